@@ -1,0 +1,168 @@
+"""The envelope: a message with its sender, as EventBridge carries it.
+
+Law: opening what `seal` made gives the same message; what cannot be opened says why and is never guessed at.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cordyna_core.contract.commands import CancelRun, CancelTask, DescribeServer, InvokeTask, RetryRun, RunTask
+from cordyna_core.contract.declared import ServerDeclared
+from cordyna_core.contract.message import Message, Meta, Problem
+from cordyna_core.contract.names import CEREBRO, SCHEDULER, is_client, server_of
+from cordyna_core.contract.state_updates import (
+    DeclarationAccepted,
+    DeclarationRejected,
+    InvocationRejected,
+    RunStateChanged,
+    ServerStateChanged,
+    TaskStateChanged,
+)
+
+MESSAGES: Final[dict[str, type[Message]]] = {
+    kind.__name__: kind
+    for kind in (
+        InvokeTask,
+        CancelRun,
+        RetryRun,
+        ServerDeclared,
+        ServerStateChanged,
+        TaskStateChanged,
+        RunTask,
+        CancelTask,
+        DescribeServer,
+        RunStateChanged,
+        DeclarationAccepted,
+        DeclarationRejected,
+        InvocationRejected,
+    )
+}
+"""Every message of the contract by its `detail-type`."""
+
+MAX_ENVELOPE_BYTES: Final = 1024 * 1024
+"""The most that EventBridge takes in one PutEvents entry (Amazon EventBridge quotas)."""
+
+
+class MalformedEvent(ValueError):
+    """An event that is not of the contract: why, one problem per fault."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+class RawEnvelope(BaseModel):
+    """An EventBridge event whose detail has not been looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    version: str = "0"
+    id: str = Field(min_length=1)
+    source: str
+    detail_type: str = Field(alias="detail-type")
+    account: str = ""
+    time: datetime
+    region: str = ""
+    resources: list[str] = Field(default_factory=list)
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An opened event: who said what, and when it passed the bus."""
+
+    source: str
+    message: Message
+    event_id: str
+    time: datetime
+
+    @property
+    def id(self) -> str:
+        """Names the message: its own id where it has one (it survives a resend), else the event's."""
+        meta = self.message.meta
+        return meta.id if meta is not None and meta.id is not None else self.event_id
+
+    @property
+    def said_at(self) -> datetime:
+        """When the sender made it, as exactly as is known."""
+        meta = self.message.meta
+        return meta.time if meta is not None and meta.time is not None else self.time
+
+
+def detail_json(message: Message) -> str:
+    """The `Detail` of a PutEvents entry."""
+    return message.model_dump_json(exclude_none=True, by_alias=True)
+
+
+def seal(message: Message, source: str, event_id: str, time: datetime) -> str:
+    """The event as EventBridge delivers it, as one line of JSON."""
+    head = RawEnvelope.model_construct(id=event_id, source=source, detail_type=type(message).__name__, time=time, detail={})
+    # The detail is written once, by pydantic, and set in as text: dumping it through a dict would cost three times as much.
+    text = head.model_dump_json(by_alias=True)
+    return text[: -len('{}}')] + detail_json(message) + "}"
+
+
+def open_envelope(text: str | bytes) -> Envelope:
+    """Read an event.
+
+    Raises:
+        MalformedEvent: when it is no JSON, no event, of an unknown detail-type, or its detail is not of that type.
+    """
+    try:
+        raw = RawEnvelope.model_validate_json(text)
+    except ValidationError as invalid:
+        raise MalformedEvent(problems_of(invalid, "malformed_event")) from invalid
+    return open_raw(raw)
+
+
+def open_raw(raw: RawEnvelope) -> Envelope:
+    """Read the detail of an event whose envelope has been read. Raises MalformedEvent."""
+    kind = MESSAGES.get(raw.detail_type)
+    if kind is None:
+        known = ", ".join(MESSAGES)
+        raise MalformedEvent([Problem(code="unknown_detail_type", message=f"unknown detail-type {raw.detail_type!r}: use one of {known}")])
+    try:
+        return Envelope(raw.source, kind.model_validate(raw.detail), raw.id, raw.time)
+    except ValidationError as invalid:
+        raise MalformedEvent(problems_of(invalid, "malformed_detail")) from invalid
+
+
+def problems_of(invalid: ValidationError, code: str) -> list[Problem]:
+    """One problem per fault that pydantic found."""
+    return [
+        Problem(code=code, message=f"{'.'.join(map(str, error['loc'])) or 'the event'}: {error['msg']}")
+        for error in invalid.errors(include_url=False, include_context=False, include_input=False)
+    ]
+
+
+_SPOKEN_BY_CLIENTS: Final = frozenset({InvokeTask, CancelRun, RetryRun})
+_SPOKEN_BY_SERVERS: Final = frozenset({InvokeTask, CancelRun, RetryRun, ServerDeclared, ServerStateChanged, TaskStateChanged})
+_SPOKEN_BY_CEREBRO: Final = frozenset(
+    {RunTask, CancelTask, DescribeServer, TaskStateChanged, RunStateChanged, DeclarationAccepted, DeclarationRejected, InvocationRejected}
+)
+
+
+def may_say(source: str, message: Message) -> bool:
+    """Whether `source` is one that says such a message, and, if a server, says it of itself (identity is `source`)."""
+    kind = type(message)
+    server = server_of(source)
+    if server is not None:
+        return kind in _SPOKEN_BY_SERVERS and getattr(message, "server", server) == server
+    if is_client(source):
+        return kind in _SPOKEN_BY_CLIENTS or kind is DescribeServer
+    if source == SCHEDULER:
+        return kind is InvokeTask
+    return source == CEREBRO and kind in _SPOKEN_BY_CEREBRO
+
+
+def meta_at(now: float, message_id: str, cause: str | None = None) -> Meta:
+    """Meta of a message made at `now` (UTC seconds), rounded down to the contract's milliseconds."""
+    return Meta(id=message_id, time=utc(int(now * 1000) / 1000), cause=cause)
+
+
+def utc(seconds: float) -> datetime:
+    """UTC seconds since the epoch as an aware datetime."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,120 @@
+"""Ports: what the library needs from a platform, and what the command line needs from an engine.
+
+Law: nothing below the adapters knows which platform it runs on.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.message import Message, Problem
+from cordyna_core.contract.views import LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo
+
+
+class Bus(Protocol):
+    """Where messages are published.
+
+    Laws: after `publish` returns, every message is on the bus (in any order, possibly twice); if it raises, some may be.
+    A message keeps the id in its `meta` however often it is sent.
+    """
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Put `messages` on the bus in this publisher's name (its `source`)."""
+        ...
+
+
+class Claims(Protocol):
+    """Who may run the body of an attempt.
+
+    Law: of all calls with the same arguments, at most one answers True.
+    """
+
+    def claim(self, run_id: str, task: str, attempt: int) -> bool:
+        """Whether this caller may run the body now."""
+        ...
+
+
+class Clock(Protocol):
+    """UTC seconds since the epoch."""
+
+    def __call__(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Invoked:
+    """An invocation that was taken: the run that it started or found."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A command that was refused, with every problem."""
+
+    task: str
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What the command line was told; each engine takes what it knows."""
+
+    servers: tuple[str, ...] = ()
+    home: str | None = None
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    bus: str | None = None
+
+
+class Engine(AbstractContextManager["Engine"], Protocol):
+    """What `dyna` talks to: the embedded engine, or cerebro on AWS.
+
+    Every method may raise UserError (NotFound, AccessError, ServiceError).
+    """
+
+    def invoke(self, command: InvokeTask, *, join: bool = False, wait_s: float = 30) -> Invoked | Refused:
+        """Put the command on the bus and wait until it is taken or refused.
+
+        With `join`, a run of the same task and params that was interrupted is taken up instead of starting another.
+        """
+        ...
+
+    def command(self, command: CancelRun | RetryRun, *, wait_s: float = 30) -> Refused | None:
+        """Put the command on the bus and wait until it has been applied or refused."""
+        ...
+
+    def send(self, lines: Sequence[str]) -> None:
+        """Put raw envelopes on the bus, unaltered, also invalid ones."""
+        ...
+
+    def plan(self, task: str) -> PlanView: ...
+
+    def run(self, run_id: str) -> RunView:
+        """Raises NotFound."""
+        ...
+
+    def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
+        """The run each time it has changed, until it is final (the last view) or `timeout_s` has passed. Raises NotFound."""
+        ...
+
+    def runs(self, limit: int = 20) -> list[RunSummary]:
+        """The newest first."""
+        ...
+
+    def tasks(self) -> list[TaskInfo]: ...
+
+    def servers(self) -> list[ServerInfo]: ...
+
+    def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
+        """What passed the bus, in the order it passed: of one run, or everything; only those with `seq` above `after`."""
+        ...
+
+    def logs(self, run_id: str, task: str | None = None) -> list[LogLine]: ...
+
+    def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
+        """Stay up: drive runs, fire crons, reload servers; every event as it passes."""
+        ...
