@@ -1,0 +1,1 @@
+"""Team a's task server: independent workloads."""
