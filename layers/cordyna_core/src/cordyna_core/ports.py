@@ -45,9 +45,10 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Invoked:
-    """An invocation that was taken: the run that it started or found."""
+    """An invocation that was taken: the run that it started or found; `joined` when that run was interrupted and is taken up again."""
 
     run_id: str
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
