@@ -1,0 +1,97 @@
+"""Team a's task server: what it declares, and how each task's work is put together from the modules beside this one.
+
+None of these tasks needs another: they are what other teams build on.
+"""
+
+import json
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from importlib.resources import files
+from typing import Annotated, Any
+
+from cordyna_core import Context, TaskServer, TerminalError
+from pydantic import Field
+
+from task_server_a import output, png, sales, stock, supplier_prices
+
+server = TaskServer("task-server-a", owner="team-a")
+
+Day = Annotated[str, Field(pattern=r"^(latest|\d{4}-\d\d-\d\d)$", description="`latest`, or a date such as 2026-10-24.")]
+Output = dict[str, Any]
+
+_DATA = files("task_server_a") / "data"
+_WEEK = 7
+
+
+@server.task()
+def task_1(day: Day = "latest", *, ctx: Context) -> Output:
+    """The sales of one day, by product and by region."""
+    records, on = _sales_until(day)
+    figures = {"day": on.isoformat(), **asdict(sales.totals(sales.of_day(records, on)))}
+    return figures | {"path": output.write(ctx.run_id, "sales.json", json.dumps(figures, indent=1))}
+
+
+@server.task()
+def week_sales(day: Day = "latest", *, ctx: Context) -> Output:
+    """The sales of each of the seven days that end with `day`, and of the seven before them together."""
+    records, on = _sales_until(day)
+    week = sales.by_day(records, on, _WEEK)
+    before = sales.by_day(records, on - timedelta(days=_WEEK), _WEEK)
+    path = output.write(ctx.run_id, "week.csv", "\n".join(["day,cents", *(f"{d},{cents}" for d, cents in week.items())]) + "\n")
+    return {"by_day": week, "cents_before": sum(before.values()), "path": path}
+
+
+@server.task()
+def stock_levels(*, ctx: Context) -> Output:
+    """What runs low, and what every product cost when it was last bought."""
+    products = stock.read_stock(_text("stock.csv"))
+    low = [asdict(product) for product in stock.low(products)]
+    path = output.write(ctx.run_id, "low.json", json.dumps(low, indent=1))
+    return {"products": len(products), "low": low, "pack_prices": {p.sku: p.pack_price_cents for p in products}, "path": path}
+
+
+@server.task(name="supplier-prices")
+def asked_prices(*, ctx: Context) -> Output:
+    """What suppliers ask now. The list that is shipped here is damaged, as they are: this task always fails."""
+    try:
+        prices = supplier_prices.read_prices(_text("supplier_prices.csv"))
+    except ValueError as damaged:
+        # Reading it again would find it just as damaged.
+        raise TerminalError(f"supplier_prices.csv: {damaged}; ask the supplier for a new list") from damaged
+    return {"prices": prices, "path": output.write(ctx.run_id, "prices.json", json.dumps(prices))}
+
+
+@server.task()
+def thumbnail(width: Annotated[int, Field(ge=1, le=480)] = 120, *, ctx: Context) -> Output:
+    """The shop's picture, scaled down to `width` pixels."""
+    small = png.thumbnail(png.decode((_DATA / "storefront.png").read_bytes()), width)
+    data = png.encode(small)
+    return {"width": small.width, "height": small.height, "bytes": len(data), "path": output.write(ctx.run_id, "storefront.png", data)}
+
+
+@server.task(cron="* * * * *")
+def order_pulse(*, ctx: Context) -> Output:
+    """Every minute: the orders of the last hour. The last recorded day is replayed at the time of day that the tick is meant for."""
+    records, last = _sales_until("latest")
+    # Without a tick (somebody invoked it by hand), the whole of the last hour in which anything was sold.
+    moment = _on(last, ctx.scheduled_at) if ctx.scheduled_at else records[-1].at + timedelta(minutes=1)
+    sold = sales.totals(sales.hour_before(records, moment))
+    figures = {"until": moment.isoformat(), "orders": sold.orders, "cents": sold.cents}
+    return figures | {"path": output.write(ctx.run_id, "pulse.json", json.dumps(figures))}
+
+
+def _text(name: str) -> str:
+    return (_DATA / name).read_text("utf-8")
+
+
+def _sales_until(day: str) -> tuple[list[sales.Sale], date]:
+    records = sales.read_sales(_text("sales.csv"))
+    try:
+        return records, sales.day_named(day, records)
+    except ValueError as unknown:
+        raise TerminalError(str(unknown)) from unknown
+
+
+def _on(day: date, moment: datetime) -> datetime:
+    """`day` at the hour and minute of `moment`, without a zone, as the till writes it."""
+    return datetime.combine(day, moment.time().replace(tzinfo=None))
