@@ -20,7 +20,7 @@ RunId = Annotated[str, StringConstraints(pattern=RUN_ID_PATTERN)]
 CEREBRO: Final = "cordyna.cerebro"
 CLIENT: Final = "cordyna.client"
 SCHEDULER: Final = "cordyna.scheduler"
-_SERVER_PREFIX: Final = "cordyna.server."
+SERVER_PREFIX: Final = "cordyna.server."
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # A digest byte is mapped to one character: 26 bytes in, 26 characters (5 bits of each) out.
@@ -41,12 +41,12 @@ def run_id_of(task: str, key: str) -> str:
 
 def server_source(server: str) -> str:
     """`task-server-a` -> `cordyna.server.task-server-a`, the `source` of its events."""
-    return _SERVER_PREFIX + server
+    return SERVER_PREFIX + server
 
 
 def server_of(source: str) -> str | None:
     """The server that a `source` belongs to, or None when it is no server's."""
-    return source.removeprefix(_SERVER_PREFIX) if source.startswith(_SERVER_PREFIX) else None
+    return source.removeprefix(SERVER_PREFIX) if source.startswith(SERVER_PREFIX) else None
 
 
 def is_client(source: str) -> bool:

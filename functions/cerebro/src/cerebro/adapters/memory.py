@@ -1,0 +1,113 @@
+"""Memory: a store in dictionaries. The embedded engine's when nothing needs to last, and the simulator's.
+
+Law: what is put in is never changed, and every method is one step for whoever holds the store's thread.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from cerebro.core.graph import Graph, Head
+from cerebro.core.model import PAGE_SIZE, Pinned, Plan, Run, TaskRun, indexes_of
+from cerebro.ports import ServerSeen
+from cordyna_core.contract.declared import ServerDeclared
+from cordyna_core.contract.state_updates import ServerState
+
+
+class MemoryStore:
+    """Implements the Store port."""
+
+    def __init__(self) -> None:
+        self._declarations: dict[str, ServerDeclared] = {}
+        self._graph = Graph.empty()
+        self._servers: dict[str, ServerSeen] = {}
+        self._plans: dict[str, Plan] = {}
+        self._keys: dict[str, str] = {}
+        self._runs: dict[str, Run] = {}
+        self._tasks: defaultdict[str, dict[int, TaskRun]] = defaultdict(dict)
+        self._outputs: dict[tuple[str, int], tuple[int, Any]] = {}
+        self._guards: dict[tuple[str, int], float] = {}
+        self._pinned: dict[str, Pinned] = {}
+
+    def read_graph(self) -> Graph:
+        return self._graph
+
+    def write_declaration(self, version: str, declared: ServerDeclared) -> None:
+        self._declarations[version] = declared
+
+    def write_head(self, new: Head, seen: Head) -> bool:
+        if self._graph.head != seen:
+            return False
+        self._graph = Graph.of({server: self._declarations[version] for server, version in new.servers.items()}, new.generation)
+        return True
+
+    def note_server(self, server: str, state: ServerState | None, at: float) -> None:
+        before = self._servers.get(server)
+        self._servers[server] = ServerSeen(server, state or (before.state if before else None), max(at, before.at if before else 0.0))
+
+    def servers(self) -> list[ServerSeen]:
+        return list(self._servers.values())
+
+    def write_plan(self, plan: Plan) -> None:
+        self._plans[plan.id] = plan
+
+    def claim_key(self, key: str, task: str) -> str:
+        return self._keys.setdefault(key, task)
+
+    def read_run(self, run_id: str) -> Run | None:
+        return self._runs.get(run_id)
+
+    def write_run(self, new: Run, seen: Run | None) -> Run | None:
+        there = self._runs.get(new.id)
+        if (there.version if there else None) != (seen.version if seen else None):
+            return there
+        self._runs[new.id] = new
+        return None
+
+    def read_pinned(self, run_id: str) -> Pinned | None:
+        pinned = self._pinned.get(run_id)
+        if pinned is None and run_id in self._runs:
+            run = self._runs[run_id]
+            pinned = self._pinned[run_id] = Pinned(run, self._plans[run.plan_id])
+        return pinned
+
+    def active_runs(self) -> list[str]:
+        return [run.id for run in self._runs.values() if not run.is_over]
+
+    def runs(self, limit: int) -> list[Run]:
+        return sorted(self._runs.values(), key=lambda run: run.created_at, reverse=True)[:limit]
+
+    def read_task(self, run_id: str, index: int) -> TaskRun | None:
+        return self._tasks[run_id].get(index)
+
+    def read_tasks(self, run_id: str, indexes: Sequence[int]) -> dict[int, TaskRun]:
+        tasks = self._tasks[run_id]
+        return {index: tasks[index] for index in indexes if index in tasks}
+
+    def read_page(self, run_id: str, page: int) -> dict[int, TaskRun]:
+        tasks = self._tasks[run_id]
+        return {index: tasks[index] for index in reversed(indexes_of(page, (page + 1) * PAGE_SIZE)) if index in tasks}
+
+    def write_task(self, run_id: str, index: int, new: TaskRun, seen: TaskRun | None) -> TaskRun | None:
+        tasks = self._tasks[run_id]
+        there = tasks.get(index)
+        if there is not seen and (there is None or seen is None or there.rev != seen.rev):
+            return there
+        tasks[index] = new
+        return None
+
+    def read_outputs(self, run_id: str, indexes: Sequence[int]) -> dict[int, Any]:
+        return {index: self._outputs[run_id, index][1] for index in indexes if (run_id, index) in self._outputs}
+
+    def write_output(self, run_id: str, index: int, attempt: int, output: Any) -> None:
+        before = self._outputs.get((run_id, index))
+        if before is None or before[0] <= attempt:
+            self._outputs[run_id, index] = (attempt, output)
+
+    def is_guarded(self, run_id: str, page: int, after: float, until: float) -> bool:
+        due = self._guards.get((run_id, page))
+        return due is not None and after < due <= until
+
+    def write_guard(self, run_id: str, page: int, due: float, after: float) -> None:
+        if not self.is_guarded(run_id, page, after, due):
+            self._guards[run_id, page] = due

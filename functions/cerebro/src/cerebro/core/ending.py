@@ -1,0 +1,120 @@
+"""Ending: how a run becomes failing, ends, and comes alive again.
+
+Law: a run ends in error only if nothing was live in a reading of its facts that began after `rev` was read, and `rev`
+has not stepped since. Whatever may bring a run back to life first writes its fact, then steps `rev`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadRun, WriteRun
+from cerebro.core.model import Pinned, Plan, Rank, Run, TaskRun, all_completed
+from cerebro.core.say import run_state_changed
+from cordyna_core.contract.message import RootCause
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a run stands, derived from its plan and its facts."""
+
+    is_alive: bool
+    failed: tuple[int, ...]
+    blocked: frozenset[int]
+
+
+def standing(plan: Plan, facts: dict[int, TaskRun]) -> Standing:
+    """What is live, what failed for good, and what that blocks.
+
+    Alive: a deadline is open, or a task without a fact has only completed upstreams (somebody is about to dispatch it).
+    """
+    failed = tuple(index for index in range(plan.size) if (fact := facts.get(index)) and fact.failed_for_good)
+    blocked: set[int] = set()
+    alive = any(fact.is_live for fact in facts.values())
+    stopped = set(failed)
+    for index, task in enumerate(plan.tasks):  # topological order: an upstream's fate is known before its downstream's
+        if index in facts:
+            continue
+        if stopped.intersection(task.awaits):
+            stopped.add(index)
+            blocked.add(index)
+        elif not alive and all_completed(task.awaits, facts):
+            alive = True
+    return Standing(alive, failed, frozenset(blocked))
+
+
+def root_causes(plan: Plan, facts: dict[int, TaskRun], failed: Sequence[int]) -> list[RootCause]:
+    """Who owes an explanation."""
+    return [
+        RootCause(task=plan.tasks[index].name, server=plan.tasks[index].server, owner=plan.tasks[index].owner, reason=facts[index].reason or "failed")
+        for index in failed
+        if facts[index].rank != Rank.COMPLETED
+    ]
+
+
+def mark_failing(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Program:
+    """Note that something failed for good, and say so once."""
+    run: Run = yield ReadRun(pinned.run.id)
+    while not run.failing and not run.is_over:
+        new = replace(run, failing=True, cause=cause, version=run.version + 1)
+        there = yield WriteRun(new, run)
+        if there is None:
+            facts = {index: fact}
+            blocked = standing(pinned.plan, facts).blocked
+            now = yield Now()
+            causes = root_causes(pinned.plan, facts, [index])
+            yield Publish((run_state_changed(new, "failing", cause=cause, now=now, root_causes=causes, blocked=len(blocked)),))
+            return
+        run = there
+
+
+def heal(run_id: str, *, cause: str, commands: tuple[str, ...] = ()) -> Program:
+    """Step `rev`, and set a run that ended in error running again: something may come of it after all.
+
+    `commands` are the ids of commands that are hereby applied.
+    """
+    run: Run = yield ReadRun(run_id)
+    while run.status in ("running", "error"):
+        new = replace(run, status="running", rev=run.rev + 1, cause=cause, version=run.version + 1, commands=run.commands + commands)
+        there = yield WriteRun(new, run)
+        if there is None:
+            if run.is_over:
+                now = yield Now()
+                yield Publish((run_state_changed(new, "running", cause=cause, now=now),))
+            return
+        run = there
+
+
+def end_if_dead(pinned: Pinned, *, cause: str) -> Program:
+    """The look: end the run in error when nothing is live or can be dispatched."""
+    run: Run = yield ReadRun(pinned.run.id)
+    rev, facts = run.rev, {}
+    # From the last page to the first: a dispatch in between shows up as a task whose upstreams are all completed.
+    for page in reversed(pinned.plan.pages):
+        facts.update((yield ReadPage(pinned.run.id, page)))
+    found = standing(pinned.plan, facts)
+    if not found.is_alive:
+        causes = root_causes(pinned.plan, facts, found.failed)
+        yield from end(pinned.run.id, "error", cause=cause, rev=rev, root_causes=causes, blocked=len(found.blocked))
+
+
+def end(
+    run_id: str, status: Literal["completed", "error"], *, cause: str, rev: int | None = None, root_causes: Sequence[RootCause] = (), blocked: int = 0
+) -> Program:
+    """End the run unless it has ended, or `rev` has stepped. The same cause says it again: the first time may have crashed."""
+    run: Run = yield ReadRun(run_id)
+    while True:
+        if run.is_over:
+            if run.status != status or run.cause != cause:
+                return
+            break
+        if rev is not None and run.rev != rev:
+            return
+        new = replace(run, status=status, cause=cause, version=run.version + 1)
+        there = yield WriteRun(new, run)
+        if there is None:
+            run = new
+            break
+        run = there
+    now = yield Now()
+    yield Publish((run_state_changed(run, status, cause=cause, now=now, root_causes=root_causes, blocked=blocked),))

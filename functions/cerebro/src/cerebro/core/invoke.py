@@ -1,0 +1,113 @@
+"""Invoke: from a command to a run with its plan.
+
+Law: the same key gives the same run; what cannot be run is refused with every problem; a refusal is never silent.
+"""
+
+from collections.abc import Sequence
+
+from cerebro.core.dispatch import walk
+from cerebro.core.effects import ClaimKey, Now, Program, Publish, ReadGraph, ReadPinned, ReadRun, Walk, WritePlan, WriteRun
+from cerebro.core.graph import Graph
+from cerebro.core.model import Pinned, Plan, Run
+from cerebro.core.plan import check_params, plan_of
+from cerebro.core.say import invocation_rejected, run_state_changed
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.message import Problem
+from cordyna_core.contract.names import SCHEDULER, run_id_of, server_of
+from cordyna_core.contract.state_updates import RunState
+
+
+def invoke_task(envelope: Envelope) -> Program:
+    """Plan the task's upstream closure, keep it as a run, and dispatch what waits for nothing."""
+    command = envelope.message
+    assert isinstance(command, InvokeTask)
+    key = _key(command, envelope)
+    run_id = run_id_of(command.task, key)
+    there: Run | None = yield ReadRun(run_id)
+    if there is not None:
+        yield from _again(there, command, envelope)
+        return
+    graph: Graph = yield ReadGraph()
+    planned = _planned(graph, command, envelope.source)
+    if not isinstance(planned, Plan):
+        yield from _refuse(envelope, command.task, planned)
+        return
+    if command.key is not None:
+        holder = yield ClaimKey(command.key, command.task)
+        if holder != command.task:
+            yield from _refuse(envelope, command.task, [_key_reused(command.key, f"task {holder!r}")])
+            return
+    now = yield Now()
+    run = Run(
+        id=run_id,
+        task=command.task,
+        plan_id=planned.id,
+        created_at=now,
+        cause=envelope.id,
+        params=command.params,
+        key=command.key,
+        max_age_s=command.max_age_s,
+        labels=command.labels,
+        scheduled_at=command.scheduled_at.timestamp() if command.scheduled_at else None,
+    )
+    # The plan first: a run never names a plan that is not there.
+    yield WritePlan(planned)
+    there = yield WriteRun(run, None)
+    if there is not None and there.cause != envelope.id:
+        yield from _again(there, command, envelope)
+        return
+    yield from _begin(Pinned(run, planned), envelope.id)
+
+
+def _begin(pinned: Pinned, cause: str) -> Program:
+    now = yield Now()
+    yield Publish((run_state_changed(pinned.run, "running", cause=cause, now=now),))
+    yield from walk(pinned, Walk(pinned.run.id, None, 0, cause), {})
+
+
+def _again(run: Run, command: InvokeTask, envelope: Envelope) -> Program:
+    """The run exists: this is the same command once more, or another with the same key."""
+    if run.params != command.params:
+        yield from _refuse(envelope, command.task, [_key_reused(command.key or envelope.id, "other parameters")])
+        return
+    now = yield Now()
+    yield Publish((run_state_changed(run, shown(run), cause=envelope.id, now=now),))
+    pinned: Pinned | None = yield ReadPinned(run.id)
+    if pinned is not None and not run.is_over:
+        # The roots are dispatched again by their own cause only, so another command with the same key sends nothing.
+        yield from walk(pinned, Walk(run.id, None, 0, envelope.id), {})
+
+
+def shown(run: Run) -> RunState:
+    """The wire's word for a run's status."""
+    if run.status == "running":
+        return "failing" if run.failing else "running"
+    return "completed" if run.status == "completed" else "error"
+
+
+def _key(command: InvokeTask, envelope: Envelope) -> str:
+    if envelope.source == SCHEDULER and command.scheduled_at is not None:
+        return f"cron {command.scheduled_at.isoformat()}"
+    return command.key or envelope.id
+
+
+def _planned(graph: Graph, command: InvokeTask, source: str) -> Plan | Sequence[Problem]:
+    caller = server_of(source)
+    planned = plan_of(graph, command.task)
+    if not isinstance(planned, Plan):
+        return planned
+    owner = planned.tasks[planned.target].server
+    if caller is not None and caller != owner:
+        message = f"server {caller!r} may invoke its own tasks only, and {command.task!r} is a task of {owner!r}: invoke it as a client"
+        return [Problem(code="not_your_task", message=message)]
+    return check_params(graph, planned, command.params) or planned
+
+
+def _key_reused(key: str, other: str) -> Problem:
+    return Problem(code="key_reused", message=f"key {key!r} was used before, with {other}: use another key, or ask for the same again")
+
+
+def _refuse(envelope: Envelope, task: str, problems: Sequence[Problem]) -> Program:
+    now = yield Now()
+    yield Publish((invocation_rejected(envelope.id, task, problems, now=now),))

@@ -1,0 +1,120 @@
+"""Order: what a person's command does to a run that exists: cancel it, or retry what failed.
+
+Law: an applied command's id is kept with the run, so a repeated command acts once. A cancellation is final.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cerebro.core.dispatch import send_again
+from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadPinned, ReadRun, WriteRun
+from cerebro.core.ending import heal
+from cerebro.core.hear import write_task
+from cerebro.core.model import Pinned, Rank, Run, TaskRun
+from cerebro.core.say import cancel_task, decided, invocation_rejected, run_state_changed
+from cerebro.core.track import cancelled, dispatched
+from cordyna_core.contract.commands import CancelRun, RetryRun
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.message import Message, Problem, RootCause
+from cordyna_core.contract.names import derived_id, server_of
+
+
+def cancel_run(envelope: Envelope) -> Program:
+    """End a run for good: what is live is cancelled and told to stop, what waits is cancelled by derivation."""
+    command = envelope.message
+    assert isinstance(command, CancelRun)
+    pinned = yield from _addressed(envelope, command.run_id)
+    if pinned is None:
+        return
+    command_id = command.command_id or envelope.id
+    cause = derived_id("CancelRun", command.run_id, command_id)
+    run: Run = yield ReadRun(command.run_id)
+    while run.status != "cancelled":
+        if run.status == "completed":
+            yield from _refuse(envelope, run.task, "run_completed", f"run {run.id} has completed: there is nothing left to cancel")
+            return
+        new = replace(run, status="cancelled", rev=run.rev + 1, cause=cause, version=run.version + 1, commands=(*run.commands, command_id))
+        there = yield WriteRun(new, run)
+        run = new if there is None else there
+    for page in reversed(pinned.plan.pages):
+        yield from _cancel_page(pinned, page, cause)
+    now = yield Now()
+    target = pinned.plan.tasks[pinned.plan.target]
+    by_hand = RootCause(task=run.task, server=target.server, owner=target.owner, reason="cancelled")
+    yield Publish((run_state_changed(run, "error", cause=cause, now=now, root_causes=[by_hand]),))
+
+
+def _cancel_page(pinned: Pinned, page: int, cause: str) -> Program:
+    facts: dict[int, TaskRun] = yield ReadPage(pinned.run.id, page)
+    messages: list[Message] = []
+    for index, seen in sorted(facts.items()):
+        fact: TaskRun = seen
+        while fact.is_live:
+            now = yield Now()
+            new = cancelled(fact, cause=cause, now=now)
+            there = yield from write_task(pinned.run.id, index, new, fact)
+            fact = new if there is None else there
+        if fact.rank == Rank.CANCELLED and fact.cause == cause:
+            now = yield Now()
+            messages.extend(decided(pinned, index, fact, cause=cause, now=now))
+            messages.append(cancel_task(pinned, index, fact.attempt, cause=cause, now=now))
+    if messages:
+        yield Publish(tuple(messages))
+
+
+def retry_run(envelope: Envelope) -> Program:
+    """Give what failed a new attempt with a fresh budget; what completed is kept, and what was blocked follows."""
+    command = envelope.message
+    assert isinstance(command, RetryRun)
+    pinned = yield from _addressed(envelope, command.run_id)
+    if pinned is None:
+        return
+    command_id = command.command_id or envelope.id
+    cause = derived_id("RetryRun", command.run_id, command_id)
+    run: Run = yield ReadRun(command.run_id)
+    if run.status == "cancelled":
+        yield from _refuse(envelope, run.task, "run_cancelled", f"run {run.id} was cancelled, and that is final: invoke {run.task!r} again")
+        return
+    unknown = [name for name in command.from_ if name not in pinned.plan.index_of]
+    if unknown:
+        yield from _refuse(envelope, run.task, "unknown_task", f"run {run.id} has no task {', '.join(map(repr, unknown))}")
+        return
+    applied = command_id in run.commands
+    mine: dict[int, TaskRun] = {}
+    for page in pinned.plan.pages:
+        facts: dict[int, TaskRun] = yield ReadPage(command.run_id, page)
+        for index, fact in sorted(facts.items()):
+            chosen = not command.from_ or pinned.plan.tasks[index].name in command.from_
+            if fact.failed_for_good and chosen and not applied:
+                now = yield Now()
+                new = dispatched(pinned.plan.tasks[index], fact, cause=cause, now=now)
+                there = yield from write_task(command.run_id, index, new, fact)
+                fact = new if there is None else there
+            if fact.cause == cause and fact.rank == Rank.PENDING:
+                mine[index] = fact
+    if not mine and not applied:
+        yield from _refuse(envelope, run.task, "nothing_failed", f"in run {run.id} none of these tasks has failed for good: nothing to retry")
+        return
+    if not applied:
+        # The facts first, then `rev`: a look that read before them no longer ends the run.
+        yield from heal(command.run_id, cause=cause, commands=(command_id,))
+    yield from send_again(pinned, mine)
+
+
+def _addressed(envelope: Envelope, run_id: str) -> Program:
+    """The run that a command is about, or None when the command was refused."""
+    pinned: Pinned | None = yield ReadPinned(run_id)
+    if pinned is None:
+        yield from _refuse(envelope, run_id, "unknown_run", f"run {run_id} is not known: `dyna runs` lists them")
+        return None
+    caller, owner = server_of(envelope.source), pinned.plan.tasks[pinned.plan.target].server
+    if caller is not None and caller != owner:
+        yield from _refuse(envelope, pinned.run.task, "not_your_task", f"server {caller!r} may not command a run of {owner!r}'s task")
+        return None
+    return pinned
+
+
+def _refuse(envelope: Envelope, task: str, code: str, message: str) -> Program:
+    now = yield Now()
+    problems: Sequence[Problem] = [Problem(code=code, message=message)]
+    yield Publish((invocation_rejected(envelope.id, task, problems, now=now),))

@@ -1,0 +1,63 @@
+"""Shell: performs a program's effects, one by one, on the ports.
+
+Law: the shell decides nothing. When a port raises, the program is dropped where it stands and its input is not
+acknowledged; delivering the input again runs the program again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cerebro.core import effects as e
+from cerebro.ports import CerebroBus, Crons, Store, Timers
+from cordyna_core.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the effects are performed on."""
+
+    store: Store
+    bus: CerebroBus
+    timers: Timers
+    crons: Crons
+    clock: Clock
+
+
+PERFORM: Final[dict[type, Callable[[Ports, Any], Any]]] = {
+    e.Now: lambda p, _: p.clock(),
+    e.ReadGraph: lambda p, _: p.store.read_graph(),
+    e.WriteDeclaration: lambda p, x: p.store.write_declaration(x.version, x.declared),
+    e.WriteHead: lambda p, x: p.store.write_head(x.new, x.seen),
+    e.NoteServer: lambda p, x: p.store.note_server(x.server, x.state, x.at),
+    e.ApplyCrons: lambda p, _: p.crons.apply(p.store.read_graph()),
+    e.WritePlan: lambda p, x: p.store.write_plan(x.plan),
+    e.ClaimKey: lambda p, x: p.store.claim_key(x.key, x.task),
+    e.ReadPinned: lambda p, x: p.store.read_pinned(x.run_id),
+    e.ReadRun: lambda p, x: p.store.read_run(x.run_id),
+    e.WriteRun: lambda p, x: p.store.write_run(x.new, x.seen),
+    e.ReadTask: lambda p, x: p.store.read_task(x.run_id, x.index),
+    e.ReadTasks: lambda p, x: p.store.read_tasks(x.run_id, x.indexes),
+    e.ReadPage: lambda p, x: p.store.read_page(x.run_id, x.page),
+    e.WriteTask: lambda p, x: p.store.write_task(x.run_id, x.index, x.new, x.seen),
+    e.ReadOutputs: lambda p, x: p.store.read_outputs(x.run_id, x.indexes),
+    e.WriteOutput: lambda p, x: p.store.write_output(x.run_id, x.index, x.attempt, x.output),
+    e.IsGuarded: lambda p, x: p.store.is_guarded(x.run_id, x.page, x.after, x.until),
+    e.WriteGuard: lambda p, x: p.store.write_guard(x.run_id, x.page, x.due, x.after),
+    e.SendRing: lambda p, x: p.timers.send_ring(x.ring),
+    e.SendWalk: lambda p, x: p.timers.send_walk(x.walk),
+    e.Publish: lambda p, x: p.bus.publish(x.messages),
+}
+"""How each effect is performed: the whole of what cerebro does to the world."""
+
+
+def perform(program: e.Program, ports: Ports) -> None:
+    """Run `program` to its end. Raises whatever the program or a port raises."""
+    answer: Any = None
+    send = program.send
+    while True:
+        try:
+            effect = send(answer)
+        except StopIteration:
+            return
+        answer = PERFORM[type(effect)](ports, effect)
