@@ -19,7 +19,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._declarations: dict[str, ServerDeclared] = {}
-        self._graph = Graph.empty()
+        self._graph = Graph.of({})
         self._servers: dict[str, ServerSeen] = {}
         self._plans: dict[str, Plan] = {}
         self._keys: dict[str, str] = {}

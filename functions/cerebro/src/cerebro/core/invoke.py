@@ -22,7 +22,7 @@ def invoke_task(envelope: Envelope) -> Program:
     """Plan the task's upstream closure, keep it as a run, and dispatch what waits for nothing."""
     command = envelope.message
     assert isinstance(command, InvokeTask)
-    key = _key(command, envelope)
+    key = invocation_key(command, envelope)
     run_id = run_id_of(command.task, key)
     there: Run | None = yield ReadRun(run_id)
     if there is not None:
@@ -86,7 +86,8 @@ def shown(run: Run) -> RunState:
     return "completed" if run.status == "completed" else "error"
 
 
-def _key(command: InvokeTask, envelope: Envelope) -> str:
+def invocation_key(command: InvokeTask, envelope: Envelope) -> str:
+    """What makes two invocations of a task the same one."""
     if envelope.source == SCHEDULER and command.scheduled_at is not None:
         return f"cron {command.scheduled_at.isoformat()}"
     return command.key or envelope.id

@@ -1,0 +1,129 @@
+"""Explain: how a run looks from outside, derived from its plan and its facts.
+
+Law: everything here is computed when somebody asks. That a task is blocked, by what, and why it is not running are
+never stored, so what heals the cause heals them.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from cerebro.core.ending import root_causes, standing
+from cerebro.core.invoke import shown
+from cerebro.core.model import Pinned, Plan, Run, TaskRun
+from cerebro.core.plan import levels_of
+from cerebro.core.say import state_of
+from cordyna_core.contract.envelope import utc
+from cordyna_core.contract.views import Entry, RunView, TaskView
+
+CANCELLED: Final = "cancelled"
+
+
+def run_view(run: Run, pinned: Pinned, facts: dict[int, TaskRun]) -> RunView:
+    """The whole run, its tasks in topological order; joins are cerebro's own and not shown."""
+    plan = pinned.plan
+    found = standing(plan, facts)
+    causes = _blockers(plan, found.failed, found.blocked)
+    levels = levels_of(plan)
+    tasks = [
+        _task_view(run, pinned, index, facts, causes.get(index, frozenset()), levels[index])
+        for index, task in enumerate(plan.tasks)
+        if not task.is_join
+    ]
+    state = shown(run)
+    return RunView(
+        run_id=run.id,
+        task=run.task,
+        state=state,
+        root_causes=root_causes(plan, facts, found.failed) if state != "completed" else [],
+        tasks=tasks,
+        created_at=utc(run.created_at),
+        params=run.params,
+        labels=run.labels,
+        scheduled_at=None if run.scheduled_at is None else utc(run.scheduled_at),
+        cancelled=run.status == CANCELLED,
+    )
+
+
+def _task_view(run: Run, pinned: Pinned, index: int, facts: dict[int, TaskRun], blockers: frozenset[int], level: int) -> TaskView:
+    plan = pinned.plan
+    task, fact = plan.tasks[index], facts.get(index)
+    blocked_by = [plan.tasks[cause].name for cause in sorted(blockers)]
+    view = TaskView(
+        task=task.name,
+        server=task.server,
+        state="pending",
+        reason="waiting",
+        params=pinned.params_of(index),
+        upstream=[plan.tasks[upstream].name for upstream in task.upstream],
+        owner=task.owner,
+        level=level,
+        blocked_by=blocked_by,
+    )
+    if fact is not None:
+        view = view.model_copy(
+            update={
+                "state": state_of(fact),
+                "reason": "retry_wait" if fact.waits_for_retry else fact.reason,
+                "attempt": fact.attempt,
+                "output": fact.output,
+                "error": fact.error,
+                "deadline": None if fact.deadline is None else utc(fact.deadline),
+                "timeline": [Entry(state=s.state, reason=s.reason, at=utc(s.at), by=s.by, attempt=s.attempt) for s in fact.timeline],
+            }
+        )
+    elif blocked_by:
+        view = view.model_copy(update={"reason": "blocked"})
+    elif run.status == CANCELLED:
+        view = view.model_copy(update={"state": "error", "reason": CANCELLED})
+    return view.model_copy(update={"why": why(run, plan, index, view, facts)})
+
+
+def why(run: Run, plan: Plan, index: int, view: TaskView, facts: Mapping[int, TaskRun]) -> str:
+    """The one reason why this task is where it is, as a sentence."""
+    name, attempt = f"{view.task} on {view.server}", f"attempt {view.attempt}"
+    fact = facts.get(index)
+    error = fact.error if fact else None
+    told = f": {error.type}: {error.message.splitlines()[0] if error.message else ''}".rstrip(": ") if error else ""
+    sentences = {
+        "waiting": f"{name} waits for {_list(_unfinished(plan, index, facts))}.",
+        "blocked": f"{name} is blocked: it needs {_list(view.blocked_by)}, which failed.",
+        "dispatched": f"{name} was sent its command ({attempt}) and has not answered yet.",
+        "retry_wait": f"{name} failed ({attempt}) and is tried again after a pause{told}.",
+        "failed": f"{name} failed ({attempt}){told}.",
+        "failed_terminal": f"{name} failed ({attempt}) in a way that trying again does not mend{told}.",
+        "ack_timeout": f"{name} did not acknowledge the command ({attempt}) in time: the server is down, or does not hear it.",
+        "start_timeout": f"{name} was queued ({attempt}) but not started in time: the server is too busy.",
+        "run_timeout": f"{name} was started ({attempt}) but did not finish in time.",
+        "cancelled": f"{name} was cancelled with its run.",
+        "refused": f"{name} was refused by its server ({attempt}){told}.",
+        "reused": f"{name} was not run: a result that is fresh enough was reused.",
+    }
+    by_state = {
+        "queued": f"{name} has the command ({attempt}) and is busy with other tasks.",
+        "started": f"{name} is running ({attempt}).",
+        "completed": f"{name} completed ({attempt}).",
+    }
+    if run.status == CANCELLED and fact is None:
+        return sentences[CANCELLED]
+    return sentences.get(view.reason or "") or by_state.get(view.state) or f"{name} failed ({attempt}): {view.reason}{told}."
+
+
+def _unfinished(plan: Plan, index: int, facts: Mapping[int, TaskRun]) -> list[str]:
+    waits = [plan.tasks[up].name for up in plan.tasks[index].upstream if not ((fact := facts.get(up)) and fact.is_completed)]
+    return waits or ["its turn"]
+
+
+def _list(names: list[str], most: int = 5) -> str:
+    shown_names = names[:most] + ([f"{len(names) - most} more"] if len(names) > most else [])
+    return shown_names[0] if len(shown_names) == 1 else ", ".join(shown_names[:-1]) + " and " + shown_names[-1]
+
+
+def _blockers(plan: Plan, failed: tuple[int, ...], blocked: frozenset[int]) -> dict[int, frozenset[int]]:
+    """For each blocked task, the failed tasks that it (indirectly) needs."""
+    found: dict[int, frozenset[int]] = {index: frozenset((index,)) for index in failed}
+    for index, task in enumerate(plan.tasks):
+        if index in blocked:
+            found[index] = frozenset().union(*(found.get(upstream, frozenset()) for upstream in task.awaits))
+    return {index: causes for index, causes in found.items() if index in blocked}
+
+

@@ -1,0 +1,91 @@
+"""Schemas: what a task may declare as the JSON Schema of its parameters, and whether values fit it.
+
+Law: a schema that was accepted never makes cerebro fetch, and never makes it crash: what it refers to is in it, and is a schema.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import jsonschema
+from jsonschema.exceptions import ValidationError
+from jsonschema_specifications import REGISTRY
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from cerebro.core.say import quoted, shortened
+from cordyna_core.contract.message import JsonObject
+
+_DRAFT: Final = jsonschema.Draft202012Validator
+_META_SCHEMA: Final = _DRAFT(_DRAFT.META_SCHEMA, format_checker=_DRAFT.FORMAT_CHECKER)
+_REFERENCES: Final = frozenset({"$ref", "$dynamicRef"})
+_ONLY_AT_THE_ROOT: Final = frozenset({"$id", "$schema"})
+
+
+def params_named_by(schema: JsonObject | None) -> tuple[str, ...]:
+    """The parameters that a task gets: the properties of its schema, and what it requires."""
+    if not schema:
+        return ()
+    return tuple(dict.fromkeys([*schema.get("properties", ()), *schema.get("required", ())]))
+
+
+def faults_of_schema(schema: JsonObject) -> list[str]:
+    """Every reason why this is no schema of parameters, each with its place; empty when it is one."""
+    faults = _faults_of_form(schema)
+    if faults:
+        return faults
+    if schema.get("type") != "object":
+        faults.append('$.type: must be "object", because parameters are given by name')
+    for path, key, value in _keywords(schema):
+        if key in _ONLY_AT_THE_ROOT:
+            faults.append(f"{path}.{key}: stands only at the root")
+        elif not value.startswith("#"):
+            faults.append(f"{path}.{key}: {quoted(value)} is outside the schema: refer to #/$defs/...")
+        elif not _leads_to_a_schema(schema, value):
+            faults.append(f"{path}.{key}: {quoted(value)} leads to no schema")
+    return faults
+
+
+def faults_of_value(schema: JsonObject, given: JsonObject) -> Iterator[tuple[str, str]]:
+    """(parameter, what is wrong) for every value that does not fit; that a required one is missing is not told here."""
+    # The registry is given because the default one fetches what it does not know.
+    checker = _DRAFT(schema, registry=REGISTRY, format_checker=_DRAFT.FORMAT_CHECKER)
+    try:
+        for fault in checker.iter_errors(given):
+            if not _is_a_missing_param(fault):
+                yield fault.json_path.removeprefix("$."), shortened(fault.message)
+    except (RecursionError, OverflowError) as beyond:
+        yield "$", f"cannot be checked: {shortened(str(beyond))}"
+
+
+def _faults_of_form(schema: JsonObject) -> list[str]:
+    try:
+        return [f"{fault.json_path}: {shortened(fault.message)}" for fault in _META_SCHEMA.iter_errors(schema)]
+    except (RecursionError, OverflowError) as beyond:
+        return [f"$: cannot be checked: {shortened(str(beyond))}"]
+
+
+def _is_a_missing_param(fault: ValidationError) -> bool:
+    return list(fault.absolute_schema_path) == ["required"]
+
+
+def _keywords(schema: JsonObject) -> Iterator[tuple[str, str, str]]:
+    """(place, keyword, value) of every reference, and of every keyword that must not stand here."""
+    todo: list[tuple[str, Any]] = [("$", schema)]
+    for path, part in todo:
+        if isinstance(part, dict):
+            for key, value in part.items():
+                is_text = isinstance(value, str)
+                if is_text and (key in _REFERENCES or (key in _ONLY_AT_THE_ROOT and path != "$")):
+                    yield path, key, value
+                elif not is_text:
+                    todo.append((f"{path}.{key}", value))
+        elif isinstance(part, list):
+            todo += [(f"{path}[{index}]", value) for index, value in enumerate(part)]
+
+
+def _leads_to_a_schema(schema: JsonObject, reference: str) -> bool:
+    try:
+        found = REGISTRY.resolver_with_root(DRAFT202012.create_resource(schema)).lookup(reference).contents
+    except Unresolvable:
+        return False
+    return isinstance(found, bool) or (isinstance(found, dict) and not _faults_of_form(found))

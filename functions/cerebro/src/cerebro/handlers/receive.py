@@ -1,0 +1,62 @@
+"""Receive: a batch of messages in, effects out. The registry, the planner and the tracker are this, each with its own queue.
+
+Law: a message is acknowledged only after all its effects. What can never be handled is buried with its reason; what
+failed for now stays unacknowledged and is delivered again; neither holds up the rest of its batch.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from cerebro.core.effects import Ring, Walk
+from cerebro.handlers.timed import open_timed
+from cerebro.reactions import react
+from cerebro.shell import Ports, perform
+from cordyna_core.contract.envelope import Envelope, MalformedEvent, may_say, open_envelope
+from cordyna_core.errors import Fatal
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message as its queue delivered it; `receipt` names it when the batch is answered."""
+
+    receipt: str
+    body: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a batch: the receipts to deliver again, and those that can never be handled, with the reason."""
+
+    again: list[str] = field(default_factory=list)
+    buried: list[tuple[Delivery, str]] = field(default_factory=list)
+
+
+def receive(batch: Iterable[Delivery], ports: Ports) -> Outcome:
+    """React to each message of the batch."""
+    outcome = Outcome()
+    for delivery in batch:
+        try:
+            perform_one(open_delivery(delivery.body), ports)
+        except (MalformedEvent, Fatal) as never:
+            outcome.buried.append((delivery, str(never)))
+        except Exception:  # the boundary: whatever failed, the others go on and this one comes again
+            _log.exception("message %s failed and will be delivered again", delivery.receipt)
+            outcome.again.append(delivery.receipt)
+    return outcome
+
+
+def open_delivery(body: str) -> Envelope | Ring | Walk:
+    """An event of the bus, or one of cerebro's own messages. Raises MalformedEvent."""
+    return open_timed(body) or open_envelope(body)
+
+
+def perform_one(message: Envelope | Ring | Walk, ports: Ports) -> None:
+    """React to one message. Raises Fatal when it can never be handled, and whatever a port raises."""
+    if isinstance(message, Envelope) and not may_say(message.source, message.message):
+        raise Fatal(f"{message.source!r} may not say {type(message.message).__name__} (of this server)")
+    program = react(message)
+    if program is not None:
+        perform(program, ports)

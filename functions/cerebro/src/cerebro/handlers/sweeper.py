@@ -1,0 +1,26 @@
+"""Sweeper: guards the guardians. Slowly and regularly, it rings every page of every run that is not over.
+
+Law: a ring is a hint, so sweeping too often costs money and changes nothing.
+"""
+
+from collections.abc import Callable
+
+from cerebro.core.effects import Ring
+from cerebro.shell import Ports
+
+BEHIND_S = 60.0
+"""The sweep's rings say they were due this long ago, so that a guardian whose clock is behind does not call them early."""
+
+
+def sweep(ports: Ports, keep_going: Callable[[], bool] = lambda: True) -> int:
+    """Ring every page of every active run; returns how many rings were sent. `keep_going` False: time is running out."""
+    rung = 0
+    due = ports.clock() - BEHIND_S
+    for run_id in ports.store.active_runs():
+        pinned = ports.store.read_pinned(run_id)
+        if pinned is None or not keep_going():
+            continue
+        for page in pinned.plan.pages:
+            ports.timers.send_ring(Ring(run_id, page, due))
+            rung += 1
+    return rung

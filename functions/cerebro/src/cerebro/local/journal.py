@@ -1,0 +1,122 @@
+"""Journal: what passed the bus of a home, what its tasks printed, and what others have put into its inbox.
+
+Law: events are kept in the order in which they passed. What leaves the inbox has been dealt with in the same transaction.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Protocol
+
+from cordyna_core.contract.envelope import utc
+from cordyna_core.contract.views import LogLine, PassedEvent
+
+
+class Journal(Protocol):
+    """Beside the store, in the same transactions."""
+
+    def passed(self, run_id: str | None, event: str) -> None: ...
+    def events(self, run_id: str | None, after: int) -> list[PassedEvent]: ...
+    def write_lines(self, lines: Sequence[LogLine]) -> None: ...
+    def lines(self, run_id: str, task: str | None) -> list[LogLine]: ...
+    def put_inbox(self, events: Sequence[str]) -> None: ...
+    def take_inbox(self) -> list[str]: ...
+    def bury(self, event: str, reason: str, at: float) -> None: ...
+    def buried(self) -> list[tuple[str, str]]: ...
+    def last_tick(self, task: str) -> float | None: ...
+    def note_tick(self, task: str, nominal: float) -> None: ...
+
+
+class MemoryJournal:
+    """Implements Journal for as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._events: list[tuple[str | None, str]] = []
+        self._lines: list[LogLine] = []
+        self._inbox: list[str] = []
+        self._buried: list[tuple[str, str]] = []
+        self._ticks: dict[str, float] = {}
+
+    def passed(self, run_id: str | None, event: str) -> None:
+        self._events.append((run_id, event))
+
+    def events(self, run_id: str | None, after: int) -> list[PassedEvent]:
+        found = enumerate(self._events[after:], start=after + 1)
+        return [PassedEvent(seq=seq, text=event) for seq, (of_run, event) in found if run_id in (None, of_run)]
+
+    def write_lines(self, lines: Sequence[LogLine]) -> None:
+        self._lines.extend(lines)
+
+    def lines(self, run_id: str, task: str | None) -> list[LogLine]:
+        return [line for line in self._lines if line.run_id == run_id and task in (None, line.task)]
+
+    def put_inbox(self, events: Sequence[str]) -> None:
+        self._inbox.extend(events)
+
+    def take_inbox(self) -> list[str]:
+        taken, self._inbox = self._inbox, []
+        return taken
+
+    def bury(self, event: str, reason: str, at: float) -> None:
+        del at
+        self._buried.append((event, reason))
+
+    def buried(self) -> list[tuple[str, str]]:
+        return list(self._buried)
+
+    def last_tick(self, task: str) -> float | None:
+        return self._ticks.get(task)
+
+    def note_tick(self, task: str, nominal: float) -> None:
+        self._ticks[task] = nominal
+
+
+class SqliteJournal:
+    """Implements Journal in the file of a home, on a connection that the caller guards."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def passed(self, run_id: str | None, event: str) -> None:
+        self._db.execute("insert into events (run_id, event) values (?, ?)", (run_id, event))
+
+    def events(self, run_id: str | None, after: int) -> list[PassedEvent]:
+        if run_id is None:
+            rows = self._db.execute("select seq, event from events where seq > ? order by seq", (after,))
+        else:
+            rows = self._db.execute("select seq, event from events where run_id = ? and seq > ? order by seq", (run_id, after))
+        return [PassedEvent(seq=seq, text=event) for seq, event in rows]
+
+    def write_lines(self, lines: Sequence[LogLine]) -> None:
+        self._db.executemany(
+            "insert into lines values (?, ?, ?, ?, ?, ?)",
+            [(line.run_id, line.task, line.attempt, line.at.timestamp(), line.stream, line.text) for line in lines],
+        )
+
+    def lines(self, run_id: str, task: str | None) -> list[LogLine]:
+        rows = self._db.execute(
+            "select run_id, task, attempt, at, stream, line from lines where run_id = ? and ifnull(?, task) = task order by at, rowid",
+            (run_id, task),
+        )
+        return [LogLine(run_id=r, task=t, attempt=n, at=utc(at), stream=stream, text=line) for r, t, n, at, stream, line in rows]
+
+    def put_inbox(self, events: Sequence[str]) -> None:
+        self._db.executemany("insert into inbox (event) values (?)", [(event,) for event in events])
+
+    def take_inbox(self) -> list[str]:
+        rows = self._db.execute("select seq, event from inbox order by seq").fetchall()
+        if rows:
+            self._db.execute("delete from inbox where seq <= ?", (rows[-1][0],))
+        return [event for _, event in rows]
+
+    def bury(self, event: str, reason: str, at: float) -> None:
+        self._db.execute("insert into dead_letters (event, reason, at) values (?, ?, ?)", (event, reason, at))
+
+    def buried(self) -> list[tuple[str, str]]:
+        return self._db.execute("select event, reason from dead_letters order by seq").fetchall()
+
+    def last_tick(self, task: str) -> float | None:
+        row = self._db.execute("select nominal from ticks where task = ?", (task,)).fetchone()
+        return row[0] if row else None
+
+    def note_tick(self, task: str, nominal: float) -> None:
+        self._db.execute("insert or replace into ticks values (?, ?)", (task, nominal))

@@ -1,0 +1,165 @@
+"""Loop: carries messages between cerebro, its timers and its task servers, within one process.
+
+Law: one step is one transaction of the home. What cerebro publishes leaves only after the transaction was kept, so a
+crash never lets a server hear what cerebro does not know.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from itertools import count
+from typing import Final, Protocol
+
+from cerebro.core.effects import Ring, Walk
+from cerebro.core.graph import Graph
+from cerebro.core.invoke import invocation_key
+from cerebro.core.schedule import next_after
+from cerebro.handlers.receive import open_delivery, perform_one
+from cerebro.local.journal import Journal
+from cerebro.ports import Store
+from cerebro.shell import Ports
+from cordyna_core.contract.commands import Command, InvokeTask
+from cordyna_core.contract.envelope import Envelope, MalformedEvent, meta_at, seal, utc
+from cordyna_core.contract.message import Message
+from cordyna_core.contract.names import CEREBRO, SCHEDULER, derived_id, run_id_of
+from cordyna_core.errors import Fatal
+from cordyna_core.ports import Clock
+
+BATCH: Final = 256
+"""Messages per transaction: enough to share the cost of keeping it, few enough that a server waits for little."""
+
+
+class Home(Protocol):
+    """What outlives a step: facts and the journal, kept together."""
+
+    store: Store
+    journal: Journal
+
+    def transaction(self) -> AbstractContextManager[None]: ...
+
+
+class Loop:
+    """Cerebro, its bus and its timers. Not for two threads at once.
+
+    `to_server` hands a command's event to a task server's side; `on_event` sees everything that passed, after it was kept.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        clock: Clock,
+        *,
+        to_server: Callable[[str, str], None],
+        on_event: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._home, self._clock = home, clock
+        self._to_server, self._on_event = to_server, on_event
+        self._inbox: deque[str | Walk] = deque()
+        self._rings: list[tuple[float, int, Ring]] = []
+        self._ticks: list[tuple[float, int, str]] = []
+        self._crons: Graph = Graph.of({})
+        self._tickets = count()
+        self._leaving: list[tuple[Message, str]] = []
+        self.fires_crons = False
+        self.ports = Ports(store=home.store, bus=self, timers=self, crons=self, clock=clock)
+
+    # The bus, as anybody on it sees it.
+    def put(self, event: str) -> None:
+        """Put an event on the bus; any thread may."""
+        self._inbox.append(event)
+
+    # CerebroBus
+    def publish(self, messages: Sequence[Message]) -> None:
+        now = utc(self._clock())
+        for message in messages:
+            meta = message.meta
+            event = seal(message, CEREBRO, meta.id if meta and meta.id else derived_id("event", next(self._tickets)), now)
+            self._home.journal.passed(getattr(message, "run_id", None), event)
+            self._leaving.append((message, event))
+
+    # Timers
+    def send_ring(self, ring: Ring) -> None:
+        heapq.heappush(self._rings, (ring.due, next(self._tickets), ring))
+
+    def send_walk(self, walk: Walk) -> None:
+        self._inbox.append(walk)
+
+    # Crons
+    def apply(self, graph: Graph) -> None:
+        self._crons = graph
+        now = self._clock()
+        self._ticks = [(next_after(cron.task.cron or "", cron.task.timezone, now), next(self._tickets), cron.task.name) for cron in graph.crons]
+        heapq.heapify(self._ticks)
+
+    def next_due(self) -> float | None:
+        """When the next ring or tick is due; None when nothing is."""
+        due = [heap[0][0] for heap in (self._rings, self._ticks if self.fires_crons else ()) if heap]
+        return min(due) if due else None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no message waits to be heard."""
+        return not self._inbox
+
+    def step(self) -> bool:
+        """Hear what waits and what is due. Returns whether there was anything. Raises ServiceError when the home fails."""
+        now = self._clock()
+        messages: list[str | Ring | Walk] = list(self._due(now))
+        inbox = self._inbox
+        while inbox and len(messages) < BATCH:
+            messages.append(inbox.popleft())
+        if not messages:
+            return False
+        passed: list[str] = []
+        with self._home.transaction():
+            for message in messages:
+                if isinstance(message, str):
+                    passed.append(message)
+                self._hear(message, now)
+        leaving, self._leaving = self._leaving, []
+        for event in passed:
+            self._on_event(event)
+        for sent, event in leaving:
+            self._on_event(event)
+            if isinstance(sent, Command):
+                self._to_server(getattr(sent, "server", "*"), event)
+        return True
+
+    def _due(self, now: float) -> list[Ring | str]:
+        found: list[Ring | str] = []
+        while self._rings and self._rings[0][0] <= now:
+            found.append(heapq.heappop(self._rings)[2])
+        while self.fires_crons and self._ticks and self._ticks[0][0] <= now:
+            nominal, _, name = heapq.heappop(self._ticks)
+            found.append(tick(name, nominal, now))
+            task = self._crons.task(name)
+            heapq.heappush(self._ticks, (next_after(task.cron or "", task.timezone, nominal), next(self._tickets), name))
+        return found
+
+    def _hear(self, message: str | Ring | Walk, now: float) -> None:
+        try:
+            opened = open_delivery(message) if isinstance(message, str) else message
+        except MalformedEvent as never:
+            self._home.journal.bury(str(message), str(never), now)
+            return
+        if isinstance(opened, Envelope) and isinstance(message, str):
+            self._home.journal.passed(run_of(opened), message)
+        try:
+            perform_one(opened, self.ports)
+        except Fatal as never:
+            self._home.journal.bury(str(message), str(never), now)
+
+
+def run_of(envelope: Envelope) -> str | None:
+    """The run that an event is about; an invocation names the run that it asks for."""
+    message = envelope.message
+    if isinstance(message, InvokeTask):
+        return run_id_of(message.task, invocation_key(message, envelope))
+    return getattr(message, "run_id", None)
+
+
+def tick(task: str, nominal: float, now: float) -> str:
+    """A cron tick, as the scheduler puts it on the bus."""
+    command = InvokeTask(task=task, scheduled_at=utc(nominal), meta=meta_at(now, derived_id("tick", task, str(nominal))))
+    return seal(command, SCHEDULER, derived_id("tick", task, str(nominal)), utc(now))
