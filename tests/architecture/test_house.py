@@ -1,0 +1,125 @@
+"""The house: arrows, names, sizes, and what must never be written down in this repository."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from architecture.repository import DISTRIBUTIONS, ROOT, files, name_of, python_files
+
+MAX_LINES = 400
+
+# The words that the glossary rules out for what we name ourselves.
+BANNED_WORDS = frozenset({"common", "helper", "helpers", "job", "jobs", "manager", "processor", "util", "utils", "workflow"})
+
+# A letter of each stands in brackets, so that this file does not find itself.
+ADDRESSES = re.compile(
+    r"/[w]ork/|/[r]oot/|/[h]ome/|/[o]pt/(?:pypi|wheels)|[f]ile://|[p]ypi\.org|[p]ythonhosted|registry\.[n]pmjs|--[i]ndex-url|--[e]xtra-index|--[f]ind-links"
+)
+
+
+def definitions(tree: ast.Module) -> Iterator[str]:
+    for statement in ast.walk(tree):
+        if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield statement.name
+
+
+def words_of(name: str) -> set[str]:
+    """`GraphManager` and `graph_manager` -> {"graph", "manager"}."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", name)}
+
+
+def requirements(name: str) -> dict[str, str]:
+    """Package (with its marker) -> the rest of its entry in a lock file."""
+    text = (ROOT / "requirements" / name).read_text()
+    return {entry.partition("\\")[0].strip(): entry for entry in re.split(r"\n(?=[a-z0-9])", text)}
+
+
+def project_of(distribution: str) -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads((ROOT / distribution / "pyproject.toml").read_text())["project"]
+    return project
+
+
+def test_the_import_arrows_hold() -> None:
+    lint = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+
+
+def test_no_file_is_longer_than_four_hundred_lines() -> None:
+    lengths = {name_of(path): len(path.read_text().splitlines()) for path in python_files()}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_nothing_is_named_with_a_word_that_says_nothing() -> None:
+    found = {
+        f"{name_of(path)}: {name}"
+        for path in python_files()
+        for name in [*path.relative_to(ROOT).with_suffix("").parts, *definitions(ast.parse(path.read_text()))]
+        if words_of(name) & BANNED_WORDS and not name.startswith("test_")
+    }
+    assert found == set()
+
+
+def test_every_module_opens_with_what_it_owns() -> None:
+    shipped = [path for path in python_files() if "src" in path.parts]
+    assert [name_of(path) for path in shipped if (tree := ast.parse(path.read_text())).body and not ast.get_docstring(tree)] == []
+
+
+def test_no_address_of_an_index_or_of_a_machine_is_written_down() -> None:
+    found = []
+    for path in files():
+        try:
+            text = path.read_text("utf-8")
+        except UnicodeDecodeError:
+            continue
+        found += [f"{name_of(path)}: {hit.group()}" for hit in ADDRESSES.finditer(text)]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ["run.txt", "dev.txt"])
+def test_every_locked_package_is_pinned_and_hashed(name: str) -> None:
+    for package, entry in requirements(name).items():
+        assert re.match(r"[a-z0-9._-]+(\[[a-z0-9,-]+\])?==", package), package
+        assert "--hash=sha256:" in entry, package
+
+
+def test_what_runs_is_tested_with_the_same_versions() -> None:
+    assert set(requirements("run.txt")) <= set(requirements("dev.txt"))
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_every_distribution_is_typed_licensed_and_has_a_readme(distribution: str) -> None:
+    folder = ROOT / distribution
+    assert list(folder.glob("src/*/py.typed"))
+    assert (folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    assert len((folder / "README.md").read_text().splitlines()) > 3
+    assert project_of(distribution)["requires-python"] == ">=3.11"
+
+
+def test_the_library_needs_pydantic_and_nothing_else() -> None:
+    (only,) = project_of("layers/cordyna_core")["dependencies"]
+    assert only.startswith("pydantic")
+
+
+@pytest.mark.parametrize("server", ["task_server_a", "task_server_b"])
+def test_a_task_server_needs_the_library_and_nothing_else(server: str) -> None:
+    (only,) = project_of(f"functions/{server}")["dependencies"]
+    assert only.startswith("cordyna-core")
+
+
+def test_every_dependency_that_is_declared_is_locked() -> None:
+    locked = {re.split(r"[=\[ ]", package, maxsplit=1)[0] for package in requirements("dev.txt")}
+    for distribution in DISTRIBUTIONS:
+        project = project_of(distribution)
+        extras: dict[str, list[str]] = project.get("optional-dependencies", {})
+        for wanted in [*project["dependencies"], *chain.from_iterable(extras.values())]:
+            name = re.split(r"[<>=\[ ]", wanted, maxsplit=1)[0]
+            assert name in locked or name.startswith("cordyna-"), f"{distribution} wants {wanted}"

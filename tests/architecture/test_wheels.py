@@ -1,0 +1,128 @@
+"""The wheels: what a team installs, in an environment where nothing else is.
+
+The environments are real ones, made without a network: the packages that a wheel asks for are linked in from the
+environment that runs the tests, and no others.
+"""
+
+import re
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from architecture.repository import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+OURS = ("cordyna-core", "cordyna-cerebro")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    folder: Path
+
+    @property
+    def site_packages(self) -> Path:
+        (found,) = self.folder.glob("lib/python*/site-packages")
+        return found
+
+    def run(self, command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run a shell command with this environment's programs first, and with nothing of ours to be found elsewhere."""
+        variables = {"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "HOME": str(cwd), "COLUMNS": "120", "LC_ALL": "C.UTF-8"}
+        return subprocess.run(["sh", "-c", command], cwd=cwd, env=variables, capture_output=True, text=True, check=False, timeout=60)
+
+
+def needed_by(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
+    """The packages that installing `name` installs, itself apart."""
+    found: set[str] = set()
+    for text in distribution(name).requires or []:
+        wanted = Requirement(text)
+        if wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in extras | {""}):
+            found |= {canonicalize_name(wanted.name)} | needed_by(wanted.name, frozenset(wanted.extras))
+    return found - {name}
+
+
+def link(name: str, into: Path) -> None:
+    """Make an installed package be found in another site-packages folder, too."""
+    installed = distribution(name)
+    for top in {file.parts[0] for file in installed.files or [] if file.parts[0] not in {"..", "__pycache__"}}:
+        if not (into / top).exists():
+            (into / top).symlink_to(Path(str(installed.locate_file(top))))
+
+
+def environment_for(wheels: list[Path], packages: set[str], folder: Path) -> Environment:
+    venv.create(folder, with_pip=False)
+    made = Environment(folder)
+    for name in packages - set(OURS):
+        link(name, made.site_packages)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", str(folder / "bin" / "python")]
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", *wheels], check=True)
+    return made
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Our wheels by distribution, built from this checkout."""
+    dist = tmp_path_factory.mktemp("dist")
+    for source in ("layers/cordyna_core", "functions/cerebro"):
+        subprocess.run(
+            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", dist], cwd=ROOT / source, check=True, capture_output=True
+        )
+    return {name: next(dist.glob(f"{name.replace('-', '_')}-*.whl")) for name in OURS}
+
+
+def block(language: str) -> str:
+    """The block of code of `language` in the README's section "Your own server"."""
+    section = (ROOT / "README.md").read_text().partition("## Your own server\n")[2].partition("\n## ")[0]
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def steadied(text: str) -> str:
+    """`text` without what differs from run to run: ids, durations, spaces at the ends of lines."""
+    text = re.sub(r"\b[0-9A-HJKMNP-TV-Z]{26}\b", "<run>", text)
+    text = re.sub(r"\d+(\.\d+)? ?m?s\b", "<time>", text)
+    return "\n".join(re.sub(r"\s+", " ", line).rstrip() for line in text.strip().splitlines())
+
+
+def test_the_library_alone_runs_a_task_where_nothing_else_is_installed(wheels: dict[str, Path], tmp_path: Path) -> None:
+    environment = environment_for([wheels["cordyna-core"]], needed_by("cordyna-core"), tmp_path / "env")
+    (tmp_path / "my.py").write_text(block("python"))
+    (tmp_path / "check.py").write_text(
+        "from importlib.util import find_spec\n"
+        "for absent in ('networkx', 'boto3', 'cerebro', 'aws_cdk', 'typer', 'rich'):\n"
+        "    assert find_spec(absent) is None, absent\n"
+        "from my import server\n"
+        "print(server.test_run('hello', upstream={'name': 'world'}).output)\n"
+    )
+    result = environment.run("python check.py", tmp_path)
+    assert (result.stdout.strip(), result.stderr) == ("hello, world", "")
+
+
+def test_the_readme_of_the_library_counts_the_packages_that_it_installs() -> None:
+    readme = (ROOT / "layers" / "cordyna_core" / "README.md").read_text()
+    packages = needed_by("cordyna-core")
+    assert f"**{len(packages) + 1} packages**" in readme
+    assert [name for name in packages if f"`{name}`" not in readme] == []
+
+
+def test_your_own_server_takes_a_folder_two_wheels_and_eight_lines(wheels: dict[str, Path], tmp_path: Path) -> None:
+    code, said = block("python"), block("text")
+    prompt, _, expected = said.partition("\n")
+    packages = needed_by("cordyna-core") | needed_by("cordyna-cerebro")
+    environment = environment_for([*wheels.values()], packages, tmp_path / "env")
+    (mine := tmp_path / "mine").mkdir()
+    (mine / "my.py").write_text(code)
+    result = environment.run(prompt.removeprefix("$ ").removeprefix(".venv/bin/"), mine)
+    assert result.returncode == 0, result.stderr
+    assert len([line for line in code.splitlines() if line]) == 8
+    assert steadied(result.stdout) == steadied(expected)
+
+
+def test_the_readme_installs_the_wheels_that_are_built(wheels: dict[str, Path]) -> None:
+    commands = block("sh")
+    for wheel in wheels.values():
+        assert f"{wheel.name.partition('-')[0]}-*.whl" in commands
