@@ -13,9 +13,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema, PydanticJsonSchemaWarning
+from pydantic.json_schema import PydanticJsonSchemaWarning
 
 from cordyna_core.context import Context
+from cordyna_core.contract.untitled import Untitled
 from cordyna_core.errors import TerminalError, UserError
 
 _CONTEXT_NAME = "ctx"
@@ -25,13 +26,6 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 
 class InvalidParams(TerminalError):
     """The params of a RunTask are not those that the function takes."""
-
-
-class _Untitled(GenerateJsonSchema):
-    """A schema without the titles that only repeat names: a declaration has a quota (section 8)."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
 
 
 class Parameters:
@@ -116,7 +110,7 @@ def _schema(model: type[BaseModel], task: str) -> dict[str, Any]:
         with warnings.catch_warnings():
             # A default that JSON does not know is only left out of the schema.
             warnings.simplefilter("ignore", PydanticJsonSchemaWarning)
-            schema = model.model_json_schema(schema_generator=_Untitled)
+            schema = model.model_json_schema(schema_generator=Untitled)
     except PydanticUserError as unknown:
         what = f'task "{task}": a parameter has no JSON Schema'
         raise UserError(what, why=str(unknown).splitlines()[0], next="take plain JSON types") from unknown

@@ -3,12 +3,11 @@
 Law: a command says what is wanted; whether it happened is told by a state update.
 """
 
-from datetime import datetime
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from cordyna_core.contract.message import JsonObject, Message
+from cordyna_core.contract.message import Instant, JsonObject, Message
 from cordyna_core.contract.names import Name, RunId
 
 
@@ -23,10 +22,12 @@ class InvokeTask(Command):
 
     task: Name
     params: JsonObject = Field(default_factory=dict, description="Each task of the closure gets those that its schema names.")
-    key: str | None = Field(None, min_length=1, max_length=256, description="Idempotency: the same key gives the same run. Default: the event's id.")
+    key: str | None = Field(
+        None, min_length=1, max_length=256, description="Idempotency: the same key gives the same run. Default: the event's id."
+    )
     max_age_s: int | None = Field(None, ge=0, description="A completed result at most this old may be reused, in seconds.")
     labels: dict[str, str] = Field(default_factory=dict, description="Kept with the run; cordyna does not read them.")
-    scheduled_at: datetime | None = Field(None, description="The nominal time of a cron tick (scheduler only).")
+    scheduled_at: Instant | None = Field(None, description="The nominal time of a cron tick (scheduler only).")
 
 
 class CancelRun(Command):
@@ -38,6 +39,9 @@ class CancelRun(Command):
 
 class RetryRun(Command):
     """To cerebro: give what failed a new attempt; what completed is kept."""
+
+    # "from" is a word of Python's: here it is called from_, on the wire as it should be.
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True)
 
     run_id: RunId
     command_id: str | None = Field(None, min_length=1, max_length=128, description="The same id acts once. Default: the event's id.")
@@ -54,9 +58,9 @@ class RunTask(Command):
     params: JsonObject = Field(default_factory=dict)
     upstream: dict[str, Any] = Field(default_factory=dict, description="Direct upstreams' outputs in declared order, up to 128 KB in all.")
     upstream_omitted: list[Name] = Field(default_factory=list, description="Direct upstreams whose output did not fit.")
-    ack_by: datetime = Field(description="Do not start a body after this, unless `queued` was said before.")
-    start_by: datetime = Field(description="Do not start a body after this.")
-    scheduled_at: datetime | None = None
+    ack_by: Instant = Field(description="Do not start a body after this, unless `queued` was said before.")
+    start_by: Instant = Field(description="Do not start a body after this.")
+    scheduled_at: Instant | None = None
 
 
 class CancelTask(Command):

@@ -5,13 +5,14 @@ Law: opening what `seal` made gives the same message; what cannot be opened says
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from cordyna_core.contract.commands import CancelRun, CancelTask, DescribeServer, InvokeTask, RetryRun, RunTask
 from cordyna_core.contract.declared import ServerDeclared
-from cordyna_core.contract.message import Message, Meta, Problem
+from cordyna_core.contract.message import Message, Meta, Problem, rfc3339
 from cordyna_core.contract.names import CEREBRO, SCHEDULER, is_client, server_of
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
@@ -64,7 +65,7 @@ class RawEnvelope(BaseModel):
     source: str
     detail_type: str = Field(alias="detail-type")
     account: str = ""
-    time: datetime
+    time: AwareDatetime
     region: str = ""
     resources: list[str] = Field(default_factory=list)
     detail: dict[str, Any]
@@ -94,15 +95,17 @@ class Envelope:
 
 def detail_json(message: Message) -> str:
     """The `Detail` of a PutEvents entry."""
-    return message.model_dump_json(exclude_none=True, by_alias=True)
+    # A declaration has a quota (section 8), so it carries no defaults: what its author left out is left out.
+    return message.model_dump_json(exclude_none=True, by_alias=True, exclude_unset=isinstance(message, ServerDeclared))
 
 
 def seal(message: Message, source: str, event_id: str, time: datetime) -> str:
     """The event as EventBridge delivers it, as one line of JSON."""
-    head = RawEnvelope.model_construct(id=event_id, source=source, detail_type=type(message).__name__, time=time, detail={})
-    # The detail is written once, by pydantic, and set in as text: dumping it through a dict would cost three times as much.
-    text = head.model_dump_json(by_alias=True)
-    return text[: -len('{}}')] + detail_json(message) + "}"
+    # Set together as text, for this is done once for every event: dumping it through a model would cost many times as much.
+    return (
+        f'{{"version":"0","id":{_quoted(event_id)},"source":{_quoted(source)},"detail-type":"{type(message).__name__}","account":"",'
+        f'"time":"{rfc3339(time)}","region":"","resources":[],"detail":{detail_json(message)}}}'
+    )
 
 
 def open_envelope(text: str | bytes) -> Envelope:

@@ -3,10 +3,10 @@
 Law: a message is frozen, its detail is flat, and a reader ignores the fields that it does not know.
 """
 
-from datetime import datetime
-from typing import Any, ClassVar, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
 from cordyna_core.contract.names import Name
 
@@ -14,6 +14,16 @@ State = Literal["pending", "queued", "started", "completed", "error"]
 """The five task states. Nothing else is ever a state on the wire."""
 
 JsonObject = dict[str, Any]
+
+
+def rfc3339(time: datetime) -> str:
+    """An aware datetime as the contract writes it: UTC, with milliseconds, or with microseconds where they say more."""
+    exact = "microseconds" if time.microsecond % 1000 else "milliseconds"
+    return time.astimezone(UTC).isoformat(timespec=exact)[:-6] + "Z"
+
+
+Instant = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str, when_used="json-unless-none")]
+"""A moment. A time without an offset is refused: nobody knows where it is meant."""
 
 
 class Part(BaseModel):
@@ -34,7 +44,7 @@ class Meta(Part):
     """What a message says about itself. A human may leave it out."""
 
     id: str | None = Field(None, description="Names the message; resending it keeps the id.")
-    time: datetime | None = Field(None, description="When it was made, UTC, RFC 3339 with milliseconds.")
+    time: Instant | None = Field(None, description="When it was made, UTC, RFC 3339 with milliseconds.")
     producer: Producer | None = None
     cause: str | None = Field(None, description="The id of the message that led to this one.")
     traceparent: str | None = Field(None, description="W3C trace context, handed on unchanged.")
