@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+
 from architecture.repository import ROOT, files, name_of
 
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from architecture.repository import DISTRIBUTIONS, ROOT, files, name_of, python_files
 
 MAX_LINES = 400

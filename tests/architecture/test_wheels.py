@@ -13,9 +13,10 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
-from architecture.repository import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from architecture.repository import ROOT
 
 OURS = ("cordyna-core", "cordyna-cerebro")
 

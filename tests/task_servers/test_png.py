@@ -7,6 +7,7 @@ from importlib.resources import files
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from task_server_a.png import Picture, decode, encode, thumbnail
 
 SHIPPED = (files("task_server_a") / "data" / "storefront.png").read_bytes()

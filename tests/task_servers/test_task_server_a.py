@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.names import derived_id
 from cordyna_core.testing import RecordingBus

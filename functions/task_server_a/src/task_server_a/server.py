@@ -9,9 +9,9 @@ from datetime import date, datetime, timedelta
 from importlib.resources import files
 from typing import Annotated, Any
 
-from cordyna_core import Context, TaskServer, TerminalError
 from pydantic import Field
 
+from cordyna_core import Context, TaskServer, TerminalError
 from task_server_a import output, png, sales, stock, supplier_prices
 
 server = TaskServer("task-server-a", owner="team-a")

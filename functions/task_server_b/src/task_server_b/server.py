@@ -5,9 +5,9 @@ Every task here needs a task of team a's, and knows nothing of it but its name a
 
 from typing import Annotated, Any
 
-from cordyna_core import Context, TaskServer
 from pydantic import Field
 
+from cordyna_core import Context, TaskServer
 from task_server_b import output, pages, purchase, report, suppliers
 from task_server_b.trend import Trend, WeekSales, trend
 
