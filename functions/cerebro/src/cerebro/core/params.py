@@ -9,7 +9,7 @@ from typing import Any
 
 from cerebro.core.graph import Graph
 from cerebro.core.model import Plan
-from cerebro.core.say import at_most, names_of, near, quoted, short_path
+from cerebro.core.problems import at_most, names_of, near, quoted, short_path
 from cerebro.core.schemas import faults_of_value, params_named_by
 from cordyna_core.contract.message import JsonObject, Problem
 

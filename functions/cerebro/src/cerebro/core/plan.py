@@ -4,13 +4,15 @@ Law: a plan is the upstream closure in topological order; the target is last, an
 has more than 100 upstreams awaits them through joins, so that no completion makes anybody read more than 100 facts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from cerebro.core.graph import Closure, Graph
 from cerebro.core.model import Plan, PlannedTask
+from cerebro.core.params import check_params as check_params  # noqa: PLC0414  both are asked together when a task is invoked
+from cerebro.core.problems import at_most, names_of, near, quoted, short_path
 from cerebro.core.schemas import params_named_by
-from cerebro.core.say import at_most, names_of, near, quoted, short_path
 from cordyna_core.contract.message import Problem
 from cordyna_core.contract.views import PlannedTaskView, PlanView
 
@@ -28,15 +30,23 @@ def plan_of(graph: Graph, target: str) -> Plan | tuple[Problem, ...]:
     return Plan(tuple(_planned(graph, closure)))
 
 
+def levels_of(plan: Plan) -> list[int]:
+    """For each index the length of the longest way to it from a task without upstreams. Joins do not count (theirs is 0)."""
+    return _levels([planned.upstream for planned in plan.tasks])
+
+
 def plan_view(plan: Plan) -> PlanView:
     """A plan as it is shown: joins are hidden, a task's upstreams are those that it declared."""
-    levels: list[int] = []
-    tasks = []
-    for planned in plan.tasks:
-        levels.append(1 + max((levels[needed] for needed in planned.upstream), default=-1))
-        if not planned.is_join:
-            upstream = [plan.tasks[needed].name for needed in planned.upstream]
-            tasks.append(PlannedTaskView(task=planned.name, server=planned.server, upstream=upstream, level=levels[-1]))
+    tasks = [
+        PlannedTaskView(
+            task=planned.name,
+            server=planned.server,
+            upstream=[plan.tasks[needed].name for needed in planned.upstream],
+            level=level,
+        )
+        for planned, level in zip(plan.tasks, levels_of(plan), strict=True)
+        if not planned.is_join
+    ]
     return PlanView(task=plan.tasks[plan.target].name, tasks=tasks)
 
 
@@ -49,16 +59,21 @@ def partial_view(graph: Graph, target: str) -> PlanView:
         return PlanView(task=target, problems=list(plan))
     closure = graph.closure(target)
     behind = {name for users in closure.missing.values() for name in users}
-    levels: list[int] = []
     tasks = []
-    for name, upstream in zip(closure.names, closure.upstream, strict=True):
-        levels.append(1 + max((levels[needed] for needed in upstream), default=-1))
+    for name, upstream, level in zip(closure.names, closure.upstream, _levels(closure.upstream), strict=True):
         names = [closure.names[needed] for needed in upstream]
         if name in behind or not behind.isdisjoint(names):
             behind.add(name)
         else:
-            tasks.append(PlannedTaskView(task=name, server=graph[name].server, upstream=names, level=levels[-1]))
+            tasks.append(PlannedTaskView(task=name, server=graph[name].server, upstream=names, level=level))
     return PlanView(task=target, tasks=tasks, problems=list(plan))
+
+
+def _levels(upstream: Sequence[Sequence[int]]) -> list[int]:
+    levels: list[int] = []
+    for needs in upstream:
+        levels.append(1 + max([levels[needed] for needed in needs], default=-1))
+    return levels
 
 
 def _planned(graph: Graph, closure: Closure) -> Iterator[PlannedTask]:
@@ -113,7 +128,7 @@ def _parts(indexes: tuple[int, ...]) -> list[tuple[int, ...]]:
     """As few parts as hold at most WIDEST each, of nearly the same size."""
     count = -(-len(indexes) // WIDEST)
     bounds = [len(indexes) * part // count for part in range(count + 1)]
-    return [indexes[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False)]
+    return [indexes[begin:end] for begin, end in pairwise(bounds)]
 
 
 def _unknown_task(graph: Graph, target: str) -> Problem:

@@ -1,61 +1,106 @@
-"""Say: how problems speak of many names, of foreign text and of near misses.
+"""Say: the messages that cerebro publishes, made from facts.
 
-Law: a problem fits into an event, whatever was declared: lists are cut with a count, foreign text is quoted as JSON (so
-it has no line breaks) and shortened.
+Law: a message's id is derived from what it tells, so telling it twice is telling it once.
 """
 
-import difflib
 import json
-from collections.abc import Collection, Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
-from cordyna_core.contract.message import Problem
+from cerebro.core.model import STATE_OF, Pinned, Rank, Run, TaskRun
+from cordyna_core.contract.commands import CancelTask, RunTask
+from cordyna_core.contract.envelope import meta_at, utc
+from cordyna_core.contract.message import Message, Problem, RootCause
+from cordyna_core.contract.names import derived_id
+from cordyna_core.contract.state_updates import InvocationRejected, RunState, RunStateChanged, TaskStateChanged
 
-MAX_PROBLEMS: Final = 200
-"""A refusal is an event of at most 1 MB; who has more problems than this has one problem many times."""
-
-MAX_PATH: Final = 100
-_LONGEST_TEXT: Final = 200
-_NEAR_CANDIDATES: Final = 2000
-
-
-def shortened(text: str, longest: int = _LONGEST_TEXT) -> str:
-    """`text` on one line, cut in the middle."""
-    line = " ".join(text.split())
-    half = longest // 2
-    return line if len(line) <= longest else f"{line[:half]} ... {line[-half:]}"
+MAX_UPSTREAM_BYTES: Final = 128 * 1024
+"""What RunTask carries of its upstreams' outputs, together."""
 
 
-def quoted(text: str) -> str:
-    """Foreign text as a JSON string, shortened."""
-    return json.dumps(shortened(text))
+def run_task(pinned: Pinned, index: int, fact: TaskRun, outputs: dict[int, Any], *, now: float) -> RunTask:
+    """The command for the attempt that `fact` dispatched."""
+    run, plan = pinned.run, pinned.plan
+    task = plan.tasks[index]
+    carried, omitted = _carried([(plan.tasks[upstream].name, outputs.get(upstream)) for upstream in task.upstream])
+    ack_by = fact.dispatched_at + task.ack_timeout_s
+    return RunTask.model_construct(
+        meta=meta_at(now, derived_id("RunTask", run.id, task.name, fact.attempt), fact.cause),
+        server=task.server,
+        run_id=run.id,
+        task=task.name,
+        attempt=fact.attempt,
+        params=pinned.params_of(index),
+        upstream=carried,
+        upstream_omitted=omitted,
+        ack_by=utc(ack_by),
+        start_by=utc(ack_by + task.start_timeout_s),
+        scheduled_at=None if run.scheduled_at is None else utc(run.scheduled_at),
+    )
 
 
-def names_of(names: Sequence[str], most: int = 5) -> str:
-    """`a, b, c`, and how many more."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+def cancel_task(pinned: Pinned, index: int, attempt: int, *, cause: str, now: float) -> CancelTask:
+    """The command to stop an attempt."""
+    task, run_id = pinned.plan.tasks[index], pinned.run.id
+    meta = meta_at(now, derived_id("CancelTask", run_id, task.name, attempt), cause)
+    return CancelTask(meta=meta, server=task.server, run_id=run_id, task=task.name, attempt=attempt)
 
 
-def short_path(path: Sequence[str], most: int = MAX_PATH) -> list[str]:
-    """A path whose middle is left out when it is long; both ends stay."""
-    half = most // 2
-    return list(path) if len(path) <= most else [*path[:half], "...", *path[-half:]]
+def decided(pinned: Pinned, index: int, fact: TaskRun, *, cause: str, now: float) -> tuple[TaskStateChanged, ...]:
+    """What cerebro itself decided about a task run: an error by a clock, a cancellation, a wait for a retry."""
+    return tuple(
+        _task_state_changed(pinned, index, fact, said.state, said.reason, cause=cause, now=now)
+        for said in fact.timeline
+        if said.attempt == fact.attempt and said.by == "cordyna.cerebro" and said.reason != "dispatched"
+    )
 
 
-def at_most(problems: Iterable[Problem], most: int = MAX_PROBLEMS) -> tuple[Problem, ...]:
-    """The problems, the last one a count of those that were left out."""
-    every = tuple(problems)
-    left_out = len(every) - most
-    if left_out <= 0:
-        return every
-    return (*every[:most], Problem(code="more", message=f"and {left_out:,} more problems of these kinds"))
+def _task_state_changed(pinned: Pinned, index: int, fact: TaskRun, state: Any, reason: str | None, *, cause: str, now: float) -> TaskStateChanged:
+    task, run_id = pinned.plan.tasks[index], pinned.run.id
+    return TaskStateChanged(
+        meta=meta_at(now, derived_id("TaskStateChanged", "cerebro", run_id, task.name, fact.attempt, state, reason or ""), cause),
+        server=task.server,
+        run_id=run_id,
+        task=task.name,
+        attempt=fact.attempt,
+        state=state,
+        reason=reason,
+        error=fact.error if state == "error" else None,
+    )
 
 
-def near(name: str, names: Collection[str]) -> list[str]:
-    """At most three of `names` that look like `name`, the nearest first."""
-    alike = [other for other in names if abs(len(other) - len(name)) <= 2]
-    if len(alike) > _NEAR_CANDIDATES:
-        # difflib takes 10 us a pair: among 200,000 names only those that begin alike are looked at.
-        alike = [other for other in alike if other[:3].casefold() == name[:3].casefold()][:_NEAR_CANDIDATES]
-    return difflib.get_close_matches(name, alike, n=3, cutoff=0.7)
+def run_state_changed(
+    run: Run, state: RunState, *, cause: str, now: float, root_causes: Iterable[RootCause] = (), blocked: int = 0
+) -> RunStateChanged:
+    """How a whole run is now. `run.rev` is part of the id: after a heal a run may end again."""
+    return RunStateChanged(
+        meta=meta_at(now, derived_id("RunStateChanged", run.id, state, run.rev), cause),
+        run_id=run.id,
+        task=run.task,
+        state=state,
+        root_causes=list(root_causes),
+        blocked=blocked,
+    )
+
+
+def invocation_rejected(event_id: str, task: str, problems: Iterable[Problem], *, now: float) -> Message:
+    """A refusal is never silent."""
+    meta = meta_at(now, derived_id("InvocationRejected", event_id), event_id)
+    return InvocationRejected(meta=meta, event_id=event_id, task=task, problems=list(problems))
+
+
+def state_of(fact: TaskRun) -> str:
+    """The wire's word for a fact's state: an error that will be tried again is pending."""
+    return "pending" if fact.waits_for_retry else STATE_OF[Rank(fact.rank)]
+
+
+def _carried(outputs: list[tuple[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    room, carried, omitted = MAX_UPSTREAM_BYTES, {}, []
+    for name, output in outputs:
+        size = 4 if output is None else len(json.dumps(output).encode())
+        if size <= room:
+            carried[name] = output
+            room -= size
+        else:
+            omitted.append(name)
+    return carried, omitted

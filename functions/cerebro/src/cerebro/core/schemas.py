@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import jsonschema
 from jsonschema.exceptions import ValidationError
-from jsonschema_specifications import REGISTRY
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # its one name is typed below
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from cerebro.core.say import quoted, shortened
+from cerebro.core.problems import quoted, shortened
 from cordyna_core.contract.message import JsonObject
 
 _DRAFT: Final = jsonschema.Draft202012Validator
