@@ -1,7 +1,7 @@
 # The table of contents of the work. Needs Python 3.11 or later and make, nothing else.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 DISTRIBUTIONS := layers/cordyna_core functions/cerebro functions/task_server_a functions/task_server_b
 PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
@@ -46,11 +46,13 @@ clean: ## forget everything that was made here, but .venv
 
 .venv/.run: requirements/run.txt $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cordyna needs Python 3.11 or later: make PYTHON=python3.11 ...")'
-	@test -x $(BIN)/python || { echo "setting up .venv ..." && $(PYTHON) -m venv .venv; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "setting up .venv: what runs ..."
 	@$(PIP) install --require-hashes -r requirements/run.txt
 	@$(PIP) install --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e ./%)
 	@touch $@
 
 .venv/.dev: .venv/.run requirements/dev.txt
+	@echo "setting up .venv: what checks and tests ..."
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
