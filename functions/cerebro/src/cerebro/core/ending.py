@@ -69,7 +69,7 @@ def mark_failing(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Pr
 
 
 def heal(run_id: str, *, cause: str, commands: tuple[str, ...] = ()) -> Program:
-    """Step `rev`, and set a run that ended in error running again: something may come of it after all.
+    """Step `rev`, set a run that ended in error running again, and say so: something may come of it after all.
 
     `commands` are the ids of commands that are hereby applied.
     """
@@ -78,7 +78,7 @@ def heal(run_id: str, *, cause: str, commands: tuple[str, ...] = ()) -> Program:
         new = replace(run, status="running", rev=run.rev + 1, cause=cause, version=run.version + 1, commands=run.commands + commands)
         there = yield WriteRun(new, run)
         if there is None:
-            if run.is_over:
+            if run.is_over or commands:
                 now = yield Now()
                 yield Publish((run_state_changed(new, "running", cause=cause, now=now),))
             return

@@ -10,6 +10,7 @@ from cerebro.core.dispatch import send_again
 from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadPinned, ReadRun, WriteRun
 from cerebro.core.ending import heal
 from cerebro.core.hear import write_task
+from cerebro.core.invoke import shown
 from cerebro.core.model import Pinned, Rank, Run, TaskRun
 from cerebro.core.say import cancel_task, decided, invocation_rejected, run_state_changed
 from cerebro.core.track import cancelled, dispatched
@@ -41,7 +42,7 @@ def cancel_run(envelope: Envelope) -> Program:
     now = yield Now()
     target = pinned.plan.tasks[pinned.plan.target]
     by_hand = RootCause(task=run.task, server=target.server, owner=target.owner, reason="cancelled")
-    yield Publish((run_state_changed(run, "error", cause=cause, now=now, root_causes=[by_hand]),))
+    yield Publish((run_state_changed(run, "error", cause=envelope.id, now=now, root_causes=[by_hand]),))
 
 
 def _cancel_page(pinned: Pinned, page: int, cause: str) -> Program:
@@ -95,9 +96,12 @@ def retry_run(envelope: Envelope) -> Program:
     if not mine and not applied:
         yield from _refuse(envelope, run.task, "nothing_failed", f"in run {run.id} none of these tasks has failed for good: nothing to retry")
         return
-    if not applied:
+    if applied:
+        now = yield Now()
+        yield Publish((run_state_changed(run, shown(run), cause=envelope.id, now=now),))
+    else:
         # The facts first, then `rev`: a look that read before them no longer ends the run.
-        yield from heal(command.run_id, cause=cause, commands=(command_id,))
+        yield from heal(command.run_id, cause=envelope.id, commands=(command_id,))
     yield from send_again(pinned, mine)
 
 

@@ -19,6 +19,7 @@ class Journal(Protocol):
     def write_lines(self, lines: Sequence[LogLine]) -> None: ...
     def lines(self, run_id: str, task: str | None) -> list[LogLine]: ...
     def put_inbox(self, events: Sequence[str]) -> None: ...
+    def inbox_waits(self) -> bool: ...
     def take_inbox(self) -> list[str]: ...
     def bury(self, event: str, reason: str, at: float) -> None: ...
     def buried(self) -> list[tuple[str, str]]: ...
@@ -51,6 +52,9 @@ class MemoryJournal:
 
     def put_inbox(self, events: Sequence[str]) -> None:
         self._inbox.extend(events)
+
+    def inbox_waits(self) -> bool:
+        return bool(self._inbox)
 
     def take_inbox(self) -> list[str]:
         taken, self._inbox = self._inbox, []
@@ -101,6 +105,9 @@ class SqliteJournal:
 
     def put_inbox(self, events: Sequence[str]) -> None:
         self._db.executemany("insert into inbox (event) values (?)", [(event,) for event in events])
+
+    def inbox_waits(self) -> bool:
+        return self._db.execute("select 1 from inbox limit 1").fetchone() is not None
 
     def take_inbox(self) -> list[str]:
         rows = self._db.execute("select seq, event from inbox order by seq").fetchall()

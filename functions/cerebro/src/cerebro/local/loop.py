@@ -14,15 +14,17 @@ from typing import Final, Protocol
 from cerebro.core.effects import Ring, Walk
 from cerebro.core.graph import Graph
 from cerebro.core.invoke import invocation_key
+from cerebro.core.register import declare_exactly
 from cerebro.core.schedule import next_after
 from cerebro.handlers.receive import open_delivery, perform_one
 from cerebro.local.journal import Journal
 from cerebro.ports import Store
-from cerebro.shell import Ports
+from cerebro.shell import Ports, perform
 from cordyna_core.contract.commands import Command, InvokeTask
-from cordyna_core.contract.envelope import Envelope, MalformedEvent, meta_at, seal, utc
-from cordyna_core.contract.message import Message
+from cordyna_core.contract.envelope import Envelope, MalformedEvent, meta_at, open_envelope, seal, utc
+from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.names import CEREBRO, SCHEDULER, derived_id, run_id_of
+from cordyna_core.contract.state_updates import DeclarationRejected
 from cordyna_core.errors import Fatal
 from cordyna_core.ports import Clock
 
@@ -102,29 +104,50 @@ class Loop:
         """Whether no message waits to be heard."""
         return not self._inbox
 
-    def step(self) -> bool:
-        """Hear what waits and what is due. Returns whether there was anything. Raises ServiceError when the home fails."""
+    def step(self, *, inbox: bool = False) -> bool:
+        """Hear what waits and what is due, and with `inbox` what others put there. Returns whether there was anything.
+
+        Raises:
+            ServiceError: when the home fails; then nothing of this step was kept.
+        """
         now = self._clock()
         messages: list[str | Ring | Walk] = list(self._due(now))
-        inbox = self._inbox
-        while inbox and len(messages) < BATCH:
-            messages.append(inbox.popleft())
-        if not messages:
+        waiting = self._inbox
+        while waiting and len(messages) < BATCH:
+            messages.append(waiting.popleft())
+        if not messages and not inbox:
             return False
         passed: list[str] = []
         with self._home.transaction():
+            if inbox:
+                messages.extend(self._home.journal.take_inbox())
             for message in messages:
                 if isinstance(message, str):
                     passed.append(message)
                 self._hear(message, now)
-        leaving, self._leaving = self._leaving, []
         for event in passed:
             self._on_event(event)
+        self.flush()
+        return True
+
+    def declare(self, events: Sequence[str]) -> list[Problem]:
+        """Declare exactly these servers, as one batch. Returns why they were rejected, nothing when they were accepted."""
+        envelopes = [open_envelope(event) for event in events]
+        with self._home.transaction():
+            for event in events:
+                self._home.journal.passed(None, event)
+            perform(declare_exactly(envelopes), self.ports)
+        problems = [problem for said, _ in self._leaving if isinstance(said, DeclarationRejected) for problem in said.problems]
+        self.flush()
+        return problems
+
+    def flush(self) -> None:
+        """Let go what was published in transactions that have been kept."""
+        leaving, self._leaving = self._leaving, []
         for sent, event in leaving:
             self._on_event(event)
             if isinstance(sent, Command):
                 self._to_server(getattr(sent, "server", "*"), event)
-        return True
 
     def _due(self, now: float) -> list[Ring | str]:
         found: list[Ring | str] = []

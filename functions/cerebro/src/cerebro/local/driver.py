@@ -1,0 +1,163 @@
+"""Driver: the thread that makes a home's cerebro and task servers go.
+
+Law: whoever reads or writes the home holds `lock`; the driver holds it one step at a time. A step that fails stops the
+driver, and everybody who waits for it is told why.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from cerebro.core.recover import recover
+from cerebro.handlers.sweeper import sweep
+from cerebro.local.capture import Capture
+from cerebro.local.home import DiskHome, MemoryHome
+from cerebro.local.loop import Loop
+from cerebro.local.pool import ServerPool
+from cerebro.shell import perform
+from cordyna_core.contract.envelope import meta_at, seal, utc
+from cordyna_core.contract.message import Message, Problem
+from cordyna_core.contract.names import derived_id, server_source
+from cordyna_core.contract.views import LogLine
+from cordyna_core.errors import CordynaError
+from cordyna_core.ports import Clock
+from cordyna_core.task_server import TaskServer
+
+CONCURRENCY: Final = 16
+"""Workers per task server. Threads: bodies that wait overlap well; the heavy lifting of most tasks releases the GIL."""
+
+POLL_S: Final = 0.05
+"""How often the inbox, where other processes put their events, is looked at."""
+
+SWEEP_S: Final = 60.0
+
+
+class Driver:
+    """Drives `home` from `start` to `stop`."""
+
+    def __init__(self, home: DiskHome | MemoryHome, lock: threading.RLock, clock: Clock, on_step: Callable[[], None]) -> None:
+        self._home, self._lock, self._clock, self._on_step = home, lock, clock, on_step
+        self._arrivals: SimpleQueue[str | None] = SimpleQueue()
+        self._pools: dict[str, ServerPool] = {}
+        self._lines: list[LogLine] = []
+        self.capture = Capture(self._lines.extend, clock)
+        self.loop = Loop(home, clock, to_server=self._to_server)
+        self.failure: CordynaError | None = None
+        self._stopping = False
+        self._next_sweep = clock() + SWEEP_S
+        self._next_poll = 0.0
+        self._polls = isinstance(home, DiskHome)
+        self._thread = threading.Thread(target=self._drive, name="cerebro", daemon=True)
+
+    def put(self, event: str) -> None:
+        """Put an event on the bus; any thread may."""
+        self._arrivals.put(event)
+
+    def _said_by(self, server: str, message: Message, now: float) -> str:
+        event_id = derived_id(type(message).__name__, server, message.model_dump_json(), str(now))
+        told = message.model_copy(update={"meta": meta_at(now, event_id)})
+        return seal(told, server_source(server), event_id, utc(now))
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing has arrived that was not heard."""
+        return self._arrivals.empty() and self.loop.is_idle
+
+    def declare(self) -> list[Problem]:
+        """Declare exactly the servers that are served, as one batch. Returns why they were rejected."""
+        now = self._clock()
+        events = [self._said_by(name, pool.server.declaration, now) for name, pool in self._pools.items()]
+        with self._lock:
+            return self.loop.declare(events)
+
+    def serve(self, servers: Iterable[TaskServer]) -> None:
+        """Give these servers workers; a server that is there is replaced, and its running bodies finish."""
+        for server in servers:
+            before = self._pools.get(server.name)
+            self._pools[server.name] = ServerPool(server, put=self.put, clock=self._clock, capture=self.capture, concurrency=CONCURRENCY)
+            if before is not None:
+                before.stop()
+
+    def start(self) -> None:
+        """Take interrupted runs up again, as far as their servers are here, and go."""
+        with self._lock:
+            for run_id in self._home.store.active_runs():
+                pinned = self._home.store.read_pinned(run_id)
+                if pinned is not None and all(task.is_join or task.server in self._pools for task in pinned.plan.tasks):
+                    with self._home.transaction():
+                        perform(recover(run_id), self.loop.ports)
+            self.loop.flush()
+        self.capture.install()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the step that is being made. Bodies that run are left to themselves."""
+        self._stopping = True
+        self._arrivals.put(None)
+        self._thread.join()
+        self.capture.remove()
+        for pool in self._pools.values():
+            pool.stop()
+        with self._lock:
+            self._keep_lines()
+
+    def _to_server(self, server: str, event: str) -> None:
+        for name, pool in self._pools.items():
+            if server in (name, "*"):
+                pool.deliver(event)
+
+    def _drive(self) -> None:
+        try:
+            while not self._stopping:
+                self._wait()
+                with self._lock:
+                    self._keep_lines()
+                    self._poll()
+                    while self.loop.step():
+                        self._arrived()
+                self._on_step()
+        except CordynaError as failure:
+            self.failure = failure
+            self._on_step()
+
+    def _wait(self) -> None:
+        """Until something arrives or is due; then take all that has arrived."""
+        now = self._clock()
+        waits = [pool.say_queued() for pool in self._pools.values()]
+        due = [at for at in (*waits, self.loop.next_due(), self._next_sweep, now + POLL_S if self._polls else None) if at is not None]
+        if not self.loop.is_idle:
+            return
+        try:
+            event = self._arrivals.get(timeout=max(0.0, min(due) - now))
+        except Empty:
+            return
+        if event is not None:
+            self.loop.put(event)
+        self._arrived()
+
+    def _arrived(self) -> None:
+        try:
+            while True:
+                event = self._arrivals.get_nowait()
+                if event is not None:
+                    self.loop.put(event)
+        except Empty:
+            return
+
+    def _poll(self) -> None:
+        now = self._clock()
+        if self._polls and now >= self._next_poll:
+            self._next_poll = now + POLL_S
+            if self._home.journal.inbox_waits():
+                self.loop.step(inbox=True)
+        if now >= self._next_sweep:
+            self._next_sweep = now + SWEEP_S
+            sweep(self.loop.ports)
+
+    def _keep_lines(self) -> None:
+        if self._lines:
+            count = len(self._lines)
+            lines, self._lines[:count] = self._lines[:count], []
+            with self._home.transaction():
+                self._home.journal.write_lines(lines)

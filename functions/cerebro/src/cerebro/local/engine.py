@@ -1,0 +1,278 @@
+"""Engine: what `dyna` talks to on a laptop. One process drives the home, the others put into its inbox and watch.
+
+Law: whoever watches takes the wheel when it is free, so a run goes on as long as anybody waits for it.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from cerebro.handlers import query
+from cerebro.local.driver import Driver
+from cerebro.local.home import DEFAULT_HOME, DiskHome, MemoryHome
+from cerebro.local.reload import Watch
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.envelope import meta_at, open_envelope, seal, utc
+from cordyna_core.contract.message import Message, Problem
+from cordyna_core.contract.names import CLIENT, run_id_of
+from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged
+from cordyna_core.contract.views import LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo
+from cordyna_core.errors import ServiceError, UserError
+from cordyna_core.loading import load_server
+from cordyna_core.ports import Clock, EngineOptions, Invoked, Refused
+from cordyna_core.task_server import TaskServer
+
+WATCH_S: Final = 0.05
+"""How often a process that does not drive looks at the home."""
+
+REDRAW_S: Final = 0.1
+"""A view of a run is made at most this often while it goes on."""
+
+IN_MEMORY: Final = ":memory:"
+"""The home that lasts as long as its process."""
+
+
+def open_engine(options: EngineOptions) -> "EmbeddedEngine":
+    """The engine of a home with the servers that were named. Raises UserError."""
+    servers = [load_server(target) for target in options.servers]
+    home = MemoryHome() if options.home == IN_MEMORY else DiskHome(Path(options.home or DEFAULT_HOME))
+    return EmbeddedEngine(home, servers, targets=options.servers)
+
+
+class EmbeddedEngine:
+    """Implements the Engine port of the library."""
+
+    def __init__(
+        self, home: DiskHome | MemoryHome, servers: Sequence[TaskServer], *, targets: Sequence[str] = (), clock: Clock = time.time
+    ) -> None:
+        self._home, self._clock = home, clock
+        self._servers = list(servers)
+        self._targets = tuple(targets)
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._steps = 0
+        self._driver: Driver | None = None
+
+    def __enter__(self) -> "EmbeddedEngine":
+        try:
+            self._take_the_wheel()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the home. What still runs is taken up by whoever opens it next."""
+        if self._driver is not None:
+            self._driver.stop()
+        self._home.close()
+
+    @property
+    def drives(self) -> bool:
+        """Whether this process is the one that makes the home's runs go."""
+        return self._driver is not None
+
+    def invoke(self, command: InvokeTask, *, join: bool = False, wait_s: float = 30) -> Invoked | Refused:
+        if join and (found := self._interrupted(command)) is not None:
+            return Invoked(found, joined=True)
+        event_id = self._put(command)
+        run_id = run_id_of(command.task, command.key or event_id)
+        refused = self._answer(event_id, command.task, wait_s)
+        return refused or Invoked(run_id)
+
+    def command(self, command: CancelRun | RetryRun, *, wait_s: float = 30) -> Refused | None:
+        self.run(command.run_id)
+        return self._answer(self._put(command), command.run_id, wait_s)
+
+    def send(self, lines: Sequence[str]) -> None:
+        self._put_events(list(lines))
+        if self._driver is not None:
+            self._wait_until(lambda: self._is_quiet() or None, None)
+
+    def plan(self, task: str) -> PlanView:
+        with self._lock:
+            return query.plan(self._home.store, task)
+
+    def run(self, run_id: str) -> RunView:
+        with self._lock:
+            return query.run(self._home.store, run_id)
+
+    def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        seen = -1
+        while True:
+            with self._lock:
+                view, seen = query.run(self._home.store, run_id), self._steps
+            yield view
+            if view.is_final or (until is not None and time.monotonic() >= until):
+                return
+            self._pause(run_id, seen, until)
+
+    def _pause(self, run_id: str, seen: int, until: float | None) -> None:
+        """Until the run is over, or something changed and the last view is old enough to be drawn again."""
+        redraw = time.monotonic() + REDRAW_S
+
+        def over_or_changed() -> bool | None:
+            run = self._home.store.read_run(run_id)
+            over = run is not None and run.is_over
+            return over or (time.monotonic() >= redraw and self._steps != seen) or None
+
+        self._wait_until(over_or_changed, until)
+
+    def runs(self, limit: int = 20) -> list[RunSummary]:
+        with self._lock:
+            return query.runs(self._home.store, limit)
+
+    def tasks(self) -> list[TaskInfo]:
+        with self._lock:
+            return query.tasks(self._home.store, self._clock())
+
+    def servers(self) -> list[ServerInfo]:
+        with self._lock:
+            return query.servers(self._home.store)
+
+    def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
+        with self._lock:
+            return self._home.journal.events(run_id, after)
+
+    def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
+        with self._lock:
+            return self._home.journal.lines(run_id, task)
+
+    def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
+        watch = Watch(self._targets)
+        after = 0 if since is not None else max((event.seq for event in self.events()), default=0)
+        while True:
+            if self._driver is not None:
+                self._driver.loop.fires_crons = True
+            for event in self.events(after=after):
+                after = event.seq
+                yield event
+            for target in watch.changed():
+                yield from self._reload(target)
+            self._wait_until(lambda known=after: bool(self.events(after=known)) or None, time.monotonic() + 0.5)
+
+    # --- the wheel ---------------------------------------------------------------------------------------------------
+    def _take_the_wheel(self) -> None:
+        if self._driver is not None or not self._servers or not self._home.take_lock():
+            return
+        driver = Driver(self._home, self._lock, self._clock, self._stepped)
+        driver.serve(self._servers)
+        problems = driver.declare()
+        if problems:
+            raise rejected(problems)
+        driver.start()
+        self._driver = driver
+
+    def _reload(self, target: str) -> Iterator[PassedEvent]:
+        """A server's file changed: load it anew and declare it. What is wrong with it is shown, and the last good one stays."""
+        server = load_server(target)
+        self._servers = [server if each.name == server.name else each for each in self._servers]
+        if self._driver is not None:
+            with self._lock:
+                self._driver.serve([server])
+                self._driver.declare()
+        yield from ()
+
+    def _stepped(self) -> None:
+        with self._changed:
+            self._steps += 1
+            self._changed.notify_all()
+
+    def _wait_until(self, found: Callable[[], object | None], until: float | None) -> object | None:
+        """What `found` finds, asked under the lock after every step; None when `until` (monotonic seconds) has passed.
+
+        Raises whatever stopped the driver.
+        """
+        while True:
+            with self._changed:
+                if self._driver is not None and self._driver.failure is not None:
+                    raise self._driver.failure
+                if (answer := found()) is not None:
+                    return answer
+                left = None if until is None else until - time.monotonic()
+                if left is not None and left <= 0:
+                    return None
+                if self._driver is not None:
+                    self._changed.wait(min(REDRAW_S, left) if left is not None else REDRAW_S)
+                    continue
+            time.sleep(WATCH_S if left is None else min(WATCH_S, left))
+            self._steps += 1
+            self._take_the_wheel()
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+    def _put(self, message: Message) -> str:
+        now = self._clock()
+        event_id = message.meta.id if message.meta and message.meta.id else str(uuid.uuid4())
+        told = message if message.meta else message.model_copy(update={"meta": meta_at(now, event_id)})
+        self._put_events([seal(told, CLIENT, event_id, utc(now))])
+        return event_id
+
+    def _put_events(self, events: list[str]) -> None:
+        if self._driver is not None:
+            for event in events:
+                self._driver.put(event)
+        else:
+            with self._lock, self._home.transaction():
+                self._home.journal.put_inbox(events)
+
+    def _answer(self, event_id: str, subject: str, wait_s: float) -> Refused | None:
+        """Wait for cerebro's answer to an event. Raises ServiceError when none comes."""
+        after = 0
+
+        def found() -> Refused | bool | None:
+            nonlocal after
+            for event in self._home.journal.events(None, after):
+                after = event.seq
+                if event_id in event.text and (answer := answer_in(event.text, event_id)) is not None:
+                    return answer
+            return None
+
+        answer = self._wait_until(found, time.monotonic() + wait_s)
+        if answer is None:
+            raise ServiceError(
+                f"cerebro has not answered within {wait_s:g} s.",
+                why="" if self.drives else "another process drives this home, or no task server was named.",
+                next="look whether `dyna dev` is well, name a server with --server, or ask again.",
+            )
+        return answer if isinstance(answer, Refused) else None
+
+    def _interrupted(self, command: InvokeTask) -> str | None:
+        with self._lock:
+            for run_id in reversed(self._home.store.active_runs()):
+                run = self._home.store.read_run(run_id)
+                if run is not None and not run.is_over and (run.task, run.params) == (command.task, command.params):
+                    return run_id
+        return None
+
+    def _is_quiet(self) -> bool:
+        assert self._driver is not None
+        return self._driver.is_quiet and not self._home.store.active_runs()
+
+
+def answer_in(text: str, event_id: str) -> Refused | bool | None:
+    """What an event says about the command `event_id`: refused, taken (True), or nothing."""
+    envelope = open_envelope(text)
+    message = envelope.message
+    if isinstance(message, InvocationRejected) and message.event_id == event_id:
+        return Refused(message.task, tuple(message.problems))
+    if isinstance(message, RunStateChanged) and message.meta is not None and message.meta.cause == event_id:
+        return True
+    return None
+
+
+def rejected(problems: Sequence[Problem]) -> UserError:
+    """What to tell a person whose servers do not make a graph."""
+    return UserError(
+        "the servers' declarations were rejected.",
+        why="\n".join(problem.message for problem in problems),
+        next="mend what is listed; nothing of it was accepted.",
+    )

@@ -1,0 +1,79 @@
+"""Home: the folder of an embedded engine, and who drives it.
+
+Law: at most one process drives a home. The operating system holds the lock, so it is free the moment its holder dies.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from cerebro.adapters.memory import MemoryStore
+from cerebro.adapters.sqlite import SqliteStore, connect
+from cerebro.local.journal import Journal, MemoryJournal, SqliteJournal
+from cerebro.ports import Store
+from cordyna_core.errors import ServiceError
+
+DEFAULT_HOME: Final = ".cordyna"
+DATABASE: Final = "cordyna.db"
+
+
+class MemoryHome:
+    """Nothing lasts, and nobody else is there."""
+
+    def __init__(self) -> None:
+        self.store: Store = MemoryStore()
+        self.journal: Journal = MemoryJournal()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        yield
+
+    def take_lock(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class DiskHome:
+    """A folder with one database and one lock. Raises ServiceError when it cannot be used."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as refused:
+            raise ServiceError(
+                f"the folder {folder} cannot be made: {refused.strerror}.", next="set CORDYNA_HOME to a folder that you may write to."
+            ) from refused
+        self._folder = folder
+        self._connection = connect(folder / DATABASE)
+        store = SqliteStore(self._connection, folder / DATABASE)
+        self.store: Store = store
+        self.journal: Journal = SqliteJournal(self._connection)
+        self.transaction = store.transaction
+        self._lock: IO[str] | None = None
+
+    def take_lock(self) -> bool:
+        """Whether this process drives the home from now on."""
+        if self._lock is None:
+            lock = (self._folder / "driver.lock").open("a")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+                return False
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
+            self._lock = lock
+        return True
+
+    def close(self) -> None:
+        """Let go of the lock and the file."""
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
