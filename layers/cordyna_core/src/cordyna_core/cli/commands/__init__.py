@@ -1,0 +1,1 @@
+"""The commands of `dyna`, one module per kind; imported only when one of them is used."""

@@ -1,0 +1,61 @@
+"""do, watch: invoke a task, and follow a run."""
+
+from typing import Annotated
+
+import typer
+
+from cordyna_core.cli.asked import invoke_task, seconds
+from cordyna_core.cli.call import Call
+from cordyna_core.cli.complaints import refusal
+from cordyna_core.cli.exit_status import ExitStatus
+from cordyna_core.cli.published import run_json
+from cordyna_core.cli.watching import concluded, watch_run
+from cordyna_core.cli.which_run import run_id_of
+from cordyna_core.ports import Refused
+
+Wait = Annotated[
+    str | None, typer.Option(metavar="SPAN", help="Wait at most so long, for example 30m; then exit with 124. Default: until it ends.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, whatever the outcome.")]
+Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Its id, or the beginning of it. Default: the last run.")]
+
+
+def do(  # noqa: PLR0913  one argument per option
+    ctx: typer.Context,
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task that you want completed.")],
+    *,
+    param: Annotated[
+        list[str] | None, typer.Option("-p", "--param", metavar="NAME=VALUE", help="A parameter; JSON if it can be read as JSON.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(metavar="KEY", help="The same key gives the same run.")] = None,
+    max_age: Annotated[str | None, typer.Option(metavar="SPAN", help="Reuse results that are at most so old, for example 6h.")] = None,
+    new: Annotated[bool, typer.Option("--new", help="Start another run, also if one like it was interrupted.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait: print the run's id.")] = False,
+    wait: Wait = None,
+    json: AsJson = False,
+) -> ExitStatus:
+    """Invoke TASK: everything upstream of it runs, in order, each task on the server that owns it, and then TASK itself."""
+    call = Call(ctx)
+    command = invoke_task(task, param or (), key, max_age)
+    wait_s = None if wait is None else seconds(wait)
+    with call.engine() as engine:
+        taken = engine.invoke(command, join=call.settings.engine == "embedded" and not new and key is None)
+        if isinstance(taken, Refused):
+            raise refusal(task, taken.problems, engine)
+        if taken.joined:
+            call.err.print([f"taking up the interrupted run {taken.run_id} (--new starts another)"])
+        if detach:
+            call.out.print([run_json(engine.run(taken.run_id)) if json else taken.run_id])
+            call.err.print([f"  next: dyna watch {taken.run_id}"])
+            return ExitStatus.COMPLETED
+        watched = watch_run(call, engine, taken.run_id, wait_s)
+    return concluded(call, watched, as_json=json, wait_s=wait_s)
+
+
+def watch(ctx: typer.Context, run: Run = None, *, wait: Wait = None, json: AsJson = False) -> ExitStatus:
+    """Follow a run until it ends; exit as `do` does."""
+    call = Call(ctx)
+    wait_s = None if wait is None else seconds(wait)
+    with call.engine() as engine:
+        watched = watch_run(call, engine, run_id_of(engine, run), wait_s)
+    return concluded(call, watched, as_json=json, wait_s=wait_s)

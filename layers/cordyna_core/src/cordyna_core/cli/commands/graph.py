@@ -1,0 +1,65 @@
+"""plan, graph: what depends on what."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cordyna_core.cli.call import Call
+from cordyna_core.cli.complaints import error_text, near_names, refusal, status_of
+from cordyna_core.cli.exit_status import ExitStatus
+from cordyna_core.cli.published import plan_json
+from cordyna_core.cli.render.graph import closure, graph_json, graph_mermaid, graph_tree
+from cordyna_core.cli.render.lists import plan_table
+from cordyna_core.errors import NotFound
+
+
+class Form(StrEnum):
+    """How a graph is written."""
+
+    tree = "tree"
+    mermaid = "mermaid"
+    json = "json"
+
+
+def plan(
+    ctx: typer.Context,
+    task: Annotated[str, typer.Argument(metavar="TASK")],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> ExitStatus:
+    """What `do TASK` would run, in topological order, or why it would be refused."""
+    call = Call(ctx)
+    with call.engine() as engine:
+        found = engine.plan(task)
+        complaint = refusal(task, found.problems, engine) if found.problems else None
+    call.out.print([plan_json(found)] if json else plan_table(found, call.out.width))
+    if complaint is None:
+        return ExitStatus.COMPLETED
+    if not json:
+        call.err.print(error_text(complaint).splitlines())
+    return status_of(complaint)
+
+
+def graph(
+    ctx: typer.Context,
+    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="Only this task and what is upstream of it.")] = None,
+    *,
+    output: Annotated[Form, typer.Option("-o", "--output", help="How it is written.")] = Form.tree,
+) -> None:
+    """All declared tasks, each above what it needs."""
+    call = Call(ctx)
+    with call.engine() as engine:
+        found = engine.tasks()
+    if task is not None:
+        names = [info.task for info in found]
+        if task not in names:
+            raise NotFound(f'no server declares a task "{task}".', next=near_names(task, names))
+        found = closure(found, task)
+    match output:
+        case Form.tree:
+            call.out.print(graph_tree(found, call.out.width))
+        case Form.mermaid:
+            call.out.print([graph_mermaid(found)])
+        case Form.json:
+            call.out.print([graph_json(found)])

@@ -1,0 +1,55 @@
+"""runs, tasks, servers: look around."""
+
+import json as json_format
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
+
+from cordyna_core.cli.call import Call
+from cordyna_core.cli.render.lists import runs_table, servers_table, tasks_table
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]
+
+
+def runs(
+    ctx: typer.Context,
+    *,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many.")] = 20,
+    json: AsJson = False,
+) -> None:
+    """The newest runs first."""
+    call = Call(ctx)
+    with call.engine() as engine:
+        found = engine.runs(limit)
+    call.out.print([_array(found)] if json else runs_table(found, call.environment.now(), call.out.width))
+    if not found:
+        call.err.print(["there is no run yet", "  next: dyna do TASK"])
+
+
+def tasks(ctx: typer.Context, *, json: AsJson = False) -> None:
+    """Every declared task, with what it needs and when it runs by itself."""
+    call = Call(ctx)
+    with call.engine() as engine:
+        found = engine.tasks()
+    call.out.print([_array(found)] if json else tasks_table(found, call.out.width))
+    _nobody(call, found)
+
+
+def servers(ctx: typer.Context, *, json: AsJson = False) -> None:
+    """Every task server, and its last sign of life."""
+    call = Call(ctx)
+    with call.engine() as engine:
+        found = engine.servers()
+    call.out.print([_array(found)] if json else servers_table(found, call.environment.now(), call.out.width))
+    _nobody(call, found)
+
+
+def _array(views: Sequence[BaseModel]) -> str:
+    return json_format.dumps([view.model_dump(mode="json") for view in views], ensure_ascii=False)
+
+
+def _nobody(call: Call, found: Sequence[BaseModel]) -> None:
+    if not found:
+        call.err.print(["no task server has declared anything", "  next: name one, for example `dyna --server my.py tasks`"])

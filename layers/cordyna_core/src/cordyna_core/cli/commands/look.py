@@ -1,0 +1,97 @@
+"""show, why, timeline, events, logs: look at one run."""
+
+from typing import Annotated
+
+import typer
+
+from cordyna_core.cli.call import Call
+from cordyna_core.cli.commands.do import AsJson, Run
+from cordyna_core.cli.complaints import near_names
+from cordyna_core.cli.published import run_json
+from cordyna_core.cli.render import timeline as gantt
+from cordyna_core.cli.render.ending import whole_run
+from cordyna_core.cli.render.events import events_table
+from cordyna_core.cli.render.lists import log_lines
+from cordyna_core.cli.render.why import why_lines, why_run, why_task, why_task_lines
+from cordyna_core.cli.which_run import run_and_task, run_id_of
+from cordyna_core.contract.views import RunView, TaskView
+from cordyna_core.errors import NotFound
+
+RunOrTask = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="Its id, or the beginning of it; or a task of the last run. Default: the last run.")
+]
+Task = Annotated[str | None, typer.Argument(metavar="[TASK]", help="Only this task.")]
+
+
+def show(
+    ctx: typer.Context,
+    run: Run = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every task of a large run, also those in which nothing happens.")] = False,
+    json: AsJson = False,
+) -> None:
+    """The tasks of a run as a tree, its target on top, and how it ended or stands."""
+    call = Call(ctx)
+    with call.engine() as engine:
+        view = engine.run(run_id_of(engine, run))
+    call.out.print([run_json(view)] if json else whole_run(view, call.environment.now(), call.out.width, everything=every))
+
+
+def why(ctx: typer.Context, run: RunOrTask = None, task: Task = None) -> None:
+    """The one reason why a run, or one of its tasks, is as it is; and what to type next."""
+    call = Call(ctx)
+    with call.engine() as engine:
+        run_id, name = run_and_task(engine, run, task)
+        view = engine.run(run_id)
+    now = call.environment.now()
+    if name is None:
+        call.out.print(why_lines(view, why_run(view, now)))
+    else:
+        asked = _task_of(view, name)
+        call.out.print(why_task_lines(asked, why_task(view, asked, now)))
+
+
+def timeline(ctx: typer.Context, run: Run = None) -> None:
+    """When each task of a run waited, was sent, was queued and ran."""
+    call = Call(ctx)
+    with call.engine() as engine:
+        view = engine.run(run_id_of(engine, run))
+    call.out.print(gantt.timeline(view, call.environment.now(), call.out.width))
+
+
+def events(
+    ctx: typer.Context,
+    run: Run = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Everything that passed the bus, not only what concerns one run.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One envelope a line.")] = False,
+) -> None:
+    """Who said what to whom in a run, in the order it passed."""
+    call = Call(ctx)
+    with call.engine() as engine:
+        passed = engine.events(None if every else run_id_of(engine, run))
+    texts = [event.text for event in passed]
+    call.out.print(texts if json else events_table(texts, call.out.width))
+
+
+def logs(ctx: typer.Context, run: RunOrTask = None, task: Task = None) -> None:
+    """What the tasks of a run printed and logged."""
+    call = Call(ctx)
+    with call.engine() as engine:
+        run_id, name = run_and_task(engine, run, task)
+        if name is not None:
+            _task_of(engine.run(run_id), name)
+        lines = engine.logs(run_id, name)
+    call.out.print(log_lines(lines))
+    if not lines:
+        call.err.print([f"{name} printed nothing in run {run_id}" if name else f"nothing was printed in run {run_id}"])
+
+
+def _task_of(view: RunView, name: str) -> TaskView:
+    found = next((task for task in view.tasks if task.task == name), None)
+    if found is None:
+        names = [task.task for task in view.tasks]
+        raise NotFound(
+            f'run {view.run_id} has no task "{name}".', next=near_names(name, names).replace("dyna tasks", f"dyna show {view.run_id}")
+        )
+    return found

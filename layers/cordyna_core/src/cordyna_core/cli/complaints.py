@@ -1,0 +1,93 @@
+"""Complaints: what a person, or a program that asked for JSON, is told when something does not work.
+
+Law: an error says what happened, why, and what to type next. A traceback is shown only to those who asked for it.
+"""
+
+import json
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+from cordyna_core.cli.exit_status import ExitStatus
+from cordyna_core.errors import AccessError, NotFound, ServiceError, UserError
+
+if TYPE_CHECKING:  # the contract is not needed to complain
+    from cordyna_core.contract.message import Problem
+    from cordyna_core.ports import Engine
+
+UNKNOWN_TASK: Final = "unknown_task"
+
+
+class Misuse(UserError):
+    """The command line cannot be read."""
+
+
+class Refusal(UserError):
+    """cerebro refused a command."""
+
+    def __init__(self, what: str, problems: "Sequence[Problem]", *, why: str = "", next: str = "") -> None:  # noqa: A002  as in UserError
+        super().__init__(what, why=why, next=next)
+        self.problems = tuple(problems)
+
+
+_STATUS: Final[tuple[tuple[type[UserError], ExitStatus], ...]] = (
+    (Misuse, ExitStatus.USAGE),
+    (NotFound, ExitStatus.NOT_FOUND),
+    (AccessError, ExitStatus.ACCESS),
+    (ServiceError, ExitStatus.SERVICE),
+    (UserError, ExitStatus.ENDED_IN_ERROR),
+)
+
+
+def status_of(error: UserError) -> ExitStatus:
+    """What the exit status says about it."""
+    if isinstance(error, Refusal) and any(problem.code == UNKNOWN_TASK for problem in error.problems):
+        return ExitStatus.NOT_FOUND
+    return next(status for kind, status in _STATUS if isinstance(error, kind))
+
+
+def error_text(error: UserError, *, colour: bool = False) -> str:
+    """For a person: `error: what`, why, next."""
+    head = "\x1b[1;31merror:\x1b[0m" if colour else "error:"
+    return f"{head} {error}\n"
+
+
+def error_json(error: UserError) -> str:
+    """For a program: the published format of everything that is no run."""
+    problems = error.problems if isinstance(error, Refusal) else ()
+    return json.dumps(
+        {
+            "error": {"what": error.what, "why": error.why, "next": error.next},
+            "problems": [problem.model_dump(mode="json") for problem in problems],
+        },
+        ensure_ascii=False,
+    )
+
+
+def refusal(task: str, problems: "Sequence[Problem]", engine: "Engine") -> Refusal:
+    """A refused invocation or plan of `task`, with near names where the task is unknown."""
+    what = f'task "{task}" cannot be invoked'
+    if any(problem.code == UNKNOWN_TASK for problem in problems):
+        return Refusal(f"{what}: no server declares it.", problems, next=near_names(task, [info.task for info in engine.tasks()]))
+    return refused(what, problems, next=f"dyna plan {task}")
+
+
+def refused(what: str, problems: "Sequence[Problem]", *, next: str) -> Refusal:  # noqa: A002  as in UserError
+    """A refused command, with every reason."""
+    if len(problems) == 1:
+        return Refusal(f"{what}: {problems[0].message}", problems, why=_path(problems[0]), next=next)
+    why = "\n".join(problem.message + (f" ({_path(problem)})" if problem.path else "") for problem in problems)
+    return Refusal(f"{what}, for {len(problems)} reasons.", problems, why=why, next=next)
+
+
+def near_names(name: str, known: Sequence[str]) -> str:
+    """What to do about a name that nobody knows."""
+    folded = {candidate.casefold(): candidate for candidate in known}
+    near = [folded[match] for match in get_close_matches(name.casefold(), folded, n=3)]
+    if near:
+        return f"did you mean {' or '.join(near)}? `dyna tasks` lists all"
+    return "`dyna tasks` lists all" if known else "no server is known: name one, for example `dyna --server my.py tasks`"
+
+
+def _path(problem: "Problem") -> str:
+    return " -> ".join(problem.path or ())

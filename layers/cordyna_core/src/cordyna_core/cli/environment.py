@@ -1,0 +1,50 @@
+"""Environment: everything the command line takes from its process, so that tests need neither a terminal nor a process.
+
+Law: only `of_this_process` reads `sys` and `os`; all others are given an Environment.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:  # not needed to print `dyna --help`
+    from cordyna_core.ports import Engine
+
+OpenEngine = Callable[[Any], "Engine"]
+"""An entry of the group `cordyna.engines`: EngineOptions -> Engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What surrounds one call of `dyna`."""
+
+    argv: tuple[str, ...]
+    environ: Mapping[str, str]
+    cwd: Path
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    now: Callable[[], datetime]
+    engines: Mapping[str, OpenEngine] | None = None
+    """Given engines; None: those that are installed."""
+
+
+def of_this_process() -> Environment:
+    """The real one."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a sign shows "?" instead of ending the program.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    return Environment(
+        argv=tuple(sys.argv[1:]),
+        environ=os.environ,
+        cwd=Path.cwd(),
+        stdin=sys.stdin,
+        stdout=sys.stdout,
+        stderr=sys.stderr,
+        now=lambda: datetime.fromtimestamp(time.time(), UTC),
+    )

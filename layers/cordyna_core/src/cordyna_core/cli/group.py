@@ -1,0 +1,40 @@
+"""Group: the commands of the catalog as one command line, each imported when it is used."""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command as built
+
+from cordyna_core.cli.catalog import CATALOG, ENTRIES, CatalogEntry
+
+
+class CatalogGroup(TyperGroup):
+    """Answers for every command of the catalog.
+
+    The arguments are typed Any because typer keeps their types (its own copy of click) to itself.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(ENTRIES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        entry = ENTRIES.get(cmd_name)
+        return None if entry is None else _load(cmd_name, entry)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        width = max(len(name) for name in ENTRIES)
+        for title, section in CATALOG.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), entry.summary) for name, entry in section.items()])
+
+
+def _load(name: str, entry: CatalogEntry) -> Any:
+    module, _, attribute = entry.where.partition(":")
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        return built(found)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(name)(found)
+    return built(app)

@@ -1,0 +1,26 @@
+"""Published: the JSON that programs read. Its keys and formats never change without a new version of the contract."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from cordyna_core.contract.views import PlanView, RunView
+
+
+def run_json(view: RunView) -> str:
+    """`do --json` and `show --json`: one object, tasks in topological order, every `at` in UTC with six digits behind the second."""
+    shown: dict[str, Any] = view.model_dump(mode="json")
+    for task, dumped in zip(view.tasks, shown["tasks"], strict=True):
+        for entry, line in zip(task.timeline, dumped["timeline"], strict=True):
+            line["at"] = microseconds(entry.at)
+    return json.dumps(shown, ensure_ascii=False)
+
+
+def plan_json(view: PlanView) -> str:
+    """`plan --json`: one object."""
+    return json.dumps(view.model_dump(mode="json"), ensure_ascii=False)
+
+
+def microseconds(at: datetime) -> str:
+    """`2026-01-02T03:04:05.000600Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,63 @@
+"""Graph: all declared tasks as trees, as a mermaid chart, or as JSON."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from rich.text import Text
+
+from cordyna_core.cli.render.branches import Branch, grown, placed
+from cordyna_core.cli.render.columns import Cell, Column, aligned
+from cordyna_core.contract.views import TaskInfo
+
+_COLUMNS: Final = (Column(yields=1), Column(yields=2), Column(yields=3))
+
+
+def graph_tree(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Text]:
+    """A tree for each task that no other needs."""
+    known = {info.task: info for info in tasks}
+    needed = {name for info in tasks for name in info.upstream}
+    roots = [info.task for info in tasks if info.task not in needed]
+    trees = grown(roots, lambda name: known[name].upstream if name in known else ())
+    return aligned(_COLUMNS, [_row(line.prefix, line.branch, known) for line in placed(trees)], width)
+
+
+def graph_mermaid(tasks: Sequence[TaskInfo]) -> str:
+    """A flowchart, a box for each server."""
+    ids = {name: f"t{at}" for at, name in enumerate(dict.fromkeys(name for info in tasks for name in (info.task, *info.upstream)))}
+    lines = ["flowchart LR"]
+    for at, server in enumerate(dict.fromkeys(info.server for info in tasks)):
+        lines.append(f'  subgraph s{at}["{server}"]')
+        lines += [f'    {ids[info.task]}["{info.task}"]' for info in tasks if info.server == server]
+        lines.append("  end")
+    lines += [f'  {ids[name]}["{name} (declared by nobody)"]' for name in dict.fromkeys(name for info in tasks for name in info.unresolved)]
+    lines += [f"  {ids[name]} --> {ids[info.task]}" for info in tasks for name in info.upstream]
+    return "\n".join(lines)
+
+
+def graph_json(tasks: Sequence[TaskInfo]) -> str:
+    """One object; the names are those of `plan --json`."""
+    shown = [{"task": info.task, "server": info.server, "upstream": info.upstream, "unresolved": info.unresolved} for info in tasks]
+    return json.dumps({"tasks": shown}, ensure_ascii=False)
+
+
+def closure(tasks: Sequence[TaskInfo], target: str) -> list[TaskInfo]:
+    """`target` with everything upstream of it."""
+    known = {info.task: info for info in tasks}
+    wanted, waiting = set[str](), [target]
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in wanted:
+            wanted.add(name)
+            waiting.extend(known[name].upstream)
+    return [info for info in tasks if info.task in wanted]
+
+
+def _row(prefix: str, branch: Branch, known: dict[str, TaskInfo]) -> tuple[Cell, Cell, Cell]:
+    info = known.get(branch.name)
+    name = Text.assemble((prefix, "dim"), (branch.name, "dim" if branch.again else "bold"))
+    if info is None:
+        return name, Text("declared by nobody", style="bold red"), ""
+    if branch.again:
+        return name, "", Text("see above", style="dim") if info.upstream else ""
+    return name, Text(info.server, style="dim"), Text(f"cron {info.cron}" if info.cron else "", style="dim")
