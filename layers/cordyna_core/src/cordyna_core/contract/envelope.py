@@ -58,7 +58,7 @@ class MalformedEvent(ValueError):
 class RawEnvelope(BaseModel):
     """An EventBridge event whose detail has not been looked at."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
     version: str = "0"
     id: str = Field(min_length=1)

@@ -30,7 +30,8 @@ class Part(BaseModel):
     """A piece of a message."""
 
     # extra="ignore": a newer sender may say more than we understand.
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # defer_build: a program pays for the messages that it uses, not for all of them each time it starts.
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Producer(Part):
