@@ -87,9 +87,11 @@ def _told(task: TaskView | None, tasks: dict[str, TaskView], now: datetime) -> s
 
 def _nexts(view: RunView) -> list[Text]:
     first = view.root_causes[0].task if view.root_causes else view.task
+    commands = (f"dyna logs {view.run_id} {first}", f"dyna retry {view.run_id}")
+    room = max(map(len, commands)) + 3
     return [
-        Text.assemble((f"  next: dyna logs {view.run_id} {first}", "cyan"), ("    what it printed", "dim")),
-        Text.assemble((f"        dyna retry {view.run_id}", "cyan"), ("    once it is mended; what completed is kept", "dim")),
+        Text.assemble(("  next: " + commands[0].ljust(room), "cyan"), ("what it printed", "dim")),
+        Text.assemble(("        " + commands[1].ljust(room), "cyan"), ("once it is mended; what completed is kept", "dim")),
     ]
 
 

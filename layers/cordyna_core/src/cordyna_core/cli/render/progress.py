@@ -14,7 +14,7 @@ from cordyna_core.cli.render.tree import task_row, tree
 from cordyna_core.cli.render.words import since, span
 from cordyna_core.contract.views import RunView, TaskView
 
-_BAR: Final = 24
+_BAR: Final = 16
 _AT_REST: Final = ("waiting", "completed", "reused", "blocked", "cancelled")
 _BOARD: Final = (Column(yields=3), Column(yields=2), Column(), Column(align="right"), Column(yields=4))
 

@@ -4,16 +4,16 @@ Law: folded, a tree shows every task in which something happens, as far as it ma
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 from rich.text import Text
 
-from cordyna_core.cli.render.branches import Branch, grown, placed
-from cordyna_core.cli.render.columns import Column, aligned
+from cordyna_core.cli.render.branches import Branch, Placed, grown, placed
+from cordyna_core.cli.render.columns import Column, aligned, cut
 from cordyna_core.cli.render.marks import URGENCY, mark_of, spinning
-from cordyna_core.cli.render.notes import note_on
+from cordyna_core.cli.render.notes import Tasks, note_on
 from cordyna_core.cli.render.phases import took
 from cordyna_core.cli.render.words import several, span
 from cordyna_core.contract.views import RunView, TaskView
@@ -36,10 +36,29 @@ def tree(view: RunView, now: datetime, width: int | None = None, *, whole: bool 
     roots = _roots(view, tasks)
     if not whole and len(tasks) > FOLDED_ABOVE:
         roots = _folded(roots, tasks)
-    return aligned(_COLUMNS, [_row(line.prefix, line.branch, tasks, now, spin=spin) for line in placed(roots)], width)
+    lines = placed(roots)
+    rows = iter(
+        aligned(
+            _COLUMNS,
+            [task_row(tasks[one.branch.name], tasks, now, prefix=one.prefix, spin=spin) for one in lines if _has_row(one, tasks)],
+            width,
+        )
+    )
+    return [next(rows) if _has_row(one, tasks) else _words(one, width) for one in lines]
 
 
-def task_row(task: TaskView, tasks: Mapping[str, TaskView], now: datetime, *, prefix: str = "", spin: bool = False) -> Row:
+def _has_row(line: Placed, tasks: Tasks) -> bool:
+    return not line.branch.again and line.branch.name in tasks
+
+
+def _words(line: Placed, width: int | None) -> Text:
+    """A line without columns: a task that stands above, or a fold, which has words for a name."""
+    words = f"  {line.branch.name} (see above)" if line.branch.again else line.branch.name
+    text = Text(line.prefix + words, style="dim")
+    return text if width is None else cut(text, width)
+
+
+def task_row(task: TaskView, tasks: Tasks, now: datetime, *, prefix: str = "", spin: bool = False) -> Row:
     """The cells of one task's line."""
     mark = mark_of(task)
     sign = spinning(now.timestamp()) if spin and task.state == "started" else mark.sign
@@ -58,21 +77,13 @@ def _state(task: TaskView) -> str:
     return f"error {task.reason}" if word == "error" and task.reason else word
 
 
-def _row(prefix: str, branch: Branch, tasks: Mapping[str, TaskView], now: datetime, *, spin: bool) -> Row:
-    if branch.again:
-        return (Text.assemble((prefix, "dim"), ("  " + branch.name, "dim")), Text(), Text(), Text(), Text("see above", style="dim"))
-    if branch.name not in tasks:  # a fold, which has words for a name
-        return (Text.assemble((prefix, "dim"), (branch.name, "dim italic")), Text(), Text(), Text(), Text())
-    return task_row(tasks[branch.name], tasks, now, prefix=prefix, spin=spin)
-
-
-def _roots(view: RunView, tasks: Mapping[str, TaskView]) -> list[Branch]:
+def _roots(view: RunView, tasks: Tasks) -> list[Branch]:
     needed = {name for task in view.tasks for name in task.upstream}
     others = [task.task for task in view.tasks if task.task not in needed and task.task != view.task]
     return grown([view.task, *others], lambda name: [up for up in tasks[name].upstream if up in tasks] if name in tasks else ())
 
 
-def _folded(roots: Sequence[Branch], tasks: Mapping[str, TaskView]) -> list[Branch]:
+def _folded(roots: Sequence[Branch], tasks: Tasks) -> list[Branch]:
     """The tree without what is quiet, which is counted where it would stand."""
     counts = _counts(roots, tasks)
     shown = [Branch(root.name) for root in roots]
@@ -99,7 +110,7 @@ def _once(branch: Branch) -> list[Branch]:
     return [child for child in branch.children if not child.again]
 
 
-def _parted(children: Sequence[Branch], counts: Counts, tasks: Mapping[str, TaskView]) -> tuple[list[Branch], list[Branch]]:
+def _parted(children: Sequence[Branch], counts: Counts, tasks: Tasks) -> tuple[list[Branch], list[Branch]]:
     """Those to show, the most urgent where there are too many; and those to count."""
     loud = sorted((child for child in children if not _is_quiet(counts[child.name])), key=lambda child: _urgency(counts[child.name]))
     kept = set(map(id, loud[:_SIBLINGS]))
@@ -109,7 +120,7 @@ def _parted(children: Sequence[Branch], counts: Counts, tasks: Mapping[str, Task
     return [child for child in children if id(child) in kept], hidden
 
 
-def _first_of_note(branch: Branch, counts: Counts, tasks: Mapping[str, TaskView]) -> tuple[list[Counter[str]], Branch]:
+def _first_of_note(branch: Branch, counts: Counts, tasks: Tasks) -> tuple[list[Counter[str]], Branch]:
     """Down a chain of quiet tasks to the first that is not, or where the tree parts; and what was passed."""
     passed = []
     while mark_of(tasks[branch.name]).word in _QUIET and len(below := _once(branch)) == 1 and not _is_quiet(counts[below[0].name]):
@@ -118,7 +129,7 @@ def _first_of_note(branch: Branch, counts: Counts, tasks: Mapping[str, TaskView]
     return passed, branch
 
 
-def _counts(roots: Iterable[Branch], tasks: Mapping[str, TaskView]) -> Counts:
+def _counts(roots: Iterable[Branch], tasks: Tasks) -> Counts:
     """For each task, how many of each state stand at and below its place in the tree."""
     order = [line.branch for line in placed(list(roots)) if not line.branch.again]
     counts: Counts = {}

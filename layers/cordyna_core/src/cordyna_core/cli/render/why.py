@@ -64,7 +64,7 @@ def why_task(view: RunView, task: TaskView, now: datetime) -> Why:
     todo = template.format(run=view.run_id, task=task.task, target=view.task, cause=cause.task if cause else "")
     if task.reason in _MENDED:
         todo += f"   then, once mended: dyna retry {view.run_id}"
-    sentence = task.why or f"{task.task} on {task.server} is {task.state}" + (f" ({task.reason})." if task.reason else ".")
+    sentence = task.why or f"{task.task} on {task.server} stands at {task.state}" + (f" ({task.reason})." if task.reason else ".")
     return Why(one_line(sentence), tuple(_beside(task, cause, now)), todo)
 
 
