@@ -6,6 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
 from cordyna_core import UserError
 from cordyna_core.errors import NotFound
 from cordyna_core.loading import load_server

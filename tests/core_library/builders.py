@@ -1,0 +1,53 @@
+"""Builders: a command, a server and a bus in one line."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from cordyna_core import TaskResult, TaskServer
+from cordyna_core.contract.commands import RunTask
+from cordyna_core.contract.envelope import utc
+from cordyna_core.contract.message import Message, Meta
+from cordyna_core.contract.names import derived_id
+from cordyna_core.testing import RecordingBus
+
+NOW = 1_790_000_000.1239
+RUN = derived_id("a run")
+
+
+def a_server(**functions: Callable[..., Any]) -> TaskServer:
+    """A server with one task per function."""
+    server = TaskServer("task-server-a", owner="team-a", revision=7)
+    for name, function in functions.items():
+        server.task(name=name.replace("_", "-"))(function)
+    return server
+
+
+def a_command(task: str = "task-1", **more: Any) -> RunTask:
+    """A RunTask that came just now: 10 s to acknowledge, 10 minutes to start."""
+    said: dict[str, Any] = {
+        "server": "task-server-a",
+        "run_id": RUN,
+        "task": task,
+        "attempt": 1,
+        "ack_by": utc(NOW + 10),
+        "start_by": utc(NOW + 600),
+        "meta": Meta(id="the-command", traceparent="00-trace-01"),
+    }
+    return RunTask(**(said | more))
+
+
+def run(server: TaskServer, command: RunTask, **more: Any) -> tuple[TaskResult | None, list[Message]]:
+    """What `server` answers at NOW, and what it says."""
+    bus = RecordingBus()
+    answered_with: dict[str, Any] = {"bus": bus, "clock": lambda: NOW} | more
+    result = server.run(command, **answered_with)
+    return result, bus.published
+
+
+def states(messages: Sequence[Message]) -> list[str]:
+    return [getattr(message, "state", type(message).__name__) for message in messages]
+
+
+def result_of(function: Callable[..., Any], *, upstream: Mapping[str, Any] | None = None, **params: Any) -> TaskResult:
+    """How a body ends as the only task of a server."""
+    return a_server(task_1=function).test_run("task-1", upstream=upstream, **params)

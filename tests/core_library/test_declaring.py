@@ -1,0 +1,339 @@
+"""Declaring: how a team's words become what cerebro is told, and how mistakes are refused where they are made."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+
+from cordyna_core import Context, TaskServer, UserError, fresh
+from cordyna_core.contract.declared import TaskDeclaration
+from cordyna_core.contract.envelope import detail_json
+from cordyna_core.declaration import seconds_of, task_name_of
+
+
+AtLeastOne = Annotated[int, Field(ge=1)]
+
+
+def declared(function: Callable[..., Any] = lambda: None, **said: Any) -> TaskDeclaration:
+    """`function` as declared under the name x."""
+    server = TaskServer("s")
+    server.task(**({"name": "x"} | said))(function)
+    return server.declaration.tasks[0]
+
+
+def refusal(function: Callable[..., Any] = lambda: None, **said: Any) -> UserError:
+    with pytest.raises(UserError) as refused:
+        declared(function, **said)
+    return refused.value
+
+
+def test_a_function_is_a_task_under_its_own_name_and_stays_callable() -> None:
+    server = TaskServer("s")
+
+    @server.task
+    def task_3() -> int:
+        return 3
+
+    assert task_3() == 3
+    assert list(server.tasks) == ["task-3"]
+
+
+def test_a_function_that_is_declared_with_properties_stays_callable() -> None:
+    server = TaskServer("s")
+
+    @server.task(retries=2)
+    def task_3(day: str = "today") -> str:
+        return day
+
+    assert task_3("monday") == "monday"
+
+
+def test_everything_that_is_said_is_declared() -> None:
+    server = TaskServer("task-server-b", owner="team-b", revision=4)
+
+    @server.task(
+        upstream=["task-1", fresh("task-2", within="6h")],
+        cron="0 6 * * 1-5",
+        timezone="Europe/Berlin",
+        overlap="allow",
+        retries=2,
+        ack_timeout_s=20,
+        start_timeout_s="10m",
+        run_timeout_s="1h30m",
+        owner="team-c",
+    )
+    def task_3(day: str = "today", *, ctx: Context) -> None:
+        """Read one day.
+
+        At length.
+        """
+
+    assert server.declaration.model_dump(exclude_none=True, exclude_unset=True) == {
+        "server": "task-server-b",
+        "contract": "1",
+        "revision": 4,
+        "tasks": [
+            {
+                "name": "task-3",
+                "upstream": ["task-1", {"task": "task-2", "within_s": 21600}],
+                "cron": "0 6 * * 1-5",
+                "timezone": "Europe/Berlin",
+                "overlap": "allow",
+                "retries": 2,
+                "ack_timeout_s": 20,
+                "start_timeout_s": 600,
+                "run_timeout_s": 5400,
+                "owner": "team-c",
+                "description": "Read one day.",
+                "params_schema": {
+                    "type": "object",
+                    "properties": {"day": {"type": "string", "default": "today"}},
+                    "additionalProperties": False,
+                },
+            }
+        ],
+    }
+
+
+def test_what_is_not_said_is_not_sent() -> None:
+    server = TaskServer("s", revision=0)
+    server.task(name="x")(lambda: None)
+
+    assert detail_json(server.declaration) == '{"server":"s","contract":"1","revision":0,"tasks":[{"name":"x"}]}'
+
+
+def test_tasks_are_generated_in_a_loop() -> None:
+    server = TaskServer("s")
+    for number in range(3):
+        server.task(name=f"part-{number}", upstream=[f"part-{number - 1}"] if number else [])(lambda number=number: number)
+
+    assert [task.upstream_names for task in server.declaration.tasks] == [(), ("part-0",), ("part-1",)]
+    assert server.test_run("part-2").output == 2
+
+
+def test_a_partial_is_a_task_when_it_is_named() -> None:
+    def read(region: str, day: str = "today") -> str:
+        """Read a region."""
+        return region + day
+
+    server = TaskServer("s")
+    server.task(name="read-eu")(functools.partial(read, "eu-"))
+
+    assert server.test_run("read-eu", day="monday").output == "eu-monday"
+    assert server.declaration.tasks[0].description == "Read a region."
+    assert "cannot be the name" in refusal(functools.partial(read, "eu-"), name=None).what
+
+
+def test_a_wrapped_function_shows_the_signature_of_what_it_wraps() -> None:
+    def body(day: int) -> int:
+        return day
+
+    @functools.wraps(body)
+    def wrapper(*args: Any, **kwargs: Any) -> int:
+        return body(*args, **kwargs) + 1
+
+    server = TaskServer("s")
+    server.task(wrapper)
+
+    assert server.test_run("body", day="41").output == 42
+
+
+def test_a_name_is_declared_once_and_the_refusal_shows_where_it_was() -> None:
+    server = TaskServer("s")
+    server.task(name="x")(lambda: 1)
+
+    with pytest.raises(UserError, match='has a task "x" already') as refused:
+        server.task(name="x")(lambda: 2)
+    assert "test_declaring.py:" in refused.value.why
+
+
+def test_something_else_than_a_function_is_refused() -> None:
+    with pytest.raises(UserError, match="'task-1' is not a function"):
+        TaskServer("s").task("task-1")  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "next_"),
+    [
+        ({"cron": "often"}, "cron='often'", "five unix fields"),
+        ({"timezone": "Mars/Base"}, "unknown time zone 'Mars/Base'", "IANA"),
+        ({"overlap": "queue"}, "overlap='queue'", "overlap='skip'"),
+        ({"retries": 99}, "retries=99", "from 0 to 20"),
+        ({"ack_timeout_s": 0}, "ack_timeout_s=0", "365 days"),
+        ({"run_timeout_s": "999d"}, "run_timeout_s=86313600", "365 days"),
+        ({"corn": "* * * * *"}, "corn=", ""),
+    ],
+)
+def test_a_property_that_is_wrong_is_refused_with_why_and_what_to_do(said: dict[str, Any], why: str, next_: str) -> None:
+    refused = refusal(**said)
+
+    assert refused.what == 'task "x" is declared wrongly'
+    assert why in refused.why
+    assert next_ in refused.next
+
+
+def test_every_property_that_is_wrong_is_told_at_once() -> None:
+    assert len(refusal(cron="often", retries=-1).why.splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["a b", "", "-a", "ä", "a\n", "x" * 129, 3])
+def test_a_bad_name_is_refused(name: Any) -> None:
+    assert "cannot be the name of a task" in refusal(name=name).what
+    assert "cannot be the name of a task" in refusal(upstream=[name]).what
+    with pytest.raises(UserError, match="cannot be the name of a server"):
+        TaskServer(name)
+
+
+def test_upstream_is_a_list_of_other_tasks_each_once() -> None:
+    assert refusal(upstream="task-1").next == "write upstream=['task-1']"
+    assert "names itself" in refusal(upstream=["x"]).what
+    assert refusal(upstream=["b", "a", "b", "a"]).what == 'task "x" names an upstream twice: a, b'
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("6h", 21600), ("1d", 86400), ("1h30m", 5400), (45, 45), (0, 0)])
+def test_a_duration_is_seconds_or_numbers_with_their_units(text: str | int, seconds: int) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "90", "1w", "-1s", "1.5h", " 1h", -1, 1.5, True, None, "9999999999s"])
+def test_anything_else_is_not_a_duration(text: Any) -> None:
+    with pytest.raises(UserError, match="is not a duration"):
+        seconds_of(text)
+
+
+@given(st.integers(0, 99), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
+def test_a_duration_is_the_sum_of_its_parts(days: int, hours: int, minutes: int, seconds: int) -> None:
+    assert seconds_of(f"{days}d{hours}h{minutes}m{seconds}s") == ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def test_freshness_within_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match="can never be met"):
+        fresh("task-1", within=0)
+    with pytest.raises(UserError, match="cannot be the name"):
+        fresh("a b", within=1)
+
+
+@pytest.mark.parametrize(("function", "task"), [("task_3", "task-3"), ("_hidden", "hidden"), ("Load", "Load"), ("a__b", "a--b")])
+def test_a_tasks_name_is_its_functions_with_hyphens(function: str, task: str) -> None:
+    assert task_name_of(function) == task
+
+
+def test_the_revision_is_the_deployments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CORDYNA_REVISION", raising=False)
+    assert TaskServer("s").declaration.revision == 0
+    monkeypatch.setenv("CORDYNA_REVISION", "12")
+    assert TaskServer("s").declaration.revision == 12
+    assert TaskServer("s", revision=3).declaration.revision == 3
+    monkeypatch.setenv("CORDYNA_REVISION", "v12")
+    with pytest.raises(UserError, match="CORDYNA_REVISION='v12' is not a whole number"):
+        TaskServer("s")
+    with pytest.raises(UserError, match="revision -1 is not a whole number"):
+        TaskServer("s", revision=-1).declaration  # noqa: B018
+
+
+def test_parameters_and_their_schema_come_from_the_signature() -> None:
+    class Window(BaseModel):
+        start: int
+        end: int = 9
+
+    def body(
+        window: Window, top: Annotated[int, Field(ge=1)] = 5, schema: str = "", _deep: Any = None, loose: Any = 1, *, ctx: Context
+    ) -> Any:
+        return [window.end, top, schema, free, ctx.task]
+
+    schema = declared(body).params_schema
+    assert schema is not None
+    assert schema["required"] == ["window"]
+    assert schema["properties"]["top"] == {"default": 5, "minimum": 1, "type": "integer"}
+    assert list(schema["properties"]) == ["window", "top", "schema", "_deep", "free"]
+
+    server = TaskServer("s")
+    server.task(body)
+    assert server.test_run("body", window={"start": 1}, top="7", schema="s").output == [9, 7, "s", 1, "body"]
+    assert "top: Input should be greater" in str(server.test_run("body", window={"start": 1}, top=0).error)
+    assert "window: Field required" in str(server.test_run("body").error)
+
+
+def test_a_task_without_parameters_has_no_schema() -> None:
+    assert declared(lambda: None).params_schema is None
+    assert declared(lambda *, ctx: None).params_schema is None
+
+
+def test_the_context_may_have_another_name_when_it_says_what_it_is() -> None:
+    def body(context: Context, day: str) -> str:
+        return context.task + day
+
+    server = TaskServer("s")
+    server.task(body)
+
+    assert server.test_run("body", day="-1").output == "body-1"
+
+
+def test_a_default_that_json_cannot_carry_is_left_out_of_the_schema_and_still_holds() -> None:
+    nothing = object()
+
+    def body(day: Any = nothing) -> bool:
+        return day is nothing
+
+    server = TaskServer("s")
+    server.task(body)
+
+    assert server.declaration.tasks[0].params_schema == {"additionalProperties": False, "properties": {"day": {}}, "type": "object"}
+    assert server.test_run("body").output is True
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda *days: None, lambda **days: None, lambda days, /: None],
+    ids=["star", "two stars", "positional only"],
+)
+def test_a_parameter_that_cannot_come_by_name_is_refused(function: Callable[..., Any]) -> None:
+    refused = refusal(function)
+
+    assert "cannot be given by name" in refused.what
+    assert "test_declaring.py:" in refused.why
+    assert "`days`" in refused.next
+
+
+def test_a_coroutine_and_a_generator_are_refused() -> None:
+    async def coroutine() -> None: ...
+
+    def generator() -> Iterator[int]:
+        yield 1
+
+    assert "plain function" in refusal(coroutine).what
+    assert "plain function" in refusal(generator).what
+
+
+def test_a_field_as_default_is_refused_with_how_to_write_it() -> None:
+    assert "Annotated" in refusal(lambda day=Field(1, ge=1): None).next  # noqa: B008
+
+
+def test_an_annotation_that_is_not_known_is_refused() -> None:
+    def body(day: "Unknown") -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    refused = refusal(body)
+    assert "name 'Unknown' is not defined" in refused.what
+    assert "TYPE_CHECKING" in refused.next
+
+
+def test_a_type_that_cannot_come_from_json_is_refused() -> None:
+    class Handle: ...
+
+    def body(handle: Handle) -> None: ...
+
+    def callback(function: Callable[[int], int]) -> None: ...
+
+    assert "cannot come from JSON" in refusal(body).what
+    assert "has no JSON Schema" in refusal(callback).what
+
+
+def test_an_unknown_task_cannot_be_tested() -> None:
+    server = TaskServer("s")
+    with pytest.raises(UserError, match='has no task "x"') as refused:
+        server.test_run("x")
+    assert "it has none" in refused.value.next

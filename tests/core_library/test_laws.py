@@ -1,0 +1,19 @@
+"""The library's own adapters keep the laws of their ports."""
+
+from collections.abc import Callable, Sequence
+
+from cordyna_core.contract.message import Message
+from cordyna_core.ports import Bus, Claims
+from cordyna_core.testing import BusLaws, ClaimsLaws, MemoryClaims, RecordingBus
+
+
+class TestRecordingBus(BusLaws):
+    def a_bus(self, source: str) -> tuple[Bus, Callable[[], Sequence[Message]]]:
+        bus = RecordingBus()
+        return bus, lambda: bus.published
+
+
+class TestMemoryClaims(ClaimsLaws):
+    def two_claimants(self) -> tuple[Claims, Claims]:
+        claims = MemoryClaims()
+        return claims, claims

@@ -1,0 +1,177 @@
+"""Results: what may be returned, and what is told about what was raised."""
+
+import enum
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from cordyna_core import TerminalError
+from cordyna_core.contract.message import ErrorDescription
+from cordyna_core.result import MAX_OUTPUT_BYTES, describe, json_output
+from core_library.builders import result_of
+
+
+class Row(BaseModel):
+    day: datetime
+    amount: float
+
+
+@dataclass
+class Point:
+    x: int
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+def error_of(value: Any) -> ErrorDescription:
+    """What is said when a body returns `value`."""
+    result = result_of(lambda: value)
+    assert result.reason == "failed_terminal"
+    assert result.error is not None
+    return result.error
+
+
+def raised(error: BaseException) -> BaseException:
+    with pytest.raises(type(error)) as caught:
+        raise error
+    return caught.value
+
+
+def size_of(description: ErrorDescription) -> int:
+    return sum(len((text or "").encode()) for text in (description.type, description.message, description.traceback))
+
+
+def test_plain_json_is_returned_as_it_is() -> None:
+    for value in (None, True, 1, 2.5, "ü", [1, [2]], {"a": {"b": None}}):
+        assert json_output(value) == value
+
+
+def test_models_dataclasses_dates_enums_tuples_and_sets_become_json() -> None:
+    day = datetime(2026, 1, 2, tzinfo=UTC)
+
+    assert json_output({"row": Row(day=day, amount=1), "at": day}) == {
+        "row": {"day": "2026-01-02T00:00:00Z", "amount": 1.0},
+        "at": "2026-01-02T00:00:00Z",
+    }
+    assert json_output([Point(1), Colour.RED, (1, 2), {3}]) == [{"x": 1}, "red", [1, 2], [3]]
+
+
+def test_a_type_that_json_does_not_know_is_named() -> None:
+    error = error_of({"handle": object()})
+
+    assert error.type == "OutputNotJson"
+    assert "<class 'object'>" in error.message
+    assert error.traceback is None
+
+
+@pytest.mark.parametrize("value", [math.nan, [math.inf], {"a": -math.inf}])
+def test_nan_and_infinity_are_not_json(value: Any) -> None:
+    error = error_of(value)
+
+    assert error.type == "OutputNotJson"
+    assert "no NaN" in error.message
+
+
+def test_a_cycle_and_broken_text_are_not_json() -> None:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+
+    assert error_of(cycle).type == "OutputNotJson"
+    assert error_of("\ud800").type == "OutputNotJson"
+
+
+def test_nesting_without_end_is_not_json() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    assert error_of(deep).type == "OutputNotJson"
+
+
+def test_sixteen_kilobytes_are_carried_and_one_byte_more_is_not() -> None:
+    fits = "x" * (MAX_OUTPUT_BYTES - 2)  # and two quotes
+
+    assert result_of(lambda: fits).output == fits
+    error = error_of(fits + "x")
+    assert error.type == "OutputTooLarge"
+    assert error.message == "the output is 16385 bytes of JSON, more than 16384: store it, and return a reference to it"
+
+
+def test_an_outputs_size_is_counted_in_bytes_not_in_characters() -> None:
+    assert error_of("ü" * 8192).type == "OutputTooLarge"
+
+
+def test_the_traceback_begins_at_the_users_code() -> None:
+    def inner() -> None:
+        raise ValueError("no rows")
+
+    def body() -> None:
+        inner()
+
+    error = result_of(body).error
+
+    assert error is not None
+    assert error.traceback is not None
+    lines = error.traceback.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert "in body" in lines[1]
+    assert lines[-1] == "ValueError: no rows"
+    assert "task_server.py" not in error.traceback
+
+
+def test_a_chain_of_errors_is_shown_whole() -> None:
+    def body() -> None:
+        try:
+            dict[str, int]()["cause"]
+        except KeyError as cause:
+            raise TerminalError("effect") from cause
+
+    error = result_of(body).error
+
+    assert error is not None
+    assert "KeyError: 'cause'" in (error.traceback or "")
+    assert "direct cause" in (error.traceback or "")
+
+
+def test_what_is_told_of_an_error_is_cut_to_four_kilobytes_and_keeps_the_end_of_the_traceback() -> None:
+    described = describe(raised(type("E" * 999, (Exception,), {})("ü" * 9000)))
+
+    assert size_of(described) <= 4096
+    assert described.type.endswith("...")
+    assert described.message.startswith("üü")
+    assert described.message.endswith("...")
+    assert (described.traceback or "").startswith("...")
+    assert (described.traceback or "").endswith("ü\n")
+
+
+def test_an_exception_whose_text_raises_is_described_all_the_same() -> None:
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    described = describe(raised(Odd()))
+
+    assert described.type == "Odd"
+    assert described.message == "(no message: RuntimeError while it was written)"
+    assert "Odd" in (described.traceback or "")
+
+
+def test_an_exception_whose_traceback_cannot_be_written_is_described_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("the source cannot be read")
+
+    monkeypatch.setattr("traceback.format_exception", broken)
+
+    assert describe(raised(ValueError("x"))).traceback == "(no traceback: OSError while it was written)"
+
+
+def test_broken_text_in_an_error_does_not_stop_it_from_being_told() -> None:
+    described = describe(raised(ValueError("a\ud800b")))
+
+    assert described.message == "a?b"
