@@ -14,7 +14,6 @@ from cordyna_core.contract.declared import TaskDeclaration
 from cordyna_core.contract.envelope import detail_json
 from cordyna_core.declaration import seconds_of, task_name_of
 
-
 AtLeastOne = Annotated[int, Field(ge=1)]
 
 
@@ -240,9 +239,7 @@ def test_parameters_and_their_schema_come_from_the_signature() -> None:
         start: int
         end: int = 9
 
-    def body(
-        window: Window, top: Annotated[int, Field(ge=1)] = 5, schema: str = "", _deep: Any = None, loose: Any = 1, *, ctx: Context
-    ) -> Any:
+    def body(window: Window, top: AtLeastOne = 5, schema: str = "", _deep: Any = None, free: Any = 1, *, ctx: Context) -> Any:
         return [window.end, top, schema, free, ctx.task]
 
     schema = declared(body).params_schema
