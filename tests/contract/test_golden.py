@@ -1,0 +1,47 @@
+"""The exact JSON of the contract: what is on the wire today can be read tomorrow, and is written the same."""
+
+import json
+
+import pytest
+
+from contract.golden_messages import NAMES, golden
+from cordyna_core.contract.envelope import MESSAGES, may_say, open_envelope, seal
+
+
+def test_every_message_has_a_golden_one() -> None:
+    assert set(NAMES) == set(MESSAGES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_golden_message_shows_every_field(name: str) -> None:
+    fields = {field.alias or key for key, field in MESSAGES[name].model_fields.items()}
+
+    assert set(golden(name)["detail"]) == fields
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_golden_message_is_read_and_written_again_unchanged(name: str) -> None:
+    event = golden(name)
+    envelope = open_envelope(json.dumps(event))
+
+    assert type(envelope.message).__name__ == name
+    assert json.loads(seal(envelope.message, envelope.source, envelope.event_id, envelope.time)) == event
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_golden_message_comes_from_one_who_may_say_it(name: str) -> None:
+    envelope = open_envelope(json.dumps(golden(name)))
+
+    assert may_say(envelope.source, envelope.message)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_a_declaration_is_strict_about_fields_that_nobody_knows(name: str) -> None:
+    event = golden(name)
+    event["detail"] |= {"novelty": 1}
+    event["detail"]["meta"] |= {"novelty": 1}
+    if name == "ServerDeclared":
+        with pytest.raises(ValueError, match="novelty: Extra inputs are not permitted"):
+            open_envelope(json.dumps(event))
+    else:
+        assert open_envelope(json.dumps(event)) == open_envelope(json.dumps(golden(name)))

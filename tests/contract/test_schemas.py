@@ -1,0 +1,88 @@
+"""The published contract: JSON Schemas that say what the models say."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+from contract.golden_messages import NAMES, golden
+from cordyna_core.contract.envelope import MESSAGES
+from cordyna_core.contract.schemas import main, schemas, texts
+from cordyna_core.contract.views import PlannedTaskView, PlanView, RunView, TaskView
+
+PUBLISHED = Path(__file__).parents[2] / "docs" / "contract"
+SCHEMAS = schemas()
+REGISTRY: Registry[Any] = Registry().with_resources([(f"{name}.json", Resource.from_contents(s)) for name, s in SCHEMAS.items()])
+
+
+def faults(name: str, instance: Any) -> list[str]:
+    checks = Draft202012Validator(SCHEMAS[name], registry=REGISTRY, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return [error.message for error in checks.iter_errors(instance)]
+
+
+def test_what_is_published_is_current() -> None:
+    assert main(["--check", str(PUBLISHED)]) == 0
+
+
+def test_every_message_the_envelope_and_the_two_views_are_published_and_listed() -> None:
+    index = (PUBLISHED / "README.md").read_text()
+
+    assert set(SCHEMAS) == {*MESSAGES, "envelope", "RunView", "PlanView"}
+    assert [name for name in texts() if f"({name})" not in index] == []
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_is_one(name: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_golden_message_is_valid_by_itself_and_in_its_envelope(name: str) -> None:
+    assert faults(name, golden(name)["detail"]) == []
+    assert faults("envelope", golden(name)) == []
+
+
+def test_an_event_whose_detail_is_of_another_type_is_not_valid() -> None:
+    assert faults("envelope", golden("RunTask") | {"detail-type": "RunStateChanged"}) != []
+    assert faults("envelope", golden("RunTask") | {"detail-type": "StartJob"}) != []
+
+
+def test_a_declarations_schema_is_strict() -> None:
+    assert faults("ServerDeclared", {"server": "a", "novelty": 1}) != []
+    assert faults("InvokeTask", {"task": "a", "novelty": 1}) == []
+
+
+def test_the_least_that_a_person_must_type_is_valid() -> None:
+    assert faults("InvokeTask", {"task": "task-3"}) == []
+
+
+def test_what_a_view_shows_is_valid_and_what_it_keeps_to_itself_is_not_published() -> None:
+    run = RunView(run_id="r", task="t", state="running", tasks=[TaskView(task="t", server="s", state="pending", why="because")])
+    plan = PlanView(task="t", tasks=[PlannedTaskView(task="t", server="s", upstream=[], level=0)])
+
+    assert faults("RunView", run.model_dump(mode="json")) == []
+    assert faults("PlanView", plan.model_dump(mode="json")) == []
+    assert set(SCHEMAS["RunView"]["properties"]) == set(run.model_dump())
+    assert set(SCHEMAS["RunView"]["$defs"]["TaskView"]["properties"]) == set(run.tasks[0].model_dump())
+
+
+def test_a_schema_that_is_missing_changed_or_left_over_is_told_and_writing_mends_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "contract"
+    assert main([str(folder)]) == 0
+    assert {path.name for path in folder.iterdir()} == set(texts())
+
+    (folder / "RunTask.json").write_text("{}")
+    (folder / "CancelRun.json").unlink()
+    (folder / "StartJob.json").write_text("{}")
+    assert main(["--check", str(folder)]) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split(" is not current")[0] for line in told] == [
+        str(folder / name) for name in ("CancelRun.json", "RunTask.json", "StartJob.json")
+    ]
+
+    assert main([str(folder)]) == 0
+    assert main(["--check", str(folder)]) == 0

@@ -1,0 +1,56 @@
+"""Identity is `source`: the whole table of who may say what, and a server only of itself."""
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from contract.golden_messages import NAMES, golden
+from cordyna_core.contract.envelope import may_say, open_envelope
+from cordyna_core.contract.message import Message
+
+COMMANDS_OF_CLIENTS: Final = {"InvokeTask", "CancelRun", "RetryRun"}
+
+MAY_SAY: Final = {
+    "cordyna.client": COMMANDS_OF_CLIENTS | {"DescribeServer"},
+    "cordyna.client.alice": COMMANDS_OF_CLIENTS | {"DescribeServer"},
+    "cordyna.scheduler": {"InvokeTask"},
+    "cordyna.server.task-server-b": COMMANDS_OF_CLIENTS | {"ServerDeclared", "ServerStateChanged", "TaskStateChanged"},
+    "cordyna.cerebro": {
+        "RunTask",
+        "CancelTask",
+        "DescribeServer",
+        "TaskStateChanged",
+        "RunStateChanged",
+        "DeclarationAccepted",
+        "DeclarationRejected",
+        "InvocationRejected",
+    },
+    "cordyna.clients": set[str](),
+    "cordyna.cerebro.x": set[str](),
+    "aws.ec2": set[str](),
+    "": set[str](),
+}
+
+
+def said(name: str, **change: Any) -> Message:
+    event = golden(name)
+    event["detail"] |= change
+    return open_envelope(json.dumps(event)).message
+
+
+@pytest.mark.parametrize("source", MAY_SAY)
+def test_a_source_may_say_these_and_nothing_else(source: str) -> None:
+    assert {name for name in NAMES if may_say(source, said(name))} == MAY_SAY[source]
+
+
+@pytest.mark.parametrize("name", ["ServerDeclared", "ServerStateChanged", "TaskStateChanged"])
+def test_a_server_speaks_only_of_itself(name: str) -> None:
+    assert may_say("cordyna.server.task-server-b", said(name))
+    assert not may_say("cordyna.server.task-server-a", said(name))
+    assert not may_say("cordyna.server.", said(name))
+    assert may_say("cordyna.server.task-server-a", said(name, server="task-server-a"))
+
+
+def test_cerebro_speaks_of_every_server() -> None:
+    assert may_say("cordyna.cerebro", said("TaskStateChanged", server="task-server-z"))
