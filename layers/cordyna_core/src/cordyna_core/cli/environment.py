@@ -19,6 +19,10 @@ OpenEngine = Callable[[Any], "Engine"]
 """An entry of the group `cordyna.engines`: EngineOptions -> Engine."""
 
 
+class ReaderLeft(Exception):
+    """Whoever read our output has left (`dyna events | head`)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """What surrounds one call of `dyna`."""

@@ -1,5 +1,6 @@
 """Group: the commands of the catalog as one command line, each imported when it is used."""
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -8,6 +9,7 @@ from typer.core import TyperGroup
 from typer.main import get_command as built
 
 from cordyna_core.cli.catalog import CATALOG, ENTRIES, CatalogEntry
+from cordyna_core.cli.complaints import Misuse
 
 
 class CatalogGroup(TyperGroup):
@@ -22,6 +24,12 @@ class CatalogGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         entry = ENTRIES.get(cmd_name)
         return None if entry is None else _load(cmd_name, entry)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in ENTRIES:
+            near = get_close_matches(args[0], ENTRIES, n=1)
+            raise Misuse(f'there is no command "{args[0]}".', next=f"dyna {near[0]}" if near else "dyna --help")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         width = max(len(name) for name in ENTRIES)

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from cordyna_core._version import __version__
 from cordyna_core.cli.complaints import Misuse, error_json, error_text, status_of
-from cordyna_core.cli.environment import Environment, of_this_process
+from cordyna_core.cli.environment import Environment, ReaderLeft, of_this_process
 from cordyna_core.cli.exit_status import ExitStatus
 from cordyna_core.cli.given import Flags, Given
 from cordyna_core.cli.group import CatalogGroup
@@ -72,8 +72,8 @@ def _guarded(environment: Environment) -> int:
     except KeyboardInterrupt:
         environment.stderr.write("\ninterrupted\n")
         return ExitStatus.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has left (`dyna events | head`); Python would complain once more while it ends.
+    except ReaderLeft:
+        # Nobody reads on; Python would complain about what is still buffered when it ends.
         _leave_quietly(environment)
         return ExitStatus.ENDED_IN_ERROR
     except Exception as fault:  # noqa: BLE001  the outermost boundary: it is told, and can be seen with --debug
@@ -87,7 +87,6 @@ def _run(given: Given) -> int:
             status = command.invoke(context)
     except TyperException as usage:
         raise _in_our_words(usage) from usage
-    given.environment.stdout.flush()
     return int(status or ExitStatus.COMPLETED)
 
 

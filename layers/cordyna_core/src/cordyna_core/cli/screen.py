@@ -9,6 +9,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from cordyna_core.cli.environment import ReaderLeft
+
 
 class Screen:
     """Prints lines."""
@@ -29,9 +31,13 @@ class Screen:
         return self.console.height if self.is_terminal else None
 
     def print(self, lines: Iterable[Text | str]) -> None:
-        """One line each."""
-        if self.console.color_system is None:
-            self.stream.writelines(f"{line.plain if isinstance(line, Text) else line}\n" for line in lines)
-            return
-        for line in lines:
-            self.console.print(line, soft_wrap=True)
+        """One line each. Raises ReaderLeft."""
+        try:
+            if self.console.color_system is None:
+                self.stream.writelines(f"{line.plain if isinstance(line, Text) else line}\n" for line in lines)
+            else:
+                for line in lines:
+                    self.console.print(line, soft_wrap=True)
+            self.stream.flush()
+        except BrokenPipeError as left:
+            raise ReaderLeft from left

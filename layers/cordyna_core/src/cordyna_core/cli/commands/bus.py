@@ -33,7 +33,6 @@ def dev(ctx: typer.Context) -> None:
         call.out.print([talk.title()])
         for event in engine.dev():
             call.out.print([talk.line(event.text)])
-            call.out.stream.flush()
 
 
 def _text(call: Call, file: str) -> str:

@@ -1,0 +1,118 @@
+"""The JSON that programs read: exactly these keys, exactly these formats, exactly one object."""
+
+import json
+
+from cli.fake_engine import RUN, FakeEngine, a_run, a_task, at, completed_run, failed_run, refused
+from cli.running import dyna
+
+from cordyna_core.contract.envelope import seal
+from cordyna_core.contract.message import Problem
+from cordyna_core.contract.state_updates import ServerStateChanged
+from cordyna_core.contract.views import PassedEvent, PlannedTaskView, PlanView
+from cordyna_core.errors import NotFound
+
+
+def test_show_json_is_the_published_object() -> None:
+    view = a_run(
+        a_task("task-1", "", "dispatched@0 started@0.000001 error:failed@2", params={"day": "monday"}, owner="team-a", why="because"),
+        a_task("task-3", "task-1", server="server-b", blocked_by="task-1"),
+        state="error",
+    )
+
+    assert dyna("show", "--json", engine=FakeEngine(views=[view])).json == {
+        "run_id": RUN,
+        "task": "task-3",
+        "state": "error",
+        "root_causes": [{"task": "task-1", "server": "server-a", "owner": "team-a", "reason": "failed"}],
+        "tasks": [
+            {
+                "task": "task-1",
+                "server": "server-a",
+                "state": "error",
+                "reason": "failed",
+                "attempt": 1,
+                "params": {"day": "monday"},
+                "output": None,
+                "error": {"type": "ValueError", "message": "bad row 7", "retryable": True, "traceback": None},
+                "timeline": [
+                    {"state": "pending", "reason": "dispatched", "at": "2026-01-02T03:04:05.000000Z", "by": "cordyna.cerebro", "attempt": 1},
+                    {"state": "started", "reason": None, "at": "2026-01-02T03:04:05.000001Z", "by": "cordyna.server.server-a", "attempt": 1},
+                    {"state": "error", "reason": "failed", "at": "2026-01-02T03:04:07.000000Z", "by": "cordyna.server.server-a", "attempt": 1},
+                ],
+            },
+            {
+                "task": "task-3",
+                "server": "server-b",
+                "state": "pending",
+                "reason": "blocked",
+                "attempt": 0,
+                "params": {},
+                "output": None,
+                "error": None,
+                "timeline": [],
+            },
+        ],
+    }
+
+
+def test_do_json_prints_one_object_and_the_status_says_how_it_ended() -> None:
+    ok = dyna("do", "task-3", "--json", engine=FakeEngine(views=[completed_run()]))
+    bad = dyna("do", "report", "--json", engine=FakeEngine(views=[failed_run()]))
+
+    assert (ok.status, ok.json["state"], bad.status, bad.json["state"]) == (0, "completed", 1, "error")
+
+
+def test_a_refusal_is_one_object_too() -> None:
+    told = dyna("do", "task-3", "--json", engine=FakeEngine(answer=refused("bad_params", "no such parameter", ["task-3"])))
+
+    assert told.status == 1
+    assert told.json == {
+        "error": {"what": 'task "task-3" cannot be invoked: no such parameter', "why": "task-3", "next": "dyna plan task-3"},
+        "problems": [{"code": "bad_params", "message": "no such parameter", "path": ["task-3"]}],
+    }
+    assert told.err == ""
+
+
+def test_any_other_error_is_one_object_too() -> None:
+    told = dyna("show", "--json", engine=FakeEngine(fault=NotFound("gone", why="it was", next="look")))
+
+    assert (told.status, told.json) == (3, {"error": {"what": "gone", "why": "it was", "next": "look"}, "problems": []})
+
+
+def test_a_wrong_command_line_is_one_object_too() -> None:
+    told = dyna("do", "task-3", "--json", "--nonsense", engine=FakeEngine())
+
+    assert (told.status, told.json["problems"]) == (2, [])
+
+
+def test_a_fault_of_ours_is_one_object_too() -> None:
+    told = dyna("show", "--json", engine=FakeEngine(fault=KeyError("x")))
+
+    assert (told.status, told.json["error"]["what"]) == (5, "cordyna itself failed: KeyError: 'x'")
+
+
+def test_plan_json_is_the_published_object() -> None:
+    planned = PlanView(task="task-3", tasks=[PlannedTaskView(task="task-3", server="b", upstream=["task-1"], level=1)])
+
+    assert dyna("plan", "task-3", "--json", engine=FakeEngine(planned=planned)).json == {
+        "task": "task-3",
+        "tasks": [{"task": "task-3", "server": "b", "upstream": ["task-1"], "level": 1}],
+        "problems": [],
+    }
+
+
+def test_a_plan_with_problems_is_the_same_object_and_exits_with_1() -> None:
+    planned = PlanView(task="task-3", problems=[Problem(code="unresolved_upstream", message="report is declared by nobody")])
+
+    told = dyna("plan", "task-3", "--json", engine=FakeEngine(planned=planned))
+
+    assert (told.status, told.json["problems"][0]["code"], told.err) == (1, "unresolved_upstream", "")
+
+
+def test_events_json_is_one_envelope_a_line_in_the_order_they_passed() -> None:
+    texts = [seal(ServerStateChanged(server="b", state=state), "cordyna.server.b", f"e{n}", at(-n)) for n, state in enumerate(("ready", "stopped"))]
+
+    told = dyna("events", "--all", "--json", engine=FakeEngine(passed=[PassedEvent(seq=n, text=text) for n, text in enumerate(texts, 1)]))
+
+    assert told.out.splitlines() == texts
+    assert [json.loads(line)["detail"]["state"] for line in told.out.splitlines()] == ["ready", "stopped"]
