@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from cerebro.core import hear, invoke, look, order, register
-from cerebro.core.effects import Program, Ring, Walk
+from cerebro.core import hear, invoke, look, order, register, tick
+from cerebro.core.effects import Program, Ring, Tick, Walk
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.envelope import Envelope
@@ -22,13 +22,15 @@ REACTIONS: Final[dict[type[Message], Callable[[Envelope], Program]]] = {
 """Messages of the bus."""
 
 
-def react(message: Envelope | Ring | Walk) -> Program | None:
+def react(message: Envelope | Ring | Walk | Tick) -> Program | None:
     """The program that answers a message; None for what cerebro does not listen to."""
     match message:
         case Ring():
             return look.ring(message)
         case Walk():
             return hear.go_on(message)
+        case Tick():
+            return tick.tick(message)
         case Envelope():
             reaction = REACTIONS.get(type(message.message))
             return reaction(message) if reaction else None

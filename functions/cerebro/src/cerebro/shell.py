@@ -31,6 +31,8 @@ PERFORM: Final[dict[type, Callable[[Ports, Any], Any]]] = {
     e.WriteHead: lambda p, x: p.store.write_head(x.new, x.seen),
     e.NoteServer: lambda p, x: p.store.note_server(x.server, x.state, x.at),
     e.ApplyCrons: lambda p, _: p.crons.apply(p.store.read_graph()),
+    e.ReadTick: lambda p, x: p.store.read_tick(x.task),
+    e.WriteTick: lambda p, x: p.store.write_tick(x.task, x.nominal),
     e.WritePlan: lambda p, x: p.store.write_plan(x.plan),
     e.ClaimKey: lambda p, x: p.store.claim_key(x.key, x.task),
     e.ReadPinned: lambda p, x: p.store.read_pinned(x.run_id),

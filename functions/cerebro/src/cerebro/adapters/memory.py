@@ -21,6 +21,7 @@ class MemoryStore:
         self._declarations: dict[str, ServerDeclared] = {}
         self._graph = Graph.of({})
         self._servers: dict[str, ServerSeen] = {}
+        self._ticks: dict[str, float] = {}
         self._plans: dict[str, Plan] = {}
         self._keys: dict[str, str] = {}
         self._runs: dict[str, Run] = {}
@@ -47,6 +48,12 @@ class MemoryStore:
 
     def servers(self) -> list[ServerSeen]:
         return list(self._servers.values())
+
+    def read_tick(self, task: str) -> float | None:
+        return self._ticks.get(task)
+
+    def write_tick(self, task: str, nominal: float) -> None:
+        self._ticks[task] = max(nominal, self._ticks.get(task, nominal))
 
     def write_plan(self, plan: Plan) -> None:
         self._plans[plan.id] = plan

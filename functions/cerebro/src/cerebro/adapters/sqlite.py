@@ -22,23 +22,25 @@ from cordyna_core.errors import ServiceError
 SCHEMA_VERSION: Final = 1
 
 _SCHEMA: Final = """
-create table if not exists head (one integer primary key check (one = 1), generation integer not null, servers text not null);
-create table if not exists declarations (version text primary key, declared text not null) without rowid;
-create table if not exists servers (server text primary key, state text, at real not null) without rowid;
-create table if not exists plans (id text primary key, plan blob not null) without rowid;
-create table if not exists keys (key text primary key, task text not null) without rowid;
-create table if not exists runs (id text primary key, version integer not null, status text not null, created_at real not null, run text not null);
-create index if not exists runs_by_age on runs (created_at);
-create index if not exists runs_active on runs (id) where status = 'running';
-create table if not exists tasks (run_id text, place integer, rev integer not null, fact text not null, primary key (run_id, place)) without rowid;
-create table if not exists outputs (run_id text, place integer, attempt integer not null, output text not null, primary key (run_id, place));
-create table if not exists events (seq integer primary key, run_id text, event text not null);
-create index if not exists events_of_run on events (run_id, seq);
-create table if not exists lines (run_id text, task text, attempt integer, at real, stream text, line text);
-create index if not exists lines_of_run on lines (run_id);
-create table if not exists inbox (seq integer primary key, event text not null);
-create table if not exists dead_letters (seq integer primary key, event text not null, reason text not null, at real not null);
-create table if not exists ticks (task text primary key, nominal real not null) without rowid;
+create table head (one integer primary key check (one = 1), generation integer not null, servers text not null);
+create table declarations (version text primary key, declared text not null) without rowid;
+create table servers (server text primary key, state text, at real not null) without rowid;
+create table ticks (task text primary key, nominal real not null) without rowid;
+create table plans (id text primary key, plan blob not null) without rowid;
+create table keys (key text primary key, task text not null) without rowid;
+create table runs (id text primary key, version integer not null, status text not null, created_at real not null, run text not null);
+create index runs_by_age on runs (created_at);
+create index runs_active on runs (id) where status = 'running';
+create table tasks (
+  run_id text, place integer, rev integer not null, fact text not null, primary key (run_id, place)
+) without rowid;
+create table outputs (run_id text, place integer, attempt integer not null, output text not null, primary key (run_id, place));
+create table events (seq integer primary key, run_id text, event text not null);
+create index events_of_run on events (run_id, seq);
+create table lines (run_id text, task text, attempt integer, at real, stream text, line text);
+create index lines_of_run on lines (run_id);
+create table inbox (seq integer primary key, event text not null);
+create table dead_letters (seq integer primary key, event text not null, reason text not null, at real not null);
 """
 
 
@@ -135,6 +137,15 @@ class SqliteStore:
     def servers(self) -> list[ServerSeen]:
         return [ServerSeen(*row) for row in self._db.execute("select server, state, at from servers order by server")]
 
+    def read_tick(self, task: str) -> float | None:
+        row = self._db.execute("select nominal from ticks where task = ?", (task,)).fetchone()
+        return row[0] if row else None
+
+    def write_tick(self, task: str, nominal: float) -> None:
+        self._db.execute(
+            "insert into ticks values (?, ?) on conflict (task) do update set nominal = max(nominal, excluded.nominal)", (task, nominal)
+        )
+
     def write_plan(self, plan: Plan) -> None:
         self._db.execute("insert or ignore into plans values (?, ?)", (plan.id, encode_plan(plan)))
 
@@ -174,7 +185,9 @@ class SqliteStore:
         return [row[0] for row in self._db.execute("select id from runs where status = 'running' order by created_at")]
 
     def runs(self, limit: int) -> list[Run]:
-        return [decode_run(row[0]) for row in self._db.execute("select run from runs order by created_at desc, rowid desc limit ?", (limit,))]
+        return [
+            decode_run(row[0]) for row in self._db.execute("select run from runs order by created_at desc, rowid desc limit ?", (limit,))
+        ]
 
     def read_task(self, run_id: str, index: int) -> TaskRun | None:
         row = self._db.execute("select fact from tasks where run_id = ? and place = ?", (run_id, index)).fetchone()

@@ -10,7 +10,7 @@ import networkx as nx
 
 from cerebro.core.graph import Graph
 
-MOST_PER_KNOT: Final = 20
+MOST_PER_KNOT: Final = 5
 """A knot may hold more cycles than atoms in the universe; mending these shows what is left."""
 
 

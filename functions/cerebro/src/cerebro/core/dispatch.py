@@ -20,6 +20,7 @@ from cerebro.core.effects import (
     Ring,
     SendRing,
     SendWalk,
+    Steps,
     Walk,
     WriteGuard,
     WriteTask,
@@ -76,7 +77,7 @@ def dispatch_ready(pinned: Pinned, candidates: Sequence[int], *, cause: str, kno
     yield from _send(pinned, sent, known)
 
 
-def dispatch_again(pinned: Pinned, index: int, failed: TaskRun, *, cause: str) -> Program:
+def dispatch_again(pinned: Pinned, index: int, failed: TaskRun, *, cause: str) -> Steps[TaskRun]:
     """Dispatch the next attempt of a task whose back-off has ended. Returns the fact as it is then."""
     now = yield Now()
     fact = dispatched(pinned.plan.tasks[index], failed, cause=cause, now=now)
@@ -105,7 +106,7 @@ def _is_mine(fact: TaskRun, attempt: int, cause: str) -> bool:
     return fact.attempt == attempt and fact.rank == Rank.PENDING and fact.cause == cause
 
 
-def _upstreams_completed(pinned: Pinned, awaits: tuple[int, ...], known: dict[int, TaskRun]) -> Program:
+def _upstreams_completed(pinned: Pinned, awaits: tuple[int, ...], known: dict[int, TaskRun]) -> Steps[bool]:
     # Highest index first: the last in topological order is the likeliest not to have completed.
     for upstream in reversed(awaits):
         if upstream not in known:
@@ -143,7 +144,7 @@ def _earliest(facts: Iterable[tuple[int, TaskRun]]) -> dict[int, float]:
     return due
 
 
-def _outputs(pinned: Pinned, facts: dict[int, TaskRun], known: dict[int, TaskRun]) -> Program:
+def _outputs(pinned: Pinned, facts: dict[int, TaskRun], known: dict[int, TaskRun]) -> Steps[dict[int, Any]]:
     tasks = pinned.plan.tasks
     upstreams = sorted({upstream for index in facts for upstream in tasks[index].upstream})
     missing = tuple(index for index in upstreams if index not in known)

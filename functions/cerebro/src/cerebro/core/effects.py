@@ -8,7 +8,7 @@ Law: a program tolerates being stopped after any effect and being run again from
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from cerebro.core.graph import Head
 from cerebro.core.model import Plan, Run, TaskRun
@@ -94,6 +94,21 @@ class ApplyCrons:
     """-> None: make the schedules be those that the graph's head names."""
 
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTick:
+    """-> float | None: the nominal time of the last tick of a task that fired."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteTick:
+    """-> None. A later tick is not overwritten by an earlier one."""
+
+    task: str
+    nominal: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,5 +228,18 @@ class Walk:
     repair: bool = False
 
 
-Program = Generator[Any, Any, None]
-"""What a reaction is: it yields effects and is sent their answers."""
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A cron's message: its nominal time has come."""
+
+    task: str
+    nominal: float
+
+
+T = TypeVar("T")
+
+Steps = Generator[Any, Any, T]
+"""A part of a program that finds something out: it yields effects, is sent their answers, and returns a T."""
+
+Program = Steps[None]
+"""What a reaction is."""

@@ -46,7 +46,12 @@ def standing(plan: Plan, facts: dict[int, TaskRun]) -> Standing:
 def root_causes(plan: Plan, facts: dict[int, TaskRun], failed: Sequence[int]) -> list[RootCause]:
     """Who owes an explanation."""
     return [
-        RootCause(task=plan.tasks[index].name, server=plan.tasks[index].server, owner=plan.tasks[index].owner, reason=facts[index].reason or "failed")
+        RootCause(
+            task=plan.tasks[index].name,
+            server=plan.tasks[index].server,
+            owner=plan.tasks[index].owner,
+            reason=facts[index].reason or "failed",
+        )
         for index in failed
         if facts[index].rank != Rank.COMPLETED
     ]
@@ -99,7 +104,13 @@ def end_if_dead(pinned: Pinned, *, cause: str) -> Program:
 
 
 def end(
-    run_id: str, status: Literal["completed", "error"], *, cause: str, rev: int | None = None, root_causes: Sequence[RootCause] = (), blocked: int = 0
+    run_id: str,
+    status: Literal["completed", "error"],
+    *,
+    cause: str,
+    rev: int | None = None,
+    root_causes: Sequence[RootCause] = (),
+    blocked: int = 0,
 ) -> Program:
     """End the run unless it has ended, or `rev` has stepped. The same cause says it again: the first time may have crashed."""
     run: Run = yield ReadRun(run_id)

@@ -125,5 +125,3 @@ def _blockers(plan: Plan, failed: tuple[int, ...], blocked: frozenset[int]) -> d
         if index in blocked:
             found[index] = frozenset().union(*(found.get(upstream, frozenset()) for upstream in task.awaits))
     return {index: causes for index, causes in found.items() if index in blocked}
-
-

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from cerebro.core.dispatch import arm, walk
-from cerebro.core.effects import Now, Program, Publish, ReadPinned, ReadRun, ReadTask, Walk, WriteOutput, WriteTask
+from cerebro.core.effects import Now, Program, Publish, ReadPinned, ReadRun, ReadTask, Steps, Walk, WriteOutput, WriteTask
 from cerebro.core.ending import end, heal, mark_failing
 from cerebro.core.model import RANK_OF, Pinned, Run, TaskRun, page_of
 from cerebro.core.say import decided
@@ -51,7 +51,7 @@ def task_state_changed(envelope: Envelope) -> Program:
     yield from consequences(pinned, index, fact, cause=envelope.id)
 
 
-def write_task(run_id: str, index: int, new: TaskRun, seen: TaskRun | None) -> Program:
+def write_task(run_id: str, index: int, new: TaskRun, seen: TaskRun | None) -> Steps[TaskRun | None]:
     """Write a fact, its output apart from it if that is large. Returns None, or the fact that is there instead."""
     if new.output_apart and new.output is not None:
         yield WriteOutput(run_id, index, new.attempt, new.output)

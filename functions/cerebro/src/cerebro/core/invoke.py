@@ -12,7 +12,7 @@ from cerebro.core.model import Pinned, Plan, Run
 from cerebro.core.plan import check_params, plan_of
 from cerebro.core.say import invocation_rejected, run_state_changed
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.envelope import Envelope, utc
 from cordyna_core.contract.message import Problem
 from cordyna_core.contract.names import SCHEDULER, run_id_of, server_of
 from cordyna_core.contract.state_updates import RunState
@@ -86,10 +86,15 @@ def shown(run: Run) -> RunState:
     return "completed" if run.status == "completed" else "error"
 
 
+def tick_key(nominal: float) -> str:
+    """The key of the run of a cron tick: its nominal time."""
+    return f"cron {utc(nominal).isoformat()}"
+
+
 def invocation_key(command: InvokeTask, envelope: Envelope) -> str:
     """What makes two invocations of a task the same one."""
     if envelope.source == SCHEDULER and command.scheduled_at is not None:
-        return f"cron {command.scheduled_at.isoformat()}"
+        return tick_key(command.scheduled_at.timestamp())
     return command.key or envelope.id
 
 

@@ -6,7 +6,7 @@ looks for the end of a failing run, and arms the next ring.
 """
 
 from cerebro.core.dispatch import WALK_WIDTH, arm, dispatch_again, dispatch_ready, send_again
-from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadPinned, ReadRun, Ring, SendRing, SendWalk, Walk
+from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadPinned, ReadRun, Ring, SendRing, SendWalk, Steps, Walk
 from cerebro.core.ending import end, end_if_dead, mark_failing
 from cerebro.core.hear import write_task
 from cerebro.core.model import Pinned, Rank, Run, TaskRun, indexes_of
@@ -41,7 +41,7 @@ def ring(ring: Ring, *, repair: bool = True) -> Program:
             yield from arm(ring.run_id, ring.page, min(open_deadlines))
 
 
-def _in_time(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Program:
+def _in_time(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Steps[TaskRun]:
     """Expire or retry what is overdue; say again what this very ring decided before. Returns the fact as it is then."""
     now = yield Now()
     if fact.deadline is not None and fact.deadline <= now:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cerebro.core.dispatch import send_again
-from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadPinned, ReadRun, WriteRun
+from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadPinned, ReadRun, Steps, WriteRun
 from cerebro.core.ending import heal
 from cerebro.core.hear import write_task
 from cerebro.core.invoke import shown
@@ -84,17 +84,19 @@ def retry_run(envelope: Envelope) -> Program:
     mine: dict[int, TaskRun] = {}
     for page in pinned.plan.pages:
         facts: dict[int, TaskRun] = yield ReadPage(command.run_id, page)
-        for index, fact in sorted(facts.items()):
-            chosen = not command.from_ or pinned.plan.tasks[index].name in command.from_
-            if fact.failed_for_good and chosen and not applied:
+        for index, seen in sorted(facts.items()):
+            fact, task = seen, pinned.plan.tasks[index]
+            if fact.failed_for_good and not applied and (not command.from_ or task.name in command.from_):
                 now = yield Now()
-                new = dispatched(pinned.plan.tasks[index], fact, cause=cause, now=now)
+                new = dispatched(task, fact, cause=cause, now=now)
                 there = yield from write_task(command.run_id, index, new, fact)
                 fact = new if there is None else there
             if fact.cause == cause and fact.rank == Rank.PENDING:
                 mine[index] = fact
     if not mine and not applied:
-        yield from _refuse(envelope, run.task, "nothing_failed", f"in run {run.id} none of these tasks has failed for good: nothing to retry")
+        yield from _refuse(
+            envelope, run.task, "nothing_failed", f"in run {run.id} none of these tasks has failed for good: nothing to retry"
+        )
         return
     if applied:
         now = yield Now()
@@ -105,7 +107,7 @@ def retry_run(envelope: Envelope) -> Program:
     yield from send_again(pinned, mine)
 
 
-def _addressed(envelope: Envelope, run_id: str) -> Program:
+def _addressed(envelope: Envelope, run_id: str) -> Steps[Pinned | None]:
     """The run that a command is about, or None when the command was refused."""
     pinned: Pinned | None = yield ReadPinned(run_id)
     if pinned is None:

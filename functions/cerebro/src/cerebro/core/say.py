@@ -55,7 +55,9 @@ def decided(pinned: Pinned, index: int, fact: TaskRun, *, cause: str, now: float
     )
 
 
-def _task_state_changed(pinned: Pinned, index: int, fact: TaskRun, state: Any, reason: str | None, *, cause: str, now: float) -> TaskStateChanged:
+def _task_state_changed(
+    pinned: Pinned, index: int, fact: TaskRun, state: Any, reason: str | None, *, cause: str, now: float
+) -> TaskStateChanged:
     task, run_id = pinned.plan.tasks[index], pinned.run.id
     return TaskStateChanged(
         meta=meta_at(now, derived_id("TaskStateChanged", "cerebro", run_id, task.name, fact.attempt, state, reason or ""), cause),

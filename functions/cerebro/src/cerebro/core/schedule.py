@@ -10,7 +10,7 @@ Who minds either declares the cron in UTC, where every day has 24 hours.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,9 @@ from cordyna_core.contract.cron import Cron
 
 LATEST_S: Final = 300.0
 """A tick at most this late still fires."""
+
+TOLD_BACK_TO_S: Final = 7 * 24 * 3600.0
+"""Missed ticks older than this are not told one by one: after a month asleep, a cron of every minute has missed 43,200."""
 
 
 class Ticks(NamedTuple):
@@ -33,35 +36,33 @@ def next_after(cron: str, timezone: str, after: float) -> float:
     """The first nominal time later than `after` (UTC seconds both).
 
     Raises:
-        ValueError: when `cron` is none that can be declared, or never fires again.
+        ValueError: when `cron` is none that can be declared. One that can fires at least every 8 years.
     """
     return next(_ticks(cron, timezone, after))
 
 
-def due_ticks(cron: str, timezone: str, *, after: float, now: float, most: int = 1000) -> Ticks:
-    """What has come later than `after` and not later than `now`.
+def due_ticks(cron: str, timezone: str, *, after: float, now: float) -> Ticks:
+    """What has come later than `after` and not later than `now` (UTC seconds).
 
-    The last tick fires when it is at most LATEST_S late. All before it are missed (one run makes up for them), and of these
-    the latest `most` are told.
+    The last tick fires if it is at most LATEST_S late. It makes up for all before it: those are missed.
     """
     due: list[float] = []
-    for tick in _ticks(cron, timezone, after):
+    for tick in _ticks(cron, timezone, max(after, now - TOLD_BACK_TO_S)):
         if tick > now:
             break
-        due = [*due[-most:], tick]
+        due.append(tick)
     if due and now - due[-1] <= LATEST_S:
         return Ticks(due[-1], tuple(due[:-1]))
-    return Ticks(None, tuple(due[-most:]))
+    return Ticks(None, tuple(due))
 
 
 def _ticks(cron: str, timezone: str, after: float) -> Iterator[float]:
-    zone = ZoneInfo(timezone) if timezone != "UTC" else UTC
-    # Cronsim is given bare wall time, so that its own (Debian's) rules for changing clocks stay out of it. It begins an
-    # hour early, because the wall time of `after` may be one that comes twice.
-    begin = datetime.fromtimestamp(after, zone).replace(tzinfo=None, microsecond=0) - timedelta(hours=3)
+    zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
+    # Cronsim is given bare wall time, so that its own (Debian's) rules for changing clocks stay out of it.
+    begin = datetime.fromtimestamp(after, zone).replace(tzinfo=None, fold=0)
     for wall in CronSim(str(Cron.parse(cron)), begin):
-        tick = wall.replace(tzinfo=zone, fold=0).timestamp()
+        tick = wall.replace(tzinfo=zone).timestamp()
         exists = datetime.fromtimestamp(tick, zone).replace(tzinfo=None) == wall
+        # In the hour that comes again, the wall is ahead of ticks that have passed.
         if exists and tick > after:
             yield tick
-    raise ValueError(f"cron {cron!r} never fires again")

@@ -50,7 +50,9 @@ def joined(*, cause: str, now: float) -> TaskRun:
     return TaskRun(attempt=1, rank=Rank.COMPLETED, cause=cause, dispatched_at=now, timeline=(Said("completed", None, now, CEREBRO, 1),))
 
 
-def advanced(task: PlannedTask, fact: TaskRun, update: TaskStateChanged, *, by: str, cause: str, said_at: float, now: float) -> TaskRun | None:
+def advanced(
+    task: PlannedTask, fact: TaskRun, update: TaskStateChanged, *, by: str, cause: str, said_at: float, now: float
+) -> TaskRun | None:
     """The fact after a server's state update, or None when the update is stale."""
     if update.attempt != fact.attempt:
         return _with_late_fact(fact, update, by=by, said_at=said_at, now=now)

@@ -43,9 +43,7 @@ def plan(store: Store, task: str) -> PlanView:
 
 def runs(store: Store, limit: int) -> list[RunSummary]:
     """The newest first."""
-    return [
-        RunSummary(run_id=each.id, task=each.task, state=shown(each), created_at=utc(each.created_at)) for each in store.runs(limit)
-    ]
+    return [RunSummary(run_id=each.id, task=each.task, state=shown(each), created_at=utc(each.created_at)) for each in store.runs(limit)]
 
 
 def tasks(store: Store, now: float) -> list[TaskInfo]:
@@ -83,4 +81,3 @@ def servers(store: Store) -> list[ServerInfo]:
         )
         for name in sorted({*seen, *graph.declarations})
     ]
-

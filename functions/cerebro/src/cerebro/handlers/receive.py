@@ -8,7 +8,8 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from cerebro.core.effects import Ring, Walk
+from cerebro.core.effects import Ring, Tick, Walk
+from cerebro.core.register import refuse_malformed
 from cerebro.handlers.timed import open_timed
 from cerebro.reactions import react
 from cerebro.shell import Ports, perform
@@ -42,18 +43,25 @@ def receive(batch: Iterable[Delivery], ports: Ports) -> Outcome:
             perform_one(open_delivery(delivery.body), ports)
         except (MalformedEvent, Fatal) as never:
             outcome.buried.append((delivery, str(never)))
-        except Exception:  # the boundary: whatever failed, the others go on and this one comes again
+            answer_malformed(never, ports)
+        except Exception:  # noqa: BLE001  the boundary: whatever failed, the others go on and this one comes again
             _log.exception("message %s failed and will be delivered again", delivery.receipt)
             outcome.again.append(delivery.receipt)
     return outcome
 
 
-def open_delivery(body: str) -> Envelope | Ring | Walk:
+def answer_malformed(never: Exception, ports: Ports) -> None:
+    """Tell the sender of something that is of no form, as far as it can be told who that is."""
+    if isinstance(never, MalformedEvent) and never.raw is not None:
+        perform(refuse_malformed(never.raw, never.problems), ports)
+
+
+def open_delivery(body: str) -> Envelope | Ring | Walk | Tick:
     """An event of the bus, or one of cerebro's own messages. Raises MalformedEvent."""
     return open_timed(body) or open_envelope(body)
 
 
-def perform_one(message: Envelope | Ring | Walk, ports: Ports) -> None:
+def perform_one(message: Envelope | Ring | Walk | Tick, ports: Ports) -> None:
     """React to one message. Raises Fatal when it can never be handled, and whatever a port raises."""
     if isinstance(message, Envelope) and not may_say(message.source, message.message):
         raise Fatal(f"{message.source!r} may not say {type(message.message).__name__} (of this server)")

@@ -1,4 +1,4 @@
-"""Timed: cerebro's messages to itself, as text: rings and walks.
+"""Timed: cerebro's messages to itself, as text: rings, walks and ticks.
 
 Law: they never pass the bus, so nobody else can say them.
 """
@@ -7,18 +7,18 @@ import json
 from dataclasses import asdict
 from typing import Final
 
-from cerebro.core.effects import Ring, Walk
+from cerebro.core.effects import Ring, Tick, Walk
 
-_KINDS: Final[dict[str, type[Ring] | type[Walk]]] = {"ring": Ring, "walk": Walk}
+_KINDS: Final[dict[str, type[Ring | Walk | Tick]]] = {"ring": Ring, "walk": Walk, "tick": Tick}
 
 
-def seal_timed(message: Ring | Walk) -> str:
-    """`{"ring": {...}}` or `{"walk": {...}}`."""
+def seal_timed(message: Ring | Walk | Tick) -> str:
+    """`{"ring": {...}}`, `{"walk": {...}}` or `{"tick": {...}}`."""
     return json.dumps({type(message).__name__.lower(): asdict(message)}, separators=(",", ":"))
 
 
-def open_timed(body: str) -> Ring | Walk | None:
-    """The ring or walk that `body` is; None when it is something else."""
+def open_timed(body: str) -> Ring | Walk | Tick | None:
+    """The ring, walk or tick that `body` is; None when it is something else."""
     for name, kind in _KINDS.items():
         if body.startswith(f'{{"{name}":'):
             return kind(**json.loads(body)[name])

@@ -40,8 +40,8 @@ class Capture:
     def install(self) -> None:
         """Stand between the process and its stdout, stderr and root logger."""
         self._restore = (sys.stdout, sys.stderr)
-        sys.stdout = _Tee(self, "stdout", sys.stdout)  # type: ignore[assignment]
-        sys.stderr = _Tee(self, "stderr", sys.stderr)  # type: ignore[assignment]
+        sys.stdout = _Tee(self, "stdout", sys.stdout)
+        sys.stderr = _Tee(self, "stderr", sys.stderr)
         logging.getLogger().addHandler(self._handler)
 
     def remove(self) -> None:

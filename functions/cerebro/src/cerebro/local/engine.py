@@ -8,9 +8,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from cerebro.handlers import query
 from cerebro.local.driver import Driver
@@ -32,6 +33,9 @@ WATCH_S: Final = 0.05
 
 REDRAW_S: Final = 0.1
 """A view of a run is made at most this often while it goes on."""
+
+LOOK_AT_FILES_S: Final = 0.5
+"""How often the servers' files are looked at."""
 
 IN_MEMORY: Final = ":memory:"
 """The home that lasts as long as its process."""
@@ -58,7 +62,7 @@ class EmbeddedEngine:
         self._steps = 0
         self._driver: Driver | None = None
 
-    def __enter__(self) -> "EmbeddedEngine":
+    def __enter__(self) -> Self:
         try:
             self._take_the_wheel()
         except BaseException:
@@ -158,7 +162,10 @@ class EmbeddedEngine:
                 yield event
             for target in watch.changed():
                 yield from self._reload(target)
-            self._wait_until(lambda known=after: bool(self.events(after=known)) or None, time.monotonic() + 0.5)
+            self._wait_until(partial(self._newer, after), time.monotonic() + LOOK_AT_FILES_S)
+
+    def _newer(self, after: int) -> list[PassedEvent] | None:
+        return self.events(after=after) or None
 
     # --- the wheel ---------------------------------------------------------------------------------------------------
     def _take_the_wheel(self) -> None:

@@ -23,8 +23,6 @@ class Journal(Protocol):
     def take_inbox(self) -> list[str]: ...
     def bury(self, event: str, reason: str, at: float) -> None: ...
     def buried(self) -> list[tuple[str, str]]: ...
-    def last_tick(self, task: str) -> float | None: ...
-    def note_tick(self, task: str, nominal: float) -> None: ...
 
 
 class MemoryJournal:
@@ -35,7 +33,6 @@ class MemoryJournal:
         self._lines: list[LogLine] = []
         self._inbox: list[str] = []
         self._buried: list[tuple[str, str]] = []
-        self._ticks: dict[str, float] = {}
 
     def passed(self, run_id: str | None, event: str) -> None:
         self._events.append((run_id, event))
@@ -66,12 +63,6 @@ class MemoryJournal:
 
     def buried(self) -> list[tuple[str, str]]:
         return list(self._buried)
-
-    def last_tick(self, task: str) -> float | None:
-        return self._ticks.get(task)
-
-    def note_tick(self, task: str, nominal: float) -> None:
-        self._ticks[task] = nominal
 
 
 class SqliteJournal:
@@ -120,10 +111,3 @@ class SqliteJournal:
 
     def buried(self) -> list[tuple[str, str]]:
         return self._db.execute("select event, reason from dead_letters order by seq").fetchall()
-
-    def last_tick(self, task: str) -> float | None:
-        row = self._db.execute("select nominal from ticks where task = ?", (task,)).fetchone()
-        return row[0] if row else None
-
-    def note_tick(self, task: str, nominal: float) -> None:
-        self._db.execute("insert or replace into ticks values (?, ?)", (task, nominal))

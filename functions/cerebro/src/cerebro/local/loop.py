@@ -11,17 +11,17 @@ from contextlib import AbstractContextManager
 from itertools import count
 from typing import Final, Protocol
 
-from cerebro.core.effects import Ring, Walk
+from cerebro.core.effects import Ring, Tick, Walk
 from cerebro.core.graph import Graph
 from cerebro.core.invoke import invocation_key
 from cerebro.core.register import declare_exactly
 from cerebro.core.schedule import next_after
-from cerebro.handlers.receive import open_delivery, perform_one
+from cerebro.handlers.receive import answer_malformed, open_delivery, perform_one
 from cerebro.local.journal import Journal
 from cerebro.ports import Store
 from cerebro.shell import Ports, perform
 from cordyna_core.contract.commands import Command, InvokeTask
-from cordyna_core.contract.envelope import Envelope, MalformedEvent, meta_at, open_envelope, seal, utc
+from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelope, seal, utc
 from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.names import CEREBRO, SCHEDULER, derived_id, run_id_of
 from cordyna_core.contract.state_updates import DeclarationRejected
@@ -76,8 +76,10 @@ class Loop:
         now = utc(self._clock())
         for message in messages:
             meta = message.meta
-            event = seal(message, CEREBRO, meta.id if meta and meta.id else derived_id("event", next(self._tickets)), now)
-            self._home.journal.passed(getattr(message, "run_id", None), event)
+            source = SCHEDULER if isinstance(message, InvokeTask) else CEREBRO
+            event = seal(message, source, meta.id if meta and meta.id else derived_id("event", next(self._tickets)), now)
+            if not isinstance(message, InvokeTask):  # a tick's invocation is noted when it is heard
+                self._home.journal.passed(getattr(message, "run_id", None), event)
             self._leaving.append((message, event))
 
     # Timers
@@ -91,7 +93,9 @@ class Loop:
     def apply(self, graph: Graph) -> None:
         self._crons = graph
         now = self._clock()
-        self._ticks = [(next_after(cron.task.cron or "", cron.task.timezone, now), next(self._tickets), cron.task.name) for cron in graph.crons]
+        self._ticks = [
+            (next_after(cron.task.cron or "", cron.task.timezone, now), next(self._tickets), cron.task.name) for cron in graph.crons
+        ]
         heapq.heapify(self._ticks)
 
     def next_due(self) -> float | None:
@@ -111,7 +115,7 @@ class Loop:
             ServiceError: when the home fails; then nothing of this step was kept.
         """
         now = self._clock()
-        messages: list[str | Ring | Walk] = list(self._due(now))
+        messages: list[str | Ring | Walk | Tick] = list(self._due(now))
         waiting = self._inbox
         while waiting and len(messages) < BATCH:
             messages.append(waiting.popleft())
@@ -146,25 +150,28 @@ class Loop:
         leaving, self._leaving = self._leaving, []
         for sent, event in leaving:
             self._on_event(event)
-            if isinstance(sent, Command):
+            if isinstance(sent, InvokeTask):
+                self._inbox.append(event)
+            elif isinstance(sent, Command):
                 self._to_server(getattr(sent, "server", "*"), event)
 
-    def _due(self, now: float) -> list[Ring | str]:
-        found: list[Ring | str] = []
+    def _due(self, now: float) -> list[Ring | Tick]:
+        found: list[Ring | Tick] = []
         while self._rings and self._rings[0][0] <= now:
             found.append(heapq.heappop(self._rings)[2])
         while self.fires_crons and self._ticks and self._ticks[0][0] <= now:
             nominal, _, name = heapq.heappop(self._ticks)
-            found.append(tick(name, nominal, now))
-            task = self._crons.task(name)
+            found.append(Tick(name, nominal))
+            task = self._crons[name].task
             heapq.heappush(self._ticks, (next_after(task.cron or "", task.timezone, nominal), next(self._tickets), name))
         return found
 
-    def _hear(self, message: str | Ring | Walk, now: float) -> None:
+    def _hear(self, message: str | Ring | Walk | Tick, now: float) -> None:
         try:
             opened = open_delivery(message) if isinstance(message, str) else message
         except MalformedEvent as never:
             self._home.journal.bury(str(message), str(never), now)
+            answer_malformed(never, self.ports)
             return
         if isinstance(opened, Envelope) and isinstance(message, str):
             self._home.journal.passed(run_of(opened), message)
@@ -180,9 +187,3 @@ def run_of(envelope: Envelope) -> str | None:
     if isinstance(message, InvokeTask):
         return run_id_of(message.task, invocation_key(message, envelope))
     return getattr(message, "run_id", None)
-
-
-def tick(task: str, nominal: float, now: float) -> str:
-    """A cron tick, as the scheduler puts it on the bus."""
-    command = InvokeTask(task=task, scheduled_at=utc(nominal), meta=meta_at(now, derived_id("tick", task, str(nominal))))
-    return seal(command, SCHEDULER, derived_id("tick", task, str(nominal)), utc(now))

@@ -8,8 +8,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, Literal
 
 from cerebro.local.capture import Capture
 from cordyna_core.contract.commands import CancelTask, RunTask
@@ -41,7 +42,7 @@ class ServerPool:
         self._bus = _ServerBus(server_source(server.name), put, clock)
         self._clock, self._capture, self._concurrency = clock, capture, concurrency
         self._waiting: deque[_Waiting] = deque()
-        self._wakes: SimpleQueue[bool] = SimpleQueue()
+        self._wakes: SimpleQueue[Literal["work", "end"]] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
         self._idle = 0
@@ -68,7 +69,7 @@ class ServerPool:
         if start:
             # Daemons: a body that never returns does not keep the process from ending.
             threading.Thread(target=self._work, name=f"{self.server.name}-{self._threads}", daemon=True).start()
-        self._wakes.put(True)
+        self._wakes.put("work")
 
     def say_queued(self) -> float | None:
         """Say `queued` of what has waited long enough. Returns when to call again, None when nothing waits unacknowledged."""
@@ -90,16 +91,16 @@ class ServerPool:
     def stop(self) -> None:
         """Let idle workers end; those at work end with their body."""
         for _ in range(self._threads):
-            self._wakes.put(False)
+            self._wakes.put("end")
 
     def _work(self) -> None:
         while True:
             with self._lock:
                 self._idle += 1
-            go_on = self._wakes.get()
+            wake = self._wakes.get()
             with self._lock:
                 self._idle -= 1
-                if not go_on:
+                if wake == "end":
                     self._threads -= 1
                     return
                 waiting = self._waiting.popleft()
@@ -116,7 +117,7 @@ class ServerPool:
                         bus=self._bus,
                         clock=self._clock,
                         queued=waiting.queued,
-                        cancelled=lambda attempt=attempt: attempt in self._cancelled,
+                        cancelled=partial(self._cancelled.__contains__, attempt),
                     )
             finally:
                 with self._lock:

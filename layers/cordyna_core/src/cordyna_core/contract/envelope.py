@@ -48,11 +48,12 @@ MAX_ENVELOPE_BYTES: Final = 1024 * 1024
 
 
 class MalformedEvent(ValueError):
-    """An event that is not of the contract: why, one problem per fault."""
+    """An event that is not of the contract: why, one problem per fault; `raw` as far as it could be read."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Problem], raw: "RawEnvelope | None" = None) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
         self.problems = problems
+        self.raw = raw
 
 
 class RawEnvelope(BaseModel):
@@ -126,11 +127,11 @@ def open_raw(raw: RawEnvelope) -> Envelope:
     kind = MESSAGES.get(raw.detail_type)
     if kind is None:
         known = ", ".join(MESSAGES)
-        raise MalformedEvent([Problem(code="unknown_detail_type", message=f"unknown detail-type {raw.detail_type!r}: use one of {known}")])
+        raise MalformedEvent([Problem(code="unknown_detail_type", message=f"unknown detail-type {raw.detail_type!r}: use one of {known}")], raw)
     try:
         return Envelope(raw.source, kind.model_validate(raw.detail), raw.id, raw.time)
     except ValidationError as invalid:
-        raise MalformedEvent(problems_of(invalid, "malformed_detail")) from invalid
+        raise MalformedEvent(problems_of(invalid, "malformed_detail"), raw) from invalid
 
 
 def problems_of(invalid: ValidationError, code: str) -> list[Problem]:

@@ -1,0 +1,57 @@
+"""Tick: what becomes of a cron's nominal time when its message comes.
+
+Law (section 4, rule 15): a tick fires once, at most 5 minutes late; else it is reported as missed. While the run of the
+tick before goes on, it is skipped unless the task says `overlap: allow`, and that is said.
+"""
+
+from cerebro.core.effects import Now, Program, Publish, ReadGraph, ReadRun, ReadTick, Steps, Tick, WriteTick
+from cerebro.core.graph import Graph
+from cerebro.core.invoke import tick_key
+from cerebro.core.model import Run
+from cerebro.core.say import invocation_rejected
+from cerebro.core.schedule import LATEST_S
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.envelope import meta_at, utc
+from cordyna_core.contract.message import Problem
+from cordyna_core.contract.names import derived_id, run_id_of
+
+
+def tick(message: Tick) -> Program:
+    """Invoke the task for this nominal time, or say why not."""
+    now = yield Now()
+    graph: Graph = yield ReadGraph()
+    problem = _stale(graph, message, now)
+    if problem is None:
+        problem = yield from _overlap(graph, message)
+    event_id = derived_id("tick", message.task, str(message.nominal))
+    if problem is not None:
+        yield Publish((invocation_rejected(event_id, message.task, [problem], now=now),))
+        return
+    yield WriteTick(message.task, message.nominal)
+    command = InvokeTask(meta=meta_at(now, event_id), task=message.task, scheduled_at=utc(message.nominal))
+    yield Publish((command,))
+
+
+def _stale(graph: Graph, message: Tick, now: float) -> Problem | None:
+    when = utc(message.nominal).isoformat()
+    if message.task not in graph or graph[message.task].task.cron is None:
+        return Problem(code="not_scheduled", message=f"the tick of {message.task!r} at {when} is void: the task has no cron any more")
+    late = now - message.nominal
+    if late > LATEST_S:
+        return Problem(
+            code="missed_tick", message=f"the tick of {message.task!r} at {when} came {late:.0f} s late, and was missed: invoke it by hand"
+        )
+    return None
+
+
+def _overlap(graph: Graph, message: Tick) -> Steps[Problem | None]:
+    if graph[message.task].task.overlap == "allow":
+        return None
+    last: float | None = yield ReadTick(message.task)
+    if last is None or last >= message.nominal:
+        return None
+    run: Run | None = yield ReadRun(run_id_of(message.task, tick_key(last)))
+    if run is None or run.is_over:
+        return None
+    text = f"the tick of {message.task!r} at {utc(message.nominal).isoformat()} was skipped: run {run.id} of the tick before goes on"
+    return Problem(code="overlap_skipped", message=text)
