@@ -83,14 +83,14 @@ def test_a_bus_that_fails_does_not_fail_the_body_through_its_progress(caplog: py
 
 def test_what_a_body_logs_carries_its_run_its_task_and_its_attempt(caplog: pytest.LogCaptureFixture) -> None:
     def body(*, ctx: Context) -> None:
-        ctx.log.info("read %d rows", 3)
+        ctx.log.info("read %d rows", 3, extra={"table": "orders"})
 
     with caplog.at_level(logging.INFO, "cordyna.task"):
         run(a_server(task_1=body), a_command(attempt=2))
 
     (record,) = caplog.records
     assert record.getMessage() == "read 3 rows"
-    assert [getattr(record, name) for name in ("run_id", "task", "attempt")] == [RUN, "task-1", 2]
+    assert [getattr(record, name) for name in ("run_id", "task", "attempt", "table")] == [RUN, "task-1", 2, "orders"]
 
 
 def test_an_upstreams_output_is_found_by_its_name() -> None:
@@ -178,7 +178,7 @@ def test_a_second_execution_of_an_attempt_asks_for_the_same_runs_and_another_att
 
 def test_what_cannot_be_invoked_is_refused_at_once() -> None:
     def body(*, ctx: Context) -> None:
-        ctx.invoke("task-2", handle=object())
+        ctx.invoke("task-2", handle=float("nan"))
 
     refused = a_server(task_1=body).test_run("task-1").error
     misnamed, _ = run(invoking("a b"), a_command())

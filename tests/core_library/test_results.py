@@ -75,7 +75,7 @@ def test_nan_and_infinity_are_not_json(value: Any) -> None:
     error = error_of(value)
 
     assert error.type == "OutputNotJson"
-    assert "no NaN" in error.message
+    assert "finite numbers" in error.message
 
 
 def test_a_cycle_and_broken_text_are_not_json() -> None:

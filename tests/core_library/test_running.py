@@ -10,9 +10,9 @@ from cordyna_core.contract.envelope import utc
 from cordyna_core.contract.message import Message
 from cordyna_core.contract.names import derived_id
 from cordyna_core.contract.state_updates import TaskStateChanged
-from cordyna_core.errors import Fatal, RetryableError, TerminalError
+from cordyna_core.errors import Fatal, RetryableError, TaskError, TerminalError
 from cordyna_core.ports import Clock
-from cordyna_core.testing import MemoryClaims
+from cordyna_core.testing import MemoryClaims, RecordingBus
 from core_library.builders import NOW, RUN, a_command, a_server, run, states
 
 
@@ -108,6 +108,16 @@ def test_a_body_that_raises_a_terminal_error_is_never_retried() -> None:
     assert not result.error.retryable
 
 
+def test_a_team_may_have_errors_of_its_own_that_say_whether_to_try_again() -> None:
+    class Hopeless(TaskError):
+        retryable = False
+
+    result, _ = run(failing_with(Hopeless("no such table")), a_command())
+
+    assert result is not None
+    assert result.reason == "failed_terminal"
+
+
 def test_a_body_that_exits_fails_and_its_server_goes_on() -> None:
     result, said = run(failing_with(SystemExit(3)), a_command())
 
@@ -186,8 +196,30 @@ def test_a_command_that_grew_stale_while_it_was_claimed_is_not_started() -> None
 
 
 def test_a_command_for_another_server_is_fatal() -> None:
+    server, command = a_server(task_1=lambda: 1), a_command(server="task-server-b")
+
     with pytest.raises(Fatal, match='"task-server-b" came to "task-server-a"'):
-        run(a_server(task_1=lambda: 1), a_command(server="task-server-b"))
+        run(server, command)
+    with pytest.raises(Fatal, match='"task-server-b" came to "task-server-a"'):
+        server.queue(command, bus=RecordingBus(), clock=lambda: NOW)
+
+
+def test_a_server_that_is_busy_says_queued_and_may_take_its_time() -> None:
+    server, bus = a_server(task_1=lambda: 1), RecordingBus()
+
+    assert server.queue(a_command(), bus=bus, clock=lambda: NOW)
+    result, _ = run(server, a_command(), bus=bus, clock=lambda: NOW + 60, queued=True)
+
+    assert states(bus.published) == ["queued", "started", "completed"]
+    assert result is not None
+    assert states(result.events) == ["started", "completed"]
+
+
+def test_a_stale_command_is_not_queued() -> None:
+    bus = RecordingBus()
+
+    assert not a_server(task_1=lambda: 1).queue(a_command(), bus=bus, clock=lambda: NOW + 11)
+    assert bus.published == []
 
 
 def test_an_unknown_task_is_an_error_that_no_retry_mends() -> None:

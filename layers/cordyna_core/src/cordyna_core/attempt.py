@@ -72,7 +72,7 @@ class Attempt:
             _log.warning("progress of %s, attempt %d of run %s, was not published", *where, exc_info=True)
 
     def invoke(self, task: str, params: dict[str, Any]) -> str:
-        """Publish an InvokeTask; the id of the run that it asks for. Raises ValidationError for a bad name, and what the bus raises."""
+        """Publish an InvokeTask; the id of the run that it asks for. Raises what the bus raises."""
         command = self.command
         key = derived_id("invoke", command.run_id, command.task, command.attempt, next(self._counts))
         self._publish(InvokeTask(task=task, params=params, key=key, meta=self._meta(key)))

@@ -4,15 +4,14 @@ Law: the context speaks for one attempt; it knows nothing of the graph beyond th
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from typing import Any, Final
-
-from pydantic_core import to_jsonable_python
 
 from cordyna_core.attempt import Attempt
 from cordyna_core.declaration import checked_name
 from cordyna_core.errors import TerminalError, UserError
+from cordyna_core.result import strict_json
 
 _task_log: Final = logging.getLogger("cordyna.task")
 
@@ -58,6 +57,14 @@ class UpstreamOutputs(Mapping[str, Any]):
         return f'"{name}" is not a direct upstream of "{self._task}" (declared: {known}): declare it, @server.task(upstream=["{name}"])'
 
 
+class TaskLog(logging.LoggerAdapter[logging.Logger]):
+    """A logger whose records carry `run_id`, `task` and `attempt`, beside what the body itself says with `extra`."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
+        return msg, kwargs
+
+
 class Context:
     """Passed to a task's body that takes `*, ctx: Context`."""
 
@@ -97,9 +104,9 @@ class Context:
         return UpstreamOutputs(command.task, command.upstream, command.upstream_omitted, self._upstream_names)
 
     @property
-    def log(self) -> "logging.LoggerAdapter[logging.Logger]":
-        """A logger whose records carry `run_id`, `task` and `attempt`."""
-        return logging.LoggerAdapter(_task_log, {"run_id": self.run_id, "task": self.task, "attempt": self.attempt})
+    def log(self) -> TaskLog:
+        """The logger `cordyna.task`, whose records carry `run_id`, `task` and `attempt`."""
+        return TaskLog(_task_log, {"run_id": self.run_id, "task": self.task, "attempt": self.attempt})
 
     def progress(self, fraction: float | None = None, message: str | None = None) -> None:
         """Tell how far the body is: `fraction` from 0 to 1 (beyond is cut), `message` of at most 1,024 characters. Never fails the body."""
@@ -118,7 +125,8 @@ class Context:
         """
         checked_name(task, "task")
         try:
-            return self._attempt.invoke(task, to_jsonable_python(params))
+            plain, _ = strict_json(params)
         except ValueError as unfit:
             what = f'task "{task}" cannot be invoked with these params'
             raise UserError(what, why=str(unfit), next="pass what JSON can carry") from unfit
+        return self._attempt.invoke(task, plain)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Literal
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from cordyna_core.contract.message import ErrorDescription, Message
-from cordyna_core.errors import TerminalError
+from cordyna_core.errors import TaskError, TerminalError
 
 MAX_OUTPUT_BYTES: Final = 16 * 1024
 MAX_ERROR_BYTES: Final = 4 * 1024
@@ -41,6 +41,19 @@ class OutputTooLarge(TerminalError):
     """A task returned more than 16 KB of JSON."""
 
 
+def strict_json(value: Any) -> tuple[Any, int]:
+    """`value` as plain JSON data, and its size in bytes of compact UTF-8.
+
+    Raises:
+        ValueError: a type that JSON does not know, NaN, infinity, a cycle, nesting without end, broken text.
+    """
+    try:
+        plain = to_jsonable_python(value, inf_nan_mode="constants")
+        return plain, len(_STRICT.encode(plain).encode())
+    except RecursionError as deep:
+        raise ValueError(str(deep)) from deep
+
+
 def json_output(value: Any) -> Any:
     """`value` as plain JSON data: dates, enums, dataclasses, pydantic models and sets are converted.
 
@@ -51,12 +64,9 @@ def json_output(value: Any) -> Any:
     if value is None:
         return None
     try:
-        plain = to_jsonable_python(value, inf_nan_mode="constants")
-        size = len(_STRICT.encode(plain).encode())
-    except PydanticSerializationError as unknown:
-        raise OutputNotJson(f"the output is not JSON: {unknown}; return dicts, lists, text, numbers, dates or pydantic models") from None
-    except (ValueError, RecursionError) as unfit:
-        raise OutputNotJson(f"the output is not JSON: {unfit}; JSON has no NaN, no infinity, no cycles and no broken text") from None
+        plain, size = strict_json(value)
+    except ValueError as unfit:
+        raise OutputNotJson(f"the output is not JSON: {unfit}; return dicts, lists, text, finite numbers, dates or models") from None
     if size > MAX_OUTPUT_BYTES:
         raise OutputTooLarge(f"the output is {size} bytes of JSON, more than {MAX_OUTPUT_BYTES}: store it, and return a reference to it")
     return plain
@@ -70,7 +80,8 @@ def describe(error: BaseException) -> ErrorDescription:
     # What cordyna itself raises about an attempt says all in its message, and has no frame of the user's.
     frames = _users_frames(error.__traceback__)
     trace = _tail(_trace(error, frames), room) if frames is not None else None
-    return ErrorDescription(type=kind, message=message, retryable=not isinstance(error, TerminalError), traceback=trace)
+    retryable = error.retryable if isinstance(error, TaskError) else True
+    return ErrorDescription(type=kind, message=message, retryable=retryable, traceback=trace)
 
 
 def _users_frames(frames: TracebackType | None) -> TracebackType | None:

@@ -4,8 +4,7 @@ Law: a body starts only while its command is fresh (section 4, rule 6), and what
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeVar, overload
 
 from pydantic import ValidationError
@@ -13,15 +12,16 @@ from pydantic import ValidationError
 from cordyna_core.attempt import Attempt
 from cordyna_core.context import Context
 from cordyna_core.contract.commands import RunTask
-from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration, Upstream
+from cordyna_core.contract.declared import ServerDeclared, Upstream
 from cordyna_core.contract.envelope import utc
+from cordyna_core.contract.message import Message
 from cordyna_core.contract.names import derived_id
-from cordyna_core.declaration import Duration, checked_name, declare, task_name_of
+from cordyna_core.declaration import Duration, checked_name
 from cordyna_core.errors import Fatal, TerminalError, UserError
-from cordyna_core.parameters import Parameters, where_is
+from cordyna_core.parameters import where_is
 from cordyna_core.ports import Bus, Claims, Clock
 from cordyna_core.result import TaskResult, describe, json_output
-from cordyna_core.testing import RecordingBus
+from cordyna_core.task import Task, task_of
 
 Body = TypeVar("Body", bound=Callable[..., Any])
 
@@ -32,14 +32,10 @@ class UnknownTask(TerminalError):
     """This server has no task of that name (any more)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A declared task and its body."""
+class _Nowhere:
+    """A bus that nobody hears."""
 
-    declaration: TaskDeclaration
-    function: Callable[..., Any]
-    parameters: Parameters
-    upstream_names: tuple[str, ...]
+    def publish(self, messages: Sequence[Message]) -> None: ...
 
 
 def _never() -> bool:
@@ -120,25 +116,29 @@ class TaskServer:
             return self._add(function)
         return lambda given: self._add(given, **said)
 
-    def _add(
-        self, function: Body, *, name: str | None = None, description: str | None = None, owner: str | None = None, **said: Any
-    ) -> Body:
-        if not callable(function):
-            raise UserError(f"{function!r} is not a function", next="write @server.task or @server.task(name=..., upstream=[...])")
-        name = task_name_of(getattr(function, "__name__", "")) if name is None else name
+    def _add(self, function: Body, *, owner: str | None = None, **said: Any) -> Body:
+        task = task_of(function, owner=self.owner if owner is None else owner, **said)
+        name = task.declaration.name
         if name in self._tasks:
             what = f'server "{self.name}" has a task "{name}" already'
-            raise UserError(what, why=f"{where_is(self._tasks[name].function)}", next="name one of them otherwise: @server.task(name=...)")
-        parameters = Parameters(function, checked_name(name, "task"))
-        declaration = declare(
-            name,
-            **said,
-            owner=self.owner if owner is None else owner,
-            description=_first_line(function) if description is None else description,
-            params_schema=parameters.schema,
-        )
-        self._tasks[name] = Task(declaration, function, parameters, declaration.upstream_names)
+            raise UserError(what, why=where_is(self._tasks[name].function), next="name one of them otherwise: @server.task(name=...)")
+        self._tasks[name] = task
         return function
+
+    def queue(self, command: RunTask, *, bus: Bus, clock: Clock) -> bool:
+        """Say `queued`: the command is here, but no worker is free. Say it before running with `queued=True`.
+
+        Returns:
+            Whether it was said: nothing is said of a command that is stale.
+        Raises:
+            Fatal: the command is for another server.
+            Exception: what the bus raises.
+        """
+        self._check_addressee(command)
+        if _is_stale(command, clock(), queued=False):
+            return False
+        Attempt(command, bus, clock, _never).say("queued")
+        return True
 
     def run(
         self,
@@ -164,8 +164,7 @@ class TaskServer:
             Exception: what the bus or the claims raise; then the command has not been answered, and is to be delivered again.
             KeyboardInterrupt: the operator's; nothing is said about the attempt.
         """
-        if command.server != self.name:
-            raise Fatal(f'a RunTask for server "{command.server}" came to "{self.name}"')
+        self._check_addressee(command)
         if _is_stale(command, clock(), queued=queued) or cancelled():
             return None
         if claims is not None:
@@ -212,9 +211,13 @@ class TaskServer:
             ack_by=_FAR,
             start_by=_FAR,
         )
-        result = self.run(command, bus=RecordingBus(), clock=lambda: 0.0)
+        result = self.run(command, bus=_Nowhere(), clock=lambda: 0.0)
         assert result is not None, "the command is neither stale nor claimed nor cancelled"
         return result
+
+    def _check_addressee(self, command: RunTask) -> None:
+        if command.server != self.name:
+            raise Fatal(f'a RunTask for server "{command.server}" came to "{self.name}"')
 
     def _known(self, name: str) -> Task:
         try:
@@ -232,12 +235,6 @@ def _failed(attempt: Attempt, error: BaseException) -> TaskResult:
     reason = "failed" if description.retryable else "failed_terminal"
     attempt.say("error", reason=reason, error=description)
     return TaskResult(state="error", reason=reason, error=description, events=tuple(attempt.events))
-
-
-def _first_line(function: Callable[..., Any]) -> str | None:
-    # A partial's own docstring is that of functools.partial.
-    lines = (getattr(function, "func", function).__doc__ or "").strip().splitlines()
-    return lines[0][:2048] if lines else None
 
 
 def _deployed_revision() -> int:

@@ -1,0 +1,54 @@
+"""What a server declares, as it stands on the wire."""
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration, Upstream
+from cordyna_core.contract.envelope import detail_json
+
+
+def test_the_three_clocks_and_the_other_defaults_are_those_of_the_design() -> None:
+    task = TaskDeclaration(name="t")
+
+    assert (task.ack_timeout_s, task.start_timeout_s, task.run_timeout_s) == (10, 600, 1800)
+    assert (task.retries, task.overlap, task.timezone, task.upstream) == (0, "skip", "UTC", [])
+
+
+def test_an_upstream_is_a_name_or_a_name_with_a_condition() -> None:
+    task = TaskDeclaration(name="t", upstream=["a", Upstream(task="b", within_s=60), Upstream(task="c")])
+
+    assert task.upstream_names == ("a", "b", "c")
+    assert task.within_s == {"b": 60}
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "", "../etc", "Europe"])
+def test_an_unknown_time_zone_is_refused(zone: str) -> None:
+    with pytest.raises(ValidationError, match="unknown time zone"):
+        TaskDeclaration(name="t", timezone=zone)
+
+
+def test_a_declaration_of_ten_thousand_tasks_fits_its_quota() -> None:
+    tasks = [TaskDeclaration(name=f"team.task-{n}", upstream=[f"team.task-{n - 1}"] if n else []) for n in range(10_000)]
+
+    assert len(detail_json(ServerDeclared(server="s", tasks=tasks))) < 900_000
+
+
+def test_many_threads_may_use_a_message_for_the_first_time_at_once() -> None:
+    # Messages are built when first used, so the first use must be safe wherever it happens: in a new process.
+    program = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from cordyna_core.contract.envelope import open_envelope, seal, utc
+from cordyna_core.contract.commands import RunTask
+together = Barrier(8)
+def use(_):
+    together.wait()
+    text = seal(RunTask(server="s", run_id="0" * 26, task="t", attempt=1, ack_by=utc(1), start_by=utc(2)), "cordyna.cerebro", "e", utc(0))
+    return open_envelope(text).message.task
+with ThreadPoolExecutor(8) as pool:
+    assert list(pool.map(use, range(8))) == ["t"] * 8
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -1,0 +1,30 @@
+"""Importing: the library asks for pydantic, and for nothing else."""
+
+import subprocess
+import sys
+
+import cordyna_core
+
+PYDANTIC_AND_WHAT_IT_NEEDS = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
+
+
+def test_importing_the_library_imports_nothing_but_pydantic() -> None:
+    program = "import sys; before = set(sys.modules); import cordyna_core; print(*(set(sys.modules) - before))"
+    imported = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60).stdout.split()
+
+    others = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
+    assert others <= PYDANTIC_AND_WHAT_IT_NEEDS | {"cordyna_core"}
+    assert not {"cordyna_core.testing", "cordyna_core.loading", "cordyna_core.cli"} & set(imported)
+
+
+def test_the_library_exports_what_a_server_is_written_with() -> None:
+    assert set(cordyna_core.__all__) == {
+        "Context",
+        "RetryableError",
+        "TaskResult",
+        "TaskServer",
+        "TerminalError",
+        "UserError",
+        "__version__",
+        "fresh",
+    }
