@@ -1,0 +1,174 @@
+"""Cron: what may be declared, and that EventBridge is told the same."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import pytest
+from cronsim import CronSim
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cordyna_core.contract.cron import Cron
+
+
+class EventBridgeCron:
+    """An evaluator of EventBridge's dialect, written from its "Cron expressions reference" alone."""
+
+    def __init__(self, expression: str) -> None:
+        assert expression.startswith("cron(")
+        assert expression.endswith(")")
+        assert len(expression) <= 256, "EventBridge Scheduler takes at most 256 characters"
+        minute, hour, day, month, weekday, year = expression[5:-1].split(" ")
+        assert [day, weekday].count("?") == 1, "exactly one of the day fields is ?"
+        assert year == "*"
+        assert "/" not in weekday, "the day of week has no steps"
+        self.minutes, self.hours = self.values(minute, 0, 59), self.values(hour, 0, 23)
+        self.months = self.values(month, 1, 12)
+        self.days = None if day == "?" else self.values(day, 1, 31)
+        self.weekdays = None if weekday == "?" else self.values(weekday, 1, 7)
+
+    @staticmethod
+    def values(field: str, low: int, high: int) -> set[int]:
+        found: set[int] = set()
+        for term in field.split(","):
+            body, slash, step = term.partition("/")
+            begin, dash, end = body.partition("-")
+            first = low if begin == "*" else int(begin)
+            # A step from a single value goes on to the end of the field.
+            last = int(end) if dash else high if slash or begin == "*" else first
+            assert low <= first <= last <= high
+            found.update(range(first, last + 1, int(step or 1)))
+        return found
+
+    def fires_at(self, at: datetime) -> bool:
+        if at.minute not in self.minutes or at.hour not in self.hours or at.month not in self.months:
+            return False
+        if self.days is not None:
+            return at.day in self.days
+        assert self.weekdays is not None
+        return at.isoweekday() % 7 + 1 in self.weekdays
+
+    def fires_on(self, day: datetime) -> list[datetime]:
+        times = (day.replace(hour=hour, minute=minute) for hour in sorted(self.hours) for minute in sorted(self.minutes))
+        return [time for time in times if self.fires_at(time)]
+
+
+@st.composite
+def fields(draw: st.DrawFn, low: int, high: int) -> str:
+    """A field as people write them: stars, lists, ranges, steps."""
+    terms = []
+    for _ in range(draw(st.integers(1, 3))):
+        first = draw(st.integers(low, high))
+        last = draw(st.integers(first, high))
+        step = draw(st.integers(1, high + 2))
+        # Cronsim takes 5-5/2 for 5-59/2; crontab(5) and this library take it for 5.
+        stepped = f"{first}-{last}/{step}" if first < last else str(first)
+        terms.append(draw(st.sampled_from(["*", f"*/{step}", str(first), f"{first}-{last}", stepped])))
+    return ",".join(terms)
+
+
+@st.composite
+def crons(draw: st.DrawFn) -> str:
+    minute, hour = draw(fields(0, 59)), draw(fields(0, 23))
+    # A day that every month has, so that a cron that never fires is not drawn.
+    day, weekday = draw(st.sampled_from([("*", draw(fields(0, 7))), (draw(fields(1, 28)), "*")]))
+    return f"{minute} {hour} {day} {draw(fields(1, 12))} {weekday}"
+
+
+@given(crons(), st.datetimes(datetime(2024, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))
+def test_eventbridge_and_cronsim_fire_at_the_same_minutes_of_any_day(text: str, at: datetime) -> None:
+    cron = Cron.parse(text)
+    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert EventBridgeCron(cron.to_eventbridge()).fires_on(day) == list(those_of(CronSim(text, day - timedelta(minutes=1)), day))
+
+
+@given(crons(), st.datetimes(datetime(2024, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))
+def test_the_plain_text_of_a_cron_means_the_same_to_cronsim(text: str, at: datetime) -> None:
+    assert list(islice(CronSim(str(Cron.parse(text)), at), 5)) == list(islice(CronSim(text, at), 5))
+
+
+@given(crons())
+def test_the_plain_text_of_a_cron_reads_as_the_same_cron(text: str) -> None:
+    assert Cron.parse(str(Cron.parse(text))) == Cron.parse(text)
+
+
+@given(st.text(alphabet="0123456789*/-,? LWSUNJA#@\n", max_size=30))
+def test_whatever_is_written_is_read_or_refused_with_a_reason(text: str) -> None:
+    try:
+        cron = Cron.parse(text)
+    except ValueError as refused:
+        assert str(refused).startswith("cron ")
+    else:
+        EventBridgeCron(cron.to_eventbridge())
+
+
+def those_of(ticks: Iterable[datetime], day: datetime) -> Iterable[datetime]:
+    for tick in ticks:
+        if tick >= day + timedelta(days=1):
+            return
+        yield tick
+
+
+@pytest.mark.parametrize(
+    ("unix", "eventbridge"),
+    [
+        ("* * * * *", "cron(* * * * ? *)"),
+        ("0 6 * * 1-5", "cron(0 6 ? * 2,3,4,5,6 *)"),
+        ("*/5 * * * *", "cron(0/5 * * * ? *)"),
+        ("*/7 * * * *", "cron(0/7 * * * ? *)"),
+        ("7-59/13 0-12/2 */2 * *", "cron(7/13 0,2,4,6,8,10,12 1/2 * ? *)"),
+        ("0,1,2,3,30 0 1,15 jan-mar *", "cron(0-3,30 0 1,15 1-3 ? *)"),
+        ("0 0 * * 0", "cron(0 0 ? * 1 *)"),
+        ("0 0 * * 7", "cron(0 0 ? * 1 *)"),
+        ("0 0 * * sun", "cron(0 0 ? * 1 *)"),
+        ("0 0 * * 5-7", "cron(0 0 ? * 1,6,7 *)"),
+        ("0 0 * * FRI-SUN", "cron(0 0 ? * 1,6,7 *)"),
+        ("0 0 * * SUN-MON", "cron(0 0 ? * 1,2 *)"),
+        ("0 0 * * 0-7", "cron(0 0 * * ? *)"),
+        ("0 0 29 2 *", "cron(0 0 29 2 ? *)"),
+    ],
+)
+def test_a_cron_is_said_in_the_dialect_of_eventbridge(unix: str, eventbridge: str) -> None:
+    assert Cron.parse(unix).to_eventbridge() == eventbridge
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("@daily", "has 1 fields instead of five: minute, hour, day of month, month, day of week"),
+        ("0 0 6 * * *", "has 6 fields instead of five"),
+        ("60 * * * *", "minute '60': '60' is not one of them; allowed: 0-59"),
+        ("* 24 * * *", "hour '24': '24' is not one of them; allowed: 0-23"),
+        ("* * 0 * *", "day of month '0': '0' is not one of them; allowed: 1-31"),
+        ("* * * FOO *", "month 'FOO': 'FOO' is not one of them; allowed: 1-12 or JAN-DEC"),
+        ("* * * * 8", "day of week '8': '8' is not one of them; allowed: 0-7 or SUN-SAT"),
+        ("* * * MON *", "month 'MON'"),
+        ("* * L * *", "day of month 'L'"),
+        ("* * * * 5L", "day of week '5L': '5L' is not understood"),
+        ("* * * * 1#2", "day of week '1#2': '1#2' is not understood"),
+        ("* * ? * *", "day of month '?': '?' is not understood"),
+        ("1,,2 * * * *", "minute '1,,2': '' is not understood"),
+        ("*/0 * * * *", "minute '*/0': a step is at least 1"),
+        ("5/15 * * * *", "minute '5/15': a step needs a range: write 5-59/15"),
+        ("* 5-3 * * *", "hour '5-3': the range '5-3' runs backwards"),
+        ("0 0 1 * 1", "restricts both the day of month (1) and the day of week (1), which EventBridge cannot say: leave one of them *"),
+        ("0 0 */2 * MON", "which EventBridge cannot say"),
+        ("0 0 30 2 *", "never fires: day of month 30 does not exist in month 2"),
+        ("0 0 31 4,6,9,11 *", "never fires"),
+    ],
+)
+def test_a_cron_that_cannot_be_said_is_refused_with_the_field_and_what_is_allowed(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match="cron") as refused:
+        Cron.parse(text)
+    assert reason in str(refused.value)
+
+
+def test_a_step_over_a_range_of_one_is_that_one() -> None:
+    assert Cron.parse("5-5/2 * * * *").minutes == (5,)
+
+
+def test_the_longest_expression_fits_into_a_schedule() -> None:
+    pairs = "0,1,3,4,6,7,9,10,12,13,15,16,18,19,21,22,24,25,27,28,30,31,33,34,36,37,39,40,42,43,45,46,48,49,51,52,54,55,57,58"
+    longest = f"{pairs} 0,1,3,4,6,7,9,10,12,13,15,16,18,19,21,22 1,2,4,5,7,8,10,11,13,14,16,17,19,20,22,23,25,26,28,29 1,2,4,5,7,8,10,11 *"
+    EventBridgeCron(Cron.parse(longest).to_eventbridge())
