@@ -75,37 +75,43 @@ def _task_view(run: Run, pinned: Pinned, index: int, facts: dict[int, TaskRun], 
         view = view.model_copy(update={"reason": "blocked"})
     elif run.status == CANCELLED:
         view = view.model_copy(update={"state": "error", "reason": CANCELLED})
-    return view.model_copy(update={"why": why(run, plan, index, view, facts)})
+    return view.model_copy(update={"why": why(plan, index, view, facts)})
 
 
-def why(run: Run, plan: Plan, index: int, view: TaskView, facts: Mapping[int, TaskRun]) -> str:
+_SENTENCES: Final = {
+    "waiting": "{task} waits for {waits_for}.",
+    "blocked": "{task} is blocked: it needs {blocked_by}, which failed.",
+    "dispatched": "{task} was sent its command ({attempt}) and has not answered yet.",
+    "retry_wait": "{task} failed ({attempt}) and is tried again after a pause{told}.",
+    "failed": "{task} failed ({attempt}){told}.",
+    "failed_terminal": "{task} failed ({attempt}) in a way that trying again does not mend{told}.",
+    "ack_timeout": "{task} did not acknowledge the command ({attempt}) in time: its server is down, or does not hear it.",
+    "start_timeout": "{task} was queued ({attempt}) but not started in time: its server is too busy.",
+    "run_timeout": "{task} was started ({attempt}) but did not finish in time.",
+    "cancelled": "{task} was cancelled with its run.",
+    "refused": "{task} was refused by its server ({attempt}){told}.",
+    "reused": "{task} was not run: a result that is fresh enough was reused.",
+    "queued": "{task} has been taken by its server ({attempt}), which is busy with other tasks.",
+    "started": "{task} is running ({attempt}).",
+    "completed": "{task} completed ({attempt}).",
+    "error": "{task} failed ({attempt}), and its server says: {reason}{told}.",
+}
+"""By reason, or by state where there is none."""
+
+
+def why(plan: Plan, index: int, view: TaskView, facts: Mapping[int, TaskRun]) -> str:
     """The one reason why this task is where it is, as a sentence."""
-    name, attempt = f"{view.task} on {view.server}", f"attempt {view.attempt}"
-    fact = facts.get(index)
-    error = fact.error if fact else None
-    told = f": {error.type}: {error.message.splitlines()[0] if error.message else ''}".rstrip(": ") if error else ""
-    sentences = {
-        "waiting": f"{name} waits for {_list(_unfinished(plan, index, facts))}.",
-        "blocked": f"{name} is blocked: it needs {_list(view.blocked_by)}, which failed.",
-        "dispatched": f"{name} was sent its command ({attempt}) and has not answered yet.",
-        "retry_wait": f"{name} failed ({attempt}) and is tried again after a pause{told}.",
-        "failed": f"{name} failed ({attempt}){told}.",
-        "failed_terminal": f"{name} failed ({attempt}) in a way that trying again does not mend{told}.",
-        "ack_timeout": f"{name} did not acknowledge the command ({attempt}) in time: the server is down, or does not hear it.",
-        "start_timeout": f"{name} was queued ({attempt}) but not started in time: the server is too busy.",
-        "run_timeout": f"{name} was started ({attempt}) but did not finish in time.",
-        "cancelled": f"{name} was cancelled with its run.",
-        "refused": f"{name} was refused by its server ({attempt}){told}.",
-        "reused": f"{name} was not run: a result that is fresh enough was reused.",
-    }
-    by_state = {
-        "queued": f"{name} has the command ({attempt}) and is busy with other tasks.",
-        "started": f"{name} is running ({attempt}).",
-        "completed": f"{name} completed ({attempt}).",
-    }
-    if run.status == CANCELLED and fact is None:
-        return sentences[CANCELLED]
-    return sentences.get(view.reason or "") or by_state.get(view.state) or f"{name} failed ({attempt}): {view.reason}{told}."
+    error = view.error
+    told = f": {error.type}: {(error.message.splitlines() or [''])[0]}" if error else ""
+    sentence = _SENTENCES.get(view.reason or view.state, _SENTENCES[view.state] if view.state != "pending" else _SENTENCES["waiting"])
+    return sentence.format(
+        task=f"{view.task} on {view.server}",
+        attempt=f"attempt {view.attempt}",
+        reason=view.reason,
+        told=told.removesuffix(": "),
+        waits_for=_list(_unfinished(plan, index, facts)),
+        blocked_by=_list(view.blocked_by),
+    )
 
 
 def _unfinished(plan: Plan, index: int, facts: Mapping[int, TaskRun]) -> list[str]:
@@ -115,7 +121,7 @@ def _unfinished(plan: Plan, index: int, facts: Mapping[int, TaskRun]) -> list[st
 
 def _list(names: list[str], most: int = 5) -> str:
     shown_names = names[:most] + ([f"{len(names) - most} more"] if len(names) > most else [])
-    return shown_names[0] if len(shown_names) == 1 else ", ".join(shown_names[:-1]) + " and " + shown_names[-1]
+    return " and ".join(filter(None, (", ".join(shown_names[:-1]), *shown_names[-1:])))
 
 
 def _blockers(plan: Plan, failed: tuple[int, ...], blocked: frozenset[int]) -> dict[int, frozenset[int]]:
