@@ -13,6 +13,7 @@ from cordyna_core import Context, TaskServer, UserError, fresh
 from cordyna_core.contract.declared import TaskDeclaration
 from cordyna_core.contract.envelope import detail_json
 from cordyna_core.declaration import seconds_of, task_name_of
+from core_library.builders import result_of
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 
@@ -258,6 +259,13 @@ def test_parameters_and_their_schema_come_from_the_signature() -> None:
 def test_a_task_without_parameters_has_no_schema() -> None:
     assert declared(lambda: None).params_schema is None
     assert declared(lambda *, ctx: None).params_schema is None
+
+
+def test_a_task_without_parameters_takes_none() -> None:
+    error = result_of(lambda: None, day="today").error
+
+    assert error is not None
+    assert (error.type, error.message) == ("InvalidParams", "day: Extra inputs are not permitted")
 
 
 def test_the_context_may_have_another_name_when_it_says_what_it_is() -> None:

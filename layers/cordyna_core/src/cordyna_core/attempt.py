@@ -16,7 +16,8 @@ from cordyna_core.contract.names import derived_id, run_id_of
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.ports import Bus, Clock
 
-PRODUCER: Final = Producer(name="cordyna-core", version=__version__)
+# Not validated, because that would build the model while the library is imported (20 ms).
+PRODUCER: Final = Producer.model_construct(name="cordyna-core", version=__version__)
 _MAX_MESSAGE_CHARS: Final = 1024
 
 _log = logging.getLogger("cordyna.server")

@@ -28,6 +28,12 @@ class InvalidParams(TerminalError):
     """The params of a RunTask are not those that the function takes."""
 
 
+class _NoParams(BaseModel):
+    """What a function takes that takes nothing."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+
 class Parameters:
     """A function's parameters: their JSON Schema, and a RunTask's params made into arguments.
 
@@ -94,9 +100,10 @@ def _model(task: str, taken: Mapping[str, inspect.Parameter], annotations: Mappi
         f"p{number}": (annotations.get(name, Any), Field(... if p.default is p.empty else p.default, alias=name))
         for number, (name, p) in enumerate(taken.items())
     }
-    config = ConfigDict(extra="forbid")
+    if not fields:
+        return _NoParams
     try:
-        return create_model("Params", __config__=config, **fields)
+        return create_model("Params", __config__=ConfigDict(extra="forbid"), **fields)
     except (PydanticSchemaGenerationError, PydanticUserError) as unknown:
         raise UserError(
             f'task "{task}": a parameter cannot come from JSON',
