@@ -8,7 +8,7 @@ from cerebro.core.plan import plan_of
 from cordyna_core.contract.declared import ServerDeclared
 
 
-def declared(server: str, tasks: str = "", revision: int = 0, **fields: dict[str, Any]) -> ServerDeclared:
+def declared(server: str, tasks: str = "", *, revision: int = 0, **fields: Any) -> ServerDeclared:
     """`fields` gives a task more than its upstream: `declared("a", "x", x={"cron": "0 6 * * *"})`."""
     written = [task.partition("<-") for task in tasks.split()]
     described = [
@@ -21,7 +21,7 @@ def graph_of(*declarations: ServerDeclared) -> Graph:
     return Graph.of({each.server: each for each in declarations}, generation=1)
 
 
-def a_graph(tasks: str, **fields: dict[str, Any]) -> Graph:
+def a_graph(tasks: str, **fields: Any) -> Graph:
     """A graph of one server, `a`."""
     return graph_of(declared("a", tasks, **fields))
 

@@ -76,14 +76,18 @@ def crons(draw: st.DrawFn) -> str:
     return f"{minute} {hour} {day} {draw(fields(1, 12))} {weekday}"
 
 
-@given(crons(), st.datetimes(datetime(2024, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))
+def moments() -> st.SearchStrategy[datetime]:
+    return st.integers(1_700_000_000, 2_200_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+
+
+@given(crons(), moments())
 def test_eventbridge_and_cronsim_fire_at_the_same_minutes_of_any_day(text: str, at: datetime) -> None:
     cron = Cron.parse(text)
     day = at.replace(hour=0, minute=0, second=0, microsecond=0)
     assert EventBridgeCron(cron.to_eventbridge()).fires_on(day) == list(those_of(CronSim(text, day - timedelta(minutes=1)), day))
 
 
-@given(crons(), st.datetimes(datetime(2024, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))
+@given(crons(), moments())
 def test_the_plain_text_of_a_cron_means_the_same_to_cronsim(text: str, at: datetime) -> None:
     assert list(islice(CronSim(str(Cron.parse(text)), at), 5)) == list(islice(CronSim(text, at), 5))
 
@@ -98,9 +102,10 @@ def test_whatever_is_written_is_read_or_refused_with_a_reason(text: str) -> None
     try:
         cron = Cron.parse(text)
     except ValueError as refused:
-        assert str(refused).startswith("cron ")
+        reason = str(refused)
     else:
-        EventBridgeCron(cron.to_eventbridge())
+        reason = "cron " if EventBridgeCron(cron.to_eventbridge()) else ""
+    assert reason.startswith("cron ")
 
 
 def those_of(ticks: Iterable[datetime], day: datetime) -> Iterable[datetime]:

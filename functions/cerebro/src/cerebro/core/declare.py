@@ -75,7 +75,7 @@ def declare_batch(declarations: Sequence[ServerDeclared], before: Graph | None =
 
     Revisions do not count: the batch is what there is now. A server that is rejected keeps what it had in `before`.
     """
-    before = before or Graph.of({})
+    before = Graph.of({}) if before is None else before
     batch: dict[str, ServerDeclared] = {}
     for declared in declarations:
         batch.setdefault(declared.server, declared)

@@ -144,7 +144,7 @@ def _unresolved(graph: Graph, closure: Closure) -> Iterator[Problem]:
         needed_by = names_of([f"{user} ({graph.server_of(user)})" for user in users])
         yield Problem(
             code="unresolved_upstream",
-            message=f"task {quoted(target)} cannot be invoked: upstream {quoted(missing)} is declared by nobody, and {needed_by} "
-            "needs it: declare it on a server, or take it out of upstream",
+            message=f"task {quoted(target)} cannot be invoked: upstream {quoted(missing)} is declared by nobody, "
+            f"needed by {needed_by}: declare it on a server, or take it out of upstream",
             path=short_path(ways[missing]),
         )

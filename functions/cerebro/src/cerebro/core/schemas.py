@@ -47,13 +47,13 @@ def faults_of_schema(schema: JsonObject) -> list[str]:
 
 def faults_of_value(schema: JsonObject, given: JsonObject) -> Iterator[tuple[str, str]]:
     """(parameter, what is wrong) for every value that does not fit; that a required one is missing is not told here."""
-    # The registry is given because the default one fetches what it does not know.
+    # A registry is given, because the default one fetches what it does not know.
     checker = _DRAFT(schema, registry=REGISTRY, format_checker=_DRAFT.FORMAT_CHECKER)
     try:
         for fault in checker.iter_errors(given):
             if not _is_a_missing_param(fault):
                 yield fault.json_path.removeprefix("$."), shortened(fault.message)
-    except (RecursionError, OverflowError) as beyond:
+    except (RecursionError, OverflowError, Unresolvable) as beyond:
         yield "$", f"cannot be checked: {shortened(str(beyond))}"
 
 
