@@ -31,7 +31,8 @@ def aligned(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: in
     cells = [*titled, *([cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows)]
     natural = [max((row[at].cell_len for row in cells), default=0) for at in range(len(columns))]
     widths = fitted(columns, natural, width)
-    return [_line(columns, row, widths) for row in cells]
+    lines = [_line(columns, row, widths) for row in cells]
+    return lines if width is None else [cut(line, width) for line in lines]
 
 
 def fitted(columns: Sequence[Column], natural: Sequence[int], width: int | None) -> list[int]:

@@ -34,6 +34,9 @@ _COLUMNS: Final = (
     Column("state, reason", yields=4),
 )
 
+_USUAL: Final = ("00:00:00.000", "task-server-a", "→", "task-server-a", "DeclarationAccepted", "task-10/1", "")
+"""Room for what passes most, so that columns seldom move while events pass."""
+
 EVERYONE: Final = "everyone"
 """A state update is for whoever wants to know."""
 
@@ -58,7 +61,7 @@ class Conversation:
 
     def __init__(self, width: int | None = None) -> None:
         self._width = width
-        self._longest: list[Cell] = [Text(column.title) for column in _COLUMNS]
+        self._longest: list[Cell] = list(_USUAL)
 
     def title(self) -> Text:
         return self._line(None)

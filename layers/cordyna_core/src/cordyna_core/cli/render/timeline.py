@@ -44,7 +44,7 @@ def timeline(view: RunView, now: datetime, width: int | None = None) -> list[Tex
     lines = [lefts[0] + Text("  ") + Text(_axis(total, bar), style="dim")]
     for task, left, after in zip(view.tasks, lefts[1:], right, strict=True):
         lines.append(left + Text("  ") + _bar(phases_of(task, begin, end), begin, total, bar) + Text("  ") + after)
-    return [*lines, Text(), _legend()]
+    return [*lines, Text(), *_legend(width)]
 
 
 def _room(view: RunView, width: int | None) -> tuple[list[Text], int]:
@@ -95,7 +95,7 @@ def _axis(total: float, bar: int) -> str:
         label = f"|{_tick(tick * step, step)}"
         if at + len(label) <= bar:
             axis[at : at + len(label)] = label
-    return "".join(axis)
+    return "".join(axis).rstrip()
 
 
 def _step(least: float) -> float:
@@ -118,9 +118,13 @@ def _long(seconds: float) -> str:
     return f"{hours} h {minutes:02d}" if hours else f"{minutes} m {rest:02d}" if rest else f"{minutes} m"
 
 
-def _legend() -> Text:
-    legend = Text()
+def _legend(width: int | None) -> list[Text]:
+    lines = [Text()]
     for sign, style, words in _PATTERNS.values():
-        legend.append(f"{sign * 2} ", style=style).append(f"{words}   ", style="dim")
-    legend.rstrip()
-    return legend
+        entry = Text.assemble((f"{sign * 2} ", style), (f"{words}   ", "dim"))
+        if width is not None and lines[-1].cell_len + entry.cell_len - 3 > width:
+            lines.append(Text())
+        lines[-1].append_text(entry)
+    for line in lines:
+        line.rstrip()
+    return lines
