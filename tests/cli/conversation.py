@@ -1,7 +1,6 @@
 """One message of each kind, as it passes the bus, a quarter of a second apart."""
 
 from cli.fake_engine import RUN, T0, at
-
 from cordyna_core.contract.commands import CancelRun, CancelTask, DescribeServer, InvokeTask, RetryRun, RunTask
 from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration
 from cordyna_core.contract.envelope import meta_at, seal
@@ -16,7 +15,13 @@ from cordyna_core.contract.state_updates import (
 )
 from cordyna_core.contract.views import PassedEvent
 
-CEREBRO, CLIENT, SCHEDULER, A, B = "cordyna.cerebro", "cordyna.client", "cordyna.scheduler", "cordyna.server.server-a", "cordyna.server.server-b"
+CEREBRO, CLIENT, SCHEDULER, A, B = (
+    "cordyna.cerebro",
+    "cordyna.client",
+    "cordyna.scheduler",
+    "cordyna.server.server-a",
+    "cordyna.server.server-b",
+)
 IN_RUN = {"server": "server-a", "run_id": RUN, "task": "task-1"}
 FAILED = ErrorDescription(type="ValueError", message="bad row 7")
 
@@ -38,7 +43,9 @@ SAID: list[tuple[str, Message]] = [
     (A, TaskStateChanged.model_validate({**IN_RUN, "attempt": 2, "state": "error", "reason": "failed", "error": FAILED})),
     (
         CEREBRO,
-        RunStateChanged(run_id=RUN, task="task-3", state="error", root_causes=[RootCause(task="task-1", server="server-a", reason="failed")], blocked=2),
+        RunStateChanged(
+            run_id=RUN, task="task-3", state="error", root_causes=[RootCause(task="task-1", server="server-a", reason="failed")], blocked=2
+        ),
     ),
     (CLIENT, CancelRun(run_id=RUN)),
     (CLIENT, RetryRun.model_validate({"run_id": RUN, "from": ["task-1"]})),
@@ -52,5 +59,5 @@ def sealed(source: str, message: Message, after: float) -> str:
     return seal(message.model_copy(update={"meta": meta}), source, f"e{after}", at(after))
 
 
-TEXTS = [sealed(source, message, n / 4) for n, (source, message) in enumerate(SAID)] + ['{"not an\x1b[2J event"']
+TEXTS = [sealed(source, message, n / 4) for n, (source, message) in enumerate(SAID)] + ['"not an\u009b event"']
 PASSED = [PassedEvent(seq=seq, text=text) for seq, text in enumerate(TEXTS, 1)]

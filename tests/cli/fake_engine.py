@@ -30,7 +30,12 @@ def a_task(name: str, up: str = "", said: str = "", *, server: str = "server-a",
         last = timeline[-1]
         standing = {"state": last.state, "reason": last.reason, "attempt": last.attempt}
     return TaskView(
-        task=name, server=server, upstream=up.split(), timeline=timeline, blocked_by=blocked_by.split(), **{"error": _error(timeline), **standing, **more}
+        task=name,
+        server=server,
+        upstream=up.split(),
+        timeline=timeline,
+        blocked_by=blocked_by.split(),
+        **{"error": _error(timeline), **standing, **more},
     )
 
 
@@ -41,26 +46,39 @@ def _entry(word: str, server: str) -> Entry:
     if state in ("dispatched", "retry_wait"):
         state, reason = "pending", state
     by = "cordyna.cerebro" if state == "pending" or reason.endswith("timeout") or reason == "cancelled" else f"cordyna.server.{server}"
-    return Entry(state=state, reason=reason or None, at=at(float(when)), by=by, attempt=int(attempt or 1))  # type: ignore[arg-type]
+    return Entry(state=state, reason=reason or None, at=at(float(when)), by=by, attempt=int(attempt or 1))
 
 
 def _error(timeline: Sequence[Entry]) -> ErrorDescription | None:
     last = timeline[-1] if timeline else None
-    return ErrorDescription(type="ValueError", message="bad row 7") if last and last.reason in ("failed", "failed_terminal", "retry_wait") else None
+    return (
+        ErrorDescription(type="ValueError", message="bad row 7")
+        if last and last.reason in ("failed", "failed_terminal", "retry_wait")
+        else None
+    )
 
 
 def a_run(*tasks: TaskView, state: str = "running", **more: Any) -> RunView:
     """The last task is the target."""
     failed = [task for task in tasks if task.state == "error" and task.reason != "cancelled"]
     causes = [RootCause(task=task.task, server=task.server, owner=task.owner, reason=task.reason or "") for task in failed]
-    return RunView(**{"run_id": RUN, "task": tasks[-1].task, "state": state, "root_causes": causes, "tasks": list(tasks), "created_at": T0, **more})
+    return RunView(
+        **{"run_id": RUN, "task": tasks[-1].task, "state": state, "root_causes": causes, "tasks": list(tasks), "created_at": T0, **more}
+    )
 
 
 def completed_run() -> RunView:
     return a_run(
         a_task("task-1", "", "dispatched@0 queued@0.1 started@0.5 completed@2.5", output={"rows": 3}),
         a_task("task-2", "", "dispatched@0 started@0.2 completed@4"),
-        a_task("task-3", "task-1 task-2", "dispatched@4 started@4.3 completed@5", server="server-b", output={"rows": 6}, params={"day": "monday"}),
+        a_task(
+            "task-3",
+            "task-1 task-2",
+            "dispatched@4 started@4.3 completed@5",
+            server="server-b",
+            output={"rows": 6},
+            params={"day": "monday"},
+        ),
         state="completed",
     )
 
@@ -85,7 +103,13 @@ def wide_run(width: int = 298) -> RunView:
     )
 
 
-_MIDDLE = ("dispatched@1 started@2 completed@3", "dispatched@1 started@2", "dispatched@1 queued@2", "dispatched@1", "dispatched@1 started@2 completed@4")
+_MIDDLE = (
+    "dispatched@1 started@2 completed@3",
+    "dispatched@1 started@2",
+    "dispatched@1 queued@2",
+    "dispatched@1",
+    "dispatched@1 started@2 completed@4",
+)
 
 
 def chain_run(length: int = 300, at_work: int = 150) -> RunView:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from cli.fake_engine import FakeEngine, at
-
 from cordyna_core.cli.environment import Environment
 from cordyna_core.cli.main import main
 

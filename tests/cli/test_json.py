@@ -4,7 +4,6 @@ import json
 
 from cli.fake_engine import RUN, FakeEngine, a_run, a_task, at, completed_run, failed_run, refused
 from cli.running import dyna
-
 from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.message import Problem
 from cordyna_core.contract.state_updates import ServerStateChanged
@@ -35,9 +34,27 @@ def test_show_json_is_the_published_object() -> None:
                 "output": None,
                 "error": {"type": "ValueError", "message": "bad row 7", "retryable": True, "traceback": None},
                 "timeline": [
-                    {"state": "pending", "reason": "dispatched", "at": "2026-01-02T03:04:05.000000Z", "by": "cordyna.cerebro", "attempt": 1},
-                    {"state": "started", "reason": None, "at": "2026-01-02T03:04:05.000001Z", "by": "cordyna.server.server-a", "attempt": 1},
-                    {"state": "error", "reason": "failed", "at": "2026-01-02T03:04:07.000000Z", "by": "cordyna.server.server-a", "attempt": 1},
+                    {
+                        "state": "pending",
+                        "reason": "dispatched",
+                        "at": "2026-01-02T03:04:05.000000Z",
+                        "by": "cordyna.cerebro",
+                        "attempt": 1,
+                    },
+                    {
+                        "state": "started",
+                        "reason": None,
+                        "at": "2026-01-02T03:04:05.000001Z",
+                        "by": "cordyna.server.server-a",
+                        "attempt": 1,
+                    },
+                    {
+                        "state": "error",
+                        "reason": "failed",
+                        "at": "2026-01-02T03:04:07.000000Z",
+                        "by": "cordyna.server.server-a",
+                        "attempt": 1,
+                    },
                 ],
             },
             {
@@ -110,7 +127,10 @@ def test_a_plan_with_problems_is_the_same_object_and_exits_with_1() -> None:
 
 
 def test_events_json_is_one_envelope_a_line_in_the_order_they_passed() -> None:
-    texts = [seal(ServerStateChanged(server="b", state=state), "cordyna.server.b", f"e{n}", at(-n)) for n, state in enumerate(("ready", "stopped"))]
+    texts = [
+        seal(ServerStateChanged(server="b", state=state), "cordyna.server.b", f"e{n}", at(-n))
+        for n, state in enumerate(("ready", "stopped"))
+    ]
 
     told = dyna("events", "--all", "--json", engine=FakeEngine(passed=[PassedEvent(seq=n, text=text) for n, text in enumerate(texts, 1)]))
 

@@ -4,10 +4,10 @@ import time
 from datetime import timedelta
 
 import pytest
-from cli.fake_engine import RUN, a_run, a_task, at, chain_run, completed_run, failed_run, wide_run
 from rich.cells import cell_len
 from rich.text import Text
 
+from cli.fake_engine import RUN, a_run, a_task, at, chain_run, completed_run, failed_run, wide_run
 from cordyna_core.cli.render.ending import how_it_stands, whole_run
 from cordyna_core.cli.render.progress import board, live, progress_line
 from cordyna_core.cli.render.timeline import timeline
@@ -115,7 +115,13 @@ def test_a_chain_of_300_tasks_is_folded_above_and_below_what_runs() -> None:
 
 def test_one_quiet_task_is_shown_rather_than_counted() -> None:
     parts = [a_task(f"p{n}", "", "dispatched@0 started@1" if n % 10 else "dispatched@0 started@1 completed@2") for n in range(42)]
-    view = a_run(*parts[1:8], parts[0], *parts[40:0:-33], *(a_task(f"q{n}", f"q{n + 1}", "dispatched@0") for n in range(35)), a_task("end", "p1 p0 q0"))
+    view = a_run(
+        *parts[1:8],
+        parts[0],
+        *parts[40:0:-33],
+        *(a_task(f"q{n}", f"q{n + 1}", "dispatched@0") for n in range(35)),
+        a_task("end", "p1 p0 q0"),
+    )
 
     lines = plain(tree(view, at(5), 100, whole=False))
 
@@ -158,7 +164,10 @@ def test_what_runs_turns_on_a_live_picture() -> None:
 
 
 def test_progress_is_one_line() -> None:
-    assert progress_line(wide_run(), at(5)).plain == "● sink running  ━━━━━━──────────  120/300 · 60 started · 59 dispatched · 60 queued · 1 waiting · 5.0 s"
+    assert (
+        progress_line(wide_run(), at(5)).plain
+        == "● sink running  ━━━━━━──────────  120/300 · 60 started · 59 dispatched · 60 queued · 1 waiting · 5.0 s"
+    )
 
 
 def test_a_task_that_nothing_leads_to_is_shown_all_the_same() -> None:
@@ -261,7 +270,10 @@ def test_a_large_output_is_cut_on_a_terminal_and_whole_when_piped() -> None:
 
 def test_a_large_run_that_ended_shows_its_board_and_how_to_see_all() -> None:
     names = [f"t{n}" for n in range(1, 400)]
-    tasks = [a_task(name, " ".join(f"t{m}" for m in (2 * n, 2 * n + 1) if m < 400), "dispatched@0 error:failed@1") for n, name in enumerate(names, 1)]
+    tasks = [
+        a_task(name, " ".join(f"t{m}" for m in (2 * n, 2 * n + 1) if m < 400), "dispatched@0 error:failed@1")
+        for n, name in enumerate(names, 1)
+    ]
     view = a_run(*reversed(tasks), state="error")
 
     lines = plain(whole_run(view, NOW, 100, everything=False))

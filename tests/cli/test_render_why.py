@@ -1,8 +1,8 @@
 """Why: for each reason of the design one sentence, what to know beside it, and what to type next."""
 
 import pytest
-from cli.fake_engine import RUN, a_run, a_task, at, completed_run, failed_run
 
+from cli.fake_engine import RUN, a_run, a_task, at, completed_run, failed_run
 from cordyna_core.cli.render.why import why_lines, why_run, why_task, why_task_lines
 from cordyna_core.contract.message import RootCause
 from cordyna_core.contract.views import RunView, TaskView
@@ -17,13 +17,21 @@ REASONS: dict[str, tuple[TaskView, str, str]] = {
         "an error (ack_timeout) if it says nothing until then: the clock rings at 03:04:23Z (in 8.0 s)",
         "dyna servers",
     ),
-    "retry_wait": (a_task("t", "", "dispatched@0 retry_wait@8", deadline=at(12)), "the next attempt is sent at 03:04:17Z (in 2.0 s)", f"dyna logs {RUN} t"),
+    "retry_wait": (
+        a_task("t", "", "dispatched@0 retry_wait@8", deadline=at(12)),
+        "the next attempt is sent at 03:04:17Z (in 2.0 s)",
+        f"dyna logs {RUN} t",
+    ),
     "queued": (a_task("t", "", "dispatched@0 queued@1"), "since 03:04:06Z (9.0 s ago)", f"dyna watch {RUN}"),
     "started": (a_task("t", "", "dispatched@0 started@1"), "since 03:04:06Z (9.0 s ago)", f"dyna watch {RUN}"),
     "completed": (a_task("t", "", "dispatched@0 completed@1"), "at 03:04:06Z, 1.0 s after it began", f"dyna show {RUN}"),
     "reused": (a_task("t", "", "completed:reused@1"), "", "dyna do end --max-age 0   (runs it anew)"),
     "failed": (a_task("t", "", "dispatched@0 error:failed@1", owner="team-a"), "owner: team-a", f"dyna logs {RUN} t"),
-    "failed_terminal": (a_task("t", "", "dispatched@0 error:failed_terminal@1"), "at 03:04:06Z, 1.0 s after it began", f"dyna logs {RUN} t"),
+    "failed_terminal": (
+        a_task("t", "", "dispatched@0 error:failed_terminal@1"),
+        "at 03:04:06Z, 1.0 s after it began",
+        f"dyna logs {RUN} t",
+    ),
     "ack_timeout": (a_task("t", "", "dispatched@0 error:ack_timeout@10"), "at 03:04:15Z, 10.0 s after it began", "dyna servers"),
     "start_timeout": (a_task("t", "", "queued@0 error:start_timeout@10"), "at 03:04:15Z, 10.0 s after it began", "dyna servers"),
     "run_timeout": (a_task("t", "", "started@0 error:run_timeout@10"), "at 03:04:15Z, 10.0 s after it began", f"dyna logs {RUN} t"),
@@ -81,7 +89,9 @@ def test_a_failed_run_names_its_first_root_cause_and_what_is_blocked_by_it() -> 
 
 
 def test_a_failing_run_says_that_others_failed_too() -> None:
-    view = a_run(a_task("x", "", "error:failed@1"), a_task("y", "", "error:failed@1"), a_task("z", "x y", blocked_by="x y"), state="failing")
+    view = a_run(
+        a_task("x", "", "error:failed@1"), a_task("y", "", "error:failed@1"), a_task("z", "x y", blocked_by="x y"), state="failing"
+    )
 
     assert said_of(view)[0] == "✗ z is failing: x on server-a stands at error (failed)."
     assert "  y failed too" in said_of(view)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+
 from cli.fake_engine import FakeEngine
 from cli.running import Told, dyna
-
 from cordyna_core.ports import EngineOptions
 
 
@@ -66,7 +66,7 @@ def test_each_option_of_the_cloud_chooses_aws(option: str) -> None:
 
 @pytest.mark.parametrize("name", ["CORDYNA_PROFILE", "CORDYNA_REGION", "CORDYNA_ENDPOINT_URL", "CORDYNA_BUS"])
 def test_so_does_each_setting_of_the_cloud(name: str) -> None:
-    assert engine_of(**{name: "x"}) == "aws"
+    assert dyna("runs", environ={name: "x"}).err.startswith("error: the aws engine")
 
 
 def test_so_does_the_table(tmp_path: Path) -> None:
@@ -93,7 +93,9 @@ def test_servers_and_a_cloud_both_given_by_hand_exclude_each_other() -> None:
 
 def test_a_profile_of_ours_comes_last_and_says_itself_which_of_aws_it_goes_with(tmp_path: Path) -> None:
     (tmp_path / "config" / "cordyna").mkdir(parents=True)
-    (tmp_path / "config" / "cordyna" / "local.toml").write_text('endpoint_url = "http://localhost:4566"\nbus = "mine"\nregion = "eu-west-1"\n')
+    (tmp_path / "config" / "cordyna" / "local.toml").write_text(
+        'endpoint_url = "http://localhost:4566"\nbus = "mine"\nregion = "eu-west-1"\n'
+    )
 
     found = options_of("--profile", "local", "--bus", "typed", XDG_CONFIG_HOME=str(tmp_path / "config"), CORDYNA_REGION="eu-central-1")
 

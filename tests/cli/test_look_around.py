@@ -1,0 +1,176 @@
+"""dyna runs, tasks, servers, plan, graph, cron: what there is."""
+
+import json
+
+import pytest
+
+from cli.fake_engine import RUN, T0, FakeEngine, at
+from cli.running import dyna, seen
+from cordyna_core.contract.message import Problem
+from cordyna_core.contract.views import PlannedTaskView, PlanView, RunSummary, ServerInfo, TaskInfo
+
+TASKS = [
+    TaskInfo(task="task-1", server="a", upstream=[], cron="* * * * *", next_at=at(55), owner="team-a", description="Counts\nrows."),
+    TaskInfo(task="task-2", server="a", upstream=["task-1"], cron="0 6 * * *", timezone="Europe/Berlin", next_at=at(30)),
+    TaskInfo(task="task-3", server="b", upstream=["task-1", "task-2", "report"], unresolved=["report"]),
+    TaskInfo(task="task-4", server="b", upstream=["task-2"], cron="0 0 1 1 *"),
+]
+SERVERS = [
+    ServerInfo(server="a", state="ready", tasks=2, revision=7, last_seen_at=at(8)),
+    ServerInfo(server="b", state="unknown", tasks=1, revision=0),
+]
+RUNS = [
+    RunSummary(run_id=RUN, task="task-3", state="completed", created_at=T0),
+    RunSummary(run_id="0" * 26, task="t", state="failing", created_at=at(-90_000)),
+]
+ENGINE = FakeEngine(declared=TASKS, known_servers=SERVERS, summaries=RUNS)
+
+
+def test_runs_the_newest_first() -> None:
+    assert dyna("runs", engine=ENGINE).out.splitlines() == [
+        "run                         task    state        asked for",
+        f"{RUN}  task-3  ✓ completed  03:04:05Z             10.0 s ago",
+        "00000000000000000000000000  t       ✗ failing    2026-01-01 02:04:05Z  1 d 01 h ago",
+    ]
+
+
+def test_as_many_runs_as_are_asked_for() -> None:
+    assert len(dyna("runs", "-n", "1", engine=ENGINE).out.splitlines()) == 2
+
+
+def test_tasks_show_what_they_need_and_mark_what_nobody_declares() -> None:
+    assert dyna("tasks", engine=ENGINE).out.splitlines() == [
+        "task    server  upstream                                              cron                     owner   description",
+        "task-1  a                                                             * * * * *                team-a  Counts rows.",
+        "task-2  a       task-1                                                0 6 * * * Europe/Berlin",
+        "task-3  b       task-1, task-2, report  (report: declared by nobody)",
+        "task-4  b       task-2                                                0 0 1 1 *",
+    ]
+
+
+def test_servers_with_their_last_sign_of_life() -> None:
+    assert dyna("servers", engine=ENGINE).out.splitlines() == [
+        "server  state    tasks  revision  last heard of",
+        "a       ready        2         7  2.0 s ago",
+        "b       unknown      1         0  never",
+    ]
+
+
+@pytest.mark.parametrize(("command", "count"), [("runs", 2), ("tasks", 4), ("servers", 2)])
+def test_each_list_is_a_json_array_too(command: str, count: int) -> None:
+    assert len(dyna(command, "--json", engine=ENGINE).json) == count
+
+
+@pytest.mark.parametrize(
+    ("words", "err"),
+    [
+        (("runs",), "there is no run yet\n  next: dyna do TASK\n"),
+        (("tasks",), "no task server has declared anything\n  next: name one, for example `dyna --server my.py tasks`\n"),
+        (("servers",), "no task server has declared anything\n  next: name one, for example `dyna --server my.py tasks`\n"),
+        (("cron", "ls"), 'no task runs by itself\n  next: declare one with cron="0 6 * * 1-5"\n'),
+    ],
+)
+def test_an_empty_list_says_what_to_do(words: tuple[str, ...], err: str) -> None:
+    told = dyna(*words, engine=FakeEngine())
+
+    assert (told.status, told.err) == (0, err)
+
+
+def test_a_plan_is_in_order_with_its_levels() -> None:
+    planned = PlanView(
+        task="task-2",
+        tasks=[
+            PlannedTaskView(task="task-1", server="a", upstream=[], level=0),
+            PlannedTaskView(task="task-2", server="b", upstream=["task-1"], level=1),
+        ],
+    )
+
+    told = dyna("plan", "task-2", engine=FakeEngine(planned=planned))
+
+    assert told.status == 0
+    assert told.out.splitlines() == [
+        "level  task    server  upstream",
+        "    0  task-1  a",
+        "    1  task-2  b       task-1",
+        "",
+        "2 tasks on 2 servers; at the least 2 steps one after another",
+    ]
+
+
+@pytest.mark.parametrize(("code", "status"), [("unresolved_upstream", 1), ("unknown_task", 3)])
+def test_a_plan_that_would_be_refused_says_why_and_exits_as_do_would(code: str, status: int) -> None:
+    planned = PlanView(task="task-3", problems=[Problem(code=code, message="report is declared by nobody")])
+
+    told = dyna("plan", "task-3", engine=FakeEngine(planned=planned, declared=TASKS))
+
+    assert (told.status, told.out) == (status, "")
+    assert told.err.startswith('error: task "task-3" cannot be invoked: ')
+
+
+def test_a_graph_is_a_tree_for_each_task_that_no_other_needs() -> None:
+    assert dyna("graph", engine=ENGINE).out.splitlines() == [
+        "task-3        b",
+        "├─ task-1     a                   cron * * * * *",
+        "├─ task-2     a                   cron 0 6 * * *",
+        "│  └─ task-1",
+        "└─ report     declared by nobody",
+        "task-4        b                   cron 0 0 1 1 *",
+        "└─ task-2                         see above",
+    ]
+
+
+def test_a_graph_of_one_task_is_what_is_upstream_of_it() -> None:
+    assert dyna("graph", "task-2", engine=ENGINE).out.splitlines() == ["task-2     a  cron 0 6 * * *", "└─ task-1  a  cron * * * * *"]
+
+
+def test_a_graph_of_an_unknown_task_suggests_near_ones() -> None:
+    told = dyna("graph", "task3", engine=ENGINE)
+
+    assert (told.status, told.err.splitlines()[0]) == (3, 'error: no server declares a task "task3".')
+
+
+def test_a_graph_for_mermaid_has_a_box_for_each_server() -> None:
+    assert dyna("graph", "-o", "mermaid", "task-3", engine=ENGINE).out.splitlines() == [
+        "flowchart LR",
+        '  subgraph s0["a"]',
+        '    t0["task-1"]',
+        '    t1["task-2"]',
+        "  end",
+        '  subgraph s1["b"]',
+        '    t2["task-3"]',
+        "  end",
+        '  t3["report (declared by nobody)"]',
+        "  t0 --> t1",
+        "  t0 --> t2",
+        "  t1 --> t2",
+        "  t3 --> t2",
+    ]
+
+
+def test_a_graph_as_json_uses_the_names_of_a_plan() -> None:
+    found = json.loads(dyna("graph", "task-2", "-o", "json", engine=ENGINE).out)
+
+    assert found == {
+        "tasks": [
+            {"task": "task-1", "server": "a", "upstream": [], "unresolved": []},
+            {"task": "task-2", "server": "a", "upstream": ["task-1"], "unresolved": []},
+        ]
+    }
+
+
+def test_crons_in_the_order_of_the_graph() -> None:
+    assert dyna("cron", "ls", engine=ENGINE).out.splitlines() == [
+        "task    server  cron       time zone      next",
+        "task-1  a       * * * * *  UTC            03:05:00Z  in 45.0 s",
+        "task-2  a       0 6 * * *  Europe/Berlin  03:04:35Z  in 20.0 s",
+        "task-4  b       0 0 1 1 *  UTC            -",
+    ]
+
+
+def test_crons_the_next_to_run_first() -> None:
+    assert [line.split()[0] for line in dyna("cron", "next", engine=ENGINE).out.splitlines()] == ["task", "task-2", "task-1"]
+
+
+def test_on_a_narrow_terminal_tables_are_cut_to_it() -> None:
+    for command in ("runs", "tasks", "servers", "graph"):
+        assert max(map(len, seen(dyna(command, engine=ENGINE, terminal=True, width=40).out).splitlines())) <= 40
