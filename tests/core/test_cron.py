@@ -102,10 +102,10 @@ def test_whatever_is_written_is_read_or_refused_with_a_reason(text: str) -> None
     try:
         cron = Cron.parse(text)
     except ValueError as refused:
-        reason = str(refused)
+        told = str(refused)
     else:
-        reason = "cron " if EventBridgeCron(cron.to_eventbridge()) else ""
-    assert reason.startswith("cron ")
+        told = f"cron of {EventBridgeCron(cron.to_eventbridge())}"
+    assert told.startswith("cron ")
 
 
 def those_of(ticks: Iterable[datetime], day: datetime) -> Iterable[datetime]:
