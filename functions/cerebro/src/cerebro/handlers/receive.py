@@ -8,9 +8,9 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from cerebro.adapters.timed import open_timed
 from cerebro.core.effects import Ring, Tick, Walk
 from cerebro.core.register import refuse_malformed
-from cerebro.handlers.timed import open_timed
 from cerebro.reactions import react
 from cerebro.shell import Ports, perform
 from cordyna_core.contract.envelope import Envelope, MalformedEvent, may_say, open_envelope
@@ -21,10 +21,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message as its queue delivered it; `receipt` names it when the batch is answered."""
+    """One message as its queue delivered it; `receipt` names it when the batch is answered, `sent_at` is when the queue was given it."""
 
     receipt: str
     body: str
+    sent_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -40,14 +41,24 @@ def receive(batch: Iterable[Delivery], ports: Ports) -> Outcome:
     outcome = Outcome()
     for delivery in batch:
         try:
-            perform_one(open_delivery(delivery.body), ports)
-        except (MalformedEvent, Fatal) as never:
-            outcome.buried.append((delivery, str(never)))
-            answer_malformed(never, ports)
+            reason = _handle(delivery, ports)
         except Exception:  # noqa: BLE001  the boundary: whatever failed, the others go on and this one comes again
             _log.exception("message %s failed and will be delivered again", delivery.receipt)
             outcome.again.append(delivery.receipt)
+        else:
+            if reason is not None:
+                outcome.buried.append((delivery, reason))
     return outcome
+
+
+def _handle(delivery: Delivery, ports: Ports) -> str | None:
+    """React to one message; why it can never be handled, or None when it was."""
+    try:
+        perform_one(open_delivery(delivery.body, delivery.sent_at), ports)
+    except (MalformedEvent, Fatal) as never:
+        answer_malformed(never, ports)
+        return str(never)
+    return None
 
 
 def answer_malformed(never: Exception, ports: Ports) -> None:
@@ -56,9 +67,9 @@ def answer_malformed(never: Exception, ports: Ports) -> None:
         perform(refuse_malformed(never.raw, never.problems), ports)
 
 
-def open_delivery(body: str) -> Envelope | Ring | Walk | Tick:
+def open_delivery(body: str, sent_at: float | None = None) -> Envelope | Ring | Walk | Tick:
     """An event of the bus, or one of cerebro's own messages. Raises MalformedEvent."""
-    return open_timed(body) or open_envelope(body)
+    return open_timed(body, sent_at) or open_envelope(body)
 
 
 def perform_one(message: Envelope | Ring | Walk | Tick, ports: Ports) -> None:
