@@ -109,13 +109,13 @@ def test_a_plan_that_would_be_refused_says_why_and_exits_as_do_would(code: str, 
 
 def test_a_graph_is_a_tree_for_each_task_that_no_other_needs() -> None:
     assert dyna("graph", engine=ENGINE).out.splitlines() == [
-        "task-3        b",
-        "├─ task-1     a                   cron * * * * *",
-        "├─ task-2     a                   cron 0 6 * * *",
-        "│  └─ task-1",
-        "└─ report     declared by nobody",
-        "task-4        b                   cron 0 0 1 1 *",
-        "└─ task-2                         see above",
+        "task-3     b",
+        "├─ task-1  a                   cron * * * * *",
+        "├─ task-2  a                   cron 0 6 * * *",
+        "│  └─ task-1 (see above)",
+        "└─ report  declared by nobody",
+        "task-4     b                   cron 0 0 1 1 *",
+        "└─ task-2 (see above)",
     ]
 
 

@@ -32,7 +32,7 @@ def test_a_tree_has_the_target_on_top_and_a_line_for_each_task() -> None:
 ├─ ⊘ load           server-b  blocked              by clean
 │  └─ ✗ clean       server-a  error failed  0.8 s  attempt 2; ValueError: bad row 7
 │     └─ ✓ extract  server-a  completed     0.8 s
-└─   extract (see above)
+└─ extract (see above)
 """
     )
 

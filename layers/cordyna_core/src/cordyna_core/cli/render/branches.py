@@ -1,11 +1,15 @@
-"""Branches: a graph laid out as a tree, each task once, where it is met first; met again, it is only named.
+"""Branches: a graph laid out as a tree, each task once, where it is met first; those met again are only named, on one line.
 
 Law: the walk is iterative, so a chain of 100,000 tasks is laid out too.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+from rich.text import Text
+
+from cordyna_core.cli.render.columns import Cell, Column, aligned, cut
 
 _DEEPEST: Final = 16
 """Deeper branches are not indented further: a chain is no reason to run out of the screen."""
@@ -13,47 +17,67 @@ _DEEPEST: Final = 16
 
 @dataclass(slots=True)
 class Branch:
-    """One place in the tree; `again` when the task stands elsewhere already."""
+    """One place in the tree, and the tasks below it that stand elsewhere already."""
 
     name: str
-    again: bool = False
     children: list["Branch"] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A branch with the lines of the tree that lead to it."""
+    """A branch, or the names that stand elsewhere, with the lines of the tree that lead there."""
 
     prefix: str
-    branch: Branch
+    branch: Branch | None
+    again: str = ""
 
 
 def grown(roots: Iterable[str], upstream_of: Callable[[str], Sequence[str]]) -> list[Branch]:
     """The tree below each root, depth first in the order given."""
     seen: set[str] = set()
-    trunk = Branch("", children=[Branch(root) for root in roots])
-    stack = list(reversed(trunk.children))
+    trunk = Branch("")
+    stack = [(trunk, root) for root in reversed(list(roots))]
     while stack:
-        branch = stack.pop()
-        if branch.name in seen:
-            branch.again = True
+        below, name = stack.pop()
+        if name in seen:
+            below.again.append(name)
             continue
-        seen.add(branch.name)
-        branch.children = [Branch(name) for name in upstream_of(branch.name)]
-        stack.extend(reversed(branch.children))
+        seen.add(name)
+        branch = Branch(name)
+        below.children.append(branch)
+        stack.extend((branch, upstream) for upstream in reversed(upstream_of(name)))
     return trunk.children
 
 
 def placed(roots: Sequence[Branch]) -> list[Placed]:
-    """Every branch in the order in which it is drawn."""
+    """Every line in the order in which it is drawn."""
     lines: list[Placed] = []
-    stack: list[tuple[Branch, str, str, int]] = [(root, "", "", 0) for root in reversed(roots)]
+    stack: list[tuple[Placed, str, int]] = [(Placed("", root), "", 0) for root in reversed(roots)]
     while stack:
-        branch, prefix, below, depth = stack.pop()
-        lines.append(Placed(prefix, branch))
-        for at in reversed(range(len(branch.children))):
-            last = at == len(branch.children) - 1
-            connector, guide = ("└─ ", "   ") if last else ("├─ ", "│  ")
-            deeper = below if depth >= _DEEPEST else below + guide
-            stack.append((branch.children[at], below + connector, deeper, depth + 1))
+        line, below, depth = stack.pop()
+        lines.append(line)
+        if line.branch is not None:
+            stack.extend(reversed(list(_below(line.branch, below, depth))))
     return lines
+
+
+def _below(branch: Branch, prefix: str, depth: int) -> Iterator[tuple[Placed, str, int]]:
+    lines = [(child, "") for child in branch.children] + ([(None, ", ".join(branch.again))] if branch.again else [])
+    for left, (child, again) in zip(reversed(range(len(lines))), lines, strict=True):
+        connector, guide = ("├─ ", "│  ") if left else ("└─ ", "   ")
+        yield Placed(prefix + connector, child, again), prefix if depth >= _DEEPEST else prefix + guide, depth + 1
+
+
+def drawn(
+    lines: Sequence[Placed], columns: Sequence[Column], cells_of: Callable[[Placed], Sequence[Cell] | None], width: int | None
+) -> list[Text]:
+    """Lines with cells are aligned; those without stand outside the columns, so that many words do not push the others away."""
+    cells = [cells_of(line) for line in lines]
+    rows = iter(aligned(columns, [row for row in cells if row is not None], width))
+    return [_words(line, width) if row is None else next(rows) for line, row in zip(lines, cells, strict=True)]
+
+
+def _words(line: Placed, width: int | None) -> Text:
+    text = Text(line.prefix + (line.branch.name if line.branch else f"{line.again} (see above)"), style="dim")
+    return text if width is None else cut(text, width)

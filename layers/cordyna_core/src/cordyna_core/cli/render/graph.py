@@ -6,8 +6,8 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_core.cli.render.branches import Branch, grown, placed
-from cordyna_core.cli.render.columns import Cell, Column, aligned
+from cordyna_core.cli.render.branches import Placed, drawn, grown, placed
+from cordyna_core.cli.render.columns import Cell, Column
 from cordyna_core.contract.views import TaskInfo
 
 _COLUMNS: Final = (Column(yields=1), Column(yields=2), Column(yields=3))
@@ -19,7 +19,7 @@ def graph_tree(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Text
     needed = {name for info in tasks for name in info.upstream}
     roots = [info.task for info in tasks if info.task not in needed]
     trees = grown(roots, lambda name: known[name].upstream if name in known else ())
-    return aligned(_COLUMNS, [_row(line.prefix, line.branch, known) for line in placed(trees)], width)
+    return drawn(placed(trees), _COLUMNS, lambda line: _cells(line, known), width)
 
 
 def graph_mermaid(tasks: Sequence[TaskInfo]) -> str:
@@ -53,11 +53,11 @@ def closure(tasks: Sequence[TaskInfo], target: str) -> list[TaskInfo]:
     return [info for info in tasks if info.task in wanted]
 
 
-def _row(prefix: str, branch: Branch, known: dict[str, TaskInfo]) -> tuple[Cell, Cell, Cell]:
-    info = known.get(branch.name)
-    name = Text.assemble((prefix, "dim"), (branch.name, "dim" if branch.again else "bold"))
+def _cells(line: Placed, known: dict[str, TaskInfo]) -> tuple[Cell, Cell, Cell] | None:
+    if line.branch is None:
+        return None
+    name = Text.assemble((line.prefix, "dim"), (line.branch.name, "bold"))
+    info = known.get(line.branch.name)
     if info is None:
         return name, Text("declared by nobody", style="bold red"), ""
-    if branch.again:
-        return name, "", Text("see above", style="dim") if info.upstream else ""
     return name, Text(info.server, style="dim"), Text(f"cron {info.cron}" if info.cron else "", style="dim")

@@ -10,8 +10,8 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_core.cli.render.branches import Branch, Placed, grown, placed
-from cordyna_core.cli.render.columns import Column, aligned, cut
+from cordyna_core.cli.render.branches import Branch, Placed, drawn, grown, placed
+from cordyna_core.cli.render.columns import Column
 from cordyna_core.cli.render.marks import URGENCY, mark_of, spinning
 from cordyna_core.cli.render.notes import Tasks, note_on
 from cordyna_core.cli.render.phases import took
@@ -36,26 +36,13 @@ def tree(view: RunView, now: datetime, width: int | None = None, *, whole: bool 
     roots = _roots(view, tasks)
     if not whole and len(tasks) > FOLDED_ABOVE:
         roots = _folded(roots, tasks)
-    lines = placed(roots)
-    rows = iter(
-        aligned(
-            _COLUMNS,
-            [task_row(tasks[one.branch.name], tasks, now, prefix=one.prefix, spin=spin) for one in lines if _has_row(one, tasks)],
-            width,
-        )
-    )
-    return [next(rows) if _has_row(one, tasks) else _words(one, width) for one in lines]
+    return drawn(placed(roots), _COLUMNS, lambda line: _cells(line, tasks, now, spin=spin), width)
 
 
-def _has_row(line: Placed, tasks: Tasks) -> bool:
-    return not line.branch.again and line.branch.name in tasks
-
-
-def _words(line: Placed, width: int | None) -> Text:
-    """A line without columns: a task that stands above, or a fold, which has words for a name."""
-    words = f"  {line.branch.name} (see above)" if line.branch.again else line.branch.name
-    text = Text(line.prefix + words, style="dim")
-    return text if width is None else cut(text, width)
+def _cells(line: Placed, tasks: Tasks, now: datetime, *, spin: bool) -> Row | None:
+    """None for tasks that stand above, and for a fold, which has words for a name."""
+    task = tasks.get(line.branch.name) if line.branch else None
+    return None if task is None else task_row(task, tasks, now, prefix=line.prefix, spin=spin)
 
 
 def task_row(task: TaskView, tasks: Tasks, now: datetime, *, prefix: str = "", spin: bool = False) -> Row:
@@ -90,7 +77,7 @@ def _folded(roots: Sequence[Branch], tasks: Tasks) -> list[Branch]:
     stack = list(zip(roots, shown, strict=True))
     while stack:
         branch, copy = stack.pop()
-        kept, hidden = _parted(_once(branch), counts, tasks)
+        kept, hidden = _parted(branch.children, counts, tasks)
         for child in kept:
             passed, below = _first_of_note(child, counts, tasks)
             place = copy
@@ -106,10 +93,6 @@ def _folded(roots: Sequence[Branch], tasks: Tasks) -> list[Branch]:
     return shown
 
 
-def _once(branch: Branch) -> list[Branch]:
-    return [child for child in branch.children if not child.again]
-
-
 def _parted(children: Sequence[Branch], counts: Counts, tasks: Tasks) -> tuple[list[Branch], list[Branch]]:
     """Those to show, the most urgent where there are too many; and those to count."""
     loud = sorted((child for child in children if not _is_quiet(counts[child.name])), key=lambda child: _urgency(counts[child.name]))
@@ -123,7 +106,7 @@ def _parted(children: Sequence[Branch], counts: Counts, tasks: Tasks) -> tuple[l
 def _first_of_note(branch: Branch, counts: Counts, tasks: Tasks) -> tuple[list[Counter[str]], Branch]:
     """Down a chain of quiet tasks to the first that is not, or where the tree parts; and what was passed."""
     passed = []
-    while mark_of(tasks[branch.name]).word in _QUIET and len(below := _once(branch)) == 1 and not _is_quiet(counts[below[0].name]):
+    while mark_of(tasks[branch.name]).word in _QUIET and len(below := branch.children) == 1 and not _is_quiet(counts[below[0].name]):
         passed.append(Counter((mark_of(tasks[branch.name]).word,)))
         branch = below[0]
     return passed, branch
@@ -131,14 +114,9 @@ def _first_of_note(branch: Branch, counts: Counts, tasks: Tasks) -> tuple[list[C
 
 def _counts(roots: Iterable[Branch], tasks: Tasks) -> Counts:
     """For each task, how many of each state stand at and below its place in the tree."""
-    order = [line.branch for line in placed(list(roots)) if not line.branch.again]
     counts: Counts = {}
-    for branch in reversed(order):
-        count = Counter((mark_of(tasks[branch.name]).word,))
-        for child in branch.children:
-            if not child.again:
-                count.update(counts[child.name])
-        counts[branch.name] = count
+    for branch in reversed([line.branch for line in placed(list(roots)) if line.branch]):
+        counts[branch.name] = sum((counts[child.name] for child in branch.children), Counter((mark_of(tasks[branch.name]).word,)))
     return counts
 
 
