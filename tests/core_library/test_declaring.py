@@ -106,6 +106,10 @@ def test_what_is_not_said_is_not_sent() -> None:
     assert detail_json(server.declaration) == '{"server":"s","contract":"1","revision":0,"tasks":[{"name":"x"}]}'
 
 
+def test_none_is_as_good_as_not_said() -> None:
+    assert declared(timezone=None, retries=None, run_timeout_s=None, cron=None) == TaskDeclaration(name="x")
+
+
 def test_tasks_are_generated_in_a_loop() -> None:
     server = TaskServer("s")
     for number in range(3):
@@ -279,16 +283,19 @@ def test_the_context_may_have_another_name_when_it_says_what_it_is() -> None:
 
 
 def test_a_default_that_json_cannot_carry_is_left_out_of_the_schema_and_still_holds() -> None:
-    nothing = object()
+    nothing = [object()]
 
-    def body(day: Any = nothing) -> bool:
+    def body(number: int = 1, day: Any = nothing) -> bool:
         return day is nothing
 
     server = TaskServer("s")
     server.task(body)
 
-    assert server.declaration.tasks[0].params_schema == {"additionalProperties": False, "properties": {"day": {}}, "type": "object"}
+    schema = server.declaration.tasks[0].params_schema
+    assert schema is not None
+    assert schema["properties"] == {"number": {"default": 1, "type": "integer"}, "day": {}}
     assert server.test_run("body").output is True
+    assert server.test_run("body", number=2).output is True
 
 
 @pytest.mark.parametrize(

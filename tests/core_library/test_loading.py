@@ -195,6 +195,34 @@ def test_a_file_that_was_mended_loads(write: Write) -> None:
     assert load_server("a.py").name == "team-a"
 
 
+def test_what_cannot_be_loaded_leaves_no_modules_behind(write: Write) -> None:
+    write("good_part.py", "")
+    write("a.py", "import good_part\n1 / 0\n")
+    before = set(sys.modules)
+
+    with pytest.raises(UserError, match="ZeroDivisionError"):
+        load_server("a.py")
+    assert set(sys.modules) == before
+
+
+def test_the_module_of_an_earlier_load_is_let_go(write: Write) -> None:
+    write("let_go.py", a_server("team-a"))
+    load_server("let_go.py")
+    load_server("let_go.py")
+
+    assert len([name for name in sys.modules if name.endswith("_let_go")]) == 1
+
+
+def test_the_librarys_own_modules_are_never_forgotten_wherever_they_lie(write: Write) -> None:
+    path = write("a.py", a_server("team-a") + "import sys, types\npiece = types.ModuleType('cordyna_core.piece')\n")
+    path.write_text(path.read_text() + "piece.__file__ = __file__\nsys.modules.setdefault('cordyna_core.piece', piece)\n")
+    load_server("a.py")
+    piece = sys.modules["cordyna_core.piece"]
+    load_server("a.py")
+
+    assert sys.modules["cordyna_core.piece"] is piece
+
+
 def test_two_folders_may_have_a_module_of_the_same_name(write: Write) -> None:
     for team in ("a", "b"):
         write(f"{team}/names.py", f"NAME = 'team-{team}'\n")
