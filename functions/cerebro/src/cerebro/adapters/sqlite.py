@@ -40,6 +40,7 @@ create index events_of_run on events (run_id, seq);
 create table lines (run_id text, task text, attempt integer, at real, stream text, line text);
 create index lines_of_run on lines (run_id);
 create table inbox (seq integer primary key, event text not null);
+create table waited_for (seq integer primary key, run_id text unique not null);
 create table dead_letters (seq integer primary key, event text not null, reason text not null, at real not null);
 """
 
@@ -90,16 +91,22 @@ class SqliteStore:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing. Raises ServiceError when the disk is full or the file cannot be written."""
+        with self.reading():
+            try:
+                self._db.execute("begin immediate")
+                yield
+                self._db.execute("commit")
+            except BaseException:
+                self._roll_back()
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Raises ServiceError when the file cannot be read (any more)."""
         try:
-            self._db.execute("begin immediate")
             yield
-            self._db.execute("commit")
         except sqlite3.Error as broken:
-            self._roll_back()
             raise unusable(self._path, broken) from broken
-        except BaseException:
-            self._roll_back()
-            raise
 
     def _roll_back(self) -> None:
         if self._db.in_transaction:

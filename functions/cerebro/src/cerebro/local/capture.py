@@ -59,9 +59,15 @@ class Capture:
         try:
             yield
         finally:
+            self.flush()
             _current.reset(token)
-            if current.begun:
-                self._write([self._line(current, stream, text) for stream, text in current.begun.items() if text])
+
+    def flush(self) -> None:
+        """Write what the attempt of this thread has begun to print."""
+        current = _current.get()
+        if current is not None and current.begun:
+            self._write([self._line(current, stream, text) for stream, text in current.begun.items() if text])
+            current.begun.clear()
 
     def text(self, current: _Attempt, stream: Stream, text: str) -> None:
         """Take text as it is printed; whole lines are written at once."""

@@ -20,7 +20,6 @@ from cordyna_core.contract.envelope import meta_at, seal, utc
 from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.names import derived_id, server_source
 from cordyna_core.contract.views import LogLine
-from cordyna_core.errors import CordynaError
 from cordyna_core.ports import Clock
 from cordyna_core.task_server import TaskServer
 
@@ -43,7 +42,7 @@ class Driver:
         self._lines: list[LogLine] = []
         self.capture = Capture(self._lines.extend, clock)
         self.loop = Loop(home, clock, to_server=self._to_server)
-        self.failure: CordynaError | None = None
+        self.failure: Exception | None = None
         self._stopping = False
         self._next_sweep = clock() + SWEEP_S
         self._next_poll = 0.0
@@ -116,8 +115,9 @@ class Driver:
                     self._poll()
                     while self.loop.step():
                         self._arrived()
+                    self.loop.look()
                 self._on_step()
-        except CordynaError as failure:
+        except Exception as failure:  # noqa: BLE001  the thread's boundary: whoever waits raises it
             self.failure = failure
             self._on_step()
 

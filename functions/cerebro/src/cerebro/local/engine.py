@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,7 @@ class EmbeddedEngine:
         self._changed = threading.Condition(self._lock)
         self._steps = 0
         self._driver: Driver | None = None
+        self._waits_for: list[str] = []
 
     def __enter__(self) -> Self:
         try:
@@ -75,8 +77,14 @@ class EmbeddedEngine:
 
     def close(self) -> None:
         """Let go of the home. What still runs is taken up by whoever opens it next."""
-        if self._driver is not None:
-            self._driver.stop()
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.stop()
+        if self._waits_for:
+            with self._lock, self._home.transaction():
+                for run_id in self._waits_for:
+                    self._home.journal.told(run_id)
+            self._waits_for.clear()
         self._home.close()
 
     @property
@@ -87,14 +95,18 @@ class EmbeddedEngine:
     def invoke(self, command: InvokeTask, *, join: bool = False, wait_s: float = 30) -> Invoked | Refused:
         if join and (found := self._interrupted(command)) is not None:
             return Invoked(found, joined=True)
-        event_id = self._put(command)
+        event_id = str(uuid.uuid4())
         run_id = run_id_of(command.task, command.key or event_id)
+        self._wait_for(run_id)
+        self._put(command, event_id)
         refused = self._answer(event_id, command.task, wait_s)
         return refused or Invoked(run_id)
 
     def command(self, command: CancelRun | RetryRun, *, wait_s: float = 30) -> Refused | None:
         self.run(command.run_id)
-        return self._answer(self._put(command), command.run_id, wait_s)
+        event_id = str(uuid.uuid4())
+        self._put(command, event_id)
+        return self._answer(event_id, command.run_id, wait_s)
 
     def send(self, lines: Sequence[str]) -> None:
         self._put_events(list(lines))
@@ -102,18 +114,18 @@ class EmbeddedEngine:
             self._wait_until(lambda: self._is_quiet() or None, None)
 
     def plan(self, task: str) -> PlanView:
-        with self._lock:
+        with self._looking():
             return query.plan(self._home.store, task)
 
     def run(self, run_id: str) -> RunView:
-        with self._lock:
+        with self._looking():
             return query.run(self._home.store, run_id)
 
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
         until = None if timeout_s is None else time.monotonic() + timeout_s
         seen = -1
         while True:
-            with self._lock:
+            with self._looking():
                 view, seen = query.run(self._home.store, run_id), self._steps
             yield view
             if view.is_final or (until is not None and time.monotonic() >= until):
@@ -132,24 +144,29 @@ class EmbeddedEngine:
         self._wait_until(over_or_changed, until)
 
     def runs(self, limit: int = 20) -> list[RunSummary]:
-        with self._lock:
+        with self._looking():
             return query.runs(self._home.store, limit)
 
     def tasks(self) -> list[TaskInfo]:
-        with self._lock:
+        with self._looking():
             return query.tasks(self._home.store, self._clock())
 
     def servers(self) -> list[ServerInfo]:
-        with self._lock:
+        with self._looking():
             return query.servers(self._home.store)
 
     def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
-        with self._lock:
+        with self._looking():
             return self._home.journal.events(run_id, after)
 
     def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
-        with self._lock:
+        with self._looking():
             return self._home.journal.lines(run_id, task)
+
+    def buried(self) -> list[tuple[str, str]]:
+        """What could not be handled, with the reason."""
+        with self._looking():
+            return self._home.journal.buried()
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
         watch = Watch(self._targets)
@@ -194,13 +211,18 @@ class EmbeddedEngine:
             self._steps += 1
             self._changed.notify_all()
 
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        with self._lock, self._home.reading():
+            yield
+
     def _wait_until(self, found: Callable[[], object | None], until: float | None) -> object | None:
         """What `found` finds, asked under the lock after every step; None when `until` (monotonic seconds) has passed.
 
         Raises whatever stopped the driver.
         """
         while True:
-            with self._changed:
+            with self._changed, self._home.reading():
                 if self._driver is not None and self._driver.failure is not None:
                     raise self._driver.failure
                 if (answer := found()) is not None:
@@ -216,12 +238,16 @@ class EmbeddedEngine:
             self._take_the_wheel()
 
     # --- messages ----------------------------------------------------------------------------------------------------
-    def _put(self, message: Message) -> str:
+    def _put(self, message: Message, event_id: str) -> None:
         now = self._clock()
-        event_id = message.meta.id if message.meta and message.meta.id else str(uuid.uuid4())
-        told = message if message.meta else message.model_copy(update={"meta": meta_at(now, event_id)})
+        told = message.model_copy(update={"meta": meta_at(now, event_id)})
         self._put_events([seal(told, CLIENT, event_id, utc(now))])
-        return event_id
+
+    def _wait_for(self, run_id: str) -> None:
+        # Noted before it is asked for: whoever is killed while waiting, and asks the same again, is told of this run.
+        with self._lock, self._home.transaction():
+            self._home.journal.note_waited_for(run_id)
+        self._waits_for.append(run_id)
 
     def _put_events(self, events: list[str]) -> None:
         if self._driver is not None:
@@ -253,10 +279,13 @@ class EmbeddedEngine:
         return answer if isinstance(answer, Refused) else None
 
     def _interrupted(self, command: InvokeTask) -> str | None:
-        with self._lock:
-            for run_id in reversed(self._home.store.active_runs()):
-                run = self._home.store.read_run(run_id)
-                if run is not None and not run.is_over and (run.task, run.params) == (command.task, command.params):
+        """A run of the same that goes on, or that ended while nobody who waited for it lived to be told."""
+        with self._looking():
+            store = self._home.store
+            for run_id in reversed([*self._home.journal.waited_for(), *store.active_runs()]):
+                run = store.read_run(run_id)
+                if run is not None and (run.task, run.params) == (command.task, command.params):
+                    self._waits_for.append(run_id)
                     return run_id
         return None
 

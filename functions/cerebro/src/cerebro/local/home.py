@@ -31,6 +31,8 @@ class MemoryHome:
     def transaction(self) -> Iterator[None]:
         yield
 
+    reading = transaction
+
     def take_lock(self) -> bool:
         return True
 
@@ -53,7 +55,7 @@ class DiskHome:
         store = SqliteStore(self._connection, folder / DATABASE)
         self.store: Store = store
         self.journal: Journal = SqliteJournal(self._connection)
-        self.transaction = store.transaction
+        self.transaction, self.reading = store.transaction, store.reading
         self._lock: IO[str] | None = None
 
     def take_lock(self) -> bool:

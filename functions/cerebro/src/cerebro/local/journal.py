@@ -21,6 +21,15 @@ class Journal(Protocol):
     def put_inbox(self, events: Sequence[str]) -> None: ...
     def inbox_waits(self) -> bool: ...
     def take_inbox(self) -> list[str]: ...
+    def note_waited_for(self, run_id: str) -> None:
+        """Somebody waits for this run's end."""
+        ...
+
+    def waited_for(self) -> list[str]:
+        """Runs whose end nobody has been told, the oldest first: who waited for them was killed, or still waits."""
+        ...
+
+    def told(self, run_id: str) -> None: ...
     def bury(self, event: str, reason: str, at: float) -> None: ...
     def buried(self) -> list[tuple[str, str]]: ...
 
@@ -33,6 +42,7 @@ class MemoryJournal:
         self._lines: list[LogLine] = []
         self._inbox: list[str] = []
         self._buried: list[tuple[str, str]] = []
+        self._waited_for: dict[str, None] = {}
 
     def passed(self, run_id: str | None, event: str) -> None:
         self._events.append((run_id, event))
@@ -56,6 +66,15 @@ class MemoryJournal:
     def take_inbox(self) -> list[str]:
         taken, self._inbox = self._inbox, []
         return taken
+
+    def note_waited_for(self, run_id: str) -> None:
+        self._waited_for[run_id] = None
+
+    def waited_for(self) -> list[str]:
+        return list(self._waited_for)
+
+    def told(self, run_id: str) -> None:
+        self._waited_for.pop(run_id, None)
 
     def bury(self, event: str, reason: str, at: float) -> None:
         del at
@@ -105,6 +124,15 @@ class SqliteJournal:
         if rows:
             self._db.execute("delete from inbox where seq <= ?", (rows[-1][0],))
         return [event for _, event in rows]
+
+    def note_waited_for(self, run_id: str) -> None:
+        self._db.execute("insert or ignore into waited_for (run_id) values (?)", (run_id,))
+
+    def waited_for(self) -> list[str]:
+        return [row[0] for row in self._db.execute("select run_id from waited_for order by seq")]
+
+    def told(self, run_id: str) -> None:
+        self._db.execute("delete from waited_for where run_id = ?", (run_id,))
 
     def bury(self, event: str, reason: str, at: float) -> None:
         self._db.execute("insert into dead_letters (event, reason, at) values (?, ?, ?)", (event, reason, at))

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Final, Protocol
 
 from cerebro.core.effects import Ring, Tick, Walk
+from cerebro.core.ending import end_if_dead
 from cerebro.core.graph import Graph
 from cerebro.core.invoke import invocation_key
 from cerebro.core.register import declare_exactly
@@ -24,7 +25,7 @@ from cordyna_core.contract.commands import Command, InvokeTask
 from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelope, seal, utc
 from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.names import CEREBRO, SCHEDULER, derived_id, run_id_of
-from cordyna_core.contract.state_updates import DeclarationRejected
+from cordyna_core.contract.state_updates import DeclarationRejected, RunStateChanged
 from cordyna_core.errors import Fatal
 from cordyna_core.ports import Clock
 
@@ -63,6 +64,7 @@ class Loop:
         self._crons: Graph = Graph.of({})
         self._tickets = count()
         self._leaving: list[tuple[Message, str]] = []
+        self._failing: dict[str, bool] = {}
         self.fires_crons = False
         self.ports = Ports(store=home.store, bus=self, timers=self, crons=self, clock=clock)
 
@@ -134,6 +136,16 @@ class Loop:
         self.flush()
         return True
 
+    def look(self) -> None:
+        """End what has nothing left to wait for. For when all is quiet: the guardian would come to it in a few seconds."""
+        for run_id in [run_id for run_id, moved in self._failing.items() if moved]:
+            self._failing[run_id] = False
+            with self._home.transaction():
+                pinned = self._home.store.read_pinned(run_id)
+                if pinned is not None:
+                    perform(end_if_dead(pinned, cause="quiet"), self.ports)
+        self.flush()
+
     def declare(self, events: Sequence[str]) -> list[Problem]:
         """Declare exactly these servers, as one batch. Returns why they were rejected, nothing when they were accepted."""
         envelopes = [open_envelope(event) for event in events]
@@ -150,10 +162,18 @@ class Loop:
         leaving, self._leaving = self._leaving, []
         for sent, event in leaving:
             self._on_event(event)
+            if isinstance(sent, RunStateChanged):
+                self._note(sent)
             if isinstance(sent, InvokeTask):
                 self._inbox.append(event)
             elif isinstance(sent, Command):
                 self._to_server(getattr(sent, "server", "*"), event)
+
+    def _note(self, changed: RunStateChanged) -> None:
+        if changed.state == "failing":
+            self._failing[changed.run_id] = True
+        elif changed.state != "running":
+            self._failing.pop(changed.run_id, None)
 
     def _due(self, now: float) -> list[Ring | Tick]:
         found: list[Ring | Tick] = []
@@ -174,7 +194,10 @@ class Loop:
             answer_malformed(never, self.ports)
             return
         if isinstance(opened, Envelope) and isinstance(message, str):
-            self._home.journal.passed(run_of(opened), message)
+            run_id = run_of(opened)
+            self._home.journal.passed(run_id, message)
+            if run_id in self._failing:
+                self._failing[run_id] = True
         try:
             perform_one(opened, self.ports)
         except Fatal as never:

@@ -39,7 +39,7 @@ class ServerPool:
 
     def __init__(self, server: TaskServer, *, put: Callable[[str], None], clock: Clock, capture: Capture, concurrency: int) -> None:
         self.server = server
-        self._bus = _ServerBus(server_source(server.name), put, clock)
+        self._bus = _ServerBus(server_source(server.name), put, clock, capture)
         self._clock, self._capture, self._concurrency = clock, capture, concurrency
         self._waiting: deque[_Waiting] = deque()
         self._wakes: SimpleQueue[Literal["work", "end"]] = SimpleQueue()
@@ -127,10 +127,12 @@ class ServerPool:
 class _ServerBus:
     """The bus as one server sees it: it speaks in its own name only."""
 
-    def __init__(self, source: str, put: Callable[[str], None], clock: Clock) -> None:
-        self._source, self._put, self._clock = source, put, clock
+    def __init__(self, source: str, put: Callable[[str], None], clock: Clock, capture: Capture) -> None:
+        self._source, self._put, self._clock, self._capture = source, put, clock, capture
 
     def publish(self, messages: Sequence[Message]) -> None:
+        # What was printed before something was said is in the log before it is heard.
+        self._capture.flush()
         for message in messages:
             meta = message.meta
             event_id = meta.id if meta and meta.id else derived_id("event", self._source, str(self._clock()))

@@ -1,0 +1,271 @@
+"""The embedded engine: real threads and the real clock, but nothing that waits for time to pass."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cerebro.local.engine import EmbeddedEngine, open_engine
+from cerebro.local.home import DATABASE, DiskHome, MemoryHome
+from cordyna_core import Context, TaskServer
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.views import RunView
+from cordyna_core.errors import NotFound, ServiceError, UserError
+from cordyna_core.ports import EngineOptions, Invoked, Refused
+
+
+@pytest.fixture(params=["memory", "disk"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> MemoryHome | DiskHome:
+    return MemoryHome() if request.param == "memory" else DiskHome(tmp_path / "home")
+
+
+def finished(engine: EmbeddedEngine, task: str, *, join: bool = False, **params: object) -> RunView:
+    """The run of a task as it is at its end."""
+    taken = engine.invoke(InvokeTask(task=task, params=params), join=join)
+    assert isinstance(taken, Invoked), taken
+    *_, last = engine.follow(taken.run_id)
+    return last
+
+
+def two_servers() -> list[TaskServer]:
+    one, two = TaskServer("one"), TaskServer("two")
+    one.task(name="x")(lambda: {"rows": 3})
+    one.task(name="bad")(lambda: 1 // 0)
+
+    @two.task(name="y", upstream=["x"])
+    def y(times: int = 2) -> int:
+        print("times", times)  # noqa: T201  what a body does
+        return times
+
+    two.task(name="z", upstream=["bad", "y"])(lambda: None)
+    return [one, two]
+
+
+@pytest.fixture
+def engine(home: MemoryHome | DiskHome) -> Iterator[EmbeddedEngine]:
+    with EmbeddedEngine(home, two_servers()) as engine:
+        yield engine
+
+
+def test_a_task_runs_with_its_upstreams_on_their_servers(engine: EmbeddedEngine) -> None:
+    run = finished(engine, "y", times=5)
+
+    assert run.state == "completed"
+    assert [(task.task, task.server, task.state, task.output) for task in run.tasks] == [
+        ("x", "one", "completed", {"rows": 3}),
+        ("y", "two", "completed", 5),
+    ]
+
+
+def test_what_a_task_prints_is_kept_for_its_log_and_printed_nowhere(
+    home: MemoryHome | DiskHome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with EmbeddedEngine(home, two_servers()) as engine:
+        run = finished(engine, "y", times=7)
+
+        assert [(line.task, line.stream, line.text) for line in engine.logs(run.run_id)] == [("y", "stdout", "times 7")]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_failing_run_ends_in_error_with_its_root_cause(engine: EmbeddedEngine) -> None:
+    run = finished(engine, "z")
+
+    assert run.state == "error"
+    assert [(cause.task, cause.reason) for cause in run.root_causes] == [("bad", "failed")]
+    assert next(task for task in run.tasks if task.task == "bad").error is not None
+
+
+def test_an_unknown_task_is_refused(engine: EmbeddedEngine) -> None:
+    refused = engine.invoke(InvokeTask(task="nothing"))
+
+    assert isinstance(refused, Refused)
+    assert [problem.code for problem in refused.problems] == ["unknown_task"]
+
+
+def test_the_same_key_with_other_parameters_is_refused(engine: EmbeddedEngine) -> None:
+    engine.invoke(InvokeTask(task="y", key="k", params={"times": 1}))
+
+    refused = engine.invoke(InvokeTask(task="y", key="k", params={"times": 2}))
+
+    assert isinstance(refused, Refused)
+    assert [problem.code for problem in refused.problems] == ["key_reused"]
+
+
+def test_a_run_that_has_completed_cannot_be_cancelled_or_retried(engine: EmbeddedEngine) -> None:
+    run = finished(engine, "x")
+
+    for command, code in ((CancelRun(run_id=run.run_id), "run_completed"), (RetryRun(run_id=run.run_id), "nothing_failed")):
+        refused = engine.command(command)
+        assert isinstance(refused, Refused)
+        assert [problem.code for problem in refused.problems] == [code]
+
+
+def test_a_failed_run_can_be_retried_and_keeps_what_completed(home: MemoryHome | DiskHome) -> None:
+    tries = iter([ValueError("first"), None])
+    ran: list[str] = []
+    server = TaskServer("s")
+    server.task(name="good")(lambda: ran.append("good"))
+
+    @server.task(name="flaky", upstream=["good"])
+    def flaky() -> None:
+        ran.append("flaky")
+        if (error := next(tries)) is not None:
+            raise error
+
+    with EmbeddedEngine(home, [server]) as engine:
+        run = finished(engine, "flaky")
+        assert run.state == "error"
+
+        assert engine.command(RetryRun(run_id=run.run_id)) is None
+        *_, last = engine.follow(run.run_id)
+
+    assert last.state == "completed"
+    assert ran == ["good", "flaky", "flaky"]
+
+
+def test_a_cancelled_run_tells_its_body_to_stop(home: MemoryHome | DiskHome) -> None:
+    server, begun, stopped = TaskServer("s"), threading.Event(), threading.Event()
+
+    @server.task(name="long")
+    def long(*, ctx: Context) -> None:
+        begun.set()
+        while not ctx.cancelled:
+            stopped.wait(0.001)
+        stopped.set()
+
+    with EmbeddedEngine(home, [server]) as engine:
+        taken = engine.invoke(InvokeTask(task="long"))
+        assert isinstance(taken, Invoked)
+        assert begun.wait(10)
+        assert engine.command(CancelRun(run_id=taken.run_id)) is None
+        assert stopped.wait(10)
+        *_, last = engine.follow(taken.run_id)
+
+    assert (last.state, last.tasks[0].state, last.tasks[0].reason) == ("error", "error", "cancelled")
+
+
+def test_independent_tasks_of_two_servers_all_run_at_once(home: MemoryHome | DiskHome) -> None:
+    # They all wait for each other: if not all of the twenty ran at once, the barrier would break.
+    barrier = threading.Barrier(20, timeout=20)
+    one, two = TaskServer("one"), TaskServer("two")
+    one.task(name="root")(lambda: None)
+    for n in range(20):
+        (one if n % 2 else two).task(name=f"t{n}", upstream=["root"])(lambda: barrier.wait() and None)
+    two.task(name="end", upstream=[f"t{n}" for n in range(20)])(lambda: None)
+
+    with EmbeddedEngine(home, [one, two]) as engine:
+        assert finished(engine, "end").state == "completed"
+
+
+def test_a_slow_server_does_not_hold_up_another(home: MemoryHome | DiskHome) -> None:
+    release = threading.Event()
+    slow, quick = TaskServer("slow"), TaskServer("quick")
+    for n in range(40):
+        slow.task(name=f"slow-{n}")(lambda: release.wait(20) and None)
+    slow.task(name="all", upstream=[f"slow-{n}" for n in range(40)])(lambda: None)
+    quick.task(name="q")(lambda: None)
+
+    with EmbeddedEngine(home, [slow, quick]) as engine:
+        engine.invoke(InvokeTask(task="all"))
+        assert finished(engine, "q").state == "completed"
+        release.set()
+
+
+def test_declarations_that_do_not_make_a_graph_are_told_with_every_problem(home: MemoryHome | DiskHome) -> None:
+    one, two = TaskServer("one"), TaskServer("two")
+    one.task(name="x", upstream=["y"])(lambda: None)
+    two.task(name="y", upstream=["x"])(lambda: None)
+
+    with pytest.raises(UserError) as told, EmbeddedEngine(home, [one, two]):
+        pass
+
+    assert "x (one) needs y (two) needs x (one)" in told.value.why
+
+
+def test_a_run_that_is_not_known_is_not_found(engine: EmbeddedEngine) -> None:
+    with pytest.raises(NotFound):
+        engine.run("0" * 26)
+
+
+def test_an_event_that_is_no_event_is_kept_with_the_reason_and_stops_nothing(engine: EmbeddedEngine) -> None:
+    engine.send(["this is no JSON", '{"id":"1","source":"x","detail-type":"Nonsense","time":"2026-01-01T00:00:00Z","detail":{}}'])
+
+    assert [reason[:12] for _, reason in engine.buried()] != []
+    assert finished(engine, "x").state == "completed"
+
+
+def test_a_full_disk_is_told_and_what_was_committed_is_there_when_there_is_room_again(tmp_path: Path) -> None:
+    home = DiskHome(tmp_path / "home")
+    with EmbeddedEngine(home, two_servers()) as engine:
+        before = finished(engine, "x")
+        with sqlite3.connect(tmp_path / "home" / DATABASE) as other:
+            pages = other.execute("pragma page_count").fetchone()[0]
+        home._connection.execute(f"pragma max_page_count={pages}")
+
+        with pytest.raises(ServiceError, match="full"):
+            for n in range(100):
+                finished(engine, "y", times=n)
+
+    with EmbeddedEngine(DiskHome(tmp_path / "home"), two_servers()) as engine:
+        assert engine.run(before.run_id).state == "completed"
+        assert finished(engine, "y", times=3).state == "completed"
+
+
+@pytest.mark.parametrize("content", [b"this is no database" * 100, b"\x00" * 4096])
+def test_a_file_that_is_no_database_is_told_with_its_path(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / DATABASE).write_bytes(content)
+
+    with pytest.raises(ServiceError, match=DATABASE):
+        open_engine(EngineOptions(home=str(tmp_path)))
+
+
+def test_a_database_of_another_version_is_told(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / DATABASE) as db:
+        db.execute("pragma user_version=99")
+
+    with pytest.raises(ServiceError, match="99"):
+        open_engine(EngineOptions(home=str(tmp_path)))
+
+
+def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(ServiceError, match="cannot be made"):
+        open_engine(EngineOptions(home=str(tmp_path / "file" / "home")))
+
+
+def test_only_one_process_drives_a_home_and_the_other_watches_until_the_wheel_is_free(tmp_path: Path) -> None:
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver, EmbeddedEngine(DiskHome(tmp_path), two_servers()) as watcher:
+        assert driver.drives
+        assert not watcher.drives
+
+        run = finished(watcher, "y")
+        assert run.state == "completed"
+        assert driver.run(run.run_id) == run
+
+        driver.close()
+        assert finished(watcher, "y", times=9).state == "completed"
+        assert watcher.drives
+
+
+def test_without_a_server_nobody_drives_and_that_is_told(tmp_path: Path) -> None:
+    with EmbeddedEngine(DiskHome(tmp_path), []) as engine, pytest.raises(ServiceError, match="not answered"):
+        engine.invoke(InvokeTask(task="x"), wait_s=0)
+
+
+def test_the_same_question_asked_again_after_a_killed_wait_is_answered_by_the_same_run(tmp_path: Path) -> None:
+    killed = EmbeddedEngine(DiskHome(tmp_path), two_servers())
+    with killed as engine:
+        run = finished(engine, "y")
+        killed._waits_for.clear()  # as kill -9 would: nobody says that the end was told
+
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        again = engine.invoke(InvokeTask(task="y"), join=True)
+        assert again == Invoked(run.run_id, joined=True)
+
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        another = engine.invoke(InvokeTask(task="y"), join=True)
+        assert isinstance(another, Invoked)
+        assert another.run_id != run.run_id

@@ -1,0 +1,100 @@
+"""`kill -9` at any moment of a run of 30 tasks, then the same again: nothing that completed runs twice, and the run completes."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from cerebro.handlers import query
+from cerebro.local.engine import EmbeddedEngine
+from cerebro.local.home import DiskHome
+from cordyna_core import TaskServer
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.ports import Invoked
+
+SIZE = 30
+MOMENTS = 50
+# A fork of a warm process: fifty moments would spend half a minute on imports.
+PROCESS = multiprocessing.get_context("fork")
+
+
+class DeadlyClock:
+    """Kills its process, as `kill -9` does, when it is read for the `last`th time. Everything reads it, all the time."""
+
+    def __init__(self, last: int | None) -> None:
+        self._left = last
+
+    def __call__(self) -> float:
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return time.time()
+
+
+def servers(effects: Path) -> list[TaskServer]:
+    """Thirty tasks on two servers; each body appends its name to a file."""
+    both = [TaskServer("one"), TaskServer("two")]
+
+    def body(name: str) -> str:
+        with effects.open("a") as file:
+            file.write(f"{name}\n")
+        return name
+
+    for n in range(SIZE - 1):
+        upstream = [f"t{u}" for u in sorted({(n - 1) // 2, n - 3}) if 0 <= u < n]
+        both[n % 2].task(name=f"t{n}", upstream=upstream)(lambda name=f"t{n}": body(name))
+    both[0].task(name="end", upstream=[f"t{n}" for n in range(SIZE - 1)])(lambda: body("end"))
+    return both
+
+
+def do(folder: Path, last: int | None) -> None:
+    """`dyna do end`, in a process that dies when its clock is read for the `last`th time."""
+    with EmbeddedEngine(DiskHome(folder / "home"), servers(folder / "effects"), clock=DeadlyClock(last)) as engine:
+        taken = engine.invoke(InvokeTask(task="end"), join=True)
+        assert isinstance(taken, Invoked)
+        *_, view = engine.follow(taken.run_id)
+        assert view.state == "completed"
+
+
+def in_a_process(folder: Path, last: int | None) -> int | None:
+    process = PROCESS.Process(target=do, args=(folder, last))
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def completed(folder: Path) -> set[str]:
+    """The tasks that are recorded as completed."""
+    home = DiskHome(folder / "home")
+    try:
+        runs = home.store.runs(10)
+        assert len(runs) <= 1, "the same command again takes the same run up"
+        return {task.task for run in runs for task in query.run(home.store, run.id).tasks if task.state == "completed"}
+    finally:
+        home.close()
+
+
+@pytest.mark.parametrize("group", range(5))
+def test_after_kill_9_nothing_that_completed_runs_twice_and_the_run_completes(tmp_path: Path, group: int) -> None:
+    kills = 0
+    for moment in range(group, MOMENTS, 5):
+        folder = tmp_path / str(moment)
+        folder.mkdir()
+        effects = folder / "effects"
+        effects.touch()
+        # Spread over the whole run, which reads the clock about 600 times; then once more while it is being taken up; then not.
+        for last in (moment * 11 + 5, moment * 7 + 3, None):
+            recorded, ran_before = completed(folder), effects.read_text().split()
+            assert recorded <= set(ran_before)
+            ended_by = in_a_process(folder, last)
+            again = effects.read_text().split()[len(ran_before) :]
+            assert recorded.isdisjoint(again), f"killed at reading {last} of the clock"
+            if ended_by == 0:
+                break
+            kills += 1
+        assert completed(folder) == {*(f"t{n}" for n in range(SIZE - 1)), "end"}
+    assert kills >= 15, "most moments lie within the run"
