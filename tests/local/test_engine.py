@@ -204,9 +204,12 @@ def test_a_full_disk_is_told_and_what_was_committed_is_there_when_there_is_room_
             pages = other.execute("pragma page_count").fetchone()[0]
         home._connection.execute(f"pragma max_page_count={pages}")
 
-        with pytest.raises(ServiceError, match="full"):
+        def fill() -> None:
             for n in range(100):
                 finished(engine, "y", times=n)
+
+        with pytest.raises(ServiceError, match="full"):
+            fill()
 
     with EmbeddedEngine(DiskHome(tmp_path / "home"), two_servers()) as engine:
         assert engine.run(before.run_id).state == "completed"

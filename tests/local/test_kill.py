@@ -86,8 +86,8 @@ def test_after_kill_9_nothing_that_completed_runs_twice_and_the_run_completes(tm
         folder.mkdir()
         effects = folder / "effects"
         effects.touch()
-        # Spread over the whole run, which reads the clock about 600 times; then once more while it is being taken up; then not.
-        for last in (moment * 11 + 5, moment * 7 + 3, None):
+        # Spread over the whole run, which reads the clock about 460 times; then once more while it is being taken up; then not.
+        for last in (moment * 8 + 5, moment * 5 + 3, None):
             recorded, ran_before = completed(folder), effects.read_text().split()
             assert recorded <= set(ran_before)
             ended_by = in_a_process(folder, last)
