@@ -173,8 +173,15 @@ def test_a_refusal_exits_with_1_and_says_every_reason() -> None:
     assert told.err.splitlines() == [
         'error: task "task-3" cannot be invoked: its upstream "report" is declared by nobody.',
         "  task-3 -> report",
-        "  next: dyna plan task-3",
+        "  next: declare it on a server, then the same again",
     ]
+
+
+@pytest.mark.parametrize("code", ["unknown_param", "missing_param", "bad_param"])
+def test_a_refused_parameter_suggests_to_look_at_the_schema(code: str) -> None:
+    told = dyna("do", "task-3", engine=FakeEngine(answer=refused(code, "day does not suit", ["task-1"])))
+
+    assert told.err.splitlines()[1:] == ["  next: `dyna tasks --json` shows what each task takes (params_schema)"]
 
 
 def test_several_reasons_are_listed() -> None:

@@ -80,12 +80,12 @@ def test_do_json_prints_one_object_and_the_status_says_how_it_ended() -> None:
 
 
 def test_a_refusal_is_one_object_too() -> None:
-    told = dyna("do", "task-3", "--json", engine=FakeEngine(answer=refused("bad_params", "no such parameter", ["task-3"])))
+    told = dyna("do", "task-3", "--json", engine=FakeEngine(answer=refused("not_your_task", "another owns it", ["task-3"])))
 
     assert told.status == 1
     assert told.json == {
-        "error": {"what": 'task "task-3" cannot be invoked: no such parameter', "why": "task-3", "next": "dyna plan task-3"},
-        "problems": [{"code": "bad_params", "message": "no such parameter", "path": ["task-3"]}],
+        "error": {"what": 'task "task-3" cannot be invoked: another owns it', "why": "", "next": "dyna plan task-3"},
+        "problems": [{"code": "not_your_task", "message": "another owns it", "path": ["task-3"]}],
     }
     assert told.err == ""
 

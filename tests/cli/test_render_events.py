@@ -35,6 +35,12 @@ def test_a_column_grows_when_something_longer_passes() -> None:
     assert first.endswith("error E")
 
 
+def test_of_a_large_output_only_the_size_is_shown() -> None:
+    large = TaskStateChanged(server="s", run_id="0" * 26, task="t", attempt=1, state="completed", output={"x": "y" * 2000})
+
+    assert events_table([sealed("cordyna.server.s", large, 0)])[1].plain.endswith("completed with an output of 2,009 bytes")
+
+
 GOLDEN = """
 time (UTC)    sender            addressee     message              task/attempt  state, reason
 03:04:05.000  server-a       ⇢  cerebro       ServerDeclared                     1 task

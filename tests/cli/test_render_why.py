@@ -50,7 +50,7 @@ def test_each_reason_has_what_to_know_and_what_to_type(reason: str) -> None:
 
     found = why_task(view, task, NOW)
 
-    assert found.next == todo + (f"   then, once mended: dyna retry {RUN}" if reason in MENDED else "")
+    assert (found.next, found.then) == (todo, f"dyna retry {RUN}" if reason in MENDED else "")
     assert not beside or beside in found.beside
 
 
@@ -84,7 +84,8 @@ def test_a_failed_run_names_its_first_root_cause_and_what_is_blocked_by_it() -> 
         "  at 03:04:10Z, 0.8 s after it began",
         "  owner: team-a",
         "  2 tasks blocked: load and report",
-        f"  next: dyna logs {RUN} clean   then, once mended: dyna retry {RUN}",
+        f"  next: dyna logs {RUN} clean",
+        f"  once mended: dyna retry {RUN}",
     ]
 
 
@@ -137,6 +138,26 @@ def test_a_task_has_its_sign_in_front() -> None:
     view = failed_run()
 
     assert why_task_lines(view.tasks[1], why_task(view, view.tasks[1], NOW))[0].plain.startswith("✗ clean on server-a")
+
+
+def test_on_a_terminal_sentences_are_broken_between_words_and_commands_never() -> None:
+    view = failed_run()
+
+    assert [line.plain for line in why_lines(view, why_run(view, NOW), 40)] == [
+        "✗ report ended in error: clean on",
+        "  server-a stands at error (failed).",
+        "  at 03:04:10Z, 0.8 s after it began",
+        "  owner: team-a",
+        "  2 tasks blocked: load and report",
+        f"  next: dyna logs {RUN} clean",
+        f"  once mended: dyna retry {RUN}",
+    ]
+
+
+def test_a_word_longer_than_the_terminal_is_broken_all_the_same() -> None:
+    task = a_task("t", "", "dispatched@0 error:failed@1", why="x" * 100)
+
+    assert [len(line.plain) for line in why_task_lines(task, why_task(a_run(task), task, NOW), 40)[:3]] == [40, 40, 26]
 
 
 def test_another_day_is_told_with_its_date() -> None:

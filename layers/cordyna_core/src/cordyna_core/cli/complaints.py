@@ -16,6 +16,17 @@ if TYPE_CHECKING:  # the contract is not needed to complain
     from cordyna_core.ports import Engine
 
 UNKNOWN_TASK: Final = "unknown_task"
+_NOT_FOUND: Final = (UNKNOWN_TASK, "unknown_run")
+
+_PARAMETERS: Final = "`dyna tasks --json` shows what each task takes (params_schema)"
+_NEXT: Final = {
+    "unknown_param": _PARAMETERS,
+    "missing_param": _PARAMETERS,
+    "bad_param": _PARAMETERS,
+    "unresolved_upstream": "declare it on a server, then the same again",
+    "key_reused": "use another --key, or leave it out",
+}
+"""What to do about an invocation that was refused, by the code of its first problem; else: look at its plan."""
 
 
 class Misuse(UserError):
@@ -41,7 +52,7 @@ _STATUS: Final[tuple[tuple[type[UserError], ExitStatus], ...]] = (
 
 def status_of(error: UserError) -> ExitStatus:
     """What the exit status says about it."""
-    if isinstance(error, Refusal) and any(problem.code == UNKNOWN_TASK for problem in error.problems):
+    if isinstance(error, Refusal) and any(problem.code in _NOT_FOUND for problem in error.problems):
         return ExitStatus.NOT_FOUND
     return next(status for kind, status in _STATUS if isinstance(error, kind))
 
@@ -69,14 +80,14 @@ def refusal(task: str, problems: "Sequence[Problem]", engine: "Engine") -> Refus
     what = f'task "{task}" cannot be invoked'
     if any(problem.code == UNKNOWN_TASK for problem in problems):
         return Refusal(f"{what}: no server declares it.", problems, next=near_names(task, [info.task for info in engine.tasks()]))
-    return refused(what, problems, next=f"dyna plan {task}")
+    return refused(what, problems, next=_NEXT.get(problems[0].code, f"dyna plan {task}"))
 
 
 def refused(what: str, problems: "Sequence[Problem]", *, next: str) -> Refusal:  # noqa: A002  as in UserError
     """A refused command, with every reason."""
     if len(problems) == 1:
         return Refusal(f"{what}: {problems[0].message}", problems, why=_path(problems[0]), next=next)
-    why = "\n".join(problem.message + (f" ({_path(problem)})" if problem.path else "") for problem in problems)
+    why = "\n".join(problem.message + (f" ({path})" if (path := _path(problem)) else "") for problem in problems)
     return Refusal(f"{what}, for {len(problems)} reasons.", problems, why=why, next=next)
 
 
@@ -90,4 +101,5 @@ def near_names(name: str, known: Sequence[str]) -> str:
 
 
 def _path(problem: "Problem") -> str:
-    return " -> ".join(problem.path or ())
+    """The tasks involved, where there are several; a single one is named in the message."""
+    return " -> ".join(problem.path) if problem.path and len(problem.path) > 1 else ""

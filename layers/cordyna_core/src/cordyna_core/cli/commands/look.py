@@ -45,10 +45,10 @@ def why(ctx: typer.Context, run: RunOrTask = None, task: Task = None) -> None:
         view = engine.run(run_id)
     now = call.environment.now()
     if name is None:
-        call.out.print(why_lines(view, why_run(view, now)))
+        call.out.print(why_lines(view, why_run(view, now), call.out.width))
     else:
         asked = _task_of(view, name)
-        call.out.print(why_task_lines(asked, why_task(view, asked, now)))
+        call.out.print(why_task_lines(asked, why_task(view, asked, now), call.out.width))
 
 
 def timeline(ctx: typer.Context, run: Run = None) -> None:

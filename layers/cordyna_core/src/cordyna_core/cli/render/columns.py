@@ -59,6 +59,18 @@ def cut(text: Text, width: int) -> Text:
     return shorter
 
 
+def wrapped(line: Text, width: int | None) -> list[Text]:
+    """A sentence on as many lines as it needs, broken between words, the later lines indented by two more."""
+    indent = len(line.plain) - len(line.plain.lstrip()) + 2
+    lines = []
+    while width is not None and line.cell_len > width > indent + _LEAST:
+        at = max(line.plain.rfind(" ", indent, width + 1), 0) or width
+        head, tail = line.divide([at])
+        lines.append(head)
+        line = Text(" " * indent) + tail[len(tail.plain) - len(tail.plain.lstrip()) :]
+    return [*lines, line]
+
+
 def _line(columns: Sequence[Column], row: Sequence[Text], widths: Sequence[int]) -> Text:
     line = Text()
     for column, cell, width in zip(columns, row, widths, strict=True):

@@ -6,7 +6,7 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_core.cli.render.columns import cut
+from cordyna_core.cli.render.columns import cut, wrapped
 from cordyna_core.cli.render.notes import note_on
 from cordyna_core.cli.render.phases import began, ended
 from cordyna_core.cli.render.progress import board, progress_line
@@ -39,7 +39,11 @@ def how_it_stands(view: RunView, now: datetime, width: int | None) -> list[Text]
         return [_headline(view, now, "completed", "bold green"), *_output(view, width)]
     if view.cancelled:
         return [_headline(view, now, "was cancelled", "bold red"), Text(f"  next: dyna do {view.task}", style="cyan")]
-    return [_headline(view, now, "ended in error", "bold red"), *_causes(view, now), *_nexts(view)]
+    return [
+        _headline(view, now, "ended in error", "bold red"),
+        *(part for line in _causes(view, now) for part in wrapped(line, width)),
+        *_nexts(view),
+    ]
 
 
 def _headline(view: RunView, now: datetime, words: str, style: str) -> Text:

@@ -37,6 +37,8 @@ _COLUMNS: Final = (
 _USUAL: Final = ("00:00:00.000", "task-server-a", "→", "task-server-a", "DeclarationAccepted", "task-10/1", "")
 """Room for what passes most, so that columns seldom move while events pass."""
 
+_LARGE_OUTPUT: Final = 60
+
 EVERYONE: Final = "everyone"
 """A state update is for whoever wants to know."""
 
@@ -136,7 +138,13 @@ def _state(state: str, *more: str) -> Text:
 def _task_state(said: TaskStateChanged) -> Text:
     error = f"{said.error.type}: {said.error.message}".removesuffix(": ") if said.error else ""
     share = f"{said.progress:.0%}" if said.progress is not None else ""
-    return _state(said.state, said.reason or "", error, share, said.message or "", compact(said.output) if said.output is not None else "")
+    return _state(said.state, said.reason or "", error, share, said.message or "", _output(said.output))
+
+
+def _output(output: Any) -> str:
+    """A small one as it is; of a large one its size: `show` has the whole."""
+    text = compact(output) if output is not None else ""
+    return text if len(text) <= _LARGE_OUTPUT else f"with an output of {len(text.encode()):,} bytes"
 
 
 def _run_state(said: RunStateChanged) -> Text:

@@ -11,6 +11,7 @@ from typing import Final
 
 from rich.text import Text
 
+from cordyna_core.cli.render.columns import wrapped
 from cordyna_core.cli.render.marks import RUN_SIGN, RUN_STYLE, mark_of
 from cordyna_core.cli.render.phases import said, took
 from cordyna_core.cli.render.words import ago, listed, moment, one_line, several, since, span
@@ -42,15 +43,18 @@ _MENDED: Final = ("failed", "failed_terminal", "ack_timeout", "start_timeout", "
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The sentence, what to know beside it, and what to type."""
+    """The sentence, what to know beside it, what to type, and what then."""
 
     sentence: str
     beside: tuple[str, ...]
     next: str
+    then: str = ""
 
-    def lines(self, style: str = "bold") -> list[Text]:
-        """As a terminal shows it."""
-        return [Text(self.sentence, style=style), *(Text(f"  {line}") for line in self.beside), Text(f"  next: {self.next}", style="cyan")]
+    def lines(self, sign: tuple[str, str], width: int | None) -> list[Text]:
+        """As a terminal shows it. What is to be typed is never broken, so that it can be copied."""
+        lines = [Text.assemble(sign, " ", (self.sentence, "bold")), *(Text(f"  {line}") for line in self.beside)]
+        todo = [f"  next: {self.next}"] + ([f"  once mended: {self.then}"] if self.then else [])
+        return [part for line in lines for part in wrapped(line, width)] + [Text(line, style="cyan") for line in todo]
 
 
 def why_task(view: RunView, task: TaskView, now: datetime) -> Why:
@@ -62,10 +66,9 @@ def why_task(view: RunView, task: TaskView, now: datetime) -> Why:
     if "{cause}" in template and cause is None:
         template = "dyna watch {run}"
     todo = template.format(run=view.run_id, task=task.task, target=view.task, cause=cause.task if cause else "")
-    if task.reason in _MENDED:
-        todo += f"   then, once mended: dyna retry {view.run_id}"
+    then = f"dyna retry {view.run_id}" if task.reason in _MENDED else ""
     sentence = task.why or f"{task.task} on {task.server} stands at {task.state}" + (f" ({task.reason})." if task.reason else ".")
-    return Why(one_line(sentence), tuple(_beside(task, cause, now)), todo)
+    return Why(one_line(sentence), tuple(_beside(task, cause, now)), todo, then)
 
 
 def why_run(view: RunView, now: datetime) -> Why:
@@ -94,7 +97,7 @@ def _because_of(view: RunView, tasks: Mapping[str, TaskView], now: datetime) -> 
         beside.append(f"{listed(others, _MOST)} failed too")
     if blocked:
         beside.append(f"{several(len(blocked), 'task')} blocked: {listed(blocked, _MOST)}")
-    return Why(f"{view.task} {verb}: {reason.sentence}", tuple(beside), reason.next)
+    return Why(f"{view.task} {verb}: {reason.sentence}", tuple(beside), reason.next, reason.then)
 
 
 def _still(view: RunView, tasks: Mapping[str, TaskView], now: datetime) -> Why:
@@ -112,20 +115,18 @@ def _still(view: RunView, tasks: Mapping[str, TaskView], now: datetime) -> Why:
     reason = why_task(view, held, now)
     live = [task.task for task in view.tasks if task.state in ("queued", "started")]
     beside = (*reason.beside, *((f"{several(len(live), 'task')} at work: {listed(live, _MOST)}",) if len(live) > 1 else ()))
-    return Why(f"{view.task} is {view.state}: {reason.sentence}", beside, reason.next)
+    return Why(f"{view.task} is {view.state}: {reason.sentence}", beside, reason.next, reason.then)
 
 
-def why_lines(view: RunView, reason: Why) -> list[Text]:
+def why_lines(view: RunView, reason: Why, width: int | None = None) -> list[Text]:
     """The reason of a run, its sign in front."""
-    first, *rest = reason.lines()
-    return [Text.assemble((RUN_SIGN[view.state], RUN_STYLE[view.state]), " ", first), *rest]
+    return reason.lines((RUN_SIGN[view.state], RUN_STYLE[view.state]), width)
 
 
-def why_task_lines(task: TaskView, reason: Why) -> list[Text]:
+def why_task_lines(task: TaskView, reason: Why, width: int | None = None) -> list[Text]:
     """The reason of a task, its sign in front."""
     mark = mark_of(task)
-    first, *rest = reason.lines()
-    return [Text.assemble((mark.sign, mark.style), " ", first), *rest]
+    return reason.lines((mark.sign, mark.style), width)
 
 
 def _cause(task: TaskView, tasks: Mapping[str, TaskView]) -> TaskView | None:
