@@ -130,6 +130,7 @@ def those_of(ticks: Iterable[datetime], day: datetime) -> Iterable[datetime]:
         ("0 0 * * 5-7", "cron(0 0 ? * 1,6,7 *)"),
         ("0 0 * * FRI-SUN", "cron(0 0 ? * 1,6,7 *)"),
         ("0 0 * * SUN-MON", "cron(0 0 ? * 1,2 *)"),
+        ("0 0 * * SUN-SUN", "cron(0 0 ? * 1 *)"),
         ("0 0 * * 0-7", "cron(0 0 * * ? *)"),
         ("0 0 29 2 *", "cron(0 0 29 2 ? *)"),
     ],

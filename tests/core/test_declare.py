@@ -161,6 +161,16 @@ def test_an_upstream_that_is_named_twice_is_refused() -> None:
     assert (problem.code, problem.path) == ("duplicate_upstream", ["y", "x"])
 
 
+def test_a_task_that_is_refused_anyway_makes_no_cycle() -> None:
+    assert codes(decide(graph_of(declared("a", "x y<-x")), declared("b", "x<-z z<-y"))) == ["owned_by_another"]
+
+
+def test_what_stands_is_told_no_problems() -> None:
+    fresh, standing = {"b": declared("b", "y<-x")}, {"a": declared("a", "x<-y")}
+    assert list(conflicts.conflicts(fresh, standing, NOTHING)) == ["b"]
+    assert conflicts.conflicts({}, standing, NOTHING) == {}
+
+
 def test_every_problem_is_told_at_once() -> None:
     graph = graph_of(declared("a", "taken p<-q"))
     bad = declared("b", "taken twice twice self<-self edges<-self,self q<-p", self={"params_schema": {"type": "string"}})
@@ -197,6 +207,12 @@ def test_what_is_no_schema_of_parameters_is_refused(schema: dict[str, Any], faul
 @pytest.mark.parametrize("reference", ["#/$defs/day", "#day"])
 def test_a_schema_may_refer_to_its_own_parts(reference: str) -> None:
     schema = {"type": "object", "properties": {"d": {"$ref": reference}}, "$defs": {"day": {"type": "string", "$anchor": "day"}}}
+    assert isinstance(decide(NOTHING, declared("a", "x", x={"params_schema": schema})), Accepted)
+
+
+def test_a_schema_may_say_at_its_root_what_it_is() -> None:
+    schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://example.com/x", "type": "object"}
+    schema |= {"properties": {"d": {"$ref": "#/$defs/day"}}, "$defs": {"day": {"type": "string"}}}
     assert isinstance(decide(NOTHING, declared("a", "x", x={"params_schema": schema})), Accepted)
 
 

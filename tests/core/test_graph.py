@@ -81,6 +81,10 @@ def test_a_closure_does_not_depend_on_the_order_of_the_servers() -> None:
     assert graph_of(a, b, c).closure("z") == graph_of(c, b, a).closure("z")
 
 
+def test_a_graph_is_in_the_order_of_the_names_of_its_servers() -> None:
+    assert list(graph_of(declared("b", "p"), declared("a", "r q"))) == ["r", "q", "p"]
+
+
 def test_a_closure_tells_what_is_missing_and_the_way_to_it() -> None:
     graph = graph_of(declared("a", "x<-gone y<-x z<-y,gone2"), declared("b", "elsewhere<-other"))
     assert graph.closure("z").missing == {"gone": ("x",), "gone2": ("z",)}

@@ -85,6 +85,13 @@ def test_what_cannot_be_checked_is_refused(schema: dict[str, Any], value: Any) -
     assert "cannot be checked" in problem.message
 
 
+def test_a_schema_never_makes_cerebro_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[object] = []
+    monkeypatch.setattr("urllib.request.urlopen", fetched.append)
+    check({"p": 1}, x=params(p={"$ref": "https://example.invalid/schema"}))
+    assert fetched == []
+
+
 def test_a_wide_closure_names_only_some_of_its_tasks() -> None:
     names = [f"u{n}" for n in range(101)]
     fields: dict[str, Any] = {name: params("day") for name in names}

@@ -105,6 +105,16 @@ def test_a_fan_in_of_101_goes_through_two_joins_just_before_its_user() -> None:
     assert target.upstream == tuple(range(101))
 
 
+def test_a_join_awaits_neighbours_in_the_plan_however_they_were_declared() -> None:
+    names = [f"u{n}" for n in range(101)]
+    graph = a_graph("root " + " ".join(f"{name}<-root" if n % 2 else name for n, name in enumerate(names)) + f" x<-{','.join(names)}")
+    plan = planned(graph, "x")
+    joins = [task.awaits for task in plan.tasks if task.is_join]
+    assert [tuple(sorted(awaits)) for awaits in joins] == joins
+    assert joins[0][-1] < joins[1][0]
+    assert [plan.tasks[up].name for up in plan.tasks[-1].upstream] == names
+
+
 def test_the_widest_fan_in_becomes_a_tree_whose_nodes_await_at_most_100() -> None:
     plan = planned(wide(9_999), "x")
     assert max(len(task.awaits) for task in plan.tasks) == WIDEST

@@ -33,7 +33,7 @@ def _network(graph: Graph) -> "nx.DiGraph[str]":
     network: nx.DiGraph[str] = nx.DiGraph()
     stuck = set(graph.without_order)
     for name in graph.without_order:
-        network.add_edges_from((name, needed) for needed in graph[name].task.upstream_names if needed in stuck and needed != name)
+        network.add_edges_from((name, needed) for needed in graph[name].task.upstream_names if needed in stuck)
     return network
 
 
