@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cerebro.adapters.timed import open_timed
-from cerebro.core.effects import Ring, Tick, Walk
+from cerebro.core.effects import Program, Ring, Tick, Walk
 from cerebro.core.register import refuse_malformed
 from cerebro.reactions import react
 from cerebro.shell import Ports, perform
@@ -74,8 +74,13 @@ def open_delivery(body: str, sent_at: float | None = None) -> Envelope | Ring | 
 
 def perform_one(message: Envelope | Ring | Walk | Tick, ports: Ports) -> None:
     """React to one message. Raises Fatal when it can never be handled, and whatever a port raises."""
-    if isinstance(message, Envelope) and not may_say(message.source, message.message):
-        raise Fatal(f"{message.source!r} may not say {type(message.message).__name__} (of this server)")
-    program = react(message)
+    program = program_of(message)
     if program is not None:
         perform(program, ports)
+
+
+def program_of(message: Envelope | Ring | Walk | Tick) -> Program | None:
+    """What answers one message, not yet begun; None: nothing does. Raises Fatal when its sender may not say it."""
+    if isinstance(message, Envelope) and not may_say(message.source, message.message):
+        raise Fatal(f"{message.source!r} may not say {type(message.message).__name__} (of this server)")
+    return react(message)

@@ -1,0 +1,203 @@
+"""Cerebro: the handlers of a world. Each works through its batch of messages effect by effect, and may be struck at any.
+
+Law: what a handler does is the real reaction to a real message, performed by the shell's own table; it is stopped before
+or after an effect, never within one. An input is acknowledged when its whole batch was handled.
+"""
+
+from typing import Any, Final
+
+from cerebro.core import effects as e
+from cerebro.core import look
+from cerebro.core.effects import Program, Ring
+from cerebro.handlers.receive import answer_malformed, open_delivery, program_of
+from cerebro.local.simulator.luck import NEVER, Luck
+from cerebro.local.simulator.scenario import Nets
+from cerebro.local.simulator.traffic import Parcel, Traffic
+from cerebro.local.simulator.watch import Watch, about
+from cerebro.shell import PERFORM, Ports
+from cordyna_core.contract.envelope import Envelope, MalformedEvent
+from cordyna_core.errors import Fatal
+
+_VISIBLE_AGAIN_S: Final = 90.0
+"""A message that is not acknowledged by then is delivered to another handler, though the first still has it."""
+
+
+class Handler:
+    """One invocation of a handler: its batch, and how far it is."""
+
+    __slots__ = ("answer", "parcels", "place", "program", "skew")
+
+    def __init__(self, parcels: list[Parcel], skew: float) -> None:
+        self.parcels, self.skew = parcels, skew
+        self.place = 0
+        self.program: Program | None = None
+        self.answer: Any = None
+
+    @property
+    def name(self) -> str:
+        parcel = self.parcels[min(self.place, len(self.parcels) - 1)]
+        kind = parcel.message.message if isinstance(parcel.message, Envelope) else parcel.message
+        return type(kind).__name__
+
+
+class Cerebro:
+    """All handlers that are at work. `crash_at`: numbers of effects (counted from 0) at which, in any case, a crash comes."""
+
+    def __init__(
+        self, ports: Ports, traffic: Traffic, luck: Luck, watch: Watch, *, nets: Nets, batch: int, crash_at: dict[int, str] | None = None
+    ) -> None:
+        self.at_work: list[Handler] = []
+        self.effects = 0
+        self.skew = 0.0
+        self.buried: list[tuple[Parcel, str]] = []
+        self._ports, self._traffic, self._luck, self._watch = ports, traffic, luck, watch
+        self._repair = nets in ("both", "no sweep")
+        self._batch, self._crash_at = batch, crash_at or {}
+
+    def deliver(self, parcel: Parcel) -> None:
+        """A queue delivers; what comes at nearly the same time comes in one batch."""
+        last = self.at_work[-1] if self.at_work else None
+        if last is not None and len(last.parcels) < self._batch and last.program is None and last.place == 0:
+            last.parcels.append(parcel)
+            return
+        self.at_work.append(Handler([parcel], self._luck.skew()))
+
+    def step(self, handler: Handler) -> bool:
+        """One effect of one handler. Returns whether it goes on."""
+        if handler.program is None and not self._open_next(handler):
+            return handler.place < len(handler.parcels) or self._acknowledge(handler)
+        program = handler.program
+        assert program is not None
+        try:
+            effect = program.send(handler.answer)
+        except StopIteration:
+            self._next(handler)
+            return handler.place < len(handler.parcels) or self._acknowledge(handler)
+        except Fatal as never:
+            self._bury(handler, str(never))
+            return handler.place < len(handler.parcels) or self._acknowledge(handler)
+        self.effects += 1
+        luck = self._luck
+        luck.steps_left -= 1
+        if luck.steps_left <= 0:
+            return self._struck(handler, effect)
+        if self._crash_at and (where := self._crash_at.get(self.effects - 1)):
+            return self._strike(handler, effect, where)
+        self.skew = handler.skew
+        handler.answer = self._perform(handler, effect)
+        return True
+
+    def _perform(self, handler: Handler, effect: Any) -> Any:
+        answer = PERFORM[type(effect)](self._ports, effect)
+        traffic = self._traffic
+        match effect:
+            case e.WriteTask():
+                if answer is None:
+                    traffic.note(handler.name, "writes", about(effect), effect.run_id)
+                    self._watch.task_written(effect, traffic.now)
+            case e.WriteRun():
+                if answer is None:
+                    traffic.note(handler.name, "writes", about(effect), effect.new.id)
+                    self._watch.run_written(effect, traffic.now)
+            case e.Publish() | e.SendRing():
+                traffic.note(handler.name, "sends", about(effect), handler.parcels[handler.place].run_id)
+        return answer
+
+    # --- from message to message ------------------------------------------------------------------------------------
+    def _open_next(self, handler: Handler) -> bool:
+        parcel = handler.parcels[handler.place]
+        message = parcel.message
+        try:
+            if isinstance(message, str):
+                message = open_delivery(message)
+            handler.program = program_of(message)
+            if not self._repair and isinstance(message, Ring):
+                handler.program = look.ring(message, repair=False)
+        except (MalformedEvent, Fatal) as never:
+            answer_malformed(never, self._ports)
+            self._bury(handler, str(never))
+            return False
+        handler.answer = None
+        if handler.program is None:
+            self._next(handler)
+            return False
+        self._traffic.note(handler.name, "begins", "", parcel.run_id)
+        return True
+
+    def _next(self, handler: Handler) -> None:
+        handler.program, handler.answer = None, None
+        handler.place += 1
+
+    def _bury(self, handler: Handler, reason: str) -> None:
+        self._traffic.note(handler.name, "buried", reason, handler.parcels[handler.place].run_id)
+        self.buried.append((handler.parcels[handler.place], reason))
+        self._next(handler)
+
+    def _acknowledge(self, handler: Handler) -> bool:
+        for parcel in handler.parcels:
+            if parcel.page is not None:
+                self._watch.rings[parcel.run_id, parcel.page].remove(parcel.message.due)
+            self._watch.acknowledged(parcel.key, parcel.run_id, parcel.page)
+        return False
+
+    # --- bad luck ---------------------------------------------------------------------------------------------------
+    def _struck(self, handler: Handler, effect: Any) -> bool:
+        luck = self._luck
+        luck.steps_left = luck.gap(luck.storm.steps)
+        fault = luck.choice(luck.storm.step_faults)
+        if fault == "answer lost" and not isinstance(effect, e.WriteTask | e.WriteRun | e.WriteHead):
+            fault = "crash after"
+        if fault == "partly published" and not (isinstance(effect, e.Publish) and len(effect.messages) > 1):
+            fault = "throttled"
+        return self._strike(handler, effect, fault)
+
+    def _strike(self, handler: Handler, effect: Any, fault: str) -> bool:
+        self._luck.struck[fault] += 1
+        self._traffic.note("bad luck", fault, f"{handler.name}: {type(effect).__name__}", handler.parcels[handler.place].run_id)
+        self.skew = handler.skew
+        match fault:
+            case "crash before":
+                return self._crash(handler)
+            case "crash after":
+                self._perform(handler, effect)
+                return self._crash(handler)
+            case "throttled":
+                return self._again(handler)
+            case "partly published":
+                whole = list(effect.messages)
+                self._perform(handler, e.Publish(tuple(whole[: self._luck.whole(1, len(whole) - 1)])))
+                return self._again(handler)
+            case "answer lost":
+                handler.answer = self._answer_lost(handler, effect)
+                return True
+        return self._pause(handler, effect)
+
+    def _crash(self, handler: Handler) -> bool:
+        for parcel in handler.parcels:
+            self._traffic.redeliver(parcel)
+        return False
+
+    def _again(self, handler: Handler) -> bool:
+        """A port raised: this message comes again, the rest of its batch goes on."""
+        self._traffic.redeliver(handler.parcels.pop(handler.place))
+        handler.program, handler.answer = None, None
+        return handler.place < len(handler.parcels) or self._acknowledge(handler)
+
+    def _answer_lost(self, handler: Handler, effect: Any) -> Any:
+        """The write succeeds, its answer is lost, and the client's own second try is answered with what is there: the new."""
+        answer = self._perform(handler, effect)
+        if isinstance(effect, e.WriteHead):
+            return False
+        return effect.new if answer is None else answer
+
+    def _pause(self, handler: Handler, effect: Any) -> bool:
+        handler.answer = self._perform(handler, effect)
+        pause = self._luck.pause_s()
+        if pause > _VISIBLE_AGAIN_S:
+            for parcel in handler.parcels:
+                self._traffic.on_its_way(parcel.again(parcel.received + 1), self._traffic.now + _VISIBLE_AGAIN_S)
+        self._traffic.at(self._traffic.now + pause, self.at_work.append, handler)
+        return False
+
+
+__all__ = ["NEVER", "Cerebro", "Handler"]

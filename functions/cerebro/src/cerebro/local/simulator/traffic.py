@@ -1,0 +1,197 @@
+"""Traffic: everything that is on its way in a world, and what may happen to it there.
+
+Law: it implements the ports that cerebro publishes to. A message that is accepted arrives, once or more, in any order, some
+time; or, where the storm says so, never.
+"""
+
+import heapq
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any, Final
+
+from cerebro.core.effects import Ring, Tick, Walk
+from cerebro.core.graph import Graph
+from cerebro.core.schedule import next_after
+from cerebro.local.simulator.history import History
+from cerebro.local.simulator.luck import Luck
+from cerebro.local.simulator.scenario import BEGIN, Scenario
+from cerebro.local.simulator.watch import Watch, cause_key
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun, RunTask
+from cordyna_core.contract.envelope import Envelope, open_envelope, seal, utc
+from cordyna_core.contract.message import Message
+from cordyna_core.contract.names import CEREBRO, SCHEDULER, derived_id
+
+MOST_RECEIVED: Final = 5
+"""How often a queue delivers a message before it goes to the dead-letter queue."""
+
+
+class Parcel:
+    """A message on its way to cerebro. `key` names it among the inputs; `received` counts its deliveries."""
+
+    __slots__ = ("key", "message", "page", "received", "run_id")
+
+    def __init__(self, message: Any, key: str, run_id: str, page: int | None = None, received: int = 0) -> None:
+        self.message, self.key, self.run_id, self.page, self.received = message, key, run_id, page, received
+
+    def again(self, received: int) -> "Parcel":
+        """Another copy of it."""
+        return Parcel(self.message, self.key, self.run_id, self.page, received)
+
+
+class Traffic:
+    """The bus, the timers and the crons of one world, and its clock."""
+
+    def __init__(self, scenario: Scenario, luck: Luck, watch: Watch, history: History | None) -> None:
+        self.now = BEGIN
+        self.heap: list[tuple[float, int, Callable[[Any], None], Any]] = []
+        self.to_cerebro: Callable[[Parcel], None]
+        self.to_server: Callable[[RunTask], None]
+        self._scenario, self._luck, self._watch, self._history = scenario, luck, watch, history
+        self._tickets = count()
+        self._cron_graphs = 0
+        self._may_lose_rings = scenario.nets in ("both", "no repair")
+        self._may_lose_walks = scenario.nets == "both"
+        self.event_number = count()
+
+    def at(self, due: float, deliver: Callable[[Any], None], what: Any) -> None:
+        """Have `deliver(what)` called then."""
+        heapq.heappush(self.heap, (due, next(self._tickets), deliver, what))
+
+    def note(self, who: str, what: str, about: str = "", run: str = "") -> None:
+        if self._history is not None:
+            self._history.note(self.now - BEGIN, who, what, about, run)
+
+    # --- towards cerebro --------------------------------------------------------------------------------------------
+    def say(self, source: str, message: Message, at: float) -> None:
+        """Somebody puts a message on the bus at that time."""
+        event_id = f"event-{next(self.event_number)}"
+        envelope = Envelope(source, message, event_id, utc(at))
+        run_id = getattr(message, "run_id", "")
+        key = envelope.id
+        if isinstance(message, CancelRun | RetryRun):
+            key = derived_id(type(message).__name__, run_id, message.command_id or key)
+        body = seal(message, source, event_id, utc(at)) if self._scenario.sealed else envelope
+        self._post(Parcel(body, key, run_id), at, may_be_lost=True)
+
+    def throw_in(self, body: str, at: float) -> None:
+        """Somebody puts raw text on the bus."""
+        self._post(Parcel(body, f"raw-{next(self.event_number)}", ""), at, may_be_lost=True)
+
+    def _post(self, parcel: Parcel, at: float, *, may_be_lost: bool) -> None:
+        luck, watch = self._luck, self._watch
+        due = at + 0.01 + luck.draw() * 0.5
+        luck.messages_left -= 1
+        if luck.messages_left <= 0:
+            fault = luck.choice(luck.storm.message_faults)
+            luck.messages_left = luck.gap(luck.storm.messages)
+            if fault == "lost for good" and not may_be_lost:
+                fault = "lost, redelivered"
+            luck.struck[fault] += 1
+            self.note("bad luck", fault, type(parcel.message).__name__, parcel.run_id)
+            if fault == "lost for good":
+                if isinstance(parcel.message, Ring):
+                    watch.unreliable.add((parcel.run_id, parcel.message.page))
+                return
+            if fault == "duplicated":
+                self.on_its_way(parcel.again(0), due + luck.draw() * 90)
+            else:
+                due += self._held_up(fault)
+        self.on_its_way(parcel, due)
+
+    def on_its_way(self, parcel: Parcel, due: float) -> None:
+        """Have one more copy of a parcel delivered then."""
+        self._watch.unacknowledged[parcel.key] += 1
+        if parcel.page is not None:
+            self._watch.rings[parcel.run_id, parcel.page].append(parcel.message.due)
+        self.at(due, self.to_cerebro, parcel)
+
+    def _held_up(self, fault: str) -> float:
+        luck = self._luck
+        match fault:
+            case "reordered":
+                return luck.between(1, 30)
+            case "delayed":
+                return luck.delay_s()
+            case "dead-lettered":
+                return luck.between(86_400, 4 * 86_400)
+        return luck.between(30, 120)
+
+    def redeliver(self, parcel: Parcel) -> None:
+        """It was received and not acknowledged: its queue delivers it again, or puts it aside until somebody redrives it."""
+        received = parcel.received + 1
+        wait = self._luck.between(1, 60)
+        if received >= MOST_RECEIVED:
+            self._luck.struck["dead-lettered"] += 1
+            received, wait = 0, self._luck.between(86_400, 4 * 86_400)
+        self.at(self.now + wait, self.to_cerebro, parcel.again(received))
+
+    # --- CerebroBus -------------------------------------------------------------------------------------------------
+    def publish(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._watch.published(message)
+            if isinstance(message, RunTask):
+                self._command(message)
+            elif isinstance(message, InvokeTask):
+                self.say(SCHEDULER, message, self.now)
+
+    def _command(self, command: RunTask) -> None:
+        luck = self._luck
+        due = self.now + 0.01 + luck.draw() * 0.5
+        luck.messages_left -= 1
+        if luck.messages_left <= 0:
+            fault = luck.choice(luck.storm.message_faults)
+            luck.messages_left = luck.gap(luck.storm.messages)
+            luck.struck[fault] += 1
+            self.note("bad luck", fault, f"RunTask {command.task} {command.attempt}", command.run_id)
+            if fault == "lost for good":
+                return
+            if fault == "duplicated":
+                self.at(due + luck.draw() * 30, self.to_server, command)
+            else:
+                due += self._held_up(fault)
+        if self._scenario.sealed:
+            opened = open_envelope(seal(command, CEREBRO, f"event-{next(self.event_number)}", utc(self.now))).message
+            assert isinstance(opened, RunTask)
+            command = opened
+        self.at(due, self.to_server, command)
+
+    # --- Timers -----------------------------------------------------------------------------------------------------
+    def send_ring(self, ring: Ring) -> None:
+        luck, watch = self._luck, self._watch
+        watch.messages += 1
+        key = cause_key(ring.run_id, ring.id)
+        lead = max(0.0, ring.due - self.now)
+        rate = luck.storm.rings
+        copies = 1
+        if rate and lead:
+            if luck.strikes("ring early", rate):
+                lead *= luck.draw()
+            elif luck.strikes("ring late", rate):
+                lead += luck.between(1, 60)
+            if luck.strikes("ring twice", rate):
+                copies = 2
+        for _ in range(copies):
+            self._post(Parcel(ring, key, ring.run_id, ring.page), self.now + lead, may_be_lost=self._may_lose_rings)
+
+    def send_walk(self, walk: Walk) -> None:
+        self._watch.messages += 1
+        self._post(Parcel(walk, cause_key(walk.run_id, walk.cause), walk.run_id), self.now, may_be_lost=self._may_lose_walks)
+
+    # --- Crons ------------------------------------------------------------------------------------------------------
+    def apply(self, graph: Graph) -> None:
+        self._cron_graphs += 1
+        for placed in graph.crons:
+            self._tick(self._cron_graphs, placed.task.name, placed.task.cron or "", placed.task.timezone, self.now)
+
+    def _tick(self, applied: int, task: str, cron: str, timezone: str, after: float) -> None:
+        nominal = next_after(cron, timezone, after)
+        if nominal > BEGIN + self._scenario.cron_days * 86_400:
+            return
+
+        def fire(_: Any) -> None:
+            if applied == self._cron_graphs:
+                message = Tick(task, nominal)
+                self._post(Parcel(message, f"tick-{task}-{nominal}", ""), nominal, may_be_lost=True)
+                self._tick(applied, task, cron, timezone, nominal)
+
+        self.at(nominal, fire, None)

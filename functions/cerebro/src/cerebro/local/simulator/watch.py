@@ -1,0 +1,165 @@
+"""Watch: looks at every step of a world and says at once when an invariant broke.
+
+Law: it only looks. What it knows beside the store is what is on its way: unacknowledged inputs, and rings.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+from cerebro.adapters.memory import MemoryStore
+from cerebro.core import effects as e
+from cerebro.core import invariants
+from cerebro.core.model import STATE_OF, Pinned, Rank, Run, TaskRun, indexes_of, page_of
+from cordyna_core.contract.commands import CancelTask, RunTask
+from cordyna_core.contract.message import Message
+from cordyna_core.contract.names import CEREBRO, derived_id
+
+Page = tuple[str, int]
+
+
+class Broken(Exception):
+    """An invariant broke: what, and in which run."""
+
+    def __init__(self, law: str, run_id: str = "") -> None:
+        super().__init__(law)
+        self.law, self.run_id = law, run_id
+
+
+def cause_key(run_id: str, cause: str) -> str:
+    """Names an input among those of all runs: a ring's id is only its own run's."""
+    return run_id + cause if cause.startswith("ring:") else cause
+
+
+class Watch:
+    """`skew_s`: by how much any clock may differ from the true time."""
+
+    def __init__(self, store: MemoryStore, skew_s: float) -> None:
+        self.store, self.skew_s = store, skew_s
+        self.unacknowledged: defaultdict[str, int] = defaultdict(int)
+        self.rings: defaultdict[Page, list[float]] = defaultdict(list)
+        self.unreliable: set[Page] = set()
+        """Pages of which a ring was lost for good: only the sweep guards them."""
+        self.told: set[str] = set()
+        self.sent: set[tuple[str, str, int]] = set()
+        self.ended_at: dict[str, float] = {}
+        self.writes = self.messages = 0
+        self._touched: defaultdict[str, set[Page]] = defaultdict(set)
+
+    def task_written(self, effect: e.WriteTask, now: float) -> None:
+        """A fact was put; called right after."""
+        self.writes += 1
+        run_id, index, fact = effect.run_id, effect.index, effect.new
+        pinned, run = self._run(run_id)
+        facts = self.store._tasks[run_id]
+        broken = invariants.of_task(pinned, run, facts, index, effect.seen, now=now, skew_s=self.skew_s)
+        if broken:
+            raise Broken(broken, run_id)
+        if fact.deadline is not None:
+            self._touched[cause_key(run_id, fact.cause)].add((run_id, page_of(index)))
+
+    def run_written(self, effect: e.WriteRun, now: float) -> None:
+        """A run was put; called right after."""
+        self.writes += 1
+        run = effect.new
+        pinned, _ = self._run(run.id)
+        facts = self.store._tasks[run.id]
+        broken = invariants.of_run(pinned.plan, facts, effect.seen, run)
+        if broken is None and run.status == "error":
+            broken = invariants.alive_though_over(pinned, run, facts, lambda cause: self._is_pending(run.id, cause) and cause != run.cause)
+        if broken:
+            raise Broken(broken, run.id)
+        if run.is_over:
+            self.ended_at[run.id] = now
+
+    def acknowledged(self, key: str, run_id: str, page: int | None) -> None:
+        """An input was handled for good: what it wrote must be guarded by somebody else now."""
+        left = self.unacknowledged[key] = self.unacknowledged[key] - 1
+        pages = set(self._touched.get(key, ()))
+        if left <= 0:
+            del self.unacknowledged[key]
+            self._touched.pop(key, None)
+        if page is not None:
+            pages.add((run_id, page))
+        for touched in pages:
+            self._is_guarded(touched)
+
+    def _is_guarded(self, touched: Page) -> None:
+        run_id, page = touched
+        pinned, run = self._run(run_id)
+        tasks = self.store._tasks[run_id]
+        facts = {index: tasks[index] for index in indexes_of(page, pinned.plan.size) if index in tasks}
+
+        def pending(cause: str) -> bool:
+            return self._is_pending(run_id, cause)
+
+        broken = invariants.alive_though_over(pinned, run, facts, pending)
+        if broken is None and run.status == "running" and touched not in self.unreliable:
+            broken = invariants.unguarded(pinned, facts, self.rings[touched], pending)
+        if broken:
+            raise Broken(broken, run_id)
+
+    def published(self, message: Message) -> None:
+        """Cerebro put a message on the bus."""
+        self.messages += 1
+        if message.meta is not None and message.meta.id is not None:
+            self.told.add(message.meta.id)
+        if isinstance(message, RunTask):
+            self.sent.add((message.run_id, message.task, message.attempt))
+            pinned, _ = self._run(message.run_id)
+            upstream = pinned.plan.tasks[pinned.plan.index_of[message.task]].upstream
+            names = [pinned.plan.tasks[index].name for index in upstream]
+            if list(message.upstream) != names or not all(str(message.upstream[name]).startswith(name) for name in names):
+                raise Broken(f"{message.task} was sent without its upstreams' outputs: {message.upstream}", message.run_id)
+
+    def at_rest(self, *, is_live: bool) -> None:
+        """Nothing is on its way any more. `is_live`: the nets are there that let every run end."""
+        for run_id in list(self.store._runs):
+            pinned, run = self._run(run_id)
+            if run.status == "running" and not is_live:
+                continue
+            facts = self.store._tasks[run_id]
+            broken = invariants.at_rest(pinned, run, facts) or self._untold(pinned, run, facts)
+            if broken:
+                raise Broken(broken, run_id)
+
+    def _untold(self, pinned: Pinned, run: Run, facts: dict[int, TaskRun]) -> str | None:
+        state = "completed" if run.status == "completed" else "error"
+        if derived_id("RunStateChanged", run.id, state, run.rev) not in self.told:
+            return f"the run is {run.status}, and nobody was told"
+        for index, fact in facts.items():
+            name = pinned.plan.tasks[index].name
+            last = fact.timeline[-1]
+            if last.by == CEREBRO and fact.rank in (Rank.ERROR, Rank.CANCELLED):
+                state, reason = STATE_OF[fact.rank], fact.reason or ""
+                if derived_id("TaskStateChanged", "cerebro", run.id, name, fact.attempt, state, reason) not in self.told:
+                    return f"{name} is {fact.reason}, and nobody was told"
+            if fact.rank == Rank.CANCELLED and (run.id, name, fact.attempt) in self.sent:
+                if derived_id("CancelTask", run.id, name, fact.attempt) not in self.told:
+                    return f"{name} was sent and cancelled, and its server was not told"
+        return None
+
+    def _run(self, run_id: str) -> tuple[Pinned, Run]:
+        pinned, run = self.store.read_pinned(run_id), self.store.read_run(run_id)
+        assert pinned is not None
+        assert run is not None
+        return pinned, run
+
+    def _is_pending(self, run_id: str, cause: str) -> bool:
+        return cause_key(run_id, cause) in self.unacknowledged
+
+
+def about(effect: Any) -> str:
+    """An effect in a few words, for the history."""
+    match effect:
+        case e.WriteTask(_, index, new, _):
+            return f"task {index}: attempt {new.attempt} {Rank(new.rank).name.lower()} {new.reason or ''}".rstrip()
+        case e.WriteRun(new, _):
+            return f"{new.status}{' failing' if new.failing else ''} rev {new.rev}"
+        case e.SendRing(ring):
+            return f"page {ring.page}"
+        case e.Publish(messages):
+            return ", ".join(type(message).__name__ for message in messages)
+    return ""
+
+
+__all__ = ["Broken", "CancelTask", "Watch", "about", "cause_key"]
