@@ -1,0 +1,137 @@
+"""Time per task of the embedded engine, the whole protocol, beside Luigi.
+
+    python bench/embedded.py              the table
+    python bench/embedded.py --profile    and where cordyna's time goes
+
+Every message is built, sealed to JSON, opened and validated, as on AWS; servers run in their own threads. Bodies do
+nothing, so what is measured is orchestration. The contenders take turns, so that the machine's moods hit all of them;
+quote medians and ratios, not single times.
+"""
+
+import argparse
+import cProfile
+import logging
+import pstats
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from graphs import GRAPHS, Graph
+
+from cerebro.local.engine import EmbeddedEngine
+from cerebro.local.home import DiskHome, MemoryHome
+from cordyna_core import TaskServer
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.ports import Invoked
+
+TURNS = 7
+SERVERS = 2
+
+Contender = Callable[[], float]
+"""Runs a graph once; returns seconds."""
+
+
+def cordyna_servers(graph: Graph) -> list[TaskServer]:
+    """The graph's tasks on two servers, neighbours on different ones."""
+    servers = [TaskServer(f"server-{n}") for n in range(SERVERS)]
+    for n, (name, upstream) in enumerate(graph.items()):
+        servers[n % SERVERS].task(name=name, upstream=upstream)(lambda: None)
+    return servers
+
+
+@contextmanager
+def cordyna(graph: Graph, home: MemoryHome | DiskHome) -> Iterator[Contender]:
+    """One engine that stays open, as `dyna dev` does; each turn is a new run."""
+    target = list(graph)[-1]
+    with EmbeddedEngine(home, cordyna_servers(graph)) as engine:
+
+        def turn() -> float:
+            began = time.perf_counter()
+            taken = engine.invoke(InvokeTask(task=target))
+            assert isinstance(taken, Invoked), taken
+            *_, view = engine.follow(taken.run_id)
+            took = time.perf_counter() - began
+            assert view.state == "completed", view.state
+            return took
+
+        yield turn
+
+
+def luigi_turn(graph: Graph) -> Contender:
+    """Luigi's local scheduler with one worker; a task's completeness is kept in memory."""
+    import luigi
+
+    logging.getLogger("luigi").setLevel(logging.CRITICAL)
+    done: set[tuple[int, str]] = set()
+    turns = iter(range(1_000_000))
+
+    class Node(luigi.Task):  # type: ignore[misc]
+        name = luigi.Parameter()
+        turn = luigi.IntParameter()
+
+        def requires(self) -> list["Node"]:
+            return [Node(name=upstream, turn=self.turn) for upstream in graph[self.name]]
+
+        def run(self) -> None:
+            done.add((self.turn, self.name))
+
+        def complete(self) -> bool:
+            return (self.turn, self.name) in done
+
+    def turn() -> float:
+        root = Node(name=list(graph)[-1], turn=next(turns))
+        began = time.perf_counter()
+        assert luigi.build([root], local_scheduler=True, workers=1, log_level="CRITICAL")
+        return time.perf_counter() - began
+
+    return turn
+
+
+def measure(graph: Graph) -> dict[str, float]:
+    """Median ms per task of each contender."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        cordyna(graph, MemoryHome()) as memory,
+        cordyna(graph, DiskHome(Path(folder))) as disk,
+    ):
+        contenders = {"cordyna, memory": memory, "cordyna, SQLite": disk, "Luigi, memory": luigi_turn(graph)}
+        for contender in contenders.values():
+            contender()  # warm
+        times: dict[str, list[float]] = {name: [] for name in contenders}
+        for _ in range(TURNS):
+            for name, contender in contenders.items():
+                times[name].append(contender())
+    return {name: statistics.median(taken) * 1000 / len(graph) for name, taken in times.items()}
+
+
+def report() -> None:
+    """One row per contender, one column per graph; in brackets the ratio to cordyna in memory."""
+    figures = {title: measure(make()) for title, make in GRAPHS.items()}
+    print(f"{'ms per task':18}" + "".join(f"{title:>28}" for title in figures))
+    for name in next(iter(figures.values())):
+        cells = [f"{column[name]:.3f} ({column[name] / column['cordyna, memory']:4.1f} x)" for column in figures.values()]
+        print(f"{name:18}" + "".join(f"{cell:>28}" for cell in cells))
+
+
+def profile() -> None:
+    """Where the time of the engine's own thread goes, on the layered graph: the loop, driven in one thread, bodies and all."""
+    from one_thread import run_in_one_thread
+
+    graph = GRAPHS["500 tasks, 1,500 edges"]()
+    run = run_in_one_thread(graph, cordyna_servers(graph))
+    run()
+    profiler = cProfile.Profile()
+    profiler.runcall(run)
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--profile", action="store_true")
+    asked = parser.parse_args()
+    report()
+    if asked.profile:
+        profile()

@@ -1,0 +1,34 @@
+"""The three graphs that every figure of this folder is measured on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+Graph = dict[str, tuple[str, ...]]
+"""Task -> its upstreams, in topological order; the last one is what is invoked."""
+
+
+def chain(size: int = 100) -> Graph:
+    """t0 <- t1 <- ... : nothing overlaps, so this is the latency of a hop."""
+    return {f"t{n}": (f"t{n - 1}",) if n else () for n in range(size)}
+
+
+def fan(width: int = 200) -> Graph:
+    """One task, `width` that need it, one that needs them all."""
+    middle = {f"t{n}": ("first",) for n in range(width)}
+    return {"first": (), **middle, "last": tuple(middle)}
+
+
+def layered() -> Graph:
+    """500 tasks in 20 layers with 1,500 edges, seeded, and one task that needs whatever nobody else needs."""
+    recorded = json.loads((Path(__file__).parent / "dag500.json").read_text())
+    upstream: dict[int, list[str]] = {n: [] for n in range(recorded["n"])}
+    for needed, user in recorded["edges"]:
+        upstream[user].append(f"t{needed}")
+    needed_by_some = {needed for needed, _ in recorded["edges"]}
+    graph: Graph = {f"t{n}": tuple(needs) for n, needs in upstream.items()}
+    return {**graph, "last": tuple(f"t{n}" for n in upstream if n not in needed_by_some)}
+
+
+GRAPHS: Final[dict[str, Callable[[], Graph]]] = {"chain of 100": chain, "1-200-1": fan, "500 tasks, 1,500 edges": layered}

@@ -1,0 +1,56 @@
+"""The embedded engine's loop and its servers in one thread: for profiles, where threads would hide who pays."""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+
+from graphs import Graph
+
+from cerebro.local.home import MemoryHome
+from cerebro.local.loop import Loop
+from cordyna_core import TaskServer
+from cordyna_core.contract.commands import InvokeTask, RunTask
+from cordyna_core.contract.envelope import meta_at, open_envelope, seal, utc
+from cordyna_core.contract.message import Message
+from cordyna_core.contract.names import CLIENT, run_id_of, server_source
+
+
+class ServerBus:
+    """Where one server publishes."""
+
+    def __init__(self, server: str, put: Callable[[str], None]) -> None:
+        self._source, self._put = server_source(server), put
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            assert message.meta is not None
+            self._put(seal(message, self._source, message.meta.id or "", utc(time.time())))
+
+
+def run_in_one_thread(graph: Graph, servers: Sequence[TaskServer]) -> Callable[[], None]:
+    """A function that runs the graph once."""
+    by_name = {server.name: server for server in servers}
+    home, keys = MemoryHome(), itertools.count()
+
+    def to_server(name: str, event: str) -> None:
+        command = open_envelope(event).message
+        if isinstance(command, RunTask):
+            by_name[name].run(command, bus=ServerBus(name, loop.put), clock=time.time)
+
+    loop = Loop(home, time.time, to_server=to_server)
+    now = time.time()
+    declared = [seal(server.declaration.model_copy(update={"meta": meta_at(now, name)}), server_source(name), name, utc(now)) for name, server in by_name.items()]
+    assert loop.declare(declared) == []
+    target = list(graph)[-1]
+
+    def run() -> None:
+        key = f"key-{next(keys)}"
+        now = time.time()
+        loop.put(seal(InvokeTask(task=target, key=key, meta=meta_at(now, key)), CLIENT, key, utc(now)))
+        while loop.step():
+            pass
+        there = home.store.read_run(run_id_of(target, key))
+        assert there is not None
+        assert there.status == "completed"
+
+    return run
