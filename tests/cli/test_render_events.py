@@ -53,7 +53,7 @@ time (UTC)    sender            addressee     message              task/attempt 
 03:04:06.750  scheduler      →  cerebro       InvokeTask           task-2        for 2026-01-02 03:04Z
 03:04:07.000  client.ci      →  cerebro       InvokeTask           task-9
 03:04:07.250  cerebro        ⇢  client        InvocationRejected   task-9        nobody declares task-9
-03:04:07.500  cerebro        →  server-a      RunTask              task-1/1      acknowledge by 03:04:15.000
+03:04:07.500  cerebro        →  server-a      RunTask              task-1/1      answer by 03:04:15
 03:04:07.750  server-a       ⇢  cerebro       TaskStateChanged     task-1/1      queued
 03:04:08.000  server-a       ⇢  cerebro       TaskStateChanged     task-1/1      started 50% reading monday
 03:04:08.250  server-a       ⇢  cerebro       TaskStateChanged     task-1/1      completed {"rows": 3}

@@ -13,6 +13,7 @@ from cordyna_core.cli.exit_status import ExitStatus
 from cordyna_core.cli.live import LiveTree, ProgressLines
 from cordyna_core.cli.published import run_json
 from cordyna_core.cli.render.ending import whole_run
+from cordyna_core.cli.render.progress import progress_line
 from cordyna_core.cli.render.words import span
 from cordyna_core.contract.views import RunView
 from cordyna_core.ports import Engine
@@ -56,7 +57,13 @@ def concluded(call: Call, watched: Watched, *, as_json: bool, wait_s: float | No
         case "it ended":
             return ExitStatus.COMPLETED if view.state == "completed" else ExitStatus.ENDED_IN_ERROR
         case "interrupted":
-            call.err.print([f"interrupted: {_what_becomes_of_it(call, view)}", f"  next: {_again(call, view)}"])
+            call.err.print(
+                [
+                    progress_line(view, call.environment.now()),
+                    f"interrupted: {_what_becomes_of_it(call, view)}",
+                    f"  next: {_again(call, view)}",
+                ]
+            )
             return ExitStatus.INTERRUPTED
         case "waited long enough":
             call.err.print(

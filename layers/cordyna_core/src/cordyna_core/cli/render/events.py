@@ -165,7 +165,7 @@ _STANDINGS: Final[dict[type[Message], Callable[[Any], Text]]] = {
     InvokeTask: _invoke,
     CancelRun: lambda _said: Text(),
     RetryRun: lambda said: Text(f"from {listed(said.from_)}" if said.from_ else ""),
-    RunTask: lambda said: Text(f"acknowledge by {exact(said.ack_by)}", style="dim"),
+    RunTask: lambda said: Text(f"answer by {exact(said.ack_by)[:8]}", style="dim"),
     CancelTask: lambda _said: Text(),
     DescribeServer: lambda _said: Text(),
     ServerDeclared: lambda said: Text(several(len(said.tasks), "task")),
