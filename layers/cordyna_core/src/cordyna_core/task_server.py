@@ -219,6 +219,25 @@ class TaskServer:
         if command.server != self.name:
             raise Fatal(f'a RunTask for server "{command.server}" came to "{self.name}"')
 
+    def lambda_handler(self, event: dict[str, Any], context: object = None) -> dict[str, Any] | None:
+        """The AWS Lambda handler of this server, and of its door: `handler = server.lambda_handler` (needs the extra `aws`)."""
+        from cordyna_core.adapters.lambda_entry import handle  # noqa: PLC0415  boto3 only where it is needed
+
+        return handle(self, event or {})
+
+    def serve(self, *, concurrency: int | None = None) -> None:
+        """Take commands from this server's work queue until SIGTERM (needs the extra `aws`).
+
+        Args:
+            concurrency: bodies at the same time. Default: CORDYNA_WORKERS, else 4.
+
+        Raises:
+            UserError: no queue is named (CORDYNA_QUEUE_URL).
+        """
+        from cordyna_core.adapters.sqs_poller import serve  # noqa: PLC0415  boto3 only where it is needed
+
+        serve(self, concurrency=concurrency)
+
     def _known(self, name: str) -> Task:
         try:
             return self._tasks[name]

@@ -1,0 +1,77 @@
+"""Answers: one query of the contract, answered. This table is the whole of what can be asked.
+
+Law: whoever asks amiss, or for what is not there, is told so in the answer; only what fails raises.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from cerebro.core.model import Plan
+from cerebro.core.params import check_params
+from cerebro.core.plan import plan_of, plan_view
+from cerebro.handlers import query
+from cerebro.shell import Ports
+from cordyna_core._version import __version__
+from cordyna_core.contract.envelope import problems_of
+from cordyna_core.contract.queries import (
+    QUERY,
+    Answer,
+    AskCerebro,
+    AskPlan,
+    AskRun,
+    AskRuns,
+    AskServers,
+    AskTasks,
+    CerebroInfo,
+    Missing,
+    answer_of,
+    whole,
+)
+from cordyna_core.contract.views import PlanView
+from cordyna_core.errors import NotFound
+
+
+def answer(asked: Any, ports: Ports) -> Answer:
+    """Answer a query as it came, a JSON object."""
+    try:
+        asking = QUERY.validate_python(asked)
+        return ANSWERS[type(asking)](ports, asking)
+    except ValidationError as invalid:
+        why = "\n".join(problem.message for problem in problems_of(invalid, "malformed_query"))
+        return Answer(missing=Missing(what="this is not a query.", why=why, next='ask like {"ask": "run", "run_id": "..."}'))
+    except NotFound as missing:
+        return Answer(missing=Missing(what=missing.what, why=missing.why, next=missing.next))
+
+
+def _run(ports: Ports, asked: AskRun) -> Answer:
+    view = query.run(ports.store, asked.run_id)
+    run = ports.store.read_run(asked.run_id)
+    return answer_of(whole(view, without="tasks") | {"commands": list(run.commands) if run else []}, view.tasks, asked.start)
+
+
+def _plan(ports: Ports, asked: AskPlan) -> Answer:
+    graph = ports.store.read_graph()
+    planned = plan_of(graph, asked.task)
+    if isinstance(planned, Plan):
+        problems = [] if asked.params is None else list(check_params(graph, planned, asked.params))
+        view = plan_view(planned).model_copy(update={"problems": problems})
+    else:
+        view = PlanView(task=asked.task, problems=list(planned))
+    return answer_of(whole(view, without="tasks"), view.tasks, asked.start)
+
+
+def _cerebro(ports: Ports, _: AskCerebro) -> Answer:
+    generation = ports.store.read_graph().generation
+    return Answer(head=whole(CerebroInfo(version=__version__, contract="1", generation=generation, now=ports.clock())))
+
+
+ANSWERS: Final[dict[type, Callable[[Ports, Any], Answer]]] = {
+    AskRun: _run,
+    AskPlan: _plan,
+    AskRuns: lambda ports, asked: answer_of({}, query.runs(ports.store, asked.limit), asked.start),
+    AskTasks: lambda ports, asked: answer_of({}, query.tasks(ports.store, ports.clock()), asked.start),
+    AskServers: lambda ports, asked: answer_of({}, query.servers(ports.store), asked.start),
+    AskCerebro: _cerebro,
+}
