@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadRun, WriteRun
+from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadRun, Steps, WriteRun
 from cerebro.core.model import Pinned, Plan, Rank, Run, TaskRun, all_completed
 from cerebro.core.say import run_state_changed
 from cordyna_core.contract.message import RootCause
@@ -58,30 +58,31 @@ def root_causes(plan: Plan, facts: dict[int, TaskRun], failed: Sequence[int]) ->
 
 
 def mark_failing(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Program:
-    """Note that something failed for good, and say so once."""
+    """Note that something failed for good, and say so once; the same cause says it again."""
     run: Run = yield ReadRun(pinned.run.id)
     while not run.failing and not run.is_over:
         new = replace(run, failing=True, cause=cause, version=run.version + 1)
-        there = yield WriteRun(new, run)
-        if there is None:
-            facts = {index: fact}
-            blocked = standing(pinned.plan, facts).blocked
-            now = yield Now()
-            causes = root_causes(pinned.plan, facts, [index])
-            yield Publish((run_state_changed(new, "failing", cause=cause, now=now, root_causes=causes, blocked=len(blocked)),))
-            return
-        run = there
+        run = (yield from write_run(new, run)) or new
+    if run.is_over or run.cause != cause:
+        return
+    facts = {index: fact}
+    blocked = standing(pinned.plan, facts).blocked
+    now = yield Now()
+    causes = root_causes(pinned.plan, facts, [index])
+    yield Publish((run_state_changed(run, "failing", cause=cause, now=now, root_causes=causes, blocked=len(blocked)),))
 
 
 def heal(run_id: str, *, cause: str, commands: tuple[str, ...] = ()) -> Program:
     """Step `rev`, set a run that ended in error running again, and say so: something may come of it after all.
 
-    `commands` are the ids of commands that are hereby applied.
+    `commands` are the ids of commands that are hereby applied; a command that was applied before steps nothing.
     """
     run: Run = yield ReadRun(run_id)
     while run.status in ("running", "error"):
+        if commands and set(commands).issubset(run.commands):
+            return
         new = replace(run, status="running", rev=run.rev + 1, cause=cause, version=run.version + 1, commands=run.commands + commands)
-        there = yield WriteRun(new, run)
+        there = yield from write_run(new, run)
         if there is None:
             if run.is_over or commands:
                 now = yield Now()
@@ -90,15 +91,27 @@ def heal(run_id: str, *, cause: str, commands: tuple[str, ...] = ()) -> Program:
         run = there
 
 
+def write_run(new: Run, seen: Run) -> Steps[Run | None]:
+    """Write a run. Returns None, or the run that is there instead."""
+    there: Run | None = yield WriteRun(new, seen)
+    # A condition may fail because our own write had succeeded and only its answer was lost.
+    return None if there == new else there
+
+
 def end_if_dead(pinned: Pinned, *, cause: str) -> Program:
-    """The look: end the run in error when nothing is live or can be dispatched."""
+    """The look: end the run when nothing is live or can be dispatched: completed if its target has, else in error."""
     run: Run = yield ReadRun(pinned.run.id)
     rev, facts = run.rev, {}
     # From the last page to the first: a dispatch in between shows up as a task whose upstreams are all completed.
     for page in reversed(pinned.plan.pages):
         facts.update((yield ReadPage(pinned.run.id, page)))
     found = standing(pinned.plan, facts)
-    if not found.is_alive:
+    if found.is_alive:
+        return
+    if all_completed([pinned.plan.target], facts):
+        # Its target completed, and whoever completed it has not come to say so yet.
+        yield from end(pinned.run.id, "completed", cause=cause)
+    else:
         causes = root_causes(pinned.plan, facts, found.failed)
         yield from end(pinned.run.id, "error", cause=cause, rev=rev, root_causes=causes, blocked=len(found.blocked))
 
@@ -112,20 +125,17 @@ def end(
     root_causes: Sequence[RootCause] = (),
     blocked: int = 0,
 ) -> Program:
-    """End the run unless it has ended, or `rev` has stepped. The same cause says it again: the first time may have crashed."""
+    """End the run unless it has ended, or `rev` has stepped. The same cause says it again: the first time may have crashed.
+
+    As a completion heals a task run, it heals a run: one that ended in error while its target completed has completed.
+    """
     run: Run = yield ReadRun(run_id)
-    while True:
-        if run.is_over:
-            if run.status != status or run.cause != cause:
-                return
-            break
+    while run.status == "running" or (run.status == "error" and status == "completed"):
         if rev is not None and run.rev != rev:
             return
         new = replace(run, status=status, cause=cause, version=run.version + 1)
-        there = yield WriteRun(new, run)
-        if there is None:
-            run = new
-            break
-        run = there
+        run = (yield from write_run(new, run)) or new
+    if run.status != status or run.cause != cause:
+        return
     now = yield Now()
     yield Publish((run_state_changed(run, status, cause=cause, now=now, root_causes=root_causes, blocked=blocked),))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from cerebro.core.ending import standing
-from cerebro.core.model import PlannedTask, Pinned, Plan, Rank, Run, Said, TaskRun, all_completed, lattice
+from cerebro.core.model import Pinned, Plan, PlannedTask, Rank, Run, Said, TaskRun, all_completed, lattice
 from cerebro.core.track import EXPIRY_REASON
 from cordyna_core.contract.names import CEREBRO, server_source
 
@@ -18,9 +18,7 @@ _RANK_SAID: Final = {"queued": Rank.QUEUED, "started": Rank.STARTED, "completed"
 _EXPIRIES: Final = frozenset(EXPIRY_REASON.values())
 
 
-def of_task(
-    pinned: Pinned, run: Run, facts: Facts, index: int, before: TaskRun | None, *, now: float, skew_s: float = 0.0
-) -> str | None:
+def of_task(pinned: Pinned, run: Run, facts: Facts, index: int, before: TaskRun | None, *, now: float, skew_s: float = 0.0) -> str | None:
     """A task run was written: `facts` holds it as it is now, `before` is what was there. `now` is the true time."""
     after, task = facts[index], pinned.plan.tasks[index]
     return (
@@ -28,7 +26,11 @@ def of_task(
         or _dispatched_rightly(pinned.plan, facts, index, before, now=now, skew_s=skew_s)
         or _clocks_are_kept(task, before, after, now=now, skew_s=skew_s)
         or _timeline_tells_it(task, before, after)
-        or (f"{task.name} was cancelled, but its run is {run.status}" if after.rank == Rank.CANCELLED and run.status != "cancelled" else None)
+        or (
+            f"{task.name} was cancelled, but its run is {run.status}"
+            if after.rank == Rank.CANCELLED and run.status != "cancelled"
+            else None
+        )
     )
 
 
@@ -45,9 +47,7 @@ def _moves_up(task: PlannedTask, before: TaskRun | None, after: TaskRun) -> str 
     return None
 
 
-def _dispatched_rightly(
-    plan: Plan, facts: Facts, index: int, before: TaskRun | None, *, now: float, skew_s: float
-) -> str | None:
+def _dispatched_rightly(plan: Plan, facts: Facts, index: int, before: TaskRun | None, *, now: float, skew_s: float) -> str | None:
     after, task = facts[index], plan.tasks[index]
     if before is not None and after.attempt == before.attempt:
         return None
@@ -68,7 +68,12 @@ def _clocks_are_kept(task: PlannedTask, before: TaskRun | None, after: TaskRun, 
         return f"{task.name} is live and has no deadline"
     if after.rank > Rank.ERROR and after.deadline is not None:
         return f"{task.name} is over and has a deadline"
-    if before is not None and after.reason in _EXPIRIES and after.rank != before.rank and after.timeline[len(before.timeline)].by == CEREBRO:
+    if (
+        before is not None
+        and after.reason in _EXPIRIES
+        and after.rank != before.rank
+        and after.timeline[len(before.timeline)].by == CEREBRO
+    ):
         if before.deadline is None or before.deadline > now + skew_s:
             return f"{task.name} was expired before its deadline"
         if after.reason != EXPIRY_REASON[before.rank]:
@@ -115,15 +120,13 @@ def of_run(plan: Plan, facts: Facts, before: Run | None, after: Run) -> str | No
             return f"the run was {before.status}, and that is final, but it is {after.status} now"
     if after.status == "completed" and not ((fact := facts.get(plan.target)) and fact.is_completed):
         return "the run completed without its target"
-    if after.status == "error" and (target := facts.get(plan.target)) and target.is_completed:
-        return "the run ended in error, but its target has completed"
     if len(set(after.commands)) < len(after.commands):
         return "a command was applied twice"
     return None
 
 
 def alive_though_over(pinned: Pinned, run: Run, facts: Facts, pending: Callable[[str], bool]) -> str | None:
-    """A run that has ended has nothing live, but what an input that is still being handled has just written.
+    """A run that has ended has nothing live, and in error not its target completed, but by an input that is still being handled.
 
     `pending` says whether the input of that id (a fact's `cause`) is still to be acknowledged.
     """
@@ -132,6 +135,9 @@ def alive_though_over(pinned: Pinned, run: Run, facts: Facts, pending: Callable[
     for index, fact in facts.items():
         if fact.is_live and not pending(fact.cause):
             return f"{pinned.plan.tasks[index].name} is live, but the run is over ({run.status})"
+    target = facts.get(pinned.plan.target)
+    if run.status == "error" and target is not None and target.is_completed and not pending(target.cause):
+        return "the run ended in error, but its target has completed"
     return None
 
 
@@ -156,6 +162,8 @@ def at_rest(pinned: Pinned, run: Run, facts: Facts) -> str | None:
         if fact.is_live:
             return f"{plan.tasks[index].name} is live for ever in a run that is over"
     if run.status == "error":
+        if all_completed([plan.target], dict(facts)):
+            return "the run ended in error, but its target has completed"
         found = standing(plan, dict(facts))
         if found.is_alive:
             return "the run ended in error, but more of it could run"

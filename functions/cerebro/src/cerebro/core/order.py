@@ -12,7 +12,7 @@ from cerebro.core.ending import heal
 from cerebro.core.hear import write_task
 from cerebro.core.invoke import shown
 from cerebro.core.model import Pinned, Rank, Run, TaskRun
-from cerebro.core.say import cancel_task, decided, invocation_rejected, run_state_changed
+from cerebro.core.say import invocation_rejected, run_state_changed, say_cancelled
 from cerebro.core.track import cancelled, dispatched
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope
@@ -57,8 +57,7 @@ def _cancel_page(pinned: Pinned, page: int, cause: str) -> Program:
             fact = new if there is None else there
         if fact.rank == Rank.CANCELLED and fact.cause == cause:
             now = yield Now()
-            messages.extend(decided(pinned, index, fact, cause=cause, now=now))
-            messages.append(cancel_task(pinned, index, fact.attempt, cause=cause, now=now))
+            messages.extend(say_cancelled(pinned, index, fact, cause=cause, now=now))
     if messages:
         yield Publish(tuple(messages))
 

@@ -55,6 +55,11 @@ def decided(pinned: Pinned, index: int, fact: TaskRun, *, cause: str, now: float
     )
 
 
+def say_cancelled(pinned: Pinned, index: int, fact: TaskRun, *, cause: str, now: float) -> tuple[Message, ...]:
+    """That an attempt was cancelled, and the command to stop it."""
+    return (*decided(pinned, index, fact, cause=cause, now=now), cancel_task(pinned, index, fact.attempt, cause=cause, now=now))
+
+
 def _task_state_changed(
     pinned: Pinned, index: int, fact: TaskRun, state: Any, reason: str | None, *, cause: str, now: float
 ) -> TaskStateChanged:
