@@ -1,0 +1,87 @@
+"""Examples: the declarations, plans, runs and facts on which the laws are tried."""
+
+from typing import Any, Final
+
+from cerebro.core.graph import Head, version_of
+from cerebro.core.model import Plan, PlannedTask, Rank, Run, Said, TaskRun
+from cerebro.ports import Store
+from cordyna_core.contract.declared import ServerDeclared
+from cordyna_core.contract.message import ErrorDescription
+from cordyna_core.contract.names import derived_id
+
+NOW: Final = 1_790_000_000.25
+"""What the clocks of the stores under test show, about."""
+
+RUN: Final = derived_id("run of laws")
+OTHER: Final = derived_id("other run of laws")
+
+
+def a_declaration(server: str, *tasks: str, **fields: Any) -> ServerDeclared:
+    """A server that declares `tasks`, each of which needs the one before; `fields` are the first task's."""
+    made = [{"name": name, "upstream": list(tasks[place - 1 : place])} for place, name in enumerate(tasks)]
+    return ServerDeclared.model_validate({"server": server, "tasks": [{**made[0], **fields}, *made[1:]] if made else []})
+
+
+def accept(store: Store, *declared: ServerDeclared, seen: Head | None = None) -> bool:
+    """Put the declarations and name them, and only them, in the head."""
+    before = seen if seen is not None else store.read_graph().head
+    for each in declared:
+        store.write_declaration(version_of(each), each)
+    return store.write_head(Head(before.generation + 1, {each.server: version_of(each) for each in declared}), before)
+
+
+def a_plan(size: int = 3, *, width: int = 3) -> Plan:
+    """`size` tasks, each of which awaits up to `width` before it."""
+    tasks = [
+        PlannedTask(
+            name=f"team.task-{index}",
+            server="server-a",
+            upstream=tuple(range(max(0, index - width), index)),
+            awaits=tuple(range(max(0, index - width), index)),
+            version=derived_id("task", index),
+        )
+        for index in range(size)
+    ]
+    return Plan(tuple(tasks))
+
+
+def a_run(run_id: str = RUN, **fields: Any) -> Run:
+    """A run of `a_plan()` that goes on."""
+    given = {"id": run_id, "task": "team.task-2", "plan_id": a_plan().id, "created_at": NOW, "cause": "cause-1"}
+    return Run(**{**given, **fields})
+
+
+def invoked(store: Store, run: Run) -> Run:
+    """The run, with its plan, in the store."""
+    store.write_plan(a_plan())
+    assert store.write_run(run, None) is None
+    return run
+
+
+def a_fact(rank: Rank = Rank.PENDING, *, attempt: int = 1, rev: int = 1, **fields: Any) -> TaskRun:
+    """A fact whose clock runs."""
+    given = {"cause": "cause-1", "dispatched_at": NOW, "deadline": NOW + 10}
+    return TaskRun(attempt=attempt, rank=rank, rev=rev, **{**given, **fields})
+
+
+def a_full_fact() -> TaskRun:
+    """A fact of which every field says something."""
+    return TaskRun(
+        attempt=3,
+        rank=Rank.ERROR,
+        reason="failed",
+        deadline=NOW + 0.1,
+        cause="ring:0:1790000000.250",
+        attempts_allowed=4,
+        dispatched_at=NOW - 1 / 3,
+        output={
+            "text": 'ü "quoted" \\ \n \u2028 \U0001f600',
+            "numbers": [1, 2.5, -0.0, 2**60, 1e-300],
+            "none": None,
+            "empty": [{}, [], ""],
+        },
+        output_apart=True,
+        error=ErrorDescription(type="ValueError", message="ä\tb", retryable=False, traceback="line 1\nline 2"),
+        timeline=(Said("pending", "dispatched", NOW, "cordyna.cerebro", 1), Said("error", None, NOW + 2, "cordyna.server.server-a", 3)),
+        rev=17,
+    )
