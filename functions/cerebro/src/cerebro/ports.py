@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from cerebro.core.effects import Ring, Walk
 from cerebro.core.graph import Graph, Head
-from cerebro.core.model import Pinned, Plan, Run, TaskRun
+from cerebro.core.model import Last, Pinned, Plan, Run, TaskRun
 from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.message import Message
 from cordyna_core.contract.state_updates import ServerState
@@ -17,11 +17,12 @@ from cordyna_core.contract.state_updates import ServerState
 
 @dataclass(frozen=True, slots=True)
 class ServerSeen:
-    """The last sign of life of a server."""
+    """The last sign of life of a server, and when it last let a command go unacknowledged."""
 
     server: str
     state: ServerState | None
     at: float
+    missed_at: float | None = None
 
 
 class Store(Protocol):
@@ -34,8 +35,17 @@ class Store(Protocol):
     def read_graph(self) -> Graph: ...
     def write_declaration(self, version: str, declared: ServerDeclared) -> None: ...
     def write_head(self, new: Head, seen: Head) -> bool: ...
-    def note_server(self, server: str, state: ServerState | None, at: float) -> None: ...
+    def note_server(self, server: str, state: ServerState | None, at: float) -> None:
+        """A sign of life without a `state` may be dropped when another was noted less than a minute before."""
+        ...
+
+    def note_missed(self, server: str, at: float) -> None: ...
     def servers(self) -> list[ServerSeen]: ...
+
+    def read_last(self, task: str, fingerprint: str) -> Last | None: ...
+    def write_last(self, task: str, fingerprint: str, last: Last) -> None:
+        """The one that was dispatched last stays."""
+        ...
 
     def read_tick(self, task: str) -> float | None: ...
     def write_tick(self, task: str, nominal: float) -> None:

@@ -1,5 +1,11 @@
 """Errors: one tree. What a caller can decide upon is data (a reason, a problem), not an exception."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # errors are there before the contract is
+    from cordyna_core.contract.message import Problem
+
 
 class CordynaError(Exception):
     """Everything that cordyna raises."""
@@ -17,6 +23,14 @@ class UserError(CordynaError):
         lines += [f"  {line}" for line in self.why.splitlines()]
         lines += [f"  next: {self.next}"] if self.next else []
         return "\n".join(lines)
+
+
+class Refusal(UserError):
+    """Cerebro refused a command or a declaration, for these reasons."""
+
+    def __init__(self, what: str, problems: "Sequence[Problem]", *, why: str = "", next: str = "") -> None:  # noqa: A002  as above
+        super().__init__(what, why=why, next=next)
+        self.problems = tuple(problems)
 
 
 class NotFound(UserError):

@@ -5,13 +5,13 @@ Law: decoding what was encoded gives an equal value. A field is added at the end
 
 import json
 import zlib
-from dataclasses import asdict, fields
+from dataclasses import asdict, astuple, fields
 from typing import Any, Final
 
-from cerebro.core.model import Plan, PlannedTask, Rank, Run, Said, TaskRun
+from cerebro.core.model import Last, Plan, PlannedTask, Rank, Run, Said, TaskRun
 from cordyna_core.contract.message import ErrorDescription
 
-_dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=astuple).encode
 _loads: Final = json.loads
 
 _PLANNED_FIELDS: Final = tuple(field.name for field in fields(PlannedTask))
@@ -67,6 +67,16 @@ def decode_run(text: str | bytes) -> Run:
     return Run(**{**values, "commands": tuple(values["commands"])})
 
 
+def encode_last(last: Last) -> str:
+    """Where a result is, as a JSON list."""
+    return _dumps(astuple(last))
+
+
+def decode_last(text: str | bytes) -> Last:
+    """The inverse of `encode_last`."""
+    return Last(*_loads(text))
+
+
 def encode_plan(plan: Plan) -> bytes:
     """A plan, compressed: 1,000 tasks take about 20 KB."""
     return zlib.compress(_dumps([[getattr(task, name) for name in _PLANNED_FIELDS] for task in plan.tasks]).encode(), level=6)
@@ -81,4 +91,6 @@ def _planned(values: list[Any]) -> PlannedTask:
     named = dict(zip(_PLANNED_FIELDS, values, strict=False))
     for name in ("upstream", "awaits", "params"):
         named[name] = tuple(named[name])
+    if named.get("reuses") is not None:
+        named["reuses"] = Last(*named["reuses"])
     return PlannedTask(**named)

@@ -5,10 +5,11 @@ Law: what is put in is never changed, and every method is one step for whoever h
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from cerebro.core.graph import Graph, Head
-from cerebro.core.model import PAGE_SIZE, Pinned, Plan, Run, TaskRun, indexes_of
+from cerebro.core.model import PAGE_SIZE, Last, Pinned, Plan, Run, TaskRun, indexes_of
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.state_updates import ServerState
@@ -21,6 +22,7 @@ class MemoryStore:
         self._declarations: dict[str, ServerDeclared] = {}
         self._graph = Graph.of({})
         self._servers: dict[str, ServerSeen] = {}
+        self._lasts: dict[tuple[str, str], Last] = {}
         self._ticks: dict[str, float] = {}
         self._plans: dict[str, Plan] = {}
         self._keys: dict[str, str] = {}
@@ -44,10 +46,22 @@ class MemoryStore:
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
         before = self._servers.get(server)
-        self._servers[server] = ServerSeen(server, state or (before.state if before else None), max(at, before.at if before else 0.0))
+        before = before or ServerSeen(server, None, at)
+        self._servers[server] = replace(before, state=state or before.state, at=max(at, before.at))
+
+    def note_missed(self, server: str, at: float) -> None:
+        self._servers[server] = replace(self._servers.get(server, ServerSeen(server, None, 0.0)), missed_at=at)
 
     def servers(self) -> list[ServerSeen]:
         return list(self._servers.values())
+
+    def read_last(self, task: str, fingerprint: str) -> Last | None:
+        return self._lasts.get((task, fingerprint))
+
+    def write_last(self, task: str, fingerprint: str, last: Last) -> None:
+        before = self._lasts.get((task, fingerprint))
+        if before is None or before.dispatched_at < last.dispatched_at:
+            self._lasts[task, fingerprint] = last
 
     def read_tick(self, task: str) -> float | None:
         return self._ticks.get(task)

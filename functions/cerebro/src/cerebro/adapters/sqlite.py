@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from cerebro.adapters.encoding import decode_plan, decode_run, decode_task, encode_plan, encode_run, encode_task
+from cerebro.adapters.encoding import decode_last, decode_plan, decode_run, decode_task, encode_last, encode_plan, encode_run, encode_task
 from cerebro.core.graph import Graph, Head
-from cerebro.core.model import PAGE_SIZE, Pinned, Plan, Run, TaskRun
+from cerebro.core.model import PAGE_SIZE, Last, Pinned, Plan, Run, TaskRun
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.state_updates import ServerState
@@ -21,10 +21,16 @@ from cordyna_core.errors import ServiceError
 
 SCHEMA_VERSION: Final = 1
 
+SIGN_OF_LIFE_S: Final = 60.0
+"""Signs of life that say nothing new are noted this often at most."""
+
 _SCHEMA: Final = """
 create table head (one integer primary key check (one = 1), generation integer not null, servers text not null);
 create table declarations (version text primary key, declared text not null) without rowid;
-create table servers (server text primary key, state text, at real not null) without rowid;
+create table servers (server text primary key, state text, at real not null, missed_at real) without rowid;
+create table lasts (
+  task text, fingerprint text, dispatched_at real not null, last text not null, primary key (task, fingerprint)
+) without rowid;
 create table ticks (task text primary key, nominal real not null) without rowid;
 create table plans (id text primary key, plan blob not null) without rowid;
 create table keys (key text primary key, task text not null) without rowid;
@@ -87,6 +93,7 @@ class SqliteStore:
         self._pinned: dict[str, Pinned] = {}
         self._plans: dict[str, Plan] = {}
         self._guards: dict[tuple[str, int], float] = {}
+        self._noted: dict[str, float] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -114,6 +121,7 @@ class SqliteStore:
         # What was remembered may never have been written.
         self._pinned.clear()
         self._guards.clear()
+        self._noted.clear()
 
     def read_graph(self) -> Graph:
         row = self._db.execute("select generation, servers from head").fetchone()
@@ -135,14 +143,36 @@ class SqliteStore:
         return True
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
+        if state is None and at - self._noted.get(server, 0.0) < SIGN_OF_LIFE_S:
+            return
+        self._noted[server] = at
         self._db.execute(
-            "insert into servers values (?, ?, ?) on conflict (server) do update set"
+            "insert into servers (server, state, at) values (?, ?, ?) on conflict (server) do update set"
             " state = coalesce(excluded.state, state), at = max(at, excluded.at)",
             (server, state, at),
         )
 
+    def note_missed(self, server: str, at: float) -> None:
+        self._noted.pop(server, None)
+        self._db.execute(
+            "insert into servers (server, at, missed_at) values (?, 0, ?)"
+            " on conflict (server) do update set missed_at = excluded.missed_at",
+            (server, at),
+        )
+
     def servers(self) -> list[ServerSeen]:
-        return [ServerSeen(*row) for row in self._db.execute("select server, state, at from servers order by server")]
+        return [ServerSeen(*row) for row in self._db.execute("select server, state, at, missed_at from servers order by server")]
+
+    def read_last(self, task: str, fingerprint: str) -> Last | None:
+        row = self._db.execute("select last from lasts where task = ? and fingerprint = ?", (task, fingerprint)).fetchone()
+        return decode_last(row[0]) if row else None
+
+    def write_last(self, task: str, fingerprint: str, last: Last) -> None:
+        self._db.execute(
+            "insert into lasts values (?, ?, ?, ?) on conflict do update set dispatched_at = excluded.dispatched_at, last = excluded.last"
+            " where excluded.dispatched_at > dispatched_at",
+            (task, fingerprint, last.dispatched_at, encode_last(last)),
+        )
 
     def read_tick(self, task: str) -> float | None:
         row = self._db.execute("select nominal from ticks where task = ?", (task,)).fetchone()

@@ -23,11 +23,13 @@ from cerebro.core.effects import (
     Steps,
     Walk,
     WriteGuard,
+    WriteOutput,
     WriteTask,
 )
+from cerebro.core.ending import end
 from cerebro.core.model import Pinned, Rank, TaskRun, page_of
-from cerebro.core.say import run_task
-from cerebro.core.track import cancelled, dispatched, joined
+from cerebro.core.say import run_task, say_cancelled
+from cerebro.core.track import cancelled, completed_by_cerebro, dispatched
 
 MARGIN_S: Final = 2.0
 """A ring due in less than this counts as none: clocks differ."""
@@ -64,10 +66,8 @@ def dispatch_ready(pinned: Pinned, candidates: Sequence[int], *, cause: str, kno
         if not (yield from _upstreams_completed(pinned, task.awaits, known)):
             continue
         now = yield Now()
-        if task.is_join:
-            fact = joined(cause=cause, now=now)
-            there = yield WriteTask(run_id, index, fact, None)
-            known[index] = there or fact
+        if task.is_join or task.reuses is not None:
+            yield from _complete(pinned, index, known, cause=cause)
             waiting.extend(plan.downstream[index])
             continue
         fact = dispatched(task, None, cause=cause, now=now)
@@ -75,6 +75,20 @@ def dispatch_ready(pinned: Pinned, candidates: Sequence[int], *, cause: str, kno
         if there is None or _is_mine(there, 1, cause):
             sent[index] = there or fact
     yield from _send(pinned, sent, known)
+
+
+def _complete(pinned: Pinned, index: int, known: dict[int, TaskRun], *, cause: str) -> Program:
+    """Complete what has no body to run."""
+    task = pinned.plan.tasks[index]
+    if task.reuses is not None and task.reuses.output_apart:
+        outputs = yield ReadOutputs(task.reuses.run_id, (task.reuses.index,))
+        yield WriteOutput(pinned.run.id, index, 1, outputs.get(task.reuses.index))
+    now = yield Now()
+    fact = completed_by_cerebro(task, cause=cause, now=now)
+    there = yield WriteTask(pinned.run.id, index, fact, None)
+    known[index] = there or fact
+    if index == pinned.plan.target:
+        yield from end(pinned.run.id, "completed", cause=cause)
 
 
 def dispatch_again(pinned: Pinned, index: int, failed: TaskRun, *, cause: str) -> Steps[TaskRun]:
@@ -103,7 +117,7 @@ def arm(run_id: str, page: int, due: float) -> Program:
 
 
 def _is_mine(fact: TaskRun, attempt: int, cause: str) -> bool:
-    return fact.attempt == attempt and fact.rank == Rank.PENDING and fact.cause == cause
+    return fact.attempt == attempt and fact.rank in (Rank.PENDING, Rank.CANCELLED) and fact.cause == cause
 
 
 def _upstreams_completed(pinned: Pinned, awaits: tuple[int, ...], known: dict[int, TaskRun]) -> Steps[bool]:
@@ -125,14 +139,24 @@ def _send(pinned: Pinned, facts: dict[int, TaskRun], known: dict[int, TaskRun]) 
         yield from arm(run_id, page, due)
     run = yield ReadRun(run_id)
     if run.status == "cancelled":
-        # The cancellation may have looked before these were put: whoever comes second sees the other.
-        for index, fact in facts.items():
-            now = yield Now()
-            yield WriteTask(run_id, index, cancelled(fact, cause=fact.cause, now=now), fact)
+        yield from _cancel(pinned, facts)
         return
     outputs = yield from _outputs(pinned, facts, known)
     now = yield Now()
     yield Publish(tuple(run_task(pinned, index, fact, outputs, now=now) for index, fact in facts.items()))
+
+
+def _cancel(pinned: Pinned, facts: dict[int, TaskRun]) -> Program:
+    """Cancel what was just put: the cancellation may have looked before that. Whoever comes second sees the other."""
+    messages: list[Message] = []
+    for index, fact in facts.items():
+        now = yield Now()
+        ended = cancelled(fact, cause=fact.cause, now=now) if fact.is_live else fact
+        there: TaskRun | None = (yield WriteTask(pinned.run.id, index, ended, fact)) if fact.is_live else None
+        if there is None or there == ended:
+            messages += say_cancelled(pinned, index, ended, cause=fact.cause, now=now)
+    if messages:
+        yield Publish(tuple(messages))
 
 
 def _earliest(facts: Iterable[tuple[int, TaskRun]]) -> dict[int, float]:

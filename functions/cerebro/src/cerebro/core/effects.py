@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cerebro.core.graph import Head
-from cerebro.core.model import Plan, Run, TaskRun
+from cerebro.core.model import Last, Plan, Run, TaskRun
 from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.message import Message
 from cordyna_core.contract.state_updates import ServerState
@@ -94,6 +94,31 @@ class ApplyCrons:
     """-> None: make the schedules be those that the graph's head names."""
 
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteMissed:
+    """-> None: a server did not acknowledge a command in time."""
+
+    server: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLast:
+    """-> Last | None: the newest result of a task that was made from the same."""
+
+    task: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLast:
+    """-> None. A newer result is not overwritten by an older one."""
+
+    task: str
+    fingerprint: str
+    last: Last
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,11 @@ class Graph:
         return placed.server if placed else None
 
     @cached_property
+    def wanted_fresh(self) -> frozenset[str]:
+        """The tasks whose results somebody is content to reuse for a while."""
+        return frozenset(name for placed in self._tasks.values() if placed.task.upstream for name in placed.task.within_s)
+
+    @cached_property
     def unresolved(self) -> Mapping[str, tuple[str, ...]]:
         """Names that nobody declares -> the tasks that need them."""
         return self._who_needs_what_is_missing(range(len(self._names)))

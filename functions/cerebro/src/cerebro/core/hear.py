@@ -7,9 +7,23 @@ from dataclasses import replace
 from typing import Any
 
 from cerebro.core.dispatch import arm, walk
-from cerebro.core.effects import Now, Program, Publish, ReadPinned, ReadRun, ReadTask, Steps, Walk, WriteOutput, WriteTask
+from cerebro.core.effects import (
+    NoteServer,
+    Now,
+    Program,
+    Publish,
+    ReadPinned,
+    ReadRun,
+    ReadTask,
+    Steps,
+    Walk,
+    WriteLast,
+    WriteOutput,
+    WriteTask,
+)
 from cerebro.core.ending import end, heal, mark_failing
-from cerebro.core.model import RANK_OF, Pinned, Run, TaskRun, page_of
+from cerebro.core.freshness import fingerprint
+from cerebro.core.model import RANK_OF, Last, Pinned, Run, TaskRun, page_of
 from cerebro.core.say import decided
 from cerebro.core.track import advanced
 from cordyna_core.contract.envelope import Envelope
@@ -28,6 +42,8 @@ def task_state_changed(envelope: Envelope) -> Program:
     pinned: Pinned | None = yield ReadPinned(update.run_id)
     index = _index(pinned, update, envelope.source)
     assert pinned is not None
+    now = yield Now()
+    yield NoteServer(update.server, None, now)
     fact: TaskRun | None = yield ReadTask(update.run_id, index)
     healed = False
     while True:
@@ -68,6 +84,7 @@ def consequences(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Pr
         run: Run = yield ReadRun(run_id)
         if run.status == "error":
             yield from heal(run_id, cause=cause)
+        yield from _keep(pinned, index, fact, cause=cause)
         if index == pinned.plan.target:
             yield from end(run_id, "completed", cause=cause)
             return
@@ -84,6 +101,14 @@ def consequences(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Pr
         if fact.waits_for_retry and fact.cause == cause:
             now = yield Now()
             yield Publish(decided(pinned, index, fact, cause=cause, now=now))
+
+
+def _keep(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Program:
+    """Note where the result is, for whoever may reuse it."""
+    task = pinned.plan.tasks[index]
+    if task.kept and fact.cause == cause:
+        last = Last(pinned.run.id, index, fact.dispatched_at, fact.output if not fact.output_apart else None, fact.output_apart)
+        yield WriteLast(task.name, fingerprint(task, pinned.run.params), last)
 
 
 def go_on(walk_on: Walk) -> Program:

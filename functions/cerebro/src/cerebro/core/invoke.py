@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from cerebro.core.dispatch import walk
 from cerebro.core.effects import ClaimKey, Now, Program, Publish, ReadGraph, ReadPinned, ReadRun, Walk, WritePlan, WriteRun
+from cerebro.core.freshness import with_reuse
 from cerebro.core.graph import Graph
 from cerebro.core.model import Pinned, Plan, Run
 from cerebro.core.plan import check_params, plan_of
@@ -38,6 +39,7 @@ def invoke_task(envelope: Envelope) -> Program:
         if holder != command.task:
             yield from _refuse(envelope, command.task, [_key_reused(command.key, f"task {holder!r}")])
             return
+    planned = yield from with_reuse(graph, planned, command.params, command.max_age_s)
     now = yield Now()
     run = Run(
         id=run_id,

@@ -6,18 +6,21 @@ looks for the end of a failing run, and arms the next ring.
 """
 
 from cerebro.core.dispatch import WALK_WIDTH, arm, dispatch_again, dispatch_ready, send_again
-from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadPinned, ReadRun, Ring, SendRing, SendWalk, Steps, Walk
+from cerebro.core.effects import NoteMissed, Now, Program, Publish, ReadPage, ReadPinned, ReadRun, Ring, SendRing, SendWalk, Steps, Walk
 from cerebro.core.ending import end, end_if_dead, mark_failing
 from cerebro.core.hear import write_task
 from cerebro.core.model import Pinned, Rank, Run, TaskRun, indexes_of
-from cerebro.core.say import decided
+from cerebro.core.say import decided, say_cancelled
 from cerebro.core.track import expired
 
 
 def ring(ring: Ring, *, repair: bool = True) -> Program:
     """Answer a ring. `repair` off: for tests, since the repair hides the faults that it mends."""
     run: Run | None = yield ReadRun(ring.run_id)
-    if run is None or run.is_over:
+    if run is None:
+        return
+    if run.is_over:
+        yield from _say_again(run, ring)
         return
     now = yield Now()
     if now < ring.due:
@@ -41,6 +44,19 @@ def ring(ring: Ring, *, repair: bool = True) -> Program:
             yield from arm(ring.run_id, ring.page, min(open_deadlines))
 
 
+def _say_again(run: Run, ring: Ring) -> Program:
+    """The run is over: all that is left to do is to say what this very ring decided before, and perhaps did not come to say."""
+    pinned: Pinned = yield ReadPinned(ring.run_id)
+    facts: dict[int, TaskRun] = yield ReadPage(ring.run_id, ring.page)
+    now = yield Now()
+    for index, fact in sorted(facts.items()):
+        if fact.cause == ring.id and fact.failed_for_good:
+            say = say_cancelled if fact.rank == Rank.CANCELLED else decided
+            yield Publish(say(pinned, index, fact, cause=ring.id, now=now))
+    if run.cause == ring.id:
+        yield from end_if_dead(pinned, cause=ring.id)
+
+
 def _in_time(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Steps[TaskRun]:
     """Expire or retry what is overdue; say again what this very ring decided before. Returns the fact as it is then."""
     now = yield Now()
@@ -51,6 +67,8 @@ def _in_time(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Steps[
         there = yield from write_task(pinned.run.id, index, new, fact)
         if there is not None:
             return there  # It moved while we looked, and whoever moved it guards it.
+        if new.reason == "ack_timeout":
+            yield NoteMissed(pinned.plan.tasks[index].server, now)
         fact = new
     if fact.cause == cause:
         if fact.rank == Rank.PENDING:

@@ -7,7 +7,7 @@ Times are UTC seconds since the epoch, as floats. A task of a plan is known by i
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, Final, Literal
@@ -98,12 +98,24 @@ class TaskRun:
         return self.rank == Rank.ERROR and self.deadline is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Last:
+    """Where the last result of a task is: `index` in `run_id`. Its age counts from `dispatched_at`."""
+
+    run_id: str
+    index: int
+    dispatched_at: float
+    output: Any = None
+    output_apart: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTask:
     """One task as it was declared when the run was invoked.
 
     `upstream` are the declared upstreams. `awaits` is what must have completed before it is dispatched: the same,
-    unless a wide fan-in goes through joins. A join has no server: cerebro completes it itself.
+    ascending, unless a wide fan-in goes through joins. A join has no server: cerebro completes it itself, and also what
+    `reuses` a result. `kept`: its result is kept, because somebody may want to reuse it.
     """
 
     name: str
@@ -117,6 +129,8 @@ class PlannedTask:
     run_timeout_s: int = 1800
     owner: str | None = None
     version: str = ""
+    kept: bool = False
+    reuses: Last | None = None
 
     @property
     def is_join(self) -> bool:
@@ -140,7 +154,7 @@ class Plan:
     @cached_property
     def id(self) -> str:
         """The hash of the content: the same closure, declared the same, is the same plan."""
-        return derived_id("plan", json.dumps([_fields_of(task) for task in self.tasks], separators=(",", ":")))
+        return derived_id("plan", json.dumps([_fields_of(task) for task in self.tasks], separators=(",", ":"), default=astuple))
 
     @cached_property
     def index_of(self) -> dict[str, int]:
@@ -153,6 +167,15 @@ class Plan:
         found: list[list[int]] = [[] for _ in self.tasks]
         for index, task in enumerate(self.tasks):
             for upstream in task.awaits:
+                found[upstream].append(index)
+        return tuple(map(tuple, found))
+
+    @cached_property
+    def users(self) -> tuple[tuple[int, ...], ...]:
+        """For each index, which tasks declare it as their upstream."""
+        found: list[list[int]] = [[] for _ in self.tasks]
+        for index, task in enumerate(self.tasks):
+            for upstream in task.upstream:
                 found[upstream].append(index)
         return tuple(map(tuple, found))
 

@@ -80,19 +80,20 @@ def _planned(graph: Graph, closure: Closure) -> Iterator[PlannedTask]:
     # Joins shift what comes after them: `index_of` leads from the closure's indexes to the plan's.
     index_of: list[int] = []
     next_index = 0
+    target = closure.names[-1]
     for name, upstream_in_closure in zip(closure.names, closure.upstream, strict=True):
         upstream = tuple([index_of[needed] for needed in upstream_in_closure])
-        awaits = upstream
+        awaits = tuple(sorted(upstream))
         if len(upstream) > WIDEST:
             joins, awaits = _joins(name, upstream, next_index)
             yield from joins
             next_index += len(joins)
         index_of.append(next_index)
         next_index += 1
-        yield _task(graph, name, upstream, awaits)
+        yield _task(graph, name, upstream, awaits, kept=name == target or name in graph.wanted_fresh)
 
 
-def _task(graph: Graph, name: str, upstream: tuple[int, ...], awaits: tuple[int, ...]) -> PlannedTask:
+def _task(graph: Graph, name: str, upstream: tuple[int, ...], awaits: tuple[int, ...], *, kept: bool) -> PlannedTask:
     server, declared = graph[name]
     return PlannedTask(
         name=name,
@@ -106,6 +107,7 @@ def _task(graph: Graph, name: str, upstream: tuple[int, ...], awaits: tuple[int,
         run_timeout_s=declared.run_timeout_s,
         owner=declared.owner,
         version=graph.version_of_task(name),
+        kept=kept,
     )
 
 

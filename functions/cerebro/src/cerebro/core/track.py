@@ -45,9 +45,19 @@ def dispatched(task: PlannedTask, before: TaskRun | None, *, cause: str, now: fl
     )
 
 
-def joined(*, cause: str, now: float) -> TaskRun:
-    """The fact of a join whose upstreams have all completed: cerebro completes it itself."""
-    return TaskRun(attempt=1, rank=Rank.COMPLETED, cause=cause, dispatched_at=now, timeline=(Said("completed", None, now, CEREBRO, 1),))
+def completed_by_cerebro(task: PlannedTask, *, cause: str, now: float) -> TaskRun:
+    """The fact of what has no body to run: a join whose upstreams have all completed, or a task that reuses a result."""
+    reason, last = ("reused", task.reuses) if task.reuses else (None, None)
+    return TaskRun(
+        attempt=1,
+        rank=Rank.COMPLETED,
+        reason=reason,
+        cause=cause,
+        dispatched_at=last.dispatched_at if last else now,
+        output=last.output if last else None,
+        output_apart=last.output_apart if last else False,
+        timeline=(Said("completed", reason, now, CEREBRO, 1),),
+    )
 
 
 def advanced(

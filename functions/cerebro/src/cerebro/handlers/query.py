@@ -4,13 +4,14 @@ Law: every answer is a view of the contract; nothing here decides.
 """
 
 from dataclasses import replace
+from typing import Literal
 
 from cerebro.core.explain import run_view
 from cerebro.core.invoke import shown
 from cerebro.core.model import Pinned, Plan, TaskRun
 from cerebro.core.plan import plan_of, plan_view
 from cerebro.core.schedule import next_after
-from cerebro.ports import Store
+from cerebro.ports import ServerSeen, Store
 from cordyna_core.contract.envelope import utc
 from cordyna_core.contract.views import PlanView, RunSummary, RunView, ServerInfo, TaskInfo
 from cordyna_core.errors import NotFound
@@ -67,6 +68,14 @@ def tasks(store: Store, now: float) -> list[TaskInfo]:
     ]
 
 
+def _state(seen: ServerSeen | None) -> Literal["ready", "draining", "stopped", "unresponsive", "unknown"]:
+    if seen is None:
+        return "unknown"
+    if seen.missed_at is not None and seen.missed_at > seen.at:
+        return "unresponsive"
+    return seen.state or "ready"
+
+
 def servers(store: Store) -> list[ServerInfo]:
     """Every server that declared itself or gave a sign of life."""
     graph = store.read_graph()
@@ -74,7 +83,7 @@ def servers(store: Store) -> list[ServerInfo]:
     return [
         ServerInfo(
             server=name,
-            state=(seen[name].state or "unknown") if name in seen else "unknown",
+            state=_state(seen.get(name)),
             tasks=len(graph.declarations[name].tasks) if name in graph.declarations else 0,
             revision=graph.declarations[name].revision if name in graph.declarations else 0,
             last_seen_at=utc(seen[name].at) if name in seen else None,

@@ -24,7 +24,7 @@ from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.names import CLIENT, run_id_of
 from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged
 from cordyna_core.contract.views import LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo
-from cordyna_core.errors import ServiceError, UserError
+from cordyna_core.errors import Refusal, ServiceError
 from cordyna_core.loading import load_server
 from cordyna_core.ports import Clock, EngineOptions, Invoked, Refused
 from cordyna_core.task_server import TaskServer
@@ -305,10 +305,11 @@ def answer_in(text: str, event_id: str) -> Refused | bool | None:
     return None
 
 
-def rejected(problems: Sequence[Problem]) -> UserError:
+def rejected(problems: Sequence[Problem]) -> Refusal:
     """What to tell a person whose servers do not make a graph."""
-    return UserError(
+    return Refusal(
         "the servers' declarations were rejected.",
+        problems,
         why="\n".join(problem.message for problem in problems),
         next="mend what is listed; nothing of it was accepted.",
     )

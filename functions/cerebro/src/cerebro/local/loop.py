@@ -190,6 +190,7 @@ class Loop:
         try:
             opened = open_delivery(message) if isinstance(message, str) else message
         except MalformedEvent as never:
+            self._home.journal.passed(None, str(message))
             self._home.journal.bury(str(message), str(never), now)
             answer_malformed(never, self.ports)
             return

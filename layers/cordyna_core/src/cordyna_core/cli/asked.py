@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from cordyna_core.cli.complaints import Misuse, Refusal
+from cordyna_core.cli.complaints import Misuse
 from cordyna_core.contract.commands import Command, InvokeTask, RetryRun
 from cordyna_core.contract.envelope import problems_of
 from cordyna_core.declaration import seconds_of
-from cordyna_core.errors import UserError
+from cordyna_core.errors import Refusal, UserError
 
 _Command = TypeVar("_Command", bound=Command)
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from cordyna_core.cli.exit_status import ExitStatus
-from cordyna_core.errors import AccessError, NotFound, ServiceError, UserError
+from cordyna_core.errors import AccessError, NotFound, Refusal, ServiceError, UserError
 
 if TYPE_CHECKING:  # the contract is not needed to complain
     from cordyna_core.contract.message import Problem
@@ -31,14 +31,6 @@ _NEXT: Final = {
 
 class Misuse(UserError):
     """The command line cannot be read."""
-
-
-class Refusal(UserError):
-    """cerebro refused a command."""
-
-    def __init__(self, what: str, problems: "Sequence[Problem]", *, why: str = "", next: str = "") -> None:  # noqa: A002  as in UserError
-        super().__init__(what, why=why, next=next)
-        self.problems = tuple(problems)
 
 
 _STATUS: Final[tuple[tuple[type[UserError], ExitStatus], ...]] = (

@@ -127,7 +127,9 @@ def open_raw(raw: RawEnvelope) -> Envelope:
     kind = MESSAGES.get(raw.detail_type)
     if kind is None:
         known = ", ".join(MESSAGES)
-        raise MalformedEvent([Problem(code="unknown_detail_type", message=f"unknown detail-type {raw.detail_type!r}: use one of {known}")], raw)
+        raise MalformedEvent(
+            [Problem(code="unknown_detail_type", message=f"unknown detail-type {raw.detail_type!r}: use one of {known}")], raw
+        )
     try:
         return Envelope(raw.source, kind.model_validate(raw.detail), raw.id, raw.time)
     except ValidationError as invalid:
