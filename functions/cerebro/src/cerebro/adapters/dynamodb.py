@@ -8,6 +8,7 @@ Law: every read is strongly consistent, every condition is one step, and there i
     TICK#<task>       / TICK                        the last tick that fired
     PLAN#<hash>       / <n>                         a chunk of a plan                                       expires
     KEY#<key>         / KEY                         the task that holds an idempotency key                  expires
+    TASK#<task>       / LAST#<fingerprint>          the last result that was made from the same             expires
     RUN#<id>          / META                        a run; `version` is its condition                       expires
     ACTIVE#<shard>    / <run>                       a mark: this run is going on, since `version`           expires
     RUNS#<month>      / <created>#<run>             a mark: there is such a run                             expires
@@ -45,12 +46,15 @@ class DynamoStore:
         self.write_declaration = graph.write_declaration
         self.write_head = graph.write_head
         self.note_server = graph.note_server
+        self.note_missed = graph.note_missed
         self.servers = graph.servers
         self.read_tick = graph.read_tick
         self.write_tick = graph.write_tick
 
         self.write_plan = runs.write_plan
         self.claim_key = runs.claim_key
+        self.read_last = runs.read_last
+        self.write_last = runs.write_last
         self.read_run = runs.read_run
         self.write_run = runs.write_run
         self.read_pinned = runs.read_pinned

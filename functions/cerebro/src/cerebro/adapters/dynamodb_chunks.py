@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 from cerebro.adapters.dynamodb_table import Item, Key, Table
-from cerebro.adapters.encoding import decode_plan, encode_plan
+from cerebro.adapters.encoding import decode_plan, encode_last, encode_plan
 from cerebro.core.model import Plan, PlannedTask
 
 MAX_RAW_BYTES: Final = 320_000
@@ -78,4 +78,5 @@ def _cut(tasks: Sequence[PlannedTask]) -> Iterator[tuple[PlannedTask, ...]]:
 def _at_most_bytes(task: PlannedTask) -> int:
     """Of the task as encoded: names are ASCII, parameters and owners need not be."""
     texts = sum(4 * len(text) + 3 for text in (*task.params, task.owner or ""))
-    return 100 + len(task.name) + len(task.server) + len(task.version) + texts + 7 * (len(task.upstream) + len(task.awaits))
+    reused = 4 * len(encode_last(task.reuses)) if task.reuses else 0
+    return 100 + reused + len(task.name) + len(task.server) + len(task.version) + texts + 7 * (len(task.upstream) + len(task.awaits))

@@ -18,6 +18,9 @@ from cordyna_core.errors import ServiceError
 HEAD: Final = ("GRAPH", "HEAD")
 SERVERS: Final = "SERVERS"
 
+SIGN_OF_LIFE_S: Final = 60.0
+"""A process notes signs of life that say nothing new this often at most."""
+
 
 class GraphItems:
     """The part of the Store port that is about the graph."""
@@ -26,6 +29,7 @@ class GraphItems:
         self._table = table
         self._graph = Graph.of({})
         self._versions: Mapping[str, str] = {}
+        self._noted: dict[str, float] = {}
 
     def read_graph(self) -> Graph:
         item = self._table.get(HEAD)
@@ -66,15 +70,22 @@ class GraphItems:
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
         key = (SERVERS, server)
+        if state is None and at - self._noted.get(server, 0.0) < SIGN_OF_LIFE_S:
+            return
         also, values = (", #state = :state", {"state": state}) if state else ("", {})
         there = self._table.update(key, f"set #at = :at{also}", "attribute_not_exists(#at) or #at <= :at", at=at, **values)
         if there is not None and state:
             # Something else was heard since, but not how the server is.
             self._table.update(key, "set #state = :state", state=state)
+        self._noted[server] = at
+
+    def note_missed(self, server: str, at: float) -> None:
+        # The next sign of life is news.
+        self._noted.pop(server, None)
+        self._table.update((SERVERS, server), "set #missed_at = :at, #at = if_not_exists(#at, :never)", at=at, never=0)
 
     def servers(self) -> list[ServerSeen]:
-        found = self._table.query(SERVERS)
-        return [ServerSeen(str(item["sk"]), cast("ServerState | None", item.get("state")), float(item["at"])) for item in found]
+        return [_seen(item) for item in self._table.query(SERVERS)]
 
     def read_tick(self, task: str) -> float | None:
         item = self._table.get(_tick(task))
@@ -92,6 +103,12 @@ class _Declaration:
 
     def __call__(self, number: int) -> Key:
         return "GRAPH", f"{self._prefix}{number}"
+
+
+def _seen(item: Item) -> ServerSeen:
+    missed_at = item.get("missed_at")
+    state = cast("ServerState | None", item.get("state"))
+    return ServerSeen(str(item["sk"]), state, float(item["at"]), None if missed_at is None else float(missed_at))
 
 
 def _tick(task: str) -> Key:

@@ -1,4 +1,4 @@
-"""DynamoDB's runs: plans, keys, runs, which of them are active, and which are the newest.
+"""DynamoDB's runs: plans, keys, last results, runs, which of them are active, and which are the newest.
 
 Law: what points to a run is written before the run, and taken away after it is over. A run and all that belongs to it
 expire at one moment, which is never before the longest that its plan can take, and from then on the run is not known.
@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from cerebro.adapters.dynamodb_chunks import chunks_of_plan, plan_of_chunks, read_chunks, write_chunks
 from cerebro.adapters.dynamodb_table import READ_AT_ONCE, Item, Key, Table
-from cerebro.adapters.encoding import decode_run, encode_run
+from cerebro.adapters.encoding import decode_last, decode_run, encode_last, encode_run
 from cerebro.adapters.remembered import Remembered
-from cerebro.core.model import Pinned, Plan, PlannedTask, Run
+from cerebro.core.model import Last, Pinned, Plan, PlannedTask, Run
 from cerebro.core.track import LONGEST_BACK_OFF_S
 from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Clock
@@ -59,6 +59,17 @@ class RunItems:
         item: Item = {"pk": f"KEY#{key}", "sk": "KEY", "task": task, "expires_at": int(now + self._retention_s)}
         there = self._table.put(item, "attribute_not_exists(#pk) or #expires_at <= :now", now=now)
         return str(there["task"]) if there else task
+
+    def read_last(self, task: str, fingerprint: str) -> Last | None:
+        item = self._table.get(_last(task, fingerprint))
+        return decode_last(str(item["last"])) if item and self._is_kept(item) else None
+
+    def write_last(self, task: str, fingerprint: str, last: Last) -> None:
+        pk, sk = _last(task, fingerprint)
+        # Never after the run that it points to: that one is kept for so long after the longest that it can take.
+        expires_at = int(self._clock() + self._retention_s)
+        item: Item = {"pk": pk, "sk": sk, "last": encode_last(last), "dispatched_at": last.dispatched_at, "expires_at": expires_at}
+        self._table.put(item, "attribute_not_exists(#pk) or #dispatched_at < :dispatched_at", dispatched_at=last.dispatched_at)
 
     def read_run(self, run_id: str) -> Run | None:
         item = self._table.get(_meta(run_id))
@@ -131,8 +142,11 @@ class RunItems:
         return int(run.created_at + self._retention_s + (kept.longest_s if kept else 0))
 
     def _run(self, item: Item) -> Run | None:
-        # Expired items stay for up to two days: what is left of an expired run is not looked at.
-        return decode_run(str(item["run"])) if float(item["expires_at"]) > self._clock() else None
+        return decode_run(str(item["run"])) if self._is_kept(item) else None
+
+    def _is_kept(self, item: Item) -> bool:
+        # Expired items stay for up to two days: what is left of them is not looked at.
+        return float(item["expires_at"]) > self._clock()
 
     def _kept(self, plan_id: str) -> _Kept | None:
         kept = self._plans.get(plan_id)
@@ -180,6 +194,10 @@ class _PlanKeys:
 
 def _meta(run_id: str) -> Key:
     return f"RUN#{run_id}", "META"
+
+
+def _last(task: str, fingerprint: str) -> Key:
+    return f"TASK#{task}", f"LAST#{fingerprint}"
 
 
 def _shard(run_id: str) -> str:

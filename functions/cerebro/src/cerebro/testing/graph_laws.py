@@ -102,8 +102,22 @@ class GraphLaws(ABC):
     def test_a_sign_of_life_leaves_a_server_as_it_was(self) -> None:
         one, other = self.two_stores()
         one.note_server("server-a", "ready", NOW)
-        other.note_server("server-a", None, NOW + 5)
-        assert _seen(one) == [ServerSeen("server-a", "ready", NOW + 5)]
+        other.note_server("server-a", None, NOW + 61)
+        assert _seen(one) == [ServerSeen("server-a", "ready", NOW + 61)]
+
+    def test_a_server_that_missed_a_command_is_otherwise_as_it_was(self) -> None:
+        one, other = self.two_stores()
+        one.note_server("server-a", "ready", NOW)
+        other.note_missed("server-a", NOW + 5)
+        other.note_missed("server-b", NOW + 5)
+        assert _seen(one) == [ServerSeen("server-a", "ready", NOW, NOW + 5), ServerSeen("server-b", None, 0.0, NOW + 5)]
+
+    def test_a_sign_of_life_after_a_missed_command_is_noted(self) -> None:
+        store, _ = self.two_stores()
+        store.note_server("server-a", "ready", NOW)
+        store.note_missed("server-a", NOW + 5)
+        store.note_server("server-a", None, NOW + 6)
+        assert _seen(store) == [ServerSeen("server-a", "ready", NOW + 6, NOW + 5)]
 
     def test_the_last_sign_of_life_never_goes_back(self) -> None:
         one, other = self.two_stores()

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from itertools import pairwise
 
-from cerebro.core.model import Plan, PlannedTask
+from cerebro.core.model import Last, Plan, PlannedTask
 from cerebro.ports import Store
 from cerebro.testing.examples import NOW, OTHER, RUN, a_plan, a_run, invoked
 
@@ -135,6 +135,8 @@ class RunLaws(ABC):
             run_timeout_s=3,
             owner="Zoë & co",
             version="v",
+            kept=True,
+            reuses=Last(RUN, 3, NOW, {"ü": 1}, output_apart=False),
         )
         join = PlannedTask(name="join", server="", awaits=(0,))
         self._kept(Plan((PlannedTask(name="root", server="server-a"), join, full)))
@@ -153,6 +155,24 @@ class RunLaws(ABC):
         assert other.claim_key("key-1", "y") == "x"
         assert one.claim_key("key-1", "x") == "x"
         assert other.claim_key("key-2", "y") == "y"
+
+    def test_a_task_without_a_result_has_none(self) -> None:
+        store, _ = self.two_stores()
+        assert store.read_last("x", "made from") is None
+
+    def test_the_result_that_was_dispatched_last_stays(self) -> None:
+        one, other = self.two_stores()
+        first, second = Last(RUN, 3, NOW, {"ü": [1, None]}), Last(OTHER, 4, NOW + 1 / 3, None, output_apart=True)
+        one.write_last("x", "made from", first)
+        assert other.read_last("x", "made from") == first
+        other.write_last("x", "made from", second)
+        one.write_last("x", "made from", first)
+        assert one.read_last("x", "made from") == second
+
+    def test_results_of_other_tasks_and_made_from_something_else_are_other_results(self) -> None:
+        one, other = self.two_stores()
+        one.write_last("x", "made from", Last(RUN, 3, NOW))
+        assert (other.read_last("y", "made from"), other.read_last("x", "made from something else")) == (None, None)
 
     def _kept(self, plan: Plan) -> None:
         one, other = self.two_stores()
