@@ -53,6 +53,7 @@ class Cerebro:
         self._ports, self._traffic, self._luck, self._watch = ports, traffic, luck, watch
         self._repair = nets in ("both", "no sweep")
         self._batch, self._crash_at = batch, crash_at or {}
+        self._fault_due = ""
 
     def deliver(self, parcel: Parcel) -> None:
         """A queue delivers; what comes at nearly the same time comes in one batch."""
@@ -143,13 +144,16 @@ class Cerebro:
     # --- bad luck ---------------------------------------------------------------------------------------------------
     def _struck(self, handler: Handler, effect: Any) -> bool:
         luck = self._luck
+        fault = self._fault_due = self._fault_due or luck.choice(luck.storm.step_faults)
+        if not _suits(fault, effect) and luck.storm.steps:
+            # It waits for an effect that it suits.
+            luck.steps_left = 1
+            self.skew = handler.skew
+            handler.answer = self._perform(handler, effect)
+            return True
+        self._fault_due = ""
         luck.steps_left = luck.gap(luck.storm.steps)
-        fault = luck.choice(luck.storm.step_faults)
-        if fault == "answer lost" and not isinstance(effect, e.WriteTask | e.WriteRun | e.WriteHead):
-            fault = "crash after"
-        if fault == "partly published" and not (isinstance(effect, e.Publish) and len(effect.messages) > 1):
-            fault = "throttled"
-        return self._strike(handler, effect, fault)
+        return self._strike(handler, effect, fault if _suits(fault, effect) else "crash after")
 
     def _strike(self, handler: Handler, effect: Any, fault: str) -> bool:
         self._luck.struck[fault] += 1
@@ -198,6 +202,15 @@ class Cerebro:
                 self._traffic.on_its_way(parcel.again(parcel.received + 1), self._traffic.now + _VISIBLE_AGAIN_S)
         self._traffic.at(self._traffic.now + pause, self.at_work.append, handler)
         return False
+
+
+def _suits(fault: str, effect: Any) -> bool:
+    match fault:
+        case "answer lost":
+            return isinstance(effect, e.WriteTask | e.WriteRun | e.WriteHead)
+        case "partly published":
+            return isinstance(effect, e.Publish) and len(effect.messages) > 1
+    return True
 
 
 __all__ = ["NEVER", "Cerebro", "Handler"]

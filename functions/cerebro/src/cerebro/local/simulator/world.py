@@ -62,9 +62,7 @@ class World:
         self.cerebro = Cerebro(
             ports, self.traffic, self.luck, self.watch, nets=self.scenario.nets, batch=self.scenario.batch, crash_at=crash_at
         )
-        self.servers = {
-            name: Server(name, temper, self.luck, self._server_says, BEGIN) for name, temper in self.scenario.servers.items()
-        }
+        self.servers = {name: Server(name, temper, self.luck, self._server_says, BEGIN) for name, temper in self.scenario.servers.items()}
         self.traffic.to_cerebro = self.cerebro.deliver
         self.traffic.to_server = self._server_hears
         self._set_up()
