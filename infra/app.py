@@ -1,0 +1,42 @@
+"""cordyna on AWS: the stacks of one stage.
+
+    cdk synth                                     production, into cdk.out/
+    cdk synth -c cordyna:stage=staging            another stage
+    CDK_OUTDIR=cdk.out python infra/app.py        the same without Node
+
+`infra/cordyna_infra/cerebro_stack.py` is cerebro; `servers.py` the task servers; `operations_stack.py` what watches over them.
+"""
+
+from aws_cdk import App, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from cordyna_infra.acknowledged import acknowledge_findings
+from cordyna_infra.cerebro_stack import CerebroStack
+from cordyna_infra.operations_stack import OperationsStack
+from cordyna_infra.servers import TaskServerA, TaskServerB, TaskServerC
+from cordyna_infra.stage import stage_from
+
+
+def cordyna(app: App) -> App:
+    """All stacks of the stage that the context names."""
+    stage = stage_from(app)
+    cerebro = CerebroStack(app, f"{stage.bus}-cerebro", stage=stage, description=f"cerebro, {stage.name}")
+    servers = [
+        TaskServerA(app, f"{stage.bus}-task-server-a", stage=stage),
+        TaskServerB(app, f"{stage.bus}-task-server-b", stage=stage),
+        TaskServerC(app, f"{stage.bus}-task-server-c", stage=stage),
+    ]
+    for each in servers:
+        # They find cerebro by its SSM parameters, which must be there the first time.
+        each.add_dependency(cerebro)
+    # An emulator without archives and dashboards is deployed without what watches.
+    if app.node.try_get_context("cordyna:operations") is not False:
+        OperationsStack(app, f"{stage.bus}-operations", stage=stage, cerebro=cerebro, servers=[each.server for each in servers])
+    acknowledge_findings(cerebro)
+    return app
+
+
+if __name__ == "__main__":
+    composed = cordyna(App())
+    Validations.of(composed).add_plugins(AwsSolutionsChecks(composed))
+    composed.synth()

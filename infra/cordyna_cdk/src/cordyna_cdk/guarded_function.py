@@ -1,0 +1,82 @@
+"""A Lambda with a role of its own that may do nothing but write its own log, until it is told otherwise.
+
+Law: no managed policy and no `*` in an action; the function logs as JSON, and its log group has a retention.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+_ARCHITECTURES: Final = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
+NEWEST_PYTHON: Final = "python3.14"
+
+
+def runtime_of(scope: Construct) -> lambda_.Runtime:
+    """The newest Python, or what the context's `cordyna:runtime` says: an emulator runs functions in the Python that it has."""
+    return lambda_.Runtime(scope.node.try_get_context("cordyna:runtime") or NEWEST_PYTHON, lambda_.RuntimeFamily.PYTHON)
+
+
+def architecture_of(scope: Construct) -> lambda_.Architecture:
+    """arm64, or what the context's `cordyna:architecture` says."""
+    return _ARCHITECTURES[scope.node.try_get_context("cordyna:architecture") or "arm64"]
+
+
+class GuardedFunction(lambda_.Function):
+    """A Python function.
+
+    Args:
+        name: of the function, and of its log group `/aws/lambda/<name>`.
+        dead_letters: for events of asynchronous invocations; those are neither retried nor started when older than a minute.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        handler: str,
+        code: lambda_.Code,
+        layers: Sequence[lambda_.ILayerVersion],
+        environment: Mapping[str, str],
+        timeout: Duration,
+        memory_mb: int = 512,
+        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
+        dead_letters: sqs.IQueue | None = None,
+    ) -> None:
+        log = logs.LogGroup(
+            scope,
+            f"{construct_id}Log",
+            log_group_name=f"/aws/lambda/{name}",
+            retention=log_retention,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        role = iam.Role(
+            scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=f"what {name} may do"
+        )
+        super().__init__(
+            scope,
+            construct_id,
+            function_name=name,
+            handler=handler,
+            code=code,
+            runtime=runtime_of(scope),
+            architecture=architecture_of(scope),
+            layers=list(layers),
+            environment={"POWERTOOLS_SERVICE_NAME": name, "POWERTOOLS_METRICS_NAMESPACE": "Cordyna", **environment},
+            timeout=timeout,
+            memory_size=memory_mb,
+            role=role,
+            log_group=log,
+            logging_format=lambda_.LoggingFormat.JSON,
+            retry_attempts=0 if dead_letters else None,
+            max_event_age=Duration.seconds(60) if dead_letters else None,
+            dead_letter_queue=dead_letters,
+        )
+        log.grant_write(role)

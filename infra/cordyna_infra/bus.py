@@ -1,0 +1,108 @@
+"""The bus: where everything passes, who may speak on it, and the log of all that was said.
+
+Law: nobody but cerebro's own functions speaks as cerebro, whatever their account's other policies allow; and an account that is no
+guest speaks as no guest (section 8).
+"""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from cordyna_cdk import dead_letter_queue, may_say
+from cordyna_cdk.speech import said_by
+from cordyna_core.contract.names import CEREBRO, SCHEDULER
+from cordyna_infra.log_target import LogTarget
+from cordyna_infra.stage import Stage
+
+
+class Bus(Construct):
+    """The bus of a stage, with the log group `/aws/events/<bus>` that holds every event."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+        super().__init__(scope, construct_id)
+        self.bus = events.EventBus(self, "Bus", event_bus_name=stage.bus, description=f"cordyna, {stage.name}")
+        self.log = logs.LogGroup(
+            self,
+            "EveryEvent",
+            log_group_name=f"/aws/events/{stage.bus}",
+            retention=stage.log_retention,
+            removal_policy=stage.removal,
+        )
+        self.dead_letters = dead_letter_queue(self, f"{stage.bus}-log")
+        self._log_every_event(stage)
+
+    @property
+    def arn(self) -> str:
+        """Of the bus."""
+        return self.bus.event_bus_arn
+
+    def reserve_for(self, roles: Sequence[iam.IRole]) -> None:
+        """Deny everybody but `roles` to speak as cerebro or as its scheduler."""
+        self._policy(
+            "OnlyCerebro",
+            iam.PolicyStatement(
+                sid="OnlyCerebro",
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=["events:PutEvents"],
+                resources=[self.arn],
+                conditions={
+                    "StringEquals": {"events:source": [CEREBRO, SCHEDULER]},
+                    "ArnNotEquals": {"aws:PrincipalArn": [role.role_arn for role in roles]},
+                },
+            ),
+        )
+
+    def admit(self, guests: Mapping[str, Sequence[str]]) -> None:
+        """Let other accounts (their ids -> their sources) put events here, each in its own name only."""
+        for account, sources in guests.items():
+            allow = may_say(self.arn, sources, sorted({kind for source in sources for kind in said_by(source)}))
+            allow.sid = f"Admit{account}"
+            allow.add_aws_account_principal(account)
+            self._policy(f"Admit{account}", allow)
+            self._policy(
+                f"Bind{account}",
+                iam.PolicyStatement(
+                    sid=f"Bind{account}",
+                    effect=iam.Effect.DENY,
+                    principals=[iam.AnyPrincipal()],
+                    actions=["events:PutEvents"],
+                    resources=[self.arn],
+                    conditions={
+                        "StringEquals": {"events:source": sorted(sources)},
+                        "StringNotEquals": {"aws:PrincipalAccount": account},
+                    },
+                ),
+            )
+
+    def _policy(self, sid: str, statement: iam.PolicyStatement) -> None:
+        events.CfnEventBusPolicy(
+            self, sid, event_bus_name=self.bus.event_bus_name, statement_id=sid, statement=statement.to_statement_json()
+        )
+
+    def _log_every_event(self, stage: Stage) -> None:
+        # The CDK's own target would set up the resource policy by a Lambda; CloudFormation has a resource for it.
+        allowed = logs.ResourcePolicy(
+            self,
+            "EventsMayLog",
+            resource_policy_name=f"{stage.bus}-events-may-log",
+            policy_statements=[
+                iam.PolicyStatement(
+                    principals=[iam.ServicePrincipal("events.amazonaws.com"), iam.ServicePrincipal("delivery.logs.amazonaws.com")],
+                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                    resources=[self.log.log_group_arn],
+                )
+            ],
+        )
+        rule = events.Rule(
+            self,
+            "LogEveryEvent",
+            event_bus=self.bus,
+            description="every event of the bus, into its log group",
+            event_pattern=events.EventPattern(source=events.Match.prefix("")),
+            targets=[LogTarget(self.log, self.dead_letters)],
+        )
+        rule.node.add_dependency(allowed)

@@ -1,0 +1,70 @@
+"""People: two policies to attach to whoever works with cordyna; they are given to nobody here.
+
+Law: who invokes may ask and look, and speaks as a client only. Who operates may also redrive dead letters and pause crons.
+"""
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from cordyna_cdk import may_say
+from cordyna_cdk.discovery import parameter_name
+from cordyna_cdk.speech import SPOKEN_BY_CLIENTS
+from cordyna_core.contract.names import CLIENT
+
+if TYPE_CHECKING:
+    from cordyna_infra.cerebro_stack import CerebroStack
+
+
+class People(Construct):
+    """`<bus>-invoke` and `<bus>-operate`."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, cerebro: "CerebroStack") -> None:
+        super().__init__(scope, construct_id)
+        stage = cerebro.stage_
+        self.invoke = iam.ManagedPolicy(
+            self,
+            "Invoke",
+            managed_policy_name=f"{stage.bus}-invoke",
+            description="invoke, cancel and retry on cordyna, and see what happens",
+            statements=[
+                may_say(cerebro.bus.arn, [CLIENT], SPOKEN_BY_CLIENTS),
+                iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[cerebro.functions["query"].function_arn]),
+                iam.PolicyStatement(actions=["ssm:GetParameter", "ssm:GetParameters"], resources=[_parameters(cerebro)]),
+                iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[cerebro.bus.log.log_group_arn, _task_logs(cerebro)]),
+            ],
+        )
+        self.operate = iam.ManagedPolicy(
+            self,
+            "Operate",
+            managed_policy_name=f"{stage.bus}-operate",
+            description="look into dead letters and redrive them; pause and resume crons",
+            statements=[
+                iam.PolicyStatement(
+                    actions=[
+                        "sqs:GetQueueUrl",
+                        "sqs:GetQueueAttributes",
+                        "sqs:ReceiveMessage",
+                        "sqs:DeleteMessage",
+                        "sqs:StartMessageMoveTask",
+                        "sqs:ListMessageMoveTasks",
+                    ],
+                    resources=[queue.queue_arn for queue in cerebro.all_dead_letters.values()],
+                ),
+                iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue.queue_arn for queue in cerebro.queues.values()]),
+                cerebro.timers.may_list(),
+                *cerebro.timers.may_schedule("GetSchedule", "UpdateSchedule"),
+            ],
+        )
+
+
+def _parameters(cerebro: "CerebroStack") -> str:
+    where = parameter_name(cerebro.stage_.name, "bus").rpartition("/")[0]
+    return Stack.of(cerebro).format_arn(service="ssm", resource="parameter", resource_name=f"{where.removeprefix('/')}/*")
+
+
+def _task_logs(cerebro: "CerebroStack") -> str:
+    """The log groups of functions: cerebro's and, for `dyna logs`, every task server's."""
+    return f"arn:{cerebro.partition}:logs:{cerebro.region}:{cerebro.account}:log-group:/aws/lambda/*"

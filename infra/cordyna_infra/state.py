@@ -1,0 +1,23 @@
+"""State: the one table that holds cerebro's graph and facts (section 5 of the design)."""
+
+from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
+
+from cordyna_infra.stage import Stage
+
+
+def state_table(scope: Construct, construct_id: str, *, stage: Stage) -> dynamodb.TableV2:
+    """On demand, so it costs nothing when idle; what expires does so by `expires_at`, and nothing is decided by that."""
+    return dynamodb.TableV2(
+        scope,
+        construct_id,
+        table_name=stage.bus,
+        partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+        billing=dynamodb.Billing.on_demand(),
+        encryption=dynamodb.TableEncryptionV2.dynamo_owned_key(),
+        time_to_live_attribute="expires_at",
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
+        deletion_protection=stage.protected,
+        removal_policy=stage.removal,
+    )

@@ -1,0 +1,73 @@
+"""Timers: what brings a message back later, to the second or to the minute (section 5 of the design).
+
+Law: everything arrives in the timekeeper's queue, at least once. Up to 60 s it is a wait state, which is kept to the second; beyond, a
+one-shot schedule; every cron is a schedule of the same group.
+"""
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from cordyna_infra.handlers import HandlerQueue
+from cordyna_infra.stage import Stage
+
+_MAX_WAIT = Duration.minutes(4)
+
+
+class Timers(Construct):
+    """An Express state machine, a schedule group, and the role in which schedules send."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, queues: HandlerQueue) -> None:
+        super().__init__(scope, construct_id)
+        self.wait = sfn.StateMachine(
+            self,
+            "Wait",
+            state_machine_name=f"{stage.bus}-wait",
+            state_machine_type=sfn.StateMachineType.EXPRESS,
+            definition_body=sfn.DefinitionBody.from_chainable(self._wait_then_send(queues.queue)),
+            timeout=_MAX_WAIT,
+            comment="waits until `timestamp`, then sends `body` to the timekeeper",
+        )
+        self.group = scheduler.CfnScheduleGroup(self, "Schedules", name=stage.bus)
+        self.sender = iam.Role(
+            self,
+            "Sender",
+            description="what a schedule may do: send to the timekeeper",
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+            ),
+        )
+        self.sender.add_to_policy(
+            iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queues.queue.queue_arn, queues.dead_letters.queue_arn])
+        )
+
+    def may_wait(self) -> iam.PolicyStatement:
+        """To have a message sent after some seconds."""
+        return iam.PolicyStatement(actions=["states:StartExecution"], resources=[self.wait.state_machine_arn])
+
+    def may_schedule(self, *actions: str) -> list[iam.PolicyStatement]:
+        """To do `actions` with the schedules of the group, which send in the sender's role and in no other."""
+        schedules = Stack.of(self).format_arn(service="scheduler", resource="schedule", resource_name=f"{self.group.name}/*")
+        return [
+            iam.PolicyStatement(actions=[f"scheduler:{action}" for action in actions], resources=[schedules]),
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[self.sender.role_arn],
+                conditions={"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
+            ),
+        ]
+
+    def may_list(self) -> iam.PolicyStatement:
+        """To list schedules: IAM asks for it on all groups at once."""
+        everywhere = Stack.of(self).format_arn(service="scheduler", resource="schedule", resource_name="*/*")
+        return iam.PolicyStatement(actions=["scheduler:ListSchedules"], resources=[everywhere])
+
+    def _wait_then_send(self, queue: sqs.Queue) -> sfn.Chain:
+        wait = sfn.Wait(self, "Wait until it is due", time=sfn.WaitTime.timestamp_path("$.timestamp"))
+        send = tasks.SqsSendMessage(self, "Send to the timekeeper", queue=queue, message_body=sfn.TaskInput.from_json_path_at("$.body"))
+        send.add_retry(max_attempts=5, interval=Duration.seconds(1), backoff_rate=2)
+        return sfn.Chain.start(wait).next(send)
