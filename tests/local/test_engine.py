@@ -253,6 +253,36 @@ def test_only_one_process_drives_a_home_and_the_other_watches_until_the_wheel_is
         assert watcher.drives
 
 
+def test_whoever_only_looks_drives_nothing(tmp_path: Path) -> None:
+    hold, held = threading.Event(), threading.Event()
+    server = TaskServer("s")
+    server.task(name="long")(lambda: (held.set(), hold.wait(20)) and None)
+    with EmbeddedEngine(DiskHome(tmp_path), [server]) as engine:
+        taken = engine.invoke(InvokeTask(task="long"))
+        assert isinstance(taken, Invoked)
+        assert held.wait(10)
+        held.clear()
+    hold.set()
+
+    with EmbeddedEngine(DiskHome(tmp_path), [server]) as engine:
+        assert engine.run(taken.run_id).state == "running"
+        assert [task.task for task in engine.tasks()] == ["long"]
+        assert not held.is_set()
+        *_, view = engine.follow(taken.run_id)
+
+    assert view.state == "completed"
+    assert held.is_set()
+
+
+def test_a_server_that_stopped_is_known_to_have_stopped(tmp_path: Path) -> None:
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        finished(engine, "x")
+        assert {each.state for each in engine.servers()} == {"ready"}
+
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        assert {each.state for each in engine.servers()} == {"stopped"}
+
+
 def test_without_a_server_nobody_drives_and_that_is_told(tmp_path: Path) -> None:
     with EmbeddedEngine(DiskHome(tmp_path), []) as engine, pytest.raises(ServiceError, match="not answered"):
         engine.invoke(InvokeTask(task="x"), wait_s=0)

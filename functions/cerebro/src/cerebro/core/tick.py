@@ -4,6 +4,8 @@ Law (section 4, rule 15): a tick fires once, at most 5 minutes late; else it is 
 tick before goes on, it is skipped unless the task says `overlap: allow`, and that is said.
 """
 
+from collections.abc import Sequence
+
 from cerebro.core.effects import Now, Program, Publish, ReadGraph, ReadRun, ReadTick, Steps, Tick, WriteTick
 from cerebro.core.graph import Graph
 from cerebro.core.invoke import tick_key
@@ -12,7 +14,7 @@ from cerebro.core.say import invocation_rejected
 from cerebro.core.schedule import LATEST_S
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import meta_at, utc
-from cordyna_core.contract.message import Problem
+from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.names import derived_id, run_id_of
 
 
@@ -30,6 +32,14 @@ def tick(message: Tick) -> Program:
     yield WriteTick(message.task, message.nominal)
     command = InvokeTask(meta=meta_at(now, event_id), task=message.task, scheduled_at=utc(message.nominal))
     yield Publish((command,))
+
+
+def missed(task: str, ticks: Sequence[float], *, now: float) -> Message:
+    """Tells of nominal times that came while nobody fired crons, all in one message."""
+    first, last = utc(ticks[0]).isoformat(), utc(ticks[-1]).isoformat()
+    when = f"at {first}" if len(ticks) == 1 else f"from {first} to {last}"
+    text = f"{len(ticks)} tick(s) of {task!r} {when} were missed, for nobody was there to fire them: invoke it by hand"
+    return invocation_rejected(derived_id("missed", task, str(ticks[-1])), task, [Problem(code="missed_tick", message=text)], now=now)
 
 
 def _stale(graph: Graph, message: Tick, now: float) -> Problem | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from cerebro.core.graph import version_of
 from cerebro.core.recover import recover
 from cerebro.handlers.sweeper import sweep
 from cerebro.local.capture import Capture
@@ -19,6 +20,7 @@ from cerebro.shell import perform
 from cordyna_core.contract.envelope import meta_at, seal, utc
 from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.names import derived_id, server_source
+from cordyna_core.contract.state_updates import ServerStateChanged
 from cordyna_core.contract.views import LogLine
 from cordyna_core.ports import Clock
 from cordyna_core.task_server import TaskServer
@@ -43,7 +45,7 @@ class Driver:
         self.capture = Capture(self._lines.extend, clock)
         self.loop = Loop(home, clock, to_server=self._to_server)
         self.failure: Exception | None = None
-        self._stopping = False
+        self._started = self._stopping = False
         self._next_sweep = clock() + SWEEP_S
         self._next_poll = 0.0
         self._polls = isinstance(home, DiskHome)
@@ -64,11 +66,15 @@ class Driver:
         return self._arrivals.empty() and self.loop.is_idle
 
     def declare(self) -> list[Problem]:
-        """Declare exactly the servers that are served, as one batch. Returns why they were rejected."""
-        now = self._clock()
-        events = [self._said_by(name, pool.server.declaration, now) for name, pool in self._pools.items()]
-        with self._lock:
-            return self.loop.declare(events)
+        """Declare exactly the servers that are served, as one batch, if that is news. Returns why they were rejected."""
+        declarations = {name: pool.server.declaration for name, pool in self._pools.items()}
+        with self._lock, self._home.reading():
+            graph = self._home.store.read_graph()
+            if graph.head.servers == {name: version_of(declared) for name, declared in declarations.items()}:
+                self.loop.apply(graph)
+                return []
+            now = self._clock()
+            return self.loop.declare([self._said_by(name, declared, now) for name, declared in declarations.items()])
 
     def serve(self, servers: Iterable[TaskServer]) -> None:
         """Give these servers workers; a server that is there is replaced, and its running bodies finish."""
@@ -79,7 +85,13 @@ class Driver:
                 before.stop()
 
     def start(self) -> None:
-        """Take interrupted runs up again, as far as their servers are here, and go."""
+        """Take interrupted runs up again, as far as their servers are here, and go. Starting twice is starting once."""
+        if self._started:
+            return
+        self._started = True
+        now = self._clock()
+        for name in self._pools:
+            self.put(self._said_by(name, ServerStateChanged(server=name, state="ready"), now))
         with self._lock:
             for run_id in self._home.store.active_runs():
                 pinned = self._home.store.read_pinned(run_id)
@@ -91,15 +103,24 @@ class Driver:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the step that is being made. Bodies that run are left to themselves."""
+        """Stop after the step that is being made, and say so. Bodies that run are left to themselves."""
+        if not self._started:
+            return
         self._stopping = True
         self._arrivals.put(None)
         self._thread.join()
         self.capture.remove()
         for pool in self._pools.values():
             pool.stop()
+        if self.failure is None:
+            self._say_stopped()
+
+    def _say_stopped(self) -> None:
+        now = self._clock()
         with self._lock:
             self._keep_lines()
+            for name in self._pools:
+                self.loop.hear(self._said_by(name, ServerStateChanged(server=name, state="stopped"), now))
 
     def _to_server(self, server: str, event: str) -> None:
         for name, pool in self._pools.items():

@@ -173,7 +173,8 @@ class EmbeddedEngine:
         after = 0 if since is not None else max((event.seq for event in self.events()), default=0)
         while True:
             if self._driver is not None:
-                self._driver.loop.fires_crons = True
+                with self._lock:
+                    self._driver.loop.start_crons()
             for event in self.events(after=after):
                 after = event.seq
                 yield event
@@ -193,7 +194,6 @@ class EmbeddedEngine:
         problems = driver.declare()
         if problems:
             raise rejected(problems)
-        driver.start()
         self._driver = driver
 
     def _reload(self, target: str) -> Iterator[PassedEvent]:
@@ -219,9 +219,11 @@ class EmbeddedEngine:
     def _wait_until(self, found: Callable[[], object | None], until: float | None) -> object | None:
         """What `found` finds, asked under the lock after every step; None when `until` (monotonic seconds) has passed.
 
-        Raises whatever stopped the driver.
+        Whoever only looks drives nothing; whoever waits drives what is to be driven. Raises whatever stopped the driver.
         """
         while True:
+            if self._driver is not None:
+                self._driver.start()
             with self._changed, self._home.reading():
                 if self._driver is not None and self._driver.failure is not None:
                     raise self._driver.failure

@@ -16,7 +16,8 @@ from cerebro.core.ending import end_if_dead
 from cerebro.core.graph import Graph
 from cerebro.core.invoke import invocation_key
 from cerebro.core.register import declare_exactly
-from cerebro.core.schedule import next_after
+from cerebro.core.schedule import due_ticks, next_after
+from cerebro.core.tick import missed
 from cerebro.handlers.receive import answer_malformed, open_delivery, perform_one
 from cerebro.local.journal import Journal
 from cerebro.ports import Store
@@ -58,7 +59,7 @@ class Loop:
     ) -> None:
         self._home, self._clock = home, clock
         self._to_server, self._on_event = to_server, on_event
-        self._inbox: deque[str | Walk] = deque()
+        self._inbox: deque[str | Walk | Tick] = deque()
         self._rings: list[tuple[float, int, Ring]] = []
         self._ticks: list[tuple[float, int, str]] = []
         self._crons: Graph = Graph.of({})
@@ -100,6 +101,24 @@ class Loop:
         ]
         heapq.heapify(self._ticks)
 
+    def start_crons(self) -> None:
+        """Fire crons from now on. What came while nobody fired them is made up for, or told."""
+        if self.fires_crons:
+            return
+        self.fires_crons = True
+        now = self._clock()
+        with self._home.transaction():
+            for _, task in self._crons.crons:
+                last = self._home.store.read_tick(task.name)
+                if last is None:
+                    continue
+                ticks = due_ticks(task.cron or "", task.timezone, after=last, now=now)
+                if ticks.missed:
+                    self.publish([missed(task.name, ticks.missed, now=now)])
+                if ticks.fires is not None:
+                    self._inbox.append(Tick(task.name, ticks.fires))
+        self.flush()
+
     def next_due(self) -> float | None:
         """When the next ring or tick is due; None when nothing is."""
         due = [heap[0][0] for heap in (self._rings, self._ticks if self.fires_crons else ()) if heap]
@@ -135,6 +154,12 @@ class Loop:
             self._on_event(event)
         self.flush()
         return True
+
+    def hear(self, event: str) -> None:
+        """Hear this one event, now, and nothing else."""
+        with self._home.transaction():
+            self._hear(event, self._clock())
+        self.flush()
 
     def look(self) -> None:
         """End what has nothing left to wait for. For when all is quiet: the guardian would come to it in a few seconds."""
