@@ -75,9 +75,9 @@ class TaskLaws(ABC):
 
     def test_more_facts_than_one_request_reads_are_all_read(self) -> None:
         one, other = self.two_stores()
-        for index in range(230):
+        for index in range(105):
             one.write_task(RUN, index, a_fact(), None)
-        assert sorted(other.read_tasks(RUN, range(230))) == list(range(230))
+        assert sorted(other.read_tasks(RUN, range(105))) == list(range(105))
 
     def test_a_page_is_read_from_its_last_fact_to_its_first(self) -> None:
         one, other = self.two_stores()
@@ -88,11 +88,11 @@ class TaskLaws(ABC):
         one.write_guard(RUN, 10, NOW + 10, NOW)
         assert list(other.read_page(RUN, 10)) == [page[-1], page[100], page[10], page[9], page[0]]
 
-    def test_a_full_page_of_full_facts_is_read_whole(self) -> None:
+    def test_a_page_larger_than_one_answer_is_read_whole(self) -> None:
         one, other = self.two_stores()
-        for index in range(PAGE_SIZE):
-            one.write_task(RUN, index, a_fact(output="x" * 6_000), None)
-        assert list(other.read_page(RUN, 0)) == list(reversed(range(PAGE_SIZE)))
+        for index in range(90):
+            one.write_task(RUN, index, a_fact(output="x" * 15_000), None)
+        assert list(other.read_page(RUN, 0)) == list(reversed(range(90)))
 
     def test_runs_do_not_share_facts(self) -> None:
         one, other = self.two_stores()
@@ -120,9 +120,9 @@ class TaskLaws(ABC):
 
     def test_more_outputs_than_one_request_reads_are_all_read(self) -> None:
         one, other = self.two_stores()
-        for index in range(110):
+        for index in range(105):
             one.write_output(RUN, index, 1, index)
-        assert other.read_outputs(RUN, range(110)) == {index: index for index in range(110)}
+        assert other.read_outputs(RUN, range(105)) == {index: index for index in range(105)}
 
     def test_a_page_is_guarded_by_a_ring_that_comes_in_time(self) -> None:
         store, _ = self.two_stores()

@@ -1,0 +1,53 @@
+"""The laws of Store, on every adapter of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.cloud import ENDPOINT, a_store, a_table, client
+from cerebro.adapters.memory import MemoryStore
+from cerebro.adapters.sqlite import SqliteStore, connect
+from cerebro.ports import Store
+from cerebro.testing.store_laws import StoreLaws
+
+
+class TestMemoryStore(StoreLaws):
+    def two_stores(self) -> tuple[Store, Store]:
+        store = MemoryStore()
+        return store, store
+
+
+class TestSqliteStore(StoreLaws):
+    @pytest.fixture(autouse=True)
+    def _file(self, tmp_path: Path) -> Iterator[None]:
+        self.path = tmp_path / "cordyna.db"
+        self.connections = [connect(self.path), connect(self.path)]
+        for connection in self.connections:
+            connection.execute("pragma synchronous=off")
+        yield
+        for connection in self.connections:
+            connection.close()
+
+    def two_stores(self) -> tuple[Store, Store]:
+        one, other = (SqliteStore(connection, self.path) for connection in self.connections)
+        return one, other
+
+
+class TestDynamoStore(StoreLaws):
+    pytestmark = pytest.mark.usefixtures("moto")
+
+    def two_stores(self) -> tuple[Store, Store]:
+        dynamodb = client("dynamodb")
+        table = a_table(dynamodb)
+        return a_store(dynamodb, table), a_store(dynamodb, table)
+
+
+@pytest.mark.cloud
+class TestDynamoStoreOnAnEmulator(StoreLaws):
+    __test__ = ENDPOINT is not None
+
+    def two_stores(self) -> tuple[Store, Store]:
+        dynamodb = client("dynamodb", ENDPOINT)
+        table = a_table(dynamodb)
+        return a_store(dynamodb, table), a_store(dynamodb, table)
