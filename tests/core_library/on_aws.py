@@ -1,0 +1,101 @@
+"""A task server's surroundings on AWS, in memory, and the events that it is sent."""
+
+import json
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Any
+
+from cordyna_core.adapters.platform import Cancellations, Platform
+from cordyna_core.adapters.task_log import TaskLog
+from cordyna_core.adapters.work_queue import Delivery
+from cordyna_core.contract.commands import CancelTask, DescribeServer
+from cordyna_core.contract.envelope import seal, utc
+from cordyna_core.contract.message import Message, Meta
+from cordyna_core.contract.names import CEREBRO
+from cordyna_core.testing import MemoryClaims, RecordingBus
+from core_library.builders import NOW, RUN, a_command
+
+SERVER = "task-server-a"
+
+
+class CancellableMemoryClaims(MemoryClaims):
+    """Claims and cancellations of one process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancelled: set[tuple[str, str, int]] = set()
+        self.asked = 0
+
+    def cancel(self, run_id: str, task: str, attempt: int) -> None:
+        self.cancelled.add((run_id, task, attempt))
+        self.claim(run_id, task, attempt)
+
+    def is_cancelled(self, run_id: str, task: str, attempt: int) -> bool:
+        self.asked += 1
+        return (run_id, task, attempt) in self.cancelled
+
+
+@dataclass
+class KeptQueue:
+    """A work queue in a list, that can be made to fail."""
+
+    bodies: list[str] = field(default_factory=list)
+    held: list[tuple[str, int]] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    fault: Exception | None = None
+
+    def send(self, body: str) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.bodies.append(body)
+
+    def receive(self, visibility_s: int) -> list[Delivery]:
+        if self.fault is not None:
+            raise self.fault
+        return [Delivery(self.bodies.pop(0), f"receipt-{len(self.bodies)}")] if self.bodies else []
+
+    def hold(self, delivery: Delivery, visibility_s: int) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.held.append((delivery.body, visibility_s))
+
+    def delete(self, delivery: Delivery) -> None:
+        self.deleted.append(delivery.body)
+
+
+class Here:
+    """A platform, and what it kept."""
+
+    def __init__(self, *, claims: CancellableMemoryClaims | None = None, queue: Any = None) -> None:
+        self.now = NOW
+        self.bus, self.out = RecordingBus(), StringIO()
+        clock = lambda: self.now  # noqa: E731
+        self.platform = Platform(self.bus, claims, queue, Cancellations(claims, clock), TaskLog(self.out, clock), clock)
+
+    @property
+    def said(self) -> list[str]:
+        return [getattr(message, "state", type(message).__name__) for message in self.bus.published]
+
+
+def event(message: Message, source: str = CEREBRO) -> dict[str, Any]:
+    """What EventBridge calls a Lambda with."""
+    made: dict[str, Any] = json.loads(seal(message, source, "event-1", utc(NOW)))
+    return made
+
+
+def run_task(**more: Any) -> dict[str, Any]:
+    return event(a_command(**more))
+
+
+def cancel_task(attempt: int = 1) -> dict[str, Any]:
+    return event(CancelTask(server=SERVER, run_id=RUN, task="task-1", attempt=attempt))
+
+
+def roll_call() -> dict[str, Any]:
+    return event(DescribeServer(server="*", meta=Meta(id="the-roll-call")))
+
+
+def records(*events: dict[str, Any] | str) -> dict[str, Any]:
+    """What SQS calls a Lambda with."""
+    bodies = [each if isinstance(each, str) else json.dumps(each) for each in events]
+    return {"Records": [{"messageId": f"message-{n}", "body": body} for n, body in enumerate(bodies)]}

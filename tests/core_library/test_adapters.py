@@ -1,0 +1,199 @@
+"""The library's adapters on AWS: the laws of their ports, and what they do when AWS does not do what it is told."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from cordyna_core.adapters.claims import DynamoDBClaims
+from cordyna_core.adapters.clients import client, patience
+from cordyna_core.adapters.eventbridge import MAX_ENTRIES, ROUNDS, EventBridgeBus, entry, requests, size_of
+from cordyna_core.adapters.work_queue import WorkQueue
+from cordyna_core.contract.envelope import MAX_ENVELOPE_BYTES, open_envelope
+from cordyna_core.contract.message import Message
+from cordyna_core.errors import Fatal, ServiceError
+from cordyna_core.ports import Bus, Claims
+from cordyna_core.testing import BusLaws, ClaimsLaws, a_large_command, an_update
+from core_library.builders import NOW, RUN
+
+REGION = "eu-west-1"
+
+
+@pytest.fixture(autouse=True)
+def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+def a_queue() -> str:
+    url: str = boto3.client("sqs").create_queue(QueueName="everything")["QueueUrl"]
+    return url
+
+
+class Passing:
+    """An EventBridge that takes everything, and what has passed it. (Moto's needs a package for JSON paths that is not locked.)"""
+
+    def __init__(self) -> None:
+        self.passed: list[Message] = []
+
+    def put_events(self, Entries: list[dict[str, str]]) -> Any:  # noqa: N803  boto3's word
+        assert 0 < len(Entries) <= MAX_ENTRIES
+        assert sum(map(size_of, Entries)) <= MAX_ENVELOPE_BYTES
+        for sent in Entries:
+            event = {"id": "e", "source": sent["Source"], "detail-type": sent["DetailType"], "time": "2026-01-01T00:00:00Z"}
+            self.passed.append(open_envelope(json.dumps(event | {"detail": json.loads(sent["Detail"])})).message)
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": "e"} for _ in Entries]}
+
+
+class TestEventBridgeBus(BusLaws):
+    def a_bus(self, source: str) -> tuple[Bus, Callable[[], Sequence[Message]]]:
+        events = Passing()
+        return EventBridgeBus(events, bus="cordyna", source=source, pause=lambda _: None), lambda: events.passed
+
+
+class TestDynamoDBClaims(ClaimsLaws):
+    @pytest.fixture(autouse=True)
+    def _a_table(self, aws: None) -> None:
+        boto3.client("dynamodb").create_table(
+            TableName="claims",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+    def two_claimants(self) -> tuple[Claims, Claims]:
+        return self.a_claimant(), self.a_claimant()
+
+    def a_claimant(self) -> DynamoDBClaims:
+        return DynamoDBClaims(boto3.client("dynamodb"), "claims", lambda: NOW)
+
+    def test_what_was_cancelled_before_is_not_granted(self) -> None:
+        claims = self.a_claimant()
+        claims.cancel(RUN, "task-1", 1)
+        assert not claims.claim(RUN, "task-1", 1)
+        assert claims.claim(RUN, "task-1", 2)
+
+    def test_what_was_cancelled_afterwards_is_told_to_whoever_asks(self) -> None:
+        one, other = self.a_claimant(), self.a_claimant()
+        assert one.claim(RUN, "task-1", 1)
+        assert not one.is_cancelled(RUN, "task-1", 1)
+        other.cancel(RUN, "task-1", 1)
+        assert one.is_cancelled(RUN, "task-1", 1)
+        assert not one.is_cancelled(RUN, "task-2", 1)
+
+    def test_a_claim_expires_some_time_after_every_redelivery(self) -> None:
+        self.a_claimant().claim(RUN, "task-1", 1)
+        (item,) = boto3.client("dynamodb").scan(TableName="claims")["Items"]
+        assert float(item["ttl"]["N"]) > NOW + 14 * 24 * 3600
+
+
+class Lossy:
+    """A DynamoDB that writes the claim, and whose reply is lost, so that botocore sends it again."""
+
+    def put_item(self, **sent: Any) -> Any:
+        raise ClientError(
+            {"Error": {"Code": "ConditionalCheckFailedException", "Message": ""}, "Item": {"token": sent["Item"]["token"]}},  # type: ignore[typeddict-unknown-key]
+            "PutItem",
+        )
+
+
+def test_a_claim_whose_reply_was_lost_is_still_this_callers() -> None:
+    assert DynamoDBClaims(Lossy(), "claims", lambda: NOW).claim(RUN, "task-1", 1)
+
+
+def test_a_table_that_does_not_answer_grants_nothing_and_is_told() -> None:
+    dynamodb = boto3.client("dynamodb")
+    with Stubber(dynamodb) as stub:
+        stub.add_client_error("put_item", "ProvisionedThroughputExceededException")
+        with pytest.raises(ClientError, match="ProvisionedThroughput"):
+            DynamoDBClaims(dynamodb, "claims", lambda: NOW).claim(RUN, "task-1", 1)
+
+
+class Moody:
+    """An EventBridge that refuses the entries which `refuses` names, call by call."""
+
+    def __init__(self, *refuses: set[int]) -> None:
+        self._refuses = list(refuses)
+        self.sent: list[list[dict[str, str]]] = []
+
+    def put_events(self, Entries: list[dict[str, str]]) -> Any:  # noqa: N803  boto3's word
+        self.sent.append(Entries)
+        refused = self._refuses.pop(0) if self._refuses else set()
+        answers = [
+            {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"} if n in refused else {"EventId": f"event-{n}"}
+            for n in range(len(Entries))
+        ]
+        return {"FailedEntryCount": len(refused), "Entries": answers}
+
+
+def ids_in(entries: list[dict[str, str]]) -> list[str]:
+    return [json.loads(each["Detail"])["task"] for each in entries]
+
+
+def test_only_what_was_refused_is_sent_again_and_as_it_was() -> None:
+    events, pauses = Moody({1, 2}, {0}), list[float]()
+    EventBridgeBus(events, bus="cordyna", source="cordyna.server.s", pause=pauses.append).publish(
+        [an_update(f"task-{n}") for n in range(4)]
+    )
+    assert [ids_in(sent) for sent in events.sent] == [["task-0", "task-1", "task-2", "task-3"], ["task-1", "task-2"], ["task-1"]]
+    assert events.sent[2][0] == events.sent[0][1]
+    assert pauses == [0.1, 0.2]
+
+
+def test_a_bus_that_keeps_refusing_is_told_with_its_reason() -> None:
+    events = Moody(*[{0}] * ROUNDS)
+    with pytest.raises(ServiceError, match="did not take 1 of the events") as told:
+        EventBridgeBus(events, bus="cordyna", source="cordyna.server.s", pause=lambda _: None).publish([an_update("task-1")])
+    assert told.value.why == "ThrottlingException: slow down"
+    assert len(events.sent) == ROUNDS
+
+
+def test_what_aws_would_refuse_and_an_emulator_takes_is_refused_here() -> None:
+    with pytest.raises(Fatal, match="needs a source"):
+        EventBridgeBus(Moody(), bus="cordyna", source="")
+    with pytest.raises(Fatal, match="larger than an event may be"):
+        EventBridgeBus(Moody(), bus="cordyna", source="s").publish([a_large_command("task-1", MAX_ENVELOPE_BYTES)])
+
+
+def test_entries_are_sent_in_as_few_requests_as_their_number_and_size_allow() -> None:
+    def entries(*sizes: int) -> list[dict[str, str]]:
+        return [entry(bus="b", source="s", detail_type="t", detail="x" * (size - 16)) for size in sizes]
+
+    third = MAX_ENVELOPE_BYTES // 3
+    assert [size_of(each) for each in entries(100)] == [100]
+    assert [len(request) for request in requests(entries(*[100] * 25))] == [10, 10, 5]
+    assert [len(request) for request in requests(entries(third, third, third, third))] == [3, 1]
+    assert [len(request) for request in requests(entries(MAX_ENVELOPE_BYTES, 100))] == [1, 1]
+    assert list(requests([])) == []
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_message_on_the_work_queue_is_ours_until_it_is_given_back_or_deleted() -> None:
+    queue = WorkQueue(boto3.client("sqs"), a_queue())
+    queue.send("one")
+    (delivery,) = queue.receive(60)
+    assert delivery.body == "one"
+    queue.hold(delivery, 0)
+    (again,) = queue.receive(60)
+    queue.delete(again)
+    assert boto3.client("sqs").receive_message(QueueUrl=a_queue()).get("Messages", []) == []
+
+
+def test_a_process_has_one_client_of_a_service_and_limited_patience() -> None:
+    assert client("sqs") is client("sqs")
+    config = patience(read_timeout_s=20)
+    assert (config.read_timeout, config.retries["mode"]) == (20, "standard")  # type: ignore[attr-defined]

@@ -1,0 +1,90 @@
+"""What a task prints and logs, as lines that name its attempt."""
+
+# ruff: noqa: T201  printing is what is tested
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from cordyna_core.adapters.task_log import TaskLog
+from core_library.builders import NOW, RUN, a_command
+
+
+@pytest.fixture
+def out() -> Iterator[StringIO]:
+    """Where an installed task log writes; all is as before afterwards."""
+    kept, root = (sys.stdout, sys.stderr), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield StringIO()
+    sys.stdout, sys.stderr = kept
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def installed(out: StringIO) -> TaskLog:
+    log = TaskLog(out, lambda: NOW)
+    log.install()
+    return log
+
+
+def lines(out: StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_a_line_names_its_attempt_and_its_stream(out: StringIO) -> None:
+    with installed(out).of(a_command(attempt=2)):
+        print("rows: 3")
+        print("careful", file=sys.stderr)
+    assert lines(out) == [
+        {
+            "timestamp": "2026-09-21T14:13:20.123900Z",
+            "level": "INFO",
+            "stream": stream,
+            "correlation_id": RUN,
+            "run_id": RUN,
+            "task": "task-1",
+            "attempt": 2,
+            "message": message,
+        }
+        for stream, message in (("stdout", "rows: 3"), ("stderr", "careful"))
+    ]
+
+
+def test_a_line_is_written_when_it_is_whole_and_the_rest_at_the_end(out: StringIO) -> None:
+    log = installed(out)
+    with log.of(a_command()):
+        print("one, ", end="")
+        assert lines(out) == []
+        print("two\nthree", end="")
+        assert [line["message"] for line in lines(out)] == ["one, two"]
+    assert [line["message"] for line in lines(out)] == ["one, two", "three"]
+
+
+def test_what_is_logged_keeps_its_level_and_its_traceback(out: StringIO) -> None:
+    with installed(out).of(a_command()):
+        try:
+            _ = 1 / 0
+        except ZeroDivisionError:
+            logging.getLogger("cordyna.task").exception("it failed")
+    (line,) = lines(out)
+    assert (line["level"], line["stream"], line["logger"], line["task"]) == ("ERROR", "log", "cordyna.task", "task-1")
+    assert line["message"].startswith("it failed\nTraceback")
+
+
+def test_what_no_attempt_says_passes(out: StringIO, capsys: pytest.CaptureFixture[str]) -> None:
+    installed(out)
+    print("by nobody")
+    logging.getLogger("cordyna.server").info("by the server")
+    assert capsys.readouterr().out == "by nobody\n"
+    assert [(line["message"], "run_id" in line) for line in lines(out)] == [("by the server", False)]
+
+
+def test_a_stream_stays_what_it_was_in_all_else(out: StringIO) -> None:
+    inner = sys.stdout
+    installed(out)
+    assert sys.stdout.encoding == inner.encoding
