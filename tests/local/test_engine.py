@@ -241,6 +241,7 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_only_one_process_drives_a_home_and_the_other_watches_until_the_wheel_is_free(tmp_path: Path) -> None:
     with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver, EmbeddedEngine(DiskHome(tmp_path), two_servers()) as watcher:
+        finished(driver, "x")
         assert driver.drives
         assert not watcher.drives
 
