@@ -30,6 +30,7 @@ from cerebro.core.ending import end
 from cerebro.core.model import Pinned, Rank, TaskRun, page_of
 from cerebro.core.say import run_task, say_cancelled
 from cerebro.core.track import cancelled, completed_by_cerebro, dispatched
+from cordyna_core.contract.message import Message
 
 MARGIN_S: Final = 2.0
 """A ring due in less than this counts as none: clocks differ."""

@@ -45,7 +45,6 @@ def task_state_changed(envelope: Envelope) -> Program:
     now = yield Now()
     yield NoteServer(update.server, None, now)
     fact: TaskRun | None = yield ReadTask(update.run_id, index)
-    healed = False
     while True:
         if fact is None or update.attempt > fact.attempt:
             raise Fatal(f"attempt {update.attempt} of task {update.task!r} was never sent in run {update.run_id}")
@@ -57,12 +56,13 @@ def task_state_changed(envelope: Envelope) -> Program:
             break
         there = yield from write_task(update.run_id, index, new, fact)
         if there is None:
-            healed, fact = fact.failed_for_good and new.is_completed, new
+            fact = new
             break
         fact = there
     if fact.attempt != update.attempt:
         return  # a fact about the past
-    if healed:
+    if fact.cause == envelope.id and fact.was_healed:
+        # Also when it was written before: the first time may have crashed before `rev` was stepped.
         yield from heal(update.run_id, cause=envelope.id)
     yield from consequences(pinned, index, fact, cause=envelope.id)
 

@@ -100,7 +100,7 @@ def replayed(timeline: Sequence[Said], place: tuple[int, int] = (0, -1)) -> tupl
     """The place (attempt, rank) to which a timeline leads from `place`."""
     attempt, rank = place
     for said in timeline:
-        if said.reason == "late" or said.reason == "retry_wait":
+        if said.reason in {"late", "retry_wait"}:
             continue
         if said.reason == "cancelled" and said.by == CEREBRO:
             attempt, rank = said.attempt, Rank.CANCELLED
@@ -161,16 +161,19 @@ def at_rest(pinned: Pinned, run: Run, facts: Facts) -> str | None:
     for index, fact in facts.items():
         if fact.is_live:
             return f"{plan.tasks[index].name} is live for ever in a run that is over"
-    if run.status == "error":
-        if all_completed([plan.target], dict(facts)):
-            return "the run ended in error, but its target has completed"
-        found = standing(plan, dict(facts))
-        if found.is_alive:
-            return "the run ended in error, but more of it could run"
-        if not found.failed:
-            return "the run ended in error, but nothing failed"
-        if found.blocked != _blocked_by_reach(plan, facts):
-            return "blocked is not what an upstream's failure reaches"
+    return _rightly_in_error(plan, facts) if run.status == "error" else None
+
+
+def _rightly_in_error(plan: Plan, facts: Facts) -> str | None:
+    if all_completed([plan.target], dict(facts)):
+        return "the run ended in error, but its target has completed"
+    found = standing(plan, dict(facts))
+    if found.is_alive:
+        return "the run ended in error, but more of it could run"
+    if not found.failed:
+        return "the run ended in error, but nothing failed"
+    if found.blocked != _blocked_by_reach(plan, facts):
+        return "blocked is not what an upstream's failure reaches"
     return None
 
 

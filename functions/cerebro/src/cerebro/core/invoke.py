@@ -5,11 +5,12 @@ Law: the same key gives the same run; what cannot be run is refused with every p
 
 from collections.abc import Sequence
 
+from cerebro.core.cancel import cancel_live
 from cerebro.core.dispatch import walk
 from cerebro.core.effects import ClaimKey, Now, Program, Publish, ReadGraph, ReadPinned, ReadRun, Walk, WritePlan, WriteRun
 from cerebro.core.freshness import with_reuse
 from cerebro.core.graph import Graph
-from cerebro.core.model import Pinned, Plan, Run
+from cerebro.core.model import Pinned, Plan, Run, page_of
 from cerebro.core.plan import check_params, plan_of
 from cerebro.core.say import invocation_rejected, run_state_changed
 from cordyna_core.contract.commands import InvokeTask
@@ -76,7 +77,9 @@ def _again(run: Run, command: InvokeTask, envelope: Envelope) -> Program:
     now = yield Now()
     yield Publish((run_state_changed(run, shown(run), cause=envelope.id, now=now),))
     pinned: Pinned | None = yield ReadPinned(run.id)
-    if pinned is not None and not run.is_over:
+    if pinned is not None and run.status == "cancelled":
+        yield from cancel_live(pinned, set(map(page_of, pinned.plan.roots)), cause=envelope.id)
+    elif pinned is not None and not run.is_over:
         # The roots are dispatched again by their own cause only, so another command with the same key sends nothing.
         yield from walk(pinned, Walk(run.id, None, 0, envelope.id), {})
 

@@ -5,12 +5,13 @@ what waits for its retry, does the effects of what completed or failed for good 
 looks for the end of a failing run, and arms the next ring.
 """
 
+from cerebro.core.cancel import cancel_live
 from cerebro.core.dispatch import WALK_WIDTH, arm, dispatch_again, dispatch_ready, send_again
 from cerebro.core.effects import NoteMissed, Now, Program, Publish, ReadPage, ReadPinned, ReadRun, Ring, SendRing, SendWalk, Steps, Walk
 from cerebro.core.ending import end, end_if_dead, mark_failing
 from cerebro.core.hear import write_task
-from cerebro.core.model import Pinned, Rank, Run, TaskRun, indexes_of
-from cerebro.core.say import decided, say_cancelled
+from cerebro.core.model import Pinned, Rank, Run, TaskRun, indexes_of, page_of
+from cerebro.core.say import decided
 from cerebro.core.track import expired
 
 
@@ -48,11 +49,14 @@ def _say_again(run: Run, ring: Ring) -> Program:
     """The run is over: all that is left to do is to say what this very ring decided before, and perhaps did not come to say."""
     pinned: Pinned = yield ReadPinned(ring.run_id)
     facts: dict[int, TaskRun] = yield ReadPage(ring.run_id, ring.page)
+    if run.status == "cancelled":
+        # This ring may have dispatched something, here or downstream, and not come to see that the run was cancelled.
+        downstream = (page_of(down) for index, fact in facts.items() if fact.is_completed for down in pinned.plan.downstream[index])
+        yield from cancel_live(pinned, {ring.page, *downstream}, cause=ring.id)
     now = yield Now()
     for index, fact in sorted(facts.items()):
-        if fact.cause == ring.id and fact.failed_for_good:
-            say = say_cancelled if fact.rank == Rank.CANCELLED else decided
-            yield Publish(say(pinned, index, fact, cause=ring.id, now=now))
+        if fact.cause == ring.id and fact.rank == Rank.ERROR:
+            yield Publish(decided(pinned, index, fact, cause=ring.id, now=now))
     if run.cause == ring.id:
         yield from end_if_dead(pinned, cause=ring.id)
 

@@ -94,6 +94,11 @@ class TaskRun:
         return self.rank in (Rank.ERROR, Rank.CANCELLED) and self.deadline is None
 
     @property
+    def was_healed(self) -> bool:
+        """Whether it completed after all, in the very attempt that was an error before."""
+        return self.is_completed and any(said.attempt == self.attempt and said.state == "error" for said in self.timeline)
+
+    @property
     def waits_for_retry(self) -> bool:
         return self.rank == Rank.ERROR and self.deadline is not None
 

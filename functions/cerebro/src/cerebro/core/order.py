@@ -6,17 +6,18 @@ Law: an applied command's id is kept with the run, so a repeated command acts on
 from collections.abc import Sequence
 from dataclasses import replace
 
+from cerebro.core.cancel import cancel_live
 from cerebro.core.dispatch import send_again
 from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadPinned, ReadRun, Steps, WriteRun
 from cerebro.core.ending import heal
 from cerebro.core.hear import write_task
 from cerebro.core.invoke import shown
 from cerebro.core.model import Pinned, Rank, Run, TaskRun
-from cerebro.core.say import invocation_rejected, run_state_changed, say_cancelled
-from cerebro.core.track import cancelled, dispatched
+from cerebro.core.say import invocation_rejected, run_state_changed
+from cerebro.core.track import dispatched
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope
-from cordyna_core.contract.message import Message, Problem, RootCause
+from cordyna_core.contract.message import Problem, RootCause
 from cordyna_core.contract.names import derived_id, server_of
 
 
@@ -37,29 +38,11 @@ def cancel_run(envelope: Envelope) -> Program:
         new = replace(run, status="cancelled", rev=run.rev + 1, cause=cause, version=run.version + 1, commands=(*run.commands, command_id))
         there = yield WriteRun(new, run)
         run = new if there is None else there
-    for page in reversed(pinned.plan.pages):
-        yield from _cancel_page(pinned, page, cause)
+    yield from cancel_live(pinned, pinned.plan.pages, cause=cause)
     now = yield Now()
     target = pinned.plan.tasks[pinned.plan.target]
     by_hand = RootCause(task=run.task, server=target.server, owner=target.owner, reason="cancelled")
     yield Publish((run_state_changed(run, "error", cause=envelope.id, now=now, root_causes=[by_hand]),))
-
-
-def _cancel_page(pinned: Pinned, page: int, cause: str) -> Program:
-    facts: dict[int, TaskRun] = yield ReadPage(pinned.run.id, page)
-    messages: list[Message] = []
-    for index, seen in sorted(facts.items()):
-        fact: TaskRun = seen
-        while fact.is_live:
-            now = yield Now()
-            new = cancelled(fact, cause=cause, now=now)
-            there = yield from write_task(pinned.run.id, index, new, fact)
-            fact = new if there is None else there
-        if fact.rank == Rank.CANCELLED and fact.cause == cause:
-            now = yield Now()
-            messages.extend(say_cancelled(pinned, index, fact, cause=cause, now=now))
-    if messages:
-        yield Publish(tuple(messages))
 
 
 def retry_run(envelope: Envelope) -> Program:
@@ -73,6 +56,8 @@ def retry_run(envelope: Envelope) -> Program:
     cause = derived_id("RetryRun", command.run_id, command_id)
     run: Run = yield ReadRun(command.run_id)
     if run.status == "cancelled":
+        # It may have been cancelled while this command was at work, or between two deliveries of it.
+        yield from cancel_live(pinned, pinned.plan.pages, cause=cause)
         yield from _refuse(envelope, run.task, "run_cancelled", f"run {run.id} was cancelled, and that is final: invoke {run.task!r} again")
         return
     unknown = [name for name in command.from_ if name not in pinned.plan.index_of]
