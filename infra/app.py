@@ -28,15 +28,15 @@ def cordyna(app: App) -> App:
     ]
     for each in servers:
         # They find cerebro by its SSM parameters, which must be there the first time.
-        each.add_dependency(cerebro)
-    # An emulator without archives and dashboards is deployed without what watches.
-    if app.node.try_get_context("cordyna:operations") is not False:
-        OperationsStack(app, f"{stage.bus}-operations", stage=stage, cerebro=cerebro, servers=[each.server for each in servers])
+        each.add_stack_dependency(cerebro)
+    OperationsStack(app, f"{stage.bus}-operations", stage=stage, cerebro=cerebro, servers=[each.server for each in servers])
     acknowledge_findings(cerebro)
     return app
 
 
 if __name__ == "__main__":
     composed = cordyna(App())
-    Validations.of(composed).add_plugins(AwsSolutionsChecks(composed))
+    # An emulator runs functions in the Python that it has; what goes to AWS is checked.
+    if stage_from(composed).name != "local":
+        Validations.of(composed).add_plugins(AwsSolutionsChecks(composed))
     composed.synth()

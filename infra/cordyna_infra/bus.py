@@ -6,6 +6,7 @@ guest speaks as no guest (section 8).
 
 from collections.abc import Mapping, Sequence
 
+from aws_cdk import Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -23,6 +24,7 @@ class Bus(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
+        self._name = stage.bus
         self.bus = events.EventBus(self, "Bus", event_bus_name=stage.bus, description=f"cordyna, {stage.name}")
         self.log = logs.LogGroup(
             self,
@@ -39,49 +41,54 @@ class Bus(Construct):
         """Of the bus."""
         return self.bus.event_bus_arn
 
-    def reserve_for(self, roles: Sequence[iam.IRole]) -> None:
-        """Deny everybody but `roles` to speak as cerebro or as its scheduler."""
-        self._policy(
-            "OnlyCerebro",
-            iam.PolicyStatement(
-                sid="OnlyCerebro",
-                effect=iam.Effect.DENY,
-                principals=[iam.AnyPrincipal()],
-                actions=["events:PutEvents"],
-                resources=[self.arn],
-                conditions={
-                    "StringEquals": {"events:source": [CEREBRO, SCHEDULER]},
-                    "ArnNotEquals": {"aws:PrincipalArn": [role.role_arn for role in roles]},
-                },
-            ),
-        )
+    def restrict(self, *, cerebro: Sequence[iam.IRole], guests: Mapping[str, Sequence[str]]) -> None:
+        """Say who may speak: as cerebro only its own roles; as a guest only its own account (account id -> its sources).
 
-    def admit(self, guests: Mapping[str, Sequence[str]]) -> None:
-        """Let other accounts (their ids -> their sources) put events here, each in its own name only."""
+        Whoever is of this account speaks by the policies of its role.
+        """
+        statements = [self._only_these(cerebro)]
         for account, sources in guests.items():
-            allow = may_say(self.arn, sources, sorted({kind for source in sources for kind in said_by(source)}))
-            allow.sid = f"Admit{account}"
-            allow.add_aws_account_principal(account)
-            self._policy(f"Admit{account}", allow)
-            self._policy(
-                f"Bind{account}",
-                iam.PolicyStatement(
-                    sid=f"Bind{account}",
-                    effect=iam.Effect.DENY,
-                    principals=[iam.AnyPrincipal()],
-                    actions=["events:PutEvents"],
-                    resources=[self.arn],
-                    conditions={
-                        "StringEquals": {"events:source": sorted(sources)},
-                        "StringNotEquals": {"aws:PrincipalAccount": account},
-                    },
-                ),
-            )
+            statements += [self._admit(account, sources), self._bind(account, sources)]
+        # A resource of its own per statement would do as well, but the policy is easier to read in one piece.
+        resource = self.bus.node.default_child
+        assert isinstance(resource, events.CfnEventBus)
+        resource.policy = iam.PolicyDocument(statements=statements)
 
-    def _policy(self, sid: str, statement: iam.PolicyStatement) -> None:
-        events.CfnEventBusPolicy(
-            self, sid, event_bus_name=self.bus.event_bus_name, statement_id=sid, statement=statement.to_statement_json()
+    def _only_these(self, roles: Sequence[iam.IRole]) -> iam.PolicyStatement:
+        return self._deny(
+            "OnlyCerebro",
+            {
+                "StringEquals": {"events:source": [CEREBRO, SCHEDULER]},
+                "ArnNotEquals": {"aws:PrincipalArn": [role.role_arn for role in roles]},
+            },
         )
+
+    def _admit(self, account: str, sources: Sequence[str]) -> iam.PolicyStatement:
+        allow = may_say(self._own_arn, sources, sorted({kind for source in sources for kind in said_by(source)}))
+        allow.sid = f"Admit{account}"
+        allow.add_aws_account_principal(account)
+        return allow
+
+    def _bind(self, account: str, sources: Sequence[str]) -> iam.PolicyStatement:
+        return self._deny(
+            f"Bind{account}",
+            {"StringEquals": {"events:source": sorted(sources)}, "StringNotEquals": {"aws:PrincipalAccount": account}},
+        )
+
+    def _deny(self, sid: str, conditions: dict[str, dict[str, list[str] | str]]) -> iam.PolicyStatement:
+        return iam.PolicyStatement(
+            sid=sid,
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=["events:PutEvents"],
+            resources=[self._own_arn],
+            conditions=conditions,
+        )
+
+    @property
+    def _own_arn(self) -> str:
+        """The bus's own policy cannot refer to the bus."""
+        return Stack.of(self).format_arn(service="events", resource="event-bus", resource_name=self._name)
 
     def _log_every_event(self, stage: Stage) -> None:
         # The CDK's own target would set up the resource policy by a Lambda; CloudFormation has a resource for it.

@@ -141,8 +141,10 @@ class CerebroStack(Stack):
 
     def _restrict_who_speaks(self) -> None:
         speakers = [name for name, handler in HANDLERS.items() if handler.says]
-        self.bus.reserve_for([role for name in speakers if (role := self.functions[name].role)])
-        self.bus.admit(self.node.try_get_context("cordyna:accounts") or {})
+        self.bus.restrict(
+            cerebro=[role for name in speakers if (role := self.functions[name].role)],
+            guests=self.node.try_get_context("cordyna:accounts") or {},
+        )
 
     def _tell_where_things_are(self) -> None:
         found: dict[Found, str] = {

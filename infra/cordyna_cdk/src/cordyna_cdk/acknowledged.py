@@ -24,6 +24,12 @@ IN_A_CONTAINER: Final = {
 """Of a container's parts, by their construct ids."""
 
 
-def acknowledge(construct: IConstruct, findings: Mapping[str, str]) -> None:
-    """Acknowledge findings of cdk-nag's AwsSolutions (rule -> reason) on `construct` and what is in it."""
-    Validations.of(construct).acknowledge(*(Acknowledgment(id=f"AwsSolutions::{rule}", reason=reason) for rule, reason in findings.items()))
+DECLARED_BY_A_TRIGGER: Final = {
+    "@aws-cdk/aws-lambda:addPermissionsToVersionOrAlias": "Only the trigger invokes a version, in a role that may; the rule does not."
+}
+"""Of the CDK's own annotations."""
+
+
+def acknowledge(construct: IConstruct, findings: Mapping[str, str], checker: str = "AwsSolutions") -> None:
+    """Acknowledge a checker's findings (rule -> reason) on `construct` and on what is in it."""
+    Validations.of(construct).acknowledge(*(Acknowledgment(id=f"{checker}::{rule}", reason=reason) for rule, reason in findings.items()))

@@ -20,6 +20,7 @@ from constructs import Construct
 
 from cordyna_cdk.acknowledged import IN_A_CONTAINER, acknowledge
 from cordyna_cdk.guarded_function import architecture_of
+from cordyna_cdk.left_out import is_left_out
 from cordyna_cdk.scaling import QueueScaling
 from cordyna_cdk.served import Served
 
@@ -74,12 +75,13 @@ class ContainerWorkers(Construct):
             # An instance is a worker, not a site: a new one starts when the old one has drained.
             min_healthy_percent=0,
             max_healthy_percent=100,
+            circuit_breaker=ecs.DeploymentCircuitBreaker(rollback=True),
         )
         for part, findings in IN_A_CONTAINER.items():
             if (there := self.node.try_find_child(part)) is not None:
                 acknowledge(there, findings)
         # An emulator without Application Auto Scaling runs the container as an ordinary process instead.
-        if self.node.try_get_context("cordyna:scaling") is not False:
+        if not is_left_out(self, "scaling"):
             QueueScaling(self, "Scaling", service=service, queue=queue, door=door, workers=container.workers, at_most=container.at_most)
 
     def _definition(self, served: Served, container: Container, environment: Mapping[str, str]) -> ecs.FargateTaskDefinition:

@@ -24,6 +24,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from cordyna_cdk import entries
+from cordyna_cdk.acknowledged import DECLARED_BY_A_TRIGGER, acknowledge
 from cordyna_cdk.claims import claims_table
 from cordyna_cdk.container import Container, ContainerWorkers
 from cordyna_cdk.dead_letters import dead_letter_queue, fed_queue
@@ -111,14 +112,16 @@ class TaskServer(Construct):
 
     def _at_once(self) -> None:
         refuse_what_a_lambda_cannot_run(self.served)
-        self.addressee = self._function("Function", self.served.name, entries.SERVER, self._timeout, self._memory_mb)
+        self.addressee = self._function(
+            "Function", self.served.name, entries.SERVER, self._timeout, self._memory_mb, dead_letters=self.dead_letters[0]
+        )
         self.runs_as: iam.IGrantable = self.addressee
         self._may_speak_and_claim(self.addressee)
 
     def _behind_a_door(self, max_concurrency: int) -> None:
         refuse_what_a_lambda_cannot_run(self.served)
         queue = self._open_door(handled_within=self._timeout)
-        worker = self._function("Worker", f"{self.served.name}-worker", entries.WORKER, self._timeout, self._memory_mb)
+        worker = self._function("Worker", f"{self.served.name}-worker", entries.WORKER, self._timeout, self._memory_mb, dead_letters=None)
         LambdaWorkers(self, "Workers", function=worker, queue=queue, max_concurrency=max_concurrency)
         self.runs_as = worker
         self._may_speak_and_claim(worker)
@@ -140,14 +143,16 @@ class TaskServer(Construct):
         self.dead_letters.append(unworkable)
         self.environment["CORDYNA_QUEUE_URL"] = queue.queue_url
         self.work_queue = queue
-        self.addressee = self._function("Door", f"{name}-door", entries.DOOR, DOOR_TIMEOUT, 256)
+        self.addressee = self._function("Door", f"{name}-door", entries.DOOR, DOOR_TIMEOUT, 256, dead_letters=self.dead_letters[0])
         self.addressee.add_to_role_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn]))
         self._may_speak(self.addressee)
         # It notes what is cancelled, for whoever runs the body.
         self._may_claim(self.addressee, "UpdateItem")
         return queue
 
-    def _function(self, construct_id: str, name: str, handler: str, timeout: Duration, memory_mb: int) -> GuardedFunction:
+    def _function(
+        self, construct_id: str, name: str, handler: str, timeout: Duration, memory_mb: int, *, dead_letters: sqs.Queue | None
+    ) -> GuardedFunction:
         return GuardedFunction(
             self,
             construct_id,
@@ -160,7 +165,7 @@ class TaskServer(Construct):
             environment=self.environment,
             timeout=timeout,
             memory_mb=memory_mb,
-            dead_letters=self.dead_letters[0],
+            dead_letters=dead_letters,
         )
 
     def _may_speak(self, who: iam.IGrantable) -> None:
@@ -191,4 +196,5 @@ class TaskServer(Construct):
 
     def _declare_after_every_deployment(self) -> None:
         # A trigger invokes without a payload, which the entries take for "declare yourself".
+        acknowledge(self.addressee, DECLARED_BY_A_TRIGGER, "Annotation")
         triggers.Trigger(self, "Declare", handler=self.addressee, timeout=Duration.minutes(2), execute_after=[self])
