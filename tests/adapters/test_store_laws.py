@@ -7,7 +7,8 @@ import pytest
 
 from adapters.cloud import ENDPOINT, a_store, a_table, client
 from cerebro.adapters.memory import MemoryStore
-from cerebro.adapters.sqlite import SqliteStore, connect
+from cerebro.adapters.sqlite import SqliteStore
+from cerebro.adapters.sqlite_file import SqliteFile
 from cerebro.ports import Store
 from cerebro.testing.store_laws import StoreLaws
 
@@ -21,16 +22,15 @@ class TestMemoryStore(StoreLaws):
 class TestSqliteStore(StoreLaws):
     @pytest.fixture(autouse=True)
     def _file(self, tmp_path: Path) -> Iterator[None]:
-        self.path = tmp_path / "cordyna.db"
-        self.connections = [connect(self.path), connect(self.path)]
-        for connection in self.connections:
-            connection.execute("pragma synchronous=off")
+        self.files = [SqliteFile(tmp_path / "cordyna.db"), SqliteFile(tmp_path / "cordyna.db")]
+        for file in self.files:
+            file.db.execute("pragma synchronous=off")
         yield
-        for connection in self.connections:
-            connection.close()
+        for file in self.files:
+            file.close()
 
     def two_stores(self) -> tuple[Store, Store]:
-        one, other = (SqliteStore(connection, self.path) for connection in self.connections)
+        one, other = map(SqliteStore, self.files)
         return one, other
 
 

@@ -108,15 +108,9 @@ class RunItems:
 
     def active_runs(self) -> list[str]:
         marked = [str(item["sk"]) for shard in range(SHARDS) for item in self._table.query(f"ACTIVE#{shard}")]
-        active = []
-        for item in self._table.get_many(map(_meta, marked)).values():
-            run = self._run(item)
-            if run is not None and not run.is_over:
-                active.append(run.id)
-            elif run is not None:
-                # Whoever ended it crashed before it took the mark away.
-                self._forget_active(run)
-        return active
+        # A mark may be left of a run that is over: whoever ended it crashed before taking it away.
+        found = (self._run(item) for item in self._table.get_many(map(_meta, marked)).values())
+        return [run.id for run in found if run is not None and not run.is_over]
 
     def runs(self, limit: int) -> list[Run]:
         found: dict[str, Run] = {}

@@ -1,125 +1,54 @@
 """SQLite: the store of a `CORDYNA_HOME`, one file that outlives `kill -9`.
 
-Law: everything done between `transaction()` and its end is kept whole or not at all. WAL with synchronous=NORMAL: a
-killed process loses nothing that was committed; a power cut may lose the last moments, never the file.
+Law: nothing is remembered of what a transaction wrote before that was kept.
 """
 
 import json
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Final
 
-from cerebro.adapters.encoding import decode_last, decode_plan, decode_run, decode_task, encode_last, encode_plan, encode_run, encode_task
+from cerebro.adapters.encoding import (
+    decode_last,
+    decode_plan,
+    decode_run,
+    decode_task,
+    encode_last,
+    encode_plan,
+    encode_run,
+    encode_task,
+)
+from cerebro.adapters.remembered import Remembered
+from cerebro.adapters.sqlite_file import SqliteFile
 from cerebro.core.graph import Graph, Head
 from cerebro.core.model import PAGE_SIZE, Last, Pinned, Plan, Run, TaskRun
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.state_updates import ServerState
-from cordyna_core.errors import ServiceError
-
-SCHEMA_VERSION: Final = 1
 
 SIGN_OF_LIFE_S: Final = 60.0
 """Signs of life that say nothing new are noted this often at most."""
 
-_SCHEMA: Final = """
-create table head (one integer primary key check (one = 1), generation integer not null, servers text not null);
-create table declarations (version text primary key, declared text not null) without rowid;
-create table servers (server text primary key, state text, at real not null, missed_at real) without rowid;
-create table lasts (
-  task text, fingerprint text, dispatched_at real not null, last text not null, primary key (task, fingerprint)
-) without rowid;
-create table ticks (task text primary key, nominal real not null) without rowid;
-create table plans (id text primary key, plan blob not null) without rowid;
-create table keys (key text primary key, task text not null) without rowid;
-create table runs (id text primary key, version integer not null, status text not null, created_at real not null, run text not null);
-create index runs_by_age on runs (created_at);
-create index runs_active on runs (id) where status = 'running';
-create table tasks (
-  run_id text, place integer, rev integer not null, fact text not null, primary key (run_id, place)
-) without rowid;
-create table outputs (run_id text, place integer, attempt integer not null, output text not null, primary key (run_id, place));
-create table events (seq integer primary key, run_id text, event text not null);
-create index events_of_run on events (run_id, seq);
-create table lines (run_id text, task text, attempt integer, at real, stream text, line text);
-create index lines_of_run on lines (run_id);
-create table inbox (seq integer primary key, event text not null);
-create table waited_for (seq integer primary key, run_id text unique not null);
-create table dead_letters (seq integer primary key, event text not null, reason text not null, at real not null);
-"""
+REMEMBERED_TASKS: Final = 500_000
+"""Planned tasks that are kept in mind, in whole plans."""
 
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the file and see that its tables are there.
-
-    Raises:
-        ServiceError: when the file cannot be read or written, is no database, or is of a newer cordyna.
-    """
-    try:
-        # One lock in the engine guards the connection, so it may be used from several threads.
-        connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=256)
-        found = connection.execute("pragma user_version").fetchone()[0]
-        if found not in (0, SCHEMA_VERSION):
-            raise ServiceError(
-                f"{path} was written by another version of cordyna (its format is {found}, this one reads {SCHEMA_VERSION}).",
-                next="use that version, or point CORDYNA_HOME at another folder.",
-            )
-        connection.execute("pragma journal_mode=wal")
-        connection.execute("pragma synchronous=normal")
-        if found == 0:
-            connection.executescript(f"begin immediate; {_SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;")
-    except sqlite3.Error as broken:
-        raise unusable(path, broken) from broken
-    return connection
-
-
-def unusable(path: Path, broken: sqlite3.Error) -> ServiceError:
-    """What to tell a person about a database that does not work."""
-    return ServiceError(
-        f"the database {path} cannot be used: {broken}.",
-        why="it may be damaged, read-only, on a full disk, or no database at all.",
-        next="make room or mend its permissions; or set CORDYNA_HOME to another folder (what ran before stays in the old one).",
-    )
+REMEMBERED_RUNS: Final = 1_000
 
 
 class SqliteStore:
-    """Implements the Store port on a connection that the caller guards."""
+    """Implements the Store port on a file that the caller guards."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._db, self._path = connection, path
+    def __init__(self, file: SqliteFile) -> None:
+        self._db = file.db
         self._graph: Graph = Graph.of({})
-        self._pinned: dict[str, Pinned] = {}
-        self._plans: dict[str, Plan] = {}
+        self._plans: Remembered[str, Plan] = Remembered(REMEMBERED_TASKS, lambda plan: plan.size)
         self._guards: dict[tuple[str, int], float] = {}
         self._noted: dict[str, float] = {}
+        self._pinned: Remembered[str, Pinned] = Remembered(REMEMBERED_RUNS)
+        file.on_roll_back(self._forget)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing. Raises ServiceError when the disk is full or the file cannot be written."""
-        with self.reading():
-            try:
-                self._db.execute("begin immediate")
-                yield
-                self._db.execute("commit")
-            except BaseException:
-                self._roll_back()
-                raise
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Raises ServiceError when the file cannot be read (any more)."""
-        try:
-            yield
-        except sqlite3.Error as broken:
-            raise unusable(self._path, broken) from broken
-
-    def _roll_back(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("rollback")
-        # What was remembered may never have been written.
-        self._pinned.clear()
+    def _forget(self) -> None:
+        self._graph = Graph.of({}, -1)
+        self._pinned = Remembered(REMEMBERED_RUNS)
         self._guards.clear()
         self._noted.clear()
 
@@ -208,14 +137,14 @@ class SqliteStore:
     def read_pinned(self, run_id: str) -> Pinned | None:
         pinned = self._pinned.get(run_id)
         if pinned is None and (run := self.read_run(run_id)) is not None:
-            pinned = self._pinned[run_id] = Pinned(run, self._plan(run.plan_id))
+            pinned = self._pinned.put(run_id, Pinned(run, self._plan(run.plan_id)))
         return pinned
 
     def _plan(self, plan_id: str) -> Plan:
         plan = self._plans.get(plan_id)
         if plan is None:
             (blob,) = self._db.execute("select plan from plans where id = ?", (plan_id,)).fetchone()
-            plan = self._plans[plan_id] = decode_plan(blob)
+            plan = self._plans.put(plan_id, decode_plan(blob))
         return plan
 
     def active_runs(self) -> list[str]:

@@ -1,0 +1,138 @@
+"""Encoding: decoding what was encoded gives an equal value, and a fact stays small."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cerebro.adapters.dynamodb_chunks import MAX_RAW_BYTES, chunks_of_plan, chunks_of_text, plan_of_chunks, text_of
+from cerebro.adapters.encoding import decode_last, decode_plan, decode_run, decode_task, encode_last, encode_plan, encode_run, encode_task
+from cerebro.core.model import Last, Plan, PlannedTask, Rank, Run, Said, TaskRun
+from cerebro.core.track import SMALL_OUTPUT_BYTES
+from cerebro.testing.examples import NOW, RUN, a_full_fact, a_plan
+from cordyna_core.contract.message import ErrorDescription
+from cordyna_core.contract.names import derived_id
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+times = st.floats(0, 4e9)
+outputs: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+errors = st.builds(ErrorDescription, type=texts, message=texts, retryable=st.booleans(), traceback=st.none() | texts)
+said = st.builds(Said, st.sampled_from(["pending", "queued", "error"]), st.none() | texts, times, texts, st.integers(1, 99))
+facts = st.builds(
+    TaskRun,
+    attempt=st.integers(1, 99),
+    rank=st.sampled_from(Rank),
+    reason=st.none() | texts,
+    deadline=st.none() | times,
+    cause=texts,
+    attempts_allowed=st.integers(1, 99),
+    dispatched_at=times,
+    output=outputs,
+    output_apart=st.booleans(),
+    error=st.none() | errors,
+    timeline=st.lists(said, max_size=4).map(tuple),
+    rev=st.integers(1, 10_000),
+)
+runs = st.builds(
+    Run,
+    id=texts,
+    task=texts,
+    plan_id=texts,
+    created_at=times,
+    cause=texts,
+    params=st.dictionaries(texts, outputs, max_size=3),
+    key=st.none() | texts,
+    max_age_s=st.none() | st.integers(0),
+    labels=st.dictionaries(texts, texts, max_size=3),
+    scheduled_at=st.none() | times,
+    status=st.sampled_from(["running", "completed", "error", "cancelled"]),
+    failing=st.booleans(),
+    rev=st.integers(0),
+    version=st.integers(1),
+    commands=st.lists(texts, max_size=3).map(tuple),
+)
+lasts = st.builds(Last, texts, st.integers(0), times, outputs, st.booleans())
+indexes = st.lists(st.integers(0, 200_000), max_size=5).map(tuple)
+planned = st.builds(
+    PlannedTask,
+    name=texts,
+    server=texts,
+    upstream=indexes,
+    awaits=indexes,
+    params=st.lists(texts, max_size=3).map(tuple),
+    retries=st.integers(0, 20),
+    run_timeout_s=st.integers(1, 10**7),
+    owner=st.none() | texts,
+    version=texts,
+    kept=st.booleans(),
+    reuses=st.none() | lasts,
+)
+plans = st.lists(planned, min_size=1, max_size=5).map(lambda tasks: Plan(tuple(tasks)))
+
+
+@given(facts)
+def test_a_fact_is_decoded_as_it_was(fact: TaskRun) -> None:
+    assert decode_task(encode_task(fact)) == fact
+
+
+@given(runs)
+def test_a_run_is_decoded_as_it_was(run: Run) -> None:
+    assert decode_run(encode_run(run)) == run
+
+
+@given(lasts)
+def test_a_last_result_is_decoded_as_it_was(last: Last) -> None:
+    assert decode_last(encode_last(last)) == last
+
+
+@given(plans)
+def test_a_plan_is_decoded_as_it_was(plan: Plan) -> None:
+    assert decode_plan(encode_plan(plan)) == plan
+    assert plan_of_chunks(chunks_of_plan(plan)) == plan
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_text_in_chunks_is_the_same_text(text: str) -> None:
+    assert text_of(chunks_of_text(text)) == text
+
+
+@pytest.mark.parametrize("size", [0, MAX_RAW_BYTES - 1, MAX_RAW_BYTES, MAX_RAW_BYTES + 1, 3 * MAX_RAW_BYTES])
+def test_a_text_is_cut_between_any_two_bytes(size: int) -> None:
+    text = "ü" * (size // 2) + "x" * (size % 2)
+    assert len(chunks_of_text(text)) == max(1, -(-size // MAX_RAW_BYTES))
+    assert text_of(chunks_of_text(text)) == text
+
+
+def test_no_chunk_of_a_plan_is_larger_than_an_item_may_be() -> None:
+    noise = [
+        PlannedTask(name=derived_id(n) * 4, server=derived_id(n, "s") * 4, version=derived_id(n, "v"), owner=derived_id(n, "o") * 9)
+        for n in range(5_000)
+    ]
+    chunks = chunks_of_plan(Plan(tuple(noise)))
+    assert len(chunks) > 3
+    assert max(map(len, chunks)) < 350_000
+
+
+def test_a_thousand_tasks_of_a_plan_take_about_thirty_kilobytes() -> None:
+    assert sum(map(len, chunks_of_plan(a_plan(1_000)))) < 35_000
+
+
+def test_an_ordinary_fact_is_one_write_unit() -> None:
+    """1 KB (Amazon DynamoDB, "Read and write operations"), with its keys and the names of its attributes."""
+    said = tuple(Said("completed", "dispatched", NOW, "cordyna.server.task-server-name", 1) for _ in range(3))
+    fact = TaskRun(
+        attempt=1, rank=Rank.COMPLETED, cause=derived_id("x"), dispatched_at=NOW, output="x" * (SMALL_OUTPUT_BYTES - 2), timeline=said
+    )
+    item = {"pk": f"RUN#{RUN}#390", "sk": "T#099999", "fact": encode_task(fact), "rev": "3", "expires_at": "1797776000"}
+    assert sum(len(name) + len(value) for name, value in item.items()) < 1024
+
+
+def test_a_full_fact_survives_as_text() -> None:
+    assert json.loads(encode_task(a_full_fact()))[0] == 3
+    assert decode_task(encode_task(a_full_fact()).encode()) == a_full_fact()
