@@ -21,13 +21,13 @@ class TestMemoryStore(StoreLaws):
 
 class TestSqliteStore(StoreLaws):
     @pytest.fixture(autouse=True)
-    def _file(self, tmp_path: Path) -> Iterator[None]:
-        self.files = [SqliteFile(tmp_path / "cordyna.db"), SqliteFile(tmp_path / "cordyna.db")]
+    def _files(self, tmp_path: Path) -> Iterator[None]:
+        self.files = [SqliteFile(tmp_path / "cordyna.db") for _ in range(2)]
         for file in self.files:
             file.db.execute("pragma synchronous=off")
         yield
         for file in self.files:
-            file.close()
+            file.db.close()
 
     def two_stores(self) -> tuple[Store, Store]:
         one, other = map(SqliteStore, self.files)

@@ -202,7 +202,7 @@ def test_a_full_disk_is_told_and_what_was_committed_is_there_when_there_is_room_
         before = finished(engine, "x")
         with sqlite3.connect(tmp_path / "home" / DATABASE) as other:
             pages = other.execute("pragma page_count").fetchone()[0]
-        home._connection.execute(f"pragma max_page_count={pages}")
+        home._file.db.execute(f"pragma max_page_count={pages}")
 
         def fill() -> None:
             for n in range(100):

@@ -33,6 +33,9 @@ POLL_S: Final = 0.05
 
 SWEEP_S: Final = 60.0
 
+KEPT_S: Final = 30 * 24 * 3600.0
+"""How long a run that ended is kept, as on AWS."""
+
 
 class Driver:
     """Drives `home` from `start` to `stop`."""
@@ -90,6 +93,8 @@ class Driver:
             return
         self._started = True
         now = self._clock()
+        with self._lock:
+            self._home.forget_runs(now - KEPT_S)
         for name in self._pools:
             self.put(self._said_by(name, ServerStateChanged(server=name, state="ready"), now))
         with self._lock:

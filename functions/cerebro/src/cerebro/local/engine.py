@@ -98,15 +98,12 @@ class EmbeddedEngine:
         event_id = str(uuid.uuid4())
         run_id = run_id_of(command.task, command.key or event_id)
         self._wait_for(run_id)
-        self._put(command, event_id)
-        refused = self._answer(event_id, command.task, wait_s)
+        refused = self._ask(command, event_id, wait_s)
         return refused or Invoked(run_id)
 
     def command(self, command: CancelRun | RetryRun, *, wait_s: float = 30) -> Refused | None:
         self.run(command.run_id)
-        event_id = str(uuid.uuid4())
-        self._put(command, event_id)
-        return self._answer(event_id, command.run_id, wait_s)
+        return self._ask(command, str(uuid.uuid4()), wait_s)
 
     def send(self, lines: Sequence[str]) -> None:
         self._put_events(list(lines))
@@ -170,7 +167,7 @@ class EmbeddedEngine:
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
         watch = Watch(self._targets)
-        after = 0 if since is not None else max((event.seq for event in self.events()), default=0)
+        after = 0 if since is not None else self._last_seq()
         while True:
             if self._driver is not None:
                 with self._lock:
@@ -259,9 +256,10 @@ class EmbeddedEngine:
             with self._lock, self._home.transaction():
                 self._home.journal.put_inbox(events)
 
-    def _answer(self, event_id: str, subject: str, wait_s: float) -> Refused | None:
-        """Wait for cerebro's answer to an event. Raises ServiceError when none comes."""
-        after = 0
+    def _ask(self, command: InvokeTask | CancelRun | RetryRun, event_id: str, wait_s: float) -> Refused | None:
+        """Put a command on the bus and wait for cerebro's answer. Raises ServiceError when none comes."""
+        after = self._last_seq()
+        self._put(command, event_id)
 
         def found() -> Refused | bool | None:
             nonlocal after
@@ -279,6 +277,10 @@ class EmbeddedEngine:
                 next="look whether `dyna dev` is well, name a server with --server, or ask again.",
             )
         return answer if isinstance(answer, Refused) else None
+
+    def _last_seq(self) -> int:
+        with self._looking():
+            return self._home.journal.last_seq()
 
     def _interrupted(self, command: InvokeTask) -> str | None:
         """A run of the same that goes on, or that ended while nobody who waited for it lived to be told."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.adapters.sqlite import SqliteStore, connect
+from cerebro.adapters.sqlite import SqliteStore
+from cerebro.adapters.sqlite_file import SqliteFile
 from cerebro.local.journal import Journal, MemoryJournal, SqliteJournal
 from cerebro.ports import Store
 from cordyna_core.errors import ServiceError
@@ -34,7 +35,11 @@ class MemoryHome:
     reading = transaction
 
     def take_lock(self) -> bool:
+        """Nobody else can reach it."""
         return True
+
+    def forget_runs(self, before: float) -> None:
+        """It is gone soon enough."""
 
     def close(self) -> None:
         """Nothing to close."""
@@ -51,12 +56,15 @@ class DiskHome:
                 f"the folder {folder} cannot be made: {refused.strerror}.", next="set CORDYNA_HOME to a folder that you may write to."
             ) from refused
         self._folder = folder
-        self._connection = connect(folder / DATABASE)
-        store = SqliteStore(self._connection, folder / DATABASE)
-        self.store: Store = store
-        self.journal: Journal = SqliteJournal(self._connection)
-        self.transaction, self.reading = store.transaction, store.reading
+        self._file = SqliteFile(folder / DATABASE)
+        self.store: Store = SqliteStore(self._file)
+        self.journal: Journal = SqliteJournal(self._file)
+        self.transaction, self.reading = self._file.transaction, self._file.reading
         self._lock: IO[str] | None = None
+
+    def forget_runs(self, before: float) -> None:
+        """Delete what ended and is older than `before` (UTC seconds)."""
+        self._file.forget_runs(before)
 
     def take_lock(self) -> bool:
         """Whether this process drives the home from now on."""
@@ -75,7 +83,7 @@ class DiskHome:
 
     def close(self) -> None:
         """Let go of the lock and the file."""
-        self._connection.close()
+        self._file.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -3,10 +3,10 @@
 Law: events are kept in the order in which they passed. What leaves the inbox has been dealt with in the same transaction.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Protocol
 
+from cerebro.adapters.sqlite_file import SqliteFile
 from cordyna_core.contract.envelope import utc
 from cordyna_core.contract.views import LogLine, PassedEvent
 
@@ -16,6 +16,7 @@ class Journal(Protocol):
 
     def passed(self, run_id: str | None, event: str) -> None: ...
     def events(self, run_id: str | None, after: int) -> list[PassedEvent]: ...
+    def last_seq(self) -> int: ...
     def write_lines(self, lines: Sequence[LogLine]) -> None: ...
     def lines(self, run_id: str, task: str | None) -> list[LogLine]: ...
     def put_inbox(self, events: Sequence[str]) -> None: ...
@@ -51,6 +52,9 @@ class MemoryJournal:
         found = enumerate(self._events[after:], start=after + 1)
         return [PassedEvent(seq=seq, text=event) for seq, (of_run, event) in found if run_id in (None, of_run)]
 
+    def last_seq(self) -> int:
+        return len(self._events)
+
     def write_lines(self, lines: Sequence[LogLine]) -> None:
         self._lines.extend(lines)
 
@@ -85,10 +89,10 @@ class MemoryJournal:
 
 
 class SqliteJournal:
-    """Implements Journal in the file of a home, on a connection that the caller guards."""
+    """Implements Journal in the file of a home, which the caller guards."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
+    def __init__(self, file: SqliteFile) -> None:
+        self._db = file.db
 
     def passed(self, run_id: str | None, event: str) -> None:
         self._db.execute("insert into events (run_id, event) values (?, ?)", (run_id, event))
@@ -99,6 +103,10 @@ class SqliteJournal:
         else:
             rows = self._db.execute("select seq, event from events where run_id = ? and seq > ? order by seq", (run_id, after))
         return [PassedEvent(seq=seq, text=event) for seq, event in rows]
+
+    def last_seq(self) -> int:
+        (seq,) = self._db.execute("select coalesce(max(seq), 0) from events").fetchone()
+        return int(seq)
 
     def write_lines(self, lines: Sequence[LogLine]) -> None:
         self._db.executemany(
