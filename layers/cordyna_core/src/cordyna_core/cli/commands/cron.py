@@ -1,12 +1,17 @@
 """cron: what runs by itself."""
 
+from typing import Annotated
+
 import typer
 
 from cordyna_core.cli.call import Call
 from cordyna_core.cli.render.lists import crons_table
 from cordyna_core.contract.views import TaskInfo
+from cordyna_core.operations import operations_of
 
 cron = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=False, help="What runs by itself, and when next.")
+
+Task = Annotated[str, typer.Argument(metavar="TASK")]
 
 
 @cron.command("ls")
@@ -24,9 +29,33 @@ def next_(ctx: typer.Context) -> None:
     _print(call, sorted((info for info in found if info.next_at), key=lambda info: info.next_at or call.environment.now()))
 
 
+@cron.command("pause")
+def pause(ctx: typer.Context, task: Task) -> None:
+    """Let the cron of TASK rest, on AWS, until it is resumed; also when its server is deployed anew."""
+    _set(ctx, task, on=True)
+
+
+@cron.command("resume")
+def resume(ctx: typer.Context, task: Task) -> None:
+    """Let the cron of TASK fire again."""
+    _set(ctx, task, on=False)
+
+
+def _set(ctx: typer.Context, task: str, *, on: bool) -> None:
+    call = Call(ctx)
+    with call.engine() as engine:
+        operations_of(engine, f"cron {'pause' if on else 'resume'} {task}").pause(task, on=on)
+    call.out.print([f"the cron of {task} {'rests' if on else 'fires again'}"])
+
+
 def _with_cron(call: Call) -> list[TaskInfo]:
     with call.engine() as engine:
-        return [info for info in engine.tasks() if info.cron is not None]
+        operations = getattr(engine, "operations", None)
+        paused = set() if operations is None else set(operations.paused())
+        # A cron that rests has no next time.
+        return [
+            info.model_copy(update={"next_at": None}) if info.task in paused else info for info in engine.tasks() if info.cron is not None
+        ]
 
 
 def _print(call: Call, found: list[TaskInfo]) -> None:
