@@ -30,6 +30,7 @@ ACCOUNT: Final = "000000000000"
 
 _READY_WITHIN_S: Final = 30
 _ENDED_WITHIN_S: Final = 15
+_SHOWN_LINES: Final = 60
 
 
 def endpoint() -> str:
@@ -120,7 +121,7 @@ def cdk(*arguments: str) -> None:
     command = [str(ROOT / "node_modules" / ".bin" / "cdk"), *arguments, "--no-notices", "--ci"]
     done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.stderr.write(done.stdout + done.stderr)
+        sys.stderr.write("\n".join((done.stdout + done.stderr).splitlines()[-_SHOWN_LINES:]) + "\n")
         raise SystemExit(f"error: cdk {arguments[0]} failed")
 
 

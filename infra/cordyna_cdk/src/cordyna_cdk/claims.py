@@ -8,15 +8,14 @@ from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 
-def claims_table(scope: Construct, server: str) -> dynamodb.TableV2:
-    """The claims of one server."""
+def claims_table(scope: Construct) -> dynamodb.TableV2:
+    """The claims of one server. The table has no name of its own, so that it can be replaced."""
     return dynamodb.TableV2(
         scope,
         "Claims",
-        table_name=f"{server}-claims",
-        partition_key=dynamodb.Attribute(name="claim", type=dynamodb.AttributeType.STRING),
+        partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
         billing=dynamodb.Billing.on_demand(),
-        time_to_live_attribute="expires_at",
+        time_to_live_attribute="ttl",
         point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
         removal_policy=RemovalPolicy.DESTROY,
     )

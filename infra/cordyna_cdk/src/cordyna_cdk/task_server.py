@@ -80,7 +80,7 @@ class TaskServer(Construct):
         self._layers = layers
         self._timeout = timeout or Duration.seconds(LAMBDA_LIMIT_S)
         self._memory_mb = memory_mb
-        self.claims: Final = claims_table(self, self.served.name)
+        self.claims: Final = claims_table(self)
         self.dead_letters: Final[list[sqs.Queue]] = [dead_letter_queue(self, self.served.name)]
         self.environment: Final = {
             "CORDYNA_BUS": self.bus.event_bus_name,
