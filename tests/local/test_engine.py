@@ -257,7 +257,12 @@ def test_only_one_process_drives_a_home_and_the_other_watches_until_the_wheel_is
 def test_whoever_only_looks_drives_nothing(tmp_path: Path) -> None:
     hold, held = threading.Event(), threading.Event()
     server = TaskServer("s")
-    server.task(name="long")(lambda: (held.set(), hold.wait(20)) and None)
+
+    @server.task(name="long")
+    def long() -> None:
+        held.set()
+        hold.wait(20)
+
     with EmbeddedEngine(DiskHome(tmp_path), [server]) as engine:
         taken = engine.invoke(InvokeTask(task="long"))
         assert isinstance(taken, Invoked)

@@ -3,11 +3,9 @@
 Law: whoever watches takes the wheel when it is free, so a run goes on as long as anybody waits for it.
 """
 
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,22 +13,19 @@ from types import TracebackType
 from typing import Final, Self
 
 from cerebro.handlers import query
-from cerebro.local.driver import Driver
 from cerebro.local.home import DEFAULT_HOME, DiskHome, MemoryHome
 from cerebro.local.reload import Watch
+from cerebro.local.wheel import Wheel
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.envelope import meta_at, open_envelope, seal, utc
 from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.names import CLIENT, run_id_of
-from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged
+from cordyna_core.contract.state_updates import DeclarationRejected, InvocationRejected, RunStateChanged
 from cordyna_core.contract.views import LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo
-from cordyna_core.errors import Refusal, ServiceError
+from cordyna_core.errors import ServiceError, UserError
 from cordyna_core.loading import load_server
 from cordyna_core.ports import Clock, EngineOptions, Invoked, Refused
 from cordyna_core.task_server import TaskServer
-
-WATCH_S: Final = 0.05
-"""How often a process that does not drive looks at the home."""
 
 REDRAW_S: Final = 0.1
 """A view of a run is made at most this often while it goes on."""
@@ -55,18 +50,13 @@ class EmbeddedEngine:
     def __init__(
         self, home: DiskHome | MemoryHome, servers: Sequence[TaskServer], *, targets: Sequence[str] = (), clock: Clock = time.time
     ) -> None:
-        self._home, self._clock = home, clock
-        self._servers = list(servers)
-        self._targets = tuple(targets)
-        self._lock = threading.RLock()
-        self._changed = threading.Condition(self._lock)
-        self._steps = 0
-        self._driver: Driver | None = None
+        self._home, self._clock, self._targets = home, clock, tuple(targets)
+        self._wheel = Wheel(home, servers, clock)
         self._waits_for: list[str] = []
 
     def __enter__(self) -> Self:
         try:
-            self._take_the_wheel()
+            self._wheel.take()
         except BaseException:
             self.close()
             raise
@@ -77,11 +67,9 @@ class EmbeddedEngine:
 
     def close(self) -> None:
         """Let go of the home. What still runs is taken up by whoever opens it next."""
-        driver, self._driver = self._driver, None
-        if driver is not None:
-            driver.stop()
+        self._wheel.let_go()
         if self._waits_for:
-            with self._lock, self._home.transaction():
+            with self._wheel.writing():
                 for run_id in self._waits_for:
                     self._home.journal.told(run_id)
             self._waits_for.clear()
@@ -90,7 +78,7 @@ class EmbeddedEngine:
     @property
     def drives(self) -> bool:
         """Whether this process is the one that makes the home's runs go."""
-        return self._driver is not None
+        return self._wheel.driver is not None
 
     def invoke(self, command: InvokeTask, *, join: bool = False, wait_s: float = 30) -> Invoked | Refused:
         if join and (found := self._interrupted(command)) is not None:
@@ -106,24 +94,24 @@ class EmbeddedEngine:
         return self._ask(command, str(uuid.uuid4()), wait_s)
 
     def send(self, lines: Sequence[str]) -> None:
-        self._put_events(list(lines))
-        if self._driver is not None:
-            self._wait_until(lambda: self._is_quiet() or None, None)
+        self._wheel.put(lines)
+        if self.drives:
+            self._wheel.wait_until(self._quiet)
 
     def plan(self, task: str) -> PlanView:
-        with self._looking():
+        with self._wheel.looking():
             return query.plan(self._home.store, task)
 
     def run(self, run_id: str) -> RunView:
-        with self._looking():
+        with self._wheel.looking():
             return query.run(self._home.store, run_id)
 
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
         until = None if timeout_s is None else time.monotonic() + timeout_s
         seen = -1
         while True:
-            with self._looking():
-                view, seen = query.run(self._home.store, run_id), self._steps
+            with self._wheel.looking():
+                view, seen = query.run(self._home.store, run_id), self._wheel.steps
             yield view
             if view.is_final or (until is not None and time.monotonic() >= until):
                 return
@@ -136,125 +124,75 @@ class EmbeddedEngine:
         def over_or_changed() -> bool | None:
             run = self._home.store.read_run(run_id)
             over = run is not None and run.is_over
-            return over or (time.monotonic() >= redraw and self._steps != seen) or None
+            return over or (time.monotonic() >= redraw and self._wheel.steps != seen) or None
 
-        self._wait_until(over_or_changed, until)
+        self._wheel.wait_until(over_or_changed, until)
 
     def runs(self, limit: int = 20) -> list[RunSummary]:
-        with self._looking():
+        with self._wheel.looking():
             return query.runs(self._home.store, limit)
 
     def tasks(self) -> list[TaskInfo]:
-        with self._looking():
+        with self._wheel.looking():
             return query.tasks(self._home.store, self._clock())
 
     def servers(self) -> list[ServerInfo]:
-        with self._looking():
+        with self._wheel.looking():
             return query.servers(self._home.store)
 
     def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
-        with self._looking():
+        with self._wheel.looking():
             return self._home.journal.events(run_id, after)
 
     def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
-        with self._looking():
+        with self._wheel.looking():
             return self._home.journal.lines(run_id, task)
 
     def buried(self) -> list[tuple[str, str]]:
         """What could not be handled, with the reason."""
-        with self._looking():
+        with self._wheel.looking():
             return self._home.journal.buried()
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
         watch = Watch(self._targets)
         after = 0 if since is not None else self._last_seq()
         while True:
-            if self._driver is not None:
-                with self._lock:
-                    self._driver.loop.start_crons()
+            self._fire_crons()
             for event in self.events(after=after):
                 after = event.seq
                 yield event
             for target in watch.changed():
-                yield from self._reload(target)
-            self._wait_until(partial(self._newer, after), time.monotonic() + LOOK_AT_FILES_S)
+                self._reload(target)
+            self._wheel.wait_until(partial(self._newer, after), time.monotonic() + LOOK_AT_FILES_S)
+
+    def _fire_crons(self) -> None:
+        with self._wheel.looking():
+            if self._wheel.driver is not None:
+                self._wheel.driver.loop.start_crons()
 
     def _newer(self, after: int) -> list[PassedEvent] | None:
         return self.events(after=after) or None
 
-    # --- the wheel ---------------------------------------------------------------------------------------------------
-    def _take_the_wheel(self) -> None:
-        if self._driver is not None or not self._servers or not self._home.take_lock():
-            return
-        driver = Driver(self._home, self._lock, self._clock, self._stepped)
-        driver.serve(self._servers)
-        problems = driver.declare()
-        if problems:
-            raise rejected(problems)
-        self._driver = driver
+    def _reload(self, target: str) -> None:
+        """A server's file changed. What is wrong with it is told on the bus, and the last good server stays."""
+        try:
+            self._wheel.replace(load_server(target))
+        except UserError as wrong:
+            problem = Problem(code="not_loaded", message=str(wrong))
+            with self._wheel.looking():
+                if self._wheel.driver is not None:
+                    self._wheel.driver.loop.tell([DeclarationRejected(server=target, problems=[problem])])
 
-    def _reload(self, target: str) -> Iterator[PassedEvent]:
-        """A server's file changed: load it anew and declare it. What is wrong with it is shown, and the last good one stays."""
-        server = load_server(target)
-        self._servers = [server if each.name == server.name else each for each in self._servers]
-        if self._driver is not None:
-            with self._lock:
-                self._driver.serve([server])
-                self._driver.declare()
-        yield from ()
-
-    def _stepped(self) -> None:
-        with self._changed:
-            self._steps += 1
-            self._changed.notify_all()
-
-    @contextmanager
-    def _looking(self) -> Iterator[None]:
-        with self._lock, self._home.reading():
-            yield
-
-    def _wait_until(self, found: Callable[[], object | None], until: float | None) -> object | None:
-        """What `found` finds, asked under the lock after every step; None when `until` (monotonic seconds) has passed.
-
-        Whoever only looks drives nothing; whoever waits drives what is to be driven. Raises whatever stopped the driver.
-        """
-        while True:
-            if self._driver is not None:
-                self._driver.start()
-            with self._changed, self._home.reading():
-                if self._driver is not None and self._driver.failure is not None:
-                    raise self._driver.failure
-                if (answer := found()) is not None:
-                    return answer
-                left = None if until is None else until - time.monotonic()
-                if left is not None and left <= 0:
-                    return None
-                if self._driver is not None:
-                    self._changed.wait(min(REDRAW_S, left) if left is not None else REDRAW_S)
-                    continue
-            time.sleep(WATCH_S if left is None else min(WATCH_S, left))
-            self._steps += 1
-            self._take_the_wheel()
-
-    # --- messages ----------------------------------------------------------------------------------------------------
     def _put(self, message: Message, event_id: str) -> None:
         now = self._clock()
         told = message.model_copy(update={"meta": meta_at(now, event_id)})
-        self._put_events([seal(told, CLIENT, event_id, utc(now))])
+        self._wheel.put([seal(told, CLIENT, event_id, utc(now))])
 
     def _wait_for(self, run_id: str) -> None:
         # Noted before it is asked for: whoever is killed while waiting, and asks the same again, is told of this run.
-        with self._lock, self._home.transaction():
+        with self._wheel.writing():
             self._home.journal.note_waited_for(run_id)
         self._waits_for.append(run_id)
-
-    def _put_events(self, events: list[str]) -> None:
-        if self._driver is not None:
-            for event in events:
-                self._driver.put(event)
-        else:
-            with self._lock, self._home.transaction():
-                self._home.journal.put_inbox(events)
 
     def _ask(self, command: InvokeTask | CancelRun | RetryRun, event_id: str, wait_s: float) -> Refused | None:
         """Put a command on the bus and wait for cerebro's answer. Raises ServiceError when none comes."""
@@ -269,7 +207,7 @@ class EmbeddedEngine:
                     return answer
             return None
 
-        answer = self._wait_until(found, time.monotonic() + wait_s)
+        answer = self._wheel.wait_until(found, time.monotonic() + wait_s)
         if answer is None:
             raise ServiceError(
                 f"cerebro has not answered within {wait_s:g} s.",
@@ -279,12 +217,12 @@ class EmbeddedEngine:
         return answer if isinstance(answer, Refused) else None
 
     def _last_seq(self) -> int:
-        with self._looking():
+        with self._wheel.looking():
             return self._home.journal.last_seq()
 
     def _interrupted(self, command: InvokeTask) -> str | None:
         """A run of the same that goes on, or that ended while nobody who waited for it lived to be told."""
-        with self._looking():
+        with self._wheel.looking():
             store = self._home.store
             for run_id in reversed([*self._home.journal.waited_for(), *store.active_runs()]):
                 run = store.read_run(run_id)
@@ -293,9 +231,9 @@ class EmbeddedEngine:
                     return run_id
         return None
 
-    def _is_quiet(self) -> bool:
-        assert self._driver is not None
-        return self._driver.is_quiet and not self._home.store.active_runs()
+    def _quiet(self) -> bool | None:
+        driver = self._wheel.driver
+        return (driver is None or (driver.is_quiet and not self._home.store.active_runs())) or None
 
 
 def answer_in(text: str, event_id: str) -> Refused | bool | None:
@@ -307,13 +245,3 @@ def answer_in(text: str, event_id: str) -> Refused | bool | None:
     if isinstance(message, RunStateChanged) and message.meta is not None and message.meta.cause == event_id:
         return True
     return None
-
-
-def rejected(problems: Sequence[Problem]) -> Refusal:
-    """What to tell a person whose servers do not make a graph."""
-    return Refusal(
-        "the servers' declarations were rejected.",
-        problems,
-        why="\n".join(problem.message for problem in problems),
-        next="mend what is listed; nothing of it was accepted.",
-    )

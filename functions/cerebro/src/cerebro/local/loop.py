@@ -161,6 +161,12 @@ class Loop:
             self._hear(event, self._clock())
         self.flush()
 
+    def tell(self, messages: Sequence[Message]) -> None:
+        """Put messages on the bus as cerebro, now."""
+        with self._home.transaction():
+            self.publish(messages)
+        self.flush()
+
     def look(self) -> None:
         """End what has nothing left to wait for. For when all is quiet: the guardian would come to it in a few seconds."""
         for run_id in [run_id for run_id, moved in self._failing.items() if moved]:

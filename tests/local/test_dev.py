@@ -1,0 +1,103 @@
+"""`dyna dev`: it stays up, shows every event, fires crons, and loads a server anew when its file has changed."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cerebro.local.engine import EmbeddedEngine, open_engine
+from cerebro.local.home import MemoryHome
+from cordyna_core import TaskServer
+from cordyna_core.ports import EngineOptions
+
+SERVER = """
+from cordyna_core import TaskServer
+server = TaskServer("mine")
+
+@server.task
+def {name}():
+    return 1
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(SERVER.format(name="one"))
+    return path
+
+
+@pytest.fixture
+def engine(file: Path, tmp_path: Path) -> Iterator[EmbeddedEngine]:
+    with open_engine(EngineOptions(servers=(str(file),), home=str(tmp_path / "home"))) as engine:
+        yield engine
+
+
+def details(engine: EmbeddedEngine) -> Iterator[dict[str, Any]]:
+    """What is said in the events, as they pass."""
+    for event in engine.dev():
+        yield json.loads(event.text)["detail"]
+
+
+def test_a_server_whose_file_changed_is_declared_anew(engine: EmbeddedEngine, file: Path) -> None:
+    passing = details(engine)
+    next(passing)  # it is up, and has seen the file
+    file.write_text(SERVER.format(name="another_one"))
+
+    declared = next(detail for detail in passing if "tasks" in detail)
+
+    assert [task["name"] for task in declared["tasks"]] == ["another-one"]
+    assert [task.task for task in engine.tasks()] == ["another-one"]
+
+
+def test_a_server_that_does_not_load_any_more_is_told_and_the_last_good_one_stays(engine: EmbeddedEngine, file: Path) -> None:
+    passing = details(engine)
+    next(passing)
+    file.write_text("this is no Python")
+
+    told = next(detail for detail in passing if "problems" in detail)
+
+    assert told["problems"][0]["code"] == "not_loaded"
+    assert "mine.py" in told["problems"][0]["message"]
+    assert [task.task for task in engine.tasks()] == ["one"]
+
+
+class Shifted:
+    """The real clock, moved so that it is a moment before a full minute when it is made."""
+
+    def __init__(self) -> None:
+        self._by = 1_800_000_000.0 - 0.1 - time.time()
+
+    def __call__(self) -> float:
+        return time.time() + self._by
+
+
+def test_a_cron_fires_with_its_nominal_time_and_its_task_runs() -> None:
+    server = TaskServer("s")
+    server.task(name="pulse", cron="* * * * *")(lambda: "beat")
+
+    with EmbeddedEngine(MemoryHome(), [server], clock=Shifted()) as engine:
+        passing = details(engine)
+        invoked = next(detail for detail in passing if "scheduled_at" in detail)
+        command = next(detail for detail in passing if "ack_by" in detail)
+        completed = next(detail for detail in passing if detail.get("state") == "completed")
+
+    assert (invoked["task"], invoked["scheduled_at"]) == ("pulse", "2027-01-15T08:00:00.000Z")
+    assert command["scheduled_at"] == invoked["scheduled_at"]
+    assert completed["output"] == "beat"
+
+
+def test_ticks_that_nobody_fired_are_told_in_one_message() -> None:
+    server, home = TaskServer("s"), MemoryHome()
+    server.task(name="pulse", cron="0 * * * *")(lambda: None)
+    clock = Shifted()
+    home.store.write_tick("pulse", clock() - 3 * 3600)
+
+    with EmbeddedEngine(home, [server], clock=clock) as engine:
+        told = next(detail for detail in details(engine) if "problems" in detail)
+
+    assert [problem["code"] for problem in told["problems"]] == ["missed_tick"]
+    assert "3 tick(s) of 'pulse'" in told["problems"][0]["message"]
