@@ -1,0 +1,88 @@
+"""Rule 5: a run ends completed when its target completes, or in error when something failed and nothing goes on."""
+
+from cordyna_core.contract.state_updates import RunStateChanged
+from rules.scene import a_run
+
+from cerebro.core.effects import Ring
+
+
+def test_it_completes_when_its_target_does() -> None:
+    scene = a_run("a  b<-a", a="completed")
+    assert scene.run().state == "running"
+    scene.comes_to("b", "completed")
+    assert scene.run().state == "completed"
+    assert scene.run_states == ["running", "completed"]
+
+
+def test_it_ends_in_error_seconds_after_the_last_thing_alive_has_failed() -> None:
+    scene = a_run("a  b<-a", a="error")
+    assert scene.run().state == "failing"
+    assert scene.after(4).run().state == "error"
+    assert scene.run_states == ["running", "failing", "error"]
+
+
+def test_it_does_not_end_while_anything_is_live() -> None:
+    scene = a_run("a  b  c<-a,b", a="error", b="started").after(600)
+    assert scene.run().state == "failing"
+    scene.says("b", "completed")
+    assert scene.after(4).run().state == "error"
+
+
+def test_it_does_not_end_while_anything_waits_for_a_retry() -> None:
+    scene = a_run("a  b  c<-a,b", declared={"b": {"retries": 1}}, a="error", b="error").after(4.5)
+    assert scene.run().state == "failing"
+
+
+def test_the_end_names_root_causes_and_counts_what_is_blocked() -> None:
+    scene = a_run("a  b<-a  c<-b", declared={"a": {"owner": "team-a"}}, a="error").after(4)
+    end = [message for message in scene.told if isinstance(message, RunStateChanged)][-1]
+    assert [(cause.task, cause.server, cause.owner, cause.reason) for cause in end.root_causes] == [("a", "s", "team-a", "failed")]
+    assert end.blocked == 2
+
+
+def test_a_heal_reopens_it() -> None:
+    scene = a_run("a  b<-a", a="error").after(4)
+    scene.says("a", "completed")
+    assert scene.run().state in ("running", "failing")
+    scene.comes_to("b", "completed")
+    assert scene.run().state == "completed"
+
+
+def test_an_end_that_crashed_before_it_was_told_is_told_when_the_ring_comes_again() -> None:
+    scene = a_run("a", a="error")
+    ring = next(ring for ring in scene.rings if ring.due == scene.now + 3)
+    scene.now += 3
+    steps = 0
+    while scene.run().state != "error":
+        steps += 1
+        scene.crashes(ring, after=steps)
+    assert scene.run_states[-1] == "failing", "it crashed before it told"
+    scene.hears(ring)
+    assert scene.run_states[-1] == "error"
+
+
+def test_a_failure_that_crashed_before_it_was_told_is_told_when_the_word_comes_again() -> None:
+    scene = a_run("a  b  c<-a,b", a="started")
+    word = scene.word("a", "error")
+    steps = 0
+    while not scene.run_as_kept().failing:
+        steps += 1
+        scene.crashes(word, after=steps)
+    assert scene.run_states == ["running"], "it crashed before it told"
+    scene.hears(word)
+    assert scene.run_states == ["running", "failing"]
+
+
+def test_an_expiry_that_crashed_before_it_was_told_is_told_though_the_run_has_ended_meanwhile() -> None:
+    scene = a_run("a")
+    ring, end = scene.rings[0], len(scene.told)
+    scene.now = ring.due
+    steps = 0
+    while scene.is_at("a") != "error ack_timeout":
+        steps += 1
+        scene.crashes(ring, after=steps)
+    assert len(scene.told) == end, "it crashed before it told"
+    scene.hears(Ring(ring.run_id, ring.page, ring.due - 1))
+    assert scene.run().state == "error"
+    scene.hears(ring)
+    assert "ack_timeout" in [getattr(message, "reason", None) for message in scene.told[end:]]

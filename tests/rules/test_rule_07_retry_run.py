@@ -1,0 +1,95 @@
+"""Rule 7: RetryRun keeps what completed, gives what failed a new attempt with a fresh budget, and what was blocked follows."""
+
+from cordyna_core.contract.commands import RetryRun
+from cordyna_core.contract.envelope import Envelope, utc
+from cordyna_core.contract.names import CLIENT
+from rules.scene import a_run
+
+
+def test_it_keeps_what_completed_and_runs_what_failed_and_what_that_blocked() -> None:
+    scene = a_run("a  b  c<-a,b", a="completed", b="error").after(5)
+    before = len(scene.sent)
+    scene.retries()
+    assert scene.sent[before:] == [("b", 2)]
+    scene.comes_to("b", "completed")
+    assert scene.sent[before:] == [("b", 2), ("c", 1)]
+    scene.comes_to("c", "completed")
+    assert scene.run().state == "completed"
+
+
+def test_it_reopens_the_run_and_says_so() -> None:
+    scene = a_run("a", a="error").after(5)
+    scene.retries()
+    assert scene.run_states == ["running", "failing", "error", "running"]
+
+
+def test_the_new_attempt_has_a_fresh_budget() -> None:
+    scene = a_run("a", declared={"a": {"retries": 1}}, a="error").after(7)
+    scene.comes_to("a", "error")
+    scene.after(5).retries()
+    scene.comes_to("a", "error")
+    assert scene.is_at("a") == "pending retry_wait"
+    assert scene.after(30).sent == [("a", 1), ("a", 2), ("a", 3), ("a", 4)]
+
+
+def test_a_terminal_failure_is_tried_again_when_a_person_asks() -> None:
+    scene = a_run("a", declared={"a": {"retries": 1}}, a="started")
+    scene.says("a", "error", error={"type": "Terminal", "retryable": False})
+    scene.after(5).retries()
+    assert scene.sent == [("a", 1), ("a", 2)]
+
+
+def test_from_names_which_failures() -> None:
+    scene = a_run("a  b  c<-a,b", a="error", b="error").after(5)
+    scene.retries("b")
+    assert scene.sent[2:] == [("b", 2)]
+    scene.comes_to("b", "completed")
+    assert scene.after(5).run().state == "error"
+
+
+def test_the_same_command_acts_once() -> None:
+    scene = a_run("a", a="error").after(5)
+    scene.retries(command_id="r1")
+    scene.comes_to("a", "error")
+    scene.after(5).retries(command_id="r1")
+    assert scene.sent == [("a", 1), ("a", 2)]
+    assert scene.run_as_kept().commands == ("r1",)
+
+
+def test_a_crash_at_any_effect_leaves_one_more_attempt_that_is_guarded() -> None:
+    for steps in range(40):
+        scene = a_run("a  b<-a", a="error").after(5)
+        command = Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now))
+        done = scene.crashes(command, after=steps)
+        scene.hears(command)
+        assert scene.task("a").attempt == 2
+        assert scene.run_as_kept().status == "running"
+        assert any(ring.due <= scene.now + 10 for ring in scene.rings)
+        if done < steps:
+            return
+    raise AssertionError("it never came to its end")
+
+
+def test_it_is_refused_when_nothing_failed() -> None:
+    scene = a_run("a", a="started")
+    scene.retries()
+    assert scene.problems == ["nothing_failed"]
+
+
+def test_it_is_refused_for_a_cancelled_run() -> None:
+    scene = a_run("a", a="started")
+    scene.cancels()
+    scene.retries()
+    assert scene.problems == ["run_cancelled"]
+
+
+def test_it_is_refused_for_a_task_that_the_run_does_not_have() -> None:
+    scene = a_run("a", a="error")
+    scene.retries("z")
+    assert scene.problems == ["unknown_task"]
+
+
+def test_it_is_refused_for_a_run_that_nobody_knows() -> None:
+    scene = a_run("a", a="error")
+    scene.retries(run_id="0" * 26)
+    assert scene.problems == ["unknown_run"]

@@ -1,0 +1,134 @@
+"""Rule 8: CancelRun is final at once: what is live is cancelled and told to stop, what waits is cancelled by derivation."""
+
+import pytest
+
+from cerebro.core.effects import Ring
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.envelope import Envelope, utc
+from cordyna_core.contract.names import CLIENT, run_id_of
+from rules.scene import Scene, a_graph, a_run
+
+
+def test_live_attempts_end_and_their_servers_are_told() -> None:
+    scene = a_run("a  b  c<-a,b", a="started", b="queued")
+    scene.cancels()
+    assert scene.is_at("a") == scene.is_at("b") == "error cancelled"
+    assert scene.cancelled == [("a", 1), ("b", 1)]
+    assert scene.run().state == "error"
+    assert scene.run().cancelled
+
+
+def test_what_waits_is_cancelled_by_derivation() -> None:
+    scene = a_run("a  b<-a", a="started")
+    scene.cancels()
+    assert scene.is_at("b") == "error cancelled" or scene.is_at("b") == "pending blocked"
+    assert list(scene.store.read_page(scene.run_id, 0)) == [0]
+
+
+def test_what_completed_stays_completed() -> None:
+    scene = a_run("a  b<-a", a="completed")
+    scene.cancels()
+    assert scene.is_at("a") == "completed"
+
+
+def test_what_waits_for_a_retry_is_not_tried_again() -> None:
+    scene = a_run("a", declared={"a": {"retries": 3}}, a="error")
+    scene.cancels()
+    assert scene.after(3600).sent == [("a", 1)]
+    assert scene.is_at("a") == "error cancelled"
+
+
+@pytest.mark.parametrize("late", ["queued", "started", "error", "completed"])
+def test_whatever_arrives_later_changes_nothing(late: str) -> None:
+    scene = a_run("a  b<-a", a="queued")
+    scene.cancels()
+    scene.says("a", late)
+    assert scene.is_at("a") == "error cancelled"
+    assert scene.sent == [("a", 1)]
+    assert scene.after(3600).run().cancelled
+
+
+def test_a_completed_run_cannot_be_cancelled_and_that_is_said() -> None:
+    scene = a_run("a", a="completed")
+    scene.cancels()
+    assert scene.problems == ["run_completed"]
+    assert scene.run().state == "completed"
+
+
+def test_a_run_that_ended_in_error_can() -> None:
+    scene = a_run("a  b<-a", a="error").after(5)
+    scene.cancels()
+    scene.says("a", "completed")
+    assert scene.sent == [("a", 1)]
+
+
+def test_the_same_command_acts_once_and_tells_the_servers_again() -> None:
+    scene = a_run("a", a="started")
+    scene.cancels(command_id="c1")
+    run = scene.run_as_kept()
+    scene.cancels(command_id="c1")
+    assert scene.run_as_kept() == run
+    assert scene.cancelled == [("a", 1), ("a", 1)]
+
+
+def test_a_dispatcher_that_was_not_seen_by_the_cancellation_sees_it() -> None:
+    """It put b before it could know; it reads the run after its put, and cancels instead of sending."""
+    for steps in range(30):
+        scene = a_run("a  b<-a", a="started")
+        word = scene.word("a", "completed")
+        scene.crashes(word, after=steps)
+        scene.cancels()
+        scene.hears(word)
+        assert not [index for index, fact in scene.store.read_page(scene.run_id, 0).items() if fact.is_live], steps
+
+
+@pytest.mark.parametrize("steps", range(25))
+def test_an_invocation_that_crashed_leaves_nothing_live_in_a_run_cancelled_meanwhile(steps: int) -> None:
+    scene = a_graph("a  b  c<-a,b")
+    command = Envelope(CLIENT, InvokeTask(task="c", key="k"), "event", utc(scene.now))
+    scene.crashes(command, after=steps)
+    scene.run_id = run_id_of("c", "k")
+    if scene.store.read_run(scene.run_id):
+        scene.cancels()
+        scene.hears(command)
+        assert_nothing_is_live_or_untold(scene)
+
+
+@pytest.mark.parametrize("steps", range(25))
+def test_a_retry_that_crashed_leaves_nothing_live_in_a_run_cancelled_meanwhile(steps: int) -> None:
+    scene = a_run("a  b<-a", a="error").after(5)
+    command = Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r"), "event", utc(scene.now))
+    scene.crashes(command, after=steps)
+    scene.cancels()
+    scene.hears(command)
+    assert_nothing_is_live_or_untold(scene)
+
+
+@pytest.mark.parametrize("steps", range(25))
+def test_a_guardian_that_crashed_leaves_nothing_live_in_a_run_cancelled_meanwhile(steps: int) -> None:
+    scene = a_run("a", declared={"a": {"retries": 1}}, a="error")
+    ring = scene.rings[-1]
+    scene.now = ring.due
+    scene.crashes(ring, after=steps)
+    cancel_before_the_page_is_read(scene)
+    scene.hears(ring)
+    scene.hears(Ring(ring.run_id, ring.page, ring.due))
+    assert_nothing_is_live_or_untold(scene)
+
+
+def cancel_before_the_page_is_read(scene: Scene) -> None:
+    command = Envelope(CLIENT, CancelRun(run_id=scene.run_id, command_id="c"), "event", utc(scene.now))
+    steps = 0
+    while scene.run_as_kept().status != "cancelled":
+        steps += 1
+        scene.crashes(command, after=steps)
+
+
+def assert_nothing_is_live_or_untold(scene: Scene) -> None:
+    for fact in scene.store.read_page(scene.run_id, 0).values():
+        assert not fact.is_live
+    pinned = scene.store.read_pinned(scene.run_id)
+    assert pinned is not None
+    for index, fact in scene.store.read_page(scene.run_id, 0).items():
+        if fact.reason == "cancelled":
+            assert (pinned.plan.tasks[index].name, fact.attempt) in scene.cancelled
