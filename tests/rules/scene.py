@@ -215,6 +215,6 @@ def a_run(tasks: str, *, declared: dict[str, Any] | None = None, **states: str) 
     names = [word.partition("<-")[0] for word in tasks.split()]
     scene.run_id = scene.invokes(names[-1], key="k")
     for name in names:
-        if name in states:
+        if states.get(name):
             scene.comes_to(name, states[name])
     return scene

@@ -2,6 +2,7 @@
 
 from cerebro.core.track import back_off_s
 from cordyna_core.contract.message import ErrorDescription
+from cordyna_core.contract.state_updates import TaskStateChanged
 from rules.scene import a_run
 
 
@@ -56,6 +57,5 @@ def test_a_completion_while_it_waits_for_its_retry_heals_it_and_nothing_is_sent(
 
 def test_waiting_for_a_retry_is_told() -> None:
     scene = a_run("a", declared={"a": {"retries": 1}}, a="error")
-    assert [(said.state, said.reason) for said in scene.told if said.__class__.__name__ == "TaskStateChanged"] == [
-        ("pending", "retry_wait")
-    ]  # type: ignore[attr-defined]
+    told = [(message.state, message.reason) for message in scene.told if isinstance(message, TaskStateChanged)]
+    assert told == [("pending", "retry_wait")]

@@ -1,9 +1,8 @@
 """Rule 5: a run ends completed when its target completes, or in error when something failed and nothing goes on."""
 
+from cerebro.core.effects import Ring
 from cordyna_core.contract.state_updates import RunStateChanged
 from rules.scene import a_run
-
-from cerebro.core.effects import Ring
 
 
 def test_it_completes_when_its_target_does() -> None:

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from cerebro.core.effects import Tick
 from cerebro.core.schedule import due_ticks, next_after
 from cordyna_core.contract.commands import RunTask
-import pytest
 from rules.scene import Scene, a_graph
 
 

@@ -9,7 +9,7 @@ from rules.scene import a_run
 
 @pytest.mark.parametrize(("state", "clock_s"), [("", 10), ("queued", 600), ("started", 1800)])
 def test_every_clock_is_guarded_and_kept_to_two_seconds(state: str, clock_s: float) -> None:
-    scene = a_run("a", **({"a": state} if state else {}))
+    scene = a_run("a", a=state)
     assert any(ring.due <= scene.now + clock_s for ring in scene.rings)
     assert not scene.after(clock_s - 0.1).is_at("a").startswith("error")
     assert scene.after(2.1).is_at("a").startswith("error")

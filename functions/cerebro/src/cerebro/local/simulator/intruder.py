@@ -20,8 +20,7 @@ _POISON = (
     '{"id":"e","source":"cordyna.client","detail-type":"Unheard","time":"2025-10-09T09:00:00Z","detail":{}}',
     '{"id":"e","source":"cordyna.server.s0","detail-type":"ServerDeclared","time":"2025-10-09T09:00:00Z","detail":{"server":"s0","tasks":[{"x":1}]}}',
     '{"id":"e","source":"cordyna.client","detail-type":"CancelRun","time":"2025-10-09T09:00:00Z","detail":{"run_id":"short"}}',
-    '{"id":"e","source":"cordyna.client","detail-type":"RetryRun","time":"2025-10-09T09:00:00Z",'
-    '"detail":{"run_id":"00000000000000000000000000"}}',
+    '{"id":"e","source":"cordyna.client","detail-type":"RetryRun","time":"2025-10-09T09:00:00Z","detail":{"run_id":"' + "0" * 26 + '"}}',
 )
 
 

@@ -113,12 +113,14 @@ def _storm(luck: Luck) -> Storm:
 
 
 def _declared(servers: list[str], luck: Luck, *, has_crons: bool) -> tuple[ServerDeclared, ...]:
-    size = luck.whole(3, 7)
+    size, is_fresh = luck.whole(3, 7), luck.chance(0.1)
     clocks = luck.choice(({}, {"start_timeout_s": 60, "run_timeout_s": 180}))
     of_server: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
     for n in range(size):
         width = min(n, luck.choice((0, 1, 1, 2, 3)))
-        upstream = luck.sample([f"t{u}" for u in range(n)], width)
+        upstream: list[Any] = luck.sample([f"t{u}" for u in range(n)], width)
+        if is_fresh:
+            upstream = [{"task": name, "within_s": 300} if luck.chance(0.5) else name for name in upstream]
         task: dict[str, Any] = {"name": f"t{n}", "upstream": upstream, "retries": luck.choice((0, 0, 1, 2)), **clocks}
         if has_crons and n == size - 1:
             task |= {"cron": luck.choice(("0 6 * * *", "30 */8 * * *")), "timezone": luck.choice(("UTC", "Europe/Berlin"))}
@@ -133,15 +135,15 @@ def _says(declared: tuple[ServerDeclared, ...], luck: Luck) -> list[Said]:
     says: list[Said] = []
     for n in range(luck.choice((1, 1, 1, 2, 3))):
         target, key, after = last if n == 0 else luck.choice(tasks), f"k{n}", luck.between(0, 30 * n)
-        says.append(Said(after, CLIENT, InvokeTask(task=target, key=key)))
+        says.append(Said(after, CLIENT, InvokeTask(task=target, key=key, max_age_s=luck.choice((None, None, None, 60)))))
         run_id = run_id_of(target, key)
         if luck.chance(0.1):
             says.append(Said(after + luck.between(0, 60), CLIENT, InvokeTask(task=target, key=key)))
         if luck.chance(0.12):
             says.append(Said(after + luck.between(0, 200), CLIENT, CancelRun(run_id=run_id, command_id=f"c{n}")))
         if luck.chance(0.15):
-            for _ in range(luck.whole(1, 2)):
-                says.append(Said(after + luck.between(20, 3000), CLIENT, RetryRun(run_id=run_id, command_id=f"r{n}")))
+            retry = RetryRun(run_id=run_id, command_id=f"r{n}")
+            says += [Said(after + luck.between(20, 3000), CLIENT, retry) for _ in range(luck.whole(1, 2))]
     if luck.chance(0.1):
         each = luck.choice(declared)
         fewer = each.model_copy(update={"revision": luck.choice((0, 2)), "tasks": each.tasks[: luck.whole(0, len(each.tasks))]})

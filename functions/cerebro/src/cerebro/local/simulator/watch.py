@@ -4,7 +4,7 @@ Law: it only looks. What it knows beside the store is what is on its way: unackn
 """
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core import effects as e
@@ -15,6 +15,12 @@ from cordyna_core.contract.message import Message
 from cordyna_core.contract.names import CEREBRO, derived_id
 
 Page = tuple[str, int]
+
+OLDEST_S: Final = 300.0
+"""What a scenario lets be reused at most."""
+
+PAUSED_S: Final = 7200.0
+"""For how long a handler may sleep between its look at the results and its write."""
 
 
 class Broken(Exception):
@@ -62,6 +68,8 @@ class Watch:
         self.writes += 1
         run = effect.new
         pinned, _ = self._run(run.id)
+        if effect.seen is None:
+            self._reuses_rightly(pinned, now)
         facts = self.store._tasks[run.id]
         broken = invariants.of_run(pinned.plan, facts, effect.seen, run)
         if broken is None and run.status == "error":
@@ -70,6 +78,13 @@ class Watch:
             raise Broken(broken, run.id)
         if run.is_over:
             self.ended_at[run.id] = now
+
+    def _reuses_rightly(self, pinned: Pinned, now: float) -> None:
+        for task in pinned.plan.tasks:
+            if task.reuses is not None:
+                fact = self.store.read_task(task.reuses.run_id, task.reuses.index)
+                if fact is None or not fact.is_completed or now - fact.dispatched_at > OLDEST_S + self.skew_s + PAUSED_S:
+                    raise Broken(f"{task.name} reuses what did not complete, or is too old", pinned.run.id)
 
     def acknowledged(self, key: str, run_id: str, page: int | None) -> None:
         """An input was handled for good: what it wrote must be guarded by somebody else now."""
@@ -133,7 +148,7 @@ class Watch:
                 state, reason = STATE_OF[fact.rank], fact.reason or ""
                 if derived_id("TaskStateChanged", "cerebro", run.id, name, fact.attempt, state, reason) not in self.told:
                     return f"{name} is {fact.reason}, and nobody was told"
-            if fact.rank == Rank.CANCELLED and (run.id, name, fact.attempt) in self.sent:
+            if fact.rank == Rank.CANCELLED and (run.id, name, fact.attempt) in self.sent:  # noqa: SIM102
                 if derived_id("CancelTask", run.id, name, fact.attempt) not in self.told:
                     return f"{name} was sent and cancelled, and its server was not told"
         return None

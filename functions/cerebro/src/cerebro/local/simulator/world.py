@@ -119,8 +119,7 @@ class World:
                     at_work.remove(handler)
             elif heap:
                 due, _, deliver, what = pop(heap)
-                if due > traffic.now:
-                    traffic.now = due
+                traffic.now = max(traffic.now, due)
                 deliver(what)
             else:
                 return
