@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cerebro.core.graph import Graph
 from cerebro.core.model import Plan
-from cerebro.core.plan import WIDEST, levels_of, partial_view, plan_of, plan_view
+from cerebro.core.plan import WIDEST, partial_view, plan_of, plan_view
 from cordyna_core.contract.message import Problem
 from core.declarations import a_graph, declared, graph_of, params, planned
 
@@ -155,7 +155,7 @@ def test_a_plan_is_shown_with_levels_and_without_joins() -> None:
 
 def test_a_level_is_the_longest_way() -> None:
     plan = planned(a_graph("a b<-a c<-b d<-a,c"), "d")
-    assert levels_of(plan) == [0, 1, 2, 3]
+    assert plan.levels == (0, 1, 2, 3)
 
 
 def test_of_a_refused_target_is_shown_what_could_run_and_what_is_in_the_way() -> None:

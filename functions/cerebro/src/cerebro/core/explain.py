@@ -5,17 +5,19 @@ never stored, so what heals the cause heals them.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from cerebro.core.ending import root_causes, standing
 from cerebro.core.invoke import shown
 from cerebro.core.model import Pinned, Plan, Run, TaskRun
-from cerebro.core.plan import levels_of
 from cerebro.core.say import state_of
 from cordyna_core.contract.envelope import utc
 from cordyna_core.contract.views import Entry, RunView, TaskView
 
 CANCELLED: Final = "cancelled"
+
+MOST_NAMED: Final = 100
+"""Root causes that a blocked task names: a thousand failures above a thousand tasks would be a million names."""
 
 
 def run_view(run: Run, pinned: Pinned, facts: dict[int, TaskRun]) -> RunView:
@@ -23,7 +25,7 @@ def run_view(run: Run, pinned: Pinned, facts: dict[int, TaskRun]) -> RunView:
     plan = pinned.plan
     found = standing(plan, facts)
     causes = _blockers(plan, found.failed, found.blocked)
-    levels = levels_of(plan)
+    levels = plan.levels
     tasks = [
         _task_view(run, pinned, index, facts, causes.get(index, frozenset()), levels[index])
         for index, task in enumerate(plan.tasks)
@@ -48,34 +50,34 @@ def _task_view(run: Run, pinned: Pinned, index: int, facts: dict[int, TaskRun], 
     plan = pinned.plan
     task, fact = plan.tasks[index], facts.get(index)
     blocked_by = [plan.tasks[cause].name for cause in sorted(blockers)]
-    view = TaskView(
-        task=task.name,
-        server=task.server,
-        state="pending",
-        reason="waiting",
-        params=pinned.params_of(index),
-        upstream=[plan.tasks[upstream].name for upstream in task.upstream],
-        owner=task.owner,
-        level=level,
-        blocked_by=blocked_by,
-    )
+    view: dict[str, Any] = {
+        "task": task.name,
+        "server": task.server,
+        "params": pinned.params_of(index),
+        "upstream": [plan.tasks[upstream].name for upstream in task.upstream],
+        "owner": task.owner,
+        "level": level,
+        "blocked_by": blocked_by,
+    }
     if fact is not None:
-        view = view.model_copy(
-            update={
-                "state": state_of(fact),
-                "reason": "retry_wait" if fact.waits_for_retry else fact.reason,
-                "attempt": fact.attempt,
-                "output": fact.output,
-                "error": fact.error,
-                "deadline": None if fact.deadline is None else utc(fact.deadline),
-                "timeline": [Entry(state=s.state, reason=s.reason, at=utc(s.at), by=s.by, attempt=s.attempt) for s in fact.timeline],
-            }
+        view.update(
+            state=state_of(fact),
+            reason="retry_wait" if fact.waits_for_retry else fact.reason,
+            attempt=fact.attempt,
+            output=fact.output,
+            error=fact.error,
+            deadline=None if fact.deadline is None else utc(fact.deadline),
+            # Ours already: checking them again would be most of the work of a view of 5,000 tasks.
+            timeline=[
+                Entry.model_construct(state=s.state, reason=s.reason, at=utc(s.at), by=s.by, attempt=s.attempt) for s in fact.timeline
+            ],
         )
-    elif blocked_by:
-        view = view.model_copy(update={"reason": "blocked"})
     elif run.status == CANCELLED:
-        view = view.model_copy(update={"state": "error", "reason": CANCELLED})
-    return view.model_copy(update={"why": why(plan, index, view, facts)})
+        view.update(state="error", reason=CANCELLED)
+    else:
+        view.update(state="pending", reason="blocked" if blocked_by else "waiting")
+    shown_task = TaskView.model_construct(**view)
+    return shown_task.model_copy(update={"why": why(plan, index, shown_task, facts)})
 
 
 _SENTENCES: Final = {
@@ -103,13 +105,14 @@ def why(plan: Plan, index: int, view: TaskView, facts: Mapping[int, TaskRun]) ->
     """The one reason why this task is where it is, as a sentence."""
     error = view.error
     told = f": {error.type}: {(error.message.splitlines() or [''])[0]}" if error else ""
+    waiting = view.reason == "waiting"
     sentence = _SENTENCES.get(view.reason or view.state, _SENTENCES[view.state] if view.state != "pending" else _SENTENCES["waiting"])
     return sentence.format(
         task=f"{view.task} on {view.server}",
         attempt=f"attempt {view.attempt}",
         reason=view.reason,
         told=told.removesuffix(": "),
-        waits_for=_list(_unfinished(plan, index, facts)),
+        waits_for=_list(_unfinished(plan, index, facts)) if waiting else "",
         blocked_by=_list(view.blocked_by),
     )
 
@@ -127,7 +130,7 @@ def _list(names: list[str], most: int = 5) -> str:
 def _blockers(plan: Plan, failed: tuple[int, ...], blocked: frozenset[int]) -> dict[int, frozenset[int]]:
     """For each blocked task, the failed tasks that it (indirectly) needs."""
     found: dict[int, frozenset[int]] = {index: frozenset((index,)) for index in failed}
-    for index, task in enumerate(plan.tasks):
-        if index in blocked:
-            found[index] = frozenset().union(*(found.get(upstream, frozenset()) for upstream in task.awaits))
+    for index in sorted(blocked):
+        causes = frozenset[int]().union(*(found.get(upstream, frozenset()) for upstream in plan.tasks[index].awaits))
+        found[index] = frozenset(sorted(causes)[:MOST_NAMED]) if len(causes) > MOST_NAMED else causes
     return {index: causes for index, causes in found.items() if index in blocked}

@@ -185,6 +185,14 @@ class Plan:
         return tuple(map(tuple, found))
 
     @cached_property
+    def levels(self) -> tuple[int, ...]:
+        """For each index the length of the longest way to it from a task without upstreams. Joins do not count (theirs is 0)."""
+        levels: list[int] = []
+        for task in self.tasks:
+            levels.append(1 + max([levels[upstream] for upstream in task.upstream], default=-1))
+        return tuple(levels)
+
+    @cached_property
     def roots(self) -> tuple[int, ...]:
         """Those that await nothing."""
         return tuple(index for index, task in enumerate(self.tasks) if not task.awaits)

@@ -30,11 +30,6 @@ def plan_of(graph: Graph, target: str) -> Plan | tuple[Problem, ...]:
     return Plan(tuple(_planned(graph, closure)))
 
 
-def levels_of(plan: Plan) -> list[int]:
-    """For each index the length of the longest way to it from a task without upstreams. Joins do not count (theirs is 0)."""
-    return _levels([planned.upstream for planned in plan.tasks])
-
-
 def plan_view(plan: Plan) -> PlanView:
     """A plan as it is shown: joins are hidden, a task's upstreams are those that it declared."""
     tasks = [
@@ -44,7 +39,7 @@ def plan_view(plan: Plan) -> PlanView:
             upstream=[plan.tasks[needed].name for needed in planned.upstream],
             level=level,
         )
-        for planned, level in zip(plan.tasks, levels_of(plan), strict=True)
+        for planned, level in zip(plan.tasks, plan.levels, strict=True)
         if not planned.is_join
     ]
     return PlanView(task=plan.tasks[plan.target].name, tasks=tasks)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from cerebro.core.explain import run_view
 from cerebro.core.invoke import shown
-from cerebro.core.model import Pinned, Plan, TaskRun
+from cerebro.core.model import Pinned, Plan, Run, TaskRun
 from cerebro.core.plan import plan_of, plan_view
 from cerebro.core.schedule import next_after
 from cerebro.ports import ServerSeen, Store
@@ -19,10 +19,15 @@ from cordyna_core.errors import NotFound
 
 def run(store: Store, run_id: str) -> RunView:
     """Raises NotFound."""
+    return run_view(*read(store, run_id))
+
+
+def read(store: Store, run_id: str) -> tuple[Run, Pinned, dict[int, TaskRun]]:
+    """What a view of a run is made from. Raises NotFound."""
     there, pinned = store.read_run(run_id), store.read_pinned(run_id)
     if there is None or pinned is None:
         raise NotFound(f"run {run_id} is not known.", next="`dyna runs` lists the runs.")
-    return run_view(there, pinned, facts_of(store, pinned))
+    return there, pinned, facts_of(store, pinned)
 
 
 def facts_of(store: Store, pinned: Pinned) -> dict[int, TaskRun]:

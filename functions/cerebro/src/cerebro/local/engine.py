@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from cerebro.core.explain import run_view
 from cerebro.handlers import query
 from cerebro.local.home import DEFAULT_HOME, DiskHome, MemoryHome
 from cerebro.local.reload import Watch
@@ -29,6 +30,9 @@ from cordyna_core.task_server import TaskServer
 
 REDRAW_S: Final = 0.1
 """A view of a run is made at most this often while it goes on."""
+
+VIEW_SHARE: Final = 20
+"""A view is made at most once in this many times the time that it takes: watching a large run does not slow it down."""
 
 LOOK_AT_FILES_S: Final = 0.5
 """How often the servers' files are looked at."""
@@ -104,22 +108,24 @@ class EmbeddedEngine:
 
     def run(self, run_id: str) -> RunView:
         with self._wheel.looking():
-            return query.run(self._home.store, run_id)
+            standing = query.read(self._home.store, run_id)
+        # Outside the lock: the view of a large run takes longer than reading it.
+        return run_view(*standing)
 
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
         until = None if timeout_s is None else time.monotonic() + timeout_s
-        seen = -1
         while True:
-            with self._wheel.looking():
-                view, seen = query.run(self._home.store, run_id), self._wheel.steps
+            seen, began = self._wheel.steps, time.monotonic()
+            view = self.run(run_id)
+            took = time.monotonic() - began
             yield view
             if view.is_final or (until is not None and time.monotonic() >= until):
                 return
-            self._pause(run_id, seen, until)
+            self._pause(run_id, seen, until, max(REDRAW_S, VIEW_SHARE * took))
 
-    def _pause(self, run_id: str, seen: int, until: float | None) -> None:
+    def _pause(self, run_id: str, seen: int, until: float | None, pause_s: float) -> None:
         """Until the run is over, or something changed and the last view is old enough to be drawn again."""
-        redraw = time.monotonic() + REDRAW_S
+        redraw = time.monotonic() + pause_s
 
         def over_or_changed() -> bool | None:
             run = self._home.store.read_run(run_id)
