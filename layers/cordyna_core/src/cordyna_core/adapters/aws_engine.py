@@ -24,7 +24,7 @@ from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.envelope import MalformedEvent, meta_at, open_envelope
 from cordyna_core.contract.message import JsonObject, Message, Problem
 from cordyna_core.contract.names import CLIENT, run_id_of
-from cordyna_core.contract.state_updates import InvocationRejected
+from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged
 from cordyna_core.contract.views import LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo
 from cordyna_core.errors import NotFound, ServiceError
 from cordyna_core.ports import Clock, EngineOptions, Invoked, Refused
@@ -135,8 +135,13 @@ class AwsEngine:
 
     def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
         """Of a run: since it was asked for; else of the last day. Raises ServiceError where the bus has no log, or an empty one."""
-        since = self._created_ms(run_id) if run_id else self._ms(-DAY_S)
-        texts = passed(self._cloud, self._place.events_log, run_id, since)
+        if run_id is None:
+            texts = passed(self._cloud, self._place.events_log, None, self._ms(-DAY_S))
+        else:
+            since = self._created_ms(run_id)
+            texts = passed(self._cloud, self._place.events_log, run_id, since)
+            # What asked for the run does not name it yet.
+            texts = [*self._commands_before(texts, since), *texts]
         if not texts and run_id is not None:
             raise ServiceError(
                 "the log of the bus holds nothing of this run.",
@@ -198,6 +203,14 @@ class AwsEngine:
             self._pause(pause, put_at + wait_s)
             pause = min(pause * 1.3, LONGEST_PAUSE_S)
 
+    def _commands_before(self, texts: Sequence[str], since_ms: int) -> list[str]:
+        for text in texts:
+            message = _opened(text)
+            if isinstance(message, RunStateChanged) and message.meta is not None and message.meta.cause is not None:
+                asked = passed(self._cloud, self._place.events_log, message.meta.cause, since_ms)
+                return [each for each in asked if isinstance(_opened(each), InvokeTask)]
+        return []
+
     def _params_of(self, run_id: str) -> JsonObject | None:
         try:
             return self.run(run_id).params
@@ -206,10 +219,7 @@ class AwsEngine:
 
     def _refusal(self, event_id: str, since_ms: int) -> Refused | None:
         for text in passed(self._cloud, self._place.events_log, event_id, since_ms):
-            try:
-                message = open_envelope(text).message
-            except MalformedEvent:
-                continue
+            message = _opened(text)
             if isinstance(message, InvocationRejected) and message.event_id == event_id:
                 return Refused(message.task, tuple(message.problems))
         return None
@@ -240,6 +250,14 @@ class AwsEngine:
 
     def _ms(self, later_s: float) -> int:
         return int((self._clock() + later_s) * 1000)
+
+
+def _opened(text: str) -> Message | None:
+    """What an event says; None for what is not of the contract, which passes the bus as well."""
+    try:
+        return open_envelope(text).message
+    except MalformedEvent:
+        return None
 
 
 def _why_not(command: CancelRun | RetryRun, view: RunView) -> Sequence[Problem]:

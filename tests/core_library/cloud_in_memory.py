@@ -1,0 +1,121 @@
+"""A cloud in memory, as the command line reaches it: the real cerebro's handlers behind the calls that an AWS engine makes."""
+
+import json
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cerebro.adapters.memory import MemoryStore
+from cerebro.core.effects import Ring, Walk
+from cerebro.core.graph import Graph
+from cerebro.handlers.answers import answer
+from cerebro.handlers.receive import Delivery, receive
+from cerebro.routes import handler_of
+from cerebro.shell import Ports
+from cordyna_core.adapters.cloud import told
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration
+from cordyna_core.contract.envelope import meta_at, seal, utc
+from cordyna_core.contract.message import Message
+from cordyna_core.contract.names import CEREBRO, SCHEDULER, server_source
+from cordyna_core.contract.state_updates import TaskStateChanged
+
+NOON = 1_800_000_000.0
+SERVER = "server-a"
+LOG = "/aws/events/cordyna"
+
+
+def refused(code: str, operation: str = "Call") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+
+
+class MemoryCloud:
+    """Stands in for `Cloud`. `writes_log` False: an emulator that delivers nothing to log groups; `deaf`: nothing hears the bus."""
+
+    where = "memory"
+
+    def __init__(self, *, writes_log: bool = True, deaf: bool = False) -> None:
+        self.now = NOON
+        self.writes_log, self.deaf = writes_log, deaf
+        self.store = MemoryStore()
+        self.passed: list[str] = []
+        self.groups: dict[str, list[dict[str, Any]]] = {LOG: []}
+        self.calls: list[str] = []
+        self.slept: list[float] = []
+        self.answers: dict[str, Callable[..., Any]] = {
+            "lambda.invoke": self._query,
+            "logs.filter_log_events": self._log,
+            "events.put_events": self.put_events,
+        }
+        self._ports = Ports(self.store, _Publishes(self), _Nothing(), _Nothing(), lambda: self.now)
+
+    def call(self, service: str, operation: str, **arguments: Any) -> Any:
+        self.calls.append(f"{service}.{operation}")
+        with told():
+            return self.answers[f"{service}.{operation}"](**arguments)
+
+    def client(self, service: str) -> Any:
+        return self
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    # --- what is done to it --------------------------------------------------------------------------------------------
+    def declare(self, *tasks: str, **of_task: Any) -> None:
+        words = [word.partition("<-") for word in tasks]
+        declared = [TaskDeclaration(name=name, upstream=up.split(",") if up else [], **of_task) for name, _, up in words]
+        self.say(ServerDeclared(server=SERVER, tasks=declared), server_source(SERVER))
+
+    def said(self, run_id: str, task: str, state: str) -> None:
+        meta = meta_at(self.now, f"{run_id} {task} {state}")
+        update = TaskStateChanged(server=SERVER, run_id=run_id, task=task, attempt=1, state=state, meta=meta)
+        self.say(update, server_source(SERVER))
+
+    def say(self, message: Message, source: str) -> None:
+        event_id = message.meta.id if message.meta and message.meta.id else f"event-{len(self.passed)}"
+        self._pass(seal(message, source, event_id, utc(self.now)), source, type(message).__name__)
+
+    def _pass(self, text: str, source: str, detail_type: str) -> None:
+        self.passed.append(text)
+        if self.writes_log:
+            self.groups[LOG].append({"timestamp": int(self.now * 1000), "message": text})
+        if not self.deaf and handler_of(source, detail_type) is not None:
+            receive([Delivery("receipt", text)], self._ports)
+
+    # --- what AWS answers ----------------------------------------------------------------------------------------------
+    def put_events(self, Entries: list[dict[str, str]]) -> Any:  # noqa: N803  boto3's word
+        for sent in Entries:
+            event = {"id": f"event-{len(self.passed)}", "source": sent["Source"], "detail-type": sent["DetailType"]}
+            event |= {"time": utc(self.now).isoformat(), "detail": json.loads(sent["Detail"])}
+            self._pass(json.dumps(event), sent["Source"], sent["DetailType"])
+        return {"Entries": [{"EventId": "e"} for _ in Entries]}
+
+    def _query(self, FunctionName: str, Payload: bytes) -> Any:  # noqa: N803
+        assert FunctionName == "cordyna-query"
+        return {"Payload": BytesIO(answer(json.loads(Payload), self._ports).model_dump_json().encode())}
+
+    def _log(self, logGroupName: str, startTime: int = 0, filterPattern: str = '""', **_: Any) -> Any:  # noqa: N803
+        if logGroupName not in self.groups:
+            raise refused("ResourceNotFoundException", "FilterLogEvents")
+        term = filterPattern.strip('"')
+        return {"events": [line for line in self.groups[logGroupName] if term in line["message"] and line["timestamp"] >= startTime]}
+
+
+class _Publishes:
+    def __init__(self, cloud: MemoryCloud) -> None:
+        self._cloud = cloud
+
+    def publish(self, messages: Any) -> None:
+        for message in messages:
+            self._cloud.say(message, SCHEDULER if isinstance(message, InvokeTask) else CEREBRO)
+
+
+class _Nothing:
+    def send_ring(self, ring: Ring) -> None: ...
+
+    def send_walk(self, walk: Walk) -> None: ...
+
+    def apply(self, graph: Graph) -> None: ...

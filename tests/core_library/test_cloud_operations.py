@@ -1,0 +1,261 @@
+"""What an operator asks of a cerebro on AWS: is it well, what is dead-lettered, which crons rest."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from cordyna_core import UserError
+from cordyna_core.adapters.discovery import Place
+from cordyna_core.errors import AccessError, NotFound
+from cordyna_core.operations import Finding, operations_of
+from cordyna_core.testing import RecordingBus
+from core_library.cloud_in_memory import NOON, MemoryCloud, refused
+from core_library.test_aws_engine import PLACE, an_engine
+
+DEAD = "cordyna-tracker-dead-letters"
+
+
+class Sqs:
+    """Queues in memory: name -> messages as SQS answers them."""
+
+    def __init__(self, cloud: MemoryCloud, **queues: list[dict[str, Any]]) -> None:
+        self.queues = {name.replace("_", "-"): messages for name, messages in queues.items()}
+        self.visibility: list[int] = []
+        for operation in ("get_queue_url", "get_queue_attributes", "receive_message", "send_message", "delete_message"):
+            cloud.answers[f"sqs.{operation}"] = getattr(self, operation)
+
+    def get_queue_url(self, QueueName: str) -> Any:  # noqa: N803  boto3's words
+        if QueueName not in self.queues:
+            raise refused("AWS.SimpleQueueService.NonExistentQueue")
+        return {"QueueUrl": QueueName}
+
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> Any:  # noqa: N803
+        return {"Attributes": {name: str(len(self.queues[QueueUrl])) for name in AttributeNames}}
+
+    def receive_message(self, QueueUrl: str, MaxNumberOfMessages: int, VisibilityTimeout: int, **_: Any) -> Any:  # noqa: N803
+        self.visibility.append(VisibilityTimeout)
+        found = self.queues[QueueUrl][:MaxNumberOfMessages]
+        return {"Messages": found} if found else {}
+
+    def send_message(self, QueueUrl: str, MessageBody: str) -> Any:  # noqa: N803
+        self.queues[QueueUrl].append(a_message(MessageBody))
+
+    def delete_message(self, QueueUrl: str, ReceiptHandle: str) -> Any:  # noqa: N803
+        self.queues[QueueUrl] = [each for each in self.queues[QueueUrl] if each["ReceiptHandle"] != ReceiptHandle]
+
+
+NUMBERS = iter(range(10_000))
+
+
+def a_message(body: str, **attributes: str) -> dict[str, Any]:
+    told = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+    return {"Body": body, "ReceiptHandle": f"receipt-{next(NUMBERS)}", "MessageAttributes": told}
+
+
+def an_event(detail_type: str = "TaskStateChanged", **detail: Any) -> str:
+    return json.dumps({"detail-type": detail_type, "detail": detail})
+
+
+def test_queues_with_dead_letters_are_shown_with_what_and_why() -> None:
+    cloud = MemoryCloud()
+    messages = [
+        a_message("not JSON", reason="the event: Invalid JSON"),
+        a_message(an_event(task="x", run_id="RUN"), ERROR_MESSAGE="no permission"),
+        a_message("[]"),
+        a_message(an_event()),
+    ]
+    sqs = Sqs(
+        cloud, cordyna_tracker_dead_letters=messages, cordyna_tracker=[], cordyna_query_dead_letters=[], cordyna_planner_dead_letters=[]
+    )
+    (found,) = an_engine(cloud).operations.dead_letters()
+    assert (found.name, found.messages, found.back_to) == (DEAD, 4, "cordyna-tracker")
+    assert found.samples == (
+        "not JSON: the event: Invalid JSON",
+        "TaskStateChanged x RUN: no permission",
+        "not an event: delivered in vain five times",
+    )
+    # Whoever looks does not keep them from whoever handles them.
+    assert max(sqs.visibility) <= 5
+
+
+@pytest.mark.parametrize(("body", "kind"), [('{"ring": {}}', "ring"), ("{}", "nothing"), ('{"detail-type": "T", "detail": 3}', "T")])
+def test_a_dead_letter_is_named_by_what_it_is(body: str, kind: str) -> None:
+    cloud = MemoryCloud()
+    Sqs(cloud, cordyna_timekeeper_dead_letters=[a_message(body, reason="r")])
+    assert an_engine(cloud).operations.dead_letters()[0].samples == (f"{kind}: r",)
+
+
+def test_dead_letters_of_servers_are_shown_too() -> None:
+    cloud = MemoryCloud()
+    cloud.declare("x")
+    Sqs(cloud, server_a_dead_letters=[a_message(an_event("RunTask"))], server_a_work_dead_letters=[a_message(an_event("RunTask"))])
+    assert [(each.name, each.back_to) for each in an_engine(cloud).operations.dead_letters()] == [
+        ("server-a-dead-letters", None),
+        ("server-a-work-dead-letters", "server-a-work"),
+    ]
+
+
+def test_a_queue_that_we_may_not_look_into_is_left_out() -> None:
+    cloud = MemoryCloud()
+
+    def get_queue_url(**_: Any) -> Any:
+        raise refused("AccessDenied")
+
+    cloud.answers["sqs.get_queue_url"] = get_queue_url
+    assert an_engine(cloud).operations.dead_letters() == []
+
+
+def test_redriving_puts_every_message_back_into_the_queue_that_it_came_from() -> None:
+    cloud = MemoryCloud()
+    sqs = Sqs(cloud, cordyna_tracker_dead_letters=[a_message(f"body-{n}") for n in range(25)], cordyna_tracker=[])
+    assert an_engine(cloud).operations.redrive(DEAD) == 25
+    assert sqs.queues[DEAD] == []
+    assert [each["Body"] for each in sqs.queues["cordyna-tracker"]] == [f"body-{n}" for n in range(25)]
+
+
+def test_a_message_that_comes_back_meanwhile_does_not_go_round_for_ever() -> None:
+    cloud = MemoryCloud()
+    sqs = Sqs(cloud, cordyna_tracker_dead_letters=[a_message("poison")], cordyna_tracker=[])
+    cloud.answers["sqs.send_message"] = lambda QueueUrl, MessageBody: sqs.queues[DEAD].append(a_message(MessageBody))  # noqa: N803
+    assert an_engine(cloud).operations.redrive(DEAD) == 1
+
+
+def test_messages_that_somebody_else_takes_are_not_waited_for() -> None:
+    cloud = MemoryCloud()
+    sqs = Sqs(cloud, cordyna_tracker_dead_letters=[a_message("one")], cordyna_tracker=[])
+    cloud.answers["sqs.receive_message"] = lambda **_: {}
+    assert an_engine(cloud).operations.redrive(DEAD) == 0
+    assert len(sqs.queues[DEAD]) == 1
+
+
+@pytest.mark.parametrize("name", ["no-such-queue", "cordyna-query-dead-letters", "cordyna-planner-dead-letters"])
+def test_what_cannot_be_put_back_is_told(name: str) -> None:
+    cloud = MemoryCloud()
+    Sqs(cloud, cordyna_query_dead_letters=[a_message("x")])
+    with pytest.raises(NotFound, match="no queue whose messages can be put back") as told:
+        an_engine(cloud).operations.redrive(name)
+    assert DEAD in told.value.why
+
+
+@pytest.fixture
+def scheduled(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A cloud whose schedules are moto's, with crons of the tasks x and x-2."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        scheduler = boto3.client("scheduler", region_name="eu-west-1")
+        scheduler.create_schedule_group(Name="cordyna")
+        for task in ("x", "x-2"):
+            scheduler.create_schedule(
+                Name=f"cron-{task}-abc",
+                GroupName="cordyna",
+                ScheduleExpression="cron(0 6 * * ? *)",
+                ScheduleExpressionTimezone="Europe/Berlin",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                Target={"Arn": "arn:aws:sqs:eu-west-1:123456789012:q", "RoleArn": "r", "Input": json.dumps({"tick": {"task": task}})},
+            )
+        cloud = MemoryCloud()
+        for operation in ("list_schedules", "get_schedule", "update_schedule"):
+            cloud.answers[f"scheduler.{operation}"] = getattr(scheduler, operation)
+        yield cloud
+
+
+def test_a_cron_rests_until_it_is_resumed_and_stays_as_it_was(scheduled: MemoryCloud) -> None:
+    operations = an_engine(scheduled).operations
+    assert operations.paused() == []
+    operations.pause("x", on=True)
+    assert operations.paused() == ["x"]
+    there = scheduled.answers["scheduler.get_schedule"](Name="cron-x-abc", GroupName="cordyna")
+    assert (there["ScheduleExpression"], there["ScheduleExpressionTimezone"]) == ("cron(0 6 * * ? *)", "Europe/Berlin")
+    operations.pause("x", on=False)
+    assert operations.paused() == []
+
+
+def test_a_task_without_a_cron_cannot_rest(scheduled: MemoryCloud) -> None:
+    with pytest.raises(NotFound, match='task "y" has no cron'):
+        an_engine(scheduled).operations.pause("y", on=True)
+
+
+def test_schedules_come_page_by_page() -> None:
+    cloud = MemoryCloud()
+    pages = iter([{"Schedules": [{"Name": "cron-a", "State": "DISABLED"}], "NextToken": "t"}, {"Schedules": []}])
+    cloud.answers["scheduler.list_schedules"] = lambda **_: next(pages)
+    cloud.answers["scheduler.get_schedule"] = lambda **_: {"Target": {"Input": '{"tick": {"task": "a"}}'}}
+    place = Place(stage="s", bus="cordyna", query="cordyna-query", events_log=None, schedule_group=None)
+    assert an_engine(cloud, place).operations.paused() == ["a"]
+
+
+def examined(cloud: MemoryCloud, place: Place = PLACE) -> dict[str, Finding]:
+    cloud.answers.setdefault("sts.get_caller_identity", lambda: {"Arn": "arn:aws:iam::1:user/me"})
+    cloud.answers.setdefault("events.describe_event_bus", lambda **_: {})
+    if "sqs.get_queue_url" not in cloud.answers:
+        Sqs(cloud)
+    return {finding.what: finding for finding in an_engine(cloud, place).operations.examine()}
+
+
+def test_a_cerebro_that_is_well_is_well_in_everything() -> None:
+    cloud = MemoryCloud()
+    cloud.declare("x", "y")
+    found = examined(cloud)
+    assert {finding.state for finding in found.values()} == {"well"}
+    assert next(iter(found)) == "credentials"
+    assert found["servers"].told == "1, with 2 tasks"
+
+
+def test_what_is_broken_is_told_and_the_rest_is_looked_at_all_the_same() -> None:
+    cloud = MemoryCloud()
+
+    def gone(**_: Any) -> Any:
+        raise refused("ResourceNotFoundException", "DescribeEventBus")
+
+    cloud.answers["events.describe_event_bus"] = gone
+    found = examined(cloud)
+    assert found["bus"].state == "broken"
+    assert "DescribeEventBus" in found["bus"].told
+    assert found["query function"].state == "well"
+
+
+def test_credentials_that_do_not_work_end_the_examination() -> None:
+    cloud = MemoryCloud()
+
+    def expired() -> Any:
+        raise refused("ExpiredToken")
+
+    cloud.answers["sts.get_caller_identity"] = expired
+    with pytest.raises(AccessError):
+        examined(cloud)
+
+
+def test_other_versions_and_clocks_that_differ_are_worth_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = MemoryCloud()
+    monkeypatch.setattr("cordyna_core.adapters.cloud_operations.__version__", "9.9.9")
+    cloud._ports = type(cloud._ports)(cloud.store, cloud._ports.bus, cloud._ports.timers, cloud._ports.crons, lambda: NOON + 7)
+    found = examined(cloud)
+    assert found["versions"].told.startswith("dyna is 9.9.9, cerebro is ")
+    assert found["clocks"].told == "this machine's clock and cerebro's differ by 7.0 s"
+    assert (found["versions"].state, found["clocks"].state) == ("worth a look", "worth a look")
+
+
+def test_servers_logs_and_dead_letters_may_be_worth_a_look() -> None:
+    cloud = MemoryCloud()
+    Sqs(cloud, cordyna_tracker_dead_letters=[a_message("x")])
+    place = Place(stage="s", bus="cordyna", query="cordyna-query", events_log=None, schedule_group=None)
+    found = examined(cloud, place)
+    assert [found[what].state for what in ("servers", "log of events", "dead letters")] == ["worth a look"] * 3
+    assert found["dead letters"].told == f"1 in {DEAD}"
+
+
+def test_a_server_that_is_not_ready_is_worth_a_look() -> None:
+    cloud = MemoryCloud()
+    cloud.declare("x")
+    cloud.store.note_server("server-a", "draining", NOON)
+    assert examined(cloud)["servers"].told == "server-a is draining"
+
+
+def test_an_engine_without_operations_says_what_to_type_instead() -> None:
+    with pytest.raises(UserError, match="is for a cerebro on AWS") as told:
+        operations_of(RecordingBus(), "doctor")  # type: ignore[arg-type]
+    assert told.value.next == "dyna --profile P doctor"
