@@ -12,7 +12,7 @@ from adapters.cloud import a_store, a_table, client, never_sleep
 from cerebro.adapters.dynamodb import DynamoStore
 from cerebro.adapters.dynamodb_runs import DAY_S, longest_s
 from cerebro.adapters.dynamodb_table import ATTEMPTS, Table
-from cerebro.core.model import Plan, PlannedTask
+from cerebro.core.model import Plan, PlannedTask, Rank
 from cerebro.testing.examples import NOW, OTHER, RUN, a_declaration, a_fact, a_plan, a_run, accept, invoked
 from cordyna_core.errors import Conflict, ServiceError
 
@@ -200,6 +200,17 @@ def test_a_fact_is_one_call_when_its_run_is_known(deployed: Deployed) -> None:
     assert deployed.calls_of(lambda: store.write_task(RUN, 0, a_fact(), None)) == ["PutItem"]
     assert deployed.calls_of(lambda: store.write_task(RUN, 0, a_fact(cause="other"), None)) == ["PutItem"]
     assert deployed.calls_of(lambda: store.read_task(RUN, 0)) == ["GetItem"]
+
+
+def test_a_completed_fact_is_read_once_and_any_other_each_time(deployed: Deployed) -> None:
+    one, other = deployed.process(), deployed.process()
+    one.write_task(RUN, 0, a_fact(Rank.COMPLETED, deadline=None), None)
+    one.write_task(RUN, 1, a_fact(Rank.ERROR, deadline=None), None)
+    assert deployed.calls_of(lambda: one.read_task(RUN, 0)) == []
+    assert deployed.calls_of(lambda: one.read_task(RUN, 1)) == ["GetItem"]
+    assert deployed.calls_of(lambda: other.read_tasks(RUN, [0, 1])) == ["BatchGetItem"]
+    assert deployed.calls_of(lambda: other.read_tasks(RUN, [0])) == []
+    assert deployed.calls_of(lambda: other.read_tasks(RUN, [0, 1])) == ["BatchGetItem"]
 
 
 def test_the_graph_is_read_by_its_head_while_nothing_is_declared(deployed: Deployed) -> None:

@@ -61,6 +61,18 @@ class TaskLaws(ABC):
         assert store.write_task(RUN, 7, fact, None) is None
         assert store.write_task(RUN, 7, fact, None) == fact
 
+    def test_whoever_goes_on_from_a_completed_fact_that_moved_is_told(self) -> None:
+        one, other = self.two_stores()
+        completed = a_fact(Rank.COMPLETED, deadline=None, output="x")
+        one.write_task(RUN, 7, completed, None)
+        known = other.read_task(RUN, 7)
+        assert known == completed
+        with_late_fact, another = (a_fact(Rank.COMPLETED, deadline=None, output="x", rev=2, cause=cause) for cause in ("first", "second"))
+        assert one.write_task(RUN, 7, with_late_fact, completed) is None
+        assert other.write_task(RUN, 7, another, known) == with_late_fact
+        assert other.read_page(RUN, 0) == {7: with_late_fact}
+        assert other.read_task(RUN, 7) == with_late_fact
+
     def test_only_what_was_asked_for_is_read(self) -> None:
         one, other = self.two_stores()
         for index in (0, 2, PAGE_SIZE, 3 * PAGE_SIZE + 1):
