@@ -17,12 +17,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-HERE: Final = ROOT / ".cloud"
-EMULATOR: Final = HERE / "venv" / "bin" / "python"
+HERE: Final = Path(os.environ.get("CORDYNA_CLOUD") or ROOT / ".cloud")
+"""Where a cloud keeps what is its own; with GATEWAY_PORT and XDG_CONFIG_HOME, a second one stands beside the first."""
+
+EMULATOR: Final = ROOT / ".cloud" / "venv" / "bin" / "python"
 PID: Final = HERE / "ministack.pid"
 ASSEMBLY: Final = HERE / "cdk.out"
 REGION: Final = "us-east-1"
@@ -76,7 +79,7 @@ def start_emulator(*, mended: bool) -> None:
         "IOT_MTLS_ENABLED": "false",
         "TMPDIR": str(HERE / "tmp"),
     }
-    (HERE / "tmp").mkdir(exist_ok=True)
+    (HERE / "tmp").mkdir(parents=True, exist_ok=True)
     with (HERE / "ministack.log").open("w") as log:
         process = subprocess.Popen(
             command, env={**environment(), **settings}, stdout=log, stderr=subprocess.STDOUT, cwd=HERE, start_new_session=True
@@ -100,20 +103,28 @@ def is_ready() -> bool:
 
 def synthesize() -> None:
     """The same app, for this machine's processor and the emulator's Python, without what the emulator refuses."""
-    asked = [str(EMULATOR), "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"]
-    runtime = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    architecture = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
-    build = [sys.executable, str(ROOT / "infra" / "build_assets.py"), "--architecture", architecture, "--runtime", runtime]
+    here = context()
+    build = [sys.executable, str(ROOT / "infra" / "build_assets.py")]
+    build += ["--architecture", here["architecture"], "--runtime", here["runtime"]]
     subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
-    context = {
+    cdk("synth", "--quiet", "--output", str(ASSEMBLY), *options_of(here))
+
+
+def context() -> dict[str, str]:
+    """What an app is told that is synthesized for this cloud."""
+    asked = [str(EMULATOR), "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"]
+    return {
         "stage": "local",
-        "architecture": architecture,
-        "runtime": runtime,
+        "architecture": {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64"),
+        "runtime": subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip(),
         "leave-out": "scaling,archive",
         "image": "cordyna/task-server-c:local",
     }
-    told = [word for name, value in context.items() for word in ("--context", f"cordyna:{name}={value}")]
-    cdk("synth", "--quiet", "--output", str(ASSEMBLY), *told)
+
+
+def options_of(told: Mapping[str, str]) -> list[str]:
+    """The same for the CDK's command line."""
+    return [word for name, value in told.items() for word in ("--context", f"cordyna:{name}={value}")]
 
 
 def cdk(*arguments: str) -> None:
