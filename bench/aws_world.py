@@ -1,0 +1,170 @@
+"""Cerebro's real handlers over its real AWS adapters, on moto, in virtual time, with task servers that answer at once.
+
+Every delivery takes HOP_S, which decides how many rings a run needs and what a batch holds, and nothing else.
+"""
+
+import heapq
+import json
+from collections.abc import Iterator
+from itertools import count, cycle
+from typing import Any, Final, Self
+
+import boto3
+from counting import Counts, Hooks, until
+from graphs import Graph
+from moto import mock_aws
+
+from cerebro.handlers.receive import Delivery, receive
+from cerebro.routes import handler_of
+from cerebro.shell import Ports
+from cerebro.wiring import Settings, aws_ports
+from cordyna_core.contract.commands import InvokeTask, RunTask
+from cordyna_core.contract.declared import ServerDeclared
+from cordyna_core.contract.envelope import meta_at, seal, utc
+from cordyna_core.contract.message import Message
+from cordyna_core.contract.names import CLIENT, derived_id, run_id_of, server_source
+from cordyna_core.contract.state_updates import TaskStateChanged
+
+HOP_S: Final = 0.1
+"""Bus -> queue -> Lambda, about (published medians are 0.1 to 0.2 s)."""
+
+WARM: Final = {"registry": 1, "planner": 1, "tracker": 4, "timekeeper": 1}
+"""Warm Lambdas of each handler; each remembers for itself."""
+
+SERVERS: Final = 2
+BEGIN: Final = 1_790_000_000.0
+
+_SETTINGS: Final = {
+    "table": "cordyna",
+    "timekeeper_queue_arn": "arn:aws:sqs:eu-central-1:123456789012:timekeeper",
+    "wait_state_machine_arn": "arn:aws:states:eu-central-1:123456789012:stateMachine:wait",
+    "schedule_group": "cordyna",
+    "scheduler_role_arn": "arn:aws:iam::123456789012:role/scheduler",
+}
+
+
+class AwsWorld:
+    """One deployment. Use as a context. `batch`: how many messages a Lambda is given at once, if so many wait."""
+
+    def __init__(self, batch: int = 1) -> None:
+        self.now = BEGIN
+        self._batch = batch
+        self._under_way: list[tuple[float, int, str, str]] = []
+        self._tickets = count()
+        self._mock = mock_aws()
+        self._hooks = Hooks(lambda: self.now)
+
+    def __enter__(self) -> Self:
+        self._mock.start()
+        clients = {service: _client(service) for service in ("dynamodb", "events", "sqs", "stepfunctions", "scheduler")}
+        settings = self._deploy(clients)
+        self._warm: dict[str, Iterator[Ports]] = {
+            handler: cycle([aws_ports(settings, clients.__getitem__, lambda: self.now) for _ in range(number)])
+            for handler, number in WARM.items()
+        }
+        for client in clients.values():
+            self._hooks.put_on(client)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._mock.stop()
+
+    def declare(self, graph: Graph) -> None:
+        """Have the servers declare the graph's tasks."""
+        tasks: dict[str, list[dict[str, Any]]] = {}
+        for place, (name, upstream) in enumerate(graph.items()):
+            tasks.setdefault(f"server-{place % SERVERS}", []).append({"name": name, "upstream": list(upstream)})
+        for server, declared in tasks.items():
+            self._say(ServerDeclared.model_validate({"server": server, "tasks": declared}), server_source(server))
+        self._go()
+
+    def run(self, graph: Graph) -> Counts:
+        """Invoke the graph's last task, go on until nothing is under way, and tell what the run cost."""
+        target, key = list(graph)[-1], derived_id("run", next(self._tickets))
+        counts = self._hooks.counts = Counts()
+        self._say(InvokeTask(task=target, key=key), CLIENT)
+        self._go()
+        self._hooks.counts = Counts()
+        run = next(self._warm["planner"]).store.read_run(run_id_of(target, key))
+        assert run is not None
+        assert run.status == "completed", run
+        return counts
+
+    def _go(self) -> None:
+        """Deliver what is under way until nothing is."""
+        while self._under_way:
+            self.now = max(self.now, self._under_way[0][0])
+            handler, batch = self._next_batch()
+            self._hooks.counts.invocations += 1
+            self._hooks.counts.messages += len(batch)
+            outcome = receive(batch, next(self._warm[handler]))
+            assert not outcome.again
+            assert not outcome.buried, outcome.buried
+
+    def _next_batch(self) -> tuple[str, list[Delivery]]:
+        """What is due now for the handler that is next, as much of it as a batch holds."""
+        _, ticket, handler, body = heapq.heappop(self._under_way)
+        batch, others = [Delivery(str(ticket), body)], []
+        while self._under_way and len(batch) < self._batch and self._under_way[0][0] <= self.now + HOP_S / 10:
+            waiting = heapq.heappop(self._under_way)
+            if waiting[2] == handler:
+                batch.append(Delivery(str(waiting[1]), waiting[3]))
+            else:
+                others.append(waiting)
+        for each in others:
+            heapq.heappush(self._under_way, each)
+        return handler, batch
+
+    def _deploy(self, clients: dict[str, Any]) -> Settings:
+        clients["dynamodb"].create_table(
+            TableName=_SETTINGS["table"],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        clients["events"].create_event_bus(Name="cordyna")
+        clients["scheduler"].create_schedule_group(Name=_SETTINGS["schedule_group"])
+        queues = {f"{name}_queue_url": clients["sqs"].create_queue(QueueName=name)["QueueUrl"] for name in ("timekeeper", "tracker")}
+        clients["events"].meta.events.register("provide-client-params.events.PutEvents", self._hear)
+        clients["sqs"].meta.events.register("provide-client-params.sqs.SendMessage", self._queue)
+        clients["stepfunctions"].meta.events.register("provide-client-params.stepfunctions.StartExecution", self._wait)
+        # Moto's own state machines would not wait in virtual time.
+        clients["stepfunctions"].meta.events.register("before-call.sfn.StartExecution", lambda **_: (_Ok(), {}))
+        return Settings.model_validate({**_SETTINGS, **queues})
+
+    def _hear(self, params: dict[str, Any], **_: object) -> None:
+        """The bus: commands go to servers that start at once and are done at once."""
+        for entry in params["Entries"]:
+            if entry["DetailType"] == RunTask.__name__:
+                command = RunTask.model_validate_json(entry["Detail"])
+                for moment, state in enumerate(("started", "completed")):
+                    told = {name: getattr(command, name) for name in ("server", "run_id", "task", "attempt")}
+                    said = TaskStateChanged.model_validate({**told, "state": state})
+                    self._say(said, server_source(command.server), after=HOP_S + moment / 1000)
+
+    def _say(self, message: Message, source: str, after: float = 0.0) -> None:
+        """Put a message on the bus as somebody else than cerebro."""
+        self._hooks.counts.events += 1
+        handler = handler_of(source, type(message).__name__)
+        assert handler is not None
+        at, name = self.now + after, derived_id("said", next(self._tickets))
+        self._send(handler, seal(message.model_copy(update={"meta": meta_at(at, name)}), source, name, utc(at)), at)
+
+    def _queue(self, params: dict[str, Any], **_: object) -> None:
+        self._send(params["QueueUrl"].rpartition("/")[2], params["MessageBody"], self.now)
+
+    def _wait(self, params: dict[str, Any], **_: object) -> None:
+        self._send("timekeeper", json.loads(params["input"])["body"], until(params))
+
+    def _send(self, handler: str, body: str, at: float) -> None:
+        heapq.heappush(self._under_way, (at + HOP_S, next(self._tickets), handler, body))
+
+
+class _Ok:
+    """As much of an HTTP response as botocore looks at."""
+
+    status_code = 200
+
+
+def _client(service: str) -> Any:
+    return boto3.client(service, region_name="eu-central-1", aws_access_key_id="testing", aws_secret_access_key="testing")  # type: ignore[call-overload]
