@@ -7,9 +7,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.message import ErrorDescription, Problem, RootCause
 from cordyna_core.contract.names import run_id_of
 from cordyna_core.contract.views import Entry, LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo, TaskView
+from cordyna_core.contract.what_if import RehearsalView, ReplayView
 from cordyna_core.errors import NotFound
 from cordyna_core.ports import EngineOptions, Invoked, Refused
 
@@ -130,6 +132,9 @@ class FakeEngine:
     answer: Invoked | Refused = field(default_factory=lambda: Invoked(RUN))
     refuses: Refused | None = None
     planned: PlanView = field(default_factory=lambda: PlanView(task="task-3"))
+    rehearsed: RehearsalView = field(default_factory=lambda: RehearsalView(generation=1))
+    declared_in_rehearsal: list[ServerDeclared] = field(default_factory=list)
+    replayed: ReplayView = field(default_factory=lambda: ReplayView(run_id=RUN, task="task-3", heard=7, decided=5))
     declared: list[TaskInfo] = field(default_factory=list)
     known_servers: list[ServerInfo] = field(default_factory=list)
     summaries: list[RunSummary] | None = None
@@ -172,6 +177,14 @@ class FakeEngine:
 
     def plan(self, task: str) -> PlanView:
         return self.planned
+
+    def rehearse(self, declared: Sequence[ServerDeclared]) -> RehearsalView:
+        self.declared_in_rehearsal = list(declared)
+        return self.rehearsed
+
+    def replay(self, run_id: str) -> ReplayView:
+        self.run(run_id)
+        return self.replayed
 
     def run(self, run_id: str) -> RunView:
         if not self.views or self.views[-1].run_id != run_id:

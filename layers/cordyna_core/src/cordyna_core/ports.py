@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import Protocol
 
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.views import LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo
+from cordyna_core.contract.what_if import RehearsalView, ReplayView
 
 
 class Bus(Protocol):
@@ -61,9 +63,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What the command line was told; each engine takes what it knows."""
+    """What the command line was told; each engine takes what it knows.
+
+    `declares` False: the servers that an engine was given are not declared when it opens, so that what they would change can be seen.
+    """
 
     servers: tuple[str, ...] = ()
+    declares: bool = True
     home: str | None = None
     profile: str | None = None
     region: str | None = None
@@ -93,6 +99,14 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         ...
 
     def plan(self, task: str) -> PlanView: ...
+
+    def rehearse(self, declared: Sequence[ServerDeclared]) -> RehearsalView:
+        """What would change if these servers declared themselves now, in this order. Nothing is declared."""
+        ...
+
+    def replay(self, run_id: str) -> ReplayView:
+        """Decide a run once more, from what was said in it, and say what would go differently. Raises NotFound."""
+        ...
 
     def run(self, run_id: str) -> RunView:
         """Raises NotFound."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from cerebro.core.model import Plan
 from cerebro.core.params import check_params
 from cerebro.core.plan import plan_of, plan_view
+from cerebro.core.rehearse import rehearsal
 from cerebro.handlers import query
 from cerebro.shell import Ports
 from cordyna_core._version import __version__
@@ -20,6 +21,7 @@ from cordyna_core.contract.queries import (
     Answer,
     AskCerebro,
     AskPlan,
+    AskRehearsal,
     AskRun,
     AskRuns,
     AskServers,
@@ -62,6 +64,11 @@ def _plan(ports: Ports, asked: AskPlan) -> Answer:
     return answer_of(whole(view, without="tasks"), view.tasks, asked.start)
 
 
+def _rehearsal(ports: Ports, asked: AskRehearsal) -> Answer:
+    view = rehearsal(ports.store.read_graph(), asked.declared)
+    return answer_of(whole(view, without="touched"), view.touched, asked.start)
+
+
 def _cerebro(ports: Ports, _: AskCerebro) -> Answer:
     generation = ports.store.read_graph().generation
     return Answer(head=whole(CerebroInfo(version=__version__, contract="1", generation=generation, now=ports.clock())))
@@ -73,5 +80,6 @@ ANSWERS: Final[dict[type, Callable[[Ports, Any], Answer]]] = {
     AskRuns: lambda ports, asked: answer_of({}, query.runs(ports.store, asked.limit), asked.start),
     AskTasks: lambda ports, asked: answer_of({}, query.tasks(ports.store, ports.clock()), asked.start),
     AskServers: lambda ports, asked: answer_of({}, query.servers(ports.store), asked.start),
+    AskRehearsal: _rehearsal,
     AskCerebro: _cerebro,
 }

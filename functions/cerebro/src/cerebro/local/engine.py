@@ -12,17 +12,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from cerebro.core.declare import declare_batch
 from cerebro.core.explain import run_view
+from cerebro.core.rehearse import rehearsal
 from cerebro.handlers import query
 from cerebro.local.home import DEFAULT_HOME, DiskHome, MemoryHome
 from cerebro.local.reload import Watch
 from cerebro.local.wheel import Wheel
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.envelope import meta_at, open_envelope, seal, utc
 from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.names import CLIENT, run_id_of
 from cordyna_core.contract.state_updates import DeclarationRejected, InvocationRejected, RunStateChanged
 from cordyna_core.contract.views import LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo
+from cordyna_core.contract.what_if import RehearsalView
 from cordyna_core.errors import ServiceError, UserError
 from cordyna_core.loading import load_server
 from cordyna_core.ports import Clock, EngineOptions, Invoked, Refused
@@ -45,17 +49,25 @@ def open_engine(options: EngineOptions) -> "EmbeddedEngine":
     """The engine of a home with the servers that were named. Raises UserError."""
     servers = [load_server(target) for target in options.servers]
     home = MemoryHome() if options.home == IN_MEMORY else DiskHome(Path(options.home or DEFAULT_HOME))
-    return EmbeddedEngine(home, servers, targets=options.servers)
+    return EmbeddedEngine(home, servers, targets=options.servers, declares=options.declares)
 
 
 class EmbeddedEngine:
     """Implements the Engine port of the library."""
 
     def __init__(
-        self, home: DiskHome | MemoryHome, servers: Sequence[TaskServer], *, targets: Sequence[str] = (), clock: Clock = time.time
+        self,
+        home: DiskHome | MemoryHome,
+        servers: Sequence[TaskServer],
+        *,
+        targets: Sequence[str] = (),
+        clock: Clock = time.time,
+        declares: bool = True,
     ) -> None:
         self._home, self._clock, self._targets = home, clock, tuple(targets)
-        self._wheel = Wheel(home, servers, clock)
+        self._servers = tuple(servers)
+        # What is not to be declared is not served either.
+        self._wheel = Wheel(home, self._servers if declares else (), clock)
         self._waits_for: list[str] = []
 
     def __enter__(self) -> Self:
@@ -105,6 +117,14 @@ class EmbeddedEngine:
     def plan(self, task: str) -> PlanView:
         with self._wheel.looking():
             return query.plan(self._home.store, task)
+
+    def rehearse(self, declared: Sequence[ServerDeclared]) -> RehearsalView:
+        with self._wheel.looking():
+            graph = self._home.store.read_graph()
+        # A server that was named, but was never declared here, will stand beside these.
+        known = {*graph.declarations, *(each.server for each in declared)}
+        beside = [server.declaration for server in self._servers if server.name not in known]
+        return rehearsal(declare_batch([*graph.declarations.values(), *beside], graph).graph if beside else graph, declared)
 
     def run(self, run_id: str) -> RunView:
         with self._wheel.looking():

@@ -4,14 +4,17 @@ Law: a long answer is asked for piece by piece, and put together here.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from cordyna_core.adapters.cloud import Cloud
+from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.message import JsonObject
 from cordyna_core.contract.queries import (
     Answer,
     AskCerebro,
     AskPlan,
+    AskRehearsal,
     AskRun,
     AskRuns,
     AskServers,
@@ -21,6 +24,7 @@ from cordyna_core.contract.queries import (
     collected,
 )
 from cordyna_core.contract.views import PlanView, RunSummary, RunView, ServerInfo, TaskInfo
+from cordyna_core.contract.what_if import RehearsalView
 from cordyna_core.errors import NotFound, ServiceError
 
 
@@ -39,6 +43,10 @@ class Asking:
         """Also with the problems of `params`, where they are given."""
         answer = self._whole(AskPlan(task=task, params=params))
         return PlanView.model_validate({**answer.head, "tasks": answer.rows})
+
+    def rehearsal(self, declared: Sequence[ServerDeclared]) -> RehearsalView:
+        answer = self._whole(AskRehearsal(declared=list(declared)))
+        return RehearsalView.model_validate({**answer.head, "touched": answer.rows})
 
     def runs(self, limit: int) -> list[RunSummary]:
         return [RunSummary.model_validate(row) for row in self._whole(AskRuns(limit=limit)).rows]

@@ -21,12 +21,14 @@ from cordyna_core.adapters.cloud_operations import CloudOperations
 from cordyna_core.adapters.discovery import Place, find_place
 from cordyna_core.adapters.eventbridge import EventBridgeBus, entry, requests
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.envelope import MalformedEvent, meta_at, open_envelope
 from cordyna_core.contract.message import JsonObject, Message, Problem
 from cordyna_core.contract.names import CLIENT, run_id_of
 from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged
 from cordyna_core.contract.views import LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo
-from cordyna_core.errors import NotFound, ServiceError
+from cordyna_core.contract.what_if import RehearsalView, ReplayView
+from cordyna_core.errors import NotFound, ServiceError, UserError
 from cordyna_core.ports import Clock, EngineOptions, Invoked, Refused
 
 FIRST_PAUSE_S: Final = 0.25
@@ -103,6 +105,16 @@ class AwsEngine:
 
     def plan(self, task: str) -> PlanView:
         return self._asking.plan(task)
+
+    def rehearse(self, declared: Sequence[ServerDeclared]) -> RehearsalView:
+        return self._asking.rehearsal(declared)
+
+    def replay(self, run_id: str) -> ReplayView:
+        raise UserError(
+            f"run {run_id} cannot be replayed from here.",
+            why="deciding a run once more takes cerebro's own code and every event of the run; a home on this machine has both",
+            next=f"dyna timeline {run_id}   (what cerebro itself knows)",
+        )
 
     def run(self, run_id: str) -> RunView:
         return self._asking.run(run_id)[0]

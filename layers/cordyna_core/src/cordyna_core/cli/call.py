@@ -1,5 +1,6 @@
 """Call: one command at work, with its engine, its two screens and the clock."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import cast
 
@@ -40,3 +41,7 @@ class Call:
     def engine(self) -> Engine:
         """The chosen engine, to be used in a `with`."""
         return open_engine(self.settings, self.environment)
+
+    def engine_as_it_is(self) -> Engine:
+        """The chosen engine with what has been declared so far: opening it declares nothing."""
+        return open_engine(replace(self.settings, options=replace(self.settings.options, declares=False)), self.environment)

@@ -17,7 +17,9 @@ _COMMANDS: Final = "cordyna_core.cli.commands"
 CATALOG: Final[dict[str, dict[str, CatalogEntry]]] = {
     "Ask": {
         "do": CatalogEntry(f"{_COMMANDS}.do:do", "Invoke a task with everything upstream of it, and watch it run."),
-        "plan": CatalogEntry(f"{_COMMANDS}.graph:plan", "What `do` would run, in which order and where."),
+        "plan": CatalogEntry(
+            f"{_COMMANDS}.graph:plan", "What `do` would run, in which order and where; or what declaring a server would change."
+        ),
         "retry": CatalogEntry(f"{_COMMANDS}.change:retry", "Give what failed in a run a new attempt; what completed is kept."),
         "cancel": CatalogEntry(f"{_COMMANDS}.change:cancel", "End a run now."),
     },

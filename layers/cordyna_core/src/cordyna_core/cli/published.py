@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cordyna_core.contract.views import PlanView, RunView
+from cordyna_core.contract.what_if import RehearsalView, ReplayView
 
 
 def run_json(view: RunView) -> str:
@@ -19,6 +20,19 @@ def run_json(view: RunView) -> str:
 def plan_json(view: PlanView) -> str:
     """`plan --json`: one object."""
     return json.dumps(view.model_dump(mode="json"), ensure_ascii=False)
+
+
+def rehearsal_json(view: RehearsalView) -> str:
+    """`plan --declare ... --json`: one object."""
+    return json.dumps(view.model_dump(mode="json"), ensure_ascii=False)
+
+
+def replay_json(view: ReplayView) -> str:
+    """`replay --json`: one object, every `at` in UTC with six digits behind the second."""
+    shown: dict[str, Any] = view.model_dump(mode="json")
+    for divergence, dumped in zip(view.divergences, shown["divergences"], strict=True):
+        dumped["at"] = None if divergence.at is None else microseconds(divergence.at)
+    return json.dumps(shown, ensure_ascii=False)
 
 
 def microseconds(at: datetime) -> str:

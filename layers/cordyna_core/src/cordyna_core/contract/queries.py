@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import to_jsonable_python
 
+from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.message import JsonObject, Part
 from cordyna_core.contract.names import Name, RunId
 
@@ -64,13 +65,20 @@ class AskServers(Query):
     ask: Literal["servers"] = "servers"
 
 
+class AskRehearsal(Query):
+    """What would change if these servers declared themselves now, in this order -> RehearsalView, its `touched` in rows."""
+
+    ask: Literal["rehearsal"] = "rehearsal"
+    declared: list[ServerDeclared]
+
+
 class AskCerebro(Query):
     """What answers here -> CerebroInfo."""
 
     ask: Literal["cerebro"] = "cerebro"
 
 
-AnyQuery = Annotated[AskRun | AskPlan | AskRuns | AskTasks | AskServers | AskCerebro, Field(discriminator="ask")]
+AnyQuery = Annotated[AskRun | AskPlan | AskRuns | AskTasks | AskServers | AskRehearsal | AskCerebro, Field(discriminator="ask")]
 QUERY: Final[TypeAdapter[AnyQuery]] = TypeAdapter(AnyQuery)
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from cordyna_core.cli.call import Call
-from cordyna_core.cli.complaints import error_text, near_names, refusal, status_of
+from cordyna_core.cli.commands.rehearse import rehearse
+from cordyna_core.cli.complaints import Misuse, error_text, near_names, refusal, status_of
 from cordyna_core.cli.exit_status import ExitStatus
 from cordyna_core.cli.published import plan_json
 from cordyna_core.cli.render.graph import closure, graph_json, graph_mermaid, graph_tree
@@ -24,19 +25,33 @@ class Form(StrEnum):
 
 def plan(
     ctx: typer.Context,
-    task: Annotated[str, typer.Argument(metavar="TASK")],
+    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="The task whose plan you want to see.")] = None,
     *,
+    declare: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE_OR_FILE[:NAME]",
+            help="Instead: what would change if this task server declared itself now (again for more, in that order). "
+            "Also a JSON file with a declaration.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> ExitStatus:
-    """What `do TASK` would run, in topological order, or why it would be refused."""
+    """What `do TASK` would run, in topological order, or why it would be refused; with --declare, what declaring would change."""
     call = Call(ctx)
+    if (task is None) == (not declare):
+        raise Misuse("plan takes a task, or --declare.", next="dyna plan TASK, or dyna plan --declare my.py")
+    return _plan_of(call, task, as_json=json) if task is not None else rehearse(call, declare or (), as_json=json)
+
+
+def _plan_of(call: Call, task: str, *, as_json: bool) -> ExitStatus:
     with call.engine() as engine:
         found = engine.plan(task)
         complaint = refusal(task, found.problems, engine) if found.problems else None
-    call.out.print([plan_json(found)] if json else plan_table(found, call.out.width))
+    call.out.print([plan_json(found)] if as_json else plan_table(found, call.out.width))
     if complaint is None:
         return ExitStatus.COMPLETED
-    if not json:
+    if not as_json:
         call.err.print(error_text(complaint).splitlines())
     return status_of(complaint)
 

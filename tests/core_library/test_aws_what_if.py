@@ -1,0 +1,42 @@
+"""Rehearsing with a cerebro in the cloud: it is asked, and answers as the embedded engine does."""
+
+import pytest
+
+from cerebro.core.rehearse import rehearsal
+from cordyna_core import UserError
+from cordyna_core.adapters.aws_engine import AwsEngine
+from cordyna_core.adapters.discovery import Place
+from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration
+from core_library.cloud_in_memory import MemoryCloud
+
+PLACE = Place(stage="production", bus="cordyna", query="cordyna-query", events_log="/aws/events/cordyna", schedule_group="cordyna")
+
+
+def a_world() -> tuple[AwsEngine, MemoryCloud]:
+    cloud = MemoryCloud()
+    cloud.declare("x", "y<-x")
+    return AwsEngine(cloud, PLACE, clock=lambda: cloud.now, sleep=cloud.sleep), cloud  # type: ignore[arg-type]
+
+
+def test_what_declaring_would_change_is_asked_of_cerebro_and_nothing_is_put_on_the_bus() -> None:
+    engine, cloud = a_world()
+    passed = len(cloud.passed)
+    news = [
+        ServerDeclared(server="server-b", tasks=[TaskDeclaration(name="z", upstream=["y", "nobody"]), TaskDeclaration(name="x")]),
+        ServerDeclared(server="server-a", tasks=[TaskDeclaration(name="x", retries=1)]),
+    ]
+
+    view = engine.rehearse(news)
+
+    assert view == rehearsal(cloud.store.read_graph(), news)
+    assert [(each.outcome, [problem.code for problem in each.problems]) for each in view.declarations] == [
+        ("rejected", ["owned_by_another"]),
+        ("accepted", []),
+    ]
+    assert len(cloud.passed) == passed
+
+
+def test_a_run_in_the_cloud_is_not_replayed_from_here_and_that_is_told() -> None:
+    engine, _ = a_world()
+    with pytest.raises(UserError, match="cannot be replayed from here"):
+        engine.replay("0" * 26)
