@@ -7,10 +7,10 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format dist lock clean
+.PHONY: help run setup test check format dist lock clean assets synth cloud cloud-stop
 
 help: ## what there is to do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.run ## set up what runs, and invoke task-3 across two servers
 	$(BIN)/dyna do task-3
@@ -32,13 +32,17 @@ format: .venv/.dev ## let ruff format the code and mend what it can
 
 dist: .venv/.run ## build the wheels into dist/
 	rm -rf dist
-	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist $(DISTRIBUTIONS:%=./%)
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist $(DISTRIBUTIONS:%=./%) ./infra/cordyna_cdk
 	@ls dist
 
 lock: .venv/.dev ## compile requirements/*.in into *.txt, with hashes and without the address of an index
 	$(PIP) install uv
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 	$(LOCK) requirements/run.in -c requirements/dev.txt -o requirements/run.txt
+	$(LOCK) requirements/infra.in -c requirements/dev.txt -o requirements/infra.txt
+	$(LOCK) requirements/layer.in -c requirements/dev.txt -o requirements/layer.txt
+	$(LOCK) requirements/cerebro.in -c requirements/dev.txt -o requirements/cerebro.txt
+	$(LOCK) requirements/cloud.in -o requirements/cloud.txt
 
 clean: ## forget everything that was made here, but .venv
 	rm -rf dist .cordyna .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -55,4 +59,41 @@ clean: ## forget everything that was made here, but .venv
 .venv/.dev: .venv/.run requirements/dev.txt
 	@echo "setting up .venv: what checks and tests ..."
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Infrastructure: Node for the CDK beside Python; no Docker, no account.
+export CDK_DISABLE_CLI_TELEMETRY := 1
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+
+assets: .venv/.infra ## build the folders that Lambda is given: the layer, and cerebro
+	@$(BIN)/python infra/build_assets.py
+
+synth: assets node_modules/.package-lock.json ## synthesize into cdk.out/, and examine it: cdk-nag, cfn-lint, policies, tests
+	$(BIN)/mypy --config-file infra/mypy.ini
+	node_modules/.bin/cdk synth --quiet --no-notices --strict
+	$(BIN)/cfn-lint --config-file infra/cfnlintrc.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/pytest tests/infra
+
+cloud: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to an emulator on this machine, and leave it up
+	@$(BIN)/python infra/local_cloud/cloud.py start
+
+cloud-stop: ## end the emulator
+	@$(BIN)/python infra/local_cloud/cloud.py stop
+
+.venv/.infra: .venv/.dev requirements/infra.txt infra/cordyna_cdk/pyproject.toml
+	@echo "setting up .venv: what synthesizes ..."
+	@$(PIP) install --require-hashes -r requirements/infra.txt
+	@$(PIP) install --no-deps --no-build-isolation -e ./infra/cordyna_cdk
+	@touch $@
+
+.cloud/.installed: requirements/cloud.txt
+	@test -x .cloud/venv/bin/python || $(PYTHON) -m venv .cloud/venv
+	@echo "setting up .cloud: the emulator and the AWS CLI ..."
+	@.cloud/venv/bin/python -m pip --disable-pip-version-check --quiet --quiet install --require-hashes -r requirements/cloud.txt
+	@touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@npm ci --no-audit --no-fund --silent
 	@touch $@

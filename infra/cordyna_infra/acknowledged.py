@@ -6,6 +6,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from constructs import IConstruct
+
 from cordyna_cdk.acknowledged import acknowledge
 from cordyna_infra.cerebro_stack import CerebroStack
 
@@ -18,25 +20,25 @@ def _wildcard(service: str, resource: str) -> str:
 
 def acknowledge_findings(cerebro: CerebroStack) -> None:
     """Acknowledge them, each where it arises."""
-    for path, findings in _findings(cerebro.stage_.name, cerebro.stage_.bus).items():
-        construct = cerebro
+    for path, findings in _findings(cerebro.stage_.bus).items():
+        construct: IConstruct = cerebro
         for part in path.split("/"):
             construct = construct.node.find_child(part)
         acknowledge(construct, findings)
 
 
-def _findings(stage: str, bus: str) -> Mapping[str, Mapping[str, str]]:
+def _findings(bus: str) -> Mapping[str, Mapping[str, str]]:
     """The construct's path in the stack -> rule -> reason."""
     named_later = {
         _wildcard("scheduler", f"schedule/{bus}/*"): "Schedules are named by what they are for, when it comes up; the group is exact."
     }
-    listed = {_wildcard("scheduler", "schedule/*/*"): "IAM asks for ListSchedules on all groups at once, whichever is listed."}
+    listed = {"AwsSolutions-IAM5[Resource::*]": "scheduler:ListSchedules knows no resource (Service Authorization Reference)."}
     return {
         "Bus/DeadLetters": {"AwsSolutions-SQS3": "It is a dead-letter queue itself: of the rule that logs every event."},
         "Timers/Wait": {
             "AwsSolutions-SF1": "A ring is logged by the timekeeper that hears it; logging each wait as well would cost more than waiting. "
             "Failed executions have an alarm, and the sweep mends a lost ring.",
-            "AwsSolutions-SF2": "A run is traced by the `traceparent` in its messages, across servers in any language; X-Ray would show two states.",
+            "AwsSolutions-SF2": "A run is traced by the `traceparent` in its messages, across servers in any language.",
         },
         "RegistryRole": {**named_later, **listed},
         "PlannerRole": named_later,
@@ -44,11 +46,10 @@ def _findings(stage: str, bus: str) -> Mapping[str, Mapping[str, str]]:
         "TimekeeperRole": named_later,
         "People/Operate": {**named_later, **listed},
         "People/Invoke": {
-            _wildcard(
-                "ssm", f"parameter/cordyna/{stage}/*"
-            ): "The parameters by which cordyna is found; there is nothing else under that path.",
+            _wildcard("ssm", "parameter/cordyna/*"): "The parameters by which cordyna is found; there is nothing else under that path.",
             _wildcard(
                 "logs", "log-group:/aws/lambda/*"
-            ): "`dyna logs` reads what any team's task server logged; the servers are not known here.",
+            ): "`dyna logs` reads what any task server logged; which there are is not known here.",
+            _wildcard("logs", "log-group:/cordyna/*"): "The same, of servers in containers.",
         },
     }

@@ -65,7 +65,7 @@ class CerebroStack(Stack):
     @property
     def all_dead_letters(self) -> dict[str, sqs.Queue]:
         """Every dead-letter queue of this stack, by what it belongs to."""
-        return {**self.dead_letters, "log of events": self.bus.dead_letters}
+        return {**self.dead_letters, "log": self.bus.dead_letters}
 
     def _layer(self) -> lambda_.LayerVersion:
         return lambda_.LayerVersion(

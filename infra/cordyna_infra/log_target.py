@@ -6,6 +6,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
+from aws_cdk.interfaces import aws_events as interfaces
 
 
 @jsii.implements(events.IRuleTarget)
@@ -15,14 +16,14 @@ class LogTarget:
     def __init__(self, log: logs.LogGroup, dead_letters: sqs.Queue) -> None:
         self._log, self._dead_letters = log, dead_letters
 
-    def bind(self, rule: events.IRule, id: str | None = None) -> events.RuleTargetConfig:  # noqa: A002  the CDK's word
+    def bind(self, rule: interfaces.IRuleRef, id: str | None = None) -> events.RuleTargetConfig:  # noqa: A002  the CDK's word
         """The target, as the rule is told it."""
         self._dead_letters.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("events.amazonaws.com")],
                 actions=["sqs:SendMessage"],
                 resources=[self._dead_letters.queue_arn],
-                conditions={"ArnEquals": {"aws:SourceArn": rule.rule_arn}},
+                conditions={"ArnEquals": {"aws:SourceArn": rule.rule_ref.rule_arn}},
             )
         )
         arn = Stack.of(self._log).format_arn(

@@ -10,7 +10,6 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cordyna_cdk import may_say
-from cordyna_cdk.discovery import parameter_name
 from cordyna_cdk.speech import SPOKEN_BY_CLIENTS
 from cordyna_core.contract.names import CLIENT
 
@@ -31,9 +30,10 @@ class People(Construct):
             description="invoke, cancel and retry on cordyna, and see what happens",
             statements=[
                 may_say(cerebro.bus.arn, [CLIENT], SPOKEN_BY_CLIENTS),
+                iam.PolicyStatement(actions=["events:DescribeEventBus"], resources=[cerebro.bus.arn]),
                 iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[cerebro.functions["query"].function_arn]),
-                iam.PolicyStatement(actions=["ssm:GetParameter", "ssm:GetParameters"], resources=[_parameters(cerebro)]),
-                iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[cerebro.bus.log.log_group_arn, _task_logs(cerebro)]),
+                iam.PolicyStatement(actions=["ssm:GetParameter", "ssm:GetParametersByPath"], resources=[_parameters(cerebro)]),
+                iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[cerebro.bus.log.log_group_arn, *_task_logs(cerebro)]),
             ],
         )
         self.operate = iam.ManagedPolicy(
@@ -48,12 +48,12 @@ class People(Construct):
                         "sqs:GetQueueAttributes",
                         "sqs:ReceiveMessage",
                         "sqs:DeleteMessage",
-                        "sqs:StartMessageMoveTask",
-                        "sqs:ListMessageMoveTasks",
                     ],
                     resources=[queue.queue_arn for queue in cerebro.all_dead_letters.values()],
                 ),
-                iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue.queue_arn for queue in cerebro.queues.values()]),
+                iam.PolicyStatement(
+                    actions=["sqs:GetQueueUrl", "sqs:SendMessage"], resources=[queue.queue.queue_arn for queue in cerebro.queues.values()]
+                ),
                 cerebro.timers.may_list(),
                 *cerebro.timers.may_schedule("GetSchedule", "UpdateSchedule"),
             ],
@@ -61,10 +61,11 @@ class People(Construct):
 
 
 def _parameters(cerebro: "CerebroStack") -> str:
-    where = parameter_name(cerebro.stage_.name, "bus").rpartition("/")[0]
-    return Stack.of(cerebro).format_arn(service="ssm", resource="parameter", resource_name=f"{where.removeprefix('/')}/*")
+    """Of all stages: `dyna` looks for the one whose bus it is told."""
+    return Stack.of(cerebro).format_arn(service="ssm", resource="parameter", resource_name="cordyna/*")
 
 
-def _task_logs(cerebro: "CerebroStack") -> str:
-    """The log groups of functions: cerebro's and, for `dyna logs`, every task server's."""
-    return f"arn:{cerebro.partition}:logs:{cerebro.region}:{cerebro.account}:log-group:/aws/lambda/*"
+def _task_logs(cerebro: "CerebroStack") -> list[str]:
+    """The log groups of functions and containers: for `dyna logs` every task server's, which are not known here."""
+    here = f"arn:{cerebro.partition}:logs:{cerebro.region}:{cerebro.account}:log-group"
+    return [f"{here}:/aws/lambda/*", f"{here}:/cordyna/*"]

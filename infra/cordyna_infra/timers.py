@@ -62,9 +62,8 @@ class Timers(Construct):
         ]
 
     def may_list(self) -> iam.PolicyStatement:
-        """To list schedules: IAM asks for it on all groups at once."""
-        everywhere = Stack.of(self).format_arn(service="scheduler", resource="schedule", resource_name="*/*")
-        return iam.PolicyStatement(actions=["scheduler:ListSchedules"], resources=[everywhere])
+        """To list schedules: the action knows no resource (Service Authorization Reference, Amazon EventBridge Scheduler)."""
+        return iam.PolicyStatement(actions=["scheduler:ListSchedules"], resources=["*"])
 
     def _wait_then_send(self, queue: sqs.Queue) -> sfn.Chain:
         wait = sfn.Wait(self, "Wait until it is due", time=sfn.WaitTime.timestamp_path("$.timestamp"))

@@ -37,8 +37,8 @@ _SHOWN_LINES: Final = 60
 
 
 def endpoint() -> str:
-    """Where the emulator listens: port 4566, or GATEWAY_PORT."""
-    return f"http://127.0.0.1:{os.environ.get('GATEWAY_PORT', '4566')}"
+    """Where the emulator is: here, on port 4566 or GATEWAY_PORT; or where CORDYNA_CLOUD_ENDPOINT_URL says that one runs."""
+    return os.environ.get("CORDYNA_CLOUD_ENDPOINT_URL") or f"http://127.0.0.1:{os.environ.get('GATEWAY_PORT', '4566')}"
 
 
 def environment() -> dict[str, str]:

@@ -14,7 +14,7 @@ IN_A_CONTAINER: Final = {
         "AwsSolutions-VPC7": "Nothing listens in this network and its security group lets nobody in; a flow log would cost more than it."
     },
     "Cluster": {
-        "AwsSolutions-ECS4": "Insights are charged by metric; what a person on call needs is on the dashboard: the queue, its age, its dead letters."
+        "AwsSolutions-ECS4": "Insights are charged by metric; the dashboard has what is needed: the queue, its age, its dead letters."
     },
     "Task": {
         "AwsSolutions-ECS2": "The variables are names and addresses, and no secrets; a secret goes through `ecs.Secret`.",

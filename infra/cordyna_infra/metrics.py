@@ -1,0 +1,102 @@
+"""Metrics: what cerebro counts (namespace Cordyna, `cerebro.entry.tally`), and what AWS counts of what it is made of."""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+
+from cordyna_infra.cerebro_stack import CerebroStack
+
+NAMESPACE: Final = "Cordyna"
+FIVE_MINUTES: Final = Duration.minutes(5)
+SWEEP_PERIOD: Final = Duration.minutes(15)
+CLOCKS: Final = ("ack_timeout", "start_timeout", "run_timeout")
+
+
+def counted(name: str, *, period: Duration = FIVE_MINUTES, **dimensions: str) -> cloudwatch.Metric:
+    """The sum of a count of cerebro's."""
+    return cloudwatch.Metric(
+        namespace=NAMESPACE, metric_name=name, statistic="Sum", period=period, dimensions_map=dimensions or None, label=name
+    )
+
+
+def stuck_runs() -> cloudwatch.Metric:
+    """Of the last sweep."""
+    return counted("StuckRuns", period=SWEEP_PERIOD).with_(statistic="Maximum")
+
+
+def ticks_missed() -> cloudwatch.Metric:
+    """Of crons."""
+    return counted("TicksMissed")
+
+
+def clocks_expired() -> cloudwatch.MathExpression:
+    """All three clocks together."""
+    return cloudwatch.MathExpression(
+        label="clocks expired",
+        expression=" + ".join(f"FILL({clock}, 0)" for clock in CLOCKS),
+        using_metrics={clock: counted("ClockExpired", reason=clock) for clock in CLOCKS},
+        period=FIVE_MINUTES,
+    )
+
+
+def total(functions: Mapping[str, lambda_.IFunction], what: Literal["errors", "throttles"]) -> cloudwatch.MathExpression:
+    """Of all functions together; by names in `using_metrics`, for a dashboard to show them apart."""
+    measured = {name: getattr(function, f"metric_{what}")(period=FIVE_MINUTES, statistic="Sum") for name, function in functions.items()}
+    return cloudwatch.MathExpression(
+        label=what, expression=" + ".join(f"FILL({name}, 0)" for name in measured), using_metrics=measured, period=FIVE_MINUTES
+    )
+
+
+def throttles(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+    """Of functions, of the table and of the wait state."""
+    functions = {name: each.metric_throttles(period=FIVE_MINUTES, statistic="Sum") for name, each in cerebro.functions.items()}
+    measured: dict[str, cloudwatch.IMetric] = {
+        **functions,
+        "reads": of_table(cerebro, "ReadThrottleEvents"),
+        "writes": of_table(cerebro, "WriteThrottleEvents"),
+        "waits": cerebro.timers.wait.metric("ExecutionThrottled", period=FIVE_MINUTES, statistic="Sum"),
+    }
+    return cloudwatch.MathExpression(
+        label="throttles", expression=" + ".join(f"FILL({name}, 0)" for name in measured), using_metrics=measured, period=FIVE_MINUTES
+    )
+
+
+def timers_failed(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+    """Executions of the wait state that sent nothing."""
+    wait = cerebro.timers.wait
+    return cloudwatch.MathExpression(
+        label="timers failed",
+        expression="FILL(failed, 0) + FILL(late, 0)",
+        using_metrics={
+            "failed": wait.metric_failed(period=FIVE_MINUTES, statistic="Sum"),
+            "late": wait.metric_timed_out(period=FIVE_MINUTES, statistic="Sum"),
+        },
+        period=FIVE_MINUTES,
+    )
+
+
+def of_table(cerebro: CerebroStack, name: str, *, period: Duration = FIVE_MINUTES) -> cloudwatch.Metric:
+    """A sum that DynamoDB counts of the state table."""
+    return cloudwatch.Metric(
+        namespace="AWS/DynamoDB",
+        metric_name=name,
+        dimensions_map={"TableName": cerebro.table.table_name},
+        statistic="Sum",
+        period=period,
+        label=name,
+    )
+
+
+def of_log(cerebro: CerebroStack, name: str, *, period: Duration) -> cloudwatch.Metric:
+    """What CloudWatch Logs counts of the log of events: every event of the bus is one."""
+    return cloudwatch.Metric(
+        namespace="AWS/Logs",
+        metric_name=name,
+        dimensions_map={"LogGroupName": cerebro.bus.log.log_group_name},
+        statistic="Sum",
+        period=period,
+        label=name,
+    )

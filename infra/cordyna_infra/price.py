@@ -1,0 +1,67 @@
+"""Price: what an hour of orchestration costs, from what was counted in it and the listed prices. Without tasks' own work.
+
+Law: the prices are those of us-east-1 in November 2026 (the services' pricing pages); another region differs by some percent.
+"""
+
+from typing import Final
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from cordyna_infra import metrics
+from cordyna_infra.cerebro_stack import CerebroStack
+from cordyna_infra.handlers import HANDLERS
+
+EVENT: Final = 1.00e-6
+LOGGED_BYTE: Final = 0.50e-9
+WRITE: Final = 0.625e-6
+READ: Final = 0.125e-6
+INVOCATION: Final = 0.20e-6
+GB_SECOND_ARM: Final = 13.3334e-6
+WAIT: Final = 1.00e-6
+
+_HOUR: Final = Duration.hours(1)
+
+
+def dollars_an_hour(cerebro: CerebroStack) -> list[cloudwatch.IMetric]:
+    """One line a service."""
+    return [_events(cerebro), _table(cerebro), _functions(cerebro), _waits(cerebro)]
+
+
+def _events(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+    return _line(
+        "events and their log",
+        f"FILL(events, 0) * {EVENT:.3g} + FILL(bytes, 0) * {LOGGED_BYTE:.3g}",
+        events=metrics.of_log(cerebro, "IncomingLogEvents", period=_HOUR),
+        bytes=metrics.of_log(cerebro, "IncomingBytes", period=_HOUR),
+    )
+
+
+def _table(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+    return _line(
+        "DynamoDB",
+        f"FILL(writes, 0) * {WRITE:.3g} + FILL(reads, 0) * {READ:.3g}",
+        writes=metrics.of_table(cerebro, "ConsumedWriteCapacityUnits", period=_HOUR),
+        reads=metrics.of_table(cerebro, "ConsumedReadCapacityUnits", period=_HOUR),
+    )
+
+
+def _functions(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+    measured: dict[str, cloudwatch.IMetric] = {}
+    terms = []
+    for name, function in cerebro.functions.items():
+        measured[f"{name}_calls"] = function.metric_invocations(period=_HOUR, statistic="Sum")
+        measured[f"{name}_ms"] = function.metric_duration(period=_HOUR, statistic="Sum")
+        a_millisecond = HANDLERS[name].memory_mb / 1024 * GB_SECOND_ARM / 1000
+        terms.append(f"FILL({name}_calls, 0) * {INVOCATION:.3g} + FILL({name}_ms, 0) * {a_millisecond:.6g}")
+    return _line("Lambda", " + ".join(terms), **measured)
+
+
+def _waits(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+    return _line(
+        "Step Functions, without its seconds", f"FILL(waits, 0) * {WAIT:.3g}", waits=cerebro.timers.wait.metric_started(period=_HOUR)
+    )
+
+
+def _line(label: str, expression: str, **measured: cloudwatch.IMetric) -> cloudwatch.MathExpression:
+    return cloudwatch.MathExpression(label=label, expression=expression, using_metrics=measured, period=_HOUR)

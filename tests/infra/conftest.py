@@ -1,0 +1,28 @@
+"""The stacks as they would be deployed, synthesized once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App
+
+from app import cordyna
+from architecture.repository import ROOT
+from infra.templates import Template, templates_in
+
+REVISION = "7"
+
+
+def synthesized(outdir: Path, **context: str) -> dict[str, Template]:
+    """The templates of all stacks by stack, with the context of cdk.json and what is given (a_b is cordyna:a-b)."""
+    known: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+    given = {f"cordyna:{name.replace('_', '-')}": value for name, value in context.items()}
+    cordyna(App(outdir=str(outdir), context={**known, "cordyna:revision": REVISION, **given})).synth()
+    return templates_in(outdir)
+
+
+@pytest.fixture(scope="session")
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
+    """Production's."""
+    return synthesized(tmp_path_factory.mktemp("cdk.out"))

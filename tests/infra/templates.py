@@ -1,0 +1,80 @@
+"""Templates: what CloudFormation is given, to look into."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Properties = dict[str, Any]
+Statement = dict[str, Any]
+
+HERE = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "111122223333"}
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One stack's template."""
+
+    name: str
+    content: dict[str, Any]
+
+    def all(self, kind: str) -> dict[str, Properties]:
+        """The properties of every resource of a kind, by logical id."""
+        return {name: each.get("Properties", {}) for name, each in self.content["Resources"].items() if each["Type"] == kind}
+
+    def one(self, kind: str) -> Properties:
+        """Of the only resource of a kind."""
+        (properties,) = self.all(kind).values()
+        return properties
+
+    def statements(self) -> Iterator[tuple[str, Statement]]:
+        """Every statement of every policy of an identity, with where it stands."""
+        for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+            for name, policy in self.all(kind).items():
+                yield from ((f"{self.name}/{name}", each) for each in policy["PolicyDocument"]["Statement"])
+        for name, role in self.all("AWS::IAM::Role").items():
+            for policy in role.get("Policies", []):
+                yield from ((f"{self.name}/{name}", each) for each in policy["PolicyDocument"]["Statement"])
+
+    def statements_of(self, role: str) -> list[Statement]:
+        """What the role whose logical id begins with `role` may do."""
+        return [
+            each
+            for policy in self.all("AWS::IAM::Policy").values()
+            if any(str(attached.get("Ref", "")).startswith(role) for attached in policy["Roles"])
+            for each in policy["PolicyDocument"]["Statement"]
+        ]
+
+
+def templates_in(folder: Path) -> dict[str, Template]:
+    """By the stack's name without the bus's: `cerebro`, `task-server-a`, ..."""
+    files = sorted(folder.glob("*.template.json"))
+    names = [file.name.removesuffix(".template.json").removeprefix("cordyna-") for file in files]
+    return {name: Template(name, json.loads(file.read_text())) for name, file in zip(names, files, strict=True)}
+
+
+def listed(value: Any) -> list[Any]:
+    """IAM leaves out the brackets around one."""
+    return value if isinstance(value, list) else [value]
+
+
+def text_of(value: Any) -> str:
+    """A value with its intrinsic functions written out, as far as one can say: `arn:aws:sqs:<AWS::Region>:...`."""
+    match value:
+        case str():
+            text = value
+        case {"Ref": "AWS::Partition" | "AWS::Region" | "AWS::AccountId" as name}:
+            text = HERE[name]
+        case {"Ref": name} | {"Fn::ImportValue": {"Fn::Sub": name}} | {"Fn::ImportValue": str(name)}:
+            text = f"<{name}>"
+        case {"Fn::GetAtt": [name, attribute]}:
+            text = f"<{name}.{attribute}>"
+        case {"Fn::Sub": str(template)}:
+            text = re.sub(r"\$\{([^}]+)\}", lambda name: HERE[name[1]], template)
+        case {"Fn::Join": [between, parts]}:
+            text = str(between).join(map(text_of, parts))
+        case _:
+            raise TypeError(f"unknown: {value!r}")
+    return text

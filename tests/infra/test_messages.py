@@ -1,0 +1,124 @@
+"""Messages: what is lost is a dead letter, and nobody reads along."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cerebro.routes import ROUTES
+from cordyna_core.contract.names import CEREBRO, CLIENT, SCHEDULER
+from cordyna_core.contract.server_route import event_pattern
+from infra.templates import Template, listed, text_of
+
+SERVERS = ("task-server-a", "task-server-b", "task-server-c")
+
+
+def is_dead_letter_queue(queue: dict[str, Any]) -> bool:
+    return str(queue["QueueName"]).endswith("-dead-letters")
+
+
+def test_every_queue_is_encrypted_and_takes_tls_only(stacks: dict[str, Template]) -> None:
+    for template in stacks.values():
+        closed = set()
+        for policy in template.all("AWS::SQS::QueuePolicy").values():
+            for each in policy["PolicyDocument"]["Statement"]:
+                if each["Effect"] == "Deny" and each["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}:
+                    closed |= {text_of(queue) for queue in policy["Queues"]}
+        for name, queue in template.all("AWS::SQS::Queue").items():
+            assert queue["SqsManagedSseEnabled"] is True, name
+            assert f"<{name}>" in closed, name
+
+
+def test_every_queue_has_a_dead_letter_queue_after_five_tries(stacks: dict[str, Template]) -> None:
+    for template in stacks.values():
+        for name, queue in template.all("AWS::SQS::Queue").items():
+            if is_dead_letter_queue(queue):
+                assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600, name
+            else:
+                assert queue["RedrivePolicy"]["maxReceiveCount"] == 5, name
+                assert "DeadLetters" in text_of(queue["RedrivePolicy"]["deadLetterTargetArn"]), name
+
+
+def test_a_message_stays_hidden_six_times_as_long_as_its_function_may_take(stacks: dict[str, Template]) -> None:
+    for template in stacks.values():
+        queues, functions = template.all("AWS::SQS::Queue"), template.all("AWS::Lambda::Function")
+        for source in template.all("AWS::Lambda::EventSourceMapping").values():
+            queue = queues[source["EventSourceArn"]["Fn::GetAtt"][0]]
+            function = functions[source["FunctionName"]["Ref"]]
+            assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+            assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_every_target_of_a_rule_has_a_dead_letter_queue(stacks: dict[str, Template]) -> None:
+    for template in stacks.values():
+        for name, rule in template.all("AWS::Events::Rule").items():
+            for target in rule["Targets"]:
+                assert "DeadLetters" in text_of(target["DeadLetterConfig"]["Arn"]), f"{template.name}/{name}"
+
+
+def test_every_dead_letter_queue_of_a_rule_lets_that_rule_send(stacks: dict[str, Template]) -> None:
+    for template in stacks.values():
+        allowed = {
+            (text_of(each["Resource"]), text_of(each["Condition"]["ArnEquals"]["aws:SourceArn"]))
+            for policy in template.all("AWS::SQS::QueuePolicy").values()
+            for each in policy["PolicyDocument"]["Statement"]
+            if each["Effect"] == "Allow"
+        }
+        for name, rule in template.all("AWS::Events::Rule").items():
+            for target in rule["Targets"]:
+                assert (text_of(target["DeadLetterConfig"]["Arn"]), f"<{name}.Arn>") in allowed
+
+
+def test_a_function_that_is_called_asynchronously_has_a_dead_letter_queue_and_is_not_tried_again(stacks: dict[str, Template]) -> None:
+    for template in stacks.values():
+        rules = [target for rule in template.all("AWS::Events::Rule").values() for target in rule["Targets"]]
+        called = {text_of(target["Arn"]).removeprefix("<").removesuffix(".Arn>") for target in rules}
+        configured = {each["FunctionName"]["Ref"]: each for each in template.all("AWS::Lambda::EventInvokeConfig").values()}
+        for name, function in template.all("AWS::Lambda::Function").items():
+            if name in called:
+                assert "DeadLetters" in text_of(function["DeadLetterConfig"]["TargetArn"]), name
+                assert (configured[name]["MaximumRetryAttempts"], configured[name]["MaximumEventAgeInSeconds"]) == (0, 60)
+
+
+def matches(pattern: dict[str, Any], source: str, detail_type: str) -> bool:
+    """As EventBridge matches source and detail-type."""
+    known = [source.startswith(each["prefix"]) if isinstance(each, dict) else source == each for each in pattern["source"]]
+    return any(known) and detail_type in pattern["detail-type"]
+
+
+def test_the_rules_are_the_routes(stacks: dict[str, Template]) -> None:
+    rules = stacks["cerebro"].all("AWS::Events::Rule").values()
+    to = {text_of(rule["Targets"][0]["Arn"]): rule["EventPattern"] for rule in rules if "detail-type" in rule.get("EventPattern", {})}
+    assert len(to) == len(ROUTES)
+    sources = (CLIENT, f"{CLIENT}.nightly", f"{CLIENT}x", SCHEDULER, CEREBRO, "cordyna.server.a", "cordyna.servers", "aws.events")
+    kinds = sorted({kind for route in ROUTES for kind in route.detail_types} | {"RunTask", "Unknown"})
+    for route in ROUTES:
+        (pattern,) = [pattern for target, pattern in to.items() if target.startswith(f"<{route.handler.capitalize()}Queue")]
+        for source in sources:
+            for kind in kinds:
+                assert matches(pattern, source, kind) == route.hears(source, kind), (route.handler, source, kind)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_hears_what_its_route_says(stacks: dict[str, Template], server: str) -> None:
+    assert stacks[server].one("AWS::Events::Rule")["EventPattern"] == event_pattern(server)
+
+
+def test_every_event_of_the_bus_is_logged_and_eventbridge_may_do_so(stacks: dict[str, Template]) -> None:
+    cerebro = stacks["cerebro"]
+    (rule,) = [each for each in cerebro.all("AWS::Events::Rule").values() if each.get("EventPattern") == {"source": [{"prefix": ""}]}]
+    (group,) = [name for name, each in cerebro.all("AWS::Logs::LogGroup").items() if each["LogGroupName"] == "/aws/events/cordyna"]
+    assert f":log-group:<{group}>" in text_of(rule["Targets"][0]["Arn"])
+    (allowed,) = json.loads(text_of(cerebro.one("AWS::Logs::ResourcePolicy")["PolicyDocument"]))["Statement"]
+    assert "events.amazonaws.com" in listed(allowed["Principal"]["Service"])
+    assert sorted(allowed["Action"]) == ["logs:CreateLogStream", "logs:PutLogEvents"]
+
+
+def test_a_ring_waits_until_its_time_and_goes_to_the_timekeeper(stacks: dict[str, Template]) -> None:
+    machine = stacks["cerebro"].one("AWS::StepFunctions::StateMachine")
+    states = json.loads(text_of(machine["DefinitionString"]))["States"]
+    wait, send = states.values()
+    assert machine["StateMachineType"] == "EXPRESS"
+    assert (wait["Type"], wait["TimestampPath"]) == ("Wait", "$.timestamp")
+    assert send["Parameters"]["MessageBody.$"] == "$.body"
+    assert send["Parameters"]["QueueUrl"].startswith("<TimekeeperQueue")

@@ -1,0 +1,69 @@
+"""Policies: examined by parliament, which knows every action of AWS, with the resources and conditions that each takes."""
+
+import importlib
+import json
+import warnings
+from typing import Any
+
+import pytest
+
+from infra.templates import Statement, Template, listed, text_of
+
+ARNS = {
+    # What a logical id stands for, by what it begins with or holds.
+    "DeadLetters": "arn:aws:sqs:us-east-1:111122223333:queue",
+    "Queue": "arn:aws:sqs:us-east-1:111122223333:queue",
+    "Log": "arn:aws:logs:us-east-1:111122223333:log-group:group:*",
+    "EveryEvent": "arn:aws:logs:us-east-1:111122223333:log-group:group:*",
+    "State": "arn:aws:dynamodb:us-east-1:111122223333:table/cordyna",
+    "Claims": "arn:aws:dynamodb:us-east-1:111122223333:table/claims",
+    "Sender": "arn:aws:iam::111122223333:role/sender",
+    "Wait": "arn:aws:states:us-east-1:111122223333:stateMachine:wait",
+    "Bus": "arn:aws:events:us-east-1:111122223333:event-bus/cordyna",
+    "Query": "arn:aws:lambda:us-east-1:111122223333:function:query",
+    "Door": "arn:aws:lambda:us-east-1:111122223333:function:door",
+    "Function": "arn:aws:lambda:us-east-1:111122223333:function:server",
+}
+
+
+def arn_of(resource: Any) -> str:
+    text = text_of(resource)
+    if not text.startswith("<"):
+        return text.replace("<", "").replace(">", "")
+    return next(arn for part, arn in ARNS.items() if part in text) + text.partition(">")[2]
+
+
+def resolved(statement: Statement) -> Statement:
+    """A statement as IAM would see it."""
+    return {**statement, "Resource": [arn_of(each) for each in listed(statement["Resource"])]}
+
+
+def findings(statements: list[Statement]) -> list[str]:
+    with warnings.catch_warnings():
+        # It leaves the file of its definitions to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        parliament = importlib.import_module("parliament")
+    analyzed = parliament.analyze_policy_string(json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    return [f"{each.issue}: {each.detail}" for each in analyzed.findings]
+
+
+def test_every_policy_is_one_that_iam_understands_and_that_can_take_effect(stacks: dict[str, Template]) -> None:
+    found = {
+        where: problems
+        for template in stacks.values()
+        for where, statement in template.statements()
+        if (problems := findings([resolved(statement)]))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Action": "events:PutEvent", "Resource": "*"},
+        {"Action": "sqs:SendMessage", "Resource": "arn:aws:sns:us-east-1:111122223333:topic"},
+        {"Action": "events:PutEvents", "Resource": "*", "Condition": {"StringEquals": {"events:sourc": "x"}}},
+    ],
+)
+def test_the_examination_finds_what_is_wrong(wrong: Statement) -> None:
+    assert findings([{"Effect": "Allow", **wrong}])
