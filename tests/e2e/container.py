@@ -1,0 +1,37 @@
+"""Container: team c's server as an ordinary process on its deployed work queue, for an emulator runs no containers."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from e2e.cloud import ROOT, Cloud
+
+
+class Container:
+    """Started and ended as Fargate does it: a process, then SIGTERM."""
+
+    def __init__(self, cloud: Cloud, folder: Path) -> None:
+        self._cloud, self._log = cloud, folder / "container.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        configured = self._cloud.aws("lambda", "get-function-configuration", "--function-name", "task-server-c-door")
+        told = {name: value for name, value in configured["Environment"]["Variables"].items() if name.startswith("CORDYNA_")}
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cordyna_core.serve"],
+                env={**self._cloud.environment, **told},
+                cwd=ROOT / "functions" / "task_server_c",
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def stop(self) -> int | None:
+        """SIGTERM; its exit status, or None when it does not run."""
+        if self._process is None:
+            return None
+        if self._process.poll() is None:
+            os.kill(self._process.pid, signal.SIGTERM)
+        return self._process.wait(timeout=30)

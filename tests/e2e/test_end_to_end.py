@@ -1,0 +1,225 @@
+"""What a person sees when cordyna is deployed: everything in real time, by the real AWS CLI and by dyna."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+from cordyna_core.contract.commands import InvokeTask, RunTask
+from cordyna_core.contract.names import run_id_of
+from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged, TaskStateChanged
+from e2e.cloud import BUS, Cloud, until
+from e2e.container import Container
+from e2e.team import SERVER, Team
+
+SILENT = "server-that-is-silent"
+
+
+def ended(cloud: Cloud, run_id: str, *, within_s: float = 60) -> str:
+    """How a run ended."""
+    states = ("completed", "error")
+    found = until(lambda: [e for e in cloud.of(RunStateChanged, run_id) if e.message.state in states], within_s=within_s)  # type: ignore[attr-defined]
+    return str(found[-1].message.state)  # type: ignore[attr-defined]
+
+
+def test_an_event_by_the_aws_cli_runs_task_3_across_both_servers_in_order(cloud: Cloud) -> None:
+    run_id = run_id_of("task-3", cloud.put("InvokeTask", {"task": "task-3"}))
+
+    assert ended(cloud, run_id) == "completed"
+
+    order = [(e.message.server, e.message.task) for e in cloud.of(RunTask, run_id)]  # type: ignore[attr-defined]
+    assert sorted(order[:2]) == [("task-server-a", "stock-levels"), ("task-server-a", "task-1")]
+    assert order[2:] == [("task-server-b", "task-2"), ("task-server-b", "task-3")]
+    said = [(e.message.task, e.message.state) for e in cloud.of(TaskStateChanged, run_id)]  # type: ignore[attr-defined]
+    assert said.index(("stock-levels", "completed")) < said.index(("task-2", "queued"))
+    assert max(said.index(("task-1", "completed")), said.index(("task-2", "completed"))) < said.index(("task-3", "queued"))
+    # Team b stands behind a door; team a does not.
+    assert ("task-1", "queued") not in said
+    assert cloud.shown(run_id)["tasks"]["task-3"]["output"]["day"] == "2026-10-25"
+
+
+def test_dyna_does_a_task_and_shows_what_passed_and_what_was_printed(cloud: Cloud) -> None:
+    done = cloud.dyna("do", "task-3", "-p", "top=3", "--json")
+    assert done.returncode == 0, done.stderr
+    run_id = json.loads(done.stdout)["run_id"]
+    events, logs, doctor = cloud.dyna("events", run_id), cloud.dyna("logs", run_id), cloud.dyna("doctor")
+    assert events.stdout.count("RunTask") == 4
+    assert "InvokeTask" in events.stdout
+    assert "report for" in logs.stdout
+    assert doctor.returncode == 0, doctor.stdout
+
+
+def test_a_refusal_is_told_and_exits_so(cloud: Cloud) -> None:
+    unknown, bad = cloud.dyna("do", "task-nobody-has"), cloud.dyna("do", "task-3", "-p", "top=many")
+    assert (unknown.returncode, bad.returncode) == (3, 1)
+    assert "no server declares it" in unknown.stderr
+    assert cloud.of(InvocationRejected, "task-nobody-has")
+
+
+def test_a_task_that_fails_blocks_only_what_is_downstream_of_it(cloud: Cloud) -> None:
+    done = cloud.dyna("do", "weekly-digest", "--json")
+    assert done.returncode == 1
+    states = {task["task"]: (task["state"], task["reason"]) for task in json.loads(done.stdout)["tasks"]}
+    assert states == {
+        "supplier-prices": ("error", "failed_terminal"),
+        "supplier-comparison": ("pending", "blocked"),
+        "weekly-digest": ("pending", "blocked"),
+        **dict.fromkeys(("stock-levels", "week-sales", "sales-trend", "thumbnail", "catalogue-page"), ("completed", None)),
+    }
+
+
+def test_a_server_that_does_not_answer_is_told_by_the_clock_after_10_to_12_seconds(cloud: Cloud) -> None:
+    run_id = a_run_of_the_silent_server(cloud, "unheard")
+
+    assert ended(cloud, run_id) == "error"
+
+    (command,) = cloud.of(RunTask, run_id)
+    (error,) = cloud.of(TaskStateChanged, run_id, state="error")
+    assert error.source == "cordyna.cerebro"
+    assert error.message.reason == "ack_timeout"  # type: ignore[attr-defined]
+    assert 10 <= (error.said_at - command.said_at).total_seconds() <= 12
+
+
+def test_what_another_server_says_of_a_task_changes_nothing(cloud: Cloud) -> None:
+    run_id = a_run_of_the_silent_server(cloud, "forged")
+    forged = {"run_id": run_id, "task": "forged", "attempt": 1, "state": "completed"}
+
+    cloud.put("TaskStateChanged", forged | {"server": SILENT}, source="cordyna.server.task-server-b")
+    cloud.put("TaskStateChanged", forged | {"server": "task-server-b"}, source="cordyna.server.task-server-b")
+    cloud.put("TaskStateChanged", forged | {"server": SILENT}, source="cordyna.client")
+    # What the owner itself says is heard.
+    cloud.put("TaskStateChanged", forged | {"server": SILENT, "state": "started"}, source=f"cordyna.server.{SILENT}")
+
+    until(lambda: cloud.shown(run_id)["tasks"]["forged"]["state"] == "started", within_s=9)
+    assert cloud.dyna("cancel", run_id).returncode == 0
+    said = [(entry["state"], entry["by"]) for entry in cloud.shown(run_id)["tasks"]["forged"]["timeline"]]
+    assert said == [("pending", "cordyna.cerebro"), ("started", f"cordyna.server.{SILENT}"), ("error", "cordyna.cerebro")]
+
+
+def test_a_redeployed_server_declares_its_new_task_which_can_be_invoked(cloud: Cloud, team: Team) -> None:
+    assert cloud.dyna("plan", "added").returncode == 3
+    team.add_a_task()
+    team.deploy()
+    until(lambda: cloud.dyna("plan", "added").returncode == 0, within_s=30)
+    done = cloud.dyna("do", "added", "--json")
+    assert done.returncode == 0, done.stderr
+    added = json.loads(done.stdout)["tasks"][-1]
+    assert (added["server"], added["state"]) == (SERVER, "completed")
+
+
+def test_a_worker_that_is_killed_in_its_task_is_told_by_the_run_clock(cloud: Cloud, team: Team, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    run_id = run_id_of("killed", cloud.put("InvokeTask", {"task": "killed", "params": {"tell_pid": str(pid)}}))
+    until(lambda: pid.exists() and pid.read_text(), within_s=20)
+
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+
+    assert ended(cloud, run_id) == "error"
+    (started,) = cloud.of(TaskStateChanged, run_id, state="started")
+    (error,) = cloud.of(TaskStateChanged, run_id, state="error")
+    assert (error.source, error.message.reason) == ("cordyna.cerebro", "run_timeout")  # type: ignore[attr-defined]
+    assert 8 <= (error.said_at - started.said_at).total_seconds() <= 11
+
+
+def test_a_container_that_is_started_late_still_runs_what_its_door_queued(cloud: Cloud, container: Container) -> None:
+    # Its door has put the call to declare on the queue, when it was deployed.
+    container.start()
+    until(lambda: cloud.dyna("plan", "archive-sales").returncode == 0, within_s=40)
+    assert container.stop() == 0
+
+    run_id = run_id_of("archive-sales", cloud.put("InvokeTask", {"task": "archive-sales"}))
+    until(lambda: cloud.of(TaskStateChanged, run_id, task="archive-sales", state="queued"), within_s=30)
+    time.sleep(12)  # longer than the clock of acknowledgement
+    assert cloud.shown(run_id)["tasks"]["archive-sales"]["state"] == "queued"
+
+    container.start()
+    assert ended(cloud, run_id) == "completed"
+    assert container.stop() == 0
+
+
+def test_a_message_that_always_fails_is_dead_lettered_and_redriven_once_its_reason_is_mended(cloud: Cloud) -> None:
+    planner = Fragile(cloud, f"{BUS}-planner")
+    planner.break_it()
+    try:
+        event_id = cloud.put("InvokeTask", {"task": "task-1", "key": "after the mending"})
+        run_id = run_id_of("task-1", "after the mending")
+        until(lambda: f"{BUS}-planner-dead-letters" in cloud.dyna("dlq", "ls").stdout, within_s=60)
+    finally:
+        planner.mend_it()
+    assert cloud.of(InvokeTask, event_id) or cloud.of(InvokeTask, "after the mending")
+    assert cloud.dyna("show", run_id).returncode == 3
+
+    redriven = cloud.dyna("dlq", "redrive", f"{BUS}-planner-dead-letters")
+
+    assert redriven.stdout == "1 message put back\n"
+    assert ended(cloud, run_id) == "completed"
+
+
+def test_what_can_never_be_handled_is_dead_lettered_with_its_reason(cloud: Cloud) -> None:
+    cloud.put("TaskStateChanged", {"server": "task-server-a", "attempt": "many"}, source="cordyna.server.task-server-a")
+    told = until(lambda: told_of(cloud, "attempt"), within_s=20)
+    assert f"{BUS}-tracker-dead-letters" in told
+
+
+def test_a_cron_of_every_minute_fires(cloud: Cloud) -> None:
+    def of_a_tick() -> list[str]:
+        runs = json.loads(cloud.dyna("runs", "-n", "200", "--json").stdout)
+        return [run["run_id"] for run in runs if run["task"] == "order-pulse"]
+
+    seen = set(of_a_tick())
+    fired = until(lambda: [run_id for run_id in of_a_tick() if run_id not in seen], within_s=75, every_s=2)
+    assert ended(cloud, fired[0]) == "completed"
+    (asked,) = [e for e in cloud.of(InvokeTask, "order-pulse") if run_id_in(e) == fired[0]]
+    assert asked.source == "cordyna.scheduler"
+    assert isinstance(asked.message, InvokeTask)
+    assert asked.message.scheduled_at is not None
+    assert asked.message.scheduled_at.second == 0
+    assert 0 <= (asked.said_at - asked.message.scheduled_at).total_seconds() < 10
+
+
+def told_of(cloud: Cloud, word: str) -> str | None:
+    """The dead letters, once one of them tells of `word`."""
+    told = cloud.dyna("dlq", "ls").stdout
+    return told if word in told else None
+
+
+def run_id_in(envelope: object) -> str:
+    """The run that a tick asks for."""
+    from cerebro.core.invoke import invocation_key  # noqa: PLC0415
+
+    return run_id_of("order-pulse", invocation_key(envelope.message, envelope))  # type: ignore[attr-defined,arg-type]
+
+
+def a_run_of_the_silent_server(cloud: Cloud, task: str) -> str:
+    """A run of a task whose server has declared itself, and hears nothing."""
+    declared = {"server": SILENT, "contract": "1", "tasks": [{"name": "unheard"}, {"name": "forged"}]}
+    cloud.put("ServerDeclared", declared, source=f"cordyna.server.{SILENT}")
+    until(lambda: cloud.dyna("plan", task).returncode == 0, within_s=20)
+    run_id = run_id_of(task, cloud.put("InvokeTask", {"task": task}))
+    until(lambda: cloud.of(RunTask, run_id), within_s=20)
+    return run_id
+
+
+class Fragile:
+    """A function of cerebro's whose table is taken away, and whose queue does not make us wait between two deliveries."""
+
+    def __init__(self, cloud: Cloud, name: str) -> None:
+        self._cloud, self._name = cloud, name
+        self._url = cloud.aws("sqs", "get-queue-url", "--queue-name", name)["QueueUrl"]
+        configured = cloud.aws("lambda", "get-function-configuration", "--function-name", name)
+        self._variables = configured["Environment"]["Variables"]
+        told = cloud.aws("sqs", "get-queue-attributes", "--queue-url", self._url, "--attribute-names", "VisibilityTimeout")
+        self._visibility = told["Attributes"]["VisibilityTimeout"]
+
+    def break_it(self) -> None:
+        self._set(self._variables | {"CORDYNA_TABLE": "no-such-table"}, "1")
+
+    def mend_it(self) -> None:
+        self._set(self._variables, self._visibility)
+
+    def _set(self, variables: dict[str, str], visibility: str) -> None:
+        environment = json.dumps({"Variables": variables})
+        self._cloud.aws("lambda", "update-function-configuration", "--function-name", self._name, "--environment", environment)
+        attributes = json.dumps({"VisibilityTimeout": visibility})
+        self._cloud.aws("sqs", "set-queue-attributes", "--queue-url", self._url, "--attributes", attributes)
