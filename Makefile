@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format dist lock clean assets synth cloud cloud-stop
+.PHONY: help run setup test check format dist lock clean assets synth cloud cloud-stop e2e
 
 help: ## what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ cloud: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy 
 
 cloud-stop: ## end the emulator
 	@$(BIN)/python infra/local_cloud/cloud.py stop
+
+e2e: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to an emulator of its own, and try everything there in real time
+	CORDYNA_E2E=1 $(BIN)/pytest tests/e2e
 
 .venv/.infra: .venv/.dev requirements/infra.txt infra/cordyna_cdk/pyproject.toml
 	@echo "setting up .venv: what synthesizes ..."
