@@ -308,3 +308,11 @@ def test_the_same_question_asked_again_after_a_killed_wait_is_answered_by_the_sa
         another = engine.invoke(InvokeTask(task="y"), join=True)
         assert isinstance(another, Invoked)
         assert another.run_id != run.run_id
+
+
+def test_parameters_that_are_too_large_are_refused_with_what_to_do(engine: EmbeddedEngine) -> None:
+    refused = engine.invoke(InvokeTask(task="y", params={"times": "x" * 200_000}))
+
+    assert isinstance(refused, Refused)
+    assert [problem.code for problem in refused.problems] == ["params_too_large"]
+    assert "reference" in refused.problems[0].message

@@ -3,7 +3,9 @@
 Law: the same key gives the same run; what cannot be run is refused with every problem; a refusal is never silent.
 """
 
+import json
 from collections.abc import Sequence
+from typing import Final
 
 from cerebro.core.cancel import cancel_live
 from cerebro.core.dispatch import walk
@@ -18,6 +20,10 @@ from cordyna_core.contract.envelope import Envelope, utc
 from cordyna_core.contract.message import Problem
 from cordyna_core.contract.names import SCHEDULER, run_id_of, server_of
 from cordyna_core.contract.state_updates import RunState
+
+
+MAX_PARAMS_BYTES: Final = 128 * 1024
+"""A run's item holds them (DynamoDB takes 400 KB), and every task's command carries its share."""
 
 
 def invoke_task(envelope: Envelope) -> Program:
@@ -112,7 +118,15 @@ def _planned(graph: Graph, command: InvokeTask, source: str) -> Plan | Sequence[
     if caller is not None and caller != owner:
         message = f"server {caller!r} may invoke its own tasks only, and {command.task!r} is a task of {owner!r}: invoke it as a client"
         return [Problem(code="not_your_task", message=message)]
-    return check_params(graph, planned, command.params) or planned
+    return _too_large(command) or check_params(graph, planned, command.params) or planned
+
+
+def _too_large(command: InvokeTask) -> Sequence[Problem]:
+    size = len(json.dumps([command.params, command.labels]).encode())
+    if size <= MAX_PARAMS_BYTES:
+        return ()
+    text = f"params and labels have {size:,} bytes, and {MAX_PARAMS_BYTES:,} are the most: pass a reference (a path, an S3 key) instead"
+    return (Problem(code="params_too_large", message=text),)
 
 
 def _key_reused(key: str, other: str) -> Problem:

@@ -14,6 +14,9 @@ from cordyna_core.contract.message import Message, Problem, RootCause
 from cordyna_core.contract.names import derived_id
 from cordyna_core.contract.state_updates import InvocationRejected, RunState, RunStateChanged, TaskStateChanged
 
+MOST_CAUSES: Final = 100
+"""Root causes that one message names: thousands would not fit into an event. `dyna show` has them all."""
+
 MAX_UPSTREAM_BYTES: Final = 128 * 1024
 """What RunTask carries of its upstreams' outputs, together."""
 
@@ -85,7 +88,7 @@ def run_state_changed(
         run_id=run.id,
         task=run.task,
         state=state,
-        root_causes=list(root_causes),
+        root_causes=list(root_causes)[:MOST_CAUSES],
         blocked=blocked,
     )
 
