@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format dist lock clean assets synth cloud cloud-stop e2e
+.PHONY: help run setup test check format dist lock clean assets wheels synth cloud cloud-stop e2e
 
 help: ## what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,10 +68,15 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
 assets: .venv/.infra ## build the folders that Lambda is given: the layer, and cerebro
 	@$(BIN)/python infra/build_assets.py
 
+wheels: .venv/.run ## put the library where the image of task-server-c is built
+	@rm -rf functions/task_server_c/wheels
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir functions/task_server_c/wheels ./layers/cordyna_core
+
 synth: assets node_modules/.package-lock.json ## synthesize into cdk.out/, and examine it: cdk-nag, cfn-lint, policies, tests
 	$(BIN)/mypy --config-file infra/mypy.ini
 	node_modules/.bin/cdk synth --quiet --no-notices --strict
 	$(BIN)/cfn-lint --config-file infra/cfnlintrc.yaml
+	node infra/lint_workflows.mjs
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/pytest tests/infra

@@ -31,7 +31,7 @@ def dollars_an_hour(cerebro: CerebroStack) -> list[cloudwatch.IMetric]:
 def _events(cerebro: CerebroStack) -> cloudwatch.MathExpression:
     return _line(
         "events and their log",
-        f"FILL(events, 0) * {EVENT:.3g} + FILL(bytes, 0) * {LOGGED_BYTE:.3g}",
+        f"FILL(events, 0) * {_plain(EVENT)} + FILL(bytes, 0) * {_plain(LOGGED_BYTE)}",
         events=metrics.of_log(cerebro, "IncomingLogEvents", period=_HOUR),
         bytes=metrics.of_log(cerebro, "IncomingBytes", period=_HOUR),
     )
@@ -40,7 +40,7 @@ def _events(cerebro: CerebroStack) -> cloudwatch.MathExpression:
 def _table(cerebro: CerebroStack) -> cloudwatch.MathExpression:
     return _line(
         "DynamoDB",
-        f"FILL(writes, 0) * {WRITE:.3g} + FILL(reads, 0) * {READ:.3g}",
+        f"FILL(writes, 0) * {_plain(WRITE)} + FILL(reads, 0) * {_plain(READ)}",
         writes=metrics.of_table(cerebro, "ConsumedWriteCapacityUnits", period=_HOUR),
         reads=metrics.of_table(cerebro, "ConsumedReadCapacityUnits", period=_HOUR),
     )
@@ -53,14 +53,19 @@ def _functions(cerebro: CerebroStack) -> cloudwatch.MathExpression:
         measured[f"{name}_calls"] = function.metric_invocations(period=_HOUR, statistic="Sum")
         measured[f"{name}_ms"] = function.metric_duration(period=_HOUR, statistic="Sum")
         a_millisecond = HANDLERS[name].memory_mb / 1024 * GB_SECOND_ARM / 1000
-        terms.append(f"FILL({name}_calls, 0) * {INVOCATION:.3g} + FILL({name}_ms, 0) * {a_millisecond:.6g}")
+        terms.append(f"FILL({name}_calls, 0) * {_plain(INVOCATION)} + FILL({name}_ms, 0) * {_plain(a_millisecond)}")
     return _line("Lambda", " + ".join(terms), **measured)
 
 
 def _waits(cerebro: CerebroStack) -> cloudwatch.MathExpression:
     return _line(
-        "Step Functions, without its seconds", f"FILL(waits, 0) * {WAIT:.3g}", waits=cerebro.timers.wait.metric_started(period=_HOUR)
+        "Step Functions, without its seconds", f"FILL(waits, 0) * {_plain(WAIT)}", waits=cerebro.timers.wait.metric_started(period=_HOUR)
     )
+
+
+def _plain(number: float) -> str:
+    """Without an exponent, which CloudWatch's metric math does not know."""
+    return f"{number:.15f}".rstrip("0")
 
 
 def _line(label: str, expression: str, **measured: cloudwatch.IMetric) -> cloudwatch.MathExpression:

@@ -159,7 +159,7 @@ class TaskServer(Construct):
             name=name,
             handler=handler,
             code=lambda_.Code.from_asset(
-                str(self.served.folder), exclude=["**/__pycache__", "**/*.egg-info", "Dockerfile"], ignore_mode=IgnoreMode.GLOB
+                str(self.served.folder), exclude=["**/__pycache__", "**/*.egg-info", "Dockerfile", "wheels"], ignore_mode=IgnoreMode.GLOB
             ),
             layers=self.layers,
             environment=self.environment,
