@@ -12,7 +12,7 @@ from typing import Any, Final
 import boto3
 from botocore import exceptions as faults
 
-from cordyna_core.adapters.clients import patience
+from cordyna_core.adapters.clients import named_region, patience
 from cordyna_core.errors import AccessError, ServiceError, UserError
 from cordyna_core.ports import EngineOptions
 
@@ -51,7 +51,7 @@ class Cloud:
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         with told():
-            self._session = boto3.Session(profile_name=options.profile, region_name=options.region)
+            self._session = boto3.Session(profile_name=options.profile, region_name=options.region or named_region())
         self.client = cache(self._made)
 
     @property
