@@ -44,6 +44,15 @@ def test_a_duplicate_does_its_effects_again_because_the_first_may_have_crashed()
     assert scene.sent == [("a", 1), ("b", 1)]
 
 
+def test_a_duplicate_that_comes_after_the_end_does_not_open_the_run_again() -> None:
+    scene = a_run("a  b<-a", a="started")
+    word = scene.says("a", "completed")
+    scene.comes_to("b", "error")
+    scene.after(10).hears(word)
+    assert scene.run().state == "error"
+    assert scene.run_states[-1] == "error"
+
+
 def test_a_lower_word_changes_nothing() -> None:
     scene = a_run("a", a="started")
     scene.says("a", "queued")

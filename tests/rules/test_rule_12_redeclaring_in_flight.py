@@ -1,6 +1,14 @@
 """Rule 12: redeclaring while a run is in flight changes nothing for that run: it is pinned to its plan."""
 
-from rules.scene import a_run
+from contextlib import suppress
+
+from cerebro.core.effects import WriteRun
+from cerebro.core.invoke import invoke_task
+from cerebro.shell import PERFORM
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.envelope import Envelope, utc
+from cordyna_core.contract.names import CLIENT, run_id_of
+from rules.scene import a_graph, a_run
 
 
 def test_the_run_goes_on_as_planned() -> None:
@@ -32,3 +40,22 @@ def test_a_task_that_went_to_another_server_is_still_answered_for_by_the_old_one
     scene.declares("t", "a")
     scene.comes_to("a", "completed")
     assert scene.is_at("a") == "completed"
+
+
+def test_two_deliveries_of_one_invocation_that_planned_differently_go_on_with_the_plan_that_was_kept() -> None:
+    scene = a_graph("a  b<-a  c<-b")
+    command = Envelope(CLIENT, InvokeTask(task="c", key="k"), "event", utc(scene.now))
+    slow = invoke_task(command)
+    effect = slow.send(None)
+    while not isinstance(effect, WriteRun):
+        effect = slow.send(PERFORM[type(effect)](scene.ports, effect))
+    scene.declares("s", "a  c<-a", revision=1)
+    scene.hears(command)
+    with suppress(StopIteration):
+        while True:
+            effect = slow.send(PERFORM[type(effect)](scene.ports, effect))
+    scene.run_id = run_id_of("c", "k")
+    assert [task.task for task in scene.run().tasks] == ["a", "c"]
+    for name in ("a", "c"):
+        scene.comes_to(name, "completed")
+    assert scene.run().state == "completed"

@@ -82,8 +82,6 @@ def consequences(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Pr
     run_id, page = pinned.run.id, page_of(index)
     if fact.is_completed:
         run: Run = yield ReadRun(run_id)
-        if run.status == "error":
-            yield from heal(run_id, cause=cause)
         yield from _keep(pinned, index, fact, cause=cause)
         if index == pinned.plan.target:
             yield from end(run_id, "completed", cause=cause)

@@ -128,9 +128,12 @@ def of_run(plan: Plan, facts: Facts, before: Run | None, after: Run) -> str | No
 def alive_though_over(pinned: Pinned, run: Run, facts: Facts, pending: Callable[[str], bool]) -> str | None:
     """A run that has ended has nothing live, and in error not its target completed, but by an input that is still being handled.
 
-    `pending` says whether the input of that id (a fact's `cause`) is still to be acknowledged.
+    `pending` says whether the input of that id (a fact's `cause`) is still to be acknowledged. While a completion is still
+    being handled, others may go on from it before it has healed the run.
     """
     if run.status == "running" or pending(run.cause):
+        return None
+    if run.status == "error" and any(fact.is_completed and pending(fact.cause) for fact in facts.values()):
         return None
     for index, fact in facts.items():
         if fact.is_live and not pending(fact.cause):

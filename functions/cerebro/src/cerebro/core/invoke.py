@@ -63,7 +63,7 @@ def invoke_task(envelope: Envelope) -> Program:
     # The plan first: a run never names a plan that is not there.
     yield WritePlan(planned)
     there = yield WriteRun(run, None)
-    if there is not None and there.cause != envelope.id:
+    if there is not None and there != run:  # also when this very command wrote it: its plan may have been another
         yield from _again(there, command, envelope)
         return
     yield from _begin(Pinned(run, planned), envelope.id)

@@ -8,7 +8,7 @@ looks for the end of a failing run, and arms the next ring.
 from cerebro.core.cancel import cancel_live
 from cerebro.core.dispatch import WALK_WIDTH, arm, dispatch_again, dispatch_ready, send_again
 from cerebro.core.effects import NoteMissed, Now, Program, Publish, ReadPage, ReadPinned, ReadRun, Ring, SendRing, SendWalk, Steps, Walk
-from cerebro.core.ending import end, end_if_dead, mark_failing
+from cerebro.core.ending import end, end_if_dead, heal, mark_failing
 from cerebro.core.hear import write_task
 from cerebro.core.model import Pinned, Rank, Run, TaskRun, indexes_of, page_of
 from cerebro.core.say import decided
@@ -20,8 +20,7 @@ def ring(ring: Ring, *, repair: bool = True) -> Program:
     run: Run | None = yield ReadRun(ring.run_id)
     if run is None:
         return
-    if run.is_over:
-        yield from _say_again(run, ring)
+    if run.is_over and not (yield from _comes_alive(run, ring)):
         return
     now = yield Now()
     if now < ring.due:
@@ -41,14 +40,20 @@ def ring(ring: Ring, *, repair: bool = True) -> Program:
     open_deadlines = [fact.deadline for fact in facts.values() if fact.deadline is not None]
     if open_deadlines:
         run = yield ReadRun(ring.run_id)
-        if not run.is_over:
+        if run.status in ("running", "error"):
             yield from arm(ring.run_id, ring.page, min(open_deadlines))
 
 
-def _say_again(run: Run, ring: Ring) -> Program:
-    """The run is over: all that is left to do is to say what this very ring decided before, and perhaps did not come to say."""
+def _comes_alive(run: Run, ring: Ring) -> Steps[bool]:
+    """The run is over: say again what this very ring decided before, and perhaps did not come to say.
+
+    Whether the run goes on after all: something may have been dispatched while a heal was on its way, and would not be guarded.
+    """
     pinned: Pinned = yield ReadPinned(ring.run_id)
     facts: dict[int, TaskRun] = yield ReadPage(ring.run_id, ring.page)
+    if run.status == "error" and any(fact.is_live for fact in facts.values()):
+        yield from heal(ring.run_id, cause=ring.id)
+        return True
     if run.status == "cancelled":
         # This ring may have dispatched something, here or downstream, and not come to see that the run was cancelled.
         downstream = (page_of(down) for index, fact in facts.items() if fact.is_completed for down in pinned.plan.downstream[index])
@@ -59,6 +64,7 @@ def _say_again(run: Run, ring: Ring) -> Program:
             yield Publish(decided(pinned, index, fact, cause=ring.id, now=now))
     if run.cause == ring.id:
         yield from end_if_dead(pinned, cause=ring.id)
+    return False
 
 
 def _in_time(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Steps[TaskRun]:

@@ -89,6 +89,7 @@ class Cerebro:
         return True
 
     def _perform(self, handler: Handler, effect: Any) -> Any:
+        self._watch.speaker = handler.parcels[handler.place].key
         answer = PERFORM[type(effect)](self._ports, effect)
         traffic = self._traffic
         match effect:

@@ -88,11 +88,9 @@ class Luck:
         return hit
 
     def skew(self) -> float:
-        """By how much a clock is wrong."""
+        """By how much a clock is wrong: as much as it may be, mostly."""
         most = self.storm.skew_s
-        if not most:
-            return 0.0
-        return self.between(-most, most)
+        return self.choice((-most, 0.0, most)) if most else 0.0
 
     def pause_s(self) -> float:
         """For how long a handler sleeps: seconds mostly, hours sometimes."""

@@ -10,6 +10,7 @@ from cerebro.adapters.memory import MemoryStore
 from cerebro.core import effects as e
 from cerebro.core import invariants
 from cerebro.core.model import STATE_OF, Pinned, Rank, Run, TaskRun, indexes_of, page_of
+from cerebro.core.track import EXPIRY_REASON
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.message import Message
 from cordyna_core.contract.names import CEREBRO, derived_id
@@ -18,6 +19,9 @@ Page = tuple[str, int]
 
 OLDEST_S: Final = 300.0
 """What a scenario lets be reused at most."""
+
+LATEST_RING_S: Final = 2.0
+LATEST_END_S: Final = 5.0
 
 PAUSED_S: Final = 7200.0
 """For how long a handler may sleep between its look at the results and its write."""
@@ -37,10 +41,13 @@ def cause_key(run_id: str, cause: str) -> str:
 
 
 class Watch:
-    """`skew_s`: by how much any clock may differ from the true time."""
+    """`skew_s`: by how much any clock may differ from the true time. `is_punctual`: nothing holds anything up in this world."""
 
-    def __init__(self, store: MemoryStore, skew_s: float) -> None:
-        self.store, self.skew_s = store, skew_s
+    def __init__(self, store: MemoryStore, skew_s: float, *, is_punctual: bool = False) -> None:
+        self.store, self.skew_s, self.is_punctual = store, skew_s, is_punctual
+        self.speaker = ""
+        """The input that is being handled."""
+        self._moved_at: dict[str, float] = {}
         self.unacknowledged: defaultdict[str, int] = defaultdict(int)
         self.rings: defaultdict[Page, list[float]] = defaultdict(list)
         self.unreliable: set[Page] = set()
@@ -58,8 +65,11 @@ class Watch:
         pinned, run = self._run(run_id)
         facts = self.store._tasks[run_id]
         broken = invariants.of_task(pinned, run, facts, index, effect.seen, now=now, skew_s=self.skew_s)
+        if broken is None and self.is_punctual:
+            broken = _late(effect, now)
         if broken:
             raise Broken(broken, run_id)
+        self._moved_at[run_id] = now
         if fact.deadline is not None:
             self._touched[cause_key(run_id, fact.cause)].add((run_id, page_of(index)))
 
@@ -78,6 +88,8 @@ class Watch:
             raise Broken(broken, run.id)
         if run.is_over:
             self.ended_at[run.id] = now
+            if self.is_punctual and run.status == "error" and now - self._moved_at[run.id] > LATEST_END_S:
+                raise Broken("nothing was live any more, but the run went on", run.id)
 
     def _reuses_rightly(self, pinned: Pinned, now: float) -> None:
         for task in pinned.plan.tasks:
@@ -107,7 +119,7 @@ class Watch:
         def pending(cause: str) -> bool:
             return self._is_pending(run_id, cause)
 
-        broken = invariants.alive_though_over(pinned, run, facts, pending)
+        broken = invariants.alive_though_over(pinned, run, tasks, pending)
         if broken is None and run.status == "running" and touched not in self.unreliable:
             broken = invariants.unguarded(pinned, facts, self.rings[touched], pending)
         if broken:
@@ -121,10 +133,19 @@ class Watch:
         if isinstance(message, RunTask):
             self.sent.add((message.run_id, message.task, message.attempt))
             pinned, _ = self._run(message.run_id)
+            self._sent_by_its_cause(pinned, message)
             upstream = pinned.plan.tasks[pinned.plan.index_of[message.task]].upstream
             names = [pinned.plan.tasks[index].name for index in upstream]
             if list(message.upstream) != names or not all(str(message.upstream[name]).startswith(name) for name in names):
                 raise Broken(f"{message.task} was sent without its upstreams' outputs: {message.upstream}", message.run_id)
+
+    def _sent_by_its_cause(self, pinned: Pinned, command: RunTask) -> None:
+        fact = self.store.read_task(command.run_id, pinned.plan.index_of[command.task])
+        if fact is None or fact.attempt < command.attempt:
+            raise Broken(f"{command.task} was sent before its attempt was kept", command.run_id)
+        is_as_dispatched = fact.attempt == command.attempt and fact.rank == Rank.PENDING
+        if is_as_dispatched and cause_key(command.run_id, fact.cause) != self.speaker:
+            raise Broken(f"{command.task} was sent by an input that did not dispatch it", command.run_id)
 
     def at_rest(self, *, is_live: bool) -> None:
         """Nothing is on its way any more. `is_live`: the nets are there that let every run end."""
@@ -161,6 +182,15 @@ class Watch:
 
     def _is_pending(self, run_id: str, cause: str) -> bool:
         return cause_key(run_id, cause) in self.unacknowledged
+
+
+def _late(effect: e.WriteTask, now: float) -> str | None:
+    """Every clock is kept to two seconds."""
+    seen, new = effect.seen, effect.new
+    is_by_clock = seen is not None and (new.attempt > seen.attempt or new.reason in EXPIRY_REASON.values()) and new.rank != seen.rank
+    if seen is None or seen.deadline is None or not is_by_clock or now - seen.deadline <= LATEST_RING_S:
+        return None
+    return f"a clock was kept {now - seen.deadline:.1f} s too late"
 
 
 def about(effect: Any) -> str:

@@ -55,7 +55,8 @@ class World:
         self.seed, self.luck = seed, Luck(seed)
         self.scenario = scenario or scenario_of(seed, self.luck)
         self.store = MemoryStore()
-        self.watch = Watch(self.store, self.scenario.storm.skew_s)
+        storm = self.scenario.storm
+        self.watch = Watch(self.store, storm.skew_s, is_punctual=not (storm.steps or storm.messages or storm.rings or storm.skew_s))
         self.traffic = Traffic(self.scenario, self.luck, self.watch, history)
         ports = Ports(store=self.store, bus=self.traffic, timers=self.traffic, crons=self.traffic, clock=self._clock)
         self.ports = ports
@@ -100,6 +101,8 @@ class World:
             self.watch.at_rest(is_live=self.scenario.nets in ("both", "no sweep"))
         except Broken as broken:
             verdict.broken, verdict.run_id = broken.law, broken.run_id
+        except Exception as raised:  # noqa: BLE001  a program that raises has broken, too
+            verdict.broken = f"{type(raised).__name__}: {raised}"
         verdict.at = self.traffic.now - BEGIN
         verdict.effects, verdict.struck = self.cerebro.effects, dict(self.luck.struck)
         verdict.runs = len(self.store._runs)

@@ -1,0 +1,339 @@
+"""Interleavings: every order in which the handlers of one small run can take turns, with every choice of a few faults.
+
+A state is what is kept (run, facts, guard), what is on its way, and how far every handler is. Handlers are the real programs:
+one is brought to where it was by giving it the same answers again. States that are the same are visited once, so this is
+exhaustive within its bounds:
+
+- one run of at most three tasks, on one page; at most `together` handlers at work at the same time; servers answer a command with one word, `completed` or (a fault) `error`;
+- time stands still, and jumps to the next ring's due when nothing else can happen, or (a fault) while others are at work;
+- a fault is a crash before an effect, a lost answer of a write, a duplicate, a loss, a failing body, or such a jump;
+- effects that nobody else sees (reading the clock, the plan, the graph) are taken together with the one before.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from cerebro.core import effects as e
+from cerebro.core import invariants
+from cerebro.core.graph import Graph
+from cerebro.core.model import Pinned, Plan, Run, TaskRun
+from cerebro.core.plan import plan_of
+from cerebro.reactions import react
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun, RunTask
+from cordyna_core.contract.declared import ServerDeclared
+from cordyna_core.contract.envelope import Envelope, utc
+from cordyna_core.contract.message import ErrorDescription, Message, Meta
+from cordyna_core.contract.names import CLIENT, derived_id, run_id_of, server_source
+from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.errors import Fatal
+
+NOON: Final = 1_800_000_000.0
+
+
+class Handler(NamedTuple):
+    """A program at work: its input's name, the answers it was given, what it asks for next, and a hash of all it saw."""
+
+    name: str
+    answers: tuple[Any, ...]
+    asks: Any
+    seen: int
+
+
+class State(NamedTuple):
+    """Everything that matters for what may happen next."""
+
+    now: float
+    run: Run | None
+    facts: tuple[TaskRun | None, ...]
+    guard: float | None
+    on_its_way: tuple[str, ...]
+    at_work: tuple[Handler, ...]
+    faults: int
+
+    def key(self) -> tuple[Any, ...]:
+        run = self.run
+        return (
+            self.now,
+            run and (run.status, run.failing, run.rev, run.version, run.cause, run.commands),
+            tuple(fact and _place(fact) for fact in self.facts),
+            self.guard,
+            self.on_its_way,
+            tuple(sorted((handler.name, handler.seen) for handler in self.at_work)),
+            self.faults,
+        )
+
+
+def _place(fact: TaskRun) -> tuple[Any, ...]:
+    return (fact.attempt, fact.rank, fact.deadline, fact.cause, fact.rev, fact.timeline)
+
+
+@dataclass
+class Exploration:
+    """One graph, and the commands that may come at any time."""
+
+    upstream: tuple[tuple[int, ...], ...]
+    commands: tuple[str, ...] = ()
+    retries: int = 0
+    together: int = 2
+    states: int = 0
+    broken: str = ""
+    _messages: dict[str, Any] = field(default_factory=dict)
+    _known_handlers: dict[Any, Handler | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        tasks = [
+            {"name": f"t{index}", "upstream": [f"t{up}" for up in ups], "retries": self.retries} for index, ups in enumerate(self.upstream)
+        ]
+        self.graph = Graph.of({"s": ServerDeclared.model_validate({"server": "s", "tasks": tasks})}, 1)
+        target = f"t{len(tasks) - 1}"
+        plan = plan_of(self.graph, target)
+        assert isinstance(plan, Plan)
+        self.plan = plan
+        self.run_id = run_id_of(target, "k")
+        self.pinned = Pinned(Run(id=self.run_id, task=target, plan_id=plan.id, created_at=NOON, cause="invoke"), plan)
+        said: dict[str, Message] = {
+            "invoke": InvokeTask(task=target, key="k", meta=Meta(id="invoke")),
+            "cancel": CancelRun(run_id=self.run_id, command_id="c", meta=Meta(id="cancel")),
+            "retry": RetryRun(run_id=self.run_id, command_id="r", meta=Meta(id="retry")),
+        }
+        for name, message in said.items():
+            self._messages[name] = Envelope(CLIENT, message, name, utc(NOON))
+        # What cerebro calls these two as a cause.
+        self._cause_of = {"cancel": derived_id("CancelRun", self.run_id, "c"), "retry": derived_id("RetryRun", self.run_id, "r")}
+
+    def explore(self, faults: int, most: int = 10_000_000) -> "Exploration":
+        """Visit every state; stops at the first that is broken."""
+        first = State(NOON, None, (None,) * self.plan.size, None, tuple(sorted(("invoke", *self.commands))), (), faults)
+        visited = {hash(first.key())}
+        frontier = [first]
+        try:
+            while frontier and len(visited) < most:
+                state = frontier.pop()
+                ended = True
+                for after in self._next(state):
+                    ended = False
+                    key = hash(after.key())
+                    if key not in visited:
+                        visited.add(key)
+                        frontier.append(after)
+                if ended:
+                    self._at_rest(state)
+        except Broken as broken:
+            self.broken = str(broken)
+        self.states = len(visited)
+        return self
+
+    # --- what may happen next ---------------------------------------------------------------------------------------
+    def _next(self, state: State) -> Iterator[State]:
+        for place, handler in enumerate(state.at_work):
+            others = state.at_work[:place] + state.at_work[place + 1 :]
+            yield self._stepped(state._replace(at_work=others), handler)
+            if state.faults:
+                worse = state._replace(at_work=others, faults=state.faults - 1)
+                if handler.answers:
+                    yield self._sent(worse, handler.name)
+                if isinstance(handler.asks, e.WriteTask | e.WriteRun):
+                    yield self._stepped(worse, handler, is_answer_lost=True)
+        is_busy = len(state.at_work) >= self.together
+        for name in dict.fromkeys(state.on_its_way):
+            if not name.startswith("ring:") and (name.startswith("run:") or not is_busy):
+                yield from self._delivered(state, name)
+        if not is_busy:
+            yield from self._rung(state)
+
+    def _delivered(self, state: State, name: str) -> Iterator[State]:
+        left = list(state.on_its_way)
+        left.remove(name)
+        taken = state._replace(on_its_way=tuple(left))
+        worse = taken._replace(faults=state.faults - 1)
+        if name.startswith("run:"):
+            yield self._sent(taken, name.replace("run:", "completed:"))
+            if state.faults:
+                yield self._sent(worse, name.replace("run:", "error:"))
+                yield worse
+                yield self._sent(self._sent(worse, name.replace("run:", "completed:")), name)
+            return
+        yield self._begun(taken, name)
+        if state.faults:
+            yield self._begun(state._replace(faults=state.faults - 1), name)
+            if name.startswith(("completed:", "error:")):
+                yield worse
+
+    def _rung(self, state: State) -> Iterator[State]:
+        rings = [name for name in state.on_its_way if name.startswith("ring:")]
+        if not rings:
+            return
+        first = min(rings, key=_due)
+        is_idle = not state.at_work and len(rings) == len(state.on_its_way)
+        if is_idle or state.faults:
+            left = list(state.on_its_way)
+            left.remove(first)
+            faults = state.faults if is_idle else state.faults - 1
+            yield self._begun(state._replace(on_its_way=tuple(left), now=max(state.now, _due(first)), faults=faults), first)
+
+    # --- programs ---------------------------------------------------------------------------------------------------
+    def _begun(self, state: State, name: str) -> State:
+        return self._advanced(state, name, (), hash(name))
+
+    def _stepped(self, state: State, handler: Handler, *, is_answer_lost: bool = False) -> State:
+        state, answer = self._performed(state, handler.asks)
+        if is_answer_lost and answer is None:
+            answer = handler.asks.new
+        return self._advanced(state, handler.name, (*handler.answers, answer), hash((handler.seen, _frozen(answer), state.now)))
+
+    def _advanced(self, state: State, name: str, answers: tuple[Any, ...], seen: int) -> State:
+        """Go on with a program that has seen that much, up to the next effect that others could see."""
+        known = (name, seen, state.now, state.run is None)
+        if known not in self._known_handlers:
+            self._known_handlers[known] = self._run_on(state, name, answers, seen)
+        handler = self._known_handlers[known]
+        return self._acknowledged(state, name) if handler is None else state._replace(at_work=(*state.at_work, handler))
+
+    def _run_on(self, state: State, name: str, answers: tuple[Any, ...], seen: int) -> Handler | None:
+        """Give a fresh program all answers so far; None when it comes to its end."""
+        program = react(self._message(name))
+        assert program is not None
+        try:
+            asks = program.send(None)
+            for answer in answers:
+                asks = program.send(answer)
+            while (local := self._local(asks, state)) is not _SEEN:
+                answers = (*answers, local)
+                asks = program.send(local)
+        except (StopIteration, Fatal):
+            return None
+        return Handler(name, answers, asks, seen)
+
+    def _local(self, effect: Any, state: State) -> Any:
+        match effect:
+            case e.Now():
+                return state.now
+            case e.ReadPinned():
+                return self.pinned if state.run else None
+            case e.ReadGraph():
+                return self.graph
+            case e.ClaimKey():
+                return effect.task
+            case e.WritePlan() | e.NoteServer() | e.NoteMissed() | e.WriteLast() | e.ReadLast():
+                return None
+            case e.Publish(messages) if not any(isinstance(message, RunTask) for message in messages):
+                return None
+        return _SEEN
+
+    def _performed(self, state: State, effect: Any) -> tuple[State, Any]:
+        match effect:
+            case e.ReadRun():
+                return state, state.run
+            case e.ReadTask():
+                return state, state.facts[effect.index]
+            case e.ReadTasks():
+                return state, {index: fact for index in effect.indexes if (fact := state.facts[index])}
+            case e.ReadPage():
+                return state, {index: fact for index, fact in reversed(list(enumerate(state.facts))) if fact}
+            case e.WriteRun():
+                return self._run_written(state, effect)
+            case e.WriteTask():
+                return self._task_written(state, effect)
+            case e.IsGuarded():
+                return state, state.guard is not None and effect.after < state.guard <= effect.until
+            case e.WriteGuard():
+                is_guarded = state.guard is not None and effect.after < state.guard <= effect.due
+                return (state if is_guarded else state._replace(guard=effect.due)), None
+            case e.SendRing(ring):
+                self._messages[ring.id] = ring
+                return self._sent(state, ring.id), None
+            case e.Publish(messages):
+                for message in messages:
+                    if isinstance(message, RunTask):
+                        state = self._sent(state, f"run:{message.task}:{message.attempt}")
+                return state, None
+        raise AssertionError(effect)
+
+    def _sent(self, state: State, name: str) -> State:
+        return state._replace(on_its_way=tuple(sorted((*state.on_its_way, name))))
+
+    def _message(self, name: str) -> Any:
+        if name not in self._messages:
+            word, task, attempt = name.split(":")
+            error = ErrorDescription(type="Oops") if word == "error" else None
+            update = TaskStateChanged.model_validate(
+                {"server": "s", "run_id": self.run_id, "task": task, "attempt": int(attempt), "state": word, "error": error, "meta": {"id": name}}
+            )
+            self._messages[name] = Envelope(server_source("s"), update, name, utc(NOON))
+        return self._messages[name]
+
+    # --- the store, and what must hold --------------------------------------------------------------------------------
+    def _run_written(self, state: State, effect: e.WriteRun) -> tuple[State, Any]:
+        there = state.run
+        if (there.version if there else None) != (effect.seen.version if effect.seen else None):
+            return state, there
+        _require(invariants.of_run(self.plan, self._known(state), there, effect.new))
+        return state._replace(run=effect.new), None
+
+    def _task_written(self, state: State, effect: e.WriteTask) -> tuple[State, Any]:
+        there, index = state.facts[effect.index], effect.index
+        if (there.rev if there else None) != (effect.seen.rev if effect.seen else None):
+            return state, there
+        facts = (*state.facts[:index], effect.new, *state.facts[index + 1 :])
+        assert state.run is not None
+        after = state._replace(facts=facts)
+        _require(invariants.of_task(self.pinned, state.run, self._known(after), index, there, now=state.now))
+        return after, None
+
+    def _acknowledged(self, state: State, name: str) -> State:
+        if state.run is None:
+            return state
+        inputs = {*state.on_its_way, *(handler.name for handler in state.at_work)}
+        causes = inputs | {self._cause_of[each] for each in inputs if each in self._cause_of}
+        rings = [_due(each) for each in inputs if each.startswith("ring:")]
+        known = self._known(state)
+        _require(invariants.alive_though_over(self.pinned, state.run, known, causes.__contains__))
+        if state.run.status == "running":
+            _require(invariants.unguarded(self.pinned, known, rings, causes.__contains__))
+        return state
+
+    def _at_rest(self, state: State) -> None:
+        if state.run is not None:
+            _require(invariants.at_rest(self.pinned, state.run, self._known(state)))
+
+    def _known(self, state: State) -> dict[int, TaskRun]:
+        return {index: fact for index, fact in enumerate(state.facts) if fact}
+
+
+class Broken(Exception):
+    """An invariant broke."""
+
+
+def _require(broken: str | None) -> None:
+    if broken:
+        raise Broken(broken)
+
+
+def _due(name: str) -> float:
+    return float(name.rpartition(":")[2])
+
+
+def _frozen(answer: Any) -> Any:
+    match answer:
+        case TaskRun():
+            return _place(answer)
+        case Run():
+            return (answer.status, answer.failing, answer.rev, answer.version, answer.cause)
+        case dict():
+            return tuple((index, _place(fact)) for index, fact in sorted(answer.items()))
+    return answer
+
+
+_SEEN: Final = object()
+
+GRAPHS: Final[dict[str, tuple[tuple[int, ...], ...]]] = {
+    "a": ((),),
+    "a b<-a": ((), (0,)),
+    "a b<-a c<-b": ((), (0,), (1,)),
+    "a b c<-a,b": ((), (), (0, 1)),
+    "a b<-a c<-a,b": ((), (0,), (0, 1)),
+}
+"""Every closure of at most three tasks: the target is the only one that nobody awaits."""
+
+
