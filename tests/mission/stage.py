@@ -26,7 +26,8 @@ def declaration(line: str, **of_task: dict[str, Any]) -> ServerDeclared:
     declared = []
     for word in tasks.split():
         name, _, upstream = word.partition("<-")
-        declared.append(TaskDeclaration(name=name, upstream=[u for u in upstream.split(",") if u], **of_task.get(name, {})))
+        needs: dict[str, Any] = {"upstream": [u for u in upstream.split(",") if u]}
+        declared.append(TaskDeclaration(name=name, **(needs | of_task.get(name, {}))))
     return ServerDeclared(server=server.strip(), tasks=declared)
 
 

@@ -17,7 +17,9 @@ from cerebro.core.explain import run_view
 from cerebro.core.rehearse import rehearsal
 from cerebro.handlers import query
 from cerebro.local.home import DEFAULT_HOME, DiskHome, MemoryHome
+from cerebro.local.recording import recording_of
 from cerebro.local.reload import Watch
+from cerebro.local.replay import replay
 from cerebro.local.wheel import Wheel
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declared import ServerDeclared
@@ -26,7 +28,7 @@ from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.names import CLIENT, run_id_of
 from cordyna_core.contract.state_updates import DeclarationRejected, InvocationRejected, RunStateChanged
 from cordyna_core.contract.views import LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo
-from cordyna_core.contract.what_if import RehearsalView
+from cordyna_core.contract.what_if import RehearsalView, ReplayView
 from cordyna_core.errors import ServiceError, UserError
 from cordyna_core.loading import load_server
 from cordyna_core.ports import Clock, EngineOptions, Invoked, Refused
@@ -125,6 +127,11 @@ class EmbeddedEngine:
         known = {*graph.declarations, *(each.server for each in declared)}
         beside = [server.declaration for server in self._servers if server.name not in known]
         return rehearsal(declare_batch([*graph.declarations.values(), *beside], graph).graph if beside else graph, declared)
+
+    def replay(self, run_id: str) -> ReplayView:
+        with self._wheel.looking():
+            recording = recording_of(self._home, run_id)
+        return replay(recording)
 
     def run(self, run_id: str) -> RunView:
         with self._wheel.looking():

@@ -29,6 +29,7 @@ CATALOG: Final[dict[str, dict[str, CatalogEntry]]] = {
         "timeline": CatalogEntry(f"{_COMMANDS}.look:timeline", "When each task waited, was queued and ran."),
         "events": CatalogEntry(f"{_COMMANDS}.look:events", "Who said what to whom, in the order it passed."),
         "logs": CatalogEntry(f"{_COMMANDS}.look:logs", "What its tasks printed."),
+        "replay": CatalogEntry(f"{_COMMANDS}.replay:replay", "Decide it once more from its events: would it go differently?"),
         "watch": CatalogEntry(f"{_COMMANDS}.do:watch", "Follow it until it ends."),
     },
     "Look around": {

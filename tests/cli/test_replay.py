@@ -1,0 +1,69 @@
+"""dyna replay: where a run would go differently now."""
+
+from cli.fake_engine import RUN, FakeEngine, at, completed_run
+from cli.running import dyna
+from cordyna_core.contract.what_if import Difference, Divergence, ReplayView
+
+SAME = ReplayView(run_id=RUN, task="task-3", heard=7, decided=5)
+OTHER = SAME.model_copy(
+    update={
+        "divergences": [
+            Divergence(how="missing", what="RunTask", task="task-1", attempt=2, at=at(1)),
+            Divergence(how="new", what="RunStateChanged failing", at=at(2)),
+            Divergence(
+                how="otherwise",
+                what="RunTask",
+                task="task-3",
+                attempt=1,
+                at=at(3),
+                differences=[Difference(what="params", after={"day": "x" * 99})],
+            ),
+            Divergence(
+                how="end",
+                what="how the task stands",
+                task="task-2",
+                differences=[Difference(what="state", before="queued", after="pending")],
+            ),
+        ]
+    }
+)
+
+
+def test_a_run_that_goes_the_same_way_is_told_in_one_line() -> None:
+    told = dyna("replay", engine=FakeEngine(views=[completed_run()], replayed=SAME))
+
+    assert (told.status, told.out) == (0, f"✓ task-3 goes the same way: 7 events heard again, 5 decisions recorded  run {RUN}\n")
+
+
+def test_a_run_that_would_go_differently_exits_with_1_and_tells_where_the_first_first() -> None:
+    told = dyna("replay", RUN, engine=FakeEngine(views=[completed_run()], replayed=OTHER))
+
+    assert told.status == 1
+    assert told.out.splitlines() == [
+        f"✗ task-3 would go differently: 7 events heard again, 5 decisions recorded  run {RUN}",
+        "",
+        "   when          what                     task      now",
+        "-  03:04:06.000  RunTask                  task-1/2  would not be decided any more",
+        "+  03:04:07.000  RunStateChanged failing            would be decided, and was not",
+        '~  03:04:08.000  RunTask                  task-3/1  would be decided otherwise: params nothing -> {"day": "' + "x" * 51 + "...",
+        "~  at the end    how the task stands      task-2    would end otherwise: state queued -> pending",
+        "",
+        "4 divergences; what comes after the first may follow from it",
+    ]
+
+
+def test_a_replay_is_one_json_object_too() -> None:
+    told = dyna("replay", "--json", engine=FakeEngine(views=[completed_run()], replayed=OTHER))
+
+    assert told.status == 1
+    assert ReplayView.model_validate(told.json) == OTHER
+    assert told.json["divergences"][0]["at"] == "2026-01-02T03:04:06.000000Z"
+    assert told.json["divergences"][-1]["at"] is None
+
+
+def test_a_run_that_is_not_there_is_not_found_and_opening_the_engine_declares_nothing() -> None:
+    engine = FakeEngine()
+
+    assert dyna("replay", RUN, engine=engine).status == 3
+    assert engine.options is not None
+    assert not engine.options.declares

@@ -1,0 +1,280 @@
+"""A recorded run decided once more: the same cerebro goes the same way, and another one is told by where it parts."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cerebro.core import track
+from cerebro.local.engine import EmbeddedEngine
+from cerebro.local.home import DiskHome, MemoryHome
+from cerebro.local.recording import recording_of
+from cerebro.local.replay import replay
+from cordyna_core import TaskServer
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.names import CLIENT
+from cordyna_core.contract.what_if import Divergence, ReplayView
+from cordyna_core.errors import NotFound, UserError
+from cordyna_core.ports import Invoked
+from mission.stage import Stage
+
+DIAMOND = ("a: bad  good", "b: needs-bad<-bad  needs-good<-good  report<-needs-bad,needs-good")
+
+
+def replayed(stage: Stage, run_id: str) -> ReplayView:
+    return replay(recording_of(stage.home, run_id))
+
+
+def told(view: ReplayView) -> list[tuple[str, str, str | None]]:
+    return [(each.how, each.what, each.task) for each in view.divergences]
+
+
+def test_a_run_that_completed_goes_the_same_way() -> None:
+    stage = Stage(*DIAMOND)
+    run = stage.invoke("report")
+
+    view = replayed(stage, run)
+
+    assert view.divergences == []
+    # Asked for once, five tasks started and completed; the run began and ended, five commands were sent.
+    assert (view.task, view.heard, view.decided) == ("report", 11, 7)
+
+
+def test_a_failure_with_what_it_blocks_its_retry_and_its_end_go_the_same_way() -> None:
+    stage = Stage(*DIAMOND, fails=("bad",), bad={"retries": 1})
+    run = stage.invoke("report")
+    stage.after(60)
+    stage.fails.clear()
+    stage.put(RetryRun(run_id=run), CLIENT)
+    stage.after(60)
+    assert stage.run(run).state == "completed"
+
+    assert replayed(stage, run).divergences == []
+
+
+@pytest.mark.parametrize("said", [(), ("queued",), ("started",), ("queued", "started")])
+def test_a_clock_that_ran_out_runs_out_again_in_virtual_time(said: tuple[Any, ...]) -> None:
+    stage = Stage("a: x", silent=("x",), x={"retries": 2})
+    run = stage.invoke("x")
+    for state in said:
+        stage.after(3).say(run, "x", state)
+    stage.after(10_000)
+
+    assert replayed(stage, run).divergences == []
+    assert stage.states(run) == {"x": "error ack_timeout"}
+
+
+def test_a_clock_that_did_not_run_out_by_a_hair_does_not_run_out_now() -> None:
+    stage = Stage("a: x", silent=("x",))
+    run = stage.invoke("x")
+    stage.after(9.999).say(run, "x", "completed")
+
+    assert replayed(stage, run).divergences == []
+
+
+def test_a_cancelled_run_and_what_was_refused_in_it_go_the_same_way() -> None:
+    stage = Stage("a: x", "b: y<-x", silent=("x",))
+    run = stage.invoke("y")
+    for command in (CancelRun(run_id=run), RetryRun(run_id=run), CancelRun(run_id=run)):
+        stage.put(command, CLIENT)
+    stage.say(run, "x", "completed")
+    stage.after(60)
+
+    assert replayed(stage, run).divergences == []
+
+
+def test_the_plan_is_the_recorded_one_though_the_graph_is_another_now() -> None:
+    stage = Stage("a: x  y<-x", silent=("x",))
+    run = stage.invoke("y")
+    stage.declare("a: z  y<-z")
+    stage.say(run, "x", "completed")
+
+    assert replayed(stage, run).divergences == []
+
+
+def test_a_run_that_was_refused_before_it_was_taken_goes_the_same_way() -> None:
+    stage = Stage("a: y<-x")
+    stage.invoke("y")
+    stage.declare("a: y<-x", "b: x")
+    run = stage.invoke("y")
+
+    assert replayed(stage, run).divergences == []
+
+
+def test_a_reused_result_is_reused_again_though_it_is_another_runs() -> None:
+    stage = Stage("a: x", "b: y<-x", y={"upstream": [{"task": "x", "within_s": 3600}]})
+    stage.silent.add("x")
+    first = stage.invoke("y", key="1")
+    stage.say(first, "x", "completed", output={"rows": "large" * 1000})
+    second = stage.after(60).invoke("y", key="2")
+    assert stage.states(second)["x"] == "completed reused"
+
+    assert replayed(stage, second).divergences == []
+
+
+def test_a_run_that_goes_on_is_decided_as_far_as_it_is() -> None:
+    stage = Stage("a: x", "b: y<-x", silent=("y",))
+    run = stage.invoke("y")
+    stage.after(5)
+
+    assert replayed(stage, run).divergences == []
+
+
+def test_another_back_off_is_told_with_both_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage("a: x", fails=("x",), x={"retries": 1})
+    run = stage.invoke("x")
+    stage.after(60)
+
+    monkeypatch.setattr(track, "FIRST_BACK_OFF_S", 60.0)
+    view = replayed(stage, run)
+
+    first = view.divergences[0]
+    assert (first.how, first.what, first.task, first.attempt) == ("missing", "RunTask", "x", 2)
+
+
+def test_a_little_longer_back_off_is_told_as_another_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage("a: x", silent=("x",), x={"retries": 1})
+    run = stage.invoke("x")
+    stage.after(60)
+
+    monkeypatch.setattr(track, "FIRST_BACK_OFF_S", 9.0)
+    view = replayed(stage, run)
+
+    assert told(view)[:1] == [("time", "RunTask", "x")]
+    assert [difference.what for difference in view.divergences[0].differences] == ["at"]
+
+
+def test_a_cerebro_that_does_not_retry_any_more_is_told_by_what_it_does_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage("a: x", fails=("x",), x={"retries": 1})
+    run = stage.invoke("x")
+    stage.after(60)
+
+    monkeypatch.setattr(track, "_FINAL_REASONS", frozenset({"failed"}))
+    view = replayed(stage, run)
+
+    assert told(view) == [
+        ("missing", "TaskStateChanged pending retry_wait", "x"),
+        ("missing", "RunTask", "x"),
+        ("time", "RunStateChanged failing", None),
+        ("time", "RunStateChanged error", None),
+    ]
+
+
+def test_what_is_not_said_but_only_kept_is_compared_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage("a: x", silent=("x",))
+    run = stage.invoke("x")
+    stage.say(run, "x", "queued")
+
+    monkeypatch.setattr("cerebro.core.hear.RANK_OF", {})
+    view = replayed(stage, run)
+
+    (only,) = view.divergences
+    assert (only.how, only.task) == ("end", "x")
+    assert [(each.what, each.before, each.after) for each in only.differences] == [
+        ("state", "queued", "pending"),
+        ("reason", None, "dispatched"),
+    ]
+
+
+def test_a_run_whose_events_were_not_kept_cannot_be_replayed_and_that_is_told() -> None:
+    stage = Stage("a: x")
+    run = stage.invoke("x")
+    home = MemoryHome()
+    home.store = stage.home.store
+
+    with pytest.raises(UserError, match="events were not kept"):
+        recording_of(home, run)
+
+
+def test_a_run_that_is_not_known_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        recording_of(MemoryHome(), "0" * 26)
+
+
+def test_a_ring_that_found_nothing_to_do_does_not_come_later_than_it_came() -> None:
+    stage = Stage("a: x", fails=("x",))
+    run = stage.invoke("x")
+    # The ring of the first attempt's clock came at 10 s, to a run that was over. Coming now, it would end the run too soon.
+    stage.after(11).put(RetryRun(run_id=run), CLIENT)
+    stage.after(5)
+
+    assert replayed(stage, run).divergences == []
+
+
+@given(st.data())
+def test_whatever_happens_to_a_run_the_same_cerebro_goes_the_same_way(data: st.DataObject) -> None:
+    tasks = ("v", "w", "x", "y")
+    retries = {task: {"retries": data.draw(st.integers(0, 2), f"retries of {task}"), "start_timeout_s": 30} for task in tasks}
+    some = st.lists(st.sampled_from(tasks), unique=True).map(tuple)
+    stage = Stage("a: v  w<-v", "b: x<-v  y<-w,x", silent=data.draw(some, "silent"), fails=data.draw(some, "fails"), **retries)
+    run = stage.invoke("y")
+    for _ in range(data.draw(st.integers(0, 8), "moments")):
+        match data.draw(st.sampled_from(["time", "word", "word", "retry", "cancel"])):
+            case "time":
+                stage.after(data.draw(st.sampled_from([0.5, 4.0, 11.0, 35.0, 2000.0])))
+            case "word":
+                state = data.draw(st.sampled_from(["queued", "started", "completed", "error"]))
+                stage.say(run, data.draw(st.sampled_from(tasks)), state, attempt=data.draw(st.integers(1, 3)))
+            case "retry":
+                stage.put(RetryRun(run_id=run), CLIENT)
+            case "cancel" if data.draw(st.booleans()):
+                stage.put(CancelRun(run_id=run), CLIENT)
+
+    assert replayed(stage, run).divergences == []
+
+
+# --- the engine, with threads and the real clock ------------------------------------------------------------------------
+def finished(engine: EmbeddedEngine, task: str) -> str:
+    taken = engine.invoke(InvokeTask(task=task))
+    assert isinstance(taken, Invoked), taken
+    for _ in engine.follow(taken.run_id):
+        pass
+    return taken.run_id
+
+
+def servers() -> list[TaskServer]:
+    one, two = TaskServer("one"), TaskServer("two")
+    one.task(name="x")(lambda: {"rows": 3})
+    one.task(name="bad")(lambda: 1 // 0)
+    two.task(name="y", upstream=["x"])(lambda: None)
+    two.task(name="z", upstream=["bad", "y"])(lambda: None)
+    return [one, two]
+
+
+@pytest.mark.parametrize("task", ["y", "z"])
+def test_the_runs_of_an_engine_go_the_same_way(tmp_path: Path, task: str) -> None:
+    with EmbeddedEngine(DiskHome(tmp_path), servers()) as engine:
+        for _ in range(5):
+            run = finished(engine, task)
+            assert engine.replay(run).divergences == []
+        engine.command(RetryRun(run_id=run))
+        for _ in engine.follow(run):
+            pass
+        assert engine.replay(run).divergences == []
+
+
+def test_a_run_that_was_interrupted_and_taken_up_by_another_engine_goes_the_same_way(tmp_path: Path) -> None:
+    hold, held = threading.Event(), threading.Event()
+    server = TaskServer("s")
+
+    @server.task(name="long")
+    def long() -> None:
+        held.set()
+        hold.wait(20)
+
+    server.task(name="after", upstream=["long"])(lambda: None)
+    with EmbeddedEngine(DiskHome(tmp_path), [server]) as engine:
+        taken = engine.invoke(InvokeTask(task="after"))
+        assert isinstance(taken, Invoked)
+        assert held.wait(10)
+    hold.set()
+
+    with EmbeddedEngine(DiskHome(tmp_path), [server]) as engine:
+        for _ in engine.follow(taken.run_id):
+            pass
+        view: list[Divergence] = engine.replay(taken.run_id).divergences
+
+    assert view == []
