@@ -13,6 +13,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from cordyna_cdk.left_out import is_left_out
 from cordyna_infra import metrics
 from cordyna_infra.cerebro_stack import CerebroStack
 
@@ -72,6 +73,8 @@ class Alarms(Construct):
         comparison: cloudwatch.ComparisonOperator = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
         missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     ) -> None:
+        if isinstance(metric, cloudwatch.MathExpression) and is_left_out(self, "metric-math"):
+            return
         alarm = cloudwatch.Alarm(
             self,
             name,

@@ -1,4 +1,4 @@
-"""Left out: what an emulator refuses, by the context's `cordyna:leave-out` (`scaling,archive`). On AWS nothing is left out."""
+"""Left out: what an emulator refuses, by the context's `cordyna:leave-out` (`scaling,archive,metric-math`). On AWS nothing is left out."""
 
 from constructs import Construct
 
