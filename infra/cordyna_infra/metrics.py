@@ -17,9 +17,8 @@ CLOCKS: Final = ("ack_timeout", "start_timeout", "run_timeout")
 
 def counted(name: str, *, period: Duration = FIVE_MINUTES, **dimensions: str) -> cloudwatch.Metric:
     """The sum of a count of cerebro's."""
-    return cloudwatch.Metric(
-        namespace=NAMESPACE, metric_name=name, statistic="Sum", period=period, dimensions_map=dimensions or None, label=name
-    )
+    # Without a label, which would say the same, and make metric math of every alarm on it.
+    return cloudwatch.Metric(namespace=NAMESPACE, metric_name=name, statistic="Sum", period=period, dimensions_map=dimensions or None)
 
 
 def stuck_runs() -> cloudwatch.Metric:
