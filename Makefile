@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format dist lock clean assets wheels synth cloud cloud-stop e2e
+.PHONY: help run setup test check bench format dist lock clean assets wheels synth cloud cloud-stop e2e
 
 help: ## what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ check: .venv/.dev ## format, lint, types, import arrows
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+bench: .venv/.bench ## time per task of the embedded engine, beside Luigi
+	$(BIN)/python bench/embedded.py
+
 format: .venv/.dev ## let ruff format the code and mend what it can
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -39,6 +42,7 @@ lock: .venv/.dev ## compile requirements/*.in into *.txt, with hashes and withou
 	$(PIP) install uv
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 	$(LOCK) requirements/run.in -c requirements/dev.txt -o requirements/run.txt
+	$(LOCK) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 	$(LOCK) requirements/infra.in -c requirements/dev.txt -o requirements/infra.txt
 	$(LOCK) requirements/layer.in -c requirements/dev.txt -o requirements/layer.txt
 	$(LOCK) requirements/cerebro.in -c requirements/dev.txt -o requirements/cerebro.txt
@@ -59,6 +63,11 @@ clean: ## forget everything that was made here, but .venv
 .venv/.dev: .venv/.run requirements/dev.txt
 	@echo "setting up .venv: what checks and tests ..."
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/.bench: .venv/.run requirements/bench.txt
+	@echo "setting up .venv: what is measured beside cordyna ..."
+	@$(PIP) install --require-hashes -r requirements/bench.txt
 	@touch $@
 
 # Infrastructure: Node for the CDK beside Python; no Docker, no account.

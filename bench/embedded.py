@@ -1,6 +1,6 @@
 """Time per task of the embedded engine, the whole protocol, beside Luigi.
 
-    python bench/embedded.py              the table
+    make bench                            the table
     python bench/embedded.py --profile    and where cordyna's time goes
 
 Every message is built, sealed to JSON, opened and validated, as on AWS; servers run in their own threads. Bodies do
@@ -19,7 +19,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import luigi
 from graphs import GRAPHS, Graph
+from one_thread import run_in_one_thread
 
 from cerebro.local.engine import EmbeddedEngine
 from cerebro.local.home import DiskHome, MemoryHome
@@ -62,8 +64,6 @@ def cordyna(graph: Graph, home: MemoryHome | DiskHome) -> Iterator[Contender]:
 
 def luigi_turn(graph: Graph) -> Contender:
     """Luigi's local scheduler with one worker; a task's completeness is kept in memory."""
-    import luigi
-
     logging.getLogger("luigi").setLevel(logging.CRITICAL)
     done: set[tuple[int, str]] = set()
     turns = iter(range(1_000_000))
@@ -118,8 +118,6 @@ def report() -> None:
 
 def profile() -> None:
     """Where the time of the engine's own thread goes, on the layered graph: the loop, driven in one thread, bodies and all."""
-    from one_thread import run_in_one_thread
-
     graph = GRAPHS["500 tasks, 1,500 edges"]()
     run = run_in_one_thread(graph, cordyna_servers(graph))
     run()

@@ -39,7 +39,10 @@ def run_in_one_thread(graph: Graph, servers: Sequence[TaskServer]) -> Callable[[
 
     loop = Loop(home, time.time, to_server=to_server)
     now = time.time()
-    declared = [seal(server.declaration.model_copy(update={"meta": meta_at(now, name)}), server_source(name), name, utc(now)) for name, server in by_name.items()]
+    declared = [
+        seal(server.declaration.model_copy(update={"meta": meta_at(now, name)}), server_source(name), name, utc(now))
+        for name, server in by_name.items()
+    ]
     assert loop.declare(declared) == []
     target = list(graph)[-1]
 
