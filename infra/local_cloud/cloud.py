@@ -60,7 +60,8 @@ def start(*, mended: bool) -> None:
     if not is_ready():
         start_emulator(mended=mended)
     synthesize()
-    cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}")
+    # With the assembly as the app, it does not synthesize again.
+    cdk("bootstrap", "--app", str(ASSEMBLY), f"aws://{ACCOUNT}/{REGION}")
     cdk("deploy", "--app", str(ASSEMBLY), "--all", "--require-approval", "never", "--concurrency", "2")
     profile = write_profile()
     say(f"the local cloud is up at {endpoint()}; profile `local` is {profile}")
