@@ -1,0 +1,36 @@
+"""Locks: what is deployed is pinned and hashed, and has been tested with these versions."""
+
+import json
+import re
+
+import pytest
+
+from architecture.repository import ROOT
+from architecture.test_house import requirements
+from cordyna_cdk.guarded_function import NEWEST_PYTHON
+from cordyna_infra import variants
+
+
+@pytest.mark.parametrize("name", ["infra.txt", "cloud.txt", "layer.txt", "cerebro.txt"])
+def test_every_locked_package_is_pinned_and_hashed(name: str) -> None:
+    for package, entry in requirements(name).items():
+        assert re.match(r"[a-z0-9._-]+(\[[a-z0-9,-]+\])?==", package), package
+        assert "--hash=sha256:" in entry, package
+
+
+@pytest.mark.parametrize("name", ["layer.txt", "cerebro.txt"])
+def test_what_is_deployed_is_tested_with_the_same_versions(name: str) -> None:
+    assert set(requirements(name)) <= set(requirements("dev.txt"))
+
+
+def test_the_cdks_command_line_is_pinned_and_no_address_is_locked() -> None:
+    wanted = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+    locked = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    for name, version in wanted.items():
+        assert locked[f"node_modules/{name}"]["version"] == version
+    assert not any("resolved" in package for package in locked.values())
+    assert all("integrity" in package for name, package in locked.items() if name)
+
+
+def test_the_folders_are_built_for_the_python_that_is_deployed() -> None:
+    assert variants.NEWEST_PYTHON == NEWEST_PYTHON
