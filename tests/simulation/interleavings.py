@@ -4,7 +4,8 @@ A state is what is kept (run, facts, guard), what is on its way, and how far eve
 one is brought to where it was by giving it the same answers again. States that are the same are visited once, so this is
 exhaustive within its bounds:
 
-- one run of at most three tasks, on one page; at most `together` handlers at work at the same time; servers answer a command with one word, `completed` or (a fault) `error`;
+- one run of at most three tasks, on one page; at most `together` handlers at work at the same time;
+- servers answer a command with one word, `completed` or (a fault) `error`;
 - time stands still, and jumps to the next ring's due when nothing else can happen, or (a fault) while others are at work;
 - a fault is a crash before an effect, a lost answer of a write, a duplicate, a loss, a failing body, or such a jump;
 - effects that nobody else sees (reading the clock, the plan, the graph) are taken together with the one before.
@@ -124,6 +125,9 @@ class Exploration:
         self.states = len(visited)
         return self
 
+    def _due(self, ring: str) -> float:
+        return float(self._messages[ring].due)
+
     # --- what may happen next ---------------------------------------------------------------------------------------
     def _next(self, state: State) -> Iterator[State]:
         for place, handler in enumerate(state.at_work):
@@ -164,13 +168,13 @@ class Exploration:
         rings = [name for name in state.on_its_way if name.startswith("ring:")]
         if not rings:
             return
-        first = min(rings, key=_due)
+        first = min(rings, key=self._due)
         is_idle = not state.at_work and len(rings) == len(state.on_its_way)
         if is_idle or state.faults:
             left = list(state.on_its_way)
             left.remove(first)
             faults = state.faults if is_idle else state.faults - 1
-            yield self._begun(state._replace(on_its_way=tuple(left), now=max(state.now, _due(first)), faults=faults), first)
+            yield self._begun(state._replace(on_its_way=tuple(left), now=max(state.now, self._due(first)), faults=faults), first)
 
     # --- programs ---------------------------------------------------------------------------------------------------
     def _begun(self, state: State, name: str) -> State:
@@ -206,6 +210,7 @@ class Exploration:
         return Handler(name, answers, asks, seen)
 
     def _local(self, effect: Any, state: State) -> Any:
+        """The answer to an effect that nobody else sees; _SEEN when others do."""
         match effect:
             case e.Now():
                 return state.now
@@ -215,28 +220,16 @@ class Exploration:
                 return self.graph
             case e.ClaimKey():
                 return effect.task
-            case e.WritePlan() | e.NoteServer() | e.NoteMissed() | e.WriteLast() | e.ReadLast():
-                return None
-            case e.Publish(messages) if not any(isinstance(message, RunTask) for message in messages):
-                return None
-        return _SEEN
+        is_command = isinstance(effect, e.Publish) and any(isinstance(message, RunTask) for message in effect.messages)
+        is_quiet = isinstance(effect, e.WritePlan | e.NoteServer | e.NoteMissed | e.WriteLast | e.ReadLast | e.Publish)
+        return None if is_quiet and not is_command else _SEEN
 
     def _performed(self, state: State, effect: Any) -> tuple[State, Any]:
         match effect:
-            case e.ReadRun():
-                return state, state.run
-            case e.ReadTask():
-                return state, state.facts[effect.index]
-            case e.ReadTasks():
-                return state, {index: fact for index in effect.indexes if (fact := state.facts[index])}
-            case e.ReadPage():
-                return state, {index: fact for index, fact in reversed(list(enumerate(state.facts))) if fact}
             case e.WriteRun():
                 return self._run_written(state, effect)
             case e.WriteTask():
                 return self._task_written(state, effect)
-            case e.IsGuarded():
-                return state, state.guard is not None and effect.after < state.guard <= effect.until
             case e.WriteGuard():
                 is_guarded = state.guard is not None and effect.after < state.guard <= effect.due
                 return (state if is_guarded else state._replace(guard=effect.due)), None
@@ -248,6 +241,20 @@ class Exploration:
                     if isinstance(message, RunTask):
                         state = self._sent(state, f"run:{message.task}:{message.attempt}")
                 return state, None
+        return state, self._read(state, effect)
+
+    def _read(self, state: State, effect: Any) -> Any:
+        match effect:
+            case e.ReadRun():
+                return state.run
+            case e.ReadTask():
+                return state.facts[effect.index]
+            case e.ReadTasks():
+                return {index: fact for index in effect.indexes if (fact := state.facts[index])}
+            case e.ReadPage():
+                return {index: fact for index, fact in reversed(list(enumerate(state.facts))) if fact}
+            case e.IsGuarded():
+                return state.guard is not None and effect.after < state.guard <= effect.until
         raise AssertionError(effect)
 
     def _sent(self, state: State, name: str) -> State:
@@ -257,9 +264,8 @@ class Exploration:
         if name not in self._messages:
             word, task, attempt = name.split(":")
             error = ErrorDescription(type="Oops") if word == "error" else None
-            update = TaskStateChanged.model_validate(
-                {"server": "s", "run_id": self.run_id, "task": task, "attempt": int(attempt), "state": word, "error": error, "meta": {"id": name}}
-            )
+            said = {"task": task, "attempt": int(attempt), "state": word, "error": error}
+            update = TaskStateChanged.model_validate({"server": "s", "run_id": self.run_id, "meta": {"id": name}, **said})
             self._messages[name] = Envelope(server_source("s"), update, name, utc(NOON))
         return self._messages[name]
 
@@ -286,7 +292,7 @@ class Exploration:
             return state
         inputs = {*state.on_its_way, *(handler.name for handler in state.at_work)}
         causes = inputs | {self._cause_of[each] for each in inputs if each in self._cause_of}
-        rings = [_due(each) for each in inputs if each.startswith("ring:")]
+        rings = [self._due(each) for each in inputs if each.startswith("ring:")]
         known = self._known(state)
         _require(invariants.alive_though_over(self.pinned, state.run, known, causes.__contains__))
         if state.run.status == "running":
@@ -310,10 +316,6 @@ def _require(broken: str | None) -> None:
         raise Broken(broken)
 
 
-def _due(name: str) -> float:
-    return float(name.rpartition(":")[2])
-
-
 def _frozen(answer: Any) -> Any:
     match answer:
         case TaskRun():
@@ -335,5 +337,3 @@ GRAPHS: Final[dict[str, tuple[tuple[int, ...], ...]]] = {
     "a b<-a c<-a,b": ((), (0,), (0, 1)),
 }
 """Every closure of at most three tasks: the target is the only one that nobody awaits."""
-
-

@@ -83,7 +83,7 @@ class Cerebro:
         if luck.steps_left <= 0:
             return self._struck(handler, effect)
         if self._crash_at and (where := self._crash_at.get(self.effects - 1)):
-            return self._strike(handler, effect, where)
+            return self._strike(handler, effect, where if _suits(where, effect) else "crash after")
         self.skew = handler.skew
         handler.answer = self._perform(handler, effect)
         return True

@@ -56,7 +56,8 @@ class World:
         self.scenario = scenario or scenario_of(seed, self.luck)
         self.store = MemoryStore()
         storm = self.scenario.storm
-        self.watch = Watch(self.store, storm.skew_s, is_punctual=not (storm.steps or storm.messages or storm.rings or storm.skew_s))
+        is_punctual = not (storm.steps or storm.messages or storm.rings or storm.skew_s or crash_at)
+        self.watch = Watch(self.store, storm.skew_s, is_punctual=is_punctual)
         self.traffic = Traffic(self.scenario, self.luck, self.watch, history)
         ports = Ports(store=self.store, bus=self.traffic, timers=self.traffic, crons=self.traffic, clock=self._clock)
         self.ports = ports
