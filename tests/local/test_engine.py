@@ -316,3 +316,19 @@ def test_parameters_that_are_too_large_are_refused_with_what_to_do(engine: Embed
     assert isinstance(refused, Refused)
     assert [problem.code for problem in refused.problems] == ["params_too_large"]
     assert "reference" in refused.problems[0].message
+
+
+def test_a_retried_run_that_fails_again_ends_as_soon_as_all_is_quiet(tmp_path: Path) -> None:
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        run = finished(engine, "z")
+        engine.command(RetryRun(run_id=run.run_id))
+        ended = [*engine.follow(run.run_id)][-1]
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        engine.command(RetryRun(run_id=run.run_id))
+        ended_again = [*engine.follow(run.run_id)][-1]
+        texts = [event.text for event in engine.events(run.run_id)]
+
+    assert (ended.state, ended_again.state) == ("error", "error")
+    causes = [text.partition('"cause":"')[2].partition('"')[0] for text in texts if '"state":"error"' in text and "RunStateChanged" in text]
+    # Not by a guardian's ring, for which everybody would wait three seconds.
+    assert causes == ["quiet", "quiet", "quiet"]

@@ -10,13 +10,11 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from cerebro.core.graph import version_of
-from cerebro.core.recover import recover
 from cerebro.handlers.sweeper import sweep
 from cerebro.local.capture import Capture
 from cerebro.local.home import DiskHome, MemoryHome
 from cerebro.local.loop import Loop
 from cerebro.local.pool import ServerPool
-from cerebro.shell import perform
 from cordyna_core.contract.envelope import meta_at, seal, utc
 from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.names import derived_id, server_source
@@ -95,14 +93,14 @@ class Driver:
         now = self._clock()
         with self._lock:
             self._home.forget_runs(now - KEPT_S)
-        for name in self._pools:
-            self.put(self._said_by(name, ServerStateChanged(server=name, state="ready"), now))
         with self._lock:
+            # Before anything else, so that the journal tells what this engine heard from what the one before did.
+            for name in self._pools:
+                self.loop.hear(self._said_by(name, ServerStateChanged(server=name, state="ready"), now))
             for run_id in self._home.store.active_runs():
                 pinned = self._home.store.read_pinned(run_id)
                 if pinned is not None and all(task.is_join or task.server in self._pools for task in pinned.plan.tasks):
-                    with self._home.transaction():
-                        perform(recover(run_id), self.loop.ports)
+                    self.loop.take_up(run_id)
             self.loop.flush()
         self.capture.install()
         self._thread.start()

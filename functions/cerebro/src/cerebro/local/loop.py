@@ -15,6 +15,7 @@ from cerebro.core.effects import Ring, Tick, Walk
 from cerebro.core.ending import end_if_dead
 from cerebro.core.graph import Graph
 from cerebro.core.invoke import invocation_key
+from cerebro.core.recover import recover
 from cerebro.core.register import declare_exactly
 from cerebro.core.schedule import due_ticks, next_after
 from cerebro.core.tick import missed
@@ -167,6 +168,12 @@ class Loop:
             self.publish(messages)
         self.flush()
 
+    def take_up(self, run_id: str) -> None:
+        """Go on with a run that another engine left; `flush` lets its commands go."""
+        with self._home.transaction():
+            perform(recover(run_id), self.ports)
+        self._watch_if_failing(run_id)
+
     def look(self) -> None:
         """End what has nothing left to wait for. For when all is quiet: the guardian would come to it in a few seconds."""
         for run_id in [run_id for run_id, moved in self._failing.items() if moved]:
@@ -201,10 +208,19 @@ class Loop:
                 self._to_server(getattr(sent, "server", "*"), event)
 
     def _note(self, changed: RunStateChanged) -> None:
-        if changed.state == "failing":
-            self._failing[changed.run_id] = True
-        elif changed.state != "running":
-            self._failing.pop(changed.run_id, None)
+        match changed.state:
+            case "failing":
+                self._failing[changed.run_id] = True
+            case "running":
+                # After a retry: that it is failing has been said before, and is not said again.
+                self._watch_if_failing(changed.run_id)
+            case _:
+                self._failing.pop(changed.run_id, None)
+
+    def _watch_if_failing(self, run_id: str) -> None:
+        run = self._home.store.read_run(run_id)
+        if run is not None and run.failing:
+            self._failing[run_id] = True
 
     def _due(self, now: float) -> list[Ring | Tick]:
         found: list[Ring | Tick] = []

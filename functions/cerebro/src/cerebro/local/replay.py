@@ -57,11 +57,18 @@ def replay(recording: Recording) -> ReplayView:
     )
 
 
+class HomeInMemory(MemoryStore):
+    """The store of an engine's home: that a ring was sent is remembered for as long as the engine lives that has the ring."""
+
+    def forget_guards(self) -> None:
+        self._guards.clear()
+
+
 class Again:
     """Cerebro with one run on an empty store: its bus, its timers, and the time, which stands still between moments."""
 
     def __init__(self, recording: Recording) -> None:
-        self.store = MemoryStore()
+        self.store = HomeInMemory()
         self.now = 0.0
         self._pinned = recording.pinned
         self._told: dict[str, Decided] = {}
@@ -112,6 +119,7 @@ class Again:
 
     def _begin(self, at: float, servers: frozenset[str]) -> None:
         self._rings.clear()
+        self.store.forget_guards()
         self.now = max(self.now, at)
         is_served = all(task.is_join or task.server in servers for task in self._pinned.plan.tasks)
         if is_served and self._pinned.run.id in self.store.active_runs():

@@ -65,7 +65,8 @@ def _room(view: RunView, width: int | None) -> tuple[list[Text], int]:
 
 def _right(task: TaskView, now: datetime) -> Text:
     mark, seconds = mark_of(task), took(task, now)
-    return Text.assemble((mark.sign, mark.style), "" if seconds is None else f" {span(seconds)}")
+    beside = mark.word if task.reason == "reused" else "" if seconds is None else span(seconds)
+    return Text.assemble((mark.sign, mark.style), f" {beside}".rstrip())
 
 
 def _bar(phases: Sequence[Phase], begin: datetime, total: float, bar: int) -> Text:

@@ -1,0 +1,197 @@
+"""`dyna` on the embedded engine, command by command, as a person types it: each call opens the home anew."""
+
+import re
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from cerebro.local.engine import open_engine
+from cli.running import NOW, Told
+from cordyna_core.cli.environment import Environment
+from cordyna_core.cli.main import main
+
+SERVER = """
+from pathlib import Path
+
+from cordyna_core import TaskServer, TerminalError, fresh
+
+here = Path(__file__).parent
+server = TaskServer("shop", owner="team-a")
+
+
+def ran(name):
+    with (here / "ran").open("a") as file:
+        file.write(name + " ")
+
+
+def breaks_where_told(name):
+    ran(name)
+    if (here / f"break-{name}").exists():
+        raise TerminalError(f"{name} is broken")
+
+
+@server.task
+def source():
+    ran("source")
+    return {"rows": 3}
+
+server.task(name="left", upstream=["source"])(lambda: breaks_where_told("left"))
+server.task(name="right", upstream=["source"])(lambda: breaks_where_told("right"))
+server.task(name="report", upstream=["left", "right"])(lambda: ran("report"))
+server.task(name="page", upstream=[fresh("source", within="6h")])(lambda: ran("page"))
+"""
+
+Dyna = Callable[..., Told]
+
+
+@pytest.fixture
+def dyna(tmp_path: Path) -> Dyna:
+    (tmp_path / "shop.py").write_text(SERVER)
+
+    def call(*words: str) -> Told:
+        out, err = StringIO(), StringIO()
+        environment = Environment(
+            argv=("--server", str(tmp_path / "shop.py"), "--home", str(tmp_path / "home"), *words),
+            environ={},
+            cwd=tmp_path,
+            stdin=StringIO(),
+            stdout=out,
+            stderr=err,
+            now=lambda: NOW,
+            engines={"embedded": open_engine},
+        )
+        return Told(main(environment), out.getvalue(), err.getvalue())
+
+    return call
+
+
+def ran(tmp_path: Path) -> list[str]:
+    """What has run since this was asked last."""
+    file = tmp_path / "ran"
+    names = file.read_text().split() if file.exists() else []
+    file.unlink(missing_ok=True)
+    return sorted(names)
+
+
+def breaks(tmp_path: Path, *names: str) -> None:
+    for file in tmp_path.glob("break-*"):
+        file.unlink()
+    for name in names:
+        (tmp_path / f"break-{name}").touch()
+
+
+def run_of(told: Told) -> str:
+    (run_id,) = re.findall(r"run ([0-9A-Z]{26})$", told.out, re.MULTILINE)
+    return str(run_id)
+
+
+def test_retry_runs_only_what_failed_and_what_that_blocked(dyna: Dyna, tmp_path: Path) -> None:
+    breaks(tmp_path, "left")
+    failed = dyna("do", "report")
+    assert (failed.status, ran(tmp_path)) == (1, ["left", "right", "source"])
+    breaks(tmp_path)
+
+    again = dyna("retry", run_of(failed))
+
+    assert (again.status, ran(tmp_path)) == (0, ["left", "report"])
+    assert run_of(again) == run_of(failed)
+
+
+def test_retry_from_runs_only_the_failures_that_it_names(dyna: Dyna, tmp_path: Path) -> None:
+    breaks(tmp_path, "left", "right")
+    run = run_of(dyna("do", "report"))
+    ran(tmp_path)
+    breaks(tmp_path)
+
+    half = dyna("retry", "--from", "left", run)
+    assert (half.status, ran(tmp_path)) == (1, ["left"])
+
+    whole = dyna("retry", run)
+    assert (whole.status, ran(tmp_path)) == (0, ["report", "right"])
+
+
+def test_a_retry_of_what_did_not_fail_is_refused_and_says_so(dyna: Dyna, tmp_path: Path) -> None:
+    breaks(tmp_path, "left")
+    run = run_of(dyna("do", "report"))
+
+    for task, status, told in (("right", 1, "nothing to retry"), ("nobody", 3, "has no task 'nobody'")):
+        refused = dyna("retry", "--from", task, run)
+        assert refused.status == status
+        assert told in refused.err
+
+
+def test_a_run_that_failed_can_be_cancelled_and_is_then_final(dyna: Dyna, tmp_path: Path) -> None:
+    breaks(tmp_path, "left")
+    run = run_of(dyna("do", "report"))
+
+    assert (dyna("cancel", run).out, dyna("cancel", run).status) == (f"run {run} is cancelled\n", 0)
+
+    refused = dyna("retry", run)
+    assert (refused.status, "that is final" in refused.err) == (1, True)
+    assert dyna("why", run).out.splitlines()[0] == "✗ report was cancelled."
+    assert dyna("why", run, "report").out.splitlines()[0] == "⊗ report on shop was cancelled with its run."
+
+
+def test_a_result_that_is_young_enough_is_reused_and_shown_as_reused_everywhere(dyna: Dyna, tmp_path: Path) -> None:
+    assert dyna("do", "report").status == 0
+    ran(tmp_path)
+
+    told = dyna("do", "report", "--max-age", "6h")
+
+    assert (told.status, ran(tmp_path)) == (0, [])
+    assert re.search(r"^≡ report +shop +reused", told.out, re.MULTILINE)
+    assert "reused" in dyna("timeline").out
+    assert dyna("why", "report").out.splitlines()[0] == "≡ report on shop was not run: a result that is fresh enough was reused."
+
+
+def test_a_result_that_is_too_old_is_not_reused(dyna: Dyna, tmp_path: Path) -> None:
+    assert dyna("do", "report").status == 0
+    ran(tmp_path)
+
+    assert dyna("do", "report", "--max-age", "0").status == 0
+    assert ran(tmp_path) == ["left", "report", "right", "source"]
+
+
+def test_a_fresh_edge_reuses_its_upstreams_result_and_hands_its_output_on(dyna: Dyna, tmp_path: Path) -> None:
+    assert dyna("do", "report").status == 0
+    ran(tmp_path)
+
+    told = dyna("do", "page")
+
+    assert (told.status, ran(tmp_path)) == (0, ["page"])
+    assert re.search(r"≡ source +shop +reused", told.out)
+    assert '"source":{"rows":3}' in next(line for line in dyna("events", "--json").out.splitlines() if '"RunTask"' in line)
+
+
+def test_servers_say_that_they_stopped_when_the_last_call_ended(dyna: Dyna) -> None:
+    assert dyna("servers").out.splitlines()[1].split()[:2] == ["shop", "ready"]
+    dyna("do", "source")
+
+    assert dyna("servers").out.splitlines()[1].split()[:2] == ["shop", "stopped"]
+
+
+def test_a_rehearsal_compares_the_file_as_it_is_with_what_was_accepted(dyna: Dyna, tmp_path: Path) -> None:
+    dyna("do", "source")
+    (tmp_path / "shop.py").write_text(SERVER.replace('name="right", upstream=["source"]', 'name="right", upstream=["report"]'))
+
+    told = dyna("plan", "--declare", str(tmp_path / "shop.py"))
+
+    assert told.status == 1
+    assert "~  right  shop    upstream -source and +report" in told.out
+    assert "tasks need each other" in told.err
+    assert dyna("runs").status == 1, "and it is the file's fault when it is declared in earnest"
+
+
+def test_a_run_is_replayed_whatever_happened_in_it(dyna: Dyna, tmp_path: Path) -> None:
+    breaks(tmp_path, "left", "right")
+    run = run_of(dyna("do", "report"))
+    dyna("retry", "--from", "left", run)
+    breaks(tmp_path)
+    dyna("retry", run)
+    dyna("cancel", run)
+
+    told = dyna("replay", run)
+
+    assert (told.status, told.out.split(":")[0]) == (0, "✓ report goes the same way"), told.out
