@@ -2,7 +2,10 @@
 
 import importlib
 import json
+import sys
 import warnings
+from importlib.resources import files
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -38,12 +41,19 @@ def resolved(statement: Statement) -> Statement:
     return {**statement, "Resource": [arn_of(each) for each in listed(statement["Resource"])]}
 
 
-def findings(statements: list[Statement]) -> list[str]:
-    with warnings.catch_warnings():
-        # It leaves the file of its definitions to the garbage collector.
+def loaded() -> Any:
+    """parliament. It asks pkg_resources, which setuptools has dropped, where two of its files are; it is answered that here."""
+    asked = ModuleType("pkg_resources")
+    asked.__dict__["resource_filename"] = lambda package, name: str(files(package) / name)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.setitem(sys.modules, "pkg_resources", asked)
+        # It leaves one of the files to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
-        parliament = importlib.import_module("parliament")
-    analyzed = parliament.analyze_policy_string(json.dumps({"Version": "2012-10-17", "Statement": statements}))
+        return importlib.import_module("parliament")
+
+
+def findings(statements: list[Statement]) -> list[str]:
+    analyzed = loaded().analyze_policy_string(json.dumps({"Version": "2012-10-17", "Statement": statements}))
     return [f"{each.issue}: {each.detail}" for each in analyzed.findings]
 
 
