@@ -8,6 +8,7 @@ import pytest
 from cli.fake_engine import FakeEngine, at
 from cli.running import dyna
 from cordyna_core.contract.views import TaskInfo
+from cordyna_core.errors import AccessError
 from cordyna_core.operations import DeadLetterQueue, Finding
 
 
@@ -101,6 +102,17 @@ def test_a_cron_rests_and_fires_again() -> None:
     assert "0 6 * * *" not in dyna("cron", "next", engine=engine).out
     assert dyna("cron", "resume", "x", engine=engine).out == "the cron of x fires again\n"
     assert engine.operations.resting == []
+
+
+def test_who_may_not_look_at_schedules_sees_the_crons_all_the_same() -> None:
+    class Forbidden(FakeOperations):
+        def paused(self) -> Sequence[str]:
+            raise AccessError("AWS refused access.")
+
+    declared = [TaskInfo(task="x", server="a", upstream=[], cron="0 6 * * *", next_at=at(60))]
+    told = dyna("cron", "ls", engine=CloudEngine(declared=declared, operations=Forbidden()))
+    assert "in 50.0 s" in told.out
+    assert told.err == "which crons rest is not shown: these credentials may not look at schedules\n"
 
 
 @pytest.mark.parametrize("words", [("doctor",), ("dlq", "ls"), ("dlq", "redrive", "q"), ("cron", "pause", "x"), ("cron", "resume", "x")])

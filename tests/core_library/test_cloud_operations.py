@@ -98,14 +98,30 @@ def test_dead_letters_of_servers_are_shown_too() -> None:
     ]
 
 
-def test_a_queue_that_we_may_not_look_into_is_left_out() -> None:
-    cloud = MemoryCloud()
+def only(cloud: MemoryCloud, *allowed: str) -> None:
+    """IAM lets us look into these queues only."""
+    sqs = Sqs(cloud)
 
-    def get_queue_url(**_: Any) -> Any:
-        raise refused("AccessDenied")
+    def get_queue_url(QueueName: str) -> Any:  # noqa: N803
+        if not QueueName.startswith(allowed):
+            raise refused("AccessDenied")
+        return sqs.get_queue_url(QueueName)
 
     cloud.answers["sqs.get_queue_url"] = get_queue_url
+
+
+def test_a_queue_of_another_team_that_we_may_not_look_into_is_left_out() -> None:
+    cloud = MemoryCloud()
+    cloud.declare("x")
+    only(cloud, "cordyna-")
     assert an_engine(cloud).operations.dead_letters() == []
+
+
+def test_who_may_not_look_into_cerebros_queues_is_not_told_that_they_are_empty() -> None:
+    cloud = MemoryCloud()
+    only(cloud, "nothing")
+    with pytest.raises(AccessError):
+        an_engine(cloud).operations.dead_letters()
 
 
 def test_redriving_puts_every_message_back_into_the_queue_that_it_came_from() -> None:
@@ -216,6 +232,23 @@ def test_what_is_broken_is_told_and_the_rest_is_looked_at_all_the_same() -> None
     assert found["bus"].state == "broken"
     assert "DescribeEventBus" in found["bus"].told
     assert found["query function"].state == "well"
+
+
+def test_who_may_only_invoke_may_not_look_at_everything_and_that_is_no_fault() -> None:
+    cloud = MemoryCloud()
+    cloud.declare("x")
+    only(cloud, "nothing")
+    assert examined(cloud)["dead letters"].state == "worth a look"
+
+
+def test_without_the_query_function_nothing_works() -> None:
+    cloud = MemoryCloud()
+
+    def forbidden(**_: Any) -> Any:
+        raise refused("AccessDeniedException", "Invoke")
+
+    cloud.answers["lambda.invoke"] = forbidden
+    assert examined(cloud)["query function"].state == "broken"
 
 
 def test_credentials_that_do_not_work_end_the_examination() -> None:

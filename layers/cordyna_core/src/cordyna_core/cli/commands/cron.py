@@ -7,7 +7,9 @@ import typer
 from cordyna_core.cli.call import Call
 from cordyna_core.cli.render.lists import crons_table
 from cordyna_core.contract.views import TaskInfo
+from cordyna_core.errors import AccessError
 from cordyna_core.operations import operations_of
+from cordyna_core.ports import Engine
 
 cron = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=False, help="What runs by itself, and when next.")
 
@@ -50,12 +52,20 @@ def _set(ctx: typer.Context, task: str, *, on: bool) -> None:
 
 def _with_cron(call: Call) -> list[TaskInfo]:
     with call.engine() as engine:
-        operations = getattr(engine, "operations", None)
-        paused = set() if operations is None else set(operations.paused())
+        paused = _paused(call, engine)
         # A cron that rests has no next time.
         return [
             info.model_copy(update={"next_at": None}) if info.task in paused else info for info in engine.tasks() if info.cron is not None
         ]
+
+
+def _paused(call: Call, engine: Engine) -> frozenset[str]:
+    operations = getattr(engine, "operations", None)
+    try:
+        return frozenset() if operations is None else frozenset(operations.paused())
+    except AccessError:
+        call.err.print(["which crons rest is not shown: these credentials may not look at schedules"])
+        return frozenset()
 
 
 def _print(call: Call, found: list[TaskInfo]) -> None:
