@@ -195,3 +195,37 @@ def test_a_run_is_replayed_whatever_happened_in_it(dyna: Dyna, tmp_path: Path) -
     told = dyna("replay", run)
 
     assert (told.status, told.out.split(":")[0]) == (0, "✓ report goes the same way"), told.out
+
+
+def test_what_could_not_be_handled_is_listed_with_its_reason_and_can_be_put_back(dyna: Dyna, tmp_path: Path) -> None:
+    (tmp_path / "events").write_text("this is no event\n")
+    assert dyna("dlq", "ls").err == "no dead letters\n"
+    assert dyna("send", "events").status == 0
+
+    listed = dyna("dlq", "ls")
+    assert listed.out.splitlines()[1].split() == ["dead-letters", "1", "inbox"]
+    assert listed.out.rstrip().endswith("this is no event")
+    assert re.search(r"! +dead letters +1", dyna("doctor").out)
+
+    assert dyna("dlq", "redrive", "dead-letters").out == "1 message put back\n"
+    assert dyna("dlq", "ls").err == "no dead letters\n"
+    dyna("do", "source")
+    assert dyna("dlq", "ls").out != "", "it is still no event"
+
+
+def test_only_the_dead_letters_can_be_put_back(dyna: Dyna) -> None:
+    assert dyna("dlq", "redrive", "letters").status == 3
+
+
+def test_a_home_in_order_is_well(dyna: Dyna) -> None:
+    told = dyna("doctor")
+
+    assert (told.status, told.err) == (0, "")
+    assert [line.split()[0] for line in told.out.splitlines()] == ["✓"] * 4
+
+
+def test_a_cron_on_this_machine_cannot_be_paused_and_that_is_told(dyna: Dyna) -> None:
+    told = dyna("cron", "pause", "source")
+
+    assert (told.status, told.err.splitlines()[0]) == (1, "error: a cron on this machine cannot be paused.")
+    assert dyna("cron", "ls").status == 0

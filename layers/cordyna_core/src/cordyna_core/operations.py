@@ -1,4 +1,4 @@
-"""Operations: what is asked of a cerebro on AWS beside its runs: is it well, what is dead-lettered, which crons are paused.
+"""Operations: what is asked of a cerebro beside its runs: is it well, what is dead-lettered, which crons are paused.
 
 Law: an engine that has them says so by a property `operations`; the others have nothing of the kind, and a person is told.
 """

@@ -17,6 +17,7 @@ from cerebro.core.explain import run_view
 from cerebro.core.rehearse import rehearsal
 from cerebro.handlers import query
 from cerebro.local.home import DEFAULT_HOME, DiskHome, MemoryHome
+from cerebro.local.operations import LocalOperations
 from cerebro.local.recording import recording_of
 from cerebro.local.reload import Watch
 from cerebro.local.replay import replay
@@ -97,6 +98,11 @@ class EmbeddedEngine:
     def drives(self) -> bool:
         """Whether this process is the one that makes the home's runs go."""
         return self._wheel.driver is not None
+
+    @property
+    def operations(self) -> LocalOperations:
+        """What is asked of the home beside its runs."""
+        return LocalOperations(self._home, self._wheel)
 
     def invoke(self, command: InvokeTask, *, join: bool = False, wait_s: float = 30) -> Invoked | Refused:
         if join and (found := self._interrupted(command)) is not None:

@@ -33,6 +33,9 @@ class Journal(Protocol):
     def told(self, run_id: str) -> None: ...
     def bury(self, event: str, reason: str, at: float) -> None: ...
     def buried(self) -> list[tuple[str, str]]: ...
+    def dig_up(self) -> list[str]:
+        """What was buried, which is not buried any more."""
+        ...
 
 
 class MemoryJournal:
@@ -86,6 +89,11 @@ class MemoryJournal:
 
     def buried(self) -> list[tuple[str, str]]:
         return list(self._buried)
+
+    def dig_up(self) -> list[str]:
+        events = [event for event, _ in self._buried]
+        self._buried.clear()
+        return events
 
 
 class SqliteJournal:
@@ -147,3 +155,8 @@ class SqliteJournal:
 
     def buried(self) -> list[tuple[str, str]]:
         return self._db.execute("select event, reason from dead_letters order by seq").fetchall()
+
+    def dig_up(self) -> list[str]:
+        events = [event for event, _ in self.buried()]
+        self._db.execute("delete from dead_letters")
+        return events
