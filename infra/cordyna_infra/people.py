@@ -32,6 +32,7 @@ class People(Construct):
                 may_say(cerebro.bus.arn, [CLIENT], SPOKEN_BY_CLIENTS),
                 iam.PolicyStatement(actions=["events:DescribeEventBus"], resources=[cerebro.bus.arn]),
                 iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[cerebro.functions["query"].function_arn]),
+                iam.PolicyStatement(actions=["events:DescribeEventBus"], resources=[cerebro.bus.arn]),
                 iam.PolicyStatement(actions=["ssm:GetParameter", "ssm:GetParametersByPath"], resources=[_parameters(cerebro)]),
                 iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[cerebro.bus.log.log_group_arn, *_task_logs(cerebro)]),
             ],
