@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check bench format dist lock clean assets wheels synth cloud cloud-stop e2e
+.PHONY: help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop e2e
 
 help: ## what there is to do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,21 @@ check: .venv/.dev ## format, lint, types, import arrows
 
 bench: .venv/.bench ## time per task of the embedded engine, beside Luigi
 	$(BIN)/python bench/embedded.py
+
+SEEDS ?= 100000
+sim: .venv/.dev ## simulate cerebro under faults: 100,000 seeds, every crash point, all interleavings; SEED=n shows one
+ifdef SEED
+	@$(BIN)/python -m cerebro.local.simulator --seed $(SEED)
+else
+	$(BIN)/python -m cerebro.local.simulator --seeds $(SEEDS) --jobs 2 --at-least 1000
+	SIM=full $(BIN)/pytest -n 2 tests/simulation
+endif
+
+mutants: .venv/.dev ## plant protocol bugs in copies of cerebro: each must be caught
+	$(BIN)/python bench/mutants.py
+
+scale: .venv/.run ## one run of 1,000, 10,000 and 100,000 tasks side by side
+	$(BIN)/python bench/scale.py
 
 format: .venv/.dev ## let ruff format the code and mend what it can
 	$(BIN)/ruff format
