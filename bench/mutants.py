@@ -91,11 +91,11 @@ def hunt(mutant: Mutant, most: int) -> Caught:
             number, _, broke = (part.strip() for part in done.stdout.partition("|"))
             seeds.append(None if number == "none" else int(number))
             law = law or broke
-        test = _first_failing(environment, directory)
+        test = _first_failing(environment, directory, "tests/rules") or _first_failing(environment, directory, "tests/simulation")
     return Caught(seeds, law, test)
 
 
-def _first_failing(environment: dict[str, str], directory: str) -> str:
+def _first_failing(environment: dict[str, str], directory: str, tests: str) -> str:
     done = subprocess.run(
         [
             sys.executable,
@@ -107,8 +107,7 @@ def _first_failing(environment: dict[str, str], directory: str) -> str:
             "no:cacheprovider",
             "-o",
             f"pythonpath={directory} tests",
-            "tests/rules",
-            "tests/simulation",
+            tests,
         ],
         env=environment,
         capture_output=True,

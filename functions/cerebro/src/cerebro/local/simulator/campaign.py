@@ -94,7 +94,8 @@ def replay(seed: int) -> tuple[Verdict, History]:
 
 def lines_of(report: Report, *, wall_s: float) -> Iterator[str]:
     """The report as text."""
-    yield f"{report.seeds:,} seeds, {report.faults:,} faults, {report.runs:,} runs, {report.attempts:,} attempts, {report.effects:,} effects"
+    total = f"{report.seeds:,} seeds, {report.faults:,} faults, {report.runs:,} runs, {report.attempts:,} attempts"
+    yield f"{total}, {report.effects:,} effects"
     speed = report.seeds / report.cpu_s if report.cpu_s else 0.0
     yield f"{wall_s:.0f} s ({speed:.0f} seeds per second and core), {report.virtual_s / 86_400:,.0f} days of virtual time"
     yield "nets: " + ", ".join(f"{nets} {report.nets[nets]:,}" for nets in NETS)

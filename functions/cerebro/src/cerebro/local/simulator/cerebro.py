@@ -4,6 +4,7 @@ Law: what a handler does is the real reaction to a real message, performed by th
 or after an effect, never within one. An input is acknowledged when its whole batch was handled.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from cerebro.core import effects as e
@@ -25,13 +26,14 @@ _VISIBLE_AGAIN_S: Final = 90.0
 class Handler:
     """One invocation of a handler: its batch, and how far it is."""
 
-    __slots__ = ("answer", "parcels", "place", "program", "skew")
+    __slots__ = ("answer", "key", "parcels", "place", "program", "skew")
 
     def __init__(self, parcels: list[Parcel], skew: float) -> None:
         self.parcels, self.skew = parcels, skew
         self.place = 0
         self.program: Program | None = None
         self.answer: Any = None
+        self.key = ""
 
     @property
     def name(self) -> str:
@@ -54,6 +56,12 @@ class Cerebro:
         self._repair = nets in ("both", "no sweep")
         self._batch, self._crash_at = batch, crash_at or {}
         self._fault_due = ""
+        self._looks: dict[type, Callable[[Handler, Any, Any], None]] = {
+            e.WriteTask: self._task_written,
+            e.WriteRun: self._run_written,
+            e.Publish: self._sent,
+            e.SendRing: self._sent,
+        }
 
     def deliver(self, parcel: Parcel) -> None:
         """A queue delivers; what comes at nearly the same time comes in one batch."""
@@ -89,21 +97,30 @@ class Cerebro:
         return True
 
     def _perform(self, handler: Handler, effect: Any) -> Any:
-        self._watch.speaker = handler.parcels[handler.place].key
-        answer = PERFORM[type(effect)](self._ports, effect)
-        traffic = self._traffic
-        match effect:
-            case e.WriteTask():
-                if answer is None:
-                    traffic.note(handler.name, "writes", about(effect), effect.run_id)
-                    self._watch.task_written(effect, traffic.now)
-            case e.WriteRun():
-                if answer is None:
-                    traffic.note(handler.name, "writes", about(effect), effect.new.id)
-                    self._watch.run_written(effect, traffic.now)
-            case e.Publish() | e.SendRing():
-                traffic.note(handler.name, "sends", about(effect), handler.parcels[handler.place].run_id)
+        self._watch.speaker = handler.key
+        kind = type(effect)
+        answer = PERFORM[kind](self._ports, effect)
+        look = self._looks.get(kind)
+        if look is not None:
+            look(handler, effect, answer)
         return answer
+
+    def _task_written(self, handler: Handler, effect: e.WriteTask, answer: Any) -> None:
+        if answer is None:
+            self._note(handler, "writes", effect, effect.run_id)
+            self._watch.task_written(effect, self._traffic.now)
+
+    def _run_written(self, handler: Handler, effect: e.WriteRun, answer: Any) -> None:
+        if answer is None:
+            self._note(handler, "writes", effect, effect.new.id)
+            self._watch.run_written(effect, self._traffic.now)
+
+    def _sent(self, handler: Handler, effect: Any, _: Any) -> None:
+        self._note(handler, "sends", effect, handler.parcels[handler.place].run_id)
+
+    def _note(self, handler: Handler, what: str, effect: Any, run_id: str) -> None:
+        if self._traffic.is_noted:
+            self._traffic.note(handler.name, what, about(effect), run_id)
 
     # --- from message to message ------------------------------------------------------------------------------------
     def _open_next(self, handler: Handler) -> bool:
@@ -119,11 +136,12 @@ class Cerebro:
             answer_malformed(never, self._ports)
             self._bury(handler, str(never))
             return False
-        handler.answer = None
+        handler.answer, handler.key = None, parcel.key
         if handler.program is None:
             self._next(handler)
             return False
-        self._traffic.note(handler.name, "begins", "", parcel.run_id)
+        if self._traffic.is_noted:
+            self._traffic.note(handler.name, "begins", "", parcel.run_id)
         return True
 
     def _next(self, handler: Handler) -> None:

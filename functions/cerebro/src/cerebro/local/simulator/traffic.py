@@ -47,6 +47,7 @@ class Traffic:
         self.to_cerebro: Callable[[Parcel], None]
         self.to_server: Callable[[RunTask], None]
         self._scenario, self._luck, self._watch, self._history = scenario, luck, watch, history
+        self.is_noted = history is not None
         self._tickets = count()
         self._cron_graphs = 0
         self._may_lose_rings = scenario.nets in ("both", "no repair")
