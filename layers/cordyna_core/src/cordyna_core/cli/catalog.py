@@ -43,7 +43,7 @@ CATALOG: Final[dict[str, dict[str, CatalogEntry]]] = {
         "dev": CatalogEntry(f"{_COMMANDS}.bus:dev", "Stay up: drive runs, fire crons, show every event, reload servers."),
         "send": CatalogEntry(f"{_COMMANDS}.bus:send", "Put raw events on the bus, one a line, as they are."),
     },
-    "Operate a cerebro on AWS": {
+    "Operate": {
         "doctor": CatalogEntry(f"{_COMMANDS}.operate:doctor", "Look at everything that has to be well before a task can run."),
         "dlq": CatalogEntry(f"{_COMMANDS}.operate:dlq", "What could not be handled, and putting it back."),
     },
