@@ -1,4 +1,7 @@
-"""Team: a server of another team's, deployed and redeployed by an app of theirs that is three lines of cordyna's construct."""
+"""Team: a server of another team's, deployed and redeployed by an app of theirs that is one line of cordyna's construct.
+
+Both are written here as texts: the app needs the CDK, which those who only run `make check` do not have.
+"""
 
 import sys
 from pathlib import Path
@@ -6,6 +9,16 @@ from pathlib import Path
 from e2e.cloud import Cloud
 
 SERVER = "task-server-e2e"
+
+APP = """
+from aws_cdk import App, Stack
+from cordyna_cdk import TaskServer
+
+app = App()
+stack = Stack(app, "task-server-e2e")
+TaskServer(stack, "Server", code=app.node.get_context("cordyna:code"), server="e2e_server:server")
+app.synth()
+"""
 
 FIRST = f'''
 import os, time
@@ -49,7 +62,8 @@ class Team:
 
     def deploy(self) -> None:
         """`cdk deploy`, in their own stack."""
-        app = Path(__file__).with_name("team_app.py")
+        app = self._folder / "app.py"
+        app.write_text(APP)
         self._cloud.deploy(f"{sys.executable} {app}", self._folder / "cdk.out", code=str(self._code))
 
     def _write(self, text: str) -> None:
