@@ -1,5 +1,10 @@
 """Rule 7: RetryRun keeps what completed, gives what failed a new attempt with a fresh budget, and what was blocked follows."""
 
+from contextlib import suppress
+
+from cerebro.core.effects import WriteRun, WriteTask
+from cerebro.handlers.receive import program_of
+from cerebro.shell import PERFORM
 from cordyna_core.contract.commands import RetryRun
 from cordyna_core.contract.envelope import Envelope, utc
 from cordyna_core.contract.names import CLIENT
@@ -68,6 +73,20 @@ def test_a_crash_at_any_effect_leaves_one_more_attempt_that_is_guarded() -> None
         if done < steps:
             return
     raise AssertionError("it never came to its end")
+
+
+def test_a_write_whose_answer_was_lost_does_not_apply_the_command_twice() -> None:
+    scene = a_run("a", a="error").after(5)
+    program = program_of(Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now)))
+    assert program is not None
+    effect = program.send(None)
+    with suppress(StopIteration):
+        while True:
+            answer = PERFORM[type(effect)](scene.ports, effect)
+            is_lost = isinstance(effect, WriteRun | WriteTask) and answer is None
+            effect = program.send(effect.new if is_lost else answer)
+    assert scene.run_as_kept().commands == ("r1",)
+    assert scene.sent == [("a", 1), ("a", 2)]
 
 
 def test_it_is_refused_when_nothing_failed() -> None:
