@@ -290,8 +290,8 @@ def test_a_server_that_stopped_is_known_to_have_stopped(tmp_path: Path) -> None:
 
 
 def test_without_a_server_nobody_drives_and_that_is_told(tmp_path: Path) -> None:
-    with EmbeddedEngine(DiskHome(tmp_path), []) as engine, pytest.raises(ServiceError, match="not answered"):
-        engine.invoke(InvokeTask(task="x"), wait_s=0)
+    with EmbeddedEngine(DiskHome(tmp_path), []) as engine, pytest.raises(UserError, match="no task server is named"):
+        engine.invoke(InvokeTask(task="x"))
 
 
 def test_the_same_question_asked_again_after_a_killed_wait_is_answered_by_the_same_run(tmp_path: Path) -> None:

@@ -33,13 +33,14 @@ def encode_task(fact: TaskRun) -> str:
             fact.error.model_dump(exclude_none=True) if fact.error else None,
             [(s.state, s.reason, s.at, s.by, s.attempt) for s in fact.timeline],
             fact.rev,
+            fact.deaths,
         ]
     )
 
 
 def decode_task(text: str | bytes) -> TaskRun:
     """The inverse of `encode_task`."""
-    attempt, rank, reason, deadline, cause, allowed, dispatched_at, output, apart, error, timeline, rev = _loads(text)
+    attempt, rank, reason, deadline, cause, allowed, dispatched_at, output, apart, error, timeline, rev, deaths = _loads(text)
     return TaskRun(
         attempt=attempt,
         rank=Rank(rank),
@@ -53,6 +54,7 @@ def decode_task(text: str | bytes) -> TaskRun:
         error=ErrorDescription.model_validate(error) if error else None,
         timeline=tuple(Said(*said) for said in timeline),
         rev=rev,
+        deaths=deaths,
     )
 
 

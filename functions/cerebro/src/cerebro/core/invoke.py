@@ -21,7 +21,6 @@ from cordyna_core.contract.message import Problem
 from cordyna_core.contract.names import SCHEDULER, run_id_of, server_of
 from cordyna_core.contract.state_updates import RunState
 
-
 MAX_PARAMS_BYTES: Final = 128 * 1024
 """A run's item holds them (DynamoDB takes 400 KB), and every task's command carries its share."""
 

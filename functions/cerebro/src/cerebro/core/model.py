@@ -65,6 +65,7 @@ class TaskRun:
 
     `deadline` is when its clock runs out, or when its back-off ends (rank ERROR: it waits for a retry); None: nothing more is due.
     `cause` is the id of the input that made this fact: only that input, repeated, does its effects again.
+    `deaths` counts the engines that died while this attempt was under way (the embedded engine's only).
     """
 
     attempt: int
@@ -79,6 +80,7 @@ class TaskRun:
     error: ErrorDescription | None = None
     timeline: tuple[Said, ...] = ()
     rev: int = 1
+    deaths: int = 0
 
     @property
     def is_live(self) -> bool:

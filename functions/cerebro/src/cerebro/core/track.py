@@ -96,6 +96,13 @@ def expired(fact: TaskRun, *, cause: str, now: float) -> TaskRun:
     return _failed(fact, reason, error, by=CEREBRO, cause=cause, at=now, now=now)
 
 
+def lethal(fact: TaskRun, *, deaths: int, now: float) -> TaskRun:
+    """The fact of an attempt that was under way whenever an engine died: it is not tried again by itself."""
+    text = f"the engine died {deaths} times while this ran: look whether the task ends its own process"
+    error = ErrorDescription(type="EngineDied", message=text, retryable=False)
+    return _failed(fact, "failed_terminal", error, by=CEREBRO, cause=f"deaths:{deaths}", at=now, now=now)
+
+
 _EXPIRY_MESSAGE: Final = {
     "ack_timeout": "the server did not acknowledge the command in time",
     "start_timeout": "the server queued the task but did not start it in time",

@@ -6,19 +6,23 @@ Law: a ring is a hint, so sweeping too often costs money and changes nothing.
 from collections.abc import Callable
 
 from cerebro.core.effects import Ring
+from cerebro.core.model import Plan
 from cerebro.shell import Ports
 
 BEHIND_S = 60.0
 """The sweep's rings say they were due this long ago, so that a guardian whose clock is behind does not call them early."""
 
 
-def sweep(ports: Ports, keep_going: Callable[[], bool] = lambda: True) -> int:
-    """Ring every page of every active run; returns how many rings were sent. `keep_going` False: time is running out."""
+def sweep(ports: Ports, keep_going: Callable[[], bool] = lambda: True, is_ours: Callable[[Plan], bool] = lambda _: True) -> int:
+    """Ring every page of every active run; returns how many rings were sent.
+
+    `keep_going` False: time is running out. `is_ours` False: the run is for another engine to go on with.
+    """
     rung = 0
     due = ports.clock() - BEHIND_S
     for run_id in ports.store.active_runs():
         pinned = ports.store.read_pinned(run_id)
-        if pinned is None or not keep_going():
+        if pinned is None or not keep_going() or not is_ours(pinned.plan):
             continue
         for page in pinned.plan.pages:
             ports.timers.send_ring(Ring(run_id, page, due))

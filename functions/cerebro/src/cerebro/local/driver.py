@@ -4,12 +4,14 @@ Law: whoever reads or writes the home holds `lock`; the driver holds it one step
 driver, and everybody who waits for it is told why.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from typing import Final
 
 from cerebro.core.graph import version_of
+from cerebro.core.model import Plan
 from cerebro.handlers.sweeper import sweep
 from cerebro.local.capture import Capture
 from cerebro.local.home import DiskHome, MemoryHome
@@ -22,6 +24,8 @@ from cordyna_core.contract.state_updates import ServerStateChanged
 from cordyna_core.contract.views import LogLine
 from cordyna_core.ports import Clock
 from cordyna_core.task_server import TaskServer
+
+_log = logging.getLogger("cordyna")
 
 CONCURRENCY: Final = 16
 """Workers per task server. Threads: bodies that wait overlap well; the heavy lifting of most tasks releases the GIL."""
@@ -38,15 +42,17 @@ KEPT_S: Final = 30 * 24 * 3600.0
 class Driver:
     """Drives `home` from `start` to `stop`."""
 
-    def __init__(self, home: DiskHome | MemoryHome, lock: threading.RLock, clock: Clock, on_step: Callable[[], None]) -> None:
+    def __init__(
+        self, home: DiskHome | MemoryHome, lock: threading.RLock, clock: Clock, on_step: Callable[[bool], None], *, whole_process: bool
+    ) -> None:
         self._home, self._lock, self._clock, self._on_step = home, lock, clock, on_step
         self._arrivals: SimpleQueue[str | None] = SimpleQueue()
         self._pools: dict[str, ServerPool] = {}
         self._lines: list[LogLine] = []
-        self.capture = Capture(self._lines.extend, clock)
+        self.capture = Capture(self._lines.extend, clock, whole_process=whole_process)
         self.loop = Loop(home, clock, to_server=self._to_server)
         self.failure: Exception | None = None
-        self._started = self._stopping = False
+        self._started = self._stopping = self._declared_anew = False
         self._next_sweep = clock() + SWEEP_S
         self._next_poll = 0.0
         self._polls = isinstance(home, DiskHome)
@@ -63,8 +69,11 @@ class Driver:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing has arrived that was not heard."""
-        return self._arrivals.empty() and self.loop.is_idle
+        """Whether nothing waits to be heard, and no run that is served here goes on."""
+        if not self._arrivals.empty() or not self.loop.is_idle:
+            return False
+        store = self._home.store
+        return not any((pinned := store.read_pinned(run_id)) and self._is_ours(pinned.plan) for run_id in store.active_runs())
 
     def declare(self) -> list[Problem]:
         """Declare exactly the servers that are served, as one batch, if that is news. Returns why they were rejected."""
@@ -75,15 +84,18 @@ class Driver:
                 self.loop.apply(graph)
                 return []
             now = self._clock()
+            self._declared_anew = True
             return self.loop.declare([self._said_by(name, declared, now) for name, declared in declarations.items()])
 
     def serve(self, servers: Iterable[TaskServer]) -> None:
-        """Give these servers workers; a server that is there is replaced, and its running bodies finish."""
-        for server in servers:
-            before = self._pools.get(server.name)
+        """Give exactly these servers workers; one that is not the same any more is replaced, and its running bodies finish."""
+        wanted = {server.name: server for server in servers}
+        for name in [name for name, pool in self._pools.items() if wanted.get(name) is not pool.server]:
+            self._pools.pop(name).stop()
+        for server in wanted.values():
+            if server.name in self._pools:
+                continue
             self._pools[server.name] = ServerPool(server, put=self.put, clock=self._clock, capture=self.capture, concurrency=CONCURRENCY)
-            if before is not None:
-                before.stop()
 
     def start(self) -> None:
         """Take interrupted runs up again, as far as their servers are here, and go. Starting twice is starting once."""
@@ -99,15 +111,23 @@ class Driver:
                 self.loop.hear(self._said_by(name, ServerStateChanged(server=name, state="ready"), now))
             for run_id in self._home.store.active_runs():
                 pinned = self._home.store.read_pinned(run_id)
-                if pinned is not None and all(task.is_join or task.server in self._pools for task in pinned.plan.tasks):
-                    self.loop.take_up(run_id)
+                if pinned is not None and self._is_ours(pinned.plan):
+                    self.loop.take_up(run_id, died=self._home.predecessor_died)
+                    if self._home.predecessor_died:
+                        _log.warning("run %s (%s) was interrupted and goes on; `dyna cancel %s` ends it", run_id, pinned.run.task, run_id)
             self.loop.flush()
         self.capture.install()
         self._thread.start()
 
+    def _is_ours(self, plan: Plan) -> bool:
+        """Whether every server of the plan is served here; else the run waits for an engine that serves them."""
+        return all(task.is_join or task.server in self._pools for task in plan.tasks)
+
     def stop(self) -> None:
         """Stop after the step that is being made, and say so. Bodies that run are left to themselves."""
         if not self._started:
+            if self._declared_anew:
+                self._say_stopped()
             return
         self._stopping = True
         self._arrivals.put(None)
@@ -134,16 +154,17 @@ class Driver:
         try:
             while not self._stopping:
                 self._wait()
+                # One step for one hold of the lock: whoever wants to look at a long run gets its turn.
                 with self._lock:
                     self._keep_lines()
                     self._poll()
-                    while self.loop.step():
-                        self._arrived()
-                    self.loop.look()
-                self._on_step()
+                    self.loop.step()
+                    if self.loop.is_idle and self._arrivals.empty():
+                        self.loop.look()
+                self._on_step(self.loop.has_news())
         except Exception as failure:  # noqa: BLE001  the thread's boundary: whoever waits raises it
             self.failure = failure
-            self._on_step()
+            self._on_step(True)  # noqa: FBT003  a failure is news
 
     def _wait(self) -> None:
         """Until something arrives or is due; then take all that has arrived."""
@@ -151,6 +172,7 @@ class Driver:
         waits = [pool.say_queued() for pool in self._pools.values()]
         due = [at for at in (*waits, self.loop.next_due(), self._next_sweep, now + POLL_S if self._polls else None) if at is not None]
         if not self.loop.is_idle:
+            self._arrived()
             return
         try:
             event = self._arrivals.get(timeout=max(0.0, min(due) - now))
@@ -177,7 +199,7 @@ class Driver:
                 self.loop.step(inbox=True)
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP_S
-            sweep(self.loop.ports)
+            sweep(self.loop.ports, is_ours=self._is_ours)
 
     def _keep_lines(self) -> None:
         if self._lines:

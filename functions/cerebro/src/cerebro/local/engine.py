@@ -5,7 +5,8 @@ Law: whoever watches takes the wheel when it is free, so a run goes on as long a
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -50,9 +51,22 @@ IN_MEMORY: Final = ":memory:"
 
 def open_engine(options: EngineOptions) -> "EmbeddedEngine":
     """The engine of a home with the servers that were named. Raises UserError."""
-    servers = [load_server(target) for target in options.servers]
+    servers = {target: load_server(target) for target in options.servers}
+    _each_once(servers)
     home = MemoryHome() if options.home == IN_MEMORY else DiskHome(Path(options.home or DEFAULT_HOME))
-    return EmbeddedEngine(home, servers, targets=options.servers, declares=options.declares)
+    return EmbeddedEngine(home, list(servers.values()), targets=options.servers, declares=options.declares, whole_process=True)
+
+
+def _each_once(servers: Mapping[str, TaskServer]) -> None:
+    """Several instances of a server are one server, but two sets of tasks under one name are a mistake. Raises UserError."""
+    seen: dict[str, str] = {}
+    for target, server in servers.items():
+        if server.name in seen and server is not servers[seen[server.name]]:
+            raise UserError(
+                f"{seen[server.name]} and {target} are both named {server.name!r}.",
+                next="give one of them another name: TaskServer(...)",
+            )
+        seen.setdefault(server.name, target)
 
 
 class EmbeddedEngine:
@@ -66,11 +80,13 @@ class EmbeddedEngine:
         targets: Sequence[str] = (),
         clock: Clock = time.time,
         declares: bool = True,
+        whole_process: bool = False,
     ) -> None:
         self._home, self._clock, self._targets = home, clock, tuple(targets)
+        self._names = dict(zip(targets, (server.name for server in servers), strict=False))
         self._servers = tuple(servers)
         # What is not to be declared is not served either.
-        self._wheel = Wheel(home, self._servers if declares else (), clock)
+        self._wheel = Wheel(home, self._servers if declares else (), clock, whole_process=whole_process)
         self._waits_for: list[str] = []
 
     def __enter__(self) -> Self:
@@ -215,17 +231,20 @@ class EmbeddedEngine:
     def _reload(self, target: str) -> None:
         """A server's file changed. What is wrong with it is told on the bus, and the last good server stays."""
         try:
-            self._wheel.replace(load_server(target))
+            server = load_server(target)
+            self._wheel.replace(self._names[target], server)
+            self._names[target] = server.name
         except UserError as wrong:
             problem = Problem(code="not_loaded", message=str(wrong))
             with self._wheel.looking():
                 if self._wheel.driver is not None:
                     self._wheel.driver.loop.tell([DeclarationRejected(server=target, problems=[problem])])
 
-    def _put(self, message: Message, event_id: str) -> None:
+    def _put(self, message: Message, event_id: str) -> str:
         now = self._clock()
-        told = message.model_copy(update={"meta": meta_at(now, event_id)})
-        self._wheel.put([seal(told, CLIENT, event_id, utc(now))])
+        event = seal(message.model_copy(update={"meta": meta_at(now, event_id)}), CLIENT, event_id, utc(now))
+        self._wheel.put([event])
+        return event
 
     def _wait_for(self, run_id: str) -> None:
         # Noted before it is asked for: whoever is killed while waiting, and asks the same again, is told of this run.
@@ -236,7 +255,9 @@ class EmbeddedEngine:
     def _ask(self, command: InvokeTask | CancelRun | RetryRun, event_id: str, wait_s: float) -> Refused | None:
         """Put a command on the bus and wait for cerebro's answer. Raises ServiceError when none comes."""
         after = self._last_seq()
-        self._put(command, event_id)
+        if self._wheel.is_free():
+            raise UserError("no task server is named, so nobody can run anything.", next="dyna --server my.py ..., or set CORDYNA_SERVERS.")
+        event = self._put(command, event_id)
 
         def found() -> Refused | bool | None:
             nonlocal after
@@ -248,12 +269,21 @@ class EmbeddedEngine:
 
         answer = self._wheel.wait_until(found, time.monotonic() + wait_s)
         if answer is None:
+            with self._wheel.writing():
+                self._home.journal.take_back(event)
             raise ServiceError(
-                f"cerebro has not answered within {wait_s:g} s.",
-                why="" if self.drives else "another process drives this home, or no task server was named.",
-                next="look whether `dyna dev` is well, name a server with --server, or ask again.",
+                f"cerebro has not answered within {wait_s:g} s, and the command was taken back.",
+                why="" if self.drives else f"process {self._home.driver_id()} drives this home.",
+                next="look whether that process is well, or ask again.",
             )
-        return answer if isinstance(answer, Refused) else None
+        return self._refused(answer) if isinstance(answer, Refused) else None
+
+    def _refused(self, refused: Refused) -> Refused:
+        """With a word about servers that were named here while another process serves others."""
+        if self.drives or not self._targets:
+            return refused
+        text = f"process {self._home.driver_id()} drives this home with its own servers; those named here are served when it has ended"
+        return replace(refused, problems=(*refused.problems, Problem(code="driven_by_another", message=text)))
 
     def _last_seq(self) -> int:
         with self._wheel.looking():
@@ -271,8 +301,7 @@ class EmbeddedEngine:
         return None
 
     def _quiet(self) -> bool | None:
-        driver = self._wheel.driver
-        return (driver is None or (driver.is_quiet and not self._home.store.active_runs())) or None
+        return self._wheel.driver is None or self._wheel.driver.is_quiet or None
 
 
 def answer_in(text: str, event_id: str) -> Refused | bool | None:

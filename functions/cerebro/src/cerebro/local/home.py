@@ -27,6 +27,7 @@ class MemoryHome:
     def __init__(self) -> None:
         self.store: Store = MemoryStore()
         self.journal: Journal = MemoryJournal()
+        self.predecessor_died = False
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -37,6 +38,14 @@ class MemoryHome:
     def take_lock(self) -> bool:
         """Nobody else can reach it."""
         return True
+
+    def is_free(self) -> bool:
+        """Nobody else can reach it."""
+        return True
+
+    def driver_id(self) -> str:
+        """Nobody else can reach it."""
+        return ""
 
     def forget_runs(self, before: float) -> None:
         """It is gone soon enough."""
@@ -61,6 +70,7 @@ class DiskHome:
         self.journal: Journal = SqliteJournal(self._file)
         self.transaction, self.reading = self._file.transaction, self._file.reading
         self._lock: IO[str] | None = None
+        self.predecessor_died = False
 
     def forget_runs(self, before: float) -> None:
         """Delete what ended and is older than `before` (UTC seconds)."""
@@ -75,15 +85,32 @@ class DiskHome:
             except OSError:
                 lock.close()
                 return False
+            self.predecessor_died = bool(self.driver_id())
             lock.truncate(0)
             lock.write(f"{os.getpid()}\n")
             lock.flush()
             self._lock = lock
         return True
 
+    def is_free(self) -> bool:
+        """Whether no process drives the home at this moment."""
+        if self._lock is not None or not self.take_lock():
+            return False
+        self._let_go()
+        return True
+
+    def driver_id(self) -> str:
+        """The id of the process that drives the home, or drove it last."""
+        return (self._folder / "driver.lock").read_text().strip()
+
     def close(self) -> None:
         """Let go of the lock and the file."""
         self._file.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._lock is not None:
+            # Empty: whoever comes next sees that this process was not killed.
+            self._lock.truncate(0)
             self._lock.close()
             self._lock = None

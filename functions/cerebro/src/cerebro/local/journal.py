@@ -21,6 +21,10 @@ class Journal(Protocol):
     def lines(self, run_id: str, task: str | None) -> list[LogLine]: ...
     def put_inbox(self, events: Sequence[str]) -> None: ...
     def inbox_waits(self) -> bool: ...
+    def take_back(self, event: str) -> None:
+        """Take an event out of the inbox again that nobody has taken."""
+        ...
+
     def take_inbox(self) -> list[str]: ...
     def note_waited_for(self, run_id: str) -> None:
         """Somebody waits for this run's end."""
@@ -69,6 +73,9 @@ class MemoryJournal:
 
     def inbox_waits(self) -> bool:
         return bool(self._inbox)
+
+    def take_back(self, event: str) -> None:
+        self._inbox = [other for other in self._inbox if other != event]
 
     def take_inbox(self) -> list[str]:
         taken, self._inbox = self._inbox, []
@@ -131,6 +138,9 @@ class SqliteJournal:
 
     def put_inbox(self, events: Sequence[str]) -> None:
         self._db.executemany("insert into inbox (event) values (?)", [(event,) for event in events])
+
+    def take_back(self, event: str) -> None:
+        self._db.execute("delete from inbox where event = ?", (event,))
 
     def inbox_waits(self) -> bool:
         return self._db.execute("select 1 from inbox limit 1").fetchone() is not None

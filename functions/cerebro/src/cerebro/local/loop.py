@@ -23,7 +23,7 @@ from cerebro.handlers.receive import answer_malformed, open_delivery, perform_on
 from cerebro.local.journal import Journal
 from cerebro.ports import Store
 from cerebro.shell import Ports, perform
-from cordyna_core.contract.commands import Command, InvokeTask
+from cordyna_core.contract.commands import Command, InvokeTask, RunTask
 from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelope, seal, utc
 from cordyna_core.contract.message import Message, Problem
 from cordyna_core.contract.names import CEREBRO, SCHEDULER, derived_id, run_id_of
@@ -67,6 +67,7 @@ class Loop:
         self._tickets = count()
         self._leaving: list[tuple[Message, str]] = []
         self._failing: dict[str, bool] = {}
+        self._news = False
         self.fires_crons = False
         self.ports = Ports(store=home.store, bus=self, timers=self, crons=self, clock=clock)
 
@@ -125,6 +126,11 @@ class Loop:
         due = [heap[0][0] for heap in (self._rings, self._ticks if self.fires_crons else ()) if heap]
         return min(due) if due else None
 
+    def has_news(self) -> bool:
+        """Whether cerebro has said something since this was last asked that somebody may wait for."""
+        news, self._news = self._news, False
+        return news
+
     @property
     def is_idle(self) -> bool:
         """Whether no message waits to be heard."""
@@ -168,10 +174,10 @@ class Loop:
             self.publish(messages)
         self.flush()
 
-    def take_up(self, run_id: str) -> None:
-        """Go on with a run that another engine left; `flush` lets its commands go."""
+    def take_up(self, run_id: str, *, died: bool) -> None:
+        """Go on with a run that another engine left, or (`died`) was killed over; `flush` lets its commands go."""
         with self._home.transaction():
-            perform(recover(run_id), self.ports)
+            perform(recover(run_id, died=died), self.ports)
         self._watch_if_failing(run_id)
 
     def look(self) -> None:
@@ -202,6 +208,7 @@ class Loop:
             self._on_event(event)
             if isinstance(sent, RunStateChanged):
                 self._note(sent)
+            self._news = self._news or not isinstance(sent, RunTask)
             if isinstance(sent, InvokeTask):
                 self._inbox.append(event)
             elif isinstance(sent, Command):

@@ -13,12 +13,14 @@ from queue import SimpleQueue
 from typing import Final, Literal
 
 from cerebro.local.capture import Capture
+from cordyna_core import attempt as reporting
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.envelope import meta_at, open_envelope, seal, utc
 from cordyna_core.contract.message import Message
 from cordyna_core.contract.names import derived_id, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.ports import Clock
+from cordyna_core.result import describe
 from cordyna_core.task_server import TaskServer
 
 PATIENCE_S: Final = 0.5
@@ -111,17 +113,20 @@ class ServerPool:
             if twice:
                 continue
             try:
-                with self._capture.of(*attempt):
-                    self.server.run(
-                        waiting.command,
-                        bus=self._bus,
-                        clock=self._clock,
-                        queued=waiting.queued,
-                        cancelled=partial(self._cancelled.__contains__, attempt),
-                    )
+                self._run(waiting, attempt)
             finally:
                 with self._lock:
                     self._running.discard(attempt)
+                    self._cancelled.discard(attempt)
+
+    def _run(self, waiting: _Waiting, attempt: Attempt) -> None:
+        cancelled = partial(self._cancelled.__contains__, attempt)
+        with self._capture.of(*attempt):
+            try:
+                self.server.run(waiting.command, bus=self._bus, clock=self._clock, queued=waiting.queued, cancelled=cancelled)
+            except BaseException as error:  # noqa: BLE001  a KeyboardInterrupt here is the body's own: Ctrl-C goes to the main thread
+                said = reporting.Attempt(waiting.command, self._bus, self._clock, cancelled)
+                said.say("error", reason="failed", error=describe(error))
 
 
 class _ServerBus:

@@ -23,15 +23,18 @@ WATCH_S: Final = 0.05
 WAKE_S: Final = 0.1
 """A waiting thread looks at least this often, so that Ctrl-C is heard and a redraw is not late."""
 
+MAKE_WAY_S: Final = 0.0002
+
 T = TypeVar("T")
 
 
 class Wheel:
     """Holds the home, the driver when this process has it, and the one lock that guards them both."""
 
-    def __init__(self, home: DiskHome | MemoryHome, servers: Sequence[TaskServer], clock: Clock) -> None:
-        self.home = home
+    def __init__(self, home: DiskHome | MemoryHome, servers: Sequence[TaskServer], clock: Clock, *, whole_process: bool = False) -> None:
+        self.home, self._whole_process = home, whole_process
         self.steps = 0
+        self._looking_on = 0
         self.driver: Driver | None = None
         self._servers, self._clock = {server.name: server for server in servers}, clock
         self._lock = threading.RLock()
@@ -41,7 +44,7 @@ class Wheel:
         """Drive from now on, if there is something to serve and nobody else does. Raises Refusal: the servers make no graph."""
         if self.driver is not None or not self._servers or not self.home.take_lock():
             return
-        driver = Driver(self.home, self._lock, self._clock, self._stepped)
+        driver = Driver(self.home, self._lock, self._clock, self._stepped, whole_process=self._whole_process)
         driver.serve(self._servers.values())
         problems = driver.declare()
         if problems:
@@ -54,13 +57,19 @@ class Wheel:
         if driver is not None:
             driver.stop()
 
-    def replace(self, server: TaskServer) -> None:
-        """Serve this one instead of the one of that name. A rejected declaration is told on the bus; the last good one stands."""
+    def replace(self, before: str, server: TaskServer) -> None:
+        """Serve this one instead of the one named `before`. A rejected declaration is told on the bus; the last good one stands."""
+        if before != server.name:
+            del self._servers[before]
         self._servers[server.name] = server
         if self.driver is not None:
             with self.looking():
-                self.driver.serve([server])
+                self.driver.serve(self._servers.values())
                 self.driver.declare()
+
+    def is_free(self) -> bool:
+        """Whether nobody drives, and nobody is about to."""
+        return self.driver is None and not self._servers and self.home.is_free()
 
     def put(self, events: Sequence[str]) -> None:
         """Put events on the bus, or into the inbox of whoever drives."""
@@ -74,8 +83,16 @@ class Wheel:
     @contextmanager
     def looking(self) -> Iterator[None]:
         """To read the home. Raises ServiceError when it cannot be read."""
-        with self._lock, self.home.reading():
-            yield
+        self._looking_on += 1
+        try:
+            self._lock.acquire()
+        finally:
+            self._looking_on -= 1
+        try:
+            with self.home.reading():
+                yield
+        finally:
+            self._lock.release()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -107,10 +124,14 @@ class Wheel:
             time.sleep(WATCH_S if left is None else min(WATCH_S, left))
             self.steps += 1
 
-    def _stepped(self) -> None:
-        with self._changed:
-            self.steps += 1
-            self._changed.notify_all()
+    def _stepped(self, news: bool) -> None:  # noqa: FBT001  it is a callback of the driver's
+        self.steps += 1
+        if news:
+            with self._changed:
+                self._changed.notify_all()
+        elif self._looking_on:
+            # A lock is not fair: whoever waits for it gets it only if it is free for a moment.
+            time.sleep(MAKE_WAY_S)
 
 
 def rejected(problems: Sequence[Problem]) -> Refusal:

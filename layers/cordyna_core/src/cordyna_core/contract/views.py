@@ -115,13 +115,13 @@ class ServerInfo(Part):
 
 
 class LogLine(Part):
-    """One line that a task printed or logged."""
+    """One line that a task printed or logged; `shared`: printed by a thread or process while several tasks ran."""
 
     run_id: str
     task: Name
     attempt: int
     at: datetime
-    stream: Literal["stdout", "stderr", "log"]
+    stream: Literal["stdout", "stderr", "log", "shared"]
     text: str
 
 
