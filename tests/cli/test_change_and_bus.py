@@ -8,6 +8,7 @@ from cli.conversation import PASSED
 from cli.fake_engine import RUN, FakeEngine, completed_run, failed_run, refused
 from cli.running import dyna, seen
 from cordyna_core.contract.commands import CancelRun, RetryRun
+from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.views import ServerInfo
 
 
@@ -82,10 +83,19 @@ def test_send_reads_a_file(tmp_path: Path) -> None:
     assert engine.sent == ["one\u2028still one"]
 
 
-def test_a_file_that_cannot_be_read_exits_with_3(tmp_path: Path) -> None:
-    (tmp_path / "latin").write_bytes(b"\xff")
+def test_a_line_that_is_not_utf_8_is_sent_all_the_same_and_can_be_no_event(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_bytes(b'{"a": 1}\n{"b": "caf\xe9"}\n\xff\n')
+    engine = FakeEngine()
 
-    for name in ("missing", "latin", "."):
+    assert dyna("send", "events.jsonl", engine=engine, cwd=tmp_path).out == "3 events put on the bus\n"
+    assert engine.sent == ['{"a": 1}', '{"b": "caf\\xe9"}', "\\xff"]
+    for line in engine.sent[1:]:
+        with pytest.raises(MalformedEvent, match="Invalid JSON"):
+            open_envelope(line)
+
+
+def test_a_file_that_cannot_be_read_exits_with_3(tmp_path: Path) -> None:
+    for name in ("missing", "."):
         told = dyna("send", name, engine=FakeEngine(), cwd=tmp_path)
 
         assert (told.status, told.err.splitlines()[0]) == (3, f"error: {name} cannot be read.")

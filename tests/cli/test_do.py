@@ -184,6 +184,56 @@ def test_a_refused_parameter_suggests_to_look_at_the_schema(code: str) -> None:
     assert told.err.splitlines()[1:] == ["  next: `dyna tasks --json` shows what each task takes (params_schema)"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("x=1", "-p 'x=\"1\"'"),
+        ("x=[true]", "-p 'x=\"[true]\"'"),
+        ("x=null", "-p 'x=\"null\"'"),
+    ],
+)
+def test_json_where_text_was_wanted_is_refused_with_how_to_quote_it(typed: str, hint: str) -> None:
+    answer = refused("bad_param", "parameter x does not suit task-1 (a): 1 is not of type 'string'", ["task-1"])
+
+    told = dyna("do", "task-3", "-p", typed, engine=FakeEngine(answer=answer))
+
+    assert told.err.splitlines()[1:] == [
+        f"  {typed} was read as JSON, because it is JSON; if text is meant: {hint}",
+        "  next: `dyna tasks --json` shows what each task takes (params_schema)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("x=1.5", "parameter x does not suit task-1 (a): 1.5 is not of type 'integer'"),
+        ("x=one", "parameter x does not suit task-1 (a): 'one' is not one of ['a', 'b']"),
+        ('x="1"', "parameter x does not suit task-1 (a): '1' is not one of ['a', 'b']"),
+        ("x=[1]", "parameter x[0] does not suit task-1 (a): 1 is not of type 'string'"),
+        ("y=1", "parameter x does not suit task-1 (a): 2 is not of type 'string'"),
+    ],
+)
+def test_who_did_not_write_json_for_text_is_told_nothing_about_it(typed: str, message: str) -> None:
+    told = dyna("do", "task-3", "-p", typed, engine=FakeEngine(answer=refused("bad_param", message, ["task-1"])))
+
+    assert "JSON, because" not in told.err
+
+
+def test_what_a_reason_says_of_its_own_is_not_said_twice() -> None:
+    one = refused("unresolved_upstream", 'task "task-3" cannot be invoked: upstream "x" is declared by nobody', ["task-3", "x"])
+    two = refused("unresolved_upstream", 'task "task-3" cannot be invoked: upstream "y" is declared by nobody')
+
+    alone = dyna("do", "task-3", engine=FakeEngine(answer=one))
+    both = dyna("do", "task-3", engine=FakeEngine(answer=type(one)("task-3", one.problems + two.problems)))
+
+    assert alone.err.splitlines()[0] == 'error: task "task-3" cannot be invoked: upstream "x" is declared by nobody'
+    assert both.err.splitlines()[:3] == [
+        'error: task "task-3" cannot be invoked, for 2 reasons.',
+        '  upstream "x" is declared by nobody (task-3 -> x)',
+        '  upstream "y" is declared by nobody',
+    ]
+
+
 def test_several_reasons_are_listed() -> None:
     one, two = refused("a", "first is wrong", ["x", "y"]), refused("b", "second is wrong")
     answer = type(one)("task-3", one.problems + two.problems)
@@ -228,6 +278,48 @@ def test_a_name_that_no_task_can_have_is_refused_before_it_is_sent() -> None:
     assert told.status == 1
     assert 'task "no spaces" cannot be invoked' in told.err
     assert engine.commands == []
+
+
+@pytest.mark.parametrize("words", [("do", "ünïcode"), ("retry", RUN, "--from", "x" * 129)])
+def test_what_a_name_may_be_is_told_in_words(words: tuple[str, ...]) -> None:
+    told = dyna(*words, engine=FakeEngine(views=[failed_run()]))
+
+    assert told.status == 1
+    assert told.err.splitlines()[1].endswith(
+        "a name has 1 to 128 characters, which are letters (A to Z, a to z), digits, dots, underscores and hyphens, "
+        "and begins with a letter or a digit"
+    )
+    assert "[A-Za-z" not in told.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("task-3", "-p", "x=\udcff"),
+        ("task-3", "-p", 'x="\\ud800"'),
+        ("task-3", "-p", 'x={"a": ["\\udfff"]}'),
+        ("task-3", "-p", "\udcff=1"),
+        ("task-3", "--key", "\udcff"),
+        ("\udcff",),
+    ],
+)
+def test_half_a_surrogate_pair_is_no_text_and_exits_with_2(words: tuple[str, ...]) -> None:
+    engine = FakeEngine()
+
+    told = dyna("do", *words, engine=engine)
+
+    what, why, then = told.err.splitlines()
+    assert (told.status, engine.commands, what.endswith(" is no text.")) == (2, [], True)
+    assert why == "  it holds a byte that is not UTF-8, or half of a surrogate pair (\\ud800 to \\udfff); no event can carry that."
+    assert then.startswith("  next: write it in UTF-8")
+
+
+def test_a_whole_surrogate_pair_is_text() -> None:
+    engine = FakeEngine(views=[completed_run()])
+
+    dyna("do", "task-3", "-p", 'x="\\ud83d\\ude00"', engine=engine)
+
+    assert engine.commands == [InvokeTask(task="task-3", params={"x": "😀"})]
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,21 @@ def test_logs_say_when_which_task_and_how_and_never_cut_what_was_printed() -> No
     ]
 
 
+def test_what_nobody_knows_whose_it_is_is_shown_once_with_all_whose_it_may_be() -> None:
+    first, then = (
+        LogLine(run_id=RUN, task=task, attempt=1, at=at(n), stream="shared", text="from a thread")
+        for n, task in ((1, "task-1"), (1.1, "task-2"))
+    )
+
+    told = dyna("logs", engine=FakeEngine(views=[completed_run()], printed=[first, then, first]))
+
+    assert told.out.splitlines() == [
+        "03:04:06.000  task-1/1 and task-2/1  ┆ from a thread",
+        "03:04:06.000  task-1/1               ┆ from a thread",
+    ]
+    assert told.err == "┆ by a thread or process while several tasks ran: it may belong to any of them\n"
+
+
 def test_logs_of_one_task() -> None:
     engine = FakeEngine(views=[completed_run()], printed=LINES)
 

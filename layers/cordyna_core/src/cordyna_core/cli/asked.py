@@ -1,22 +1,30 @@
 """Asked: what a person typed, as a command of the contract."""
 
 import json
+import re
+import shlex
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
 from cordyna_core.cli.complaints import Misuse
+from cordyna_core.cli.invalid import problems_in_words
 from cordyna_core.contract.commands import Command, InvokeTask, RetryRun
-from cordyna_core.contract.envelope import problems_of
+from cordyna_core.contract.message import Problem
 from cordyna_core.declaration import seconds_of
 from cordyna_core.errors import Refusal, UserError
 
 _Command = TypeVar("_Command", bound=Command)
 
+_DOES_NOT_SUIT: Final = re.compile(r"parameter (\S+) does not suit .*(?:'string'|not one of|any of the given schemas)", re.DOTALL)
+"""What cerebro says of a value where text may have been wanted."""
+
 
 def invoke_task(task: str, params: Sequence[str], key: str | None, max_age: str | None) -> InvokeTask:
     """Raises Refusal where the contract forbids it, Misuse where it cannot be read."""
+    _refuse_what_is_no_text("TASK", task)
+    _refuse_what_is_no_text("--key", key)
     typed = {"task": task, "params": params_of(params), "key": key, "max_age_s": None if max_age is None else seconds(max_age)}
     return _of_the_contract(InvokeTask, typed, f'task "{task}" cannot be invoked')
 
@@ -36,7 +44,19 @@ def params_of(typed: Sequence[str]) -> dict[str, Any]:
         if name in params:
             raise Misuse(f"-p {name}=... is given twice.", next="give it once")
         params[name] = _value(value)
+        _refuse_what_is_no_text(f"-p {name}=...", {name: params[name]})
     return params
+
+
+def read_as_json(problems: Sequence[Problem], typed: Sequence[str]) -> list[str]:
+    """How to write the parameters that were refused because they are not the text that they look like."""
+    texts = dict(pair.split("=", 1) for pair in typed)
+    refused = [found[1] for problem in problems if problem.code == "bad_param" and (found := _DOES_NOT_SUIT.match(problem.message))]
+    return [
+        f"{name}={texts[name]} was read as JSON, because it is JSON; if text is meant: -p {_quoted(name, texts[name])}"
+        for name in dict.fromkeys(refused)
+        if name in texts and not isinstance(_value(texts[name]), str)
+    ]
 
 
 def seconds(span: str) -> int:
@@ -54,6 +74,22 @@ def _value(text: str) -> Any:
         return text
 
 
+def _quoted(name: str, text: str) -> str:
+    return shlex.quote(f"{name}={json.dumps(text, ensure_ascii=False)}")
+
+
+def _refuse_what_is_no_text(what: str, typed: Any) -> None:
+    """Python holds a byte that is not UTF-8, and JSON's `"\\ud800"`, as half of a pair of surrogates, which nothing can carry."""
+    try:
+        json.dumps(typed, ensure_ascii=False).encode()
+    except UnicodeEncodeError as broken:
+        raise Misuse(
+            f"{what} is no text.",
+            why="it holds a byte that is not UTF-8, or half of a surrogate pair (\\ud800 to \\udfff); no event can carry that.",
+            next="write it in UTF-8; bytes can be given as base64, or as the name of a file",
+        ) from broken
+
+
 def _no_json(constant: str) -> Any:
     """NaN and Infinity are Python's, not JSON's: they stay text."""
     raise ValueError(constant)
@@ -63,7 +99,7 @@ def _of_the_contract(kind: type[_Command], typed: dict[str, Any], what: str) -> 
     try:
         return kind.model_validate(typed)
     except ValidationError as invalid:
-        problems = problems_of(invalid, "malformed_command")
+        problems = problems_in_words(invalid, "malformed_command")
         raise Refusal(
             f"{what}.", problems, why="\n".join(problem.message for problem in problems), next="`dyna tasks` lists all tasks"
         ) from invalid

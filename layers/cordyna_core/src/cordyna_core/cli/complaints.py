@@ -67,20 +67,23 @@ def error_json(error: UserError) -> str:
     )
 
 
-def refusal(task: str, problems: "Sequence[Problem]", engine: "Engine") -> Refusal:
-    """A refused invocation or plan of `task`, with near names where the task is unknown."""
+def refusal(task: str, problems: "Sequence[Problem]", engine: "Engine", hints: Sequence[str] = ()) -> Refusal:
+    """A refused invocation or plan of `task`, with near names where the task is unknown. `hints`: more of why."""
     what = f'task "{task}" cannot be invoked'
     if any(problem.code == UNKNOWN_TASK for problem in problems):
         return Refusal(f"{what}: no server declares it.", problems, next=near_names(task, [info.task for info in engine.tasks()]))
-    return refused(what, problems, next=_NEXT.get(problems[0].code, f"dyna plan {task}"))
+    return refused(what, problems, hints, next=_NEXT.get(problems[0].code, f"dyna plan {task}"))
 
 
-def refused(what: str, problems: "Sequence[Problem]", *, next: str) -> Refusal:  # noqa: A002  as in UserError
+def refused(what: str, problems: "Sequence[Problem]", hints: Sequence[str] = (), *, next: str) -> Refusal:  # noqa: A002  as in UserError
     """A refused command, with every reason."""
+    # A problem is read by itself elsewhere, so it may begin by saying what is refused; here that is said already.
+    reasons = [problem.message.removeprefix(f"{what}: ") for problem in problems]
+    paths = [_path(problem) for problem in problems]
     if len(problems) == 1:
-        return Refusal(f"{what}: {problems[0].message}", problems, why=_path(problems[0]), next=next)
-    why = "\n".join(problem.message + (f" ({path})" if (path := _path(problem)) else "") for problem in problems)
-    return Refusal(f"{what}, for {len(problems)} reasons.", problems, why=why, next=next)
+        return Refusal(f"{what}: {reasons[0]}", problems, why="\n".join([*filter(None, paths), *hints]), next=next)
+    why = [reason + (f" ({path})" if path else "") for reason, path in zip(reasons, paths, strict=True)]
+    return Refusal(f"{what}, for {len(problems)} reasons.", problems, why="\n".join([*why, *hints]), next=next)
 
 
 def near_names(name: str, known: Sequence[str]) -> str:

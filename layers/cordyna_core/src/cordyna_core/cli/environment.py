@@ -1,6 +1,6 @@
 """Environment: everything the command line takes from its process, so that tests need neither a terminal nor a process.
 
-Law: only `of_this_process` reads `sys` and `os`; all others are given an Environment.
+Law: only `of_this_process`, with `streams`, reads `sys` and `os`; all others are given an Environment.
 """
 
 import os
@@ -12,15 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from cordyna_core.cli.streams import take_streams
+
 if TYPE_CHECKING:  # not needed to print `dyna --help`
     from cordyna_core.ports import Engine
 
 OpenEngine = Callable[[Any], "Engine"]
 """An entry of the group `cordyna.engines`: EngineOptions -> Engine."""
-
-
-class ReaderLeft(Exception):
-    """Whoever read our output has left (`dyna events | head`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +37,14 @@ class Environment:
 
 
 def of_this_process() -> Environment:
-    """The real one."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a sign shows "?" instead of ending the program.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    """The real one. From here on, stdout belongs to the command line alone (see `streams`)."""
+    streams = take_streams()
     return Environment(
         argv=tuple(sys.argv[1:]),
         environ=os.environ,
         cwd=Path.cwd(),
-        stdin=sys.stdin,
-        stdout=sys.stdout,
-        stderr=sys.stderr,
+        stdin=streams.stdin,
+        stdout=streams.stdout,
+        stderr=streams.stderr,
         now=lambda: datetime.fromtimestamp(time.time(), UTC),
     )

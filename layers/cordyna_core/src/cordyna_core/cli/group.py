@@ -12,11 +12,22 @@ from cordyna_core.cli.catalog import CATALOG, ENTRIES, CatalogEntry
 from cordyna_core.cli.complaints import Misuse
 
 
+class HelpWanted(Exception):
+    """Carries the text: typer itself would write it to the process's stdout, which is not ours."""
+
+
+class _Context(typer.Context):
+    def get_help(self) -> str:
+        raise HelpWanted(super().get_help())
+
+
 class CatalogGroup(TyperGroup):
     """Answers for every command of the catalog.
 
     The arguments are typed Any because typer keeps their types (its own copy of click) to itself.
     """
+
+    context_class = _Context
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(ENTRIES)
@@ -42,7 +53,11 @@ def _load(name: str, entry: CatalogEntry) -> Any:
     module, _, attribute = entry.where.partition(":")
     found = getattr(import_module(module), attribute)
     if isinstance(found, typer.Typer):
-        return built(found)
-    app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(name)(found)
-    return built(app)
+        app = found
+    else:
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(name)(found)
+    command = built(app)
+    for each in (command, *getattr(command, "commands", {}).values()):
+        each.context_class = _Context
+    return command

@@ -3,9 +3,7 @@
 Law: nothing escapes from here. Results go to stdout, everything else to stderr.
 """
 
-import os
 import shlex
-import sys
 import traceback
 from typing import Annotated, Final
 
@@ -15,10 +13,11 @@ from typer.main import get_command
 
 from cordyna_core._version import __version__
 from cordyna_core.cli.complaints import Misuse, error_json, error_text, status_of
-from cordyna_core.cli.environment import Environment, ReaderLeft, of_this_process
+from cordyna_core.cli.environment import Environment, of_this_process
 from cordyna_core.cli.exit_status import ExitStatus
 from cordyna_core.cli.given import Flags, Given
-from cordyna_core.cli.group import CatalogGroup
+from cordyna_core.cli.group import CatalogGroup, HelpWanted
+from cordyna_core.cli.streams import ReaderLeft, Unwritable, writable_json, write
 from cordyna_core.errors import UserError
 
 app = typer.Typer(cls=CatalogGroup, add_completion=False, rich_markup_mode=None, no_args_is_help=False)
@@ -47,10 +46,10 @@ def dyna(  # noqa: PLR0913  one argument per global option
     """
     given: Given = ctx.obj
     if version:
-        given.environment.stdout.write(f"cordyna {__version__}\n")
+        write(given.environment.stdout, [f"cordyna {__version__}"])
         raise typer.Exit(ExitStatus.COMPLETED)
     if ctx.invoked_subcommand is None:
-        given.environment.stdout.write(ctx.get_help() + "\n")
+        write(given.environment.stdout, [ctx.command.get_help(ctx)])
         raise typer.Exit(ExitStatus.USAGE)
     given.flags = Flags(servers=tuple(server or ()), home=home, profile=profile, region=region, endpoint_url=endpoint_url, bus=bus)
     given.debug = debug
@@ -58,6 +57,7 @@ def dyna(  # noqa: PLR0913  one argument per global option
 
 def main(environment: Environment | None = None) -> int:
     """The entry of `dyna` and `cordyna`. Answers the exit status."""
+    # First of all: nobody writes to stdout before it is ours.
     return int(_guarded(environment or of_this_process()))
 
 
@@ -73,8 +73,6 @@ def _guarded(environment: Environment) -> int:
         environment.stderr.write("\ninterrupted\n")
         return ExitStatus.INTERRUPTED
     except ReaderLeft:
-        # Nobody reads on; Python would complain about what is still buffered when it ends.
-        _leave_quietly(environment)
         return ExitStatus.ENDED_IN_ERROR
     except Exception as fault:  # noqa: BLE001  the outermost boundary: it is told, and can be seen with --debug
         return _complain(given, _our_fault(fault, given), ExitStatus.SERVICE)
@@ -85,6 +83,9 @@ def _run(given: Given) -> int:
     try:
         with command.make_context("dyna", list(given.environment.argv), obj=given) as context:
             status = command.invoke(context)
+    except HelpWanted as wanted:
+        write(given.environment.stdout, [str(wanted)])
+        return ExitStatus.COMPLETED
     except TyperException as usage:
         raise _in_our_words(usage) from usage
     return int(status or ExitStatus.COMPLETED)
@@ -94,11 +95,18 @@ def _complain(given: Given, error: UserError, status: ExitStatus) -> ExitStatus:
     environment = given.environment
     if given.debug:
         traceback.print_exc(file=environment.stderr)
-    if "--json" in environment.argv:
-        environment.stdout.write(error_json(error) + "\n")
+    if "--json" in environment.argv and not isinstance(error, Unwritable):
+        try:
+            write(environment.stdout, [writable_json(error_json(error), environment.stdout)])
+        except (ReaderLeft, Unwritable):
+            _tell(environment, error)
     else:
-        environment.stderr.write(error_text(error, colour=environment.stderr.isatty() and "NO_COLOR" not in environment.environ))
+        _tell(environment, error)
     return status
+
+
+def _tell(environment: Environment, error: UserError) -> None:
+    environment.stderr.write(error_text(error, colour=environment.stderr.isatty() and "NO_COLOR" not in environment.environ))
 
 
 def _in_our_words(usage: TyperException) -> Misuse:
@@ -115,8 +123,3 @@ def _our_fault(fault: Exception, given: Given) -> UserError:
     message = f"cordyna itself failed: {type(fault).__name__}: {fault}"
     again = shlex.join(["dyna", "--debug", *given.environment.argv])
     return UserError(message, next="" if given.debug else f"{again}   (shows the traceback)")
-
-
-def _leave_quietly(environment: Environment) -> None:
-    if environment.stdout is sys.stdout:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from cordyna_core.cli.invalid import problems_in_words
 from cordyna_core.contract.declared import ServerDeclared
-from cordyna_core.contract.envelope import problems_of
 from cordyna_core.errors import NotFound, Refusal
 from cordyna_core.loading import load_server
 
@@ -29,6 +29,6 @@ def _written(file: Path) -> ServerDeclared:
             f"{file} cannot be read.", why=unreadable.strerror or "", next="name a task server, or a JSON file with its declaration"
         ) from unreadable
     except ValidationError as invalid:
-        problems = problems_of(invalid, "malformed_declaration")
+        problems = problems_in_words(invalid, "malformed_declaration")
         why = "\n".join(problem.message for problem in problems)
         raise Refusal(f"{file} is no declaration.", problems, why=why, next="mend what is listed") from invalid

@@ -50,7 +50,7 @@ def concluded(call: Call, watched: Watched, *, as_json: bool, wait_s: float | No
     """Print the result, and what to do where there is none yet."""
     view = watched.view
     if as_json:
-        call.out.print([run_json(view)])
+        call.out.print_json(run_json(view))
     elif watched.because != "interrupted":
         call.out.print(whole_run(view, call.environment.now(), call.out.width, everything=False))
     match watched.because:

@@ -14,7 +14,7 @@ from cordyna_core.errors import NotFound
 def send(
     ctx: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE", help="A file with one event a line, or - for stdin.")]
 ) -> None:
-    """Put raw events on the bus, one a line, as they are; also invalid ones."""
+    """Put raw events on the bus, one a line, as they are; also invalid ones, and lines that are not UTF-8."""
     call = Call(ctx)
     # An empty line is no event; a line of spaces is one, though an invalid one.
     lines = [line for line in _text(call, file).split("\n") if line]
@@ -39,8 +39,9 @@ def _text(call: Call, file: str) -> str:
     if file == "-":
         return call.environment.stdin.read()
     try:
-        return (call.environment.cwd / Path(file)).read_text(encoding="utf-8")
-    except (OSError, ValueError) as unreadable:
+        # Bytes that are no UTF-8 become `\xff`, which is no JSON either: such a line passes the bus, is malformed, and is buried as that.
+        return (call.environment.cwd / Path(file)).read_text(encoding="utf-8", errors="backslashreplace")
+    except OSError as unreadable:
         raise NotFound(
             f"{file} cannot be read.", why=str(unreadable), next="name a file with one event a line, or - for stdin"
         ) from unreadable

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cordyna_core.cli.asked import invoke_task, seconds
+from cordyna_core.cli.asked import invoke_task, read_as_json, seconds
 from cordyna_core.cli.call import Call
 from cordyna_core.cli.complaints import refusal
 from cordyna_core.cli.exit_status import ExitStatus
@@ -41,14 +41,18 @@ def do(  # noqa: PLR0913  one argument per option
     with call.engine() as engine:
         taken = engine.invoke(command, join=call.settings.engine == "embedded" and not new and key is None)
         if isinstance(taken, Refused):
-            raise refusal(task, taken.problems, engine)
+            raise refusal(task, taken.problems, engine, read_as_json(taken.problems, param or ()))
         if taken.joined:
             call.err.print([f"taking up the interrupted run {taken.run_id} (--new starts another)"])
-        if detach:
-            call.out.print([run_json(engine.run(taken.run_id)) if json else taken.run_id])
-            call.err.print([f"  next: dyna watch {taken.run_id}"])
-            return ExitStatus.COMPLETED
-        watched = watch_run(call, engine, taken.run_id, wait_s)
+        if not detach:
+            watched = watch_run(call, engine, taken.run_id, wait_s)
+        elif json:
+            view = engine.run(taken.run_id)
+    # Printed when nothing can go wrong any more, so that there is one JSON object at most.
+    if detach:
+        call.out.print_json(run_json(view)) if json else call.out.print([taken.run_id])
+        call.err.print([f"  next: dyna watch {taken.run_id}"])
+        return ExitStatus.COMPLETED
     return concluded(call, watched, as_json=json, wait_s=wait_s)
 
 

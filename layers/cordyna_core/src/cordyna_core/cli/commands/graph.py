@@ -48,7 +48,10 @@ def _plan_of(call: Call, task: str, *, as_json: bool) -> ExitStatus:
     with call.engine() as engine:
         found = engine.plan(task)
         complaint = refusal(task, found.problems, engine) if found.problems else None
-    call.out.print([plan_json(found)] if as_json else plan_table(found, call.out.width))
+    if as_json:
+        call.out.print_json(plan_json(found))
+    else:
+        call.out.print(plan_table(found, call.out.width))
     if complaint is None:
         return ExitStatus.COMPLETED
     if not as_json:
@@ -77,4 +80,4 @@ def graph(
         case Form.mermaid:
             call.out.print([graph_mermaid(found)])
         case Form.json:
-            call.out.print([graph_json(found)])
+            call.out.print_json(graph_json(found))

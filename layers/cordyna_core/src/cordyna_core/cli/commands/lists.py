@@ -23,7 +23,10 @@ def runs(
     call = Call(ctx)
     with call.engine() as engine:
         found = engine.runs(limit)
-    call.out.print([_array(found)] if json else runs_table(found, call.environment.now(), call.out.width))
+    if json:
+        call.out.print_json(_array(found))
+    else:
+        call.out.print(runs_table(found, call.environment.now(), call.out.width))
     if not found:
         call.err.print(["there is no run yet", "  next: dyna do TASK"])
 
@@ -33,7 +36,10 @@ def tasks(ctx: typer.Context, *, json: AsJson = False) -> None:
     call = Call(ctx)
     with call.engine() as engine:
         found = engine.tasks()
-    call.out.print([_array(found)] if json else tasks_table(found, call.out.width))
+    if json:
+        call.out.print_json(_array(found))
+    else:
+        call.out.print(tasks_table(found, call.out.width))
     _nobody(call, found)
 
 
@@ -42,7 +48,10 @@ def servers(ctx: typer.Context, *, json: AsJson = False) -> None:
     call = Call(ctx)
     with call.engine() as engine:
         found = engine.servers()
-    call.out.print([_array(found)] if json else servers_table(found, call.environment.now(), call.out.width))
+    if json:
+        call.out.print_json(_array(found))
+    else:
+        call.out.print(servers_table(found, call.environment.now(), call.out.width))
     _nobody(call, found)
 
 

@@ -11,7 +11,7 @@ from cordyna_core.cli.published import run_json
 from cordyna_core.cli.render import timeline as gantt
 from cordyna_core.cli.render.ending import whole_run
 from cordyna_core.cli.render.events import events_table
-from cordyna_core.cli.render.lists import log_lines
+from cordyna_core.cli.render.lists import SHARED, log_lines
 from cordyna_core.cli.render.why import why_lines, why_run, why_task, why_task_lines
 from cordyna_core.cli.which_run import run_and_task, run_id_of
 from cordyna_core.contract.views import RunView, TaskView
@@ -34,7 +34,10 @@ def show(
     call = Call(ctx)
     with call.engine() as engine:
         view = engine.run(run_id_of(engine, run))
-    call.out.print([run_json(view)] if json else whole_run(view, call.environment.now(), call.out.width, everything=every))
+    if json:
+        call.out.print_json(run_json(view))
+    else:
+        call.out.print(whole_run(view, call.environment.now(), call.out.width, everything=every))
 
 
 def why(ctx: typer.Context, run: RunOrTask = None, task: Task = None) -> None:
@@ -71,7 +74,10 @@ def events(
     with call.engine() as engine:
         passed = engine.events(None if every else run_id_of(engine, run))
     texts = [event.text for event in passed]
-    call.out.print(texts if json else events_table(texts, call.out.width))
+    if json:
+        call.out.print_json(*texts)
+    else:
+        call.out.print(events_table(texts, call.out.width))
 
 
 def logs(ctx: typer.Context, run: RunOrTask = None, task: Task = None) -> None:
@@ -83,6 +89,8 @@ def logs(ctx: typer.Context, run: RunOrTask = None, task: Task = None) -> None:
             _task_of(engine.run(run_id), name)
         lines = engine.logs(run_id, name)
     call.out.print(log_lines(lines))
+    if any(line.stream == "shared" for line in lines):
+        call.err.print([f"{SHARED} by a thread or process while several tasks ran: it may belong to any of them"])
     if not lines:
         call.err.print([f"{name} printed nothing in run {run_id}" if name else f"nothing was printed in run {run_id}"])
 

@@ -15,7 +15,10 @@ def rehearse(call: Call, targets: Sequence[str], *, as_json: bool) -> ExitStatus
     declared = [declaration_of(target, call.environment.cwd) for target in targets]
     with call.engine_as_it_is() as engine:
         view = engine.rehearse(declared)
-    call.out.print([rehearsal_json(view)] if as_json else rehearsal_lines(view, call.out.width))
+    if as_json:
+        call.out.print_json(rehearsal_json(view))
+    else:
+        call.out.print(rehearsal_lines(view, call.out.width))
     if not view.problems:
         return ExitStatus.COMPLETED
     if not as_json:

@@ -18,5 +18,8 @@ def replay(ctx: typer.Context, run: Run = None, *, json: AsJson = False) -> Exit
     call = Call(ctx)
     with call.engine_as_it_is() as engine:
         view = engine.replay(run_id_of(engine, run))
-    call.out.print([replay_json(view)] if json else replay_lines(view, call.out.width))
+    if json:
+        call.out.print_json(replay_json(view))
+    else:
+        call.out.print(replay_lines(view, call.out.width))
     return ExitStatus.ENDED_IN_ERROR if view.divergences else ExitStatus.COMPLETED

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cordyna_core.cli.render.columns import Column, aligned
 from cordyna_core.cli.render.marks import RUN_SIGN, RUN_STYLE
-from cordyna_core.cli.render.words import ago, clean, exact, moment, one_line, several
+from cordyna_core.cli.render.words import ago, clean, exact, listed, moment, one_line, several
 from cordyna_core.contract.views import LogLine, PlanView, RunSummary, ServerInfo, TaskInfo
 
 _SERVER_STYLE: Final = {"ready": "green", "draining": "yellow", "stopped": "red", "unresponsive": "bold red", "unknown": "dim"}
@@ -32,7 +32,8 @@ _SERVERS: Final = (
 _PLAN: Final = (Column("level", align="right"), Column("task", yields=1), Column("server", yields=2), Column("upstream", yields=3))
 _CRONS: Final = (Column("task", yields=1), Column("server", yields=2), Column("cron"), Column("time zone"), Column("next"), Column())
 _LOGS: Final = (Column(), Column(yields=1), Column())
-_STREAM: Final = {"stdout": "│", "stderr": "!", "log": "·"}
+SHARED: Final = "┆"
+_STREAM: Final = {"stdout": "│", "stderr": "!", "log": "·", "shared": SHARED}
 
 
 def runs_table(runs: Sequence[RunSummary], now: datetime, width: int | None = None) -> list[Text]:
@@ -97,16 +98,32 @@ def crons_table(tasks: Sequence[TaskInfo], now: datetime, width: int | None = No
 
 
 def log_lines(lines: Sequence[LogLine]) -> list[Text]:
-    """When, which task and attempt, how (`│` printed, `!` on stderr, `·` logged), what. What was printed is never cut."""
+    """When, which task and attempt, how, what. What was printed is never cut.
+
+    `│` printed, `!` on stderr, `·` logged, `┆` by a thread or process while several tasks ran: kept with each of them, shown once.
+    """
     rows = [
         (
-            Text(exact(line.at), style="dim"),
-            f"{line.task}/{line.attempt}",
-            Text.assemble((_STREAM[line.stream], "dim"), " ", _printed(line)),
+            Text(exact(told[0].at), style="dim"),
+            listed([f"{line.task}/{line.attempt}" for line in told], 3),
+            Text.assemble((_STREAM[told[0].stream], "dim"), " ", _printed(told[0])),
         )
-        for line in lines
+        for told in _together(lines)
     ]
     return aligned(_LOGS, rows)
+
+
+def _together(lines: Sequence[LogLine]) -> list[list[LogLine]]:
+    """Each line by itself, but one and the same shared line of several tasks as one."""
+    told: list[list[LogLine]] = []
+    for line in lines:
+        last = told[-1] if told else []
+        is_same = line.stream == "shared" and any((line.stream, line.text) == (each.stream, each.text) for each in last)
+        if is_same and (line.task, line.attempt) not in [(each.task, each.attempt) for each in last]:
+            last.append(line)
+        else:
+            told.append([line])
+    return told
 
 
 def _printed(line: LogLine) -> Text:
