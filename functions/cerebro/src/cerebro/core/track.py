@@ -19,6 +19,9 @@ LONGEST_BACK_OFF_S: Final = 600.0
 SMALL_OUTPUT_BYTES: Final = 512
 """A larger output is kept apart from its fact, so that a fact stays below 1 KB (one DynamoDB write unit)."""
 
+MAX_OUTPUT_CHARS: Final = 16 * 1024
+"""A server that does not mind the limit itself (section 3) has failed: cordyna stores no blobs."""
+
 EXPIRY_REASON: Final = {Rank.PENDING: "ack_timeout", Rank.QUEUED: "start_timeout", Rank.STARTED: "run_timeout"}
 """Which clock ran out, by how far the attempt was."""
 
@@ -66,12 +69,15 @@ def advanced(
     """The fact after a server's state update, or None when the update is stale."""
     if update.attempt != fact.attempt:
         return _with_late_fact(fact, update, by=by, said_at=said_at, now=now)
-    rank = RANK_OF.get(update.state)
+    rank, size = RANK_OF.get(update.state), _json_size(update.output)
+    is_too_large = rank == Rank.COMPLETED and size > MAX_OUTPUT_CHARS
+    if is_too_large:
+        rank = Rank.ERROR
     if rank is None or rank <= fact.rank:
         return None
     at = _between(fact, said_at, now)
     if rank == Rank.ERROR:
-        error = update.error or ErrorDescription(type="Error", message="the server gave no description")
+        error = _too_large(size) if is_too_large else update.error or _NO_DESCRIPTION
         reason = "failed_terminal" if not error.retryable else update.reason or "failed"
         return _failed(fact, reason, error, by=by, cause=cause, at=at, now=now)
     completed = rank == Rank.COMPLETED
@@ -82,7 +88,7 @@ def advanced(
         deadline=None if completed else now + (task.start_timeout_s if rank == Rank.QUEUED else task.run_timeout_s),
         cause=cause,
         output=update.output if completed else None,
-        output_apart=completed and is_large(update.output),
+        output_apart=completed and size > SMALL_OUTPUT_BYTES,
         error=None,
         timeline=(*fact.timeline, Said(update.state, None, at, by, fact.attempt)),
         rev=fact.rev + 1,
@@ -110,9 +116,16 @@ _EXPIRY_MESSAGE: Final = {
 }
 
 
-def is_large(output: Any) -> bool:
-    """Whether an output is kept apart from its fact."""
-    return output is not None and len(json.dumps(output, ensure_ascii=False)) > SMALL_OUTPUT_BYTES
+def _json_size(output: Any) -> int:
+    return 0 if output is None else len(json.dumps(output, ensure_ascii=False))
+
+
+def _too_large(size: int) -> ErrorDescription:
+    text = f"the output is {size} characters of JSON, more than {MAX_OUTPUT_CHARS}: store it, and return a reference to it"
+    return ErrorDescription(type="OutputTooLarge", message=text, retryable=False)
+
+
+_NO_DESCRIPTION: Final = ErrorDescription(type="Error", message="the server gave no description")
 
 
 def back_off_s(attempt: int, *, seed: str) -> float:

@@ -1,6 +1,6 @@
 """Intruder: what may stand on a bus though nobody should have put it there: poison, giants, forgeries.
 
-Law: none of it changes anything that cerebro knows.
+Law: none of it changes anything that cerebro knows. (A giant in a server's own name is that server's failure.)
 """
 
 from cerebro.core.model import Run
@@ -32,7 +32,7 @@ def intrusion(luck: Luck, runs: list[Run], servers: list[str], now: float) -> tu
     run, server = luck.choice(runs), luck.choice(servers)
     task = luck.choice((run.task, "t0", "t1"))
     if kind == "oversize":
-        return kind, _update(run, task, luck.choice(servers), 99, "y" * 300_000, server_source(server), now)
+        return kind, _update(run, task, server, luck.choice((1, 99)), "y" * 300_000, server_source(server), now)
     source = luck.choice((server_source("stranger"), CLIENT, CEREBRO, server_source(server)))
     named = source.rpartition(".")[2] if source.startswith("cordyna.server.") else server
     # A stranger speaks of attempts that were sent; whoever may own the task speaks of one that never was.
