@@ -1,6 +1,5 @@
 """How a run looks: its tree, its timeline, its ending; at a fixed width, at a fixed moment."""
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -131,15 +130,6 @@ def test_one_quiet_task_is_shown_rather_than_counted() -> None:
 def test_a_whole_tree_of_300_tasks_has_a_line_for_each() -> None:
     assert len(tree(chain_run(), NOW)) == 300
     assert sum("see above" not in line for line in plain(tree(wide_run(), NOW))) == 300
-
-
-def test_a_frame_of_300_tasks_is_drawn_in_a_fraction_of_its_time() -> None:
-    begun = time.perf_counter()
-
-    for _ in range(5):
-        live(wide_run(), NOW, 100, 30)
-
-    assert (time.perf_counter() - begun) / 5 < 0.1
 
 
 def test_a_live_picture_fits_the_screen_whatever_the_run() -> None:

@@ -86,8 +86,9 @@ def test_after_kill_9_nothing_that_completed_runs_twice_and_the_run_completes(tm
         folder.mkdir()
         effects = folder / "effects"
         effects.touch()
-        # Spread over the whole run, which reads the clock about 460 times; then once more while it is being taken up; then not.
-        for last in (moment * 8 + 5, moment * 5 + 3, None):
+        # Spread over the whole run, which reads the clock about 460 times; every fifth once more while it is being taken up.
+        again_at = [moment * 5 + 3] if moment // 5 % 5 == 0 else []
+        for last in (moment * 8 + 5, *again_at, None):
             recorded, ran_before = completed(folder), effects.read_text().split()
             assert recorded <= set(ran_before)
             ended_by = in_a_process(folder, last)
@@ -97,4 +98,4 @@ def test_after_kill_9_nothing_that_completed_runs_twice_and_the_run_completes(tm
                 break
             kills += 1
         assert completed(folder) == {*(f"t{n}" for n in range(SIZE - 1)), "end"}
-    assert kills >= 15, "most moments lie within the run"
+    assert kills >= 9, "most moments lie within the run"
