@@ -10,6 +10,7 @@ import pytest
 
 from cerebro.local.engine import EmbeddedEngine, open_engine
 from cerebro.local.home import MemoryHome
+from cerebro.local.reload import Watch
 from cordyna_core import TaskServer
 from cordyna_core.ports import EngineOptions
 
@@ -101,3 +102,30 @@ def test_ticks_that_nobody_fired_are_told_in_one_message() -> None:
 
     assert [problem["code"] for problem in told["problems"]] == ["missed_tick"]
     assert "3 tick(s) of 'pulse'" in told["problems"][0]["message"]
+
+
+def test_a_server_may_change_its_name(engine: EmbeddedEngine, file: Path) -> None:
+    passing = details(engine)
+    next(passing)
+    file.write_text(SERVER.format(name="one").replace('"mine"', '"yours"'))
+
+    accepted = next(detail for detail in passing if "generation" in detail and detail["server"] == "yours")
+
+    assert accepted["generation"] > 1
+    assert [(task.task, task.server) for task in engine.tasks()] == [("one", "yours")]
+
+
+def test_a_change_deep_in_a_package_is_noticed_and_a_file_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    package = tmp_path / "deep" / "deeper"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    (tmp_path / "s.py").touch()
+    (tmp_path / "gone.py").symlink_to(tmp_path / "nowhere.py")
+    watch = Watch([str(tmp_path / "s.py")])
+    assert watch.changed() == []
+
+    (package / "module.py").write_text("X = 1")
+
+    assert watch.changed() == [str(tmp_path / "s.py")]
+    assert watch.changed() == []

@@ -298,7 +298,7 @@ def test_the_same_question_asked_again_after_a_killed_wait_is_answered_by_the_sa
     killed = EmbeddedEngine(DiskHome(tmp_path), two_servers())
     with killed as engine:
         run = finished(engine, "y")
-        killed._waits_for.clear()  # as kill -9 would: nobody says that the end was told
+        killed._errands._waits_for.clear()  # as kill -9 would: nobody says that the end was told
 
     with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
         again = engine.invoke(InvokeTask(task="y"), join=True)
@@ -332,3 +332,29 @@ def test_a_retried_run_that_fails_again_ends_as_soon_as_all_is_quiet(tmp_path: P
     causes = [text.partition('"cause":"')[2].partition('"')[0] for text in texts if '"state":"error"' in text and "RunStateChanged" in text]
     # Not by a guardian's ring, for which everybody would wait three seconds.
     assert causes == ["quiet", "quiet", "quiet"]
+
+
+def test_a_command_that_nobody_answers_is_taken_back(tmp_path: Path) -> None:
+    with (
+        EmbeddedEngine(DiskHome(tmp_path), two_servers()) as idle,
+        EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine,
+    ):
+        assert idle.drives  # it holds the home, but waits for nothing, so it drives nothing
+        with pytest.raises(ServiceError, match="taken back"):
+            engine.invoke(InvokeTask(task="x"), wait_s=0)
+
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        finished(engine, "y")
+        assert [run.task for run in engine.runs()] == ["y"]
+
+
+def test_a_task_of_a_server_that_is_not_served_yet_is_refused_with_who_drives(tmp_path: Path) -> None:
+    other = TaskServer("other")
+    other.task(name="mine")(lambda: None)
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver:
+        finished(driver, "x")
+        with EmbeddedEngine(DiskHome(tmp_path), [other], targets=["other.py"]) as watcher:
+            refused = watcher.invoke(InvokeTask(task="mine"))
+
+    assert isinstance(refused, Refused)
+    assert [problem.code for problem in refused.problems] == ["unknown_task", "driven_by_another"]

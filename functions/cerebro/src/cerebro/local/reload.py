@@ -4,12 +4,12 @@ Law: only time stamps are compared; nothing is loaded here.
 """
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
 class Watch:
-    """The files of the servers that were named: each target's file and the Python files beside it."""
+    """The files of the servers that were named: each target's file, those beside it, and packages there."""
 
     def __init__(self, targets: Sequence[str]) -> None:
         self._folders = {target: folder for target in targets if (folder := _folder_of(target)) is not None}
@@ -36,10 +36,17 @@ def _folder_of(target: str) -> Path | None:
 
 def _stamps(folder: Path) -> dict[Path, tuple[int, int]]:
     found = {}
-    for path in folder.glob("*.py"):
+    for path in _python_files(folder):
         try:
             stat = path.stat()
         except FileNotFoundError:  # it went away between being listed and being looked at
             continue
         found[path] = (stat.st_mtime_ns, stat.st_size)
     return found
+
+
+def _python_files(folder: Path) -> Iterator[Path]:
+    """Those of the folder and of the packages in it; what merely lies there (an environment, a checkout) is left alone."""
+    yield from folder.glob("*.py")
+    for package in folder.glob("*/__init__.py"):
+        yield from _python_files(package.parent)

@@ -6,14 +6,14 @@ goes on as long as anybody waits for it.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from cerebro.local.driver import Driver
 from cerebro.local.home import DiskHome, MemoryHome
 from cordyna_core.contract.message import Problem
-from cordyna_core.errors import Refusal
+from cordyna_core.errors import Refusal, UserError
 from cordyna_core.ports import Clock
 from cordyna_core.task_server import TaskServer
 
@@ -132,6 +132,18 @@ class Wheel:
         elif self._looking_on:
             # A lock is not fair: whoever waits for it gets it only if it is free for a moment.
             time.sleep(MAKE_WAY_S)
+
+
+def each_once(servers: Mapping[str, TaskServer]) -> None:
+    """Several instances of a server are one server, but two sets of tasks under one name are a mistake. Raises UserError."""
+    seen: dict[str, str] = {}
+    for target, server in servers.items():
+        if server.name in seen and server is not servers[seen[server.name]]:
+            raise UserError(
+                f"{seen[server.name]} and {target} are both named {server.name!r}.",
+                next="give one of them another name: TaskServer(...)",
+            )
+        seen.setdefault(server.name, target)
 
 
 def rejected(problems: Sequence[Problem]) -> Refusal:
