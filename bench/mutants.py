@@ -114,6 +114,7 @@ def _first_failing(environment: dict[str, str], directory: str, tests: str) -> s
         text=True,
         check=False,
         cwd=ROOT,
+        timeout=600,
     )
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
     return failed.group(1).removeprefix("tests/") if failed else ""

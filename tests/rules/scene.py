@@ -5,7 +5,7 @@ lets the server say what leads there. Commands are kept in `sent`, everything th
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -94,6 +94,14 @@ class Scene:
             answer = PERFORM[type(effect)](self.ports, effect)
         program.close()
         return after
+
+    def crashes_as_soon_as(self, message: Envelope | Ring | Walk | Tick, reached: Callable[[], bool]) -> None:
+        """Cerebro begins with a message again and again, one effect further each time, and crashes, until that is reached."""
+        for after in range(1, 100):
+            if reached():
+                return
+            self.crashes(message, after=after)
+        raise AssertionError("it was never reached")
 
     def declares(self, server: str, tasks: str, **more: Any) -> None:
         self.hears(self._sealed(server_source(server), declaration(server, tasks, **more)))

@@ -35,10 +35,7 @@ def test_a_duplicate_changes_nothing() -> None:
 def test_a_duplicate_does_its_effects_again_because_the_first_may_have_crashed() -> None:
     scene = a_run("a  b<-a", a="started")
     word = scene.word("a", "completed")
-    written = 0
-    while scene.is_at("a") != "completed":
-        written += 1
-        scene.crashes(word, after=written)
+    scene.crashes_as_soon_as(word, lambda: scene.is_at("a") == "completed")
     assert scene.sent == [("a", 1)], "it crashed before b was dispatched"
     scene.hears(word)
     assert scene.sent == [("a", 1), ("b", 1)]
@@ -100,10 +97,7 @@ def test_a_healed_run_that_crashed_before_it_stepped_rev_steps_it_when_the_word_
     scene = a_run("a  b<-a", a="error")
     rev = scene.run_as_kept().rev
     word = scene.word("a", "completed")
-    written = 0
-    while scene.is_at("a") != "completed":
-        written += 1
-        scene.crashes(word, after=written)
+    scene.crashes_as_soon_as(word, lambda: scene.is_at("a") == "completed")
     assert scene.run_as_kept().rev == rev, "it crashed before that"
     scene.hears(word)
     assert scene.run_as_kept().rev > rev, "a look that read before the heal must not end the run"
@@ -114,9 +108,6 @@ def test_a_run_whose_target_completed_ends_completed_though_a_look_comes_first()
     scene.says("a", "completed")
     scene.says("b", "started")
     word = scene.word("b", "completed")
-    written = 0
-    while scene.is_at("b") != "completed":
-        written += 1
-        scene.crashes(word, after=written)
+    scene.crashes_as_soon_as(word, lambda: scene.is_at("b") == "completed")
     scene.after(10)
     assert scene.run().state == "completed", "the run was failing once, and nothing is live: but its target has completed"

@@ -51,10 +51,7 @@ def test_an_end_that_crashed_before_it_was_told_is_told_when_the_ring_comes_agai
     scene = a_run("a", a="error")
     ring = next(ring for ring in scene.rings if ring.due == scene.now + 3)
     scene.now += 3
-    steps = 0
-    while scene.run().state != "error":
-        steps += 1
-        scene.crashes(ring, after=steps)
+    scene.crashes_as_soon_as(ring, lambda: scene.run().state == "error")
     assert scene.run_states[-1] == "failing", "it crashed before it told"
     scene.hears(ring)
     assert scene.run_states[-1] == "error"
@@ -63,10 +60,7 @@ def test_an_end_that_crashed_before_it_was_told_is_told_when_the_ring_comes_agai
 def test_a_failure_that_crashed_before_it_was_told_is_told_when_the_word_comes_again() -> None:
     scene = a_run("a  b  c<-a,b", a="started")
     word = scene.word("a", "error")
-    steps = 0
-    while not scene.run_as_kept().failing:
-        steps += 1
-        scene.crashes(word, after=steps)
+    scene.crashes_as_soon_as(word, lambda: scene.run_as_kept().failing)
     assert scene.run_states == ["running"], "it crashed before it told"
     scene.hears(word)
     assert scene.run_states == ["running", "failing"]
@@ -76,10 +70,7 @@ def test_an_expiry_that_crashed_before_it_was_told_is_told_though_the_run_has_en
     scene = a_run("a")
     ring, end = scene.rings[0], len(scene.told)
     scene.now = ring.due
-    steps = 0
-    while scene.is_at("a") != "error ack_timeout":
-        steps += 1
-        scene.crashes(ring, after=steps)
+    scene.crashes_as_soon_as(ring, lambda: scene.is_at("a") == "error ack_timeout")
     assert len(scene.told) == end, "it crashed before it told"
     scene.hears(Ring(ring.run_id, ring.page, ring.due - 1))
     assert scene.run().state == "error"

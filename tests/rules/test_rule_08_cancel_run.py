@@ -118,10 +118,7 @@ def test_a_guardian_that_crashed_leaves_nothing_live_in_a_run_cancelled_meanwhil
 
 def cancel_before_the_page_is_read(scene: Scene) -> None:
     command = Envelope(CLIENT, CancelRun(run_id=scene.run_id, command_id="c"), "event", utc(scene.now))
-    steps = 0
-    while scene.run_as_kept().status != "cancelled":
-        steps += 1
-        scene.crashes(command, after=steps)
+    scene.crashes_as_soon_as(command, lambda: scene.run_as_kept().status == "cancelled")
 
 
 def assert_nothing_is_live_or_untold(scene: Scene) -> None:

@@ -72,10 +72,7 @@ def test_a_crash_at_any_effect_of_a_dispatch_is_found() -> None:
 def test_the_guardian_does_the_effects_of_what_completed_again() -> None:
     scene = a_run("a  z  b<-a  c<-b,z", a="started")
     word = scene.word("a", "completed")
-    steps = 0
-    while scene.is_at("a") != "completed":
-        steps += 1
-        scene.crashes(word, after=steps)
+    scene.crashes_as_soon_as(word, lambda: scene.is_at("a") == "completed")
     assert ("b", 1) not in scene.sent
     assert ("b", 1) in scene.after(11).sent, "z's ring looked at the page"
 
@@ -83,17 +80,11 @@ def test_the_guardian_does_the_effects_of_what_completed_again() -> None:
 def test_what_was_dispatched_while_a_heal_was_on_its_way_is_guarded_though_its_ring_came_before_the_heal() -> None:
     scene = a_run("a  b  c<-a,b", a="started", b="error")
     word = scene.word("a", "completed")
-    steps = 0
-    while scene.is_at("a") != "completed":
-        steps += 1
-        scene.crashes(word, after=steps)
+    scene.crashes_as_soon_as(word, lambda: scene.is_at("a") == "completed")
     scene.after(5)
     assert scene.run().state == "error"
     heal = scene.word("b", "completed")
-    steps = 0
-    while scene.is_at("b") != "completed":
-        steps += 1
-        scene.crashes(heal, after=steps)
+    scene.crashes_as_soon_as(heal, lambda: scene.is_at("b") == "completed")
     scene.hears(word)  # it finds both completed, dispatches c, and is no heal
     assert scene.is_at("c") == "pending dispatched"
     assert scene.run_as_kept().status == "error", "whoever completed b has not come to heal it"
