@@ -21,6 +21,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SOURCE: Final = ROOT / "functions/cerebro/src/cerebro"
+HANGS_S: Final = 300.0
 STARTS: Final = (0, 100_000, 200_000, 300_000, 400_000)
 
 
@@ -96,26 +97,11 @@ def hunt(mutant: Mutant, most: int) -> Caught:
 
 
 def _first_failing(environment: dict[str, str], directory: str, tests: str) -> str:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-o",
-            f"pythonpath={directory} tests",
-            tests,
-        ],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=600,
-    )
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-o", f"pythonpath={directory} tests", tests]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT, timeout=HANGS_S)
+    except subprocess.TimeoutExpired:
+        return f"{tests.removeprefix('tests/')} (does not come to an end)"
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
     return failed.group(1).removeprefix("tests/") if failed else ""
 
