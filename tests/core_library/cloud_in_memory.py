@@ -83,7 +83,11 @@ class MemoryCloud:
         if self.writes_log:
             self.groups[LOG].append({"timestamp": int(self.now * 1000), "message": text})
         if not self.deaf and handler_of(source, detail_type) is not None:
-            receive([Delivery("receipt", text)], self._ports)
+            self.hear(text)
+
+    def hear(self, text: str) -> None:
+        """Have cerebro react to an event."""
+        receive([Delivery("receipt", text)], self._ports)
 
     # --- what AWS answers ----------------------------------------------------------------------------------------------
     def put_events(self, Entries: list[dict[str, str]]) -> Any:  # noqa: N803  boto3's word

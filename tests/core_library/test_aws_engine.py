@@ -9,6 +9,7 @@ import pytest
 from cordyna_core import UserError
 from cordyna_core.adapters import aws_engine
 from cordyna_core.adapters.aws_engine import AwsEngine, open_engine
+from cordyna_core.adapters.cloud_commands import ASK_WHY_AFTER_S
 from cordyna_core.adapters.discovery import Place, find_place
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.envelope import meta_at, open_envelope, utc
@@ -36,6 +37,21 @@ def invoked(engine: AwsEngine, task: str = "y") -> str:
     taken = engine.invoke(InvokeTask(task=task))
     assert isinstance(taken, Invoked)
     return taken.run_id
+
+
+def hear_late(cloud: MemoryCloud) -> None:
+    """Cerebro hears the next command just after it was asked, for the last time, whether it took it."""
+    cloud.deaf = True
+    ask = cloud.answers["lambda.invoke"]
+
+    def answer(**arguments: Any) -> Any:
+        answered = ask(**arguments)
+        if cloud.deaf and cloud.now >= NOON + ASK_WHY_AFTER_S:
+            cloud.deaf = False
+            cloud.hear(cloud.passed[-1])
+        return answered
+
+    cloud.answers["lambda.invoke"] = answer
 
 
 def codes(refused: Refused | Invoked | None) -> list[str]:
@@ -83,6 +99,22 @@ def test_a_key_that_is_used_with_other_params_is_refused_also_where_the_bus_has_
     cloud.declare("x", "y", params_schema={"type": "object", "properties": {"day": {"type": "string"}}})
     engine.invoke(InvokeTask(task="y", key="k"))
     assert codes(engine.invoke(InvokeTask(task="y", key="k", params={"day": "monday"}))) == ["key_reused"]
+
+
+@pytest.mark.parametrize("params", [{}, {"day": "monday"}])
+def test_what_is_taken_while_it_is_asked_why_not_is_not_refused(params: dict[str, str]) -> None:
+    engine, cloud = a_world()
+    cloud.declare("x", "y", params_schema={"type": "object", "properties": {"day": {"type": "string"}}})
+    hear_late(cloud)
+    assert isinstance(engine.invoke(InvokeTask(task="y", params=params)), Invoked)
+
+
+def test_a_retry_that_is_applied_while_it_is_asked_why_not_is_not_refused() -> None:
+    engine, cloud = a_world()
+    run_id = invoked(engine)
+    cloud.said(run_id, "x", "error")
+    hear_late(cloud)
+    assert engine.command(RetryRun(run_id=run_id)) is None
 
 
 def test_a_cerebro_that_does_not_answer_is_told_and_the_command_may_still_be_taken() -> None:
