@@ -31,14 +31,14 @@ class Alarms(Construct):
         super().__init__(scope, construct_id)
         self._bus, self._topic = cerebro.stage_.bus, topic
         self.all: list[cloudwatch.Alarm] = []
-        self._about_runs()
+        self._about_runs(cerebro)
         self._about_messages(cerebro, dead_letters)
         self._about_functions(cerebro)
 
-    def _about_runs(self) -> None:
-        self._alarm("stuck-runs", metrics.stuck_runs(), "A run goes on, and nothing would have woken it.")
-        self._alarm("missed-crons", metrics.ticks_missed(), "A cron's tick came more than five minutes late and was not fired.")
-        self._alarm("clocks-expired", metrics.clocks_expired(), "A server did not answer, start or end in time.")
+    def _about_runs(self, cerebro: CerebroStack) -> None:
+        self._alarm("stuck-runs", metrics.stuck_runs(cerebro), "A run goes on, and nothing would have woken it.")
+        self._alarm("missed-crons", metrics.ticks_missed(cerebro), "A cron's tick came more than five minutes late and was not fired.")
+        self._alarm("clocks-expired", metrics.clocks_expired(cerebro), "A server did not answer, start or end in time.")
 
     def _about_messages(self, cerebro: CerebroStack, dead_letters: Mapping[str, sqs.IQueue]) -> None:
         for name, queue in dead_letters.items():

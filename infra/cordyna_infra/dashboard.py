@@ -33,13 +33,16 @@ def dashboard(
         widgets=[
             [cloudwatch.AlarmStatusWidget(title="What is wrong now", alarms=list(alarms), width=_WIDTH, height=4)],
             _row(
-                _graph("Runs", [metrics.counted(name, period=_MINUTE) for name in ("RunsStarted", "RunsCompleted", "RunsFailed")]),
-                _graph("Tasks", [metrics.counted(name, period=_MINUTE) for name in ("TasksCompleted", "TasksFailed")]),
-                _graph("Stuck, missed, buried", [metrics.stuck_runs(), metrics.ticks_missed(), metrics.counted("DeadLettered")]),
+                _graph("Runs", [metrics.counted(cerebro, name, period=_MINUTE) for name in ("RunsStarted", "RunsCompleted", "RunsFailed")]),
+                _graph("Tasks", [metrics.counted(cerebro, name, period=_MINUTE) for name in ("TasksCompleted", "TasksFailed")]),
+                _graph(
+                    "Stuck, missed, buried",
+                    [metrics.stuck_runs(cerebro), metrics.ticks_missed(cerebro), metrics.counted(cerebro, "DeadLettered")],
+                ),
             ),
             _row(
-                _graph("From RunTask to its acknowledgement, by server: p50 and p99 (ms)", [_ack("p50"), _ack("p99")]),
-                _graph("Clocks that ran out, by reason", [_search("reason", "ClockExpired", "Sum", _MINUTE)]),
+                _graph("From RunTask to its acknowledgement, by server: p50 and p99 (ms)", [_ack(cerebro, "p50"), _ack(cerebro, "p99")]),
+                _graph("Clocks that ran out, by reason", [_search(cerebro, "reason", "ClockExpired", "Sum", _MINUTE)]),
                 _graph("The oldest message of each queue (s)", _ages(cerebro)),
             ),
             _row(
@@ -66,13 +69,13 @@ def _graph(title: str, lines: Sequence[cloudwatch.IMetric], *, stacked: bool = F
     )
 
 
-def _ack(statistic: str) -> cloudwatch.MathExpression:
-    return _search("server", "AckLatency", statistic, _MINUTE)
+def _ack(cerebro: CerebroStack, statistic: str) -> cloudwatch.MathExpression:
+    return _search(cerebro, "server", "AckLatency", statistic, _MINUTE)
 
 
-def _search(dimension: str, name: str, statistic: str, period: Duration) -> cloudwatch.MathExpression:
+def _search(cerebro: CerebroStack, dimension: str, name: str, statistic: str, period: Duration) -> cloudwatch.MathExpression:
     """A line for each value of `dimension`: which servers there will be is not known here."""
-    wanted = f'{{{metrics.NAMESPACE},{dimension}}} MetricName="{name}"'
+    wanted = f'{{"{cerebro.stage_.bus}",{dimension}}} MetricName="{name}"'
     return cloudwatch.MathExpression(
         label=f"{statistic} ${{PROP('Dim.{dimension}')}}",
         expression=f"SEARCH('{wanted}', '{statistic}', {int(period.to_seconds())})",

@@ -1,4 +1,4 @@
-"""Metrics: what cerebro counts (namespace Cordyna, `cerebro.entry.tally`), and what AWS counts of what it is made of."""
+"""Metrics: what cerebro counts (namespace: the bus; `cerebro.entry.tally`), and what AWS counts of what it is made of."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -9,34 +9,35 @@ from aws_cdk import aws_lambda as lambda_
 
 from cordyna_infra.cerebro_stack import CerebroStack
 
-NAMESPACE: Final = "Cordyna"
 FIVE_MINUTES: Final = Duration.minutes(5)
 SWEEP_PERIOD: Final = Duration.minutes(15)
 CLOCKS: Final = ("ack_timeout", "start_timeout", "run_timeout")
 
 
-def counted(name: str, *, period: Duration = FIVE_MINUTES, **dimensions: str) -> cloudwatch.Metric:
+def counted(cerebro: CerebroStack, name: str, *, period: Duration = FIVE_MINUTES, **dimensions: str) -> cloudwatch.Metric:
     """The sum of a count of cerebro's."""
     # Without a label, which would say the same, and make metric math of every alarm on it.
-    return cloudwatch.Metric(namespace=NAMESPACE, metric_name=name, statistic="Sum", period=period, dimensions_map=dimensions or None)
+    return cloudwatch.Metric(
+        namespace=cerebro.stage_.bus, metric_name=name, statistic="Sum", period=period, dimensions_map=dimensions or None
+    )
 
 
-def stuck_runs() -> cloudwatch.Metric:
+def stuck_runs(cerebro: CerebroStack) -> cloudwatch.Metric:
     """Of the last sweep."""
-    return counted("StuckRuns", period=SWEEP_PERIOD).with_(statistic="Maximum")
+    return counted(cerebro, "StuckRuns", period=SWEEP_PERIOD).with_(statistic="Maximum")
 
 
-def ticks_missed() -> cloudwatch.Metric:
+def ticks_missed(cerebro: CerebroStack) -> cloudwatch.Metric:
     """Of crons."""
-    return counted("TicksMissed")
+    return counted(cerebro, "TicksMissed")
 
 
-def clocks_expired() -> cloudwatch.MathExpression:
+def clocks_expired(cerebro: CerebroStack) -> cloudwatch.MathExpression:
     """All three clocks together."""
     return cloudwatch.MathExpression(
         label="clocks expired",
         expression=" + ".join(f"FILL({clock}, 0)" for clock in CLOCKS),
-        using_metrics={clock: counted("ClockExpired", reason=clock) for clock in CLOCKS},
+        using_metrics={clock: counted(cerebro, "ClockExpired", reason=clock) for clock in CLOCKS},
         period=FIVE_MINUTES,
     )
 

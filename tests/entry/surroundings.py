@@ -24,6 +24,7 @@ from cordyna_core.testing import RecordingBus
 
 NOON = 1_800_000_000.0
 SERVER = "server-a"
+BUS = "cordyna-staging"
 
 
 class KeptTimers:
@@ -66,7 +67,7 @@ class Surroundings:
         self.now = NOON
         self.store, self.bus, self.timers, self.dead = MemoryStore(), RecordingBus(), KeptTimers(), KeptLetters()
         self.log = StringIO()
-        tally = Tally()
+        tally = Tally(BUS)
         ports = Ports(self.store, self.bus, self.timers, NoCrons(), lambda: self.now)
         # A logger of its own: the stream of one that has the same name stays the first one's.
         logger = Logger(service=f"cerebro-{id(self)}", stream=self.log)
@@ -118,7 +119,7 @@ def metrics_in(printed: str) -> list[tuple[str, dict[str, str], float]]:
     for line in filter(None, printed.splitlines()):
         told = json.loads(line)
         directive = told["_aws"]["CloudWatchMetrics"][0]
-        assert directive["Namespace"] == "Cordyna"
+        assert directive["Namespace"] == BUS
         dimensions = {name: told[name] for name in directive["Dimensions"][0]}
         found += [(metric["Name"], dimensions, sum(told[metric["Name"]])) for metric in directive["Metrics"]]
     return found

@@ -11,7 +11,7 @@ from cerebro.entry.tally import Tally
 from cordyna_core.contract.message import Problem
 from cordyna_core.contract.state_updates import InvocationRejected
 from cordyna_core.testing import RecordingBus
-from entry.surroundings import metrics_in
+from entry.surroundings import BUS, metrics_in
 
 DISPATCHED = TaskRun(attempt=1, rank=Rank.PENDING, reason="dispatched", deadline=10.0, cause="c", dispatched_at=0.0)
 RUN = Run(id="r", task="x", plan_id="p", created_at=0.0, cause="c")
@@ -19,7 +19,7 @@ RUN = Run(id="r", task="x", plan_id="p", created_at=0.0, cause="c")
 
 @pytest.fixture
 def tally() -> Tally:
-    return Tally()
+    return Tally(BUS)
 
 
 def counted(tally: Tally, capsys: pytest.CaptureFixture[str]) -> list[tuple[str, dict[str, str], float]]:

@@ -66,12 +66,19 @@ def test_metrics_are_those_that_cerebro_counts(stacks: dict[str, Template]) -> N
         metric["MetricStat"]["Metric"]["MetricName"]
         for alarm in alarms(stacks).values()
         for metric in listed(alarm.get("Metrics", []))
-        if metric.get("MetricStat", {}).get("Metric", {}).get("Namespace") == "Cordyna"
-    } | {str(alarm["MetricName"]) for alarm in alarms(stacks).values() if alarm.get("Namespace") == "Cordyna"}
+        if metric.get("MetricStat", {}).get("Metric", {}).get("Namespace") == "cordyna"
+    } | {str(alarm["MetricName"]) for alarm in alarms(stacks).values() if alarm.get("Namespace") == "cordyna"}
     assert named == {"StuckRuns", "TicksMissed", "ClockExpired"}
     for name in named | {"RunsStarted", "RunsCompleted", "RunsFailed", "TasksCompleted", "TasksFailed", "AckLatency", "DeadLettered"}:
         assert f'"{name}"' in counting, name
         assert name in template, name
+
+
+def test_two_stages_in_one_account_are_told_apart(tmp_path: Path) -> None:
+    operations = synthesized(tmp_path, bus="cordyna-staging")["staging-operations"]
+    template = json.dumps(operations.content)
+    assert "cordyna-staging" in {each.get("Namespace") for each in operations.all("AWS::CloudWatch::Alarm").values()}
+    assert '"cordyna"' not in template.replace("\\", "")
 
 
 def test_what_passed_the_bus_is_archived(stacks: dict[str, Template]) -> None:

@@ -69,7 +69,7 @@ class GuardedFunction(lambda_.Function):
             runtime=runtime_of(scope),
             architecture=architecture_of(scope),
             layers=list(layers),
-            environment={"POWERTOOLS_SERVICE_NAME": name, "POWERTOOLS_METRICS_NAMESPACE": "Cordyna", **environment},
+            environment={"POWERTOOLS_SERVICE_NAME": name, **environment},
             timeout=timeout,
             memory_size=memory_mb,
             role=role,

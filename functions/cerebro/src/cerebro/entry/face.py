@@ -56,7 +56,8 @@ class Face:
 
 def face(name: str) -> Face:
     """The surroundings of the Lambda `name`, from its environment."""
-    settings, tally = wiring.Settings(), Tally()
+    settings = wiring.Settings()
+    tally = Tally(settings.bus)
     # The logger's name is its service: all loggers below `cerebro` write through it.
     log = Logger(service="cerebro")
     log.append_keys(handler=name)

@@ -1,14 +1,12 @@
 """Tally: what is counted while messages are handled, written as CloudWatch metrics (EMF lines in the log) at the end.
 
-Law: names, units and dimensions are those of the dashboard and its alarms, and of nothing else.
+Law: names, units and dimensions are those of the dashboard and its alarms, and of nothing else. The namespace is the bus, so that two
+stages in one account are told apart.
 """
 
 from collections import Counter
-from typing import Final
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
-
-NAMESPACE: Final = "Cordyna"
 
 Dimensions = tuple[tuple[str, str], ...]
 
@@ -16,7 +14,8 @@ Dimensions = tuple[tuple[str, str], ...]
 class Tally:
     """Counts and spans of time, by name and dimensions."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
         self._counts: Counter[tuple[str, Dimensions]] = Counter()
         self._spans: list[tuple[str, Dimensions, float]] = []
 
@@ -37,7 +36,7 @@ class Tally:
         lines: dict[Dimensions, EphemeralMetrics] = {}
         for name, dimensions, unit, value in [*counts, *spans]:
             if dimensions not in lines:
-                lines[dimensions] = _line(dimensions)
+                lines[dimensions] = _line(self._namespace, dimensions)
             lines[dimensions].add_metric(name, unit, value)
         for line in lines.values():
             # A line that was full has written and emptied itself.
@@ -45,8 +44,8 @@ class Tally:
                 line.flush_metrics()
 
 
-def _line(dimensions: Dimensions) -> EphemeralMetrics:
-    line = EphemeralMetrics(namespace=NAMESPACE, dimension_set=dict(dimensions))
+def _line(namespace: str, dimensions: Dimensions) -> EphemeralMetrics:
+    line = EphemeralMetrics(namespace=namespace, dimension_set=dict(dimensions))
     # A service name that somebody set for Lambda powertools would become a dimension that no alarm knows.
     line.service = ""
     return line
