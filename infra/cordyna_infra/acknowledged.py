@@ -49,7 +49,7 @@ def _findings(bus: str) -> Mapping[str, Mapping[str, str]]:
             _wildcard("ssm", "parameter/cordyna/*"): "The parameters by which cordyna is found; there is nothing else under that path.",
             _wildcard(
                 "logs", "log-group:/aws/lambda/*"
-            ): "`dyna logs` reads what any task server logged; which there are is not known here.",
+            ): "`dyna logs` reads what any task server logged; which there are is not known here, but they carry a tag.",
             _wildcard("logs", "log-group:/cordyna/*"): "The same, of servers in containers.",
         },
     }

@@ -3,18 +3,22 @@
 Law: who invokes may ask and look, and speaks as a client only. Who operates may also redrive dead letters and pause crons.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cordyna_cdk import may_say
+from cordyna_cdk.discovery import SERVER_TAG
 from cordyna_cdk.speech import SPOKEN_BY_CLIENTS
 from cordyna_core.contract.names import CLIENT
 
 if TYPE_CHECKING:
     from cordyna_infra.cerebro_stack import CerebroStack
+
+OF_TASK_SERVERS: Final = {"Null": {f"aws:ResourceTag/{SERVER_TAG}": "false"}}
+"""What carries the tag of a task server, whatever its value: an account has other functions, and their logs are nobody's business here."""
 
 
 class People(Construct):
@@ -32,9 +36,9 @@ class People(Construct):
                 may_say(cerebro.bus.arn, [CLIENT], SPOKEN_BY_CLIENTS),
                 iam.PolicyStatement(actions=["events:DescribeEventBus"], resources=[cerebro.bus.arn]),
                 iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[cerebro.functions["query"].function_arn]),
-                iam.PolicyStatement(actions=["events:DescribeEventBus"], resources=[cerebro.bus.arn]),
                 iam.PolicyStatement(actions=["ssm:GetParameter", "ssm:GetParametersByPath"], resources=[_parameters(cerebro)]),
-                iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[cerebro.bus.log.log_group_arn, *_task_logs(cerebro)]),
+                iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[cerebro.bus.log.log_group_arn]),
+                iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=_task_logs(cerebro), conditions=OF_TASK_SERVERS),
             ],
         )
         self.operate = iam.ManagedPolicy(

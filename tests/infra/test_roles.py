@@ -120,6 +120,26 @@ def test_whoever_invokes_speaks_as_a_client_only(stacks: dict[str, Template]) ->
     ] or may_put(invoke) == [{"events:source": "cordyna.client", "events:detail-type": ["CancelRun", "InvokeTask", "RetryRun"]}]
 
 
+def test_whoever_invokes_reads_the_logs_of_task_servers_and_of_nothing_else_in_the_account(stacks: dict[str, Template]) -> None:
+    policies = stacks["cerebro"].all("AWS::IAM::ManagedPolicy").values()
+    (invoke,) = [each["PolicyDocument"]["Statement"] for each in policies if each["ManagedPolicyName"] == "cordyna-invoke"]
+    wide = [
+        each for each in invoke if any("*" in text_of(resource) for resource in listed(each["Resource"])) and "logs" in str(each["Action"])
+    ]
+    assert [each["Condition"] for each in wide] == [{"Null": {"aws:ResourceTag/cordyna:server": "false"}}]
+    for server in ("task-server-a", "task-server-b", "task-server-c"):
+        for name, group in stacks[server].all("AWS::Logs::LogGroup").items():
+            assert {"Key": "cordyna:server", "Value": server} in group["Tags"], name
+    for group in stacks["cerebro"].all("AWS::Logs::LogGroup").values():
+        assert "cordyna:server" not in {tag["Key"] for tag in group["Tags"]}
+
+
+def test_no_statement_is_said_twice(stacks: dict[str, Template]) -> None:
+    for template in stacks.values():
+        said = [f"{where} {each}" for where, each in template.statements()]
+        assert sorted(said) == sorted(set(said))
+
+
 def test_schedules_send_in_a_role_that_sends_to_the_timekeeper_only(stacks: dict[str, Template]) -> None:
     (statement,) = stacks["cerebro"].statements_of("TimersSender")
     assert statement["Action"] == "sqs:SendMessage"

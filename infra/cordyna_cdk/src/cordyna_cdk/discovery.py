@@ -13,6 +13,9 @@ Found = Literal["bus", "table", "query", "layer", "events-log", "schedule-group"
 
 DEFAULT_STAGE: Final = "production"
 
+SERVER_TAG: Final = "cordyna:server"
+"""On everything of a task server's: its name. By it people may read what its tasks print, and nothing else of the account."""
+
 
 def stage_of(scope: Construct) -> str:
     """The context value `cordyna:stage`, by default production."""

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from aws_cdk import Duration, IgnoreMode, aws_events_targets, triggers
+from aws_cdk import Duration, IgnoreMode, Tags, aws_events_targets, triggers
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -28,7 +28,7 @@ from cordyna_cdk.acknowledged import DECLARED_BY_A_TRIGGER, acknowledge
 from cordyna_cdk.claims import claims_table
 from cordyna_cdk.container import Container, ContainerWorkers
 from cordyna_cdk.dead_letters import dead_letter_queue, fed_queue
-from cordyna_cdk.discovery import Discovery, stage_of
+from cordyna_cdk.discovery import SERVER_TAG, Discovery, stage_of
 from cordyna_cdk.guarded_function import GuardedFunction
 from cordyna_cdk.lambda_workers import LambdaWorkers, checked_concurrency
 from cordyna_cdk.revision import revision_of
@@ -76,6 +76,7 @@ class TaskServer(Construct):
         if container is not None and max_concurrency is not None:
             raise ValueError("a container says how many bodies it runs by Container(workers=..., at_most=...), not by max_concurrency")
         self.served: Final[Served] = read_server(code, server)
+        Tags.of(self).add(SERVER_TAG, self.served.name)
         self._discovery = Discovery(self, stage or stage_of(self))
         self._layers = layers
         self._timeout = timeout or Duration.seconds(LAMBDA_LIMIT_S)
