@@ -52,6 +52,18 @@ def test_a_message_with_meta_goes_by_its_own_id_and_its_own_time() -> None:
     assert envelope.said_at == AT - timedelta(seconds=0.5)
 
 
+@pytest.mark.parametrize("meta", [{"id": "i" * 257}, {"id": ""}, {"cause": "c" * 257}, {"producer": {"name": "p" * 257}}])
+def test_what_is_kept_beside_every_fact_is_no_longer_than_a_name(meta: dict[str, Any]) -> None:
+    ((code, _),) = problems(json.dumps(an_event(detail={"task": "task-3", "meta": meta})))
+    assert code == "malformed_detail"
+
+
+def test_who_makes_the_same_mistake_a_thousand_times_is_not_told_a_thousand_times() -> None:
+    told = problems(json.dumps(an_event(detail={"task": "task-3", "labels": {f"{n}" * 1000: n for n in range(1000)}})))
+    assert told[-1] == ("more", "and 900 more problems of these kinds")
+    assert sum(len(message) for _, message in told) < 100 * 400
+
+
 def test_a_message_whose_meta_says_neither_goes_by_the_events() -> None:
     envelope = open_envelope(json.dumps(an_event(detail={"task": "task-3", "meta": {"cause": "c"}})))
 

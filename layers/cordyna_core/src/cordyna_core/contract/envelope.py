@@ -47,6 +47,10 @@ MAX_ENVELOPE_BYTES: Final = 1024 * 1024
 """The most that EventBridge takes in one PutEvents entry (Amazon EventBridge quotas)."""
 
 
+MAX_FAULTS: Final = 100
+_LONGEST_PLACE: Final = 256
+
+
 class MalformedEvent(ValueError):
     """An event that is not of the contract: why, one problem per fault; `raw` as far as it could be read."""
 
@@ -137,11 +141,16 @@ def open_raw(raw: RawEnvelope) -> Envelope:
 
 
 def problems_of(invalid: ValidationError, code: str) -> list[Problem]:
-    """One problem per fault that pydantic found."""
-    return [
-        Problem(code=code, message=f"{'.'.join(map(str, error['loc'])) or 'the event'}: {error['msg']}")
-        for error in invalid.errors(include_url=False, include_context=False, include_input=False)
-    ]
+    """One problem per fault that pydantic found, but no more than a person reads and an event can carry."""
+    faults = invalid.errors(include_url=False, include_context=False, include_input=False)
+    told = [Problem(code=code, message=f"{_place(error['loc'])}: {error['msg']}") for error in faults[:MAX_FAULTS]]
+    left_out = len(faults) - len(told)
+    return [*told, Problem(code="more", message=f"and {left_out:,} more problems of these kinds")] if left_out else told
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    # A key is whatever its author wrote.
+    return ".".join(map(str, loc))[:_LONGEST_PLACE] or "the event"
 
 
 _SPOKEN_BY_CLIENTS: Final = frozenset({InvokeTask, CancelRun, RetryRun})

@@ -4,7 +4,7 @@ Law: a message is frozen, its detail is flat, and a reader ignores the fields th
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
@@ -14,6 +14,9 @@ State = Literal["pending", "queued", "started", "completed", "error"]
 """The five task states. Nothing else is ever a state on the wire."""
 
 JsonObject = dict[str, Any]
+
+LONGEST_ID: Final = 256
+"""What names a message is kept beside every fact that it led to, so nobody may make it long."""
 
 
 def rfc3339(time: datetime) -> str:
@@ -37,18 +40,18 @@ class Part(BaseModel):
 class Producer(Part):
     """The program that made a message."""
 
-    name: str
-    version: str = ""
+    name: str = Field(max_length=LONGEST_ID)
+    version: str = Field("", max_length=LONGEST_ID)
 
 
 class Meta(Part):
     """What a message says about itself. A human may leave it out."""
 
-    id: str | None = Field(None, description="Names the message; resending it keeps the id.")
+    id: str | None = Field(None, min_length=1, max_length=LONGEST_ID, description="Names the message; resending it keeps the id.")
     time: Instant | None = Field(None, description="When it was made, UTC, RFC 3339 with milliseconds.")
     producer: Producer | None = None
-    cause: str | None = Field(None, description="The id of the message that led to this one.")
-    traceparent: str | None = Field(None, description="W3C trace context, handed on unchanged.")
+    cause: str | None = Field(None, max_length=LONGEST_ID, description="The id of the message that led to this one.")
+    traceparent: str | None = Field(None, max_length=LONGEST_ID, description="W3C trace context, handed on unchanged.")
 
 
 class Message(Part):
