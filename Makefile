@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop e2e
+.PHONY: help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e
 
 help: ## what there is to do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,9 @@ cloud: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy 
 
 cloud-stop: ## end the emulator
 	@$(BIN)/python infra/local_cloud/cloud.py stop
+
+latency: .venv/.run ## on the local cloud that is up: how long a hop takes, beside a bare put_events -> Lambda
+	@$(BIN)/python bench/latency.py
 
 e2e: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to an emulator of its own, and try everything there in real time
 	CORDYNA_E2E=1 $(BIN)/pytest tests/e2e

@@ -18,8 +18,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
+
+import boto3
 
 ROOT: Final = Path(__file__).parents[2]
 HERE: Final = Path(os.environ.get("CORDYNA_CLOUD") or ROOT / ".cloud")
@@ -63,6 +66,7 @@ def start(*, mended: bool) -> None:
     # With the assembly as the app, it does not synthesize again.
     cdk("bootstrap", "--app", str(ASSEMBLY), f"aws://{ACCOUNT}/{REGION}")
     cdk("deploy", "--app", str(ASSEMBLY), "--all", "--require-approval", "never", "--concurrency", "2")
+    warm()
     profile = write_profile()
     say(f"the local cloud is up at {endpoint()}; profile `local` is {profile}")
     say("  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test")
@@ -135,6 +139,24 @@ def cdk(*arguments: str) -> None:
     if done.returncode:
         sys.stderr.write("\n".join((done.stdout + done.stderr).splitlines()[-_SHOWN_LINES:]) + "\n")
         raise SystemExit(f"error: cdk {arguments[0]} failed")
+
+
+def warm() -> None:
+    """Start every function's process. The first run would start them one after another, for longer than a server has to answer."""
+    told = environment()
+    client = boto3.client(
+        "lambda",
+        endpoint_url=endpoint(),
+        region_name=REGION,
+        aws_access_key_id=told["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
+    )
+    functions = [each["FunctionName"] for page in client.get_paginator("list_functions").paginate() for each in page["Functions"]]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for function in functions:
+            if "CustomResource" not in function:
+                # A batch of nothing, which a door takes for nothing that it hears.
+                pool.submit(client.invoke, FunctionName=function, Payload=json.dumps({"Records": []}).encode())
 
 
 def write_profile() -> Path:

@@ -32,7 +32,7 @@ class Cloud:
         self.folder = folder
         self._attached = os.environ.get("CORDYNA_E2E") == "attach"
         if not self._attached:
-            own = {"CORDYNA_CLOUD": str(folder), "GATEWAY_PORT": str(_free_port()), "XDG_CONFIG_HOME": str(folder / "config")}
+            own = {"CORDYNA_CLOUD": str(folder), "GATEWAY_PORT": str(free_port()), "XDG_CONFIG_HOME": str(folder / "config")}
             os.environ.update(own)
         os.environ.update({"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "CORDYNA_OUTPUT": str(folder / "output")})
         self.deployed = _module(ROOT / "infra" / "local_cloud" / "cloud.py")
@@ -113,7 +113,8 @@ def until(found: Callable[[], Found | None], *, within_s: float, every_s: float 
     return answer
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine on which nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -1,0 +1,136 @@
+"""How long a hop takes on the local cloud, and where; beside its floor, a bare put_events -> Lambda on the same bus.
+
+    make cloud && make latency
+
+It says nothing about AWS, whose own deliveries take longer (docs/architecture.md): it shows what cerebro adds to them. Times are those
+that messages carry, all of one machine's clock; everything is warm.
+"""
+
+import io
+import json
+import os
+import statistics
+import sys
+import time
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import boto3
+
+from cordyna_core.adapters.aws_engine import AwsEngine, open_engine
+from cordyna_core.contract.commands import InvokeTask, RunTask
+from cordyna_core.contract.envelope import Envelope, open_envelope
+from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.ports import EngineOptions, Invoked
+
+RUNS: Final = 20
+BUS: Final = "cordyna"
+ENDPOINT: Final = os.environ.get("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+BARE: Final = "bench-latency"
+CODE: Final = """
+import time
+def handler(event, context):
+    with open(event["detail"]["tell"], "a") as file:
+        file.write(f"{time.time()}\\n")
+"""
+
+Moment = tuple[str, str]
+"""A task, and what was said of it: `sent`, or a state."""
+
+PARTS: Final[Mapping[str, tuple[Moment, Moment]]] = {
+    "completed -> RunTask (bus, queue, tracker)": (("stock-levels", "completed"), ("task-2", "sent")),
+    "RunTask -> queued (bus, door)": (("task-2", "sent"), ("task-2", "queued")),
+    "queued -> started (work queue)": (("task-2", "queued"), ("task-2", "started")),
+    "a hop, completed -> started": (("stock-levels", "completed"), ("task-2", "started")),
+}
+
+
+def report() -> None:
+    """Medians and ninetieth percentiles, in milliseconds."""
+    client = {service: _client(service) for service in ("events", "lambda")}
+    with bare_function(client) as tell:
+        show(f"bare put_events -> Lambda, {RUNS} times", floor(client["events"], tell))
+    with open_engine(EngineOptions(endpoint_url=ENDPOINT, region="us-east-1", bus=BUS)) as engine:
+        run_once(engine)
+        runs = [run_once(engine) for _ in range(RUNS)]
+    for title, (first, second) in PARTS.items():
+        show(title, [(moments[second] - moments[first]) * 1000 for moments in runs if {first, second} <= moments.keys()])
+
+
+def floor(events: Any, tell: Path) -> list[float]:
+    """Milliseconds from the request to the function's first line."""
+    found = []
+    for number in range(RUNS + 1):
+        begun = time.time()
+        detail = json.dumps({"tell": str(tell)})
+        events.put_events(Entries=[{"EventBusName": BUS, "Source": BARE, "DetailType": BARE, "Detail": detail}])
+        while not tell.exists() or len(lines := tell.read_text().split()) <= number:
+            time.sleep(0.005)
+        found.append((float(lines[-1]) - begun) * 1000)
+    # The first one started the function.
+    return found[1:]
+
+
+def run_once(engine: AwsEngine) -> dict[Moment, float]:
+    """When what was said in one run of task-3, UTC seconds."""
+    taken = engine.invoke(InvokeTask(task="task-3"))
+    assert isinstance(taken, Invoked), taken
+    *_, ended = engine.follow(taken.run_id, timeout_s=60)
+    assert ended.state == "completed", ended.state
+    return dict(_moment(open_envelope(event.text)) for event in engine.events(taken.run_id) if _is_of_a_task(event.text))
+
+
+def show(title: str, milliseconds: Sequence[float]) -> None:
+    """One line."""
+    p50, p90 = statistics.median(milliseconds), statistics.quantiles(milliseconds, n=10)[-1]
+    sys.stdout.write(f"{title:46}{p50:8.1f} ms{p90:8.1f} ms (p90)\n")
+
+
+@contextmanager
+def bare_function(client: Mapping[str, Any]) -> Iterator[Path]:
+    """A function behind a rule of the bus, which writes the time into the file that is yielded."""
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("bare.py", CODE)
+    # The emulator's own Python runs it, whatever is said here.
+    runtime = client["lambda"].get_function_configuration(FunctionName="task-server-a")["Runtime"]
+    made = client["lambda"].create_function(
+        FunctionName=BARE,
+        Runtime=runtime,
+        Handler="bare.handler",
+        Role="arn:aws:iam::000000000000:role/bench",
+        Code={"ZipFile": zipped.getvalue()},
+    )
+    client["events"].put_rule(Name=BARE, EventBusName=BUS, EventPattern=json.dumps({"source": [BARE]}))
+    client["events"].put_targets(Rule=BARE, EventBusName=BUS, Targets=[{"Id": BARE, "Arn": made["FunctionArn"]}])
+    try:
+        with TemporaryDirectory() as folder:
+            yield Path(folder) / "told"
+    finally:
+        client["events"].remove_targets(Rule=BARE, EventBusName=BUS, Ids=[BARE])
+        client["events"].delete_rule(Name=BARE, EventBusName=BUS)
+        client["lambda"].delete_function(FunctionName=BARE)
+
+
+def _is_of_a_task(text: str) -> bool:
+    return isinstance(open_envelope(text).message, RunTask | TaskStateChanged)
+
+
+def _moment(envelope: Envelope) -> tuple[Moment, float]:
+    said = envelope.message
+    assert isinstance(said, RunTask | TaskStateChanged)
+    return (said.task, said.state if isinstance(said, TaskStateChanged) else "sent"), envelope.said_at.timestamp()
+
+
+def _client(service: str) -> Any:
+    return boto3.client(service, endpoint_url=ENDPOINT, region_name="us-east-1")  # type: ignore[call-overload]
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
+    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
+    report()
