@@ -83,17 +83,25 @@ class Scene:
 
     def crashes(self, message: Envelope | Ring | Walk | Tick, *, after: int) -> int:
         """Cerebro begins with a message and crashes after so many effects. Returns how many there were."""
+        return min(after, self.begins(message, steps=0)(after + 1))
+
+    def begins(self, message: Envelope | Ring | Walk | Tick, *, steps: int) -> Callable[[int], int]:
+        """Cerebro does so many effects of its answer to a message, and is paused; call what is returned to let it do that many more."""
         program: Program | None = program_of(message)
         assert program is not None
-        answer: Any = None
-        for done in range(after):
-            try:
-                effect = program.send(answer)
-            except StopIteration:
-                return done
-            answer = PERFORM[type(effect)](self.ports, effect)
-        program.close()
-        return after
+        asked: list[Any] = []
+
+        def goes_on(effects: int) -> int:
+            for done in range(effects):
+                try:
+                    asked[:] = [program.send(PERFORM[type(asked[0])](self.ports, asked[0]) if asked else None)]
+                except StopIteration:
+                    return done
+            return effects
+
+        # The first that a program is sent only begins it.
+        goes_on(steps + 1 if steps else 0)
+        return goes_on
 
     def crashes_as_soon_as(self, message: Envelope | Ring | Walk | Tick, reached: Callable[[], bool]) -> None:
         """Cerebro begins with a message again and again, one effect further each time, and crashes, until that is reached."""

@@ -1,6 +1,14 @@
 """Rule 5: a run ends completed when its target completes, or in error when something failed and nothing goes on."""
 
-from cerebro.core.effects import Ring
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from cerebro.core.effects import ReadPage, Ring, WriteTask
+from cerebro.handlers.receive import program_of
+from cerebro.local.simulator.sizes import Sizes, sizes
+from cerebro.shell import PERFORM
 from cordyna_core.contract.state_updates import RunStateChanged
 from rules.scene import a_run
 
@@ -76,3 +84,48 @@ def test_an_expiry_that_crashed_before_it_was_told_is_told_though_the_run_has_en
     assert scene.run().state == "error"
     scene.hears(ring)
     assert "ack_timeout" in [getattr(message, "reason", None) for message in scene.told[end:]]
+
+
+def test_an_expiry_whose_answer_was_lost_is_told() -> None:
+    scene = a_run("a  b<-a")
+    scene.now = scene.rings[0].due
+    program = program_of(scene.rings[0])
+    assert program is not None
+    effect = program.send(None)
+    with suppress(StopIteration):
+        while True:
+            answer = PERFORM[type(effect)](scene.ports, effect)
+            is_lost = isinstance(effect, WriteTask) and answer is None
+            effect = program.send(effect.new if is_lost else answer)
+    assert "ack_timeout" in [getattr(message, "reason", None) for message in scene.told]
+
+
+@pytest.fixture
+def _pages_of_one() -> Iterator[None]:
+    with sizes(Sizes(page=1)):
+        yield
+
+
+@pytest.mark.usefixtures("_pages_of_one")
+def test_the_look_reads_from_the_last_page_to_the_first() -> None:
+    scene = a_run("a  b<-a  c<-b", a="error")
+    program = program_of(Ring(scene.run_id, 0, scene.now))
+    assert program is not None
+    effect, pages = program.send(None), []
+    with suppress(StopIteration):
+        while True:
+            pages += [effect.page] if isinstance(effect, ReadPage) else []
+            effect = program.send(PERFORM[type(effect)](scene.ports, effect))
+    assert pages == [0, 2, 1, 0], "its own page first, then all of them: a dispatch in between shows"
+
+
+@pytest.mark.usefixtures("_pages_of_one")
+def test_a_look_from_another_page_ends_a_run_completed_whose_target_has() -> None:
+    scene = a_run("a  b  c<-a,b", a="error", b="completed")
+    scene.says("a", "completed")
+    scene.says("c", "started")
+    word = scene.word("c", "completed")
+    scene.crashes_as_soon_as(word, lambda: scene.is_at("c") == "completed")
+    scene.hears(Ring(scene.run_id, 0, scene.now))
+    assert scene.run().state == "completed"
+    assert scene.run_states[-1] == "completed"

@@ -1,9 +1,11 @@
 """Rule 8: CancelRun is final at once: what is live is cancelled and told to stop, what waits is cancelled by derivation."""
 
+from collections.abc import Callable
+
 import pytest
 
 from cerebro.core.effects import Ring
-from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.commands import InvokeTask, RetryRun
 from cordyna_core.contract.envelope import Envelope, utc
 from cordyna_core.contract.names import CLIENT, run_id_of
 from rules.scene import Scene, a_graph, a_run
@@ -82,43 +84,44 @@ def test_a_dispatcher_that_was_not_seen_by_the_cancellation_sees_it() -> None:
         assert not [index for index, fact in scene.store.read_page(scene.run_id, 0).items() if fact.is_live], steps
 
 
-@pytest.mark.parametrize("steps", range(25))
-def test_an_invocation_that_crashed_leaves_nothing_live_in_a_run_cancelled_meanwhile(steps: int) -> None:
+def an_invocation() -> tuple[Scene, Envelope]:
     scene = a_graph("a  b  c<-a,b")
-    command = Envelope(CLIENT, InvokeTask(task="c", key="k"), "event", utc(scene.now))
-    scene.crashes(command, after=steps)
     scene.run_id = run_id_of("c", "k")
-    if scene.store.read_run(scene.run_id):
-        scene.cancels()
-        scene.hears(command)
-        assert_nothing_is_live_or_untold(scene)
+    return scene, Envelope(CLIENT, InvokeTask(task="c", key="k"), "event", utc(scene.now))
 
 
-@pytest.mark.parametrize("steps", range(25))
-def test_a_retry_that_crashed_leaves_nothing_live_in_a_run_cancelled_meanwhile(steps: int) -> None:
+def a_retry() -> tuple[Scene, Envelope]:
     scene = a_run("a  b<-a", a="error").after(5)
-    command = Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r"), "event", utc(scene.now))
-    scene.crashes(command, after=steps)
-    scene.cancels()
-    scene.hears(command)
-    assert_nothing_is_live_or_untold(scene)
+    return scene, Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r"), "event", utc(scene.now))
 
 
-@pytest.mark.parametrize("steps", range(25))
-def test_a_guardian_that_crashed_leaves_nothing_live_in_a_run_cancelled_meanwhile(steps: int) -> None:
+def a_ring() -> tuple[Scene, Ring]:
     scene = a_run("a", declared={"a": {"retries": 1}}, a="error")
     ring = scene.rings[-1]
     scene.now = ring.due
-    scene.crashes(ring, after=steps)
-    cancel_before_the_page_is_read(scene)
-    scene.hears(ring)
-    scene.hears(Ring(ring.run_id, ring.page, ring.due))
-    assert_nothing_is_live_or_untold(scene)
+    return scene, ring
 
 
-def cancel_before_the_page_is_read(scene: Scene) -> None:
-    command = Envelope(CLIENT, CancelRun(run_id=scene.run_id, command_id="c"), "event", utc(scene.now))
-    scene.crashes_as_soon_as(command, lambda: scene.run_as_kept().status == "cancelled")
+def a_completion() -> tuple[Scene, Envelope]:
+    scene = a_run("a  b<-a", a="started")
+    return scene, scene.word("a", "completed")
+
+
+@pytest.mark.parametrize("begun", [an_invocation, a_retry, a_ring, a_completion])
+@pytest.mark.parametrize("paused", range(1, 20))
+def test_what_is_interrupted_by_a_cancellation_and_then_crashes_leaves_nothing_live(
+    begun: Callable[[], tuple[Scene, Envelope | Ring]], paused: int
+) -> None:
+    """It is stopped after so many effects, the run is cancelled, it goes on for a few effects, crashes, and comes again."""
+    for more in range(12):
+        scene, message = begun()
+        goes_on = scene.begins(message, steps=paused)
+        if scene.store.read_run(scene.run_id) is None:
+            return
+        scene.cancels()
+        goes_on(more)
+        scene.hears(message)
+        assert_nothing_is_live_or_untold(scene)
 
 
 def assert_nothing_is_live_or_untold(scene: Scene) -> None:

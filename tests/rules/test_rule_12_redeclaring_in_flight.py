@@ -49,13 +49,14 @@ def test_two_deliveries_of_one_invocation_that_planned_differently_go_on_with_th
     effect = slow.send(None)
     while not isinstance(effect, WriteRun):
         effect = slow.send(PERFORM[type(effect)](scene.ports, effect))
-    scene.declares("s", "a  c<-a", revision=1)
+    scene.declares("s", "a  z  c<-z", revision=1)
     scene.hears(command)
     with suppress(StopIteration):
         while True:
             effect = slow.send(PERFORM[type(effect)](scene.ports, effect))
     scene.run_id = run_id_of("c", "k")
-    assert [task.task for task in scene.run().tasks] == ["a", "c"]
-    for name in ("a", "c"):
+    assert [task.task for task in scene.run().tasks] == ["z", "c"]
+    for name in ("z", "c"):
         scene.comes_to(name, "completed")
     assert scene.run().state == "completed"
+    assert {task for task, _ in scene.sent} == {"z", "c"}
