@@ -19,7 +19,7 @@ from cerebro.routes import ROUTES, Route
 from cordyna_cdk import GuardedFunction, dead_letter_queue
 from cordyna_cdk.dead_letters import fed_queue
 from cordyna_cdk.lambda_workers import may_consume
-from cordyna_core.contract.commands import CancelTask, RunTask
+from cordyna_core.contract.commands import CancelTask, DescribeServer, RunTask
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
     DeclarationRejected,
@@ -60,7 +60,7 @@ ON_QUEUES: Final[Mapping[str, Handler]] = {
     "timekeeper": Handler(says=(*_OF_A_RUN, InvocationRejected), ticks=True, rings=True, sets_timers=True, walks=True, timeout_s=60),
 }
 CALLED: Final[Mapping[str, Handler]] = {
-    "sweeper": Handler(writes=False, rings=True, timeout_s=300),
+    "sweeper": Handler(says=(DescribeServer,), writes=False, rings=True, timeout_s=300),
     "query": Handler(writes=False, memory_mb=1024),
 }
 HANDLERS: Final[Mapping[str, Handler]] = {**ON_QUEUES, **CALLED}

@@ -1,6 +1,7 @@
 """People: two policies to attach to whoever works with cordyna; they are given to nobody here.
 
-Law: who invokes may ask and look, and speaks as a client only. Who operates may also redrive dead letters and pause crons.
+Law: who invokes may ask and look, and speaks as a client only. Who operates may also redrive dead letters, pause crons and call
+the roll.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -45,7 +46,7 @@ class People(Construct):
             self,
             "Operate",
             managed_policy_name=f"{stage.bus}-operate",
-            description="look into dead letters and redrive them; pause and resume crons",
+            description="look into dead letters and redrive them; pause and resume crons; call the roll",
             statements=[
                 iam.PolicyStatement(
                     actions=[
@@ -59,6 +60,7 @@ class People(Construct):
                 iam.PolicyStatement(
                     actions=["sqs:GetQueueUrl", "sqs:SendMessage"], resources=[queue.queue.queue_arn for queue in cerebro.queues.values()]
                 ),
+                iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[cerebro.functions["sweeper"].function_arn]),
                 cerebro.timers.may_list(),
                 *cerebro.timers.may_schedule("GetSchedule", "UpdateSchedule"),
             ],

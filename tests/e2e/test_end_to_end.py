@@ -4,9 +4,11 @@ import json
 import os
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 
 from cordyna_core.contract.commands import InvokeTask, RunTask
+from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.names import run_id_of
 from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged, TaskStateChanged
 from e2e.cloud import BUS, Cloud, until
@@ -106,6 +108,18 @@ def test_a_redeployed_server_declares_its_new_task_which_can_be_invoked(cloud: C
     assert done.returncode == 0, done.stderr
     added = json.loads(done.stdout)["tasks"][-1]
     assert (added["server"], added["state"]) == (SERVER, "completed")
+
+
+def test_a_roll_call_has_every_server_declare_itself_again(cloud: Cloud, tmp_path: Path) -> None:
+    def declared() -> list[str]:
+        return sorted(e.message.server for e in cloud.of(ServerDeclared, "task-server-"))  # type: ignore[attr-defined]
+
+    before = declared()
+    payload = tmp_path / "payload"
+    payload.write_text(json.dumps({"roll_call": True}))
+    cloud.aws("lambda", "invoke", "--function-name", f"{BUS}-sweeper", "--payload", f"fileb://{payload}", os.devnull)
+    # The third one is a container, whose first worker answers.
+    until(lambda: {"task-server-a", "task-server-b"} <= set((Counter(declared()) - Counter(before)).keys()), within_s=30)
 
 
 def test_a_worker_that_is_killed_in_its_task_is_told_by_the_run_clock(cloud: Cloud, team: Team, tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from cerebro.entry import query, sweeper
 from cerebro.entry.face import on_call, on_queue
-from cordyna_core.contract.commands import CancelRun, InvokeTask
-from cordyna_core.contract.names import CLIENT, run_id_of
+from cordyna_core.contract.commands import CancelRun, DescribeServer, InvokeTask
+from cordyna_core.contract.envelope import may_say
+from cordyna_core.contract.names import CEREBRO, CLIENT, run_id_of
 from cordyna_core.contract.queries import Answer, CerebroInfo, answer_of, collected, whole
 from cordyna_core.contract.views import PlanView, RunView, ServerInfo, TaskInfo, TaskView
 from entry.surroundings import NOON, SERVER, Context, Surroundings, batch, metrics_in
@@ -56,6 +57,17 @@ def test_a_run_that_nothing_would_wake_is_told(capsys: pytest.CaptureFixture[str
 
     assert metrics_in(capsys.readouterr().out) == [("StuckRuns", {}, 1)]
     assert here.logged[-1]["correlation_id"] == RUN
+
+
+def test_a_roll_call_asks_every_server_to_declare_itself_which_a_sweep_does_not() -> None:
+    here = Surroundings()
+    swept(here)
+    assert here.bus.published == []
+    on_call("sweeper", sweeper._sweep, here.make)({"roll_call": True}, Context())
+    (asked_,) = here.bus.published
+    assert isinstance(asked_, DescribeServer)
+    assert asked_.server == "*"
+    assert may_say(CEREBRO, asked_)
 
 
 def test_a_run_whose_ring_is_to_come_is_not_stuck() -> None:

@@ -23,6 +23,7 @@ ARNS = {
     "Sender": "arn:aws:iam::111122223333:role/sender",
     "Wait": "arn:aws:states:us-east-1:111122223333:stateMachine:wait",
     "Bus": "arn:aws:events:us-east-1:111122223333:event-bus/cordyna",
+    "Sweeper": "arn:aws:lambda:us-east-1:111122223333:function:sweeper",
     "Query": "arn:aws:lambda:us-east-1:111122223333:function:query",
     "Door": "arn:aws:lambda:us-east-1:111122223333:function:door",
     "Function": "arn:aws:lambda:us-east-1:111122223333:function:server",

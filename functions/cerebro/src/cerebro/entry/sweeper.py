@@ -1,8 +1,12 @@
-"""The sweeper's Lambda: called by a schedule, it guards the guardians, and counts the runs that nothing would have woken."""
+"""The sweeper's Lambda: called by a schedule, it guards the guardians, and counts the runs that nothing would have woken.
+
+Called by a person with `{"roll_call": true}`, it asks every task server to declare itself again, and sweeps.
+"""
 
 from typing import Final
 
 from cerebro.entry.face import Event, Face, LambdaContext, on_call
+from cerebro.handlers.roll_call import call_the_roll
 from cerebro.handlers.stuck import stuck_runs
 from cerebro.handlers.sweeper import sweep
 
@@ -11,6 +15,8 @@ RESERVE_MS: Final = 15_000
 
 
 def _sweep(here: Face, event: Event, context: LambdaContext) -> Event:
+    if event.get("roll_call"):
+        call_the_roll(here.ports)
     stuck = stuck_runs(here.ports.store, here.ports.clock())
     for run_id in stuck:
         here.log.error("nothing would have woken this run", extra={"correlation_id": run_id})
