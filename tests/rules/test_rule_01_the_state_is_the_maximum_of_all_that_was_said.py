@@ -111,3 +111,12 @@ def test_a_run_whose_target_completed_ends_completed_though_a_look_comes_first()
     scene.crashes_as_soon_as(word, lambda: scene.is_at("b") == "completed")
     scene.after(10)
     assert scene.run().state == "completed", "the run was failing once, and nothing is live: but its target has completed"
+
+
+def test_a_run_that_ended_in_error_is_completed_by_whoever_hears_that_its_target_has() -> None:
+    scene = a_run("a", a="error").after(5)
+    lost, heard = scene.word("a", "completed"), scene.word("a", "completed")
+    scene.crashes_as_soon_as(lost, lambda: scene.is_at("a") == "completed")
+    assert scene.run().state == "error", "it crashed before it healed the run, and nobody delivers it again"
+    scene.hears(heard)
+    assert scene.run().state == "completed"

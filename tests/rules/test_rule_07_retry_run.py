@@ -87,6 +87,7 @@ def test_a_write_whose_answer_was_lost_does_not_apply_the_command_twice() -> Non
             effect = program.send(effect.new if is_lost else answer)
     assert scene.run_as_kept().commands == ("r1",)
     assert scene.sent == [("a", 1), ("a", 2)]
+    assert scene.run_states[-1] == "running", "that it was opened again is told"
 
 
 def test_it_is_refused_when_nothing_failed() -> None:

@@ -96,10 +96,10 @@ def a_retry() -> tuple[Scene, Envelope]:
 
 
 def a_ring() -> tuple[Scene, Ring]:
-    scene = a_run("a", declared={"a": {"retries": 1}}, a="error")
-    ring = scene.rings[-1]
-    scene.now = ring.due
-    return scene, ring
+    """It dispatches b, which a's completion did not come to."""
+    scene = a_run("a  b<-a", a="started")
+    scene.crashes_as_soon_as(scene.word("a", "completed"), lambda: scene.is_at("a") == "completed")
+    return scene, Ring(scene.run_id, 0, scene.now)
 
 
 def a_completion() -> tuple[Scene, Envelope]:

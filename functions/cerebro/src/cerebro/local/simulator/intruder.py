@@ -24,7 +24,7 @@ _POISON = (
 )
 
 
-def intrusion(luck: Luck, runs: list[Run], servers: list[str], now: float) -> tuple[str, str]:
+def intrusion(luck: Luck, runs: list[Run], servers: list[str], now: float, event_id: str) -> tuple[str, str]:
     """(its kind, what is put on the bus)."""
     kind = luck.choice(("poison", "oversize", "forged"))
     if kind == "poison" or not runs:
@@ -32,14 +32,14 @@ def intrusion(luck: Luck, runs: list[Run], servers: list[str], now: float) -> tu
     run, server = luck.choice(runs), luck.choice(servers)
     task = luck.choice((run.task, "t0", "t1"))
     if kind == "oversize":
-        return kind, _update(run, task, server, luck.choice((1, 99)), "y" * 300_000, server_source(server), now)
+        return kind, _update(run, task, server, luck.choice((1, 99)), "y" * 300_000, server_source(server), (event_id, now))
     source = luck.choice((server_source("stranger"), CLIENT, CEREBRO, server_source(server)))
     named = source.rpartition(".")[2] if source.startswith("cordyna.server.") else server
     # A stranger speaks of attempts that were sent; whoever may own the task speaks of one that never was.
     attempt = 99 if named == server else 1
-    return kind, _update(run, task, named, attempt, "forged", source, now)
+    return kind, _update(run, task, named, attempt, "forged", source, (event_id, now))
 
 
-def _update(run: Run, task: str, server: str, attempt: int, output: str, source: str, now: float) -> str:
+def _update(run: Run, task: str, server: str, attempt: int, output: str, source: str, event: tuple[str, float]) -> str:
     update = TaskStateChanged(server=server, run_id=run.id, task=task, attempt=attempt, state="completed", output=output)
-    return seal(update, source, f"intruder-{now}", utc(now))
+    return seal(update, source, event[0], utc(event[1]))

@@ -74,9 +74,9 @@ class Traffic:
         body = seal(message, source, event_id, utc(at)) if self._scenario.sealed else envelope
         self._post(Parcel(body, key, run_id), at, may_be_lost=True)
 
-    def throw_in(self, body: str, at: float) -> None:
+    def throw_in(self, body: str, event_id: str, at: float) -> None:
         """Somebody puts raw text on the bus."""
-        self._post(Parcel(body, f"raw-{next(self.event_number)}", ""), at, may_be_lost=True)
+        self._post(Parcel(body, event_id, ""), at, may_be_lost=True)
 
     def _post(self, parcel: Parcel, at: float, *, may_be_lost: bool) -> None:
         luck, watch = self._luck, self._watch

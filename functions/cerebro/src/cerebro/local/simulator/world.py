@@ -147,10 +147,11 @@ class World:
         self.luck.calm()
 
     def _intrude(self, _: Any) -> None:
-        kind, body = intrusion(self.luck, list(self.store._runs.values()), list(self.servers), self.traffic.now)
+        event_id = f"intruder-{next(self.traffic.event_number)}"
+        kind, body = intrusion(self.luck, list(self.store._runs.values()), list(self.servers), self.traffic.now, event_id)
         self.luck.struck[kind] += 1
         self.traffic.note("intruder", kind)
-        self.traffic.throw_in(body, self.traffic.now)
+        self.traffic.throw_in(body, event_id, self.traffic.now)
 
     def _sweep(self, _: Any) -> None:
         traffic = self.traffic
