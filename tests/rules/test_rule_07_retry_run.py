@@ -61,6 +61,20 @@ def test_the_same_command_acts_once() -> None:
     assert scene.run_as_kept().commands == ("r1",)
 
 
+def test_a_delivery_that_was_paused_while_another_one_acted_does_not_act_again() -> None:
+    for paused in range(1, 30):
+        scene = a_run("a", a="error").after(5)
+        command = Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now))
+        goes_on = scene.begins(command, steps=paused)
+        scene.hears(command)
+        scene.after(30)
+        assert scene.is_at("a") == "error ack_timeout"
+        attempt = scene.task("a").attempt
+        goes_on(100)
+        assert scene.task("a").attempt == attempt == 2, paused
+        assert scene.run().state == "error"
+
+
 def test_a_crash_at_any_effect_leaves_one_more_attempt_that_is_guarded() -> None:
     for steps in range(40):
         scene = a_run("a  b<-a", a="error").after(5)

@@ -64,10 +64,13 @@ def retry_run(envelope: Envelope) -> Program:
     if unknown:
         yield from _refuse(envelope, run.task, "unknown_task", f"run {run.id} has no task {', '.join(map(repr, unknown))}")
         return
-    applied = command_id in run.commands
+    applied = False
     mine: dict[int, TaskRun] = {}
     for page in pinned.plan.pages:
         facts: dict[int, TaskRun] = yield ReadPage(command.run_id, page)
+        # After the page: what another delivery of this command dispatched, and has failed again since, is not dispatched once more.
+        run = yield ReadRun(command.run_id)
+        applied = command_id in run.commands
         for index, seen in sorted(facts.items()):
             fact, task = seen, pinned.plan.tasks[index]
             if fact.failed_for_good and not applied and (not command.from_ or task.name in command.from_):

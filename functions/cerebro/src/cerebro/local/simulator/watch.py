@@ -86,6 +86,8 @@ class Watch:
             broken = invariants.alive_though_over(pinned, run, facts, lambda cause: self._is_pending(run.id, cause) and cause != run.cause)
         if broken:
             raise Broken(broken, run.id)
+        if effect.seen is not None and run.rev > effect.seen.rev:
+            self._moved_at[run.id] = now  # it was opened again
         if run.is_over:
             self.ended_at[run.id] = now
             if self.is_punctual and run.status == "error" and now - self._moved_at[run.id] > LATEST_END_S:
