@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,6 +86,9 @@ def start_emulator(*, mended: bool) -> None:
         "TMPDIR": str(HERE / "tmp"),
     }
     (HERE / "tmp").mkdir(parents=True, exist_ok=True)
+    # A copy of the code for each process that there was: some gigabytes after a week. What tasks wrote beside them stays.
+    for left_over in (HERE / "tmp").glob("ministack-lambda-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
     with (HERE / "ministack.log").open("w") as log:
         process = subprocess.Popen(
             command, env={**environment(), **settings}, stdout=log, stderr=subprocess.STDOUT, cwd=HERE, start_new_session=True
