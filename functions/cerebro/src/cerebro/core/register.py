@@ -64,7 +64,9 @@ def server_state_changed(envelope: Envelope) -> Program:
     """How a server says it is. It changes no task's state by itself."""
     changed = envelope.message
     assert isinstance(changed, ServerStateChanged)
-    yield NoteServer(changed.server, changed.state, envelope.said_at.timestamp())
+    now = yield Now()
+    # A server whose clock is ahead would never be missed.
+    yield NoteServer(changed.server, changed.state, min(now, envelope.said_at.timestamp()))
 
 
 def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> Program:

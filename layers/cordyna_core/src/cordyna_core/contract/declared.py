@@ -16,6 +16,9 @@ ACK_TIMEOUT_S: Final = 10
 START_TIMEOUT_S: Final = 600
 RUN_TIMEOUT_S: Final = 1800
 MAX_RETRIES: Final = 20
+MAX_REVISION: Final = 2**53 - 1
+"""The largest whole number that every JSON reader keeps; beyond it a server could never declare again."""
+
 MAX_CLOCK_S: Final = 365 * 24 * 3600
 
 ClockS = Annotated[int, Field(ge=1, le=MAX_CLOCK_S)]
@@ -81,5 +84,5 @@ class ServerDeclared(Message):
 
     server: Name
     contract: Literal["1"] = "1"
-    revision: int = Field(0, ge=0, description="Of the deployment; a lower one than the accepted one is only a sign of life.")
+    revision: int = Field(0, ge=0, le=MAX_REVISION, description="Of the deployment; a lower one than the accepted one is only a sign of life.")
     tasks: list[TaskDeclaration] = Field(default_factory=list)
