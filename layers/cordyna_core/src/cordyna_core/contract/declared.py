@@ -84,5 +84,7 @@ class ServerDeclared(Message):
 
     server: Name
     contract: Literal["1"] = "1"
-    revision: int = Field(0, ge=0, le=MAX_REVISION, description="Of the deployment; a lower one than the accepted one is only a sign of life.")
+    revision: int = Field(
+        0, ge=0, le=MAX_REVISION, description="Of the deployment; a lower one than the accepted one is only a sign of life."
+    )
     tasks: list[TaskDeclaration] = Field(default_factory=list)
