@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e
+.PHONY: seeds help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e
 
 help: ## what there is to do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,9 +34,12 @@ sim: .venv/.dev ## simulate cerebro under faults: 100,000 seeds, every crash poi
 ifdef SEED
 	@$(BIN)/python -m cerebro.local.simulator --seed $(SEED)
 else
-	$(BIN)/python -m cerebro.local.simulator --seeds $(SEEDS) --jobs 2 --at-least 1000
+	$(MAKE) seeds
 	SIM=full $(BIN)/pytest -n 2 tests/simulation
 endif
+
+seeds: .venv/.dev ## only the seeds of `make sim`: a million faults, each kind a thousand times at least
+	$(BIN)/python -m cerebro.local.simulator --seeds $(SEEDS) --jobs 2 --at-least 1000
 
 mutants: .venv/.dev ## plant protocol bugs in copies of cerebro: each must be caught
 	$(BIN)/python bench/mutants.py
