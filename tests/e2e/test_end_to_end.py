@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -166,7 +167,8 @@ def test_a_message_that_always_fails_is_dead_lettered_and_redriven_once_its_reas
 
     redriven = cloud.dyna("dlq", "redrive", f"{BUS}-planner-dead-letters")
 
-    assert redriven.stdout == "1 message put back\n"
+    # At least this one: the minute's tick may have come to the broken planner, too.
+    assert re.fullmatch(r"[1-9]\d* messages? put back\n", redriven.stdout)
     assert ended(cloud, run_id) == "completed"
 
 
