@@ -24,6 +24,7 @@ class Sqs:
     def __init__(self, cloud: MemoryCloud, **queues: list[dict[str, Any]]) -> None:
         self.queues = {name.replace("_", "-"): messages for name, messages in queues.items()}
         self.visibility: list[int] = []
+        self.looked_at: dict[str, list[dict[str, Any]]] = {}
         for operation in ("get_queue_url", "get_queue_attributes", "receive_message", "send_message", "delete_message"):
             cloud.answers[f"sqs.{operation}"] = getattr(self, operation)
 
@@ -33,10 +34,14 @@ class Sqs:
         return {"QueueUrl": QueueName}
 
     def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> Any:  # noqa: N803
-        return {"Attributes": {name: str(len(self.queues[QueueUrl])) for name in AttributeNames}}
+        seen, unseen = len(self.queues[QueueUrl]), len(self.looked_at.get(QueueUrl, ()))
+        counts = {"ApproximateNumberOfMessages": seen, "ApproximateNumberOfMessagesNotVisible": unseen}
+        return {"Attributes": {name: str(counts[name]) for name in AttributeNames}}
 
-    def receive_message(self, QueueUrl: str, MaxNumberOfMessages: int, VisibilityTimeout: int, **_: Any) -> Any:  # noqa: N803
+    def receive_message(self, QueueUrl: str, MaxNumberOfMessages: int, VisibilityTimeout: int, **more: Any) -> Any:  # noqa: N803
         self.visibility.append(VisibilityTimeout)
+        if more.get("WaitTimeSeconds"):  # long enough for what somebody looked at to come back
+            self.queues[QueueUrl] += self.looked_at.pop(QueueUrl, [])
         found = self.queues[QueueUrl][:MaxNumberOfMessages]
         return {"Messages": found} if found else {}
 
@@ -137,6 +142,14 @@ def test_a_message_that_comes_back_meanwhile_does_not_go_round_for_ever() -> Non
     sqs = Sqs(cloud, cordyna_tracker_dead_letters=[a_message("poison")], cordyna_tracker=[])
     cloud.answers["sqs.send_message"] = lambda QueueUrl, MessageBody: sqs.queues[DEAD].append(a_message(MessageBody))  # noqa: N803
     assert an_engine(cloud).operations.redrive(DEAD) == 1
+
+
+def test_a_message_that_was_just_looked_at_is_counted_and_waited_for() -> None:
+    cloud = MemoryCloud()
+    sqs = Sqs(cloud, cordyna_tracker_dead_letters=[], cordyna_tracker=[])
+    sqs.looked_at[DEAD] = [a_message("one")]
+    assert an_engine(cloud).operations.redrive(DEAD) == 1
+    assert [each["Body"] for each in sqs.queues["cordyna-tracker"]] == ["one"]
 
 
 def test_messages_that_somebody_else_takes_are_not_waited_for() -> None:

@@ -30,6 +30,8 @@ SAMPLES: Final = 3
 LOOK_S: Final = 5
 """For so long a message is looked at; then it is back in its queue."""
 
+_COUNTED: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+
 MOVED_WITHIN_S: Final = 60
 
 
@@ -133,9 +135,10 @@ class CloudOperations:
             known = ", ".join(queue for queue, back in self._queues() if back)
             raise NotFound(f"{name} is no queue whose messages can be put back.", why=f"those are: {known}", next="dyna dlq ls")
         moved = 0
+        # What `dlq ls` has just looked at comes back within the wait.
         # No more than were there: one that fails again comes back here, and would go round for ever.
         wanted = self._count(url)
-        while moved < wanted and (messages := self._received(url, MOVED_WITHIN_S, wanted - moved)):
+        while moved < wanted and (messages := self._received(url, MOVED_WITHIN_S, wanted - moved, wait_s=LOOK_S + 1)):
             for message in messages:
                 # Put back before it is deleted: at the worst it is there twice, and handling it twice is harmless.
                 self._cloud.call("sqs", "send_message", QueueUrl=destination, MessageBody=message["Body"])
@@ -165,16 +168,18 @@ class CloudOperations:
         return url
 
     def _count(self, url: str) -> int:
-        told = self._cloud.call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-        return int(told["Attributes"]["ApproximateNumberOfMessages"])
+        """What is in a queue, also what somebody looks at this very moment."""
+        told = self._cloud.call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=list(_COUNTED))
+        return sum(int(told["Attributes"].get(name, 0)) for name in _COUNTED)
 
-    def _received(self, url: str, for_s: int, most: int) -> list[dict[str, Any]]:
+    def _received(self, url: str, for_s: int, most: int, *, wait_s: int = 0) -> list[dict[str, Any]]:
         answer = self._cloud.call(
             "sqs",
             "receive_message",
             QueueUrl=url,
             MaxNumberOfMessages=min(most, 10),
             VisibilityTimeout=for_s,
+            WaitTimeSeconds=wait_s,
             MessageAttributeNames=["All"],
         )
         messages: list[dict[str, Any]] = answer.get("Messages", [])
