@@ -233,7 +233,7 @@ class Fragile:
     def has_nothing_waiting(self) -> bool:
         """Whether its queue is empty."""
         told = self._cloud.aws("sqs", "get-queue-attributes", "--queue-url", self._url, "--attribute-names", "All")["Attributes"]
-        return told["ApproximateNumberOfMessages"] == told["ApproximateNumberOfMessagesNotVisible"] == "0"
+        return bool(told["ApproximateNumberOfMessages"] == told["ApproximateNumberOfMessagesNotVisible"] == "0")
 
     def break_it(self) -> None:
         self._set(self._variables | {"CORDYNA_TABLE": "no-such-table"}, "1")
