@@ -2,8 +2,11 @@
 
 import pytest
 
-from cerebro.core.effects import Ring
+from cerebro.core import look
+from cerebro.core.effects import Ring, Walk
 from cerebro.handlers.sweeper import sweep
+from cerebro.local.simulator.sizes import Sizes, sizes
+from cerebro.shell import perform
 from rules.scene import a_run
 
 
@@ -111,3 +114,29 @@ def test_sweeping_too_often_changes_nothing() -> None:
         sweep(scene.ports)
         scene.after(0)
     assert scene.fact("a") == before
+
+
+@pytest.mark.parametrize("steps", range(40))
+def test_a_ring_that_completed_a_join_and_crashed_goes_on_from_there_when_it_comes_again(steps: int) -> None:
+    """d is on another page than a, b and c; its dispatch is guarded, or will be when the ring is delivered again."""
+    with sizes(Sizes(page=3, widest=2)):
+        scene = a_run("a  b  c  d<-a,b,c", a="completed", b="completed", c="started")
+        scene.crashes_as_soon_as(scene.word("c", "completed"), lambda: scene.is_at("c") == "completed")
+        ring = Ring(scene.run_id, 0, scene.now)
+        scene.crashes(ring, after=steps)
+        scene.hears(ring)
+        assert scene.is_at("d") == "pending dispatched"
+        assert ("d", 1) in scene.sent
+        assert [each for each in scene.rings if each.page == 1 and each.due <= scene.now + 10]
+
+
+def test_a_join_that_completes_late_and_leads_nowhere_has_the_end_looked_for() -> None:
+    """It was the last thing alive in a failing run, and has no clock of its own."""
+    with sizes(Sizes(page=3, widest=2)):
+        scene = a_run("a  b  c  d<-a,b,c", a="started", b="error", c="completed")
+        scene.crashes_as_soon_as(scene.word("a", "completed"), lambda: scene.is_at("a") == "completed")
+        perform(look.ring(Ring(scene.run_id, 0, scene.now), repair=False), scene.ports)
+        scene._rings.clear()
+        assert scene.run().state == "failing", "a join can be completed yet, so the run does not end"
+        scene.hears(Walk(scene.run_id, 0, 0, "ring:0:1.000"))
+        assert scene.after(5).run().state == "error"

@@ -35,6 +35,9 @@ from cordyna_core.contract.message import Message
 MARGIN_S: Final = 2.0
 """A ring due in less than this counts as none: clocks differ."""
 
+LOOK_AFTER_S: Final = 3.0
+"""How long after a failure the guardian looks for the end of the run: once per burst of failures."""
+
 WALK_WIDTH: Final = 250
 """Downstream tasks looked at for one message; the rest goes on in messages of its own."""
 
@@ -58,8 +61,10 @@ def dispatch_ready(pinned: Pinned, candidates: Sequence[int], *, cause: str, kno
     run_id, plan = pinned.run.id, pinned.plan
     if repair and candidates:
         there = yield ReadTasks(run_id, tuple(candidates))
-        candidates = [index for index in candidates if (fact := there.get(index)) is None or _is_mine(fact, 1, cause)]
+        # Also a join that this very cause completed: it may have crashed before it went on from there.
+        candidates = [index for index in candidates if (fact := there.get(index)) is None or fact.cause == cause]
     sent: dict[int, TaskRun] = {}
+    completed: int | None = None
     waiting = deque(candidates)
     while waiting:
         index = waiting.popleft()
@@ -70,12 +75,24 @@ def dispatch_ready(pinned: Pinned, candidates: Sequence[int], *, cause: str, kno
         if task.is_join or task.reuses is not None:
             yield from _complete(pinned, index, known, cause=cause)
             waiting.extend(plan.downstream[index])
+            completed = index
             continue
         fact = dispatched(task, None, cause=cause, now=now)
         there = yield WriteTask(run_id, index, fact, None)
         if there is None or _is_mine(there, 1, cause):
             sent[index] = there or fact
-    yield from _send(pinned, sent, known)
+    if sent:
+        yield from _send(pinned, sent, known)
+    elif completed is not None:
+        yield from _look_soon(run_id, page_of(completed))
+
+
+def _look_soon(run_id: str, page: int) -> Program:
+    """A join has no clock. If nothing came of it in a failing run, it may have been the last thing alive: somebody has to look."""
+    run = yield ReadRun(run_id)
+    if run.failing and not run.is_over:
+        now = yield Now()
+        yield from arm(run_id, page, now + LOOK_AFTER_S)
 
 
 def _complete(pinned: Pinned, index: int, known: dict[int, TaskRun], *, cause: str) -> Program:

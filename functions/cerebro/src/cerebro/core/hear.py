@@ -6,7 +6,7 @@ Law: write the fact first, then do what follows from it. The effects of a stale 
 from dataclasses import replace
 from typing import Any
 
-from cerebro.core.dispatch import arm, walk
+from cerebro.core.dispatch import LOOK_AFTER_S, arm, walk
 from cerebro.core.effects import (
     NoteServer,
     Now,
@@ -30,9 +30,6 @@ from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.names import server_of
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.errors import Fatal
-
-LOOK_AFTER_S = 3.0
-"""How long after a failure the guardian looks for the end of the run: once per burst of failures."""
 
 
 def task_state_changed(envelope: Envelope) -> Program:
