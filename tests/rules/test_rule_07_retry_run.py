@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from cerebro.core.effects import WriteRun, WriteTask
+from cerebro.core.effects import Ring, WriteRun, WriteTask
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM
 from cordyna_core.contract.commands import RetryRun
@@ -72,7 +72,25 @@ def test_a_delivery_that_was_paused_while_another_one_acted_does_not_act_again()
         attempt = scene.task("a").attempt
         goes_on(100)
         assert scene.task("a").attempt == attempt == 2, paused
-        assert scene.run().state == "error"
+        assert scene.after(5).run().state == "error"
+
+
+def test_two_deliveries_that_both_wrote_leave_nothing_live_in_a_run_that_is_over() -> None:
+    """The first is paused before it opens the run, so long that its attempt expires; the second saw that, and writes last."""
+    for paused in range(1, 30):
+        for seen in range(1, 12):
+            scene = a_run("a", a="error").after(5)
+            command = Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now))
+            first = scene.begins(command, steps=paused)
+            scene.hears(Ring(scene.run_id, 0, scene.now))
+            scene.after(12)
+            second = scene.begins(command, steps=seen)
+            first(100)
+            scene.after(12)
+            second(100)
+            run = scene.run_as_kept()
+            assert run.status == "running" or not scene.fact("a").is_live, (paused, seen)
+            assert run.commands in ((), ("r1",))
 
 
 def test_a_crash_at_any_effect_leaves_one_more_attempt_that_is_guarded() -> None:

@@ -75,13 +75,15 @@ def mark_failing(pinned: Pinned, index: int, fact: TaskRun, *, cause: str) -> Pr
 def heal(run_id: str, *, cause: str, commands: tuple[str, ...] = ()) -> Program:
     """Step `rev`, set a run that ended in error running again, and say so: something may come of it after all.
 
-    `commands` are the ids of commands that are hereby applied; a command that was applied before steps nothing.
+    `commands` are the ids of commands that are hereby applied; one that was applied before is not noted twice, and steps
+    nothing in a run that goes on.
     """
     run: Run = yield ReadRun(run_id)
     while run.status in ("running", "error"):
-        if commands and set(commands).issubset(run.commands):
+        applied = tuple(each for each in commands if each not in run.commands)
+        if commands and not applied and not run.is_over:
             return
-        new = replace(run, status="running", rev=run.rev + 1, cause=cause, version=run.version + 1, commands=run.commands + commands)
+        new = replace(run, status="running", rev=run.rev + 1, cause=cause, version=run.version + 1, commands=run.commands + applied)
         there = yield from write_run(new, run)
         if there is None:
             if run.is_over or commands:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cerebro.core.cancel import cancel_live
 from cerebro.core.dispatch import send_again
-from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadPinned, ReadRun, Steps, WriteRun
+from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadPinned, ReadRun, ReadTasks, Steps, WriteRun
 from cerebro.core.ending import heal
 from cerebro.core.hear import write_task
 from cerebro.core.invoke import shown
@@ -64,12 +64,35 @@ def retry_run(envelope: Envelope) -> Program:
     if unknown:
         yield from _refuse(envelope, run.task, "unknown_task", f"run {run.id} has no task {', '.join(map(repr, unknown))}")
         return
+    mine, applied = yield from _dispatch_failed(pinned, command, command_id, cause)
+    if not mine and not applied:
+        yield from _refuse(
+            envelope, run.task, "nothing_failed", f"in run {run.id} none of these tasks has failed for good: nothing to retry"
+        )
+        return
+    if not applied:
+        # Another delivery may have been quicker, and what was dispatched here may have ended since: then nothing is opened again.
+        there: dict[int, TaskRun] = yield ReadTasks(command.run_id, tuple(mine))
+        mine = {index: fact for index, fact in mine.items() if there[index].rev == fact.rev}
+        run = yield ReadRun(command.run_id)
+        applied = command_id in run.commands and not mine
+    if applied:
+        now = yield Now()
+        yield Publish((run_state_changed(run, shown(run), cause=envelope.id, now=now),))
+    else:
+        # The facts first, then `rev`: a look that read before them no longer ends the run.
+        yield from heal(command.run_id, cause=envelope.id, commands=(command_id,))
+    yield from send_again(pinned, mine)
+
+
+def _dispatch_failed(pinned: Pinned, command: RetryRun, command_id: str, cause: str) -> Steps[tuple[dict[int, TaskRun], bool]]:
+    """Give what failed its next attempt, unless the command has been applied. (What it dispatched, now or before; whether it has been.)"""
     applied = False
     mine: dict[int, TaskRun] = {}
     for page in pinned.plan.pages:
         facts: dict[int, TaskRun] = yield ReadPage(command.run_id, page)
         # After the page: what another delivery of this command dispatched, and has failed again since, is not dispatched once more.
-        run = yield ReadRun(command.run_id)
+        run: Run = yield ReadRun(command.run_id)
         applied = command_id in run.commands
         for index, seen in sorted(facts.items()):
             fact, task = seen, pinned.plan.tasks[index]
@@ -80,18 +103,7 @@ def retry_run(envelope: Envelope) -> Program:
                 fact = new if there is None else there
             if fact.cause == cause and fact.rank == Rank.PENDING:
                 mine[index] = fact
-    if not mine and not applied:
-        yield from _refuse(
-            envelope, run.task, "nothing_failed", f"in run {run.id} none of these tasks has failed for good: nothing to retry"
-        )
-        return
-    if applied:
-        now = yield Now()
-        yield Publish((run_state_changed(run, shown(run), cause=envelope.id, now=now),))
-    else:
-        # The facts first, then `rev`: a look that read before them no longer ends the run.
-        yield from heal(command.run_id, cause=envelope.id, commands=(command_id,))
-    yield from send_again(pinned, mine)
+    return mine, applied
 
 
 def _addressed(envelope: Envelope, run_id: str) -> Steps[Pinned | None]:
