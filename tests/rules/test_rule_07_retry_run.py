@@ -93,6 +93,16 @@ def test_two_deliveries_that_both_wrote_leave_nothing_live_in_a_run_that_is_over
             assert run.commands in ((), ("r1",))
 
 
+def test_a_late_word_about_the_attempt_before_does_not_take_the_new_one_away() -> None:
+    """It is kept with the fact, which is another revision then, and yet the same attempt."""
+    for paused in range(1, 30):
+        scene = a_run("a", a="error").after(5)
+        goes_on = scene.begins(Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now)), steps=paused)
+        scene.says("a", "completed", attempt=1)
+        goes_on(100)
+        assert ("a", 2) in scene.sent or scene.run().state == "completed", paused
+
+
 def test_a_crash_at_any_effect_leaves_one_more_attempt_that_is_guarded() -> None:
     for steps in range(40):
         scene = a_run("a  b<-a", a="error").after(5)

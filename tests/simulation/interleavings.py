@@ -2,12 +2,14 @@
 
 A state is what is kept (run, facts, guard), what is on its way, and how far every handler is. Handlers are the real programs:
 one is brought to where it was by giving it the same answers again. States that are the same are visited once, so this is
-exhaustive within its bounds:
+exhaustive within its bounds. Where the same can be reached with fewer faults, only that is gone on from, and a message is sent as
+soon as its handler comes to it: neither takes anything from what may happen.
 
 - one run of at most three tasks, on one page; at most `together` handlers at work at the same time;
 - servers answer a command with one word, `completed` or (a fault) `error`;
 - time stands still, and jumps to the next ring's due when nothing else can happen, or (a fault) while others are at work;
-- a fault is a crash before an effect, a lost answer of a write, a duplicate, a loss, a failing body, or such a jump;
+- a fault is a crash after a write or a message (its input comes again, and is not lost any more: a queue holds it), a lost answer of
+  a write, a duplicate, a loss, a failing body, or such a jump;
 - effects that nobody else sees (reading the clock, the plan, the graph) are taken together with the one before.
 """
 
@@ -28,17 +30,18 @@ from cordyna_core.contract.message import ErrorDescription, Message, Meta
 from cordyna_core.contract.names import CLIENT, derived_id, run_id_of, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.errors import Fatal
+from simulation.standing import standing
 
 NOON: Final = 1_800_000_000.0
 
 
 class Handler(NamedTuple):
-    """A program at work: its input's name, the answers it was given, what it asks for next, and a hash of all it saw."""
+    """A program at work: its input's name, answers that lead to where it stands, what it asks for next, and a hash of where it stands."""
 
     name: str
     answers: tuple[Any, ...]
     asks: Any
-    seen: int
+    standing: int
 
 
 class State(NamedTuple):
@@ -49,24 +52,33 @@ class State(NamedTuple):
     facts: tuple[TaskRun | None, ...]
     guard: float | None
     on_its_way: tuple[str, ...]
+    again: tuple[str, ...]
     at_work: tuple[Handler, ...]
     faults: int
 
     def key(self) -> tuple[Any, ...]:
-        run = self.run
+        """What tells it from other states, but for the faults that are left."""
         return (
             self.now,
-            run and (run.status, run.failing, run.rev, run.version, run.cause, run.commands),
-            tuple(fact and _place(fact) for fact in self.facts),
+            _told(self.run),
+            tuple(map(_told, self.facts)),
             self.guard,
             self.on_its_way,
-            tuple(sorted((handler.name, handler.seen) for handler in self.at_work)),
-            self.faults,
+            self.again,
+            tuple(sorted((handler.name, handler.standing) for handler in self.at_work)),
         )
 
 
-def _place(fact: TaskRun) -> tuple[Any, ...]:
-    return (fact.attempt, fact.rank, fact.deadline, fact.cause, fact.rev, fact.timeline)
+def _told(answer: Any) -> Any:
+    """What there is to tell of what a store answers; all else of it never changes."""
+    match answer:
+        case TaskRun() as fact:
+            return (fact.attempt, fact.rank, fact.deadline, fact.cause, fact.rev, fact.timeline)
+        case Run() as run:
+            return (run.status, run.failing, run.rev, run.version, run.cause, run.commands)
+        case dict() as facts:
+            return tuple((index, _told(fact)) for index, fact in facts.items())
+    return answer
 
 
 @dataclass
@@ -105,25 +117,38 @@ class Exploration:
 
     def explore(self, faults: int, most: int = 10_000_000) -> "Exploration":
         """Visit every state; stops at the first that is broken."""
-        first = State(NOON, None, (None,) * self.plan.size, None, tuple(sorted(("invoke", *self.commands))), (), faults)
-        visited = {hash(first.key())}
-        frontier = [first]
+        first = State(NOON, None, (None,) * self.plan.size, None, tuple(sorted(("invoke", *self.commands))), (), (), faults)
+        visited: set[int] = set()
+        level = {hash(first.key()): first}
         try:
-            while frontier and len(visited) < most:
-                state = frontier.pop()
-                ended = True
-                for after in self._next(state):
-                    ended = False
-                    key = hash(after.key())
-                    if key not in visited:
-                        visited.add(key)
-                        frontier.append(after)
-                if ended:
-                    self._at_rest(state)
+            while level:
+                level = self._explore_level(level, visited, most)
         except Broken as broken:
             self.broken = str(broken)
         self.states = len(visited)
         return self
+
+    def _explore_level(self, level: dict[int, State], visited: set[int], most: int) -> dict[int, State]:
+        """Visit all that can be reached from these without another fault. Returns what one more fault makes of them."""
+        worse: dict[int, State] = {}
+        frontier = [state for key, state in level.items() if key not in visited]
+        visited.update(level)
+        while frontier and len(visited) < most:
+            state = frontier.pop()
+            at_rest = True
+            for after in self._next(state):
+                at_rest = False
+                key = hash(after.key())
+                if key in visited:
+                    continue
+                if after.faults < state.faults:
+                    worse[key] = after
+                else:
+                    visited.add(key)
+                    frontier.append(after)
+            if at_rest:
+                self._at_rest(state)
+        return worse
 
     def _due(self, ring: str) -> float:
         return float(self._messages[ring].due)
@@ -131,25 +156,21 @@ class Exploration:
     # --- what may happen next ---------------------------------------------------------------------------------------
     def _next(self, state: State) -> Iterator[State]:
         for place, handler in enumerate(state.at_work):
-            others = state.at_work[:place] + state.at_work[place + 1 :]
-            yield self._stepped(state._replace(at_work=others), handler)
-            if state.faults:
-                worse = state._replace(at_work=others, faults=state.faults - 1)
-                if handler.answers:
-                    yield self._sent(worse, handler.name)
-                if isinstance(handler.asks, e.WriteTask | e.WriteRun):
-                    yield self._stepped(worse, handler, is_answer_lost=True)
+            others = state._replace(at_work=state.at_work[:place] + state.at_work[place + 1 :])
+            yield from self._stepped(others, handler)
+            if state.faults and isinstance(handler.asks, e.WriteTask | e.WriteRun):
+                yield from self._stepped(others._replace(faults=state.faults - 1), handler, is_answer_lost=True)
         is_busy = len(state.at_work) >= self.together
         for name in dict.fromkeys(state.on_its_way):
             if not name.startswith("ring:") and (name.startswith("run:") or not is_busy):
                 yield from self._delivered(state, name)
         if not is_busy:
+            for name in dict.fromkeys(state.again):
+                yield self._begun(state._replace(again=_without(state.again, name)), name)
             yield from self._rung(state)
 
     def _delivered(self, state: State, name: str) -> Iterator[State]:
-        left = list(state.on_its_way)
-        left.remove(name)
-        taken = state._replace(on_its_way=tuple(left))
+        taken = state._replace(on_its_way=_without(state.on_its_way, name))
         worse = taken._replace(faults=state.faults - 1)
         if name.startswith("run:"):
             yield self._sent(taken, name.replace("run:", "completed:"))
@@ -169,32 +190,41 @@ class Exploration:
         if not rings:
             return
         first = min(rings, key=self._due)
-        is_idle = not state.at_work and len(rings) == len(state.on_its_way)
+        is_idle = not state.at_work and not state.again and len(rings) == len(state.on_its_way)
         if is_idle or state.faults:
-            left = list(state.on_its_way)
-            left.remove(first)
             faults = state.faults if is_idle else state.faults - 1
-            yield self._begun(state._replace(on_its_way=tuple(left), now=max(state.now, self._due(first)), faults=faults), first)
+            left = _without(state.on_its_way, first)
+            yield self._begun(state._replace(on_its_way=left, now=max(state.now, self._due(first)), faults=faults), first)
 
     # --- programs ---------------------------------------------------------------------------------------------------
     def _begun(self, state: State, name: str) -> State:
-        return self._advanced(state, name, (), hash(name))
-
-    def _stepped(self, state: State, handler: Handler, *, is_answer_lost: bool = False) -> State:
-        state, answer = self._performed(state, handler.asks)
-        if is_answer_lost and answer is None:
-            answer = handler.asks.new
-        return self._advanced(state, handler.name, (*handler.answers, answer), hash((handler.seen, _frozen(answer), state.now)))
-
-    def _advanced(self, state: State, name: str, answers: tuple[Any, ...], seen: int) -> State:
-        """Go on with a program that has seen that much, up to the next effect that others could see."""
-        known = (name, seen, state.now, state.run is None)
-        if known not in self._known_handlers:
-            self._known_handlers[known] = self._run_on(state, name, answers, seen)
-        handler = self._known_handlers[known]
+        handler = self._advanced(state, name, 0, ())
         return self._acknowledged(state, name) if handler is None else state._replace(at_work=(*state.at_work, handler))
 
-    def _run_on(self, state: State, name: str, answers: tuple[Any, ...], seen: int) -> Handler | None:
+    def _stepped(self, state: State, handler: Handler, *, is_answer_lost: bool = False) -> Iterator[State]:
+        """Perform what a handler asks, and with it the commands that it sends next. It may crash after whatever it wrote or sent."""
+        step: Handler | None = handler
+        while step is not None:
+            state, answer = self._performed(state, step.asks)
+            if is_answer_lost and answer is None:
+                answer = step.asks.new
+            if state.faults and not isinstance(step.asks, _READS):
+                yield state._replace(again=_sorted(state.again, step.name), faults=state.faults - 1)
+            step = self._advanced(state, step.name, step.standing, (*step.answers, answer))
+            if step is not None and not isinstance(step.asks, e.Publish):
+                yield state._replace(at_work=(*state.at_work, step))
+                return
+            is_answer_lost = False
+        yield self._acknowledged(state, handler.name)
+
+    def _advanced(self, state: State, name: str, stood: int, answers: tuple[Any, ...]) -> Handler | None:
+        """Go on with a program from where it stood, up to the next effect that others could see; None: it has ended."""
+        known = (name, stood, _told(answers[-1]) if answers else None, state.now, state.run is None)
+        if known not in self._known_handlers:
+            self._known_handlers[known] = self._run_on(state, name, answers)
+        return self._known_handlers[known]
+
+    def _run_on(self, state: State, name: str, answers: tuple[Any, ...]) -> Handler | None:
         """Give a fresh program all answers so far; None when it comes to its end."""
         program = react(self._message(name))
         assert program is not None
@@ -207,7 +237,7 @@ class Exploration:
                 asks = program.send(local)
         except (StopIteration, Fatal):
             return None
-        return Handler(name, answers, asks, seen)
+        return Handler(name, answers, asks, standing(program, asks))
 
     def _local(self, effect: Any, state: State) -> Any:
         """The answer to an effect that nobody else sees; _SEEN when others do."""
@@ -258,7 +288,7 @@ class Exploration:
         raise AssertionError(effect)
 
     def _sent(self, state: State, name: str) -> State:
-        return state._replace(on_its_way=tuple(sorted((*state.on_its_way, name))))
+        return state._replace(on_its_way=_sorted(state.on_its_way, name))
 
     def _message(self, name: str) -> Any:
         if name not in self._messages:
@@ -290,7 +320,7 @@ class Exploration:
     def _acknowledged(self, state: State, name: str) -> State:
         if state.run is None:
             return state
-        inputs = {*state.on_its_way, *(handler.name for handler in state.at_work)}
+        inputs = {*state.on_its_way, *state.again, *(handler.name for handler in state.at_work)}
         causes = inputs | {self._cause_of[each] for each in inputs if each in self._cause_of}
         rings = [self._due(each) for each in inputs if each.startswith("ring:")]
         known = self._known(state)
@@ -316,18 +346,18 @@ def _require(broken: str | None) -> None:
         raise Broken(broken)
 
 
-def _frozen(answer: Any) -> Any:
-    match answer:
-        case TaskRun():
-            return _place(answer)
-        case Run():
-            return (answer.status, answer.failing, answer.rev, answer.version, answer.cause)
-        case dict():
-            return tuple((index, _place(fact)) for index, fact in sorted(answer.items()))
-    return answer
+def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    place = names.index(name)
+    return names[:place] + names[place + 1 :]
+
+
+def _sorted(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return tuple(sorted((*names, name)))
 
 
 _SEEN: Final = object()
+
+_READS: Final = (e.ReadRun, e.ReadTask, e.ReadTasks, e.ReadPage, e.IsGuarded)
 
 GRAPHS: Final[dict[str, tuple[tuple[int, ...], ...]]] = {
     "a": ((),),

@@ -12,7 +12,7 @@ from cerebro.core.effects import Now, Program, Publish, ReadPage, ReadPinned, Re
 from cerebro.core.ending import heal
 from cerebro.core.hear import write_task
 from cerebro.core.invoke import shown
-from cerebro.core.model import Pinned, Rank, Run, TaskRun
+from cerebro.core.model import Pinned, Rank, Run, TaskRun, lattice
 from cerebro.core.say import invocation_rejected, run_state_changed
 from cerebro.core.track import dispatched
 from cordyna_core.contract.commands import CancelRun, RetryRun
@@ -73,7 +73,7 @@ def retry_run(envelope: Envelope) -> Program:
     if not applied:
         # Another delivery may have been quicker, and what was dispatched here may have ended since: then nothing is opened again.
         there: dict[int, TaskRun] = yield ReadTasks(command.run_id, tuple(mine))
-        mine = {index: fact for index, fact in mine.items() if there[index].rev == fact.rev}
+        mine = {index: fact for index, fact in mine.items() if lattice(there[index]) == lattice(fact)}
         run = yield ReadRun(command.run_id)
         applied = command_id in run.commands and not mine
     if applied:
