@@ -7,10 +7,10 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: seeds help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e
+.PHONY: seeds interleavings help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e
 
 help: ## what there is to do
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.run ## set up what runs, and invoke task-3 across two servers
 	$(BIN)/dyna do task-3
@@ -30,16 +30,21 @@ bench: .venv/.bench ## time per task of the embedded engine, beside Luigi
 	$(BIN)/python bench/embedded.py
 
 SEEDS ?= 100000
-sim: .venv/.dev ## simulate cerebro under faults: 100,000 seeds, every crash point, all interleavings; SEED=n shows one
+sim: .venv/.dev ## simulate cerebro under faults: seeds, every crash point, interleavings; SEED=n shows one
 ifdef SEED
 	@$(BIN)/python -m cerebro.local.simulator --seed $(SEED)
 else
 	$(MAKE) seeds
 	SIM=full $(BIN)/pytest -n 2 tests/simulation
+	$(MAKE) interleavings
 endif
 
 seeds: .venv/.dev ## only the seeds of `make sim`: a million faults, each kind a thousand times at least
 	$(BIN)/python -m cerebro.local.simulator --seeds $(SEEDS) --jobs 2 --at-least 1000
+
+FAULTS ?= 1
+interleavings: .venv/.dev ## every order in which the handlers of small runs can take turns, with a fault; FAULTS=2: an hour
+	@PYTHONPATH=tests $(BIN)/python -m simulation.all_interleavings --faults $(FAULTS)
 
 mutants: .venv/.dev ## plant protocol bugs in copies of cerebro: each must be caught
 	$(BIN)/python bench/mutants.py

@@ -20,12 +20,12 @@ TaskServer(stack, "Server", code=app.node.get_context("cordyna:code"), server="e
 app.synth()
 """
 
-FIRST = f'''
+FIRST = '''
 import os, time
 from pathlib import Path
 from cordyna_core import TaskServer
 
-server = TaskServer("{SERVER}", owner="team-e2e")
+server = TaskServer("{server}", owner="team-e2e")
 
 
 @server.task()
@@ -36,6 +36,24 @@ def slow(tell_pid: str) -> None:
 
 
 server.task(name="killed", run_timeout_s=8)(slow)
+
+
+@server.task()
+def steady() -> str:
+    """Never fails."""
+    return "steady"
+
+
+@server.task(upstream=["steady"])
+def flaky() -> str:
+    """Fails until somebody mends what it needs."""
+    return Path("{mended}").read_text()
+
+
+@server.task(upstream=["steady", "flaky"])
+def depending(*, ctx) -> list[str]:
+    """Is blocked as long as flaky fails."""
+    return [ctx.upstream["steady"], ctx.upstream["flaky"]]
 '''
 
 THEN = '''
@@ -54,6 +72,8 @@ class Team:
         self._cloud, self._folder = cloud, folder
         self._code = folder / "src"
         self._code.mkdir()
+        self.mended = folder / "mended"
+        """As long as there is no such file, `flaky` fails."""
         self._write(FIRST)
 
     def add_a_task(self) -> None:
@@ -67,4 +87,4 @@ class Team:
         self._cloud.deploy(f"{sys.executable} {app}", self._folder / "cdk.out", code=str(self._code))
 
     def _write(self, text: str) -> None:
-        (self._code / "e2e_server.py").write_text(text)
+        (self._code / "e2e_server.py").write_text(text.format(server=SERVER, mended=self.mended))

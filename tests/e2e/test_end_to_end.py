@@ -6,9 +6,10 @@ import re
 import signal
 import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cordyna_core.contract.commands import InvokeTask, RunTask
+from cordyna_core.contract.commands import CancelTask, InvokeTask, RunTask
 from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.names import run_id_of
 from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged, TaskStateChanged
@@ -100,6 +101,56 @@ def test_what_another_server_says_of_a_task_changes_nothing(cloud: Cloud) -> Non
     assert said == [("pending", "cordyna.cerebro"), ("started", f"cordyna.server.{SILENT}"), ("error", "cordyna.cerebro")]
 
 
+def test_a_cancelled_run_stops(cloud: Cloud) -> None:
+    run_id = a_run_of_the_silent_server(cloud, "after-late")
+    said = {"server": SILENT, "run_id": run_id, "task": "late", "attempt": 1}
+    cloud.put("TaskStateChanged", said | {"state": "started"}, source=f"cordyna.server.{SILENT}")
+    until(lambda: cloud.shown(run_id)["tasks"]["late"]["state"] == "started", within_s=9)
+
+    cancelled = cloud.dyna("cancel", run_id)
+
+    assert cancelled.returncode == 0, cancelled.stderr
+    assert ended(cloud, run_id) == "error"
+    (stop,) = cloud.of(CancelTask, run_id)
+    assert (stop.message.server, stop.message.task, stop.message.attempt) == (SILENT, "late", 1)  # type: ignore[attr-defined]
+    # Its server did not stop in time, and nothing comes of it.
+    cloud.put("TaskStateChanged", said | {"state": "completed"}, source=f"cordyna.server.{SILENT}")
+    until(lambda: cloud.of(TaskStateChanged, run_id, state="completed"), within_s=20)
+    until(lambda: nothing_waits(cloud, f"{BUS}-tracker"), within_s=20)
+    shown = cloud.shown(run_id)
+    assert (shown["state"], shown["tasks"]["late"]["state"], shown["tasks"]["late"]["reason"]) == ("error", "error", "cancelled")
+    assert [e.message.task for e in cloud.of(RunTask, run_id)] == ["late"]  # type: ignore[attr-defined]
+
+
+def test_a_completion_that_comes_after_the_clock_heals_the_run(cloud: Cloud) -> None:
+    run_id = a_run_of_the_silent_server(cloud, "after-late")
+    assert ended(cloud, run_id) == "error"
+    said = {"server": SILENT, "run_id": run_id, "attempt": 1, "state": "completed"}
+
+    cloud.put("TaskStateChanged", said | {"task": "late"}, source=f"cordyna.server.{SILENT}")
+    until(lambda: cloud.of(RunTask, run_id, task="after-late"), within_s=20)
+    cloud.put("TaskStateChanged", said | {"task": "after-late"}, source=f"cordyna.server.{SILENT}")
+
+    until(lambda: cloud.shown(run_id)["state"] == "completed", within_s=20)
+    states = [e.message.state for e in cloud.of(RunStateChanged, run_id)]  # type: ignore[attr-defined]
+    assert states == ["running", "failing", "error", "running", "completed"]
+    assert [e.message.task for e in cloud.of(RunTask, run_id)] == ["late", "after-late"]  # type: ignore[attr-defined]
+
+
+def test_retry_runs_only_what_failed_and_what_that_blocked(cloud: Cloud, team: Team) -> None:
+    failed = cloud.dyna("do", "depending", "--json")
+    assert failed.returncode == 1
+    run_id = json.loads(failed.stdout)["run_id"]
+    team.mended.write_text("mended")
+
+    retried = cloud.dyna("retry", run_id)
+
+    assert retried.returncode == 0, retried.stderr
+    assert cloud.shown(run_id)["tasks"]["depending"]["output"] == ["steady", "mended"]
+    order = [(e.message.task, e.message.attempt) for e in cloud.of(RunTask, run_id)]  # type: ignore[attr-defined]
+    assert order == [("steady", 1), ("flaky", 1), ("flaky", 2), ("depending", 1)]
+
+
 def test_a_redeployed_server_declares_its_new_task_which_can_be_invoked(cloud: Cloud, team: Team) -> None:
     assert cloud.dyna("plan", "added").returncode == 3
     team.add_a_task()
@@ -161,7 +212,7 @@ def test_a_message_that_always_fails_is_dead_lettered_and_redriven_once_its_reas
         run_id = run_id_of("task-1", "after the mending")
         until(lambda: f"{BUS}-planner-dead-letters" in cloud.dyna("dlq", "ls").stdout, within_s=60)
         # A tick may have been the first to end there; ours has, too, when nothing waits any more.
-        until(lambda: planner.has_nothing_waiting() or None, within_s=30)
+        until(lambda: nothing_waits(cloud, f"{BUS}-planner"), within_s=30)
     finally:
         planner.mend_it()
     assert cloud.of(InvokeTask, event_id) or cloud.of(InvokeTask, "after the mending")
@@ -196,6 +247,29 @@ def test_a_cron_of_every_minute_fires(cloud: Cloud) -> None:
     assert 0 <= (asked.said_at - asked.message.scheduled_at).total_seconds() < 10
 
 
+def test_a_cron_that_comes_too_late_is_reported_as_missed(cloud: Cloud) -> None:
+    nominal = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
+    url = cloud.aws("sqs", "get-queue-url", "--queue-name", f"{BUS}-timekeeper")["QueueUrl"]
+
+    # What Scheduler puts there, ten minutes after its time.
+    tick = json.dumps({"tick": {"task": "order-pulse", "nominal": f"{nominal:%Y-%m-%dT%H:%M:%SZ}"}})
+    cloud.aws("sqs", "send-message", "--queue-url", url, "--message-body", tick)
+
+    (missed,) = until(
+        lambda: [e for e in cloud.of(InvocationRejected, "missed_tick") if nominal.isoformat() in str(e.message)], within_s=20
+    )
+    (problem,) = missed.message.problems  # type: ignore[attr-defined]
+    assert "order-pulse" in problem.message
+    assert "invoke it by hand" in problem.message
+
+
+def nothing_waits(cloud: Cloud, queue: str) -> bool:
+    """Whether all that came to a queue was handled."""
+    url = cloud.aws("sqs", "get-queue-url", "--queue-name", queue)["QueueUrl"]
+    told = cloud.aws("sqs", "get-queue-attributes", "--queue-url", url, "--attribute-names", "All")["Attributes"]
+    return bool(told["ApproximateNumberOfMessages"] == told["ApproximateNumberOfMessagesNotVisible"] == "0")
+
+
 def told_of(cloud: Cloud, word: str) -> str | None:
     """The dead letters, once one of them tells of `word`."""
     told = cloud.dyna("dlq", "ls").stdout
@@ -211,7 +285,8 @@ def run_id_in(envelope: object) -> str:
 
 def a_run_of_the_silent_server(cloud: Cloud, task: str) -> str:
     """A run of a task whose server has declared itself, and hears nothing."""
-    declared = {"server": SILENT, "contract": "1", "tasks": [{"name": "unheard"}, {"name": "forged"}]}
+    tasks = [{"name": "unheard"}, {"name": "forged"}, {"name": "late"}, {"name": "after-late", "upstream": ["late"]}]
+    declared = {"server": SILENT, "contract": "1", "tasks": tasks}
     cloud.put("ServerDeclared", declared, source=f"cordyna.server.{SILENT}")
     until(lambda: cloud.dyna("plan", task).returncode == 0, within_s=20)
     run_id = run_id_of(task, cloud.put("InvokeTask", {"task": task}))
@@ -229,11 +304,6 @@ class Fragile:
         self._variables = configured["Environment"]["Variables"]
         told = cloud.aws("sqs", "get-queue-attributes", "--queue-url", self._url, "--attribute-names", "VisibilityTimeout")
         self._visibility = told["Attributes"]["VisibilityTimeout"]
-
-    def has_nothing_waiting(self) -> bool:
-        """Whether its queue is empty."""
-        told = self._cloud.aws("sqs", "get-queue-attributes", "--queue-url", self._url, "--attribute-names", "All")["Attributes"]
-        return bool(told["ApproximateNumberOfMessages"] == told["ApproximateNumberOfMessagesNotVisible"] == "0")
 
     def break_it(self) -> None:
         self._set(self._variables | {"CORDYNA_TABLE": "no-such-table"}, "1")

@@ -115,8 +115,8 @@ class Exploration:
         # What cerebro calls these two as a cause.
         self._cause_of = {"cancel": derived_id("CancelRun", self.run_id, "c"), "retry": derived_id("RetryRun", self.run_id, "r")}
 
-    def explore(self, faults: int, most: int = 10_000_000) -> "Exploration":
-        """Visit every state; stops at the first that is broken."""
+    def explore(self, faults: int, most: int | None = None) -> "Exploration":
+        """Visit every state, or the first `most` of them; stops at one that is broken."""
         first = State(NOON, None, (None,) * self.plan.size, None, tuple(sorted(("invoke", *self.commands))), (), (), faults)
         visited: set[int] = set()
         level = {hash(first.key()): first}
@@ -128,12 +128,12 @@ class Exploration:
         self.states = len(visited)
         return self
 
-    def _explore_level(self, level: dict[int, State], visited: set[int], most: int) -> dict[int, State]:
+    def _explore_level(self, level: dict[int, State], visited: set[int], most: int | None) -> dict[int, State]:
         """Visit all that can be reached from these without another fault. Returns what one more fault makes of them."""
         worse: dict[int, State] = {}
         frontier = [state for key, state in level.items() if key not in visited]
         visited.update(level)
-        while frontier and len(visited) < most:
+        while frontier and (most is None or len(visited) < most):
             state = frontier.pop()
             at_rest = True
             for after in self._next(state):
@@ -367,3 +367,6 @@ GRAPHS: Final[dict[str, tuple[tuple[int, ...], ...]]] = {
     "a b<-a c<-a,b": ((), (0,), (0, 1)),
 }
 """Every closure of at most three tasks: the target is the only one that nobody awaits."""
+
+COMMANDS: Final[dict[str, tuple[str, ...]]] = {"alone": (), "cancelled": ("cancel",), "retried": ("retry",)}
+"""What may come at any time, also before the run is there."""
