@@ -33,6 +33,7 @@ def test_the_head_names_the_version_of_every_server() -> None:
 def test_the_next_graph_is_of_the_next_generation() -> None:
     graph = graph_of(declared("a", "x"))
     assert graph.with_servers({"b": declared("b", "y")}).generation == graph.generation + 1
+    assert graph.with_servers({}, generation=7).generation == 7
     assert list(graph) == ["x"]
 
 
@@ -71,6 +72,10 @@ def test_a_closure_is_ordered_by_level_and_then_as_it_is_declared() -> None:
     assert closure.names == ("other", "early", "late", "x")
 
 
+def test_an_upstream_that_nobody_declares_raises_no_level() -> None:
+    assert a_graph("q p<-q x<-gone t<-p,x").closure("t").names == ("x", "q", "p", "t")
+
+
 def test_the_upstreams_of_a_task_stay_in_declared_order() -> None:
     closure = a_graph("p  q<-p  r  x<-r,q,p").closure("x")
     assert [closure.names[index] for index in closure.upstream[-1]] == ["r", "q", "p"]
@@ -101,8 +106,21 @@ def test_what_has_no_order_is_the_cycle_and_what_it_needs() -> None:
     assert a_graph("x y<-x").without_order == ()
 
 
+def test_whether_there_is_an_order_is_asked_of_some_tasks_and_what_they_need() -> None:
+    graph = a_graph("x<-y y<-x,z z<-gone above<-x self<-self free<-z")
+    assert graph.has_order([])
+    assert graph.has_order(["free", "z"])
+    assert [name for name in graph if not graph.has_order([name])] == ["x", "y", "above", "self"]
+    assert not graph.has_order(["free", "above"])
+
+
+def test_what_two_tasks_need_on_ways_of_different_lengths_is_no_cycle() -> None:
+    assert a_graph("x<-y,z y<-z z<-w w v<-x,w").has_order(["v", "x", "w"])
+
+
 def test_a_chain_deeper_than_any_stack_has_an_order() -> None:
     graph = a_graph("t0 " + " ".join(f"t{n}<-t{n - 1}" for n in range(1, 9_999)))
+    assert graph.has_order(["t9998"])
     assert graph.closure("t9998").names == tuple(f"t{n}" for n in range(9_999))
 
 

@@ -37,7 +37,7 @@ class GraphItems:
             return Graph.of({})
         generation, versions = int(item["generation"]), json.loads(str(item["servers"]))
         if (generation, versions) != (self._graph.generation, self._versions):
-            self._graph, self._versions = Graph.of(self._declared(versions), generation), versions
+            self._graph, self._versions = self._graph.with_servers(self._declared(versions), generation), versions
         return self._graph
 
     def _declared(self, versions: Mapping[str, str]) -> dict[str, ServerDeclared]:

@@ -41,7 +41,9 @@ class MemoryStore:
     def write_head(self, new: Head, seen: Head) -> bool:
         if self._graph.head != seen:
             return False
-        self._graph = Graph.of({server: self._declarations[version] for server, version in new.servers.items()}, new.generation)
+        self._graph = self._graph.with_servers(
+            {server: self._declarations[version] for server, version in new.servers.items()}, new.generation
+        )
         return True
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:

@@ -40,6 +40,7 @@ class SqliteStore:
     def __init__(self, file: SqliteFile) -> None:
         self._db = file.db
         self._graph: Graph = Graph.of({})
+        self._versions: dict[str, str] = {}
         self._plans: Remembered[str, Plan] = Remembered(REMEMBERED_TASKS, lambda plan: plan.size)
         self._guards: dict[tuple[str, int], float] = {}
         self._noted: dict[str, float] = {}
@@ -47,7 +48,7 @@ class SqliteStore:
         file.on_roll_back(self._forget)
 
     def _forget(self) -> None:
-        self._graph = Graph.of({}, -1)
+        self._graph, self._versions = Graph.of({}, -1), {}
         self._pinned = Remembered(REMEMBERED_RUNS)
         self._guards.clear()
         self._noted.clear()
@@ -55,10 +56,14 @@ class SqliteStore:
     def read_graph(self) -> Graph:
         row = self._db.execute("select generation, servers from head").fetchone()
         if row is not None and row[0] != self._graph.generation:
-            self._graph = Graph.of({server: self._declared(version) for server, version in json.loads(row[1]).items()}, row[0])
+            versions: dict[str, str] = json.loads(row[1])
+            declarations = {server: self._declared(server, version) for server, version in versions.items()}
+            self._graph, self._versions = self._graph.with_servers(declarations, row[0]), versions
         return self._graph
 
-    def _declared(self, version: str) -> ServerDeclared:
+    def _declared(self, server: str, version: str) -> ServerDeclared:
+        if self._versions.get(server) == version:
+            return self._graph.declarations[server]
         (text,) = self._db.execute("select declared from declarations where version = ?", (version,)).fetchone()
         return ServerDeclared.model_validate_json(text)
 

@@ -20,7 +20,7 @@ Declarations = Mapping[str, ServerDeclared]
 
 
 def conflicts(fresh: Declarations, standing: Declarations, before: Graph) -> dict[str, list[Problem]]:
-    """The problems of each server in `fresh`, which would join `standing`; no entry for one without problems.
+    """The problems of each server in `fresh`, which would join what is left `standing` of `before`; no entry for one without problems.
 
     Of two fresh servers that claim a name, the one that had it `before` keeps it, else the first one gets it.
     """
@@ -30,22 +30,25 @@ def conflicts(fresh: Declarations, standing: Declarations, before: Graph) -> dic
     owners = _owners(fresh, standing, before)
     for server, declared in fresh.items():
         found[server] += [_owned(task.name, server, owners[task.name]) for task in declared.tasks if owners[task.name] != server]
-    if len(owners) > MAX_TASKS_IN_GRAPH:
-        found[list(fresh)[-1]].append(_full(len(owners)))
     sound = {server: _what_it_owns(declared, owners) for server, declared in fresh.items()}
-    for cycle in cycles_of(Graph.of({**standing, **sound}), [task.name for each in sound.values() for task in each.tasks]):
-        for server in dict.fromkeys(owners[name] for name in cycle):
+    graph = before.with_servers({**standing, **sound})
+    if len(graph) > MAX_TASKS_IN_GRAPH:
+        found[list(fresh)[-1]].append(_full(len(graph)))
+    for cycle in cycles_of(graph, [task.name for each in sound.values() for task in each.tasks], before):
+        for server in dict.fromkeys(graph[name].server for name in cycle):
             if server in fresh:
-                found[server].append(_cycle(cycle, owners))
+                found[server].append(_cycle(cycle, graph))
     return {server: problems for server, problems in found.items() if problems}
 
 
 def _owners(fresh: Declarations, standing: Declarations, before: Graph) -> dict[str, str]:
-    owners = {task.name: server for server, declared in standing.items() for task in declared.tasks}
+    """Of each name that is claimed."""
+    owners: dict[str, str] = {}
     claimed = [(task.name, server) for server, declared in fresh.items() for task in declared.tasks]
     for name, server in claimed:
-        if before.server_of(name) == server:
-            owners.setdefault(name, server)
+        owner = before.server_of(name)
+        if owner is not None and (owner in standing or owner == server):
+            owners[name] = owner
     for name, server in claimed:
         owners.setdefault(name, server)
     return owners
@@ -70,6 +73,6 @@ def _full(tasks: int) -> Problem:
     return Problem(code="graph_full", message=text)
 
 
-def _cycle(cycle: list[str], owners: Mapping[str, str]) -> Problem:
-    shown = " needs ".join(name if name == "..." else f"{name} ({owners[name]})" for name in short_path(cycle, _NAMES_SHOWN))
+def _cycle(cycle: list[str], graph: Graph) -> Problem:
+    shown = " needs ".join(name if name == "..." else f"{name} ({graph.server_of(name)})" for name in short_path(cycle, _NAMES_SHOWN))
     return Problem(code="cycle", message=f"tasks need each other: {shown}: take one of these upstreams out", path=short_path(cycle))

@@ -14,11 +14,14 @@ MOST_PER_KNOT: Final = 5
 """A knot may hold more cycles than atoms in the universe; mending these shows what is left."""
 
 
-def cycles_of(graph: Graph, among: Collection[str]) -> list[list[str]]:
+def cycles_of(graph: Graph, among: Collection[str], before: Graph) -> list[list[str]]:
     """Cycles through tasks of `among` as [x, y, x]: x needs y, y needs x. Self-upstreams are not looked for.
 
-    Empty at once for a graph that has an order: only what has none becomes a network.
+    The graph `before` has no cycle, so one goes through a task that needs something else now. What has no order becomes a
+    network; in most graphs that is nothing.
     """
+    if graph.has_order(name for name in among if graph.upstream_of(name) != before.upstream_of(name)):
+        return []
     network = _network(graph)
     knots = [knot for knot in nx.strongly_connected_components(network) if len(knot) > 1]
     place = {name: at for at, name in enumerate(graph.without_order)}

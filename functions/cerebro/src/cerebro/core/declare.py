@@ -59,7 +59,7 @@ def decide(graph: Graph, declared: ServerDeclared) -> Outcome:
     server, version = declared.server, version_of(declared)
     standing = graph.declarations.get(server)
     if standing is not None:
-        if version == version_of(standing):
+        if version == graph.version_of_server(server):
             return SignOfLife("same")
         if declared.revision < standing.revision:
             return SignOfLife("older_revision")
@@ -99,8 +99,9 @@ def declare_batch(declarations: Sequence[ServerDeclared], before: Graph | None =
 
 def _rejected(fresh: Mapping[str, ServerDeclared], kept: Mapping[str, ServerDeclared], before: Graph) -> dict[str, list[Problem]]:
     unchanged = {server: each for server, each in kept.items() if server not in fresh}
-    found = conflicts(fresh, unchanged, before)
-    rejected = {server: [*faults, *found.get(server, ())] for server, each in fresh.items() if (faults := faults_of(each))}
+    faulty = {server: faults for server, each in fresh.items() if (faults := faults_of(each))}
+    found = conflicts(fresh, unchanged, before) if faulty else {}
+    rejected = {server: [*faults, *found.get(server, ())] for server, faults in faulty.items()}
     while True:
         standing = {server: each for server, each in kept.items() if server in unchanged or server in rejected}
         found = conflicts({server: each for server, each in fresh.items() if server not in rejected}, standing, before)

@@ -3,19 +3,18 @@
 Law: a graph never changes; an accepted declaration makes another, of the next generation. An accepted graph has no
 cycle, so every closure has an order. Upstreams that nobody declares are kept: they are *unresolved*, not wrong.
 
-Tasks are numbered and the edges are tuples of numbers, because networkx needs five times as long to order a part of a
-graph and 50 MB more to hold 100,000 tasks. It finds the cycles, which it does better: see `cycles`.
+The next graph shares with the one before it what did not change: a declaration costs what its own tasks cost, and copies
+of a few dictionaries. How tasks hang together is in `edges`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
+from cerebro.core.edges import Closure, Edges
 from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration
 from cordyna_core.contract.names import derived_id
-
-_NO_LEVEL: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,62 +32,56 @@ class Placed(NamedTuple):
     task: TaskDeclaration
 
 
-@dataclass(frozen=True, slots=True)
-class Closure:
-    """A task and everything upstream of it, in topological order, the target last.
-
-    The order is by level (the longest way from a task without upstreams): what runs at the same time stands together, so
-    that it shares pages and guardians. Within a level it is the order in which a walk from the target finds them, so it
-    depends only on what is declared. `upstream` are indexes into `names`; `missing`: unresolved name -> who needs it.
-    """
-
-    names: tuple[str, ...]
-    upstream: tuple[tuple[int, ...], ...]
-    missing: Mapping[str, tuple[str, ...]]
-
-
 class Graph:
-    """Immutable from outside. Make the first with `Graph.of`, the next with `with_servers`."""
+    """Immutable from outside. Make the first with `Graph.of`, the next with `with_servers`: what did not change is shared."""
 
-    def __init__(self, declarations: Mapping[str, ServerDeclared], generation: int) -> None:
+    def __init__(
+        self,
+        generation: int,
+        declarations: Mapping[str, ServerDeclared],
+        tasks: Mapping[str, Placed],
+        edges: Edges,
+        versions: "_Versions",
+    ) -> None:
         self.generation: Final = generation
-        self.declarations: Final[Mapping[str, ServerDeclared]] = dict(declarations)
-        # By name, so that the same declarations make the same graph in whatever order they came.
-        tasks = [Placed(server, task) for server in sorted(self.declarations) for task in self.declarations[server].tasks]
-        self._tasks: Final = {placed.task.name: placed for placed in tasks}
-        self._names: Final = list(self._tasks)
-        self._number: Final = {name: number for number, name in enumerate(self._names)}
-        self._upstream: Final[list[tuple[int, ...]]] = []
-        self._unresolved_of: Final[dict[int, tuple[str, ...]]] = {}
-        self._versions: Final[dict[str, str]] = {}
-        for number, placed in enumerate(self._tasks.values()):
-            upstream = placed.task.upstream_names
-            known = tuple([self._number[name] for name in upstream if name in self._number])
-            self._upstream.append(known)
-            if len(known) < len(upstream):
-                self._unresolved_of[number] = tuple(name for name in upstream if name not in self._number)
+        self.declarations: Final = declarations
+        self._tasks: Final = tasks
+        self._edges: Final = edges
+        self._versions: Final = versions
 
-    @classmethod
-    def of(cls, declarations: Mapping[str, ServerDeclared], generation: int = 0) -> "Graph":
+    @staticmethod
+    def of(declarations: Mapping[str, ServerDeclared], generation: int = 0) -> "Graph":
         """Fold accepted declarations: server -> what it declared."""
-        return cls(declarations, generation)
+        return _NOTHING.with_servers(declarations, generation)
 
-    def with_servers(self, declarations: Mapping[str, ServerDeclared]) -> "Graph":
-        """The next generation: exactly these servers."""
-        return Graph(declarations, self.generation + 1)
+    def with_servers(self, declarations: Mapping[str, ServerDeclared], generation: int | None = None) -> "Graph":
+        """Exactly these servers, as the next generation unless another is told. What is the same object as before costs nothing."""
+        before = self.declarations
+        old = [server for server, declared in before.items() if declared is not declarations.get(server)]
+        new = [server for server, declared in declarations.items() if declared is not before.get(server)]
+        gone = [task.name for server in old for task in before[server].tasks]
+        come = [Placed(server, task) for server in new for task in declarations[server].tasks]
+        return Graph(
+            self.generation + 1 if generation is None else generation,
+            # By name, so that the same declarations make the same graph in whatever order they came.
+            dict(sorted(declarations.items())),
+            {**_without(self._tasks, gone), **{placed.task.name: placed for placed in come}},
+            self._edges.changed(gone, [placed.task for placed in come]),
+            _Versions(_without(self._versions.servers, old), _without(self._versions.tasks, gone)),
+        )
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._tasks)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._number
+        return name in self._tasks
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return (task.name for declared in self.declarations.values() for task in declared.tasks)
 
     @cached_property
     def head(self) -> Head:
-        return Head(self.generation, {server: version_of(declared) for server, declared in self.declarations.items()})
+        return Head(self.generation, {server: self.version_of_server(server) for server in self.declarations})
 
     def __getitem__(self, name: str) -> Placed:
         """Raises KeyError when nobody declares it."""
@@ -102,6 +95,11 @@ class Graph:
         placed = self._tasks.get(name)
         return placed.server if placed else None
 
+    def upstream_of(self, name: str) -> tuple[str, ...]:
+        """What a task needs; nothing when nobody declares it."""
+        placed = self._tasks.get(name)
+        return placed.task.upstream_names if placed else ()
+
     @cached_property
     def wanted_fresh(self) -> frozenset[str]:
         """The tasks whose results somebody is content to reuse for a while."""
@@ -110,95 +108,66 @@ class Graph:
     @cached_property
     def unresolved(self) -> Mapping[str, tuple[str, ...]]:
         """Names that nobody declares -> the tasks that need them."""
-        return self._who_needs_what_is_missing(range(len(self._names)))
+        return self._edges.missing(self)
 
     @cached_property
     def crons(self) -> tuple[Placed, ...]:
         """The tasks that run by themselves."""
-        return tuple(placed for placed in self._tasks.values() if placed.task.cron is not None)
+        tasks = ((server, task) for server, declared in self.declarations.items() for task in declared.tasks)
+        return tuple(Placed(server, task) for server, task in tasks if task.cron is not None)
+
+    def version_of_server(self, server: str) -> str:
+        """The hash of what a server declared. Raises KeyError when it declared nothing."""
+        version = self._versions.servers.get(server)
+        if version is None:
+            version = self._versions.servers[server] = version_of(self.declarations[server])
+        return version
 
     def version_of_task(self, name: str) -> str:
         """The hash of a task's server and declaration: a result made under another one is not fresh."""
-        version = self._versions.get(name)
+        version = self._versions.tasks.get(name)
         if version is None:
             server, task = self._tasks[name]
-            version = self._versions[name] = derived_id("task", server, task.model_dump_json(exclude_defaults=True))
+            version = self._versions.tasks[name] = derived_id("task", server, task.model_dump_json(exclude_defaults=True))
         return version
 
     def closure(self, target: str) -> Closure:
         """Raises KeyError when nobody declares `target`."""
-        found, _ = self._walk(target)
-        # Sorting keeps the order of the walk within a level.
-        found.sort(key=self._levels.__getitem__)
-        index_of = dict(zip(found, range(len(found)), strict=True))
-        return Closure(
-            names=tuple([self._names[number] for number in found]),
-            upstream=tuple([tuple([index_of[needed] for needed in self._upstream[number]]) for number in found]),
-            missing=self._who_needs_what_is_missing(found),
-        )
+        return self._edges.closure(self._tasks[target].task.name)
 
     def ways_down(self, target: str) -> dict[str, list[str]]:
         """For every unresolved name of a closure, a shortest way to it: [target, ..., who needs it, name]."""
-        found, found_by = self._walk(target)
-        ways: dict[str, list[str]] = {}
-        for number in found:
-            for missing in self._unresolved_of.get(number, ()):
-                if missing not in ways:
-                    ways[missing] = [missing, *(self._names[step] for step in _back(number, found_by))][::-1]
-        return ways
+        return self._edges.ways_down(target)
+
+    def has_order(self, above: Iterable[str]) -> bool:
+        """Whether none of these tasks, and nothing upstream of them, needs itself."""
+        return self._edges.has_order(above)
 
     @cached_property
     def without_order(self) -> tuple[str, ...]:
         """The tasks on a cycle, or upstream of one. Empty in every accepted graph."""
-        return tuple(name for name, level in zip(self._names, self._levels, strict=True) if level == _NO_LEVEL)
-
-    def _walk(self, target: str) -> tuple[list[int], dict[int, int]]:
-        """The closure, nearest first, and by whom each was found."""
-        start = self._number[target]
-        found = [start]
-        found_by = {start: start}
-        for number in found:
-            for needed in self._upstream[number]:
-                if needed not in found_by:
-                    found_by[needed] = number
-                    found.append(needed)
-        return found, found_by
-
-    @cached_property
-    def _levels(self) -> list[int]:
-        """For each task the length of the longest way from one without upstreams.
-
-        Peeled from those that nobody needs, because so the edges are followed in the direction in which they are kept.
-        """
-        needed_by = [0] * len(self._names)
-        for upstream in self._upstream:
-            for needed in upstream:
-                needed_by[needed] += 1
-        order = [number for number, count in enumerate(needed_by) if not count]
-        for number in order:
-            for needed in self._upstream[number]:
-                needed_by[needed] -= 1
-                if not needed_by[needed]:
-                    order.append(needed)
-        levels = [_NO_LEVEL] * len(self._names)
-        for number in reversed(order):
-            levels[number] = 1 + max([levels[needed] for needed in self._upstream[number]], default=-1)
-        return levels
-
-    def _who_needs_what_is_missing(self, among: "range | list[int]") -> dict[str, tuple[str, ...]]:
-        missing: dict[str, list[str]] = {}
-        if self._unresolved_of:
-            for number in among:
-                for name in self._unresolved_of.get(number, ()):
-                    missing.setdefault(name, []).append(self._names[number])
-        return {name: tuple(needed_by) for name, needed_by in missing.items()}
+        return self._edges.without_order(self)
 
 
-def _back(number: int, found_by: dict[int, int]) -> Iterator[int]:
-    yield number
-    while found_by[number] != number:
-        number = found_by[number]
-        yield number
+@dataclass(frozen=True, slots=True)
+class _Versions:
+    """The hashes that were asked for: they take long, so they are made late and kept as long as what they are of."""
+
+    servers: dict[str, str]
+    tasks: dict[str, str]
+
+
+T = TypeVar("T")
+
+
+def _without(there: Mapping[str, T], gone: Iterable[str]) -> dict[str, T]:
+    left = dict(there)
+    for name in gone:
+        left.pop(name, None)
+    return left
+
+
+_NOTHING: Final = Graph(0, {}, {}, Edges(), _Versions({}, {}))
 
 
 def version_of(declared: ServerDeclared) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from cerebro.core.graph import Closure, Graph
+from cerebro.core.edges import Closure
+from cerebro.core.graph import Graph
 from cerebro.core.model import Plan, PlannedTask
 from cerebro.core.params import check_params as check_params  # noqa: PLC0414  both are asked together when a task is invoked
 from cerebro.core.problems import at_most, names_of, near, quoted, short_path

@@ -59,6 +59,15 @@ class GraphLaws(ABC):
         accept(one)
         assert list(other.read_graph()) == []
 
+    def test_what_did_not_change_is_not_read_again(self) -> None:
+        one, other = self.two_stores()
+        a = a_declaration("server-a", "x")
+        accept(one, a)
+        before = other.read_graph().declarations["server-a"]
+        accept(one, a, a_declaration("server-b", "y"))
+        assert list(other.read_graph()) == ["x", "y"]
+        assert other.read_graph().declarations["server-a"] is before
+
     def test_what_was_accepted_once_can_be_accepted_again(self) -> None:
         one, other = self.two_stores()
         old, new = a_declaration("server-a", "x"), a_declaration("server-a", "y")

@@ -69,7 +69,7 @@ class TaskDeclaration(Part):
     @property
     def upstream_names(self) -> tuple[str, ...]:
         """The names of the direct upstreams, in declared order."""
-        return tuple(edge if isinstance(edge, str) else edge.task for edge in self.upstream)
+        return tuple([edge if isinstance(edge, str) else edge.task for edge in self.upstream])
 
     @property
     def within_s(self) -> dict[str, int]:

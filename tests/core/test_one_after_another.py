@@ -1,0 +1,143 @@
+"""Graphs that are made one from another are those that are made anew, and what is decided on them is the same."""
+
+import random
+from typing import Any
+
+import networkx as nx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cerebro.core.conflicts import conflicts
+from cerebro.core.cycles import cycles_of
+from cerebro.core.declare import Accepted, Rejected, decide, declare_batch
+from cerebro.core.graph import Graph
+from cordyna_core.contract.declared import ServerDeclared
+from core.declarations import declared
+
+NOTHING = Graph.of({})
+SERVERS = "abcd"
+NAMES = "pqrstuvw"
+MORE: tuple[dict[str, Any], ...] = ({}, {}, {"cron": "0 6 * * *"}, {"retries": 1}, {"owner": "team"})
+
+seeds = st.integers(0, 1_000_000)
+
+
+def some(luck: random.Random, server: str) -> ServerDeclared:
+    """A declaration with few tasks of few names: most of what can go wrong does now and then."""
+    tasks, fields = [], {}
+    for name in luck.choices(NAMES, k=luck.randrange(4)):
+        upstream = luck.choices(NAMES, k=luck.choice((0, 1, 1, 2)))
+        tasks.append(f"{name}<-{','.join(upstream)}" if upstream else name)
+        fields[name] = dict(luck.choice(MORE))
+        if upstream and luck.random() < 0.1:
+            fields[name]["upstream"] = [{"task": upstream[0], "within_s": 60}]
+    return declared(server, " ".join(tasks), revision=luck.randrange(2), **fields)
+
+
+def anew(graph: Graph) -> Graph:
+    return Graph.of(graph.declarations, graph.generation)
+
+
+def assert_is_as_if_made_anew(graph: Graph) -> None:
+    other = anew(graph)
+    assert list(graph) == list(other)
+    assert len(graph) == len(list(graph))
+    assert (graph.head, graph.unresolved, graph.crons) == (other.head, other.unresolved, other.crons)
+    assert list(graph.unresolved) == list(other.unresolved)
+    assert (graph.wanted_fresh, graph.without_order) == (other.wanted_fresh, other.without_order)
+    for name in graph:
+        assert graph[name] == other[name]
+        assert graph.version_of_task(name) == other.version_of_task(name)
+        assert graph.closure(name) == other.closure(name)
+        assert list(graph.closure(name).missing) == list(other.closure(name).missing)
+        assert list(graph.ways_down(name).items()) == list(other.ways_down(name).items())
+        assert graph.has_order([name])
+    for name in set(NAMES).difference(graph):
+        assert (name in graph, graph.get(name), graph.server_of(name), graph.upstream_of(name)) == (False, None, None, ())
+
+
+def has_cycle(graph: Graph, more: ServerDeclared) -> bool:
+    """As networkx sees it: with the first of what is declared twice, and without what belongs to others."""
+    upstream = {name: graph[name].task.upstream_names for name in graph if graph[name].server != more.server}
+    for task in more.tasks:
+        upstream.setdefault(task.name, task.upstream_names)
+    network: nx.DiGraph[str] = nx.DiGraph((name, each) for name, needs in upstream.items() for each in needs if each != name)
+    return not nx.is_directed_acyclic_graph(network)
+
+
+@given(seeds)
+@settings(deadline=None)
+def test_declarations_one_after_another_make_the_graph_that_they_make_anew(seed: int) -> None:
+    luck = random.Random(seed)
+    graph = NOTHING
+    for _ in range(12):
+        each = some(luck, luck.choice(SERVERS))
+        outcome = decide(graph, each)
+        expected = decide(anew(graph), each)
+        if isinstance(outcome, Accepted) and isinstance(expected, Accepted):
+            assert (outcome.version, outcome.head) == (expected.version, expected.head)
+            graph = outcome.graph
+            assert_is_as_if_made_anew(graph)
+        else:
+            assert outcome == expected
+
+
+@given(seeds)
+@settings(deadline=None)
+def test_batches_one_after_another_make_the_graph_that_they_make_anew(seed: int) -> None:
+    luck = random.Random(seed)
+    graph = NOTHING
+    for _ in range(5):
+        batch = [some(luck, server) for server in luck.sample(SERVERS, k=luck.randrange(1, 5))]
+        made, expected = declare_batch(batch, graph), declare_batch(batch, anew(graph))
+        for (_, one), (_, other) in zip(made.outcomes, expected.outcomes, strict=True):
+            assert type(one) is type(other)
+            assert not isinstance(one, Rejected) or one == other
+        assert made.graph.declarations == expected.graph.declarations
+        graph = made.graph
+        assert_is_as_if_made_anew(graph)
+
+
+@given(seeds)
+@settings(deadline=None)
+def test_a_cycle_is_looked_for_only_where_something_changed_and_found_all_the_same(seed: int) -> None:
+    luck = random.Random(seed)
+    graph = NOTHING
+    for _ in range(12):
+        each = some(luck, luck.choice(SERVERS))
+        others = {server: declared for server, declared in graph.declarations.items() if server != each.server}
+        told = [problem for problem in conflicts({each.server: each}, others, graph).get(each.server, ()) if problem.code == "cycle"]
+        assert bool(told) == has_cycle(graph, each)
+        if isinstance(outcome := decide(graph, each), Accepted):
+            graph = outcome.graph
+
+
+@given(seeds)
+@settings(deadline=None)
+def test_of_a_graph_with_cycles_the_same_are_told_wherever_they_are_looked_for_first(seed: int) -> None:
+    luck = random.Random(seed)
+    before = declare_batch([some(luck, server) for server in SERVERS]).graph
+    after = before.with_servers(
+        {**before.declarations, "x": declared("x", " ".join(f"{n}<-{luck.choice(NAMES)}" for n in NAMES if n not in before))}
+    )
+    among = [task.name for task in after.declarations["x"].tasks]
+    assert cycles_of(after, among, before) == cycles_of(after, among, NOTHING)
+
+
+def test_a_redeclared_task_may_come_from_another_server_in_the_same_batch() -> None:
+    before = declare_batch([declared("a", "x y<-x"), declared("b", "z<-y")]).graph
+    graph = declare_batch([declared("a", "x"), declared("b", "z<-y y<-x")], before).graph
+    assert graph.server_of("y") == "b"
+    assert graph.version_of_task("y") != before.version_of_task("y")
+    assert_is_as_if_made_anew(graph)
+
+
+def test_a_name_that_comes_back_is_upstream_again() -> None:
+    b = declared("b", "y<-x")
+    with_x = Graph.of({"a": declared("a", "x"), "b": b})
+    without = with_x.with_servers({"b": b})
+    again = without.with_servers({"b": b, "c": declared("c", "w x<-w")})
+    assert with_x.closure("y").names == ("x", "y")
+    assert (without.closure("y").names, without.closure("y").missing) == (("y",), {"x": ("y",)})
+    assert again.closure("y").names == ("w", "x", "y")
+    assert with_x.unresolved == again.unresolved == {}
