@@ -4,7 +4,7 @@ Law: it is decided as it would be when the declarations came over the bus one af
 what would be rejected, the change is shown all the same, as if nothing stood against it: its author wanted to know both.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from cerebro.core.declare import Accepted, Outcome, Rejected, decide
@@ -40,7 +40,7 @@ def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView
         generation=graph.generation,
         declarations=declarations,
         tasks=changes,
-        edges=list(_edges(graph, wanted)),
+        edges=list(_edges(graph, wanted, [change.task for change in changes])),
         crons=list(_crons(graph, wanted)),
         missing=list(_missing(graph, wanted)),
         touched=touched(graph, wanted, changes, by={each.server for each in declared}),
@@ -89,16 +89,11 @@ def _differences(was: Placed, will_be: Placed) -> list[Difference]:
     return [*moved, *(Difference(what=field, before=old[field], after=new[field]) for field in _FIELDS if old[field] != new[field])]
 
 
-def _edges(before: Graph, after: Graph) -> Iterator[EdgeChange]:
-    for name in dict.fromkeys([*before, *after]):
-        was, will_be = (_upstream(graph, name) for graph in (before, after))
+def _edges(before: Graph, after: Graph, changed: Iterable[str]) -> Iterator[EdgeChange]:
+    for name in changed:
+        was, will_be = before.upstream_of(name), after.upstream_of(name)
         yield from (EdgeChange(change="removed", upstream=upstream, task=name) for upstream in was if upstream not in will_be)
         yield from (EdgeChange(change="added", upstream=upstream, task=name) for upstream in will_be if upstream not in was)
-
-
-def _upstream(graph: Graph, name: str) -> tuple[str, ...]:
-    placed = graph.get(name)
-    return placed.task.upstream_names if placed else ()
 
 
 def _crons(before: Graph, after: Graph) -> Iterator[CronChange]:

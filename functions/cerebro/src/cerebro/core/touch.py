@@ -33,7 +33,7 @@ def touched(before: Graph, after: Graph, changes: Sequence[TaskChange], *, by: C
 
 def _effects(before: Graph, after: Graph, changes: Sequence[TaskChange]) -> Iterable[tuple[Effect, Mapping[str, str], Collection[str]]]:
     """Each effect, the ways to what has it, and those whom it does not touch."""
-    was_missing, is_missing = (_reached(graph.unresolved, _users(graph)) for graph in (before, after))
+    was_missing, is_missing = (_reached(graph.unresolved, _users(graph)) if graph.unresolved else {} for graph in (before, after))
     yield "unresolved", is_missing, was_missing
     yield "resolved", was_missing, is_missing
     users = _users(before, after)
