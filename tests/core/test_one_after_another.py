@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cerebro.core.conflicts import conflicts
-from cerebro.core.cycles import cycles_of
 from cerebro.core.declare import Accepted, Rejected, decide, declare_batch
 from cerebro.core.graph import Graph
 from cordyna_core.contract.declared import ServerDeclared
@@ -110,18 +109,6 @@ def test_a_cycle_is_looked_for_only_where_something_changed_and_found_all_the_sa
         assert bool(told) == has_cycle(graph, each)
         if isinstance(outcome := decide(graph, each), Accepted):
             graph = outcome.graph
-
-
-@given(seeds)
-@settings(deadline=None)
-def test_of_a_graph_with_cycles_the_same_are_told_wherever_they_are_looked_for_first(seed: int) -> None:
-    luck = random.Random(seed)
-    before = declare_batch([some(luck, server) for server in SERVERS]).graph
-    after = before.with_servers(
-        {**before.declarations, "x": declared("x", " ".join(f"{n}<-{luck.choice(NAMES)}" for n in NAMES if n not in before))}
-    )
-    among = [task.name for task in after.declarations["x"].tasks]
-    assert cycles_of(after, among, before) == cycles_of(after, among, NOTHING)
 
 
 def test_a_redeclared_task_may_come_from_another_server_in_the_same_batch() -> None:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from cerebro.core.graph import Graph
 from cerebro.core.model import Plan
-from cerebro.core.plan import WIDEST, partial_view, plan_of, plan_view
+from cerebro.core.plan import WIDEST, plan_of
+from cerebro.core.plan_views import partial_view, plan_view
 from cordyna_core.contract.message import Problem
 from core.declarations import a_graph, declared, graph_of, params, planned
 

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.message import Message, Problem
-from cordyna_core.contract.views import LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo
-from cordyna_core.contract.what_if import RehearsalView, ReplayView
+
+if TYPE_CHECKING:
+    # Not loaded: what runs on Lambda knows no engine, and making these models takes 20 ms of a cold start.
+    from cordyna_core.contract.views import LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo
+    from cordyna_core.contract.what_if import RehearsalView, ReplayView
 
 
 class Bus(Protocol):
@@ -98,38 +101,38 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         """Put raw envelopes on the bus, unaltered, also invalid ones."""
         ...
 
-    def plan(self, task: str) -> PlanView: ...
+    def plan(self, task: str) -> "PlanView": ...
 
-    def rehearse(self, declared: Sequence[ServerDeclared]) -> RehearsalView:
+    def rehearse(self, declared: Sequence[ServerDeclared]) -> "RehearsalView":
         """What would change if these servers declared themselves now, in this order. Nothing is declared."""
         ...
 
-    def replay(self, run_id: str) -> ReplayView:
+    def replay(self, run_id: str) -> "ReplayView":
         """Decide a run once more, from what was said in it, and say what would go differently. Raises NotFound."""
         ...
 
-    def run(self, run_id: str) -> RunView:
+    def run(self, run_id: str) -> "RunView":
         """Raises NotFound."""
         ...
 
-    def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
+    def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator["RunView"]:
         """The run each time it has changed, until it is final (the last view) or `timeout_s` has passed. Raises NotFound."""
         ...
 
-    def runs(self, limit: int = 20) -> list[RunSummary]:
+    def runs(self, limit: int = 20) -> list["RunSummary"]:
         """The newest first."""
         ...
 
-    def tasks(self) -> list[TaskInfo]: ...
+    def tasks(self) -> list["TaskInfo"]: ...
 
-    def servers(self) -> list[ServerInfo]: ...
+    def servers(self) -> list["ServerInfo"]: ...
 
-    def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
+    def events(self, run_id: str | None = None, *, after: int = 0) -> list["PassedEvent"]:
         """What passed the bus, in the order it passed: of one run, or everything; only those with `seq` above `after`."""
         ...
 
-    def logs(self, run_id: str, task: str | None = None) -> list[LogLine]: ...
+    def logs(self, run_id: str, task: str | None = None) -> list["LogLine"]: ...
 
-    def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
+    def dev(self, *, since: datetime | None = None) -> Iterator["PassedEvent"]:
         """Stay up: drive runs, fire crons, reload servers; every event as it passes."""
         ...

@@ -4,10 +4,9 @@ Law: what stands is never in the wrong. Only a fresh declaration is told problem
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from cerebro.core.cycles import cycles_of
 from cerebro.core.graph import Graph
 from cerebro.core.problems import quoted, short_path
 from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration
@@ -34,7 +33,7 @@ def conflicts(fresh: Declarations, standing: Declarations, before: Graph) -> dic
     graph = before.with_servers({**standing, **sound})
     if len(graph) > MAX_TASKS_IN_GRAPH:
         found[list(fresh)[-1]].append(_full(len(graph)))
-    for cycle in cycles_of(graph, [task.name for each in sound.values() for task in each.tasks], before):
+    for cycle in _cycles(graph, [task.name for each in sound.values() for task in each.tasks], before):
         for server in dict.fromkeys(graph[name].server for name in cycle):
             if server in fresh:
                 found[server].append(_cycle(cycle, graph))
@@ -52,6 +51,15 @@ def _owners(fresh: Declarations, standing: Declarations, before: Graph) -> dict[
     for name, server in claimed:
         owners.setdefault(name, server)
     return owners
+
+
+def _cycles(graph: Graph, among: Sequence[str], before: Graph) -> list[list[str]]:
+    """Cycles through `among`. The graph `before` has none, so one goes through a task that needs something else now."""
+    if graph.has_order(name for name in among if graph.upstream_of(name) != before.upstream_of(name)):
+        return []
+    from cerebro.core.cycles import cycles_of  # noqa: PLC0415  networkx only where it is needed
+
+    return cycles_of(graph, among)
 
 
 def _what_it_owns(declared: ServerDeclared, owners: Mapping[str, str]) -> ServerDeclared:

@@ -10,8 +10,14 @@ from typing import Any
 from cerebro.core.graph import Graph
 from cerebro.core.model import Plan
 from cerebro.core.problems import at_most, names_of, near, quoted, short_path
-from cerebro.core.schemas import faults_of_value, params_named_by
 from cordyna_core.contract.message import JsonObject, Problem
+
+
+def params_named_by(schema: JsonObject | None) -> tuple[str, ...]:
+    """The parameters that a task gets: the properties of its schema, and what it requires."""
+    if not schema:
+        return ()
+    return tuple(dict.fromkeys([*schema.get("properties", ()), *schema.get("required", ())]))
 
 
 def check_params(graph: Graph, plan: Plan, params: Mapping[str, Any]) -> tuple[Problem, ...]:
@@ -25,8 +31,14 @@ def check_params(graph: Graph, plan: Plan, params: Mapping[str, Any]) -> tuple[P
             if name not in params:
                 missing.setdefault(name, []).extend(tasks)
         given = {name: params[name] for name in params_named_by(schema) if name in params}
-        problems += [_bad(where, what, tasks, graph) for where, what in faults_of_value(schema, given)]
+        problems += [_bad(where, what, tasks, graph) for where, what in _faults_of(schema, given)]
     return at_most([*problems, *(_missing(name, tasks, graph) for name, tasks in missing.items())])
+
+
+def _faults_of(schema: JsonObject, given: JsonObject) -> Iterator[tuple[str, str]]:
+    from cerebro.core.schemas import faults_of_value  # noqa: PLC0415  jsonschema only where it is needed
+
+    return faults_of_value(schema, given)
 
 
 def _tasks_by_schema(graph: Graph, plan: Plan) -> Iterator[tuple[JsonObject, list[str]]]:

@@ -4,7 +4,7 @@ Law: a plan is the upstream closure in topological order; the target is last, an
 has more than 100 upstreams awaits them through joins, so that no completion makes anybody read more than 100 facts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
@@ -12,10 +12,9 @@ from cerebro.core.edges import Closure
 from cerebro.core.graph import Graph
 from cerebro.core.model import Plan, PlannedTask
 from cerebro.core.params import check_params as check_params  # noqa: PLC0414  both are asked together when a task is invoked
+from cerebro.core.params import params_named_by
 from cerebro.core.problems import at_most, names_of, near, quoted, short_path
-from cerebro.core.schemas import params_named_by
 from cordyna_core.contract.message import Problem
-from cordyna_core.contract.views import PlannedTaskView, PlanView
 
 WIDEST: Final = 100
 """Upstreams that a task or a join awaits at most."""
@@ -29,47 +28,6 @@ def plan_of(graph: Graph, target: str) -> Plan | tuple[Problem, ...]:
     if closure.missing:
         return at_most(_unresolved(graph, closure))
     return Plan(tuple(_planned(graph, closure)))
-
-
-def plan_view(plan: Plan) -> PlanView:
-    """A plan as it is shown: joins are hidden, a task's upstreams are those that it declared."""
-    tasks = [
-        PlannedTaskView(
-            task=planned.name,
-            server=planned.server,
-            upstream=[plan.tasks[needed].name for needed in planned.upstream],
-            level=level,
-        )
-        for planned, level in zip(plan.tasks, plan.levels, strict=True)
-        if not planned.is_join
-    ]
-    return PlanView(task=plan.tasks[plan.target].name, tasks=tasks)
-
-
-def partial_view(graph: Graph, target: str) -> PlanView:
-    """What of `target` could run today, with what is in the way of the rest."""
-    plan = plan_of(graph, target)
-    if isinstance(plan, Plan):
-        return plan_view(plan)
-    if target not in graph:
-        return PlanView(task=target, problems=list(plan))
-    closure = graph.closure(target)
-    behind = {name for users in closure.missing.values() for name in users}
-    tasks = []
-    for name, upstream, level in zip(closure.names, closure.upstream, _levels(closure.upstream), strict=True):
-        names = [closure.names[needed] for needed in upstream]
-        if name in behind or not behind.isdisjoint(names):
-            behind.add(name)
-        else:
-            tasks.append(PlannedTaskView(task=name, server=graph[name].server, upstream=names, level=level))
-    return PlanView(task=target, tasks=tasks, problems=list(plan))
-
-
-def _levels(upstream: Sequence[Sequence[int]]) -> list[int]:
-    levels: list[int] = []
-    for needs in upstream:
-        levels.append(1 + max([levels[needed] for needed in needs], default=-1))
-    return levels
 
 
 def _planned(graph: Graph, closure: Closure) -> Iterator[PlannedTask]:

@@ -1,5 +1,7 @@
 """Schemas: what a task may declare as the JSON Schema of its parameters, and whether values fit it.
 
+It is imported where there is a schema: jsonschema takes 60 ms to import, and most tasks have no parameters.
+
 Law: a schema that was accepted never makes cerebro fetch, and never makes it crash: what it refers to is in it, and is a schema.
 """
 
@@ -24,13 +26,6 @@ _REFERENCES: Final = frozenset({"$ref", "$dynamicRef"})
 _PATTERN: Final = "pattern"
 _NOT_SCHEMAS: Final = frozenset({"default", "const", "enum", "examples"})
 _ONLY_AT_THE_ROOT: Final = frozenset({"$id", "$schema"})
-
-
-def params_named_by(schema: JsonObject | None) -> tuple[str, ...]:
-    """The parameters that a task gets: the properties of its schema, and what it requires."""
-    if not schema:
-        return ()
-    return tuple(dict.fromkeys([*schema.get("properties", ()), *schema.get("required", ())]))
 
 
 def faults_of_schema(schema: JsonObject) -> list[str]:

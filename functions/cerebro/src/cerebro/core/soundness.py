@@ -10,7 +10,6 @@ from typing import Final
 
 from cerebro.core.graph import content_of
 from cerebro.core.problems import quoted
-from cerebro.core.schemas import faults_of_schema
 from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration
 from cordyna_core.contract.message import JsonObject, Problem
 
@@ -68,6 +67,8 @@ def _bad_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
 
 
 def _faults_of(schema: JsonObject, known: dict[str, list[str]]) -> list[str]:
+    from cerebro.core.schemas import faults_of_schema  # noqa: PLC0415  jsonschema only where it is needed
+
     try:
         text = json.dumps(schema)
     except RecursionError:

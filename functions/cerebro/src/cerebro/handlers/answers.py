@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from cerebro.core.model import Plan
 from cerebro.core.params import check_params
-from cerebro.core.plan import plan_of, plan_view
+from cerebro.core.plan import plan_of
+from cerebro.core.plan_views import plan_view
 from cerebro.core.rehearse import rehearsal
 from cerebro.handlers import query
 from cerebro.shell import Ports

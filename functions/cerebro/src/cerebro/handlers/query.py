@@ -9,7 +9,8 @@ from typing import Literal
 from cerebro.core.explain import run_view
 from cerebro.core.invoke import shown
 from cerebro.core.model import Pinned, Plan, Run, TaskRun
-from cerebro.core.plan import plan_of, plan_view
+from cerebro.core.plan import plan_of
+from cerebro.core.plan_views import plan_view
 from cerebro.core.schedule import next_after
 from cerebro.ports import ServerSeen, Store
 from cordyna_core.contract.envelope import utc
