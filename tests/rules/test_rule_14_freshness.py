@@ -58,6 +58,23 @@ def test_what_only_a_reused_task_needs_is_not_run() -> None:
     assert [task.task for task in scene.run().tasks] == ["a", "b"]
 
 
+def test_a_task_that_is_itself_reused_does_not_ask_for_a_new_result_of_its_upstream() -> None:
+    both: dict[str, Any] = {"c": {"upstream": [{"task": "a", "within_s": HOUR}, {"task": "b", "within_s": HOUR}]}}
+    scene = a_graph("a  b<-a  c<-a,b", **both)
+    run_through(scene, "c", "a", "b", "c")
+    scene.run_id = scene.invokes("c")
+    assert (scene.is_at("a"), scene.is_at("b")) == ("completed reused", "completed reused")
+
+
+def test_a_task_that_runs_anew_asks_for_a_new_result_of_its_upstream() -> None:
+    both: dict[str, Any] = {"c": {"upstream": [{"task": "a", "within_s": HOUR}, {"task": "b", "within_s": 1}]}}
+    scene = a_graph("a  b<-a  c<-a,b", **both)
+    run_through(scene, "c", "a", "b", "c")
+    scene.after(10)
+    scene.run_id = scene.invokes("c")
+    assert (scene.is_at("a"), scene.is_at("b")) == ("pending dispatched", "pending waiting")
+
+
 def test_max_age_lets_the_target_itself_be_reused() -> None:
     scene = a_graph("a")
     run_through(scene, "a", "a")

@@ -1,6 +1,6 @@
 """Freshness: when a completed result is used again instead of running the task once more.
 
-Law (section 4, rule 14): a result is as old as its dispatch. It is reused only if every task of the run that needs it
+Law (section 4, rule 14): a result is as old as its dispatch. It is reused only if every task that runs and needs it
 wants it fresh rather than new, if it is young enough for the strictest of them, and if the task was declared the same
 and got the same parameters. What only a reused task needs is not run at all.
 
@@ -34,17 +34,19 @@ def with_reuse(graph: Graph, plan: Plan, params: Mapping[str, Any], max_age_s: i
         return plan
     now = yield Now()
     needed = {plan.target}
+    runs: set[int] = set()
     reused: dict[int, Last] = {}
     for index in reversed(range(plan.size)):
         if index not in needed:
             continue
         task = plan.tasks[index]
-        age = _allowed_age(plan, index, needed, within, max_age_s)
+        age = _allowed_age(plan, index, runs, within, max_age_s)
         if age is not None and task.kept:
             last: Last | None = yield ReadLast(task.name, fingerprint(task, params))
             if last is not None and now - last.dispatched_at <= age:
                 reused[index] = last
                 continue
+        runs.add(index)
         needed.update(task.awaits)
     return _pruned(plan, needed, reused) if reused else plan
 
@@ -54,9 +56,10 @@ def _within(graph: Graph, plan: Plan, index: int) -> list[tuple[int, int]]:
     return [(up, wanted[plan.tasks[up].name]) for up in plan.tasks[index].upstream if plan.tasks[up].name in wanted]
 
 
-def _allowed_age(plan: Plan, index: int, needed: set[int], within: Mapping[tuple[int, int], int], max_age_s: int | None) -> float | None:
+def _allowed_age(plan: Plan, index: int, runs: set[int], within: Mapping[tuple[int, int], int], max_age_s: int | None) -> float | None:
     """How old a result of this task may be, in seconds; None: it has to be new."""
-    users = [user for user in plan.users[index] if user in needed]
+    # What is reused reads no upstream, so it does not ask for a new one either.
+    users = [user for user in plan.users[index] if user in runs]
     by_edges = [within.get((index, user)) for user in users]
     ages = [float(age) for age in by_edges if age is not None]
     of_edges = min(ages) if ages and len(ages) == len(by_edges) else None
