@@ -8,9 +8,11 @@ from rich.text import Text
 
 from cli.fake_engine import RUN, a_run, a_task, at, chain_run, completed_run, failed_run, wide_run
 from cordyna_core.cli.render.ending import how_it_stands, whole_run
+from cordyna_core.cli.render.phases import took
 from cordyna_core.cli.render.progress import board, live, progress_line
 from cordyna_core.cli.render.timeline import timeline
 from cordyna_core.cli.render.tree import tree
+from cordyna_core.contract.message import ErrorDescription
 from cordyna_core.contract.views import RunView
 
 NOW = at(10)
@@ -235,6 +237,21 @@ def test_how_a_run_ended_says_what_failed_whose_it_is_and_what_to_type() -> None
         dyna retry {RUN}        once it is mended; what completed is kept
 """
     )
+
+
+def test_of_what_raised_it_is_said_how_to_see_where() -> None:
+    raised = ErrorDescription(type="KeyError", message="'rows'", traceback="Traceback ...")
+    view = a_run(a_task("clean", "", "started@0 error:failed@1", error=raised), state="error")
+
+    assert plain(how_it_stands(view, NOW, 100))[-3:] == [
+        f"  next: dyna why {RUN} clean    where it failed",
+        f"        dyna logs {RUN} clean   what it printed",
+        f"        dyna retry {RUN}        once it is mended; what completed is kept",
+    ]
+
+
+def test_what_completed_after_its_clock_had_run_out_took_as_long_as_it_took() -> None:
+    assert took(a_task("clean", "", "started@0 error:run_timeout@4 completed@12"), NOW) == 12
 
 
 def test_many_causes_are_counted() -> None:

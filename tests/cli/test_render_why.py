@@ -4,7 +4,7 @@ import pytest
 
 from cli.fake_engine import RUN, a_run, a_task, at, completed_run, failed_run
 from cordyna_core.cli.render.why import why_lines, why_run, why_task, why_task_lines
-from cordyna_core.contract.message import RootCause
+from cordyna_core.contract.message import ErrorDescription, RootCause
 from cordyna_core.contract.views import RunView, TaskView
 
 NOW = at(10)
@@ -25,7 +25,7 @@ REASONS: dict[str, tuple[TaskView, str, str]] = {
     "queued": (a_task("t", "", "dispatched@0 queued@1"), "since 03:04:06Z (9.0 s ago)", f"dyna watch {RUN}"),
     "started": (a_task("t", "", "dispatched@0 started@1"), "since 03:04:06Z (9.0 s ago)", f"dyna watch {RUN}"),
     "completed": (a_task("t", "", "dispatched@0 completed@1"), "at 03:04:06Z, 1.0 s after it began", f"dyna show {RUN}"),
-    "reused": (a_task("t", "", "completed:reused@1"), "", "dyna do end --max-age 0   (runs it anew)"),
+    "reused": (a_task("t", "", "completed:reused@1"), "", "dyna do t   (runs it anew)"),
     "failed": (a_task("t", "", "dispatched@0 error:failed@1", owner="team-a"), "owner: team-a", f"dyna logs {RUN} t"),
     "failed_terminal": (
         a_task("t", "", "dispatched@0 error:failed_terminal@1"),
@@ -36,6 +36,11 @@ REASONS: dict[str, tuple[TaskView, str, str]] = {
     "start_timeout": (a_task("t", "", "queued@0 error:start_timeout@10"), "at 03:04:15Z, 10.0 s after it began", "dyna servers"),
     "run_timeout": (a_task("t", "", "started@0 error:run_timeout@10"), "at 03:04:15Z, 10.0 s after it began", f"dyna logs {RUN} t"),
     "cancelled": (a_task("t", "", "started@0 error:cancelled@10"), "at 03:04:15Z, 10.0 s after it began", "dyna do end"),
+    "cancelled while it waited": (
+        a_task("t", "", "started@0 error:failed@1 retry_wait@1 error:cancelled@9"),
+        "at 03:04:14Z, 9.0 s after it began",
+        "dyna do end",
+    ),
     "refused": (a_task("t", "", "dispatched@0 error:refused@1"), "at 03:04:06Z, 1.0 s after it began", f"dyna logs {RUN} t"),
     "something new": (a_task("t", "", "dispatched@0 error:unheard_of@1"), "at 03:04:06Z, 1.0 s after it began", f"dyna show {RUN}"),
 }
@@ -87,6 +92,30 @@ def test_a_failed_run_names_its_first_root_cause_and_what_is_blocked_by_it() -> 
         f"  next: dyna logs {RUN} clean",
         f"  once mended: dyna retry {RUN}",
     ]
+
+
+RAISED = ErrorDescription(
+    type="KeyError", message="'rows'", traceback='Traceback:\n  File "my.py", line 3, in clean\nKeyError: \x1b[31mrows\n'
+)
+
+
+def test_a_task_that_raised_shows_where_and_the_run_says_how_to_see_it() -> None:
+    view = a_run(a_task("clean", "", "started@0 error:failed@1", error=RAISED), state="error")
+
+    assert said_of(view)[-2:] == [f"  next: dyna why {RUN} clean", f"  once mended: dyna retry {RUN}"]
+    assert [line.plain for line in why_task_lines(view.tasks[0], why_task(view, view.tasks[0], NOW))][2:] == [
+        "    Traceback:",
+        '      File "my.py", line 3, in clean',
+        "    KeyError: rows",
+        f"  next: dyna logs {RUN} clean",
+        f"  once mended: dyna retry {RUN}",
+    ]
+
+
+def test_a_traceback_of_an_attempt_before_is_not_shown() -> None:
+    task = a_task("clean", "", "started@0 error:failed@1 retry_wait@1 dispatched/2@2", error=RAISED)
+
+    assert why_task(a_run(task), task, NOW).traceback == ()
 
 
 def test_a_failing_run_says_that_others_failed_too() -> None:

@@ -91,11 +91,17 @@ def _told(task: TaskView | None, tasks: dict[str, TaskView], now: datetime) -> s
 
 def _nexts(view: RunView) -> list[Text]:
     first = view.root_causes[0].task if view.root_causes else view.task
-    commands = (f"dyna logs {view.run_id} {first}", f"dyna retry {view.run_id}")
+    raised = any(task.task == first and task.error and task.error.traceback for task in view.tasks)
+    commands = {
+        **({f"dyna why {view.run_id} {first}": "where it failed"} if raised else {}),
+        f"dyna logs {view.run_id} {first}": "what it printed",
+        f"dyna retry {view.run_id}": "once it is mended; what completed is kept",
+    }
     room = max(map(len, commands)) + 3
+    heads = ["  next: ", *["        "] * (len(commands) - 1)]
     return [
-        Text.assemble(("  next: " + commands[0].ljust(room), "cyan"), ("what it printed", "dim")),
-        Text.assemble(("        " + commands[1].ljust(room), "cyan"), ("once it is mended; what completed is kept", "dim")),
+        Text.assemble((head + command.ljust(room), "cyan"), (meant, "dim"))
+        for head, (command, meant) in zip(heads, commands.items(), strict=True)
     ]
 
 

@@ -50,12 +50,23 @@ def said(task: TaskView) -> list[Entry]:
 
 def took(task: TaskView, now: datetime) -> float | None:
     """Seconds that the last attempt has been running, or ran; of one that never started, since it was sent. None: nothing to measure."""
-    entries = [entry for entry in said(task) if entry.attempt == task.attempt]
-    over = next((entry.at for entry in entries if entry.state in ("completed", "error")), None)
-    begun = next((entry.at for entry in entries if entry.state == "started"), None) or next((entry.at for entry in entries), None)
+    begun = began_its_attempt(task)
     if begun is None or task.reason in ("retry_wait", "reused"):
         return None
-    return ((over or now) - begun).total_seconds()
+    final = {entry.state: entry.at for entry in reversed(_of_its_attempt(task)) if entry.state in ("completed", "error")}
+    # What completed after an error by a clock went on until it completed.
+    over = final.get("completed") or final.get("error") or now
+    return (over - begun).total_seconds()
+
+
+def began_its_attempt(task: TaskView) -> datetime | None:
+    """When the last attempt started; of one that never started, when it was sent. None: there is none."""
+    entries = _of_its_attempt(task)
+    return next((entry.at for entry in entries if entry.state == "started"), None) or next((entry.at for entry in entries), None)
+
+
+def _of_its_attempt(task: TaskView) -> list[Entry]:
+    return [entry for entry in said(task) if entry.attempt == task.attempt]
 
 
 def began(view: RunView) -> datetime | None:

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from cordyna_core.cli.render.columns import wrapped
 from cordyna_core.cli.render.marks import RUN_SIGN, RUN_STYLE, mark_of
-from cordyna_core.cli.render.phases import said, took
-from cordyna_core.cli.render.words import ago, listed, moment, one_line, several, since, span
+from cordyna_core.cli.render.phases import began_its_attempt, said
+from cordyna_core.cli.render.words import ago, clean, listed, moment, one_line, several, since, span
 from cordyna_core.contract.views import RunView, TaskView
 
 _MOST: Final = 5
@@ -27,7 +27,7 @@ _NEXT: Final[Mapping[str, str]] = {
     "queued": "dyna watch {run}",
     "started": "dyna watch {run}",
     "completed": "dyna show {run}",
-    "reused": "dyna do {target} --max-age 0   (runs it anew)",
+    "reused": "dyna do {task}   (runs it anew)",
     "failed": "dyna logs {run} {task}",
     "failed_terminal": "dyna logs {run} {task}",
     "ack_timeout": "dyna servers",
@@ -43,16 +43,18 @@ _MENDED: Final = ("failed", "failed_terminal", "ack_timeout", "start_timeout", "
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The sentence, what to know beside it, what to type, and what then."""
+    """The sentence, what to know beside it, what to type, and what then; `traceback`: where the body failed."""
 
     sentence: str
     beside: tuple[str, ...]
     next: str
     then: str = ""
+    traceback: tuple[str, ...] = ()
 
     def lines(self, sign: tuple[str, str], width: int | None) -> list[Text]:
         """As a terminal shows it. What is to be typed is never broken, so that it can be copied."""
         lines = [Text.assemble(sign, " ", (self.sentence, "bold")), *(Text(f"  {line}") for line in self.beside)]
+        lines += [Text(f"    {clean(line)}", style="dim") for line in self.traceback]
         todo = [f"  next: {self.next}"] + ([f"  once mended: {self.then}"] if self.then else [])
         return [part for line in lines for part in wrapped(line, width)] + [Text(line, style="cyan") for line in todo]
 
@@ -68,7 +70,7 @@ def why_task(view: RunView, task: TaskView, now: datetime) -> Why:
     todo = template.format(run=view.run_id, task=task.task, target=view.task, cause=cause.task if cause else "")
     then = f"dyna retry {view.run_id}" if task.reason in _MENDED else ""
     sentence = task.why or f"{task.task} on {task.server} stands at {task.state}" + (f" ({task.reason})." if task.reason else ".")
-    return Why(one_line(sentence), tuple(_beside(task, cause, now)), todo, then)
+    return Why(one_line(sentence), tuple(_beside(task, cause, now)), todo, then, _traceback(task))
 
 
 def why_run(view: RunView, now: datetime) -> Why:
@@ -97,7 +99,9 @@ def _because_of(view: RunView, tasks: Mapping[str, TaskView], now: datetime) -> 
         beside.append(f"{listed(others, _MOST)} failed too")
     if blocked:
         beside.append(f"{several(len(blocked), 'task')} blocked: {listed(blocked, _MOST)}")
-    return Why(f"{view.task} {verb}: {reason.sentence}", tuple(beside), reason.next, reason.then)
+    # Where it failed is long: it is shown to those who ask for that task.
+    todo = f"dyna why {view.run_id} {first}" if reason.traceback else reason.next
+    return Why(f"{view.task} {verb}: {reason.sentence}", tuple(beside), todo, reason.then)
 
 
 def _still(view: RunView, tasks: Mapping[str, TaskView], now: datetime) -> Why:
@@ -138,19 +142,24 @@ def _cause(task: TaskView, tasks: Mapping[str, TaskView]) -> TaskView | None:
 
 
 def _beside(task: TaskView, cause: TaskView | None, now: datetime) -> Iterator[str]:
-    seconds, entries = took(task, now), said(task)
+    begun, entries = began_its_attempt(task), said(task)
     if task.state in ("started", "queued") or task.reason in ("dispatched", "retry_wait"):
         if entries:
             yield f"since {moment(entries[-1].at, now)} ({ago(entries[-1].at, now)})"
         if task.deadline is not None:
             yield f"{_WHEN.get(task.reason or task.state, 'the clock rings')} at {moment(task.deadline, now)} ({ago(task.deadline, now)})"
-    elif seconds is not None and entries:
-        yield f"at {moment(entries[-1].at, now)}, {span(seconds)} after it began"
+    elif begun is not None and task.reason != "reused":
+        yield f"at {moment(entries[-1].at, now)}, {span((entries[-1].at - begun).total_seconds())} after it began"
     if cause is not None:
         yield f"{cause.task} on {cause.server}: {cause.state}" + (f" ({cause.reason})" if cause.reason else "") + _for(cause, now)
     owner = (cause.owner if cause and task.reason == "blocked" else task.owner) if task.state == "error" or cause else None
     if owner:
         yield f"owner: {owner}"
+
+
+def _traceback(task: TaskView) -> tuple[str, ...]:
+    told = task.error.traceback if task.state == "error" and task.error else None
+    return tuple(told.splitlines()) if told else ()
 
 
 _WHEN: Final = {
