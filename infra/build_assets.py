@@ -1,7 +1,8 @@
 """Builds the folders that Lambda is given: the layer and cerebro, each with its locked packages. No Docker.
 
 Law: what is put there is what requirements/layer.txt and requirements/cerebro.txt lock, as wheels for the function's architecture and
-Python, whatever machine builds it.
+Python, whatever machine builds it. Bytecode is beside it where the function's Python is at hand: on Lambda nothing can be written there, so
+without it every cold start compiles all that it imports.
 
     python infra/build_assets.py [--architecture arm64|x86_64] [--runtime python3.14]
 """
@@ -37,6 +38,11 @@ def build(architecture: str, runtime: str) -> Path:
     _copy(ROOT / "layers" / "cordyna_core" / "src" / "cordyna_core", into / "layer" / "python" / "cordyna_core")
     _install(beside, into / "cerebro", architecture, runtime)
     _copy(ROOT / "functions" / "cerebro" / "src" / "cerebro", into / "cerebro" / "cerebro")
+    python = python_of(runtime)
+    if python is None:
+        sys.stderr.write(f"there is no {runtime} on this machine to make bytecode with: a cold start will take 0.25 s of CPU more\n")
+    else:
+        compile_all(into, python)
     return into
 
 
@@ -91,6 +97,25 @@ def _copy(package: Path, into: Path) -> None:
     """Our own code, without what only runs on a laptop."""
     shutil.rmtree(into, ignore_errors=True)
     shutil.copytree(package, into, ignore=_NOT_SHIPPED)
+
+
+def python_of(runtime: str) -> str | None:
+    """The interpreter on this machine whose bytecode a function of that runtime reads."""
+    tag = f"cpython-{runtime.removeprefix('python').replace('.', '')}"
+    told = "import sys; print(sys.implementation.cache_tag)"
+    for python in filter(None, (sys.executable, shutil.which(runtime))):
+        # Asked, because what is found by its name may be a shim that leads nowhere.
+        if subprocess.run([python, "-c", told], capture_output=True, text=True, check=False).stdout.strip() == tag:
+            return python
+    return None
+
+
+def compile_all(folder: Path, python: str) -> None:
+    """Put bytecode beside all sources but tests."""
+    # Unchecked, because an archive keeps no times to check; and without the path of this folder, so that every machine makes the same.
+    tests = f"^{re.escape(str(folder))}/(.*/)?tests/"
+    arguments = ["-qq", "--invalidation-mode=unchecked-hash", "-x", tests, "-s", str(folder), str(folder)]
+    subprocess.run([python, "-m", "compileall", *arguments], check=True)
 
 
 def main() -> None:

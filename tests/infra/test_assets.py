@@ -1,0 +1,63 @@
+"""Assets: bytecode is shipped, so that a cold start compiles nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from build_assets import compile_all, python_of
+
+HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def module_in(folder: Path, text: str = "x = 1\n") -> Path:
+    folder.mkdir()
+    (folder / "some.py").write_text(text)
+    return folder
+
+
+def bytecode_in(folder: Path) -> bytes:
+    (found,) = folder.glob("__pycache__/some.*.pyc")
+    return found.read_bytes()
+
+
+def test_the_python_that_builds_makes_the_bytecode_when_it_is_the_functions() -> None:
+    assert python_of(HERE) == sys.executable
+
+
+@pytest.mark.parametrize("answer", ["echo cpython-27", "exit 127"])
+def test_a_python_of_the_right_name_is_asked_who_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    (tmp_path / "python4.0").write_text(f"#!/bin/sh\n{answer}\n")
+    (tmp_path / "python4.0").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert python_of("python4.0") is None
+    (tmp_path / "python4.0").write_text("#!/bin/sh\necho cpython-40\n")
+    assert python_of("python4.0") == str(tmp_path / "python4.0")
+
+
+def test_without_such_a_python_there_is_none() -> None:
+    assert python_of("python4.1") is None
+
+
+def test_tests_that_packages_bring_along_are_not_compiled(tmp_path: Path) -> None:
+    folder = module_in(tmp_path / "tests")
+    module_in(folder / "tests")
+    module_in(folder / "package")
+    module_in(folder / "package" / "tests")
+    compile_all(folder, sys.executable)
+    assert {path.parent.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.pyc")} == {"tests", "tests/package"}
+
+
+def test_the_bytecode_is_read_whatever_the_time_of_its_source_and_names_no_machine(tmp_path: Path) -> None:
+    folder, other = module_in(tmp_path / "one"), module_in(tmp_path / "other")
+    for each in (folder, other):
+        compile_all(each, sys.executable)
+    assert bytecode_in(folder) == bytecode_in(other)
+    assert str(tmp_path).encode() not in bytecode_in(folder)
+    # Were it compiled again, this would be seen.
+    (folder / "some.py").write_text("x = 2\n")
+    told = subprocess.run(
+        [sys.executable, "-B", "-c", "import some; print(some.x)"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "1\n"
