@@ -196,6 +196,13 @@ def test_an_event_that_is_no_event_is_kept_with_the_reason_and_stops_nothing(eng
     assert finished(engine, "x").state == "completed"
 
 
+def test_an_event_as_the_contract_shows_it_needs_no_id_and_no_time(engine: EmbeddedEngine) -> None:
+    engine.send(['{"source":"cordyna.client","detail-type":"InvokeTask","detail":{"task":"x"}}'])
+
+    assert engine.buried() == []
+    assert [run.task for run in engine.runs()] == ["x"]
+
+
 def test_a_full_disk_is_told_and_what_was_committed_is_there_when_there_is_room_again(tmp_path: Path) -> None:
     home = DiskHome(tmp_path / "home")
     with EmbeddedEngine(home, two_servers()) as engine:

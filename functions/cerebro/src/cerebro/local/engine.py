@@ -19,11 +19,13 @@ from cerebro.local.dev import Dev
 from cerebro.local.errands import Errands
 from cerebro.local.home import DEFAULT_HOME, DiskHome, MemoryHome
 from cerebro.local.operations import LocalOperations
+from cerebro.local.postmark import postmarked
 from cerebro.local.recording import recording_of
 from cerebro.local.replay import replay
 from cerebro.local.wheel import Wheel, each_once
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declared import ServerDeclared
+from cordyna_core.contract.envelope import utc
 from cordyna_core.contract.names import run_id_of
 from cordyna_core.contract.views import LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo
 from cordyna_core.contract.what_if import RehearsalView, ReplayView
@@ -109,7 +111,8 @@ class EmbeddedEngine:
         return self._errands.ask(command, str(uuid.uuid4()), wait_s)
 
     def send(self, lines: Sequence[str]) -> None:
-        self._wheel.put(lines)
+        now = utc(self._clock())
+        self._wheel.put([postmarked(line, str(uuid.uuid4()), now) for line in lines])
         if self.drives:
             self._wheel.wait_until(self._quiet)
 

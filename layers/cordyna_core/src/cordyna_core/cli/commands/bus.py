@@ -14,7 +14,10 @@ from cordyna_core.errors import NotFound
 def send(
     ctx: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE", help="A file with one event a line, or - for stdin.")]
 ) -> None:
-    """Put raw events on the bus, one a line, as they are; also invalid ones, and lines that are not UTF-8."""
+    """Put raw events on the bus, one a line, as they are; also invalid ones, and lines that are not UTF-8.
+
+    The bus gives an id and a time to what has none.
+    """
     call = Call(ctx)
     # An empty line is no event; a line of spaces is one, though an invalid one.
     lines = [line for line in _text(call, file).split("\n") if line]
