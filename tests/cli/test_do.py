@@ -234,6 +234,22 @@ def test_what_a_reason_says_of_its_own_is_not_said_twice() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("code", "first"),
+    [
+        ("unknown_task", 'error: task "task-3" cannot be invoked: no server declares it.'),
+        ("unresolved_upstream", 'error: task "task-3" cannot be invoked: x is declared by nobody'),
+    ],
+)
+def test_that_another_process_drives_is_told_but_is_no_reason(code: str, first: str) -> None:
+    one, beside = refused(code, "x is declared by nobody"), refused("driven_by_another", "process 7 drives this home")
+    answer = type(one)("task-3", one.problems + beside.problems)
+
+    told = dyna("do", "task-3", engine=FakeEngine(answer=answer))
+
+    assert told.err.splitlines()[:2] == [first, "  process 7 drives this home"]
+
+
 def test_several_reasons_are_listed() -> None:
     one, two = refused("a", "first is wrong", ["x", "y"]), refused("b", "second is wrong")
     answer = type(one)("task-3", one.problems + two.problems)

@@ -365,3 +365,13 @@ def test_a_task_of_a_server_that_is_not_served_yet_is_refused_with_who_drives(tm
 
     assert isinstance(refused, Refused)
     assert [problem.code for problem in refused.problems] == ["unknown_task", "driven_by_another"]
+
+
+def test_who_drives_is_no_reason_to_refuse_what_is_refused_anyway(tmp_path: Path) -> None:
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver:
+        completed = finished(driver, "x")
+        with EmbeddedEngine(DiskHome(tmp_path), two_servers(), targets=["two.py"]) as watcher:
+            refused = watcher.command(CancelRun(run_id=completed.run_id))
+
+    assert isinstance(refused, Refused)
+    assert [problem.code for problem in refused.problems] == ["run_completed"]

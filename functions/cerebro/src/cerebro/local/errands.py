@@ -7,6 +7,7 @@ again, is told of that run. A command that nobody answered is taken back.
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from cerebro.local.wheel import Wheel
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
@@ -16,6 +17,8 @@ from cordyna_core.contract.names import CLIENT
 from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged
 from cordyna_core.errors import ServiceError, UserError
 from cordyna_core.ports import Clock, Refused
+
+_DECLARED_BY_NOBODY: Final = ("unknown_task", "unresolved_upstream")
 
 
 class Errands:
@@ -91,8 +94,9 @@ class Errands:
         )
 
     def _refused(self, refused: Refused) -> Refused:
-        """With a word about servers that were named here while another process serves others."""
-        if self._wheel.driver is not None or not self._targets:
+        """With a word about servers that were named here while another process serves others, where a task is declared by nobody."""
+        nobodys = any(problem.code in _DECLARED_BY_NOBODY for problem in refused.problems)
+        if self._wheel.driver is not None or not self._targets or not nobodys:
             return refused
         driver = self._wheel.home.driver_id()
         text = f"process {driver} drives this home with its own servers; those named here are served when it has ended"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # the contract is not needed to complain
 
 UNKNOWN_TASK: Final = "unknown_task"
 _NOT_FOUND: Final = (UNKNOWN_TASK, "unknown_run")
+_BESIDE: Final = ("driven_by_another",)
+"""What is no reason, but explains the reasons."""
 
 _PARAMETERS: Final = "`dyna tasks --json` shows what each task takes (params_schema)"
 _NEXT: Final = {
@@ -71,19 +73,24 @@ def refusal(task: str, problems: "Sequence[Problem]", engine: "Engine", hints: S
     """A refused invocation or plan of `task`, with near names where the task is unknown. `hints`: more of why."""
     what = f'task "{task}" cannot be invoked'
     if any(problem.code == UNKNOWN_TASK for problem in problems):
-        return Refusal(f"{what}: no server declares it.", problems, next=near_names(task, [info.task for info in engine.tasks()]))
+        beside = "\n".join(problem.message for problem in problems if problem.code in _BESIDE)
+        return Refusal(
+            f"{what}: no server declares it.", problems, why=beside, next=near_names(task, [info.task for info in engine.tasks()])
+        )
     return refused(what, problems, hints, next=_NEXT.get(problems[0].code, f"dyna plan {task}"))
 
 
 def refused(what: str, problems: "Sequence[Problem]", hints: Sequence[str] = (), *, next: str) -> Refusal:  # noqa: A002  as in UserError
     """A refused command, with every reason."""
     # A problem is read by itself elsewhere, so it may begin by saying what is refused; here that is said already.
-    reasons = [problem.message.removeprefix(f"{what}: ") for problem in problems]
-    paths = [_path(problem) for problem in problems]
-    if len(problems) == 1:
-        return Refusal(f"{what}: {reasons[0]}", problems, why="\n".join([*filter(None, paths), *hints]), next=next)
+    told = [problem for problem in problems if problem.code not in _BESIDE]
+    beside = [*(problem.message for problem in problems if problem.code in _BESIDE), *hints]
+    reasons = [problem.message.removeprefix(f"{what}: ") for problem in told]
+    paths = [_path(problem) for problem in told]
+    if len(told) == 1:
+        return Refusal(f"{what}: {reasons[0]}", problems, why="\n".join([*filter(None, paths), *beside]), next=next)
     why = [reason + (f" ({path})" if path else "") for reason, path in zip(reasons, paths, strict=True)]
-    return Refusal(f"{what}, for {len(problems)} reasons.", problems, why="\n".join([*why, *hints]), next=next)
+    return Refusal(f"{what}, for {len(told)} reasons.", problems, why="\n".join([*why, *beside]), next=next)
 
 
 def near_names(name: str, known: Sequence[str]) -> str:
