@@ -7,7 +7,7 @@ from cli.running import dyna
 from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.message import Problem
 from cordyna_core.contract.state_updates import ServerStateChanged
-from cordyna_core.contract.views import PassedEvent, PlannedTaskView, PlanView
+from cordyna_core.contract.views import LogLine, PassedEvent, PlannedTaskView, PlanView, TaskInfo
 from cordyna_core.errors import NotFound
 
 
@@ -136,3 +136,45 @@ def test_events_json_is_one_envelope_a_line_in_the_order_they_passed() -> None:
 
     assert told.out.splitlines() == texts
     assert [json.loads(line)["detail"]["state"] for line in told.out.splitlines()] == ["ready", "stopped"]
+
+
+def test_why_json_is_the_reason_of_the_run_or_of_the_task() -> None:
+    engine = FakeEngine(views=[failed_run()])
+
+    of_the_run, of_a_task = dyna("why", "--json", engine=engine).json, dyna("why", "clean", "--json", engine=engine).json
+
+    assert (of_the_run["task"], of_a_task["task"]) == ("report", "clean")
+    assert of_a_task == {
+        "run_id": RUN,
+        "task": "clean",
+        "sentence": "clean on server-a stands at error (failed).",
+        "beside": ["at 03:04:10Z, 0.8 s after it began", "owner: team-a"],
+        "next": f"dyna logs {RUN} clean",
+        "then": f"dyna retry {RUN}",
+        "traceback": [],
+    }
+
+
+def test_timeline_json_is_the_run_with_the_timeline_of_each_task() -> None:
+    engine = FakeEngine(views=[failed_run()])
+
+    assert dyna("timeline", "--json", engine=engine).json == dyna("show", "--json", engine=engine).json
+
+
+def test_logs_json_is_an_array_of_lines() -> None:
+    line = LogLine(run_id=RUN, task="task-1", attempt=1, at=at(1), stream="stdout", text="\x1b[1mgrün")
+
+    told = dyna("logs", "--json", engine=FakeEngine(views=[completed_run()], printed=[line]))
+
+    assert told.json == [
+        {"run_id": RUN, "task": "task-1", "attempt": 1, "at": "2026-01-02T03:04:06Z", "stream": "stdout", "text": "\x1b[1mgrün"}
+    ]
+    assert (dyna("logs", "--json", engine=FakeEngine(views=[completed_run()])).json, told.err) == ([], "")
+
+
+def test_crons_as_json_are_tasks() -> None:
+    declared = [TaskInfo(task=name, server="a", upstream=[], cron="0 6 * * *", next_at=at(n)) for n, name in ((9, "late"), (3, "soon"))]
+    engine = FakeEngine(declared=declared)
+
+    assert [info["task"] for info in dyna("cron", "ls", "--json", engine=engine).json] == ["late", "soon"]
+    assert [info["task"] for info in dyna("cron", "next", "--json", engine=engine).json] == ["soon", "late"]

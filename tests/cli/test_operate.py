@@ -62,6 +62,21 @@ def test_doctor_is_content_with_what_is_only_worth_a_look() -> None:
     assert dyna("doctor", engine=CloudEngine(operations=FakeOperations(findings))).status == 0
 
 
+def test_what_doctor_found_as_json() -> None:
+    told = dyna(
+        "doctor", "--json", engine=CloudEngine(operations=FakeOperations([Finding("bus", "broken", "AWS refused access.", "look")]))
+    )
+    assert told.json == [{"what": "bus", "state": "broken", "told": "AWS refused access.", "next": "look"}]
+    assert told.status == 5
+
+
+def test_dead_letters_as_json() -> None:
+    letters = [DeadLetterQueue("q-dead-letters", 2, None, ("no reason",))]
+    told = dyna("dlq", "ls", "--json", engine=CloudEngine(operations=FakeOperations(letters=letters)))
+    assert told.json == [{"name": "q-dead-letters", "messages": 2, "back_to": None, "samples": ["no reason"]}]
+    assert dyna("dlq", "ls", "--json", engine=CloudEngine()).json == []
+
+
 def test_dead_letters_are_listed_with_samples_and_what_to_do() -> None:
     letters = [DeadLetterQueue("q-dead-letters", 2, "q", ("TaskStateChanged x: no\nreason",)), DeadLetterQueue("s-dead-letters", 1, None)]
     told = dyna("dlq", "ls", engine=CloudEngine(operations=FakeOperations(letters=letters)))

@@ -1,15 +1,18 @@
 """Published: the JSON that programs read. Its keys and formats never change without a new version of the contract."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+from pydantic_core import to_jsonable_python
 
 from cordyna_core.contract.views import PlanView, RunView
 from cordyna_core.contract.what_if import RehearsalView, ReplayView
 
 
 def run_json(view: RunView) -> str:
-    """`do --json` and `show --json`: one object, tasks in topological order, every `at` in UTC with six digits behind the second."""
+    """`--json` of do, show and timeline: one object, tasks in topological order, every `at` in UTC with six digits behind the second."""
     shown: dict[str, Any] = view.model_dump(mode="json")
     for task, dumped in zip(view.tasks, shown["tasks"], strict=True):
         for entry, line in zip(task.timeline, dumped["timeline"], strict=True):
@@ -20,6 +23,16 @@ def run_json(view: RunView) -> str:
 def plan_json(view: PlanView) -> str:
     """`plan --json`: one object."""
     return json.dumps(view.model_dump(mode="json"), ensure_ascii=False)
+
+
+def array_json(found: Sequence[Any]) -> str:
+    """`runs --json` and whatever else lists something: one array of views, or of dataclasses."""
+    return json.dumps(to_jsonable_python(list(found)), ensure_ascii=False)
+
+
+def why_json(run_id: str, task: str, reason: Any) -> str:
+    """`why --json`: one object; `task` is the target where the whole run was asked for."""
+    return json.dumps({"run_id": run_id, "task": task, **to_jsonable_python(reason)}, ensure_ascii=False)
 
 
 def rehearsal_json(view: RehearsalView) -> str:

@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from cordyna_core.cli.call import Call
+from cordyna_core.cli.commands.lists import AsJson
+from cordyna_core.cli.published import array_json
 from cordyna_core.cli.render.lists import crons_table
 from cordyna_core.contract.views import TaskInfo
 from cordyna_core.errors import AccessError
@@ -17,18 +19,19 @@ Task = Annotated[str, typer.Argument(metavar="TASK")]
 
 
 @cron.command("ls")
-def ls(ctx: typer.Context) -> None:
+def ls(ctx: typer.Context, *, json: AsJson = False) -> None:
     """Every task with a cron, in the order of the graph."""
     call = Call(ctx)
-    _print(call, _with_cron(call))
+    _print(call, _with_cron(call), as_json=json)
 
 
 @cron.command("next")
-def next_(ctx: typer.Context) -> None:
+def next_(ctx: typer.Context, *, json: AsJson = False) -> None:
     """Every task with a cron, the next to run first."""
     call = Call(ctx)
     found = _with_cron(call)
-    _print(call, sorted((info for info in found if info.next_at), key=lambda info: info.next_at or call.environment.now()))
+    coming = sorted((info for info in found if info.next_at), key=lambda info: info.next_at or call.environment.now())
+    _print(call, coming, as_json=json)
 
 
 @cron.command("pause")
@@ -68,7 +71,10 @@ def _paused(call: Call, engine: Engine) -> frozenset[str]:
         return frozenset()
 
 
-def _print(call: Call, found: list[TaskInfo]) -> None:
-    call.out.print(crons_table(found, call.environment.now(), call.out.width))
+def _print(call: Call, found: list[TaskInfo], *, as_json: bool) -> None:
+    if as_json:
+        call.out.print_json(array_json(found))
+    else:
+        call.out.print(crons_table(found, call.environment.now(), call.out.width))
     if not found:
         call.err.print(["no task runs by itself", '  next: declare one with cron="0 6 * * 1-5"'])

@@ -1,6 +1,5 @@
 """runs, tasks, servers: look around."""
 
-import json as json_format
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 from pydantic import BaseModel
 
 from cordyna_core.cli.call import Call
+from cordyna_core.cli.published import array_json
 from cordyna_core.cli.render.lists import runs_table, servers_table, tasks_table
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]
@@ -24,7 +24,7 @@ def runs(
     with call.engine() as engine:
         found = engine.runs(limit)
     if json:
-        call.out.print_json(_array(found))
+        call.out.print_json(array_json(found))
     else:
         call.out.print(runs_table(found, call.environment.now(), call.out.width))
     if not found:
@@ -37,7 +37,7 @@ def tasks(ctx: typer.Context, *, json: AsJson = False) -> None:
     with call.engine() as engine:
         found = engine.tasks()
     if json:
-        call.out.print_json(_array(found))
+        call.out.print_json(array_json(found))
     else:
         call.out.print(tasks_table(found, call.out.width))
     _nobody(call, found)
@@ -49,14 +49,10 @@ def servers(ctx: typer.Context, *, json: AsJson = False) -> None:
     with call.engine() as engine:
         found = engine.servers()
     if json:
-        call.out.print_json(_array(found))
+        call.out.print_json(array_json(found))
     else:
         call.out.print(servers_table(found, call.environment.now(), call.out.width))
     _nobody(call, found)
-
-
-def _array(views: Sequence[BaseModel]) -> str:
-    return json_format.dumps([view.model_dump(mode="json") for view in views], ensure_ascii=False)
 
 
 def _nobody(call: Call, found: Sequence[BaseModel]) -> None:

@@ -6,8 +6,9 @@ import typer
 
 from cordyna_core.cli.call import Call
 from cordyna_core.cli.commands.do import AsJson, Run
+from cordyna_core.cli.commands.lists import AsJson as AsArray
 from cordyna_core.cli.complaints import near_names
-from cordyna_core.cli.published import run_json
+from cordyna_core.cli.published import array_json, run_json, why_json
 from cordyna_core.cli.render import timeline as gantt
 from cordyna_core.cli.render.ending import whole_run
 from cordyna_core.cli.render.events import events_table
@@ -40,26 +41,30 @@ def show(
         call.out.print(whole_run(view, call.environment.now(), call.out.width, everything=every))
 
 
-def why(ctx: typer.Context, run: RunOrTask = None, task: Task = None) -> None:
+def why(ctx: typer.Context, run: RunOrTask = None, task: Task = None, *, json: AsJson = False) -> None:
     """The one reason why a run, or one of its tasks, is as it is; and what to type next."""
     call = Call(ctx)
     with call.engine() as engine:
         run_id, name = run_and_task(engine, run, task)
         view = engine.run(run_id)
     now = call.environment.now()
-    if name is None:
-        call.out.print(why_lines(view, why_run(view, now), call.out.width))
+    asked = None if name is None else _task_of(view, name)
+    reason = why_run(view, now) if asked is None else why_task(view, asked, now)
+    if json:
+        call.out.print_json(why_json(view.run_id, name or view.task, reason))
     else:
-        asked = _task_of(view, name)
-        call.out.print(why_task_lines(asked, why_task(view, asked, now), call.out.width))
+        call.out.print(why_lines(view, reason, call.out.width) if asked is None else why_task_lines(asked, reason, call.out.width))
 
 
-def timeline(ctx: typer.Context, run: Run = None) -> None:
+def timeline(ctx: typer.Context, run: Run = None, *, json: AsJson = False) -> None:
     """When each task of a run waited, was sent, was queued and ran."""
     call = Call(ctx)
     with call.engine() as engine:
         view = engine.run(run_id_of(engine, run))
-    call.out.print(gantt.timeline(view, call.environment.now(), call.out.width))
+    if json:
+        call.out.print_json(run_json(view))
+    else:
+        call.out.print(gantt.timeline(view, call.environment.now(), call.out.width))
 
 
 def events(
@@ -80,7 +85,7 @@ def events(
         call.out.print(events_table(texts, call.out.width))
 
 
-def logs(ctx: typer.Context, run: RunOrTask = None, task: Task = None) -> None:
+def logs(ctx: typer.Context, run: RunOrTask = None, task: Task = None, *, json: AsArray = False) -> None:
     """What the tasks of a run printed and logged."""
     call = Call(ctx)
     with call.engine() as engine:
@@ -88,6 +93,9 @@ def logs(ctx: typer.Context, run: RunOrTask = None, task: Task = None) -> None:
         if name is not None:
             _task_of(engine.run(run_id), name)
         lines = engine.logs(run_id, name)
+    if json:
+        call.out.print_json(array_json(lines))
+        return
     call.out.print(log_lines(lines))
     if any(line.stream == "shared" for line in lines):
         call.err.print([f"{SHARED} by a thread or process while several tasks ran: it may belong to any of them"])

@@ -6,7 +6,9 @@ import typer
 from rich.text import Text
 
 from cordyna_core.cli.call import Call
+from cordyna_core.cli.commands.lists import AsJson
 from cordyna_core.cli.exit_status import ExitStatus
+from cordyna_core.cli.published import array_json
 from cordyna_core.cli.render.columns import Column, aligned
 from cordyna_core.cli.render.words import one_line, several
 from cordyna_core.operations import operations_of
@@ -20,22 +22,28 @@ dlq = typer.Typer(
 )
 
 
-def doctor(ctx: typer.Context) -> ExitStatus:
+def doctor(ctx: typer.Context, *, json: AsJson = False) -> ExitStatus:
     """Look at credentials, bus, query function, versions, clocks, servers, logs and dead letters, in that order."""
     call = Call(ctx)
     with call.engine() as engine:
         findings = operations_of(engine, "doctor").examine()
-    call.out.print(aligned(_FINDINGS, [(_SIGN[each.state], each.what, one_line(each.told)) for each in findings], call.out.width))
+    if json:
+        call.out.print_json(array_json(findings))
+    else:
+        call.out.print(aligned(_FINDINGS, [(_SIGN[each.state], each.what, one_line(each.told)) for each in findings], call.out.width))
     call.err.print([f"  next: {each.next}" for each in findings if each.state != "well" and each.next])
     return ExitStatus.SERVICE if any(each.state == "broken" for each in findings) else ExitStatus.COMPLETED
 
 
 @dlq.command("ls")
-def ls(ctx: typer.Context) -> None:
+def ls(ctx: typer.Context, *, json: AsJson = False) -> None:
     """The dead-letter queues that are not empty, with some of what is in them."""
     call = Call(ctx)
     with call.engine() as engine:
         queues = operations_of(engine, "dlq ls").dead_letters()
+    if json:
+        call.out.print_json(array_json(queues))
+        return
     if not queues:
         call.err.print(["no dead letters"])
         return
