@@ -18,7 +18,6 @@ NEEDED_BY: Final[dict[str, set[str]]] = {
     "networkx": set(),  # where there is a cycle to tell
     "jsonschema": set(),  # where a task has a schema of its parameters
     "boto3": set(),
-    "pydantic_settings": set(),
     "typer": set(),
     "rich": set(),
     "cordyna_core.cli": set(),

@@ -3,13 +3,12 @@
 Law: the environment is read once, and a client is made once per process, when it is first needed. Nothing is made at import.
 """
 
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cerebro.adapters.crons import AwsCrons
 from cerebro.adapters.dead_letters import DeadLetters
@@ -24,10 +23,10 @@ Clients = Callable[[str], Any]
 """The name of a service -> the process's client of it."""
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """The environment: `CORDYNA_TABLE` and so on. A function that does not need an address is not given it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CORDYNA_", frozen=True, extra="ignore")
 
     bus: str = "cordyna"
     table: str
@@ -40,12 +39,6 @@ class Settings(BaseModel):
     schedule_dead_letter_arn: str = ""
     dead_letter_queue_url: str = ""
     retention_days: float = 90.0
-
-    @classmethod
-    def of(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """What the environment says. (pydantic-settings would do it, and takes 80 ms to import.)"""
-        variables = {name: f"CORDYNA_{name.upper()}" for name in cls.model_fields}
-        return cls.model_validate({name: environ[variable] for name, variable in variables.items() if variable in environ})
 
 
 def aws_ports(settings: Settings, clients: Clients = aws_client, clock: Callable[[], float] = time.time) -> Ports:

@@ -56,7 +56,7 @@ class Face:
 
 def face(name: str) -> Face:
     """The surroundings of the Lambda `name`, from its environment."""
-    settings = wiring.Settings.of()
+    settings = wiring.Settings()
     tally = Tally(settings.bus)
     # The logger's name is its service: all loggers below `cerebro` write through it.
     log = Logger(service="cerebro")
