@@ -12,6 +12,7 @@ from cordyna_core.cli.render.phases import took
 from cordyna_core.cli.render.progress import board, live, progress_line
 from cordyna_core.cli.render.timeline import timeline
 from cordyna_core.cli.render.tree import tree
+from cordyna_core.cli.render.words import error_in_words
 from cordyna_core.contract.message import ErrorDescription
 from cordyna_core.contract.views import RunView
 
@@ -252,6 +253,11 @@ def test_of_what_raised_it_is_said_how_to_see_where() -> None:
 
 def test_what_completed_after_its_clock_had_run_out_took_as_long_as_it_took() -> None:
     assert took(a_task("clean", "", "started@0 error:run_timeout@4 completed@12"), NOW) == 12
+
+
+def test_an_error_that_says_nothing_is_its_type() -> None:
+    assert error_in_words(ErrorDescription(type="KeyboardInterrupt")) == "KeyboardInterrupt"
+    assert error_in_words(ErrorDescription(type="ValueError", message="bad\nrow: ")) == "ValueError: bad row"
 
 
 def test_many_causes_are_counted() -> None:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from cordyna_core.cli.render.phases import said
 from cordyna_core.cli.render.progress import live as picture
-from cordyna_core.cli.render.words import exact, one_line, several
+from cordyna_core.cli.render.words import error_in_words, exact, several
 from cordyna_core.cli.screen import Screen
 from cordyna_core.contract.views import Entry, RunView, TaskView
 
@@ -91,9 +91,5 @@ class ProgressLines:
 def _change(entry: Entry, task: TaskView) -> str:
     reason = f" {entry.reason}" if entry.reason else ""
     attempt = f" (attempt {entry.attempt})" if entry.attempt > 1 else ""
-    told = (
-        f": {one_line(f'{task.error.type}: {task.error.message}')}"
-        if entry.state == "error" and task.error and entry.attempt == task.attempt
-        else ""
-    )
+    told = f": {error_in_words(task.error)}" if entry.state == "error" and task.error and entry.attempt == task.attempt else ""
     return f"{exact(entry.at)} {task.task} on {task.server}: {entry.state}{reason}{attempt}{told}"

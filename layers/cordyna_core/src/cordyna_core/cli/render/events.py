@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from cordyna_core.cli.render.columns import Cell, Column, aligned
-from cordyna_core.cli.render.words import compact, exact, listed, one_line, several
+from cordyna_core.cli.render.words import compact, error_in_words, exact, listed, one_line, several
 from cordyna_core.contract.commands import CancelRun, CancelTask, DescribeServer, InvokeTask, RetryRun, RunTask
 from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelope
@@ -136,7 +136,7 @@ def _state(state: str, *more: str) -> Text:
 
 
 def _task_state(said: TaskStateChanged) -> Text:
-    error = f"{said.error.type}: {said.error.message}".removesuffix(": ") if said.error else ""
+    error = error_in_words(said.error) if said.error else ""
     share = f"{said.progress:.0%}" if said.progress is not None else ""
     return _state(said.state, said.reason or "", error, share, said.message or "", _output(said.output))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from cordyna_core.cli.render.words import listed, one_line, since, span
+from cordyna_core.cli.render.words import error_in_words, listed, since, span
 from cordyna_core.contract.views import TaskView
 
 Tasks = Mapping[str, TaskView]
@@ -50,7 +50,7 @@ def _attempt(task: TaskView, _tasks: Tasks, _now: datetime) -> str:
 
 
 def _error(task: TaskView, _tasks: Tasks, _now: datetime) -> str:
-    told = one_line(f"{task.error.type}: {task.error.message}").removesuffix(":") if task.error else ""
+    told = error_in_words(task.error) if task.error else ""
     return f"attempt {task.attempt}; {told}".removesuffix("; ") if task.attempt > 1 else told
 
 

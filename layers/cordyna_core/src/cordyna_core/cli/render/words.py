@@ -5,6 +5,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from cordyna_core.contract.message import ErrorDescription
+
 _CONTROL: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -55,6 +57,11 @@ def clean(text: str) -> str:
 def one_line(text: str) -> str:
     """Foreign text on one line."""
     return " ".join(clean(text).split())
+
+
+def error_in_words(error: ErrorDescription) -> str:
+    """`ValueError: bad row 7`, on one line; only the type of one that says nothing."""
+    return one_line(f"{error.type}: {error.message}").removesuffix(":")
 
 
 def compact(value: Any) -> str:
