@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from cli.fake_engine import FakeEngine, at
-from cli.running import dyna
+from cli.running import dyna, seen
 from cordyna_core.contract.views import TaskInfo
 from cordyna_core.errors import AccessError
 from cordyna_core.operations import DeadLetterQueue, Finding
@@ -75,6 +75,12 @@ def test_dead_letters_as_json() -> None:
     told = dyna("dlq", "ls", "--json", engine=CloudEngine(operations=FakeOperations(letters=letters)))
     assert told.json == [{"name": "q-dead-letters", "messages": 2, "back_to": None, "samples": ["no reason"]}]
     assert dyna("dlq", "ls", "--json", engine=CloudEngine()).json == []
+
+
+def test_a_giant_among_the_dead_letters_does_not_fill_the_terminal() -> None:
+    engine = CloudEngine(operations=FakeOperations(letters=[DeadLetterQueue("q", 1, None, ("x" * 1_000_000,))]))
+    assert seen(dyna("dlq", "ls", engine=engine, terminal=True, width=40).out).splitlines()[-1] == "  " + "x" * 37 + "…"
+    assert len(dyna("dlq", "ls", engine=engine).out) > 1_000_000
 
 
 def test_dead_letters_are_listed_with_samples_and_what_to_do() -> None:

@@ -9,7 +9,7 @@ from cordyna_core.cli.call import Call
 from cordyna_core.cli.commands.lists import AsJson
 from cordyna_core.cli.exit_status import ExitStatus
 from cordyna_core.cli.published import array_json
-from cordyna_core.cli.render.columns import Column, aligned
+from cordyna_core.cli.render.columns import Column, aligned, cut
 from cordyna_core.cli.render.words import one_line, several
 from cordyna_core.operations import operations_of
 
@@ -49,7 +49,9 @@ def ls(ctx: typer.Context, *, json: AsJson = False) -> None:
         return
     call.out.print(aligned(_QUEUES, [(each.name, str(each.messages), each.back_to or "-") for each in queues], call.out.width))
     for each in queues:
-        call.out.print([Text(), Text(each.name, "bold"), *(Text(f"  {one_line(sample)}") for sample in each.samples)])
+        # A message may have a megabyte: a terminal shows its beginning, a pipe the whole.
+        samples = [Text(f"  {one_line(sample)}") for sample in each.samples]
+        call.out.print([Text(), Text(each.name, "bold"), *(cut(line, call.out.width) if call.out.width else line for line in samples)])
     redrivable = [each for each in queues if each.back_to]
     if redrivable:
         call.err.print([f"  next: mend the reason, then dyna dlq redrive {redrivable[0].name}"])
