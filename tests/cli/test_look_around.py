@@ -111,7 +111,7 @@ def test_a_graph_is_a_tree_for_each_task_that_no_other_needs() -> None:
     assert dyna("graph", engine=ENGINE).out.splitlines() == [
         "task-3     b",
         "├─ task-1  a                   cron * * * * *",
-        "├─ task-2  a                   cron 0 6 * * *",
+        "├─ task-2  a                   cron 0 6 * * * Europe/Berlin",
         "│  └─ task-1 (see above)",
         "└─ report  declared by nobody",
         "task-4     b                   cron 0 0 1 1 *",
@@ -120,7 +120,10 @@ def test_a_graph_is_a_tree_for_each_task_that_no_other_needs() -> None:
 
 
 def test_a_graph_of_one_task_is_what_is_upstream_of_it() -> None:
-    assert dyna("graph", "task-2", engine=ENGINE).out.splitlines() == ["task-2     a  cron 0 6 * * *", "└─ task-1  a  cron * * * * *"]
+    assert dyna("graph", "task-2", engine=ENGINE).out.splitlines() == [
+        "task-2     a  cron 0 6 * * * Europe/Berlin",
+        "└─ task-1  a  cron * * * * *",
+    ]
 
 
 def test_a_graph_of_an_unknown_task_suggests_near_ones() -> None:

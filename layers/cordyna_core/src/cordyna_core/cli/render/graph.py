@@ -8,6 +8,7 @@ from rich.text import Text
 
 from cordyna_core.cli.render.branches import Placed, drawn, grown, placed
 from cordyna_core.cli.render.columns import Cell, Column
+from cordyna_core.cli.render.lists import cron_words
 from cordyna_core.contract.views import TaskInfo
 
 _COLUMNS: Final = (Column(yields=1), Column(yields=2), Column(yields=3))
@@ -60,4 +61,4 @@ def _cells(line: Placed, known: dict[str, TaskInfo]) -> tuple[Cell, Cell, Cell] 
     info = known.get(line.branch.name)
     if info is None:
         return name, Text("declared by nobody", style="bold red"), ""
-    return name, Text(info.server, style="dim"), Text(f"cron {info.cron}" if info.cron else "", style="dim")
+    return name, Text(info.server, style="dim"), Text(f"cron {cron_words(info)}" if info.cron else "", style="dim")

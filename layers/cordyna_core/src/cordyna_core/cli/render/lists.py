@@ -53,7 +53,9 @@ def runs_table(runs: Sequence[RunSummary], now: datetime, width: int | None = No
 
 def tasks_table(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Text]:
     """An upstream that nobody declares is marked."""
-    rows = [(info.task, info.server, _upstream(info), _cron(info), info.owner or "", one_line(info.description or "")) for info in tasks]
+    rows = [
+        (info.task, info.server, _upstream(info), cron_words(info), info.owner or "", one_line(info.description or "")) for info in tasks
+    ]
     return aligned(_TASKS, rows, width)
 
 
@@ -136,5 +138,6 @@ def _upstream(info: TaskInfo) -> Text:
     return words + Text(f"  ({', '.join(info.unresolved)}: declared by nobody)", style="red") if info.unresolved else words
 
 
-def _cron(info: TaskInfo) -> str:
+def cron_words(info: TaskInfo) -> str:
+    """`0 6 * * * Europe/Berlin`; nothing where there is none, and no zone where it is UTC."""
     return "" if info.cron is None else info.cron if info.timezone == "UTC" else f"{info.cron} {info.timezone}"
