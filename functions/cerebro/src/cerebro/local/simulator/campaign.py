@@ -5,15 +5,17 @@ Law: a world that broke is told by one line that replays it.
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Final
 
 from cerebro.local.simulator.history import History
 from cerebro.local.simulator.luck import FAULTS
 from cerebro.local.simulator.scenario import Nets
 from cerebro.local.simulator.world import Verdict, World
+from cordyna_core.contract.declared import ServerDeclared
 
 CHUNK: Final = 500
 NETS: Final[tuple[Nets, ...]] = ("both", "no repair", "no sweep", "neither")
@@ -49,11 +51,11 @@ class Report:
         self.broken.extend(other.broken)
 
 
-def simulate(first: int, count: int, *, stop: bool = False) -> Report:
-    """Seeds from `first` on, in this process. With `stop`, only until one breaks."""
+def simulate(first: int, count: int, own: Sequence[ServerDeclared] = (), *, stop: bool = False) -> Report:
+    """Seeds from `first` on, in this process, of one's `own` servers or of drawn ones. With `stop`, only until one breaks."""
     report, began = Report(), time.process_time()
     for seed in range(first, first + count):
-        world = World(seed)
+        world = World(seed, own=own)
         verdict = world.run()
         report.seeds += 1
         report.effects += verdict.effects
@@ -70,30 +72,30 @@ def simulate(first: int, count: int, *, stop: bool = False) -> Report:
     return report
 
 
-def campaign(first: int, count: int, *, jobs: int = 1) -> Iterator[Report]:
+def campaign(first: int, count: int, own: Sequence[ServerDeclared] = (), *, jobs: int = 1) -> Iterator[Report]:
     """The same on several cores; yields the report so far, chunk by chunk."""
     whole = Report()
     starts = range(first, first + count, CHUNK)
     sizes = [min(CHUNK, first + count - start) for start in starts]
     if jobs == 1:
         for start, size in zip(starts, sizes, strict=True):
-            whole.add(simulate(start, size))
+            whole.add(simulate(start, size, own))
             yield whole
         return
     with ProcessPoolExecutor(jobs) as pool:
-        for part in pool.map(simulate, starts, sizes):
+        for part in pool.map(simulate, starts, sizes, repeat(own)):
             whole.add(part)
             yield whole
 
 
-def replay(seed: int) -> tuple[Verdict, History]:
+def replay(seed: int, own: Sequence[ServerDeclared] = ()) -> tuple[Verdict, History]:
     """One seed once more, with its history."""
     history = History()
-    return World(seed, history=history).run(), history
+    return World(seed, own=own, history=history).run(), history
 
 
-def lines_of(report: Report, *, wall_s: float) -> Iterator[str]:
-    """The report as text."""
+def lines_of(report: Report, servers: Sequence[str] = (), *, wall_s: float) -> Iterator[str]:
+    """The report as text; `servers`: where one's own were loaded from."""
     total = f"{report.seeds:,} seeds, {report.faults:,} faults, {report.runs:,} runs, {report.attempts:,} attempts"
     yield f"{total}, {report.effects:,} effects"
     speed = report.seeds / report.cpu_s if report.cpu_s else 0.0
@@ -105,11 +107,13 @@ def lines_of(report: Report, *, wall_s: float) -> Iterator[str]:
     if not report.broken:
         yield "broken: nothing"
     for verdict in report.broken[:20]:
-        yield f"BROKEN after {verdict.at:.3f} s: {verdict.broken}; replay: {replay_line(verdict.seed)}"
+        yield f"BROKEN after {verdict.at:.3f} s: {verdict.broken}; replay: {replay_line(verdict.seed, servers)}"
     if len(report.broken) > 20:
         yield f"... and {len(report.broken) - 20} more"
 
 
-def replay_line(seed: int) -> str:
+def replay_line(seed: int, servers: Sequence[str] = ()) -> str:
     """The one line that shows a seed again."""
+    if servers:
+        return f"python -m cerebro.local.simulator {' '.join(f'--server {server}' for server in servers)} --seed {seed}"
     return f"make sim SEED={seed}"

@@ -3,6 +3,7 @@
 Law: it is drawn whole before the world begins, so two worlds of one seed differ in nothing that they were given.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -62,16 +63,17 @@ class Scenario:
     cron_days: float = 0.0
 
 
-def scenario_of(seed: int, luck: Luck) -> Scenario:
-    """The world of a seed: three servers mostly, a handful of tasks, one run or a few."""
-    names = [f"s{n}" for n in range(luck.choice((1, 2, 3, 3, 3, 3, 3, 4)))]
+def scenario_of(seed: int, luck: Luck, own: Sequence[ServerDeclared] = ()) -> Scenario:
+    """The world of a seed: three servers mostly, a handful of tasks, one run or a few. With `own`: these servers and their tasks."""
+    names = [each.server for each in own] or [f"s{n}" for n in range(luck.choice((1, 2, 3, 3, 3, 3, 3, 4)))]
     wild = luck.chance(0.5)
     cron_days = luck.between(1.0, 3.0) if luck.chance(0.04) else 0.0
-    declared = _declared(names, luck, has_crons=cron_days > 0)
+    declared = tuple(own) or _declared(names, luck, has_crons=cron_days > 0)
+    target = luck.choice(_needed_by_nobody(own)) if own else f"t{sum(len(each.tasks) for each in declared) - 1}"
     return Scenario(
         servers={name: _temper(luck) if wild else _good_temper(luck) for name in names},
         declared=declared,
-        says=tuple(_says(declared, luck)),
+        says=tuple(_says(declared, target, luck)),
         nets=_NETS[seed % len(_NETS)],
         storm=_storm(luck),
         storm_s=luck.choice((60.0, 400.0, 2500.0)),
@@ -129,12 +131,17 @@ def _declared(servers: list[str], luck: Luck, *, has_crons: bool) -> tuple[Serve
     return tuple(ServerDeclared.model_validate({"server": name, "revision": 1, "tasks": tasks}) for name, tasks in of_server.items())
 
 
-def _says(declared: tuple[ServerDeclared, ...], luck: Luck) -> list[Said]:
+def _needed_by_nobody(declared: Sequence[ServerDeclared]) -> list[str]:
+    tasks = [task for each in declared for task in each.tasks]
+    needed = {name for task in tasks for name in task.upstream_names}
+    return [task.name for task in tasks if task.name not in needed]
+
+
+def _says(declared: tuple[ServerDeclared, ...], first: str, luck: Luck) -> list[Said]:
     tasks = [task.name for each in declared for task in each.tasks]
-    last = max(tasks, key=lambda name: int(name[1:]))
     says: list[Said] = []
     for n in range(luck.choice((1, 1, 1, 2, 3))):
-        target, key, after = last if n == 0 else luck.choice(tasks), f"k{n}", luck.between(0, 30 * n)
+        target, key, after = first if n == 0 else luck.choice(tasks), f"k{n}", luck.between(0, 30 * n)
         says.append(Said(after, CLIENT, InvokeTask(task=target, key=key, max_age_s=luck.choice((None, None, None, 60)))))
         run_id = run_id_of(target, key)
         if luck.chance(0.1):

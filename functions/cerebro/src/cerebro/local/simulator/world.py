@@ -5,6 +5,7 @@ any order. A world goes on until nothing is on its way any more.
 """
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from cerebro.local.simulator.traffic import Traffic
 from cerebro.local.simulator.watch import Broken, Watch
 from cerebro.shell import Ports
 from cordyna_core.contract.commands import RunTask
+from cordyna_core.contract.declared import ServerDeclared
 from cordyna_core.contract.names import server_source
 
 SWEEP_EVERY_S: Final = 900.0
@@ -50,10 +52,16 @@ class World:
     """One world; `run` lets it happen."""
 
     def __init__(
-        self, seed: int, scenario: Scenario | None = None, *, history: History | None = None, crash_at: dict[int, str] | None = None
+        self,
+        seed: int,
+        scenario: Scenario | None = None,
+        *,
+        own: Sequence[ServerDeclared] = (),
+        history: History | None = None,
+        crash_at: dict[int, str] | None = None,
     ) -> None:
         self.seed, self.luck = seed, Luck(seed)
-        self.scenario = scenario or scenario_of(seed, self.luck)
+        self.scenario = scenario or scenario_of(seed, self.luck, own)
         self.store = MemoryStore()
         storm = self.scenario.storm
         is_punctual = not (storm.steps or storm.messages or storm.rings or storm.skew_s or crash_at)
