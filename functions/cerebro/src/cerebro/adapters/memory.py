@@ -47,9 +47,8 @@ class MemoryStore:
         return True
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
-        before = self._servers.get(server)
-        before = before or ServerSeen(server, None, at)
-        self._servers[server] = replace(before, state=state or before.state, at=max(at, before.at))
+        before = self._servers.get(server) or ServerSeen(server, None, at)
+        self._servers[server] = ServerSeen(server, state or before.state, max(at, before.at), before.missed_at)
 
     def note_missed(self, server: str, at: float) -> None:
         self._servers[server] = replace(self._servers.get(server, ServerSeen(server, None, 0.0)), missed_at=at)

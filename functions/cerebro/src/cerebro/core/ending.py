@@ -4,7 +4,7 @@ Law: a run ends in error only if nothing was live in a reading of its facts that
 has not stepped since. Whatever may bring a run back to life first writes its fact, then steps `rev`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,7 +23,7 @@ class Standing:
     blocked: frozenset[int]
 
 
-def standing(plan: Plan, facts: dict[int, TaskRun]) -> Standing:
+def standing(plan: Plan, facts: Mapping[int, TaskRun]) -> Standing:
     """What is live, what failed for good, and what that blocks.
 
     Alive: a deadline is open, or a task without a fact has only completed upstreams (somebody is about to dispatch it).

@@ -10,18 +10,20 @@ Results are kept for the tasks that some edge wants fresh, and for the targets o
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from cerebro.core.effects import Now, ReadLast, Steps
 from cerebro.core.graph import Graph
 from cerebro.core.model import Last, Plan, PlannedTask
 from cordyna_core.contract.names import derived_id
 
+_to_json: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 
 def fingerprint(task: PlannedTask, params: Mapping[str, Any]) -> str:
     """Names what a result was made from: the task's declaration and those parameters of the run that it takes."""
     taken = {name: params[name] for name in task.params if name in params}
-    return derived_id("result", task.version, json.dumps(taken, sort_keys=True, separators=(",", ":")))
+    return derived_id("result", task.version, _to_json(taken))
 
 
 def with_reuse(graph: Graph, plan: Plan, params: Mapping[str, Any], max_age_s: int | None) -> Steps[Plan]:

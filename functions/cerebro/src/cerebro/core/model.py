@@ -6,7 +6,7 @@ Times are UTC seconds since the epoch, as floats. A task of a plan is known by i
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -161,7 +161,7 @@ class Plan:
     @cached_property
     def id(self) -> str:
         """The hash of the content: the same closure, declared the same, is the same plan."""
-        return derived_id("plan", json.dumps([_fields_of(task) for task in self.tasks], separators=(",", ":"), default=astuple))
+        return derived_id("plan", _to_json([_fields_of(task) for task in self.tasks]))
 
     @cached_property
     def index_of(self) -> dict[str, int]:
@@ -202,6 +202,9 @@ class Plan:
     @property
     def pages(self) -> range:
         return range((self.size - 1) // PAGE_SIZE + 1)
+
+
+_to_json: Final = json.JSONEncoder(separators=(",", ":"), default=astuple).encode
 
 
 def _fields_of(task: PlannedTask) -> list[Any]:
@@ -268,6 +271,6 @@ def lattice(task: TaskRun | None) -> tuple[int, int]:
     return (task.attempt, task.rank) if task else (0, -1)
 
 
-def all_completed(indexes: Iterable[int], facts: dict[int, TaskRun]) -> bool:
+def all_completed(indexes: Iterable[int], facts: Mapping[int, TaskRun]) -> bool:
     """Whether every one of `indexes` has a completed fact in `facts`."""
     return all((fact := facts.get(index)) is not None and fact.is_completed for index in indexes)

@@ -27,7 +27,7 @@ def run_task(pinned: Pinned, index: int, fact: TaskRun, outputs: dict[int, Any],
     task = plan.tasks[index]
     carried, omitted = _carried([(plan.tasks[upstream].name, outputs.get(upstream)) for upstream in task.upstream])
     ack_by = fact.dispatched_at + task.ack_timeout_s
-    return RunTask.model_construct(
+    return RunTask(
         meta=meta_at(now, derived_id("RunTask", run.id, task.name, fact.attempt), fact.cause),
         server=task.server,
         run_id=run.id,
@@ -107,7 +107,7 @@ def state_of(fact: TaskRun) -> str:
 def _carried(outputs: list[tuple[str, Any]]) -> tuple[dict[str, Any], list[str]]:
     room, carried, omitted = MAX_UPSTREAM_BYTES, {}, []
     for name, output in outputs:
-        size = 4 if output is None else len(json.dumps(output).encode())
+        size = 4 if output is None else len(json.dumps(output))
         if size <= room:
             carried[name] = output
             room -= size

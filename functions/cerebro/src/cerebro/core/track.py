@@ -27,6 +27,8 @@ EXPIRY_REASON: Final = {Rank.PENDING: "ack_timeout", Rank.QUEUED: "start_timeout
 
 _FINAL_REASONS: Final = frozenset({"failed_terminal", "refused"})
 
+_to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def dispatched(task: PlannedTask, before: TaskRun | None, *, cause: str, now: float) -> TaskRun:
     """The fact of the next attempt: its command is about to be sent, and its first clock runs.
@@ -69,14 +71,15 @@ def advanced(
     """The fact after a server's state update, or None when the update is stale."""
     if update.attempt != fact.attempt:
         return _with_late_fact(fact, update, by=by, said_at=said_at, now=now)
-    rank, size = RANK_OF.get(update.state), _json_size(update.output)
-    is_too_large = rank == Rank.COMPLETED and size > MAX_OUTPUT_CHARS
-    if is_too_large:
-        rank = Rank.ERROR
+    rank = RANK_OF.get(update.state)
     if rank is None or rank <= fact.rank:
         return None
+    size = _json_size(update.output)
+    is_too_large = rank == Rank.COMPLETED and size > MAX_OUTPUT_CHARS
+    if is_too_large and fact.rank == Rank.ERROR:
+        return None  # so it has failed already
     at = _between(fact, said_at, now)
-    if rank == Rank.ERROR:
+    if rank == Rank.ERROR or is_too_large:
         error = _too_large(size) if is_too_large else update.error or _NO_DESCRIPTION
         reason = "failed_terminal" if not error.retryable else update.reason or "failed"
         return _failed(fact, reason, error, by=by, cause=cause, at=at, now=now)
@@ -117,7 +120,7 @@ _EXPIRY_MESSAGE: Final = {
 
 
 def _json_size(output: Any) -> int:
-    return 0 if output is None else len(json.dumps(output, ensure_ascii=False))
+    return 0 if output is None else len(_to_json(output))
 
 
 def _too_large(size: int) -> ErrorDescription:
