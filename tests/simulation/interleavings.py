@@ -326,7 +326,7 @@ class Exploration:
         known = self._known(state)
         _require(invariants.alive_though_over(self.pinned, state.run, known, causes.__contains__))
         if state.run.status == "running":
-            _require(invariants.unguarded(self.pinned, known, rings, causes.__contains__))
+            _require(invariants.unguarded(self.pinned, known, 0, rings, causes.__contains__))
         return state
 
     def _at_rest(self, state: State) -> None:

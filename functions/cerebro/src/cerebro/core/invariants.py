@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from cerebro.core.ending import standing
-from cerebro.core.model import Pinned, Plan, PlannedTask, Rank, Run, Said, TaskRun, all_completed, lattice
+from cerebro.core.model import Pinned, Plan, PlannedTask, Rank, Run, Said, TaskRun, all_completed, indexes_of, lattice
 from cerebro.core.track import EXPIRY_REASON
 from cordyna_core.contract.names import CEREBRO, server_source
 
@@ -51,7 +51,7 @@ def _dispatched_rightly(plan: Plan, facts: Facts, index: int, before: TaskRun | 
     after, task = facts[index], plan.tasks[index]
     if before is not None and after.attempt == before.attempt:
         return None
-    if not all_completed(task.awaits, dict(facts)):
+    if not all_completed(task.awaits, facts):
         lacking = [plan.tasks[up].name for up in task.awaits if not ((fact := facts.get(up)) and fact.is_completed)]
         return f"{task.name} was dispatched before {', '.join(lacking)} completed"
     if before is None or before.deadline is None:
@@ -83,12 +83,13 @@ def _clocks_are_kept(task: PlannedTask, before: TaskRun | None, after: TaskRun, 
 
 def _timeline_tells_it(task: PlannedTask, before: TaskRun | None, after: TaskRun) -> str | None:
     known = before.timeline if before else ()
+    added = after.timeline[len(known) :]
     if after.timeline[: len(known)] != known:
         return f"{task.name}'s timeline was rewritten"
-    if replayed(after.timeline[len(known) :], lattice(before)) != lattice(after):
+    if replayed(added, lattice(before)) != lattice(after):
         return f"{task.name}'s timeline does not lead to {lattice(after)}"
     speakers = (CEREBRO, server_source(task.server))
-    for said in after.timeline[len(known) :]:
+    for said in added:
         if said.by not in speakers:
             return f"{task.name}: {said.by} was believed, but it runs on {task.server}"
         if said.attempt > after.attempt:
@@ -144,14 +145,15 @@ def alive_though_over(pinned: Pinned, run: Run, facts: Facts, pending: Callable[
     return None
 
 
-def unguarded(pinned: Pinned, facts: Facts, rings: Sequence[float], pending: Callable[[str], bool]) -> str | None:
+def unguarded(pinned: Pinned, facts: Facts, page: int, rings: Sequence[float], pending: Callable[[str], bool]) -> str | None:
     """Every live attempt of a page is guarded: a ring is on its way that is due by its deadline, or whoever wrote it is still at it.
 
-    `facts` are those of the page, `rings` say when its rings are due that were sent and not yet answered.
+    `rings` say when the page's rings are due that were sent and not yet answered.
     """
     first = min(rings, default=float("inf"))
-    for index, fact in facts.items():
-        if fact.deadline is not None and first > fact.deadline and not pending(fact.cause):
+    for index in indexes_of(page, pinned.plan.size):
+        fact = facts.get(index)
+        if fact is not None and fact.deadline is not None and first > fact.deadline and not pending(fact.cause):
             return f"{pinned.plan.tasks[index].name} is live and nobody guards its deadline"
     return None
 
@@ -168,9 +170,9 @@ def at_rest(pinned: Pinned, run: Run, facts: Facts) -> str | None:
 
 
 def _rightly_in_error(plan: Plan, facts: Facts) -> str | None:
-    if all_completed([plan.target], dict(facts)):
+    if all_completed([plan.target], facts):
         return "the run ended in error, but its target has completed"
-    found = standing(plan, dict(facts))
+    found = standing(plan, facts)
     if found.is_alive:
         return "the run ended in error, but more of it could run"
     if not found.failed:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core import effects as e
 from cerebro.core import invariants
-from cerebro.core.model import STATE_OF, Pinned, Rank, Run, TaskRun, indexes_of, page_of
+from cerebro.core.model import STATE_OF, Pinned, Rank, Run, TaskRun, page_of
 from cerebro.core.track import EXPIRY_REASON
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.message import Message
@@ -115,15 +115,16 @@ class Watch:
     def _is_guarded(self, touched: Page) -> None:
         run_id, page = touched
         pinned, run = self._run(run_id)
-        tasks = self.store._tasks[run_id]
-        facts = {index: tasks[index] for index in indexes_of(page, pinned.plan.size) if index in tasks}
+        facts = self.store._tasks[run_id]
+        broken: str | None = None
 
         def pending(cause: str) -> bool:
             return self._is_pending(run_id, cause)
 
-        broken = invariants.alive_though_over(pinned, run, tasks, pending)
-        if broken is None and run.status == "running" and touched not in self.unreliable:
-            broken = invariants.unguarded(pinned, facts, self.rings[touched], pending)
+        if run.is_over:
+            broken = invariants.alive_though_over(pinned, run, facts, pending)
+        elif touched not in self.unreliable:
+            broken = invariants.unguarded(pinned, facts, page, self.rings[touched], pending)
         if broken:
             raise Broken(broken, run_id)
 
@@ -132,7 +133,7 @@ class Watch:
         self.messages += 1
         if message.meta is not None and message.meta.id is not None:
             self.told.add(message.meta.id)
-        if isinstance(message, RunTask):
+        if type(message) is RunTask:
             self.sent.add((message.run_id, message.task, message.attempt))
             pinned, _ = self._run(message.run_id)
             self._sent_by_its_cause(pinned, message)
