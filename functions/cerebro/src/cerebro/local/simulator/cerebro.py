@@ -73,18 +73,16 @@ class Cerebro:
 
     def step(self, handler: Handler) -> bool:
         """One effect of one handler. Returns whether it goes on."""
-        if handler.program is None and not self._open_next(handler):
-            return handler.place < len(handler.parcels) or self._acknowledge(handler)
-        program = handler.program
-        assert program is not None
+        program = handler.program or self._open(handler)
+        if program is None:
+            return self._next(handler)
         try:
             effect = program.send(handler.answer)
         except StopIteration:
-            self._next(handler)
-            return handler.place < len(handler.parcels) or self._acknowledge(handler)
+            return self._next(handler)
         except Fatal as never:
             self._bury(handler, str(never))
-            return handler.place < len(handler.parcels) or self._acknowledge(handler)
+            return self._next(handler)
         self.effects += 1
         luck = self._luck
         luck.steps_left -= 1
@@ -92,12 +90,11 @@ class Cerebro:
             return self._struck(handler, effect)
         if self._crash_at and (where := self._crash_at.get(self.effects - 1)):
             return self._strike(handler, effect, where if _suits(where, effect) else "crash after")
-        self.skew = handler.skew
         handler.answer = self._perform(handler, effect)
         return True
 
     def _perform(self, handler: Handler, effect: Any) -> Any:
-        self._watch.speaker = handler.key
+        self.skew, self._watch.speaker = handler.skew, handler.key
         kind = type(effect)
         answer = PERFORM[kind](self._ports, effect)
         look = self._looks.get(kind)
@@ -123,9 +120,10 @@ class Cerebro:
             self._traffic.note(handler.name, what, about(effect), run_id)
 
     # --- from message to message ------------------------------------------------------------------------------------
-    def _open_next(self, handler: Handler) -> bool:
+    def _open(self, handler: Handler) -> Program | None:
         parcel = handler.parcels[handler.place]
         message = parcel.message
+        handler.key = parcel.key
         try:
             if isinstance(message, str):
                 message = open_delivery(message)
@@ -135,25 +133,23 @@ class Cerebro:
         except (MalformedEvent, Fatal) as never:
             answer_malformed(never, self._ports)
             self._bury(handler, str(never))
-            return False
-        handler.answer, handler.key = None, parcel.key
-        if handler.program is None:
-            self._next(handler)
-            return False
-        if self._traffic.is_noted:
+        if handler.program is not None and self._traffic.is_noted:
             self._traffic.note(handler.name, "begins", "", parcel.run_id)
-        return True
-
-    def _next(self, handler: Handler) -> None:
-        handler.program, handler.answer = None, None
-        handler.place += 1
+        return handler.program
 
     def _bury(self, handler: Handler, reason: str) -> None:
         self._traffic.note(handler.name, "buried", reason, handler.parcels[handler.place].run_id)
         self.buried.append((handler.parcels[handler.place], reason))
-        self._next(handler)
 
-    def _acknowledge(self, handler: Handler) -> bool:
+    def _next(self, handler: Handler) -> bool:
+        handler.place += 1
+        return self._goes_on(handler)
+
+    def _goes_on(self, handler: Handler) -> bool:
+        """With the next message of its batch, if there is one; else the batch is acknowledged."""
+        handler.program, handler.answer = None, None
+        if handler.place < len(handler.parcels):
+            return True
         for parcel in handler.parcels:
             if parcel.page is not None:
                 self._watch.rings[parcel.run_id, parcel.page].remove(parcel.message.due)
@@ -164,20 +160,19 @@ class Cerebro:
     def _struck(self, handler: Handler, effect: Any) -> bool:
         luck = self._luck
         fault = self._fault_due = self._fault_due or luck.choice(luck.storm.step_faults)
-        if not _suits(fault, effect) and luck.storm.steps:
+        is_suited = _suits(fault, effect)
+        if not is_suited and luck.storm.steps:
             # It waits for an effect that it suits.
             luck.steps_left = 1
-            self.skew = handler.skew
             handler.answer = self._perform(handler, effect)
             return True
         self._fault_due = ""
         luck.steps_left = luck.gap(luck.storm.steps)
-        return self._strike(handler, effect, fault if _suits(fault, effect) else "crash after")
+        return self._strike(handler, effect, fault if is_suited else "crash after")
 
     def _strike(self, handler: Handler, effect: Any, fault: str) -> bool:
         self._luck.struck[fault] += 1
         self._traffic.note("bad luck", fault, f"{handler.name}: {type(effect).__name__}", handler.parcels[handler.place].run_id)
-        self.skew = handler.skew
         match fault:
             case "crash before":
                 return self._crash(handler)
@@ -203,8 +198,7 @@ class Cerebro:
     def _again(self, handler: Handler) -> bool:
         """A port raised: this message comes again, the rest of its batch goes on."""
         self._traffic.redeliver(handler.parcels.pop(handler.place))
-        handler.program, handler.answer = None, None
-        return handler.place < len(handler.parcels) or self._acknowledge(handler)
+        return self._goes_on(handler)
 
     def _answer_lost(self, handler: Handler, effect: Any) -> Any:
         """The write succeeds, its answer is lost, and the client's own second try is answered with what is there: the new."""
@@ -223,13 +217,16 @@ class Cerebro:
         return False
 
 
+_SUITS: Final[dict[str, Callable[[Any], bool]]] = {
+    "answer lost": lambda effect: type(effect) in (e.WriteTask, e.WriteRun, e.WriteHead),
+    "partly published": lambda effect: type(effect) is e.Publish and len(effect.messages) > 1,
+}
+"""Which effects a fault strikes; what is not listed strikes any."""
+
+
 def _suits(fault: str, effect: Any) -> bool:
-    match fault:
-        case "answer lost":
-            return isinstance(effect, e.WriteTask | e.WriteRun | e.WriteHead)
-        case "partly published":
-            return isinstance(effect, e.Publish) and len(effect.messages) > 1
-    return True
+    suits = _SUITS.get(fault)
+    return suits is None or suits(effect)
 
 
 __all__ = ["NEVER", "Cerebro", "Handler"]

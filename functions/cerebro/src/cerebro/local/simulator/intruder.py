@@ -3,6 +3,8 @@
 Law: none of it changes anything that cerebro knows. (A giant in a server's own name is that server's failure.)
 """
 
+from typing import Final
+
 from cerebro.core.model import Run
 from cerebro.local.simulator.luck import Luck
 from cordyna_core.contract.envelope import seal, utc
@@ -23,6 +25,8 @@ _POISON = (
     '{"id":"e","source":"cordyna.client","detail-type":"RetryRun","time":"2025-10-09T09:00:00Z","detail":{"run_id":"' + "0" * 26 + '"}}',
 )
 
+_GIANT_OUTPUT: Final = f'"output":"{"y" * 300_000}"'
+
 
 def intrusion(luck: Luck, runs: list[Run], servers: list[str], now: float, event_id: str) -> tuple[str, str]:
     """(its kind, what is put on the bus)."""
@@ -32,7 +36,9 @@ def intrusion(luck: Luck, runs: list[Run], servers: list[str], now: float, event
     run, server = luck.choice(runs), luck.choice(servers)
     task = luck.choice((run.task, "t0", "t1"))
     if kind == "oversize":
-        return kind, _update(run, task, server, luck.choice((1, 99)), "y" * 300_000, server_source(server), (event_id, now))
+        small = _update(run, task, server, luck.choice((1, 99)), "y", server_source(server), (event_id, now))
+        # It grows when it is text already: having a giant written as JSON would be what a world spends most of its time on.
+        return kind, small.replace('"output":"y"', _GIANT_OUTPUT)
     source = luck.choice((server_source("stranger"), CLIENT, CEREBRO, server_source(server)))
     named = source.rpartition(".")[2] if source.startswith("cordyna.server.") else server
     # A stranger speaks of attempts that were sent; whoever may own the task speaks of one that never was.

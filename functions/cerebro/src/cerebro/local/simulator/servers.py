@@ -81,7 +81,7 @@ class Server:
         if as_if:
             attempt = attempt + 1 if as_if == "next" else max(1, attempt - 1)
         message_id = derived_id("TaskStateChanged", command.run_id, command.task, attempt, state)
-        update = TaskStateChanged.model_construct(
+        update = TaskStateChanged(
             meta=meta_at(at, message_id),
             server=self.name,
             run_id=command.run_id,
@@ -89,10 +89,7 @@ class Server:
             attempt=attempt,
             state=state,
             output=self._output(command) if state == "completed" else None,
-            reason=None,
             error=_FAILED if state == "error" else None,
-            progress=None,
-            message=None,
         )
         self._say(self.name, update, at)
 

@@ -20,6 +20,7 @@ from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun, RunT
 from cordyna_core.contract.envelope import Envelope, open_envelope, seal, utc
 from cordyna_core.contract.message import Message
 from cordyna_core.contract.names import CEREBRO, SCHEDULER, derived_id
+from cordyna_core.contract.state_updates import TaskStateChanged
 
 MOST_RECEIVED: Final = 5
 """How often a queue delivers a message before it goes to the dead-letter queue."""
@@ -65,13 +66,16 @@ class Traffic:
     # --- towards cerebro --------------------------------------------------------------------------------------------
     def say(self, source: str, message: Message, at: float) -> None:
         """Somebody puts a message on the bus at that time."""
-        event_id = f"event-{next(self.event_number)}"
-        envelope = Envelope(source, message, event_id, utc(at))
-        run_id = getattr(message, "run_id", "")
-        key = envelope.id
-        if isinstance(message, CancelRun | RetryRun):
-            key = derived_id(type(message).__name__, run_id, message.command_id or key)
-        body = seal(message, source, event_id, utc(at)) if self._scenario.sealed else envelope
+        event_id, time = f"event-{next(self.event_number)}", utc(at)
+        envelope = Envelope(source, message, event_id, time)
+        key, run_id = envelope.id, ""
+        match message:
+            case TaskStateChanged():
+                run_id = message.run_id
+            case CancelRun() | RetryRun():
+                run_id = message.run_id
+                key = derived_id(type(message).__name__, run_id, message.command_id or key)
+        body = seal(message, source, event_id, time) if self._scenario.sealed else envelope
         self._post(Parcel(body, key, run_id), at, may_be_lost=True)
 
     def throw_in(self, body: str, event_id: str, at: float) -> None:
@@ -130,9 +134,9 @@ class Traffic:
     def publish(self, messages: Sequence[Message]) -> None:
         for message in messages:
             self._watch.published(message)
-            if isinstance(message, RunTask):
+            if type(message) is RunTask:
                 self._command(message)
-            elif isinstance(message, InvokeTask):
+            elif type(message) is InvokeTask:
                 self.say(SCHEDULER, message, self.now)
 
     def _command(self, command: RunTask) -> None:

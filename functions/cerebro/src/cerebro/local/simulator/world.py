@@ -165,6 +165,12 @@ class World:
         traffic = self.traffic
         self.cerebro.skew = 0.0
         sweep(self.ports)
-        is_needed = traffic.heap or self.cerebro.at_work or self.store.active_runs()
-        if is_needed and traffic.now - BEGIN < LAST_SWEEP_S:
-            traffic.at(traffic.now + SWEEP_EVERY_S, self._sweep, None)
+        is_idle = not (self.cerebro.at_work or self.store.active_runs())
+        if traffic.now - BEGIN >= LAST_SWEEP_S or (is_idle and not traffic.heap):
+            return
+        due = traffic.now + SWEEP_EVERY_S
+        # Until something happens, there is nothing to sweep.
+        next_event = min(traffic.heap[0][0], BEGIN + LAST_SWEEP_S) if is_idle else due
+        while due < next_event:
+            due += SWEEP_EVERY_S
+        traffic.at(due, self._sweep, None)
