@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import networkx as nx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cerebro.core.conflicts import conflicts
@@ -65,7 +65,6 @@ def has_cycle(graph: Graph, more: ServerDeclared) -> bool:
 
 
 @given(seeds)
-@settings(deadline=None)
 def test_declarations_one_after_another_make_the_graph_that_they_make_anew(seed: int) -> None:
     luck = random.Random(seed)
     graph = NOTHING
@@ -82,7 +81,6 @@ def test_declarations_one_after_another_make_the_graph_that_they_make_anew(seed:
 
 
 @given(seeds)
-@settings(deadline=None)
 def test_batches_one_after_another_make_the_graph_that_they_make_anew(seed: int) -> None:
     luck = random.Random(seed)
     graph = NOTHING
@@ -98,7 +96,6 @@ def test_batches_one_after_another_make_the_graph_that_they_make_anew(seed: int)
 
 
 @given(seeds)
-@settings(deadline=None)
 def test_a_cycle_is_looked_for_only_where_something_changed_and_found_all_the_same(seed: int) -> None:
     luck = random.Random(seed)
     graph = NOTHING

@@ -189,6 +189,5 @@ TestReference.settings = settings(
     max_examples=3000 if IS_FULL else 50,
     derandomize=not IS_FULL,
     stateful_step_count=30,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
