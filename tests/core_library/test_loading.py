@@ -1,7 +1,9 @@
 """Loading: what a person types becomes the server that is meant, as it stands in the files now."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import cache_from_source
 from pathlib import Path
 from textwrap import dedent
 
@@ -182,6 +184,55 @@ def test_loading_a_module_again_gives_what_the_files_say_now(write: Write) -> No
     write("shop/names.py", "NAME = 'afterwards'\n")
 
     assert load_server("shop.tasks").name == "afterwards"
+
+
+@pytest.fixture
+def bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is written, whatever the environment of the tests says."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+
+
+def in_a_second_to_come(path: Path) -> None:
+    """Python tells bytecode from that of an earlier file by the second and the size; this one is young however slow the test is."""
+    os.utime(path, (4e9, 4e9))
+
+
+@pytest.mark.usefixtures("bytecode")
+@pytest.mark.parametrize("edited", ["a.py", "name_of_a.py"])
+def test_an_edit_in_the_same_second_that_leaves_the_size_is_seen(write: Write, edited: str) -> None:
+    texts = {"a.py": "from cordyna_core import TaskServer\nimport name_of_a\nserver = TaskServer('a' + name_of_a.NAME)\n"}
+    texts["name_of_a.py"] = "NAME = 'a'\n"
+    for name, text in texts.items():
+        in_a_second_to_come(write(name, text))
+    assert load_server("a.py").name == "aa"
+    in_a_second_to_come(write(edited, texts[edited].replace("'a'", "'b'")))
+
+    assert load_server("a.py").name == ("ba" if edited == "a.py" else "ab")
+
+
+@pytest.mark.usefixtures("bytecode")
+def test_a_mend_in_the_same_second_that_leaves_the_size_is_seen(write: Write) -> None:
+    write("a.py", "from cordyna_core import TaskServer\nfrom name_of_a import NAME\nserver = TaskServer(NAME)\n")
+    in_a_second_to_come(write("name_of_a.py", "NAME = 1/0.0\n"))
+    with pytest.raises(UserError, match="division"):
+        load_server("a.py")
+    in_a_second_to_come(write("name_of_a.py", "NAME = 'abc'\n"))
+
+    assert load_server("a.py").name == "abc"
+
+
+@pytest.mark.usefixtures("bytecode")
+def test_bytecode_of_a_file_that_has_stood_for_a_while_is_kept(write: Write) -> None:
+    file = write("a.py", a_server("a"))
+    os.utime(file, (1e9, 1e9))
+    load_server("a.py")
+    assert Path(cache_from_source(str(file))).exists()
+
+
+def test_where_no_bytecode_is_written_none_is_missed(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    write("a.py", a_server("a"))
+    assert load_server("a.py").name == "a"
 
 
 def test_a_file_that_was_mended_loads(write: Write) -> None:

@@ -18,7 +18,7 @@ import itertools
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -31,6 +31,10 @@ _LOADED: Final[dict[Path, set[str]]] = {}
 
 _NUMBERS: Final = itertools.count(1)
 _SHOWN_FRAMES: Final = 5
+
+_YOUNG_S: Final = 2.0
+"""Bytecode that was made sooner than this after its file was written is not kept."""
+
 _LIBRARY: Final = str(Path(__file__).parent) + os.sep
 
 
@@ -117,9 +121,15 @@ def _fresh_imports(folder: Path, target: str) -> Iterator[None]:
         raise
     except BaseException as fault:  # a module may raise anything, also SystemExit
         _LOADED[folder] = _brought_in(folder, before)
+        # What raised while it was imported is no module any more, but has left its bytecode.
+        raised_in = [
+            frame.filename for frame in traceback.extract_tb(fault.__traceback__) if frame.filename.startswith(f"{folder}{os.sep}")
+        ]
+        _drop_young_bytecode([*_files_of(_LOADED[folder]), *raised_in])
         _forget(folder)
         raise _refusal(target, fault) from fault
     _LOADED[folder] = _brought_in(folder, before)
+    _drop_young_bytecode(_files_of(_LOADED[folder]))
 
 
 def _put_first(folder: Path) -> None:
@@ -133,6 +143,19 @@ def _brought_in(folder: Path, before: set[str]) -> set[str]:
 def _is_users(name: str, folder: Path) -> bool:
     file = getattr(sys.modules[name], "__file__", None) or ""
     return file.startswith(f"{folder}{os.sep}") and "site-packages" not in file and not name.startswith("cordyna_core.")
+
+
+def _files_of(modules: Iterable[str]) -> list[str]:
+    return [file for name in modules if (file := sys.modules[name].__file__)]
+
+
+def _drop_young_bytecode(files: Iterable[str]) -> None:
+    """Python tells bytecode from that of an earlier file by the second and the size: another edit in that second would go unseen."""
+    for file in files:
+        bytecode = Path(importlib.util.cache_from_source(file))
+        with contextlib.suppress(OSError):  # there is none, or it cannot be written to
+            if bytecode.stat().st_mtime - Path(file).stat().st_mtime < _YOUNG_S:
+                bytecode.unlink()
 
 
 def _forget(folder: Path) -> None:
