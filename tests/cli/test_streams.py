@@ -15,7 +15,7 @@ from cli.fake_engine import RUN
 from cordyna_core.cli.screen import Screen
 
 DYNA = """
-import os, subprocess, sys, threading, time
+import os, subprocess, sys, threading
 from dataclasses import replace
 from cli.conversation import PASSED
 from cli.fake_engine import FakeEngine, a_run, a_task, completed_run
@@ -31,7 +31,7 @@ class Noisy(FakeEngine):
         sys.stdout.buffer.write(b"a buffer\\n")
         (sys.__stdout__ or sys.stdout).write("the first stdout\\n")
         subprocess.run(["echo", "a process"], check=True)
-        threading.Thread(target=lambda: (time.sleep(0.2), print("a body that goes on"))).start()
+        threading.Thread(target=lambda: (threading.main_thread().join(), print("a body that goes on"))).start()
         return super().__enter__()
 
 
