@@ -30,7 +30,7 @@ from cordyna_core.contract.message import ErrorDescription, Message, Meta
 from cordyna_core.contract.names import CLIENT, derived_id, run_id_of, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.errors import Fatal
-from simulation.standing import standing
+from simulation.whereabouts import whereabouts
 
 NOON: Final = 1_800_000_000.0
 
@@ -41,7 +41,7 @@ class Handler(NamedTuple):
     name: str
     answers: tuple[Any, ...]
     asks: Any
-    standing: int
+    whereabouts: int
 
 
 class State(NamedTuple):
@@ -65,7 +65,7 @@ class State(NamedTuple):
             self.guard,
             self.on_its_way,
             self.again,
-            tuple(sorted((handler.name, handler.standing) for handler in self.at_work)),
+            tuple(sorted((handler.name, handler.whereabouts) for handler in self.at_work)),
         )
 
 
@@ -210,7 +210,7 @@ class Exploration:
                 answer = step.asks.new
             if state.faults and not isinstance(step.asks, _READS):
                 yield state._replace(again=_sorted(state.again, step.name), faults=state.faults - 1)
-            step = self._advanced(state, step.name, step.standing, (*step.answers, answer))
+            step = self._advanced(state, step.name, step.whereabouts, (*step.answers, answer))
             if step is not None and not isinstance(step.asks, e.Publish):
                 yield state._replace(at_work=(*state.at_work, step))
                 return
@@ -237,7 +237,7 @@ class Exploration:
                 asks = program.send(local)
         except (StopIteration, Fatal):
             return None
-        return Handler(name, answers, asks, standing(program, asks))
+        return Handler(name, answers, asks, whereabouts(program, asks))
 
     def _local(self, effect: Any, state: State) -> Any:
         """The answer to an effect that nobody else sees; _SEEN when others do."""

@@ -1,4 +1,4 @@
-"""Standing: where a program stands and all that it holds, as a value that can be compared.
+"""Whereabouts: where a program stands and all that it holds, as a value that can be compared.
 
 Two programs of which this is the same will do the same from here on, whatever each has been told before: so they need to be
 followed only once. It is read from the generators' frames, by the garbage collector's knowledge of what they refer to: that
@@ -20,7 +20,7 @@ from cerebro.core.model import Plan
 from cordyna_core.contract.envelope import Envelope
 
 
-def standing(program: Program, asks: Any) -> int:
+def whereabouts(program: Program, asks: Any) -> int:
     """A hash of where `program` stands, having asked for `asks`. Raises TypeError for what it does not know how to compare."""
     return hash((_held(program), _held(asks)))
 
