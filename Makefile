@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
-DISTRIBUTIONS := layers/cordyna_core functions/cerebro functions/task_server_a functions/task_server_b
+DISTRIBUTIONS := layers/cordyna_core cli functions/cerebro functions/task_server_a functions/task_server_b
 PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
@@ -32,7 +32,7 @@ bench: .venv/.bench ## time per task of the embedded engine, beside Luigi
 SEEDS ?= 100000
 sim: .venv/.dev ## simulate cerebro under faults: seeds, every crash point, interleavings; SEED=n shows one
 ifdef SEED
-	@$(BIN)/python -m cerebro.local.simulator --seed $(SEED)
+	@$(BIN)/python -m cerebro.simulator --seed $(SEED)
 else
 	$(MAKE) seeds
 	SIM=full $(BIN)/pytest -n 2 tests/simulation
@@ -40,7 +40,7 @@ else
 endif
 
 seeds: .venv/.dev ## only the seeds of `make sim`: a million faults, each kind a thousand times at least
-	$(BIN)/python -m cerebro.local.simulator --seeds $(SEEDS) --jobs 2 --at-least 1000
+	$(BIN)/python -m cerebro.simulator --seeds $(SEEDS) --jobs 2 --at-least 1000
 
 FAULTS ?= 1
 interleavings: .venv/.dev ## every order in which the handlers of small runs can take turns, with a fault; FAULTS=2: an hour

@@ -14,16 +14,17 @@ from counting import Counts, Hooks, until
 from graphs import Graph
 from moto import mock_aws
 
+from cerebro.dispatch import handler_of
 from cerebro.handlers.receive import Delivery, receive
-from cerebro.routes import handler_of
+from cerebro.lambdas.wiring import CerebroSettings, aws_ports
 from cerebro.shell import Ports
-from cerebro.wiring import Settings, aws_ports
+from cordyna_core.contract.base import Message, meta_at
 from cordyna_core.contract.commands import InvokeTask, RunTask
-from cordyna_core.contract.declared import ServerDeclared
-from cordyna_core.contract.envelope import meta_at, seal, utc
-from cordyna_core.contract.message import Message
-from cordyna_core.contract.names import CLIENT, derived_id, run_id_of, server_source
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.envelope import seal
+from cordyna_core.contract.ids import CLIENT, derived_id, run_id_of, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.contract.time import utc
 
 HOP_S: Final = 0.1
 """Bus -> queue -> Lambda, about (published medians are 0.1 to 0.2 s)."""
@@ -56,10 +57,15 @@ class AwsWorld:
 
     def __enter__(self) -> Self:
         self._mock.start()
-        clients = {service: _client(service) for service in ("dynamodb", "events", "sqs", "stepfunctions", "scheduler")}
+        clients = {
+            service: _client(service)
+            for service in ("dynamodb", "events", "sqs", "stepfunctions", "scheduler")
+        }
         settings = self._deploy(clients)
         self._warm: dict[str, Iterator[Ports]] = {
-            handler: cycle([aws_ports(settings, clients.__getitem__, lambda: self.now) for _ in range(number)])
+            handler: cycle(
+                [aws_ports(settings, clients.__getitem__, lambda: self.now) for _ in range(number)]
+            )
             for handler, number in WARM.items()
         }
         for client in clients.values():
@@ -73,9 +79,14 @@ class AwsWorld:
         """Have the servers declare the graph's tasks."""
         tasks: dict[str, list[dict[str, Any]]] = {}
         for place, (name, upstream) in enumerate(graph.items()):
-            tasks.setdefault(f"server-{place % SERVERS}", []).append({"name": name, "upstream": list(upstream)})
+            tasks.setdefault(f"server-{place % SERVERS}", []).append(
+                {"name": name, "upstream": list(upstream)}
+            )
         for server, declared in tasks.items():
-            self._say(ServerDeclared.model_validate({"server": server, "tasks": declared}), server_source(server))
+            self._say(
+                ServerDeclared.model_validate({"server": server, "tasks": declared}),
+                server_source(server),
+            )
         self._go()
 
     def run(self, graph: Graph) -> Counts:
@@ -99,13 +110,17 @@ class AwsWorld:
             self._hooks.counts.messages += len(batch)
             outcome = receive(batch, next(self._warm[handler]))
             assert not outcome.again
-            assert not outcome.buried, outcome.buried
+            assert not outcome.dead_letters, outcome.dead_letters
 
     def _next_batch(self) -> tuple[str, list[Delivery]]:
         """What is due now for the handler that is next, as much of it as a batch holds."""
         _, ticket, handler, body = heapq.heappop(self._under_way)
         batch, others = [Delivery(str(ticket), body)], []
-        while self._under_way and len(batch) < self._batch and self._under_way[0][0] <= self.now + HOP_S / 10:
+        while (
+            self._under_way
+            and len(batch) < self._batch
+            and self._under_way[0][0] <= self.now + HOP_S / 10
+        ):
             waiting = heapq.heappop(self._under_way)
             if waiting[2] == handler:
                 batch.append(Delivery(str(waiting[1]), waiting[3]))
@@ -115,22 +130,34 @@ class AwsWorld:
             heapq.heappush(self._under_way, each)
         return handler, batch
 
-    def _deploy(self, clients: dict[str, Any]) -> Settings:
+    def _deploy(self, clients: dict[str, Any]) -> CerebroSettings:
         clients["dynamodb"].create_table(
             TableName=_SETTINGS["table"],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")
+            ],
             BillingMode="PAY_PER_REQUEST",
         )
         clients["events"].create_event_bus(Name="cordyna")
         clients["scheduler"].create_schedule_group(Name=_SETTINGS["schedule_group"])
-        queues = {f"{name}_queue_url": clients["sqs"].create_queue(QueueName=name)["QueueUrl"] for name in ("timekeeper", "tracker")}
+        queues = {
+            f"{name}_queue_url": clients["sqs"].create_queue(QueueName=name)["QueueUrl"]
+            for name in ("timekeeper", "tracker")
+        }
         clients["events"].meta.events.register("provide-client-params.events.PutEvents", self._hear)
         clients["sqs"].meta.events.register("provide-client-params.sqs.SendMessage", self._queue)
-        clients["stepfunctions"].meta.events.register("provide-client-params.stepfunctions.StartExecution", self._wait)
+        clients["stepfunctions"].meta.events.register(
+            "provide-client-params.stepfunctions.StartExecution", self._wait
+        )
         # Moto's own state machines would not wait in virtual time.
-        clients["stepfunctions"].meta.events.register("before-call.sfn.StartExecution", lambda **_: (_Ok(), {}))
-        return Settings.model_validate({**_SETTINGS, **queues})
+        clients["stepfunctions"].meta.events.register(
+            "before-call.sfn.StartExecution", lambda **_: (_Ok(), {})
+        )
+        return CerebroSettings.model_validate({**_SETTINGS, **queues})
 
     def _hear(self, params: dict[str, Any], **_: object) -> None:
         """The bus: commands go to servers that start at once and are done at once."""
@@ -138,7 +165,10 @@ class AwsWorld:
             if entry["DetailType"] == RunTask.__name__:
                 command = RunTask.model_validate_json(entry["Detail"])
                 for moment, state in enumerate(("started", "completed")):
-                    told = {name: getattr(command, name) for name in ("server", "run_id", "task", "attempt")}
+                    told = {
+                        name: getattr(command, name)
+                        for name in ("server", "run_id", "task", "attempt")
+                    }
                     said = TaskStateChanged.model_validate({**told, "state": state})
                     self._say(said, server_source(command.server), after=HOP_S + moment / 1000)
 
@@ -148,7 +178,11 @@ class AwsWorld:
         handler = handler_of(source, type(message).__name__)
         assert handler is not None
         at, name = self.now + after, derived_id("said", next(self._tickets))
-        self._send(handler, seal(message.model_copy(update={"meta": meta_at(at, name)}), source, name, utc(at)), at)
+        self._send(
+            handler,
+            seal(message.model_copy(update={"meta": meta_at(at, name)}), source, name, utc(at)),
+            at,
+        )
 
     def _queue(self, params: dict[str, Any], **_: object) -> None:
         self._send(params["QueueUrl"].rpartition("/")[2], params["MessageBody"], self.now)
@@ -167,4 +201,9 @@ class _Ok:
 
 
 def _client(service: str) -> Any:
-    return boto3.client(service, region_name="eu-central-1", aws_access_key_id="testing", aws_secret_access_key="testing")  # type: ignore[call-overload]
+    return boto3.client(
+        service,
+        region_name="eu-central-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )  # type: ignore[call-overload]

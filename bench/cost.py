@@ -46,7 +46,10 @@ def requests_price(counts: Counts) -> float:
 
 def time_price(counts: Counts) -> float:
     """Dollars for a million times Lambda's time, with the assumptions of `prices`."""
-    spent_ms = sum(prices.CALL_MS[call] * times for call, times in counts.calls.items()) + prices.OWN_MS * counts.messages
+    spent_ms = (
+        sum(prices.CALL_MS[call] * times for call, times in counts.calls.items())
+        + prices.OWN_MS * counts.messages
+    )
     return spent_ms / 1000 * prices.LAMBDA_GB * prices.GB_SECOND.per_million
 
 
@@ -61,7 +64,9 @@ def measure(graph: Graph, batch: int) -> Counts:
 def report() -> None:
     """A table for messages handled one by one, and one for batches of ten."""
     for batch, most in MOST_PER_MILLION.items():
-        columns = {title: (measure(graph := make(), batch), len(graph)) for title, make in GRAPHS.items()}
+        columns = {
+            title: (measure(graph := make(), batch), len(graph)) for title, make in GRAPHS.items()
+        }
         print(
             f"\n{'one message at a time' if batch == 1 else f'batches of up to {batch}':24}"
             + "".join(f"{title:>24}" for title in columns)
@@ -70,7 +75,10 @@ def report() -> None:
         for row, value in ROWS.items():
             cells = "".join(f"{value(counts) / size:24.2f}" for counts, size in columns.values())
             print(f"{row:24}{cells}{BUDGET.get(row, ''):>12}")
-        for row, price in {"$ per million tasks": requests_price, "  and for Lambda's time": time_price}.items():
+        for row, price in {
+            "$ per million tasks": requests_price,
+            "  and for Lambda's time": time_price,
+        }.items():
             cells = "".join(f"{price(counts) / size:24.2f}" for counts, size in columns.values())
             print(f"{row:24}{cells}{most if price is requests_price else '':>12}")
 

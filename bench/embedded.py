@@ -23,11 +23,11 @@ import luigi
 from graphs import GRAPHS, Graph
 from one_thread import run_in_one_thread
 
-from cerebro.local.engine import EmbeddedEngine
-from cerebro.local.home import DiskHome, MemoryHome
+from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.storage.home import DiskHome, MemoryHome
+from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.ports import Invoked
 
 TURNS = 7
 SERVERS = 2
@@ -97,7 +97,11 @@ def measure(graph: Graph) -> dict[str, float]:
         cordyna(graph, MemoryHome()) as memory,
         cordyna(graph, DiskHome(Path(folder))) as disk,
     ):
-        contenders = {"cordyna, memory": memory, "cordyna, SQLite": disk, "Luigi, memory": luigi_turn(graph)}
+        contenders = {
+            "cordyna, memory": memory,
+            "cordyna, SQLite": disk,
+            "Luigi, memory": luigi_turn(graph),
+        }
         for contender in contenders.values():
             contender()  # warm
         times: dict[str, list[float]] = {name: [] for name in contenders}
@@ -112,7 +116,10 @@ def report() -> None:
     figures = {title: measure(make()) for title, make in GRAPHS.items()}
     print(f"{'ms per task':18}" + "".join(f"{title:>28}" for title in figures))
     for name in next(iter(figures.values())):
-        cells = [f"{column[name]:.3f} ({column[name] / column['cordyna, memory']:4.1f} x)" for column in figures.values()]
+        cells = [
+            f"{column[name]:.3f} ({column[name] / column['cordyna, memory']:4.1f} x)"
+            for column in figures.values()
+        ]
         print(f"{name:18}" + "".join(f"{cell:>28}" for cell in cells))
 
 
@@ -127,7 +134,9 @@ def profile() -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--profile", action="store_true")
     asked = parser.parse_args()
     report()

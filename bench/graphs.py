@@ -31,4 +31,8 @@ def layered() -> Graph:
     return {**graph, "last": tuple(f"t{n}" for n in upstream if n not in needed_by_some)}
 
 
-GRAPHS: Final[dict[str, Callable[[], Graph]]] = {"chain of 100": chain, "1-200-1": fan, "500 tasks, 1,500 edges": layered}
+GRAPHS: Final[dict[str, Callable[[], Graph]]] = {
+    "chain of 100": chain,
+    "1-200-1": fan,
+    "500 tasks, 1,500 edges": layered,
+}

@@ -21,11 +21,11 @@ from typing import Any, Final
 
 import boto3
 
-from cordyna_core.adapters.aws_engine import AwsEngine, open_engine
+from cordyna_cli.aws.engine import AwsEngine, open_engine
+from cordyna_cli.engine import EngineOptions, Invoked
 from cordyna_core.contract.commands import InvokeTask, RunTask
 from cordyna_core.contract.envelope import Envelope, open_envelope
 from cordyna_core.contract.state_updates import TaskStateChanged
-from cordyna_core.ports import EngineOptions, Invoked
 
 RUNS: Final = 20
 BUS: Final = "cordyna"
@@ -42,7 +42,10 @@ Moment = tuple[str, str]
 """A task, and what was said of it: `sent`, or a state."""
 
 PARTS: Final[Mapping[str, tuple[Moment, Moment]]] = {
-    "completed -> RunTask (bus, queue, tracker)": (("stock-levels", "completed"), ("task-2", "sent")),
+    "completed -> RunTask (bus, queue, tracker)": (
+        ("stock-levels", "completed"),
+        ("task-2", "sent"),
+    ),
     "RunTask -> queued (bus, door)": (("task-2", "sent"), ("task-2", "queued")),
     "queued -> started (work queue)": (("task-2", "queued"), ("task-2", "started")),
     "a hop, completed -> started": (("stock-levels", "completed"), ("task-2", "started")),
@@ -58,7 +61,14 @@ def report() -> None:
         run_once(engine)
         runs = [run_once(engine) for _ in range(RUNS)]
     for title, (first, second) in PARTS.items():
-        show(title, [(moments[second] - moments[first]) * 1000 for moments in runs if {first, second} <= moments.keys()])
+        show(
+            title,
+            [
+                (moments[second] - moments[first]) * 1000
+                for moments in runs
+                if {first, second} <= moments.keys()
+            ],
+        )
 
 
 def floor(events: Any, tell: Path) -> list[float]:
@@ -67,7 +77,9 @@ def floor(events: Any, tell: Path) -> list[float]:
     for number in range(RUNS + 1):
         begun = time.time()
         detail = json.dumps({"tell": str(tell)})
-        events.put_events(Entries=[{"EventBusName": BUS, "Source": BARE, "DetailType": BARE, "Detail": detail}])
+        events.put_events(
+            Entries=[{"EventBusName": BUS, "Source": BARE, "DetailType": BARE, "Detail": detail}]
+        )
         while not tell.exists() or len(lines := tell.read_text().split()) <= number:
             time.sleep(0.005)
         found.append((float(lines[-1]) - begun) * 1000)
@@ -81,7 +93,11 @@ def run_once(engine: AwsEngine) -> dict[Moment, float]:
     assert isinstance(taken, Invoked), taken
     *_, ended = engine.follow(taken.run_id, timeout_s=60)
     assert ended.state == "completed", ended.state
-    return dict(_moment(open_envelope(event.text)) for event in engine.events(taken.run_id) if _is_of_a_task(event.text))
+    return dict(
+        _moment(open_envelope(event.text))
+        for event in engine.events(taken.run_id)
+        if _is_of_a_task(event.text)
+    )
 
 
 def show(title: str, milliseconds: Sequence[float]) -> None:
@@ -105,8 +121,12 @@ def bare_function(client: Mapping[str, Any]) -> Iterator[Path]:
         Role="arn:aws:iam::000000000000:role/bench",
         Code={"ZipFile": zipped.getvalue()},
     )
-    client["events"].put_rule(Name=BARE, EventBusName=BUS, EventPattern=json.dumps({"source": [BARE]}))
-    client["events"].put_targets(Rule=BARE, EventBusName=BUS, Targets=[{"Id": BARE, "Arn": made["FunctionArn"]}])
+    client["events"].put_rule(
+        Name=BARE, EventBusName=BUS, EventPattern=json.dumps({"source": [BARE]})
+    )
+    client["events"].put_targets(
+        Rule=BARE, EventBusName=BUS, Targets=[{"Id": BARE, "Arn": made["FunctionArn"]}]
+    )
     try:
         with TemporaryDirectory() as folder:
             yield Path(folder) / "told"
@@ -123,7 +143,10 @@ def _is_of_a_task(text: str) -> bool:
 def _moment(envelope: Envelope) -> tuple[Moment, float]:
     said = envelope.message
     assert isinstance(said, RunTask | TaskStateChanged)
-    return (said.task, said.state if isinstance(said, TaskStateChanged) else "sent"), envelope.said_at.timestamp()
+    return (
+        said.task,
+        said.state if isinstance(said, TaskStateChanged) else "sent",
+    ), envelope.said_at.timestamp()
 
 
 def _client(service: str) -> Any:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 
 from graphs import Graph
 
-from cerebro.local.home import MemoryHome
-from cerebro.local.loop import Loop
+from cerebro.embedded.runtime.message_loop import Loop
+from cerebro.embedded.storage.home import MemoryHome
 from cordyna_core import TaskServer
+from cordyna_core.contract.base import Message, meta_at
 from cordyna_core.contract.commands import InvokeTask, RunTask
-from cordyna_core.contract.envelope import meta_at, open_envelope, seal, utc
-from cordyna_core.contract.message import Message
-from cordyna_core.contract.names import CLIENT, run_id_of, server_source
+from cordyna_core.contract.envelope import open_envelope, seal
+from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
+from cordyna_core.contract.time import utc
 
 
 class ServerBus:
@@ -40,7 +41,12 @@ def run_in_one_thread(graph: Graph, servers: Sequence[TaskServer]) -> Callable[[
     loop = Loop(home, time.time, to_server=to_server)
     now = time.time()
     declared = [
-        seal(server.declaration.model_copy(update={"meta": meta_at(now, name)}), server_source(name), name, utc(now))
+        seal(
+            server.declaration.model_copy(update={"meta": meta_at(now, name)}),
+            server_source(name),
+            name,
+            utc(now),
+        )
         for name, server in by_name.items()
     ]
     assert loop.declare(declared) == []
@@ -49,7 +55,9 @@ def run_in_one_thread(graph: Graph, servers: Sequence[TaskServer]) -> Callable[[
     def run() -> None:
         key = f"key-{next(keys)}"
         now = time.time()
-        loop.put(seal(InvokeTask(task=target, key=key, meta=meta_at(now, key)), CLIENT, key, utc(now)))
+        loop.put(
+            seal(InvokeTask(task=target, key=key, meta=meta_at(now, key)), CLIENT, key, utc(now))
+        )
         while loop.step():
             pass
         there = home.store.read_run(run_id_of(target, key))

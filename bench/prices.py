@@ -18,7 +18,9 @@ class Price:
 EVENT: Final = Price(1.00, "Amazon EventBridge pricing: custom events")
 WRITE: Final = Price(0.625, "Amazon DynamoDB pricing: on-demand write request units")
 READ: Final = Price(0.125, "Amazon DynamoDB pricing: on-demand read request units")
-QUEUE_REQUEST: Final = Price(0.40, "Amazon SQS pricing: standard queues; what EventBridge sends and Lambda polls counts")
+QUEUE_REQUEST: Final = Price(
+    0.40, "Amazon SQS pricing: standard queues; what EventBridge sends and Lambda polls counts"
+)
 INVOCATION: Final = Price(0.20, "AWS Lambda pricing: requests")
 GB_SECOND: Final = Price(13.3334, "AWS Lambda pricing: duration, Arm")
 WAIT: Final = Price(1.00, "AWS Step Functions pricing: Express requests")

@@ -19,19 +19,20 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Final, Literal
 
-from cerebro.adapters.dynamodb_chunks import chunks_of_plan
-from cerebro.adapters.encoding import encode_task
+from cerebro.adapters.aws.dynamodb_chunks import chunks_of_plan
+from cerebro.adapters.codecs import encode_task
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import Program, Ring, Walk
-from cerebro.core.graph import Graph
+from cerebro.core.effects import FanOut, PageTimer, Program
+from cerebro.core.graph.graph import Graph
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM, Ports
+from cordyna_core.contract.base import Message, meta_at
 from cordyna_core.contract.commands import InvokeTask, RunTask
-from cordyna_core.contract.declared import ServerDeclared
-from cordyna_core.contract.envelope import Envelope, detail_json, meta_at, utc
-from cordyna_core.contract.message import Message
-from cordyna_core.contract.names import CLIENT, derived_id, run_id_of, server_source
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.envelope import Envelope, detail_json
+from cordyna_core.contract.ids import CLIENT, derived_id, run_id_of, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.contract.time import utc
 
 SIZES: Final = (1_000, 10_000, 100_000)
 SERVERS: Final = 50
@@ -39,8 +40,17 @@ LAYERS: Final = 10
 NOON: Final = 1_800_000_000.0
 STEP_S: Final = 0.0001
 
-WRITES: Final = ("WriteTask", "WriteRun", "WriteGuard", "WriteOutput", "WriteLast")
-READS: Final = ("ReadTask", "ReadTasks", "ReadPage", "ReadRun", "IsGuarded", "ReadOutputs", "ReadGraph", "ReadLast")
+WRITES: Final = ("WriteTask", "WriteRun", "WritePageTimer", "WriteOutput", "WriteCachedResult")
+READS: Final = (
+    "ReadTask",
+    "ReadTasks",
+    "ReadPage",
+    "ReadRun",
+    "HasPageTimer",
+    "ReadOutputs",
+    "ReadGraph",
+    "ReadCachedResult",
+)
 
 
 def layered(size: int) -> list[ServerDeclared]:
@@ -50,10 +60,19 @@ def layered(size: int) -> list[ServerDeclared]:
     for layer in range(LAYERS):
         for place in range(width):
             steps = (0, 1, 7, 31) if place % 9 == 0 else (0, 1, 7)
-            upstream = [f"l{layer - 1}.t{(place + step) % width}" for step in steps] if layer else ["source"]
+            upstream = (
+                [f"l{layer - 1}.t{(place + step) % width}" for step in steps]
+                if layer
+                else ["source"]
+            )
             tasks.append({"name": f"l{layer}.t{place}", "upstream": upstream})
-    tasks.append({"name": "target", "upstream": [f"l{LAYERS - 1}.t{place}" for place in range(width)]})
-    return [ServerDeclared.model_validate({"server": f"server-{n}", "tasks": tasks[n::SERVERS]}) for n in range(SERVERS)]
+    tasks.append(
+        {"name": "target", "upstream": [f"l{LAYERS - 1}.t{place}" for place in range(width)]}
+    )
+    return [
+        ServerDeclared.model_validate({"server": f"server-{n}", "tasks": tasks[n::SERVERS]})
+        for n in range(SERVERS)
+    ]
 
 
 class World:
@@ -65,10 +84,12 @@ class World:
         self.calls: Counter[str] = Counter()
         self.handled = self.events = 0
         self.largest: dict[str, int] = {}
-        self._queue: deque[Envelope | Walk] = deque()
-        self._rings: list[tuple[float, int, Ring]] = []
+        self._queue: deque[Envelope | FanOut] = deque()
+        self._rings: list[tuple[float, int, PageTimer]] = []
         self._number = count()
-        self.ports = Ports(store=self.store, bus=self, timers=self, crons=self, clock=lambda: self.now)
+        self.ports = Ports(
+            store=self.store, bus=self, timers=self, crons=self, clock=lambda: self.now
+        )
 
     def publish(self, messages: Sequence[Message]) -> None:
         self.events += len(messages)
@@ -81,13 +102,19 @@ class World:
     def _measure(self, message: Message) -> None:
         kind = type(message).__name__
         # The largest are those with many upstreams: only what may be larger is written out.
-        if not isinstance(message, RunTask) or len(message.upstream) + len(message.upstream_omitted) > 3 or kind not in self.largest:
+        if (
+            not isinstance(message, RunTask)
+            or len(message.upstream) + len(message.upstream_omitted) > 3
+            or kind not in self.largest
+        ):
             self.largest[kind] = max(self.largest.get(kind, 0), len(detail_json(message)))
 
     def _answer(self, command: RunTask, state: Literal["started", "completed"]) -> None:
         self.events += 1
         update = TaskStateChanged.model_construct(
-            meta=meta_at(self.now, derived_id(command.run_id, command.task, command.attempt, state)),
+            meta=meta_at(
+                self.now, derived_id(command.run_id, command.task, command.attempt, state)
+            ),
             server=command.server,
             run_id=command.run_id,
             task=command.task,
@@ -104,10 +131,10 @@ class World:
     def put(self, source: str, message: Message) -> None:
         self._queue.append(Envelope(source, message, f"event-{next(self._number)}", utc(self.now)))
 
-    def send_ring(self, ring: Ring) -> None:
+    def send_page_timer(self, ring: PageTimer) -> None:
         heapq.heappush(self._rings, (ring.due, next(self._number), ring))
 
-    def send_walk(self, walk: Walk) -> None:
+    def send_fan_out(self, walk: FanOut) -> None:
         self._queue.append(walk)
 
     def apply(self, graph: Graph) -> None:
@@ -140,7 +167,9 @@ def measured(size: int) -> dict[str, Any]:
     world, began = World(), time.process_time()
     for declared in layered(size):
         world.put(server_source(declared.server), declared)
-        world.largest["ServerDeclared"] = max(world.largest.get("ServerDeclared", 0), len(detail_json(declared)))
+        world.largest["ServerDeclared"] = max(
+            world.largest.get("ServerDeclared", 0), len(detail_json(declared))
+        )
     world.settle()
     declared_s = time.process_time() - began
     world.calls.clear()
@@ -152,14 +181,20 @@ def measured(size: int) -> dict[str, Any]:
     run_s = time.process_time() - began
 
     run_id = run_id_of("target", "k")
-    run, pinned = world.store.read_run(run_id), world.store.read_pinned(run_id)
+    run, snapshot = world.store.read_run(run_id), world.store.read_run_snapshot(run_id)
     assert run is not None
-    assert pinned is not None
-    plan = pinned.plan
+    assert snapshot is not None
+    plan = snapshot.plan
     assert run.status == "completed", run
-    facts = {index: fact for page in plan.pages for index, fact in world.store.read_page(run_id, page).items()}
+    facts = {
+        index: fact
+        for page in plan.pages
+        for index, fact in world.store.read_page(run_id, page).items()
+    }
     assert len(facts) == plan.size
-    assert all(fact.is_completed and fact.attempt == 1 for fact in facts.values()), "a false timeout"
+    assert all(fact.is_completed and fact.attempt == 1 for fact in facts.values()), (
+        "a false timeout"
+    )
     tasks = sum(not task.is_join for task in plan.tasks)
     return {
         "tasks": tasks,
@@ -172,7 +207,7 @@ def measured(size: int) -> dict[str, Any]:
         "signs_per_task": world.calls["NoteServer"] / tasks,
         "reads_per_task": sum(world.calls[name] for name in READS) / tasks,
         "handled_per_task": world.handled / tasks,
-        "rings": world.calls["SendRing"],
+        "rings": world.calls["SendPageTimer"],
         "largest_messages": world.largest,
         "largest_fact": max(len(encode_task(fact)) for fact in facts.values()),
         "largest_plan_item": max(map(len, chunks_of_plan(plan))),
@@ -200,14 +235,21 @@ ROWS: Final = (
 def main(sizes: Sequence[int]) -> None:
     found = []
     for size in sizes:
-        done = subprocess.run([sys.executable, __file__, "--one", str(size)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, __file__, "--one", str(size)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         found.append(json.loads(done.stdout))
     print(_head(found))
     print("|---|" + "---:|" * len(found))
     for label, key, form in ROWS:
         print(f"| {label} | {' | '.join(form.format(each[key]) for each in found)} |")
     for kind in found[-1]["largest_messages"]:
-        print(f"| largest {kind}, bytes | {' | '.join(format(each['largest_messages'][kind], ',') for each in found)} |")
+        print(
+            f"| largest {kind}, bytes | {' | '.join(format(each['largest_messages'][kind], ',') for each in found)} |"
+        )
 
 
 def _head(found: list[dict[str, Any]]) -> str:

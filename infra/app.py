@@ -20,7 +20,9 @@ from cordyna_infra.stage import stage_from
 def cordyna(app: App) -> App:
     """All stacks of the stage that the context names."""
     stage = stage_from(app)
-    cerebro = CerebroStack(app, f"{stage.bus}-cerebro", stage=stage, description=f"cerebro, {stage.name}")
+    cerebro = CerebroStack(
+        app, f"{stage.bus}-cerebro", stage=stage, description=f"cerebro, {stage.name}"
+    )
     servers = [
         TaskServerA(app, f"{stage.bus}-task-server-a", stage=stage),
         TaskServerB(app, f"{stage.bus}-task-server-b", stage=stage),
@@ -29,7 +31,13 @@ def cordyna(app: App) -> App:
     for each in servers:
         # They find cerebro by its SSM parameters, which must be there the first time.
         each.add_stack_dependency(cerebro)
-    OperationsStack(app, f"{stage.bus}-operations", stage=stage, cerebro=cerebro, servers=[each.server for each in servers])
+    OperationsStack(
+        app,
+        f"{stage.bus}-operations",
+        stage=stage,
+        cerebro=cerebro,
+        servers=[each.server for each in servers],
+    )
     acknowledge_findings(cerebro)
     return app
 

@@ -33,14 +33,23 @@ def build(architecture: str, runtime: str) -> Path:
     """The folder with `layer/` and `cerebro/` in it."""
     into = variant(architecture, runtime)
     in_layer = _locked("layer.txt", architecture, runtime)
-    beside = {name: entry for name, entry in _locked("cerebro.txt", architecture, runtime).items() if name not in in_layer}
+    beside = {
+        name: entry
+        for name, entry in _locked("cerebro.txt", architecture, runtime).items()
+        if name not in in_layer
+    }
     _install(in_layer, into / "layer" / "python", architecture, runtime)
-    _copy(ROOT / "layers" / "cordyna_core" / "src" / "cordyna_core", into / "layer" / "python" / "cordyna_core")
+    _copy(
+        ROOT / "layers" / "cordyna_core" / "src" / "cordyna_core",
+        into / "layer" / "python" / "cordyna_core",
+    )
     _install(beside, into / "cerebro", architecture, runtime)
     _copy(ROOT / "functions" / "cerebro" / "src" / "cerebro", into / "cerebro" / "cerebro")
     python = python_of(runtime)
     if python is None:
-        sys.stderr.write(f"there is no {runtime} on this machine to make bytecode with: a cold start will take 0.25 s of CPU more\n")
+        sys.stderr.write(
+            f"there is no {runtime} on this machine to make bytecode with: a cold start will take 0.25 s of CPU more\n"
+        )
     else:
         compile_all(into, python)
     return into
@@ -60,8 +69,8 @@ def _locked(name: str, architecture: str, runtime: str) -> dict[str, str]:
     }
     entries = {}
     for entry in re.split(r"\n(?=[a-z0-9])", (ROOT / "requirements" / name).read_text()):
-        pinned, _, hashes = entry.partition("\\\n")
-        requirement = Requirement(pinned.strip())
+        snapshot, _, hashes = entry.partition("\\\n")
+        requirement = Requirement(snapshot.strip())
         if requirement.marker is None or requirement.marker.evaluate(there):
             entries[requirement.name] = f"{requirement.name}{requirement.specifier} \\\n{hashes}\n"
     return entries
@@ -78,7 +87,17 @@ def _install(entries: dict[str, str], into: Path, architecture: str, runtime: st
     into.mkdir(parents=True)
     requirements = into.parent / f".{into.name}.requirements.txt"
     requirements.write_text(wanted)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--quiet", "install", "--require-hashes", "--no-deps"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--quiet",
+        "--quiet",
+        "install",
+        "--require-hashes",
+        "--no-deps",
+    ]
     # The lock has chosen for the function's Python; pip would compare what a wheel requires with the Python that it runs in itself.
     for_lambda = [
         "--ignore-requires-python",
@@ -88,7 +107,10 @@ def _install(entries: dict[str, str], into: Path, architecture: str, runtime: st
         f"--python-version={runtime.removeprefix('python')}",
     ]
     platforms = [f"--platform={platform}" for platform in _PLATFORMS[architecture]]
-    subprocess.run([*pip, *for_lambda, *platforms, f"--target={into}", f"--requirement={requirements}"], check=True)
+    subprocess.run(
+        [*pip, *for_lambda, *platforms, f"--target={into}", f"--requirement={requirements}"],
+        check=True,
+    )
     shutil.rmtree(into / "bin", ignore_errors=True)
     stamp.write_text(digest)
 
@@ -105,7 +127,12 @@ def python_of(runtime: str) -> str | None:
     told = "import sys; print(sys.implementation.cache_tag)"
     for python in filter(None, (sys.executable, shutil.which(runtime))):
         # Asked, because what is found by its name may be a shim that leads nowhere.
-        if subprocess.run([python, "-c", told], capture_output=True, text=True, check=False).stdout.strip() == tag:
+        if (
+            subprocess.run(
+                [python, "-c", told], capture_output=True, text=True, check=False
+            ).stdout.strip()
+            == tag
+        ):
             return python
     return None
 
@@ -114,13 +141,23 @@ def compile_all(folder: Path, python: str) -> None:
     """Put bytecode beside all sources but tests."""
     # Unchecked, because an archive keeps no times to check; and without the path of this folder, so that every machine makes the same.
     tests = f"^{re.escape(str(folder))}/(.*/)?tests/"
-    arguments = ["-qq", "--invalidation-mode=unchecked-hash", "-x", tests, "-s", str(folder), str(folder)]
+    arguments = [
+        "-qq",
+        "--invalidation-mode=unchecked-hash",
+        "-x",
+        tests,
+        "-s",
+        str(folder),
+        str(folder),
+    ]
     subprocess.run([python, "-m", "compileall", *arguments], check=True)
 
 
 def main() -> None:
     """Build for the architecture and Python that are given."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--architecture", choices=sorted(_PLATFORMS), default="arm64")
     parser.add_argument("--runtime", default=NEWEST_PYTHON)
     given = parser.parse_args()

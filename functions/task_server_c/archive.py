@@ -21,7 +21,9 @@ _PER_ROUND = 20_000
 
 
 @server.task(name="archive-sales", upstream=["week-sales"], run_timeout_s="2h")
-def archive_sales(rounds: Annotated[int, Field(ge=1, le=100_000)] = 5, *, ctx: Context) -> dict[str, Any]:
+def archive_sales(
+    rounds: Annotated[int, Field(ge=1, le=100_000)] = 5, *, ctx: Context
+) -> dict[str, Any]:
     """The week's sales, sealed and packed; a seal of `rounds` times 20,000 hashes takes as long as one likes."""
     figures = json.dumps(ctx.upstream["week-sales"]["by_day"], sort_keys=True).encode()
     seal = b""

@@ -30,11 +30,17 @@ def acknowledge_findings(cerebro: CerebroStack) -> None:
 def _findings(bus: str) -> Mapping[str, Mapping[str, str]]:
     """The construct's path in the stack -> rule -> reason."""
     named_later = {
-        _wildcard("scheduler", f"schedule/{bus}/*"): "Schedules are named by what they are for, when it comes up; the group is exact."
+        _wildcard(
+            "scheduler", f"schedule/{bus}/*"
+        ): "Schedules are named by what they are for, when it comes up; the group is exact."
     }
-    listed = {"AwsSolutions-IAM5[Resource::*]": "scheduler:ListSchedules knows no resource (Service Authorization Reference)."}
+    listed = {
+        "AwsSolutions-IAM5[Resource::*]": "scheduler:ListSchedules knows no resource (Service Authorization Reference)."
+    }
     return {
-        "Bus/DeadLetters": {"AwsSolutions-SQS3": "It is a dead-letter queue itself: of the rule that logs every event."},
+        "Bus/DeadLetters": {
+            "AwsSolutions-SQS3": "It is a dead-letter queue itself: of the rule that logs every event."
+        },
         "Timers/Wait": {
             "AwsSolutions-SF1": "A ring is logged by the timekeeper that hears it; logging each wait as well would cost more than waiting. "
             "Failed executions have an alarm, and the sweep mends a lost ring.",
@@ -46,7 +52,9 @@ def _findings(bus: str) -> Mapping[str, Mapping[str, str]]:
         "TimekeeperRole": named_later,
         "People/Operate": {**named_later, **listed},
         "People/Invoke": {
-            _wildcard("ssm", "parameter/cordyna/*"): "The parameters by which cordyna is found; there is nothing else under that path.",
+            _wildcard(
+                "ssm", "parameter/cordyna/*"
+            ): "The parameters by which cordyna is found; there is nothing else under that path.",
             _wildcard(
                 "logs", "log-group:/aws/lambda/*"
             ): "`dyna logs` reads what any task server logged; which there are is not known here, but they carry a tag.",

@@ -13,7 +13,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from cordyna_cdk.left_out import is_left_out
+from cordyna_cdk.context_flags import is_disabled
 from cordyna_infra import metrics
 from cordyna_infra.cerebro_stack import CerebroStack
 
@@ -26,7 +26,13 @@ class Alarms(Construct):
     """All alarms, each telling `topic`."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, cerebro: CerebroStack, dead_letters: Mapping[str, sqs.IQueue], topic: sns.ITopic
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        cerebro: CerebroStack,
+        dead_letters: Mapping[str, sqs.IQueue],
+        topic: sns.ITopic,
     ) -> None:
         super().__init__(scope, construct_id)
         self._bus, self._topic = cerebro.stage_.bus, topic
@@ -36,23 +42,62 @@ class Alarms(Construct):
         self._about_functions(cerebro)
 
     def _about_runs(self, cerebro: CerebroStack) -> None:
-        self._alarm("stuck-runs", metrics.stuck_runs(cerebro), "A run goes on, and nothing would have woken it.")
-        self._alarm("missed-crons", metrics.ticks_missed(cerebro), "A cron's tick came more than five minutes late and was not fired.")
-        self._alarm("clocks-expired", metrics.clocks_expired(cerebro), "A server did not answer, start or end in time.")
+        self._alarm(
+            "stuck-runs",
+            metrics.stuck_runs(cerebro),
+            "A run goes on, and nothing would have woken it.",
+        )
+        self._alarm(
+            "missed-crons",
+            metrics.ticks_missed(cerebro),
+            "A cron's tick came more than five minutes late and was not fired.",
+        )
+        self._alarm(
+            "clocks-expired",
+            metrics.clocks_expired(cerebro),
+            "A server did not answer, start or end in time.",
+        )
 
-    def _about_messages(self, cerebro: CerebroStack, dead_letters: Mapping[str, sqs.IQueue]) -> None:
+    def _about_messages(
+        self, cerebro: CerebroStack, dead_letters: Mapping[str, sqs.IQueue]
+    ) -> None:
         for name, queue in dead_letters.items():
-            waiting = queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum")
-            self._alarm(f"dead-letters-{name}", waiting, f"A message could not be handled: look into {queue.queue_name}.")
+            waiting = queue.metric_approximate_number_of_messages_visible(
+                period=_FIVE_MINUTES, statistic="Maximum"
+            )
+            self._alarm(
+                f"dead-letters-{name}",
+                waiting,
+                f"A message could not be handled: look into {queue.queue_name}.",
+            )
         for name, fed in cerebro.queues.items():
-            age = fed.queue.metric_approximate_age_of_oldest_message(period=_FIVE_MINUTES, statistic="Maximum")
-            self._alarm(f"slow-{name}", age, f"A message has been waiting for the {name} for a minute.", at_least=_SLOW_AFTER_S)
+            age = fed.queue.metric_approximate_age_of_oldest_message(
+                period=_FIVE_MINUTES, statistic="Maximum"
+            )
+            self._alarm(
+                f"slow-{name}",
+                age,
+                f"A message has been waiting for the {name} for a minute.",
+                at_least=_SLOW_AFTER_S,
+            )
 
     def _about_functions(self, cerebro: CerebroStack) -> None:
         functions = cerebro.functions
-        self._alarm("errors", metrics.total(functions, "errors"), "A function of cerebro's ends in an error.")
-        self._alarm("throttles", metrics.throttles(cerebro), "A function, the table or the wait state is throttled.")
-        self._alarm("timers-failed", metrics.timers_failed(cerebro), "A ring was not sent: the sweep mends it, up to 15 minutes late.")
+        self._alarm(
+            "errors",
+            metrics.total(functions, "errors"),
+            "A function of cerebro's ends in an error.",
+        )
+        self._alarm(
+            "throttles",
+            metrics.throttles(cerebro),
+            "A function, the table or the wait state is throttled.",
+        )
+        self._alarm(
+            "timers-failed",
+            metrics.timers_failed(cerebro),
+            "A ring was not sent: the sweep mends it, up to 15 minutes late.",
+        )
         sweeps = functions["sweeper"].metric_invocations(period=Duration.hours(1), statistic="Sum")
         self._alarm(
             "no-sweep",
@@ -73,7 +118,7 @@ class Alarms(Construct):
         comparison: cloudwatch.ComparisonOperator = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
         missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     ) -> None:
-        if isinstance(metric, cloudwatch.MathExpression) and is_left_out(self, "metric-math"):
+        if isinstance(metric, cloudwatch.MathExpression) and is_disabled(self, "metric-math"):
             return
         alarm = cloudwatch.Alarm(
             self,

@@ -13,8 +13,8 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from cordyna_cdk import dead_letter_queue, may_say
-from cordyna_cdk.speech import said_by
-from cordyna_core.contract.names import CEREBRO, SCHEDULER
+from cordyna_cdk.permissions import allowed_detail_types
+from cordyna_core.contract.ids import CEREBRO, SCHEDULER
 from cordyna_infra.log_target import LogTarget
 from cordyna_infra.stage import Stage
 
@@ -25,7 +25,9 @@ class Bus(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
         self._name = stage.bus
-        self.bus = events.EventBus(self, "Bus", event_bus_name=stage.bus, description=f"cordyna, {stage.name}")
+        self.bus = events.EventBus(
+            self, "Bus", event_bus_name=stage.bus, description=f"cordyna, {stage.name}"
+        )
         self.log = logs.LogGroup(
             self,
             "EveryEvent",
@@ -41,7 +43,9 @@ class Bus(Construct):
         """Of the bus."""
         return self.bus.event_bus_arn
 
-    def restrict(self, *, cerebro: Sequence[iam.IRole], guests: Mapping[str, Sequence[str]]) -> None:
+    def restrict(
+        self, *, cerebro: Sequence[iam.IRole], guests: Mapping[str, Sequence[str]]
+    ) -> None:
         """Say who may speak: as cerebro only its own roles; as a guest only its own account (account id -> its sources).
 
         Whoever is of this account speaks by the policies of its role.
@@ -64,7 +68,11 @@ class Bus(Construct):
         )
 
     def _admit(self, account: str, sources: Sequence[str]) -> iam.PolicyStatement:
-        allow = may_say(self._own_arn, sources, sorted({kind for source in sources for kind in said_by(source)}))
+        allow = may_say(
+            self._own_arn,
+            sources,
+            sorted({kind for source in sources for kind in allowed_detail_types(source)}),
+        )
         allow.sid = f"Admit{account}"
         allow.add_aws_account_principal(account)
         return allow
@@ -72,10 +80,15 @@ class Bus(Construct):
     def _bind(self, account: str, sources: Sequence[str]) -> iam.PolicyStatement:
         return self._deny(
             f"Bind{account}",
-            {"StringEquals": {"events:source": sorted(sources)}, "StringNotEquals": {"aws:PrincipalAccount": account}},
+            {
+                "StringEquals": {"events:source": sorted(sources)},
+                "StringNotEquals": {"aws:PrincipalAccount": account},
+            },
         )
 
-    def _deny(self, sid: str, conditions: dict[str, dict[str, list[str] | str]]) -> iam.PolicyStatement:
+    def _deny(
+        self, sid: str, conditions: dict[str, dict[str, list[str] | str]]
+    ) -> iam.PolicyStatement:
         return iam.PolicyStatement(
             sid=sid,
             effect=iam.Effect.DENY,
@@ -88,7 +101,9 @@ class Bus(Construct):
     @property
     def _own_arn(self) -> str:
         """The bus's own policy cannot refer to the bus."""
-        return Stack.of(self).format_arn(service="events", resource="event-bus", resource_name=self._name)
+        return Stack.of(self).format_arn(
+            service="events", resource="event-bus", resource_name=self._name
+        )
 
     def _log_every_event(self, stage: Stage) -> None:
         # The CDK's own target would set up the resource policy by a Lambda; CloudFormation has a resource for it.
@@ -98,7 +113,10 @@ class Bus(Construct):
             resource_policy_name=f"{stage.bus}-events-may-log",
             policy_statements=[
                 iam.PolicyStatement(
-                    principals=[iam.ServicePrincipal("events.amazonaws.com"), iam.ServicePrincipal("delivery.logs.amazonaws.com")],
+                    principals=[
+                        iam.ServicePrincipal("events.amazonaws.com"),
+                        iam.ServicePrincipal("delivery.logs.amazonaws.com"),
+                    ],
                     actions=["logs:CreateLogStream", "logs:PutLogEvents"],
                     resources=[self.log.log_group_arn],
                 )

@@ -1,6 +1,6 @@
 """CerebroStack: cerebro on AWS.
 
-    bus -> rule -> queue -> registry, planner, tracker        a rule for each route of cerebro.routes
+    bus -> rule -> queue -> registry, planner, tracker        a rule for each route of cerebro.dispatch
     wait state, schedule -> queue -> timekeeper
     every 15 minutes -> sweeper                               guards the guardians
     a person's `dyna` -> query                                reads only
@@ -23,14 +23,14 @@ from cordyna_cdk.dead_letters import dead_letter_queue
 from cordyna_cdk.discovery import Found, parameter_name
 from cordyna_cdk.guarded_function import architecture_of, runtime_of
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.names import CEREBRO, SCHEDULER
+from cordyna_core.contract.ids import CEREBRO, SCHEDULER
 from cordyna_infra.bus import Bus
 from cordyna_infra.folders import cerebro_folder, layer_folder
 from cordyna_infra.handlers import CALLED, HANDLERS, ON_QUEUES, HandlerQueue, handler_function
-from cordyna_infra.people import People
+from cordyna_infra.operator_policies import OperatorPolicies
 from cordyna_infra.stage import Stage
 from cordyna_infra.state import state_table
-from cordyna_infra.timers import Timers
+from cordyna_infra.timers import TimerResources
 
 _SWEEP_EVERY = Duration.minutes(15)
 
@@ -38,8 +38,12 @@ _SWEEP_EVERY = Duration.minutes(15)
 class CerebroStack(Stack):
     """One stage's cerebro."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, description: str) -> None:
-        super().__init__(scope, construct_id, description=description, termination_protection=stage.protected)
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, description: str
+    ) -> None:
+        super().__init__(
+            scope, construct_id, description=description, termination_protection=stage.protected
+        )
         self.stage_ = stage
         Tags.of(self).add("cordyna:stage", stage.name)
         Tags.of(self).add("cordyna:part", "cerebro")
@@ -47,12 +51,22 @@ class CerebroStack(Stack):
         self.table = state_table(self, "State", stage=stage)
         self.layer = self._layer()
         self.queues = {
-            name: HandlerQueue(self, f"{name.capitalize()}Queue", name=name, stage=stage, bus=self.bus.bus) for name in ON_QUEUES
+            name: HandlerQueue(
+                self, f"{name.capitalize()}Queue", name=name, stage=stage, bus=self.bus.bus
+            )
+            for name in ON_QUEUES
         }
-        self.timers = Timers(self, "Timers", stage=stage, queues=self.queues["timekeeper"])
-        self.dead_letters: dict[str, sqs.Queue] = {name: queue.dead_letters for name, queue in self.queues.items()}
+        self.timers = TimerResources(
+            self, "TimerResources", stage=stage, queues=self.queues["timekeeper"]
+        )
+        self.dead_letters: dict[str, sqs.Queue] = {
+            name: queue.dead_letters for name, queue in self.queues.items()
+        }
         self.dead_letters |= {
-            name: dead_letter_queue(self, f"{stage.bus}-{name}", construct_id=f"{name.capitalize()}DeadLetters") for name in CALLED
+            name: dead_letter_queue(
+                self, f"{stage.bus}-{name}", construct_id=f"{name.capitalize()}DeadLetters"
+            )
+            for name in CALLED
         }
         self.functions = self._functions()
         for name, queue in self.queues.items():
@@ -60,7 +74,7 @@ class CerebroStack(Stack):
         self._sweep()
         self._restrict_who_speaks()
         self._tell_where_things_are()
-        People(self, "People", cerebro=self)
+        OperatorPolicies(self, "OperatorPolicies", cerebro=self)
 
     @property
     def all_dead_letters(self) -> dict[str, sqs.Queue]:
@@ -114,7 +128,11 @@ class CerebroStack(Stack):
         """What the table HANDLERS says of `name`, as IAM statements."""
         handler = HANDLERS[name]
         reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
-        writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"] if handler.writes else []
+        writes = (
+            ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
+            if handler.writes
+            else []
+        )
         may = [iam.PolicyStatement(actions=reads + writes, resources=[self.table.table_arn])]
         if handler.says:
             may.append(may_say(self.bus.arn, [CEREBRO], [kind.__name__ for kind in handler.says]))
@@ -123,11 +141,18 @@ class CerebroStack(Stack):
         if handler.sets_timers:
             may += [self.timers.may_wait(), *self.timers.may_schedule("CreateSchedule")]
         if handler.keeps_crons:
-            may += [self.timers.may_list(), *self.timers.may_schedule("CreateSchedule", "DeleteSchedule")]
+            may += [
+                self.timers.may_list(),
+                *self.timers.may_schedule("CreateSchedule", "DeleteSchedule"),
+            ]
         sends_to = [self.dead_letters[name]]
         sends_to += [self.queues["timekeeper"].queue] if handler.rings else []
         sends_to += [self.queues["tracker"].queue] if handler.walks else []
-        may.append(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn for queue in sends_to]))
+        may.append(
+            iam.PolicyStatement(
+                actions=["sqs:SendMessage"], resources=[queue.queue_arn for queue in sends_to]
+            )
+        )
         return may
 
     def _sweep(self) -> None:
@@ -136,7 +161,11 @@ class CerebroStack(Stack):
             "Sweep",
             description="the guardians' guardian",
             schedule=events.Schedule.rate(_SWEEP_EVERY),
-            targets=[targets.LambdaFunction(self.functions["sweeper"], dead_letter_queue=self.dead_letters["sweeper"])],
+            targets=[
+                targets.LambdaFunction(
+                    self.functions["sweeper"], dead_letter_queue=self.dead_letters["sweeper"]
+                )
+            ],
         )
 
     def _restrict_who_speaks(self) -> None:
@@ -156,4 +185,9 @@ class CerebroStack(Stack):
             "schedule-group": self.timers.group.ref,
         }
         for name, value in found.items():
-            ssm.StringParameter(self, f"Where-{name}", parameter_name=parameter_name(self.stage_.name, name), string_value=value)
+            ssm.StringParameter(
+                self,
+                f"Where-{name}",
+                parameter_name=parameter_name(self.stage_.name, name),
+                string_value=value,
+            )

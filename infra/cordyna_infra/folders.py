@@ -23,5 +23,7 @@ def cerebro_folder(scope: Construct) -> Path:
 def _built(scope: Construct, name: str) -> Path:
     folder = variant(architecture_of(scope).name, runtime_of(scope).name) / name
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not built: run `make assets`, which `make synth` does")
+        raise FileNotFoundError(
+            f"{folder} is not built: run `make assets`, which `make synth` does"
+        )
     return folder

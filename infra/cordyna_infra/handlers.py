@@ -15,7 +15,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from cerebro.routes import ROUTES, Route
+from cerebro.dispatch import ROUTES, Route
 from cordyna_cdk import GuardedFunction, dead_letter_queue
 from cordyna_cdk.dead_letters import fed_queue
 from cordyna_cdk.lambda_workers import may_consume
@@ -33,7 +33,7 @@ _OF_A_RUN: Final = (RunTask, CancelTask, TaskStateChanged, RunStateChanged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handler:
+class HandlerSpec:
     """One of cerebro's Lambdas."""
 
     says: tuple[type, ...] = ()
@@ -53,34 +53,57 @@ class Handler:
     memory_mb: int = 512
 
 
-ON_QUEUES: Final[Mapping[str, Handler]] = {
-    "registry": Handler(says=(DeclarationAccepted, DeclarationRejected), keeps_crons=True, timeout_s=60),
-    "planner": Handler(says=(*_OF_A_RUN, InvocationRejected), rings=True, sets_timers=True, walks=True, timeout_s=60, memory_mb=1024),
-    "tracker": Handler(says=_OF_A_RUN, rings=True, sets_timers=True, walks=True),
-    "timekeeper": Handler(says=(*_OF_A_RUN, InvocationRejected), ticks=True, rings=True, sets_timers=True, walks=True, timeout_s=60),
+ON_QUEUES: Final[Mapping[str, HandlerSpec]] = {
+    "registry": HandlerSpec(
+        says=(DeclarationAccepted, DeclarationRejected), keeps_crons=True, timeout_s=60
+    ),
+    "planner": HandlerSpec(
+        says=(*_OF_A_RUN, InvocationRejected),
+        rings=True,
+        sets_timers=True,
+        walks=True,
+        timeout_s=60,
+        memory_mb=1024,
+    ),
+    "tracker": HandlerSpec(says=_OF_A_RUN, rings=True, sets_timers=True, walks=True),
+    "timekeeper": HandlerSpec(
+        says=(*_OF_A_RUN, InvocationRejected),
+        ticks=True,
+        rings=True,
+        sets_timers=True,
+        walks=True,
+        timeout_s=60,
+    ),
 }
-CALLED: Final[Mapping[str, Handler]] = {
-    "sweeper": Handler(says=(DescribeServer,), writes=False, rings=True, timeout_s=300),
-    "query": Handler(writes=False, memory_mb=1024),
+CALLED: Final[Mapping[str, HandlerSpec]] = {
+    "sweeper": HandlerSpec(says=(DescribeServer,), writes=False, rings=True, timeout_s=300),
+    "query": HandlerSpec(writes=False, memory_mb=1024),
 }
-HANDLERS: Final[Mapping[str, Handler]] = {**ON_QUEUES, **CALLED}
+HANDLERS: Final[Mapping[str, HandlerSpec]] = {**ON_QUEUES, **CALLED}
 
 
 class HandlerQueue(Construct):
     """A handler's queue and its dead letters, fed by the rule that its route makes; the timekeeper's is fed by timers only."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, name: str, stage: Stage, bus: events.EventBus) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, name: str, stage: Stage, bus: events.EventBus
+    ) -> None:
         super().__init__(scope, construct_id)
         full_name = f"{stage.bus}-{name}"
         self.dead_letters = dead_letter_queue(self, full_name)
-        self.queue = fed_queue(self, full_name, self.dead_letters, handled_within=Duration.seconds(HANDLERS[name].timeout_s))
+        self.queue = fed_queue(
+            self,
+            full_name,
+            self.dead_letters,
+            handled_within=Duration.seconds(HANDLERS[name].timeout_s),
+        )
         for route in ROUTES:
             if route.handler == name:
                 events.Rule(
                     self,
                     "Route",
                     event_bus=bus,
-                    description=f"what the {name} hears (cerebro.routes)",
+                    description=f"what the {name} hears (cerebro.dispatch)",
                     event_pattern=pattern_of(route),
                     targets=[targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters)],
                 )
@@ -88,15 +111,25 @@ class HandlerQueue(Construct):
     def feed(self, function: lambda_.Function) -> None:
         """Let the queue invoke `function`, in batches of ten without waiting for more."""
         lambda_.EventSourceMapping(
-            self, "Source", target=function, event_source_arn=self.queue.queue_arn, batch_size=10, report_batch_item_failures=True
+            self,
+            "Source",
+            target=function,
+            event_source_arn=self.queue.queue_arn,
+            batch_size=10,
+            report_batch_item_failures=True,
         )
         function.add_to_role_policy(may_consume(self.queue))
 
 
 def pattern_of(route: Route) -> events.EventPattern:
     """A route as an event pattern: a source that ends in a dot is a prefix (Amazon EventBridge event patterns)."""
-    sources = [events.Match.prefix(each) if each.endswith(".") else events.Match.exact_string(each) for each in route.sources]
-    return events.EventPattern(source=events.Match.any_of(*sources), detail_type=list(route.detail_types))
+    sources = [
+        events.Match.prefix(each) if each.endswith(".") else events.Match.exact_string(each)
+        for each in route.sources
+    ]
+    return events.EventPattern(
+        source=events.Match.any_of(*sources), detail_type=list(route.detail_types)
+    )
 
 
 def handler_function(
@@ -109,13 +142,13 @@ def handler_function(
     environment: Mapping[str, str],
     dead_letters: sqs.Queue,
 ) -> GuardedFunction:
-    """The function of a handler, entered in `cerebro.entry.<name>`."""
+    """The function of a handler, entered in `cerebro.lambdas.<name>`."""
     handler = HANDLERS[name]
     return GuardedFunction(
         scope,
         name.capitalize(),
         name=f"{stage.bus}-{name}",
-        handler=f"cerebro.entry.{name}.handler",
+        handler=f"cerebro.lambdas.{name}.handler",
         code=code,
         layers=[layer],
         environment={**environment, "CORDYNA_DEAD_LETTER_QUEUE_URL": dead_letters.queue_url},

@@ -16,7 +16,7 @@ class LogTarget:
     def __init__(self, log: logs.LogGroup, dead_letters: sqs.Queue) -> None:
         self._log, self._dead_letters = log, dead_letters
 
-    def bind(self, rule: interfaces.IRuleRef, id: str | None = None) -> events.RuleTargetConfig:  # noqa: A002  the CDK's word
+    def bind(self, rule: interfaces.IRuleRef, id: str | None = None) -> events.RuleTargetConfig:
         """The target, as the rule is told it."""
         self._dead_letters.add_to_resource_policy(
             iam.PolicyStatement(
@@ -27,8 +27,14 @@ class LogTarget:
             )
         )
         arn = Stack.of(self._log).format_arn(
-            service="logs", resource="log-group", arn_format=ArnFormat.COLON_RESOURCE_NAME, resource_name=self._log.log_group_name
+            service="logs",
+            resource="log-group",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            resource_name=self._log.log_group_name,
         )
         return events.RuleTargetConfig(
-            arn=arn, dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=self._dead_letters.queue_arn)
+            arn=arn,
+            dead_letter_config=events.CfnRule.DeadLetterConfigProperty(
+                arn=self._dead_letters.queue_arn
+            ),
         )

@@ -1,4 +1,4 @@
-"""Metrics: what cerebro counts (namespace: the bus; `cerebro.entry.tally`), and what AWS counts of what it is made of."""
+"""Metrics: what cerebro counts (namespace: the bus; `cerebro.lambdas.metrics`), and what AWS counts of what it is made of."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -14,11 +14,17 @@ SWEEP_PERIOD: Final = Duration.minutes(15)
 CLOCKS: Final = ("ack_timeout", "start_timeout", "run_timeout")
 
 
-def counted(cerebro: CerebroStack, name: str, *, period: Duration = FIVE_MINUTES, **dimensions: str) -> cloudwatch.Metric:
+def counted(
+    cerebro: CerebroStack, name: str, *, period: Duration = FIVE_MINUTES, **dimensions: str
+) -> cloudwatch.Metric:
     """The sum of a count of cerebro's."""
     # Without a label, which would say the same, and make metric math of every alarm on it.
     return cloudwatch.Metric(
-        namespace=cerebro.stage_.bus, metric_name=name, statistic="Sum", period=period, dimensions_map=dimensions or None
+        namespace=cerebro.stage_.bus,
+        metric_name=name,
+        statistic="Sum",
+        period=period,
+        dimensions_map=dimensions or None,
     )
 
 
@@ -42,25 +48,41 @@ def clocks_expired(cerebro: CerebroStack) -> cloudwatch.MathExpression:
     )
 
 
-def total(functions: Mapping[str, lambda_.IFunction], what: Literal["errors", "throttles"]) -> cloudwatch.MathExpression:
+def total(
+    functions: Mapping[str, lambda_.IFunction], what: Literal["errors", "throttles"]
+) -> cloudwatch.MathExpression:
     """Of all functions together; by names in `using_metrics`, for a dashboard to show them apart."""
-    measured = {name: getattr(function, f"metric_{what}")(period=FIVE_MINUTES, statistic="Sum") for name, function in functions.items()}
+    measured = {
+        name: getattr(function, f"metric_{what}")(period=FIVE_MINUTES, statistic="Sum")
+        for name, function in functions.items()
+    }
     return cloudwatch.MathExpression(
-        label=what, expression=" + ".join(f"FILL({name}, 0)" for name in measured), using_metrics=measured, period=FIVE_MINUTES
+        label=what,
+        expression=" + ".join(f"FILL({name}, 0)" for name in measured),
+        using_metrics=measured,
+        period=FIVE_MINUTES,
     )
 
 
 def throttles(cerebro: CerebroStack) -> cloudwatch.MathExpression:
     """Of functions, of the table and of the wait state."""
-    functions = {name: each.metric_throttles(period=FIVE_MINUTES, statistic="Sum") for name, each in cerebro.functions.items()}
+    functions = {
+        name: each.metric_throttles(period=FIVE_MINUTES, statistic="Sum")
+        for name, each in cerebro.functions.items()
+    }
     measured: dict[str, cloudwatch.IMetric] = {
         **functions,
         "reads": of_table(cerebro, "ReadThrottleEvents"),
         "writes": of_table(cerebro, "WriteThrottleEvents"),
-        "waits": cerebro.timers.wait.metric("ExecutionThrottled", period=FIVE_MINUTES, statistic="Sum"),
+        "waits": cerebro.timers.wait.metric(
+            "ExecutionThrottled", period=FIVE_MINUTES, statistic="Sum"
+        ),
     }
     return cloudwatch.MathExpression(
-        label="throttles", expression=" + ".join(f"FILL({name}, 0)" for name in measured), using_metrics=measured, period=FIVE_MINUTES
+        label="throttles",
+        expression=" + ".join(f"FILL({name}, 0)" for name in measured),
+        using_metrics=measured,
+        period=FIVE_MINUTES,
     )
 
 
@@ -78,7 +100,9 @@ def timers_failed(cerebro: CerebroStack) -> cloudwatch.MathExpression:
     )
 
 
-def of_table(cerebro: CerebroStack, name: str, *, period: Duration = FIVE_MINUTES) -> cloudwatch.Metric:
+def of_table(
+    cerebro: CerebroStack, name: str, *, period: Duration = FIVE_MINUTES
+) -> cloudwatch.Metric:
     """A sum that DynamoDB counts of the state table."""
     return cloudwatch.Metric(
         namespace="AWS/DynamoDB",

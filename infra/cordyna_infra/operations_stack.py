@@ -15,7 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from cordyna_cdk import TaskServer
-from cordyna_cdk.left_out import is_left_out
+from cordyna_cdk.context_flags import is_disabled
 from cordyna_infra.alarms import Alarms
 from cordyna_infra.cerebro_stack import CerebroStack
 from cordyna_infra.dashboard import dashboard
@@ -27,19 +27,39 @@ _ARCHIVED_DAYS = 30
 class OperationsStack(Stack):
     """One stage's."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, cerebro: CerebroStack, servers: Sequence[TaskServer]) -> None:
-        super().__init__(scope, construct_id, description=f"what watches over cordyna, {stage.name}")
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        cerebro: CerebroStack,
+        servers: Sequence[TaskServer],
+    ) -> None:
+        super().__init__(
+            scope, construct_id, description=f"what watches over cordyna, {stage.name}"
+        )
         Tags.of(self).add("cordyna:stage", stage.name)
         Tags.of(self).add("cordyna:part", "operations")
         self.topic = self._topic(stage)
         dead_letters = self._dead_letters(cerebro, servers)
-        self.alarms = Alarms(self, "Alarms", cerebro=cerebro, dead_letters=dead_letters, topic=self.topic)
-        dashboard(self, "Dashboard", cerebro=cerebro, dead_letters=dead_letters, alarms=self.alarms.all)
-        if not is_left_out(self, "archive"):
+        self.alarms = Alarms(
+            self, "Alarms", cerebro=cerebro, dead_letters=dead_letters, topic=self.topic
+        )
+        dashboard(
+            self, "Dashboard", cerebro=cerebro, dead_letters=dead_letters, alarms=self.alarms.all
+        )
+        if not is_disabled(self, "archive"):
             self._archive(stage, cerebro)
 
     def _topic(self, stage: Stage) -> sns.Topic:
-        topic = sns.Topic(self, "Topic", topic_name=f"{stage.bus}-alarms", display_name=f"cordyna, {stage.name}", enforce_ssl=True)
+        topic = sns.Topic(
+            self,
+            "Topic",
+            topic_name=f"{stage.bus}-alarms",
+            display_name=f"cordyna, {stage.name}",
+            enforce_ssl=True,
+        )
         # With a policy of its own, a topic no longer has the one that lets its account publish.
         topic.add_to_resource_policy(
             iam.PolicyStatement(
@@ -53,7 +73,9 @@ class OperationsStack(Stack):
             topic.add_subscription(subscriptions.EmailSubscription(address))
         return topic
 
-    def _dead_letters(self, cerebro: CerebroStack, servers: Sequence[TaskServer]) -> dict[str, sqs.IQueue]:
+    def _dead_letters(
+        self, cerebro: CerebroStack, servers: Sequence[TaskServer]
+    ) -> dict[str, sqs.IQueue]:
         """Every dead-letter queue by a name for people."""
         found: dict[str, sqs.IQueue] = dict(cerebro.all_dead_letters)
         for server in servers:

@@ -53,13 +53,17 @@ def _functions(cerebro: CerebroStack) -> cloudwatch.MathExpression:
         measured[f"{name}_calls"] = function.metric_invocations(period=_HOUR, statistic="Sum")
         measured[f"{name}_ms"] = function.metric_duration(period=_HOUR, statistic="Sum")
         a_millisecond = HANDLERS[name].memory_mb / 1024 * GB_SECOND_ARM / 1000
-        terms.append(f"FILL({name}_calls, 0) * {_plain(INVOCATION)} + FILL({name}_ms, 0) * {_plain(a_millisecond)}")
+        terms.append(
+            f"FILL({name}_calls, 0) * {_plain(INVOCATION)} + FILL({name}_ms, 0) * {_plain(a_millisecond)}"
+        )
     return _line("Lambda", " + ".join(terms), **measured)
 
 
 def _waits(cerebro: CerebroStack) -> cloudwatch.MathExpression:
     return _line(
-        "Step Functions, without its seconds", f"FILL(waits, 0) * {_plain(WAIT)}", waits=cerebro.timers.wait.metric_started(period=_HOUR)
+        "Step Functions, without its seconds",
+        f"FILL(waits, 0) * {_plain(WAIT)}",
+        waits=cerebro.timers.wait.metric_started(period=_HOUR),
     )
 
 
@@ -69,4 +73,6 @@ def _plain(number: float) -> str:
 
 
 def _line(label: str, expression: str, **measured: cloudwatch.IMetric) -> cloudwatch.MathExpression:
-    return cloudwatch.MathExpression(label=label, expression=expression, using_metrics=measured, period=_HOUR)
+    return cloudwatch.MathExpression(
+        label=label, expression=expression, using_metrics=measured, period=_HOUR
+    )

@@ -19,7 +19,9 @@ class ServerStack(Stack):
 
     server: TaskServer
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, description: str) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, description: str
+    ) -> None:
         super().__init__(scope, construct_id, description=description)
         Tags.of(self).add("cordyna:stage", stage.name)
         Tags.of(self).add("cordyna:part", construct_id)
@@ -29,17 +31,33 @@ class TaskServerA(ServerStack):
     """Team a's: short tasks, each started at once."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
-        super().__init__(scope, construct_id, stage=stage, description="team-a's task server, a Lambda")
-        self.server = TaskServer(self, "Server", code=FUNCTIONS / "task_server_a" / "src", server="task_server_a.server:server")
+        super().__init__(
+            scope, construct_id, stage=stage, description="team-a's task server, a Lambda"
+        )
+        self.server = TaskServer(
+            self,
+            "Server",
+            code=FUNCTIONS / "task_server_a" / "src",
+            server="task_server_a.server:server",
+        )
 
 
 class TaskServerB(ServerStack):
     """Team b's: however many commands come at once, ten bodies run."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
-        super().__init__(scope, construct_id, stage=stage, description="team-b's task server, a Lambda behind a door")
+        super().__init__(
+            scope,
+            construct_id,
+            stage=stage,
+            description="team-b's task server, a Lambda behind a door",
+        )
         self.server = TaskServer(
-            self, "Server", code=FUNCTIONS / "task_server_b" / "src", server="task_server_b.server:server", max_concurrency=10
+            self,
+            "Server",
+            code=FUNCTIONS / "task_server_b" / "src",
+            server="task_server_b.server:server",
+            max_concurrency=10,
         )
 
 
@@ -47,7 +65,12 @@ class TaskServerC(ServerStack):
     """Team c's: bodies that may take longer than a Lambda lives."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
-        super().__init__(scope, construct_id, stage=stage, description="team-c's task server, a container that sleeps when idle")
+        super().__init__(
+            scope,
+            construct_id,
+            stage=stage,
+            description="team-c's task server, a container that sleeps when idle",
+        )
         # An emulator builds no images: there the container is an ordinary process, and the image only a name.
         named = self.node.try_get_context("cordyna:image")
         image = ecs.ContainerImage.from_registry(named) if named else None

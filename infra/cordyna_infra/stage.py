@@ -31,9 +31,24 @@ class Stage:
 STAGES: Final = {
     stage.name: stage
     for stage in (
-        Stage(name="production", retention_days=90, log_retention=logs.RetentionDays.THREE_MONTHS, protected=True),
-        Stage(name="staging", retention_days=14, log_retention=logs.RetentionDays.TWO_WEEKS, protected=False),
-        Stage(name="local", retention_days=7, log_retention=logs.RetentionDays.ONE_WEEK, protected=False),
+        Stage(
+            name="production",
+            retention_days=90,
+            log_retention=logs.RetentionDays.THREE_MONTHS,
+            protected=True,
+        ),
+        Stage(
+            name="staging",
+            retention_days=14,
+            log_retention=logs.RetentionDays.TWO_WEEKS,
+            protected=False,
+        ),
+        Stage(
+            name="local",
+            retention_days=7,
+            log_retention=logs.RetentionDays.ONE_WEEK,
+            protected=False,
+        ),
     )
 }
 """A stage has an account of its own. Two in one account need two names of the bus: `-c cordyna:bus=...`."""
@@ -46,5 +61,9 @@ def stage_from(scope: Construct) -> Stage:
     if bus is None:
         return stage
     return Stage(
-        name=stage.name, bus=bus, retention_days=stage.retention_days, log_retention=stage.log_retention, protected=stage.protected
+        name=stage.name,
+        bus=bus,
+        retention_days=stage.retention_days,
+        log_retention=stage.log_retention,
+        protected=stage.protected,
     )

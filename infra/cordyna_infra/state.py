@@ -17,7 +17,9 @@ def state_table(scope: Construct, construct_id: str, *, stage: Stage) -> dynamod
         billing=dynamodb.Billing.on_demand(),
         encryption=dynamodb.TableEncryptionV2.dynamo_owned_key(),
         time_to_live_attribute="expires_at",
-        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=True
+        ),
         deletion_protection=stage.protected,
         removal_policy=stage.removal,
     )

@@ -18,10 +18,12 @@ from cordyna_infra.stage import Stage
 _MAX_WAIT = Duration.minutes(4)
 
 
-class Timers(Construct):
+class TimerResources(Construct):
     """An Express state machine, a schedule group, and the role in which schedules send."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, queues: HandlerQueue) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, queues: HandlerQueue
+    ) -> None:
         super().__init__(scope, construct_id)
         self.wait = sfn.StateMachine(
             self,
@@ -38,22 +40,32 @@ class Timers(Construct):
             "Sender",
             description="what a schedule may do: send to the timekeeper",
             assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+                "scheduler.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
             ),
         )
         self.sender.add_to_policy(
-            iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queues.queue.queue_arn, queues.dead_letters.queue_arn])
+            iam.PolicyStatement(
+                actions=["sqs:SendMessage"],
+                resources=[queues.queue.queue_arn, queues.dead_letters.queue_arn],
+            )
         )
 
     def may_wait(self) -> iam.PolicyStatement:
         """To have a message sent after some seconds."""
-        return iam.PolicyStatement(actions=["states:StartExecution"], resources=[self.wait.state_machine_arn])
+        return iam.PolicyStatement(
+            actions=["states:StartExecution"], resources=[self.wait.state_machine_arn]
+        )
 
     def may_schedule(self, *actions: str) -> list[iam.PolicyStatement]:
         """To do `actions` with the schedules of the group, which send in the sender's role and in no other."""
-        schedules = Stack.of(self).format_arn(service="scheduler", resource="schedule", resource_name=f"{self.group.name}/*")
+        schedules = Stack.of(self).format_arn(
+            service="scheduler", resource="schedule", resource_name=f"{self.group.name}/*"
+        )
         return [
-            iam.PolicyStatement(actions=[f"scheduler:{action}" for action in actions], resources=[schedules]),
+            iam.PolicyStatement(
+                actions=[f"scheduler:{action}" for action in actions], resources=[schedules]
+            ),
             iam.PolicyStatement(
                 actions=["iam:PassRole"],
                 resources=[self.sender.role_arn],
@@ -66,7 +78,14 @@ class Timers(Construct):
         return iam.PolicyStatement(actions=["scheduler:ListSchedules"], resources=["*"])
 
     def _wait_then_send(self, queue: sqs.Queue) -> sfn.Chain:
-        wait = sfn.Wait(self, "Wait until it is due", time=sfn.WaitTime.timestamp_path("$.timestamp"))
-        send = tasks.SqsSendMessage(self, "Send to the timekeeper", queue=queue, message_body=sfn.TaskInput.from_json_path_at("$.body"))
+        wait = sfn.Wait(
+            self, "Wait until it is due", time=sfn.WaitTime.timestamp_path("$.timestamp")
+        )
+        send = tasks.SqsSendMessage(
+            self,
+            "Send to the timekeeper",
+            queue=queue,
+            message_body=sfn.TaskInput.from_json_path_at("$.body"),
+        )
         send.add_retry(max_attempts=5, interval=Duration.seconds(1), backoff_rate=2)
         return sfn.Chain.start(wait).next(send)

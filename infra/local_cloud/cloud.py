@@ -42,7 +42,10 @@ _SHOWN_LINES: Final = 60
 
 def endpoint() -> str:
     """Where the emulator is: here, on port 4566 or GATEWAY_PORT; or where CORDYNA_CLOUD_ENDPOINT_URL says that one runs."""
-    return os.environ.get("CORDYNA_CLOUD_ENDPOINT_URL") or f"http://127.0.0.1:{os.environ.get('GATEWAY_PORT', '4566')}"
+    return (
+        os.environ.get("CORDYNA_CLOUD_ENDPOINT_URL")
+        or f"http://127.0.0.1:{os.environ.get('GATEWAY_PORT', '4566')}"
+    )
 
 
 def environment() -> dict[str, str]:
@@ -66,7 +69,16 @@ def start(*, mended: bool) -> None:
     synthesize()
     # With the assembly as the app, it does not synthesize again.
     cdk("bootstrap", "--app", str(ASSEMBLY), f"aws://{ACCOUNT}/{REGION}")
-    cdk("deploy", "--app", str(ASSEMBLY), "--all", "--require-approval", "never", "--concurrency", "2")
+    cdk(
+        "deploy",
+        "--app",
+        str(ASSEMBLY),
+        "--all",
+        "--require-approval",
+        "never",
+        "--concurrency",
+        "2",
+    )
     warm()
     profile = write_profile()
     say(f"the local cloud is up at {endpoint()}; profile `local` is {profile}")
@@ -76,7 +88,11 @@ def start(*, mended: bool) -> None:
 
 def start_emulator(*, mended: bool) -> None:
     """Raises TimeoutError when it does not get ready; its log is `.cloud/ministack.log`."""
-    command = [str(EMULATOR), str(ROOT / "infra" / "local_cloud" / "mended.py")] if mended else [str(EMULATOR), "-m", "ministack"]
+    command = (
+        [str(EMULATOR), str(ROOT / "infra" / "local_cloud" / "mended.py")]
+        if mended
+        else [str(EMULATOR), "-m", "ministack"]
+    )
     settings = {
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
@@ -91,7 +107,12 @@ def start_emulator(*, mended: bool) -> None:
         shutil.rmtree(left_over, ignore_errors=True)
     with (HERE / "ministack.log").open("w") as log:
         process = subprocess.Popen(
-            command, env={**environment(), **settings}, stdout=log, stderr=subprocess.STDOUT, cwd=HERE, start_new_session=True
+            command,
+            env={**environment(), **settings},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=HERE,
+            start_new_session=True,
         )
     PID.write_text(str(process.pid))
     end = time.monotonic() + _READY_WITHIN_S
@@ -104,7 +125,7 @@ def start_emulator(*, mended: bool) -> None:
 def is_ready() -> bool:
     """Whether an emulator answers."""
     try:
-        with urllib.request.urlopen(f"{endpoint()}/_ministack/health", timeout=1) as answer:  # noqa: S310  http, to this machine
+        with urllib.request.urlopen(f"{endpoint()}/_ministack/health", timeout=1) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
@@ -133,13 +154,17 @@ def context() -> dict[str, str]:
 
 def options_of(told: Mapping[str, str]) -> list[str]:
     """The same for the CDK's command line."""
-    return [word for name, value in told.items() for word in ("--context", f"cordyna:{name}={value}")]
+    return [
+        word for name, value in told.items() for word in ("--context", f"cordyna:{name}={value}")
+    ]
 
 
 def cdk(*arguments: str) -> None:
     """Run the CDK's command line; what it says is shown only when it fails."""
     command = [str(ROOT / "node_modules" / ".bin" / "cdk"), *arguments, "--no-notices", "--ci"]
-    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.stderr.write("\n".join((done.stdout + done.stderr).splitlines()[-_SHOWN_LINES:]) + "\n")
         raise SystemExit(f"error: cdk {arguments[0]} failed")
@@ -155,12 +180,20 @@ def warm() -> None:
         aws_access_key_id=told["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
     )
-    functions = [each["FunctionName"] for page in client.get_paginator("list_functions").paginate() for each in page["Functions"]]
+    functions = [
+        each["FunctionName"]
+        for page in client.get_paginator("list_functions").paginate()
+        for each in page["Functions"]
+    ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for function in functions:
             if "CustomResource" not in function:
                 # A batch of nothing, which a door takes for nothing that it hears.
-                pool.submit(client.invoke, FunctionName=function, Payload=json.dumps({"Records": []}).encode())
+                pool.submit(
+                    client.invoke,
+                    FunctionName=function,
+                    Payload=json.dumps({"Records": []}).encode(),
+                )
 
 
 def write_profile() -> Path:
@@ -201,7 +234,11 @@ def main() -> None:
     """Start or stop."""
     parser = argparse.ArgumentParser(description="cordyna in an emulator of AWS on this machine")
     parser.add_argument("do", choices=["start", "stop"])
-    parser.add_argument("--unmended", action="store_true", help="the emulator as it is, without infra/local_cloud/mended.py")
+    parser.add_argument(
+        "--unmended",
+        action="store_true",
+        help="the emulator as it is, without infra/local_cloud/mended.py",
+    )
     given = parser.parse_args()
     if given.do == "stop":
         stop()

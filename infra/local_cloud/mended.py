@@ -36,7 +36,9 @@ def invoke_by_events_as_lambda_does() -> None:
     assert list(inspect.signature(eventbridge._dispatch_to_lambda).parameters) == ["arn", "payload"]
     assert "threading.Thread(" in source
     assert "DeadLetter" not in source
-    assert "_dispatch_to_lambda(arn, event_payload)" in inspect.getsource(eventbridge._invoke_target)
+    assert "_dispatch_to_lambda(arn, event_payload)" in inspect.getsource(
+        eventbridge._invoke_target
+    )
     eventbridge._dispatch_to_lambda = _invoke_in_a_pool
 
 
@@ -67,14 +69,18 @@ def deliver_to_log_groups() -> None:
     assert list(inspect.signature(eventbridge._invoke_target).parameters)[:2] == ["target", "event"]
     otherwise = eventbridge._invoke_target
 
-    def invoke_target(target: dict[str, Any], event: dict[str, Any], rule: Any, view: Any = None) -> None:
+    def invoke_target(
+        target: dict[str, Any], event: dict[str, Any], rule: Any, view: Any = None
+    ) -> None:
         if ":logs:" not in target.get("Arn", ""):
             otherwise(target, event, rule, view)
             return
         group = target["Arn"].split(":log-group:")[1].removesuffix(":*")
         cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": "events"})
         passed = json.dumps((view or eventbridge._pattern_event_view(event)).event_with_detail())
-        cloudwatch_logs._put_log_events({"logGroupName": group, "logStreamName": "events", "logEvents": [{"message": passed}]})
+        cloudwatch_logs._put_log_events(
+            {"logGroupName": group, "logStreamName": "events", "logEvents": [{"message": passed}]}
+        )
 
     eventbridge._invoke_target = invoke_target
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 
-from cerebro.adapters.dynamodb import DynamoStore
+from cerebro.adapters.aws.dynamodb_store import DynamoStore
 from cerebro.testing.examples import NOW
 
 REGION = "eu-central-1"
@@ -37,13 +37,20 @@ def a_table(dynamodb: Any) -> str:
     name = f"cordyna-{uuid4().hex[:12]}"
     dynamodb.create_table(
         TableName=name,
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
         BillingMode="PAY_PER_REQUEST",
     )
     return name
 
 
-def a_store(dynamodb: Any, table: str, *, now: float = NOW + 60, retention_days: float = 90) -> DynamoStore:
+def a_store(
+    dynamodb: Any, table: str, *, now: float = NOW + 60, retention_days: float = 90
+) -> DynamoStore:
     """The store of one process, whose clock stands still."""
-    return DynamoStore(dynamodb, table, clock=lambda: now, sleep=never_sleep, retention_days=retention_days)
+    return DynamoStore(
+        dynamodb, table, clock=lambda: now, sleep=never_sleep, retention_days=retention_days
+    )

@@ -22,7 +22,11 @@ def layers(depth: int = 4, width: int = 20) -> Graph:
     graph: Graph = {}
     for layer in range(depth):
         for place in range(width):
-            graph[f"t{layer}-{place}"] = tuple(f"t{layer - 1}-{(place + step) % width}" for step in (0, 3, 7)) if layer else ()
+            graph[f"t{layer}-{place}"] = (
+                tuple(f"t{layer - 1}-{(place + step) % width}" for step in (0, 3, 7))
+                if layer
+                else ()
+            )
     return {**graph, "last": tuple(name for name in graph if name.startswith(f"t{depth - 1}-"))}
 
 
@@ -38,7 +42,9 @@ def test_a_task_costs_no_more_than_its_budget(world: AwsWorld, graph: Graph) -> 
     counts = world.run(graph)
     spent = {name: getattr(counts, name) for name in BUDGET}
     allowed = {name: each * len(graph) + PER_RUN[name] for name, each in BUDGET.items()}
-    assert {name: (spent[name], allowed[name]) for name in BUDGET if spent[name] > allowed[name]} == {}
+    assert {
+        name: (spent[name], allowed[name]) for name in BUDGET if spent[name] > allowed[name]
+    } == {}
     assert requests_price(counts) <= MOST_PER_MILLION[1] * (len(graph) + 20)
     assert not {call for call in counts.calls if "Transact" in call or "Scan" in call}
 
@@ -57,8 +63,12 @@ def test_what_is_counted_is_what_dynamodb_charges_for(moto: None) -> None:
     hooks.put_on(dynamodb)
     big = {"pk": {"S": "a"}, "sk": {"S": "b"}, "text": {"S": "x" * 5_000}}
     dynamodb.put_item(TableName=table, Item=big)
-    dynamodb.get_item(TableName=table, Key={"pk": {"S": "a"}, "sk": {"S": "b"}}, ConsistentRead=True)
-    dynamodb.get_item(TableName=table, Key={"pk": {"S": "a"}, "sk": {"S": "none"}}, ConsistentRead=True)
+    dynamodb.get_item(
+        TableName=table, Key={"pk": {"S": "a"}, "sk": {"S": "b"}}, ConsistentRead=True
+    )
+    dynamodb.get_item(
+        TableName=table, Key={"pk": {"S": "a"}, "sk": {"S": "none"}}, ConsistentRead=True
+    )
     keys = [{"pk": {"S": "a"}, "sk": {"S": name}} for name in ("b", "none")]
     dynamodb.batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}})
     dynamodb.delete_item(TableName=table, Key=keys[0])

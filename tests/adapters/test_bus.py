@@ -8,69 +8,85 @@ from uuid import uuid4
 import pytest
 
 from adapters.cloud import ENDPOINT, client, never_sleep
-from cerebro.adapters.eventbridge import EventBridge
+from cerebro.adapters.aws.eventbridge import EventBridge
 from cerebro.ports import CerebroBus
-from cerebro.testing.bus_laws import CerebroBusLaws, Heard, a_command
+from cerebro.testing.bus_contract import CerebroBusContract, ReceivedMessage, a_command
+from cordyna_core.contract.base import RootCause, meta_at
 from cordyna_core.contract.commands import CancelRun
-from cordyna_core.contract.envelope import MESSAGES, meta_at, open_envelope
-from cordyna_core.contract.message import RootCause
-from cordyna_core.contract.names import derived_id
+from cordyna_core.contract.envelope import open_envelope
+from cordyna_core.contract.ids import derived_id
+from cordyna_core.contract.registry import MESSAGES
 from cordyna_core.contract.state_updates import RunStateChanged
 from cordyna_core.errors import Fatal, ServiceError
 
 
-def a_bus_with_an_ear(endpoint: str | None) -> tuple[CerebroBus, Callable[[], Sequence[Heard]]]:
+def a_bus_with_an_ear(
+    endpoint: str | None,
+) -> tuple[CerebroBus, Callable[[], Sequence[ReceivedMessage]]]:
     """A bus, every event of which goes to a queue."""
     events, sqs = client("events", endpoint), client("sqs", endpoint)
     name = f"cordyna-{uuid4().hex[:12]}"
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
     events.create_event_bus(Name=name)
-    events.put_rule(Name=name, EventBusName=name, EventPattern=json.dumps({"source": [{"prefix": "cordyna."}]}))
+    events.put_rule(
+        Name=name, EventBusName=name, EventPattern=json.dumps({"source": [{"prefix": "cordyna."}]})
+    )
     events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "ear", "Arn": arn}])
 
-    def heard() -> list[Heard]:
-        found: list[Heard] = []
+    def heard() -> list[ReceivedMessage]:
+        found: list[ReceivedMessage] = []
         while received := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             for message in received:
                 envelope = open_envelope(message["Body"])
-                found.append(Heard(envelope.source, envelope.message))
+                found.append(ReceivedMessage(envelope.source, envelope.message))
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return found
 
     return EventBridge(events, name, never_sleep), heard
 
 
-def an_overheard_bus() -> tuple[CerebroBus, Callable[[], Sequence[Heard]]]:
+def an_overheard_bus() -> tuple[CerebroBus, Callable[[], Sequence[ReceivedMessage]]]:
     """A bus in the process, on which is heard what it took."""
     events = client("events")
-    name = events.create_event_bus(Name=f"cordyna-{uuid4().hex[:12]}")["EventBusArn"].rpartition("/")[2]
+    name = events.create_event_bus(Name=f"cordyna-{uuid4().hex[:12]}")["EventBusArn"].rpartition(
+        "/"
+    )[2]
     asked: list[dict[str, Any]] = []
-    heard: list[Heard] = []
+    heard: list[ReceivedMessage] = []
 
     def taken(parsed: dict[str, Any], **_: object) -> None:
         for entry, answer in zip(asked.pop()["Entries"], parsed["Entries"], strict=True):
             assert entry["EventBusName"] == name
             if "EventId" in answer:
-                heard.append(Heard(entry["Source"], MESSAGES[entry["DetailType"]].model_validate_json(entry["Detail"])))
+                heard.append(
+                    ReceivedMessage(
+                        entry["Source"],
+                        MESSAGES[entry["DetailType"]].model_validate_json(entry["Detail"]),
+                    )
+                )
 
-    events.meta.events.register("provide-client-params.events.PutEvents", lambda params, **_: asked.append(params))
+    events.meta.events.register(
+        "provide-client-params.events.PutEvents", lambda params, **_: asked.append(params)
+    )
     events.meta.events.register("after-call.events.PutEvents", taken)
     return EventBridge(events, name, never_sleep), lambda: heard
 
 
-class TestEventBridge(CerebroBusLaws):
+class TestEventBridge(CerebroBusContract):
     pytestmark = pytest.mark.usefixtures("moto")
 
-    def a_bus(self) -> tuple[CerebroBus, Callable[[], Sequence[Heard]]]:
+    def a_bus(self) -> tuple[CerebroBus, Callable[[], Sequence[ReceivedMessage]]]:
         return an_overheard_bus()
 
 
 @pytest.mark.cloud
-class TestEventBridgeOnAnEmulator(CerebroBusLaws):
+class TestEventBridgeOnAnEmulator(CerebroBusContract):
     __test__ = ENDPOINT is not None
 
-    def a_bus(self) -> tuple[CerebroBus, Callable[[], Sequence[Heard]]]:
+    def a_bus(self) -> tuple[CerebroBus, Callable[[], Sequence[ReceivedMessage]]]:
         return a_bus_with_an_ear(ENDPOINT)
 
 
@@ -81,22 +97,34 @@ class Throttled:
         self.failing, self.times = failing, times
         self.requests: list[list[str]] = []
 
-    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803  AWS's own name
+    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
         tasks = [json.loads(entry["Detail"])["task"] for entry in Entries]
         self.requests.append(tasks)
         self.times -= 1
         refused = self.failing if self.times >= 0 else ()
         answers = [
-            {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"} if task in refused else {"EventId": "1"} for task in tasks
+            {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
+            if task in refused
+            else {"EventId": "1"}
+            for task in tasks
         ]
-        return {"Entries": answers, "FailedEntryCount": sum("ErrorCode" in answer for answer in answers)}
+        return {
+            "Entries": answers,
+            "FailedEntryCount": sum("ErrorCode" in answer for answer in answers),
+        }
 
 
 def test_only_what_the_bus_did_not_take_is_sent_again() -> None:
     throttled = Throttled("task-1", "task-3", times=2)
     slept: list[float] = []
-    EventBridge(throttled, "cordyna", slept.append).publish([a_command(number) for number in range(4)])
-    assert throttled.requests == [["task-0", "task-1", "task-2", "task-3"], ["task-1", "task-3"], ["task-1", "task-3"]]
+    EventBridge(throttled, "cordyna", slept.append).publish(
+        [a_command(number) for number in range(4)]
+    )
+    assert throttled.requests == [
+        ["task-0", "task-1", "task-2", "task-3"],
+        ["task-1", "task-3"],
+        ["task-1", "task-3"],
+    ]
     assert slept == sorted(slept)
     assert len(slept) == 2
 
@@ -109,8 +137,17 @@ def test_a_bus_that_takes_nothing_is_an_error_and_the_input_comes_again() -> Non
 
 
 def test_what_is_too_large_can_never_be_published() -> None:
-    causes = [RootCause(task=f"task-{number}", server="server-a", owner="o" * 200, reason="failed") for number in range(5000)]
-    ended = RunStateChanged(meta=meta_at(0, derived_id("law")), run_id=derived_id("run"), task="x", state="error", root_causes=causes)
+    causes = [
+        RootCause(task=f"task-{number}", server="server-a", owner="o" * 200, reason="failed")
+        for number in range(5000)
+    ]
+    ended = RunStateChanged(
+        meta=meta_at(0, derived_id("law")),
+        run_id=derived_id("run"),
+        task="x",
+        state="error",
+        root_causes=causes,
+    )
     with pytest.raises(Fatal, match="larger than an event may be"):
         EventBridge(Throttled(times=0), "cordyna", never_sleep).publish([ended])
 

@@ -7,9 +7,9 @@ from botocore.exceptions import ClientError
 
 from adapters.cloud import client
 from adapters.virtual_aws import GROUP, TARGET, VirtualAws, refusal
-from cerebro.adapters.crons import AwsCrons, Fires, stem_of
-from cerebro.core.effects import Ring
-from cerebro.core.graph import Graph
+from cerebro.adapters.aws.crons import AwsCrons, Fires, stem_of
+from cerebro.core.effects import PageTimer
+from cerebro.core.graph.graph import Graph
 from cerebro.testing.examples import NOW, RUN, a_declaration
 
 
@@ -18,22 +18,35 @@ def a_graph(generation: int = 1, **crons: str) -> Graph:
     servers = {}
     for task, text in crons.items():
         *fields, last = text.split()
-        cron, timezone = (" ".join(fields), last) if "/" in last and last[0].isalpha() else (text, "UTC")
-        servers[f"server-of-{task}"] = a_declaration(f"server-of-{task}", task, f"{task}-after", cron=cron, timezone=timezone)
+        cron, timezone = (
+            (" ".join(fields), last) if "/" in last and last[0].isalpha() else (text, "UTC")
+        )
+        servers[f"server-of-{task}"] = a_declaration(
+            f"server-of-{task}", task, f"{task}-after", cron=cron, timezone=timezone
+        )
     return Graph.of(servers, generation)
 
 
 def applied(aws: VirtualAws, graph: Graph) -> dict[str, str]:
     """What is scheduled after the graph was applied: stem of the name -> expression."""
     aws.crons(graph).apply(graph)
-    return {name[:-8]: made["expression"] for name, made in aws.schedules.items() if name.startswith("cron-")}
+    return {
+        name[:-8]: made["expression"]
+        for name, made in aws.schedules.items()
+        if name.startswith("cron-")
+    }
 
 
 def test_every_cron_of_the_graph_has_a_schedule() -> None:
     aws = VirtualAws()
     scheduled = applied(aws, a_graph(x="0 6 * * 1-5", y="*/5 * * * * Europe/Berlin"))
-    assert scheduled == {stem_of("x"): "cron(0 6 ? * 2,3,4,5,6 *)", stem_of("y"): "cron(0/5 * * * ? *)"}
-    zones = {made["Description"]: made["ScheduleExpressionTimezone"] for made in aws.schedules.values()}
+    assert scheduled == {
+        stem_of("x"): "cron(0 6 ? * 2,3,4,5,6 *)",
+        stem_of("y"): "cron(0/5 * * * ? *)",
+    }
+    zones = {
+        made["Description"]: made["ScheduleExpressionTimezone"] for made in aws.schedules.values()
+    }
     assert zones == {"Cron of task x": "UTC", "Cron of task y": "Europe/Berlin"}
 
 
@@ -56,8 +69,12 @@ def test_a_cron_that_changes_replaces_its_schedule() -> None:
     aws = VirtualAws()
     applied(aws, a_graph(x="0 6 * * *"))
     assert applied(aws, a_graph(2, x="0 7 * * *")) == {stem_of("x"): "cron(0 7 * * ? *)"}
-    assert applied(aws, a_graph(3, x="0 7 * * * Europe/Berlin")) == {stem_of("x"): "cron(0 7 * * ? *)"}
-    assert [made["ScheduleExpressionTimezone"] for made in aws.schedules.values()] == ["Europe/Berlin"]
+    assert applied(aws, a_graph(3, x="0 7 * * * Europe/Berlin")) == {
+        stem_of("x"): "cron(0 7 * * ? *)"
+    }
+    assert [made["ScheduleExpressionTimezone"] for made in aws.schedules.values()] == [
+        "Europe/Berlin"
+    ]
 
 
 def test_a_cron_that_is_declared_no_more_has_no_schedule() -> None:
@@ -73,19 +90,26 @@ def test_a_paused_cron_stays_paused_when_it_changes() -> None:
     for name, made in aws.schedules.items():
         made["State"] = "DISABLED" if name.startswith(stem_of("x")) else "ENABLED"
     applied(aws, a_graph(2, x="0 7 * * *", y="0 7 * * *"))
-    assert {name[:-8]: made["State"] for name, made in aws.schedules.items()} == {stem_of("x"): "DISABLED", stem_of("y"): "ENABLED"}
+    assert {name[:-8]: made["State"] for name, made in aws.schedules.items()} == {
+        stem_of("x"): "DISABLED",
+        stem_of("y"): "ENABLED",
+    }
 
 
 def test_rings_are_left_alone() -> None:
     aws = VirtualAws()
-    aws.timers.send_ring(Ring(RUN, 0, NOW + 600))
+    aws.timers.send_page_timer(PageTimer(RUN, 0, NOW + 600))
     assert applied(aws, a_graph(2)) == {}
     assert len(aws.schedules) == 1
 
 
 def test_a_head_that_moved_meanwhile_is_applied_too() -> None:
     aws = VirtualAws()
-    old, new, newest = a_graph(5, x="0 6 * * *"), a_graph(6, y="0 6 * * *"), a_graph(7, z="0 6 * * *")
+    old, new, newest = (
+        a_graph(5, x="0 6 * * *"),
+        a_graph(6, y="0 6 * * *"),
+        a_graph(7, z="0 6 * * *"),
+    )
     aws.crons(new, newest, newest).apply(old)
     assert [name[:-8] for name in aws.schedules] == [stem_of("z")]
 
@@ -141,10 +165,16 @@ def test_names_that_begin_alike_or_differ_in_case_have_schedules_of_their_own() 
 def test_moto_takes_the_schedules_and_lists_them() -> None:
     scheduler = client("scheduler")
     scheduler.create_schedule_group(Name=GROUP)
-    graphs = [a_graph(x="0 6 * * *", y="0 6 * * * Europe/Berlin"), a_graph(2, y="0 6 * * * Europe/Berlin")]
+    graphs = [
+        a_graph(x="0 6 * * *", y="0 6 * * * Europe/Berlin"),
+        a_graph(2, y="0 6 * * * Europe/Berlin"),
+    ]
     for graph in graphs:
         AwsCrons(GROUP, TARGET, lambda graph=graph: graph, lambda: scheduler).apply(graph)  # type: ignore[misc]
     (only,) = scheduler.list_schedules(GroupName=GROUP)["Schedules"]
     made = scheduler.get_schedule(GroupName=GROUP, Name=only["Name"])
-    assert (made["ScheduleExpression"], made["ScheduleExpressionTimezone"]) == ("cron(0 6 * * ? *)", "Europe/Berlin")
+    assert (made["ScheduleExpression"], made["ScheduleExpressionTimezone"]) == (
+        "cron(0 6 * * ? *)",
+        "Europe/Berlin",
+    )
     assert made["Target"]["DeadLetterConfig"] == {"Arn": TARGET.dead_letter_arn}

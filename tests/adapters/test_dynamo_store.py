@@ -9,11 +9,21 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from adapters.cloud import a_store, a_table, client, never_sleep
-from cerebro.adapters.dynamodb import DynamoStore
-from cerebro.adapters.dynamodb_runs import DAY_S, longest_s
-from cerebro.adapters.dynamodb_table import ATTEMPTS, Table
+from cerebro.adapters.aws.dynamodb_runs import DAY_S, longest_s
+from cerebro.adapters.aws.dynamodb_store import DynamoStore
+from cerebro.adapters.aws.dynamodb_table import ATTEMPTS, Table
 from cerebro.core.model import Plan, PlannedTask, Rank
-from cerebro.testing.examples import NOW, OTHER, RUN, a_declaration, a_fact, a_plan, a_run, accept, invoked
+from cerebro.testing.examples import (
+    NOW,
+    OTHER,
+    RUN,
+    a_declaration,
+    a_fact,
+    a_plan,
+    a_run,
+    accept,
+    invoked,
+)
 from cordyna_core.errors import Conflict, ServiceError
 
 pytestmark = pytest.mark.usefixtures("moto")
@@ -27,7 +37,9 @@ class Deployed:
         self.table = a_table(self.dynamodb)
         self.calls: list[str] = []
         self.written: list[str] = []
-        self.dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: self.calls.append(model.name))
+        self.dynamodb.meta.events.register(
+            "before-call.dynamodb", lambda model, **_: self.calls.append(model.name)
+        )
         self.dynamodb.meta.events.register("before-parameter-build.dynamodb", self._note_written)
 
     def process(self, now: float = NOW + 60, **fields: float) -> DynamoStore:
@@ -88,7 +100,9 @@ def test_a_mark_that_a_crash_left_behind_is_no_active_run(deployed: Deployed) ->
     assert store.active_runs() == []
 
 
-def test_whoever_ended_a_run_does_not_take_away_the_mark_of_who_healed_it(deployed: Deployed) -> None:
+def test_whoever_ended_a_run_does_not_take_away_the_mark_of_who_healed_it(
+    deployed: Deployed,
+) -> None:
     store = deployed.process()
     run = invoked(store, a_run())
     over = replace(run, status="error", version=2)
@@ -128,19 +142,39 @@ def test_everything_of_a_run_expires_at_one_moment_and_the_graph_never(deployed:
     invoked(store, a_run())
     store.write_task(RUN, 0, a_fact(), None)
     store.write_output(RUN, 0, 1, "apart")
-    store.write_guard(RUN, 0, NOW + 10, NOW)
-    expiry = {pk.partition("#")[0]: item.get("expires_at", {}).get("N") for (pk, _), item in deployed.items().items()}
+    store.write_page_timer(RUN, 0, NOW + 10, NOW)
+    expiry = {
+        pk.partition("#")[0]: item.get("expires_at", {}).get("N")
+        for (pk, _), item in deployed.items().items()
+    }
     moment = str(int(NOW + 90 * DAY_S + longest_s(a_plan())))
-    assert {kind: expiry[kind] for kind in ("GRAPH", "SERVERS", "TICK")} == {"GRAPH": None, "SERVERS": None, "TICK": None}
-    assert {kind: expiry[kind] for kind in ("RUN", "ACTIVE", "RUNS")} == {"RUN": moment, "ACTIVE": moment, "RUNS": moment}
+    assert {kind: expiry[kind] for kind in ("GRAPH", "SERVERS", "TICK")} == {
+        "GRAPH": None,
+        "SERVERS": None,
+        "TICK": None,
+    }
+    assert {kind: expiry[kind] for kind in ("RUN", "ACTIVE", "RUNS")} == {
+        "RUN": moment,
+        "ACTIVE": moment,
+        "RUNS": moment,
+    }
     assert int(expiry["PLAN"] or 0) > int(moment)
-    assert {item["expires_at"]["N"] for (pk, _), item in deployed.items().items() if pk.startswith("RUN#")} == {moment}
+    assert {
+        item["expires_at"]["N"]
+        for (pk, _), item in deployed.items().items()
+        if pk.startswith("RUN#")
+    } == {moment}
 
 
 def test_an_expired_run_is_not_known_though_its_items_are_there_still(deployed: Deployed) -> None:
     invoked(deployed.process(), a_run())
     late = deployed.process(now=NOW + 90 * DAY_S + longest_s(a_plan()))
-    assert (late.read_run(RUN), late.read_pinned(RUN), late.active_runs(), late.runs(10)) == (None, None, [], [])
+    assert (late.read_run(RUN), late.read_run_snapshot(RUN), late.active_runs(), late.runs(10)) == (
+        None,
+        None,
+        [],
+        [],
+    )
 
 
 def test_a_run_is_known_for_as_long_as_it_may_take(deployed: Deployed) -> None:
@@ -153,7 +187,15 @@ def test_a_run_is_known_for_as_long_as_it_may_take(deployed: Deployed) -> None:
 
 def test_the_longest_that_a_run_can_take_is_that_of_its_longest_way() -> None:
     one = PlannedTask(name="x", server="a", ack_timeout_s=1, start_timeout_s=2, run_timeout_s=3)
-    again = PlannedTask(name="y", server="a", ack_timeout_s=1, start_timeout_s=2, run_timeout_s=3, retries=1, awaits=(0,))
+    again = PlannedTask(
+        name="y",
+        server="a",
+        ack_timeout_s=1,
+        start_timeout_s=2,
+        run_timeout_s=3,
+        retries=1,
+        awaits=(0,),
+    )
     assert longest_s(Plan((one, one, again))) == 606 + 2 * 606
 
 
@@ -174,14 +216,24 @@ def test_a_plan_that_is_invoked_all_day_long_is_written_once(deployed: Deployed)
 
 def test_a_plan_is_written_again_before_it_could_expire_under_a_run(deployed: Deployed) -> None:
     times = iter([NOW, NOW + DAY_S - 1, NOW + DAY_S + 1])
-    store = DynamoStore(deployed.dynamodb, deployed.table, clock=lambda: next(times), sleep=never_sleep, retention_days=1)
-    assert [len(deployed.calls_of(lambda: store.write_plan(a_plan()))) for _ in range(3)] == [1, 0, 1]
+    store = DynamoStore(
+        deployed.dynamodb,
+        deployed.table,
+        clock=lambda: next(times),
+        sleep=never_sleep,
+        retention_days=1,
+    )
+    assert [len(deployed.calls_of(lambda: store.write_plan(a_plan()))) for _ in range(3)] == [
+        1,
+        0,
+        1,
+    ]
 
 
 def test_a_plan_that_was_only_read_is_written_when_it_is_invoked(deployed: Deployed) -> None:
     invoked(deployed.process(), a_run())
     store = deployed.process()
-    store.read_pinned(RUN)
+    store.read_run_snapshot(RUN)
     assert deployed.calls_of(lambda: store.write_plan(a_plan())) == ["PutItem"]
 
 
@@ -189,16 +241,18 @@ def test_a_run_is_pinned_with_one_reading_of_its_plan(deployed: Deployed) -> Non
     invoked(deployed.process(), a_run())
     invoked(deployed.process(), a_run(OTHER))
     store = deployed.process()
-    assert deployed.calls_of(lambda: store.read_pinned(RUN)) == ["GetItem", "BatchGetItem"]
-    assert deployed.calls_of(lambda: store.read_pinned(OTHER)) == ["GetItem"]
-    assert deployed.calls_of(lambda: store.read_pinned(RUN)) == []
+    assert deployed.calls_of(lambda: store.read_run_snapshot(RUN)) == ["GetItem", "BatchGetItem"]
+    assert deployed.calls_of(lambda: store.read_run_snapshot(OTHER)) == ["GetItem"]
+    assert deployed.calls_of(lambda: store.read_run_snapshot(RUN)) == []
 
 
 def test_a_fact_is_one_call_when_its_run_is_known(deployed: Deployed) -> None:
     store = deployed.process()
     invoked(store, a_run())
     assert deployed.calls_of(lambda: store.write_task(RUN, 0, a_fact(), None)) == ["PutItem"]
-    assert deployed.calls_of(lambda: store.write_task(RUN, 0, a_fact(cause="other"), None)) == ["PutItem"]
+    assert deployed.calls_of(lambda: store.write_task(RUN, 0, a_fact(cause="other"), None)) == [
+        "PutItem"
+    ]
     assert deployed.calls_of(lambda: store.read_task(RUN, 0)) == ["GetItem"]
 
 
@@ -224,26 +278,35 @@ def test_a_ring_known_to_be_sent_is_not_read(deployed: Deployed) -> None:
     invoked(deployed.process(), a_run())
     one, other = deployed.process(), deployed.process()
     for store in (one, other):
-        store.read_pinned(RUN)
-    assert deployed.calls_of(lambda: one.write_guard(RUN, 0, NOW + 10, NOW)) == ["UpdateItem"]
-    assert deployed.calls_of(lambda: one.is_guarded(RUN, 0, NOW, NOW + 600)) == []
-    assert deployed.calls_of(lambda: other.is_guarded(RUN, 0, NOW, NOW + 600)) == ["GetItem"]
-    assert deployed.calls_of(lambda: other.is_guarded(RUN, 0, NOW + 1, NOW + 600)) == []
-    assert deployed.calls_of(lambda: other.is_guarded(RUN, 0, NOW + 11, NOW + 600)) == ["GetItem"]
+        store.read_run_snapshot(RUN)
+    assert deployed.calls_of(lambda: one.write_page_timer(RUN, 0, NOW + 10, NOW)) == ["UpdateItem"]
+    assert deployed.calls_of(lambda: one.has_page_timer(RUN, 0, NOW, NOW + 600)) == []
+    assert deployed.calls_of(lambda: other.has_page_timer(RUN, 0, NOW, NOW + 600)) == ["GetItem"]
+    assert deployed.calls_of(lambda: other.has_page_timer(RUN, 0, NOW + 1, NOW + 600)) == []
+    assert deployed.calls_of(lambda: other.has_page_timer(RUN, 0, NOW + 11, NOW + 600)) == [
+        "GetItem"
+    ]
 
 
 def test_whoever_notes_a_ring_learns_of_the_one_that_is_noted(deployed: Deployed) -> None:
     one, other = deployed.process(), deployed.process()
-    one.write_guard(RUN, 0, NOW + 10, NOW)
-    other.write_guard(RUN, 0, NOW + 600, NOW)
-    assert deployed.calls_of(lambda: other.is_guarded(RUN, 0, NOW, NOW + 10)) == []
-    assert other.is_guarded(RUN, 0, NOW, NOW + 10)
+    one.write_page_timer(RUN, 0, NOW + 10, NOW)
+    other.write_page_timer(RUN, 0, NOW + 600, NOW)
+    assert deployed.calls_of(lambda: other.has_page_timer(RUN, 0, NOW, NOW + 10)) == []
+    assert other.has_page_timer(RUN, 0, NOW, NOW + 10)
 
 
 def test_a_sign_of_life_is_noted_once_a_minute(deployed: Deployed) -> None:
     store = deployed.process()
-    assert deployed.calls_of(lambda: [store.note_server("server-a", None, NOW + s) for s in (0, 10, 59, 61)]) == ["UpdateItem"] * 2
-    assert deployed.calls_of(lambda: store.note_server("server-a", "ready", NOW + 62)) == ["UpdateItem"]
+    assert (
+        deployed.calls_of(
+            lambda: [store.note_server("server-a", None, NOW + s) for s in (0, 10, 59, 61)]
+        )
+        == ["UpdateItem"] * 2
+    )
+    assert deployed.calls_of(lambda: store.note_server("server-a", "ready", NOW + 62)) == [
+        "UpdateItem"
+    ]
 
 
 # What can go wrong.
@@ -274,7 +337,7 @@ def test_a_run_whose_plan_is_missing_says_so(deployed: Deployed) -> None:
     invoked(deployed.process(), a_run())
     _lose(deployed, "PLAN", "0")
     with pytest.raises(ServiceError, match=f"the plan of run {RUN}"):
-        deployed.process().read_pinned(RUN)
+        deployed.process().read_run_snapshot(RUN)
 
 
 def test_a_refusal_of_dynamodb_that_is_no_condition_is_raised(deployed: Deployed) -> None:
@@ -288,9 +351,17 @@ def test_what_a_batch_leaves_for_later_is_read_later(deployed: Deployed) -> None
     table, slept = _slow_table(deployed)
     left = {deployed.table: {"Keys": [_key("b")], "ConsistentRead": True}}
     with Stubber(deployed.dynamodb) as stub:
-        stub.add_response("batch_get_item", {"Responses": {deployed.table: [_key("a")]}, "UnprocessedKeys": left})
-        stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": left}, {"RequestItems": left})
-        stub.add_response("batch_get_item", {"Responses": {deployed.table: [_key("b")]}, "UnprocessedKeys": {}}, {"RequestItems": left})
+        stub.add_response(
+            "batch_get_item", {"Responses": {deployed.table: [_key("a")]}, "UnprocessedKeys": left}
+        )
+        stub.add_response(
+            "batch_get_item", {"Responses": {}, "UnprocessedKeys": left}, {"RequestItems": left}
+        )
+        stub.add_response(
+            "batch_get_item",
+            {"Responses": {deployed.table: [_key("b")]}, "UnprocessedKeys": {}},
+            {"RequestItems": left},
+        )
         assert list(table.get_many([("a", "a"), ("b", "b")])) == [("a", "a"), ("b", "b")]
     assert slept == [0.1]
 
@@ -320,4 +391,6 @@ def _lose(deployed: Deployed, pk: str, sk: str, after: Callable[[], object] = la
     after()
     for there in deployed.items():
         if pk in there[0] and there[1].startswith(sk):
-            deployed.dynamodb.delete_item(TableName=deployed.table, Key={"pk": {"S": there[0]}, "sk": {"S": there[1]}})
+            deployed.dynamodb.delete_item(
+                TableName=deployed.table, Key={"pk": {"S": there[0]}, "sk": {"S": there[1]}}
+            )

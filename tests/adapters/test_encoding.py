@@ -7,23 +7,55 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.adapters.dynamodb_chunks import MAX_RAW_BYTES, chunks_of_plan, chunks_of_text, plan_of_chunks, text_of
-from cerebro.adapters.encoding import decode_last, decode_plan, decode_run, decode_task, encode_last, encode_plan, encode_run, encode_task
-from cerebro.core.model import Last, Plan, PlannedTask, Rank, Run, Said, TaskRun
-from cerebro.core.track import SMALL_OUTPUT_BYTES
+from cerebro.adapters.aws.dynamodb_chunks import (
+    MAX_RAW_BYTES,
+    chunks_of_plan,
+    chunks_of_text,
+    plan_of_chunks,
+    text_of,
+)
+from cerebro.adapters.codecs import (
+    decode_last,
+    decode_plan,
+    decode_run,
+    decode_task,
+    encode_last,
+    encode_plan,
+    encode_run,
+    encode_task,
+)
+from cerebro.core.model import CachedResult, Plan, PlannedTask, Rank, Run, TaskRun, TimelineEntry
+from cerebro.core.run.transitions import SMALL_OUTPUT_BYTES
 from cerebro.testing.examples import NOW, RUN, a_full_fact, a_plan
-from cordyna_core.contract.message import ErrorDescription
-from cordyna_core.contract.names import derived_id
+from cordyna_core.contract.base import ErrorDescription
+from cordyna_core.contract.ids import derived_id
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 times = st.floats(0, 4e9)
 outputs: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
-errors = st.builds(ErrorDescription, type=texts, message=texts, retryable=st.booleans(), traceback=st.none() | texts)
-said = st.builds(Said, st.sampled_from(["pending", "queued", "error"]), st.none() | texts, times, texts, st.integers(1, 99))
+errors = st.builds(
+    ErrorDescription,
+    type=texts,
+    message=texts,
+    retryable=st.booleans(),
+    traceback=st.none() | texts,
+)
+said = st.builds(
+    TimelineEntry,
+    st.sampled_from(["pending", "queued", "error"]),
+    st.none() | texts,
+    times,
+    texts,
+    st.integers(1, 99),
+)
 facts = st.builds(
     TaskRun,
     attempt=st.integers(1, 99),
@@ -57,7 +89,7 @@ runs = st.builds(
     version=st.integers(1),
     commands=st.lists(texts, max_size=3).map(tuple),
 )
-lasts = st.builds(Last, texts, st.integers(0), times, outputs, st.booleans())
+lasts = st.builds(CachedResult, texts, st.integers(0), times, outputs, st.booleans())
 indexes = st.lists(st.integers(0, 200_000), max_size=5).map(tuple)
 planned = st.builds(
     PlannedTask,
@@ -87,7 +119,7 @@ def test_a_run_is_decoded_as_it_was(run: Run) -> None:
 
 
 @given(lasts)
-def test_a_last_result_is_decoded_as_it_was(last: Last) -> None:
+def test_a_last_result_is_decoded_as_it_was(last: CachedResult) -> None:
     assert decode_last(encode_last(last)) == last
 
 
@@ -102,7 +134,9 @@ def test_a_text_in_chunks_is_the_same_text(text: str) -> None:
     assert text_of(chunks_of_text(text)) == text
 
 
-@pytest.mark.parametrize("size", [0, MAX_RAW_BYTES - 1, MAX_RAW_BYTES, MAX_RAW_BYTES + 1, 3 * MAX_RAW_BYTES])
+@pytest.mark.parametrize(
+    "size", [0, MAX_RAW_BYTES - 1, MAX_RAW_BYTES, MAX_RAW_BYTES + 1, 3 * MAX_RAW_BYTES]
+)
 def test_a_text_is_cut_between_any_two_bytes(size: int) -> None:
     text = "ü" * (size // 2) + "x" * (size % 2)
     assert len(chunks_of_text(text)) == max(1, -(-size // MAX_RAW_BYTES))
@@ -111,7 +145,12 @@ def test_a_text_is_cut_between_any_two_bytes(size: int) -> None:
 
 def test_no_chunk_of_a_plan_is_larger_than_an_item_may_be() -> None:
     noise = [
-        PlannedTask(name=derived_id(n) * 4, server=derived_id(n, "s") * 4, version=derived_id(n, "v"), owner=derived_id(n, "o") * 9)
+        PlannedTask(
+            name=derived_id(n) * 4,
+            server=derived_id(n, "s") * 4,
+            version=derived_id(n, "v"),
+            owner=derived_id(n, "o") * 9,
+        )
         for n in range(5_000)
     ]
     chunks = chunks_of_plan(Plan(tuple(noise)))
@@ -125,11 +164,25 @@ def test_a_thousand_tasks_of_a_plan_take_about_thirty_kilobytes() -> None:
 
 def test_an_ordinary_fact_is_one_write_unit() -> None:
     """1 KB (Amazon DynamoDB, "Read and write operations"), with its keys and the names of its attributes."""
-    said = tuple(Said("completed", "dispatched", NOW, "cordyna.server.task-server-name", 1) for _ in range(3))
-    fact = TaskRun(
-        attempt=1, rank=Rank.COMPLETED, cause=derived_id("x"), dispatched_at=NOW, output="x" * (SMALL_OUTPUT_BYTES - 2), timeline=said
+    said = tuple(
+        TimelineEntry("completed", "dispatched", NOW, "cordyna.server.task-server-name", 1)
+        for _ in range(3)
     )
-    item = {"pk": f"RUN#{RUN}#390", "sk": "T#099999", "fact": encode_task(fact), "rev": "3", "expires_at": "1797776000"}
+    fact = TaskRun(
+        attempt=1,
+        rank=Rank.COMPLETED,
+        cause=derived_id("x"),
+        dispatched_at=NOW,
+        output="x" * (SMALL_OUTPUT_BYTES - 2),
+        timeline=said,
+    )
+    item = {
+        "pk": f"RUN#{RUN}#390",
+        "sk": "T#099999",
+        "fact": encode_task(fact),
+        "rev": "3",
+        "expires_at": "1797776000",
+    }
     assert sum(len(name) + len(value) for name, value in item.items()) < 1024
 
 

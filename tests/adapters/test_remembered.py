@@ -1,10 +1,10 @@
 """Remembered: never more than the limit, and what was used longest ago goes first."""
 
-from cerebro.adapters.remembered import Remembered
+from cerebro.adapters.lru_cache import LruCache
 
 
 def test_what_was_used_longest_ago_is_forgotten() -> None:
-    remembered: Remembered[str, int] = Remembered(2)
+    remembered: LruCache[str, int] = LruCache(2)
     remembered.put("a", 1)
     remembered.put("b", 2)
     assert remembered.get("a") == 1
@@ -13,7 +13,7 @@ def test_what_was_used_longest_ago_is_forgotten() -> None:
 
 
 def test_a_value_that_is_put_again_is_the_new_one() -> None:
-    remembered: Remembered[str, int] = Remembered(2)
+    remembered: LruCache[str, int] = LruCache(2)
     for value in range(5):
         remembered.put("a", value)
     remembered.put("b", 9)
@@ -21,7 +21,7 @@ def test_a_value_that_is_put_again_is_the_new_one() -> None:
 
 
 def test_weight_counts_and_the_newest_stays_whatever_it_weighs() -> None:
-    remembered: Remembered[str, str] = Remembered(10, len)
+    remembered: LruCache[str, str] = LruCache(10, len)
     remembered.put("a", "12345")
     remembered.put("b", "12345")
     assert remembered.get("a") == "12345"

@@ -7,19 +7,19 @@ import pytest
 
 from adapters.cloud import ENDPOINT, a_store, a_table, client
 from cerebro.adapters.memory import MemoryStore
-from cerebro.adapters.sqlite import SqliteStore
-from cerebro.adapters.sqlite_file import SqliteFile
+from cerebro.adapters.sqlite.database import SqliteFile
+from cerebro.adapters.sqlite.store import SqliteStore
 from cerebro.ports import Store
-from cerebro.testing.store_laws import StoreLaws
+from cerebro.testing.store_contract import StoreContract
 
 
-class TestMemoryStore(StoreLaws):
+class TestMemoryStore(StoreContract):
     def two_stores(self) -> tuple[Store, Store]:
         store = MemoryStore()
         return store, store
 
 
-class TestSqliteStore(StoreLaws):
+class TestSqliteStore(StoreContract):
     @pytest.fixture(autouse=True)
     def _files(self, tmp_path: Path) -> Iterator[None]:
         self.files = [SqliteFile(tmp_path / "cordyna.db") for _ in range(2)]
@@ -34,7 +34,7 @@ class TestSqliteStore(StoreLaws):
         return one, other
 
 
-class TestDynamoStore(StoreLaws):
+class TestDynamoStore(StoreContract):
     pytestmark = pytest.mark.usefixtures("moto")
 
     def two_stores(self) -> tuple[Store, Store]:
@@ -44,7 +44,7 @@ class TestDynamoStore(StoreLaws):
 
 
 @pytest.mark.cloud
-class TestDynamoStoreOnAnEmulator(StoreLaws):
+class TestDynamoStoreOnAnEmulator(StoreContract):
     __test__ = ENDPOINT is not None
 
     def two_stores(self) -> tuple[Store, Store]:

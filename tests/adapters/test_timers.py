@@ -10,33 +10,33 @@ from botocore.exceptions import ClientError
 
 from adapters.cloud import ACCOUNT, ENDPOINT, client
 from adapters.virtual_aws import ADDRESS, LATEST_S, TARGET, VirtualAws, refusal
-from cerebro.adapters.schedules import Target
-from cerebro.adapters.timed import open_timed
-from cerebro.adapters.timers import AwsTimers, TimersAddress, ring_name
-from cerebro.core.effects import Ring, Walk
+from cerebro.adapters.aws.schedules import Target
+from cerebro.adapters.aws.timers import AwsTimers, TimersAddress, ring_name
+from cerebro.adapters.internal_codec import decode_internal
+from cerebro.core.effects import FanOut, PageTimer
 from cerebro.testing.examples import NOW, RUN
-from cerebro.testing.timer_laws import TimersLaws
+from cerebro.testing.timer_contract import TimersContract
 
 
-class TestTimersWhenSchedulesAreLate(TimersLaws):
+class TestTimersWhenSchedulesAreLate(TimersContract):
     def a_platform(self) -> VirtualAws:
         return VirtualAws(late_s=LATEST_S)
 
 
-class TestTimersWhenSchedulesAreInTime(TimersLaws):
+class TestTimersWhenSchedulesAreInTime(TimersContract):
     def a_platform(self) -> VirtualAws:
         return VirtualAws(late_s=0.0)
 
 
 def test_a_far_ring_is_one_schedule_that_is_named_by_what_it_is() -> None:
     aws = VirtualAws()
-    ring = Ring(RUN, 3, NOW + 600)
-    aws.timers.send_ring(ring)
+    ring = PageTimer(RUN, 3, NOW + 600)
+    aws.timers.send_page_timer(ring)
     ((name, schedule),) = aws.schedules.items()
     assert name == ring_name(ring)
     # 60 s early, in whole seconds.
     assert schedule["expression"] == "at(2026-09-21T14:22:20)"
-    assert open_timed(schedule["input"]) == ring
+    assert decode_internal(schedule["input"]) == ring
 
 
 def test_a_ring_whose_schedule_cannot_be_made_is_not_said_to_be_sent() -> None:
@@ -45,7 +45,7 @@ def test_a_ring_whose_schedule_cannot_be_made_is_not_said_to_be_sent() -> None:
             raise refusal("ServiceQuotaExceededException")
 
     with pytest.raises(ClientError, match="ServiceQuotaExceeded"):
-        Broken().timers.send_ring(Ring(RUN, 3, NOW + 600))
+        Broken().timers.send_page_timer(PageTimer(RUN, 3, NOW + 600))
 
 
 def test_a_target_without_a_dead_letter_queue_names_none() -> None:
@@ -62,27 +62,52 @@ def test_a_schedule_is_what_scheduler_takes() -> None:
         raise refusal("ConflictException")
 
     scheduler.meta.events.register("before-call.scheduler", keep)
-    timers = AwsTimers(ADDRESS, TARGET, lambda: NOW, sqs=lambda: None, stepfunctions=lambda: None, scheduler=lambda: scheduler)  # type: ignore[arg-type, return-value]
-    timers.send_ring(Ring(RUN, 3, NOW + 600))
+    timers = AwsTimers(
+        ADDRESS,
+        TARGET,
+        lambda: NOW,
+        sqs=lambda: None,  # type: ignore[arg-type, return-value]
+        stepfunctions=lambda: None,  # type: ignore[arg-type, return-value]
+        scheduler=lambda: scheduler,
+    )
+    timers.send_page_timer(PageTimer(RUN, 3, NOW + 600))
     assert len(sent) == 1
 
 
 @pytest.mark.cloud
 @pytest.mark.skipif(ENDPOINT is None, reason="CORDYNA_TEST_ENDPOINT_URL names no emulator")
 def test_rings_and_walks_arrive_on_an_emulator() -> None:
-    sqs, stepfunctions, scheduler = (client(service, ENDPOINT) for service in ("sqs", "stepfunctions", "scheduler"))
+    sqs, stepfunctions, scheduler = (
+        client(service, ENDPOINT) for service in ("sqs", "stepfunctions", "scheduler")
+    )
     name = f"cordyna-{uuid4().hex[:12]}"
-    urls = [sqs.create_queue(QueueName=f"{name}-{queue}")["QueueUrl"] for queue in ("timekeeper", "tracker")]
+    urls = [
+        sqs.create_queue(QueueName=f"{name}-{queue}")["QueueUrl"]
+        for queue in ("timekeeper", "tracker")
+    ]
     send = {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": True}
     send["Parameters"] = {"QueueUrl": urls[0], "MessageBody.$": "$.body"}
-    definition = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "TimestampPath": "$.timestamp", "Next": "Send"}, "Send": send}}
+    definition = {
+        "StartAt": "Wait",
+        "States": {
+            "Wait": {"Type": "Wait", "TimestampPath": "$.timestamp", "Next": "Send"},
+            "Send": send,
+        },
+    }
     role = f"arn:aws:iam::{ACCOUNT}:role/test"
-    machine = stepfunctions.create_state_machine(name=name, definition=json.dumps(definition), roleArn=role, type="EXPRESS")
+    machine = stepfunctions.create_state_machine(
+        name=name, definition=json.dumps(definition), roleArn=role, type="EXPRESS"
+    )
     scheduler.create_schedule_group(Name=name)
     address = TimersAddress(
-        timekeeper_queue_url=urls[0], tracker_queue_url=urls[1], wait_state_machine_arn=machine["stateMachineArn"], schedule_group=name
+        timekeeper_queue_url=urls[0],
+        tracker_queue_url=urls[1],
+        wait_state_machine_arn=machine["stateMachineArn"],
+        schedule_group=name,
     )
-    arn = sqs.get_queue_attributes(QueueUrl=urls[0], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    arn = sqs.get_queue_attributes(QueueUrl=urls[0], AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
     timers = AwsTimers(
         address,
         Target(queue_arn=arn, role_arn=role),
@@ -92,16 +117,24 @@ def test_rings_and_walks_arrive_on_an_emulator() -> None:
         scheduler=lambda: scheduler,
     )
     now = time.time()
-    soon, overdue, far = Ring(RUN, 0, now + 1.2), Ring(RUN, 1, now - 5), Ring(RUN, 2, now + 3600)
+    soon, overdue, far = (
+        PageTimer(RUN, 0, now + 1.2),
+        PageTimer(RUN, 1, now - 5),
+        PageTimer(RUN, 2, now + 3600),
+    )
     for ring in (soon, overdue, far, far):
-        timers.send_ring(ring)
-    timers.send_walk(Walk(RUN, 3, 250, "cause"))
-    came: dict[Ring | Walk | None, float] = {}
+        timers.send_page_timer(ring)
+    timers.send_fan_out(FanOut(RUN, 3, 250, "cause"))
+    came: dict[PageTimer | FanOut | None, float] = {}
     while soon not in came and time.time() < now + 10:
-        for message in sqs.receive_message(QueueUrl=urls[0], WaitTimeSeconds=5, MaxNumberOfMessages=10).get("Messages", []):
-            came[open_timed(message["Body"])] = time.time()  # type: ignore[index]
+        for message in sqs.receive_message(
+            QueueUrl=urls[0], WaitTimeSeconds=5, MaxNumberOfMessages=10
+        ).get("Messages", []):
+            came[decode_internal(message["Body"])] = time.time()  # type: ignore[index]
     assert overdue in came
     assert 0 <= came[soon] - soon.due <= 2
     (walk,) = sqs.receive_message(QueueUrl=urls[1], WaitTimeSeconds=5)["Messages"]
-    assert open_timed(walk["Body"]) == Walk(RUN, 3, 250, "cause")
-    assert [each["Name"] for each in scheduler.list_schedules(GroupName=name)["Schedules"]] == [ring_name(far)]
+    assert decode_internal(walk["Body"]) == FanOut(RUN, 3, 250, "cause")
+    assert [each["Name"] for each in scheduler.list_schedules(GroupName=name)["Schedules"]] == [
+        ring_name(far)
+    ]

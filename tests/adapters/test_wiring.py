@@ -10,18 +10,25 @@ from pydantic import ValidationError
 
 from adapters.cloud import client
 from adapters.virtual_aws import refusal
-from cerebro.core.effects import Ring
+from cerebro.core.effects import PageTimer
+from cerebro.lambdas.wiring import CerebroSettings, aws_ports, dead_letters
 from cerebro.testing.examples import NOW, RUN
-from cerebro.wiring import Settings, aws_ports, dead_letters
+from cordyna_core.contract.base import meta_at
 from cordyna_core.contract.commands import DescribeServer
-from cordyna_core.contract.envelope import meta_at
 
 
 def test_the_environment_says_where_everything_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("bus", "table", "timekeeper_queue_url", "scheduler_role_arn", "wait_state_machine_arn", "dead_letter_queue_url"):
+    for name in (
+        "bus",
+        "table",
+        "timekeeper_queue_url",
+        "scheduler_role_arn",
+        "wait_state_machine_arn",
+        "dead_letter_queue_url",
+    ):
         monkeypatch.setenv(f"CORDYNA_{name.upper()}", f"the {name}")
     monkeypatch.setenv("CORDYNA_RETENTION_DAYS", "30")
-    settings = Settings()
+    settings = CerebroSettings()
     assert (settings.bus, settings.table, settings.retention_days) == ("the bus", "the table", 30)
     assert settings.scheduler_role_arn == "the scheduler_role_arn"
 
@@ -29,7 +36,7 @@ def test_the_environment_says_where_everything_is(monkeypatch: pytest.MonkeyPatc
 def test_without_a_table_there_is_no_cerebro(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CORDYNA_TABLE", raising=False)
     with pytest.raises(ValidationError, match="table"):
-        Settings()
+        CerebroSettings()
 
 
 def test_a_process_makes_the_clients_that_it_needs() -> None:
@@ -39,8 +46,8 @@ def test_a_process_makes_the_clients_that_it_needs() -> None:
         made.append(service)
         return client(service)
 
-    ports = aws_ports(Settings(table="t"), make)
-    dead_letters(Settings(table="t"), make)
+    ports = aws_ports(CerebroSettings(table="t"), make)
+    dead_letters(CerebroSettings(table="t"), make)
     assert made == ["dynamodb", "events"]
     assert ports.clock() > NOW
 
@@ -50,11 +57,13 @@ def test_every_port_reaches_what_the_settings_name() -> None:
 
     def make(service: str) -> Any:
         made = client(service)
-        made.meta.events.register(f"provide-client-params.{service}", lambda params, **_: asked.append((service, params)))
+        made.meta.events.register(
+            f"provide-client-params.{service}", lambda params, **_: asked.append((service, params))
+        )
         made.meta.events.register("before-call", _refuse)
         return made
 
-    settings = Settings(
+    settings = CerebroSettings(
         bus="bus",
         table="table",
         timekeeper_queue_url="https://queues/timekeeper",
@@ -68,10 +77,10 @@ def test_every_port_reaches_what_the_settings_name() -> None:
     calls: list[Callable[[], object]] = [
         lambda: ports.store.read_run(RUN),
         lambda: ports.bus.publish([DescribeServer(meta=meta_at(NOW, "id"))]),
-        lambda: ports.timers.send_ring(Ring(RUN, 0, NOW - 1)),
-        lambda: ports.timers.send_ring(Ring(RUN, 0, NOW + 1)),
-        lambda: ports.timers.send_ring(Ring(RUN, 0, NOW + 1000)),
-        lambda: dead_letters(settings, make).bury("body", "reason"),
+        lambda: ports.timers.send_page_timer(PageTimer(RUN, 0, NOW - 1)),
+        lambda: ports.timers.send_page_timer(PageTimer(RUN, 0, NOW + 1)),
+        lambda: ports.timers.send_page_timer(PageTimer(RUN, 0, NOW + 1000)),
+        lambda: dead_letters(settings, make).add_dead_letter("body", "reason"),
     ]
     for call in calls:
         with pytest.raises(Exception, match="virtual"):
@@ -87,8 +96,14 @@ def test_every_port_reaches_what_the_settings_name() -> None:
 
 
 def test_importing_cerebro_reaches_for_nothing() -> None:
-    code = "import cerebro.wiring, sys; print('moto' in sys.modules, 'pytest' in sys.modules, 'networkx' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True, check=True)
+    code = "import cerebro.lambdas.wiring, sys; print('moto' in sys.modules, 'pytest' in sys.modules, 'networkx' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.split()[:2] == ["False", "False"]
 
 
@@ -98,5 +113,10 @@ def _refuse(**_: object) -> None:
 
 def _address(params: dict[str, Any]) -> str:
     entries = params.get("Entries", [{}])
-    found = params.get("TableName") or params.get("QueueUrl") or params.get("stateMachineArn") or params.get("GroupName")
+    found = (
+        params.get("TableName")
+        or params.get("QueueUrl")
+        or params.get("stateMachineArn")
+        or params.get("GroupName")
+    )
     return str(found or entries[0].get("EventBusName"))

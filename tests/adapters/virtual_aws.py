@@ -10,15 +10,18 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from adapters.cloud import ACCOUNT, REGION
-from cerebro.adapters.crons import AwsCrons
-from cerebro.adapters.schedules import Target
-from cerebro.adapters.timed import open_timed
-from cerebro.adapters.timers import AwsTimers, TimersAddress
-from cerebro.core.effects import Ring, Tick, Walk
-from cerebro.core.graph import Graph
+from cerebro.adapters.aws.crons import AwsCrons
+from cerebro.adapters.aws.schedules import Target
+from cerebro.adapters.aws.timers import AwsTimers, TimersAddress
+from cerebro.adapters.internal_codec import decode_internal
+from cerebro.core.effects import FanOut, PageTimer, Tick
+from cerebro.core.graph.graph import Graph
 from cerebro.testing.examples import NOW
 
-QUEUES = {name: f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}" for name in ("timekeeper", "tracker")}
+QUEUES = {
+    name: f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
+    for name in ("timekeeper", "tracker")
+}
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:wait"
 GROUP = "cordyna-test"
 TARGET = Target(
@@ -27,7 +30,10 @@ TARGET = Target(
     dead_letter_arn=f"arn:aws:sqs:{REGION}:{ACCOUNT}:timekeeper-dead",
 )
 ADDRESS = TimersAddress(
-    timekeeper_queue_url=QUEUES["timekeeper"], tracker_queue_url=QUEUES["tracker"], wait_state_machine_arn=MACHINE, schedule_group=GROUP
+    timekeeper_queue_url=QUEUES["timekeeper"],
+    tracker_queue_url=QUEUES["tracker"],
+    wait_state_machine_arn=MACHINE,
+    schedule_group=GROUP,
 )
 
 LATEST_S = 59.0
@@ -45,32 +51,51 @@ class VirtualAws:
         self._under_way: list[tuple[float, int, str]] = []
         self._tickets = count()
         self.schedules: dict[str, dict[str, Any]] = {}
-        self.timers = AwsTimers(ADDRESS, TARGET, lambda: self.now, sqs=lambda: self, stepfunctions=lambda: self, scheduler=lambda: self)  # type: ignore[arg-type, return-value]
+        self.timers = AwsTimers(
+            ADDRESS,
+            TARGET,
+            lambda: self.now,
+            sqs=lambda: self,  # type: ignore[arg-type, return-value]
+            stepfunctions=lambda: self,  # type: ignore[arg-type, return-value]
+            scheduler=lambda: self,  # type: ignore[arg-type, return-value]
+        )
 
-    def next_delivery(self) -> Ring | Walk | None:
+    def next_delivery(self) -> PageTimer | FanOut | None:
         if not self._under_way:
             return None
         at, _, body = heapq.heappop(self._under_way)
         self.now = max(self.now, at)
-        message = open_timed(body)
+        message = decode_internal(body)
         assert not isinstance(message, Tick)
         return message
 
     # SQS
-    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
+    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:
         assert QueueUrl == QUEUES["tracker" if "walk" in MessageBody else "timekeeper"]
         self._deliver(self.now, MessageBody)
 
     # Step Functions: a Wait with TimestampPath, then a SendMessage to the timekeeper's queue.
-    def start_execution(self, *, stateMachineArn: str, input: str) -> None:  # noqa: N803, A002
+    def start_execution(self, *, stateMachineArn: str, input: str) -> None:
         assert stateMachineArn == MACHINE
         given = json.loads(input)
-        until = datetime.strptime(given["timestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+        until = (
+            datetime.strptime(given["timestamp"], "%Y-%m-%dT%H:%M:%SZ")
+            .replace(tzinfo=UTC)
+            .timestamp()
+        )
         assert until - self.now < 300, "an Express execution lasts at most 5 minutes"
         self._deliver(max(self.now, until), given["body"])
 
     # Scheduler
-    def create_schedule(self, *, Name: str, GroupName: str, ScheduleExpression: str, Target: dict[str, Any], **given: Any) -> None:  # noqa: N803
+    def create_schedule(
+        self,
+        *,
+        Name: str,
+        GroupName: str,
+        ScheduleExpression: str,
+        Target: dict[str, Any],
+        **given: Any,
+    ) -> None:
         assert GroupName == GROUP
         assert re.fullmatch(r"[0-9A-Za-z_.-]{1,64}", Name)
         assert given["FlexibleTimeWindow"] == {"Mode": "OFF"}
@@ -81,14 +106,19 @@ class VirtualAws:
         )
         if Name in self.schedules:
             raise refusal("ConflictException")
-        self.schedules[Name] = {"expression": ScheduleExpression, "input": Target["Input"], "State": "ENABLED", **given}
+        self.schedules[Name] = {
+            "expression": ScheduleExpression,
+            "input": Target["Input"],
+            "State": "ENABLED",
+            **given,
+        }
         if at := re.fullmatch(r"at\((.*)\)", ScheduleExpression):
             due = datetime.strptime(at[1], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC).timestamp()
             assert due > self.now, "Scheduler refuses the past"
             assert given["ActionAfterCompletion"] == "DELETE"
             self._deliver(due + self._late_s, Target["Input"])
 
-    def delete_schedule(self, *, Name: str, GroupName: str) -> None:  # noqa: N803
+    def delete_schedule(self, *, Name: str, GroupName: str) -> None:
         assert GroupName == GROUP
         if self.schedules.pop(Name, None) is None:
             raise refusal("ResourceNotFoundException")
@@ -97,9 +127,13 @@ class VirtualAws:
         assert operation == "list_schedules"
         return self
 
-    def paginate(self, *, GroupName: str, NamePrefix: str) -> list[dict[str, Any]]:  # noqa: N803
+    def paginate(self, *, GroupName: str, NamePrefix: str) -> list[dict[str, Any]]:
         assert GroupName == GROUP
-        found = [{"Name": name, "State": made["State"]} for name, made in self.schedules.items() if name.startswith(NamePrefix)]
+        found = [
+            {"Name": name, "State": made["State"]}
+            for name, made in self.schedules.items()
+            if name.startswith(NamePrefix)
+        ]
         return [{"Schedules": found[:1]}, {"Schedules": found[1:]}]
 
     def crons(self, *heads: Graph) -> AwsCrons:

@@ -5,16 +5,29 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DISTRIBUTIONS = ("layers/cordyna_core", "functions/cerebro", "functions/task_server_a", "functions/task_server_b")
+DISTRIBUTIONS = (
+    "layers/cordyna_core",
+    "functions/cerebro",
+    "functions/task_server_a",
+    "functions/task_server_b",
+)
 
 
 @cache
 def files() -> tuple[Path, ...]:
     """Every file that is, or is about to be, in version control; links count where they point."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    return tuple(path for name in sorted(listed.stdout.split("\0")) if name and (path := ROOT / name).is_file() and not path.is_symlink())
+    return tuple(
+        path
+        for name in sorted(listed.stdout.split("\0"))
+        if name and (path := ROOT / name).is_file() and not path.is_symlink()
+    )
 
 
 def python_files() -> tuple[Path, ...]:

@@ -30,20 +30,33 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(path), f"{link}: no such heading"
 
 
-def test_every_adr_says_context_decision_consequences_and_how_we_would_know_that_we_were_wrong() -> None:
+def test_every_adr_says_context_decision_consequences_and_how_we_would_know_that_we_were_wrong() -> (
+    None
+):
     for adr in sorted((ROOT / "docs" / "adr").glob("0*.md")):
         sections = re.findall(r"^## (.+)$", adr.read_text(), re.MULTILINE)
-        assert sections == ["Context", "Decision", "Consequences", "How we would know that we were wrong"], adr.name
+        assert sections == [
+            "Context",
+            "Decision",
+            "Consequences",
+            "How we would know that we were wrong",
+        ], adr.name
 
 
 def test_every_adr_is_listed_in_the_index() -> None:
     index = (ROOT / "docs" / "adr" / "README.md").read_text()
-    assert [adr.name for adr in (ROOT / "docs" / "adr").glob("0*.md") if adr.name not in index] == []
+    assert [
+        adr.name for adr in (ROOT / "docs" / "adr").glob("0*.md") if adr.name not in index
+    ] == []
 
 
 def test_every_make_target_that_the_documents_name_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
-        for command in re.findall(r"^(?:\$ )?(make .+)$|`(make [^`]+)`", document.read_text(), re.MULTILINE):
-            named = [word for word in shlex.split("".join(command), comments=True)[1:] if word.isalpha()][:1]
+        for command in re.findall(
+            r"^(?:\$ )?(make .+)$|`(make [^`]+)`", document.read_text(), re.MULTILINE
+        ):
+            named = [
+                word for word in shlex.split("".join(command), comments=True)[1:] if word.isalpha()
+            ][:1]
             assert set(named) <= targets, f"{document.name}: {command}"

@@ -17,7 +17,20 @@ from architecture.repository import DISTRIBUTIONS, ROOT, files, name_of, python_
 MAX_LINES = 400
 
 # The words that the glossary rules out for what we name ourselves.
-BANNED_WORDS = frozenset({"common", "helper", "helpers", "job", "jobs", "manager", "processor", "util", "utils", "workflow"})
+BANNED_WORDS = frozenset(
+    {
+        "common",
+        "helper",
+        "helpers",
+        "job",
+        "jobs",
+        "manager",
+        "processor",
+        "util",
+        "utils",
+        "workflow",
+    }
+)
 
 # A letter of each stands in brackets, so that this file does not find itself.
 ADDRESSES = re.compile(
@@ -43,13 +56,19 @@ def requirements(name: str) -> dict[str, str]:
 
 
 def project_of(distribution: str) -> dict[str, Any]:
-    project: dict[str, Any] = tomllib.loads((ROOT / distribution / "pyproject.toml").read_text())["project"]
+    project: dict[str, Any] = tomllib.loads((ROOT / distribution / "pyproject.toml").read_text())[
+        "project"
+    ]
     return project
 
 
 def test_the_import_arrows_hold() -> None:
     lint = subprocess.run(
-        [Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert lint.returncode == 0, lint.stdout + lint.stderr
 
@@ -63,7 +82,10 @@ def test_nothing_is_named_with_a_word_that_says_nothing() -> None:
     found = {
         f"{name_of(path)}: {name}"
         for path in python_files()
-        for name in [*path.relative_to(ROOT).with_suffix("").parts, *definitions(ast.parse(path.read_text()))]
+        for name in [
+            *path.relative_to(ROOT).with_suffix("").parts,
+            *definitions(ast.parse(path.read_text())),
+        ]
         if words_of(name) & BANNED_WORDS and not name.startswith("test_")
     }
     assert found == set()
@@ -71,7 +93,11 @@ def test_nothing_is_named_with_a_word_that_says_nothing() -> None:
 
 def test_every_module_opens_with_what_it_owns() -> None:
     shipped = [path for path in python_files() if "src" in path.parts]
-    assert [name_of(path) for path in shipped if (tree := ast.parse(path.read_text())).body and not ast.get_docstring(tree)] == []
+    assert [
+        name_of(path)
+        for path in shipped
+        if (tree := ast.parse(path.read_text())).body and not ast.get_docstring(tree)
+    ] == []
 
 
 def test_no_address_of_an_index_or_of_a_machine_is_written_down() -> None:

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from architecture.repository import ROOT
 
-OURS = ("cordyna-core", "cordyna-cerebro")
+OURS = ("cordyna-core", "cordyna-cli", "cordyna-cerebro")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,21 @@ class Environment:
 
     def run(self, command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run a shell command with this environment's programs first, and with nothing of ours to be found elsewhere."""
-        variables = {"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "HOME": str(cwd), "COLUMNS": "120", "LC_ALL": "C.UTF-8"}
-        return subprocess.run(["sh", "-c", command], cwd=cwd, env=variables, capture_output=True, text=True, check=False, timeout=60)
+        variables = {
+            "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
+            "HOME": str(cwd),
+            "COLUMNS": "120",
+            "LC_ALL": "C.UTF-8",
+        }
+        return subprocess.run(
+            ["sh", "-c", command],
+            cwd=cwd,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
 
 
 def needed_by(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
@@ -41,15 +54,23 @@ def needed_by(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
     found: set[str] = set()
     for text in distribution(name).requires or []:
         wanted = Requirement(text)
-        if wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in extras | {""}):
-            found |= {canonicalize_name(wanted.name)} | needed_by(wanted.name, frozenset(wanted.extras))
+        if wanted.marker is None or any(
+            wanted.marker.evaluate({"extra": extra}) for extra in extras | {""}
+        ):
+            found |= {canonicalize_name(wanted.name)} | needed_by(
+                wanted.name, frozenset(wanted.extras)
+            )
     return found - {name}
 
 
 def link(name: str, into: Path) -> None:
     """Make an installed package be found in another site-packages folder, too."""
     installed = distribution(name)
-    for top in {file.parts[0] for file in installed.files or [] if file.parts[0] not in {"..", "__pycache__"}}:
+    for top in {
+        file.parts[0]
+        for file in installed.files or []
+        if file.parts[0] not in {"..", "__pycache__"}
+    }:
         if not (into / top).exists():
             (into / top).symlink_to(Path(str(installed.locate_file(top))))
 
@@ -59,7 +80,15 @@ def environment_for(wheels: list[Path], packages: set[str], folder: Path) -> Env
     made = Environment(folder)
     for name in packages - set(OURS):
         link(name, made.site_packages)
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", str(folder / "bin" / "python")]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--python",
+        str(folder / "bin" / "python"),
+    ]
     subprocess.run([*pip, "install", "--no-deps", "--no-index", *wheels], check=True)
     return made
 
@@ -68,16 +97,21 @@ def environment_for(wheels: list[Path], packages: set[str], folder: Path) -> Env
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Our wheels by distribution, built from this checkout."""
     dist = tmp_path_factory.mktemp("dist")
-    for source in ("layers/cordyna_core", "functions/cerebro"):
+    for source in ("layers/cordyna_core", "cli", "functions/cerebro"):
         subprocess.run(
-            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", dist], cwd=ROOT / source, check=True, capture_output=True
+            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", dist],
+            cwd=ROOT / source,
+            check=True,
+            capture_output=True,
         )
     return {name: next(dist.glob(f"{name.replace('-', '_')}-*.whl")) for name in OURS}
 
 
 def block(language: str) -> str:
     """The block of code of `language` in the README's section "Your own server"."""
-    section = (ROOT / "README.md").read_text().partition("## Your own server\n")[2].partition("\n## ")[0]
+    section = (
+        (ROOT / "README.md").read_text().partition("## Your own server\n")[2].partition("\n## ")[0]
+    )
     (found,) = re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     return str(found)
 
@@ -89,8 +123,12 @@ def steadied(text: str) -> str:
     return "\n".join(re.sub(r"\s+", " ", line).rstrip() for line in text.strip().splitlines())
 
 
-def test_the_library_alone_runs_a_task_where_nothing_else_is_installed(wheels: dict[str, Path], tmp_path: Path) -> None:
-    environment = environment_for([wheels["cordyna-core"]], needed_by("cordyna-core"), tmp_path / "env")
+def test_the_library_alone_runs_a_task_where_nothing_else_is_installed(
+    wheels: dict[str, Path], tmp_path: Path
+) -> None:
+    environment = environment_for(
+        [wheels["cordyna-core"]], needed_by("cordyna-core"), tmp_path / "env"
+    )
     (tmp_path / "my.py").write_text(block("python"))
     (tmp_path / "check.py").write_text(
         "from importlib.util import find_spec\n"
@@ -110,7 +148,9 @@ def test_the_readme_of_the_library_counts_the_packages_that_it_installs() -> Non
     assert [name for name in packages if f"`{name}`" not in readme] == []
 
 
-def test_your_own_server_takes_a_folder_two_wheels_and_eight_lines(wheels: dict[str, Path], tmp_path: Path) -> None:
+def test_your_own_server_takes_a_folder_two_wheels_and_eight_lines(
+    wheels: dict[str, Path], tmp_path: Path
+) -> None:
     code, said = block("python"), block("text")
     prompt, _, expected = said.partition("\n")
     packages = needed_by("cordyna-core") | needed_by("cordyna-cerebro")

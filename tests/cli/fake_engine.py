@@ -6,14 +6,24 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
+from cordyna_cli.engine import EngineOptions, Invoked, Refused
+from cordyna_core.contract.base import ErrorDescription, Problem, RootCause
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
-from cordyna_core.contract.declared import ServerDeclared
-from cordyna_core.contract.message import ErrorDescription, Problem, RootCause
-from cordyna_core.contract.names import run_id_of
-from cordyna_core.contract.views import Entry, LogLine, PassedEvent, PlanView, RunSummary, RunView, ServerInfo, TaskInfo, TaskView
-from cordyna_core.contract.what_if import RehearsalView, ReplayView
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.ids import run_id_of
+from cordyna_core.contract.views.rehearsal import RehearsalView, ReplayView
+from cordyna_core.contract.views.runs import (
+    LogLine,
+    PassedEvent,
+    PlanView,
+    RunSummary,
+    RunView,
+    ServerInfo,
+    TaskInfo,
+    TaskView,
+    TimelineEntryView,
+)
 from cordyna_core.errors import NotFound
-from cordyna_core.ports import EngineOptions, Invoked, Refused
 
 T0 = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RUN = run_id_of("task-3", "a key")
@@ -24,10 +34,21 @@ def at(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
 
 
-def a_task(name: str, up: str = "", said: str = "", *, server: str = "server-a", blocked_by: str = "", **more: Any) -> TaskView:
+def a_task(
+    name: str,
+    up: str = "",
+    said: str = "",
+    *,
+    server: str = "server-a",
+    blocked_by: str = "",
+    **more: Any,
+) -> TaskView:
     """`said` is what the timeline holds: `dispatched@0 started@0.5 error:failed@2 started/2@3`."""
     timeline = [_entry(word, server) for word in said.split()]
-    standing: dict[str, Any] = {"state": "pending", "reason": "blocked" if blocked_by else "waiting"}
+    standing: dict[str, Any] = {
+        "state": "pending",
+        "reason": "blocked" if blocked_by else "waiting",
+    }
     if timeline:
         last = timeline[-1]
         standing = {"state": last.state, "reason": last.reason, "attempt": last.attempt}
@@ -41,17 +62,23 @@ def a_task(name: str, up: str = "", said: str = "", *, server: str = "server-a",
     )
 
 
-def _entry(word: str, server: str) -> Entry:
+def _entry(word: str, server: str) -> TimelineEntryView:
     what, _, when = word.partition("@")
     what, _, attempt = what.partition("/")
     state, _, reason = what.partition(":")
     if state in ("dispatched", "retry_wait"):
         state, reason = "pending", state
-    by = "cordyna.cerebro" if state == "pending" or reason.endswith("timeout") or reason == "cancelled" else f"cordyna.server.{server}"
-    return Entry(state=state, reason=reason or None, at=at(float(when)), by=by, attempt=int(attempt or 1))
+    by = (
+        "cordyna.cerebro"
+        if state == "pending" or reason.endswith("timeout") or reason == "cancelled"
+        else f"cordyna.server.{server}"
+    )
+    return TimelineEntryView(
+        state=state, reason=reason or None, at=at(float(when)), by=by, attempt=int(attempt or 1)
+    )
 
 
-def _error(timeline: Sequence[Entry]) -> ErrorDescription | None:
+def _error(timeline: Sequence[TimelineEntryView]) -> ErrorDescription | None:
     last = timeline[-1] if timeline else None
     return (
         ErrorDescription(type="ValueError", message="bad row 7")
@@ -63,15 +90,28 @@ def _error(timeline: Sequence[Entry]) -> ErrorDescription | None:
 def a_run(*tasks: TaskView, state: str = "running", **more: Any) -> RunView:
     """The last task is the target."""
     failed = [task for task in tasks if task.state == "error" and task.reason != "cancelled"]
-    causes = [RootCause(task=task.task, server=task.server, owner=task.owner, reason=task.reason or "") for task in failed]
+    causes = [
+        RootCause(task=task.task, server=task.server, owner=task.owner, reason=task.reason or "")
+        for task in failed
+    ]
     return RunView(
-        **{"run_id": RUN, "task": tasks[-1].task, "state": state, "root_causes": causes, "tasks": list(tasks), "created_at": T0, **more}
+        **{
+            "run_id": RUN,
+            "task": tasks[-1].task,
+            "state": state,
+            "root_causes": causes,
+            "tasks": list(tasks),
+            "created_at": T0,
+            **more,
+        }
     )
 
 
 def completed_run() -> RunView:
     return a_run(
-        a_task("task-1", "", "dispatched@0 queued@0.1 started@0.5 completed@2.5", output={"rows": 3}),
+        a_task(
+            "task-1", "", "dispatched@0 queued@0.1 started@0.5 completed@2.5", output={"rows": 3}
+        ),
         a_task("task-2", "", "dispatched@0 started@0.2 completed@4"),
         a_task(
             "task-3",
@@ -88,7 +128,12 @@ def completed_run() -> RunView:
 def failed_run() -> RunView:
     return a_run(
         a_task("extract", "", "dispatched@0 started@0.2 completed@1"),
-        a_task("clean", "extract", "dispatched@1 started@1.1 retry_wait@2 dispatched/2@4 started/2@4.2 error:failed/2@5", owner="team-a"),
+        a_task(
+            "clean",
+            "extract",
+            "dispatched@1 started@1.1 retry_wait@2 dispatched/2@4 started/2@4.2 error:failed/2@5",
+            owner="team-a",
+        ),
         a_task("load", "clean", server="server-b", blocked_by="clean"),
         a_task("report", "load extract", server="server-b", blocked_by="clean"),
         state="error",
@@ -97,7 +142,10 @@ def failed_run() -> RunView:
 
 def wide_run(width: int = 298) -> RunView:
     """1 - `width` - 1 tasks, some of them at work."""
-    middle = [a_task(f"part-{n:03d}", "root", _MIDDLE[n % 5], server=f"server-{SERVERS[n % 3]}") for n in range(width)]
+    middle = [
+        a_task(f"part-{n:03d}", "root", _MIDDLE[n % 5], server=f"server-{SERVERS[n % 3]}")
+        for n in range(width)
+    ]
     return a_run(
         a_task("root", "", "dispatched@0 started@0.1 completed@1"),
         *middle,
@@ -118,9 +166,17 @@ def chain_run(length: int = 300, at_work: int = 150) -> RunView:
     """A chain, of which the tasks below `at_work` have completed."""
 
     def said(n: int) -> str:
-        return f"dispatched@{n} started@{n} completed@{n + 1}" if n < at_work else f"dispatched@{n} started@{n}" if n == at_work else ""
+        return (
+            f"dispatched@{n} started@{n} completed@{n + 1}"
+            if n < at_work
+            else f"dispatched@{n} started@{n}"
+            if n == at_work
+            else ""
+        )
 
-    return a_run(*(a_task(f"link-{n:03d}", f"link-{n - 1:03d}" if n else "", said(n)) for n in range(length)))
+    return a_run(
+        *(a_task(f"link-{n:03d}", f"link-{n - 1:03d}" if n else "", said(n)) for n in range(length))
+    )
 
 
 @dataclass
@@ -134,7 +190,9 @@ class FakeEngine:
     planned: PlanView = field(default_factory=lambda: PlanView(task="task-3"))
     rehearsed: RehearsalView = field(default_factory=lambda: RehearsalView(generation=1))
     declared_in_rehearsal: list[ServerDeclared] = field(default_factory=list)
-    replayed: ReplayView = field(default_factory=lambda: ReplayView(run_id=RUN, task="task-3", heard=7, decided=5))
+    replayed: ReplayView = field(
+        default_factory=lambda: ReplayView(run_id=RUN, task="task-3", heard=7, decided=5)
+    )
     declared: list[TaskInfo] = field(default_factory=list)
     known_servers: list[ServerInfo] = field(default_factory=list)
     summaries: list[RunSummary] | None = None
@@ -160,10 +218,17 @@ class FakeEngine:
             raise self.fault
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.closed = True
 
-    def invoke(self, command: InvokeTask, *, join: bool = False, wait_s: float = 30) -> Invoked | Refused:
+    def invoke(
+        self, command: InvokeTask, *, join: bool = False, wait_s: float = 30
+    ) -> Invoked | Refused:
         self.commands.append(command)
         self.joined_with = join
         return self.answer
@@ -200,7 +265,10 @@ class FakeEngine:
     def runs(self, limit: int = 20) -> list[RunSummary]:
         if self.summaries is not None:
             return self.summaries[:limit]
-        return [RunSummary(run_id=v.run_id, task=v.task, state=v.state, created_at=v.created_at or T0) for v in self.views[-1:]]
+        return [
+            RunSummary(run_id=v.run_id, task=v.task, state=v.state, created_at=v.created_at or T0)
+            for v in self.views[-1:]
+        ]
 
     def tasks(self) -> list[TaskInfo]:
         return self.declared
@@ -209,7 +277,11 @@ class FakeEngine:
         return self.known_servers
 
     def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
-        return [event for event in self.passed if event.seq > after and (run_id is None or run_id in event.text)]
+        return [
+            event
+            for event in self.passed
+            if event.seq > after and (run_id is None or run_id in event.text)
+        ]
 
     def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
         return [line for line in self.printed if task in (None, line.task)]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cli.fake_engine import FakeEngine, at
-from cordyna_core.cli.environment import Environment
-from cordyna_core.cli.main import main
+from cordyna_cli.input.environment import Environment
+from cordyna_cli.main import main
 
 NOW = at(10)
 

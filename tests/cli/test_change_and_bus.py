@@ -9,7 +9,7 @@ from cli.fake_engine import RUN, FakeEngine, completed_run, failed_run, refused
 from cli.running import dyna, seen
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
-from cordyna_core.contract.views import ServerInfo
+from cordyna_core.contract.views.runs import ServerInfo
 
 
 def test_retry_gives_what_failed_a_new_attempt_and_follows_the_run() -> None:
@@ -34,13 +34,25 @@ def test_a_detached_retry_prints_the_run() -> None:
 
 
 def test_a_retry_can_end_as_json() -> None:
-    assert dyna("retry", RUN, "--json", engine=FakeEngine(views=[failed_run()])).json["state"] == "error"
+    assert (
+        dyna("retry", RUN, "--json", engine=FakeEngine(views=[failed_run()])).json["state"]
+        == "error"
+    )
 
 
 def test_a_refused_retry_exits_with_1() -> None:
-    told = dyna("retry", RUN, engine=FakeEngine(views=[completed_run()], refuses=refused("not_failed", "nothing in it failed")))
+    told = dyna(
+        "retry",
+        RUN,
+        engine=FakeEngine(
+            views=[completed_run()], refuses=refused("not_failed", "nothing in it failed")
+        ),
+    )
 
-    assert (told.status, told.err) == (1, f"error: run {RUN} cannot be retried: nothing in it failed\n  next: dyna why {RUN}\n")
+    assert (told.status, told.err) == (
+        1,
+        f"error: run {RUN} cannot be retried: nothing in it failed\n  next: dyna why {RUN}\n",
+    )
 
 
 def test_a_task_that_cannot_be_a_name_is_refused_before_it_is_sent() -> None:
@@ -60,12 +72,21 @@ def test_cancel_ends_a_run() -> None:
 
 
 def test_a_refused_cancel_exits_with_1() -> None:
-    told = dyna("cancel", RUN, engine=FakeEngine(views=[completed_run()], refuses=refused("is_over", "it is over")))
+    told = dyna(
+        "cancel",
+        RUN,
+        engine=FakeEngine(views=[completed_run()], refuses=refused("is_over", "it is over")),
+    )
 
-    assert (told.status, told.err.splitlines()[0]) == (1, f"error: run {RUN} cannot be cancelled: it is over")
+    assert (told.status, told.err.splitlines()[0]) == (
+        1,
+        f"error: run {RUN} cannot be cancelled: it is over",
+    )
 
 
-@pytest.mark.parametrize("text", ['{"a": 1}\n  not an event  \n\n{"b":  2}', '{"a": 1}\n  not an event  \n{"b":  2}\n'])
+@pytest.mark.parametrize(
+    "text", ['{"a": 1}\n  not an event  \n\n{"b":  2}', '{"a": 1}\n  not an event  \n{"b":  2}\n']
+)
 def test_send_puts_each_line_on_the_bus_as_it_is(text: str) -> None:
     engine = FakeEngine()
 
@@ -79,7 +100,9 @@ def test_send_reads_a_file(tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_text("one\u2028still one\n")
     engine = FakeEngine()
 
-    assert dyna("send", "events.jsonl", engine=engine, cwd=tmp_path).out == "1 event put on the bus\n"
+    assert (
+        dyna("send", "events.jsonl", engine=engine, cwd=tmp_path).out == "1 event put on the bus\n"
+    )
     assert engine.sent == ["one\u2028still one"]
 
 
@@ -87,7 +110,9 @@ def test_a_line_that_is_not_utf_8_is_sent_all_the_same_and_can_be_no_event(tmp_p
     (tmp_path / "events.jsonl").write_bytes(b'{"a": 1}\n{"b": "caf\xe9"}\n\xff\n')
     engine = FakeEngine()
 
-    assert dyna("send", "events.jsonl", engine=engine, cwd=tmp_path).out == "3 events put on the bus\n"
+    assert (
+        dyna("send", "events.jsonl", engine=engine, cwd=tmp_path).out == "3 events put on the bus\n"
+    )
     assert engine.sent == ['{"a": 1}', '{"b": "caf\\xe9"}', "\\xff"]
     for line in engine.sent[1:]:
         with pytest.raises(MalformedEvent, match="Invalid JSON"):
@@ -102,7 +127,11 @@ def test_a_file_that_cannot_be_read_exits_with_3(tmp_path: Path) -> None:
 
 
 def test_dev_shows_every_event_as_it_passes_until_ctrl_c() -> None:
-    engine = FakeEngine(passed=PASSED, known_servers=[ServerInfo(server="a", state="ready", tasks=0, revision=0)], interrupt=True)
+    engine = FakeEngine(
+        passed=PASSED,
+        known_servers=[ServerInfo(server="a", state="ready", tasks=0, revision=0)],
+        interrupt=True,
+    )
 
     told = dyna("dev", engine=engine)
 

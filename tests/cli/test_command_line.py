@@ -8,11 +8,11 @@ import pytest
 
 from cli.fake_engine import FakeEngine
 from cli.running import Terminal, dyna
+from cordyna_cli.command_catalog import CATALOG, ENTRIES
+from cordyna_cli.output.exit_status import ExitStatus
+from cordyna_cli.output.screen import Screen
+from cordyna_cli.output.streams import ReaderLeft
 from cordyna_core._version import __version__
-from cordyna_core.cli.catalog import CATALOG, ENTRIES
-from cordyna_core.cli.exit_status import ExitStatus
-from cordyna_core.cli.screen import Screen
-from cordyna_core.cli.streams import ReaderLeft
 from cordyna_core.errors import AccessError, CordynaError, NotFound, ServiceError, UserError
 
 
@@ -40,12 +40,14 @@ def test_every_command_has_help_of_its_own(name: str) -> None:
 
 def test_help_imports_neither_the_terminal_nor_an_engine_nor_the_commands() -> None:
     program = (
-        "import sys; from cordyna_core.cli.main import main; sys.argv[1:] = ['--help']; main();"
+        "import sys; from cordyna_cli.main import main; sys.argv[1:] = ['--help']; main();"
         "print([m for m in sys.modules if m.split('.')[0] in ('rich', 'cerebro', 'boto3', 'importlib.metadata', 'pydantic')"
         " or '.cli.commands' in m], file=sys.stderr)"
     )
 
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
 
     assert (ended.stdout.startswith("Usage"), ended.stderr) == (True, "[]\n")
 
@@ -67,7 +69,10 @@ def test_version() -> None:
         (("zzz",), 'error: there is no command "zzz".\n  next: dyna --help\n'),
         (("show", "--nonsense"), "error: No such option: --nonsense\n  next: dyna show --help\n"),
         (("do",), "error: Missing argument 'TASK'.\n  next: dyna do --help\n"),
-        (("do", "task-3", "--profile", "p"), "error: --profile stands before the command.\n  next: dyna --profile ... do ...\n"),
+        (
+            ("do", "task-3", "--profile", "p"),
+            "error: --profile stands before the command.\n  next: dyna --profile ... do ...\n",
+        ),
     ],
 )
 def test_misuse_exits_with_2_and_says_where_to_read(words: tuple[str, ...], err: str) -> None:
@@ -94,7 +99,10 @@ def test_each_kind_of_error_has_its_exit_status(fault: BaseException, status: Ex
 
 
 def test_an_error_says_what_why_and_what_next() -> None:
-    told = dyna("runs", engine=FakeEngine(fault=UserError("it broke.", why="of this\nand that", next="do so")))
+    told = dyna(
+        "runs",
+        engine=FakeEngine(fault=UserError("it broke.", why="of this\nand that", next="do so")),
+    )
 
     assert told.err == "error: it broke.\n  of this\n  and that\n  next: do so\n"
 
@@ -110,7 +118,8 @@ def test_an_unexpected_fault_is_short_and_says_how_to_see_the_rest() -> None:
     told = dyna("--home", "my home", "runs", engine=FakeEngine(fault=RuntimeError("oh")))
 
     assert (
-        told.err == "error: cordyna itself failed: RuntimeError: oh\n  next: dyna --debug --home 'my home' runs   (shows the traceback)\n"
+        told.err
+        == "error: cordyna itself failed: RuntimeError: oh\n  next: dyna --debug --home 'my home' runs   (shows the traceback)\n"
     )
 
 
@@ -139,14 +148,18 @@ import sys
 from dataclasses import replace
 from cli.conversation import PASSED
 from cli.fake_engine import FakeEngine
-from cordyna_core.cli.environment import of_this_process
-from cordyna_core.cli.main import main
+from cordyna_cli.input.environment import of_this_process
+from cordyna_cli.main import main
 sys.exit(main(replace(of_this_process(), argv=("events", "--all"), engines={"embedded": FakeEngine(passed=PASSED * 500).open})))
 """
     environ = {"PYTHONPATH": os.pathsep.join(sys.path)}
 
     ended = subprocess.run(
-        ["sh", "-c", f"\"{sys.executable}\" -c '{program}' | true"], capture_output=True, text=True, check=True, env=environ
+        ["sh", "-c", f"\"{sys.executable}\" -c '{program}' | true"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environ,
     )
 
     assert ended.stderr == ""
@@ -166,12 +179,14 @@ def test_a_missing_engine_says_which_distribution_to_install() -> None:
 def test_the_process_is_read_in_one_place() -> None:
     program = """
 import sys
-from cordyna_core.cli.environment import of_this_process
+from cordyna_cli.input.environment import of_this_process
 sys.argv[1:] = ["runs"]
 real = of_this_process()
 real.stdout.write(f"{real.argv} {real.now().tzinfo}")
 """
 
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
 
     assert ended.stdout == "('runs',) UTC"

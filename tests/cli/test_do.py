@@ -4,20 +4,25 @@ import pytest
 
 from cli.fake_engine import RUN, FakeEngine, a_run, a_task, completed_run, failed_run, refused
 from cli.running import dyna, seen
+from cordyna_cli.engine import Invoked
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.views import TaskInfo
-from cordyna_core.ports import Invoked
+from cordyna_core.contract.views.runs import TaskInfo
 
 
 def running() -> FakeEngine:
-    return FakeEngine(views=[a_run(a_task("task-1", "", "dispatched@0 started@1"), a_task("task-3", "task-1"))])
+    return FakeEngine(
+        views=[a_run(a_task("task-1", "", "dispatched@0 started@1"), a_task("task-3", "task-1"))]
+    )
 
 
 def test_a_completed_run_exits_with_0_and_its_result_is_on_stdout() -> None:
     told = dyna("do", "task-3", engine=FakeEngine(views=[completed_run()]))
 
     assert told.status == 0
-    assert told.out.splitlines()[-2:] == [f"✓ task-3 completed in 5.0 s  run {RUN}", '  {"rows": 6}']
+    assert told.out.splitlines()[-2:] == [
+        f"✓ task-3 completed in 5.0 s  run {RUN}",
+        '  {"rows": 6}',
+    ]
 
 
 def test_a_run_that_ends_in_error_exits_with_1_and_says_what_to_type() -> None:
@@ -51,7 +56,17 @@ def test_parameters_are_json_where_they_can_be_read_as_json() -> None:
     )
 
     assert engine.commands == [
-        InvokeTask(task="task-3", params={"limit": 3, "day": "monday", "who": {"a": [1]}, "x": "NaN", "empty": "", "eq": "a=b"})
+        InvokeTask(
+            task="task-3",
+            params={
+                "limit": 3,
+                "day": "monday",
+                "who": {"a": [1]},
+                "x": "NaN",
+                "empty": "",
+                "eq": "a=b",
+            },
+        )
     ]
 
 
@@ -67,7 +82,9 @@ def test_key_and_age_go_with_the_command() -> None:
     ("options", "joins"),
     [((), True), (("--new",), False), (("--key", "k"), False)],
 )
-def test_an_interrupted_run_is_joined_unless_another_one_is_wanted(options: tuple[str, ...], *, joins: bool) -> None:
+def test_an_interrupted_run_is_joined_unless_another_one_is_wanted(
+    options: tuple[str, ...], *, joins: bool
+) -> None:
     engine = FakeEngine(views=[completed_run()])
 
     dyna("do", "task-3", *options, engine=engine)
@@ -84,7 +101,9 @@ def test_on_aws_nothing_is_joined_because_a_run_goes_on_by_itself() -> None:
 
 
 def test_taking_up_an_interrupted_run_is_said() -> None:
-    told = dyna("do", "task-3", engine=FakeEngine(views=[completed_run()], answer=Invoked(RUN, joined=True)))
+    told = dyna(
+        "do", "task-3", engine=FakeEngine(views=[completed_run()], answer=Invoked(RUN, joined=True))
+    )
 
     assert told.err.startswith(f"taking up the interrupted run {RUN} (--new starts another)\n")
 
@@ -102,7 +121,9 @@ def test_detached_with_json_the_run_is_one_object() -> None:
 def test_without_a_terminal_each_change_is_a_line_on_stderr() -> None:
     first = a_run(a_task("task-1", "", "dispatched@0"), a_task("task-3", "task-1"))
     then = a_run(
-        a_task("task-1", "", "dispatched@0 started@0.5 retry_wait@1 dispatched/2@3 error:failed/2@4"),
+        a_task(
+            "task-1", "", "dispatched@0 started@0.5 retry_wait@1 dispatched/2@3 error:failed/2@4"
+        ),
         a_task("task-3", "task-1"),
         state="error",
     )
@@ -120,7 +141,9 @@ def test_without_a_terminal_each_change_is_a_line_on_stderr() -> None:
 
 
 def test_on_a_terminal_a_tree_moves_on_stderr_and_the_result_is_on_stdout() -> None:
-    told = dyna("do", "task-3", engine=FakeEngine(views=[*running().views, completed_run()]), terminal=True)
+    told = dyna(
+        "do", "task-3", engine=FakeEngine(views=[*running().views, completed_run()]), terminal=True
+    )
 
     assert "task-3 running" in seen(told.err)
     assert "└─" in seen(told.err)
@@ -152,20 +175,31 @@ def test_the_first_ctrl_c_stops_waiting_and_tells_how_to_take_it_up() -> None:
 
 
 def test_a_run_on_aws_goes_on_without_who_watches_it() -> None:
-    told = dyna("--profile", "p", "do", "task-3", engine=FakeEngine(views=running().views, interrupt=True))
+    told = dyna(
+        "--profile", "p", "do", "task-3", engine=FakeEngine(views=running().views, interrupt=True)
+    )
 
-    assert told.err.endswith(f"interrupted: run {RUN} goes on without you.\n  next: dyna watch {RUN}\n")
+    assert told.err.endswith(
+        f"interrupted: run {RUN} goes on without you.\n  next: dyna watch {RUN}\n"
+    )
 
 
-@pytest.mark.parametrize(("engine", "status"), [(running(), 124), (FakeEngine(views=running().views, interrupt=True), 130)])
-def test_json_is_printed_also_when_nobody_waited_for_the_end(engine: FakeEngine, status: int) -> None:
+@pytest.mark.parametrize(
+    ("engine", "status"),
+    [(running(), 124), (FakeEngine(views=running().views, interrupt=True), 130)],
+)
+def test_json_is_printed_also_when_nobody_waited_for_the_end(
+    engine: FakeEngine, status: int
+) -> None:
     told = dyna("do", "task-3", "--json", "--wait", "5", engine=engine)
 
     assert (told.status, told.json["state"]) == (status, "running")
 
 
 def test_a_refusal_exits_with_1_and_says_every_reason() -> None:
-    answer = refused("unresolved_upstream", 'its upstream "report" is declared by nobody.', ["task-3", "report"])
+    answer = refused(
+        "unresolved_upstream", 'its upstream "report" is declared by nobody.', ["task-3", "report"]
+    )
 
     told = dyna("do", "task-3", engine=FakeEngine(answer=answer))
 
@@ -179,9 +213,13 @@ def test_a_refusal_exits_with_1_and_says_every_reason() -> None:
 
 @pytest.mark.parametrize("code", ["unknown_param", "missing_param", "bad_param"])
 def test_a_refused_parameter_suggests_to_look_at_the_schema(code: str) -> None:
-    told = dyna("do", "task-3", engine=FakeEngine(answer=refused(code, "day does not suit", ["task-1"])))
+    told = dyna(
+        "do", "task-3", engine=FakeEngine(answer=refused(code, "day does not suit", ["task-1"]))
+    )
 
-    assert told.err.splitlines()[1:] == ["  next: `dyna tasks --json` shows what each task takes (params_schema)"]
+    assert told.err.splitlines()[1:] == [
+        "  next: `dyna tasks --json` shows what each task takes (params_schema)"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +231,9 @@ def test_a_refused_parameter_suggests_to_look_at_the_schema(code: str) -> None:
     ],
 )
 def test_json_where_text_was_wanted_is_refused_with_how_to_quote_it(typed: str, hint: str) -> None:
-    answer = refused("bad_param", "parameter x does not suit task-1 (a): 1 is not of type 'string'", ["task-1"])
+    answer = refused(
+        "bad_param", "parameter x does not suit task-1 (a): 1 is not of type 'string'", ["task-1"]
+    )
 
     told = dyna("do", "task-3", "-p", typed, engine=FakeEngine(answer=answer))
 
@@ -214,19 +254,36 @@ def test_json_where_text_was_wanted_is_refused_with_how_to_quote_it(typed: str, 
     ],
 )
 def test_who_did_not_write_json_for_text_is_told_nothing_about_it(typed: str, message: str) -> None:
-    told = dyna("do", "task-3", "-p", typed, engine=FakeEngine(answer=refused("bad_param", message, ["task-1"])))
+    told = dyna(
+        "do",
+        "task-3",
+        "-p",
+        typed,
+        engine=FakeEngine(answer=refused("bad_param", message, ["task-1"])),
+    )
 
     assert "JSON, because" not in told.err
 
 
 def test_what_a_reason_says_of_its_own_is_not_said_twice() -> None:
-    one = refused("unresolved_upstream", 'task "task-3" cannot be invoked: upstream "x" is declared by nobody', ["task-3", "x"])
-    two = refused("unresolved_upstream", 'task "task-3" cannot be invoked: upstream "y" is declared by nobody')
+    one = refused(
+        "unresolved_upstream",
+        'task "task-3" cannot be invoked: upstream "x" is declared by nobody',
+        ["task-3", "x"],
+    )
+    two = refused(
+        "unresolved_upstream", 'task "task-3" cannot be invoked: upstream "y" is declared by nobody'
+    )
 
     alone = dyna("do", "task-3", engine=FakeEngine(answer=one))
-    both = dyna("do", "task-3", engine=FakeEngine(answer=type(one)("task-3", one.problems + two.problems)))
+    both = dyna(
+        "do", "task-3", engine=FakeEngine(answer=type(one)("task-3", one.problems + two.problems))
+    )
 
-    assert alone.err.splitlines()[0] == 'error: task "task-3" cannot be invoked: upstream "x" is declared by nobody'
+    assert (
+        alone.err.splitlines()[0]
+        == 'error: task "task-3" cannot be invoked: upstream "x" is declared by nobody'
+    )
     assert both.err.splitlines()[:3] == [
         'error: task "task-3" cannot be invoked, for 2 reasons.',
         '  upstream "x" is declared by nobody (task-3 -> x)',
@@ -242,7 +299,10 @@ def test_what_a_reason_says_of_its_own_is_not_said_twice() -> None:
     ],
 )
 def test_that_another_process_drives_is_told_but_is_no_reason(code: str, first: str) -> None:
-    one, beside = refused(code, "x is declared by nobody"), refused("driven_by_another", "process 7 drives this home")
+    one, beside = (
+        refused(code, "x is declared by nobody"),
+        refused("driven_by_another", "process 7 drives this home"),
+    )
     answer = type(one)("task-3", one.problems + beside.problems)
 
     told = dyna("do", "task-3", engine=FakeEngine(answer=answer))
@@ -264,13 +324,17 @@ def test_several_reasons_are_listed() -> None:
 
 
 def test_an_unknown_task_exits_with_3_and_near_names_are_suggested() -> None:
-    engine = FakeEngine(answer=refused("unknown_task", "nobody"), declared=[TaskInfo(task="task-3", server="b", upstream=[])])
+    engine = FakeEngine(
+        answer=refused("unknown_task", "nobody"),
+        declared=[TaskInfo(task="task-3", server="b", upstream=[])],
+    )
 
     told = dyna("do", "Task_3", engine=engine)
 
     assert told.status == 3
     assert (
-        told.err == 'error: task "Task_3" cannot be invoked: no server declares it.\n  next: did you mean task-3? `dyna tasks` lists all\n'
+        told.err
+        == 'error: task "Task_3" cannot be invoked: no server declares it.\n  next: did you mean task-3? `dyna tasks` lists all\n'
     )
 
 
@@ -281,7 +345,10 @@ def test_with_no_server_at_all_an_unknown_task_suggests_to_name_one() -> None:
 
 
 def test_a_name_like_no_other_suggests_the_list() -> None:
-    engine = FakeEngine(answer=refused("unknown_task", "nobody"), declared=[TaskInfo(task="task-3", server="b", upstream=[])])
+    engine = FakeEngine(
+        answer=refused("unknown_task", "nobody"),
+        declared=[TaskInfo(task="task-3", server="b", upstream=[])],
+    )
 
     assert dyna("do", "zzz", engine=engine).err.endswith("  next: `dyna tasks` lists all\n")
 
@@ -326,7 +393,10 @@ def test_half_a_surrogate_pair_is_no_text_and_exits_with_2(words: tuple[str, ...
 
     what, why, then = told.err.splitlines()
     assert (told.status, engine.commands, what.endswith(" is no text.")) == (2, [], True)
-    assert why == "  it holds a byte that is not UTF-8, or half of a surrogate pair (\\ud800 to \\udfff); no event can carry that."
+    assert (
+        why
+        == "  it holds a byte that is not UTF-8, or half of a surrogate pair (\\ud800 to \\udfff); no event can carry that."
+    )
     assert then.startswith("  next: write it in UTF-8")
 
 
@@ -357,4 +427,9 @@ def test_what_cannot_be_read_exits_with_2(words: tuple[str, ...], why: str) -> N
 
 def test_watch_follows_the_last_run_and_exits_as_do_does() -> None:
     assert dyna("watch", engine=FakeEngine(views=[failed_run()])).status == 1
-    assert dyna("watch", RUN[:6].lower(), "--json", engine=FakeEngine(views=[completed_run()])).json["state"] == "completed"
+    assert (
+        dyna("watch", RUN[:6].lower(), "--json", engine=FakeEngine(views=[completed_run()])).json[
+            "state"
+        ]
+        == "completed"
+    )

@@ -4,16 +4,29 @@ import json
 
 from cli.fake_engine import RUN, FakeEngine, a_run, a_task, at, completed_run, failed_run, refused
 from cli.running import dyna
+from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import seal
-from cordyna_core.contract.message import Problem
 from cordyna_core.contract.state_updates import ServerStateChanged
-from cordyna_core.contract.views import LogLine, PassedEvent, PlannedTaskView, PlanView, TaskInfo
+from cordyna_core.contract.views.runs import (
+    LogLine,
+    PassedEvent,
+    PlannedTaskView,
+    PlanView,
+    TaskInfo,
+)
 from cordyna_core.errors import NotFound
 
 
 def test_show_json_is_the_published_object() -> None:
     view = a_run(
-        a_task("task-1", "", "dispatched@0 started@0.000001 error:failed@2", params={"day": "monday"}, owner="team-a", why="because"),
+        a_task(
+            "task-1",
+            "",
+            "dispatched@0 started@0.000001 error:failed@2",
+            params={"day": "monday"},
+            owner="team-a",
+            why="because",
+        ),
         a_task("task-3", "task-1", server="server-b", blocked_by="task-1"),
         state="error",
     )
@@ -22,7 +35,9 @@ def test_show_json_is_the_published_object() -> None:
         "run_id": RUN,
         "task": "task-3",
         "state": "error",
-        "root_causes": [{"task": "task-1", "server": "server-a", "owner": "team-a", "reason": "failed"}],
+        "root_causes": [
+            {"task": "task-1", "server": "server-a", "owner": "team-a", "reason": "failed"}
+        ],
         "tasks": [
             {
                 "task": "task-1",
@@ -32,7 +47,12 @@ def test_show_json_is_the_published_object() -> None:
                 "attempt": 1,
                 "params": {"day": "monday"},
                 "output": None,
-                "error": {"type": "ValueError", "message": "bad row 7", "retryable": True, "traceback": None},
+                "error": {
+                    "type": "ValueError",
+                    "message": "bad row 7",
+                    "retryable": True,
+                    "traceback": None,
+                },
                 "timeline": [
                     {
                         "state": "pending",
@@ -76,24 +96,43 @@ def test_do_json_prints_one_object_and_the_status_says_how_it_ended() -> None:
     ok = dyna("do", "task-3", "--json", engine=FakeEngine(views=[completed_run()]))
     bad = dyna("do", "report", "--json", engine=FakeEngine(views=[failed_run()]))
 
-    assert (ok.status, ok.json["state"], bad.status, bad.json["state"]) == (0, "completed", 1, "error")
+    assert (ok.status, ok.json["state"], bad.status, bad.json["state"]) == (
+        0,
+        "completed",
+        1,
+        "error",
+    )
 
 
 def test_a_refusal_is_one_object_too() -> None:
-    told = dyna("do", "task-3", "--json", engine=FakeEngine(answer=refused("not_your_task", "another owns it", ["task-3"])))
+    told = dyna(
+        "do",
+        "task-3",
+        "--json",
+        engine=FakeEngine(answer=refused("not_your_task", "another owns it", ["task-3"])),
+    )
 
     assert told.status == 1
     assert told.json == {
-        "error": {"what": 'task "task-3" cannot be invoked: another owns it', "why": "", "next": "dyna plan task-3"},
+        "error": {
+            "what": 'task "task-3" cannot be invoked: another owns it',
+            "why": "",
+            "next": "dyna plan task-3",
+        },
         "problems": [{"code": "not_your_task", "message": "another owns it", "path": ["task-3"]}],
     }
     assert told.err == ""
 
 
 def test_any_other_error_is_one_object_too() -> None:
-    told = dyna("show", "--json", engine=FakeEngine(fault=NotFound("gone", why="it was", next="look")))
+    told = dyna(
+        "show", "--json", engine=FakeEngine(fault=NotFound("gone", why="it was", next="look"))
+    )
 
-    assert (told.status, told.json) == (3, {"error": {"what": "gone", "why": "it was", "next": "look"}, "problems": []})
+    assert (told.status, told.json) == (
+        3,
+        {"error": {"what": "gone", "why": "it was", "next": "look"}, "problems": []},
+    )
 
 
 def test_a_wrong_command_line_is_one_object_too() -> None:
@@ -109,7 +148,10 @@ def test_a_fault_of_ours_is_one_object_too() -> None:
 
 
 def test_plan_json_is_the_published_object() -> None:
-    planned = PlanView(task="task-3", tasks=[PlannedTaskView(task="task-3", server="b", upstream=["task-1"], level=1)])
+    planned = PlanView(
+        task="task-3",
+        tasks=[PlannedTaskView(task="task-3", server="b", upstream=["task-1"], level=1)],
+    )
 
     assert dyna("plan", "task-3", "--json", engine=FakeEngine(planned=planned)).json == {
         "task": "task-3",
@@ -119,11 +161,18 @@ def test_plan_json_is_the_published_object() -> None:
 
 
 def test_a_plan_with_problems_is_the_same_object_and_exits_with_1() -> None:
-    planned = PlanView(task="task-3", problems=[Problem(code="unresolved_upstream", message="report is declared by nobody")])
+    planned = PlanView(
+        task="task-3",
+        problems=[Problem(code="unresolved_upstream", message="report is declared by nobody")],
+    )
 
     told = dyna("plan", "task-3", "--json", engine=FakeEngine(planned=planned))
 
-    assert (told.status, told.json["problems"][0]["code"], told.err) == (1, "unresolved_upstream", "")
+    assert (told.status, told.json["problems"][0]["code"], told.err) == (
+        1,
+        "unresolved_upstream",
+        "",
+    )
 
 
 def test_events_json_is_one_envelope_a_line_in_the_order_they_passed() -> None:
@@ -132,16 +181,29 @@ def test_events_json_is_one_envelope_a_line_in_the_order_they_passed() -> None:
         for n, state in enumerate(("ready", "stopped"))
     ]
 
-    told = dyna("events", "--all", "--json", engine=FakeEngine(passed=[PassedEvent(seq=n, text=text) for n, text in enumerate(texts, 1)]))
+    told = dyna(
+        "events",
+        "--all",
+        "--json",
+        engine=FakeEngine(
+            passed=[PassedEvent(seq=n, text=text) for n, text in enumerate(texts, 1)]
+        ),
+    )
 
     assert told.out.splitlines() == texts
-    assert [json.loads(line)["detail"]["state"] for line in told.out.splitlines()] == ["ready", "stopped"]
+    assert [json.loads(line)["detail"]["state"] for line in told.out.splitlines()] == [
+        "ready",
+        "stopped",
+    ]
 
 
 def test_why_json_is_the_reason_of_the_run_or_of_the_task() -> None:
     engine = FakeEngine(views=[failed_run()])
 
-    of_the_run, of_a_task = dyna("why", "--json", engine=engine).json, dyna("why", "clean", "--json", engine=engine).json
+    of_the_run, of_a_task = (
+        dyna("why", "--json", engine=engine).json,
+        dyna("why", "clean", "--json", engine=engine).json,
+    )
 
     assert (of_the_run["task"], of_a_task["task"]) == ("report", "clean")
     assert of_a_task == {
@@ -158,23 +220,46 @@ def test_why_json_is_the_reason_of_the_run_or_of_the_task() -> None:
 def test_timeline_json_is_the_run_with_the_timeline_of_each_task() -> None:
     engine = FakeEngine(views=[failed_run()])
 
-    assert dyna("timeline", "--json", engine=engine).json == dyna("show", "--json", engine=engine).json
+    assert (
+        dyna("timeline", "--json", engine=engine).json == dyna("show", "--json", engine=engine).json
+    )
 
 
 def test_logs_json_is_an_array_of_lines() -> None:
-    line = LogLine(run_id=RUN, task="task-1", attempt=1, at=at(1), stream="stdout", text="\x1b[1mgrün")
+    line = LogLine(
+        run_id=RUN, task="task-1", attempt=1, at=at(1), stream="stdout", text="\x1b[1mgrün"
+    )
 
     told = dyna("logs", "--json", engine=FakeEngine(views=[completed_run()], printed=[line]))
 
     assert told.json == [
-        {"run_id": RUN, "task": "task-1", "attempt": 1, "at": "2026-01-02T03:04:06Z", "stream": "stdout", "text": "\x1b[1mgrün"}
+        {
+            "run_id": RUN,
+            "task": "task-1",
+            "attempt": 1,
+            "at": "2026-01-02T03:04:06Z",
+            "stream": "stdout",
+            "text": "\x1b[1mgrün",
+        }
     ]
-    assert (dyna("logs", "--json", engine=FakeEngine(views=[completed_run()])).json, told.err) == ([], "")
+    assert (dyna("logs", "--json", engine=FakeEngine(views=[completed_run()])).json, told.err) == (
+        [],
+        "",
+    )
 
 
 def test_crons_as_json_are_tasks() -> None:
-    declared = [TaskInfo(task=name, server="a", upstream=[], cron="0 6 * * *", next_at=at(n)) for n, name in ((9, "late"), (3, "soon"))]
+    declared = [
+        TaskInfo(task=name, server="a", upstream=[], cron="0 6 * * *", next_at=at(n))
+        for n, name in ((9, "late"), (3, "soon"))
+    ]
     engine = FakeEngine(declared=declared)
 
-    assert [info["task"] for info in dyna("cron", "ls", "--json", engine=engine).json] == ["late", "soon"]
-    assert [info["task"] for info in dyna("cron", "next", "--json", engine=engine).json] == ["soon", "late"]
+    assert [info["task"] for info in dyna("cron", "ls", "--json", engine=engine).json] == [
+        "late",
+        "soon",
+    ]
+    assert [info["task"] for info in dyna("cron", "next", "--json", engine=engine).json] == [
+        "soon",
+        "late",
+    ]

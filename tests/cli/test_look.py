@@ -5,18 +5,22 @@ import pytest
 from cli.conversation import PASSED, TEXTS
 from cli.fake_engine import RUN, T0, FakeEngine, at, completed_run, failed_run, wide_run
 from cli.running import dyna, seen
-from cordyna_core.contract.names import run_id_of
-from cordyna_core.contract.views import LogLine, RunSummary
+from cordyna_core.contract.ids import run_id_of
+from cordyna_core.contract.views.runs import LogLine, RunSummary
 
 LINES = [
     LogLine(run_id=RUN, task="task-1", attempt=1, at=at(1), stream="stdout", text="reading\n"),
-    LogLine(run_id=RUN, task="task-1", attempt=1, at=at(1.5), stream="stderr", text="\x1b[31mred\x1b[0m"),
+    LogLine(
+        run_id=RUN, task="task-1", attempt=1, at=at(1.5), stream="stderr", text="\x1b[31mred\x1b[0m"
+    ),
     LogLine(run_id=RUN, task="task-3", attempt=2, at=at(2), stream="log", text="done " + "x" * 200),
 ]
 
 
 def summaries(*ids: str) -> list[RunSummary]:
-    return [RunSummary(run_id=run_id, task="task-3", state="completed", created_at=T0) for run_id in ids]
+    return [
+        RunSummary(run_id=run_id, task="task-3", state="completed", created_at=T0) for run_id in ids
+    ]
 
 
 @pytest.mark.parametrize("command", ["show", "why", "timeline", "events", "logs", "watch"])
@@ -41,12 +45,17 @@ def test_a_run_is_named_by_its_id_or_the_beginning_of_it(typed: str) -> None:
 def test_a_run_that_nobody_knows_exits_with_3() -> None:
     engine = FakeEngine(views=[completed_run()])
 
-    assert dyna("show", "nothing", engine=engine).err == 'error: there is no run "nothing".\n  next: `dyna runs` lists the newest\n'
+    assert (
+        dyna("show", "nothing", engine=engine).err
+        == 'error: there is no run "nothing".\n  next: `dyna runs` lists the newest\n'
+    )
     assert dyna("show", run_id_of("other", "key"), engine=engine).status == 3
 
 
 def test_a_beginning_of_several_runs_is_not_enough() -> None:
-    told = dyna("show", "0A", engine=FakeEngine(summaries=summaries("0A" + "1" * 24, "0A" + "2" * 24)))
+    told = dyna(
+        "show", "0A", engine=FakeEngine(summaries=summaries("0A" + "1" * 24, "0A" + "2" * 24))
+    )
 
     assert told.status == 1
     assert 'error: "0A" is the beginning of 2 runs.\n  0A1' in told.err
@@ -88,7 +97,10 @@ def test_a_task_that_the_run_does_not_have_suggests_near_ones() -> None:
         told = dyna(command, RUN, "claen", engine=FakeEngine(views=[failed_run()]))
 
         assert told.status == 3
-        assert told.err == f'error: run {RUN} has no task "claen".\n  next: did you mean clean? `dyna show {RUN}` lists all\n'
+        assert (
+            told.err
+            == f'error: run {RUN} has no task "claen".\n  next: did you mean clean? `dyna show {RUN}` lists all\n'
+        )
 
 
 def test_timeline_fits_a_terminal() -> None:
@@ -101,14 +113,19 @@ def test_timeline_fits_a_terminal() -> None:
 def test_events_are_those_of_the_run_unless_all_are_asked_for() -> None:
     engine = FakeEngine(views=[completed_run()], passed=PASSED)
 
-    of_run, all_of_them = dyna("events", engine=engine).out, dyna("events", "--all", engine=engine).out
+    of_run, all_of_them = (
+        dyna("events", engine=engine).out,
+        dyna("events", "--all", engine=engine).out,
+    )
 
     assert len(of_run.splitlines()) == 1 + sum(RUN in text for text in TEXTS)
     assert len(all_of_them.splitlines()) == 1 + len(TEXTS)
 
 
 def test_logs_say_when_which_task_and_how_and_never_cut_what_was_printed() -> None:
-    told = dyna("logs", engine=FakeEngine(views=[completed_run()], printed=LINES), terminal=True, width=60)
+    told = dyna(
+        "logs", engine=FakeEngine(views=[completed_run()], printed=LINES), terminal=True, width=60
+    )
 
     assert seen(told.out).splitlines() == [
         "03:04:06.000  task-1/1  │ reading",
@@ -129,7 +146,10 @@ def test_what_nobody_knows_whose_it_is_is_shown_once_with_all_whose_it_may_be() 
         "03:04:06.000  task-1/1 and task-2/1  ┆ from a thread",
         "03:04:06.000  task-1/1               ┆ from a thread",
     ]
-    assert told.err == "┆ by a thread or process while several tasks ran: it may belong to any of them\n"
+    assert (
+        told.err
+        == "┆ by a thread or process while several tasks ran: it may belong to any of them\n"
+    )
 
 
 def test_logs_of_one_task() -> None:

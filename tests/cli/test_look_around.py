@@ -6,13 +6,36 @@ import pytest
 
 from cli.fake_engine import RUN, T0, FakeEngine, at
 from cli.running import dyna, seen
-from cordyna_core.contract.message import Problem
-from cordyna_core.contract.views import PlannedTaskView, PlanView, RunSummary, ServerInfo, TaskInfo
+from cordyna_core.contract.base import Problem
+from cordyna_core.contract.views.runs import (
+    PlannedTaskView,
+    PlanView,
+    RunSummary,
+    ServerInfo,
+    TaskInfo,
+)
 
 TASKS = [
-    TaskInfo(task="task-1", server="a", upstream=[], cron="* * * * *", next_at=at(55), owner="team-a", description="Counts\nrows."),
-    TaskInfo(task="task-2", server="a", upstream=["task-1"], cron="0 6 * * *", timezone="Europe/Berlin", next_at=at(30)),
-    TaskInfo(task="task-3", server="b", upstream=["task-1", "task-2", "report"], unresolved=["report"]),
+    TaskInfo(
+        task="task-1",
+        server="a",
+        upstream=[],
+        cron="* * * * *",
+        next_at=at(55),
+        owner="team-a",
+        description="Counts\nrows.",
+    ),
+    TaskInfo(
+        task="task-2",
+        server="a",
+        upstream=["task-1"],
+        cron="0 6 * * *",
+        timezone="Europe/Berlin",
+        next_at=at(30),
+    ),
+    TaskInfo(
+        task="task-3", server="b", upstream=["task-1", "task-2", "report"], unresolved=["report"]
+    ),
     TaskInfo(task="task-4", server="b", upstream=["task-2"], cron="0 0 1 1 *"),
 ]
 SERVERS = [
@@ -65,8 +88,14 @@ def test_each_list_is_a_json_array_too(command: str, count: int) -> None:
     ("words", "err"),
     [
         (("runs",), "there is no run yet\n  next: dyna do TASK\n"),
-        (("tasks",), "no task server has declared anything\n  next: name one, for example `dyna --server my.py tasks`\n"),
-        (("servers",), "no task server has declared anything\n  next: name one, for example `dyna --server my.py tasks`\n"),
+        (
+            ("tasks",),
+            "no task server has declared anything\n  next: name one, for example `dyna --server my.py tasks`\n",
+        ),
+        (
+            ("servers",),
+            "no task server has declared anything\n  next: name one, for example `dyna --server my.py tasks`\n",
+        ),
         (("cron", "ls"), 'no task runs by itself\n  next: declare one with cron="0 6 * * 1-5"\n'),
     ],
 )
@@ -98,8 +127,12 @@ def test_a_plan_is_in_order_with_its_levels() -> None:
 
 
 @pytest.mark.parametrize(("code", "status"), [("unresolved_upstream", 1), ("unknown_task", 3)])
-def test_a_plan_that_would_be_refused_says_why_and_exits_as_do_would(code: str, status: int) -> None:
-    planned = PlanView(task="task-3", problems=[Problem(code=code, message="report is declared by nobody")])
+def test_a_plan_that_would_be_refused_says_why_and_exits_as_do_would(
+    code: str, status: int
+) -> None:
+    planned = PlanView(
+        task="task-3", problems=[Problem(code=code, message="report is declared by nobody")]
+    )
 
     told = dyna("plan", "task-3", engine=FakeEngine(planned=planned, declared=TASKS))
 
@@ -129,7 +162,10 @@ def test_a_graph_of_one_task_is_what_is_upstream_of_it() -> None:
 def test_a_graph_of_an_unknown_task_suggests_near_ones() -> None:
     told = dyna("graph", "task3", engine=ENGINE)
 
-    assert (told.status, told.err.splitlines()[0]) == (3, 'error: no server declares a task "task3".')
+    assert (told.status, told.err.splitlines()[0]) == (
+        3,
+        'error: no server declares a task "task3".',
+    )
 
 
 def test_a_graph_for_mermaid_has_a_box_for_each_server() -> None:
@@ -171,9 +207,21 @@ def test_crons_in_the_order_of_the_graph() -> None:
 
 
 def test_crons_the_next_to_run_first() -> None:
-    assert [line.split()[0] for line in dyna("cron", "next", engine=ENGINE).out.splitlines()] == ["task", "task-2", "task-1"]
+    assert [line.split()[0] for line in dyna("cron", "next", engine=ENGINE).out.splitlines()] == [
+        "task",
+        "task-2",
+        "task-1",
+    ]
 
 
 def test_on_a_narrow_terminal_tables_are_cut_to_it() -> None:
     for command in ("runs", "tasks", "servers", "graph"):
-        assert max(map(len, seen(dyna(command, engine=ENGINE, terminal=True, width=40).out).splitlines())) <= 40
+        assert (
+            max(
+                map(
+                    len,
+                    seen(dyna(command, engine=ENGINE, terminal=True, width=40).out).splitlines(),
+                )
+            )
+            <= 40
+        )

@@ -7,8 +7,8 @@ import pytest
 
 from cli.fake_engine import FakeEngine
 from cli.running import dyna, seen
-from cordyna_core.contract.message import Problem
-from cordyna_core.contract.what_if import (
+from cordyna_core.contract.base import Problem
+from cordyna_core.contract.views.rehearsal import (
     CronChange,
     DeclarationView,
     Difference,
@@ -36,7 +36,11 @@ VIEW = RehearsalView(
             server="b",
             change="changed",
             fields=[
-                Difference(what="upstream", before=["clean"], after=["raw", {"task": "rates", "within_s": 60}]),
+                Difference(
+                    what="upstream",
+                    before=["clean"],
+                    after=["raw", {"task": "rates", "within_s": 60}],
+                ),
                 Difference(what="retries", before=0, after=2),
             ],
         ),
@@ -50,12 +54,22 @@ VIEW = RehearsalView(
     crons=[CronChange(task="raw", server="b", after="0 6 * * *")],
     missing=[MissingUpstream(upstream="clean", needed_by=["report"])],
     touched=[
-        TouchedTask(task="report", server="c", effect="unresolved", owner="team-c", cron="0 7 * * *", path=["report", "clean"]),
+        TouchedTask(
+            task="report",
+            server="c",
+            effect="unresolved",
+            owner="team-c",
+            cron="0 7 * * *",
+            path=["report", "clean"],
+        ),
         TouchedTask(task="page", server="c", effect="closure", path=["page", "load"]),
     ],
 )
 CYCLE = Problem(code="cycle", message="tasks need each other", path=["x", "y", "x"])
-REJECTED = RehearsalView(generation=7, declarations=[DeclarationView(server="b", outcome="rejected", problems=[CYCLE, CYCLE])])
+REJECTED = RehearsalView(
+    generation=7,
+    declarations=[DeclarationView(server="b", outcome="rejected", problems=[CYCLE, CYCLE])],
+)
 
 
 @pytest.fixture
@@ -65,7 +79,9 @@ def server(tmp_path: Path) -> str:
     return str(file)
 
 
-def test_what_would_change_is_told_with_whom_it_touches_and_what_runs_by_itself(server: str) -> None:
+def test_what_would_change_is_told_with_whom_it_touches_and_what_runs_by_itself(
+    server: str,
+) -> None:
     told = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=VIEW))
 
     assert (told.status, told.err) == (0, "")
@@ -90,7 +106,9 @@ def test_what_would_change_is_told_with_whom_it_touches_and_what_runs_by_itself(
     ]
 
 
-def test_a_declaration_that_would_be_rejected_exits_with_1_and_tells_every_problem(server: str) -> None:
+def test_a_declaration_that_would_be_rejected_exits_with_1_and_tells_every_problem(
+    server: str,
+) -> None:
     told = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=REJECTED))
 
     assert told.status == 1
@@ -108,7 +126,11 @@ def test_what_is_declared_just_so_changes_nothing(server: str) -> None:
 
     told = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=view))
 
-    assert told.out.splitlines() == ["≡ b is declared just so: only a sign of life", "", "nothing would change"]
+    assert told.out.splitlines() == [
+        "≡ b is declared just so: only a sign of life",
+        "",
+        "nothing would change",
+    ]
 
 
 @pytest.mark.parametrize(("view", "status"), [(VIEW, 0), (REJECTED, 1)])
@@ -128,7 +150,9 @@ def test_the_servers_are_rehearsed_in_the_order_in_which_they_are_named_and_the_
     told = dyna("plan", "--declare", "a.json", "--declare", server, engine=engine, cwd=tmp_path)
 
     assert told.status == 0
-    assert [(each.server, [task.name for task in each.tasks]) for each in engine.declared_in_rehearsal] == [("a", ["y"]), ("b", ["z"])]
+    assert [
+        (each.server, [task.name for task in each.tasks]) for each in engine.declared_in_rehearsal
+    ] == [("a", ["y"]), ("b", ["z"])]
     assert engine.options is not None
     assert not engine.options.declares
 
@@ -141,7 +165,9 @@ def test_the_servers_are_rehearsed_in_the_order_in_which_they_are_named_and_the_
         (None, 3, "cannot be read"),
     ],
 )
-def test_a_file_that_is_no_declaration_is_told(tmp_path: Path, text: str | None, status: int, what: str) -> None:
+def test_a_file_that_is_no_declaration_is_told(
+    tmp_path: Path, text: str | None, status: int, what: str
+) -> None:
     if text is not None:
         (tmp_path / "a.json").write_text(text)
 
@@ -158,12 +184,18 @@ def test_plan_takes_a_task_or_what_to_declare(words: tuple[str, ...]) -> None:
     assert (told.status, told.err.splitlines()[0]) == (2, "error: plan takes a task, or --declare.")
 
 
-def test_a_long_value_that_changes_is_cut_and_one_that_is_not_there_is_said_to_be_nothing(server: str) -> None:
+def test_a_long_value_that_changes_is_cut_and_one_that_is_not_there_is_said_to_be_nothing(
+    server: str,
+) -> None:
     fields = [
-        Difference(what="params_schema", before=None, after={"type": "object", "description": "x" * 100}),
+        Difference(
+            what="params_schema", before=None, after={"type": "object", "description": "x" * 100}
+        ),
         Difference(what="upstream", before=["a", "b"], after=["b", "a"]),
     ]
-    view = RehearsalView(generation=1, tasks=[TaskChange(task="t", server="b", change="changed", fields=fields)])
+    view = RehearsalView(
+        generation=1, tasks=[TaskChange(task="t", server="b", change="changed", fields=fields)]
+    )
 
     line = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=view)).out.splitlines()[1]
 
@@ -172,7 +204,9 @@ def test_a_long_value_that_changes_is_cut_and_one_that_is_not_there_is_said_to_b
 
 
 def test_on_a_narrow_terminal_a_rehearsal_is_cut_to_it(server: str) -> None:
-    told = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=VIEW), terminal=True, width=60)
+    told = dyna(
+        "plan", "--declare", server, engine=FakeEngine(rehearsed=VIEW), terminal=True, width=60
+    )
 
     tables = [line for line in seen(told.out).splitlines() if line.startswith(("+", "-", "~"))]
     assert max(map(len, tables)) <= 60

@@ -3,8 +3,8 @@
 from rich.cells import cell_len
 
 from cli.conversation import TEXTS, sealed
-from cordyna_core.cli.render.events import Conversation, events_table
-from cordyna_core.contract.message import ErrorDescription
+from cordyna_cli.render.run.events import Conversation, events_table
+from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.state_updates import TaskStateChanged
 
 
@@ -21,12 +21,21 @@ def test_events_that_pass_one_by_one_stand_in_the_same_columns() -> None:
     talk = Conversation()
     lines = [talk.title().plain, *(talk.line(text).plain for text in TEXTS)]
 
-    assert {line.index("TaskStateChanged") for line in lines if "TaskStateChanged" in line} == {lines[0].index("message")}
+    assert {line.index("TaskStateChanged") for line in lines if "TaskStateChanged" in line} == {
+        lines[0].index("message")
+    }
 
 
 def test_a_column_grows_when_something_longer_passes() -> None:
     talk = Conversation()
-    long = TaskStateChanged(server="s" * 40, run_id="0" * 26, task="t", attempt=1, state="error", error=ErrorDescription(type="E"))
+    long = TaskStateChanged(
+        server="s" * 40,
+        run_id="0" * 26,
+        task="t",
+        attempt=1,
+        state="error",
+        error=ErrorDescription(type="E"),
+    )
 
     first = talk.line(sealed("cordyna.server." + "s" * 40, long, 0)).plain
     then = talk.line(TEXTS[0]).plain
@@ -36,9 +45,18 @@ def test_a_column_grows_when_something_longer_passes() -> None:
 
 
 def test_of_a_large_output_only_the_size_is_shown() -> None:
-    large = TaskStateChanged(server="s", run_id="0" * 26, task="t", attempt=1, state="completed", output={"x": "y" * 2000})
+    large = TaskStateChanged(
+        server="s",
+        run_id="0" * 26,
+        task="t",
+        attempt=1,
+        state="completed",
+        output={"x": "y" * 2000},
+    )
 
-    assert events_table([sealed("cordyna.server.s", large, 0)])[1].plain.endswith("completed with an output of 2,009 bytes")
+    assert events_table([sealed("cordyna.server.s", large, 0)])[1].plain.endswith(
+        "completed with an output of 2,009 bytes"
+    )
 
 
 GOLDEN = """

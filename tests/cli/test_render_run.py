@@ -7,14 +7,14 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from cli.fake_engine import RUN, a_run, a_task, at, chain_run, completed_run, failed_run, wide_run
-from cordyna_core.cli.render.ending import how_it_stands, whole_run
-from cordyna_core.cli.render.phases import took
-from cordyna_core.cli.render.progress import board, live, progress_line
-from cordyna_core.cli.render.timeline import timeline
-from cordyna_core.cli.render.tree import tree
-from cordyna_core.cli.render.words import error_in_words
-from cordyna_core.contract.message import ErrorDescription
-from cordyna_core.contract.views import RunView
+from cordyna_cli.render.layout.format import error_in_words
+from cordyna_cli.render.run.outcome import how_it_stands, whole_run
+from cordyna_cli.render.run.phases import took
+from cordyna_cli.render.run.progress import board, live, progress_line
+from cordyna_cli.render.run.timeline import timeline
+from cordyna_cli.render.run.tree import tree
+from cordyna_core.contract.base import ErrorDescription
+from cordyna_core.contract.views.runs import RunView
 
 NOW = at(10)
 
@@ -70,18 +70,37 @@ def test_each_state_and_reason_has_its_sign_and_its_words() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
-@pytest.mark.parametrize("view", [failed_run(), wide_run(), chain_run()], ids=["failed", "wide", "chain"])
+@pytest.mark.parametrize(
+    "view", [failed_run(), wide_run(), chain_run()], ids=["failed", "wide", "chain"]
+)
 def test_nothing_is_wider_than_the_terminal(view: RunView, width: int) -> None:
-    for lines in (tree(view, NOW, width), tree(view, NOW, width, whole=False), live(view, NOW, width, 24)):
+    for lines in (
+        tree(view, NOW, width),
+        tree(view, NOW, width, whole=False),
+        live(view, NOW, width, 24),
+    ):
         assert max(cell_len(line.plain) for line in lines) <= width
-    assert max(cell_len(line.plain) for line in timeline(view, NOW, max(width, 60))) <= max(width, 60)
+    assert max(cell_len(line.plain) for line in timeline(view, NOW, max(width, 60))) <= max(
+        width, 60
+    )
 
 
 def test_piped_nothing_is_cut() -> None:
     name, error = "a" * 120, "z" * 300
-    view = a_run(a_task(name, "", "dispatched@0 error:failed@1", server="b" * 100, error={"type": "E", "message": error}), state="error")
+    view = a_run(
+        a_task(
+            name,
+            "",
+            "dispatched@0 error:failed@1",
+            server="b" * 100,
+            error={"type": "E", "message": error},
+        ),
+        state="error",
+    )
 
-    text = "\n".join(plain(whole_run(view, NOW, None, everything=False)) + plain(timeline(view, NOW)))
+    text = "\n".join(
+        plain(whole_run(view, NOW, None, everything=False)) + plain(timeline(view, NOW))
+    )
 
     assert "…" not in text
     assert error in text
@@ -116,7 +135,14 @@ def test_a_chain_of_300_tasks_is_folded_above_and_below_what_runs() -> None:
 
 
 def test_one_quiet_task_is_shown_rather_than_counted() -> None:
-    parts = [a_task(f"p{n}", "", "dispatched@0 started@1" if n % 10 else "dispatched@0 started@1 completed@2") for n in range(42)]
+    parts = [
+        a_task(
+            f"p{n}",
+            "",
+            "dispatched@0 started@1" if n % 10 else "dispatched@0 started@1 completed@2",
+        )
+        for n in range(42)
+    ]
     view = a_run(
         *parts[1:8],
         parts[0],
@@ -136,13 +162,24 @@ def test_a_whole_tree_of_300_tasks_has_a_line_for_each() -> None:
 
 
 def test_a_live_picture_fits_the_screen_whatever_the_run() -> None:
-    busy = a_run(*(a_task(f"t{n}", f"t{n // 2}" if n > 1 else "", "dispatched@0 started@1") for n in range(500)), a_task("end", "t499"))
+    busy = a_run(
+        *(
+            a_task(f"t{n}", f"t{n // 2}" if n > 1 else "", "dispatched@0 started@1")
+            for n in range(500)
+        ),
+        a_task("end", "t499"),
+    )
     for view in (failed_run(), wide_run(), chain_run(), busy):
         assert len(live(view, NOW, 100, 20)) <= 20
 
 
 def test_where_the_tree_does_not_fit_what_failed_comes_first_then_what_runs() -> None:
-    view = a_run(*wide_run().tasks[:-1], a_task("bad", "", "dispatched@0 error:failed@1"), a_task("end"), state="failing")
+    view = a_run(
+        *wide_run().tasks[:-1],
+        a_task("bad", "", "dispatched@0 error:failed@1"),
+        a_task("end"),
+        state="failing",
+    )
 
     lines = plain(board(view, at(5), 100, 4))
 
@@ -211,7 +248,9 @@ def test_a_timeline_has_a_row_for_each_of_300_tasks_and_cuts_names_before_bars()
     ],
 )
 def test_the_axis_has_nice_steps(seconds: float, axis: list[str]) -> None:
-    view = a_run(a_task("task-3", "", f"dispatched@0 started@0 completed@{seconds}"), state="completed")
+    view = a_run(
+        a_task("task-3", "", f"dispatched@0 started@0 completed@{seconds}"), state="completed"
+    )
 
     title = plain(timeline(view, NOW))[0]
 
@@ -219,7 +258,9 @@ def test_the_axis_has_nice_steps(seconds: float, axis: list[str]) -> None:
 
 
 def test_a_run_in_which_nothing_was_said_has_no_timeline() -> None:
-    assert plain(timeline(a_run(a_task("task-3"), created_at=None), NOW)) == ["nothing was said yet in this run"]
+    assert plain(timeline(a_run(a_task("task-3"), created_at=None), NOW)) == [
+        "nothing was said yet in this run"
+    ]
 
 
 def test_a_run_that_goes_on_is_drawn_until_now() -> None:
@@ -257,23 +298,43 @@ def test_what_completed_after_its_clock_had_run_out_took_as_long_as_it_took() ->
 
 def test_an_error_that_says_nothing_is_its_type() -> None:
     assert error_in_words(ErrorDescription(type="KeyboardInterrupt")) == "KeyboardInterrupt"
-    assert error_in_words(ErrorDescription(type="ValueError", message="bad\nrow: ")) == "ValueError: bad row"
+    assert (
+        error_in_words(ErrorDescription(type="ValueError", message="bad\nrow: "))
+        == "ValueError: bad row"
+    )
 
 
 def test_many_causes_are_counted() -> None:
-    view = a_run(*(a_task(f"t{n}", "", "dispatched@0 error:failed@1") for n in range(11)), a_task("task-3"), state="error")
+    view = a_run(
+        *(a_task(f"t{n}", "", "dispatched@0 error:failed@1") for n in range(11)),
+        a_task("task-3"),
+        state="error",
+    )
 
     assert "  and 3 tasks more failed" in plain(how_it_stands(view, NOW, 100))
 
 
 def test_a_cancelled_run_says_so() -> None:
-    view = a_run(a_task("task-3", "", "dispatched@0 error:cancelled@2"), state="error", cancelled=True)
+    view = a_run(
+        a_task("task-3", "", "dispatched@0 error:cancelled@2"), state="error", cancelled=True
+    )
 
-    assert plain(how_it_stands(view, NOW, 100)) == [f"✗ task-3 was cancelled in 2.0 s  run {RUN}", "  next: dyna do task-3"]
+    assert plain(how_it_stands(view, NOW, 100)) == [
+        f"✗ task-3 was cancelled in 2.0 s  run {RUN}",
+        "  next: dyna do task-3",
+    ]
 
 
 def test_a_large_output_is_cut_on_a_terminal_and_whole_when_piped() -> None:
-    view = a_run(a_task("task-3", "", "dispatched@0 completed@1", output={f"key-{n}": "x" * 60 for n in range(30)}), state="completed")
+    view = a_run(
+        a_task(
+            "task-3",
+            "",
+            "dispatched@0 completed@1",
+            output={f"key-{n}": "x" * 60 for n in range(30)},
+        ),
+        state="completed",
+    )
 
     assert plain(how_it_stands(view, NOW, 80))[-1] == f"  … 21 more lines: dyna show {RUN} --json"
     assert len(how_it_stands(view, NOW, None)) == 2
@@ -284,7 +345,11 @@ def test_a_large_output_is_cut_on_a_terminal_and_whole_when_piped() -> None:
 def test_a_large_run_that_ended_shows_its_board_and_how_to_see_all() -> None:
     names = [f"t{n}" for n in range(1, 400)]
     tasks = [
-        a_task(name, " ".join(f"t{m}" for m in (2 * n, 2 * n + 1) if m < 400), "dispatched@0 error:failed@1")
+        a_task(
+            name,
+            " ".join(f"t{m}" for m in (2 * n, 2 * n + 1) if m < 400),
+            "dispatched@0 error:failed@1",
+        )
         for n, name in enumerate(names, 1)
     ]
     view = a_run(*reversed(tasks), state="error")
@@ -308,6 +373,15 @@ def test_what_others_wrote_cannot_move_the_cursor() -> None:
 
 def test_long_spans_are_said_in_the_units_of_people() -> None:
     def after(seconds: float) -> str:
-        return progress_line(a_run(a_task("t")), at(0) + timedelta(seconds=seconds)).plain.rsplit("· ", 1)[1]
+        return progress_line(a_run(a_task("t")), at(0) + timedelta(seconds=seconds)).plain.rsplit(
+            "· ", 1
+        )[1]
 
-    assert [after(s) for s in (0.05, 0.5, 59.97, 3599, 7500, 90000)] == ["50 ms", "0.5 s", "1 m 00 s", "59 m 59 s", "2 h 05 m", "1 d 01 h"]
+    assert [after(s) for s in (0.05, 0.5, 59.97, 3599, 7500, 90000)] == [
+        "50 ms",
+        "0.5 s",
+        "1 m 00 s",
+        "59 m 59 s",
+        "2 h 05 m",
+        "1 d 01 h",
+    ]

@@ -3,15 +3,19 @@
 import pytest
 
 from cli.fake_engine import RUN, a_run, a_task, at, completed_run, failed_run
-from cordyna_core.cli.render.why import why_lines, why_run, why_task, why_task_lines
-from cordyna_core.contract.message import ErrorDescription, RootCause
-from cordyna_core.contract.views import RunView, TaskView
+from cordyna_cli.render.run.why import why_lines, why_run, why_task, why_task_lines
+from cordyna_core.contract.base import ErrorDescription, RootCause
+from cordyna_core.contract.views.runs import RunView, TaskView
 
 NOW = at(10)
 
 REASONS: dict[str, tuple[TaskView, str, str]] = {
     "waiting": (a_task("t", "up"), "up on server-a: started since 9.0 s", f"dyna why {RUN} up"),
-    "blocked": (a_task("t", "up", blocked_by="up"), "up on server-a: started since 9.0 s", f"dyna why {RUN} up"),
+    "blocked": (
+        a_task("t", "up", blocked_by="up"),
+        "up on server-a: started since 9.0 s",
+        f"dyna why {RUN} up",
+    ),
     "dispatched": (
         a_task("t", "", "dispatched@8", deadline=at(18)),
         "an error (ack_timeout) if it says nothing until then: the clock rings at 03:04:23Z (in 8.0 s)",
@@ -22,27 +26,67 @@ REASONS: dict[str, tuple[TaskView, str, str]] = {
         "the next attempt is sent at 03:04:17Z (in 2.0 s)",
         f"dyna logs {RUN} t",
     ),
-    "queued": (a_task("t", "", "dispatched@0 queued@1"), "since 03:04:06Z (9.0 s ago)", f"dyna watch {RUN}"),
-    "started": (a_task("t", "", "dispatched@0 started@1"), "since 03:04:06Z (9.0 s ago)", f"dyna watch {RUN}"),
-    "completed": (a_task("t", "", "dispatched@0 completed@1"), "at 03:04:06Z, 1.0 s after it began", f"dyna show {RUN}"),
+    "queued": (
+        a_task("t", "", "dispatched@0 queued@1"),
+        "since 03:04:06Z (9.0 s ago)",
+        f"dyna watch {RUN}",
+    ),
+    "started": (
+        a_task("t", "", "dispatched@0 started@1"),
+        "since 03:04:06Z (9.0 s ago)",
+        f"dyna watch {RUN}",
+    ),
+    "completed": (
+        a_task("t", "", "dispatched@0 completed@1"),
+        "at 03:04:06Z, 1.0 s after it began",
+        f"dyna show {RUN}",
+    ),
     "reused": (a_task("t", "", "completed:reused@1"), "", "dyna do t   (runs it anew)"),
-    "failed": (a_task("t", "", "dispatched@0 error:failed@1", owner="team-a"), "owner: team-a", f"dyna logs {RUN} t"),
+    "failed": (
+        a_task("t", "", "dispatched@0 error:failed@1", owner="team-a"),
+        "owner: team-a",
+        f"dyna logs {RUN} t",
+    ),
     "failed_terminal": (
         a_task("t", "", "dispatched@0 error:failed_terminal@1"),
         "at 03:04:06Z, 1.0 s after it began",
         f"dyna logs {RUN} t",
     ),
-    "ack_timeout": (a_task("t", "", "dispatched@0 error:ack_timeout@10"), "at 03:04:15Z, 10.0 s after it began", "dyna servers"),
-    "start_timeout": (a_task("t", "", "queued@0 error:start_timeout@10"), "at 03:04:15Z, 10.0 s after it began", "dyna servers"),
-    "run_timeout": (a_task("t", "", "started@0 error:run_timeout@10"), "at 03:04:15Z, 10.0 s after it began", f"dyna logs {RUN} t"),
-    "cancelled": (a_task("t", "", "started@0 error:cancelled@10"), "at 03:04:15Z, 10.0 s after it began", "dyna do end"),
+    "ack_timeout": (
+        a_task("t", "", "dispatched@0 error:ack_timeout@10"),
+        "at 03:04:15Z, 10.0 s after it began",
+        "dyna servers",
+    ),
+    "start_timeout": (
+        a_task("t", "", "queued@0 error:start_timeout@10"),
+        "at 03:04:15Z, 10.0 s after it began",
+        "dyna servers",
+    ),
+    "run_timeout": (
+        a_task("t", "", "started@0 error:run_timeout@10"),
+        "at 03:04:15Z, 10.0 s after it began",
+        f"dyna logs {RUN} t",
+    ),
+    "cancelled": (
+        a_task("t", "", "started@0 error:cancelled@10"),
+        "at 03:04:15Z, 10.0 s after it began",
+        "dyna do end",
+    ),
     "cancelled while it waited": (
         a_task("t", "", "started@0 error:failed@1 retry_wait@1 error:cancelled@9"),
         "at 03:04:14Z, 9.0 s after it began",
         "dyna do end",
     ),
-    "refused": (a_task("t", "", "dispatched@0 error:refused@1"), "at 03:04:06Z, 1.0 s after it began", f"dyna logs {RUN} t"),
-    "something new": (a_task("t", "", "dispatched@0 error:unheard_of@1"), "at 03:04:06Z, 1.0 s after it began", f"dyna show {RUN}"),
+    "refused": (
+        a_task("t", "", "dispatched@0 error:refused@1"),
+        "at 03:04:06Z, 1.0 s after it began",
+        f"dyna logs {RUN} t",
+    ),
+    "something new": (
+        a_task("t", "", "dispatched@0 error:unheard_of@1"),
+        "at 03:04:06Z, 1.0 s after it began",
+        f"dyna show {RUN}",
+    ),
 }
 
 MENDED = {"failed", "failed_terminal", "ack_timeout", "start_timeout", "run_timeout", "refused"}
@@ -60,9 +104,17 @@ def test_each_reason_has_what_to_know_and_what_to_type(reason: str) -> None:
 
 
 def test_what_cerebro_says_is_the_sentence() -> None:
-    task = a_task("t", "", "dispatched@0 error:failed@1", why="t on server-a failed (attempt 1):\n ValueError: bad row 7.")
+    task = a_task(
+        "t",
+        "",
+        "dispatched@0 error:failed@1",
+        why="t on server-a failed (attempt 1):\n ValueError: bad row 7.",
+    )
 
-    assert why_task(a_run(task), task, NOW).sentence == "t on server-a failed (attempt 1): ValueError: bad row 7."
+    assert (
+        why_task(a_run(task), task, NOW).sentence
+        == "t on server-a failed (attempt 1): ValueError: bad row 7."
+    )
 
 
 def test_without_its_sentence_state_and_reason_make_one() -> None:
@@ -80,7 +132,10 @@ def said_of(view: RunView) -> list[str]:
 
 
 def test_a_completed_run_needs_nothing() -> None:
-    assert said_of(completed_run()) == ["✓ task-3 completed: nothing is wrong.", f"  next: dyna show {RUN}"]
+    assert said_of(completed_run()) == [
+        "✓ task-3 completed: nothing is wrong.",
+        f"  next: dyna show {RUN}",
+    ]
 
 
 def test_a_failed_run_names_its_first_root_cause_and_what_is_blocked_by_it() -> None:
@@ -95,15 +150,22 @@ def test_a_failed_run_names_its_first_root_cause_and_what_is_blocked_by_it() -> 
 
 
 RAISED = ErrorDescription(
-    type="KeyError", message="'rows'", traceback='Traceback:\n  File "my.py", line 3, in clean\nKeyError: \x1b[31mrows\n'
+    type="KeyError",
+    message="'rows'",
+    traceback='Traceback:\n  File "my.py", line 3, in clean\nKeyError: \x1b[31mrows\n',
 )
 
 
 def test_a_task_that_raised_shows_where_and_the_run_says_how_to_see_it() -> None:
     view = a_run(a_task("clean", "", "started@0 error:failed@1", error=RAISED), state="error")
 
-    assert said_of(view)[-2:] == [f"  next: dyna why {RUN} clean", f"  once mended: dyna retry {RUN}"]
-    assert [line.plain for line in why_task_lines(view.tasks[0], why_task(view, view.tasks[0], NOW))][2:] == [
+    assert said_of(view)[-2:] == [
+        f"  next: dyna why {RUN} clean",
+        f"  once mended: dyna retry {RUN}",
+    ]
+    assert [
+        line.plain for line in why_task_lines(view.tasks[0], why_task(view, view.tasks[0], NOW))
+    ][2:] == [
         "    Traceback:",
         '      File "my.py", line 3, in clean',
         "    KeyError: rows",
@@ -120,7 +182,10 @@ def test_a_traceback_of_an_attempt_before_is_not_shown() -> None:
 
 def test_a_failing_run_says_that_others_failed_too() -> None:
     view = a_run(
-        a_task("x", "", "error:failed@1"), a_task("y", "", "error:failed@1"), a_task("z", "x y", blocked_by="x y"), state="failing"
+        a_task("x", "", "error:failed@1"),
+        a_task("y", "", "error:failed@1"),
+        a_task("z", "x y", blocked_by="x y"),
+        state="failing",
     )
 
     assert said_of(view)[0] == "✗ z is failing: x on server-a stands at error (failed)."
@@ -128,13 +193,18 @@ def test_a_failing_run_says_that_others_failed_too() -> None:
 
 
 def test_a_root_cause_that_the_view_does_not_hold_is_named_all_the_same() -> None:
-    view = a_run(a_task("z"), state="error", root_causes=[RootCause(task="x", server="s", reason="failed")])
+    view = a_run(
+        a_task("z"), state="error", root_causes=[RootCause(task="x", server="s", reason="failed")]
+    )
 
     assert said_of(view) == ["✗ z ended in error: x failed (failed).", f"  next: dyna show {RUN}"]
 
 
 def test_a_cancelled_run_says_so() -> None:
-    assert said_of(a_run(a_task("z"), state="error", cancelled=True)) == ["✗ z was cancelled.", "  next: dyna do z"]
+    assert said_of(a_run(a_task("z"), state="error", cancelled=True)) == [
+        "✗ z was cancelled.",
+        "  next: dyna do z",
+    ]
 
 
 def test_a_running_run_names_what_holds_its_target_up() -> None:
@@ -156,17 +226,25 @@ def test_a_running_run_names_what_holds_its_target_up() -> None:
 
 
 def test_a_running_run_whose_target_waits_for_nothing_yet_is_said_to_wait() -> None:
-    assert said_of(a_run(a_task("end")))[0] == "● end is running: end on server-a stands at pending (waiting)."
+    assert (
+        said_of(a_run(a_task("end")))[0]
+        == "● end is running: end on server-a stands at pending (waiting)."
+    )
 
 
 def test_a_run_without_tasks_is_only_watched() -> None:
-    assert said_of(RunView(run_id=RUN, task="end", state="running")) == ["● end is running.", f"  next: dyna watch {RUN}"]
+    assert said_of(RunView(run_id=RUN, task="end", state="running")) == [
+        "● end is running.",
+        f"  next: dyna watch {RUN}",
+    ]
 
 
 def test_a_task_has_its_sign_in_front() -> None:
     view = failed_run()
 
-    assert why_task_lines(view.tasks[1], why_task(view, view.tasks[1], NOW))[0].plain.startswith("✗ clean on server-a")
+    assert why_task_lines(view.tasks[1], why_task(view, view.tasks[1], NOW))[0].plain.startswith(
+        "✗ clean on server-a"
+    )
 
 
 def test_on_a_terminal_sentences_are_broken_between_words_and_commands_never() -> None:
@@ -186,10 +264,15 @@ def test_on_a_terminal_sentences_are_broken_between_words_and_commands_never() -
 def test_a_word_longer_than_the_terminal_is_broken_all_the_same() -> None:
     task = a_task("t", "", "dispatched@0 error:failed@1", why="x" * 100)
 
-    assert [len(line.plain) for line in why_task_lines(task, why_task(a_run(task), task, NOW), 40)[:3]] == [40, 40, 26]
+    assert [
+        len(line.plain) for line in why_task_lines(task, why_task(a_run(task), task, NOW), 40)[:3]
+    ] == [40, 40, 26]
 
 
 def test_another_day_is_told_with_its_date() -> None:
     task = a_task("t", "", "dispatched@0 started@1")
 
-    assert why_task(a_run(task), task, at(90_000)).beside[0] == "since 2026-01-02 03:04:06Z (1 d 00 h ago)"
+    assert (
+        why_task(a_run(task), task, at(90_000)).beside[0]
+        == "since 2026-01-02 03:04:06Z (1 d 00 h ago)"
+    )

@@ -2,7 +2,7 @@
 
 from cli.fake_engine import RUN, FakeEngine, at, completed_run
 from cli.running import dyna
-from cordyna_core.contract.what_if import Difference, Divergence, ReplayView
+from cordyna_core.contract.views.rehearsal import Difference, Divergence, ReplayView
 
 SAME = ReplayView(run_id=RUN, task="task-3", heard=7, decided=5)
 OTHER = SAME.model_copy(
@@ -32,7 +32,10 @@ OTHER = SAME.model_copy(
 def test_a_run_that_goes_the_same_way_is_told_in_one_line() -> None:
     told = dyna("replay", engine=FakeEngine(views=[completed_run()], replayed=SAME))
 
-    assert (told.status, told.out) == (0, f"✓ task-3 goes the same way: 7 events heard again, 5 decisions recorded  run {RUN}\n")
+    assert (told.status, told.out) == (
+        0,
+        f"✓ task-3 goes the same way: 7 events heard again, 5 decisions recorded  run {RUN}\n",
+    )
 
 
 def test_a_run_that_would_go_differently_exits_with_1_and_tells_where_the_first_first() -> None:
@@ -45,7 +48,9 @@ def test_a_run_that_would_go_differently_exits_with_1_and_tells_where_the_first_
         "   when          what                     task      now",
         "-  03:04:06.000  RunTask                  task-1/2  would not be decided any more",
         "+  03:04:07.000  RunStateChanged failing            would be decided, and was not",
-        '~  03:04:08.000  RunTask                  task-3/1  would be decided otherwise: params nothing -> {"day": "' + "x" * 51 + "...",
+        '~  03:04:08.000  RunTask                  task-3/1  would be decided otherwise: params nothing -> {"day": "'
+        + "x" * 51
+        + "...",
         "~  at the end    how the task stands      task-2    would end otherwise: state queued -> pending",
         "",
         "4 divergences; what comes after the first may follow from it",

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from cli.fake_engine import RUN
-from cordyna_core.cli.screen import Screen
+from cordyna_cli.output.screen import Screen
 
 DYNA = """
 import os, subprocess, sys, threading
 from dataclasses import replace
 from cli.conversation import PASSED
 from cli.fake_engine import FakeEngine, a_run, a_task, completed_run
-from cordyna_core.cli.environment import of_this_process
-from cordyna_core.cli.main import main
+from cordyna_cli.input.environment import of_this_process
+from cordyna_cli.main import main
 
 
 class Noisy(FakeEngine):
@@ -45,7 +45,9 @@ sys.exit(main(replace(of_this_process(), argv=argv, engines={"embedded": engine.
 """
 
 
-def sh(command: str, tmp_path: Path, environ: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+def sh(
+    command: str, tmp_path: Path, environ: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     """A command line of a shell, in which $dyna is the one above."""
     (tmp_path / "dyna.py").write_text(DYNA, encoding="utf-8")
     around = {
@@ -56,27 +58,49 @@ def sh(command: str, tmp_path: Path, environ: Mapping[str, str] | None = None) -
         "dyna": f"{sys.executable} {tmp_path / 'dyna.py'}",
         **(environ or {}),
     }
-    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, env=around, cwd=tmp_path, encoding="utf-8")
+    return subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=around,
+        cwd=tmp_path,
+        encoding="utf-8",
+    )
 
 
 @pytest.mark.parametrize("pipe", ["", "| cat", "> out; cat out"])
 @pytest.mark.parametrize("words", ["do task-3 --json", "show --json"])
-def test_whoever_writes_to_stdout_writes_to_stderr_and_json_is_one_object(words: str, pipe: str, tmp_path: Path) -> None:
+def test_whoever_writes_to_stdout_writes_to_stderr_and_json_is_one_object(
+    words: str, pipe: str, tmp_path: Path
+) -> None:
     ended = sh(f"$dyna noisy {words} {pipe}", tmp_path)
 
     assert ended.returncode == 0
     assert ended.stdout.count("\n") == 1
     assert json.loads(ended.stdout)["run_id"] == RUN
-    for who in ("a module", "a descriptor", "a buffer", "the first stdout", "a process", "a body that goes on"):
+    for who in (
+        "a module",
+        "a descriptor",
+        "a buffer",
+        "the first stdout",
+        "a process",
+        "a body that goes on",
+    ):
         assert f"{who}\n" in ended.stderr
 
 
-@pytest.mark.parametrize("words", ["do task-3 --json", "show", "--help", "--version", "runs --nonsense --json"])
+@pytest.mark.parametrize(
+    "words", ["do task-3 --json", "show", "--help", "--version", "runs --nonsense --json"]
+)
 def test_a_full_disk_exits_with_5_and_says_so(words: str, tmp_path: Path) -> None:
     ended = sh(f"$dyna {words} > /dev/full", tmp_path)
 
     if "--nonsense" in words:
-        assert (ended.returncode, ended.stderr.splitlines()[0]) == (2, "error: No such option: --nonsense")
+        assert (ended.returncode, ended.stderr.splitlines()[0]) == (
+            2,
+            "error: No such option: --nonsense",
+        )
         return
     assert ended.returncode == 5
     assert ended.stderr.endswith(
@@ -99,7 +123,9 @@ def test_progress_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_what_is_closed_is_not_written_to_and_the_status_is_as_ever(closed: str, tmp_path: Path) -> None:
+def test_what_is_closed_is_not_written_to_and_the_status_is_as_ever(
+    closed: str, tmp_path: Path
+) -> None:
     ended = sh(f"$dyna noisy do task-3 --json {closed}", tmp_path)
 
     assert ended.returncode == 0
@@ -111,12 +137,20 @@ def test_what_is_closed_is_not_written_to_and_the_status_is_as_ever(closed: str,
 def test_who_stops_reading_hears_no_complaint(environ: dict[str, str], tmp_path: Path) -> None:
     ended = sh('$dyna events --all | head -1; echo "${PIPESTATUS[0]}"', tmp_path, environ)
 
-    assert (len(ended.stdout.splitlines()), ended.stdout.splitlines()[1], ended.stderr) == (2, "1", "")
+    assert (len(ended.stdout.splitlines()), ended.stdout.splitlines()[1], ended.stderr) == (
+        2,
+        "1",
+        "",
+    )
 
 
-@pytest.mark.parametrize("environ", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}, {"LANG": "C"}, {}])
+@pytest.mark.parametrize(
+    "environ", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}, {"LANG": "C"}, {}]
+)
 @pytest.mark.parametrize("words", ["do task-3 --json", "show --json"])
-def test_json_is_whole_whatever_the_encoding_of_stdout(words: str, environ: dict[str, str], tmp_path: Path) -> None:
+def test_json_is_whole_whatever_the_encoding_of_stdout(
+    words: str, environ: dict[str, str], tmp_path: Path
+) -> None:
     ended = sh(f"$dyna ünï {words}", tmp_path, environ)
 
     assert ended.returncode == 0
@@ -126,7 +160,10 @@ def test_json_is_whole_whatever_the_encoding_of_stdout(words: str, environ: dict
 def test_an_error_as_json_is_whole_in_ascii_too(tmp_path: Path) -> None:
     ended = sh("$dyna show ölwechsel --json", tmp_path, {"PYTHONIOENCODING": "ascii"})
 
-    assert (ended.returncode, json.loads(ended.stdout)["error"]["what"]) == (3, 'there is no run "ölwechsel".')
+    assert (ended.returncode, json.loads(ended.stdout)["error"]["what"]) == (
+        3,
+        'there is no run "ölwechsel".',
+    )
 
 
 def test_envelopes_on_stdin_are_utf_8_whatever_the_terminal_is(tmp_path: Path) -> None:
@@ -139,7 +176,7 @@ def test_a_screen_is_as_wide_as_the_terminal_behind_it() -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(ours, (33, 77))
 
-    with open(theirs, "w", encoding="utf-8") as stream:  # noqa: PTH123  a descriptor
+    with open(theirs, "w", encoding="utf-8") as stream:
         screen = Screen(stream, {"TERM": "xterm"})
 
         assert (screen.width, screen.height) == (77, 33)

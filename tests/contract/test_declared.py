@@ -6,7 +6,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration, Upstream
+from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration, Upstream
 from cordyna_core.contract.envelope import detail_json
 
 
@@ -18,7 +18,9 @@ def test_the_three_clocks_and_the_other_defaults_are_those_of_the_design() -> No
 
 
 def test_an_upstream_is_a_name_or_a_name_with_a_condition() -> None:
-    task = TaskDeclaration(name="t", upstream=["a", Upstream(task="b", within_s=60), Upstream(task="c")])
+    task = TaskDeclaration(
+        name="t", upstream=["a", Upstream(task="b", within_s=60), Upstream(task="c")]
+    )
 
     assert task.upstream_names == ("a", "b", "c")
     assert task.within_s == {"b": 60}
@@ -31,7 +33,10 @@ def test_an_unknown_time_zone_is_refused(zone: str) -> None:
 
 
 def test_a_declaration_of_ten_thousand_tasks_fits_its_quota() -> None:
-    tasks = [TaskDeclaration(name=f"team.task-{n}", upstream=[f"team.task-{n - 1}"] if n else []) for n in range(10_000)]
+    tasks = [
+        TaskDeclaration(name=f"team.task-{n}", upstream=[f"team.task-{n - 1}"] if n else [])
+        for n in range(10_000)
+    ]
 
     assert len(detail_json(ServerDeclared(server="s", tasks=tasks))) < 900_000
 
@@ -41,7 +46,8 @@ def test_many_threads_may_use_a_message_for_the_first_time_at_once() -> None:
     program = """
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from cordyna_core.contract.envelope import open_envelope, seal, utc
+from cordyna_core.contract.envelope import open_envelope, seal
+from cordyna_core.contract.time import utc
 from cordyna_core.contract.commands import RunTask
 together = Barrier(8)
 def use(_):

@@ -9,17 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.golden_messages import golden
+from cordyna_core.contract.base import Meta, meta_at
 from cordyna_core.contract.commands import InvokeTask, RetryRun
-from cordyna_core.contract.envelope import MalformedEvent, RawEnvelope, detail_json, meta_at, open_envelope, open_raw, seal, utc
-from cordyna_core.contract.message import Meta, rfc3339
-from cordyna_core.contract.names import derived_id
+from cordyna_core.contract.envelope import (
+    MalformedEvent,
+    RawEnvelope,
+    detail_json,
+    open_envelope,
+    open_raw,
+    seal,
+)
+from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.contract.time import rfc3339, utc
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RUN = derived_id("run")
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=10,
 )
@@ -27,8 +39,23 @@ JSON = st.recursive(
 
 def an_event(**other: Any) -> dict[str, Any]:
     """An event as EventBridge delivers one that a person put there with the least that must be typed."""
-    event = {"version": "0", "id": "e-1", "source": "cordyna.client", "detail-type": "InvokeTask", "detail": {"task": "task-3"}}
-    return event | {"account": "123456789012", "time": "2026-01-02T03:04:05Z", "region": "eu-central-1", "resources": []} | other
+    event = {
+        "version": "0",
+        "id": "e-1",
+        "source": "cordyna.client",
+        "detail-type": "InvokeTask",
+        "detail": {"task": "task-3"},
+    }
+    return (
+        event
+        | {
+            "account": "123456789012",
+            "time": "2026-01-02T03:04:05Z",
+            "region": "eu-central-1",
+            "resources": [],
+        }
+        | other
+    )
 
 
 def problems(text: str | bytes) -> list[tuple[str, str]]:
@@ -52,27 +79,43 @@ def test_a_message_with_meta_goes_by_its_own_id_and_its_own_time() -> None:
     assert envelope.said_at == AT - timedelta(seconds=0.5)
 
 
-@pytest.mark.parametrize("meta", [{"id": "i" * 257}, {"id": ""}, {"cause": "c" * 257}, {"producer": {"name": "p" * 257}}])
+@pytest.mark.parametrize(
+    "meta", [{"id": "i" * 257}, {"id": ""}, {"cause": "c" * 257}, {"producer": {"name": "p" * 257}}]
+)
 def test_what_is_kept_beside_every_fact_is_no_longer_than_a_name(meta: dict[str, Any]) -> None:
     ((code, _),) = problems(json.dumps(an_event(detail={"task": "task-3", "meta": meta})))
     assert code == "malformed_detail"
 
 
 def test_who_makes_the_same_mistake_a_thousand_times_is_not_told_a_thousand_times() -> None:
-    told = problems(json.dumps(an_event(detail={"task": "task-3", "labels": {f"{n}" * 1000: n for n in range(1000)}})))
+    told = problems(
+        json.dumps(
+            an_event(detail={"task": "task-3", "labels": {f"{n}" * 1000: n for n in range(1000)}})
+        )
+    )
     assert told[-1] == ("more", "and 900 more problems of these kinds")
     assert sum(len(message) for _, message in told) < 100 * 400
 
 
 def test_a_message_whose_meta_says_neither_goes_by_the_events() -> None:
-    envelope = open_envelope(json.dumps(an_event(detail={"task": "task-3", "meta": {"cause": "c"}})))
+    envelope = open_envelope(
+        json.dumps(an_event(detail={"task": "task-3", "meta": {"cause": "c"}}))
+    )
 
     assert (envelope.id, envelope.said_at) == ("e-1", AT)
 
 
 @given(JSON, st.text(min_size=1), st.text())
 def test_what_was_sealed_opens_as_it_was(output: Any, event_id: str, source: str) -> None:
-    message = TaskStateChanged(server="a", run_id=RUN, task="t", attempt=1, state="completed", output=output, meta=Meta(time=AT))
+    message = TaskStateChanged(
+        server="a",
+        run_id=RUN,
+        task="t",
+        attempt=1,
+        state="completed",
+        output=output,
+        meta=Meta(time=AT),
+    )
 
     envelope = open_envelope(seal(message, source, event_id, AT))
 
@@ -85,7 +128,9 @@ def test_a_sealed_event_is_one_line() -> None:
 
 
 def test_what_is_none_is_left_out_but_not_within_an_output() -> None:
-    message = TaskStateChanged(server="a", run_id=RUN, task="t", attempt=1, state="completed", output={"rows": None})
+    message = TaskStateChanged(
+        server="a", run_id=RUN, task="t", attempt=1, state="completed", output={"rows": None}
+    )
 
     assert json.loads(detail_json(message)) == {
         "server": "a",
@@ -110,7 +155,16 @@ def test_an_event_without_one_of_its_fields_is_malformed(field: str) -> None:
     assert problems(json.dumps(event)) == [("malformed_event", f"{field}: Field required")]
 
 
-@pytest.mark.parametrize("wrong", [{"id": ""}, {"time": "yesterday"}, {"time": "2026-01-02T03:04:05"}, {"detail": "{}"}, {"source": None}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": ""},
+        {"time": "yesterday"},
+        {"time": "2026-01-02T03:04:05"},
+        {"detail": "{}"},
+        {"source": None},
+    ],
+)
 def test_an_event_with_a_field_of_the_wrong_kind_is_malformed(wrong: dict[str, Any]) -> None:
     ((code, message),) = problems(json.dumps(an_event(**wrong)))
 

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from contract.golden_messages import NAMES, golden
-from cordyna_core.contract.envelope import MESSAGES, may_say, open_envelope, seal
+from cordyna_core.contract.envelope import open_envelope, seal
+from cordyna_core.contract.registry import MESSAGES, may_send
 
 
 def test_every_message_has_a_golden_one() -> None:
@@ -25,14 +26,17 @@ def test_a_golden_message_is_read_and_written_again_unchanged(name: str) -> None
     envelope = open_envelope(json.dumps(event))
 
     assert type(envelope.message).__name__ == name
-    assert json.loads(seal(envelope.message, envelope.source, envelope.event_id, envelope.time)) == event
+    assert (
+        json.loads(seal(envelope.message, envelope.source, envelope.event_id, envelope.time))
+        == event
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_golden_message_comes_from_one_who_may_say_it(name: str) -> None:
     envelope = open_envelope(json.dumps(golden(name)))
 
-    assert may_say(envelope.source, envelope.message)
+    assert may_send(envelope.source, envelope.message)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,10 +8,22 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.names import NAME_PATTERN, RUN_ID_PATTERN, derived_id, is_client, run_id_of, server_of, server_source
+from cordyna_core.contract.ids import (
+    NAME_PATTERN,
+    RUN_ID_PATTERN,
+    derived_id,
+    is_client,
+    run_id_of,
+    server_of,
+    server_source,
+)
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", fullmatch=True)
-PARTS = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x1f")) | st.integers(), min_size=1, max_size=4)
+PARTS = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="\x1f")) | st.integers(),
+    min_size=1,
+    max_size=4,
+)
 
 
 @given(NAMES)
@@ -67,7 +79,9 @@ def test_a_derived_id_is_a_run_id_by_its_form(parts: list[str | int]) -> None:
 
 
 @given(PARTS, PARTS)
-def test_ids_are_the_same_if_and_only_if_their_parts_are(some: list[str | int], others: list[str | int]) -> None:
+def test_ids_are_the_same_if_and_only_if_their_parts_are(
+    some: list[str | int], others: list[str | int]
+) -> None:
     assert (derived_id(*some) == derived_id(*others)) == ([*map(str, some)] == [*map(str, others)])
 
 
@@ -80,14 +94,23 @@ def test_a_source_tells_its_server(name: str) -> None:
     assert server_of(server_source(name)) == name
 
 
-@pytest.mark.parametrize("source", ["cordyna.cerebro", "cordyna.client", "cordyna.scheduler", "cordyna.servers.a", "aws.ec2", ""])
+@pytest.mark.parametrize(
+    "source",
+    ["cordyna.cerebro", "cordyna.client", "cordyna.scheduler", "cordyna.servers.a", "aws.ec2", ""],
+)
 def test_other_sources_are_no_servers(source: str) -> None:
     assert server_of(source) is None
 
 
 @pytest.mark.parametrize(
     ("source", "client"),
-    [("cordyna.client", True), ("cordyna.client.alice", True), ("cordyna.clients", False), ("cordyna.cerebro", False), ("client", False)],
+    [
+        ("cordyna.client", True),
+        ("cordyna.client.alice", True),
+        ("cordyna.clients", False),
+        ("cordyna.cerebro", False),
+        ("client", False),
+    ],
 )
-def test_a_client_is_cordyna_client_or_beneath_it(source: str, client: bool) -> None:  # noqa: FBT001
+def test_a_client_is_cordyna_client_or_beneath_it(source: str, client: bool) -> None:
     assert is_client(source) is client

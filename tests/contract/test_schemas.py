@@ -8,17 +8,21 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from contract.golden_messages import NAMES, golden
-from cordyna_core.contract.envelope import MESSAGES
-from cordyna_core.contract.schemas import main, schemas, texts
-from cordyna_core.contract.views import PlannedTaskView, PlanView, RunView, TaskView
+from cordyna_core.contract.json_schemas import main, schemas, texts
+from cordyna_core.contract.registry import MESSAGES
+from cordyna_core.contract.views.runs import PlannedTaskView, PlanView, RunView, TaskView
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "contract"
 SCHEMAS = schemas()
-REGISTRY: Registry[Any] = Registry().with_resources([(f"{name}.json", Resource.from_contents(s)) for name, s in SCHEMAS.items()])
+REGISTRY: Registry[Any] = Registry().with_resources(
+    [(f"{name}.json", Resource.from_contents(s)) for name, s in SCHEMAS.items()]
+)
 
 
 def faults(name: str, instance: Any) -> list[str]:
-    checks = Draft202012Validator(SCHEMAS[name], registry=REGISTRY, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    checks = Draft202012Validator(
+        SCHEMAS[name], registry=REGISTRY, format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
     return [error.message for error in checks.iter_errors(instance)]
 
 
@@ -59,13 +63,20 @@ def test_the_least_that_a_person_must_type_is_valid() -> None:
 
 
 def test_what_a_view_shows_is_valid_and_what_it_keeps_to_itself_is_not_published() -> None:
-    run = RunView(run_id="r", task="t", state="running", tasks=[TaskView(task="t", server="s", state="pending", why="because")])
+    run = RunView(
+        run_id="r",
+        task="t",
+        state="running",
+        tasks=[TaskView(task="t", server="s", state="pending", why="because")],
+    )
     plan = PlanView(task="t", tasks=[PlannedTaskView(task="t", server="s", upstream=[], level=0)])
 
     assert faults("RunView", run.model_dump(mode="json")) == []
     assert faults("PlanView", plan.model_dump(mode="json")) == []
     assert set(SCHEMAS["RunView"]["properties"]) == set(run.model_dump())
-    assert set(SCHEMAS["RunView"]["$defs"]["TaskView"]["properties"]) == set(run.tasks[0].model_dump())
+    assert set(SCHEMAS["RunView"]["$defs"]["TaskView"]["properties"]) == set(
+        run.tasks[0].model_dump()
+    )
 
 
 def test_a_schema_that_is_missing_changed_or_left_over_is_told_and_writing_mends_it(

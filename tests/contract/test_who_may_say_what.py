@@ -6,8 +6,9 @@ from typing import Any, Final
 import pytest
 
 from contract.golden_messages import NAMES, golden
-from cordyna_core.contract.envelope import may_say, open_envelope
-from cordyna_core.contract.message import Message
+from cordyna_core.contract.base import Message
+from cordyna_core.contract.envelope import open_envelope
+from cordyna_core.contract.registry import may_send
 
 COMMANDS_OF_CLIENTS: Final = {"InvokeTask", "CancelRun", "RetryRun"}
 
@@ -15,7 +16,8 @@ MAY_SAY: Final = {
     "cordyna.client": COMMANDS_OF_CLIENTS | {"DescribeServer"},
     "cordyna.client.alice": COMMANDS_OF_CLIENTS | {"DescribeServer"},
     "cordyna.scheduler": {"InvokeTask"},
-    "cordyna.server.task-server-b": COMMANDS_OF_CLIENTS | {"ServerDeclared", "ServerStateChanged", "TaskStateChanged"},
+    "cordyna.server.task-server-b": COMMANDS_OF_CLIENTS
+    | {"ServerDeclared", "ServerStateChanged", "TaskStateChanged"},
     "cordyna.cerebro": {
         "RunTask",
         "CancelTask",
@@ -41,16 +43,16 @@ def said(name: str, **change: Any) -> Message:
 
 @pytest.mark.parametrize("source", MAY_SAY)
 def test_a_source_may_say_these_and_nothing_else(source: str) -> None:
-    assert {name for name in NAMES if may_say(source, said(name))} == MAY_SAY[source]
+    assert {name for name in NAMES if may_send(source, said(name))} == MAY_SAY[source]
 
 
 @pytest.mark.parametrize("name", ["ServerDeclared", "ServerStateChanged", "TaskStateChanged"])
 def test_a_server_speaks_only_of_itself(name: str) -> None:
-    assert may_say("cordyna.server.task-server-b", said(name))
-    assert not may_say("cordyna.server.task-server-a", said(name))
-    assert not may_say("cordyna.server.", said(name))
-    assert may_say("cordyna.server.task-server-a", said(name, server="task-server-a"))
+    assert may_send("cordyna.server.task-server-b", said(name))
+    assert not may_send("cordyna.server.task-server-a", said(name))
+    assert not may_send("cordyna.server.", said(name))
+    assert may_send("cordyna.server.task-server-a", said(name, server="task-server-a"))
 
 
 def test_cerebro_speaks_of_every_server() -> None:
-    assert may_say("cordyna.cerebro", said("TaskStateChanged", server="task-server-z"))
+    assert may_send("cordyna.cerebro", said("TaskStateChanged", server="task-server-z"))

@@ -2,19 +2,22 @@
 
 from typing import Any
 
-from cerebro.core.graph import Graph
+from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan
-from cerebro.core.plan import plan_of
-from cordyna_core.contract.declared import ServerDeclared
+from cerebro.core.planning.planner import plan_invocation
+from cordyna_core.contract.declaration import ServerDeclared
 
 
 def declared(server: str, tasks: str = "", *, revision: int = 0, **fields: Any) -> ServerDeclared:
     """`fields` gives a task more than its upstream: `declared("a", "x", x={"cron": "0 6 * * *"})`."""
     written = [task.partition("<-") for task in tasks.split()]
     described = [
-        {"name": name, "upstream": upstream.split(",") if upstream else [], **fields.get(name, {})} for name, _, upstream in written
+        {"name": name, "upstream": upstream.split(",") if upstream else [], **fields.get(name, {})}
+        for name, _, upstream in written
     ]
-    return ServerDeclared.model_validate({"server": server, "revision": revision, "tasks": described})
+    return ServerDeclared.model_validate(
+        {"server": server, "revision": revision, "tasks": described}
+    )
 
 
 def graph_of(*declarations: ServerDeclared) -> Graph:
@@ -28,12 +31,14 @@ def a_graph(tasks: str, **fields: Any) -> Graph:
 
 def planned(graph: Graph, target: str) -> Plan:
     """The plan, which must be there."""
-    plan = plan_of(graph, target)
+    plan = plan_invocation(graph, target)
     assert isinstance(plan, Plan), plan
     return plan
 
 
 def params(*required: str, **properties: Any) -> dict[str, Any]:
     """A task's params_schema: `x={...params("day", day="string")}`."""
-    types = {name: {"type": kind} if isinstance(kind, str) else kind for name, kind in properties.items()}
+    types = {
+        name: {"type": kind} if isinstance(kind, str) else kind for name, kind in properties.items()
+    }
     return {"params_schema": {"type": "object", "properties": types, "required": list(required)}}

@@ -42,7 +42,11 @@ class EventBridgeCron:
         return found
 
     def fires_at(self, at: datetime) -> bool:
-        if at.minute not in self.minutes or at.hour not in self.hours or at.month not in self.months:
+        if (
+            at.minute not in self.minutes
+            or at.hour not in self.hours
+            or at.month not in self.months
+        ):
             return False
         if self.days is not None:
             return at.day in self.days
@@ -50,7 +54,11 @@ class EventBridgeCron:
         return at.isoweekday() % 7 + 1 in self.weekdays
 
     def fires_on(self, day: datetime) -> list[datetime]:
-        times = (day.replace(hour=hour, minute=minute) for hour in sorted(self.hours) for minute in sorted(self.minutes))
+        times = (
+            day.replace(hour=hour, minute=minute)
+            for hour in sorted(self.hours)
+            for minute in sorted(self.minutes)
+        )
         return [time for time in times if self.fires_at(time)]
 
 
@@ -64,7 +72,9 @@ def fields(draw: st.DrawFn, low: int, high: int) -> str:
         step = draw(st.integers(1, high + 2))
         # Cronsim takes 5-5/2 for 5-59/2; crontab(5) and this library take it for 5.
         stepped = f"{first}-{last}/{step}" if first < last else str(first)
-        terms.append(draw(st.sampled_from(["*", f"*/{step}", str(first), f"{first}-{last}", stepped])))
+        terms.append(
+            draw(st.sampled_from(["*", f"*/{step}", str(first), f"{first}-{last}", stepped]))
+        )
     return ",".join(terms)
 
 
@@ -77,14 +87,20 @@ def crons(draw: st.DrawFn) -> str:
 
 
 def moments() -> st.SearchStrategy[datetime]:
-    return st.integers(1_700_000_000, 2_200_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+    return st.integers(1_700_000_000, 2_200_000_000).map(
+        lambda seconds: datetime.fromtimestamp(seconds, UTC)
+    )
 
 
 @given(crons(), moments())
-def test_eventbridge_and_cronsim_fire_at_the_same_minutes_of_any_day(text: str, at: datetime) -> None:
+def test_eventbridge_and_cronsim_fire_at_the_same_minutes_of_any_day(
+    text: str, at: datetime
+) -> None:
     cron = Cron.parse(text)
     day = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    assert EventBridgeCron(cron.to_eventbridge()).fires_on(day) == list(those_of(CronSim(text, day - timedelta(minutes=1)), day))
+    assert EventBridgeCron(cron.to_eventbridge()).fires_on(day) == list(
+        those_of(CronSim(text, day - timedelta(minutes=1)), day)
+    )
 
 
 @given(crons(), moments())
@@ -158,13 +174,18 @@ def test_a_cron_is_said_in_the_dialect_of_eventbridge(unix: str, eventbridge: st
         ("*/0 * * * *", "minute '*/0': a step is at least 1"),
         ("5/15 * * * *", "minute '5/15': a step needs a range: write 5-59/15"),
         ("* 5-3 * * *", "hour '5-3': the range '5-3' runs backwards"),
-        ("0 0 1 * 1", "restricts both the day of month (1) and the day of week (1), which EventBridge cannot say: leave one of them *"),
+        (
+            "0 0 1 * 1",
+            "restricts both the day of month (1) and the day of week (1), which EventBridge cannot say: leave one of them *",
+        ),
         ("0 0 */2 * MON", "which EventBridge cannot say"),
         ("0 0 30 2 *", "never fires: day of month 30 does not exist in month 2"),
         ("0 0 31 4,6,9,11 *", "never fires"),
     ],
 )
-def test_a_cron_that_cannot_be_said_is_refused_with_the_field_and_what_is_allowed(text: str, reason: str) -> None:
+def test_a_cron_that_cannot_be_said_is_refused_with_the_field_and_what_is_allowed(
+    text: str, reason: str
+) -> None:
     with pytest.raises(ValueError, match="cron") as refused:
         Cron.parse(text)
     assert reason in str(refused.value)

@@ -9,13 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.core import conflicts, soundness
-from cerebro.core.cycles import MOST_PER_KNOT
-from cerebro.core.declare import Accepted, Batch, Outcome, Rejected, SignOfLife, decide, declare_batch
-from cerebro.core.graph import Graph, Head, version_of
-from cerebro.core.problems import MAX_PROBLEMS
-from cordyna_core.contract.declared import ServerDeclared
-from cordyna_core.contract.message import Problem
+from cerebro.core.declaration import conflicts
+from cerebro.core.declaration.decide import (
+    Accepted,
+    Batch,
+    Outcome,
+    Rejected,
+    SignOfLife,
+    decide,
+    declare_batch,
+)
+from cerebro.core.graph.cycles import CYCLES_PER_COMPONENT_MAX
+from cerebro.core.graph.graph import Graph, Head, version_of
+from cerebro.core.validation import validate_declaration as validation
+from cerebro.core.validation.problems import MAX_PROBLEMS
+from cordyna_core.contract.base import Problem
+from cordyna_core.contract.declaration import ServerDeclared
 from core.declarations import declared, graph_of
 
 NOTHING = Graph.of({})
@@ -62,15 +71,23 @@ def test_the_same_content_again_is_a_sign_of_life() -> None:
 
 
 def test_a_lower_revision_is_a_sign_of_life_only() -> None:
-    assert decide(graph_of(declared("a", "x", revision=2)), declared("a", "x y", revision=1)) == SignOfLife("older_revision")
+    assert decide(
+        graph_of(declared("a", "x", revision=2)), declared("a", "x y", revision=1)
+    ) == SignOfLife("older_revision")
 
 
 def test_a_lower_revision_is_not_even_looked_at() -> None:
-    assert decide(graph_of(declared("a", "x", revision=2)), declared("a", "x<-x", revision=1)) == SignOfLife("older_revision")
+    assert decide(
+        graph_of(declared("a", "x", revision=2)), declared("a", "x<-x", revision=1)
+    ) == SignOfLife("older_revision")
 
 
-def test_a_higher_revision_counts_even_with_the_same_tasks_so_that_an_older_one_cannot_come_between() -> None:
-    graph = accepted(decide(graph_of(declared("a", "x", revision=1)), declared("a", "x", revision=3)))
+def test_a_higher_revision_counts_even_with_the_same_tasks_so_that_an_older_one_cannot_come_between() -> (
+    None
+):
+    graph = accepted(
+        decide(graph_of(declared("a", "x", revision=1)), declared("a", "x", revision=3))
+    )
     assert decide(graph, declared("a", "other", revision=2)) == SignOfLife("older_revision")
 
 
@@ -95,7 +112,10 @@ def test_a_name_that_another_server_owns_is_refused() -> None:
     (problem,) = problems(decide(graph_of(declared("a", "x")), declared("b", "x")))
     assert problem.code == "owned_by_another"
     assert problem.path == ["x"]
-    assert problem.message == 'task "x" of b belongs to a: choose another name, or let a declare without it first'
+    assert (
+        problem.message
+        == 'task "x" of b belongs to a: choose another name, or let a declare without it first'
+    )
 
 
 def test_a_name_is_free_again_when_its_owner_declares_without_it() -> None:
@@ -107,7 +127,10 @@ def test_a_cycle_across_servers_is_refused_and_names_the_way_and_the_servers() -
     (problem,) = problems(decide(graph_of(declared("a", "x<-y")), declared("b", "y<-x")))
     assert problem.code == "cycle"
     assert problem.path == ["y", "x", "y"]
-    assert problem.message == "tasks need each other: y (b) needs x (a) needs y (b): take one of these upstreams out"
+    assert (
+        problem.message
+        == "tasks need each other: y (b) needs x (a) needs y (b): take one of these upstreams out"
+    )
 
 
 def test_a_cycle_within_one_declaration_is_refused() -> None:
@@ -132,7 +155,7 @@ def test_the_shortest_cycle_is_told() -> None:
 
 def test_of_a_huge_knot_only_some_cycles_are_told() -> None:
     pairs = " ".join(f"u{n}<-v{n},u{(n + 1) % 50} v{n}<-u{n}" for n in range(50))
-    assert len(problems(decide(NOTHING, declared("a", pairs)))) == MOST_PER_KNOT
+    assert len(problems(decide(NOTHING, declared("a", pairs)))) == CYCLES_PER_COMPONENT_MAX
 
 
 def test_a_long_cycle_is_told_by_its_ends() -> None:
@@ -162,7 +185,9 @@ def test_an_upstream_that_is_named_twice_is_refused() -> None:
 
 
 def test_a_task_that_is_refused_anyway_makes_no_cycle() -> None:
-    assert codes(decide(graph_of(declared("a", "x y<-x")), declared("b", "x<-z z<-y"))) == ["owned_by_another"]
+    assert codes(decide(graph_of(declared("a", "x y<-x")), declared("b", "x<-z z<-y"))) == [
+        "owned_by_another"
+    ]
 
 
 def test_what_stands_is_told_no_problems() -> None:
@@ -173,12 +198,25 @@ def test_what_stands_is_told_no_problems() -> None:
 
 def test_every_problem_is_told_at_once() -> None:
     graph = graph_of(declared("a", "taken p<-q"))
-    bad = declared("b", "taken twice twice self<-self edges<-self,self q<-p", self={"params_schema": {"type": "string"}})
-    assert codes(decide(graph, bad)) == ["duplicate_task", "cycle", "duplicate_upstream", "bad_schema", "owned_by_another", "cycle"]
+    bad = declared(
+        "b",
+        "taken twice twice self<-self edges<-self,self q<-p",
+        self={"params_schema": {"type": "string"}},
+    )
+    assert codes(decide(graph, bad)) == [
+        "duplicate_task",
+        "cycle",
+        "duplicate_upstream",
+        "bad_schema",
+        "owned_by_another",
+        "cycle",
+    ]
 
 
 def test_more_problems_than_fit_into_an_event_are_counted() -> None:
-    found = problems(decide(NOTHING, declared("a", " ".join(f"t{n}<-t{n}" for n in range(MAX_PROBLEMS + 50)))))
+    found = problems(
+        decide(NOTHING, declared("a", " ".join(f"t{n}<-t{n}" for n in range(MAX_PROBLEMS + 50))))
+    )
     assert len(found) == MAX_PROBLEMS + 1
     assert (found[-1].code, found[-1].message) == ("more", "and 50 more problems of these kinds")
 
@@ -190,12 +228,33 @@ def test_more_problems_than_fit_into_an_event_are_counted() -> None:
         ({}, '$.type: must be "object"'),
         ({"type": "object", "properties": {"n": {"type": "integr"}}}, "$.properties.n.type"),
         ({"type": "object", "properties": {"n": {"pattern": "("}}}, "$.properties.n.pattern"),
-        ({"type": "object", "properties": {"n": {"pattern": "a{99999999999}"}}}, "cannot be checked"),
-        ({"type": "object", "properties": {"n": {"$ref": "https://example.com/x"}}}, "is outside the schema"),
+        (
+            {"type": "object", "properties": {"n": {"pattern": "a{99999999999}"}}},
+            "cannot be checked",
+        ),
+        (
+            {"type": "object", "properties": {"n": {"$ref": "https://example.com/x"}}},
+            "is outside the schema",
+        ),
         ({"type": "object", "properties": {"n": {"$ref": "#/$defs/gone"}}}, "leads to no schema"),
-        ({"type": "object", "properties": {"n": {"$ref": "#/required"}}, "required": ["n"]}, "leads to no schema"),
-        ({"type": "object", "properties": {"n": {"default": {"type": 5}}, "m": {"$ref": "#/properties/n/default"}}}, "leads to no schema"),
-        ({"type": "object", "properties": {"n": {"$id": "https://example.com/x"}}}, "stands only at the root"),
+        (
+            {"type": "object", "properties": {"n": {"$ref": "#/required"}}, "required": ["n"]},
+            "leads to no schema",
+        ),
+        (
+            {
+                "type": "object",
+                "properties": {
+                    "n": {"default": {"type": 5}},
+                    "m": {"$ref": "#/properties/n/default"},
+                },
+            },
+            "leads to no schema",
+        ),
+        (
+            {"type": "object", "properties": {"n": {"$id": "https://example.com/x"}}},
+            "stands only at the root",
+        ),
     ],
 )
 def test_what_is_no_schema_of_parameters_is_refused(schema: dict[str, Any], fault: str) -> None:
@@ -206,18 +265,29 @@ def test_what_is_no_schema_of_parameters_is_refused(schema: dict[str, Any], faul
 
 @pytest.mark.parametrize("reference", ["#/$defs/day", "#day"])
 def test_a_schema_may_refer_to_its_own_parts(reference: str) -> None:
-    schema = {"type": "object", "properties": {"d": {"$ref": reference}}, "$defs": {"day": {"type": "string", "$anchor": "day"}}}
+    schema = {
+        "type": "object",
+        "properties": {"d": {"$ref": reference}},
+        "$defs": {"day": {"type": "string", "$anchor": "day"}},
+    }
     assert isinstance(decide(NOTHING, declared("a", "x", x={"params_schema": schema})), Accepted)
 
 
 def test_a_schema_may_say_at_its_root_what_it_is() -> None:
-    schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://example.com/x", "type": "object"}
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://example.com/x",
+        "type": "object",
+    }
     schema |= {"properties": {"d": {"$ref": "#/$defs/day"}}, "$defs": {"day": {"type": "string"}}}
     assert isinstance(decide(NOTHING, declared("a", "x", x={"params_schema": schema})), Accepted)
 
 
 def test_a_property_may_be_called_like_a_keyword() -> None:
-    schema = {"type": "object", "properties": {"$ref": {"type": "string"}, "$id": {"type": "string"}}}
+    schema = {
+        "type": "object",
+        "properties": {"$ref": {"type": "string"}, "$id": {"type": "string"}},
+    }
     assert isinstance(decide(NOTHING, declared("a", "x", x={"params_schema": schema})), Accepted)
 
 
@@ -227,20 +297,28 @@ def test_a_schema_that_is_nested_beyond_reason_is_refused() -> None:
         deep = {"not": deep}
     # Set in past the message, which does not let such depth through.
     task = declared("a", "x").tasks[0].model_copy(update={"params_schema": deep})
-    (problem,) = soundness._bad_schemas([task])
+    (problem,) = validation._bad_schemas([task])
     assert "nested too deeply" in problem.message
 
 
 def test_quotas_of_a_declaration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soundness, "MAX_BYTES", 100)
-    monkeypatch.setattr(soundness, "MAX_TASKS", 3)
-    monkeypatch.setattr(soundness, "MAX_UPSTREAMS", 2)
-    assert codes(decide(NOTHING, declared("a", "p q x<-p,q,r y"))) == ["too_large", "too_many_tasks", "too_many_upstreams"]
+    monkeypatch.setattr(validation, "MAX_BYTES", 100)
+    monkeypatch.setattr(validation, "MAX_TASKS", 3)
+    monkeypatch.setattr(validation, "MAX_UPSTREAMS", 2)
+    assert codes(decide(NOTHING, declared("a", "p q x<-p,q,r y"))) == [
+        "too_large",
+        "too_many_tasks",
+        "too_many_upstreams",
+    ]
     assert isinstance(decide(NOTHING, declared("a", "p q x<-p,q")), Accepted)
 
 
 def test_the_quotas_are_those_of_the_design() -> None:
-    assert (soundness.MAX_BYTES, soundness.MAX_TASKS, soundness.MAX_UPSTREAMS) == (921_600, 10_000, 10_000)
+    assert (
+        validation.MAX_BYTES,
+        validation.MAX_TASKS,
+        validation.MAX_UPSTREAMS,
+    ) == (921_600, 10_000, 10_000)
     assert conflicts.MAX_TASKS_IN_GRAPH == 200_000
 
 
@@ -252,12 +330,19 @@ def test_the_quota_of_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(2, 12))
-def test_a_declaration_is_refused_for_a_cycle_exactly_when_networkx_finds_one(seed: int, size: int) -> None:
+def test_a_declaration_is_refused_for_a_cycle_exactly_when_networkx_finds_one(
+    seed: int, size: int
+) -> None:
     luck = random.Random(seed)
-    edges = {n: sorted(set(luck.choices([m for m in range(size) if m != n], k=luck.randrange(3)))) for n in range(size)}
+    edges = {
+        n: sorted(set(luck.choices([m for m in range(size) if m != n], k=luck.randrange(3))))
+        for n in range(size)
+    }
     servers: dict[str, list[str]] = {"a": [], "b": []}
     for n, ups in edges.items():
-        servers[luck.choice("ab")].append(f"t{n}<-{','.join(f't{up}' for up in ups)}" if ups else f"t{n}")
+        servers[luck.choice("ab")].append(
+            f"t{n}<-{','.join(f't{up}' for up in ups)}" if ups else f"t{n}"
+        )
     network: nx.DiGraph[int] = nx.DiGraph([(n, up) for n, ups in edges.items() for up in ups])
     first = decide(NOTHING, declared("a", " ".join(servers["a"])))
     if isinstance(first, Accepted):
@@ -279,7 +364,9 @@ def test_a_declaration_is_refused_for_a_cycle_exactly_when_networkx_finds_one(se
 def test_a_batch_is_exactly_the_servers_it_was_given() -> None:
     before = graph_of(declared("a", "x"), declared("gone", "y"))
     batch = declare_batch([declared("a", "x"), declared("b", "z")], before)
-    assert batch.graph.head == Head(2, {"a": version_of(declared("a", "x")), "b": version_of(declared("b", "z"))})
+    assert batch.graph.head == Head(
+        2, {"a": version_of(declared("a", "x")), "b": version_of(declared("b", "z"))}
+    )
     assert outcomes(batch)["a"] == SignOfLife("same")
     assert accepted(outcomes(batch)["b"]) is batch.graph
 
@@ -304,7 +391,9 @@ def test_in_a_batch_a_name_may_move_in_whatever_order_they_declare(order: tuple[
 
 
 def test_in_a_batch_two_servers_may_swap_their_tasks() -> None:
-    batch = declare_batch([declared("a", "y"), declared("b", "x")], graph_of(declared("a", "x"), declared("b", "y")))
+    batch = declare_batch(
+        [declared("a", "y"), declared("b", "x")], graph_of(declared("a", "x"), declared("b", "y"))
+    )
     assert (batch.graph.server_of("x"), batch.graph.server_of("y")) == ("b", "a")
 
 
@@ -327,7 +416,9 @@ def test_in_a_batch_the_last_to_close_a_cycle_is_rejected_and_the_others_stand()
 
 
 def test_in_a_batch_what_stood_is_not_in_the_wrong() -> None:
-    batch = declare_batch([declared("b", "y<-x"), declared("a", "x<-y")], graph_of(declared("a", "x<-y")))
+    batch = declare_batch(
+        [declared("b", "y<-x"), declared("a", "x<-y")], graph_of(declared("a", "x<-y"))
+    )
     assert outcomes(batch)["a"] == SignOfLife("same")
     assert codes(outcomes(batch)["b"]) == ["cycle"]
 
@@ -353,7 +444,9 @@ def test_in_a_batch_a_rejected_server_that_had_nothing_still_stands_with_nothing
 
 
 def test_in_a_batch_revisions_do_not_count() -> None:
-    batch = declare_batch([declared("a", "y", revision=1)], graph_of(declared("a", "x", revision=2)))
+    batch = declare_batch(
+        [declared("a", "y", revision=1)], graph_of(declared("a", "x", revision=2))
+    )
     assert list(batch.graph) == ["y"]
 
 
@@ -372,7 +465,13 @@ def test_whatever_a_batch_brings_its_graph_is_sound_and_holds_what_was_accepted(
 
     def some(server: str) -> ServerDeclared:
         names = luck.sample("pqrstu", k=luck.randrange(4))
-        return declared(server, " ".join(f"{name}<-{luck.choice('pqrstu')}" if luck.random() < 0.6 else name for name in names))
+        return declared(
+            server,
+            " ".join(
+                f"{name}<-{luck.choice('pqrstu')}" if luck.random() < 0.6 else name
+                for name in names
+            ),
+        )
 
     before = declare_batch([some(server) for server in "abc"]).graph
     batch = declare_batch([some(server) for server in "bcd"], before)
@@ -380,4 +479,6 @@ def test_whatever_a_batch_brings_its_graph_is_sound_and_holds_what_was_accepted(
     assert len(batch.graph) == sum(len(each.tasks) for each in batch.graph.declarations.values())
     for each, outcome in batch.outcomes:
         standing = batch.graph.declarations.get(each.server)
-        assert standing == (before.declarations.get(each.server) if isinstance(outcome, Rejected) else each)
+        assert standing == (
+            before.declarations.get(each.server) if isinstance(outcome, Rejected) else each
+        )

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.core.graph import Graph, Head, version_of
-from cordyna_core.contract.message import Meta
+from cerebro.core.graph.graph import Graph, Head, version_of
+from cordyna_core.contract.base import Meta
 from core.declarations import a_graph, declared, graph_of
 
 
@@ -124,10 +124,21 @@ def test_a_chain_deeper_than_any_stack_has_an_order() -> None:
     assert graph.closure("t9998").names == tuple(f"t{n}" for n in range(9_999))
 
 
-@given(st.lists(st.lists(st.integers(0, 1000), max_size=4), min_size=1, max_size=40), st.randoms(use_true_random=False))
-def test_in_any_closure_upstreams_come_first_and_the_target_last(drawn: list[list[int]], luck: object) -> None:
-    edges = [sorted({pick % index for pick in picks}) if index else [] for index, picks in enumerate(drawn)]
-    tasks = [f"t{index}<-{','.join(f't{up}' for up in upstream)}" if upstream else f"t{index}" for index, upstream in enumerate(edges)]
+@given(
+    st.lists(st.lists(st.integers(0, 1000), max_size=4), min_size=1, max_size=40),
+    st.randoms(use_true_random=False),
+)
+def test_in_any_closure_upstreams_come_first_and_the_target_last(
+    drawn: list[list[int]], luck: object
+) -> None:
+    edges = [
+        sorted({pick % index for pick in picks}) if index else []
+        for index, picks in enumerate(drawn)
+    ]
+    tasks = [
+        f"t{index}<-{','.join(f't{up}' for up in upstream)}" if upstream else f"t{index}"
+        for index, upstream in enumerate(edges)
+    ]
     luck.shuffle(tasks)  # type: ignore[attr-defined]
     target = len(edges) - 1
     closure = a_graph(" ".join(tasks)).closure(f"t{target}")
@@ -139,5 +150,7 @@ def test_in_any_closure_upstreams_come_first_and_the_target_last(drawn: list[lis
     assert set(closure.names) == {f"t{index}" for index in expected}
     assert closure.names[-1] == f"t{target}"
     for index, upstream in enumerate(closure.upstream):
-        assert [closure.names[up] for up in upstream] == [f"t{up}" for up in edges[int(closure.names[index][1:])]]
+        assert [closure.names[up] for up in upstream] == [
+            f"t{up}" for up in edges[int(closure.names[index][1:])]
+        ]
         assert all(up < index for up in upstream)

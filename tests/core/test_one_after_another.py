@@ -7,16 +7,22 @@ import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.core.conflicts import conflicts
-from cerebro.core.declare import Accepted, Rejected, decide, declare_batch
-from cerebro.core.graph import Graph
-from cordyna_core.contract.declared import ServerDeclared
+from cerebro.core.declaration.conflicts import conflicts
+from cerebro.core.declaration.decide import Accepted, Rejected, decide, declare_batch
+from cerebro.core.graph.graph import Graph
+from cordyna_core.contract.declaration import ServerDeclared
 from core.declarations import declared
 
 NOTHING = Graph.of({})
 SERVERS = "abcd"
 NAMES = "pqrstuvw"
-MORE: tuple[dict[str, Any], ...] = ({}, {}, {"cron": "0 6 * * *"}, {"retries": 1}, {"owner": "team"})
+MORE: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {"cron": "0 6 * * *"},
+    {"retries": 1},
+    {"owner": "team"},
+)
 
 seeds = st.integers(0, 1_000_000)
 
@@ -41,7 +47,11 @@ def assert_is_as_if_made_anew(graph: Graph) -> None:
     other = anew(graph)
     assert list(graph) == list(other)
     assert len(graph) == len(list(graph))
-    assert (graph.head, graph.unresolved, graph.crons) == (other.head, other.unresolved, other.crons)
+    assert (graph.head, graph.unresolved, graph.crons) == (
+        other.head,
+        other.unresolved,
+        other.crons,
+    )
     assert list(graph.unresolved) == list(other.unresolved)
     assert (graph.wanted_fresh, graph.without_order) == (other.wanted_fresh, other.without_order)
     for name in graph:
@@ -52,15 +62,24 @@ def assert_is_as_if_made_anew(graph: Graph) -> None:
         assert list(graph.ways_down(name).items()) == list(other.ways_down(name).items())
         assert graph.has_order([name])
     for name in set(NAMES).difference(graph):
-        assert (name in graph, graph.get(name), graph.server_of(name), graph.upstream_of(name)) == (False, None, None, ())
+        assert (name in graph, graph.get(name), graph.server_of(name), graph.upstream_of(name)) == (
+            False,
+            None,
+            None,
+            (),
+        )
 
 
 def has_cycle(graph: Graph, more: ServerDeclared) -> bool:
     """As networkx sees it: with the first of what is declared twice, and without what belongs to others."""
-    upstream = {name: graph[name].task.upstream_names for name in graph if graph[name].server != more.server}
+    upstream = {
+        name: graph[name].task.upstream_names for name in graph if graph[name].server != more.server
+    }
     for task in more.tasks:
         upstream.setdefault(task.name, task.upstream_names)
-    network: nx.DiGraph[str] = nx.DiGraph((name, each) for name, needs in upstream.items() for each in needs if each != name)
+    network: nx.DiGraph[str] = nx.DiGraph(
+        (name, each) for name, needs in upstream.items() for each in needs if each != name
+    )
     return not nx.is_directed_acyclic_graph(network)
 
 
@@ -96,13 +115,23 @@ def test_batches_one_after_another_make_the_graph_that_they_make_anew(seed: int)
 
 
 @given(seeds)
-def test_a_cycle_is_looked_for_only_where_something_changed_and_found_all_the_same(seed: int) -> None:
+def test_a_cycle_is_looked_for_only_where_something_changed_and_found_all_the_same(
+    seed: int,
+) -> None:
     luck = random.Random(seed)
     graph = NOTHING
     for _ in range(12):
         each = some(luck, luck.choice(SERVERS))
-        others = {server: declared for server, declared in graph.declarations.items() if server != each.server}
-        told = [problem for problem in conflicts({each.server: each}, others, graph).get(each.server, ()) if problem.code == "cycle"]
+        others = {
+            server: declared
+            for server, declared in graph.declarations.items()
+            if server != each.server
+        }
+        told = [
+            problem
+            for problem in conflicts({each.server: each}, others, graph).get(each.server, ())
+            if problem.code == "cycle"
+        ]
         assert bool(told) == has_cycle(graph, each)
         if isinstance(outcome := decide(graph, each), Accepted):
             graph = outcome.graph

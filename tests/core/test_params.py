@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cerebro.core.params import check_params
-from cordyna_core.contract.message import Problem
+from cerebro.core.planning.params import check_params
+from cordyna_core.contract.base import Problem
 from core.declarations import a_graph, declared, graph_of, params, planned
 
 
@@ -21,7 +21,10 @@ def test_a_parameter_that_a_task_of_the_closure_names_is_taken() -> None:
 
 def test_a_parameter_that_no_task_names_is_refused_with_a_near_name() -> None:
     (problem,) = check({"dayy": 1}, x=params(day="string", n="integer"))
-    assert (problem.code, problem.message) == ("unknown_param", 'no task of this run has a parameter "dayy": did you mean day?')
+    assert (problem.code, problem.message) == (
+        "unknown_param",
+        'no task of this run has a parameter "dayy": did you mean day?',
+    )
 
 
 def test_a_parameter_that_resembles_none_is_refused_with_those_there_are() -> None:
@@ -35,7 +38,9 @@ def test_a_parameter_for_tasks_that_take_none_is_refused() -> None:
 
 
 def test_a_required_parameter_that_is_missing_is_told_with_the_tasks_that_need_it() -> None:
-    (problem,) = check({}, x=params("day", day="string"), y=params("day", day="string", n="integer"))
+    (problem,) = check(
+        {}, x=params("day", day="string"), y=params("day", day="string", n="integer")
+    )
     assert (problem.code, problem.path) == ("missing_param", ["x", "y"])
     assert problem.message == 'parameter "day" is missing: x (a), y (a) cannot run without it'
 
@@ -45,7 +50,10 @@ def test_a_parameter_that_is_required_without_being_described_may_be_given() -> 
 
 
 def test_a_value_that_does_not_fit_is_told_with_its_place() -> None:
-    (problem,) = check({"o": {"n": "five"}}, x=params(o={"type": "object", "properties": {"n": {"type": "integer"}}}))
+    (problem,) = check(
+        {"o": {"n": "five"}},
+        x=params(o={"type": "object", "properties": {"n": {"type": "integer"}}}),
+    )
     assert (problem.code, problem.path) == ("bad_param", ["x"])
     assert problem.message == "parameter o.n does not suit x (a): 'five' is not of type 'integer'"
 
@@ -56,18 +64,37 @@ def test_a_date_must_be_one() -> None:
 
 
 def test_every_problem_is_told_at_once() -> None:
-    found = check({"n": "five", "m": 1, "foo": 1}, x=params("day", n="integer", m="string"), y=params(n="integer"))
-    assert [problem.code for problem in found] == ["unknown_param", "bad_param", "bad_param", "bad_param", "missing_param"]
+    found = check(
+        {"n": "five", "m": 1, "foo": 1},
+        x=params("day", n="integer", m="string"),
+        y=params(n="integer"),
+    )
+    assert [problem.code for problem in found] == [
+        "unknown_param",
+        "bad_param",
+        "bad_param",
+        "bad_param",
+        "missing_param",
+    ]
 
 
 def test_a_task_is_given_only_what_its_schema_names() -> None:
-    closed = {"params_schema": {"type": "object", "properties": {"day": {}}, "additionalProperties": False}}
+    closed = {
+        "params_schema": {
+            "type": "object",
+            "properties": {"day": {}},
+            "additionalProperties": False,
+        }
+    }
     assert check({"day": "monday", "n": 1}, x=closed, y=params(n="integer")) == ()
 
 
 def test_what_an_object_inside_lacks_is_a_value_that_does_not_fit() -> None:
     (problem,) = check({"o": {}}, x=params(o={"type": "object", "required": ["n"]}))
-    assert (problem.code, problem.message) == ("bad_param", "parameter o does not suit x (a): 'n' is a required property")
+    assert (problem.code, problem.message) == (
+        "bad_param",
+        "parameter o does not suit x (a): 'n' is a required property",
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,6 +122,11 @@ def test_a_schema_never_makes_cerebro_fetch(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_wide_closure_names_only_some_of_its_tasks() -> None:
     names = [f"u{n}" for n in range(101)]
     fields: dict[str, Any] = {name: params("day") for name in names}
-    graph = graph_of(declared("a", " ".join(names), **fields), declared("b", f"x<-{','.join(names)}"))
+    graph = graph_of(
+        declared("a", " ".join(names), **fields), declared("b", f"x<-{','.join(names)}")
+    )
     (problem,) = check_params(graph, planned(graph, "x"), {})
-    assert problem.message == 'parameter "day" is missing: u0 (a), u1 (a), u2 (a), u3 (a), u4 (a) and 96 more cannot run without it'
+    assert (
+        problem.message
+        == 'parameter "day" is missing: u0 (a), u1 (a), u2 (a), u3 (a), u4 (a) and 96 more cannot run without it'
+    )

@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 
-from cerebro.core.schemas import faults_of_schema, faults_of_value
+from cerebro.core.validation.json_schema import faults_of_schema, faults_of_value
 
 
 def schema(**of_x: Any) -> dict[str, Any]:
     return {"type": "object", "properties": {"x": {"type": "string", **of_x}}}
 
 
-@pytest.mark.parametrize(("text", "fits"), [("abc-1", True), ("before abc-1 after", True), ("abc-", False), ("", False)])
+@pytest.mark.parametrize(
+    ("text", "fits"), [("abc-1", True), ("before abc-1 after", True), ("abc-", False), ("", False)]
+)
 def test_a_pattern_matches_anywhere_in_the_text(text: str, *, fits: bool) -> None:
     assert (list(faults_of_value(schema(pattern="abc-[0-9]"), {"x": text})) == []) is fits
 
@@ -24,12 +26,16 @@ def test_a_pattern_that_would_backtrack_for_ever_is_matched_at_once() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["(?=look)ahead", r"(a)\1", "(unclosed"])
-def test_a_pattern_that_cannot_be_matched_in_linear_time_is_refused_when_it_is_declared(pattern: str) -> None:
+def test_a_pattern_that_cannot_be_matched_in_linear_time_is_refused_when_it_is_declared(
+    pattern: str,
+) -> None:
     assert any("pattern" in fault for fault in faults_of_schema(schema(pattern=pattern)))
 
 
 def test_pattern_properties_are_refused_with_what_to_do_instead() -> None:
-    (fault,) = faults_of_schema({"type": "object", "properties": {"x": {"patternProperties": {"^a": {}}}}})
+    (fault,) = faults_of_schema(
+        {"type": "object", "properties": {"x": {"patternProperties": {"^a": {}}}}}
+    )
 
     assert "patternProperties cannot be used" in fault
 

@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.core.graph import Graph
+from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan
-from cerebro.core.plan import WIDEST, plan_of
 from cerebro.core.plan_views import partial_view, plan_view
-from cordyna_core.contract.message import Problem
+from cerebro.core.planning.planner import MAX_AWAITED, plan_invocation
+from cordyna_core.contract.base import Problem
 from core.declarations import a_graph, declared, graph_of, params, planned
 
 
 def refused(graph: Graph, target: str) -> tuple[Problem, ...]:
-    problems = plan_of(graph, target)
+    problems = plan_invocation(graph, target)
     assert not isinstance(problems, Plan)
     return problems
 
@@ -52,7 +52,10 @@ def test_the_same_closure_declared_the_same_is_the_same_plan() -> None:
     one = planned(graph_of(declared("a", "x"), declared("b", "y<-x")), "y")
     other = planned(graph_of(declared("b", "y<-x more"), declared("a", "x z")), "y")
     assert one.id == other.id
-    assert one.id != planned(graph_of(declared("a", "x", x={"retries": 1}), declared("b", "y<-x")), "y").id
+    assert (
+        one.id
+        != planned(graph_of(declared("a", "x", x={"retries": 1}), declared("b", "y<-x")), "y").id
+    )
 
 
 def test_a_task_that_nobody_declares_is_refused_with_near_names() -> None:
@@ -63,7 +66,10 @@ def test_a_task_that_nobody_declares_is_refused_with_near_names() -> None:
 
 def test_a_task_that_resembles_none_is_refused_with_the_way_to_the_list() -> None:
     (problem,) = refused(a_graph("task-1"), "wholly-other")
-    assert problem.message == 'task "wholly-other" is declared by nobody: `dyna tasks` lists what there is.'
+    assert (
+        problem.message
+        == 'task "wholly-other" is declared by nobody: `dyna tasks` lists what there is.'
+    )
 
 
 def test_near_names_are_found_among_very_many() -> None:
@@ -108,7 +114,11 @@ def test_a_fan_in_of_101_goes_through_two_joins_just_before_its_user() -> None:
 
 def test_a_join_awaits_neighbours_in_the_plan_however_they_were_declared() -> None:
     names = [f"u{n}" for n in range(101)]
-    graph = a_graph("root " + " ".join(f"{name}<-root" if n % 2 else name for n, name in enumerate(names)) + f" x<-{','.join(names)}")
+    graph = a_graph(
+        "root "
+        + " ".join(f"{name}<-root" if n % 2 else name for n, name in enumerate(names))
+        + f" x<-{','.join(names)}"
+    )
     plan = planned(graph, "x")
     joins = [task.awaits for task in plan.tasks if task.is_join]
     assert [tuple(sorted(awaits)) for awaits in joins] == joins
@@ -118,29 +128,45 @@ def test_a_join_awaits_neighbours_in_the_plan_however_they_were_declared() -> No
 
 def test_the_widest_fan_in_becomes_a_tree_whose_nodes_await_at_most_100() -> None:
     plan = planned(wide(9_999), "x")
-    assert max(len(task.awaits) for task in plan.tasks) == WIDEST
+    assert max(len(task.awaits) for task in plan.tasks) == MAX_AWAITED
     assert plan.size == 9_999 + 100 + 1
 
 
 def test_a_join_of_joins_stands_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cerebro.core.plan.WIDEST", 3)
+    monkeypatch.setattr("cerebro.core.planning.planner.MAX_AWAITED", 3)
     plan = planned(wide(10), "x")
-    assert [task.name for task in plan.tasks[10:]] == [*(f"x#join-1-{n}" for n in range(4)), "x#join-2-0", "x#join-2-1", "x"]
+    assert [task.name for task in plan.tasks[10:]] == [
+        *(f"x#join-1-{n}" for n in range(4)),
+        "x#join-2-0",
+        "x#join-2-1",
+        "x",
+    ]
     assert [task.awaits for task in plan.tasks[14:]] == [(10, 11), (12, 13), (14, 15)]
 
 
-@given(st.lists(st.sets(st.integers(0, 100), max_size=9), min_size=1, max_size=25), st.integers(2, 4))
-def test_whatever_the_fan_in_a_task_awaits_what_it_needs_and_the_target_is_the_only_sink(drawn: list[set[int]], widest: int) -> None:
+@given(
+    st.lists(st.sets(st.integers(0, 100), max_size=9), min_size=1, max_size=25), st.integers(2, 4)
+)
+def test_whatever_the_fan_in_a_task_awaits_what_it_needs_and_the_target_is_the_only_sink(
+    drawn: list[set[int]], widest: int
+) -> None:
     edges = [sorted({pick % n for pick in picks}) if n else [] for n, picks in enumerate(drawn)]
-    graph = a_graph(" ".join(f"t{n}<-{','.join(f't{up}' for up in ups)}" if ups else f"t{n}" for n, ups in enumerate(edges)))
+    graph = a_graph(
+        " ".join(
+            f"t{n}<-{','.join(f't{up}' for up in ups)}" if ups else f"t{n}"
+            for n, ups in enumerate(edges)
+        )
+    )
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("cerebro.core.plan.WIDEST", widest)
+        patched.setattr("cerebro.core.planning.planner.MAX_AWAITED", widest)
         plan = planned(graph, f"t{len(edges) - 1}")
     leaves: list[set[int]] = []
     for index, task in enumerate(plan.tasks):
         assert len(task.awaits) <= widest
         assert all(up < index for up in (*task.awaits, *task.upstream))
-        reached = set().union(*(leaves[up] if plan.tasks[up].is_join else {up} for up in task.awaits))
+        reached = set().union(
+            *(leaves[up] if plan.tasks[up].is_join else {up} for up in task.awaits)
+        )
         assert task.is_join or reached == set(task.upstream)
         leaves.append(reached)
     assert [index for index, users in enumerate(plan.downstream) if not users] == [plan.target]
@@ -160,8 +186,13 @@ def test_a_level_is_the_longest_way() -> None:
 
 
 def test_of_a_refused_target_is_shown_what_could_run_and_what_is_in_the_way() -> None:
-    view = partial_view(graph_of(declared("a", "a b<-a"), declared("b", "c<-b,gone d<-c e<-d,b")), "e")
-    assert [(task.task, task.server, task.upstream, task.level) for task in view.tasks] == [("a", "a", [], 0), ("b", "a", ["a"], 1)]
+    view = partial_view(
+        graph_of(declared("a", "a b<-a"), declared("b", "c<-b,gone d<-c e<-d,b")), "e"
+    )
+    assert [(task.task, task.server, task.upstream, task.level) for task in view.tasks] == [
+        ("a", "a", [], 0),
+        ("b", "a", ["a"], 1),
+    ]
     assert [problem.code for problem in view.problems] == ["unresolved_upstream"]
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cerebro.core.reading import parse_declaration
-from cordyna_core.contract.declared import ServerDeclared
+from cerebro.core.validation.parse_declaration import parse_declaration
+from cordyna_core.contract.declaration import ServerDeclared
 
 
 def faults(detail: dict[str, Any]) -> list[tuple[str, str]]:
@@ -21,7 +21,15 @@ def fault_of(**fields: Any) -> tuple[str, str]:
 
 
 def test_what_has_the_right_form_is_read() -> None:
-    found = parse_declaration({"server": "a", "tasks": [{"name": "x"}, {"name": "y", "upstream": ["x", {"task": "z", "within_s": 60}]}]})
+    found = parse_declaration(
+        {
+            "server": "a",
+            "tasks": [
+                {"name": "x"},
+                {"name": "y", "upstream": ["x", {"task": "z", "within_s": 60}]},
+            ],
+        }
+    )
     assert isinstance(found, ServerDeclared)
     assert found.tasks[1].upstream_names == ("x", "z")
 
@@ -29,32 +37,80 @@ def test_what_has_the_right_form_is_read() -> None:
 @pytest.mark.parametrize(
     ("fields", "code", "message"),
     [
-        ({"cron": "0 25 * * *"}, "bad_cron", "task \"x\": cron: cron '0 25 * * *': hour '25': '25' is not one of them"),
-        ({"timezone": "Mars/Base"}, "bad_timezone", "task \"x\": timezone: unknown time zone 'Mars/Base': use an IANA name"),
-        ({"ack_timeout_s": 0}, "bad_clock", 'task "x": ack_timeout_s: Input should be greater than or equal to 1'),
-        ({"start_timeout_s": "soon"}, "bad_clock", 'task "x": start_timeout_s: Input should be a valid integer'),
-        ({"run_timeout_s": 10**9}, "bad_clock", 'task "x": run_timeout_s: Input should be less than or equal to'),
-        ({"retries": 21}, "bad_value", 'task "x": retries: Input should be less than or equal to 20'),
-        ({"overlap": "maybe"}, "bad_value", "task \"x\": overlap: Input should be 'skip' or 'allow'"),
+        (
+            {"cron": "0 25 * * *"},
+            "bad_cron",
+            "task \"x\": cron: cron '0 25 * * *': hour '25': '25' is not one of them",
+        ),
+        (
+            {"timezone": "Mars/Base"},
+            "bad_timezone",
+            "task \"x\": timezone: unknown time zone 'Mars/Base': use an IANA name",
+        ),
+        (
+            {"ack_timeout_s": 0},
+            "bad_clock",
+            'task "x": ack_timeout_s: Input should be greater than or equal to 1',
+        ),
+        (
+            {"start_timeout_s": "soon"},
+            "bad_clock",
+            'task "x": start_timeout_s: Input should be a valid integer',
+        ),
+        (
+            {"run_timeout_s": 10**9},
+            "bad_clock",
+            'task "x": run_timeout_s: Input should be less than or equal to',
+        ),
+        (
+            {"retries": 21},
+            "bad_value",
+            'task "x": retries: Input should be less than or equal to 20',
+        ),
+        (
+            {"overlap": "maybe"},
+            "bad_value",
+            "task \"x\": overlap: Input should be 'skip' or 'allow'",
+        ),
         ({"params_schema": [1]}, "bad_schema", 'task "x": params_schema: '),
-        ({"retrys": 1}, "unknown_field", 'task "x": retrys: there is no such field: take it out, or mind its spelling'),
-        ({"upstream": ["a b"]}, "bad_name", 'task "x": upstream[0]: "a b" is no name: a name has 1 to 128'),
+        (
+            {"retrys": 1},
+            "unknown_field",
+            'task "x": retrys: there is no such field: take it out, or mind its spelling',
+        ),
+        (
+            {"upstream": ["a b"]},
+            "bad_name",
+            'task "x": upstream[0]: "a b" is no name: a name has 1 to 128',
+        ),
         ({"upstream": ["y", 5]}, "bad_upstream", 'task "x": upstream[1]: '),
         ({"upstream": "y"}, "bad_upstream", 'task "x": upstream: Input should be a valid list'),
-        ({"upstream": [{"task": "y", "within_s": 0}]}, "bad_upstream", 'task "x": upstream[0].within_s: '),
+        (
+            {"upstream": [{"task": "y", "within_s": 0}]},
+            "bad_upstream",
+            'task "x": upstream[0].within_s: ',
+        ),
         ({"upstream": [{"task": "!"}]}, "bad_name", 'task "x": upstream[0].task: "!" is no name'),
-        ({"upstream": [{"task": "y", "whithin_s": 1}]}, "unknown_field", 'task "x": upstream[0].whithin_s: '),
+        (
+            {"upstream": [{"task": "y", "whithin_s": 1}]},
+            "unknown_field",
+            'task "x": upstream[0].whithin_s: ',
+        ),
         ({"upstream": [{}]}, "missing_field", 'task "x": upstream[0].task: it is missing'),
     ],
 )
-def test_a_fault_names_its_task_its_field_and_what_to_do(fields: dict[str, Any], code: str, message: str) -> None:
+def test_a_fault_names_its_task_its_field_and_what_to_do(
+    fields: dict[str, Any], code: str, message: str
+) -> None:
     found = fault_of(**fields)
     assert found[0] == code
     assert found[1].startswith(message)
 
 
 def test_a_bad_name_is_quoted_on_one_line_and_shortened() -> None:
-    ((code, message),) = faults({"server": "a", "tasks": [{"name": "evil\r\nname <b>" + "x" * 10_000}]})
+    ((code, message),) = faults(
+        {"server": "a", "tasks": [{"name": "evil\r\nname <b>" + "x" * 10_000}]}
+    )
     assert code == "bad_name"
     assert "\n" not in message
     assert "\r" not in message
@@ -64,16 +120,29 @@ def test_a_bad_name_is_quoted_on_one_line_and_shortened() -> None:
 def test_a_task_whose_name_cannot_be_read_is_named_by_its_place() -> None:
     assert faults({"server": "a", "tasks": [{}, 7]}) == [
         ("missing_field", "tasks[0]: name: it is missing"),
-        ("bad_value", "tasks[1]: Input should be a valid dictionary or instance of TaskDeclaration"),
+        (
+            "bad_value",
+            "tasks[1]: Input should be a valid dictionary or instance of TaskDeclaration",
+        ),
     ]
 
 
 def test_what_is_wrong_with_the_server_is_told_without_a_task() -> None:
     found = faults({"server": "my server", "contract": "2", "revision": -1, "extra": 1, "tasks": 5})
-    assert [code for code, _ in found] == ["bad_name", "bad_value", "bad_value", "bad_value", "unknown_field"]
+    assert [code for code, _ in found] == [
+        "bad_name",
+        "bad_value",
+        "bad_value",
+        "bad_value",
+        "unknown_field",
+    ]
     assert found[0][1].startswith('server: "my server" is no name')
 
 
 def test_every_fault_of_every_task_is_told() -> None:
     tasks = [{"name": "x", "cron": "?", "retries": -1}, {"name": "y", "foo": 1}]
-    assert [code for code, _ in faults({"server": "a", "tasks": tasks})] == ["bad_cron", "bad_value", "unknown_field"]
+    assert [code for code, _ in faults({"server": "a", "tasks": tasks})] == [
+        "bad_cron",
+        "bad_value",
+        "unknown_field",
+    ]

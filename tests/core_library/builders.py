@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cordyna_core import TaskResult, TaskServer
+from cordyna_core.contract.base import Message, Meta
 from cordyna_core.contract.commands import RunTask
-from cordyna_core.contract.envelope import utc
-from cordyna_core.contract.message import Message, Meta
-from cordyna_core.contract.names import derived_id
+from cordyna_core.contract.ids import derived_id
+from cordyna_core.contract.time import utc
 from cordyna_core.testing import RecordingBus
 
 NOW = 1_790_000_000.1239
@@ -36,7 +36,9 @@ def a_command(task: str = "task-1", **more: Any) -> RunTask:
     return RunTask(**(said | more))
 
 
-def run(server: TaskServer, command: RunTask, **more: Any) -> tuple[TaskResult | None, list[Message]]:
+def run(
+    server: TaskServer, command: RunTask, **more: Any
+) -> tuple[TaskResult | None, list[Message]]:
     """What `server` answers at NOW, and what it says."""
     bus = RecordingBus()
     answered_with: dict[str, Any] = {"bus": bus, "clock": lambda: NOW} | more
@@ -48,6 +50,8 @@ def states(messages: Sequence[Message]) -> list[str]:
     return [getattr(message, "state", type(message).__name__) for message in messages]
 
 
-def result_of(function: Callable[..., Any], *, upstream: Mapping[str, Any] | None = None, **params: Any) -> TaskResult:
+def result_of(
+    function: Callable[..., Any], *, upstream: Mapping[str, Any] | None = None, **params: Any
+) -> TaskResult:
     """How a body ends as the only task of a server."""
     return a_server(task_1=function).test_run("task-1", upstream=upstream, **params)

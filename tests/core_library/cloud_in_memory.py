@@ -8,19 +8,20 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import Ring, Walk
-from cerebro.core.graph import Graph
-from cerebro.handlers.answers import answer
+from cerebro.core.effects import FanOut, PageTimer
+from cerebro.core.graph.graph import Graph
+from cerebro.dispatch import handler_of
+from cerebro.handlers.query_api import answer
 from cerebro.handlers.receive import Delivery, receive
-from cerebro.routes import handler_of
 from cerebro.shell import Ports
-from cordyna_core.adapters.cloud import told
+from cordyna_cli.aws.aws_session import translate_aws_errors
+from cordyna_core.contract.base import Message, meta_at
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration
-from cordyna_core.contract.envelope import meta_at, seal, utc
-from cordyna_core.contract.message import Message
-from cordyna_core.contract.names import CEREBRO, SCHEDULER, server_source
+from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
+from cordyna_core.contract.envelope import seal
+from cordyna_core.contract.ids import CEREBRO, SCHEDULER, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.contract.time import utc
 
 NOON = 1_800_000_000.0
 SERVER = "server-a"
@@ -53,7 +54,7 @@ class MemoryCloud:
 
     def call(self, service: str, operation: str, **arguments: Any) -> Any:
         self.calls.append(f"{service}.{operation}")
-        with told():
+        with translate_aws_errors():
             return self.answers[f"{service}.{operation}"](**arguments)
 
     def client(self, service: str) -> Any:
@@ -66,16 +67,23 @@ class MemoryCloud:
     # --- what is done to it --------------------------------------------------------------------------------------------
     def declare(self, *tasks: str, **of_task: Any) -> None:
         words = [word.partition("<-") for word in tasks]
-        declared = [TaskDeclaration(name=name, upstream=up.split(",") if up else [], **of_task) for name, _, up in words]
+        declared = [
+            TaskDeclaration(name=name, upstream=up.split(",") if up else [], **of_task)
+            for name, _, up in words
+        ]
         self.say(ServerDeclared(server=SERVER, tasks=declared), server_source(SERVER))
 
     def said(self, run_id: str, task: str, state: str) -> None:
         meta = meta_at(self.now, f"{run_id} {task} {state}")
-        update = TaskStateChanged(server=SERVER, run_id=run_id, task=task, attempt=1, state=state, meta=meta)
+        update = TaskStateChanged(
+            server=SERVER, run_id=run_id, task=task, attempt=1, state=state, meta=meta
+        )
         self.say(update, server_source(SERVER))
 
     def say(self, message: Message, source: str) -> None:
-        event_id = message.meta.id if message.meta and message.meta.id else f"event-{len(self.passed)}"
+        event_id = (
+            message.meta.id if message.meta and message.meta.id else f"event-{len(self.passed)}"
+        )
         self._pass(seal(message, source, event_id, utc(self.now)), source, type(message).__name__)
 
     def _pass(self, text: str, source: str, detail_type: str) -> None:
@@ -90,22 +98,36 @@ class MemoryCloud:
         receive([Delivery("receipt", text)], self._ports)
 
     # --- what AWS answers ----------------------------------------------------------------------------------------------
-    def put_events(self, Entries: list[dict[str, str]]) -> Any:  # noqa: N803  boto3's word
+    def put_events(self, Entries: list[dict[str, str]]) -> Any:
         for sent in Entries:
-            event = {"id": f"event-{len(self.passed)}", "source": sent["Source"], "detail-type": sent["DetailType"]}
+            event = {
+                "id": f"event-{len(self.passed)}",
+                "source": sent["Source"],
+                "detail-type": sent["DetailType"],
+            }
             event |= {"time": utc(self.now).isoformat(), "detail": json.loads(sent["Detail"])}
             self._pass(json.dumps(event), sent["Source"], sent["DetailType"])
         return {"Entries": [{"EventId": "e"} for _ in Entries]}
 
-    def _query(self, FunctionName: str, Payload: bytes) -> Any:  # noqa: N803
+    def _query(self, FunctionName: str, Payload: bytes) -> Any:
         assert FunctionName == "cordyna-query"
-        return {"Payload": BytesIO(answer(json.loads(Payload), self._ports).model_dump_json().encode())}
+        return {
+            "Payload": BytesIO(answer(json.loads(Payload), self._ports).model_dump_json().encode())
+        }
 
-    def _log(self, logGroupName: str, startTime: int = 0, filterPattern: str = '""', **_: Any) -> Any:  # noqa: N803
+    def _log(
+        self, logGroupName: str, startTime: int = 0, filterPattern: str = '""', **_: Any
+    ) -> Any:
         if logGroupName not in self.groups:
             raise refused("ResourceNotFoundException", "FilterLogEvents")
         term = filterPattern.strip('"')
-        return {"events": [line for line in self.groups[logGroupName] if term in line["message"] and line["timestamp"] >= startTime]}
+        return {
+            "events": [
+                line
+                for line in self.groups[logGroupName]
+                if term in line["message"] and line["timestamp"] >= startTime
+            ]
+        }
 
 
 class _Publishes:
@@ -118,8 +140,8 @@ class _Publishes:
 
 
 class _Nothing:
-    def send_ring(self, ring: Ring) -> None: ...
+    def send_page_timer(self, ring: PageTimer) -> None: ...
 
-    def send_walk(self, walk: Walk) -> None: ...
+    def send_fan_out(self, walk: FanOut) -> None: ...
 
     def apply(self, graph: Graph) -> None: ...

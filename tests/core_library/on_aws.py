@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
-from cordyna_core.adapters.platform import Cancellations, Platform
-from cordyna_core.adapters.task_log import TaskLog
-from cordyna_core.adapters.work_queue import Delivery
+from cordyna_core.aws.runtime import Cancellations, ServerRuntime
+from cordyna_core.aws.task_log import TaskLogCapture
+from cordyna_core.aws.work_queue import QueuedCommand
+from cordyna_core.contract.base import Message, Meta
 from cordyna_core.contract.commands import CancelTask, DescribeServer
-from cordyna_core.contract.envelope import seal, utc
-from cordyna_core.contract.message import Message, Meta
-from cordyna_core.contract.names import CEREBRO
+from cordyna_core.contract.envelope import seal
+from cordyna_core.contract.ids import CEREBRO
+from cordyna_core.contract.time import utc
 from cordyna_core.testing import MemoryClaims, RecordingBus
 from core_library.builders import NOW, RUN, a_command
 
@@ -49,17 +50,21 @@ class KeptQueue:
             raise self.fault
         self.bodies.append(body)
 
-    def receive(self, visibility_s: int) -> list[Delivery]:
+    def receive(self, visibility_s: int) -> list[QueuedCommand]:
         if self.fault is not None:
             raise self.fault
-        return [Delivery(self.bodies.pop(0), f"receipt-{len(self.bodies)}")] if self.bodies else []
+        return (
+            [QueuedCommand(self.bodies.pop(0), f"receipt-{len(self.bodies)}")]
+            if self.bodies
+            else []
+        )
 
-    def hold(self, delivery: Delivery, visibility_s: int) -> None:
+    def hold(self, delivery: QueuedCommand, visibility_s: int) -> None:
         if self.fault is not None:
             raise self.fault
         self.held.append((delivery.body, visibility_s))
 
-    def delete(self, delivery: Delivery) -> None:
+    def delete(self, delivery: QueuedCommand) -> None:
         self.deleted.append(delivery.body)
 
 
@@ -69,8 +74,15 @@ class Here:
     def __init__(self, *, claims: CancellableMemoryClaims | None = None, queue: Any = None) -> None:
         self.now = NOW
         self.bus, self.out = RecordingBus(), StringIO()
-        clock = lambda: self.now  # noqa: E731
-        self.platform = Platform(self.bus, claims, queue, Cancellations(claims, clock), TaskLog(self.out, clock), clock)
+        clock = lambda: self.now
+        self.platform = ServerRuntime(
+            self.bus,
+            claims,
+            queue,
+            Cancellations(claims, clock),
+            TaskLogCapture(self.out, clock),
+            clock,
+        )
 
     @property
     def said(self) -> list[str]:
@@ -98,4 +110,6 @@ def roll_call() -> dict[str, Any]:
 def records(*events: dict[str, Any] | str) -> dict[str, Any]:
     """What SQS calls a Lambda with."""
     bodies = [each if isinstance(each, str) else json.dumps(each) for each in events]
-    return {"Records": [{"messageId": f"message-{n}", "body": body} for n, body in enumerate(bodies)]}
+    return {
+        "Records": [{"messageId": f"message-{n}", "body": body} for n, body in enumerate(bodies)]
+    }

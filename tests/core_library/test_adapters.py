@@ -10,15 +10,22 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from cordyna_core.adapters.claims import DynamoDBClaims
-from cordyna_core.adapters.clients import client, patience
-from cordyna_core.adapters.eventbridge import MAX_ENTRIES, ROUNDS, EventBridgeBus, entry, requests, size_of
-from cordyna_core.adapters.work_queue import WorkQueue
+from cordyna_core.aws.claims import DynamoDBClaims
+from cordyna_core.aws.clients import client, client_config
+from cordyna_core.aws.eventbridge import (
+    MAX_ENTRIES,
+    ROUNDS,
+    EventBridgeBus,
+    entry,
+    requests,
+    size_of,
+)
+from cordyna_core.aws.work_queue import WorkQueue
+from cordyna_core.contract.base import Message
 from cordyna_core.contract.envelope import MAX_ENVELOPE_BYTES, open_envelope
-from cordyna_core.contract.message import Message
 from cordyna_core.errors import Fatal, ServiceError
 from cordyna_core.ports import Bus, Claims
-from cordyna_core.testing import BusLaws, ClaimsLaws, a_large_command, an_update
+from cordyna_core.testing import BusContract, ClaimsContract, a_large_command, an_update
 from core_library.builders import NOW, RUN
 
 REGION = "eu-west-1"
@@ -50,22 +57,31 @@ class Passing:
     def __init__(self) -> None:
         self.passed: list[Message] = []
 
-    def put_events(self, Entries: list[dict[str, str]]) -> Any:  # noqa: N803  boto3's word
+    def put_events(self, Entries: list[dict[str, str]]) -> Any:
         assert 0 < len(Entries) <= MAX_ENTRIES
         assert sum(map(size_of, Entries)) <= MAX_ENVELOPE_BYTES
         for sent in Entries:
-            event = {"id": "e", "source": sent["Source"], "detail-type": sent["DetailType"], "time": "2026-01-01T00:00:00Z"}
-            self.passed.append(open_envelope(json.dumps(event | {"detail": json.loads(sent["Detail"])})).message)
+            event = {
+                "id": "e",
+                "source": sent["Source"],
+                "detail-type": sent["DetailType"],
+                "time": "2026-01-01T00:00:00Z",
+            }
+            self.passed.append(
+                open_envelope(json.dumps(event | {"detail": json.loads(sent["Detail"])})).message
+            )
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "e"} for _ in Entries]}
 
 
-class TestEventBridgeBus(BusLaws):
+class TestEventBridgeBus(BusContract):
     def a_bus(self, source: str) -> tuple[Bus, Callable[[], Sequence[Message]]]:
         events = Passing()
-        return EventBridgeBus(events, bus="cordyna", source=source, pause=lambda _: None), lambda: events.passed
+        return EventBridgeBus(
+            events, bus="cordyna", source=source, pause=lambda _: None
+        ), lambda: events.passed
 
 
-class TestDynamoDBClaims(ClaimsLaws):
+class TestDynamoDBClaims(ClaimsContract):
     @pytest.fixture(autouse=True)
     def _a_table(self, aws: None) -> None:
         boto3.client("dynamodb").create_table(
@@ -106,7 +122,10 @@ class Lossy:
 
     def put_item(self, **sent: Any) -> Any:
         raise ClientError(
-            {"Error": {"Code": "ConditionalCheckFailedException", "Message": ""}, "Item": {"token": sent["Item"]["token"]}},  # type: ignore[typeddict-unknown-key]
+            {
+                "Error": {"Code": "ConditionalCheckFailedException", "Message": ""},
+                "Item": {"token": sent["Item"]["token"]},
+            },  # type: ignore[typeddict-unknown-key]
             "PutItem",
         )
 
@@ -130,11 +149,13 @@ class Moody:
         self._refuses = list(refuses)
         self.sent: list[list[dict[str, str]]] = []
 
-    def put_events(self, Entries: list[dict[str, str]]) -> Any:  # noqa: N803  boto3's word
+    def put_events(self, Entries: list[dict[str, str]]) -> Any:
         self.sent.append(Entries)
         refused = self._refuses.pop(0) if self._refuses else set()
         answers = [
-            {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"} if n in refused else {"EventId": f"event-{n}"}
+            {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
+            if n in refused
+            else {"EventId": f"event-{n}"}
             for n in range(len(Entries))
         ]
         return {"FailedEntryCount": len(refused), "Entries": answers}
@@ -149,7 +170,11 @@ def test_only_what_was_refused_is_sent_again_and_as_it_was() -> None:
     EventBridgeBus(events, bus="cordyna", source="cordyna.server.s", pause=pauses.append).publish(
         [an_update(f"task-{n}") for n in range(4)]
     )
-    assert [ids_in(sent) for sent in events.sent] == [["task-0", "task-1", "task-2", "task-3"], ["task-1", "task-2"], ["task-1"]]
+    assert [ids_in(sent) for sent in events.sent] == [
+        ["task-0", "task-1", "task-2", "task-3"],
+        ["task-1", "task-2"],
+        ["task-1"],
+    ]
     assert events.sent[2][0] == events.sent[0][1]
     assert pauses == [0.1, 0.2]
 
@@ -157,7 +182,9 @@ def test_only_what_was_refused_is_sent_again_and_as_it_was() -> None:
 def test_a_bus_that_keeps_refusing_is_told_with_its_reason() -> None:
     events = Moody(*[{0}] * ROUNDS)
     with pytest.raises(ServiceError, match="did not take 1 of the events") as told:
-        EventBridgeBus(events, bus="cordyna", source="cordyna.server.s", pause=lambda _: None).publish([an_update("task-1")])
+        EventBridgeBus(
+            events, bus="cordyna", source="cordyna.server.s", pause=lambda _: None
+        ).publish([an_update("task-1")])
     assert told.value.why == "ThrottlingException: slow down"
     assert len(events.sent) == ROUNDS
 
@@ -166,12 +193,16 @@ def test_what_aws_would_refuse_and_an_emulator_takes_is_refused_here() -> None:
     with pytest.raises(Fatal, match="needs a source"):
         EventBridgeBus(Moody(), bus="cordyna", source="")
     with pytest.raises(Fatal, match="larger than an event may be"):
-        EventBridgeBus(Moody(), bus="cordyna", source="s").publish([a_large_command("task-1", MAX_ENVELOPE_BYTES)])
+        EventBridgeBus(Moody(), bus="cordyna", source="s").publish(
+            [a_large_command("task-1", MAX_ENVELOPE_BYTES)]
+        )
 
 
 def test_entries_are_sent_in_as_few_requests_as_their_number_and_size_allow() -> None:
     def entries(*sizes: int) -> list[dict[str, str]]:
-        return [entry(bus="b", source="s", detail_type="t", detail="x" * (size - 16)) for size in sizes]
+        return [
+            entry(bus="b", source="s", detail_type="t", detail="x" * (size - 16)) for size in sizes
+        ]
 
     third = MAX_ENVELOPE_BYTES // 3
     assert [size_of(each) for each in entries(100)] == [100]
@@ -195,5 +226,5 @@ def test_a_message_on_the_work_queue_is_ours_until_it_is_given_back_or_deleted()
 
 def test_a_process_has_one_client_of_a_service_and_limited_patience() -> None:
     assert client("sqs") is client("sqs")
-    config = patience(read_timeout_s=20)
+    config = client_config(read_timeout_s=20)
     assert (config.read_timeout, config.retries["mode"]) == (20, "standard")  # type: ignore[attr-defined]

@@ -2,14 +2,20 @@
 
 import pytest
 
-from cerebro.core.rehearse import rehearsal
+from cerebro.core.declaration.diff import rehearsal
+from cordyna_cli.aws.discovery import CerebroLocation
+from cordyna_cli.aws.engine import AwsEngine
 from cordyna_core import UserError
-from cordyna_core.adapters.aws_engine import AwsEngine
-from cordyna_core.adapters.discovery import Place
-from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration
+from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
 from core_library.cloud_in_memory import MemoryCloud
 
-PLACE = Place(stage="production", bus="cordyna", query="cordyna-query", events_log="/aws/events/cordyna", schedule_group="cordyna")
+PLACE = CerebroLocation(
+    stage="production",
+    bus="cordyna",
+    query="cordyna-query",
+    events_log="/aws/events/cordyna",
+    schedule_group="cordyna",
+)
 
 
 def a_world() -> tuple[AwsEngine, MemoryCloud]:
@@ -22,14 +28,19 @@ def test_what_declaring_would_change_is_asked_of_cerebro_and_nothing_is_put_on_t
     engine, cloud = a_world()
     passed = len(cloud.passed)
     news = [
-        ServerDeclared(server="server-b", tasks=[TaskDeclaration(name="z", upstream=["y", "nobody"]), TaskDeclaration(name="x")]),
+        ServerDeclared(
+            server="server-b",
+            tasks=[TaskDeclaration(name="z", upstream=["y", "nobody"]), TaskDeclaration(name="x")],
+        ),
         ServerDeclared(server="server-a", tasks=[TaskDeclaration(name="x", retries=1)]),
     ]
 
     view = engine.rehearse(news)
 
     assert view == rehearsal(cloud.store.read_graph(), news)
-    assert [(each.outcome, [problem.code for problem in each.problems]) for each in view.declarations] == [
+    assert [
+        (each.outcome, [problem.code for problem in each.problems]) for each in view.declarations
+    ] == [
         ("rejected", ["owned_by_another"]),
         ("accepted", []),
     ]

@@ -6,9 +6,9 @@ import pytest
 from botocore import exceptions as faults
 from botocore.stub import Stubber
 
-from cordyna_core.adapters.cloud import Absent, Cloud, told
+from cordyna_cli.aws.aws_session import AwsSession, ResourceNotFound, translate_aws_errors
+from cordyna_cli.engine import EngineOptions
 from cordyna_core.errors import AccessError, ServiceError
-from cordyna_core.ports import EngineOptions
 from core_library.cloud_in_memory import refused
 
 
@@ -29,30 +29,41 @@ from core_library.cloud_in_memory import refused
     ids=lambda fault: type(fault).__name__,
 )
 def test_credentials_and_addresses_that_do_not_work_are_an_access_error(fault: Exception) -> None:
-    with pytest.raises(AccessError) as error, told():
+    with pytest.raises(AccessError) as error, translate_aws_errors():
         raise fault
     assert error.value.next
 
 
 @pytest.mark.parametrize(
-    "fault", [refused("ThrottlingException"), faults.ReadTimeoutError(endpoint_url="x"), faults.ParamValidationError(report="x")]
+    "fault",
+    [
+        refused("ThrottlingException"),
+        faults.ReadTimeoutError(endpoint_url="x"),
+        faults.ParamValidationError(report="x"),
+    ],
 )
 def test_a_service_that_does_not_do_as_asked_is_a_service_error(fault: Exception) -> None:
-    with pytest.raises(ServiceError), told():
+    with pytest.raises(ServiceError), translate_aws_errors():
         raise fault
 
 
 @pytest.mark.parametrize(
-    "code", ["ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "ParameterNotFound"]
+    "code",
+    [
+        "ResourceNotFoundException",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+        "ParameterNotFound",
+    ],
 )
 def test_what_is_not_there_is_told_apart(code: str) -> None:
-    with pytest.raises(Absent, match="no such thing"), told():
+    with pytest.raises(ResourceNotFound, match="no such thing"), translate_aws_errors():
         raise refused(code)
 
 
 def test_a_profile_that_is_not_there_is_an_access_error() -> None:
     with pytest.raises(AccessError, match="no AWS credentials"):
-        Cloud(EngineOptions(profile="nobody-has-this-profile"))
+        AwsSession(EngineOptions(profile="nobody-has-this-profile"))
 
 
 def test_a_client_without_a_region_is_an_access_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,16 +71,19 @@ def test_a_client_without_a_region_is_an_access_error(monkeypatch: pytest.Monkey
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     with pytest.raises(AccessError, match="no AWS region"):
-        Cloud(EngineOptions()).client("sqs")
+        AwsSession(EngineOptions()).client("sqs")
 
 
 def test_a_call_is_made_with_what_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    cloud = Cloud(EngineOptions(region="eu-west-1", endpoint_url="http://127.0.0.1:1"))
+    cloud = AwsSession(EngineOptions(region="eu-west-1", endpoint_url="http://127.0.0.1:1"))
     client: Any = cloud.client("sqs")
     assert client is cloud.client("sqs")
-    assert (client.meta.region_name, client.meta.endpoint_url) == ("eu-west-1", "http://127.0.0.1:1")
+    assert (client.meta.region_name, client.meta.endpoint_url) == (
+        "eu-west-1",
+        "http://127.0.0.1:1",
+    )
     assert cloud.where == "eu-west-1 at http://127.0.0.1:1"
     with Stubber(client) as stub:
         stub.add_response("get_queue_url", {"QueueUrl": "u"}, {"QueueName": "q"})

@@ -7,10 +7,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from cordyna_cli.aws.discovery import CerebroLocation
+from cordyna_cli.operations import Finding, operations_of
 from cordyna_core import UserError
-from cordyna_core.adapters.discovery import Place
 from cordyna_core.errors import AccessError, NotFound
-from cordyna_core.operations import Finding, operations_of
 from cordyna_core.testing import RecordingBus
 from core_library.cloud_in_memory import NOON, MemoryCloud, refused
 from core_library.test_aws_engine import PLACE, an_engine
@@ -25,38 +25,53 @@ class Sqs:
         self.queues = {name.replace("_", "-"): messages for name, messages in queues.items()}
         self.visibility: list[int] = []
         self.looked_at: dict[str, list[dict[str, Any]]] = {}
-        for operation in ("get_queue_url", "get_queue_attributes", "receive_message", "send_message", "delete_message"):
+        for operation in (
+            "get_queue_url",
+            "get_queue_attributes",
+            "receive_message",
+            "send_message",
+            "delete_message",
+        ):
             cloud.answers[f"sqs.{operation}"] = getattr(self, operation)
 
-    def get_queue_url(self, QueueName: str) -> Any:  # noqa: N803  boto3's words
+    def get_queue_url(self, QueueName: str) -> Any:
         if QueueName not in self.queues:
             raise refused("AWS.SimpleQueueService.NonExistentQueue")
         return {"QueueUrl": QueueName}
 
-    def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> Any:  # noqa: N803
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> Any:
         seen, unseen = len(self.queues[QueueUrl]), len(self.looked_at.get(QueueUrl, ()))
-        counts = {"ApproximateNumberOfMessages": seen, "ApproximateNumberOfMessagesNotVisible": unseen}
+        counts = {
+            "ApproximateNumberOfMessages": seen,
+            "ApproximateNumberOfMessagesNotVisible": unseen,
+        }
         return {"Attributes": {name: str(counts[name]) for name in AttributeNames}}
 
-    def receive_message(self, QueueUrl: str, MaxNumberOfMessages: int, VisibilityTimeout: int, **more: Any) -> Any:  # noqa: N803
+    def receive_message(
+        self, QueueUrl: str, MaxNumberOfMessages: int, VisibilityTimeout: int, **more: Any
+    ) -> Any:
         self.visibility.append(VisibilityTimeout)
         if more.get("WaitTimeSeconds"):  # long enough for what somebody looked at to come back
             self.queues[QueueUrl] += self.looked_at.pop(QueueUrl, [])
         found = self.queues[QueueUrl][:MaxNumberOfMessages]
         return {"Messages": found} if found else {}
 
-    def send_message(self, QueueUrl: str, MessageBody: str) -> Any:  # noqa: N803
+    def send_message(self, QueueUrl: str, MessageBody: str) -> Any:
         self.queues[QueueUrl].append(a_message(MessageBody))
 
-    def delete_message(self, QueueUrl: str, ReceiptHandle: str) -> Any:  # noqa: N803
-        self.queues[QueueUrl] = [each for each in self.queues[QueueUrl] if each["ReceiptHandle"] != ReceiptHandle]
+    def delete_message(self, QueueUrl: str, ReceiptHandle: str) -> Any:
+        self.queues[QueueUrl] = [
+            each for each in self.queues[QueueUrl] if each["ReceiptHandle"] != ReceiptHandle
+        ]
 
 
 NUMBERS = iter(range(10_000))
 
 
 def a_message(body: str, **attributes: str) -> dict[str, Any]:
-    told = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+    told = {
+        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+    }
     return {"Body": body, "ReceiptHandle": f"receipt-{next(NUMBERS)}", "MessageAttributes": told}
 
 
@@ -73,7 +88,11 @@ def test_queues_with_dead_letters_are_shown_with_what_and_why() -> None:
         a_message(an_event()),
     ]
     sqs = Sqs(
-        cloud, cordyna_tracker_dead_letters=messages, cordyna_tracker=[], cordyna_query_dead_letters=[], cordyna_planner_dead_letters=[]
+        cloud,
+        cordyna_tracker_dead_letters=messages,
+        cordyna_tracker=[],
+        cordyna_query_dead_letters=[],
+        cordyna_planner_dead_letters=[],
     )
     (found,) = an_engine(cloud).operations.dead_letters()
     assert (found.name, found.messages, found.back_to) == (DEAD, 4, "cordyna-tracker")
@@ -86,7 +105,10 @@ def test_queues_with_dead_letters_are_shown_with_what_and_why() -> None:
     assert max(sqs.visibility) <= 5
 
 
-@pytest.mark.parametrize(("body", "kind"), [('{"ring": {}}', "ring"), ("{}", "nothing"), ('{"detail-type": "T", "detail": 3}', "T")])
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [('{"ring": {}}', "ring"), ("{}", "nothing"), ('{"detail-type": "T", "detail": 3}', "T")],
+)
 def test_a_dead_letter_is_named_by_what_it_is(body: str, kind: str) -> None:
     cloud = MemoryCloud()
     Sqs(cloud, cordyna_timekeeper_dead_letters=[a_message(body, reason="r")])
@@ -96,7 +118,11 @@ def test_a_dead_letter_is_named_by_what_it_is(body: str, kind: str) -> None:
 def test_dead_letters_of_servers_are_shown_too() -> None:
     cloud = MemoryCloud()
     cloud.declare("x")
-    Sqs(cloud, server_a_dead_letters=[a_message(an_event("RunTask"))], server_a_work_dead_letters=[a_message(an_event("RunTask"))])
+    Sqs(
+        cloud,
+        server_a_dead_letters=[a_message(an_event("RunTask"))],
+        server_a_work_dead_letters=[a_message(an_event("RunTask"))],
+    )
     assert [(each.name, each.back_to) for each in an_engine(cloud).operations.dead_letters()] == [
         ("server-a-dead-letters", None),
         ("server-a-work-dead-letters", "server-a-work"),
@@ -107,7 +133,7 @@ def only(cloud: MemoryCloud, *allowed: str) -> None:
     """IAM lets us look into these queues only."""
     sqs = Sqs(cloud)
 
-    def get_queue_url(QueueName: str) -> Any:  # noqa: N803
+    def get_queue_url(QueueName: str) -> Any:
         if not QueueName.startswith(allowed):
             raise refused("AccessDenied")
         return sqs.get_queue_url(QueueName)
@@ -131,16 +157,24 @@ def test_who_may_not_look_into_cerebros_queues_is_not_told_that_they_are_empty()
 
 def test_redriving_puts_every_message_back_into_the_queue_that_it_came_from() -> None:
     cloud = MemoryCloud()
-    sqs = Sqs(cloud, cordyna_tracker_dead_letters=[a_message(f"body-{n}") for n in range(25)], cordyna_tracker=[])
+    sqs = Sqs(
+        cloud,
+        cordyna_tracker_dead_letters=[a_message(f"body-{n}") for n in range(25)],
+        cordyna_tracker=[],
+    )
     assert an_engine(cloud).operations.redrive(DEAD) == 25
     assert sqs.queues[DEAD] == []
-    assert [each["Body"] for each in sqs.queues["cordyna-tracker"]] == [f"body-{n}" for n in range(25)]
+    assert [each["Body"] for each in sqs.queues["cordyna-tracker"]] == [
+        f"body-{n}" for n in range(25)
+    ]
 
 
 def test_a_message_that_comes_back_meanwhile_does_not_go_round_for_ever() -> None:
     cloud = MemoryCloud()
     sqs = Sqs(cloud, cordyna_tracker_dead_letters=[a_message("poison")], cordyna_tracker=[])
-    cloud.answers["sqs.send_message"] = lambda QueueUrl, MessageBody: sqs.queues[DEAD].append(a_message(MessageBody))  # noqa: N803
+    cloud.answers["sqs.send_message"] = lambda QueueUrl, MessageBody: sqs.queues[DEAD].append(
+        a_message(MessageBody)
+    )
     assert an_engine(cloud).operations.redrive(DEAD) == 1
 
 
@@ -160,7 +194,9 @@ def test_messages_that_somebody_else_takes_are_not_waited_for() -> None:
     assert len(sqs.queues[DEAD]) == 1
 
 
-@pytest.mark.parametrize("name", ["no-such-queue", "cordyna-query-dead-letters", "cordyna-planner-dead-letters"])
+@pytest.mark.parametrize(
+    "name", ["no-such-queue", "cordyna-query-dead-letters", "cordyna-planner-dead-letters"]
+)
 def test_what_cannot_be_put_back_is_told(name: str) -> None:
     cloud = MemoryCloud()
     Sqs(cloud, cordyna_query_dead_letters=[a_message("x")])
@@ -184,7 +220,11 @@ def scheduled(monkeypatch: pytest.MonkeyPatch) -> Any:
                 ScheduleExpression="cron(0 6 * * ? *)",
                 ScheduleExpressionTimezone="Europe/Berlin",
                 FlexibleTimeWindow={"Mode": "OFF"},
-                Target={"Arn": "arn:aws:sqs:eu-west-1:123456789012:q", "RoleArn": "r", "Input": json.dumps({"tick": {"task": task}})},
+                Target={
+                    "Arn": "arn:aws:sqs:eu-west-1:123456789012:q",
+                    "RoleArn": "r",
+                    "Input": json.dumps({"tick": {"task": task}}),
+                },
             )
         cloud = MemoryCloud()
         for operation in ("list_schedules", "get_schedule", "update_schedule"):
@@ -198,7 +238,10 @@ def test_a_cron_rests_until_it_is_resumed_and_stays_as_it_was(scheduled: MemoryC
     operations.pause("x", on=True)
     assert operations.paused() == ["x"]
     there = scheduled.answers["scheduler.get_schedule"](Name="cron-x-abc", GroupName="cordyna")
-    assert (there["ScheduleExpression"], there["ScheduleExpressionTimezone"]) == ("cron(0 6 * * ? *)", "Europe/Berlin")
+    assert (there["ScheduleExpression"], there["ScheduleExpressionTimezone"]) == (
+        "cron(0 6 * * ? *)",
+        "Europe/Berlin",
+    )
     operations.pause("x", on=False)
     assert operations.paused() == []
 
@@ -210,14 +253,23 @@ def test_a_task_without_a_cron_cannot_rest(scheduled: MemoryCloud) -> None:
 
 def test_schedules_come_page_by_page() -> None:
     cloud = MemoryCloud()
-    pages = iter([{"Schedules": [{"Name": "cron-a", "State": "DISABLED"}], "NextToken": "t"}, {"Schedules": []}])
+    pages = iter(
+        [
+            {"Schedules": [{"Name": "cron-a", "State": "DISABLED"}], "NextToken": "t"},
+            {"Schedules": []},
+        ]
+    )
     cloud.answers["scheduler.list_schedules"] = lambda **_: next(pages)
-    cloud.answers["scheduler.get_schedule"] = lambda **_: {"Target": {"Input": '{"tick": {"task": "a"}}'}}
-    place = Place(stage="s", bus="cordyna", query="cordyna-query", events_log=None, schedule_group=None)
+    cloud.answers["scheduler.get_schedule"] = lambda **_: {
+        "Target": {"Input": '{"tick": {"task": "a"}}'}
+    }
+    place = CerebroLocation(
+        stage="s", bus="cordyna", query="cordyna-query", events_log=None, schedule_group=None
+    )
     assert an_engine(cloud, place).operations.paused() == ["a"]
 
 
-def examined(cloud: MemoryCloud, place: Place = PLACE) -> dict[str, Finding]:
+def examined(cloud: MemoryCloud, place: CerebroLocation = PLACE) -> dict[str, Finding]:
     cloud.answers.setdefault("sts.get_caller_identity", lambda: {"Arn": "arn:aws:iam::1:user/me"})
     cloud.answers.setdefault("events.describe_event_bus", lambda **_: {})
     if "sqs.get_queue_url" not in cloud.answers:
@@ -275,10 +327,14 @@ def test_credentials_that_do_not_work_end_the_examination() -> None:
         examined(cloud)
 
 
-def test_other_versions_and_clocks_that_differ_are_worth_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_versions_and_clocks_that_differ_are_worth_a_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     cloud = MemoryCloud()
-    monkeypatch.setattr("cordyna_core.adapters.cloud_operations.__version__", "9.9.9")
-    cloud._ports = type(cloud._ports)(cloud.store, cloud._ports.bus, cloud._ports.timers, cloud._ports.crons, lambda: NOON + 7)
+    monkeypatch.setattr("cordyna_cli.aws.operations.__version__", "9.9.9")
+    cloud._ports = type(cloud._ports)(
+        cloud.store, cloud._ports.bus, cloud._ports.timers, cloud._ports.crons, lambda: NOON + 7
+    )
     found = examined(cloud)
     assert found["versions"].told.startswith("dyna is 9.9.9, cerebro is ")
     assert found["clocks"].told == "this machine's clock and cerebro's differ by 7.0 s"
@@ -288,9 +344,13 @@ def test_other_versions_and_clocks_that_differ_are_worth_a_look(monkeypatch: pyt
 def test_servers_logs_and_dead_letters_may_be_worth_a_look() -> None:
     cloud = MemoryCloud()
     Sqs(cloud, cordyna_tracker_dead_letters=[a_message("x")])
-    place = Place(stage="s", bus="cordyna", query="cordyna-query", events_log=None, schedule_group=None)
+    place = CerebroLocation(
+        stage="s", bus="cordyna", query="cordyna-query", events_log=None, schedule_group=None
+    )
     found = examined(cloud, place)
-    assert [found[what].state for what in ("servers", "log of events", "dead letters")] == ["worth a look"] * 3
+    assert [found[what].state for what in ("servers", "log of events", "dead letters")] == [
+        "worth a look"
+    ] * 3
     assert found["dead letters"].told == f"1 in {DEAD}"
 
 

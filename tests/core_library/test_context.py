@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import pytest
 
 from cordyna_core import Context, TaskServer
+from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.envelope import utc
-from cordyna_core.contract.message import Message
-from cordyna_core.contract.names import run_id_of
+from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.contract.time import utc
 from cordyna_core.testing import RecordingBus
 from core_library.builders import NOW, RUN, a_command, a_server, run, states
 
@@ -61,19 +61,32 @@ def test_progress_is_said_between_started_and_completed_each_under_its_own_id() 
     assert result.events == tuple(said)
     updates = [update for update in said if isinstance(update, TaskStateChanged)]
     assert [update.progress for update in updates] == [None, 0.25, 1.0, None, None]
-    assert [update.message and update.message[:9] for update in updates] == [None, "reading", None, "xxxxxxxxx", None]
+    assert [update.message and update.message[:9] for update in updates] == [
+        None,
+        "reading",
+        None,
+        "xxxxxxxxx",
+        None,
+    ]
     assert len(updates[3].message or "") == 1024
     assert len({update.meta.id for update in updates if update.meta}) == 5
 
 
-def test_a_bus_that_fails_does_not_fail_the_body_through_its_progress(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bus_that_fails_does_not_fail_the_body_through_its_progress(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class OnlyStates(RecordingBus):
         def publish(self, messages: Sequence[Message]) -> None:
-            if any(isinstance(message, TaskStateChanged) and message.progress is not None for message in messages):
+            if any(
+                isinstance(message, TaskStateChanged) and message.progress is not None
+                for message in messages
+            ):
                 raise ConnectionError("no bus")
             super().publish(messages)
 
-    result, _ = run(a_server(task_1=lambda *, ctx: ctx.progress(0.5)), a_command(), bus=OnlyStates())
+    result, _ = run(
+        a_server(task_1=lambda *, ctx: ctx.progress(0.5)), a_command(), bus=OnlyStates()
+    )
 
     assert result is not None
     assert result.state == "completed"
@@ -81,7 +94,9 @@ def test_a_bus_that_fails_does_not_fail_the_body_through_its_progress(caplog: py
     assert caplog.messages == [f"progress of task-1, attempt 1 of run {RUN}, was not published"]
 
 
-def test_what_a_body_logs_carries_its_run_its_task_and_its_attempt(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_body_logs_carries_its_run_its_task_and_its_attempt(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def body(*, ctx: Context) -> None:
         ctx.log.info("read %d rows", 3, extra={"table": "orders"})
 
@@ -90,11 +105,18 @@ def test_what_a_body_logs_carries_its_run_its_task_and_its_attempt(caplog: pytes
 
     (record,) = caplog.records
     assert record.getMessage() == "read 3 rows"
-    assert [getattr(record, name) for name in ("run_id", "task", "attempt", "table")] == [RUN, "task-1", 2, "orders"]
+    assert [getattr(record, name) for name in ("run_id", "task", "attempt", "table")] == [
+        RUN,
+        "task-1",
+        2,
+        "orders",
+    ]
 
 
 def test_an_upstreams_output_is_found_by_its_name() -> None:
-    result = downstream("a", "b").test_run("task-1", upstream={"a": {"rows": 1}, "b": None}, wanted="a")
+    result = downstream("a", "b").test_run(
+        "task-1", upstream={"a": {"rows": 1}, "b": None}, wanted="a"
+    )
 
     assert result.output == {"rows": 1}
 
@@ -111,7 +133,10 @@ def test_an_upstream_whose_output_was_omitted_says_so() -> None:
     assert result is not None
     assert result.error is not None
     assert (result.reason, result.error.type) == ("failed_terminal", "MissingUpstream")
-    assert result.error.message == 'the output of "a" was too large to send with the others (128 KB in all): let it return a reference'
+    assert (
+        result.error.message
+        == 'the output of "a" was too large to send with the others (128 KB in all): let it return a reference'
+    )
 
 
 def test_an_upstream_that_was_not_declared_says_which_were() -> None:
@@ -126,12 +151,21 @@ def test_an_upstream_that_a_test_did_not_give_says_how_to_give_it() -> None:
     result = downstream("a").test_run("task-1", wanted="a")
 
     assert result.error is not None
-    assert result.error.message == 'no output of "a" was given: pass it, server.test_run("task-1", upstream={"a": ...})'
+    assert (
+        result.error.message
+        == 'no output of "a" was given: pass it, server.test_run("task-1", upstream={"a": ...})'
+    )
 
 
 def test_the_upstreams_are_a_mapping() -> None:
     def body(*, ctx: Context) -> list[object]:
-        return [list(ctx.upstream), len(ctx.upstream), "b" in ctx.upstream, ctx.upstream.get("b", 0), repr(ctx.upstream)]
+        return [
+            list(ctx.upstream),
+            len(ctx.upstream),
+            "b" in ctx.upstream,
+            ctx.upstream.get("b", 0),
+            repr(ctx.upstream),
+        ]
 
     result = a_server(task_1=body).test_run("task-1", upstream={"a": 1})
 
@@ -161,7 +195,9 @@ def test_a_body_can_ask_for_runs_of_their_own() -> None:
     assert result is not None
     assert states(said) == ["started", "InvokeTask", "InvokeTask", "completed"]
     commands = [command for command in said if isinstance(command, InvokeTask)]
-    assert [(command.task, command.params) for command in commands] == [("task-2", {"day": "today"})] * 2
+    assert [(command.task, command.params) for command in commands] == [
+        ("task-2", {"day": "today"})
+    ] * 2
     assert [run_id_of("task-2", command.key or "") for command in commands] == result.output
     assert len(set(result.output)) == 2
     assert [command.meta and (command.meta.id, command.meta.cause) for command in commands] == [
@@ -169,9 +205,15 @@ def test_a_body_can_ask_for_runs_of_their_own() -> None:
     ]
 
 
-def test_a_second_execution_of_an_attempt_asks_for_the_same_runs_and_another_attempt_for_others() -> None:
+def test_a_second_execution_of_an_attempt_asks_for_the_same_runs_and_another_attempt_for_others() -> (
+    None
+):
     server = invoking("task-2")
-    outputs = [result.output for result, _ in (run(server, a_command(attempt=n)) for n in (1, 1, 2)) if result is not None]
+    outputs = [
+        result.output
+        for result, _ in (run(server, a_command(attempt=n)) for n in (1, 1, 2))
+        if result is not None
+    ]
 
     assert outputs[0] == outputs[1] != outputs[2]
 

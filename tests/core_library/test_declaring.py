@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from cordyna_core import Context, TaskServer, UserError, fresh
-from cordyna_core.contract.declared import TaskDeclaration
+from cordyna_core.contract.declaration import TaskDeclaration
 from cordyna_core.contract.envelope import detail_json
-from cordyna_core.declaration import seconds_of, task_name_of
+from cordyna_core.server.options import seconds_of, task_name_of
 from core_library.builders import result_of
 
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -103,19 +103,30 @@ def test_what_is_not_said_is_not_sent() -> None:
     server = TaskServer("s", revision=0)
     server.task(name="x")(lambda: None)
 
-    assert detail_json(server.declaration) == '{"server":"s","contract":"1","revision":0,"tasks":[{"name":"x"}]}'
+    assert (
+        detail_json(server.declaration)
+        == '{"server":"s","contract":"1","revision":0,"tasks":[{"name":"x"}]}'
+    )
 
 
 def test_none_is_as_good_as_not_said() -> None:
-    assert declared(timezone=None, retries=None, run_timeout_s=None, cron=None) == TaskDeclaration(name="x")
+    assert declared(timezone=None, retries=None, run_timeout_s=None, cron=None) == TaskDeclaration(
+        name="x"
+    )
 
 
 def test_tasks_are_generated_in_a_loop() -> None:
     server = TaskServer("s")
     for number in range(3):
-        server.task(name=f"part-{number}", upstream=[f"part-{number - 1}"] if number else [])(lambda number=number: number)
+        server.task(name=f"part-{number}", upstream=[f"part-{number - 1}"] if number else [])(
+            lambda number=number: number
+        )
 
-    assert [task.upstream_names for task in server.declaration.tasks] == [(), ("part-0",), ("part-1",)]
+    assert [task.upstream_names for task in server.declaration.tasks] == [
+        (),
+        ("part-0",),
+        ("part-1",),
+    ]
     assert server.test_run("part-2").output == 2
 
 
@@ -172,7 +183,9 @@ def test_something_else_than_a_function_is_refused() -> None:
         ({"corn": "* * * * *"}, "corn=", ""),
     ],
 )
-def test_a_property_that_is_wrong_is_refused_with_why_and_what_to_do(said: dict[str, Any], why: str, next_: str) -> None:
+def test_a_property_that_is_wrong_is_refused_with_why_and_what_to_do(
+    said: dict[str, Any], why: str, next_: str
+) -> None:
     refused = refusal(**said)
 
     assert refused.what == 'task "x" is declared wrongly'
@@ -198,20 +211,30 @@ def test_upstream_is_a_list_of_other_tasks_each_once() -> None:
     assert refusal(upstream=["b", "a", "b", "a"]).what == 'task "x" names an upstream twice: a, b'
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("6h", 21600), ("1d", 86400), ("1h30m", 5400), (45, 45), (0, 0)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("10m", 600), ("6h", 21600), ("1d", 86400), ("1h30m", 5400), (45, 45), (0, 0)],
+)
 def test_a_duration_is_seconds_or_numbers_with_their_units(text: str | int, seconds: int) -> None:
     assert seconds_of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "90", "1w", "-1s", "1.5h", " 1h", -1, 1.5, True, None, "9999999999s"])
+@pytest.mark.parametrize(
+    "text", ["", "90", "1w", "-1s", "1.5h", " 1h", -1, 1.5, True, None, "9999999999s"]
+)
 def test_anything_else_is_not_a_duration(text: Any) -> None:
     with pytest.raises(UserError, match="is not a duration"):
         seconds_of(text)
 
 
 @given(st.integers(0, 99), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
-def test_a_duration_is_the_sum_of_its_parts(days: int, hours: int, minutes: int, seconds: int) -> None:
-    assert seconds_of(f"{days}d{hours}h{minutes}m{seconds}s") == ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+def test_a_duration_is_the_sum_of_its_parts(
+    days: int, hours: int, minutes: int, seconds: int
+) -> None:
+    assert (
+        seconds_of(f"{days}d{hours}h{minutes}m{seconds}s")
+        == ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    )
 
 
 def test_freshness_within_nothing_is_refused() -> None:
@@ -221,7 +244,10 @@ def test_freshness_within_nothing_is_refused() -> None:
         fresh("a b", within=1)
 
 
-@pytest.mark.parametrize(("function", "task"), [("task_3", "task-3"), ("_hidden", "hidden"), ("Load", "Load"), ("a__b", "a--b")])
+@pytest.mark.parametrize(
+    ("function", "task"),
+    [("task_3", "task-3"), ("_hidden", "hidden"), ("Load", "Load"), ("a__b", "a--b")],
+)
 def test_a_tasks_name_is_its_functions_with_hyphens(function: str, task: str) -> None:
     assert task_name_of(function) == task
 
@@ -236,7 +262,7 @@ def test_the_revision_is_the_deployments(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(UserError, match="CORDYNA_REVISION='v12' is not a whole number"):
         TaskServer("s")
     with pytest.raises(UserError, match="revision -1 is not a whole number"):
-        TaskServer("s", revision=-1).declaration  # noqa: B018
+        TaskServer("s", revision=-1).declaration
 
 
 def test_parameters_and_their_schema_come_from_the_signature() -> None:
@@ -244,7 +270,15 @@ def test_parameters_and_their_schema_come_from_the_signature() -> None:
         start: int
         end: int = 9
 
-    def body(window: Window, top: AtLeastOne = 5, schema: str = "", _deep: Any = None, free: Any = 1, *, ctx: Context) -> Any:
+    def body(
+        window: Window,
+        top: AtLeastOne = 5,
+        schema: str = "",
+        _deep: Any = None,
+        free: Any = 1,
+        *,
+        ctx: Context,
+    ) -> Any:
         return [window.end, top, schema, free, ctx.task]
 
     schema = declared(body).params_schema
@@ -255,8 +289,16 @@ def test_parameters_and_their_schema_come_from_the_signature() -> None:
 
     server = TaskServer("s")
     server.task(body)
-    assert server.test_run("body", window={"start": 1}, top="7", schema="s").output == [9, 7, "s", 1, "body"]
-    assert "top: Input should be greater" in str(server.test_run("body", window={"start": 1}, top=0).error)
+    assert server.test_run("body", window={"start": 1}, top="7", schema="s").output == [
+        9,
+        7,
+        "s",
+        1,
+        "body",
+    ]
+    assert "top: Input should be greater" in str(
+        server.test_run("body", window={"start": 1}, top=0).error
+    )
     assert "window: Field required" in str(server.test_run("body").error)
 
 
@@ -322,11 +364,11 @@ def test_a_coroutine_and_a_generator_are_refused() -> None:
 
 
 def test_a_field_as_default_is_refused_with_how_to_write_it() -> None:
-    assert "Annotated" in refusal(lambda day=Field(1, ge=1): None).next  # noqa: B008
+    assert "Annotated" in refusal(lambda day=Field(1, ge=1): None).next
 
 
 def test_an_annotation_that_is_not_known_is_refused() -> None:
-    def body(day: "Unknown") -> None: ...  # type: ignore[name-defined]  # noqa: F821
+    def body(day: "Unknown") -> None: ...  # type: ignore[name-defined]
 
     refused = refusal(body)
     assert "name 'Unknown' is not defined" in refused.what

@@ -4,18 +4,25 @@ import json
 
 import pytest
 
-from cordyna_core.adapters import lambda_entry
-from cordyna_core.adapters.door import let_in
-from cordyna_core.adapters.lambda_entry import handle
+from cordyna_core.aws import lambda_handlers
+from cordyna_core.aws.lambda_handlers import handle
+from cordyna_core.aws.queue_ingress import enqueue
 from cordyna_core.contract.state_updates import TaskStateChanged
 from core_library.builders import NOW, a_server
-from core_library.on_aws import CancellableMemoryClaims, Here, KeptQueue, cancel_task, roll_call, run_task
+from core_library.on_aws import (
+    CancellableMemoryClaims,
+    Here,
+    KeptQueue,
+    cancel_task,
+    roll_call,
+    run_task,
+)
 
 
 def test_a_command_is_said_to_be_queued_and_waits_for_a_worker() -> None:
     queue = KeptQueue()
     here = Here(queue=queue)
-    let_in(run_task(), queue, lambda server: here.platform)  # type: ignore[arg-type]
+    enqueue(run_task(), queue, lambda server: here.platform)  # type: ignore[arg-type]
     assert here.said == ["queued"]
     assert [json.loads(body) for body in queue.bodies] == [run_task()]
 
@@ -25,7 +32,7 @@ def test_queued_is_said_before_the_command_waits() -> None:
     here = Here(queue=queue)
     queue.fault = OSError("throttled")
     with pytest.raises(OSError, match="throttled"):
-        let_in(run_task(), queue, lambda server: here.platform)  # type: ignore[arg-type]
+        enqueue(run_task(), queue, lambda server: here.platform)  # type: ignore[arg-type]
     assert here.said == ["queued", "error"]
     told = here.bus.published[-1]
     assert isinstance(told, TaskStateChanged)
@@ -39,28 +46,32 @@ def test_a_command_that_came_too_late_does_not_wait() -> None:
     queue = KeptQueue()
     here = Here(queue=queue)
     here.now = NOW + 11
-    let_in(run_task(), queue, lambda server: here.platform)  # type: ignore[arg-type]
+    enqueue(run_task(), queue, lambda server: here.platform)  # type: ignore[arg-type]
     assert (here.said, queue.bodies) == ([], [])
 
 
 def test_a_cancellation_is_noted_in_the_claims() -> None:
     queue, claims = KeptQueue(), CancellableMemoryClaims()
-    let_in(cancel_task(), queue, lambda server: Here(claims=claims).platform)  # type: ignore[arg-type]
+    enqueue(cancel_task(), queue, lambda server: Here(claims=claims).platform)  # type: ignore[arg-type]
     assert len(claims.cancelled) == 1
     assert queue.bodies == []
 
 
 def test_without_claims_a_cancellation_goes_to_whichever_worker_receives_it() -> None:
     queue = KeptQueue()
-    let_in(cancel_task(), queue, lambda server: Here().platform)  # type: ignore[arg-type]
+    enqueue(cancel_task(), queue, lambda server: Here().platform)  # type: ignore[arg-type]
     assert [json.loads(body) for body in queue.bodies] == [cancel_task()]
 
 
 def test_a_call_to_declare_wakes_a_worker() -> None:
     queue = KeptQueue()
     for call in ({}, {"declare": True}, roll_call()):
-        let_in(call, queue, lambda server: Here().platform)  # type: ignore[arg-type]
-    assert [json.loads(body) for body in queue.bodies] == [{"declare": True}, {"declare": True}, roll_call()]
+        enqueue(call, queue, lambda server: Here().platform)  # type: ignore[arg-type]
+    assert [json.loads(body) for body in queue.bodies] == [
+        {"declare": True},
+        {"declare": True},
+        roll_call(),
+    ]
 
 
 def test_the_method_of_a_server_is_the_door_where_a_queue_is_named() -> None:
@@ -79,8 +90,8 @@ def test_the_door_of_the_layer_needs_no_code_of_the_server(monkeypatch: pytest.M
         asked.append(server)
         return here.platform
 
-    monkeypatch.setattr(lambda_entry, "platform_of", platform)
-    monkeypatch.setattr(lambda_entry, "work_queue", lambda: queue)
+    monkeypatch.setattr(lambda_handlers, "build_server_runtime", platform)
+    monkeypatch.setattr(lambda_handlers, "work_queue", lambda: queue)
     monkeypatch.delenv("CORDYNA_SERVER", raising=False)
-    lambda_entry.door(run_task())
+    lambda_handlers.door(run_task())
     assert (asked, here.said, len(queue.bodies)) == (["task-server-a"], ["queued"], 1)

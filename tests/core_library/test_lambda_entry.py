@@ -6,16 +6,26 @@ from typing import Any
 import pytest
 
 from cordyna_core import Context, UserError
-from cordyna_core.adapters import lambda_entry
-from cordyna_core.adapters.lambda_entry import handle
-from cordyna_core.adapters.platform import platform_of, work_queue
+from cordyna_core.aws import lambda_handlers
+from cordyna_core.aws.lambda_handlers import handle
+from cordyna_core.aws.runtime import build_server_runtime, work_queue
 from cordyna_core.contract.commands import RunTask
-from cordyna_core.contract.declared import ServerDeclared
-from cordyna_core.contract.envelope import MalformedEvent, utc
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.envelope import MalformedEvent
 from cordyna_core.contract.state_updates import ServerStateChanged
+from cordyna_core.contract.time import utc
 from cordyna_core.errors import Fatal
 from core_library.builders import NOW, RUN, a_server
-from core_library.on_aws import SERVER, CancellableMemoryClaims, Here, cancel_task, event, records, roll_call, run_task
+from core_library.on_aws import (
+    SERVER,
+    CancellableMemoryClaims,
+    Here,
+    cancel_task,
+    event,
+    records,
+    roll_call,
+    run_task,
+)
 
 
 def test_a_command_from_the_bus_is_run() -> None:
@@ -49,8 +59,14 @@ def test_an_attempt_that_is_delivered_twice_is_run_once_where_there_are_claims()
 
 def test_a_record_that_fails_is_delivered_again_and_holds_up_no_other() -> None:
     here = Here()
-    answer = handle(a_server(task_1=lambda: 1), records("no JSON", run_task(), run_task(server="another")), platform=here.platform)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-0"}, {"itemIdentifier": "message-2"}]}
+    answer = handle(
+        a_server(task_1=lambda: 1),
+        records("no JSON", run_task(), run_task(server="another")),
+        platform=here.platform,
+    )
+    assert answer == {
+        "batchItemFailures": [{"itemIdentifier": "message-0"}, {"itemIdentifier": "message-2"}]
+    }
     assert here.said == ["started", "completed"]
 
 
@@ -62,7 +78,9 @@ def test_a_call_without_an_event_declares_the_server(call: dict[str, Any]) -> No
     assert isinstance(declared, ServerDeclared)
     assert [task.name for task in declared.tasks] == ["task-1"]
     assert declared.revision == 7
-    assert ready.model_copy(update={"meta": None}) == ServerStateChanged(server=SERVER, state="ready")
+    assert ready.model_copy(update={"meta": None}) == ServerStateChanged(
+        server=SERVER, state="ready"
+    )
 
 
 def test_the_roll_call_is_answered_under_ids_of_its_own() -> None:
@@ -78,7 +96,9 @@ def test_a_declaration_carries_no_defaults() -> None:
     here = Here()
     handle(a_server(task_1=lambda: 1), {}, platform=here.platform)
     declared = here.bus.published[0]
-    assert declared.model_dump(mode="json", exclude_unset=True)["tasks"] == [{"name": "task-1", "owner": "team-a"}]
+    assert declared.model_dump(mode="json", exclude_unset=True)["tasks"] == [
+        {"name": "task-1", "owner": "team-a"}
+    ]
 
 
 def test_a_cancellation_is_seen_by_a_body_in_this_process() -> None:
@@ -117,7 +137,9 @@ def test_an_attempt_that_was_cancelled_before_it_began_is_not_run() -> None:
 
 
 def test_nobody_but_cerebro_commands_a_server() -> None:
-    command = RunTask(server=SERVER, run_id=RUN, task="task-1", attempt=1, ack_by=utc(NOW), start_by=utc(NOW))
+    command = RunTask(
+        server=SERVER, run_id=RUN, task="task-1", attempt=1, ack_by=utc(NOW), start_by=utc(NOW)
+    )
     for source in ("cordyna.client", "cordyna.server.task-server-b", "cordyna.cerebro.not"):
         with pytest.raises(Fatal, match="does not command"):
             handle(a_server(task_1=lambda: 1), event(command, source), platform=Here().platform)
@@ -125,7 +147,10 @@ def test_nobody_but_cerebro_commands_a_server() -> None:
 
 def test_a_server_does_not_hear_what_is_no_command_to_it() -> None:
     told = event(ServerStateChanged(server=SERVER, state="ready"))
-    told |= {"detail-type": "RunStateChanged", "detail": {"run_id": RUN, "task": "task-1", "state": "running"}}
+    told |= {
+        "detail-type": "RunStateChanged",
+        "detail": {"run_id": RUN, "task": "task-1", "state": "running"},
+    }
     with pytest.raises(Fatal, match="does not hear RunStateChanged"):
         handle(a_server(), told, platform=Here().platform)
 
@@ -135,30 +160,38 @@ def test_what_is_no_event_is_refused() -> None:
         handle(a_server(), {"hello": "world"}, platform=Here().platform)
 
 
-def test_the_function_loads_the_server_that_its_environment_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "servers.py").write_text("from cordyna_core import TaskServer\nserver = TaskServer('task-server-a')\n")
+def test_the_function_loads_the_server_that_its_environment_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "servers.py").write_text(
+        "from cordyna_core import TaskServer\nserver = TaskServer('task-server-a')\n"
+    )
     here = Here()
     monkeypatch.setenv("CORDYNA_SERVER", f"{tmp_path}/servers.py")
-    monkeypatch.setattr(lambda_entry, "platform_of", lambda name: here.platform)
-    lambda_entry._server.cache_clear()
+    monkeypatch.setattr(lambda_handlers, "build_server_runtime", lambda name: here.platform)
+    lambda_handlers._server.cache_clear()
 
-    lambda_entry.handler(None)
-    lambda_entry.worker(records(roll_call()))
+    lambda_handlers.handler(None)
+    lambda_handlers.worker(records(roll_call()))
 
     assert here.said == ["ServerDeclared", "ready"] * 2
-    lambda_entry._server.cache_clear()
+    lambda_handlers._server.cache_clear()
 
 
-def test_a_function_that_does_not_know_its_server_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_that_does_not_know_its_server_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("CORDYNA_SERVER", raising=False)
-    lambda_entry._server.cache_clear()
+    lambda_handlers._server.cache_clear()
     with pytest.raises(UserError, match="set CORDYNA_SERVER"):
-        lambda_entry.handler({})
+        lambda_handlers.handler({})
 
 
-def test_a_team_may_name_the_method_of_its_server_as_the_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_team_may_name_the_method_of_its_server_as_the_handler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     here = Here()
-    monkeypatch.setattr(lambda_entry, "platform_of", lambda name: here.platform)
+    monkeypatch.setattr(lambda_handlers, "build_server_runtime", lambda name: here.platform)
     assert a_server(task_1=lambda: 1).lambda_handler(run_task()) is None
     assert here.said == ["started", "completed"]
 
@@ -173,17 +206,17 @@ def test_the_platform_is_made_from_the_environment_once(monkeypatch: pytest.Monk
     }.items():
         monkeypatch.setenv(name, value)
     # The process keeps its own output.
-    monkeypatch.setattr("cordyna_core.adapters.task_log.TaskLog.install", lambda log: None)
-    platform_of.cache_clear()
-    made = platform_of("a-server")
-    assert made is platform_of("a-server")
+    monkeypatch.setattr("cordyna_core.aws.task_log.TaskLogCapture.install", lambda log: None)
+    build_server_runtime.cache_clear()
+    made = build_server_runtime("a-server")
+    assert made is build_server_runtime("a-server")
     assert made.queue is not None
     assert made.claims is not None
-    platform_of.cache_clear()
+    build_server_runtime.cache_clear()
 
 
 def test_a_door_without_a_queue_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CORDYNA_QUEUE_URL", raising=False)
     work_queue.cache_clear()
     with pytest.raises(UserError, match="set CORDYNA_QUEUE_URL"):
-        lambda_entry.door({})
+        lambda_handlers.door({})

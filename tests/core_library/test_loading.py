@@ -11,7 +11,7 @@ import pytest
 
 from cordyna_core import UserError
 from cordyna_core.errors import NotFound
-from cordyna_core.loading import load_server
+from cordyna_core.server.loading import load_server
 
 Write = Callable[[str, str], Path]
 
@@ -62,7 +62,9 @@ def test_a_namespace_package_is_found_too(write: Write) -> None:
 
 
 def test_one_of_several_servers_is_named_after_a_colon(write: Write) -> None:
-    write("two.py", "from cordyna_core import TaskServer\na = TaskServer('a')\nb = TaskServer('b')\n")
+    write(
+        "two.py", "from cordyna_core import TaskServer\na = TaskServer('a')\nb = TaskServer('b')\n"
+    )
 
     assert load_server("two.py:b").name == "b"
     assert load_server("two:a").name == "a"
@@ -75,7 +77,9 @@ def test_one_server_under_two_names_is_one_server(write: Write) -> None:
 
 
 def test_several_servers_without_a_name_are_listed(write: Write) -> None:
-    write("two.py", "from cordyna_core import TaskServer\na = TaskServer('a')\nb = TaskServer('b')\n")
+    write(
+        "two.py", "from cordyna_core import TaskServer\na = TaskServer('a')\nb = TaskServer('b')\n"
+    )
 
     with pytest.raises(UserError, match="several") as refused:
         load_server("two.py")
@@ -168,7 +172,10 @@ def test_an_interrupt_while_loading_is_the_operators(write: Write) -> None:
 
 def test_loading_again_gives_what_the_files_say_now(write: Write) -> None:
     write("name_of_a.py", "NAME = 'before'\n")
-    write("a.py", "from cordyna_core import TaskServer\nfrom name_of_a import NAME\nserver = TaskServer(NAME)\n")
+    write(
+        "a.py",
+        "from cordyna_core import TaskServer\nfrom name_of_a import NAME\nserver = TaskServer(NAME)\n",
+    )
     old = load_server("a.py")
     write("name_of_a.py", "NAME = 'afterwards'\n")
 
@@ -179,7 +186,10 @@ def test_loading_again_gives_what_the_files_say_now(write: Write) -> None:
 def test_loading_a_module_again_gives_what_the_files_say_now(write: Write) -> None:
     write("shop/__init__.py", "")
     write("shop/names.py", "NAME = 'before'\n")
-    write("shop/tasks.py", "from cordyna_core import TaskServer\nfrom shop.names import NAME\nserver = TaskServer(NAME)\n")
+    write(
+        "shop/tasks.py",
+        "from cordyna_core import TaskServer\nfrom shop.names import NAME\nserver = TaskServer(NAME)\n",
+    )
     load_server("shop.tasks")
     write("shop/names.py", "NAME = 'afterwards'\n")
 
@@ -200,7 +210,9 @@ def in_a_second_to_come(path: Path) -> None:
 @pytest.mark.usefixtures("bytecode")
 @pytest.mark.parametrize("edited", ["a.py", "name_of_a.py"])
 def test_an_edit_in_the_same_second_that_leaves_the_size_is_seen(write: Write, edited: str) -> None:
-    texts = {"a.py": "from cordyna_core import TaskServer\nimport name_of_a\nserver = TaskServer('a' + name_of_a.NAME)\n"}
+    texts = {
+        "a.py": "from cordyna_core import TaskServer\nimport name_of_a\nserver = TaskServer('a' + name_of_a.NAME)\n"
+    }
     texts["name_of_a.py"] = "NAME = 'a'\n"
     for name, text in texts.items():
         in_a_second_to_come(write(name, text))
@@ -212,7 +224,10 @@ def test_an_edit_in_the_same_second_that_leaves_the_size_is_seen(write: Write, e
 
 @pytest.mark.usefixtures("bytecode")
 def test_a_mend_in_the_same_second_that_leaves_the_size_is_seen(write: Write) -> None:
-    write("a.py", "from cordyna_core import TaskServer\nfrom name_of_a import NAME\nserver = TaskServer(NAME)\n")
+    write(
+        "a.py",
+        "from cordyna_core import TaskServer\nfrom name_of_a import NAME\nserver = TaskServer(NAME)\n",
+    )
     in_a_second_to_come(write("name_of_a.py", "NAME = 1/0.0\n"))
     with pytest.raises(UserError, match="division"):
         load_server("a.py")
@@ -229,7 +244,9 @@ def test_bytecode_of_a_file_that_has_stood_for_a_while_is_kept(write: Write) -> 
     assert Path(cache_from_source(str(file))).exists()
 
 
-def test_where_no_bytecode_is_written_none_is_missed(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_bytecode_is_written_none_is_missed(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     write("a.py", a_server("a"))
     assert load_server("a.py").name == "a"
@@ -265,8 +282,14 @@ def test_the_module_of_an_earlier_load_is_let_go(write: Write) -> None:
 
 
 def test_the_librarys_own_modules_are_never_forgotten_wherever_they_lie(write: Write) -> None:
-    path = write("a.py", a_server("team-a") + "import sys, types\npiece = types.ModuleType('cordyna_core.piece')\n")
-    path.write_text(path.read_text() + "piece.__file__ = __file__\nsys.modules.setdefault('cordyna_core.piece', piece)\n")
+    path = write(
+        "a.py",
+        a_server("team-a") + "import sys, types\npiece = types.ModuleType('cordyna_core.piece')\n",
+    )
+    path.write_text(
+        path.read_text()
+        + "piece.__file__ = __file__\nsys.modules.setdefault('cordyna_core.piece', piece)\n"
+    )
     load_server("a.py")
     piece = sys.modules["cordyna_core.piece"]
     load_server("a.py")
@@ -277,19 +300,26 @@ def test_the_librarys_own_modules_are_never_forgotten_wherever_they_lie(write: W
 def test_two_folders_may_have_a_module_of_the_same_name(write: Write) -> None:
     for team in ("a", "b"):
         write(f"{team}/names.py", f"NAME = 'team-{team}'\n")
-        write(f"{team}/server.py", "from cordyna_core import TaskServer\nimport names\nserver = TaskServer(names.NAME)\n")
+        write(
+            f"{team}/server.py",
+            "from cordyna_core import TaskServer\nimport names\nserver = TaskServer(names.NAME)\n",
+        )
 
-    assert [load_server(f"{team}/server.py").name for team in ("a", "b", "a")] == ["team-a", "team-b", "team-a"]
+    assert [load_server(f"{team}/server.py").name for team in ("a", "b", "a")] == [
+        "team-a",
+        "team-b",
+        "team-a",
+    ]
 
 
 def test_what_was_there_before_a_load_is_never_forgotten(write: Write) -> None:
-    import cordyna_core.context  # noqa: PLC0415
+    import cordyna_core.server.context
 
     write("a.py", a_server("team-a"))
     load_server("a.py")
     load_server("a.py")
 
-    assert sys.modules["cordyna_core.context"] is cordyna_core.context
+    assert sys.modules["cordyna_core.server.context"] is cordyna_core.server.context
 
 
 def test_the_folder_stands_on_the_path_once(write: Write) -> None:

@@ -9,16 +9,25 @@ from typing import Any
 
 import pytest
 
-from cordyna_core import Context, TaskServer, UserError, serve
-from cordyna_core.adapters import sqs_poller
-from cordyna_core.adapters.platform import work_queue
-from cordyna_core.adapters.settings import server_settings
-from cordyna_core.adapters.sqs_poller import VISIBILITY_S, Poller
+from cordyna_core import Context, TaskServer, UserError
+from cordyna_core.aws import serve, sqs_worker
+from cordyna_core.aws.runtime import work_queue
+from cordyna_core.aws.settings import server_settings
+from cordyna_core.aws.sqs_worker import VISIBILITY_S, Poller
 from core_library.builders import NOW, a_server
-from core_library.on_aws import CancellableMemoryClaims, Here, KeptQueue, cancel_task, roll_call, run_task
+from core_library.on_aws import (
+    CancellableMemoryClaims,
+    Here,
+    KeptQueue,
+    cancel_task,
+    roll_call,
+    run_task,
+)
 
 
-def a_poller(server: TaskServer, *events: dict[str, Any], here: Here | None = None) -> tuple[Poller, Here, KeptQueue]:
+def a_poller(
+    server: TaskServer, *events: dict[str, Any], here: Here | None = None
+) -> tuple[Poller, Here, KeptQueue]:
     queue = KeptQueue([json.dumps(event) for event in events])
     here = here or Here()
     return Poller(server, here.platform, queue), here, queue  # type: ignore[arg-type]
@@ -97,7 +106,9 @@ def test_a_cancellation_on_the_queue_reaches_a_body_in_this_process() -> None:
 def test_a_command_whose_worker_was_killed_is_not_run_twice_where_there_are_claims() -> None:
     here = Here(claims=CancellableMemoryClaims())
     assert here.platform.claims is not None
-    here.platform.claims.claim(run_task()["detail"]["run_id"], "task-1", 1)  # by the one that was killed
+    here.platform.claims.claim(
+        run_task()["detail"]["run_id"], "task-1", 1
+    )  # by the one that was killed
     poller, _, queue = a_poller(a_server(task_1=lambda: 1), run_task(), here=here)
     poller.work_once()
     assert here.said == []
@@ -115,7 +126,9 @@ def test_a_server_declares_itself_works_and_ends_when_it_has_drained() -> None:
         # The last command: whoever runs the container now wants it to end.
         poller.drain()
 
-    poller, here, queue = a_poller(a_server(task_1=task_1, task_2=lambda: 2), run_task(task="task-2"), run_task())
+    poller, here, queue = a_poller(
+        a_server(task_1=task_1, task_2=lambda: 2), run_task(task="task-2"), run_task()
+    )
     poller.run(2)
     assert here.said[:2] == ["ServerDeclared", "ready"]
     assert sorted(here.said[2:]) == ["completed", "completed", "started", "started"]
@@ -124,7 +137,7 @@ def test_a_server_declares_itself_works_and_ends_when_it_has_drained() -> None:
 
 
 def test_a_queue_that_cannot_be_asked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqs_poller, "AFTER_A_FAULT_S", 0.0)
+    monkeypatch.setattr(sqs_worker, "AFTER_A_FAULT_S", 0.0)
 
     class FailsTwice(KeptQueue):
         faults = 2
@@ -136,7 +149,7 @@ def test_a_queue_that_cannot_be_asked_is_asked_again(monkeypatch: pytest.MonkeyP
             return super().receive(visibility_s)
 
     here, queue = Here(), FailsTwice([json.dumps(run_task())])
-    poller = Poller(a_server(task_1=lambda: poller.drain()), here.platform, queue)  # type: ignore[arg-type]  # noqa: PLW0108
+    poller = Poller(a_server(task_1=lambda: poller.drain()), here.platform, queue)  # type: ignore[arg-type]
     poller.run(1)
     assert here.said[-2:] == ["started", "completed"]
 
@@ -151,10 +164,12 @@ def kept_signals() -> Any:
 
 @pytest.mark.usefixtures("kept_signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_what_began_end_and_takes_no_more(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+def test_a_signal_lets_what_began_end_and_takes_no_more(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
     here, queue = Here(), KeptQueue([json.dumps(run_task()), json.dumps(run_task(task="task-2"))])
-    monkeypatch.setattr(sqs_poller, "platform_of", lambda name: here.platform)
-    monkeypatch.setattr(sqs_poller, "work_queue", lambda: queue)
+    monkeypatch.setattr(sqs_worker, "build_server_runtime", lambda name: here.platform)
+    monkeypatch.setattr(sqs_worker, "work_queue", lambda: queue)
 
     def task_1() -> None:
         os.kill(os.getpid(), number)
@@ -168,14 +183,16 @@ def test_a_signal_lets_what_began_end_and_takes_no_more(monkeypatch: pytest.Monk
 
 def test_a_server_without_a_queue_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CORDYNA_QUEUE_URL", raising=False)
-    monkeypatch.setattr(sqs_poller, "platform_of", lambda name: Here().platform)
+    monkeypatch.setattr(sqs_worker, "build_server_runtime", lambda name: Here().platform)
     work_queue.cache_clear()
     with pytest.raises(UserError, match="set CORDYNA_QUEUE_URL"):
         a_server().serve()
 
 
 def a_module(folder: Path) -> str:
-    (folder / "servers.py").write_text("from cordyna_core import TaskServer\nserver = TaskServer('task-server-a')\n")
+    (folder / "servers.py").write_text(
+        "from cordyna_core import TaskServer\nserver = TaskServer('task-server-a')\n"
+    )
     return f"{folder}/servers.py"
 
 
@@ -184,10 +201,16 @@ def a_module(folder: Path) -> str:
     [(["{module}", "--concurrency", "9"], {}, 9), ([], {"CORDYNA_SERVER": "{module}"}, None)],
 )
 def test_a_container_runs_the_module(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], environ: dict[str, str], concurrency: int | None
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    environ: dict[str, str],
+    concurrency: int | None,
 ) -> None:
     module, served = a_module(tmp_path), list[tuple[str, int | None]]()
-    monkeypatch.setattr(sqs_poller, "serve", lambda server, concurrency: served.append((server.name, concurrency)))
+    monkeypatch.setattr(
+        sqs_worker, "serve", lambda server, concurrency: served.append((server.name, concurrency))
+    )
     for name, value in environ.items():
         monkeypatch.setenv(name, value.format(module=module))
 
@@ -195,7 +218,9 @@ def test_a_container_runs_the_module(
     assert served == [("task-server-a", concurrency)]
 
 
-def test_a_container_that_cannot_begin_says_why(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_container_that_cannot_begin_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv("CORDYNA_SERVER", raising=False)
     assert serve.main([]) == 1
     assert capsys.readouterr().err.startswith("error: no task server is named")

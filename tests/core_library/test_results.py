@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from cordyna_core import TerminalError
-from cordyna_core.contract.message import ErrorDescription
-from cordyna_core.result import MAX_OUTPUT_BYTES, describe, json_output
+from cordyna_core.contract.base import ErrorDescription
+from cordyna_core.server.result import MAX_OUTPUT_BYTES, describe, json_output
 from core_library.builders import result_of
 
 
@@ -44,7 +44,10 @@ def raised(error: BaseException) -> BaseException:
 
 
 def size_of(description: ErrorDescription) -> int:
-    return sum(len((text or "").encode()) for text in (description.type, description.message, description.traceback))
+    return sum(
+        len((text or "").encode())
+        for text in (description.type, description.message, description.traceback)
+    )
 
 
 def test_plain_json_is_returned_as_it_is() -> None:
@@ -100,7 +103,10 @@ def test_sixteen_kilobytes_are_carried_and_one_byte_more_is_not() -> None:
     assert result_of(lambda: fits).output == fits
     error = error_of(fits + "x")
     assert error.type == "OutputTooLarge"
-    assert error.message == "the output is 16385 bytes of JSON, more than 16384: store it, and return a reference to it"
+    assert (
+        error.message
+        == "the output is 16385 bytes of JSON, more than 16384: store it, and return a reference to it"
+    )
 
 
 def test_an_outputs_size_is_counted_in_bytes_not_in_characters() -> None:
@@ -139,7 +145,9 @@ def test_a_chain_of_errors_is_shown_whole() -> None:
     assert "direct cause" in (error.traceback or "")
 
 
-def test_what_is_told_of_an_error_is_cut_to_four_kilobytes_and_keeps_the_end_of_the_traceback() -> None:
+def test_what_is_told_of_an_error_is_cut_to_four_kilobytes_and_keeps_the_end_of_the_traceback() -> (
+    None
+):
     described = describe(raised(type("E" * 999, (Exception,), {})("ü" * 9000)))
 
     assert size_of(described) <= 4096
@@ -162,13 +170,18 @@ def test_an_exception_whose_text_raises_is_described_all_the_same() -> None:
     assert "Odd" in (described.traceback or "")
 
 
-def test_an_exception_whose_traceback_cannot_be_written_is_described_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_whose_traceback_cannot_be_written_is_described_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def broken(*_: object) -> None:
         raise OSError("the source cannot be read")
 
     monkeypatch.setattr("traceback.format_exception", broken)
 
-    assert describe(raised(ValueError("x"))).traceback == "(no traceback: OSError while it was written)"
+    assert (
+        describe(raised(ValueError("x"))).traceback
+        == "(no traceback: OSError while it was written)"
+    )
 
 
 def test_broken_text_in_an_error_does_not_stop_it_from_being_told() -> None:

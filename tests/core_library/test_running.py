@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from cordyna_core import TaskServer
-from cordyna_core.contract.envelope import utc
-from cordyna_core.contract.message import Message
-from cordyna_core.contract.names import derived_id
+from cordyna_core.contract.base import Message
+from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.contract.time import utc
 from cordyna_core.errors import Fatal, RetryableError, TaskError, TerminalError
 from cordyna_core.ports import Clock
 from cordyna_core.testing import MemoryClaims, RecordingBus
@@ -48,7 +48,12 @@ def test_a_body_that_returns_is_started_then_completed_with_its_output() -> None
 
     assert states(said) == ["started", "completed"]
     assert result is not None
-    assert (result.state, result.reason, result.output, result.error) == ("completed", None, {"rows": 3}, None)
+    assert (result.state, result.reason, result.output, result.error) == (
+        "completed",
+        None,
+        {"rows": 3},
+        None,
+    )
     assert result.events == tuple(said)
 
 
@@ -57,7 +62,12 @@ def test_what_is_said_names_the_attempt_and_where_it_comes_from() -> None:
 
     for update, state in ((started, "started"), (completed, "completed")):
         assert isinstance(update, TaskStateChanged)
-        assert (update.server, update.run_id, update.task, update.attempt) == ("task-server-a", RUN, "task-1", 2)
+        assert (update.server, update.run_id, update.task, update.attempt) == (
+            "task-server-a",
+            RUN,
+            "task-1",
+            2,
+        )
         assert update.meta is not None
         assert update.meta.id == derived_id("TaskStateChanged", RUN, "task-1", 2, state)
         assert update.meta.time == utc(1_790_000_000.123)
@@ -87,7 +97,11 @@ def test_a_body_that_raises_ends_in_error_and_may_be_retried() -> None:
     assert result is not None
     assert result.reason == "failed"
     assert result.error is not None
-    assert (result.error.type, result.error.message, result.error.retryable) == ("ValueError", "no rows", True)
+    assert (result.error.type, result.error.message, result.error.retryable) == (
+        "ValueError",
+        "no rows",
+        True,
+    )
     assert isinstance(said[1], TaskStateChanged)
     assert (said[1].reason, said[1].error) == (result.reason, result.error)
 
@@ -153,7 +167,7 @@ def test_a_command_that_was_queued_may_start_after_its_acknowledgement_was_due()
 
 
 @pytest.mark.parametrize("queued", [False, True])
-def test_after_its_start_is_due_a_body_is_never_started(queued: bool) -> None:  # noqa: FBT001
+def test_after_its_start_is_due_a_body_is_never_started(queued: bool) -> None:
     body = Ran()
     late = a_command(ack_by=utc(NOW + 10), start_by=utc(NOW - 0.01))
 
@@ -189,7 +203,9 @@ def test_with_claims_a_body_runs_once_per_attempt() -> None:
 def test_a_command_that_grew_stale_while_it_was_claimed_is_not_started() -> None:
     body = Ran()
 
-    answer = run(a_server(task_1=body), a_command(), claims=MemoryClaims(), clock=a_clock(NOW, NOW + 11))
+    answer = run(
+        a_server(task_1=body), a_command(), claims=MemoryClaims(), clock=a_clock(NOW, NOW + 11)
+    )
 
     assert answer == (None, [])
     assert body.times == 0

@@ -1,7 +1,5 @@
 """What a task prints and logs, as lines that name its attempt."""
 
-# ruff: noqa: T201  printing is what is tested
-
 import json
 import logging
 import sys
@@ -11,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cordyna_core.adapters.task_log import TaskLog
+from cordyna_core.aws.task_log import TaskLogCapture
 from core_library.builders import NOW, RUN, a_command
 
 
@@ -26,8 +24,8 @@ def out() -> Iterator[StringIO]:
     root.setLevel(level)
 
 
-def installed(out: StringIO) -> TaskLog:
-    log = TaskLog(out, lambda: NOW)
+def installed(out: StringIO) -> TaskLogCapture:
+    log = TaskLogCapture(out, lambda: NOW)
     log.install()
     return log
 
@@ -72,7 +70,12 @@ def test_what_is_logged_keeps_its_level_and_its_traceback(out: StringIO) -> None
         except ZeroDivisionError:
             logging.getLogger("cordyna.task").exception("it failed")
     (line,) = lines(out)
-    assert (line["level"], line["stream"], line["logger"], line["task"]) == ("ERROR", "log", "cordyna.task", "task-1")
+    assert (line["level"], line["stream"], line["logger"], line["task"]) == (
+        "ERROR",
+        "log",
+        "cordyna.task",
+        "task-1",
+    )
     assert line["message"].startswith("it failed\nTraceback")
 
 
@@ -81,7 +84,9 @@ def test_what_no_attempt_says_passes(out: StringIO, capsys: pytest.CaptureFixtur
     print("by nobody")
     logging.getLogger("cordyna.server").info("by the server")
     assert capsys.readouterr().out == "by nobody\n"
-    assert [(line["message"], "run_id" in line) for line in lines(out)] == [("by the server", False)]
+    assert [(line["message"], "run_id" in line) for line in lines(out)] == [
+        ("by the server", False)
+    ]
 
 
 def test_a_stream_stays_what_it_was_in_all_else(out: StringIO) -> None:

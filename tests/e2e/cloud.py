@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from cordyna_core.contract.base import Message
 from cordyna_core.contract.envelope import Envelope, open_envelope
-from cordyna_core.contract.message import Message
 
 ROOT = Path(__file__).parents[2]
 BUS = "cordyna"
@@ -32,9 +32,19 @@ class Cloud:
         self.folder = folder
         self._attached = os.environ.get("CORDYNA_E2E") == "attach"
         if not self._attached:
-            own = {"CORDYNA_CLOUD": str(folder), "GATEWAY_PORT": str(free_port()), "XDG_CONFIG_HOME": str(folder / "config")}
+            own = {
+                "CORDYNA_CLOUD": str(folder),
+                "GATEWAY_PORT": str(free_port()),
+                "XDG_CONFIG_HOME": str(folder / "config"),
+            }
             os.environ.update(own)
-        os.environ.update({"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "CORDYNA_OUTPUT": str(folder / "output")})
+        os.environ.update(
+            {
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "CORDYNA_OUTPUT": str(folder / "output"),
+            }
+        )
         self.deployed = _module(ROOT / "infra" / "local_cloud" / "cloud.py")
         self.environment: dict[str, str] = self.deployed.environment()
 
@@ -59,21 +69,50 @@ class Cloud:
     def deploy(self, app: str, into: Path, **told: str) -> None:
         """Synthesize another app for this cloud, and deploy all of it."""
         options = self.deployed.options_of(self.deployed.context() | told)
-        self.deployed.cdk("deploy", "--app", app, "--output", str(into), "--all", "--require-approval", "never", *options)
+        self.deployed.cdk(
+            "deploy",
+            "--app",
+            app,
+            "--output",
+            str(into),
+            "--all",
+            "--require-approval",
+            "never",
+            *options,
+        )
 
     # --- the command lines ---------------------------------------------------------------------------------------------
     def aws(self, *words: str) -> Any:
         """The real AWS CLI; what it answers."""
-        command = [str(self.deployed.EMULATOR.with_name("aws")), "--endpoint-url", self.deployed.endpoint(), "--output", "json", *words]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=60)
+        command = [
+            str(self.deployed.EMULATOR.with_name("aws")),
+            "--endpoint-url",
+            self.deployed.endpoint(),
+            "--output",
+            "json",
+            *words,
+        ]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False, timeout=60
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout.strip() else None
 
     def dyna(self, *words: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
         """`dyna --profile local`."""
         command = [str(Path(sys.executable).with_name("dyna")), "--profile", "local", *words]
-        environment = {name: value for name, value in self.environment.items() if name != "AWS_ENDPOINT_URL"}
-        return subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, check=False, timeout=timeout)
+        environment = {
+            name: value for name, value in self.environment.items() if name != "AWS_ENDPOINT_URL"
+        }
+        return subprocess.run(
+            command,
+            env=environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
 
     def shown(self, run_id: str) -> dict[str, Any]:
         """The published JSON of a run; `tasks` by name."""
@@ -83,16 +122,25 @@ class Cloud:
         return run | {"tasks": {task["task"]: task for task in run["tasks"]}}
 
     # --- the bus -------------------------------------------------------------------------------------------------------
-    def put(self, detail_type: str, detail: dict[str, Any], *, source: str = "cordyna.client") -> str:
+    def put(
+        self, detail_type: str, detail: dict[str, Any], *, source: str = "cordyna.client"
+    ) -> str:
         """`aws events put-events`, as a person types it; the event's id."""
-        entry = {"EventBusName": BUS, "Source": source, "DetailType": detail_type, "Detail": json.dumps(detail)}
+        entry = {
+            "EventBusName": BUS,
+            "Source": source,
+            "DetailType": detail_type,
+            "Detail": json.dumps(detail),
+        }
         answer = self.aws("events", "put-events", "--entries", json.dumps([entry]))
         assert answer["FailedEntryCount"] == 0
         return str(answer["Entries"][0]["EventId"])
 
     def passed(self, term: str) -> list[Envelope]:
         """Every event of the bus that holds `term`, in order."""
-        found = self.aws("logs", "filter-log-events", "--log-group-name", LOG, "--filter-pattern", f'"{term}"')
+        found = self.aws(
+            "logs", "filter-log-events", "--log-group-name", LOG, "--filter-pattern", f'"{term}"'
+        )
         return [open_envelope(event["message"]) for event in found["events"]]
 
     def of(self, kind: type[Message], term: str, **fields: Any) -> list[Envelope]:
@@ -100,7 +148,8 @@ class Cloud:
         return [
             envelope
             for envelope in self.passed(term)
-            if isinstance(envelope.message, kind) and all(getattr(envelope.message, name) == value for name, value in fields.items())
+            if isinstance(envelope.message, kind)
+            and all(getattr(envelope.message, name) == value for name, value in fields.items())
         ]
 
 

@@ -17,11 +17,17 @@ class Container:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        configured = self._cloud.aws("lambda", "get-function-configuration", "--function-name", "task-server-c-door")
-        told = {name: value for name, value in configured["Environment"]["Variables"].items() if name.startswith("CORDYNA_")}
+        configured = self._cloud.aws(
+            "lambda", "get-function-configuration", "--function-name", "task-server-c-door"
+        )
+        told = {
+            name: value
+            for name, value in configured["Environment"]["Variables"].items()
+            if name.startswith("CORDYNA_")
+        }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cordyna_core.serve"],
+                [sys.executable, "-m", "cordyna_core.aws.serve"],
                 env={**self._cloud.environment, **told},
                 cwd=ROOT / "functions" / "task_server_c",
                 stdout=log,

@@ -84,7 +84,9 @@ class Team:
         """`cdk deploy`, in their own stack."""
         app = self._folder / "app.py"
         app.write_text(APP)
-        self._cloud.deploy(f"{sys.executable} {app}", self._folder / "cdk.out", code=str(self._code))
+        self._cloud.deploy(
+            f"{sys.executable} {app}", self._folder / "cdk.out", code=str(self._code)
+        )
 
     def _write(self, text: str) -> None:
         (self._code / "e2e_server.py").write_text(text.format(server=SERVER, mended=self.mended))

@@ -10,9 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cordyna_core.contract.commands import CancelTask, InvokeTask, RunTask
-from cordyna_core.contract.declared import ServerDeclared
-from cordyna_core.contract.names import run_id_of
-from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged, TaskStateChanged
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.ids import run_id_of
+from cordyna_core.contract.state_updates import (
+    InvocationRejected,
+    RunStateChanged,
+    TaskStateChanged,
+)
 from e2e.cloud import BUS, Cloud, until
 from e2e.container import Container
 from e2e.team import SERVER, Team
@@ -23,7 +27,10 @@ SILENT = "server-that-is-silent"
 def ended(cloud: Cloud, run_id: str, *, within_s: float = 60) -> str:
     """How a run ended."""
     states = ("completed", "error")
-    found = until(lambda: [e for e in cloud.of(RunStateChanged, run_id) if e.message.state in states], within_s=within_s)  # type: ignore[attr-defined]
+    found = until(
+        lambda: [e for e in cloud.of(RunStateChanged, run_id) if e.message.state in states],  # type: ignore[attr-defined]
+        within_s=within_s,
+    )
     return str(found[-1].message.state)  # type: ignore[attr-defined]
 
 
@@ -37,7 +44,9 @@ def test_an_event_by_the_aws_cli_runs_task_3_across_both_servers_in_order(cloud:
     assert order[2:] == [("task-server-b", "task-2"), ("task-server-b", "task-3")]
     said = [(e.message.task, e.message.state) for e in cloud.of(TaskStateChanged, run_id)]  # type: ignore[attr-defined]
     assert said.index(("stock-levels", "completed")) < said.index(("task-2", "queued"))
-    assert max(said.index(("task-1", "completed")), said.index(("task-2", "completed"))) < said.index(("task-3", "queued"))
+    assert max(
+        said.index(("task-1", "completed")), said.index(("task-2", "completed"))
+    ) < said.index(("task-3", "queued"))
     # Team b stands behind a door; team a does not.
     assert ("task-1", "queued") not in said
     assert cloud.shown(run_id)["tasks"]["task-3"]["output"]["day"] == "2026-10-25"
@@ -47,7 +56,11 @@ def test_dyna_does_a_task_and_shows_what_passed_and_what_was_printed(cloud: Clou
     done = cloud.dyna("do", "task-3", "-p", "top=3", "--json")
     assert done.returncode == 0, done.stderr
     run_id = json.loads(done.stdout)["run_id"]
-    events, logs, doctor = cloud.dyna("events", run_id), cloud.dyna("logs", run_id), cloud.dyna("doctor")
+    events, logs, doctor = (
+        cloud.dyna("events", run_id),
+        cloud.dyna("logs", run_id),
+        cloud.dyna("doctor"),
+    )
     assert events.stdout.count("RunTask") == 4
     assert "InvokeTask" in events.stdout
     assert "report for" in logs.stdout
@@ -64,16 +77,23 @@ def test_a_refusal_is_told_and_exits_so(cloud: Cloud) -> None:
 def test_a_task_that_fails_blocks_only_what_is_downstream_of_it(cloud: Cloud) -> None:
     done = cloud.dyna("do", "weekly-digest", "--json")
     assert done.returncode == 1
-    states = {task["task"]: (task["state"], task["reason"]) for task in json.loads(done.stdout)["tasks"]}
+    states = {
+        task["task"]: (task["state"], task["reason"]) for task in json.loads(done.stdout)["tasks"]
+    }
     assert states == {
         "supplier-prices": ("error", "failed_terminal"),
         "supplier-comparison": ("pending", "blocked"),
         "weekly-digest": ("pending", "blocked"),
-        **dict.fromkeys(("stock-levels", "week-sales", "sales-trend", "thumbnail", "catalogue-page"), ("completed", None)),
+        **dict.fromkeys(
+            ("stock-levels", "week-sales", "sales-trend", "thumbnail", "catalogue-page"),
+            ("completed", None),
+        ),
     }
 
 
-def test_a_server_that_does_not_answer_is_told_by_the_clock_after_10_to_12_seconds(cloud: Cloud) -> None:
+def test_a_server_that_does_not_answer_is_told_by_the_clock_after_10_to_12_seconds(
+    cloud: Cloud,
+) -> None:
     run_id = a_run_of_the_silent_server(cloud, "unheard")
 
     assert ended(cloud, run_id) == "error"
@@ -89,16 +109,33 @@ def test_what_another_server_says_of_a_task_changes_nothing(cloud: Cloud) -> Non
     run_id = a_run_of_the_silent_server(cloud, "forged")
     forged = {"run_id": run_id, "task": "forged", "attempt": 1, "state": "completed"}
 
-    cloud.put("TaskStateChanged", forged | {"server": SILENT}, source="cordyna.server.task-server-b")
-    cloud.put("TaskStateChanged", forged | {"server": "task-server-b"}, source="cordyna.server.task-server-b")
+    cloud.put(
+        "TaskStateChanged", forged | {"server": SILENT}, source="cordyna.server.task-server-b"
+    )
+    cloud.put(
+        "TaskStateChanged",
+        forged | {"server": "task-server-b"},
+        source="cordyna.server.task-server-b",
+    )
     cloud.put("TaskStateChanged", forged | {"server": SILENT}, source="cordyna.client")
     # What the owner itself says is heard.
-    cloud.put("TaskStateChanged", forged | {"server": SILENT, "state": "started"}, source=f"cordyna.server.{SILENT}")
+    cloud.put(
+        "TaskStateChanged",
+        forged | {"server": SILENT, "state": "started"},
+        source=f"cordyna.server.{SILENT}",
+    )
 
     until(lambda: cloud.shown(run_id)["tasks"]["forged"]["state"] == "started", within_s=9)
     assert cloud.dyna("cancel", run_id).returncode == 0
-    said = [(entry["state"], entry["by"]) for entry in cloud.shown(run_id)["tasks"]["forged"]["timeline"]]
-    assert said == [("pending", "cordyna.cerebro"), ("started", f"cordyna.server.{SILENT}"), ("error", "cordyna.cerebro")]
+    said = [
+        (entry["state"], entry["by"])
+        for entry in cloud.shown(run_id)["tasks"]["forged"]["timeline"]
+    ]
+    assert said == [
+        ("pending", "cordyna.cerebro"),
+        ("started", f"cordyna.server.{SILENT}"),
+        ("error", "cordyna.cerebro"),
+    ]
 
 
 def test_a_cancelled_run_stops(cloud: Cloud) -> None:
@@ -118,7 +155,11 @@ def test_a_cancelled_run_stops(cloud: Cloud) -> None:
     until(lambda: cloud.of(TaskStateChanged, run_id, state="completed"), within_s=20)
     until(lambda: nothing_waits(cloud, f"{BUS}-tracker"), within_s=20)
     shown = cloud.shown(run_id)
-    assert (shown["state"], shown["tasks"]["late"]["state"], shown["tasks"]["late"]["reason"]) == ("error", "error", "cancelled")
+    assert (shown["state"], shown["tasks"]["late"]["state"], shown["tasks"]["late"]["reason"]) == (
+        "error",
+        "error",
+        "cancelled",
+    )
     assert [e.message.task for e in cloud.of(RunTask, run_id)] == ["late"]  # type: ignore[attr-defined]
 
 
@@ -151,7 +192,9 @@ def test_retry_runs_only_what_failed_and_what_that_blocked(cloud: Cloud, team: T
     assert order == [("steady", 1), ("flaky", 1), ("flaky", 2), ("depending", 1)]
 
 
-def test_a_redeployed_server_declares_its_new_task_which_can_be_invoked(cloud: Cloud, team: Team) -> None:
+def test_a_redeployed_server_declares_its_new_task_which_can_be_invoked(
+    cloud: Cloud, team: Team
+) -> None:
     assert cloud.dyna("plan", "added").returncode == 3
     team.add_a_task()
     team.deploy()
@@ -169,14 +212,32 @@ def test_a_roll_call_has_every_server_declare_itself_again(cloud: Cloud, tmp_pat
     before = declared()
     payload = tmp_path / "payload"
     payload.write_text(json.dumps({"roll_call": True}))
-    cloud.aws("lambda", "invoke", "--function-name", f"{BUS}-sweeper", "--payload", f"fileb://{payload}", os.devnull)
+    cloud.aws(
+        "lambda",
+        "invoke",
+        "--function-name",
+        f"{BUS}-sweeper",
+        "--payload",
+        f"fileb://{payload}",
+        os.devnull,
+    )
     # The third one is a container, whose first worker answers.
-    until(lambda: {"task-server-a", "task-server-b"} <= set((Counter(declared()) - Counter(before)).keys()), within_s=30)
+    until(
+        lambda: (
+            {"task-server-a", "task-server-b"}
+            <= set((Counter(declared()) - Counter(before)).keys())
+        ),
+        within_s=30,
+    )
 
 
-def test_a_worker_that_is_killed_in_its_task_is_told_by_the_run_clock(cloud: Cloud, team: Team, tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_in_its_task_is_told_by_the_run_clock(
+    cloud: Cloud, team: Team, tmp_path: Path
+) -> None:
     pid = tmp_path / "pid"
-    run_id = run_id_of("killed", cloud.put("InvokeTask", {"task": "killed", "params": {"tell_pid": str(pid)}}))
+    run_id = run_id_of(
+        "killed", cloud.put("InvokeTask", {"task": "killed", "params": {"tell_pid": str(pid)}})
+    )
     until(lambda: pid.exists() and pid.read_text(), within_s=20)
 
     os.kill(int(pid.read_text()), signal.SIGKILL)
@@ -188,14 +249,19 @@ def test_a_worker_that_is_killed_in_its_task_is_told_by_the_run_clock(cloud: Clo
     assert 8 <= (error.said_at - started.said_at).total_seconds() <= 11
 
 
-def test_a_container_that_is_started_late_still_runs_what_its_door_queued(cloud: Cloud, container: Container) -> None:
+def test_a_container_that_is_started_late_still_runs_what_its_door_queued(
+    cloud: Cloud, container: Container
+) -> None:
     # Its door has put the call to declare on the queue, when it was deployed.
     container.start()
     until(lambda: cloud.dyna("plan", "archive-sales").returncode == 0, within_s=40)
     assert container.stop() == 0
 
     run_id = run_id_of("archive-sales", cloud.put("InvokeTask", {"task": "archive-sales"}))
-    until(lambda: cloud.of(TaskStateChanged, run_id, task="archive-sales", state="queued"), within_s=30)
+    until(
+        lambda: cloud.of(TaskStateChanged, run_id, task="archive-sales", state="queued"),
+        within_s=30,
+    )
     time.sleep(12)  # longer than the clock of acknowledgement
     assert cloud.shown(run_id)["tasks"]["archive-sales"]["state"] == "queued"
 
@@ -204,7 +270,9 @@ def test_a_container_that_is_started_late_still_runs_what_its_door_queued(cloud:
     assert container.stop() == 0
 
 
-def test_a_message_that_always_fails_is_dead_lettered_and_redriven_once_its_reason_is_mended(cloud: Cloud) -> None:
+def test_a_message_that_always_fails_is_dead_lettered_and_redriven_once_its_reason_is_mended(
+    cloud: Cloud,
+) -> None:
     planner = Fragile(cloud, f"{BUS}-planner")
     planner.break_it()
     try:
@@ -226,7 +294,11 @@ def test_a_message_that_always_fails_is_dead_lettered_and_redriven_once_its_reas
 
 
 def test_what_can_never_be_handled_is_dead_lettered_with_its_reason(cloud: Cloud) -> None:
-    cloud.put("TaskStateChanged", {"server": "task-server-a", "attempt": "many"}, source="cordyna.server.task-server-a")
+    cloud.put(
+        "TaskStateChanged",
+        {"server": "task-server-a", "attempt": "many"},
+        source="cordyna.server.task-server-a",
+    )
     told = until(lambda: told_of(cloud, "attempt"), within_s=20)
     assert f"{BUS}-tracker-dead-letters" in told
 
@@ -237,7 +309,9 @@ def test_a_cron_of_every_minute_fires(cloud: Cloud) -> None:
         return [run["run_id"] for run in runs if run["task"] == "order-pulse"]
 
     seen = set(of_a_tick())
-    fired = until(lambda: [run_id for run_id in of_a_tick() if run_id not in seen], within_s=75, every_s=2)
+    fired = until(
+        lambda: [run_id for run_id in of_a_tick() if run_id not in seen], within_s=75, every_s=2
+    )
     assert ended(cloud, fired[0]) == "completed"
     (asked,) = [e for e in cloud.of(InvokeTask, "order-pulse") if run_id_in(e) == fired[0]]
     assert asked.source == "cordyna.scheduler"
@@ -256,7 +330,12 @@ def test_a_cron_that_comes_too_late_is_reported_as_missed(cloud: Cloud) -> None:
     cloud.aws("sqs", "send-message", "--queue-url", url, "--message-body", tick)
 
     (missed,) = until(
-        lambda: [e for e in cloud.of(InvocationRejected, "missed_tick") if nominal.isoformat() in str(e.message)], within_s=20
+        lambda: [
+            e
+            for e in cloud.of(InvocationRejected, "missed_tick")
+            if nominal.isoformat() in str(e.message)
+        ],
+        within_s=20,
     )
     (problem,) = missed.message.problems  # type: ignore[attr-defined]
     assert "order-pulse" in problem.message
@@ -266,8 +345,12 @@ def test_a_cron_that_comes_too_late_is_reported_as_missed(cloud: Cloud) -> None:
 def nothing_waits(cloud: Cloud, queue: str) -> bool:
     """Whether all that came to a queue was handled."""
     url = cloud.aws("sqs", "get-queue-url", "--queue-name", queue)["QueueUrl"]
-    told = cloud.aws("sqs", "get-queue-attributes", "--queue-url", url, "--attribute-names", "All")["Attributes"]
-    return bool(told["ApproximateNumberOfMessages"] == told["ApproximateNumberOfMessagesNotVisible"] == "0")
+    told = cloud.aws("sqs", "get-queue-attributes", "--queue-url", url, "--attribute-names", "All")[
+        "Attributes"
+    ]
+    return bool(
+        told["ApproximateNumberOfMessages"] == told["ApproximateNumberOfMessagesNotVisible"] == "0"
+    )
 
 
 def told_of(cloud: Cloud, word: str) -> str | None:
@@ -278,14 +361,19 @@ def told_of(cloud: Cloud, word: str) -> str | None:
 
 def run_id_in(envelope: object) -> str:
     """The run that a tick asks for."""
-    from cerebro.core.invoke import invocation_key  # noqa: PLC0415
+    from cerebro.core.run.invoke import invocation_key
 
     return run_id_of("order-pulse", invocation_key(envelope.message, envelope))  # type: ignore[attr-defined,arg-type]
 
 
 def a_run_of_the_silent_server(cloud: Cloud, task: str) -> str:
     """A run of a task whose server has declared itself, and hears nothing."""
-    tasks = [{"name": "unheard"}, {"name": "forged"}, {"name": "late"}, {"name": "after-late", "upstream": ["late"]}]
+    tasks = [
+        {"name": "unheard"},
+        {"name": "forged"},
+        {"name": "late"},
+        {"name": "after-late", "upstream": ["late"]},
+    ]
     declared = {"server": SILENT, "contract": "1", "tasks": tasks}
     cloud.put("ServerDeclared", declared, source=f"cordyna.server.{SILENT}")
     until(lambda: cloud.dyna("plan", task).returncode == 0, within_s=20)
@@ -302,7 +390,14 @@ class Fragile:
         self._url = cloud.aws("sqs", "get-queue-url", "--queue-name", name)["QueueUrl"]
         configured = cloud.aws("lambda", "get-function-configuration", "--function-name", name)
         self._variables = configured["Environment"]["Variables"]
-        told = cloud.aws("sqs", "get-queue-attributes", "--queue-url", self._url, "--attribute-names", "VisibilityTimeout")
+        told = cloud.aws(
+            "sqs",
+            "get-queue-attributes",
+            "--queue-url",
+            self._url,
+            "--attribute-names",
+            "VisibilityTimeout",
+        )
         self._visibility = told["Attributes"]["VisibilityTimeout"]
 
     def break_it(self) -> None:
@@ -313,6 +408,15 @@ class Fragile:
 
     def _set(self, variables: dict[str, str], visibility: str) -> None:
         environment = json.dumps({"Variables": variables})
-        self._cloud.aws("lambda", "update-function-configuration", "--function-name", self._name, "--environment", environment)
+        self._cloud.aws(
+            "lambda",
+            "update-function-configuration",
+            "--function-name",
+            self._name,
+            "--environment",
+            environment,
+        )
         attributes = json.dumps({"VisibilityTimeout": visibility})
-        self._cloud.aws("sqs", "set-queue-attributes", "--queue-url", self._url, "--attributes", attributes)
+        self._cloud.aws(
+            "sqs", "set-queue-attributes", "--queue-url", self._url, "--attributes", attributes
+        )

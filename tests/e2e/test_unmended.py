@@ -22,26 +22,62 @@ class Unmended:
 
     def __init__(self, folder: Path) -> None:
         self._endpoint = f"http://127.0.0.1:{(port := free_port())}"
-        own = {"CORDYNA_CLOUD": str(folder), "GATEWAY_PORT": str(port), "XDG_CONFIG_HOME": str(folder / "config")}
-        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
+        own = {
+            "CORDYNA_CLOUD": str(folder),
+            "GATEWAY_PORT": str(port),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+        }
+        keys = {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
         elsewhere = ("AWS_ENDPOINT_URL", "CORDYNA_CLOUD_ENDPOINT_URL")
-        self._environment = {name: value for name, value in os.environ.items() if name not in elsewhere} | own | keys
+        self._environment = (
+            {name: value for name, value in os.environ.items() if name not in elsewhere}
+            | own
+            | keys
+        )
 
     def make(self, *words: str) -> None:
-        done = self._run(sys.executable, str(ROOT / "infra" / "local_cloud" / "cloud.py"), *words, timeout=600)
+        done = self._run(
+            sys.executable, str(ROOT / "infra" / "local_cloud" / "cloud.py"), *words, timeout=600
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     def dyna(self, *words: str) -> Run:
         return self._run(str(Path(sys.executable).with_name("dyna")), "--profile", "local", *words)
 
     def put(self, detail_type: str, detail: dict[str, str]) -> None:
-        entry = {"EventBusName": BUS, "Source": "cordyna.client", "DetailType": detail_type, "Detail": json.dumps(detail)}
+        entry = {
+            "EventBusName": BUS,
+            "Source": "cordyna.client",
+            "DetailType": detail_type,
+            "Detail": json.dumps(detail),
+        }
         aws = str(ROOT / ".cloud" / "venv" / "bin" / "aws")
-        done = self._run(aws, "--endpoint-url", self._endpoint, "events", "put-events", "--entries", json.dumps([entry]))
+        done = self._run(
+            aws,
+            "--endpoint-url",
+            self._endpoint,
+            "events",
+            "put-events",
+            "--entries",
+            json.dumps([entry]),
+        )
         assert done.returncode == 0, done.stderr
 
     def _run(self, *command: str, timeout: float = 120) -> Run:
-        return subprocess.run(command, env=self._environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout)
+        return subprocess.run(
+            command,
+            env=self._environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +90,16 @@ def unmended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unmended]:
         made.make("stop")
 
 
-def test_an_event_by_the_aws_cli_runs_task_3_on_an_emulator_that_nothing_mends(unmended: Unmended) -> None:
+def test_an_event_by_the_aws_cli_runs_task_3_on_an_emulator_that_nothing_mends(
+    unmended: Unmended,
+) -> None:
     unmended.put("InvokeTask", {"task": "task-3", "key": "unmended"})
 
     def completed() -> bool:
-        return any(run["task"] == "task-3" and run["state"] == "completed" for run in json.loads(unmended.dyna("runs", "--json").stdout))
+        return any(
+            run["task"] == "task-3" and run["state"] == "completed"
+            for run in json.loads(unmended.dyna("runs", "--json").stdout)
+        )
 
     until(completed, within_s=60)
 

@@ -9,17 +9,18 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import Ring, Walk
-from cerebro.core.graph import Graph
-from cerebro.entry.counting import counted
-from cerebro.entry.face import Face
-from cerebro.entry.tally import Tally
+from cerebro.core.effects import FanOut, PageTimer
+from cerebro.core.graph.graph import Graph
+from cerebro.lambdas.counting_ports import counted
+from cerebro.lambdas.metrics import MetricsBuffer
+from cerebro.lambdas.runtime import LambdaRuntime
 from cerebro.shell import Ports
+from cordyna_core.contract.base import Message, meta_at
 from cordyna_core.contract.commands import RunTask
-from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration
-from cordyna_core.contract.envelope import meta_at, seal, utc
-from cordyna_core.contract.message import Message
-from cordyna_core.contract.names import server_source
+from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
+from cordyna_core.contract.envelope import seal
+from cordyna_core.contract.ids import server_source
+from cordyna_core.contract.time import utc
 from cordyna_core.testing import RecordingBus
 
 NOON = 1_800_000_000.0
@@ -31,13 +32,13 @@ class KeptTimers:
     """Implements the Timers port."""
 
     def __init__(self) -> None:
-        self.rings: list[Ring] = []
-        self.walks: list[Walk] = []
+        self.rings: list[PageTimer] = []
+        self.walks: list[FanOut] = []
 
-    def send_ring(self, ring: Ring) -> None:
+    def send_page_timer(self, ring: PageTimer) -> None:
         self.rings.append(ring)
 
-    def send_walk(self, walk: Walk) -> None:
+    def send_fan_out(self, walk: FanOut) -> None:
         self.walks.append(walk)
 
 
@@ -54,7 +55,7 @@ class KeptLetters:
     letters: list[tuple[str, str]] = field(default_factory=list)
     fault: Exception | None = None
 
-    def bury(self, body: str, reason: str) -> None:
+    def add_dead_letter(self, body: str, reason: str) -> None:
         if self.fault is not None:
             raise self.fault
         self.letters.append((body, reason))
@@ -65,15 +66,20 @@ class Surroundings:
 
     def __init__(self) -> None:
         self.now = NOON
-        self.store, self.bus, self.timers, self.dead = MemoryStore(), RecordingBus(), KeptTimers(), KeptLetters()
+        self.store, self.bus, self.timers, self.dead = (
+            MemoryStore(),
+            RecordingBus(),
+            KeptTimers(),
+            KeptLetters(),
+        )
         self.log = StringIO()
-        tally = Tally(BUS)
+        tally = MetricsBuffer(BUS)
         ports = Ports(self.store, self.bus, self.timers, NoCrons(), lambda: self.now)
         # A logger of its own: the stream of one that has the same name stays the first one's.
         logger = Logger(service=f"cerebro-{id(self)}", stream=self.log)
-        self.face = Face(counted(ports, tally), self.dead, logger, tally)
+        self.face = LambdaRuntime(counted(ports, tally), self.dead, logger, tally)
 
-    def make(self, name: str) -> Face:
+    def make(self, name: str) -> LambdaRuntime:
         return self.face
 
     @property
@@ -87,13 +93,20 @@ class Surroundings:
     def sealed(self, message: Message, source: str, event_id: str = "") -> str:
         """The event of a message, said now."""
         event_id = event_id or f"{type(message).__name__} {source}"
-        told = message if message.meta else message.model_copy(update={"meta": meta_at(self.now, event_id)})
+        told = (
+            message
+            if message.meta
+            else message.model_copy(update={"meta": meta_at(self.now, event_id)})
+        )
         return seal(told, source, event_id, utc(self.now))
 
     def declared(self, *tasks: str, **of_task: Any) -> str:
         """`"z<-x,y"` is task z that needs x and y, all on SERVER."""
         words = [word.partition("<-") for word in tasks]
-        declarations = [TaskDeclaration(name=name, upstream=up.split(",") if up else [], **of_task) for name, _, up in words]
+        declarations = [
+            TaskDeclaration(name=name, upstream=up.split(",") if up else [], **of_task)
+            for name, _, up in words
+        ]
         return self.sealed(ServerDeclared(server=SERVER, tasks=declarations), server_source(SERVER))
 
 
@@ -110,7 +123,12 @@ class Context:
 def batch(*bodies: str, sent_at: float | None = None) -> dict[str, Any]:
     """An SQS event; the ids of its records are message-0, message-1, ..."""
     attributes = {} if sent_at is None else {"SentTimestamp": str(int(sent_at * 1000))}
-    return {"Records": [{"messageId": f"message-{n}", "body": body, "attributes": attributes} for n, body in enumerate(bodies)]}
+    return {
+        "Records": [
+            {"messageId": f"message-{n}", "body": body, "attributes": attributes}
+            for n, body in enumerate(bodies)
+        ]
+    }
 
 
 def metrics_in(printed: str) -> list[tuple[str, dict[str, str], float]]:
@@ -121,7 +139,10 @@ def metrics_in(printed: str) -> list[tuple[str, dict[str, str], float]]:
         directive = told["_aws"]["CloudWatchMetrics"][0]
         assert directive["Namespace"] == BUS
         dimensions = {name: told[name] for name in directive["Dimensions"][0]}
-        found += [(metric["Name"], dimensions, sum(told[metric["Name"]])) for metric in directive["Metrics"]]
+        found += [
+            (metric["Name"], dimensions, sum(told[metric["Name"]]))
+            for metric in directive["Metrics"]
+        ]
     return found
 
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from cerebro.entry.face import on_queue
+from cerebro.lambdas.runtime import on_queue
+from cordyna_core.contract.base import meta_at
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.envelope import meta_at
-from cordyna_core.contract.names import CLIENT, run_id_of, server_source
+from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
 from entry.surroundings import NOON, SERVER, Context, Surroundings, batch, metrics_in, names_of
 
@@ -18,7 +18,9 @@ def an_invocation(here: Surroundings, task: str = "x") -> str:
 
 def said(here: Surroundings, state: str, task: str = "x") -> str:
     meta = meta_at(here.now, f"{task} {state}")
-    update = TaskStateChanged(server=SERVER, run_id=run_id_of("x", "k"), task=task, attempt=1, state=state, meta=meta)
+    update = TaskStateChanged(
+        server=SERVER, run_id=run_id_of("x", "k"), task=task, attempt=1, state=state, meta=meta
+    )
     return here.sealed(update, server_source(SERVER), f"{task} {state}")
 
 
@@ -59,7 +61,9 @@ def test_a_message_that_fails_for_now_is_delivered_again_and_holds_up_no_other()
     assert [task.name for task in here.store.read_graph().declarations[SERVER].tasks] == ["x"]
 
 
-def test_a_message_that_can_never_be_handled_goes_to_the_dead_letters_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_message_that_can_never_be_handled_goes_to_the_dead_letters_with_its_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     here = Surroundings()
 
     answer = on_queue("tracker", here.make)(batch("no event at all"), Context())
@@ -73,9 +77,13 @@ def test_a_message_that_can_never_be_handled_goes_to_the_dead_letters_with_its_r
 
 def test_a_forged_update_goes_to_the_dead_letters() -> None:
     here = Surroundings()
-    forged = TaskStateChanged(server=SERVER, run_id=run_id_of("x", "k"), task="x", attempt=1, state="completed")
+    forged = TaskStateChanged(
+        server=SERVER, run_id=run_id_of("x", "k"), task="x", attempt=1, state="completed"
+    )
 
-    on_queue("tracker", here.make)(batch(here.sealed(forged, server_source("another-server"))), Context())
+    on_queue("tracker", here.make)(
+        batch(here.sealed(forged, server_source("another-server"))), Context()
+    )
 
     assert "may not say" in here.dead.letters[0][1]
 
@@ -94,7 +102,9 @@ def test_a_tick_without_its_time_takes_that_at_which_it_was_sent() -> None:
     here = Surroundings()
     handler = on_queue("timekeeper", here.make)
     handler(batch(here.declared("x", cron="* * * * *")), Context())
-    tick = json.dumps({"tick": {"task": "x", "nominal": "<aws.scheduler.scheduled-time>"}}, separators=(",", ":"))
+    tick = json.dumps(
+        {"tick": {"task": "x", "nominal": "<aws.scheduler.scheduled-time>"}}, separators=(",", ":")
+    )
 
     handler(batch(tick, sent_at=NOON + 7), Context())
 
@@ -107,12 +117,17 @@ def test_a_tick_without_its_time_takes_that_at_which_it_was_sent() -> None:
 @pytest.mark.parametrize(
     ("body", "run"),
     [
-        ('{"detail":{"run_id": "0123456789ABCDEFGHJKMNPQRS"}, broken', "0123456789ABCDEFGHJKMNPQRS"),
+        (
+            '{"detail":{"run_id": "0123456789ABCDEFGHJKMNPQRS"}, broken',
+            "0123456789ABCDEFGHJKMNPQRS",
+        ),
         ('{"detail-type":"InvokeTask", broken', None),
         ("broken", None),
     ],
 )
-def test_a_buried_message_is_logged_under_its_run_as_far_as_it_is_known(body: str, run: str | None) -> None:
+def test_a_buried_message_is_logged_under_its_run_as_far_as_it_is_known(
+    body: str, run: str | None
+) -> None:
     here = Surroundings()
 
     on_queue("tracker", here.make)(batch(body), Context())
@@ -130,7 +145,9 @@ def test_an_invocation_is_logged_under_the_run_that_it_makes() -> None:
     assert here.logged[-1]["correlation_id"] == run_id_of("x", "k")
 
 
-def test_what_happens_is_counted_once_however_often_it_is_delivered(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_happens_is_counted_once_however_often_it_is_delivered(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     here = Surroundings()
     handler = on_queue("tracker", here.make)
     handler(batch(here.declared("x"), an_invocation(here), an_invocation(here)), Context())

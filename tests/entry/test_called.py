@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from cerebro.entry import query, sweeper
-from cerebro.entry.face import on_call, on_queue
+from cerebro.lambdas import query, sweeper
+from cerebro.lambdas.runtime import on_call, on_queue
 from cordyna_core.contract.commands import CancelRun, DescribeServer, InvokeTask
-from cordyna_core.contract.envelope import may_say
-from cordyna_core.contract.names import CEREBRO, CLIENT, run_id_of
-from cordyna_core.contract.queries import Answer, CerebroInfo, answer_of, collected, whole
-from cordyna_core.contract.views import PlanView, RunView, ServerInfo, TaskInfo, TaskView
+from cordyna_core.contract.ids import CEREBRO, CLIENT, run_id_of
+from cordyna_core.contract.query_api import Answer, CerebroInfo, answer_of, collected, whole
+from cordyna_core.contract.registry import may_send
+from cordyna_core.contract.views.runs import PlanView, RunView, ServerInfo, TaskInfo, TaskView
 from entry.surroundings import NOON, SERVER, Context, Surroundings, batch, metrics_in
 
 RUN = run_id_of("y", "k")
@@ -20,7 +20,11 @@ def a_run(**of_task: Any) -> Surroundings:
     """y, which needs x, was just invoked."""
     here = Surroundings()
     on_queue("planner", here.make)(
-        batch(here.declared("x", "y<-x", **of_task), here.sealed(InvokeTask(task="y", key="k"), CLIENT)), Context()
+        batch(
+            here.declared("x", "y<-x", **of_task),
+            here.sealed(InvokeTask(task="y", key="k"), CLIENT),
+        ),
+        Context(),
     )
     return here
 
@@ -67,7 +71,7 @@ def test_a_roll_call_asks_every_server_to_declare_itself_which_a_sweep_does_not(
     (asked_,) = here.bus.published
     assert isinstance(asked_, DescribeServer)
     assert asked_.server == "*"
-    assert may_say(CEREBRO, asked_)
+    assert may_send(CEREBRO, asked_)
 
 
 def test_a_run_whose_ring_is_to_come_is_not_stuck() -> None:
@@ -83,7 +87,9 @@ def test_a_run_that_is_over_is_not_stuck() -> None:
     assert swept(here)["stuck"] == []
 
 
-def test_what_was_counted_is_written_also_when_the_call_fails(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_counted_is_written_also_when_the_call_fails(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     here = Surroundings()
 
     def fails(face: Any, event: Any, context: Any) -> Any:
@@ -99,7 +105,10 @@ def test_a_run_is_answered_with_all_that_a_person_is_shown() -> None:
     answer = asked(a_run(), ask="run", run_id=RUN)
 
     view = RunView.model_validate({**answer.head, "tasks": answer.rows})
-    assert [(task.task, task.server, task.state, task.reason, task.level, task.upstream) for task in view.tasks] == [
+    assert [
+        (task.task, task.server, task.state, task.reason, task.level, task.upstream)
+        for task in view.tasks
+    ] == [
         ("x", SERVER, "pending", "dispatched", 0, []),
         ("y", SERVER, "pending", "waiting", 1, ["x"]),
     ]
@@ -112,7 +121,9 @@ def test_a_run_is_answered_with_all_that_a_person_is_shown() -> None:
 
 def test_commands_that_were_applied_to_a_run_are_named() -> None:
     here = a_run()
-    on_queue("planner", here.make)(batch(here.sealed(CancelRun(run_id=RUN, command_id="mine"), CLIENT)), Context())
+    on_queue("planner", here.make)(
+        batch(here.sealed(CancelRun(run_id=RUN, command_id="mine"), CLIENT)), Context()
+    )
     assert asked(here, ask="run", run_id=RUN).head["commands"] == ["mine"]
 
 
@@ -134,19 +145,29 @@ def test_a_plan_that_would_be_refused_says_why() -> None:
 
 
 def test_params_that_would_be_refused_are_told_before_anything_is_invoked() -> None:
-    view = PlanView.model_validate(asked(a_run(), ask="plan", task="y", params={"day": "monday"}).head)
+    view = PlanView.model_validate(
+        asked(a_run(), ask="plan", task="y", params={"day": "monday"}).head
+    )
     assert len(view.problems) == 1
 
 
 def test_runs_tasks_servers_and_cerebro_itself_are_answered() -> None:
     here = a_run()
     assert [row["run_id"] for row in asked(here, ask="runs").rows] == [RUN]
-    assert [TaskInfo.model_validate(row).task for row in asked(here, ask="tasks").rows] == ["x", "y"]
-    assert [ServerInfo.model_validate(row).server for row in asked(here, ask="servers").rows] == [SERVER]
+    assert [TaskInfo.model_validate(row).task for row in asked(here, ask="tasks").rows] == [
+        "x",
+        "y",
+    ]
+    assert [ServerInfo.model_validate(row).server for row in asked(here, ask="servers").rows] == [
+        SERVER
+    ]
     assert CerebroInfo.model_validate(asked(here, ask="cerebro").head).now == NOON
 
 
-@pytest.mark.parametrize("query_", [{}, {"ask": "weather"}, {"ask": "run", "run_id": "short"}, {"ask": "tasks", "color": "red"}])
+@pytest.mark.parametrize(
+    "query_",
+    [{}, {"ask": "weather"}, {"ask": "run", "run_id": "short"}, {"ask": "tasks", "color": "red"}],
+)
 def test_what_is_no_query_is_told_so(query_: dict[str, Any]) -> None:
     missing = asked(Surroundings(), **query_).missing
     assert missing is not None
@@ -155,7 +176,9 @@ def test_what_is_no_query_is_told_so(query_: dict[str, Any]) -> None:
 
 
 def test_a_long_answer_comes_in_pieces() -> None:
-    views = [TaskView(task=f"task-{n}", server="a", state="pending", why="w" * 100) for n in range(20)]
+    views = [
+        TaskView(task=f"task-{n}", server="a", state="pending", why="w" * 100) for n in range(20)
+    ]
     asked_from: list[int] = []
 
     def ask(start: int) -> Answer:
@@ -170,11 +193,18 @@ def test_a_long_answer_comes_in_pieces() -> None:
 
 
 def test_a_row_that_is_larger_than_a_piece_comes_alone() -> None:
-    views = [TaskView(task=f"task-{n}", server="a", state="pending", output="o" * 500) for n in range(3)]
+    views = [
+        TaskView(task=f"task-{n}", server="a", state="pending", output="o" * 500) for n in range(3)
+    ]
     assert len(collected(lambda start: answer_of({}, views, start, limit=10)).rows) == 3
 
 
 def test_a_view_is_written_whole_without_the_list_that_is_sent_apart() -> None:
-    view = RunView(run_id=RUN, task="y", state="running", tasks=[TaskView(task="y", server="a", state="pending", owner="team-a")])
+    view = RunView(
+        run_id=RUN,
+        task="y",
+        state="running",
+        tasks=[TaskView(task="y", server="a", state="pending", owner="team-a")],
+    )
     assert whole(view)["tasks"][0]["owner"] == "team-a"
     assert "tasks" not in whole(view, without="tasks")

@@ -18,7 +18,9 @@ def synthesized(outdir: Path, **context: str) -> dict[str, Template]:
     """The templates of all stacks by stack, with the context of cdk.json and what is given (a_b is cordyna:a-b)."""
     known: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
     given = {f"cordyna:{name.replace('_', '-')}": value for name, value in context.items()}
-    cordyna(App(outdir=str(outdir), context={**known, "cordyna:revision": REVISION, **given})).synth()
+    cordyna(
+        App(outdir=str(outdir), context={**known, "cordyna:revision": REVISION, **given})
+    ).synth()
     return templates_in(outdir)
 
 

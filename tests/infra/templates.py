@@ -22,7 +22,11 @@ class Template:
 
     def all(self, kind: str) -> dict[str, Properties]:
         """The properties of every resource of a kind, by logical id."""
-        return {name: each.get("Properties", {}) for name, each in self.content["Resources"].items() if each["Type"] == kind}
+        return {
+            name: each.get("Properties", {})
+            for name, each in self.content["Resources"].items()
+            if each["Type"] == kind
+        }
 
     def one(self, kind: str) -> Properties:
         """Of the only resource of a kind."""
@@ -33,10 +37,14 @@ class Template:
         """Every statement of every policy of an identity, with where it stands."""
         for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
             for name, policy in self.all(kind).items():
-                yield from ((f"{self.name}/{name}", each) for each in policy["PolicyDocument"]["Statement"])
+                yield from (
+                    (f"{self.name}/{name}", each) for each in policy["PolicyDocument"]["Statement"]
+                )
         for name, role in self.all("AWS::IAM::Role").items():
             for policy in role.get("Policies", []):
-                yield from ((f"{self.name}/{name}", each) for each in policy["PolicyDocument"]["Statement"])
+                yield from (
+                    (f"{self.name}/{name}", each) for each in policy["PolicyDocument"]["Statement"]
+                )
 
     def statements_of(self, role: str) -> list[Statement]:
         """What the role whose logical id begins with `role` may do."""
@@ -52,7 +60,10 @@ def templates_in(folder: Path) -> dict[str, Template]:
     """By the stack's name without the bus's: `cerebro`, `task-server-a`, ..."""
     files = sorted(folder.glob("*.template.json"))
     names = [file.name.removesuffix(".template.json").removeprefix("cordyna-") for file in files]
-    return {name: Template(name, json.loads(file.read_text())) for name, file in zip(names, files, strict=True)}
+    return {
+        name: Template(name, json.loads(file.read_text()))
+        for name, file in zip(names, files, strict=True)
+    }
 
 
 def listed(value: Any) -> list[Any]:
@@ -67,7 +78,9 @@ def text_of(value: Any) -> str:
             text = value
         case {"Ref": "AWS::Partition" | "AWS::Region" | "AWS::AccountId" as name}:
             text = HERE[name]
-        case {"Ref": name} | {"Fn::ImportValue": {"Fn::Sub": name}} | {"Fn::ImportValue": str(name)}:
+        case (
+            {"Ref": name} | {"Fn::ImportValue": {"Fn::Sub": name}} | {"Fn::ImportValue": str(name)}
+        ):
             text = f"<{name}>"
         case {"Fn::GetAtt": [name, attribute]}:
             text = f"<{name}.{attribute}>"

@@ -27,7 +27,9 @@ def test_the_python_that_builds_makes_the_bytecode_when_it_is_the_functions() ->
 
 
 @pytest.mark.parametrize("answer", ["echo cpython-27", "exit 127"])
-def test_a_python_of_the_right_name_is_asked_who_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+def test_a_python_of_the_right_name_is_asked_who_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
     (tmp_path / "python4.0").write_text(f"#!/bin/sh\n{answer}\n")
     (tmp_path / "python4.0").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
@@ -46,10 +48,14 @@ def test_tests_that_packages_bring_along_are_not_compiled(tmp_path: Path) -> Non
     module_in(folder / "package")
     module_in(folder / "package" / "tests")
     compile_all(folder, sys.executable)
-    assert {path.parent.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.pyc")} == {"tests", "tests/package"}
+    assert {
+        path.parent.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.pyc")
+    } == {"tests", "tests/package"}
 
 
-def test_the_bytecode_is_read_whatever_the_time_of_its_source_and_names_no_machine(tmp_path: Path) -> None:
+def test_the_bytecode_is_read_whatever_the_time_of_its_source_and_names_no_machine(
+    tmp_path: Path,
+) -> None:
     folder, other = module_in(tmp_path / "one"), module_in(tmp_path / "other")
     for each in (folder, other):
         compile_all(each, sys.executable)
@@ -58,6 +64,10 @@ def test_the_bytecode_is_read_whatever_the_time_of_its_source_and_names_no_machi
     # Were it compiled again, this would be seen.
     (folder / "some.py").write_text("x = 2\n")
     told = subprocess.run(
-        [sys.executable, "-B", "-c", "import some; print(some.x)"], cwd=folder, capture_output=True, text=True, check=True
+        [sys.executable, "-B", "-c", "import some; print(some.x)"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert told.stdout == "1\n"

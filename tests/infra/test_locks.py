@@ -21,7 +21,9 @@ def test_every_locked_package_is_pinned_and_hashed(name: str) -> None:
 @pytest.mark.parametrize("name", ["layer.txt", "cerebro.txt"])
 def test_what_is_deployed_is_tested_with_the_same_versions(name: str) -> None:
     # A marker may be narrower: it says for which Pythons a package is needed, not which one is taken.
-    deployed, tested = ({package.partition(" ;")[0] for package in requirements(each)} for each in (name, "dev.txt"))
+    deployed, tested = (
+        {package.partition(" ;")[0] for package in requirements(each)} for each in (name, "dev.txt")
+    )
     assert deployed <= tested
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cerebro.routes import ROUTES
-from cordyna_core.contract.names import CEREBRO, CLIENT, SCHEDULER
+from cerebro.dispatch import ROUTES
+from cordyna_core.contract.ids import CEREBRO, CLIENT, SCHEDULER
 from cordyna_core.contract.server_route import event_pattern
 from infra.templates import Template, listed, text_of
 
@@ -22,7 +22,9 @@ def test_every_queue_is_encrypted_and_takes_tls_only(stacks: dict[str, Template]
         closed = set()
         for policy in template.all("AWS::SQS::QueuePolicy").values():
             for each in policy["PolicyDocument"]["Statement"]:
-                if each["Effect"] == "Deny" and each["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}:
+                if each["Effect"] == "Deny" and each["Condition"] == {
+                    "Bool": {"aws:SecureTransport": "false"}
+                }:
                     closed |= {text_of(queue) for queue in policy["Queues"]}
         for name, queue in template.all("AWS::SQS::Queue").items():
             assert queue["SqsManagedSseEnabled"] is True, name
@@ -39,7 +41,9 @@ def test_every_queue_has_a_dead_letter_queue_after_five_tries(stacks: dict[str, 
                 assert "DeadLetters" in text_of(queue["RedrivePolicy"]["deadLetterTargetArn"]), name
 
 
-def test_a_message_stays_hidden_six_times_as_long_as_its_function_may_take(stacks: dict[str, Template]) -> None:
+def test_a_message_stays_hidden_six_times_as_long_as_its_function_may_take(
+    stacks: dict[str, Template],
+) -> None:
     for template in stacks.values():
         queues, functions = template.all("AWS::SQS::Queue"), template.all("AWS::Lambda::Function")
         for source in template.all("AWS::Lambda::EventSourceMapping").values():
@@ -53,7 +57,9 @@ def test_every_target_of_a_rule_has_a_dead_letter_queue(stacks: dict[str, Templa
     for template in stacks.values():
         for name, rule in template.all("AWS::Events::Rule").items():
             for target in rule["Targets"]:
-                assert "DeadLetters" in text_of(target["DeadLetterConfig"]["Arn"]), f"{template.name}/{name}"
+                assert "DeadLetters" in text_of(target["DeadLetterConfig"]["Arn"]), (
+                    f"{template.name}/{name}"
+                )
 
 
 def test_every_dead_letter_queue_of_a_rule_lets_that_rule_send(stacks: dict[str, Template]) -> None:
@@ -69,34 +75,74 @@ def test_every_dead_letter_queue_of_a_rule_lets_that_rule_send(stacks: dict[str,
                 assert (text_of(target["DeadLetterConfig"]["Arn"]), f"<{name}.Arn>") in allowed
 
 
-def test_a_function_that_is_called_asynchronously_has_a_dead_letter_queue_and_is_not_tried_again(stacks: dict[str, Template]) -> None:
+def test_a_function_that_is_called_asynchronously_has_a_dead_letter_queue_and_is_not_tried_again(
+    stacks: dict[str, Template],
+) -> None:
     for template in stacks.values():
-        rules = [target for rule in template.all("AWS::Events::Rule").values() for target in rule["Targets"]]
-        called = {text_of(target["Arn"]).removeprefix("<").removesuffix(".Arn>") for target in rules}
-        configured = {each["FunctionName"]["Ref"]: each for each in template.all("AWS::Lambda::EventInvokeConfig").values()}
+        rules = [
+            target
+            for rule in template.all("AWS::Events::Rule").values()
+            for target in rule["Targets"]
+        ]
+        called = {
+            text_of(target["Arn"]).removeprefix("<").removesuffix(".Arn>") for target in rules
+        }
+        configured = {
+            each["FunctionName"]["Ref"]: each
+            for each in template.all("AWS::Lambda::EventInvokeConfig").values()
+        }
         for name, function in template.all("AWS::Lambda::Function").items():
             if name in called:
                 assert "DeadLetters" in text_of(function["DeadLetterConfig"]["TargetArn"]), name
-                assert (configured[name]["MaximumRetryAttempts"], configured[name]["MaximumEventAgeInSeconds"]) == (0, 60)
+                assert (
+                    configured[name]["MaximumRetryAttempts"],
+                    configured[name]["MaximumEventAgeInSeconds"],
+                ) == (0, 60)
 
 
 def matches(pattern: dict[str, Any], source: str, detail_type: str) -> bool:
     """As EventBridge matches source and detail-type."""
-    known = [source.startswith(each["prefix"]) if isinstance(each, dict) else source == each for each in pattern["source"]]
+    known = [
+        source.startswith(each["prefix"]) if isinstance(each, dict) else source == each
+        for each in pattern["source"]
+    ]
     return any(known) and detail_type in pattern["detail-type"]
 
 
 def test_the_rules_are_the_routes(stacks: dict[str, Template]) -> None:
     rules = stacks["cerebro"].all("AWS::Events::Rule").values()
-    to = {text_of(rule["Targets"][0]["Arn"]): rule["EventPattern"] for rule in rules if "detail-type" in rule.get("EventPattern", {})}
+    to = {
+        text_of(rule["Targets"][0]["Arn"]): rule["EventPattern"]
+        for rule in rules
+        if "detail-type" in rule.get("EventPattern", {})
+    }
     assert len(to) == len(ROUTES)
-    sources = (CLIENT, f"{CLIENT}.nightly", f"{CLIENT}x", SCHEDULER, CEREBRO, "cordyna.server.a", "cordyna.servers", "aws.events")
-    kinds = sorted({kind for route in ROUTES for kind in route.detail_types} | {"RunTask", "Unknown"})
+    sources = (
+        CLIENT,
+        f"{CLIENT}.nightly",
+        f"{CLIENT}x",
+        SCHEDULER,
+        CEREBRO,
+        "cordyna.server.a",
+        "cordyna.servers",
+        "aws.events",
+    )
+    kinds = sorted(
+        {kind for route in ROUTES for kind in route.detail_types} | {"RunTask", "Unknown"}
+    )
     for route in ROUTES:
-        (pattern,) = [pattern for target, pattern in to.items() if target.startswith(f"<{route.handler.capitalize()}Queue")]
+        (pattern,) = [
+            pattern
+            for target, pattern in to.items()
+            if target.startswith(f"<{route.handler.capitalize()}Queue")
+        ]
         for source in sources:
             for kind in kinds:
-                assert matches(pattern, source, kind) == route.hears(source, kind), (route.handler, source, kind)
+                assert matches(pattern, source, kind) == route.hears(source, kind), (
+                    route.handler,
+                    source,
+                    kind,
+                )
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -104,17 +150,31 @@ def test_a_server_hears_what_its_route_says(stacks: dict[str, Template], server:
     assert stacks[server].one("AWS::Events::Rule")["EventPattern"] == event_pattern(server)
 
 
-def test_every_event_of_the_bus_is_logged_and_eventbridge_may_do_so(stacks: dict[str, Template]) -> None:
+def test_every_event_of_the_bus_is_logged_and_eventbridge_may_do_so(
+    stacks: dict[str, Template],
+) -> None:
     cerebro = stacks["cerebro"]
-    (rule,) = [each for each in cerebro.all("AWS::Events::Rule").values() if each.get("EventPattern") == {"source": [{"prefix": ""}]}]
-    (group,) = [name for name, each in cerebro.all("AWS::Logs::LogGroup").items() if each["LogGroupName"] == "/aws/events/cordyna"]
+    (rule,) = [
+        each
+        for each in cerebro.all("AWS::Events::Rule").values()
+        if each.get("EventPattern") == {"source": [{"prefix": ""}]}
+    ]
+    (group,) = [
+        name
+        for name, each in cerebro.all("AWS::Logs::LogGroup").items()
+        if each["LogGroupName"] == "/aws/events/cordyna"
+    ]
     assert f":log-group:<{group}>" in text_of(rule["Targets"][0]["Arn"])
-    (allowed,) = json.loads(text_of(cerebro.one("AWS::Logs::ResourcePolicy")["PolicyDocument"]))["Statement"]
+    (allowed,) = json.loads(text_of(cerebro.one("AWS::Logs::ResourcePolicy")["PolicyDocument"]))[
+        "Statement"
+    ]
     assert "events.amazonaws.com" in listed(allowed["Principal"]["Service"])
     assert sorted(allowed["Action"]) == ["logs:CreateLogStream", "logs:PutLogEvents"]
 
 
-def test_a_ring_waits_until_its_time_and_goes_to_the_timekeeper(stacks: dict[str, Template]) -> None:
+def test_a_ring_waits_until_its_time_and_goes_to_the_timekeeper(
+    stacks: dict[str, Template],
+) -> None:
     machine = stacks["cerebro"].one("AWS::StepFunctions::StateMachine")
     states = json.loads(text_of(machine["DefinitionString"]))["States"]
     wait, send = states.values()

@@ -12,7 +12,10 @@ OPERATING = (ROOT / "docs" / "operating.md").read_text()
 
 
 def alarms(stacks: dict[str, Template]) -> dict[str, dict[str, object]]:
-    return {each["AlarmName"].removeprefix("cordyna-"): each for each in stacks["operations"].all("AWS::CloudWatch::Alarm").values()}
+    return {
+        each["AlarmName"].removeprefix("cordyna-"): each
+        for each in stacks["operations"].all("AWS::CloudWatch::Alarm").values()
+    }
 
 
 def test_every_dead_letter_queue_has_an_alarm(stacks: dict[str, Template]) -> None:
@@ -22,12 +25,18 @@ def test_every_dead_letter_queue_has_an_alarm(stacks: dict[str, Template]) -> No
         for queue in template.all("AWS::SQS::Queue").values()
         if str(queue["QueueName"]).endswith("-dead-letters")
     ]
-    assert {f"dead-letters-{name}" for name in queues} == {name for name in alarms(stacks) if name.startswith("dead-letters-")}
+    assert {f"dead-letters-{name}" for name in queues} == {
+        name for name in alarms(stacks) if name.startswith("dead-letters-")
+    }
 
 
 def test_every_alarm_tells_the_topic_and_that_it_is_over(stacks: dict[str, Template]) -> None:
     for name, alarm in alarms(stacks).items():
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": next(iter(stacks["operations"].all("AWS::SNS::Topic")))}], name
+        assert (
+            alarm["AlarmActions"]
+            == alarm["OKActions"]
+            == [{"Ref": next(iter(stacks["operations"].all("AWS::SNS::Topic")))}]
+        ), name
 
 
 def test_every_alarm_is_explained_to_whoever_is_on_call(stacks: dict[str, Template]) -> None:
@@ -36,14 +45,23 @@ def test_every_alarm_is_explained_to_whoever_is_on_call(stacks: dict[str, Templa
     assert explained == kinds
 
 
-def test_cloudwatch_may_publish_to_the_topic_and_nobody_without_tls(stacks: dict[str, Template]) -> None:
+def test_cloudwatch_may_publish_to_the_topic_and_nobody_without_tls(
+    stacks: dict[str, Template],
+) -> None:
     statements = stacks["operations"].one("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
     allowed = [each for each in statements if each["Effect"] == "Allow"]
     assert [each["Principal"] for each in allowed] == [{"Service": "cloudwatch.amazonaws.com"}]
-    assert [each for each in statements if each["Effect"] == "Deny" and each["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}]
+    assert [
+        each
+        for each in statements
+        if each["Effect"] == "Deny"
+        and each["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    ]
 
 
-def test_metric_math_has_no_exponents_and_at_most_ten_metrics_in_an_alarm(stacks: dict[str, Template]) -> None:
+def test_metric_math_has_no_exponents_and_at_most_ten_metrics_in_an_alarm(
+    stacks: dict[str, Template],
+) -> None:
     for name, alarm in alarms(stacks).items():
         assert len(listed(alarm.get("Metrics", []))) <= 11, name
     body = text_of(stacks["operations"].one("AWS::CloudWatch::Dashboard")["DashboardBody"])
@@ -53,23 +71,56 @@ def test_metric_math_has_no_exponents_and_at_most_ten_metrics_in_an_alarm(stacks
 
 
 def test_the_dashboard_is_json_and_answers_every_question(stacks: dict[str, Template]) -> None:
-    body = json.loads(re.sub(r"<[^>]*>", "x", text_of(stacks["operations"].one("AWS::CloudWatch::Dashboard")["DashboardBody"])))
+    body = json.loads(
+        re.sub(
+            r"<[^>]*>",
+            "x",
+            text_of(stacks["operations"].one("AWS::CloudWatch::Dashboard")["DashboardBody"]),
+        )
+    )
     titles = " ".join(widget["properties"]["title"].lower() for widget in body["widgets"])
-    for asked in ("wrong", "stuck", "runs", "tasks", "acknowledgement", "clocks", "oldest", "errors", "throttles", "dead letters", "costs"):
+    for asked in (
+        "wrong",
+        "stuck",
+        "runs",
+        "tasks",
+        "acknowledgement",
+        "clocks",
+        "oldest",
+        "errors",
+        "throttles",
+        "dead letters",
+        "costs",
+    ):
         assert asked in titles, asked
 
 
 def test_metrics_are_those_that_cerebro_counts(stacks: dict[str, Template]) -> None:
-    counting = "".join(path.read_text() for path in (ROOT / "functions" / "cerebro" / "src" / "cerebro" / "entry").glob("*.py"))
+    counting = "".join(
+        path.read_text()
+        for path in (ROOT / "functions" / "cerebro" / "src" / "cerebro" / "entry").glob("*.py")
+    )
     template = json.dumps(stacks["operations"].content)
     named = {
         metric["MetricStat"]["Metric"]["MetricName"]
         for alarm in alarms(stacks).values()
         for metric in listed(alarm.get("Metrics", []))
         if metric.get("MetricStat", {}).get("Metric", {}).get("Namespace") == "cordyna"
-    } | {str(alarm["MetricName"]) for alarm in alarms(stacks).values() if alarm.get("Namespace") == "cordyna"}
+    } | {
+        str(alarm["MetricName"])
+        for alarm in alarms(stacks).values()
+        if alarm.get("Namespace") == "cordyna"
+    }
     assert named == {"StuckRuns", "TicksMissed", "ClockExpired"}
-    for name in named | {"RunsStarted", "RunsCompleted", "RunsFailed", "TasksCompleted", "TasksFailed", "AckLatency", "DeadLettered"}:
+    for name in named | {
+        "RunsStarted",
+        "RunsCompleted",
+        "RunsFailed",
+        "TasksCompleted",
+        "TasksFailed",
+        "AckLatency",
+        "DeadLettered",
+    }:
         assert f'"{name}"' in counting, name
         assert name in template, name
 
@@ -77,7 +128,9 @@ def test_metrics_are_those_that_cerebro_counts(stacks: dict[str, Template]) -> N
 def test_two_stages_in_one_account_are_told_apart(tmp_path: Path) -> None:
     operations = synthesized(tmp_path, bus="cordyna-staging")["staging-operations"]
     template = json.dumps(operations.content)
-    assert "cordyna-staging" in {each.get("Namespace") for each in operations.all("AWS::CloudWatch::Alarm").values()}
+    assert "cordyna-staging" in {
+        each.get("Namespace") for each in operations.all("AWS::CloudWatch::Alarm").values()
+    }
     assert '"cordyna"' not in template.replace("\\", "")
 
 
@@ -86,8 +139,12 @@ def test_what_passed_the_bus_is_archived(stacks: dict[str, Template]) -> None:
     assert archive["RetentionDays"] == 30
 
 
-def test_the_local_cloud_leaves_out_only_what_its_emulator_refuses(stacks: dict[str, Template], tmp_path: Path) -> None:
-    local = synthesized(tmp_path, stage="local", leave_out="scaling,archive,metric-math", image="named")
+def test_the_local_cloud_leaves_out_only_what_its_emulator_refuses(
+    stacks: dict[str, Template], tmp_path: Path
+) -> None:
+    local = synthesized(
+        tmp_path, stage="local", leave_out="scaling,archive,metric-math", image="named"
+    )
     missing = {
         kind
         for name, template in stacks.items()
@@ -100,4 +157,9 @@ def test_the_local_cloud_leaves_out_only_what_its_emulator_refuses(stacks: dict[
         "AWS::ApplicationAutoScaling::ScalingPolicy",
         "AWS::CloudWatch::Alarm",  # of task-server-c, which scale it
     }
-    assert set(alarms(stacks)) - set(alarms(local)) == {"clocks-expired", "errors", "throttles", "timers-failed"}
+    assert set(alarms(stacks)) - set(alarms(local)) == {
+        "clocks-expired",
+        "errors",
+        "throttles",
+        "timers-failed",
+    }

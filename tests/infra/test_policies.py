@@ -54,11 +54,15 @@ def loaded() -> Any:
 
 
 def findings(statements: list[Statement]) -> list[str]:
-    analyzed = loaded().analyze_policy_string(json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    analyzed = loaded().analyze_policy_string(
+        json.dumps({"Version": "2012-10-17", "Statement": statements})
+    )
     return [f"{each.issue}: {each.detail}" for each in analyzed.findings]
 
 
-def test_every_policy_is_one_that_iam_understands_and_that_can_take_effect(stacks: dict[str, Template]) -> None:
+def test_every_policy_is_one_that_iam_understands_and_that_can_take_effect(
+    stacks: dict[str, Template],
+) -> None:
     found = {
         where: problems
         for template in stacks.values()
@@ -73,7 +77,11 @@ def test_every_policy_is_one_that_iam_understands_and_that_can_take_effect(stack
     [
         {"Action": "events:PutEvent", "Resource": "*"},
         {"Action": "sqs:SendMessage", "Resource": "arn:aws:sns:us-east-1:111122223333:topic"},
-        {"Action": "events:PutEvents", "Resource": "*", "Condition": {"StringEquals": {"events:sourc": "x"}}},
+        {
+            "Action": "events:PutEvents",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"events:sourc": "x"}},
+        },
     ],
 )
 def test_the_examination_finds_what_is_wrong(wrong: Statement) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cordyna_core.adapters import claims
+from cordyna_core.aws import claims
 from infra.conftest import synthesized
 from infra.templates import Template
 
@@ -17,7 +17,11 @@ def test_the_table_is_paid_by_use_expires_and_can_be_restored(stacks: dict[str, 
 
 
 def test_nobody_deletes_production_by_mistake(stacks: dict[str, Template]) -> None:
-    (table,) = [each for each in stacks["cerebro"].content["Resources"].values() if each["Type"] == "AWS::DynamoDB::GlobalTable"]
+    (table,) = [
+        each
+        for each in stacks["cerebro"].content["Resources"].values()
+        if each["Type"] == "AWS::DynamoDB::GlobalTable"
+    ]
     assert table["DeletionPolicy"] == "Retain"
     assert table["Properties"]["Replicas"][0]["DeletionProtectionEnabled"] is True
 
@@ -35,10 +39,21 @@ def test_every_log_group_forgets(stacks: dict[str, Template]) -> None:
             assert group["RetentionInDays"] > 0, f"{template.name}/{name}"
 
 
-def test_every_function_of_ours_logs_json_into_a_group_of_its_own(stacks: dict[str, Template]) -> None:
+def test_every_function_of_ours_logs_json_into_a_group_of_its_own(
+    stacks: dict[str, Template],
+) -> None:
     for template in stacks.values():
-        ours = [each for each in template.all("AWS::Lambda::Function").values() if each["Runtime"].startswith("python")]
-        assert [each for each in ours if each["LoggingConfig"]["LogFormat"] != "JSON" or "LogGroup" not in each["LoggingConfig"]] == []
+        ours = [
+            each
+            for each in template.all("AWS::Lambda::Function").values()
+            if each["Runtime"].startswith("python")
+        ]
+        assert [
+            each
+            for each in ours
+            if each["LoggingConfig"]["LogFormat"] != "JSON"
+            or "LogGroup" not in each["LoggingConfig"]
+        ] == []
 
 
 def test_claims_are_kept_as_the_library_writes_them(stacks: dict[str, Template]) -> None:
@@ -48,17 +63,32 @@ def test_claims_are_kept_as_the_library_writes_them(stacks: dict[str, Template])
         assert table["TimeToLiveSpecification"]["AttributeName"] == claims.EXPIRY
 
 
-def test_cordyna_is_found_under_the_stage_it_is(stacks: dict[str, Template], tmp_path: Path) -> None:
+def test_cordyna_is_found_under_the_stage_it_is(
+    stacks: dict[str, Template], tmp_path: Path
+) -> None:
     found = {each["Name"] for each in stacks["cerebro"].all("AWS::SSM::Parameter").values()}
-    assert found == {f"/cordyna/production/{name}" for name in ("bus", "table", "query", "layer", "events-log", "schedule-group")}
+    assert found == {
+        f"/cordyna/production/{name}"
+        for name in ("bus", "table", "query", "layer", "events-log", "schedule-group")
+    }
     staging = synthesized(tmp_path, stage="staging", bus="cordyna-staging")
-    told = {each["Name"]: each["Value"] for each in staging["staging-cerebro"].all("AWS::SSM::Parameter").values()}
+    told = {
+        each["Name"]: each["Value"]
+        for each in staging["staging-cerebro"].all("AWS::SSM::Parameter").values()
+    }
     assert set(told) == {name.replace("production", "staging") for name in found}
 
 
 def test_everything_is_tagged_with_its_stage(stacks: dict[str, Template]) -> None:
     for template in stacks.values():
-        for kind in ("AWS::SQS::Queue", "AWS::Lambda::Function", "AWS::Logs::LogGroup", "AWS::Events::Rule"):
+        for kind in (
+            "AWS::SQS::Queue",
+            "AWS::Lambda::Function",
+            "AWS::Logs::LogGroup",
+            "AWS::Events::Rule",
+        ):
             for name, each in template.all(kind).items():
                 tags = {tag["Key"]: tag["Value"] for tag in each.get("Tags", [])}
-                assert tags.get("cordyna:stage") == "production" or "CustomResource" in name, f"{template.name}/{name}"
+                assert tags.get("cordyna:stage") == "production" or "CustomResource" in name, (
+                    f"{template.name}/{name}"
+                )

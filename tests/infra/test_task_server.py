@@ -48,17 +48,24 @@ def test_three_lines_are_a_server_that_each_command_invokes(tmp_path: Path, code
     template = deployed(tmp_path, code=code)
     rule = template.one("AWS::Events::Rule")
     assert rule["EventPattern"]["detail"] == {"server": ["sales", "*"]}
-    function = template.all("AWS::Lambda::Function")[text_of(rule["Targets"][0]["Arn"]).removeprefix("<").removesuffix(".Arn>")]
-    assert function["Handler"] == "cordyna_core.adapters.lambda_entry.handler"
+    function = template.all("AWS::Lambda::Function")[
+        text_of(rule["Targets"][0]["Arn"]).removeprefix("<").removesuffix(".Arn>")
+    ]
+    assert function["Handler"] == "cordyna_core.aws.lambda_handlers.handler"
     told = function["Environment"]["Variables"]
     assert (told["CORDYNA_SERVER"], told["CORDYNA_REVISION"]) == ("sales:server", REVISION)
     assert "CORDYNA_QUEUE_URL" not in told
     assert template.all("AWS::Lambda::EventSourceMapping") == {}
 
 
-def test_it_finds_its_stage_by_ssm_and_needs_no_export_of_cerebros_stack(tmp_path: Path, code: Path) -> None:
+def test_it_finds_its_stage_by_ssm_and_needs_no_export_of_cerebros_stack(
+    tmp_path: Path, code: Path
+) -> None:
     parameters = deployed(tmp_path, code=code, stage="staging").content["Parameters"].values()
-    assert {each["Default"] for each in parameters} >= {"/cordyna/staging/bus", "/cordyna/staging/layer"}
+    assert {each["Default"] for each in parameters} >= {
+        "/cordyna/staging/bus",
+        "/cordyna/staging/layer",
+    }
 
 
 def test_at_most_so_many_bodies_at_a_time_stand_behind_a_door(tmp_path: Path, code: Path) -> None:
@@ -66,52 +73,81 @@ def test_at_most_so_many_bodies_at_a_time_stand_behind_a_door(tmp_path: Path, co
     source = template.one("AWS::Lambda::EventSourceMapping")
     assert source["ScalingConfig"] == {"MaximumConcurrency": 5}
     assert source["BatchSize"] == 1
-    entered = {each["FunctionName"]: each["Handler"] for each in template.all("AWS::Lambda::Function").values() if "FunctionName" in each}
+    entered = {
+        each["FunctionName"]: each["Handler"]
+        for each in template.all("AWS::Lambda::Function").values()
+        if "FunctionName" in each
+    }
     assert entered == {
-        "sales-door": "cordyna_core.adapters.lambda_entry.door",
-        "sales-worker": "cordyna_core.adapters.lambda_entry.worker",
+        "sales-door": "cordyna_core.aws.lambda_handlers.door",
+        "sales-worker": "cordyna_core.aws.lambda_handlers.worker",
     }
 
 
 def test_the_door_does_not_run_bodies_and_so_claims_nothing(tmp_path: Path, code: Path) -> None:
     statements = deployed(tmp_path, code=code, max_concurrency=5).statements_of("SalesDoorRole")
-    assert [each["Action"] for each in statements if "dynamodb" in listed(each["Action"])[0]] == ["dynamodb:UpdateItem"]
+    assert [each["Action"] for each in statements if "dynamodb" in listed(each["Action"])[0]] == [
+        "dynamodb:UpdateItem"
+    ]
 
 
 @pytest.mark.parametrize("at_once", [0, 1, 1001])
-def test_a_concurrency_that_sqs_does_not_know_is_refused(tmp_path: Path, code: Path, at_once: int) -> None:
+def test_a_concurrency_that_sqs_does_not_know_is_refused(
+    tmp_path: Path, code: Path, at_once: int
+) -> None:
     with pytest.raises(ValueError, match="2 to 1000"):
         deployed(tmp_path, code=code, max_concurrency=at_once)
 
 
-def test_a_container_sleeps_behind_its_door_and_costs_nothing_there(tmp_path: Path, code: Path) -> None:
+def test_a_container_sleeps_behind_its_door_and_costs_nothing_there(
+    tmp_path: Path, code: Path
+) -> None:
     template = deployed(tmp_path, code=code, container=Container(workers=2, at_most=3))
     service = template.one("AWS::ECS::Service")
     assert service["DesiredCount"] == 0
     assert service["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "ENABLED"
     for standing in ("AWS::EC2::NatGateway", "AWS::ElasticLoadBalancingV2::LoadBalancer"):
         assert template.all(standing) == {}
-    assert {each["VpcEndpointType"] for each in template.all("AWS::EC2::VPCEndpoint").values()} == {"Gateway"}
+    assert {each["VpcEndpointType"] for each in template.all("AWS::EC2::VPCEndpoint").values()} == {
+        "Gateway"
+    }
     assert "SecurityGroupIngress" not in template.one("AWS::EC2::SecurityGroup")
     target = template.one("AWS::ApplicationAutoScaling::ScalableTarget")
     assert (target["MinCapacity"], target["MaxCapacity"]) == (0, 3)
 
 
-def test_a_container_is_woken_by_its_door_and_put_to_sleep_only_when_nothing_runs(tmp_path: Path, code: Path) -> None:
-    alarms = deployed(tmp_path, code=code, container=Container()).all("AWS::CloudWatch::Alarm").values()
-    asked = {next(m["Label"] for m in each["Metrics"] if "Expression" in m): each for each in alarms}
+def test_a_container_is_woken_by_its_door_and_put_to_sleep_only_when_nothing_runs(
+    tmp_path: Path, code: Path
+) -> None:
+    alarms = (
+        deployed(tmp_path, code=code, container=Container()).all("AWS::CloudWatch::Alarm").values()
+    )
+    asked = {
+        next(m["Label"] for m in each["Metrics"] if "Expression" in m): each for each in alarms
+    }
     measured = {
-        label: {m.get("MetricStat", {}).get("Metric", {}).get("MetricName") for m in each["Metrics"]} - {None}
+        label: {
+            m.get("MetricStat", {}).get("Metric", {}).get("MetricName") for m in each["Metrics"]
+        }
+        - {None}
         for label, each in asked.items()
     }
     assert "Invocations" in measured["wake"]
-    assert measured["sleep"] >= {"Invocations", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesVisible"}
+    assert measured["sleep"] >= {
+        "Invocations",
+        "ApproximateNumberOfMessagesNotVisible",
+        "ApproximateNumberOfMessagesVisible",
+    }
     assert asked["sleep"]["EvaluationPeriods"] == 10
 
 
 def test_a_container_may_hold_its_messages_while_bodies_run(tmp_path: Path, code: Path) -> None:
     template = deployed(tmp_path, code=code, container=Container())
-    actions = {action for each in template.statements_of("SalesWorkersRole") for action in listed(each["Action"])}
+    actions = {
+        action
+        for each in template.statements_of("SalesWorkersRole")
+        for action in listed(each["Action"])
+    }
     assert "sqs:ChangeMessageVisibility" in actions
 
 
@@ -124,7 +160,9 @@ def test_a_lambda_with_a_task_of_more_than_fifteen_minutes_is_refused(tmp_path: 
     deployed(tmp_path, code=code, container=Container())
 
 
-def test_the_default_run_clock_is_only_a_wait_and_a_lambda_may_have_it(tmp_path: Path, code: Path) -> None:
+def test_the_default_run_clock_is_only_a_wait_and_a_lambda_may_have_it(
+    tmp_path: Path, code: Path
+) -> None:
     assert deployed(tmp_path, code=code).all("AWS::Lambda::Function")
 
 
@@ -147,7 +185,10 @@ def test_it_is_declared_after_every_deployment(tmp_path: Path, code: Path) -> No
     other = App(outdir=str(tmp_path / "next"), context={"cordyna:revision": "8"})
     TaskServer(Stack(other, "cordyna-team"), "Sales", code=code, server="sales:server")
     other.synth()
-    assert templates_in(tmp_path / "next")["team"].one("Custom::Trigger")["HandlerArn"]["Ref"] != version
+    assert (
+        templates_in(tmp_path / "next")["team"].one("Custom::Trigger")["HandlerArn"]["Ref"]
+        != version
+    )
 
 
 def test_what_a_body_needs_besides_is_granted_to_who_runs_it(tmp_path: Path, code: Path) -> None:
@@ -157,11 +198,22 @@ def test_what_a_body_needs_besides_is_granted_to_who_runs_it(tmp_path: Path, cod
     s3.Bucket(stack, "Reports").grant_read(server.runs_as)
     app.synth()
     template = templates_in(tmp_path / "out")["team"]
-    assert any("s3:GetObject*" in listed(each["Action"]) for each in template.statements_of("SalesWorkerRole"))
+    assert any(
+        "s3:GetObject*" in listed(each["Action"])
+        for each in template.statements_of("SalesWorkerRole")
+    )
 
 
 def test_the_construct_needs_the_library_and_the_cdk_and_nothing_else() -> None:
-    project = tomllib.loads((ROOT / "infra" / "cordyna_cdk" / "pyproject.toml").read_text())["project"]
-    assert [each.partition(">")[0] for each in project["dependencies"]] == ["cordyna-core", "aws-cdk-lib"]
+    project = tomllib.loads((ROOT / "infra" / "cordyna_cdk" / "pyproject.toml").read_text())[
+        "project"
+    ]
+    assert [each.partition(">")[0] for each in project["dependencies"]] == [
+        "cordyna-core",
+        "aws-cdk-lib",
+    ]
     sources = [path.read_text() for path in (ROOT / "infra" / "cordyna_cdk" / "src").rglob("*.py")]
-    assert not any("import cerebro" in text or "from cerebro" in text or "cordyna_infra" in text for text in sources)
+    assert not any(
+        "import cerebro" in text or "from cerebro" in text or "cordyna_infra" in text
+        for text in sources
+    )

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cerebro.local.engine import EmbeddedEngine, open_engine
-from cerebro.local.home import MemoryHome
-from cerebro.local.reload import Watch
+from cerebro.embedded.engine import EmbeddedEngine, open_engine
+from cerebro.embedded.reload import FileWatcher
+from cerebro.embedded.storage.home import MemoryHome
+from cordyna_cli.engine import EngineOptions
 from cordyna_core import TaskServer
-from cordyna_core.ports import EngineOptions
 
 SERVER = """
 from cordyna_core import TaskServer
@@ -54,7 +54,9 @@ def test_a_server_whose_file_changed_is_declared_anew(engine: EmbeddedEngine, fi
     assert [task.task for task in engine.tasks()] == ["another-one"]
 
 
-def test_a_server_that_does_not_load_any_more_is_told_and_the_last_good_one_stays(engine: EmbeddedEngine, file: Path) -> None:
+def test_a_server_that_does_not_load_any_more_is_told_and_the_last_good_one_stays(
+    engine: EmbeddedEngine, file: Path
+) -> None:
     passing = details(engine)
     next(passing)
     file.write_text("this is no Python")
@@ -109,20 +111,24 @@ def test_a_server_may_change_its_name(engine: EmbeddedEngine, file: Path) -> Non
     next(passing)
     file.write_text(SERVER.format(name="one").replace('"mine"', '"yours"'))
 
-    accepted = next(detail for detail in passing if "generation" in detail and detail["server"] == "yours")
+    accepted = next(
+        detail for detail in passing if "generation" in detail and detail["server"] == "yours"
+    )
 
     assert accepted["generation"] > 1
     assert [(task.task, task.server) for task in engine.tasks()] == [("one", "yours")]
 
 
-def test_a_change_deep_in_a_package_is_noticed_and_a_file_that_goes_away_is_no_error(tmp_path: Path) -> None:
+def test_a_change_deep_in_a_package_is_noticed_and_a_file_that_goes_away_is_no_error(
+    tmp_path: Path,
+) -> None:
     package = tmp_path / "deep" / "deeper"
     package.mkdir(parents=True)
     for folder in (package, package.parent):
         (folder / "__init__.py").touch()
     (tmp_path / "s.py").touch()
     (tmp_path / "gone.py").symlink_to(tmp_path / "nowhere.py")
-    watch = Watch([str(tmp_path / "s.py")])
+    watch = FileWatcher([str(tmp_path / "s.py")])
     assert watch.changed() == []
 
     (package / "module.py").write_text("X = 1")

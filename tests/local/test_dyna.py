@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cerebro.local.engine import open_engine
+from cerebro.embedded.engine import open_engine
 from cli.running import NOW, Told
-from cordyna_core.cli.environment import Environment
-from cordyna_core.cli.main import main
+from cordyna_cli.input.environment import Environment
+from cordyna_cli.main import main
 
 SERVER = """
 from pathlib import Path
@@ -116,7 +116,10 @@ def test_a_retry_of_what_did_not_fail_is_refused_and_says_so(dyna: Dyna, tmp_pat
     breaks(tmp_path, "left")
     run = run_of(dyna("do", "report"))
 
-    for task, status, told in (("right", 1, "nothing to retry"), ("nobody", 3, "has no task 'nobody'")):
+    for task, status, told in (
+        ("right", 1, "nothing to retry"),
+        ("nobody", 3, "has no task 'nobody'"),
+    ):
         refused = dyna("retry", "--from", task, run)
         assert refused.status == status
         assert told in refused.err
@@ -131,10 +134,15 @@ def test_a_run_that_failed_can_be_cancelled_and_is_then_final(dyna: Dyna, tmp_pa
     refused = dyna("retry", run)
     assert (refused.status, "that is final" in refused.err) == (1, True)
     assert dyna("why", run).out.splitlines()[0] == "✗ report was cancelled."
-    assert dyna("why", run, "report").out.splitlines()[0] == "⊗ report on shop was cancelled with its run."
+    assert (
+        dyna("why", run, "report").out.splitlines()[0]
+        == "⊗ report on shop was cancelled with its run."
+    )
 
 
-def test_a_result_that_is_young_enough_is_reused_and_shown_as_reused_everywhere(dyna: Dyna, tmp_path: Path) -> None:
+def test_a_result_that_is_young_enough_is_reused_and_shown_as_reused_everywhere(
+    dyna: Dyna, tmp_path: Path
+) -> None:
     assert dyna("do", "report").status == 0
     ran(tmp_path)
 
@@ -143,7 +151,10 @@ def test_a_result_that_is_young_enough_is_reused_and_shown_as_reused_everywhere(
     assert (told.status, ran(tmp_path)) == (0, [])
     assert re.search(r"^≡ report +shop +reused", told.out, re.MULTILINE)
     assert "reused" in dyna("timeline").out
-    assert dyna("why", "report").out.splitlines()[0] == "≡ report on shop was not run: a result that is fresh enough was reused."
+    assert (
+        dyna("why", "report").out.splitlines()[0]
+        == "≡ report on shop was not run: a result that is fresh enough was reused."
+    )
 
 
 def test_a_result_that_is_too_old_is_not_reused(dyna: Dyna, tmp_path: Path) -> None:
@@ -154,7 +165,9 @@ def test_a_result_that_is_too_old_is_not_reused(dyna: Dyna, tmp_path: Path) -> N
     assert ran(tmp_path) == ["left", "report", "right", "source"]
 
 
-def test_a_fresh_edge_reuses_its_upstreams_result_and_hands_its_output_on(dyna: Dyna, tmp_path: Path) -> None:
+def test_a_fresh_edge_reuses_its_upstreams_result_and_hands_its_output_on(
+    dyna: Dyna, tmp_path: Path
+) -> None:
     assert dyna("do", "report").status == 0
     ran(tmp_path)
 
@@ -162,7 +175,9 @@ def test_a_fresh_edge_reuses_its_upstreams_result_and_hands_its_output_on(dyna: 
 
     assert (told.status, ran(tmp_path)) == (0, ["page"])
     assert re.search(r"≡ source +shop +reused", told.out)
-    assert '"source":{"rows":3}' in next(line for line in dyna("events", "--json").out.splitlines() if '"RunTask"' in line)
+    assert '"source":{"rows":3}' in next(
+        line for line in dyna("events", "--json").out.splitlines() if '"RunTask"' in line
+    )
 
 
 def test_servers_say_that_they_stopped_when_the_last_call_ended(dyna: Dyna) -> None:
@@ -172,9 +187,13 @@ def test_servers_say_that_they_stopped_when_the_last_call_ended(dyna: Dyna) -> N
     assert dyna("servers").out.splitlines()[1].split()[:2] == ["shop", "stopped"]
 
 
-def test_a_rehearsal_compares_the_file_as_it_is_with_what_was_accepted(dyna: Dyna, tmp_path: Path) -> None:
+def test_a_rehearsal_compares_the_file_as_it_is_with_what_was_accepted(
+    dyna: Dyna, tmp_path: Path
+) -> None:
     dyna("do", "source")
-    (tmp_path / "shop.py").write_text(SERVER.replace('name="right", upstream=["source"]', 'name="right", upstream=["report"]'))
+    (tmp_path / "shop.py").write_text(
+        SERVER.replace('name="right", upstream=["source"]', 'name="right", upstream=["report"]')
+    )
 
     told = dyna("plan", "--declare", str(tmp_path / "shop.py"))
 
@@ -197,7 +216,9 @@ def test_a_run_is_replayed_whatever_happened_in_it(dyna: Dyna, tmp_path: Path) -
     assert (told.status, told.out.split(":")[0]) == (0, "✓ report goes the same way"), told.out
 
 
-def test_what_could_not_be_handled_is_listed_with_its_reason_and_can_be_put_back(dyna: Dyna, tmp_path: Path) -> None:
+def test_what_could_not_be_handled_is_listed_with_its_reason_and_can_be_put_back(
+    dyna: Dyna, tmp_path: Path
+) -> None:
     (tmp_path / "events").write_text("this is no event\n")
     assert dyna("dlq", "ls").err == "no dead letters\n"
     assert dyna("send", "events").status == 0
@@ -227,5 +248,8 @@ def test_a_home_in_order_is_well(dyna: Dyna) -> None:
 def test_a_cron_on_this_machine_cannot_be_paused_and_that_is_told(dyna: Dyna) -> None:
     told = dyna("cron", "pause", "source")
 
-    assert (told.status, told.err.splitlines()[0]) == (1, "error: a cron on this machine cannot be paused.")
+    assert (told.status, told.err.splitlines()[0]) == (
+        1,
+        "error: a cron on this machine cannot be paused.",
+    )
     assert dyna("cron", "ls").status == 0

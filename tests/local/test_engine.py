@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cerebro.local.engine import EmbeddedEngine, open_engine
-from cerebro.local.home import DATABASE, DiskHome, MemoryHome
+from cerebro.embedded.engine import EmbeddedEngine, open_engine
+from cerebro.embedded.storage.home import DATABASE, DiskHome, MemoryHome
+from cordyna_cli.engine import EngineOptions, Invoked, Refused
 from cordyna_core import Context, TaskServer
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
-from cordyna_core.contract.views import RunView
+from cordyna_core.contract.views.runs import RunView
 from cordyna_core.errors import NotFound, ServiceError, UserError
-from cordyna_core.ports import EngineOptions, Invoked, Refused
 
 
 @pytest.fixture(params=["memory", "disk"])
@@ -36,7 +36,7 @@ def two_servers() -> list[TaskServer]:
 
     @two.task(name="y", upstream=["x"])
     def y(times: int = 2) -> int:
-        print("times", times)  # noqa: T201  what a body does
+        print("times", times)
         return times
 
     two.task(name="z", upstream=["bad", "y"])(lambda: None)
@@ -65,7 +65,9 @@ def test_what_a_task_prints_is_kept_for_its_log_and_printed_nowhere(
     with EmbeddedEngine(home, two_servers()) as engine:
         run = finished(engine, "y", times=7)
 
-        assert [(line.task, line.stream, line.text) for line in engine.logs(run.run_id)] == [("y", "stdout", "times 7")]
+        assert [(line.task, line.stream, line.text) for line in engine.logs(run.run_id)] == [
+            ("y", "stdout", "times 7")
+        ]
     assert capsys.readouterr().out == ""
 
 
@@ -96,7 +98,10 @@ def test_the_same_key_with_other_parameters_is_refused(engine: EmbeddedEngine) -
 def test_a_run_that_has_completed_cannot_be_cancelled_or_retried(engine: EmbeddedEngine) -> None:
     run = finished(engine, "x")
 
-    for command, code in ((CancelRun(run_id=run.run_id), "run_completed"), (RetryRun(run_id=run.run_id), "nothing_failed")):
+    for command, code in (
+        (CancelRun(run_id=run.run_id), "run_completed"),
+        (RetryRun(run_id=run.run_id), "nothing_failed"),
+    ):
         refused = engine.command(command)
         assert isinstance(refused, Refused)
         assert [problem.code for problem in refused.problems] == [code]
@@ -143,7 +148,11 @@ def test_a_cancelled_run_tells_its_body_to_stop(home: MemoryHome | DiskHome) -> 
         assert stopped.wait(10)
         *_, last = engine.follow(taken.run_id)
 
-    assert (last.state, last.tasks[0].state, last.tasks[0].reason) == ("error", "error", "cancelled")
+    assert (last.state, last.tasks[0].state, last.tasks[0].reason) == (
+        "error",
+        "error",
+        "cancelled",
+    )
 
 
 def test_independent_tasks_of_two_servers_all_run_at_once(home: MemoryHome | DiskHome) -> None:
@@ -152,7 +161,9 @@ def test_independent_tasks_of_two_servers_all_run_at_once(home: MemoryHome | Dis
     one, two = TaskServer("one"), TaskServer("two")
     one.task(name="root")(lambda: None)
     for n in range(20):
-        (one if n % 2 else two).task(name=f"t{n}", upstream=["root"])(lambda: barrier.wait() and None)
+        (one if n % 2 else two).task(name=f"t{n}", upstream=["root"])(
+            lambda: barrier.wait() and None
+        )
     two.task(name="end", upstream=[f"t{n}" for n in range(20)])(lambda: None)
 
     with EmbeddedEngine(home, [one, two]) as engine:
@@ -173,7 +184,9 @@ def test_a_slow_server_does_not_hold_up_another(home: MemoryHome | DiskHome) -> 
         release.set()
 
 
-def test_declarations_that_do_not_make_a_graph_are_told_with_every_problem(home: MemoryHome | DiskHome) -> None:
+def test_declarations_that_do_not_make_a_graph_are_told_with_every_problem(
+    home: MemoryHome | DiskHome,
+) -> None:
     one, two = TaskServer("one"), TaskServer("two")
     one.task(name="x", upstream=["y"])(lambda: None)
     two.task(name="y", upstream=["x"])(lambda: None)
@@ -189,21 +202,30 @@ def test_a_run_that_is_not_known_is_not_found(engine: EmbeddedEngine) -> None:
         engine.run("0" * 26)
 
 
-def test_an_event_that_is_no_event_is_kept_with_the_reason_and_stops_nothing(engine: EmbeddedEngine) -> None:
-    engine.send(["this is no JSON", '{"id":"1","source":"x","detail-type":"Nonsense","time":"2026-01-01T00:00:00Z","detail":{}}'])
+def test_an_event_that_is_no_event_is_kept_with_the_reason_and_stops_nothing(
+    engine: EmbeddedEngine,
+) -> None:
+    engine.send(
+        [
+            "this is no JSON",
+            '{"id":"1","source":"x","detail-type":"Nonsense","time":"2026-01-01T00:00:00Z","detail":{}}',
+        ]
+    )
 
-    assert [reason[:12] for _, reason in engine.buried()] != []
+    assert [reason[:12] for _, reason in engine.dead_letters()] != []
     assert finished(engine, "x").state == "completed"
 
 
 def test_an_event_as_the_contract_shows_it_needs_no_id_and_no_time(engine: EmbeddedEngine) -> None:
     engine.send(['{"source":"cordyna.client","detail-type":"InvokeTask","detail":{"task":"x"}}'])
 
-    assert engine.buried() == []
+    assert engine.dead_letters() == []
     assert [run.task for run in engine.runs()] == ["x"]
 
 
-def test_a_full_disk_is_told_and_what_was_committed_is_there_when_there_is_room_again(tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_what_was_committed_is_there_when_there_is_room_again(
+    tmp_path: Path,
+) -> None:
     home = DiskHome(tmp_path / "home")
     with EmbeddedEngine(home, two_servers()) as engine:
         before = finished(engine, "x")
@@ -246,8 +268,13 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         open_engine(EngineOptions(home=str(tmp_path / "file" / "home")))
 
 
-def test_only_one_process_drives_a_home_and_the_other_watches_until_the_wheel_is_free(tmp_path: Path) -> None:
-    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver, EmbeddedEngine(DiskHome(tmp_path), two_servers()) as watcher:
+def test_only_one_process_drives_a_home_and_the_other_watches_until_the_wheel_is_free(
+    tmp_path: Path,
+) -> None:
+    with (
+        EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver,
+        EmbeddedEngine(DiskHome(tmp_path), two_servers()) as watcher,
+    ):
         finished(driver, "x")
         assert driver.drives
         assert not watcher.drives
@@ -297,11 +324,16 @@ def test_a_server_that_stopped_is_known_to_have_stopped(tmp_path: Path) -> None:
 
 
 def test_without_a_server_nobody_drives_and_that_is_told(tmp_path: Path) -> None:
-    with EmbeddedEngine(DiskHome(tmp_path), []) as engine, pytest.raises(UserError, match="no task server is named"):
+    with (
+        EmbeddedEngine(DiskHome(tmp_path), []) as engine,
+        pytest.raises(UserError, match="no task server is named"),
+    ):
         engine.invoke(InvokeTask(task="x"))
 
 
-def test_the_same_question_asked_again_after_a_killed_wait_is_answered_by_the_same_run(tmp_path: Path) -> None:
+def test_the_same_question_asked_again_after_a_killed_wait_is_answered_by_the_same_run(
+    tmp_path: Path,
+) -> None:
     killed = EmbeddedEngine(DiskHome(tmp_path), two_servers())
     with killed as engine:
         run = finished(engine, "y")
@@ -336,7 +368,11 @@ def test_a_retried_run_that_fails_again_ends_as_soon_as_all_is_quiet(tmp_path: P
         texts = [event.text for event in engine.events(run.run_id)]
 
     assert (ended.state, ended_again.state) == ("error", "error")
-    causes = [text.partition('"cause":"')[2].partition('"')[0] for text in texts if '"state":"error"' in text and "RunStateChanged" in text]
+    causes = [
+        text.partition('"cause":"')[2].partition('"')[0]
+        for text in texts
+        if '"state":"error"' in text and "RunStateChanged" in text
+    ]
     # Not by a guardian's ring, for which everybody would wait three seconds.
     assert causes == ["quiet", "quiet", "quiet"]
 
@@ -355,7 +391,9 @@ def test_a_command_that_nobody_answers_is_taken_back(tmp_path: Path) -> None:
         assert [run.task for run in engine.runs()] == ["y"]
 
 
-def test_a_task_of_a_server_that_is_not_served_yet_is_refused_with_who_drives(tmp_path: Path) -> None:
+def test_a_task_of_a_server_that_is_not_served_yet_is_refused_with_who_drives(
+    tmp_path: Path,
+) -> None:
     other = TaskServer("other")
     other.task(name="mine")(lambda: None)
     with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cerebro.handlers import query
-from cerebro.local.engine import EmbeddedEngine
-from cerebro.local.home import DiskHome
+from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.storage.home import DiskHome
+from cerebro.handlers import queries
+from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.ports import Invoked
 
 SIZE = 30
 MOMENTS = 50
@@ -53,7 +53,9 @@ def servers(effects: Path) -> list[TaskServer]:
 
 def do(folder: Path, last: int | None) -> None:
     """`dyna do end`, in a process that dies when its clock is read for the `last`th time."""
-    with EmbeddedEngine(DiskHome(folder / "home"), servers(folder / "effects"), clock=DeadlyClock(last)) as engine:
+    with EmbeddedEngine(
+        DiskHome(folder / "home"), servers(folder / "effects"), clock=DeadlyClock(last)
+    ) as engine:
         taken = engine.invoke(InvokeTask(task="end"), join=True)
         assert isinstance(taken, Invoked)
         *_, view = engine.follow(taken.run_id)
@@ -73,13 +75,20 @@ def completed(folder: Path) -> set[str]:
     try:
         runs = home.store.runs(10)
         assert len(runs) <= 1, "the same command again takes the same run up"
-        return {task.task for run in runs for task in query.run(home.store, run.id).tasks if task.state == "completed"}
+        return {
+            task.task
+            for run in runs
+            for task in queries.run(home.store, run.id).tasks
+            if task.state == "completed"
+        }
     finally:
         home.close()
 
 
 @pytest.mark.parametrize("group", range(5))
-def test_after_kill_9_nothing_that_completed_runs_twice_and_the_run_completes(tmp_path: Path, group: int) -> None:
+def test_after_kill_9_nothing_that_completed_runs_twice_and_the_run_completes(
+    tmp_path: Path, group: int
+) -> None:
     kills = 0
     for moment in range(group, MOMENTS, 5):
         folder = tmp_path / str(moment)

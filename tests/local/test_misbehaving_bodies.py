@@ -64,12 +64,22 @@ def dyna(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The real command, as a process of its own."""
     environment = {**os.environ, "CORDYNA_HOME": str(folder / "home"), "COLUMNS": "100"}
     command = [str(Path(sys.executable).with_name("dyna")), *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def do(folder: Path, task: str) -> dict[str, Any]:
     """The JSON of a run; nothing else is on stdout."""
-    told: dict[str, Any] = json.loads(dyna(folder, "--server", "odd.py", "do", task, "--json").stdout)
+    told: dict[str, Any] = json.loads(
+        dyna(folder, "--server", "odd.py", "do", task, "--json").stdout
+    )
     return told
 
 
@@ -85,15 +95,26 @@ def test_what_is_no_text_is_kept_as_far_as_it_is(folder: Path) -> None:
     assert dyna(folder, "logs").stdout.count("?") >= 1
 
 
-def test_whatever_a_body_writes_by_whatever_way_is_in_its_log_and_not_on_stdout(folder: Path) -> None:
+def test_whatever_a_body_writes_by_whatever_way_is_in_its_log_and_not_on_stdout(
+    folder: Path,
+) -> None:
     assert do(folder, "shouts")["state"] == "completed"
 
     log = dyna(folder, "logs").stdout
-    for said in ("plainly", "logged", "by a process", "by a descriptor", "by a buffer", "by a thread"):
+    for said in (
+        "plainly",
+        "logged",
+        "by a process",
+        "by a descriptor",
+        "by a buffer",
+        "by a thread",
+    ):
         assert said in log
 
 
-def test_a_task_that_kills_its_engine_is_named_by_the_next_one_with_what_ends_it(folder: Path) -> None:
+def test_a_task_that_kills_its_engine_is_named_by_the_next_one_with_what_ends_it(
+    folder: Path,
+) -> None:
     assert dyna(folder, "--server", "odd.py", "do", "dies").returncode == -9
 
     again = dyna(folder, "--server", "odd.py", "do", "ok")
@@ -110,10 +131,15 @@ def test_two_servers_of_one_name_are_a_mistake(folder: Path) -> None:
 
 
 def test_an_interrupted_run_is_left_alone_by_an_engine_that_does_not_serve_it(folder: Path) -> None:
-    (folder / "other.py").write_text('from cordyna_core import TaskServer\ns = TaskServer("other")\ns.task(name="mine")(lambda: 1)\n')
+    (folder / "other.py").write_text(
+        'from cordyna_core import TaskServer\ns = TaskServer("other")\ns.task(name="mine")(lambda: 1)\n'
+    )
     assert dyna(folder, "--server", "odd.py", "do", "dies").returncode == -9
 
     other = dyna(folder, "--server", "other.py", "do", "mine", "--json")
 
     assert json.loads(other.stdout)["state"] == "completed"
-    assert [line.split()[1] for line in dyna(folder, "runs").stdout.splitlines()[1:]] == ["mine", "dies"]
+    assert [line.split()[1] for line in dyna(folder, "runs").stdout.splitlines()[1:]] == [
+        "mine",
+        "dies",
+    ]

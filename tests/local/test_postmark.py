@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cerebro.local.postmark import postmarked
+from cerebro.embedded.runtime.raw_events import with_default_id_and_time
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def test_an_event_without_them_is_given_an_id_and_a_time() -> None:
-    assert json.loads(postmarked('{"source":"s","detail":{"\u00fc":1}}', "e-1", NOW)) == {
+    assert json.loads(
+        with_default_id_and_time('{"source":"s","detail":{"\u00fc":1}}', "e-1", NOW)
+    ) == {
         "id": "e-1",
         "time": "2026-01-02T03:04:05.000Z",
         "source": "s",
@@ -20,13 +22,23 @@ def test_an_event_without_them_is_given_an_id_and_a_time() -> None:
 
 
 def test_what_the_sender_said_of_it_is_kept() -> None:
-    assert json.loads(postmarked('{"id":"mine"}', "e-1", NOW)) == {"id": "mine", "time": "2026-01-02T03:04:05.000Z"}
+    assert json.loads(with_default_id_and_time('{"id":"mine"}', "e-1", NOW)) == {
+        "id": "mine",
+        "time": "2026-01-02T03:04:05.000Z",
+    }
 
 
 @pytest.mark.parametrize(
     "line",
-    ['{ "id":"mine",  "time":"2026-01-01T00:00:00Z" }', "no JSON", "[]", "null", '{"detail":"\\ud800"}', "[" * 100_000],
+    [
+        '{ "id":"mine",  "time":"2026-01-01T00:00:00Z" }',
+        "no JSON",
+        "[]",
+        "null",
+        '{"detail":"\\ud800"}',
+        "[" * 100_000,
+    ],
     ids=["a whole event", "no JSON", "a list", "nothing", "half of a pair", "too deep"],
 )
 def test_a_whole_event_and_what_is_none_pass_as_they_are(line: str) -> None:
-    assert postmarked(line, "e-1", NOW) == line
+    assert with_default_id_and_time(line, "e-1", NOW) == line

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cerebro.core.recover import MOST_DEATHS
+from cerebro.core.run.recovery import MOST_DEATHS
 from cordyna_core.contract.commands import RunTask
 from mission.stage import Stage
 
@@ -31,7 +31,9 @@ def test_what_completed_is_not_sent_again() -> None:
 
 
 @pytest.mark.parametrize("died", [True, False])
-def test_an_attempt_that_was_under_way_whenever_an_engine_died_is_ended_at_last(*, died: bool) -> None:
+def test_an_attempt_that_was_under_way_whenever_an_engine_died_is_ended_at_last(
+    *, died: bool
+) -> None:
     stage = Stage("a: x", silent=("x",))
     run = stage.invoke("x")
 

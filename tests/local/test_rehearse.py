@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from cerebro.local.engine import EmbeddedEngine, open_engine
-from cerebro.local.home import DiskHome, MemoryHome
+from cerebro.embedded.engine import EmbeddedEngine, open_engine
+from cerebro.embedded.storage.home import DiskHome, MemoryHome
+from cordyna_cli.engine import EngineOptions
 from cordyna_core import TaskServer
-from cordyna_core.contract.what_if import RehearsalView
-from cordyna_core.ports import EngineOptions
+from cordyna_core.contract.views.rehearsal import RehearsalView
 
 SERVER = """
 from cordyna_core import TaskServer
@@ -59,15 +59,21 @@ def test_a_file_that_was_edited_is_compared_with_what_was_accepted_though_it_is_
         assert [task.task for task in engine.tasks()] == ["x", "y"]
     files[0].write_text(SERVER.format(name="a", tasks=[["x"], ["w", "y"]]))
 
-    with open_engine(EngineOptions(servers=options.servers, home=options.home, declares=False)) as engine:
+    with open_engine(
+        EngineOptions(servers=options.servers, home=options.home, declares=False)
+    ) as engine:
         view = engine.rehearse([server("a", "x", "w<-y").declaration])
         assert changes(view) == [("added", "w")]
         assert [task.task for task in engine.tasks()] == ["x", "y"]
         assert not engine.drives
 
 
-def test_servers_that_were_named_but_never_declared_here_stand_beside_what_is_rehearsed(tmp_path: Path, files: tuple[Path, Path]) -> None:
-    options = EngineOptions(servers=tuple(map(str, files)), home=str(tmp_path / "home"), declares=False)
+def test_servers_that_were_named_but_never_declared_here_stand_beside_what_is_rehearsed(
+    tmp_path: Path, files: tuple[Path, Path]
+) -> None:
+    options = EngineOptions(
+        servers=tuple(map(str, files)), home=str(tmp_path / "home"), declares=False
+    )
 
     with open_engine(options) as engine:
         view = engine.rehearse([server("b", "y<-x", "z<-y").declaration])
@@ -77,7 +83,10 @@ def test_servers_that_were_named_but_never_declared_here_stand_beside_what_is_re
 
 
 def test_a_home_that_another_process_drives_can_be_rehearsed_on(tmp_path: Path) -> None:
-    with EmbeddedEngine(DiskHome(tmp_path), [server("a", "x")]), EmbeddedEngine(DiskHome(tmp_path), [], declares=False) as looker:
+    with (
+        EmbeddedEngine(DiskHome(tmp_path), [server("a", "x")]),
+        EmbeddedEngine(DiskHome(tmp_path), [], declares=False) as looker,
+    ):
         view = looker.rehearse([server("b", "x").declaration])
 
     assert [problem.code for problem in view.problems] == ["owned_by_another"]

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.core import track
-from cerebro.local.engine import EmbeddedEngine
-from cerebro.local.home import DiskHome, MemoryHome
-from cerebro.local.recording import recording_of
-from cerebro.local.replay import replay
+from cerebro.core.run import transitions
+from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.replay.recording import recording_of
+from cerebro.embedded.replay.replayer import replay
+from cerebro.embedded.storage.home import DiskHome, MemoryHome
+from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
-from cordyna_core.contract.names import CLIENT
-from cordyna_core.contract.what_if import Divergence, ReplayView
+from cordyna_core.contract.ids import CLIENT
+from cordyna_core.contract.views.rehearsal import Divergence, ReplayView
 from cordyna_core.errors import NotFound, UserError
-from cordyna_core.ports import Invoked
 from mission.stage import Stage
 
 DIAMOND = ("a: bad  good", "b: needs-bad<-bad  needs-good<-good  report<-needs-bad,needs-good")
@@ -128,7 +128,7 @@ def test_another_back_off_is_told_with_both_times(monkeypatch: pytest.MonkeyPatc
     run = stage.invoke("x")
     stage.after(60)
 
-    monkeypatch.setattr(track, "FIRST_BACK_OFF_S", 60.0)
+    monkeypatch.setattr(transitions, "FIRST_BACK_OFF_S", 60.0)
     view = replayed(stage, run)
 
     first = view.divergences[0]
@@ -140,19 +140,21 @@ def test_a_little_longer_back_off_is_told_as_another_time(monkeypatch: pytest.Mo
     run = stage.invoke("x")
     stage.after(60)
 
-    monkeypatch.setattr(track, "FIRST_BACK_OFF_S", 9.0)
+    monkeypatch.setattr(transitions, "FIRST_BACK_OFF_S", 9.0)
     view = replayed(stage, run)
 
     assert told(view)[:1] == [("time", "RunTask", "x")]
     assert [difference.what for difference in view.divergences[0].differences] == ["at"]
 
 
-def test_a_cerebro_that_does_not_retry_any_more_is_told_by_what_it_does_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cerebro_that_does_not_retry_any_more_is_told_by_what_it_does_instead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     stage = Stage("a: x", fails=("x",), x={"retries": 1})
     run = stage.invoke("x")
     stage.after(60)
 
-    monkeypatch.setattr(track, "_FINAL_REASONS", frozenset({"failed"}))
+    monkeypatch.setattr(transitions, "_FINAL_REASONS", frozenset({"failed"}))
     view = replayed(stage, run)
 
     assert told(view) == [
@@ -163,12 +165,14 @@ def test_a_cerebro_that_does_not_retry_any_more_is_told_by_what_it_does_instead(
     ]
 
 
-def test_what_is_not_said_but_only_kept_is_compared_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_said_but_only_kept_is_compared_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     stage = Stage("a: x", silent=("x",))
     run = stage.invoke("x")
     stage.say(run, "x", "queued")
 
-    monkeypatch.setattr("cerebro.core.hear.RANK_OF", {})
+    monkeypatch.setattr("cerebro.core.run.task_updates.RANK_OF", {})
     view = replayed(stage, run)
 
     (only,) = view.divergences
@@ -207,9 +211,18 @@ def test_a_ring_that_found_nothing_to_do_does_not_come_later_than_it_came() -> N
 @given(st.data())
 def test_whatever_happens_to_a_run_the_same_cerebro_goes_the_same_way(data: st.DataObject) -> None:
     tasks = ("v", "w", "x", "y")
-    retries = {task: {"retries": data.draw(st.integers(0, 2), f"retries of {task}"), "start_timeout_s": 30} for task in tasks}
+    retries = {
+        task: {"retries": data.draw(st.integers(0, 2), f"retries of {task}"), "start_timeout_s": 30}
+        for task in tasks
+    }
     some = st.lists(st.sampled_from(tasks), unique=True).map(tuple)
-    stage = Stage("a: v  w<-v", "b: x<-v  y<-w,x", silent=data.draw(some, "silent"), fails=data.draw(some, "fails"), **retries)
+    stage = Stage(
+        "a: v  w<-v",
+        "b: x<-v  y<-w,x",
+        silent=data.draw(some, "silent"),
+        fails=data.draw(some, "fails"),
+        **retries,
+    )
     run = stage.invoke("y")
     for _ in range(data.draw(st.integers(0, 8), "moments")):
         match data.draw(st.sampled_from(["time", "word", "word", "retry", "cancel"])):
@@ -217,7 +230,12 @@ def test_whatever_happens_to_a_run_the_same_cerebro_goes_the_same_way(data: st.D
                 stage.after(data.draw(st.sampled_from([0.5, 4.0, 11.0, 35.0, 2000.0])))
             case "word":
                 state = data.draw(st.sampled_from(["queued", "started", "completed", "error"]))
-                stage.say(run, data.draw(st.sampled_from(tasks)), state, attempt=data.draw(st.integers(1, 3)))
+                stage.say(
+                    run,
+                    data.draw(st.sampled_from(tasks)),
+                    state,
+                    attempt=data.draw(st.integers(1, 3)),
+                )
             case "retry":
                 stage.put(RetryRun(run_id=run), CLIENT)
             case "cancel" if data.draw(st.booleans()):
@@ -256,7 +274,9 @@ def test_the_runs_of_an_engine_go_the_same_way(tmp_path: Path, task: str) -> Non
         assert engine.replay(run).divergences == []
 
 
-def test_a_run_that_was_interrupted_and_taken_up_by_another_engine_goes_the_same_way(tmp_path: Path) -> None:
+def test_a_run_that_was_interrupted_and_taken_up_by_another_engine_goes_the_same_way(
+    tmp_path: Path,
+) -> None:
     hold, held = threading.Event(), threading.Event()
     server = TaskServer("s")
 

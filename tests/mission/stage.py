@@ -6,16 +6,17 @@ A world is one line: `Stage("a: x  y<-x", "b: z<-x,y")` declares two servers wit
 from collections.abc import Iterator
 from typing import Any
 
-from cerebro.handlers import query
-from cerebro.local.home import MemoryHome
-from cerebro.local.loop import Loop
+from cerebro.embedded.runtime.message_loop import Loop
+from cerebro.embedded.storage.home import MemoryHome
+from cerebro.handlers import queries
+from cordyna_core.contract.base import ErrorDescription, Message, Problem, meta_at
 from cordyna_core.contract.commands import InvokeTask, RunTask
-from cordyna_core.contract.declared import ServerDeclared, TaskDeclaration
-from cordyna_core.contract.envelope import Envelope, meta_at, open_envelope, seal, utc
-from cordyna_core.contract.message import ErrorDescription, Message, Problem
-from cordyna_core.contract.names import CLIENT, run_id_of, server_source
+from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
+from cordyna_core.contract.envelope import Envelope, open_envelope, seal
+from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
-from cordyna_core.contract.views import RunView, TaskView
+from cordyna_core.contract.time import utc
+from cordyna_core.contract.views.runs import RunView, TaskView
 
 NOON = 1_800_000_000.0
 
@@ -34,7 +35,13 @@ def declaration(line: str, **of_task: dict[str, Any]) -> ServerDeclared:
 class Stage:
     """`silent`: tasks whose server does not answer; `fails`: tasks whose body fails; all others complete at once."""
 
-    def __init__(self, *servers: str, silent: tuple[str, ...] = (), fails: tuple[str, ...] = (), **of_task: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        *servers: str,
+        silent: tuple[str, ...] = (),
+        fails: tuple[str, ...] = (),
+        **of_task: dict[str, Any],
+    ) -> None:
         self.now = NOON
         self.home = MemoryHome()
         self.commands: list[RunTask] = []
@@ -45,12 +52,18 @@ class Stage:
     def declare(self, *servers: str, **of_task: dict[str, Any]) -> list[Problem]:
         """Declare exactly these servers, as one batch."""
         declarations = [declaration(line, **of_task) for line in servers]
-        return self.loop.declare([self.sealed(each, server_source(each.server)) for each in declarations])
+        return self.loop.declare(
+            [self.sealed(each, server_source(each.server)) for each in declarations]
+        )
 
     def sealed(self, message: Message, source: str) -> str:
         """The event of a message, said now."""
         event_id = f"{type(message).__name__}-{len(self.home.journal.events(None, 0))}-{self.now}"
-        told = message if message.meta else message.model_copy(update={"meta": meta_at(self.now, event_id)})
+        told = (
+            message
+            if message.meta
+            else message.model_copy(update={"meta": meta_at(self.now, event_id)})
+        )
         return seal(told, source, event_id, utc(self.now))
 
     def invoke(self, task: str, *, key: str = "k", source: str = CLIENT, **params: Any) -> str:
@@ -63,10 +76,21 @@ class Stage:
         self.loop.put(self.sealed(message, source))
         self.settle()
 
-    def say(self, run_id: str, task: str, state: Any, *, attempt: int = 1, source: str | None = None, **more: Any) -> None:
+    def say(
+        self,
+        run_id: str,
+        task: str,
+        state: Any,
+        *,
+        attempt: int = 1,
+        source: str | None = None,
+        **more: Any,
+    ) -> None:
         """A server speaks of its task."""
         server = self.task(run_id, task).server
-        update = TaskStateChanged(server=server, run_id=run_id, task=task, attempt=attempt, state=state, **more)
+        update = TaskStateChanged(
+            server=server, run_id=run_id, task=task, attempt=attempt, state=state, **more
+        )
         self.put(update, source or server_source(server))
 
     def settle(self) -> None:
@@ -84,14 +108,17 @@ class Stage:
         return self
 
     def run(self, run_id: str) -> RunView:
-        return query.run(self.home.store, run_id)
+        return queries.run(self.home.store, run_id)
 
     def task(self, run_id: str, task: str) -> TaskView:
         return next(view for view in self.run(run_id).tasks if view.task == task)
 
     def states(self, run_id: str) -> dict[str, str]:
         """`{"x": "completed", "y": "pending blocked"}`"""
-        return {view.task: f"{view.state} {view.reason or ''}".strip() for view in self.run(run_id).tasks}
+        return {
+            view.task: f"{view.state} {view.reason or ''}".strip()
+            for view in self.run(run_id).tasks
+        }
 
     def said(self, kind: type[Message]) -> list[Envelope]:
         """What passed the bus of one kind, in order."""
@@ -109,9 +136,20 @@ class Stage:
         self.commands.append(command)
         if command.task in self.silent:
             return
-        about = {"server": server, "run_id": command.run_id, "task": command.task, "attempt": command.attempt}
-        self.loop.put(self.sealed(TaskStateChanged(**about, state="started"), server_source(server)))
+        about = {
+            "server": server,
+            "run_id": command.run_id,
+            "task": command.task,
+            "attempt": command.attempt,
+        }
+        self.loop.put(
+            self.sealed(TaskStateChanged(**about, state="started"), server_source(server))
+        )
         ends: dict[str, Any] = {"state": "completed", "output": {"made_by": command.task}}
         if command.task in self.fails:
-            ends = {"state": "error", "reason": "failed", "error": ErrorDescription(type="ValueError", message="no such file")}
+            ends = {
+                "state": "error",
+                "reason": "failed",
+                "error": ErrorDescription(type="ValueError", message="no such file"),
+            }
         self.loop.put(self.sealed(TaskStateChanged(**about, **ends), server_source(server)))

@@ -19,12 +19,21 @@ def with_cron(**more: object) -> Stage:
 def fired(stage: Stage) -> list[str]:
     """The nominal times at which something was invoked."""
     commands = [envelope.message for envelope in stage.said(InvokeTask)]
-    return [f"{each.scheduled_at:%H:%M}" for each in commands if isinstance(each, InvokeTask) and each.scheduled_at]
+    return [
+        f"{each.scheduled_at:%H:%M}"
+        for each in commands
+        if isinstance(each, InvokeTask) and each.scheduled_at
+    ]
 
 
 def refused(stage: Stage) -> list[str]:
     messages = [envelope.message for envelope in stage.said(InvocationRejected)]
-    return [problem.code for each in messages if isinstance(each, InvocationRejected) for problem in each.problems]
+    return [
+        problem.code
+        for each in messages
+        if isinstance(each, InvocationRejected)
+        for problem in each.problems
+    ]
 
 
 def test_a_cron_fires_at_its_nominal_times_and_only_there() -> None:

@@ -2,9 +2,9 @@
 
 import json
 
-from cerebro.handlers import query
+from cerebro.handlers import queries
 from cordyna_core.contract.commands import RunTask
-from cordyna_core.contract.names import server_source
+from cordyna_core.contract.ids import server_source
 from cordyna_core.contract.state_updates import ServerStateChanged, TaskStateChanged
 from mission.stage import Stage
 
@@ -32,7 +32,11 @@ def test_a_command_is_in_the_imperative_and_has_one_addressee() -> None:
 
     assert RunTask.is_command
     assert not TaskStateChanged.is_command
-    assert [envelope.message.server for envelope in stage.said(RunTask) if isinstance(envelope.message, RunTask)] == ["a", "b"]
+    assert [
+        envelope.message.server
+        for envelope in stage.said(RunTask)
+        if isinstance(envelope.message, RunTask)
+    ] == ["a", "b"]
 
 
 def test_what_a_server_says_of_itself_changes_no_task() -> None:
@@ -43,7 +47,7 @@ def test_what_a_server_says_of_itself_changes_no_task() -> None:
     stage.put(ServerStateChanged(server="a", state="stopped"), server_source("a"))
 
     assert stage.states(run) == before
-    assert query.servers(stage.home.store)[0].state == "stopped"
+    assert queries.servers(stage.home.store)[0].state == "stopped"
 
 
 def test_what_a_task_does_changes_no_server() -> None:
@@ -51,7 +55,7 @@ def test_what_a_task_does_changes_no_server() -> None:
 
     stage.invoke("x")
 
-    assert query.servers(stage.home.store)[0].state == "ready"
+    assert queries.servers(stage.home.store)[0].state == "ready"
 
 
 def test_the_envelope_names_its_cause_so_that_a_history_can_be_followed() -> None:

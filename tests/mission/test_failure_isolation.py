@@ -27,7 +27,9 @@ def test_a_blocked_task_says_by_what_it_is_blocked() -> None:
 
     assert stage.task(run, "report").blocked_by == ["bad"]
     assert stage.task(run, "report").why == "report on b is blocked: it needs bad, which failed."
-    assert [(cause.task, cause.server, cause.reason) for cause in stage.run(run).root_causes] == [("bad", "a", "failed")]
+    assert [(cause.task, cause.server, cause.reason) for cause in stage.run(run).root_causes] == [
+        ("bad", "a", "failed")
+    ]
 
 
 def test_a_blocked_task_is_never_sent() -> None:
@@ -49,7 +51,11 @@ def test_the_run_is_failing_at_once_and_ends_in_error_when_nothing_more_can_happ
 
     stage.say(run, "good", "completed")
     assert stage.after(5).run(run).state == "error"
-    states = [envelope.message.state for envelope in stage.said(RunStateChanged) if isinstance(envelope.message, RunStateChanged)]
+    states = [
+        envelope.message.state
+        for envelope in stage.said(RunStateChanged)
+        if isinstance(envelope.message, RunStateChanged)
+    ]
     assert states == ["running", "failing", "error"]
 
 
@@ -60,11 +66,17 @@ def test_the_end_names_the_root_causes_and_counts_what_they_blocked() -> None:
     ended = stage.after(5).said(RunStateChanged)[-1].message
 
     assert isinstance(ended, RunStateChanged)
-    assert (ended.state, [cause.task for cause in ended.root_causes], ended.blocked) == ("error", ["bad"], 2)
+    assert (ended.state, [cause.task for cause in ended.root_causes], ended.blocked) == (
+        "error",
+        ["bad"],
+        2,
+    )
 
 
 def test_two_failures_are_both_named_by_what_needs_them_both() -> None:
-    stage = Stage("a: bad  worse", "b: both<-bad,worse  one<-bad  end<-both,one", fails=("bad", "worse"))
+    stage = Stage(
+        "a: bad  worse", "b: both<-bad,worse  one<-bad  end<-both,one", fails=("bad", "worse")
+    )
 
     run = stage.invoke("end")
 

@@ -1,7 +1,11 @@
 """Graph building: many servers declare themselves, and cerebro folds them into one graph."""
 
-from cordyna_core.contract.message import Problem
-from cordyna_core.contract.state_updates import DeclarationAccepted, DeclarationRejected, InvocationRejected
+from cordyna_core.contract.base import Problem
+from cordyna_core.contract.state_updates import (
+    DeclarationAccepted,
+    DeclarationRejected,
+    InvocationRejected,
+)
 from mission.stage import Stage
 
 
@@ -20,7 +24,9 @@ def test_every_server_is_told_that_it_was_accepted_and_in_which_generation() -> 
 
     accepted = [envelope.message for envelope in stage.said(DeclarationAccepted)]
 
-    assert [(each.server, each.generation) for each in accepted if isinstance(each, DeclarationAccepted)] == [("a", 1), ("b", 1)]
+    assert [
+        (each.server, each.generation) for each in accepted if isinstance(each, DeclarationAccepted)
+    ] == [("a", 1), ("b", 1)]
 
 
 def test_a_cycle_across_servers_is_rejected_with_its_path_and_the_last_good_graph_stays() -> None:
@@ -44,7 +50,9 @@ def test_a_task_that_another_server_owns_is_refused_by_name() -> None:
     assert "owned_by_another" in {problem.code for problem in stage.rejected}
 
 
-def test_an_unknown_upstream_is_accepted_and_invoking_through_it_is_refused_with_what_is_missing() -> None:
+def test_an_unknown_upstream_is_accepted_and_invoking_through_it_is_refused_with_what_is_missing() -> (
+    None
+):
     stage = Stage("a: x<-report")
 
     assert stage.rejected == []

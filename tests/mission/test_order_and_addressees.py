@@ -13,7 +13,11 @@ def test_a_task_is_sent_to_the_server_that_declared_it() -> None:
 
     stage.invoke("z")
 
-    assert {command.task: command.server for command in stage.commands} == {"x": "a", "y": "a", "z": "b"}
+    assert {command.task: command.server for command in stage.commands} == {
+        "x": "a",
+        "y": "a",
+        "z": "b",
+    }
 
 
 def test_only_the_upstream_closure_of_what_was_asked_for_is_run() -> None:
@@ -48,7 +52,10 @@ def test_a_command_carries_the_outputs_of_its_direct_upstreams_in_declared_order
 
     stage.invoke("z")
 
-    assert list(stage.commands[-1].upstream.items()) == [("y", {"made_by": "y"}), ("x", {"made_by": "x"})]
+    assert list(stage.commands[-1].upstream.items()) == [
+        ("y", {"made_by": "y"}),
+        ("x", {"made_by": "x"}),
+    ]
 
 
 def test_the_run_completes_when_its_target_does() -> None:
@@ -61,7 +68,9 @@ def test_the_run_completes_when_its_target_does() -> None:
 
 
 @given(st.data())
-def test_in_any_graph_no_command_is_sent_before_all_upstreams_completed(data: st.DataObject) -> None:
+def test_in_any_graph_no_command_is_sent_before_all_upstreams_completed(
+    data: st.DataObject,
+) -> None:
     size = data.draw(st.integers(2, 12))
     tasks = ["t0"]
     for index in range(1, size):

@@ -11,7 +11,9 @@ CLOCKS = [
     pytest.param((), 10, "ack_timeout", id="ten seconds to acknowledge"),
     pytest.param(("queued",), 600, "start_timeout", id="ten minutes from queued to started"),
     pytest.param(("started",), 1800, "run_timeout", id="thirty minutes from started to completed"),
-    pytest.param(("queued", "started"), 1800, "run_timeout", id="thirty minutes also after a queue"),
+    pytest.param(
+        ("queued", "started"), 1800, "run_timeout", id="thirty minutes also after a queue"
+    ),
 ]
 
 
@@ -28,7 +30,9 @@ def test_a_clock_runs_out(said: tuple[Any, ...], seconds: float, reason: str) ->
 
 
 @pytest.mark.parametrize(("said", "seconds", "reason"), CLOCKS)
-def test_a_second_before_its_end_no_clock_has_run_out(said: tuple[Any, ...], seconds: float, reason: str) -> None:
+def test_a_second_before_its_end_no_clock_has_run_out(
+    said: tuple[Any, ...], seconds: float, reason: str
+) -> None:
     stage = Stage("a: x", silent=("x",))
     run = stage.invoke("x")
     for state in said:
@@ -42,7 +46,9 @@ def test_a_second_before_its_end_no_clock_has_run_out(said: tuple[Any, ...], sec
 
 
 @pytest.mark.parametrize(("said", "seconds", "reason"), CLOCKS)
-def test_a_clock_is_kept_within_two_seconds(said: tuple[Any, ...], seconds: float, reason: str) -> None:
+def test_a_clock_is_kept_within_two_seconds(
+    said: tuple[Any, ...], seconds: float, reason: str
+) -> None:
     stage = Stage("a: x", silent=("x",))
     run = stage.invoke("x")
     for state in said:
@@ -64,7 +70,11 @@ def test_a_clock_that_runs_out_is_told_on_the_bus_by_cerebro() -> None:
 
     (told,) = stage.said(TaskStateChanged)
     assert isinstance(told.message, TaskStateChanged)
-    assert (told.source, told.message.state, told.message.reason) == ("cordyna.cerebro", "error", "ack_timeout")
+    assert (told.source, told.message.state, told.message.reason) == (
+        "cordyna.cerebro",
+        "error",
+        "ack_timeout",
+    )
 
 
 def test_each_state_update_starts_the_next_clock_anew() -> None:

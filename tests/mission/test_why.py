@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from cerebro.core import explain
-from cerebro.handlers import query
+from cerebro.core import views
+from cerebro.handlers import queries
 from cli.fake_engine import at
-from cordyna_core.cli.render.why import why_task
+from cordyna_cli.render.run.why import why_task
+from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.commands import CancelRun, RetryRun
-from cordyna_core.contract.message import ErrorDescription
-from cordyna_core.contract.names import CLIENT
+from cordyna_core.contract.ids import CLIENT
 from mission.stage import Stage
 
 ERROR = ErrorDescription(type="ValueError", message="no such file\nsecond line")
@@ -137,17 +137,22 @@ SAID = {
 
 
 @pytest.mark.parametrize("scenario", SAID, ids=lambda scenario: scenario.__name__)
-def test_every_reason_has_its_sentence_and_what_to_type_next(scenario: Callable[[], tuple[Stage, str, str]]) -> None:
+def test_every_reason_has_its_sentence_and_what_to_type_next(
+    scenario: Callable[[], tuple[Stage, str, str]],
+) -> None:
     stage, run, name = scenario()
 
     task = stage.task(run, name)
 
-    assert (task.reason or task.state, task.why) in {(scenario.__name__, SAID[scenario]), ("out_of_coffee", SAID[error])}
+    assert (task.reason or task.state, task.why) in {
+        (scenario.__name__, SAID[scenario]),
+        ("out_of_coffee", SAID[error]),
+    }
     assert why_task(stage.run(run), task, at(0)).next.startswith("dyna ")
 
 
 def test_no_reason_is_left_without_a_scenario() -> None:
-    assert {scenario.__name__ for scenario in SAID} == set(explain._SENTENCES)
+    assert {scenario.__name__ for scenario in SAID} == set(views._SENTENCES)
 
 
 def test_what_heals_the_cause_heals_the_reason() -> None:
@@ -164,11 +169,13 @@ def test_what_is_tried_again_is_not_blocked_any_more() -> None:
     assert stage.task(run, "y").why == "y on b waits for x."
 
 
-def test_a_server_that_lets_a_command_go_unacknowledged_is_unresponsive_until_it_gives_a_sign_of_life() -> None:
+def test_a_server_that_lets_a_command_go_unacknowledged_is_unresponsive_until_it_gives_a_sign_of_life() -> (
+    None
+):
     stage, run, _ = blocked()
-    states = {each.server: each.state for each in query.servers(stage.home.store)}
+    states = {each.server: each.state for each in queries.servers(stage.home.store)}
     assert states == {"a": "unresponsive", "b": "ready"}
 
     stage.say(run, "x", "completed", attempt=2)
 
-    assert query.servers(stage.home.store)[0].state == "ready"
+    assert queries.servers(stage.home.store)[0].state == "ready"

@@ -17,7 +17,9 @@ def test_any_order_of_the_same_words_ends_in_the_same_state(order: tuple[str, ..
 
 
 @pytest.mark.parametrize("order", list(permutations(["started", "error", "completed"])))
-def test_a_completion_beats_an_error_of_the_same_attempt_in_any_order(order: tuple[str, ...]) -> None:
+def test_a_completion_beats_an_error_of_the_same_attempt_in_any_order(
+    order: tuple[str, ...],
+) -> None:
     scene = a_run("a  b<-a")
     for state in order:
         scene.says("a", state)
@@ -93,7 +95,9 @@ def test_a_late_fact_is_kept_once() -> None:
     assert [entry.reason for entry in scene.task("a").timeline].count("late") == 1
 
 
-def test_a_healed_run_that_crashed_before_it_stepped_rev_steps_it_when_the_word_comes_again() -> None:
+def test_a_healed_run_that_crashed_before_it_stepped_rev_steps_it_when_the_word_comes_again() -> (
+    None
+):
     scene = a_run("a  b<-a", a="error")
     rev = scene.run_as_kept().rev
     word = scene.word("a", "completed")
@@ -110,13 +114,17 @@ def test_a_run_whose_target_completed_ends_completed_though_a_look_comes_first()
     word = scene.word("b", "completed")
     scene.crashes_as_soon_as(word, lambda: scene.is_at("b") == "completed")
     scene.after(10)
-    assert scene.run().state == "completed", "the run was failing once, and nothing is live: but its target has completed"
+    assert scene.run().state == "completed", (
+        "the run was failing once, and nothing is live: but its target has completed"
+    )
 
 
 def test_a_run_that_ended_in_error_is_completed_by_whoever_hears_that_its_target_has() -> None:
     scene = a_run("a", a="error").after(5)
     lost, heard = scene.word("a", "completed"), scene.word("a", "completed")
     scene.crashes_as_soon_as(lost, lambda: scene.is_at("a") == "completed")
-    assert scene.run().state == "error", "it crashed before it healed the run, and nobody delivers it again"
+    assert scene.run().state == "error", (
+        "it crashed before it healed the run, and nobody delivers it again"
+    )
     scene.hears(heard)
     assert scene.run().state == "completed"

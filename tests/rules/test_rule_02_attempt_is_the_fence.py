@@ -2,7 +2,7 @@
 
 import pytest
 
-from cordyna_core.contract.names import CEREBRO, CLIENT, server_source
+from cordyna_core.contract.ids import CEREBRO, CLIENT, server_source
 from cordyna_core.errors import Fatal
 from rules.scene import a_run
 

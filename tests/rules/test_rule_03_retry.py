@@ -1,7 +1,7 @@
 """Rule 3: retries are declared (default none); an error with attempts left waits; a terminal one is never tried again."""
 
-from cerebro.core.track import back_off_s
-from cordyna_core.contract.message import ErrorDescription
+from cerebro.core.run.transitions import back_off_s
+from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.state_updates import TaskStateChanged
 from rules.scene import a_run
 
@@ -44,7 +44,9 @@ def test_a_clock_that_runs_out_spends_a_retry_too() -> None:
 
 def test_a_terminal_error_is_never_tried_again() -> None:
     scene = a_run("a", declared={"a": {"retries": 5}}, a="started")
-    scene.says("a", "error", error=ErrorDescription(type="Terminal", message="no use", retryable=False))
+    scene.says(
+        "a", "error", error=ErrorDescription(type="Terminal", message="no use", retryable=False)
+    )
     assert scene.is_at("a") == "error failed_terminal"
     assert scene.after(3600).sent == [("a", 1)]
 
@@ -57,5 +59,9 @@ def test_a_completion_while_it_waits_for_its_retry_heals_it_and_nothing_is_sent(
 
 def test_waiting_for_a_retry_is_told() -> None:
     scene = a_run("a", declared={"a": {"retries": 1}}, a="error")
-    told = [(message.state, message.reason) for message in scene.told if isinstance(message, TaskStateChanged)]
+    told = [
+        (message.state, message.reason)
+        for message in scene.told
+        if isinstance(message, TaskStateChanged)
+    ]
     assert told == [("pending", "retry_wait")]

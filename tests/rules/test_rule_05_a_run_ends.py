@@ -5,10 +5,10 @@ from contextlib import suppress
 
 import pytest
 
-from cerebro.core.effects import ReadPage, Ring, WriteTask
+from cerebro.core.effects import PageTimer, ReadPage, WriteTask
 from cerebro.handlers.receive import program_of
-from cerebro.local.simulator.sizes import Sizes, sizes
 from cerebro.shell import PERFORM
+from cerebro.simulator.sizes import Sizes, sizes
 from cordyna_core.contract.state_updates import RunStateChanged
 from rules.scene import a_run
 
@@ -43,7 +43,9 @@ def test_it_does_not_end_while_anything_waits_for_a_retry() -> None:
 def test_the_end_names_root_causes_and_counts_what_is_blocked() -> None:
     scene = a_run("a  b<-a  c<-b", declared={"a": {"owner": "team-a"}}, a="error").after(4)
     end = [message for message in scene.told if isinstance(message, RunStateChanged)][-1]
-    assert [(cause.task, cause.server, cause.owner, cause.reason) for cause in end.root_causes] == [("a", "s", "team-a", "failed")]
+    assert [(cause.task, cause.server, cause.owner, cause.reason) for cause in end.root_causes] == [
+        ("a", "s", "team-a", "failed")
+    ]
     assert end.blocked == 2
 
 
@@ -74,13 +76,15 @@ def test_a_failure_that_crashed_before_it_was_told_is_told_when_the_word_comes_a
     assert scene.run_states == ["running", "failing"]
 
 
-def test_an_expiry_that_crashed_before_it_was_told_is_told_though_the_run_has_ended_meanwhile() -> None:
+def test_an_expiry_that_crashed_before_it_was_told_is_told_though_the_run_has_ended_meanwhile() -> (
+    None
+):
     scene = a_run("a")
     ring, end = scene.rings[0], len(scene.told)
     scene.now = ring.due
     scene.crashes_as_soon_as(ring, lambda: scene.is_at("a") == "error ack_timeout")
     assert len(scene.told) == end, "it crashed before it told"
-    scene.hears(Ring(ring.run_id, ring.page, ring.due - 1))
+    scene.hears(PageTimer(ring.run_id, ring.page, ring.due - 1))
     assert scene.run().state == "error"
     scene.hears(ring)
     assert "ack_timeout" in [getattr(message, "reason", None) for message in scene.told[end:]]
@@ -95,8 +99,9 @@ def test_an_expiry_whose_answer_was_lost_is_told() -> None:
     with suppress(StopIteration):
         while True:
             answer = PERFORM[type(effect)](scene.ports, effect)
-            is_lost = isinstance(effect, WriteTask) and answer is None
-            effect = program.send(effect.new if is_lost else answer)
+            if isinstance(effect, WriteTask) and answer is None:
+                answer = effect.new
+            effect = program.send(answer)
     assert "ack_timeout" in [getattr(message, "reason", None) for message in scene.told]
 
 
@@ -109,14 +114,16 @@ def _pages_of_one() -> Iterator[None]:
 @pytest.mark.usefixtures("_pages_of_one")
 def test_the_look_reads_from_the_last_page_to_the_first() -> None:
     scene = a_run("a  b<-a  c<-b", a="error")
-    program = program_of(Ring(scene.run_id, 0, scene.now))
+    program = program_of(PageTimer(scene.run_id, 0, scene.now))
     assert program is not None
     effect, pages = program.send(None), []
     with suppress(StopIteration):
         while True:
             pages += [effect.page] if isinstance(effect, ReadPage) else []
             effect = program.send(PERFORM[type(effect)](scene.ports, effect))
-    assert pages == [0, 2, 1, 0], "its own page first, then all of them: a dispatch in between shows"
+    assert pages == [0, 2, 1, 0], (
+        "its own page first, then all of them: a dispatch in between shows"
+    )
 
 
 @pytest.mark.usefixtures("_pages_of_one")
@@ -126,6 +133,6 @@ def test_a_look_from_another_page_ends_a_run_completed_whose_target_has() -> Non
     scene.says("c", "started")
     word = scene.word("c", "completed")
     scene.crashes_as_soon_as(word, lambda: scene.is_at("c") == "completed")
-    scene.hears(Ring(scene.run_id, 0, scene.now))
+    scene.hears(PageTimer(scene.run_id, 0, scene.now))
     assert scene.run().state == "completed"
     assert scene.run_states[-1] == "completed"

@@ -49,5 +49,7 @@ def test_a_command_that_is_sent_again_is_good_no_longer_than_the_first() -> None
     word = scene.says("a", "completed")
     scene.now += 5
     scene.hears(word)
-    first, again = (message for message in scene.told if isinstance(message, RunTask) and message.task == "b")
+    first, again = (
+        message for message in scene.told if isinstance(message, RunTask) and message.task == "b"
+    )
     assert (first.ack_by, first.start_by) == (again.ack_by, again.start_by)

@@ -2,12 +2,13 @@
 
 from contextlib import suppress
 
-from cerebro.core.effects import Ring, WriteRun, WriteTask
+from cerebro.core.effects import PageTimer, WriteRun, WriteTask
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM
 from cordyna_core.contract.commands import RetryRun
-from cordyna_core.contract.envelope import Envelope, utc
-from cordyna_core.contract.names import CLIENT
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import CLIENT
+from cordyna_core.contract.time import utc
 from rules.scene import a_run
 
 
@@ -64,7 +65,9 @@ def test_the_same_command_acts_once() -> None:
 def test_a_delivery_that_was_paused_while_another_one_acted_does_not_act_again() -> None:
     for paused in range(1, 30):
         scene = a_run("a", a="error").after(5)
-        command = Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now))
+        command = Envelope(
+            CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now)
+        )
         goes_on = scene.begins(command, steps=paused)
         scene.hears(command)
         scene.after(30)
@@ -80,9 +83,11 @@ def test_two_deliveries_that_both_wrote_leave_nothing_live_in_a_run_that_is_over
     for paused in range(1, 30):
         for seen in range(1, 12):
             scene = a_run("a", a="error").after(5)
-            command = Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now))
+            command = Envelope(
+                CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now)
+            )
             first = scene.begins(command, steps=paused)
-            scene.hears(Ring(scene.run_id, 0, scene.now))
+            scene.hears(PageTimer(scene.run_id, 0, scene.now))
             scene.after(12)
             second = scene.begins(command, steps=seen)
             first(100)
@@ -97,7 +102,12 @@ def test_a_late_word_about_the_attempt_before_does_not_take_the_new_one_away() -
     """It is kept with the fact, which is another revision then, and yet the same attempt."""
     for paused in range(1, 30):
         scene = a_run("a", a="error").after(5)
-        goes_on = scene.begins(Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now)), steps=paused)
+        goes_on = scene.begins(
+            Envelope(
+                CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now)
+            ),
+            steps=paused,
+        )
         scene.says("a", "completed", attempt=1)
         goes_on(100)
         assert ("a", 2) in scene.sent or scene.run().state == "completed", paused
@@ -106,7 +116,9 @@ def test_a_late_word_about_the_attempt_before_does_not_take_the_new_one_away() -
 def test_a_crash_at_any_effect_leaves_one_more_attempt_that_is_guarded() -> None:
     for steps in range(40):
         scene = a_run("a  b<-a", a="error").after(5)
-        command = Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now))
+        command = Envelope(
+            CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now)
+        )
         done = scene.crashes(command, after=steps)
         scene.hears(command)
         assert scene.task("a").attempt == 2
@@ -119,14 +131,17 @@ def test_a_crash_at_any_effect_leaves_one_more_attempt_that_is_guarded() -> None
 
 def test_a_write_whose_answer_was_lost_does_not_apply_the_command_twice() -> None:
     scene = a_run("a", a="error").after(5)
-    program = program_of(Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now)))
+    program = program_of(
+        Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r1"), "event", utc(scene.now))
+    )
     assert program is not None
     effect = program.send(None)
     with suppress(StopIteration):
         while True:
             answer = PERFORM[type(effect)](scene.ports, effect)
-            is_lost = isinstance(effect, WriteRun | WriteTask) and answer is None
-            effect = program.send(effect.new if is_lost else answer)
+            if isinstance(effect, WriteRun | WriteTask) and answer is None:
+                answer = effect.new
+            effect = program.send(answer)
     assert scene.run_as_kept().commands == ("r1",)
     assert scene.sent == [("a", 1), ("a", 2)]
     assert scene.run_states[-1] == "running", "that it was opened again is told"

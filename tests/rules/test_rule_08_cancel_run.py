@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from cerebro.core.effects import Ring
+from cerebro.core.effects import PageTimer
 from cordyna_core.contract.commands import InvokeTask, RetryRun
-from cordyna_core.contract.envelope import Envelope, utc
-from cordyna_core.contract.names import CLIENT, run_id_of
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import CLIENT, run_id_of
+from cordyna_core.contract.time import utc
 from rules.scene import Scene, a_graph, a_run
 
 
@@ -81,7 +82,9 @@ def test_a_dispatcher_that_was_not_seen_by_the_cancellation_sees_it() -> None:
         scene.crashes(word, after=steps)
         scene.cancels()
         scene.hears(word)
-        assert not [index for index, fact in scene.store.read_page(scene.run_id, 0).items() if fact.is_live], steps
+        assert not [
+            index for index, fact in scene.store.read_page(scene.run_id, 0).items() if fact.is_live
+        ], steps
 
 
 def an_invocation() -> tuple[Scene, Envelope]:
@@ -92,14 +95,16 @@ def an_invocation() -> tuple[Scene, Envelope]:
 
 def a_retry() -> tuple[Scene, Envelope]:
     scene = a_run("a  b<-a", a="error").after(5)
-    return scene, Envelope(CLIENT, RetryRun(run_id=scene.run_id, command_id="r"), "event", utc(scene.now))
+    return scene, Envelope(
+        CLIENT, RetryRun(run_id=scene.run_id, command_id="r"), "event", utc(scene.now)
+    )
 
 
-def a_ring() -> tuple[Scene, Ring]:
+def a_ring() -> tuple[Scene, PageTimer]:
     """It dispatches b, which a's completion did not come to."""
     scene = a_run("a  b<-a", a="started")
     scene.crashes_as_soon_as(scene.word("a", "completed"), lambda: scene.is_at("a") == "completed")
-    return scene, Ring(scene.run_id, 0, scene.now)
+    return scene, PageTimer(scene.run_id, 0, scene.now)
 
 
 def a_completion() -> tuple[Scene, Envelope]:
@@ -110,7 +115,7 @@ def a_completion() -> tuple[Scene, Envelope]:
 @pytest.mark.parametrize("begun", [an_invocation, a_retry, a_ring, a_completion])
 @pytest.mark.parametrize("paused", range(1, 20))
 def test_what_is_interrupted_by_a_cancellation_and_then_crashes_leaves_nothing_live(
-    begun: Callable[[], tuple[Scene, Envelope | Ring]], paused: int
+    begun: Callable[[], tuple[Scene, Envelope | PageTimer]], paused: int
 ) -> None:
     """It is stopped after so many effects, the run is cancelled, it goes on for a few effects, crashes, and comes again."""
     for more in range(12):
@@ -127,8 +132,8 @@ def test_what_is_interrupted_by_a_cancellation_and_then_crashes_leaves_nothing_l
 def assert_nothing_is_live_or_untold(scene: Scene) -> None:
     for fact in scene.store.read_page(scene.run_id, 0).values():
         assert not fact.is_live
-    pinned = scene.store.read_pinned(scene.run_id)
-    assert pinned is not None
+    snapshot = scene.store.read_run_snapshot(scene.run_id)
+    assert snapshot is not None
     for index, fact in scene.store.read_page(scene.run_id, 0).items():
         if fact.reason == "cancelled":
-            assert (pinned.plan.tasks[index].name, fact.attempt) in scene.cancelled
+            assert (snapshot.plan.tasks[index].name, fact.attempt) in scene.cancelled

@@ -1,9 +1,10 @@
 """Rule 9: declaring is atomic and idempotent; the last good graph stays; a lower revision is only a sign of life."""
 
-from cerebro.core.register import server_declared
+from cerebro.core.declaration.handlers import server_declared
 from cerebro.shell import PERFORM
-from cordyna_core.contract.envelope import Envelope, utc
-from cordyna_core.contract.names import server_source
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import server_source
+from cordyna_core.contract.time import utc
 from rules.scene import a_graph, declaration
 
 

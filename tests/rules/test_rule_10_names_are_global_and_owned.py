@@ -1,6 +1,6 @@
 """Rule 10: task names are global and owned by the first server to declare them, until it declares without them."""
 
-from cordyna_core.contract.names import run_id_of
+from cordyna_core.contract.ids import run_id_of
 from rules.scene import a_graph
 
 

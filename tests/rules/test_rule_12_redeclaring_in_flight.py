@@ -3,11 +3,12 @@
 from contextlib import suppress
 
 from cerebro.core.effects import WriteRun
-from cerebro.core.invoke import invoke_task
+from cerebro.core.run.invoke import invoke_task
 from cerebro.shell import PERFORM
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.envelope import Envelope, utc
-from cordyna_core.contract.names import CLIENT, run_id_of
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import CLIENT, run_id_of
+from cordyna_core.contract.time import utc
 from rules.scene import a_graph, a_run
 
 
@@ -42,7 +43,9 @@ def test_a_task_that_went_to_another_server_is_still_answered_for_by_the_old_one
     assert scene.is_at("a") == "completed"
 
 
-def test_two_deliveries_of_one_invocation_that_planned_differently_go_on_with_the_plan_that_was_kept() -> None:
+def test_two_deliveries_of_one_invocation_that_planned_differently_go_on_with_the_plan_that_was_kept() -> (
+    None
+):
     scene = a_graph("a  b<-a  c<-b")
     command = Envelope(CLIENT, InvokeTask(task="c", key="k"), "event", utc(scene.now))
     slow = invoke_task(command)

@@ -59,7 +59,9 @@ def test_what_only_a_reused_task_needs_is_not_run() -> None:
 
 
 def test_a_task_that_is_itself_reused_does_not_ask_for_a_new_result_of_its_upstream() -> None:
-    both: dict[str, Any] = {"c": {"upstream": [{"task": "a", "within_s": HOUR}, {"task": "b", "within_s": HOUR}]}}
+    both: dict[str, Any] = {
+        "c": {"upstream": [{"task": "a", "within_s": HOUR}, {"task": "b", "within_s": HOUR}]}
+    }
     scene = a_graph("a  b<-a  c<-a,b", **both)
     run_through(scene, "c", "a", "b", "c")
     scene.run_id = scene.invokes("c")
@@ -67,7 +69,9 @@ def test_a_task_that_is_itself_reused_does_not_ask_for_a_new_result_of_its_upstr
 
 
 def test_a_task_that_runs_anew_asks_for_a_new_result_of_its_upstream() -> None:
-    both: dict[str, Any] = {"c": {"upstream": [{"task": "a", "within_s": HOUR}, {"task": "b", "within_s": 1}]}}
+    both: dict[str, Any] = {
+        "c": {"upstream": [{"task": "a", "within_s": HOUR}, {"task": "b", "within_s": 1}]}
+    }
     scene = a_graph("a  b<-a  c<-a,b", **both)
     run_through(scene, "c", "a", "b", "c")
     scene.after(10)
@@ -86,7 +90,9 @@ def test_max_age_lets_the_target_itself_be_reused() -> None:
 def test_another_declaration_of_the_task_makes_it_stale() -> None:
     scene = a_graph("a  b<-a", **FRESH)
     run_through(scene, "b", "a", "b")
-    scene.declares("s", "a  b<-a", revision=1, a={"description": "it does something else now"}, **FRESH)
+    scene.declares(
+        "s", "a  b<-a", revision=1, a={"description": "it does something else now"}, **FRESH
+    )
     scene.run_id = scene.invokes("b")
     assert scene.is_at("a") == "pending dispatched"
 

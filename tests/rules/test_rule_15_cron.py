@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from cerebro.core.cron.schedule import due_ticks, next_after
 from cerebro.core.effects import Tick
-from cerebro.core.schedule import due_ticks, next_after
 from cordyna_core.contract.commands import RunTask
 from rules.scene import Scene, a_graph
 
@@ -58,7 +58,9 @@ def test_a_tick_that_is_later_is_reported() -> None:
 
 
 def test_after_a_long_sleep_the_last_tick_fires_once_and_the_others_are_missed() -> None:
-    slept = due_ticks("*/10 * * * *", "UTC", after=at("2026-03-02T06:00"), now=at("2026-03-02T06:41"))
+    slept = due_ticks(
+        "*/10 * * * *", "UTC", after=at("2026-03-02T06:00"), now=at("2026-03-02T06:41")
+    )
     assert slept.fires == at("2026-03-02T06:40")
     assert [tick - at("2026-03-02T06:00") for tick in slept.missed] == [600, 1200, 1800]
 
@@ -94,12 +96,18 @@ def test_a_tick_of_a_task_that_has_no_cron_any_more_is_void() -> None:
 
 
 def test_a_time_zone_moves_with_daylight_saving() -> None:
-    assert next_after("0 6 * * *", "Europe/Berlin", at("2026-03-28T00:00")) == at("2026-03-28T05:00")
-    assert next_after("0 6 * * *", "Europe/Berlin", at("2026-03-29T03:00")) == at("2026-03-29T04:00")
+    assert next_after("0 6 * * *", "Europe/Berlin", at("2026-03-28T00:00")) == at(
+        "2026-03-28T05:00"
+    )
+    assert next_after("0 6 * * *", "Europe/Berlin", at("2026-03-29T03:00")) == at(
+        "2026-03-29T04:00"
+    )
 
 
 def test_a_time_that_does_not_exist_is_skipped_and_one_that_comes_twice_fires_once() -> None:
-    assert next_after("30 2 * * *", "Europe/Berlin", at("2026-03-28T12:00")) == at("2026-03-30T00:30")
+    assert next_after("30 2 * * *", "Europe/Berlin", at("2026-03-28T12:00")) == at(
+        "2026-03-30T00:30"
+    )
     first = next_after("30 2 * * *", "Europe/Berlin", at("2026-10-24T12:00"))
     assert first == at("2026-10-25T00:30")
     assert next_after("30 2 * * *", "Europe/Berlin", first) == at("2026-10-26T01:30")

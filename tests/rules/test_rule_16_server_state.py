@@ -1,14 +1,15 @@
 """Rule 16: ready, draining, stopped as a server says; unresponsive after missed acknowledgements; any word is a sign of life."""
 
-from cerebro.handlers import query
-from cordyna_core.contract.envelope import Envelope, utc
-from cordyna_core.contract.names import server_source
+from cerebro.handlers import queries
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import server_source
 from cordyna_core.contract.state_updates import ServerStateChanged
+from cordyna_core.contract.time import utc
 from rules.scene import Scene, a_run
 
 
 def state(scene: Scene) -> str:
-    return next(server.state for server in query.servers(scene.store) if server.server == "s")
+    return next(server.state for server in queries.servers(scene.store) if server.server == "s")
 
 
 def say(scene: Scene, word: str) -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from cerebro.core import look
-from cerebro.core.effects import Ring, Walk
-from cerebro.handlers.sweeper import sweep
-from cerebro.local.simulator.sizes import Sizes, sizes
+from cerebro.core.effects import FanOut, PageTimer
+from cerebro.core.run import page_check
+from cerebro.handlers.sweep import sweep
 from cerebro.shell import perform
+from cerebro.simulator.sizes import Sizes, sizes
 from rules.scene import a_run
 
 
@@ -34,13 +34,15 @@ def test_a_deadline_before_the_next_ring_is_given_a_ring_of_its_own() -> None:
     assert [ring.due - scene.now for ring in scene.rings] == [10]
     scene.comes_to("a", "completed")
     scene.after(11)
-    assert any(ring.due - scene.now <= 600 for ring in scene.rings), "the ring went on to what is due next"
+    assert any(ring.due - scene.now <= 600 for ring in scene.rings), (
+        "the ring went on to what is due next"
+    )
 
 
 def test_an_early_ring_is_sent_again_and_does_nothing_else() -> None:
     scene = a_run("a")
     fact = scene.fact("a")
-    scene.hears(Ring(scene.run_id, 0, scene.now + 10))
+    scene.hears(PageTimer(scene.run_id, 0, scene.now + 10))
     assert scene.fact("a") == fact
     assert len(scene.rings) == 2
 
@@ -48,7 +50,7 @@ def test_an_early_ring_is_sent_again_and_does_nothing_else() -> None:
 def test_a_stale_ring_finds_nothing_to_do() -> None:
     scene = a_run("a", a="started")
     fact, told = scene.fact("a"), len(scene.told)
-    scene.hears(Ring(scene.run_id, 0, scene.now - 500))
+    scene.hears(PageTimer(scene.run_id, 0, scene.now - 500))
     assert (scene.fact("a"), len(scene.told)) == (fact, told)
 
 
@@ -56,7 +58,9 @@ def test_a_ring_that_is_due_at_once_counts_as_none_because_clocks_differ() -> No
     scene = a_run("a")
     scene.now += 8.5
     scene.says("a", "queued")
-    assert len(scene.rings) == 2, "the one in 1.5 s may be spent on another clock before this deadline was there"
+    assert len(scene.rings) == 2, (
+        "the one in 1.5 s may be spent on another clock before this deadline was there"
+    )
 
 
 def test_a_crash_at_any_effect_of_a_dispatch_is_found() -> None:
@@ -80,7 +84,9 @@ def test_the_guardian_does_the_effects_of_what_completed_again() -> None:
     assert ("b", 1) in scene.after(11).sent, "z's ring looked at the page"
 
 
-def test_what_was_dispatched_while_a_heal_was_on_its_way_is_guarded_though_its_ring_came_before_the_heal() -> None:
+def test_what_was_dispatched_while_a_heal_was_on_its_way_is_guarded_though_its_ring_came_before_the_heal() -> (
+    None
+):
     scene = a_run("a  b  c<-a,b", a="started", b="error")
     word = scene.word("a", "completed")
     scene.crashes_as_soon_as(word, lambda: scene.is_at("a") == "completed")
@@ -117,12 +123,16 @@ def test_sweeping_too_often_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("steps", range(40))
-def test_a_ring_that_completed_a_join_and_crashed_goes_on_from_there_when_it_comes_again(steps: int) -> None:
+def test_a_ring_that_completed_a_join_and_crashed_goes_on_from_there_when_it_comes_again(
+    steps: int,
+) -> None:
     """d is on another page than a, b and c; its dispatch is guarded, or will be when the ring is delivered again."""
-    with sizes(Sizes(page=3, widest=2)):
+    with sizes(Sizes(page=3, awaited=2)):
         scene = a_run("a  b  c  d<-a,b,c", a="completed", b="completed", c="started")
-        scene.crashes_as_soon_as(scene.word("c", "completed"), lambda: scene.is_at("c") == "completed")
-        ring = Ring(scene.run_id, 0, scene.now)
+        scene.crashes_as_soon_as(
+            scene.word("c", "completed"), lambda: scene.is_at("c") == "completed"
+        )
+        ring = PageTimer(scene.run_id, 0, scene.now)
         scene.crashes(ring, after=steps)
         scene.hears(ring)
         assert scene.is_at("d") == "pending dispatched"
@@ -132,11 +142,18 @@ def test_a_ring_that_completed_a_join_and_crashed_goes_on_from_there_when_it_com
 
 def test_a_join_that_completes_late_and_leads_nowhere_has_the_end_looked_for() -> None:
     """It was the last thing alive in a failing run, and has no clock of its own."""
-    with sizes(Sizes(page=3, widest=2)):
+    with sizes(Sizes(page=3, awaited=2)):
         scene = a_run("a  b  c  d<-a,b,c", a="started", b="error", c="completed")
-        scene.crashes_as_soon_as(scene.word("a", "completed"), lambda: scene.is_at("a") == "completed")
-        perform(look.ring(Ring(scene.run_id, 0, scene.now), repair=False), scene.ports)
+        scene.crashes_as_soon_as(
+            scene.word("a", "completed"), lambda: scene.is_at("a") == "completed"
+        )
+        perform(
+            page_check.on_page_timer(PageTimer(scene.run_id, 0, scene.now), repair=False),
+            scene.ports,
+        )
         scene._rings.clear()
-        assert scene.run().state == "failing", "a join can be completed yet, so the run does not end"
-        scene.hears(Walk(scene.run_id, 0, 0, "ring:0:1.000"))
+        assert scene.run().state == "failing", (
+            "a join can be completed yet, so the run does not end"
+        )
+        scene.hears(FanOut(scene.run_id, 0, 0, "ring:0:1.000"))
         assert scene.after(5).run().state == "error"

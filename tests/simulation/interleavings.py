@@ -19,16 +19,17 @@ from typing import Any, Final, NamedTuple
 
 from cerebro.core import effects as e
 from cerebro.core import invariants
-from cerebro.core.graph import Graph
-from cerebro.core.model import Pinned, Plan, Run, TaskRun
-from cerebro.core.plan import plan_of
-from cerebro.reactions import react
+from cerebro.core.graph.graph import Graph
+from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
+from cerebro.core.planning.planner import plan_invocation
+from cerebro.dispatch import program_for
+from cordyna_core.contract.base import ErrorDescription, Message, Meta
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun, RunTask
-from cordyna_core.contract.declared import ServerDeclared
-from cordyna_core.contract.envelope import Envelope, utc
-from cordyna_core.contract.message import ErrorDescription, Message, Meta
-from cordyna_core.contract.names import CLIENT, derived_id, run_id_of, server_source
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import CLIENT, derived_id, run_id_of, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.contract.time import utc
 from cordyna_core.errors import Fatal
 from simulation.whereabouts import whereabouts
 
@@ -96,15 +97,20 @@ class Exploration:
 
     def __post_init__(self) -> None:
         tasks = [
-            {"name": f"t{index}", "upstream": [f"t{up}" for up in ups], "retries": self.retries} for index, ups in enumerate(self.upstream)
+            {"name": f"t{index}", "upstream": [f"t{up}" for up in ups], "retries": self.retries}
+            for index, ups in enumerate(self.upstream)
         ]
-        self.graph = Graph.of({"s": ServerDeclared.model_validate({"server": "s", "tasks": tasks})}, 1)
+        self.graph = Graph.of(
+            {"s": ServerDeclared.model_validate({"server": "s", "tasks": tasks})}, 1
+        )
         target = f"t{len(tasks) - 1}"
-        plan = plan_of(self.graph, target)
+        plan = plan_invocation(self.graph, target)
         assert isinstance(plan, Plan)
         self.plan = plan
         self.run_id = run_id_of(target, "k")
-        self.pinned = Pinned(Run(id=self.run_id, task=target, plan_id=plan.id, created_at=NOON, cause="invoke"), plan)
+        self.snapshot = RunSnapshot(
+            Run(id=self.run_id, task=target, plan_id=plan.id, created_at=NOON, cause="invoke"), plan
+        )
         said: dict[str, Message] = {
             "invoke": InvokeTask(task=target, key="k", meta=Meta(id="invoke")),
             "cancel": CancelRun(run_id=self.run_id, command_id="c", meta=Meta(id="cancel")),
@@ -113,11 +119,23 @@ class Exploration:
         for name, message in said.items():
             self._messages[name] = Envelope(CLIENT, message, name, utc(NOON))
         # What cerebro calls these two as a cause.
-        self._cause_of = {"cancel": derived_id("CancelRun", self.run_id, "c"), "retry": derived_id("RetryRun", self.run_id, "r")}
+        self._cause_of = {
+            "cancel": derived_id("CancelRun", self.run_id, "c"),
+            "retry": derived_id("RetryRun", self.run_id, "r"),
+        }
 
     def explore(self, faults: int, most: int | None = None) -> "Exploration":
         """Visit every state, or the first `most` of them; stops at one that is broken."""
-        first = State(NOON, None, (None,) * self.plan.size, None, tuple(sorted(("invoke", *self.commands))), (), (), faults)
+        first = State(
+            NOON,
+            None,
+            (None,) * self.plan.size,
+            None,
+            tuple(sorted(("invoke", *self.commands))),
+            (),
+            (),
+            faults,
+        )
         visited: set[int] = set()
         level = {hash(first.key()): first}
         try:
@@ -128,7 +146,9 @@ class Exploration:
         self.states = len(visited)
         return self
 
-    def _explore_level(self, level: dict[int, State], visited: set[int], most: int | None) -> dict[int, State]:
+    def _explore_level(
+        self, level: dict[int, State], visited: set[int], most: int | None
+    ) -> dict[int, State]:
         """Visit all that can be reached from these without another fault. Returns what one more fault makes of them."""
         worse: dict[int, State] = {}
         frontier = [state for key, state in level.items() if key not in visited]
@@ -159,7 +179,9 @@ class Exploration:
             others = state._replace(at_work=state.at_work[:place] + state.at_work[place + 1 :])
             yield from self._stepped(others, handler)
             if state.faults and isinstance(handler.asks, e.WriteTask | e.WriteRun):
-                yield from self._stepped(others._replace(faults=state.faults - 1), handler, is_answer_lost=True)
+                yield from self._stepped(
+                    others._replace(faults=state.faults - 1), handler, is_answer_lost=True
+                )
         is_busy = len(state.at_work) >= self.together
         for name in dict.fromkeys(state.on_its_way):
             if not name.startswith("ring:") and (name.startswith("run:") or not is_busy):
@@ -194,14 +216,25 @@ class Exploration:
         if is_idle or state.faults:
             faults = state.faults if is_idle else state.faults - 1
             left = _without(state.on_its_way, first)
-            yield self._begun(state._replace(on_its_way=left, now=max(state.now, self._due(first)), faults=faults), first)
+            yield self._begun(
+                state._replace(
+                    on_its_way=left, now=max(state.now, self._due(first)), faults=faults
+                ),
+                first,
+            )
 
     # --- programs ---------------------------------------------------------------------------------------------------
     def _begun(self, state: State, name: str) -> State:
         handler = self._advanced(state, name, 0, ())
-        return self._acknowledged(state, name) if handler is None else state._replace(at_work=(*state.at_work, handler))
+        return (
+            self._acknowledged(state, name)
+            if handler is None
+            else state._replace(at_work=(*state.at_work, handler))
+        )
 
-    def _stepped(self, state: State, handler: Handler, *, is_answer_lost: bool = False) -> Iterator[State]:
+    def _stepped(
+        self, state: State, handler: Handler, *, is_answer_lost: bool = False
+    ) -> Iterator[State]:
         """Perform what a handler asks, and with it the commands that it sends next. It may crash after whatever it wrote or sent."""
         step: Handler | None = handler
         while step is not None:
@@ -217,7 +250,9 @@ class Exploration:
             is_answer_lost = False
         yield self._acknowledged(state, handler.name)
 
-    def _advanced(self, state: State, name: str, stood: int, answers: tuple[Any, ...]) -> Handler | None:
+    def _advanced(
+        self, state: State, name: str, stood: int, answers: tuple[Any, ...]
+    ) -> Handler | None:
         """Go on with a program from where it stood, up to the next effect that others could see; None: it has ended."""
         known = (name, stood, _told(answers[-1]) if answers else None, state.now, state.run is None)
         if known not in self._known_handlers:
@@ -226,7 +261,7 @@ class Exploration:
 
     def _run_on(self, state: State, name: str, answers: tuple[Any, ...]) -> Handler | None:
         """Give a fresh program all answers so far; None when it comes to its end."""
-        program = react(self._message(name))
+        program = program_for(self._message(name))
         assert program is not None
         try:
             asks = program.send(None)
@@ -244,14 +279,24 @@ class Exploration:
         match effect:
             case e.Now():
                 return state.now
-            case e.ReadPinned():
-                return self.pinned if state.run else None
+            case e.ReadRunSnapshot():
+                return self.snapshot if state.run else None
             case e.ReadGraph():
                 return self.graph
             case e.ClaimKey():
                 return effect.task
-        is_command = isinstance(effect, e.Publish) and any(isinstance(message, RunTask) for message in effect.messages)
-        is_quiet = isinstance(effect, e.WritePlan | e.NoteServer | e.NoteMissed | e.WriteLast | e.ReadLast | e.Publish)
+        is_command = isinstance(effect, e.Publish) and any(
+            isinstance(message, RunTask) for message in effect.messages
+        )
+        is_quiet = isinstance(
+            effect,
+            e.WritePlan
+            | e.NoteServer
+            | e.NoteMissedAck
+            | e.WriteCachedResult
+            | e.ReadCachedResult
+            | e.Publish,
+        )
         return None if is_quiet and not is_command else _SEEN
 
     def _performed(self, state: State, effect: Any) -> tuple[State, Any]:
@@ -260,10 +305,10 @@ class Exploration:
                 return self._run_written(state, effect)
             case e.WriteTask():
                 return self._task_written(state, effect)
-            case e.WriteGuard():
+            case e.WritePageTimer():
                 is_guarded = state.guard is not None and effect.after < state.guard <= effect.due
                 return (state if is_guarded else state._replace(guard=effect.due)), None
-            case e.SendRing(ring):
+            case e.SendPageTimer(ring):
                 self._messages[ring.id] = ring
                 return self._sent(state, ring.id), None
             case e.Publish(messages):
@@ -282,8 +327,10 @@ class Exploration:
             case e.ReadTasks():
                 return {index: fact for index in effect.indexes if (fact := state.facts[index])}
             case e.ReadPage():
-                return {index: fact for index, fact in reversed(list(enumerate(state.facts))) if fact}
-            case e.IsGuarded():
+                return {
+                    index: fact for index, fact in reversed(list(enumerate(state.facts))) if fact
+                }
+            case e.HasPageTimer():
                 return state.guard is not None and effect.after < state.guard <= effect.until
         raise AssertionError(effect)
 
@@ -295,7 +342,9 @@ class Exploration:
             word, task, attempt = name.split(":")
             error = ErrorDescription(type="Oops") if word == "error" else None
             said = {"task": task, "attempt": int(attempt), "state": word, "error": error}
-            update = TaskStateChanged.model_validate({"server": "s", "run_id": self.run_id, "meta": {"id": name}, **said})
+            update = TaskStateChanged.model_validate(
+                {"server": "s", "run_id": self.run_id, "meta": {"id": name}, **said}
+            )
             self._messages[name] = Envelope(server_source("s"), update, name, utc(NOON))
         return self._messages[name]
 
@@ -314,7 +363,11 @@ class Exploration:
         facts = (*state.facts[:index], effect.new, *state.facts[index + 1 :])
         assert state.run is not None
         after = state._replace(facts=facts)
-        _require(invariants.of_task(self.pinned, state.run, self._known(after), index, there, now=state.now))
+        _require(
+            invariants.of_task(
+                self.snapshot, state.run, self._known(after), index, there, now=state.now
+            )
+        )
         return after, None
 
     def _acknowledged(self, state: State, name: str) -> State:
@@ -324,14 +377,14 @@ class Exploration:
         causes = inputs | {self._cause_of[each] for each in inputs if each in self._cause_of}
         rings = [self._due(each) for each in inputs if each.startswith("ring:")]
         known = self._known(state)
-        _require(invariants.alive_though_over(self.pinned, state.run, known, causes.__contains__))
+        _require(invariants.alive_though_over(self.snapshot, state.run, known, causes.__contains__))
         if state.run.status == "running":
-            _require(invariants.unguarded(self.pinned, known, 0, rings, causes.__contains__))
+            _require(invariants.unguarded(self.snapshot, known, 0, rings, causes.__contains__))
         return state
 
     def _at_rest(self, state: State) -> None:
         if state.run is not None:
-            _require(invariants.at_rest(self.pinned, state.run, self._known(state)))
+            _require(invariants.at_rest(self.snapshot, state.run, self._known(state)))
 
     def _known(self, state: State) -> dict[int, TaskRun]:
         return {index: fact for index, fact in enumerate(state.facts) if fact}
@@ -357,7 +410,7 @@ def _sorted(names: tuple[str, ...], name: str) -> tuple[str, ...]:
 
 _SEEN: Final = object()
 
-_READS: Final = (e.ReadRun, e.ReadTask, e.ReadTasks, e.ReadPage, e.IsGuarded)
+_READS: Final = (e.ReadRun, e.ReadTask, e.ReadTasks, e.ReadPage, e.HasPageTimer)
 
 GRAPHS: Final[dict[str, tuple[tuple[int, ...], ...]]] = {
     "a": ((),),
@@ -368,5 +421,9 @@ GRAPHS: Final[dict[str, tuple[tuple[int, ...], ...]]] = {
 }
 """Every closure of at most three tasks: the target is the only one that nobody awaits."""
 
-COMMANDS: Final[dict[str, tuple[str, ...]]] = {"alone": (), "cancelled": ("cancel",), "retried": ("retry",)}
+COMMANDS: Final[dict[str, tuple[str, ...]]] = {
+    "alone": (),
+    "cancelled": ("cancel",),
+    "retried": ("retry",),
+}
 """What may come at any time, also before the run is there."""

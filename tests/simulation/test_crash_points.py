@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from cerebro.local.simulator.luck import CALM
-from cerebro.local.simulator.scenario import Nets, Said, Scenario, Temper
-from cerebro.local.simulator.sizes import REAL, Sizes
-from cerebro.local.simulator.world import World
+from cerebro.simulator.faults import NO_FAULTS
+from cerebro.simulator.scenario import Nets, Scenario, ScriptedMessage, ServerBehavior
+from cerebro.simulator.sizes import REAL, Sizes
+from cerebro.simulator.world import World
+from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
-from cordyna_core.contract.message import Message
-from cordyna_core.contract.names import CLIENT, run_id_of
+from cordyna_core.contract.ids import CLIENT, run_id_of
 from rules.scene import declaration
 
 STRIDE = 1 if os.environ.get("SIM") == "full" else 12
@@ -20,19 +20,28 @@ STRIDE = 1 if os.environ.get("SIM") == "full" else 12
 
 RUN = run_id_of("e", "k")
 
-DECLARED = (declaration("p", "a  b  c<-a,b", every={"retries": 1}), declaration("q", "d<-b  e<-c,d"))
+DECLARED = (
+    declaration("p", "a  b  c<-a,b", every={"retries": 1}),
+    declaration("q", "d<-b  e<-c,d"),
+)
 
 
-def world(*, fails: float = 0.0, command: Message | None = None, after: float = 0.0, nets: Nets = "neither") -> Scenario:
-    says = [Said(0.0, CLIENT, InvokeTask(task="e", key="k"))]
+def world(
+    *,
+    fails: float = 0.0,
+    command: Message | None = None,
+    after: float = 0.0,
+    nets: Nets = "neither",
+) -> Scenario:
+    says = [ScriptedMessage(0.0, CLIENT, InvokeTask(task="e", key="k"))]
     if command is not None:
-        says.append(Said(after, CLIENT, command))
+        says.append(ScriptedMessage(after, CLIENT, command))
     return Scenario(
-        servers={"p": Temper(fails=fails, concurrency=2), "q": Temper()},
+        servers={"p": ServerBehavior(fails=fails, concurrency=2), "q": ServerBehavior()},
         declared=DECLARED,
         says=tuple(says),
         nets=nets,
-        storm=CALM,
+        storm=NO_FAULTS,
         sizes=Sizes(2, 2, 3),
         declares_itself=True,
     )
@@ -42,7 +51,9 @@ SCENARIOS = {
     "all goes well": world(),
     "bodies fail": world(fails=0.5),
     "the run is cancelled": world(command=CancelRun(run_id=RUN, command_id="c"), after=4.0),
-    "what failed is retried": world(fails=0.7, command=RetryRun(run_id=RUN, command_id="r"), after=200.0),
+    "what failed is retried": world(
+        fails=0.7, command=RetryRun(run_id=RUN, command_id="r"), after=200.0
+    ),
 }
 
 

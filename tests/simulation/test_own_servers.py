@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cerebro.local.simulator.__main__ import main
-from cerebro.local.simulator.campaign import replay_line
-from cerebro.local.simulator.own import declared_by
+from cerebro.simulator.__main__ import main
+from cerebro.simulator.campaign import replay_line
+from cerebro.simulator.own_servers import declared_by
 from cordyna_core.errors import NotFound, UserError
 
 SERVER = """
@@ -20,7 +20,10 @@ FAILS = 'raise AssertionError("no body is run")'
 
 
 def a_server(folder: Path, name: str, **upstreams: list[str]) -> str:
-    tasks = "\n".join(f"@server.task(upstream={upstream})\ndef {task}():\n    {FAILS}\n" for task, upstream in upstreams.items())
+    tasks = "\n".join(
+        f"@server.task(upstream={upstream})\ndef {task}():\n    {FAILS}\n"
+        for task, upstream in upstreams.items()
+    )
     file = folder / f"{name}.py"
     file.write_text(SERVER.format(name=name, tasks=tasks))
     return str(file)
@@ -34,7 +37,10 @@ def simulated(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 def test_their_tasks_are_asked_for_and_their_bodies_are_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shop, reports = a_server(tmp_path, "shop", orders=[], stock=[]), a_server(tmp_path, "reports", digest=["orders", "stock"])
+    shop, reports = (
+        a_server(tmp_path, "shop", orders=[], stock=[]),
+        a_server(tmp_path, "reports", digest=["orders", "stock"]),
+    )
     assert simulated(monkeypatch, "--server", shop, "--server", reports, "--seed", "1") == 0
     one = capsys.readouterr().out
     assert "digest attempt 1" in one
@@ -44,7 +50,10 @@ def test_their_tasks_are_asked_for_and_their_bodies_are_not_run(
 
 
 def test_a_world_of_theirs_that_breaks_is_told_by_the_line_that_replays_it() -> None:
-    assert replay_line(7, ["a.py", "b.c"]) == "python -m cerebro.local.simulator --server a.py --server b.c --seed 7"
+    assert (
+        replay_line(7, ["a.py", "b.c"])
+        == "python -m cerebro.simulator --server a.py --server b.c --seed 7"
+    )
 
 
 def test_a_graph_that_would_be_rejected_is_not_simulated(tmp_path: Path) -> None:
@@ -57,7 +66,9 @@ def test_a_task_that_none_of_them_declares_is_told(tmp_path: Path) -> None:
         declared_by([a_server(tmp_path, "shop", orders=["stock"])])
 
 
-def test_what_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_there_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(NotFound):
         declared_by(["nowhere.py"])
     with pytest.raises(SystemExit, match="2"):

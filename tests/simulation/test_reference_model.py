@@ -52,14 +52,24 @@ class Model:
     def go_on(self) -> None:
         """Whatever waits only for what completed is dispatched."""
         for name, task in self.tasks.items():
-            if task.state == "waiting" and not self.is_cancelled and all(self.tasks[up].state == "completed" for up in task.upstream):
+            if (
+                task.state == "waiting"
+                and not self.is_cancelled
+                and all(self.tasks[up].state == "completed" for up in task.upstream)
+            ):
                 self.dispatch(name, is_new_budget=True)
 
     def hear(self, name: str, attempt: int, state: str) -> None:
         task = self.tasks[name]
         if attempt == task.attempt and ORDER.index(state) > ORDER.index(task.state):
             task.state = state
-            task.due = None if state == "completed" else self.now + CLOCKS[state] if state in CLOCKS else None
+            task.due = (
+                None
+                if state == "completed"
+                else self.now + CLOCKS[state]
+                if state in CLOCKS
+                else None
+            )
             if state == "failed" and attempt < task.budget:
                 task.due = -1.0  # it waits for its retry; until when is read off
         self.go_on()
@@ -78,13 +88,20 @@ class ReferenceMachine(RuleBasedStateMachine):
     def begin(self, graph: str, retries: int) -> None:
         self.scene = a_graph(graph, every={"retries": retries})
         words = [word.partition("<-") for word in graph.split()]
-        tasks = {name: Task(tuple(up for up in upstream.split(",") if up), retries) for name, _, upstream in words}
+        tasks = {
+            name: Task(tuple(up for up in upstream.split(",") if up), retries)
+            for name, _, upstream in words
+        }
         self.model = Model(tasks, self.scene.now)
         self.scene.run_id = self.scene.invokes(words[-1][0], key="k")
         self.said: list[Envelope] = []
         self.model.go_on()
 
-    @rule(data=st.data(), state=st.sampled_from(["queued", "started", "completed", "error"]), crash=st.none() | st.integers(0, 25))
+    @rule(
+        data=st.data(),
+        state=st.sampled_from(["queued", "started", "completed", "error"]),
+        crash=st.none() | st.integers(0, 25),
+    )
     def a_server_says(self, data: st.DataObject, state: str, crash: int | None) -> None:
         known = [name for name, task in self.model.tasks.items() if task.attempt]
         name = data.draw(st.sampled_from(known))
@@ -105,7 +122,11 @@ class ReferenceMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1.0, 5.0, 11.0, 61.0, 601.0, 1801.0]))
     def time_passes(self, seconds: float) -> None:
         until = self.scene.now + seconds
-        while due := [(task.due, name) for name, task in self.model.tasks.items() if task.due is not None and task.due <= until]:
+        while due := [
+            (task.due, name)
+            for name, task in self.model.tasks.items()
+            if task.due is not None and task.due <= until
+        ]:
             self.scene.after(min(due)[0] - self.scene.now)
             self.model.now = self.scene.now
             for _, name in [each for each in due if each[0] == min(due)[0]]:
@@ -135,7 +156,7 @@ class ReferenceMachine(RuleBasedStateMachine):
         self.scene.retries(command_id=f"r{len(self.scene.told)}")
 
     @rule(is_sure=st.sampled_from([False, False, False, True]))
-    def somebody_cancels(self, is_sure: bool) -> None:  # noqa: FBT001  hypothesis passes it by name
+    def somebody_cancels(self, is_sure: bool) -> None:
         if not is_sure or list(self.model.tasks.values())[-1].state == "completed":
             return
         self.model.is_cancelled = True

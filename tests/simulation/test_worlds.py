@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from cerebro.local.simulator.campaign import lines_of, replay, simulate
-from cerebro.local.simulator.history import table
-from cerebro.local.simulator.luck import FAULTS, Luck
-from cerebro.local.simulator.scenario import scenario_of
-from cerebro.local.simulator.sizes import REAL
-from cerebro.local.simulator.world import World
+from cerebro.simulator.campaign import lines_of, replay, simulate
+from cerebro.simulator.faults import FAULTS, FaultInjector
+from cerebro.simulator.scenario import scenario_of
+from cerebro.simulator.sizes import REAL
+from cerebro.simulator.trace import table
+from cerebro.simulator.world import World
 
 
 @pytest.fixture(autouse=True)
@@ -41,9 +41,12 @@ def test_the_same_seed_has_the_same_history(seed: int) -> None:
 
 
 def test_the_same_seed_has_the_same_history_in_another_process() -> None:
-    command = [sys.executable, "-m", "cerebro.local.simulator", "--seed", "42"]
+    command = [sys.executable, "-m", "cerebro.simulator", "--seed", "42"]
     first, second = (
-        subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": salt}).stdout for salt in ("1", "2")
+        subprocess.run(
+            command, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": salt}
+        ).stdout
+        for salt in ("1", "2")
     )
     assert first == second
     assert first.splitlines()[-1] == f"hash {replay(42)[1].hash()}"
@@ -66,12 +69,17 @@ def test_a_history_reads_as_a_table() -> None:
     assert any("InvokeTask" in line for line in lines)
 
 
-def test_a_world_that_breaks_says_what_when_and_how_to_see_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cerebro.core.dispatch.IsGuarded", lambda *_: (_ for _ in ()).throw(RuntimeError("planted")))
+def test_a_world_that_breaks_says_what_when_and_how_to_see_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "cerebro.core.run.dispatch.HasPageTimer",
+        lambda *_: (_ for _ in ()).throw(RuntimeError("planted")),
+    )
     report = simulate(0, 5)
     assert report.broken[0].broken == "RuntimeError: planted"
     assert "replay: make sim SEED=" in "\n".join(lines_of(report, wall_s=1))
 
 
 def test_scenarios_of_one_seed_are_equal() -> None:
-    assert scenario_of(5, Luck(5)) == scenario_of(5, Luck(5))
+    assert scenario_of(5, FaultInjector(5)) == scenario_of(5, FaultInjector(5))

@@ -1,7 +1,7 @@
 """Whereabouts: where a program stands and all that it holds, as a value that can be compared.
 
 Two programs of which this is the same will do the same from here on, whatever each has been told before: so they need to be
-followed only once. It is read from the generators' frames, by the garbage collector's knowledge of what they refer to: that
+followed only once. It is read from the coroutines' frames, by the garbage collector's knowledge of what they refer to: that
 includes what the interpreter keeps for itself, such as how far a loop has come.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from cerebro.core.effects import Program
-from cerebro.core.graph import Graph
+from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan
 from cordyna_core.contract.envelope import Envelope
 
@@ -42,9 +42,14 @@ def _what_it_refers_to(thing: Any) -> Any:
     return _all_held(gc.get_referents(thing))
 
 
-def _generator(program: Any) -> Any:
-    frame = program.gi_frame
-    return frame and (id(program.gi_code), frame.f_lasti, _held(frame.f_locals), _what_it_refers_to(program))
+def _coroutine(program: Any) -> Any:
+    frame = program.cr_frame
+    return frame and (
+        id(program.cr_code),
+        frame.f_lasti,
+        _held(frame.f_locals),
+        _what_it_refers_to(program),
+    )
 
 
 _TOLD: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
@@ -53,8 +58,13 @@ _TOLD: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
     ((Graph, Envelope, type, types.CodeType, types.ModuleType, types.MethodDescriptorType), id),
     (Plan, lambda plan: plan.id),
     (types.FunctionType, lambda function: (id(function.__code__), _held(function.__closure__))),
-    ((types.MethodType, types.BuiltinMethodType), lambda method: (method.__name__, _held(method.__self__))),
-    (types.GeneratorType, _generator),
+    (
+        (types.MethodType, types.BuiltinMethodType),
+        lambda method: (method.__name__, _held(method.__self__)),
+    ),
+    (types.CoroutineType, _coroutine),
+    # What `Effect.__await__` returns: it holds the effect that was asked for.
+    (types.GeneratorType, lambda awaited: awaited.gi_frame and _held(awaited.gi_frame.f_locals)),
     # It belongs to a generator, which tells what is in it.
     (types.FrameType, lambda _: None),
     (types.CellType, _what_it_refers_to),

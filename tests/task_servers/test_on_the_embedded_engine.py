@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from cerebro.local.engine import IN_MEMORY, EmbeddedEngine, open_engine
+from cerebro.embedded.engine import IN_MEMORY, EmbeddedEngine, open_engine
+from cordyna_cli.engine import EngineOptions, Invoked
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.views import RunView, TaskView
-from cordyna_core.ports import EngineOptions, Invoked
+from cordyna_core.contract.views.runs import RunView, TaskView
 
 SERVERS = ("task_server_a.server:server", "task_server_b.server:server")
 
@@ -39,15 +39,25 @@ def test_task_3_runs_what_it_needs_on_both_servers_and_nothing_else(engine: Embe
     }
 
 
-def test_what_does_not_need_the_damaged_price_list_completes_and_the_rest_says_that_it_is_blocked_by_it(engine: EmbeddedEngine) -> None:
+def test_what_does_not_need_the_damaged_price_list_completes_and_the_rest_says_that_it_is_blocked_by_it(
+    engine: EmbeddedEngine,
+) -> None:
     # The run itself ends a little later, when the guardian has looked: there is no need to wait for that here.
     independent = {"week-sales", "sales-trend", "stock-levels", "thumbnail", "catalogue-page"}
     for view in views_of(engine, "weekly-digest"):
         tasks = by_name(view)
-        if tasks["supplier-prices"].state == "error" and all(tasks[name].state == "completed" for name in independent):
+        if tasks["supplier-prices"].state == "error" and all(
+            tasks[name].state == "completed" for name in independent
+        ):
             break
     assert tasks["supplier-prices"].reason == "failed_terminal"
     assert {name for name, task in tasks.items() if task.state == "completed"} == independent
     for name in ("supplier-comparison", "weekly-digest"):
-        assert (tasks[name].state, tasks[name].reason, tasks[name].blocked_by) == ("pending", "blocked", ["supplier-prices"])
-    assert [(cause.task, cause.server, cause.owner) for cause in view.root_causes] == [("supplier-prices", "task-server-a", "team-a")]
+        assert (tasks[name].state, tasks[name].reason, tasks[name].blocked_by) == (
+            "pending",
+            "blocked",
+            ["supplier-prices"],
+        )
+    assert [(cause.task, cause.server, cause.owner) for cause in view.root_causes] == [
+        ("supplier-prices", "task-server-a", "team-a")
+    ]

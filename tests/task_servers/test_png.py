@@ -24,9 +24,16 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def png_of(scanlines: bytes, width: int, height: int, kind: tuple[int, ...] = (8, 2, 0, 0, 0)) -> bytes:
+def png_of(
+    scanlines: bytes, width: int, height: int, kind: tuple[int, ...] = (8, 2, 0, 0, 0)
+) -> bytes:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, *kind))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(scanlines)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + header
+        + chunk(b"IDAT", zlib.compress(scanlines))
+        + chunk(b"IEND", b"")
+    )
 
 
 @given(pictures())
@@ -58,7 +65,9 @@ def test_the_shipped_picture_is_read_whole() -> None:
 
 @given(pictures(), st.data())
 def test_a_thumbnail_of_one_colour_has_that_colour(picture: Picture, data: st.DataObject) -> None:
-    plain = Picture(picture.width, picture.height, tuple(b"\x10\x80\xf0" * picture.width for _ in picture.rows))
+    plain = Picture(
+        picture.width, picture.height, tuple(b"\x10\x80\xf0" * picture.width for _ in picture.rows)
+    )
     small = thumbnail(plain, data.draw(st.integers(1, picture.width)))
     assert set(small.rows) == {b"\x10\x80\xf0" * small.width}
     assert len(small.rows) == small.height

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cordyna_core.contract.commands import RunTask
-from cordyna_core.contract.names import derived_id
+from cordyna_core.contract.ids import derived_id
 from cordyna_core.testing import RecordingBus
 from task_server_a import png
 from task_server_a.server import server
@@ -42,7 +42,14 @@ def pulse_at(nominal: datetime) -> dict[str, Any]:
 
 def test_its_tasks_need_no_other_task_and_belong_to_team_a() -> None:
     tasks = server.declaration.tasks
-    assert {task.name for task in tasks} == {"task-1", "week-sales", "stock-levels", "supplier-prices", "thumbnail", "order-pulse"}
+    assert {task.name for task in tasks} == {
+        "task-1",
+        "week-sales",
+        "stock-levels",
+        "supplier-prices",
+        "thumbnail",
+        "order-pulse",
+    }
     assert not any(task.upstream for task in tasks)
     assert {task.owner for task in tasks} == {"team-a"}
 
@@ -52,7 +59,9 @@ def test_every_task_says_in_a_sentence_what_it_does() -> None:
 
 
 def test_only_the_order_pulse_is_on_a_cron_of_sixty_seconds() -> None:
-    assert {task.name: task.cron for task in server.declaration.tasks if task.cron} == {"order-pulse": "* * * * *"}
+    assert {task.name: task.cron for task in server.declaration.tasks if task.cron} == {
+        "order-pulse": "* * * * *"
+    }
 
 
 def test_task_1_adds_up_the_sales_of_the_last_recorded_day() -> None:
@@ -70,7 +79,10 @@ def test_task_1_says_which_days_are_recorded_when_asked_for_another() -> None:
     result = server.test_run("task-1", day="2026-01-01")
     assert (result.state, result.reason) == ("error", "failed_terminal")
     assert result.error is not None
-    assert result.error.message == "nothing was sold on 2026-01-01: the till's records go from 2026-10-12 to 2026-10-25"
+    assert (
+        result.error.message
+        == "nothing was sold on 2026-01-01: the till's records go from 2026-10-12 to 2026-10-25"
+    )
 
 
 def test_task_1_refuses_what_is_no_day() -> None:

@@ -60,7 +60,9 @@ def test_every_task_says_in_a_sentence_what_it_does_and_belongs_to_team_b() -> N
 
 
 def test_task_2_buys_as_few_whole_packs_as_reach_the_cover() -> None:
-    output = output_of("task-2", {"stock-levels": {"low": [low("A", on_hand=2), low("B", on_hand=8)]}})
+    output = output_of(
+        "task-2", {"stock-levels": {"low": [low("A", on_hand=2), low("B", on_hand=8)]}}
+    )
     lines = list(csv.DictReader(Path(output["path"]).read_text().splitlines()))
     assert [(line["sku"], line["packs"]) for line in lines] == [("A", "3"), ("B", "2")]
     assert output["cents"] == 500
@@ -73,7 +75,10 @@ def test_task_2_buys_nothing_when_nothing_runs_low() -> None:
 def test_task_2_leaves_out_what_lasts_for_the_cover_that_is_asked() -> None:
     output = output_of("task-2", {"stock-levels": {"low": [low("A", on_hand=9)]}}, cover=1)
     assert output["lines"] == 1
-    assert output_of("task-2", {"stock-levels": {"low": [low("A", on_hand=10)]}}, cover=1)["lines"] == 0
+    assert (
+        output_of("task-2", {"stock-levels": {"low": [low("A", on_hand=10)]}}, cover=1)["lines"]
+        == 0
+    )
 
 
 def test_task_2_fails_with_a_reason_when_its_upstream_says_what_it_does_not_understand() -> None:
@@ -91,23 +96,34 @@ def test_task_3_renders_what_was_sold_and_what_is_to_be_bought() -> None:
 
 
 def test_task_3_shows_only_the_top_products() -> None:
-    page = Path(output_of("task-3", {"task-1": sold(), "task-2": bought()}, top=1)["path"]).read_text()
+    page = Path(
+        output_of("task-3", {"task-1": sold(), "task-2": bought()}, top=1)["path"]
+    ).read_text()
     assert "<td>A</td>" in page
     assert "<td>B</td>" not in page
 
 
 def test_task_3_escapes_what_other_teams_say() -> None:
-    page = Path(output_of("task-3", {"task-1": sold(by_region={"<script>": 1}), "task-2": bought()})["path"]).read_text()
+    page = Path(
+        output_of("task-3", {"task-1": sold(by_region={"<script>": 1}), "task-2": bought()})["path"]
+    ).read_text()
     assert "<script>" not in page
 
 
 def test_sales_trend_names_the_best_day_and_the_change() -> None:
-    output = output_of("sales-trend", {"week-sales": {"by_day": {"mon": 100, "tue": 200}, "cents_before": 200}})
+    output = output_of(
+        "sales-trend", {"week-sales": {"by_day": {"mon": 100, "tue": 200}, "cents_before": 200}}
+    )
     assert output == {"cents": 300, "best_day": "tue", "best_cents": 200, "change_percent": 50.0}
 
 
 def test_sales_trend_compares_with_nothing_when_nothing_was_sold_before() -> None:
-    assert output_of("sales-trend", {"week-sales": {"by_day": {"mon": 1}, "cents_before": 0}})["change_percent"] is None
+    assert (
+        output_of("sales-trend", {"week-sales": {"by_day": {"mon": 1}, "cents_before": 0}})[
+            "change_percent"
+        ]
+        is None
+    )
 
 
 def test_supplier_comparison_puts_the_largest_rise_first_and_leaves_out_what_stayed() -> None:
@@ -115,11 +131,16 @@ def test_supplier_comparison_puts_the_largest_rise_first_and_leaves_out_what_sta
         "stock-levels": {"pack_prices": {"A": 100, "B": 100, "C": 100}},
         "supplier-prices": {"prices": {"A": 90, "B": 130, "C": 100}},
     }
-    assert [change["sku"] for change in output_of("supplier-comparison", upstream)["changes"]] == ["B", "A"]
+    assert [change["sku"] for change in output_of("supplier-comparison", upstream)["changes"]] == [
+        "B",
+        "A",
+    ]
 
 
 def test_catalogue_page_refers_to_the_thumbnail() -> None:
-    output = output_of("catalogue-page", {"thumbnail": {"path": "small.png", "width": 120, "height": 80}})
+    output = output_of(
+        "catalogue-page", {"thumbnail": {"path": "small.png", "width": 120, "height": 80}}
+    )
     assert "120 by 80 pixels](small.png)" in Path(output["path"]).read_text()
 
 
@@ -135,7 +156,10 @@ def test_weekly_digest_brings_trend_prices_and_catalogue_together() -> None:
 
 
 def test_the_outputs_of_team_a_are_what_team_b_understands() -> None:
-    of_a = {task: server_a.test_run(task).output for task in ("task-1", "stock-levels", "week-sales", "thumbnail")}
+    of_a = {
+        task: server_a.test_run(task).output
+        for task in ("task-1", "stock-levels", "week-sales", "thumbnail")
+    }
     task_2 = output_of("task-2", of_a)
     assert output_of("task-3", of_a | {"task-2": task_2})["orders"] > 0
     assert output_of("sales-trend", of_a)["cents"] > 0

@@ -40,16 +40,30 @@ def encode(picture: Picture) -> bytes:
     """The file's bytes; every row is stored unfiltered, and compressed."""
     header = struct.pack(">IIBBBBB", picture.width, picture.height, *_RGB8)
     pixels = b"".join(b"\x00" + row for row in picture.rows)
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(pixels, 9)) + _chunk(b"IEND", b"")
+    return (
+        _SIGNATURE
+        + _chunk(b"IHDR", header)
+        + _chunk(b"IDAT", zlib.compress(pixels, 9))
+        + _chunk(b"IEND", b"")
+    )
 
 
 def thumbnail(picture: Picture, width: int) -> Picture:
     """The picture scaled down to `width` in proportion: each new pixel is the mean of those that it covers."""
     if not 1 <= width <= picture.width:
-        raise ValueError(f"a thumbnail of this picture is 1 to {picture.width} pixels wide, not {width}")
+        raise ValueError(
+            f"a thumbnail of this picture is 1 to {picture.width} pixels wide, not {width}"
+        )
     height = max(1, round(picture.height * width / picture.width))
     columns = [_span(x, width, picture.width) for x in range(width)]
-    return Picture(width, height, tuple(_mean_row(picture.rows[slice(*_span(y, height, picture.height))], columns) for y in range(height)))
+    return Picture(
+        width,
+        height,
+        tuple(
+            _mean_row(picture.rows[slice(*_span(y, height, picture.height))], columns)
+            for y in range(height)
+        ),
+    )
 
 
 def _span(index: int, count: int, length: int) -> tuple[int, int]:
@@ -62,7 +76,9 @@ def _mean_row(rows: tuple[bytes, ...], columns: list[tuple[int, int]]) -> bytes:
     means = bytearray()
     for left, right in columns:
         for channel in range(_CHANNELS):
-            covered = [row[left * _CHANNELS + channel : right * _CHANNELS : _CHANNELS] for row in rows]
+            covered = [
+                row[left * _CHANNELS + channel : right * _CHANNELS : _CHANNELS] for row in rows
+            ]
             means.append(sum(map(sum, covered)) // (len(rows) * (right - left)))
     return bytes(means)
 
@@ -99,7 +115,11 @@ def _unfilter(method: int, row: bytes, above: bytes) -> bytes:
         return row
     if method == 2:
         return bytes((stored + up) & 255 for stored, up in zip(row, above, strict=True))
-    predict = {1: lambda left, up, corner: left, 3: lambda left, up, corner: (left + up) // 2, 4: _paeth}[method]
+    predict = {
+        1: lambda left, up, corner: left,
+        3: lambda left, up, corner: (left + up) // 2,
+        4: _paeth,
+    }[method]
     out = bytearray(_CHANNELS) + bytearray(len(row))
     corners = bytes(_CHANNELS) + above
     for i, stored in enumerate(row):

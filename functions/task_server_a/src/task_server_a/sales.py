@@ -59,7 +59,9 @@ def day_named(name: str, sales: Sequence[Sale]) -> date:
     days = {sale.at.date() for sale in sales}
     day = max(days) if name == LATEST else date.fromisoformat(name)
     if day not in days:
-        raise ValueError(f"nothing was sold on {day}: the till's records go from {min(days)} to {max(days)}")
+        raise ValueError(
+            f"nothing was sold on {day}: the till's records go from {min(days)} to {max(days)}"
+        )
     return day
 
 

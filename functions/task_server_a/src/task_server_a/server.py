@@ -16,7 +16,12 @@ from task_server_a import output, png, sales, stock, supplier_prices
 
 server = TaskServer("task-server-a", owner="team-a")
 
-Day = Annotated[str, Field(pattern=r"^(latest|\d{4}-\d\d-\d\d)$", description="`latest`, or a date such as 2026-10-24.")]
+Day = Annotated[
+    str,
+    Field(
+        pattern=r"^(latest|\d{4}-\d\d-\d\d)$", description="`latest`, or a date such as 2026-10-24."
+    ),
+]
 Output = dict[str, Any]
 
 _DATA = files("task_server_a") / "data"
@@ -37,7 +42,11 @@ def week_sales(day: Day = "latest", *, ctx: Context) -> Output:
     records, on = _sales_until(day)
     week = sales.by_day(records, on, _WEEK)
     before = sales.by_day(records, on - timedelta(days=_WEEK), _WEEK)
-    path = output.write(ctx.run_id, "week.csv", "\n".join(["day,cents", *(f"{d},{cents}" for d, cents in week.items())]) + "\n")
+    path = output.write(
+        ctx.run_id,
+        "week.csv",
+        "\n".join(["day,cents", *(f"{d},{cents}" for d, cents in week.items())]) + "\n",
+    )
     return {"by_day": week, "cents_before": sum(before.values()), "path": path}
 
 
@@ -47,7 +56,12 @@ def stock_levels(*, ctx: Context) -> Output:
     products = stock.read_stock(_text("stock.csv"))
     low = [asdict(product) for product in stock.low(products)]
     path = output.write(ctx.run_id, "low.json", json.dumps(low, indent=1))
-    return {"products": len(products), "low": low, "pack_prices": {p.sku: p.pack_price_cents for p in products}, "path": path}
+    return {
+        "products": len(products),
+        "low": low,
+        "pack_prices": {p.sku: p.pack_price_cents for p in products},
+        "path": path,
+    }
 
 
 @server.task(name="supplier-prices")
@@ -57,7 +71,9 @@ def asked_prices(*, ctx: Context) -> Output:
         prices = supplier_prices.read_prices(_text("supplier_prices.csv"))
     except ValueError as damaged:
         # Reading it again would find it just as damaged.
-        raise TerminalError(f"supplier_prices.csv: {damaged}; ask the supplier for a new list") from damaged
+        raise TerminalError(
+            f"supplier_prices.csv: {damaged}; ask the supplier for a new list"
+        ) from damaged
     return {"prices": prices, "path": output.write(ctx.run_id, "prices.json", json.dumps(prices))}
 
 
@@ -66,7 +82,12 @@ def thumbnail(width: Annotated[int, Field(ge=1, le=480)] = 120, *, ctx: Context)
     """The shop's picture, scaled down to `width` pixels."""
     small = png.thumbnail(png.decode((_DATA / "storefront.png").read_bytes()), width)
     data = png.encode(small)
-    return {"width": small.width, "height": small.height, "bytes": len(data), "path": output.write(ctx.run_id, "storefront.png", data)}
+    return {
+        "width": small.width,
+        "height": small.height,
+        "bytes": len(data),
+        "path": output.write(ctx.run_id, "storefront.png", data),
+    }
 
 
 @server.task(cron="* * * * *")
@@ -74,7 +95,9 @@ def order_pulse(*, ctx: Context) -> Output:
     """Every minute: the orders of the last hour. The last recorded day is replayed at the time of day that the tick is meant for."""
     records, last = _sales_until("latest")
     # Without a tick (somebody invoked it by hand), the whole of the last hour in which anything was sold.
-    moment = _on(last, ctx.scheduled_at) if ctx.scheduled_at else records[-1].at + timedelta(minutes=1)
+    moment = (
+        _on(last, ctx.scheduled_at) if ctx.scheduled_at else records[-1].at + timedelta(minutes=1)
+    )
     sold = sales.totals(sales.hour_before(records, moment))
     figures = {"until": moment.isoformat(), "orders": sold.orders, "cents": sold.cents}
     return figures | {"path": output.write(ctx.run_id, "pulse.json", json.dumps(figures))}

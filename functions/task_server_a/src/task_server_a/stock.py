@@ -40,4 +40,6 @@ def read_stock(text: str) -> list[Product]:
 
 def low(products: Iterable[Product]) -> list[Product]:
     """What runs low, the emptiest first in proportion to its reorder point."""
-    return sorted((p for p in products if p.is_low), key=lambda p: (p.on_hand / p.reorder_point, p.sku))
+    return sorted(
+        (p for p in products if p.is_low), key=lambda p: (p.on_hand / p.reorder_point, p.sku)
+    )

@@ -16,7 +16,9 @@ def read_prices(text: str) -> dict[str, int]:
         if price.isdecimal():
             prices[row["sku"]] = int(price)
         else:
-            bad.append(f"line {line}: the price of {row['sku']} is {price!r}, not a number of cents")
+            bad.append(
+                f"line {line}: the price of {row['sku']} is {price!r}, not a number of cents"
+            )
     if bad:
         raise ValueError("; ".join(bad))
     return prices

@@ -14,8 +14,14 @@ def catalogue_page(picture: str, width: int, height: int) -> str:
 
 def digest_page(trend: Trend, changes: Sequence[PriceChange], catalogue: str) -> str:
     """What the owners read on Monday."""
-    change = "no week to compare with" if trend.change_percent is None else f"{trend.change_percent:+} % on the week before"
-    prices = [f"| {c.sku} | {price(c.paid)} | {price(c.asked)} |" for c in changes] or ["| none | | |"]
+    change = (
+        "no week to compare with"
+        if trend.change_percent is None
+        else f"{trend.change_percent:+} % on the week before"
+    )
+    prices = [f"| {c.sku} | {price(c.paid)} | {price(c.asked)} |" for c in changes] or [
+        "| none | | |"
+    ]
     return "\n".join(
         [
             "# The week",

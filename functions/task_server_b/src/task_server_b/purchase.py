@@ -49,13 +49,21 @@ class OrderLine(BaseModel):
 def order_lines(products: Iterable[LowProduct], cover: float) -> list[OrderLine]:
     """What brings every product to `cover` times its reorder point; by supplier, then by product."""
     lines = [_line(product, cover) for product in products]
-    return sorted((line for line in lines if line.packs), key=lambda line: (line.supplier, line.sku))
+    return sorted(
+        (line for line in lines if line.packs), key=lambda line: (line.supplier, line.sku)
+    )
 
 
 def _line(product: LowProduct, cover: float) -> OrderLine:
     missing = max(0.0, product.reorder_point * cover - product.on_hand)
     packs = math.ceil(missing / product.pack_size)
-    return OrderLine(supplier=product.supplier, sku=product.sku, name=product.name, packs=packs, cents=packs * product.pack_price_cents)
+    return OrderLine(
+        supplier=product.supplier,
+        sku=product.sku,
+        name=product.name,
+        packs=packs,
+        cents=packs * product.pack_price_cents,
+    )
 
 
 def by_supplier(lines: Iterable[OrderLine]) -> dict[str, int]:

@@ -23,7 +23,12 @@ def task_2(cover: Annotated[float, Field(ge=1, le=10)] = 2, *, ctx: Context) -> 
     lines = purchase.order_lines(stock.low, cover)
     path = output.write(ctx.run_id, "orders.csv", purchase.as_csv(lines))
     by_supplier = purchase.by_supplier(lines)
-    return {"lines": len(lines), "cents": sum(by_supplier.values()), "by_supplier": by_supplier, "path": path}
+    return {
+        "lines": len(lines),
+        "cents": sum(by_supplier.values()),
+        "by_supplier": by_supplier,
+        "path": path,
+    }
 
 
 @server.task(upstream=["task-1", "task-2"])
@@ -33,7 +38,13 @@ def task_3(top: Annotated[int, Field(ge=1, le=50)] = 5, *, ctx: Context) -> Outp
     bought = report.Purchases.model_validate(ctx.upstream["task-2"])
     path = output.write(ctx.run_id, "report.html", report.render(sold, bought, top))
     ctx.log.info("report for %s: %s", sold.day, path)
-    return {"day": sold.day, "orders": sold.orders, "sold_cents": sold.cents, "to_buy_cents": bought.cents, "path": path}
+    return {
+        "day": sold.day,
+        "orders": sold.orders,
+        "sold_cents": sold.cents,
+        "to_buy_cents": bought.cents,
+        "path": path,
+    }
 
 
 @server.task(upstream=["week-sales"])
@@ -45,7 +56,9 @@ def sales_trend(*, ctx: Context) -> Output:
 @server.task(upstream=["stock-levels", "supplier-prices"])
 def supplier_comparison(*, ctx: Context) -> Output:
     """Which packs cost more, or less, than when they were last bought."""
-    changes = suppliers.price_changes(ctx.upstream["stock-levels"]["pack_prices"], ctx.upstream["supplier-prices"]["prices"])
+    changes = suppliers.price_changes(
+        ctx.upstream["stock-levels"]["pack_prices"], ctx.upstream["supplier-prices"]["prices"]
+    )
     return {"changes": [change.model_dump() for change in changes]}
 
 
@@ -60,6 +73,13 @@ def catalogue_page(*, ctx: Context) -> Output:
 @server.task(upstream=["sales-trend", "supplier-comparison", "catalogue-page"], cron="0 6 * * 1")
 def weekly_digest(*, ctx: Context) -> Output:
     """What the owners read on Monday."""
-    changes = [suppliers.PriceChange.model_validate(change) for change in ctx.upstream["supplier-comparison"]["changes"]]
-    page = pages.digest_page(Trend.model_validate(ctx.upstream["sales-trend"]), changes, ctx.upstream["catalogue-page"]["path"])
+    changes = [
+        suppliers.PriceChange.model_validate(change)
+        for change in ctx.upstream["supplier-comparison"]["changes"]
+    ]
+    page = pages.digest_page(
+        Trend.model_validate(ctx.upstream["sales-trend"]),
+        changes,
+        ctx.upstream["catalogue-page"]["path"],
+    )
     return {"path": output.write(ctx.run_id, "digest.md", page)}

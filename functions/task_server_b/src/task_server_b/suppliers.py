@@ -17,5 +17,9 @@ class PriceChange(BaseModel):
 
 def price_changes(paid: Mapping[str, int], asked: Mapping[str, int]) -> list[PriceChange]:
     """Every product that is in both lists at another price, the largest rise first."""
-    changes = [PriceChange(sku=sku, paid=cents, asked=asked[sku]) for sku, cents in paid.items() if asked.get(sku, cents) != cents]
+    changes = [
+        PriceChange(sku=sku, paid=cents, asked=asked[sku])
+        for sku, cents in paid.items()
+        if asked.get(sku, cents) != cents
+    ]
     return sorted(changes, key=lambda change: (change.paid - change.asked, change.sku))

@@ -4,7 +4,15 @@ from cordyna_cdk.container import Container
 from cordyna_cdk.dead_letters import dead_letter_queue
 from cordyna_cdk.discovery import Discovery
 from cordyna_cdk.guarded_function import GuardedFunction
-from cordyna_cdk.speech import SPOKEN_BY_SERVERS, may_say
+from cordyna_cdk.permissions import SPOKEN_BY_SERVERS, put_events_statement
 from cordyna_cdk.task_server import TaskServer
 
-__all__ = ["SPOKEN_BY_SERVERS", "Container", "Discovery", "GuardedFunction", "TaskServer", "dead_letter_queue", "may_say"]
+__all__ = [
+    "SPOKEN_BY_SERVERS",
+    "Container",
+    "Discovery",
+    "GuardedFunction",
+    "TaskServer",
+    "dead_letter_queue",
+    "put_events_statement",
+]

@@ -30,6 +30,13 @@ DECLARED_BY_A_TRIGGER: Final = {
 """Of the CDK's own annotations."""
 
 
-def acknowledge(construct: IConstruct, findings: Mapping[str, str], checker: str = "AwsSolutions") -> None:
+def acknowledge(
+    construct: IConstruct, findings: Mapping[str, str], checker: str = "AwsSolutions"
+) -> None:
     """Acknowledge a checker's findings (rule -> reason) on `construct` and on what is in it."""
-    Validations.of(construct).acknowledge(*(Acknowledgment(id=f"{checker}::{rule}", reason=reason) for rule, reason in findings.items()))
+    Validations.of(construct).acknowledge(
+        *(
+            Acknowledgment(id=f"{checker}::{rule}", reason=reason)
+            for rule, reason in findings.items()
+        )
+    )

@@ -16,6 +16,8 @@ def claims_table(scope: Construct) -> dynamodb.TableV2:
         partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
         billing=dynamodb.Billing.on_demand(),
         time_to_live_attribute="ttl",
-        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=True
+        ),
         removal_policy=RemovalPolicy.DESTROY,
     )

@@ -19,10 +19,10 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from cordyna_cdk.acknowledged import IN_A_CONTAINER, acknowledge
+from cordyna_cdk.context_flags import is_disabled
 from cordyna_cdk.guarded_function import architecture_of
-from cordyna_cdk.left_out import is_left_out
+from cordyna_cdk.loaded_server import LoadedServer
 from cordyna_cdk.scaling import QueueScaling
-from cordyna_cdk.served import Served
 
 DRAIN = Duration.seconds(120)
 """The most that Fargate waits between SIGTERM and SIGKILL."""
@@ -50,7 +50,7 @@ class ContainerWorkers(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        served: Served,
+        served: LoadedServer,
         container: Container,
         queue: sqs.Queue,
         door: lambda_.IFunction,
@@ -58,11 +58,16 @@ class ContainerWorkers(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.role = iam.Role(
-            self, "Role", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"), description=f"what {served.name}'s bodies may do"
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"),
+            description=f"what {served.name}'s bodies may do",
         )
         self.role.add_to_policy(_may_work_on(queue))
         vpc = container.vpc or _network(self)
-        cluster = ecs.Cluster(self, "Cluster", vpc=vpc, container_insights_v2=ecs.ContainerInsights.DISABLED)
+        cluster = ecs.Cluster(
+            self, "Cluster", vpc=vpc, container_insights_v2=ecs.ContainerInsights.DISABLED
+        )
         service = ecs.FargateService(
             self,
             "Service",
@@ -70,8 +75,18 @@ class ContainerWorkers(Construct):
             task_definition=self._definition(served, container, environment),
             desired_count=0,
             assign_public_ip=container.vpc is None,
-            security_groups=[ec2.SecurityGroup(self, "NobodyIn", vpc=vpc, description=f"{served.name}: out only", allow_all_outbound=True)],
-            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC) if container.vpc is None else None,
+            security_groups=[
+                ec2.SecurityGroup(
+                    self,
+                    "NobodyIn",
+                    vpc=vpc,
+                    description=f"{served.name}: out only",
+                    allow_all_outbound=True,
+                )
+            ],
+            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
+            if container.vpc is None
+            else None,
             # An instance is a worker, not a site: a new one starts when the old one has drained.
             min_healthy_percent=0,
             max_healthy_percent=100,
@@ -81,10 +96,20 @@ class ContainerWorkers(Construct):
             if (there := self.node.try_find_child(part)) is not None:
                 acknowledge(there, findings)
         # An emulator without Application Auto Scaling runs the container as an ordinary process instead.
-        if not is_left_out(self, "scaling"):
-            QueueScaling(self, "Scaling", service=service, queue=queue, door=door, workers=container.workers, at_most=container.at_most)
+        if not is_disabled(self, "scaling"):
+            QueueScaling(
+                self,
+                "Scaling",
+                service=service,
+                queue=queue,
+                door=door,
+                workers=container.workers,
+                at_most=container.at_most,
+            )
 
-    def _definition(self, served: Served, container: Container, environment: Mapping[str, str]) -> ecs.FargateTaskDefinition:
+    def _definition(
+        self, served: LoadedServer, container: Container, environment: Mapping[str, str]
+    ) -> ecs.FargateTaskDefinition:
         arm = architecture_of(self).name == "arm64"
         definition = ecs.FargateTaskDefinition(
             self,
@@ -107,8 +132,13 @@ class ContainerWorkers(Construct):
         platform = ecr_assets.Platform.LINUX_ARM64 if arm else ecr_assets.Platform.LINUX_AMD64
         definition.add_container(
             "Server",
-            image=container.image or ecs.ContainerImage.from_asset(str(served.folder), platform=platform),
-            environment={**environment, "CORDYNA_WORKERS": str(container.workers), "AWS_REGION": Stack.of(self).region},
+            image=container.image
+            or ecs.ContainerImage.from_asset(str(served.folder), platform=platform),
+            environment={
+                **environment,
+                "CORDYNA_WORKERS": str(container.workers),
+                "AWS_REGION": Stack.of(self).region,
+            },
             logging=ecs.LogDriver.aws_logs(stream_prefix=served.name, log_group=log),
             stop_timeout=DRAIN,
         )
@@ -121,9 +151,13 @@ def _network(scope: Construct) -> ec2.Vpc:
         "Network",
         max_azs=2,
         nat_gateways=0,
-        subnet_configuration=[ec2.SubnetConfiguration(name="public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=24)],
+        subnet_configuration=[
+            ec2.SubnetConfiguration(name="public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=24)
+        ],
         gateway_endpoints={
-            "DynamoDb": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.DYNAMODB),
+            "DynamoDb": ec2.GatewayVpcEndpointOptions(
+                service=ec2.GatewayVpcEndpointAwsService.DYNAMODB
+            ),
             "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3),
         },
         restrict_default_security_group=False,
@@ -131,5 +165,10 @@ def _network(scope: Construct) -> ec2.Vpc:
 
 
 def _may_work_on(queue: sqs.Queue) -> iam.PolicyStatement:
-    actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+    actions = [
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:ChangeMessageVisibility",
+        "sqs:GetQueueAttributes",
+    ]
     return iam.PolicyStatement(actions=actions, resources=[queue.queue_arn])

@@ -12,7 +12,9 @@ MAX_RECEIVE_COUNT = 5
 """How often a message is delivered before it is dead (Lambda's documentation on SQS event sources: at least 5)."""
 
 
-def dead_letter_queue(scope: Construct, name: str, *, construct_id: str = "DeadLetters") -> sqs.Queue:
+def dead_letter_queue(
+    scope: Construct, name: str, *, construct_id: str = "DeadLetters"
+) -> sqs.Queue:
     """A dead-letter queue named `<name>-dead-letters`."""
     return sqs.Queue(
         scope,
@@ -24,7 +26,14 @@ def dead_letter_queue(scope: Construct, name: str, *, construct_id: str = "DeadL
     )
 
 
-def fed_queue(scope: Construct, name: str, dead_letters: sqs.Queue, *, handled_within: Duration, construct_id: str = "Queue") -> sqs.Queue:
+def fed_queue(
+    scope: Construct,
+    name: str,
+    dead_letters: sqs.Queue,
+    *,
+    handled_within: Duration,
+    construct_id: str = "Queue",
+) -> sqs.Queue:
     """A queue whose consumer handles a message within `handled_within`; what fails five times goes to `dead_letters`."""
     return sqs.Queue(
         scope,
@@ -35,5 +44,7 @@ def fed_queue(scope: Construct, name: str, dead_letters: sqs.Queue, *, handled_w
         # Lambda's documentation on SQS event sources: at least six times the function's timeout.
         visibility_timeout=Duration.seconds(6 * int(handled_within.to_seconds())),
         retention_period=Duration.days(4),
-        dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=MAX_RECEIVE_COUNT),
+        dead_letter_queue=sqs.DeadLetterQueue(
+            queue=dead_letters, max_receive_count=MAX_RECEIVE_COUNT
+        ),
     )

@@ -36,4 +36,6 @@ class Discovery:
 
     def find(self, name: Found) -> str:
         """The value of a parameter, resolved at deployment."""
-        return ssm.StringParameter.value_for_string_parameter(self.scope, parameter_name(self.stage, name))
+        return ssm.StringParameter.value_for_string_parameter(
+            self.scope, parameter_name(self.stage, name)
+        )

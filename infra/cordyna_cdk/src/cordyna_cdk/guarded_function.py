@@ -13,13 +13,18 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-_ARCHITECTURES: Final = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
+_ARCHITECTURES: Final = {
+    "arm64": lambda_.Architecture.ARM_64,
+    "x86_64": lambda_.Architecture.X86_64,
+}
 NEWEST_PYTHON: Final = "python3.14"
 
 
 def runtime_of(scope: Construct) -> lambda_.Runtime:
     """The newest Python, or what the context's `cordyna:runtime` says: an emulator runs functions in the Python that it has."""
-    return lambda_.Runtime(scope.node.try_get_context("cordyna:runtime") or NEWEST_PYTHON, lambda_.RuntimeFamily.PYTHON)
+    return lambda_.Runtime(
+        scope.node.try_get_context("cordyna:runtime") or NEWEST_PYTHON, lambda_.RuntimeFamily.PYTHON
+    )
 
 
 def architecture_of(scope: Construct) -> lambda_.Architecture:
@@ -58,7 +63,10 @@ class GuardedFunction(lambda_.Function):
             removal_policy=RemovalPolicy.DESTROY,
         )
         role = iam.Role(
-            scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=f"what {name} may do"
+            scope,
+            f"{construct_id}Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"what {name} may do",
         )
         super().__init__(
             scope,

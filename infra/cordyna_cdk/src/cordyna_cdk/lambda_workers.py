@@ -11,14 +11,24 @@ from cordyna_cdk.guarded_function import GuardedFunction
 def checked_concurrency(max_concurrency: int) -> int:
     """Raises ValueError for what SQS event sources do not take (2 to 1,000; Lambda's documentation on maximum concurrency)."""
     if not 2 <= max_concurrency <= 1000:
-        raise ValueError(f"max_concurrency is {max_concurrency}, and SQS takes 2 to 1000; leave it out to start each body at once")
+        raise ValueError(
+            f"max_concurrency is {max_concurrency}, and SQS takes 2 to 1000; leave it out to start each body at once"
+        )
     return max_concurrency
 
 
 class LambdaWorkers(Construct):
     """The event source between `queue` and `function`: one command a batch, for a body may take all of the function's time."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, function: GuardedFunction, queue: sqs.Queue, max_concurrency: int) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        function: GuardedFunction,
+        queue: sqs.Queue,
+        max_concurrency: int,
+    ) -> None:
         super().__init__(scope, construct_id)
         lambda_.EventSourceMapping(
             self,
@@ -34,4 +44,7 @@ class LambdaWorkers(Construct):
 
 def may_consume(queue: sqs.Queue) -> iam.PolicyStatement:
     """What an event source needs of its queue (Lambda's documentation on SQS event sources)."""
-    return iam.PolicyStatement(actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], resources=[queue.queue_arn])
+    return iam.PolicyStatement(
+        actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        resources=[queue.queue_arn],
+    )

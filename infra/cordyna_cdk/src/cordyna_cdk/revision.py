@@ -9,4 +9,4 @@ def revision_of(scope: Construct) -> int:
     """The context's `cordyna:revision` (a pipeline's run number); otherwise the second of this synthesis."""
     given = scope.node.try_get_context("cordyna:revision")
     # Every synthesis is a new deployment unless the pipeline counts them itself.
-    return int(given) if given is not None else int(time.time())  # noqa: TID251
+    return int(given) if given is not None else int(time.time())

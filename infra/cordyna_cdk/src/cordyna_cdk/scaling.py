@@ -47,23 +47,49 @@ class QueueScaling(Construct):
         )
         self._metrics: dict[str, cloudwatch.IMetric] = {
             "door": door.metric_invocations(period=_MINUTE),
-            "waiting": queue.metric_approximate_number_of_messages_visible(period=_MINUTE, statistic="Maximum"),
-            "running": queue.metric_approximate_number_of_messages_not_visible(period=_MINUTE, statistic="Maximum"),
+            "waiting": queue.metric_approximate_number_of_messages_visible(
+                period=_MINUTE, statistic="Maximum"
+            ),
+            "running": queue.metric_approximate_number_of_messages_not_visible(
+                period=_MINUTE, statistic="Maximum"
+            ),
         }
         to_exactly = scaling.AdjustmentType.EXACT_CAPACITY
         asleep = "IF(FILL(running, 0) == 0, FILL(door, 0) + FILL(waiting, 0), 0)"
         self._step("Wake", asleep, at_least=1, minutes=1, change=1, kind=to_exactly)
-        self._step("Grow", "FILL(waiting, 0)", at_least=workers, minutes=2, change=1, kind=scaling.AdjustmentType.CHANGE_IN_CAPACITY)
+        self._step(
+            "Grow",
+            "FILL(waiting, 0)",
+            at_least=workers,
+            minutes=2,
+            change=1,
+            kind=scaling.AdjustmentType.CHANGE_IN_CAPACITY,
+        )
         quiet = "IF(FILL(door, 0) + FILL(waiting, 0) + FILL(running, 0) == 0, 1, 0)"
         self._step("Sleep", quiet, at_least=1, minutes=_QUIET_MINUTES, change=0, kind=to_exactly)
 
-    def _step(self, name: str, expression: str, *, at_least: int, minutes: int, change: int, kind: scaling.AdjustmentType) -> None:
+    def _step(
+        self,
+        name: str,
+        expression: str,
+        *,
+        at_least: int,
+        minutes: int,
+        change: int,
+        kind: scaling.AdjustmentType,
+    ) -> None:
         step = scaling.StepScalingAction(
-            self, f"{name}Step", scaling_target=self._instances, adjustment_type=kind, cooldown=Duration.minutes(2)
+            self,
+            f"{name}Step",
+            scaling_target=self._instances,
+            adjustment_type=kind,
+            cooldown=Duration.minutes(2),
         )
         step.add_adjustment(adjustment=change, lower_bound=0)
         used = {metric: self._metrics[metric] for metric in self._metrics if metric in expression}
-        cloudwatch.MathExpression(label=name.lower(), expression=expression, using_metrics=used, period=_MINUTE).create_alarm(
+        cloudwatch.MathExpression(
+            label=name.lower(), expression=expression, using_metrics=used, period=_MINUTE
+        ).create_alarm(
             self,
             name,
             threshold=at_least,

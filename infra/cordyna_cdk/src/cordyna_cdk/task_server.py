@@ -31,10 +31,15 @@ from cordyna_cdk.dead_letters import dead_letter_queue, fed_queue
 from cordyna_cdk.discovery import SERVER_TAG, Discovery, stage_of
 from cordyna_cdk.guarded_function import GuardedFunction
 from cordyna_cdk.lambda_workers import LambdaWorkers, checked_concurrency
+from cordyna_cdk.loaded_server import (
+    LAMBDA_LIMIT_S,
+    LoadedServer,
+    check_lambda_timeouts,
+    read_server,
+)
+from cordyna_cdk.permissions import SPOKEN_BY_SERVERS, put_events_statement
 from cordyna_cdk.revision import revision_of
-from cordyna_cdk.served import LAMBDA_LIMIT_S, Served, read_server, refuse_what_a_lambda_cannot_run
-from cordyna_cdk.speech import SPOKEN_BY_SERVERS, may_say
-from cordyna_core.contract.names import server_source
+from cordyna_core.contract.ids import server_source
 from cordyna_core.contract.server_route import event_pattern
 
 DOOR_TIMEOUT: Final = Duration.seconds(30)
@@ -74,8 +79,10 @@ class TaskServer(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         if container is not None and max_concurrency is not None:
-            raise ValueError("a container says how many bodies it runs by Container(workers=..., at_most=...), not by max_concurrency")
-        self.served: Final[Served] = read_server(code, server)
+            raise ValueError(
+                "a container says how many bodies it runs by Container(workers=..., at_most=...), not by max_concurrency"
+            )
+        self.served: Final[LoadedServer] = read_server(code, server)
         Tags.of(self).add(SERVER_TAG, self.served.name)
         self._discovery = Discovery(self, stage or stage_of(self))
         self._layers = layers
@@ -109,21 +116,39 @@ class TaskServer(Construct):
         """What every function of this server has beside its own code."""
         if self._layers is not None:
             return self._layers
-        return [lambda_.LayerVersion.from_layer_version_arn(self, "CordynaCore", self._discovery.find("layer"))]
+        return [
+            lambda_.LayerVersion.from_layer_version_arn(
+                self, "CordynaCore", self._discovery.find("layer")
+            )
+        ]
 
     def _at_once(self) -> None:
-        refuse_what_a_lambda_cannot_run(self.served)
+        check_lambda_timeouts(self.served)
         self.addressee = self._function(
-            "Function", self.served.name, entries.SERVER, self._timeout, self._memory_mb, dead_letters=self.dead_letters[0]
+            "Function",
+            self.served.name,
+            entries.SERVER,
+            self._timeout,
+            self._memory_mb,
+            dead_letters=self.dead_letters[0],
         )
         self.runs_as: iam.IGrantable = self.addressee
         self._may_speak_and_claim(self.addressee)
 
     def _behind_a_door(self, max_concurrency: int) -> None:
-        refuse_what_a_lambda_cannot_run(self.served)
+        check_lambda_timeouts(self.served)
         queue = self._open_door(handled_within=self._timeout)
-        worker = self._function("Worker", f"{self.served.name}-worker", entries.WORKER, self._timeout, self._memory_mb, dead_letters=None)
-        LambdaWorkers(self, "Workers", function=worker, queue=queue, max_concurrency=max_concurrency)
+        worker = self._function(
+            "Worker",
+            f"{self.served.name}-worker",
+            entries.WORKER,
+            self._timeout,
+            self._memory_mb,
+            dead_letters=None,
+        )
+        LambdaWorkers(
+            self, "Workers", function=worker, queue=queue, max_concurrency=max_concurrency
+        )
         self.runs_as = worker
         self._may_speak_and_claim(worker)
 
@@ -131,7 +156,13 @@ class TaskServer(Construct):
         # serve() says itself how long it keeps a message, and prolongs that while a body runs.
         queue = self._open_door(handled_within=Duration.seconds(10))
         workers = ContainerWorkers(
-            self, "Workers", served=self.served, container=container, queue=queue, door=self.addressee, environment=self.environment
+            self,
+            "Workers",
+            served=self.served,
+            container=container,
+            queue=queue,
+            door=self.addressee,
+            environment=self.environment,
         )
         self.runs_as = workers.role
         self._may_speak_and_claim(workers.role)
@@ -140,19 +171,41 @@ class TaskServer(Construct):
         """The queue behind the intake function that becomes the rule's addressee."""
         name = self.served.name
         unworkable = dead_letter_queue(self, f"{name}-work", construct_id="WorkDeadLetters")
-        queue = fed_queue(self, f"{name}-work", unworkable, handled_within=handled_within, construct_id="WorkQueue")
+        queue = fed_queue(
+            self,
+            f"{name}-work",
+            unworkable,
+            handled_within=handled_within,
+            construct_id="WorkQueue",
+        )
         self.dead_letters.append(unworkable)
         self.environment["CORDYNA_QUEUE_URL"] = queue.queue_url
         self.work_queue = queue
-        self.addressee = self._function("Door", f"{name}-door", entries.DOOR, DOOR_TIMEOUT, 256, dead_letters=self.dead_letters[0])
-        self.addressee.add_to_role_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn]))
+        self.addressee = self._function(
+            "Door",
+            f"{name}-door",
+            entries.DOOR,
+            DOOR_TIMEOUT,
+            256,
+            dead_letters=self.dead_letters[0],
+        )
+        self.addressee.add_to_role_policy(
+            iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])
+        )
         self._may_speak(self.addressee)
         # It notes what is cancelled, for whoever runs the body.
         self._may_claim(self.addressee, "UpdateItem")
         return queue
 
     def _function(
-        self, construct_id: str, name: str, handler: str, timeout: Duration, memory_mb: int, *, dead_letters: sqs.Queue | None
+        self,
+        construct_id: str,
+        name: str,
+        handler: str,
+        timeout: Duration,
+        memory_mb: int,
+        *,
+        dead_letters: sqs.Queue | None,
     ) -> GuardedFunction:
         return GuardedFunction(
             self,
@@ -160,7 +213,9 @@ class TaskServer(Construct):
             name=name,
             handler=handler,
             code=lambda_.Code.from_asset(
-                str(self.served.folder), exclude=["**/__pycache__", "**/*.egg-info", "Dockerfile", "wheels"], ignore_mode=IgnoreMode.GLOB
+                str(self.served.folder),
+                exclude=["**/__pycache__", "**/*.egg-info", "Dockerfile", "wheels"],
+                ignore_mode=IgnoreMode.GLOB,
             ),
             layers=self.layers,
             environment=self.environment,
@@ -170,14 +225,20 @@ class TaskServer(Construct):
         )
 
     def _may_speak(self, who: iam.IGrantable) -> None:
-        who.grant_principal.add_to_principal_policy(may_say(self.bus.event_bus_arn, [server_source(self.served.name)], SPOKEN_BY_SERVERS))
+        who.grant_principal.add_to_principal_policy(
+            put_events_statement(
+                self.bus.event_bus_arn, [server_source(self.served.name)], SPOKEN_BY_SERVERS
+            )
+        )
 
     def _may_speak_and_claim(self, who: iam.IGrantable) -> None:
         self._may_speak(who)
         self._may_claim(who, "GetItem", "PutItem", "UpdateItem")
 
     def _may_claim(self, who: iam.IGrantable, *actions: str) -> None:
-        allowed = iam.PolicyStatement(actions=[f"dynamodb:{action}" for action in actions], resources=[self.claims.table_arn])
+        allowed = iam.PolicyStatement(
+            actions=[f"dynamodb:{action}" for action in actions], resources=[self.claims.table_arn]
+        )
         who.grant_principal.add_to_principal_policy(allowed)
 
     def _subscribe(self) -> None:
@@ -187,10 +248,16 @@ class TaskServer(Construct):
             "Route",
             event_bus=self.bus,
             description=f"what cerebro tells {self.served.name}",
-            event_pattern=events.EventPattern(source=pattern["source"], detail_type=pattern["detail-type"], detail=pattern["detail"]),
+            event_pattern=events.EventPattern(
+                source=pattern["source"],
+                detail_type=pattern["detail-type"],
+                detail=pattern["detail"],
+            ),
             targets=[
                 aws_events_targets.LambdaFunction(
-                    self.addressee, dead_letter_queue=self.dead_letters[0], max_event_age=Duration.seconds(60)
+                    self.addressee,
+                    dead_letter_queue=self.dead_letters[0],
+                    max_event_age=Duration.seconds(60),
                 )
             ],
         )
@@ -198,4 +265,10 @@ class TaskServer(Construct):
     def _declare_after_every_deployment(self) -> None:
         # A trigger invokes without a payload, which the entries take for "declare yourself".
         acknowledge(self.addressee, DECLARED_BY_A_TRIGGER, "Annotation")
-        triggers.Trigger(self, "Declare", handler=self.addressee, timeout=Duration.minutes(2), execute_after=[self])
+        triggers.Trigger(
+            self,
+            "Declare",
+            handler=self.addressee,
+            timeout=Duration.minutes(2),
+            execute_after=[self],
+        )

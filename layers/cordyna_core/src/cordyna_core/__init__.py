@@ -6,22 +6,31 @@ from typing import TYPE_CHECKING, Any, Final
 from cordyna_core._version import __version__
 
 if TYPE_CHECKING:
-    from cordyna_core.context import Context
-    from cordyna_core.declaration import fresh
     from cordyna_core.errors import RetryableError, TerminalError, UserError
-    from cordyna_core.result import TaskResult
-    from cordyna_core.task_server import TaskServer
+    from cordyna_core.server.context import Context
+    from cordyna_core.server.options import fresh
+    from cordyna_core.server.result import TaskResult
+    from cordyna_core.server.task_server import TaskServer
 
-__all__ = ["Context", "RetryableError", "TaskResult", "TaskServer", "TerminalError", "UserError", "__version__", "fresh"]
+__all__ = [
+    "Context",
+    "RetryableError",
+    "TaskResult",
+    "TaskServer",
+    "TerminalError",
+    "UserError",
+    "__version__",
+    "fresh",
+]
 
 _HOME_OF: Final = {
-    "Context": "context",
+    "Context": "server.context",
     "RetryableError": "errors",
-    "TaskResult": "result",
-    "TaskServer": "task_server",
+    "TaskResult": "server.result",
+    "TaskServer": "server.task_server",
     "TerminalError": "errors",
     "UserError": "errors",
-    "fresh": "declaration",
+    "fresh": "server.options",
 }
 """Imported when first asked for (PEP 562): the command line starts in half the time without pydantic and the contract."""
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # errors are there before the contract is
-    from cordyna_core.contract.message import Problem
+    from cordyna_core.contract.base import Problem
 
 
 class CordynaError(Exception):
@@ -14,7 +14,7 @@ class CordynaError(Exception):
 class UserError(CordynaError):
     """A person can mend this: what happened, why, and what to do next. Printed without a traceback."""
 
-    def __init__(self, what: str, *, why: str = "", next: str = "") -> None:  # noqa: A002  the word that the output shows
+    def __init__(self, what: str, *, why: str = "", next: str = "") -> None:
         super().__init__(what)
         self.what, self.why, self.next = what, why, next
 
@@ -28,7 +28,9 @@ class UserError(CordynaError):
 class Refusal(UserError):
     """Cerebro refused a command or a declaration, for these reasons."""
 
-    def __init__(self, what: str, problems: "Sequence[Problem]", *, why: str = "", next: str = "") -> None:  # noqa: A002  as above
+    def __init__(
+        self, what: str, problems: "Sequence[Problem]", *, why: str = "", next: str = ""
+    ) -> None:
         super().__init__(what, why=why, next=next)
         self.problems = tuple(problems)
 

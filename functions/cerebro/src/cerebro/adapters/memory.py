@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from cerebro.core.graph import Graph, Head
-from cerebro.core.model import PAGE_SIZE, Last, Pinned, Plan, Run, TaskRun, indexes_of
+from cerebro.core.graph.graph import Graph, Head
+from cerebro.core.model import PAGE_SIZE, CachedResult, Plan, Run, RunSnapshot, TaskRun, indexes_of
 from cerebro.ports import ServerSeen
-from cordyna_core.contract.declared import ServerDeclared
+from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.state_updates import ServerState
 
 
@@ -22,7 +22,7 @@ class MemoryStore:
         self._declarations: dict[str, ServerDeclared] = {}
         self._graph = Graph.of({})
         self._servers: dict[str, ServerSeen] = {}
-        self._lasts: dict[tuple[str, str], Last] = {}
+        self._lasts: dict[tuple[str, str], CachedResult] = {}
         self._ticks: dict[str, float] = {}
         self._plans: dict[str, Plan] = {}
         self._keys: dict[str, str] = {}
@@ -30,7 +30,7 @@ class MemoryStore:
         self._tasks: defaultdict[str, dict[int, TaskRun]] = defaultdict(dict)
         self._outputs: dict[tuple[str, int], tuple[int, Any]] = {}
         self._guards: dict[tuple[str, int], float] = {}
-        self._pinned: dict[str, Pinned] = {}
+        self._pinned: dict[str, RunSnapshot] = {}
 
     def read_graph(self) -> Graph:
         return self._graph
@@ -42,24 +42,29 @@ class MemoryStore:
         if self._graph.head != seen:
             return False
         self._graph = self._graph.with_servers(
-            {server: self._declarations[version] for server, version in new.servers.items()}, new.generation
+            {server: self._declarations[version] for server, version in new.servers.items()},
+            new.generation,
         )
         return True
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
         before = self._servers.get(server) or ServerSeen(server, None, at)
-        self._servers[server] = ServerSeen(server, state or before.state, max(at, before.at), before.missed_at)
+        self._servers[server] = ServerSeen(
+            server, state or before.state, max(at, before.at), before.missed_at
+        )
 
-    def note_missed(self, server: str, at: float) -> None:
-        self._servers[server] = replace(self._servers.get(server, ServerSeen(server, None, 0.0)), missed_at=at)
+    def note_missed_ack(self, server: str, at: float) -> None:
+        self._servers[server] = replace(
+            self._servers.get(server, ServerSeen(server, None, 0.0)), missed_at=at
+        )
 
     def servers(self) -> list[ServerSeen]:
         return list(self._servers.values())
 
-    def read_last(self, task: str, fingerprint: str) -> Last | None:
+    def read_cached_result(self, task: str, fingerprint: str) -> CachedResult | None:
         return self._lasts.get((task, fingerprint))
 
-    def write_last(self, task: str, fingerprint: str, last: Last) -> None:
+    def write_cached_result(self, task: str, fingerprint: str, last: CachedResult) -> None:
         before = self._lasts.get((task, fingerprint))
         if before is None or before.dispatched_at < last.dispatched_at:
             self._lasts[task, fingerprint] = last
@@ -86,12 +91,12 @@ class MemoryStore:
         self._runs[new.id] = new
         return None
 
-    def read_pinned(self, run_id: str) -> Pinned | None:
-        pinned = self._pinned.get(run_id)
-        if pinned is None and run_id in self._runs:
+    def read_run_snapshot(self, run_id: str) -> RunSnapshot | None:
+        snapshot = self._pinned.get(run_id)
+        if snapshot is None and run_id in self._runs:
             run = self._runs[run_id]
-            pinned = self._pinned[run_id] = Pinned(run, self._plans[run.plan_id])
-        return pinned
+            snapshot = self._pinned[run_id] = RunSnapshot(run, self._plans[run.plan_id])
+        return snapshot
 
     def active_runs(self) -> list[str]:
         return [run.id for run in self._runs.values() if not run.is_over]
@@ -108,9 +113,15 @@ class MemoryStore:
 
     def read_page(self, run_id: str, page: int) -> dict[int, TaskRun]:
         tasks = self._tasks[run_id]
-        return {index: tasks[index] for index in reversed(indexes_of(page, (page + 1) * PAGE_SIZE)) if index in tasks}
+        return {
+            index: tasks[index]
+            for index in reversed(indexes_of(page, (page + 1) * PAGE_SIZE))
+            if index in tasks
+        }
 
-    def write_task(self, run_id: str, index: int, new: TaskRun, seen: TaskRun | None) -> TaskRun | None:
+    def write_task(
+        self, run_id: str, index: int, new: TaskRun, seen: TaskRun | None
+    ) -> TaskRun | None:
         tasks = self._tasks[run_id]
         there = tasks.get(index)
         if there is not seen and (there is None or seen is None or there.rev != seen.rev):
@@ -119,17 +130,21 @@ class MemoryStore:
         return None
 
     def read_outputs(self, run_id: str, indexes: Sequence[int]) -> dict[int, Any]:
-        return {index: self._outputs[run_id, index][1] for index in indexes if (run_id, index) in self._outputs}
+        return {
+            index: self._outputs[run_id, index][1]
+            for index in indexes
+            if (run_id, index) in self._outputs
+        }
 
     def write_output(self, run_id: str, index: int, attempt: int, output: Any) -> None:
         before = self._outputs.get((run_id, index))
         if before is None or before[0] <= attempt:
             self._outputs[run_id, index] = (attempt, output)
 
-    def is_guarded(self, run_id: str, page: int, after: float, until: float) -> bool:
+    def has_page_timer(self, run_id: str, page: int, after: float, until: float) -> bool:
         due = self._guards.get((run_id, page))
         return due is not None and after < due <= until
 
-    def write_guard(self, run_id: str, page: int, due: float, after: float) -> None:
-        if not self.is_guarded(run_id, page, after, due):
+    def write_page_timer(self, run_id: str, page: int, due: float, after: float) -> None:
+        if not self.has_page_timer(run_id, page, after, due):
             self._guards[run_id, page] = due

@@ -12,8 +12,8 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any, Final, Literal
 
-from cordyna_core.contract.message import ErrorDescription, State
-from cordyna_core.contract.names import derived_id
+from cordyna_core.contract.base import ErrorDescription, State
+from cordyna_core.contract.ids import derived_id
 
 PAGE_SIZE: Final = 256
 """Task runs per page; a page is what one guardian guards and one DynamoDB partition holds."""
@@ -49,7 +49,7 @@ RANK_OF: Final[dict[State, Rank]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TimelineEntry:
     """One line of a task run's timeline: who said what of which attempt, and when."""
 
     state: State
@@ -78,7 +78,7 @@ class TaskRun:
     output: Any = None
     output_apart: bool = False
     error: ErrorDescription | None = None
-    timeline: tuple[Said, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
     rev: int = 1
     deaths: int = 0
 
@@ -98,7 +98,9 @@ class TaskRun:
     @property
     def was_healed(self) -> bool:
         """Whether it completed after all, in the very attempt that was an error before."""
-        return self.is_completed and any(said.attempt == self.attempt and said.state == "error" for said in self.timeline)
+        return self.is_completed and any(
+            said.attempt == self.attempt and said.state == "error" for said in self.timeline
+        )
 
     @property
     def waits_for_retry(self) -> bool:
@@ -106,7 +108,7 @@ class TaskRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
+class CachedResult:
     """Where the last result of a task is: `index` in `run_id`. Its age counts from `dispatched_at`."""
 
     run_id: str
@@ -137,7 +139,7 @@ class PlannedTask:
     owner: str | None = None
     version: str = ""
     kept: bool = False
-    reuses: Last | None = None
+    reuses: CachedResult | None = None
 
     @property
     def is_join(self) -> bool:
@@ -254,7 +256,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Pinned:
+class RunSnapshot:
     """What never changes about a run: it may be remembered for as long as one likes."""
 
     run: Run
@@ -263,7 +265,11 @@ class Pinned:
     def params_of(self, index: int) -> dict[str, Any]:
         """Those parameters of the run that this task's schema names."""
         given = self.run.params
-        return {name: given[name] for name in self.plan.tasks[index].params if name in given} if given else {}
+        return (
+            {name: given[name] for name in self.plan.tasks[index].params if name in given}
+            if given
+            else {}
+        )
 
 
 def lattice(task: TaskRun | None) -> tuple[int, int]:

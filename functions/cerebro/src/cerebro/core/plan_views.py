@@ -5,10 +5,10 @@ Law: joins are cerebro's own, and are never shown.
 
 from collections.abc import Sequence
 
-from cerebro.core.graph import Graph
+from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan
-from cerebro.core.plan import plan_of
-from cordyna_core.contract.views import PlannedTaskView, PlanView
+from cerebro.core.planning.planner import plan_invocation
+from cordyna_core.contract.views.runs import PlannedTaskView, PlanView
 
 
 def plan_view(plan: Plan) -> PlanView:
@@ -28,7 +28,7 @@ def plan_view(plan: Plan) -> PlanView:
 
 def partial_view(graph: Graph, target: str) -> PlanView:
     """What of `target` could run today, with what is in the way of the rest."""
-    plan = plan_of(graph, target)
+    plan = plan_invocation(graph, target)
     if isinstance(plan, Plan):
         return plan_view(plan)
     if target not in graph:
@@ -36,12 +36,16 @@ def partial_view(graph: Graph, target: str) -> PlanView:
     closure = graph.closure(target)
     behind = {name for users in closure.missing.values() for name in users}
     tasks = []
-    for name, upstream, level in zip(closure.names, closure.upstream, _levels(closure.upstream), strict=True):
+    for name, upstream, level in zip(
+        closure.names, closure.upstream, _levels(closure.upstream), strict=True
+    ):
         names = [closure.names[needed] for needed in upstream]
         if name in behind or not behind.isdisjoint(names):
             behind.add(name)
         else:
-            tasks.append(PlannedTaskView(task=name, server=graph[name].server, upstream=names, level=level))
+            tasks.append(
+                PlannedTaskView(task=name, server=graph[name].server, upstream=names, level=level)
+            )
     return PlanView(task=target, tasks=tasks, problems=list(plan))
 
 

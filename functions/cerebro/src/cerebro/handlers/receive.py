@@ -8,12 +8,13 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from cerebro.adapters.timed import open_timed
-from cerebro.core.effects import Program, Ring, Tick, Walk
-from cerebro.core.register import refuse_malformed
-from cerebro.reactions import react
+from cerebro.adapters.internal_codec import decode_internal
+from cerebro.core.declaration.handlers import refuse_malformed
+from cerebro.core.effects import FanOut, PageTimer, Program, Tick
+from cerebro.dispatch import program_for
 from cerebro.shell import Ports, perform
-from cordyna_core.contract.envelope import Envelope, MalformedEvent, may_say, open_envelope
+from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelope
+from cordyna_core.contract.registry import may_send
 from cordyna_core.errors import Fatal
 
 _log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Outcome:
     """What became of a batch: the receipts to deliver again, and those that can never be handled, with the reason."""
 
     again: list[str] = field(default_factory=list)
-    buried: list[tuple[Delivery, str]] = field(default_factory=list)
+    dead_letters: list[tuple[Delivery, str]] = field(default_factory=list)
 
 
 def receive(batch: Iterable[Delivery], ports: Ports) -> Outcome:
@@ -42,12 +43,12 @@ def receive(batch: Iterable[Delivery], ports: Ports) -> Outcome:
     for delivery in batch:
         try:
             reason = _handle(delivery, ports)
-        except Exception:  # noqa: BLE001  the boundary: whatever failed, the others go on and this one comes again
+        except Exception:
             _log.exception("message %s failed and will be delivered again", delivery.receipt)
             outcome.again.append(delivery.receipt)
         else:
             if reason is not None:
-                outcome.buried.append((delivery, reason))
+                outcome.dead_letters.append((delivery, reason))
     return outcome
 
 
@@ -67,20 +68,22 @@ def answer_malformed(never: Exception, ports: Ports) -> None:
         perform(refuse_malformed(never.raw, never.problems), ports)
 
 
-def open_delivery(body: str, sent_at: float | None = None) -> Envelope | Ring | Walk | Tick:
+def open_delivery(body: str, sent_at: float | None = None) -> Envelope | PageTimer | FanOut | Tick:
     """An event of the bus, or one of cerebro's own messages. Raises MalformedEvent."""
-    return open_timed(body, sent_at) or open_envelope(body)
+    return decode_internal(body, sent_at) or open_envelope(body)
 
 
-def perform_one(message: Envelope | Ring | Walk | Tick, ports: Ports) -> None:
+def perform_one(message: Envelope | PageTimer | FanOut | Tick, ports: Ports) -> None:
     """React to one message. Raises Fatal when it can never be handled, and whatever a port raises."""
     program = program_of(message)
     if program is not None:
         perform(program, ports)
 
 
-def program_of(message: Envelope | Ring | Walk | Tick) -> Program | None:
+def program_of(message: Envelope | PageTimer | FanOut | Tick) -> Program | None:
     """What answers one message, not yet begun; None: nothing does. Raises Fatal when its sender may not say it."""
-    if isinstance(message, Envelope) and not may_say(message.source, message.message):
-        raise Fatal(f"{message.source!r} may not say {type(message.message).__name__} (of this server)")
-    return react(message)
+    if isinstance(message, Envelope) and not may_send(message.source, message.message):
+        raise Fatal(
+            f"{message.source!r} may not say {type(message.message).__name__} (of this server)"
+        )
+    return program_for(message)

@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from cerebro.core.graph import Head, version_of
-from cerebro.core.model import Plan, PlannedTask, Rank, Run, Said, TaskRun
+from cerebro.core.graph.graph import Head, version_of
+from cerebro.core.model import Plan, PlannedTask, Rank, Run, TaskRun, TimelineEntry
 from cerebro.ports import Store
-from cordyna_core.contract.declared import ServerDeclared
-from cordyna_core.contract.message import ErrorDescription
-from cordyna_core.contract.names import derived_id
+from cordyna_core.contract.base import ErrorDescription
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.ids import derived_id
 
 NOW: Final = 1_790_000_000.25
 """What the clocks of the stores under test show, about."""
@@ -18,8 +18,13 @@ OTHER: Final = derived_id("other run of laws")
 
 def a_declaration(server: str, *tasks: str, **fields: Any) -> ServerDeclared:
     """A server that declares `tasks`, each of which needs the one before; `fields` are the first task's."""
-    made = [{"name": name, "upstream": list(tasks[place - 1 : place])} for place, name in enumerate(tasks)]
-    return ServerDeclared.model_validate({"server": server, "tasks": [{**made[0], **fields}, *made[1:]] if made else []})
+    made = [
+        {"name": name, "upstream": list(tasks[place - 1 : place])}
+        for place, name in enumerate(tasks)
+    ]
+    return ServerDeclared.model_validate(
+        {"server": server, "tasks": [{**made[0], **fields}, *made[1:]] if made else []}
+    )
 
 
 def accept(store: Store, *declared: ServerDeclared, seen: Head | None = None) -> bool:
@@ -27,7 +32,9 @@ def accept(store: Store, *declared: ServerDeclared, seen: Head | None = None) ->
     before = seen if seen is not None else store.read_graph().head
     for each in declared:
         store.write_declaration(version_of(each), each)
-    return store.write_head(Head(before.generation + 1, {each.server: version_of(each) for each in declared}), before)
+    return store.write_head(
+        Head(before.generation + 1, {each.server: version_of(each) for each in declared}), before
+    )
 
 
 def a_plan(size: int = 3, *, width: int = 3) -> Plan:
@@ -47,7 +54,13 @@ def a_plan(size: int = 3, *, width: int = 3) -> Plan:
 
 def a_run(run_id: str = RUN, **fields: Any) -> Run:
     """A run of `a_plan()` that goes on."""
-    given = {"id": run_id, "task": "team.task-2", "plan_id": a_plan().id, "created_at": NOW, "cause": "cause-1"}
+    given = {
+        "id": run_id,
+        "task": "team.task-2",
+        "plan_id": a_plan().id,
+        "created_at": NOW,
+        "cause": "cause-1",
+    }
     return Run(**{**given, **fields})
 
 
@@ -81,7 +94,12 @@ def a_full_fact() -> TaskRun:
             "empty": [{}, [], ""],
         },
         output_apart=True,
-        error=ErrorDescription(type="ValueError", message="ä\tb", retryable=False, traceback="line 1\nline 2"),
-        timeline=(Said("pending", "dispatched", NOW, "cordyna.cerebro", 1), Said("error", None, NOW + 2, "cordyna.server.server-a", 3)),
+        error=ErrorDescription(
+            type="ValueError", message="ä\tb", retryable=False, traceback="line 1\nline 2"
+        ),
+        timeline=(
+            TimelineEntry("pending", "dispatched", NOW, "cordyna.cerebro", 1),
+            TimelineEntry("error", None, NOW + 2, "cordyna.server.server-a", 3),
+        ),
         rev=17,
     )

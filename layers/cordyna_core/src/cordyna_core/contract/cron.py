@@ -13,7 +13,9 @@ _MONTHS: Final = {
 }  # fmt: skip
 _WEEKDAYS: Final = {"SUN": 0, "MON": 1, "TUE": 2, "WED": 3, "THU": 4, "FRI": 5, "SAT": 6}
 _DAYS_IN_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_TERM: Final = re.compile(r"(?:(?P<all>\*)|(?P<first>[0-9]+|[A-Z]+)(?:-(?P<last>[0-9]+|[A-Z]+))?)(?:/(?P<step>[0-9]+))?")
+_TERM: Final = re.compile(
+    r"(?:(?P<all>\*)|(?P<first>[0-9]+|[A-Z]+)(?:-(?P<last>[0-9]+|[A-Z]+))?)(?:/(?P<step>[0-9]+))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,9 @@ class _Field:
     @property
     def allowed(self) -> str:
         named = f" or {next(iter(self.names))}-{list(self.names)[-1]}" if self.names else ""
-        return f"{self.low}-{self.high}{named}, as *, a list 1,2, a range 1-3, or a step */2 or 1-5/2"
+        return (
+            f"{self.low}-{self.high}{named}, as *, a list 1,2, a range 1-3, or a step */2 or 1-5/2"
+        )
 
 
 _FIELDS: Final = (
@@ -59,19 +63,26 @@ class Cron:
         if len(parts) != len(_FIELDS):
             names = ", ".join(field.name for field in _FIELDS)
             raise ValueError(f"cron {text!r} has {len(parts)} fields instead of five: {names}")
-        minutes, hours, days, months, weekdays = (_values(field, part, text) for field, part in zip(_FIELDS, parts, strict=True))
+        minutes, hours, days, months, weekdays = (
+            _values(field, part, text) for field, part in zip(_FIELDS, parts, strict=True)
+        )
         if parts[2] != "*" and parts[4] != "*":
             raise ValueError(
                 f"cron {text!r} restricts both the day of month ({parts[2]}) and the day of week ({parts[4]}), "
                 "which EventBridge cannot say: leave one of them *"
             )
         if min(days) > max(_DAYS_IN_MONTH[month - 1] for month in months):
-            raise ValueError(f"cron {text!r} never fires: day of month {parts[2]} does not exist in month {parts[3]}")
+            raise ValueError(
+                f"cron {text!r} never fires: day of month {parts[2]} does not exist in month {parts[3]}"
+            )
         return cls(minutes, hours, days, months, tuple(sorted({day % 7 for day in weekdays})))
 
     def __str__(self) -> str:
         """Five unix fields without names, ranges or steps, which every evaluator of cron reads alike."""
-        return " ".join(_plain(values, size) for values, size in zip(self._values, (60, 24, 31, 12, 7), strict=True))
+        return " ".join(
+            _plain(values, size)
+            for values, size in zip(self._values, (60, 24, 31, 12, 7), strict=True)
+        )
 
     def to_eventbridge(self) -> str:
         """The same in the dialect of Amazon EventBridge: `cron(minute hour day month weekday year)`, SUN is 1, one day field is `?`."""
@@ -94,7 +105,9 @@ def _values(field: _Field, part: str, text: str) -> tuple[int, ...]:
         try:
             values.update(_values_of_term(field, term))
         except ValueError as wrong:
-            raise ValueError(f"cron {text!r}: {field.name} {part!r}: {wrong}; allowed: {field.allowed}") from wrong
+            raise ValueError(
+                f"cron {text!r}: {field.name} {part!r}: {wrong}; allowed: {field.allowed}"
+            ) from wrong
     return tuple(sorted(values))
 
 
@@ -145,4 +158,6 @@ def _dialect(values: tuple[int, ...], low: int, high: int) -> str:
         else:
             spans.append([value])
     # Two neighbours are not written as a range: `1,2` is as short, and an expression may have only 256 characters.
-    return ",".join(f"{span[0]}-{span[-1]}" if len(span) > 2 else ",".join(map(str, span)) for span in spans)
+    return ",".join(
+        f"{span[0]}-{span[-1]}" if len(span) > 2 else ",".join(map(str, span)) for span in spans
+    )

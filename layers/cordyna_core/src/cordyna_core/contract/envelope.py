@@ -4,44 +4,16 @@ Law: opening what `seal` made gives the same message; what cannot be opened says
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from cordyna_core.contract.commands import CancelRun, CancelTask, DescribeServer, InvokeTask, RetryRun, RunTask
-from cordyna_core.contract.declared import ServerDeclared
-from cordyna_core.contract.message import Message, Meta, Problem, rfc3339
-from cordyna_core.contract.names import CEREBRO, SCHEDULER, is_client, server_of
-from cordyna_core.contract.state_updates import (
-    DeclarationAccepted,
-    DeclarationRejected,
-    InvocationRejected,
-    RunStateChanged,
-    ServerStateChanged,
-    TaskStateChanged,
-)
-
-MESSAGES: Final[dict[str, type[Message]]] = {
-    kind.__name__: kind
-    for kind in (
-        InvokeTask,
-        CancelRun,
-        RetryRun,
-        ServerDeclared,
-        ServerStateChanged,
-        TaskStateChanged,
-        RunTask,
-        CancelTask,
-        DescribeServer,
-        RunStateChanged,
-        DeclarationAccepted,
-        DeclarationRejected,
-        InvocationRejected,
-    )
-}
-"""Every message of the contract by its `detail-type`."""
+from cordyna_core.contract.base import Message, Problem
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.registry import MESSAGES
+from cordyna_core.contract.time import rfc3339
 
 MAX_ENVELOPE_BYTES: Final = 1024 * 1024
 """The most that EventBridge takes in one PutEvents entry (Amazon EventBridge quotas)."""
@@ -101,7 +73,9 @@ class Envelope:
 def detail_json(message: Message) -> str:
     """The `Detail` of a PutEvents entry."""
     # A declaration has a quota (section 8), so it carries no defaults: what its author left out is left out.
-    return message.model_dump_json(exclude_none=True, by_alias=True, exclude_unset=isinstance(message, ServerDeclared))
+    return message.model_dump_json(
+        exclude_none=True, by_alias=True, exclude_unset=isinstance(message, ServerDeclared)
+    )
 
 
 def seal(message: Message, source: str, event_id: str, time: datetime) -> str:
@@ -132,7 +106,13 @@ def open_raw(raw: RawEnvelope) -> Envelope:
     if kind is None:
         known = ", ".join(MESSAGES)
         raise MalformedEvent(
-            [Problem(code="unknown_detail_type", message=f"unknown detail-type {raw.detail_type!r}: use one of {known}")], raw
+            [
+                Problem(
+                    code="unknown_detail_type",
+                    message=f"unknown detail-type {raw.detail_type!r}: use one of {known}",
+                )
+            ],
+            raw,
         )
     try:
         return Envelope(raw.source, kind.model_validate(raw.detail), raw.id, raw.time)
@@ -143,41 +123,18 @@ def open_raw(raw: RawEnvelope) -> Envelope:
 def problems_of(invalid: ValidationError, code: str) -> list[Problem]:
     """One problem per fault that pydantic found, but no more than a person reads and an event can carry."""
     faults = invalid.errors(include_url=False, include_context=False, include_input=False)
-    told = [Problem(code=code, message=f"{_place(error['loc'])}: {error['msg']}") for error in faults[:MAX_FAULTS]]
+    told = [
+        Problem(code=code, message=f"{_place(error['loc'])}: {error['msg']}")
+        for error in faults[:MAX_FAULTS]
+    ]
     left_out = len(faults) - len(told)
-    return [*told, Problem(code="more", message=f"and {left_out:,} more problems of these kinds")] if left_out else told
+    return (
+        [*told, Problem(code="more", message=f"and {left_out:,} more problems of these kinds")]
+        if left_out
+        else told
+    )
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
     # A key is whatever its author wrote.
     return ".".join(map(str, loc))[:_LONGEST_PLACE] or "the event"
-
-
-_SPOKEN_BY_CLIENTS: Final = frozenset({InvokeTask, CancelRun, RetryRun})
-_SPOKEN_BY_SERVERS: Final = frozenset({InvokeTask, CancelRun, RetryRun, ServerDeclared, ServerStateChanged, TaskStateChanged})
-_SPOKEN_BY_CEREBRO: Final = frozenset(
-    {RunTask, CancelTask, DescribeServer, TaskStateChanged, RunStateChanged, DeclarationAccepted, DeclarationRejected, InvocationRejected}
-)
-
-
-def may_say(source: str, message: Message) -> bool:
-    """Whether `source` is one that says such a message, and, if a server, says it of itself (identity is `source`)."""
-    kind = type(message)
-    server = server_of(source)
-    if server is not None:
-        return kind in _SPOKEN_BY_SERVERS and getattr(message, "server", server) == server
-    if is_client(source):
-        return kind in _SPOKEN_BY_CLIENTS or kind is DescribeServer
-    if source == SCHEDULER:
-        return kind is InvokeTask
-    return source == CEREBRO and kind in _SPOKEN_BY_CEREBRO
-
-
-def meta_at(now: float, message_id: str, cause: str | None = None) -> Meta:
-    """Meta of a message made at `now` (UTC seconds), rounded down to the contract's milliseconds."""
-    return Meta(id=message_id, time=utc(int(now * 1000) / 1000), cause=cause)
-
-
-def utc(seconds: float) -> datetime:
-    """UTC seconds since the epoch as an aware datetime."""
-    return datetime.fromtimestamp(seconds, UTC)

@@ -5,8 +5,8 @@ Law: a server hears cerebro only, and of that only what names it, or names every
 
 from typing import Any
 
-from cordyna_core.contract.commands import CancelTask, DescribeServer, RunTask
-from cordyna_core.contract.names import CEREBRO
+from cordyna_core.contract.ids import CEREBRO
+from cordyna_core.contract.registry import for_servers
 
 EVERYBODY = "*"
 
@@ -15,6 +15,6 @@ def event_pattern(server: str) -> dict[str, Any]:
     """The EventBridge event pattern of the rule that leads to `server` (Amazon EventBridge event patterns)."""
     return {
         "source": [CEREBRO],
-        "detail-type": [kind.__name__ for kind in (RunTask, CancelTask, DescribeServer)],
+        "detail-type": list(for_servers()),
         "detail": {"server": [server, EVERYBODY]},
     }

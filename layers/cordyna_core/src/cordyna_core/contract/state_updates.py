@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from cordyna_core.contract.message import ErrorDescription, Message, Problem, RootCause, State
-from cordyna_core.contract.names import Name, RunId
+from cordyna_core.contract.base import ErrorDescription, Message, Problem, RootCause, State
+from cordyna_core.contract.ids import Name, RunId
 
 ServerState = Literal["ready", "draining", "stopped"]
 RunState = Literal["running", "failing", "completed", "error"]

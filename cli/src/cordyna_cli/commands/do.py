@@ -1,0 +1,93 @@
+"""do, watch: invoke a task, and follow a run."""
+
+from typing import Annotated
+
+import typer
+
+from cordyna_cli.engine import Refused
+from cordyna_cli.follow_run import report_outcome, watch_run
+from cordyna_cli.input.command_context import CommandContext
+from cordyna_cli.input.parse_command import invoke_task, read_as_json, seconds
+from cordyna_cli.input.run_selector import resolve_run_id
+from cordyna_cli.output.errors import refusal
+from cordyna_cli.output.exit_status import ExitStatus
+from cordyna_cli.output.json_output import run_json
+
+Wait = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPAN",
+        help="Wait at most so long, for example 30m; then exit with 124. Default: until it ends.",
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object, whatever the outcome.")
+]
+Run = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="Its id, or the beginning of it. Default: the last run."),
+]
+
+
+def do(
+    ctx: typer.Context,
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task that you want completed.")],
+    *,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p",
+            "--param",
+            metavar="NAME=VALUE",
+            help="A parameter; JSON if it can be read as JSON.",
+        ),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="The same key gives the same run.")
+    ] = None,
+    max_age: Annotated[
+        str | None,
+        typer.Option(metavar="SPAN", help="Reuse results that are at most so old, for example 6h."),
+    ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Start another run, also if one like it was interrupted.")
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Do not wait: print the run's id.")
+    ] = False,
+    wait: Wait = None,
+    json: AsJson = False,
+) -> ExitStatus:
+    """Invoke TASK: everything upstream of it runs, in order, each task on the server that owns it, and then TASK itself."""
+    call = CommandContext(ctx)
+    command = invoke_task(task, param or (), key, max_age)
+    wait_s = None if wait is None else seconds(wait)
+    with call.engine() as engine:
+        taken = engine.invoke(
+            command, join=call.settings.engine == "embedded" and not new and key is None
+        )
+        if isinstance(taken, Refused):
+            raise refusal(task, taken.problems, engine, read_as_json(taken.problems, param or ()))
+        if taken.joined:
+            call.err.print([f"taking up the interrupted run {taken.run_id} (--new starts another)"])
+        if not detach:
+            watched = watch_run(call, engine, taken.run_id, wait_s)
+        elif json:
+            view = engine.run(taken.run_id)
+    # Printed when nothing can go wrong any more, so that there is one JSON object at most.
+    if detach:
+        call.out.print_json(run_json(view)) if json else call.out.print([taken.run_id])
+        call.err.print([f"  next: dyna watch {taken.run_id}"])
+        return ExitStatus.COMPLETED
+    return report_outcome(call, watched, as_json=json, wait_s=wait_s)
+
+
+def watch(
+    ctx: typer.Context, run: Run = None, *, wait: Wait = None, json: AsJson = False
+) -> ExitStatus:
+    """Follow a run until it ends; exit as `do` does."""
+    call = CommandContext(ctx)
+    wait_s = None if wait is None else seconds(wait)
+    with call.engine() as engine:
+        watched = watch_run(call, engine, resolve_run_id(engine, run), wait_s)
+    return report_outcome(call, watched, as_json=json, wait_s=wait_s)

@@ -1,0 +1,146 @@
+"""show, why, timeline, events, logs: look at one run."""
+
+from typing import Annotated
+
+import typer
+
+from cordyna_cli.commands.do import AsJson, Run
+from cordyna_cli.commands.lists import AsJson as AsArray
+from cordyna_cli.input.command_context import CommandContext
+from cordyna_cli.input.run_selector import resolve_run_id, run_and_task
+from cordyna_cli.output.errors import near_names
+from cordyna_cli.output.json_output import array_json, run_json, why_json
+from cordyna_cli.render.lists import SHARED, log_lines
+from cordyna_cli.render.run import timeline as gantt
+from cordyna_cli.render.run.events import events_table
+from cordyna_cli.render.run.outcome import whole_run
+from cordyna_cli.render.run.why import why_lines, why_run, why_task, why_task_lines
+from cordyna_core.contract.views.runs import RunView, TaskView
+from cordyna_core.errors import NotFound
+
+RunOrTask = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]",
+        help="Its id, or the beginning of it; or a task of the last run. Default: the last run.",
+    ),
+]
+Task = Annotated[str | None, typer.Argument(metavar="[TASK]", help="Only this task.")]
+
+
+def show(
+    ctx: typer.Context,
+    run: Run = None,
+    *,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Every task of a large run, also those in which nothing happens."
+        ),
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """The tasks of a run as a tree, its target on top, and how it ended or stands."""
+    call = CommandContext(ctx)
+    with call.engine() as engine:
+        view = engine.run(resolve_run_id(engine, run))
+    if json:
+        call.out.print_json(run_json(view))
+    else:
+        call.out.print(whole_run(view, call.environment.now(), call.out.width, everything=every))
+
+
+def why(
+    ctx: typer.Context, run: RunOrTask = None, task: Task = None, *, json: AsJson = False
+) -> None:
+    """The one reason why a run, or one of its tasks, is as it is; and what to type next."""
+    call = CommandContext(ctx)
+    with call.engine() as engine:
+        run_id, name = run_and_task(engine, run, task)
+        view = engine.run(run_id)
+    now = call.environment.now()
+    asked = None if name is None else _task_of(view, name)
+    reason = why_run(view, now) if asked is None else why_task(view, asked, now)
+    if json:
+        call.out.print_json(why_json(view.run_id, name or view.task, reason))
+    else:
+        call.out.print(
+            why_lines(view, reason, call.out.width)
+            if asked is None
+            else why_task_lines(asked, reason, call.out.width)
+        )
+
+
+def timeline(ctx: typer.Context, run: Run = None, *, json: AsJson = False) -> None:
+    """When each task of a run waited, was sent, was queued and ran."""
+    call = CommandContext(ctx)
+    with call.engine() as engine:
+        view = engine.run(resolve_run_id(engine, run))
+    if json:
+        call.out.print_json(run_json(view))
+    else:
+        call.out.print(gantt.timeline(view, call.environment.now(), call.out.width))
+
+
+def events(
+    ctx: typer.Context,
+    run: Run = None,
+    *,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Everything that passed the bus, not only what concerns one run."
+        ),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One envelope a line.")] = False,
+) -> None:
+    """Who said what to whom in a run, in the order it passed."""
+    call = CommandContext(ctx)
+    with call.engine() as engine:
+        passed = engine.events(None if every else resolve_run_id(engine, run))
+    texts = [event.text for event in passed]
+    if json:
+        call.out.print_json(*texts)
+    else:
+        call.out.print(events_table(texts, call.out.width))
+
+
+def logs(
+    ctx: typer.Context, run: RunOrTask = None, task: Task = None, *, json: AsArray = False
+) -> None:
+    """What the tasks of a run printed and logged."""
+    call = CommandContext(ctx)
+    with call.engine() as engine:
+        run_id, name = run_and_task(engine, run, task)
+        if name is not None:
+            _task_of(engine.run(run_id), name)
+        lines = engine.logs(run_id, name)
+    if json:
+        call.out.print_json(array_json(lines))
+        return
+    call.out.print(log_lines(lines))
+    if any(line.stream == "shared" for line in lines):
+        call.err.print(
+            [
+                f"{SHARED} by a thread or process while several tasks ran: it may belong to any of them"
+            ]
+        )
+    if not lines:
+        call.err.print(
+            [
+                f"{name} printed nothing in run {run_id}"
+                if name
+                else f"nothing was printed in run {run_id}"
+            ]
+        )
+
+
+def _task_of(view: RunView, name: str) -> TaskView:
+    found = next((task for task in view.tasks if task.task == name), None)
+    if found is None:
+        names = [task.task for task in view.tasks]
+        raise NotFound(
+            f'run {view.run_id} has no task "{name}".',
+            next=near_names(name, names).replace("dyna tasks", f"dyna show {view.run_id}"),
+        )
+    return found

@@ -1,0 +1,65 @@
+"""runs, tasks, servers: look around."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
+
+from cordyna_cli.input.command_context import CommandContext
+from cordyna_cli.output.json_output import array_json
+from cordyna_cli.render.lists import runs_table, servers_table, tasks_table
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]
+
+
+def runs(
+    ctx: typer.Context,
+    *,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many.")] = 20,
+    json: AsJson = False,
+) -> None:
+    """The newest runs first."""
+    call = CommandContext(ctx)
+    with call.engine() as engine:
+        found = engine.runs(limit)
+    if json:
+        call.out.print_json(array_json(found))
+    else:
+        call.out.print(runs_table(found, call.environment.now(), call.out.width))
+    if not found:
+        call.err.print(["there is no run yet", "  next: dyna do TASK"])
+
+
+def tasks(ctx: typer.Context, *, json: AsJson = False) -> None:
+    """Every declared task, with what it needs and when it runs by itself."""
+    call = CommandContext(ctx)
+    with call.engine() as engine:
+        found = engine.tasks()
+    if json:
+        call.out.print_json(array_json(found))
+    else:
+        call.out.print(tasks_table(found, call.out.width))
+    _nobody(call, found)
+
+
+def servers(ctx: typer.Context, *, json: AsJson = False) -> None:
+    """Every task server, and its last sign of life."""
+    call = CommandContext(ctx)
+    with call.engine() as engine:
+        found = engine.servers()
+    if json:
+        call.out.print_json(array_json(found))
+    else:
+        call.out.print(servers_table(found, call.environment.now(), call.out.width))
+    _nobody(call, found)
+
+
+def _nobody(call: CommandContext, found: Sequence[BaseModel]) -> None:
+    if not found:
+        call.err.print(
+            [
+                "no task server has declared anything",
+                "  next: name one, for example `dyna --server my.py tasks`",
+            ]
+        )

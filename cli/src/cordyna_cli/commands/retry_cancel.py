@@ -1,0 +1,63 @@
+"""retry, cancel: change a run."""
+
+from typing import Annotated
+
+import typer
+
+from cordyna_cli.commands.do import AsJson, Wait
+from cordyna_cli.follow_run import report_outcome, watch_run
+from cordyna_cli.input.command_context import CommandContext
+from cordyna_cli.input.parse_command import retry_run, seconds
+from cordyna_cli.input.run_selector import resolve_run_id
+from cordyna_cli.output.errors import refused
+from cordyna_cli.output.exit_status import ExitStatus
+from cordyna_core.contract.commands import CancelRun
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or the beginning of it.")]
+
+
+def retry(
+    ctx: typer.Context,
+    run: Run,
+    *,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="TASK",
+            help="Only this failed task (again for more). Default: all that failed.",
+        ),
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait.")] = False,
+    wait: Wait = None,
+    json: AsJson = False,
+) -> ExitStatus:
+    """Give what failed in RUN a new attempt; what completed is kept, and what was blocked follows."""
+    call = CommandContext(ctx)
+    wait_s = None if wait is None else seconds(wait)
+    with call.engine() as engine:
+        run_id = resolve_run_id(engine, run)
+        refusal = engine.command(retry_run(run_id, from_ or ()))
+        if refusal is not None:
+            raise refused(
+                f"run {run_id} cannot be retried", refusal.problems, next=f"dyna why {run_id}"
+            )
+        if detach:
+            call.out.print([run_id])
+            return ExitStatus.COMPLETED
+        watched = watch_run(call, engine, run_id, wait_s)
+    return report_outcome(call, watched, as_json=json, wait_s=wait_s)
+
+
+def cancel(ctx: typer.Context, run: Run) -> ExitStatus:
+    """End RUN now: what is live is told to stop, and nothing else begins."""
+    call = CommandContext(ctx)
+    with call.engine() as engine:
+        run_id = resolve_run_id(engine, run)
+        refusal = engine.command(CancelRun(run_id=run_id))
+        if refusal is not None:
+            raise refused(
+                f"run {run_id} cannot be cancelled", refusal.problems, next=f"dyna show {run_id}"
+            )
+        call.out.print([f"run {run_id} is cancelled"])
+    return ExitStatus.COMPLETED

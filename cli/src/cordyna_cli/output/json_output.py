@@ -1,0 +1,55 @@
+"""Published: the JSON that programs read. Its keys and formats never change without a new version of the contract."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from cordyna_core.contract.views.rehearsal import RehearsalView, ReplayView
+from cordyna_core.contract.views.runs import PlanView, RunView
+
+
+def run_json(view: RunView) -> str:
+    """`--json` of do, show and timeline: one object, tasks in topological order, every `at` in UTC with six digits behind the second."""
+    shown: dict[str, Any] = view.model_dump(mode="json")
+    for task, dumped in zip(view.tasks, shown["tasks"], strict=True):
+        for entry, line in zip(task.timeline, dumped["timeline"], strict=True):
+            line["at"] = microseconds(entry.at)
+    return json.dumps(shown, ensure_ascii=False)
+
+
+def plan_json(view: PlanView) -> str:
+    """`plan --json`: one object."""
+    return json.dumps(view.model_dump(mode="json"), ensure_ascii=False)
+
+
+def array_json(found: Sequence[Any]) -> str:
+    """`runs --json` and whatever else lists something: one array of views, or of dataclasses."""
+    return json.dumps(to_jsonable_python(list(found)), ensure_ascii=False)
+
+
+def why_json(run_id: str, task: str, reason: Any) -> str:
+    """`why --json`: one object; `task` is the target where the whole run was asked for."""
+    return json.dumps(
+        {"run_id": run_id, "task": task, **to_jsonable_python(reason)}, ensure_ascii=False
+    )
+
+
+def rehearsal_json(view: RehearsalView) -> str:
+    """`plan --declare ... --json`: one object."""
+    return json.dumps(view.model_dump(mode="json"), ensure_ascii=False)
+
+
+def replay_json(view: ReplayView) -> str:
+    """`replay --json`: one object, every `at` in UTC with six digits behind the second."""
+    shown: dict[str, Any] = view.model_dump(mode="json")
+    for divergence, dumped in zip(view.divergences, shown["divergences"], strict=True):
+        dumped["at"] = None if divergence.at is None else microseconds(divergence.at)
+    return json.dumps(shown, ensure_ascii=False)
+
+
+def microseconds(at: datetime) -> str:
+    """`2026-01-02T03:04:05.000600Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,68 @@
+"""Screen: one stream with or without a terminal behind it.
+
+Law: what goes to a terminal is cut to its width by whoever renders it; what is piped is never cut, wrapped or coloured.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TextIO
+
+from rich.console import Console, ConsoleDimensions
+from rich.text import Text
+
+from cordyna_cli.output.streams import ReaderLeft, unwritten, writable_json, write
+
+
+class Screen:
+    """Prints lines."""
+
+    def __init__(self, stream: TextIO, environ: Mapping[str, str]) -> None:
+        self.stream = stream
+        self.is_terminal = stream.isatty()
+        self.console = _Console(
+            file=stream, highlight=False, markup=False, emoji=False, _environ=environ
+        )
+
+    @property
+    def width(self) -> int | None:
+        """In columns; None where nothing is to be cut."""
+        return self.console.width if self.is_terminal else None
+
+    @property
+    def height(self) -> int | None:
+        """In lines; None where there is no end."""
+        return self.console.height if self.is_terminal else None
+
+    def print(self, lines: Iterable[Text | str]) -> None:
+        """One line each. Raises ReaderLeft, Unwritable."""
+        if self.console.color_system is None:
+            write(self.stream, (line.plain if isinstance(line, Text) else line for line in lines))
+            return
+        try:
+            for line in lines:
+                self.console.print(line, soft_wrap=True)
+        except OSError as unwritable:
+            raise unwritten(unwritable) from unwritable
+
+    def print_json(self, *texts: str) -> None:
+        """One line each, also where the stream cannot write every character. Raises ReaderLeft, Unwritable."""
+        write(self.stream, (writable_json(text, self.stream) for text in texts))
+
+
+class _Console(Console):
+    """As large as the terminal behind its own stream; rich asks those of the process, which belong to tasks."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        try:
+            columns, lines = os.get_terminal_size(self.file.fileno())
+        except OSError:
+            return super().size
+        return ConsoleDimensions(self._width or columns or 80, self._height or lines or 25)
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
+
+    def on_broken_pipe(self) -> None:
+        raise ReaderLeft

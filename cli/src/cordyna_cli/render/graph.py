@@ -1,0 +1,84 @@
+"""Graph: all declared tasks as trees, as a mermaid chart, or as JSON."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from rich.text import Text
+
+from cordyna_cli.render.layout.table import Cell, Column
+from cordyna_cli.render.layout.tree_layout import PlacedTask, build_tree, flatten, render_lines
+from cordyna_cli.render.lists import cron_words
+from cordyna_core.contract.views.runs import TaskInfo
+
+_COLUMNS: Final = (Column(yields=1), Column(yields=2), Column(yields=3))
+
+
+def graph_tree(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Text]:
+    """A tree for each task that no other needs."""
+    known = {info.task: info for info in tasks}
+    needed = {name for info in tasks for name in info.upstream}
+    roots = [info.task for info in tasks if info.task not in needed]
+    trees = build_tree(roots, lambda name: known[name].upstream if name in known else ())
+    return render_lines(flatten(trees), _COLUMNS, lambda line: _cells(line, known), width)
+
+
+def graph_mermaid(tasks: Sequence[TaskInfo]) -> str:
+    """A flowchart, a box for each server."""
+    ids = {
+        name: f"t{at}"
+        for at, name in enumerate(
+            dict.fromkeys(name for info in tasks for name in (info.task, *info.upstream))
+        )
+    }
+    lines = ["flowchart LR"]
+    for at, server in enumerate(dict.fromkeys(info.server for info in tasks)):
+        lines.append(f'  subgraph s{at}["{server}"]')
+        lines += [f'    {ids[info.task]}["{info.task}"]' for info in tasks if info.server == server]
+        lines.append("  end")
+    lines += [
+        f'  {ids[name]}["{name} (declared by nobody)"]'
+        for name in dict.fromkeys(name for info in tasks for name in info.unresolved)
+    ]
+    lines += [f"  {ids[name]} --> {ids[info.task]}" for info in tasks for name in info.upstream]
+    return "\n".join(lines)
+
+
+def graph_json(tasks: Sequence[TaskInfo]) -> str:
+    """One object; the names are those of `plan --json`."""
+    shown = [
+        {
+            "task": info.task,
+            "server": info.server,
+            "upstream": info.upstream,
+            "unresolved": info.unresolved,
+        }
+        for info in tasks
+    ]
+    return json.dumps({"tasks": shown}, ensure_ascii=False)
+
+
+def closure(tasks: Sequence[TaskInfo], target: str) -> list[TaskInfo]:
+    """`target` with everything upstream of it."""
+    known = {info.task: info for info in tasks}
+    wanted, waiting = set[str](), [target]
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in wanted:
+            wanted.add(name)
+            waiting.extend(known[name].upstream)
+    return [info for info in tasks if info.task in wanted]
+
+
+def _cells(line: PlacedTask, known: dict[str, TaskInfo]) -> tuple[Cell, Cell, Cell] | None:
+    if line.branch is None:
+        return None
+    name = Text.assemble((line.prefix, "dim"), (line.branch.name, "bold"))
+    info = known.get(line.branch.name)
+    if info is None:
+        return name, Text("declared by nobody", style="bold red"), ""
+    return (
+        name,
+        Text(info.server, style="dim"),
+        Text(f"cron {cron_words(info)}" if info.cron else "", style="dim"),
+    )

@@ -1,0 +1,100 @@
+"""Branches: a graph laid out as a tree, each task once, where it is met first; those met again are only named, on one line.
+
+Law: the walk is iterative, so a chain of 100,000 tasks is laid out too.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from rich.text import Text
+
+from cordyna_cli.render.layout.table import Cell, Column, aligned, cut
+
+_DEEPEST: Final = 16
+"""Deeper branches are not indented further: a chain is no reason to run out of the screen."""
+
+
+@dataclass(slots=True)
+class Branch:
+    """One place in the tree, and the tasks below it that stand elsewhere already."""
+
+    name: str
+    children: list["Branch"] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedTask:
+    """A branch, or the names that stand elsewhere, with the lines of the tree that lead there."""
+
+    prefix: str
+    branch: Branch | None
+    again: str = ""
+
+
+def build_tree(roots: Iterable[str], upstream_of: Callable[[str], Sequence[str]]) -> list[Branch]:
+    """The tree below each root, depth first in the order given."""
+    seen: set[str] = set()
+    trunk = Branch("")
+    stack = [(trunk, root) for root in reversed(list(roots))]
+    while stack:
+        below, name = stack.pop()
+        if name in seen:
+            below.again.append(name)
+            continue
+        seen.add(name)
+        branch = Branch(name)
+        below.children.append(branch)
+        stack.extend((branch, upstream) for upstream in reversed(upstream_of(name)))
+    return trunk.children
+
+
+def flatten(roots: Sequence[Branch]) -> list[PlacedTask]:
+    """Every line in the order in which it is drawn."""
+    lines: list[PlacedTask] = []
+    stack: list[tuple[PlacedTask, str, int]] = [
+        (PlacedTask("", root), "", 0) for root in reversed(roots)
+    ]
+    while stack:
+        line, below, depth = stack.pop()
+        lines.append(line)
+        if line.branch is not None:
+            stack.extend(reversed(list(_below(line.branch, below, depth))))
+    return lines
+
+
+def _below(branch: Branch, prefix: str, depth: int) -> Iterator[tuple[PlacedTask, str, int]]:
+    lines = [(child, "") for child in branch.children] + (
+        [(None, ", ".join(branch.again))] if branch.again else []
+    )
+    for left, (child, again) in zip(reversed(range(len(lines))), lines, strict=True):
+        connector, guide = ("├─ ", "│  ") if left else ("└─ ", "   ")
+        yield (
+            PlacedTask(prefix + connector, child, again),
+            prefix if depth >= _DEEPEST else prefix + guide,
+            depth + 1,
+        )
+
+
+def render_lines(
+    lines: Sequence[PlacedTask],
+    columns: Sequence[Column],
+    cells_of: Callable[[PlacedTask], Sequence[Cell] | None],
+    width: int | None,
+) -> list[Text]:
+    """Lines with cells are aligned; those without stand outside the columns, so that many words do not push the others away."""
+    cells = [cells_of(line) for line in lines]
+    rows = iter(aligned(columns, [row for row in cells if row is not None], width))
+    return [
+        _words(line, width) if row is None else next(rows)
+        for line, row in zip(lines, cells, strict=True)
+    ]
+
+
+def _words(line: PlacedTask, width: int | None) -> Text:
+    text = Text(
+        line.prefix + (line.branch.name if line.branch else f"{line.again} (see above)"),
+        style="dim",
+    )
+    return text if width is None else cut(text, width)

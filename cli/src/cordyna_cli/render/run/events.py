@@ -1,0 +1,234 @@
+"""Events: what passed the bus as a conversation: when, who to whom, what, about which task, and how it stands.
+
+Law: an event that cannot be read is shown all the same, with the reason.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from rich.text import Text
+
+from cordyna_cli.render.layout.format import (
+    compact,
+    error_in_words,
+    exact,
+    listed,
+    one_line,
+    several,
+)
+from cordyna_cli.render.layout.table import Cell, Column, aligned
+from cordyna_core.contract.base import Message
+from cordyna_core.contract.commands import (
+    CancelRun,
+    CancelTask,
+    DescribeServer,
+    InvokeTask,
+    RetryRun,
+    RunTask,
+)
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelope
+from cordyna_core.contract.ids import CEREBRO, CLIENT, SCHEDULER, is_client, server_of
+from cordyna_core.contract.state_updates import (
+    DeclarationAccepted,
+    DeclarationRejected,
+    InvocationRejected,
+    RunStateChanged,
+    ServerStateChanged,
+    TaskStateChanged,
+)
+
+_COLUMNS: Final = (
+    Column("time (UTC)"),
+    Column("sender", yields=2),
+    Column(),
+    Column("addressee", yields=2),
+    Column("message", yields=1),
+    Column("task/attempt", yields=3),
+    Column("state, reason", yields=4),
+)
+
+_USUAL: Final = (
+    "00:00:00.000",
+    "task-server-a",
+    "→",
+    "task-server-a",
+    "DeclarationAccepted",
+    "task-10/1",
+    "",
+)
+"""Room for what passes most, so that columns seldom move while events pass."""
+
+_LARGE_OUTPUT: Final = 60
+
+EVERYONE: Final = "everyone"
+"""A state update is for whoever wants to know."""
+
+_STATE_STYLE: Final = {
+    "completed": "green",
+    "error": "bold red",
+    "failing": "bold red",
+    "started": "bold blue",
+    "running": "bold blue",
+    "queued": "cyan",
+    "ready": "green",
+}
+
+
+def events_table(texts: Sequence[str], width: int | None = None) -> list[Text]:
+    """One line an event, below a title."""
+    return aligned(_COLUMNS, [event_cells(text) for text in texts], width)
+
+
+class Conversation:
+    """Events one by one, as they pass; a column grows when something longer comes."""
+
+    def __init__(self, width: int | None = None) -> None:
+        self._width = width
+        self._longest: list[Cell] = list(_USUAL)
+
+    def title(self) -> Text:
+        return self._line(None)
+
+    def line(self, text: str) -> Text:
+        return self._line(event_cells(text))
+
+    def _line(self, cells: Sequence[Cell] | None) -> Text:
+        rows = [self._longest] if cells is None else [self._longest, cells]
+        lines = aligned(_COLUMNS, rows, self._width)
+        if cells is not None:
+            self._longest = [max(pair, key=len) for pair in zip(self._longest, cells, strict=True)]
+            # The last column needs no room beside it.
+            self._longest[-1] = ""
+        return lines[0] if cells is None else lines[-1]
+
+
+def event_cells(text: str) -> list[Cell]:
+    """The cells of one event."""
+    try:
+        envelope = open_envelope(text)
+    except MalformedEvent as malformed:
+        return [
+            "",
+            "?",
+            "",
+            "",
+            Text("unreadable", style="red"),
+            "",
+            Text(f"{one_line(str(malformed))}: {one_line(text)}", style="red"),
+        ]
+    message = envelope.message
+    command = message.is_command
+    return [
+        Text(exact(envelope.said_at), style="dim"),
+        _who(envelope.source),
+        Text("→" if command else "⇢", style="dim"),
+        addressee(envelope),
+        Text(type(message).__name__, style="bold" if command else ""),
+        _task(message),
+        _standing(message),
+    ]
+
+
+def addressee(envelope: Envelope) -> str:
+    """Whom it is for: a command has one addressee; a server tells cerebro; cerebro tells everyone, or the server that it concerns."""
+    match envelope.message:
+        case (
+            RunTask(server=server)
+            | CancelTask(server=server)
+            | DeclarationAccepted(server=server)
+            | DeclarationRejected(server=server)
+        ):
+            return server
+        case DescribeServer(server=server):
+            return "every server" if server == "*" else server
+        case InvocationRejected():
+            return "client"
+        case _ if envelope.source == CEREBRO:
+            return EVERYONE
+        case _:
+            return "cerebro"
+
+
+def _who(source: str) -> str:
+    short = {CEREBRO: "cerebro", CLIENT: "client", SCHEDULER: "scheduler"}
+    if source in short:
+        return short[source]
+    return server_of(source) or (
+        source.removeprefix("cordyna.") if is_client(source) else one_line(source) or "?"
+    )
+
+
+def _task(message: Message) -> str:
+    task, attempt = getattr(message, "task", ""), getattr(message, "attempt", None)
+    return f"{task}/{attempt}" if attempt is not None else str(task)
+
+
+def _standing(message: Message) -> Text:
+    return _STANDINGS[type(message)](message)
+
+
+def _state(state: str, *more: str) -> Text:
+    return Text.assemble(
+        (state, _STATE_STYLE.get(state, "")), *(f" {one_line(word)}" for word in more if word)
+    )
+
+
+def _task_state(said: TaskStateChanged) -> Text:
+    error = error_in_words(said.error) if said.error else ""
+    share = f"{said.progress:.0%}" if said.progress is not None else ""
+    return _state(
+        said.state, said.reason or "", error, share, said.message or "", _output(said.output)
+    )
+
+
+def _output(output: Any) -> str:
+    """A small one as it is; of a large one its size: `show` has the whole."""
+    text = compact(output) if output is not None else ""
+    return text if len(text) <= _LARGE_OUTPUT else f"with an output of {len(text.encode()):,} bytes"
+
+
+def _run_state(said: RunStateChanged) -> Text:
+    causes = [f"{cause.task} {cause.reason}" for cause in said.root_causes]
+    return _state(
+        said.state,
+        listed(causes),
+        f"({several(said.blocked, 'task')} blocked)" if said.blocked else "",
+    )
+
+
+def _invoke(said: InvokeTask) -> Text:
+    at = f"for {said.scheduled_at:%Y-%m-%d %H:%M}Z" if said.scheduled_at else ""
+    return Text(
+        " ".join(
+            filter(
+                None,
+                (
+                    compact(said.params) if said.params else "",
+                    f"key {one_line(said.key)}" if said.key else "",
+                    at,
+                ),
+            )
+        )
+    )
+
+
+def _problems(said: DeclarationRejected | InvocationRejected) -> Text:
+    return Text(one_line("; ".join(problem.message for problem in said.problems)), style="red")
+
+
+_STANDINGS: Final[dict[type[Message], Callable[[Any], Text]]] = {
+    InvokeTask: _invoke,
+    CancelRun: lambda _said: Text(),
+    RetryRun: lambda said: Text(f"from {listed(said.from_)}" if said.from_ else ""),
+    RunTask: lambda said: Text(f"answer by {exact(said.ack_by)[:8]}", style="dim"),
+    CancelTask: lambda _said: Text(),
+    DescribeServer: lambda _said: Text(),
+    ServerDeclared: lambda said: Text(several(len(said.tasks), "task")),
+    ServerStateChanged: lambda said: _state(said.state),
+    TaskStateChanged: _task_state,
+    RunStateChanged: _run_state,
+    DeclarationAccepted: lambda said: Text(f"generation {said.generation}"),
+    DeclarationRejected: _problems,
+    InvocationRejected: _problems,
+}

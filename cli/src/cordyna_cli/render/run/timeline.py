@@ -1,0 +1,173 @@
+"""Timeline: a run over time, one row a task, each phase with a pattern of its own so that it reads without colour.
+
+Law: whatever happened has at least one column, however short it was; of two that fall into one column the running one is shown.
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from rich.text import Text
+
+from cordyna_cli.render.layout.format import span
+from cordyna_cli.render.layout.status_marks import mark_of
+from cordyna_cli.render.layout.table import Column, aligned
+from cordyna_cli.render.run.phases import Phase, PhaseKind, began, ended, phases_of, took
+from cordyna_core.contract.views.runs import RunView, TaskView
+
+_PATTERNS: Final[dict[PhaseKind, tuple[str, str, str]]] = {
+    "waiting": ("·", "dim", "waiting for upstream"),
+    "retry_wait": ("~", "yellow", "waiting for a retry"),
+    "dispatched": ("░", "cyan", "dispatched"),
+    "queued": ("▒", "cyan", "queued"),
+    "running": ("█", "blue", "running"),
+}
+"""Painted in this order: what comes later stands on top."""
+
+_PIPED_BAR: Final = 60
+_LEAST_BAR: Final = 20
+_TICK_ROOM: Final = 12
+_NICE: Final = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    20,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    10800,
+    21600,
+    43200,
+    86400,
+)
+_LEFT: Final = (Column("task", yields=2), Column("server", yields=1))
+
+
+def timeline(view: RunView, now: datetime, width: int | None = None) -> list[Text]:
+    """A title with the axis, a row for each task in topological order, and the legend."""
+    begin = began(view)
+    if begin is None:
+        return [Text("nothing was said yet in this run", style="dim")]
+    end = ended(view, now)
+    total = max((end - begin).total_seconds(), 0.001)
+    lefts, bar = _room(view, width)
+    right = [_right(task, now) for task in view.tasks]
+    lines = [lefts[0] + Text("  ") + Text(_axis(total, bar), style="dim")]
+    for task, left, after in zip(view.tasks, lefts[1:], right, strict=True):
+        lines.append(
+            left
+            + Text("  ")
+            + _bar(phases_of(task, begin, end), begin, total, bar)
+            + Text("  ")
+            + after
+        )
+    return [*lines, Text(), *_legend(width)]
+
+
+def _room(view: RunView, width: int | None) -> tuple[list[Text], int]:
+    """The names, padded to one width, and how many columns are left for the bars."""
+    rows = [(task.task, task.server) for task in view.tasks]
+    after = 12
+    if width is None:
+        left = aligned(_LEFT, rows)
+        bar = _PIPED_BAR
+    else:
+        left = aligned(_LEFT, rows, max(width - after - _LEAST_BAR - 2, 14))
+        bar = max(width - after - 2 - max(line.cell_len for line in left), _LEAST_BAR)
+    most = max(line.cell_len for line in left)
+    for line in left:
+        line.pad_right(most - line.cell_len)
+    return left, bar
+
+
+def _right(task: TaskView, now: datetime) -> Text:
+    mark, seconds = mark_of(task), took(task, now)
+    beside = mark.word if task.reason == "reused" else "" if seconds is None else span(seconds)
+    return Text.assemble((mark.sign, mark.style), f" {beside}".rstrip())
+
+
+def _bar(phases: Sequence[Phase], begin: datetime, total: float, bar: int) -> Text:
+    cells: list[PhaseKind | None] = [None] * bar
+    for kind in _PATTERNS:
+        for phase in phases:
+            if phase.kind == kind:
+                first = min(int((phase.begin - begin).total_seconds() / total * bar), bar - 1)
+                last = max(round((phase.end - begin).total_seconds() / total * bar), first + 1)
+                cells[max(first, 0) : last] = [kind] * (min(last, bar) - max(first, 0))
+    line = Text()
+    for cell in cells:
+        if cell is None:
+            line.append(" ")
+        else:
+            sign, style, _ = _PATTERNS[cell]
+            line.append(sign, style=style)
+    return line
+
+
+def _axis(total: float, bar: int) -> str:
+    """`|0      |1 s    |2 s`: a mark at every nice step that leaves room for its words."""
+    step = _step(total * _TICK_ROOM / bar)
+    axis = [" "] * bar
+    for tick in range(math.floor(total / step) + 1):
+        at = int(tick * step / total * bar)
+        label = f"|{_tick(tick * step, step)}"
+        if at + len(label) <= bar:
+            axis[at : at + len(label)] = label
+    return "".join(axis).rstrip()
+
+
+def _step(least: float) -> float:
+    """The smallest nice span of at least so many seconds."""
+    if least < 1:
+        power = 10.0 ** math.floor(math.log10(least))
+        return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999)
+    return next(
+        (float(nice) for nice in _NICE if nice >= least), math.ceil(least / 86400) * 86400.0
+    )
+
+
+def _tick(seconds: float, step: float) -> str:
+    if step < 0.1:
+        return f"{seconds * 1000:.0f} ms"
+    return (
+        f"{seconds:.1f} s"
+        if step < 1
+        else "0"
+        if seconds == 0
+        else f"{seconds:.0f} s"
+        if seconds < 60
+        else _long(seconds)
+    )
+
+
+def _long(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (
+        f"{hours} h {minutes:02d}"
+        if hours
+        else f"{minutes} m {rest:02d}"
+        if rest
+        else f"{minutes} m"
+    )
+
+
+def _legend(width: int | None) -> list[Text]:
+    lines = [Text()]
+    for sign, style, words in _PATTERNS.values():
+        entry = Text.assemble((f"{sign * 2} ", style), (f"{words}   ", "dim"))
+        if width is not None and lines[-1].cell_len + entry.cell_len - 3 > width:
+            lines.append(Text())
+        lines[-1].append_text(entry)
+    for line in lines:
+        line.rstrip()
+    return lines

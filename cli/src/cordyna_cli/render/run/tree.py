@@ -1,0 +1,185 @@
+"""Tree: a run as a tree, its target on top and what each task needs below it; one line a task.
+
+Law: folded, a tree shows every task in which something happens, as far as it may, and counts the others.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from rich.text import Text
+
+from cordyna_cli.render.layout.format import several, span
+from cordyna_cli.render.layout.status_marks import URGENCY, mark_of, spinning
+from cordyna_cli.render.layout.table import Column
+from cordyna_cli.render.layout.tree_layout import (
+    Branch,
+    PlacedTask,
+    build_tree,
+    flatten,
+    render_lines,
+)
+from cordyna_cli.render.run.notes import Tasks, note_on
+from cordyna_cli.render.run.phases import took
+from cordyna_core.contract.views.runs import RunView, TaskView
+
+FOLDED_ABOVE: Final = 40
+"""Tasks; a smaller tree is always shown whole."""
+
+_SIBLINGS: Final = 8
+_PASSED: Final = 2
+_QUIET: Final = ("waiting", "blocked", "completed", "cancelled", "reused")
+_COLUMNS: Final = (
+    Column(yields=3),
+    Column(yields=2),
+    Column(),
+    Column(align="right"),
+    Column(yields=4),
+)
+
+Counts = dict[str, Counter[str]]
+Row = tuple[Text, Text, Text, Text, Text]
+
+
+def tree(
+    view: RunView,
+    now: datetime,
+    width: int | None = None,
+    *,
+    whole: bool = True,
+    spin: bool = False,
+) -> list[Text]:
+    """The lines of a run. `whole`: each task has its line; else what is quiet is folded. `spin`: what runs turns with `now`."""
+    tasks = {task.task: task for task in view.tasks}
+    roots = _roots(view, tasks)
+    if not whole and len(tasks) > FOLDED_ABOVE:
+        roots = _folded(roots, tasks)
+    return render_lines(
+        flatten(roots), _COLUMNS, lambda line: _cells(line, tasks, now, spin=spin), width
+    )
+
+
+def _cells(line: PlacedTask, tasks: Tasks, now: datetime, *, spin: bool) -> Row | None:
+    """None for tasks that stand above, and for a fold, which has words for a name."""
+    task = tasks.get(line.branch.name) if line.branch else None
+    return None if task is None else task_row(task, tasks, now, prefix=line.prefix, spin=spin)
+
+
+def task_row(
+    task: TaskView, tasks: Tasks, now: datetime, *, prefix: str = "", spin: bool = False
+) -> Row:
+    """The cells of one task's line."""
+    mark = mark_of(task)
+    sign = spinning(now.timestamp()) if spin and task.state == "started" else mark.sign
+    seconds = took(task, now)
+    return (
+        Text.assemble(
+            (prefix, "dim"),
+            (sign, mark.style),
+            " ",
+            (task.task, "" if mark.style == "dim" else "bold"),
+        ),
+        Text(task.server, style="dim"),
+        Text(_state(task), style=mark.style),
+        Text("" if seconds is None else span(seconds)),
+        Text(note_on(task, tasks, now), style="red" if task.state == "error" else "dim"),
+    )
+
+
+def _state(task: TaskView) -> str:
+    word = mark_of(task).word
+    return f"error {task.reason}" if word == "error" and task.reason else word
+
+
+def _roots(view: RunView, tasks: Tasks) -> list[Branch]:
+    needed = {name for task in view.tasks for name in task.upstream}
+    others = [
+        task.task for task in view.tasks if task.task not in needed and task.task != view.task
+    ]
+    return build_tree(
+        [view.task, *others],
+        lambda name: [up for up in tasks[name].upstream if up in tasks] if name in tasks else (),
+    )
+
+
+def _folded(roots: Sequence[Branch], tasks: Tasks) -> list[Branch]:
+    """The tree without what is quiet, which is counted where it would stand."""
+    counts = _counts(roots, tasks)
+    shown = [Branch(root.name) for root in roots]
+    stack = list(zip(roots, shown, strict=True))
+    while stack:
+        branch, copy = stack.pop()
+        kept, hidden = _parted(branch.children, counts, tasks)
+        for child in kept:
+            passed, below = _first_of_note(child, counts, tasks)
+            place = copy
+            if len(passed) > _PASSED:
+                place = Branch(_fold_words(passed))
+                copy.children.append(place)
+            else:
+                below = child
+            place.children.append(Branch(below.name))
+            stack.append((below, place.children[-1]))
+        if hidden:
+            copy.children.append(Branch(_fold_words([counts[child.name] for child in hidden])))
+    return shown
+
+
+def _parted(
+    children: Sequence[Branch], counts: Counts, tasks: Tasks
+) -> tuple[list[Branch], list[Branch]]:
+    """Those to show, the most urgent where there are too many; and those to count."""
+    loud = sorted(
+        (child for child in children if not _is_quiet(counts[child.name])),
+        key=lambda child: _urgency(counts[child.name]),
+    )
+    kept = set(map(id, loud[:_SIBLINGS]))
+    hidden = [child for child in children if id(child) not in kept]
+    if len(hidden) == 1 and counts[hidden[0].name].total() == 1:
+        return list(children), []
+    return [child for child in children if id(child) in kept], hidden
+
+
+def _first_of_note(
+    branch: Branch, counts: Counts, tasks: Tasks
+) -> tuple[list[Counter[str]], Branch]:
+    """Down a chain of quiet tasks to the first that is not, or where the tree parts; and what was passed."""
+    passed = []
+    while (
+        mark_of(tasks[branch.name]).word in _QUIET
+        and len(below := branch.children) == 1
+        and not _is_quiet(counts[below[0].name])
+    ):
+        passed.append(Counter((mark_of(tasks[branch.name]).word,)))
+        branch = below[0]
+    return passed, branch
+
+
+def _counts(roots: Iterable[Branch], tasks: Tasks) -> Counts:
+    """For each task, how many of each state stand at and below its place in the tree."""
+    counts: Counts = {}
+    for branch in reversed([line.branch for line in flatten(list(roots)) if line.branch]):
+        counts[branch.name] = sum(
+            (counts[child.name] for child in branch.children),
+            Counter((mark_of(tasks[branch.name]).word,)),
+        )
+    return counts
+
+
+def _is_quiet(count: Counter[str]) -> bool:
+    return all(word in _QUIET for word in count)
+
+
+def _urgency(count: Counter[str]) -> int:
+    return min(URGENCY[word] for word in count)
+
+
+def _fold_words(hidden: Sequence[Counter[str]]) -> str:
+    total: Counter[str] = sum(hidden, Counter())
+    words = ", ".join(f"{count} {word}" for word, count in total.most_common())
+    return (
+        f"… {several(total.total(), 'task')}: {words}"
+        if len(total) > 1
+        else f"… {several(total.total(), 'task')} {words.split(' ', 1)[1]}"
+    )

@@ -1,0 +1,104 @@
+"""DynamoDB's chunks: what is too large for one item, kept in several.
+
+Law: the first chunk is written last and says how many there are, so whoever finds it finds them all. The same content is
+always cut alike, so that two who write it at once, even with another zlib, write the same.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeVar
+
+from cerebro.adapters.aws.dynamodb_table import Item, Key, Table
+from cerebro.adapters.codecs import decode_plan, encode_last, encode_plan
+from cerebro.core.model import Plan, PlannedTask
+
+MAX_RAW_BYTES: Final = 320_000
+"""Of a chunk before it is compressed: what compresses badly stays below 350 KB all the same."""
+
+Name = TypeVar("Name")
+
+
+def write_chunks(
+    table: Table, key_of: Callable[[int], Key], chunks: Sequence[bytes], **also: float
+) -> None:
+    """Put every chunk, the first one last; each item carries `also`."""
+    for number in reversed(range(len(chunks))):
+        pk, sk = key_of(number)
+        item: Item = {"pk": pk, "sk": sk, "chunk": chunks[number], "of": len(chunks), **also}
+        table.put(item)
+
+
+def read_chunks(
+    table: Table, wanted: Mapping[Name, Callable[[int], Key]]
+) -> dict[Name, list[bytes]]:
+    """The chunks of each of `wanted` (its name -> the key of its n-th chunk); what is not there is left out."""
+    firsts = table.get_many(key_of(0) for key_of in wanted.values())
+    counts = {
+        name: int(firsts[key_of(0)]["of"]) for name, key_of in wanted.items() if key_of(0) in firsts
+    }
+    found = firsts | table.get_many(
+        wanted[name](number) for name, count in counts.items() for number in range(1, count)
+    )
+    return {
+        name: [bytes_of(found[wanted[name](number)]) for number in range(count)]
+        for name, count in counts.items()
+    }
+
+
+def bytes_of(item: Item, attribute: str = "chunk") -> bytes:
+    """A binary attribute."""
+    value = item[attribute]
+    assert isinstance(value, bytes)
+    return value
+
+
+def chunks_of_text(text: str) -> list[bytes]:
+    """A text, compressed."""
+    raw = text.encode()
+    return [
+        zlib.compress(raw[start : start + MAX_RAW_BYTES])
+        for start in range(0, max(1, len(raw)), MAX_RAW_BYTES)
+    ]
+
+
+def text_of(chunks: Iterable[bytes]) -> str:
+    """The inverse of `chunks_of_text`."""
+    return b"".join(map(zlib.decompress, chunks)).decode()
+
+
+def chunks_of_plan(plan: Plan) -> list[bytes]:
+    """A plan, compressed; each chunk is some of its tasks."""
+    return [encode_plan(Plan(tasks)) for tasks in _cut(plan.tasks)]
+
+
+def plan_of_chunks(chunks: Iterable[bytes]) -> Plan:
+    """The inverse of `chunks_of_plan`."""
+    return Plan(tuple(task for chunk in chunks for task in decode_plan(chunk).tasks))
+
+
+def _cut(tasks: Sequence[PlannedTask]) -> Iterator[tuple[PlannedTask, ...]]:
+    part: list[PlannedTask] = []
+    size = 0
+    for task in tasks:
+        larger = _at_most_bytes(task)
+        if part and size + larger > MAX_RAW_BYTES:
+            yield tuple(part)
+            part, size = [], 0
+        part.append(task)
+        size += larger
+    yield tuple(part)
+
+
+def _at_most_bytes(task: PlannedTask) -> int:
+    """Of the task as encoded: names are ASCII, parameters and owners need not be."""
+    texts = sum(4 * len(text) + 3 for text in (*task.params, task.owner or ""))
+    reused = 4 * len(encode_last(task.reuses)) if task.reuses else 0
+    return (
+        100
+        + reused
+        + len(task.name)
+        + len(task.server)
+        + len(task.version)
+        + texts
+        + 7 * (len(task.upstream) + len(task.awaits))
+    )

@@ -1,0 +1,157 @@
+"""DynamoDB's graph: the head, the declarations it names, how servers are, and the ticks that fired. None of it expires.
+
+Law: the head names only declarations that are there, and it is written as one, if it is still the one that was seen.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Final, cast
+
+from cerebro.adapters.aws.dynamodb_chunks import chunks_of_text, read_chunks, text_of, write_chunks
+from cerebro.adapters.aws.dynamodb_table import Item, Key, Table
+from cerebro.core.graph.graph import Graph, Head, content_of
+from cerebro.ports import ServerSeen
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.state_updates import ServerState
+from cordyna_core.errors import ServiceError
+
+HEAD: Final = ("GRAPH", "HEAD")
+SERVERS: Final = "SERVERS"
+
+SIGN_OF_LIFE_S: Final = 60.0
+"""A process notes signs of life that say nothing new this often at most."""
+
+
+class GraphItems:
+    """The part of the Store port that is about the graph."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._graph = Graph.of({})
+        self._versions: Mapping[str, str] = {}
+        self._noted: dict[str, float] = {}
+
+    def read_graph(self) -> Graph:
+        item = self._table.get(HEAD)
+        if item is None:
+            return Graph.of({})
+        generation, versions = int(item["generation"]), json.loads(str(item["servers"]))
+        if (generation, versions) != (self._graph.generation, self._versions):
+            self._graph, self._versions = (
+                self._graph.with_servers(self._declared(versions), generation),
+                versions,
+            )
+        return self._graph
+
+    def _declared(self, versions: Mapping[str, str]) -> dict[str, ServerDeclared]:
+        before = self._graph.declarations
+        unknown = {
+            server: version
+            for server, version in versions.items()
+            if self._versions.get(server) != version
+        }
+        chunks = read_chunks(
+            self._table,
+            {server: _Declaration(server, version) for server, version in unknown.items()},
+        )
+        if missing := unknown.keys() - chunks.keys():
+            raise ServiceError(
+                f"the graph names declarations that are not in its table: {', '.join(sorted(missing))}.",
+                why="the table was changed by hand, or restored in part.",
+                next="let these servers declare themselves again.",
+            )
+        return {
+            server: ServerDeclared.model_validate_json(text_of(chunks[server]))
+            if server in chunks
+            else before[server]
+            for server in versions
+        }
+
+    def write_declaration(self, version: str, declared: ServerDeclared) -> None:
+        write_chunks(
+            self._table,
+            _Declaration(declared.server, version),
+            chunks_of_text(content_of(declared)),
+        )
+
+    def write_head(self, new: Head, seen: Head) -> bool:
+        item: Item = {
+            "pk": HEAD[0],
+            "sk": HEAD[1],
+            "generation": new.generation,
+            "servers": _text(new),
+        }
+        if seen == Head():
+            there = self._table.put(item, "attribute_not_exists(#pk)")
+        else:
+            only_if = "#generation = :generation and #servers = :servers"
+            there = self._table.put(item, only_if, generation=seen.generation, servers=_text(seen))
+        # A condition may fail because our own write had succeeded and only its answer was lost.
+        return there is None or (there["generation"], there["servers"]) == (
+            item["generation"],
+            item["servers"],
+        )
+
+    def note_server(self, server: str, state: ServerState | None, at: float) -> None:
+        key = (SERVERS, server)
+        if state is None and at - self._noted.get(server, 0.0) < SIGN_OF_LIFE_S:
+            return
+        also, values = (", #state = :state", {"state": state}) if state else ("", {})
+        there = self._table.update(
+            key, f"set #at = :at{also}", "attribute_not_exists(#at) or #at <= :at", at=at, **values
+        )
+        if there is not None and state:
+            # Something else was heard since, but not how the server is.
+            self._table.update(key, "set #state = :state", state=state)
+        self._noted[server] = at
+
+    def note_missed_ack(self, server: str, at: float) -> None:
+        # The next sign of life is news.
+        self._noted.pop(server, None)
+        self._table.update(
+            (SERVERS, server),
+            "set #missed_at = :at, #at = if_not_exists(#at, :never)",
+            at=at,
+            never=0,
+        )
+
+    def servers(self) -> list[ServerSeen]:
+        return [_seen(item) for item in self._table.query(SERVERS)]
+
+    def read_tick(self, task: str) -> float | None:
+        item = self._table.get(_tick(task))
+        return float(item["nominal"]) if item else None
+
+    def write_tick(self, task: str, nominal: float) -> None:
+        self._table.update(
+            _tick(task),
+            "set #nominal = :nominal",
+            "attribute_not_exists(#nominal) or #nominal < :nominal",
+            nominal=nominal,
+        )
+
+
+class _Declaration:
+    """The keys of a declaration's chunks."""
+
+    def __init__(self, server: str, version: str) -> None:
+        self._prefix = f"SERVER#{server}#{version}#"
+
+    def __call__(self, number: int) -> Key:
+        return "GRAPH", f"{self._prefix}{number}"
+
+
+def _seen(item: Item) -> ServerSeen:
+    missed_at = item.get("missed_at")
+    state = cast("ServerState | None", item.get("state"))
+    return ServerSeen(
+        str(item["sk"]), state, float(item["at"]), None if missed_at is None else float(missed_at)
+    )
+
+
+def _tick(task: str) -> Key:
+    return f"TICK#{task}", "TICK"
+
+
+def _text(head: Head) -> str:
+    return json.dumps(dict(sorted(head.servers.items())), separators=(",", ":"))

@@ -1,0 +1,77 @@
+"""DynamoDB: the store of cerebro on AWS, in one table.
+
+Law: every read is strongly consistent, every condition is one step, and there is no transaction and no index.
+
+    GRAPH             / HEAD                        generation, servers: server -> version of its declaration
+    GRAPH             / SERVER#<name>#<version>#<n> a chunk of a declaration
+    SERVERS           / <name>                      how a server is, and its last sign of life
+    TICK#<task>       / TICK                        the last tick that fired
+    PLAN#<hash>       / <n>                         a chunk of a plan                                       expires
+    KEY#<key>         / KEY                         the task that holds an idempotency key                  expires
+    TASK#<task>       / LAST#<fingerprint>          the last result that was made from the same             expires
+    RUN#<id>          / META                        a run; `version` is its condition                       expires
+    ACTIVE#<shard>    / <run>                       a mark: this run is going on, since `version`           expires
+    RUNS#<month>      / <created>#<run>             a mark: there is such a run                             expires
+    RUN#<id>#<page>   / T#<index>                   a fact; `rev` is its condition                          expires
+    RUN#<id>#<page>   / O#<index>                   an output that is kept apart                            expires
+    RUN#<id>#<page>   / GUARD                       when the page's next ring is due                        expires
+
+`expires_at` is the table's time to live (UTC seconds).
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cerebro.adapters.aws.dynamodb_graph import GraphItems
+from cerebro.adapters.aws.dynamodb_runs import RunItems
+from cerebro.adapters.aws.dynamodb_table import Table
+from cerebro.adapters.aws.dynamodb_tasks import TaskItems
+from cordyna_core.ports import Clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class DynamoStore:
+    """Implements the Store port: who keeps what."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        *,
+        clock: Clock,
+        sleep: Callable[[float], None],
+        retention_days: float,
+    ) -> None:
+        items = Table(client, table, sleep)
+        graph, runs = GraphItems(items), RunItems(items, clock, retention_days)
+        tasks = TaskItems(items, runs.expires_at)
+
+        self.read_graph = graph.read_graph
+        self.write_declaration = graph.write_declaration
+        self.write_head = graph.write_head
+        self.note_server = graph.note_server
+        self.note_missed_ack = graph.note_missed_ack
+        self.servers = graph.servers
+        self.read_tick = graph.read_tick
+        self.write_tick = graph.write_tick
+
+        self.write_plan = runs.write_plan
+        self.claim_key = runs.claim_key
+        self.read_cached_result = runs.read_cached_result
+        self.write_cached_result = runs.write_cached_result
+        self.read_run = runs.read_run
+        self.write_run = runs.write_run
+        self.read_run_snapshot = runs.read_run_snapshot
+        self.active_runs = runs.active_runs
+        self.runs = runs.runs
+
+        self.read_task = tasks.read_task
+        self.read_tasks = tasks.read_tasks
+        self.read_page = tasks.read_page
+        self.write_task = tasks.write_task
+        self.read_outputs = tasks.read_outputs
+        self.write_output = tasks.write_output
+        self.has_page_timer = tasks.has_page_timer
+        self.write_page_timer = tasks.write_page_timer

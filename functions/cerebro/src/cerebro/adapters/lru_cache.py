@@ -1,0 +1,34 @@
+"""Remembered: what one process keeps in mind, so that it need not be read again.
+
+Law: only what never changes is remembered, and never more than the limit: what was used longest ago is forgotten.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class LruCache(Generic[K, V]):
+    """Values by key, together at most as heavy as `limit`; the newest stays, whatever it weighs."""
+
+    def __init__(self, limit: int, weigh: Callable[[V], int] = lambda _: 1) -> None:
+        self._limit, self._weigh = limit, weigh
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self._weight = 0
+
+    def get(self, key: K) -> V | None:
+        value = self._values.get(key)
+        if value is not None:
+            self._values.move_to_end(key)
+        return value
+
+    def put(self, key: K, value: V) -> V:
+        before = self._values.pop(key, None)
+        self._values[key] = value
+        self._weight += self._weigh(value) - (0 if before is None else self._weigh(before))
+        while self._weight > self._limit and len(self._values) > 1:
+            self._weight -= self._weigh(self._values.popitem(last=False)[1])
+        return value

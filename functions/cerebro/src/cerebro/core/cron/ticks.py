@@ -1,0 +1,86 @@
+"""Tick: what becomes of a cron's nominal time when its message comes.
+
+Law (section 4, rule 15): a tick fires once, at most 5 minutes late; else it is reported as missed. While the run of the
+tick before goes on, it is skipped unless the task says `overlap: allow`, and that is said.
+"""
+
+from collections.abc import Sequence
+
+from cerebro.core.cron.schedule import LATEST_S
+from cerebro.core.effects import (
+    Now,
+    Publish,
+    ReadGraph,
+    ReadRun,
+    ReadTick,
+    Tick,
+    WriteTick,
+)
+from cerebro.core.graph.graph import Graph
+from cerebro.core.messages import invocation_rejected
+from cerebro.core.model import Run
+from cerebro.core.run.invoke import tick_key
+from cordyna_core.contract.base import Message, Problem, meta_at
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.ids import derived_id, run_id_of
+from cordyna_core.contract.time import utc
+
+
+async def on_tick(message: Tick) -> None:
+    """Invoke the task for this nominal time, or say why not."""
+    now = await Now()
+    graph: Graph = await ReadGraph()
+    problem = _stale(graph, message, now)
+    if problem is None:
+        problem = await _overlap(graph, message)
+    event_id = derived_id("tick", message.task, str(message.nominal))
+    if problem is not None:
+        await Publish((invocation_rejected(event_id, message.task, [problem], now=now),))
+        return
+    await WriteTick(message.task, message.nominal)
+    command = InvokeTask(
+        meta=meta_at(now, event_id), task=message.task, scheduled_at=utc(message.nominal)
+    )
+    await Publish((command,))
+
+
+def missed_ticks(task: str, ticks: Sequence[float], *, now: float) -> Message:
+    """Tells of nominal times that came while nobody fired crons, all in one message."""
+    first, last = utc(ticks[0]).isoformat(), utc(ticks[-1]).isoformat()
+    when = f"at {first}" if len(ticks) == 1 else f"from {first} to {last}"
+    text = f"{len(ticks)} tick(s) of {task!r} {when} were missed, for nobody was there to fire them: invoke it by hand"
+    return invocation_rejected(
+        derived_id("missed", task, str(ticks[-1])),
+        task,
+        [Problem(code="missed_tick", message=text)],
+        now=now,
+    )
+
+
+def _stale(graph: Graph, message: Tick, now: float) -> Problem | None:
+    when = utc(message.nominal).isoformat()
+    if message.task not in graph or graph[message.task].task.cron is None:
+        return Problem(
+            code="not_scheduled",
+            message=f"the tick of {message.task!r} at {when} is void: the task has no cron any more",
+        )
+    late = now - message.nominal
+    if late > LATEST_S:
+        return Problem(
+            code="missed_tick",
+            message=f"the tick of {message.task!r} at {when} came {late:.0f} s late, and was missed: invoke it by hand",
+        )
+    return None
+
+
+async def _overlap(graph: Graph, message: Tick) -> Problem | None:
+    if graph[message.task].task.overlap == "allow":
+        return None
+    last: float | None = await ReadTick(message.task)
+    if last is None or last >= message.nominal:
+        return None
+    run: Run | None = await ReadRun(run_id_of(message.task, tick_key(last)))
+    if run is None or run.is_over:
+        return None
+    text = f"the tick of {message.task!r} at {utc(message.nominal).isoformat()} was skipped: run {run.id} of the tick before goes on"
+    return Problem(code="overlap_skipped", message=text)

@@ -1,0 +1,122 @@
+"""Register: what cerebro does when a server declares itself, or says how it is.
+
+Law: the graph's head is written as one, and only if it is still the one that was read; whoever comes second reads again
+and decides again. A rejection lists every problem, and what was accepted before stands.
+"""
+
+from collections.abc import Sequence
+
+from cerebro.core.declaration.decide import (
+    Accepted,
+    Batch,
+    Outcome,
+    Rejected,
+    decide,
+    declare_batch,
+)
+from cerebro.core.effects import (
+    ApplyCrons,
+    NoteServer,
+    Now,
+    Publish,
+    ReadGraph,
+    WriteDeclaration,
+    WriteHead,
+)
+from cerebro.core.graph.graph import Graph
+from cerebro.core.messages import invocation_rejected
+from cerebro.core.validation.parse_declaration import parse_declaration
+from cordyna_core.contract.base import Message, Problem, meta_at
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.envelope import Envelope, RawEnvelope
+from cordyna_core.contract.ids import derived_id, server_of
+from cordyna_core.contract.state_updates import (
+    DeclarationAccepted,
+    DeclarationRejected,
+    ServerStateChanged,
+)
+
+
+async def server_declared(envelope: Envelope) -> None:
+    """One server's declaration, decided on the graph as it is now."""
+    declared = envelope.message
+    assert isinstance(declared, ServerDeclared)
+    now = await Now()
+    await NoteServer(declared.server, None, now)
+    while True:
+        graph: Graph = await ReadGraph()
+        outcome = decide(graph, declared)
+        if not isinstance(outcome, Accepted):
+            generation = graph.generation
+            break
+        await WriteDeclaration(outcome.version, declared)
+        if await WriteHead(outcome.head, graph.head):
+            generation = outcome.graph.generation
+            break
+    # Also when nothing is new: the first time may have crashed before the schedules were made.
+    await ApplyCrons(generation)
+    now = await Now()
+    await Publish((_answer(envelope, declared.server, outcome, generation, now),))
+
+
+async def declare_exactly(envelopes: Sequence[Envelope]) -> None:
+    """Several servers' declarations, decided as one: the graph is exactly these servers afterwards."""
+    declarations = [
+        envelope.message for envelope in envelopes if isinstance(envelope.message, ServerDeclared)
+    ]
+    for declared in declarations:
+        now = await Now()
+        await NoteServer(declared.server, "ready", now)
+    while True:
+        graph: Graph = await ReadGraph()
+        batch: Batch = declare_batch(declarations, graph)
+        for _, outcome in batch.outcomes:
+            if isinstance(outcome, Accepted):
+                await WriteDeclaration(outcome.version, outcome.declared)
+        if batch.graph is graph or (await WriteHead(batch.graph.head, graph.head)):
+            break
+    await ApplyCrons(batch.graph.generation)
+    now = await Now()
+    answers = zip(envelopes, batch.outcomes, strict=True)
+    await Publish(
+        tuple(
+            _answer(each, declared.server, outcome, batch.graph.generation, now)
+            for each, (declared, outcome) in answers
+        )
+    )
+
+
+async def server_state_changed(envelope: Envelope) -> None:
+    """How a server says it is. It changes no task's state by itself."""
+    changed = envelope.message
+    assert isinstance(changed, ServerStateChanged)
+    now = await Now()
+    # A server whose clock is ahead would never be missed.
+    await NoteServer(changed.server, changed.state, min(now, envelope.said_at.timestamp()))
+
+
+async def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> None:
+    """Answer whoever sent something that is of no form: a refusal is never silent."""
+    now = await Now()
+    server = server_of(raw.source)
+    if raw.detail_type == ServerDeclared.__name__ and server is not None:
+        parsed = parse_declaration(raw.detail)
+        found = problems if isinstance(parsed, ServerDeclared) else parsed
+        await Publish((_rejected(raw.id, server, found, now),))
+    elif raw.detail_type in ("InvokeTask", "CancelRun", "RetryRun"):
+        subject = raw.detail.get("task", raw.detail.get("run_id", ""))
+        await Publish((invocation_rejected(raw.id, str(subject)[:256], problems, now=now),))
+
+
+def _answer(
+    envelope: Envelope, server: str, outcome: Outcome, generation: int, now: float
+) -> Message:
+    if isinstance(outcome, Rejected):
+        return _rejected(envelope.id, server, outcome.problems, now)
+    meta = meta_at(now, derived_id("DeclarationAccepted", envelope.id), envelope.id)
+    return DeclarationAccepted(meta=meta, server=server, generation=generation)
+
+
+def _rejected(event_id: str, server: str, problems: Sequence[Problem], now: float) -> Message:
+    meta = meta_at(now, derived_id("DeclarationRejected", event_id), event_id)
+    return DeclarationRejected(meta=meta, server=server, problems=list(problems))

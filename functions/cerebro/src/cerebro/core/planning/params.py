@@ -1,0 +1,82 @@
+"""Params: which task of a plan gets which parameter of the run, and whether the values fit.
+
+Law: a parameter that no task names, one that is missing and one that does not fit are all told at once.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cerebro.core.graph.graph import Graph
+from cerebro.core.model import Plan
+from cerebro.core.validation.problems import at_most, names_of, near, quoted, short_path
+from cordyna_core.contract.base import JsonObject, Problem
+
+
+def params_named_by(schema: JsonObject | None) -> tuple[str, ...]:
+    """The parameters that a task gets: the properties of its schema, and what it requires."""
+    if not schema:
+        return ()
+    return tuple(dict.fromkeys([*schema.get("properties", ()), *schema.get("required", ())]))
+
+
+def check_params(graph: Graph, plan: Plan, params: Mapping[str, Any]) -> tuple[Problem, ...]:
+    """Every reason why a run of `plan` cannot take `params`; empty when it can. `graph` is the one that made the plan."""
+    users = list(_tasks_by_schema(graph, plan))
+    named = {name for schema, _ in users for name in params_named_by(schema)}
+    problems = [_unknown(name, named) for name in params if name not in named]
+    missing: dict[str, list[str]] = {}
+    for schema, tasks in users:
+        for name in schema.get("required", ()):
+            if name not in params:
+                missing.setdefault(name, []).extend(tasks)
+        given = {name: params[name] for name in params_named_by(schema) if name in params}
+        problems += [_bad(where, what, tasks, graph) for where, what in _faults_of(schema, given)]
+    return at_most([*problems, *(_missing(name, tasks, graph) for name, tasks in missing.items())])
+
+
+def _faults_of(schema: JsonObject, given: JsonObject) -> Iterator[tuple[str, str]]:
+    from cerebro.core.validation.json_schema import faults_of_value
+
+    return faults_of_value(schema, given)
+
+
+def _tasks_by_schema(graph: Graph, plan: Plan) -> Iterator[tuple[JsonObject, list[str]]]:
+    """Each schema once, because 100,000 tasks often have one and the same."""
+    tasks_of: dict[str, list[str]] = {}
+    for planned in plan.tasks:
+        schema = None if planned.is_join else graph[planned.name].task.params_schema
+        if schema:
+            tasks_of.setdefault(json.dumps(schema), []).append(planned.name)
+    for text, tasks in tasks_of.items():
+        yield json.loads(text), tasks
+
+
+def _unknown(name: str, named: set[str]) -> Problem:
+    alike = near(name, named)
+    if alike:
+        hint = f"did you mean {names_of(alike)}?"
+    elif named:
+        hint = f"they know {names_of(sorted(named))}"
+    else:
+        hint = "they take none"
+    return Problem(
+        code="unknown_param", message=f"no task of this run has a parameter {quoted(name)}: {hint}"
+    )
+
+
+def _missing(name: str, tasks: Sequence[str], graph: Graph) -> Problem:
+    message = f"parameter {quoted(name)} is missing: {_users(tasks, graph)} cannot run without it"
+    return Problem(code="missing_param", message=message, path=short_path(tasks))
+
+
+def _bad(where: str, what: str, tasks: Sequence[str], graph: Graph) -> Problem:
+    return Problem(
+        code="bad_param",
+        message=f"parameter {where} does not suit {_users(tasks, graph)}: {what}",
+        path=short_path(tasks),
+    )
+
+
+def _users(tasks: Sequence[str], graph: Graph) -> str:
+    return names_of([f"{task} ({graph.server_of(task)})" for task in tasks])

@@ -1,0 +1,119 @@
+"""Plan: what an invocation of a task would run, frozen, or why it cannot.
+
+Law: a plan is the upstream closure in topological order; the target is last, and the only one that nobody awaits. Whoever
+has more than 100 upstreams awaits them through joins, so that no completion makes anybody read more than 100 facts.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+from cerebro.core.graph.edges import Closure
+from cerebro.core.graph.graph import Graph
+from cerebro.core.model import Plan, PlannedTask
+from cerebro.core.planning.params import check_params as check_params
+from cerebro.core.planning.params import params_named_by
+from cerebro.core.validation.problems import at_most, names_of, near, quoted, short_path
+from cordyna_core.contract.base import Problem
+
+MAX_AWAITED: Final = 100
+"""Upstreams that a task or a join awaits at most."""
+
+
+def plan_invocation(graph: Graph, target: str) -> Plan | tuple[Problem, ...]:
+    """The plan of `target`, or every reason why there is none."""
+    if target not in graph:
+        return (_unknown_task(graph, target),)
+    closure = graph.closure(target)
+    if closure.missing:
+        return at_most(_unresolved(graph, closure))
+    return Plan(tuple(_planned(graph, closure)))
+
+
+def _planned(graph: Graph, closure: Closure) -> Iterator[PlannedTask]:
+    # Joins shift what comes after them: `index_of` leads from the closure's indexes to the plan's.
+    index_of: list[int] = []
+    next_index = 0
+    target = closure.names[-1]
+    for name, upstream_in_closure in zip(closure.names, closure.upstream, strict=True):
+        upstream = tuple([index_of[needed] for needed in upstream_in_closure])
+        awaits = tuple(sorted(upstream))
+        if len(upstream) > MAX_AWAITED:
+            joins, awaits = _joins(name, upstream, next_index)
+            yield from joins
+            next_index += len(joins)
+        index_of.append(next_index)
+        next_index += 1
+        yield _task(
+            graph, name, upstream, awaits, kept=name == target or name in graph.wanted_fresh
+        )
+
+
+def _task(
+    graph: Graph, name: str, upstream: tuple[int, ...], awaits: tuple[int, ...], *, kept: bool
+) -> PlannedTask:
+    server, declared = graph[name]
+    return PlannedTask(
+        name=name,
+        server=server,
+        upstream=upstream,
+        awaits=awaits,
+        params=params_named_by(declared.params_schema),
+        retries=declared.retries,
+        ack_timeout_s=declared.ack_timeout_s,
+        start_timeout_s=declared.start_timeout_s,
+        run_timeout_s=declared.run_timeout_s,
+        owner=declared.owner,
+        version=graph.version_of_task(name),
+        kept=kept,
+    )
+
+
+def _joins(
+    name: str, upstream: tuple[int, ...], first_index: int
+) -> tuple[list[PlannedTask], tuple[int, ...]]:
+    """A tree of joins over `upstream`, its lowest level first, and what is left to await. `#` stands in no task's name."""
+    joins: list[PlannedTask] = []
+    level = 0
+    # Neighbours in the plan share a page, so a join over neighbours reads few pages.
+    awaits = tuple(sorted(upstream))
+    while len(awaits) > MAX_AWAITED:
+        level += 1
+        parts = _parts(awaits)
+        indexes = range(first_index + len(joins), first_index + len(joins) + len(parts))
+        joins += [
+            PlannedTask(name=f"{name}#join-{level}-{n}", server="", awaits=part)
+            for n, part in enumerate(parts)
+        ]
+        awaits = tuple(indexes)
+    return joins, awaits
+
+
+def _parts(indexes: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """As few parts as hold at most WIDEST each, of nearly the same size."""
+    count = -(-len(indexes) // MAX_AWAITED)
+    bounds = [len(indexes) * part // count for part in range(count + 1)]
+    return [indexes[begin:end] for begin, end in pairwise(bounds)]
+
+
+def _unknown_task(graph: Graph, target: str) -> Problem:
+    alike = near(target, graph)
+    hint = f"did you mean {names_of(alike)}?" if alike else "`dyna tasks` lists what there is."
+    return Problem(
+        code="unknown_task",
+        message=f"task {quoted(target)} is declared by nobody: {hint}",
+        path=[target],
+    )
+
+
+def _unresolved(graph: Graph, closure: Closure) -> Iterator[Problem]:
+    target = closure.names[-1]
+    ways = graph.ways_down(target)
+    for missing, users in closure.missing.items():
+        needed_by = names_of([f"{user} ({graph.server_of(user)})" for user in users])
+        yield Problem(
+            code="unresolved_upstream",
+            message=f"task {quoted(target)} cannot be invoked: upstream {quoted(missing)} is declared by nobody, "
+            f"needed by {needed_by}: declare it on a server, or take it out of upstream",
+            path=short_path(ways[missing]),
+        )

@@ -1,0 +1,48 @@
+"""Run access: reads and conditional writes of a run and its facts, as every program needs them.
+
+Invariant: a write answers None also if an earlier try of it had succeeded and only its answer was lost.
+"""
+
+from dataclasses import replace
+
+from cerebro.core.effects import ReadRun, ReadRunSnapshot, WriteOutput, WriteRun, WriteTask
+from cerebro.core.model import Run, RunSnapshot, TaskRun
+from cordyna_core.errors import Fatal
+
+
+async def read_run(run_id: str) -> Run:
+    """The run as it is now. Raises Fatal if it is not known (it may have been pruned meanwhile)."""
+    run = await ReadRun(run_id)
+    if run is None:
+        raise _unknown(run_id)
+    return run
+
+
+async def read_snapshot(run_id: str) -> RunSnapshot:
+    """The run with its plan. Raises Fatal if it is not known."""
+    snapshot = await ReadRunSnapshot(run_id)
+    if snapshot is None:
+        raise _unknown(run_id)
+    return snapshot
+
+
+async def write_run(new: Run, seen: Run) -> Run | None:
+    """Write a run. Returns None, or the run that is stored instead."""
+    stored = await WriteRun(new, seen)
+    return None if stored == new else stored
+
+
+async def write_task(run_id: str, index: int, new: TaskRun, seen: TaskRun | None) -> TaskRun | None:
+    """Write a fact, and before it its output if that is kept apart.
+
+    Returns None, or the fact that is stored instead.
+    """
+    if new.output_apart and new.output is not None:
+        await WriteOutput(run_id, index, new.attempt, new.output)
+        new = replace(new, output=None)
+    stored = await WriteTask(run_id, index, new, seen)
+    return None if stored == new else stored
+
+
+def _unknown(run_id: str) -> Fatal:
+    return Fatal(f"run {run_id} is not known")

@@ -1,0 +1,87 @@
+"""Soundness: what is wrong with a declaration by itself, whatever else is declared.
+
+Law: every fault is found, and names its task. The quotas are those of the design (section 8).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from cerebro.core.graph.graph import content_of
+from cerebro.core.validation.problems import quoted
+from cordyna_core.contract.base import JsonObject, Problem
+from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
+
+MAX_BYTES: Final = 900 * 1024
+MAX_TASKS: Final = 10_000
+MAX_UPSTREAMS: Final = 10_000
+
+
+def validate_declaration(declared: ServerDeclared) -> list[Problem]:
+    """Every fault of one declaration."""
+    return [
+        *_over_quota(declared),
+        *_duplicate_tasks(declared.tasks),
+        *_bad_edges(declared.tasks),
+        *_bad_schemas(declared.tasks),
+    ]
+
+
+def _over_quota(declared: ServerDeclared) -> Iterator[Problem]:
+    size, tasks = len(content_of(declared).encode()), len(declared.tasks)
+    if size > MAX_BYTES:
+        text = f"the declaration of {declared.server} has {size:,} bytes, and {MAX_BYTES:,} are allowed: split it into two servers"
+        yield Problem(code="too_large", message=text)
+    if tasks > MAX_TASKS:
+        text = f"{declared.server} declares {tasks:,} tasks, and a server may have {MAX_TASKS:,}: split it into two servers"
+        yield Problem(code="too_many_tasks", message=text)
+    for task in declared.tasks:
+        if len(task.upstream) > MAX_UPSTREAMS:
+            text = f"task {quoted(task.name)} has {len(task.upstream):,} upstreams, and {MAX_UPSTREAMS:,} are allowed: put a task between"
+            yield Problem(code="too_many_upstreams", message=text, path=[task.name])
+
+
+def _duplicate_tasks(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
+    for name in _repeated(task.name for task in tasks):
+        text = f"task {quoted(name)} is declared more than once: rename one of them"
+        yield Problem(code="duplicate_task", message=text, path=[name])
+
+
+def _bad_edges(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
+    for task in tasks:
+        names = task.upstream_names
+        if task.name in names:
+            text = f"task {quoted(task.name)} needs itself: take it out of its own upstream"
+            yield Problem(code="cycle", message=text, path=[task.name, task.name])
+        # Most tasks have few upstreams and none twice, and a set sees that sooner than a Counter.
+        if len(set(names)) < len(names):
+            for name in _repeated(names):
+                text = f"task {quoted(task.name)} names upstream {quoted(name)} more than once: name it once"
+                yield Problem(code="duplicate_upstream", message=text, path=[task.name, name])
+
+
+def _bad_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
+    # Checking takes a millisecond, and tasks of one server often have the same schema.
+    known: dict[str, list[str]] = {}
+    for task in tasks:
+        if task.params_schema is not None:
+            for fault in _faults_of(task.params_schema, known):
+                text = f"task {quoted(task.name)}: params_schema is not a JSON Schema of its parameters: {fault}"
+                yield Problem(code="bad_schema", message=text, path=[task.name])
+
+
+def _faults_of(schema: JsonObject, known: dict[str, list[str]]) -> list[str]:
+    from cerebro.core.validation.json_schema import faults_of_schema
+
+    try:
+        text = json.dumps(schema)
+    except RecursionError:
+        return ["it is nested too deeply"]
+    if text not in known:
+        known[text] = faults_of_schema(schema)
+    return known[text]
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]

@@ -1,0 +1,85 @@
+"""Dispatch: which queue receives a message, and which program answers it. Two tables, the whole of it.
+
+The rules on AWS are generated from `ROUTES`, which is derived from the registry of the contract. `sources` of a route are event
+pattern values: a prefix where it ends in a dot, else exact.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from cerebro.core.cron import ticks
+from cerebro.core.declaration import handlers as declaration
+from cerebro.core.effects import FanOut, PageTimer, Program, Tick
+from cerebro.core.run import cancel_retry, invoke, page_check, task_updates
+from cordyna_core.contract.base import Message
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import CLIENT, SCHEDULER, SERVER_PREFIX
+from cordyna_core.contract.registry import Sender, received_by
+from cordyna_core.contract.state_updates import ServerStateChanged, TaskStateChanged
+
+_PATTERNS: Final = {
+    Sender.CLIENT: (CLIENT, CLIENT + "."),
+    Sender.SCHEDULER: (SCHEDULER,),
+    Sender.SERVER: (SERVER_PREFIX,),
+}
+"""The event patterns of a class of senders. Cerebro routes none of its own messages to itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What one queue of cerebro receives from the bus."""
+
+    handler: str
+    sources: tuple[str, ...]
+    detail_types: tuple[str, ...]
+
+    def matches(self, source: str, detail_type: str) -> bool:
+        """Whether an event of `source` and `detail_type` goes to this queue."""
+        return detail_type in self.detail_types and any(
+            source.startswith(known) if known.endswith(".") else source == known
+            for known in self.sources
+        )
+
+
+def _route(queue: str) -> Route:
+    specs = received_by(queue)
+    senders = {sender for spec in specs for sender in spec.senders}
+    sources = (
+        source for sender, patterns in _PATTERNS.items() if sender in senders for source in patterns
+    )
+    return Route(queue, tuple(sources), tuple(spec.detail_type for spec in specs))
+
+
+ROUTES: Final = (_route("registry"), _route("planner"), _route("tracker"))
+
+REACTIONS: Final[dict[type[Message], Callable[[Envelope], Program]]] = {
+    ServerDeclared: declaration.server_declared,
+    ServerStateChanged: declaration.server_state_changed,
+    InvokeTask: invoke.invoke_task,
+    CancelRun: cancel_retry.cancel_run,
+    RetryRun: cancel_retry.retry_run,
+    TaskStateChanged: task_updates.task_state_changed,
+}
+"""The program that answers each message of the bus."""
+
+
+def handler_of(source: str, detail_type: str) -> str | None:
+    """The queue that receives such an event, if any does."""
+    return next((route.handler for route in ROUTES if route.matches(source, detail_type)), None)
+
+
+def program_for(message: Envelope | PageTimer | FanOut | Tick) -> Program | None:
+    """The program that answers a message; None for what cerebro does not receive."""
+    match message:
+        case PageTimer():
+            return page_check.on_page_timer(message)
+        case FanOut():
+            return task_updates.resume_fan_out(message)
+        case Tick():
+            return ticks.on_tick(message)
+        case Envelope():
+            reaction = REACTIONS.get(type(message.message))
+            return reaction(message) if reaction else None

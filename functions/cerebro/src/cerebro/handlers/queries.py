@@ -1,0 +1,111 @@
+"""Query: answers what people ask, from facts. Reads only.
+
+Law: every answer is a view of the contract; nothing here decides.
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+from cerebro.core.cron.schedule import next_after
+from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
+from cerebro.core.plan_views import plan_view
+from cerebro.core.planning.planner import plan_invocation
+from cerebro.core.run.invoke import wire_state
+from cerebro.core.views import run_view
+from cerebro.ports import ServerSeen, Store
+from cordyna_core.contract.time import utc
+from cordyna_core.contract.views.runs import PlanView, RunSummary, RunView, ServerInfo, TaskInfo
+from cordyna_core.errors import NotFound
+
+
+def run(store: Store, run_id: str) -> RunView:
+    """Raises NotFound."""
+    return run_view(*read(store, run_id))
+
+
+def read(store: Store, run_id: str) -> tuple[Run, RunSnapshot, dict[int, TaskRun]]:
+    """What a view of a run is made from. Raises NotFound."""
+    there, snapshot = store.read_run(run_id), store.read_run_snapshot(run_id)
+    if there is None or snapshot is None:
+        raise NotFound(f"run {run_id} is not known.", next="`dyna runs` lists the runs.")
+    return there, snapshot, facts_of(store, snapshot)
+
+
+def facts_of(store: Store, snapshot: RunSnapshot) -> dict[int, TaskRun]:
+    """Every fact of a run, with the outputs that are kept apart."""
+    facts: dict[int, TaskRun] = {}
+    for page in reversed(snapshot.plan.pages):
+        facts.update(store.read_page(snapshot.run.id, page))
+    apart = [index for index, fact in facts.items() if fact.output_apart]
+    for index, output in store.read_outputs(snapshot.run.id, apart).items():
+        facts[index] = replace(facts[index], output=output)
+    return dict(sorted(facts.items()))
+
+
+def plan(store: Store, task: str) -> PlanView:
+    """What an invocation of `task` would run, or why it would be refused."""
+    planned = plan_invocation(store.read_graph(), task)
+    return (
+        plan_view(planned)
+        if isinstance(planned, Plan)
+        else PlanView(task=task, problems=list(planned))
+    )
+
+
+def runs(store: Store, limit: int) -> list[RunSummary]:
+    """The newest first."""
+    return [
+        RunSummary(
+            run_id=each.id, task=each.task, state=wire_state(each), created_at=utc(each.created_at)
+        )
+        for each in store.runs(limit)
+    ]
+
+
+def tasks(store: Store, now: float) -> list[TaskInfo]:
+    """Every declared task, by server and name; `next_at` is its next cron tick after `now`."""
+    graph = store.read_graph()
+    declared = [
+        (server, task) for server, each in sorted(graph.declarations.items()) for task in each.tasks
+    ]
+    return [
+        TaskInfo(
+            task=task.name,
+            server=server,
+            upstream=list(task.upstream_names),
+            unresolved=[name for name in task.upstream_names if name not in graph],
+            cron=task.cron,
+            timezone=task.timezone,
+            next_at=None if task.cron is None else utc(next_after(task.cron, task.timezone, now)),
+            owner=task.owner,
+            description=task.description,
+            params_schema=task.params_schema,
+        )
+        for server, task in declared
+    ]
+
+
+def _state(
+    seen: ServerSeen | None,
+) -> Literal["ready", "draining", "stopped", "unresponsive", "unknown"]:
+    if seen is None:
+        return "unknown"
+    if seen.missed_at is not None and seen.missed_at > seen.at:
+        return "unresponsive"
+    return seen.state or "ready"
+
+
+def servers(store: Store) -> list[ServerInfo]:
+    """Every server that declared itself or gave a sign of life."""
+    graph = store.read_graph()
+    seen = {each.server: each for each in store.servers()}
+    return [
+        ServerInfo(
+            server=name,
+            state=_state(seen.get(name)),
+            tasks=len(graph.declarations[name].tasks) if name in graph.declarations else 0,
+            revision=graph.declarations[name].revision if name in graph.declarations else 0,
+            last_seen_at=utc(seen[name].at) if name in seen else None,
+        )
+        for name in sorted({*seen, *graph.declarations})
+    ]

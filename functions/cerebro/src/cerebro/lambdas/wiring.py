@@ -1,0 +1,85 @@
+"""Wiring: puts cerebro on AWS together: the environment, the clients, the clock, the ports.
+
+Law: the environment is read once, and a client is made once per process, when it is first needed. Nothing is made at import.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cerebro.adapters.aws.crons import AwsCrons
+from cerebro.adapters.aws.dead_letters import DeadLetters
+from cerebro.adapters.aws.dynamodb_store import DynamoStore
+from cerebro.adapters.aws.eventbridge import EventBridge
+from cerebro.adapters.aws.schedules import Target
+from cerebro.adapters.aws.timers import AwsTimers, TimersAddress
+from cerebro.shell import Ports
+from cordyna_core.aws.clients import client as aws_client
+
+Clients = Callable[[str], Any]
+"""The name of a service -> the process's client of it."""
+
+
+class CerebroSettings(BaseSettings):
+    """The environment: `CORDYNA_TABLE` and so on. A function that does not need an address is not given it."""
+
+    model_config = SettingsConfigDict(env_prefix="CORDYNA_", frozen=True, extra="ignore")
+
+    bus: str = "cordyna"
+    table: str
+    timekeeper_queue_url: str = ""
+    timekeeper_queue_arn: str = ""
+    tracker_queue_url: str = ""
+    wait_state_machine_arn: str = ""
+    schedule_group: str = ""
+    scheduler_role_arn: str = ""
+    schedule_dead_letter_arn: str = ""
+    dead_letter_queue_url: str = ""
+    retention_days: float = 90.0
+
+
+def aws_ports(
+    settings: CerebroSettings, clients: Clients = aws_client, clock: Callable[[], float] = time.time
+) -> Ports:
+    """Everything that cerebro needs, on AWS. Region, credentials and endpoint are botocore's own chain."""
+    store = DynamoStore(
+        clients("dynamodb"),
+        settings.table,
+        clock=clock,
+        sleep=time.sleep,
+        retention_days=settings.retention_days,
+    )
+    target = Target(
+        queue_arn=settings.timekeeper_queue_arn,
+        role_arn=settings.scheduler_role_arn,
+        dead_letter_arn=settings.schedule_dead_letter_arn,
+    )
+    address = TimersAddress(
+        timekeeper_queue_url=settings.timekeeper_queue_url,
+        tracker_queue_url=settings.tracker_queue_url,
+        wait_state_machine_arn=settings.wait_state_machine_arn,
+        schedule_group=settings.schedule_group,
+    )
+    scheduler = partial(clients, "scheduler")
+    return Ports(
+        store=store,
+        bus=EventBridge(clients("events"), settings.bus, time.sleep),
+        timers=AwsTimers(
+            address,
+            target,
+            clock,
+            sqs=partial(clients, "sqs"),
+            stepfunctions=partial(clients, "stepfunctions"),
+            scheduler=scheduler,
+        ),
+        crons=AwsCrons(settings.schedule_group, target, store.read_graph, scheduler),
+        clock=clock,
+    )
+
+
+def dead_letters(settings: CerebroSettings, clients: Clients = aws_client) -> DeadLetters:
+    """The dead-letter queue of this function's own queue."""
+    return DeadLetters(partial(clients, "sqs"), settings.dead_letter_queue_url)

@@ -1,0 +1,46 @@
+"""Sizes: lets a small world meet what only large ones meet.
+
+Law: a page of 4 task runs, a walk of 3 downstream tasks and a fan-in of 3 run the very code that 256, 250 and 100 run.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from cerebro.adapters import memory
+from cerebro.core import model
+from cerebro.core.planning import planner
+from cerebro.core.run import dispatch, page_check
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Task runs per page, downstream tasks per walk, upstreams awaited at most."""
+
+    page: int = model.PAGE_SIZE
+    fan_out: int = dispatch.FAN_OUT_WIDTH
+    awaited: int = planner.MAX_AWAITED
+
+    def set(self) -> None:
+        """Make them those of this process."""
+        for module, name, value in (
+            (model, "PAGE_SIZE", self.page),
+            (memory, "PAGE_SIZE", self.page),
+            (dispatch, "FAN_OUT_WIDTH", self.fan_out),
+            (page_check, "FAN_OUT_WIDTH", self.fan_out),
+            (planner, "MAX_AWAITED", self.awaited),
+        ):
+            setattr(module, name, value)
+
+
+REAL = Sizes()
+
+
+@contextmanager
+def sizes(chosen: Sizes) -> Iterator[None]:
+    """Use other sizes for a while."""
+    chosen.set()
+    try:
+        yield
+    finally:
+        REAL.set()

@@ -1,0 +1,54 @@
+"""History: what happened in a world, line by line.
+
+Law: the same seed gives the same history, and so the same hash.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+
+class TraceLine(NamedTuple):
+    """One thing that happened: when (seconds since the world began), to whom, what, and about which run."""
+
+    at: float
+    who: str
+    what: str
+    about: str
+    run: str
+
+
+class Trace:
+    """Grows at its end."""
+
+    def __init__(self) -> None:
+        self.lines: list[TraceLine] = []
+
+    def note(self, at: float, who: str, what: str, about: str = "", run: str = "") -> None:
+        self.lines.append(TraceLine(at, who, what, about, run))
+
+    def hash(self) -> str:
+        """16 hexadecimal digits of a hash of all lines."""
+        digest = hashlib.sha256()
+        for line in self.lines:
+            digest.update(repr(tuple(line)).encode())
+        return digest.hexdigest()[:16]
+
+    def that_led_to(self, run: str, most: int = 40) -> list[TraceLine]:
+        """The last lines about a run."""
+        return [line for line in self.lines if line.run in ("", run) or not run][-most:]
+
+
+def table(lines: Iterable[TraceLine]) -> Iterator[str]:
+    """The lines in columns: time, who, what, about, and the last four characters of the run's id."""
+    yield f"{'time':>12}  {'who':<14}  {'what':<22}  {'run':<4}  about"
+    for at, who, what, about, run in lines:
+        yield f"{_clock(at):>12}  {who:<14}  {what:<22}  {run[-4:]:<4}  {about}".rstrip()
+
+
+def _clock(at: float) -> str:
+    days, rest = divmod(at, 86_400)
+    hours, rest = divmod(rest, 3600)
+    minutes, seconds = divmod(rest, 60)
+    day = f"{int(days)}d " if days else ""
+    return f"{day}{int(hours):02}:{int(minutes):02}:{seconds:06.3f}"

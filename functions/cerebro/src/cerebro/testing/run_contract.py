@@ -1,0 +1,217 @@
+"""Run laws: what every Store keeps of plans, keys and runs."""
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from itertools import pairwise
+
+from cerebro.core.model import CachedResult, Plan, PlannedTask
+from cerebro.ports import Store
+from cerebro.testing.examples import NOW, OTHER, RUN, a_plan, a_run, invoked
+
+
+class RunContract(ABC):
+    """The part of the laws of Store that is about runs as a whole."""
+
+    @abstractmethod
+    def two_stores(self) -> tuple[Store, Store]:
+        """The stores of two processes on the same data, of which there is none yet."""
+
+    def test_a_run_that_nobody_wrote_is_not_known(self) -> None:
+        store, _ = self.two_stores()
+        assert (
+            store.read_run(RUN),
+            store.read_run_snapshot(RUN),
+            store.active_runs(),
+            store.runs(10),
+        ) == (None, None, [], [])
+
+    def test_a_run_is_read_as_it_was_written(self) -> None:
+        one, other = self.two_stores()
+        run = a_run(
+            params={"day": "2026-11-05", "nested": {"ü": [1, None, 2.5]}},
+            key="key-1",
+            max_age_s=60,
+            labels={"a": "b"},
+            scheduled_at=NOW - 1 / 3,
+            failing=True,
+            rev=2,
+            version=3,
+            commands=("c-1", "c-2"),
+        )
+        invoked(one, run)
+        assert other.read_run(RUN) == run
+
+    def test_of_two_who_make_the_same_run_one_does(self) -> None:
+        one, other = self.two_stores()
+        first = invoked(one, a_run(cause="first"))
+        assert other.write_run(a_run(cause="second", created_at=NOW + 1), None) == first
+        assert one.read_run(RUN) == first
+        assert [run.cause for run in one.runs(10)] == ["first"]
+
+    def test_of_two_who_change_a_run_one_does_and_the_other_is_told(self) -> None:
+        one, other = self.two_stores()
+        seen = invoked(one, a_run())
+        failing, over = (
+            replace(seen, failing=True, version=2),
+            replace(seen, status="completed", version=2),
+        )
+        assert one.write_run(failing, seen) is None
+        assert other.write_run(over, seen) == failing
+        assert other.write_run(replace(over, version=3), failing) is None
+        assert one.read_run(RUN) == replace(over, version=3)
+
+    def test_a_run_that_is_there_is_not_made_again(self) -> None:
+        one, other = self.two_stores()
+        over = replace(invoked(one, a_run()), status="error", version=2)
+        assert one.write_run(over, a_run()) is None
+        assert other.write_run(a_run(), None) == over
+
+    def test_a_pinned_run_has_its_plan_and_what_never_changes(self) -> None:
+        one, other = self.two_stores()
+        run = invoked(one, a_run(params={"day": "today"}))
+        assert one.write_run(replace(run, status="completed", version=2), run) is None
+        for store in (one, other, other):
+            snapshot = store.read_run_snapshot(RUN)
+            assert snapshot is not None
+            assert (
+                snapshot.plan,
+                snapshot.run.params,
+                snapshot.run.plan_id,
+                snapshot.run.created_at,
+            ) == (
+                a_plan(),
+                {"day": "today"},
+                a_plan().id,
+                NOW,
+            )
+
+    def test_every_run_that_goes_on_is_active(self) -> None:
+        one, other = self.two_stores()
+        for number in range(9):
+            invoked(one, a_run(f"run-{number}", created_at=NOW + number))
+        assert sorted(other.active_runs()) == [f"run-{number}" for number in range(9)]
+
+    def test_a_run_that_comes_alive_again_is_active(self) -> None:
+        one, other = self.two_stores()
+        run = invoked(one, a_run())
+        over = replace(run, status="error", version=2)
+        healed = replace(run, rev=1, version=3)
+        assert one.write_run(over, run) is None
+        assert other.write_run(healed, over) is None
+        assert (one.active_runs(), other.active_runs()) == ([RUN], [RUN])
+
+    def test_whoever_comes_late_to_end_a_run_leaves_it_active(self) -> None:
+        one, other = self.two_stores()
+        run = invoked(one, a_run())
+        over, healed = replace(run, status="error", version=2), replace(run, rev=1, version=3)
+        one.write_run(over, run)
+        other.write_run(healed, over)
+        assert one.write_run(replace(over, cause="late"), run) == healed
+        assert other.active_runs() == [RUN]
+
+    def test_the_newest_runs_come_first_over_or_not(self) -> None:
+        one, other = self.two_stores()
+        days = (0, 40, 3, 31, 1)
+        for day in days:
+            run = invoked(one, a_run(f"run-{day:02}", created_at=NOW - day * 86_400))
+            if day == 3:
+                assert one.write_run(replace(run, status="completed", version=2), run) is None
+        assert [run.id for run in other.runs(10)] == [f"run-{day:02}" for day in sorted(days)]
+        assert [run.id for run in other.runs(2)] == ["run-00", "run-01"]
+        assert other.runs(3)[2].status == "completed"
+
+    def test_more_runs_than_one_request_reads_are_all_told(self) -> None:
+        one, other = self.two_stores()
+        for number in range(105):
+            invoked(one, a_run(f"run-{number:03}", created_at=NOW + number))
+        told = other.runs(200)
+        assert len(told) == 105
+        assert all(newer.created_at > older.created_at for newer, older in pairwise(told))
+
+    def test_a_plan_that_is_written_again_is_the_same_plan(self) -> None:
+        one, other = self.two_stores()
+        invoked(one, a_run())
+        other.write_plan(a_plan())
+        invoked(other, a_run(OTHER))
+        assert _plan_in(one, OTHER) == a_plan()
+
+    def test_every_field_of_a_planned_task_is_kept(self) -> None:
+        full = PlannedTask(
+            name="n" * 128,
+            server="s" * 128,
+            upstream=(0, 1),
+            awaits=(1,),
+            params=("day", "größe"),
+            retries=20,
+            ack_timeout_s=1,
+            start_timeout_s=2,
+            run_timeout_s=3,
+            owner="Zoë & co",
+            version="v",
+            kept=True,
+            reuses=CachedResult(RUN, 3, NOW, {"ü": 1}, output_apart=False),
+        )
+        join = PlannedTask(name="join", server="", awaits=(0,))
+        self._kept(Plan((PlannedTask(name="root", server="server-a"), join, full)))
+
+    def test_a_plan_of_five_thousand_tasks_is_kept_whole(self) -> None:
+        self._kept(a_plan(5_000))
+
+    def test_a_plan_in_which_one_task_needs_thousands_is_kept_whole(self) -> None:
+        roots = [
+            PlannedTask(name=f"{number}-{'x' * 100}", server="server-a") for number in range(4_000)
+        ]
+        everything = tuple(range(4_000))
+        self._kept(
+            Plan(
+                (
+                    *roots,
+                    PlannedTask(
+                        name="sink", server="server-a", upstream=everything, awaits=everything
+                    ),
+                )
+            )
+        )
+
+    def test_a_key_belongs_to_the_first_task_that_claims_it(self) -> None:
+        one, other = self.two_stores()
+        assert one.claim_key("key-1", "x") == "x"
+        assert other.claim_key("key-1", "y") == "x"
+        assert one.claim_key("key-1", "x") == "x"
+        assert other.claim_key("key-2", "y") == "y"
+
+    def test_a_task_without_a_result_has_none(self) -> None:
+        store, _ = self.two_stores()
+        assert store.read_cached_result("x", "made from") is None
+
+    def test_the_result_that_was_dispatched_last_stays(self) -> None:
+        one, other = self.two_stores()
+        first, second = (
+            CachedResult(RUN, 3, NOW, {"ü": [1, None]}),
+            CachedResult(OTHER, 4, NOW + 1 / 3, None, output_apart=True),
+        )
+        one.write_cached_result("x", "made from", first)
+        assert other.read_cached_result("x", "made from") == first
+        other.write_cached_result("x", "made from", second)
+        one.write_cached_result("x", "made from", first)
+        assert one.read_cached_result("x", "made from") == second
+
+    def test_results_of_other_tasks_and_made_from_something_else_are_other_results(self) -> None:
+        one, other = self.two_stores()
+        one.write_cached_result("x", "made from", CachedResult(RUN, 3, NOW))
+        assert (
+            other.read_cached_result("y", "made from"),
+            other.read_cached_result("x", "made from something else"),
+        ) == (None, None)
+
+    def _kept(self, plan: Plan) -> None:
+        one, other = self.two_stores()
+        one.write_plan(plan)
+        assert one.write_run(a_run(plan_id=plan.id), None) is None
+        assert _plan_in(other, RUN) == plan
+
+
+def _plan_in(store: Store, run_id: str) -> Plan:
+    snapshot = store.read_run_snapshot(run_id)
+    assert snapshot is not None
+    return snapshot.plan

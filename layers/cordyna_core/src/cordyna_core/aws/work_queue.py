@@ -1,0 +1,51 @@
+"""Work queue: the SQS queue behind a server's door.
+
+Law: a message that was received is this worker's until its visibility ends, and is gone only when it was deleted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+LONG_POLL_S: Final = 10
+"""How long one request waits for a message. Longer would cost less when idle, and hold up the end of the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedCommand:
+    """One message as it was received."""
+
+    body: str
+    receipt: str
+
+
+class WorkQueue:
+    """One queue. Every method raises what botocore raises."""
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client, self._url = client, url
+
+    def send(self, body: str) -> None:
+        self._client.send_message(QueueUrl=self._url, MessageBody=body)
+
+    def receive(self, visibility_s: int) -> Sequence[QueuedCommand]:
+        """At most one message, as soon as there is one; none after LONG_POLL_S."""
+        answer = self._client.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=1,
+            WaitTimeSeconds=LONG_POLL_S,
+            VisibilityTimeout=visibility_s,
+        )
+        return [
+            QueuedCommand(message["Body"], message["ReceiptHandle"])
+            for message in answer.get("Messages", ())
+        ]
+
+    def delete(self, delivery: QueuedCommand) -> None:
+        self._client.delete_message(QueueUrl=self._url, ReceiptHandle=delivery.receipt)
+
+    def hold(self, delivery: QueuedCommand, visibility_s: int) -> None:
+        """Keep it for so long from now on; 0 gives it back at once."""
+        self._client.change_message_visibility(
+            QueueUrl=self._url, ReceiptHandle=delivery.receipt, VisibilityTimeout=visibility_s
+        )

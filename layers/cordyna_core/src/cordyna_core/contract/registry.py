@@ -1,0 +1,193 @@
+"""Registry: every message of the contract, one row each: who may send it, and who receives it.
+
+Invariant: this table is the only place that says so. The routes of cerebro's queues, the IAM statements of every role, the published
+schemas and the table in docs/contract/README.md are derived from it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cordyna_core.contract.base import Message
+from cordyna_core.contract.commands import (
+    CancelRun,
+    CancelTask,
+    DescribeServer,
+    InvokeTask,
+    RetryRun,
+    RunTask,
+)
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.ids import CEREBRO, SCHEDULER, is_client, server_of
+from cordyna_core.contract.state_updates import (
+    DeclarationAccepted,
+    DeclarationRejected,
+    InvocationRejected,
+    RunStateChanged,
+    ServerStateChanged,
+    TaskStateChanged,
+)
+
+
+class Sender(StrEnum):
+    """The classes of `source`."""
+
+    CLIENT = "client"
+    SERVER = "server"
+    SCHEDULER = "scheduler"
+    CEREBRO = "cerebro"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSpec:
+    """One message of the contract.
+
+    `to`: the queue of cerebro that receives it from other senders than cerebro; None: none does. `published_by`: the functions of
+    cerebro that publish it. `to_servers`: a task server receives it.
+    """
+
+    kind: type[Message]
+    senders: tuple[Sender, ...]
+    to: str | None = None
+    published_by: tuple[str, ...] = ()
+    to_servers: bool = False
+    meaning: str
+
+    @property
+    def detail_type(self) -> str:
+        return self.kind.__name__
+
+
+_CLIENT, _SERVER, _SCHEDULER, _CEREBRO = Sender
+_RUN_FUNCTIONS: Final = ("planner", "tracker", "timekeeper")
+
+REGISTRY: Final = (
+    MessageSpec(
+        kind=InvokeTask,
+        senders=(_CLIENT, _SERVER, _SCHEDULER),
+        to="planner",
+        published_by=("timekeeper",),
+        meaning="run this task, with its whole upstream closure",
+    ),
+    MessageSpec(kind=CancelRun, senders=(_CLIENT, _SERVER), to="planner", meaning="end a run now"),
+    MessageSpec(
+        kind=RetryRun,
+        senders=(_CLIENT, _SERVER),
+        to="planner",
+        meaning="give what failed in a run a new attempt",
+    ),
+    MessageSpec(
+        kind=ServerDeclared,
+        senders=(_SERVER,),
+        to="registry",
+        meaning="these are all my tasks",
+    ),
+    MessageSpec(
+        kind=ServerStateChanged,
+        senders=(_SERVER,),
+        to="registry",
+        meaning="I am ready, draining or stopped",
+    ),
+    MessageSpec(
+        kind=TaskStateChanged,
+        senders=(_SERVER, _CEREBRO),
+        to="tracker",
+        published_by=_RUN_FUNCTIONS,
+        meaning="this attempt is queued, started, completed or in error",
+    ),
+    MessageSpec(
+        kind=RunTask,
+        senders=(_CEREBRO,),
+        published_by=_RUN_FUNCTIONS,
+        to_servers=True,
+        meaning="to one server: run this attempt",
+    ),
+    MessageSpec(
+        kind=CancelTask,
+        senders=(_CEREBRO,),
+        published_by=_RUN_FUNCTIONS,
+        to_servers=True,
+        meaning="to one server: stop this attempt if it can be stopped",
+    ),
+    MessageSpec(
+        kind=DescribeServer,
+        senders=(_CEREBRO, _CLIENT),
+        published_by=("sweeper",),
+        to_servers=True,
+        meaning="to one server, or to all (`*`): declare yourself again",
+    ),
+    MessageSpec(
+        kind=RunStateChanged,
+        senders=(_CEREBRO,),
+        published_by=_RUN_FUNCTIONS,
+        meaning="the state of a whole run",
+    ),
+    MessageSpec(
+        kind=DeclarationAccepted,
+        senders=(_CEREBRO,),
+        published_by=("registry",),
+        meaning="the graph now holds your tasks",
+    ),
+    MessageSpec(
+        kind=DeclarationRejected,
+        senders=(_CEREBRO,),
+        published_by=("registry",),
+        meaning="the graph does not take your tasks, and why",
+    ),
+    MessageSpec(
+        kind=InvocationRejected,
+        senders=(_CEREBRO,),
+        published_by=("planner", "timekeeper"),
+        meaning="this command was refused, and why",
+    ),
+)
+
+MESSAGES: Final[dict[str, type[Message]]] = {spec.detail_type: spec.kind for spec in REGISTRY}
+"""Every message of the contract by its `detail-type`."""
+
+_SENDERS: Final = {spec.kind: frozenset(spec.senders) for spec in REGISTRY}
+
+
+def sender_of(source: str) -> Sender | None:
+    """The class of a `source`; None for one that the contract does not know."""
+    if server_of(source) is not None:
+        return Sender.SERVER
+    if is_client(source):
+        return Sender.CLIENT
+    return {SCHEDULER: Sender.SCHEDULER, CEREBRO: Sender.CEREBRO}.get(source)
+
+
+def may_send(source: str, message: Message) -> bool:
+    """Whether `source` may send such a message, and, if it is a server, sends it about itself (identity is `source`)."""
+    sender = sender_of(source)
+    if sender is None or sender not in _SENDERS[type(message)]:
+        return False
+    return sender is not Sender.SERVER or getattr(message, "server", None) in (
+        None,
+        server_of(source),
+    )
+
+
+def sent_by(sender: Sender) -> tuple[str, ...]:
+    """The detail-types that a class of senders may send to a queue of cerebro."""
+    return _detail_types(spec for spec in REGISTRY if sender in spec.senders and spec.to)
+
+
+def published_by(function: str) -> tuple[str, ...]:
+    """The detail-types that a function of cerebro publishes."""
+    return _detail_types(spec for spec in REGISTRY if function in spec.published_by)
+
+
+def received_by(queue: str) -> tuple[MessageSpec, ...]:
+    """What a queue of cerebro receives."""
+    return tuple(spec for spec in REGISTRY if spec.to == queue)
+
+
+def for_servers() -> tuple[str, ...]:
+    """The detail-types that a task server receives."""
+    return _detail_types(spec for spec in REGISTRY if spec.to_servers)
+
+
+def _detail_types(specs: Iterable[MessageSpec]) -> tuple[str, ...]:
+    return tuple(spec.detail_type for spec in specs)
