@@ -7,7 +7,7 @@ from cordyna_cli.aws.discovery import CerebroLocation
 from cordyna_cli.aws.engine import AwsEngine
 from cordyna_core import UserError
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
-from core_library.cloud_in_memory import MemoryCloud
+from cli_aws.cloud_in_memory import MemoryCloud
 
 PLACE = CerebroLocation(
     stage="production",

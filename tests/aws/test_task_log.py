@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cordyna_core.aws.task_log import TaskLogCapture
-from core_library.builders import NOW, RUN, a_command
+from server.builders import NOW, RUN, a_command
 
 
 @pytest.fixture

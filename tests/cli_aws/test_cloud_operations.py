@@ -12,8 +12,8 @@ from cordyna_cli.operations import Finding, operations_of
 from cordyna_core import UserError
 from cordyna_core.errors import AccessError, NotFound
 from cordyna_core.testing import RecordingBus
-from core_library.cloud_in_memory import NOON, MemoryCloud, refused
-from core_library.test_aws_engine import PLACE, an_engine
+from cli_aws.cloud_in_memory import NOON, MemoryCloud, refused
+from cli_aws.test_aws_engine import PLACE, an_engine
 
 DEAD = "cordyna-tracker-dead-letters"
 

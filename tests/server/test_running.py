@@ -13,7 +13,7 @@ from cordyna_core.contract.time import utc
 from cordyna_core.errors import Fatal, RetryableError, TaskError, TerminalError
 from cordyna_core.ports import Clock
 from cordyna_core.testing import MemoryClaims, RecordingBus
-from core_library.builders import NOW, RUN, a_command, a_server, run, states
+from server.builders import NOW, RUN, a_command, a_server, run, states
 
 
 class Ran:

@@ -14,7 +14,7 @@ from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.ids import CEREBRO
 from cordyna_core.contract.time import utc
 from cordyna_core.testing import MemoryClaims, RecordingBus
-from core_library.builders import NOW, RUN, a_command
+from server.builders import NOW, RUN, a_command
 
 SERVER = "task-server-a"
 

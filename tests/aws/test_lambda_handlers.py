@@ -15,8 +15,8 @@ from cordyna_core.contract.envelope import MalformedEvent
 from cordyna_core.contract.state_updates import ServerStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import Fatal
-from core_library.builders import NOW, RUN, a_server
-from core_library.on_aws import (
+from server.builders import NOW, RUN, a_server
+from aws.runtime_in_memory import (
     SERVER,
     CancellableMemoryClaims,
     Here,

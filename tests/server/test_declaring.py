@@ -13,7 +13,7 @@ from cordyna_core import Context, TaskServer, UserError, fresh
 from cordyna_core.contract.declaration import TaskDeclaration
 from cordyna_core.contract.envelope import detail_json
 from cordyna_core.server.options import seconds_of, task_name_of
-from core_library.builders import result_of
+from server.builders import result_of
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 

@@ -8,8 +8,8 @@ from cordyna_core.aws import lambda_handlers
 from cordyna_core.aws.lambda_handlers import handle
 from cordyna_core.aws.queue_ingress import enqueue
 from cordyna_core.contract.state_updates import TaskStateChanged
-from core_library.builders import NOW, a_server
-from core_library.on_aws import (
+from server.builders import NOW, a_server
+from aws.runtime_in_memory import (
     CancellableMemoryClaims,
     Here,
     KeptQueue,

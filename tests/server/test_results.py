@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from cordyna_core import TerminalError
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.server.result import MAX_OUTPUT_BYTES, describe, json_output
-from core_library.builders import result_of
+from server.builders import result_of
 
 
 class Row(BaseModel):

@@ -18,7 +18,7 @@ from cordyna_core.contract.envelope import open_envelope
 from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import NotFound, ServiceError
-from core_library.cloud_in_memory import NOON, SERVER, MemoryCloud
+from cli_aws.cloud_in_memory import NOON, SERVER, MemoryCloud
 
 PLACE = CerebroLocation(
     stage="production",

@@ -12,7 +12,7 @@ from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.testing import RecordingBus
-from core_library.builders import NOW, RUN, a_command, a_server, run, states
+from server.builders import NOW, RUN, a_command, a_server, run, states
 
 
 def downstream(*upstream: str) -> TaskServer:

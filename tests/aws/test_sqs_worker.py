@@ -14,8 +14,8 @@ from cordyna_core.aws import serve, sqs_worker
 from cordyna_core.aws.runtime import work_queue
 from cordyna_core.aws.settings import server_settings
 from cordyna_core.aws.sqs_worker import VISIBILITY_S, Poller
-from core_library.builders import NOW, a_server
-from core_library.on_aws import (
+from server.builders import NOW, a_server
+from aws.runtime_in_memory import (
     CancellableMemoryClaims,
     Here,
     KeptQueue,

@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 from cordyna_cli.aws.aws_session import AwsSession, ResourceNotFound, translate_aws_errors
 from cordyna_cli.engine import EngineOptions
 from cordyna_core.errors import AccessError, ServiceError
-from core_library.cloud_in_memory import refused
+from cli_aws.cloud_in_memory import refused
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from cordyna_core.contract.envelope import MAX_ENVELOPE_BYTES, open_envelope
 from cordyna_core.errors import Fatal, ServiceError
 from cordyna_core.ports import Bus, Claims
 from cordyna_core.testing import BusContract, ClaimsContract, a_large_command, an_update
-from core_library.builders import NOW, RUN
+from server.builders import NOW, RUN
 
 REGION = "eu-west-1"
 
