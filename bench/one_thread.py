@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from graphs import Graph
 
-from cerebro.embedded.runtime.message_loop import Loop
+from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import MemoryHome
 from cordyna_core import TaskServer
 from cordyna_core.contract.base import Message, meta_at
@@ -38,7 +38,7 @@ def run_in_one_thread(graph: Graph, servers: Sequence[TaskServer]) -> Callable[[
         if isinstance(command, RunTask):
             by_name[name].run(command, bus=ServerBus(name, loop.put), clock=time.time)
 
-    loop = Loop(home, time.time, to_server=to_server)
+    loop = MessageLoop(home, time.time, to_server=to_server)
     now = time.time()
     declared = [
         seal(

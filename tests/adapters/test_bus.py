@@ -154,7 +154,7 @@ def test_what_is_too_large_can_never_be_published() -> None:
 
 def test_what_cerebro_may_not_say_is_not_published() -> None:
     command = CancelRun(meta=meta_at(0, derived_id("law")), run_id=derived_id("run"))
-    with pytest.raises(Fatal, match="may not say CancelRun"):
+    with pytest.raises(Fatal, match="may not send CancelRun"):
         EventBridge(Throttled(times=0), "cordyna", never_sleep).publish([command])
 
 

@@ -64,7 +64,7 @@ def test_a_tick_of_which_nobody_knows_when_it_was_is_none() -> None:
 def test_a_handler_tells_when_a_message_was_sent() -> None:
     outcome = receive([Delivery("1", _tick("<aws.scheduler.scheduled-time>"))], ports=None)  # type: ignore[arg-type]
     assert [reason for _, reason in outcome.dead_letters] == [
-        "this is no tick: its nominal time was not filled in, and nobody knows when it was sent"
+        "not a valid tick: its nominal time was not filled in, and its send time is unknown"
     ]
     outcome = receive(
         [Delivery("1", _tick("<aws.scheduler.scheduled-time>"), sent_at=SIX)],

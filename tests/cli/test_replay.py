@@ -2,7 +2,8 @@
 
 from cli.fake_engine import RUN, FakeEngine, at, completed_run
 from cli.running import dyna
-from cordyna_core.contract.views.rehearsal import Difference, Divergence, ReplayView
+from cordyna_core.contract.views.rehearsal import Difference
+from cordyna_core.contract.views.replay import Divergence, ReplayView
 
 SAME = ReplayView(run_id=RUN, task="task-3", heard=7, decided=5)
 OTHER = SAME.model_copy(
@@ -20,7 +21,7 @@ OTHER = SAME.model_copy(
             ),
             Divergence(
                 how="end",
-                what="how the task stands",
+                what="final state of the task",
                 task="task-2",
                 differences=[Difference(what="state", before="queued", after="pending")],
             ),
@@ -51,7 +52,7 @@ def test_a_run_that_would_go_differently_exits_with_1_and_tells_where_the_first_
         '~  03:04:08.000  RunTask                  task-3/1  would be decided otherwise: params nothing -> {"day": "'
         + "x" * 51
         + "...",
-        "~  at the end    how the task stands      task-2    would end otherwise: state queued -> pending",
+        "~  at the end    final state of the task  task-2    would end otherwise: state queued -> pending",
         "",
         "4 divergences; what comes after the first may follow from it",
     ]

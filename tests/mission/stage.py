@@ -6,7 +6,7 @@ A world is one line: `Stage("a: x  y<-x", "b: z<-x,y")` declares two servers wit
 from collections.abc import Iterator
 from typing import Any
 
-from cerebro.embedded.runtime.message_loop import Loop
+from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import MemoryHome
 from cerebro.handlers import queries
 from cordyna_core.contract.base import ErrorDescription, Message, Problem, meta_at
@@ -46,7 +46,7 @@ class Stage:
         self.home = MemoryHome()
         self.commands: list[RunTask] = []
         self.silent, self.fails = set(silent), set(fails)
-        self.loop = Loop(self.home, lambda: self.now, to_server=self._hear)
+        self.loop = MessageLoop(self.home, lambda: self.now, to_server=self._hear)
         self.rejected = self.declare(*servers, **of_task)
 
     def declare(self, *servers: str, **of_task: dict[str, Any]) -> list[Problem]:
@@ -58,7 +58,7 @@ class Stage:
 
     def sealed(self, message: Message, source: str) -> str:
         """The event of a message, said now."""
-        event_id = f"{type(message).__name__}-{len(self.home.journal.events(None, 0))}-{self.now}"
+        event_id = f"{type(message).__name__}-{len(self.home.event_log.events(None, 0))}-{self.now}"
         told = (
             message
             if message.meta
@@ -125,7 +125,7 @@ class Stage:
         return [envelope for envelope in self.passed() if isinstance(envelope.message, kind)]
 
     def passed(self) -> Iterator[Envelope]:
-        for event in self.home.journal.events(None, 0):
+        for event in self.home.event_log.events(None, 0):
             yield open_envelope(event.text)
 
     def _hear(self, server: str, event: str) -> None:

@@ -14,7 +14,7 @@ def test_every_command_and_every_state_update_passes_the_bus_as_an_event() -> No
 
     stage.invoke("x")
 
-    raw = [json.loads(event.text) for event in stage.home.journal.events(None, 0)]
+    raw = [json.loads(event.text) for event in stage.home.event_log.events(None, 0)]
     assert [(event["source"], event["detail-type"]) for event in raw[2:]] == [
         ("cordyna.client", "InvokeTask"),
         ("cordyna.cerebro", "RunStateChanged"),

@@ -28,7 +28,7 @@ def by_name(view: RunView) -> dict[str, TaskView]:
     return {task.task: task for task in view.tasks}
 
 
-def test_task_3_runs_what_it_needs_on_both_servers_and_nothing_else(engine: EmbeddedEngine) -> None:
+def test_task_3_runs_its_upstreams_on_both_servers_only(engine: EmbeddedEngine) -> None:
     *_, last = views_of(engine, "task-3")
     assert last.state == "completed"
     assert {name: task.server for name, task in by_name(last).items()} == {
@@ -39,7 +39,7 @@ def test_task_3_runs_what_it_needs_on_both_servers_and_nothing_else(engine: Embe
     }
 
 
-def test_what_does_not_need_the_damaged_price_list_completes_and_the_rest_says_that_it_is_blocked_by_it(
+def test_weekly_digest_completes_all_but_blocked_tasks(
     engine: EmbeddedEngine,
 ) -> None:
     # The run itself ends a little later, when the guardian has looked: there is no need to wait for that here.

@@ -37,7 +37,7 @@ def png_of(
 
 
 @given(pictures())
-def test_what_is_written_is_read_again(picture: Picture) -> None:
+def test_png_decode_of_encoded_picture_is_equal(picture: Picture) -> None:
     assert decode(encode(picture)) == picture
 
 
@@ -51,20 +51,20 @@ def test_what_is_written_is_read_again(picture: Picture) -> None:
         pytest.param(4, bytes([1, 2, 3, 4, 5, 6]), id="paeth"),
     ],
 )
-def test_every_way_to_filter_a_row_is_undone(method: int, second_row: bytes) -> None:
+def test_png_decode_undoes_every_row_filter(method: int, second_row: bytes) -> None:
     first = bytes([10, 20, 30, 40, 50, 60])
     picture = decode(png_of(b"\x00" + first + bytes([method]) + second_row, 2, 2))
     assert picture.rows == (first, bytes([11, 22, 33, 44, 55, 66]))
 
 
-def test_the_shipped_picture_is_read_whole() -> None:
+def test_png_decode_reads_the_shipped_picture() -> None:
     picture = decode(SHIPPED)
     assert (picture.width, picture.height) == (480, 320)
     assert {len(row) for row in picture.rows} == {3 * 480}
 
 
 @given(pictures(), st.data())
-def test_a_thumbnail_of_one_colour_has_that_colour(picture: Picture, data: st.DataObject) -> None:
+def test_thumbnail_of_one_colour_has_that_colour(picture: Picture, data: st.DataObject) -> None:
     plain = Picture(
         picture.width, picture.height, tuple(b"\x10\x80\xf0" * picture.width for _ in picture.rows)
     )
@@ -73,22 +73,22 @@ def test_a_thumbnail_of_one_colour_has_that_colour(picture: Picture, data: st.Da
     assert len(small.rows) == small.height
 
 
-def test_a_pixel_of_a_thumbnail_is_the_mean_of_those_it_covers() -> None:
+def test_thumbnail_pixel_is_the_mean_of_its_area() -> None:
     picture = Picture(2, 2, (bytes([0, 0, 0, 10, 10, 10]), bytes([20, 20, 20, 30, 30, 30])))
     assert thumbnail(picture, 1).rows == (bytes([15, 15, 15]),)
 
 
-def test_a_file_that_is_no_png_is_refused() -> None:
+def test_png_decode_of_other_file_is_refused() -> None:
     with pytest.raises(ValueError, match="not a PNG file"):
         decode(b"GIF89a")
 
 
-def test_a_png_of_another_kind_is_refused() -> None:
+def test_png_decode_of_unsupported_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="only 8-bit RGB"):
         decode(png_of(b"\x00\x00", 1, 1, kind=(8, 0, 0, 0, 0)))
 
 
 @pytest.mark.parametrize("width", [0, 481])
-def test_a_thumbnail_is_never_empty_nor_larger_than_its_picture(width: int) -> None:
+def test_thumbnail_width_out_of_range_is_refused(width: int) -> None:
     with pytest.raises(ValueError, match="1 to 480 pixels"):
         thumbnail(decode(SHIPPED), width)

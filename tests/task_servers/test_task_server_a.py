@@ -40,7 +40,7 @@ def pulse_at(nominal: datetime) -> dict[str, Any]:
     return result.output
 
 
-def test_its_tasks_need_no_other_task_and_belong_to_team_a() -> None:
+def test_server_a_tasks_have_no_upstream_and_owner_team_a() -> None:
     tasks = server.declaration.tasks
     assert {task.name for task in tasks} == {
         "task-1",
@@ -54,28 +54,28 @@ def test_its_tasks_need_no_other_task_and_belong_to_team_a() -> None:
     assert {task.owner for task in tasks} == {"team-a"}
 
 
-def test_every_task_says_in_a_sentence_what_it_does() -> None:
+def test_server_a_tasks_have_descriptions() -> None:
     assert all(task.description for task in server.declaration.tasks)
 
 
-def test_only_the_order_pulse_is_on_a_cron_of_sixty_seconds() -> None:
+def test_order_pulse_alone_has_a_cron_of_sixty_seconds() -> None:
     assert {task.name: task.cron for task in server.declaration.tasks if task.cron} == {
         "order-pulse": "* * * * *"
     }
 
 
-def test_task_1_adds_up_the_sales_of_the_last_recorded_day() -> None:
+def test_task_1_without_day_sums_the_last_recorded_day() -> None:
     sold = output_of("task-1")
     assert sold["day"] == "2026-10-25"
     assert sum(sold["by_product"].values()) == sum(sold["by_region"].values()) == sold["cents"] > 0
     assert json.loads(Path(sold["path"]).read_text())["cents"] == sold["cents"]
 
 
-def test_task_1_adds_up_the_sales_of_a_day_that_is_named() -> None:
+def test_task_1_with_day_sums_that_day() -> None:
     assert output_of("task-1", day="2026-10-12")["day"] == "2026-10-12"
 
 
-def test_task_1_says_which_days_are_recorded_when_asked_for_another() -> None:
+def test_task_1_with_unrecorded_day_names_the_recorded_days() -> None:
     result = server.test_run("task-1", day="2026-01-01")
     assert (result.state, result.reason) == ("error", "failed_terminal")
     assert result.error is not None
@@ -85,7 +85,7 @@ def test_task_1_says_which_days_are_recorded_when_asked_for_another() -> None:
     )
 
 
-def test_task_1_refuses_what_is_no_day() -> None:
+def test_task_1_with_invalid_day_is_refused() -> None:
     result = server.test_run("task-1", day="yesterday")
     assert result.state == "error"
     assert result.error is not None
@@ -93,25 +93,25 @@ def test_task_1_refuses_what_is_no_day() -> None:
 
 
 @pytest.mark.parametrize("day", ["2026-13-01", "2026-02-30"])
-def test_task_1_refuses_a_date_that_no_calendar_has(day: str) -> None:
+def test_task_1_with_impossible_date_fails(day: str) -> None:
     result = server.test_run("task-1", day=day)
     assert (result.state, result.reason) == ("error", "failed_terminal")
 
 
-def test_week_sales_tells_seven_days_and_agrees_with_task_1_on_the_last() -> None:
+def test_week_sales_has_seven_days_and_agrees_with_task_1() -> None:
     week = output_of("week-sales")
     assert len(week["by_day"]) == 7
     assert week["by_day"]["2026-10-25"] == output_of("task-1")["cents"]
     assert len(list(csv.DictReader(Path(week["path"]).read_text().splitlines()))) == 7
 
 
-def test_week_sales_counts_days_without_records_as_nothing() -> None:
+def test_week_sales_counts_days_without_records_as_zero() -> None:
     week = output_of("week-sales", day="2026-10-12")
     assert week["by_day"]["2026-10-11"] == 0
     assert week["cents_before"] == 0
 
 
-def test_stock_levels_names_what_is_under_its_reorder_point_emptiest_first() -> None:
+def test_stock_levels_lists_low_products_emptiest_first() -> None:
     stock = output_of("stock-levels")
     shares = [product["on_hand"] / product["reorder_point"] for product in stock["low"]]
     assert shares == sorted(shares)
@@ -119,7 +119,7 @@ def test_stock_levels_names_what_is_under_its_reorder_point_emptiest_first() -> 
     assert 0 < len(stock["low"]) < stock["products"] == len(stock["pack_prices"])
 
 
-def test_supplier_prices_fails_for_good_and_says_what_its_team_needs_to_know() -> None:
+def test_supplier_prices_fails_with_line_and_next_step() -> None:
     result = server.test_run("supplier-prices")
     assert (result.state, result.reason) == ("error", "failed_terminal")
     assert result.error is not None
@@ -141,13 +141,13 @@ def test_thumbnail_refuses_to_make_the_picture_larger() -> None:
     assert server.test_run("thumbnail", width=481).state == "error"
 
 
-def test_order_pulse_looks_at_the_hour_before_its_nominal_time() -> None:
+def test_order_pulse_covers_the_hour_before_nominal_time() -> None:
     pulse = pulse_at(datetime(2026, 11, 24, 14, 30, tzinfo=UTC))
     assert pulse["until"] == "2026-10-25T14:30:00"
     assert pulse["orders"] > 0
 
 
-def test_order_pulse_says_the_same_whenever_it_runs_for_the_same_nominal_time() -> None:
+def test_order_pulse_for_same_nominal_time_is_deterministic() -> None:
     noon = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
     assert pulse_at(noon) == pulse_at(noon)
 
@@ -156,5 +156,5 @@ def test_order_pulse_finds_nothing_at_night() -> None:
     assert pulse_at(datetime(2026, 11, 24, 3, 0, tzinfo=UTC))["orders"] == 0
 
 
-def test_order_pulse_that_somebody_invokes_looks_at_the_last_hour_of_sales() -> None:
+def test_order_pulse_without_tick_covers_the_last_sales_hour() -> None:
     assert output_of("order-pulse")["orders"] > 0

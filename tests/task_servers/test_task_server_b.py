@@ -35,7 +35,7 @@ def output_of(task: str, upstream: dict[str, Any], **params: Any) -> dict[str, A
     return result.output
 
 
-def test_task_3_needs_tasks_of_both_servers_and_every_task_something_of_team_a() -> None:
+def test_task_3_needs_both_servers_and_others_need_server_a() -> None:
     upstream = {task.name: set(task.upstream_names) for task in server.declaration.tasks}
     of_a = set(server_a.tasks)
     assert upstream["task-3"] == {"task-1", "task-2"}
@@ -45,16 +45,16 @@ def test_task_3_needs_tasks_of_both_servers_and_every_task_something_of_team_a()
         assert needs & of_a or any(upstream[name] & of_a for name in needs)
 
 
-def test_every_upstream_is_declared_by_one_of_the_two_servers() -> None:
+def test_upstreams_are_declared_by_one_of_both_servers() -> None:
     needed = {name for task in server.declaration.tasks for name in task.upstream_names}
     assert needed <= set(server_a.tasks) | set(server.tasks)
 
 
-def test_the_two_servers_share_no_task_name() -> None:
+def test_servers_share_no_task_name() -> None:
     assert not set(server_a.tasks) & set(server.tasks)
 
 
-def test_every_task_says_in_a_sentence_what_it_does_and_belongs_to_team_b() -> None:
+def test_server_b_tasks_have_descriptions_and_owner_team_b() -> None:
     assert all(task.description for task in server.declaration.tasks)
     assert {task.owner for task in server.declaration.tasks} == {"team-b"}
 
@@ -72,7 +72,7 @@ def test_task_2_buys_nothing_when_nothing_runs_low() -> None:
     assert output_of("task-2", {"stock-levels": {"low": []}})["lines"] == 0
 
 
-def test_task_2_leaves_out_what_lasts_for_the_cover_that_is_asked() -> None:
+def test_task_2_omits_products_that_last_for_the_cover() -> None:
     output = output_of("task-2", {"stock-levels": {"low": [low("A", on_hand=9)]}}, cover=1)
     assert output["lines"] == 1
     assert (
@@ -81,14 +81,14 @@ def test_task_2_leaves_out_what_lasts_for_the_cover_that_is_asked() -> None:
     )
 
 
-def test_task_2_fails_with_a_reason_when_its_upstream_says_what_it_does_not_understand() -> None:
+def test_task_2_with_unknown_upstream_output_fails_clearly() -> None:
     result = server.test_run("task-2", upstream={"stock-levels": {"low": [{"sku": "A"}]}})
     assert (result.state, result.reason) == ("error", "failed")
     assert result.error is not None
     assert result.error.type == "ValidationError"
 
 
-def test_task_3_renders_what_was_sold_and_what_is_to_be_bought() -> None:
+def test_task_3_renders_sales_and_purchases() -> None:
     output = output_of("task-3", {"task-1": sold(), "task-2": bought()})
     page = Path(output["path"]).read_text()
     assert "2 orders, 3 items, <b>9.00</b>. To be bought: 1 products for 5.00." in page
@@ -103,7 +103,7 @@ def test_task_3_shows_only_the_top_products() -> None:
     assert "<td>B</td>" not in page
 
 
-def test_task_3_escapes_what_other_teams_say() -> None:
+def test_task_3_escapes_text_of_other_teams() -> None:
     page = Path(
         output_of("task-3", {"task-1": sold(by_region={"<script>": 1}), "task-2": bought()})["path"]
     ).read_text()
@@ -117,7 +117,7 @@ def test_sales_trend_names_the_best_day_and_the_change() -> None:
     assert output == {"cents": 300, "best_day": "tue", "best_cents": 200, "change_percent": 50.0}
 
 
-def test_sales_trend_compares_with_nothing_when_nothing_was_sold_before() -> None:
+def test_sales_trend_without_earlier_sales_has_no_change() -> None:
     assert (
         output_of("sales-trend", {"week-sales": {"by_day": {"mon": 1}, "cents_before": 0}})[
             "change_percent"
@@ -126,7 +126,7 @@ def test_sales_trend_compares_with_nothing_when_nothing_was_sold_before() -> Non
     )
 
 
-def test_supplier_comparison_puts_the_largest_rise_first_and_leaves_out_what_stayed() -> None:
+def test_supplier_comparison_lists_rises_largest_first() -> None:
     upstream = {
         "stock-levels": {"pack_prices": {"A": 100, "B": 100, "C": 100}},
         "supplier-prices": {"prices": {"A": 90, "B": 130, "C": 100}},
@@ -144,7 +144,7 @@ def test_catalogue_page_refers_to_the_thumbnail() -> None:
     assert "120 by 80 pixels](small.png)" in Path(output["path"]).read_text()
 
 
-def test_weekly_digest_brings_trend_prices_and_catalogue_together() -> None:
+def test_weekly_digest_combines_trend_prices_and_catalogue() -> None:
     upstream = {
         "sales-trend": {"cents": 300, "best_day": "tue", "best_cents": 200, "change_percent": 50.0},
         "supplier-comparison": {"changes": [{"sku": "B", "paid": 100, "asked": 130}]},
@@ -155,7 +155,7 @@ def test_weekly_digest_brings_trend_prices_and_catalogue_together() -> None:
     assert "| B | 1.00 | 1.30 |" in page
 
 
-def test_the_outputs_of_team_a_are_what_team_b_understands() -> None:
+def test_outputs_of_server_a_are_valid_for_server_b() -> None:
     of_a = {
         task: server_a.test_run(task).output
         for task in ("task-1", "stock-levels", "week-sales", "thumbnail")

@@ -1,6 +1,7 @@
-"""Encoding: facts, runs and plans as compact JSON, for every store that keeps text.
+"""Codecs: facts, runs and plans as compact JSON, for every store that holds text.
 
-Law: decoding what was encoded gives an equal value. A field is added at the end of its list, never in between.
+Invariant: decoding an encoded value gives an equal value. New fields go to the end of their list,
+so that what an older version stored can be read.
 """
 
 import json
@@ -18,7 +19,7 @@ _PLANNED_FIELDS: Final = tuple(field.name for field in fields(PlannedTask))
 
 
 def encode_task(fact: TaskRun) -> str:
-    """A fact as a JSON list: names would take up half of the kilobyte that it may have."""
+    """Encode a fact as a JSON list: field names would take half of the kilobyte that it may use."""
     return _dumps(
         [
             fact.attempt,
@@ -39,7 +40,7 @@ def encode_task(fact: TaskRun) -> str:
 
 
 def decode_task(text: str | bytes) -> TaskRun:
-    """The inverse of `encode_task`."""
+    """Decode what `encode_task` returned."""
     (
         attempt,
         rank,
@@ -66,35 +67,35 @@ def decode_task(text: str | bytes) -> TaskRun:
         output=output,
         output_apart=apart,
         error=ErrorDescription.model_validate(error) if error else None,
-        timeline=tuple(TimelineEntry(*said) for said in timeline),
+        timeline=tuple(TimelineEntry(*entry) for entry in timeline),
         rev=rev,
         deaths=deaths,
     )
 
 
 def encode_run(run: Run) -> str:
-    """A run as a JSON object."""
+    """Encode a run as a JSON object."""
     return _dumps(asdict(run))
 
 
 def decode_run(text: str | bytes) -> Run:
-    """The inverse of `encode_run`."""
+    """Decode what `encode_run` returned."""
     values: dict[str, Any] = _loads(text)
     return Run(**{**values, "commands": tuple(values["commands"])})
 
 
 def encode_last(last: CachedResult) -> str:
-    """Where a result is, as a JSON list."""
+    """Encode the location of a result as a JSON list."""
     return _dumps(astuple(last))
 
 
 def decode_last(text: str | bytes) -> CachedResult:
-    """The inverse of `encode_last`."""
+    """Decode what `encode_last` returned."""
     return CachedResult(*_loads(text))
 
 
 def encode_plan(plan: Plan) -> bytes:
-    """A plan, compressed: 1,000 tasks take about 20 KB."""
+    """Encode and compress a plan: 1,000 tasks take about 20 KB."""
     return zlib.compress(
         _dumps([[getattr(task, name) for name in _PLANNED_FIELDS] for task in plan.tasks]).encode(),
         level=6,
@@ -102,11 +103,11 @@ def encode_plan(plan: Plan) -> bytes:
 
 
 def decode_plan(blob: bytes) -> Plan:
-    """The inverse of `encode_plan`."""
-    return Plan(tuple(_planned(values) for values in _loads(zlib.decompress(blob))))
+    """Decode what `encode_plan` returned."""
+    return Plan(tuple(_planned_task(values) for values in _loads(zlib.decompress(blob))))
 
 
-def _planned(values: list[Any]) -> PlannedTask:
+def _planned_task(values: list[Any]) -> PlannedTask:
     named = dict(zip(_PLANNED_FIELDS, values, strict=False))
     for name in ("upstream", "awaits", "params"):
         named[name] = tuple(named[name])

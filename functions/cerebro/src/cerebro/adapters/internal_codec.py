@@ -1,6 +1,6 @@
-"""Timed: cerebro's messages to itself, as text: rings, walks and ticks.
+"""Internal codec: cerebro's messages to itself as text: page timers, fan-outs and cron ticks.
 
-Law: they never pass the bus, so nobody else can say them.
+Invariant: these messages never pass the bus, so no other sender can forge one.
 """
 
 import json
@@ -13,7 +13,7 @@ from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import MalformedEvent
 
 SCHEDULED_TIME: Final = "<aws.scheduler.scheduled-time>"
-"""What EventBridge Scheduler replaces by a tick's nominal time ("Adding context attributes"); an emulator may leave it as it is."""
+"""EventBridge Scheduler replaces this by a tick's nominal time; some emulators do not."""
 
 
 KINDS: Final[dict[type, str]] = {PageTimer: "ring", FanOut: "walk", Tick: "tick"}
@@ -27,17 +27,19 @@ def encode_internal(message: PageTimer | FanOut | Tick) -> str:
 
 
 def decode_internal(body: str, sent_at: float | None = None) -> PageTimer | FanOut | Tick | None:
-    """The ring, walk or tick that `body` is; None when it is something else. `sent_at`: when its queue was given it.
+    """Decode an internal message; None if `body` is another kind of message.
+
+    `sent_at` is when the queue received it (UTC seconds).
 
     Raises:
-        MalformedEvent: when it begins like one and is none.
+        MalformedEvent: if it starts like an internal message and is not a valid one.
     """
-    for name, read in _READ.items():
-        if body.startswith(f'{{"{name}":'):
+    for kind, decode in _DECODE.items():
+        if body.startswith(f'{{"{kind}":'):
             try:
-                return read(json.loads(body)[name], sent_at)
+                return decode(json.loads(body)[kind], sent_at)
             except (TypeError, ValueError, KeyError) as wrong:
-                problem = Problem(code="malformed_event", message=f"this is no {name}: {wrong}")
+                problem = Problem(code="malformed_event", message=f"not a valid {kind}: {wrong}")
                 raise MalformedEvent([problem]) from wrong
     return None
 
@@ -46,20 +48,18 @@ def _tick(fields: dict[str, Any], sent_at: float | None) -> Tick:
     return Tick(fields["task"], _nominal(fields["nominal"], sent_at))
 
 
-def _nominal(given: float | str, sent_at: float | None) -> float:
-    if isinstance(given, int | float):
-        return float(given)
-    if given == SCHEDULED_TIME:
+def _nominal(value: float | str, sent_at: float | None) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    if value == SCHEDULED_TIME:
         if sent_at is None:
-            raise ValueError(
-                "its nominal time was not filled in, and nobody knows when it was sent"
-            )
+            raise ValueError("its nominal time was not filled in, and its send time is unknown")
         # A cron fires at most once a minute, on the minute.
         return sent_at - sent_at % 60
-    return datetime.fromisoformat(given).timestamp()
+    return datetime.fromisoformat(value).timestamp()
 
 
-_READ: Final[dict[str, Callable[[dict[str, Any], float | None], PageTimer | FanOut | Tick]]] = {
+_DECODE: Final[dict[str, Callable[[dict[str, Any], float | None], PageTimer | FanOut | Tick]]] = {
     "ring": lambda fields, _: PageTimer(**fields),
     "walk": lambda fields, _: FanOut(**fields),
     "tick": _tick,

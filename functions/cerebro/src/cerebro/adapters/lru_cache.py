@@ -1,6 +1,6 @@
-"""Remembered: what one process keeps in mind, so that it need not be read again.
+"""LRU cache: immutable values that a process keeps in memory instead of reading them again.
 
-Law: only what never changes is remembered, and never more than the limit: what was used longest ago is forgotten.
+Invariant: the total weight stays at or below the limit; the least recently used value goes first.
 """
 
 from collections import OrderedDict
@@ -12,7 +12,7 @@ V = TypeVar("V")
 
 
 class LruCache(Generic[K, V]):
-    """Values by key, together at most as heavy as `limit`; the newest stays, whatever it weighs."""
+    """Values by key with a total weight of at most `limit`; the newest stays whatever its weight."""
 
     def __init__(self, limit: int, weigh: Callable[[V], int] = lambda _: 1) -> None:
         self._limit, self._weigh = limit, weigh
@@ -26,9 +26,9 @@ class LruCache(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> V:
-        before = self._values.pop(key, None)
+        replaced = self._values.pop(key, None)
         self._values[key] = value
-        self._weight += self._weigh(value) - (0 if before is None else self._weigh(before))
+        self._weight += self._weigh(value) - (0 if replaced is None else self._weigh(replaced))
         while self._weight > self._limit and len(self._values) > 1:
             self._weight -= self._weigh(self._values.popitem(last=False)[1])
         return value

@@ -1,6 +1,6 @@
-"""Memory: a store in dictionaries. The embedded engine's when nothing needs to last, and the simulator's.
+"""Memory: a store in dictionaries, for an embedded engine that keeps nothing, and for the simulator.
 
-Law: what is put in is never changed, and every method is one step for whoever holds the store's thread.
+Invariant: stored values are immutable, and each method is atomic for a single-threaded caller.
 """
 
 from collections import defaultdict
@@ -22,15 +22,15 @@ class MemoryStore:
         self._declarations: dict[str, ServerDeclared] = {}
         self._graph = Graph.of({})
         self._servers: dict[str, ServerSeen] = {}
-        self._lasts: dict[tuple[str, str], CachedResult] = {}
+        self._cached_results: dict[tuple[str, str], CachedResult] = {}
         self._ticks: dict[str, float] = {}
         self._plans: dict[str, Plan] = {}
         self._keys: dict[str, str] = {}
         self._runs: dict[str, Run] = {}
         self._tasks: defaultdict[str, dict[int, TaskRun]] = defaultdict(dict)
         self._outputs: dict[tuple[str, int], tuple[int, Any]] = {}
-        self._guards: dict[tuple[str, int], float] = {}
-        self._pinned: dict[str, RunSnapshot] = {}
+        self._page_timers: dict[tuple[str, int], float] = {}
+        self._snapshots: dict[str, RunSnapshot] = {}
 
     def read_graph(self) -> Graph:
         return self._graph
@@ -48,9 +48,9 @@ class MemoryStore:
         return True
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
-        before = self._servers.get(server) or ServerSeen(server, None, at)
+        previous = self._servers.get(server) or ServerSeen(server, None, at)
         self._servers[server] = ServerSeen(
-            server, state or before.state, max(at, before.at), before.missed_at
+            server, state or previous.state, max(at, previous.at), previous.missed_at
         )
 
     def note_missed_ack(self, server: str, at: float) -> None:
@@ -62,12 +62,12 @@ class MemoryStore:
         return list(self._servers.values())
 
     def read_cached_result(self, task: str, fingerprint: str) -> CachedResult | None:
-        return self._lasts.get((task, fingerprint))
+        return self._cached_results.get((task, fingerprint))
 
     def write_cached_result(self, task: str, fingerprint: str, last: CachedResult) -> None:
-        before = self._lasts.get((task, fingerprint))
-        if before is None or before.dispatched_at < last.dispatched_at:
-            self._lasts[task, fingerprint] = last
+        previous = self._cached_results.get((task, fingerprint))
+        if previous is None or previous.dispatched_at < last.dispatched_at:
+            self._cached_results[task, fingerprint] = last
 
     def read_tick(self, task: str) -> float | None:
         return self._ticks.get(task)
@@ -85,17 +85,17 @@ class MemoryStore:
         return self._runs.get(run_id)
 
     def write_run(self, new: Run, seen: Run | None) -> Run | None:
-        there = self._runs.get(new.id)
-        if (there.version if there else None) != (seen.version if seen else None):
-            return there
+        stored = self._runs.get(new.id)
+        if (stored.version if stored else None) != (seen.version if seen else None):
+            return stored
         self._runs[new.id] = new
         return None
 
     def read_run_snapshot(self, run_id: str) -> RunSnapshot | None:
-        snapshot = self._pinned.get(run_id)
+        snapshot = self._snapshots.get(run_id)
         if snapshot is None and run_id in self._runs:
             run = self._runs[run_id]
-            snapshot = self._pinned[run_id] = RunSnapshot(run, self._plans[run.plan_id])
+            snapshot = self._snapshots[run_id] = RunSnapshot(run, self._plans[run.plan_id])
         return snapshot
 
     def active_runs(self) -> list[str]:
@@ -123,9 +123,9 @@ class MemoryStore:
         self, run_id: str, index: int, new: TaskRun, seen: TaskRun | None
     ) -> TaskRun | None:
         tasks = self._tasks[run_id]
-        there = tasks.get(index)
-        if there is not seen and (there is None or seen is None or there.rev != seen.rev):
-            return there
+        stored = tasks.get(index)
+        if stored is not seen and (stored is None or seen is None or stored.rev != seen.rev):
+            return stored
         tasks[index] = new
         return None
 
@@ -137,14 +137,18 @@ class MemoryStore:
         }
 
     def write_output(self, run_id: str, index: int, attempt: int, output: Any) -> None:
-        before = self._outputs.get((run_id, index))
-        if before is None or before[0] <= attempt:
+        previous = self._outputs.get((run_id, index))
+        if previous is None or previous[0] <= attempt:
             self._outputs[run_id, index] = (attempt, output)
 
     def has_page_timer(self, run_id: str, page: int, after: float, until: float) -> bool:
-        due = self._guards.get((run_id, page))
+        due = self._page_timers.get((run_id, page))
         return due is not None and after < due <= until
 
     def write_page_timer(self, run_id: str, page: int, due: float, after: float) -> None:
         if not self.has_page_timer(run_id, page, after, due):
-            self._guards[run_id, page] = due
+            self._page_timers[run_id, page] = due
+
+    def forget_page_timers(self) -> None:
+        """Drop the notes of armed timers: the timers of a process are gone with it."""
+        self._page_timers.clear()

@@ -23,8 +23,8 @@ LOOK_AT_FILES_S: Final = 0.5
 class Dev:
     """`names`: what the server that each target names is called; kept up to date here."""
 
-    def __init__(self, wheel: HomeSession, targets: Sequence[str], names: dict[str, str]) -> None:
-        self._wheel, self._targets, self._names = wheel, targets, names
+    def __init__(self, session: HomeSession, targets: Sequence[str], names: dict[str, str]) -> None:
+        self._session, self._targets, self._names = session, targets, names
 
     def events(self, *, after: int) -> Iterator[PassedEvent]:
         """Every event with a `seq` above `after`, as it passes, for ever."""
@@ -36,26 +36,28 @@ class Dev:
                 yield event
             for target in watch.changed():
                 self._reload(target)
-            self._wheel.wait_until(partial(self._newer, after), time.monotonic() + LOOK_AT_FILES_S)
+            self._session.wait_until(
+                partial(self._newer, after), time.monotonic() + LOOK_AT_FILES_S
+            )
 
     def _newer(self, after: int) -> list[PassedEvent] | None:
-        with self._wheel.looking():
-            return self._wheel.home.journal.events(None, after) or None
+        with self._session.read_transaction():
+            return self._session.home.event_log.events(None, after) or None
 
     def _fire_crons(self) -> None:
-        with self._wheel.looking():
-            if self._wheel.driver is not None:
-                self._wheel.driver.loop.start_crons()
+        with self._session.read_transaction():
+            if self._session.driver is not None:
+                self._session.driver.loop.start_crons()
 
     def _reload(self, target: str) -> None:
         try:
             server = load_server(target)
-            self._wheel.replace(self._names[target], server)
+            self._session.replace_server(self._names[target], server)
             self._names[target] = server.name
         except UserError as wrong:
             problem = Problem(code="not_loaded", message=str(wrong))
-            with self._wheel.looking():
-                if self._wheel.driver is not None:
-                    self._wheel.driver.loop.tell(
+            with self._session.read_transaction():
+                if self._session.driver is not None:
+                    self._session.driver.loop.publish_now(
                         [DeclarationRejected(server=target, problems=[problem])]
                     )

@@ -1,6 +1,6 @@
 """Engine: what `dyna` talks to on a laptop. One process drives the home, the others put into its inbox and watch.
 
-Law: whoever watches takes the wheel when it is free, so a run goes on as long as anybody waits for it.
+Law: whoever watches takes the session when it is free, so a run goes on as long as anybody waits for it.
 """
 
 import time
@@ -28,16 +28,10 @@ from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.time import utc
-from cordyna_core.contract.views.rehearsal import RehearsalView, ReplayView
-from cordyna_core.contract.views.runs import (
-    LogLine,
-    PassedEvent,
-    PlanView,
-    RunSummary,
-    RunView,
-    ServerInfo,
-    TaskInfo,
-)
+from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
+from cordyna_core.contract.views.rehearsal import RehearsalView
+from cordyna_core.contract.views.replay import ReplayView
+from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunSummary, RunView
 from cordyna_core.ports import Clock
 from cordyna_core.server.loading import load_server
 from cordyna_core.server.task_server import TaskServer
@@ -85,14 +79,14 @@ class EmbeddedEngine:
         self._names = dict(zip(targets, (server.name for server in servers), strict=False))
         self._servers = tuple(servers)
         # What is not to be declared is not served either.
-        self._wheel = HomeSession(
+        self._session = HomeSession(
             home, self._servers if declares else (), clock, whole_process=whole_process
         )
-        self._errands = CommandClient(self._wheel, clock, self._targets)
+        self._client = CommandClient(self._session, clock, self._targets)
 
     def __enter__(self) -> Self:
         try:
-            self._wheel.take()
+            self._session.acquire_lease()
         except BaseException:
             self.close()
             raise
@@ -108,46 +102,48 @@ class EmbeddedEngine:
 
     def close(self) -> None:
         """Let go of the home. What still runs is taken up by whoever opens it next."""
-        self._wheel.let_go()
-        self._errands.done()
+        self._session.release_lease()
+        self._client.release_waiters()
         self._home.close()
 
     @property
     def drives(self) -> bool:
         """Whether this process is the one that makes the home's runs go."""
-        return self._wheel.driver is not None
+        return self._session.driver is not None
 
     @property
     def operations(self) -> LocalOperations:
         """What is asked of the home beside its runs."""
-        return LocalOperations(self._home, self._wheel)
+        return LocalOperations(self._home, self._session)
 
     def invoke(
         self, command: InvokeTask, *, join: bool = False, wait_s: float = 30
     ) -> Invoked | Refused:
-        if join and (found := self._errands.interrupted(command)) is not None:
+        if join and (found := self._client.find_interrupted_run(command)) is not None:
             return Invoked(found, joined=True)
         event_id = str(uuid.uuid4())
         run_id = run_id_of(command.task, command.key or event_id)
-        self._errands.wait_for(run_id)
-        return self._errands.ask(command, event_id, wait_s) or Invoked(run_id)
+        self._client.register_waiter(run_id)
+        return self._client.submit_and_wait(command, event_id, wait_s) or Invoked(run_id)
 
     def command(self, command: CancelRun | RetryRun, *, wait_s: float = 30) -> Refused | None:
         self.run(command.run_id)
-        return self._errands.ask(command, str(uuid.uuid4()), wait_s)
+        return self._client.submit_and_wait(command, str(uuid.uuid4()), wait_s)
 
     def send(self, lines: Sequence[str]) -> None:
         now = utc(self._clock())
-        self._wheel.put([with_default_id_and_time(line, str(uuid.uuid4()), now) for line in lines])
+        self._session.put(
+            [with_default_id_and_time(line, str(uuid.uuid4()), now) for line in lines]
+        )
         if self.drives:
-            self._wheel.wait_until(self._quiet)
+            self._session.wait_until(self._quiet)
 
     def plan(self, task: str) -> PlanView:
-        with self._wheel.looking():
+        with self._session.read_transaction():
             return queries.plan(self._home.store, task)
 
     def rehearse(self, declared: Sequence[ServerDeclared]) -> RehearsalView:
-        with self._wheel.looking():
+        with self._session.read_transaction():
             graph = self._home.store.read_graph()
         # A server that was named, but was never declared here, will stand beside these.
         known = {*graph.declarations, *(each.server for each in declared)}
@@ -160,12 +156,12 @@ class EmbeddedEngine:
         )
 
     def replay(self, run_id: str) -> ReplayView:
-        with self._wheel.looking():
+        with self._session.read_transaction():
             recording = recording_of(self._home, run_id)
         return replay(recording)
 
     def run(self, run_id: str) -> RunView:
-        with self._wheel.looking():
+        with self._session.read_transaction():
             standing = queries.read(self._home.store, run_id)
         # Outside the lock: the view of a large run takes longer than reading it.
         return run_view(*standing)
@@ -173,7 +169,7 @@ class EmbeddedEngine:
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            seen, began = self._wheel.steps, time.monotonic()
+            seen, began = self._session.steps, time.monotonic()
             view = self.run(run_id)
             took = time.monotonic() - began
             yield view
@@ -188,39 +184,39 @@ class EmbeddedEngine:
         def over_or_changed() -> bool | None:
             run = self._home.store.read_run(run_id)
             over = run is not None and run.is_over
-            return over or (time.monotonic() >= redraw and self._wheel.steps != seen) or None
+            return over or (time.monotonic() >= redraw and self._session.steps != seen) or None
 
-        self._wheel.wait_until(over_or_changed, until)
+        self._session.wait_until(over_or_changed, until)
 
     def runs(self, limit: int = 20) -> list[RunSummary]:
-        with self._wheel.looking():
+        with self._session.read_transaction():
             return queries.runs(self._home.store, limit)
 
     def tasks(self) -> list[TaskInfo]:
-        with self._wheel.looking():
+        with self._session.read_transaction():
             return queries.tasks(self._home.store, self._clock())
 
     def servers(self) -> list[ServerInfo]:
-        with self._wheel.looking():
+        with self._session.read_transaction():
             return queries.servers(self._home.store)
 
     def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
-        with self._wheel.looking():
-            return self._home.journal.events(run_id, after)
+        with self._session.read_transaction():
+            return self._home.event_log.events(run_id, after)
 
     def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
-        with self._wheel.looking():
-            return self._home.journal.lines(run_id, task)
+        with self._session.read_transaction():
+            return self._home.event_log.log_lines(run_id, task)
 
     def dead_letters(self) -> list[tuple[str, str]]:
         """What could not be handled, with the reason."""
-        with self._wheel.looking():
-            return self._home.journal.dead_letters()
+        with self._session.read_transaction():
+            return self._home.event_log.dead_letters()
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
-        return Dev(self._wheel, self._targets, self._names).events(
-            after=0 if since is not None else self._errands.last_seq()
+        return Dev(self._session, self._targets, self._names).events(
+            after=0 if since is not None else self._client.last_seq()
         )
 
     def _quiet(self) -> bool | None:
-        return self._wheel.driver is None or self._wheel.driver.is_quiet or None
+        return self._session.driver is None or self._session.driver.is_quiet or None

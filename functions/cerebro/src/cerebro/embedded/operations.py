@@ -20,12 +20,12 @@ _SAMPLES: Final = 10
 class LocalOperations:
     """Implements Operations of the library for a home."""
 
-    def __init__(self, home: DiskHome | MemoryHome, wheel: HomeSession) -> None:
-        self._home, self._wheel = home, wheel
+    def __init__(self, home: DiskHome | MemoryHome, session: HomeSession) -> None:
+        self._home, self._session = home, session
 
     def examine(self) -> Sequence[Finding]:
-        with self._wheel.looking():
-            graph, buried = self._home.store.read_graph(), self._home.journal.dead_letters()
+        with self._session.read_transaction():
+            graph, buried = self._home.store.read_graph(), self._home.event_log.dead_letters()
             servers = queries.servers(self._home.store)
         silent = [each.server for each in servers if each.state == "unresponsive"]
         return [
@@ -46,17 +46,17 @@ class LocalOperations:
         ]
 
     def dead_letters(self) -> Sequence[DeadLetterQueue]:
-        with self._wheel.looking():
-            buried = self._home.journal.dead_letters()
+        with self._session.read_transaction():
+            buried = self._home.event_log.dead_letters()
         samples = tuple(f"{reason}: {event}" for event, reason in buried[-_SAMPLES:])
         return [DeadLetterQueue(DEAD_LETTERS, len(buried), INBOX, samples)] if buried else []
 
     def redrive(self, name: str) -> int:
         if name != DEAD_LETTERS:
             raise NotFound(f'there is no dead-letter queue "{name}".', next="dyna dlq ls")
-        with self._wheel.writing():
-            events = self._home.journal.drain_dead_letters()
-            self._home.journal.put_inbox(events)
+        with self._session.write_transaction():
+            events = self._home.event_log.drain_dead_letters()
+            self._home.event_log.put_inbox(events)
         return len(events)
 
     def paused(self) -> Sequence[str]:

@@ -1,6 +1,6 @@
-"""Query: answers what people ask, from facts. Reads only.
+"""Queries: views of runs, plans, tasks and servers, made from stored facts.
 
-Law: every answer is a view of the contract; nothing here decides.
+Invariant: reads only; each answer is a view of the contract.
 """
 
 from dataclasses import replace
@@ -14,36 +14,37 @@ from cerebro.core.run.invoke import wire_state
 from cerebro.core.views import run_view
 from cerebro.ports import ServerSeen, Store
 from cordyna_core.contract.time import utc
-from cordyna_core.contract.views.runs import PlanView, RunSummary, RunView, ServerInfo, TaskInfo
+from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
+from cordyna_core.contract.views.runs import RunSummary, RunView
 from cordyna_core.errors import NotFound
 
 
 def run(store: Store, run_id: str) -> RunView:
-    """Raises NotFound."""
+    """The view of a run. Raises NotFound."""
     return run_view(*read(store, run_id))
 
 
 def read(store: Store, run_id: str) -> tuple[Run, RunSnapshot, dict[int, TaskRun]]:
-    """What a view of a run is made from. Raises NotFound."""
-    there, snapshot = store.read_run(run_id), store.read_run_snapshot(run_id)
-    if there is None or snapshot is None:
+    """Read a run, its snapshot and its facts. Raises NotFound."""
+    stored, snapshot = store.read_run(run_id), store.read_run_snapshot(run_id)
+    if stored is None or snapshot is None:
         raise NotFound(f"run {run_id} is not known.", next="`dyna runs` lists the runs.")
-    return there, snapshot, facts_of(store, snapshot)
+    return stored, snapshot, facts_of(store, snapshot)
 
 
 def facts_of(store: Store, snapshot: RunSnapshot) -> dict[int, TaskRun]:
-    """Every fact of a run, with the outputs that are kept apart."""
+    """All facts of a run by index, with the outputs that are stored separately."""
     facts: dict[int, TaskRun] = {}
     for page in reversed(snapshot.plan.pages):
         facts.update(store.read_page(snapshot.run.id, page))
-    apart = [index for index, fact in facts.items() if fact.output_apart]
-    for index, output in store.read_outputs(snapshot.run.id, apart).items():
+    separate = [index for index, fact in facts.items() if fact.output_apart]
+    for index, output in store.read_outputs(snapshot.run.id, separate).items():
         facts[index] = replace(facts[index], output=output)
     return dict(sorted(facts.items()))
 
 
 def plan(store: Store, task: str) -> PlanView:
-    """What an invocation of `task` would run, or why it would be refused."""
+    """The plan of an invocation of `task`, or the problems that would refuse it."""
     planned = plan_invocation(store.read_graph(), task)
     return (
         plan_view(planned)
@@ -53,12 +54,12 @@ def plan(store: Store, task: str) -> PlanView:
 
 
 def runs(store: Store, limit: int) -> list[RunSummary]:
-    """The newest first."""
+    """The newest `limit` runs, newest first."""
     return [
         RunSummary(
-            run_id=each.id, task=each.task, state=wire_state(each), created_at=utc(each.created_at)
+            run_id=run.id, task=run.task, state=wire_state(run), created_at=utc(run.created_at)
         )
-        for each in store.runs(limit)
+        for run in store.runs(limit)
     ]
 
 
@@ -66,7 +67,9 @@ def tasks(store: Store, now: float) -> list[TaskInfo]:
     """Every declared task, by server and name; `next_at` is its next cron tick after `now`."""
     graph = store.read_graph()
     declared = [
-        (server, task) for server, each in sorted(graph.declarations.items()) for task in each.tasks
+        (server, task)
+        for server, declaration in sorted(graph.declarations.items())
+        for task in declaration.tasks
     ]
     return [
         TaskInfo(
@@ -96,9 +99,9 @@ def _state(
 
 
 def servers(store: Store) -> list[ServerInfo]:
-    """Every server that declared itself or gave a sign of life."""
+    """Every server that declared itself or sent a message."""
     graph = store.read_graph()
-    seen = {each.server: each for each in store.servers()}
+    seen = {server.server: server for server in store.servers()}
     return [
         ServerInfo(
             server=name,

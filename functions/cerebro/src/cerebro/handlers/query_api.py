@@ -1,6 +1,6 @@
-"""Answers: one query of the contract, answered. This table is the whole of what can be asked.
+"""Query API: the table of all queries, and the answer to one of them.
 
-Law: whoever asks amiss, or for what is not there, is told so in the answer; only what fails raises.
+Invariant: an invalid query or an unknown name gives an answer with `missing`, never an exception.
 """
 
 from collections.abc import Callable
@@ -32,52 +32,52 @@ from cordyna_core.contract.query_api import (
     answer_of,
     whole,
 )
-from cordyna_core.contract.views.runs import PlanView
+from cordyna_core.contract.views.graph import PlanView
 from cordyna_core.errors import NotFound
 
 
-def answer(asked: Any, ports: Ports) -> Answer:
-    """Answer a query as it came, a JSON object."""
+def answer(body: Any, ports: Ports) -> Answer:
+    """Answer a query, a decoded JSON object."""
     try:
-        asking = QUERY.validate_python(asked)
-        return ANSWERS[type(asking)](ports, asking)
+        query = QUERY.validate_python(body)
+        return ANSWERS[type(query)](ports, query)
     except ValidationError as invalid:
         why = "\n".join(problem.message for problem in problems_of(invalid, "malformed_query"))
         return Answer(
             missing=Missing(
-                what="this is not a query.",
+                what="the query is not valid.",
                 why=why,
-                next='ask like {"ask": "run", "run_id": "..."}',
+                next='send a query such as {"ask": "run", "run_id": "..."}',
             )
         )
     except NotFound as missing:
         return Answer(missing=Missing(what=missing.what, why=missing.why, next=missing.next))
 
 
-def _run(ports: Ports, asked: AskRun) -> Answer:
-    view = queries.run(ports.store, asked.run_id)
-    run = ports.store.read_run(asked.run_id)
+def _run(ports: Ports, query: AskRun) -> Answer:
+    view = queries.run(ports.store, query.run_id)
+    run = ports.store.read_run(query.run_id)
     return answer_of(
         whole(view, without="tasks") | {"commands": list(run.commands) if run else []},
         view.tasks,
-        asked.start,
+        query.start,
     )
 
 
-def _plan(ports: Ports, asked: AskPlan) -> Answer:
+def _plan(ports: Ports, query: AskPlan) -> Answer:
     graph = ports.store.read_graph()
-    planned = plan_invocation(graph, asked.task)
+    planned = plan_invocation(graph, query.task)
     if isinstance(planned, Plan):
-        problems = [] if asked.params is None else list(check_params(graph, planned, asked.params))
+        problems = [] if query.params is None else list(check_params(graph, planned, query.params))
         view = plan_view(planned).model_copy(update={"problems": problems})
     else:
-        view = PlanView(task=asked.task, problems=list(planned))
-    return answer_of(whole(view, without="tasks"), view.tasks, asked.start)
+        view = PlanView(task=query.task, problems=list(planned))
+    return answer_of(whole(view, without="tasks"), view.tasks, query.start)
 
 
-def _rehearsal(ports: Ports, asked: AskRehearsal) -> Answer:
-    view = rehearsal(ports.store.read_graph(), asked.declared)
-    return answer_of(whole(view, without="touched"), view.touched, asked.start)
+def _rehearsal(ports: Ports, query: AskRehearsal) -> Answer:
+    view = rehearsal(ports.store.read_graph(), query.declared)
+    return answer_of(whole(view, without="touched"), view.touched, query.start)
 
 
 def _cerebro(ports: Ports, _: AskCerebro) -> Answer:
@@ -92,13 +92,13 @@ def _cerebro(ports: Ports, _: AskCerebro) -> Answer:
 ANSWERS: Final[dict[type, Callable[[Ports, Any], Answer]]] = {
     AskRun: _run,
     AskPlan: _plan,
-    AskRuns: lambda ports, asked: answer_of(
-        {}, queries.runs(ports.store, asked.limit), asked.start
+    AskRuns: lambda ports, query: answer_of(
+        {}, queries.runs(ports.store, query.limit), query.start
     ),
-    AskTasks: lambda ports, asked: answer_of(
-        {}, queries.tasks(ports.store, ports.clock()), asked.start
+    AskTasks: lambda ports, query: answer_of(
+        {}, queries.tasks(ports.store, ports.clock()), query.start
     ),
-    AskServers: lambda ports, asked: answer_of({}, queries.servers(ports.store), asked.start),
+    AskServers: lambda ports, query: answer_of({}, queries.servers(ports.store), query.start),
     AskRehearsal: _rehearsal,
     AskCerebro: _cerebro,
 }

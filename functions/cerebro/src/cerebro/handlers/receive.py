@@ -1,7 +1,8 @@
-"""Receive: a batch of messages in, effects out. The registry, the planner and the tracker are this, each with its own queue.
+"""Receive: handle a batch of messages. Registry, planner and tracker are this, each with its own queue.
 
-Law: a message is acknowledged only after all its effects. What can never be handled is buried with its reason; what
-failed for now stays unacknowledged and is delivered again; neither holds up the rest of its batch.
+Invariant: a message is acknowledged only after all of its effects. A message that can never be
+handled becomes a dead letter with its reason. A message that failed stays unacknowledged and is
+delivered again. Neither delays the rest of its batch.
 """
 
 import logging
@@ -22,7 +23,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message as its queue delivered it; `receipt` names it when the batch is answered, `sent_at` is when the queue was given it."""
+    """A message as its queue delivered it.
+
+    `receipt` identifies it in the batch's result; `sent_at` is when the queue received it.
+    """
 
     receipt: str
     body: str
@@ -31,14 +35,14 @@ class Delivery:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch: the receipts to deliver again, and those that can never be handled, with the reason."""
+    """The result of a batch: receipts to deliver again, and dead letters with their reasons."""
 
     again: list[str] = field(default_factory=list)
     dead_letters: list[tuple[Delivery, str]] = field(default_factory=list)
 
 
 def receive(batch: Iterable[Delivery], ports: Ports) -> Outcome:
-    """React to each message of the batch."""
+    """Handle each message of the batch."""
     outcome = Outcome()
     for delivery in batch:
         try:
@@ -53,37 +57,40 @@ def receive(batch: Iterable[Delivery], ports: Ports) -> Outcome:
 
 
 def _handle(delivery: Delivery, ports: Ports) -> str | None:
-    """React to one message; why it can never be handled, or None when it was."""
+    """Handle one message. Returns None, or the reason why it can never be handled."""
     try:
         perform_one(open_delivery(delivery.body, delivery.sent_at), ports)
-    except (MalformedEvent, Fatal) as never:
-        answer_malformed(never, ports)
-        return str(never)
+    except (MalformedEvent, Fatal) as rejected:
+        answer_malformed(rejected, ports)
+        return str(rejected)
     return None
 
 
-def answer_malformed(never: Exception, ports: Ports) -> None:
-    """Tell the sender of something that is of no form, as far as it can be told who that is."""
-    if isinstance(never, MalformedEvent) and never.raw is not None:
-        perform(refuse_malformed(never.raw, never.problems), ports)
+def answer_malformed(rejected: Exception, ports: Ports) -> None:
+    """Send the problems of a malformed event to its sender, if the sender can be identified."""
+    if isinstance(rejected, MalformedEvent) and rejected.raw is not None:
+        perform(refuse_malformed(rejected.raw, rejected.problems), ports)
 
 
 def open_delivery(body: str, sent_at: float | None = None) -> Envelope | PageTimer | FanOut | Tick:
-    """An event of the bus, or one of cerebro's own messages. Raises MalformedEvent."""
+    """Decode an event of the bus or an internal message. Raises MalformedEvent."""
     return decode_internal(body, sent_at) or open_envelope(body)
 
 
 def perform_one(message: Envelope | PageTimer | FanOut | Tick, ports: Ports) -> None:
-    """React to one message. Raises Fatal when it can never be handled, and whatever a port raises."""
+    """Handle one message. Raises Fatal if it can never be handled, and what a port raises."""
     program = program_of(message)
     if program is not None:
         perform(program, ports)
 
 
 def program_of(message: Envelope | PageTimer | FanOut | Tick) -> Program | None:
-    """What answers one message, not yet begun; None: nothing does. Raises Fatal when its sender may not say it."""
+    """The program for a message, not started; None if cerebro does not receive this type.
+
+    Raises Fatal if the sender may not send it.
+    """
     if isinstance(message, Envelope) and not may_send(message.source, message.message):
         raise Fatal(
-            f"{message.source!r} may not say {type(message.message).__name__} (of this server)"
+            f"{message.source!r} may not send {type(message.message).__name__} (for this server)"
         )
     return program_for(message)

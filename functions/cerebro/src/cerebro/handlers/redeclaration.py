@@ -1,7 +1,8 @@
-"""Roll call: every task server is asked to declare itself again.
+"""Redeclaration: ask every task server to declare itself again.
 
-Law: it changes nothing by itself. A server that is known answers with a sign of life; one that cerebro has lost, or never heard, is back
-in the graph with its answer. It wakes containers, so it is called by a person, and not regularly.
+Invariant: the request changes nothing. A known server answers with a sign of life; a server that
+cerebro does not know is in the graph after its answer. The request starts containers, so an
+operator sends it; it is not scheduled.
 """
 
 from cerebro.shell import Ports
@@ -11,7 +12,7 @@ from cordyna_core.contract.ids import derived_id
 
 
 def request_redeclaration(ports: Ports) -> None:
-    """Raises what the bus raises."""
+    """Publish DescribeServer for all servers. Raises what the bus raises."""
     now = ports.clock()
     ports.bus.publish(
         (DescribeServer(server="*", meta=meta_at(now, derived_id("DescribeServer", f"{now:.6f}"))),)

@@ -1,6 +1,7 @@
-"""Stuck: runs that nothing would ever wake again. There should be none; the sweep wakes them, and an alarm tells a person.
+"""Stuck runs: active runs that no timer would ever check again. The sweep re-arms them.
 
-Law: a run that goes on has a live attempt, its page has a guardian, and that guardian has a ring to come or just now due.
+Invariant: an active run has a live attempt, and the page of that attempt has a timer that is armed
+or just due. A run without any is reported, and an alarm is raised.
 """
 
 from typing import Final
@@ -8,14 +9,14 @@ from typing import Final
 from cerebro.ports import Store
 
 GRACE_S: Final = 60.0
-"""A ring may be this late, and a run this young, without anybody worrying."""
+"""A timer may be this late, and a run this young, without being reported."""
 
-EVER_S: Final = 400 * 24 * 3600.0
-"""Later than any clock (a clock of a task is at most a year)."""
+TIMER_HORIZON_S: Final = 400 * 24 * 3600.0
+"""Later than any deadline (a timeout is at most a year)."""
 
 
 def stuck_runs(store: Store, now: float) -> list[str]:
-    """Those of the active runs that are not over and have no guardian on any page."""
+    """The active runs without an armed timer on any page."""
     return [run_id for run_id in store.active_runs() if _is_stuck(store, run_id, now)]
 
 
@@ -23,8 +24,8 @@ def _is_stuck(store: Store, run_id: str, now: float) -> bool:
     run, snapshot = store.read_run(run_id), store.read_run_snapshot(run_id)
     if run is None or snapshot is None or run.is_over or now - run.created_at < GRACE_S:
         return False
-    # The earliest page first: it is where a run mostly is.
+    # The first page first: most runs are there.
     return not any(
-        store.has_page_timer(run_id, page, now - GRACE_S, now + EVER_S)
+        store.has_page_timer(run_id, page, now - GRACE_S, now + TIMER_HORIZON_S)
         for page in snapshot.plan.pages
     )

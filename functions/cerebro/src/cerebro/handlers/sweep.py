@@ -1,6 +1,6 @@
-"""Sweeper: guards the guardians. Slowly and regularly, it rings every page of every run that is not over.
+"""Sweep: periodically re-arm the timer of every page of every active run.
 
-Law: a ring is a hint, so sweeping too often costs money and changes nothing.
+Invariant: a page timer is a hint, so sweeping too often costs money and changes nothing.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from cerebro.core.effects import PageTimer
 from cerebro.core.model import Plan
 from cerebro.shell import Ports
 
-BEHIND_S = 60.0
-"""The sweep's rings say they were due this long ago, so that a guardian whose clock is behind does not call them early."""
+BACKDATED_S = 60.0
+"""Back-dated so that clock skew cannot make a sweep timer look early."""
 
 
 def sweep(
@@ -18,17 +18,18 @@ def sweep(
     keep_going: Callable[[], bool] = lambda: True,
     is_ours: Callable[[Plan], bool] = lambda _: True,
 ) -> int:
-    """Ring every page of every active run; returns how many rings were sent.
+    """Send a page timer for every page of every active run. Returns how many were sent.
 
-    `keep_going` False: time is running out. `is_ours` False: the run is for another engine to go on with.
+    Skips runs once `keep_going` returns False (the time limit is near), and runs for which
+    `is_ours` returns False (another engine serves them).
     """
-    rung = 0
-    due = ports.clock() - BEHIND_S
+    sent = 0
+    due = ports.clock() - BACKDATED_S
     for run_id in ports.store.active_runs():
         snapshot = ports.store.read_run_snapshot(run_id)
         if snapshot is None or not keep_going() or not is_ours(snapshot.plan):
             continue
         for page in snapshot.plan.pages:
             ports.timers.send_page_timer(PageTimer(run_id, page, due))
-            rung += 1
-    return rung
+            sent += 1
+    return sent

@@ -1,6 +1,6 @@
-"""SQLite: the store of a `CORDYNA_HOME`, one file that outlives `kill -9`.
+"""SQLite store: facts, runs, plans and the graph of a home, in a file that survives `kill -9`.
 
-Law: nothing is remembered of what a transaction wrote before that was kept.
+Invariant: caches hold committed values only; a rolled back transaction clears them.
 """
 
 import json
@@ -25,32 +25,32 @@ from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.state_updates import ServerState
 
-SIGN_OF_LIFE_S: Final = 60.0
-"""Signs of life that say nothing new are noted this often at most."""
+SIGN_OF_LIFE_INTERVAL_S: Final = 60.0
+"""Signs of life without a new state are stored at most this often."""
 
-REMEMBERED_TASKS: Final = 500_000
-"""Planned tasks that are kept in mind, in whole plans."""
+CACHED_TASKS_MAX: Final = 500_000
+"""Planned tasks in the cache of plans."""
 
-REMEMBERED_RUNS: Final = 1_000
+CACHED_RUNS_MAX: Final = 1_000
 
 
 class SqliteStore:
-    """Implements the Store port on a file that the caller guards."""
+    """Implements the Store port. The caller serializes access to the file."""
 
     def __init__(self, file: SqliteFile) -> None:
         self._db = file.db
         self._graph: Graph = Graph.of({})
         self._versions: dict[str, str] = {}
-        self._plans: LruCache[str, Plan] = LruCache(REMEMBERED_TASKS, lambda plan: plan.size)
-        self._guards: dict[tuple[str, int], float] = {}
+        self._plans: LruCache[str, Plan] = LruCache(CACHED_TASKS_MAX, lambda plan: plan.size)
+        self._page_timers: dict[tuple[str, int], float] = {}
         self._noted: dict[str, float] = {}
-        self._pinned: LruCache[str, RunSnapshot] = LruCache(REMEMBERED_RUNS)
-        file.on_roll_back(self._forget)
+        self._snapshots: LruCache[str, RunSnapshot] = LruCache(CACHED_RUNS_MAX)
+        file.on_roll_back(self._clear_caches)
 
-    def _forget(self) -> None:
+    def _clear_caches(self) -> None:
         self._graph, self._versions = Graph.of({}, -1), {}
-        self._pinned = LruCache(REMEMBERED_RUNS)
-        self._guards.clear()
+        self._snapshots = LruCache(CACHED_RUNS_MAX)
+        self._page_timers.clear()
         self._noted.clear()
 
     def read_graph(self) -> Graph:
@@ -87,7 +87,7 @@ class SqliteStore:
         return True
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
-        if state is None and at - self._noted.get(server, 0.0) < SIGN_OF_LIFE_S:
+        if state is None and at - self._noted.get(server, 0.0) < SIGN_OF_LIFE_INTERVAL_S:
             return
         self._noted[server] = at
         self._db.execute(
@@ -162,9 +162,9 @@ class SqliteStore:
         return None if done.rowcount == 1 else self.read_run(new.id)
 
     def read_run_snapshot(self, run_id: str) -> RunSnapshot | None:
-        snapshot = self._pinned.get(run_id)
+        snapshot = self._snapshots.get(run_id)
         if snapshot is None and (run := self.read_run(run_id)) is not None:
-            snapshot = self._pinned.put(run_id, RunSnapshot(run, self._plan(run.plan_id)))
+            snapshot = self._snapshots.put(run_id, RunSnapshot(run, self._plan(run.plan_id)))
         return snapshot
 
     def _plan(self, plan_id: str) -> Plan:
@@ -242,10 +242,10 @@ class SqliteStore:
         )
 
     def has_page_timer(self, run_id: str, page: int, after: float, until: float) -> bool:
-        due = self._guards.get((run_id, page))
+        due = self._page_timers.get((run_id, page))
         return due is not None and after < due <= until
 
     def write_page_timer(self, run_id: str, page: int, due: float, after: float) -> None:
-        # Kept in the process, because the rings of this engine are too: both are gone together.
+        # In memory, like the timers themselves: both are lost together when the process ends.
         if not self.has_page_timer(run_id, page, after, due):
-            self._guards[run_id, page] = due
+            self._page_timers[run_id, page] = due

@@ -1,7 +1,8 @@
-"""Divergence: where two histories of one run part: what was said, when, and how everything stands in the end.
+"""Divergence: the differences between two histories of one run: messages, their times, final states.
 
-Law: a message is the same when it has the same id, which is derived from what it tells. What follows from the time alone
-(the deadlines in a command) is not compared, and the time itself only as exactly as clocks are kept.
+Invariant: two messages are the same if they have the same id, which is derived from their content.
+Values that follow from the time alone (a command's deadlines) are not compared, and times only
+within the tolerance of the timers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,8 @@ from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.state_updates import InvocationRejected, TaskStateChanged
 from cordyna_core.contract.time import rfc3339, utc
-from cordyna_core.contract.views.rehearsal import Difference, Divergence
+from cordyna_core.contract.views.rehearsal import Difference
+from cordyna_core.contract.views.replay import Divergence
 
 _NOT_COMPARED: Final = {"meta", "ack_by", "start_by"}
 
@@ -27,19 +29,23 @@ def divergences(
     *,
     tolerance_s: float,
 ) -> list[Divergence]:
-    """Where the run as decided anew is not as it was recorded, the first first; how things end last."""
-    now = {each.id: each for each in decided}
-    then = {each.id: each for each in recording.decided}
-    found = [
-        each
-        for old in then.values()
-        if (each := _of_decision(old, now.get(old.id), tolerance_s)) is not None
+    """List the differences between the recorded and the replayed run, by time; final states last.
+
+    The final state of a task is listed only if no message about that task differs.
+    """
+    replayed = {decision.id: decision for decision in decided}
+    recorded = {decision.id: decision for decision in recording.decided}
+    differing = [
+        divergence
+        for old in recorded.values()
+        if (divergence := _of_decision(old, replayed.get(old.id), tolerance_s)) is not None
     ]
-    found += [_divergence("new", new) for new in decided if new.id not in then]
-    # Sorting keeps the recorded order where the times are the same.
-    found.sort(key=lambda divergence: divergence.at or utc(0))
-    told = {divergence.task for divergence in found if divergence.task is not None}
-    return [*found, *(each for each in _of_ends(recording, run, facts) if each.task not in told)]
+    differing += [_divergence("new", new) for new in decided if new.id not in recorded]
+    # A stable sort: the recorded order decides where times are equal.
+    differing.sort(key=lambda divergence: divergence.at or utc(0))
+    listed = {divergence.task for divergence in differing if divergence.task is not None}
+    final_states = _of_final_states(recording, run, facts)
+    return [*differing, *(state for state in final_states if state.task not in listed)]
 
 
 def _of_decision(old: Decided, new: Decided | None, tolerance_s: float) -> Divergence | None:
@@ -73,7 +79,7 @@ def _divergence(how: Any, decided: Decided, differences: Sequence[Difference] = 
     message = decided.message
     return Divergence(
         how=how,
-        what=_told(message),
+        what=_summary(message),
         task=message.task if isinstance(message, RunTask | CancelTask | TaskStateChanged) else None,
         attempt=getattr(message, "attempt", None),
         at=utc(decided.at),
@@ -81,8 +87,8 @@ def _divergence(how: Any, decided: Decided, differences: Sequence[Difference] = 
     )
 
 
-def _told(message: Message) -> str:
-    """`TaskStateChanged error ack_timeout`, `RunTask`, `InvocationRejected run_completed`."""
+def _summary(message: Message) -> str:
+    """Such as `TaskStateChanged error ack_timeout` or `InvocationRejected run_completed`."""
     words = [
         type(message).__name__,
         getattr(message, "state", None),
@@ -93,24 +99,26 @@ def _told(message: Message) -> str:
     return " ".join(filter(None, words))
 
 
-def _of_ends(recording: Recording, run: Run, facts: Mapping[int, TaskRun]) -> Iterator[Divergence]:
+def _of_final_states(
+    recording: Recording, run: Run, facts: Mapping[int, TaskRun]
+) -> Iterator[Divergence]:
     for index, task in enumerate(recording.snapshot.plan.tasks):
         differences = list(
-            _differences(_standing(recording.facts.get(index)), _standing(facts.get(index)))
+            _differences(_final_state(recording.facts.get(index)), _final_state(facts.get(index)))
         )
         if differences and not task.is_join:
             yield Divergence(
-                how="end", what="how the task stands", task=task.name, differences=differences
+                how="end", what="final state of the task", task=task.name, differences=differences
             )
     if run.status != recording.run.status:
         yield Divergence(
             how="end",
-            what="how the run stands",
+            what="final state of the run",
             differences=[Difference(what="status", before=recording.run.status, after=run.status)],
         )
 
 
-def _standing(fact: TaskRun | None) -> dict[str, Any]:
+def _final_state(fact: TaskRun | None) -> dict[str, Any]:
     if fact is None:
         return {}
     return {

@@ -1,7 +1,8 @@
-"""Recording: what a home knows about a run that is over or goes on: what was heard, in which order and when, and what was decided.
+"""Recording: the history of a run as its home's event log holds it: inputs with their times, and decisions.
 
-Law: what came from outside (commands, servers' words, an engine that began anew) is told apart from what cerebro made of
-it. What cerebro said twice it said once. A clock that ran out comes from nobody: of it only the moment is noted.
+Invariant: inputs (commands, servers' updates, an engine that started) are kept apart from cerebro's
+decisions. A message that cerebro published twice counts once. An expired deadline has no event of
+its own: only the time at which it decided something is known.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,12 +24,12 @@ from cordyna_core.contract.state_updates import (
 from cordyna_core.errors import UserError
 
 QUIET: Final = "quiet"
-"""The cause of an end that the embedded engine looked for itself, because all was quiet."""
+"""The cause of a run's end that the embedded engine decided because no message was waiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventReceived:
-    """An event from outside, and when cerebro heard it (as exactly as it can be told)."""
+    """An input event, and when cerebro processed it, as exactly as the log shows."""
 
     at: float
     envelope: Envelope
@@ -36,15 +37,15 @@ class EventReceived:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired:
-    """A guardian decided something: the id of what it said."""
+    """A page timer that decided something: the id of the first message that it published."""
 
     at: float
-    told: str
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class EngineStarted:
-    """Another engine began to drive the home, with these servers. What the one before had in memory was gone."""
+    """Another engine started to drive the home with these servers; its timers start empty."""
 
     at: float
     servers: frozenset[str]
@@ -52,7 +53,7 @@ class EngineStarted:
 
 @dataclass(frozen=True, slots=True)
 class IdleCheck:
-    """The engine looked for the end of the run, because all was quiet."""
+    """The engine checked whether the run had ended, because no message was waiting."""
 
     at: float
 
@@ -62,7 +63,7 @@ Moment = EventReceived | TimerFired | EngineStarted | IdleCheck
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Something that cerebro said about the run."""
+    """A message that cerebro published about the run."""
 
     at: float
     id: str
@@ -71,7 +72,11 @@ class Decided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A run as it was. `reused`: the outputs that it took from other runs, by (run, index). `until`: so far is known what passed."""
+    """A run's history.
+
+    `reused` holds the outputs taken from other runs, by (run, index). `until` is the time of the
+    last event that the log holds.
+    """
 
     snapshot: RunSnapshot
     run: Run
@@ -83,14 +88,14 @@ class Recording:
 
 
 def recording_of(home: MemoryHome | DiskHome, run_id: str) -> Recording:
-    """Raises NotFound, and UserError when what asked for the run was not kept."""
+    """Read the history of a run. Raises NotFound, and UserError if its invocation was not kept."""
     run, snapshot, facts = queries.read(home.store, run_id)
-    own = home.journal.events(run_id, 0)
+    own = home.event_log.events(run_id, 0)
     seqs = {event.seq for event in own}
-    around = home.journal.events(None, own[0].seq - 1) if own else []
-    envelopes = _since_it_began(
+    later = home.event_log.events(None, own[0].seq - 1) if own else []
+    envelopes = _from_invocation(
         list(
-            _opened(event.text for event in around if event.seq in seqs or _is_beside(event.text))
+            _opened(event.text for event in later if event.seq in seqs or _may_matter(event.text))
         ),
         run_id,
     )
@@ -103,31 +108,32 @@ def recording_of(home: MemoryHome | DiskHome, run_id: str) -> Recording:
         moments=list(_moments(envelopes, decided, snapshot)),
         decided=decided,
         until=max(
-            each.time.timestamp()
-            for each in (*envelopes, *_opened(event.text for event in around[-1:]))
+            envelope.time.timestamp()
+            for envelope in (*envelopes, *_opened(event.text for event in later[-1:]))
         ),
     )
 
 
-def _since_it_began(envelopes: list[Envelope], run_id: str) -> list[Envelope]:
-    """From the invocation on that began the run: the same may have been asked for, and refused, before."""
+def _from_invocation(envelopes: list[Envelope], run_id: str) -> list[Envelope]:
+    """The envelopes from the accepted invocation on; an earlier one may have been rejected."""
     causes = (
-        _cause(each.message)
-        for each in envelopes
-        if isinstance(each.message, RunStateChanged) and each.message.run_id == run_id
+        _cause(envelope.message)
+        for envelope in envelopes
+        if isinstance(envelope.message, RunStateChanged) and envelope.message.run_id == run_id
     )
-    began_by = next(causes, None)
-    for place, envelope in enumerate(envelopes):
-        if envelope.id == began_by and isinstance(envelope.message, InvokeTask):
-            return envelopes[place:]
+    invocation_id = next(causes, None)
+    for position, envelope in enumerate(envelopes):
+        if envelope.id == invocation_id and isinstance(envelope.message, InvokeTask):
+            return envelopes[position:]
     raise UserError(
         f"run {run_id} cannot be replayed: its events were not kept.",
+        why="the event log of this home does not contain the invocation that started it",
         next=f"dyna timeline {run_id}",
     )
 
 
-def _is_beside(text: str) -> bool:
-    """Whether an event that names no run may be of concern: looked for in the text, because there are many."""
+def _may_matter(text: str) -> bool:
+    """Whether an event that names no run may matter. Searches the text: parsing all is too slow."""
     return (
         '"detail-type":"ServerStateChanged"' in text or '"detail-type":"InvocationRejected"' in text
     )
@@ -138,7 +144,7 @@ def _opened(texts: Iterable[str]) -> Iterator[Envelope]:
         try:
             yield open_envelope(text)
         except MalformedEvent:
-            continue  # it decided nothing
+            continue  # A malformed event decided nothing.
 
 
 def _cause(message: Message) -> str | None:
@@ -146,20 +152,21 @@ def _cause(message: Message) -> str | None:
 
 
 def _decided(envelopes: Sequence[Envelope]) -> Iterator[Decided]:
-    heard = {each.id for each in envelopes if each.source != CEREBRO}
-    told: set[str] = set()
+    inputs = {envelope.id for envelope in envelopes if envelope.source != CEREBRO}
+    published: set[str] = set()
     for envelope in envelopes:
         message = envelope.message
-        is_of_another = isinstance(message, InvocationRejected) and message.event_id not in heard
-        if envelope.source == CEREBRO and envelope.id not in told and not is_of_another:
-            told.add(envelope.id)
+        is_foreign = isinstance(message, InvocationRejected) and message.event_id not in inputs
+        if envelope.source == CEREBRO and envelope.id not in published and not is_foreign:
+            published.add(envelope.id)
             yield Decided(envelope.time.timestamp(), envelope.id, message)
 
 
 def _moments(
     envelopes: Sequence[Envelope], decided: Sequence[Decided], snapshot: RunSnapshot
 ) -> Iterator[Moment]:
-    heard_at, firsts = _times(decided, snapshot), {each.id: each for each in decided}
+    processed_at = _times(decided, snapshot)
+    firsts = {decision.id: decision for decision in decided}
     now = 0.0
     starting: set[str] = set()
     for envelope in envelopes:
@@ -167,14 +174,14 @@ def _moments(
         if starting and not _is_ready(message):
             yield EngineStarted(now, frozenset(starting))
             starting.clear()
-        now = max(now, heard_at.pop(envelope.id, 0.0) or envelope.time.timestamp())
+        now = max(now, processed_at.pop(envelope.id, 0.0) or envelope.time.timestamp())
         if isinstance(message, ServerStateChanged):
             if message.state == "ready":
                 starting.add(message.server)
         elif envelope.source != CEREBRO:
             yield EventReceived(now, envelope)
         elif (first := firsts.pop(envelope.id, None)) is not None:
-            yield from _of_no_input(first, now)
+            yield from _without_input(first, now)
     if starting:
         yield EngineStarted(now, frozenset(starting))
 
@@ -183,7 +190,7 @@ def _is_ready(message: Message) -> bool:
     return isinstance(message, ServerStateChanged) and message.state == "ready"
 
 
-def _of_no_input(decided: Decided, at: float) -> Iterator[Moment]:
+def _without_input(decided: Decided, at: float) -> Iterator[Moment]:
     cause = _cause(decided.message) or ""
     if cause == QUIET:
         yield IdleCheck(at)
@@ -192,12 +199,12 @@ def _of_no_input(decided: Decided, at: float) -> Iterator[Moment]:
 
 
 def _times(decided: Sequence[Decided], snapshot: RunSnapshot) -> dict[str, float]:
-    """When each input was heard, by its id: as soon as the first thing was decided because of it."""
+    """When each input was processed, by its id: the time of the first decision that it caused."""
     times: dict[str, float] = {}
-    for each in decided:
-        message, at = each.message, each.at
+    for decision in decided:
+        message, at = decision.message, decision.at
         if isinstance(message, RunTask):
-            # To the moment: the clock for acknowledging began when it was decided.
+            # Exact: the acknowledgement clock started at the decision.
             at = (
                 message.ack_by.timestamp()
                 - snapshot.plan.tasks[snapshot.plan.index_of[message.task]].ack_timeout_s
@@ -209,11 +216,10 @@ def _times(decided: Sequence[Decided], snapshot: RunSnapshot) -> dict[str, float
 
 
 def _reused(home: MemoryHome | DiskHome, snapshot: RunSnapshot) -> dict[tuple[str, int], Any]:
-    found = {}
+    outputs = {}
     for task in snapshot.plan.tasks:
         if task.reuses is not None and task.reuses.output_apart:
-            last = task.reuses
-            found[last.run_id, last.index] = home.store.read_outputs(last.run_id, [last.index]).get(
-                last.index
-            )
-    return found
+            source = task.reuses
+            stored = home.store.read_outputs(source.run_id, [source.index])
+            outputs[source.run_id, source.index] = stored.get(source.index)
+    return outputs

@@ -1,10 +1,15 @@
-"""Replay: decides a recorded run once more, with the cerebro of today, and says where it goes differently.
+"""Replay: decide a recorded run again with the present code, and report every difference.
 
-Law: the plan is the recorded one, and so is all that came from outside, each at its time. Everything else is decided anew by
-the real reactions on an empty store: what is sent, what is said, and which clocks run out, by rings in virtual time.
+The plan is the recorded one. So is every input (commands, servers' updates, engine starts), each at
+its recorded time. Everything else is decided anew by the real programs on an empty store: commands,
+state changes, and expired deadlines, by page timers in virtual time.
 
-A ring is kept within two seconds. Whether it or an event of those seconds came first is luck, and both are right; there the
-recorded order is followed: the ring comes first only if it decided nothing, or if what it decided was recorded first.
+A page timer may fire up to two seconds after it is due. Whether the timer or an event of those
+seconds came first was a matter of scheduling, and both orders are correct. The replay follows the
+recorded order: a timer fires before the event if it decides nothing, or if its decision was
+recorded first.
+
+Invariant: the replay reads the home and writes only to its own store.
 """
 
 import heapq
@@ -45,60 +50,55 @@ from cerebro.handlers import queries
 from cerebro.handlers.receive import perform_one
 from cerebro.shell import PERFORM, Ports, perform
 from cordyna_core.contract.base import Message
-from cordyna_core.contract.views.rehearsal import ReplayView
+from cordyna_core.contract.views.replay import ReplayView
 from cordyna_core.errors import Fatal
 
 LATE_S: Final = 2.0
-"""How much later than its due a ring may come."""
+"""A page timer may fire this much after it is due."""
 
 _ROUNDED_S: Final = 0.001
-"""Times in events are rounded: a ring that is due this much later is due now."""
+"""Times in events are rounded: a timer that is due this much later counts as due."""
 
 _DECISIONS: Final = (Publish, SendFanOut, WriteOutput, WriteRun, WriteTask)
 
 
 def replay(recording: Recording) -> ReplayView:
-    """Decide the whole run once more."""
-    again = Replayer(recording)
+    """Decide the whole run again and compare."""
+    replayer = Replayer(recording)
     for moment in recording.moments:
-        again.happen(moment)
-    again.ring_until(recording.until - LATE_S)
-    run = again.store.read_run(recording.run.id)
+        replayer.apply_moment(moment)
+    replayer.fire_until(recording.until - LATE_S)
+    run = replayer.store.read_run(recording.run.id)
     assert run is not None
     return ReplayView(
         run_id=run.id,
         task=run.task,
         heard=sum(isinstance(moment, EventReceived) for moment in recording.moments),
         decided=len(recording.decided),
-        divergences=divergences(recording, again.decided, run, again.facts, tolerance_s=LATE_S),
+        divergences=divergences(
+            recording, replayer.decided, run, replayer.facts, tolerance_s=LATE_S
+        ),
     )
 
 
-class HomeInMemory(MemoryStore):
-    """The store of an engine's home: that a ring was sent is remembered for as long as the engine lives that has the ring."""
-
-    def forget_page_timers(self) -> None:
-        self._guards.clear()
-
-
 class Replayer:
-    """Cerebro with one run on an empty store: its bus, its timers, and the time, which stands still between moments."""
+    """Cerebro with one run on an empty store; virtual time advances from moment to moment."""
 
     def __init__(self, recording: Recording) -> None:
-        self.store = HomeInMemory()
+        self.store = MemoryStore()
         self.now = 0.0
-        self._pinned = recording.snapshot
-        self._told: dict[str, Decided] = {}
-        self._rings: list[tuple[float, int, PageTimer]] = []
-        self._walks: deque[FanOut] = deque()
-        self._tickets = count()
+        self._snapshot = recording.snapshot
+        self._published: dict[str, Decided] = {}
+        self._timers: list[tuple[float, int, PageTimer]] = []
+        self._fan_outs: deque[FanOut] = deque()
+        self._tie_breaks = count()
         self._ports = Ports(
             store=self.store, bus=self, timers=self, crons=self, clock=lambda: self.now
         )
-        self._plant(recording)
+        self._store_run(recording)
 
-    def _plant(self, recording: Recording) -> None:
-        # As it stood when its invocation had just been written: hearing that once more does what follows from it.
+    def _store_run(self, recording: Recording) -> None:
+        # As it was when its invocation had been written: processing that again does the rest.
         first = next(moment for moment in recording.moments if isinstance(moment, EventReceived))
         run = replace(
             recording.run,
@@ -116,68 +116,76 @@ class Replayer:
 
     @property
     def decided(self) -> Sequence[Decided]:
-        """What was said, each once, in order."""
-        return list(self._told.values())
+        """The published messages, each once, in order."""
+        return list(self._published.values())
 
     @property
     def facts(self) -> dict[int, TaskRun]:
-        """How every task stands."""
-        return queries.facts_of(self.store, self._pinned)
+        """The facts of all tasks."""
+        return queries.facts_of(self.store, self._snapshot)
 
-    def happen(self, moment: Moment) -> None:
-        """Let a recorded moment come."""
+    def apply_moment(self, moment: Moment) -> None:
+        """Advance to a recorded moment and process its input."""
         match moment:
             case EventReceived(at, envelope):
-                self.ring_until(at - LATE_S)
-                self._ring_where_nothing_is_decided(at + _ROUNDED_S)
+                self.fire_until(at - LATE_S)
+                self._fire_those_that_decide_nothing(at + _ROUNDED_S)
                 self.now = max(self.now, at)
-                with suppress(
-                    Fatal
-                ):  # it was buried then, too, or that is seen by what was not decided
+                # Fatal: it became a dead letter then too, or its missing decisions show.
+                with suppress(Fatal):
                     perform_one(envelope, self._ports)
-            case TimerFired(at, told):
-                self.ring_until(at + _ROUNDED_S)
-                while told not in self._told and self._rings and self._rings[0][0] <= at + LATE_S:
-                    self._ring()
+            case TimerFired(at, message_id):
+                self.fire_until(at + _ROUNDED_S)
+                while (
+                    message_id not in self._published
+                    and self._timers
+                    and self._timers[0][0] <= at + LATE_S
+                ):
+                    self._fire_next()
             case IdleCheck(at):
                 self.now = max(self.now, at)
-                perform(end_if_idle(self._pinned, cause=QUIET), self._ports)
+                perform(end_if_idle(self._snapshot, cause=QUIET), self._ports)
             case EngineStarted(at, servers):
-                self._begin(at, servers)
-        self._walk()
+                self._restart_engine(at, servers)
+        self._perform_fan_outs()
 
-    def _begin(self, at: float, servers: frozenset[str]) -> None:
-        self._rings.clear()
+    def _restart_engine(self, at: float, servers: frozenset[str]) -> None:
+        self._timers.clear()
         self.store.forget_page_timers()
         self.now = max(self.now, at)
-        is_served = all(task.is_join or task.server in servers for task in self._pinned.plan.tasks)
-        if is_served and self._pinned.run.id in self.store.active_runs():
-            perform(recover(self._pinned.run.id), self._ports)
+        is_served = all(
+            task.is_join or task.server in servers for task in self._snapshot.plan.tasks
+        )
+        if is_served and self._snapshot.run.id in self.store.active_runs():
+            perform(recover(self._snapshot.run.id), self._ports)
 
-    def ring_until(self, until: float) -> None:
-        """Let every ring come that is due by then, each at its time."""
-        while self._rings and self._rings[0][0] <= until:
-            self._ring()
+    def fire_until(self, until: float) -> None:
+        """Fire every page timer that is due by then, each at its time."""
+        while self._timers and self._timers[0][0] <= until:
+            self._fire_next()
 
-    def _ring(self) -> None:
-        due, _, ring = heapq.heappop(self._rings)
+    def _fire_next(self) -> None:
+        due, _, timer = heapq.heappop(self._timers)
         self.now = max(self.now, due)
-        perform_one(ring, self._ports)
-        self._walk()
+        perform_one(timer, self._ports)
+        self._perform_fan_outs()
 
-    def _ring_where_nothing_is_decided(self, until: float) -> None:
-        late = []
-        while self._rings and self._rings[0][0] <= until:
-            due, ticket, ring = heapq.heappop(self._rings)
+    def _fire_those_that_decide_nothing(self, until: float) -> None:
+        deciding = []
+        while self._timers and self._timers[0][0] <= until:
+            due, tie_break, timer = heapq.heappop(self._timers)
             self.now = max(self.now, due)
-            if not self._came_to_nothing(ring):
-                late.append((due, ticket, ring))
-        for each in late:
-            heapq.heappush(self._rings, each)
+            if not self._is_noop(timer):
+                deciding.append((due, tie_break, timer))
+        for entry in deciding:
+            heapq.heappush(self._timers, entry)
 
-    def _came_to_nothing(self, ring: PageTimer) -> bool:
-        """Answer a ring up to its first decision, if there is one: a program may be stopped anywhere, and begun again later."""
-        program, answer = page_check.on_page_timer(ring), None
+    def _is_noop(self, timer: PageTimer) -> bool:
+        """Whether a timer decides nothing. Runs it up to its first decision.
+
+        That is safe because a program may be stopped anywhere and started again later.
+        """
+        program, answer = page_check.on_page_timer(timer), None
         with suppress(StopIteration):
             while not isinstance(effect := program.send(answer), _DECISIONS):
                 answer = PERFORM[type(effect)](self._ports, effect)
@@ -185,23 +193,23 @@ class Replayer:
             return False
         return True
 
-    def _walk(self) -> None:
-        while self._walks:
-            perform_one(self._walks.popleft(), self._ports)
+    def _perform_fan_outs(self) -> None:
+        while self._fan_outs:
+            perform_one(self._fan_outs.popleft(), self._ports)
 
     # CerebroBus
     def publish(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            told = (message.meta.id if message.meta else None) or ""
-            self._told.setdefault(told, Decided(self.now, told, message))
+            message_id = (message.meta.id if message.meta else None) or ""
+            self._published.setdefault(message_id, Decided(self.now, message_id, message))
 
     # Timers
-    def send_page_timer(self, ring: PageTimer) -> None:
-        heapq.heappush(self._rings, (ring.due, next(self._tickets), ring))
+    def send_page_timer(self, timer: PageTimer) -> None:
+        heapq.heappush(self._timers, (timer.due, next(self._tie_breaks), timer))
 
-    def send_fan_out(self, walk: FanOut) -> None:
-        self._walks.append(walk)
+    def send_fan_out(self, fan_out: FanOut) -> None:
+        self._fan_outs.append(fan_out)
 
     # Crons
     def apply(self, graph: Graph) -> None:
-        """A run schedules nothing."""
+        """Do nothing: a run changes no schedule."""

@@ -13,7 +13,7 @@ from typing import Final
 from cerebro.core.graph.graph import version_of
 from cerebro.core.model import Plan
 from cerebro.embedded.output_capture import Capture
-from cerebro.embedded.runtime.message_loop import Loop
+from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import DiskHome, MemoryHome
 from cerebro.embedded.worker_pool import ServerPool
 from cerebro.handlers.sweep import sweep
@@ -57,7 +57,7 @@ class Driver:
         self._pools: dict[str, ServerPool] = {}
         self._lines: list[LogLine] = []
         self.capture = Capture(self._lines.extend, clock, whole_process=whole_process)
-        self.loop = Loop(home, clock, to_server=self._to_server)
+        self.loop = MessageLoop(home, clock, to_server=self._to_server)
         self.failure: Exception | None = None
         self._started = self._stopping = self._declared_anew = False
         self._next_sweep = clock() + SWEEP_S
@@ -69,7 +69,7 @@ class Driver:
         """Put an event on the bus; any thread may."""
         self._arrivals.put(event)
 
-    def _said_by(self, server: str, message: Message, now: float) -> str:
+    def _sealed_as_server(self, server: str, message: Message, now: float) -> str:
         event_id = derived_id(type(message).__name__, server, message.model_dump_json(), str(now))
         told = message.model_copy(update={"meta": meta_at(now, event_id)})
         return seal(told, server_source(server), event_id, utc(now))
@@ -98,7 +98,10 @@ class Driver:
             now = self._clock()
             self._declared_anew = True
             return self.loop.declare(
-                [self._said_by(name, declared, now) for name, declared in declarations.items()]
+                [
+                    self._sealed_as_server(name, declared, now)
+                    for name, declared in declarations.items()
+                ]
             )
 
     def serve(self, servers: Iterable[TaskServer]) -> None:
@@ -128,15 +131,17 @@ class Driver:
         with self._lock:
             self._home.forget_runs(now - KEPT_S)
         with self._lock:
-            # Before anything else, so that the journal tells what this engine heard from what the one before did.
+            # Before anything else, so that the event_log tells what this engine heard from what the one before did.
             for name in self._pools:
-                self.loop.hear(
-                    self._said_by(name, ServerStateChanged(server=name, state="ready"), now)
+                self.loop.process_now(
+                    self._sealed_as_server(
+                        name, ServerStateChanged(server=name, state="ready"), now
+                    )
                 )
             for run_id in self._home.store.active_runs():
                 snapshot = self._home.store.read_run_snapshot(run_id)
                 if snapshot is not None and self._is_ours(snapshot.plan):
-                    self.loop.take_up(run_id, died=self._home.predecessor_died)
+                    self.loop.resume_run(run_id, died=self._home.predecessor_died)
                     if self._home.predecessor_died:
                         _log.warning(
                             "run %s (%s) was interrupted and goes on; `dyna cancel %s` ends it",
@@ -156,7 +161,7 @@ class Driver:
         """Stop after the step that is being made, and say so. Bodies that run are left to themselves."""
         if not self._started:
             if self._declared_anew:
-                self._say_stopped()
+                self._announce_stopped()
             return
         self._stopping = True
         self._arrivals.put(None)
@@ -165,15 +170,17 @@ class Driver:
         for pool in self._pools.values():
             pool.stop()
         if self.failure is None:
-            self._say_stopped()
+            self._announce_stopped()
 
-    def _say_stopped(self) -> None:
+    def _announce_stopped(self) -> None:
         now = self._clock()
         with self._lock:
-            self._keep_lines()
+            self._store_log_lines()
             for name in self._pools:
-                self.loop.hear(
-                    self._said_by(name, ServerStateChanged(server=name, state="stopped"), now)
+                self.loop.process_now(
+                    self._sealed_as_server(
+                        name, ServerStateChanged(server=name, state="stopped"), now
+                    )
                 )
 
     def _to_server(self, server: str, event: str) -> None:
@@ -187,11 +194,11 @@ class Driver:
                 self._wait()
                 # One step for one hold of the lock: whoever wants to look at a long run gets its turn.
                 with self._lock:
-                    self._keep_lines()
+                    self._store_log_lines()
                     self._poll()
                     self.loop.step()
                     if self.loop.is_idle and self._arrivals.empty():
-                        self.loop.look()
+                        self.loop.end_idle_failing_runs()
                 self._on_step(self.loop.has_news())
         except Exception as failure:
             self.failure = failure
@@ -235,15 +242,15 @@ class Driver:
         now = self._clock()
         if self._polls and now >= self._next_poll:
             self._next_poll = now + POLL_S
-            if self._home.journal.inbox_waits():
+            if self._home.event_log.has_inbox():
                 self.loop.step(inbox=True)
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP_S
             sweep(self.loop.ports, is_ours=self._is_ours)
 
-    def _keep_lines(self) -> None:
+    def _store_log_lines(self) -> None:
         if self._lines:
             count = len(self._lines)
             lines, self._lines[:count] = self._lines[:count], []
             with self._home.transaction():
-                self._home.journal.write_lines(lines)
+                self._home.event_log.append_log_lines(lines)

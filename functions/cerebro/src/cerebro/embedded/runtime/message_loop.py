@@ -1,4 +1,4 @@
-"""Loop: carries messages between cerebro, its timers and its task servers, within one process.
+"""MessageLoop: carries messages between cerebro, its timers and its task servers, within one process.
 
 Law: one step is one transaction of the home. What cerebro publishes leaves only after the transaction was kept, so a
 crash never lets a server hear what cerebro does not know.
@@ -37,15 +37,15 @@ BATCH: Final = 256
 
 
 class Home(Protocol):
-    """What outlives a step: facts and the journal, kept together."""
+    """What outlives a step: facts and the event_log, kept together."""
 
     store: Store
-    journal: EventLog
+    event_log: EventLog
 
     def transaction(self) -> AbstractContextManager[None]: ...
 
 
-class Loop:
+class MessageLoop:
     """Cerebro, its bus and its timers. Not for two threads at once.
 
     `to_server` hands a command's event to a task server's side; `on_event` sees everything that passed, after it was kept.
@@ -90,7 +90,7 @@ class Loop:
                 now,
             )
             if not isinstance(message, InvokeTask):  # a tick's invocation is noted when it is heard
-                self._home.journal.passed(getattr(message, "run_id", None), event)
+                self._home.event_log.append(getattr(message, "run_id", None), event)
             self._leaving.append((message, event))
 
     # Timers
@@ -165,35 +165,35 @@ class Loop:
         passed: list[str] = []
         with self._home.transaction():
             if inbox:
-                messages.extend(self._home.journal.drain_inbox())
+                messages.extend(self._home.event_log.drain_inbox())
             for message in messages:
                 if isinstance(message, str):
                     passed.append(message)
-                self._hear(message, now)
+                self._process(message, now)
         for event in passed:
             self._on_event(event)
         self.flush()
         return True
 
-    def hear(self, event: str) -> None:
+    def process_now(self, event: str) -> None:
         """Hear this one event, now, and nothing else."""
         with self._home.transaction():
-            self._hear(event, self._clock())
+            self._process(event, self._clock())
         self.flush()
 
-    def tell(self, messages: Sequence[Message]) -> None:
+    def publish_now(self, messages: Sequence[Message]) -> None:
         """Put messages on the bus as cerebro, now."""
         with self._home.transaction():
             self.publish(messages)
         self.flush()
 
-    def take_up(self, run_id: str, *, died: bool) -> None:
+    def resume_run(self, run_id: str, *, died: bool) -> None:
         """Go on with a run that another engine left, or (`died`) was killed over; `flush` lets its commands go."""
         with self._home.transaction():
             perform(recover(run_id, died=died), self.ports)
         self._watch_if_failing(run_id)
 
-    def look(self) -> None:
+    def end_idle_failing_runs(self) -> None:
         """End what has nothing left to wait for. For when all is quiet: the guardian would come to it in a few seconds."""
         for run_id in [run_id for run_id, moved in self._failing.items() if moved]:
             self._failing[run_id] = False
@@ -208,7 +208,7 @@ class Loop:
         envelopes = [open_envelope(event) for event in events]
         with self._home.transaction():
             for event in events:
-                self._home.journal.passed(None, event)
+                self._home.event_log.append(None, event)
             perform(declare_exactly(envelopes), self.ports)
         problems = [
             problem
@@ -261,23 +261,23 @@ class Loop:
             )
         return found
 
-    def _hear(self, message: str | PageTimer | FanOut | Tick, now: float) -> None:
+    def _process(self, message: str | PageTimer | FanOut | Tick, now: float) -> None:
         try:
             opened = open_delivery(message) if isinstance(message, str) else message
         except MalformedEvent as never:
-            self._home.journal.passed(None, str(message))
-            self._home.journal.add_dead_letter(str(message), str(never), now)
+            self._home.event_log.append(None, str(message))
+            self._home.event_log.add_dead_letter(str(message), str(never), now)
             answer_malformed(never, self.ports)
             return
         if isinstance(opened, Envelope) and isinstance(message, str):
             run_id = run_of(opened)
-            self._home.journal.passed(run_id, message)
+            self._home.event_log.append(run_id, message)
             if run_id in self._failing:
                 self._failing[run_id] = True
         try:
             perform_one(opened, self.ports)
         except Fatal as never:
-            self._home.journal.add_dead_letter(str(message), str(never), now)
+            self._home.event_log.add_dead_letter(str(message), str(never), now)
 
 
 def run_of(envelope: Envelope) -> str | None:

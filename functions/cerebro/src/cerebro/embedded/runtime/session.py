@@ -1,6 +1,6 @@
 """HomeSession: whether this process drives its home, and how everybody in it waits for what is going on there.
 
-Law: whoever only looks drives nothing; whoever waits drives what is to be driven, as soon as the wheel is free. So a run
+Law: whoever only looks drives nothing; whoever waits drives what is to be driven, as soon as the session is free. So a run
 goes on as long as anybody waits for it.
 """
 
@@ -47,7 +47,7 @@ class HomeSession:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
 
-    def take(self) -> None:
+    def acquire_lease(self) -> None:
         """Drive from now on, if there is something to serve and nobody else does. Raises Refusal: the servers make no graph."""
         if self.driver is not None or not self._servers or not self.home.take_lock():
             return
@@ -60,25 +60,25 @@ class HomeSession:
             raise rejected(problems)
         self.driver = driver
 
-    def let_go(self) -> None:
+    def release_lease(self) -> None:
         """Stop driving. What still runs is taken up by whoever drives next."""
         driver, self.driver = self.driver, None
         if driver is not None:
             driver.stop()
 
-    def replace(self, before: str, server: TaskServer) -> None:
+    def replace_server(self, before: str, server: TaskServer) -> None:
         """Serve this one instead of the one named `before`. A rejected declaration is told on the bus; the last good one stands."""
         if before != server.name:
             del self._servers[before]
         self._servers[server.name] = server
         if self.driver is not None:
-            with self.looking():
+            with self.read_transaction():
                 self.driver.serve(self._servers.values())
                 self.driver.declare()
 
-    def is_free(self) -> bool:
+    def has_no_driver(self) -> bool:
         """Whether nobody drives, and nobody is about to."""
-        return self.driver is None and not self._servers and self.home.is_free()
+        return self.driver is None and not self._servers and self.home.has_no_driver()
 
     def put(self, events: Sequence[str]) -> None:
         """Put events on the bus, or into the inbox of whoever drives."""
@@ -86,11 +86,11 @@ class HomeSession:
             for event in events:
                 self.driver.put(event)
         else:
-            with self.writing():
-                self.home.journal.put_inbox(events)
+            with self.write_transaction():
+                self.home.event_log.put_inbox(events)
 
     @contextmanager
-    def looking(self) -> Iterator[None]:
+    def read_transaction(self) -> Iterator[None]:
         """To read the home. Raises ServiceError when it cannot be read."""
         self._looking_on += 1
         try:
@@ -104,7 +104,7 @@ class HomeSession:
             self._lock.release()
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def write_transaction(self) -> Iterator[None]:
         """To write to the home, all or nothing. Raises ServiceError when it cannot be written."""
         with self._lock, self.home.transaction():
             yield
@@ -116,7 +116,7 @@ class HomeSession:
             Exception: whatever stopped the driver.
         """
         while True:
-            self.take()
+            self.acquire_lease()
             if self.driver is not None:
                 self.driver.start()
             with self._changed, self.home.reading():

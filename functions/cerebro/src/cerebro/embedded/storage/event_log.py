@@ -14,27 +14,27 @@ from cordyna_core.contract.views.runs import LogLine, PassedEvent
 class EventLog(Protocol):
     """Beside the store, in the same transactions."""
 
-    def passed(self, run_id: str | None, event: str) -> None: ...
+    def append(self, run_id: str | None, event: str) -> None: ...
     def events(self, run_id: str | None, after: int) -> list[PassedEvent]: ...
     def last_seq(self) -> int: ...
-    def write_lines(self, lines: Sequence[LogLine]) -> None: ...
-    def lines(self, run_id: str, task: str | None) -> list[LogLine]: ...
+    def append_log_lines(self, lines: Sequence[LogLine]) -> None: ...
+    def log_lines(self, run_id: str, task: str | None) -> list[LogLine]: ...
     def put_inbox(self, events: Sequence[str]) -> None: ...
-    def inbox_waits(self) -> bool: ...
+    def has_inbox(self) -> bool: ...
     def withdraw(self, event: str) -> None:
         """Take an event out of the inbox again that nobody has taken."""
         ...
 
     def drain_inbox(self) -> list[str]: ...
-    def note_waited_for(self, run_id: str) -> None:
+    def add_waiter(self, run_id: str) -> None:
         """Somebody waits for this run's end."""
         ...
 
-    def waited_for(self) -> list[str]:
+    def awaited_runs(self) -> list[str]:
         """Runs whose end nobody has been told, the oldest first: who waited for them was killed, or still waits."""
         ...
 
-    def told(self, run_id: str) -> None: ...
+    def remove_waiter(self, run_id: str) -> None: ...
     def add_dead_letter(self, event: str, reason: str, at: float) -> None: ...
     def dead_letters(self) -> list[tuple[str, str]]: ...
     def drain_dead_letters(self) -> list[str]:
@@ -52,7 +52,7 @@ class MemoryEventLog:
         self._buried: list[tuple[str, str]] = []
         self._waited_for: dict[str, None] = {}
 
-    def passed(self, run_id: str | None, event: str) -> None:
+    def append(self, run_id: str | None, event: str) -> None:
         self._events.append((run_id, event))
 
     def events(self, run_id: str | None, after: int) -> list[PassedEvent]:
@@ -66,16 +66,16 @@ class MemoryEventLog:
     def last_seq(self) -> int:
         return len(self._events)
 
-    def write_lines(self, lines: Sequence[LogLine]) -> None:
+    def append_log_lines(self, lines: Sequence[LogLine]) -> None:
         self._lines.extend(lines)
 
-    def lines(self, run_id: str, task: str | None) -> list[LogLine]:
+    def log_lines(self, run_id: str, task: str | None) -> list[LogLine]:
         return [line for line in self._lines if line.run_id == run_id and task in (None, line.task)]
 
     def put_inbox(self, events: Sequence[str]) -> None:
         self._inbox.extend(events)
 
-    def inbox_waits(self) -> bool:
+    def has_inbox(self) -> bool:
         return bool(self._inbox)
 
     def withdraw(self, event: str) -> None:
@@ -85,13 +85,13 @@ class MemoryEventLog:
         taken, self._inbox = self._inbox, []
         return taken
 
-    def note_waited_for(self, run_id: str) -> None:
+    def add_waiter(self, run_id: str) -> None:
         self._waited_for[run_id] = None
 
-    def waited_for(self) -> list[str]:
+    def awaited_runs(self) -> list[str]:
         return list(self._waited_for)
 
-    def told(self, run_id: str) -> None:
+    def remove_waiter(self, run_id: str) -> None:
         self._waited_for.pop(run_id, None)
 
     def add_dead_letter(self, event: str, reason: str, at: float) -> None:
@@ -113,7 +113,7 @@ class SqliteEventLog:
     def __init__(self, file: SqliteFile) -> None:
         self._db = file.db
 
-    def passed(self, run_id: str | None, event: str) -> None:
+    def append(self, run_id: str | None, event: str) -> None:
         self._db.execute("insert into events (run_id, event) values (?, ?)", (run_id, event))
 
     def events(self, run_id: str | None, after: int) -> list[PassedEvent]:
@@ -132,7 +132,7 @@ class SqliteEventLog:
         (seq,) = self._db.execute("select coalesce(max(seq), 0) from events").fetchone()
         return int(seq)
 
-    def write_lines(self, lines: Sequence[LogLine]) -> None:
+    def append_log_lines(self, lines: Sequence[LogLine]) -> None:
         self._db.executemany(
             "insert into lines values (?, ?, ?, ?, ?, ?)",
             [
@@ -141,7 +141,7 @@ class SqliteEventLog:
             ],
         )
 
-    def lines(self, run_id: str, task: str | None) -> list[LogLine]:
+    def log_lines(self, run_id: str, task: str | None) -> list[LogLine]:
         rows = self._db.execute(
             "select run_id, task, attempt, at, stream, line from lines where run_id = ? and ifnull(?, task) = task order by at, rowid",
             (run_id, task),
@@ -157,7 +157,7 @@ class SqliteEventLog:
     def withdraw(self, event: str) -> None:
         self._db.execute("delete from inbox where event = ?", (event,))
 
-    def inbox_waits(self) -> bool:
+    def has_inbox(self) -> bool:
         return self._db.execute("select 1 from inbox limit 1").fetchone() is not None
 
     def drain_inbox(self) -> list[str]:
@@ -166,13 +166,13 @@ class SqliteEventLog:
             self._db.execute("delete from inbox where seq <= ?", (rows[-1][0],))
         return [event for _, event in rows]
 
-    def note_waited_for(self, run_id: str) -> None:
+    def add_waiter(self, run_id: str) -> None:
         self._db.execute("insert or ignore into waited_for (run_id) values (?)", (run_id,))
 
-    def waited_for(self) -> list[str]:
+    def awaited_runs(self) -> list[str]:
         return [row[0] for row in self._db.execute("select run_id from waited_for order by seq")]
 
-    def told(self, run_id: str) -> None:
+    def remove_waiter(self, run_id: str) -> None:
         self._db.execute("delete from waited_for where run_id = ?", (run_id,))
 
     def add_dead_letter(self, event: str, reason: str, at: float) -> None:

@@ -26,7 +26,7 @@ class MemoryHome:
 
     def __init__(self) -> None:
         self.store: Store = MemoryStore()
-        self.journal: EventLog = MemoryEventLog()
+        self.event_log: EventLog = MemoryEventLog()
         self.predecessor_died = False
 
     @contextmanager
@@ -39,7 +39,7 @@ class MemoryHome:
         """Nobody else can reach it."""
         return True
 
-    def is_free(self) -> bool:
+    def has_no_driver(self) -> bool:
         """Nobody else can reach it."""
         return True
 
@@ -68,7 +68,7 @@ class DiskHome:
         self._folder = folder
         self._file = SqliteFile(folder / DATABASE)
         self.store: Store = SqliteStore(self._file)
-        self.journal: EventLog = SqliteEventLog(self._file)
+        self.event_log: EventLog = SqliteEventLog(self._file)
         self.transaction, self.reading = self._file.transaction, self._file.reading
         self._lock: IO[str] | None = None
         self.predecessor_died = False
@@ -93,7 +93,7 @@ class DiskHome:
             self._lock = lock
         return True
 
-    def is_free(self) -> bool:
+    def has_no_driver(self) -> bool:
         """Whether no process drives the home at this moment."""
         if self._lock is not None or not self.take_lock():
             return False

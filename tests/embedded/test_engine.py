@@ -49,7 +49,7 @@ def engine(home: MemoryHome | DiskHome) -> Iterator[EmbeddedEngine]:
         yield engine
 
 
-def test_a_task_runs_with_its_upstreams_on_their_servers(engine: EmbeddedEngine) -> None:
+def test_invoke_runs_task_and_its_upstreams_on_their_servers(engine: EmbeddedEngine) -> None:
     run = finished(engine, "y", times=5)
 
     assert run.state == "completed"
@@ -59,7 +59,7 @@ def test_a_task_runs_with_its_upstreams_on_their_servers(engine: EmbeddedEngine)
     ]
 
 
-def test_what_a_task_prints_is_kept_for_its_log_and_printed_nowhere(
+def test_output_of_task_is_in_its_log_and_not_on_stdout(
     home: MemoryHome | DiskHome, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with EmbeddedEngine(home, two_servers()) as engine:
@@ -71,7 +71,7 @@ def test_what_a_task_prints_is_kept_for_its_log_and_printed_nowhere(
     assert capsys.readouterr().out == ""
 
 
-def test_a_failing_run_ends_in_error_with_its_root_cause(engine: EmbeddedEngine) -> None:
+def test_failing_run_ends_in_error_with_root_cause(engine: EmbeddedEngine) -> None:
     run = finished(engine, "z")
 
     assert run.state == "error"
@@ -79,14 +79,14 @@ def test_a_failing_run_ends_in_error_with_its_root_cause(engine: EmbeddedEngine)
     assert next(task for task in run.tasks if task.task == "bad").error is not None
 
 
-def test_an_unknown_task_is_refused(engine: EmbeddedEngine) -> None:
+def test_invoke_unknown_task_is_refused(engine: EmbeddedEngine) -> None:
     refused = engine.invoke(InvokeTask(task="nothing"))
 
     assert isinstance(refused, Refused)
     assert [problem.code for problem in refused.problems] == ["unknown_task"]
 
 
-def test_the_same_key_with_other_parameters_is_refused(engine: EmbeddedEngine) -> None:
+def test_invoke_same_key_with_other_params_is_refused(engine: EmbeddedEngine) -> None:
     engine.invoke(InvokeTask(task="y", key="k", params={"times": 1}))
 
     refused = engine.invoke(InvokeTask(task="y", key="k", params={"times": 2}))
@@ -95,7 +95,7 @@ def test_the_same_key_with_other_parameters_is_refused(engine: EmbeddedEngine) -
     assert [problem.code for problem in refused.problems] == ["key_reused"]
 
 
-def test_a_run_that_has_completed_cannot_be_cancelled_or_retried(engine: EmbeddedEngine) -> None:
+def test_cancel_and_retry_of_completed_run_are_refused(engine: EmbeddedEngine) -> None:
     run = finished(engine, "x")
 
     for command, code in (
@@ -107,7 +107,7 @@ def test_a_run_that_has_completed_cannot_be_cancelled_or_retried(engine: Embedde
         assert [problem.code for problem in refused.problems] == [code]
 
 
-def test_a_failed_run_can_be_retried_and_keeps_what_completed(home: MemoryHome | DiskHome) -> None:
+def test_retry_of_failed_run_keeps_completed_tasks(home: MemoryHome | DiskHome) -> None:
     tries = iter([ValueError("first"), None])
     ran: list[str] = []
     server = TaskServer("s")
@@ -130,7 +130,7 @@ def test_a_failed_run_can_be_retried_and_keeps_what_completed(home: MemoryHome |
     assert ran == ["good", "flaky", "flaky"]
 
 
-def test_a_cancelled_run_tells_its_body_to_stop(home: MemoryHome | DiskHome) -> None:
+def test_cancel_sets_the_cancelled_flag_of_the_body(home: MemoryHome | DiskHome) -> None:
     server, begun, stopped = TaskServer("s"), threading.Event(), threading.Event()
 
     @server.task(name="long")
@@ -155,7 +155,7 @@ def test_a_cancelled_run_tells_its_body_to_stop(home: MemoryHome | DiskHome) -> 
     )
 
 
-def test_independent_tasks_of_two_servers_all_run_at_once(home: MemoryHome | DiskHome) -> None:
+def test_independent_tasks_of_two_servers_run_concurrently(home: MemoryHome | DiskHome) -> None:
     # They all wait for each other: if not all of the twenty ran at once, the barrier would break.
     barrier = threading.Barrier(20, timeout=20)
     one, two = TaskServer("one"), TaskServer("two")
@@ -170,7 +170,7 @@ def test_independent_tasks_of_two_servers_all_run_at_once(home: MemoryHome | Dis
         assert finished(engine, "end").state == "completed"
 
 
-def test_a_slow_server_does_not_hold_up_another(home: MemoryHome | DiskHome) -> None:
+def test_slow_server_does_not_delay_another(home: MemoryHome | DiskHome) -> None:
     release = threading.Event()
     slow, quick = TaskServer("slow"), TaskServer("quick")
     for n in range(40):
@@ -184,7 +184,7 @@ def test_a_slow_server_does_not_hold_up_another(home: MemoryHome | DiskHome) -> 
         release.set()
 
 
-def test_declarations_that_do_not_make_a_graph_are_told_with_every_problem(
+def test_invalid_declarations_are_rejected_with_every_problem(
     home: MemoryHome | DiskHome,
 ) -> None:
     one, two = TaskServer("one"), TaskServer("two")
@@ -197,12 +197,12 @@ def test_declarations_that_do_not_make_a_graph_are_told_with_every_problem(
     assert "x (one) needs y (two) needs x (one)" in told.value.why
 
 
-def test_a_run_that_is_not_known_is_not_found(engine: EmbeddedEngine) -> None:
+def test_unknown_run_is_not_found(engine: EmbeddedEngine) -> None:
     with pytest.raises(NotFound):
         engine.run("0" * 26)
 
 
-def test_an_event_that_is_no_event_is_kept_with_the_reason_and_stops_nothing(
+def test_malformed_event_becomes_dead_letter_only(
     engine: EmbeddedEngine,
 ) -> None:
     engine.send(
@@ -216,14 +216,14 @@ def test_an_event_that_is_no_event_is_kept_with_the_reason_and_stops_nothing(
     assert finished(engine, "x").state == "completed"
 
 
-def test_an_event_as_the_contract_shows_it_needs_no_id_and_no_time(engine: EmbeddedEngine) -> None:
+def test_send_event_without_id_and_time_is_accepted(engine: EmbeddedEngine) -> None:
     engine.send(['{"source":"cordyna.client","detail-type":"InvokeTask","detail":{"task":"x"}}'])
 
     assert engine.dead_letters() == []
     assert [run.task for run in engine.runs()] == ["x"]
 
 
-def test_a_full_disk_is_told_and_what_was_committed_is_there_when_there_is_room_again(
+def test_full_disk_is_reported_and_committed_data_survives(
     tmp_path: Path,
 ) -> None:
     home = DiskHome(tmp_path / "home")
@@ -246,14 +246,14 @@ def test_a_full_disk_is_told_and_what_was_committed_is_there_when_there_is_room_
 
 
 @pytest.mark.parametrize("content", [b"this is no database" * 100, b"\x00" * 4096])
-def test_a_file_that_is_no_database_is_told_with_its_path(tmp_path: Path, content: bytes) -> None:
+def test_open_file_that_is_no_database_is_reported_with_path(tmp_path: Path, content: bytes) -> None:
     (tmp_path / DATABASE).write_bytes(content)
 
     with pytest.raises(ServiceError, match=DATABASE):
         open_engine(EngineOptions(home=str(tmp_path)))
 
 
-def test_a_database_of_another_version_is_told(tmp_path: Path) -> None:
+def test_open_database_of_other_format_is_reported(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / DATABASE) as db:
         db.execute("pragma user_version=99")
 
@@ -261,14 +261,14 @@ def test_a_database_of_another_version_is_told(tmp_path: Path) -> None:
         open_engine(EngineOptions(home=str(tmp_path)))
 
 
-def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_home_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(ServiceError, match="cannot be made"):
         open_engine(EngineOptions(home=str(tmp_path / "file" / "home")))
 
 
-def test_only_one_process_drives_a_home_and_the_other_watches_until_the_wheel_is_free(
+def test_second_session_waits_and_drives_when_lease_is_free(
     tmp_path: Path,
 ) -> None:
     with (
@@ -288,7 +288,7 @@ def test_only_one_process_drives_a_home_and_the_other_watches_until_the_wheel_is
         assert watcher.drives
 
 
-def test_whoever_only_looks_drives_nothing(tmp_path: Path) -> None:
+def test_reading_a_home_starts_no_task(tmp_path: Path) -> None:
     hold, held = threading.Event(), threading.Event()
     server = TaskServer("s")
 
@@ -314,7 +314,7 @@ def test_whoever_only_looks_drives_nothing(tmp_path: Path) -> None:
     assert held.is_set()
 
 
-def test_a_server_that_stopped_is_known_to_have_stopped(tmp_path: Path) -> None:
+def test_server_after_close_is_shown_as_stopped(tmp_path: Path) -> None:
     with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
         finished(engine, "x")
         assert {each.state for each in engine.servers()} == {"ready"}
@@ -323,7 +323,7 @@ def test_a_server_that_stopped_is_known_to_have_stopped(tmp_path: Path) -> None:
         assert {each.state for each in engine.servers()} == {"stopped"}
 
 
-def test_without_a_server_nobody_drives_and_that_is_told(tmp_path: Path) -> None:
+def test_invoke_without_driver_or_server_is_refused(tmp_path: Path) -> None:
     with (
         EmbeddedEngine(DiskHome(tmp_path), []) as engine,
         pytest.raises(UserError, match="no task server is named"),
@@ -331,13 +331,13 @@ def test_without_a_server_nobody_drives_and_that_is_told(tmp_path: Path) -> None
         engine.invoke(InvokeTask(task="x"))
 
 
-def test_the_same_question_asked_again_after_a_killed_wait_is_answered_by_the_same_run(
+def test_invoke_after_killed_wait_joins_the_same_run(
     tmp_path: Path,
 ) -> None:
     killed = EmbeddedEngine(DiskHome(tmp_path), two_servers())
     with killed as engine:
         run = finished(engine, "y")
-        killed._errands._waits_for.clear()  # as kill -9 would: nobody says that the end was told
+        killed._client._waits_for.clear()  # as kill -9 would: nobody says that the end was told
 
     with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
         again = engine.invoke(InvokeTask(task="y"), join=True)
@@ -349,7 +349,7 @@ def test_the_same_question_asked_again_after_a_killed_wait_is_answered_by_the_sa
         assert another.run_id != run.run_id
 
 
-def test_parameters_that_are_too_large_are_refused_with_what_to_do(engine: EmbeddedEngine) -> None:
+def test_invoke_with_too_large_params_is_refused(engine: EmbeddedEngine) -> None:
     refused = engine.invoke(InvokeTask(task="y", params={"times": "x" * 200_000}))
 
     assert isinstance(refused, Refused)
@@ -357,7 +357,7 @@ def test_parameters_that_are_too_large_are_refused_with_what_to_do(engine: Embed
     assert "reference" in refused.problems[0].message
 
 
-def test_a_retried_run_that_fails_again_ends_as_soon_as_all_is_quiet(tmp_path: Path) -> None:
+def test_retried_run_that_fails_again_ends_without_timer(tmp_path: Path) -> None:
     with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
         run = finished(engine, "z")
         engine.command(RetryRun(run_id=run.run_id))
@@ -377,7 +377,7 @@ def test_a_retried_run_that_fails_again_ends_as_soon_as_all_is_quiet(tmp_path: P
     assert causes == ["quiet", "quiet", "quiet"]
 
 
-def test_a_command_that_nobody_answers_is_taken_back(tmp_path: Path) -> None:
+def test_unanswered_command_is_withdrawn(tmp_path: Path) -> None:
     with (
         EmbeddedEngine(DiskHome(tmp_path), two_servers()) as idle,
         EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine,
@@ -391,7 +391,7 @@ def test_a_command_that_nobody_answers_is_taken_back(tmp_path: Path) -> None:
         assert [run.task for run in engine.runs()] == ["y"]
 
 
-def test_a_task_of_a_server_that_is_not_served_yet_is_refused_with_who_drives(
+def test_invoke_of_unserved_task_is_refused_naming_the_driver(
     tmp_path: Path,
 ) -> None:
     other = TaskServer("other")
@@ -405,7 +405,7 @@ def test_a_task_of_a_server_that_is_not_served_yet_is_refused_with_who_drives(
     assert [problem.code for problem in refused.problems] == ["unknown_task", "driven_by_another"]
 
 
-def test_who_drives_is_no_reason_to_refuse_what_is_refused_anyway(tmp_path: Path) -> None:
+def test_refusal_of_served_task_does_not_name_the_driver(tmp_path: Path) -> None:
     with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver:
         completed = finished(driver, "x")
         with EmbeddedEngine(DiskHome(tmp_path), two_servers(), targets=["two.py"]) as watcher:

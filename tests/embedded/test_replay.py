@@ -17,7 +17,7 @@ from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.ids import CLIENT
-from cordyna_core.contract.views.rehearsal import Divergence, ReplayView
+from cordyna_core.contract.views.replay import Divergence, ReplayView
 from cordyna_core.errors import NotFound, UserError
 from mission.stage import Stage
 
@@ -32,7 +32,7 @@ def told(view: ReplayView) -> list[tuple[str, str, str | None]]:
     return [(each.how, each.what, each.task) for each in view.divergences]
 
 
-def test_a_run_that_completed_goes_the_same_way() -> None:
+def test_replay_of_completed_run_has_no_divergence() -> None:
     stage = Stage(*DIAMOND)
     run = stage.invoke("report")
 
@@ -43,7 +43,7 @@ def test_a_run_that_completed_goes_the_same_way() -> None:
     assert (view.task, view.heard, view.decided) == ("report", 11, 7)
 
 
-def test_a_failure_with_what_it_blocks_its_retry_and_its_end_go_the_same_way() -> None:
+def test_replay_of_failure_and_retry_has_no_divergence() -> None:
     stage = Stage(*DIAMOND, fails=("bad",), bad={"retries": 1})
     run = stage.invoke("report")
     stage.after(60)
@@ -56,7 +56,7 @@ def test_a_failure_with_what_it_blocks_its_retry_and_its_end_go_the_same_way() -
 
 
 @pytest.mark.parametrize("said", [(), ("queued",), ("started",), ("queued", "started")])
-def test_a_clock_that_ran_out_runs_out_again_in_virtual_time(said: tuple[Any, ...]) -> None:
+def test_replay_expires_deadlines_in_virtual_time(said: tuple[Any, ...]) -> None:
     stage = Stage("a: x", silent=("x",), x={"retries": 2})
     run = stage.invoke("x")
     for state in said:
@@ -67,7 +67,7 @@ def test_a_clock_that_ran_out_runs_out_again_in_virtual_time(said: tuple[Any, ..
     assert stage.states(run) == {"x": "error ack_timeout"}
 
 
-def test_a_clock_that_did_not_run_out_by_a_hair_does_not_run_out_now() -> None:
+def test_replay_keeps_deadline_that_just_did_not_expire() -> None:
     stage = Stage("a: x", silent=("x",))
     run = stage.invoke("x")
     stage.after(9.999).say(run, "x", "completed")
@@ -75,7 +75,7 @@ def test_a_clock_that_did_not_run_out_by_a_hair_does_not_run_out_now() -> None:
     assert replayed(stage, run).divergences == []
 
 
-def test_a_cancelled_run_and_what_was_refused_in_it_go_the_same_way() -> None:
+def test_replay_of_cancelled_run_has_no_divergence() -> None:
     stage = Stage("a: x", "b: y<-x", silent=("x",))
     run = stage.invoke("y")
     for command in (CancelRun(run_id=run), RetryRun(run_id=run), CancelRun(run_id=run)):
@@ -86,7 +86,7 @@ def test_a_cancelled_run_and_what_was_refused_in_it_go_the_same_way() -> None:
     assert replayed(stage, run).divergences == []
 
 
-def test_the_plan_is_the_recorded_one_though_the_graph_is_another_now() -> None:
+def test_replay_uses_recorded_plan_not_present_graph() -> None:
     stage = Stage("a: x  y<-x", silent=("x",))
     run = stage.invoke("y")
     stage.declare("a: z  y<-z")
@@ -95,7 +95,7 @@ def test_the_plan_is_the_recorded_one_though_the_graph_is_another_now() -> None:
     assert replayed(stage, run).divergences == []
 
 
-def test_a_run_that_was_refused_before_it_was_taken_goes_the_same_way() -> None:
+def test_replay_of_run_refused_once_before_has_no_divergence() -> None:
     stage = Stage("a: y<-x")
     stage.invoke("y")
     stage.declare("a: y<-x", "b: x")
@@ -104,7 +104,7 @@ def test_a_run_that_was_refused_before_it_was_taken_goes_the_same_way() -> None:
     assert replayed(stage, run).divergences == []
 
 
-def test_a_reused_result_is_reused_again_though_it_is_another_runs() -> None:
+def test_replay_reuses_results_of_other_runs() -> None:
     stage = Stage("a: x", "b: y<-x", y={"upstream": [{"task": "x", "within_s": 3600}]})
     stage.silent.add("x")
     first = stage.invoke("y", key="1")
@@ -115,7 +115,7 @@ def test_a_reused_result_is_reused_again_though_it_is_another_runs() -> None:
     assert replayed(stage, second).divergences == []
 
 
-def test_a_run_that_goes_on_is_decided_as_far_as_it_is() -> None:
+def test_replay_of_active_run_stops_at_its_last_event() -> None:
     stage = Stage("a: x", "b: y<-x", silent=("y",))
     run = stage.invoke("y")
     stage.after(5)
@@ -123,7 +123,7 @@ def test_a_run_that_goes_on_is_decided_as_far_as_it_is() -> None:
     assert replayed(stage, run).divergences == []
 
 
-def test_another_back_off_is_told_with_both_times(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_with_other_back_off_reports_missing_command(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage("a: x", fails=("x",), x={"retries": 1})
     run = stage.invoke("x")
     stage.after(60)
@@ -135,7 +135,7 @@ def test_another_back_off_is_told_with_both_times(monkeypatch: pytest.MonkeyPatc
     assert (first.how, first.what, first.task, first.attempt) == ("missing", "RunTask", "x", 2)
 
 
-def test_a_little_longer_back_off_is_told_as_another_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_with_longer_back_off_reports_other_time(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage("a: x", silent=("x",), x={"retries": 1})
     run = stage.invoke("x")
     stage.after(60)
@@ -147,7 +147,7 @@ def test_a_little_longer_back_off_is_told_as_another_time(monkeypatch: pytest.Mo
     assert [difference.what for difference in view.divergences[0].differences] == ["at"]
 
 
-def test_a_cerebro_that_does_not_retry_any_more_is_told_by_what_it_does_instead(
+def test_replay_without_retry_reports_every_difference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stage = Stage("a: x", fails=("x",), x={"retries": 1})
@@ -165,7 +165,7 @@ def test_a_cerebro_that_does_not_retry_any_more_is_told_by_what_it_does_instead(
     ]
 
 
-def test_what_is_not_said_but_only_kept_is_compared_at_the_end(
+def test_replay_compares_final_states_that_no_message_shows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stage = Stage("a: x", silent=("x",))
@@ -183,7 +183,7 @@ def test_what_is_not_said_but_only_kept_is_compared_at_the_end(
     ]
 
 
-def test_a_run_whose_events_were_not_kept_cannot_be_replayed_and_that_is_told() -> None:
+def test_replay_of_run_without_events_is_refused() -> None:
     stage = Stage("a: x")
     run = stage.invoke("x")
     home = MemoryHome()
@@ -193,12 +193,12 @@ def test_a_run_whose_events_were_not_kept_cannot_be_replayed_and_that_is_told() 
         recording_of(home, run)
 
 
-def test_a_run_that_is_not_known_is_not_found() -> None:
+def test_replay_of_unknown_run_is_not_found() -> None:
     with pytest.raises(NotFound):
         recording_of(MemoryHome(), "0" * 26)
 
 
-def test_a_ring_that_found_nothing_to_do_does_not_come_later_than_it_came() -> None:
+def test_replay_fires_noop_timer_no_later_than_recorded() -> None:
     stage = Stage("a: x", fails=("x",))
     run = stage.invoke("x")
     # The ring of the first attempt's clock came at 10 s, to a run that was over. Coming now, it would end the run too soon.
@@ -209,7 +209,7 @@ def test_a_ring_that_found_nothing_to_do_does_not_come_later_than_it_came() -> N
 
 
 @given(st.data())
-def test_whatever_happens_to_a_run_the_same_cerebro_goes_the_same_way(data: st.DataObject) -> None:
+def test_replay_of_any_history_has_no_divergence(data: st.DataObject) -> None:
     tasks = ("v", "w", "x", "y")
     retries = {
         task: {"retries": data.draw(st.integers(0, 2), f"retries of {task}"), "start_timeout_s": 30}
@@ -263,7 +263,7 @@ def servers() -> list[TaskServer]:
 
 
 @pytest.mark.parametrize("task", ["y", "z"])
-def test_the_runs_of_an_engine_go_the_same_way(tmp_path: Path, task: str) -> None:
+def test_replay_of_engine_runs_has_no_divergence(tmp_path: Path, task: str) -> None:
     with EmbeddedEngine(DiskHome(tmp_path), servers()) as engine:
         for _ in range(5):
             run = finished(engine, task)
@@ -274,7 +274,7 @@ def test_the_runs_of_an_engine_go_the_same_way(tmp_path: Path, task: str) -> Non
         assert engine.replay(run).divergences == []
 
 
-def test_a_run_that_was_interrupted_and_taken_up_by_another_engine_goes_the_same_way(
+def test_replay_of_interrupted_run_has_no_divergence(
     tmp_path: Path,
 ) -> None:
     hold, held = threading.Event(), threading.Event()

@@ -40,7 +40,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return a, b
 
 
-def test_a_declaration_is_compared_with_what_the_engine_has_and_nothing_is_declared() -> None:
+def test_rehearsal_compares_with_graph_and_declares_nothing() -> None:
     with EmbeddedEngine(MemoryHome(), [server("a", "x"), server("b", "y<-x")]) as engine:
         before = engine.events(), engine.tasks()
 
@@ -51,7 +51,7 @@ def test_a_declaration_is_compared_with_what_the_engine_has_and_nothing_is_decla
         assert (engine.events(), engine.tasks()) == before
 
 
-def test_a_file_that_was_edited_is_compared_with_what_was_accepted_though_it_is_one_of_the_engines_own(
+def test_rehearsal_of_edited_own_file_compares_with_accepted(
     tmp_path: Path, files: tuple[Path, Path]
 ) -> None:
     options = EngineOptions(servers=tuple(map(str, files)), home=str(tmp_path / "home"))
@@ -68,7 +68,7 @@ def test_a_file_that_was_edited_is_compared_with_what_was_accepted_though_it_is_
         assert not engine.drives
 
 
-def test_servers_that_were_named_but_never_declared_here_stand_beside_what_is_rehearsed(
+def test_rehearsal_includes_named_servers_never_declared(
     tmp_path: Path, files: tuple[Path, Path]
 ) -> None:
     options = EngineOptions(
@@ -82,7 +82,7 @@ def test_servers_that_were_named_but_never_declared_here_stand_beside_what_is_re
     assert view.missing == []
 
 
-def test_a_home_that_another_process_drives_can_be_rehearsed_on(tmp_path: Path) -> None:
+def test_rehearsal_on_home_driven_by_another_works(tmp_path: Path) -> None:
     with (
         EmbeddedEngine(DiskHome(tmp_path), [server("a", "x")]),
         EmbeddedEngine(DiskHome(tmp_path), [], declares=False) as looker,

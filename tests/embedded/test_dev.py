@@ -43,7 +43,7 @@ def details(engine: EmbeddedEngine) -> Iterator[dict[str, Any]]:
         yield json.loads(event.text)["detail"]
 
 
-def test_a_server_whose_file_changed_is_declared_anew(engine: EmbeddedEngine, file: Path) -> None:
+def test_reload_changed_file_declares_server_again(engine: EmbeddedEngine, file: Path) -> None:
     passing = details(engine)
     next(passing)  # it is up, and has seen the file
     file.write_text(SERVER.format(name="another_one"))
@@ -54,7 +54,7 @@ def test_a_server_whose_file_changed_is_declared_anew(engine: EmbeddedEngine, fi
     assert [task.task for task in engine.tasks()] == ["another-one"]
 
 
-def test_a_server_that_does_not_load_any_more_is_told_and_the_last_good_one_stays(
+def test_reload_broken_file_is_reported_and_keeps_server(
     engine: EmbeddedEngine, file: Path
 ) -> None:
     passing = details(engine)
@@ -78,7 +78,7 @@ class Shifted:
         return time.time() + self._by
 
 
-def test_a_cron_fires_with_its_nominal_time_and_its_task_runs() -> None:
+def test_cron_fires_at_nominal_time_and_runs_task() -> None:
     server = TaskServer("s")
     server.task(name="pulse", cron="* * * * *")(lambda: "beat")
 
@@ -93,7 +93,7 @@ def test_a_cron_fires_with_its_nominal_time_and_its_task_runs() -> None:
     assert completed["output"] == "beat"
 
 
-def test_ticks_that_nobody_fired_are_told_in_one_message() -> None:
+def test_missed_ticks_are_reported_in_one_message() -> None:
     server, home = TaskServer("s"), MemoryHome()
     server.task(name="pulse", cron="0 * * * *")(lambda: None)
     clock = Shifted()
@@ -106,7 +106,7 @@ def test_ticks_that_nobody_fired_are_told_in_one_message() -> None:
     assert "3 tick(s) of 'pulse'" in told["problems"][0]["message"]
 
 
-def test_a_server_may_change_its_name(engine: EmbeddedEngine, file: Path) -> None:
+def test_reload_renamed_server_replaces_the_old_one(engine: EmbeddedEngine, file: Path) -> None:
     passing = details(engine)
     next(passing)
     file.write_text(SERVER.format(name="one").replace('"mine"', '"yours"'))
@@ -119,7 +119,7 @@ def test_a_server_may_change_its_name(engine: EmbeddedEngine, file: Path) -> Non
     assert [(task.task, task.server) for task in engine.tasks()] == [("one", "yours")]
 
 
-def test_a_change_deep_in_a_package_is_noticed_and_a_file_that_goes_away_is_no_error(
+def test_file_watcher_sees_nested_packages_and_deleted_files(
     tmp_path: Path,
 ) -> None:
     package = tmp_path / "deep" / "deeper"

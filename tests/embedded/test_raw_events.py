@@ -10,7 +10,7 @@ from cerebro.embedded.runtime.raw_events import with_default_id_and_time
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def test_an_event_without_them_is_given_an_id_and_a_time() -> None:
+def test_event_without_id_and_time_gets_both() -> None:
     assert json.loads(
         with_default_id_and_time('{"source":"s","detail":{"\u00fc":1}}', "e-1", NOW)
     ) == {
@@ -21,7 +21,7 @@ def test_an_event_without_them_is_given_an_id_and_a_time() -> None:
     }
 
 
-def test_what_the_sender_said_of_it_is_kept() -> None:
+def test_event_with_id_keeps_it() -> None:
     assert json.loads(with_default_id_and_time('{"id":"mine"}', "e-1", NOW)) == {
         "id": "mine",
         "time": "2026-01-02T03:04:05.000Z",
@@ -40,5 +40,5 @@ def test_what_the_sender_said_of_it_is_kept() -> None:
     ],
     ids=["a whole event", "no JSON", "a list", "nothing", "half of a pair", "too deep"],
 )
-def test_a_whole_event_and_what_is_none_pass_as_they_are(line: str) -> None:
+def test_complete_or_malformed_event_is_unchanged(line: str) -> None:
     assert with_default_id_and_time(line, "e-1", NOW) == line

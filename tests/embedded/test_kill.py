@@ -86,7 +86,7 @@ def completed(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("group", range(5))
-def test_after_kill_9_nothing_that_completed_runs_twice_and_the_run_completes(
+def test_kill_9_at_any_moment_loses_and_repeats_nothing(
     tmp_path: Path, group: int
 ) -> None:
     kills = 0

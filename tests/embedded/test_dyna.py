@@ -87,7 +87,7 @@ def run_of(told: Told) -> str:
     return str(run_id)
 
 
-def test_retry_runs_only_what_failed_and_what_that_blocked(dyna: Dyna, tmp_path: Path) -> None:
+def test_retry_runs_failed_and_blocked_tasks_only(dyna: Dyna, tmp_path: Path) -> None:
     breaks(tmp_path, "left")
     failed = dyna("do", "report")
     assert (failed.status, ran(tmp_path)) == (1, ["left", "right", "source"])
@@ -99,7 +99,7 @@ def test_retry_runs_only_what_failed_and_what_that_blocked(dyna: Dyna, tmp_path:
     assert run_of(again) == run_of(failed)
 
 
-def test_retry_from_runs_only_the_failures_that_it_names(dyna: Dyna, tmp_path: Path) -> None:
+def test_retry_from_runs_only_the_named_failures(dyna: Dyna, tmp_path: Path) -> None:
     breaks(tmp_path, "left", "right")
     run = run_of(dyna("do", "report"))
     ran(tmp_path)
@@ -112,7 +112,7 @@ def test_retry_from_runs_only_the_failures_that_it_names(dyna: Dyna, tmp_path: P
     assert (whole.status, ran(tmp_path)) == (0, ["report", "right"])
 
 
-def test_a_retry_of_what_did_not_fail_is_refused_and_says_so(dyna: Dyna, tmp_path: Path) -> None:
+def test_retry_of_completed_task_is_refused(dyna: Dyna, tmp_path: Path) -> None:
     breaks(tmp_path, "left")
     run = run_of(dyna("do", "report"))
 
@@ -125,7 +125,7 @@ def test_a_retry_of_what_did_not_fail_is_refused_and_says_so(dyna: Dyna, tmp_pat
         assert told in refused.err
 
 
-def test_a_run_that_failed_can_be_cancelled_and_is_then_final(dyna: Dyna, tmp_path: Path) -> None:
+def test_cancel_of_failed_run_is_final(dyna: Dyna, tmp_path: Path) -> None:
     breaks(tmp_path, "left")
     run = run_of(dyna("do", "report"))
 
@@ -140,7 +140,7 @@ def test_a_run_that_failed_can_be_cancelled_and_is_then_final(dyna: Dyna, tmp_pa
     )
 
 
-def test_a_result_that_is_young_enough_is_reused_and_shown_as_reused_everywhere(
+def test_result_young_enough_is_reused_and_shown_as_reused(
     dyna: Dyna, tmp_path: Path
 ) -> None:
     assert dyna("do", "report").status == 0
@@ -157,7 +157,7 @@ def test_a_result_that_is_young_enough_is_reused_and_shown_as_reused_everywhere(
     )
 
 
-def test_a_result_that_is_too_old_is_not_reused(dyna: Dyna, tmp_path: Path) -> None:
+def test_result_too_old_is_not_reused(dyna: Dyna, tmp_path: Path) -> None:
     assert dyna("do", "report").status == 0
     ran(tmp_path)
 
@@ -165,7 +165,7 @@ def test_a_result_that_is_too_old_is_not_reused(dyna: Dyna, tmp_path: Path) -> N
     assert ran(tmp_path) == ["left", "report", "right", "source"]
 
 
-def test_a_fresh_edge_reuses_its_upstreams_result_and_hands_its_output_on(
+def test_fresh_edge_reuses_result_and_passes_its_output(
     dyna: Dyna, tmp_path: Path
 ) -> None:
     assert dyna("do", "report").status == 0
@@ -180,14 +180,14 @@ def test_a_fresh_edge_reuses_its_upstreams_result_and_hands_its_output_on(
     )
 
 
-def test_servers_say_that_they_stopped_when_the_last_call_ended(dyna: Dyna) -> None:
+def test_servers_after_last_command_are_shown_as_stopped(dyna: Dyna) -> None:
     assert dyna("servers").out.splitlines()[1].split()[:2] == ["shop", "ready"]
     dyna("do", "source")
 
     assert dyna("servers").out.splitlines()[1].split()[:2] == ["shop", "stopped"]
 
 
-def test_a_rehearsal_compares_the_file_as_it_is_with_what_was_accepted(
+def test_rehearsal_compares_file_with_accepted_declaration(
     dyna: Dyna, tmp_path: Path
 ) -> None:
     dyna("do", "source")
@@ -203,7 +203,7 @@ def test_a_rehearsal_compares_the_file_as_it_is_with_what_was_accepted(
     assert dyna("runs").status == 1, "and it is the file's fault when it is declared in earnest"
 
 
-def test_a_run_is_replayed_whatever_happened_in_it(dyna: Dyna, tmp_path: Path) -> None:
+def test_replay_after_retry_and_cancel_has_no_divergence(dyna: Dyna, tmp_path: Path) -> None:
     breaks(tmp_path, "left", "right")
     run = run_of(dyna("do", "report"))
     dyna("retry", "--from", "left", run)
@@ -216,7 +216,7 @@ def test_a_run_is_replayed_whatever_happened_in_it(dyna: Dyna, tmp_path: Path) -
     assert (told.status, told.out.split(":")[0]) == (0, "✓ report goes the same way"), told.out
 
 
-def test_what_could_not_be_handled_is_listed_with_its_reason_and_can_be_put_back(
+def test_dead_letter_is_listed_with_reason_and_redriven(
     dyna: Dyna, tmp_path: Path
 ) -> None:
     (tmp_path / "events").write_text("this is no event\n")
@@ -234,18 +234,18 @@ def test_what_could_not_be_handled_is_listed_with_its_reason_and_can_be_put_back
     assert dyna("dlq", "ls").out != "", "it is still no event"
 
 
-def test_only_the_dead_letters_can_be_put_back(dyna: Dyna) -> None:
+def test_redrive_of_unknown_queue_is_not_found(dyna: Dyna) -> None:
     assert dyna("dlq", "redrive", "letters").status == 3
 
 
-def test_a_home_in_order_is_well(dyna: Dyna) -> None:
+def test_doctor_of_healthy_home_finds_no_problem(dyna: Dyna) -> None:
     told = dyna("doctor")
 
     assert (told.status, told.err) == (0, "")
     assert [line.split()[0] for line in told.out.splitlines()] == ["✓"] * 4
 
 
-def test_a_cron_on_this_machine_cannot_be_paused_and_that_is_told(dyna: Dyna) -> None:
+def test_cron_pause_on_a_laptop_is_refused(dyna: Dyna) -> None:
     told = dyna("cron", "pause", "source")
 
     assert (told.status, told.err.splitlines()[0]) == (

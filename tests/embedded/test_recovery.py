@@ -7,12 +7,12 @@ from cordyna_core.contract.commands import RunTask
 from mission.stage import Stage
 
 
-def test_a_live_attempt_is_sent_again_as_the_same_attempt_and_its_clock_starts_anew() -> None:
+def test_recovery_resends_live_attempt_with_new_deadline() -> None:
     stage = Stage("a: x", silent=("x",))
     run = stage.invoke("x")
     stage.after(9)
 
-    stage.loop.take_up(run, died=True)
+    stage.loop.resume_run(run, died=True)
     stage.loop.flush()
 
     assert [command.attempt for command in stage.commands] == [1, 1]
@@ -20,25 +20,25 @@ def test_a_live_attempt_is_sent_again_as_the_same_attempt_and_its_clock_starts_a
     assert stage.after(3).states(run) == {"x": "error ack_timeout"}
 
 
-def test_what_completed_is_not_sent_again() -> None:
+def test_recovery_does_not_resend_completed_tasks() -> None:
     stage = Stage("a: x", "b: y<-x", silent=("y",))
     run = stage.invoke("y")
 
-    stage.loop.take_up(run, died=True)
+    stage.loop.resume_run(run, died=True)
     stage.loop.flush()
 
     assert [command.task for command in stage.commands] == ["x", "y", "y"]
 
 
 @pytest.mark.parametrize("died", [True, False])
-def test_an_attempt_that_was_under_way_whenever_an_engine_died_is_ended_at_last(
+def test_attempt_that_survives_ten_engine_deaths_is_ended(
     *, died: bool
 ) -> None:
     stage = Stage("a: x", silent=("x",))
     run = stage.invoke("x")
 
     for _ in range(MOST_DEATHS):
-        stage.loop.take_up(run, died=died)
+        stage.loop.resume_run(run, died=died)
         stage.loop.flush()
     stage.after(5)
 

@@ -83,19 +83,19 @@ def do(folder: Path, task: str) -> dict[str, Any]:
     return told
 
 
-def test_a_keyboard_interrupt_of_a_body_is_its_failure_and_not_the_operators(folder: Path) -> None:
+def test_body_that_raises_keyboard_interrupt_fails_its_task(folder: Path) -> None:
     run = do(folder, "interrupts")
 
     assert (run["state"], run["tasks"][0]["error"]["type"]) == ("error", "KeyboardInterrupt")
     assert do(folder, "ok")["state"] == "completed"
 
 
-def test_what_is_no_text_is_kept_as_far_as_it_is(folder: Path) -> None:
+def test_output_that_is_no_text_is_stored_escaped(folder: Path) -> None:
     assert do(folder, "surrogate")["state"] == "completed"
     assert dyna(folder, "logs").stdout.count("?") >= 1
 
 
-def test_whatever_a_body_writes_by_whatever_way_is_in_its_log_and_not_on_stdout(
+def test_output_of_any_kind_is_in_the_log_and_not_on_stdout(
     folder: Path,
 ) -> None:
     assert do(folder, "shouts")["state"] == "completed"
@@ -112,7 +112,7 @@ def test_whatever_a_body_writes_by_whatever_way_is_in_its_log_and_not_on_stdout(
         assert said in log
 
 
-def test_a_task_that_kills_its_engine_is_named_by_the_next_one_with_what_ends_it(
+def test_task_that_killed_engine_is_named_by_the_next_engine(
     folder: Path,
 ) -> None:
     assert dyna(folder, "--server", "odd.py", "do", "dies").returncode == -9
@@ -123,14 +123,14 @@ def test_a_task_that_kills_its_engine_is_named_by_the_next_one_with_what_ends_it
     assert "(dies) was interrupted and goes on; `dyna cancel" in again.stderr
 
 
-def test_two_servers_of_one_name_are_a_mistake(folder: Path) -> None:
+def test_two_servers_of_one_name_are_refused(folder: Path) -> None:
     told = dyna(folder, "--server", "twins.py:one", "--server", "twins.py:two", "do", "x")
 
     assert told.returncode == 1
     assert "twins.py:one and twins.py:two are both named 'same'" in told.stderr
 
 
-def test_an_interrupted_run_is_left_alone_by_an_engine_that_does_not_serve_it(folder: Path) -> None:
+def test_interrupted_run_is_ignored_by_engine_of_other_servers(folder: Path) -> None:
     (folder / "other.py").write_text(
         'from cordyna_core import TaskServer\ns = TaskServer("other")\ns.task(name="mine")(lambda: 1)\n'
     )
