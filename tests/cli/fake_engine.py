@@ -11,15 +11,14 @@ from cordyna_core.contract.base import ErrorDescription, Problem, RootCause
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import run_id_of
-from cordyna_core.contract.views.rehearsal import RehearsalView, ReplayView
+from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
+from cordyna_core.contract.views.rehearsal import RehearsalView
+from cordyna_core.contract.views.replay import ReplayView
 from cordyna_core.contract.views.runs import (
     LogLine,
     PassedEvent,
-    PlanView,
     RunSummary,
     RunView,
-    ServerInfo,
-    TaskInfo,
     TaskView,
     TimelineEntryView,
 )

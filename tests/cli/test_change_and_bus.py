@@ -9,7 +9,7 @@ from cli.fake_engine import RUN, FakeEngine, completed_run, failed_run, refused
 from cli.running import dyna, seen
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
-from cordyna_core.contract.views.runs import ServerInfo
+from cordyna_core.contract.views.graph import ServerInfo
 
 
 def test_retry_gives_what_failed_a_new_attempt_and_follows_the_run() -> None:

@@ -6,7 +6,7 @@ from cli.fake_engine import RUN, FakeEngine, a_run, a_task, completed_run, faile
 from cli.running import dyna, seen
 from cordyna_cli.engine import Invoked
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.views.runs import TaskInfo
+from cordyna_core.contract.views.graph import TaskInfo
 
 
 def running() -> FakeEngine:

@@ -7,13 +7,8 @@ from cli.running import dyna
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.state_updates import ServerStateChanged
-from cordyna_core.contract.views.runs import (
-    LogLine,
-    PassedEvent,
-    PlannedTaskView,
-    PlanView,
-    TaskInfo,
-)
+from cordyna_core.contract.views.graph import PlannedTaskView, PlanView, TaskInfo
+from cordyna_core.contract.views.runs import LogLine, PassedEvent
 from cordyna_core.errors import NotFound
 
 
@@ -209,7 +204,7 @@ def test_why_json_is_the_reason_of_the_run_or_of_the_task() -> None:
     assert of_a_task == {
         "run_id": RUN,
         "task": "clean",
-        "sentence": "clean on server-a stands at error (failed).",
+        "sentence": "clean on server-a is in state error (failed).",
         "beside": ["at 03:04:10Z, 0.8 s after it began", "owner: team-a"],
         "next": f"dyna logs {RUN} clean",
         "then": f"dyna retry {RUN}",

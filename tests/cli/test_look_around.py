@@ -7,13 +7,8 @@ import pytest
 from cli.fake_engine import RUN, T0, FakeEngine, at
 from cli.running import dyna, seen
 from cordyna_core.contract.base import Problem
-from cordyna_core.contract.views.runs import (
-    PlannedTaskView,
-    PlanView,
-    RunSummary,
-    ServerInfo,
-    TaskInfo,
-)
+from cordyna_core.contract.views.graph import PlannedTaskView, PlanView, ServerInfo, TaskInfo
+from cordyna_core.contract.views.runs import RunSummary
 
 TASKS = [
     TaskInfo(

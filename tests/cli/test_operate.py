@@ -8,7 +8,7 @@ import pytest
 from cli.fake_engine import FakeEngine, at
 from cli.running import dyna, seen
 from cordyna_cli.operations import DeadLetterQueue, Finding
-from cordyna_core.contract.views.runs import TaskInfo
+from cordyna_core.contract.views.graph import TaskInfo
 from cordyna_core.errors import AccessError
 
 

@@ -7,12 +7,12 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from cli.fake_engine import RUN, a_run, a_task, at, chain_run, completed_run, failed_run, wide_run
-from cordyna_cli.render.layout.format import error_in_words
-from cordyna_cli.render.run.outcome import how_it_stands, whole_run
-from cordyna_cli.render.run.phases import took
-from cordyna_cli.render.run.progress import board, live, progress_line
+from cordyna_cli.render.run.outcome import outcome_lines, whole_run
+from cordyna_cli.render.run.progress import attention_list, live_picture, progress_line
 from cordyna_cli.render.run.timeline import timeline
 from cordyna_cli.render.run.tree import tree
+from cordyna_cli.wording.format import error_line
+from cordyna_cli.wording.phases import attempt_duration
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.views.runs import RunView
 
@@ -77,7 +77,7 @@ def test_nothing_is_wider_than_the_terminal(view: RunView, width: int) -> None:
     for lines in (
         tree(view, NOW, width),
         tree(view, NOW, width, whole=False),
-        live(view, NOW, width, 24),
+        live_picture(view, NOW, width, 24),
     ):
         assert max(cell_len(line.plain) for line in lines) <= width
     assert max(cell_len(line.plain) for line in timeline(view, NOW, max(width, 60))) <= max(
@@ -170,7 +170,7 @@ def test_a_live_picture_fits_the_screen_whatever_the_run() -> None:
         a_task("end", "t499"),
     )
     for view in (failed_run(), wide_run(), chain_run(), busy):
-        assert len(live(view, NOW, 100, 20)) <= 20
+        assert len(live_picture(view, NOW, 100, 20)) <= 20
 
 
 def test_where_the_tree_does_not_fit_what_failed_comes_first_then_what_runs() -> None:
@@ -181,7 +181,7 @@ def test_where_the_tree_does_not_fit_what_failed_comes_first_then_what_runs() ->
         state="failing",
     )
 
-    lines = plain(board(view, at(5), 100, 4))
+    lines = plain(attention_list(view, at(5), 100, 4))
 
     assert [line.split()[1] for line in lines[:3]] == ["bad", "part-001", "part-006"]
     assert lines[3] == "… and 60 queued, 59 dispatched, 58 started more"
@@ -190,7 +190,7 @@ def test_where_the_tree_does_not_fit_what_failed_comes_first_then_what_runs() ->
 def test_what_runs_turns_on_a_live_picture() -> None:
     view = a_run(a_task("task-3", "", "dispatched@0 started@1"))
 
-    assert {live(view, at(n / 10), 80, 24)[1].plain[0] for n in range(3)} == {"⠋", "⠙", "⠹"}
+    assert {live_picture(view, at(n / 10), 80, 24)[1].plain[0] for n in range(3)} == {"⠋", "⠙", "⠹"}
 
 
 def test_progress_is_one_line() -> None:
@@ -270,13 +270,13 @@ def test_a_run_that_goes_on_is_drawn_until_now() -> None:
 
 
 def test_how_a_run_ended_says_what_failed_whose_it_is_and_what_to_type() -> None:
-    assert plain(how_it_stands(failed_run(), NOW, 100)) == picture(
+    assert plain(outcome_lines(failed_run(), NOW, 100)) == picture(
         f"""
 ✗ report ended in error in 5.0 s  run {RUN}
   clean on server-a: failed, attempt 2; ValueError: bad row 7  owner team-a
   blocked by that: load and report
   next: dyna logs {RUN} clean   what it printed
-        dyna retry {RUN}        once it is mended; what completed is kept
+        dyna retry {RUN}        once it is fixed; what completed is kept
 """
     )
 
@@ -285,21 +285,24 @@ def test_of_what_raised_it_is_said_how_to_see_where() -> None:
     raised = ErrorDescription(type="KeyError", message="'rows'", traceback="Traceback ...")
     view = a_run(a_task("clean", "", "started@0 error:failed@1", error=raised), state="error")
 
-    assert plain(how_it_stands(view, NOW, 100))[-3:] == [
+    assert plain(outcome_lines(view, NOW, 100))[-3:] == [
         f"  next: dyna why {RUN} clean    where it failed",
         f"        dyna logs {RUN} clean   what it printed",
-        f"        dyna retry {RUN}        once it is mended; what completed is kept",
+        f"        dyna retry {RUN}        once it is fixed; what completed is kept",
     ]
 
 
 def test_what_completed_after_its_clock_had_run_out_took_as_long_as_it_took() -> None:
-    assert took(a_task("clean", "", "started@0 error:run_timeout@4 completed@12"), NOW) == 12
+    assert (
+        attempt_duration(a_task("clean", "", "started@0 error:run_timeout@4 completed@12"), NOW)
+        == 12
+    )
 
 
 def test_an_error_that_says_nothing_is_its_type() -> None:
-    assert error_in_words(ErrorDescription(type="KeyboardInterrupt")) == "KeyboardInterrupt"
+    assert error_line(ErrorDescription(type="KeyboardInterrupt")) == "KeyboardInterrupt"
     assert (
-        error_in_words(ErrorDescription(type="ValueError", message="bad\nrow: "))
+        error_line(ErrorDescription(type="ValueError", message="bad\nrow: "))
         == "ValueError: bad row"
     )
 
@@ -311,7 +314,7 @@ def test_many_causes_are_counted() -> None:
         state="error",
     )
 
-    assert "  and 3 tasks more failed" in plain(how_it_stands(view, NOW, 100))
+    assert "  and 3 more tasks failed" in plain(outcome_lines(view, NOW, 100))
 
 
 def test_a_cancelled_run_says_so() -> None:
@@ -319,7 +322,7 @@ def test_a_cancelled_run_says_so() -> None:
         a_task("task-3", "", "dispatched@0 error:cancelled@2"), state="error", cancelled=True
     )
 
-    assert plain(how_it_stands(view, NOW, 100)) == [
+    assert plain(outcome_lines(view, NOW, 100)) == [
         f"✗ task-3 was cancelled in 2.0 s  run {RUN}",
         "  next: dyna do task-3",
     ]
@@ -336,10 +339,10 @@ def test_a_large_output_is_cut_on_a_terminal_and_whole_when_piped() -> None:
         state="completed",
     )
 
-    assert plain(how_it_stands(view, NOW, 80))[-1] == f"  … 21 more lines: dyna show {RUN} --json"
-    assert len(how_it_stands(view, NOW, None)) == 2
+    assert plain(outcome_lines(view, NOW, 80))[-1] == f"  … 21 more lines: dyna show {RUN} --json"
+    assert len(outcome_lines(view, NOW, None)) == 2
     small = view.tasks[0].model_copy(update={"output": ["x" * 60, "y" * 60]})
-    assert len(how_it_stands(view.model_copy(update={"tasks": [small]}), NOW, 80)) == 5
+    assert len(outcome_lines(view.model_copy(update={"tasks": [small]}), NOW, 80)) == 5
 
 
 def test_a_large_run_that_ended_shows_its_board_and_how_to_see_all() -> None:

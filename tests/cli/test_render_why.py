@@ -3,7 +3,9 @@
 import pytest
 
 from cli.fake_engine import RUN, a_run, a_task, at, completed_run, failed_run
-from cordyna_cli.render.run.why import why_lines, why_run, why_task, why_task_lines
+from cordyna_cli.render.run.why import why_lines, why_task_lines
+from cordyna_cli.wording.next_steps import NextStep
+from cordyna_cli.wording.why import why_run, why_task
 from cordyna_core.contract.base import ErrorDescription, RootCause
 from cordyna_core.contract.views.runs import RunView, TaskView
 
@@ -18,7 +20,7 @@ REASONS: dict[str, tuple[TaskView, str, str]] = {
     ),
     "dispatched": (
         a_task("t", "", "dispatched@8", deadline=at(18)),
-        "an error (ack_timeout) if it says nothing until then: the clock rings at 03:04:23Z (in 8.0 s)",
+        "without an answer it ends in error (ack_timeout) at 03:04:23Z (in 8.0 s)",
         "dyna servers",
     ),
     "retry_wait": (
@@ -85,11 +87,19 @@ REASONS: dict[str, tuple[TaskView, str, str]] = {
     "something new": (
         a_task("t", "", "dispatched@0 error:unheard_of@1"),
         "at 03:04:06Z, 1.0 s after it began",
-        f"dyna show {RUN}",
+        f"dyna logs {RUN} t",
     ),
 }
 
-MENDED = {"failed", "failed_terminal", "ack_timeout", "start_timeout", "run_timeout", "refused"}
+FIXABLE = {
+    "something new",
+    "failed",
+    "failed_terminal",
+    "ack_timeout",
+    "start_timeout",
+    "run_timeout",
+    "refused",
+}
 
 
 @pytest.mark.parametrize("reason", REASONS)
@@ -99,8 +109,11 @@ def test_each_reason_has_what_to_know_and_what_to_type(reason: str) -> None:
 
     found = why_task(view, task, NOW)
 
-    assert (found.next, found.then) == (todo, f"dyna retry {RUN}" if reason in MENDED else "")
-    assert not beside or beside in found.beside
+    assert (found.next_step.command_and_purpose, found.retry_step) == (
+        todo,
+        NextStep(do="retry", run=RUN) if reason in FIXABLE else None,
+    )
+    assert not beside or beside in found.details
 
 
 def test_what_cerebro_says_is_the_sentence() -> None:
@@ -120,11 +133,13 @@ def test_what_cerebro_says_is_the_sentence() -> None:
 def test_without_its_sentence_state_and_reason_make_one() -> None:
     task = a_task("t", "", "dispatched@0 error:failed@1")
 
-    assert why_task(a_run(task), task, NOW).sentence == "t on server-a stands at error (failed)."
+    assert (
+        why_task(a_run(task), task, NOW).sentence == "t on server-a is in state error (failed)."
+    )
 
 
 def test_a_task_that_waits_for_nothing_is_only_watched() -> None:
-    assert why_task(a_run(a_task("t")), a_task("t"), NOW).next == f"dyna watch {RUN}"
+    assert why_task(a_run(a_task("t")), a_task("t"), NOW).next_step.command == f"dyna watch {RUN}"
 
 
 def said_of(view: RunView) -> list[str]:
@@ -133,19 +148,19 @@ def said_of(view: RunView) -> list[str]:
 
 def test_a_completed_run_needs_nothing() -> None:
     assert said_of(completed_run()) == [
-        "✓ task-3 completed: nothing is wrong.",
+        "✓ task-3 completed.",
         f"  next: dyna show {RUN}",
     ]
 
 
 def test_a_failed_run_names_its_first_root_cause_and_what_is_blocked_by_it() -> None:
     assert said_of(failed_run()) == [
-        "✗ report ended in error: clean on server-a stands at error (failed).",
+        "✗ report ended in error: clean on server-a is in state error (failed).",
         "  at 03:04:10Z, 0.8 s after it began",
         "  owner: team-a",
         "  2 tasks blocked: load and report",
         f"  next: dyna logs {RUN} clean",
-        f"  once mended: dyna retry {RUN}",
+        f"  once fixed: dyna retry {RUN}",
     ]
 
 
@@ -161,7 +176,7 @@ def test_a_task_that_raised_shows_where_and_the_run_says_how_to_see_it() -> None
 
     assert said_of(view)[-2:] == [
         f"  next: dyna why {RUN} clean",
-        f"  once mended: dyna retry {RUN}",
+        f"  once fixed: dyna retry {RUN}",
     ]
     assert [
         line.plain for line in why_task_lines(view.tasks[0], why_task(view, view.tasks[0], NOW))
@@ -170,7 +185,7 @@ def test_a_task_that_raised_shows_where_and_the_run_says_how_to_see_it() -> None
         '      File "my.py", line 3, in clean',
         "    KeyError: rows",
         f"  next: dyna logs {RUN} clean",
-        f"  once mended: dyna retry {RUN}",
+        f"  once fixed: dyna retry {RUN}",
     ]
 
 
@@ -188,7 +203,7 @@ def test_a_failing_run_says_that_others_failed_too() -> None:
         state="failing",
     )
 
-    assert said_of(view)[0] == "✗ z is failing: x on server-a stands at error (failed)."
+    assert said_of(view)[0] == "✗ z is failing: x on server-a is in state error (failed)."
     assert "  y failed too" in said_of(view)
 
 
@@ -217,9 +232,9 @@ def test_a_running_run_names_what_holds_its_target_up() -> None:
     )
 
     assert said_of(view) == [
-        "● end is running: slow on server-a stands at started.",
+        "● end is running: slow on server-a is in state started.",
         "  since 03:04:07Z (8.0 s ago)",
-        "  an error (run_timeout) if it does not end: the clock rings at 03:34:07Z (in 29 m 52 s)",
+        "  if it has not ended, it ends in error (run_timeout) at 03:34:07Z (in 29 m 52 s)",
         "  2 tasks at work: slow and other",
         f"  next: dyna watch {RUN}",
     ]
@@ -228,7 +243,7 @@ def test_a_running_run_names_what_holds_its_target_up() -> None:
 def test_a_running_run_whose_target_waits_for_nothing_yet_is_said_to_wait() -> None:
     assert (
         said_of(a_run(a_task("end")))[0]
-        == "● end is running: end on server-a stands at pending (waiting)."
+        == "● end is running: end on server-a is in state pending (waiting)."
     )
 
 
@@ -252,12 +267,12 @@ def test_on_a_terminal_sentences_are_broken_between_words_and_commands_never() -
 
     assert [line.plain for line in why_lines(view, why_run(view, NOW), 40)] == [
         "✗ report ended in error: clean on",
-        "  server-a stands at error (failed).",
+        "  server-a is in state error (failed).",
         "  at 03:04:10Z, 0.8 s after it began",
         "  owner: team-a",
         "  2 tasks blocked: load and report",
         f"  next: dyna logs {RUN} clean",
-        f"  once mended: dyna retry {RUN}",
+        f"  once fixed: dyna retry {RUN}",
     ]
 
 
@@ -273,6 +288,6 @@ def test_another_day_is_told_with_its_date() -> None:
     task = a_task("t", "", "dispatched@0 started@1")
 
     assert (
-        why_task(a_run(task), task, at(90_000)).beside[0]
+        why_task(a_run(task), task, at(90_000)).details[0]
         == "since 2026-01-02 03:04:06Z (1 d 00 h ago)"
     )

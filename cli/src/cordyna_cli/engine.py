@@ -14,22 +14,20 @@ from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 
 if TYPE_CHECKING:
-    # Not loaded: what runs on Lambda knows no engine, and making these models takes 20 ms of a cold start.
-    from cordyna_core.contract.views.rehearsal import RehearsalView, ReplayView
-    from cordyna_core.contract.views.runs import (
-        LogLine,
-        PassedEvent,
-        PlanView,
-        RunSummary,
-        RunView,
-        ServerInfo,
-        TaskInfo,
-    )
+    # Not loaded: what runs on Lambda knows no engine, and making these models takes 20 ms of a cold
+    # start.
+    from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
+    from cordyna_core.contract.views.rehearsal import RehearsalView
+    from cordyna_core.contract.views.replay import ReplayView
+    from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunSummary, RunView
 
 
 @dataclass(frozen=True, slots=True)
 class Invoked:
-    """An invocation that was taken: the run that it started or found; `joined` when that run was interrupted and is taken up again."""
+    """An invocation that was taken: the run that it started or found.
+
+    `joined` when that run was interrupted and is taken up again.
+    """
 
     run_id: str
     joined: bool = False
@@ -47,7 +45,8 @@ class Refused:
 class EngineOptions:
     """What the command line was told; each engine takes what it knows.
 
-    `declares` False: the servers that an engine was given are not declared when it opens, so that what they would change can be seen.
+    `declares` False: the servers that an engine was given are not declared when it opens, so that
+    what they would change can be seen.
     """
 
     servers: tuple[str, ...] = ()
@@ -70,7 +69,8 @@ class Engine(AbstractContextManager["Engine"], Protocol):
     ) -> Invoked | Refused:
         """Put the command on the bus and wait until it is taken or refused.
 
-        With `join`, a run of the same task and params that was interrupted is taken up instead of starting another.
+        With `join`, a run of the same task and params that was interrupted is taken up instead of
+        starting another.
         """
         ...
 
@@ -79,17 +79,26 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         ...
 
     def send(self, lines: Sequence[str]) -> None:
-        """Put raw envelopes on the bus, also invalid ones; the bus gives an id and a time to what has none."""
+        """Put raw envelopes on the bus, also invalid ones.
+
+        The bus gives an id and a time to what has none.
+        """
         ...
 
     def plan(self, task: str) -> "PlanView": ...
 
     def rehearse(self, declared: Sequence[ServerDeclared]) -> "RehearsalView":
-        """What would change if these servers declared themselves now, in this order. Nothing is declared."""
+        """What would change if these servers declared themselves now, in this order.
+
+        Nothing is declared.
+        """
         ...
 
     def replay(self, run_id: str) -> "ReplayView":
-        """Decide a run once more, from what was said in it, and say what would go differently. Raises NotFound."""
+        """Decide a run once more, from what was said in it, and say what would go differently.
+
+        Raises NotFound.
+        """
         ...
 
     def run(self, run_id: str) -> "RunView":
@@ -109,7 +118,10 @@ class Engine(AbstractContextManager["Engine"], Protocol):
     def servers(self) -> list["ServerInfo"]: ...
 
     def events(self, run_id: str | None = None, *, after: int = 0) -> list["PassedEvent"]:
-        """What passed the bus, in the order it passed: of one run, or everything; only those with `seq` above `after`."""
+        """What passed the bus, in the order it passed: of one run, or everything.
+
+        Only those with `seq` above `after`.
+        """
         ...
 
     def logs(self, run_id: str, task: str | None = None) -> list["LogLine"]: ...

@@ -13,9 +13,9 @@ from cordyna_cli.input.command_context import CommandContext
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import run_json
 from cordyna_cli.output.live_progress import LiveTree, ProgressLines
-from cordyna_cli.render.layout.format import span
 from cordyna_cli.render.run.outcome import whole_run
 from cordyna_cli.render.run.progress import progress_line
+from cordyna_cli.wording.format import duration
 from cordyna_core.contract.views.runs import RunView
 
 
@@ -70,7 +70,7 @@ def report_outcome(
         case "waited long enough":
             call.err.print(
                 [
-                    f"gave up waiting after {span(wait_s or 0)}: {_what_becomes_of_it(call, view)}",
+                    f"gave up waiting after {duration(wait_s or 0)}: {_what_becomes_of_it(call, view)}",
                     f"  next: {_again(call, view)}",
                 ]
             )

@@ -20,21 +20,18 @@ from cordyna_cli.engine import EngineOptions, Invoked, Refused
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.state_updates import RunStateChanged
-from cordyna_core.contract.views.rehearsal import RehearsalView, ReplayView
-from cordyna_core.contract.views.runs import (
-    LogLine,
-    PassedEvent,
-    PlanView,
-    RunSummary,
-    RunView,
-    ServerInfo,
-    TaskInfo,
-)
+from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
+from cordyna_core.contract.views.rehearsal import RehearsalView
+from cordyna_core.contract.views.replay import ReplayView
+from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunSummary, RunView
 from cordyna_core.errors import ServiceError, UserError
 from cordyna_core.ports import Clock
 
 SHARE: Final = 4
-"""Of the time, asking takes at most one part in so many: a run of 100,000 tasks is asked about less often."""
+"""Of the time, asking takes at most one part in so many.
+
+A run of 100,000 tasks is asked about less often.
+"""
 
 DAY_S: Final = 24 * 3600.0
 
@@ -129,7 +126,10 @@ class AwsEngine:
         return self._asking.servers()
 
     def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
-        """Of a run: since it was asked for; else of the last day. Raises ServiceError where the bus has no log, or an empty one."""
+        """Of a run: since it was asked for; else of the last day.
+
+        Raises ServiceError where the bus has no log, or an empty one.
+        """
         if run_id is None:
             texts = passed(self._cloud, self._place.events_log, None, self._ms(-DAY_S))
         else:
@@ -158,7 +158,10 @@ class AwsEngine:
         return sorted(lines, key=lambda line: line.at)
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
-        """Every event as the log of the bus shows it, some seconds after it passed. What drives the runs is in the cloud."""
+        """Every event as the log of the bus shows it, some seconds after it passed.
+
+        What drives the runs is in the cloud.
+        """
         from_ms = self._ms(0) if since is None else int(since.timestamp() * 1000)
         seen: set[str] = set()
         seq = 0

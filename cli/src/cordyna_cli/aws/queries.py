@@ -23,13 +23,17 @@ from cordyna_core.contract.query_api import (
     Query,
     collected,
 )
+from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.rehearsal import RehearsalView
-from cordyna_core.contract.views.runs import PlanView, RunSummary, RunView, ServerInfo, TaskInfo
+from cordyna_core.contract.views.runs import RunSummary, RunView
 from cordyna_core.errors import NotFound, ServiceError
 
 
 class QueryClient:
-    """Views, as cerebro answers them. Every method may raise NotFound, AccessError, ServiceError."""
+    """Views, as cerebro answers them.
+
+    Every method may raise NotFound, AccessError, ServiceError.
+    """
 
     def __init__(self, cloud: AwsSession, function: str) -> None:
         self._cloud, self._function = cloud, function

@@ -10,7 +10,7 @@ from cordyna_cli.input.command_context import CommandContext
 from cordyna_cli.operations import operations_of
 from cordyna_cli.output.json_output import array_json
 from cordyna_cli.render.lists import crons_table
-from cordyna_core.contract.views.runs import TaskInfo
+from cordyna_core.contract.views.graph import TaskInfo
 from cordyna_core.errors import AccessError
 
 cron = typer.Typer(
@@ -44,7 +44,10 @@ def next_(ctx: typer.Context, *, json: AsJson = False) -> None:
 
 @cron.command("pause")
 def pause(ctx: typer.Context, task: Task) -> None:
-    """Let the cron of TASK rest, on AWS, until it is resumed; also when its server is deployed anew."""
+    """Let the cron of TASK rest, on AWS, until it is resumed.
+
+    Also when its server is deployed anew.
+    """
     _set(ctx, task, on=True)
 
 

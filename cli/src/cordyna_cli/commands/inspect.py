@@ -14,7 +14,8 @@ from cordyna_cli.render.lists import SHARED, log_lines
 from cordyna_cli.render.run import timeline as gantt
 from cordyna_cli.render.run.events import events_table
 from cordyna_cli.render.run.outcome import whole_run
-from cordyna_cli.render.run.why import why_lines, why_run, why_task, why_task_lines
+from cordyna_cli.render.run.why import why_lines, why_task_lines
+from cordyna_cli.wording.why import why_run, why_task
 from cordyna_core.contract.views.runs import RunView, TaskView
 from cordyna_core.errors import NotFound
 

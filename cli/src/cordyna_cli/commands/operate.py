@@ -10,8 +10,8 @@ from cordyna_cli.input.command_context import CommandContext
 from cordyna_cli.operations import operations_of
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import array_json
-from cordyna_cli.render.layout.format import one_line, several
 from cordyna_cli.render.layout.table import Column, aligned, cut
+from cordyna_cli.wording.format import one_line, plural
 
 _SIGN: Final = {
     "well": Text("✓", "green"),
@@ -101,4 +101,4 @@ def redrive(
     call = CommandContext(ctx)
     with call.engine() as engine:
         moved = operations_of(engine, f"dlq redrive {queue}").redrive(queue)
-    call.out.print([f"{several(moved, 'message')} put back"])
+    call.out.print([f"{plural(moved, 'message')} put back"])

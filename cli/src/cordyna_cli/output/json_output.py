@@ -7,12 +7,18 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from cordyna_core.contract.views.rehearsal import RehearsalView, ReplayView
-from cordyna_core.contract.views.runs import PlanView, RunView
+from cordyna_cli.wording.why import Why
+from cordyna_core.contract.views.graph import PlanView
+from cordyna_core.contract.views.rehearsal import RehearsalView
+from cordyna_core.contract.views.replay import ReplayView
+from cordyna_core.contract.views.runs import RunView
 
 
 def run_json(view: RunView) -> str:
-    """`--json` of do, show and timeline: one object, tasks in topological order, every `at` in UTC with six digits behind the second."""
+    """`--json` of do, show and timeline.
+
+    One object, tasks in topological order, every `at` in UTC with six digits behind the second.
+    """
     shown: dict[str, Any] = view.model_dump(mode="json")
     for task, dumped in zip(view.tasks, shown["tasks"], strict=True):
         for entry, line in zip(task.timeline, dumped["timeline"], strict=True):
@@ -30,10 +36,19 @@ def array_json(found: Sequence[Any]) -> str:
     return json.dumps(to_jsonable_python(list(found)), ensure_ascii=False)
 
 
-def why_json(run_id: str, task: str, reason: Any) -> str:
+def why_json(run_id: str, task: str, why: Why) -> str:
     """`why --json`: one object; `task` is the target where the whole run was asked for."""
     return json.dumps(
-        {"run_id": run_id, "task": task, **to_jsonable_python(reason)}, ensure_ascii=False
+        {
+            "run_id": run_id,
+            "task": task,
+            "sentence": why.sentence,
+            "beside": why.details,
+            "next": why.next_step.command_and_purpose,
+            "then": why.retry_step.command if why.retry_step else "",
+            "traceback": why.traceback,
+        },
+        ensure_ascii=False,
     )
 
 

@@ -12,9 +12,9 @@ from rich.live import Live
 from rich.text import Text
 
 from cordyna_cli.output.screen import Screen
-from cordyna_cli.render.layout.format import error_in_words, exact, several
-from cordyna_cli.render.run.phases import said
-from cordyna_cli.render.run.progress import live as picture
+from cordyna_cli.render.run.progress import live_picture
+from cordyna_cli.wording.format import error_line, plural, time_of_day
+from cordyna_cli.wording.phases import timeline_in_order
 from cordyna_core.contract.views.runs import RunView, TaskView, TimelineEntryView
 
 _LARGE: Final = 1000
@@ -23,7 +23,10 @@ _FRAMES_A_SECOND_OF_LARGE: Final = 2
 
 
 class LiveTree:
-    """Drawn again several times a second, however often the run changes. `stays`: the last picture remains on the screen."""
+    """Drawn again several times a second, however often the run changes.
+
+    `stays`: the last picture remains on the screen.
+    """
 
     def __init__(self, screen: Screen, now: Callable[[], datetime], *, stays: bool) -> None:
         self._screen, self._now, self._stays = screen, now, stays
@@ -51,7 +54,8 @@ class LiveTree:
                 get_renderable=self._frame,
                 refresh_per_second=frames,
                 transient=not self._stays,
-                # The engine captures what tasks print in this process; rich would take it away from it.
+                # The engine captures what tasks print in this process; rich would take it away from
+                # it.
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
@@ -60,7 +64,9 @@ class LiveTree:
     def _frame(self) -> Text:
         console = self._screen.console
         lines = (
-            picture(self._view, self._now(), console.width, console.height) if self._view else []
+            live_picture(self._view, self._now(), console.width, console.height)
+            if self._view
+            else []
         )
         return Text("\n", no_wrap=True, overflow="crop").join(lines)
 
@@ -90,13 +96,13 @@ class ProgressLines:
             servers = {task.server for task in view.tasks}
             self._screen.print(
                 [
-                    f"run {view.run_id}: {view.task}, {several(len(view.tasks), 'task')} on {several(len(servers), 'server')}"
+                    f"run {view.run_id}: {view.task}, {plural(len(view.tasks), 'task')} on {plural(len(servers), 'server')}"
                 ]
             )
         changes = [
             (entry, task)
             for task in view.tasks
-            for entry in said(task)
+            for entry in timeline_in_order(task)
             if self._is_news(task, entry)
         ]
         self._screen.print(
@@ -115,8 +121,8 @@ def _change(entry: TimelineEntryView, task: TaskView) -> str:
     reason = f" {entry.reason}" if entry.reason else ""
     attempt = f" (attempt {entry.attempt})" if entry.attempt > 1 else ""
     told = (
-        f": {error_in_words(task.error)}"
+        f": {error_line(task.error)}"
         if entry.state == "error" and task.error and entry.attempt == task.attempt
         else ""
     )
-    return f"{exact(entry.at)} {task.task} on {task.server}: {entry.state}{reason}{attempt}{told}"
+    return f"{time_of_day(entry.at)} {task.task} on {task.server}: {entry.state}{reason}{attempt}{told}"

@@ -9,7 +9,7 @@ from rich.text import Text
 from cordyna_cli.render.layout.table import Cell, Column
 from cordyna_cli.render.layout.tree_layout import PlacedTask, build_tree, flatten, render_lines
 from cordyna_cli.render.lists import cron_words
-from cordyna_core.contract.views.runs import TaskInfo
+from cordyna_core.contract.views.graph import TaskInfo
 
 _COLUMNS: Final = (Column(yields=1), Column(yields=2), Column(yields=3))
 

@@ -6,10 +6,19 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.format import ago, clean, exact, listed, moment, one_line, several
-from cordyna_cli.render.layout.status_marks import RUN_SIGN, RUN_STYLE
 from cordyna_cli.render.layout.table import Column, aligned
-from cordyna_core.contract.views.runs import LogLine, PlanView, RunSummary, ServerInfo, TaskInfo
+from cordyna_cli.wording.format import (
+    ago,
+    join_names,
+    moment,
+    one_line,
+    plural,
+    printable,
+    time_of_day,
+)
+from cordyna_cli.wording.status_marks import run_mark
+from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
+from cordyna_core.contract.views.runs import LogLine, RunSummary
 
 _SERVER_STYLE: Final = {
     "ready": "green",
@@ -66,7 +75,7 @@ def runs_table(runs: Sequence[RunSummary], now: datetime, width: int | None = No
         (
             run.run_id,
             run.task,
-            Text(f"{RUN_SIGN[run.state]} {run.state}", RUN_STYLE[run.state]),
+            Text(f"{run_mark(run).sign} {run.state}", run_mark(run).style),
             moment(run.created_at, now),
             ago(run.created_at, now),
         )
@@ -114,7 +123,7 @@ def plan_table(plan: PlanView, width: int | None = None) -> list[Text]:
     ]
     servers = {task.server for task in plan.tasks}
     levels = 1 + max((task.level for task in plan.tasks), default=-1)
-    total = f"{several(len(plan.tasks), 'task')} on {several(len(servers), 'server')}; at the least {several(levels, 'step')} one after another"
+    total = f"{plural(len(plan.tasks), 'task')} on {plural(len(servers), 'server')}; at the least {plural(levels, 'step')} one after another"
     return [*aligned(_PLAN, rows, width), Text(), Text(total, style="bold")] if rows else []
 
 
@@ -136,12 +145,13 @@ def crons_table(tasks: Sequence[TaskInfo], now: datetime, width: int | None = No
 def log_lines(lines: Sequence[LogLine]) -> list[Text]:
     """When, which task and attempt, how, what. What was printed is never cut.
 
-    `│` printed, `!` on stderr, `·` logged, `┆` by a thread or process while several tasks ran: kept with each of them, shown once.
+    `│` printed, `!` on stderr, `·` logged, `┆` by a thread or process while several tasks ran: kept
+    with each of them, shown once.
     """
     rows = [
         (
-            Text(exact(told[0].at), style="dim"),
-            listed([f"{line.task}/{line.attempt}" for line in told], 3),
+            Text(time_of_day(told[0].at), style="dim"),
+            join_names([f"{line.task}/{line.attempt}" for line in told], 3),
             Text.assemble((_STREAM[told[0].stream], "dim"), " ", _printed(told[0])),
         )
         for told in _together(lines)
@@ -167,7 +177,7 @@ def _together(lines: Sequence[LogLine]) -> list[list[LogLine]]:
 
 
 def _printed(line: LogLine) -> Text:
-    return Text(clean(line.text).rstrip("\n"), style="red" if line.stream == "stderr" else "")
+    return Text(printable(line.text).rstrip("\n"), style="red" if line.stream == "stderr" else "")
 
 
 def _upstream(info: TaskInfo) -> Text:

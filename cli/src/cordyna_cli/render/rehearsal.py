@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.format import compact, listed, one_line, several
 from cordyna_cli.render.layout.table import Cell, Column, aligned
+from cordyna_cli.wording.format import compact_json, join_names, one_line, plural
 from cordyna_core.contract.views.rehearsal import (
     CronChange,
     DeclarationView,
@@ -95,7 +95,7 @@ def _changed(view: RehearsalView, change: TaskChange) -> tuple[Cell, ...]:
         else []
     )
     told = (
-        f"needs {listed(needs)}"
+        f"needs {join_names(needs)}"
         if needs
         else "; ".join(_difference(field) for field in change.fields)
     )
@@ -109,7 +109,7 @@ def _difference(field: Difference) -> str:
     changed = [f"-{edge}" for edge in before if edge not in after] + [
         f"+{edge}" for edge in after if edge not in before
     ]
-    return f"upstream {listed(changed)}" if changed else "upstream in another order"
+    return f"upstream {join_names(changed)}" if changed else "upstream in another order"
 
 
 def _edge(edge: Any) -> str:
@@ -123,7 +123,7 @@ def _edge(edge: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    text = one_line(compact(value))
+    text = one_line(compact_json(value))
     return (
         "nothing"
         if value is None
@@ -136,7 +136,7 @@ def _value(value: Any) -> str:
 def _missing(name: str, needed_by: list[str]) -> Text:
     return Text.assemble(
         (f"{name}: declared by nobody", "red"),
-        f", needed by {listed(needed_by)}: invoking through it would be refused",
+        f", needed by {join_names(needed_by)}: invoking through it would be refused",
     )
 
 
@@ -174,9 +174,9 @@ def _total(view: RehearsalView) -> str:
 def _sums(view: RehearsalView) -> Iterator[str]:
     kinds = Counter[str](change.change for change in view.tasks)
     if kinds:
-        yield f"{several(len(view.tasks), 'task')}: " + ", ".join(
+        yield f"{plural(len(view.tasks), 'task')}: " + ", ".join(
             f"{kinds[kind]} {kind}" for kind in _SIGN if kinds[kind]
         )
     if view.touched:
         servers = {each.server for each in view.touched}
-        yield f"{several(len(view.touched), 'task')} of {several(len(servers), 'other server')} touched"
+        yield f"{plural(len(view.touched), 'task')} of {plural(len(servers), 'other server')} touched"

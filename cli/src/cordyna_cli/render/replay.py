@@ -4,9 +4,10 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.format import compact, exact, one_line, several
 from cordyna_cli.render.layout.table import Cell, Column, aligned
-from cordyna_core.contract.views.rehearsal import Difference, Divergence, ReplayView
+from cordyna_cli.wording.format import compact_json, one_line, plural, time_of_day
+from cordyna_core.contract.views.rehearsal import Difference
+from cordyna_core.contract.views.replay import Divergence, ReplayView
 
 _HOW: Final = {
     "missing": ("-", "red", "would not be decided any more"),
@@ -27,9 +28,7 @@ _LONGEST: Final = 60
 
 def replay_lines(view: ReplayView, width: int | None = None) -> list[Text]:
     """One line when it goes the same way, else a table."""
-    told = (
-        f"{several(view.heard, 'event')} heard again, {several(view.decided, 'decision')} recorded"
-    )
+    told = f"{plural(view.heard, 'event')} heard again, {plural(view.decided, 'decision')} recorded"
     if not view.divergences:
         return [
             Text.assemble(
@@ -45,7 +44,7 @@ def replay_lines(view: ReplayView, width: int | None = None) -> list[Text]:
         (f"{view.task} would go differently", "bold"),
         f": {told}  run {view.run_id}",
     )
-    total = f"{several(len(view.divergences), 'divergence')}; what comes after the first may follow from it"
+    total = f"{plural(len(view.divergences), 'divergence')}; what comes after the first may follow from it"
     return [
         head,
         Text(),
@@ -61,7 +60,7 @@ def _row(divergence: Divergence) -> tuple[Cell, ...]:
     attempt = f"/{divergence.attempt}" if divergence.attempt else ""
     return (
         Text(sign, style),
-        exact(divergence.at) if divergence.at else "at the end",
+        time_of_day(divergence.at) if divergence.at else "at the end",
         divergence.what,
         f"{divergence.task}{attempt}" if divergence.task else "",
         f"{words}: {differences}" if differences else words,
@@ -78,6 +77,6 @@ def _value(value: Any) -> str:
         if isinstance(value, str)
         else "nothing"
         if value is None
-        else one_line(compact(value))
+        else one_line(compact_json(value))
     )
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -1,6 +1,6 @@
-"""Events: what passed the bus as a conversation: when, who to whom, what, about which task, and how it stands.
+"""Events: what passed the bus as a table: time, sender, addressee, message, task and state.
 
-Law: an event that cannot be read is shown all the same, with the reason.
+Invariant: an event that cannot be read is shown, too, with the reason.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.format import (
-    compact,
-    error_in_words,
-    exact,
-    listed,
-    one_line,
-    several,
-)
 from cordyna_cli.render.layout.table import Cell, Column, aligned
+from cordyna_cli.wording.format import (
+    compact_json,
+    error_line,
+    join_names,
+    one_line,
+    plural,
+    time_of_day,
+)
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import (
     CancelRun,
@@ -120,7 +120,7 @@ def event_cells(text: str) -> list[Cell]:
     message = envelope.message
     command = message.is_command
     return [
-        Text(exact(envelope.said_at), style="dim"),
+        Text(time_of_day(envelope.sent_at), style="dim"),
         _who(envelope.source),
         Text("→" if command else "⇢", style="dim"),
         addressee(envelope),
@@ -131,7 +131,10 @@ def event_cells(text: str) -> list[Cell]:
 
 
 def addressee(envelope: Envelope) -> str:
-    """Whom it is for: a command has one addressee; a server tells cerebro; cerebro tells everyone, or the server that it concerns."""
+    """Whom it is for: a command has one addressee; a server tells cerebro.
+
+    Cerebro tells everyone, or the server that it concerns.
+    """
     match envelope.message:
         case (
             RunTask(server=server)
@@ -175,7 +178,7 @@ def _state(state: str, *more: str) -> Text:
 
 
 def _task_state(said: TaskStateChanged) -> Text:
-    error = error_in_words(said.error) if said.error else ""
+    error = error_line(said.error) if said.error else ""
     share = f"{said.progress:.0%}" if said.progress is not None else ""
     return _state(
         said.state, said.reason or "", error, share, said.message or "", _output(said.output)
@@ -184,7 +187,7 @@ def _task_state(said: TaskStateChanged) -> Text:
 
 def _output(output: Any) -> str:
     """A small one as it is; of a large one its size: `show` has the whole."""
-    text = compact(output) if output is not None else ""
+    text = compact_json(output) if output is not None else ""
     return text if len(text) <= _LARGE_OUTPUT else f"with an output of {len(text.encode()):,} bytes"
 
 
@@ -192,8 +195,8 @@ def _run_state(said: RunStateChanged) -> Text:
     causes = [f"{cause.task} {cause.reason}" for cause in said.root_causes]
     return _state(
         said.state,
-        listed(causes),
-        f"({several(said.blocked, 'task')} blocked)" if said.blocked else "",
+        join_names(causes),
+        f"({plural(said.blocked, 'task')} blocked)" if said.blocked else "",
     )
 
 
@@ -204,7 +207,7 @@ def _invoke(said: InvokeTask) -> Text:
             filter(
                 None,
                 (
-                    compact(said.params) if said.params else "",
+                    compact_json(said.params) if said.params else "",
                     f"key {one_line(said.key)}" if said.key else "",
                     at,
                 ),
@@ -220,11 +223,11 @@ def _problems(said: DeclarationRejected | InvocationRejected) -> Text:
 _STANDINGS: Final[dict[type[Message], Callable[[Any], Text]]] = {
     InvokeTask: _invoke,
     CancelRun: lambda _said: Text(),
-    RetryRun: lambda said: Text(f"from {listed(said.from_)}" if said.from_ else ""),
-    RunTask: lambda said: Text(f"answer by {exact(said.ack_by)[:8]}", style="dim"),
+    RetryRun: lambda said: Text(f"from {join_names(said.from_)}" if said.from_ else ""),
+    RunTask: lambda said: Text(f"answer by {time_of_day(said.ack_by)[:8]}", style="dim"),
     CancelTask: lambda _said: Text(),
     DescribeServer: lambda _said: Text(),
-    ServerDeclared: lambda said: Text(several(len(said.tasks), "task")),
+    ServerDeclared: lambda said: Text(plural(len(said.tasks), "task")),
     ServerStateChanged: lambda said: _state(said.state),
     TaskStateChanged: _task_state,
     RunStateChanged: _run_state,

@@ -1,6 +1,7 @@
-"""Timeline: a run over time, one row a task, each phase with a pattern of its own so that it reads without colour.
+"""Timeline: a run over time, one row a task; each phase has a pattern, to be read without colour.
 
-Law: whatever happened has at least one column, however short it was; of two that fall into one column the running one is shown.
+Invariant: every phase has at least one column, however short it was. Of two phases in one column,
+the running one is shown.
 """
 
 import math
@@ -10,10 +11,17 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.format import span
-from cordyna_cli.render.layout.status_marks import mark_of
 from cordyna_cli.render.layout.table import Column, aligned
-from cordyna_cli.render.run.phases import Phase, PhaseKind, began, ended, phases_of, took
+from cordyna_cli.wording.format import duration
+from cordyna_cli.wording.phases import (
+    Phase,
+    PhaseKind,
+    attempt_duration,
+    phases_of,
+    run_ended_at,
+    run_started_at,
+)
+from cordyna_cli.wording.status_marks import mark_of
 from cordyna_core.contract.views.runs import RunView, TaskView
 
 _PATTERNS: Final[dict[PhaseKind, tuple[str, str, str]]] = {
@@ -54,10 +62,10 @@ _LEFT: Final = (Column("task", yields=2), Column("server", yields=1))
 
 def timeline(view: RunView, now: datetime, width: int | None = None) -> list[Text]:
     """A title with the axis, a row for each task in topological order, and the legend."""
-    begin = began(view)
+    begin = run_started_at(view)
     if begin is None:
         return [Text("nothing was said yet in this run", style="dim")]
-    end = ended(view, now)
+    end = run_ended_at(view, now)
     total = max((end - begin).total_seconds(), 0.001)
     lefts, bar = _room(view, width)
     right = [_right(task, now) for task in view.tasks]
@@ -90,8 +98,8 @@ def _room(view: RunView, width: int | None) -> tuple[list[Text], int]:
 
 
 def _right(task: TaskView, now: datetime) -> Text:
-    mark, seconds = mark_of(task), took(task, now)
-    beside = mark.word if task.reason == "reused" else "" if seconds is None else span(seconds)
+    mark, seconds = mark_of(task), attempt_duration(task, now)
+    beside = mark.word if task.reason == "reused" else "" if seconds is None else duration(seconds)
     return Text.assemble((mark.sign, mark.style), f" {beside}".rstrip())
 
 

@@ -1,6 +1,7 @@
 """Tree: a run as a tree, its target on top and what each task needs below it; one line a task.
 
-Law: folded, a tree shows every task in which something happens, as far as it may, and counts the others.
+Invariant: folded, a tree shows the tasks in which something happens, up to a limit, and counts the
+others.
 """
 
 from collections import Counter
@@ -10,8 +11,6 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.format import several, span
-from cordyna_cli.render.layout.status_marks import URGENCY, mark_of, spinning
 from cordyna_cli.render.layout.table import Column
 from cordyna_cli.render.layout.tree_layout import (
     Branch,
@@ -20,23 +19,29 @@ from cordyna_cli.render.layout.tree_layout import (
     flatten,
     render_lines,
 )
-from cordyna_cli.render.run.notes import Tasks, note_on
-from cordyna_cli.render.run.phases import took
+from cordyna_cli.wording.format import duration, plural
+from cordyna_cli.wording.phases import attempt_duration
+from cordyna_cli.wording.status_marks import URGENCY, mark_of
+from cordyna_cli.wording.task_notes import Tasks, task_note
 from cordyna_core.contract.views.runs import RunView, TaskView
 
 FOLDED_ABOVE: Final = 40
 """Tasks; a smaller tree is always shown whole."""
 
-_SIBLINGS: Final = 8
-_PASSED: Final = 2
-_QUIET: Final = ("waiting", "blocked", "completed", "cancelled", "reused")
-_COLUMNS: Final = (
+TASK_COLUMNS: Final = (
     Column(yields=3),
     Column(yields=2),
     Column(),
     Column(align="right"),
     Column(yields=4),
 )
+
+_SIBLINGS_MAX: Final = 8
+_CHAIN_SHOWN_MAX: Final = 2
+"""Quiet tasks in a chain that are shown rather than counted."""
+
+_QUIET: Final = ("waiting", "blocked", "completed", "cancelled", "reused")
+_SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 Counts = dict[str, Counter[str]]
 Row = tuple[Text, Text, Text, Text, Text]
@@ -50,18 +55,22 @@ def tree(
     whole: bool = True,
     spin: bool = False,
 ) -> list[Text]:
-    """The lines of a run. `whole`: each task has its line; else what is quiet is folded. `spin`: what runs turns with `now`."""
+    """The lines of a run.
+
+    With `whole`, each task has its line; else quiet tasks are folded. With `spin`, the sign of a
+    running task turns.
+    """
     tasks = {task.task: task for task in view.tasks}
     roots = _roots(view, tasks)
     if not whole and len(tasks) > FOLDED_ABOVE:
         roots = _folded(roots, tasks)
     return render_lines(
-        flatten(roots), _COLUMNS, lambda line: _cells(line, tasks, now, spin=spin), width
+        flatten(roots), TASK_COLUMNS, lambda line: _cells(line, tasks, now, spin=spin), width
     )
 
 
 def _cells(line: PlacedTask, tasks: Tasks, now: datetime, *, spin: bool) -> Row | None:
-    """None for tasks that stand above, and for a fold, which has words for a name."""
+    """None for tasks that are shown above, and for a fold, which has words for a name."""
     task = tasks.get(line.branch.name) if line.branch else None
     return None if task is None else task_row(task, tasks, now, prefix=line.prefix, spin=spin)
 
@@ -71,23 +80,23 @@ def task_row(
 ) -> Row:
     """The cells of one task's line."""
     mark = mark_of(task)
-    sign = spinning(now.timestamp()) if spin and task.state == "started" else mark.sign
-    seconds = took(task, now)
+    sign = _spinner(now) if spin and task.state == "started" else mark.sign
+    seconds = attempt_duration(task, now)
+    name_style = "" if mark.style == "dim" else "bold"
     return (
-        Text.assemble(
-            (prefix, "dim"),
-            (sign, mark.style),
-            " ",
-            (task.task, "" if mark.style == "dim" else "bold"),
-        ),
+        Text.assemble((prefix, "dim"), (sign, mark.style), " ", (task.task, name_style)),
         Text(task.server, style="dim"),
-        Text(_state(task), style=mark.style),
-        Text("" if seconds is None else span(seconds)),
-        Text(note_on(task, tasks, now), style="red" if task.state == "error" else "dim"),
+        Text(_state_words(task), style=mark.style),
+        Text("" if seconds is None else duration(seconds)),
+        Text(task_note(task, tasks, now), style="red" if task.state == "error" else "dim"),
     )
 
 
-def _state(task: TaskView) -> str:
+def _spinner(now: datetime) -> str:
+    return _SPINNER[int(now.timestamp() * 10) % len(_SPINNER)]
+
+
+def _state_words(task: TaskView) -> str:
     word = mark_of(task).word
     return f"error {task.reason}" if word == "error" and task.reason else word
 
@@ -104,60 +113,63 @@ def _roots(view: RunView, tasks: Tasks) -> list[Branch]:
 
 
 def _folded(roots: Sequence[Branch], tasks: Tasks) -> list[Branch]:
-    """The tree without what is quiet, which is counted where it would stand."""
+    """A copy of the tree in which quiet tasks are counted where they would be."""
     counts = _counts(roots, tasks)
     shown = [Branch(root.name) for root in roots]
     stack = list(zip(roots, shown, strict=True))
     while stack:
         branch, copy = stack.pop()
-        kept, hidden = _parted(branch.children, counts, tasks)
+        kept, hidden = _split_children(branch.children, counts, tasks)
         for child in kept:
-            passed, below = _first_of_note(child, counts, tasks)
-            place = copy
-            if len(passed) > _PASSED:
-                place = Branch(_fold_words(passed))
-                copy.children.append(place)
+            passed, below = _skip_quiet_chain(child, counts, tasks)
+            parent = copy
+            if len(passed) > _CHAIN_SHOWN_MAX:
+                parent = Branch(_fold_words(passed))
+                copy.children.append(parent)
             else:
                 below = child
-            place.children.append(Branch(below.name))
-            stack.append((below, place.children[-1]))
+            parent.children.append(Branch(below.name))
+            stack.append((below, parent.children[-1]))
         if hidden:
             copy.children.append(Branch(_fold_words([counts[child.name] for child in hidden])))
     return shown
 
 
-def _parted(
+def _split_children(
     children: Sequence[Branch], counts: Counts, tasks: Tasks
 ) -> tuple[list[Branch], list[Branch]]:
-    """Those to show, the most urgent where there are too many; and those to count."""
+    """The children to show, the most urgent where there are too many; and those to count."""
     loud = sorted(
         (child for child in children if not _is_quiet(counts[child.name])),
         key=lambda child: _urgency(counts[child.name]),
     )
-    kept = set(map(id, loud[:_SIBLINGS]))
+    kept = set(map(id, loud[:_SIBLINGS_MAX]))
     hidden = [child for child in children if id(child) not in kept]
     if len(hidden) == 1 and counts[hidden[0].name].total() == 1:
         return list(children), []
     return [child for child in children if id(child) in kept], hidden
 
 
-def _first_of_note(
+def _skip_quiet_chain(
     branch: Branch, counts: Counts, tasks: Tasks
 ) -> tuple[list[Counter[str]], Branch]:
-    """Down a chain of quiet tasks to the first that is not, or where the tree parts; and what was passed."""
-    passed = []
+    """The first task down a chain that is not quiet, or where the tree parts.
+
+    And what was skipped.
+    """
+    skipped = []
     while (
         mark_of(tasks[branch.name]).word in _QUIET
         and len(below := branch.children) == 1
         and not _is_quiet(counts[below[0].name])
     ):
-        passed.append(Counter((mark_of(tasks[branch.name]).word,)))
+        skipped.append(Counter((mark_of(tasks[branch.name]).word,)))
         branch = below[0]
-    return passed, branch
+    return skipped, branch
 
 
 def _counts(roots: Iterable[Branch], tasks: Tasks) -> Counts:
-    """For each task, how many of each state stand at and below its place in the tree."""
+    """For each task, how many of each state are at and below its place in the tree."""
     counts: Counts = {}
     for branch in reversed([line.branch for line in flatten(list(roots)) if line.branch]):
         counts[branch.name] = sum(
@@ -178,8 +190,5 @@ def _urgency(count: Counter[str]) -> int:
 def _fold_words(hidden: Sequence[Counter[str]]) -> str:
     total: Counter[str] = sum(hidden, Counter())
     words = ", ".join(f"{count} {word}" for word, count in total.most_common())
-    return (
-        f"… {several(total.total(), 'task')}: {words}"
-        if len(total) > 1
-        else f"… {several(total.total(), 'task')} {words.split(' ', 1)[1]}"
-    )
+    tasks = f"… {plural(total.total(), 'task')}"
+    return f"{tasks}: {words}" if len(total) > 1 else f"{tasks} {words.split(' ', 1)[1]}"

@@ -90,7 +90,7 @@ REASONS: Final = (
         sentence="{task} was sent its command ({attempt}) and has not answered yet.",
         next_command="dyna servers",
         mark=Mark(sign="→", style="cyan", word="dispatched", urgency=3),
-        at_deadline="an error (ack_timeout) if it says nothing until then: the clock rings",
+        at_deadline="without an answer it ends in error (ack_timeout)",
     ),
     Reason(
         state="pending",
@@ -108,7 +108,7 @@ REASONS: Final = (
         sentence="{task} has been taken by its server ({attempt}), which is busy with other tasks.",
         next_command="dyna watch {run}",
         mark=Mark(sign="◔", style="cyan", word="queued", urgency=4),
-        at_deadline="an error (start_timeout) if it does not start: the clock rings",
+        at_deadline="if it has not started, it ends in error (start_timeout)",
     ),
     Reason(
         state="started",
@@ -117,7 +117,7 @@ REASONS: Final = (
         sentence="{task} is running ({attempt}).",
         next_command="dyna watch {run}",
         mark=Mark(sign="●", style="bold blue", word="started", urgency=2),
-        at_deadline="an error (run_timeout) if it does not end: the clock rings",
+        at_deadline="if it has not ended, it ends in error (run_timeout)",
     ),
     Reason(
         state="completed",

@@ -1,0 +1,96 @@
+"""Format: durations, moments, counts, lists of names and foreign text as words on a line."""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cordyna_core.contract.base import ErrorDescription
+
+_UNPRINTABLE: Final = re.compile(
+    # Escape sequences, whole: CSI, OSC, and two-character ones.
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)"
+    # C0 without tab and line feed, DEL, C1.
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    # Marks that change the direction of the text around them, and line separators of Unicode.
+    r"|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
+
+_NAMES_MAX: Final = 4
+
+
+def duration(seconds: float) -> str:
+    """`42 ms`, `4.2 s`, `3 m 12 s`, `2 h 05 m`, `3 d 04 h`."""
+    seconds = max(seconds, 0.0)
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60:02d} s"
+    minutes = whole // 60
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} m"
+    return f"{minutes // 1440} d {minutes // 60 % 24:02d} h"
+
+
+def seconds_between(earlier: datetime, later: datetime) -> float:
+    """Seconds from `earlier` to `later`; negative where `later` comes first."""
+    return (later - earlier).total_seconds()
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """`12:03:04Z`, with the date when it is another day."""
+    at = at.astimezone(UTC)
+    return (
+        f"{at:%H:%M:%SZ}" if at.date() == now.astimezone(UTC).date() else f"{at:%Y-%m-%d %H:%M:%SZ}"
+    )
+
+
+def time_of_day(at: datetime) -> str:
+    """`12:03:04.005`, UTC."""
+    at = at.astimezone(UTC)
+    return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}"
+
+
+def ago(then: datetime, now: datetime) -> str:
+    """`12 s ago`; `in 12 s` when it is to come."""
+    seconds = seconds_between(then, now)
+    return f"in {duration(-seconds)}" if seconds < 0 else f"{duration(seconds)} ago"
+
+
+def printable(text: str) -> str:
+    """Foreign text without control sequences and marks that reorder text.
+
+    Tabs and line ends are kept.
+    """
+    return _UNPRINTABLE.sub("", text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    """Foreign text on one line."""
+    return " ".join(printable(text).split())
+
+
+def error_line(error: ErrorDescription) -> str:
+    """`ValueError: bad row 7`, on one line; only the type where there is no message."""
+    return one_line(f"{error.type}: {error.message}").removesuffix(":")
+
+
+def compact_json(value: Any) -> str:
+    """JSON on one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def join_names(names: Sequence[str], most: int = _NAMES_MAX) -> str:
+    """`a, b and c`; of more than `most`, `a, b, c, d and 9 more`."""
+    if len(names) > most + 1:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

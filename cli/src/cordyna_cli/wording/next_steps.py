@@ -1,0 +1,63 @@
+"""Next steps: what a person can do next, as data, so that each face shows it in its own way."""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal, cast, get_args
+
+from cordyna_core.contract.views.runs import RunView, TaskView
+
+StepName = Literal["do", "watch", "show", "why", "logs", "retry", "servers"]
+
+_TEMPLATE: Final = re.compile(
+    r"dyna (?P<do>\w+)(?P<places>(?: \{\w+\})*)(?: +\((?P<purpose>.*)\))?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """One step: the name of a command of `dyna`, and the run and the task that it is about.
+
+    `purpose` says in a few words what it shows or does; it is empty where the command says it all.
+    """
+
+    do: StepName
+    run: str | None = None
+    task: str | None = None
+    purpose: str = ""
+
+    @property
+    def command(self) -> str:
+        """As it is typed: `dyna logs RUN TASK`."""
+        return " ".join(filter(None, ("dyna", self.do, self.run, self.task)))
+
+    @property
+    def command_and_purpose(self) -> str:
+        """`dyna do TASK   (runs it anew)`."""
+        return f"{self.command}   ({self.purpose})" if self.purpose else self.command
+
+    def as_json(self) -> dict[str, str]:
+        """`{"do": "logs", "run": ..., "task": ...}`, without what is empty."""
+        fields = {"do": self.do, "run": self.run, "task": self.task, "purpose": self.purpose}
+        return {name: value for name, value in fields.items() if value}
+
+
+def next_step_of(template: str, view: RunView, task: TaskView, cause: TaskView | None) -> NextStep:
+    """The step that a row of `reasons` names, for `task`.
+
+    Watching the run where it needs a cause and there is none.
+
+    Raises ValueError for a template that is no command of `StepName` (a test takes every row).
+    """
+    parts = _TEMPLATE.fullmatch(template)
+    if parts is None or parts["do"] not in get_args(StepName):
+        raise ValueError(f"not a next step: {template!r}")
+    names = {"{task}": task.task, "{target}": view.task, "{cause}": cause.task if cause else None}
+    places = parts["places"].split()
+    if "{cause}" in places and cause is None:
+        return NextStep(do="watch", run=view.run_id)
+    return NextStep(
+        do=cast(StepName, parts["do"]),
+        run=view.run_id if "{run}" in places else None,
+        task=next((names[place] for place in places if place in names), None),
+        purpose=parts["purpose"] or "",
+    )

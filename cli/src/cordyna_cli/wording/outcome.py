@@ -1,0 +1,84 @@
+"""Outcome: how a run ended, what failed in it, and what to do next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from cordyna_cli.wording.format import seconds_between
+from cordyna_cli.wording.next_steps import NextStep
+from cordyna_cli.wording.phases import run_ended_at, run_started_at
+from cordyna_cli.wording.task_notes import task_note
+from cordyna_core.contract.views.runs import RunView
+
+_CAUSES_MAX: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTask:
+    """A root cause: `note` says what happened, in a few words."""
+
+    task: str
+    server: str
+    owner: str | None
+    reason: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """A run that ended: `causes` are the first root causes, `causes_omitted` counts the others."""
+
+    verb: Literal["completed", "was cancelled", "ended in error"]
+    duration_s: float | None
+    causes: tuple[FailedTask, ...] = ()
+    causes_omitted: int = 0
+    blocked: tuple[str, ...] = ()
+    next_steps: tuple[NextStep, ...] = ()
+
+
+def run_outcome(view: RunView, now: datetime) -> RunOutcome:
+    """The outcome of a run that is final."""
+    begin = run_started_at(view)
+    took = None if begin is None else seconds_between(begin, run_ended_at(view, now))
+    if view.state == "completed":
+        return RunOutcome(verb="completed", duration_s=took)
+    if view.cancelled:
+        return RunOutcome(
+            verb="was cancelled",
+            duration_s=took,
+            next_steps=(NextStep(do="do", task=view.task),),
+        )
+    return RunOutcome(
+        verb="ended in error",
+        duration_s=took,
+        causes=_causes(view, now),
+        causes_omitted=max(len(view.root_causes) - _CAUSES_MAX, 0),
+        blocked=tuple(task.task for task in view.tasks if task.reason == "blocked"),
+        next_steps=_after_error(view),
+    )
+
+
+def _causes(view: RunView, now: datetime) -> tuple[FailedTask, ...]:
+    tasks = {task.task: task for task in view.tasks}
+    return tuple(
+        FailedTask(
+            task=cause.task,
+            server=cause.server,
+            owner=cause.owner,
+            reason=cause.reason,
+            note=task_note(tasks[cause.task], tasks, now) if cause.task in tasks else "",
+        )
+        for cause in view.root_causes[:_CAUSES_MAX]
+    )
+
+
+def _after_error(view: RunView) -> tuple[NextStep, ...]:
+    first = view.root_causes[0].task if view.root_causes else view.task
+    logs = NextStep(do="logs", run=view.run_id, task=first, purpose="what it printed")
+    retry = NextStep(
+        do="retry", run=view.run_id, purpose="once it is fixed; what completed is kept"
+    )
+    if any(task.task == first and task.error and task.error.traceback for task in view.tasks):
+        why = NextStep(do="why", run=view.run_id, task=first, purpose="where it failed")
+        return why, logs, retry
+    return logs, retry
