@@ -25,7 +25,7 @@ from cerebro.core.validation import validate_declaration as validation
 from cerebro.core.validation.problems import MAX_PROBLEMS
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.declaration import ServerDeclared
-from core.declarations import declared, graph_of
+from world.declarations import declared, graph_of
 
 NOTHING = Graph.of({})
 

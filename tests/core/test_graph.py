@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cerebro.core.graph.graph import Graph, Head, version_of
 from cordyna_core.contract.base import Meta
-from core.declarations import a_graph, declared, graph_of
+from world.declarations import a_graph, declared, graph_of
 
 
 def test_a_graph_knows_who_owns_a_task_and_what_it_declares() -> None:

@@ -11,7 +11,7 @@ from cerebro.core.declaration.conflicts import conflicts
 from cerebro.core.declaration.decide import Accepted, Rejected, decide, declare_batch
 from cerebro.core.graph.graph import Graph
 from cordyna_core.contract.declaration import ServerDeclared
-from core.declarations import declared
+from world.declarations import declared
 
 NOTHING = Graph.of({})
 SERVERS = "abcd"

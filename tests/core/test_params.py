@@ -6,7 +6,7 @@ import pytest
 
 from cerebro.core.planning.params import check_params
 from cordyna_core.contract.base import Problem
-from core.declarations import a_graph, declared, graph_of, params, planned
+from world.declarations import a_graph, declared, graph_of, params, planned
 
 
 def check(given: dict[str, Any], **fields: Any) -> tuple[Problem, ...]:

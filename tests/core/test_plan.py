@@ -9,7 +9,7 @@ from cerebro.core.model import Plan
 from cerebro.core.plan_views import partial_view, plan_view
 from cerebro.core.planning.planner import MAX_AWAITED, plan_invocation
 from cordyna_core.contract.base import Problem
-from core.declarations import a_graph, declared, graph_of, params, planned
+from world.declarations import a_graph, declared, graph_of, params, planned
 
 
 def refused(graph: Graph, target: str) -> tuple[Problem, ...]:

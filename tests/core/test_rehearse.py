@@ -3,7 +3,7 @@
 from cerebro.core.declaration.diff import rehearsal
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.views.rehearsal import RehearsalView
-from core.declarations import declared, graph_of, params
+from world.declarations import declared, graph_of, params
 
 A = declared("a", "x  y<-x")
 B = declared("b", "report<-y  page<-report  other")

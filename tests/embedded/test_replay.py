@@ -19,13 +19,13 @@ from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.ids import CLIENT
 from cordyna_core.contract.views.replay import Divergence, ReplayView
 from cordyna_core.errors import NotFound, UserError
-from mission.stage import Stage
+from world.scenarios import EngineWorld, an_engine
 
 DIAMOND = ("a: bad  good", "b: needs-bad<-bad  needs-good<-good  report<-needs-bad,needs-good")
 
 
-def replayed(stage: Stage, run_id: str) -> ReplayView:
-    return replay(recording_of(stage.home, run_id))
+def replayed(world: EngineWorld, run_id: str) -> ReplayView:
+    return replay(recording_of(world.driver.home, run_id))
 
 
 def told(view: ReplayView) -> list[tuple[str, str, str | None]]:
@@ -33,10 +33,10 @@ def told(view: ReplayView) -> list[tuple[str, str, str | None]]:
 
 
 def test_replay_of_completed_run_has_no_divergence() -> None:
-    stage = Stage(*DIAMOND)
-    run = stage.invoke("report")
+    world = an_engine(*DIAMOND)
+    run = world.invoke("report")
 
-    view = replayed(stage, run)
+    view = replayed(world, run)
 
     assert view.divergences == []
     # Asked for once, five tasks started and completed; the run began and ended, five commands were sent.
@@ -44,104 +44,106 @@ def test_replay_of_completed_run_has_no_divergence() -> None:
 
 
 def test_replay_of_failure_and_retry_has_no_divergence() -> None:
-    stage = Stage(*DIAMOND, fails=("bad",), bad={"retries": 1})
-    run = stage.invoke("report")
-    stage.after(60)
-    stage.fails.clear()
-    stage.put(RetryRun(run_id=run), CLIENT)
-    stage.after(60)
-    assert stage.run(run).state == "completed"
+    world = an_engine(*DIAMOND, fails=("bad",), bad={"retries": 1})
+    run = world.invoke("report")
+    world.after(60)
+    world.driver.fails.clear()
+    world.publish(RetryRun(run_id=run), CLIENT)
+    world.after(60)
+    assert world.run().state == "completed"
 
-    assert replayed(stage, run).divergences == []
+    assert replayed(world, run).divergences == []
 
 
 @pytest.mark.parametrize("said", [(), ("queued",), ("started",), ("queued", "started")])
 def test_replay_expires_deadlines_in_virtual_time(said: tuple[Any, ...]) -> None:
-    stage = Stage("a: x", silent=("x",), x={"retries": 2})
-    run = stage.invoke("x")
+    world = an_engine("a: x", silent=("x",), x={"retries": 2})
+    run = world.invoke("x")
     for state in said:
-        stage.after(3).say(run, "x", state)
-    stage.after(10_000)
+        world.after(3).report("x", state)
+    world.after(10_000)
 
-    assert replayed(stage, run).divergences == []
-    assert stage.states(run) == {"x": "error ack_timeout"}
+    assert replayed(world, run).divergences == []
+    assert world.states() == {"x": "error ack_timeout"}
 
 
 def test_replay_keeps_deadline_that_just_did_not_expire() -> None:
-    stage = Stage("a: x", silent=("x",))
-    run = stage.invoke("x")
-    stage.after(9.999).say(run, "x", "completed")
+    world = an_engine("a: x", silent=("x",))
+    run = world.invoke("x")
+    world.after(9.999).report("x", "completed")
 
-    assert replayed(stage, run).divergences == []
+    assert replayed(world, run).divergences == []
 
 
 def test_replay_of_cancelled_run_has_no_divergence() -> None:
-    stage = Stage("a: x", "b: y<-x", silent=("x",))
-    run = stage.invoke("y")
+    world = an_engine("a: x", "b: y<-x", silent=("x",))
+    run = world.invoke("y")
     for command in (CancelRun(run_id=run), RetryRun(run_id=run), CancelRun(run_id=run)):
-        stage.put(command, CLIENT)
-    stage.say(run, "x", "completed")
-    stage.after(60)
+        world.publish(command, CLIENT)
+    world.report("x", "completed")
+    world.after(60)
 
-    assert replayed(stage, run).divergences == []
+    assert replayed(world, run).divergences == []
 
 
 def test_replay_uses_recorded_plan_not_present_graph() -> None:
-    stage = Stage("a: x  y<-x", silent=("x",))
-    run = stage.invoke("y")
-    stage.declare("a: z  y<-z")
-    stage.say(run, "x", "completed")
+    world = an_engine("a: x  y<-x", silent=("x",))
+    run = world.invoke("y")
+    world.driver.declare("a: z  y<-z")
+    world.report("x", "completed")
 
-    assert replayed(stage, run).divergences == []
+    assert replayed(world, run).divergences == []
 
 
 def test_replay_of_run_refused_once_before_has_no_divergence() -> None:
-    stage = Stage("a: y<-x")
-    stage.invoke("y")
-    stage.declare("a: y<-x", "b: x")
-    run = stage.invoke("y")
+    world = an_engine("a: y<-x")
+    world.invoke("y")
+    world.driver.declare("a: y<-x", "b: x")
+    run = world.invoke("y")
 
-    assert replayed(stage, run).divergences == []
+    assert replayed(world, run).divergences == []
 
 
 def test_replay_reuses_results_of_other_runs() -> None:
-    stage = Stage("a: x", "b: y<-x", y={"upstream": [{"task": "x", "within_s": 3600}]})
-    stage.silent.add("x")
-    first = stage.invoke("y", key="1")
-    stage.say(first, "x", "completed", output={"rows": "large" * 1000})
-    second = stage.after(60).invoke("y", key="2")
-    assert stage.states(second)["x"] == "completed reused"
+    world = an_engine("a: x", "b: y<-x", y={"upstream": [{"task": "x", "within_s": 3600}]})
+    world.driver.silent.add("x")
+    world.invoke("y", key="1")
+    world.report("x", "completed", output={"rows": "large" * 1000})
+    second = world.after(60).invoke("y", key="2")
+    assert world.states(second)["x"] == "completed reused"
 
-    assert replayed(stage, second).divergences == []
+    assert replayed(world, second).divergences == []
 
 
 def test_replay_of_active_run_stops_at_its_last_event() -> None:
-    stage = Stage("a: x", "b: y<-x", silent=("y",))
-    run = stage.invoke("y")
-    stage.after(5)
+    world = an_engine("a: x", "b: y<-x", silent=("y",))
+    run = world.invoke("y")
+    world.after(5)
 
-    assert replayed(stage, run).divergences == []
+    assert replayed(world, run).divergences == []
 
 
-def test_replay_with_other_back_off_reports_missing_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = Stage("a: x", fails=("x",), x={"retries": 1})
-    run = stage.invoke("x")
-    stage.after(60)
+def test_replay_with_other_back_off_reports_missing_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = an_engine("a: x", fails=("x",), x={"retries": 1})
+    run = world.invoke("x")
+    world.after(60)
 
     monkeypatch.setattr(transitions, "FIRST_BACK_OFF_S", 60.0)
-    view = replayed(stage, run)
+    view = replayed(world, run)
 
     first = view.divergences[0]
     assert (first.how, first.what, first.task, first.attempt) == ("missing", "RunTask", "x", 2)
 
 
 def test_replay_with_longer_back_off_reports_other_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = Stage("a: x", silent=("x",), x={"retries": 1})
-    run = stage.invoke("x")
-    stage.after(60)
+    world = an_engine("a: x", silent=("x",), x={"retries": 1})
+    run = world.invoke("x")
+    world.after(60)
 
     monkeypatch.setattr(transitions, "FIRST_BACK_OFF_S", 9.0)
-    view = replayed(stage, run)
+    view = replayed(world, run)
 
     assert told(view)[:1] == [("time", "RunTask", "x")]
     assert [difference.what for difference in view.divergences[0].differences] == ["at"]
@@ -150,12 +152,12 @@ def test_replay_with_longer_back_off_reports_other_time(monkeypatch: pytest.Monk
 def test_replay_without_retry_reports_every_difference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stage = Stage("a: x", fails=("x",), x={"retries": 1})
-    run = stage.invoke("x")
-    stage.after(60)
+    world = an_engine("a: x", fails=("x",), x={"retries": 1})
+    run = world.invoke("x")
+    world.after(60)
 
     monkeypatch.setattr(transitions, "_FINAL_REASONS", frozenset({"failed"}))
-    view = replayed(stage, run)
+    view = replayed(world, run)
 
     assert told(view) == [
         ("missing", "TaskStateChanged pending retry_wait", "x"),
@@ -168,12 +170,12 @@ def test_replay_without_retry_reports_every_difference(
 def test_replay_compares_final_states_that_no_message_shows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stage = Stage("a: x", silent=("x",))
-    run = stage.invoke("x")
-    stage.say(run, "x", "queued")
+    world = an_engine("a: x", silent=("x",))
+    run = world.invoke("x")
+    world.report("x", "queued")
 
     monkeypatch.setattr("cerebro.core.run.task_updates.RANK_OF", {})
-    view = replayed(stage, run)
+    view = replayed(world, run)
 
     (only,) = view.divergences
     assert (only.how, only.task) == ("end", "x")
@@ -184,10 +186,10 @@ def test_replay_compares_final_states_that_no_message_shows(
 
 
 def test_replay_of_run_without_events_is_refused() -> None:
-    stage = Stage("a: x")
-    run = stage.invoke("x")
+    world = an_engine("a: x")
+    run = world.invoke("x")
     home = MemoryHome()
-    home.store = stage.home.store
+    home.store = world.driver.home.store
 
     with pytest.raises(UserError, match="events were not kept"):
         recording_of(home, run)
@@ -199,13 +201,13 @@ def test_replay_of_unknown_run_is_not_found() -> None:
 
 
 def test_replay_fires_noop_timer_no_later_than_recorded() -> None:
-    stage = Stage("a: x", fails=("x",))
-    run = stage.invoke("x")
+    world = an_engine("a: x", fails=("x",))
+    run = world.invoke("x")
     # The ring of the first attempt's clock came at 10 s, to a run that was over. Coming now, it would end the run too soon.
-    stage.after(11).put(RetryRun(run_id=run), CLIENT)
-    stage.after(5)
+    world.after(11).publish(RetryRun(run_id=run), CLIENT)
+    world.after(5)
 
-    assert replayed(stage, run).divergences == []
+    assert replayed(world, run).divergences == []
 
 
 @given(st.data())
@@ -216,32 +218,31 @@ def test_replay_of_any_history_has_no_divergence(data: st.DataObject) -> None:
         for task in tasks
     }
     some = st.lists(st.sampled_from(tasks), unique=True).map(tuple)
-    stage = Stage(
+    world = an_engine(
         "a: v  w<-v",
         "b: x<-v  y<-w,x",
         silent=data.draw(some, "silent"),
         fails=data.draw(some, "fails"),
         **retries,
     )
-    run = stage.invoke("y")
+    run = world.invoke("y")
     for _ in range(data.draw(st.integers(0, 8), "moments")):
         match data.draw(st.sampled_from(["time", "word", "word", "retry", "cancel"])):
             case "time":
-                stage.after(data.draw(st.sampled_from([0.5, 4.0, 11.0, 35.0, 2000.0])))
+                world.after(data.draw(st.sampled_from([0.5, 4.0, 11.0, 35.0, 2000.0])))
             case "word":
                 state = data.draw(st.sampled_from(["queued", "started", "completed", "error"]))
-                stage.say(
-                    run,
+                world.report(
                     data.draw(st.sampled_from(tasks)),
                     state,
                     attempt=data.draw(st.integers(1, 3)),
                 )
             case "retry":
-                stage.put(RetryRun(run_id=run), CLIENT)
+                world.publish(RetryRun(run_id=run), CLIENT)
             case "cancel" if data.draw(st.booleans()):
-                stage.put(CancelRun(run_id=run), CLIENT)
+                world.publish(CancelRun(run_id=run), CLIENT)
 
-    assert replayed(stage, run).divergences == []
+    assert replayed(world, run).divergences == []
 
 
 # --- the engine, with threads and the real clock ------------------------------------------------------------------------

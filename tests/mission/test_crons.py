@@ -1,105 +1,97 @@
-"""Tasks that run by themselves, on the loop of the embedded engine, in virtual time."""
+"""Crons, fired by the loop of the embedded engine in virtual time (docs/rules.md, rule 15)."""
 
 from datetime import UTC, datetime
 
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.state_updates import InvocationRejected
-from mission.stage import NOON, Stage
+from world.scenarios import EngineWorld, an_engine
+from world.world import NOON
 
 EVERY_MINUTE = {"cron": "* * * * *"}
 
 
-def with_cron(**more: object) -> Stage:
-    """x runs every minute from now on."""
-    stage = Stage("a: x", x={**EVERY_MINUTE, **more})
-    stage.loop.start_crons()
-    return stage
+def with_cron(**more: object) -> EngineWorld:
+    """Task x is due every minute from now on."""
+    world = an_engine("a: x", x={**EVERY_MINUTE, **more})
+    world.driver.loop.start_crons()
+    return world
 
 
-def fired(stage: Stage) -> list[str]:
-    """The nominal times at which something was invoked."""
-    commands = [envelope.message for envelope in stage.said(InvokeTask)]
+def fired(world: EngineWorld) -> list[str]:
+    """The nominal times of all invocations."""
+    commands = [envelope.message for envelope in world.driver.events_of(InvokeTask)]
     return [
-        f"{each.scheduled_at:%H:%M}"
-        for each in commands
-        if isinstance(each, InvokeTask) and each.scheduled_at
+        f"{command.scheduled_at:%H:%M}"
+        for command in commands
+        if isinstance(command, InvokeTask) and command.scheduled_at
     ]
 
 
-def refused(stage: Stage) -> list[str]:
-    messages = [envelope.message for envelope in stage.said(InvocationRejected)]
-    return [
-        problem.code
-        for each in messages
-        if isinstance(each, InvocationRejected)
-        for problem in each.problems
-    ]
-
-
-def test_a_cron_fires_at_its_nominal_times_and_only_there() -> None:
-    stage = with_cron()
+def test_cron_fires_at_its_nominal_times_only() -> None:
+    world = with_cron()
     began = datetime.fromtimestamp(NOON, UTC)
     assert (began.minute, began.second) == (0, 0)
 
-    stage.after(59.9)
-    assert fired(stage) == []
+    world.after(59.9)
+    assert fired(world) == []
 
-    stage.after(120.2)
-    assert fired(stage) == ["08:01", "08:02", "08:03"]
-    assert [command.task for command in stage.commands] == ["x", "x", "x"]
-
-
-def test_nothing_fires_while_nobody_fires_crons() -> None:
-    stage = Stage("a: x", x=EVERY_MINUTE)
-
-    assert fired(stage.after(600)) == []
+    world.after(120.2)
+    assert fired(world) == ["08:01", "08:02", "08:03"]
+    assert [command.task for command in world.commands] == ["x", "x", "x"]
 
 
-def test_while_the_run_of_the_tick_before_goes_on_a_tick_is_skipped_and_that_is_said() -> None:
-    stage = with_cron()
-    stage.silent.add("x")
-    stage.after(61)
-    run = stage.commands[0].run_id
-    stage.say(run, "x", "started")
+def test_crons_not_started_do_not_fire() -> None:
+    world = an_engine("a: x", x=EVERY_MINUTE)
 
-    stage.after(120)
-    assert (fired(stage), refused(stage)) == (["08:01"], ["overlap_skipped", "overlap_skipped"])
-
-    stage.say(run, "x", "completed")
-    assert fired(stage.after(60)) == ["08:01", "08:04"]
+    assert fired(world.after(600)) == []
 
 
-def test_a_task_that_allows_overlap_runs_beside_itself() -> None:
-    stage = with_cron(overlap="allow")
-    stage.silent.add("x")
-    stage.after(61)
-    stage.say(stage.commands[0].run_id, "x", "started")
+def test_tick_during_previous_run_is_skipped_and_reported() -> None:
+    world = with_cron()
+    world.driver.silent.add("x")
+    world.after(61)
+    world.run_id = world.commands[0].run_id
+    world.report("x", "started")
 
-    assert fired(stage.after(60)) == ["08:01", "08:02"]
+    world.after(120)
+    assert (fired(world), world.problems) == (["08:01"], ["overlap_skipped", "overlap_skipped"])
+
+    world.report("x", "completed")
+    assert fired(world.after(60)) == ["08:01", "08:04"]
 
 
-def test_after_a_sleep_the_last_tick_is_made_up_for_and_the_others_are_told_as_missed() -> None:
-    stage = with_cron()
-    stage.after(61)
-    # The machine sleeps for ten minutes: another engine opens the home, and fires from then on.
-    stage.now += 600
-    stage.loop.fires_crons = False
-    stage.loop.apply(stage.home.store.read_graph())
+def test_cron_with_overlap_allowed_runs_beside_itself() -> None:
+    world = with_cron(overlap="allow")
+    world.driver.silent.add("x")
+    world.after(61)
+    world.run_id = world.commands[0].run_id
+    world.report("x", "started")
 
-    stage.loop.start_crons()
-    stage.settle()
+    assert fired(world.after(60)) == ["08:01", "08:02"]
 
-    assert fired(stage) == ["08:01", "08:11"]
-    (missed,) = [envelope.message for envelope in stage.said(InvocationRejected)]
+
+def test_crons_after_sleep_fire_last_tick_and_report_rest() -> None:
+    world = with_cron()
+    world.after(61)
+    # The machine sleeps for ten minutes; then another engine opens the home and fires crons.
+    world.now += 600
+    world.driver.loop.fires_crons = False
+    world.driver.loop.apply(world.driver.home.store.read_graph())
+
+    world.driver.loop.start_crons()
+    world.driver.settle()
+
+    assert fired(world) == ["08:01", "08:11"]
+    (missed,) = [envelope.message for envelope in world.driver.events_of(InvocationRejected)]
     assert isinstance(missed, InvocationRejected)
     assert missed.problems[0].code == "missed_tick"
     assert missed.problems[0].message.startswith("9 tick(s) of 'x' from 2027-01-15T08:02:00")
 
 
-def test_a_cron_that_is_not_declared_any_more_does_not_fire_any_more() -> None:
-    stage = with_cron()
-    stage.after(61)
+def test_cron_no_longer_declared_does_not_fire() -> None:
+    world = with_cron()
+    world.after(61)
 
-    stage.declare("a: x")
+    world.driver.declare("a: x")
 
-    assert fired(stage.after(600)) == ["08:01"]
+    assert fired(world.after(600)) == ["08:01"]

@@ -1,17 +1,17 @@
-"""After a failure everything that is not blocked still runs, and the blocked tasks say by what."""
+"""Failure isolation: only what is downstream of a failure is blocked, and it names the cause."""
 
 from cordyna_core.contract.state_updates import RunStateChanged
-from mission.stage import Stage
+from world.scenarios import an_engine
 
 DIAMOND = ("a: bad  good", "b: needs-bad<-bad  needs-good<-good  report<-needs-bad,needs-good")
 
 
-def test_what_the_failure_does_not_block_still_runs() -> None:
-    stage = Stage(*DIAMOND, fails=("bad",))
+def test_tasks_not_blocked_by_failure_still_run() -> None:
+    world = an_engine(*DIAMOND, fails=("bad",))
 
-    run = stage.invoke("report")
+    world.invoke("report")
 
-    assert stage.states(run) == {
+    assert world.states() == {
         "bad": "error failed",
         "good": "completed",
         "needs-bad": "pending blocked",
@@ -20,50 +20,50 @@ def test_what_the_failure_does_not_block_still_runs() -> None:
     }
 
 
-def test_a_blocked_task_says_by_what_it_is_blocked() -> None:
-    stage = Stage(*DIAMOND, fails=("bad",))
+def test_blocked_task_names_what_blocks_it() -> None:
+    world = an_engine(*DIAMOND, fails=("bad",))
 
-    run = stage.invoke("report")
+    world.invoke("report")
 
-    assert stage.task(run, "report").blocked_by == ["bad"]
-    assert stage.task(run, "report").why == "report on b is blocked: it needs bad, which failed."
-    assert [(cause.task, cause.server, cause.reason) for cause in stage.run(run).root_causes] == [
+    assert world.task("report").blocked_by == ["bad"]
+    assert world.task("report").why == "report on b is blocked: it needs bad, which failed."
+    assert [(cause.task, cause.server, cause.reason) for cause in world.run().root_causes] == [
         ("bad", "a", "failed")
     ]
 
 
-def test_a_blocked_task_is_never_sent() -> None:
-    stage = Stage(*DIAMOND, fails=("bad",))
+def test_blocked_task_is_never_sent() -> None:
+    world = an_engine(*DIAMOND, fails=("bad",))
 
-    stage.after(0).invoke("report")
-    stage.after(3600)
+    world.after(0).invoke("report")
+    world.after(3600)
 
-    assert {command.task for command in stage.commands} == {"bad", "good", "needs-good"}
+    assert {command.task for command in world.commands} == {"bad", "good", "needs-good"}
 
 
-def test_the_run_is_failing_at_once_and_ends_in_error_when_nothing_more_can_happen() -> None:
-    stage = Stage(*DIAMOND, fails=("bad",), silent=("good",))
-    run = stage.invoke("report")
-    assert stage.run(run).state == "failing"
+def test_run_is_failing_until_nothing_more_can_run() -> None:
+    world = an_engine(*DIAMOND, fails=("bad",), silent=("good",))
+    world.invoke("report")
+    assert world.run().state == "failing"
 
-    stage.after(5)
-    assert stage.run(run).state == "failing"
+    world.after(5)
+    assert world.run().state == "failing"
 
-    stage.say(run, "good", "completed")
-    assert stage.after(5).run(run).state == "error"
+    world.report("good", "completed")
+    assert world.after(5).run().state == "error"
     states = [
         envelope.message.state
-        for envelope in stage.said(RunStateChanged)
+        for envelope in world.driver.events_of(RunStateChanged)
         if isinstance(envelope.message, RunStateChanged)
     ]
     assert states == ["running", "failing", "error"]
 
 
-def test_the_end_names_the_root_causes_and_counts_what_they_blocked() -> None:
-    stage = Stage(*DIAMOND, fails=("bad",))
-    stage.invoke("report")
+def test_run_end_lists_root_causes_and_blocked_count() -> None:
+    world = an_engine(*DIAMOND, fails=("bad",))
+    world.invoke("report")
 
-    ended = stage.after(5).said(RunStateChanged)[-1].message
+    ended = world.after(5).driver.events_of(RunStateChanged)[-1].message
 
     assert isinstance(ended, RunStateChanged)
     assert (ended.state, [cause.task for cause in ended.root_causes], ended.blocked) == (
@@ -73,12 +73,12 @@ def test_the_end_names_the_root_causes_and_counts_what_they_blocked() -> None:
     )
 
 
-def test_two_failures_are_both_named_by_what_needs_them_both() -> None:
-    stage = Stage(
+def test_task_behind_two_failures_names_both() -> None:
+    world = an_engine(
         "a: bad  worse", "b: both<-bad,worse  one<-bad  end<-both,one", fails=("bad", "worse")
     )
 
-    run = stage.invoke("end")
+    world.invoke("end")
 
-    assert stage.task(run, "both").blocked_by == ["bad", "worse"]
-    assert stage.task(run, "one").blocked_by == ["bad"]
+    assert world.task("both").blocked_by == ["bad", "worse"]
+    assert world.task("one").blocked_by == ["bad"]

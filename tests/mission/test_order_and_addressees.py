@@ -1,74 +1,74 @@
-"""Commands go in the correct order to the correct servers."""
+"""Commands are sent in topological order, each to the server that declared the task."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.state_updates import TaskStateChanged
-from mission.stage import Stage
+from world.scenarios import an_engine
 
 
-def test_a_task_is_sent_to_the_server_that_declared_it() -> None:
-    stage = Stage("a: x  y", "b: z<-x,y")
+def test_task_is_sent_to_declaring_server() -> None:
+    world = an_engine("a: x  y", "b: z<-x,y")
 
-    stage.invoke("z")
+    world.invoke("z")
 
-    assert {command.task: command.server for command in stage.commands} == {
+    assert {command.task: command.server for command in world.commands} == {
         "x": "a",
         "y": "a",
         "z": "b",
     }
 
 
-def test_only_the_upstream_closure_of_what_was_asked_for_is_run() -> None:
-    stage = Stage("a: x  y  unrelated<-x", "b: z<-x")
+def test_only_upstream_closure_of_target_is_run() -> None:
+    world = an_engine("a: x  y  unrelated<-x", "b: z<-x")
 
-    stage.invoke("z")
+    world.invoke("z")
 
-    assert [command.task for command in stage.commands] == ["x", "z"]
+    assert [command.task for command in world.commands] == ["x", "z"]
 
 
-def test_a_task_is_sent_only_when_all_of_its_upstreams_have_completed() -> None:
-    stage = Stage("a: x  y", "b: z<-x,y", silent=("x", "y"))
-    run = stage.invoke("z")
+def test_task_is_sent_when_all_upstreams_completed() -> None:
+    world = an_engine("a: x  y", "b: z<-x,y", silent=("x", "y"))
+    world.invoke("z")
 
-    stage.say(run, "y", "completed")
-    assert [command.task for command in stage.commands] == ["x", "y"]
+    world.report("y", "completed")
+    assert [command.task for command in world.commands] == ["x", "y"]
 
-    stage.say(run, "x", "completed")
-    assert [command.task for command in stage.commands] == ["x", "y", "z"]
+    world.report("x", "completed")
+    assert [command.task for command in world.commands] == ["x", "y", "z"]
 
 
 def test_independent_tasks_are_sent_at_once() -> None:
-    stage = Stage("a: x  y", "b: w  z<-x,y,w", silent=("x", "y", "w"))
+    world = an_engine("a: x  y", "b: w  z<-x,y,w", silent=("x", "y", "w"))
 
-    stage.invoke("z")
+    world.invoke("z")
 
-    assert {command.task for command in stage.commands} == {"x", "y", "w"}
+    assert {command.task for command in world.commands} == {"x", "y", "w"}
 
 
-def test_a_command_carries_the_outputs_of_its_direct_upstreams_in_declared_order() -> None:
-    stage = Stage("a: x  y", "b: z<-y,x")
+def test_command_carries_upstream_outputs_in_declared_order() -> None:
+    world = an_engine("a: x  y", "b: z<-y,x")
 
-    stage.invoke("z")
+    world.invoke("z")
 
-    assert list(stage.commands[-1].upstream.items()) == [
+    assert list(world.commands[-1].upstream.items()) == [
         ("y", {"made_by": "y"}),
         ("x", {"made_by": "x"}),
     ]
 
 
-def test_the_run_completes_when_its_target_does() -> None:
-    stage = Stage("a: x", "b: z<-x")
+def test_run_completes_when_target_completes() -> None:
+    world = an_engine("a: x", "b: z<-x")
 
-    run = stage.invoke("z")
+    world.invoke("z")
 
-    assert stage.run(run).state == "completed"
-    assert stage.states(run) == {"x": "completed", "z": "completed"}
+    assert world.run().state == "completed"
+    assert world.states() == {"x": "completed", "z": "completed"}
 
 
 @given(st.data())
-def test_in_any_graph_no_command_is_sent_before_all_upstreams_completed(
+def test_any_graph_sends_no_task_before_its_upstreams(
     data: st.DataObject,
 ) -> None:
     size = data.draw(st.integers(2, 12))
@@ -76,13 +76,13 @@ def test_in_any_graph_no_command_is_sent_before_all_upstreams_completed(
     for index in range(1, size):
         upstream = data.draw(st.sets(st.integers(0, index - 1), max_size=4))
         tasks.append(f"t{index}<-" + ",".join(f"t{u}" for u in sorted(upstream)))
-    stage = Stage("a: " + " ".join(tasks[::2]), "b: " + " ".join(tasks[1::2]))
+    world = an_engine("a: " + " ".join(tasks[::2]), "b: " + " ".join(tasks[1::2]))
 
-    stage.invoke(f"t{size - 1}")
+    world.invoke(f"t{size - 1}")
 
     completed: set[str] = set()
-    graph = stage.home.store.read_graph()
-    for envelope in stage.passed():
+    graph = world.driver.home.store.read_graph()
+    for envelope in world.driver.events():
         match envelope.message:
             case RunTask(task=task):
                 assert completed.issuperset(graph[task].task.upstream_names)

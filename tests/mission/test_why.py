@@ -1,129 +1,133 @@
-"""Why a task is not running, or is: one sentence for every reason, derived from the plan and the facts."""
+"""Why: one sentence for every reason, derived from the plan and the facts."""
 
 from collections.abc import Callable
 
 import pytest
 
-from cerebro.core import views
 from cerebro.handlers import queries
 from cli.fake_engine import at
-from cordyna_cli.render.run.why import why_task
+from cordyna_cli.wording.why import why_task
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.ids import CLIENT
-from mission.stage import Stage
+from cordyna_core.contract.reasons import REASONS
+from world.scenarios import EngineWorld, an_engine
 
 ERROR = ErrorDescription(type="ValueError", message="no such file\nsecond line")
 
-
-def silent() -> tuple[Stage, str]:
-    """y needs x, whose server does not answer."""
-    stage = Stage("a: x", "b: y<-x", silent=("x",), x={"retries": 1})
-    return stage, stage.invoke("y")
+Scenario = Callable[[], tuple[EngineWorld, str]]
+"""A world, and the task in it whose reason is asked for."""
 
 
-def waiting() -> tuple[Stage, str, str]:
-    return *silent(), "y"
+def unanswered() -> EngineWorld:
+    """y needs x, whose server does not answer; x may be tried twice."""
+    world = an_engine("a: x", "b: y<-x", silent=("x",), x={"retries": 1})
+    world.invoke("y")
+    return world
 
 
-def blocked() -> tuple[Stage, str, str]:
-    stage, run = silent()
-    return stage.after(60), run, "y"
+def unanswered_x_reports(*states: str, **fields: object) -> EngineWorld:
+    """x alone, whose server reports `states` and no more."""
+    world = an_engine("a: x", silent=("x",))
+    world.invoke("x")
+    for state in states:
+        world.report("x", state, **fields)
+    return world
 
 
-def dispatched() -> tuple[Stage, str, str]:
-    return *silent(), "x"
+def waiting() -> tuple[EngineWorld, str]:
+    return unanswered(), "y"
 
 
-def retry_wait() -> tuple[Stage, str, str]:
-    stage, run = silent()
-    stage.say(run, "x", "error", reason="failed", error=ERROR)
-    return stage, run, "x"
+def blocked() -> tuple[EngineWorld, str]:
+    return unanswered().after(60), "y"
 
 
-def failed() -> tuple[Stage, str, str]:
-    stage, run = silent()
-    stage.say(run, "x", "error", reason="failed", error=ERROR)
-    stage.after(9).say(run, "x", "error", attempt=2, reason="failed", error=ERROR)
-    return stage, run, "x"
+def dispatched() -> tuple[EngineWorld, str]:
+    return unanswered(), "x"
 
 
-def failed_terminal() -> tuple[Stage, str, str]:
-    stage, run = silent()
-    stage.say(run, "x", "error", error=ERROR.model_copy(update={"retryable": False}))
-    return stage, run, "x"
+def retry_wait() -> tuple[EngineWorld, str]:
+    world = unanswered()
+    world.report("x", "error", reason="failed", error=ERROR)
+    return world, "x"
 
 
-def ack_timeout() -> tuple[Stage, str, str]:
-    stage, run, _ = blocked()
-    return stage, run, "x"
+def failed() -> tuple[EngineWorld, str]:
+    world, task = retry_wait()
+    world.after(9).report(task, "error", reason="failed", error=ERROR)
+    return world, task
 
 
-def start_timeout() -> tuple[Stage, str, str]:
-    stage = Stage("a: x", silent=("x",))
-    run = stage.invoke("x")
-    stage.say(run, "x", "queued")
-    return stage.after(700), run, "x"
+def failed_terminal() -> tuple[EngineWorld, str]:
+    world = unanswered()
+    world.report("x", "error", error=ERROR.model_copy(update={"retryable": False}))
+    return world, "x"
 
 
-def run_timeout() -> tuple[Stage, str, str]:
-    stage = Stage("a: x", silent=("x",))
-    run = stage.invoke("x")
-    stage.say(run, "x", "started")
-    return stage.after(2000), run, "x"
+def ack_timeout() -> tuple[EngineWorld, str]:
+    return unanswered().after(60), "x"
 
 
-def cancelled() -> tuple[Stage, str, str]:
-    stage, run = silent()
-    stage.put(CancelRun(run_id=run), CLIENT)
-    return stage, run, "x"
+def start_timeout() -> tuple[EngineWorld, str]:
+    return unanswered_x_reports("queued").after(700), "x"
 
 
-def refused() -> tuple[Stage, str, str]:
-    stage, run = silent()
-    stage.say(run, "x", "error", reason="refused", error=ERROR)
-    return stage, run, "x"
+def run_timeout() -> tuple[EngineWorld, str]:
+    return unanswered_x_reports("started").after(2000), "x"
 
 
-def reused() -> tuple[Stage, str, str]:
-    stage = Stage("a: x", "b: y<-x", y={"upstream": [{"task": "x", "within_s": 60}]})
-    stage.invoke("y", key="1")
-    return stage, stage.invoke("y", key="2"), "x"
+def cancelled() -> tuple[EngineWorld, str]:
+    world = unanswered()
+    world.publish(CancelRun(run_id=world.run_id), CLIENT)
+    return world, "x"
 
 
-def queued() -> tuple[Stage, str, str]:
-    stage, run = silent()
-    stage.say(run, "x", "queued")
-    return stage, run, "x"
+def refused() -> tuple[EngineWorld, str]:
+    world = unanswered()
+    world.report("x", "error", reason="refused", error=ERROR)
+    return world, "x"
 
 
-def started() -> tuple[Stage, str, str]:
-    stage, run = silent()
-    stage.say(run, "x", "started")
-    return stage, run, "x"
+def reused() -> tuple[EngineWorld, str]:
+    world = an_engine("a: x", "b: y<-x", y={"upstream": [{"task": "x", "within_s": 60}]})
+    world.invoke("y", key="1")
+    world.run_id = world.invoke("y", key="2")
+    return world, "x"
 
 
-def completed() -> tuple[Stage, str, str]:
-    stage, run = silent()
-    stage.say(run, "x", "completed")
-    return stage, run, "x"
+def queued() -> tuple[EngineWorld, str]:
+    return unanswered_x_reports("queued"), "x"
 
 
-def error() -> tuple[Stage, str, str]:
-    stage = Stage("a: x", silent=("x",))
-    run = stage.invoke("x")
-    stage.say(run, "x", "error", reason="out_of_coffee", error=ERROR)
-    return stage, run, "x"
+def started() -> tuple[EngineWorld, str]:
+    return unanswered_x_reports("started"), "x"
 
 
-SAID = {
+def completed() -> tuple[EngineWorld, str]:
+    return unanswered_x_reports("completed"), "x"
+
+
+def error() -> tuple[EngineWorld, str]:
+    return unanswered_x_reports("error", reason="out_of_coffee", error=ERROR), "x"
+
+
+SENTENCES = {
     waiting: "y on b waits for x.",
     blocked: "y on b is blocked: it needs x, which failed.",
     dispatched: "x on a was sent its command (attempt 1) and has not answered yet.",
-    retry_wait: "x on a failed (attempt 1) and is tried again after a pause: ValueError: no such file.",
+    retry_wait: (
+        "x on a failed (attempt 1) and is tried again after a pause: ValueError: no such file."
+    ),
     failed: "x on a failed (attempt 2): ValueError: no such file.",
-    failed_terminal: "x on a failed (attempt 1) in a way that trying again does not mend: ValueError: no such file.",
-    ack_timeout: "x on a did not acknowledge the command (attempt 2) in time: its server is down, or does not hear it.",
+    failed_terminal: (
+        "x on a failed (attempt 1) in a way that trying again does not mend: ValueError: "
+        "no such file."
+    ),
+    ack_timeout: (
+        "x on a did not acknowledge the command (attempt 2) in time: its server is down, "
+        "or does not hear it."
+    ),
     start_timeout: "x on a was queued (attempt 1) but not started in time: its server is too busy.",
     run_timeout: "x on a was started (attempt 1) but did not finish in time.",
     cancelled: "x on a was cancelled with its run.",
@@ -132,50 +136,48 @@ SAID = {
     queued: "x on a has been taken by its server (attempt 1), which is busy with other tasks.",
     started: "x on a is running (attempt 1).",
     completed: "x on a completed (attempt 1).",
-    error: "x on a failed (attempt 1), and its server says: out_of_coffee: ValueError: no such file.",
+    error: (
+        "x on a failed (attempt 1), and its server says: out_of_coffee: ValueError: no such file."
+    ),
 }
 
 
-@pytest.mark.parametrize("scenario", SAID, ids=lambda scenario: scenario.__name__)
-def test_every_reason_has_its_sentence_and_what_to_type_next(
-    scenario: Callable[[], tuple[Stage, str, str]],
-) -> None:
-    stage, run, name = scenario()
+@pytest.mark.parametrize("scenario", SENTENCES, ids=lambda scenario: scenario.__name__)
+def test_every_reason_has_sentence_and_next_command(scenario: Scenario) -> None:
+    world, name = scenario()
 
-    task = stage.task(run, name)
+    task = world.task(name)
 
     assert (task.reason or task.state, task.why) in {
-        (scenario.__name__, SAID[scenario]),
-        ("out_of_coffee", SAID[error]),
+        (scenario.__name__, SENTENCES[scenario]),
+        ("out_of_coffee", SENTENCES[error]),
     }
-    assert why_task(stage.run(run), task, at(0)).next.startswith("dyna ")
+    assert why_task(world.run(), task, at(0)).next_step.command.startswith("dyna ")
 
 
-def test_no_reason_is_left_without_a_scenario() -> None:
-    assert {scenario.__name__ for scenario in SAID} == set(views._SENTENCES)
+def test_scenarios_cover_every_reason() -> None:
+    assert {scenario.__name__ for scenario in SENTENCES} == {row.key for row in REASONS}
 
 
-def test_what_heals_the_cause_heals_the_reason() -> None:
-    stage, run, _ = blocked()
-    stage.say(run, "x", "completed", attempt=2)
+def test_heal_of_cause_changes_downstream_reason() -> None:
+    world, _ = blocked()
+    world.report("x", "completed", attempt=2)
 
-    assert stage.task(run, "y").why == "y on b completed (attempt 1)."
-
-
-def test_what_is_tried_again_is_not_blocked_any_more() -> None:
-    stage, run, _ = blocked()
-    stage.put(RetryRun(run_id=run), CLIENT)
-
-    assert stage.task(run, "y").why == "y on b waits for x."
+    assert world.task("y").why == "y on b completed (attempt 1)."
 
 
-def test_a_server_that_lets_a_command_go_unacknowledged_is_unresponsive_until_it_gives_a_sign_of_life() -> (
-    None
-):
-    stage, run, _ = blocked()
-    states = {each.server: each.state for each in queries.servers(stage.home.store)}
+def test_retry_of_cause_unblocks_downstream() -> None:
+    world, _ = blocked()
+    world.publish(RetryRun(run_id=world.run_id), CLIENT)
+
+    assert world.task("y").why == "y on b waits for x."
+
+
+def test_server_without_ack_is_unresponsive_until_it_reports() -> None:
+    world, _ = blocked()
+    states = {server.server: server.state for server in queries.servers(world.store)}
     assert states == {"a": "unresponsive", "b": "ready"}
 
-    stage.say(run, "x", "completed", attempt=2)
+    world.report("x", "completed", attempt=2)
 
-    assert queries.servers(stage.home.store)[0].state == "ready"
+    assert queries.servers(world.store)[0].state == "ready"

@@ -1,4 +1,4 @@
-"""Rule 15: a cron fires at its nominal times, in its zone; overlap is skipped and said; a missed tick fires or is reported."""
+"""Rule 15: crons, overlap and missed ticks (docs/rules.md, rule 15)."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,56 +8,56 @@ import pytest
 from cerebro.core.cron.schedule import due_ticks, next_after
 from cerebro.core.effects import Tick
 from cordyna_core.contract.commands import RunTask
-from rules.scene import Scene, a_graph
+from world.scenarios import ReactionWorld, a_world
 
 
 def at(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
-def with_cron(**more: Any) -> Scene:
-    scene = a_graph("a", a={"cron": "0 6 * * *", **more})
-    scene.now = at("2026-03-02T06:00")
-    return scene
+def with_cron(**more: Any) -> ReactionWorld:
+    world = a_world("a", a={"cron": "0 6 * * *", **more})
+    world.now = at("2026-03-02T06:00")
+    return world
 
 
-def ticks(scene: Scene, nominal: str) -> None:
-    scene.hears(Tick("a", at(nominal)))
+def ticks(world: ReactionWorld, nominal: str) -> None:
+    world.handle(Tick("a", at(nominal)))
 
 
-def test_a_tick_invokes_its_task_and_the_body_sees_the_nominal_time() -> None:
-    scene = with_cron()
-    scene.now += 40
-    ticks(scene, "2026-03-02T06:00")
-    command = scene.told[-1]
+def test_tick_invokes_task_with_nominal_time() -> None:
+    world = with_cron()
+    world.now += 40
+    ticks(world, "2026-03-02T06:00")
+    command = world.published[-1]
     assert isinstance(command, RunTask)
     assert command.scheduled_at == datetime(2026, 3, 2, 6, tzinfo=UTC)
 
 
-def test_a_tick_that_comes_twice_fires_once() -> None:
-    scene = with_cron()
-    ticks(scene, "2026-03-02T06:00")
-    ticks(scene, "2026-03-02T06:00")
-    assert len(scene.store.runs(10)) == 1
-    assert set(scene.sent) == {("a", 1)}
+def test_tick_delivered_twice_fires_once() -> None:
+    world = with_cron()
+    ticks(world, "2026-03-02T06:00")
+    ticks(world, "2026-03-02T06:00")
+    assert len(world.store.runs(10)) == 1
+    assert set(world.sent) == {("a", 1)}
 
 
-def test_a_tick_that_is_at_most_five_minutes_late_fires() -> None:
-    scene = with_cron()
-    scene.now += 300
-    ticks(scene, "2026-03-02T06:00")
-    assert scene.sent == [("a", 1)]
+def test_tick_five_minutes_late_fires() -> None:
+    world = with_cron()
+    world.now += 300
+    ticks(world, "2026-03-02T06:00")
+    assert world.sent == [("a", 1)]
 
 
-def test_a_tick_that_is_later_is_reported() -> None:
-    scene = with_cron()
-    scene.now += 301
-    ticks(scene, "2026-03-02T06:00")
-    assert scene.problems == ["missed_tick"]
-    assert scene.sent == []
+def test_tick_later_than_five_minutes_is_reported_missed() -> None:
+    world = with_cron()
+    world.now += 301
+    ticks(world, "2026-03-02T06:00")
+    assert world.problems == ["missed_tick"]
+    assert world.sent == []
 
 
-def test_after_a_long_sleep_the_last_tick_fires_once_and_the_others_are_missed() -> None:
+def test_due_ticks_after_sleep_fire_last_and_miss_rest() -> None:
     slept = due_ticks(
         "*/10 * * * *", "UTC", after=at("2026-03-02T06:00"), now=at("2026-03-02T06:41")
     )
@@ -65,37 +65,37 @@ def test_after_a_long_sleep_the_last_tick_fires_once_and_the_others_are_missed()
     assert [tick - at("2026-03-02T06:00") for tick in slept.missed] == [600, 1200, 1800]
 
 
-def test_while_the_run_of_the_tick_before_goes_on_a_tick_is_skipped_and_that_is_said() -> None:
-    scene = with_cron(run_timeout_s=7 * 24 * 3600)
-    ticks(scene, "2026-03-02T06:00")
-    run = next(message.run_id for message in scene.told if isinstance(message, RunTask))
-    scene.run_id = run
-    scene.says("a", "started")
-    scene.now = at("2026-03-03T06:00")
-    ticks(scene, "2026-03-03T06:00")
-    assert scene.problems == ["overlap_skipped"]
-    scene.says("a", "completed")
-    scene.now = at("2026-03-04T06:00")
-    ticks(scene, "2026-03-04T06:00")
-    assert scene.sent == [("a", 1), ("a", 1)]
+def test_tick_during_previous_run_is_skipped_and_reported() -> None:
+    world = with_cron(run_timeout_s=7 * 24 * 3600)
+    ticks(world, "2026-03-02T06:00")
+    run = next(message.run_id for message in world.published if isinstance(message, RunTask))
+    world.run_id = run
+    world.report("a", "started")
+    world.now = at("2026-03-03T06:00")
+    ticks(world, "2026-03-03T06:00")
+    assert world.problems == ["overlap_skipped"]
+    world.report("a", "completed")
+    world.now = at("2026-03-04T06:00")
+    ticks(world, "2026-03-04T06:00")
+    assert world.sent == [("a", 1), ("a", 1)]
 
 
-def test_a_task_may_allow_overlap() -> None:
-    scene = with_cron(overlap="allow")
-    ticks(scene, "2026-03-02T06:00")
-    scene.now = at("2026-03-03T06:00")
-    ticks(scene, "2026-03-03T06:00")
-    assert scene.sent == [("a", 1), ("a", 1)]
+def test_tick_with_overlap_allowed_starts_second_run() -> None:
+    world = with_cron(overlap="allow")
+    ticks(world, "2026-03-02T06:00")
+    world.now = at("2026-03-03T06:00")
+    ticks(world, "2026-03-03T06:00")
+    assert world.sent == [("a", 1), ("a", 1)]
 
 
-def test_a_tick_of_a_task_that_has_no_cron_any_more_is_void() -> None:
-    scene = with_cron()
-    scene.declares("s", "a", revision=1)
-    ticks(scene, "2026-03-02T06:00")
-    assert scene.problems == ["not_scheduled"]
+def test_tick_after_cron_removed_is_refused() -> None:
+    world = with_cron()
+    world.declare("s", "a", revision=1)
+    ticks(world, "2026-03-02T06:00")
+    assert world.problems == ["not_scheduled"]
 
 
-def test_a_time_zone_moves_with_daylight_saving() -> None:
+def test_time_zone_follows_daylight_saving() -> None:
     assert next_after("0 6 * * *", "Europe/Berlin", at("2026-03-28T00:00")) == at(
         "2026-03-28T05:00"
     )
@@ -104,7 +104,7 @@ def test_a_time_zone_moves_with_daylight_saving() -> None:
     )
 
 
-def test_a_time_that_does_not_exist_is_skipped_and_one_that_comes_twice_fires_once() -> None:
+def test_local_time_skipped_or_repeated_fires_at_most_once() -> None:
     assert next_after("30 2 * * *", "Europe/Berlin", at("2026-03-28T12:00")) == at(
         "2026-03-30T00:30"
     )
@@ -113,6 +113,6 @@ def test_a_time_that_does_not_exist_is_skipped_and_one_that_comes_twice_fires_on
     assert next_after("30 2 * * *", "Europe/Berlin", first) == at("2026-10-26T01:30")
 
 
-def test_both_day_fields_at_once_are_refused() -> None:
+def test_cron_with_both_day_fields_is_refused() -> None:
     with pytest.raises(ValueError, match="day"):
-        a_graph("a", a={"cron": "0 6 1 * 1"})
+        a_world("a", a={"cron": "0 6 1 * 1"})

@@ -1,0 +1,67 @@
+"""Rule 3: declared retries, back-off and terminal errors (docs/rules.md, rule 3)."""
+
+from cerebro.core.run.transitions import back_off_s
+from cordyna_core.contract.base import ErrorDescription
+from cordyna_core.contract.state_updates import TaskStateChanged
+from world.scenarios import a_run
+
+
+def test_error_without_declared_retries_is_final() -> None:
+    world = a_run("a", a="error").after(3600)
+    assert world.sent == [("a", 1)]
+    assert world.run().state == "error"
+
+
+def test_error_with_attempts_left_waits_for_back_off() -> None:
+    world = a_run("a", declared={"a": {"retries": 1}}, a="error")
+    assert world.state_of("a") == "pending retry_wait"
+    assert world.after(4).sent == [("a", 1)]
+    assert world.after(3).sent == [("a", 1), ("a", 2)]
+
+
+def test_back_off_doubles_with_deterministic_jitter() -> None:
+    waits = [back_off_s(attempt, seed="x") for attempt in (1, 2, 3, 4)]
+    assert waits == [back_off_s(attempt, seed="x") for attempt in (1, 2, 3, 4)]
+    assert all(5 * 2**n <= wait <= 6.25 * 2**n for n, wait in enumerate(waits))
+    assert back_off_s(1, seed="x") != back_off_s(1, seed="y")
+    assert back_off_s(50, seed="x") <= 750
+
+
+def test_retries_are_spent_one_by_one() -> None:
+    world = a_run("a", declared={"a": {"retries": 2}})
+    for failed in range(3):
+        world.reach("a", "error")
+        world.after(7 * 2**failed)
+    assert world.sent == [("a", 1), ("a", 2), ("a", 3)]
+    assert world.state_of("a") == "error failed"
+
+
+def test_expired_clock_spends_a_retry() -> None:
+    world = a_run("a", declared={"a": {"retries": 1}}).after(18)
+    assert world.sent == [("a", 1), ("a", 2)]
+    assert world.after(60).state_of("a") == "error ack_timeout"
+
+
+def test_terminal_error_is_never_retried() -> None:
+    world = a_run("a", declared={"a": {"retries": 5}}, a="started")
+    world.report(
+        "a", "error", error=ErrorDescription(type="Terminal", message="no use", retryable=False)
+    )
+    assert world.state_of("a") == "error failed_terminal"
+    assert world.after(3600).sent == [("a", 1)]
+
+
+def test_completion_during_back_off_heals_without_retry() -> None:
+    world = a_run("a  b<-a", declared={"a": {"retries": 1}}, a="error")
+    world.report("a", "completed")
+    assert world.after(60).sent == [("a", 1), ("b", 1)]
+
+
+def test_retry_wait_is_published() -> None:
+    world = a_run("a", declared={"a": {"retries": 1}}, a="error")
+    published = [
+        (message.state, message.reason)
+        for message in world.published
+        if isinstance(message, TaskStateChanged)
+    ]
+    assert published == [("pending", "retry_wait")]
