@@ -1,6 +1,8 @@
-"""Cerebro's real handlers over its real AWS adapters, on moto, in virtual time, with task servers that answer at once.
+"""Cerebro's handlers and AWS adapters on moto, in virtual time, with task servers that answer at
+once.
 
-Every delivery takes HOP_S, which decides how many rings a run needs and what a batch holds, and nothing else.
+Every delivery takes HOP_S, which decides only how many page timers a run needs and what a batch
+holds.
 """
 
 import heapq
@@ -10,7 +12,7 @@ from itertools import count, cycle
 from typing import Any, Final, Self
 
 import boto3
-from counting import Counts, Hooks, until
+from counting import Counts, Hooks, wait_end
 from graphs import Graph
 from moto import mock_aws
 
@@ -27,10 +29,10 @@ from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 
 HOP_S: Final = 0.1
-"""Bus -> queue -> Lambda, about (published medians are 0.1 to 0.2 s)."""
+"""About the time of bus -> queue -> Lambda (published medians are 0.1 to 0.2 s)."""
 
 WARM: Final = {"registry": 1, "planner": 1, "tracker": 4, "timekeeper": 1}
-"""Warm Lambdas of each handler; each remembers for itself."""
+"""Warm Lambdas of each handler, each with caches of its own."""
 
 SERVERS: Final = 2
 BEGIN: Final = 1_790_000_000.0
@@ -45,12 +47,15 @@ _SETTINGS: Final = {
 
 
 class AwsWorld:
-    """One deployment. Use as a context. `batch`: how many messages a Lambda is given at once, if so many wait."""
+    """One deployment; use as a context.
+
+    `batch`: the most messages in one invocation of a Lambda.
+    """
 
     def __init__(self, batch: int = 1) -> None:
         self.now = BEGIN
         self._batch = batch
-        self._under_way: list[tuple[float, int, str, str]] = []
+        self._in_flight: list[tuple[float, int, str, str]] = []
         self._tickets = count()
         self._mock = mock_aws()
         self._hooks = Hooks(lambda: self.now)
@@ -69,42 +74,44 @@ class AwsWorld:
             for handler, number in WARM.items()
         }
         for client in clients.values():
-            self._hooks.put_on(client)
+            self._hooks.attach(client)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._mock.stop()
 
     def declare(self, graph: Graph) -> None:
-        """Have the servers declare the graph's tasks."""
+        """Declare the graph's tasks on the servers."""
         tasks: dict[str, list[dict[str, Any]]] = {}
         for place, (name, upstream) in enumerate(graph.items()):
             tasks.setdefault(f"server-{place % SERVERS}", []).append(
                 {"name": name, "upstream": list(upstream)}
             )
         for server, declared in tasks.items():
-            self._say(
+            self._publish(
                 ServerDeclared.model_validate({"server": server, "tasks": declared}),
                 server_source(server),
             )
-        self._go()
+        self._deliver_all()
 
     def run(self, graph: Graph) -> Counts:
-        """Invoke the graph's last task, go on until nothing is under way, and tell what the run cost."""
+        """Invoke the graph's last task, deliver until nothing is in flight, and return what the run
+        cost.
+        """
         target, key = list(graph)[-1], derived_id("run", next(self._tickets))
         counts = self._hooks.counts = Counts()
-        self._say(InvokeTask(task=target, key=key), CLIENT)
-        self._go()
+        self._publish(InvokeTask(task=target, key=key), CLIENT)
+        self._deliver_all()
         self._hooks.counts = Counts()
         run = next(self._warm["planner"]).store.read_run(run_id_of(target, key))
         assert run is not None
         assert run.status == "completed", run
         return counts
 
-    def _go(self) -> None:
-        """Deliver what is under way until nothing is."""
-        while self._under_way:
-            self.now = max(self.now, self._under_way[0][0])
+    def _deliver_all(self) -> None:
+        """Deliver messages until none is in flight."""
+        while self._in_flight:
+            self.now = max(self.now, self._in_flight[0][0])
             handler, batch = self._next_batch()
             self._hooks.counts.invocations += 1
             self._hooks.counts.messages += len(batch)
@@ -113,21 +120,21 @@ class AwsWorld:
             assert not outcome.dead_letters, outcome.dead_letters
 
     def _next_batch(self) -> tuple[str, list[Delivery]]:
-        """What is due now for the handler that is next, as much of it as a batch holds."""
-        _, ticket, handler, body = heapq.heappop(self._under_way)
+        """The messages that are due for the next handler, at most a batch."""
+        _, ticket, handler, body = heapq.heappop(self._in_flight)
         batch, others = [Delivery(str(ticket), body)], []
         while (
-            self._under_way
+            self._in_flight
             and len(batch) < self._batch
-            and self._under_way[0][0] <= self.now + HOP_S / 10
+            and self._in_flight[0][0] <= self.now + HOP_S / 10
         ):
-            waiting = heapq.heappop(self._under_way)
+            waiting = heapq.heappop(self._in_flight)
             if waiting[2] == handler:
                 batch.append(Delivery(str(waiting[1]), waiting[3]))
             else:
                 others.append(waiting)
-        for each in others:
-            heapq.heappush(self._under_way, each)
+        for other in others:
+            heapq.heappush(self._in_flight, other)
         return handler, batch
 
     def _deploy(self, clients: dict[str, Any]) -> CerebroSettings:
@@ -148,54 +155,60 @@ class AwsWorld:
             f"{name}_queue_url": clients["sqs"].create_queue(QueueName=name)["QueueUrl"]
             for name in ("timekeeper", "tracker")
         }
-        clients["events"].meta.events.register("provide-client-params.events.PutEvents", self._hear)
-        clients["sqs"].meta.events.register("provide-client-params.sqs.SendMessage", self._queue)
-        clients["stepfunctions"].meta.events.register(
-            "provide-client-params.stepfunctions.StartExecution", self._wait
+        clients["events"].meta.events.register(
+            "provide-client-params.events.PutEvents", self._on_put_events
         )
-        # Moto's own state machines would not wait in virtual time.
+        clients["sqs"].meta.events.register(
+            "provide-client-params.sqs.SendMessage", self._on_send_message
+        )
+        clients["stepfunctions"].meta.events.register(
+            "provide-client-params.stepfunctions.StartExecution", self._on_start_execution
+        )
+        # Moto's state machines would wait in real time.
         clients["stepfunctions"].meta.events.register(
             "before-call.sfn.StartExecution", lambda **_: (_Ok(), {})
         )
         return CerebroSettings.model_validate({**_SETTINGS, **queues})
 
-    def _hear(self, params: dict[str, Any], **_: object) -> None:
-        """The bus: commands go to servers that start at once and are done at once."""
+    def _on_put_events(self, params: dict[str, Any], **_: object) -> None:
+        """The bus: servers start and complete each command at once."""
         for entry in params["Entries"]:
             if entry["DetailType"] == RunTask.__name__:
                 command = RunTask.model_validate_json(entry["Detail"])
                 for moment, state in enumerate(("started", "completed")):
-                    told = {
+                    fields = {
                         name: getattr(command, name)
                         for name in ("server", "run_id", "task", "attempt")
                     }
-                    said = TaskStateChanged.model_validate({**told, "state": state})
-                    self._say(said, server_source(command.server), after=HOP_S + moment / 1000)
+                    update = TaskStateChanged.model_validate({**fields, "state": state})
+                    self._publish(
+                        update, server_source(command.server), after=HOP_S + moment / 1000
+                    )
 
-    def _say(self, message: Message, source: str, after: float = 0.0) -> None:
-        """Put a message on the bus as somebody else than cerebro."""
+    def _publish(self, message: Message, source: str, after: float = 0.0) -> None:
+        """Put a message on the bus from another source than cerebro."""
         self._hooks.counts.events += 1
         handler = handler_of(source, type(message).__name__)
         assert handler is not None
-        at, name = self.now + after, derived_id("said", next(self._tickets))
+        at, name = self.now + after, derived_id("event", next(self._tickets))
         self._send(
             handler,
             seal(message.model_copy(update={"meta": meta_at(at, name)}), source, name, utc(at)),
             at,
         )
 
-    def _queue(self, params: dict[str, Any], **_: object) -> None:
+    def _on_send_message(self, params: dict[str, Any], **_: object) -> None:
         self._send(params["QueueUrl"].rpartition("/")[2], params["MessageBody"], self.now)
 
-    def _wait(self, params: dict[str, Any], **_: object) -> None:
-        self._send("timekeeper", json.loads(params["input"])["body"], until(params))
+    def _on_start_execution(self, params: dict[str, Any], **_: object) -> None:
+        self._send("timekeeper", json.loads(params["input"])["body"], wait_end(params))
 
     def _send(self, handler: str, body: str, at: float) -> None:
-        heapq.heappush(self._under_way, (at + HOP_S, next(self._tickets), handler, body))
+        heapq.heappush(self._in_flight, (at + HOP_S, next(self._tickets), handler, body))
 
 
 class _Ok:
-    """As much of an HTTP response as botocore looks at."""
+    """The part of an HTTP response that botocore reads."""
 
     status_code = 200
 

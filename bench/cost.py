@@ -1,8 +1,9 @@
-"""What a task costs on AWS: calls counted on botocore's hooks, beside the budget of the design, and the price of a million tasks.
+"""The cost of a task on AWS: calls counted on botocore's hooks, and the price of a million tasks.
 
     python bench/cost.py
 
-The real handlers and adapters on moto. Counts do not depend on the machine; `tests/adapters/test_budget.py` asserts them.
+The real handlers and adapters on moto. Counts do not depend on the machine;
+`tests/adapters/test_budget.py` asserts them.
 """
 
 from collections.abc import Callable
@@ -14,10 +15,10 @@ from counting import Counts
 from graphs import GRAPHS, Graph
 
 BUDGET: Final = {"events": 3.0, "writes": 3.0, "reads": 9.0, "invocations": 2.0}
-"""Of a task with three upstreams, in runs of 100 tasks and more (section 9 of the design)."""
+"""Per task with three upstreams, in runs of 100 tasks and more."""
 
-MOST_PER_MILLION: Final = {1: 9.0, 10: 7.0}
-"""Dollars for a million tasks, by the size of batches."""
+PRICE_PER_MILLION_MAX: Final = {1: 9.0, 10: 7.0}
+"""Dollars per million tasks, by batch size."""
 
 ROWS: Final[dict[str, Callable[[Counts], float]]] = {
     "events": lambda counts: counts.events,
@@ -54,7 +55,9 @@ def time_price(counts: Counts) -> float:
 
 
 def measure(graph: Graph, batch: int) -> Counts:
-    """The second run of a graph: its declarations and its plan are known, as on any day but the first."""
+    """The second run of a graph: its declarations and its plan are known, as on any day but the
+    first.
+    """
     with AwsWorld(batch) as world:
         world.declare(graph)
         world.run(graph)
@@ -63,7 +66,7 @@ def measure(graph: Graph, batch: int) -> Counts:
 
 def report() -> None:
     """A table for messages handled one by one, and one for batches of ten."""
-    for batch, most in MOST_PER_MILLION.items():
+    for batch, most in PRICE_PER_MILLION_MAX.items():
         columns = {
             title: (measure(graph := make(), batch), len(graph)) for title, make in GRAPHS.items()
         }

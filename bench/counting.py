@@ -1,8 +1,8 @@
-"""What is asked of AWS, counted on botocore's own hooks: calls, request units, events, seconds waited.
+"""Calls to AWS, counted on botocore's hooks: calls, request units, events, seconds waited.
 
-Law: what is counted is what AWS charges for. Sizes are those of "Read and write operations" (Amazon DynamoDB): a strong
-read is a unit for every 4 KB begun, a write for every 1 KB begun, an item that is not there and a condition that does
-not hold are one each.
+Invariant: what is counted is what AWS charges for. Sizes are those of "Read and write operations"
+(Amazon DynamoDB): a strongly consistent read is a unit for every 4 KB begun, a write for every 1 KB
+begun; a missing item and a failed condition are one each.
 """
 
 import json
@@ -21,7 +21,10 @@ Item = Mapping[str, Mapping[str, Any]]
 
 @dataclass
 class Counts:
-    """`reads` and `writes` are request units, `calls` are calls by operation, `messages` what queues carried."""
+    """`reads` and `writes` are request units.
+
+    `calls` counts by operation; `messages` are those of queues.
+    """
 
     events: int = 0
     writes: int = 0
@@ -35,56 +38,62 @@ class Counts:
 
     @property
     def queue_requests(self) -> int:
-        """A message is sent by itself; a batch is received and deleted by one request each, of the Lambda's poller."""
+        """Each message is one send.
+
+        The poller receives and deletes a whole batch by one request each.
+        """
         return self.messages + 2 * self.invocations
 
 
 class Hooks:
-    """Counts into `counts` what the clients that it is put on ask. `now`: the (virtual) time, in UTC seconds."""
+    """Counts the calls of the clients that it is attached to.
+
+    `now`: the (virtual) time, UTC seconds.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.counts = Counts()
         self._now = now
-        self._asked: list[dict[str, Any]] = []
+        self._requests: list[dict[str, Any]] = []
 
-    def put_on(self, client: Any) -> None:
-        """From now on the client's calls are counted."""
-        client.meta.events.register("provide-client-params", self._ask)
-        client.meta.events.register("after-call", self._answered)
+    def attach(self, client: Any) -> None:
+        """Count the client's calls from now on."""
+        client.meta.events.register("provide-client-params", self._note_request)
+        client.meta.events.register("after-call", self._count)
 
-    def _ask(self, params: dict[str, Any], **_: object) -> None:
-        self._asked.append(params)
+    def _note_request(self, params: dict[str, Any], **_: object) -> None:
+        self._requests.append(params)
 
-    def _answered(self, model: Any, parsed: dict[str, Any], **_: object) -> None:
-        asked, counts = self._asked.pop(), self.counts
+    def _count(self, model: Any, parsed: dict[str, Any], **_: object) -> None:
+        request, counts = self._requests.pop(), self.counts
         counts.calls[model.name] += 1
         match model.name:
             case "GetItem":
                 counts.reads += read_units(parsed.get("Item", {}))
             case "BatchGetItem":
-                wanted = sum(len(keys["Keys"]) for keys in asked["RequestItems"].values())
-                found = [item for items in parsed["Responses"].values() for item in items]
-                counts.reads += sum(map(read_units, found)) + wanted - len(found)
+                wanted = sum(len(keys["Keys"]) for keys in request["RequestItems"].values())
+                items = [item for of_table in parsed["Responses"].values() for item in of_table]
+                counts.reads += sum(map(read_units, items)) + wanted - len(items)
             case "Query":
                 counts.reads += max(1, ceil(sum(map(size_of, parsed["Items"])) / READ_UNIT))
             case "PutItem" | "UpdateItem" | "DeleteItem":
-                counts.writes += max(1, ceil(size_of(asked.get("Item", {})) / WRITE_UNIT))
+                counts.writes += max(1, ceil(size_of(request.get("Item", {})) / WRITE_UNIT))
             case "PutEvents":
-                counts.events += len(asked["Entries"])
+                counts.events += len(request["Entries"])
             case "StartExecution":
                 counts.waits += 1
-                counts.waited_s += max(0.0, until(asked) - self._now())
+                counts.waited_s += max(0.0, wait_end(request) - self._now())
             case "CreateSchedule":
                 counts.schedules += 1
 
 
-def until(asked: Mapping[str, Any]) -> float:
-    """When the state machine that waits is asked to go on (UTC seconds)."""
-    return datetime.fromisoformat(json.loads(asked["input"])["timestamp"]).timestamp()
+def wait_end(request: Mapping[str, Any]) -> float:
+    """When a started state machine shall stop waiting (UTC seconds)."""
+    return datetime.fromisoformat(json.loads(request["input"])["timestamp"]).timestamp()
 
 
 def read_units(item: Item) -> int:
-    """Of a strong read."""
+    """The units of a strongly consistent read."""
     return max(1, ceil(size_of(item) / READ_UNIT))
 
 

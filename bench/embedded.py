@@ -1,11 +1,11 @@
-"""Time per task of the embedded engine, the whole protocol, beside Luigi.
+"""Time per task of the embedded engine, with the whole protocol, beside Luigi.
 
     make bench                            the table
-    python bench/embedded.py --profile    and where cordyna's time goes
+    python bench/embedded.py --profile    the table, and a profile of cordyna
 
-Every message is built, sealed to JSON, opened and validated, as on AWS; servers run in their own threads. Bodies do
-nothing, so what is measured is orchestration. The contenders take turns, so that the machine's moods hit all of them;
-quote medians and ratios, not single times.
+Every message is built, encoded to JSON, decoded and validated, as on AWS; servers run in their own
+threads. Bodies do nothing, so orchestration is measured. The contenders take turns, so that noise
+of the machine hits all of them; quote medians and ratios, not single times.
 """
 
 import argparse
@@ -37,7 +37,7 @@ Contender = Callable[[], float]
 
 
 def cordyna_servers(graph: Graph) -> list[TaskServer]:
-    """The graph's tasks on two servers, neighbours on different ones."""
+    """The graph's tasks, alternating between two servers."""
     servers = [TaskServer(f"server-{n}") for n in range(SERVERS)]
     for n, (name, upstream) in enumerate(graph.items()):
         servers[n % SERVERS].task(name=name, upstream=upstream)(lambda: None)
@@ -46,24 +46,24 @@ def cordyna_servers(graph: Graph) -> list[TaskServer]:
 
 @contextmanager
 def cordyna(graph: Graph, home: MemoryHome | DiskHome) -> Iterator[Contender]:
-    """One engine that stays open, as `dyna dev` does; each turn is a new run."""
+    """One engine that stays open, as that of `dyna dev`; each turn is a new run."""
     target = list(graph)[-1]
     with EmbeddedEngine(home, cordyna_servers(graph)) as engine:
 
         def turn() -> float:
-            began = time.perf_counter()
-            taken = engine.invoke(InvokeTask(task=target))
-            assert isinstance(taken, Invoked), taken
-            *_, view = engine.follow(taken.run_id)
-            took = time.perf_counter() - began
+            start = time.perf_counter()
+            invoked = engine.invoke(InvokeTask(task=target))
+            assert isinstance(invoked, Invoked), invoked
+            *_, view = engine.follow(invoked.run_id)
+            elapsed = time.perf_counter() - start
             assert view.state == "completed", view.state
-            return took
+            return elapsed
 
         yield turn
 
 
 def luigi_turn(graph: Graph) -> Contender:
-    """Luigi's local scheduler with one worker; a task's completeness is kept in memory."""
+    """Luigi's local scheduler with one worker; completed tasks are kept in memory."""
     logging.getLogger("luigi").setLevel(logging.CRITICAL)
     done: set[tuple[int, str]] = set()
     turns = iter(range(1_000_000))
@@ -83,9 +83,9 @@ def luigi_turn(graph: Graph) -> Contender:
 
     def turn() -> float:
         root = Node(name=list(graph)[-1], turn=next(turns))
-        began = time.perf_counter()
+        start = time.perf_counter()
         assert luigi.build([root], local_scheduler=True, workers=1, log_level="CRITICAL")
-        return time.perf_counter() - began
+        return time.perf_counter() - start
 
     return turn
 
@@ -108,11 +108,14 @@ def measure(graph: Graph) -> dict[str, float]:
         for _ in range(TURNS):
             for name, contender in contenders.items():
                 times[name].append(contender())
-    return {name: statistics.median(taken) * 1000 / len(graph) for name, taken in times.items()}
+    return {name: statistics.median(samples) * 1000 / len(graph) for name, samples in times.items()}
 
 
 def report() -> None:
-    """One row per contender, one column per graph; in brackets the ratio to cordyna in memory."""
+    """Print one row per contender and one column per graph.
+
+    In parentheses the ratio to cordyna in memory.
+    """
     figures = {title: measure(make()) for title, make in GRAPHS.items()}
     print(f"{'ms per task':18}" + "".join(f"{title:>28}" for title in figures))
     for name in next(iter(figures.values())):
@@ -124,7 +127,7 @@ def report() -> None:
 
 
 def profile() -> None:
-    """Where the time of the engine's own thread goes, on the layered graph: the loop, driven in one thread, bodies and all."""
+    """Print a profile of the engine and its bodies on the layered graph, driven in one thread."""
     graph = GRAPHS["500 tasks, 1,500 edges"]()
     run = run_in_one_thread(graph, cordyna_servers(graph))
     run()
@@ -138,7 +141,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--profile", action="store_true")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     report()
-    if asked.profile:
+    if arguments.profile:
         profile()

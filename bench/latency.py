@@ -1,9 +1,11 @@
-"""How long a hop takes on the local cloud, and where; beside its floor, a bare put_events -> Lambda on the same bus.
+"""The latency of a hop on the local cloud, part by part, beside a bare put_events -> Lambda on the
+same bus.
 
     make cloud && make latency
 
-It says nothing about AWS, whose own deliveries take longer (docs/architecture.md): it shows what cerebro adds to them. Times are those
-that messages carry, all of one machine's clock; everything is warm.
+It shows what cerebro adds to the deliveries of AWS, which take longer than the emulator's
+(docs/architecture.md). Times are those that messages carry, all of one machine's clock; everything
+is warm.
 """
 
 import io
@@ -34,12 +36,12 @@ BARE: Final = "bench-latency"
 CODE: Final = """
 import time
 def handler(event, context):
-    with open(event["detail"]["tell"], "a") as file:
+    with open(event["detail"]["path"], "a") as file:
         file.write(f"{time.time()}\\n")
 """
 
 Moment = tuple[str, str]
-"""A task, and what was said of it: `sent`, or a state."""
+"""A task, and `sent` or its state."""
 
 PARTS: Final[Mapping[str, tuple[Moment, Moment]]] = {
     "completed -> RunTask (bus, queue, tracker)": (
@@ -55,8 +57,8 @@ PARTS: Final[Mapping[str, tuple[Moment, Moment]]] = {
 def report() -> None:
     """Medians and ninetieth percentiles, in milliseconds."""
     client = {service: _client(service) for service in ("events", "lambda")}
-    with bare_function(client) as tell:
-        show(f"bare put_events -> Lambda, {RUNS} times", floor(client["events"], tell))
+    with bare_function(client) as path:
+        show(f"bare put_events -> Lambda, {RUNS} times", bare_latency(client["events"], path))
     with open_engine(EngineOptions(endpoint_url=ENDPOINT, region="us-east-1", bus=BUS)) as engine:
         run_once(engine)
         runs = [run_once(engine) for _ in range(RUNS)]
@@ -71,50 +73,50 @@ def report() -> None:
         )
 
 
-def floor(events: Any, tell: Path) -> list[float]:
+def bare_latency(events: Any, path: Path) -> list[float]:
     """Milliseconds from the request to the function's first line."""
-    found = []
+    latencies = []
     for number in range(RUNS + 1):
-        begun = time.time()
-        detail = json.dumps({"tell": str(tell)})
+        sent_at = time.time()
+        detail = json.dumps({"path": str(path)})
         events.put_events(
             Entries=[{"EventBusName": BUS, "Source": BARE, "DetailType": BARE, "Detail": detail}]
         )
-        while not tell.exists() or len(lines := tell.read_text().split()) <= number:
+        while not path.exists() or len(lines := path.read_text().split()) <= number:
             time.sleep(0.005)
-        found.append((float(lines[-1]) - begun) * 1000)
+        latencies.append((float(lines[-1]) - sent_at) * 1000)
     # The first one started the function.
-    return found[1:]
+    return latencies[1:]
 
 
 def run_once(engine: AwsEngine) -> dict[Moment, float]:
-    """When what was said in one run of task-3, UTC seconds."""
-    taken = engine.invoke(InvokeTask(task="task-3"))
-    assert isinstance(taken, Invoked), taken
-    *_, ended = engine.follow(taken.run_id, timeout_s=60)
+    """The time of each message of one run of task-3, UTC seconds."""
+    invoked = engine.invoke(InvokeTask(task="task-3"))
+    assert isinstance(invoked, Invoked), invoked
+    *_, ended = engine.follow(invoked.run_id, timeout_s=60)
     assert ended.state == "completed", ended.state
     return dict(
         _moment(open_envelope(event.text))
-        for event in engine.events(taken.run_id)
+        for event in engine.events(invoked.run_id)
         if _is_of_a_task(event.text)
     )
 
 
 def show(title: str, milliseconds: Sequence[float]) -> None:
-    """One line."""
+    """Print one line of the report."""
     p50, p90 = statistics.median(milliseconds), statistics.quantiles(milliseconds, n=10)[-1]
     sys.stdout.write(f"{title:46}{p50:8.1f} ms{p90:8.1f} ms (p90)\n")
 
 
 @contextmanager
 def bare_function(client: Mapping[str, Any]) -> Iterator[Path]:
-    """A function behind a rule of the bus, which writes the time into the file that is yielded."""
+    """A function behind a rule of the bus; it appends the time to the file that is yielded."""
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:
         archive.writestr("bare.py", CODE)
-    # The emulator's own Python runs it, whatever is said here.
+    # The emulator runs it in its own Python, but the name must be valid.
     runtime = client["lambda"].get_function_configuration(FunctionName="task-server-a")["Runtime"]
-    made = client["lambda"].create_function(
+    function = client["lambda"].create_function(
         FunctionName=BARE,
         Runtime=runtime,
         Handler="bare.handler",
@@ -125,11 +127,11 @@ def bare_function(client: Mapping[str, Any]) -> Iterator[Path]:
         Name=BARE, EventBusName=BUS, EventPattern=json.dumps({"source": [BARE]})
     )
     client["events"].put_targets(
-        Rule=BARE, EventBusName=BUS, Targets=[{"Id": BARE, "Arn": made["FunctionArn"]}]
+        Rule=BARE, EventBusName=BUS, Targets=[{"Id": BARE, "Arn": function["FunctionArn"]}]
     )
     try:
         with TemporaryDirectory() as folder:
-            yield Path(folder) / "told"
+            yield Path(folder) / "times"
     finally:
         client["events"].remove_targets(Rule=BARE, EventBusName=BUS, Ids=[BARE])
         client["events"].delete_rule(Name=BARE, EventBusName=BUS)
@@ -141,11 +143,11 @@ def _is_of_a_task(text: str) -> bool:
 
 
 def _moment(envelope: Envelope) -> tuple[Moment, float]:
-    said = envelope.message
-    assert isinstance(said, RunTask | TaskStateChanged)
+    message = envelope.message
+    assert isinstance(message, RunTask | TaskStateChanged)
     return (
-        said.task,
-        said.state if isinstance(said, TaskStateChanged) else "sent",
+        message.task,
+        message.state if isinstance(message, TaskStateChanged) else "sent",
     ), envelope.said_at.timestamp()
 
 

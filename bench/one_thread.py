@@ -1,4 +1,6 @@
-"""The embedded engine's loop and its servers in one thread: for profiles, where threads would hide who pays."""
+"""The embedded engine's loop and its servers in one thread, for profiles: threads would hide
+callers.
+"""
 
 import itertools
 import time
@@ -17,7 +19,7 @@ from cordyna_core.contract.time import utc
 
 
 class ServerBus:
-    """Where one server publishes."""
+    """The bus of one server."""
 
     def __init__(self, server: str, put: Callable[[str], None]) -> None:
         self._source, self._put = server_source(server), put
@@ -60,8 +62,8 @@ def run_in_one_thread(graph: Graph, servers: Sequence[TaskServer]) -> Callable[[
         )
         while loop.step():
             pass
-        there = home.store.read_run(run_id_of(target, key))
-        assert there is not None
-        assert there.status == "completed"
+        stored = home.store.read_run(run_id_of(target, key))
+        assert stored is not None
+        assert stored.status == "completed"
 
     return run

@@ -1,4 +1,4 @@
-"""What AWS charges, and how long what is called takes: the data from which the price of a task is computed.
+"""Prices of AWS and durations of its calls: the data from which the price of a task is computed.
 
 Prices are the listed ones of us-east-1 in November 2026, on demand, without free tiers, in dollars.
 """
@@ -9,7 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Price:
-    """Dollars for a million of something, and the page that says so."""
+    """Dollars per million units, and the page that lists the price."""
 
     per_million: float
     source: str
@@ -19,7 +19,7 @@ EVENT: Final = Price(1.00, "Amazon EventBridge pricing: custom events")
 WRITE: Final = Price(0.625, "Amazon DynamoDB pricing: on-demand write request units")
 READ: Final = Price(0.125, "Amazon DynamoDB pricing: on-demand read request units")
 QUEUE_REQUEST: Final = Price(
-    0.40, "Amazon SQS pricing: standard queues; what EventBridge sends and Lambda polls counts"
+    0.40, "Amazon SQS pricing: standard queues; requests of EventBridge and Lambda's pollers count"
 )
 INVOCATION: Final = Price(0.20, "AWS Lambda pricing: requests")
 GB_SECOND: Final = Price(13.3334, "AWS Lambda pricing: duration, Arm")
@@ -28,13 +28,13 @@ WAIT_GB_SECOND: Final = Price(16.67, "AWS Step Functions pricing: Express durati
 SCHEDULE: Final = Price(1.00, "Amazon EventBridge pricing: Scheduler invocations")
 
 LAMBDA_GB: Final = 0.5
-"""Memory of the handlers (infra)."""
+"""Memory of the handlers (infra/cordyna_infra/handlers.py)."""
 
 WAIT_GB: Final = 64 / 1024
-"""The least that an Express execution is charged for."""
+"""The minimum memory that an Express execution is charged for."""
 
 OWN_MS: Final = 2.0
-"""A handler's own work for one message at that size, beside its calls (measured: 0.3 ms on a whole core)."""
+"""A handler's own CPU time per message at that size, without its calls (0.3 ms on a whole core)."""
 
 CALL_MS: Final = {
     "GetItem": 4.0,
@@ -48,5 +48,5 @@ CALL_MS: Final = {
     "StartExecution": 20.0,
     "CreateSchedule": 30.0,
 }
-"""How long a call takes, with the client's own work. Assumed, not measured: nothing here has run on AWS. What Lambda's time costs
-is therefore shown by itself."""
+"""Milliseconds of a call, including the client's own work. Assumed, not measured: nothing here has
+run on AWS. The price of Lambda's time is therefore shown by itself."""

@@ -1,11 +1,13 @@
-"""Scale: one run of 1,000, 10,000 and 100,000 tasks side by side, through the real handlers on the memory store.
+"""Scale: one run of 1,000, 10,000 and 100,000 tasks side by side, through the real handlers on the
+memory store.
 
     python bench/scale.py                 all three, each in a process of its own
     python bench/scale.py 10000           one
 
-50 servers declare the tasks: a source on which a whole layer depends (a fan-out of a tenth of the tasks), eight more layers whose tasks
-have three or four upstreams, and a target that needs the last layer (a fan-in of a tenth). Servers answer at once; a message takes 0.1 ms
-of virtual time, so that guardians ring as they would. Counted are the effects that cerebro asks for, which are the calls it makes on AWS.
+50 servers declare the tasks: a source upstream of a whole layer (a fan-out of a tenth of the
+tasks), eight more layers whose tasks have three or four upstreams, and a target downstream of the
+last layer (a fan-in of a tenth). Servers answer at once; a message takes 0.1 ms of virtual time, so
+that page timers fire as on AWS. Counted are the effects of cerebro, which are its calls on AWS.
 """
 
 import heapq
@@ -54,7 +56,7 @@ READS: Final = (
 
 
 def layered(size: int) -> list[ServerDeclared]:
-    """Declarations of 50 servers."""
+    """The declarations of 50 servers."""
     width = size // LAYERS
     tasks: list[dict[str, Any]] = [{"name": "source"}]
     for layer in range(LAYERS):
@@ -85,7 +87,7 @@ class World:
         self.handled = self.events = 0
         self.largest: dict[str, int] = {}
         self._queue: deque[Envelope | FanOut] = deque()
-        self._rings: list[tuple[float, int, PageTimer]] = []
+        self._timers: list[tuple[float, int, PageTimer]] = []
         self._number = count()
         self.ports = Ports(
             store=self.store, bus=self, timers=self, crons=self, clock=lambda: self.now
@@ -101,7 +103,7 @@ class World:
 
     def _measure(self, message: Message) -> None:
         kind = type(message).__name__
-        # The largest are those with many upstreams: only what may be larger is written out.
+        # Encode only messages that may be the largest: those with many upstreams.
         if (
             not isinstance(message, RunTask)
             or len(message.upstream) + len(message.upstream_omitted) > 3
@@ -131,20 +133,20 @@ class World:
     def put(self, source: str, message: Message) -> None:
         self._queue.append(Envelope(source, message, f"event-{next(self._number)}", utc(self.now)))
 
-    def send_page_timer(self, ring: PageTimer) -> None:
-        heapq.heappush(self._rings, (ring.due, next(self._number), ring))
+    def send_page_timer(self, timer: PageTimer) -> None:
+        heapq.heappush(self._timers, (timer.due, next(self._number), timer))
 
-    def send_fan_out(self, walk: FanOut) -> None:
-        self._queue.append(walk)
+    def send_fan_out(self, fan_out: FanOut) -> None:
+        self._queue.append(fan_out)
 
     def apply(self, graph: Graph) -> None:
         pass
 
     def settle(self) -> None:
-        """Until no message waits."""
+        """Handle messages until none waits."""
         while self._queue:
-            while self._rings and self._rings[0][0] <= self.now:
-                self._handle(program_of(heapq.heappop(self._rings)[2]))
+            while self._timers and self._timers[0][0] <= self.now:
+                self._handle(program_of(heapq.heappop(self._timers)[2]))
             self._handle(program_of(self._queue.popleft()))
             self.now += STEP_S
 
@@ -163,22 +165,22 @@ class World:
 
 
 def measured(size: int) -> dict[str, Any]:
-    """One run of that size."""
-    world, began = World(), time.process_time()
+    """Run one graph of that size, and measure it."""
+    world, start = World(), time.process_time()
     for declared in layered(size):
         world.put(server_source(declared.server), declared)
         world.largest["ServerDeclared"] = max(
             world.largest.get("ServerDeclared", 0), len(detail_json(declared))
         )
     world.settle()
-    declared_s = time.process_time() - began
+    declared_s = time.process_time() - start
     world.calls.clear()
     world.handled = world.events = 0
 
-    began = time.process_time()
+    start = time.process_time()
     world.put(CLIENT, InvokeTask(task="target", key="k"))
     world.settle()
-    run_s = time.process_time() - began
+    run_s = time.process_time() - start
 
     run_id = run_id_of("target", "k")
     run, snapshot = world.store.read_run(run_id), world.store.read_run_snapshot(run_id)
@@ -207,7 +209,7 @@ def measured(size: int) -> dict[str, Any]:
         "signs_per_task": world.calls["NoteServer"] / tasks,
         "reads_per_task": sum(world.calls[name] for name in READS) / tasks,
         "handled_per_task": world.handled / tasks,
-        "rings": world.calls["SendPageTimer"],
+        "page_timers": world.calls["SendPageTimer"],
         "largest_messages": world.largest,
         "largest_fact": max(len(encode_task(fact)) for fact in facts.values()),
         "largest_plan_item": max(map(len, chunks_of_plan(plan))),
@@ -224,7 +226,7 @@ ROWS: Final = (
     ("signs of life per task (a store writes one a minute)", "signs_per_task", "{:.2f}"),
     ("strong reads per task", "reads_per_task", "{:.2f}"),
     ("messages handled per task", "handled_per_task", "{:.2f}"),
-    ("rings sent", "rings", "{:,}"),
+    ("page timers sent", "page_timers", "{:,}"),
     ("declaring, 50 servers, s", "declared_s", "{:.2f}"),
     ("largest fact, bytes", "largest_fact", "{:,}"),
     ("largest item of the plan, bytes", "largest_plan_item", "{:,}"),
@@ -233,7 +235,7 @@ ROWS: Final = (
 
 
 def main(sizes: Sequence[int]) -> None:
-    found = []
+    figures = []
     for size in sizes:
         done = subprocess.run(
             [sys.executable, __file__, "--one", str(size)],
@@ -241,19 +243,20 @@ def main(sizes: Sequence[int]) -> None:
             text=True,
             check=True,
         )
-        found.append(json.loads(done.stdout))
-    print(_head(found))
-    print("|---|" + "---:|" * len(found))
+        figures.append(json.loads(done.stdout))
+    print(_head(figures))
+    print("|---|" + "---:|" * len(figures))
     for label, key, form in ROWS:
-        print(f"| {label} | {' | '.join(form.format(each[key]) for each in found)} |")
-    for kind in found[-1]["largest_messages"]:
+        print(f"| {label} | {' | '.join(form.format(row[key]) for row in figures)} |")
+    for kind in figures[-1]["largest_messages"]:
         print(
-            f"| largest {kind}, bytes | {' | '.join(format(each['largest_messages'][kind], ',') for each in found)} |"
+            f"| largest {kind}, bytes | "
+            f"{' | '.join(format(row['largest_messages'][kind], ',') for row in figures)} |"
         )
 
 
-def _head(found: list[dict[str, Any]]) -> str:
-    return "| | " + " | ".join(f"{each['tasks']:,} tasks" for each in found) + " |"
+def _head(figures: list[dict[str, Any]]) -> str:
+    return "| | " + " | ".join(f"{row['tasks']:,} tasks" for row in figures) + " |"
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@
     cdk synth -c cordyna:stage=staging            another stage
     CDK_OUTDIR=cdk.out python infra/app.py        the same without Node
 
-`infra/cordyna_infra/cerebro_stack.py` is cerebro; `servers.py` the task servers; `operations_stack.py` what watches over them.
+`infra/cordyna_infra/cerebro_stack.py` is cerebro; `servers.py` the task servers;
+`operations_stack.py` alarms and dashboard.
 """
 
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from cordyna_infra.acknowledged import acknowledge_findings
+from cordyna_infra.acknowledged_findings import acknowledge_findings
 from cordyna_infra.cerebro_stack import CerebroStack
 from cordyna_infra.operations_stack import OperationsStack
 from cordyna_infra.servers import TaskServerA, TaskServerB, TaskServerC
@@ -18,7 +19,7 @@ from cordyna_infra.stage import stage_from
 
 
 def cordyna(app: App) -> App:
-    """All stacks of the stage that the context names."""
+    """Add all stacks of the stage that the context names."""
     stage = stage_from(app)
     cerebro = CerebroStack(
         app, f"{stage.bus}-cerebro", stage=stage, description=f"cerebro, {stage.name}"
@@ -28,23 +29,23 @@ def cordyna(app: App) -> App:
         TaskServerB(app, f"{stage.bus}-task-server-b", stage=stage),
         TaskServerC(app, f"{stage.bus}-task-server-c", stage=stage),
     ]
-    for each in servers:
-        # They find cerebro by its SSM parameters, which must be there the first time.
-        each.add_stack_dependency(cerebro)
+    for server in servers:
+        # They find cerebro by SSM parameters, which must exist the first time.
+        server.add_stack_dependency(cerebro)
     OperationsStack(
         app,
         f"{stage.bus}-operations",
         stage=stage,
         cerebro=cerebro,
-        servers=[each.server for each in servers],
+        servers=[stack.server for stack in servers],
     )
     acknowledge_findings(cerebro)
     return app
 
 
 if __name__ == "__main__":
-    composed = cordyna(App())
-    # An emulator runs functions in the Python that it has; what goes to AWS is checked.
-    if stage_from(composed).name != "local":
-        Validations.of(composed).add_plugins(AwsSolutionsChecks(composed))
-    composed.synth()
+    app = cordyna(App())
+    # The local cloud runs functions in its own, perhaps older Python, which the checks refuse.
+    if stage_from(app).name != "local":
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    app.synth()

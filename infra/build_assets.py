@@ -1,8 +1,10 @@
-"""Builds the folders that Lambda is given: the layer and cerebro, each with its locked packages. No Docker.
+"""Build the folders that are deployed to Lambda: the layer and cerebro, each with its locked
+packages. No Docker.
 
-Law: what is put there is what requirements/layer.txt and requirements/cerebro.txt lock, as wheels for the function's architecture and
-Python, whatever machine builds it. Bytecode is beside it where the function's Python is at hand: on Lambda nothing can be written there, so
-without it every cold start compiles all that it imports.
+Invariant: the content is what requirements/layer.txt and requirements/cerebro.txt lock, as wheels
+for the function's architecture and Python, on whatever machine it is built. Bytecode is included
+where the function's Python is installed: Lambda's file system is read-only, so without bytecode
+every cold start compiles all imported modules.
 
     python infra/build_assets.py [--architecture arm64|x86_64] [--runtime python3.14]
 """
@@ -18,7 +20,7 @@ from typing import Final
 
 from packaging.requirements import Requirement
 
-from cordyna_infra.variants import NEWEST_PYTHON, ROOT, variant
+from cordyna_infra.build_variants import NEWEST_PYTHON, ROOT, variant_folder
 
 _PLATFORMS: Final = {
     "arm64": ("manylinux_2_28_aarch64", "manylinux2014_aarch64"),
@@ -26,14 +28,16 @@ _PLATFORMS: Final = {
 }
 """Amazon Linux 2023 has glibc 2.34."""
 
-_NOT_SHIPPED: Final = shutil.ignore_patterns("__pycache__", "*.pyc", "cli", "local")
+_IGNORED: Final = shutil.ignore_patterns("__pycache__", "*.pyc")
+_NOT_DEPLOYED: Final = ("embedded", "simulator", "testing")
+"""Packages of cerebro that only run on a laptop or in tests."""
 
 
 def build(architecture: str, runtime: str) -> Path:
-    """The folder with `layer/` and `cerebro/` in it."""
-    into = variant(architecture, runtime)
+    """Build `layer/` and `cerebro/`; returns the folder that holds them."""
+    into = variant_folder(architecture, runtime)
     in_layer = _locked("layer.txt", architecture, runtime)
-    beside = {
+    not_in_layer = {
         name: entry
         for name, entry in _locked("cerebro.txt", architecture, runtime).items()
         if name not in in_layer
@@ -43,12 +47,12 @@ def build(architecture: str, runtime: str) -> Path:
         ROOT / "layers" / "cordyna_core" / "src" / "cordyna_core",
         into / "layer" / "python" / "cordyna_core",
     )
-    _install(beside, into / "cerebro", architecture, runtime)
+    _install(not_in_layer, into / "cerebro", architecture, runtime)
     _copy(ROOT / "functions" / "cerebro" / "src" / "cerebro", into / "cerebro" / "cerebro")
     python = python_of(runtime)
     if python is None:
         sys.stderr.write(
-            f"there is no {runtime} on this machine to make bytecode with: a cold start will take 0.25 s of CPU more\n"
+            f"no {runtime} to compile bytecode with: cold starts will take 0.25 s of CPU more\n"
         )
     else:
         compile_all(into, python)
@@ -56,8 +60,11 @@ def build(architecture: str, runtime: str) -> Path:
 
 
 def _locked(name: str, architecture: str, runtime: str) -> dict[str, str]:
-    """Package -> its entry in a lock file, with its hashes. What a marker keeps from this Python is left out: pip would ask its own."""
-    there = {
+    """Package -> its entry in a lock file, with hashes.
+
+    Markers are evaluated here for the target: pip would evaluate them for the Python that runs it.
+    """
+    target = {
         "python_version": runtime.removeprefix("python"),
         "python_full_version": runtime.removeprefix("python") + ".0",
         "sys_platform": "linux",
@@ -69,24 +76,24 @@ def _locked(name: str, architecture: str, runtime: str) -> dict[str, str]:
     }
     entries = {}
     for entry in re.split(r"\n(?=[a-z0-9])", (ROOT / "requirements" / name).read_text()):
-        snapshot, _, hashes = entry.partition("\\\n")
-        requirement = Requirement(snapshot.strip())
-        if requirement.marker is None or requirement.marker.evaluate(there):
+        pin, _, hashes = entry.partition("\\\n")
+        requirement = Requirement(pin.strip())
+        if requirement.marker is None or requirement.marker.evaluate(target):
             entries[requirement.name] = f"{requirement.name}{requirement.specifier} \\\n{hashes}\n"
     return entries
 
 
 def _install(entries: dict[str, str], into: Path, architecture: str, runtime: str) -> None:
-    """Install wheels into a folder, unless exactly these are there already."""
-    wanted = "".join(entries.values())
+    """Install wheels into a folder, unless exactly these are installed already."""
+    content = "".join(entries.values())
     stamp = into.parent / f".{into.name}.installed"
-    digest = hashlib.sha256(wanted.encode()).hexdigest()
+    digest = hashlib.sha256(content.encode()).hexdigest()
     if stamp.is_file() and stamp.read_text() == digest:
         return
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     requirements = into.parent / f".{into.name}.requirements.txt"
-    requirements.write_text(wanted)
+    requirements.write_text(content)
     pip = [
         sys.executable,
         "-m",
@@ -98,7 +105,7 @@ def _install(entries: dict[str, str], into: Path, architecture: str, runtime: st
         "--require-hashes",
         "--no-deps",
     ]
-    # The lock has chosen for the function's Python; pip would compare what a wheel requires with the Python that it runs in itself.
+    # The lock is for the function's Python; pip would compare the requirement with its own Python.
     for_lambda = [
         "--ignore-requires-python",
         "--only-binary=:all:",
@@ -116,20 +123,25 @@ def _install(entries: dict[str, str], into: Path, architecture: str, runtime: st
 
 
 def _copy(package: Path, into: Path) -> None:
-    """Our own code, without what only runs on a laptop."""
+    """Copy a package of ours, without bytecode and without what is not deployed."""
     shutil.rmtree(into, ignore_errors=True)
-    shutil.copytree(package, into, ignore=_NOT_SHIPPED)
+    shutil.copytree(package, into, ignore=_IGNORED)
+    for part in _NOT_DEPLOYED:
+        shutil.rmtree(into / part, ignore_errors=True)
 
 
 def python_of(runtime: str) -> str | None:
-    """The interpreter on this machine whose bytecode a function of that runtime reads."""
+    """The interpreter on this machine that compiles bytecode for `runtime`.
+
+    None if there is none.
+    """
     tag = f"cpython-{runtime.removeprefix('python').replace('.', '')}"
-    told = "import sys; print(sys.implementation.cache_tag)"
+    code = "import sys; print(sys.implementation.cache_tag)"
     for python in filter(None, (sys.executable, shutil.which(runtime))):
-        # Asked, because what is found by its name may be a shim that leads nowhere.
+        # A command of that name may be a shim without an interpreter behind it.
         if (
             subprocess.run(
-                [python, "-c", told], capture_output=True, text=True, check=False
+                [python, "-c", code], capture_output=True, text=True, check=False
             ).stdout.strip()
             == tag
         ):
@@ -138,8 +150,9 @@ def python_of(runtime: str) -> str | None:
 
 
 def compile_all(folder: Path, python: str) -> None:
-    """Put bytecode beside all sources but tests."""
-    # Unchecked, because an archive keeps no times to check; and without the path of this folder, so that every machine makes the same.
+    """Compile all sources but tests."""
+    # Unchecked, because an archive keeps no modification times; without the path of this folder, so
+    # that every machine produces the same bytes.
     tests = f"^{re.escape(str(folder))}/(.*/)?tests/"
     arguments = [
         "-qq",
@@ -154,14 +167,14 @@ def compile_all(folder: Path, python: str) -> None:
 
 
 def main() -> None:
-    """Build for the architecture and Python that are given."""
+    """Build for the architecture and Python of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--architecture", choices=sorted(_PLATFORMS), default="arm64")
     parser.add_argument("--runtime", default=NEWEST_PYTHON)
-    given = parser.parse_args()
-    sys.stdout.write(f"{build(given.architecture, given.runtime).relative_to(ROOT)}\n")
+    arguments = parser.parse_args()
+    sys.stdout.write(f"{build(arguments.architecture, arguments.runtime).relative_to(ROOT)}\n")
 
 
 if __name__ == "__main__":

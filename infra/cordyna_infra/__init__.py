@@ -1,1 +1,1 @@
-"""cordyna's own stacks: cerebro, the task servers of this repository, and what watches over them."""
+"""cordyna's own stacks: cerebro, the task servers of this repository, and their monitoring."""

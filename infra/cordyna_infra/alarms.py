@@ -1,6 +1,7 @@
-"""Alarms: what a person on call is woken for. docs/operating.md says what each means and what to do.
+"""Alarms for the person on call; docs/operating.md explains each and what to do.
 
-Law: an alarm is about something that a person can act upon. A failing task is none: its team sees it, and the run says who owns it.
+Invariant: every alarm is about something that a person can act upon. A failing task is not: the run
+names its owner, whose team sees it.
 """
 
 from collections.abc import Mapping
@@ -18,12 +19,13 @@ from cordyna_infra import metrics
 from cordyna_infra.cerebro_stack import CerebroStack
 
 _FIVE_MINUTES: Final = Duration.minutes(5)
-_SLOW_AFTER_S: Final = 60
-"""A message that is older waits for something; the clocks are kept to 2 s."""
+_AT_LEAST: Final = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+_QUEUE_AGE_MAX_S: Final = 60
+"""Clocks are kept to 2 s only while messages are handled at once."""
 
 
 class Alarms(Construct):
-    """All alarms, each telling `topic`."""
+    """All alarms; each notifies `topic`."""
 
     def __init__(
         self,
@@ -37,28 +39,28 @@ class Alarms(Construct):
         super().__init__(scope, construct_id)
         self._bus, self._topic = cerebro.stage_.bus, topic
         self.all: list[cloudwatch.Alarm] = []
-        self._about_runs(cerebro)
-        self._about_messages(cerebro, dead_letters)
-        self._about_functions(cerebro)
+        self._add_run_alarms(cerebro)
+        self._add_queue_alarms(cerebro, dead_letters)
+        self._add_function_alarms(cerebro)
 
-    def _about_runs(self, cerebro: CerebroStack) -> None:
+    def _add_run_alarms(self, cerebro: CerebroStack) -> None:
         self._alarm(
             "stuck-runs",
             metrics.stuck_runs(cerebro),
-            "A run goes on, and nothing would have woken it.",
+            "An active run had no timer that would have woken it.",
         )
         self._alarm(
             "missed-crons",
             metrics.ticks_missed(cerebro),
-            "A cron's tick came more than five minutes late and was not fired.",
+            "A cron tick arrived more than five minutes late and was not fired.",
         )
         self._alarm(
             "clocks-expired",
             metrics.clocks_expired(cerebro),
-            "A server did not answer, start or end in time.",
+            "A server did not acknowledge, start or end a task in time.",
         )
 
-    def _about_messages(
+    def _add_queue_alarms(
         self, cerebro: CerebroStack, dead_letters: Mapping[str, sqs.IQueue]
     ) -> None:
         for name, queue in dead_letters.items():
@@ -68,42 +70,42 @@ class Alarms(Construct):
             self._alarm(
                 f"dead-letters-{name}",
                 waiting,
-                f"A message could not be handled: look into {queue.queue_name}.",
+                f"A message could not be handled: it is in {queue.queue_name}.",
             )
-        for name, fed in cerebro.queues.items():
-            age = fed.queue.metric_approximate_age_of_oldest_message(
+        for name, handler_queue in cerebro.queues.items():
+            age = handler_queue.queue.metric_approximate_age_of_oldest_message(
                 period=_FIVE_MINUTES, statistic="Maximum"
             )
             self._alarm(
                 f"slow-{name}",
                 age,
-                f"A message has been waiting for the {name} for a minute.",
-                at_least=_SLOW_AFTER_S,
+                f"A message has waited for the {name} for a minute.",
+                threshold=_QUEUE_AGE_MAX_S,
             )
 
-    def _about_functions(self, cerebro: CerebroStack) -> None:
+    def _add_function_alarms(self, cerebro: CerebroStack) -> None:
         functions = cerebro.functions
         self._alarm(
             "errors",
             metrics.total(functions, "errors"),
-            "A function of cerebro's ends in an error.",
+            "A function of cerebro failed.",
         )
         self._alarm(
             "throttles",
             metrics.throttles(cerebro),
-            "A function, the table or the wait state is throttled.",
+            "A function, the table or the wait state machine was throttled.",
         )
         self._alarm(
             "timers-failed",
             metrics.timers_failed(cerebro),
-            "A ring was not sent: the sweep mends it, up to 15 minutes late.",
+            "A page timer was not sent: the sweep replaces it, up to 15 minutes late.",
         )
         sweeps = functions["sweeper"].metric_invocations(period=Duration.hours(1), statistic="Sum")
         self._alarm(
             "no-sweep",
             sweeps,
-            "The sweep has not been called for an hour.",
-            at_least=1,
+            "The sweep has not run for an hour.",
+            threshold=1,
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             missing=cloudwatch.TreatMissingData.BREACHING,
         )
@@ -114,8 +116,8 @@ class Alarms(Construct):
         metric: cloudwatch.IMetric,
         description: str,
         *,
-        at_least: int = 1,
-        comparison: cloudwatch.ComparisonOperator = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        threshold: int = 1,
+        comparison: cloudwatch.ComparisonOperator = _AT_LEAST,
         missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     ) -> None:
         if isinstance(metric, cloudwatch.MathExpression) and is_disabled(self, "metric-math"):
@@ -126,12 +128,12 @@ class Alarms(Construct):
             alarm_name=f"{self._bus}-{name}",
             alarm_description=f"{description} (docs/operating.md)",
             metric=metric,
-            threshold=at_least,
+            threshold=threshold,
             evaluation_periods=1,
             comparison_operator=comparison,
             treat_missing_data=missing,
         )
-        told = actions.SnsAction(self._topic)
-        alarm.add_alarm_action(told)
-        alarm.add_ok_action(told)
+        notify = actions.SnsAction(self._topic)
+        alarm.add_alarm_action(notify)
+        alarm.add_ok_action(notify)
         self.all.append(alarm)

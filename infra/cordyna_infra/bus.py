@@ -1,7 +1,7 @@
-"""The bus: where everything passes, who may speak on it, and the log of all that was said.
+"""The event bus, its resource policy, and the log of every event.
 
-Law: nobody but cerebro's own functions speaks as cerebro, whatever their account's other policies allow; and an account that is no
-guest speaks as no guest (section 8).
+Invariant: only cerebro's own functions publish as cerebro, whatever other policies of the account
+allow; and only a guest's own account publishes under the sources of that guest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from cordyna_cdk import dead_letter_queue, may_say
+from cordyna_cdk import dead_letter_queue, put_events_statement
 from cordyna_cdk.permissions import allowed_detail_types
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER
 from cordyna_infra.log_target import LogTarget
@@ -20,7 +20,7 @@ from cordyna_infra.stage import Stage
 
 
 class Bus(Construct):
-    """The bus of a stage, with the log group `/aws/events/<bus>` that holds every event."""
+    """The bus of a stage, and the log group `/aws/events/<bus>` of every event."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
@@ -40,25 +40,26 @@ class Bus(Construct):
 
     @property
     def arn(self) -> str:
-        """Of the bus."""
+        """The ARN of the bus."""
         return self.bus.event_bus_arn
 
     def restrict(
         self, *, cerebro: Sequence[iam.IRole], guests: Mapping[str, Sequence[str]]
     ) -> None:
-        """Say who may speak: as cerebro only its own roles; as a guest only its own account (account id -> its sources).
+        """Restrict publishing by the policy of the bus.
 
-        Whoever is of this account speaks by the policies of its role.
+        Only the roles `cerebro` publish as cerebro. `guests`: account id -> the sources that only
+        it may use. Roles of this account publish by their own policies.
         """
-        statements = [self._only_these(cerebro)]
+        statements = [self._reserve_for_cerebro(cerebro)]
         for account, sources in guests.items():
             statements += [self._admit(account, sources), self._bind(account, sources)]
-        # A resource of its own per statement would do as well, but the policy is easier to read in one piece.
+        # One policy is easier to read than one resource per statement.
         resource = self.bus.node.default_child
         assert isinstance(resource, events.CfnEventBus)
         resource.policy = iam.PolicyDocument(statements=statements)
 
-    def _only_these(self, roles: Sequence[iam.IRole]) -> iam.PolicyStatement:
+    def _reserve_for_cerebro(self, roles: Sequence[iam.IRole]) -> iam.PolicyStatement:
         return self._deny(
             "OnlyCerebro",
             {
@@ -68,10 +69,10 @@ class Bus(Construct):
         )
 
     def _admit(self, account: str, sources: Sequence[str]) -> iam.PolicyStatement:
-        allow = may_say(
+        allow = put_events_statement(
             self._own_arn,
             sources,
-            sorted({kind for source in sources for kind in allowed_detail_types(source)}),
+            sorted({name for source in sources for name in allowed_detail_types(source)}),
         )
         allow.sid = f"Admit{account}"
         allow.add_aws_account_principal(account)
@@ -100,14 +101,15 @@ class Bus(Construct):
 
     @property
     def _own_arn(self) -> str:
-        """The bus's own policy cannot refer to the bus."""
+        """Written out, because the policy of the bus cannot refer to the bus."""
         return Stack.of(self).format_arn(
             service="events", resource="event-bus", resource_name=self._name
         )
 
     def _log_every_event(self, stage: Stage) -> None:
-        # The CDK's own target would set up the resource policy by a Lambda; CloudFormation has a resource for it.
-        allowed = logs.ResourcePolicy(
+        # The CDK's own target sets up the resource policy by a Lambda; CloudFormation has a
+        # resource.
+        policy = logs.ResourcePolicy(
             self,
             "EventsMayLog",
             resource_policy_name=f"{stage.bus}-events-may-log",
@@ -126,8 +128,8 @@ class Bus(Construct):
             self,
             "LogEveryEvent",
             event_bus=self.bus,
-            description="every event of the bus, into its log group",
+            description="every event of the bus to its log group",
             event_pattern=events.EventPattern(source=events.Match.prefix("")),
             targets=[LogTarget(self.log, self.dead_letters)],
         )
-        rule.node.add_dependency(allowed)
+        rule.node.add_dependency(policy)

@@ -1,12 +1,12 @@
 """CerebroStack: cerebro on AWS.
 
-    bus -> rule -> queue -> registry, planner, tracker        a rule for each route of cerebro.dispatch
-    wait state, schedule -> queue -> timekeeper
-    every 15 minutes -> sweeper                               guards the guardians
-    a person's `dyna` -> query                                reads only
+    bus -> rule -> queue -> registry, planner, tracker    a rule for each route of cerebro.dispatch
+    wait state machine, schedule -> queue -> timekeeper
+    every 15 minutes -> sweeper                           re-arms the timers of active runs
+    `dyna` -> query                                       reads only
 
-All of them share one table and one bus. Each has a role of its own. Nothing here costs anything while nothing happens, except the
-pollers of four queues (docs/operating.md).
+All of them share one table and one bus. Each has a role of its own. Idle, only the pollers of four
+queues cost something (docs/operating.md).
 """
 
 from aws_cdk import Duration, RemovalPolicy, Stack, Tags
@@ -18,25 +18,25 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from cordyna_cdk import GuardedFunction, may_say
+from cordyna_cdk import GuardedFunction, put_events_statement
 from cordyna_cdk.dead_letters import dead_letter_queue
-from cordyna_cdk.discovery import Found, parameter_name
+from cordyna_cdk.discovery import ParameterName, parameter_name
 from cordyna_cdk.guarded_function import architecture_of, runtime_of
-from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER
+from cordyna_core.contract.registry import Sender, published_by, sent_by
+from cordyna_infra.asset_folders import cerebro_folder, layer_folder
 from cordyna_infra.bus import Bus
-from cordyna_infra.folders import cerebro_folder, layer_folder
-from cordyna_infra.handlers import CALLED, HANDLERS, ON_QUEUES, HandlerQueue, handler_function
+from cordyna_infra.handlers import HANDLERS, INVOKED, QUEUE_FED, HandlerQueue, handler_function
 from cordyna_infra.operator_policies import OperatorPolicies
 from cordyna_infra.stage import Stage
-from cordyna_infra.state import state_table
+from cordyna_infra.state_table import state_table
 from cordyna_infra.timers import TimerResources
 
 _SWEEP_EVERY = Duration.minutes(15)
 
 
 class CerebroStack(Stack):
-    """One stage's cerebro."""
+    """The cerebro of one stage."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, stage: Stage, description: str
@@ -54,10 +54,10 @@ class CerebroStack(Stack):
             name: HandlerQueue(
                 self, f"{name.capitalize()}Queue", name=name, stage=stage, bus=self.bus.bus
             )
-            for name in ON_QUEUES
+            for name in QUEUE_FED
         }
         self.timers = TimerResources(
-            self, "TimerResources", stage=stage, queues=self.queues["timekeeper"]
+            self, "TimerResources", stage=stage, timekeeper=self.queues["timekeeper"]
         )
         self.dead_letters: dict[str, sqs.Queue] = {
             name: queue.dead_letters for name, queue in self.queues.items()
@@ -66,19 +66,29 @@ class CerebroStack(Stack):
             name: dead_letter_queue(
                 self, f"{stage.bus}-{name}", construct_id=f"{name.capitalize()}DeadLetters"
             )
-            for name in CALLED
+            for name in INVOKED
         }
         self.functions = self._functions()
         for name, queue in self.queues.items():
             queue.feed(self.functions[name])
-        self._sweep()
-        self._restrict_who_speaks()
-        self._tell_where_things_are()
-        OperatorPolicies(self, "OperatorPolicies", cerebro=self)
+        self._schedule_sweep()
+        self._restrict_publishers()
+        self._publish_ssm_parameters()
+        OperatorPolicies(
+            self,
+            "OperatorPolicies",
+            stage=stage,
+            bus=self.bus,
+            timers=self.timers,
+            query=self.functions["query"],
+            sweeper=self.functions["sweeper"],
+            queues=[queue.queue for queue in self.queues.values()],
+            dead_letters=list(self.all_dead_letters.values()),
+        )
 
     @property
     def all_dead_letters(self) -> dict[str, sqs.Queue]:
-        """Every dead-letter queue of this stack, by what it belongs to."""
+        """Every dead-letter queue of this stack, by the name of what it belongs to."""
         return {**self.dead_letters, "log": self.bus.dead_letters}
 
     def _layer(self) -> lambda_.LayerVersion:
@@ -86,11 +96,11 @@ class CerebroStack(Stack):
             self,
             "CordynaCore",
             layer_version_name=f"{self.stage_.bus}-core",
-            description="cordyna_core with what it needs on AWS",
+            description="cordyna_core with its packages for AWS",
             code=lambda_.Code.from_asset(str(layer_folder(self))),
             compatible_runtimes=[runtime_of(self)],
             compatible_architectures=[architecture_of(self)],
-            # Teams' functions go on with the version that they were deployed with.
+            # Teams' functions keep the version that they were deployed with.
             removal_policy=RemovalPolicy.RETAIN,
         )
 
@@ -120,46 +130,52 @@ class CerebroStack(Stack):
                 environment=environment,
                 dead_letters=self.dead_letters[name],
             )
-            for statement in self._may(name):
+            for statement in self._statements(name):
                 functions[name].add_to_role_policy(statement)
         return functions
 
-    def _may(self, name: str) -> list[iam.PolicyStatement]:
-        """What the table HANDLERS says of `name`, as IAM statements."""
-        handler = HANDLERS[name]
+    def _statements(self, name: str) -> list[iam.PolicyStatement]:
+        """The permissions of `name`: the table HANDLERS and the registry, as IAM statements."""
+        spec = HANDLERS[name]
         reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
         writes = (
             ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
-            if handler.writes
+            if spec.writes_table
             else []
         )
-        may = [iam.PolicyStatement(actions=reads + writes, resources=[self.table.table_arn])]
-        if handler.says:
-            may.append(may_say(self.bus.arn, [CEREBRO], [kind.__name__ for kind in handler.says]))
-        if handler.ticks:
-            may.append(may_say(self.bus.arn, [SCHEDULER], [InvokeTask.__name__]))
-        if handler.sets_timers:
-            may += [self.timers.may_wait(), *self.timers.may_schedule("CreateSchedule")]
-        if handler.keeps_crons:
-            may += [
-                self.timers.may_list(),
-                *self.timers.may_schedule("CreateSchedule", "DeleteSchedule"),
+        statements = [iam.PolicyStatement(actions=reads + writes, resources=[self.table.table_arn])]
+        as_scheduler = set(published_by(name)) & set(sent_by(Sender.SCHEDULER))
+        for source, published in (
+            (CEREBRO, set(published_by(name)) - as_scheduler),
+            (SCHEDULER, as_scheduler),
+        ):
+            if published:
+                statements.append(put_events_statement(self.bus.arn, [source], sorted(published)))
+        if spec.delays_page_timers:
+            statements += [
+                self.timers.start_wait_statement(),
+                *self.timers.schedule_statements("CreateSchedule"),
+            ]
+        if spec.manages_crons:
+            statements += [
+                self.timers.list_schedules_statement(),
+                *self.timers.schedule_statements("CreateSchedule", "DeleteSchedule"),
             ]
         sends_to = [self.dead_letters[name]]
-        sends_to += [self.queues["timekeeper"].queue] if handler.rings else []
-        sends_to += [self.queues["tracker"].queue] if handler.walks else []
-        may.append(
+        sends_to += [self.queues["timekeeper"].queue] if spec.sends_page_timers else []
+        sends_to += [self.queues["tracker"].queue] if spec.sends_fan_outs else []
+        statements.append(
             iam.PolicyStatement(
                 actions=["sqs:SendMessage"], resources=[queue.queue_arn for queue in sends_to]
             )
         )
-        return may
+        return statements
 
-    def _sweep(self) -> None:
+    def _schedule_sweep(self) -> None:
         events.Rule(
             self,
             "Sweep",
-            description="the guardians' guardian",
+            description="periodic sweep of active runs",
             schedule=events.Schedule.rate(_SWEEP_EVERY),
             targets=[
                 targets.LambdaFunction(
@@ -168,15 +184,15 @@ class CerebroStack(Stack):
             ],
         )
 
-    def _restrict_who_speaks(self) -> None:
-        speakers = [name for name, handler in HANDLERS.items() if handler.says]
+    def _restrict_publishers(self) -> None:
+        publishers = [function for name, function in self.functions.items() if published_by(name)]
         self.bus.restrict(
-            cerebro=[role for name in speakers if (role := self.functions[name].role)],
+            cerebro=[role for function in publishers if (role := function.role)],
             guests=self.node.try_get_context("cordyna:accounts") or {},
         )
 
-    def _tell_where_things_are(self) -> None:
-        found: dict[Found, str] = {
+    def _publish_ssm_parameters(self) -> None:
+        parameters: dict[ParameterName, str] = {
             "bus": self.bus.bus.event_bus_name,
             "table": self.table.table_name,
             "query": self.functions["query"].function_name,
@@ -184,10 +200,10 @@ class CerebroStack(Stack):
             "events-log": self.bus.log.log_group_name,
             "schedule-group": self.timers.group.ref,
         }
-        for name, value in found.items():
+        for name, value in parameters.items():
             ssm.StringParameter(
                 self,
-                f"Where-{name}",
+                f"Parameter-{name}",
                 parameter_name=parameter_name(self.stage_.name, name),
                 string_value=value,
             )

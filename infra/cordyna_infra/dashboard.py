@@ -1,4 +1,4 @@
-"""The dashboard: what a person on call asks, from top to bottom, a row for each question."""
+"""The dashboard of a stage, for the person on call."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -33,7 +33,7 @@ def dashboard(
         widgets=[
             [
                 cloudwatch.AlarmStatusWidget(
-                    title="What is wrong now", alarms=list(alarms), width=_WIDTH, height=4
+                    title="Alarms: what is wrong now", alarms=list(alarms), width=_WIDTH, height=4
                 )
             ],
             _row(
@@ -52,7 +52,7 @@ def dashboard(
                     ],
                 ),
                 _graph(
-                    "Stuck, missed, buried",
+                    "Stuck runs, missed ticks, dead-lettered messages",
                     [
                         metrics.stuck_runs(cerebro),
                         metrics.ticks_missed(cerebro),
@@ -62,22 +62,22 @@ def dashboard(
             ),
             _row(
                 _graph(
-                    "From RunTask to its acknowledgement, by server: p50 and p99 (ms)",
-                    [_ack(cerebro, "p50"), _ack(cerebro, "p99")],
+                    "RunTask to acknowledgement by server: p50 and p99 (ms)",
+                    [_ack_latency(cerebro, "p50"), _ack_latency(cerebro, "p99")],
                 ),
                 _graph(
-                    "Clocks that ran out, by reason",
+                    "Expired clocks by reason",
                     [_search(cerebro, "reason", "ClockExpired", "Sum", _MINUTE)],
                 ),
-                _graph("The oldest message of each queue (s)", _ages(cerebro)),
+                _graph("Age of the oldest message of each queue (s)", _ages(cerebro)),
             ),
             _row(
-                _graph("Errors of functions", _each(cerebro, "errors")),
+                _graph("Errors of functions", _function_sums(cerebro, "errors")),
                 _graph("Throttles", [metrics.throttles(cerebro)]),
-                _graph("Dead letters", _waiting(dead_letters)),
+                _graph("Dead letters", _visible_messages(dead_letters)),
             ),
             _row(
-                _graph("How long functions take, p99 (ms)", _durations(cerebro)),
+                _graph("Duration of functions, p99 (ms)", _durations(cerebro)),
                 _graph(
                     "Timers: started, failed",
                     [
@@ -85,9 +85,7 @@ def dashboard(
                         metrics.timers_failed(cerebro),
                     ],
                 ),
-                _graph(
-                    "What an hour costs ($, listed prices)", dollars_an_hour(cerebro), stacked=True
-                ),
+                _graph("Costs per hour ($, listed prices)", dollars_an_hour(cerebro), stacked=True),
             ),
         ],
     )
@@ -110,18 +108,18 @@ def _graph(
     )
 
 
-def _ack(cerebro: CerebroStack, statistic: str) -> cloudwatch.MathExpression:
+def _ack_latency(cerebro: CerebroStack, statistic: str) -> cloudwatch.MathExpression:
     return _search(cerebro, "server", "AckLatency", statistic, _MINUTE)
 
 
 def _search(
     cerebro: CerebroStack, dimension: str, name: str, statistic: str, period: Duration
 ) -> cloudwatch.MathExpression:
-    """A line for each value of `dimension`: which servers there will be is not known here."""
-    wanted = f'{{"{cerebro.stage_.bus}",{dimension}}} MetricName="{name}"'
+    """One line for each value of `dimension`, since the servers are not known here."""
+    search = f'{{"{cerebro.stage_.bus}",{dimension}}} MetricName="{name}"'
     return cloudwatch.MathExpression(
         label=f"{statistic} ${{PROP('Dim.{dimension}')}}",
-        expression=f"SEARCH('{wanted}', '{statistic}', {int(period.to_seconds())})",
+        expression=f"SEARCH('{search}', '{statistic}', {int(period.to_seconds())})",
         using_metrics={},
         period=period,
     )
@@ -129,17 +127,17 @@ def _search(
 
 def _ages(cerebro: CerebroStack) -> list[cloudwatch.IMetric]:
     return [
-        fed.queue.metric_approximate_age_of_oldest_message(
+        handler_queue.queue.metric_approximate_age_of_oldest_message(
             period=_MINUTE, statistic="Maximum", label=name
         )
-        for name, fed in cerebro.queues.items()
+        for name, handler_queue in cerebro.queues.items()
     ]
 
 
-def _each(cerebro: CerebroStack, what: str) -> list[cloudwatch.IMetric]:
+def _function_sums(cerebro: CerebroStack, name: str) -> list[cloudwatch.IMetric]:
     return [
-        getattr(function, f"metric_{what}")(period=_MINUTE, statistic="Sum", label=name)
-        for name, function in cerebro.functions.items()
+        getattr(function, f"metric_{name}")(period=_MINUTE, statistic="Sum", label=handler)
+        for handler, function in cerebro.functions.items()
     ]
 
 
@@ -150,7 +148,7 @@ def _durations(cerebro: CerebroStack) -> list[cloudwatch.IMetric]:
     ]
 
 
-def _waiting(dead_letters: Mapping[str, sqs.IQueue]) -> list[cloudwatch.IMetric]:
+def _visible_messages(dead_letters: Mapping[str, sqs.IQueue]) -> list[cloudwatch.IMetric]:
     return [
         queue.metric_approximate_number_of_messages_visible(
             period=_MINUTE, statistic="Maximum", label=name

@@ -1,7 +1,10 @@
-"""Handlers: cerebro's Lambdas, what feeds each, and what each may do. The table `HANDLERS` is the whole of the latter.
+"""Cerebro's Lambda functions: what feeds each, and its permissions. `HANDLERS` is the only table of
+the latter.
 
-Law: whoever is fed by a queue answers it message by message; a message that fails five times, and an event that cannot be delivered to
-the queue, are dead letters.
+What a function publishes is in the registry of the contract (`published_by`).
+
+Invariant: a batch is answered message by message; a message that fails five times, and an event
+that cannot be delivered to the queue, are dead letters.
 """
 
 from collections.abc import Mapping
@@ -18,72 +21,55 @@ from constructs import Construct
 from cerebro.dispatch import ROUTES, Route
 from cordyna_cdk import GuardedFunction, dead_letter_queue
 from cordyna_cdk.dead_letters import fed_queue
-from cordyna_cdk.lambda_workers import may_consume
-from cordyna_core.contract.commands import CancelTask, DescribeServer, RunTask
-from cordyna_core.contract.state_updates import (
-    DeclarationAccepted,
-    DeclarationRejected,
-    InvocationRejected,
-    RunStateChanged,
-    TaskStateChanged,
-)
+from cordyna_cdk.lambda_workers import consume_statement
 from cordyna_infra.stage import Stage
-
-_OF_A_RUN: Final = (RunTask, CancelTask, TaskStateChanged, RunStateChanged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerSpec:
-    """One of cerebro's Lambdas."""
+    """One Lambda function of cerebro: what it may do beside reading the table and publishing."""
 
-    says: tuple[type, ...] = ()
-    """On the bus, as cerebro."""
-    ticks: bool = False
-    """Says InvokeTask as the scheduler."""
-    writes: bool = True
-    """The table, and not only reads it."""
-    rings: bool = False
-    """Sends rings to the timekeeper at once."""
-    sets_timers: bool = False
-    """Has rings sent later: by the wait state, or by a one-shot schedule."""
-    walks: bool = False
-    """Sends walks to the tracker."""
-    keeps_crons: bool = False
+    writes_table: bool = True
+    sends_page_timers: bool = False
+    """To the timekeeper's queue, at once."""
+    delays_page_timers: bool = False
+    """By the wait state machine, or by a one-shot schedule."""
+    sends_fan_outs: bool = False
+    """To the tracker's queue."""
+    manages_crons: bool = False
     timeout_s: int = 30
     memory_mb: int = 512
 
 
-ON_QUEUES: Final[Mapping[str, HandlerSpec]] = {
-    "registry": HandlerSpec(
-        says=(DeclarationAccepted, DeclarationRejected), keeps_crons=True, timeout_s=60
-    ),
+QUEUE_FED: Final[Mapping[str, HandlerSpec]] = {
+    "registry": HandlerSpec(manages_crons=True, timeout_s=60),
     "planner": HandlerSpec(
-        says=(*_OF_A_RUN, InvocationRejected),
-        rings=True,
-        sets_timers=True,
-        walks=True,
+        sends_page_timers=True,
+        delays_page_timers=True,
+        sends_fan_outs=True,
         timeout_s=60,
         memory_mb=1024,
     ),
-    "tracker": HandlerSpec(says=_OF_A_RUN, rings=True, sets_timers=True, walks=True),
+    "tracker": HandlerSpec(sends_page_timers=True, delays_page_timers=True, sends_fan_outs=True),
     "timekeeper": HandlerSpec(
-        says=(*_OF_A_RUN, InvocationRejected),
-        ticks=True,
-        rings=True,
-        sets_timers=True,
-        walks=True,
+        sends_page_timers=True,
+        delays_page_timers=True,
+        sends_fan_outs=True,
         timeout_s=60,
     ),
 }
-CALLED: Final[Mapping[str, HandlerSpec]] = {
-    "sweeper": HandlerSpec(says=(DescribeServer,), writes=False, rings=True, timeout_s=300),
-    "query": HandlerSpec(writes=False, memory_mb=1024),
+INVOKED: Final[Mapping[str, HandlerSpec]] = {
+    "sweeper": HandlerSpec(writes_table=False, sends_page_timers=True, timeout_s=300),
+    "query": HandlerSpec(writes_table=False, memory_mb=1024),
 }
-HANDLERS: Final[Mapping[str, HandlerSpec]] = {**ON_QUEUES, **CALLED}
+HANDLERS: Final[Mapping[str, HandlerSpec]] = {**QUEUE_FED, **INVOKED}
 
 
 class HandlerQueue(Construct):
-    """A handler's queue and its dead letters, fed by the rule that its route makes; the timekeeper's is fed by timers only."""
+    """A handler's queue, its dead-letter queue, and the rule of its route.
+
+    The timekeeper's queue has no route: only timers feed it.
+    """
 
     def __init__(
         self, scope: Construct, construct_id: str, *, name: str, stage: Stage, bus: events.EventBus
@@ -103,13 +89,13 @@ class HandlerQueue(Construct):
                     self,
                     "Route",
                     event_bus=bus,
-                    description=f"what the {name} hears (cerebro.dispatch)",
+                    description=f"messages to the {name} (cerebro.dispatch)",
                     event_pattern=pattern_of(route),
                     targets=[targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters)],
                 )
 
     def feed(self, function: lambda_.Function) -> None:
-        """Let the queue invoke `function`, in batches of ten without waiting for more."""
+        """Let the queue invoke `function`, with batches of up to ten, without waiting for more."""
         lambda_.EventSourceMapping(
             self,
             "Source",
@@ -118,14 +104,16 @@ class HandlerQueue(Construct):
             batch_size=10,
             report_batch_item_failures=True,
         )
-        function.add_to_role_policy(may_consume(self.queue))
+        function.add_to_role_policy(consume_statement(self.queue))
 
 
 def pattern_of(route: Route) -> events.EventPattern:
-    """A route as an event pattern: a source that ends in a dot is a prefix (Amazon EventBridge event patterns)."""
+    """A route as an event pattern: a source that ends in a dot is a prefix (Amazon EventBridge
+    event patterns).
+    """
     sources = [
-        events.Match.prefix(each) if each.endswith(".") else events.Match.exact_string(each)
-        for each in route.sources
+        events.Match.prefix(source) if source.endswith(".") else events.Match.exact_string(source)
+        for source in route.sources
     ]
     return events.EventPattern(
         source=events.Match.any_of(*sources), detail_type=list(route.detail_types)
@@ -142,18 +130,19 @@ def handler_function(
     environment: Mapping[str, str],
     dead_letters: sqs.Queue,
 ) -> GuardedFunction:
-    """The function of a handler, entered in `cerebro.lambdas.<name>`."""
-    handler = HANDLERS[name]
+    """The Lambda function of a handler."""
+    spec = HANDLERS[name]
+    entry_point = f"queue_handlers.{name}" if name in QUEUE_FED else f"{name}.handler"
     return GuardedFunction(
         scope,
         name.capitalize(),
         name=f"{stage.bus}-{name}",
-        handler=f"cerebro.lambdas.{name}.handler",
+        handler=f"cerebro.lambdas.{entry_point}",
         code=code,
         layers=[layer],
         environment={**environment, "CORDYNA_DEAD_LETTER_QUEUE_URL": dead_letters.queue_url},
-        timeout=Duration.seconds(handler.timeout_s),
-        memory_mb=handler.memory_mb,
+        timeout=Duration.seconds(spec.timeout_s),
+        memory_mb=spec.memory_mb,
         log_retention=stage.log_retention,
-        dead_letters=dead_letters if name in CALLED else None,
+        dead_letters=dead_letters if name in INVOKED else None,
     )

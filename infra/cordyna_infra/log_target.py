@@ -1,4 +1,4 @@
-"""Log target: a rule's target that is a log group, with a dead-letter queue."""
+"""A rule's target that is a log group, with a dead-letter queue."""
 
 import jsii
 from aws_cdk import ArnFormat, Stack
@@ -11,13 +11,17 @@ from aws_cdk.interfaces import aws_events as interfaces
 
 @jsii.implements(events.IRuleTarget)
 class LogTarget:
-    """What the CDK's `CloudWatchLogGroup` target is, without the Lambda by which that sets up a resource policy."""
+    """As the CDK's `CloudWatchLogGroup`, without the Lambda that sets up its resource policy."""
 
     def __init__(self, log: logs.LogGroup, dead_letters: sqs.Queue) -> None:
         self._log, self._dead_letters = log, dead_letters
 
-    def bind(self, rule: interfaces.IRuleRef, id: str | None = None) -> events.RuleTargetConfig:
-        """The target, as the rule is told it."""
+    def bind(
+        self,
+        rule: interfaces.IRuleRef,
+        id: str | None = None,  # noqa: A002 (the interface of the CDK)
+    ) -> events.RuleTargetConfig:
+        """The configuration of the target for `rule`."""
         self._dead_letters.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("events.amazonaws.com")],

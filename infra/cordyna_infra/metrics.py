@@ -1,4 +1,7 @@
-"""Metrics: what cerebro counts (namespace: the bus; `cerebro.lambdas.metrics`), and what AWS counts of what it is made of."""
+"""Metrics of cerebro (namespace: the bus.
+
+`cerebro.lambdas.metrics`), and of the AWS resources it uses.
+"""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -17,8 +20,8 @@ CLOCKS: Final = ("ack_timeout", "start_timeout", "run_timeout")
 def counted(
     cerebro: CerebroStack, name: str, *, period: Duration = FIVE_MINUTES, **dimensions: str
 ) -> cloudwatch.Metric:
-    """The sum of a count of cerebro's."""
-    # Without a label, which would say the same, and make metric math of every alarm on it.
+    """The sum of a metric of cerebro."""
+    # A label would turn every alarm on it into metric math.
     return cloudwatch.Metric(
         namespace=cerebro.stage_.bus,
         metric_name=name,
@@ -29,17 +32,17 @@ def counted(
 
 
 def stuck_runs(cerebro: CerebroStack) -> cloudwatch.Metric:
-    """Of the last sweep."""
+    """The stuck runs that the last sweep found."""
     return counted(cerebro, "StuckRuns", period=SWEEP_PERIOD).with_(statistic="Maximum")
 
 
 def ticks_missed(cerebro: CerebroStack) -> cloudwatch.Metric:
-    """Of crons."""
+    """The cron ticks that were not fired."""
     return counted(cerebro, "TicksMissed")
 
 
 def clocks_expired(cerebro: CerebroStack) -> cloudwatch.MathExpression:
-    """All three clocks together."""
+    """The sum of all three clocks."""
     return cloudwatch.MathExpression(
         label="clocks expired",
         expression=" + ".join(f"FILL({clock}, 0)" for clock in CLOCKS),
@@ -49,28 +52,28 @@ def clocks_expired(cerebro: CerebroStack) -> cloudwatch.MathExpression:
 
 
 def total(
-    functions: Mapping[str, lambda_.IFunction], what: Literal["errors", "throttles"]
+    functions: Mapping[str, lambda_.IFunction], kind: Literal["errors", "throttles"]
 ) -> cloudwatch.MathExpression:
-    """Of all functions together; by names in `using_metrics`, for a dashboard to show them apart."""
-    measured = {
-        name: getattr(function, f"metric_{what}")(period=FIVE_MINUTES, statistic="Sum")
+    """The sum over all functions."""
+    metrics = {
+        name: getattr(function, f"metric_{kind}")(period=FIVE_MINUTES, statistic="Sum")
         for name, function in functions.items()
     }
     return cloudwatch.MathExpression(
-        label=what,
-        expression=" + ".join(f"FILL({name}, 0)" for name in measured),
-        using_metrics=measured,
+        label=kind,
+        expression=" + ".join(f"FILL({name}, 0)" for name in metrics),
+        using_metrics=metrics,
         period=FIVE_MINUTES,
     )
 
 
 def throttles(cerebro: CerebroStack) -> cloudwatch.MathExpression:
-    """Of functions, of the table and of the wait state."""
+    """The sum of functions, table and wait state machine."""
     functions = {
-        name: each.metric_throttles(period=FIVE_MINUTES, statistic="Sum")
-        for name, each in cerebro.functions.items()
+        name: function.metric_throttles(period=FIVE_MINUTES, statistic="Sum")
+        for name, function in cerebro.functions.items()
     }
-    measured: dict[str, cloudwatch.IMetric] = {
+    metrics: dict[str, cloudwatch.IMetric] = {
         **functions,
         "reads": of_table(cerebro, "ReadThrottleEvents"),
         "writes": of_table(cerebro, "WriteThrottleEvents"),
@@ -80,14 +83,14 @@ def throttles(cerebro: CerebroStack) -> cloudwatch.MathExpression:
     }
     return cloudwatch.MathExpression(
         label="throttles",
-        expression=" + ".join(f"FILL({name}, 0)" for name in measured),
-        using_metrics=measured,
+        expression=" + ".join(f"FILL({name}, 0)" for name in metrics),
+        using_metrics=metrics,
         period=FIVE_MINUTES,
     )
 
 
 def timers_failed(cerebro: CerebroStack) -> cloudwatch.MathExpression:
-    """Executions of the wait state that sent nothing."""
+    """Executions of the wait state machine that did not send their page timer."""
     wait = cerebro.timers.wait
     return cloudwatch.MathExpression(
         label="timers failed",
@@ -103,7 +106,7 @@ def timers_failed(cerebro: CerebroStack) -> cloudwatch.MathExpression:
 def of_table(
     cerebro: CerebroStack, name: str, *, period: Duration = FIVE_MINUTES
 ) -> cloudwatch.Metric:
-    """A sum that DynamoDB counts of the state table."""
+    """The sum of a DynamoDB metric of the state table."""
     return cloudwatch.Metric(
         namespace="AWS/DynamoDB",
         metric_name=name,
@@ -115,7 +118,7 @@ def of_table(
 
 
 def of_log(cerebro: CerebroStack, name: str, *, period: Duration) -> cloudwatch.Metric:
-    """What CloudWatch Logs counts of the log of events: every event of the bus is one."""
+    """The sum of a CloudWatch Logs metric of the log of events (one entry per event)."""
     return cloudwatch.Metric(
         namespace="AWS/Logs",
         metric_name=name,

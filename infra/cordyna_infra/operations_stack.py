@@ -1,7 +1,8 @@
-"""OperationsStack: what watches over cerebro and the task servers, and keeps what passed the bus. Nothing runs less without it.
+"""OperationsStack: alarms, dashboard and event archive of one stage. Everything runs without it,
+too.
 
-The alarms tell the topic `<bus>-alarms`; `-c cordyna:on-call=someone@example.org` subscribes an address to it. The archive keeps every
-event for a replay (Amazon EventBridge archives).
+The alarms notify the topic `<bus>-alarms`; `-c cordyna:on-call=someone@example.org` subscribes an
+address to it. The archive stores every event for a replay (Amazon EventBridge archives).
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ _ARCHIVED_DAYS = 30
 
 
 class OperationsStack(Stack):
-    """One stage's."""
+    """Alarms, dashboard and archive of one stage."""
 
     def __init__(
         self,
@@ -36,9 +37,7 @@ class OperationsStack(Stack):
         cerebro: CerebroStack,
         servers: Sequence[TaskServer],
     ) -> None:
-        super().__init__(
-            scope, construct_id, description=f"what watches over cordyna, {stage.name}"
-        )
+        super().__init__(scope, construct_id, description=f"monitoring of cordyna, {stage.name}")
         Tags.of(self).add("cordyna:stage", stage.name)
         Tags.of(self).add("cordyna:part", "operations")
         self.topic = self._topic(stage)
@@ -60,7 +59,7 @@ class OperationsStack(Stack):
             display_name=f"cordyna, {stage.name}",
             enforce_ssl=True,
         )
-        # With a policy of its own, a topic no longer has the one that lets its account publish.
+        # An explicit policy replaces the default one, which lets the account publish.
         topic.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
@@ -76,12 +75,12 @@ class OperationsStack(Stack):
     def _dead_letters(
         self, cerebro: CerebroStack, servers: Sequence[TaskServer]
     ) -> dict[str, sqs.IQueue]:
-        """Every dead-letter queue by a name for people."""
-        found: dict[str, sqs.IQueue] = dict(cerebro.all_dead_letters)
+        """Every dead-letter queue, by the name of what it belongs to."""
+        queues: dict[str, sqs.IQueue] = dict(cerebro.all_dead_letters)
         for server in servers:
-            for queue, of in zip(server.dead_letters, ("", "-work"), strict=False):
-                found[f"{server.served.name}{of}"] = queue
-        return found
+            for queue, suffix in zip(server.dead_letters, ("", "-work"), strict=False):
+                queues[f"{server.loaded.name}{suffix}"] = queue
+        return queues
 
     def _archive(self, stage: Stage, cerebro: CerebroStack) -> None:
         events.Archive(
@@ -89,7 +88,7 @@ class OperationsStack(Stack):
             "Archive",
             archive_name=stage.bus,
             source_event_bus=cerebro.bus.bus,
-            description="everything that was said, for a replay",
+            description="every event, for a replay",
             event_pattern=events.EventPattern(source=events.Match.prefix("cordyna.")),
             retention=Duration.days(_ARCHIVED_DAYS),
         )

@@ -1,66 +1,62 @@
-"""People: two policies to attach to whoever works with cordyna; they are given to nobody here.
+"""Managed policies for people who work with cordyna. Nothing is attached to anybody here.
 
-Law: who invokes may ask and look, and speaks as a client only. Who operates may also redrive dead letters, pause crons and call
-the roll.
+Invariant: `invoke` permits to look and to send commands, under the source of a client only.
+`operate` permits in addition to redrive dead letters, to pause crons, and to call the roll.
 """
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from cordyna_cdk import may_say
+from cordyna_cdk import put_events_statement
 from cordyna_cdk.discovery import SERVER_TAG
-from cordyna_cdk.permissions import SPOKEN_BY_CLIENTS
 from cordyna_core.contract.ids import CLIENT
-
-if TYPE_CHECKING:
-    from cordyna_infra.cerebro_stack import CerebroStack
+from cordyna_core.contract.registry import Sender, sent_by
+from cordyna_infra.bus import Bus
+from cordyna_infra.stage import Stage
+from cordyna_infra.timers import TimerResources
 
 OF_TASK_SERVERS: Final = {"Null": {f"aws:ResourceTag/{SERVER_TAG}": "false"}}
-"""What carries the tag of a task server, whatever its value: an account has other functions, and their logs are nobody's business here."""
+"""Only resources with the tag of a task server: other logs of the account stay private."""
 
 
 class OperatorPolicies(Construct):
     """`<bus>-invoke` and `<bus>-operate`."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, cerebro: "CerebroStack") -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        bus: Bus,
+        timers: TimerResources,
+        query: lambda_.IFunction,
+        sweeper: lambda_.IFunction,
+        queues: Sequence[sqs.IQueue],
+        dead_letters: Sequence[sqs.IQueue],
+    ) -> None:
         super().__init__(scope, construct_id)
-        stage = cerebro.stage_
         self.invoke = iam.ManagedPolicy(
             self,
             "Invoke",
             managed_policy_name=f"{stage.bus}-invoke",
             description="invoke, cancel and retry on cordyna, and see what happens",
             statements=[
-                may_say(cerebro.bus.arn, [CLIENT], SPOKEN_BY_CLIENTS),
-                iam.PolicyStatement(
-                    actions=["events:DescribeEventBus"], resources=[cerebro.bus.arn]
-                ),
-                iam.PolicyStatement(
-                    actions=["lambda:InvokeFunction"],
-                    resources=[cerebro.functions["query"].function_arn],
-                ),
-                iam.PolicyStatement(
-                    actions=["ssm:GetParameter", "ssm:GetParametersByPath"],
-                    resources=[_parameters(cerebro)],
-                ),
-                iam.PolicyStatement(
-                    actions=["logs:FilterLogEvents"], resources=[cerebro.bus.log.log_group_arn]
-                ),
-                iam.PolicyStatement(
-                    actions=["logs:FilterLogEvents"],
-                    resources=_task_logs(cerebro),
-                    conditions=OF_TASK_SERVERS,
-                ),
+                *_look(self, bus, query),
+                put_events_statement(bus.arn, [CLIENT], sent_by(Sender.CLIENT)),
             ],
         )
         self.operate = iam.ManagedPolicy(
             self,
             "Operate",
             managed_policy_name=f"{stage.bus}-operate",
-            description="look into dead letters and redrive them; pause and resume crons; call the roll",
+            description="inspect and redrive dead letters; pause and resume crons; call the roll",
             statements=[
                 iam.PolicyStatement(
                     actions=[
@@ -69,30 +65,48 @@ class OperatorPolicies(Construct):
                         "sqs:ReceiveMessage",
                         "sqs:DeleteMessage",
                     ],
-                    resources=[queue.queue_arn for queue in cerebro.all_dead_letters.values()],
+                    resources=[queue.queue_arn for queue in dead_letters],
                 ),
                 iam.PolicyStatement(
                     actions=["sqs:GetQueueUrl", "sqs:SendMessage"],
-                    resources=[queue.queue.queue_arn for queue in cerebro.queues.values()],
+                    resources=[queue.queue_arn for queue in queues],
                 ),
                 iam.PolicyStatement(
-                    actions=["lambda:InvokeFunction"],
-                    resources=[cerebro.functions["sweeper"].function_arn],
+                    actions=["lambda:InvokeFunction"], resources=[sweeper.function_arn]
                 ),
-                cerebro.timers.may_list(),
-                *cerebro.timers.may_schedule("GetSchedule", "UpdateSchedule"),
+                timers.list_schedules_statement(),
+                *timers.schedule_statements("GetSchedule", "UpdateSchedule"),
             ],
         )
 
 
-def _parameters(cerebro: "CerebroStack") -> str:
-    """Of all stages: `dyna` looks for the one whose bus it is told."""
-    return Stack.of(cerebro).format_arn(
+def _look(scope: Construct, bus: Bus, query: lambda_.IFunction) -> list[iam.PolicyStatement]:
+    """What `dyna` needs to show anything."""
+    return [
+        iam.PolicyStatement(actions=["events:DescribeEventBus"], resources=[bus.arn]),
+        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[query.function_arn]),
+        iam.PolicyStatement(
+            actions=["ssm:GetParameter", "ssm:GetParametersByPath"],
+            resources=[_parameters(scope)],
+        ),
+        iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[bus.log.log_group_arn]),
+        iam.PolicyStatement(
+            actions=["logs:FilterLogEvents"],
+            resources=_task_logs(scope),
+            conditions=OF_TASK_SERVERS,
+        ),
+    ]
+
+
+def _parameters(scope: Construct) -> str:
+    """The parameters of all stages: `dyna` looks for the one with its bus."""
+    return Stack.of(scope).format_arn(
         service="ssm", resource="parameter", resource_name="cordyna/*"
     )
 
 
-def _task_logs(cerebro: "CerebroStack") -> list[str]:
-    """The log groups of functions and containers: for `dyna logs` every task server's, which are not known here."""
-    here = f"arn:{cerebro.partition}:logs:{cerebro.region}:{cerebro.account}:log-group"
-    return [f"{here}:/aws/lambda/*", f"{here}:/cordyna/*"]
+def _task_logs(scope: Construct) -> list[str]:
+    """The log groups of all functions and containers; which are task servers is not known here."""
+    stack = Stack.of(scope)
+    prefix = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group"
+    return [f"{prefix}:/aws/lambda/*", f"{prefix}:/cordyna/*"]

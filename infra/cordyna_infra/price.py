@@ -1,6 +1,8 @@
-"""Price: what an hour of orchestration costs, from what was counted in it and the listed prices. Without tasks' own work.
+"""The price of an hour of orchestration, from metrics and listed prices, without the tasks' own
+work.
 
-Law: the prices are those of us-east-1 in November 2026 (the services' pricing pages); another region differs by some percent.
+The prices are those of us-east-1 in November 2026 (the services' pricing pages); another region
+differs by some percent.
 """
 
 from typing import Final
@@ -24,7 +26,7 @@ _HOUR: Final = Duration.hours(1)
 
 
 def dollars_an_hour(cerebro: CerebroStack) -> list[cloudwatch.IMetric]:
-    """One line a service."""
+    """One line per service."""
     return [_events(cerebro), _table(cerebro), _functions(cerebro), _waits(cerebro)]
 
 
@@ -47,16 +49,19 @@ def _table(cerebro: CerebroStack) -> cloudwatch.MathExpression:
 
 
 def _functions(cerebro: CerebroStack) -> cloudwatch.MathExpression:
-    measured: dict[str, cloudwatch.IMetric] = {}
+    metrics_by_name: dict[str, cloudwatch.IMetric] = {}
     terms = []
     for name, function in cerebro.functions.items():
-        measured[f"{name}_calls"] = function.metric_invocations(period=_HOUR, statistic="Sum")
-        measured[f"{name}_ms"] = function.metric_duration(period=_HOUR, statistic="Sum")
-        a_millisecond = HANDLERS[name].memory_mb / 1024 * GB_SECOND_ARM / 1000
-        terms.append(
-            f"FILL({name}_calls, 0) * {_plain(INVOCATION)} + FILL({name}_ms, 0) * {_plain(a_millisecond)}"
+        metrics_by_name[f"{name}_calls"] = function.metric_invocations(
+            period=_HOUR, statistic="Sum"
         )
-    return _line("Lambda", " + ".join(terms), **measured)
+        metrics_by_name[f"{name}_ms"] = function.metric_duration(period=_HOUR, statistic="Sum")
+        price_per_ms = HANDLERS[name].memory_mb / 1024 * GB_SECOND_ARM / 1000
+        terms.append(
+            f"FILL({name}_calls, 0) * {_plain(INVOCATION)} "
+            f"+ FILL({name}_ms, 0) * {_plain(price_per_ms)}"
+        )
+    return _line("Lambda", " + ".join(terms), **metrics_by_name)
 
 
 def _waits(cerebro: CerebroStack) -> cloudwatch.MathExpression:
@@ -68,11 +73,13 @@ def _waits(cerebro: CerebroStack) -> cloudwatch.MathExpression:
 
 
 def _plain(number: float) -> str:
-    """Without an exponent, which CloudWatch's metric math does not know."""
+    """The number without an exponent, which CloudWatch's metric math does not accept."""
     return f"{number:.15f}".rstrip("0")
 
 
-def _line(label: str, expression: str, **measured: cloudwatch.IMetric) -> cloudwatch.MathExpression:
+def _line(
+    label: str, expression: str, **metrics_by_name: cloudwatch.IMetric
+) -> cloudwatch.MathExpression:
     return cloudwatch.MathExpression(
-        label=label, expression=expression, using_metrics=measured, period=_HOUR
+        label=label, expression=expression, using_metrics=metrics_by_name, period=_HOUR
     )

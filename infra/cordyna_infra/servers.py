@@ -1,7 +1,7 @@
 """The task servers of this repository, each in a stack of its own, as a team would write it.
 
-One of each kind: task-server-a is a Lambda that each command invokes; task-server-b stands behind a door, at most ten bodies at a time;
-task-server-c is a container, asleep until something is behind its door.
+One of each kind: task-server-a is a Lambda that each command invokes; task-server-b has a work
+queue and runs at most ten bodies at a time; task-server-c is a container that scales from zero.
 """
 
 from aws_cdk import Stack, Tags
@@ -10,12 +10,12 @@ from constructs import Construct
 
 from cordyna_cdk import TaskServer
 from cordyna_cdk.container import Container
-from cordyna_infra.folders import FUNCTIONS
+from cordyna_infra.asset_folders import FUNCTIONS
 from cordyna_infra.stage import Stage
 
 
 class ServerStack(Stack):
-    """A stack with one task server in it, `server`."""
+    """A stack with one task server, `server`."""
 
     server: TaskServer
 
@@ -28,7 +28,7 @@ class ServerStack(Stack):
 
 
 class TaskServerA(ServerStack):
-    """Team a's: short tasks, each started at once."""
+    """Team a: short tasks, each started at once."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(
@@ -43,14 +43,14 @@ class TaskServerA(ServerStack):
 
 
 class TaskServerB(ServerStack):
-    """Team b's: however many commands come at once, ten bodies run."""
+    """Team b: at most ten bodies run at a time."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(
             scope,
             construct_id,
             stage=stage,
-            description="team-b's task server, a Lambda behind a door",
+            description="team-b's task server, a Lambda with a work queue",
         )
         self.server = TaskServer(
             self,
@@ -62,22 +62,23 @@ class TaskServerB(ServerStack):
 
 
 class TaskServerC(ServerStack):
-    """Team c's: bodies that may take longer than a Lambda lives."""
+    """Team c: bodies that may take longer than a Lambda runs."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(
             scope,
             construct_id,
             stage=stage,
-            description="team-c's task server, a container that sleeps when idle",
+            description="team-c's task server, a container that scales to zero",
         )
-        # An emulator builds no images: there the container is an ordinary process, and the image only a name.
-        named = self.node.try_get_context("cordyna:image")
-        image = ecs.ContainerImage.from_registry(named) if named else None
+        # An emulator builds no images: the container runs as an ordinary process, the image is a
+        # name.
+        image_name = self.node.try_get_context("cordyna:image")
+        image = ecs.ContainerImage.from_registry(image_name) if image_name else None
         self.server = TaskServer(
             self,
             "Server",
             code=FUNCTIONS / "task_server_c",
             server="archive:server",
-            container=Container(workers=4, at_most=2, image=image),
+            container=Container(workers=4, max_instances=2, image=image),
         )

@@ -1,4 +1,4 @@
-"""Stage: what differs between production, staging and the local cloud. This table is the whole of it."""
+"""Stages: everything that differs between production, staging and the local cloud."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,19 +12,19 @@ from cordyna_cdk.discovery import stage_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One environment. `bus` also begins the name of everything of cerebro's."""
+    """One environment. `bus` is also the prefix of the names of cerebro's resources."""
 
     name: str
     bus: str = "cordyna"
     retention_days: int
-    """How long runs and plans are kept."""
+    """Retention of runs and plans."""
     log_retention: logs.RetentionDays
     protected: bool
-    """Whether the table and the log of events survive the stack, and nobody deletes them by mistake."""
+    """Whether the table and the log of events are protected, and survive the stack."""
 
     @property
     def removal(self) -> RemovalPolicy:
-        """What becomes of state when its stack goes."""
+        """The removal policy of state."""
         return RemovalPolicy.RETAIN if self.protected else RemovalPolicy.DESTROY
 
 
@@ -51,11 +51,17 @@ STAGES: Final = {
         ),
     )
 }
-"""A stage has an account of its own. Two in one account need two names of the bus: `-c cordyna:bus=...`."""
+"""A stage has an account of its own.
+
+Two in one account need two names of the bus: `-c cordyna:bus=...`.
+"""
 
 
 def stage_from(scope: Construct) -> Stage:
-    """The stage that the context's `cordyna:stage` names, its bus named by `cordyna:bus`. Raises KeyError for an unknown one."""
+    """The stage of the context value `cordyna:stage`, with the bus of `cordyna:bus`.
+
+    Raises KeyError for an unknown stage.
+    """
     stage = STAGES[stage_of(scope)]
     bus = scope.node.try_get_context("cordyna:bus")
     if bus is None:

@@ -1,7 +1,8 @@
-"""Timers: what brings a message back later, to the second or to the minute (section 5 of the design).
+"""The resources that deliver messages later: a state machine and a group of schedules.
 
-Law: everything arrives in the timekeeper's queue, at least once. Up to 60 s it is a wait state, which is kept to the second; beyond, a
-one-shot schedule; every cron is a schedule of the same group.
+Invariant: everything arrives in the timekeeper's queue, at least once. Up to 60 s ahead a wait
+state is used, exact to the second; beyond, a one-shot schedule; every cron is a schedule of the
+same group.
 """
 
 from aws_cdk import Duration, Stack
@@ -19,10 +20,10 @@ _MAX_WAIT = Duration.minutes(4)
 
 
 class TimerResources(Construct):
-    """An Express state machine, a schedule group, and the role in which schedules send."""
+    """An Express state machine, a schedule group, and the role that schedules use."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, stage: Stage, queues: HandlerQueue
+        self, scope: Construct, construct_id: str, *, stage: Stage, timekeeper: HandlerQueue
     ) -> None:
         super().__init__(scope, construct_id)
         self.wait = sfn.StateMachine(
@@ -30,7 +31,9 @@ class TimerResources(Construct):
             "Wait",
             state_machine_name=f"{stage.bus}-wait",
             state_machine_type=sfn.StateMachineType.EXPRESS,
-            definition_body=sfn.DefinitionBody.from_chainable(self._wait_then_send(queues.queue)),
+            definition_body=sfn.DefinitionBody.from_chainable(
+                self._wait_then_send(timekeeper.queue)
+            ),
             timeout=_MAX_WAIT,
             comment="waits until `timestamp`, then sends `body` to the timekeeper",
         )
@@ -38,7 +41,7 @@ class TimerResources(Construct):
         self.sender = iam.Role(
             self,
             "Sender",
-            description="what a schedule may do: send to the timekeeper",
+            description="permission of schedules: send to the timekeeper",
             assumed_by=iam.ServicePrincipal(
                 "scheduler.amazonaws.com",
                 conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
@@ -47,18 +50,20 @@ class TimerResources(Construct):
         self.sender.add_to_policy(
             iam.PolicyStatement(
                 actions=["sqs:SendMessage"],
-                resources=[queues.queue.queue_arn, queues.dead_letters.queue_arn],
+                resources=[timekeeper.queue.queue_arn, timekeeper.dead_letters.queue_arn],
             )
         )
 
-    def may_wait(self) -> iam.PolicyStatement:
-        """To have a message sent after some seconds."""
+    def start_wait_statement(self) -> iam.PolicyStatement:
+        """The permission to start a wait."""
         return iam.PolicyStatement(
             actions=["states:StartExecution"], resources=[self.wait.state_machine_arn]
         )
 
-    def may_schedule(self, *actions: str) -> list[iam.PolicyStatement]:
-        """To do `actions` with the schedules of the group, which send in the sender's role and in no other."""
+    def schedule_statements(self, *actions: str) -> list[iam.PolicyStatement]:
+        """The permission for `actions` on the schedules of the group, which use the sender's role
+        only.
+        """
         schedules = Stack.of(self).format_arn(
             service="scheduler", resource="schedule", resource_name=f"{self.group.name}/*"
         )
@@ -73,8 +78,12 @@ class TimerResources(Construct):
             ),
         ]
 
-    def may_list(self) -> iam.PolicyStatement:
-        """To list schedules: the action knows no resource (Service Authorization Reference, Amazon EventBridge Scheduler)."""
+    def list_schedules_statement(self) -> iam.PolicyStatement:
+        """The permission to list schedules.
+
+        The action takes no resource (Service Authorization Reference, Amazon EventBridge
+        Scheduler).
+        """
         return iam.PolicyStatement(actions=["scheduler:ListSchedules"], resources=["*"])
 
     def _wait_then_send(self, queue: sqs.Queue) -> sfn.Chain:

@@ -1,10 +1,11 @@
-"""The local cloud: cordyna as it is deployed to AWS, in an emulator on this machine.
+"""The local cloud: cordyna as deployed to AWS, in an emulator on this machine.
 
-    python infra/local_cloud/cloud.py start [--unmended]     start the emulator, or go on with the one that runs; deploy; write the profile
-    python infra/local_cloud/cloud.py stop                   end it, by its process id
+    cloud.py start [--unpatched]   start or reuse the emulator; deploy; write the profile `local`
+    cloud.py stop                  stop it, by its process id
 
-Law: what is deployed is what `cdk synth` makes, by the ordinary `cdk deploy`. Nothing is written outside `.cloud/`, but dyna's profile.
-Keys come from the environment, as everywhere; for an emulator any will do.
+Invariant: what is deployed is what `cdk synth` writes, by the ordinary `cdk deploy`. Nothing is
+written outside `.cloud/` but dyna's profile. Keys come from the environment; an emulator accepts
+any.
 """
 
 import argparse
@@ -27,7 +28,7 @@ import boto3
 
 ROOT: Final = Path(__file__).parents[2]
 HERE: Final = Path(os.environ.get("CORDYNA_CLOUD") or ROOT / ".cloud")
-"""Where a cloud keeps what is its own; with GATEWAY_PORT and XDG_CONFIG_HOME, a second one stands beside the first."""
+"""The folder of this cloud; a second one has its own GATEWAY_PORT and XDG_CONFIG_HOME."""
 
 EMULATOR: Final = ROOT / ".cloud" / "venv" / "bin" / "python"
 PID: Final = HERE / "ministack.pid"
@@ -35,13 +36,13 @@ ASSEMBLY: Final = HERE / "cdk.out"
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
 
-_READY_WITHIN_S: Final = 30
-_ENDED_WITHIN_S: Final = 15
-_SHOWN_LINES: Final = 60
+_START_TIMEOUT_S: Final = 30
+_STOP_TIMEOUT_S: Final = 15
+_SHOWN_LINES_MAX: Final = 60
 
 
 def endpoint() -> str:
-    """Where the emulator is: here, on port 4566 or GATEWAY_PORT; or where CORDYNA_CLOUD_ENDPOINT_URL says that one runs."""
+    """CORDYNA_CLOUD_ENDPOINT_URL, or this machine with port GATEWAY_PORT (default 4566)."""
     return (
         os.environ.get("CORDYNA_CLOUD_ENDPOINT_URL")
         or f"http://127.0.0.1:{os.environ.get('GATEWAY_PORT', '4566')}"
@@ -49,7 +50,7 @@ def endpoint() -> str:
 
 
 def environment() -> dict[str, str]:
-    """What the AWS tools are told."""
+    """The environment of the AWS tools."""
     return {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -62,12 +63,12 @@ def environment() -> dict[str, str]:
     }
 
 
-def start(*, mended: bool) -> None:
-    """Everything, from nothing or from what runs already."""
+def start(*, patched: bool) -> None:
+    """Start the emulator unless it runs, deploy, and write the profile."""
     if not is_ready():
-        start_emulator(mended=mended)
+        start_emulator(patched=patched)
     synthesize()
-    # With the assembly as the app, it does not synthesize again.
+    # With the assembly as the app, the CDK does not synthesize again.
     cdk("bootstrap", "--app", str(ASSEMBLY), f"aws://{ACCOUNT}/{REGION}")
     cdk(
         "deploy",
@@ -86,11 +87,14 @@ def start(*, mended: bool) -> None:
     say("  .venv/bin/dyna --profile local do task-3")
 
 
-def start_emulator(*, mended: bool) -> None:
-    """Raises TimeoutError when it does not get ready; its log is `.cloud/ministack.log`."""
+def start_emulator(*, patched: bool) -> None:
+    """Start the emulator; its log is `.cloud/ministack.log`.
+
+    Raises TimeoutError if it does not start.
+    """
     command = (
-        [str(EMULATOR), str(ROOT / "infra" / "local_cloud" / "mended.py")]
-        if mended
+        [str(EMULATOR), str(ROOT / "infra" / "local_cloud" / "patched_emulator.py")]
+        if patched
         else [str(EMULATOR), "-m", "ministack"]
     )
     settings = {
@@ -102,7 +106,7 @@ def start_emulator(*, mended: bool) -> None:
         "TMPDIR": str(HERE / "tmp"),
     }
     (HERE / "tmp").mkdir(parents=True, exist_ok=True)
-    # A copy of the code for each process that there was: some gigabytes after a week. What tasks wrote beside them stays.
+    # Copies of the code of past processes: gigabytes after a week. Files of tasks are not touched.
     for left_over in (HERE / "tmp").glob("ministack-lambda-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     with (HERE / "ministack.log").open("w") as log:
@@ -115,29 +119,34 @@ def start_emulator(*, mended: bool) -> None:
             start_new_session=True,
         )
     PID.write_text(str(process.pid))
-    end = time.monotonic() + _READY_WITHIN_S
+    deadline = time.monotonic() + _START_TIMEOUT_S
     while not is_ready():
-        if process.poll() is not None or time.monotonic() > end:
-            raise TimeoutError(f"the emulator is not ready: see {HERE / 'ministack.log'}")
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise TimeoutError(
+                f"the emulator did not start within {_START_TIMEOUT_S} s: "
+                f"see {HERE / 'ministack.log'}"
+            )
         time.sleep(0.1)
 
 
 def is_ready() -> bool:
-    """Whether an emulator answers."""
+    """Whether the emulator answers."""
     try:
-        with urllib.request.urlopen(f"{endpoint()}/_ministack/health", timeout=1) as answer:
+        with urllib.request.urlopen(  # noqa: S310 (our own address)
+            f"{endpoint()}/_ministack/health", timeout=1
+        ) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
 
 
 def synthesize() -> None:
-    """The same app, for this machine's processor and the emulator's Python, without what the emulator refuses."""
-    here = context()
+    """Synthesize the app for this machine's processor and the emulator's Python."""
+    values = context()
     build = [sys.executable, str(ROOT / "infra" / "build_assets.py")]
-    build += ["--architecture", here["architecture"], "--runtime", here["runtime"]]
+    build += ["--architecture", values["architecture"], "--runtime", values["runtime"]]
     subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
-    cdk("synth", "--quiet", "--output", str(ASSEMBLY), *options_of(here))
+    cdk("synth", "--quiet", "--output", str(ASSEMBLY), *options_of(values))
 
 
 def context() -> dict[str, str]:
@@ -152,43 +161,48 @@ def context() -> dict[str, str]:
     }
 
 
-def options_of(told: Mapping[str, str]) -> list[str]:
-    """The same for the CDK's command line."""
+def options_of(values: Mapping[str, str]) -> list[str]:
+    """The context values as options of the CDK's command line."""
     return [
-        word for name, value in told.items() for word in ("--context", f"cordyna:{name}={value}")
+        word for name, value in values.items() for word in ("--context", f"cordyna:{name}={value}")
     ]
 
 
 def cdk(*arguments: str) -> None:
-    """Run the CDK's command line; what it says is shown only when it fails."""
+    """Run the CDK's command line; its output is shown only if it fails. Raises SystemExit then."""
     command = [str(ROOT / "node_modules" / ".bin" / "cdk"), *arguments, "--no-notices", "--ci"]
     done = subprocess.run(
         command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        sys.stderr.write("\n".join((done.stdout + done.stderr).splitlines()[-_SHOWN_LINES:]) + "\n")
+        sys.stderr.write(
+            "\n".join((done.stdout + done.stderr).splitlines()[-_SHOWN_LINES_MAX:]) + "\n"
+        )
         raise SystemExit(f"error: cdk {arguments[0]} failed")
 
 
 def warm() -> None:
-    """Start every function's process. The first run would start them one after another, for longer than a server has to answer."""
-    told = environment()
+    """Start the process of every function.
+
+    Otherwise the first run starts them one after another, longer than a server has to acknowledge.
+    """
+    variables = environment()
     client = boto3.client(
         "lambda",
         endpoint_url=endpoint(),
         region_name=REGION,
-        aws_access_key_id=told["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
     )
     functions = [
-        each["FunctionName"]
+        function["FunctionName"]
         for page in client.get_paginator("list_functions").paginate()
-        for each in page["Functions"]
+        for function in page["Functions"]
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for function in functions:
             if "CustomResource" not in function:
-                # A batch of nothing, which a door takes for nothing that it hears.
+                # An empty batch, which no function handles as a command.
                 pool.submit(
                     client.invoke,
                     FunctionName=function,
@@ -197,7 +211,7 @@ def warm() -> None:
 
 
 def write_profile() -> Path:
-    """dyna's profile `local`: where cordyna is, and no keys."""
+    """Write dyna's profile `local`: the address of cordyna, without keys."""
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "cordyna"
     config.mkdir(parents=True, exist_ok=True)
     settings = {"endpoint_url": endpoint(), "region": REGION, "bus": "cordyna"}
@@ -207,43 +221,46 @@ def write_profile() -> Path:
 
 
 def stop() -> None:
-    """End the emulator that `start` started: SIGTERM, which also ends its workers."""
+    """Stop the emulator that `start` started, by SIGTERM, which also stops its workers."""
     if not PID.is_file():
-        say("no local cloud was started here")
+        say("no local cloud is running: none was started here")
         return
     pid = int(PID.read_text())
-    end = time.monotonic() + _ENDED_WITHIN_S
+    deadline = time.monotonic() + _STOP_TIMEOUT_S
     try:
         os.kill(pid, signal.SIGTERM)
-        while time.monotonic() < end:
+        while time.monotonic() < deadline:
             os.kill(pid, 0)
             time.sleep(0.1)
     except ProcessLookupError:
         PID.unlink()
         say("the local cloud is stopped")
         return
-    raise SystemExit(f"error: the emulator (process {pid}) does not end")
+    raise SystemExit(
+        f"error: the emulator (process {pid}) did not stop within {_STOP_TIMEOUT_S} s; "
+        f"next: kill -KILL {pid}"
+    )
 
 
 def say(line: str) -> None:
-    """For the person at the terminal."""
+    """Print a line."""
     sys.stdout.write(f"{line}\n")
 
 
 def main() -> None:
-    """Start or stop."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description="cordyna in an emulator of AWS on this machine")
-    parser.add_argument("do", choices=["start", "stop"])
+    parser.add_argument("command", choices=["start", "stop"])
     parser.add_argument(
-        "--unmended",
+        "--unpatched",
         action="store_true",
-        help="the emulator as it is, without infra/local_cloud/mended.py",
+        help="the emulator without infra/local_cloud/patched_emulator.py",
     )
-    given = parser.parse_args()
-    if given.do == "stop":
+    arguments = parser.parse_args()
+    if arguments.command == "stop":
         stop()
     else:
-        start(mended=not given.unmended)
+        start(patched=not arguments.unpatched)
 
 
 if __name__ == "__main__":

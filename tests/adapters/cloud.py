@@ -1,4 +1,6 @@
-"""The cloud that adapters are tried on: moto in the process, or an emulator whose address CORDYNA_TEST_ENDPOINT_URL gives."""
+"""The AWS that adapters are tested on: moto in this process, or the emulator at
+CORDYNA_TEST_ENDPOINT_URL.
+"""
 
 import os
 from typing import Any
@@ -13,11 +15,11 @@ from cerebro.testing.examples import NOW
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
 ENDPOINT = os.environ.get("CORDYNA_TEST_ENDPOINT_URL")
-"""Without it, what is marked `cloud` is not collected."""
+"""Without it, tests marked `cloud` are not collected."""
 
 
 def client(service: str, endpoint: str | None = None) -> Any:
-    """A client that tries once, so that a test of a failure is quick."""
+    """A client without retries, so that tests of failures are quick."""
     return boto3.client(  # type: ignore[call-overload]
         service,
         region_name=REGION,
@@ -33,7 +35,7 @@ def never_sleep(seconds: float) -> None:
 
 
 def a_table(dynamodb: Any) -> str:
-    """A new table, as it is deployed."""
+    """A new table with the deployed keys."""
     name = f"cordyna-{uuid4().hex[:12]}"
     dynamodb.create_table(
         TableName=name,
@@ -50,7 +52,7 @@ def a_table(dynamodb: Any) -> str:
 def a_store(
     dynamodb: Any, table: str, *, now: float = NOW + 60, retention_days: float = 90
 ) -> DynamoStore:
-    """The store of one process, whose clock stands still."""
+    """The store of one process, with a fixed clock."""
     return DynamoStore(
         dynamodb, table, clock=lambda: now, sleep=never_sleep, retention_days=retention_days
     )

@@ -1,4 +1,4 @@
-"""Fixtures of the adapters' tests."""
+"""Fixtures of the tests of adapters."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,6 @@ from moto import mock_aws
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[None]:
-    """Every client that is made meanwhile talks to moto."""
+    """Clients that are created meanwhile talk to moto."""
     with mock_aws():
         yield

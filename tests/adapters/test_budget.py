@@ -1,24 +1,24 @@
-"""The budget of section 9: what a task costs, counted on botocore's hooks, on graphs small enough for a test.
+"""The cost budget of a task, counted on botocore's hooks, on graphs small enough for a test.
 
-`bench/cost.py` has the large ones.
+`bench/cost.py` measures large ones.
 """
 
 from collections.abc import Iterator
 
 import pytest
 from aws_world import AwsWorld
-from cost import BUDGET, MOST_PER_MILLION, requests_price
+from cost import BUDGET, PRICE_PER_MILLION_MAX, requests_price
 from counting import Counts, Hooks, read_units, size_of
 from graphs import Graph, chain, fan
 
 from adapters.cloud import a_table, client
 
 PER_RUN = {"events": 4, "writes": 24, "reads": 40, "invocations": 6}
-"""What a run costs by itself, however many tasks it has: its plan, its marks, its beginning and end, signs of life, a few rings."""
+"""The fixed cost of a run: its plan, marks, start and end, signs of life, a few page timers."""
 
 
 def layers(depth: int = 4, width: int = 20) -> Graph:
-    """Every task needs three of the layer before; the last one needs the whole last layer."""
+    """Every task has three upstreams in the layer before; the last one has the whole last layer."""
     graph: Graph = {}
     for layer in range(depth):
         for place in range(width):
@@ -37,30 +37,30 @@ def world() -> Iterator[AwsWorld]:
 
 
 @pytest.mark.parametrize("graph", [layers(), chain(40), fan(40)], ids=["layers", "chain", "fan"])
-def test_a_task_costs_no_more_than_its_budget(world: AwsWorld, graph: Graph) -> None:
+def test_task_costs_no_more_than_its_budget(world: AwsWorld, graph: Graph) -> None:
     world.declare(graph)
     counts = world.run(graph)
     spent = {name: getattr(counts, name) for name in BUDGET}
-    allowed = {name: each * len(graph) + PER_RUN[name] for name, each in BUDGET.items()}
+    allowed = {name: per_task * len(graph) + PER_RUN[name] for name, per_task in BUDGET.items()}
     assert {
         name: (spent[name], allowed[name]) for name in BUDGET if spent[name] > allowed[name]
     } == {}
-    assert requests_price(counts) <= MOST_PER_MILLION[1] * (len(graph) + 20)
+    assert requests_price(counts) <= PRICE_PER_MILLION_MAX[1] * (len(graph) + 20)
     assert not {call for call in counts.calls if "Transact" in call or "Scan" in call}
 
 
-def test_the_rings_of_a_thousand_dispatches_are_few(world: AwsWorld) -> None:
+def test_page_timers_of_many_dispatches_are_few(world: AwsWorld) -> None:
     graph = fan(60)
     world.declare(graph)
     counts = world.run(graph)
     assert counts.waits + counts.schedules <= 3
 
 
-def test_what_is_counted_is_what_dynamodb_charges_for(moto: None) -> None:
+def test_counted_units_are_what_dynamodb_charges(moto: None) -> None:
     dynamodb = client("dynamodb")
     table = a_table(dynamodb)
     hooks = Hooks(lambda: 0.0)
-    hooks.put_on(dynamodb)
+    hooks.attach(dynamodb)
     big = {"pk": {"S": "a"}, "sk": {"S": "b"}, "text": {"S": "x" * 5_000}}
     dynamodb.put_item(TableName=table, Item=big)
     dynamodb.get_item(
@@ -74,5 +74,5 @@ def test_what_is_counted_is_what_dynamodb_charges_for(moto: None) -> None:
     dynamodb.delete_item(TableName=table, Key=keys[0])
     assert (size_of(big), read_units(big)) == (5_010, 2)
     assert hooks.counts == Counts(writes=5 + 1, reads=2 + 1 + 3, calls=hooks.counts.calls), (
-        "a write for every KB begun, a read for every 4 KB, one for what is not there"
+        "a write for every KB begun, a read for every 4 KB, one for a missing item"
     )

@@ -1,4 +1,6 @@
-"""EventBridge as cerebro's bus: its laws, and what it refuses."""
+"""The CerebroBus contract on EventBridge, and what the adapter refuses."""
+
+# ruff: noqa: N803  (the names of botocore's parameters)
 
 import json
 from collections.abc import Callable, Sequence
@@ -20,10 +22,10 @@ from cordyna_core.contract.state_updates import RunStateChanged
 from cordyna_core.errors import Fatal, ServiceError
 
 
-def a_bus_with_an_ear(
+def a_bus_on_an_emulator(
     endpoint: str | None,
 ) -> tuple[CerebroBus, Callable[[], Sequence[ReceivedMessage]]]:
-    """A bus, every event of which goes to a queue."""
+    """A bus whose events are all sent to a queue, and what the queue received."""
     events, sqs = client("events", endpoint), client("sqs", endpoint)
     name = f"cordyna-{uuid4().hex[:12]}"
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -34,34 +36,34 @@ def a_bus_with_an_ear(
     events.put_rule(
         Name=name, EventBusName=name, EventPattern=json.dumps({"source": [{"prefix": "cordyna."}]})
     )
-    events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "ear", "Arn": arn}])
+    events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "queue", "Arn": arn}])
 
-    def heard() -> list[ReceivedMessage]:
-        found: list[ReceivedMessage] = []
-        while received := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            for message in received:
+    def received() -> list[ReceivedMessage]:
+        messages: list[ReceivedMessage] = []
+        while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in batch:
                 envelope = open_envelope(message["Body"])
-                found.append(ReceivedMessage(envelope.source, envelope.message))
+                messages.append(ReceivedMessage(envelope.source, envelope.message))
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return found
+        return messages
 
-    return EventBridge(events, name, never_sleep), heard
+    return EventBridge(events, name, never_sleep), received
 
 
-def an_overheard_bus() -> tuple[CerebroBus, Callable[[], Sequence[ReceivedMessage]]]:
-    """A bus in the process, on which is heard what it took."""
+def a_bus_on_moto() -> tuple[CerebroBus, Callable[[], Sequence[ReceivedMessage]]]:
+    """A bus in this process, and the entries that it accepted."""
     events = client("events")
     name = events.create_event_bus(Name=f"cordyna-{uuid4().hex[:12]}")["EventBusArn"].rpartition(
         "/"
     )[2]
-    asked: list[dict[str, Any]] = []
-    heard: list[ReceivedMessage] = []
+    requests: list[dict[str, Any]] = []
+    accepted: list[ReceivedMessage] = []
 
-    def taken(parsed: dict[str, Any], **_: object) -> None:
-        for entry, answer in zip(asked.pop()["Entries"], parsed["Entries"], strict=True):
+    def note_accepted(parsed: dict[str, Any], **_: object) -> None:
+        for entry, answer in zip(requests.pop()["Entries"], parsed["Entries"], strict=True):
             assert entry["EventBusName"] == name
             if "EventId" in answer:
-                heard.append(
+                accepted.append(
                     ReceivedMessage(
                         entry["Source"],
                         MESSAGES[entry["DetailType"]].model_validate_json(entry["Detail"]),
@@ -69,17 +71,17 @@ def an_overheard_bus() -> tuple[CerebroBus, Callable[[], Sequence[ReceivedMessag
                 )
 
     events.meta.events.register(
-        "provide-client-params.events.PutEvents", lambda params, **_: asked.append(params)
+        "provide-client-params.events.PutEvents", lambda params, **_: requests.append(params)
     )
-    events.meta.events.register("after-call.events.PutEvents", taken)
-    return EventBridge(events, name, never_sleep), lambda: heard
+    events.meta.events.register("after-call.events.PutEvents", note_accepted)
+    return EventBridge(events, name, never_sleep), lambda: accepted
 
 
 class TestEventBridge(CerebroBusContract):
     pytestmark = pytest.mark.usefixtures("moto")
 
     def a_bus(self) -> tuple[CerebroBus, Callable[[], Sequence[ReceivedMessage]]]:
-        return an_overheard_bus()
+        return a_bus_on_moto()
 
 
 @pytest.mark.cloud
@@ -87,11 +89,11 @@ class TestEventBridgeOnAnEmulator(CerebroBusContract):
     __test__ = ENDPOINT is not None
 
     def a_bus(self) -> tuple[CerebroBus, Callable[[], Sequence[ReceivedMessage]]]:
-        return a_bus_with_an_ear(ENDPOINT)
+        return a_bus_on_an_emulator(ENDPOINT)
 
 
 class Throttled:
-    """A client whose bus takes nothing of what is to fail, so many times."""
+    """A client whose bus refuses the `failing` tasks in the first `times` requests."""
 
     def __init__(self, *failing: str, times: int) -> None:
         self.failing, self.times = failing, times
@@ -114,7 +116,7 @@ class Throttled:
         }
 
 
-def test_only_what_the_bus_did_not_take_is_sent_again() -> None:
+def test_publish_resends_only_failed_entries() -> None:
     throttled = Throttled("task-1", "task-3", times=2)
     slept: list[float] = []
     EventBridge(throttled, "cordyna", slept.append).publish(
@@ -129,20 +131,20 @@ def test_only_what_the_bus_did_not_take_is_sent_again() -> None:
     assert len(slept) == 2
 
 
-def test_a_bus_that_takes_nothing_is_an_error_and_the_input_comes_again() -> None:
+def test_publish_to_a_refusing_bus_raises() -> None:
     throttled = Throttled("task-0", times=1000)
-    with pytest.raises(ServiceError, match="did not take 1"):
+    with pytest.raises(ServiceError, match="did not accept 1"):
         EventBridge(throttled, "cordyna", lambda _: None).publish([a_command(0)])
     assert len(throttled.requests) < 10
 
 
-def test_what_is_too_large_can_never_be_published() -> None:
+def test_publish_too_large_message_is_fatal() -> None:
     causes = [
         RootCause(task=f"task-{number}", server="server-a", owner="o" * 200, reason="failed")
         for number in range(5000)
     ]
     ended = RunStateChanged(
-        meta=meta_at(0, derived_id("law")),
+        meta=meta_at(0, derived_id("meta")),
         run_id=derived_id("run"),
         task="x",
         state="error",
@@ -152,14 +154,14 @@ def test_what_is_too_large_can_never_be_published() -> None:
         EventBridge(Throttled(times=0), "cordyna", never_sleep).publish([ended])
 
 
-def test_what_cerebro_may_not_say_is_not_published() -> None:
-    command = CancelRun(meta=meta_at(0, derived_id("law")), run_id=derived_id("run"))
+def test_publish_forbidden_message_is_fatal() -> None:
+    command = CancelRun(meta=meta_at(0, derived_id("meta")), run_id=derived_id("run"))
     with pytest.raises(Fatal, match="may not send CancelRun"):
         EventBridge(Throttled(times=0), "cordyna", never_sleep).publish([command])
 
 
 @pytest.mark.parametrize("meta", [None, {}])
-def test_a_message_without_an_id_is_not_published(meta: dict[str, Any] | None) -> None:
+def test_publish_message_without_id_is_fatal(meta: dict[str, Any] | None) -> None:
     nameless = a_command(0).model_validate({**a_command(0).model_dump(), "meta": meta})
-    with pytest.raises(Fatal, match="without an id"):
+    with pytest.raises(Fatal, match="has no id"):
         EventBridge(Throttled(times=0), "cordyna", never_sleep).publish([nameless])

@@ -1,4 +1,4 @@
-"""Crons on AWS: the schedules are those of the graph's head, whoever came last."""
+"""Crons on AWS: the schedules are those of the head, in whatever order graphs are applied."""
 
 from typing import Any
 
@@ -7,14 +7,17 @@ from botocore.exceptions import ClientError
 
 from adapters.cloud import client
 from adapters.virtual_aws import GROUP, TARGET, VirtualAws, refusal
-from cerebro.adapters.aws.crons import AwsCrons, Fires, stem_of
+from cerebro.adapters.aws.crons import AwsCrons, CronSchedule, stem_of
 from cerebro.core.effects import PageTimer
 from cerebro.core.graph.graph import Graph
 from cerebro.testing.examples import NOW, RUN, a_declaration
 
 
 def a_graph(generation: int = 1, **crons: str) -> Graph:
-    """`a_graph(x="0 6 * * *")`: task x runs at six; `x="0 6 * * * Europe/Berlin"` in that time zone."""
+    """`a_graph(x="0 6 * * *")`: task x runs at six.
+
+    `x="0 6 * * * Europe/Berlin"` in that time zone.
+    """
     servers = {}
     for task, text in crons.items():
         *fields, last = text.split()
@@ -28,7 +31,7 @@ def a_graph(generation: int = 1, **crons: str) -> Graph:
 
 
 def applied(aws: VirtualAws, graph: Graph) -> dict[str, str]:
-    """What is scheduled after the graph was applied: stem of the name -> expression."""
+    """The cron schedules after the graph was applied: stem of the name -> expression."""
     aws.crons(graph).apply(graph)
     return {
         name[:-8]: made["expression"]
@@ -37,7 +40,7 @@ def applied(aws: VirtualAws, graph: Graph) -> dict[str, str]:
     }
 
 
-def test_every_cron_of_the_graph_has_a_schedule() -> None:
+def test_apply_creates_a_schedule_for_every_cron() -> None:
     aws = VirtualAws()
     scheduled = applied(aws, a_graph(x="0 6 * * 1-5", y="*/5 * * * * Europe/Berlin"))
     assert scheduled == {
@@ -50,14 +53,14 @@ def test_every_cron_of_the_graph_has_a_schedule() -> None:
     assert zones == {"Cron of task x": "UTC", "Cron of task y": "Europe/Berlin"}
 
 
-def test_a_schedule_puts_a_tick_with_its_nominal_time_into_the_queue() -> None:
+def test_schedule_sends_a_tick_with_its_nominal_time() -> None:
     aws = VirtualAws()
     applied(aws, a_graph(x="0 6 * * *"))
     ((_, made),) = aws.schedules.items()
     assert made["input"] == '{"tick":{"task":"x","nominal":"<aws.scheduler.scheduled-time>"}}'
 
 
-def test_what_has_not_changed_is_left_alone() -> None:
+def test_apply_unchanged_cron_changes_nothing() -> None:
     aws = VirtualAws()
     applied(aws, a_graph(x="0 6 * * *"))
     before = dict(aws.schedules)
@@ -65,7 +68,7 @@ def test_what_has_not_changed_is_left_alone() -> None:
     assert aws.schedules == before
 
 
-def test_a_cron_that_changes_replaces_its_schedule() -> None:
+def test_apply_changed_cron_replaces_its_schedule() -> None:
     aws = VirtualAws()
     applied(aws, a_graph(x="0 6 * * *"))
     assert applied(aws, a_graph(2, x="0 7 * * *")) == {stem_of("x"): "cron(0 7 * * ? *)"}
@@ -77,14 +80,14 @@ def test_a_cron_that_changes_replaces_its_schedule() -> None:
     ]
 
 
-def test_a_cron_that_is_declared_no_more_has_no_schedule() -> None:
+def test_apply_removed_cron_deletes_its_schedule() -> None:
     aws = VirtualAws()
     applied(aws, a_graph(x="0 6 * * *", y="0 6 * * *"))
     assert applied(aws, a_graph(2, y="0 6 * * *")) == {stem_of("y"): "cron(0 6 * * ? *)"}
     assert applied(aws, a_graph(3)) == {}
 
 
-def test_a_paused_cron_stays_paused_when_it_changes() -> None:
+def test_apply_changed_cron_keeps_it_paused() -> None:
     aws = VirtualAws()
     applied(aws, a_graph(x="0 6 * * *", y="0 6 * * *"))
     for name, made in aws.schedules.items():
@@ -96,14 +99,14 @@ def test_a_paused_cron_stays_paused_when_it_changes() -> None:
     }
 
 
-def test_rings_are_left_alone() -> None:
+def test_apply_keeps_schedules_of_page_timers() -> None:
     aws = VirtualAws()
     aws.timers.send_page_timer(PageTimer(RUN, 0, NOW + 600))
     assert applied(aws, a_graph(2)) == {}
     assert len(aws.schedules) == 1
 
 
-def test_a_head_that_moved_meanwhile_is_applied_too() -> None:
+def test_apply_repeats_until_the_head_is_stable() -> None:
     aws = VirtualAws()
     old, new, newest = (
         a_graph(5, x="0 6 * * *"),
@@ -114,7 +117,7 @@ def test_a_head_that_moved_meanwhile_is_applied_too() -> None:
     assert [name[:-8] for name in aws.schedules] == [stem_of("z")]
 
 
-def test_whoever_comes_late_with_an_old_graph_does_not_bring_it_back() -> None:
+def test_apply_of_an_old_graph_applies_the_head() -> None:
     aws = VirtualAws()
     old, new = a_graph(5, x="0 6 * * *"), a_graph(6, x="0 7 * * *")
     aws.crons(new).apply(new)
@@ -122,18 +125,18 @@ def test_whoever_comes_late_with_an_old_graph_does_not_bring_it_back() -> None:
     assert [made["expression"] for made in aws.schedules.values()] == ["cron(0 7 * * ? *)"]
 
 
-def test_two_who_apply_at_once_do_not_hinder_each_other() -> None:
+def test_apply_concurrently_tolerates_conflicts() -> None:
     class Raced(VirtualAws):
-        """Between the listing and what follows, somebody else makes and deletes the same."""
+        """Between listing and writing, another process creates and deletes the same schedules."""
 
         rival: Graph | None = None
 
         def paginate(self, **given: Any) -> list[dict[str, Any]]:
-            found = super().paginate(**given)
+            pages = super().paginate(**given)
             if self.rival is not None:
                 rival, self.rival = self.rival, None
                 applied(self, rival)
-            return found
+            return pages
 
     aws = Raced()
     applied(aws, a_graph(x="0 6 * * *"))
@@ -142,7 +145,7 @@ def test_two_who_apply_at_once_do_not_hinder_each_other() -> None:
 
 
 @pytest.mark.parametrize("operation", ["create_schedule", "delete_schedule"])
-def test_what_scheduler_refuses_for_another_reason_is_raised(operation: str) -> None:
+def test_apply_raises_other_errors_of_scheduler(operation: str) -> None:
     aws = VirtualAws()
     applied(aws, a_graph(x="0 6 * * *"))
 
@@ -154,15 +157,15 @@ def test_what_scheduler_refuses_for_another_reason_is_raised(operation: str) -> 
         applied(aws, a_graph(2, y="0 6 * * *"))
 
 
-def test_names_that_begin_alike_or_differ_in_case_have_schedules_of_their_own() -> None:
+def test_schedule_names_of_similar_tasks_are_distinct() -> None:
     names = ["a" * 128, "a" * 127 + "b", "Task", "task"]
     stems = {stem_of(name).lower() for name in names}
     assert len(stems) == 4
-    assert all(len(Fires(name, "cron(0 6 * * ? *)", "UTC").name) <= 64 for name in names)
+    assert all(len(CronSchedule(name, "cron(0 6 * * ? *)", "UTC").name) <= 64 for name in names)
 
 
 @pytest.mark.usefixtures("moto")
-def test_moto_takes_the_schedules_and_lists_them() -> None:
+def test_apply_works_against_moto() -> None:
     scheduler = client("scheduler")
     scheduler.create_schedule_group(Name=GROUP)
     graphs = [

@@ -1,4 +1,4 @@
-"""DynamoStore: what it keeps beyond the laws of Store: marks of runs, expiry, what is remembered, and what can go wrong."""
+"""DynamoStore beyond the Store contract: marks of runs, expiry, caches, and failures."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 from adapters.cloud import a_store, a_table, client, never_sleep
 from cerebro.adapters.aws.dynamodb_runs import DAY_S, longest_s
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
-from cerebro.adapters.aws.dynamodb_table import ATTEMPTS, Table
+from cerebro.adapters.aws.dynamodb_table import EMPTY_BATCHES_MAX, Table
 from cerebro.core.model import Plan, PlannedTask, Rank
 from cerebro.testing.examples import (
     NOW,
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("moto")
 
 
 class Deployed:
-    """One table, its processes, and the calls that they made."""
+    """One table, the stores of several processes, and the calls that they made."""
 
     def __init__(self) -> None:
         self.dynamodb = client("dynamodb")
@@ -51,8 +51,8 @@ class Deployed:
             self.written.append(key["pk"]["S"].partition("#")[0])
 
     def items(self) -> dict[tuple[str, str], dict[str, Any]]:
-        found = self.dynamodb.scan(TableName=self.table)["Items"]
-        return {(item["pk"]["S"], item["sk"]["S"]): item for item in found}
+        items = self.dynamodb.scan(TableName=self.table)["Items"]
+        return {(item["pk"]["S"], item["sk"]["S"]): item for item in items}
 
     def calls_of(self, action: Callable[[], object]) -> list[str]:
         before = len(self.calls)
@@ -65,10 +65,10 @@ def deployed() -> Deployed:
     return Deployed()
 
 
-# The marks of a run.
+# Marks of a run.
 
 
-def test_a_run_that_is_over_is_active_no_more(deployed: Deployed) -> None:
+def test_run_that_is_over_is_not_active(deployed: Deployed) -> None:
     store = deployed.process()
     run = invoked(store, a_run())
     store.write_run(replace(run, status="completed", version=2), run)
@@ -76,7 +76,7 @@ def test_a_run_that_is_over_is_active_no_more(deployed: Deployed) -> None:
     assert not [pk for pk, _ in deployed.items() if pk.startswith("ACTIVE")]
 
 
-def test_the_mark_stands_before_the_run_and_until_after_its_end(deployed: Deployed) -> None:
+def test_active_mark_exists_before_and_after_the_run(deployed: Deployed) -> None:
     store = deployed.process()
     invoked(store, a_run())
     over = replace(a_run(), status="error", version=2)
@@ -85,13 +85,13 @@ def test_the_mark_stands_before_the_run_and_until_after_its_end(deployed: Deploy
     assert deployed.written == ["PLAN", "RUNS", "ACTIVE", "RUN", "RUN", "ACTIVE", "ACTIVE", "RUN"]
 
 
-def test_a_mark_whose_run_was_never_written_is_no_active_run(deployed: Deployed) -> None:
+def test_mark_without_its_run_is_no_active_run(deployed: Deployed) -> None:
     store = deployed.process()
     _lose(deployed, RUN, "META", after=lambda: invoked(store, a_run()))
     assert (store.active_runs(), store.runs(10)) == ([], [])
 
 
-def test_a_mark_that_a_crash_left_behind_is_no_active_run(deployed: Deployed) -> None:
+def test_mark_left_by_a_crash_is_no_active_run(deployed: Deployed) -> None:
     store = deployed.process()
     run = invoked(store, a_run())
     (mark,) = [item for (pk, _), item in deployed.items().items() if pk.startswith("ACTIVE")]
@@ -100,20 +100,20 @@ def test_a_mark_that_a_crash_left_behind_is_no_active_run(deployed: Deployed) ->
     assert store.active_runs() == []
 
 
-def test_whoever_ended_a_run_does_not_take_away_the_mark_of_who_healed_it(
+def test_slow_end_keeps_the_mark_of_a_later_heal(
     deployed: Deployed,
 ) -> None:
     store = deployed.process()
     run = invoked(store, a_run())
     over = replace(run, status="error", version=2)
     store.write_run(over, run)
-    # The one that ended it is slow: its deletion comes after the heal.
+    # The process that ended it is slow: its deletion comes after the heal.
     store.write_run(replace(run, rev=1, version=3), over)
     deployed.process().write_run(replace(over, cause="late"), run)
     assert store.active_runs() == [RUN]
 
 
-def test_whoever_loses_a_heal_takes_its_mark_away(deployed: Deployed) -> None:
+def test_heal_that_lost_the_race_deletes_its_mark(deployed: Deployed) -> None:
     store = deployed.process()
     run = invoked(store, a_run())
     over = replace(run, status="error", version=2)
@@ -124,7 +124,7 @@ def test_whoever_loses_a_heal_takes_its_mark_away(deployed: Deployed) -> None:
     assert not [pk for pk, _ in deployed.items() if pk.startswith("ACTIVE")]
 
 
-def test_a_command_that_came_second_does_not_show_the_run_twice(deployed: Deployed) -> None:
+def test_duplicate_command_lists_the_run_once(deployed: Deployed) -> None:
     store = deployed.process()
     invoked(store, a_run())
     store.write_run(a_run(created_at=NOW + 3), None)
@@ -134,7 +134,7 @@ def test_a_command_that_came_second_does_not_show_the_run_twice(deployed: Deploy
 # Expiry.
 
 
-def test_everything_of_a_run_expires_at_one_moment_and_the_graph_never(deployed: Deployed) -> None:
+def test_run_expires_as_a_whole_and_the_graph_never(deployed: Deployed) -> None:
     store = deployed.process()
     accept(store, a_declaration("server-a", "x"))
     store.note_server("server-a", "ready", NOW)
@@ -166,7 +166,7 @@ def test_everything_of_a_run_expires_at_one_moment_and_the_graph_never(deployed:
     } == {moment}
 
 
-def test_an_expired_run_is_not_known_though_its_items_are_there_still(deployed: Deployed) -> None:
+def test_expired_run_is_unknown_while_items_remain(deployed: Deployed) -> None:
     invoked(deployed.process(), a_run())
     late = deployed.process(now=NOW + 90 * DAY_S + longest_s(a_plan()))
     assert (late.read_run(RUN), late.read_run_snapshot(RUN), late.active_runs(), late.runs(10)) == (
@@ -177,7 +177,7 @@ def test_an_expired_run_is_not_known_though_its_items_are_there_still(deployed: 
     )
 
 
-def test_a_run_is_known_for_as_long_as_it_may_take(deployed: Deployed) -> None:
+def test_run_is_known_for_its_longest_duration(deployed: Deployed) -> None:
     slow = Plan((PlannedTask(name="x", server="server-a", run_timeout_s=365 * 24 * 3600),))
     store = deployed.process()
     store.write_plan(slow)
@@ -185,7 +185,7 @@ def test_a_run_is_known_for_as_long_as_it_may_take(deployed: Deployed) -> None:
     assert deployed.process(now=NOW + 366 * DAY_S).active_runs() == [RUN]
 
 
-def test_the_longest_that_a_run_can_take_is_that_of_its_longest_way() -> None:
+def test_longest_s_follows_the_longest_path() -> None:
     one = PlannedTask(name="x", server="a", ack_timeout_s=1, start_timeout_s=2, run_timeout_s=3)
     again = PlannedTask(
         name="y",
@@ -199,22 +199,22 @@ def test_the_longest_that_a_run_can_take_is_that_of_its_longest_way() -> None:
     assert longest_s(Plan((one, one, again))) == 606 + 2 * 606
 
 
-def test_a_key_is_free_again_when_it_has_expired(deployed: Deployed) -> None:
+def test_key_is_free_after_its_expiry(deployed: Deployed) -> None:
     assert deployed.process().claim_key("key-1", "x") == "x"
     assert deployed.process(now=NOW + 89 * DAY_S).claim_key("key-1", "y") == "x"
     assert deployed.process(now=NOW + 91 * DAY_S).claim_key("key-1", "y") == "y"
 
 
-# What is remembered.
+# Caches.
 
 
-def test_a_plan_that_is_invoked_all_day_long_is_written_once(deployed: Deployed) -> None:
+def test_plan_invoked_repeatedly_is_written_once(deployed: Deployed) -> None:
     store = deployed.process()
     assert deployed.calls_of(lambda: store.write_plan(a_plan())) == ["PutItem"]
     assert deployed.calls_of(lambda: store.write_plan(a_plan())) == []
 
 
-def test_a_plan_is_written_again_before_it_could_expire_under_a_run(deployed: Deployed) -> None:
+def test_plan_is_rewritten_before_it_could_expire(deployed: Deployed) -> None:
     times = iter([NOW, NOW + DAY_S - 1, NOW + DAY_S + 1])
     store = DynamoStore(
         deployed.dynamodb,
@@ -230,14 +230,14 @@ def test_a_plan_is_written_again_before_it_could_expire_under_a_run(deployed: De
     ]
 
 
-def test_a_plan_that_was_only_read_is_written_when_it_is_invoked(deployed: Deployed) -> None:
+def test_plan_that_was_only_read_is_written_on_invocation(deployed: Deployed) -> None:
     invoked(deployed.process(), a_run())
     store = deployed.process()
     store.read_run_snapshot(RUN)
     assert deployed.calls_of(lambda: store.write_plan(a_plan())) == ["PutItem"]
 
 
-def test_a_run_is_pinned_with_one_reading_of_its_plan(deployed: Deployed) -> None:
+def test_snapshot_reads_each_plan_once(deployed: Deployed) -> None:
     invoked(deployed.process(), a_run())
     invoked(deployed.process(), a_run(OTHER))
     store = deployed.process()
@@ -246,7 +246,7 @@ def test_a_run_is_pinned_with_one_reading_of_its_plan(deployed: Deployed) -> Non
     assert deployed.calls_of(lambda: store.read_run_snapshot(RUN)) == []
 
 
-def test_a_fact_is_one_call_when_its_run_is_known(deployed: Deployed) -> None:
+def test_fact_of_a_known_run_is_one_call(deployed: Deployed) -> None:
     store = deployed.process()
     invoked(store, a_run())
     assert deployed.calls_of(lambda: store.write_task(RUN, 0, a_fact(), None)) == ["PutItem"]
@@ -256,7 +256,7 @@ def test_a_fact_is_one_call_when_its_run_is_known(deployed: Deployed) -> None:
     assert deployed.calls_of(lambda: store.read_task(RUN, 0)) == ["GetItem"]
 
 
-def test_a_completed_fact_is_read_once_and_any_other_each_time(deployed: Deployed) -> None:
+def test_only_completed_facts_are_cached(deployed: Deployed) -> None:
     one, other = deployed.process(), deployed.process()
     one.write_task(RUN, 0, a_fact(Rank.COMPLETED, deadline=None), None)
     one.write_task(RUN, 1, a_fact(Rank.ERROR, deadline=None), None)
@@ -267,14 +267,14 @@ def test_a_completed_fact_is_read_once_and_any_other_each_time(deployed: Deploye
     assert deployed.calls_of(lambda: other.read_tasks(RUN, [0, 1])) == ["BatchGetItem"]
 
 
-def test_the_graph_is_read_by_its_head_while_nothing_is_declared(deployed: Deployed) -> None:
+def test_unchanged_graph_is_one_read(deployed: Deployed) -> None:
     accept(deployed.process(), a_declaration("server-a", "x"), a_declaration("server-b", "y"))
     store = deployed.process()
     assert deployed.calls_of(store.read_graph) == ["GetItem", "BatchGetItem"]
     assert deployed.calls_of(store.read_graph) == ["GetItem"]
 
 
-def test_a_ring_known_to_be_sent_is_not_read(deployed: Deployed) -> None:
+def test_page_timer_known_to_be_sent_is_not_read(deployed: Deployed) -> None:
     invoked(deployed.process(), a_run())
     one, other = deployed.process(), deployed.process()
     for store in (one, other):
@@ -288,7 +288,7 @@ def test_a_ring_known_to_be_sent_is_not_read(deployed: Deployed) -> None:
     ]
 
 
-def test_whoever_notes_a_ring_learns_of_the_one_that_is_noted(deployed: Deployed) -> None:
+def test_write_page_timer_caches_the_stored_one(deployed: Deployed) -> None:
     one, other = deployed.process(), deployed.process()
     one.write_page_timer(RUN, 0, NOW + 10, NOW)
     other.write_page_timer(RUN, 0, NOW + 600, NOW)
@@ -296,7 +296,7 @@ def test_whoever_notes_a_ring_learns_of_the_one_that_is_noted(deployed: Deployed
     assert other.has_page_timer(RUN, 0, NOW, NOW + 10)
 
 
-def test_a_sign_of_life_is_noted_once_a_minute(deployed: Deployed) -> None:
+def test_sign_of_life_is_written_once_a_minute(deployed: Deployed) -> None:
     store = deployed.process()
     assert (
         deployed.calls_of(
@@ -309,10 +309,10 @@ def test_a_sign_of_life_is_noted_once_a_minute(deployed: Deployed) -> None:
     ]
 
 
-# What can go wrong.
+# Failures.
 
 
-def test_a_head_whose_answer_was_lost_is_known_to_be_written(deployed: Deployed) -> None:
+def test_head_whose_answer_was_lost_counts_as_written(deployed: Deployed) -> None:
     store = deployed.process()
     for tasks in ("x", "y"):
         seen = store.read_graph().head
@@ -320,34 +320,34 @@ def test_a_head_whose_answer_was_lost_is_known_to_be_written(deployed: Deployed)
         assert accept(store, a_declaration("server-a", tasks), seen=seen)
 
 
-def test_a_fact_that_is_gone_is_no_fact_that_was_written(deployed: Deployed) -> None:
+def test_write_over_a_deleted_fact_is_a_conflict(deployed: Deployed) -> None:
     store = deployed.process()
-    with pytest.raises(Conflict, match="gone"):
+    with pytest.raises(Conflict, match="no longer exists"):
         store.write_task(RUN, 0, a_fact(rev=2), a_fact())
 
 
-def test_a_graph_whose_declaration_is_missing_says_whose(deployed: Deployed) -> None:
+def test_graph_with_a_missing_declaration_names_it(deployed: Deployed) -> None:
     accept(deployed.process(), a_declaration("server-a", "x"), a_declaration("server-b", "y"))
     _lose(deployed, "GRAPH", "SERVER#server-b")
-    with pytest.raises(ServiceError, match="not in its table: server-b"):
+    with pytest.raises(ServiceError, match="does not hold: server-b"):
         deployed.process().read_graph()
 
 
-def test_a_run_whose_plan_is_missing_says_so(deployed: Deployed) -> None:
+def test_run_with_a_missing_plan_raises(deployed: Deployed) -> None:
     invoked(deployed.process(), a_run())
     _lose(deployed, "PLAN", "0")
     with pytest.raises(ServiceError, match=f"the plan of run {RUN}"):
         deployed.process().read_run_snapshot(RUN)
 
 
-def test_a_refusal_of_dynamodb_that_is_no_condition_is_raised(deployed: Deployed) -> None:
+def test_other_errors_of_dynamodb_are_raised(deployed: Deployed) -> None:
     with Stubber(deployed.dynamodb) as stub:
         stub.add_client_error("put_item", "ProvisionedThroughputExceededException")
         with pytest.raises(ClientError, match="ProvisionedThroughputExceeded"):
             deployed.process().claim_key("key-1", "x")
 
 
-def test_what_a_batch_leaves_for_later_is_read_later(deployed: Deployed) -> None:
+def test_unprocessed_keys_are_read_again(deployed: Deployed) -> None:
     table, slept = _slow_table(deployed)
     left = {deployed.table: {"Keys": [_key("b")], "ConsistentRead": True}}
     with Stubber(deployed.dynamodb) as stub:
@@ -366,11 +366,11 @@ def test_what_a_batch_leaves_for_later_is_read_later(deployed: Deployed) -> None
     assert slept == [0.1]
 
 
-def test_a_batch_that_is_never_read_whole_is_an_error(deployed: Deployed) -> None:
+def test_batch_that_stays_unprocessed_raises(deployed: Deployed) -> None:
     table, slept = _slow_table(deployed)
     left = {deployed.table: {"Keys": [_key("b")], "ConsistentRead": True}}
     with Stubber(deployed.dynamodb) as stub:
-        for _ in range(ATTEMPTS):
+        for _ in range(EMPTY_BATCHES_MAX):
             stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": left})
         with pytest.raises(ServiceError, match="left 1 items unread"):
             table.get_many([("b", "b")])
@@ -387,10 +387,10 @@ def _key(name: str) -> dict[str, Any]:
 
 
 def _lose(deployed: Deployed, pk: str, sk: str, after: Callable[[], object] = lambda: None) -> None:
-    """Delete the items whose keys hold these texts."""
+    """Delete the items whose keys contain these texts."""
     after()
-    for there in deployed.items():
-        if pk in there[0] and there[1].startswith(sk):
+    for item_pk, item_sk in deployed.items():
+        if pk in item_pk and item_sk.startswith(sk):
             deployed.dynamodb.delete_item(
-                TableName=deployed.table, Key={"pk": {"S": there[0]}, "sk": {"S": there[1]}}
+                TableName=deployed.table, Key={"pk": {"S": item_pk}, "sk": {"S": item_sk}}
             )

@@ -1,4 +1,4 @@
-"""Timers on AWS: their laws in virtual time, and how they call AWS."""
+"""The Timers contract on AWS in virtual time, and the calls to AWS."""
 
 import json
 import time
@@ -9,9 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from adapters.cloud import ACCOUNT, ENDPOINT, client
-from adapters.virtual_aws import ADDRESS, LATEST_S, TARGET, VirtualAws, refusal
-from cerebro.adapters.aws.schedules import Target
-from cerebro.adapters.aws.timers import AwsTimers, TimersAddress, ring_name
+from adapters.virtual_aws import LATE_MAX_S, TARGET, TIMER_TARGETS, VirtualAws, refusal
+from cerebro.adapters.aws.schedules import ScheduleTarget
+from cerebro.adapters.aws.timers import AwsTimers, TimerTargets, schedule_name
 from cerebro.adapters.internal_codec import decode_internal
 from cerebro.core.effects import FanOut, PageTimer
 from cerebro.testing.examples import NOW, RUN
@@ -20,7 +20,7 @@ from cerebro.testing.timer_contract import TimersContract
 
 class TestTimersWhenSchedulesAreLate(TimersContract):
     def a_platform(self) -> VirtualAws:
-        return VirtualAws(late_s=LATEST_S)
+        return VirtualAws(late_s=LATE_MAX_S)
 
 
 class TestTimersWhenSchedulesAreInTime(TimersContract):
@@ -28,18 +28,18 @@ class TestTimersWhenSchedulesAreInTime(TimersContract):
         return VirtualAws(late_s=0.0)
 
 
-def test_a_far_ring_is_one_schedule_that_is_named_by_what_it_is() -> None:
+def test_far_page_timer_is_one_schedule_with_its_name() -> None:
     aws = VirtualAws()
-    ring = PageTimer(RUN, 3, NOW + 600)
-    aws.timers.send_page_timer(ring)
+    timer = PageTimer(RUN, 3, NOW + 600)
+    aws.timers.send_page_timer(timer)
     ((name, schedule),) = aws.schedules.items()
-    assert name == ring_name(ring)
+    assert name == schedule_name(timer)
     # 60 s early, in whole seconds.
     assert schedule["expression"] == "at(2026-09-21T14:22:20)"
-    assert decode_internal(schedule["input"]) == ring
+    assert decode_internal(schedule["input"]) == timer
 
 
-def test_a_ring_whose_schedule_cannot_be_made_is_not_said_to_be_sent() -> None:
+def test_page_timer_whose_schedule_fails_raises() -> None:
     class Broken(VirtualAws):
         def create_schedule(self, **given: Any) -> None:
             raise refusal("ServiceQuotaExceededException")
@@ -48,11 +48,11 @@ def test_a_ring_whose_schedule_cannot_be_made_is_not_said_to_be_sent() -> None:
         Broken().timers.send_page_timer(PageTimer(RUN, 3, NOW + 600))
 
 
-def test_a_target_without_a_dead_letter_queue_names_none() -> None:
-    assert "DeadLetterConfig" not in Target(queue_arn="q", role_arn="r").with_input("{}")
+def test_target_without_dead_letter_queue_names_none() -> None:
+    assert "DeadLetterConfig" not in ScheduleTarget(queue_arn="q", role_arn="r").with_input("{}")
 
 
-def test_a_schedule_is_what_scheduler_takes() -> None:
+def test_schedule_matches_the_service_model() -> None:
     """Botocore checks the parameters of a real client against the service's own model."""
     scheduler = client("scheduler")
     sent: list[dict[str, Any]] = []
@@ -63,7 +63,7 @@ def test_a_schedule_is_what_scheduler_takes() -> None:
 
     scheduler.meta.events.register("before-call.scheduler", keep)
     timers = AwsTimers(
-        ADDRESS,
+        TIMER_TARGETS,
         TARGET,
         lambda: NOW,
         sqs=lambda: None,  # type: ignore[arg-type, return-value]
@@ -76,7 +76,7 @@ def test_a_schedule_is_what_scheduler_takes() -> None:
 
 @pytest.mark.cloud
 @pytest.mark.skipif(ENDPOINT is None, reason="CORDYNA_TEST_ENDPOINT_URL names no emulator")
-def test_rings_and_walks_arrive_on_an_emulator() -> None:
+def test_timers_and_fan_outs_arrive_on_an_emulator() -> None:
     sqs, stepfunctions, scheduler = (
         client(service, ENDPOINT) for service in ("sqs", "stepfunctions", "scheduler")
     )
@@ -99,7 +99,7 @@ def test_rings_and_walks_arrive_on_an_emulator() -> None:
         name=name, definition=json.dumps(definition), roleArn=role, type="EXPRESS"
     )
     scheduler.create_schedule_group(Name=name)
-    address = TimersAddress(
+    targets = TimerTargets(
         timekeeper_queue_url=urls[0],
         tracker_queue_url=urls[1],
         wait_state_machine_arn=machine["stateMachineArn"],
@@ -109,8 +109,8 @@ def test_rings_and_walks_arrive_on_an_emulator() -> None:
         "QueueArn"
     ]
     timers = AwsTimers(
-        address,
-        Target(queue_arn=arn, role_arn=role),
+        targets,
+        ScheduleTarget(queue_arn=arn, role_arn=role),
         time.time,
         sqs=lambda: sqs,
         stepfunctions=lambda: stepfunctions,
@@ -122,19 +122,19 @@ def test_rings_and_walks_arrive_on_an_emulator() -> None:
         PageTimer(RUN, 1, now - 5),
         PageTimer(RUN, 2, now + 3600),
     )
-    for ring in (soon, overdue, far, far):
-        timers.send_page_timer(ring)
+    for timer in (soon, overdue, far, far):
+        timers.send_page_timer(timer)
     timers.send_fan_out(FanOut(RUN, 3, 250, "cause"))
-    came: dict[PageTimer | FanOut | None, float] = {}
-    while soon not in came and time.time() < now + 10:
+    arrived: dict[PageTimer | FanOut | None, float] = {}
+    while soon not in arrived and time.time() < now + 10:
         for message in sqs.receive_message(
             QueueUrl=urls[0], WaitTimeSeconds=5, MaxNumberOfMessages=10
         ).get("Messages", []):
-            came[decode_internal(message["Body"])] = time.time()  # type: ignore[index]
-    assert overdue in came
-    assert 0 <= came[soon] - soon.due <= 2
-    (walk,) = sqs.receive_message(QueueUrl=urls[1], WaitTimeSeconds=5)["Messages"]
-    assert decode_internal(walk["Body"]) == FanOut(RUN, 3, 250, "cause")
+            arrived[decode_internal(message["Body"])] = time.time()  # type: ignore[index]
+    assert overdue in arrived
+    assert 0 <= arrived[soon] - soon.due <= 2
+    (fan_out,) = sqs.receive_message(QueueUrl=urls[1], WaitTimeSeconds=5)["Messages"]
+    assert decode_internal(fan_out["Body"]) == FanOut(RUN, 3, 250, "cause")
     assert [each["Name"] for each in scheduler.list_schedules(GroupName=name)["Schedules"]] == [
-        ring_name(far)
+        schedule_name(far)
     ]

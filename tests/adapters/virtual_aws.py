@@ -1,4 +1,6 @@
-"""Virtual AWS: what Step Functions, Scheduler and SQS do with a message, in virtual time. It refuses what AWS refuses."""
+"""Step Functions, Scheduler and SQS in virtual time. They refuse what AWS refuses."""
+
+# ruff: noqa: N803, A002  (the names of botocore's parameters)
 
 import heapq
 import json
@@ -11,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from adapters.cloud import ACCOUNT, REGION
 from cerebro.adapters.aws.crons import AwsCrons
-from cerebro.adapters.aws.schedules import Target
-from cerebro.adapters.aws.timers import AwsTimers, TimersAddress
+from cerebro.adapters.aws.schedules import ScheduleTarget
+from cerebro.adapters.aws.timers import AwsTimers, TimerTargets
 from cerebro.adapters.internal_codec import decode_internal
 from cerebro.core.effects import FanOut, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
@@ -24,35 +26,38 @@ QUEUES = {
 }
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:wait"
 GROUP = "cordyna-test"
-TARGET = Target(
+TARGET = ScheduleTarget(
     queue_arn=f"arn:aws:sqs:{REGION}:{ACCOUNT}:timekeeper",
     role_arn=f"arn:aws:iam::{ACCOUNT}:role/scheduler",
     dead_letter_arn=f"arn:aws:sqs:{REGION}:{ACCOUNT}:timekeeper-dead",
 )
-ADDRESS = TimersAddress(
+TIMER_TARGETS = TimerTargets(
     timekeeper_queue_url=QUEUES["timekeeper"],
     tracker_queue_url=QUEUES["tracker"],
     wait_state_machine_arn=MACHINE,
     schedule_group=GROUP,
 )
 
-LATEST_S = 59.0
-"""EventBridge Scheduler keeps a schedule to the minute."""
+LATE_MAX_S = 59.0
+"""EventBridge Scheduler invokes within the minute of the schedule."""
 
 HOP_S = 0.05
 
 
 class VirtualAws:
-    """Clients of SQS, Step Functions and Scheduler in one. `late_s`: how late every schedule fires."""
+    """Clients of SQS, Step Functions and Scheduler in one.
 
-    def __init__(self, *, late_s: float = LATEST_S) -> None:
+    `late_s`: how late every schedule fires.
+    """
+
+    def __init__(self, *, late_s: float = LATE_MAX_S) -> None:
         self.now = NOW
         self._late_s = late_s
         self._under_way: list[tuple[float, int, str]] = []
         self._tickets = count()
         self.schedules: dict[str, dict[str, Any]] = {}
         self.timers = AwsTimers(
-            ADDRESS,
+            TIMER_TARGETS,
             TARGET,
             lambda: self.now,
             sqs=lambda: self,  # type: ignore[arg-type, return-value]
@@ -77,14 +82,14 @@ class VirtualAws:
     # Step Functions: a Wait with TimestampPath, then a SendMessage to the timekeeper's queue.
     def start_execution(self, *, stateMachineArn: str, input: str) -> None:
         assert stateMachineArn == MACHINE
-        given = json.loads(input)
+        waiting = json.loads(input)
         until = (
-            datetime.strptime(given["timestamp"], "%Y-%m-%dT%H:%M:%SZ")
+            datetime.strptime(waiting["timestamp"], "%Y-%m-%dT%H:%M:%SZ")
             .replace(tzinfo=UTC)
             .timestamp()
         )
         assert until - self.now < 300, "an Express execution lasts at most 5 minutes"
-        self._deliver(max(self.now, until), given["body"])
+        self._deliver(max(self.now, until), waiting["body"])
 
     # Scheduler
     def create_schedule(
@@ -129,15 +134,15 @@ class VirtualAws:
 
     def paginate(self, *, GroupName: str, NamePrefix: str) -> list[dict[str, Any]]:
         assert GroupName == GROUP
-        found = [
+        matching = [
             {"Name": name, "State": made["State"]}
             for name, made in self.schedules.items()
             if name.startswith(NamePrefix)
         ]
-        return [{"Schedules": found[:1]}, {"Schedules": found[1:]}]
+        return [{"Schedules": matching[:1]}, {"Schedules": matching[1:]}]
 
     def crons(self, *heads: Graph) -> AwsCrons:
-        """Crons for which the graph's head is, each time it is read, the next of `heads`."""
+        """Crons that read the next of `heads` as the graph's head each time."""
         rest = iter(heads)
         return AwsCrons(GROUP, TARGET, lambda: next(rest), lambda: self)  # type: ignore[arg-type, return-value]
 

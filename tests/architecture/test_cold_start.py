@@ -1,5 +1,6 @@
-"""Cold start: what is not imported with a Lambda's entry, because most of its invocations do not need it."""
+"""Cold start: what a Lambda handler must not import, because few of its invocations need it."""
 
+import re
 import subprocess
 import sys
 from typing import Final
@@ -8,19 +9,19 @@ import pytest
 
 from architecture.repository import ROOT
 
-ENTRIES: Final = ROOT / "functions/cerebro/src/cerebro/lambdas"
-LAMBDAS: Final = {
+HANDLERS: Final = ROOT / "functions/cerebro/src/cerebro/lambdas"
+MODULES: Final = {
     **{
         path.stem: f"cerebro.lambdas.{path.stem}"
-        for path in ENTRIES.glob("*.py")
-        if "\nhandler = " in path.read_text()
+        for path in HANDLERS.glob("*.py")
+        if re.search(r"^\w+ = on_(queue|call)\(", path.read_text(), re.MULTILINE)
     },
-    "a task server": "cordyna_core.aws.lambda_handlers",
+    "task server": "cordyna_core.entrypoints.lambda_handlers",
 }
 
 NEEDED_BY: Final[dict[str, set[str]]] = {
-    "networkx": set(),  # where there is a cycle to tell
-    "jsonschema": set(),  # where a task has a schema of its parameters
+    "networkx": set(),  # only for a declaration with a cycle
+    "jsonschema": set(),  # only for a task with a schema of its parameters
     "boto3": set(),
     "typer": set(),
     "rich": set(),
@@ -29,26 +30,18 @@ NEEDED_BY: Final[dict[str, set[str]]] = {
     "cordyna_core.contract.views.runs": {"query"},
     "cordyna_core.contract.views.rehearsal": {"query"},
 }
-"""Module -> the Lambdas that import it at once; the others do when they need it, or never."""
+"""Module -> the handlers that import it at once; the others do when they need it, or never."""
 
 
-def test_every_lambda_of_cerebro_is_looked_at() -> None:
-    assert LAMBDAS.keys() == {
-        "registry",
-        "planner",
-        "tracker",
-        "timekeeper",
-        "sweeper",
-        "query",
-        "a task server",
-    }
+def test_cold_start_covers_every_lambda_handler() -> None:
+    assert MODULES.keys() == {"queue_handlers", "sweeper", "query", "task server"}
 
 
-@pytest.mark.parametrize("name", LAMBDAS)
-def test_what_few_invocations_need_is_not_imported_with_an_entry(name: str) -> None:
-    told = f"import sys, {LAMBDAS[name]}; print(*sys.modules, sep='\\n')"
+@pytest.mark.parametrize("name", MODULES)
+def test_lambda_handler_does_not_import_rarely_used_modules(name: str) -> None:
+    code = f"import sys, {MODULES[name]}; print(*sys.modules, sep='\\n')"
     loaded = subprocess.run(
-        [sys.executable, "-c", told], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert [
         module for module, lambdas in NEEDED_BY.items() if module in loaded and name not in lambdas

@@ -15,16 +15,16 @@ REVISION = "7"
 
 
 def synthesized(outdir: Path, **context: str) -> dict[str, Template]:
-    """The templates of all stacks by stack, with the context of cdk.json and what is given (a_b is cordyna:a-b)."""
-    known: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
-    given = {f"cordyna:{name.replace('_', '-')}": value for name, value in context.items()}
+    """The templates by stack, with the context of cdk.json and `context` (a_b is cordyna:a-b)."""
+    defaults: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+    values = {f"cordyna:{name.replace('_', '-')}": value for name, value in context.items()}
     cordyna(
-        App(outdir=str(outdir), context={**known, "cordyna:revision": REVISION, **given})
+        App(outdir=str(outdir), context={**defaults, "cordyna:revision": REVISION, **values})
     ).synth()
     return templates_in(outdir)
 
 
 @pytest.fixture(scope="session")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
-    """Production's."""
+    """The templates of production."""
     return synthesized(tmp_path_factory.mktemp("cdk.out"))

@@ -1,4 +1,4 @@
-"""Templates: what CloudFormation is given, to look into."""
+"""Access to synthesized CloudFormation templates."""
 
 import json
 import re
@@ -29,12 +29,12 @@ class Template:
         }
 
     def one(self, kind: str) -> Properties:
-        """Of the only resource of a kind."""
+        """The properties of the only resource of a kind."""
         (properties,) = self.all(kind).values()
         return properties
 
     def statements(self) -> Iterator[tuple[str, Statement]]:
-        """Every statement of every policy of an identity, with where it stands."""
+        """Every statement of every identity policy, with its stack and logical id."""
         for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
             for name, policy in self.all(kind).items():
                 yield from (
@@ -47,7 +47,7 @@ class Template:
                 )
 
     def statements_of(self, role: str) -> list[Statement]:
-        """What the role whose logical id begins with `role` may do."""
+        """The statements of the role whose logical id begins with `role`."""
         return [
             each
             for policy in self.all("AWS::IAM::Policy").values()
@@ -57,7 +57,7 @@ class Template:
 
 
 def templates_in(folder: Path) -> dict[str, Template]:
-    """By the stack's name without the bus's: `cerebro`, `task-server-a`, ..."""
+    """The templates by stack name without the bus: `cerebro`, `task-server-a`, ..."""
     files = sorted(folder.glob("*.template.json"))
     names = [file.name.removesuffix(".template.json").removeprefix("cordyna-") for file in files]
     return {
@@ -67,12 +67,12 @@ def templates_in(folder: Path) -> dict[str, Template]:
 
 
 def listed(value: Any) -> list[Any]:
-    """IAM leaves out the brackets around one."""
+    """The value as a list: IAM writes a single one without brackets."""
     return value if isinstance(value, list) else [value]
 
 
 def text_of(value: Any) -> str:
-    """A value with its intrinsic functions written out, as far as one can say: `arn:aws:sqs:<AWS::Region>:...`."""
+    """A value with its intrinsic functions resolved or written as `<LogicalId.Attribute>`."""
     match value:
         case str():
             text = value

@@ -1,4 +1,4 @@
-"""Assets: bytecode is shipped, so that a cold start compiles nothing."""
+"""Assets: bytecode is included, so that cold starts compile nothing."""
 
 import subprocess
 import sys
@@ -22,12 +22,12 @@ def bytecode_in(folder: Path) -> bytes:
     return found.read_bytes()
 
 
-def test_the_python_that_builds_makes_the_bytecode_when_it_is_the_functions() -> None:
+def test_python_of_prefers_the_building_python() -> None:
     assert python_of(HERE) == sys.executable
 
 
 @pytest.mark.parametrize("answer", ["echo cpython-27", "exit 127"])
-def test_a_python_of_the_right_name_is_asked_who_it_is(
+def test_python_of_checks_what_a_command_of_that_name_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
     (tmp_path / "python4.0").write_text(f"#!/bin/sh\n{answer}\n")
@@ -38,11 +38,11 @@ def test_a_python_of_the_right_name_is_asked_who_it_is(
     assert python_of("python4.0") == str(tmp_path / "python4.0")
 
 
-def test_without_such_a_python_there_is_none() -> None:
+def test_python_of_unknown_runtime_is_none() -> None:
     assert python_of("python4.1") is None
 
 
-def test_tests_that_packages_bring_along_are_not_compiled(tmp_path: Path) -> None:
+def test_compile_all_skips_tests_of_packages(tmp_path: Path) -> None:
     folder = module_in(tmp_path / "tests")
     module_in(folder / "tests")
     module_in(folder / "package")
@@ -53,7 +53,7 @@ def test_tests_that_packages_bring_along_are_not_compiled(tmp_path: Path) -> Non
     } == {"tests", "tests/package"}
 
 
-def test_the_bytecode_is_read_whatever_the_time_of_its_source_and_names_no_machine(
+def test_bytecode_ignores_times_and_names_no_machine(
     tmp_path: Path,
 ) -> None:
     folder, other = module_in(tmp_path / "one"), module_in(tmp_path / "other")

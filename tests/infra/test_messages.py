@@ -1,4 +1,4 @@
-"""Messages: what is lost is a dead letter, and nobody reads along."""
+"""Queues and rules: lost messages are dead letters; routes match; events are logged."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ def is_dead_letter_queue(queue: dict[str, Any]) -> bool:
     return str(queue["QueueName"]).endswith("-dead-letters")
 
 
-def test_every_queue_is_encrypted_and_takes_tls_only(stacks: dict[str, Template]) -> None:
+def test_queues_are_encrypted_and_accept_tls_only(stacks: dict[str, Template]) -> None:
     for template in stacks.values():
         closed = set()
         for policy in template.all("AWS::SQS::QueuePolicy").values():
@@ -31,7 +31,7 @@ def test_every_queue_is_encrypted_and_takes_tls_only(stacks: dict[str, Template]
             assert f"<{name}>" in closed, name
 
 
-def test_every_queue_has_a_dead_letter_queue_after_five_tries(stacks: dict[str, Template]) -> None:
+def test_queues_have_dead_letter_queues_after_five_tries(stacks: dict[str, Template]) -> None:
     for template in stacks.values():
         for name, queue in template.all("AWS::SQS::Queue").items():
             if is_dead_letter_queue(queue):
@@ -41,7 +41,7 @@ def test_every_queue_has_a_dead_letter_queue_after_five_tries(stacks: dict[str, 
                 assert "DeadLetters" in text_of(queue["RedrivePolicy"]["deadLetterTargetArn"]), name
 
 
-def test_a_message_stays_hidden_six_times_as_long_as_its_function_may_take(
+def test_visibility_is_six_times_the_function_timeout(
     stacks: dict[str, Template],
 ) -> None:
     for template in stacks.values():
@@ -53,7 +53,7 @@ def test_a_message_stays_hidden_six_times_as_long_as_its_function_may_take(
             assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-def test_every_target_of_a_rule_has_a_dead_letter_queue(stacks: dict[str, Template]) -> None:
+def test_rule_targets_have_dead_letter_queues(stacks: dict[str, Template]) -> None:
     for template in stacks.values():
         for name, rule in template.all("AWS::Events::Rule").items():
             for target in rule["Targets"]:
@@ -62,7 +62,7 @@ def test_every_target_of_a_rule_has_a_dead_letter_queue(stacks: dict[str, Templa
                 )
 
 
-def test_every_dead_letter_queue_of_a_rule_lets_that_rule_send(stacks: dict[str, Template]) -> None:
+def test_dead_letter_queues_admit_their_rules(stacks: dict[str, Template]) -> None:
     for template in stacks.values():
         allowed = {
             (text_of(each["Resource"]), text_of(each["Condition"]["ArnEquals"]["aws:SourceArn"]))
@@ -75,7 +75,7 @@ def test_every_dead_letter_queue_of_a_rule_lets_that_rule_send(stacks: dict[str,
                 assert (text_of(target["DeadLetterConfig"]["Arn"]), f"<{name}.Arn>") in allowed
 
 
-def test_a_function_that_is_called_asynchronously_has_a_dead_letter_queue_and_is_not_tried_again(
+def test_async_functions_have_dead_letters_and_no_retries(
     stacks: dict[str, Template],
 ) -> None:
     for template in stacks.values():
@@ -109,7 +109,7 @@ def matches(pattern: dict[str, Any], source: str, detail_type: str) -> bool:
     return any(known) and detail_type in pattern["detail-type"]
 
 
-def test_the_rules_are_the_routes(stacks: dict[str, Template]) -> None:
+def test_rules_match_the_routes(stacks: dict[str, Template]) -> None:
     rules = stacks["cerebro"].all("AWS::Events::Rule").values()
     to = {
         text_of(rule["Targets"][0]["Arn"]): rule["EventPattern"]
@@ -138,7 +138,7 @@ def test_the_rules_are_the_routes(stacks: dict[str, Template]) -> None:
         ]
         for source in sources:
             for kind in kinds:
-                assert matches(pattern, source, kind) == route.hears(source, kind), (
+                assert matches(pattern, source, kind) == route.matches(source, kind), (
                     route.handler,
                     source,
                     kind,
@@ -146,11 +146,11 @@ def test_the_rules_are_the_routes(stacks: dict[str, Template]) -> None:
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_server_hears_what_its_route_says(stacks: dict[str, Template], server: str) -> None:
+def test_server_rule_matches_its_route(stacks: dict[str, Template], server: str) -> None:
     assert stacks[server].one("AWS::Events::Rule")["EventPattern"] == event_pattern(server)
 
 
-def test_every_event_of_the_bus_is_logged_and_eventbridge_may_do_so(
+def test_events_are_logged_and_the_policy_admits_it(
     stacks: dict[str, Template],
 ) -> None:
     cerebro = stacks["cerebro"]
@@ -172,7 +172,7 @@ def test_every_event_of_the_bus_is_logged_and_eventbridge_may_do_so(
     assert sorted(allowed["Action"]) == ["logs:CreateLogStream", "logs:PutLogEvents"]
 
 
-def test_a_ring_waits_until_its_time_and_goes_to_the_timekeeper(
+def test_page_timer_waits_and_goes_to_the_timekeeper(
     stacks: dict[str, Template],
 ) -> None:
     machine = stacks["cerebro"].one("AWS::StepFunctions::StateMachine")

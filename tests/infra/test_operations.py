@@ -1,4 +1,4 @@
-"""Operations: whoever is on call is told, and can read what to do."""
+"""Operations: the person on call is notified, and can read what to do."""
 
 import json
 import re
@@ -18,7 +18,7 @@ def alarms(stacks: dict[str, Template]) -> dict[str, dict[str, object]]:
     }
 
 
-def test_every_dead_letter_queue_has_an_alarm(stacks: dict[str, Template]) -> None:
+def test_dead_letter_queues_have_alarms(stacks: dict[str, Template]) -> None:
     queues = [
         str(queue["QueueName"]).removeprefix("cordyna-").removesuffix("-dead-letters")
         for template in stacks.values()
@@ -30,7 +30,7 @@ def test_every_dead_letter_queue_has_an_alarm(stacks: dict[str, Template]) -> No
     }
 
 
-def test_every_alarm_tells_the_topic_and_that_it_is_over(stacks: dict[str, Template]) -> None:
+def test_alarms_notify_the_topic_of_start_and_end(stacks: dict[str, Template]) -> None:
     for name, alarm in alarms(stacks).items():
         assert (
             alarm["AlarmActions"]
@@ -39,13 +39,13 @@ def test_every_alarm_tells_the_topic_and_that_it_is_over(stacks: dict[str, Templ
         ), name
 
 
-def test_every_alarm_is_explained_to_whoever_is_on_call(stacks: dict[str, Template]) -> None:
+def test_alarms_are_explained_in_operating_md(stacks: dict[str, Template]) -> None:
     kinds = {re.sub(r"^(dead-letters|slow)-.*", r"\1-*", name) for name in alarms(stacks)}
     explained = set(re.findall(r"^### `cordyna-([a-z*-]+)`$", OPERATING, re.MULTILINE))
     assert explained == kinds
 
 
-def test_cloudwatch_may_publish_to_the_topic_and_nobody_without_tls(
+def test_topic_admits_cloudwatch_and_tls_only(
     stacks: dict[str, Template],
 ) -> None:
     statements = stacks["operations"].one("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
@@ -59,7 +59,7 @@ def test_cloudwatch_may_publish_to_the_topic_and_nobody_without_tls(
     ]
 
 
-def test_metric_math_has_no_exponents_and_at_most_ten_metrics_in_an_alarm(
+def test_metric_math_stays_within_its_limits(
     stacks: dict[str, Template],
 ) -> None:
     for name, alarm in alarms(stacks).items():
@@ -70,7 +70,7 @@ def test_metric_math_has_no_exponents_and_at_most_ten_metrics_in_an_alarm(
     assert [each for each in expressions if re.search(r"\d[eE][-+]?\d", each)] == []
 
 
-def test_the_dashboard_is_json_and_answers_every_question(stacks: dict[str, Template]) -> None:
+def test_dashboard_is_json_with_all_topics(stacks: dict[str, Template]) -> None:
     body = json.loads(
         re.sub(
             r"<[^>]*>",
@@ -79,7 +79,7 @@ def test_the_dashboard_is_json_and_answers_every_question(stacks: dict[str, Temp
         )
     )
     titles = " ".join(widget["properties"]["title"].lower() for widget in body["widgets"])
-    for asked in (
+    for topic in (
         "wrong",
         "stuck",
         "runs",
@@ -92,13 +92,13 @@ def test_the_dashboard_is_json_and_answers_every_question(stacks: dict[str, Temp
         "dead letters",
         "costs",
     ):
-        assert asked in titles, asked
+        assert topic in titles, topic
 
 
-def test_metrics_are_those_that_cerebro_counts(stacks: dict[str, Template]) -> None:
-    counting = "".join(
+def test_metrics_are_those_that_cerebro_writes(stacks: dict[str, Template]) -> None:
+    written = "".join(
         path.read_text()
-        for path in (ROOT / "functions" / "cerebro" / "src" / "cerebro" / "entry").glob("*.py")
+        for path in (ROOT / "functions" / "cerebro" / "src" / "cerebro" / "lambdas").glob("*.py")
     )
     template = json.dumps(stacks["operations"].content)
     named = {
@@ -121,11 +121,11 @@ def test_metrics_are_those_that_cerebro_counts(stacks: dict[str, Template]) -> N
         "AckLatency",
         "DeadLettered",
     }:
-        assert f'"{name}"' in counting, name
+        assert f'"{name}"' in written, name
         assert name in template, name
 
 
-def test_two_stages_in_one_account_are_told_apart(tmp_path: Path) -> None:
+def test_metrics_of_two_stages_are_separate(tmp_path: Path) -> None:
     operations = synthesized(tmp_path, bus="cordyna-staging")["staging-operations"]
     template = json.dumps(operations.content)
     assert "cordyna-staging" in {
@@ -134,12 +134,12 @@ def test_two_stages_in_one_account_are_told_apart(tmp_path: Path) -> None:
     assert '"cordyna"' not in template.replace("\\", "")
 
 
-def test_what_passed_the_bus_is_archived(stacks: dict[str, Template]) -> None:
+def test_events_are_archived(stacks: dict[str, Template]) -> None:
     archive = stacks["operations"].one("AWS::Events::Archive")
     assert archive["RetentionDays"] == 30
 
 
-def test_the_local_cloud_leaves_out_only_what_its_emulator_refuses(
+def test_local_stage_leaves_out_only_unsupported_parts(
     stacks: dict[str, Template], tmp_path: Path
 ) -> None:
     local = synthesized(

@@ -1,4 +1,4 @@
-"""Policies: examined by parliament, which knows every action of AWS, with the resources and conditions that each takes."""
+"""Policies, examined by parliament, which knows the resources and conditions of every action."""
 
 import importlib
 import json
@@ -13,7 +13,7 @@ import pytest
 from infra.templates import Statement, Template, listed, text_of
 
 ARNS = {
-    # What a logical id stands for, by what it begins with or holds.
+    # Part of a logical id -> an ARN of its kind.
     "DeadLetters": "arn:aws:sqs:us-east-1:111122223333:queue",
     "Queue": "arn:aws:sqs:us-east-1:111122223333:queue",
     "Log": "arn:aws:logs:us-east-1:111122223333:log-group:group:*",
@@ -25,7 +25,7 @@ ARNS = {
     "Bus": "arn:aws:events:us-east-1:111122223333:event-bus/cordyna",
     "Sweeper": "arn:aws:lambda:us-east-1:111122223333:function:sweeper",
     "Query": "arn:aws:lambda:us-east-1:111122223333:function:query",
-    "Door": "arn:aws:lambda:us-east-1:111122223333:function:door",
+    "Ingress": "arn:aws:lambda:us-east-1:111122223333:function:door",
     "Function": "arn:aws:lambda:us-east-1:111122223333:function:server",
 }
 
@@ -38,38 +38,38 @@ def arn_of(resource: Any) -> str:
 
 
 def resolved(statement: Statement) -> Statement:
-    """A statement as IAM would see it."""
+    """A statement as IAM receives it."""
     return {**statement, "Resource": [arn_of(each) for each in listed(statement["Resource"])]}
 
 
-def loaded() -> Any:
-    """parliament. It asks pkg_resources, which setuptools has dropped, where two of its files are; it is answered that here."""
-    asked = ModuleType("pkg_resources")
-    asked.__dict__["resource_filename"] = lambda package, name: str(files(package) / name)
+def load_parliament() -> Any:
+    """parliament, with a substitute of pkg_resources, which setuptools no longer has."""
+    substitute = ModuleType("pkg_resources")
+    substitute.__dict__["resource_filename"] = lambda package, name: str(files(package) / name)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        patch.setitem(sys.modules, "pkg_resources", asked)
-        # It leaves one of the files to the garbage collector.
+        patch.setitem(sys.modules, "pkg_resources", substitute)
+        # It does not close one of its files.
         warnings.simplefilter("ignore", ResourceWarning)
         return importlib.import_module("parliament")
 
 
 def findings(statements: list[Statement]) -> list[str]:
-    analyzed = loaded().analyze_policy_string(
+    analyzed = load_parliament().analyze_policy_string(
         json.dumps({"Version": "2012-10-17", "Statement": statements})
     )
     return [f"{each.issue}: {each.detail}" for each in analyzed.findings]
 
 
-def test_every_policy_is_one_that_iam_understands_and_that_can_take_effect(
+def test_policies_have_no_findings_of_parliament(
     stacks: dict[str, Template],
 ) -> None:
-    found = {
+    problems_by_policy = {
         where: problems
         for template in stacks.values()
         for where, statement in template.statements()
         if (problems := findings([resolved(statement)]))
     }
-    assert found == {}
+    assert problems_by_policy == {}
 
 
 @pytest.mark.parametrize(
@@ -84,5 +84,5 @@ def test_every_policy_is_one_that_iam_understands_and_that_can_take_effect(
         },
     ],
 )
-def test_the_examination_finds_what_is_wrong(wrong: Statement) -> None:
+def test_parliament_finds_wrong_statements(wrong: Statement) -> None:
     assert findings([{"Effect": "Allow", **wrong}])

@@ -1,19 +1,20 @@
-"""Roles: everybody may do what their part needs, and nothing else (section 8 of the design)."""
+"""Roles: every part has the permissions that it needs, and no others."""
 
 import pytest
 
 from cerebro.dispatch import ROUTES
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, server_source
+from cordyna_core.contract.registry import published_by
 from cordyna_infra.handlers import HANDLERS
 from infra.templates import Statement, Template, listed, text_of
 
 WITHOUT_A_RESOURCE = {
-    # Actions that know no resource (Service Authorization Reference).
+    # Actions that take no resource (Service Authorization Reference).
     "ecr:GetAuthorizationToken",
     "scheduler:ListSchedules",
 }
 
-SPOKEN_BY_SERVERS = {
+SENT_BY_SERVERS = {
     "ServerDeclared",
     "ServerStateChanged",
     "TaskStateChanged",
@@ -28,7 +29,7 @@ def every_statement(stacks: dict[str, Template]) -> list[tuple[str, Statement]]:
 
 
 def may_put(statements: list[Statement]) -> list[dict[str, list[str]]]:
-    """The conditions under which events may be put."""
+    """The conditions of all permissions for PutEvents."""
     return [
         each["Condition"]["StringEquals"]
         for each in statements
@@ -36,7 +37,7 @@ def may_put(statements: list[Statement]) -> list[dict[str, list[str]]]:
     ]
 
 
-def test_no_policy_allows_a_wildcard_of_actions(stacks: dict[str, Template]) -> None:
+def test_policies_allow_no_wildcard_actions(stacks: dict[str, Template]) -> None:
     found = [
         (where, action)
         for where, each in every_statement(stacks)
@@ -46,7 +47,7 @@ def test_no_policy_allows_a_wildcard_of_actions(stacks: dict[str, Template]) -> 
     assert found == []
 
 
-def test_no_policy_allows_every_resource_unless_the_action_knows_none(
+def test_policies_allow_all_resources_only_if_unavoidable(
     stacks: dict[str, Template],
 ) -> None:
     found = [
@@ -57,7 +58,7 @@ def test_no_policy_allows_every_resource_unless_the_action_knows_none(
     assert found == []
 
 
-def test_resources_that_are_named_later_are_at_least_named_by_their_group(
+def test_wildcard_resources_are_limited_to_their_group(
     stacks: dict[str, Template],
 ) -> None:
     open_ended = {
@@ -65,19 +66,19 @@ def test_resources_that_are_named_later_are_at_least_named_by_their_group(
         for _, each in every_statement(stacks)
         for resource in listed(each["Resource"])
     }
-    here = "us-east-1:111122223333"
+    location = "us-east-1:111122223333"
     assert {resource for resource in open_ended if "*" in resource} - {"*"} == {
-        f"arn:aws:scheduler:{here}:schedule/cordyna/*",  # schedules, of cordyna's group
-        f"arn:aws:ssm:{here}:parameter/cordyna/*",  # where cordyna is
-        f"arn:aws:logs:{here}:log-group:/aws/lambda/*",  # people may read what functions logged
-        f"arn:aws:logs:{here}:log-group:/cordyna/*",  # and containers
+        f"arn:aws:scheduler:{location}:schedule/cordyna/*",  # schedules of cordyna's group
+        f"arn:aws:ssm:{location}:parameter/cordyna/*",  # discovery of cordyna
+        f"arn:aws:logs:{location}:log-group:/aws/lambda/*",  # logs of functions
+        f"arn:aws:logs:{location}:log-group:/cordyna/*",  # logs of containers
         *(
             resource for resource in open_ended if resource.endswith(".Arn>:*")
-        ),  # versions of the one function that declares a server
+        ),  # versions of the function that declares a server
     }
 
 
-def test_nobody_puts_events_without_both_conditions(stacks: dict[str, Template]) -> None:
+def test_put_events_always_has_both_conditions(stacks: dict[str, Template]) -> None:
     puts = [
         (where, each)
         for where, each in every_statement(stacks)
@@ -99,17 +100,20 @@ def test_nobody_puts_events_without_both_conditions(stacks: dict[str, Template])
 
 
 @pytest.mark.parametrize("name", HANDLERS)
-def test_a_handler_says_what_the_table_lets_it_say(stacks: dict[str, Template], name: str) -> None:
-    handler = HANDLERS[name]
+def test_handler_publishes_what_the_registry_allows(stacks: dict[str, Template], name: str) -> None:
     puts = {
         tuple(each["events:source"]): set(each["events:detail-type"])
         for each in may_put(stacks["cerebro"].statements_of(f"{name.capitalize()}Role"))
     }
-    expected = {(CEREBRO,): {kind.__name__ for kind in handler.says}} if handler.says else {}
-    assert puts == expected | ({(SCHEDULER,): {"InvokeTask"}} if handler.ticks else {})
+    published = set(published_by(name))
+    expected = {
+        (CEREBRO,): published - {"InvokeTask"},
+        (SCHEDULER,): published & {"InvokeTask"},
+    }
+    assert puts == {source: kinds for source, kinds in expected.items() if kinds}
 
 
-def test_the_sweeper_and_the_query_function_cannot_write_the_table(
+def test_sweeper_and_query_cannot_write_the_table(
     stacks: dict[str, Template],
 ) -> None:
     for name in ("Sweeper", "Query"):
@@ -123,32 +127,34 @@ def test_the_sweeper_and_the_query_function_cannot_write_the_table(
         ]
 
 
-def test_every_function_has_a_role_of_its_own(stacks: dict[str, Template]) -> None:
+def test_functions_have_roles_of_their_own(stacks: dict[str, Template]) -> None:
     for template in stacks.values():
         roles = [text_of(each["Role"]) for each in template.all("AWS::Lambda::Function").values()]
         assert len(roles) == len(set(roles)), template.name
 
 
 @pytest.mark.parametrize("server", ["task-server-a", "task-server-b", "task-server-c"])
-def test_a_server_speaks_in_its_own_name_only(stacks: dict[str, Template], server: str) -> None:
+def test_server_publishes_under_its_own_source_only(
+    stacks: dict[str, Template], server: str
+) -> None:
     puts = may_put([each for _, each in stacks[server].statements()])
     assert puts
     for each in puts:
         assert listed(each["events:source"]) == [server_source(server)]
-        assert set(each["events:detail-type"]) == SPOKEN_BY_SERVERS
+        assert set(each["events:detail-type"]) == SENT_BY_SERVERS
 
 
-def test_what_servers_may_say_is_what_cerebro_hears_from_them() -> None:
-    heard = {
+def test_server_permissions_match_the_routes() -> None:
+    routed = {
         kind
         for route in ROUTES
         if any(source.startswith("cordyna.server.") for source in route.sources)
         for kind in route.detail_types
     }
-    assert heard == SPOKEN_BY_SERVERS
+    assert routed == SENT_BY_SERVERS
 
 
-def test_only_cerebros_own_roles_speak_as_cerebro_whatever_other_policies_say(
+def test_bus_policy_reserves_sources_of_cerebro(
     stacks: dict[str, Template],
 ) -> None:
     policy = stacks["cerebro"].one("AWS::Events::EventBus")["Policy"]
@@ -159,13 +165,13 @@ def test_only_cerebros_own_roles_speak_as_cerebro_whatever_other_policies_say(
         "events:PutEvents",
     )
     assert deny["Condition"]["StringEquals"] == {"events:source": [CEREBRO, SCHEDULER]}
-    speakers = {text_of(role) for role in deny["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]}
-    assert {role.partition("Role")[0].removeprefix("<").lower() for role in speakers} == {
-        name for name, each in HANDLERS.items() if each.says
+    publishers = {text_of(role) for role in deny["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]}
+    assert {role.partition("Role")[0].removeprefix("<").lower() for role in publishers} == {
+        name for name in HANDLERS if published_by(name)
     }
 
 
-def test_whoever_invokes_speaks_as_a_client_only(stacks: dict[str, Template]) -> None:
+def test_invoke_policy_publishes_as_client_only(stacks: dict[str, Template]) -> None:
     policies = stacks["cerebro"].all("AWS::IAM::ManagedPolicy").values()
     (invoke,) = [
         each["PolicyDocument"]["Statement"]
@@ -185,7 +191,7 @@ def test_whoever_invokes_speaks_as_a_client_only(stacks: dict[str, Template]) ->
     ]
 
 
-def test_whoever_invokes_reads_the_logs_of_task_servers_and_of_nothing_else_in_the_account(
+def test_invoke_policy_reads_logs_of_task_servers_only(
     stacks: dict[str, Template],
 ) -> None:
     policies = stacks["cerebro"].all("AWS::IAM::ManagedPolicy").values()
@@ -210,16 +216,16 @@ def test_whoever_invokes_reads_the_logs_of_task_servers_and_of_nothing_else_in_t
         assert "cordyna:server" not in {tag["Key"] for tag in group["Tags"]}
 
 
-def test_no_statement_is_said_twice(stacks: dict[str, Template]) -> None:
+def test_policies_have_no_duplicate_statements(stacks: dict[str, Template]) -> None:
     for template in stacks.values():
-        said = [f"{where} {each}" for where, each in template.statements()]
-        assert sorted(said) == sorted(set(said))
+        statements = [f"{where} {statement}" for where, statement in template.statements()]
+        assert sorted(statements) == sorted(set(statements))
 
 
-def test_schedules_send_in_a_role_that_sends_to_the_timekeeper_only(
+def test_schedule_role_sends_to_the_timekeeper_only(
     stacks: dict[str, Template],
 ) -> None:
-    (statement,) = stacks["cerebro"].statements_of("TimersSender")
+    (statement,) = stacks["cerebro"].statements_of("TimerResourcesSender")
     assert statement["Action"] == "sqs:SendMessage"
     assert all(
         text_of(resource).startswith("<TimekeeperQueue")
@@ -227,7 +233,7 @@ def test_schedules_send_in_a_role_that_sends_to_the_timekeeper_only(
     )
 
 
-def test_a_role_is_passed_to_the_scheduler_only(stacks: dict[str, Template]) -> None:
+def test_pass_role_is_limited_to_the_scheduler(stacks: dict[str, Template]) -> None:
     passing = [
         each for _, each in every_statement(stacks) if "iam:PassRole" in listed(each["Action"])
     ]
@@ -236,4 +242,4 @@ def test_a_role_is_passed_to_the_scheduler_only(stacks: dict[str, Template]) -> 
         assert each["Condition"] == {
             "StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}
         }
-        assert text_of(each["Resource"]).startswith("<TimersSender")
+        assert text_of(each["Resource"]).startswith("<TimerResourcesSender")

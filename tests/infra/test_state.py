@@ -1,4 +1,4 @@
-"""State: what is kept, how long, and what survives a mistake."""
+"""State: what is stored, for how long, and how it is protected."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from infra.conftest import synthesized
 from infra.templates import Template
 
 
-def test_the_table_is_paid_by_use_expires_and_can_be_restored(stacks: dict[str, Template]) -> None:
+def test_table_is_on_demand_with_ttl_and_restore_points(stacks: dict[str, Template]) -> None:
     table = stacks["cerebro"].one("AWS::DynamoDB::GlobalTable")
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
@@ -16,7 +16,7 @@ def test_the_table_is_paid_by_use_expires_and_can_be_restored(stacks: dict[str, 
     assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
-def test_nobody_deletes_production_by_mistake(stacks: dict[str, Template]) -> None:
+def test_production_table_is_protected(stacks: dict[str, Template]) -> None:
     (table,) = [
         each
         for each in stacks["cerebro"].content["Resources"].values()
@@ -26,20 +26,20 @@ def test_nobody_deletes_production_by_mistake(stacks: dict[str, Template]) -> No
     assert table["Properties"]["Replicas"][0]["DeletionProtectionEnabled"] is True
 
 
-def test_staging_can_be_deleted(tmp_path: Path) -> None:
+def test_staging_table_can_be_deleted(tmp_path: Path) -> None:
     resources = synthesized(tmp_path, stage="staging")["cerebro"].content["Resources"].values()
     (table,) = [each for each in resources if each["Type"] == "AWS::DynamoDB::GlobalTable"]
     assert table["DeletionPolicy"] == "Delete"
     assert not table["Properties"]["Replicas"][0].get("DeletionProtectionEnabled")
 
 
-def test_every_log_group_forgets(stacks: dict[str, Template]) -> None:
+def test_log_groups_have_a_retention(stacks: dict[str, Template]) -> None:
     for template in stacks.values():
         for name, group in template.all("AWS::Logs::LogGroup").items():
             assert group["RetentionInDays"] > 0, f"{template.name}/{name}"
 
 
-def test_every_function_of_ours_logs_json_into_a_group_of_its_own(
+def test_functions_log_json_to_their_own_group(
     stacks: dict[str, Template],
 ) -> None:
     for template in stacks.values():
@@ -56,30 +56,28 @@ def test_every_function_of_ours_logs_json_into_a_group_of_its_own(
         ] == []
 
 
-def test_claims_are_kept_as_the_library_writes_them(stacks: dict[str, Template]) -> None:
+def test_claims_tables_match_the_library(stacks: dict[str, Template]) -> None:
     for name in ("task-server-a", "task-server-b", "task-server-c"):
         table = stacks[name].one("AWS::DynamoDB::GlobalTable")
         assert [key["AttributeName"] for key in table["KeySchema"]] == [claims.KEY]
         assert table["TimeToLiveSpecification"]["AttributeName"] == claims.EXPIRY
 
 
-def test_cordyna_is_found_under_the_stage_it_is(
-    stacks: dict[str, Template], tmp_path: Path
-) -> None:
-    found = {each["Name"] for each in stacks["cerebro"].all("AWS::SSM::Parameter").values()}
-    assert found == {
+def test_ssm_parameters_are_named_by_stage(stacks: dict[str, Template], tmp_path: Path) -> None:
+    names = {each["Name"] for each in stacks["cerebro"].all("AWS::SSM::Parameter").values()}
+    assert names == {
         f"/cordyna/production/{name}"
         for name in ("bus", "table", "query", "layer", "events-log", "schedule-group")
     }
     staging = synthesized(tmp_path, stage="staging", bus="cordyna-staging")
-    told = {
+    parameters = {
         each["Name"]: each["Value"]
         for each in staging["staging-cerebro"].all("AWS::SSM::Parameter").values()
     }
-    assert set(told) == {name.replace("production", "staging") for name in found}
+    assert set(parameters) == {name.replace("production", "staging") for name in names}
 
 
-def test_everything_is_tagged_with_its_stage(stacks: dict[str, Template]) -> None:
+def test_resources_are_tagged_with_their_stage(stacks: dict[str, Template]) -> None:
     for template in stacks.values():
         for kind in (
             "AWS::SQS::Queue",

@@ -1,4 +1,4 @@
-"""The TaskServer construct, as another team uses it in a stack of its own."""
+"""The TaskServer construct, as another team uses it in its own stack."""
 
 import tomllib
 from pathlib import Path
@@ -44,23 +44,24 @@ def deployed(tmp_path: Path, **given: Any) -> Template:
     return templates_in(tmp_path / "out")["team"]
 
 
-def test_three_lines_are_a_server_that_each_command_invokes(tmp_path: Path, code: Path) -> None:
+def test_default_server_is_a_lambda_behind_its_rule(tmp_path: Path, code: Path) -> None:
     template = deployed(tmp_path, code=code)
     rule = template.one("AWS::Events::Rule")
     assert rule["EventPattern"]["detail"] == {"server": ["sales", "*"]}
     function = template.all("AWS::Lambda::Function")[
         text_of(rule["Targets"][0]["Arn"]).removeprefix("<").removesuffix(".Arn>")
     ]
-    assert function["Handler"] == "cordyna_core.aws.lambda_handlers.handler"
-    told = function["Environment"]["Variables"]
-    assert (told["CORDYNA_SERVER"], told["CORDYNA_REVISION"]) == ("sales:server", REVISION)
-    assert "CORDYNA_QUEUE_URL" not in told
+    assert function["Handler"] == "cordyna_core.entrypoints.lambda_handlers.handler"
+    variables = function["Environment"]["Variables"]
+    assert (variables["CORDYNA_SERVER"], variables["CORDYNA_REVISION"]) == (
+        "sales:server",
+        REVISION,
+    )
+    assert "CORDYNA_QUEUE_URL" not in variables
     assert template.all("AWS::Lambda::EventSourceMapping") == {}
 
 
-def test_it_finds_its_stage_by_ssm_and_needs_no_export_of_cerebros_stack(
-    tmp_path: Path, code: Path
-) -> None:
+def test_server_finds_its_stage_by_ssm(tmp_path: Path, code: Path) -> None:
     parameters = deployed(tmp_path, code=code, stage="staging").content["Parameters"].values()
     assert {each["Default"] for each in parameters} >= {
         "/cordyna/staging/bus",
@@ -68,46 +69,42 @@ def test_it_finds_its_stage_by_ssm_and_needs_no_export_of_cerebros_stack(
     }
 
 
-def test_at_most_so_many_bodies_at_a_time_stand_behind_a_door(tmp_path: Path, code: Path) -> None:
+def test_max_concurrency_adds_a_work_queue(tmp_path: Path, code: Path) -> None:
     template = deployed(tmp_path, code=code, max_concurrency=5)
     source = template.one("AWS::Lambda::EventSourceMapping")
     assert source["ScalingConfig"] == {"MaximumConcurrency": 5}
     assert source["BatchSize"] == 1
-    entered = {
+    handlers = {
         each["FunctionName"]: each["Handler"]
         for each in template.all("AWS::Lambda::Function").values()
         if "FunctionName" in each
     }
-    assert entered == {
-        "sales-door": "cordyna_core.aws.lambda_handlers.door",
-        "sales-worker": "cordyna_core.aws.lambda_handlers.worker",
+    assert handlers == {
+        "sales-ingress": "cordyna_core.entrypoints.lambda_handlers.door",
+        "sales-worker": "cordyna_core.entrypoints.lambda_handlers.worker",
     }
 
 
-def test_the_door_does_not_run_bodies_and_so_claims_nothing(tmp_path: Path, code: Path) -> None:
-    statements = deployed(tmp_path, code=code, max_concurrency=5).statements_of("SalesDoorRole")
+def test_ingress_claims_no_attempts(tmp_path: Path, code: Path) -> None:
+    statements = deployed(tmp_path, code=code, max_concurrency=5).statements_of("SalesIngressRole")
     assert [each["Action"] for each in statements if "dynamodb" in listed(each["Action"])[0]] == [
         "dynamodb:UpdateItem"
     ]
 
 
 @pytest.mark.parametrize("at_once", [0, 1, 1001])
-def test_a_concurrency_that_sqs_does_not_know_is_refused(
-    tmp_path: Path, code: Path, at_once: int
-) -> None:
+def test_max_concurrency_out_of_range_is_refused(tmp_path: Path, code: Path, at_once: int) -> None:
     with pytest.raises(ValueError, match="2 to 1000"):
         deployed(tmp_path, code=code, max_concurrency=at_once)
 
 
-def test_a_container_sleeps_behind_its_door_and_costs_nothing_there(
-    tmp_path: Path, code: Path
-) -> None:
-    template = deployed(tmp_path, code=code, container=Container(workers=2, at_most=3))
+def test_idle_container_has_no_paid_resources(tmp_path: Path, code: Path) -> None:
+    template = deployed(tmp_path, code=code, container=Container(workers=2, max_instances=3))
     service = template.one("AWS::ECS::Service")
     assert service["DesiredCount"] == 0
     assert service["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "ENABLED"
-    for standing in ("AWS::EC2::NatGateway", "AWS::ElasticLoadBalancingV2::LoadBalancer"):
-        assert template.all(standing) == {}
+    for kind in ("AWS::EC2::NatGateway", "AWS::ElasticLoadBalancingV2::LoadBalancer"):
+        assert template.all(kind) == {}
     assert {each["VpcEndpointType"] for each in template.all("AWS::EC2::VPCEndpoint").values()} == {
         "Gateway"
     }
@@ -116,13 +113,11 @@ def test_a_container_sleeps_behind_its_door_and_costs_nothing_there(
     assert (target["MinCapacity"], target["MaxCapacity"]) == (0, 3)
 
 
-def test_a_container_is_woken_by_its_door_and_put_to_sleep_only_when_nothing_runs(
-    tmp_path: Path, code: Path
-) -> None:
+def test_container_scales_by_ingress_and_queue(tmp_path: Path, code: Path) -> None:
     alarms = (
         deployed(tmp_path, code=code, container=Container()).all("AWS::CloudWatch::Alarm").values()
     )
-    asked = {
+    by_label = {
         next(m["Label"] for m in each["Metrics"] if "Expression" in m): each for each in alarms
     }
     measured = {
@@ -130,7 +125,7 @@ def test_a_container_is_woken_by_its_door_and_put_to_sleep_only_when_nothing_run
             m.get("MetricStat", {}).get("Metric", {}).get("MetricName") for m in each["Metrics"]
         }
         - {None}
-        for label, each in asked.items()
+        for label, each in by_label.items()
     }
     assert "Invocations" in measured["wake"]
     assert measured["sleep"] >= {
@@ -138,10 +133,10 @@ def test_a_container_is_woken_by_its_door_and_put_to_sleep_only_when_nothing_run
         "ApproximateNumberOfMessagesNotVisible",
         "ApproximateNumberOfMessagesVisible",
     }
-    assert asked["sleep"]["EvaluationPeriods"] == 10
+    assert by_label["sleep"]["EvaluationPeriods"] == 10
 
 
-def test_a_container_may_hold_its_messages_while_bodies_run(tmp_path: Path, code: Path) -> None:
+def test_container_may_extend_message_visibility(tmp_path: Path, code: Path) -> None:
     template = deployed(tmp_path, code=code, container=Container())
     actions = {
         action
@@ -151,7 +146,7 @@ def test_a_container_may_hold_its_messages_while_bodies_run(tmp_path: Path, code
     assert "sqs:ChangeMessageVisibility" in actions
 
 
-def test_a_lambda_with_a_task_of_more_than_fifteen_minutes_is_refused(tmp_path: Path) -> None:
+def test_lambda_with_a_run_clock_above_900_s_is_refused(tmp_path: Path) -> None:
     code = written(tmp_path / "src", 'run_timeout_s="20m"')
     for given in ({}, {"max_concurrency": 4}):
         with pytest.raises(UserError, match="a Lambda cannot run every task") as refused:
@@ -160,28 +155,26 @@ def test_a_lambda_with_a_task_of_more_than_fifteen_minutes_is_refused(tmp_path: 
     deployed(tmp_path, code=code, container=Container())
 
 
-def test_the_default_run_clock_is_only_a_wait_and_a_lambda_may_have_it(
-    tmp_path: Path, code: Path
-) -> None:
+def test_lambda_with_the_default_run_clock_is_accepted(tmp_path: Path, code: Path) -> None:
     assert deployed(tmp_path, code=code).all("AWS::Lambda::Function")
 
 
-def test_a_container_and_a_concurrency_exclude_each_other(tmp_path: Path, code: Path) -> None:
+def test_container_with_max_concurrency_is_refused(tmp_path: Path, code: Path) -> None:
     with pytest.raises(ValueError, match="Container"):
         deployed(tmp_path, code=code, container=Container(), max_concurrency=3)
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no folder nowhere"):
+def test_missing_code_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the folder nowhere does not exist"):
         deployed(tmp_path, code="nowhere")
 
 
-def test_it_is_declared_after_every_deployment(tmp_path: Path, code: Path) -> None:
+def test_server_is_declared_after_each_deployment(tmp_path: Path, code: Path) -> None:
     template = deployed(tmp_path, code=code)
     trigger = template.one("Custom::Trigger")
     version = trigger["HandlerArn"]["Ref"]
     assert version in template.all("AWS::Lambda::Version")
-    # The version's name is a hash of the function, the revision included: a new revision is a new version, which is declared.
+    # The version is named by a hash of the function, including the revision.
     other = App(outdir=str(tmp_path / "next"), context={"cordyna:revision": "8"})
     TaskServer(Stack(other, "cordyna-team"), "Sales", code=code, server="sales:server")
     other.synth()
@@ -191,11 +184,11 @@ def test_it_is_declared_after_every_deployment(tmp_path: Path, code: Path) -> No
     )
 
 
-def test_what_a_body_needs_besides_is_granted_to_who_runs_it(tmp_path: Path, code: Path) -> None:
+def test_grants_go_to_the_role_of_the_body(tmp_path: Path, code: Path) -> None:
     app = App(outdir=str(tmp_path / "out"))
     stack = Stack(app, "cordyna-team")
     server = TaskServer(stack, "Sales", code=code, server="sales:server", max_concurrency=2)
-    s3.Bucket(stack, "Reports").grant_read(server.runs_as)
+    s3.Bucket(stack, "Reports").grant_read(server.body_grantee)
     app.synth()
     template = templates_in(tmp_path / "out")["team"]
     assert any(
@@ -204,7 +197,7 @@ def test_what_a_body_needs_besides_is_granted_to_who_runs_it(tmp_path: Path, cod
     )
 
 
-def test_the_construct_needs_the_library_and_the_cdk_and_nothing_else() -> None:
+def test_construct_depends_on_library_and_cdk_only() -> None:
     project = tomllib.loads((ROOT / "infra" / "cordyna_cdk" / "pyproject.toml").read_text())[
         "project"
     ]

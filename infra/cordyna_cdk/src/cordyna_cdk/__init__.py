@@ -1,14 +1,13 @@
-"""cordyna for a team's own CDK stack: `TaskServer`, and what its parts are made of."""
+"""Constructs for a team's own CDK stack: `TaskServer`, and its parts."""
 
 from cordyna_cdk.container import Container
 from cordyna_cdk.dead_letters import dead_letter_queue
 from cordyna_cdk.discovery import Discovery
 from cordyna_cdk.guarded_function import GuardedFunction
-from cordyna_cdk.permissions import SPOKEN_BY_SERVERS, put_events_statement
+from cordyna_cdk.permissions import put_events_statement
 from cordyna_cdk.task_server import TaskServer
 
 __all__ = [
-    "SPOKEN_BY_SERVERS",
     "Container",
     "Discovery",
     "GuardedFunction",

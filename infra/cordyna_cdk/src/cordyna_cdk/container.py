@@ -1,8 +1,9 @@
-"""Container: a server's bodies in Fargate, scaled from zero by what waits behind its door.
+"""A server's bodies in Fargate, scaled from zero by its work queue.
 
-Law: nothing stands when nothing is to be run: no task, no NAT, no load balancer, no interface endpoint. Instances are in public subnets
-with an address of their own while they run ($0.005 an hour each) and a security group that lets nobody in; what interface endpoints for
-the five services would cost instead is $37 a month and zone. DynamoDB and S3 are reached by gateway endpoints, which cost nothing.
+Invariant: an idle server costs nothing: no instance, no NAT gateway, no load balancer, no interface
+endpoint. Instances run in public subnets with an address of their own ($0.005 an hour each) and a
+security group without inbound rules; interface endpoints for the five services would cost $37 a
+month and zone. DynamoDB and S3 are reached by gateway endpoints, which are free.
 """
 
 from collections.abc import Mapping
@@ -18,42 +19,41 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from cordyna_cdk.acknowledged import IN_A_CONTAINER, acknowledge
+from cordyna_cdk.acknowledged_findings import CONTAINER_FINDINGS, acknowledge
 from cordyna_cdk.context_flags import is_disabled
 from cordyna_cdk.guarded_function import architecture_of
 from cordyna_cdk.loaded_server import LoadedServer
 from cordyna_cdk.scaling import QueueScaling
 
-DRAIN = Duration.seconds(120)
-"""The most that Fargate waits between SIGTERM and SIGKILL."""
+STOP_TIMEOUT_MAX = Duration.seconds(120)
+"""The longest time that Fargate waits between SIGTERM and SIGKILL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """How the container is run. Default image: the Dockerfile in the code's folder; default network: one of its own."""
+    """How the container runs. Default image: the Dockerfile in the code's folder."""
 
     image: ecs.ContainerImage | None = None
     cpu: int = 256
     memory_mb: int = 512
     workers: int = 4
-    """Bodies at a time in one instance."""
-    at_most: int = 1
-    """Instances."""
+    """Concurrent bodies in one instance."""
+    max_instances: int = 1
     vpc: ec2.IVpc | None = None
 
 
 class ContainerWorkers(Construct):
-    """A Fargate service that consumes `queue`; `role` is what its bodies run as."""
+    """A Fargate service that consumes `queue`; its bodies run as `role`."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        served: LoadedServer,
+        server: LoadedServer,
         container: Container,
         queue: sqs.Queue,
-        door: lambda_.IFunction,
+        ingress: lambda_.IFunction,
         environment: Mapping[str, str],
     ) -> None:
         super().__init__(scope, construct_id)
@@ -61,9 +61,9 @@ class ContainerWorkers(Construct):
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"),
-            description=f"what {served.name}'s bodies may do",
+            description=f"permissions of the bodies of {server.name}",
         )
-        self.role.add_to_policy(_may_work_on(queue))
+        self.role.add_to_policy(_consume_statement(queue))
         vpc = container.vpc or _network(self)
         cluster = ecs.Cluster(
             self, "Cluster", vpc=vpc, container_insights_v2=ecs.ContainerInsights.DISABLED
@@ -72,43 +72,43 @@ class ContainerWorkers(Construct):
             self,
             "Service",
             cluster=cluster,
-            task_definition=self._definition(served, container, environment),
+            task_definition=self._definition(server, container, environment),
             desired_count=0,
             assign_public_ip=container.vpc is None,
             security_groups=[
                 ec2.SecurityGroup(
                     self,
-                    "NobodyIn",
+                    "EgressOnlySecurityGroup",
                     vpc=vpc,
-                    description=f"{served.name}: out only",
+                    description=f"{server.name}: outbound only",
                     allow_all_outbound=True,
                 )
             ],
             vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
             if container.vpc is None
             else None,
-            # An instance is a worker, not a site: a new one starts when the old one has drained.
+            # Instances consume a queue, so a new one may start after the old one has drained.
             min_healthy_percent=0,
             max_healthy_percent=100,
             circuit_breaker=ecs.DeploymentCircuitBreaker(rollback=True),
         )
-        for part, findings in IN_A_CONTAINER.items():
-            if (there := self.node.try_find_child(part)) is not None:
-                acknowledge(there, findings)
-        # An emulator without Application Auto Scaling runs the container as an ordinary process instead.
+        for part, findings in CONTAINER_FINDINGS.items():
+            if (construct := self.node.try_find_child(part)) is not None:
+                acknowledge(construct, findings)
+        # On an emulator without Application Auto Scaling the container runs as an ordinary process.
         if not is_disabled(self, "scaling"):
             QueueScaling(
                 self,
                 "Scaling",
                 service=service,
                 queue=queue,
-                door=door,
+                ingress=ingress,
                 workers=container.workers,
-                at_most=container.at_most,
+                max_instances=container.max_instances,
             )
 
     def _definition(
-        self, served: LoadedServer, container: Container, environment: Mapping[str, str]
+        self, server: LoadedServer, container: Container, environment: Mapping[str, str]
     ) -> ecs.FargateTaskDefinition:
         arm = architecture_of(self).name == "arm64"
         definition = ecs.FargateTaskDefinition(
@@ -125,7 +125,7 @@ class ContainerWorkers(Construct):
         log = logs.LogGroup(
             self,
             "Log",
-            log_group_name=f"/cordyna/{served.name}",
+            log_group_name=f"/cordyna/{server.name}",
             retention=logs.RetentionDays.ONE_MONTH,
             removal_policy=RemovalPolicy.DESTROY,
         )
@@ -133,14 +133,14 @@ class ContainerWorkers(Construct):
         definition.add_container(
             "Server",
             image=container.image
-            or ecs.ContainerImage.from_asset(str(served.folder), platform=platform),
+            or ecs.ContainerImage.from_asset(str(server.folder), platform=platform),
             environment={
                 **environment,
                 "CORDYNA_WORKERS": str(container.workers),
                 "AWS_REGION": Stack.of(self).region,
             },
-            logging=ecs.LogDriver.aws_logs(stream_prefix=served.name, log_group=log),
-            stop_timeout=DRAIN,
+            logging=ecs.LogDriver.aws_logs(stream_prefix=server.name, log_group=log),
+            stop_timeout=STOP_TIMEOUT_MAX,
         )
         return definition
 
@@ -164,7 +164,7 @@ def _network(scope: Construct) -> ec2.Vpc:
     )
 
 
-def _may_work_on(queue: sqs.Queue) -> iam.PolicyStatement:
+def _consume_statement(queue: sqs.Queue) -> iam.PolicyStatement:
     actions = [
         "sqs:ReceiveMessage",
         "sqs:DeleteMessage",

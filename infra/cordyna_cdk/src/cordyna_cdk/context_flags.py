@@ -1,8 +1,8 @@
-"""Left out: what an emulator refuses, by the context's `cordyna:leave-out` (`scaling,archive,metric-math`). On AWS nothing is left out."""
+"""Context values: parts that an emulator does not support, and the revision of a deployment."""
 
 from constructs import Construct
 
 
 def is_disabled(scope: Construct, part: str) -> bool:
-    """Whether `part` is to be left out of this synthesis."""
+    """Whether the context value `cordyna:leave-out` (such as `scaling,archive`) names `part`."""
     return part in str(scope.node.try_get_context("cordyna:leave-out") or "").split(",")

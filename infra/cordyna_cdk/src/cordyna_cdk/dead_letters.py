@@ -1,7 +1,8 @@
-"""Dead letters: where a message goes that could not be handled.
+"""Queues, and the dead-letter queues of what could not be handled.
 
-Law: every target, every function that is invoked asynchronously and every queue has one; it is encrypted, takes TLS only, and keeps for 14
-days, which is the most that SQS keeps.
+Invariant: every target, every function that is invoked asynchronously and every queue has a
+dead-letter queue; it is encrypted, accepts TLS only, and retains messages for 14 days, the maximum
+of SQS.
 """
 
 from aws_cdk import Duration
@@ -9,7 +10,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 MAX_RECEIVE_COUNT = 5
-"""How often a message is delivered before it is dead (Lambda's documentation on SQS event sources: at least 5)."""
+"""Deliveries before a message is a dead letter (AWS Lambda, SQS event sources: at least 5)."""
 
 
 def dead_letter_queue(
@@ -34,14 +35,14 @@ def fed_queue(
     handled_within: Duration,
     construct_id: str = "Queue",
 ) -> sqs.Queue:
-    """A queue whose consumer handles a message within `handled_within`; what fails five times goes to `dead_letters`."""
+    """A queue whose consumer handles a message within `handled_within`."""
     return sqs.Queue(
         scope,
         construct_id,
         queue_name=name,
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
-        # Lambda's documentation on SQS event sources: at least six times the function's timeout.
+        # At least six times the function's timeout (AWS Lambda, SQS event sources).
         visibility_timeout=Duration.seconds(6 * int(handled_within.to_seconds())),
         retention_period=Duration.days(4),
         dead_letter_queue=sqs.DeadLetterQueue(

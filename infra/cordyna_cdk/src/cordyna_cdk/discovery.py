@@ -1,6 +1,8 @@
-"""Discovery: how a team's stack finds cerebro's, in the same account and region: by SSM parameters under `/cordyna/<stage>/`.
+"""Discovery: a team's stack finds cerebro by SSM parameters under `/cordyna/<stage>/`, in the same
+account and region.
 
-Law: a team's stack refers to no export of cerebro's stack, so both are deployed in any order after the first time.
+Invariant: a team's stack refers to no export of cerebro's stack, so both are deployed in any order
+after the first time.
 """
 
 from dataclasses import dataclass
@@ -9,32 +11,35 @@ from typing import Final, Literal
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-Found = Literal["bus", "table", "query", "layer", "events-log", "schedule-group"]
+ParameterName = Literal["bus", "table", "query", "layer", "events-log", "schedule-group"]
 
 DEFAULT_STAGE: Final = "production"
 
 SERVER_TAG: Final = "cordyna:server"
-"""On everything of a task server's: its name. By it people may read what its tasks print, and nothing else of the account."""
+"""The tag on every resource of a task server; its value is the server's name.
+
+It permits operators to read its logs.
+"""
 
 
 def stage_of(scope: Construct) -> str:
-    """The context value `cordyna:stage`, by default production."""
+    """The context value `cordyna:stage`; default: production."""
     return str(scope.node.try_get_context("cordyna:stage") or DEFAULT_STAGE)
 
 
-def parameter_name(stage: str, name: Found) -> str:
+def parameter_name(stage: str, name: ParameterName) -> str:
     """`/cordyna/production/bus`."""
     return f"/cordyna/{stage}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """The parameters of one stage, as a stack reads them when it is deployed."""
+    """The parameters of one stage, read when the stack is deployed."""
 
     scope: Construct
     stage: str
 
-    def find(self, name: Found) -> str:
+    def find(self, name: ParameterName) -> str:
         """The value of a parameter, resolved at deployment."""
         return ssm.StringParameter.value_for_string_parameter(
             self.scope, parameter_name(self.stage, name)

@@ -1,6 +1,7 @@
-"""A Lambda with a role of its own that may do nothing but write its own log, until it is told otherwise.
+"""A Lambda function with a role of its own, which at first may only write its own log.
 
-Law: no managed policy and no `*` in an action; the function logs as JSON, and its log group has a retention.
+Invariant: no managed policy and no `*` in an action; the function logs as JSON, and its log group
+has a retention.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +22,14 @@ NEWEST_PYTHON: Final = "python3.14"
 
 
 def runtime_of(scope: Construct) -> lambda_.Runtime:
-    """The newest Python, or what the context's `cordyna:runtime` says: an emulator runs functions in the Python that it has."""
+    """The newest Python, or the context value `cordyna:runtime` (an emulator has its own)."""
     return lambda_.Runtime(
         scope.node.try_get_context("cordyna:runtime") or NEWEST_PYTHON, lambda_.RuntimeFamily.PYTHON
     )
 
 
 def architecture_of(scope: Construct) -> lambda_.Architecture:
-    """arm64, or what the context's `cordyna:architecture` says."""
+    """arm64, or the context value `cordyna:architecture`."""
     return _ARCHITECTURES[scope.node.try_get_context("cordyna:architecture") or "arm64"]
 
 
@@ -37,7 +38,8 @@ class GuardedFunction(lambda_.Function):
 
     Args:
         name: of the function, and of its log group `/aws/lambda/<name>`.
-        dead_letters: for events of asynchronous invocations; those are neither retried nor started when older than a minute.
+        dead_letters: for events of asynchronous invocations; those are not retried, and not started
+            when older than a minute.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class GuardedFunction(lambda_.Function):
             scope,
             f"{construct_id}Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"what {name} may do",
+            description=f"permissions of {name}",
         )
         super().__init__(
             scope,

@@ -1,4 +1,4 @@
-"""Lambda workers: a function that is fed by a work queue, at most so many bodies at a time."""
+"""A function that is fed by a work queue, with a maximum of concurrent bodies."""
 
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -9,16 +9,22 @@ from cordyna_cdk.guarded_function import GuardedFunction
 
 
 def checked_concurrency(max_concurrency: int) -> int:
-    """Raises ValueError for what SQS event sources do not take (2 to 1,000; Lambda's documentation on maximum concurrency)."""
+    """`max_concurrency`.
+
+    Raises ValueError unless it is 2 to 1,000 (AWS Lambda, maximum concurrency).
+    """
     if not 2 <= max_concurrency <= 1000:
         raise ValueError(
-            f"max_concurrency is {max_concurrency}, and SQS takes 2 to 1000; leave it out to start each body at once"
+            f"max_concurrency={max_concurrency}: an SQS event source takes 2 to 1000. "
+            "Leave it out to start each body at once."
         )
     return max_concurrency
 
 
 class LambdaWorkers(Construct):
-    """The event source between `queue` and `function`: one command a batch, for a body may take all of the function's time."""
+    """The event source from `queue` to `function`: one command per batch, since a body may take the
+    whole timeout.
+    """
 
     def __init__(
         self,
@@ -39,11 +45,11 @@ class LambdaWorkers(Construct):
             max_concurrency=max_concurrency,
             report_batch_item_failures=True,
         )
-        function.add_to_role_policy(may_consume(queue))
+        function.add_to_role_policy(consume_statement(queue))
 
 
-def may_consume(queue: sqs.Queue) -> iam.PolicyStatement:
-    """What an event source needs of its queue (Lambda's documentation on SQS event sources)."""
+def consume_statement(queue: sqs.Queue) -> iam.PolicyStatement:
+    """What an event source needs of its queue (AWS Lambda, SQS event sources)."""
     return iam.PolicyStatement(
         actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
         resources=[queue.queue_arn],

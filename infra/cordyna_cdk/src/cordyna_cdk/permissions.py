@@ -1,24 +1,18 @@
-"""Speech: who may say what on the bus, as IAM statements.
+"""IAM statements for PutEvents, derived from the registry of the contract.
 
-Law: identity is `source`, so nobody may PutEvents without both conditions: its own sources, and the detail-types that they say
-(section 8). StringEquals, never ForAllValues: that one is also met by a request that names no source at all.
+Invariant: identity is `source`, so PutEvents is always allowed with two conditions: the sender's
+own sources, and the detail-types that the registry allows it. The conditions are StringEquals,
+never ForAllValues: that one is also met by a request that names no source.
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from aws_cdk import aws_iam as iam
 
-from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
-from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.ids import SERVER_PREFIX, is_client, server_of
-from cordyna_core.contract.state_updates import ServerStateChanged, TaskStateChanged
+from cordyna_core.contract.ids import SERVER_PREFIX
+from cordyna_core.contract.registry import Sender, sender_of, sent_by
 
-SPOKEN_BY_CLIENTS: Final = tuple(kind.__name__ for kind in (InvokeTask, CancelRun, RetryRun))
-SPOKEN_BY_SERVERS: Final = (
-    tuple(kind.__name__ for kind in (ServerDeclared, ServerStateChanged, TaskStateChanged))
-    + SPOKEN_BY_CLIENTS
-)
+_TEAM_SENDERS = (Sender.CLIENT, Sender.SERVER)
 
 
 def put_events_statement(
@@ -26,12 +20,16 @@ def put_events_statement(
 ) -> iam.PolicyStatement:
     """The permission to put events of `sources` and `detail_types` on this bus, and no others."""
     return iam.PolicyStatement(
-        actions=["events:PutEvents"], resources=[bus_arn], conditions=spoken(sources, detail_types)
+        actions=["events:PutEvents"],
+        resources=[bus_arn],
+        conditions=put_events_conditions(sources, detail_types),
     )
 
 
-def spoken(sources: Sequence[str], detail_types: Sequence[str]) -> dict[str, dict[str, list[str]]]:
-    """Both conditions on PutEvents (Actions, resources, and condition keys for Amazon EventBridge)."""
+def put_events_conditions(
+    sources: Sequence[str], detail_types: Sequence[str]
+) -> dict[str, dict[str, list[str]]]:
+    """Both conditions (Actions, resources, and condition keys for Amazon EventBridge)."""
     return {
         "StringEquals": {
             "events:source": sorted(sources),
@@ -41,11 +39,11 @@ def spoken(sources: Sequence[str], detail_types: Sequence[str]) -> dict[str, dic
 
 
 def allowed_detail_types(source: str) -> tuple[str, ...]:
-    """What a source of somebody else than cerebro says. Raises ValueError for a source that is not of the contract."""
-    if server_of(source):
-        return SPOKEN_BY_SERVERS
-    if is_client(source):
-        return SPOKEN_BY_CLIENTS
-    raise ValueError(
-        f"{source!r} is no source of a team: write `cordyna.client`, `cordyna.client.<who>` or `{SERVER_PREFIX}<name>`"
-    )
+    """What a team's source may send. Raises ValueError for a source that is not a team's."""
+    sender = sender_of(source)
+    if sender not in _TEAM_SENDERS:
+        raise ValueError(
+            f"{source!r} is not a source of a team: use `cordyna.client`, `cordyna.client.<name>` "
+            f"or `{SERVER_PREFIX}<name>`"
+        )
+    return sent_by(sender)

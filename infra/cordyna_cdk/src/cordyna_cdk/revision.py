@@ -1,4 +1,6 @@
-"""Revision: the number of a deployment, which rises, so that an older instance cannot declare the graph back (section 4, rule 9)."""
+"""The revision of a deployment: it rises, so that an older instance cannot declare the graph back
+(docs/rules.md, rule 9).
+"""
 
 import time
 
@@ -6,7 +8,10 @@ from constructs import Construct
 
 
 def revision_of(scope: Construct) -> int:
-    """The context's `cordyna:revision` (a pipeline's run number); otherwise the second of this synthesis."""
-    given = scope.node.try_get_context("cordyna:revision")
+    """The context value `cordyna:revision` (a pipeline's run number).
+
+    Default: the second of this synthesis.
+    """
+    value = scope.node.try_get_context("cordyna:revision")
     # Every synthesis is a new deployment unless the pipeline counts them itself.
-    return int(given) if given is not None else int(time.time())
+    return int(value) if value is not None else int(time.time())

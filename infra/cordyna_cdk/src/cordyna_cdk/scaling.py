@@ -1,9 +1,10 @@
-"""Scaling: instances by what waits; none when nothing does.
+"""Scaling of a container service by its work queue, from and to zero.
 
-Law: an instance is taken away only when nothing has been running for ten minutes, so a body is never stopped to save money. A container
-that sleeps is awake within its 10-minute start clock: the queue's own metrics are up to 15 minutes late when it was idle for six hours
-(Amazon SQS, available CloudWatch metrics), so the door's invocations wake it, which are a minute or two late. A roll call passes the door
-as well and wakes an instance for some minutes; that costs a cent.
+Invariant: instances are removed only when nothing has run for ten minutes, so a body is never
+stopped to save money. A sleeping service starts within its 10-minute start clock: the queue's own
+metrics are up to 15 minutes late after six idle hours (Amazon SQS, available CloudWatch metrics),
+so the invocations of the ingress wake it, whose metrics are a minute or two late. A roll call
+passes the ingress, too, and wakes an instance for some minutes, which costs a cent.
 """
 
 from typing import Final
@@ -18,11 +19,11 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 _MINUTE: Final = Duration.minutes(1)
-_QUIET_MINUTES: Final = 10
+_IDLE_MINUTES: Final = 10
 
 
 class QueueScaling(Construct):
-    """Wakes the service, adds to it while more waits than its instances take, and puts it to sleep."""
+    """Starts the first instance, adds instances while messages wait, and scales to zero."""
 
     def __init__(
         self,
@@ -31,9 +32,9 @@ class QueueScaling(Construct):
         *,
         service: ecs.FargateService,
         queue: sqs.Queue,
-        door: lambda_.IFunction,
+        ingress: lambda_.IFunction,
         workers: int,
-        at_most: int,
+        max_instances: int,
     ) -> None:
         super().__init__(scope, construct_id)
         self._instances = scaling.ScalableTarget(
@@ -43,10 +44,10 @@ class QueueScaling(Construct):
             scalable_dimension="ecs:service:DesiredCount",
             resource_id=f"service/{service.cluster.cluster_name}/{service.service_name}",
             min_capacity=0,
-            max_capacity=at_most,
+            max_capacity=max_instances,
         )
         self._metrics: dict[str, cloudwatch.IMetric] = {
-            "door": door.metric_invocations(period=_MINUTE),
+            "ingress": ingress.metric_invocations(period=_MINUTE),
             "waiting": queue.metric_approximate_number_of_messages_visible(
                 period=_MINUTE, statistic="Maximum"
             ),
@@ -54,26 +55,26 @@ class QueueScaling(Construct):
                 period=_MINUTE, statistic="Maximum"
             ),
         }
-        to_exactly = scaling.AdjustmentType.EXACT_CAPACITY
-        asleep = "IF(FILL(running, 0) == 0, FILL(door, 0) + FILL(waiting, 0), 0)"
-        self._step("Wake", asleep, at_least=1, minutes=1, change=1, kind=to_exactly)
+        exact = scaling.AdjustmentType.EXACT_CAPACITY
+        wake = "IF(FILL(running, 0) == 0, FILL(ingress, 0) + FILL(waiting, 0), 0)"
+        self._step("Wake", wake, threshold=1, minutes=1, change=1, kind=exact)
         self._step(
             "Grow",
             "FILL(waiting, 0)",
-            at_least=workers,
+            threshold=workers,
             minutes=2,
             change=1,
             kind=scaling.AdjustmentType.CHANGE_IN_CAPACITY,
         )
-        quiet = "IF(FILL(door, 0) + FILL(waiting, 0) + FILL(running, 0) == 0, 1, 0)"
-        self._step("Sleep", quiet, at_least=1, minutes=_QUIET_MINUTES, change=0, kind=to_exactly)
+        idle = "IF(FILL(ingress, 0) + FILL(waiting, 0) + FILL(running, 0) == 0, 1, 0)"
+        self._step("Sleep", idle, threshold=1, minutes=_IDLE_MINUTES, change=0, kind=exact)
 
     def _step(
         self,
         name: str,
         expression: str,
         *,
-        at_least: int,
+        threshold: int,
         minutes: int,
         change: int,
         kind: scaling.AdjustmentType,
@@ -86,14 +87,16 @@ class QueueScaling(Construct):
             cooldown=Duration.minutes(2),
         )
         step.add_adjustment(adjustment=change, lower_bound=0)
-        used = {metric: self._metrics[metric] for metric in self._metrics if metric in expression}
+        metrics = {
+            metric: self._metrics[metric] for metric in self._metrics if metric in expression
+        }
         cloudwatch.MathExpression(
-            label=name.lower(), expression=expression, using_metrics=used, period=_MINUTE
+            label=name.lower(), expression=expression, using_metrics=metrics, period=_MINUTE
         ).create_alarm(
             self,
             name,
-            threshold=at_least,
+            threshold=threshold,
             evaluation_periods=minutes,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            alarm_description=f"No alarm, but scaling: {name.lower()}.",
+            alarm_description=f"Scaling, no fault: {name.lower()}.",
         ).add_alarm_action(actions.ApplicationScalingAction(step))

@@ -1,14 +1,17 @@
 """TaskServer: a team's task server on AWS, in the team's own stack.
 
-    TaskServer(self, "Sales", code="src", server="sales.server:server")                          a Lambda, invoked by its rule
-    TaskServer(self, "Sales", code="src", server="sales.server:server", max_concurrency=10)      behind a door: ten bodies at a time
-    TaskServer(self, "Sales", code="src", server="sales.server:server", container=Container())   Fargate, from zero, behind a door
+    server = {"code": "src", "server": "sales.server:server"}
+    TaskServer(self, "Sales", **server)                          a Lambda, invoked by its rule
+    TaskServer(self, "Sales", **server, max_concurrency=10)      a work queue: ten bodies at a time
+    TaskServer(self, "Sales", **server, container=Container())   a work queue, and Fargate
 
-A *door* says `queued` at once and puts the command into a work queue, which feeds whoever runs the bodies. Without one, a command meets the
-function itself, which has to start the body within the acknowledgement clock.
+A *queue ingress* publishes `queued` at once and sends the command to a work queue, which feeds the
+workers. Without it, the rule invokes the function itself, which must start the body within the
+acknowledgement clock.
 
-Law: the server hears only what its route names (`cordyna_core.contract.server_route`), says only what a server says and only in its own
-name, and runs the body of an attempt at most once. It is declared after every deployment.
+Invariant: the server receives only what its route names (`cordyna_core.contract.server_route`),
+publishes only what a server may and only under its own source, and runs the body of an attempt at
+most once. It is declared after every deployment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,26 +26,27 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from cordyna_cdk import entries
-from cordyna_cdk.acknowledged import DECLARED_BY_A_TRIGGER, acknowledge
-from cordyna_cdk.claims import claims_table
+from cordyna_cdk import entry_points
+from cordyna_cdk.acknowledged_findings import DECLARATION_FINDINGS, acknowledge
+from cordyna_cdk.claims_table import claims_table
 from cordyna_cdk.container import Container, ContainerWorkers
 from cordyna_cdk.dead_letters import dead_letter_queue, fed_queue
 from cordyna_cdk.discovery import SERVER_TAG, Discovery, stage_of
 from cordyna_cdk.guarded_function import GuardedFunction
 from cordyna_cdk.lambda_workers import LambdaWorkers, checked_concurrency
 from cordyna_cdk.loaded_server import (
-    LAMBDA_LIMIT_S,
+    LAMBDA_MAX_S,
     LoadedServer,
     check_lambda_timeouts,
     read_server,
 )
-from cordyna_cdk.permissions import SPOKEN_BY_SERVERS, put_events_statement
+from cordyna_cdk.permissions import put_events_statement
 from cordyna_cdk.revision import revision_of
 from cordyna_core.contract.ids import server_source
+from cordyna_core.contract.registry import Sender, sent_by
 from cordyna_core.contract.server_route import event_pattern
 
-DOOR_TIMEOUT: Final = Duration.seconds(30)
+INGRESS_TIMEOUT: Final = Duration.seconds(30)
 
 
 class TaskServer(Construct):
@@ -51,15 +55,17 @@ class TaskServer(Construct):
     Args:
         code: the folder that holds the server's module; for a container also its Dockerfile.
         server: the server in that folder, `package.module:name`.
-        max_concurrency: at most so many bodies at a time, 2 to 1,000; the others are `queued`. Default: each command starts a body at once.
-        container: run the bodies in Fargate instead, scaled to zero when there are none.
-        stage: of cerebro, default the context's `cordyna:stage`, else `production`.
-        layers: default: the `cordyna_core` layer that cerebro's stack provides. A team that pins the library itself passes its own.
+        max_concurrency: concurrent bodies, 2 to 1,000; the others are `queued`. Default: each
+            command starts its body at once.
+        container: run the bodies in Fargate, scaled to zero when idle.
+        stage: of cerebro; default: the context value `cordyna:stage`, else `production`.
+        layers: default: the `cordyna_core` layer of cerebro's stack. A team that pins the library
+            itself passes its own.
         environment, memory_mb, timeout: of the function that runs the bodies.
 
     Raises:
         UserError: the server cannot be loaded, or a Lambda cannot run what it declares.
-        ValueError: a max_concurrency that SQS does not know, or both it and a container.
+        ValueError: a max_concurrency that SQS does not take, or both it and a container.
     """
 
     def __init__(
@@ -80,16 +86,17 @@ class TaskServer(Construct):
         super().__init__(scope, construct_id)
         if container is not None and max_concurrency is not None:
             raise ValueError(
-                "a container says how many bodies it runs by Container(workers=..., at_most=...), not by max_concurrency"
+                "a container limits its bodies by Container(workers=..., max_instances=...), "
+                "not by max_concurrency"
             )
-        self.served: Final[LoadedServer] = read_server(code, server)
-        Tags.of(self).add(SERVER_TAG, self.served.name)
+        self.loaded: Final[LoadedServer] = read_server(code, server)
+        Tags.of(self).add(SERVER_TAG, self.loaded.name)
         self._discovery = Discovery(self, stage or stage_of(self))
         self._layers = layers
-        self._timeout = timeout or Duration.seconds(LAMBDA_LIMIT_S)
+        self._timeout = timeout or Duration.seconds(LAMBDA_MAX_S)
         self._memory_mb = memory_mb
         self.claims: Final = claims_table(self)
-        self.dead_letters: Final[list[sqs.Queue]] = [dead_letter_queue(self, self.served.name)]
+        self.dead_letters: Final[list[sqs.Queue]] = [dead_letter_queue(self, self.loaded.name)]
         self.environment: Final = {
             "CORDYNA_BUS": self.bus.event_bus_name,
             "CORDYNA_CLAIMS_TABLE": self.claims.table_name,
@@ -98,13 +105,13 @@ class TaskServer(Construct):
             **(environment or {}),
         }
         if container is not None:
-            self._behind_a_door_in_a_container(container)
+            self._add_container(container)
         elif max_concurrency is not None:
-            self._behind_a_door(checked_concurrency(max_concurrency))
+            self._add_queue_worker(checked_concurrency(max_concurrency))
         else:
-            self._at_once()
+            self._add_direct_function()
         self._subscribe()
-        self._declare_after_every_deployment()
+        self._declare_after_deployment()
 
     @cached_property
     def bus(self) -> events.IEventBus:
@@ -113,7 +120,7 @@ class TaskServer(Construct):
 
     @cached_property
     def layers(self) -> Sequence[lambda_.ILayerVersion]:
-        """What every function of this server has beside its own code."""
+        """The layers of every function of this server."""
         if self._layers is not None:
             return self._layers
         return [
@@ -122,26 +129,26 @@ class TaskServer(Construct):
             )
         ]
 
-    def _at_once(self) -> None:
-        check_lambda_timeouts(self.served)
-        self.addressee = self._function(
+    def _add_direct_function(self) -> None:
+        check_lambda_timeouts(self.loaded)
+        self.target = self._function(
             "Function",
-            self.served.name,
-            entries.SERVER,
+            self.loaded.name,
+            entry_points.SERVER,
             self._timeout,
             self._memory_mb,
             dead_letters=self.dead_letters[0],
         )
-        self.runs_as: iam.IGrantable = self.addressee
-        self._may_speak_and_claim(self.addressee)
+        self.body_grantee: iam.IGrantable = self.target
+        self._allow_running_bodies(self.target)
 
-    def _behind_a_door(self, max_concurrency: int) -> None:
-        check_lambda_timeouts(self.served)
-        queue = self._open_door(handled_within=self._timeout)
+    def _add_queue_worker(self, max_concurrency: int) -> None:
+        check_lambda_timeouts(self.loaded)
+        queue = self._add_queue_ingress(handled_within=self._timeout)
         worker = self._function(
             "Worker",
-            f"{self.served.name}-worker",
-            entries.WORKER,
+            f"{self.loaded.name}-worker",
+            entry_points.WORKER,
             self._timeout,
             self._memory_mb,
             dead_letters=None,
@@ -149,52 +156,52 @@ class TaskServer(Construct):
         LambdaWorkers(
             self, "Workers", function=worker, queue=queue, max_concurrency=max_concurrency
         )
-        self.runs_as = worker
-        self._may_speak_and_claim(worker)
+        self.body_grantee = worker
+        self._allow_running_bodies(worker)
 
-    def _behind_a_door_in_a_container(self, container: Container) -> None:
-        # serve() says itself how long it keeps a message, and prolongs that while a body runs.
-        queue = self._open_door(handled_within=Duration.seconds(10))
+    def _add_container(self, container: Container) -> None:
+        # serve() sets the visibility of a message itself, and extends it while a body runs.
+        queue = self._add_queue_ingress(handled_within=Duration.seconds(10))
         workers = ContainerWorkers(
             self,
             "Workers",
-            served=self.served,
+            server=self.loaded,
             container=container,
             queue=queue,
-            door=self.addressee,
+            ingress=self.target,
             environment=self.environment,
         )
-        self.runs_as = workers.role
-        self._may_speak_and_claim(workers.role)
+        self.body_grantee = workers.role
+        self._allow_running_bodies(workers.role)
 
-    def _open_door(self, *, handled_within: Duration) -> sqs.Queue:
-        """The queue behind the intake function that becomes the rule's addressee."""
-        name = self.served.name
-        unworkable = dead_letter_queue(self, f"{name}-work", construct_id="WorkDeadLetters")
+    def _add_queue_ingress(self, *, handled_within: Duration) -> sqs.Queue:
+        """The work queue; the ingress function that feeds it becomes the target of the rule."""
+        name = self.loaded.name
+        work_dead_letters = dead_letter_queue(self, f"{name}-work", construct_id="WorkDeadLetters")
         queue = fed_queue(
             self,
             f"{name}-work",
-            unworkable,
+            work_dead_letters,
             handled_within=handled_within,
             construct_id="WorkQueue",
         )
-        self.dead_letters.append(unworkable)
+        self.dead_letters.append(work_dead_letters)
         self.environment["CORDYNA_QUEUE_URL"] = queue.queue_url
         self.work_queue = queue
-        self.addressee = self._function(
-            "Door",
-            f"{name}-door",
-            entries.DOOR,
-            DOOR_TIMEOUT,
+        self.target = self._function(
+            "Ingress",
+            f"{name}-ingress",
+            entry_points.INGRESS,
+            INGRESS_TIMEOUT,
             256,
             dead_letters=self.dead_letters[0],
         )
-        self.addressee.add_to_role_policy(
+        self.target.add_to_role_policy(
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])
         )
-        self._may_speak(self.addressee)
-        # It notes what is cancelled, for whoever runs the body.
-        self._may_claim(self.addressee, "UpdateItem")
+        self._allow_publishing(self.target)
+        # It writes cancellations, which the process that runs the body reads.
+        self._allow_claims(self.target, "UpdateItem")
         return queue
 
     def _function(
@@ -213,7 +220,7 @@ class TaskServer(Construct):
             name=name,
             handler=handler,
             code=lambda_.Code.from_asset(
-                str(self.served.folder),
+                str(self.loaded.folder),
                 exclude=["**/__pycache__", "**/*.egg-info", "Dockerfile", "wheels"],
                 ignore_mode=IgnoreMode.GLOB,
             ),
@@ -224,30 +231,30 @@ class TaskServer(Construct):
             dead_letters=dead_letters,
         )
 
-    def _may_speak(self, who: iam.IGrantable) -> None:
-        who.grant_principal.add_to_principal_policy(
+    def _allow_publishing(self, grantee: iam.IGrantable) -> None:
+        grantee.grant_principal.add_to_principal_policy(
             put_events_statement(
-                self.bus.event_bus_arn, [server_source(self.served.name)], SPOKEN_BY_SERVERS
+                self.bus.event_bus_arn, [server_source(self.loaded.name)], sent_by(Sender.SERVER)
             )
         )
 
-    def _may_speak_and_claim(self, who: iam.IGrantable) -> None:
-        self._may_speak(who)
-        self._may_claim(who, "GetItem", "PutItem", "UpdateItem")
+    def _allow_running_bodies(self, grantee: iam.IGrantable) -> None:
+        self._allow_publishing(grantee)
+        self._allow_claims(grantee, "GetItem", "PutItem", "UpdateItem")
 
-    def _may_claim(self, who: iam.IGrantable, *actions: str) -> None:
+    def _allow_claims(self, grantee: iam.IGrantable, *actions: str) -> None:
         allowed = iam.PolicyStatement(
             actions=[f"dynamodb:{action}" for action in actions], resources=[self.claims.table_arn]
         )
-        who.grant_principal.add_to_principal_policy(allowed)
+        grantee.grant_principal.add_to_principal_policy(allowed)
 
     def _subscribe(self) -> None:
-        pattern = event_pattern(self.served.name)
+        pattern = event_pattern(self.loaded.name)
         events.Rule(
             self,
             "Route",
             event_bus=self.bus,
-            description=f"what cerebro tells {self.served.name}",
+            description=f"commands of cerebro to {self.loaded.name}",
             event_pattern=events.EventPattern(
                 source=pattern["source"],
                 detail_type=pattern["detail-type"],
@@ -255,20 +262,20 @@ class TaskServer(Construct):
             ),
             targets=[
                 aws_events_targets.LambdaFunction(
-                    self.addressee,
+                    self.target,
                     dead_letter_queue=self.dead_letters[0],
                     max_event_age=Duration.seconds(60),
                 )
             ],
         )
 
-    def _declare_after_every_deployment(self) -> None:
-        # A trigger invokes without a payload, which the entries take for "declare yourself".
-        acknowledge(self.addressee, DECLARED_BY_A_TRIGGER, "Annotation")
+    def _declare_after_deployment(self) -> None:
+        # A trigger invokes without a payload, which the handlers take as a request to declare.
+        acknowledge(self.target, DECLARATION_FINDINGS, "Annotation")
         triggers.Trigger(
             self,
             "Declare",
-            handler=self.addressee,
+            handler=self.target,
             timeout=Duration.minutes(2),
             execute_after=[self],
         )

@@ -1,7 +1,9 @@
-"""Counting: derives what is counted from what is written and said, so that nothing inside knows of metrics.
+"""Counting ports: derive metrics from what is written and published, so that the core needs no
+metrics.
 
-Law: a transition is counted by whoever writes it. The store lets one writer win, so a message that is delivered twice is
-counted once; what is only published (a missed tick) may be counted twice.
+Invariant: a transition is counted by the process that wrote it. The store lets one writer win, so a
+message that is delivered twice is counted once. What is only published (a missed tick) may be
+counted twice.
 """
 
 from collections.abc import Sequence
@@ -17,48 +19,48 @@ from cordyna_core.contract.base import Message
 from cordyna_core.contract.ids import SERVER_PREFIX, server_of
 from cordyna_core.contract.state_updates import InvocationRejected
 
-_CLOCKS: Final = frozenset(EXPIRY_REASON.values())
-_ENDED: Final = {"completed": "RunsCompleted", "error": "RunsFailed"}
+_EXPIRY_REASONS: Final = frozenset(EXPIRY_REASON.values())
+_METRIC_OF_STATUS: Final = {"completed": "RunsCompleted", "error": "RunsFailed"}
 
 
-def counted(ports: Ports, tally: MetricsBuffer) -> Ports:
-    """The same ports, with a tally of what passes them."""
+def with_counting(ports: Ports, metrics: MetricsBuffer) -> Ports:
+    """The same ports; what passes them is counted in `metrics`."""
     return replace(
         ports,
-        store=cast(Store, CountingStore(ports.store, tally)),
-        bus=CountingBus(ports.bus, tally),
+        store=cast(Store, CountingStore(ports.store, metrics)),
+        bus=CountingBus(ports.bus, metrics),
     )
 
 
 class CountingStore:
-    """A store whose written runs and task runs are counted."""
+    """A store that counts transitions of runs and task runs."""
 
-    def __init__(self, store: Store, tally: MetricsBuffer) -> None:
-        self._store, self._tally = store, tally
+    def __init__(self, store: Store, metrics: MetricsBuffer) -> None:
+        self._store, self._metrics = store, metrics
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
     def write_run(self, new: Run, seen: Run | None) -> Run | None:
-        there = self._store.write_run(new, seen)
-        if there is None:
-            count_run(self._tally, new, seen)
-        return there
+        conflicting = self._store.write_run(new, seen)
+        if conflicting is None:
+            count_run(self._metrics, new, seen)
+        return conflicting
 
     def write_task(
         self, run_id: str, index: int, new: TaskRun, seen: TaskRun | None
     ) -> TaskRun | None:
-        there = self._store.write_task(run_id, index, new, seen)
-        if there is None:
-            count_task(self._tally, new, seen)
-        return there
+        conflicting = self._store.write_task(run_id, index, new, seen)
+        if conflicting is None:
+            count_task(self._metrics, new, seen)
+        return conflicting
 
 
 class CountingBus:
-    """A bus on which missed ticks are counted."""
+    """A bus that counts missed ticks."""
 
-    def __init__(self, bus: CerebroBus, tally: MetricsBuffer) -> None:
-        self._bus, self._tally = bus, tally
+    def __init__(self, bus: CerebroBus, metrics: MetricsBuffer) -> None:
+        self._bus, self._metrics = bus, metrics
 
     def publish(self, messages: Sequence[Message]) -> None:
         self._bus.publish(messages)
@@ -66,41 +68,47 @@ class CountingBus:
             if isinstance(message, InvocationRejected) and any(
                 problem.code == "missed_tick" for problem in message.problems
             ):
-                self._tally.count("TicksMissed")
+                self._metrics.count("TicksMissed")
 
 
-def count_run(tally: MetricsBuffer, new: Run, seen: Run | None) -> None:
-    """A run began or ended. One that ends again, after a heal or a retry, counts again."""
+def count_run(metrics: MetricsBuffer, new: Run, seen: Run | None) -> None:
+    """Count the start or the end of a run.
+
+    A run that ends again, after a heal or a retry, counts again.
+    """
     if seen is None:
-        tally.count("RunsStarted")
-    elif new.status != seen.status and new.status in _ENDED:
-        tally.count(_ENDED[new.status])
+        metrics.count("RunsStarted")
+    elif new.status != seen.status and new.status in _METRIC_OF_STATUS:
+        metrics.count(_METRIC_OF_STATUS[new.status])
 
 
-def count_task(tally: MetricsBuffer, new: TaskRun, seen: TaskRun | None) -> None:
-    """An attempt was acknowledged, completed, or failed for good; or a clock ran out. Joins are cerebro's own and not counted."""
+def count_task(metrics: MetricsBuffer, new: TaskRun, seen: TaskRun | None) -> None:
+    """Count an acknowledgement, a completion, a permanent failure or an expired clock.
+
+    Joins are internal to cerebro and are not counted.
+    """
     if seen is None or (new.attempt, new.rank) <= (seen.attempt, seen.rank):
         return
-    if seen.rank == Rank.PENDING and (first := _first_said_by_a_server(new)) is not None:
-        tally.span(
+    if seen.rank == Rank.PENDING and (first := _first_update_of_server(new)) is not None:
+        metrics.record_duration(
             "AckLatency",
             (first.at - new.dispatched_at) * 1000,
             server=first.by.removeprefix(SERVER_PREFIX),
         )
     if new.is_completed:
-        tally.count("TasksCompleted")
+        metrics.count("TasksCompleted")
     elif new.failed_for_good and new.rank == Rank.ERROR:
-        tally.count("TasksFailed")
-    if new.rank == Rank.ERROR and new.reason in _CLOCKS:
-        tally.count("ClockExpired", reason=str(new.reason))
+        metrics.count("TasksFailed")
+    if new.rank == Rank.ERROR and new.reason in _EXPIRY_REASONS:
+        metrics.count("ClockExpired", reason=str(new.reason))
 
 
-def _first_said_by_a_server(task: TaskRun) -> TimelineEntry | None:
+def _first_update_of_server(task: TaskRun) -> TimelineEntry | None:
     return next(
         (
-            said
-            for said in task.timeline
-            if said.attempt == task.attempt and server_of(said.by) is not None
+            entry
+            for entry in task.timeline
+            if entry.attempt == task.attempt and server_of(entry.by) is not None
         ),
         None,
     )

@@ -1,7 +1,8 @@
-"""Tally: what is counted while messages are handled, written as CloudWatch metrics (EMF lines in the log) at the end.
+"""Metrics of one Lambda invocation, written as CloudWatch metrics (EMF lines in the log) at its
+end.
 
-Law: names, units and dimensions are those of the dashboard and its alarms, and of nothing else. The namespace is the bus, so that two
-stages in one account are told apart.
+Invariant: names, units and dimensions are exactly those that the dashboard and its alarms read. The
+namespace is the bus, which separates two stages in one account.
 """
 
 from collections import Counter
@@ -12,46 +13,46 @@ Dimensions = tuple[tuple[str, str], ...]
 
 
 class MetricsBuffer:
-    """Counts and spans of time, by name and dimensions."""
+    """Counts and durations, by name and dimensions, until they are flushed."""
 
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
         self._counts: Counter[tuple[str, Dimensions]] = Counter()
-        self._spans: list[tuple[str, Dimensions, float]] = []
+        self._durations: list[tuple[str, Dimensions, float]] = []
 
     def count(self, name: str, by: int = 1, **dimensions: str) -> None:
-        """`by` more of `name`."""
+        """Add `by` to the count `name`."""
         self._counts[name, tuple(dimensions.items())] += by
 
-    def span(self, name: str, milliseconds: float, **dimensions: str) -> None:
-        """Something took so long."""
-        self._spans.append((name, tuple(dimensions.items()), milliseconds))
+    def record_duration(self, name: str, milliseconds: float, **dimensions: str) -> None:
+        """Add one value to the distribution `name`."""
+        self._durations.append((name, tuple(dimensions.items()), milliseconds))
 
     def flush(self) -> None:
-        """Write what was counted, a line for each set of dimensions, and begin again."""
+        """Write one line for each set of dimensions, and empty the buffer."""
         counts = [
             (name, dimensions, MetricUnit.Count, float(value))
             for (name, dimensions), value in self._counts.items()
         ]
-        spans = [
+        durations = [
             (name, dimensions, MetricUnit.Milliseconds, value)
-            for name, dimensions, value in self._spans
+            for name, dimensions, value in self._durations
         ]
         self._counts.clear()
-        self._spans.clear()
+        self._durations.clear()
         lines: dict[Dimensions, EphemeralMetrics] = {}
-        for name, dimensions, unit, value in [*counts, *spans]:
+        for name, dimensions, unit, value in [*counts, *durations]:
             if dimensions not in lines:
                 lines[dimensions] = _line(self._namespace, dimensions)
             lines[dimensions].add_metric(name, unit, value)
         for line in lines.values():
-            # A line that was full has written and emptied itself.
+            # A line that reached 100 values has flushed and emptied itself.
             if line.metric_set:
                 line.flush_metrics()
 
 
 def _line(namespace: str, dimensions: Dimensions) -> EphemeralMetrics:
     line = EphemeralMetrics(namespace=namespace, dimension_set=dict(dimensions))
-    # A service name that somebody set for Lambda powertools would become a dimension that no alarm knows.
+    # Powertools would add the service name as a dimension, which no alarm reads.
     line.service = ""
     return line

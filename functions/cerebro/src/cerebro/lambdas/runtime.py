@@ -1,9 +1,10 @@
-"""Face: what every Lambda of cerebro has in common: its ports, its log, its tally, and how an SQS batch is answered.
+"""What all Lambda handlers of cerebro share: ports, log, metrics, and the answer to an SQS batch.
 
-Law: a message is acknowledged after its effects (`batchItemFailures` names the others); one that can never be handled goes to
-the dead-letter queue with its reason, and only then is acknowledged. Telemetry is written last.
+Invariant: a message is acknowledged only after its effects (`batchItemFailures` lists the others).
+One that can never be handled is sent to the dead-letter queue with its reason, and only then
+acknowledged. Metrics are written last.
 
-Everything is made on the first call, not on import: importing needs no environment.
+Everything is created by the first call, not at import: importing needs no environment.
 """
 
 import re
@@ -17,7 +18,7 @@ from aws_lambda_powertools import Logger
 from cerebro.core.run.invoke import invocation_key
 from cerebro.handlers.receive import Delivery, receive
 from cerebro.lambdas import wiring
-from cerebro.lambdas.counting_ports import counted
+from cerebro.lambdas.counting_ports import with_counting
 from cerebro.lambdas.metrics import MetricsBuffer
 from cerebro.shell import Ports
 from cordyna_core.contract.commands import InvokeTask
@@ -30,7 +31,7 @@ Event = dict[str, Any]
 
 
 class LambdaContext(Protocol):
-    """What Lambda tells of an invocation, as far as it is asked."""
+    """The part of Lambda's context object that is used."""
 
     def get_remaining_time_in_millis(self) -> int: ...
 
@@ -39,39 +40,42 @@ LambdaHandler = Callable[[Event, LambdaContext], Any]
 
 
 class DeadLetterSink(Protocol):
-    """Where messages go that can never be handled."""
+    """Takes messages that can never be handled."""
 
     def add_dead_letter(self, body: str, reason: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class LambdaRuntime:
-    """One Lambda's surroundings."""
+    """Everything that one Lambda handler works with."""
 
     ports: Ports
     dead_letters: DeadLetterSink
     log: Logger
-    tally: MetricsBuffer
+    metrics: MetricsBuffer
 
 
 def build_runtime(name: str) -> LambdaRuntime:
-    """The surroundings of the Lambda `name`, from its environment."""
+    """The runtime of the handler `name`, configured by the environment."""
     settings = wiring.CerebroSettings()
-    tally = MetricsBuffer(settings.bus)
-    # The logger's name is its service: all loggers below `cerebro` write through it.
+    metrics = MetricsBuffer(settings.bus)
+    # The logger is named after its service, so all loggers below `cerebro` write through it.
     log = Logger(service="cerebro")
     log.append_keys(handler=name)
     return LambdaRuntime(
-        counted(wiring.aws_ports(settings), tally), wiring.dead_letters(settings), log, tally
+        with_counting(wiring.aws_ports(settings), metrics),
+        wiring.dead_letters(settings),
+        log,
+        metrics,
     )
 
 
-def on_queue(name: str, make: Callable[[str], LambdaRuntime] = build_runtime) -> LambdaHandler:
+def on_queue(name: str, build: Callable[[str], LambdaRuntime] = build_runtime) -> LambdaHandler:
     """The handler of a Lambda whose events are batches of its SQS queue."""
-    made = cache(make)
+    runtime_of = cache(build)
 
     def handler(event: Event, context: LambdaContext) -> Event:
-        return answer_batch(event, made(name))
+        return answer_batch(event, runtime_of(name))
 
     return handler
 
@@ -79,44 +83,45 @@ def on_queue(name: str, make: Callable[[str], LambdaRuntime] = build_runtime) ->
 def on_call(
     name: str,
     reply: Callable[[LambdaRuntime, Event, LambdaContext], Any],
-    make: Callable[[str], LambdaRuntime] = build_runtime,
+    build: Callable[[str], LambdaRuntime] = build_runtime,
 ) -> LambdaHandler:
-    """The handler of a Lambda that is called: by a schedule, or by somebody who asks."""
-    made = cache(make)
+    """The handler of a Lambda that is invoked directly: by a schedule, or by an operator."""
+    runtime_of = cache(build)
 
     def handler(event: Event, context: LambdaContext) -> Any:
-        here = made(name)
+        runtime = runtime_of(name)
         try:
-            return reply(here, event, context)
+            return reply(runtime, event, context)
         finally:
-            here.tally.flush()
+            runtime.metrics.flush()
 
     return handler
 
 
-def answer_batch(event: Event, here: LambdaRuntime) -> Event:
-    """React to each record; the ids of those that are to be delivered again."""
-    outcome = receive(_deliveries(event, here.log), here.ports)
+def answer_batch(event: Event, runtime: LambdaRuntime) -> Event:
+    """Handle each record. Returns the ids of those that SQS must deliver again."""
+    outcome = receive(_deliveries(event, runtime.log), runtime.ports)
     again = set(outcome.again)
     for delivery, reason in outcome.dead_letters:
-        here.log.set_correlation_id(_run_of(delivery.body))
+        runtime.log.set_correlation_id(_run_of(delivery.body))
         try:
-            here.dead_letters.add_dead_letter(delivery.body, reason)
-            here.tally.count("DeadLettered")
-            here.log.error(
-                "a message can never be handled",
+            runtime.dead_letters.add_dead_letter(delivery.body, reason)
+            runtime.metrics.count("DeadLettered")
+            runtime.log.error(
+                "a message can never be handled; it is in the dead-letter queue",
                 extra={"reason": reason, "body": delivery.body[:2000]},
             )
         except Exception:
-            # It comes again, and after maxReceiveCount goes to the dead-letter queue without its reason.
-            here.log.exception("a message could not be buried")
+            # It is delivered again, and after maxReceiveCount goes to the dead-letter queue without
+            # a reason.
+            runtime.log.exception("a message could not be sent to the dead-letter queue")
             again.add(delivery.receipt)
-    here.tally.flush()
+    runtime.metrics.flush()
     return {"batchItemFailures": [{"itemIdentifier": receipt} for receipt in sorted(again)]}
 
 
 def _deliveries(event: Event, log: Logger) -> Iterator[Delivery]:
-    # One by one, as they are handled: what is logged meanwhile carries the run's id.
+    # Lazily, one by one as they are handled: what is logged meanwhile carries the run's id.
     for record in event["Records"]:
         log.set_correlation_id(_run_of(record["body"]))
         yield Delivery(record["messageId"], record["body"], _sent_at(record))
@@ -124,15 +129,15 @@ def _deliveries(event: Event, log: Logger) -> Iterator[Delivery]:
 
 
 def _sent_at(record: Event) -> float | None:
-    """When its queue was given it, UTC seconds."""
+    """When the record was sent to its queue, UTC seconds."""
     milliseconds = record.get("attributes", {}).get("SentTimestamp")
     return None if milliseconds is None else int(milliseconds) / 1000
 
 
 def _run_of(body: str) -> str | None:
-    """The run that a message is about, as far as it tells."""
-    if (named := _RUN_ID.search(body)) is not None:
-        return named[1]
+    """The run that a message names or would create; None if it cannot be determined."""
+    if (match := _RUN_ID.search(body)) is not None:
+        return match[1]
     if '"InvokeTask"' not in body:
         return None
     try:

@@ -1,6 +1,7 @@
-"""The sweeper's Lambda: called by a schedule, it guards the guardians, and counts the runs that nothing would have woken.
+"""The Lambda handler of the periodic sweep: re-arms the timer of every page of every active run,
+and counts stuck runs.
 
-Called by a person with `{"roll_call": true}`, it asks every task server to declare itself again, and sweeps.
+Invoked with `{"roll_call": true}`, it also asks every task server to declare itself again.
 """
 
 from typing import Final
@@ -10,20 +11,22 @@ from cerebro.handlers.stuck_runs import stuck_runs
 from cerebro.handlers.sweep import sweep
 from cerebro.lambdas.runtime import Event, LambdaContext, LambdaRuntime, on_call
 
-RESERVE_MS: Final = 15_000
-"""No new page is begun with less time than this left; the next sweep goes on."""
+MIN_REMAINING_MS: Final = 15_000
+"""With less time left no further page is begun; the next sweep continues."""
 
 
-def _sweep(here: LambdaRuntime, event: Event, context: LambdaContext) -> Event:
+def _sweep(runtime: LambdaRuntime, event: Event, context: LambdaContext) -> Event:
     if event.get("roll_call"):
-        request_redeclaration(here.ports)
-    stuck = stuck_runs(here.ports.store, here.ports.clock())
+        request_redeclaration(runtime.ports)
+    stuck = stuck_runs(runtime.ports.store, runtime.ports.clock())
     for run_id in stuck:
-        here.log.error("nothing would have woken this run", extra={"correlation_id": run_id})
-    # Also when it is none: an alarm on a metric that is missing says nothing.
-    here.tally.count("StuckRuns", len(stuck))
+        runtime.log.error("no timer would have woken this run", extra={"correlation_id": run_id})
+    # Also counted when zero: an alarm on a missing metric would tell nothing.
+    runtime.metrics.count("StuckRuns", len(stuck))
     return {
-        "rings": sweep(here.ports, lambda: context.get_remaining_time_in_millis() > RESERVE_MS),
+        "rings": sweep(
+            runtime.ports, lambda: context.get_remaining_time_in_millis() > MIN_REMAINING_MS
+        ),
         "stuck": stuck,
     }
 

@@ -1,6 +1,7 @@
-"""Wiring: puts cerebro on AWS together: the environment, the clients, the clock, the ports.
+"""Composition of cerebro on AWS: settings, clients, clock, ports.
 
-Law: the environment is read once, and a client is made once per process, when it is first needed. Nothing is made at import.
+Invariant: the environment is read once; a client is created once per process, when it is first
+needed; nothing at import.
 """
 
 import time
@@ -14,17 +15,20 @@ from cerebro.adapters.aws.crons import AwsCrons
 from cerebro.adapters.aws.dead_letters import DeadLetters
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
 from cerebro.adapters.aws.eventbridge import EventBridge
-from cerebro.adapters.aws.schedules import Target
-from cerebro.adapters.aws.timers import AwsTimers, TimersAddress
+from cerebro.adapters.aws.schedules import ScheduleTarget
+from cerebro.adapters.aws.timers import AwsTimers, TimerTargets
 from cerebro.shell import Ports
 from cordyna_core.aws.clients import client as aws_client
 
 Clients = Callable[[str], Any]
-"""The name of a service -> the process's client of it."""
+"""The name of a service -> the client of this process."""
 
 
 class CerebroSettings(BaseSettings):
-    """The environment: `CORDYNA_TABLE` and so on. A function that does not need an address is not given it."""
+    """The environment: `CORDYNA_TABLE` and so on.
+
+    An address that a function does not need may be missing.
+    """
 
     model_config = SettingsConfigDict(env_prefix="CORDYNA_", frozen=True, extra="ignore")
 
@@ -44,7 +48,10 @@ class CerebroSettings(BaseSettings):
 def aws_ports(
     settings: CerebroSettings, clients: Clients = aws_client, clock: Callable[[], float] = time.time
 ) -> Ports:
-    """Everything that cerebro needs, on AWS. Region, credentials and endpoint are botocore's own chain."""
+    """The ports of cerebro on AWS.
+
+    Region, credentials and endpoint come from botocore's own chain.
+    """
     store = DynamoStore(
         clients("dynamodb"),
         settings.table,
@@ -52,12 +59,12 @@ def aws_ports(
         sleep=time.sleep,
         retention_days=settings.retention_days,
     )
-    target = Target(
+    target = ScheduleTarget(
         queue_arn=settings.timekeeper_queue_arn,
         role_arn=settings.scheduler_role_arn,
         dead_letter_arn=settings.schedule_dead_letter_arn,
     )
-    address = TimersAddress(
+    targets = TimerTargets(
         timekeeper_queue_url=settings.timekeeper_queue_url,
         tracker_queue_url=settings.tracker_queue_url,
         wait_state_machine_arn=settings.wait_state_machine_arn,
@@ -68,7 +75,7 @@ def aws_ports(
         store=store,
         bus=EventBridge(clients("events"), settings.bus, time.sleep),
         timers=AwsTimers(
-            address,
+            targets,
             target,
             clock,
             sqs=partial(clients, "sqs"),
@@ -81,5 +88,5 @@ def aws_ports(
 
 
 def dead_letters(settings: CerebroSettings, clients: Clients = aws_client) -> DeadLetters:
-    """The dead-letter queue of this function's own queue."""
+    """The dead-letter queue of this function."""
     return DeadLetters(partial(clients, "sqs"), settings.dead_letter_queue_url)

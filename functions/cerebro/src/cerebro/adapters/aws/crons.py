@@ -1,7 +1,8 @@
-"""Crons: who fires the crons on AWS: a schedule for each, in the time zone of its task (EventBridge Scheduler).
+"""Crons on AWS: one EventBridge Scheduler schedule per cron, in the time zone of its task.
 
-Law: after `apply` the schedules are those of the graph's head: they are set, and the head is read again, until it has not
-moved. A schedule's name says what it fires and when, so schedules are only made and deleted, never compared.
+Invariant: after `apply` the schedules are those of the graph's head: they are set, and the head is
+read again, until it has not moved. A schedule's name is derived from what it fires and when, so
+schedules are only created and deleted, never compared.
 """
 
 import json
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from cerebro.adapters.aws.schedules import Target
+from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.internal_codec import SCHEDULED_TIME
 from cerebro.core.graph.graph import Graph
 from cordyna_core.contract.cron import Cron
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from mypy_boto3_scheduler.literals import ScheduleStateType
 
 PREFIX: Final = "cron-"
-"""Rings have their schedules in the same group, under another prefix."""
+"""Page timers have their schedules in the same group, under another prefix."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fires:
-    """What one cron's schedule is."""
+class CronSchedule:
+    """The schedule of one cron."""
 
     task: str
     expression: str
@@ -36,12 +37,18 @@ class Fires:
 
     @property
     def name(self) -> str:
-        """At most 64 characters (EventBridge Scheduler quotas); a declaration that changes gives another name."""
+        """At most 64 characters (EventBridge Scheduler quotas).
+
+        A declaration that changes gives another name.
+        """
         return f"{stem_of(self.task)}{derived_id(self.expression, self.timezone)[:8]}"
 
     @property
     def body(self) -> str:
-        """What it puts into the timekeeper's queue: Scheduler fills in the nominal time."""
+        """The message that it sends to the timekeeper's queue.
+
+        Scheduler fills in the nominal time.
+        """
         return json.dumps(
             {"tick": {"task": self.task, "nominal": SCHEDULED_TIME}}, separators=(",", ":")
         )
@@ -53,7 +60,7 @@ class AwsCrons:
     def __init__(
         self,
         group: str,
-        target: Target,
+        target: ScheduleTarget,
         read_graph: Callable[[], Graph],
         scheduler: Callable[[], "EventBridgeSchedulerClient"],
     ) -> None:
@@ -70,20 +77,26 @@ class AwsCrons:
             head = self._read_graph()
             if head.generation == graph.generation:
                 return
-            # Whoever declared meanwhile may have set its schedules before we set ours: the newer graph counts.
+            # A concurrent declaration may have set its schedules before we set ours: the newer
+            # graph wins.
             graph = head
 
     def _set(self, graph: Graph) -> None:
-        wanted = {fires.name: fires for placed in graph.crons if (fires := fires_of(placed.task))}
-        there = self._there()
-        paused = {_stem_in(name) for name, state in there.items() if state == "DISABLED"}
-        # Made before the old one is deleted: a tick that comes twice is one run, and a tick that is lost is lost.
-        for name in sorted(wanted.keys() - there.keys()):
-            self._make(wanted[name], "DISABLED" if _stem_in(name) in paused else "ENABLED")
-        for name in sorted(there.keys() - wanted.keys()):
+        wanted = {
+            schedule.name: schedule
+            for owned in graph.crons
+            if (schedule := schedule_of(owned.task))
+        }
+        existing = self._existing()
+        paused = {_stem_in(name) for name, state in existing.items() if state == "DISABLED"}
+        # Create before deleting the old one: a duplicate tick gives the same run, a lost tick gives
+        # none.
+        for name in sorted(wanted.keys() - existing.keys()):
+            self._create(wanted[name], "DISABLED" if _stem_in(name) in paused else "ENABLED")
+        for name in sorted(existing.keys() - wanted.keys()):
             self._delete(name)
 
-    def _there(self) -> dict[str, "ScheduleStateType"]:
+    def _existing(self) -> dict[str, "ScheduleStateType"]:
         pages = (
             self._scheduler()
             .get_paginator("list_schedules")
@@ -93,20 +106,20 @@ class AwsCrons:
             schedule["Name"]: schedule["State"] for page in pages for schedule in page["Schedules"]
         }
 
-    def _make(self, fires: Fires, state: "ScheduleStateType") -> None:
+    def _create(self, schedule: CronSchedule, state: "ScheduleStateType") -> None:
         try:
             self._scheduler().create_schedule(
                 GroupName=self._group,
-                Name=fires.name,
-                Description=f"Cron of task {fires.task}",
-                ScheduleExpression=fires.expression,
-                ScheduleExpressionTimezone=fires.timezone,
+                Name=schedule.name,
+                Description=f"Cron of task {schedule.task}",
+                ScheduleExpression=schedule.expression,
+                ScheduleExpressionTimezone=schedule.timezone,
                 FlexibleTimeWindow={"Mode": "OFF"},
                 State=state,
-                Target=self._target.with_input(fires.body),
+                Target=self._target.with_input(schedule.body),
             )
         except ClientError as refused:
-            # Somebody else who applies the same graph was quicker.
+            # Another process applied the same graph first.
             if refused.response["Error"]["Code"] != "ConflictException":
                 raise
 
@@ -118,17 +131,17 @@ class AwsCrons:
                 raise
 
 
-def fires_of(task: TaskDeclaration) -> Fires | None:
-    """The schedule of a task that has a cron."""
+def schedule_of(task: TaskDeclaration) -> CronSchedule | None:
+    """The schedule of a task; None if it has no cron."""
     return (
-        Fires(task.name, Cron.parse(task.cron).to_eventbridge(), task.timezone)
+        CronSchedule(task.name, Cron.parse(task.cron).to_eventbridge(), task.timezone)
         if task.cron is not None
         else None
     )
 
 
 def stem_of(task: str) -> str:
-    """What the name of a task's schedule begins with, for a person to recognize and a program to find."""
+    """The prefix of the names of a task's schedules: readable, and found by `NamePrefix`."""
     return f"{PREFIX}{task[:24]}-{derived_id('cron', task)[:12]}-"
 
 

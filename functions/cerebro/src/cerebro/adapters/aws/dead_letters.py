@@ -1,6 +1,6 @@
-"""Dead letters: where goes what can never be handled, with its reason beside it.
+"""The dead-letter queue of one handler: messages that can never be handled, each with its reason.
 
-Law: the message is put there as it came, so that it can be put back when its reason is gone.
+Invariant: the body is stored unchanged, so that it can be redriven once the cause is fixed.
 """
 
 import re
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 REASON: Final = "reason"
-"""The message attribute that says why."""
+"""The message attribute that holds the reason."""
 
-LONGEST_REASON: Final = 1024
+REASON_MAX_CHARS: Final = 1024
 
-_NOT_ALLOWED: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What SQS refuses in a text (Amazon SQS, SendMessage)."""
+_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""The characters that SQS refuses (Amazon SQS, SendMessage)."""
 
 
 class DeadLetters:
@@ -26,10 +26,13 @@ class DeadLetters:
         self._sqs, self._url = sqs, url
 
     def add_dead_letter(self, body: str, reason: str) -> None:
-        """Put `body` there. Raises what botocore raises; then it must not be acknowledged."""
-        told = _NOT_ALLOWED.sub("\ufffd", reason)[:LONGEST_REASON] or "unknown"
+        """Send `body` and its reason to the queue.
+
+        Raises what botocore raises; the message must not be acknowledged then.
+        """
+        text = _FORBIDDEN.sub("\ufffd", reason)[:REASON_MAX_CHARS] or "unknown"
         self._sqs().send_message(
             QueueUrl=self._url,
             MessageBody=body,
-            MessageAttributes={REASON: {"DataType": "String", "StringValue": told}},
+            MessageAttributes={REASON: {"DataType": "String", "StringValue": text}},
         )

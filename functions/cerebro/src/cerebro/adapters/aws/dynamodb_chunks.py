@@ -1,7 +1,8 @@
-"""DynamoDB's chunks: what is too large for one item, kept in several.
+"""Chunks: a value that is too large for one DynamoDB item, stored as several.
 
-Law: the first chunk is written last and says how many there are, so whoever finds it finds them all. The same content is
-always cut alike, so that two who write it at once, even with another zlib, write the same.
+Invariant: the first chunk is written last and holds their number, so a reader that finds it finds
+them all. The same content is always cut at the same places, so two concurrent writers, even with
+different zlib versions, write the same value.
 """
 
 import zlib
@@ -12,8 +13,8 @@ from cerebro.adapters.aws.dynamodb_table import Item, Key, Table
 from cerebro.adapters.codecs import decode_plan, encode_last, encode_plan
 from cerebro.core.model import Plan, PlannedTask
 
-MAX_RAW_BYTES: Final = 320_000
-"""Of a chunk before it is compressed: what compresses badly stays below 350 KB all the same."""
+RAW_BYTES_MAX: Final = 320_000
+"""The size of a chunk before compression; incompressible content stays below 350 KB, too."""
 
 Name = TypeVar("Name")
 
@@ -31,16 +32,19 @@ def write_chunks(
 def read_chunks(
     table: Table, wanted: Mapping[Name, Callable[[int], Key]]
 ) -> dict[Name, list[bytes]]:
-    """The chunks of each of `wanted` (its name -> the key of its n-th chunk); what is not there is left out."""
+    """The chunks of each of `wanted` (its name -> the key of its n-th chunk).
+
+    What does not exist is left out.
+    """
     firsts = table.get_many(key_of(0) for key_of in wanted.values())
     counts = {
         name: int(firsts[key_of(0)]["of"]) for name, key_of in wanted.items() if key_of(0) in firsts
     }
-    found = firsts | table.get_many(
+    items = firsts | table.get_many(
         wanted[name](number) for name, count in counts.items() for number in range(1, count)
     )
     return {
-        name: [bytes_of(found[wanted[name](number)]) for number in range(count)]
+        name: [bytes_of(items[wanted[name](number)]) for number in range(count)]
         for name, count in counts.items()
     }
 
@@ -56,8 +60,8 @@ def chunks_of_text(text: str) -> list[bytes]:
     """A text, compressed."""
     raw = text.encode()
     return [
-        zlib.compress(raw[start : start + MAX_RAW_BYTES])
-        for start in range(0, max(1, len(raw)), MAX_RAW_BYTES)
+        zlib.compress(raw[start : start + RAW_BYTES_MAX])
+        for start in range(0, max(1, len(raw)), RAW_BYTES_MAX)
     ]
 
 
@@ -77,20 +81,20 @@ def plan_of_chunks(chunks: Iterable[bytes]) -> Plan:
 
 
 def _cut(tasks: Sequence[PlannedTask]) -> Iterator[tuple[PlannedTask, ...]]:
-    part: list[PlannedTask] = []
+    chunk: list[PlannedTask] = []
     size = 0
     for task in tasks:
-        larger = _at_most_bytes(task)
-        if part and size + larger > MAX_RAW_BYTES:
-            yield tuple(part)
-            part, size = [], 0
-        part.append(task)
-        size += larger
-    yield tuple(part)
+        task_bytes = _max_encoded_bytes(task)
+        if chunk and size + task_bytes > RAW_BYTES_MAX:
+            yield tuple(chunk)
+            chunk, size = [], 0
+        chunk.append(task)
+        size += task_bytes
+    yield tuple(chunk)
 
 
-def _at_most_bytes(task: PlannedTask) -> int:
-    """Of the task as encoded: names are ASCII, parameters and owners need not be."""
+def _max_encoded_bytes(task: PlannedTask) -> int:
+    """An upper bound of the encoded size; names are ASCII, parameters and owners need not be."""
     texts = sum(4 * len(text) + 3 for text in (*task.params, task.owner or ""))
     reused = 4 * len(encode_last(task.reuses)) if task.reuses else 0
     return (

@@ -1,6 +1,8 @@
-"""DynamoDB's graph: the head, the declarations it names, how servers are, and the ticks that fired. None of it expires.
+"""The graph in DynamoDB: head, declarations, server states, and the last tick of each cron. None of
+it expires.
 
-Law: the head names only declarations that are there, and it is written as one, if it is still the one that was seen.
+Invariant: the head names only declarations that exist, and is replaced by one conditional write on
+what was read.
 """
 
 import json
@@ -18,12 +20,12 @@ from cordyna_core.errors import ServiceError
 HEAD: Final = ("GRAPH", "HEAD")
 SERVERS: Final = "SERVERS"
 
-SIGN_OF_LIFE_S: Final = 60.0
-"""A process notes signs of life that say nothing new this often at most."""
+SIGN_OF_LIFE_INTERVAL_S: Final = 60.0
+"""A process writes signs of life that carry no new state at most this often per server."""
 
 
 class GraphItems:
-    """The part of the Store port that is about the graph."""
+    """The graph part of the Store port."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -56,9 +58,10 @@ class GraphItems:
         )
         if missing := unknown.keys() - chunks.keys():
             raise ServiceError(
-                f"the graph names declarations that are not in its table: {', '.join(sorted(missing))}.",
+                f"the graph names declarations that its table does not hold: "
+                f"{', '.join(sorted(missing))}.",
                 why="the table was changed by hand, or restored in part.",
-                next="let these servers declare themselves again.",
+                next="deploy these servers again, so that they declare themselves.",
             )
         return {
             server: ServerDeclared.model_validate_json(text_of(chunks[server]))
@@ -82,31 +85,37 @@ class GraphItems:
             "servers": _text(new),
         }
         if seen == Head():
-            there = self._table.put(item, "attribute_not_exists(#pk)")
+            conflicting = self._table.put(item, "attribute_not_exists(#pk)")
         else:
             only_if = "#generation = :generation and #servers = :servers"
-            there = self._table.put(item, only_if, generation=seen.generation, servers=_text(seen))
-        # A condition may fail because our own write had succeeded and only its answer was lost.
-        return there is None or (there["generation"], there["servers"]) == (
+            conflicting = self._table.put(
+                item, only_if, generation=seen.generation, servers=_text(seen)
+            )
+        # The condition also fails when our own write succeeded and only its answer was lost.
+        return conflicting is None or (conflicting["generation"], conflicting["servers"]) == (
             item["generation"],
             item["servers"],
         )
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
         key = (SERVERS, server)
-        if state is None and at - self._noted.get(server, 0.0) < SIGN_OF_LIFE_S:
+        if state is None and at - self._noted.get(server, 0.0) < SIGN_OF_LIFE_INTERVAL_S:
             return
-        also, values = (", #state = :state", {"state": state}) if state else ("", {})
-        there = self._table.update(
-            key, f"set #at = :at{also}", "attribute_not_exists(#at) or #at <= :at", at=at, **values
+        set_state, values = (", #state = :state", {"state": state}) if state else ("", {})
+        newer = self._table.update(
+            key,
+            f"set #at = :at{set_state}",
+            "attribute_not_exists(#at) or #at <= :at",
+            at=at,
+            **values,
         )
-        if there is not None and state:
-            # Something else was heard since, but not how the server is.
+        if newer is not None and state:
+            # A newer sign of life arrived first, but it did not carry the state.
             self._table.update(key, "set #state = :state", state=state)
         self._noted[server] = at
 
     def note_missed_ack(self, server: str, at: float) -> None:
-        # The next sign of life is news.
+        # The next sign of life must be written: it ends the state `unresponsive`.
         self._noted.pop(server, None)
         self._table.update(
             (SERVERS, server),

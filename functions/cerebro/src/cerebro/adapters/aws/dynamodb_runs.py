@@ -1,7 +1,9 @@
-"""DynamoDB's runs: plans, keys, last results, runs, which of them are active, and which are the newest.
+"""Runs in DynamoDB: plans, idempotency keys, cached results, runs, and the marks of active and of
+recent runs.
 
-Law: what points to a run is written before the run, and taken away after it is over. A run and all that belongs to it
-expire at one moment, which is never before the longest that its plan can take, and from then on the run is not known.
+Invariant: a mark that points to a run is written before the run and deleted after it is over. A run
+and everything of it expire at the same moment, never before the longest time that its plan can
+take; from then on the run is unknown.
 """
 
 import zlib
@@ -16,7 +18,7 @@ from cerebro.adapters.aws.dynamodb_chunks import (
     read_chunks,
     write_chunks,
 )
-from cerebro.adapters.aws.dynamodb_table import READ_AT_ONCE, Item, Key, Table
+from cerebro.adapters.aws.dynamodb_table import BATCH_GET_MAX_ITEMS, Item, Key, Table
 from cerebro.adapters.codecs import decode_last, decode_run, encode_last, encode_run
 from cerebro.adapters.lru_cache import LruCache
 from cerebro.core.model import CachedResult, Plan, PlannedTask, Run, RunSnapshot
@@ -26,15 +28,20 @@ from cordyna_core.ports import Clock
 
 DAY_S: Final = 24 * 3600.0
 SHARDS: Final = 4
-"""Partitions over which the active runs are spread: starting and ending 2,000 runs a second is as much as these take."""
+"""Partitions of the marks of active runs.
 
-_RUNS_REMEMBERED: Final = 1_000
-_TASKS_REMEMBERED: Final = 250_000
-"""Planned tasks in all remembered plans: some 200 MB."""
+Together they take 2,000 starts and ends of runs per second.
+"""
+
+_CACHED_RUNS_MAX: Final = 1_000
+_CACHED_TASKS_MAX: Final = 250_000
+"""Planned tasks of all cached plans: about 200 MB."""
 
 
-class _Kept(NamedTuple):
-    """A plan, the longest that a run of it can take, and until when it is known to be kept in the table."""
+class _CachedPlan(NamedTuple):
+    """A plan, the longest time that a run of it can take, and until when its items are known not to
+    expire.
+    """
 
     plan: Plan
     longest_s: float
@@ -42,24 +49,27 @@ class _Kept(NamedTuple):
 
 
 class RunItems:
-    """The part of the Store port that is about runs as a whole. What is over is kept for `retention_days`."""
+    """The run part of the Store port. What is over is retained for `retention_days`."""
 
     def __init__(self, table: Table, clock: Clock, retention_days: float) -> None:
         self._table, self._clock, self._retention_s = table, clock, retention_days * DAY_S
-        self._plans: LruCache[str, _Kept] = LruCache(_TASKS_REMEMBERED, lambda kept: kept.plan.size)
-        self._pinned: LruCache[str, RunSnapshot] = LruCache(_RUNS_REMEMBERED)
+        self._plans: LruCache[str, _CachedPlan] = LruCache(
+            _CACHED_TASKS_MAX, lambda cached: cached.plan.size
+        )
+        self._snapshots: LruCache[str, RunSnapshot] = LruCache(_CACHED_RUNS_MAX)
 
     def write_plan(self, plan: Plan) -> None:
-        kept = self._plans.get(plan.id)
-        longest = kept.longest_s if kept else longest_s(plan)
+        cached = self._plans.get(plan.id)
+        longest = cached.longest_s if cached else longest_s(plan)
         needed = self._clock() + self._retention_s + longest
-        if kept is None or kept.until < needed:
-            # A day more than is needed, so that a plan that is invoked all day long is written once.
+        if cached is None or cached.until < needed:
+            # One day more than needed, so that a plan that is invoked all day is written once a
+            # day.
             until = needed + DAY_S
             write_chunks(
                 self._table, _PlanKeys(plan.id), chunks_of_plan(plan), expires_at=int(until) + 1
             )
-            self._plans.put(plan.id, _Kept(plan, longest, until))
+            self._plans.put(plan.id, _CachedPlan(plan, longest, until))
 
     def claim_key(self, key: str, task: str) -> str:
         now = self._clock()
@@ -69,16 +79,17 @@ class RunItems:
             "task": task,
             "expires_at": int(now + self._retention_s),
         }
-        there = self._table.put(item, "attribute_not_exists(#pk) or #expires_at <= :now", now=now)
-        return str(there["task"]) if there else task
+        holder = self._table.put(item, "attribute_not_exists(#pk) or #expires_at <= :now", now=now)
+        return str(holder["task"]) if holder else task
 
     def read_cached_result(self, task: str, fingerprint: str) -> CachedResult | None:
         item = self._table.get(_last(task, fingerprint))
-        return decode_last(str(item["last"])) if item and self._is_kept(item) else None
+        return decode_last(str(item["last"])) if item and not self._is_expired(item) else None
 
     def write_cached_result(self, task: str, fingerprint: str, last: CachedResult) -> None:
         pk, sk = _last(task, fingerprint)
-        # Never after the run that it points to: that one is kept for so long after the longest that it can take.
+        # Never after the run that it points to, which is retained as long after the longest time it
+        # can take.
         expires_at = int(self._clock() + self._retention_s)
         item: Item = {
             "pk": pk,
@@ -104,7 +115,8 @@ class RunItems:
                 {"pk": _month(new.created_at), "sk": _age(new), "expires_at": expires_at}
             )
         if not new.is_over and (seen is None or seen.is_over):
-            # The version says since when the run is active, so that who ended it before does not take this away.
+            # The version fences the deletion: a process that ended an earlier version must not
+            # delete this mark.
             self._table.put(
                 {
                     "pk": _shard(new.id),
@@ -121,27 +133,28 @@ class RunItems:
             "version": new.version,
             "expires_at": expires_at,
         }
-        there = self._table.put_if_still(item, "version", seen.version if seen else None)
-        if there is not None:
-            now = decode_run(str(there["run"]))
+        conflicting = self._table.put_if_still(item, "version", seen.version if seen else None)
+        if conflicting is not None:
+            stored = decode_run(str(conflicting["run"]))
         else:
-            now = new
-            if seen is None and (kept := self._plans.get(new.plan_id)):
-                self._pinned.put(new.id, RunSnapshot(new, kept.plan))
-        if now.is_over:
-            self._forget_active(now)
-        return now if there else None
+            stored = new
+            if seen is None and (cached := self._plans.get(new.plan_id)):
+                self._snapshots.put(new.id, RunSnapshot(new, cached.plan))
+        if stored.is_over:
+            self._delete_active_mark(stored)
+        return stored if conflicting else None
 
     def read_run_snapshot(self, run_id: str) -> RunSnapshot | None:
-        snapshot = self._pinned.get(run_id)
+        snapshot = self._snapshots.get(run_id)
         if snapshot is None and (run := self.read_run(run_id)) is not None:
-            kept = self._kept(run.plan_id)
-            if kept is None:
+            cached = self._cached_plan(run.plan_id)
+            if cached is None:
                 raise ServiceError(
                     f"the plan of run {run_id} is not in its table.",
                     why="the table was changed by hand, or restored in part.",
+                    next="cancel the run and invoke its task again.",
                 )
-            snapshot = self._pinned.put(run_id, RunSnapshot(run, kept.plan))
+            snapshot = self._snapshots.put(run_id, RunSnapshot(run, cached.plan))
         return snapshot
 
     def active_runs(self) -> list[str]:
@@ -150,52 +163,54 @@ class RunItems:
             for shard in range(SHARDS)
             for item in self._table.query(f"ACTIVE#{shard}")
         ]
-        # A mark may be left of a run that is over: whoever ended it crashed before taking it away.
-        found = (self._run(item) for item in self._table.get_many(map(_meta, marked)).values())
-        return [run.id for run in found if run is not None and not run.is_over]
+        # A mark may outlive its run: the process that ended it may have crashed before deleting the
+        # mark.
+        runs = (self._run(item) for item in self._table.get_many(map(_meta, marked)).values())
+        return [run.id for run in runs if run is not None and not run.is_over]
 
     def runs(self, limit: int) -> list[Run]:
-        found: dict[str, Run] = {}
-        at_once = min(limit, READ_AT_ONCE)
-        marks = self._marks(at_once)
-        while len(found) < limit and (batch := list(islice(marks, at_once))):
+        runs: dict[str, Run] = {}
+        page = min(limit, BATCH_GET_MAX_ITEMS)
+        marks = self._marks(page)
+        while len(runs) < limit and (batch := list(islice(marks, page))):
             items = self._table.get_many(_meta(_run_of(age)) for age in batch)
             for age in batch:
                 item = items.get(_meta(_run_of(age)))
                 run = self._run(item) if item else None
-                # A mark of another age is of a command that came second.
+                # A mark with another time was written by a duplicate of the command that lost the
+                # race.
                 if run is not None and _age(run) == age:
-                    found[run.id] = run
-        return list(found.values())[:limit]
+                    runs[run.id] = run
+        return list(runs.values())[:limit]
 
     def expires_at(self, run_id: str) -> int:
-        """When what belongs to a run expires (UTC seconds)."""
+        """When everything of a run expires (UTC seconds)."""
         snapshot = self.read_run_snapshot(run_id)
         return (
             self._expires_at(snapshot.run) if snapshot else int(self._clock() + self._retention_s)
         )
 
     def _expires_at(self, run: Run) -> int:
-        kept = self._kept(run.plan_id)
-        return int(run.created_at + self._retention_s + (kept.longest_s if kept else 0))
+        cached = self._cached_plan(run.plan_id)
+        return int(run.created_at + self._retention_s + (cached.longest_s if cached else 0))
 
     def _run(self, item: Item) -> Run | None:
-        return decode_run(str(item["run"])) if self._is_kept(item) else None
+        return None if self._is_expired(item) else decode_run(str(item["run"]))
 
-    def _is_kept(self, item: Item) -> bool:
-        # Expired items stay for up to two days: what is left of them is not looked at.
-        return float(item["expires_at"]) > self._clock()
+    def _is_expired(self, item: Item) -> bool:
+        # DynamoDB deletes expired items up to two days late; until then they are ignored here.
+        return float(item["expires_at"]) <= self._clock()
 
-    def _kept(self, plan_id: str) -> _Kept | None:
-        kept = self._plans.get(plan_id)
-        if kept is None:
+    def _cached_plan(self, plan_id: str) -> _CachedPlan | None:
+        cached = self._plans.get(plan_id)
+        if cached is None:
             chunks = read_chunks(self._table, {plan_id: _PlanKeys(plan_id)})
             if plan_id in chunks:
                 plan = plan_of_chunks(chunks[plan_id])
-                kept = self._plans.put(plan_id, _Kept(plan, longest_s(plan), until=0))
-        return kept
+                cached = self._plans.put(plan_id, _CachedPlan(plan, longest_s(plan), until=0))
+        return cached
 
-    def _forget_active(self, run: Run) -> None:
+    def _delete_active_mark(self, run: Run) -> None:
         self._table.delete(
             (_shard(run.id), run.id),
             "attribute_not_exists(#pk) or #version <= :version",
@@ -203,8 +218,8 @@ class RunItems:
         )
 
     def _marks(self, page: int) -> Iterator[str]:
-        """The ages of all runs, the newest first."""
-        # From tomorrow, since a run may have been made by a clock that is ahead.
+        """The sort keys of the marks of all runs, newest first."""
+        # Begin tomorrow: a process whose clock is ahead may have created a run there.
         now = self._clock()
         months = dict.fromkeys(
             _month(now + DAY_S - days * DAY_S) for days in range(int(self._retention_s / DAY_S) + 2)
@@ -215,7 +230,7 @@ class RunItems:
 
 
 def longest_s(plan: Plan) -> float:
-    """The longest that a run of the plan can take: every clock runs out, every retry is needed."""
+    """The longest time that a run of the plan can take: all clocks expire, all retries are used."""
     ends: list[float] = []
     for task in plan.tasks:
         ends.append(

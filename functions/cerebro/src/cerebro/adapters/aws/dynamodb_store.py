@@ -1,22 +1,23 @@
-"""DynamoDB: the store of cerebro on AWS, in one table.
+"""The Store port on AWS: one DynamoDB table.
 
-Law: every read is strongly consistent, every condition is one step, and there is no transaction and no index.
+Invariant: every read is strongly consistent, every condition is one step, and there is no
+transaction and no index.
 
-    GRAPH             / HEAD                        generation, servers: server -> version of its declaration
-    GRAPH             / SERVER#<name>#<version>#<n> a chunk of a declaration
-    SERVERS           / <name>                      how a server is, and its last sign of life
-    TICK#<task>       / TICK                        the last tick that fired
-    PLAN#<hash>       / <n>                         a chunk of a plan                                       expires
-    KEY#<key>         / KEY                         the task that holds an idempotency key                  expires
-    TASK#<task>       / LAST#<fingerprint>          the last result that was made from the same             expires
-    RUN#<id>          / META                        a run; `version` is its condition                       expires
-    ACTIVE#<shard>    / <run>                       a mark: this run is going on, since `version`           expires
-    RUNS#<month>      / <created>#<run>             a mark: there is such a run                             expires
-    RUN#<id>#<page>   / T#<index>                   a fact; `rev` is its condition                          expires
-    RUN#<id>#<page>   / O#<index>                   an output that is kept apart                            expires
-    RUN#<id>#<page>   / GUARD                       when the page's next ring is due                        expires
+    GRAPH / HEAD                      generation; servers: name -> declaration version
+    GRAPH / SERVER#<name>#<version>#<n> a chunk of a declaration
+    SERVERS / <name>                  the state of a server, and its last sign of life
+    TICK#<task> / TICK                the last tick that fired
+    PLAN#<hash> / <n>                 a chunk of a plan                                 *
+    KEY#<key> / KEY                   the task that holds an idempotency key            *
+    TASK#<task> / LAST#<fingerprint>  the last result made from the same inputs         *
+    RUN#<id> / META                   a run; `version` is its condition                 *
+    ACTIVE#<shard> / <run>            a mark: this run is active, since `version`       *
+    RUNS#<month> / <created>#<run>    a mark: this run exists                           *
+    RUN#<id>#<page> / T#<index>       a fact; `rev` is its condition                    *
+    RUN#<id>#<page> / O#<index>       an output that is stored apart from its fact      *
+    RUN#<id>#<page> / GUARD           when the page's next timer is due                 *
 
-`expires_at` is the table's time to live (UTC seconds).
+`*`: expires; `expires_at` is the table's time to live (UTC seconds).
 """
 
 from collections.abc import Callable
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class DynamoStore:
-    """Implements the Store port: who keeps what."""
+    """Implements the Store port by three parts: graph, runs, and task runs."""
 
     def __init__(
         self,

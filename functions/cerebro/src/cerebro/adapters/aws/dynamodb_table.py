@@ -1,6 +1,6 @@
-"""DynamoDB's table: items of text, numbers and bytes, read strongly and written conditionally.
+"""Access to one DynamoDB table, with strongly consistent reads and conditional writes.
 
-Law: a condition that does not hold answers with the item that is there, so nobody needs to read it again.
+Invariant: a write whose condition fails returns the stored item, so that it need not be read again.
 """
 
 import re
@@ -20,153 +20,166 @@ Item = dict[str, Value]
 Key = tuple[str, str]
 """Partition key `pk` and sort key `sk`."""
 
-READ_AT_ONCE: Final = 100
-"""Items of one BatchGetItem (Amazon DynamoDB quotas)."""
+BATCH_GET_MAX_ITEMS: Final = 100
+"""The limit of BatchGetItem (Amazon DynamoDB quotas)."""
 
-ATTEMPTS: Final = 6
+EMPTY_BATCHES_MAX: Final = 6
+"""Consecutive answers of BatchGetItem without any item, before a batch read gives up."""
+
 FIRST_WAIT_S: Final = 0.05
 
 
 class Table:
-    """One table. `sleep` (seconds) is slept on when DynamoDB leaves a part of a batch for later."""
+    """One table. `sleep` (seconds) is called while DynamoDB leaves a whole batch unprocessed."""
 
     def __init__(self, client: "DynamoDBClient", name: str, sleep: Callable[[float], None]) -> None:
         self._client, self._name, self._sleep = client, name, sleep
 
     def get(self, key: Key) -> Item | None:
-        answer = self._client.get_item(TableName=self._name, Key=_key(key), ConsistentRead=True)
-        return _read(answer["Item"]) if "Item" in answer else None
+        answer = self._client.get_item(
+            TableName=self._name, Key=_encode_key(key), ConsistentRead=True
+        )
+        return _decode(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
-        """Those that are there.
+        """The items that exist, by key.
 
         Raises:
-            ServiceError: when DynamoDB gives nothing more of them ATTEMPTS times.
+            ServiceError: if DynamoDB returned no item EMPTY_BATCHES_MAX times in succession.
         """
-        found: dict[Key, Item] = {}
+        items: dict[Key, Item] = {}
         rest = iter(dict.fromkeys(keys))
-        while batch := list(islice(rest, READ_AT_ONCE)):
+        while batch := list(islice(rest, BATCH_GET_MAX_ITEMS)):
             for item in self._read_batch(batch):
-                found[str(item["pk"]), str(item["sk"])] = item
-        return found
+                items[str(item["pk"]), str(item["sk"])] = item
+        return items
 
     def query(
         self, pk: str, prefix: str = "", *, backwards: bool = False, page: int | None = None
     ) -> Iterator[Item]:
-        """The items of a partition whose sort key begins with `prefix`, by sort key; `page`: how many to read at once."""
-        asked: dict[str, Any] = {
+        """The items of a partition whose sort key begins with `prefix`, in order of the sort key.
+
+        `page` limits the items of one request.
+        """
+        request: dict[str, Any] = {
             "TableName": self._name,
             "KeyConditionExpression": "pk = :pk",
-            "ExpressionAttributeValues": {":pk": _sent(pk)},
+            "ExpressionAttributeValues": {":pk": _encode_value(pk)},
             "ConsistentRead": True,
             "ScanIndexForward": not backwards,
         }
         if prefix:
-            asked["KeyConditionExpression"] += " and begins_with(sk, :prefix)"
-            asked["ExpressionAttributeValues"][":prefix"] = _sent(prefix)
+            request["KeyConditionExpression"] += " and begins_with(sk, :prefix)"
+            request["ExpressionAttributeValues"][":prefix"] = _encode_value(prefix)
         if page is not None:
-            asked["Limit"] = page
+            request["Limit"] = page
         while True:
-            answer = self._client.query(**asked)
-            yield from map(_read, answer["Items"])
+            answer = self._client.query(**request)
+            yield from map(_decode, answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return
-            asked["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def put(self, item: Item, only_if: str = "", **values: Value) -> Item | None:
-        """Put the item. Returns None, or the item that is there when `only_if` does not hold.
+        """Put the item. Returns None, or the stored item if the condition `only_if` failed.
 
         `only_if` is a condition expression with `#name` for attributes and `:name` for `values`.
-        Raises Conflict when it does not hold and there is no item.
+        Raises Conflict if the condition failed and no item is stored.
         """
-        return self._write(self._client.put_item, {"Item": _item(item)}, only_if, values)
+        return self._write(self._client.put_item, {"Item": _encode_item(item)}, only_if, values)
 
     def put_if_still(self, item: Item, attribute: str, seen: Value | None) -> Item | None:
-        """Put the item if `attribute` is still `seen` (None: if there is no item). Answers as `put` does."""
+        """Put the item if `attribute` still equals `seen` (None: if no item exists).
+
+        Returns as `put` does.
+        """
         if seen is None:
             return self.put(item, "attribute_not_exists(#pk)")
         return self.put(item, f"#{attribute} = :seen", seen=seen)
 
     def update(self, key: Key, change: str, only_if: str = "", **values: Value) -> Item | None:
-        """Change attributes of an item, or make it. Answers as `put` does."""
+        """Update or create an item. Returns as `put` does."""
         return self._write(
             self._client.update_item,
-            {"Key": _key(key), "UpdateExpression": change},
+            {"Key": _encode_key(key), "UpdateExpression": change},
             only_if,
             values,
         )
 
     def delete(self, key: Key, only_if: str = "", **values: Value) -> Item | None:
-        """Delete an item. Answers as `put` does."""
-        return self._write(self._client.delete_item, {"Key": _key(key)}, only_if, values)
+        """Delete an item. Returns as `put` does."""
+        return self._write(self._client.delete_item, {"Key": _encode_key(key)}, only_if, values)
 
     def _write(
         self,
         call: Callable[..., Any],
-        asked: dict[str, Any],
+        request: dict[str, Any],
         only_if: str,
         values: Mapping[str, Value],
     ) -> Item | None:
         if only_if:
-            asked |= {
+            request |= {
                 "ConditionExpression": only_if,
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
-        # Every name goes through a placeholder: many good names are reserved words.
-        if names := set(re.findall(r"#(\w+)", only_if + asked.get("UpdateExpression", ""))):
-            asked["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+        # All names are placeholders: many common names are reserved words of DynamoDB.
+        if names := set(re.findall(r"#(\w+)", only_if + request.get("UpdateExpression", ""))):
+            request["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
         if values:
-            asked["ExpressionAttributeValues"] = {
-                f":{name}": _sent(value) for name, value in values.items()
+            request["ExpressionAttributeValues"] = {
+                f":{name}": _encode_value(value) for name, value in values.items()
             }
         try:
-            call(TableName=self._name, **asked)
+            call(TableName=self._name, **request)
         except ClientError as refused:
             if refused.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
-            there: dict[str, Any] | None = refused.response.get("Item")  # type: ignore[assignment]  # botocore's own type knows no Item
-            if there is None:
-                raise Conflict("an item that was read is gone") from refused
-            return _read(there)
+            # The type of botocore's response lacks `Item`.
+            stored: dict[str, Any] | None = refused.response.get("Item")  # type: ignore[assignment]
+            if stored is None:
+                raise Conflict("an item that was read no longer exists") from refused
+            return _decode(stored)
         return None
 
     def _read_batch(self, batch: list[Key]) -> Iterator[Item]:
-        asked: Any = {self._name: {"Keys": [_key(key) for key in batch], "ConsistentRead": True}}
-        fruitless = 0
-        while asked:
-            answer = self._client.batch_get_item(RequestItems=asked)
+        request: Any = {
+            self._name: {"Keys": [_encode_key(key) for key in batch], "ConsistentRead": True}
+        }
+        empty_answers = 0
+        while request:
+            answer = self._client.batch_get_item(RequestItems=request)
             items = answer["Responses"].get(self._name, [])
-            yield from map(_read, items)
-            asked = answer.get("UnprocessedKeys")
-            # A large answer comes in parts, which is no reason to wait.
-            if asked and not items:
-                fruitless += 1
-                if fruitless == ATTEMPTS:
+            yield from map(_decode, items)
+            request = answer.get("UnprocessedKeys")
+            # An answer with some items was cut by size, not throttled: ask on without waiting.
+            if request and not items:
+                empty_answers += 1
+                if empty_answers == EMPTY_BATCHES_MAX:
                     raise ServiceError(
-                        f"table {self._name} left {len(asked[self._name]['Keys'])} items unread.",
+                        f"table {self._name} left {len(request[self._name]['Keys'])} items unread.",
                         why="DynamoDB is throttling.",
-                        next="wait: whatever needed this is tried again.",
+                        next="wait: it is tried again; if it lasts, see the throttles alarm.",
                     )
-                self._sleep(FIRST_WAIT_S * 2**fruitless)
+                self._sleep(FIRST_WAIT_S * 2**empty_answers)
 
 
-def _sent(value: Value) -> dict[str, Any]:
+def _encode_value(value: Value) -> dict[str, Any]:
     if isinstance(value, str):
         return {"S": value}
     return {"B": value} if isinstance(value, bytes) else {"N": repr(value)}
 
 
-def _key(key: Key) -> dict[str, Any]:
+def _encode_key(key: Key) -> dict[str, Any]:
     return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
 
 
-def _item(item: Item) -> dict[str, Any]:
-    return {name: _sent(value) for name, value in item.items()}
+def _encode_item(item: Item) -> dict[str, Any]:
+    return {name: _encode_value(value) for name, value in item.items()}
 
 
-def _read(item: Mapping[str, Mapping[str, Any]]) -> Item:
-    read: Item = {}
-    for name, sent in item.items():
-        ((kind, value),) = sent.items()
-        read[name] = float(value) if kind == "N" else value
-    return read
+def _decode(item: Mapping[str, Mapping[str, Any]]) -> Item:
+    decoded: Item = {}
+    for name, attribute in item.items():
+        ((kind, value),) = attribute.items()
+        decoded[name] = float(value) if kind == "N" else value
+    return decoded

@@ -1,8 +1,10 @@
-"""DynamoDB's task runs: facts, the outputs that are kept apart from them, and the rings that guard a page.
+"""Task runs in DynamoDB: facts, outputs that are stored apart from them, and the timer of each
+page.
 
-Law: one page of a run is one partition, and a fact is one item that is written only if it is still the one that was seen.
-Only completed facts are remembered: they stay completed, with the same output (a late fact may still join their timeline,
-and whoever writes that from memory fails the condition, is answered with what is there, and decides again).
+Invariant: one page of a run is one partition; a fact is one item, written only if it is still the
+one that was read. Only completed facts are cached: they stay completed, with the same output. (A
+late fact may still be added to their timeline; a writer that has the older one from the cache fails
+the condition, gets the stored one, and decides again.)
 """
 
 import json
@@ -17,41 +19,45 @@ from cerebro.adapters.lru_cache import LruCache
 from cerebro.core.model import TaskRun, page_of
 
 FACTS: Final = "T#"
-_COMPLETED_REMEMBERED: Final = 20_000
-"""Completed facts: some 40 MB."""
+_CACHED_FACTS_MAX: Final = 20_000
+"""Completed facts: about 40 MB."""
 
-_PAGES_REMEMBERED: Final = 10_000
-_RINGS_REMEMBERED: Final = 4
-"""Rings remembered of a page: with the newest ones nearly every question is answered."""
+_CACHED_PAGES_MAX: Final = 10_000
+_CACHED_TIMERS_PER_PAGE: Final = 4
+"""Timers of a page that are cached; the newest ones answer nearly every query."""
 
 
 class TaskItems:
-    """The part of the Store port that is about task runs. `expires_at` tells when what belongs to a run expires."""
+    """The task-run part of the Store port.
+
+    `expires_at` gives the moment at which everything of a run expires.
+    """
 
     def __init__(self, table: Table, expires_at: Callable[[str], int]) -> None:
         self._table, self._expires_at = table, expires_at
-        self._completed: LruCache[Key, TaskRun] = LruCache(_COMPLETED_REMEMBERED)
-        self._rings: LruCache[Key, tuple[float, ...]] = LruCache(_PAGES_REMEMBERED)
+        self._completed: LruCache[Key, TaskRun] = LruCache(_CACHED_FACTS_MAX)
+        self._timers: LruCache[Key, tuple[float, ...]] = LruCache(_CACHED_PAGES_MAX)
 
     def read_task(self, run_id: str, index: int) -> TaskRun | None:
         key = _fact(run_id, index)
         fact = self._completed.get(key)
         if fact is None and (item := self._table.get(key)):
-            fact = self._seen(key, _task(item))
+            fact = self._cache(key, _task(item))
         return fact
 
     def read_tasks(self, run_id: str, indexes: Sequence[int]) -> dict[int, TaskRun]:
-        known = {index: self._completed.get(_fact(run_id, index)) for index in indexes}
+        cached = {index: self._completed.get(_fact(run_id, index)) for index in indexes}
         items = self._table.get_many(
-            _fact(run_id, index) for index, fact in known.items() if fact is None
+            _fact(run_id, index) for index, fact in cached.items() if fact is None
         )
-        read = {_index(item): self._seen(key, _task(item)) for key, item in items.items()}
-        return {index: fact for index, fact in known.items() if fact is not None} | read
+        read = {_index(item): self._cache(key, _task(item)) for key, item in items.items()}
+        return {index: fact for index, fact in cached.items() if fact is not None} | read
 
     def read_page(self, run_id: str, page: int) -> dict[int, TaskRun]:
         items = self._table.query(_page(run_id, page), FACTS, backwards=True)
         return {
-            (index := _index(item)): self._seen(_fact(run_id, index), _task(item)) for item in items
+            (index := _index(item)): self._cache(_fact(run_id, index), _task(item))
+            for item in items
         }
 
     def write_task(
@@ -65,13 +71,13 @@ class TaskItems:
             "rev": new.rev,
             "expires_at": self._expires_at(run_id),
         }
-        there = self._table.put_if_still(item, "rev", seen.rev if seen else None)
-        if there is None:
-            self._seen((pk, sk), new)
+        conflicting = self._table.put_if_still(item, "rev", seen.rev if seen else None)
+        if conflicting is None:
+            self._cache((pk, sk), new)
             return None
-        return self._seen((pk, sk), _task(there))
+        return self._cache((pk, sk), _task(conflicting))
 
-    def _seen(self, key: Key, fact: TaskRun) -> TaskRun:
+    def _cache(self, key: Key, fact: TaskRun) -> TaskRun:
         return self._completed.put(key, fact) if fact.is_completed else fact
 
     def read_outputs(self, run_id: str, indexes: Sequence[int]) -> dict[int, Any]:
@@ -83,26 +89,26 @@ class TaskItems:
 
     def write_output(self, run_id: str, index: int, attempt: int, output: Any) -> None:
         pk, sk = _output(run_id, index)
-        packed = zlib.compress(json.dumps(output, separators=(",", ":")).encode())
+        compressed = zlib.compress(json.dumps(output, separators=(",", ":")).encode())
         item: Item = {
             "pk": pk,
             "sk": sk,
-            "output": packed,
+            "output": compressed,
             "attempt": attempt,
             "expires_at": self._expires_at(run_id),
         }
         self._table.put(item, "attribute_not_exists(#pk) or #attempt <= :attempt", attempt=attempt)
 
     def has_page_timer(self, run_id: str, page: int, after: float, until: float) -> bool:
-        key = _guard(run_id, page)
-        if not _any_due(self._rings.get(key) or (), after, until):
+        key = _page_timer(run_id, page)
+        if not _any_due(self._timers.get(key) or (), after, until):
             item = self._table.get(key)
-            self._remember(key, [float(item["due"])] if item else [])
-        return _any_due(self._rings.get(key) or (), after, until)
+            self._cache_timers(key, [float(item["due"])] if item else [])
+        return _any_due(self._timers.get(key) or (), after, until)
 
     def write_page_timer(self, run_id: str, page: int, due: float, after: float) -> None:
-        key = _guard(run_id, page)
-        there = self._table.update(
+        key = _page_timer(run_id, page)
+        stored = self._table.update(
             key,
             "set #due = :due, #expires_at = :expires_at",
             "attribute_not_exists(#due) or #due <= :after or #due > :due",
@@ -110,16 +116,16 @@ class TaskItems:
             after=after,
             expires_at=self._expires_at(run_id),
         )
-        # Ours was sent, and so was the one that is noted: a ring is sent before it is noted.
-        self._remember(key, [due, *([float(there["due"])] if there else [])])
+        # Both were sent: a timer is sent before it is written here.
+        self._cache_timers(key, [due, *([float(stored["due"])] if stored else [])])
 
-    def _remember(self, key: Key, rings: Iterable[float]) -> None:
-        known = sorted({*rings, *(self._rings.get(key) or ())})
-        self._rings.put(key, tuple(known[-_RINGS_REMEMBERED:]))
+    def _cache_timers(self, key: Key, due_times: Iterable[float]) -> None:
+        newest = sorted({*due_times, *(self._timers.get(key) or ())})
+        self._timers.put(key, tuple(newest[-_CACHED_TIMERS_PER_PAGE:]))
 
 
-def _any_due(rings: Iterable[float], after: float, until: float) -> bool:
-    return any(after < due <= until for due in rings)
+def _any_due(due_times: Iterable[float], after: float, until: float) -> bool:
+    return any(after < due <= until for due in due_times)
 
 
 def _page(run_id: str, page: int) -> str:
@@ -127,7 +133,7 @@ def _page(run_id: str, page: int) -> str:
 
 
 def _fact(run_id: str, index: int) -> Key:
-    # As wide as the largest graph needs, so that the sort key runs with the index.
+    # As many digits as the largest graph needs, so that sort keys are in the order of indexes.
     return _page(run_id, page_of(index)), f"{FACTS}{index:06}"
 
 
@@ -135,7 +141,7 @@ def _output(run_id: str, index: int) -> Key:
     return _page(run_id, page_of(index)), f"O#{index:06}"
 
 
-def _guard(run_id: str, page: int) -> Key:
+def _page_timer(run_id: str, page: int) -> Key:
     return _page(run_id, page), "GUARD"
 
 

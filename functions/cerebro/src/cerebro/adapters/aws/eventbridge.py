@@ -1,7 +1,8 @@
-"""EventBridge: where cerebro publishes on AWS.
+"""The CerebroBus port on AWS: EventBridge.
 
-Law: after `publish` returns, every message was accepted by the bus, each under its own id. What cerebro may not say is
-refused here, because emulators take it. A cron tick's invocation is said as the scheduler: it is no order of cerebro's.
+Invariant: after `publish` returns, the bus has accepted every message, each under its own id. What
+cerebro may not send is refused here, because emulators accept it. The invocation of a cron tick is
+sent with the scheduler's source.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,29 +17,36 @@ from cordyna_core.errors import Fatal
 
 
 class EventBridge:
-    """Implements the CerebroBus port on the library's bus. `sleep` (seconds) is slept on before what failed is sent again."""
+    """Implements the CerebroBus port on the library's bus.
+
+    `sleep` (seconds) is called before failed entries are sent again.
+    """
 
     def __init__(self, client: Any, bus: str, sleep: Callable[[float], None]) -> None:
-        self._as = {
+        self._buses = {
             source: EventBridgeBus(client, bus=bus, source=source, pause=sleep)
             for source in (CEREBRO, SCHEDULER)
         }
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Raises Fatal for what can never be published, ServiceError when the bus keeps refusing, and what botocore raises."""
-        said: dict[str, list[Message]] = {source: [] for source in self._as}
+        """Put the messages on the bus.
+
+        Raises Fatal for a message that can never be published, ServiceError if the bus keeps
+        refusing, and what botocore raises.
+        """
+        by_source: dict[str, list[Message]] = {source: [] for source in self._buses}
         for message in messages:
-            said[_speaker(message)].append(message)
-        for source, those in said.items():
-            self._as[source].publish(those)
+            by_source[_source_of(message)].append(message)
+        for source, group in by_source.items():
+            self._buses[source].publish(group)
 
 
-def _speaker(message: Message) -> str:
+def _source_of(message: Message) -> str:
     source = SCHEDULER if isinstance(message, InvokeTask) else CEREBRO
     if not may_send(source, message):
-        raise Fatal(f"{source!r} may not say {type(message).__name__}")
+        raise Fatal(f"{source!r} may not send {type(message).__name__}")
     if message.meta is None or message.meta.id is None:
         raise Fatal(
-            f"a {type(message).__name__} without an id could not be told from another when it is sent twice"
+            f"{type(message).__name__} has no id: readers could not recognize its duplicates"
         )
     return source

@@ -1,6 +1,6 @@
-"""Schedules: what every schedule of cerebro has in common: it puts a text into the timekeeper's queue.
+"""The target of every schedule of cerebro: a message to the timekeeper's queue.
 
-Law: what Scheduler cannot deliver is tried again for an hour, and then goes to a dead-letter queue.
+Invariant: Scheduler retries a failed delivery for an hour, then sends it to a dead-letter queue.
 """
 
 from dataclasses import dataclass
@@ -9,24 +9,29 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from mypy_boto3_scheduler.type_defs import TargetTypeDef
 
-TRIED_FOR_S: Final = 3600
+RETRY_MAX_AGE_S: Final = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The queue that schedules feed, the role with which they do, and where goes what they cannot deliver ("": nowhere)."""
+class ScheduleTarget:
+    """The queue that schedules send to, the role that they use, and their dead-letter queue ("":
+    none).
+    """
 
     queue_arn: str
     role_arn: str
     dead_letter_arn: str = ""
 
     def with_input(self, body: str) -> "TargetTypeDef":
-        """As Scheduler wants it ("Amazon SQS SendMessage", templated targets)."""
+        """The target as CreateSchedule takes it (EventBridge Scheduler, templated targets)."""
         target: TargetTypeDef = {
             "Arn": self.queue_arn,
             "RoleArn": self.role_arn,
             "Input": body,
-            "RetryPolicy": {"MaximumEventAgeInSeconds": TRIED_FOR_S, "MaximumRetryAttempts": 185},
+            "RetryPolicy": {
+                "MaximumEventAgeInSeconds": RETRY_MAX_AGE_S,
+                "MaximumRetryAttempts": 185,
+            },
         }
         if self.dead_letter_arn:
             target["DeadLetterConfig"] = {"Arn": self.dead_letter_arn}

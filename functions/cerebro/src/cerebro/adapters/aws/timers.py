@@ -1,8 +1,9 @@
-"""Timers: what brings cerebro's messages back later on AWS.
+"""The Timers port on AWS: delivers page timers when they are due, and fan-outs at once.
 
-Law: a ring comes when it is due, at most about a second later. One that is due within a minute waits in a state machine
-(Step Functions, Express), which is exact to the second; a farther one is a schedule (EventBridge Scheduler), which may be 59 s
-late and is therefore set 60 s early: its ring comes early, and sends itself on through the state machine.
+Invariant: a page timer arrives when it is due, at most about a second later. One that is due within
+a minute waits in a state machine (Step Functions, Express), which is exact to the second. A later
+one is a schedule (EventBridge Scheduler), which may fire 59 s late and is therefore set 60 s early:
+the timer arrives early, and is sent again through the state machine.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from cerebro.adapters.aws.schedules import Target
+from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.internal_codec import encode_internal
 from cerebro.core.effects import FanOut, PageTimer
 from cordyna_core.contract.ids import derived_id
@@ -25,16 +26,18 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
-LONGEST_WAIT_S: Final = 60
-"""A state machine that waits is paid by the second, so it waits for no more than a schedule can be late."""
+WAIT_MAX_S: Final = 60
+"""A waiting state machine is charged by the second, so it waits no longer than a schedule can be
+late.
+"""
 
-SOONEST_SCHEDULE_S: Final = 5
-"""A schedule in the past is refused, and its own request takes a moment."""
+SCHEDULE_MIN_AHEAD_S: Final = 5
+"""Scheduler refuses a time in the past, and the request itself takes some time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimersAddress:
-    """Where rings and walks go, and what brings them there."""
+class TimerTargets:
+    """The queues that timers and fan-outs are sent to, and the services that delay them."""
 
     timekeeper_queue_url: str
     tracker_queue_url: str
@@ -43,66 +46,73 @@ class TimersAddress:
 
 
 class AwsTimers:
-    """Implements the Timers port. Clients are asked for when they are first needed: most processes need few."""
+    """Implements the Timers port.
+
+    Clients are created when first needed: most processes need few.
+    """
 
     def __init__(
         self,
-        address: TimersAddress,
-        target: Target,
+        targets: TimerTargets,
+        target: ScheduleTarget,
         clock: Clock,
         *,
         sqs: Callable[[], "SQSClient"],
         stepfunctions: Callable[[], "SFNClient"],
         scheduler: Callable[[], "EventBridgeSchedulerClient"],
     ) -> None:
-        self._address, self._target, self._clock = address, target, clock
+        self._targets, self._target, self._clock = targets, target, clock
         self._sqs, self._stepfunctions, self._scheduler = sqs, stepfunctions, scheduler
 
-    def send_page_timer(self, ring: PageTimer) -> None:
-        ahead = ring.due - self._clock()
+    def send_page_timer(self, timer: PageTimer) -> None:
+        ahead = timer.due - self._clock()
         if ahead <= 0:
             self._sqs().send_message(
-                QueueUrl=self._address.timekeeper_queue_url, MessageBody=encode_internal(ring)
+                QueueUrl=self._targets.timekeeper_queue_url, MessageBody=encode_internal(timer)
             )
-        elif ahead <= LONGEST_WAIT_S + SOONEST_SCHEDULE_S:
-            self._wait(ring)
+        elif ahead <= WAIT_MAX_S + SCHEDULE_MIN_AHEAD_S:
+            self._wait(timer)
         else:
-            self._schedule(ring)
+            self._schedule(timer)
 
-    def send_fan_out(self, walk: FanOut) -> None:
+    def send_fan_out(self, fan_out: FanOut) -> None:
         self._sqs().send_message(
-            QueueUrl=self._address.tracker_queue_url, MessageBody=encode_internal(walk)
+            QueueUrl=self._targets.tracker_queue_url, MessageBody=encode_internal(fan_out)
         )
 
-    def _wait(self, ring: PageTimer) -> None:
-        # Rounded up to the whole seconds that a Wait knows: a ring that comes early would only be sent on again.
-        given = {"timestamp": rfc3339_seconds(math.ceil(ring.due)), "body": encode_internal(ring)}
+    def _wait(self, timer: PageTimer) -> None:
+        # A Wait takes whole seconds; rounded up, because a timer that arrives early is only sent
+        # again.
+        waiting = {
+            "timestamp": rfc3339_seconds(math.ceil(timer.due)),
+            "body": encode_internal(timer),
+        }
         self._stepfunctions().start_execution(
-            stateMachineArn=self._address.wait_state_machine_arn, input=json.dumps(given)
+            stateMachineArn=self._targets.wait_state_machine_arn, input=json.dumps(waiting)
         )
 
-    def _schedule(self, ring: PageTimer) -> None:
-        at = rfc3339_seconds(math.floor(ring.due) - LONGEST_WAIT_S).removesuffix("Z")
+    def _schedule(self, timer: PageTimer) -> None:
+        at = rfc3339_seconds(math.floor(timer.due) - WAIT_MAX_S).removesuffix("Z")
         try:
             self._scheduler().create_schedule(
-                GroupName=self._address.schedule_group,
-                Name=ring_name(ring),
+                GroupName=self._targets.schedule_group,
+                Name=schedule_name(timer),
                 ScheduleExpression=f"at({at})",
                 FlexibleTimeWindow={"Mode": "OFF"},
                 ActionAfterCompletion="DELETE",
-                Target=self._target.with_input(encode_internal(ring)),
+                Target=self._target.with_input(encode_internal(timer)),
             )
         except ClientError as refused:
-            # The name says what it is: this very ring has been set already.
+            # The name is derived from the timer: this one has been set already.
             if refused.response["Error"]["Code"] != "ConflictException":
                 raise
 
 
-def ring_name(ring: PageTimer) -> str:
-    """The name of a ring's schedule: the same ring has the same name."""
-    return f"ring-{derived_id('ring', ring.run_id, ring.page, f'{ring.due:.3f}')}"
+def schedule_name(timer: PageTimer) -> str:
+    """The name of a page timer's schedule; the same timer has the same name."""
+    return f"ring-{derived_id('ring', timer.run_id, timer.page, f'{timer.due:.3f}')}"
 
 
 def rfc3339_seconds(seconds: int) -> str:
-    """UTC in whole seconds, such as 2026-11-05T06:00:00Z."""
+    """A UTC time in whole seconds, such as 2026-11-05T06:00:00Z."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

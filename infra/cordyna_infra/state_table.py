@@ -1,4 +1,4 @@
-"""State: the one table that holds cerebro's graph and facts (section 5 of the design)."""
+"""The table that holds cerebro's graph and facts (docs/architecture.md)."""
 
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
@@ -7,7 +7,10 @@ from cordyna_infra.stage import Stage
 
 
 def state_table(scope: Construct, construct_id: str, *, stage: Stage) -> dynamodb.TableV2:
-    """On demand, so it costs nothing when idle; what expires does so by `expires_at`, and nothing is decided by that."""
+    """On demand, so it costs nothing when idle.
+
+    Items expire by `expires_at`; no decision depends on it.
+    """
     return dynamodb.TableV2(
         scope,
         construct_id,

@@ -1,4 +1,4 @@
-"""The laws of Store, on every adapter of it."""
+"""The Store contract, on every adapter."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Encoding: decoding what was encoded gives an equal value, and a fact stays small."""
+"""Codecs: decoding what was encoded gives an equal value, and a fact stays small."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cerebro.adapters.aws.dynamodb_chunks import (
-    MAX_RAW_BYTES,
+    RAW_BYTES_MAX,
     chunks_of_plan,
     chunks_of_text,
     plan_of_chunks,
@@ -48,7 +48,7 @@ errors = st.builds(
     retryable=st.booleans(),
     traceback=st.none() | texts,
 )
-said = st.builds(
+entries = st.builds(
     TimelineEntry,
     st.sampled_from(["pending", "queued", "error"]),
     st.none() | texts,
@@ -68,7 +68,7 @@ facts = st.builds(
     output=outputs,
     output_apart=st.booleans(),
     error=st.none() | errors,
-    timeline=st.lists(said, max_size=4).map(tuple),
+    timeline=st.lists(entries, max_size=4).map(tuple),
     rev=st.integers(1, 10_000),
 )
 runs = st.builds(
@@ -109,41 +109,41 @@ plans = st.lists(planned, min_size=1, max_size=5).map(lambda tasks: Plan(tuple(t
 
 
 @given(facts)
-def test_a_fact_is_decoded_as_it_was(fact: TaskRun) -> None:
+def test_task_run_roundtrips(fact: TaskRun) -> None:
     assert decode_task(encode_task(fact)) == fact
 
 
 @given(runs)
-def test_a_run_is_decoded_as_it_was(run: Run) -> None:
+def test_run_roundtrips(run: Run) -> None:
     assert decode_run(encode_run(run)) == run
 
 
 @given(lasts)
-def test_a_last_result_is_decoded_as_it_was(last: CachedResult) -> None:
+def test_cached_result_roundtrips(last: CachedResult) -> None:
     assert decode_last(encode_last(last)) == last
 
 
 @given(plans)
-def test_a_plan_is_decoded_as_it_was(plan: Plan) -> None:
+def test_plan_roundtrips(plan: Plan) -> None:
     assert decode_plan(encode_plan(plan)) == plan
     assert plan_of_chunks(chunks_of_plan(plan)) == plan
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_text_in_chunks_is_the_same_text(text: str) -> None:
+def test_text_in_chunks_roundtrips(text: str) -> None:
     assert text_of(chunks_of_text(text)) == text
 
 
 @pytest.mark.parametrize(
-    "size", [0, MAX_RAW_BYTES - 1, MAX_RAW_BYTES, MAX_RAW_BYTES + 1, 3 * MAX_RAW_BYTES]
+    "size", [0, RAW_BYTES_MAX - 1, RAW_BYTES_MAX, RAW_BYTES_MAX + 1, 3 * RAW_BYTES_MAX]
 )
-def test_a_text_is_cut_between_any_two_bytes(size: int) -> None:
+def test_text_is_cut_between_any_two_bytes(size: int) -> None:
     text = "ü" * (size // 2) + "x" * (size % 2)
-    assert len(chunks_of_text(text)) == max(1, -(-size // MAX_RAW_BYTES))
+    assert len(chunks_of_text(text)) == max(1, -(-size // RAW_BYTES_MAX))
     assert text_of(chunks_of_text(text)) == text
 
 
-def test_no_chunk_of_a_plan_is_larger_than_an_item_may_be() -> None:
+def test_chunk_of_a_plan_is_below_the_item_limit() -> None:
     noise = [
         PlannedTask(
             name=derived_id(n) * 4,
@@ -158,13 +158,15 @@ def test_no_chunk_of_a_plan_is_larger_than_an_item_may_be() -> None:
     assert max(map(len, chunks)) < 350_000
 
 
-def test_a_thousand_tasks_of_a_plan_take_about_thirty_kilobytes() -> None:
+def test_plan_of_1000_tasks_is_below_35_kb() -> None:
     assert sum(map(len, chunks_of_plan(a_plan(1_000)))) < 35_000
 
 
-def test_an_ordinary_fact_is_one_write_unit() -> None:
-    """1 KB (Amazon DynamoDB, "Read and write operations"), with its keys and the names of its attributes."""
-    said = tuple(
+def test_ordinary_fact_is_one_write_unit() -> None:
+    """1 KB (Amazon DynamoDB, "Read and write operations"), with its keys and the names of its
+    attributes.
+    """
+    timeline = tuple(
         TimelineEntry("completed", "dispatched", NOW, "cordyna.server.task-server-name", 1)
         for _ in range(3)
     )
@@ -174,7 +176,7 @@ def test_an_ordinary_fact_is_one_write_unit() -> None:
         cause=derived_id("x"),
         dispatched_at=NOW,
         output="x" * (SMALL_OUTPUT_BYTES - 2),
-        timeline=said,
+        timeline=timeline,
     )
     item = {
         "pk": f"RUN#{RUN}#390",
@@ -186,6 +188,6 @@ def test_an_ordinary_fact_is_one_write_unit() -> None:
     assert sum(len(name) + len(value) for name, value in item.items()) < 1024
 
 
-def test_a_full_fact_survives_as_text() -> None:
+def test_fact_with_all_fields_roundtrips_as_text() -> None:
     assert json.loads(encode_task(a_full_fact()))[0] == 3
     assert decode_task(encode_task(a_full_fact()).encode()) == a_full_fact()

@@ -1,6 +1,7 @@
-"""Claims: the table in which the first to claim an attempt may run its body.
+"""The claims table: the first process that claims an attempt may run its body.
 
-Law: at most one body per attempt (section 9), whoever else is delivered the same command. A claim expires when the attempt is history.
+Invariant: at most one body per attempt, however often its command is delivered. A claim expires
+some days after its attempt.
 """
 
 from aws_cdk import RemovalPolicy
@@ -9,7 +10,7 @@ from constructs import Construct
 
 
 def claims_table(scope: Construct) -> dynamodb.TableV2:
-    """The claims of one server. The table has no name of its own, so that it can be replaced."""
+    """The claims of one server. The table has no fixed name, so that it can be replaced."""
     return dynamodb.TableV2(
         scope,
         "Claims",

@@ -1,4 +1,6 @@
-"""What surrounds a Lambda in these tests: a store in memory, a bus and timers that keep what they are given, a clock that stands."""
+"""The runtime of a Lambda handler in these tests: a memory store, a recording bus, recording
+timers, a fixed clock.
+"""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ from aws_lambda_powertools import Logger
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import FanOut, PageTimer
 from cerebro.core.graph.graph import Graph
-from cerebro.lambdas.counting_ports import counted
+from cerebro.lambdas.counting_ports import with_counting
 from cerebro.lambdas.metrics import MetricsBuffer
 from cerebro.lambdas.runtime import LambdaRuntime
 from cerebro.shell import Ports
@@ -28,18 +30,18 @@ SERVER = "server-a"
 BUS = "cordyna-staging"
 
 
-class KeptTimers:
+class RecordingTimers:
     """Implements the Timers port."""
 
     def __init__(self) -> None:
-        self.rings: list[PageTimer] = []
-        self.walks: list[FanOut] = []
+        self.page_timers: list[PageTimer] = []
+        self.fan_outs: list[FanOut] = []
 
-    def send_page_timer(self, ring: PageTimer) -> None:
-        self.rings.append(ring)
+    def send_page_timer(self, timer: PageTimer) -> None:
+        self.page_timers.append(timer)
 
-    def send_fan_out(self, walk: FanOut) -> None:
-        self.walks.append(walk)
+    def send_fan_out(self, fan_out: FanOut) -> None:
+        self.fan_outs.append(fan_out)
 
 
 class NoCrons:
@@ -49,8 +51,8 @@ class NoCrons:
 
 
 @dataclass
-class KeptLetters:
-    """Dead letters that can be made to fail."""
+class RecordingDeadLetters:
+    """A dead-letter queue that can be made to fail."""
 
     letters: list[tuple[str, str]] = field(default_factory=list)
     fault: Exception | None = None
@@ -61,26 +63,26 @@ class KeptLetters:
         self.letters.append((body, reason))
 
 
-class Surroundings:
-    """One Lambda's, with its log in `logged`."""
+class FakeRuntime:
+    """The runtime of one Lambda handler; its log is in `logged`."""
 
     def __init__(self) -> None:
         self.now = NOON
         self.store, self.bus, self.timers, self.dead = (
             MemoryStore(),
             RecordingBus(),
-            KeptTimers(),
-            KeptLetters(),
+            RecordingTimers(),
+            RecordingDeadLetters(),
         )
         self.log = StringIO()
-        tally = MetricsBuffer(BUS)
+        metrics = MetricsBuffer(BUS)
         ports = Ports(self.store, self.bus, self.timers, NoCrons(), lambda: self.now)
-        # A logger of its own: the stream of one that has the same name stays the first one's.
+        # A name of its own: powertools reuses the stream of the first logger of a name.
         logger = Logger(service=f"cerebro-{id(self)}", stream=self.log)
-        self.face = LambdaRuntime(counted(ports, tally), self.dead, logger, tally)
+        self.runtime = LambdaRuntime(with_counting(ports, metrics), self.dead, logger, metrics)
 
-    def make(self, name: str) -> LambdaRuntime:
-        return self.face
+    def build(self, name: str) -> LambdaRuntime:
+        return self.runtime
 
     @property
     def logged(self) -> list[dict[str, Any]]:
@@ -91,17 +93,17 @@ class Surroundings:
         return [message for message in self.bus.published if isinstance(message, RunTask)]
 
     def sealed(self, message: Message, source: str, event_id: str = "") -> str:
-        """The event of a message, said now."""
+        """The event of a message that is sent now."""
         event_id = event_id or f"{type(message).__name__} {source}"
-        told = (
+        with_meta = (
             message
             if message.meta
             else message.model_copy(update={"meta": meta_at(self.now, event_id)})
         )
-        return seal(told, source, event_id, utc(self.now))
+        return seal(with_meta, source, event_id, utc(self.now))
 
     def declared(self, *tasks: str, **of_task: Any) -> str:
-        """`"z<-x,y"` is task z that needs x and y, all on SERVER."""
+        """The declaration of SERVER; `"z<-x,y"` is task z with upstream x and y."""
         words = [word.partition("<-") for word in tasks]
         declarations = [
             TaskDeclaration(name=name, upstream=up.split(",") if up else [], **of_task)
@@ -111,7 +113,7 @@ class Surroundings:
 
 
 class Context:
-    """So many milliseconds are left, however often it is asked."""
+    """A Lambda context that always reports the same remaining time."""
 
     def __init__(self, milliseconds: int = 60_000) -> None:
         self.milliseconds = milliseconds
@@ -133,17 +135,17 @@ def batch(*bodies: str, sent_at: float | None = None) -> dict[str, Any]:
 
 def metrics_in(printed: str) -> list[tuple[str, dict[str, str], float]]:
     """Every metric in EMF lines: name, dimensions, sum of the values."""
-    found = []
+    metrics = []
     for line in filter(None, printed.splitlines()):
-        told = json.loads(line)
-        directive = told["_aws"]["CloudWatchMetrics"][0]
+        fields = json.loads(line)
+        directive = fields["_aws"]["CloudWatchMetrics"][0]
         assert directive["Namespace"] == BUS
-        dimensions = {name: told[name] for name in directive["Dimensions"][0]}
-        found += [
-            (metric["Name"], dimensions, sum(told[metric["Name"]]))
+        dimensions = {name: fields[name] for name in directive["Dimensions"][0]}
+        metrics += [
+            (metric["Name"], dimensions, sum(fields[metric["Name"]]))
             for metric in directive["Metrics"]
         ]
-    return found
+    return metrics
 
 
 def names_of(messages: Sequence[Message]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Timed: cerebro's messages to itself, sealed and opened."""
+"""The codec of cerebro's messages to itself."""
 
 import json
 
@@ -22,12 +22,12 @@ SIX = 1_790_056_800.0
         Tick("team.task", SIX),
     ],
 )
-def test_what_was_sealed_opens_as_the_same(message: PageTimer | FanOut | Tick) -> None:
+def test_internal_message_roundtrips(message: PageTimer | FanOut | Tick) -> None:
     assert decode_internal(encode_internal(message)) == message
 
 
 @pytest.mark.parametrize("body", ['{"version":"0","id":"1"}', "", "no json", '["ring"]'])
-def test_what_is_none_of_them_is_left_to_others(body: str) -> None:
+def test_decode_of_another_message_is_none(body: str) -> None:
     assert decode_internal(body) is None
 
 
@@ -41,27 +41,27 @@ def test_what_is_none_of_them_is_left_to_others(body: str) -> None:
         '{"walk":[]}',
     ],
 )
-def test_what_only_begins_like_one_says_so(body: str) -> None:
-    with pytest.raises(MalformedEvent, match=r"this is no (ring|walk|tick)"):
+def test_decode_of_a_malformed_message_raises(body: str) -> None:
+    with pytest.raises(MalformedEvent, match=r"not a valid (ring|walk|tick)"):
         decode_internal(body)
 
 
-def test_a_tick_has_the_nominal_time_that_scheduler_filled_in() -> None:
+def test_tick_has_the_time_scheduler_filled_in() -> None:
     assert decode_internal(_tick("2026-09-22T06:00:00Z"), sent_at=SIX + 42) == Tick("x", SIX)
 
 
-def test_a_tick_whose_nominal_time_was_left_out_is_of_the_minute_in_which_it_was_sent() -> None:
+def test_tick_without_its_time_is_of_the_minute_sent() -> None:
     assert decode_internal(_tick("<aws.scheduler.scheduled-time>"), sent_at=SIX + 9.9) == Tick(
         "x", SIX
     )
 
 
-def test_a_tick_of_which_nobody_knows_when_it_was_is_none() -> None:
-    with pytest.raises(MalformedEvent, match="nobody knows when it was sent"):
+def test_tick_without_any_time_raises() -> None:
+    with pytest.raises(MalformedEvent, match="its send time is unknown"):
         decode_internal(_tick("<aws.scheduler.scheduled-time>"))
 
 
-def test_a_handler_tells_when_a_message_was_sent() -> None:
+def test_receive_passes_the_time_sent() -> None:
     outcome = receive([Delivery("1", _tick("<aws.scheduler.scheduled-time>"))], ports=None)  # type: ignore[arg-type]
     assert [reason for _, reason in outcome.dead_letters] == [
         "not a valid tick: its nominal time was not filled in, and its send time is unknown"
@@ -70,7 +70,7 @@ def test_a_handler_tells_when_a_message_was_sent() -> None:
         [Delivery("1", _tick("<aws.scheduler.scheduled-time>"), sent_at=SIX)],
         ports=None,  # type: ignore[arg-type]
     )
-    assert outcome.again == ["1"], "it was opened, and there is no store to ask"
+    assert outcome.again == ["1"], "it was decoded, and failed only for want of a store"
 
 
 def _tick(nominal: str) -> str:

@@ -1,7 +1,7 @@
-"""Mended: the emulator ministack, with three things mended that cordyna needs and that it does otherwise than AWS.
+"""The emulator ministack with three patches, where it differs from AWS in what cordyna needs.
 
-Law: each mend asserts that what it mends is still there, so that another version is looked at before it is used. It runs in the emulator's
-own environment and imports nothing of cordyna's.
+Invariant: each patch asserts the code that it replaces, so that it fails on another version of the
+emulator. It runs in the emulator's own environment and imports nothing of cordyna.
 """
 
 import inspect
@@ -16,22 +16,22 @@ from ministack.core.arn import parse_arn
 from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, scheduler
 
 TICK_S = 1
-BODIES_AT_ONCE = 4
-"""Of one function, when events invoke it: each has a process of its own, and a laptop is small."""
+CONCURRENT_EVENTS_MAX = 4
+"""Concurrent invocations of one function by events: each has a process of its own."""
 
-_log = logging.getLogger("mended")
+_log = logging.getLogger("patched_emulator")
 _pools: dict[str, ThreadPoolExecutor] = {}
 
 
-def look_at_schedules_every_second() -> None:
-    """It looks every 10 s; a ring would be late by as much."""
+def check_schedules_every_second() -> None:
+    """The emulator checks every 10 s, which would delay page timers as much."""
     assert scheduler._SCHEDULE_TICK_INTERVAL == 10
     assert "time.sleep(_SCHEDULE_TICK_INTERVAL)" in inspect.getsource(scheduler._ticker_loop)
     scheduler._SCHEDULE_TICK_INTERVAL = TICK_S
 
 
-def invoke_by_events_as_lambda_does() -> None:
-    """It starts a process for each event of a burst, and forgets an event whose function fails."""
+def bound_invocations_by_events() -> None:
+    """The emulator starts a process per event, and drops an event whose function fails."""
     source = inspect.getsource(eventbridge._dispatch_to_lambda)
     assert list(inspect.signature(eventbridge._dispatch_to_lambda).parameters) == ["arn", "payload"]
     assert "threading.Thread(" in source
@@ -45,10 +45,12 @@ def invoke_by_events_as_lambda_does() -> None:
 def _invoke_in_a_pool(arn: str, payload: str) -> None:
     function, config, name = lambda_svc._get_func_record_for_ref(arn)
     if not function or not config:
-        _log.warning("an event is for the function %s, which is not there", name)
+        _log.warning("an event was dropped: its function %s does not exist", name)
         return
     record = lambda_svc._execution_record_for_config(function, config)
-    pool = _pools.setdefault(arn, ThreadPoolExecutor(BODIES_AT_ONCE, thread_name_prefix=name))
+    pool = _pools.setdefault(
+        arn, ThreadPoolExecutor(CONCURRENT_EVENTS_MAX, thread_name_prefix=name)
+    )
     pool.submit(copy_context().run, _invoke, record, config, payload)
 
 
@@ -62,31 +64,31 @@ def _invoke(record: dict[str, Any], config: dict[str, Any], payload: str) -> Non
 
 
 def deliver_to_log_groups() -> None:
-    """It takes a log group as a rule's target, and delivers nothing to it."""
+    """The emulator accepts a log group as a rule's target, but delivers nothing to it."""
     source = inspect.getsource(eventbridge._invoke_target)
     assert '"logs"' not in source
     assert "unsupported target type" in source
     assert list(inspect.signature(eventbridge._invoke_target).parameters)[:2] == ["target", "event"]
-    otherwise = eventbridge._invoke_target
+    original = eventbridge._invoke_target
 
     def invoke_target(
         target: dict[str, Any], event: dict[str, Any], rule: Any, view: Any = None
     ) -> None:
         if ":logs:" not in target.get("Arn", ""):
-            otherwise(target, event, rule, view)
+            original(target, event, rule, view)
             return
         group = target["Arn"].split(":log-group:")[1].removesuffix(":*")
         cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": "events"})
-        passed = json.dumps((view or eventbridge._pattern_event_view(event)).event_with_detail())
+        message = json.dumps((view or eventbridge._pattern_event_view(event)).event_with_detail())
         cloudwatch_logs._put_log_events(
-            {"logGroupName": group, "logStreamName": "events", "logEvents": [{"message": passed}]}
+            {"logGroupName": group, "logStreamName": "events", "logEvents": [{"message": message}]}
         )
 
     eventbridge._invoke_target = invoke_target
 
 
 if __name__ == "__main__":
-    look_at_schedules_every_second()
-    invoke_by_events_as_lambda_does()
+    check_schedules_every_second()
+    bound_invocations_by_events()
     deliver_to_log_groups()
     app.main()

@@ -1,0 +1,14 @@
+"""The Lambda handlers that are fed by an SQS queue, one per queue.
+
+registry      declarations and server states
+planner       invocations, cancellations and retries
+tracker       state updates of task servers, fan-outs
+timekeeper    page timers and cron ticks
+"""
+
+from cerebro.lambdas.runtime import on_queue
+
+registry = on_queue("registry")
+planner = on_queue("planner")
+tracker = on_queue("tracker")
+timekeeper = on_queue("timekeeper")

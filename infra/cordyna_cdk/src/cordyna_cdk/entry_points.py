@@ -1,0 +1,12 @@
+"""The Lambda handlers of cordyna_core that the functions of a task server use."""
+
+from typing import Final
+
+SERVER: Final = "cordyna_core.entrypoints.lambda_handlers.handler"
+"""Runs the body of a command that is delivered by a rule."""
+
+INGRESS: Final = "cordyna_core.entrypoints.lambda_handlers.door"
+"""Publishes `queued` and sends the command to the work queue."""
+
+WORKER: Final = "cordyna_core.entrypoints.lambda_handlers.worker"
+"""Runs the bodies of commands from the work queue."""

@@ -1,0 +1,69 @@
+"""Findings of cdk-nag's AwsSolutions in cerebro's stack that are accepted, each with its reason.
+
+(Those in a task server are acknowledged in the construct, for every team:
+`cordyna_cdk.acknowledged_findings`.)
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from constructs import IConstruct
+
+from cordyna_cdk.acknowledged_findings import acknowledge
+from cordyna_infra.cerebro_stack import CerebroStack
+
+_LOCAL_ARN: Final = "arn:<AWS::Partition>:{service}:<AWS::Region>:<AWS::AccountId>:{resource}"
+
+
+def _wildcard(service: str, resource: str) -> str:
+    return f"AwsSolutions-IAM5[Resource::{_LOCAL_ARN.format(service=service, resource=resource)}]"
+
+
+def acknowledge_findings(cerebro: CerebroStack) -> None:
+    """Acknowledge the findings, each where it arises."""
+    for path, findings in _findings(cerebro.stage_.bus).items():
+        construct: IConstruct = cerebro
+        for part in path.split("/"):
+            construct = construct.node.find_child(part)
+        acknowledge(construct, findings)
+
+
+def _findings(bus: str) -> Mapping[str, Mapping[str, str]]:
+    """Path of a construct in the stack -> rule -> reason."""
+    schedules = {
+        _wildcard("scheduler", f"schedule/{bus}/*"): (
+            "Schedules are named at run time; the group is exact."
+        )
+    }
+    list_schedules = {
+        "AwsSolutions-IAM5[Resource::*]": (
+            "scheduler:ListSchedules takes no resource (Service Authorization Reference)."
+        )
+    }
+    return {
+        "Bus/DeadLetters": {
+            "AwsSolutions-SQS3": "It is itself a dead-letter queue, of the rule that logs events."
+        },
+        "TimerResources/Wait": {
+            "AwsSolutions-SF1": (
+                "The timekeeper logs each page timer; logging each wait, too, would cost more than "
+                "the wait. Failed executions have an alarm; the sweep replaces a lost timer."
+            ),
+            "AwsSolutions-SF2": "Runs are traced by the `traceparent` of their messages.",
+        },
+        "RegistryRole": {**schedules, **list_schedules},
+        "PlannerRole": schedules,
+        "TrackerRole": schedules,
+        "TimekeeperRole": schedules,
+        "OperatorPolicies/Operate": {**schedules, **list_schedules},
+        "OperatorPolicies/Invoke": {
+            _wildcard("ssm", "parameter/cordyna/*"): (
+                "The parameters by which cordyna is found; nothing else is under that path."
+            ),
+            _wildcard("logs", "log-group:/aws/lambda/*"): (
+                "`dyna logs` reads the logs of all task servers, which are not known here but "
+                "carry a tag."
+            ),
+            _wildcard("logs", "log-group:/cordyna/*"): "The same, for servers in containers.",
+        },
+    }

@@ -1,0 +1,167 @@
+"""Lambda handlers that are fed by a queue: the outcome of a batch."""
+
+import json
+
+import pytest
+
+from cerebro.lambdas.runtime import on_queue
+from cordyna_core.contract.base import meta_at
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
+from cordyna_core.contract.state_updates import TaskStateChanged
+from lambdas.fake_runtime import NOON, SERVER, Context, FakeRuntime, batch, metrics_in, names_of
+
+
+def an_invocation(fake: FakeRuntime, task: str = "x") -> str:
+    return fake.sealed(InvokeTask(task=task, key="k"), CLIENT)
+
+
+def an_update(fake: FakeRuntime, state: str, task: str = "x") -> str:
+    meta = meta_at(fake.now, f"{task} {state}")
+    update = TaskStateChanged(
+        server=SERVER, run_id=run_id_of("x", "k"), task=task, attempt=1, state=state, meta=meta
+    )
+    return fake.sealed(update, server_source(SERVER), f"{task} {state}")
+
+
+def test_batch_with_all_effects_done_is_acknowledged() -> None:
+    fake = FakeRuntime()
+    handler = on_queue("planner", fake.build)
+
+    answer = handler(batch(fake.declared("x"), an_invocation(fake)), Context())
+
+    assert answer == {"batchItemFailures": []}
+    assert names_of(fake.bus.published) == ["DeclarationAccepted", "RunStateChanged", "RunTask"]
+
+
+def test_runtime_is_built_once_by_the_first_call() -> None:
+    fake, built = FakeRuntime(), []
+
+    def build(name: str) -> object:
+        built.append(name)
+        return fake.runtime
+
+    handler = on_queue("tracker", build)  # type: ignore[arg-type]
+    assert built == []
+    handler(batch(), Context())
+    handler(batch(), Context())
+    assert built == ["tracker"]
+
+
+def test_message_that_fails_is_redelivered_alone() -> None:
+    fake = FakeRuntime()
+    handler = on_queue("planner", fake.build)
+    handler(batch(fake.declared("x", "y")), Context())
+    # The table fails from now on.
+    fake.store.read_run = lambda run_id: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+
+    answer = handler(batch(an_invocation(fake), fake.declared("x")), Context())
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    assert [task.name for task in fake.store.read_graph().declarations[SERVER].tasks] == ["x"]
+
+
+def test_malformed_message_is_dead_lettered_with_its_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fake = FakeRuntime()
+
+    answer = on_queue("tracker", fake.build)(batch("no event at all"), Context())
+
+    assert answer == {"batchItemFailures": []}
+    ((body, reason),) = fake.dead.letters
+    assert body == "no event at all"
+    assert "JSON" in reason
+    assert metrics_in(capsys.readouterr().out) == [("DeadLettered", {}, 1)]
+
+
+def test_forged_update_is_dead_lettered() -> None:
+    fake = FakeRuntime()
+    forged = TaskStateChanged(
+        server=SERVER, run_id=run_id_of("x", "k"), task="x", attempt=1, state="completed"
+    )
+
+    on_queue("tracker", fake.build)(
+        batch(fake.sealed(forged, server_source("another-server"))), Context()
+    )
+
+    assert "may not send" in fake.dead.letters[0][1]
+
+
+def test_message_is_redelivered_if_dead_lettering_fails() -> None:
+    fake = FakeRuntime()
+    fake.dead.fault = OSError("no such queue")
+
+    answer = on_queue("tracker", fake.build)(batch("no event at all"), Context())
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    assert fake.logged[-1]["message"] == "a message could not be sent to the dead-letter queue"
+
+
+def test_tick_without_its_time_uses_the_time_sent() -> None:
+    fake = FakeRuntime()
+    handler = on_queue("timekeeper", fake.build)
+    handler(batch(fake.declared("x", cron="* * * * *")), Context())
+    tick = json.dumps(
+        {"tick": {"task": "x", "nominal": "<aws.scheduler.scheduled-time>"}}, separators=(",", ":")
+    )
+
+    handler(batch(tick, sent_at=NOON + 7), Context())
+
+    command = fake.bus.published[-1]
+    assert isinstance(command, InvokeTask)
+    assert command.scheduled_at is not None
+    assert command.scheduled_at.timestamp() == NOON
+
+
+@pytest.mark.parametrize(
+    ("body", "run"),
+    [
+        (
+            '{"detail":{"run_id": "0123456789ABCDEFGHJKMNPQRS"}, broken',
+            "0123456789ABCDEFGHJKMNPQRS",
+        ),
+        ('{"detail-type":"InvokeTask", broken', None),
+        ("broken", None),
+    ],
+)
+def test_dead_letter_is_logged_with_its_run_if_known(body: str, run: str | None) -> None:
+    fake = FakeRuntime()
+
+    on_queue("tracker", fake.build)(batch(body), Context())
+
+    assert fake.logged[-1].get("correlation_id") == run
+
+
+def test_invocation_is_logged_with_the_run_it_creates() -> None:
+    fake = FakeRuntime()
+    event = json.loads(an_invocation(fake))
+    event["source"] = "example.unknown"
+
+    on_queue("planner", fake.build)(batch(json.dumps(event)), Context())
+
+    assert fake.logged[-1]["correlation_id"] == run_id_of("x", "k")
+
+
+def test_duplicate_deliveries_are_counted_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fake = FakeRuntime()
+    handler = on_queue("tracker", fake.build)
+    handler(batch(fake.declared("x"), an_invocation(fake), an_invocation(fake)), Context())
+    fake.now += 0.25
+    started = an_update(fake, "started")
+    fake.now += 2
+    handler(
+        batch(started, started, an_update(fake, "completed"), an_update(fake, "completed")),
+        Context(),
+    )
+
+    counted = metrics_in(capsys.readouterr().out)
+
+    assert sorted(counted, key=str) == [
+        ("AckLatency", {"server": SERVER}, 250.0),
+        ("RunsCompleted", {}, 1),
+        ("RunsStarted", {}, 1),
+        ("TasksCompleted", {}, 1),
+    ]

@@ -1,0 +1,153 @@
+"""Metrics that are derived from what is written and published."""
+
+from dataclasses import replace
+
+import pytest
+
+from cerebro.adapters.memory import MemoryStore
+from cerebro.core.model import Rank, Run, TaskRun, TimelineEntry
+from cerebro.lambdas.counting_ports import CountingBus, CountingStore, count_run, count_task
+from cerebro.lambdas.metrics import MetricsBuffer
+from cordyna_core.contract.base import Problem
+from cordyna_core.contract.state_updates import InvocationRejected
+from cordyna_core.testing import RecordingBus
+from lambdas.fake_runtime import BUS, metrics_in
+
+DISPATCHED = TaskRun(
+    attempt=1, rank=Rank.PENDING, reason="dispatched", deadline=10.0, cause="c", dispatched_at=0.0
+)
+RUN = Run(id="r", task="x", plan_id="p", created_at=0.0, cause="c")
+
+
+@pytest.fixture
+def metrics() -> MetricsBuffer:
+    return MetricsBuffer(BUS)
+
+
+def counted(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> list[tuple[str, dict[str, str], float]]:
+    metrics.flush()
+    return metrics_in(capsys.readouterr().out)
+
+
+def test_expired_clock_is_counted_by_its_reason(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count_task(
+        metrics,
+        replace(DISPATCHED, rank=Rank.ERROR, reason="ack_timeout", deadline=None),
+        DISPATCHED,
+    )
+    assert counted(metrics, capsys) == [
+        ("TasksFailed", {}, 1),
+        ("ClockExpired", {"reason": "ack_timeout"}, 1),
+    ]
+
+
+def test_attempt_with_a_retry_left_counts_no_failure(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count_task(
+        metrics, replace(DISPATCHED, rank=Rank.ERROR, reason="failed", deadline=20.0), DISPATCHED
+    )
+    assert counted(metrics, capsys) == []
+
+
+def test_cancelled_task_counts_no_failure(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count_task(
+        metrics,
+        replace(DISPATCHED, rank=Rank.CANCELLED, reason="cancelled", deadline=None),
+        DISPATCHED,
+    )
+    assert counted(metrics, capsys) == []
+
+
+def test_completion_without_started_counts_as_acknowledged(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    timeline = (
+        TimelineEntry("pending", "dispatched", 0.0, "cordyna.cerebro", 1),
+        TimelineEntry("completed", None, 1.5, "cordyna.server.b", 1),
+    )
+    count_task(
+        metrics,
+        replace(DISPATCHED, rank=Rank.COMPLETED, deadline=None, timeline=timeline),
+        DISPATCHED,
+    )
+    assert counted(metrics, capsys) == [
+        ("TasksCompleted", {}, 1),
+        ("AckLatency", {"server": "b"}, 1500.0),
+    ]
+
+
+def test_dispatch_and_late_fact_count_nothing(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count_task(metrics, DISPATCHED, None)
+    count_task(metrics, replace(DISPATCHED, rev=2), DISPATCHED)
+    assert counted(metrics, capsys) == []
+
+
+def test_run_is_counted_when_it_starts_and_ends(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count_run(metrics, RUN, None)
+    count_run(metrics, replace(RUN, failing=True), RUN)
+    count_run(metrics, replace(RUN, status="error"), RUN)
+    count_run(metrics, replace(RUN, status="cancelled"), RUN)
+    assert counted(metrics, capsys) == [("RunsStarted", {}, 1), ("RunsFailed", {}, 1)]
+
+
+def test_write_that_lost_the_race_is_not_counted(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = CountingStore(MemoryStore(), metrics)
+    assert store.write_run(RUN, None) is None
+    assert store.write_run(RUN, None) == RUN
+    assert store.write_task("r", 0, DISPATCHED, None) is None
+    failed = replace(DISPATCHED, rank=Rank.ERROR, reason="failed", deadline=None, rev=2)
+    assert store.write_task("r", 0, failed, DISPATCHED) is None
+    assert store.write_task("r", 0, failed, DISPATCHED) == failed
+    assert store.read_run("r") == RUN
+    assert counted(metrics, capsys) == [("RunsStarted", {}, 1), ("TasksFailed", {}, 1)]
+
+
+def test_missed_tick_is_counted_and_a_skipped_one_not(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bus = RecordingBus()
+    rejected = [
+        InvocationRejected(event_id="e", task="x", problems=[Problem(code=code, message="")])
+        for code in ("missed_tick", "overlap_skipped")
+    ]
+    CountingBus(bus, metrics).publish(rejected)
+    assert bus.published == rejected
+    assert counted(metrics, capsys) == [("TicksMissed", {}, 1)]
+
+
+def test_metrics_have_only_their_own_dimensions(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "cordyna-tracker")
+    metrics.count("RunsStarted", 3)
+    assert counted(metrics, capsys) == [("RunsStarted", {}, 3)]
+
+
+@pytest.mark.parametrize("many", [99, 100, 101, 250])
+def test_many_durations_fill_several_lines(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str], many: int
+) -> None:
+    for _ in range(many):
+        metrics.record_duration("AckLatency", 2.0, server="a")
+    assert sum(value for _, _, value in counted(metrics, capsys)) == 2.0 * many
+
+
+def test_flush_empties_the_buffer(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics.count("RunsStarted")
+    assert len(counted(metrics, capsys)) == 1
+    assert counted(metrics, capsys) == []
