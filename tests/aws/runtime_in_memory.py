@@ -68,14 +68,14 @@ class KeptQueue:
         self.deleted.append(delivery.body)
 
 
-class Here:
+class RuntimeInMemory:
     """A platform, and what it kept."""
 
     def __init__(self, *, claims: CancellableMemoryClaims | None = None, queue: Any = None) -> None:
         self.now = NOW
         self.bus, self.out = RecordingBus(), StringIO()
         clock = lambda: self.now
-        self.platform = ServerRuntime(
+        self.adapters = ServerRuntime(
             self.bus,
             claims,
             queue,
@@ -85,7 +85,7 @@ class Here:
         )
 
     @property
-    def said(self) -> list[str]:
+    def published(self) -> list[str]:
         return [getattr(message, "state", type(message).__name__) for message in self.bus.published]
 
 

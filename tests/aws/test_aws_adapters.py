@@ -1,4 +1,4 @@
-"""The library's adapters on AWS: the laws of their ports, and what they do when AWS does not do what it is told."""
+"""The library's adapters on AWS: the laws of their ports, and what they do when AWS does not do what it is refused."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ from cordyna_core.aws.claims import DynamoDBClaims
 from cordyna_core.aws.clients import client, client_config
 from cordyna_core.aws.eventbridge import (
     MAX_ENTRIES,
-    ROUNDS,
+    MAX_TRIES,
     EventBridgeBus,
     entry,
     requests,
@@ -22,7 +22,8 @@ from cordyna_core.aws.eventbridge import (
 )
 from cordyna_core.aws.work_queue import WorkQueue
 from cordyna_core.contract.base import Message
-from cordyna_core.contract.envelope import MAX_ENVELOPE_BYTES, open_envelope
+from cordyna_core.contract.envelope import open_envelope
+from cordyna_core.contract.limits import MAX_ENVELOPE_BYTES
 from cordyna_core.errors import Fatal, ServiceError
 from cordyna_core.ports import Bus, Claims
 from cordyna_core.testing import BusContract, ClaimsContract, a_large_command, an_update
@@ -97,13 +98,13 @@ class TestDynamoDBClaims(ClaimsContract):
     def a_claimant(self) -> DynamoDBClaims:
         return DynamoDBClaims(boto3.client("dynamodb"), "claims", lambda: NOW)
 
-    def test_what_was_cancelled_before_is_not_granted(self) -> None:
+    def test_claim_after_cancel_is_refused(self) -> None:
         claims = self.a_claimant()
         claims.cancel(RUN, "task-1", 1)
         assert not claims.claim(RUN, "task-1", 1)
         assert claims.claim(RUN, "task-1", 2)
 
-    def test_what_was_cancelled_afterwards_is_told_to_whoever_asks(self) -> None:
+    def test_cancel_after_claim_is_seen_by_all_instances(self) -> None:
         one, other = self.a_claimant(), self.a_claimant()
         assert one.claim(RUN, "task-1", 1)
         assert not one.is_cancelled(RUN, "task-1", 1)
@@ -111,7 +112,7 @@ class TestDynamoDBClaims(ClaimsContract):
         assert one.is_cancelled(RUN, "task-1", 1)
         assert not one.is_cancelled(RUN, "task-2", 1)
 
-    def test_a_claim_expires_some_time_after_every_redelivery(self) -> None:
+    def test_claim_expires_after_every_redelivery(self) -> None:
         self.a_claimant().claim(RUN, "task-1", 1)
         (item,) = boto3.client("dynamodb").scan(TableName="claims")["Items"]
         assert float(item["ttl"]["N"]) > NOW + 14 * 24 * 3600
@@ -130,11 +131,11 @@ class Lossy:
         )
 
 
-def test_a_claim_whose_reply_was_lost_is_still_this_callers() -> None:
+def test_claim_with_lost_reply_is_granted() -> None:
     assert DynamoDBClaims(Lossy(), "claims", lambda: NOW).claim(RUN, "task-1", 1)
 
 
-def test_a_table_that_does_not_answer_grants_nothing_and_is_told() -> None:
+def test_claim_table_fails_raises() -> None:
     dynamodb = boto3.client("dynamodb")
     with Stubber(dynamodb) as stub:
         stub.add_client_error("put_item", "ProvisionedThroughputExceededException")
@@ -165,7 +166,7 @@ def ids_in(entries: list[dict[str, str]]) -> list[str]:
     return [json.loads(each["Detail"])["task"] for each in entries]
 
 
-def test_only_what_was_refused_is_sent_again_and_as_it_was() -> None:
+def test_publish_refused_entries_are_sent_again_unchanged() -> None:
     events, pauses = Moody({1, 2}, {0}), list[float]()
     EventBridgeBus(events, bus="cordyna", source="cordyna.server.s", pause=pauses.append).publish(
         [an_update(f"task-{n}") for n in range(4)]
@@ -179,17 +180,17 @@ def test_only_what_was_refused_is_sent_again_and_as_it_was() -> None:
     assert pauses == [0.1, 0.2]
 
 
-def test_a_bus_that_keeps_refusing_is_told_with_its_reason() -> None:
-    events = Moody(*[{0}] * ROUNDS)
-    with pytest.raises(ServiceError, match="did not take 1 of the events") as told:
+def test_publish_always_refused_raises_with_reason() -> None:
+    events = Moody(*[{0}] * MAX_TRIES)
+    with pytest.raises(ServiceError, match="did not accept 1 of the events") as refused:
         EventBridgeBus(
             events, bus="cordyna", source="cordyna.server.s", pause=lambda _: None
         ).publish([an_update("task-1")])
-    assert told.value.why == "ThrottlingException: slow down"
-    assert len(events.sent) == ROUNDS
+    assert refused.value.why == "ThrottlingException: slow down"
+    assert len(events.sent) == MAX_TRIES
 
 
-def test_what_aws_would_refuse_and_an_emulator_takes_is_refused_here() -> None:
+def test_publish_too_large_or_without_source_is_fatal() -> None:
     with pytest.raises(Fatal, match="needs a source"):
         EventBridgeBus(Moody(), bus="cordyna", source="")
     with pytest.raises(Fatal, match="larger than an event may be"):
@@ -198,7 +199,7 @@ def test_what_aws_would_refuse_and_an_emulator_takes_is_refused_here() -> None:
         )
 
 
-def test_entries_are_sent_in_as_few_requests_as_their_number_and_size_allow() -> None:
+def test_requests_are_as_few_as_number_and_size_allow() -> None:
     def entries(*sizes: int) -> list[dict[str, str]]:
         return [
             entry(bus="b", source="s", detail_type="t", detail="x" * (size - 16)) for size in sizes
@@ -213,7 +214,7 @@ def test_entries_are_sent_in_as_few_requests_as_their_number_and_size_allow() ->
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_message_on_the_work_queue_is_ours_until_it_is_given_back_or_deleted() -> None:
+def test_work_queue_message_stays_until_deleted() -> None:
     queue = WorkQueue(boto3.client("sqs"), a_queue())
     queue.send("one")
     (delivery,) = queue.receive(60)
@@ -224,7 +225,7 @@ def test_a_message_on_the_work_queue_is_ours_until_it_is_given_back_or_deleted()
     assert boto3.client("sqs").receive_message(QueueUrl=a_queue()).get("Messages", []) == []
 
 
-def test_a_process_has_one_client_of_a_service_and_limited_patience() -> None:
+def test_client_is_one_per_service_with_timeouts() -> None:
     assert client("sqs") is client("sqs")
     config = client_config(read_timeout_s=20)
     assert (config.read_timeout, config.retries["mode"]) == (20, "standard")  # type: ignore[attr-defined]

@@ -5,76 +5,79 @@ from typing import Any
 
 import pytest
 
-from cordyna_core import Context, UserError
-from cordyna_core.aws import lambda_handlers
-from cordyna_core.aws.lambda_handlers import handle
-from cordyna_core.aws.runtime import build_server_runtime, work_queue
-from cordyna_core.contract.commands import RunTask
-from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.envelope import MalformedEvent
-from cordyna_core.contract.state_updates import ServerStateChanged
-from cordyna_core.contract.time import utc
-from cordyna_core.errors import Fatal
-from server.builders import NOW, RUN, a_server
 from aws.runtime_in_memory import (
     SERVER,
     CancellableMemoryClaims,
-    Here,
+    RuntimeInMemory,
     cancel_task,
     event,
     records,
     roll_call,
     run_task,
 )
+from cordyna_core import Context, UserError
+from cordyna_core.aws import command_handler
+from cordyna_core.aws.command_handler import handle_event
+from cordyna_core.aws.runtime import build_server_runtime, work_queue
+from cordyna_core.contract.commands import RunTask
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.envelope import MalformedEvent
+from cordyna_core.contract.state_updates import ServerStateChanged
+from cordyna_core.contract.time import utc
+from cordyna_core.entrypoints import lambda_handlers
+from cordyna_core.errors import Fatal
+from server.builders import NOW, RUN, a_server
 
 
-def test_a_command_from_the_bus_is_run() -> None:
-    here = Here()
-    assert handle(a_server(task_1=lambda: 1), run_task(), platform=here.platform) is None
-    assert here.said == ["started", "completed"]
+def test_handle_command_of_the_bus_is_run() -> None:
+    runtime = RuntimeInMemory()
+    assert handle_event(a_server(task_1=lambda: 1), run_task(), runtime=runtime.adapters) is None
+    assert runtime.published == ["started", "completed"]
 
 
-def test_a_command_that_came_too_late_is_not_run() -> None:
-    here = Here()
-    here.now = NOW + 11
-    handle(a_server(task_1=lambda: 1), run_task(), platform=here.platform)
-    assert here.said == []
+def test_handle_stale_command_is_not_run() -> None:
+    runtime = RuntimeInMemory()
+    runtime.now = NOW + 11
+    handle_event(a_server(task_1=lambda: 1), run_task(), runtime=runtime.adapters)
+    assert runtime.published == []
 
 
-def test_a_command_from_the_work_queue_may_be_acknowledged_long_ago() -> None:
-    here = Here()
-    here.now = NOW + 300
-    answer = handle(a_server(task_1=lambda: 1), records(run_task()), platform=here.platform)
+def test_handle_record_after_ack_by_is_run() -> None:
+    runtime = RuntimeInMemory()
+    runtime.now = NOW + 300
+    answer = handle_event(a_server(task_1=lambda: 1), records(run_task()), runtime=runtime.adapters)
     assert answer == {"batchItemFailures": []}
-    assert here.said == ["started", "completed"]
+    assert runtime.published == ["started", "completed"]
 
 
-def test_an_attempt_that_is_delivered_twice_is_run_once_where_there_are_claims() -> None:
+def test_handle_duplicate_with_claims_runs_once() -> None:
     bodies: list[int] = []
-    here = Here(claims=CancellableMemoryClaims())
+    runtime = RuntimeInMemory(claims=CancellableMemoryClaims())
     for _ in range(2):
-        handle(a_server(task_1=lambda: bodies.append(1)), run_task(), platform=here.platform)
+        handle_event(
+            a_server(task_1=lambda: bodies.append(1)), run_task(), runtime=runtime.adapters
+        )
     assert bodies == [1]
 
 
-def test_a_record_that_fails_is_delivered_again_and_holds_up_no_other() -> None:
-    here = Here()
-    answer = handle(
+def test_handle_failed_record_is_reported_alone() -> None:
+    runtime = RuntimeInMemory()
+    answer = handle_event(
         a_server(task_1=lambda: 1),
         records("no JSON", run_task(), run_task(server="another")),
-        platform=here.platform,
+        runtime=runtime.adapters,
     )
     assert answer == {
         "batchItemFailures": [{"itemIdentifier": "message-0"}, {"itemIdentifier": "message-2"}]
     }
-    assert here.said == ["started", "completed"]
+    assert runtime.published == ["started", "completed"]
 
 
 @pytest.mark.parametrize("call", [{}, {"declare": True}])
-def test_a_call_without_an_event_declares_the_server(call: dict[str, Any]) -> None:
-    here = Here()
-    handle(a_server(task_1=lambda: 1), call, platform=here.platform)
-    declared, ready = here.bus.published
+def test_handle_no_event_declares_the_server(call: dict[str, Any]) -> None:
+    runtime = RuntimeInMemory()
+    handle_event(a_server(task_1=lambda: 1), call, runtime=runtime.adapters)
+    declared, ready = runtime.bus.published
     assert isinstance(declared, ServerDeclared)
     assert [task.name for task in declared.tasks] == ["task-1"]
     assert declared.revision == 7
@@ -83,102 +86,106 @@ def test_a_call_without_an_event_declares_the_server(call: dict[str, Any]) -> No
     )
 
 
-def test_the_roll_call_is_answered_under_ids_of_its_own() -> None:
-    here = Here()
+def test_handle_roll_call_answers_with_ids_of_its_own() -> None:
+    runtime = RuntimeInMemory()
     for _ in range(2):
-        handle(a_server(task_1=lambda: 1), roll_call(), platform=here.platform)
-    metas = [message.meta for message in here.bus.published]
+        handle_event(a_server(task_1=lambda: 1), roll_call(), runtime=runtime.adapters)
+    metas = [message.meta for message in runtime.bus.published]
     assert [meta.cause for meta in metas if meta] == ["the-roll-call"] * 4
     assert len({meta.id for meta in metas if meta}) == 2
 
 
-def test_a_declaration_carries_no_defaults() -> None:
-    here = Here()
-    handle(a_server(task_1=lambda: 1), {}, platform=here.platform)
-    declared = here.bus.published[0]
+def test_handle_declaration_has_no_defaults() -> None:
+    runtime = RuntimeInMemory()
+    handle_event(a_server(task_1=lambda: 1), {}, runtime=runtime.adapters)
+    declared = runtime.bus.published[0]
     assert declared.model_dump(mode="json", exclude_unset=True)["tasks"] == [
         {"name": "task-1", "owner": "team-a"}
     ]
 
 
-def test_a_cancellation_is_seen_by_a_body_in_this_process() -> None:
-    here, seen = Here(), list[bool]()
+def test_handle_cancel_is_seen_by_the_body() -> None:
+    runtime, seen = RuntimeInMemory(), list[bool]()
 
     def task_1(*, ctx: Context) -> None:
-        handle(server, cancel_task(), platform=here.platform)
+        handle_event(server, cancel_task(), runtime=runtime.adapters)
         seen.append(ctx.cancelled)
 
     server = a_server(task_1=task_1)
-    handle(server, run_task(), platform=here.platform)
+    handle_event(server, run_task(), runtime=runtime.adapters)
     assert seen == [True]
 
 
-def test_a_cancellation_elsewhere_is_seen_through_the_claims_every_few_seconds() -> None:
+def test_handle_cancel_elsewhere_is_read_every_few_seconds() -> None:
     claims = CancellableMemoryClaims()
-    here, seen = Here(claims=claims), list[bool]()
+    runtime, seen = RuntimeInMemory(claims=claims), list[bool]()
 
     def task_1(*, ctx: Context) -> None:
         claims.cancelled.add((RUN, "task-1", 1))
         seen.append(ctx.cancelled)  # not asked yet
-        here.now += 6
+        runtime.now += 6
         seen.append(ctx.cancelled)
         seen.append(ctx.cancelled)  # known
 
-    handle(a_server(task_1=task_1), run_task(), platform=here.platform)
+    handle_event(a_server(task_1=task_1), run_task(), runtime=runtime.adapters)
     assert seen == [False, True, True]
     assert claims.asked == 1
 
 
-def test_an_attempt_that_was_cancelled_before_it_began_is_not_run() -> None:
-    here = Here(claims=CancellableMemoryClaims())
-    handle(a_server(task_1=lambda: 1), cancel_task(), platform=here.platform)
-    handle(a_server(task_1=lambda: 1), run_task(), platform=here.platform)
-    assert here.said == []
+def test_handle_cancelled_attempt_is_not_run() -> None:
+    runtime = RuntimeInMemory(claims=CancellableMemoryClaims())
+    handle_event(a_server(task_1=lambda: 1), cancel_task(), runtime=runtime.adapters)
+    handle_event(a_server(task_1=lambda: 1), run_task(), runtime=runtime.adapters)
+    assert runtime.published == []
 
 
-def test_nobody_but_cerebro_commands_a_server() -> None:
+def test_handle_command_of_other_source_is_fatal() -> None:
     command = RunTask(
         server=SERVER, run_id=RUN, task="task-1", attempt=1, ack_by=utc(NOW), start_by=utc(NOW)
     )
     for source in ("cordyna.client", "cordyna.server.task-server-b", "cordyna.cerebro.not"):
-        with pytest.raises(Fatal, match="does not command"):
-            handle(a_server(task_1=lambda: 1), event(command, source), platform=Here().platform)
+        with pytest.raises(Fatal, match="may not send commands"):
+            handle_event(
+                a_server(task_1=lambda: 1),
+                event(command, source),
+                runtime=RuntimeInMemory().adapters,
+            )
 
 
-def test_a_server_does_not_hear_what_is_no_command_to_it() -> None:
-    told = event(ServerStateChanged(server=SERVER, state="ready"))
-    told |= {
+def test_handle_message_not_for_servers_is_fatal() -> None:
+    refused = event(ServerStateChanged(server=SERVER, state="ready"))
+    refused |= {
         "detail-type": "RunStateChanged",
         "detail": {"run_id": RUN, "task": "task-1", "state": "running"},
     }
-    with pytest.raises(Fatal, match="does not hear RunStateChanged"):
-        handle(a_server(), told, platform=Here().platform)
+    with pytest.raises(Fatal, match="RunStateChanged is not a command"):
+        handle_event(a_server(), refused, runtime=RuntimeInMemory().adapters)
 
 
-def test_what_is_no_event_is_refused() -> None:
+def test_handle_malformed_event_is_refused() -> None:
     with pytest.raises(MalformedEvent):
-        handle(a_server(), {"hello": "world"}, platform=Here().platform)
+        handle_event(a_server(), {"hello": "world"}, runtime=RuntimeInMemory().adapters)
 
 
-def test_the_function_loads_the_server_that_its_environment_names(
+def test_handler_loads_the_server_of_its_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "servers.py").write_text(
         "from cordyna_core import TaskServer\nserver = TaskServer('task-server-a')\n"
     )
-    here = Here()
+    runtime = RuntimeInMemory()
     monkeypatch.setenv("CORDYNA_SERVER", f"{tmp_path}/servers.py")
-    monkeypatch.setattr(lambda_handlers, "build_server_runtime", lambda name: here.platform)
+    monkeypatch.setattr(command_handler, "build_server_runtime", lambda name: runtime.adapters)
     lambda_handlers._server.cache_clear()
 
     lambda_handlers.handler(None)
     lambda_handlers.worker(records(roll_call()))
 
-    assert here.said == ["ServerDeclared", "ready"] * 2
+    assert runtime.published == ["ServerDeclared", "ready"] * 2
     lambda_handlers._server.cache_clear()
 
 
-def test_a_function_that_does_not_know_its_server_says_what_is_missing(
+def test_handler_without_server_says_what_to_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("CORDYNA_SERVER", raising=False)
@@ -187,16 +194,16 @@ def test_a_function_that_does_not_know_its_server_says_what_is_missing(
         lambda_handlers.handler({})
 
 
-def test_a_team_may_name_the_method_of_its_server_as_the_handler(
+def test_lambda_handler_method_handles_events(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    here = Here()
-    monkeypatch.setattr(lambda_handlers, "build_server_runtime", lambda name: here.platform)
+    runtime = RuntimeInMemory()
+    monkeypatch.setattr(command_handler, "build_server_runtime", lambda name: runtime.adapters)
     assert a_server(task_1=lambda: 1).lambda_handler(run_task()) is None
-    assert here.said == ["started", "completed"]
+    assert runtime.published == ["started", "completed"]
 
 
-def test_the_platform_is_made_from_the_environment_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_runtime_reads_the_environment_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": "x",
@@ -215,7 +222,7 @@ def test_the_platform_is_made_from_the_environment_once(monkeypatch: pytest.Monk
     build_server_runtime.cache_clear()
 
 
-def test_a_door_without_a_queue_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_door_without_queue_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CORDYNA_QUEUE_URL", raising=False)
     work_queue.cache_clear()
     with pytest.raises(UserError, match="set CORDYNA_QUEUE_URL"):

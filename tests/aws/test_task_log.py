@@ -34,8 +34,8 @@ def lines(out: StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-def test_a_line_names_its_attempt_and_its_stream(out: StringIO) -> None:
-    with installed(out).of(a_command(attempt=2)):
+def test_task_log_line_names_attempt_and_stream(out: StringIO) -> None:
+    with installed(out).attempt(a_command(attempt=2)):
         print("rows: 3")
         print("careful", file=sys.stderr)
     assert lines(out) == [
@@ -53,9 +53,9 @@ def test_a_line_names_its_attempt_and_its_stream(out: StringIO) -> None:
     ]
 
 
-def test_a_line_is_written_when_it_is_whole_and_the_rest_at_the_end(out: StringIO) -> None:
+def test_task_log_partial_line_is_written_at_the_end(out: StringIO) -> None:
     log = installed(out)
-    with log.of(a_command()):
+    with log.attempt(a_command()):
         print("one, ", end="")
         assert lines(out) == []
         print("two\nthree", end="")
@@ -63,8 +63,8 @@ def test_a_line_is_written_when_it_is_whole_and_the_rest_at_the_end(out: StringI
     assert [line["message"] for line in lines(out)] == ["one, two", "three"]
 
 
-def test_what_is_logged_keeps_its_level_and_its_traceback(out: StringIO) -> None:
-    with installed(out).of(a_command()):
+def test_task_log_record_keeps_level_and_traceback(out: StringIO) -> None:
+    with installed(out).attempt(a_command()):
         try:
             _ = 1 / 0
         except ZeroDivisionError:
@@ -79,7 +79,9 @@ def test_what_is_logged_keeps_its_level_and_its_traceback(out: StringIO) -> None
     assert line["message"].startswith("it failed\nTraceback")
 
 
-def test_what_no_attempt_says_passes(out: StringIO, capsys: pytest.CaptureFixture[str]) -> None:
+def test_task_log_outside_an_attempt_passes(
+    out: StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
     installed(out)
     print("by nobody")
     logging.getLogger("cordyna.server").info("by the server")
@@ -89,7 +91,7 @@ def test_what_no_attempt_says_passes(out: StringIO, capsys: pytest.CaptureFixtur
     ]
 
 
-def test_a_stream_stays_what_it_was_in_all_else(out: StringIO) -> None:
+def test_task_log_stream_keeps_its_attributes(out: StringIO) -> None:
     inner = sys.stdout
     installed(out)
     assert sys.stdout.encoding == inner.encoding

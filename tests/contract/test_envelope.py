@@ -64,30 +64,30 @@ def problems(text: str | bytes) -> list[tuple[str, str]]:
     return [(problem.code, problem.message) for problem in malformed.value.problems]
 
 
-def test_a_person_need_only_type_the_tasks_name() -> None:
+def test_open_invocation_with_only_a_task_is_read() -> None:
     envelope = open_envelope(json.dumps(an_event()))
 
     assert envelope.message == InvokeTask(task="task-3")
-    assert (envelope.source, envelope.id, envelope.said_at) == ("cordyna.client", "e-1", AT)
+    assert (envelope.source, envelope.id, envelope.sent_at) == ("cordyna.client", "e-1", AT)
 
 
-def test_a_message_with_meta_goes_by_its_own_id_and_its_own_time() -> None:
+def test_envelope_with_meta_has_its_id_and_time() -> None:
     meta = {"id": "m-1", "time": "2026-01-02T03:04:04.5Z"}
     envelope = open_envelope(json.dumps(an_event(detail={"task": "task-3", "meta": meta})))
 
     assert (envelope.id, envelope.event_id) == ("m-1", "e-1")
-    assert envelope.said_at == AT - timedelta(seconds=0.5)
+    assert envelope.sent_at == AT - timedelta(seconds=0.5)
 
 
 @pytest.mark.parametrize(
     "meta", [{"id": "i" * 257}, {"id": ""}, {"cause": "c" * 257}, {"producer": {"name": "p" * 257}}]
 )
-def test_what_is_kept_beside_every_fact_is_no_longer_than_a_name(meta: dict[str, Any]) -> None:
+def test_open_id_too_long_is_malformed(meta: dict[str, Any]) -> None:
     ((code, _),) = problems(json.dumps(an_event(detail={"task": "task-3", "meta": meta})))
     assert code == "malformed_detail"
 
 
-def test_who_makes_the_same_mistake_a_thousand_times_is_not_told_a_thousand_times() -> None:
+def test_open_thousand_errors_lists_a_hundred() -> None:
     told = problems(
         json.dumps(
             an_event(detail={"task": "task-3", "labels": {f"{n}" * 1000: n for n in range(1000)}})
@@ -97,16 +97,16 @@ def test_who_makes_the_same_mistake_a_thousand_times_is_not_told_a_thousand_time
     assert sum(len(message) for _, message in told) < 100 * 400
 
 
-def test_a_message_whose_meta_says_neither_goes_by_the_events() -> None:
+def test_envelope_with_empty_meta_has_the_events_id_and_time() -> None:
     envelope = open_envelope(
         json.dumps(an_event(detail={"task": "task-3", "meta": {"cause": "c"}}))
     )
 
-    assert (envelope.id, envelope.said_at) == ("e-1", AT)
+    assert (envelope.id, envelope.sent_at) == ("e-1", AT)
 
 
 @given(JSON, st.text(min_size=1), st.text())
-def test_what_was_sealed_opens_as_it_was(output: Any, event_id: str, source: str) -> None:
+def test_seal_then_open_gives_the_same_message(output: Any, event_id: str, source: str) -> None:
     message = TaskStateChanged(
         server="a",
         run_id=RUN,
@@ -123,11 +123,11 @@ def test_what_was_sealed_opens_as_it_was(output: Any, event_id: str, source: str
     assert (envelope.source, envelope.event_id, envelope.time) == (source, event_id, AT)
 
 
-def test_a_sealed_event_is_one_line() -> None:
+def test_seal_gives_one_line() -> None:
     assert "\n" not in seal(InvokeTask(task="t", params={"a": "x\ny"}), "cordyna.client", "e\n", AT)
 
 
-def test_what_is_none_is_left_out_but_not_within_an_output() -> None:
+def test_detail_json_leaves_out_none_except_in_outputs() -> None:
     message = TaskStateChanged(
         server="a", run_id=RUN, task="t", attempt=1, state="completed", output={"rows": None}
     )
@@ -143,12 +143,12 @@ def test_what_is_none_is_left_out_but_not_within_an_output() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", b"\xff\xfe", "[]", "null", '{"id": "e-1"'])
-def test_what_is_no_event_is_malformed(text: str | bytes) -> None:
+def test_open_not_an_event_is_malformed(text: str | bytes) -> None:
     assert {code for code, _ in problems(text)} == {"malformed_event"}
 
 
 @pytest.mark.parametrize("field", ["id", "source", "detail-type", "time", "detail"])
-def test_an_event_without_one_of_its_fields_is_malformed(field: str) -> None:
+def test_open_event_with_missing_field_is_malformed(field: str) -> None:
     event = an_event()
     del event[field]
 
@@ -165,28 +165,28 @@ def test_an_event_without_one_of_its_fields_is_malformed(field: str) -> None:
         {"source": None},
     ],
 )
-def test_an_event_with_a_field_of_the_wrong_kind_is_malformed(wrong: dict[str, Any]) -> None:
+def test_open_event_with_wrong_type_is_malformed(wrong: dict[str, Any]) -> None:
     ((code, message),) = problems(json.dumps(an_event(**wrong)))
 
     assert code == "malformed_event"
     assert message.startswith(f"{next(iter(wrong))}: ")
 
 
-def test_an_unknown_detail_type_is_told_with_those_that_are_known() -> None:
+def test_open_unknown_detail_type_lists_the_known() -> None:
     ((code, message),) = problems(json.dumps(an_event(**{"detail-type": "StartJob"})))
 
     assert code == "unknown_detail_type"
     assert message.startswith("unknown detail-type 'StartJob': use one of InvokeTask, CancelRun, ")
 
 
-def test_every_fault_of_a_detail_is_told() -> None:
+def test_open_detail_with_errors_lists_all() -> None:
     found = problems(json.dumps(an_event(detail={"task": "no spaces", "max_age_s": -1})))
 
     assert [code for code, _ in found] == ["malformed_detail"] * 2
     assert [message.partition(":")[0] for _, message in found] == ["task", "max_age_s"]
 
 
-def test_a_malformed_event_says_all_its_problems_in_one_line() -> None:
+def test_malformed_event_text_has_all_problems() -> None:
     with pytest.raises(MalformedEvent, match=r"^id: Field required; source: Field required"):
         open_envelope("{}")
 
@@ -210,27 +210,27 @@ def test_a_malformed_event_says_all_its_problems_in_one_line() -> None:
         ("DescribeServer", {"server": "**"}),
     ],
 )
-def test_a_detail_that_breaks_a_rule_is_malformed(name: str, change: dict[str, Any]) -> None:
+def test_open_detail_out_of_bounds_is_malformed(name: str, change: dict[str, Any]) -> None:
     event = golden(name)
     event["detail"] |= change
 
     assert {code for code, _ in problems(json.dumps(event))} == {"malformed_detail"}
 
 
-def test_an_event_that_was_read_already_is_opened_without_its_text() -> None:
+def test_open_raw_reads_the_detail() -> None:
     raw = RawEnvelope.model_validate(an_event())
 
     assert open_raw(raw) == open_envelope(json.dumps(an_event()))
 
 
-def test_from_is_called_from_on_the_wire_and_from__in_python() -> None:
+def test_retry_run_from_is_from_on_the_wire() -> None:
     message = RetryRun(run_id=RUN, from_=["task-1"])
 
     assert json.loads(detail_json(message)) == {"run_id": RUN, "from": ["task-1"]}
     assert RetryRun.model_validate({"run_id": RUN, "from": ["task-1"]}) == message
 
 
-def test_a_time_is_written_in_utc_with_milliseconds_or_more() -> None:
+def test_time_is_written_in_utc_with_milliseconds() -> None:
     assert rfc3339(AT) == "2026-01-02T03:04:05.000Z"
     assert rfc3339(AT.replace(microsecond=120_000)) == "2026-01-02T03:04:05.120Z"
     assert rfc3339(AT.replace(microsecond=7)) == "2026-01-02T03:04:05.000007Z"
@@ -238,13 +238,13 @@ def test_a_time_is_written_in_utc_with_milliseconds_or_more() -> None:
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
-def test_a_time_is_read_as_it_was_written(time: datetime) -> None:
+def test_time_written_then_read_is_the_same(time: datetime) -> None:
     message = InvokeTask(task="t", scheduled_at=time)
 
     assert InvokeTask.model_validate_json(detail_json(message)) == message
 
 
-def test_meta_made_now_carries_milliseconds() -> None:
+def test_meta_at_has_whole_milliseconds() -> None:
     meta = meta_at(1_790_000_000.1239, "m-1", cause="c-1")
 
     assert (meta.id, meta.cause) == ("m-1", "c-1")

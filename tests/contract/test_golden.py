@@ -9,19 +9,19 @@ from cordyna_core.contract.envelope import open_envelope, seal
 from cordyna_core.contract.registry import MESSAGES, may_send
 
 
-def test_every_message_has_a_golden_one() -> None:
+def test_golden_exists_for_every_message() -> None:
     assert set(NAMES) == set(MESSAGES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_golden_message_shows_every_field(name: str) -> None:
+def test_golden_has_every_field(name: str) -> None:
     fields = {field.alias or key for key, field in MESSAGES[name].model_fields.items()}
 
     assert set(golden(name)["detail"]) == fields
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_golden_message_is_read_and_written_again_unchanged(name: str) -> None:
+def test_golden_read_and_written_is_unchanged(name: str) -> None:
     event = golden(name)
     envelope = open_envelope(json.dumps(event))
 
@@ -33,14 +33,14 @@ def test_a_golden_message_is_read_and_written_again_unchanged(name: str) -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_golden_message_comes_from_one_who_may_say_it(name: str) -> None:
+def test_golden_source_may_send_it(name: str) -> None:
     envelope = open_envelope(json.dumps(golden(name)))
 
     assert may_send(envelope.source, envelope.message)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_only_a_declaration_is_strict_about_fields_that_nobody_knows(name: str) -> None:
+def test_open_unknown_field_is_refused_in_declarations_only(name: str) -> None:
     event = golden(name)
     event["detail"] |= {"novelty": 1}
     event["detail"]["meta"] |= {"novelty": 1}

@@ -27,12 +27,12 @@ PARTS = st.lists(
 
 
 @given(NAMES)
-def test_a_name_of_the_grammar_is_taken_as_written(name: str) -> None:
+def test_name_of_the_grammar_is_unchanged(name: str) -> None:
     assert InvokeTask(task=name).task == name
 
 
 @given(st.text(max_size=140))
-def test_a_name_is_taken_if_and_only_if_it_is_of_the_grammar(text: str) -> None:
+def test_name_is_accepted_iff_of_the_grammar(text: str) -> None:
     of_the_grammar = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", text) is not None
     try:
         InvokeTask(task=text)
@@ -43,18 +43,18 @@ def test_a_name_is_taken_if_and_only_if_it_is_of_the_grammar(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["task-3", "team.task", "T", "0", "a" * 128, "Task_3.v2-b"])
-def test_these_are_names(name: str) -> None:
+def test_name_valid_is_accepted(name: str) -> None:
     assert re.fullmatch(NAME_PATTERN, name)
     assert InvokeTask(task=name).task == name
 
 
 @pytest.mark.parametrize("name", ["", "-a", ".a", "_a", "a b", "a/b", "a\n", "ä", "a*", "a" * 129])
-def test_these_are_not_names(name: str) -> None:
+def test_name_invalid_is_refused(name: str) -> None:
     with pytest.raises(ValidationError):
         InvokeTask(task=name)
 
 
-def test_names_differ_by_case() -> None:
+def test_name_is_case_sensitive() -> None:
     assert InvokeTask(task="Task") != InvokeTask(task="task")
 
 
@@ -65,32 +65,32 @@ def test_names_differ_by_case() -> None:
         (("a", "b", 1), "SWJRR8H948EFD3Z82ZWN7NEZZT"),
     ],
 )
-def test_a_derived_id_is_what_it_always_was(parts: tuple[str | int, ...], expected: str) -> None:
+def test_derived_id_is_stable(parts: tuple[str | int, ...], expected: str) -> None:
     assert derived_id(*parts) == expected
 
 
-def test_a_runs_id_is_what_it_always_was() -> None:
+def test_run_id_is_stable() -> None:
     assert run_id_of("task-3", "nightly") == "SMY7R7W6748PKYCEC3SNT09PCY"
 
 
 @given(PARTS)
-def test_a_derived_id_is_a_run_id_by_its_form(parts: list[str | int]) -> None:
+def test_derived_id_has_the_form_of_a_run_id(parts: list[str | int]) -> None:
     assert re.fullmatch(RUN_ID_PATTERN, derived_id(*parts))
 
 
 @given(PARTS, PARTS)
-def test_ids_are_the_same_if_and_only_if_their_parts_are(
+def test_derived_ids_are_equal_iff_their_parts_are(
     some: list[str | int], others: list[str | int]
 ) -> None:
     assert (derived_id(*some) == derived_id(*others)) == ([*map(str, some)] == [*map(str, others)])
 
 
-def test_the_same_key_names_another_run_of_another_task() -> None:
+def test_run_id_of_other_task_differs() -> None:
     assert run_id_of("task-1", "k") != run_id_of("task-2", "k")
 
 
 @given(NAMES)
-def test_a_source_tells_its_server(name: str) -> None:
+def test_server_of_source_is_its_name(name: str) -> None:
     assert server_of(server_source(name)) == name
 
 
@@ -98,7 +98,7 @@ def test_a_source_tells_its_server(name: str) -> None:
     "source",
     ["cordyna.cerebro", "cordyna.client", "cordyna.scheduler", "cordyna.servers.a", "aws.ec2", ""],
 )
-def test_other_sources_are_no_servers(source: str) -> None:
+def test_server_of_other_source_is_none(source: str) -> None:
     assert server_of(source) is None
 
 
@@ -112,5 +112,5 @@ def test_other_sources_are_no_servers(source: str) -> None:
         ("client", False),
     ],
 )
-def test_a_client_is_cordyna_client_or_beneath_it(source: str, client: bool) -> None:
+def test_is_client_only_below_cordyna_client(source: str, client: bool) -> None:
     assert is_client(source) is client

@@ -3,7 +3,7 @@
 from cordyna_core.contract.server_route import event_pattern
 
 
-def test_a_server_hears_from_cerebro_what_names_it_or_everybody() -> None:
+def test_event_pattern_names_the_server_and_all_servers() -> None:
     assert event_pattern("task-server-a") == {
         "source": ["cordyna.cerebro"],
         "detail-type": ["RunTask", "CancelTask", "DescribeServer"],

@@ -40,7 +40,7 @@ def test_what_has_the_right_form_is_read() -> None:
         (
             {"cron": "0 25 * * *"},
             "bad_cron",
-            "task \"x\": cron: cron '0 25 * * *': hour '25': '25' is not one of them",
+            "task \"x\": cron: cron '0 25 * * *': hour '25': '25' is not an allowed value",
         ),
         (
             {"timezone": "Mars/Base"},

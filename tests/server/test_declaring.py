@@ -1,7 +1,7 @@
 """Declaring: how a team's words become what cerebro is told, and how mistakes are refused where they are made."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -31,7 +31,7 @@ def refusal(function: Callable[..., Any] = lambda: None, **said: Any) -> UserErr
     return refused.value
 
 
-def test_a_function_is_a_task_under_its_own_name_and_stays_callable() -> None:
+def test_declare_bare_decorator_names_the_task() -> None:
     server = TaskServer("s")
 
     @server.task
@@ -42,7 +42,7 @@ def test_a_function_is_a_task_under_its_own_name_and_stays_callable() -> None:
     assert list(server.tasks) == ["task-3"]
 
 
-def test_a_function_that_is_declared_with_properties_stays_callable() -> None:
+def test_declare_with_options_stays_callable() -> None:
     server = TaskServer("s")
 
     @server.task(retries=2)
@@ -52,7 +52,7 @@ def test_a_function_that_is_declared_with_properties_stays_callable() -> None:
     assert task_3("monday") == "monday"
 
 
-def test_everything_that_is_said_is_declared() -> None:
+def test_declare_all_options_are_in_the_declaration() -> None:
     server = TaskServer("task-server-b", owner="team-b", revision=4)
 
     @server.task(
@@ -99,7 +99,7 @@ def test_everything_that_is_said_is_declared() -> None:
     }
 
 
-def test_what_is_not_said_is_not_sent() -> None:
+def test_declare_defaults_are_not_sent() -> None:
     server = TaskServer("s", revision=0)
     server.task(name="x")(lambda: None)
 
@@ -109,13 +109,13 @@ def test_what_is_not_said_is_not_sent() -> None:
     )
 
 
-def test_none_is_as_good_as_not_said() -> None:
+def test_declare_none_is_the_default() -> None:
     assert declared(timezone=None, retries=None, run_timeout_s=None, cron=None) == TaskDeclaration(
         name="x"
     )
 
 
-def test_tasks_are_generated_in_a_loop() -> None:
+def test_declare_in_a_loop_generates_tasks() -> None:
     server = TaskServer("s")
     for number in range(3):
         server.task(name=f"part-{number}", upstream=[f"part-{number - 1}"] if number else [])(
@@ -130,7 +130,7 @@ def test_tasks_are_generated_in_a_loop() -> None:
     assert server.test_run("part-2").output == 2
 
 
-def test_a_partial_is_a_task_when_it_is_named() -> None:
+def test_declare_partial_needs_a_name() -> None:
     def read(region: str, day: str = "today") -> str:
         """Read a region."""
         return region + day
@@ -143,7 +143,7 @@ def test_a_partial_is_a_task_when_it_is_named() -> None:
     assert "cannot be the name" in refusal(functools.partial(read, "eu-"), name=None).what
 
 
-def test_a_wrapped_function_shows_the_signature_of_what_it_wraps() -> None:
+def test_declare_wrapped_function_uses_inner_signature() -> None:
     def body(day: int) -> int:
         return day
 
@@ -157,7 +157,7 @@ def test_a_wrapped_function_shows_the_signature_of_what_it_wraps() -> None:
     assert server.test_run("body", day="41").output == 42
 
 
-def test_a_name_is_declared_once_and_the_refusal_shows_where_it_was() -> None:
+def test_declare_name_twice_shows_the_first_place() -> None:
     server = TaskServer("s")
     server.task(name="x")(lambda: 1)
 
@@ -166,7 +166,7 @@ def test_a_name_is_declared_once_and_the_refusal_shows_where_it_was() -> None:
     assert "test_declaring.py:" in refused.value.why
 
 
-def test_something_else_than_a_function_is_refused() -> None:
+def test_declare_not_a_function_is_refused() -> None:
     with pytest.raises(UserError, match="'task-1' is not a function"):
         TaskServer("s").task("task-1")  # type: ignore[call-overload]
 
@@ -183,9 +183,7 @@ def test_something_else_than_a_function_is_refused() -> None:
         ({"corn": "* * * * *"}, "corn=", ""),
     ],
 )
-def test_a_property_that_is_wrong_is_refused_with_why_and_what_to_do(
-    said: dict[str, Any], why: str, next_: str
-) -> None:
+def test_declare_wrong_option_says_why_and_next(said: dict[str, Any], why: str, next_: str) -> None:
     refused = refusal(**said)
 
     assert refused.what == 'task "x" is declared wrongly'
@@ -193,19 +191,19 @@ def test_a_property_that_is_wrong_is_refused_with_why_and_what_to_do(
     assert next_ in refused.next
 
 
-def test_every_property_that_is_wrong_is_told_at_once() -> None:
+def test_declare_many_wrong_options_lists_all() -> None:
     assert len(refusal(cron="often", retries=-1).why.splitlines()) == 2
 
 
 @pytest.mark.parametrize("name", ["a b", "", "-a", "ä", "a\n", "x" * 129, 3])
-def test_a_bad_name_is_refused(name: Any) -> None:
+def test_declare_bad_name_is_refused(name: Any) -> None:
     assert "cannot be the name of a task" in refusal(name=name).what
     assert "cannot be the name of a task" in refusal(upstream=[name]).what
     with pytest.raises(UserError, match="cannot be the name of a server"):
         TaskServer(name)
 
 
-def test_upstream_is_a_list_of_other_tasks_each_once() -> None:
+def test_declare_upstream_self_twice_or_text_is_refused() -> None:
     assert refusal(upstream="task-1").next == "write upstream=['task-1']"
     assert "names itself" in refusal(upstream=["x"]).what
     assert refusal(upstream=["b", "a", "b", "a"]).what == 'task "x" names an upstream twice: a, b'
@@ -215,29 +213,27 @@ def test_upstream_is_a_list_of_other_tasks_each_once() -> None:
     ("text", "seconds"),
     [("90s", 90), ("10m", 600), ("6h", 21600), ("1d", 86400), ("1h30m", 5400), (45, 45), (0, 0)],
 )
-def test_a_duration_is_seconds_or_numbers_with_their_units(text: str | int, seconds: int) -> None:
+def test_seconds_of_number_or_units_is_read(text: str | int, seconds: int) -> None:
     assert seconds_of(text) == seconds
 
 
 @pytest.mark.parametrize(
     "text", ["", "90", "1w", "-1s", "1.5h", " 1h", -1, 1.5, True, None, "9999999999s"]
 )
-def test_anything_else_is_not_a_duration(text: Any) -> None:
+def test_seconds_of_anything_else_is_refused(text: Any) -> None:
     with pytest.raises(UserError, match="is not a duration"):
         seconds_of(text)
 
 
 @given(st.integers(0, 99), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
-def test_a_duration_is_the_sum_of_its_parts(
-    days: int, hours: int, minutes: int, seconds: int
-) -> None:
+def test_seconds_of_units_is_their_sum(days: int, hours: int, minutes: int, seconds: int) -> None:
     assert (
         seconds_of(f"{days}d{hours}h{minutes}m{seconds}s")
         == ((days * 24 + hours) * 60 + minutes) * 60 + seconds
     )
 
 
-def test_freshness_within_nothing_is_refused() -> None:
+def test_fresh_within_zero_is_refused() -> None:
     with pytest.raises(UserError, match="can never be met"):
         fresh("task-1", within=0)
     with pytest.raises(UserError, match="cannot be the name"):
@@ -248,11 +244,11 @@ def test_freshness_within_nothing_is_refused() -> None:
     ("function", "task"),
     [("task_3", "task-3"), ("_hidden", "hidden"), ("Load", "Load"), ("a__b", "a--b")],
 )
-def test_a_tasks_name_is_its_functions_with_hyphens(function: str, task: str) -> None:
+def test_task_name_of_function_has_hyphens(function: str, task: str) -> None:
     assert task_name_of(function) == task
 
 
-def test_the_revision_is_the_deployments(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_revision_comes_from_argument_or_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CORDYNA_REVISION", raising=False)
     assert TaskServer("s").declaration.revision == 0
     monkeypatch.setenv("CORDYNA_REVISION", "12")
@@ -265,7 +261,7 @@ def test_the_revision_is_the_deployments(monkeypatch: pytest.MonkeyPatch) -> Non
         TaskServer("s", revision=-1).declaration
 
 
-def test_parameters_and_their_schema_come_from_the_signature() -> None:
+def test_parameters_schema_comes_from_the_signature() -> None:
     class Window(BaseModel):
         start: int
         end: int = 9
@@ -302,19 +298,19 @@ def test_parameters_and_their_schema_come_from_the_signature() -> None:
     assert "window: Field required" in str(server.test_run("body").error)
 
 
-def test_a_task_without_parameters_has_no_schema() -> None:
+def test_parameters_none_has_no_schema() -> None:
     assert declared(lambda: None).params_schema is None
     assert declared(lambda *, ctx: None).params_schema is None
 
 
-def test_a_task_without_parameters_takes_none() -> None:
+def test_parameters_none_refuses_params() -> None:
     error = result_of(lambda: None, day="today").error
 
     assert error is not None
     assert (error.type, error.message) == ("InvalidParams", "day: Extra inputs are not permitted")
 
 
-def test_the_context_may_have_another_name_when_it_says_what_it_is() -> None:
+def test_parameters_context_by_annotation_has_any_name() -> None:
     def body(context: Context, day: str) -> str:
         return context.task + day
 
@@ -324,7 +320,7 @@ def test_the_context_may_have_another_name_when_it_says_what_it_is() -> None:
     assert server.test_run("body", day="-1").output == "body-1"
 
 
-def test_a_default_that_json_cannot_carry_is_left_out_of_the_schema_and_still_holds() -> None:
+def test_parameters_default_not_json_applies_unpublished() -> None:
     nothing = [object()]
 
     def body(number: int = 1, day: Any = nothing) -> bool:
@@ -345,7 +341,7 @@ def test_a_default_that_json_cannot_carry_is_left_out_of_the_schema_and_still_ho
     [lambda *days: None, lambda **days: None, lambda days, /: None],
     ids=["star", "two stars", "positional only"],
 )
-def test_a_parameter_that_cannot_come_by_name_is_refused(function: Callable[..., Any]) -> None:
+def test_parameters_not_by_name_are_refused(function: Callable[..., Any]) -> None:
     refused = refusal(function)
 
     assert "cannot be given by name" in refused.what
@@ -353,21 +349,31 @@ def test_a_parameter_that_cannot_come_by_name_is_refused(function: Callable[...,
     assert "`days`" in refused.next
 
 
-def test_a_coroutine_and_a_generator_are_refused() -> None:
-    async def coroutine() -> None: ...
-
-    def generator() -> Iterator[int]:
+class _Yielding:
+    def __call__(self) -> Iterator[int]:
         yield 1
 
-    assert "plain function" in refusal(coroutine).what
-    assert "plain function" in refusal(generator).what
+
+def _generator() -> Iterator[int]:
+    yield 1
 
 
-def test_a_field_as_default_is_refused_with_how_to_write_it() -> None:
+async def _async_generator() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    "function", [_generator, _async_generator, functools.partial(_generator), _Yielding()]
+)
+def test_declare_generator_is_refused(function: Callable[..., Any]) -> None:
+    assert "returns its result" in refusal(function).what
+
+
+def test_parameters_field_as_default_is_refused() -> None:
     assert "Annotated" in refusal(lambda day=Field(1, ge=1): None).next
 
 
-def test_an_annotation_that_is_not_known_is_refused() -> None:
+def test_parameters_unknown_annotation_is_refused() -> None:
     def body(day: "Unknown") -> None: ...  # type: ignore[name-defined]
 
     refused = refusal(body)
@@ -375,7 +381,7 @@ def test_an_annotation_that_is_not_known_is_refused() -> None:
     assert "TYPE_CHECKING" in refused.next
 
 
-def test_a_type_that_cannot_come_from_json_is_refused() -> None:
+def test_parameters_type_not_json_is_refused() -> None:
     class Handle: ...
 
     def body(handle: Handle) -> None: ...
@@ -386,7 +392,7 @@ def test_a_type_that_cannot_come_from_json_is_refused() -> None:
     assert "has no JSON Schema" in refusal(callback).what
 
 
-def test_an_unknown_task_cannot_be_tested() -> None:
+def test_test_run_unknown_task_is_refused() -> None:
     server = TaskServer("s")
     with pytest.raises(UserError, match='has no task "x"') as refused:
         server.test_run("x")

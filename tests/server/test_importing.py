@@ -14,7 +14,7 @@ PYDANTIC_AND_WHAT_IT_NEEDS = {
 }
 
 
-def test_importing_the_library_imports_nothing_but_pydantic() -> None:
+def test_import_library_imports_only_pydantic() -> None:
     program = "import sys; before = set(sys.modules); import cordyna_core; print(*(set(sys.modules) - before))"
     imported = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
@@ -30,7 +30,7 @@ def test_importing_the_library_imports_nothing_but_pydantic() -> None:
     )
 
 
-def test_the_library_exports_what_a_server_is_written_with() -> None:
+def test_import_library_exports_the_public_names() -> None:
     assert set(cordyna_core.__all__) == {
         "Context",
         "RetryableError",

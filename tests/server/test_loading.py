@@ -38,30 +38,30 @@ def a_server(name: str) -> str:
     return f"from cordyna_core import TaskServer\nserver = TaskServer('{name}')\n"
 
 
-def test_a_file_with_one_server_needs_no_name(write: Write) -> None:
+def test_load_file_with_one_server_needs_no_name(write: Write) -> None:
     assert load_server(str(write("a.py", a_server("team-a")))).name == "team-a"
 
 
-def test_a_path_may_be_relative_to_the_working_folder(write: Write) -> None:
+def test_load_relative_path_is_found(write: Write) -> None:
     write("servers/a.py", a_server("team-a"))
 
     assert load_server("servers/a.py").name == "team-a"
 
 
-def test_a_module_is_found_from_the_working_folder(write: Write) -> None:
+def test_load_module_from_working_folder_is_found(write: Write) -> None:
     write("shop/__init__.py", "")
     write("shop/tasks.py", a_server("shop"))
 
     assert load_server("shop.tasks").name == "shop"
 
 
-def test_a_namespace_package_is_found_too(write: Write) -> None:
+def test_load_namespace_package_is_found(write: Write) -> None:
     write("plain/tasks.py", a_server("plain"))
 
     assert load_server("plain.tasks").name == "plain"
 
 
-def test_one_of_several_servers_is_named_after_a_colon(write: Write) -> None:
+def test_load_several_servers_takes_the_named_one(write: Write) -> None:
     write(
         "two.py", "from cordyna_core import TaskServer\na = TaskServer('a')\nb = TaskServer('b')\n"
     )
@@ -70,13 +70,13 @@ def test_one_of_several_servers_is_named_after_a_colon(write: Write) -> None:
     assert load_server("two:a").name == "a"
 
 
-def test_one_server_under_two_names_is_one_server(write: Write) -> None:
+def test_load_one_server_under_two_names_is_one(write: Write) -> None:
     write("a.py", a_server("team-a") + "app = server\n")
 
     assert load_server("a.py").name == "team-a"
 
 
-def test_several_servers_without_a_name_are_listed(write: Write) -> None:
+def test_load_several_servers_without_name_lists_them(write: Write) -> None:
     write(
         "two.py", "from cordyna_core import TaskServer\na = TaskServer('a')\nb = TaskServer('b')\n"
     )
@@ -86,7 +86,7 @@ def test_several_servers_without_a_name_are_listed(write: Write) -> None:
     assert refused.value.why == "two.py:a, two.py:b"
 
 
-def test_a_name_that_is_no_server_is_refused_with_those_that_are(write: Write) -> None:
+def test_load_unknown_name_lists_the_servers(write: Write) -> None:
     write("a.py", a_server("team-a") + "other = 3\n")
 
     with pytest.raises(UserError, match="no task server named other") as refused:
@@ -94,7 +94,7 @@ def test_a_name_that_is_no_server_is_refused_with_those_that_are(write: Write) -
     assert "server" in refused.value.why
 
 
-def test_a_file_without_a_server_says_how_to_write_one(write: Write) -> None:
+def test_load_file_without_server_says_how_to_write_one(write: Write) -> None:
     write("empty.py", "")
 
     with pytest.raises(UserError, match="has no task server") as refused:
@@ -102,31 +102,31 @@ def test_a_file_without_a_server_says_how_to_write_one(write: Write) -> None:
     assert "TaskServer(" in refused.value.next
 
 
-def test_a_missing_file_is_not_found(write: Write) -> None:
+def test_load_missing_file_is_not_found(write: Write) -> None:
     with pytest.raises(NotFound, match=r"there is no file .*gone\.py"):
         load_server("gone.py")
 
 
-def test_a_missing_module_is_not_found(write: Write) -> None:
+def test_load_missing_module_is_not_found(write: Write) -> None:
     with pytest.raises(NotFound, match="there is no module gone"):
         load_server("gone.tasks")
 
 
-def test_a_missing_module_in_a_package_that_exists_is_refused(write: Write) -> None:
+def test_load_missing_submodule_is_refused(write: Write) -> None:
     write("shop/__init__.py", "")
 
     with pytest.raises(UserError, match=r"No module named 'shop\.tasks'"):
         load_server("shop.tasks")
 
 
-def test_a_file_that_is_not_python_is_refused(write: Write) -> None:
+def test_load_not_python_is_refused(write: Write) -> None:
     write("servers/notes.txt", "hello")
 
     with pytest.raises(UserError, match=r"no Python file"):
         load_server("servers/notes.txt")
 
 
-def test_a_fault_while_loading_is_shown_at_the_users_own_line(write: Write) -> None:
+def test_load_error_shows_the_users_line(write: Write) -> None:
     write("helper_of_a.py", "def boom():\n    raise ValueError('no such table')\n")
     path = write("a.py", "from helper_of_a import boom\n\nboom()\n")
 
@@ -138,7 +138,7 @@ def test_a_fault_while_loading_is_shown_at_the_users_own_line(write: Write) -> N
     assert len(lines) == 2
 
 
-def test_a_syntax_error_is_shown_with_its_line(write: Write) -> None:
+def test_load_syntax_error_shows_its_line(write: Write) -> None:
     path = write("a.py", "x = 1\ndef f(:\n")
 
     with pytest.raises(UserError, match="SyntaxError") as refused:
@@ -146,7 +146,7 @@ def test_a_syntax_error_is_shown_with_its_line(write: Write) -> None:
     assert refused.value.why == f"{path}:2: def f(:"
 
 
-def test_a_task_declared_wrongly_is_shown_with_its_own_words_and_its_line(write: Write) -> None:
+def test_load_wrong_declaration_shows_error_and_line(write: Write) -> None:
     path = write("a.py", a_server("team-a") + "@server.task(cron='often')\ndef task_1(): ...\n")
 
     with pytest.raises(UserError, match='task "task-1" is declared wrongly') as refused:
@@ -156,21 +156,21 @@ def test_a_task_declared_wrongly_is_shown_with_its_own_words_and_its_line(write:
     assert "cron=" in refused.value.next
 
 
-def test_a_module_that_exits_is_a_fault_like_another(write: Write) -> None:
+def test_load_module_that_exits_is_refused(write: Write) -> None:
     write("a.py", "import sys\nsys.exit(3)\n")
 
     with pytest.raises(UserError, match="SystemExit: 3"):
         load_server("a.py")
 
 
-def test_an_interrupt_while_loading_is_the_operators(write: Write) -> None:
+def test_load_interrupted_raises_keyboard_interrupt(write: Write) -> None:
     write("a.py", "raise KeyboardInterrupt\n")
 
     with pytest.raises(KeyboardInterrupt):
         load_server("a.py")
 
 
-def test_loading_again_gives_what_the_files_say_now(write: Write) -> None:
+def test_load_file_again_reads_it_again(write: Write) -> None:
     write("name_of_a.py", "NAME = 'before'\n")
     write(
         "a.py",
@@ -183,7 +183,7 @@ def test_loading_again_gives_what_the_files_say_now(write: Write) -> None:
     assert old.name == "before"
 
 
-def test_loading_a_module_again_gives_what_the_files_say_now(write: Write) -> None:
+def test_load_module_again_reads_it_again(write: Write) -> None:
     write("shop/__init__.py", "")
     write("shop/names.py", "NAME = 'before'\n")
     write(
@@ -209,7 +209,7 @@ def in_a_second_to_come(path: Path) -> None:
 
 @pytest.mark.usefixtures("bytecode")
 @pytest.mark.parametrize("edited", ["a.py", "name_of_a.py"])
-def test_an_edit_in_the_same_second_that_leaves_the_size_is_seen(write: Write, edited: str) -> None:
+def test_load_edit_of_same_second_and_size_is_seen(write: Write, edited: str) -> None:
     texts = {
         "a.py": "from cordyna_core import TaskServer\nimport name_of_a\nserver = TaskServer('a' + name_of_a.NAME)\n"
     }
@@ -223,7 +223,7 @@ def test_an_edit_in_the_same_second_that_leaves_the_size_is_seen(write: Write, e
 
 
 @pytest.mark.usefixtures("bytecode")
-def test_a_mend_in_the_same_second_that_leaves_the_size_is_seen(write: Write) -> None:
+def test_load_fix_of_same_second_and_size_is_seen(write: Write) -> None:
     write(
         "a.py",
         "from cordyna_core import TaskServer\nfrom name_of_a import NAME\nserver = TaskServer(NAME)\n",
@@ -237,22 +237,20 @@ def test_a_mend_in_the_same_second_that_leaves_the_size_is_seen(write: Write) ->
 
 
 @pytest.mark.usefixtures("bytecode")
-def test_bytecode_of_a_file_that_has_stood_for_a_while_is_kept(write: Write) -> None:
+def test_load_old_file_keeps_its_bytecode(write: Write) -> None:
     file = write("a.py", a_server("a"))
     os.utime(file, (1e9, 1e9))
     load_server("a.py")
     assert Path(cache_from_source(str(file))).exists()
 
 
-def test_where_no_bytecode_is_written_none_is_missed(
-    write: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_load_without_bytecode_works(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     write("a.py", a_server("a"))
     assert load_server("a.py").name == "a"
 
 
-def test_a_file_that_was_mended_loads(write: Write) -> None:
+def test_load_fixed_file_works(write: Write) -> None:
     write("a.py", "import part_of_a\n")
     write("part_of_a.py", "1 / 0\n")
     with pytest.raises(UserError):
@@ -263,7 +261,7 @@ def test_a_file_that_was_mended_loads(write: Write) -> None:
     assert load_server("a.py").name == "team-a"
 
 
-def test_what_cannot_be_loaded_leaves_no_modules_behind(write: Write) -> None:
+def test_load_failed_leaves_no_modules(write: Write) -> None:
     write("good_part.py", "")
     write("a.py", "import good_part\n1 / 0\n")
     before = set(sys.modules)
@@ -273,7 +271,7 @@ def test_what_cannot_be_loaded_leaves_no_modules_behind(write: Write) -> None:
     assert set(sys.modules) == before
 
 
-def test_the_module_of_an_earlier_load_is_let_go(write: Write) -> None:
+def test_load_again_releases_the_earlier_module(write: Write) -> None:
     write("let_go.py", a_server("team-a"))
     load_server("let_go.py")
     load_server("let_go.py")
@@ -281,7 +279,7 @@ def test_the_module_of_an_earlier_load_is_let_go(write: Write) -> None:
     assert len([name for name in sys.modules if name.endswith("_let_go")]) == 1
 
 
-def test_the_librarys_own_modules_are_never_forgotten_wherever_they_lie(write: Write) -> None:
+def test_load_again_keeps_the_library(write: Write) -> None:
     path = write(
         "a.py",
         a_server("team-a") + "import sys, types\npiece = types.ModuleType('cordyna_core.piece')\n",
@@ -297,7 +295,7 @@ def test_the_librarys_own_modules_are_never_forgotten_wherever_they_lie(write: W
     assert sys.modules["cordyna_core.piece"] is piece
 
 
-def test_two_folders_may_have_a_module_of_the_same_name(write: Write) -> None:
+def test_load_same_module_name_in_two_folders_is_separate(write: Write) -> None:
     for team in ("a", "b"):
         write(f"{team}/names.py", f"NAME = 'team-{team}'\n")
         write(
@@ -312,7 +310,7 @@ def test_two_folders_may_have_a_module_of_the_same_name(write: Write) -> None:
     ]
 
 
-def test_what_was_there_before_a_load_is_never_forgotten(write: Write) -> None:
+def test_load_again_keeps_modules_from_before(write: Write) -> None:
     import cordyna_core.server.context
 
     write("a.py", a_server("team-a"))
@@ -322,7 +320,7 @@ def test_what_was_there_before_a_load_is_never_forgotten(write: Write) -> None:
     assert sys.modules["cordyna_core.server.context"] is cordyna_core.server.context
 
 
-def test_the_folder_stands_on_the_path_once(write: Write) -> None:
+def test_load_again_has_the_folder_on_path_once(write: Write) -> None:
     path = write("a.py", a_server("team-a"))
     load_server("a.py")
     load_server("a.py")

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from cordyna_core import TerminalError
 from cordyna_core.contract.base import ErrorDescription
-from cordyna_core.server.result import MAX_OUTPUT_BYTES, describe, json_output
+from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
+from cordyna_core.server.result import describe, json_output
 from server.builders import result_of
 
 
@@ -50,12 +51,12 @@ def size_of(description: ErrorDescription) -> int:
     )
 
 
-def test_plain_json_is_returned_as_it_is() -> None:
+def test_output_plain_json_is_unchanged() -> None:
     for value in (None, True, 1, 2.5, "ü", [1, [2]], {"a": {"b": None}}):
         assert json_output(value) == value
 
 
-def test_models_dataclasses_dates_enums_tuples_and_sets_become_json() -> None:
+def test_output_models_dates_and_sets_become_json() -> None:
     day = datetime(2026, 1, 2, tzinfo=UTC)
 
     assert json_output({"row": Row(day=day, amount=1), "at": day}) == {
@@ -65,7 +66,7 @@ def test_models_dataclasses_dates_enums_tuples_and_sets_become_json() -> None:
     assert json_output([Point(1), Colour.RED, (1, 2), {3}]) == [{"x": 1}, "red", [1, 2], [3]]
 
 
-def test_a_type_that_json_does_not_know_is_named() -> None:
+def test_output_unknown_type_is_named() -> None:
     error = error_of({"handle": object()})
 
     assert error.type == "OutputNotJson"
@@ -74,14 +75,14 @@ def test_a_type_that_json_does_not_know_is_named() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, [math.inf], {"a": -math.inf}])
-def test_nan_and_infinity_are_not_json(value: Any) -> None:
+def test_output_nan_or_infinity_is_refused(value: Any) -> None:
     error = error_of(value)
 
     assert error.type == "OutputNotJson"
     assert "finite numbers" in error.message
 
 
-def test_a_cycle_and_broken_text_are_not_json() -> None:
+def test_output_cycle_or_broken_text_is_refused() -> None:
     cycle: list[Any] = []
     cycle.append(cycle)
 
@@ -89,7 +90,7 @@ def test_a_cycle_and_broken_text_are_not_json() -> None:
     assert error_of("\ud800").type == "OutputNotJson"
 
 
-def test_nesting_without_end_is_not_json() -> None:
+def test_output_too_deep_nesting_is_refused() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
@@ -97,7 +98,7 @@ def test_nesting_without_end_is_not_json() -> None:
     assert error_of(deep).type == "OutputNotJson"
 
 
-def test_sixteen_kilobytes_are_carried_and_one_byte_more_is_not() -> None:
+def test_output_above_16_kb_is_refused() -> None:
     fits = "x" * (MAX_OUTPUT_BYTES - 2)  # and two quotes
 
     assert result_of(lambda: fits).output == fits
@@ -109,11 +110,11 @@ def test_sixteen_kilobytes_are_carried_and_one_byte_more_is_not() -> None:
     )
 
 
-def test_an_outputs_size_is_counted_in_bytes_not_in_characters() -> None:
+def test_output_size_is_counted_in_bytes() -> None:
     assert error_of("ü" * 8192).type == "OutputTooLarge"
 
 
-def test_the_traceback_begins_at_the_users_code() -> None:
+def test_describe_traceback_begins_at_user_code() -> None:
     def inner() -> None:
         raise ValueError("no rows")
 
@@ -131,7 +132,7 @@ def test_the_traceback_begins_at_the_users_code() -> None:
     assert "task_server.py" not in error.traceback
 
 
-def test_a_chain_of_errors_is_shown_whole() -> None:
+def test_describe_chain_of_errors_is_complete() -> None:
     def body() -> None:
         try:
             dict[str, int]()["cause"]
@@ -145,9 +146,7 @@ def test_a_chain_of_errors_is_shown_whole() -> None:
     assert "direct cause" in (error.traceback or "")
 
 
-def test_what_is_told_of_an_error_is_cut_to_four_kilobytes_and_keeps_the_end_of_the_traceback() -> (
-    None
-):
+def test_describe_long_error_is_cut_to_4_kb() -> None:
     described = describe(raised(type("E" * 999, (Exception,), {})("ü" * 9000)))
 
     assert size_of(described) <= 4096
@@ -158,7 +157,7 @@ def test_what_is_told_of_an_error_is_cut_to_four_kilobytes_and_keeps_the_end_of_
     assert (described.traceback or "").endswith("ü\n")
 
 
-def test_an_exception_whose_text_raises_is_described_all_the_same() -> None:
+def test_describe_error_whose_text_raises_is_described() -> None:
     class Odd(Exception):
         def __str__(self) -> str:
             raise RuntimeError
@@ -170,7 +169,7 @@ def test_an_exception_whose_text_raises_is_described_all_the_same() -> None:
     assert "Odd" in (described.traceback or "")
 
 
-def test_an_exception_whose_traceback_cannot_be_written_is_described_all_the_same(
+def test_describe_unprintable_traceback_is_described(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(*_: object) -> None:
@@ -184,7 +183,7 @@ def test_an_exception_whose_traceback_cannot_be_written_is_described_all_the_sam
     )
 
 
-def test_broken_text_in_an_error_does_not_stop_it_from_being_told() -> None:
+def test_describe_broken_text_is_escaped() -> None:
     described = describe(raised(ValueError("a\ud800b")))
 
     assert described.message == "a?b"

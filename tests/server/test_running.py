@@ -43,7 +43,7 @@ def failing_with(error: BaseException) -> TaskServer:
     return a_server(task_1=body)
 
 
-def test_a_body_that_returns_is_started_then_completed_with_its_output() -> None:
+def test_run_returning_body_is_started_then_completed() -> None:
     result, said = run(a_server(task_1=lambda: {"rows": 3}), a_command())
 
     assert states(said) == ["started", "completed"]
@@ -57,7 +57,7 @@ def test_a_body_that_returns_is_started_then_completed_with_its_output() -> None
     assert result.events == tuple(said)
 
 
-def test_what_is_said_names_the_attempt_and_where_it_comes_from() -> None:
+def test_run_updates_name_attempt_producer_and_cause() -> None:
     _, (started, completed) = run(a_server(task_1=lambda: None), a_command(attempt=2))
 
     for update, state in ((started, "started"), (completed, "completed")):
@@ -77,20 +77,20 @@ def test_what_is_said_names_the_attempt_and_where_it_comes_from() -> None:
         assert update.meta.producer.name == "cordyna-core"
 
 
-def test_a_command_without_meta_is_answered_too() -> None:
+def test_run_command_without_meta_is_answered() -> None:
     _, (started, _) = run(a_server(task_1=lambda: None), a_command(meta=None))
 
     assert started.meta is not None
     assert started.meta.cause is None
 
 
-def test_running_the_same_command_again_says_the_same_under_the_same_ids() -> None:
+def test_run_same_command_again_has_the_same_ids() -> None:
     server = a_server(task_1=lambda: 1)
 
     assert run(server, a_command())[1] == run(server, a_command())[1]
 
 
-def test_a_body_that_raises_ends_in_error_and_may_be_retried() -> None:
+def test_run_raising_body_is_retryable_error() -> None:
     result, said = run(failing_with(ValueError("no rows")), a_command())
 
     assert states(said) == ["started", "error"]
@@ -106,14 +106,14 @@ def test_a_body_that_raises_ends_in_error_and_may_be_retried() -> None:
     assert (said[1].reason, said[1].error) == (result.reason, result.error)
 
 
-def test_a_body_that_raises_a_retryable_error_may_be_retried() -> None:
+def test_run_retryable_error_is_retryable() -> None:
     result, _ = run(failing_with(RetryableError("busy")), a_command())
 
     assert result is not None
     assert result.reason == "failed"
 
 
-def test_a_body_that_raises_a_terminal_error_is_never_retried() -> None:
+def test_run_terminal_error_is_not_retryable() -> None:
     result, _ = run(failing_with(TerminalError("no such customer")), a_command())
 
     assert result is not None
@@ -122,7 +122,7 @@ def test_a_body_that_raises_a_terminal_error_is_never_retried() -> None:
     assert not result.error.retryable
 
 
-def test_a_team_may_have_errors_of_its_own_that_say_whether_to_try_again() -> None:
+def test_run_derived_error_keeps_its_retryability() -> None:
     class Hopeless(TaskError):
         retryable = False
 
@@ -132,7 +132,7 @@ def test_a_team_may_have_errors_of_its_own_that_say_whether_to_try_again() -> No
     assert result.reason == "failed_terminal"
 
 
-def test_a_body_that_exits_fails_and_its_server_goes_on() -> None:
+def test_run_exiting_body_fails_and_server_continues() -> None:
     result, said = run(failing_with(SystemExit(3)), a_command())
 
     assert states(said) == ["started", "error"]
@@ -141,7 +141,7 @@ def test_a_body_that_exits_fails_and_its_server_goes_on() -> None:
     assert (result.reason, result.error.type, result.error.message) == ("failed", "SystemExit", "3")
 
 
-def test_an_interrupt_is_the_operators_and_nothing_more_is_said() -> None:
+def test_run_interrupted_publishes_no_end() -> None:
     said: list[Message] = []
 
     class Bus:
@@ -153,21 +153,21 @@ def test_an_interrupt_is_the_operators_and_nothing_more_is_said() -> None:
     assert states(said) == ["started"]
 
 
-def test_after_its_acknowledgement_is_due_a_body_is_not_started_and_nothing_is_said() -> None:
+def test_run_after_ack_by_publishes_nothing() -> None:
     body = Ran()
 
     assert run(a_server(task_1=body), a_command(ack_by=utc(NOW - 0.01))) == (None, [])
     assert body.times == 0
 
 
-def test_a_command_that_was_queued_may_start_after_its_acknowledgement_was_due() -> None:
+def test_run_queued_after_ack_by_starts() -> None:
     result, _ = run(a_server(task_1=lambda: 1), a_command(ack_by=utc(NOW - 0.01)), queued=True)
 
     assert result is not None
 
 
 @pytest.mark.parametrize("queued", [False, True])
-def test_after_its_start_is_due_a_body_is_never_started(queued: bool) -> None:
+def test_run_after_start_by_never_starts(queued: bool) -> None:
     body = Ran()
     late = a_command(ack_by=utc(NOW + 10), start_by=utc(NOW - 0.01))
 
@@ -175,18 +175,18 @@ def test_after_its_start_is_due_a_body_is_never_started(queued: bool) -> None:
     assert body.times == 0
 
 
-def test_an_unknown_task_whose_command_is_stale_is_not_answered() -> None:
+def test_run_stale_command_of_unknown_task_is_not_answered() -> None:
     assert run(a_server(), a_command(ack_by=utc(NOW - 1))) == (None, [])
 
 
-def test_what_was_cancelled_is_not_started() -> None:
+def test_run_cancelled_before_is_not_started() -> None:
     body = Ran()
 
     assert run(a_server(task_1=body), a_command(), cancelled=lambda: True) == (None, [])
     assert body.times == 0
 
 
-def test_with_claims_a_body_runs_once_per_attempt() -> None:
+def test_run_with_claims_runs_once_per_attempt() -> None:
     body, claims = Ran(), MemoryClaims()
     server = a_server(task_1=body)
 
@@ -200,7 +200,7 @@ def test_with_claims_a_body_runs_once_per_attempt() -> None:
     assert body.times == 2
 
 
-def test_a_command_that_grew_stale_while_it_was_claimed_is_not_started() -> None:
+def test_run_stale_after_claim_is_not_started() -> None:
     body = Ran()
 
     answer = run(
@@ -211,16 +211,20 @@ def test_a_command_that_grew_stale_while_it_was_claimed_is_not_started() -> None
     assert body.times == 0
 
 
-def test_a_command_for_another_server_is_fatal() -> None:
+def test_run_command_for_other_server_is_fatal() -> None:
     server, command = a_server(task_1=lambda: 1), a_command(server="task-server-b")
 
-    with pytest.raises(Fatal, match='"task-server-b" came to "task-server-a"'):
+    with pytest.raises(
+        Fatal, match='"task-server-a" received a RunTask for server "task-server-b"'
+    ):
         run(server, command)
-    with pytest.raises(Fatal, match='"task-server-b" came to "task-server-a"'):
+    with pytest.raises(
+        Fatal, match='"task-server-a" received a RunTask for server "task-server-b"'
+    ):
         server.queue(command, bus=RecordingBus(), clock=lambda: NOW)
 
 
-def test_a_server_that_is_busy_says_queued_and_may_take_its_time() -> None:
+def test_queue_then_run_late_completes() -> None:
     server, bus = a_server(task_1=lambda: 1), RecordingBus()
 
     assert server.queue(a_command(), bus=bus, clock=lambda: NOW)
@@ -231,14 +235,14 @@ def test_a_server_that_is_busy_says_queued_and_may_take_its_time() -> None:
     assert states(result.events) == ["started", "completed"]
 
 
-def test_a_stale_command_is_not_queued() -> None:
+def test_queue_stale_command_publishes_nothing() -> None:
     bus = RecordingBus()
 
     assert not a_server(task_1=lambda: 1).queue(a_command(), bus=bus, clock=lambda: NOW + 11)
     assert bus.published == []
 
 
-def test_an_unknown_task_is_an_error_that_no_retry_mends() -> None:
+def test_run_unknown_task_is_terminal() -> None:
     result, said = run(a_server(), a_command("gone"))
 
     assert states(said) == ["error"]
@@ -248,7 +252,7 @@ def test_an_unknown_task_is_an_error_that_no_retry_mends() -> None:
     assert result.error.message == 'server "task-server-a" (revision 7) has no task "gone"'
 
 
-def test_bad_params_are_an_error_that_no_retry_mends_and_the_body_is_not_started() -> None:
+def test_run_bad_params_is_terminal_and_not_started() -> None:
     def body(day: int) -> None: ...
 
     result, said = run(a_server(task_1=body), a_command(params={"day": "monday", "night": 1}))
@@ -262,14 +266,14 @@ def test_bad_params_are_an_error_that_no_retry_mends_and_the_body_is_not_started
     assert result.error.traceback is None
 
 
-def test_when_the_bus_fails_the_command_is_not_answered() -> None:
+def test_run_bus_fails_raises() -> None:
     body = Ran()
     with pytest.raises(ConnectionError):
         run(a_server(task_1=body), a_command(), bus=BrokenBus())
     assert body.times == 0
 
 
-def test_a_bodys_own_system_exit_does_not_hide_that_the_bus_failed() -> None:
+def test_run_exiting_body_and_failing_bus_raises_bus_error() -> None:
     class FailsAtTheEnd:
         def __init__(self) -> None:
             self.calls = 0

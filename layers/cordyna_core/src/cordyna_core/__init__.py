@@ -1,4 +1,4 @@
-"""cordyna_core: what a task server is written with."""
+"""cordyna_core: the library for task servers."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +23,7 @@ __all__ = [
     "fresh",
 ]
 
-_HOME_OF: Final = {
+_MODULE_OF: Final = {
     "Context": "server.context",
     "RetryableError": "errors",
     "TaskResult": "server.result",
@@ -32,11 +32,11 @@ _HOME_OF: Final = {
     "UserError": "errors",
     "fresh": "server.options",
 }
-"""Imported when first asked for (PEP 562): the command line starts in half the time without pydantic and the contract."""
+"""Imported when first used (PEP 562), so that importing the package does not import pydantic."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     return value

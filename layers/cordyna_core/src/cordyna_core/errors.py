@@ -1,20 +1,26 @@
-"""Errors: one tree. What a caller can decide upon is data (a reason, a problem), not an exception."""
+"""Errors: one tree of exceptions.
+
+Invariant: what a caller can decide about is data (a reason, a problem), not an exception.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # errors are there before the contract is
+if TYPE_CHECKING:  # the contract imports this module
     from cordyna_core.contract.base import Problem
 
 
 class CordynaError(Exception):
-    """Everything that cordyna raises."""
+    """The base of everything that cordyna raises."""
 
 
 class UserError(CordynaError):
-    """A person can mend this: what happened, why, and what to do next. Printed without a traceback."""
+    """A person can fix this: what happened, why, and what to do next.
 
-    def __init__(self, what: str, *, why: str = "", next: str = "") -> None:
+    It is printed without a traceback.
+    """
+
+    def __init__(self, what: str, *, why: str = "", next: str = "") -> None:  # noqa: A002
         super().__init__(what)
         self.what, self.why, self.next = what, why, next
 
@@ -26,37 +32,42 @@ class UserError(CordynaError):
 
 
 class Refusal(UserError):
-    """Cerebro refused a command or a declaration, for these reasons."""
+    """Cerebro refused a command or a declaration; `problems` are the reasons."""
 
     def __init__(
-        self, what: str, problems: "Sequence[Problem]", *, why: str = "", next: str = ""
+        self,
+        what: str,
+        problems: "Sequence[Problem]",
+        *,
+        why: str = "",
+        next: str = "",  # noqa: A002
     ) -> None:
         super().__init__(what, why=why, next=next)
         self.problems = tuple(problems)
 
 
 class NotFound(UserError):
-    """Nothing here has that name."""
+    """Nothing has the given name."""
 
 
 class AccessError(UserError):
-    """Credentials or an endpoint do not work."""
+    """Credentials or an endpoint were not accepted."""
 
 
 class ServiceError(UserError):
-    """A service that cordyna needs answered with an error (a full disk, a throttled table, ...)."""
+    """A service that cordyna needs failed (a full disk, a throttled table, ...)."""
 
 
 class Conflict(CordynaError):
-    """Somebody else wrote first: read again and decide again."""
+    """Another writer was first: read again, and decide again."""
 
 
 class Fatal(CordynaError):
-    """This message can never be handled: it goes to the dead-letter queue with this reason."""
+    """This message can never be handled: it becomes a dead letter with this reason."""
 
 
 class TaskError(CordynaError):
-    """Raise one of the two below in a task to say whether trying again makes sense."""
+    """Raised by a task: RetryableError or TerminalError says whether a retry makes sense."""
 
     retryable: bool = True
 

@@ -1,8 +1,10 @@
-"""Testing: what stands in for a platform in tests, and the laws that every platform's adapter keeps.
+"""Testing: adapters in memory, and the contract tests that every adapter of a port passes.
 
-Law: what is here does what the ports say, no less; a suite of laws knows no adapter.
+Invariant: the adapters here keep the whole contract of their ports; the contract tests know no
+adapter.
 
-An adapter's tests subclass a suite under a name that pytest collects, and say how the adapter is made:
+The tests of an adapter derive from a suite, under a name that pytest collects, and make the
+adapter:
 
     class TestMemoryClaims(ClaimsContract):
         def two_claimants(self) -> tuple[Claims, Claims]:
@@ -23,7 +25,7 @@ from cordyna_core.ports import Bus, Claims
 
 
 class RecordingBus:
-    """A Bus that keeps what is published."""
+    """A Bus that keeps what is published, in `published`."""
 
     def __init__(self) -> None:
         self.published: list[Message] = []
@@ -33,24 +35,24 @@ class RecordingBus:
 
 
 class MemoryClaims:
-    """Claims of one process."""
+    """Claims in the memory of one process."""
 
     def __init__(self) -> None:
         self._taken: dict[tuple[str, str, int], object] = {}
 
     def claim(self, run_id: str, task: str, attempt: int) -> bool:
         mine = object()
-        # setdefault is one step, also between threads.
+        # setdefault is atomic between threads.
         return self._taken.setdefault((run_id, task, attempt), mine) is mine
 
 
-RUN: str = derived_id("laws")
-SERVER: str = "server-of-laws"
+RUN: str = derived_id("contract-tests")
+SERVER: str = "contract-tests"
 
 
 def an_update(task: str, output: object = None) -> TaskStateChanged:
-    """What SERVER says when `task` has completed."""
-    meta = Meta(id=derived_id("law", task), time=utc(1_790_000_000.25))
+    """The update of SERVER that `task` has completed."""
+    meta = Meta(id=derived_id("update", task), time=utc(1_790_000_000.25))
     return TaskStateChanged(
         server=SERVER, run_id=RUN, task=task, attempt=1, state="completed", output=output, meta=meta
     )
@@ -58,14 +60,14 @@ def an_update(task: str, output: object = None) -> TaskStateChanged:
 
 def a_large_command(task: str, size: int) -> RunTask:
     """A RunTask with `size` bytes of upstream output; cerebro sends up to 128 KB."""
-    meta = Meta(id=derived_id("law", task))
-    sent = {"upstream-1": "x" * size}
+    meta = Meta(id=derived_id("command", task))
+    outputs = {"upstream-1": "x" * size}
     return RunTask(
         server=SERVER,
         run_id=RUN,
         task=task,
         attempt=1,
-        upstream=sent,
+        upstream=outputs,
         ack_by=utc(10),
         start_by=utc(20),
         meta=meta,
@@ -73,16 +75,16 @@ def a_large_command(task: str, size: int) -> RunTask:
 
 
 class BusContract(ABC):
-    """Every Bus keeps these. The order in which messages arrive, and how often, is nobody's promise."""
+    """What every Bus does. It does not promise in which order messages arrive, nor how often."""
 
     @abstractmethod
     def a_bus(self, source: str) -> tuple[Bus, Callable[[], Sequence[Message]]]:
-        """A new bus that publishes as `source`, and what tells the messages that are on it."""
+        """Return a new bus that publishes as `source`, and a function that reads its messages."""
 
-    def test_what_was_published_is_on_the_bus(self) -> None:
+    def test_publish_puts_the_message_on_the_bus(self) -> None:
         self._published([an_update("task-1")])
 
-    def test_a_message_arrives_as_it_was_sent(self) -> None:
+    def test_publish_any_json_arrives_unchanged(self) -> None:
         output = {
             "text": 'ü "quoted" \\ \n \u2028',
             "none": None,
@@ -91,46 +93,46 @@ class BusContract(ABC):
         }
         self._published([an_update("task-1", output)])
 
-    def test_nothing_published_is_nothing_on_the_bus(self) -> None:
+    def test_publish_nothing_puts_nothing_on_the_bus(self) -> None:
         assert self._published([]) == {}
 
-    def test_more_messages_than_one_request_takes_all_arrive(self) -> None:
+    def test_publish_many_messages_all_arrive(self) -> None:
         self._published([an_update(f"task-{number}") for number in range(25)])
 
-    def test_more_bytes_than_one_request_takes_all_arrive(self) -> None:
+    def test_publish_many_bytes_all_arrive(self) -> None:
         self._published(
             [a_large_command(f"task-{number}", 120_000) for number in range(12)],
             source="cordyna.cerebro",
         )
 
-    def test_a_message_that_is_sent_again_keeps_its_id(self) -> None:
-        bus, heard = self.a_bus(f"cordyna.server.{SERVER}")
+    def test_publish_again_keeps_the_message_id(self) -> None:
+        bus, read = self.a_bus(f"cordyna.server.{SERVER}")
         bus.publish([an_update("task-1")])
         bus.publish([an_update("task-1")])
-        assert {_id_of(message) for message in heard()} == {_id_of(an_update("task-1"))}
+        assert {_id_of(message) for message in read()} == {_id_of(an_update("task-1"))}
 
     def _published(
         self, messages: Sequence[Message], *, source: str = f"cordyna.server.{SERVER}"
     ) -> dict[str, Message]:
-        bus, heard = self.a_bus(source)
+        bus, read = self.a_bus(source)
         bus.publish(messages)
-        on_the_bus = {_id_of(message): message for message in heard()}
+        on_the_bus = {_id_of(message): message for message in read()}
         assert on_the_bus == {_id_of(message): message for message in messages}
         return on_the_bus
 
 
 class ClaimsContract(ABC):
-    """Every Claims keeps these."""
+    """What every Claims does."""
 
     @abstractmethod
     def two_claimants(self) -> tuple[Claims, Claims]:
-        """Two instances of one server, which share whatever holds the claims; nothing is claimed yet."""
+        """Return the claims of two instances of one server; nothing is claimed yet."""
 
-    def test_the_first_claim_is_granted(self) -> None:
+    def test_claim_first_is_granted(self) -> None:
         one, _ = self.two_claimants()
         assert one.claim(RUN, "task-1", 1)
 
-    def test_the_same_claim_is_granted_once(self) -> None:
+    def test_claim_again_is_refused(self) -> None:
         one, other = self.two_claimants()
         assert [
             one.claim(RUN, "task-1", 1),
@@ -138,14 +140,14 @@ class ClaimsContract(ABC):
             other.claim(RUN, "task-1", 1),
         ] == [True, False, False]
 
-    def test_another_attempt_another_task_and_another_run_are_other_claims(self) -> None:
+    def test_claim_other_attempt_task_or_run_is_granted(self) -> None:
         one, other = self.two_claimants()
         assert one.claim(RUN, "task-1", 1)
         assert other.claim(RUN, "task-1", 2)
         assert other.claim(RUN, "task-2", 1)
         assert other.claim(derived_id("another run"), "task-1", 1)
 
-    def test_of_many_at_once_one_is_granted(self) -> None:
+    def test_claim_concurrently_one_is_granted(self) -> None:
         both = self.two_claimants()
         with ThreadPoolExecutor(8) as pool:
             granted = list(

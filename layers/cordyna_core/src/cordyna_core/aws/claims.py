@@ -1,11 +1,13 @@
-"""Claims: the Claims port on DynamoDB, and where a cancellation is noted.
+"""Claims: the Claims port on DynamoDB, which also stores cancellations.
 
-Law: of all calls for one attempt, at most one answers True, and it is never given back.
+Invariant: of all calls for one attempt, at most one returns True, and a claim is never returned.
 
-What "at most once" costs: whoever claimed an attempt and was killed before, in or after its body leaves a claim behind. The
-command, delivered again, is not run again, and nothing is said of it: cerebro's clock tells, and a retry (if the task
-declares any) is a new attempt with a claim of its own. Without a table, the same command delivered again runs the body
-again: at least once. A team chooses by giving its server a table.
+The price of "at most once": a process that claimed an attempt and was killed before, in or after
+its body leaves the claim. The command, delivered again, is not run again, and nothing is published
+about
+it: the clock of cerebro ends the attempt, and a retry is a new attempt with a claim of its own.
+Without a table, a command that is delivered again runs the body again: at least once. A team
+chooses by giving its server a table.
 
 An attempt that is cancelled before it is claimed cannot be claimed any more.
 """
@@ -19,10 +21,10 @@ from cordyna_core.ports import Clock
 
 KEY: Final = "pk"
 EXPIRY: Final = "ttl"
-KEPT_S: Final = 30 * 24 * 3600
-"""Claims outlive every redelivery (SQS keeps a message for at most 14 days)."""
+RETENTION_S: Final = 30 * 24 * 3600
+"""Claims outlive every redelivery: SQS keeps a message for at most 14 days."""
 
-_NOT_MET: Final = "ConditionalCheckFailedException"
+_CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
 
 class DynamoDBClaims:
@@ -32,7 +34,8 @@ class DynamoDBClaims:
         self._client, self._table, self._clock = client, table, clock
 
     def claim(self, run_id: str, task: str, attempt: int) -> bool:
-        # The token tells my own write, whose reply was lost and which botocore sent again, from somebody else's.
+        # The token recognizes this caller's own write, if its reply was lost and botocore sent it
+        # again.
         token = str(uuid.uuid4())
         try:
             self._client.put_item(
@@ -47,14 +50,14 @@ class DynamoDBClaims:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as refused:
-            if refused.response["Error"]["Code"] != _NOT_MET:
+            if refused.response["Error"]["Code"] != _CONDITION_FAILED:
                 raise
-            there: dict[str, Any] = dict(refused.response).get("Item") or {}  # type: ignore[assignment]
-            return bool(there.get("token") == {"S": token})
+            existing: dict[str, Any] = dict(refused.response).get("Item") or {}  # type: ignore[assignment]
+            return bool(existing.get("token") == {"S": token})
         return True
 
     def cancel(self, run_id: str, task: str, attempt: int) -> None:
-        """Note that the attempt shall stop, or not begin."""
+        """Store that the attempt shall stop, or not start."""
         self._client.update_item(
             TableName=self._table,
             Key={KEY: {"S": key_of(run_id, task, attempt)}},
@@ -65,18 +68,18 @@ class DynamoDBClaims:
 
     def is_cancelled(self, run_id: str, task: str, attempt: int) -> bool:
         """Whether `cancel` was called for the attempt."""
-        found = self._client.get_item(
+        response = self._client.get_item(
             TableName=self._table,
             Key={KEY: {"S": key_of(run_id, task, attempt)}},
             ConsistentRead=True,
             ProjectionExpression="cancelled",
         )
-        return "cancelled" in found.get("Item", {})
+        return "cancelled" in response.get("Item", {})
 
     def _expiry(self) -> str:
-        return str(int(self._clock()) + KEPT_S)
+        return str(int(self._clock()) + RETENTION_S)
 
 
 def key_of(run_id: str, task: str, attempt: int) -> str:
-    """The claim's key: neither a run's id nor a task's name holds a `#`."""
+    """Return the key of a claim; neither the id of a run nor the name of a task contains `#`."""
     return f"{run_id}#{task}#{attempt}"

@@ -1,9 +1,9 @@
-"""Clients: of AWS's services as the library wants them, one of each per process.
+"""Clients of AWS's services, one of each per process.
 
-Law: credentials, region and endpoint are botocore's own chain; only patience is ours. (And AWS_REGION counts, as in every other
-SDK: Python's alone reads only AWS_DEFAULT_REGION.)
+Invariant: credentials, region and endpoint come from botocore's own chain; we set only timeouts and
+retries. (And we read AWS_REGION, as every other SDK does: botocore reads only AWS_DEFAULT_REGION.)
 
-They are botocore's: boto3 makes the very same clients, and costs a cold start 30 ms more.
+The clients are botocore's: boto3 makes the same ones, and makes a cold start 30 ms longer.
 """
 
 import os
@@ -18,7 +18,7 @@ READ_TIMEOUT_S: Final = 10
 
 
 def client_config(*, read_timeout_s: float = READ_TIMEOUT_S) -> Config:
-    """Standard retry mode: at most three tries, with jitter, of what may be tried again (AWS SDKs, retry behavior)."""
+    """Return the timeouts and retries: at most three tries in botocore's standard mode."""
     return Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=read_timeout_s,
@@ -28,14 +28,14 @@ def client_config(*, read_timeout_s: float = READ_TIMEOUT_S) -> Config:
 
 @cache
 def client(service: str, *, read_timeout_s: float = READ_TIMEOUT_S) -> Any:
-    """The process's client of a service."""
+    """Return the process's client of a service."""
     return _session().create_client(
         service, region_name=named_region(), config=client_config(read_timeout_s=read_timeout_s)
     )
 
 
 def named_region() -> str | None:
-    """What AWS_REGION says; None leaves it to botocore."""
+    """Return the region that AWS_REGION names; None leaves it to botocore."""
     return os.environ.get("AWS_REGION") or None
 
 

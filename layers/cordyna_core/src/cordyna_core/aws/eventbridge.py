@@ -1,7 +1,8 @@
 """EventBridge: the Bus port on AWS.
 
-Law: a message is on the bus when its own entry was accepted. What was not accepted is sent again as it was, with its id; what
-AWS would refuse (too large, no source) is refused here, for emulators take it.
+Invariant: a message is on the bus when its own entry was accepted. What was not accepted is sent
+again unchanged, with its id. What AWS would refuse (too large, no source) is refused here, because
+emulators accept it.
 """
 
 import time
@@ -9,14 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from cordyna_core.contract.base import Message
-from cordyna_core.contract.envelope import MAX_ENVELOPE_BYTES, detail_json
+from cordyna_core.contract.envelope import detail_json
+from cordyna_core.contract.limits import MAX_ENVELOPE_BYTES
 from cordyna_core.errors import Fatal, ServiceError
 
 MAX_ENTRIES: Final = 10
-"""Of one PutEvents request (Amazon EventBridge quotas)."""
+"""Of one PutEvents request (EventBridge quotas)."""
 
-ROUNDS: Final = 4
-"""How often what failed is sent, the first time included."""
+MAX_TRIES: Final = 4
+"""How often an entry is sent, the first time included."""
 
 _FIRST_PAUSE_S: Final = 0.1
 _TIME_BYTES: Final = 14
@@ -35,7 +37,13 @@ class EventBridgeBus:
         self._client, self._bus, self._source, self._pause = client, bus, source, pause
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Raises Fatal for a message that is too large, ServiceError when the bus keeps refusing, and what botocore raises."""
+        """Put messages on the bus.
+
+        Raises:
+            Fatal: a message is too large.
+            ServiceError: the bus refused an event MAX_TRIES times.
+            Exception: what botocore raises.
+        """
         for request in requests([self._entry(message) for message in messages]):
             self._put(request)
 
@@ -48,9 +56,9 @@ class EventBridgeBus:
         )
 
     def _put(self, entries: list[Entry]) -> None:
-        for round_ in range(ROUNDS):
-            if round_:
-                self._pause(_FIRST_PAUSE_S * 2 ** (round_ - 1))
+        for tried in range(MAX_TRIES):
+            if tried:
+                self._pause(_FIRST_PAUSE_S * 2 ** (tried - 1))
             answers = self._client.put_events(Entries=entries)["Entries"]
             refused = [
                 (sent, answer)
@@ -69,38 +77,41 @@ class EventBridgeBus:
             )
         )
         raise ServiceError(
-            f"the bus {self._bus} did not take {len(refused)} of the events.",
+            f"the bus {self._bus} did not accept {len(refused)} of the events.",
             why=why,
-            next="look at the bus's quotas",
+            next="check the quotas of the bus, then try again",
         )
 
 
 def entry(*, bus: str, source: str, detail_type: str, detail: str) -> Entry:
-    """One entry of a PutEvents request. Raises Fatal when it is larger than EventBridge takes."""
+    """Return one entry of a PutEvents request. Raises Fatal if it is too large for EventBridge."""
     made = {"EventBusName": bus, "Source": source, "DetailType": detail_type, "Detail": detail}
     if size_of(made) > MAX_ENVELOPE_BYTES:
         raise Fatal(
-            f"a {detail_type} of {size_of(made)} bytes is larger than an event may be ({MAX_ENVELOPE_BYTES} bytes)"
+            f"a {detail_type} of {size_of(made)} bytes is larger than an event may be "
+            f"({MAX_ENVELOPE_BYTES} bytes)"
         )
     return made
 
 
 def size_of(sent: Entry) -> int:
-    """As EventBridge counts it (Amazon EventBridge, "Calculating event entry size")."""
+    """Return the bytes that EventBridge counts ("Calculating PutEvents event entry size")."""
     return _TIME_BYTES + sum(
         len(sent[part].encode()) for part in ("Source", "DetailType", "Detail")
     )
 
 
 def requests(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """Entries in as few requests as their number and their bytes allow, in order."""
+    """Yield the entries in order, in as few requests as their number and size allow."""
     request: list[Entry] = []
     size = 0
-    for each in entries:
-        if request and (len(request) == MAX_ENTRIES or size + size_of(each) > MAX_ENVELOPE_BYTES):
+    for next_entry in entries:
+        if request and (
+            len(request) == MAX_ENTRIES or size + size_of(next_entry) > MAX_ENVELOPE_BYTES
+        ):
             yield request
             request, size = [], 0
-        request.append(each)
-        size += size_of(each)
+        request.append(next_entry)
+        size += size_of(next_entry)
     if request:
         yield request

@@ -1,6 +1,7 @@
-"""Heard: an event of the bus as a task server hears it.
+"""Inbound events: an event of the bus as a task server receives it.
 
-Law: a server is commanded by cerebro only. The rule that leads here lets nobody else through; this is the second look.
+Invariant: only cerebro commands a server. The rule on the bus lets no other source through; this is
+the second check.
 """
 
 from typing import Any
@@ -22,17 +23,22 @@ Event = dict[str, Any]
 
 
 def is_request_to_declare(event: Event | None) -> bool:
-    """`{"declare": true}`; or nothing at all, which is what a CDK trigger calls with after a deployment."""
+    """Whether it is `{"declare": true}`, or nothing, as a CDK trigger after a deployment sends."""
     return not event or event == {"declare": True}
 
 
 def parse_command_event(event: Event) -> Envelope:
-    """Raises MalformedEvent, and Fatal when cerebro did not say it."""
+    """Read a command of cerebro.
+
+    Raises:
+        MalformedEvent: it is not of the contract.
+        Fatal: its source is not cerebro.
+    """
     try:
         raw = RawEnvelope.model_validate(event)
     except ValidationError as invalid:
         raise MalformedEvent(problems_of(invalid, "malformed_event")) from invalid
     envelope = open_raw(raw)
     if envelope.source != CEREBRO or not may_send(envelope.source, envelope.message):
-        raise Fatal(f"{envelope.source!r} does not command task servers")
+        raise Fatal(f"{envelope.source!r} may not send commands to task servers")
     return envelope

@@ -1,28 +1,40 @@
-"""Door: what stands before a server that has a work queue. It says `queued` at once, so that a worker may take its time.
+"""Queue ingress: before a task server with a work queue, reports `queued` and puts commands on it.
 
-Law: `queued` is said before the command is on the queue, for a body never starts after `ack_by` unless it was said (section 4,
-rule 6). When the queue then cannot be reached, the attempt is told to have failed, instead of waiting for its start clock.
+Invariant: `queued` is published before the command is on the queue, because a body starts after
+`ack_by` only if `queued` was published (docs/rules.md, rule 6). If the queue then cannot be
+reached, the attempt is reported as failed, instead of waiting for its start clock.
 
-A door needs none of the server's code: the command itself names the server, and the door's role lets it speak for that one only.
+It needs none of the server's code: the command names the server, and the role of the function may
+publish as that server only.
 """
 
 import json
 from collections.abc import Callable
+from typing import Final
 
 from cordyna_core.aws.inbound_event import Event, is_request_to_declare, parse_command_event
 from cordyna_core.aws.runtime import ServerRuntime
 from cordyna_core.aws.work_queue import WorkQueue
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.commands import CancelTask, RunTask
-from cordyna_core.server.attempt import Attempt
-from cordyna_core.server.task_server import TaskServer
+from cordyna_core.ports import TaskRunner
+
+_MAX_MESSAGE_CHARS: Final = 1024
 
 
-def enqueue(event: Event, queue: WorkQueue, platform: Callable[[str], ServerRuntime]) -> None:
-    """Put an event on the work queue, as far as it is for a worker; `platform` is that of a server, by its name.
+def enqueue(
+    event: Event,
+    queue: WorkQueue,
+    runtime_of: Callable[[str], ServerRuntime],
+    server_of: Callable[[str], TaskRunner],
+) -> None:
+    """Put an event on the work queue if it is for a worker.
+
+    `runtime_of` and `server_of` return the runtime and the server of a name.
 
     Raises:
-        MalformedEvent, Fatal: it is nothing that a server hears.
+        MalformedEvent: it is not of the contract.
+        Fatal: it is not a command of cerebro to a task server.
         Exception: what AWS answers.
     """
     if is_request_to_declare(event):
@@ -30,28 +42,26 @@ def enqueue(event: Event, queue: WorkQueue, platform: Callable[[str], ServerRunt
         return
     match parse_command_event(event).message:
         case RunTask() as command:
-            here = platform(command.server)
-            if TaskServer(command.server).queue(command, bus=here.bus, clock=here.clock):
-                _send(command, event, queue, here)
+            server, runtime = server_of(command.server), runtime_of(command.server)
+            if server.queue(command, bus=runtime.bus, clock=runtime.clock):
+                _send(command, event, queue, server, runtime)
         case CancelTask() as command:
-            here = platform(command.server)
-            here.cancellations.note(command)
-            if here.claims is None:
-                # The worker that happens to receive it is the only one that can be told.
+            runtime = runtime_of(command.server)
+            runtime.cancellations.note(command)
+            if runtime.claims is None:
+                # Only the worker that happens to receive it can be informed.
                 queue.send(json.dumps(event))
         case _:
             queue.send(json.dumps(event))
 
 
-def _send(command: RunTask, event: Event, queue: WorkQueue, here: ServerRuntime) -> None:
+def _send(
+    command: RunTask, event: Event, queue: WorkQueue, server: TaskRunner, runtime: ServerRuntime
+) -> None:
     try:
         queue.send(json.dumps(event))
     except Exception as unreachable:
-        told = ErrorDescription(
-            type=type(unreachable).__name__,
-            message=f"the work queue did not take the command: {unreachable}"[:1024],
-        )
-        Attempt(command, here.bus, here.clock, lambda: False).say(
-            "error", reason="failed", error=told
-        )
+        text = f"the work queue did not accept the command: {unreachable}"
+        error = ErrorDescription(type=type(unreachable).__name__, message=text[:_MAX_MESSAGE_CHARS])
+        server.fail(command, error, bus=runtime.bus, clock=runtime.clock)
         raise

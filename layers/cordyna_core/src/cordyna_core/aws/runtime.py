@@ -1,6 +1,6 @@
-"""Platform: what a task server stands on when it runs on AWS, put together once per process.
+"""Runtime: the adapters of a task server on AWS, built once per process.
 
-Law: everything that reaches AWS is made here, from the settings; the entries are given it.
+Invariant: everything that calls AWS is made here, from the settings.
 """
 
 import sys
@@ -21,12 +21,12 @@ from cordyna_core.contract.ids import server_source
 from cordyna_core.errors import UserError
 from cordyna_core.ports import Bus, Claims, Clock
 
-ASK_AGAIN_S: Final = 5.0
-"""A body that asks `ctx.cancelled` all the time makes the table be read once in so long."""
+CANCELLED_READ_INTERVAL_S: Final = 5.0
+"""The table is read at most this often, however often a body reads `ctx.cancelled`."""
 
 
 class CancellableClaims(Claims, Protocol):
-    """Claims that also hold cancellations, for all instances of a server."""
+    """Claims that also store cancellations, for all instances of a server."""
 
     def cancel(self, run_id: str, task: str, attempt: int) -> None: ...
 
@@ -34,29 +34,32 @@ class CancellableClaims(Claims, Protocol):
 
 
 class Cancellations:
-    """The attempts that shall stop: known to this process, or to all instances where there is a claims table."""
+    """The attempts that shall stop.
+
+    They are known to this process, and with a claims table to all instances of the server.
+    """
 
     def __init__(self, claims: CancellableClaims | None, clock: Clock) -> None:
         self._claims, self._clock = claims, clock
         self._noted: set[tuple[str, str, int]] = set()
 
     def note(self, command: CancelTask) -> None:
-        """Raises what the claims raise."""
+        """Store a cancellation. Raises what the claims raise."""
         attempt = (command.run_id, command.task, command.attempt)
         self._noted.add(attempt)
         if self._claims is not None:
             self._claims.cancel(*attempt)
 
     def of(self, command: RunTask) -> Callable[[], bool]:
-        """What tells whether this attempt shall stop."""
+        """Return a function that reads whether this attempt shall stop."""
         attempt = (command.run_id, command.task, command.attempt)
-        # The claim itself fails for an attempt that was cancelled before, so the table is first asked later.
-        ask_at = self._clock() + ASK_AGAIN_S
+        # The claim of an attempt that was cancelled before fails, so the first read can wait.
+        read_at = self._clock() + CANCELLED_READ_INTERVAL_S
 
         def is_cancelled() -> bool:
-            nonlocal ask_at
-            if attempt not in self._noted and self._claims is not None and self._clock() >= ask_at:
-                ask_at = self._clock() + ASK_AGAIN_S
+            nonlocal read_at
+            if attempt not in self._noted and self._claims is not None and self._clock() >= read_at:
+                read_at = self._clock() + CANCELLED_READ_INTERVAL_S
                 if self._claims.is_cancelled(*attempt):
                     self._noted.add(attempt)
             return attempt in self._noted
@@ -66,7 +69,7 @@ class Cancellations:
 
 @dataclass(frozen=True, slots=True)
 class ServerRuntime:
-    """`queue` None: nothing stands between the bus and the server."""
+    """The adapters of one server. `queue` is None without a work queue."""
 
     bus: Bus
     claims: CancellableClaims | None
@@ -78,24 +81,24 @@ class ServerRuntime:
 
 @cache
 def build_server_runtime(server: str) -> ServerRuntime:
-    """The platform of this process's server."""
+    """Return the runtime of this process's server."""
     return build_runtime(server, server_settings())
 
 
 @cache
 def work_queue() -> WorkQueue:
-    """The queue behind this process's door. Raises UserError where none is named."""
+    """Return the work queue of this process's server. Raises UserError if none is named."""
     queue = _queue(server_settings())
     if queue is None:
         raise UserError(
             "no work queue is named",
-            next="set CORDYNA_QUEUE_URL to the address of the queue behind the server's door",
+            next="set CORDYNA_QUEUE_URL to the URL of the server's work queue",
         )
     return queue
 
 
 def build_runtime(server: str, settings: ServerSettings) -> ServerRuntime:
-    """The platform that `settings` describe."""
+    """Build the runtime that `settings` describe."""
     clock = time.time
     bus = EventBridgeBus(client("events"), bus=settings.bus, source=server_source(server))
     claims = (
@@ -109,7 +112,7 @@ def build_runtime(server: str, settings: ServerSettings) -> ServerRuntime:
 
 
 def _queue(settings: ServerSettings) -> WorkQueue | None:
-    # A long poll must not look like a service that does not answer.
+    # The timeout exceeds a long poll, which would look like a service that does not answer.
     return (
         WorkQueue(client("sqs", read_timeout_s=LONG_POLL_S + 10), settings.queue_url)
         if settings.queue_url

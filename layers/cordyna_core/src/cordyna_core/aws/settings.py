@@ -1,10 +1,10 @@
-"""Settings: what a task server on AWS is told by its environment, read once.
+"""Settings: the environment variables of a task server on AWS, read once.
 
 CORDYNA_BUS             the event bus (default `cordyna`)
-CORDYNA_SERVER          the server to run, `package.module:name`, where the entry is cordyna's own
-CORDYNA_QUEUE_URL       the work queue behind the server's door
-CORDYNA_CLAIMS_TABLE    the table that makes an attempt's body run at most once
-CORDYNA_WORKERS         bodies at the same time in a container (default 4)
+CORDYNA_SERVER          the server to run, `package.module:name`, for cordyna's own entry points
+CORDYNA_QUEUE_URL       the work queue behind the server's queue ingress
+CORDYNA_CLAIMS_TABLE    the table that makes the body of an attempt run at most once
+CORDYNA_WORKERS         bodies at the same time in a container (default: the server's concurrency)
 CORDYNA_REVISION        the number of the deployment (read by TaskServer)
 """
 
@@ -16,35 +16,36 @@ from typing import Final
 from cordyna_core.errors import UserError
 
 DEFAULT_BUS: Final = "cordyna"
-DEFAULT_WORKERS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """None where nothing was said."""
+    """The settings; None where a variable is not set."""
 
     bus: str = DEFAULT_BUS
     server: str | None = None
     queue_url: str | None = None
     claims_table: str | None = None
-    workers: int = DEFAULT_WORKERS
+    workers: int | None = None
 
 
 def server_settings(environ: Mapping[str, str] = os.environ) -> ServerSettings:
-    """What the environment says; an empty value is none. Raises UserError for a number that is none."""
+    """Read the settings; an empty variable is not set. Raises UserError for a bad number."""
     return ServerSettings(
         bus=environ.get("CORDYNA_BUS") or DEFAULT_BUS,
         server=environ.get("CORDYNA_SERVER") or None,
         queue_url=environ.get("CORDYNA_QUEUE_URL") or None,
         claims_table=environ.get("CORDYNA_CLAIMS_TABLE") or None,
-        workers=_workers(environ.get("CORDYNA_WORKERS") or str(DEFAULT_WORKERS)),
+        workers=_workers(environ.get("CORDYNA_WORKERS") or None),
     )
 
 
-def _workers(written: str) -> int:
-    if not written.isdecimal() or int(written) < 1:
+def _workers(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal() or int(text) < 1:
         raise UserError(
-            f"CORDYNA_WORKERS={written!r} is not a whole number from 1 up",
-            next="say how many bodies may run at the same time",
+            f"CORDYNA_WORKERS={text!r} is not a whole number from 1 up",
+            next="set it to how many bodies may run at the same time",
         )
-    return int(written)
+    return int(text)

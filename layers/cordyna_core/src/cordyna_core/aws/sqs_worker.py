@@ -1,12 +1,16 @@
-"""SQS poller: a task server in a container, which takes its commands from the work queue behind its door.
+"""SQS worker: a task server in a container, which runs the commands of its work queue.
 
-Law: a worker asks for a message only when it is free, so `started` is said by whoever runs the body, and a command waits on the
-queue until somebody can. A message is deleted after its body ended. While it runs, its visibility is prolonged; a container
-that is killed stops prolonging, and the message comes again: with a claims table nothing is run twice, and the run clock tells;
-without one the body runs again, as long as it may still start.
+Invariant: a worker thread asks for a message only when it is free, so `started` is published by the
+process that runs the body, and a command stays on the queue until a worker can take it. A message
+is deleted after its body ended.
 
-An end: SIGTERM (Fargate sends it, and kills after the task's `stopTimeout`) or Ctrl-C lets the bodies end that have begun and
-takes no more. Nothing is said of the server's state, for an instance is not the server: the door stays, and others may run.
+While a body runs, the visibility of its message is extended. A container that is killed stops
+extending it, and SQS delivers the message again. With a claims table, nothing runs twice, and the
+run clock ends the attempt; without one, the body runs again if it may still start.
+
+SIGTERM (which Fargate sends, and kills after `stopTimeout`) and Ctrl-C let the running bodies end
+and take no more messages. The state of the server is not published, because an instance is not the
+server: its queue ingress stays, and other instances may run.
 """
 
 import json
@@ -16,102 +20,106 @@ import threading
 from types import FrameType
 from typing import Final
 
-from cordyna_core.aws.lambda_handlers import declare, handle_command
+from cordyna_core.aws.command_handler import handle_command
 from cordyna_core.aws.runtime import ServerRuntime, build_server_runtime, work_queue
 from cordyna_core.aws.settings import server_settings
 from cordyna_core.aws.work_queue import QueuedCommand, WorkQueue
-from cordyna_core.server.task_server import TaskServer
+from cordyna_core.ports import TaskRunner
 
 VISIBILITY_S: Final = 60
-"""How long a message stays with a worker that has died."""
+"""How long a message stays with a worker that was killed."""
 
-BEAT_S: Final = 20.0
-"""Two beats may be lost before a message that is worked on comes again."""
+HEARTBEAT_INTERVAL_S: Final = 20.0
+"""Visibility is extended this often; SQS redelivers a message after two missed extensions."""
 
-AFTER_A_FAULT_S: Final = 5.0
-"""How long a worker rests when the queue cannot be asked."""
+PAUSE_AFTER_ERROR_S: Final = 5.0
+"""How long a worker waits after the queue did not answer."""
 
 _log = logging.getLogger("cordyna.server")
 
 
-def serve(server: TaskServer, *, concurrency: int | None = None) -> None:
-    """What `server.serve()` does. Raises UserError where no queue is named."""
-    poller = Poller(server, build_server_runtime(server.name), work_queue())
+def serve(server: TaskRunner, *, concurrency: int | None = None) -> None:
+    """Run commands until SIGTERM; see `TaskServer.serve`. Raises UserError if no queue is named."""
+    worker = SqsWorker(server, build_server_runtime(server.name), work_queue())
 
     def end(number: int, frame: FrameType | None) -> None:
-        # The second time, the signal does what it does by itself.
+        # A second signal has its default effect.
         signal.signal(number, signal.SIG_DFL)
-        poller.drain()
+        worker.drain()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    poller.run(server_settings().workers if concurrency is None else concurrency)
+    worker.run(concurrency or server_settings().workers or server.concurrency)
 
 
-class Poller:
-    """Workers that share one queue."""
+class SqsWorker:
+    """Worker threads that share one queue."""
 
-    def __init__(self, server: TaskServer, here: ServerRuntime, queue: WorkQueue) -> None:
-        self._server, self._here, self._queue = server, here, queue
+    def __init__(self, server: TaskRunner, runtime: ServerRuntime, queue: WorkQueue) -> None:
+        self._server, self._runtime, self._queue = server, runtime, queue
         self._draining = threading.Event()
         self._idle = threading.Event()
-        self._held: set[QueuedCommand] = set()
+        self._in_progress: set[QueuedCommand] = set()
 
     def run(self, concurrency: int) -> None:
-        """Declare the server, and work until `drain`."""
-        declare(self._server, self._here)
+        """Declare the server, and run commands until `drain`. Raises what the bus raises."""
+        self._server.declare(bus=self._runtime.bus, clock=self._runtime.clock)
         workers = [
             threading.Thread(target=self._work, name=f"worker-{number}")
             for number in range(1, concurrency + 1)
         ]
-        beats = threading.Thread(target=self._beats, name="beats", daemon=True)
-        for thread in (*workers, beats):
+        heartbeat = threading.Thread(target=self._send_heartbeats, name="heartbeat", daemon=True)
+        for thread in (*workers, heartbeat):
             thread.start()
-        _log.info("%s takes commands from its queue, %d at a time", self._server.name, concurrency)
+        _log.info("%s runs commands of its queue, %d at a time", self._server.name, concurrency)
         self._draining.wait()
-        _log.info("%s takes no more commands; %d bodies go on", self._server.name, len(self._held))
+        _log.info(
+            "%s takes no more commands; %d bodies are running",
+            self._server.name,
+            len(self._in_progress),
+        )
         for worker in workers:
             worker.join()
         self._idle.set()
 
     def drain(self) -> None:
-        """Take no more messages, and let `run` end once the bodies have ended that began."""
+        """Take no more messages, and let `run` return once the running bodies have ended."""
         self._draining.set()
 
-    def work_once(self) -> None:
-        """Wait for one message, and handle it."""
+    def handle_next(self) -> None:
+        """Wait for one message and handle it. Raises what the queue raises."""
         for delivery in self._queue.receive(VISIBILITY_S):
             if self._draining.is_set():
                 self._queue.hold(delivery, 0)
             else:
                 self._handle(delivery)
 
-    def beat(self) -> None:
-        """Keep what is being worked on."""
-        for delivery in tuple(self._held):
+    def extend_visibility(self) -> None:
+        """Keep the messages whose bodies are running."""
+        for delivery in tuple(self._in_progress):
             try:
                 self._queue.hold(delivery, VISIBILITY_S)
-            except Exception:
-                _log.warning("a message could not be held", exc_info=True)
+            except Exception:  # noqa: BLE001  the next heartbeat tries again
+                _log.warning("the visibility of a message was not extended", exc_info=True)
 
     def _handle(self, delivery: QueuedCommand) -> None:
-        self._held.add(delivery)
+        self._in_progress.add(delivery)
         try:
-            handle_command(self._server, json.loads(delivery.body), self._here, queued=True)
+            handle_command(self._server, json.loads(delivery.body), self._runtime, queued=True)
             self._queue.delete(delivery)
-        except Exception:
+        except Exception:  # noqa: BLE001  not deleted, so it is delivered again
             _log.exception("a message was not handled and will be delivered again")
         finally:
-            self._held.discard(delivery)
+            self._in_progress.discard(delivery)
 
     def _work(self) -> None:
         while not self._draining.is_set():
             try:
-                self.work_once()
-            except Exception:
-                _log.exception("the work queue could not be asked")
-                self._draining.wait(AFTER_A_FAULT_S)
+                self.handle_next()
+            except Exception:  # noqa: BLE001  the queue may answer later
+                _log.exception("the work queue did not answer")
+                self._draining.wait(PAUSE_AFTER_ERROR_S)
 
-    def _beats(self) -> None:
-        while not self._idle.wait(BEAT_S):
-            self.beat()
+    def _send_heartbeats(self) -> None:
+        while not self._idle.wait(HEARTBEAT_INTERVAL_S):
+            self.extend_visibility()

@@ -1,7 +1,7 @@
-"""Task log: what a task prints or logs becomes lines of JSON that name its attempt, so that `dyna logs` finds them.
+"""Task log: what a task prints or logs becomes lines of JSON that name its attempt.
 
-Law: a line is written as soon as it is whole, to where the process's output goes (CloudWatch Logs); what no attempt says,
-passes as it is.
+Invariant: a line is written as soon as it is complete, to the process's output (CloudWatch Logs,
+where `dyna logs` finds it). Output that belongs to no attempt passes unchanged.
 """
 
 import json
@@ -21,65 +21,67 @@ Stream = Literal["stdout", "stderr", "log"]
 
 
 @dataclass(slots=True)
-class _Attempt:
+class _RunningAttempt:
     command: RunTask
-    begun: dict[Stream, str] = field(default_factory=dict)
+    partial_lines: dict[Stream, str] = field(default_factory=dict)
 
 
-_current: Final[ContextVar[_Attempt | None]] = ContextVar("cordyna_attempt", default=None)
+_current: Final[ContextVar[_RunningAttempt | None]] = ContextVar("cordyna_attempt", default=None)
 
 
 class TaskLogCapture:
-    """Stands between the process and its output. Install one."""
+    """Reads all output of the process. Install one per process."""
 
     def __init__(self, out: TextIO, clock: Clock) -> None:
         self._out, self._clock = out, clock
 
     def install(self) -> None:
-        """Take the place of stdout and stderr, and of whatever handles the root logger's records."""
+        """Replace stdout, stderr and the handlers of the root logger."""
         sys.stdout = _Tee(self, "stdout", sys.stdout)
         sys.stderr = _Tee(self, "stderr", sys.stderr)
         logging.getLogger().handlers[:] = [_LogHandler(self)]
         logging.getLogger().setLevel(logging.INFO)
 
     @contextmanager
-    def of(self, command: RunTask) -> Iterator[None]:
-        """Whatever is printed inside, in this thread, belongs to this attempt."""
-        current = _Attempt(command)
+    def attempt(self, command: RunTask) -> Iterator[None]:
+        """Attribute what this thread prints inside to the attempt of `command`."""
+        current = _RunningAttempt(command)
         token = _current.set(current)
         try:
             yield
         finally:
             _current.reset(token)
-            for stream, text in current.begun.items():
+            for stream, text in current.partial_lines.items():
                 self._line(current, stream, text)
 
-    def text(self, current: _Attempt, stream: Stream, text: str) -> None:
-        """Take text as it is printed."""
-        *lines, rest = (current.begun.get(stream, "") + text).split("\n")
-        current.begun[stream] = rest
+    def text(self, current: _RunningAttempt, stream: Stream, text: str) -> None:
+        """Write the lines that `text` completes."""
+        *lines, rest = (current.partial_lines.get(stream, "") + text).split("\n")
+        current.partial_lines[stream] = rest
         for line in lines:
             self._line(current, stream, line)
 
     def record(self, record: logging.LogRecord, message: str) -> None:
-        """Take what was logged, by an attempt or by the server itself."""
+        """Write a log record, of an attempt or of the server itself."""
         current = _current.get()
         self._write(
             {
                 "level": record.levelname,
                 "logger": record.name,
                 "stream": "log",
-                **_named(current),
+                **_attempt_fields(current),
                 "message": message,
             }
         )
 
-    def _line(self, current: _Attempt, stream: Stream, text: str) -> None:
+    def _line(self, current: _RunningAttempt, stream: Stream, text: str) -> None:
         if text:
-            self._write({"level": "INFO", "stream": stream, **_named(current), "message": text})
+            self._write(
+                {"level": "INFO", "stream": stream, **_attempt_fields(current), "message": text}
+            )
 
     def _write(self, line: dict[str, Any]) -> None:
-        # One write per line: lines of several threads do not tear each other.
+        # One write per line, so that lines of several threads do not mix.
         self._out.write(
             json.dumps({"timestamp": rfc3339(utc(self._clock())), **line}, ensure_ascii=False)
             + "\n"
@@ -87,7 +89,7 @@ class TaskLogCapture:
         self._out.flush()
 
 
-def _named(current: _Attempt | None) -> dict[str, Any]:
+def _attempt_fields(current: _RunningAttempt | None) -> dict[str, Any]:
     if current is None:
         return {}
     command = current.command
@@ -100,7 +102,7 @@ def _named(current: _Attempt | None) -> dict[str, Any]:
 
 
 class _Tee:
-    """A text stream whose text goes to the attempt's log while one runs in this thread."""
+    """A text stream that attributes its text to the attempt that runs in this thread, if any."""
 
     def __init__(self, log: TaskLogCapture, stream: Stream, inner: TextIO) -> None:
         self._log, self._stream, self._inner = log, stream, inner
@@ -117,7 +119,7 @@ class _Tee:
 
 
 class _LogHandler(logging.Handler):
-    """The level is beside the message, and a traceback in it."""
+    """Writes records with their level; a traceback is part of the message."""
 
     def __init__(self, log: TaskLogCapture) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
-"""Work queue: the SQS queue behind a server's door.
+"""Work queue: the SQS queue behind a server's queue ingress.
 
-Law: a message that was received is this worker's until its visibility ends, and is gone only when it was deleted.
+Invariant: a received message belongs to its worker until its visibility ends, and is on the queue
+until it is deleted.
 """
 
 from collections.abc import Sequence
@@ -8,7 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 LONG_POLL_S: Final = 10
-"""How long one request waits for a message. Longer would cost less when idle, and hold up the end of the process."""
+"""How long one request waits for a message.
+
+A longer one would cost less when idle, and delay the end of the process.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class WorkQueue:
         self._client.send_message(QueueUrl=self._url, MessageBody=body)
 
     def receive(self, visibility_s: int) -> Sequence[QueuedCommand]:
-        """At most one message, as soon as there is one; none after LONG_POLL_S."""
+        """Return at most one message, as soon as there is one; none after LONG_POLL_S."""
         answer = self._client.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=1,
@@ -45,7 +49,7 @@ class WorkQueue:
         self._client.delete_message(QueueUrl=self._url, ReceiptHandle=delivery.receipt)
 
     def hold(self, delivery: QueuedCommand, visibility_s: int) -> None:
-        """Keep it for so long from now on; 0 gives it back at once."""
+        """Keep a message for `visibility_s` from now; 0 returns it to the queue at once."""
         self._client.change_message_visibility(
             QueueUrl=self._url, ReceiptHandle=delivery.receipt, VisibilityTimeout=visibility_s
         )

@@ -1,6 +1,6 @@
 """Commands: messages in the imperative, each with one addressee.
 
-Law: a command says what is wanted; whether it happened is told by a state update.
+Invariant: a command is a request; a state update reports whether it was carried out.
 """
 
 from typing import Any, ClassVar, Literal
@@ -9,27 +9,31 @@ from pydantic import ConfigDict, Field
 
 from cordyna_core.contract.base import JsonObject, Message
 from cordyna_core.contract.ids import Name, RunId
+from cordyna_core.contract.limits import MAX_COMMAND_ID_CHARS, MAX_ID_CHARS
 from cordyna_core.contract.time import Instant
 
 
 class Command(Message):
-    """An order to cerebro or to one task server."""
+    """A request to cerebro or to task servers."""
 
     is_command: ClassVar[bool] = True
 
 
 class InvokeTask(Command):
-    """To cerebro: run this task, with its whole upstream closure. `{"task": "task-3"}` is all a person must type."""
+    """To cerebro: run this task, with its whole upstream closure.
+
+    A person may write only `{"task": "task-3"}`.
+    """
 
     task: Name
     params: JsonObject = Field(
         default_factory=dict,
-        description="Each task of the closure gets those that its schema names.",
+        description="Each task of the closure gets the params that its schema names.",
     )
     key: str | None = Field(
         None,
         min_length=1,
-        max_length=256,
+        max_length=MAX_ID_CHARS,
         description="Idempotency: the same key gives the same run. Default: the event's id.",
     )
     max_age_s: int | None = Field(
@@ -44,21 +48,21 @@ class InvokeTask(Command):
 
 
 class CancelRun(Command):
-    """To cerebro: end a run now; what is live is told to stop."""
+    """To cerebro: end a run now, and ask its live attempts to stop."""
 
     run_id: RunId
     command_id: str | None = Field(
         None,
         min_length=1,
-        max_length=128,
+        max_length=MAX_COMMAND_ID_CHARS,
         description="The same id acts once. Default: the event's id.",
     )
 
 
 class RetryRun(Command):
-    """To cerebro: give what failed a new attempt; what completed is kept."""
+    """To cerebro: give the failed tasks of a run a new attempt; completed tasks are kept."""
 
-    # "from" is a word of Python's: here it is called from_, on the wire as it should be.
+    # "from" is a keyword of Python, so the attribute is from_; on the wire it is "from".
     model_config = ConfigDict(
         frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True
     )
@@ -67,7 +71,7 @@ class RetryRun(Command):
     command_id: str | None = Field(
         None,
         min_length=1,
-        max_length=128,
+        max_length=MAX_COMMAND_ID_CHARS,
         description="The same id acts once. Default: the event's id.",
     )
     from_: list[Name] = Field(
@@ -87,20 +91,20 @@ class RunTask(Command):
     params: JsonObject = Field(default_factory=dict)
     upstream: dict[str, Any] = Field(
         default_factory=dict,
-        description="Direct upstreams' outputs in declared order, up to 128 KB in all.",
+        description="Outputs of the direct upstreams in declared order, up to 128 KB in all.",
     )
     upstream_omitted: list[Name] = Field(
-        default_factory=list, description="Direct upstreams whose output did not fit."
+        default_factory=list, description="Direct upstreams whose outputs did not fit."
     )
     ack_by: Instant = Field(
-        description="Do not start a body after this, unless `queued` was said before."
+        description="Start no body after this time, unless `queued` was sent before."
     )
-    start_by: Instant = Field(description="Do not start a body after this.")
+    start_by: Instant = Field(description="Start no body after this time.")
     scheduled_at: Instant | None = None
 
 
 class CancelTask(Command):
-    """To a task server: stop this attempt if it can be stopped."""
+    """To a task server: stop this attempt, if it can be stopped."""
 
     server: Name
     run_id: RunId
@@ -109,6 +113,6 @@ class CancelTask(Command):
 
 
 class DescribeServer(Command):
-    """To one task server, or to all of them (`*`, the roll call): declare yourself again."""
+    """To one task server, or to all (`*`, the roll call): declare yourself again."""
 
     server: Name | Literal["*"] = "*"

@@ -1,7 +1,7 @@
-"""Cron: when a task runs by itself, as five unix fields, and the same said to EventBridge.
+"""Cron: when a task runs by itself, as five unix fields and in the dialect of EventBridge.
 
-Law: what `to_eventbridge` says fires at exactly the minutes that the five fields name. What EventBridge cannot say is
-refused when it is declared, never bent into something near it.
+Invariant: what `to_eventbridge` returns fires at exactly the minutes that the five fields name.
+What EventBridge cannot express is refused when it is declared, never approximated.
 """
 
 import re
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 _MONTHS: Final = {
-    "JAN": 1, "FEB": 2, "MAR": 3, "APR": 4, "MAY": 5, "JUN": 6, "JUL": 7, "AUG": 8, "SEP": 9, "OCT": 10, "NOV": 11, "DEC": 12,
+    "JAN": 1, "FEB": 2, "MAR": 3, "APR": 4, "MAY": 5, "JUN": 6,
+    "JUL": 7, "AUG": 8, "SEP": 9, "OCT": 10, "NOV": 11, "DEC": 12,
 }  # fmt: skip
 _WEEKDAYS: Final = {"SUN": 0, "MON": 1, "TUE": 2, "WED": 3, "THU": 4, "FRI": 5, "SAT": 6}
 _DAYS_IN_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -44,7 +45,10 @@ _FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """The values of each field, sorted; Sunday is 0. Two expressions that mean the same are equal."""
+    """The sorted values of each field; Sunday is 0.
+
+    Two expressions that fire at the same times are equal.
+    """
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
@@ -54,10 +58,10 @@ class Cron:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read five unix fields: minute, hour, day of month, month, day of week (0 and 7 are Sunday).
+        """Read five unix fields: minute, hour, day of month, month, day of week (0, 7: Sunday).
 
         Raises:
-            ValueError: which field is wrong, and what is allowed in it.
+            ValueError: names the wrong field, and what is allowed in it.
         """
         parts = text.upper().split()
         if len(parts) != len(_FIELDS):
@@ -68,29 +72,33 @@ class Cron:
         )
         if parts[2] != "*" and parts[4] != "*":
             raise ValueError(
-                f"cron {text!r} restricts both the day of month ({parts[2]}) and the day of week ({parts[4]}), "
-                "which EventBridge cannot say: leave one of them *"
+                f"cron {text!r} restricts both the day of month ({parts[2]}) and the day of week "
+                f"({parts[4]}), which EventBridge cannot express: leave one of them *"
             )
         if min(days) > max(_DAYS_IN_MONTH[month - 1] for month in months):
             raise ValueError(
-                f"cron {text!r} never fires: day of month {parts[2]} does not exist in month {parts[3]}"
+                f"cron {text!r} never fires: "
+                f"day of month {parts[2]} does not exist in month {parts[3]}"
             )
         return cls(minutes, hours, days, months, tuple(sorted({day % 7 for day in weekdays})))
 
     def __str__(self) -> str:
-        """Five unix fields without names, ranges or steps, which every evaluator of cron reads alike."""
+        """Return five unix fields without names, ranges or steps, which every cron reads alike."""
         return " ".join(
             _plain(values, size)
             for values, size in zip(self._values, (60, 24, 31, 12, 7), strict=True)
         )
 
     def to_eventbridge(self) -> str:
-        """The same in the dialect of Amazon EventBridge: `cron(minute hour day month weekday year)`, SUN is 1, one day field is `?`."""
+        """Return it in the dialect of EventBridge.
+
+        `cron(minute hour day month weekday year)`: Sunday is 1, and one of the day fields is `?`.
+        """
         minute, hour = _dialect(self.minutes, 0, 59), _dialect(self.hours, 0, 23)
         month = _dialect(self.months, 1, 12)
         if len(self.weekdays) == 7:
             return f"cron({minute} {hour} {_dialect(self.days, 1, 31)} {month} ? *)"
-        # EventBridge has no steps in the day of week ("Cron expressions reference"), so it is always written as a list.
+        # EventBridge has no steps in the day of week ("Cron expressions reference"): write a list.
         weekday = ",".join(str(day + 1) for day in self.weekdays)
         return f"cron({minute} {hour} ? {month} {weekday} *)"
 
@@ -104,17 +112,17 @@ def _values(field: _Field, part: str, text: str) -> tuple[int, ...]:
     for term in part.split(","):
         try:
             values.update(_values_of_term(field, term))
-        except ValueError as wrong:
+        except ValueError as invalid:
             raise ValueError(
-                f"cron {text!r}: {field.name} {part!r}: {wrong}; allowed: {field.allowed}"
-            ) from wrong
+                f"cron {text!r}: {field.name} {part!r}: {invalid}; allowed: {field.allowed}"
+            ) from invalid
     return tuple(sorted(values))
 
 
 def _values_of_term(field: _Field, term: str) -> range:
     match = _TERM.fullmatch(term)
     if match is None:
-        raise ValueError(f"{term!r} is not understood")
+        raise ValueError(f"{term!r} is not a list, a range or a step")
     step = int(match["step"] or 1)
     if step < 1:
         raise ValueError("a step is at least 1")
@@ -125,7 +133,7 @@ def _values_of_term(field: _Field, term: str) -> range:
         if match["step"]:
             raise ValueError(f"a step needs a range: write {first}-{field.high}/{step}")
         return range(first, first + 1)
-    # A range that ends with Sunday by name, such as FRI-SUN, means the Sunday after: 7.
+    # In a range such as FRI-SUN, Sunday is the last day of the week: 7.
     last = 7 if match["last"] == "SUN" and first > 0 else _number(field, match["last"])
     if last < first:
         raise ValueError(f"the range {term!r} runs backwards")
@@ -135,7 +143,7 @@ def _values_of_term(field: _Field, term: str) -> range:
 def _number(field: _Field, text: str) -> int:
     value = field.names.get(text, -1) if text.isalpha() else int(text)
     if not field.low <= value <= field.high:
-        raise ValueError(f"{text!r} is not one of them")
+        raise ValueError(f"{text!r} is not an allowed value")
     return value
 
 
@@ -144,7 +152,7 @@ def _plain(values: tuple[int, ...], size: int) -> str:
 
 
 def _dialect(values: tuple[int, ...], low: int, high: int) -> str:
-    """The shortest of `*`, `first/step` (which in EventBridge runs to the end of the field) and a list with ranges."""
+    """Return the shortest of `*`, `first/step` (in EventBridge to the end) and a list of ranges."""
     if len(values) == high - low + 1:
         return "*"
     if len(values) > 2:
@@ -157,7 +165,7 @@ def _dialect(values: tuple[int, ...], low: int, high: int) -> str:
             spans[-1].append(value)
         else:
             spans.append([value])
-    # Two neighbours are not written as a range: `1,2` is as short, and an expression may have only 256 characters.
+    # Two neighbours are not written as a range: `1,2` is as short as `1-2`.
     return ",".join(
         f"{span[0]}-{span[-1]}" if len(span) > 2 else ",".join(map(str, span)) for span in spans
     )

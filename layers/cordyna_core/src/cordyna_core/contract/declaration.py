@@ -1,6 +1,6 @@
-"""What a task server declares: its full set of tasks, as it stands on the wire.
+"""Declarations: the full set of a task server's tasks, as they are on the wire.
 
-Law: a declaration is strict. A field that nobody knows is a mistake of its author, and is refused.
+Invariant: a declaration is strict. An unknown field is a mistake of its author, and is refused.
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -11,15 +11,17 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator
 from cordyna_core.contract.base import Message, Part
 from cordyna_core.contract.cron import Cron
 from cordyna_core.contract.ids import Name
+from cordyna_core.contract.limits import (
+    MAX_CLOCK_S,
+    MAX_DESCRIPTION_CHARS,
+    MAX_OWNER_CHARS,
+    MAX_RETRIES,
+    MAX_REVISION,
+)
 
-ACK_TIMEOUT_S: Final = 10
-START_TIMEOUT_S: Final = 600
-RUN_TIMEOUT_S: Final = 1800
-MAX_RETRIES: Final = 20
-MAX_REVISION: Final = 2**53 - 1
-"""The largest whole number that every JSON reader keeps; beyond it a server could never declare again."""
-
-MAX_CLOCK_S: Final = 365 * 24 * 3600
+DEFAULT_ACK_TIMEOUT_S: Final = 10
+DEFAULT_START_TIMEOUT_S: Final = 600
+DEFAULT_RUN_TIMEOUT_S: Final = 1800
 
 ClockS = Annotated[int, Field(ge=1, le=MAX_CLOCK_S)]
 
@@ -50,23 +52,27 @@ class TaskDeclaration(Part):
     )
     timezone: str = "UTC"
     overlap: Literal["skip", "allow"] = Field(
-        "skip", description="What a cron tick does while the task's last cron run is going on."
+        "skip", description="What a cron tick does while the run of the last tick is not over."
     )
     retries: int = Field(0, ge=0, le=MAX_RETRIES)
-    ack_timeout_s: ClockS = Field(ACK_TIMEOUT_S, description="Command sent -> queued or started.")
-    start_timeout_s: ClockS = Field(START_TIMEOUT_S, description="Queued -> started.")
-    run_timeout_s: ClockS = Field(RUN_TIMEOUT_S, description="Started -> completed or error.")
-    owner: str | None = Field(None, max_length=256)
-    description: str | None = Field(None, max_length=2048)
+    ack_timeout_s: ClockS = Field(
+        DEFAULT_ACK_TIMEOUT_S, description="Command sent -> queued or started."
+    )
+    start_timeout_s: ClockS = Field(DEFAULT_START_TIMEOUT_S, description="Queued -> started.")
+    run_timeout_s: ClockS = Field(
+        DEFAULT_RUN_TIMEOUT_S, description="Started -> completed or error."
+    )
+    owner: str | None = Field(None, max_length=MAX_OWNER_CHARS)
+    description: str | None = Field(None, max_length=MAX_DESCRIPTION_CHARS)
     params_schema: dict[str, Any] | None = Field(
-        None, description="JSON Schema (draft 2020-12) of an object: the task's parameters."
+        None, description="JSON Schema (draft 2020-12) of the task's parameters, an object."
     )
 
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, value: str) -> str:
         try:
-            # UTC is known everywhere, also where no time zone data is installed.
+            # UTC needs no time zone data, which may not be installed.
             value == "UTC" or ZoneInfo(value)
         except (ValueError, OSError, LookupError) as unknown:
             raise ValueError(
@@ -81,7 +87,7 @@ class TaskDeclaration(Part):
 
     @property
     def within_s(self) -> dict[str, int]:
-        """The edges with a freshness condition: upstream name -> seconds."""
+        """Seconds by upstream name, of the edges with a freshness condition."""
         return {
             e.task: e.within_s
             for e in self.upstream
@@ -90,7 +96,7 @@ class TaskDeclaration(Part):
 
 
 class ServerDeclared(Message):
-    """From a task server: these are all my tasks; they replace what I declared before."""
+    """From a task server: the full set of its tasks, which replaces the one declared before."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -100,6 +106,6 @@ class ServerDeclared(Message):
         0,
         ge=0,
         le=MAX_REVISION,
-        description="Of the deployment; a lower one than the accepted one is only a sign of life.",
+        description="Of the deployment; if lower than the accepted one, only a sign of life.",
     )
     tasks: list[TaskDeclaration] = Field(default_factory=list)

@@ -1,6 +1,7 @@
 """The envelope: a message with its sender, as EventBridge carries it.
 
-Law: opening what `seal` made gives the same message; what cannot be opened says why and is never guessed at.
+Invariant: opening what `seal` made gives the same message; what cannot be opened is refused with
+every reason, and never guessed.
 """
 
 from dataclasses import dataclass
@@ -15,16 +16,17 @@ from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.registry import MESSAGES
 from cordyna_core.contract.time import rfc3339
 
-MAX_ENVELOPE_BYTES: Final = 1024 * 1024
-"""The most that EventBridge takes in one PutEvents entry (Amazon EventBridge quotas)."""
+MAX_PROBLEMS: Final = 100
+"""Listed of one event: more would be read by no one, and would not fit into an event."""
 
-
-MAX_FAULTS: Final = 100
-_LONGEST_PLACE: Final = 256
+_MAX_PATH_CHARS: Final = 256
 
 
 class MalformedEvent(ValueError):
-    """An event that is not of the contract: why, one problem per fault; `raw` as far as it could be read."""
+    """An event that is not of the contract.
+
+    `problems`: one per error. `raw`: the envelope, if it could be read.
+    """
 
     def __init__(self, problems: list[Problem], raw: "RawEnvelope | None" = None) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
@@ -33,7 +35,7 @@ class MalformedEvent(ValueError):
 
 
 class RawEnvelope(BaseModel):
-    """An EventBridge event whose detail has not been looked at."""
+    """An EventBridge event whose detail has not been read yet."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
@@ -50,7 +52,7 @@ class RawEnvelope(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An opened event: who said what, and when it passed the bus."""
+    """An opened event: the sender, the message, and when it passed the bus."""
 
     source: str
     message: Message
@@ -59,31 +61,32 @@ class Envelope:
 
     @property
     def id(self) -> str:
-        """Names the message: its own id where it has one (it survives a resend), else the event's."""
+        """The id of the message: its own, which survives a resend, else the event's."""
         meta = self.message.meta
         return meta.id if meta is not None and meta.id is not None else self.event_id
 
     @property
-    def said_at(self) -> datetime:
-        """When the sender made it, as exactly as is known."""
+    def sent_at(self) -> datetime:
+        """When the sender made it; when it passed the bus, if the sender gave no time."""
         meta = self.message.meta
         return meta.time if meta is not None and meta.time is not None else self.time
 
 
 def detail_json(message: Message) -> str:
-    """The `Detail` of a PutEvents entry."""
-    # A declaration has a quota (section 8), so it carries no defaults: what its author left out is left out.
+    """Return the `Detail` of a PutEvents entry."""
+    # A declaration's size is limited, so the defaults that its author left out are left out.
     return message.model_dump_json(
         exclude_none=True, by_alias=True, exclude_unset=isinstance(message, ServerDeclared)
     )
 
 
 def seal(message: Message, source: str, event_id: str, time: datetime) -> str:
-    """The event as EventBridge delivers it, as one line of JSON."""
-    # Set together as text, for this is done once for every event: dumping it through a model would cost many times as much.
+    """Return the event as EventBridge delivers it, as one line of JSON."""
+    # Formatted as text, because it is done for every event and a model would cost many times more.
     return (
-        f'{{"version":"0","id":{_quoted(event_id)},"source":{_quoted(source)},"detail-type":"{type(message).__name__}","account":"",'
-        f'"time":"{rfc3339(time)}","region":"","resources":[],"detail":{detail_json(message)}}}'
+        f'{{"version":"0","id":{_quoted(event_id)},"source":{_quoted(source)},'
+        f'"detail-type":"{type(message).__name__}","account":"","time":"{rfc3339(time)}",'
+        f'"region":"","resources":[],"detail":{detail_json(message)}}}'
     )
 
 
@@ -91,7 +94,8 @@ def open_envelope(text: str | bytes) -> Envelope:
     """Read an event.
 
     Raises:
-        MalformedEvent: when it is no JSON, no event, of an unknown detail-type, or its detail is not of that type.
+        MalformedEvent: it is no JSON, no event, its detail-type is unknown, or its detail is not of
+            that type.
     """
     try:
         raw = RawEnvelope.model_validate_json(text)
@@ -101,7 +105,11 @@ def open_envelope(text: str | bytes) -> Envelope:
 
 
 def open_raw(raw: RawEnvelope) -> Envelope:
-    """Read the detail of an event whose envelope has been read. Raises MalformedEvent."""
+    """Read the detail of an event whose envelope has been read.
+
+    Raises:
+        MalformedEvent: its detail-type is unknown, or its detail is not of that type.
+    """
     kind = MESSAGES.get(raw.detail_type)
     if kind is None:
         known = ", ".join(MESSAGES)
@@ -121,20 +129,19 @@ def open_raw(raw: RawEnvelope) -> Envelope:
 
 
 def problems_of(invalid: ValidationError, code: str) -> list[Problem]:
-    """One problem per fault that pydantic found, but no more than a person reads and an event can carry."""
-    faults = invalid.errors(include_url=False, include_context=False, include_input=False)
-    told = [
-        Problem(code=code, message=f"{_place(error['loc'])}: {error['msg']}")
-        for error in faults[:MAX_FAULTS]
+    """Return one problem per error that pydantic found, at most MAX_PROBLEMS."""
+    errors = invalid.errors(include_url=False, include_context=False, include_input=False)
+    problems = [
+        Problem(code=code, message=f"{_path_of(error['loc'])}: {error['msg']}")
+        for error in errors[:MAX_PROBLEMS]
     ]
-    left_out = len(faults) - len(told)
-    return (
-        [*told, Problem(code="more", message=f"and {left_out:,} more problems of these kinds")]
-        if left_out
-        else told
-    )
+    left_out = len(errors) - len(problems)
+    if left_out:
+        text = f"and {left_out:,} more problems of these kinds"
+        problems.append(Problem(code="more", message=text))
+    return problems
 
 
-def _place(loc: tuple[int | str, ...]) -> str:
-    # A key is whatever its author wrote.
-    return ".".join(map(str, loc))[:_LONGEST_PLACE] or "the event"
+def _path_of(location: tuple[int | str, ...]) -> str:
+    # Its parts are keys of the sender's, which may be of any length.
+    return ".".join(map(str, location))[:_MAX_PATH_CHARS] or "the event"

@@ -1,18 +1,24 @@
-"""Names, sources and ids: how everything on the bus is called.
+"""Names, sources and ids: how everything on the bus is identified.
 
-Law: an id is derived from what caused it, so whoever decides twice names the result the same.
+Invariant: an id is derived from its cause, so deciding twice gives the same id.
 """
 
 import hashlib
+import re
 from typing import Annotated, Final
 
 from pydantic import StringConstraints
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+NAME_RULE: Final = (
+    "begin with a letter or a digit, then letters, digits, `.`, `_` and `-`, at most 128 in all"
+)
+"""NAME_PATTERN in words, for error messages."""
+
 RUN_ID_PATTERN: Final = r"^[0-9A-HJKMNP-TV-Z]{26}$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-"""A task or a server: case-sensitive, kept as written."""
+"""The name of a task or a server: case-sensitive, kept as written."""
 
 RunId = Annotated[str, StringConstraints(pattern=RUN_ID_PATTERN)]
 """26 Crockford base-32 characters (130 bits of a hash)."""
@@ -23,29 +29,34 @@ SCHEDULER: Final = "cordyna.scheduler"
 SERVER_PREFIX: Final = "cordyna.server."
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-# A digest byte is mapped to one character: 26 bytes in, 26 characters (5 bits of each) out.
+# Each byte of a digest becomes one character: 26 bytes in, 26 characters (5 bits each) out.
 _TO_CROCKFORD: Final = bytes(ord(_CROCKFORD[byte & 31]) for byte in range(256))
 
 
+def is_name(text: str) -> bool:
+    """Whether `text` may be the name of a task or a server."""
+    return re.fullmatch(NAME_PATTERN, text) is not None
+
+
 def derived_id(*parts: str | int) -> str:
-    """26 Crockford characters (130 bits) of a hash of `parts`; the same parts give the same id."""
-    # The unit separator cannot stand in a name, so ("a", "b") and ("ab",) never meet.
+    """Return 26 Crockford characters (130 bits) of a hash of `parts`."""
+    # No name contains the unit separator, so ("a", "b") and ("ab",) give different ids.
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return digest[:26].translate(_TO_CROCKFORD).decode()
 
 
 def run_id_of(task: str, key: str) -> str:
-    """The run that `key` names for `task`: asking again with the same key finds the same run."""
+    """Return the id of the run of `task` that `key` identifies: the same key, the same run."""
     return derived_id("run", task, key)
 
 
 def server_source(server: str) -> str:
-    """`task-server-a` -> `cordyna.server.task-server-a`, the `source` of its events."""
+    """Return the `source` of a server's events: `a` -> `cordyna.server.a`."""
     return SERVER_PREFIX + server
 
 
 def server_of(source: str) -> str | None:
-    """The server that a `source` belongs to, or None when it is no server's."""
+    """Return the server of a `source`; None if the source is not a server's."""
     return source.removeprefix(SERVER_PREFIX) if source.startswith(SERVER_PREFIX) else None
 
 

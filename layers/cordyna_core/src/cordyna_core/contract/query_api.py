@@ -1,9 +1,11 @@
-"""Queries: what is asked of cerebro's query function, and how it answers.
+"""Queries: the requests and answers of cerebro's query function.
 
-Law: an answer says all that a view holds, also what the published JSON leaves out, in pieces that fit one Lambda response.
+Invariant: an answer holds all fields of a view, also those that the published JSON leaves out, in
+pages that fit one Lambda response.
 
-A query is one JSON object, `{"ask": "run", "run_id": "..."}`. An answer has the view's own fields in `head` and its long list
-(tasks, runs, servers) in `rows`; `next` is where to go on asking, with `start`, when the list did not fit.
+A query is one JSON object, `{"ask": "run", "run_id": "..."}`. An answer has the view's own fields
+in `head` and its long list (tasks, runs, servers) in `rows`. If the list did not fit, `next` is the
+`start` of the next page.
 """
 
 import json
@@ -18,13 +20,17 @@ from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import Name, RunId
 
 MAX_ROWS_BYTES: Final = 4 * 1024 * 1024
-"""Of rows in one answer. A synchronous Lambda response holds 6 MB (Lambda quotas)."""
+"""Of the rows in one answer. A synchronous Lambda response holds 6 MB (Lambda quotas)."""
 
 View = TypeVar("View", bound=BaseModel)
 
 
 class Query(Part):
-    """One question. Strict: a word that the function does not know is a newer caller's, who must not think it was heeded."""
+    """One query.
+
+    Unknown fields are rejected: silently ignoring an option of a newer client would return a wrong
+    answer.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,14 +38,17 @@ class Query(Part):
 
 
 class AskRun(Query):
-    """A run with all its tasks -> RunView, and the ids of the commands that were applied to it (`commands`)."""
+    """A run with all its tasks -> RunView, and the ids of its applied commands (`commands`)."""
 
     ask: Literal["run"] = "run"
     run_id: RunId
 
 
 class AskPlan(Query):
-    """What an invocation of `task` would run, or why it would be refused; with `params`, also why those would be -> PlanView."""
+    """What an invocation of `task` would run, or why it would be refused -> PlanView.
+
+    With `params`, also why these would be refused.
+    """
 
     ask: Literal["plan"] = "plan"
     task: Name
@@ -51,6 +60,28 @@ class AskRuns(Query):
 
     ask: Literal["runs"] = "runs"
     limit: int = Field(20, ge=1, le=10_000)
+
+
+class AskStructure(Query):
+    """What never changes about a run -> RunStructure."""
+
+    ask: Literal["structure"] = "structure"
+    run_id: RunId
+
+
+class AskFacts(Query):
+    """What changes of a run, read at one moment -> RunFacts."""
+
+    ask: Literal["facts"] = "facts"
+    run_id: RunId
+
+
+class AskTaskRun(Query):
+    """One task run with what holds it up -> TaskRunFacts."""
+
+    ask: Literal["task_run"] = "task_run"
+    run_id: RunId
+    task: Name
 
 
 class AskTasks(Query):
@@ -66,20 +97,32 @@ class AskServers(Query):
 
 
 class AskRehearsal(Query):
-    """What would change if these servers declared themselves now, in this order -> RehearsalView, its `touched` in rows."""
+    """What would change if these servers declared themselves now, in this order.
+
+    -> RehearsalView, its `touched` in rows.
+    """
 
     ask: Literal["rehearsal"] = "rehearsal"
     declared: list[ServerDeclared]
 
 
 class AskCerebro(Query):
-    """What answers here -> CerebroInfo."""
+    """Which cerebro answers -> CerebroInfo."""
 
     ask: Literal["cerebro"] = "cerebro"
 
 
 AnyQuery = Annotated[
-    AskRun | AskPlan | AskRuns | AskTasks | AskServers | AskRehearsal | AskCerebro,
+    AskRun
+    | AskStructure
+    | AskFacts
+    | AskTaskRun
+    | AskPlan
+    | AskRuns
+    | AskTasks
+    | AskServers
+    | AskRehearsal
+    | AskCerebro,
     Field(discriminator="ask"),
 ]
 QUERY: Final[TypeAdapter[AnyQuery]] = TypeAdapter(AnyQuery)
@@ -95,7 +138,7 @@ class CerebroInfo(Part):
 
 
 class Missing(Part):
-    """Nothing there has that name."""
+    """The answer when nothing has that name."""
 
     what: str
     why: str = ""
@@ -103,7 +146,7 @@ class Missing(Part):
 
 
 class Answer(Part):
-    """What the query function answers."""
+    """One page of an answer."""
 
     head: JsonObject = Field(default_factory=dict)
     rows: list[JsonObject] = Field(default_factory=list)
@@ -111,27 +154,27 @@ class Answer(Part):
     missing: Missing | None = None
 
 
-def whole(view: BaseModel, *, without: str | None = None) -> JsonObject:
-    """A view as JSON with all its fields, those excluded from the published JSON, too."""
+def full_json(view: BaseModel, *, without: str | None = None) -> JsonObject:
+    """Return a view as JSON with all its fields, also those that the published JSON excludes."""
     return {name: _plain(value) for name, value in vars(view).items() if name != without}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return whole(value)
+        return full_json(value)
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return to_jsonable_python(value)
 
 
-def answer_of(
+def answer_page(
     head: JsonObject, views: Sequence[BaseModel], start: int, *, limit: int = MAX_ROWS_BYTES
 ) -> Answer:
-    """As many of `views` from `start` on as fit into `limit` bytes; at least one, so that whoever goes on asking gets on."""
+    """Return the page from `start` on: as many views as fit into `limit` bytes, at least one."""
     rows: list[JsonObject] = []
     size = 0
     for view in views[start:]:
-        row = whole(view)
+        row = full_json(view)
         size += len(json.dumps(row))
         if rows and size > limit:
             return Answer(head=head, rows=rows, next=start + len(rows))
@@ -139,8 +182,8 @@ def answer_of(
     return Answer(head=head, rows=rows)
 
 
-def collected(ask: Callable[[int], Answer]) -> Answer:
-    """The whole answer: `ask(start)` again and again until nothing is left."""
+def collect_pages(ask: Callable[[int], Answer]) -> Answer:
+    """Return the whole answer: call `ask(start)` for every page."""
     answer = ask(0)
     rows = list(answer.rows)
     while answer.next is not None:

@@ -1,7 +1,8 @@
 """Registry: every message of the contract, one row each: who may send it, and who receives it.
 
-Invariant: this table is the only place that says so. The routes of cerebro's queues, the IAM statements of every role, the published
-schemas and the table in docs/contract/README.md are derived from it.
+Invariant: this table is the only place that says so. The routes of cerebro's queues, the IAM
+statements of every role, the published schemas and the table in docs/contract/README.md are derived
+from it.
 """
 
 from collections.abc import Iterable
@@ -31,7 +32,7 @@ from cordyna_core.contract.state_updates import (
 
 
 class Sender(StrEnum):
-    """The classes of `source`."""
+    """The classes of senders; `source` tells them apart."""
 
     CLIENT = "client"
     SERVER = "server"
@@ -43,8 +44,11 @@ class Sender(StrEnum):
 class MessageSpec:
     """One message of the contract.
 
-    `to`: the queue of cerebro that receives it from other senders than cerebro; None: none does. `published_by`: the functions of
-    cerebro that publish it. `to_servers`: a task server receives it.
+    Fields:
+        to: the queue of cerebro that receives it from senders other than cerebro, if any.
+        published_by: the functions of cerebro that publish it.
+        to_servers: whether task servers receive it.
+        meaning: for the documents.
     """
 
     kind: type[Message]
@@ -150,7 +154,7 @@ _SENDERS: Final = {spec.kind: frozenset(spec.senders) for spec in REGISTRY}
 
 
 def sender_of(source: str) -> Sender | None:
-    """The class of a `source`; None for one that the contract does not know."""
+    """Return the class of a `source`; None if the contract does not know it."""
     if server_of(source) is not None:
         return Sender.SERVER
     if is_client(source):
@@ -159,33 +163,31 @@ def sender_of(source: str) -> Sender | None:
 
 
 def may_send(source: str, message: Message) -> bool:
-    """Whether `source` may send such a message, and, if it is a server, sends it about itself (identity is `source`)."""
+    """Whether `source` may send `message`. A server may only send messages about itself."""
     sender = sender_of(source)
     if sender is None or sender not in _SENDERS[type(message)]:
         return False
-    return sender is not Sender.SERVER or getattr(message, "server", None) in (
-        None,
-        server_of(source),
-    )
+    server = getattr(message, "server", None)
+    return sender is not Sender.SERVER or server in (None, server_of(source))
 
 
 def sent_by(sender: Sender) -> tuple[str, ...]:
-    """The detail-types that a class of senders may send to a queue of cerebro."""
+    """Return the detail-types that a class of senders may send to cerebro."""
     return _detail_types(spec for spec in REGISTRY if sender in spec.senders and spec.to)
 
 
 def published_by(function: str) -> tuple[str, ...]:
-    """The detail-types that a function of cerebro publishes."""
+    """Return the detail-types that a function of cerebro publishes."""
     return _detail_types(spec for spec in REGISTRY if function in spec.published_by)
 
 
 def received_by(queue: str) -> tuple[MessageSpec, ...]:
-    """What a queue of cerebro receives."""
+    """Return the messages that a queue of cerebro receives."""
     return tuple(spec for spec in REGISTRY if spec.to == queue)
 
 
 def for_servers() -> tuple[str, ...]:
-    """The detail-types that a task server receives."""
+    """Return the detail-types that a task server receives."""
     return _detail_types(spec for spec in REGISTRY if spec.to_servers)
 
 

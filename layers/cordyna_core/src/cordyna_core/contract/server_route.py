@@ -1,20 +1,21 @@
-"""A server's route: which events on the bus are meant for one task server.
+"""The route of a task server: which events on the bus it receives.
 
-Law: a server hears cerebro only, and of that only what names it, or names everybody.
+Invariant: a server receives messages of cerebro only, and only those that name it or all servers.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from cordyna_core.contract.ids import CEREBRO
 from cordyna_core.contract.registry import for_servers
 
-EVERYBODY = "*"
+ALL_SERVERS: Final = "*"
+"""The `server` of a message for all of them."""
 
 
 def event_pattern(server: str) -> dict[str, Any]:
-    """The EventBridge event pattern of the rule that leads to `server` (Amazon EventBridge event patterns)."""
+    """Return the event pattern of the EventBridge rule whose target is `server`."""
     return {
         "source": [CEREBRO],
         "detail-type": list(for_servers()),
-        "detail": {"server": [server, EVERYBODY]},
+        "detail": {"server": [server, ALL_SERVERS]},
     }

@@ -1,6 +1,7 @@
-"""State updates: messages in the past tense, from whoever knows.
+"""State updates: messages in the past tense, about what has happened.
 
-Law: a state update is a fact. Hearing it twice, late or out of order changes nothing that was already known better.
+Invariant: a state update is a fact. Receiving it twice, late or out of order never replaces a
+newer fact (docs/rules.md, rule 1).
 """
 
 from typing import Any, Literal
@@ -9,20 +10,24 @@ from pydantic import Field
 
 from cordyna_core.contract.base import ErrorDescription, Message, Problem, RootCause, State
 from cordyna_core.contract.ids import Name, RunId
+from cordyna_core.contract.limits import MAX_PROGRESS_MESSAGE_CHARS, MAX_REASON_CHARS
 
 ServerState = Literal["ready", "draining", "stopped"]
 RunState = Literal["running", "failing", "completed", "error"]
 
 
 class ServerStateChanged(Message):
-    """From a task server: how it is."""
+    """From a task server: its own state."""
 
     server: Name
     state: ServerState
 
 
 class TaskStateChanged(Message):
-    """From a task server, or from cerebro for what only cerebro can know (a clock, a cancellation, a wait for a retry)."""
+    """From a task server: the state of an attempt.
+
+    From cerebro: what it decided itself (a clock ran out, a cancellation, a wait for a retry).
+    """
 
     server: Name
     run_id: RunId
@@ -30,20 +35,20 @@ class TaskStateChanged(Message):
     attempt: int = Field(ge=1)
     state: State
     output: Any = None
-    reason: str | None = Field(None, max_length=64)
+    reason: str | None = Field(None, max_length=MAX_REASON_CHARS)
     error: ErrorDescription | None = None
     progress: float | None = Field(None, ge=0, le=1)
-    message: str | None = Field(None, max_length=1024)
+    message: str | None = Field(None, max_length=MAX_PROGRESS_MESSAGE_CHARS)
 
 
 class RunStateChanged(Message):
-    """From cerebro: how a whole run is."""
+    """From cerebro: the state of a whole run."""
 
     run_id: RunId
     task: Name
     state: RunState
     root_causes: list[RootCause] = Field(default_factory=list)
-    blocked: int = Field(0, ge=0, description="How many tasks wait for something that failed.")
+    blocked: int = Field(0, ge=0, description="The number of tasks that wait for a failed task.")
 
 
 class DeclarationAccepted(Message):
@@ -54,14 +59,14 @@ class DeclarationAccepted(Message):
 
 
 class DeclarationRejected(Message):
-    """From cerebro: the declaration was refused whole; the last good one stands."""
+    """From cerebro: the whole declaration was refused; the last accepted one applies."""
 
     server: str
     problems: list[Problem]
 
 
 class InvocationRejected(Message):
-    """From cerebro: the command was refused. A refusal is never silent."""
+    """From cerebro: the command was refused, and why."""
 
     event_id: str
     task: str

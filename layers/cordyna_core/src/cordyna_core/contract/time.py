@@ -1,6 +1,7 @@
 """Time: moments as the contract writes them.
 
-Invariant: every moment on the wire is UTC, RFC 3339, with milliseconds (microseconds if they differ).
+Invariant: every moment on the wire is UTC, RFC 3339, with milliseconds (microseconds if they
+differ).
 """
 
 from datetime import UTC, datetime
@@ -10,9 +11,9 @@ from pydantic import AwareDatetime, PlainSerializer
 
 
 def rfc3339(time: datetime) -> str:
-    """An aware datetime as the contract writes it: UTC, with milliseconds, or with microseconds where they say more."""
-    exact = "microseconds" if time.microsecond % 1000 else "milliseconds"
-    return time.astimezone(UTC).isoformat(timespec=exact)[:-6] + "Z"
+    """Write an aware datetime as UTC with milliseconds, or microseconds if it has any."""
+    precision = "microseconds" if time.microsecond % 1000 else "milliseconds"
+    return time.astimezone(UTC).isoformat(timespec=precision)[:-6] + "Z"
 
 
 Instant = Annotated[
@@ -22,5 +23,5 @@ Instant = Annotated[
 
 
 def utc(seconds: float) -> datetime:
-    """UTC seconds since the epoch as an aware datetime."""
+    """Convert UTC seconds since the epoch to an aware datetime."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -1,10 +1,12 @@
-"""Attempt: what a server says about one sending of one task.
+"""Attempts: what a server reports about one sending of one task.
 
-Law: every id is derived from the attempt, so an attempt that runs a second time says the same things under the same ids.
+Invariant: every id is derived from the attempt, so an attempt that runs a second time reports the
+same states under the same ids.
 """
 
 import itertools
 import logging
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,21 +14,21 @@ from cordyna_core._version import __version__
 from cordyna_core.contract.base import ErrorDescription, Message, Meta, Producer, State
 from cordyna_core.contract.commands import InvokeTask, RunTask
 from cordyna_core.contract.ids import derived_id, run_id_of
+from cordyna_core.contract.limits import MAX_PROGRESS_MESSAGE_CHARS
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.ports import Bus, Clock
 
 # Not validated, because that would build the model while the library is imported (20 ms).
 PRODUCER: Final = Producer.model_construct(name="cordyna-core", version=__version__)
-_MAX_MESSAGE_CHARS: Final = 1024
 
 _log = logging.getLogger("cordyna.server")
 
 
 class Attempt:
-    """One attempt, and what has been said about it so far."""
+    """One attempt, and the messages that it has published (`events`)."""
 
-    __slots__ = ("_bus", "_clock", "_counts", "cancelled", "command", "events")
+    __slots__ = ("_bus", "_clock", "_counter", "cancelled", "command", "events")
 
     def __init__(
         self, command: RunTask, bus: Bus, clock: Clock, cancelled: Callable[[], bool]
@@ -36,10 +38,10 @@ class Attempt:
         self.events: list[Message] = []
         self._bus = bus
         self._clock = clock
-        # itertools.count steps atomically: a body may report from several threads.
-        self._counts = itertools.count(1)
+        # itertools.count is atomic: a body may report from several threads.
+        self._counter = itertools.count(1)
 
-    def say(
+    def report(
         self,
         state: State,
         *,
@@ -64,39 +66,59 @@ class Attempt:
         )
         self._publish(update)
 
-    def say_progress(self, fraction: float | None, message: str | None) -> None:
-        """Publish how far the body is. It is only for people, so a bus that fails does not fail the body: it is logged."""
+    def report_progress(self, fraction: float | None, message: str | None) -> None:
+        """Publish the progress of the body.
+
+        Progress is for people only, so nothing about it fails the body: a value that cannot be sent
+        and a bus that fails are logged.
+        """
+        try:
+            self._publish(self._progress(fraction, message))
+        except Exception:  # noqa: BLE001  a bus or a value may raise anything
+            command = self.command
+            _log.warning(
+                "progress of %s, attempt %d of run %s, was not published",
+                command.task,
+                command.attempt,
+                command.run_id,
+                exc_info=True,
+            )
+
+    def invoke(self, task: str, params: dict[str, Any]) -> str:
+        """Publish an InvokeTask; return the id of the run that it asks for.
+
+        Raises what the bus raises.
+        """
         command = self.command
-        update = TaskStateChanged(
+        key = derived_id(
+            "invoke", command.run_id, command.task, command.attempt, next(self._counter)
+        )
+        self._publish(InvokeTask(task=task, params=params, key=key, meta=self._meta(key)))
+        return run_id_of(task, key)
+
+    def _progress(self, fraction: float | None, message: str | None) -> TaskStateChanged:
+        command = self.command
+        number = None if fraction is None else float(fraction)
+        if number is not None:
+            number = None if math.isnan(number) else max(0.0, min(1.0, number))
+        # A lone surrogate, as from os.fsdecode, is not text for JSON: it is sent escaped.
+        text = (
+            None if message is None else str(message).encode("utf-8", "backslashreplace").decode()
+        )
+        return TaskStateChanged(
             server=command.server,
             run_id=command.run_id,
             task=command.task,
             attempt=command.attempt,
             state="started",
-            progress=None if fraction is None else max(0.0, min(1.0, fraction)),
-            message=None if message is None else message[:_MAX_MESSAGE_CHARS],
+            progress=number,
+            message=text and text[:MAX_PROGRESS_MESSAGE_CHARS],
             meta=self._meta(
                 derived_id(
-                    "progress", command.run_id, command.task, command.attempt, next(self._counts)
+                    "progress", command.run_id, command.task, command.attempt, next(self._counter)
                 )
             ),
         )
-        try:
-            self._publish(update)
-        except Exception:
-            where = (command.task, command.attempt, command.run_id)
-            _log.warning(
-                "progress of %s, attempt %d of run %s, was not published", *where, exc_info=True
-            )
-
-    def invoke(self, task: str, params: dict[str, Any]) -> str:
-        """Publish an InvokeTask; the id of the run that it asks for. Raises what the bus raises."""
-        command = self.command
-        key = derived_id(
-            "invoke", command.run_id, command.task, command.attempt, next(self._counts)
-        )
-        self._publish(InvokeTask(task=task, params=params, key=key, meta=self._meta(key)))
-        return run_id_of(task, key)
 
     def _meta(self, message_id: str) -> Meta:
         cause = self.command.meta

@@ -1,6 +1,6 @@
-"""Context: what a task's body can ask and say while it runs.
+"""Context: what a task's body can read and report while it runs.
 
-Law: the context speaks for one attempt; it knows nothing of the graph beyond that attempt's own upstream.
+Invariant: a context belongs to one attempt; of the graph it knows only the upstream of its task.
 """
 
 import logging
@@ -10,30 +10,35 @@ from typing import Any, Final
 
 from cordyna_core.errors import TerminalError, UserError
 from cordyna_core.server.attempt import Attempt
-from cordyna_core.server.options import checked_name
+from cordyna_core.server.options import require_name
 from cordyna_core.server.result import strict_json
 
 _task_log: Final = logging.getLogger("cordyna.task")
 
 
 class MissingUpstream(TerminalError, KeyError):
-    """A body asked for an upstream's output that it was not sent."""
+    """The output of an upstream was not sent to the body."""
 
-    __str__ = Exception.__str__  # KeyError shows its text in quotes
+    __str__ = Exception.__str__  # KeyError would quote the text
 
 
 class UpstreamOutputs(Mapping[str, Any]):
-    """The outputs of the direct upstreams by name. Asking for another name raises MissingUpstream, a KeyError that says why."""
+    """The outputs of the direct upstreams by name.
 
-    __slots__ = ("_declared", "_omitted", "_sent", "_task")
+    Invariant: the mapping never looks complete when it is not. Reading an output that was not sent
+    raises MissingUpstream (a KeyError), and so does what needs all of them: iterating, `len`, `==`.
+    """
+
+    __slots__ = ("_missing", "_omitted", "_sent", "_task", "_upstream")
 
     def __init__(
-        self, task: str, sent: Mapping[str, Any], omitted: Sequence[str], declared: Sequence[str]
+        self, task: str, sent: Mapping[str, Any], omitted: Sequence[str], upstream: Sequence[str]
     ) -> None:
         self._task = task
         self._sent = sent
         self._omitted = omitted
-        self._declared = declared
+        self._upstream = upstream
+        self._missing = [name for name in dict.fromkeys((*upstream, *omitted)) if name not in sent]
 
     def __getitem__(self, name: str) -> Any:
         try:
@@ -41,26 +46,58 @@ class UpstreamOutputs(Mapping[str, Any]):
         except KeyError:
             raise MissingUpstream(self._why_missing(name)) from None
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an output, or `default` for a name that is not an upstream.
+
+        Raises:
+            MissingUpstream: it is an upstream whose output was not sent.
+        """
+        return self._sent[name] if name in self else default
+
+    def __contains__(self, name: object) -> bool:
+        if name in self._missing:
+            raise MissingUpstream(self._why_missing(str(name)))
+        return name in self._sent
+
     def __iter__(self) -> Iterator[str]:
+        self._require_all()
         return iter(self._sent)
 
     def __len__(self) -> int:
+        self._require_all()
         return len(self._sent)
 
     def __repr__(self) -> str:
         return f"UpstreamOutputs({dict(self._sent)!r}, omitted={list(self._omitted)!r})"
 
+    def _require_all(self) -> None:
+        if self._missing:
+            missing = ", ".join(f'"{name}"' for name in self._missing[:5])
+            more = f" and {len(self._missing) - 5} more" if len(self._missing) > 5 else ""
+            why = self._why_missing(self._missing[0])
+            raise MissingUpstream(f"ctx.upstream lacks the output of {missing}{more}: {why}")
+
     def _why_missing(self, name: str) -> str:
         if name in self._omitted:
-            return f'the output of "{name}" was too large to send with the others (128 KB in all): let it return a reference'
-        if name in self._declared:
-            return f'no output of "{name}" was given: pass it, server.test_run("{self._task}", upstream={{"{name}": ...}})'
-        known = ", ".join(self._declared) or "none"
-        return f'"{name}" is not a direct upstream of "{self._task}" (declared: {known}): declare it, @server.task(upstream=["{name}"])'
+            return (
+                f'the output of "{name}" was too large to send with the others '
+                "(128 KB in all): let it return a reference"
+            )
+        if name in self._upstream:
+            return (
+                f'no output of "{name}" was sent: in a test, pass '
+                f'server.test_run("{self._task}", upstream={{"{name}": ...}}); in a run that was '
+                "planned before the task declared this upstream, invoke the task again"
+            )
+        known = ", ".join(self._upstream) or "none"
+        return (
+            f'"{name}" is not a direct upstream of "{self._task}" (declared: {known}): '
+            f'declare it, @server.task(upstream=["{name}"])'
+        )
 
 
 class TaskLogger(logging.LoggerAdapter[logging.Logger]):
-    """A logger whose records carry `run_id`, `task` and `attempt`, beside what the body itself says with `extra`."""
+    """A logger whose records carry `run_id`, `task` and `attempt`, beside the body's `extra`."""
 
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
@@ -93,17 +130,21 @@ class Context:
 
     @property
     def scheduled_at(self) -> datetime | None:
-        """The nominal time of the cron tick that asked for this run (UTC), else None."""
+        """The nominal time (UTC) of the cron tick that invoked this run; None without a tick."""
         return self._attempt.command.scheduled_at
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody wants this attempt to stop. A body that runs long asks now and then, and returns."""
+        """Whether this attempt shall stop.
+
+        A body that runs long reads it now and then, and returns. (The body of an `async def` task
+        is cancelled instead, at its next `await`.)
+        """
         return self._attempt.cancelled()
 
     @property
     def upstream(self) -> UpstreamOutputs:
-        """The direct upstreams' outputs by name."""
+        """The outputs of the direct upstreams by name."""
         command = self._attempt.command
         return UpstreamOutputs(
             command.task, command.upstream, command.upstream_omitted, self._upstream_names
@@ -117,21 +158,28 @@ class Context:
         )
 
     def progress(self, fraction: float | None = None, message: str | None = None) -> None:
-        """Tell how far the body is: `fraction` from 0 to 1 (beyond is cut), `message` of at most 1,024 characters. Never fails the body."""
-        self._attempt.say_progress(fraction, message)
+        """Report the progress of the body; this never fails the body.
+
+        Args:
+            fraction: from 0 to 1; a number outside is clamped.
+            message: at most 1,024 characters; a longer one is cut.
+        """
+        self._attempt.report_progress(fraction, message)
 
     def invoke(self, task: str, /, **params: Any) -> str:
-        """Ask cerebro to run `task`, which starts a run of its own; nothing waits for it.
+        """Ask cerebro to run `task` in a run of its own; nothing waits for that run.
 
-        The key is derived from this attempt and from how many were asked for before, so the same body, run a second
-        time, asks for the same runs.
+        The key is derived from this attempt and the number of calls before, so a body that runs a
+        second time asks for the same runs.
 
         Returns:
-            The id of the run. Cerebro may still refuse it (InvocationRejected).
+            The id of the run. Cerebro may still refuse it: InvocationRejected, which `dyna why`
+            shows with this task.
+
         Raises:
             UserError: a bad name, or params that are not JSON.
         """
-        checked_name(task, "task")
+        require_name(task, "task")
         try:
             plain, _ = strict_json(params)
         except ValueError as unfit:

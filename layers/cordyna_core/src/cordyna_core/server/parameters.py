@@ -1,6 +1,7 @@
 """Parameters: what a task's function takes, read from its signature.
 
-Law: a function gets what its signature names, of the types that it names, or it is not called.
+Invariant: a function is called only with the parameters of its signature, of the types that it
+names.
 """
 
 import inspect
@@ -15,12 +16,11 @@ from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import PydanticJsonSchemaWarning
 
-from cordyna_core.contract.untitled import TitlelessJsonSchema
+from cordyna_core.contract.json_schemas import json_schema_of
 from cordyna_core.errors import TerminalError, UserError
 from cordyna_core.server.context import Context
 
 _CONTEXT_NAME = "ctx"
-_NOT_PLAIN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -29,75 +29,97 @@ class InvalidParams(TerminalError):
 
 
 class _NoParams(BaseModel):
-    """What a function takes that takes nothing."""
+    """The model of a function without parameters."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Parameters:
-    """A function's parameters: their JSON Schema, and a RunTask's params made into arguments.
+    """The parameters of a function: their JSON Schema, and how params become arguments.
+
+    `context_name`: the parameter that takes the Context, if any.
+    `schema`: the JSON Schema of the others; None if there are no others.
 
     Raises:
-        UserError: when the signature has something that cannot come by name from JSON.
+        UserError: the signature has a parameter that cannot be given by name from JSON.
     """
 
     def __init__(self, function: Callable[..., Any], task: str) -> None:
-        taken = _signature(function, task)
-        annotations = _annotations(function, taken, task)
+        signature = _signature(function, task)
+        annotations = _annotations(function, signature, task)
         self.context_name = next(
-            (name for name in taken if name == _CONTEXT_NAME or annotations.get(name) is Context),
+            (
+                name
+                for name in signature
+                if name == _CONTEXT_NAME or annotations.get(name) is Context
+            ),
             None,
         )
         self._model = _model(
-            task, {name: p for name, p in taken.items() if name != self.context_name}, annotations
+            task,
+            {name: p for name, p in signature.items() if name != self.context_name},
+            annotations,
         )
         self._names = {name: info.alias or name for name, info in self._model.model_fields.items()}
-        self._needs_any = any(info.is_required() for info in self._model.model_fields.values())
+        self._has_required = any(info.is_required() for info in self._model.model_fields.values())
         self.schema = _schema(self._model, task) if self._names else None
 
     def bind(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The function's arguments. What is not given is left to the function's own default. Raises InvalidParams."""
-        if not params and not self._needs_any:
+        """Return the arguments of the function; an absent param is left to its own default.
+
+        Raises:
+            InvalidParams: a param is missing, unknown, or not of its type.
+        """
+        if not params and not self._has_required:
             return {}
         try:
-            given = self._model.model_validate(params)
+            model = self._model.model_validate(params)
         except ValidationError as invalid:
-            faults = invalid.errors(include_url=False, include_context=False, include_input=False)
+            errors = invalid.errors(include_url=False, include_context=False, include_input=False)
             raise InvalidParams(
-                "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+                "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors)
             ) from None
-        return {self._names[field]: getattr(given, field) for field in given.model_fields_set}
+        return {self._names[field]: getattr(model, field) for field in model.model_fields_set}
 
 
 def _signature(function: Callable[..., Any], task: str) -> Mapping[str, inspect.Parameter]:
-    if any(kind(function) for kind in _NOT_PLAIN):
-        what = f'task "{task}": a task is a plain function'
+    if _is_generator(function):
         raise UserError(
-            what,
-            why=f"{where_is(function)} is async or yields",
-            next="return the result, with asyncio.run() if need be",
+            f'task "{task}": a task returns its result',
+            why=f"{location_of(function)} yields",
+            next="return the result, as a list if there are many",
         )
-    taken = inspect.signature(function).parameters
-    for name, parameter in taken.items():
+    parameters = inspect.signature(function).parameters
+    for name, parameter in parameters.items():
         if parameter.kind not in _BY_NAME:
             raise UserError(
                 f'task "{task}": parameter {parameter} cannot be given by name',
-                why=f"params come as a JSON object ({where_is(function)})",
-                next=f"write `{name}` as a plain parameter: no `*{name}`, no `**{name}`, no `/` after it",
+                why=f"params come as a JSON object ({location_of(function)})",
+                next=f"write `{name}` as a plain parameter: "
+                f"no `*{name}`, no `**{name}`, no `/` after it",
             )
         if isinstance(parameter.default, FieldInfo):
             what = f'task "{task}": the default of {name} is a Field'
             raise UserError(what, next=f"write {name}: Annotated[<type>, Field(...)] = <default>")
-    return taken
+    return parameters
+
+
+def _is_generator(function: Callable[..., Any]) -> bool:
+    # A wrapper (`__wrapped__`) is not followed: it may consume what the function yields.
+    while hasattr(function, "func"):  # a partial
+        function = function.func
+    is_plain = inspect.isroutine(function) or inspect.isclass(function)
+    called = function if is_plain else type(function).__call__
+    return inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called)
 
 
 def _annotations(
-    function: Callable[..., Any], taken: Mapping[str, inspect.Parameter], task: str
+    function: Callable[..., Any], signature: Mapping[str, inspect.Parameter], task: str
 ) -> dict[str, Any]:
-    # Without the return annotation, which nobody here needs and which may name what is imported for type checkers only.
+    # Not the return annotation: nothing needs it, and its name may exist for type checkers only.
     written = {
         name: p.annotation
-        for name, p in taken.items()
+        for name, p in signature.items()
         if p.annotation is not inspect.Parameter.empty
     }
     module = getattr(inspect.unwrap(getattr(function, "func", function)), "__globals__", {})
@@ -105,24 +127,25 @@ def _annotations(
         return typing.get_type_hints(
             SimpleNamespace(__annotations__=written), module, include_extras=True
         )
-    except Exception as unreadable:  # an annotation is code of the user's, which may raise anything
+    except Exception as unreadable:  # an annotation is code of the user's: it may raise anything
         raise UserError(
             f'task "{task}": an annotation cannot be read: {unreadable}',
-            why=where_is(function),
+            why=location_of(function),
             next="name types that the module knows when it runs, not only under TYPE_CHECKING",
         ) from unreadable
 
 
 def _model(
-    task: str, taken: Mapping[str, inspect.Parameter], annotations: Mapping[str, Any]
+    task: str, parameters: Mapping[str, inspect.Parameter], annotations: Mapping[str, Any]
 ) -> type[BaseModel]:
-    # Fields are numbered, and named by alias: a parameter may be called what pydantic keeps for itself (`schema`, `_x`).
+    # Fields are numbered, and the names are aliases: a parameter may have a name that pydantic
+    # reserves (`schema`, `_x`).
     fields: dict[str, Any] = {
         f"p{number}": (
             annotations.get(name, Any),
             Field(... if p.default is p.empty else p.default, alias=name),
         )
-        for number, (name, p) in enumerate(taken.items())
+        for number, (name, p) in enumerate(parameters.items())
     }
     if not fields:
         return _NoParams
@@ -139,9 +162,9 @@ def _model(
 def _schema(model: type[BaseModel], task: str) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
-            # A default that JSON does not know is only left out of the schema.
+            # A default that JSON cannot carry is only left out of the schema.
             warnings.simplefilter("ignore", PydanticJsonSchemaWarning)
-            schema = model.model_json_schema(schema_generator=TitlelessJsonSchema)
+            schema = json_schema_of(model)
     except PydanticUserError as unknown:
         what = f'task "{task}": a parameter has no JSON Schema'
         raise UserError(
@@ -151,7 +174,7 @@ def _schema(model: type[BaseModel], task: str) -> dict[str, Any]:
     return schema
 
 
-def where_is(function: Callable[..., Any]) -> str:
-    """The file and line of a function, as far as they are known."""
+def location_of(function: Callable[..., Any]) -> str:
+    """Return the file and line of a function, or its repr if it has none."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else repr(function)

@@ -1,6 +1,7 @@
-"""Result: how a task's run on its server ended, and the limits of what is told about it.
+"""Results: how an attempt ended, and the limits of what is reported about it.
 
-Law: an output is JSON of at most 16 KB, and an error's description at most 4 KB; both are checked before anything is said.
+Invariant: an output is JSON of at most 16 KB, and the description of an error at most 4 KB; both
+are checked before anything is published.
 """
 
 import json
@@ -12,19 +13,20 @@ from typing import Any, Final, Literal
 from pydantic_core import to_jsonable_python
 
 from cordyna_core.contract.base import ErrorDescription, Message
+from cordyna_core.contract.limits import (
+    MAX_ERROR_BYTES,
+    MAX_ERROR_MESSAGE_BYTES,
+    MAX_ERROR_TYPE_BYTES,
+    MAX_OUTPUT_BYTES,
+)
 from cordyna_core.errors import TaskError, TerminalError
-
-MAX_OUTPUT_BYTES: Final = 16 * 1024
-MAX_ERROR_BYTES: Final = 4 * 1024
-_MAX_TYPE_BYTES: Final = 256
-_MAX_MESSAGE_BYTES: Final = 1536
 
 _STRICT: Final = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResult:
-    """How one attempt ended, and all that was published while it ran."""
+    """How one attempt ended, and the messages that were published while it ran."""
 
     state: Literal["completed", "error"]
     reason: str | None = None
@@ -33,8 +35,12 @@ class TaskResult:
     events: tuple[Message, ...] = ()
 
 
+class AttemptCancelled(TerminalError):
+    """The attempt was cancelled, and its body stopped."""
+
+
 class OutputNotJson(TerminalError):
-    """A task returned what JSON cannot carry."""
+    """A task returned a value that JSON cannot carry."""
 
 
 class OutputTooLarge(TerminalError):
@@ -42,10 +48,10 @@ class OutputTooLarge(TerminalError):
 
 
 def strict_json(value: Any) -> tuple[Any, int]:
-    """`value` as plain JSON data, and its size in bytes of compact UTF-8.
+    """Return `value` as plain JSON data, and its size in bytes of compact UTF-8.
 
     Raises:
-        ValueError: a type that JSON does not know, NaN, infinity, a cycle, nesting without end, broken text.
+        ValueError: a type that JSON has not, NaN, infinity, a cycle, too deep nesting, broken text.
     """
     try:
         plain = to_jsonable_python(value, inf_nan_mode="constants")
@@ -55,11 +61,13 @@ def strict_json(value: Any) -> tuple[Any, int]:
 
 
 def json_output(value: Any) -> Any:
-    """`value` as plain JSON data: dates, enums, dataclasses, pydantic models and sets are converted.
+    """Return a task's output as plain JSON data.
+
+    Dates, enums, dataclasses, pydantic models and sets are converted.
 
     Raises:
-        OutputNotJson: a type that JSON does not know, NaN, infinity, a cycle.
-        OutputTooLarge: more than 16 KB, counted as compact UTF-8 (section 3).
+        OutputNotJson: see `strict_json`.
+        OutputTooLarge: more than 16 KB of compact UTF-8.
     """
     if value is None:
         return None
@@ -67,28 +75,33 @@ def json_output(value: Any) -> Any:
         plain, size = strict_json(value)
     except ValueError as unfit:
         raise OutputNotJson(
-            f"the output is not JSON: {unfit}; return dicts, lists, text, finite numbers, dates or models"
+            f"the output is not JSON: {unfit}; "
+            "return dicts, lists, text, finite numbers, dates or models"
         ) from None
     if size > MAX_OUTPUT_BYTES:
         raise OutputTooLarge(
-            f"the output is {size} bytes of JSON, more than {MAX_OUTPUT_BYTES}: store it, and return a reference to it"
+            f"the output is {size} bytes of JSON, more than {MAX_OUTPUT_BYTES}: "
+            "store it, and return a reference to it"
         )
     return plain
 
 
 def describe(error: BaseException) -> ErrorDescription:
-    """What is told about an exception that left a task's body, cut to 4 KB; the traceback begins at the user's code and keeps its end."""
-    kind = _head(type(error).__name__, _MAX_TYPE_BYTES)
-    message = _head(_text(error), _MAX_MESSAGE_BYTES)
+    """Return the description of an exception of a task's body, cut to 4 KB.
+
+    The traceback begins at the user's code; if it is cut, its end is kept.
+    """
+    kind = _head(type(error).__name__, MAX_ERROR_TYPE_BYTES)
+    message = _head(_text(error), MAX_ERROR_MESSAGE_BYTES)
     room = MAX_ERROR_BYTES - len(kind.encode()) - len(message.encode())
-    # What cordyna itself raises about an attempt says all in its message, and has no frame of the user's.
-    frames = _users_frames(error.__traceback__)
+    # An error that cordyna raises about an attempt has no frame of the user's, and needs none.
+    frames = _user_frames(error.__traceback__)
     trace = _tail(_trace(error, frames), room) if frames is not None else None
     retryable = error.retryable if isinstance(error, TaskError) else True
     return ErrorDescription(type=kind, message=message, retryable=retryable, traceback=trace)
 
 
-def _users_frames(frames: TracebackType | None) -> TracebackType | None:
+def _user_frames(frames: TracebackType | None) -> TracebackType | None:
     while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(
         "cordyna_core."
     ):
@@ -99,14 +112,14 @@ def _users_frames(frames: TracebackType | None) -> TracebackType | None:
 def _trace(error: BaseException, frames: TracebackType) -> str:
     try:
         return "".join(traceback.format_exception(type(error), error, frames))
-    except Exception as unprintable:
+    except Exception as unprintable:  # noqa: BLE001  a text is code of the user's
         return f"(no traceback: {type(unprintable).__name__} while it was written)"
 
 
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as unprintable:
+    except Exception as unprintable:  # noqa: BLE001  as above
         return f"(no message: {type(unprintable).__name__} while it was written)"
 
 

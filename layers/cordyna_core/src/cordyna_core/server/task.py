@@ -1,6 +1,6 @@
-"""Task: a function of a team's, and what is declared of it.
+"""Tasks: a function of a team, and its declaration.
 
-Law: what the function itself says (its name, its parameters, its docstring) need not be said again.
+Invariant: what the function itself says (its name, parameters and docstring) is not written again.
 """
 
 from collections.abc import Callable
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cordyna_core.contract.declaration import TaskDeclaration
+from cordyna_core.contract.limits import MAX_DESCRIPTION_CHARS
 from cordyna_core.errors import UserError
-from cordyna_core.server.options import checked_name, declare, task_name_of
+from cordyna_core.server.options import declare_task, require_name, task_name_of
 from cordyna_core.server.parameters import Parameters
-
-_MAX_DESCRIPTION_CHARS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +29,26 @@ def task_of(
     *,
     name: str | None = None,
     description: str | None = None,
-    **said: Any,
+    **options: Any,
 ) -> Task:
-    """The task that `function` is, with what is `said` of it beside (see TaskServer.task). Raises UserError."""
+    """Return the task of `function`; for `options`, see TaskServer.task. Raises UserError."""
     if not callable(function):
         raise UserError(
             f"{function!r} is not a function",
             next="write @server.task or @server.task(name=..., upstream=[...])",
         )
-    name = checked_name(
+    name = require_name(
         task_name_of(getattr(function, "__name__", "")) if name is None else name, "task"
     )
     parameters = Parameters(function, name)
     description = _first_line(function) if description is None else description
-    declaration = declare(name, **said, description=description, params_schema=parameters.schema)
+    declaration = declare_task(
+        name, **options, description=description, params_schema=parameters.schema
+    )
     return Task(declaration, function, parameters, declaration.upstream_names)
 
 
 def _first_line(function: Callable[..., Any]) -> str | None:
-    # A partial's own docstring is that of functools.partial.
+    # The docstring of a partial itself is that of functools.partial.
     lines = (getattr(function, "func", function).__doc__ or "").strip().splitlines()
-    return lines[0][:_MAX_DESCRIPTION_CHARS] if lines else None
+    return lines[0][:MAX_DESCRIPTION_CHARS] if lines else None

@@ -1,6 +1,6 @@
-"""TaskServer: a team's tasks, what is declared of them, and how a RunTask becomes state updates.
+"""TaskServer: the tasks of one team, their declaration, and what the server does with a command.
 
-Law: a body starts only while its command is fresh (section 4, rule 6), and whatever it does ends in exactly one of `completed` and `error`.
+Invariant: a server acts only on commands that name it.
 """
 
 import os
@@ -9,31 +9,34 @@ from typing import Any, Final, Literal, TypeVar, overload
 
 from pydantic import ValidationError
 
-from cordyna_core.contract.base import Message
+from cordyna_core.contract.base import ErrorDescription, Message, meta_at
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.declaration import ServerDeclared, Upstream
 from cordyna_core.contract.ids import derived_id
+from cordyna_core.contract.state_updates import ServerStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import Fatal, TerminalError, UserError
 from cordyna_core.ports import Bus, Claims, Clock
-from cordyna_core.server.attempt import Attempt
-from cordyna_core.server.context import Context
-from cordyna_core.server.options import Duration, checked_name
-from cordyna_core.server.parameters import where_is
-from cordyna_core.server.result import TaskResult, describe, json_output
+from cordyna_core.server.attempt import PRODUCER, Attempt
+from cordyna_core.server.execution import is_stale, run_attempt
+from cordyna_core.server.options import Duration, require_name
+from cordyna_core.server.parameters import location_of
+from cordyna_core.server.result import TaskResult
 from cordyna_core.server.task import Task, task_of
 
 Body = TypeVar("Body", bound=Callable[..., Any])
 
-_FAR: Final = utc(253_402_300_799)  # the last second of the year 9999
+DEFAULT_CONCURRENCY: Final = 8
+
+_LAST_MOMENT: Final = utc(253_402_300_799)  # the last second of the year 9999
 
 
 class UnknownTask(TerminalError):
-    """This server has no task of that name (any more)."""
+    """The server has no task of that name (any more)."""
 
 
-class _Nowhere:
-    """A bus that nobody hears."""
+class _SilentBus:
+    """A bus without subscribers."""
 
     def publish(self, messages: Sequence[Message]) -> None: ...
 
@@ -48,16 +51,26 @@ class TaskServer:
     Args:
         name: of the server, the same in every instance and every deployment of it.
         owner: of its tasks that name none; shown when they fail.
-        revision: of the deployment; a lower one never replaces a higher one's declaration. Default: CORDYNA_REVISION, else 0.
+        revision: of the deployment; a lower one never replaces the declaration of a higher one.
+            Default: CORDYNA_REVISION, else 0.
+        concurrency: how many bodies may run at the same time; not used by a Lambda, which runs one.
 
     Raises:
-        UserError: a bad name or revision.
+        UserError: a bad name, revision or concurrency.
     """
 
-    def __init__(self, name: str, *, owner: str | None = None, revision: int | None = None) -> None:
-        self.name = checked_name(name, "server")
+    def __init__(
+        self,
+        name: str,
+        *,
+        owner: str | None = None,
+        revision: int | None = None,
+        concurrency: int = DEFAULT_CONCURRENCY,
+    ) -> None:
+        self.name = require_name(name, "server")
         self.owner = owner
         self.revision = _deployed_revision() if revision is None else revision
+        self.concurrency = _require_positive(concurrency)
         self._tasks: dict[str, Task] = {}
 
     @property
@@ -67,7 +80,7 @@ class TaskServer:
 
     @property
     def declaration(self) -> ServerDeclared:
-        """All tasks of this server, as it tells cerebro. Raises UserError for a bad revision."""
+        """All tasks of this server as a message to cerebro. Raises UserError for a bad revision."""
         tasks = [task.declaration for task in self._tasks.values()]
         try:
             return ServerDeclared(
@@ -99,52 +112,92 @@ class TaskServer:
         description: str | None = None,
     ) -> Callable[[Body], Body]: ...
 
-    def task(self, function: Callable[..., Any] | None = None, /, **said: Any) -> Any:
-        """Declare a function as a task: `@server.task`, `@server.task(...)` or `server.task(...)(function)`. It stays callable.
+    def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Declare a function (also `async def`) as a task; it stays callable.
+
+        `@server.task`, `@server.task(...)` or `server.task(...)(function)`.
 
         Args:
             name: default: the function's, `task_3` is `task-3`.
             upstream: names of tasks, also of other servers', or `fresh(name, within="6h")`.
-            cron: five unix fields; `timezone` an IANA name (default UTC); `overlap`: what a tick does while the last one's run goes on.
-            retries: further attempts after one that failed (default 0, for cordyna cannot know the side effects).
-            ack_timeout_s, start_timeout_s, run_timeout_s: the three clocks (section 2), in seconds or as `"10m"`.
+            cron: five unix fields.
+            timezone: of the cron, an IANA name (default UTC).
+            overlap: what a cron tick does while the run of the last one is not over.
+            retries: further attempts after a failed one (default 0: the task may have side
+                effects).
+            ack_timeout_s, start_timeout_s, run_timeout_s: the three clocks (docs/rules.md), in
+                seconds or as `"10m"`.
             owner: default: the server's.
             description: default: the first line of the docstring.
 
         Raises:
-            UserError: when something is declared wrongly, twice, or cannot be given by name.
+            UserError: an option is wrong, the name is taken, or a parameter cannot be given by
+            name.
         """
         if function is not None:
             return self._add(function)
-        return lambda given: self._add(given, **said)
+        return lambda decorated: self._add(decorated, **options)
 
-    def _add(self, function: Body, *, owner: str | None = None, **said: Any) -> Body:
-        task = task_of(function, owner=self.owner if owner is None else owner, **said)
+    def _add(self, function: Body, *, owner: str | None = None, **options: Any) -> Body:
+        task = task_of(function, owner=self.owner if owner is None else owner, **options)
         name = task.declaration.name
         if name in self._tasks:
             what = f'server "{self.name}" has a task "{name}" already'
             raise UserError(
                 what,
-                why=where_is(self._tasks[name].function),
-                next="name one of them otherwise: @server.task(name=...)",
+                why=location_of(self._tasks[name].function),
+                next="give one of them another name: @server.task(name=...)",
             )
         self._tasks[name] = task
         return function
 
+    def declare(self, *, bus: Bus, clock: Clock, cause: Message | None = None) -> None:
+        """Publish all tasks of this server, and that it is ready.
+
+        `cause`: the message that asks for it, if any.
+
+        Raises:
+            UserError: a bad revision.
+            Exception: what the bus raises.
+        """
+        now = clock()
+        cause_id = cause.meta.id if cause is not None and cause.meta is not None else None
+
+        def with_meta(message: Message) -> Message:
+            message_id = derived_id(type(message).__name__, self.name, cause_id or f"{now:.6f}")
+            meta = meta_at(now, message_id, cause_id).model_copy(update={"producer": PRODUCER})
+            return message.model_copy(update={"meta": meta})
+
+        ready = ServerStateChanged(server=self.name, state="ready")
+        bus.publish([with_meta(self.declaration), with_meta(ready)])
+
     def queue(self, command: RunTask, *, bus: Bus, clock: Clock) -> bool:
-        """Say `queued`: the command is here, but no worker is free. Say it before running with `queued=True`.
+        """Report `queued`: the command has arrived, but no worker is free.
+
+        Call it before `run(queued=True)`.
 
         Returns:
-            Whether it was said: nothing is said of a command that is stale.
+            Whether it was reported: nothing is reported of a stale command.
+
         Raises:
             Fatal: the command is for another server.
             Exception: what the bus raises.
         """
         self._check_addressee(command)
-        if _is_stale(command, clock(), queued=False):
+        if is_stale(command, clock(), queued=False):
             return False
-        Attempt(command, bus, clock, _never).say("queued")
+        Attempt(command, bus, clock, _never).report("queued")
         return True
+
+    def fail(self, command: RunTask, error: ErrorDescription, *, bus: Bus, clock: Clock) -> None:
+        """Report an attempt as failed without running its body.
+
+        Raises:
+            Fatal: the command is for another server.
+            Exception: what the bus raises.
+        """
+        self._check_addressee(command)
+        Attempt(command, bus, clock, _never).report("error", reason="failed", error=error)
 
     def run(
         self,
@@ -156,56 +209,45 @@ class TaskServer:
         claims: Claims | None = None,
         cancelled: Callable[[], bool] = _never,
     ) -> TaskResult | None:
-        """Run one attempt and publish how it goes.
+        """Run one attempt and publish its states.
 
         Args:
-            queued: this server has said `queued` for the attempt, so that `ack_by` is met.
-            claims: who may run the body, where an attempt must not run twice (section 9).
-            cancelled: whether the attempt shall stop; asked before the body starts, then by the body.
+            queued: whether this server has reported `queued` for the attempt, which meets `ack_by`.
+            claims: the right to run the body, where an attempt must not run twice.
+            cancelled: whether the attempt shall stop; called before the body starts and by it.
 
         Returns:
-            How it ended, or None when the body was not started and nothing was said: the command is stale, cancelled or claimed by another.
+            How it ended. None: the command is stale, cancelled or claimed by another; the body was
+            not started and nothing was published.
+
         Raises:
             Fatal: the command is for another server.
-            Exception: what the bus or the claims raise; then the command has not been answered, and is to be delivered again.
-            KeyboardInterrupt: the operator's; nothing is said about the attempt.
+            Exception: what the bus or the claims raise; the command has not been answered then, and
+                must be delivered again.
+            KeyboardInterrupt: the operator's; nothing is published about the attempt.
         """
         self._check_addressee(command)
-        if _is_stale(command, clock(), queued=queued) or cancelled():
-            return None
-        if claims is not None:
-            mine = claims.claim(command.run_id, command.task, command.attempt)
-            # The claim is a call to elsewhere, which may have taken long.
-            if not mine or _is_stale(command, clock(), queued=queued):
-                return None
-        attempt = Attempt(command, bus, clock, cancelled)
-        try:
-            task = self._known(command.task)
-            arguments = task.parameters.bind(command.params)
-        except TerminalError as refused:
-            return _failed(attempt, refused)
-        if task.parameters.context_name is not None:
-            arguments[task.parameters.context_name] = Context(attempt, task.upstream_names)
-        attempt.say("started")
-        try:
-            output = json_output(task.function(**arguments))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            return _failed(attempt, error)
-        attempt.say("completed", output=output)
-        return TaskResult(state="completed", output=output, events=tuple(attempt.events))
+        return run_attempt(
+            self._task,
+            command,
+            bus=bus,
+            clock=clock,
+            queued=queued,
+            claims=claims,
+            cancelled=cancelled,
+        )
 
     def test_run(
         self, task: str, /, *, upstream: Mapping[str, Any] | None = None, **params: Any
     ) -> TaskResult:
-        """Run one task without any bus, at a time that stands still.
+        """Run one task without a bus, at a fixed time.
 
         Args:
-            upstream: the outputs of its upstreams by name, as far as the body asks for them.
-            params: what the body takes; checked as in a real run.
+            upstream: the outputs of its upstreams by name, those that the body reads.
+            params: the task's parameters, checked as in a real run.
+
         Raises:
-            UserError: no task of that name.
+            UserError: no task has that name.
         """
         if task not in self._tasks:
             raise UserError(
@@ -219,39 +261,42 @@ class TaskServer:
             attempt=1,
             params=params,
             upstream=dict(upstream or {}),
-            ack_by=_FAR,
-            start_by=_FAR,
+            ack_by=_LAST_MOMENT,
+            start_by=_LAST_MOMENT,
         )
-        result = self.run(command, bus=_Nowhere(), clock=lambda: 0.0)
+        result = self.run(command, bus=_SilentBus(), clock=lambda: 0.0)
         assert result is not None, "the command is neither stale nor claimed nor cancelled"
         return result
-
-    def _check_addressee(self, command: RunTask) -> None:
-        if command.server != self.name:
-            raise Fatal(f'a RunTask for server "{command.server}" came to "{self.name}"')
 
     def lambda_handler(
         self, event: dict[str, Any], context: object = None
     ) -> dict[str, Any] | None:
-        """The AWS Lambda handler of this server, and of its door: `handler = server.lambda_handler` (needs the extra `aws`)."""
-        from cordyna_core.aws.lambda_handlers import handle
+        """Handle an AWS Lambda event of this server or its queue ingress (extra `aws`).
 
-        return handle(self, event or {})
+        Write `handler = server.lambda_handler`. Raises what was not handled.
+        """
+        from cordyna_core.aws.command_handler import handle_event  # noqa: PLC0415  needed only here
+
+        return handle_event(self, event or {})
 
     def serve(self, *, concurrency: int | None = None) -> None:
-        """Take commands from this server's work queue until SIGTERM (needs the extra `aws`).
+        """Run commands of this server's work queue until SIGTERM (extra `aws`).
 
         Args:
-            concurrency: bodies at the same time. Default: CORDYNA_WORKERS, else 4.
+            concurrency: bodies at the same time. Default: CORDYNA_WORKERS, else the server's.
 
         Raises:
             UserError: no queue is named (CORDYNA_QUEUE_URL).
         """
-        from cordyna_core.aws.sqs_worker import serve
+        from cordyna_core.aws.sqs_worker import serve  # noqa: PLC0415  needed only here
 
         serve(self, concurrency=concurrency)
 
-    def _known(self, name: str) -> Task:
+    def _check_addressee(self, command: RunTask) -> None:
+        if command.server != self.name:
+            raise Fatal(f'"{self.name}" received a RunTask for server "{command.server}"')
+
+    def _task(self, name: str) -> Task:
         try:
             return self._tasks[name]
         except KeyError:
@@ -260,23 +305,21 @@ class TaskServer:
             ) from None
 
 
-def _is_stale(command: RunTask, now: float, *, queued: bool) -> bool:
-    return now > command.start_by.timestamp() or (not queued and now > command.ack_by.timestamp())
-
-
-def _failed(attempt: Attempt, error: BaseException) -> TaskResult:
-    description = describe(error)
-    reason = "failed" if description.retryable else "failed_terminal"
-    attempt.say("error", reason=reason, error=description)
-    return TaskResult(state="error", reason=reason, error=description, events=tuple(attempt.events))
+def _require_positive(concurrency: object) -> int:
+    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
+        raise UserError(
+            f"concurrency {concurrency!r} is not a whole number from 1 up",
+            next="pass how many bodies may run at the same time",
+        )
+    return concurrency
 
 
 def _deployed_revision() -> int:
-    written = os.environ.get("CORDYNA_REVISION", "0")
+    text = os.environ.get("CORDYNA_REVISION", "0")
     try:
-        return int(written)
+        return int(text)
     except ValueError:
         raise UserError(
-            f"CORDYNA_REVISION={written!r} is not a whole number",
+            f"CORDYNA_REVISION={text!r} is not a whole number",
             next="set it to the number of the deployment",
         ) from None

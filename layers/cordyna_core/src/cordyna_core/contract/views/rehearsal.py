@@ -1,9 +1,8 @@
-"""What if: views of what has not happened: a declaration that is rehearsed, a run that is decided once more.
+"""Views of a rehearsal: what a declaration would change if it were made now.
 
-Law: nothing is changed by looking. The JSON of a rehearsal and of a replay is a published format.
+Invariant: a rehearsal changes nothing. The JSON of RehearsalView is a published format.
 """
 
-from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field
@@ -13,7 +12,7 @@ from cordyna_core.contract.ids import Name
 
 
 class Difference(Part):
-    """One thing that is not the same; a side that has nothing of the kind is null."""
+    """One value that differs; null on a side that has no such value."""
 
     what: str
     before: Any = None
@@ -21,7 +20,7 @@ class Difference(Part):
 
 
 class TaskChange(Part):
-    """One declared task that the graph would gain or lose, or that would be declared otherwise (`fields`)."""
+    """A declared task that would be added, removed, or declared with other values (`fields`)."""
 
     task: Name
     server: Name
@@ -31,7 +30,7 @@ class TaskChange(Part):
 
 
 class EdgeChange(Part):
-    """`task` would need `upstream`, or would not need it any more."""
+    """`task` would need `upstream`, or would need it no longer."""
 
     change: Literal["added", "removed"]
     upstream: Name
@@ -39,7 +38,7 @@ class EdgeChange(Part):
 
 
 class CronChange(Part):
-    """When a task runs by itself, as it was and as it would be; null: it does not."""
+    """The cron of a task before and after; null: the task has none."""
 
     task: Name
     server: Name
@@ -48,10 +47,11 @@ class CronChange(Part):
 
 
 class TouchedTask(Part):
-    """A task of a server that does not declare here, which would all the same not be invoked as before.
+    """A task of another server whose invocation this declaration would change.
 
-    `effect`, the gravest first: it could not be invoked any more; it could be invoked at last; other tasks would run for
-    it; the same tasks would, one of them declared otherwise. `path`: from it to what makes the difference.
+    `effect`, the gravest first: `unresolved`, it could not be invoked any more; `resolved`, it
+    could be invoked again; `closure`, other tasks would run for it; `declaration`, the same tasks
+    would, one of them with another declaration. `path`: from it to what makes the difference.
     """
 
     task: Name
@@ -63,14 +63,14 @@ class TouchedTask(Part):
 
 
 class MissingUpstream(Part):
-    """A name that nobody would declare, and the tasks that would newly need it, or need it in vain."""
+    """A name that no server would declare, and the tasks that would need it (newly, or still)."""
 
     upstream: Name
     needed_by: list[str]
 
 
 class DeclarationView(Part):
-    """What would become of one server's declaration."""
+    """The outcome of one server's declaration."""
 
     server: Name
     outcome: Literal["accepted", "same", "older_revision", "rejected"]
@@ -78,9 +78,9 @@ class DeclarationView(Part):
 
 
 class RehearsalView(Part):
-    """What declaring would change. Of a rejected declaration, what it would change if nothing stood against it."""
+    """What declaring would change; of a rejected declaration, what it would change otherwise."""
 
-    generation: int = Field(description="Of the graph as it is.")
+    generation: int = Field(description="Of the present graph.")
     declarations: list[DeclarationView] = Field(default_factory=list)
     tasks: list[TaskChange] = Field(default_factory=list)
     edges: list[EdgeChange] = Field(default_factory=list)
@@ -91,29 +91,4 @@ class RehearsalView(Part):
     @property
     def problems(self) -> list[Problem]:
         """Every problem of every declaration."""
-        return [problem for each in self.declarations for problem in each.problems]
-
-
-class Divergence(Part):
-    """One thing in a run that would go differently.
-
-    `how`: it would not be decided any more, newly be decided, be decided otherwise or at another time (`differences`),
-    or the task or the run would stand otherwise at the end. `at`: when it was decided, or would be.
-    """
-
-    how: Literal["missing", "new", "otherwise", "time", "end"]
-    what: str
-    task: Name | None = None
-    attempt: int | None = None
-    at: datetime | None = None
-    differences: list[Difference] = Field(default_factory=list)
-
-
-class ReplayView(Part):
-    """A recorded run decided once more: how much was heard and decided, and where it would go differently, the first first."""
-
-    run_id: str
-    task: Name
-    heard: int
-    decided: int
-    divergences: list[Divergence] = Field(default_factory=list)
+        return [problem for declaration in self.declarations for problem in declaration.problems]

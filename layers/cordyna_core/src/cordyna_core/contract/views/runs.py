@@ -1,6 +1,6 @@
-"""Views: what a person or a program is shown when it asks.
+"""Views of runs: a run with its tasks, a list of runs, and what tasks printed.
 
-Law: a view is derived when it is asked for. `to_json` of RunView and PlanView is a published format.
+Invariant: a view is derived when it is asked for. The JSON of RunView is a published format.
 """
 
 from datetime import datetime
@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from cordyna_core.contract.base import ErrorDescription, JsonObject, Part, Problem, RootCause, State
+from cordyna_core.contract.base import ErrorDescription, JsonObject, Part, RootCause, State
 from cordyna_core.contract.ids import Name
+from cordyna_core.contract.state_updates import RunState
 
 
 class TimelineEntryView(Part):
-    """One thing that was said about a task run."""
+    """One state that was reported of a task run: when, by which source, for which attempt."""
 
     state: State
     reason: str | None = None
@@ -34,7 +35,7 @@ class TaskView(Part):
     output: Any = None
     error: ErrorDescription | None = None
     timeline: list[TimelineEntryView] = Field(default_factory=list)
-    # What a person is shown beside it; not part of the published JSON.
+    # For people, and not part of the published JSON.
     upstream: list[str] = Field(default_factory=list, exclude=True)
     owner: str | None = Field(None, exclude=True)
     level: int = Field(0, exclude=True)
@@ -48,7 +49,7 @@ class RunView(Part):
 
     run_id: str
     task: Name
-    state: Literal["running", "failing", "completed", "error"]
+    state: RunState
     root_causes: list[RootCause] = Field(default_factory=list)
     tasks: list[TaskView] = Field(default_factory=list)
     created_at: datetime | None = Field(None, exclude=True)
@@ -59,7 +60,7 @@ class RunView(Part):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more happens unless something is healed or retried."""
+        """Whether the run has ended; a late update or a retry may open it again."""
         return self.state in ("completed", "error")
 
 
@@ -68,54 +69,15 @@ class RunSummary(Part):
 
     run_id: str
     task: Name
-    state: Literal["running", "failing", "completed", "error"]
+    state: RunState
     created_at: datetime
 
 
-class PlannedTaskView(Part):
-    """One task of a plan; `level` is the length of the longest way to it from a task without upstreams."""
-
-    task: Name
-    server: str
-    upstream: list[str]
-    level: int
-
-
-class PlanView(Part):
-    """What an invocation would run, in topological order, or why it would be refused."""
-
-    task: str
-    tasks: list[PlannedTaskView] = Field(default_factory=list)
-    problems: list[Problem] = Field(default_factory=list)
-
-
-class TaskInfo(Part):
-    """One declared task."""
-
-    task: Name
-    server: Name
-    upstream: list[str]
-    unresolved: list[str] = Field(default_factory=list)
-    cron: str | None = None
-    timezone: str = "UTC"
-    next_at: datetime | None = None
-    owner: str | None = None
-    description: str | None = None
-    params_schema: JsonObject | None = None
-
-
-class ServerInfo(Part):
-    """One task server as cerebro knows it."""
-
-    server: Name
-    state: Literal["ready", "draining", "stopped", "unresponsive", "unknown"]
-    tasks: int
-    revision: int
-    last_seen_at: datetime | None = None
-
-
 class LogLine(Part):
-    """One line that a task printed or logged; `shared`: printed by a thread or process while several tasks ran."""
+    """One line of a task's output or log.
+
+    `shared`: a thread or process printed it while several tasks ran, so its task is not certain.
+    """
 
     run_id: str
     task: Name
@@ -126,7 +88,7 @@ class LogLine(Part):
 
 
 class PassedEvent(Part):
-    """An envelope as it passed the bus; `seq` counts up in that order."""
+    """An envelope as it passed the bus; `seq` increases in that order."""
 
     seq: int
     text: str

@@ -10,14 +10,14 @@ from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration, U
 from cordyna_core.contract.envelope import detail_json
 
 
-def test_the_three_clocks_and_the_other_defaults_are_those_of_the_design() -> None:
+def test_declaration_defaults_are_those_of_the_rules() -> None:
     task = TaskDeclaration(name="t")
 
     assert (task.ack_timeout_s, task.start_timeout_s, task.run_timeout_s) == (10, 600, 1800)
     assert (task.retries, task.overlap, task.timezone, task.upstream) == (0, "skip", "UTC", [])
 
 
-def test_an_upstream_is_a_name_or_a_name_with_a_condition() -> None:
+def test_declaration_upstream_is_a_name_or_a_condition() -> None:
     task = TaskDeclaration(
         name="t", upstream=["a", Upstream(task="b", within_s=60), Upstream(task="c")]
     )
@@ -27,12 +27,12 @@ def test_an_upstream_is_a_name_or_a_name_with_a_condition() -> None:
 
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "", "../etc", "Europe"])
-def test_an_unknown_time_zone_is_refused(zone: str) -> None:
+def test_declaration_unknown_time_zone_is_refused(zone: str) -> None:
     with pytest.raises(ValidationError, match="unknown time zone"):
         TaskDeclaration(name="t", timezone=zone)
 
 
-def test_a_declaration_of_ten_thousand_tasks_fits_its_quota() -> None:
+def test_declaration_of_10000_tasks_fits_its_limit() -> None:
     tasks = [
         TaskDeclaration(name=f"team.task-{n}", upstream=[f"team.task-{n - 1}"] if n else [])
         for n in range(10_000)
@@ -41,7 +41,7 @@ def test_a_declaration_of_ten_thousand_tasks_fits_its_quota() -> None:
     assert len(detail_json(ServerDeclared(server="s", tasks=tasks))) < 900_000
 
 
-def test_many_threads_may_use_a_message_for_the_first_time_at_once() -> None:
+def test_message_first_used_by_many_threads_works() -> None:
     # Messages are built when first used, so the first use must be safe wherever it happens: in a new process.
     program = """
 from concurrent.futures import ThreadPoolExecutor

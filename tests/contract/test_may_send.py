@@ -42,17 +42,17 @@ def said(name: str, **change: Any) -> Message:
 
 
 @pytest.mark.parametrize("source", MAY_SAY)
-def test_a_source_may_say_these_and_nothing_else(source: str) -> None:
+def test_may_send_is_this_table(source: str) -> None:
     assert {name for name in NAMES if may_send(source, said(name))} == MAY_SAY[source]
 
 
 @pytest.mark.parametrize("name", ["ServerDeclared", "ServerStateChanged", "TaskStateChanged"])
-def test_a_server_speaks_only_of_itself(name: str) -> None:
+def test_may_send_server_only_about_itself(name: str) -> None:
     assert may_send("cordyna.server.task-server-b", said(name))
     assert not may_send("cordyna.server.task-server-a", said(name))
     assert not may_send("cordyna.server.", said(name))
     assert may_send("cordyna.server.task-server-a", said(name, server="task-server-a"))
 
 
-def test_cerebro_speaks_of_every_server() -> None:
+def test_may_send_cerebro_about_every_server() -> None:
     assert may_send("cordyna.cerebro", said("TaskStateChanged", server="task-server-z"))

@@ -8,9 +8,10 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from contract.golden_messages import NAMES, golden
-from cordyna_core.contract.json_schemas import main, schemas, texts
+from cordyna_core.contract.published import main, schema_files, schemas
 from cordyna_core.contract.registry import MESSAGES
-from cordyna_core.contract.views.runs import PlannedTaskView, PlanView, RunView, TaskView
+from cordyna_core.contract.views.graph import PlannedTaskView, PlanView
+from cordyna_core.contract.views.runs import RunView, TaskView
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "contract"
 SCHEMAS = schemas()
@@ -26,43 +27,43 @@ def faults(name: str, instance: Any) -> list[str]:
     return [error.message for error in checks.iter_errors(instance)]
 
 
-def test_what_is_published_is_current() -> None:
+def test_published_files_are_current() -> None:
     assert main(["--check", str(PUBLISHED)]) == 0
 
 
-def test_every_message_the_envelope_and_the_two_views_are_published_and_listed() -> None:
+def test_published_readme_lists_every_schema() -> None:
     index = (PUBLISHED / "README.md").read_text()
 
     assert set(SCHEMAS) == {*MESSAGES, "envelope", "RunView", "PlanView"}
-    assert [name for name in texts() if f"({name})" not in index] == []
+    assert [name for name in schema_files() if f"({name})" not in index] == []
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_a_schema_is_one(name: str) -> None:
+def test_published_schema_is_valid(name: str) -> None:
     Draft202012Validator.check_schema(SCHEMAS[name])
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_golden_message_is_valid_by_itself_and_in_its_envelope(name: str) -> None:
+def test_published_schema_accepts_golden_messages(name: str) -> None:
     assert faults(name, golden(name)["detail"]) == []
     assert faults("envelope", golden(name)) == []
 
 
-def test_an_event_whose_detail_is_of_another_type_is_not_valid() -> None:
+def test_published_envelope_refuses_other_detail() -> None:
     assert faults("envelope", golden("RunTask") | {"detail-type": "RunStateChanged"}) != []
     assert faults("envelope", golden("RunTask") | {"detail-type": "StartJob"}) != []
 
 
-def test_a_declarations_schema_is_strict() -> None:
+def test_published_declaration_schema_is_strict() -> None:
     assert faults("ServerDeclared", {"server": "a", "novelty": 1}) != []
     assert faults("InvokeTask", {"task": "a", "novelty": 1}) == []
 
 
-def test_the_least_that_a_person_must_type_is_valid() -> None:
+def test_published_schema_accepts_minimal_invocation() -> None:
     assert faults("InvokeTask", {"task": "task-3"}) == []
 
 
-def test_what_a_view_shows_is_valid_and_what_it_keeps_to_itself_is_not_published() -> None:
+def test_published_views_hide_excluded_fields() -> None:
     run = RunView(
         run_id="r",
         task="t",
@@ -79,12 +80,12 @@ def test_what_a_view_shows_is_valid_and_what_it_keeps_to_itself_is_not_published
     )
 
 
-def test_a_schema_that_is_missing_changed_or_left_over_is_told_and_writing_mends_it(
+def test_published_stale_files_are_named_and_rewritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "contract"
     assert main([str(folder)]) == 0
-    assert {path.name for path in folder.iterdir()} == set(texts())
+    assert {path.name for path in folder.iterdir()} == set(schema_files())
 
     (folder / "RunTask.json").write_text("{}")
     (folder / "CancelRun.json").unlink()

@@ -1,0 +1,91 @@
+"""Command handler: what a task server on AWS does with an event that it receives.
+
+Invariant: a command is acknowledged once it is done. What fails is not acknowledged: a record of
+the queue is delivered again, an event of the bus goes to the rule's dead-letter queue, and the
+clocks of cerebro end the attempt.
+
+    RunTask           runs it; before a work queue reports `queued` and puts it on the queue
+    CancelTask        notes it; the body in this process, or in any process that shares a claims
+                      table, sees `ctx.cancelled`
+    DescribeServer, {"declare": true}, or nothing (a CDK trigger, after a deployment)
+                      declares the server; before a work queue goes on the queue, which wakes a
+                      container
+"""
+
+import json
+import logging
+from typing import Any
+
+from cordyna_core.aws.inbound_event import Event, is_request_to_declare, parse_command_event
+from cordyna_core.aws.queue_ingress import enqueue
+from cordyna_core.aws.runtime import ServerRuntime, build_server_runtime
+from cordyna_core.contract.commands import CancelTask, DescribeServer, RunTask
+from cordyna_core.errors import Fatal
+from cordyna_core.ports import TaskRunner
+
+_log = logging.getLogger("cordyna.server")
+
+
+def handle_event(
+    server: TaskRunner, event: Event, *, runtime: ServerRuntime | None = None
+) -> dict[str, Any] | None:
+    """Handle an event of the bus or records of the queue; `runtime` defaults to the process's.
+
+    Returns the failed records, if it was called with records. Raises what was not handled.
+    """
+    runtime = build_server_runtime(server.name) if runtime is None else runtime
+    if "Records" in event:
+        return _handle_records(server, event["Records"], runtime)
+    if runtime.queue is not None:
+        enqueue(event, runtime.queue, lambda _: runtime, lambda _: server)
+    else:
+        handle_command(server, event, runtime, queued=False)
+    return None
+
+
+def handle_command(
+    server: TaskRunner, event: Event, runtime: ServerRuntime, *, queued: bool
+) -> None:
+    """Do what an event asks of the server; `queued` was reported of its command or not.
+
+    Raises:
+        MalformedEvent: it is not of the contract.
+        Fatal: it is not a command of cerebro to a task server.
+        Exception: what AWS answers.
+    """
+    if is_request_to_declare(event):
+        server.declare(bus=runtime.bus, clock=runtime.clock)
+        return
+    match parse_command_event(event).message:
+        case RunTask() as command:
+            cancelled = runtime.cancellations.of(command)
+            with runtime.log.attempt(command):
+                server.run(
+                    command,
+                    bus=runtime.bus,
+                    clock=runtime.clock,
+                    queued=queued,
+                    claims=runtime.claims,
+                    cancelled=cancelled,
+                )
+        case CancelTask() as command:
+            runtime.cancellations.note(command)
+        case DescribeServer() as command:
+            server.declare(bus=runtime.bus, clock=runtime.clock, cause=command)
+        case other:
+            raise Fatal(f"{type(other).__name__} is not a command to a task server")
+
+
+def _handle_records(
+    server: TaskRunner, records: list[dict[str, Any]], runtime: ServerRuntime
+) -> dict[str, Any]:
+    failed = []
+    for record in records:
+        try:
+            handle_command(server, json.loads(record["body"]), runtime, queued=True)
+        except Exception:  # noqa: BLE001  the record is delivered again, whatever failed
+            _log.exception(
+                "message %s was not handled and will be delivered again", record["messageId"]
+            )
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}

@@ -1,0 +1,57 @@
+"""Views of the graph: the declared tasks, the servers, and what an invocation would run.
+
+Invariant: a view is derived when it is asked for. The JSON of PlanView is a published format.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from cordyna_core.contract.base import JsonObject, Part, Problem
+from cordyna_core.contract.ids import Name
+
+
+class PlannedTaskView(Part):
+    """One task of a plan.
+
+    `level` is the length of the longest path to it from a task without upstreams.
+    """
+
+    task: Name
+    server: str
+    upstream: list[str]
+    level: int
+
+
+class PlanView(Part):
+    """What an invocation would run, in topological order, or why it would be refused."""
+
+    task: str
+    tasks: list[PlannedTaskView] = Field(default_factory=list)
+    problems: list[Problem] = Field(default_factory=list)
+
+
+class TaskInfo(Part):
+    """One declared task."""
+
+    task: Name
+    server: Name
+    upstream: list[str]
+    unresolved: list[str] = Field(default_factory=list)
+    cron: str | None = None
+    timezone: str = "UTC"
+    next_at: datetime | None = None
+    owner: str | None = None
+    description: str | None = None
+    params_schema: JsonObject | None = None
+
+
+class ServerInfo(Part):
+    """One task server as cerebro knows it."""
+
+    server: Name
+    state: Literal["ready", "draining", "stopped", "unresponsive", "unknown"]
+    tasks: int
+    revision: int
+    last_seen_at: datetime | None = None

@@ -1,0 +1,84 @@
+"""Execution: how one RunTask becomes state updates.
+
+Invariant: a body starts only while its command is fresh (docs/rules.md, rule 6), and an attempt
+whose body started ends in exactly one of `completed` and `error`, unless the bus fails.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from cordyna_core.contract.commands import RunTask
+from cordyna_core.errors import TerminalError
+from cordyna_core.ports import Bus, Claims, Clock
+from cordyna_core.server.attempt import Attempt
+from cordyna_core.server.context import Context
+from cordyna_core.server.result import AttemptCancelled, TaskResult, describe, json_output
+from cordyna_core.server.task import Task
+
+
+def is_stale(command: RunTask, now: float, *, queued: bool) -> bool:
+    """Whether it is too late to start the body; `queued` was reported or not."""
+    return now > command.start_by.timestamp() or (not queued and now > command.ack_by.timestamp())
+
+
+def run_attempt(
+    task_of: Callable[[str], Task],
+    command: RunTask,
+    *,
+    bus: Bus,
+    clock: Clock,
+    queued: bool,
+    claims: Claims | None,
+    cancelled: Callable[[], bool],
+) -> TaskResult | None:
+    """Run one attempt and publish its states; see `TaskServer.run`.
+
+    `task_of` returns a task by name. Raises what the bus or the claims raise.
+    """
+    if is_stale(command, clock(), queued=queued) or cancelled():
+        return None
+    if claims is not None:
+        is_granted = claims.claim(command.run_id, command.task, command.attempt)
+        # The claim is a remote call, which may have taken long.
+        if not is_granted or is_stale(command, clock(), queued=queued):
+            return None
+    attempt = Attempt(command, bus, clock, cancelled)
+    try:
+        task = task_of(command.task)
+        arguments = task.parameters.bind(command.params)
+    except TerminalError as refusal:
+        return _failed(attempt, refusal)
+    if task.parameters.context_name is not None:
+        arguments[task.parameters.context_name] = Context(attempt, task.upstream_names)
+    attempt.report("started")
+    try:
+        output = json_output(_call(task.function, arguments, cancelled))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  also SystemExit: a body does not end its server
+        return _failed(attempt, error)
+    attempt.report("completed", output=output)
+    return TaskResult(state="completed", output=output, events=tuple(attempt.events))
+
+
+def _call(
+    function: Callable[..., Any], arguments: dict[str, Any], cancelled: Callable[[], bool]
+) -> Any:
+    result = function(**arguments)
+    # The result decides, not the function: a decorator or a callable object may hide `async def`.
+    if not inspect.isawaitable(result):
+        return result
+    # Imported here: asyncio would make every cold start 20 ms longer, also without `async def`.
+    from cordyna_core.server.async_body import run_to_end  # noqa: PLC0415  needed only here
+
+    return run_to_end(result, cancelled)
+
+
+def _failed(attempt: Attempt, error: BaseException) -> TaskResult:
+    description = describe(error)
+    reason = "failed" if description.retryable else "failed_terminal"
+    if isinstance(error, AttemptCancelled):
+        reason = "cancelled"
+    attempt.report("error", reason=reason, error=description)
+    return TaskResult(state="error", reason=reason, error=description, events=tuple(attempt.events))
