@@ -1,21 +1,22 @@
-"""Engine: the port between `dyna` and whatever runs tasks: the embedded engine, or cerebro on AWS.
+"""Engine: the port between `dyna` and what runs tasks: the embedded engine, or cerebro on AWS.
 
 Invariant: the command line, the console and the client know an engine by this protocol only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from cordyna_core.contract.base import Problem
+from cordyna_core.contract.base import JsonObject, Problem
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 
 if TYPE_CHECKING:
-    # Not loaded: what runs on Lambda knows no engine, and making these models takes 20 ms of a cold
-    # start.
+    # Not loaded: a client that only sends commands needs no views, and making them takes 20 ms.
+    from cordyna_core.contract.query_api import CerebroInfo
+    from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
     from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
     from cordyna_core.contract.views.rehearsal import RehearsalView
     from cordyna_core.contract.views.replay import ReplayView
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Invoked:
-    """An invocation that was taken: the run that it started or found.
+    """An accepted invocation: the run that it started or found.
 
-    `joined` when that run was interrupted and is taken up again.
+    `joined`: that run was interrupted, and is taken up again.
     """
 
     run_id: str
@@ -35,7 +36,7 @@ class Invoked:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A command that was refused, with every problem."""
+    """A refused command, with every problem."""
 
     task: str
     problems: tuple[Problem, ...]
@@ -43,10 +44,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What the command line was told; each engine takes what it knows.
+    """The options of an engine; each engine uses those that it knows.
 
-    `declares` False: the servers that an engine was given are not declared when it opens, so that
-    what they would change can be seen.
+    Without `declares`, opening the engine does not declare its servers.
     """
 
     servers: tuple[str, ...] = ()
@@ -59,73 +59,116 @@ class EngineOptions:
 
 
 class Engine(AbstractContextManager["Engine"], Protocol):
-    """What `dyna` talks to: the embedded engine, or cerebro on AWS.
+    """What runs tasks, as a client sees it.
 
     Every method may raise UserError (NotFound, AccessError, ServiceError).
     """
 
     def invoke(
-        self, command: InvokeTask, *, join: bool = False, wait_s: float = 30
+        self,
+        command: InvokeTask,
+        *,
+        join: bool = False,
+        detached: bool = False,
+        wait_s: float = 30,
     ) -> Invoked | Refused:
-        """Put the command on the bus and wait until it is taken or refused.
+        """Put the command on the bus and wait until it is accepted or refused.
 
-        With `join`, a run of the same task and params that was interrupted is taken up instead of
-        starting another.
+        `detached`: this process will not wait for the run's end, so the end is not kept for a
+        later one.
+
+        With `join`, an interrupted run of the same task and params is taken up instead of starting
+        another.
         """
         ...
 
     def command(self, command: CancelRun | RetryRun, *, wait_s: float = 30) -> Refused | None:
-        """Put the command on the bus and wait until it has been applied or refused."""
+        """Put the command on the bus and wait until it is applied or refused."""
         ...
 
     def send(self, lines: Sequence[str]) -> None:
         """Put raw envelopes on the bus, also invalid ones.
 
-        The bus gives an id and a time to what has none.
+        The bus gives an id and a time to those that have none.
         """
         ...
 
-    def plan(self, task: str) -> "PlanView": ...
+    def plan(self, task: str, params: JsonObject | None = None) -> "PlanView":
+        """What an invocation of `task` would run, or why it would be refused.
+
+        With `params`, also why these would be refused.
+        """
+        ...
 
     def rehearse(self, declared: Sequence[ServerDeclared]) -> "RehearsalView":
-        """What would change if these servers declared themselves now, in this order.
-
-        Nothing is declared.
-        """
+        """What these declarations would change, made in this order. Nothing is declared."""
         ...
 
     def replay(self, run_id: str) -> "ReplayView":
-        """Decide a run once more, from what was said in it, and say what would go differently.
+        """Decide a run again from its events, and say what would go differently.
 
         Raises NotFound.
         """
         ...
 
     def run(self, run_id: str) -> "RunView":
-        """Raises NotFound."""
+        """The run with all its tasks. Raises NotFound."""
+        ...
+
+    def structure(self, run_id: str) -> "RunStructure":
+        """What never changes about a run. Raises NotFound."""
+        ...
+
+    def facts(self, run_id: str, *, since: str | None = None) -> "RunFacts":
+        """What changes of a run, with what explains its state. Raises NotFound.
+
+        `since` is the `cursor` of an earlier reading: the columns may then hold only what has
+        changed after it.
+        """
+        ...
+
+    def task_run(self, run_id: str, task: str) -> "TaskRunFacts":
+        """One task run with what holds it up. Raises NotFound."""
+        ...
+
+    def cerebro(self) -> "CerebroInfo":
+        """Version, generation and clock of the cerebro."""
         ...
 
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator["RunView"]:
-        """The run each time it has changed, until it is final (the last view) or `timeout_s` has passed. Raises NotFound."""
+        """The run after each change, until it is final or `timeout_s` has passed.
+
+        Raises NotFound.
+        """
         ...
 
     def runs(self, limit: int = 20) -> list["RunSummary"]:
         """The newest first."""
         ...
 
-    def tasks(self) -> list["TaskInfo"]: ...
+    def tasks(self) -> list["TaskInfo"]:
+        """Every declared task."""
+        ...
 
-    def servers(self) -> list["ServerInfo"]: ...
+    def servers(self) -> list["ServerInfo"]:
+        """Every server that has declared itself."""
+        ...
 
     def events(self, run_id: str | None = None, *, after: int = 0) -> list["PassedEvent"]:
-        """What passed the bus, in the order it passed: of one run, or everything.
+        """The events of a run, or all events, in the order they passed the bus.
 
         Only those with `seq` above `after`.
         """
         ...
 
-    def logs(self, run_id: str, task: str | None = None) -> list["LogLine"]: ...
+    def logs(self, run_id: str, task: str | None = None) -> list["LogLine"]:
+        """What the tasks of a run, or one of them, printed and logged. Raises NotFound."""
+        ...
 
     def dev(self, *, since: datetime | None = None) -> Iterator["PassedEvent"]:
         """Stay up: drive runs, fire crons, reload servers; every event as it passes."""
         ...
+
+
+OpenEngine = Callable[[EngineOptions], Engine]
+"""An entry point of the group `cordyna.engines`."""

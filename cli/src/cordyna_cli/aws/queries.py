@@ -1,6 +1,6 @@
-"""Asking: cerebro's query function, asked with queries of the contract.
+"""Queries: reads cerebro's query function by the query API of the contract.
 
-Law: a long answer is asked for piece by piece, and put together here.
+Invariant: a long answer is read page by page and joined here.
 """
 
 import json
@@ -13,16 +13,20 @@ from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.query_api import (
     Answer,
     AskCerebro,
+    AskFacts,
     AskPlan,
     AskRehearsal,
     AskRun,
     AskRuns,
     AskServers,
+    AskStructure,
+    AskTaskRun,
     AskTasks,
     CerebroInfo,
     Query,
-    collected,
+    collect_pages,
 )
+from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.runs import RunSummary, RunView
@@ -35,8 +39,8 @@ class QueryClient:
     Every method may raise NotFound, AccessError, ServiceError.
     """
 
-    def __init__(self, cloud: AwsSession, function: str) -> None:
-        self._cloud, self._function = cloud, function
+    def __init__(self, session: AwsSession, function: str) -> None:
+        self._session, self._function = session, function
 
     def run(self, run_id: str) -> tuple[RunView, tuple[str, ...]]:
         """A run, and the ids of the commands that were applied to it."""
@@ -46,13 +50,22 @@ class QueryClient:
         )
 
     def plan(self, task: str, params: JsonObject | None = None) -> PlanView:
-        """Also with the problems of `params`, where they are given."""
+        """The plan, with the problems of `params` where they are given."""
         answer = self._whole(AskPlan(task=task, params=params))
         return PlanView.model_validate({**answer.head, "tasks": answer.rows})
 
     def rehearsal(self, declared: Sequence[ServerDeclared]) -> RehearsalView:
         answer = self._whole(AskRehearsal(declared=list(declared)))
         return RehearsalView.model_validate({**answer.head, "touched": answer.rows})
+
+    def structure(self, run_id: str) -> RunStructure:
+        return RunStructure.model_validate(self._whole(AskStructure(run_id=run_id)).head)
+
+    def facts(self, run_id: str) -> RunFacts:
+        return RunFacts.model_validate(self._whole(AskFacts(run_id=run_id)).head)
+
+    def task_run(self, run_id: str, task: str) -> TaskRunFacts:
+        return TaskRunFacts.model_validate(self._whole(AskTaskRun(run_id=run_id, task=task)).head)
 
     def runs(self, limit: int) -> list[RunSummary]:
         return [RunSummary.model_validate(row) for row in self._whole(AskRuns(limit=limit)).rows]
@@ -67,28 +80,28 @@ class QueryClient:
         return CerebroInfo.model_validate(self._whole(AskCerebro()).head)
 
     def _whole(self, query: Query) -> Answer:
-        return collected(lambda start: self._ask(query.model_copy(update={"start": start})))
+        return collect_pages(lambda start: self._ask(query.model_copy(update={"start": start})))
 
     def _ask(self, query: Query) -> Answer:
-        answered = self._cloud.call(
+        response = self._session.call(
             "lambda",
             "invoke",
             FunctionName=self._function,
             Payload=query.model_dump_json().encode(),
         )
-        said: Any = json.loads(answered["Payload"].read())
-        if "FunctionError" in answered:
+        payload: Any = json.loads(response["Payload"].read())
+        if "FunctionError" in response:
             why = (
-                f"{said.get('errorType')}: {said.get('errorMessage')}"
-                if isinstance(said, dict)
-                else str(said)
+                f"{payload.get('errorType')}: {payload.get('errorMessage')}"
+                if isinstance(payload, dict)
+                else str(payload)
             )
             raise ServiceError(
                 "cerebro's query function failed.",
                 why=why,
-                next="`dyna doctor` looks at everything; its log says more",
+                next="`dyna doctor` checks everything; the log of the function has details",
             )
-        answer = Answer.model_validate(said)
+        answer = Answer.model_validate(payload)
         if answer.missing is not None:
             raise NotFound(answer.missing.what, why=answer.missing.why, next=answer.missing.next)
         return answer

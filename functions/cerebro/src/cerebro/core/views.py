@@ -27,7 +27,7 @@ def run_view(run: Run, snapshot: RunSnapshot, facts: dict[int, TaskRun]) -> RunV
     causes = _blockers(plan, found.failed, found.blocked)
     levels = plan.levels
     tasks = [
-        _task_view(run, snapshot, index, facts, causes.get(index, frozenset()), levels[index])
+        task_view(run, snapshot, index, facts, causes.get(index, frozenset()), levels[index])
         for index, task in enumerate(plan.tasks)
         if not task.is_join
     ]
@@ -46,7 +46,7 @@ def run_view(run: Run, snapshot: RunSnapshot, facts: dict[int, TaskRun]) -> RunV
     )
 
 
-def _task_view(
+def task_view(
     run: Run,
     snapshot: RunSnapshot,
     index: int,
@@ -54,6 +54,7 @@ def _task_view(
     blockers: frozenset[int],
     level: int,
 ) -> TaskView:
+    """One task run; `blockers` are the failed tasks that it (indirectly) needs."""
     plan = snapshot.plan
     task, fact = plan.tasks[index], facts.get(index)
     blocked_by = [plan.tasks[cause].name for cause in sorted(blockers)]

@@ -18,16 +18,20 @@ from cerebro.embedded.dev_server import Dev
 from cerebro.embedded.operations import LocalOperations
 from cerebro.embedded.replay.recording import recording_of
 from cerebro.embedded.replay.replayer import replay
+from cerebro.embedded.run_facts import RunFactReader
 from cerebro.embedded.runtime.command_client import CommandClient
 from cerebro.embedded.runtime.raw_events import with_default_id_and_time
 from cerebro.embedded.runtime.session import HomeSession, each_once
 from cerebro.embedded.storage.home import DEFAULT_HOME, DiskHome, MemoryHome
 from cerebro.handlers import queries
 from cordyna_cli.engine import EngineOptions, Invoked, Refused
+from cordyna_core.contract.base import JsonObject
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import run_id_of
+from cordyna_core.contract.query_api import CerebroInfo
 from cordyna_core.contract.time import utc
+from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.replay import ReplayView
@@ -83,6 +87,7 @@ class EmbeddedEngine:
             home, self._servers if declares else (), clock, whole_process=whole_process
         )
         self._client = CommandClient(self._session, clock, self._targets)
+        self._facts = RunFactReader(home, self._session)
 
     def __enter__(self) -> Self:
         try:
@@ -117,13 +122,19 @@ class EmbeddedEngine:
         return LocalOperations(self._home, self._session)
 
     def invoke(
-        self, command: InvokeTask, *, join: bool = False, wait_s: float = 30
+        self,
+        command: InvokeTask,
+        *,
+        join: bool = False,
+        detached: bool = False,
+        wait_s: float = 30,
     ) -> Invoked | Refused:
         if join and (found := self._client.find_interrupted_run(command)) is not None:
             return Invoked(found, joined=True)
         event_id = str(uuid.uuid4())
         run_id = run_id_of(command.task, command.key or event_id)
-        self._client.register_waiter(run_id)
+        if not detached:
+            self._client.register_waiter(run_id)
         return self._client.submit_and_wait(command, event_id, wait_s) or Invoked(run_id)
 
     def command(self, command: CancelRun | RetryRun, *, wait_s: float = 30) -> Refused | None:
@@ -138,9 +149,9 @@ class EmbeddedEngine:
         if self.drives:
             self._session.wait_until(self._quiet)
 
-    def plan(self, task: str) -> PlanView:
+    def plan(self, task: str, params: JsonObject | None = None) -> PlanView:
         with self._session.read_transaction():
-            return queries.plan(self._home.store, task)
+            return queries.plan(self._home.store, task, params)
 
     def rehearse(self, declared: Sequence[ServerDeclared]) -> RehearsalView:
         with self._session.read_transaction():
@@ -165,6 +176,19 @@ class EmbeddedEngine:
             standing = queries.read(self._home.store, run_id)
         # Outside the lock: the view of a large run takes longer than reading it.
         return run_view(*standing)
+
+    def structure(self, run_id: str) -> RunStructure:
+        return self._facts.structure(run_id)
+
+    def facts(self, run_id: str, *, since: str | None = None) -> RunFacts:
+        return self._facts.facts(run_id, since)
+
+    def task_run(self, run_id: str, task: str) -> TaskRunFacts:
+        return self._facts.task_run(run_id, task)
+
+    def cerebro(self) -> CerebroInfo:
+        with self._session.read_transaction():
+            return queries.cerebro(self._home.store, self._clock())
 
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
         until = None if timeout_s is None else time.monotonic() + timeout_s

@@ -9,10 +9,14 @@ from typing import Literal
 from cerebro.core.cron.schedule import next_after
 from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
 from cerebro.core.plan_views import plan_view
+from cerebro.core.planning.params import check_params
 from cerebro.core.planning.planner import plan_invocation
 from cerebro.core.run.invoke import wire_state
 from cerebro.core.views import run_view
 from cerebro.ports import ServerSeen, Store
+from cordyna_core._version import __version__
+from cordyna_core.contract.base import JsonObject
+from cordyna_core.contract.query_api import CerebroInfo
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.runs import RunSummary, RunView
@@ -43,14 +47,23 @@ def facts_of(store: Store, snapshot: RunSnapshot) -> dict[int, TaskRun]:
     return dict(sorted(facts.items()))
 
 
-def plan(store: Store, task: str) -> PlanView:
-    """The plan of an invocation of `task`, or the problems that would refuse it."""
-    planned = plan_invocation(store.read_graph(), task)
-    return (
-        plan_view(planned)
-        if isinstance(planned, Plan)
-        else PlanView(task=task, problems=list(planned))
-    )
+def plan(store: Store, task: str, params: JsonObject | None = None) -> PlanView:
+    """The plan of an invocation of `task`, or the problems that would refuse it.
+
+    With `params`, also the problems of these.
+    """
+    graph = store.read_graph()
+    planned = plan_invocation(graph, task)
+    if not isinstance(planned, Plan):
+        return PlanView(task=task, problems=list(planned))
+    problems = [] if params is None else list(check_params(graph, planned, params))
+    return plan_view(planned).model_copy(update={"problems": problems})
+
+
+def cerebro(store: Store, now: float) -> CerebroInfo:
+    """The cerebro that answers."""
+    generation = store.read_graph().generation
+    return CerebroInfo(version=__version__, contract="1", generation=generation, now=now)
 
 
 def runs(store: Store, limit: int) -> list[RunSummary]:

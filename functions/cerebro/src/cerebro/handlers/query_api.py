@@ -9,30 +9,26 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from cerebro.core.declaration.diff import rehearsal
-from cerebro.core.model import Plan
-from cerebro.core.plan_views import plan_view
-from cerebro.core.planning.params import check_params
-from cerebro.core.planning.planner import plan_invocation
-from cerebro.handlers import queries
+from cerebro.handlers import fact_queries, queries
 from cerebro.shell import Ports
-from cordyna_core._version import __version__
 from cordyna_core.contract.envelope import problems_of
 from cordyna_core.contract.query_api import (
     QUERY,
     Answer,
     AskCerebro,
+    AskFacts,
     AskPlan,
     AskRehearsal,
     AskRun,
     AskRuns,
     AskServers,
+    AskStructure,
+    AskTaskRun,
     AskTasks,
-    CerebroInfo,
     Missing,
-    answer_of,
-    whole,
+    answer_page,
+    full_json,
 )
-from cordyna_core.contract.views.graph import PlanView
 from cordyna_core.errors import NotFound
 
 
@@ -57,48 +53,53 @@ def answer(body: Any, ports: Ports) -> Answer:
 def _run(ports: Ports, query: AskRun) -> Answer:
     view = queries.run(ports.store, query.run_id)
     run = ports.store.read_run(query.run_id)
-    return answer_of(
-        whole(view, without="tasks") | {"commands": list(run.commands) if run else []},
+    return answer_page(
+        full_json(view, without="tasks") | {"commands": list(run.commands) if run else []},
         view.tasks,
         query.start,
     )
 
 
 def _plan(ports: Ports, query: AskPlan) -> Answer:
-    graph = ports.store.read_graph()
-    planned = plan_invocation(graph, query.task)
-    if isinstance(planned, Plan):
-        problems = [] if query.params is None else list(check_params(graph, planned, query.params))
-        view = plan_view(planned).model_copy(update={"problems": problems})
-    else:
-        view = PlanView(task=query.task, problems=list(planned))
-    return answer_of(whole(view, without="tasks"), view.tasks, query.start)
+    view = queries.plan(ports.store, query.task, query.params)
+    return answer_page(full_json(view, without="tasks"), view.tasks, query.start)
+
+
+def _structure(ports: Ports, query: AskStructure) -> Answer:
+    return Answer(head=full_json(fact_queries.structure(ports.store, query.run_id)))
+
+
+def _facts(ports: Ports, query: AskFacts) -> Answer:
+    cursor = f"{ports.clock():.3f}"
+    return Answer(head=full_json(fact_queries.facts(ports.store, query.run_id, cursor=cursor)))
+
+
+def _task_run(ports: Ports, query: AskTaskRun) -> Answer:
+    return Answer(head=full_json(fact_queries.task_run(ports.store, query.run_id, query.task)))
 
 
 def _rehearsal(ports: Ports, query: AskRehearsal) -> Answer:
     view = rehearsal(ports.store.read_graph(), query.declared)
-    return answer_of(whole(view, without="touched"), view.touched, query.start)
+    return answer_page(full_json(view, without="touched"), view.touched, query.start)
 
 
 def _cerebro(ports: Ports, _: AskCerebro) -> Answer:
-    generation = ports.store.read_graph().generation
-    return Answer(
-        head=whole(
-            CerebroInfo(version=__version__, contract="1", generation=generation, now=ports.clock())
-        )
-    )
+    return Answer(head=full_json(queries.cerebro(ports.store, ports.clock())))
 
 
 ANSWERS: Final[dict[type, Callable[[Ports, Any], Answer]]] = {
     AskRun: _run,
     AskPlan: _plan,
-    AskRuns: lambda ports, query: answer_of(
+    AskStructure: _structure,
+    AskFacts: _facts,
+    AskTaskRun: _task_run,
+    AskRuns: lambda ports, query: answer_page(
         {}, queries.runs(ports.store, query.limit), query.start
     ),
-    AskTasks: lambda ports, query: answer_of(
+    AskTasks: lambda ports, query: answer_page(
         {}, queries.tasks(ports.store, ports.clock()), query.start
     ),
-    AskServers: lambda ports, query: answer_of({}, queries.servers(ports.store), query.start),
+    AskServers: lambda ports, query: answer_page({}, queries.servers(ports.store), query.start),
     AskRehearsal: _rehearsal,
     AskCerebro: _cerebro,
 }

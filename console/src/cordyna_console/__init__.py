@@ -1,0 +1,1 @@
+"""The console: the web page of cordyna, and the JSON API beside it."""

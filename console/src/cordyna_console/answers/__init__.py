@@ -1,0 +1,1 @@
+"""Answers: what the API says, made from the two ports. No HTTP here."""

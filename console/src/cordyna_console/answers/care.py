@@ -1,0 +1,133 @@
+"""Care: crons, dead letters, what the doctor finds, and what a run costs on AWS."""
+
+from typing import Final
+
+from cordyna_console.answers.cron_words import in_words
+from cordyna_console.console import Console
+from cordyna_console.models import (
+    CostAnswer,
+    CostLine,
+    CronList,
+    CronRow,
+    CronTick,
+    DoctorAnswer,
+    FindingRow,
+    LetterRow,
+    Moved,
+    QueueAnswer,
+    QueueList,
+    RedriveRequest,
+)
+from cordyna_core.contract.ids import derived_id
+
+TICKS_MAX: Final = 30
+RUNS_MAX: Final = 300
+
+EVENTS_PER_TASK: Final = 3
+WRITES_PER_TASK: Final = 3
+READS_PER_EDGE: Final = 3
+INVOCATIONS_PER_TASK: Final = 2
+PRICES: Final = (
+    ("events on the bus", "tasks", EVENTS_PER_TASK, 1.00),
+    ("writes of the table", "tasks", WRITES_PER_TASK, 0.625),
+    ("strong reads of the table", "edges", READS_PER_EDGE, 0.125),
+    ("requests of queues", "tasks", INVOCATIONS_PER_TASK, 0.40),
+    ("invocations of cerebro", "tasks", INVOCATIONS_PER_TASK, 0.20),
+)
+"""What, counted by, how many for each, and dollars a million (us-east-1)."""
+
+
+def crons(console: Console) -> CronList:
+    """Every cron, by its next tick, with the runs that it began."""
+    paused = frozenset(console.operations.paused())
+    ticks: dict[str, list[CronTick]] = {}
+    for summary in console.engine.runs(RUNS_MAX):
+        row = console.row(summary)
+        if row.scheduled_at is not None and len(ticks.setdefault(row.task, [])) < TICKS_MAX:
+            outcome = "running" if row.state == "failing" else row.state
+            tick = CronTick(at=row.scheduled_at, outcome=outcome, run_id=row.run_id)
+            ticks[row.task].append(tick)
+    rows = [
+        CronRow(
+            task=task.task,
+            server=task.server,
+            owner=task.owner,
+            cron=task.cron,
+            words=in_words(task.cron),
+            timezone=task.timezone,
+            paused=task.task in paused,
+            next_at=None if task.task in paused else task.next_at,
+            ticks=ticks.get(task.task, []),
+        )
+        for task in console.engine.tasks()
+        if task.cron is not None
+    ]
+    rows.sort(key=lambda row: (row.next_at is None, row.next_at, row.task))
+    return CronList(rows=rows, can_pause=True)
+
+
+def pause(console: Console, task: str, *, on: bool) -> None:
+    """Pause a cron, or let it fire again. Raises NotFound."""
+    with console.trying("operate"):
+        console.operations.pause(task, on=on)
+
+
+def dead_letters(console: Console) -> QueueList:
+    """Every queue that holds something."""
+    with console.trying("operate"):
+        queues = console.operations.dead_letters()
+    return QueueList(
+        rows=[
+            QueueAnswer(
+                name=queue.name,
+                messages=queue.messages,
+                back_to=queue.back_to,
+                letters=[
+                    LetterRow(
+                        id=derived_id("letter", sample),
+                        reason=sample.split(": {")[0],
+                        text=sample[sample.find("{") :] if "{" in sample else sample,
+                    )
+                    for sample in queue.samples
+                ],
+            )
+            for queue in queues
+        ]
+    )
+
+
+def redrive(console: Console, queue: str, request: RedriveRequest) -> Moved:
+    """Put letters back. Raises NotFound."""
+    del request
+    with console.trying("operate"):
+        return Moved(moved=console.operations.redrive(queue))
+
+
+def doctor(console: Console) -> DoctorAnswer:
+    """Everything that has to be well."""
+    return DoctorAnswer(
+        rows=[
+            FindingRow(what=each.what, state=each.state, found=each.detail, next=each.next)
+            for each in console.operations.examine()
+        ]
+    )
+
+
+def cost(console: Console, run_id: str) -> CostAnswer:
+    """What orchestrating a run would cost on AWS. Raises NotFound."""
+    structure, facts = console.engine.structure(run_id), console.engine.facts(run_id)
+    columns = facts.columns
+    counted = {
+        "tasks": sum(columns.attempt),
+        "edges": sum(len(structure.upstream[index]) for index in columns.task),
+    }
+    lines = [
+        CostLine(what=what, count=counted[by] * times, dollars=counted[by] * times * price / 1e6)
+        for what, by, times, price in PRICES
+    ]
+    return CostAnswer(
+        tasks=counted["tasks"],
+        edges=counted["edges"],
+        lines=lines,
+        total=sum(x.dollars for x in lines),
+    )

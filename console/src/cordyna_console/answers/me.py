@@ -1,0 +1,22 @@
+"""Me: which cerebro this console shows, and what this person may do."""
+
+from cordyna_console.console import Console
+from cordyna_console.models import CerebroState, Me, Permissions
+from cordyna_core.contract.time import utc
+
+
+def me(console: Console) -> Me:
+    """Where one is."""
+    identity, cerebro = console.identity, console.engine.cerebro()
+    return Me(
+        engine=identity.engine,
+        where=identity.where,
+        command=identity.command,
+        by=identity.by,
+        version=identity.version,
+        cerebro=CerebroState(
+            version=cerebro.version, generation=cerebro.generation, now=utc(cerebro.now)
+        ),
+        can=Permissions(invoke=console.permission("invoke"), operate=console.permission("operate")),
+        live=identity.live,
+    )

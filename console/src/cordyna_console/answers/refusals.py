@@ -1,0 +1,20 @@
+"""Refusals: what a person is shown when a command is refused or a name is unknown."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from cordyna_core.contract.base import Problem
+from cordyna_core.errors import NotFound, Refusal
+
+
+def refusal(what: str, problems: Sequence[Problem], following: str) -> Refusal:
+    """A refused command, with every problem."""
+    why = "\n".join(problem.message for problem in problems)
+    return Refusal(what, tuple(problems), why=why, next=following)
+
+
+def unknown_name(what: str, name: str, known: Sequence[str], following: str) -> NotFound:
+    """An unknown name, with the nearest known ones."""
+    folded = {candidate.casefold(): candidate for candidate in known}
+    near = [folded[match] for match in get_close_matches(name.casefold(), folded, n=3)]
+    return NotFound(what, next=f"did you mean {' or '.join(near)}?" if near else following)

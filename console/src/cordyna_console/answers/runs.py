@@ -1,0 +1,192 @@
+"""Runs: lists of runs, one run, its facts, one task run, and commands about them."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from cordyna_cli.engine import Refused
+from cordyna_console.answers.reasons import run_reason, task_reason
+from cordyna_console.answers.refusals import refusal
+from cordyna_console.console import Console
+from cordyna_console.models import (
+    CommandRequest,
+    FactsAnswer,
+    InvokeAnswer,
+    InvokeRequest,
+    RetryRequest,
+    RunHead,
+    RunList,
+    RunRow,
+    TaskRunAnswer,
+    TimelineRow,
+)
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.views.facts import RunFacts
+from cordyna_core.contract.views.runs import RunSummary
+from cordyna_core.errors import NotFound
+
+LOOKED_AT: Final = (100, 2_000)
+"""Runs that one question looks at: first a few, then more where the filter asks for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs are wanted. `before`: the id of the last run of the page before."""
+
+    task: str | None = None
+    state: str | None = None
+    label: str | None = None
+    q: str | None = None
+    before: str | None = None
+    limit: int = 50
+
+
+def list_runs(console: Console, wanted: RunFilter) -> RunList:
+    """The newest runs that match. Raises NotFound for an unknown cursor."""
+    for looked_at in LOOKED_AT:
+        summaries = console.engine.runs(looked_at)
+        found = _page(console, wanted, summaries)
+        if found is not None and (len(found.rows) == wanted.limit or len(summaries) < looked_at):
+            return found
+    if found is None:
+        raise NotFound(
+            f"run {wanted.before} is not in the list any more.", next="begin at the newest run"
+        )
+    return found
+
+
+def _page(console: Console, wanted: RunFilter, summaries: list[RunSummary]) -> RunList | None:
+    """A page of the matching runs; None where the cursor is not among `summaries`."""
+    ids = [summary.run_id for summary in summaries]
+    if wanted.before is not None and wanted.before not in ids:
+        return None
+    start = 0 if wanted.before is None else ids.index(wanted.before) + 1
+    rows: list[RunRow] = []
+    last: RunSummary | None = None
+    for last in summaries[start:]:
+        rows += [row for row in _matching(console, last, wanted)]
+        if len(rows) == wanted.limit:
+            break
+    is_last = last is None or last.run_id == ids[-1]
+    return RunList(
+        rows=rows,
+        next=None if last is None or is_last else last.run_id,
+        looked_back_to=None if last is None else last.created_at,
+    )
+
+
+def _matching(console: Console, run: RunSummary, wanted: RunFilter) -> Iterator[RunRow]:
+    if wanted.task is not None and run.task != wanted.task:
+        return
+    if wanted.state not in (None, "cancelled", run.state):
+        return
+    row = console.row(run)
+    if wanted.state == "cancelled" and not row.cancelled:
+        return
+    if wanted.label is not None and wanted.label not in labels_of(row):
+        return
+    text = (wanted.q or "").casefold()
+    if any(text in part.casefold() for part in (row.run_id, row.task, *labels_of(row))):
+        yield row
+
+
+def labels_of(row: RunRow) -> list[str]:
+    """Labels as `name=value`."""
+    return [f"{name}={value}" for name, value in row.labels.items()]
+
+
+def head(console: Console, run_id: str) -> RunHead:
+    """One run without its tasks. Raises NotFound."""
+    facts = console.engine.facts(run_id)
+    excerpt = facts.excerpt
+    return RunHead(
+        **dict(console.row_of(facts)),
+        plan_id=facts.plan_id,
+        size=facts.size,
+        why=run_reason(excerpt, console.now()),
+        root_causes=excerpt.root_causes,
+        blocked=facts.counts.get("blocked", 0),
+    )
+
+
+def facts_answer(console: Console, facts: RunFacts) -> FactsAnswer:
+    """The facts of a run, with the reason of the same moment."""
+    run, now = facts.excerpt, console.now()
+    return FactsAnswer(
+        cursor=facts.cursor,
+        run_id=run.run_id,
+        state=run.state,
+        cancelled=run.cancelled,
+        created_at=run.created_at,
+        ended_at=facts.ended_at,
+        now=now,
+        why=run_reason(run, now),
+        words=facts.words,
+        columns=facts.columns,
+    )
+
+
+def task_run(console: Console, run_id: str, name: str) -> TaskRunAnswer:
+    """One task run. Raises NotFound."""
+    facts = console.engine.task_run(run_id, name)
+    task = facts.excerpt.tasks[0]
+    timeline = sorted(task.timeline, key=lambda entry: entry.at)
+    return TaskRunAnswer(
+        run_id=run_id,
+        task=task.task,
+        server=task.server,
+        owner=task.owner,
+        state=task.state,
+        reason=task.reason,
+        attempt=task.attempt,
+        params=task.params,
+        output=task.output,
+        error=task.error,
+        timeline=[TimelineRow(**dict(entry)) for entry in timeline],
+        upstream=task.upstream,
+        downstream=facts.downstream,
+        blocked_by=task.blocked_by,
+        deadline=task.deadline,
+        why=task_reason(facts.excerpt, task, console.now()),
+    )
+
+
+def invoke(console: Console, request: InvokeRequest) -> InvokeAnswer:
+    """Start a run, or find the one with that key. Raises Refusal with every problem."""
+    command = InvokeTask(
+        task=request.task,
+        params=request.params,
+        key=request.key,
+        max_age_s=request.max_age_s,
+        labels={"via": "console", **request.labels},
+    )
+    with console.trying("invoke"):
+        answer = console.engine.invoke(command, detached=True)
+    if isinstance(answer, Refused):
+        what = f'task "{request.task}" cannot be invoked.'
+        raise refusal(what, answer.problems, f"dyna plan {request.task}")
+    return InvokeAnswer(run_id=answer.run_id)
+
+
+def cancel(console: Console, run_id: str, request: CommandRequest) -> None:
+    """End a run now. Raises NotFound, or Refusal with every problem."""
+    with console.trying("invoke"):
+        answer = console.engine.command(CancelRun(run_id=run_id, command_id=request.command_id))
+    if answer is not None:
+        what = f"run {run_id} cannot be cancelled."
+        raise refusal(what, answer.problems, f"dyna show {run_id}")
+
+
+def retry(console: Console, run_id: str, request: RetryRequest) -> None:
+    """Give what failed a new attempt. Raises NotFound, or Refusal with every problem."""
+    command = RetryRun(run_id=run_id, command_id=request.command_id, from_=request.from_)
+    with console.trying("invoke"):
+        answer = console.engine.command(command)
+    if answer is not None:
+        raise refusal(f"run {run_id} cannot be retried.", answer.problems, f"dyna why {run_id}")
+
+
+def tag_of(text: str) -> str:
+    """A short name of a text: the same text has the same."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,105 @@
+"""Console: what every answer is made from: the engine, its operations, a clock, and who asks."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+
+from cordyna_cli.engine import Engine
+from cordyna_cli.operations import Operations, operations_of
+from cordyna_console.models import RunRow
+from cordyna_core._version import __version__
+from cordyna_core.contract.views.facts import RunFacts
+from cordyna_core.contract.views.runs import RunSummary
+from cordyna_core.errors import AccessError
+
+Permission = Literal["yes", "no", "unknown"]
+Right = Literal["invoke", "operate"]
+
+ROWS_KEPT: Final = 2_000
+ROW_KEPT_S: Final = 30.0
+"""A late update may heal a run that has ended, so its row is made again after a while."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleIdentity:
+    """Which cerebro is shown, and to whom.
+
+    `command`: how `dyna` is called for the same. `live`: whether changes are streamed or asked for.
+    """
+
+    engine: Literal["embedded", "aws"]
+    where: str
+    command: str
+    by: str
+    live: Literal["sse", "poll"] = "sse"
+    version: str = __version__
+
+
+@dataclass(slots=True)
+class Console:
+    """Shared by all requests. `now`: UTC."""
+
+    engine: Engine
+    identity: ConsoleIdentity
+    now: Callable[[], datetime]
+    _tried: dict[Right, Permission] = field(default_factory=dict)
+    _rows: OrderedDict[tuple[str, str], tuple[datetime, RunRow]] = field(
+        default_factory=OrderedDict
+    )
+
+    @property
+    def operations(self) -> Operations:
+        """Raises UserError for an engine that has none."""
+        return operations_of(self.engine, "doctor")
+
+    def permission(self, right: Right) -> Permission:
+        """What is known to be allowed: a home on this disk is its user's; else what was tried."""
+        if self.identity.engine == "embedded":
+            return "yes"
+        return self._tried.get(right, "unknown")
+
+    @contextmanager
+    def trying(self, right: Right) -> Iterator[None]:
+        """Remember whether what is done inside was allowed. Raises whatever it raises."""
+        try:
+            yield
+        except AccessError:
+            self._tried[right] = "no"
+            raise
+        self._tried[right] = "yes"
+
+    def row(self, run: RunSummary) -> RunRow:
+        """One run in a list. Rows of runs that have ended are kept for a while. Raises NotFound."""
+        key, now = (run.run_id, run.state), self.now()
+        kept = self._rows.get(key)
+        if kept is not None and (now - kept[0]).total_seconds() < ROW_KEPT_S:
+            return kept[1]
+        row = self.row_of(self.engine.facts(run.run_id))
+        if row.state in ("completed", "error"):
+            self._rows[key] = (now, row)
+            while len(self._rows) > ROWS_KEPT:
+                self._rows.popitem(last=False)
+        return row
+
+    def row_of(self, facts: RunFacts) -> RunRow:
+        """A run as a row, from its facts."""
+        run = facts.excerpt
+        target = next((task for task in run.tasks if task.task == run.task), None)
+        return RunRow(
+            run_id=run.run_id,
+            task=run.task,
+            state=run.state,
+            cancelled=run.cancelled,
+            created_at=run.created_at,
+            ended_at=facts.ended_at,
+            scheduled_at=run.scheduled_at,
+            server=target.server if target else None,
+            owner=target.owner if target else None,
+            labels=run.labels,
+            params=run.params,
+            counts=facts.counts,
+            root_cause=run.root_causes[0] if run.root_causes else None,
+        )

@@ -1,0 +1,191 @@
+"""Live: the rows of runs as they change, shared by everybody who follows, and the streams of them.
+
+Invariant: rows replace rows. A follower that was away, or that sees a row twice, ends with the same
+rows as one that saw everything once. A cursor of another process is answered with every row.
+"""
+
+import asyncio
+import json
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from cordyna_console.models import FactsAnswer
+from cordyna_core.contract.views.facts import FactColumns
+from cordyna_core.errors import UserError
+
+READ_EVERY_S: Final = 0.25
+"""A run is read at most this often, however many follow it."""
+
+SHARE: Final = 20
+"""A run is read at most one part in so many of the time: following it does not slow it down."""
+
+IDLE_AFTER_S: Final = 15.0
+RUNS_KEPT: Final = 50
+
+Row = tuple[Any, ...]
+"""The columns of `FactColumns` after `task`; the word as (state, reason)."""
+
+
+@dataclass(slots=True)
+class LiveRun:
+    """The last rows of a run. `versions`: the change at which a row became what it is."""
+
+    read: Callable[[str | None], FactsAnswer]
+    epoch: str
+    clock: Callable[[], float]
+    last: FactsAnswer | None = None
+    version: int = 0
+    rows: dict[int, Row] = field(default_factory=dict)
+    versions: dict[int, int] = field(default_factory=dict)
+    read_at: float = float("-inf")
+    pause_s: float = READ_EVERY_S
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def since(self, cursor: str | None) -> FactsAnswer:
+        """The rows that changed after `cursor`, or all of them. Raises what reading raises."""
+        with self.lock:
+            self._refresh()
+            assert self.last is not None
+            after = self._known(cursor)
+            changed = [index for index, version in self.versions.items() if version > after]
+            words: list[tuple[str, str | None]] = []
+            columns = _columns(sorted(changed), self.rows, words)
+            update = {"cursor": f"{self.epoch}.{self.version}", "words": words, "columns": columns}
+            return self.last.model_copy(update=update)
+
+    def _known(self, cursor: str | None) -> int:
+        epoch, _, version = (cursor or "").partition(".")
+        return int(version) if epoch == self.epoch and version.isdecimal() else -1
+
+    def _refresh(self) -> None:
+        begin = self.clock()
+        if begin - self.read_at < self.pause_s:
+            return
+        facts = self.read(self.last.cursor if self.last else None)
+        changed = [(i, row) for i, row in rows_of(facts) if self.rows.get(i) != row]
+        if self.last is None or changed or _head(facts) != _head(self.last):
+            self.version += 1
+        for index, row in changed:
+            self.rows[index], self.versions[index] = row, self.version
+        self.last, self.read_at = facts, self.clock()
+        self.pause_s = max(READ_EVERY_S, SHARE * (self.read_at - begin))
+
+
+def _head(facts: FactsAnswer) -> tuple[Any, ...]:
+    why = facts.why
+    return facts.state, facts.cancelled, facts.ended_at, why.sentence, why.next
+
+
+def rows_of(facts: FactsAnswer) -> list[tuple[int, Row]]:
+    """Index and row of every task in the columns."""
+    c = facts.columns
+    words = [facts.words[word] for word in c.word]
+    rest = zip(c.attempt, c.sent, c.queued, c.started, c.ended, c.deadline, strict=True)
+    befores = [
+        [(*b[:5], facts.words[b[5]]) for b in before if b[5] is not None] for before in c.before
+    ]
+    return [
+        (index, (word, *row, before))
+        for index, word, row, before in zip(c.task, words, rest, befores, strict=True)
+    ]
+
+
+def _columns(
+    indexes: list[int], rows: dict[int, Row], words: list[tuple[str, str | None]]
+) -> FactColumns:
+    known: dict[tuple[str, str | None], int] = {}
+
+    def word_of(word: tuple[str, str | None]) -> int:
+        if word not in known:
+            known[word] = len(words)
+            words.append(word)
+        return known[word]
+
+    columns = FactColumns()
+    for index in indexes:
+        word, attempt, sent, queued, started, ended, deadline, before = rows[index]
+        columns.task.append(index)
+        columns.word.append(word_of(word))
+        columns.attempt.append(attempt)
+        columns.sent.append(sent)
+        columns.queued.append(queued)
+        columns.started.append(started)
+        columns.ended.append(ended)
+        columns.deadline.append(deadline)
+        columns.before.append([[*b[:5], word_of(b[5])] for b in before])
+    return columns
+
+
+class LiveRuns:
+    """The runs that are looked at, the last ones kept."""
+
+    def __init__(
+        self,
+        read: Callable[[str, str | None], FactsAnswer],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read, self._clock = read, clock
+        self._epoch = secrets.token_hex(4)
+        self._runs: OrderedDict[str, LiveRun] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def since(self, run_id: str, cursor: str | None) -> FactsAnswer:
+        """The rows of a run that changed after `cursor`. Raises NotFound."""
+        with self._lock:
+            run = self._runs.get(run_id)
+            if run is None:
+                run = LiveRun(lambda since: self._read(run_id, since), self._epoch, self._clock)
+                self._runs[run_id] = run
+                while len(self._runs) > RUNS_KEPT:
+                    self._runs.popitem(last=False)
+            self._runs.move_to_end(run_id)
+        try:
+            return run.since(cursor)
+        except UserError:
+            with self._lock:
+                self._runs.pop(run_id, None)
+            raise
+
+
+Poll = Callable[[str | None], tuple[str, str | None]]
+"""Cursor -> the next cursor, and the JSON that changed (None: nothing did)."""
+
+
+def stream(request: Request, poll: Poll, *, every_s: float, after: str | None) -> StreamingResponse:
+    """Server-sent events: what `poll` answers, until the reader leaves."""
+    cursor = request.headers.get("last-event-id") or after
+    return StreamingResponse(
+        _events(request, poll, every_s, cursor),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(
+    request: Request, poll: Poll, every_s: float, cursor: str | None
+) -> AsyncIterator[str]:
+    yield "retry: 1000\n\n"
+    silent_since = time.monotonic()
+    stopping: Callable[[], bool] = request.app.state.stopping
+    while not stopping() and not await request.is_disconnected():
+        try:
+            cursor, data = await asyncio.to_thread(poll, cursor)
+        except UserError as error:
+            yield f"event: problem\ndata: {json.dumps({'what': error.what, 'next': error.next})}\n\n"
+            return
+        if data is not None:
+            yield f"id: {cursor}\ndata: {data}\n\n"
+            silent_since = time.monotonic()
+        elif time.monotonic() - silent_since > IDLE_AFTER_S:
+            # An event and not a comment: a page cannot see comments.
+            yield "event: idle\ndata: {}\n\n"
+            silent_since = time.monotonic()
+        await asyncio.sleep(every_s)

@@ -1,0 +1,470 @@
+"""Models: what the JSON API answers and takes, beside the views of the contract.
+
+Invariant: a time is RFC 3339, UTC; in the columns of `FactsAnswer` it is milliseconds since a moment that
+the model names.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cordyna_core.contract.base import ErrorDescription, JsonObject, Problem, RootCause
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.ids import Name
+from cordyna_core.contract.time import Instant
+from cordyna_core.contract.views.facts import FactColumns
+from cordyna_core.contract.views.graph import TaskInfo
+
+RunState = Literal["running", "failing", "completed", "error"]
+
+
+class ApiAnswer(BaseModel):
+    """What the API answers. Frozen, as the contract's parts are."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ApiRequest(BaseModel):
+    """What the API takes. Strict: an unknown field is refused, because ignoring it would mislead."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProblemDocument(ApiAnswer):
+    """An error, `application/problem+json`."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    what: str
+    why: str = ""
+    next: str = ""
+    problems: list[Problem] = Field(default_factory=list)
+
+
+class CerebroState(ApiAnswer):
+    """The cerebro that the console talks to."""
+
+    version: str
+    generation: int
+    now: Instant = Field(description="Its clock.")
+
+
+class Permissions(ApiAnswer):
+    """What this person may do. Unknown until it was tried."""
+
+    invoke: Literal["yes", "no", "unknown"]
+    operate: Literal["yes", "no", "unknown"]
+
+
+class Me(ApiAnswer):
+    """Which cerebro this console shows, and how."""
+
+    engine: str
+    where: str
+    command: str = Field(description="How `dyna` is called for the same, for example `dyna`.")
+    by: str
+    version: str
+    cerebro: CerebroState
+    can: Permissions
+    live: Literal["sse", "poll"]
+
+
+class NextAction(ApiAnswer):
+    """What a person does next: as data for a button, and as the command to type."""
+
+    do: str
+    command: str
+    run: str | None = None
+    task: str | None = None
+    purpose: str = ""
+
+
+class WhyAnswer(ApiAnswer):
+    """The one reason why a run or a task is as it is."""
+
+    sentence: str
+    beside: list[str] = Field(default_factory=list)
+    next: NextAction
+    then: NextAction | None = None
+    traceback: list[str] = Field(default_factory=list)
+
+
+class RunRow(ApiAnswer):
+    """One run in a list."""
+
+    run_id: str
+    task: str
+    state: RunState
+    cancelled: bool = False
+    created_at: Instant | None = None
+    ended_at: Instant | None = None
+    scheduled_at: Instant | None = None
+    server: str | None = None
+    owner: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    params: JsonObject = Field(default_factory=dict)
+    counts: dict[str, int] = Field(default_factory=dict, description="Tasks by their word.")
+    root_cause: RootCause | None = None
+
+
+class RunList(ApiAnswer):
+    """A page of runs, the newest first; `next` is the cursor of the page after it."""
+
+    rows: list[RunRow]
+    next: str | None = None
+    looked_back_to: Instant | None = Field(None, description="The oldest run that was looked at.")
+
+
+class RunHead(RunRow):
+    """One run without its tasks."""
+
+    plan_id: str
+    size: int = Field(description="Tasks of the plan.")
+    why: WhyAnswer
+    root_causes: list[RootCause] = Field(default_factory=list)
+    blocked: int = 0
+
+
+class FactsAnswer(ApiAnswer):
+    """What changed of a run since a cursor, read at one moment, with the reason of that moment."""
+
+    cursor: str
+    run_id: str
+    state: RunState
+    cancelled: bool
+    created_at: Instant | None
+    ended_at: Instant | None = None
+    now: Instant
+    why: WhyAnswer
+    words: list[tuple[str, str | None]] = Field(description="(state, reason) of `columns.word`.")
+    columns: FactColumns
+
+
+class TimelineRow(ApiAnswer):
+    """One entry of a task run's timeline."""
+
+    state: str
+    reason: str | None
+    at: Instant
+    by: str
+    attempt: int
+
+
+class TaskRunAnswer(ApiAnswer):
+    """One task run with everything that is known of it."""
+
+    run_id: str
+    task: str
+    server: str
+    owner: str | None
+    state: str
+    reason: str | None
+    attempt: int
+    params: JsonObject
+    output: Any
+    error: ErrorDescription | None
+    timeline: list[TimelineRow]
+    upstream: list[str]
+    downstream: list[str]
+    blocked_by: list[str]
+    deadline: Instant | None
+    why: WhyAnswer
+
+
+class EventRow(ApiAnswer):
+    """One event, read; `text` is the envelope as it passed."""
+
+    seq: int
+    at: Instant | None
+    sender: str
+    receiver: str
+    what: str
+    is_command: bool = False
+    task: str | None = None
+    attempt: int | None = None
+    detail: str
+    text: str
+
+
+class EventList(ApiAnswer):
+    """Events in the order in which they passed."""
+
+    rows: list[EventRow]
+    next: int | None = None
+
+
+class LogRow(ApiAnswer):
+    """One line of output with its number in the whole log."""
+
+    number: int
+    task: str
+    attempt: int
+    at: Instant
+    stream: str
+    text: str
+
+
+class LogPage(ApiAnswer):
+    """Lines of output. `total` counts all, `matched` those that the search found."""
+
+    rows: list[LogRow]
+    next: int | None = None
+    total: int
+    matched: int
+
+
+class CostLine(ApiAnswer):
+    """One kind of call that the run makes on AWS."""
+
+    what: str
+    count: int
+    dollars: float
+
+
+class CostAnswer(ApiAnswer):
+    """What orchestrating the run would cost on AWS: an estimate from counted calls."""
+
+    estimate: Literal[True] = True
+    tasks: int
+    edges: int
+    lines: list[CostLine]
+    total: float
+
+
+class InvokeRequest(ApiRequest):
+    """Ask for a task. A fresh `key` per form makes a double click one run."""
+
+    task: Name
+    params: JsonObject = Field(default_factory=dict)
+    key: str | None = Field(None, min_length=1, max_length=256)
+    max_age_s: int | None = Field(None, ge=0)
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class InvokeAnswer(ApiAnswer):
+    """The run that an invocation started, or found."""
+
+    run_id: str
+
+
+class CommandRequest(ApiRequest):
+    """A command about a run; the same `command_id` acts once."""
+
+    command_id: str | None = Field(None, min_length=1, max_length=128)
+
+
+class RetryRequest(CommandRequest):
+    """Give what failed a new attempt."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True
+    )
+
+    from_: list[Name] = Field(default_factory=list, alias="from")
+
+
+class Applied(ApiAnswer):
+    """A command that was applied."""
+
+    done: Literal[True] = True
+
+
+class GraphAnswer(ApiAnswer):
+    """Every declared task: columns with one entry a task, in an order in which upstreams come first."""
+
+    generation: int
+    servers: list[str]
+    owners: list[str]
+    task: list[str]
+    server: list[int]
+    owner: list[int]
+    level: list[int]
+    upstream: list[list[int]]
+    cron: list[str | None]
+    unresolved: dict[str, list[str]] = Field(
+        description="A name that no server declares: who needs it."
+    )
+
+
+class TaskRow(TaskInfo):
+    """One declared task with what needs it."""
+
+    downstream: list[str] = Field(default_factory=list)
+    paused: bool = False
+
+
+class TaskList(ApiAnswer):
+    """Declared tasks, by server and name."""
+
+    rows: list[TaskRow]
+    next: str | None = None
+    generation: int
+
+
+class HistoryRow(ApiAnswer):
+    """One task in one of the last runs that planned it."""
+
+    run_id: str
+    target: str
+    at: Instant
+    state: str
+    reason: str | None
+    attempt: int
+    waited: float | None = Field(description="Seconds from the run's creation to the sending.")
+    ran: float | None = Field(description="Seconds from start to end of the last attempt.")
+
+
+class HistoryAnswer(ApiAnswer):
+    """The last runs of a task, the newest first."""
+
+    task: str
+    rows: list[HistoryRow]
+    looked_at: int = Field(description="So many runs were looked at.")
+
+
+class PlanRequest(ApiRequest):
+    """Ask what an invocation would run."""
+
+    task: Name
+    params: JsonObject = Field(default_factory=dict)
+
+
+class RehearsalRequest(ApiRequest):
+    """Declarations to rehearse, in this order. JSON only: nothing that is sent here is executed."""
+
+    declared: list[ServerDeclared] = Field(min_length=1)
+
+
+class ServerRow(ApiAnswer):
+    """One task server."""
+
+    server: str
+    state: str
+    tasks: int
+    crons: int
+    revision: int
+    last_seen_at: Instant | None
+    owners: list[str]
+    uses: list[str] = Field(description="Servers whose tasks it needs.")
+    used_by: list[str] = Field(description="Servers that need its tasks.")
+    last_rejection: "LastRejection | None" = None
+
+
+class LastRejection(ApiAnswer):
+    """A declaration that was rejected."""
+
+    at: Instant
+    problems: list[Problem]
+
+
+class LiveTask(ApiAnswer):
+    """A task that a server works on."""
+
+    run_id: str
+    task: str
+    attempt: int
+    word: str
+    since: Instant | None
+
+
+class ServerAnswer(ServerRow):
+    """One task server with its tasks and what it works on."""
+
+    task_names: list[str]
+    live: list[LiveTask]
+
+
+class ServerList(ApiAnswer):
+    """Every server, by name."""
+
+    rows: list[ServerRow]
+
+
+class CronTick(ApiAnswer):
+    """One moment at which a cron fires or fired."""
+
+    at: Instant
+    outcome: Literal["to come", "running", "completed", "error", "rejected"]
+    run_id: str | None = None
+
+
+class CronRow(ApiAnswer):
+    """One cron with its next ticks and its last ones."""
+
+    task: str
+    server: str
+    owner: str | None
+    cron: str
+    words: str
+    timezone: str
+    paused: bool
+    next_at: datetime | None
+    ticks: list[CronTick]
+
+
+class CronList(ApiAnswer):
+    """Every cron, by its next tick."""
+
+    rows: list[CronRow]
+    can_pause: bool
+
+
+class LetterRow(ApiAnswer):
+    """One dead letter: its reason first."""
+
+    id: str
+    reason: str
+    subject: str = ""
+    kind: str = ""
+    at: Instant | None = None
+    text: str
+
+
+class QueueAnswer(ApiAnswer):
+    """One dead-letter queue that holds something."""
+
+    name: str
+    messages: int
+    back_to: str | None
+    letters: list[LetterRow]
+
+
+class QueueList(ApiAnswer):
+    """Every dead-letter queue that holds something."""
+
+    rows: list[QueueAnswer]
+
+
+class Moved(ApiAnswer):
+    """How many messages were moved."""
+
+    moved: int
+
+
+class RedriveRequest(ApiRequest):
+    """Which letters to put back; none named: all of them."""
+
+    ids: list[str] = Field(default_factory=list)
+
+
+class FindingRow(ApiAnswer):
+    """One thing that was examined."""
+
+    what: str
+    state: str
+    found: str
+    next: str
+
+
+class DoctorAnswer(ApiAnswer):
+    """Everything that was examined."""
+
+    rows: list[FindingRow]
+
+
+class OpeningCode(ApiAnswer):
+    """A code that opens the console once."""
+
+    code: str

@@ -1,0 +1,60 @@
+// Spans and moments as people read them. Pure, but for the zone that is chosen in `state.js`.
+
+/** `42 ms`, `4.2 s`, `3 m 12 s`, `2 h 05 m`, `3 d 04 h`: as the command line writes spans. */
+export function span(seconds) {
+  const s = Math.max(seconds, 0);
+  if (s < 0.0995) return `${Math.round(s * 1000)} ms`;
+  if (s < 59.95) return `${s.toFixed(1)} s`;
+  const whole = Math.round(s);
+  if (whole < 3600) return `${Math.floor(whole / 60)} m ${two(whole % 60)} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} m`;
+  return `${Math.floor(minutes / 1440)} d ${two(Math.floor(minutes / 60) % 24)} h`;
+}
+function two(number) {
+  return String(number).padStart(2, "0");
+}
+
+/** `12 s ago`, or `in 12 s`. */
+export function ago(ms, now) {
+  return ms > now ? `in ${span((ms - now) / 1000)}` : `${span((now - ms) / 1000)} ago`;
+}
+
+const formats = new Map();
+function formatter(zone) {
+  let format = formats.get(zone);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat("en-CA", {
+      timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
+      hour: "2-digit", minute: "2-digit", second: "2-digit", weekday: "short",
+    });
+    formats.set(zone, format);
+  }
+  return format;
+}
+function parts(ms, zone) {
+  return Object.fromEntries(formatter(zone).formatToParts(new Date(ms)).map(({ type, value }) => [type, value]));
+}
+
+/** `12:03:04`; with weekday or date when it is another day than `now`'s. The zone is printed by who calls. */
+export function moment(ms, zone, now) {
+  const at = parts(ms, zone);
+  const today = parts(now, zone);
+  const time = `${at.hour}:${at.minute}:${at.second}`;
+  if (at.day === today.day && at.month === today.month && at.year === today.year) return time;
+  if (Math.abs(now - ms) < 6 * 86400e3) return `${at.weekday} ${at.hour}:${at.minute}`;
+  return `${at.year}-${at.month}-${at.day} ${at.hour}:${at.minute}`;
+}
+
+/** `2026-11-28 12:03:04.005 UTC` */
+export function exact(ms, zone) {
+  const at = parts(ms, zone);
+  const milliseconds = String(Math.floor(ms) % 1000).padStart(3, "0");
+  return `${at.year}-${at.month}-${at.day} ${at.hour}:${at.minute}:${at.second}.${milliseconds} ${zoneName(zone)}`;
+}
+export function zoneName(zone) {
+  return zone === "UTC" ? "UTC" : zone.split("/").at(-1).replaceAll("_", " ");
+}
+export function parse(text) {
+  return text === null || text === undefined ? null : Date.parse(text);
+}

@@ -1,0 +1,85 @@
+// Following what changes: server-sent events, and polling where they do not come through.
+import { address, get, Problem } from "./api.js";
+import { trouble } from "./state.js";
+
+const SILENT_MS = 35_000; // the server says something at least every 15 s
+const POLL_MS = 2_000;
+
+/**
+ * Follow an address. `onData(data, id)` is called for each change, `onState` with "live", "polling",
+ * "paused" or "lost". A hidden page closes its stream and catches up when it is shown again.
+ * Returns a function that ends it.
+ */
+export function follow(path, { query = {}, after = null, pollPath = null, onData, onState = () => {} }) {
+  let source = null;
+  let cursor = after;
+  let watchdog = 0;
+  let ended = false;
+
+  const alive = () => {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(poll, SILENT_MS);
+  };
+  const open = () => {
+    if (ended || document.hidden) return;
+    source?.close();
+    source = new EventSource(address(path, cursor === null ? query : { ...query, after: cursor }));
+    source.onopen = () => { onState("live"); trouble.value = null; alive(); };
+    source.onmessage = (event) => {
+      alive();
+      if (event.lastEventId) cursor = event.lastEventId;
+      onData(JSON.parse(event.data), cursor);
+    };
+    source.addEventListener("idle", alive);
+    source.addEventListener("problem", (event) => {
+      onState("lost", new Problem({ status: 0, ...JSON.parse(event.data) }));
+      stop();
+    });
+    source.onerror = () => {
+      if (ended) return;
+      onState("lost");
+      // EventSource tries again by itself unless the answer was an error: then ask what is wrong.
+      if (source.readyState === EventSource.CLOSED) retryLater();
+      else get("/me").catch(() => {});
+    };
+  };
+  const retryLater = async () => {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(async () => {
+      try {
+        await get("/me");
+      } catch (problem) {
+        if (problem.status === 401) return;
+        retryLater();
+        return;
+      }
+      open();
+    }, POLL_MS);
+  };
+  const poll = async () => {
+    if (ended || document.hidden) return;
+    if (pollPath === null) { open(); return; }
+    source?.close();
+    onState("polling");
+    try {
+      const data = await get(pollPath, { query: { ...query, since: cursor } });
+      if (data.cursor !== cursor) { cursor = data.cursor; onData(data, cursor); }
+    } catch (problem) {
+      onState("lost", problem);
+    }
+    clearTimeout(watchdog);
+    watchdog = setTimeout(poll, POLL_MS);
+  };
+  const shown = () => {
+    if (document.hidden) { source?.close(); clearTimeout(watchdog); onState("paused"); } else open();
+  };
+  const stop = () => {
+    ended = true;
+    clearTimeout(watchdog);
+    document.removeEventListener("visibilitychange", shown);
+    source?.close();
+  };
+  document.addEventListener("visibilitychange", shown);
+  open();
+  return stop;
+}

@@ -1,0 +1,7 @@
+// The address that opened the console was used before, or is too old.
+import { html } from "../html.js";
+import { Command, Empty } from "../parts/ui.js";
+
+export function ClosedPage() {
+  return html`<section class="card"><${Empty} title="This address does not open the console any more."><p>It works once, within a minute. A new one is printed by:</p><${Command} text="dyna open" /><//></section>`;
+}

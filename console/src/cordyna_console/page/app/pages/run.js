@@ -1,0 +1,84 @@
+// One run: why it is as it is, and its tabs. All tabs share one model, kept live by rows.
+import { html, signal, useEffect, useMemo, useRef, useState } from "../html.js";
+import { get } from "../api.js";
+import { parse, span } from "../clock.js";
+import { follow } from "../live.js";
+import { applyFacts, createRun } from "../model/run.js";
+import { keep, location, now, recall, second, setQuery } from "../state.js";
+import { Command, Counts, Loading, Moment, ProblemBox, RunActions, runWord, several, State, Tabs, useTitle, Why } from "../parts/ui.js";
+import { Lazy } from "../parts/lazy.js";
+import { Live } from "./runs.js";
+
+const TABS = [["graph", "Graph"], ["timeline", "Timeline"], ["tasks", "Tasks"], ["events", "Events"], ["logs", "Logs"], ["params", "Params and output"], ["cost", "Cost"]];
+
+export function RunPage({ runId, tab }) {
+  const chosen = tab ?? recall("tab", "graph");
+  const { head, model, version, problem, connection, retry } = useRun(runId);
+  useEffect(() => { if (tab && TABS.some(([id]) => id === tab)) keep("tab", tab); }, [tab]);
+  useTitle(head ? `${head.task} ${runWord(head)}` : "Run");
+  const task = location.value.query.get("task");
+  const word = location.value.query.get("word");
+  if (problem && head === null) return html`<${ProblemBox} problem=${problem} retry=${retry} />`;
+  if (head === null) return html`<${Loading} what="Run" />`;
+  const state = model?.state ?? head.state;
+  const shown = { ...head, state, cancelled: model?.cancelled ?? head.cancelled };
+  const href = (id) => `/runs/${runId}/${id}${task ? `?task=${encodeURIComponent(task)}` : ""}`;
+  return html`
+    <${Title} head=${shown} model=${model} connection=${connection} />
+    <${Why} why=${model?.why ?? head.why} state=${runWord(shown)} run=${runId} actions=${html`<${RunActions} run=${shown} runId=${runId} />`} />
+    <${ProblemBox} problem=${problem} retry=${retry} />
+    <div class="row"><span class="soft">${several(head.size, "task")}:</span><${Counts} counts=${model?.counts ?? head.counts} chosen=${word} onChoose=${(one) => setQuery({ word: one })} /></div>
+    <${Tabs} label="Of this run" current=${chosen} tabs=${TABS.map(([id, text]) => [id, text, href(id)])} />
+    <${Lazy} key=${chosen} module=${`/app/pages/run-${chosen}.js`} name="RunTab" runId=${runId} head=${shown} model=${model} version=${version} task=${task} word=${word} />`;
+}
+
+function Title({ head, model, connection }) {
+  second.value;
+  const began = parse(head.created_at);
+  const ended = model?.endedAt ?? parse(head.ended_at);
+  const over = head.state === "completed" || head.state === "error";
+  return html`<div class="row apart"><div class="title"><h1>${head.task}</h1><${State} word=${runWord(head)} />
+      <span class="soft">${head.server && html`on <a class="inline" href=${`/servers/${head.server}`}>${head.server}</a>`}${head.owner && `, owner ${head.owner}`}</span>
+      ${began !== null && html`<span>${span(((over ? ended ?? began : now()) - began) / 1000)}</span>`}
+      <span class="soft">began <${Moment} at=${head.created_at} />${head.scheduled_at && html`, by cron for <${Moment} at=${head.scheduled_at} />`}</span>
+      ${Object.entries(head.labels).map(([name, value]) => html`<a key=${name} class="chip" href=${`/runs?label=${encodeURIComponent(`${name}=${value}`)}`}>${name}=${value}</a>`)}</div>
+    <span class="row"><${Live} state=${connection} /><${Command} text=${`dyna show ${head.run_id}`} /></span></div>`;
+}
+
+/** The model of a run, kept live. `version` steps whenever rows were put in. */
+export function useRun(runId) {
+  const [head, setHead] = useState(null);
+  const [problem, setProblem] = useState(null);
+  const [connection, setConnection] = useState("");
+  const [again, setAgain] = useState(0);
+  const version = useMemo(() => signal(0), [runId]);
+  const model = useRef(null);
+  useEffect(() => {
+    let stop = () => {};
+    let ended = false;
+    model.current = null;
+    setHead(null);
+    setProblem(null);
+    const begin = async () => {
+      const first = await get(`/runs/${runId}`);
+      if (ended) return;
+      setHead(first);
+      const [structure, facts] = await Promise.all([get(`/runs/${runId}/structure`), get(`/runs/${runId}/facts`)]);
+      if (ended) return;
+      const run = createRun(structure);
+      performance.mark("run-fetched");
+      put(run, facts);
+      stop = follow(`/runs/${runId}/live`, { after: facts.cursor, pollPath: `/runs/${runId}/facts`, onData: (data) => put(run, data), onState: (state, why) => { setConnection(state); if (why) setProblem(why); } });
+    };
+    const put = (run, facts) => {
+      const start = performance.now();
+      applyFacts(run, facts);
+      model.current = run;
+      version.value += 1;
+      performance.measure("apply-rows", { start, detail: facts.columns.task.length });
+    };
+    begin().catch((failed) => { if (!ended) setProblem(failed); });
+    return () => { ended = true; stop(); };
+  }, [runId, again]);
+  return { head, model: model.current, version: version.value, problem, connection, retry: () => setAgain(again + 1) };
+}

@@ -1,0 +1,110 @@
+// The list of runs: the newest first, filtered by the address, live.
+import { html, useEffect, useState } from "../html.js";
+import { parse, span } from "../clock.js";
+import { follow } from "../live.js";
+import { location, navigate, now, second, setQuery } from "../state.js";
+import {
+  Bar, Command, Empty, get, Loading, Moment, ProblemBox, rowLink, runWord, State, useFetch, useSettled, useTitle, Zone,
+} from "../parts/ui.js";
+
+const STATES = ["running", "failing", "completed", "error", "cancelled"];
+
+export function RunsPage() {
+  useTitle("Runs");
+  const query = location.value.query;
+  const wanted = Object.fromEntries(["task", "state", "label", "q"].map((name) => [name, query.get(name) ?? ""]));
+  const key = JSON.stringify(wanted);
+  const [list, setList] = useState(null);
+  const [older, setOlder] = useState([]);
+  const [next, setNext] = useState(null);
+  const [problem, setProblem] = useState(null);
+  const [connection, setConnection] = useState("");
+  useEffect(() => {
+    setOlder([]);
+    setNext(null);
+    setProblem(null);
+    return follow("/runs/live", {
+      query: wanted,
+      onData: (data) => setList({ key, ...data }),
+      onState: (state, why) => { setConnection(state); if (why) setProblem(why); },
+    });
+  }, [key]);
+  const shown = list !== null && list.key === key ? list : null;
+  const cursor = older.length > 0 ? next : shown?.next;
+  const more = async () => {
+    try {
+      const page = await get("/runs", { query: { ...wanted, before: cursor } });
+      setOlder([...older, ...page.rows]);
+      setNext(page.next);
+    } catch (failed) {
+      setProblem(failed);
+    }
+  };
+  const rows = shown === null ? [] : [...shown.rows, ...older.filter((row) => !shown.rows.some((other) => other.run_id === row.run_id))];
+  const failing = rows.filter((row) => row.state === "failing");
+  return html`
+    <div class="row apart"><h1>Runs</h1><span class="row"><${Live} state=${connection} /><${Command} text=${`dyna runs${wanted.task ? ` --task ${wanted.task}` : ""}${wanted.state ? ` --state ${wanted.state}` : ""}`} /></span></div>
+    ${failing.slice(0, 3).map((run) => html`<${FailingCard} key=${run.run_id} run=${run} />`)}
+    <${Filters} wanted=${wanted} />
+    <${ProblemBox} problem=${problem} />
+    ${shown === null && problem === null && html`<${Loading} what="Runs" />`}
+    ${shown !== null && rows.length === 0 && html`<section class="card"><${NoRuns} filtered=${Object.values(wanted).some(Boolean)} /></section>`}
+    ${rows.length > 0 && html`<section class="card flush"><div class="scroll"><table aria-label="Runs">
+      <thead><tr><th scope="col">State</th><th scope="col">Task</th><th scope="col">Run</th><th scope="col" class="wide">Tasks</th><th scope="col">Began <${Zone} /></th><th scope="col" class="number">Took</th><th scope="col" class="wide">By</th></tr></thead>
+      <tbody>${rows.map((run) => html`<${RunLine} key=${run.run_id} run=${run} />`)}</tbody></table></div></section>`}
+    ${cursor && html`<div class="row"><button onClick=${more}>Further back</button>${shown?.looked_back_to && html`<span class="soft">looked back to <${Moment} at=${older.at(-1)?.created_at ?? shown.looked_back_to} /></span>`}</div>`}`;
+}
+
+function RunLine({ run }) {
+  const href = `/runs/${run.run_id}`;
+  second.value;
+  const began = parse(run.created_at);
+  const over = parse(run.ended_at);
+  const by = run.scheduled_at ? "cron" : run.labels.via ?? "client";
+  const others = Object.entries(run.labels).filter(([name]) => name !== "via");
+  return html`<tr ...${rowLink(href)}>
+    <td><${State} word=${runWord(run)} /></td>
+    <td><a href=${href}>${run.task}</a>${run.root_cause && run.root_cause.task !== run.task ? html` <span class="soft wide">by ${run.root_cause.task}, ${run.root_cause.reason}</span>` : null}
+      ${others.map(([name, value]) => html` <span key=${name} class="chip">${name}=${value}</span>`)}</td>
+    <td class="mono">${run.run_id.slice(0, 8)}</td>
+    <td class="wide"><${Bar} counts=${run.counts} /></td>
+    <td><${Moment} at=${run.created_at} /></td>
+    <td class="number">${began === null ? "–" : span(((over ?? now()) - began) / 1000)}${over === null ? " →" : ""}</td>
+    <td class="wide">${by}</td></tr>`;
+}
+
+function FailingCard({ run }) {
+  const { data } = useFetch(`/runs/${run.run_id}`);
+  return html`<section class="card why w-b-failing"><p><strong>${data?.why.sentence ?? `${run.task} is failing.`}</strong></p>
+    ${data && html`<ul>${data.why.beside.map((line) => html`<li key=${line}>${line}</li>`)}</ul>`}
+    <div class="row"><a class="button" href=${`/runs/${run.run_id}`}>Open ${run.task}</a><${Command} text=${`dyna why ${run.run_id}`} /></div></section>`;
+}
+
+function Filters({ wanted }) {
+  const [text, setText] = useState(wanted.q);
+  const settled = useSettled(text);
+  useEffect(() => { if (settled !== wanted.q) setQuery({ q: settled }, { replace: true }); }, [settled]);
+  useEffect(() => setText(wanted.q), [wanted.q]);
+  const { data } = useFetch("/tasks");
+  const names = data?.rows.map((row) => row.task) ?? [];
+  return html`<div class="filters" role="search">
+    <label>Search<input type="search" placeholder="id, task, label" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
+    <label>State<select value=${wanted.state} onChange=${(event) => setQuery({ state: event.target.value })}><option value="">any</option>${STATES.map((state) => html`<option key=${state} value=${state}>${state}</option>`)}</select></label>
+    <label>Task<select value=${wanted.task} onChange=${(event) => setQuery({ task: event.target.value })}><option value="">any</option>
+      ${wanted.task && !names.includes(wanted.task) && html`<option value=${wanted.task}>${wanted.task}</option>`}
+      ${names.slice(0, 300).map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>
+    ${wanted.label && html`<button onClick=${() => setQuery({ label: "" })}>label ${wanted.label} ×</button>`}
+    ${Object.values(wanted).some(Boolean) && html`<button class="plain" onClick=${() => navigate("/runs")}>All runs</button>`}
+  </div>`;
+}
+
+function NoRuns({ filtered }) {
+  if (filtered) return html`<${Empty} title="No run is like that."><a class="inline" href="/runs">Show all runs</a><//>`;
+  return html`<${Empty} title="There is no run yet."><p>Ask for a task, and everything that it needs runs first.</p>
+    <div class="row"><a class="button" href="/tasks">Choose a task</a><${Command} text="dyna do TASK" /></div><//>`;
+}
+
+export function Live({ state }) {
+  const texts = { live: "live", polling: "live (asked every 2 s)", lost: "not connected", paused: "paused", "": "connecting" };
+  return html`<span class="soft" role="status"><span class="live-dot ${state === "live" || state === "polling" ? "" : "off"}" aria-hidden="true"></span> ${texts[state] ?? state}</span>`;
+}

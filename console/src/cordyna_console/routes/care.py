@@ -1,0 +1,109 @@
+"""Routes of crons, dead letters, the doctor, the bus, and who is asking."""
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from cordyna_console.answers import care, me, passed
+from cordyna_console.live import stream
+from cordyna_console.models import (
+    ApiRequest as Nothing,
+)
+from cordyna_console.models import (
+    CronList,
+    DoctorAnswer,
+    EventList,
+    Me,
+    Moved,
+    OpeningCode,
+    QueueList,
+    RedriveRequest,
+)
+from cordyna_console.routes.shared import NamePath, TheConsole
+
+router = APIRouter(tags=["care"])
+FOLLOW_EVERY_S = 0.5
+QueuePath = Annotated[str, Path(max_length=200)]
+
+
+@router.get("/me")
+def who(console: TheConsole) -> Me:
+    """Which cerebro is shown, and what this person may do."""
+    return me.me(console)
+
+
+@router.post("/openings", status_code=201)
+def opening(request: Request, body: Nothing) -> OpeningCode:
+    """A code that opens the console in a browser, once."""
+    del body
+    return OpeningCode(code=request.app.state.openings.issue())
+
+
+@router.get("/crons")
+def crons(console: TheConsole) -> CronList:
+    """Every cron with its next ticks and its last ones."""
+    return care.crons(console)
+
+
+@router.post("/crons/{task}/pause", status_code=204, response_class=Response)
+def pause(console: TheConsole, task: NamePath, body: Nothing) -> Response:
+    """Let a cron rest."""
+    del body
+    care.pause(console, task, on=True)
+    return Response(status_code=204)
+
+
+@router.post("/crons/{task}/resume", status_code=204, response_class=Response)
+def resume(console: TheConsole, task: NamePath, body: Nothing) -> Response:
+    """Let a cron fire again."""
+    del body
+    care.pause(console, task, on=False)
+    return Response(status_code=204)
+
+
+@router.get("/dead-letters")
+def dead_letters(console: TheConsole) -> QueueList:
+    """Every dead-letter queue that holds something."""
+    return care.dead_letters(console)
+
+
+@router.post("/dead-letters/{queue}/redrive")
+def redrive(console: TheConsole, queue: QueuePath, body: RedriveRequest) -> Moved:
+    """Put letters back into the queue that they came from."""
+    return care.redrive(console, queue, body)
+
+
+@router.get("/doctor")
+def doctor(console: TheConsole) -> DoctorAnswer:
+    """Everything that has to be well before a task can run."""
+    return care.doctor(console)
+
+
+@router.get("/events")
+def events(
+    console: TheConsole,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=passed.EVENT_LIMIT_MAX)] = 200,
+) -> EventList:
+    """Everything that passed the bus."""
+    return passed.event_list(console, None, after=after, limit=limit)
+
+
+@router.get("/events/live", response_class=StreamingResponse)
+def events_live(
+    request: Request, console: TheConsole, after: Annotated[int, Query(ge=0)] = 0
+) -> StreamingResponse:
+    """Everything that passes the bus, as it passes."""
+
+    def poll(cursor: str | None) -> tuple[str, str | None]:
+        since = int(cursor) if cursor and cursor.isdecimal() else after
+        rows = passed.event_list(console, None, after=since).rows
+        if not rows:
+            return str(since), None
+        return str(rows[-1].seq), json.dumps(
+            {"rows": [row.model_dump(mode="json") for row in rows]}
+        )
+
+    return stream(request, poll, every_s=FOLLOW_EVERY_S, after=str(after))

@@ -1,0 +1,187 @@
+"""Routes of runs and of what is inside of one."""
+
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from cordyna_console.answers import care, passed, runs
+from cordyna_console.live import READ_EVERY_S, stream
+from cordyna_console.models import (
+    Applied,
+    CommandRequest,
+    CostAnswer,
+    EventList,
+    FactsAnswer,
+    InvokeAnswer,
+    InvokeRequest,
+    LogPage,
+    RetryRequest,
+    RunHead,
+    RunList,
+    TaskRunAnswer,
+)
+from cordyna_console.routes.shared import (
+    Cursor,
+    Live,
+    NamePath,
+    NameQuery,
+    RunIdPath,
+    Text,
+    TheConsole,
+)
+from cordyna_core.contract.views.facts import RunStructure
+from cordyna_core.contract.views.replay import ReplayView
+
+router = APIRouter(tags=["runs"])
+LIST_EVERY_S: Final = 1.0
+SSE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/event-stream": {}}, "description": "Changed rows."}}
+
+
+def run_filter(
+    *,
+    task: NameQuery = None,
+    state: Annotated[
+        Literal["running", "failing", "completed", "error", "cancelled"] | None, Query()
+    ] = None,
+    label: Annotated[str | None, Query(max_length=500, description="`name=value`")] = None,
+    q: Annotated[
+        str | None, Query(max_length=200, description="Part of an id, a task, a label")
+    ] = None,
+    before: Annotated[
+        str | None, Query(max_length=64, description="Cursor: `next` of the page before")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> runs.RunFilter:
+    """The query words of a list of runs."""
+    return runs.RunFilter(task=task, state=state, label=label, q=q, before=before, limit=limit)
+
+
+Filter = Annotated[runs.RunFilter, Depends(run_filter)]
+
+
+@router.get("/runs")
+def list_runs(console: TheConsole, wanted: Filter) -> RunList:
+    """The newest runs that match."""
+    return runs.list_runs(console, wanted)
+
+
+@router.get("/runs/live", response_class=StreamingResponse, responses=SSE)
+def list_runs_live(request: Request, console: TheConsole, wanted: Filter) -> StreamingResponse:
+    """The first page of the list, whenever it changed."""
+
+    def poll(cursor: str | None) -> tuple[str, str | None]:
+        text = runs.list_runs(console, wanted).model_dump_json()
+        tag = runs.tag_of(text)
+        return tag, None if tag == cursor else text
+
+    return stream(request, poll, every_s=LIST_EVERY_S, after=None)
+
+
+@router.post("/runs", status_code=201)
+def invoke(console: TheConsole, body: InvokeRequest) -> InvokeAnswer:
+    """Ask for a task."""
+    return runs.invoke(console, body)
+
+
+@router.get("/runs/{run_id}")
+def run(console: TheConsole, run_id: RunIdPath) -> RunHead:
+    """One run without its tasks."""
+    return runs.head(console, run_id)
+
+
+@router.get("/runs/{run_id}/structure")
+def structure(console: TheConsole, run_id: RunIdPath, response: Response) -> RunStructure:
+    """What never changes about a run."""
+    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    return console.engine.structure(run_id)
+
+
+@router.get("/runs/{run_id}/facts")
+def facts(live: Live, run_id: RunIdPath, since: Cursor = None) -> FactsAnswer:
+    """The rows that changed since a cursor, with the reason of the same moment."""
+    return live.since(run_id, since)
+
+
+@router.get("/runs/{run_id}/live", response_class=StreamingResponse, responses=SSE)
+def facts_live(
+    request: Request, live: Live, run_id: RunIdPath, after: Cursor = None
+) -> StreamingResponse:
+    """Changed rows as they come; `Last-Event-ID` continues where a connection broke."""
+    live.since(run_id, after)
+
+    def poll(cursor: str | None) -> tuple[str, str | None]:
+        found = live.since(run_id, cursor)
+        return found.cursor, None if found.cursor == cursor else found.model_dump_json()
+
+    return stream(request, poll, every_s=READ_EVERY_S, after=after)
+
+
+@router.get("/runs/{run_id}/tasks/{task}")
+def task_run(console: TheConsole, run_id: RunIdPath, task: NamePath) -> TaskRunAnswer:
+    """One task run with everything that is known of it."""
+    return runs.task_run(console, run_id, task)
+
+
+@router.get("/runs/{run_id}/events")
+def events(
+    console: TheConsole,
+    run_id: RunIdPath,
+    after: Annotated[int, Query(ge=0)] = 0,
+    task: NameQuery = None,
+    limit: Annotated[int, Query(ge=1, le=passed.EVENT_LIMIT_MAX)] = 200,
+) -> EventList:
+    """What passed the bus about a run."""
+    return passed.event_list(console, run_id, after=after, task=task, limit=limit)
+
+
+@router.get("/runs/{run_id}/logs")
+def logs(
+    console: TheConsole,
+    run_id: RunIdPath,
+    task: NameQuery = None,
+    attempt: Annotated[int | None, Query(ge=1)] = None,
+    q: Text = None,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=passed.LOG_LIMIT_MAX)] = 500,
+) -> LogPage:
+    """What the tasks of a run printed and logged; `q` searches all lines."""
+    return passed.log_page(
+        console, run_id, task=task, attempt=attempt, q=q, after=after, limit=limit
+    )
+
+
+@router.get("/runs/{run_id}/logs/text", response_class=Response)
+def logs_text(console: TheConsole, run_id: RunIdPath, task: NameQuery = None) -> Response:
+    """The whole log as a text file."""
+    return Response(
+        passed.log_text(console, run_id, task),
+        media_type="text/plain; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{run_id}.log"'},
+    )
+
+
+@router.get("/runs/{run_id}/replay")
+def replay(console: TheConsole, run_id: RunIdPath) -> ReplayView:
+    """What today's cerebro would decide otherwise."""
+    return console.engine.replay(run_id)
+
+
+@router.get("/runs/{run_id}/cost")
+def cost(console: TheConsole, run_id: RunIdPath) -> CostAnswer:
+    """What orchestrating the run would cost on AWS."""
+    return care.cost(console, run_id)
+
+
+@router.post("/runs/{run_id}/cancel", status_code=202)
+def cancel(console: TheConsole, run_id: RunIdPath, body: CommandRequest) -> Applied:
+    """End a run now."""
+    runs.cancel(console, run_id, body)
+    return Applied()
+
+
+@router.post("/runs/{run_id}/retry", status_code=202)
+def retry(console: TheConsole, run_id: RunIdPath, body: RetryRequest) -> Applied:
+    """Give what failed a new attempt."""
+    runs.retry(console, run_id, body)
+    return Applied()

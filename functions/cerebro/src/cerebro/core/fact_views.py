@@ -1,0 +1,300 @@
+"""Fact views: structure and facts of a run as columns, and the few tasks that explain its state.
+
+Invariant: the excerpt of a run gives the same reason as the view of the whole run. It holds the
+target and the waiting tasks from there upstream to the first that does not only wait, what is live,
+the first root cause, and the names of what is blocked.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from cerebro.core.messages import wire_task_state
+from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun, TimelineEntry
+from cerebro.core.run.invoke import wire_state
+from cerebro.core.run.run_status import root_causes, run_liveness
+from cerebro.core.views import CANCELLED, task_view
+from cordyna_core.contract.base import State
+from cordyna_core.contract.reasons import reason_of
+from cordyna_core.contract.state_updates import RunState
+from cordyna_core.contract.time import utc
+from cordyna_core.contract.views.facts import FactColumns, RunFacts, RunStructure, TaskRunFacts
+from cordyna_core.contract.views.runs import RunView, TaskView
+
+CAUSES_MAX: Final = 100
+"""Root causes that a blocked task names."""
+
+Facts = Mapping[int, TaskRun]
+Word = tuple[State, str | None]
+
+
+def run_structure(plan: Plan) -> RunStructure:
+    """What never changes about the runs of a plan."""
+    shown = shown_indexes(plan)
+    position = {index: at for at, index in enumerate(shown)}
+    tasks = [plan.tasks[index] for index in shown]
+    servers = sorted({task.server for task in tasks})
+    owners = sorted({task.owner for task in tasks if task.owner is not None})
+    server_at = {server: at for at, server in enumerate(servers)}
+    owner_at = {owner: at for at, owner in enumerate(owners)}
+    return RunStructure(
+        plan_id=plan.id,
+        target=plan.tasks[plan.target].name,
+        servers=servers,
+        owners=owners,
+        task=[task.name for task in tasks],
+        server=[server_at[task.server] for task in tasks],
+        owner=[-1 if task.owner is None else owner_at[task.owner] for task in tasks],
+        level=[plan.levels[index] for index in shown],
+        upstream=[[position[up] for up in task.upstream] for task in tasks],
+    )
+
+
+def shown_indexes(plan: Plan) -> list[int]:
+    """The indexes of the tasks of a plan, joins left out."""
+    return [index for index, task in enumerate(plan.tasks) if not task.is_join]
+
+
+def run_facts(
+    run: Run,
+    snapshot: RunSnapshot,
+    facts: dict[int, TaskRun],
+    *,
+    cursor: str,
+    changed: Collection[int] | None = None,
+) -> RunFacts:
+    """The facts of a run; with `changed`, the columns hold only those of these indexes."""
+    plan = snapshot.plan
+    shown = shown_indexes(plan)
+    words: list[Word] = []
+    columns = FactColumns()
+    for position, index in enumerate(shown):
+        fact = facts.get(index)
+        if fact is not None and (changed is None or index in changed):
+            _append(columns, position, fact, words, run.created_at)
+    blocked = run_liveness(plan, facts).blocked
+    return RunFacts(
+        cursor=cursor,
+        plan_id=plan.id,
+        size=len(shown),
+        key=run.key,
+        ended_at=_ended_at(run, facts),
+        counts=_counts(run, shown, facts, blocked),
+        words=list(words),
+        columns=columns,
+        excerpt=run_excerpt(run, snapshot, facts),
+    )
+
+
+def run_excerpt(run: Run, snapshot: RunSnapshot, facts: dict[int, TaskRun]) -> RunView:
+    """The run with the tasks that explain its state."""
+    plan = snapshot.plan
+    liveness = run_liveness(plan, facts)
+    state = wire_state(run)
+    causes = root_causes(plan, facts, liveness.failed) if state != "completed" else []
+    detailed = {plan.target, *_held_up(run, plan, plan.target, facts, liveness.blocked)}
+    detailed |= {plan.index_of[cause.task] for cause in causes[:1] if cause.task in plan.index_of}
+    detailed |= {index for index, fact in facts.items() if _is_at_work(fact)}
+    tasks: list[TaskView] = []
+    for index in sorted(detailed | liveness.blocked):
+        if plan.tasks[index].is_join:
+            continue
+        if index in detailed:
+            tasks.append(_detailed(run, snapshot, index, facts, liveness.blocked))
+        elif run.status != CANCELLED:
+            task = plan.tasks[index]
+            tasks.append(
+                TaskView.model_construct(
+                    task=task.name, server=task.server, state="pending", reason="blocked"
+                )
+            )
+    return _view(run, state, tasks).model_copy(update={"root_causes": causes})
+
+
+def task_facts(
+    run: Run, snapshot: RunSnapshot, facts: dict[int, TaskRun], index: int
+) -> TaskRunFacts:
+    """One task run, with the task that holds it up."""
+    plan = snapshot.plan
+    blocked = run_liveness(plan, facts).blocked
+    task = _detailed(run, snapshot, index, facts, blocked)
+    beside = [plan.index_of[name] for name in task.blocked_by[:1]]
+    if not beside:
+        beside = [at for at in [_cause(run, plan, index, facts, blocked)] if at is not None]
+    others = [_detailed(run, snapshot, other, facts, blocked) for other in beside]
+    return TaskRunFacts(
+        excerpt=_view(run, wire_state(run), [task, *others]),
+        downstream=[plan.tasks[user].name for user in plan.users[index]],
+        params=task.params,
+    )
+
+
+def _view(run: Run, state: RunState, tasks: list[TaskView]) -> RunView:
+    return RunView.model_construct(
+        run_id=run.id,
+        task=run.task,
+        state=state,
+        root_causes=[],
+        tasks=tasks,
+        created_at=utc(run.created_at),
+        params=run.params,
+        labels=run.labels,
+        scheduled_at=None if run.scheduled_at is None else utc(run.scheduled_at),
+        cancelled=run.status == CANCELLED,
+    )
+
+
+def _detailed(
+    run: Run,
+    snapshot: RunSnapshot,
+    index: int,
+    facts: dict[int, TaskRun],
+    blocked: Collection[int],
+) -> TaskView:
+    plan = snapshot.plan
+    causes = _causes(plan, index, facts, blocked) if index in blocked else frozenset[int]()
+    return task_view(run, snapshot, index, facts, causes, plan.levels[index])
+
+
+def _causes(plan: Plan, index: int, facts: Facts, blocked: Collection[int]) -> frozenset[int]:
+    """The failed tasks that a blocked one (indirectly) needs."""
+    causes: set[int] = set()
+    visited = {index}
+    pending = [index]
+    while pending:
+        for upstream in plan.tasks[pending.pop()].awaits:
+            if upstream in visited:
+                continue
+            visited.add(upstream)
+            if (fact := facts.get(upstream)) is not None and fact.failed_for_good:
+                causes.add(upstream)
+            elif upstream in blocked:
+                pending.append(upstream)
+    return frozenset(sorted(causes)[:CAUSES_MAX])
+
+
+def _held_up(
+    run: Run, plan: Plan, index: int, facts: Facts, blocked: Collection[int]
+) -> Iterable[int]:
+    """From a waiting task upstream, to the first that does not only wait; that one is the last."""
+    held_up = index
+    while _word(run, held_up, facts, blocked) == ("pending", "waiting"):
+        cause = _cause(run, plan, held_up, facts, blocked)
+        if cause is None:
+            return
+        yield cause
+        held_up = cause
+    cause = _cause(run, plan, held_up, facts, blocked)
+    if cause is not None:
+        yield cause
+
+
+def _cause(run: Run, plan: Plan, index: int, facts: Facts, blocked: Collection[int]) -> int | None:
+    """The upstream that holds a task up: the one that needs attention first."""
+    unfinished = [
+        upstream
+        for upstream in plan.tasks[index].upstream
+        if (fact := facts.get(upstream)) is None or not fact.is_completed
+    ]
+    return min(
+        unfinished,
+        key=lambda upstream: reason_of(*_word(run, upstream, facts, blocked)).mark.urgency,
+        default=None,
+    )
+
+
+def _word(run: Run, index: int, facts: Facts, blocked: Collection[int]) -> Word:
+    fact = facts.get(index)
+    if fact is not None:
+        return word_of(fact)
+    if run.status == CANCELLED:
+        return "error", CANCELLED
+    return ("pending", "blocked") if index in blocked else ("pending", "waiting")
+
+
+def word_of(fact: TaskRun) -> Word:
+    """State and reason of a task run as the views say them."""
+    return wire_task_state(fact), "retry_wait" if fact.waits_for_retry else fact.reason
+
+
+def _is_at_work(fact: TaskRun) -> bool:
+    return word_of(fact)[0] in ("queued", "started")
+
+
+def _counts(
+    run: Run, shown: Sequence[int], facts: Facts, blocked: Collection[int]
+) -> dict[str, int]:
+    by_word = Counter(_word(run, index, facts, blocked) for index in shown)
+    counts: Counter[str] = Counter()
+    for word, count in by_word.items():
+        counts[reason_of(*word).mark.word] += count
+    return dict(counts)
+
+
+def _ended_at(run: Run, facts: Facts) -> datetime | None:
+    if not run.is_over:
+        return None
+    moments = [entry.at for fact in facts.values() for entry in fact.timeline]
+    return utc(max(moments)) if moments else None
+
+
+def _append(
+    columns: FactColumns, position: int, fact: TaskRun, words: list[Word], created_at: float
+) -> None:
+    entries = sorted(fact.timeline, key=lambda entry: entry.at)
+    sent, queued, started, ended = _moments(entries, fact.attempt, created_at)
+    columns.task.append(position)
+    columns.word.append(_index_of(words, word_of(fact)))
+    columns.attempt.append(fact.attempt)
+    columns.sent.append(sent)
+    columns.queued.append(queued)
+    columns.started.append(started)
+    columns.ended.append(ended)
+    deadline = fact.deadline
+    columns.deadline.append(None if deadline is None else _ms(created_at, deadline) - (sent or 0))
+    before: list[list[int | None]] = []
+    if fact.attempt > 1:
+        for attempt in sorted({entry.attempt for entry in entries if entry.attempt < fact.attempt}):
+            last = [entry for entry in entries if entry.attempt == attempt][-1]
+            reason = None if last.state == "pending" else last.reason
+            word = _index_of(words, ("error", reason))
+            before.append([attempt, *_moments(entries, attempt, created_at), word])
+    columns.before.append(before)
+
+
+def _index_of(words: list[Word], word: Word) -> int:
+    if word not in words:
+        words.append(word)
+    return words.index(word)
+
+
+def _moments(
+    entries: Sequence[TimelineEntry], attempt: int, created_at: float
+) -> tuple[int | None, int | None, int | None, int | None]:
+    """(sent, queued, started, ended) of one attempt."""
+    at: dict[str, float] = {}
+    first: float | None = None
+    for entry in entries:
+        if entry.attempt == attempt:
+            first = entry.at if first is None else first
+            at.setdefault(entry.state, entry.at)
+    if first is None:
+        return None, None, None, None
+    sent = _ms(created_at, first)
+
+    def since_sent(state: str) -> int | None:
+        return None if state not in at else _ms(created_at, at[state]) - sent
+
+    # A completion after an error by a clock is when the body ended.
+    ended = since_sent("completed")
+    return (
+        sent,
+        since_sent("queued"),
+        since_sent("started"),
+        since_sent("error") if ended is None else ended,
+    )
+
+
+def _ms(since: float, at: float) -> int:
+    return round((at - since) * 1000)

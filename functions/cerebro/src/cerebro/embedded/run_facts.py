@@ -1,0 +1,117 @@
+"""Run facts: what changes of a run, read again only where something has happened since.
+
+Invariant: a reading is at most `REREAD_ALL_S` behind the store. An event may pass the bus a moment
+before its fact is written, so a task that an event named is read again for `REREAD_S`.
+"""
+
+import re
+import secrets
+import time
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from cerebro.adapters.lru_cache import LruCache
+from cerebro.core.fact_views import run_facts
+from cerebro.core.model import RunSnapshot, TaskRun
+from cerebro.embedded.runtime.session import HomeSession
+from cerebro.embedded.storage.home import DiskHome, MemoryHome
+from cerebro.handlers import fact_queries
+from cerebro.ports import Store
+from cordyna_core.contract.views.facts import FactColumns, RunFacts, RunStructure, TaskRunFacts
+from cordyna_core.ports import Clock
+
+REREAD_S: Final = 1.0
+REREAD_ALL_S: Final = 5.0
+RUNS_KEPT: Final = 50
+
+_NAMED: Final = re.compile(r'"task":\s*"([A-Za-z0-9][A-Za-z0-9._-]*)"')
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The last reading of a run. `named`: when an event last named a task, by index."""
+
+    facts: dict[int, TaskRun]
+    version: int
+    seq: int
+    whole_at: float
+    named: dict[int, float] = field(default_factory=dict)
+    view: RunFacts | None = None
+
+
+class RunFactReader:
+    """Reads structure and facts of a home's runs. `clock`: monotonic seconds."""
+
+    def __init__(
+        self, home: DiskHome | MemoryHome, session: HomeSession, clock: Clock = time.monotonic
+    ) -> None:
+        self._home, self._session, self._clock = home, session, clock
+        self._epoch = secrets.token_hex(4)
+        self._readings: LruCache[str, _Reading] = LruCache(RUNS_KEPT)
+
+    def structure(self, run_id: str) -> RunStructure:
+        """What never changes about a run. Raises NotFound."""
+        with self._session.read_transaction():
+            return fact_queries.structure(self._home.store, run_id)
+
+    def task_run(self, run_id: str, task: str) -> TaskRunFacts:
+        """One task run. Raises NotFound."""
+        with self._session.read_transaction():
+            return fact_queries.task_run(self._home.store, run_id, task)
+
+    def facts(self, run_id: str, since: str | None) -> RunFacts:
+        """All facts, or those that changed after the cursor `since`. Raises NotFound."""
+        now = self._clock()
+        with self._session.read_transaction():
+            run, snapshot = fact_queries.read_run(self._home.store, run_id)
+            seq = self._home.event_log.last_seq()
+            last = self._readings.get(run_id)
+            if last is None or last.version != run.version or now - last.whole_at > REREAD_ALL_S:
+                reading = _Reading(self._read_all(snapshot), run.version, seq, whole_at=now)
+                changed = None
+            else:
+                named = self._named_since(run_id, snapshot, last, now)
+                facts = _reread(self._home.store, run_id, last, named)
+                reading = _Reading(facts, run.version, seq, last.whole_at, named)
+                changed = set(named)
+        # Outside of the lock: making a view takes longer than reading.
+        if last is None or last.view is None or since != last.view.cursor:
+            changed = None
+        elif changed == set():
+            last.seq = seq
+            return last.view.model_copy(update={"columns": FactColumns(), "words": []})
+        cursor = f"{self._epoch}.{seq}.{now:.3f}"
+        reading.view = run_facts(run, snapshot, reading.facts, cursor=cursor, changed=changed)
+        self._readings.put(run_id, reading)
+        return reading.view
+
+    def _read_all(self, snapshot: RunSnapshot) -> dict[int, TaskRun]:
+        return {
+            index: _without_output(fact)
+            for page in snapshot.plan.pages
+            for index, fact in self._home.store.read_page(snapshot.run.id, page).items()
+        }
+
+    def _named_since(
+        self, run_id: str, snapshot: RunSnapshot, last: _Reading, now: float
+    ) -> dict[int, float]:
+        """The tasks that events have named since the last reading, or shortly before it."""
+        index_of = snapshot.plan.index_of
+        named = {index: at for index, at in last.named.items() if now - at <= REREAD_S}
+        for event in self._home.event_log.events(run_id, last.seq):
+            for name in _NAMED.findall(event.text):
+                if name in index_of:
+                    named[index_of[name]] = now
+        return named
+
+
+def _reread(
+    store: Store, run_id: str, last: _Reading, named: dict[int, float]
+) -> dict[int, TaskRun]:
+    read = store.read_tasks(run_id, sorted(named)) if named else {}
+    return {**last.facts, **{index: _without_output(fact) for index, fact in read.items()}}
+
+
+def _without_output(fact: TaskRun) -> TaskRun:
+    """Outputs are not part of the facts' view, and 10,000 of them are not kept in memory."""
+    return fact if fact.output is None else replace(fact, output=None)

@@ -1,0 +1,53 @@
+"""Fact queries: structure and facts of runs, read from the store.
+
+Invariant: reads only.
+"""
+
+from dataclasses import replace
+
+from cerebro.core.fact_views import run_facts, run_structure, task_facts
+from cerebro.core.model import Run, RunSnapshot
+from cerebro.handlers.queries import facts_of
+from cerebro.ports import Store
+from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
+from cordyna_core.errors import NotFound
+
+
+def structure(store: Store, run_id: str) -> RunStructure:
+    """What never changes about a run. Raises NotFound."""
+    _, snapshot = read_run(store, run_id)
+    return run_structure(snapshot.plan)
+
+
+def facts(store: Store, run_id: str, *, cursor: str) -> RunFacts:
+    """All facts of a run. Raises NotFound."""
+    run, snapshot = read_run(store, run_id)
+    return run_facts(run, snapshot, facts_of(store, snapshot), cursor=cursor)
+
+
+def task_run(store: Store, run_id: str, task: str) -> TaskRunFacts:
+    """One task run. Raises NotFound."""
+    run, snapshot = read_run(store, run_id)
+    index = snapshot.plan.index_of.get(task)
+    if index is None:
+        raise NotFound(
+            f'run {run_id} has no task "{task}".', next=f"`dyna show {run_id}` lists its tasks."
+        )
+    facts = {
+        at: fact
+        for page in snapshot.plan.pages
+        for at, fact in store.read_page(run_id, page).items()
+    }
+    own = facts.get(index)
+    if own is not None and own.output_apart:
+        outputs = store.read_outputs(run_id, [index])
+        facts[index] = replace(own, output=outputs.get(index))
+    return task_facts(run, snapshot, facts, index)
+
+
+def read_run(store: Store, run_id: str) -> tuple[Run, RunSnapshot]:
+    """A run and what never changes about it. Raises NotFound."""
+    run, snapshot = store.read_run(run_id), store.read_run_snapshot(run_id)
+    if run is None or snapshot is None:
+        raise NotFound(f"run {run_id} is not known.", next="`dyna runs` lists the runs.")
+    return run, snapshot
