@@ -32,7 +32,7 @@ CEREBRO, CLIENT, SCHEDULER, A, B = (
 IN_RUN = {"server": "server-a", "run_id": RUN, "task": "task-1"}
 FAILED = ErrorDescription(type="ValueError", message="bad row 7")
 
-SAID: list[tuple[str, Message]] = [
+MESSAGES: list[tuple[str, Message]] = [
     (A, ServerDeclared(server="server-a", tasks=[TaskDeclaration(name="task-1")])),
     (CEREBRO, DeclarationAccepted(server="server-a", generation=1)),
     (
@@ -106,7 +106,7 @@ def sealed(source: str, message: Message, after: float) -> str:
     return seal(message.model_copy(update={"meta": meta}), source, f"e{after}", at(after))
 
 
-TEXTS = [sealed(source, message, n / 4) for n, (source, message) in enumerate(SAID)] + [
+TEXTS = [sealed(source, message, n / 4) for n, (source, message) in enumerate(MESSAGES)] + [
     '"not an\u009b event"'
 ]
 PASSED = [PassedEvent(seq=seq, text=text) for seq, text in enumerate(TEXTS, 1)]

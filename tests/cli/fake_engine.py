@@ -180,7 +180,7 @@ def chain_run(length: int = 300, at_work: int = 150) -> RunView:
 
 @dataclass
 class FakeEngine:
-    """Answers from what it holds, and keeps what it was told."""
+    """Answers from what it holds, and keeps what it was result."""
 
     views: list[RunView] = field(default_factory=list)
     """What `follow` gives, in order; the last one is what the run is."""

@@ -23,7 +23,7 @@ class Terminal(StringIO):
 
 
 @dataclass(frozen=True)
-class Told:
+class CliResult:
     """What a call of `dyna` left behind."""
 
     status: int
@@ -45,7 +45,7 @@ def dyna(
     environ: Mapping[str, str] | None = None,
     stdin: str = "",
     cwd: Path = Path("/nowhere"),
-) -> Told:
+) -> CliResult:
     kind = Terminal if terminal else StringIO
     out, err = kind(), kind()
     engines = {} if engine is None else {"embedded": engine.open, "aws": engine.open}
@@ -60,9 +60,9 @@ def dyna(
         engines=engines,
     )
     status = main(environment)
-    return Told(status, out.getvalue(), err.getvalue())
+    return CliResult(status, out.getvalue(), err.getvalue())
 
 
-def seen(text: str) -> str:
+def without_escapes(text: str) -> str:
     """What a terminal shows of it, without colours and movements of the cursor."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)

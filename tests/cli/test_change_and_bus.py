@@ -6,19 +6,19 @@ import pytest
 
 from cli.conversation import PASSED
 from cli.fake_engine import RUN, FakeEngine, completed_run, failed_run, refused
-from cli.running import dyna, seen
+from cli.running import dyna, without_escapes
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.views.graph import ServerInfo
 
 
-def test_retry_gives_what_failed_a_new_attempt_and_follows_the_run() -> None:
+def test_retry_sends_the_command_and_follows_the_run() -> None:
     engine = FakeEngine(views=[failed_run(), completed_run()])
 
-    told = dyna("retry", RUN[:8], "--wait", "10m", engine=engine)
+    result = dyna("retry", RUN[:8], "--wait", "10m", engine=engine)
 
     assert engine.commands == [RetryRun(run_id=RUN)]
-    assert (told.status, engine.waited) == (0, 600)
+    assert (result.status, engine.waited) == (0, 600)
 
 
 def test_retry_of_some_tasks_names_them() -> None:
@@ -29,19 +29,19 @@ def test_retry_of_some_tasks_names_them() -> None:
     assert engine.commands[0].from_ == ["clean", "load"]
 
 
-def test_a_detached_retry_prints_the_run() -> None:
+def test_detached_retry_prints_the_run() -> None:
     assert dyna("retry", RUN, "--detach", engine=FakeEngine(views=[failed_run()])).out == f"{RUN}\n"
 
 
-def test_a_retry_can_end_as_json() -> None:
+def test_retry_json_is_the_run() -> None:
     assert (
         dyna("retry", RUN, "--json", engine=FakeEngine(views=[failed_run()])).json["state"]
         == "error"
     )
 
 
-def test_a_refused_retry_exits_with_1() -> None:
-    told = dyna(
+def test_refused_retry_exits_with_1() -> None:
+    result = dyna(
         "retry",
         RUN,
         engine=FakeEngine(
@@ -49,13 +49,13 @@ def test_a_refused_retry_exits_with_1() -> None:
         ),
     )
 
-    assert (told.status, told.err) == (
+    assert (result.status, result.err) == (
         1,
         f"error: run {RUN} cannot be retried: nothing in it failed\n  next: dyna why {RUN}\n",
     )
 
 
-def test_a_task_that_cannot_be_a_name_is_refused_before_it_is_sent() -> None:
+def test_retry_of_invalid_task_name_is_not_sent() -> None:
     engine = FakeEngine(views=[failed_run()])
 
     assert dyna("retry", RUN, "--from", "no name", engine=engine).status == 1
@@ -65,20 +65,20 @@ def test_a_task_that_cannot_be_a_name_is_refused_before_it_is_sent() -> None:
 def test_cancel_ends_a_run() -> None:
     engine = FakeEngine(views=[failed_run()])
 
-    told = dyna("cancel", RUN, engine=engine)
+    result = dyna("cancel", RUN, engine=engine)
 
     assert engine.commands == [CancelRun(run_id=RUN)]
-    assert (told.status, told.out) == (0, f"run {RUN} is cancelled\n")
+    assert (result.status, result.out) == (0, f"run {RUN} is cancelled\n")
 
 
-def test_a_refused_cancel_exits_with_1() -> None:
-    told = dyna(
+def test_refused_cancel_exits_with_1() -> None:
+    result = dyna(
         "cancel",
         RUN,
         engine=FakeEngine(views=[completed_run()], refuses=refused("is_over", "it is over")),
     )
 
-    assert (told.status, told.err.splitlines()[0]) == (
+    assert (result.status, result.err.splitlines()[0]) == (
         1,
         f"error: run {RUN} cannot be cancelled: it is over",
     )
@@ -87,13 +87,13 @@ def test_a_refused_cancel_exits_with_1() -> None:
 @pytest.mark.parametrize(
     "text", ['{"a": 1}\n  not an event  \n\n{"b":  2}', '{"a": 1}\n  not an event  \n{"b":  2}\n']
 )
-def test_send_puts_each_line_on_the_bus_as_it_is(text: str) -> None:
+def test_send_puts_each_line_on_the_bus_unaltered(text: str) -> None:
     engine = FakeEngine()
 
-    told = dyna("send", "-", engine=engine, stdin=text)
+    result = dyna("send", "-", engine=engine, stdin=text)
 
     assert engine.sent == ['{"a": 1}', "  not an event  ", '{"b":  2}']
-    assert (told.status, told.out) == (0, "3 events put on the bus\n")
+    assert (result.status, result.out) == (0, "3 events put on the bus\n")
 
 
 def test_send_reads_a_file(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_send_reads_a_file(tmp_path: Path) -> None:
     assert engine.sent == ["one\u2028still one"]
 
 
-def test_a_line_that_is_not_utf_8_is_sent_all_the_same_and_can_be_no_event(tmp_path: Path) -> None:
+def test_send_of_line_not_in_utf_8_is_escaped(tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_bytes(b'{"a": 1}\n{"b": "caf\xe9"}\n\xff\n')
     engine = FakeEngine()
 
@@ -119,11 +119,11 @@ def test_a_line_that_is_not_utf_8_is_sent_all_the_same_and_can_be_no_event(tmp_p
             open_envelope(line)
 
 
-def test_a_file_that_cannot_be_read_exits_with_3(tmp_path: Path) -> None:
+def test_send_of_unreadable_file_exits_with_3(tmp_path: Path) -> None:
     for name in ("missing", "."):
-        told = dyna("send", name, engine=FakeEngine(), cwd=tmp_path)
+        result = dyna("send", name, engine=FakeEngine(), cwd=tmp_path)
 
-        assert (told.status, told.err.splitlines()[0]) == (3, f"error: {name} cannot be read.")
+        assert (result.status, result.err.splitlines()[0]) == (3, f"error: {name} cannot be read.")
 
 
 def test_dev_shows_every_event_as_it_passes_until_ctrl_c() -> None:
@@ -133,15 +133,15 @@ def test_dev_shows_every_event_as_it_passes_until_ctrl_c() -> None:
         interrupt=True,
     )
 
-    told = dyna("dev", engine=engine)
+    result = dyna("dev", engine=engine)
 
-    assert told.status == 130
-    assert told.err == "0 tasks on 1 server; Ctrl-C ends this\n\ninterrupted\n"
-    assert len(told.out.splitlines()) == 1 + len(PASSED)
+    assert result.status == 130
+    assert result.err == "0 tasks on 1 server; Ctrl-C ends this\n\ninterrupted\n"
+    assert len(result.out.splitlines()) == 1 + len(PASSED)
     assert engine.closed
 
 
-def test_dev_is_cut_to_a_terminal() -> None:
-    told = dyna("dev", engine=FakeEngine(passed=PASSED), terminal=True, width=90)
+def test_dev_fits_the_terminal() -> None:
+    result = dyna("dev", engine=FakeEngine(passed=PASSED), terminal=True, width=90)
 
-    assert max(map(len, seen(told.out).splitlines())) <= 90
+    assert max(map(len, without_escapes(result.out).splitlines())) <= 90

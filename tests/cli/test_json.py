@@ -87,7 +87,7 @@ def test_show_json_is_the_published_object() -> None:
     }
 
 
-def test_do_json_prints_one_object_and_the_status_says_how_it_ended() -> None:
+def test_do_json_prints_one_object_for_each_outcome() -> None:
     ok = dyna("do", "task-3", "--json", engine=FakeEngine(views=[completed_run()]))
     bad = dyna("do", "report", "--json", engine=FakeEngine(views=[failed_run()]))
 
@@ -99,16 +99,16 @@ def test_do_json_prints_one_object_and_the_status_says_how_it_ended() -> None:
     )
 
 
-def test_a_refusal_is_one_object_too() -> None:
-    told = dyna(
+def test_refusal_as_json_is_one_object() -> None:
+    result = dyna(
         "do",
         "task-3",
         "--json",
         engine=FakeEngine(answer=refused("not_your_task", "another owns it", ["task-3"])),
     )
 
-    assert told.status == 1
-    assert told.json == {
+    assert result.status == 1
+    assert result.json == {
         "error": {
             "what": 'task "task-3" cannot be invoked: another owns it',
             "why": "",
@@ -116,30 +116,30 @@ def test_a_refusal_is_one_object_too() -> None:
         },
         "problems": [{"code": "not_your_task", "message": "another owns it", "path": ["task-3"]}],
     }
-    assert told.err == ""
+    assert result.err == ""
 
 
-def test_any_other_error_is_one_object_too() -> None:
-    told = dyna(
+def test_user_error_as_json_is_one_object() -> None:
+    result = dyna(
         "show", "--json", engine=FakeEngine(fault=NotFound("gone", why="it was", next="look"))
     )
 
-    assert (told.status, told.json) == (
+    assert (result.status, result.json) == (
         3,
         {"error": {"what": "gone", "why": "it was", "next": "look"}, "problems": []},
     )
 
 
-def test_a_wrong_command_line_is_one_object_too() -> None:
-    told = dyna("do", "task-3", "--json", "--nonsense", engine=FakeEngine())
+def test_usage_error_as_json_is_one_object() -> None:
+    result = dyna("do", "task-3", "--json", "--nonsense", engine=FakeEngine())
 
-    assert (told.status, told.json["problems"]) == (2, [])
+    assert (result.status, result.json["problems"]) == (2, [])
 
 
-def test_a_fault_of_ours_is_one_object_too() -> None:
-    told = dyna("show", "--json", engine=FakeEngine(fault=KeyError("x")))
+def test_internal_error_as_json_is_one_object() -> None:
+    result = dyna("show", "--json", engine=FakeEngine(fault=KeyError("x")))
 
-    assert (told.status, told.json["error"]["what"]) == (5, "cordyna itself failed: KeyError: 'x'")
+    assert (result.status, result.json["error"]["what"]) == (5, "cordyna itself failed: KeyError: 'x'")
 
 
 def test_plan_json_is_the_published_object() -> None:
@@ -155,28 +155,28 @@ def test_plan_json_is_the_published_object() -> None:
     }
 
 
-def test_a_plan_with_problems_is_the_same_object_and_exits_with_1() -> None:
+def test_plan_json_with_problems_exits_with_1() -> None:
     planned = PlanView(
         task="task-3",
         problems=[Problem(code="unresolved_upstream", message="report is declared by nobody")],
     )
 
-    told = dyna("plan", "task-3", "--json", engine=FakeEngine(planned=planned))
+    result = dyna("plan", "task-3", "--json", engine=FakeEngine(planned=planned))
 
-    assert (told.status, told.json["problems"][0]["code"], told.err) == (
+    assert (result.status, result.json["problems"][0]["code"], result.err) == (
         1,
         "unresolved_upstream",
         "",
     )
 
 
-def test_events_json_is_one_envelope_a_line_in_the_order_they_passed() -> None:
+def test_events_json_is_one_envelope_a_line_in_order() -> None:
     texts = [
         seal(ServerStateChanged(server="b", state=state), "cordyna.server.b", f"e{n}", at(-n))
         for n, state in enumerate(("ready", "stopped"))
     ]
 
-    told = dyna(
+    result = dyna(
         "events",
         "--all",
         "--json",
@@ -185,8 +185,8 @@ def test_events_json_is_one_envelope_a_line_in_the_order_they_passed() -> None:
         ),
     )
 
-    assert told.out.splitlines() == texts
-    assert [json.loads(line)["detail"]["state"] for line in told.out.splitlines()] == [
+    assert result.out.splitlines() == texts
+    assert [json.loads(line)["detail"]["state"] for line in result.out.splitlines()] == [
         "ready",
         "stopped",
     ]
@@ -212,7 +212,7 @@ def test_why_json_is_the_reason_of_the_run_or_of_the_task() -> None:
     }
 
 
-def test_timeline_json_is_the_run_with_the_timeline_of_each_task() -> None:
+def test_timeline_json_is_the_run_with_its_timelines() -> None:
     engine = FakeEngine(views=[failed_run()])
 
     assert (
@@ -225,9 +225,9 @@ def test_logs_json_is_an_array_of_lines() -> None:
         run_id=RUN, task="task-1", attempt=1, at=at(1), stream="stdout", text="\x1b[1mgrün"
     )
 
-    told = dyna("logs", "--json", engine=FakeEngine(views=[completed_run()], printed=[line]))
+    result = dyna("logs", "--json", engine=FakeEngine(views=[completed_run()], printed=[line]))
 
-    assert told.json == [
+    assert result.json == [
         {
             "run_id": RUN,
             "task": "task-1",
@@ -237,7 +237,7 @@ def test_logs_json_is_an_array_of_lines() -> None:
             "text": "\x1b[1mgrün",
         }
     ]
-    assert (dyna("logs", "--json", engine=FakeEngine(views=[completed_run()])).json, told.err) == (
+    assert (dyna("logs", "--json", engine=FakeEngine(views=[completed_run()])).json, result.err) == (
         [],
         "",
     )

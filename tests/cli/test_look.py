@@ -4,7 +4,7 @@ import pytest
 
 from cli.conversation import PASSED, TEXTS
 from cli.fake_engine import RUN, T0, FakeEngine, at, completed_run, failed_run, wide_run
-from cli.running import dyna, seen
+from cli.running import dyna, without_escapes
 from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.views.runs import LogLine, RunSummary
 
@@ -24,25 +24,25 @@ def summaries(*ids: str) -> list[RunSummary]:
 
 
 @pytest.mark.parametrize("command", ["show", "why", "timeline", "events", "logs", "watch"])
-def test_the_last_run_is_meant_where_none_is_named(command: str) -> None:
-    told = dyna(command, engine=FakeEngine(views=[completed_run()]))
+def test_missing_run_means_the_last_run(command: str) -> None:
+    result = dyna(command, engine=FakeEngine(views=[completed_run()]))
 
-    assert told.status == 0
+    assert result.status == 0
 
 
 @pytest.mark.parametrize("command", ["show", "why", "timeline", "events", "logs", "watch"])
-def test_without_any_run_that_is_said(command: str) -> None:
-    told = dyna(command, engine=FakeEngine())
+def test_missing_run_without_any_run_exits_with_3(command: str) -> None:
+    result = dyna(command, engine=FakeEngine())
 
-    assert (told.status, told.err) == (3, "error: there is no run yet.\n  next: dyna do TASK\n")
+    assert (result.status, result.err) == (3, "error: there is no run yet.\n  next: dyna do TASK\n")
 
 
 @pytest.mark.parametrize("typed", [RUN, RUN.lower(), RUN[:4], RUN[:9].lower()])
-def test_a_run_is_named_by_its_id_or_the_beginning_of_it(typed: str) -> None:
+def test_run_is_found_by_id_or_its_beginning(typed: str) -> None:
     assert dyna("show", typed, engine=FakeEngine(views=[completed_run()])).status == 0
 
 
-def test_a_run_that_nobody_knows_exits_with_3() -> None:
+def test_unknown_run_exits_with_3() -> None:
     engine = FakeEngine(views=[completed_run()])
 
     assert (
@@ -52,30 +52,30 @@ def test_a_run_that_nobody_knows_exits_with_3() -> None:
     assert dyna("show", run_id_of("other", "key"), engine=engine).status == 3
 
 
-def test_a_beginning_of_several_runs_is_not_enough() -> None:
-    told = dyna(
+def test_ambiguous_beginning_of_a_run_is_an_error() -> None:
+    result = dyna(
         "show", "0A", engine=FakeEngine(summaries=summaries("0A" + "1" * 24, "0A" + "2" * 24))
     )
 
-    assert told.status == 1
-    assert 'error: "0A" is the beginning of 2 runs.\n  0A1' in told.err
+    assert result.status == 1
+    assert 'error: "0A" is the beginning of 2 runs.\n  0A1' in result.err
 
 
-def test_showing_a_failed_run_is_no_failure() -> None:
-    told = dyna("show", engine=FakeEngine(views=[failed_run()]))
+def test_show_of_failed_run_exits_with_0() -> None:
+    result = dyna("show", engine=FakeEngine(views=[failed_run()]))
 
-    assert (told.status, told.err) == (0, "")
-    assert "✗ report ended in error" in told.out
-
-
-def test_a_run_that_goes_on_is_shown_with_how_to_follow_it() -> None:
-    told = dyna("show", engine=FakeEngine(views=[wide_run()]), terminal=True)
-
-    assert f"next: dyna watch {RUN}" in seen(told.out)
-    assert "… 291 tasks" in seen(told.out)
+    assert (result.status, result.err) == (0, "")
+    assert "✗ report ended in error" in result.out
 
 
-def test_all_shows_every_task_of_a_large_run_and_a_pipe_always_does() -> None:
+def test_show_of_live_run_names_watch() -> None:
+    result = dyna("show", engine=FakeEngine(views=[wide_run()]), terminal=True)
+
+    assert f"next: dyna watch {RUN}" in without_escapes(result.out)
+    assert "… 291 tasks" in without_escapes(result.out)
+
+
+def test_show_all_has_every_task_of_a_large_run() -> None:
     engine = FakeEngine(views=[wide_run()])
 
     assert "part-297" in dyna("show", "--all", engine=engine, terminal=True).out
@@ -83,7 +83,7 @@ def test_all_shows_every_task_of_a_large_run_and_a_pipe_always_does() -> None:
     assert "part-297" not in dyna("show", engine=engine, terminal=True).out
 
 
-def test_why_takes_a_single_word_that_is_no_run_for_a_task_of_the_last_one() -> None:
+def test_why_takes_a_lone_word_as_task_of_the_last_run() -> None:
     engine = FakeEngine(views=[failed_run()])
 
     assert dyna("why", engine=engine).out.startswith("✗ report ended in error: clean")
@@ -92,25 +92,25 @@ def test_why_takes_a_single_word_that_is_no_run_for_a_task_of_the_last_one() -> 
     assert dyna("why", RUN[:6], engine=engine).out.startswith("✗ report ended in error")
 
 
-def test_a_task_that_the_run_does_not_have_suggests_near_ones() -> None:
+def test_task_outside_the_run_suggests_near_names() -> None:
     for command in ("why", "logs"):
-        told = dyna(command, RUN, "claen", engine=FakeEngine(views=[failed_run()]))
+        result = dyna(command, RUN, "claen", engine=FakeEngine(views=[failed_run()]))
 
-        assert told.status == 3
+        assert result.status == 3
         assert (
-            told.err
+            result.err
             == f'error: run {RUN} has no task "claen".\n  next: did you mean clean? `dyna show {RUN}` lists all\n'
         )
 
 
-def test_timeline_fits_a_terminal() -> None:
-    told = dyna("timeline", engine=FakeEngine(views=[completed_run()]), terminal=True, width=70)
+def test_timeline_fits_the_terminal() -> None:
+    result = dyna("timeline", engine=FakeEngine(views=[completed_run()]), terminal=True, width=70)
 
-    assert "█" in told.out
-    assert max(map(len, seen(told.out).splitlines())) <= 70
+    assert "█" in result.out
+    assert max(map(len, without_escapes(result.out).splitlines())) <= 70
 
 
-def test_events_are_those_of_the_run_unless_all_are_asked_for() -> None:
+def test_events_are_those_of_the_run_without_all() -> None:
     engine = FakeEngine(views=[completed_run()], passed=PASSED)
 
     of_run, all_of_them = (
@@ -122,44 +122,44 @@ def test_events_are_those_of_the_run_unless_all_are_asked_for() -> None:
     assert len(all_of_them.splitlines()) == 1 + len(TEXTS)
 
 
-def test_logs_say_when_which_task_and_how_and_never_cut_what_was_printed() -> None:
-    told = dyna(
+def test_logs_show_time_task_stream_and_whole_text() -> None:
+    result = dyna(
         "logs", engine=FakeEngine(views=[completed_run()], printed=LINES), terminal=True, width=60
     )
 
-    assert seen(told.out).splitlines() == [
+    assert without_escapes(result.out).splitlines() == [
         "03:04:06.000  task-1/1  │ reading",
         "03:04:06.500  task-1/1  ! red",
         "03:04:07.000  task-3/2  · done " + "x" * 200,
     ]
 
 
-def test_what_nobody_knows_whose_it_is_is_shown_once_with_all_whose_it_may_be() -> None:
+def test_shared_log_line_is_shown_once_with_its_tasks() -> None:
     first, then = (
         LogLine(run_id=RUN, task=task, attempt=1, at=at(n), stream="shared", text="from a thread")
         for n, task in ((1, "task-1"), (1.1, "task-2"))
     )
 
-    told = dyna("logs", engine=FakeEngine(views=[completed_run()], printed=[first, then, first]))
+    result = dyna("logs", engine=FakeEngine(views=[completed_run()], printed=[first, then, first]))
 
-    assert told.out.splitlines() == [
+    assert result.out.splitlines() == [
         "03:04:06.000  task-1/1 and task-2/1  ┆ from a thread",
         "03:04:06.000  task-1/1               ┆ from a thread",
     ]
     assert (
-        told.err
+        result.err
         == "┆ by a thread or process while several tasks ran: it may belong to any of them\n"
     )
 
 
-def test_logs_of_one_task() -> None:
+def test_logs_of_one_task_leave_out_the_others() -> None:
     engine = FakeEngine(views=[completed_run()], printed=LINES)
 
     assert len(dyna("logs", "task-3", engine=engine).out.splitlines()) == 1
     assert dyna("logs", "task-2", engine=engine).err == f"task-2 printed nothing in run {RUN}\n"
 
 
-def test_no_logs_are_said_to_be_none() -> None:
-    told = dyna("logs", engine=FakeEngine(views=[completed_run()]))
+def test_empty_logs_print_a_hint() -> None:
+    result = dyna("logs", engine=FakeEngine(views=[completed_run()]))
 
-    assert (told.status, told.out, told.err) == (0, "", f"nothing was printed in run {RUN}\n")
+    assert (result.status, result.out, result.err) == (0, "", f"nothing was printed in run {RUN}\n")

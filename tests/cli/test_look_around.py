@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cli.fake_engine import RUN, T0, FakeEngine, at
-from cli.running import dyna, seen
+from cli.running import dyna, without_escapes
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.views.graph import PlannedTaskView, PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.runs import RunSummary
@@ -44,38 +44,38 @@ RUNS = [
 ENGINE = FakeEngine(declared=TASKS, known_servers=SERVERS, summaries=RUNS)
 
 
-def test_runs_the_newest_first() -> None:
+def test_runs_lists_the_newest_first() -> None:
     assert dyna("runs", engine=ENGINE).out.splitlines() == [
-        "run                         task    state        asked for",
+        "run                         task    state        created",
         f"{RUN}  task-3  ✓ completed  03:04:05Z             10.0 s ago",
         "00000000000000000000000000  t       ✗ failing    2026-01-01 02:04:05Z  1 d 01 h ago",
     ]
 
 
-def test_as_many_runs_as_are_asked_for() -> None:
+def test_runs_limit_is_kept() -> None:
     assert len(dyna("runs", "-n", "1", engine=ENGINE).out.splitlines()) == 2
 
 
-def test_tasks_show_what_they_need_and_mark_what_nobody_declares() -> None:
+def test_tasks_show_upstreams_and_mark_undeclared_ones() -> None:
     assert dyna("tasks", engine=ENGINE).out.splitlines() == [
-        "task    server  upstream                                              cron                     owner   description",
-        "task-1  a                                                             * * * * *                team-a  Counts rows.",
-        "task-2  a       task-1                                                0 6 * * * Europe/Berlin",
-        "task-3  b       task-1, task-2, report  (report: declared by nobody)",
-        "task-4  b       task-2                                                0 0 1 1 *",
+        "task    server  upstream                                        cron                     owner   description",
+        "task-1  a                                                       * * * * *                team-a  Counts rows.",
+        "task-2  a       task-1                                          0 6 * * * Europe/Berlin",
+        "task-3  b       task-1, task-2, report  (report: not declared)",
+        "task-4  b       task-2                                          0 0 1 1 *",
     ]
 
 
-def test_servers_with_their_last_sign_of_life() -> None:
+def test_servers_show_their_last_sign_of_life() -> None:
     assert dyna("servers", engine=ENGINE).out.splitlines() == [
-        "server  state    tasks  revision  last heard of",
+        "server  state    tasks  revision  last sign of life",
         "a       ready        2         7  2.0 s ago",
         "b       unknown      1         0  never",
     ]
 
 
 @pytest.mark.parametrize(("command", "count"), [("runs", 2), ("tasks", 4), ("servers", 2)])
-def test_each_list_is_a_json_array_too(command: str, count: int) -> None:
+def test_each_list_as_json_is_an_array(command: str, count: int) -> None:
     assert len(dyna(command, "--json", engine=ENGINE).json) == count
 
 
@@ -91,16 +91,16 @@ def test_each_list_is_a_json_array_too(command: str, count: int) -> None:
             ("servers",),
             "no task server has declared anything\n  next: name one, for example `dyna --server my.py tasks`\n",
         ),
-        (("cron", "ls"), 'no task runs by itself\n  next: declare one with cron="0 6 * * 1-5"\n'),
+        (("cron", "ls"), 'no task has a cron\n  next: declare one with cron="0 6 * * 1-5"\n'),
     ],
 )
-def test_an_empty_list_says_what_to_do(words: tuple[str, ...], err: str) -> None:
-    told = dyna(*words, engine=FakeEngine())
+def test_empty_list_says_what_to_do(words: tuple[str, ...], err: str) -> None:
+    result = dyna(*words, engine=FakeEngine())
 
-    assert (told.status, told.err) == (0, err)
+    assert (result.status, result.err) == (0, err)
 
 
-def test_a_plan_is_in_order_with_its_levels() -> None:
+def test_plan_is_in_order_with_levels() -> None:
     planned = PlanView(
         task="task-2",
         tasks=[
@@ -109,61 +109,61 @@ def test_a_plan_is_in_order_with_its_levels() -> None:
         ],
     )
 
-    told = dyna("plan", "task-2", engine=FakeEngine(planned=planned))
+    result = dyna("plan", "task-2", engine=FakeEngine(planned=planned))
 
-    assert told.status == 0
-    assert told.out.splitlines() == [
+    assert result.status == 0
+    assert result.out.splitlines() == [
         "level  task    server  upstream",
         "    0  task-1  a",
         "    1  task-2  b       task-1",
         "",
-        "2 tasks on 2 servers; at the least 2 steps one after another",
+        "2 tasks on 2 servers; at least 2 steps one after another",
     ]
 
 
 @pytest.mark.parametrize(("code", "status"), [("unresolved_upstream", 1), ("unknown_task", 3)])
-def test_a_plan_that_would_be_refused_says_why_and_exits_as_do_would(
+def test_refused_plan_exits_as_do_would(
     code: str, status: int
 ) -> None:
     planned = PlanView(
-        task="task-3", problems=[Problem(code=code, message="report is declared by nobody")]
+        task="task-3", problems=[Problem(code=code, message="report is not declared")]
     )
 
-    told = dyna("plan", "task-3", engine=FakeEngine(planned=planned, declared=TASKS))
+    result = dyna("plan", "task-3", engine=FakeEngine(planned=planned, declared=TASKS))
 
-    assert (told.status, told.out) == (status, "")
-    assert told.err.startswith('error: task "task-3" cannot be invoked: ')
+    assert (result.status, result.out) == (status, "")
+    assert result.err.startswith('error: task "task-3" cannot be invoked: ')
 
 
-def test_a_graph_is_a_tree_for_each_task_that_no_other_needs() -> None:
+def test_graph_is_a_tree_for_each_sink() -> None:
     assert dyna("graph", engine=ENGINE).out.splitlines() == [
         "task-3     b",
-        "├─ task-1  a                   cron * * * * *",
-        "├─ task-2  a                   cron 0 6 * * * Europe/Berlin",
+        "├─ task-1  a             cron * * * * *",
+        "├─ task-2  a             cron 0 6 * * * Europe/Berlin",
         "│  └─ task-1 (see above)",
-        "└─ report  declared by nobody",
-        "task-4     b                   cron 0 0 1 1 *",
+        "└─ report  not declared",
+        "task-4     b             cron 0 0 1 1 *",
         "└─ task-2 (see above)",
     ]
 
 
-def test_a_graph_of_one_task_is_what_is_upstream_of_it() -> None:
+def test_graph_of_one_task_is_its_closure() -> None:
     assert dyna("graph", "task-2", engine=ENGINE).out.splitlines() == [
         "task-2     a  cron 0 6 * * * Europe/Berlin",
         "└─ task-1  a  cron * * * * *",
     ]
 
 
-def test_a_graph_of_an_unknown_task_suggests_near_ones() -> None:
-    told = dyna("graph", "task3", engine=ENGINE)
+def test_graph_of_unknown_task_suggests_near_names() -> None:
+    result = dyna("graph", "task3", engine=ENGINE)
 
-    assert (told.status, told.err.splitlines()[0]) == (
+    assert (result.status, result.err.splitlines()[0]) == (
         3,
         'error: no server declares a task "task3".',
     )
 
 
-def test_a_graph_for_mermaid_has_a_box_for_each_server() -> None:
+def test_graph_for_mermaid_has_a_box_for_each_server() -> None:
     assert dyna("graph", "-o", "mermaid", "task-3", engine=ENGINE).out.splitlines() == [
         "flowchart LR",
         '  subgraph s0["a"]',
@@ -173,7 +173,7 @@ def test_a_graph_for_mermaid_has_a_box_for_each_server() -> None:
         '  subgraph s1["b"]',
         '    t2["task-3"]',
         "  end",
-        '  t3["report (declared by nobody)"]',
+        '  t3["report (not declared)"]',
         "  t0 --> t1",
         "  t0 --> t2",
         "  t1 --> t2",
@@ -181,7 +181,7 @@ def test_a_graph_for_mermaid_has_a_box_for_each_server() -> None:
     ]
 
 
-def test_a_graph_as_json_uses_the_names_of_a_plan() -> None:
+def test_graph_as_json_uses_the_names_of_a_plan() -> None:
     found = json.loads(dyna("graph", "task-2", "-o", "json", engine=ENGINE).out)
 
     assert found == {
@@ -192,7 +192,7 @@ def test_a_graph_as_json_uses_the_names_of_a_plan() -> None:
     }
 
 
-def test_crons_in_the_order_of_the_graph() -> None:
+def test_cron_ls_is_in_the_order_of_the_graph() -> None:
     assert dyna("cron", "ls", engine=ENGINE).out.splitlines() == [
         "task    server  cron       time zone      next",
         "task-1  a       * * * * *  UTC            03:05:00Z  in 45.0 s",
@@ -201,7 +201,7 @@ def test_crons_in_the_order_of_the_graph() -> None:
     ]
 
 
-def test_crons_the_next_to_run_first() -> None:
+def test_cron_next_lists_the_next_first() -> None:
     assert [line.split()[0] for line in dyna("cron", "next", engine=ENGINE).out.splitlines()] == [
         "task",
         "task-2",
@@ -209,13 +209,13 @@ def test_crons_the_next_to_run_first() -> None:
     ]
 
 
-def test_on_a_narrow_terminal_tables_are_cut_to_it() -> None:
+def test_tables_fit_a_narrow_terminal() -> None:
     for command in ("runs", "tasks", "servers", "graph"):
         assert (
             max(
                 map(
                     len,
-                    seen(dyna(command, engine=ENGINE, terminal=True, width=40).out).splitlines(),
+                    without_escapes(dyna(command, engine=ENGINE, terminal=True, width=40).out).splitlines(),
                 )
             )
             <= 40

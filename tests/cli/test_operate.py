@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from cli.fake_engine import FakeEngine, at
-from cli.running import dyna, seen
+from cli.running import dyna, without_escapes
 from cordyna_cli.operations import DeadLetterQueue, Finding
 from cordyna_core.contract.views.graph import TaskInfo
 from cordyna_core.errors import AccessError
@@ -43,7 +43,7 @@ class CloudEngine(FakeEngine):
     operations: FakeOperations = field(default_factory=FakeOperations)
 
 
-def test_doctor_shows_what_it_looked_at_and_what_to_do() -> None:
+def test_doctor_shows_findings_and_next_steps() -> None:
     findings = [
         Finding("bus", "well", "cordyna"),
         Finding(
@@ -54,67 +54,67 @@ def test_doctor_shows_what_it_looked_at_and_what_to_do() -> None:
         ),
         Finding("query function", "broken", "AWS refused\naccess.", "look at the policy"),
     ]
-    told = dyna("doctor", engine=CloudEngine(operations=FakeOperations(findings)))
-    assert told.out.splitlines() == [
+    result = dyna("doctor", engine=CloudEngine(operations=FakeOperations(findings)))
+    assert result.out.splitlines() == [
         "✓  bus             cordyna",
         "!  clocks          they differ by 7.0 s",
         "✗  query function  AWS refused access.",
     ]
-    assert told.err.splitlines() == [
+    assert result.err.splitlines() == [
         "  next: let this machine follow a time server",
         "  next: look at the policy",
     ]
-    assert told.status == 5
+    assert result.status == 5
 
 
-def test_doctor_is_content_with_what_is_only_worth_a_look() -> None:
+def test_doctor_with_minor_findings_exits_with_0() -> None:
     findings = [Finding("clocks", "worth a look", "they differ by 7.0 s")]
     assert dyna("doctor", engine=CloudEngine(operations=FakeOperations(findings))).status == 0
 
 
-def test_what_doctor_found_as_json() -> None:
-    told = dyna(
+def test_doctor_json_is_an_array() -> None:
+    result = dyna(
         "doctor",
         "--json",
         engine=CloudEngine(
             operations=FakeOperations([Finding("bus", "broken", "AWS refused access.", "look")])
         ),
     )
-    assert told.json == [
+    assert result.json == [
         {"what": "bus", "state": "broken", "told": "AWS refused access.", "next": "look"}
     ]
-    assert told.status == 5
+    assert result.status == 5
 
 
-def test_dead_letters_as_json() -> None:
+def test_dead_letters_json_is_an_array() -> None:
     letters = [DeadLetterQueue("q-dead-letters", 2, None, ("no reason",))]
-    told = dyna(
+    result = dyna(
         "dlq", "ls", "--json", engine=CloudEngine(operations=FakeOperations(letters=letters))
     )
-    assert told.json == [
+    assert result.json == [
         {"name": "q-dead-letters", "messages": 2, "back_to": None, "samples": ["no reason"]}
     ]
     assert dyna("dlq", "ls", "--json", engine=CloudEngine()).json == []
 
 
-def test_a_giant_among_the_dead_letters_does_not_fill_the_terminal() -> None:
+def test_large_dead_letter_is_cut_on_a_terminal() -> None:
     engine = CloudEngine(
         operations=FakeOperations(letters=[DeadLetterQueue("q", 1, None, ("x" * 1_000_000,))])
     )
     assert (
-        seen(dyna("dlq", "ls", engine=engine, terminal=True, width=40).out).splitlines()[-1]
+        without_escapes(dyna("dlq", "ls", engine=engine, terminal=True, width=40).out).splitlines()[-1]
         == "  " + "x" * 37 + "…"
     )
     assert len(dyna("dlq", "ls", engine=engine).out) > 1_000_000
 
 
-def test_dead_letters_are_listed_with_samples_and_what_to_do() -> None:
+def test_dead_letters_are_listed_with_samples() -> None:
     letters = [
         DeadLetterQueue("q-dead-letters", 2, "q", ("TaskStateChanged x: no\nreason",)),
         DeadLetterQueue("s-dead-letters", 1, None),
     ]
-    told = dyna("dlq", "ls", engine=CloudEngine(operations=FakeOperations(letters=letters)))
-    assert told.out.splitlines() == [
+    result = dyna("dlq", "ls", engine=CloudEngine(operations=FakeOperations(letters=letters)))
+    assert result.out.splitlines() == [
         "queue           messages  can be put back into",
         "q-dead-letters         2  q",
         "s-dead-letters         1  -",
@@ -124,49 +124,49 @@ def test_dead_letters_are_listed_with_samples_and_what_to_do() -> None:
         "",
         "s-dead-letters",
     ]
-    assert told.err == "  next: mend the reason, then dyna dlq redrive q-dead-letters\n"
+    assert result.err == "  next: fix the reason, then dyna dlq redrive q-dead-letters\n"
 
 
-def test_dead_letters_that_cannot_be_put_back_promise_nothing() -> None:
+def test_dead_letters_without_source_queue_have_no_next() -> None:
     letters = [DeadLetterQueue("s-dead-letters", 1, None)]
     assert (
         dyna("dlq", "ls", engine=CloudEngine(operations=FakeOperations(letters=letters))).err == ""
     )
 
 
-def test_no_dead_letters_are_said_so() -> None:
-    told = dyna("dlq", "ls", engine=CloudEngine())
-    assert (told.out, told.err, told.status) == ("", "no dead letters\n", 0)
+def test_no_dead_letters_prints_a_hint() -> None:
+    result = dyna("dlq", "ls", engine=CloudEngine())
+    assert (result.out, result.err, result.status) == ("", "no dead letters\n", 0)
 
 
-def test_a_queue_is_redriven() -> None:
+def test_redrive_prints_the_number_of_messages() -> None:
     engine = CloudEngine()
-    told = dyna("dlq", "redrive", "q-dead-letters", engine=engine)
-    assert (told.out, engine.operations.redriven) == ("3 messages put back\n", ["q-dead-letters"])
+    result = dyna("dlq", "redrive", "q-dead-letters", engine=engine)
+    assert (result.out, engine.operations.redriven) == ("3 messages put back\n", ["q-dead-letters"])
 
 
-def test_a_cron_rests_and_fires_again() -> None:
+def test_cron_is_paused_and_resumed() -> None:
     engine = CloudEngine(
         declared=[TaskInfo(task="x", server="a", upstream=[], cron="0 6 * * *", next_at=at(60))]
     )
     assert "in 50.0 s" in dyna("cron", "ls", engine=engine).out
-    assert dyna("cron", "pause", "x", engine=engine).out == "the cron of x rests\n"
+    assert dyna("cron", "pause", "x", engine=engine).out == "the cron of x is paused\n"
     assert "in 50.0 s" not in dyna("cron", "ls", engine=engine).out
     assert "0 6 * * *" not in dyna("cron", "next", engine=engine).out
     assert dyna("cron", "resume", "x", engine=engine).out == "the cron of x fires again\n"
     assert engine.operations.resting == []
 
 
-def test_who_may_not_look_at_schedules_sees_the_crons_all_the_same() -> None:
+def test_crons_are_listed_without_access_to_schedules() -> None:
     class Forbidden(FakeOperations):
         def paused(self) -> Sequence[str]:
             raise AccessError("AWS refused access.")
 
     declared = [TaskInfo(task="x", server="a", upstream=[], cron="0 6 * * *", next_at=at(60))]
-    told = dyna("cron", "ls", engine=CloudEngine(declared=declared, operations=Forbidden()))
-    assert "in 50.0 s" in told.out
+    result = dyna("cron", "ls", engine=CloudEngine(declared=declared, operations=Forbidden()))
+    assert "in 50.0 s" in result.out
     assert (
-        told.err == "which crons rest is not shown: these credentials may not look at schedules\n"
+        result.err == "paused crons are not marked: these credentials may not read the schedules\n"
     )
 
 
@@ -180,7 +180,7 @@ def test_who_may_not_look_at_schedules_sees_the_crons_all_the_same() -> None:
         ("cron", "resume", "x"),
     ],
 )
-def test_on_this_machine_there_is_nothing_to_operate(words: tuple[str, ...]) -> None:
-    told = dyna(*words, engine=FakeEngine())
-    assert told.status == 1
-    assert told.err.startswith(f"error: `dyna {' '.join(words)}` is for a cerebro on AWS.")
+def test_operations_without_support_exit_with_1(words: tuple[str, ...]) -> None:
+    result = dyna(*words, engine=FakeEngine())
+    assert result.status == 1
+    assert result.err.startswith(f"error: `dyna {' '.join(words)}` is for a cerebro on AWS.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.fake_engine import FakeEngine
-from cli.running import dyna, seen
+from cli.running import dyna, without_escapes
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.views.rehearsal import (
     CronChange,
@@ -79,13 +79,13 @@ def server(tmp_path: Path) -> str:
     return str(file)
 
 
-def test_what_would_change_is_told_with_whom_it_touches_and_what_runs_by_itself(
+def test_rehearsal_shows_changes_affected_and_crons(
     server: str,
 ) -> None:
-    told = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=VIEW))
+    result = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=VIEW))
 
-    assert (told.status, told.err) == (0, "")
-    assert told.out.splitlines() == [
+    assert (result.status, result.err) == (0, "")
+    assert result.out.splitlines() == [
         "✓ b would be accepted",
         "",
         "   task   server  change",
@@ -93,63 +93,63 @@ def test_what_would_change_is_told_with_whom_it_touches_and_what_runs_by_itself(
         "~  load   b       upstream -clean, +raw and +rates (within 60 s); retries 0 -> 2",
         "+  raw    b       needs source",
         "",
-        "clean: declared by nobody, needed by report: invoking through it would be refused",
+        "clean: not declared by any server, needed by report: invoking through it would be refused",
         "",
-        "   touched  server  owner   effect                         by way of",
-        "✗  report   c       team-c  could not be invoked any more  clean      cron 0 7 * * *",
-        "~  page     c               other tasks would run for it   load",
+        "   affected  server  owner   effect                         through",
+        "✗  report    c       team-c  could not be invoked any more  clean    cron 0 7 * * *",
+        "~  page      c               other tasks would run for it   load",
         "",
-        "   runs by itself  server  until now      then",
-        "+  raw             b       never      ->  0 6 * * *",
+        "   cron of  server  now        then",
+        "+  raw      b       never  ->  0 6 * * *",
         "",
-        "3 tasks: 1 added, 1 removed, 1 changed; 2 tasks of 1 other server touched",
+        "3 tasks: 1 added, 1 removed, 1 changed; 2 tasks of 1 other server affected",
     ]
 
 
-def test_a_declaration_that_would_be_rejected_exits_with_1_and_tells_every_problem(
+def test_rejected_rehearsal_lists_problems_and_exits_with_1(
     server: str,
 ) -> None:
-    told = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=REJECTED))
+    result = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=REJECTED))
 
-    assert told.status == 1
-    assert told.out.splitlines()[0] == "✗ b would be rejected"
-    assert told.err.splitlines() == [
+    assert result.status == 1
+    assert result.out.splitlines()[0] == "✗ b would be rejected"
+    assert result.err.splitlines() == [
         "error: b would be rejected, for 2 reasons.",
         "  tasks need each other (x -> y -> x)",
         "  tasks need each other (x -> y -> x)",
-        "  next: mend what is listed, then the same again",
+        "  next: fix the problems above, then run the same command again",
     ]
 
 
-def test_what_is_declared_just_so_changes_nothing(server: str) -> None:
+def test_rehearsal_of_same_declaration_changes_nothing(server: str) -> None:
     view = RehearsalView(generation=1, declarations=[DeclarationView(server="b", outcome="same")])
 
-    told = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=view))
+    result = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=view))
 
-    assert told.out.splitlines() == [
-        "≡ b is declared just so: only a sign of life",
+    assert result.out.splitlines() == [
+        "≡ b is declared like this already: nothing changes",
         "",
         "nothing would change",
     ]
 
 
 @pytest.mark.parametrize(("view", "status"), [(VIEW, 0), (REJECTED, 1)])
-def test_a_rehearsal_is_one_json_object_too(server: str, view: RehearsalView, status: int) -> None:
-    told = dyna("plan", "--json", "--declare", server, engine=FakeEngine(rehearsed=view))
+def test_rehearsal_json_is_one_object(server: str, view: RehearsalView, status: int) -> None:
+    result = dyna("plan", "--json", "--declare", server, engine=FakeEngine(rehearsed=view))
 
-    assert (told.status, told.err) == (status, "")
-    assert RehearsalView.model_validate(told.json) == view
+    assert (result.status, result.err) == (status, "")
+    assert RehearsalView.model_validate(result.json) == view
 
 
-def test_the_servers_are_rehearsed_in_the_order_in_which_they_are_named_and_the_engine_declares_nothing(
+def test_servers_are_rehearsed_in_order_and_not_declared(
     server: str, tmp_path: Path
 ) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"server": "a", "tasks": [{"name": "y"}]}))
     engine = FakeEngine()
 
-    told = dyna("plan", "--declare", "a.json", "--declare", server, engine=engine, cwd=tmp_path)
+    result = dyna("plan", "--declare", "a.json", "--declare", server, engine=engine, cwd=tmp_path)
 
-    assert told.status == 0
+    assert result.status == 0
     assert [
         (each.server, [task.name for task in each.tasks]) for each in engine.declared_in_rehearsal
     ] == [("a", ["y"]), ("b", ["z"])]
@@ -160,31 +160,31 @@ def test_the_servers_are_rehearsed_in_the_order_in_which_they_are_named_and_the_
 @pytest.mark.parametrize(
     ("text", "status", "what"),
     [
-        ('{"server": "a", "tasks": [{"name": "y", "crom": "* * * * *"}]}', 1, "is no declaration"),
-        ("no JSON", 1, "is no declaration"),
+        ('{"server": "a", "tasks": [{"name": "y", "crom": "* * * * *"}]}', 1, "is not a valid declaration"),
+        ("no JSON", 1, "is not a valid declaration"),
         (None, 3, "cannot be read"),
     ],
 )
-def test_a_file_that_is_no_declaration_is_told(
+def test_file_that_is_not_a_declaration_is_an_error(
     tmp_path: Path, text: str | None, status: int, what: str
 ) -> None:
     if text is not None:
         (tmp_path / "a.json").write_text(text)
 
-    told = dyna("plan", "--declare", "a.json", engine=FakeEngine(), cwd=tmp_path)
+    result = dyna("plan", "--declare", "a.json", engine=FakeEngine(), cwd=tmp_path)
 
-    assert told.status == status
-    assert what in told.err
+    assert result.status == status
+    assert what in result.err
 
 
 @pytest.mark.parametrize("words", [(), ("task-3", "--declare", "a.json")])
-def test_plan_takes_a_task_or_what_to_declare(words: tuple[str, ...]) -> None:
-    told = dyna("plan", *words, engine=FakeEngine())
+def test_plan_without_or_with_both_arguments_exits_with_2(words: tuple[str, ...]) -> None:
+    result = dyna("plan", *words, engine=FakeEngine())
 
-    assert (told.status, told.err.splitlines()[0]) == (2, "error: plan takes a task, or --declare.")
+    assert (result.status, result.err.splitlines()[0]) == (2, "error: plan takes a task, or --declare.")
 
 
-def test_a_long_value_that_changes_is_cut_and_one_that_is_not_there_is_said_to_be_nothing(
+def test_long_values_in_a_rehearsal_are_cut(
     server: str,
 ) -> None:
     fields = [
@@ -203,10 +203,10 @@ def test_a_long_value_that_changes_is_cut_and_one_that_is_not_there_is_said_to_b
     assert line.endswith("...; upstream in another order")
 
 
-def test_on_a_narrow_terminal_a_rehearsal_is_cut_to_it(server: str) -> None:
-    told = dyna(
+def test_rehearsal_fits_a_narrow_terminal(server: str) -> None:
+    result = dyna(
         "plan", "--declare", server, engine=FakeEngine(rehearsed=VIEW), terminal=True, width=60
     )
 
-    tables = [line for line in seen(told.out).splitlines() if line.startswith(("+", "-", "~"))]
+    tables = [line for line in without_escapes(result.out).splitlines() if line.startswith(("+", "-", "~"))]
     assert max(map(len, tables)) <= 60

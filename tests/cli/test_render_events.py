@@ -3,22 +3,22 @@
 from rich.cells import cell_len
 
 from cli.conversation import TEXTS, sealed
-from cordyna_cli.render.run.events import Conversation, events_table
+from cordyna_cli.render.run.events import EventStream, events_table
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.state_updates import TaskStateChanged
 
 
-def test_each_kind_of_message_has_its_line() -> None:
+def test_events_table_has_a_line_for_each_message() -> None:
     assert [line.plain for line in events_table(TEXTS)] == GOLDEN.strip("\n").split("\n")
 
 
-def test_on_a_terminal_no_line_is_wider_than_it() -> None:
+def test_events_table_fits_the_terminal() -> None:
     for width in (50, 80, 120):
         assert max(cell_len(line.plain) for line in events_table(TEXTS, width)) <= width
 
 
-def test_events_that_pass_one_by_one_stand_in_the_same_columns() -> None:
-    talk = Conversation()
+def test_event_stream_keeps_the_columns() -> None:
+    talk = EventStream()
     lines = [talk.title().plain, *(talk.line(text).plain for text in TEXTS)]
 
     assert {line.index("TaskStateChanged") for line in lines if "TaskStateChanged" in line} == {
@@ -26,8 +26,8 @@ def test_events_that_pass_one_by_one_stand_in_the_same_columns() -> None:
     }
 
 
-def test_a_column_grows_when_something_longer_passes() -> None:
-    talk = Conversation()
+def test_event_stream_widens_a_column_for_longer_text() -> None:
+    talk = EventStream()
     long = TaskStateChanged(
         server="s" * 40,
         run_id="0" * 26,
@@ -44,7 +44,7 @@ def test_a_column_grows_when_something_longer_passes() -> None:
     assert first.endswith("error E")
 
 
-def test_of_a_large_output_only_the_size_is_shown() -> None:
+def test_large_output_is_shown_by_its_size() -> None:
     large = TaskStateChanged(
         server="s",
         run_id="0" * 26,

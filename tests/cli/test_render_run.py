@@ -9,7 +9,7 @@ from rich.text import Text
 from cli.fake_engine import RUN, a_run, a_task, at, chain_run, completed_run, failed_run, wide_run
 from cordyna_cli.render.run.outcome import outcome_lines, whole_run
 from cordyna_cli.render.run.progress import attention_list, live_picture, progress_line
-from cordyna_cli.render.run.timeline import timeline
+from cordyna_cli.render.run.timeline import timeline_chart
 from cordyna_cli.render.run.tree import tree
 from cordyna_cli.wording.format import error_line
 from cordyna_cli.wording.phases import attempt_duration
@@ -27,7 +27,7 @@ def picture(text: str) -> list[str]:
     return text.strip("\n").split("\n")
 
 
-def test_a_tree_has_the_target_on_top_and_a_line_for_each_task() -> None:
+def test_tree_has_target_on_top_and_a_line_for_each_task() -> None:
     assert plain(tree(failed_run(), NOW)) == picture(
         """
 ⊘ report            server-b  blocked              by clean
@@ -39,7 +39,7 @@ def test_a_tree_has_the_target_on_top_and_a_line_for_each_task() -> None:
     )
 
 
-def test_each_state_and_reason_has_its_sign_and_its_words() -> None:
+def test_tree_shows_sign_and_words_of_each_reason() -> None:
     view = a_run(
         a_task("reused", "", "completed:reused@0"),
         a_task("queued", "", "dispatched@0 queued@1", deadline=at(601)),
@@ -73,19 +73,19 @@ def test_each_state_and_reason_has_its_sign_and_its_words() -> None:
 @pytest.mark.parametrize(
     "view", [failed_run(), wide_run(), chain_run()], ids=["failed", "wide", "chain"]
 )
-def test_nothing_is_wider_than_the_terminal(view: RunView, width: int) -> None:
+def test_renderings_fit_the_terminal(view: RunView, width: int) -> None:
     for lines in (
         tree(view, NOW, width),
         tree(view, NOW, width, whole=False),
         live_picture(view, NOW, width, 24),
     ):
         assert max(cell_len(line.plain) for line in lines) <= width
-    assert max(cell_len(line.plain) for line in timeline(view, NOW, max(width, 60))) <= max(
+    assert max(cell_len(line.plain) for line in timeline_chart(view, NOW, max(width, 60))) <= max(
         width, 60
     )
 
 
-def test_piped_nothing_is_cut() -> None:
+def test_renderings_without_width_are_not_cut() -> None:
     name, error = "a" * 120, "z" * 300
     view = a_run(
         a_task(
@@ -99,14 +99,14 @@ def test_piped_nothing_is_cut() -> None:
     )
 
     text = "\n".join(
-        plain(whole_run(view, NOW, None, everything=False)) + plain(timeline(view, NOW))
+        plain(whole_run(view, NOW, None, everything=False)) + plain(timeline_chart(view, NOW))
     )
 
     assert "…" not in text
     assert error in text
 
 
-def test_a_tree_of_300_tasks_is_folded_to_what_happens_in_it() -> None:
+def test_wide_tree_is_folded_to_its_live_tasks() -> None:
     assert plain(tree(wide_run(), at(5), 100, whole=False)) == picture(
         """
 · sink         server-b  waiting         for part-001, part-002 and 177 more
@@ -123,7 +123,7 @@ def test_a_tree_of_300_tasks_is_folded_to_what_happens_in_it() -> None:
     )
 
 
-def test_a_chain_of_300_tasks_is_folded_above_and_below_what_runs() -> None:
+def test_chain_is_folded_above_and_below_its_live_task() -> None:
     assert plain(tree(chain_run(), at(152), 100, whole=False)) == picture(
         """
 · link-299        server-a  waiting         for link-298
@@ -134,7 +134,7 @@ def test_a_chain_of_300_tasks_is_folded_above_and_below_what_runs() -> None:
     )
 
 
-def test_one_quiet_task_is_shown_rather_than_counted() -> None:
+def test_single_quiet_task_is_shown_not_counted() -> None:
     parts = [
         a_task(
             f"p{n}",
@@ -156,12 +156,12 @@ def test_one_quiet_task_is_shown_rather_than_counted() -> None:
     assert [line.split()[:3] for line in lines[1:3]] == [["├─", "●", "p1"], ["├─", "✓", "p0"]]
 
 
-def test_a_whole_tree_of_300_tasks_has_a_line_for_each() -> None:
+def test_whole_tree_has_a_line_for_each_task() -> None:
     assert len(tree(chain_run(), NOW)) == 300
     assert sum("see above" not in line for line in plain(tree(wide_run(), NOW))) == 300
 
 
-def test_a_live_picture_fits_the_screen_whatever_the_run() -> None:
+def test_live_picture_fits_the_screen() -> None:
     busy = a_run(
         *(
             a_task(f"t{n}", f"t{n // 2}" if n > 1 else "", "dispatched@0 started@1")
@@ -173,7 +173,7 @@ def test_a_live_picture_fits_the_screen_whatever_the_run() -> None:
         assert len(live_picture(view, NOW, 100, 20)) <= 20
 
 
-def test_where_the_tree_does_not_fit_what_failed_comes_first_then_what_runs() -> None:
+def test_attention_list_has_failed_tasks_first() -> None:
     view = a_run(
         *wide_run().tasks[:-1],
         a_task("bad", "", "dispatched@0 error:failed@1"),
@@ -187,27 +187,27 @@ def test_where_the_tree_does_not_fit_what_failed_comes_first_then_what_runs() ->
     assert lines[3] == "… and 60 queued, 59 dispatched, 58 started more"
 
 
-def test_what_runs_turns_on_a_live_picture() -> None:
+def test_live_picture_turns_the_sign_of_running_tasks() -> None:
     view = a_run(a_task("task-3", "", "dispatched@0 started@1"))
 
     assert {live_picture(view, at(n / 10), 80, 24)[1].plain[0] for n in range(3)} == {"⠋", "⠙", "⠹"}
 
 
-def test_progress_is_one_line() -> None:
+def test_progress_line_shows_counts_and_time() -> None:
     assert (
         progress_line(wide_run(), at(5)).plain
         == "● sink running  ━━━━━━──────────  120/300 · 60 started · 59 dispatched · 60 queued · 1 waiting · 5.0 s"
     )
 
 
-def test_a_task_that_nothing_leads_to_is_shown_all_the_same() -> None:
+def test_tree_shows_tasks_apart_from_the_target() -> None:
     view = a_run(a_task("alone", "", "dispatched@0"), a_task("task-3"))
 
     assert [line.split()[1] for line in plain(tree(view, NOW))] == ["task-3", "alone"]
 
 
-def test_a_timeline_shows_waiting_dispatched_queued_running_and_the_pause_before_a_retry() -> None:
-    assert plain(timeline(completed_run(), NOW, 96)) == picture(
+def test_timeline_shows_each_phase() -> None:
+    assert plain(timeline_chart(completed_run(), NOW, 96)) == picture(
         """
 task    server    |0           |1 s         |2 s         |3 s         |4 s
 task-1  server-a  ░▒▒▒▒▒███████████████████████████                                   ✓ 2.0 s
@@ -219,8 +219,8 @@ task-3  server-b  ·······························
     )
 
 
-def test_a_timeline_of_a_failed_run_shows_both_attempts_and_who_only_waited() -> None:
-    assert plain(timeline(failed_run(), NOW))[1:5] == picture(
+def test_timeline_of_failed_run_shows_both_attempts() -> None:
+    assert plain(timeline_chart(failed_run(), NOW))[1:5] == picture(
         """
 extract  server-a  ░░██████████                                                  ✓ 0.8 s
 clean    server-a  ············░███████████~~~~~~~~~~~~~~~~~~~~~~~~░░██████████  ✗ 0.8 s
@@ -230,8 +230,8 @@ report   server-b  ······························�
     )
 
 
-def test_a_timeline_has_a_row_for_each_of_300_tasks_and_cuts_names_before_bars() -> None:
-    lines = plain(timeline(wide_run(), at(5), 60))
+def test_timeline_cuts_names_before_bars() -> None:
+    lines = plain(timeline_chart(wide_run(), at(5), 60))
 
     assert all(any(sign in line for sign in "█░·") for line in lines[1:301])
     assert lines[301] == ""
@@ -247,29 +247,29 @@ def test_a_timeline_has_a_row_for_each_of_300_tasks_and_cuts_names_before_bars()
         (10 * 86400, ["|0", "|48 h 00", "|96 h 00", "|144 h 00", "|192 h 00"]),
     ],
 )
-def test_the_axis_has_nice_steps(seconds: float, axis: list[str]) -> None:
+def test_timeline_axis_has_round_steps(seconds: float, axis: list[str]) -> None:
     view = a_run(
         a_task("task-3", "", f"dispatched@0 started@0 completed@{seconds}"), state="completed"
     )
 
-    title = plain(timeline(view, NOW))[0]
+    title = plain(timeline_chart(view, NOW))[0]
 
     assert [f"|{part.strip()}" for part in title.split("|")[1:]] == axis
 
 
-def test_a_run_in_which_nothing_was_said_has_no_timeline() -> None:
-    assert plain(timeline(a_run(a_task("task-3"), created_at=None), NOW)) == [
-        "nothing was said yet in this run"
+def test_timeline_of_run_without_entries_says_so() -> None:
+    assert plain(timeline_chart(a_run(a_task("task-3"), created_at=None), NOW)) == [
+        "this run has no events yet"
     ]
 
 
-def test_a_run_that_goes_on_is_drawn_until_now() -> None:
+def test_timeline_of_live_run_is_drawn_until_now() -> None:
     view = a_run(a_task("task-3", "", "dispatched@0 started@5"))
 
-    assert plain(timeline(view, NOW))[1] == "task-3  server-a  " + "░" * 30 + "█" * 30 + "  ● 5.0 s"
+    assert plain(timeline_chart(view, NOW))[1] == "task-3  server-a  " + "░" * 30 + "█" * 30 + "  ● 5.0 s"
 
 
-def test_how_a_run_ended_says_what_failed_whose_it_is_and_what_to_type() -> None:
+def test_outcome_of_failed_run_has_cause_owner_and_next() -> None:
     assert plain(outcome_lines(failed_run(), NOW, 100)) == picture(
         f"""
 ✗ report ended in error in 5.0 s  run {RUN}
@@ -281,7 +281,7 @@ def test_how_a_run_ended_says_what_failed_whose_it_is_and_what_to_type() -> None
     )
 
 
-def test_of_what_raised_it_is_said_how_to_see_where() -> None:
+def test_outcome_of_traceback_names_why() -> None:
     raised = ErrorDescription(type="KeyError", message="'rows'", traceback="Traceback ...")
     view = a_run(a_task("clean", "", "started@0 error:failed@1", error=raised), state="error")
 
@@ -292,14 +292,14 @@ def test_of_what_raised_it_is_said_how_to_see_where() -> None:
     ]
 
 
-def test_what_completed_after_its_clock_had_run_out_took_as_long_as_it_took() -> None:
+def test_attempt_healed_after_timeout_lasts_to_its_end() -> None:
     assert (
         attempt_duration(a_task("clean", "", "started@0 error:run_timeout@4 completed@12"), NOW)
         == 12
     )
 
 
-def test_an_error_that_says_nothing_is_its_type() -> None:
+def test_error_without_message_is_its_type() -> None:
     assert error_line(ErrorDescription(type="KeyboardInterrupt")) == "KeyboardInterrupt"
     assert (
         error_line(ErrorDescription(type="ValueError", message="bad\nrow: "))
@@ -307,7 +307,7 @@ def test_an_error_that_says_nothing_is_its_type() -> None:
     )
 
 
-def test_many_causes_are_counted() -> None:
+def test_outcome_with_many_causes_counts_the_rest() -> None:
     view = a_run(
         *(a_task(f"t{n}", "", "dispatched@0 error:failed@1") for n in range(11)),
         a_task("task-3"),
@@ -317,7 +317,7 @@ def test_many_causes_are_counted() -> None:
     assert "  and 3 more tasks failed" in plain(outcome_lines(view, NOW, 100))
 
 
-def test_a_cancelled_run_says_so() -> None:
+def test_cancelled_run_says_so() -> None:
     view = a_run(
         a_task("task-3", "", "dispatched@0 error:cancelled@2"), state="error", cancelled=True
     )
@@ -328,7 +328,7 @@ def test_a_cancelled_run_says_so() -> None:
     ]
 
 
-def test_a_large_output_is_cut_on_a_terminal_and_whole_when_piped() -> None:
+def test_large_output_is_cut_on_a_terminal_only() -> None:
     view = a_run(
         a_task(
             "task-3",
@@ -345,7 +345,7 @@ def test_a_large_output_is_cut_on_a_terminal_and_whole_when_piped() -> None:
     assert len(outcome_lines(view.model_copy(update={"tasks": [small]}), NOW, 80)) == 5
 
 
-def test_a_large_run_that_ended_shows_its_board_and_how_to_see_all() -> None:
+def test_large_ended_run_shows_its_attention_list() -> None:
     names = [f"t{n}" for n in range(1, 400)]
     tasks = [
         a_task(
@@ -364,7 +364,7 @@ def test_a_large_run_that_ended_shows_its_board_and_how_to_see_all() -> None:
     assert len(whole_run(view, NOW, 100, everything=True)) > 400
 
 
-def test_what_others_wrote_cannot_move_the_cursor() -> None:
+def test_foreign_text_cannot_move_the_cursor() -> None:
     error = {"type": "E", "message": "one\r\ntwo\x1b[2J\x1b]0;title\x07 three\x9b1m"}
     view = a_run(a_task("task-3", "", "dispatched@0 error:failed@1", error=error), state="error")
 
@@ -374,7 +374,7 @@ def test_what_others_wrote_cannot_move_the_cursor() -> None:
     assert "\x1b" not in text
 
 
-def test_long_spans_are_said_in_the_units_of_people() -> None:
+def test_durations_use_readable_units() -> None:
     def after(seconds: float) -> str:
         return progress_line(a_run(a_task("t")), at(0) + timedelta(seconds=seconds)).plain.rsplit(
             "· ", 1

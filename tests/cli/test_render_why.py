@@ -103,7 +103,7 @@ FIXABLE = {
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_each_reason_has_what_to_know_and_what_to_type(reason: str) -> None:
+def test_why_of_each_reason_has_details_and_next_step(reason: str) -> None:
     task, beside, todo = REASONS[reason]
     view = a_run(a_task("up", "", "dispatched@0 started@1"), task, a_task("end", "t"))
 
@@ -116,7 +116,7 @@ def test_each_reason_has_what_to_know_and_what_to_type(reason: str) -> None:
     assert not beside or beside in found.details
 
 
-def test_what_cerebro_says_is_the_sentence() -> None:
+def test_why_uses_the_sentence_of_cerebro() -> None:
     task = a_task(
         "t",
         "",
@@ -130,7 +130,7 @@ def test_what_cerebro_says_is_the_sentence() -> None:
     )
 
 
-def test_without_its_sentence_state_and_reason_make_one() -> None:
+def test_why_without_sentence_names_state_and_reason() -> None:
     task = a_task("t", "", "dispatched@0 error:failed@1")
 
     assert (
@@ -138,7 +138,7 @@ def test_without_its_sentence_state_and_reason_make_one() -> None:
     )
 
 
-def test_a_task_that_waits_for_nothing_is_only_watched() -> None:
+def test_why_of_waiting_task_without_cause_names_watch() -> None:
     assert why_task(a_run(a_task("t")), a_task("t"), NOW).next_step.command == f"dyna watch {RUN}"
 
 
@@ -146,14 +146,14 @@ def said_of(view: RunView) -> list[str]:
     return [line.plain for line in why_lines(view, why_run(view, NOW))]
 
 
-def test_a_completed_run_needs_nothing() -> None:
+def test_why_of_completed_run_names_show() -> None:
     assert said_of(completed_run()) == [
         "✓ task-3 completed.",
         f"  next: dyna show {RUN}",
     ]
 
 
-def test_a_failed_run_names_its_first_root_cause_and_what_is_blocked_by_it() -> None:
+def test_why_of_failed_run_names_root_cause_and_blocked() -> None:
     assert said_of(failed_run()) == [
         "✗ report ended in error: clean on server-a is in state error (failed).",
         "  at 03:04:10Z, 0.8 s after it began",
@@ -171,7 +171,7 @@ RAISED = ErrorDescription(
 )
 
 
-def test_a_task_that_raised_shows_where_and_the_run_says_how_to_see_it() -> None:
+def test_why_of_task_shows_traceback_and_run_names_it() -> None:
     view = a_run(a_task("clean", "", "started@0 error:failed@1", error=RAISED), state="error")
 
     assert said_of(view)[-2:] == [
@@ -189,13 +189,13 @@ def test_a_task_that_raised_shows_where_and_the_run_says_how_to_see_it() -> None
     ]
 
 
-def test_a_traceback_of_an_attempt_before_is_not_shown() -> None:
+def test_traceback_of_earlier_attempt_is_not_shown() -> None:
     task = a_task("clean", "", "started@0 error:failed@1 retry_wait@1 dispatched/2@2", error=RAISED)
 
     assert why_task(a_run(task), task, NOW).traceback == ()
 
 
-def test_a_failing_run_says_that_others_failed_too() -> None:
+def test_why_of_failing_run_names_other_failures() -> None:
     view = a_run(
         a_task("x", "", "error:failed@1"),
         a_task("y", "", "error:failed@1"),
@@ -207,7 +207,7 @@ def test_a_failing_run_says_that_others_failed_too() -> None:
     assert "  y failed too" in said_of(view)
 
 
-def test_a_root_cause_that_the_view_does_not_hold_is_named_all_the_same() -> None:
+def test_why_names_a_root_cause_outside_the_view() -> None:
     view = a_run(
         a_task("z"), state="error", root_causes=[RootCause(task="x", server="s", reason="failed")]
     )
@@ -215,14 +215,14 @@ def test_a_root_cause_that_the_view_does_not_hold_is_named_all_the_same() -> Non
     assert said_of(view) == ["✗ z ended in error: x failed (failed).", f"  next: dyna show {RUN}"]
 
 
-def test_a_cancelled_run_says_so() -> None:
+def test_cancelled_run_says_so() -> None:
     assert said_of(a_run(a_task("z"), state="error", cancelled=True)) == [
         "✗ z was cancelled.",
         "  next: dyna do z",
     ]
 
 
-def test_a_running_run_names_what_holds_its_target_up() -> None:
+def test_why_of_live_run_names_what_holds_it_up() -> None:
     view = a_run(
         a_task("done", "", "dispatched@0 completed@1"),
         a_task("slow", "done", "dispatched@1 started@2", deadline=at(1802)),
@@ -240,21 +240,21 @@ def test_a_running_run_names_what_holds_its_target_up() -> None:
     ]
 
 
-def test_a_running_run_whose_target_waits_for_nothing_yet_is_said_to_wait() -> None:
+def test_why_of_live_run_with_waiting_target_says_so() -> None:
     assert (
         said_of(a_run(a_task("end")))[0]
         == "● end is running: end on server-a is in state pending (waiting)."
     )
 
 
-def test_a_run_without_tasks_is_only_watched() -> None:
+def test_why_of_run_without_tasks_names_watch() -> None:
     assert said_of(RunView(run_id=RUN, task="end", state="running")) == [
         "● end is running.",
         f"  next: dyna watch {RUN}",
     ]
 
 
-def test_a_task_has_its_sign_in_front() -> None:
+def test_why_of_task_begins_with_its_sign() -> None:
     view = failed_run()
 
     assert why_task_lines(view.tasks[1], why_task(view, view.tasks[1], NOW))[0].plain.startswith(
@@ -262,7 +262,7 @@ def test_a_task_has_its_sign_in_front() -> None:
     )
 
 
-def test_on_a_terminal_sentences_are_broken_between_words_and_commands_never() -> None:
+def test_why_is_wrapped_between_words_but_not_commands() -> None:
     view = failed_run()
 
     assert [line.plain for line in why_lines(view, why_run(view, NOW), 40)] == [
@@ -276,7 +276,7 @@ def test_on_a_terminal_sentences_are_broken_between_words_and_commands_never() -
     ]
 
 
-def test_a_word_longer_than_the_terminal_is_broken_all_the_same() -> None:
+def test_word_longer_than_the_terminal_is_broken() -> None:
     task = a_task("t", "", "dispatched@0 error:failed@1", why="x" * 100)
 
     assert [
@@ -284,7 +284,7 @@ def test_a_word_longer_than_the_terminal_is_broken_all_the_same() -> None:
     ] == [40, 40, 26]
 
 
-def test_another_day_is_told_with_its_date() -> None:
+def test_moment_of_another_day_has_its_date() -> None:
     task = a_task("t", "", "dispatched@0 started@1")
 
     assert (

@@ -30,21 +30,21 @@ OTHER = SAME.model_copy(
 )
 
 
-def test_a_run_that_goes_the_same_way_is_told_in_one_line() -> None:
-    told = dyna("replay", engine=FakeEngine(views=[completed_run()], replayed=SAME))
+def test_replay_without_divergence_is_one_line() -> None:
+    result = dyna("replay", engine=FakeEngine(views=[completed_run()], replayed=SAME))
 
-    assert (told.status, told.out) == (
+    assert (result.status, result.out) == (
         0,
-        f"✓ task-3 goes the same way: 7 events heard again, 5 decisions recorded  run {RUN}\n",
+        f"✓ task-3 goes the same way: 7 events read again, 5 decisions recorded  run {RUN}\n",
     )
 
 
-def test_a_run_that_would_go_differently_exits_with_1_and_tells_where_the_first_first() -> None:
-    told = dyna("replay", RUN, engine=FakeEngine(views=[completed_run()], replayed=OTHER))
+def test_replay_with_divergence_lists_them_and_exits_with_1() -> None:
+    result = dyna("replay", RUN, engine=FakeEngine(views=[completed_run()], replayed=OTHER))
 
-    assert told.status == 1
-    assert told.out.splitlines() == [
-        f"✗ task-3 would go differently: 7 events heard again, 5 decisions recorded  run {RUN}",
+    assert result.status == 1
+    assert result.out.splitlines() == [
+        f"✗ task-3 would go differently: 7 events read again, 5 decisions recorded  run {RUN}",
         "",
         "   when          what                     task      now",
         "-  03:04:06.000  RunTask                  task-1/2  would not be decided any more",
@@ -58,16 +58,16 @@ def test_a_run_that_would_go_differently_exits_with_1_and_tells_where_the_first_
     ]
 
 
-def test_a_replay_is_one_json_object_too() -> None:
-    told = dyna("replay", "--json", engine=FakeEngine(views=[completed_run()], replayed=OTHER))
+def test_replay_json_is_one_object() -> None:
+    result = dyna("replay", "--json", engine=FakeEngine(views=[completed_run()], replayed=OTHER))
 
-    assert told.status == 1
-    assert ReplayView.model_validate(told.json) == OTHER
-    assert told.json["divergences"][0]["at"] == "2026-01-02T03:04:06.000000Z"
-    assert told.json["divergences"][-1]["at"] is None
+    assert result.status == 1
+    assert ReplayView.model_validate(result.json) == OTHER
+    assert result.json["divergences"][0]["at"] == "2026-01-02T03:04:06.000000Z"
+    assert result.json["divergences"][-1]["at"] is None
 
 
-def test_a_run_that_is_not_there_is_not_found_and_opening_the_engine_declares_nothing() -> None:
+def test_replay_of_unknown_run_exits_with_3() -> None:
     engine = FakeEngine()
 
     assert dyna("replay", RUN, engine=engine).status == 3

@@ -19,7 +19,7 @@ import os, subprocess, sys, threading
 from dataclasses import replace
 from cli.conversation import PASSED
 from cli.fake_engine import FakeEngine, a_run, a_task, completed_run
-from cordyna_cli.input.environment import of_this_process
+from cordyna_cli.process import process_environment
 from cordyna_cli.main import main
 
 
@@ -41,7 +41,7 @@ if "ünï" in sys.argv:
     view = a_run(a_task("task-3", "", "dispatched@0 completed@1", output="ünï 😀 \\ud800"), state="completed")
 engine = (Noisy if "noisy" in sys.argv else FakeEngine)(views=[view], passed=PASSED * 500)
 argv = tuple(word for word in sys.argv[1:] if word != "noisy")
-sys.exit(main(replace(of_this_process(), argv=argv, engines={"embedded": engine.open})))
+sys.exit(main(replace(process_environment(), argv=argv, engines={"embedded": engine.open})))
 """
 
 
@@ -71,7 +71,7 @@ def sh(
 
 @pytest.mark.parametrize("pipe", ["", "| cat", "> out; cat out"])
 @pytest.mark.parametrize("words", ["do task-3 --json", "show --json"])
-def test_whoever_writes_to_stdout_writes_to_stderr_and_json_is_one_object(
+def test_other_writers_to_stdout_end_up_on_stderr(
     words: str, pipe: str, tmp_path: Path
 ) -> None:
     ended = sh(f"$dyna noisy {words} {pipe}", tmp_path)
@@ -93,7 +93,7 @@ def test_whoever_writes_to_stdout_writes_to_stderr_and_json_is_one_object(
 @pytest.mark.parametrize(
     "words", ["do task-3 --json", "show", "--help", "--version", "runs --nonsense --json"]
 )
-def test_a_full_disk_exits_with_5_and_says_so(words: str, tmp_path: Path) -> None:
+def test_full_disk_exits_with_5(words: str, tmp_path: Path) -> None:
     ended = sh(f"$dyna {words} > /dev/full", tmp_path)
 
     if "--nonsense" in words:
@@ -106,24 +106,24 @@ def test_a_full_disk_exits_with_5_and_says_so(words: str, tmp_path: Path) -> Non
     assert ended.stderr.endswith(
         "error: the result cannot be written to stdout.\n"
         "  No space left on device\n"
-        "  next: make room, or write it elsewhere; `dyna show` prints what became of the last run\n"
+        "  next: make room, or write it elsewhere; `dyna show` prints the outcome of the last run\n"
     )
 
 
-def test_a_full_disk_behind_a_coloured_stdout_is_told_too(tmp_path: Path) -> None:
+def test_full_disk_behind_coloured_stdout_exits_with_5(tmp_path: Path) -> None:
     ended = sh("$dyna show > /dev/full", tmp_path, {"FORCE_COLOR": "1"})
 
     assert (ended.returncode, "No space left on device" in ended.stderr) == (5, True)
 
 
-def test_progress_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
+def test_unwritable_progress_does_not_end_the_run(tmp_path: Path) -> None:
     ended = sh("$dyna do task-3 --json 2> /dev/full", tmp_path)
 
     assert (ended.returncode, json.loads(ended.stdout)["state"]) == (0, "completed")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_what_is_closed_is_not_written_to_and_the_status_is_as_ever(
+def test_closed_stream_is_not_written_and_keeps_the_status(
     closed: str, tmp_path: Path
 ) -> None:
     ended = sh(f"$dyna noisy do task-3 --json {closed}", tmp_path)
@@ -134,7 +134,7 @@ def test_what_is_closed_is_not_written_to_and_the_status_is_as_ever(
 
 
 @pytest.mark.parametrize("environ", [{}, {"FORCE_COLOR": "1"}])
-def test_who_stops_reading_hears_no_complaint(environ: dict[str, str], tmp_path: Path) -> None:
+def test_reader_that_leaves_gets_no_error(environ: dict[str, str], tmp_path: Path) -> None:
     ended = sh('$dyna events --all | head -1; echo "${PIPESTATUS[0]}"', tmp_path, environ)
 
     assert (len(ended.stdout.splitlines()), ended.stdout.splitlines()[1], ended.stderr) == (
@@ -148,7 +148,7 @@ def test_who_stops_reading_hears_no_complaint(environ: dict[str, str], tmp_path:
     "environ", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}, {"LANG": "C"}, {}]
 )
 @pytest.mark.parametrize("words", ["do task-3 --json", "show --json"])
-def test_json_is_whole_whatever_the_encoding_of_stdout(
+def test_json_is_whole_in_any_encoding_of_stdout(
     words: str, environ: dict[str, str], tmp_path: Path
 ) -> None:
     ended = sh(f"$dyna ünï {words}", tmp_path, environ)
@@ -157,7 +157,7 @@ def test_json_is_whole_whatever_the_encoding_of_stdout(
     assert json.loads(ended.stdout)["tasks"][0]["output"] == "ünï 😀 \ud800"
 
 
-def test_an_error_as_json_is_whole_in_ascii_too(tmp_path: Path) -> None:
+def test_error_json_is_whole_in_ascii(tmp_path: Path) -> None:
     ended = sh("$dyna show ölwechsel --json", tmp_path, {"PYTHONIOENCODING": "ascii"})
 
     assert (ended.returncode, json.loads(ended.stdout)["error"]["what"]) == (
@@ -166,20 +166,20 @@ def test_an_error_as_json_is_whole_in_ascii_too(tmp_path: Path) -> None:
     )
 
 
-def test_envelopes_on_stdin_are_utf_8_whatever_the_terminal_is(tmp_path: Path) -> None:
+def test_envelopes_on_stdin_are_utf_8_in_any_locale(tmp_path: Path) -> None:
     ended = sh(r"printf 'ü\n\xff\n' | $dyna send -", tmp_path, {"PYTHONIOENCODING": "ascii"})
 
     assert (ended.returncode, ended.stdout) == (0, "2 events put on the bus\n")
 
 
-def test_a_screen_is_as_wide_as_the_terminal_behind_it() -> None:
+def test_screen_has_the_size_of_its_own_terminal() -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(ours, (33, 77))
 
     with open(theirs, "w", encoding="utf-8") as stream:
         screen = Screen(stream, {"TERM": "xterm"})
 
-        assert (screen.width, screen.height) == (77, 33)
+        assert (screen.width, screen.console.height) == (77, 33)
         screen.console.size = (50, 20)
-        assert (screen.width, screen.height) == (50, 20)
+        assert (screen.width, screen.console.height) == (50, 20)
     os.close(ours)

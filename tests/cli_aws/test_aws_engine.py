@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cli_aws.cloud_in_memory import NOON, SERVER, MemoryCloud
 from cordyna_cli.aws import engine as aws_engine
 from cordyna_cli.aws.commands import ASK_WHY_AFTER_S
 from cordyna_cli.aws.discovery import CerebroLocation, find_cerebro
@@ -18,7 +19,6 @@ from cordyna_core.contract.envelope import open_envelope
 from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import NotFound, ServiceError
-from cli_aws.cloud_in_memory import NOON, SERVER, MemoryCloud
 
 PLACE = CerebroLocation(
     stage="production",
@@ -67,7 +67,7 @@ def codes(refused: Refused | Invoked | None) -> list[str]:
     return [problem.code for problem in refused.problems]
 
 
-def test_an_invocation_is_an_event_of_a_client_and_is_taken_at_once() -> None:
+def test_invocation_is_an_event_of_a_client() -> None:
     engine, cloud = a_world()
     run_id = invoked(engine)
     asked = open_envelope(cloud.passed[2])
@@ -79,13 +79,13 @@ def test_an_invocation_is_an_event_of_a_client_and_is_taken_at_once() -> None:
     assert cloud.slept == []
 
 
-def test_an_invocation_that_brings_its_own_id_keeps_it() -> None:
+def test_invocation_keeps_its_own_id() -> None:
     engine, _ = a_world()
     command = InvokeTask(task="y", meta=meta_at(NOON, "mine"))
     assert engine.invoke(command) == Invoked(run_id_of("y", "mine"))
 
 
-def test_the_same_key_finds_the_same_run() -> None:
+def test_same_key_gives_the_same_run() -> None:
     engine, _ = a_world()
     assert (
         engine.invoke(InvokeTask(task="y", key="k"))
@@ -95,21 +95,21 @@ def test_the_same_key_finds_the_same_run() -> None:
 
 
 @pytest.mark.parametrize("writes_log", [True, False])
-def test_an_unknown_task_is_refused_also_where_the_bus_has_no_log(writes_log: bool) -> None:
+def test_unknown_task_is_refused_without_a_log(writes_log: bool) -> None:
     engine, cloud = a_world(writes_log=writes_log)
     assert codes(engine.invoke(InvokeTask(task="z"))) == ["unknown_task"]
     assert sum(cloud.slept) < (3 if writes_log else 8)
 
 
 @pytest.mark.parametrize("writes_log", [True, False])
-def test_bad_params_are_refused_also_where_the_bus_has_no_log(writes_log: bool) -> None:
+def test_bad_params_are_refused_without_a_log(writes_log: bool) -> None:
     engine, _ = a_world(writes_log=writes_log)
     refused = engine.invoke(InvokeTask(task="y", params={"day": "monday"}))
     assert len(codes(refused)) == 1
 
 
 @pytest.mark.parametrize("writes_log", [True, False])
-def test_a_key_that_is_used_with_other_params_is_refused_also_where_the_bus_has_no_log(
+def test_reused_key_is_refused_without_a_log(
     writes_log: bool,
 ) -> None:
     engine, cloud = a_world(writes_log=writes_log)
@@ -123,7 +123,7 @@ def test_a_key_that_is_used_with_other_params_is_refused_also_where_the_bus_has_
 
 
 @pytest.mark.parametrize("params", [{}, {"day": "monday"}])
-def test_what_is_taken_while_it_is_asked_why_not_is_not_refused(params: dict[str, str]) -> None:
+def test_invocation_applied_during_the_query_is_not_refused(params: dict[str, str]) -> None:
     engine, cloud = a_world()
     cloud.declare(
         "x", "y", params_schema={"type": "object", "properties": {"day": {"type": "string"}}}
@@ -132,7 +132,7 @@ def test_what_is_taken_while_it_is_asked_why_not_is_not_refused(params: dict[str
     assert isinstance(engine.invoke(InvokeTask(task="y", params=params)), Invoked)
 
 
-def test_a_retry_that_is_applied_while_it_is_asked_why_not_is_not_refused() -> None:
+def test_retry_applied_during_the_query_is_not_refused() -> None:
     engine, cloud = a_world()
     run_id = invoked(engine)
     cloud.said(run_id, "x", "error")
@@ -140,13 +140,13 @@ def test_a_retry_that_is_applied_while_it_is_asked_why_not_is_not_refused() -> N
     assert engine.command(RetryRun(run_id=run_id)) is None
 
 
-def test_a_cerebro_that_does_not_answer_is_told_and_the_command_may_still_be_taken() -> None:
+def test_missing_answer_is_a_service_error() -> None:
     engine, cloud = a_world(deaf=True)
     cloud.deaf = True
     cloud.answers["lambda.invoke"] = lambda **_: _run_missing()
-    with pytest.raises(ServiceError, match="has not answered within 3 s") as told:
+    with pytest.raises(ServiceError, match="has not answered within 3 s") as raised:
         engine.invoke(InvokeTask(task="y"), wait_s=3)
-    assert "may still be taken" in told.value.why
+    assert "may still be applied" in raised.value.why
     assert sum(cloud.slept) == pytest.approx(3)
 
 
@@ -155,7 +155,7 @@ def _run_missing() -> Any:
 
 
 @pytest.mark.parametrize("writes_log", [True, False])
-def test_a_run_is_cancelled_and_cancelling_it_again_is_no_error(writes_log: bool) -> None:
+def test_cancel_of_cancelled_run_is_not_an_error(writes_log: bool) -> None:
     engine, _ = a_world(writes_log=writes_log)
     run_id = invoked(engine)
     assert engine.command(CancelRun(run_id=run_id)) is None
@@ -164,7 +164,7 @@ def test_a_run_is_cancelled_and_cancelling_it_again_is_no_error(writes_log: bool
 
 
 @pytest.mark.parametrize("writes_log", [True, False])
-def test_what_cannot_be_cancelled_or_retried_is_refused_also_where_the_bus_has_no_log(
+def test_impossible_command_is_refused_without_a_log(
     writes_log: bool,
 ) -> None:
     engine, cloud = a_world(writes_log=writes_log)
@@ -177,7 +177,7 @@ def test_what_cannot_be_cancelled_or_retried_is_refused_also_where_the_bus_has_n
     assert codes(engine.command(RetryRun(run_id=other))) == ["run_cancelled"]
 
 
-def test_what_failed_is_retried() -> None:
+def test_retry_of_failed_run_is_applied() -> None:
     engine, cloud = a_world()
     run_id = invoked(engine)
     cloud.said(run_id, "x", "error")
@@ -185,14 +185,14 @@ def test_what_failed_is_retried() -> None:
     assert engine.run(run_id).tasks[0].attempt == 2
 
 
-def test_a_run_that_is_not_there_cannot_be_commanded() -> None:
+def test_command_to_unknown_run_is_not_found() -> None:
     engine, cloud = a_world()
     with pytest.raises(NotFound, match="is not known"):
         engine.command(CancelRun(run_id=run_id_of("y", "k")))
     assert "events.put_events" not in cloud.calls
 
 
-def test_a_run_is_followed_each_time_it_changes_until_it_is_over() -> None:
+def test_follow_yields_each_change_until_the_end() -> None:
     engine, cloud = a_world()
     run_id = invoked(engine, "x")
     said = iter(["started", None, None, "completed"])
@@ -214,14 +214,14 @@ def test_a_run_is_followed_each_time_it_changes_until_it_is_over() -> None:
     assert cloud.slept == pytest.approx([0.25, 0.25, 0.325, 0.4225])
 
 
-def test_following_gives_up_in_time() -> None:
+def test_follow_ends_after_its_timeout() -> None:
     engine, cloud = a_world()
     run_id = invoked(engine)
     assert len(list(engine.follow(run_id, timeout_s=5))) == 1
     assert cloud.now - NOON == pytest.approx(5)
 
 
-def test_a_large_run_that_takes_long_to_be_asked_for_is_asked_for_less_often() -> None:
+def test_follow_polls_a_slow_run_less_often() -> None:
     engine, cloud = a_world()
     run_id = invoked(engine)
     ask = cloud.answers["lambda.invoke"]
@@ -235,7 +235,7 @@ def test_a_large_run_that_takes_long_to_be_asked_for_is_asked_for_less_often() -
     assert all(pause == pytest.approx(6) for pause in cloud.slept[:-1])
 
 
-def test_tasks_servers_runs_and_plans_are_those_of_cerebro() -> None:
+def test_views_are_those_of_the_query_function() -> None:
     engine, _ = a_world()
     run_id = invoked(engine)
     assert [info.task for info in engine.tasks()] == ["x", "y"]
@@ -244,7 +244,7 @@ def test_tasks_servers_runs_and_plans_are_those_of_cerebro() -> None:
     assert [task.task for task in engine.plan("y").tasks] == ["x", "y"]
 
 
-def test_the_events_of_a_run_begin_with_what_asked_for_it() -> None:
+def test_events_of_a_run_begin_with_its_invocation() -> None:
     engine, _ = a_world()
     invoked(engine, "x")
     run_id = invoked(engine)
@@ -259,15 +259,15 @@ def test_the_events_of_a_run_begin_with_what_asked_for_it() -> None:
     assert len(engine.events()) > len(passed)
 
 
-def test_where_the_bus_has_no_log_it_is_said_what_to_ask_instead() -> None:
+def test_events_without_a_log_name_timeline() -> None:
     engine, _ = a_world(writes_log=False)
     run_id = invoked(engine)
-    with pytest.raises(ServiceError, match="holds nothing of this run") as told:
+    with pytest.raises(ServiceError, match="has no event of this run") as raised:
         engine.events(run_id)
-    assert told.value.next.startswith(f"dyna timeline {run_id}")
+    assert raised.value.next.startswith(f"dyna timeline {run_id}")
 
 
-def test_what_is_not_of_the_contract_passes_the_bus_and_is_shown_too() -> None:
+def test_events_outside_the_contract_are_shown() -> None:
     engine, _ = a_world()
     run_id = run_id_of("y", "k")
     engine.send(
@@ -284,7 +284,7 @@ def test_what_is_not_of_the_contract_passes_the_bus_and_is_shown_too() -> None:
     ]
 
 
-def test_a_run_without_a_time_is_looked_for_in_the_log_of_a_day() -> None:
+def test_run_without_time_is_searched_in_the_last_day() -> None:
     engine, _ = a_world()
     run_id = invoked(engine)
     view = engine.run(run_id).model_copy(update={"created_at": None})
@@ -292,18 +292,18 @@ def test_a_run_without_a_time_is_looked_for_in_the_log_of_a_day() -> None:
     assert len(engine.events(run_id)) == 3
 
 
-def test_what_tasks_printed_is_read_from_wherever_their_server_writes() -> None:
+def test_logs_are_read_from_each_group_of_a_server() -> None:
     engine, cloud = a_world()
     run_id = invoked(engine)
-    told = {
+    raised = {
         "timestamp": utc(NOON + 1).isoformat(),
         "run_id": run_id,
         "attempt": 1,
         "stream": "stdout",
     }
     lines = [
-        {**told, "task": "y", "message": "second"},
-        {**told, "task": "x", "message": "first", "timestamp": utc(NOON).isoformat()},
+        {**raised, "task": "y", "message": "second"},
+        {**raised, "task": "x", "message": "first", "timestamp": utc(NOON).isoformat()},
     ]
     texts = [
         *map(json.dumps, lines),
@@ -321,7 +321,7 @@ def test_what_tasks_printed_is_read_from_wherever_their_server_writes() -> None:
     assert [line.text for line in engine.logs(run_id, "y")] == ["second"]
 
 
-def test_a_long_log_comes_page_by_page() -> None:
+def test_long_log_is_read_page_by_page() -> None:
     engine, cloud = a_world()
     run_id = invoked(engine)
     pages = iter(
@@ -334,7 +334,7 @@ def test_a_long_log_comes_page_by_page() -> None:
     assert [event.text for event in engine.events(run_id)] == ["a", "b"]
 
 
-def test_dev_shows_every_event_once() -> None:
+def test_dev_yields_every_event_once() -> None:
     engine, cloud = a_world()
     shown = engine.dev(since=utc(NOON - 1))
     assert [next(shown).seq for _ in range(2)] == [1, 2]
@@ -343,7 +343,7 @@ def test_dev_shows_every_event_once() -> None:
     assert cloud.slept == [2.0]
 
 
-def test_dev_begins_with_what_passes_from_now_on() -> None:
+def test_dev_begins_with_new_events() -> None:
     engine, cloud = a_world()
     cloud.now += 1
     shown = engine.dev()
@@ -351,7 +351,7 @@ def test_dev_begins_with_what_passes_from_now_on() -> None:
     assert "z" in next(shown).text
 
 
-def test_raw_events_are_put_on_the_bus_as_they_are() -> None:
+def test_raw_events_are_sent_unaltered() -> None:
     engine, cloud = a_world()
     lines = [
         json.dumps(
@@ -375,17 +375,17 @@ def test_raw_events_are_put_on_the_bus_as_they_are() -> None:
     ]
 
 
-def test_raw_events_that_the_bus_does_not_take_are_told() -> None:
+def test_rejected_raw_events_are_a_service_error() -> None:
     engine, cloud = a_world()
     cloud.answers["events.put_events"] = lambda **_: {
         "Entries": [{"ErrorCode": "InvalidArgument", "ErrorMessage": "no source"}]
     }
-    with pytest.raises(ServiceError, match="did not take 1 of the events") as told:
+    with pytest.raises(ServiceError, match="rejected 1 of the events") as raised:
         engine.send(["{}"])
-    assert told.value.why == "InvalidArgument: no source"
+    assert raised.value.why == "InvalidArgument: no source"
 
 
-def test_a_query_function_that_fails_is_told_with_its_fault() -> None:
+def test_failed_query_function_is_a_service_error() -> None:
     engine, cloud = a_world()
     for payload, why in (
         ({"errorType": "KeyError", "errorMessage": "'x'"}, "KeyError: 'x'"),
@@ -396,12 +396,12 @@ def test_a_query_function_that_fails_is_told_with_its_fault() -> None:
             "FunctionError": "Unhandled",
             "Payload": BytesIO(body),
         }
-        with pytest.raises(ServiceError, match="query function failed") as told:
+        with pytest.raises(ServiceError, match="query function failed") as raised:
             engine.tasks()
-        assert told.value.why == why
+        assert raised.value.why == why
 
 
-def test_the_engine_is_opened_where_cerebro_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_opens_where_cerebro_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = MemoryCloud()
     cloud.answers["ssm.get_parameters_by_path"] = lambda **_: parameters(
         production={"bus": "cordyna", "query": "cordyna-query"}
@@ -417,8 +417,8 @@ def parameters(**stages: dict[str, str]) -> Any:
     return {
         "Parameters": [
             {"Name": f"/cordyna/{stage}/{name}", "Value": value}
-            for stage, told in stages.items()
-            for name, value in told.items()
+            for stage, raised in stages.items()
+            for name, value in raised.items()
         ]
     }
 
@@ -435,13 +435,13 @@ OTHER = {"bus": "other", "query": "other-query"}
         ({"production": ONE, "half": {"bus": "half"}}, None, "production"),
     ],
 )
-def test_the_cerebro_of_a_bus_or_the_only_one_is_found(
+def test_cerebro_is_found_by_bus_or_as_the_only_one(
     stages: dict[str, dict[str, str]], bus: str | None, found: str
 ) -> None:
     assert find_cerebro(answering(parameters(**stages)), bus).stage == found
 
 
-def test_parameters_come_page_by_page() -> None:
+def test_ssm_parameters_are_read_page_by_page() -> None:
     pages = [
         parameters(production={"bus": "cordyna"}) | {"NextToken": "t"},
         parameters(production={"query": "cordyna-query"}),
@@ -457,7 +457,7 @@ def test_parameters_come_page_by_page() -> None:
             {"production": ONE},
             "other",
             "there is no cerebro with the bus other in memory.",
-            "buses there: cordyna",
+            "buses in this account and region: cordyna",
         ),
         (
             {"production": ONE, "staging": OTHER},
@@ -467,12 +467,12 @@ def test_parameters_come_page_by_page() -> None:
         ),
     ],
 )
-def test_a_cerebro_that_cannot_be_chosen_is_told(
+def test_missing_or_ambiguous_cerebro_is_an_error(
     stages: dict[str, dict[str, str]], bus: str | None, what: str, why: str
 ) -> None:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as raised:
         find_cerebro(answering(parameters(**stages)), bus)
-    assert (told.value.what, told.value.why) == (what, why)
+    assert (raised.value.what, raised.value.why) == (what, why)
 
 
 def answering(*pages: Any) -> Any:

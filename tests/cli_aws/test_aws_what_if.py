@@ -3,11 +3,11 @@
 import pytest
 
 from cerebro.core.declaration.diff import rehearsal
+from cli_aws.cloud_in_memory import MemoryCloud
 from cordyna_cli.aws.discovery import CerebroLocation
 from cordyna_cli.aws.engine import AwsEngine
 from cordyna_core import UserError
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
-from cli_aws.cloud_in_memory import MemoryCloud
 
 PLACE = CerebroLocation(
     stage="production",
@@ -24,7 +24,7 @@ def a_world() -> tuple[AwsEngine, MemoryCloud]:
     return AwsEngine(cloud, PLACE, clock=lambda: cloud.now, sleep=cloud.sleep), cloud  # type: ignore[arg-type]
 
 
-def test_what_declaring_would_change_is_asked_of_cerebro_and_nothing_is_put_on_the_bus() -> None:
+def test_rehearsal_is_a_query_and_sends_no_event() -> None:
     engine, cloud = a_world()
     passed = len(cloud.passed)
     news = [
@@ -47,7 +47,7 @@ def test_what_declaring_would_change_is_asked_of_cerebro_and_nothing_is_put_on_t
     assert len(cloud.passed) == passed
 
 
-def test_a_run_in_the_cloud_is_not_replayed_from_here_and_that_is_told() -> None:
+def test_replay_of_a_run_in_the_cloud_is_refused() -> None:
     engine, _ = a_world()
     with pytest.raises(UserError, match="cannot be replayed from here"):
         engine.replay("0" * 26)

@@ -1,4 +1,4 @@
-"""What goes wrong between a person and AWS, as that person is told it."""
+"""What goes wrong between a person and AWS, as that person is raised it."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import pytest
 from botocore import exceptions as faults
 from botocore.stub import Stubber
 
+from cli_aws.cloud_in_memory import refused
 from cordyna_cli.aws.aws_session import AwsSession, ResourceNotFound, translate_aws_errors
 from cordyna_cli.engine import EngineOptions
 from cordyna_core.errors import AccessError, ServiceError
-from cli_aws.cloud_in_memory import refused
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from cli_aws.cloud_in_memory import refused
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_credentials_and_addresses_that_do_not_work_are_an_access_error(fault: Exception) -> None:
+def test_failed_credentials_and_addresses_are_access_errors(fault: Exception) -> None:
     with pytest.raises(AccessError) as error, translate_aws_errors():
         raise fault
     assert error.value.next
@@ -42,7 +42,7 @@ def test_credentials_and_addresses_that_do_not_work_are_an_access_error(fault: E
         faults.ParamValidationError(report="x"),
     ],
 )
-def test_a_service_that_does_not_do_as_asked_is_a_service_error(fault: Exception) -> None:
+def test_failed_service_is_a_service_error(fault: Exception) -> None:
     with pytest.raises(ServiceError), translate_aws_errors():
         raise fault
 
@@ -56,17 +56,17 @@ def test_a_service_that_does_not_do_as_asked_is_a_service_error(fault: Exception
         "ParameterNotFound",
     ],
 )
-def test_what_is_not_there_is_told_apart(code: str) -> None:
-    with pytest.raises(ResourceNotFound, match="no such thing"), translate_aws_errors():
+def test_missing_resource_is_resource_not_found(code: str) -> None:
+    with pytest.raises(ResourceNotFound, match="no such resource"), translate_aws_errors():
         raise refused(code)
 
 
-def test_a_profile_that_is_not_there_is_an_access_error() -> None:
-    with pytest.raises(AccessError, match="no AWS credentials"):
+def test_missing_profile_is_an_access_error() -> None:
+    with pytest.raises(AccessError, match="no working AWS credentials"):
         AwsSession(EngineOptions(profile="nobody-has-this-profile"))
 
 
-def test_a_client_without_a_region_is_an_access_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_region_is_an_access_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
@@ -74,7 +74,7 @@ def test_a_client_without_a_region_is_an_access_error(monkeypatch: pytest.Monkey
         AwsSession(EngineOptions()).client("sqs")
 
 
-def test_a_call_is_made_with_what_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_uses_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     cloud = AwsSession(EngineOptions(region="eu-west-1", endpoint_url="http://127.0.0.1:1"))

@@ -7,13 +7,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from cli_aws.cloud_in_memory import NOON, MemoryCloud, refused
+from cli_aws.test_aws_engine import PLACE, an_engine
 from cordyna_cli.aws.discovery import CerebroLocation
 from cordyna_cli.operations import Finding, operations_of
 from cordyna_core import UserError
 from cordyna_core.errors import AccessError, NotFound
 from cordyna_core.testing import RecordingBus
-from cli_aws.cloud_in_memory import NOON, MemoryCloud, refused
-from cli_aws.test_aws_engine import PLACE, an_engine
 
 DEAD = "cordyna-tracker-dead-letters"
 
@@ -79,7 +79,7 @@ def an_event(detail_type: str = "TaskStateChanged", **detail: Any) -> str:
     return json.dumps({"detail-type": detail_type, "detail": detail})
 
 
-def test_queues_with_dead_letters_are_shown_with_what_and_why() -> None:
+def test_dead_letter_queues_show_message_and_reason() -> None:
     cloud = MemoryCloud()
     messages = [
         a_message("not JSON", reason="the event: Invalid JSON"),
@@ -99,7 +99,7 @@ def test_queues_with_dead_letters_are_shown_with_what_and_why() -> None:
     assert found.samples == (
         "not JSON: the event: Invalid JSON",
         "TaskStateChanged x RUN: no permission",
-        "not an event: delivered in vain five times",
+        "not an event: its handler failed on every delivery",
     )
     # Whoever looks does not keep them from whoever handles them.
     assert max(sqs.visibility) <= 5
@@ -109,13 +109,13 @@ def test_queues_with_dead_letters_are_shown_with_what_and_why() -> None:
     ("body", "kind"),
     [('{"ring": {}}', "ring"), ("{}", "nothing"), ('{"detail-type": "T", "detail": 3}', "T")],
 )
-def test_a_dead_letter_is_named_by_what_it_is(body: str, kind: str) -> None:
+def test_dead_letter_sample_names_its_message(body: str, kind: str) -> None:
     cloud = MemoryCloud()
     Sqs(cloud, cordyna_timekeeper_dead_letters=[a_message(body, reason="r")])
     assert an_engine(cloud).operations.dead_letters()[0].samples == (f"{kind}: r",)
 
 
-def test_dead_letters_of_servers_are_shown_too() -> None:
+def test_dead_letters_of_servers_are_shown() -> None:
     cloud = MemoryCloud()
     cloud.declare("x")
     Sqs(
@@ -141,21 +141,21 @@ def only(cloud: MemoryCloud, *allowed: str) -> None:
     cloud.answers["sqs.get_queue_url"] = get_queue_url
 
 
-def test_a_queue_of_another_team_that_we_may_not_look_into_is_left_out() -> None:
+def test_unreadable_queue_of_another_team_is_left_out() -> None:
     cloud = MemoryCloud()
     cloud.declare("x")
     only(cloud, "cordyna-")
     assert an_engine(cloud).operations.dead_letters() == []
 
 
-def test_who_may_not_look_into_cerebros_queues_is_not_told_that_they_are_empty() -> None:
+def test_unreadable_queue_of_cerebro_is_an_access_error() -> None:
     cloud = MemoryCloud()
     only(cloud, "nothing")
     with pytest.raises(AccessError):
         an_engine(cloud).operations.dead_letters()
 
 
-def test_redriving_puts_every_message_back_into_the_queue_that_it_came_from() -> None:
+def test_redrive_puts_every_message_back() -> None:
     cloud = MemoryCloud()
     sqs = Sqs(
         cloud,
@@ -169,7 +169,7 @@ def test_redriving_puts_every_message_back_into_the_queue_that_it_came_from() ->
     ]
 
 
-def test_a_message_that_comes_back_meanwhile_does_not_go_round_for_ever() -> None:
+def test_redrive_does_not_move_a_returning_message_again() -> None:
     cloud = MemoryCloud()
     sqs = Sqs(cloud, cordyna_tracker_dead_letters=[a_message("poison")], cordyna_tracker=[])
     cloud.answers["sqs.send_message"] = lambda QueueUrl, MessageBody: sqs.queues[DEAD].append(
@@ -178,7 +178,7 @@ def test_a_message_that_comes_back_meanwhile_does_not_go_round_for_ever() -> Non
     assert an_engine(cloud).operations.redrive(DEAD) == 1
 
 
-def test_a_message_that_was_just_looked_at_is_counted_and_waited_for() -> None:
+def test_redrive_waits_for_a_sampled_message() -> None:
     cloud = MemoryCloud()
     sqs = Sqs(cloud, cordyna_tracker_dead_letters=[], cordyna_tracker=[])
     sqs.looked_at[DEAD] = [a_message("one")]
@@ -186,7 +186,7 @@ def test_a_message_that_was_just_looked_at_is_counted_and_waited_for() -> None:
     assert [each["Body"] for each in sqs.queues["cordyna-tracker"]] == ["one"]
 
 
-def test_messages_that_somebody_else_takes_are_not_waited_for() -> None:
+def test_redrive_ends_when_another_reader_takes_the_rest() -> None:
     cloud = MemoryCloud()
     sqs = Sqs(cloud, cordyna_tracker_dead_letters=[a_message("one")], cordyna_tracker=[])
     cloud.answers["sqs.receive_message"] = lambda **_: {}
@@ -197,10 +197,10 @@ def test_messages_that_somebody_else_takes_are_not_waited_for() -> None:
 @pytest.mark.parametrize(
     "name", ["no-such-queue", "cordyna-query-dead-letters", "cordyna-planner-dead-letters"]
 )
-def test_what_cannot_be_put_back_is_told(name: str) -> None:
+def test_redrive_of_unknown_queue_is_not_found(name: str) -> None:
     cloud = MemoryCloud()
     Sqs(cloud, cordyna_query_dead_letters=[a_message("x")])
-    with pytest.raises(NotFound, match="no queue whose messages can be put back") as told:
+    with pytest.raises(NotFound, match="not a queue whose messages can be put back") as told:
         an_engine(cloud).operations.redrive(name)
     assert DEAD in told.value.why
 
@@ -232,7 +232,7 @@ def scheduled(monkeypatch: pytest.MonkeyPatch) -> Any:
         yield cloud
 
 
-def test_a_cron_rests_until_it_is_resumed_and_stays_as_it_was(scheduled: MemoryCloud) -> None:
+def test_paused_cron_keeps_its_schedule(scheduled: MemoryCloud) -> None:
     operations = an_engine(scheduled).operations
     assert operations.paused() == []
     operations.pause("x", on=True)
@@ -246,12 +246,12 @@ def test_a_cron_rests_until_it_is_resumed_and_stays_as_it_was(scheduled: MemoryC
     assert operations.paused() == []
 
 
-def test_a_task_without_a_cron_cannot_rest(scheduled: MemoryCloud) -> None:
+def test_pause_of_task_without_cron_is_not_found(scheduled: MemoryCloud) -> None:
     with pytest.raises(NotFound, match='task "y" has no cron'):
         an_engine(scheduled).operations.pause("y", on=True)
 
 
-def test_schedules_come_page_by_page() -> None:
+def test_schedules_are_read_page_by_page() -> None:
     cloud = MemoryCloud()
     pages = iter(
         [
@@ -277,16 +277,16 @@ def examined(cloud: MemoryCloud, place: CerebroLocation = PLACE) -> dict[str, Fi
     return {finding.what: finding for finding in an_engine(cloud, place).operations.examine()}
 
 
-def test_a_cerebro_that_is_well_is_well_in_everything() -> None:
+def test_examine_of_healthy_cerebro_is_well() -> None:
     cloud = MemoryCloud()
     cloud.declare("x", "y")
     found = examined(cloud)
     assert {finding.state for finding in found.values()} == {"well"}
     assert next(iter(found)) == "credentials"
-    assert found["servers"].told == "1, with 2 tasks"
+    assert found["servers"].detail == "1, with 2 tasks"
 
 
-def test_what_is_broken_is_told_and_the_rest_is_looked_at_all_the_same() -> None:
+def test_examine_continues_after_a_broken_check() -> None:
     cloud = MemoryCloud()
 
     def gone(**_: Any) -> Any:
@@ -295,18 +295,18 @@ def test_what_is_broken_is_told_and_the_rest_is_looked_at_all_the_same() -> None
     cloud.answers["events.describe_event_bus"] = gone
     found = examined(cloud)
     assert found["bus"].state == "broken"
-    assert "DescribeEventBus" in found["bus"].told
+    assert "DescribeEventBus" in found["bus"].detail
     assert found["query function"].state == "well"
 
 
-def test_who_may_only_invoke_may_not_look_at_everything_and_that_is_no_fault() -> None:
+def test_examine_without_read_access_is_worth_a_look() -> None:
     cloud = MemoryCloud()
     cloud.declare("x")
     only(cloud, "nothing")
     assert examined(cloud)["dead letters"].state == "worth a look"
 
 
-def test_without_the_query_function_nothing_works() -> None:
+def test_examine_without_query_access_is_broken() -> None:
     cloud = MemoryCloud()
 
     def forbidden(**_: Any) -> Any:
@@ -316,7 +316,7 @@ def test_without_the_query_function_nothing_works() -> None:
     assert examined(cloud)["query function"].state == "broken"
 
 
-def test_credentials_that_do_not_work_end_the_examination() -> None:
+def test_examine_without_credentials_raises() -> None:
     cloud = MemoryCloud()
 
     def expired() -> Any:
@@ -327,17 +327,17 @@ def test_credentials_that_do_not_work_end_the_examination() -> None:
         examined(cloud)
 
 
-def test_other_versions_and_clocks_that_differ_are_worth_a_look(
+def test_other_version_and_clock_skew_are_worth_a_look(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cloud = MemoryCloud()
-    monkeypatch.setattr("cordyna_cli.aws.operations.__version__", "9.9.9")
+    monkeypatch.setattr("cordyna_cli.aws.health_checks.__version__", "9.9.9")
     cloud._ports = type(cloud._ports)(
         cloud.store, cloud._ports.bus, cloud._ports.timers, cloud._ports.crons, lambda: NOON + 7
     )
     found = examined(cloud)
-    assert found["versions"].told.startswith("dyna is 9.9.9, cerebro is ")
-    assert found["clocks"].told == "this machine's clock and cerebro's differ by 7.0 s"
+    assert found["versions"].detail.startswith("dyna is 9.9.9, cerebro is ")
+    assert found["clocks"].detail == "this machine's clock and cerebro's differ by 7.0 s"
     assert (found["versions"].state, found["clocks"].state) == ("worth a look", "worth a look")
 
 
@@ -351,17 +351,17 @@ def test_servers_logs_and_dead_letters_may_be_worth_a_look() -> None:
     assert [found[what].state for what in ("servers", "log of events", "dead letters")] == [
         "worth a look"
     ] * 3
-    assert found["dead letters"].told == f"1 in {DEAD}"
+    assert found["dead letters"].detail == f"1 in {DEAD}"
 
 
-def test_a_server_that_is_not_ready_is_worth_a_look() -> None:
+def test_server_that_is_not_ready_is_worth_a_look() -> None:
     cloud = MemoryCloud()
     cloud.declare("x")
     cloud.store.note_server("server-a", "draining", NOON)
-    assert examined(cloud)["servers"].told == "server-a is draining"
+    assert examined(cloud)["servers"].detail == "server-a is draining"
 
 
-def test_an_engine_without_operations_says_what_to_type_instead() -> None:
+def test_engine_without_operations_names_the_profile_option() -> None:
     with pytest.raises(UserError, match="is for a cerebro on AWS") as told:
         operations_of(RecordingBus(), "doctor")  # type: ignore[arg-type]
     assert told.value.next == "dyna --profile P doctor"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cerebro.embedded.engine import open_engine
-from cli.running import NOW, Told
+from cli.running import NOW, CliResult
 from cordyna_cli.input.environment import Environment
 from cordyna_cli.main import main
 
@@ -43,14 +43,14 @@ server.task(name="report", upstream=["left", "right"])(lambda: ran("report"))
 server.task(name="page", upstream=[fresh("source", within="6h")])(lambda: ran("page"))
 """
 
-Dyna = Callable[..., Told]
+Dyna = Callable[..., CliResult]
 
 
 @pytest.fixture
 def dyna(tmp_path: Path) -> Dyna:
     (tmp_path / "shop.py").write_text(SERVER)
 
-    def call(*words: str) -> Told:
+    def call(*words: str) -> CliResult:
         out, err = StringIO(), StringIO()
         environment = Environment(
             argv=("--server", str(tmp_path / "shop.py"), "--home", str(tmp_path / "home"), *words),
@@ -62,7 +62,7 @@ def dyna(tmp_path: Path) -> Dyna:
             now=lambda: NOW,
             engines={"embedded": open_engine},
         )
-        return Told(main(environment), out.getvalue(), err.getvalue())
+        return CliResult(main(environment), out.getvalue(), err.getvalue())
 
     return call
 
@@ -82,7 +82,7 @@ def breaks(tmp_path: Path, *names: str) -> None:
         (tmp_path / f"break-{name}").touch()
 
 
-def run_of(told: Told) -> str:
+def run_of(told: CliResult) -> str:
     (run_id,) = re.findall(r"run ([0-9A-Z]{26})$", told.out, re.MULTILINE)
     return str(run_id)
 

@@ -1,1 +1,4 @@
-"""The command line `dyna` (also `cordyna`): asks for tasks, shows what became of them. It talks to the `Engine` port only."""
+"""The command line `dyna` (also `cordyna`): invoke tasks and see what happened.
+
+It knows engines by the port `Engine` only.
+"""

@@ -1,38 +1,49 @@
-"""Engines: finds the engine that was chosen among those that are installed (entry points of the group `cordyna.engines`)."""
+"""Client: opens an engine among those that are installed (entry points of `cordyna.engines`)."""
 
+from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import Final, cast
+from typing import Final, Literal, cast
 
-from cordyna_cli.engine import Engine
-from cordyna_cli.input.environment import Environment, OpenEngine
-from cordyna_cli.input.settings import CliSettings
+from cordyna_cli.engine import Engine, EngineOptions, OpenEngine
 from cordyna_core.errors import UserError
 
-GROUP: Final = "cordyna.engines"
+EngineName = Literal["embedded", "aws"]
 
-_DISTRIBUTION: Final = {"embedded": "cordyna-cerebro", "aws": "cordyna-cerebro[aws]"}
+ENTRY_POINT_GROUP: Final = "cordyna.engines"
+
+_WHAT_TO_INSTALL: Final[Mapping[EngineName, str]] = {
+    "embedded": "cordyna-cerebro",
+    "aws": "cordyna-cli[aws]",
+}
 
 
-def open_engine(settings: CliSettings, environment: Environment) -> Engine:
-    """Open the chosen engine. Raises UserError when it is not installed, and whatever UserError it raises itself."""
-    opener = (
-        _given(settings, environment) if environment.engines is not None else _installed(settings)
-    )
+def open_engine(
+    name: EngineName,
+    options: EngineOptions,
+    engines: Mapping[str, OpenEngine] | None = None,
+) -> Engine:
+    """Open the engine called `name`: one of `engines`, or without them the installed one.
+
+    Raises UserError if it, or a package that it needs, is not installed; and what it raises itself.
+    """
+    opener = _installed(name) if engines is None else engines.get(name)
     if opener is None:
-        distribution = _DISTRIBUTION[settings.engine]
-        raise UserError(
-            f"the {settings.engine} engine is not installed.",
-            why="`dyna` shows and asks; the engine that runs tasks comes with cerebro.",
-            next=f"pip install '{distribution}'",
-        )
-    return opener(settings.options)
+        raise _not_installed(name, f"no installed package provides an engine called {name}")
+    return opener(options)
 
 
-def _given(settings: CliSettings, environment: Environment) -> OpenEngine | None:
-    return (environment.engines or {}).get(settings.engine)
-
-
-def _installed(settings: CliSettings) -> OpenEngine | None:
-    for entry in entry_points(group=GROUP, name=settings.engine):
-        return cast(OpenEngine, entry.load())
+def _installed(name: EngineName) -> OpenEngine | None:
+    for entry in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        try:
+            return cast(OpenEngine, entry.load())
+        except ModuleNotFoundError as missing:
+            raise _not_installed(name, f"it needs the package {missing.name}") from missing
     return None
+
+
+def _not_installed(name: EngineName, why: str) -> UserError:
+    return UserError(
+        f"the {name} engine is not installed.",
+        why=why,
+        next=f"pip install '{_WHAT_TO_INSTALL[name]}'",
+    )

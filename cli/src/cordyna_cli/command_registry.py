@@ -1,28 +1,92 @@
-"""Group: the commands of the catalog as one command line, each imported when it is used."""
+"""Command registry: the table of commands, and the group that imports each one when it is used.
 
+Invariant: `dyna --help` imports no command. A new command is a row here and a function of
+`cordyna_cli.commands`.
+"""
+
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_command as built
+from typer.main import get_command as build_command
 
-from cordyna_cli.command_catalog import CATALOG, ENTRIES, CatalogEntry
-from cordyna_cli.output.errors import Misuse
+from cordyna_cli.usage_error import UsageError
 
 
-class HelpWanted(Exception):
-    """Carries the text: typer itself would write it to the process's stdout, which is not ours."""
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """`target` is module:name below `cordyna_cli.commands`: a function, or a Typer of commands."""
+
+    target: str
+    summary: str
+
+
+COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
+    "Invoke": {
+        "do": CommandEntry(
+            "do:do", "Invoke a task with everything upstream of it, and watch it run."
+        ),
+        "plan": CommandEntry(
+            "graph:plan",
+            "What `do` would run, in which order and where; or what declaring would change.",
+        ),
+        "retry": CommandEntry(
+            "retry_cancel:retry", "Give failed tasks of a run a new attempt; completed ones stay."
+        ),
+        "cancel": CommandEntry("retry_cancel:cancel", "End a run now."),
+    },
+    "Look at a run (the last one by default)": {
+        "show": CommandEntry("inspect:show", "Its tasks as a tree, and how it ended."),
+        "why": CommandEntry(
+            "inspect:why", "Why it, or one of its tasks, is as it is; and what to type next."
+        ),
+        "timeline": CommandEntry("inspect:timeline", "When each task waited, was queued and ran."),
+        "events": CommandEntry("inspect:events", "Its events in the order they passed the bus."),
+        "logs": CommandEntry("inspect:logs", "What its tasks printed."),
+        "replay": CommandEntry(
+            "replay:replay", "Decide it again from its events: would it go differently?"
+        ),
+        "watch": CommandEntry("do:watch", "Follow it until it ends."),
+    },
+    "Look around": {
+        "runs": CommandEntry("lists:runs", "The newest runs."),
+        "tasks": CommandEntry("lists:tasks", "Every declared task."),
+        "servers": CommandEntry("lists:servers", "Every task server and its state."),
+        "graph": CommandEntry("graph:graph", "All tasks and what they depend on."),
+        "cron": CommandEntry("cron:cron", "What runs on a schedule, and when next."),
+    },
+    "Develop": {
+        "dev": CommandEntry(
+            "bus:dev", "Stay up: drive runs, fire crons, show every event, reload servers."
+        ),
+        "send": CommandEntry("bus:send", "Put raw events on the bus, one a line, unaltered."),
+    },
+    "Operate": {
+        "doctor": CommandEntry(
+            "operate:doctor", "Check everything that has to work before a task can run."
+        ),
+        "dlq": CommandEntry("operate:dlq", "Dead letters: what could not be handled, and redrive."),
+    },
+}
+"""By the title of a section of the help, and by name."""
+
+ENTRIES: Final = {name: entry for section in COMMANDS.values() for name, entry in section.items()}
+
+
+class HelpRequested(Exception):
+    """Carries the help text: typer would write it to the process's stdout, which is not ours."""
 
 
 class _Context(typer.Context):
     def get_help(self) -> str:
-        raise HelpWanted(super().get_help())
+        raise HelpRequested(super().get_help())
 
 
-class CatalogGroup(TyperGroup):
-    """Answers for every command of the catalog.
+class CommandGroup(TyperGroup):
+    """All commands of the table.
 
     The arguments are typed Any because typer keeps their types (its own copy of click) to itself.
     """
@@ -39,7 +103,7 @@ class CatalogGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in ENTRIES:
             near = get_close_matches(args[0], ENTRIES, n=1)
-            raise Misuse(
+            raise UsageError(
                 f'there is no command "{args[0]}".',
                 next=f"dyna {near[0]}" if near else "dyna --help",
             )
@@ -47,22 +111,22 @@ class CatalogGroup(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         width = max(len(name) for name in ENTRIES)
-        for title, section in CATALOG.items():
+        for title, section in COMMANDS.items():
             with formatter.section(title):
                 formatter.write_dl(
                     [(name.ljust(width), entry.summary) for name, entry in section.items()]
                 )
 
 
-def _load(name: str, entry: CatalogEntry) -> Any:
-    module, _, attribute = entry.where.partition(":")
-    found = getattr(import_module(module), attribute)
-    if isinstance(found, typer.Typer):
-        app = found
+def _load(name: str, entry: CommandEntry) -> Any:
+    module, _, attribute = entry.target.partition(":")
+    target = getattr(import_module(f"cordyna_cli.commands.{module}"), attribute)
+    if isinstance(target, typer.Typer):
+        app = target
     else:
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(name)(found)
-    command = built(app)
-    for each in (command, *getattr(command, "commands", {}).values()):
-        each.context_class = _Context
+        app.command(name)(target)
+    command = build_command(app)
+    for subcommand in (command, *getattr(command, "commands", {}).values()):
+        subcommand.context_class = _Context
     return command

@@ -1,6 +1,7 @@
-"""Watching: follows a run to its end, or until somebody has waited long enough, and says what came of it.
+"""Follow a run to its end, or for a given time, and report its outcome.
 
-Law: watching changes nothing in the run; whoever stops watching is told how to take it up again.
+Invariant: following changes nothing in the run; when it ends early, the command that continues it
+is shown.
 """
 
 import shlex
@@ -8,72 +9,66 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from cordyna_cli.command_context import CommandContext
 from cordyna_cli.engine import Engine
-from cordyna_cli.input.command_context import CommandContext
+from cordyna_cli.live_progress import LiveTree, ProgressLines
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import run_json
-from cordyna_cli.output.live_progress import LiveTree, ProgressLines
 from cordyna_cli.render.run.outcome import whole_run
 from cordyna_cli.render.run.progress import progress_line
 from cordyna_cli.wording.format import duration
 from cordyna_core.contract.views.runs import RunView
 
+EndedBecause = Literal["run ended", "wait ended", "interrupted"]
+
 
 class Display(AbstractContextManager["Display"], Protocol):
-    """Shows a run each time it has changed."""
+    """Shows a run after each change."""
 
     def show(self, view: RunView) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """The run as it was last seen, and why nobody looks on."""
+class FollowedRun:
+    """The last view of the run, and why following ended."""
 
     view: RunView
-    because: Literal["it ended", "waited long enough", "interrupted"]
+    because: EndedBecause
 
 
-def watch_run(call: CommandContext, engine: Engine, run_id: str, wait_s: float | None) -> Watched:
-    """Until the run ends, `wait_s` has passed, or Ctrl-C. Raises NotFound."""
+def follow_run(
+    call: CommandContext, engine: Engine, run_id: str, wait_s: float | None
+) -> FollowedRun:
+    """Show the run until it ends, `wait_s` has passed, or Ctrl-C. Raises NotFound."""
     view = engine.run(run_id)
-    because: Literal["waited long enough", "interrupted"] = "waited long enough"
+    because: EndedBecause = "wait ended"
     with _display(call) as display:
         try:
             for view in engine.follow(run_id, timeout_s=wait_s):
                 display.show(view)
         except KeyboardInterrupt:
             because = "interrupted"
-    return Watched(view, "it ended" if view.is_final else because)
+    return FollowedRun(view, "run ended" if view.is_final else because)
 
 
 def report_outcome(
-    call: CommandContext, watched: Watched, *, as_json: bool, wait_s: float | None
+    call: CommandContext, followed: FollowedRun, *, as_json: bool, wait_s: float | None
 ) -> ExitStatus:
-    """Print the result, and what to do where there is none yet."""
-    view = watched.view
+    """Print the result, or how to continue where there is none yet."""
+    view = followed.view
     if as_json:
         call.out.print_json(run_json(view))
-    elif watched.because != "interrupted":
+    elif followed.because != "interrupted":
         call.out.print(whole_run(view, call.environment.now(), call.out.width, everything=False))
-    match watched.because:
-        case "it ended":
+    match followed.because:
+        case "run ended":
             return ExitStatus.COMPLETED if view.state == "completed" else ExitStatus.ENDED_IN_ERROR
         case "interrupted":
-            call.err.print(
-                [
-                    progress_line(view, call.environment.now()),
-                    f"interrupted: {_what_becomes_of_it(call, view)}",
-                    f"  next: {_again(call, view)}",
-                ]
-            )
+            call.err.print([progress_line(view, call.environment.now())])
+            _print_how_to_continue(call, view, "interrupted")
             return ExitStatus.INTERRUPTED
-        case "waited long enough":
-            call.err.print(
-                [
-                    f"gave up waiting after {duration(wait_s or 0)}: {_what_becomes_of_it(call, view)}",
-                    f"  next: {_again(call, view)}",
-                ]
-            )
+        case "wait ended":
+            _print_how_to_continue(call, view, f"gave up waiting after {duration(wait_s or 0)}")
             return ExitStatus.GAVE_UP_WAITING
 
 
@@ -85,14 +80,13 @@ def _display(call: CommandContext) -> Display:
     )
 
 
-def _what_becomes_of_it(call: CommandContext, view: RunView) -> str:
+def _print_how_to_continue(call: CommandContext, view: RunView, ended: str) -> None:
     if call.settings.engine == "embedded":
-        return f"run {view.run_id} is kept as it is, and can be taken up."
-    return f"run {view.run_id} goes on without you."
-
-
-def _again(call: CommandContext, view: RunView) -> str:
-    if call.settings.engine == "embedded":
+        fate = f"run {view.run_id} is kept as it is, and can be taken up."
         # The very same command joins the interrupted run; with --new it would start another.
-        return shlex.join(["dyna", *(word for word in call.environment.argv if word != "--new")])
-    return f"dyna watch {view.run_id}"
+        argv = [word for word in call.environment.argv if word != "--new"]
+        command = shlex.join(["dyna", *argv])
+    else:
+        fate = f"run {view.run_id} continues."
+        command = f"dyna watch {view.run_id}"
+    call.err.print([f"{ended}: {fate}", f"  next: {command}"])

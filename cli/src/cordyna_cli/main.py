@@ -1,6 +1,6 @@
-"""Main: reads the command line, runs one command, and turns whatever happens into words and an exit status.
+"""Main: reads the command line, runs one command, and returns an exit status.
 
-Law: nothing escapes from here. Results go to stdout, everything else to stderr.
+Invariant: no exception escapes. Results go to stdout, everything else to stderr.
 """
 
 import shlex
@@ -11,20 +11,22 @@ import typer
 from typer.exceptions import Exit, TyperException
 from typer.main import get_command
 
-from cordyna_cli.command_registry import CatalogGroup, HelpWanted
+from cordyna_cli.command_registry import CommandGroup, HelpRequested
 from cordyna_cli.input.cli_context import CliContext, GlobalFlags
-from cordyna_cli.input.environment import Environment, of_this_process
-from cordyna_cli.output.errors import Misuse, error_json, error_text, status_of
+from cordyna_cli.input.environment import Environment
+from cordyna_cli.output.errors import error_json, error_text, exit_status_of
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.streams import ReaderLeft, Unwritable, writable_json, write
+from cordyna_cli.process import process_environment
+from cordyna_cli.usage_error import UsageError
 from cordyna_core._version import __version__
 from cordyna_core.errors import UserError
 
 app = typer.Typer(
-    cls=CatalogGroup, add_completion=False, rich_markup_mode=None, no_args_is_help=False
+    cls=CommandGroup, add_completion=False, rich_markup_mode=None, no_args_is_help=False
 )
 
-_GLOBAL: Final = (
+_GLOBAL_OPTIONS: Final = (
     "--server",
     "--profile",
     "--region",
@@ -36,7 +38,7 @@ _GLOBAL: Final = (
 
 
 @app.callback(invoke_without_command=True)
-def dyna(
+def dyna(  # noqa: PLR0913  one argument per global option
     ctx: typer.Context,
     *,
     server: Annotated[
@@ -51,7 +53,7 @@ def dyna(
     profile: Annotated[
         str | None,
         typer.Option(
-            metavar="P", help="Ask cerebro on AWS: a profile of ~/.config/cordyna, or of AWS."
+            metavar="P", help="Use cerebro on AWS: a profile of ~/.config/cordyna, or of AWS."
         ),
     ] = None,
     region: Annotated[str | None, typer.Option(metavar="R", help="Its region.")] = None,
@@ -62,18 +64,18 @@ def dyna(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
-    """Serverless task orchestration: ask for a task, and its whole upstream runs, in order, on the servers that own it.
+    """Serverless task orchestration: invoke a task, and everything upstream of it runs, in order.
 
-    Without an option of the cloud, tasks run here, on this machine.
+    Each task runs on the server that owns it. Without an option of the cloud, tasks run here.
     """
-    given: CliContext = ctx.obj
+    context: CliContext = ctx.obj
     if version:
-        write(given.environment.stdout, [f"cordyna {__version__}"])
+        write(context.environment.stdout, [f"cordyna {__version__}"])
         raise typer.Exit(ExitStatus.COMPLETED)
     if ctx.invoked_subcommand is None:
-        write(given.environment.stdout, [ctx.command.get_help(ctx)])
+        write(context.environment.stdout, [ctx.command.get_help(ctx)])
         raise typer.Exit(ExitStatus.USAGE)
-    given.flags = GlobalFlags(
+    context.flags = GlobalFlags(
         servers=tuple(server or ()),
         home=home,
         profile=profile,
@@ -81,81 +83,81 @@ def dyna(
         endpoint_url=endpoint_url,
         bus=bus,
     )
-    given.debug = debug
+    context.debug = debug
 
 
 def main(environment: Environment | None = None) -> int:
-    """The entry of `dyna` and `cordyna`. Answers the exit status."""
-    # First of all: nobody writes to stdout before it is ours.
-    return int(_guarded(environment or of_this_process()))
+    """Run `dyna` and return its exit status."""
+    # Before anything else: whatever is written to stdout from now on must be ours.
+    return int(_run_guarded(environment or process_environment()))
 
 
-def _guarded(environment: Environment) -> int:
-    given = CliContext(environment)
+def _run_guarded(environment: Environment) -> int:
+    context = CliContext(environment)
     try:
-        return _run(given)
-    except Exit as over:
-        return over.exit_code
+        return _run(context)
+    except Exit as ended:
+        return ended.exit_code
     except UserError as error:
-        return _complain(given, error, status_of(error))
+        return _report(context, error, exit_status_of(error))
     except KeyboardInterrupt:
         environment.stderr.write("\ninterrupted\n")
         return ExitStatus.INTERRUPTED
     except ReaderLeft:
         return ExitStatus.ENDED_IN_ERROR
-    except Exception as fault:
-        return _complain(given, _our_fault(fault, given), ExitStatus.SERVICE)
+    except Exception as fault:  # noqa: BLE001  the outermost boundary: reported, with --debug
+        return _report(context, _internal_error(fault, context), ExitStatus.SERVICE)
 
 
-def _run(given: CliContext) -> int:
+def _run(context: CliContext) -> int:
     command = get_command(app)
+    argv = list(context.environment.argv)
     try:
-        with command.make_context("dyna", list(given.environment.argv), obj=given) as context:
-            status = command.invoke(context)
-    except HelpWanted as wanted:
-        write(given.environment.stdout, [str(wanted)])
+        with command.make_context("dyna", argv, obj=context) as typer_context:
+            status = command.invoke(typer_context)
+    except HelpRequested as requested:
+        write(context.environment.stdout, [str(requested)])
         return ExitStatus.COMPLETED
     except TyperException as usage:
-        raise _in_our_words(usage) from usage
+        raise _usage_error(usage) from usage
     return int(status or ExitStatus.COMPLETED)
 
 
-def _complain(given: CliContext, error: UserError, status: ExitStatus) -> ExitStatus:
-    environment = given.environment
-    if given.debug:
+def _report(context: CliContext, error: UserError, status: ExitStatus) -> ExitStatus:
+    environment = context.environment
+    if context.debug:
         traceback.print_exc(file=environment.stderr)
     if "--json" in environment.argv and not isinstance(error, Unwritable):
         try:
             write(environment.stdout, [writable_json(error_json(error), environment.stdout)])
         except (ReaderLeft, Unwritable):
-            _tell(environment, error)
+            _write_error(environment, error)
     else:
-        _tell(environment, error)
+        _write_error(environment, error)
     return status
 
 
-def _tell(environment: Environment, error: UserError) -> None:
-    environment.stderr.write(
-        error_text(
-            error, colour=environment.stderr.isatty() and "NO_COLOR" not in environment.environ
-        )
-    )
+def _write_error(environment: Environment, error: UserError) -> None:
+    colour = environment.stderr.isatty() and "NO_COLOR" not in environment.environ
+    environment.stderr.write(error_text(error, colour=colour))
 
 
-def _in_our_words(usage: TyperException) -> Misuse:
+def _usage_error(usage: TyperException) -> UsageError:
     context = getattr(usage, "ctx", None)
     message = usage.format_message()
     option = getattr(usage, "option_name", None)
-    if option in _GLOBAL and context is not None and context.parent is not None:
-        return Misuse(
-            f"{option} stands before the command.",
+    if option in _GLOBAL_OPTIONS and context is not None and context.parent is not None:
+        return UsageError(
+            f"{option} belongs before the command.",
             next=f"dyna {option} ... {context.info_name} ...",
         )
     path = "dyna" if context is None else context.command_path
-    return Misuse(message.strip() or "that is not how it is used.", next=f"{path} --help")
+    return UsageError(message.strip() or "the command line cannot be read.", next=f"{path} --help")
 
 
-def _our_fault(fault: Exception, given: CliContext) -> UserError:
-    message = f"cordyna itself failed: {type(fault).__name__}: {fault}"
-    again = shlex.join(["dyna", "--debug", *given.environment.argv])
-    return UserError(message, next="" if given.debug else f"{again}   (shows the traceback)")
+def _internal_error(fault: Exception, context: CliContext) -> UserError:
+    command = shlex.join(["dyna", "--debug", *context.environment.argv])
+    return UserError(
+        f"cordyna itself failed: {type(fault).__name__}: {fault}",
+        next="" if context.debug else f"{command}   (shows the traceback)",
+    )

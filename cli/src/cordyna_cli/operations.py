@@ -1,6 +1,7 @@
-"""Operations: what is asked of a cerebro beside its runs: is it well, what is dead-lettered, which crons are paused.
+"""Operations: the port for operating a cerebro: health, dead letters, paused crons.
 
-Law: an engine that has them says so by a property `operations`; the others have nothing of the kind, and a person is told.
+Invariant: an engine that can be operated has a property `operations`; for the others `dyna` says
+so.
 """
 
 from collections.abc import Sequence
@@ -13,17 +14,20 @@ from cordyna_core.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `next`: what to do about it when it is not well."""
+    """The result of one check. `next`: what to do where it is not well."""
 
     what: str
     state: Literal["well", "worth a look", "broken"]
-    told: str
+    detail: str
     next: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueue:
-    """A dead-letter queue with something in it. `back_to` None: nothing consumes a queue that these could be put back into."""
+    """A dead-letter queue that is not empty.
+
+    `back_to` is the queue that a redrive moves its messages to; None: there is no such queue.
+    """
 
     name: str
     messages: int
@@ -35,15 +39,18 @@ class Operations(Protocol):
     """Every method may raise UserError (NotFound, AccessError, ServiceError)."""
 
     def examine(self) -> Sequence[Finding]:
-        """Everything that has to be well before a task can run, in the order in which it is needed."""
+        """Check everything that a task needs to run, in the order in which it is needed."""
         ...
 
     def dead_letters(self) -> Sequence[DeadLetterQueue]:
-        """Those queues that are not empty."""
+        """The queues that are not empty."""
         ...
 
     def redrive(self, name: str) -> int:
-        """Put what is in a dead-letter queue back into the queue that it came from; how many messages. Raises NotFound."""
+        """Put the messages of a dead-letter queue back into the queue that they came from.
+
+        Returns how many. Raises NotFound.
+        """
         ...
 
     def paused(self) -> Sequence[str]:
@@ -51,17 +58,17 @@ class Operations(Protocol):
         ...
 
     def pause(self, task: str, *, on: bool) -> None:
-        """Let the cron of `task` rest, or fire again. Raises NotFound."""
+        """Pause the cron of `task`, or let it fire again. Raises NotFound."""
         ...
 
 
 def operations_of(engine: Engine, command: str) -> Operations:
-    """Raises UserError for an engine that has none."""
-    found = getattr(engine, "operations", None)
-    if found is None:
+    """The operations of an engine. Raises UserError for an engine without any."""
+    operations = getattr(engine, "operations", None)
+    if operations is None:
         raise UserError(
             f"`dyna {command}` is for a cerebro on AWS.",
-            why="here, tasks run on this machine: there are no queues and no schedules to look after",
+            why="tasks run on this machine here: there are no queues and no schedules",
             next=f"dyna --profile P {command}",
         )
-    return cast(Operations, found)
+    return cast(Operations, operations)

@@ -1,7 +1,8 @@
-"""Cloud: AWS as a person's command line reaches it.
+"""AWS session: one account and region, as the command line reaches it.
 
-Law: credentials, region and endpoint are botocore's own chain, but for what was typed. Whatever goes wrong becomes an
-AccessError (mend the credentials or the address) or a ServiceError (the service itself), with what to do about it.
+Invariant: credentials, region and endpoint come from botocore's own chain, except for options.
+Every error of botocore becomes an AccessError (fix the credentials or the address) or a
+ServiceError (the service itself), with what to do about it.
 """
 
 from collections.abc import Iterator
@@ -10,13 +11,13 @@ from functools import cache
 from typing import Any, Final
 
 import boto3
-from botocore import exceptions as faults
+from botocore import exceptions as botocore_errors
 
 from cordyna_cli.engine import EngineOptions
 from cordyna_core.aws.clients import client_config, named_region
 from cordyna_core.errors import AccessError, ServiceError, UserError
 
-_REFUSED: Final = frozenset(
+_ACCESS_CODES: Final = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
@@ -34,19 +35,19 @@ _REFUSED: Final = frozenset(
     }
 )
 _NO_CREDENTIALS: Final = (
-    faults.NoCredentialsError,
-    faults.PartialCredentialsError,
-    faults.CredentialRetrievalError,
-    faults.ProfileNotFound,
-    faults.ConfigParseError,
-    faults.SSOError,
-    faults.TokenRetrievalError,
+    botocore_errors.NoCredentialsError,
+    botocore_errors.PartialCredentialsError,
+    botocore_errors.CredentialRetrievalError,
+    botocore_errors.ProfileNotFound,
+    botocore_errors.ConfigParseError,
+    botocore_errors.SSOError,
+    botocore_errors.TokenRetrievalError,
 )
-_NO_WAY: Final = (
-    faults.EndpointConnectionError,
-    faults.ConnectTimeoutError,
-    faults.SSLError,
-    faults.ProxyConnectionError,
+_UNREACHABLE: Final = (
+    botocore_errors.EndpointConnectionError,
+    botocore_errors.ConnectTimeoutError,
+    botocore_errors.SSLError,
+    botocore_errors.ProxyConnectionError,
 )
 
 
@@ -59,21 +60,21 @@ class AwsSession:
             self._session = boto3.Session(
                 profile_name=options.profile, region_name=options.region or named_region()
             )
-        self.client = cache(self._made)
+        self.client = cache(self._make_client)
 
     @property
     def where(self) -> str:
-        """For a person."""
+        """Region and endpoint, for messages."""
         return (
             f"{self._session.region_name or 'no region'} at {self._options.endpoint_url or 'AWS'}"
         )
 
     def call(self, service: str, operation: str, **arguments: Any) -> Any:
-        """One call. Raises AccessError, ServiceError."""
+        """Call one operation. Raises AccessError, ServiceError."""
         with translate_aws_errors():
             return getattr(self.client(service), operation)(**arguments)
 
-    def _made(self, service: str) -> Any:
+    def _make_client(self, service: str) -> Any:
         with translate_aws_errors():
             return self._session.client(
                 service,
@@ -83,55 +84,55 @@ class AwsSession:
 
 
 class ResourceNotFound(ServiceError):
-    """AWS knows nothing of that name; `code` is AWS's word for it."""
+    """AWS has nothing of that name."""
 
 
 @contextmanager
 def translate_aws_errors() -> Iterator[None]:
-    """What botocore raises inside, as UserErrors."""
+    """Raise what botocore raises inside as AccessError or ServiceError."""
     try:
         yield
-    except faults.ClientError as refused:
-        raise _of_answer(refused) from refused
+    except botocore_errors.ClientError as refused:
+        raise _error_answer(refused) from refused
     except _NO_CREDENTIALS as missing:
         raise AccessError(
-            "there are no AWS credentials that work.",
+            "no working AWS credentials were found.",
             why=str(missing),
             next="log in (`aws sso login`, `aws configure`), or give --profile",
         ) from missing
-    except faults.NoRegionError as missing:
+    except botocore_errors.NoRegionError as missing:
         raise AccessError(
             "no AWS region is named.", next="give --region, or set AWS_REGION"
         ) from missing
-    except _NO_WAY as unreachable:
+    except _UNREACHABLE as unreachable:
         raise AccessError(
             "AWS cannot be reached.",
             why=str(unreachable),
-            next="look at --endpoint-url, --region and the network",
+            next="check --endpoint-url, --region and the network",
         ) from unreachable
-    except faults.BotoCoreError as failed:
+    except botocore_errors.BotoCoreError as failed:
         raise ServiceError(
-            "AWS did not answer as it should.", why=str(failed), next="try again"
+            "the call to AWS failed.", why=str(failed), next="run the same command again"
         ) from failed
 
 
-def _of_answer(refused: faults.ClientError) -> UserError:
+def _error_answer(refused: botocore_errors.ClientError) -> UserError:
     code, message = refused.response["Error"]["Code"], refused.response["Error"].get("Message", "")
     why = f"{refused.operation_name}: {code}: {message}"
-    if code in _REFUSED:
+    if code in _ACCESS_CODES:
         return AccessError(
             "AWS refused access.",
             why=why,
-            next="look at the credentials, and at what their policy allows",
+            next="check the credentials and what their policy allows",
         )
     if "NotFound" in code or "NonExistent" in code or "DoesNotExist" in code:
         return ResourceNotFound(
-            "AWS knows no such thing.",
+            "AWS has no such resource.",
             why=why,
-            next="is cordyna deployed in this account and region?",
+            next="check that cordyna is deployed in this account and region",
         )
     return ServiceError(
-        "a service of AWS answered with an error.",
+        "an AWS service answered with an error.",
         why=why,
-        next="try again; `dyna doctor` looks at everything",
+        next="run the same command again; `dyna doctor` checks everything",
     )

@@ -1,8 +1,9 @@
-"""Cloud commands: a command to cerebro on AWS, and what becomes of it.
+"""AWS commands: puts a command on the bus and waits until cerebro accepts or refuses it.
 
-Law: it is an event that is put on the bus as `cordyna.client`, as anybody could, and is taken when cerebro's query function shows so.
-A refusal is read from the log of the bus; where that says nothing (an emulator may not write it), cerebro is asked what it would refuse,
-and what was taken meanwhile is not refused.
+Invariant: a command is an event of `cordyna.client`, as any client could send it. It is accepted
+when the query function shows its effect. A refusal is read from the log of the bus. Where the log
+has nothing (an emulator may not write it), the query function is asked what it would refuse, and
+a command that has taken effect meanwhile is not refused.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from cordyna_cli.aws.aws_session import AwsSession, translate_aws_errors
 from cordyna_cli.aws.discovery import CerebroLocation
-from cordyna_cli.aws.logs import passed
+from cordyna_cli.aws.logs import logged_events
 from cordyna_cli.aws.queries import QueryClient
 from cordyna_cli.engine import Invoked, Refused
 from cordyna_core.aws.eventbridge import EventBridgeBus, entry, requests
@@ -25,76 +26,74 @@ from cordyna_core.contract.views.runs import RunView
 from cordyna_core.errors import NotFound, ServiceError
 from cordyna_core.ports import Clock
 
-FIRST_PAUSE_S: Final = 0.25
-LONGEST_PAUSE_S: Final = 2.0
+POLL_INTERVAL_MIN_S: Final = 0.25
+POLL_INTERVAL_MAX_S: Final = 2.0
 
-LOG_AFTER_S: Final = 1.0
-"""Cerebro mostly answers sooner than a log is written."""
+READ_LOG_AFTER_S: Final = 1.0
+"""Cerebro usually answers before a log is written."""
 
 ASK_WHY_AFTER_S: Final = 5.0
-_LOG_BEFORE_MS: Final = 60_000
+_LOG_MARGIN_MS: Final = 60_000
 
 
 class AwsCommands:
-    """Commands to the cerebro in one place."""
+    """Commands to one cerebro."""
 
     def __init__(
         self,
-        cloud: AwsSession,
-        place: CerebroLocation,
-        asking: QueryClient,
+        session: AwsSession,
+        location: CerebroLocation,
+        queries: QueryClient,
         clock: Clock,
         sleep: Callable[[float], None],
     ) -> None:
-        self._cloud, self._place, self._asking, self._clock, self._sleep = (
-            cloud,
-            place,
-            asking,
-            clock,
-            sleep,
-        )
+        self._session, self._location, self._queries = session, location, queries
+        self._clock, self._sleep = clock, sleep
 
     def invoke(self, command: InvokeTask, wait_s: float) -> Invoked | Refused:
-        """As the Engine port says."""
+        """See `Engine`."""
         event_id = self._put(command)
         run_id = run_id_of(command.task, command.key or event_id)
 
-        def taken() -> bool:
+        def is_applied() -> bool:
             return self._params_of(run_id) == command.params
 
-        def why_not() -> Sequence[Problem]:
+        def problems_now() -> Sequence[Problem]:
             if self._params_of(run_id) is None:
-                return self._asking.plan(command.task, command.params).problems
+                return self._queries.plan(command.task, command.params).problems
             return [
                 Problem(
                     code="key_reused",
-                    message=f"key {command.key!r} was used before, with other parameters: use another key",
+                    message=f"key {command.key!r} was used before with other parameters: "
+                    "use another key",
                 )
             ]
 
-        return self._answer(event_id, command.task, taken, why_not, wait_s) or Invoked(run_id)
+        return self._answer(event_id, command.task, is_applied, problems_now, wait_s) or Invoked(
+            run_id
+        )
 
     def command(self, command: CancelRun | RetryRun, wait_s: float) -> Refused | None:
-        """As the Engine port says."""
-        self._asking.run(command.run_id)
+        """See `Engine`."""
+        self._queries.run(command.run_id)
         event_id = self._put(command)
         command_id = command.command_id or event_id
 
-        def taken() -> bool:
-            view, applied = self._asking.run(command.run_id)
+        def is_applied() -> bool:
+            view, applied = self._queries.run(command.run_id)
             # A run that was cancelled before is not cancelled again.
             return command_id in applied or (isinstance(command, CancelRun) and view.cancelled)
 
-        def why_not() -> Sequence[Problem]:
-            return _why_not(command, self._asking.run(command.run_id)[0])
+        def problems_now() -> Sequence[Problem]:
+            return _problems_now(command, self._queries.run(command.run_id)[0])
 
-        return self._answer(event_id, command.run_id, taken, why_not, wait_s)
+        return self._answer(event_id, command.run_id, is_applied, problems_now, wait_s)
 
     def send(self, lines: Sequence[str]) -> None:
-        """As the Engine port says."""
+        """See `Engine`."""
         entries = [self._raw_entry(line) for line in lines]
         for request in requests(entries):
-            answers = self._cloud.call("events", "put_events", Entries=request)["Entries"]
+            answers = self._session.call("events", "put_events", Entries=request)["Entries"]
             refused = [answer for answer in answers if "ErrorCode" in answer]
             if refused:
                 why = "\n".join(
@@ -106,70 +105,75 @@ class AwsCommands:
                     )
                 )
                 raise ServiceError(
-                    f"the bus {self._place.bus} did not take {len(refused)} of the events.",
+                    f"the bus {self._location.bus} rejected {len(refused)} of the events.",
                     why=why,
-                    next="mend what is listed",
+                    next="fix the problems above",
                 )
 
     def _put(self, message: Message) -> str:
-        # A cause begins here, so its id is drawn.
+        # A cause begins here, so its id is random.
         event_id = message.meta.id if message.meta and message.meta.id else str(uuid.uuid4())
-        said = (
-            message
-            if message.meta
-            else message.model_copy(update={"meta": meta_at(self._clock(), event_id)})
-        )
+        if message.meta is None:
+            message = message.model_copy(update={"meta": meta_at(self._clock(), event_id)})
         bus = EventBridgeBus(
-            self._cloud.client("events"), bus=self._place.bus, source=CLIENT, pause=self._sleep
+            self._session.client("events"), bus=self._location.bus, source=CLIENT, pause=self._sleep
         )
         with translate_aws_errors():
-            bus.publish((said,))
+            bus.publish((message,))
         return event_id
 
     def _answer(
         self,
         event_id: str,
         subject: str,
-        taken: Callable[[], bool],
-        why_not: Callable[[], Sequence[Problem]],
+        is_applied: Callable[[], bool],
+        problems_now: Callable[[], Sequence[Problem]],
         wait_s: float,
     ) -> Refused | None:
-        """Wait until a command is taken (None) or refused. Raises ServiceError when neither is known in time."""
+        """Wait until a command is applied (None) or refused. Raises ServiceError after `wait_s`."""
         put_at = self._clock()
-        since_ms, pause = int(put_at * 1000) - _LOG_BEFORE_MS, FIRST_PAUSE_S
+        since_ms, pause = int(put_at * 1000) - _LOG_MARGIN_MS, POLL_INTERVAL_MIN_S
         while True:
-            if taken():
+            if is_applied():
                 return None
             waited = self._clock() - put_at
-            if waited >= LOG_AFTER_S and (refused := self._refusal(event_id, since_ms)) is not None:
+            if (
+                waited >= READ_LOG_AFTER_S
+                and (refused := self._refusal(event_id, since_ms)) is not None
+            ):
                 return refused
-            if waited >= ASK_WHY_AFTER_S and (problems := why_not()):
-                # What speaks against it now may be its own effect: a run that was not there a moment ago.
-                return None if taken() else Refused(subject, tuple(problems))
+            if waited >= ASK_WHY_AFTER_S and (problems := problems_now()):
+                # What would refuse it now may be its own effect, such as a run that it has just
+                # made.
+                return None if is_applied() else Refused(subject, tuple(problems))
             if waited >= wait_s:
                 raise ServiceError(
                     f"cerebro has not answered within {wait_s:g} s.",
-                    why="the command is on the bus, and may still be taken",
-                    next="`dyna doctor` looks at everything; `dyna runs` shows whether it was taken",
+                    why="the command is on the bus, and may still be applied",
+                    next="`dyna doctor` checks everything; "
+                    "`dyna runs` shows whether it was applied",
                 )
             self._sleep(max(0.0, min(pause, put_at + wait_s - self._clock())))
-            pause = min(pause * 1.3, LONGEST_PAUSE_S)
+            pause = min(pause * 1.3, POLL_INTERVAL_MAX_S)
 
     def _params_of(self, run_id: str) -> JsonObject | None:
         try:
-            return self._asking.run(run_id)[0].params
+            return self._queries.run(run_id)[0].params
         except NotFound:
             return None
 
     def _refusal(self, event_id: str, since_ms: int) -> Refused | None:
-        for text in passed(self._cloud, self._place.events_log, event_id, since_ms):
-            message = opened(text)
+        for text in logged_events(self._session, self._location.events_log, event_id, since_ms):
+            message = parse_event(text)
             if isinstance(message, InvocationRejected) and message.event_id == event_id:
                 return Refused(message.task, tuple(message.problems))
         return None
 
     def _raw_entry(self, line: str) -> dict[str, str]:
-        """An envelope's line as PutEvents takes it; what is none is passed on as a detail of its own, so that cerebro refuses it."""
+        """A line as an entry of PutEvents.
+
+        A line that is no envelope becomes the detail of one, so that cerebro refuses it.
+        """
         try:
             envelope: Any = json.loads(line)
         except ValueError:
@@ -178,34 +182,35 @@ class AwsCommands:
             envelope = {"source": CLIENT, "detail-type": "", "detail": {"text": line}}
         detail = envelope.get("detail", {})
         return entry(
-            bus=self._place.bus,
+            bus=self._location.bus,
             source=str(envelope.get("source", "")),
             detail_type=str(envelope.get("detail-type", "")),
             detail=detail if isinstance(detail, str) else json.dumps(detail),
         )
 
 
-def opened(text: str) -> Message | None:
-    """What an event says; None for what is not of the contract, which passes the bus as well."""
+def parse_event(text: str) -> Message | None:
+    """The message of an event; None where it is not one of the contract."""
     try:
         return open_envelope(text).message
     except MalformedEvent:
         return None
 
 
-def _why_not(command: CancelRun | RetryRun, view: RunView) -> Sequence[Problem]:
-    """Why cerebro refuses a command to a run that is as it is seen here."""
+def _problems_now(command: CancelRun | RetryRun, view: RunView) -> Sequence[Problem]:
+    """Why cerebro refuses this command to a run that is as `view` shows it."""
     if isinstance(command, CancelRun):
         completed = Problem(
             code="run_completed",
-            message=f"run {view.run_id} has completed: there is nothing left to cancel",
+            message=f"run {view.run_id} has completed: there is nothing to cancel",
         )
         return [completed] if view.state == "completed" else []
     if view.cancelled:
         return [
             Problem(
                 code="run_cancelled",
-                message=f"run {view.run_id} was cancelled, and that is final: invoke {view.task!r} again",
+                message=f"run {view.run_id} was cancelled, and that is final: "
+                f"invoke {view.task!r} again",
             )
         ]
     if not any(task.state == "error" for task in view.tasks):

@@ -1,6 +1,6 @@
-"""Discovery: where a cerebro is, told by SSM parameters `/cordyna/<stage>/...` that its stack wrote.
+"""Discovery: where a cerebro is, by the SSM parameters `/cordyna/<stage>/...` of its stack.
 
-Law: a person names at most the bus; the rest is found.
+Invariant: a person names at most the bus; everything else is discovered.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,14 @@ from typing import Final
 from cordyna_cli.aws.aws_session import AwsSession
 from cordyna_core.errors import NotFound, UserError
 
-PATH: Final = "/cordyna/"
+PARAMETER_PATH: Final = "/cordyna/"
+
+_REQUIRED: Final = frozenset({"bus", "query"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CerebroLocation:
-    """One stage's cerebro."""
+    """The resources of one stage's cerebro."""
 
     stage: str
     bus: str
@@ -23,49 +25,55 @@ class CerebroLocation:
     schedule_group: str | None
 
 
-def find_cerebro(cloud: AwsSession, bus: str | None) -> CerebroLocation:
-    """The stage whose bus is `bus`, or the only one. Raises NotFound, UserError where there are several."""
-    stages = _stages(cloud)
-    complete = [
-        _place(stage, told)
-        for stage, told in sorted(stages.items())
-        if {"bus", "query"} <= told.keys()
+def find_cerebro(session: AwsSession, bus: str | None) -> CerebroLocation:
+    """The cerebro whose bus is `bus`, or the only one.
+
+    Raises NotFound; UserError where there are several.
+    """
+    locations = [
+        _location(stage, parameters)
+        for stage, parameters in sorted(_parameters_by_stage(session).items())
+        if parameters.keys() >= _REQUIRED
     ]
-    found = [place for place in complete if bus is None or place.bus == bus]
-    if not found:
-        there = ", ".join(place.bus for place in complete)
+    matching = [location for location in locations if bus is None or location.bus == bus]
+    if not matching:
+        buses = ", ".join(location.bus for location in locations)
         raise NotFound(
-            f"there is no cerebro{f' with the bus {bus}' if bus else ''} in {cloud.where}.",
-            why=f"buses there: {there}" if there else f"no SSM parameters under {PATH}",
+            f"there is no cerebro{f' with the bus {bus}' if bus else ''} in {session.where}.",
+            why=f"buses in this account and region: {buses}"
+            if buses
+            else f"no SSM parameters under {PARAMETER_PATH}",
             next="name another with --bus, --region or --profile; or deploy one",
         )
-    if len(found) > 1:
+    if len(matching) > 1:
         raise UserError(
-            f"there are {len(found)} cerebros in {cloud.where}.",
-            why="\n".join(f"{place.stage}: bus {place.bus}" for place in found),
-            next=f"name one by its bus: dyna --bus {found[0].bus} ...",
+            f"there are {len(matching)} cerebros in {session.where}.",
+            why="\n".join(f"{location.stage}: bus {location.bus}" for location in matching),
+            next=f"name one by its bus: dyna --bus {matching[0].bus} ...",
         )
-    return found[0]
+    return matching[0]
 
 
-def _stages(cloud: AwsSession) -> dict[str, dict[str, str]]:
+def _parameters_by_stage(session: AwsSession) -> dict[str, dict[str, str]]:
     stages: dict[str, dict[str, str]] = {}
     token: dict[str, str] = {}
     while True:
-        page = cloud.call("ssm", "get_parameters_by_path", Path=PATH, Recursive=True, **token)
+        page = session.call(
+            "ssm", "get_parameters_by_path", Path=PARAMETER_PATH, Recursive=True, **token
+        )
         for parameter in page["Parameters"]:
-            stage, _, name = parameter["Name"].removeprefix(PATH).partition("/")
+            stage, _, name = parameter["Name"].removeprefix(PARAMETER_PATH).partition("/")
             stages.setdefault(stage, {})[name] = parameter["Value"]
         if "NextToken" not in page:
             return stages
         token = {"NextToken": page["NextToken"]}
 
 
-def _place(stage: str, told: dict[str, str]) -> CerebroLocation:
+def _location(stage: str, parameters: dict[str, str]) -> CerebroLocation:
     return CerebroLocation(
         stage=stage,
-        bus=told["bus"],
-        query=told["query"],
-        events_log=told.get("events-log"),
-        schedule_group=told.get("schedule-group"),
+        bus=parameters["bus"],
+        query=parameters["query"],
+        events_log=parameters.get("events-log"),
+        schedule_group=parameters.get("schedule-group"),
     )

@@ -1,6 +1,6 @@
-"""Cloud logs: what passed the bus, and what tasks printed, read back from CloudWatch Logs.
+"""Logs: the events of the bus, and what tasks printed, read from CloudWatch Logs.
 
-Law: a log is for people. It comes some seconds late, and where it is missing nothing else is.
+Invariant: a log is only shown. It is some seconds late, and nothing else depends on it.
 """
 
 import json
@@ -10,62 +10,58 @@ from typing import Any, Final
 from cordyna_cli.aws.aws_session import AwsSession, ResourceNotFound
 from cordyna_core.contract.views.runs import LogLine
 
-GROUPS: Final = ("/aws/lambda/{server}", "/aws/lambda/{server}-worker", "/cordyna/{server}")
-"""Where the bodies of a server write: a Lambda, the Lambdas behind its door, its container."""
+LOG_GROUPS: Final = (
+    "/aws/lambda/{server}",
+    "/aws/lambda/{server}-worker",
+    "/cordyna/{server}",
+)
+"""Where the bodies of a server write: its Lambda, the workers behind its queue, its container."""
 
 
-def passed(cloud: AwsSession, group: str | None, term: str | None, since_ms: int) -> list[str]:
-    """Every event with `term` in it, in the order in which they were written. None where there is no such log."""
-    found = (
-        sorted(_lines(cloud, group, term, since_ms), key=lambda line: line["timestamp"])
-        if group
-        else []
-    )
-    return [line["message"] for line in found]
+def logged_events(
+    session: AwsSession, group: str | None, term: str | None, since_ms: int
+) -> list[str]:
+    """Every event that contains `term`, in the order they were written; empty without a log."""
+    if group is None:
+        return []
+    lines = sorted(_lines(session, group, term, since_ms), key=lambda line: line["timestamp"])
+    return [line["message"] for line in lines]
 
 
-def printed(cloud: AwsSession, server: str, run_id: str, since_ms: int) -> list[LogLine]:
+def task_output(session: AwsSession, server: str, run_id: str, since_ms: int) -> list[LogLine]:
     """What the tasks of a run printed on one server."""
-    found: list[LogLine] = []
-    for group in GROUPS:
-        for line in _lines(cloud, group.format(server=server), run_id, since_ms):
-            told = _object(line["message"])
-            if told.get("run_id") == run_id and "stream" in told:
-                found.append(
-                    LogLine.model_validate(
-                        {
-                            **told,
-                            "at": told["timestamp"],
-                            "text": told.get("message", ""),
-                            "stream": told["stream"],
-                        }
-                    )
-                )
-    return sorted(found, key=lambda line: line.at)
+    lines: list[LogLine] = []
+    for group in LOG_GROUPS:
+        for line in _lines(session, group.format(server=server), run_id, since_ms):
+            record = _json_object(line["message"])
+            if record.get("run_id") == run_id and "stream" in record:
+                fields = {"at": record["timestamp"], "text": record.get("message", "")}
+                lines.append(LogLine.model_validate({**record, **fields}))
+    return sorted(lines, key=lambda line: line.at)
 
 
 def _lines(
-    cloud: AwsSession, group: str, term: str | None, since_ms: int
+    session: AwsSession, group: str, term: str | None, since_ms: int
 ) -> Iterator[dict[str, Any]]:
-    asked: dict[str, Any] = {
+    request: dict[str, Any] = {
         "logGroupName": group,
         "startTime": since_ms,
         **({"filterPattern": f'"{term}"'} if term else {}),
     }
     while True:
         try:
-            page = cloud.call("logs", "filter_log_events", **asked)
+            page = session.call("logs", "filter_log_events", **request)
         except ResourceNotFound:
             return
         yield from page["events"]
         if not page.get("nextToken"):
             return
-        asked["nextToken"] = page["nextToken"]
+        request["nextToken"] = page["nextToken"]
 
 
-def _object(text: str) -> dict[str, Any]:
+def _json_object(text: str) -> dict[str, Any]:
     try:
-        told = json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return value if isinstance(value, dict) else {}

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
+from cordyna_cli.command_context import CommandContext
 from cordyna_cli.engine import Refused
-from cordyna_cli.follow_run import report_outcome, watch_run
-from cordyna_cli.input.command_context import CommandContext
-from cordyna_cli.input.parse_command import invoke_task, read_as_json, seconds
+from cordyna_cli.follow_run import follow_run, report_outcome
+from cordyna_cli.input.parse_command import hints_for_json_params, invoke_task, parse_seconds
 from cordyna_cli.input.run_selector import resolve_run_id
-from cordyna_cli.output.errors import refusal
+from cordyna_cli.output.errors import invocation_refused
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import run_json
 
@@ -17,7 +17,8 @@ Wait = Annotated[
     str | None,
     typer.Option(
         metavar="SPAN",
-        help="Wait at most so long, for example 30m; then exit with 124. Default: until it ends.",
+        help="Wait at most this long, for example 30m; then exit with 124. "
+        "Default: until the run ends.",
     ),
 ]
 AsJson = Annotated[
@@ -29,7 +30,7 @@ Run = Annotated[
 ]
 
 
-def do(
+def do(  # noqa: PLR0913  one argument per option
     ctx: typer.Context,
     task: Annotated[str, typer.Argument(metavar="TASK", help="The task that you want completed.")],
     *,
@@ -47,7 +48,7 @@ def do(
     ] = None,
     max_age: Annotated[
         str | None,
-        typer.Option(metavar="SPAN", help="Reuse results that are at most so old, for example 6h."),
+        typer.Option(metavar="SPAN", help="Reuse results that are at most this old, like 6h."),
     ] = None,
     new: Annotated[
         bool, typer.Option("--new", help="Start another run, also if one like it was interrupted.")
@@ -58,28 +59,33 @@ def do(
     wait: Wait = None,
     json: AsJson = False,
 ) -> ExitStatus:
-    """Invoke TASK: everything upstream of it runs, in order, each task on the server that owns it, and then TASK itself."""
+    """Invoke TASK: everything upstream of it runs in order, and then TASK itself.
+
+    Each task runs on the server that owns it.
+    """
     call = CommandContext(ctx)
     command = invoke_task(task, param or (), key, max_age)
-    wait_s = None if wait is None else seconds(wait)
+    wait_s = None if wait is None else parse_seconds(wait)
     with call.engine() as engine:
-        taken = engine.invoke(
-            command, join=call.settings.engine == "embedded" and not new and key is None
-        )
-        if isinstance(taken, Refused):
-            raise refusal(task, taken.problems, engine, read_as_json(taken.problems, param or ()))
-        if taken.joined:
-            call.err.print([f"taking up the interrupted run {taken.run_id} (--new starts another)"])
+        join = call.settings.engine == "embedded" and not new and key is None
+        answer = engine.invoke(command, join=join)
+        if isinstance(answer, Refused):
+            hints = hints_for_json_params(answer.problems, param or ())
+            raise invocation_refused(task, answer.problems, engine, hints)
+        if answer.joined:
+            call.err.print(
+                [f"taking up the interrupted run {answer.run_id} (--new starts another)"]
+            )
         if not detach:
-            watched = watch_run(call, engine, taken.run_id, wait_s)
+            followed = follow_run(call, engine, answer.run_id, wait_s)
         elif json:
-            view = engine.run(taken.run_id)
-    # Printed when nothing can go wrong any more, so that there is one JSON object at most.
+            view = engine.run(answer.run_id)
+    # Printed when nothing can fail any more, so that there is one JSON object at most.
     if detach:
-        call.out.print_json(run_json(view)) if json else call.out.print([taken.run_id])
-        call.err.print([f"  next: dyna watch {taken.run_id}"])
+        call.out.print_json(run_json(view)) if json else call.out.print([answer.run_id])
+        call.err.print([f"  next: dyna watch {answer.run_id}"])
         return ExitStatus.COMPLETED
-    return report_outcome(call, watched, as_json=json, wait_s=wait_s)
+    return report_outcome(call, followed, as_json=json, wait_s=wait_s)
 
 
 def watch(
@@ -87,7 +93,7 @@ def watch(
 ) -> ExitStatus:
     """Follow a run until it ends; exit as `do` does."""
     call = CommandContext(ctx)
-    wait_s = None if wait is None else seconds(wait)
+    wait_s = None if wait is None else parse_seconds(wait)
     with call.engine() as engine:
-        watched = watch_run(call, engine, resolve_run_id(engine, run), wait_s)
-    return report_outcome(call, watched, as_json=json, wait_s=wait_s)
+        followed = follow_run(call, engine, resolve_run_id(engine, run), wait_s)
+    return report_outcome(call, followed, as_json=json, wait_s=wait_s)

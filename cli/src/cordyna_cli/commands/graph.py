@@ -5,17 +5,18 @@ from typing import Annotated
 
 import typer
 
+from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.rehearse import rehearse
-from cordyna_cli.input.command_context import CommandContext
-from cordyna_cli.output.errors import Misuse, error_text, near_names, refusal, status_of
+from cordyna_cli.output.errors import error_text, exit_status_of, invocation_refused, near_names
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import plan_json
 from cordyna_cli.render.graph import closure, graph_json, graph_mermaid, graph_tree
 from cordyna_cli.render.lists import plan_table
+from cordyna_cli.usage_error import UsageError
 from cordyna_core.errors import NotFound
 
 
-class Form(StrEnum):
+class GraphFormat(StrEnum):
     """How a graph is written."""
 
     tree = "tree"
@@ -33,16 +34,19 @@ def plan(
         list[str] | None,
         typer.Option(
             metavar="MODULE_OR_FILE[:NAME]",
-            help="Instead: what would change if this task server declared itself now (again for more, in that order). "
-            "Also a JSON file with a declaration.",
+            help="Instead: what would change if this task server declared itself now "
+            "(again for more, in that order). Also a JSON file with a declaration.",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> ExitStatus:
-    """What `do TASK` would run, in topological order, or why it would be refused; with --declare, what declaring would change."""
+    """What `do TASK` would run, in topological order, or why it would be refused.
+
+    With --declare, what declaring would change.
+    """
     call = CommandContext(ctx)
     if (task is None) == (not declare):
-        raise Misuse(
+        raise UsageError(
             "plan takes a task, or --declare.", next="dyna plan TASK, or dyna plan --declare my.py"
         )
     return (
@@ -54,17 +58,17 @@ def plan(
 
 def _plan_of(call: CommandContext, task: str, *, as_json: bool) -> ExitStatus:
     with call.engine() as engine:
-        found = engine.plan(task)
-        complaint = refusal(task, found.problems, engine) if found.problems else None
+        view = engine.plan(task)
+        error = invocation_refused(task, view.problems, engine) if view.problems else None
     if as_json:
-        call.out.print_json(plan_json(found))
+        call.out.print_json(plan_json(view))
     else:
-        call.out.print(plan_table(found, call.out.width))
-    if complaint is None:
+        call.out.print(plan_table(view, call.out.width))
+    if error is None:
         return ExitStatus.COMPLETED
     if not as_json:
-        call.err.print(error_text(complaint).splitlines())
-    return status_of(complaint)
+        call.err.print(error_text(error).splitlines())
+    return exit_status_of(error)
 
 
 def graph(
@@ -74,21 +78,23 @@ def graph(
         typer.Argument(metavar="[TASK]", help="Only this task and what is upstream of it."),
     ] = None,
     *,
-    output: Annotated[Form, typer.Option("-o", "--output", help="How it is written.")] = Form.tree,
+    output: Annotated[
+        GraphFormat, typer.Option("-o", "--output", help="How it is written.")
+    ] = GraphFormat.tree,
 ) -> None:
     """All declared tasks, each above what it needs."""
     call = CommandContext(ctx)
     with call.engine() as engine:
-        found = engine.tasks()
+        tasks = engine.tasks()
     if task is not None:
-        names = [info.task for info in found]
+        names = [info.task for info in tasks]
         if task not in names:
             raise NotFound(f'no server declares a task "{task}".', next=near_names(task, names))
-        found = closure(found, task)
+        tasks = closure(tasks, task)
     match output:
-        case Form.tree:
-            call.out.print(graph_tree(found, call.out.width))
-        case Form.mermaid:
-            call.out.print([graph_mermaid(found)])
-        case Form.json:
-            call.out.print_json(graph_json(found))
+        case GraphFormat.tree:
+            call.out.print(graph_tree(tasks, call.out.width))
+        case GraphFormat.mermaid:
+            call.out.print([graph_mermaid(tasks)])
+        case GraphFormat.json:
+            call.out.print_json(graph_json(tasks))

@@ -4,16 +4,16 @@ from typing import Annotated
 
 import typer
 
+from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.do import AsJson, Run
 from cordyna_cli.commands.lists import AsJson as AsArray
-from cordyna_cli.input.command_context import CommandContext
-from cordyna_cli.input.run_selector import resolve_run_id, run_and_task
+from cordyna_cli.input.run_selector import resolve_run_and_task, resolve_run_id
 from cordyna_cli.output.errors import near_names
 from cordyna_cli.output.json_output import array_json, run_json, why_json
-from cordyna_cli.render.lists import SHARED, log_lines
-from cordyna_cli.render.run import timeline as gantt
+from cordyna_cli.render.log_lines import SHARED_SIGN, log_lines
 from cordyna_cli.render.run.events import events_table
 from cordyna_cli.render.run.outcome import whole_run
+from cordyna_cli.render.run.timeline import timeline_chart
 from cordyna_cli.render.run.why import why_lines, why_task_lines
 from cordyna_cli.wording.why import why_run, why_task
 from cordyna_core.contract.views.runs import RunView, TaskView
@@ -41,7 +41,7 @@ def show(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """The tasks of a run as a tree, its target on top, and how it ended or stands."""
+    """The tasks of a run as a tree, its target on top, and how it ended or proceeds."""
     call = CommandContext(ctx)
     with call.engine() as engine:
         view = engine.run(resolve_run_id(engine, run))
@@ -54,22 +54,20 @@ def show(
 def why(
     ctx: typer.Context, run: RunOrTask = None, task: Task = None, *, json: AsJson = False
 ) -> None:
-    """The one reason why a run, or one of its tasks, is as it is; and what to type next."""
+    """Why a run, or one of its tasks, is as it is; and what to type next."""
     call = CommandContext(ctx)
     with call.engine() as engine:
-        run_id, name = run_and_task(engine, run, task)
+        run_id, name = resolve_run_and_task(engine, run, task)
         view = engine.run(run_id)
-    now = call.environment.now()
-    asked = None if name is None else _task_of(view, name)
-    reason = why_run(view, now) if asked is None else why_task(view, asked, now)
+    now, width = call.environment.now(), call.out.width
+    task_run = None if name is None else _task_of(view, name)
+    reason = why_run(view, now) if task_run is None else why_task(view, task_run, now)
     if json:
         call.out.print_json(why_json(view.run_id, name or view.task, reason))
+    elif task_run is None:
+        call.out.print(why_lines(view, reason, width))
     else:
-        call.out.print(
-            why_lines(view, reason, call.out.width)
-            if asked is None
-            else why_task_lines(asked, reason, call.out.width)
-        )
+        call.out.print(why_task_lines(task_run, reason, width))
 
 
 def timeline(ctx: typer.Context, run: Run = None, *, json: AsJson = False) -> None:
@@ -80,7 +78,7 @@ def timeline(ctx: typer.Context, run: Run = None, *, json: AsJson = False) -> No
     if json:
         call.out.print_json(run_json(view))
     else:
-        call.out.print(gantt.timeline(view, call.environment.now(), call.out.width))
+        call.out.print(timeline_chart(view, call.environment.now(), call.out.width))
 
 
 def events(
@@ -89,13 +87,11 @@ def events(
     *,
     every: Annotated[
         bool,
-        typer.Option(
-            "--all", help="Everything that passed the bus, not only what concerns one run."
-        ),
+        typer.Option("--all", help="Everything that passed the bus, not only one run's events."),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One envelope a line.")] = False,
 ) -> None:
-    """Who said what to whom in a run, in the order it passed."""
+    """The events of a run in the order they passed the bus: who sent what to whom."""
     call = CommandContext(ctx)
     with call.engine() as engine:
         passed = engine.events(None if every else resolve_run_id(engine, run))
@@ -112,7 +108,7 @@ def logs(
     """What the tasks of a run printed and logged."""
     call = CommandContext(ctx)
     with call.engine() as engine:
-        run_id, name = run_and_task(engine, run, task)
+        run_id, name = resolve_run_and_task(engine, run, task)
         if name is not None:
             _task_of(engine.run(run_id), name)
         lines = engine.logs(run_id, name)
@@ -121,27 +117,20 @@ def logs(
         return
     call.out.print(log_lines(lines))
     if any(line.stream == "shared" for line in lines):
-        call.err.print(
-            [
-                f"{SHARED} by a thread or process while several tasks ran: it may belong to any of them"
-            ]
-        )
+        legend = "by a thread or process while several tasks ran: it may belong to any of them"
+        call.err.print([f"{SHARED_SIGN} {legend}"])
     if not lines:
-        call.err.print(
-            [
-                f"{name} printed nothing in run {run_id}"
-                if name
-                else f"nothing was printed in run {run_id}"
-            ]
-        )
+        subject = f"{name} printed nothing" if name else "nothing was printed"
+        call.err.print([f"{subject} in run {run_id}"])
 
 
 def _task_of(view: RunView, name: str) -> TaskView:
-    found = next((task for task in view.tasks if task.task == name), None)
-    if found is None:
+    """The task run called `name`. Raises NotFound."""
+    task = next((task for task in view.tasks if task.task == name), None)
+    if task is None:
         names = [task.task for task in view.tasks]
         raise NotFound(
             f'run {view.run_id} has no task "{name}".',
             next=near_names(name, names).replace("dyna tasks", f"dyna show {view.run_id}"),
         )
-    return found
+    return task

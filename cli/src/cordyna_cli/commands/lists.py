@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from cordyna_cli.input.command_context import CommandContext
+from cordyna_cli.command_context import CommandContext
 from cordyna_cli.output.json_output import array_json
 from cordyna_cli.render.lists import runs_table, servers_table, tasks_table
 
@@ -22,41 +22,41 @@ def runs(
     """The newest runs first."""
     call = CommandContext(ctx)
     with call.engine() as engine:
-        found = engine.runs(limit)
+        summaries = engine.runs(limit)
     if json:
-        call.out.print_json(array_json(found))
+        call.out.print_json(array_json(summaries))
     else:
-        call.out.print(runs_table(found, call.environment.now(), call.out.width))
-    if not found:
+        call.out.print(runs_table(summaries, call.environment.now(), call.out.width))
+    if not summaries:
         call.err.print(["there is no run yet", "  next: dyna do TASK"])
 
 
 def tasks(ctx: typer.Context, *, json: AsJson = False) -> None:
-    """Every declared task, with what it needs and when it runs by itself."""
+    """Every declared task, with what it needs and its cron."""
     call = CommandContext(ctx)
     with call.engine() as engine:
-        found = engine.tasks()
+        declared = engine.tasks()
     if json:
-        call.out.print_json(array_json(found))
+        call.out.print_json(array_json(declared))
     else:
-        call.out.print(tasks_table(found, call.out.width))
-    _nobody(call, found)
+        call.out.print(tasks_table(declared, call.out.width))
+    _hint_if_empty(call, declared)
 
 
 def servers(ctx: typer.Context, *, json: AsJson = False) -> None:
     """Every task server, and its last sign of life."""
     call = CommandContext(ctx)
     with call.engine() as engine:
-        found = engine.servers()
+        known = engine.servers()
     if json:
-        call.out.print_json(array_json(found))
+        call.out.print_json(array_json(known))
     else:
-        call.out.print(servers_table(found, call.environment.now(), call.out.width))
-    _nobody(call, found)
+        call.out.print(servers_table(known, call.environment.now(), call.out.width))
+    _hint_if_empty(call, known)
 
 
-def _nobody(call: CommandContext, found: Sequence[BaseModel]) -> None:
-    if not found:
+def _hint_if_empty(call: CommandContext, rows: Sequence[BaseModel]) -> None:
+    if not rows:
         call.err.print(
             [
                 "no task server has declared anything",

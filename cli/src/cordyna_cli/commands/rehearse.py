@@ -1,10 +1,10 @@
-"""rehearse: what declaring servers would change. It is `dyna plan --declare`."""
+"""Rehearse: what declaring servers would change. It is `dyna plan --declare`."""
 
 from collections.abc import Sequence
 
-from cordyna_cli.input.command_context import CommandContext
-from cordyna_cli.input.load_declaration import declaration_of
-from cordyna_cli.output.errors import error_text, refused
+from cordyna_cli.command_context import CommandContext
+from cordyna_cli.input.load_declaration import load_declaration
+from cordyna_cli.output.errors import command_refused, error_text
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import rehearsal_json
 from cordyna_cli.render.rehearsal import rehearsal_lines
@@ -12,8 +12,8 @@ from cordyna_cli.render.rehearsal import rehearsal_lines
 
 def rehearse(call: CommandContext, targets: Sequence[str], *, as_json: bool) -> ExitStatus:
     """Show what would change; exit as declaring would end."""
-    declared = [declaration_of(target, call.environment.cwd) for target in targets]
-    with call.engine_as_it_is() as engine:
+    declared = [load_declaration(target, call.environment.cwd) for target in targets]
+    with call.engine_without_declaring() as engine:
         view = engine.rehearse(declared)
     if as_json:
         call.out.print_json(rehearsal_json(view))
@@ -23,10 +23,10 @@ def rehearse(call: CommandContext, targets: Sequence[str], *, as_json: bool) -> 
         return ExitStatus.COMPLETED
     if not as_json:
         rejected = [each.server for each in view.declarations if each.problems]
-        complaint = refused(
+        error = command_refused(
             f"{' and '.join(rejected)} would be rejected",
             view.problems,
-            next="mend what is listed, then the same again",
+            next="fix the problems above, then run the same command again",
         )
-        call.err.print(error_text(complaint).splitlines())
+        call.err.print(error_text(error).splitlines())
     return ExitStatus.ENDED_IN_ERROR

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
+from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.do import AsJson, Wait
-from cordyna_cli.follow_run import report_outcome, watch_run
-from cordyna_cli.input.command_context import CommandContext
-from cordyna_cli.input.parse_command import retry_run, seconds
+from cordyna_cli.follow_run import follow_run, report_outcome
+from cordyna_cli.input.parse_command import parse_seconds, retry_run
 from cordyna_cli.input.run_selector import resolve_run_id
-from cordyna_cli.output.errors import refused
+from cordyna_cli.output.errors import command_refused
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_core.contract.commands import CancelRun
 
@@ -32,32 +32,32 @@ def retry(
     wait: Wait = None,
     json: AsJson = False,
 ) -> ExitStatus:
-    """Give what failed in RUN a new attempt; what completed is kept, and what was blocked follows."""
+    """Give failed tasks of RUN a new attempt; completed ones stay, and blocked ones follow."""
     call = CommandContext(ctx)
-    wait_s = None if wait is None else seconds(wait)
+    wait_s = None if wait is None else parse_seconds(wait)
     with call.engine() as engine:
         run_id = resolve_run_id(engine, run)
-        refusal = engine.command(retry_run(run_id, from_ or ()))
-        if refusal is not None:
-            raise refused(
-                f"run {run_id} cannot be retried", refusal.problems, next=f"dyna why {run_id}"
+        refused = engine.command(retry_run(run_id, from_ or ()))
+        if refused is not None:
+            raise command_refused(
+                f"run {run_id} cannot be retried", refused.problems, next=f"dyna why {run_id}"
             )
         if detach:
             call.out.print([run_id])
             return ExitStatus.COMPLETED
-        watched = watch_run(call, engine, run_id, wait_s)
-    return report_outcome(call, watched, as_json=json, wait_s=wait_s)
+        followed = follow_run(call, engine, run_id, wait_s)
+    return report_outcome(call, followed, as_json=json, wait_s=wait_s)
 
 
 def cancel(ctx: typer.Context, run: Run) -> ExitStatus:
-    """End RUN now: what is live is told to stop, and nothing else begins."""
+    """End RUN now: what is live is cancelled, and nothing else begins."""
     call = CommandContext(ctx)
     with call.engine() as engine:
         run_id = resolve_run_id(engine, run)
-        refusal = engine.command(CancelRun(run_id=run_id))
-        if refusal is not None:
-            raise refused(
-                f"run {run_id} cannot be cancelled", refusal.problems, next=f"dyna show {run_id}"
+        refused = engine.command(CancelRun(run_id=run_id))
+        if refused is not None:
+            raise command_refused(
+                f"run {run_id} cannot be cancelled", refused.problems, next=f"dyna show {run_id}"
             )
         call.out.print([f"run {run_id} is cancelled"])
     return ExitStatus.COMPLETED

@@ -1,4 +1,4 @@
-"""Given: what one call of `dyna` was given, before any command is imported."""
+"""CLI context: the environment and the global options of one call, before a command is imported."""
 
 from dataclasses import dataclass, field
 

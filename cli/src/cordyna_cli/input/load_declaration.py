@@ -1,27 +1,28 @@
-"""To declare: the declarations that a person wants to see rehearsed, from where they are written.
+"""Load a declaration: of a task server in Python, or from a JSON file.
 
-Law: nothing is put on the bus. A server in another language is a JSON file with the `detail` that it would declare.
+Invariant: nothing is put on the bus. The JSON file of a server in another language holds the
+`detail` that the server would declare.
 """
 
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from cordyna_cli.input.contract_problems import problems_in_words
+from cordyna_cli.input.contract_problems import readable_problems
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.errors import NotFound, Refusal
 from cordyna_core.server.loading import load_server
 
 
-def declaration_of(target: str, cwd: Path) -> ServerDeclared:
-    """What the task server in `package.module[:name]`, `file.py[:name]` or `file.json` declares.
+def load_declaration(target: str, cwd: Path) -> ServerDeclared:
+    """The declaration of `package.module[:name]`, `file.py[:name]` or `file.json`.
 
-    Raises UserError: NotFound, a Refusal where the contract forbids it, or what is wrong with the file.
+    Raises NotFound; Refusal where the contract forbids it; UserError for a file that does not load.
     """
-    return _written(cwd / target) if target.endswith(".json") else load_server(target).declaration
+    return _read_json(cwd / target) if target.endswith(".json") else load_server(target).declaration
 
 
-def _written(file: Path) -> ServerDeclared:
+def _read_json(file: Path) -> ServerDeclared:
     try:
         return ServerDeclared.model_validate_json(file.read_bytes())
     except OSError as unreadable:
@@ -31,8 +32,10 @@ def _written(file: Path) -> ServerDeclared:
             next="name a task server, or a JSON file with its declaration",
         ) from unreadable
     except ValidationError as invalid:
-        problems = problems_in_words(invalid, "malformed_declaration")
-        why = "\n".join(problem.message for problem in problems)
+        problems = readable_problems(invalid, "malformed_declaration")
         raise Refusal(
-            f"{file} is no declaration.", problems, why=why, next="mend what is listed"
+            f"{file} is not a valid declaration.",
+            problems,
+            why="\n".join(problem.message for problem in problems),
+            next="fix the problems above",
         ) from invalid

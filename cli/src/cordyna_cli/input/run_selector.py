@@ -1,4 +1,4 @@
-"""Which run: what a person may type for a run. Nothing: the last one. Else its id, or the beginning of it."""
+"""Run selector: what may be typed for a run: nothing (the last run), its id, or its beginning."""
 
 import re
 from typing import Final
@@ -7,45 +7,52 @@ from cordyna_cli.engine import Engine
 from cordyna_core.contract.ids import RUN_ID_PATTERN
 from cordyna_core.errors import NotFound, UserError
 
-_LOOK_BACK: Final = 1000
+_RUNS_SEARCHED_MAX: Final = 1000
+_MATCHES_SHOWN_MAX: Final = 5
 
 
 def resolve_run_id(engine: Engine, typed: str | None) -> str:
-    """Raises NotFound, and UserError where several runs begin so."""
+    """The id of the run that is meant.
+
+    Raises NotFound, and UserError where several runs begin with `typed`.
+    """
     if typed is None:
-        return _last(engine)
+        return _last_run(engine)
     if re.fullmatch(RUN_ID_PATTERN, typed.upper()):
         return typed.upper()
-    found = _beginning(engine, typed)
-    if not found:
+    matches = _runs_beginning_with(engine, typed)
+    if not matches:
         raise NotFound(f'there is no run "{typed}".', next="`dyna runs` lists the newest")
-    if len(found) > 1:
+    if len(matches) > 1:
         raise UserError(
-            f'"{typed}" is the beginning of {len(found)} runs.',
-            why="\n".join(found[:5]),
-            next="type some more of it",
+            f'"{typed}" is the beginning of {len(matches)} runs.',
+            why="\n".join(matches[:_MATCHES_SHOWN_MAX]),
+            next="type more of it",
         )
-    return found[0]
+    return matches[0]
 
 
-def run_and_task(engine: Engine, run: str | None, task: str | None) -> tuple[str, str | None]:
-    """A single word that begins no run is taken for a task of the last one."""
+def resolve_run_and_task(
+    engine: Engine, run: str | None, task: str | None
+) -> tuple[str, str | None]:
+    """The run and the task; a single word that begins no run is a task of the last run."""
     if (
         run is not None
         and task is None
         and not re.fullmatch(RUN_ID_PATTERN, run.upper())
-        and not _beginning(engine, run)
+        and not _runs_beginning_with(engine, run)
     ):
-        return _last(engine), run
+        return _last_run(engine), run
     return resolve_run_id(engine, run), task
 
 
-def _last(engine: Engine) -> str:
+def _last_run(engine: Engine) -> str:
     newest = engine.runs(1)
     if not newest:
         raise NotFound("there is no run yet.", next="dyna do TASK")
     return newest[0].run_id
 
 
-def _beginning(engine: Engine, typed: str) -> list[str]:
-    return [run.run_id for run in engine.runs(_LOOK_BACK) if run.run_id.startswith(typed.upper())]
+def _runs_beginning_with(engine: Engine, typed: str) -> list[str]:
+    prefix = typed.upper()
+    return [run.run_id for run in engine.runs(_RUNS_SEARCHED_MAX) if run.run_id.startswith(prefix)]

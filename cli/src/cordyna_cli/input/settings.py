@@ -1,10 +1,12 @@
-"""Settings: which servers, which home, which cloud; from what was typed, set, or written down.
+"""Settings: which servers, which home and which cloud, from options, environment and files.
 
-Law: a value is taken from the first place that has it: option, `CORDYNA_*`, `[tool.cordyna]`, profile. Lists are replaced, never merged.
+Invariant: a value is taken from the first place that has it: option, `CORDYNA_*`, `[tool.cordyna]`,
+profile. Lists are replaced, never merged.
 
-`[tool.cordyna]` stands in the nearest pyproject.toml upwards that has that table; a profile is `<config>/cordyna/<profile>.toml`, where
-<config> is `$XDG_CONFIG_HOME` or `~/.config`. A profile without such a file is one of botocore's. `CORDYNA_SERVERS` parts servers by commas
-(a colon already parts a server's name from its module).
+`[tool.cordyna]` is read from the nearest pyproject.toml upwards that has that table. A profile is
+`<config>/cordyna/<profile>.toml`, where <config> is `$XDG_CONFIG_HOME` or `~/.config`; a profile
+without such a file is one of botocore's. `CORDYNA_SERVERS` separates servers by commas, because a
+colon already separates a server's name from its module.
 """
 
 import tomllib
@@ -12,53 +14,61 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from cordyna_cli.client import EngineName
 from cordyna_cli.engine import EngineOptions
 from cordyna_cli.input.cli_context import GlobalFlags
 from cordyna_cli.input.environment import Environment
-from cordyna_cli.output.errors import Misuse
+from cordyna_cli.usage_error import UsageError
 from cordyna_core.errors import UserError
 
-_TEXTS: Final = ("home", "profile", "region", "endpoint_url", "bus")
-_CLOUD: Final = ("profile", "region", "endpoint_url", "bus")
-_KNOWN: Final = ("servers", *_TEXTS)
-
-EngineName = Literal["embedded", "aws"]
+_TEXT_SETTINGS: Final = ("home", "profile", "region", "endpoint_url", "bus")
+_CLOUD_SETTINGS: Final = ("profile", "region", "endpoint_url", "bus")
+_SETTINGS: Final = ("servers", *_TEXT_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
 class CliSettings:
-    """Which engine, and what it is told."""
+    """The chosen engine and its options."""
 
     engine: EngineName
     options: EngineOptions
 
 
 def resolve(flags: GlobalFlags, environment: Environment) -> CliSettings:
-    """Raises UserError when a file of settings cannot be read, or says what nobody understands."""
-    typed = {"servers": list(flags.servers), **{name: getattr(flags, name) for name in _TEXTS}}
-    sources = [typed, _of_environ(environment.environ), _of_project(environment.cwd)]
+    """Combine options, environment and files.
+
+    Raises UsageError for options that exclude each other, and UserError for a file that cannot be
+    read or has unknown settings.
+    """
+    options = {name: getattr(flags, name) for name in _TEXT_SETTINGS}
+    options["servers"] = list(flags.servers)
+    sources = [options, _from_environ(environment.environ), _from_project(environment.cwd)]
     profile = _first(sources, "profile")
-    ours = _of_profile(profile, environment.environ) if profile else {}
-    found = {name: _first([*sources, ours], name) for name in _KNOWN}
+    profile_file = _from_profile(profile, environment.environ) if profile else {}
+    values = {name: _first([*sources, profile_file], name) for name in _SETTINGS}
     if flags.servers:
-        # Servers given by hand are run here, whatever cloud a file names; with a cloud given by hand as well, nobody knows what is meant.
-        _refuse_both(typed)
-        return CliSettings("embedded", EngineOptions(servers=flags.servers, home=found["home"]))
-    engine: EngineName = "aws" if any(found[name] is not None for name in _CLOUD) else "embedded"
-    if ours:
-        # A profile of ours says by its own `profile` which of botocore's it goes with; often that is none.
-        found["profile"] = ours.get("profile")
-    return CliSettings(engine, EngineOptions(**{**found, "servers": tuple(found["servers"] or ())}))
+        # Servers given as options run here, whatever cloud a file names.
+        _refuse_cloud_options(options)
+        return CliSettings("embedded", EngineOptions(servers=flags.servers, home=values["home"]))
+    in_cloud = any(values[name] is not None for name in _CLOUD_SETTINGS)
+    if profile_file:
+        # A profile of ours names by its own `profile` the one of botocore; often there is none.
+        values["profile"] = profile_file.get("profile")
+    return CliSettings(
+        "aws" if in_cloud else "embedded",
+        EngineOptions(**{**values, "servers": tuple(values["servers"] or ())}),
+    )
 
 
-def _refuse_both(typed: Mapping[str, Any]) -> None:
-    clouds = [name for name in _CLOUD if typed[name] is not None]
-    if clouds:
-        raise Misuse(
-            f"--server and --{clouds[0].replace('_', '-')} exclude each other.",
-            why="--server runs task servers here; the other asks a cerebro in the cloud, whose servers declare themselves.",
+def _refuse_cloud_options(options: Mapping[str, Any]) -> None:
+    given = [name for name in _CLOUD_SETTINGS if options[name] is not None]
+    if given:
+        raise UsageError(
+            f"--server and --{given[0].replace('_', '-')} exclude each other.",
+            why="--server runs task servers here; the other uses a cerebro in the cloud, whose "
+            "servers declare themselves.",
             next="leave one of them out",
         )
 
@@ -67,44 +77,42 @@ def _first(sources: Iterable[Mapping[str, Any]], name: str) -> Any:
     return next((source[name] for source in sources if source.get(name)), None)
 
 
-def _of_environ(environ: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {name: environ.get(f"CORDYNA_{name.upper()}") for name in _TEXTS}
-    found["servers"] = [
-        server.strip() for server in environ.get("CORDYNA_SERVERS", "").split(",") if server.strip()
-    ]
-    return found
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        name: environ.get(f"CORDYNA_{name.upper()}") for name in _TEXT_SETTINGS
+    }
+    servers = environ.get("CORDYNA_SERVERS", "").split(",")
+    values["servers"] = [server.strip() for server in servers if server.strip()]
+    return values
 
 
-def _of_project(cwd: Path) -> dict[str, Any]:
+def _from_project(cwd: Path) -> dict[str, Any]:
     for directory in (cwd, *cwd.parents):
         file = directory / "pyproject.toml"
         if not file.is_file():
             continue
-        table = _toml(file).get("tool", {}).get("cordyna")
+        table = _read_toml(file).get("tool", {}).get("cordyna")
         if table is not None:
-            found = _checked(table, file, "[tool.cordyna]")
-            return _anchored(found, directory)
+            return _with_absolute_paths(_checked(table, file, "[tool.cordyna]"), directory)
     return {}
 
 
-def _of_profile(profile: str, environ: Mapping[str, str]) -> dict[str, Any]:
+def _from_profile(profile: str, environ: Mapping[str, str]) -> dict[str, Any]:
     config = (
         environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".config"
     )
     file = Path(config) / "cordyna" / f"{profile}.toml"
-    return (
-        _anchored(_checked(_toml(file), file, f"profile {profile}"), file.parent)
-        if file.is_file()
-        else {}
-    )
+    if not file.is_file():
+        return {}
+    return _with_absolute_paths(_checked(_read_toml(file), file, f"profile {profile}"), file.parent)
 
 
-def _toml(file: Path) -> dict[str, Any]:
+def _read_toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as unreadable:
         raise UserError(
-            f"{file} cannot be read.", why=str(unreadable), next="mend the file"
+            f"{file} cannot be read.", why=str(unreadable), next="fix the file"
         ) from unreadable
 
 
@@ -112,17 +120,19 @@ def _checked(table: Mapping[str, Any], file: Path, where: str) -> dict[str, Any]
     problems = list(_problems(table))
     if problems:
         raise UserError(
-            f"{where} in {file} is not understood.", why="\n".join(problems), next="mend the file"
+            f"{where} in {file} has settings that are not valid.",
+            why="\n".join(problems),
+            next="fix the file",
         )
     return dict(table)
 
 
 def _problems(table: Mapping[str, Any]) -> Iterator[str]:
     for name, value in table.items():
-        near = get_close_matches(name, _KNOWN, n=1)
-        if name not in _KNOWN:
+        near = get_close_matches(name, _SETTINGS, n=1)
+        if name not in _SETTINGS:
             yield f"there is no setting `{name}`" + (
-                f": did you mean `{near[0]}`?" if near else f"; there are {', '.join(_KNOWN)}"
+                f": did you mean `{near[0]}`?" if near else f"; there are {', '.join(_SETTINGS)}"
             )
         elif name == "servers" and not (
             isinstance(value, list) and all(isinstance(server, str) for server in value)
@@ -132,16 +142,16 @@ def _problems(table: Mapping[str, Any]) -> Iterator[str]:
             yield f"`{name}` is a text"
 
 
-def _anchored(found: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """Paths in a file are meant from where that file stands."""
-    anchored = dict(found)
-    if "servers" in found:
-        anchored["servers"] = [
-            str(directory / server) if _is_path(server) else server for server in found["servers"]
+def _with_absolute_paths(values: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Paths in a file are relative to that file."""
+    absolute = dict(values)
+    if "servers" in values:
+        absolute["servers"] = [
+            str(directory / server) if _is_path(server) else server for server in values["servers"]
         ]
-    if "home" in found:
-        anchored["home"] = str(directory / Path(found["home"]).expanduser())
-    return anchored
+    if "home" in values:
+        absolute["home"] = str(directory / Path(values["home"]).expanduser())
+    return absolute
 
 
 def _is_path(server: str) -> bool:

@@ -1,6 +1,7 @@
-"""Complaints: what a person, or a program that asked for JSON, is told when something does not work.
+"""Errors: an error as text for a terminal, as JSON for a program, and as an exit status.
 
-Law: an error says what happened, why, and what to type next. A traceback is shown only to those who asked for it.
+Invariant: an error says what happened, why, and what to type next. A traceback is shown only with
+--debug.
 """
 
 import json
@@ -9,34 +10,30 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from cordyna_cli.output.exit_status import ExitStatus
+from cordyna_cli.usage_error import UsageError
 from cordyna_core.errors import AccessError, NotFound, Refusal, ServiceError, UserError
 
-if TYPE_CHECKING:  # the contract is not needed to complain
+if TYPE_CHECKING:  # an error is shown without the contract
     from cordyna_cli.engine import Engine
     from cordyna_core.contract.base import Problem
 
 UNKNOWN_TASK: Final = "unknown_task"
-_NOT_FOUND: Final = (UNKNOWN_TASK, "unknown_run")
+_NOT_FOUND_CODES: Final = (UNKNOWN_TASK, "unknown_run")
 _CONTEXT_CODES: Final = ("driven_by_another",)
-"""What is no reason, but explains the reasons."""
+"""Codes that add context to a refusal but do not cause it."""
 
-_PARAMETERS: Final = "`dyna tasks --json` shows what each task takes (params_schema)"
+_SEE_PARAMETERS: Final = "`dyna tasks --json` shows what each task takes (params_schema)"
 _NEXT: Final = {
-    "unknown_param": _PARAMETERS,
-    "missing_param": _PARAMETERS,
-    "bad_param": _PARAMETERS,
-    "unresolved_upstream": "declare it on a server, then the same again",
+    "unknown_param": _SEE_PARAMETERS,
+    "missing_param": _SEE_PARAMETERS,
+    "bad_param": _SEE_PARAMETERS,
+    "unresolved_upstream": "declare it on a server, then run the same command again",
     "key_reused": "use another --key, or leave it out",
 }
-"""What to do about an invocation that was refused, by the code of its first problem; else: look at its plan."""
+"""What to do about a refused invocation, by the code of its first problem; else: see its plan."""
 
-
-class Misuse(UserError):
-    """The command line cannot be read."""
-
-
-_STATUS: Final[tuple[tuple[type[UserError], ExitStatus], ...]] = (
-    (Misuse, ExitStatus.USAGE),
+_EXIT_STATUS: Final[tuple[tuple[type[UserError], ExitStatus], ...]] = (
+    (UsageError, ExitStatus.USAGE),
     (NotFound, ExitStatus.NOT_FOUND),
     (AccessError, ExitStatus.ACCESS),
     (ServiceError, ExitStatus.SERVICE),
@@ -44,21 +41,23 @@ _STATUS: Final[tuple[tuple[type[UserError], ExitStatus], ...]] = (
 )
 
 
-def status_of(error: UserError) -> ExitStatus:
-    """What the exit status says about it."""
-    if isinstance(error, Refusal) and any(problem.code in _NOT_FOUND for problem in error.problems):
+def exit_status_of(error: UserError) -> ExitStatus:
+    """The exit status of a command that ended with `error`."""
+    if isinstance(error, Refusal) and any(
+        problem.code in _NOT_FOUND_CODES for problem in error.problems
+    ):
         return ExitStatus.NOT_FOUND
-    return next(status for kind, status in _STATUS if isinstance(error, kind))
+    return next(status for kind, status in _EXIT_STATUS if isinstance(error, kind))
 
 
 def error_text(error: UserError, *, colour: bool = False) -> str:
-    """For a person: `error: what`, why, next."""
+    """For a terminal: `error: what`, why, next."""
     head = "\x1b[1;31merror:\x1b[0m" if colour else "error:"
     return f"{head} {error}\n"
 
 
 def error_json(error: UserError) -> str:
-    """For a program: the published format of everything that is no run."""
+    """For a program: the published format of an error."""
     problems = error.problems if isinstance(error, Refusal) else ()
     return json.dumps(
         {
@@ -69,50 +68,51 @@ def error_json(error: UserError) -> str:
     )
 
 
-def refusal(
+def invocation_refused(
     task: str, problems: "Sequence[Problem]", engine: "Engine", hints: Sequence[str] = ()
 ) -> Refusal:
-    """A refused invocation or plan of `task`, with near names where the task is unknown. `hints`: more of why."""
+    """A refused invocation or plan of `task`, with near names where the task is unknown.
+
+    `hints` are added to why.
+    """
     what = f'task "{task}" cannot be invoked'
     if any(problem.code == UNKNOWN_TASK for problem in problems):
-        beside = "\n".join(
-            problem.message for problem in problems if problem.code in _CONTEXT_CODES
-        )
         return Refusal(
             f"{what}: no server declares it.",
             problems,
-            why=beside,
+            why="\n".join(_messages(problems, context=True)),
             next=near_names(task, [info.task for info in engine.tasks()]),
         )
-    return refused(what, problems, hints, next=_NEXT.get(problems[0].code, f"dyna plan {task}"))
+    step = _NEXT.get(problems[0].code, f"dyna plan {task}")
+    return command_refused(what, problems, hints, next=step)
 
 
-def refused(
-    what: str, problems: "Sequence[Problem]", hints: Sequence[str] = (), *, next: str
+def command_refused(
+    what: str,
+    problems: "Sequence[Problem]",
+    hints: Sequence[str] = (),
+    *,
+    next: str,  # noqa: A002  as in UserError
 ) -> Refusal:
-    """A refused command, with every reason."""
-    # A problem is read by itself elsewhere, so it may begin by saying what is refused; here that is said already.
-    told = [problem for problem in problems if problem.code not in _CONTEXT_CODES]
-    beside = [*(problem.message for problem in problems if problem.code in _CONTEXT_CODES), *hints]
-    reasons = [problem.message.removeprefix(f"{what}: ") for problem in told]
-    paths = [_path(problem) for problem in told]
-    if len(told) == 1:
-        return Refusal(
-            f"{what}: {reasons[0]}",
-            problems,
-            why="\n".join([*filter(None, paths), *beside]),
-            next=next,
-        )
+    """A refused command, with every reason. `hints` are added to why."""
+    # A problem alone must say what is refused; here the first line says it already.
+    reasons = [message.removeprefix(f"{what}: ") for message in _messages(problems, context=False)]
+    paths = [_path(problem) for problem in problems if problem.code not in _CONTEXT_CODES]
+    context = [*_messages(problems, context=True), *hints]
+    if len(reasons) == 1:
+        why = [*filter(None, paths), *context]
+        return Refusal(f"{what}: {reasons[0]}", problems, why="\n".join(why), next=next)
     why = [
-        reason + (f" ({path})" if path else "") for reason, path in zip(reasons, paths, strict=True)
+        f"{reason} ({path})" if path else reason
+        for reason, path in zip(reasons, paths, strict=True)
     ]
     return Refusal(
-        f"{what}, for {len(told)} reasons.", problems, why="\n".join([*why, *beside]), next=next
+        f"{what}, for {len(reasons)} reasons.", problems, why="\n".join([*why, *context]), next=next
     )
 
 
 def near_names(name: str, known: Sequence[str]) -> str:
-    """What to do about a name that nobody knows."""
+    """What to do next about an unknown task."""
     folded = {candidate.casefold(): candidate for candidate in known}
     near = [folded[match] for match in get_close_matches(name.casefold(), folded, n=3)]
     if near:
@@ -122,6 +122,10 @@ def near_names(name: str, known: Sequence[str]) -> str:
         if known
         else "no server is known: name one, for example `dyna --server my.py tasks`"
     )
+
+
+def _messages(problems: "Sequence[Problem]", *, context: bool) -> list[str]:
+    return [problem.message for problem in problems if (problem.code in _CONTEXT_CODES) == context]
 
 
 def _path(problem: "Problem") -> str:

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """Part of the published interface; numbers never change their meaning."""
+    """Part of the published interface; a number never changes its meaning."""
 
     COMPLETED = 0
     ENDED_IN_ERROR = 1

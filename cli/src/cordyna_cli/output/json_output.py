@@ -1,4 +1,4 @@
-"""Published: the JSON that programs read. Its keys and formats never change without a new version of the contract."""
+"""JSON output: the published formats. Their keys change only with a new version of the contract."""
 
 import json
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from cordyna_cli.operations import Finding
 from cordyna_cli.wording.why import Why
 from cordyna_core.contract.views.graph import PlanView
 from cordyna_core.contract.views.rehearsal import RehearsalView
@@ -15,9 +16,9 @@ from cordyna_core.contract.views.runs import RunView
 
 
 def run_json(view: RunView) -> str:
-    """`--json` of do, show and timeline.
+    """`--json` of do, show and timeline: one object, tasks in topological order.
 
-    One object, tasks in topological order, every `at` in UTC with six digits behind the second.
+    Every `at` is in UTC with microseconds.
     """
     shown: dict[str, Any] = view.model_dump(mode="json")
     for task, dumped in zip(view.tasks, shown["tasks"], strict=True):
@@ -31,13 +32,28 @@ def plan_json(view: PlanView) -> str:
     return json.dumps(view.model_dump(mode="json"), ensure_ascii=False)
 
 
-def array_json(found: Sequence[Any]) -> str:
-    """`runs --json` and whatever else lists something: one array of views, or of dataclasses."""
-    return json.dumps(to_jsonable_python(list(found)), ensure_ascii=False)
+def array_json(rows: Sequence[Any]) -> str:
+    """`--json` of a list: one array of views, or of dataclasses."""
+    return json.dumps(to_jsonable_python(list(rows)), ensure_ascii=False)
+
+
+def findings_json(findings: Sequence[Finding]) -> str:
+    """`doctor --json`: one array."""
+    return array_json(
+        [
+            {
+                "what": finding.what,
+                "state": finding.state,
+                "told": finding.detail,
+                "next": finding.next,
+            }
+            for finding in findings
+        ]
+    )
 
 
 def why_json(run_id: str, task: str, why: Why) -> str:
-    """`why --json`: one object; `task` is the target where the whole run was asked for."""
+    """`why --json`: one object; `task` is the target where the whole run was meant."""
     return json.dumps(
         {
             "run_id": run_id,
@@ -58,7 +74,7 @@ def rehearsal_json(view: RehearsalView) -> str:
 
 
 def replay_json(view: ReplayView) -> str:
-    """`replay --json`: one object, every `at` in UTC with six digits behind the second."""
+    """`replay --json`: one object; every `at` is in UTC with microseconds."""
     shown: dict[str, Any] = view.model_dump(mode="json")
     for divergence, dumped in zip(view.divergences, shown["divergences"], strict=True):
         dumped["at"] = None if divergence.at is None else microseconds(divergence.at)

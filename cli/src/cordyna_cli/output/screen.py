@@ -1,6 +1,7 @@
 """Screen: one stream with or without a terminal behind it.
 
-Law: what goes to a terminal is cut to its width by whoever renders it; what is piped is never cut, wrapped or coloured.
+Invariant: what goes to a terminal is cut to its width by its renderer; what is piped is never cut,
+wrapped or coloured.
 """
 
 import os
@@ -10,7 +11,7 @@ from typing import TextIO
 from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
-from cordyna_cli.output.streams import ReaderLeft, unwritten, writable_json, write
+from cordyna_cli.output.streams import ReaderLeft, unwritable_error, writable_json, write
 
 
 class Screen:
@@ -28,29 +29,30 @@ class Screen:
         """In columns; None where nothing is to be cut."""
         return self.console.width if self.is_terminal else None
 
-    @property
-    def height(self) -> int | None:
-        """In lines; None where there is no end."""
-        return self.console.height if self.is_terminal else None
-
     def print(self, lines: Iterable[Text | str]) -> None:
-        """One line each. Raises ReaderLeft, Unwritable."""
+        """Print one line each. Raises ReaderLeft, Unwritable."""
         if self.console.color_system is None:
             write(self.stream, (line.plain if isinstance(line, Text) else line for line in lines))
             return
         try:
             for line in lines:
                 self.console.print(line, soft_wrap=True)
-        except OSError as unwritable:
-            raise unwritten(unwritable) from unwritable
+        except OSError as failed:
+            raise unwritable_error(failed) from failed
 
     def print_json(self, *texts: str) -> None:
-        """One line each, also where the stream cannot write every character. Raises ReaderLeft, Unwritable."""
+        """Print one line each, with escapes for what the stream cannot write.
+
+        Raises ReaderLeft, Unwritable.
+        """
         write(self.stream, (writable_json(text, self.stream) for text in texts))
 
 
 class _Console(Console):
-    """As large as the terminal behind its own stream; rich asks those of the process, which belong to tasks."""
+    """As large as the terminal behind its own stream.
+
+    Rich measures the terminal of the process's streams, which belong to tasks.
+    """
 
     @property
     def size(self) -> ConsoleDimensions:

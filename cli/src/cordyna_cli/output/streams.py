@@ -1,7 +1,7 @@
 """Streams: the stdout and stderr that the command line keeps to itself.
 
-Law: once they are taken, whatever else writes to stdout (a server's module, a task, its threads and processes, by whichever way) lands
-on stderr. So stdout holds what `dyna` says, and nothing else.
+Invariant: once they are taken, everything else that writes to stdout (a server's module, a task,
+its threads and processes) ends up on stderr. So stdout holds the results of `dyna` only.
 """
 
 import io
@@ -19,16 +19,16 @@ _BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 
 
 class ReaderLeft(Exception):
-    """Whoever read our output has left (`dyna events | head`)."""
+    """The reader of our output has closed it (`dyna events | head`)."""
 
 
 class Unwritable(ServiceError):
-    """The result cannot be written to where it should go."""
+    """The result cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """What the process was started with, for `dyna` alone."""
+    """The process's own streams, for `dyna` alone."""
 
     stdin: TextIO
     stdout: TextIO
@@ -36,43 +36,46 @@ class Streams:
 
 
 def take_streams() -> Streams:
-    """Keep copies of stdout and stderr, and let file descriptor 1 be stderr from now on.
+    """Keep copies of stdout and stderr, and make file descriptor 1 an alias of stderr.
 
-    What the process was started without is /dev/null: whoever closes stdout wants no results.
+    A descriptor that the process was started without becomes /dev/null.
     """
     for descriptor in range(3):
         if not _is_open(descriptor):
-            # Else the next file to be opened would get this number, and whatever anybody prints.
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
-    out = _text(_Results(os.dup(1), "w"), sys.stdout, line_buffering=False)
-    err = _text(_Progress(os.dup(2), "w"), sys.stderr, line_buffering=True)
+            # Otherwise the next opened file would get this number, and all that is printed.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003
+    out = _text_stream(_ResultFile(os.dup(1), "w"), sys.stdout, line_buffering=False)
+    err = _text_stream(_ProgressFile(os.dup(2), "w"), sys.stderr, line_buffering=True)
     os.dup2(2, 1)
-    sys.stdout, sys.stderr = _for_others(1, sys.stdout), _for_others(2, sys.stderr)
-    return Streams(_read_by_us(), out, err)
+    sys.stdout, sys.stderr = _replacement(1, sys.stdout), _replacement(2, sys.stderr)
+    return Streams(_utf8_stdin(), out, err)
 
 
 def write(stream: TextIO, lines: Iterable[str]) -> None:
-    """Raises ReaderLeft, and Unwritable where the disk is full, or the like."""
+    """Write one line each. Raises ReaderLeft; Unwritable, for example where the disk is full."""
     try:
         stream.writelines(f"{line}\n" for line in lines)
         stream.flush()
     except BrokenPipeError as left:
         raise ReaderLeft from left
-    except OSError as unwritable:
-        raise unwritten(unwritable) from unwritable
+    except OSError as failed:
+        raise unwritable_error(failed) from failed
 
 
-def unwritten(error: OSError) -> Unwritable:
-    """What a person is told about results that could not be written."""
+def unwritable_error(error: OSError) -> Unwritable:
+    """The error for results that could not be written."""
     return Unwritable(
         "the result cannot be written to stdout.",
         why=error.strerror or str(error),
-        next="make room, or write it elsewhere; `dyna show` prints what became of the last run",
+        next="make room, or write it elsewhere; `dyna show` prints the outcome of the last run",
     )
 
 
 def writable_json(text: str, stream: TextIO) -> str:
-    """JSON, with escapes where `stream` cannot write every character of it (in JSON, only strings hold other than ASCII)."""
+    """JSON with escapes where `stream` cannot write every character of it.
+
+    In JSON, only strings hold characters beyond ASCII.
+    """
     try:
         text.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -80,8 +83,8 @@ def writable_json(text: str, stream: TextIO) -> str:
     return text
 
 
-class _Results(io.FileIO):
-    """Tells the first failure; what is written after it, also when Python ends, is dropped."""
+class _ResultFile(io.FileIO):
+    """Raises on the first failure; what is written later, also when Python exits, is dropped."""
 
     failed = False
 
@@ -95,8 +98,8 @@ class _Results(io.FileIO):
             raise
 
 
-class _Progress(io.FileIO):
-    """Drops what cannot be written: nobody's run ends because its progress cannot be told."""
+class _ProgressFile(io.FileIO):
+    """Drops what cannot be written: a run does not end because its progress cannot be shown."""
 
     def write(self, data: Any) -> int:
         try:
@@ -113,23 +116,26 @@ def _is_open(descriptor: int) -> bool:
     return True
 
 
-def _text(raw: io.FileIO, like: TextIO | None, *, line_buffering: bool) -> TextIO:
-    # A terminal that cannot show a sign shows "?" instead of ending the program.
+def _text_stream(raw: io.FileIO, like: TextIO | None, *, line_buffering: bool) -> TextIO:
+    # A terminal that cannot show a character shows "?" instead of ending the program.
     encoding = "utf-8" if like is None else like.encoding
     return io.TextIOWrapper(
         io.BufferedWriter(raw), encoding=encoding, errors="replace", line_buffering=line_buffering
     )
 
 
-def _for_others(descriptor: int, like: TextIO | None) -> TextIO:
-    """A sys.stdout or sys.stderr for everybody else, anew: the old one remembers whether its file could be sought in."""
+def _replacement(descriptor: int, like: TextIO | None) -> TextIO:
+    """A new sys.stdout or sys.stderr: the old one has cached whether its file is seekable."""
     encoding = "utf-8" if like is None else like.encoding
-    # A line is written when it is whole, because two streams go to one place now.
+    # Line-buffered, because two streams write to one place now.
     return open(descriptor, "w", buffering=1, encoding=encoding, errors="replace", closefd=False)
 
 
-def _read_by_us() -> TextIO:
-    """Envelopes are UTF-8, whatever the terminal is; a byte that is not becomes `\\xff`, which is no JSON either."""
+def _utf8_stdin() -> TextIO:
+    """Envelopes are UTF-8 whatever the terminal's encoding is.
+
+    A byte that is not UTF-8 becomes `\\xff`, which is not JSON either.
+    """
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="backslashreplace")
     return sys.stdin or io.StringIO()

@@ -1,1 +1,1 @@
-"""What a terminal shows: pure functions from views to lines, with `now` and the width as arguments."""
+"""What a terminal shows: pure functions from views to lines; `now` and the width are arguments."""

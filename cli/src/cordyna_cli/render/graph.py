@@ -12,6 +12,7 @@ from cordyna_cli.render.lists import cron_words
 from cordyna_core.contract.views.graph import TaskInfo
 
 _COLUMNS: Final = (Column(yields=1), Column(yields=2), Column(yields=3))
+_UNDECLARED: Final = "not declared"
 
 
 def graph_tree(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Text]:
@@ -25,28 +26,22 @@ def graph_tree(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Text
 
 def graph_mermaid(tasks: Sequence[TaskInfo]) -> str:
     """A flowchart, a box for each server."""
-    ids = {
-        name: f"t{at}"
-        for at, name in enumerate(
-            dict.fromkeys(name for info in tasks for name in (info.task, *info.upstream))
-        )
-    }
+    names = dict.fromkeys(name for info in tasks for name in (info.task, *info.upstream))
+    ids = {name: f"t{at}" for at, name in enumerate(names)}
     lines = ["flowchart LR"]
     for at, server in enumerate(dict.fromkeys(info.server for info in tasks)):
         lines.append(f'  subgraph s{at}["{server}"]')
         lines += [f'    {ids[info.task]}["{info.task}"]' for info in tasks if info.server == server]
         lines.append("  end")
-    lines += [
-        f'  {ids[name]}["{name} (declared by nobody)"]'
-        for name in dict.fromkeys(name for info in tasks for name in info.unresolved)
-    ]
+    unresolved = dict.fromkeys(name for info in tasks for name in info.unresolved)
+    lines += [f'  {ids[name]}["{name} ({_UNDECLARED})"]' for name in unresolved]
     lines += [f"  {ids[name]} --> {ids[info.task]}" for info in tasks for name in info.upstream]
     return "\n".join(lines)
 
 
 def graph_json(tasks: Sequence[TaskInfo]) -> str:
     """One object; the names are those of `plan --json`."""
-    shown = [
+    rows = [
         {
             "task": info.task,
             "server": info.server,
@@ -55,19 +50,19 @@ def graph_json(tasks: Sequence[TaskInfo]) -> str:
         }
         for info in tasks
     ]
-    return json.dumps({"tasks": shown}, ensure_ascii=False)
+    return json.dumps({"tasks": rows}, ensure_ascii=False)
 
 
 def closure(tasks: Sequence[TaskInfo], target: str) -> list[TaskInfo]:
     """`target` with everything upstream of it."""
     known = {info.task: info for info in tasks}
-    wanted, waiting = set[str](), [target]
+    members, waiting = set[str](), [target]
     while waiting:
         name = waiting.pop()
-        if name in known and name not in wanted:
-            wanted.add(name)
+        if name in known and name not in members:
+            members.add(name)
             waiting.extend(known[name].upstream)
-    return [info for info in tasks if info.task in wanted]
+    return [info for info in tasks if info.task in members]
 
 
 def _cells(line: PlacedTask, known: dict[str, TaskInfo]) -> tuple[Cell, Cell, Cell] | None:
@@ -76,9 +71,6 @@ def _cells(line: PlacedTask, known: dict[str, TaskInfo]) -> tuple[Cell, Cell, Ce
     name = Text.assemble((line.prefix, "dim"), (line.branch.name, "bold"))
     info = known.get(line.branch.name)
     if info is None:
-        return name, Text("declared by nobody", style="bold red"), ""
-    return (
-        name,
-        Text(info.server, style="dim"),
-        Text(f"cron {cron_words(info)}" if info.cron else "", style="dim"),
-    )
+        return name, Text(_UNDECLARED, style="bold red"), ""
+    cron = f"cron {cron_words(info)}" if info.cron else ""
+    return name, Text(info.server, style="dim"), Text(cron, style="dim")

@@ -1,4 +1,4 @@
-"""Lists: runs, tasks, servers, plans, crons and log lines as tables."""
+"""Lists: runs, tasks, servers, plans and crons as tables."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,18 +7,10 @@ from typing import Final
 from rich.text import Text
 
 from cordyna_cli.render.layout.table import Column, aligned
-from cordyna_cli.wording.format import (
-    ago,
-    join_names,
-    moment,
-    one_line,
-    plural,
-    printable,
-    time_of_day,
-)
+from cordyna_cli.wording.format import ago, moment, one_line, plural
 from cordyna_cli.wording.status_marks import run_mark
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
-from cordyna_core.contract.views.runs import LogLine, RunSummary
+from cordyna_core.contract.views.runs import RunSummary
 
 _SERVER_STYLE: Final = {
     "ready": "green",
@@ -32,7 +24,7 @@ _RUNS: Final = (
     Column("run"),
     Column("task", yields=2),
     Column("state"),
-    Column("asked for"),
+    Column("created"),
     Column(),
 )
 _TASKS: Final = (
@@ -48,7 +40,7 @@ _SERVERS: Final = (
     Column("state"),
     Column("tasks", align="right"),
     Column("revision", align="right"),
-    Column("last heard of"),
+    Column("last sign of life"),
 )
 _PLAN: Final = (
     Column("level", align="right"),
@@ -64,9 +56,6 @@ _CRONS: Final = (
     Column("next"),
     Column(),
 )
-_LOGS: Final = (Column(), Column(yields=1), Column())
-SHARED: Final = "┆"
-_STREAM: Final = {"stdout": "│", "stderr": "!", "log": "·", "shared": SHARED}
 
 
 def runs_table(runs: Sequence[RunSummary], now: datetime, width: int | None = None) -> list[Text]:
@@ -85,7 +74,7 @@ def runs_table(runs: Sequence[RunSummary], now: datetime, width: int | None = No
 
 
 def tasks_table(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Text]:
-    """An upstream that nobody declares is marked."""
+    """An upstream that no server declares is marked."""
     rows = [
         (
             info.task,
@@ -103,6 +92,7 @@ def tasks_table(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Tex
 def servers_table(
     servers: Sequence[ServerInfo], now: datetime, width: int | None = None
 ) -> list[Text]:
+    """A line for each server."""
     rows = [
         (
             info.server,
@@ -117,17 +107,21 @@ def servers_table(
 
 
 def plan_table(plan: PlanView, width: int | None = None) -> list[Text]:
-    """In the order in which the tasks may begin, and what that makes in all."""
+    """In the order in which the tasks may begin, with a total."""
     rows = [
         (str(task.level), task.task, task.server, ", ".join(task.upstream)) for task in plan.tasks
     ]
-    servers = {task.server for task in plan.tasks}
-    levels = 1 + max((task.level for task in plan.tasks), default=-1)
-    total = f"{plural(len(plan.tasks), 'task')} on {plural(len(servers), 'server')}; at the least {plural(levels, 'step')} one after another"
-    return [*aligned(_PLAN, rows, width), Text(), Text(total, style="bold")] if rows else []
+    if not rows:
+        return []
+    tasks = plural(len(plan.tasks), "task")
+    servers = plural(len({task.server for task in plan.tasks}), "server")
+    steps = plural(1 + max(task.level for task in plan.tasks), "step")
+    total = f"{tasks} on {servers}; at least {steps} one after another"
+    return [*aligned(_PLAN, rows, width), Text(), Text(total, style="bold")]
 
 
 def crons_table(tasks: Sequence[TaskInfo], now: datetime, width: int | None = None) -> list[Text]:
+    """A line for each task; `-` where a cron has no next time."""
     rows = [
         (
             info.task,
@@ -142,60 +136,16 @@ def crons_table(tasks: Sequence[TaskInfo], now: datetime, width: int | None = No
     return aligned(_CRONS, rows, width)
 
 
-def log_lines(lines: Sequence[LogLine]) -> list[Text]:
-    """When, which task and attempt, how, what. What was printed is never cut.
-
-    `│` printed, `!` on stderr, `·` logged, `┆` by a thread or process while several tasks ran: kept
-    with each of them, shown once.
-    """
-    rows = [
-        (
-            Text(time_of_day(told[0].at), style="dim"),
-            join_names([f"{line.task}/{line.attempt}" for line in told], 3),
-            Text.assemble((_STREAM[told[0].stream], "dim"), " ", _printed(told[0])),
-        )
-        for told in _together(lines)
-    ]
-    return aligned(_LOGS, rows)
-
-
-def _together(lines: Sequence[LogLine]) -> list[list[LogLine]]:
-    """Each line by itself, but one and the same shared line of several tasks as one."""
-    told: list[list[LogLine]] = []
-    for line in lines:
-        last = told[-1] if told else []
-        is_same = line.stream == "shared" and any(
-            (line.stream, line.text) == (each.stream, each.text) for each in last
-        )
-        if is_same and (line.task, line.attempt) not in [
-            (each.task, each.attempt) for each in last
-        ]:
-            last.append(line)
-        else:
-            told.append([line])
-    return told
-
-
-def _printed(line: LogLine) -> Text:
-    return Text(printable(line.text).rstrip("\n"), style="red" if line.stream == "stderr" else "")
+def cron_words(info: TaskInfo) -> str:
+    """`0 6 * * * Europe/Berlin`; the zone is left out where it is UTC, and all without a cron."""
+    if info.cron is None or info.timezone == "UTC":
+        return info.cron or ""
+    return f"{info.cron} {info.timezone}"
 
 
 def _upstream(info: TaskInfo) -> Text:
-    parts = [(name, "bold red" if name in info.unresolved else "") for name in info.upstream]
-    words = Text(", ").join(Text(name, style=style) for name, style in parts)
-    return (
-        words + Text(f"  ({', '.join(info.unresolved)}: declared by nobody)", style="red")
-        if info.unresolved
-        else words
-    )
-
-
-def cron_words(info: TaskInfo) -> str:
-    """`0 6 * * * Europe/Berlin`; nothing where there is none, and no zone where it is UTC."""
-    return (
-        ""
-        if info.cron is None
-        else info.cron
-        if info.timezone == "UTC"
-        else f"{info.cron} {info.timezone}"
-    )
+    names = [(name, "bold red" if name in info.unresolved else "") for name in info.upstream]
+    text = Text(", ").join(Text(name, style=style) for name, style in names)
+    if not info.unresolved:
+        return text
+    return text + Text(f"  ({', '.join(info.unresolved)}: not declared)", style="red")

@@ -1,4 +1,4 @@
-"""Rehearsal: what declaring would change, whom it touches, and when things would run by themselves."""
+"""Rehearsal: what declaring would change, whose tasks it affects, and when crons would fire."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,18 +20,18 @@ from cordyna_core.contract.views.rehearsal import (
 _SIGN: Final = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 _EFFECT: Final = {
     "unresolved": ("✗", "bold red", "could not be invoked any more"),
-    "resolved": ("✓", "green", "could be invoked at last"),
+    "resolved": ("✓", "green", "could be invoked again"),
     "closure": ("~", "yellow", "other tasks would run for it"),
-    "declaration": ("~", "dim", "needs what is declared otherwise"),
+    "declaration": ("~", "dim", "needs a task with a changed declaration"),
 }
 _OUTCOME: Final = {
     "accepted": ("✓", "green", "would be accepted"),
     "rejected": ("✗", "bold red", "would be rejected"),
-    "same": ("≡", "dim", "is declared just so: only a sign of life"),
+    "same": ("≡", "dim", "is declared like this already: nothing changes"),
     "older_revision": (
         "≡",
         "dim",
-        "has a lower revision than what is accepted: only a sign of life",
+        "has a lower revision than the accepted one: nothing changes",
     ),
 }
 _CHANGES: Final = (
@@ -40,34 +40,34 @@ _CHANGES: Final = (
     Column("server", yields=2),
     Column("change", yields=3),
 )
-_TOUCHED: Final = (
+_AFFECTED: Final = (
     Column(),
-    Column("touched", yields=1),
+    Column("affected", yields=1),
     Column("server", yields=3),
     Column("owner", yields=4),
     Column("effect"),
-    Column("by way of", yields=2),
+    Column("through", yields=2),
     Column(),
 )
 _CRONS: Final = (
     Column(),
-    Column("runs by itself", yields=1),
+    Column("cron of", yields=1),
     Column("server", yields=2),
-    Column("until now"),
+    Column("now"),
     Column(),
     Column("then"),
 )
-_SENTENCE_LENGTH: Final = 60
+_VALUE_LENGTH_MAX: Final = 60
 
 
 def rehearsal_lines(view: RehearsalView, width: int | None = None) -> list[Text]:
-    """Each server's outcome, then a table for every kind of change that there is."""
+    """Each server's outcome, then a table for every kind of change that occurs."""
     parts = [
-        [_outcome(each) for each in view.declarations],
+        list(map(_outcome, view.declarations)),
         _table(_CHANGES, [_changed(view, change) for change in view.tasks], width),
         [_missing(missing.upstream, missing.needed_by) for missing in view.missing],
-        _table(_TOUCHED, [_touched(each) for each in view.touched], width),
-        _table(_CRONS, [_cron(each) for each in view.crons], width),
+        _table(_AFFECTED, list(map(_affected, view.touched)), width),
+        _table(_CRONS, list(map(_cron, view.crons)), width),
         [Text(_total(view), style="bold")],
     ]
     lines: list[Text] = []
@@ -94,12 +94,12 @@ def _changed(view: RehearsalView, change: TaskChange) -> tuple[Cell, ...]:
         if change.change == "added"
         else []
     )
-    told = (
+    words = (
         f"needs {join_names(needs)}"
         if needs
         else "; ".join(_difference(field) for field in change.fields)
     )
-    return Text(sign, style), Text(change.task, style), change.server, told
+    return Text(sign, style), Text(change.task, style), change.server, words
 
 
 def _difference(field: Difference) -> str:
@@ -113,34 +113,27 @@ def _difference(field: Difference) -> str:
 
 
 def _edge(edge: Any) -> str:
-    return (
-        edge
-        if isinstance(edge, str)
-        else f"{edge['task']} (within {edge['within_s']} s)"
-        if edge["within_s"]
-        else str(edge["task"])
-    )
+    if isinstance(edge, str):
+        return edge
+    within_s = edge["within_s"]
+    return f"{edge['task']} (within {within_s} s)" if within_s else str(edge["task"])
 
 
 def _value(value: Any) -> str:
+    if value is None:
+        return "nothing"
     text = one_line(compact_json(value))
-    return (
-        "nothing"
-        if value is None
-        else text
-        if len(text) <= _SENTENCE_LENGTH
-        else f"{text[:_SENTENCE_LENGTH]}..."
-    )
+    return text if len(text) <= _VALUE_LENGTH_MAX else f"{text[:_VALUE_LENGTH_MAX]}..."
 
 
 def _missing(name: str, needed_by: list[str]) -> Text:
     return Text.assemble(
-        (f"{name}: declared by nobody", "red"),
+        (f"{name}: not declared by any server", "red"),
         f", needed by {join_names(needed_by)}: invoking through it would be refused",
     )
 
 
-def _touched(task: TouchedTask) -> tuple[Cell, ...]:
+def _affected(task: TouchedTask) -> tuple[Cell, ...]:
     sign, style, words = _EFFECT[task.effect]
     cron = f"cron {task.cron}" if task.cron else ""
     return (
@@ -178,5 +171,6 @@ def _sums(view: RehearsalView) -> Iterator[str]:
             f"{kinds[kind]} {kind}" for kind in _SIGN if kinds[kind]
         )
     if view.touched:
-        servers = {each.server for each in view.touched}
-        yield f"{plural(len(view.touched), 'task')} of {plural(len(servers), 'other server')} touched"
+        servers = {task.server for task in view.touched}
+        tasks = plural(len(view.touched), "task")
+        yield f"{tasks} of {plural(len(servers), 'other server')} affected"

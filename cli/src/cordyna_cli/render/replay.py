@@ -23,40 +23,29 @@ _COLUMNS: Final = (
     Column("task", yields=2),
     Column("now", yields=3),
 )
-_LONGEST: Final = 60
+_VALUE_LENGTH_MAX: Final = 60
 
 
 def replay_lines(view: ReplayView, width: int | None = None) -> list[Text]:
-    """One line when it goes the same way, else a table."""
-    told = f"{plural(view.heard, 'event')} heard again, {plural(view.decided, 'decision')} recorded"
+    """One line where it goes the same way, else a table."""
+    events, decisions = plural(view.heard, "event"), plural(view.decided, "decision")
+    read = f": {events} read again, {decisions} recorded  run {view.run_id}"
     if not view.divergences:
-        return [
-            Text.assemble(
-                ("✓", "green"),
-                " ",
-                (f"{view.task} goes the same way", "bold"),
-                f": {told}  run {view.run_id}",
-            )
-        ]
-    head = Text.assemble(
-        ("✗", "bold red"),
-        " ",
-        (f"{view.task} would go differently", "bold"),
-        f": {told}  run {view.run_id}",
-    )
-    total = f"{plural(len(view.divergences), 'divergence')}; what comes after the first may follow from it"
+        verdict = (f"{view.task} goes the same way", "bold")
+        return [Text.assemble(("✓", "green"), " ", verdict, read)]
+    count = plural(len(view.divergences), "divergence")
     return [
-        head,
+        Text.assemble(("✗", "bold red"), " ", (f"{view.task} would go differently", "bold"), read),
         Text(),
-        *aligned(_COLUMNS, [_row(each) for each in view.divergences], width),
+        *aligned(_COLUMNS, [_row(divergence) for divergence in view.divergences], width),
         Text(),
-        Text(total, style="bold"),
+        Text(f"{count}; what comes after the first may follow from it", style="bold"),
     ]
 
 
 def _row(divergence: Divergence) -> tuple[Cell, ...]:
     sign, style, words = _HOW[divergence.how]
-    differences = "; ".join(_difference(each) for each in divergence.differences)
+    differences = "; ".join(map(_difference, divergence.differences))
     attempt = f"/{divergence.attempt}" if divergence.attempt else ""
     return (
         Text(sign, style),
@@ -72,11 +61,7 @@ def _difference(difference: Difference) -> str:
 
 
 def _value(value: Any) -> str:
-    text = (
-        value
-        if isinstance(value, str)
-        else "nothing"
-        if value is None
-        else one_line(compact_json(value))
-    )
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    if value is None:
+        return "nothing"
+    text = value if isinstance(value, str) else one_line(compact_json(value))
+    return text if len(text) <= _VALUE_LENGTH_MAX else f"{text[:_VALUE_LENGTH_MAX]}..."

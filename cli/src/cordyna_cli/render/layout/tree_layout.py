@@ -1,6 +1,8 @@
-"""Branches: a graph laid out as a tree, each task once, where it is met first; those met again are only named, on one line.
+"""Tree layout: a graph as a tree, each task once, where it is first reached.
 
-Law: the walk is iterative, so a chain of 100,000 tasks is laid out too.
+Tasks that are reached again are only named, on one line.
+
+Invariant: the traversal is iterative, so a chain of 100,000 tasks is laid out, too.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,13 +13,13 @@ from rich.text import Text
 
 from cordyna_cli.render.layout.table import Cell, Column, aligned, cut
 
-_DEEPEST: Final = 16
-"""Deeper branches are not indented further: a chain is no reason to run out of the screen."""
+_INDENT_LEVELS_MAX: Final = 16
+"""Deeper branches are not indented further, so that a chain stays on the screen."""
 
 
 @dataclass(slots=True)
 class Branch:
-    """One place in the tree, and the tasks below it that stand elsewhere already."""
+    """One place in the tree; `again` names the tasks below it that are shown elsewhere."""
 
     name: str
     children: list["Branch"] = field(default_factory=list)
@@ -26,7 +28,7 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class PlacedTask:
-    """A branch, or the names that stand elsewhere, with the lines of the tree that lead there."""
+    """One line: the lines of the tree that lead there, and a branch or the names in `again`."""
 
     prefix: str
     branch: Branch | None
@@ -51,7 +53,7 @@ def build_tree(roots: Iterable[str], upstream_of: Callable[[str], Sequence[str]]
 
 
 def flatten(roots: Sequence[Branch]) -> list[PlacedTask]:
-    """Every line in the order in which it is drawn."""
+    """Every line, from top to bottom."""
     lines: list[PlacedTask] = []
     stack: list[tuple[PlacedTask, str, int]] = [
         (PlacedTask("", root), "", 0) for root in reversed(roots)
@@ -72,7 +74,7 @@ def _below(branch: Branch, prefix: str, depth: int) -> Iterator[tuple[PlacedTask
         connector, guide = ("├─ ", "│  ") if left else ("└─ ", "   ")
         yield (
             PlacedTask(prefix + connector, child, again),
-            prefix if depth >= _DEEPEST else prefix + guide,
+            prefix if depth >= _INDENT_LEVELS_MAX else prefix + guide,
             depth + 1,
         )
 
@@ -83,16 +85,19 @@ def render_lines(
     cells_of: Callable[[PlacedTask], Sequence[Cell] | None],
     width: int | None,
 ) -> list[Text]:
-    """Lines with cells are aligned; those without stand outside the columns, so that many words do not push the others away."""
+    """Lines with cells are aligned.
+
+    Those without stand outside the columns, so that many words do not push the others away.
+    """
     cells = [cells_of(line) for line in lines]
     rows = iter(aligned(columns, [row for row in cells if row is not None], width))
     return [
-        _words(line, width) if row is None else next(rows)
+        _unaligned(line, width) if row is None else next(rows)
         for line, row in zip(lines, cells, strict=True)
     ]
 
 
-def _words(line: PlacedTask, width: int | None) -> Text:
+def _unaligned(line: PlacedTask, width: int | None) -> Text:
     text = Text(
         line.prefix + (line.branch.name if line.branch else f"{line.again} (see above)"),
         style="dim",

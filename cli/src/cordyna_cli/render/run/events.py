@@ -48,7 +48,7 @@ _COLUMNS: Final = (
     Column("state, reason", yields=4),
 )
 
-_USUAL: Final = (
+_TYPICAL_WIDTHS: Final = (
     "00:00:00.000",
     "task-server-a",
     "→",
@@ -57,12 +57,12 @@ _USUAL: Final = (
     "task-10/1",
     "",
 )
-"""Room for what passes most, so that columns seldom move while events pass."""
+"""Room for most events, so that columns seldom move while events pass."""
 
-_LARGE_OUTPUT: Final = 60
+_OUTPUT_LENGTH_MAX: Final = 60
 
 EVERYONE: Final = "everyone"
-"""A state update is for whoever wants to know."""
+"""The addressee of a state update of cerebro."""
 
 _STATE_STYLE: Final = {
     "completed": "green",
@@ -80,12 +80,12 @@ def events_table(texts: Sequence[str], width: int | None = None) -> list[Text]:
     return aligned(_COLUMNS, [event_cells(text) for text in texts], width)
 
 
-class Conversation:
+class EventStream:
     """Events one by one, as they pass; a column grows when something longer comes."""
 
     def __init__(self, width: int | None = None) -> None:
         self._width = width
-        self._longest: list[Cell] = list(_USUAL)
+        self._longest: list[Cell] = list(_TYPICAL_WIDTHS)
 
     def title(self) -> Text:
         return self._line(None)
@@ -121,19 +121,20 @@ def event_cells(text: str) -> list[Cell]:
     command = message.is_command
     return [
         Text(time_of_day(envelope.sent_at), style="dim"),
-        _who(envelope.source),
+        _sender(envelope.source),
         Text("→" if command else "⇢", style="dim"),
         addressee(envelope),
         Text(type(message).__name__, style="bold" if command else ""),
         _task(message),
-        _standing(message),
+        _state_cell(message),
     ]
 
 
 def addressee(envelope: Envelope) -> str:
-    """Whom it is for: a command has one addressee; a server tells cerebro.
+    """The addressee of a message.
 
-    Cerebro tells everyone, or the server that it concerns.
+    A command has one. A server reports to cerebro; cerebro publishes to everyone, or answers the
+    server or the client that it concerns.
     """
     match envelope.message:
         case (
@@ -153,7 +154,7 @@ def addressee(envelope: Envelope) -> str:
             return "cerebro"
 
 
-def _who(source: str) -> str:
+def _sender(source: str) -> str:
     short = {CEREBRO: "cerebro", CLIENT: "client", SCHEDULER: "scheduler"}
     if source in short:
         return short[source]
@@ -167,8 +168,8 @@ def _task(message: Message) -> str:
     return f"{task}/{attempt}" if attempt is not None else str(task)
 
 
-def _standing(message: Message) -> Text:
-    return _STANDINGS[type(message)](message)
+def _state_cell(message: Message) -> Text:
+    return _STATE_CELLS[type(message)](message)
 
 
 def _state(state: str, *more: str) -> Text:
@@ -177,61 +178,63 @@ def _state(state: str, *more: str) -> Text:
     )
 
 
-def _task_state(said: TaskStateChanged) -> Text:
-    error = error_line(said.error) if said.error else ""
-    share = f"{said.progress:.0%}" if said.progress is not None else ""
+def _task_state(message: TaskStateChanged) -> Text:
+    error = error_line(message.error) if message.error else ""
+    share = f"{message.progress:.0%}" if message.progress is not None else ""
     return _state(
-        said.state, said.reason or "", error, share, said.message or "", _output(said.output)
+        message.state,
+        message.reason or "",
+        error,
+        share,
+        message.message or "",
+        _output(message.output),
     )
 
 
 def _output(output: Any) -> str:
-    """A small one as it is; of a large one its size: `show` has the whole."""
+    """A small output as it is; of a large one its size. `show` has the whole."""
     text = compact_json(output) if output is not None else ""
-    return text if len(text) <= _LARGE_OUTPUT else f"with an output of {len(text.encode()):,} bytes"
+    return (
+        text
+        if len(text) <= _OUTPUT_LENGTH_MAX
+        else f"with an output of {len(text.encode()):,} bytes"
+    )
 
 
-def _run_state(said: RunStateChanged) -> Text:
-    causes = [f"{cause.task} {cause.reason}" for cause in said.root_causes]
+def _run_state(message: RunStateChanged) -> Text:
+    causes = [f"{cause.task} {cause.reason}" for cause in message.root_causes]
     return _state(
-        said.state,
+        message.state,
         join_names(causes),
-        f"({plural(said.blocked, 'task')} blocked)" if said.blocked else "",
+        f"({plural(message.blocked, 'task')} blocked)" if message.blocked else "",
     )
 
 
-def _invoke(said: InvokeTask) -> Text:
-    at = f"for {said.scheduled_at:%Y-%m-%d %H:%M}Z" if said.scheduled_at else ""
-    return Text(
-        " ".join(
-            filter(
-                None,
-                (
-                    compact_json(said.params) if said.params else "",
-                    f"key {one_line(said.key)}" if said.key else "",
-                    at,
-                ),
-            )
-        )
+def _invoke(message: InvokeTask) -> Text:
+    words = (
+        compact_json(message.params) if message.params else "",
+        f"key {one_line(message.key)}" if message.key else "",
+        f"for {message.scheduled_at:%Y-%m-%d %H:%M}Z" if message.scheduled_at else "",
     )
+    return Text(" ".join(filter(None, words)))
 
 
-def _problems(said: DeclarationRejected | InvocationRejected) -> Text:
-    return Text(one_line("; ".join(problem.message for problem in said.problems)), style="red")
+def _problems(message: DeclarationRejected | InvocationRejected) -> Text:
+    return Text(one_line("; ".join(problem.message for problem in message.problems)), style="red")
 
 
-_STANDINGS: Final[dict[type[Message], Callable[[Any], Text]]] = {
+_STATE_CELLS: Final[dict[type[Message], Callable[[Any], Text]]] = {
     InvokeTask: _invoke,
-    CancelRun: lambda _said: Text(),
-    RetryRun: lambda said: Text(f"from {join_names(said.from_)}" if said.from_ else ""),
-    RunTask: lambda said: Text(f"answer by {time_of_day(said.ack_by)[:8]}", style="dim"),
-    CancelTask: lambda _said: Text(),
-    DescribeServer: lambda _said: Text(),
-    ServerDeclared: lambda said: Text(plural(len(said.tasks), "task")),
-    ServerStateChanged: lambda said: _state(said.state),
+    CancelRun: lambda _message: Text(),
+    RetryRun: lambda message: Text(f"from {join_names(message.from_)}" if message.from_ else ""),
+    RunTask: lambda message: Text(f"answer by {time_of_day(message.ack_by)[:8]}", style="dim"),
+    CancelTask: lambda _message: Text(),
+    DescribeServer: lambda _message: Text(),
+    ServerDeclared: lambda message: Text(plural(len(message.tasks), "task")),
+    ServerStateChanged: lambda message: _state(message.state),
     TaskStateChanged: _task_state,
     RunStateChanged: _run_state,
-    DeclarationAccepted: lambda said: Text(f"generation {said.generation}"),
+    DeclarationAccepted: lambda message: Text(f"generation {message.generation}"),
     DeclarationRejected: _problems,
     InvocationRejected: _problems,
 }

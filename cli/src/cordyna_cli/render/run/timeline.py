@@ -31,12 +31,12 @@ _PATTERNS: Final[dict[PhaseKind, tuple[str, str, str]]] = {
     "queued": ("▒", "cyan", "queued"),
     "running": ("█", "blue", "running"),
 }
-"""Painted in this order: what comes later stands on top."""
+"""Painted in this order, each over the ones before."""
 
-_PIPED_BAR: Final = 60
-_LEAST_BAR: Final = 20
-_TICK_ROOM: Final = 12
-_NICE: Final = (
+_PIPED_BAR_COLUMNS: Final = 60
+_BAR_COLUMNS_MIN: Final = 20
+_TICK_COLUMNS: Final = 12
+_STEPS_S: Final = (
     1,
     2,
     5,
@@ -60,11 +60,11 @@ _NICE: Final = (
 _LEFT: Final = (Column("task", yields=2), Column("server", yields=1))
 
 
-def timeline(view: RunView, now: datetime, width: int | None = None) -> list[Text]:
+def timeline_chart(view: RunView, now: datetime, width: int | None = None) -> list[Text]:
     """A title with the axis, a row for each task in topological order, and the legend."""
     begin = run_started_at(view)
     if begin is None:
-        return [Text("nothing was said yet in this run", style="dim")]
+        return [Text("this run has no events yet", style="dim")]
     end = run_ended_at(view, now)
     total = max((end - begin).total_seconds(), 0.001)
     lefts, bar = _room(view, width)
@@ -87,10 +87,10 @@ def _room(view: RunView, width: int | None) -> tuple[list[Text], int]:
     after = 12
     if width is None:
         left = aligned(_LEFT, rows)
-        bar = _PIPED_BAR
+        bar = _PIPED_BAR_COLUMNS
     else:
-        left = aligned(_LEFT, rows, max(width - after - _LEAST_BAR - 2, 14))
-        bar = max(width - after - 2 - max(line.cell_len for line in left), _LEAST_BAR)
+        left = aligned(_LEFT, rows, max(width - after - _BAR_COLUMNS_MIN - 2, 14))
+        bar = max(width - after - 2 - max(line.cell_len for line in left), _BAR_COLUMNS_MIN)
     most = max(line.cell_len for line in left)
     for line in left:
         line.pad_right(most - line.cell_len)
@@ -122,8 +122,8 @@ def _bar(phases: Sequence[Phase], begin: datetime, total: float, bar: int) -> Te
 
 
 def _axis(total: float, bar: int) -> str:
-    """`|0      |1 s    |2 s`: a mark at every nice step that leaves room for its words."""
-    step = _step(total * _TICK_ROOM / bar)
+    """`|0      |1 s    |2 s`: a mark at every round step that leaves room for its words."""
+    step = _step(total * _TICK_COLUMNS / bar)
     axis = [" "] * bar
     for tick in range(math.floor(total / step) + 1):
         at = int(tick * step / total * bar)
@@ -134,39 +134,31 @@ def _axis(total: float, bar: int) -> str:
 
 
 def _step(least: float) -> float:
-    """The smallest nice span of at least so many seconds."""
+    """The smallest round step of at least `least` seconds."""
     if least < 1:
         power = 10.0 ** math.floor(math.log10(least))
         return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999)
     return next(
-        (float(nice) for nice in _NICE if nice >= least), math.ceil(least / 86400) * 86400.0
+        (float(step) for step in _STEPS_S if step >= least), math.ceil(least / 86400) * 86400.0
     )
 
 
 def _tick(seconds: float, step: float) -> str:
     if step < 0.1:
         return f"{seconds * 1000:.0f} ms"
-    return (
-        f"{seconds:.1f} s"
-        if step < 1
-        else "0"
-        if seconds == 0
-        else f"{seconds:.0f} s"
-        if seconds < 60
-        else _long(seconds)
-    )
+    if step < 1:
+        return f"{seconds:.1f} s"
+    if seconds == 0:
+        return "0"
+    return f"{seconds:.0f} s" if seconds < 60 else _long_tick(seconds)
 
 
-def _long(seconds: float) -> str:
+def _long_tick(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return (
-        f"{hours} h {minutes:02d}"
-        if hours
-        else f"{minutes} m {rest:02d}"
-        if rest
-        else f"{minutes} m"
-    )
+    if hours:
+        return f"{hours} h {minutes:02d}"
+    return f"{minutes} m {rest:02d}" if rest else f"{minutes} m"
 
 
 def _legend(width: int | None) -> list[Text]:

@@ -1,6 +1,7 @@
-"""Live: a run while it goes on: a tree that moves on a terminal, else a line for each change.
+"""Live progress: a run while it is live: a moving tree on a terminal, else a line for each change.
 
-Law: only this writes to the screen meanwhile; what tasks print is the engine's to keep, so the tree is never torn.
+Invariant: only this writes to the screen meanwhile. What tasks print is captured by the engine, so
+the tree is never torn.
 """
 
 from collections.abc import Callable
@@ -17,15 +18,15 @@ from cordyna_cli.wording.format import error_line, plural, time_of_day
 from cordyna_cli.wording.phases import timeline_in_order
 from cordyna_core.contract.views.runs import RunView, TaskView, TimelineEntryView
 
-_LARGE: Final = 1000
-_FRAMES_A_SECOND: Final = 10
-_FRAMES_A_SECOND_OF_LARGE: Final = 2
+_LARGE_RUN_TASKS: Final = 1000
+_FRAMES_PER_S: Final = 10
+_FRAMES_PER_S_OF_LARGE_RUN: Final = 2
 
 
 class LiveTree:
-    """Drawn again several times a second, however often the run changes.
+    """A tree that is drawn again several times a second, however often the run changes.
 
-    `stays`: the last picture remains on the screen.
+    With `stays`, the last picture remains on the screen.
     """
 
     def __init__(self, screen: Screen, now: Callable[[], datetime], *, stays: bool) -> None:
@@ -46,16 +47,16 @@ class LiveTree:
             self._live.stop()
 
     def show(self, view: RunView) -> None:
+        """Draw this view from now on."""
         self._view = view
         if self._live is None:
-            frames = _FRAMES_A_SECOND if len(view.tasks) <= _LARGE else _FRAMES_A_SECOND_OF_LARGE
+            is_large = len(view.tasks) > _LARGE_RUN_TASKS
             self._live = Live(
                 console=self._screen.console,
                 get_renderable=self._frame,
-                refresh_per_second=frames,
+                refresh_per_second=_FRAMES_PER_S_OF_LARGE_RUN if is_large else _FRAMES_PER_S,
                 transient=not self._stays,
-                # The engine captures what tasks print in this process; rich would take it away from
-                # it.
+                # The engine captures what tasks print in this process; rich would take it away.
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
@@ -72,12 +73,12 @@ class LiveTree:
 
 
 class ProgressLines:
-    """A line when anything was said that was not known before."""
+    """A line for each new entry of a timeline."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self._seen: set[tuple[str, int, str, str | None]] = set()
-        self._begun = False
+        self._shown: set[tuple[str, int, str, str | None]] = set()
+        self._has_begun = False
 
     def __enter__(self) -> Self:
         return self
@@ -91,38 +92,35 @@ class ProgressLines:
         self._screen.stream.flush()
 
     def show(self, view: RunView) -> None:
-        if not self._begun:
-            self._begun = True
-            servers = {task.server for task in view.tasks}
-            self._screen.print(
-                [
-                    f"run {view.run_id}: {view.task}, {plural(len(view.tasks), 'task')} on {plural(len(servers), 'server')}"
-                ]
-            )
+        """Print what is new in this view."""
+        if not self._has_begun:
+            self._has_begun = True
+            tasks = plural(len(view.tasks), "task")
+            servers = plural(len({task.server for task in view.tasks}), "server")
+            self._screen.print([f"run {view.run_id}: {view.task}, {tasks} on {servers}"])
         changes = [
             (entry, task)
             for task in view.tasks
             for entry in timeline_in_order(task)
-            if self._is_news(task, entry)
+            if self._is_new(task, entry)
         ]
-        self._screen.print(
-            _change(entry, task) for entry, task in sorted(changes, key=lambda change: change[0].at)
-        )
+        changes.sort(key=lambda change: change[0].at)
+        self._screen.print(_change_line(entry, task) for entry, task in changes)
 
-    def _is_news(self, task: TaskView, entry: TimelineEntryView) -> bool:
+    def _is_new(self, task: TaskView, entry: TimelineEntryView) -> bool:
         key = (task.task, entry.attempt, entry.state, entry.reason)
-        if key in self._seen:
+        if key in self._shown:
             return False
-        self._seen.add(key)
+        self._shown.add(key)
         return True
 
 
-def _change(entry: TimelineEntryView, task: TaskView) -> str:
+def _change_line(entry: TimelineEntryView, task: TaskView) -> str:
     reason = f" {entry.reason}" if entry.reason else ""
     attempt = f" (attempt {entry.attempt})" if entry.attempt > 1 else ""
-    told = (
-        f": {error_line(task.error)}"
-        if entry.state == "error" and task.error and entry.attempt == task.attempt
-        else ""
+    is_last_error = entry.state == "error" and entry.attempt == task.attempt
+    error = f": {error_line(task.error)}" if is_last_error and task.error else ""
+    return (
+        f"{time_of_day(entry.at)} {task.task} on {task.server}: "
+        f"{entry.state}{reason}{attempt}{error}"
     )
-    return f"{time_of_day(entry.at)} {task.task} on {task.server}: {entry.state}{reason}{attempt}{told}"

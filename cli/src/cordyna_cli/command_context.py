@@ -1,4 +1,4 @@
-"""Call: one command at work, with its engine, its two screens and the clock."""
+"""Command context: what one running command needs: its settings, its engine and its two screens."""
 
 from dataclasses import replace
 from functools import cached_property
@@ -18,15 +18,16 @@ class CommandContext:
     """Settings are resolved, and screens made, when they are first needed."""
 
     def __init__(self, context: typer.Context) -> None:
-        self._given = cast(CliContext, context.obj)
+        self._cli = cast(CliContext, context.obj)
 
     @property
     def environment(self) -> Environment:
-        return self._given.environment
+        return self._cli.environment
 
     @cached_property
     def settings(self) -> CliSettings:
-        return resolve(self._given.flags, self.environment)
+        """Raises UserError for settings that cannot be read."""
+        return resolve(self._cli.flags, self.environment)
 
     @cached_property
     def out(self) -> Screen:
@@ -35,16 +36,17 @@ class CommandContext:
 
     @cached_property
     def err(self) -> Screen:
-        """For progress."""
+        """For progress and hints."""
         return Screen(self.environment.stderr, self.environment.environ)
 
     def engine(self) -> Engine:
-        """The chosen engine, to be used in a `with`."""
-        return open_engine(self.settings, self.environment)
+        """Open the chosen engine, to be used in a `with`. Raises UserError."""
+        return self._open(declares=True)
 
-    def engine_as_it_is(self) -> Engine:
-        """The chosen engine with what has been declared so far: opening it declares nothing."""
-        return open_engine(
-            replace(self.settings, options=replace(self.settings.options, declares=False)),
-            self.environment,
-        )
+    def engine_without_declaring(self) -> Engine:
+        """Open the chosen engine with the declarations accepted so far. Raises UserError."""
+        return self._open(declares=False)
+
+    def _open(self, *, declares: bool) -> Engine:
+        options = replace(self.settings.options, declares=declares)
+        return open_engine(self.settings.engine, options, self.environment.engines)
