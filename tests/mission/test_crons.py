@@ -75,9 +75,7 @@ def test_crons_after_sleep_fire_last_tick_and_report_rest() -> None:
     world.after(61)
     # The machine sleeps for ten minutes; then another engine opens the home and fires crons.
     world.now += 600
-    world.driver.loop.fires_crons = False
-    world.driver.loop.apply(world.driver.home.store.read_graph())
-
+    world.driver.restart()
     world.driver.loop.start_crons()
     world.driver.settle()
 

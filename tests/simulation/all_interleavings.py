@@ -1,4 +1,4 @@
-"""All interleavings with so many faults, whole, as a table; exits 1 when one of them is broken.
+"""All interleavings with so many faults, as a table. Exits with 1 when an invariant broke.
 
 PYTHONPATH=tests python -m simulation.all_interleavings --faults 2
 """
@@ -9,7 +9,8 @@ from multiprocessing import Pool
 
 from simulation.interleavings import COMMANDS, GRAPHS, Exploration
 
-World = tuple[int, str, str, int]
+Case = tuple[int, str, str, int]
+"""(faults, graph, command, retries)."""
 
 
 def main() -> None:
@@ -18,31 +19,30 @@ def main() -> None:
         "--faults",
         type=int,
         default=1,
-        help="1: a minute or two; 2: an hour (default: %(default)s)",
+        help="1 takes a minute or two, 2 an hour (default: %(default)s)",
     )
     parser.add_argument(
         "--retries", type=int, nargs="*", default=[0, 1], help="of every task (default: 0 and 1)"
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: %(default)s)")
-    told = parser.parse_args()
-    worlds = list(product([told.faults], GRAPHS, COMMANDS, told.retries))
+    options = parser.parse_args()
+    cases = list(product([options.faults], GRAPHS, COMMANDS, options.retries))
     print("| graph | command | retries | states | broken |\n|---|---|---:|---:|---|", flush=True)
-    states, broken = 0, 0
-    with Pool(told.jobs, maxtasksperchild=1) as pool:
-        for (_, graph, command, retries), found in zip(
-            worlds, pool.imap(explored, worlds, chunksize=1), strict=True
-        ):
-            print(f"| {graph} | {command} | {retries} | {found[0]:,} | {found[1]} |", flush=True)
-            states, broken = states + found[0], broken + bool(found[1])
-    print(f"| all {len(worlds)} | | | {states:,} | {broken or 'nothing'} |")
-    raise SystemExit(broken > 0)
+    total, broken_cases = 0, 0
+    with Pool(options.jobs, maxtasksperchild=1) as pool:
+        results = pool.imap(explore, cases, chunksize=1)
+        for (_, graph, command, retries), (states, broken) in zip(cases, results, strict=True):
+            print(f"| {graph} | {command} | {retries} | {states:,} | {broken} |", flush=True)
+            total, broken_cases = total + states, broken_cases + bool(broken)
+    print(f"| all {len(cases)} | | | {total:,} | {broken_cases or 'nothing'} |")
+    raise SystemExit(broken_cases > 0)
 
 
-def explored(world: World) -> tuple[int, str]:
-    """How many states there are, and what broke."""
-    faults, graph, command, retries = world
-    found = Exploration(GRAPHS[graph], COMMANDS[command], retries=retries).explore(faults)
-    return found.states, found.broken
+def explore(case: Case) -> tuple[int, str]:
+    """(number of states, what broke)."""
+    faults, graph, command, retries = case
+    explored = Exploration(GRAPHS[graph], COMMANDS[command], retries=retries).explore(faults)
+    return explored.states, explored.broken
 
 
 if __name__ == "__main__":

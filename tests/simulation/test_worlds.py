@@ -1,4 +1,4 @@
-"""Worlds: a few seeds in every test run; many in `make sim`."""
+"""Worlds: a few seeds in every test run, many in `make sim`."""
 
 import subprocess
 import sys
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cerebro.simulator.campaign import lines_of, replay, simulate
+from cerebro.simulator.campaign import replay, report_lines, simulate
+from cerebro.simulator.drawn_scenario import scenario_of
 from cerebro.simulator.faults import FAULTS, FaultInjector
-from cerebro.simulator.scenario import scenario_of
 from cerebro.simulator.sizes import REAL
 from cerebro.simulator.trace import table
 from cerebro.simulator.world import World
@@ -21,26 +21,26 @@ def real_sizes_afterwards() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("first", range(0, 400, 100))
-def test_no_invariant_breaks(first: int) -> None:
+def test_seeds_break_no_invariant(first: int) -> None:
     report = simulate(first, 100)
-    assert not report.broken, "\n".join(lines_of(report, wall_s=0))
+    assert not report.broken, "\n".join(report_lines(report, wall_s=0))
 
 
-def test_every_kind_of_fault_strikes() -> None:
-    assert set(simulate(0, 300).struck) == set(FAULTS)
+def test_seeds_inject_every_kind_of_fault() -> None:
+    assert set(simulate(0, 300).injected) == set(FAULTS)
 
 
-def test_the_nets_are_off_in_a_part_of_the_worlds() -> None:
-    nets = simulate(0, 20).nets
-    assert nets == {"both": 8, "no repair": 4, "no sweep": 4, "neither": 4}
+def test_seeds_cover_every_choice_of_safety_nets() -> None:
+    safety_nets = simulate(0, 20).safety_nets
+    assert safety_nets == {"both": 8, "no repair": 4, "no sweep": 4, "neither": 4}
 
 
 @pytest.mark.parametrize("seed", [1, 42, 1181])
-def test_the_same_seed_has_the_same_history(seed: int) -> None:
+def test_same_seed_has_same_history(seed: int) -> None:
     assert replay(seed)[1].hash() == replay(seed)[1].hash()
 
 
-def test_the_same_seed_has_the_same_history_in_another_process() -> None:
+def test_same_seed_in_other_process_has_same_history() -> None:
     command = [sys.executable, "-m", "cerebro.simulator", "--seed", "42"]
     first, second = (
         subprocess.run(
@@ -52,24 +52,24 @@ def test_the_same_seed_has_the_same_history_in_another_process() -> None:
     assert first.splitlines()[-1] == f"hash {replay(42)[1].hash()}"
 
 
-def test_two_seeds_have_two_histories() -> None:
+def test_different_seeds_have_different_histories() -> None:
     assert replay(1)[1].hash() != replay(2)[1].hash()
 
 
-def test_looking_at_the_history_changes_nothing() -> None:
-    seen, _ = replay(7)
-    unseen = World(7).run()
-    assert (seen.at, seen.effects, seen.struck) == (unseen.at, unseen.effects, unseen.struck)
+def test_recording_the_trace_changes_nothing() -> None:
+    traced, _ = replay(7)
+    untraced = World(7).run()
+    assert traced == untraced
 
 
-def test_a_history_reads_as_a_table() -> None:
-    _, history = replay(42)
-    lines = list(table(history.lines))
+def test_trace_prints_as_table() -> None:
+    _, trace = replay(42)
+    lines = list(table(trace.lines))
     assert lines[0].split() == ["time", "who", "what", "run", "about"]
     assert any("InvokeTask" in line for line in lines)
 
 
-def test_a_world_that_breaks_says_what_when_and_how_to_see_it_again(
+def test_broken_world_reports_what_when_and_replay_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
@@ -78,7 +78,7 @@ def test_a_world_that_breaks_says_what_when_and_how_to_see_it_again(
     )
     report = simulate(0, 5)
     assert report.broken[0].broken == "RuntimeError: planted"
-    assert "replay: make sim SEED=" in "\n".join(lines_of(report, wall_s=1))
+    assert "replay: make sim SEED=" in "\n".join(report_lines(report, wall_s=1))
 
 
 def test_scenarios_of_one_seed_are_equal() -> None:

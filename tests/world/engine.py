@@ -7,7 +7,7 @@ from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import MemoryHome
 from cerebro.ports import Store
 from cordyna_core.contract.base import ErrorDescription, Message, Problem, meta_at
-from cordyna_core.contract.commands import RunTask
+from cordyna_core.contract.commands import Command, RunTask
 from cordyna_core.contract.envelope import Envelope, open_envelope, seal
 from cordyna_core.contract.ids import CEREBRO, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
@@ -28,7 +28,7 @@ class Engine:
         self.home = MemoryHome()
         self.commands: list[RunTask] = []
         self.silent, self.fails = set(silent), set(fails)
-        self.loop = MessageLoop(self.home, lambda: self.now, to_server=self._answer)
+        self.loop = self._new_loop()
 
     # --- the driver ---------------------------------------------------------------------------
     @property
@@ -69,6 +69,11 @@ class Engine:
             ]
         )
 
+    def restart(self) -> None:
+        """Open the home with another engine."""
+        self.loop = self._new_loop()
+        self.loop.apply(self.store.read_graph())
+
     def settle(self) -> None:
         """Let everything happen that happens without time passing."""
         while self.loop.step():
@@ -92,16 +97,18 @@ class Engine:
             message = message.model_copy(update={"meta": meta_at(self.now, event_id)})
         return seal(message, source, event_id, utc(self.now))
 
-    def _answer(self, server: str, event: str) -> None:
-        command = open_envelope(event).message
+    def _new_loop(self) -> MessageLoop:
+        return MessageLoop(self.home, lambda: self.now, to_server=self._answer)
+
+    def _answer(self, command: Command, event: str) -> None:
         if not isinstance(command, RunTask):
             return
-        assert command.server == server
+        assert open_envelope(event).message == command
         self.commands.append(command)
         if command.task in self.silent:
             return
         attempt = {
-            "server": server,
+            "server": command.server,
             "run_id": command.run_id,
             "task": command.task,
             "attempt": command.attempt,
@@ -115,4 +122,4 @@ class Engine:
             }
         for fields in ({"state": "started"}, ended):
             update = TaskStateChanged.model_validate({**attempt, **fields})
-            self.loop.put(self._sealed(update, server_source(server)))
+            self.loop.put(self._sealed(update, server_source(command.server)))

@@ -1,6 +1,7 @@
-"""Intruder: what may stand on a bus though nobody should have put it there: poison, giants, forgeries.
+"""Adversary: what may be on a bus although it should not: poison, oversized outputs, forgeries.
 
-Law: none of it changes anything that cerebro knows. (A giant in a server's own name is that server's failure.)
+Invariant: none of it changes anything that cerebro knows. (An oversized output in a server's
+own name is that server's failure.)
 """
 
 from typing import Final
@@ -12,45 +13,52 @@ from cordyna_core.contract.ids import CEREBRO, CLIENT, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 
-_POISON = (
+
+def _event(source: str, detail_type: str, detail: str) -> str:
+    return (
+        f'{{"id":"e","source":"{source}","detail-type":"{detail_type}",'
+        f'"time":"2025-10-09T09:00:00Z","detail":{detail}}}'
+    )
+
+
+_POISON: Final = (
     "",
     "no JSON at all",
     "{}",
     '{"ring": 1',
     '{"ring":{"page":0}}',
     '{"walk":{}}',
-    '{"id":"e","source":"cordyna.client","detail-type":"InvokeTask","time":"2025-10-09T09:00:00Z","detail":{"task":"no/name"}}',
-    '{"id":"e","source":"cordyna.client","detail-type":"Unheard","time":"2025-10-09T09:00:00Z","detail":{}}',
-    '{"id":"e","source":"cordyna.server.s0","detail-type":"ServerDeclared","time":"2025-10-09T09:00:00Z","detail":{"server":"s0","tasks":[{"x":1}]}}',
-    '{"id":"e","source":"cordyna.client","detail-type":"CancelRun","time":"2025-10-09T09:00:00Z","detail":{"run_id":"short"}}',
-    '{"id":"e","source":"cordyna.client","detail-type":"RetryRun","time":"2025-10-09T09:00:00Z","detail":{"run_id":"'
-    + "0" * 26
-    + '"}}',
+    _event("cordyna.client", "InvokeTask", '{"task":"no/name"}'),
+    _event("cordyna.client", "Unheard", "{}"),
+    _event("cordyna.server.s0", "ServerDeclared", '{"server":"s0","tasks":[{"x":1}]}'),
+    _event("cordyna.client", "CancelRun", '{"run_id":"short"}'),
+    _event("cordyna.client", "RetryRun", f'{{"run_id":"{"0" * 26}"}}'),
 )
+"""Bodies that no sender may put on the bus, of every kind that a queue can deliver."""
 
-_GIANT_OUTPUT: Final = f'"output":"{"y" * 300_000}"'
+_OVERSIZED_OUTPUT: Final = f'"output":"{"y" * 300_000}"'
 
 
 def adversary_event(
-    luck: FaultInjector, runs: list[Run], servers: list[str], now: float, event_id: str
+    faults: FaultInjector, runs: list[Run], servers: list[str], now: float, event_id: str
 ) -> tuple[str, str]:
-    """(its kind, what is put on the bus)."""
-    kind = luck.choice(("poison", "oversize", "forged"))
+    """(kind of fault, body of the event)."""
+    kind = faults.choice(("poison", "oversize", "forged"))
     if kind == "poison" or not runs:
-        return "poison", luck.choice(_POISON)
-    run, server = luck.choice(runs), luck.choice(servers)
-    task = luck.choice((run.task, "t0", "t1"))
+        return "poison", faults.choice(_POISON)
+    run, server = faults.choice(runs), faults.choice(servers)
+    task = faults.choice((run.task, "t0", "t1"))
     if kind == "oversize":
         small = _update(
-            run, task, server, luck.choice((1, 99)), "y", server_source(server), (event_id, now)
+            run, task, server, faults.choice((1, 99)), "y", server_source(server), (event_id, now)
         )
-        # It grows when it is text already: having a giant written as JSON would be what a world spends most of its time on.
-        return kind, small.replace('"output":"y"', _GIANT_OUTPUT)
-    source = luck.choice((server_source("stranger"), CLIENT, CEREBRO, server_source(server)))
-    named = source.rpartition(".")[2] if source.startswith("cordyna.server.") else server
-    # A stranger speaks of attempts that were sent; whoever may own the task speaks of one that never was.
-    attempt = 99 if named == server else 1
-    return kind, _update(run, task, named, attempt, "forged", source, (event_id, now))
+        # Grown as text: encoding so large an output as JSON would take most of a world's time.
+        return kind, small.replace('"output":"y"', _OVERSIZED_OUTPUT)
+    source = faults.choice((server_source("stranger"), CLIENT, CEREBRO, server_source(server)))
+    claimed = source.rpartition(".")[2] if source.startswith("cordyna.server.") else server
+    # A stranger claims an attempt that was sent; a possible owner claims one that never was.
+    attempt = 99 if claimed == server else 1
+    return kind, _update(run, task, claimed, attempt, "forged", source, (event_id, now))
 
 
 def _update(

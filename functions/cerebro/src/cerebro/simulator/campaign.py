@@ -1,6 +1,6 @@
-"""Campaign: many seeds, on several cores, and what came of them.
+"""Campaign: many seeds, on several cores, and a report of them.
 
-Law: a world that broke is told by one line that replays it.
+Invariant: a world that broke is reported with one command that replays it.
 """
 
 import time
@@ -12,18 +12,19 @@ from itertools import repeat
 from typing import Final
 
 from cerebro.simulator.faults import FAULTS
-from cerebro.simulator.scenario import Nets
+from cerebro.simulator.scenario import SafetyNets
 from cerebro.simulator.trace import Trace
 from cerebro.simulator.world import Verdict, World
 from cordyna_core.contract.declaration import ServerDeclared
 
-CHUNK: Final = 500
-NETS: Final[tuple[Nets, ...]] = ("both", "no repair", "no sweep", "neither")
+CHUNK_SEEDS: Final = 500
+BROKEN_SHOWN_MAX: Final = 20
+SAFETY_NETS: Final[tuple[SafetyNets, ...]] = ("both", "no repair", "no sweep", "neither")
 
 
 @dataclass(slots=True)
 class Report:
-    """What came of a range of seeds."""
+    """The sums over a range of seeds, and the verdicts of those that broke."""
 
     seeds: int = 0
     effects: int = 0
@@ -31,13 +32,13 @@ class Report:
     attempts: int = 0
     cpu_s: float = 0.0
     virtual_s: float = 0.0
-    struck: Counter[str] = field(default_factory=Counter)
-    nets: Counter[str] = field(default_factory=Counter)
+    injected: Counter[str] = field(default_factory=Counter)
+    safety_nets: Counter[str] = field(default_factory=Counter)
     broken: list[Verdict] = field(default_factory=list)
 
     @property
     def faults(self) -> int:
-        return sum(self.struck.values())
+        return sum(self.injected.values())
 
     def add(self, other: "Report") -> None:
         self.seeds += other.seeds
@@ -46,15 +47,18 @@ class Report:
         self.attempts += other.attempts
         self.cpu_s += other.cpu_s
         self.virtual_s += other.virtual_s
-        self.struck.update(other.struck)
-        self.nets.update(other.nets)
+        self.injected.update(other.injected)
+        self.safety_nets.update(other.safety_nets)
         self.broken.extend(other.broken)
 
 
 def simulate(
     first: int, count: int, own: Sequence[ServerDeclared] = (), *, stop: bool = False
 ) -> Report:
-    """Seeds from `first` on, in this process, of one's `own` servers or of drawn ones. With `stop`, only until one breaks."""
+    """Run the seeds from `first` on in this process; with `stop`, only until one breaks.
+
+    With `own`, worlds of these servers instead of drawn ones.
+    """
     report, began = Report(), time.process_time()
     for seed in range(first, first + count):
         world = World(seed, own=own)
@@ -64,8 +68,8 @@ def simulate(
         report.runs += verdict.runs
         report.attempts += verdict.attempts
         report.virtual_s += verdict.at
-        report.struck.update(verdict.struck)
-        report.nets[world.scenario.nets] += 1
+        report.injected.update(verdict.injected)
+        report.safety_nets[world.scenario.safety_nets] += 1
         if verdict.broken is not None:
             report.broken.append(verdict)
             if stop:
@@ -77,10 +81,10 @@ def simulate(
 def campaign(
     first: int, count: int, own: Sequence[ServerDeclared] = (), *, jobs: int = 1
 ) -> Iterator[Report]:
-    """The same on several cores; yields the report so far, chunk by chunk."""
+    """Run the seeds on several cores; yields the report so far after each chunk."""
     whole = Report()
-    starts = range(first, first + count, CHUNK)
-    sizes = [min(CHUNK, first + count - start) for start in starts]
+    starts = range(first, first + count, CHUNK_SEEDS)
+    sizes = [min(CHUNK_SEEDS, first + count - start) for start in starts]
     if jobs == 1:
         for start, size in zip(starts, sizes, strict=True):
             whole.add(simulate(start, size, own))
@@ -93,31 +97,39 @@ def campaign(
 
 
 def replay(seed: int, own: Sequence[ServerDeclared] = ()) -> tuple[Verdict, Trace]:
-    """One seed once more, with its history."""
-    history = Trace()
-    return World(seed, own=own, history=history).run(), history
+    """Run one seed again, with its trace."""
+    trace = Trace()
+    return World(seed, own=own, trace=trace).run(), trace
 
 
-def lines_of(report: Report, servers: Sequence[str] = (), *, wall_s: float) -> Iterator[str]:
-    """The report as text; `servers`: where one's own were loaded from."""
-    total = f"{report.seeds:,} seeds, {report.faults:,} faults, {report.runs:,} runs, {report.attempts:,} attempts"
-    yield f"{total}, {report.effects:,} effects"
+def report_lines(report: Report, servers: Sequence[str] = (), *, wall_s: float) -> Iterator[str]:
+    """The report as text; `servers` is where the user's own servers were loaded from."""
+    yield (
+        f"{report.seeds:,} seeds, {report.faults:,} faults, {report.runs:,} runs, "
+        f"{report.attempts:,} attempts, {report.effects:,} effects"
+    )
     speed = report.seeds / report.cpu_s if report.cpu_s else 0.0
-    yield f"{wall_s:.0f} s ({speed:.0f} seeds per second and core), {report.virtual_s / 86_400:,.0f} days of virtual time"
-    yield "nets: " + ", ".join(f"{nets} {report.nets[nets]:,}" for nets in NETS)
+    yield (
+        f"{wall_s:.0f} s ({speed:.0f} seeds per second and core), "
+        f"{report.virtual_s / 86_400:,.0f} days of virtual time"
+    )
+    worlds = (f"{nets} {report.safety_nets[nets]:,}" for nets in SAFETY_NETS)
+    yield f"safety nets: {', '.join(worlds)}"
     yield "faults:"
     for fault in FAULTS:
-        yield f"  {fault:<18}{report.struck[fault]:>12,}"
+        yield f"  {fault:<18}{report.injected[fault]:>12,}"
     if not report.broken:
         yield "broken: nothing"
-    for verdict in report.broken[:20]:
-        yield f"BROKEN after {verdict.at:.3f} s: {verdict.broken}; replay: {replay_line(verdict.seed, servers)}"
-    if len(report.broken) > 20:
-        yield f"... and {len(report.broken) - 20} more"
+    for verdict in report.broken[:BROKEN_SHOWN_MAX]:
+        command = replay_command(verdict.seed, servers)
+        yield f"BROKEN after {verdict.at:.3f} s: {verdict.broken}; replay: {command}"
+    if len(report.broken) > BROKEN_SHOWN_MAX:
+        yield f"... and {len(report.broken) - BROKEN_SHOWN_MAX} more"
 
 
-def replay_line(seed: int, servers: Sequence[str] = ()) -> str:
-    """The one line that shows a seed again."""
+def replay_command(seed: int, servers: Sequence[str] = ()) -> str:
+    """The command that runs a seed again and shows its trace."""
     if servers:
-        return f"python -m cerebro.simulator {' '.join(f'--server {server}' for server in servers)} --seed {seed}"
+        options = " ".join(f"--server {server}" for server in servers)
+        return f"python -m cerebro.simulator {options} --seed {seed}"
     return f"make sim SEED={seed}"

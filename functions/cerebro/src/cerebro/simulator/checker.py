@@ -1,6 +1,7 @@
-"""Watch: looks at every step of a world and says at once when an invariant broke.
+"""Checker: observes every step of a world and raises as soon as an invariant breaks.
 
-Law: it only looks. What it knows beside the store is what is on its way: unacknowledged inputs, and rings.
+Invariant: it only observes. Beside what is stored it knows what is on its way: unacknowledged
+inputs, and page timers.
 """
 
 from collections import defaultdict
@@ -12,54 +13,58 @@ from cerebro.core import invariants
 from cerebro.core.model import STATE_OF, Rank, Run, RunSnapshot, TaskRun, page_of
 from cerebro.core.run.transitions import EXPIRY_REASON
 from cordyna_core.contract.base import Message
-from cordyna_core.contract.commands import CancelTask, RunTask
+from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.ids import CEREBRO, derived_id
 
 Page = tuple[str, int]
 
-OLDEST_S: Final = 300.0
-"""What a scenario lets be reused at most."""
+RESULT_AGE_MAX_S: Final = 300.0
+"""The oldest result that a scenario lets be reused."""
 
-LATEST_RING_S: Final = 2.0
-LATEST_END_S: Final = 5.0
+PAUSE_MAX_S: Final = 7200.0
+"""How long a handler may be paused between reading a result and writing the run that reuses it."""
 
-PAUSED_S: Final = 7200.0
-"""For how long a handler may sleep between its look at the results and its write."""
+EXPIRY_DELAY_MAX_S: Final = 2.0
+RUN_END_DELAY_MAX_S: Final = 5.0
 
 
 class InvariantBroken(Exception):
-    """An invariant broke: what, and in which run."""
+    """An invariant broke: which one, and in which run."""
 
-    def __init__(self, law: str, run_id: str = "") -> None:
-        super().__init__(law)
-        self.law, self.run_id = law, run_id
+    def __init__(self, invariant: str, run_id: str = "") -> None:
+        super().__init__(invariant)
+        self.invariant, self.run_id = invariant, run_id
 
 
-def cause_key(run_id: str, cause: str) -> str:
-    """Names an input among those of all runs: a ring's id is only its own run's."""
+def input_key(run_id: str, cause: str) -> str:
+    """Name an input among those of all runs: a page timer's id is unique within its run only."""
     return run_id + cause if cause.startswith("ring:") else cause
 
 
 class Checker:
-    """`skew_s`: by how much any clock may differ from the true time. `is_punctual`: nothing holds anything up in this world."""
+    """Checks invariants after every write and publication.
+
+    `skew_s` is by how much any clock may differ from the true time. `is_punctual`: nothing delays
+    anything in this world, so deadlines are kept to seconds.
+    """
 
     def __init__(self, store: MemoryStore, skew_s: float, *, is_punctual: bool = False) -> None:
         self.store, self.skew_s, self.is_punctual = store, skew_s, is_punctual
-        self.speaker = ""
-        """The input that is being handled."""
-        self._moved_at: dict[str, float] = {}
+        self.current_input = ""
+        """The key of the input that is being handled."""
         self.unacknowledged: defaultdict[str, int] = defaultdict(int)
-        self.rings: defaultdict[Page, list[float]] = defaultdict(list)
-        self.unreliable: set[Page] = set()
-        """Pages of which a ring was lost for good: only the sweep guards them."""
-        self.told: set[str] = set()
+        self.page_timers: defaultdict[Page, list[float]] = defaultdict(list)
+        self.unreliable_pages: set[Page] = set()
+        """Pages of which a timer was lost for good: only the sweep guards them."""
+        self.published_ids: set[str] = set()
         self.sent: set[tuple[str, str, int]] = set()
-        self.ended_at: dict[str, float] = {}
         self.writes = self.messages = 0
-        self._touched: defaultdict[str, set[Page]] = defaultdict(set)
+        self._moved_at: dict[str, float] = {}
+        self._pages_of_input: defaultdict[str, set[Page]] = defaultdict(set)
 
+    # --- writes ---------------------------------------------------------------------------------
     def task_written(self, effect: e.WriteTask, now: float) -> None:
-        """A fact was put; called right after."""
+        """Check a fact right after it was written."""
         self.writes += 1
         run_id, index, fact = effect.run_id, effect.index, effect.new
         snapshot, run = self._run(run_id)
@@ -68,20 +73,20 @@ class Checker:
             snapshot, run, facts, index, effect.seen, now=now, skew_s=self.skew_s
         )
         if broken is None and self.is_punctual:
-            broken = _late(effect, now)
+            broken = _late_expiry(effect, now)
         if broken:
             raise InvariantBroken(broken, run_id)
         self._moved_at[run_id] = now
         if fact.deadline is not None:
-            self._touched[cause_key(run_id, fact.cause)].add((run_id, page_of(index)))
+            self._pages_of_input[input_key(run_id, fact.cause)].add((run_id, page_of(index)))
 
     def run_written(self, effect: e.WriteRun, now: float) -> None:
-        """A run was put; called right after."""
+        """Check a run right after it was written."""
         self.writes += 1
         run = effect.new
         snapshot, _ = self._run(run.id)
         if effect.seen is None:
-            self._reuses_rightly(snapshot, now)
+            self._check_reused_results(snapshot, now)
         facts = self.store._tasks[run.id]
         broken = invariants.of_run(snapshot.plan, facts, effect.seen, run)
         if broken is None and run.status == "error":
@@ -94,118 +99,117 @@ class Checker:
         if broken:
             raise InvariantBroken(broken, run.id)
         if effect.seen is not None and run.rev > effect.seen.rev:
-            self._moved_at[run.id] = now  # it was opened again
-        if run.is_over:
-            self.ended_at[run.id] = now
-            if (
-                self.is_punctual
-                and run.status == "error"
-                and now - self._moved_at[run.id] > LATEST_END_S
-            ):
-                raise InvariantBroken("nothing was live any more, but the run went on", run.id)
+            self._moved_at[run.id] = now  # it was reopened
+        if (
+            self.is_punctual
+            and run.status == "error"
+            and now - self._moved_at[run.id] > RUN_END_DELAY_MAX_S
+        ):
+            raise InvariantBroken("nothing was live any more, but the run did not end", run.id)
 
-    def _reuses_rightly(self, snapshot: RunSnapshot, now: float) -> None:
+    def _check_reused_results(self, snapshot: RunSnapshot, now: float) -> None:
         for task in snapshot.plan.tasks:
-            if task.reuses is not None:
-                fact = self.store.read_task(task.reuses.run_id, task.reuses.index)
-                if (
-                    fact is None
-                    or not fact.is_completed
-                    or now - fact.dispatched_at > OLDEST_S + self.skew_s + PAUSED_S
-                ):
-                    raise InvariantBroken(
-                        f"{task.name} reuses what did not complete, or is too old", snapshot.run.id
-                    )
+            if task.reuses is None:
+                continue
+            fact = self.store.read_task(task.reuses.run_id, task.reuses.index)
+            oldest = RESULT_AGE_MAX_S + self.skew_s + PAUSE_MAX_S
+            if fact is None or not fact.is_completed or now - fact.dispatched_at > oldest:
+                raise InvariantBroken(
+                    f"{task.name} reuses what did not complete, or is too old", snapshot.run.id
+                )
 
+    # --- acknowledgements -----------------------------------------------------------------------
     def acknowledged(self, key: str, run_id: str, page: int | None) -> None:
-        """An input was handled for good: what it wrote must be guarded by somebody else now."""
+        """Check that what an input wrote is guarded by something else, now that it is handled."""
         left = self.unacknowledged[key] = self.unacknowledged[key] - 1
-        pages = set(self._touched.get(key, ()))
+        pages = set(self._pages_of_input.get(key, ()))
         if left <= 0:
             del self.unacknowledged[key]
-            self._touched.pop(key, None)
+            self._pages_of_input.pop(key, None)
         if page is not None:
             pages.add((run_id, page))
-        for touched in pages:
-            self._is_guarded(touched)
+        for written in pages:
+            self._check_guarded(written)
 
-    def _is_guarded(self, touched: Page) -> None:
-        run_id, page = touched
+    def _check_guarded(self, written: Page) -> None:
+        run_id, page = written
         snapshot, run = self._run(run_id)
         facts = self.store._tasks[run_id]
         broken: str | None = None
 
-        def pending(cause: str) -> bool:
+        def is_pending(cause: str) -> bool:
             return self._is_pending(run_id, cause)
 
         if run.is_over:
-            broken = invariants.alive_though_over(snapshot, run, facts, pending)
-        elif touched not in self.unreliable:
-            broken = invariants.unguarded(snapshot, facts, page, self.rings[touched], pending)
+            broken = invariants.alive_though_over(snapshot, run, facts, is_pending)
+        elif written not in self.unreliable_pages:
+            timers = self.page_timers[written]
+            broken = invariants.unguarded(snapshot, facts, page, timers, is_pending)
         if broken:
             raise InvariantBroken(broken, run_id)
 
+    # --- publications ---------------------------------------------------------------------------
     def published(self, message: Message) -> None:
-        """Cerebro put a message on the bus."""
+        """Check a message that cerebro put on the bus."""
         self.messages += 1
         if message.meta is not None and message.meta.id is not None:
-            self.told.add(message.meta.id)
+            self.published_ids.add(message.meta.id)
         if type(message) is RunTask:
             self.sent.add((message.run_id, message.task, message.attempt))
             snapshot, _ = self._run(message.run_id)
-            self._sent_by_its_cause(snapshot, message)
-            upstream = snapshot.plan.tasks[snapshot.plan.index_of[message.task]].upstream
-            names = [snapshot.plan.tasks[index].name for index in upstream]
-            if list(message.upstream) != names or not all(
-                str(message.upstream[name]).startswith(name) for name in names
-            ):
-                raise InvariantBroken(
-                    f"{message.task} was sent without its upstreams' outputs: {message.upstream}",
-                    message.run_id,
-                )
+            self._check_cause(snapshot, message)
+            _check_outputs(snapshot, message)
 
-    def _sent_by_its_cause(self, snapshot: RunSnapshot, command: RunTask) -> None:
+    def _check_cause(self, snapshot: RunSnapshot, command: RunTask) -> None:
         fact = self.store.read_task(command.run_id, snapshot.plan.index_of[command.task])
         if fact is None or fact.attempt < command.attempt:
             raise InvariantBroken(
-                f"{command.task} was sent before its attempt was kept", command.run_id
+                f"{command.task} was sent before its attempt was written", command.run_id
             )
         is_as_dispatched = fact.attempt == command.attempt and fact.rank == Rank.PENDING
-        if is_as_dispatched and cause_key(command.run_id, fact.cause) != self.speaker:
+        if is_as_dispatched and input_key(command.run_id, fact.cause) != self.current_input:
             raise InvariantBroken(
                 f"{command.task} was sent by an input that did not dispatch it", command.run_id
             )
 
+    # --- at rest --------------------------------------------------------------------------------
     def at_rest(self, *, is_live: bool) -> None:
-        """Nothing is on its way any more. `is_live`: the nets are there that let every run end."""
+        """Check a world in which nothing is on its way any more.
+
+        `is_live`: the safety nets that let every run end are there.
+        """
         for run_id in list(self.store._runs):
             snapshot, run = self._run(run_id)
             if run.status == "running" and not is_live:
                 continue
             facts = self.store._tasks[run_id]
-            broken = invariants.at_rest(snapshot, run, facts) or self._untold(snapshot, run, facts)
+            broken = invariants.at_rest(snapshot, run, facts) or self._unpublished(
+                snapshot, run, facts
+            )
             if broken:
                 raise InvariantBroken(broken, run_id)
 
-    def _untold(self, snapshot: RunSnapshot, run: Run, facts: dict[int, TaskRun]) -> str | None:
+    def _unpublished(
+        self, snapshot: RunSnapshot, run: Run, facts: dict[int, TaskRun]
+    ) -> str | None:
         state = "completed" if run.status == "completed" else "error"
-        if derived_id("RunStateChanged", run.id, state, run.rev) not in self.told:
-            return f"the run is {run.status}, and nobody was told"
+        if derived_id("RunStateChanged", run.id, state, run.rev) not in self.published_ids:
+            return f"the run is {run.status}, but that was not published"
         for index, fact in facts.items():
             name = snapshot.plan.tasks[index].name
-            last = fact.timeline[-1]
-            if last.by == CEREBRO and fact.rank in (Rank.ERROR, Rank.CANCELLED):
+            if fact.timeline[-1].by == CEREBRO and fact.rank in (Rank.ERROR, Rank.CANCELLED):
                 state, reason = STATE_OF[fact.rank], fact.reason or ""
-                if (
-                    derived_id(
-                        "TaskStateChanged", "cerebro", run.id, name, fact.attempt, state, reason
-                    )
-                    not in self.told
-                ):
-                    return f"{name} is {fact.reason}, and nobody was told"
-            if fact.rank == Rank.CANCELLED and (run.id, name, fact.attempt) in self.sent:
-                if derived_id("CancelTask", run.id, name, fact.attempt) not in self.told:
-                    return f"{name} was sent and cancelled, and its server was not told"
+                update_id = derived_id(
+                    "TaskStateChanged", "cerebro", run.id, name, fact.attempt, state, reason
+                )
+                if update_id not in self.published_ids:
+                    return f"{name} is {fact.reason}, but that was not published"
+            was_cancelled = (
+                fact.rank == Rank.CANCELLED and (run.id, name, fact.attempt) in self.sent
+            )
+            cancel_id = derived_id("CancelTask", run.id, name, fact.attempt)
+            if was_cancelled and cancel_id not in self.published_ids:
+                return f"{name} was sent and cancelled, but no CancelTask was published"
         return None
 
     def _run(self, run_id: str) -> tuple[RunSnapshot, Run]:
@@ -215,39 +219,42 @@ class Checker:
         return snapshot, run
 
     def _is_pending(self, run_id: str, cause: str) -> bool:
-        return cause_key(run_id, cause) in self.unacknowledged
+        return input_key(run_id, cause) in self.unacknowledged
 
 
-def _late(effect: e.WriteTask, now: float) -> str | None:
-    """Every clock is kept to two seconds."""
-    seen, new = effect.seen, effect.new
-    is_by_clock = (
-        seen is not None
-        and (new.attempt > seen.attempt or new.reason in EXPIRY_REASON.values())
-        and new.rank != seen.rank
-    )
-    if (
-        seen is None
-        or seen.deadline is None
-        or not is_by_clock
-        or now - seen.deadline <= LATEST_RING_S
+def _check_outputs(snapshot: RunSnapshot, command: RunTask) -> None:
+    upstream = snapshot.plan.tasks[snapshot.plan.index_of[command.task]].upstream
+    names = [snapshot.plan.tasks[index].name for index in upstream]
+    if list(command.upstream) != names or not all(
+        str(command.upstream[name]).startswith(name) for name in names
     ):
+        raise InvariantBroken(
+            f"{command.task} was sent without its upstreams' outputs: {command.upstream}",
+            command.run_id,
+        )
+
+
+def _late_expiry(effect: e.WriteTask, now: float) -> str | None:
+    seen, new = effect.seen, effect.new
+    if seen is None or seen.deadline is None or new.rank == seen.rank:
         return None
-    return f"a clock was kept {now - seen.deadline:.1f} s too late"
+    is_by_clock = new.attempt > seen.attempt or new.reason in EXPIRY_REASON.values()
+    late_s = now - seen.deadline
+    if not is_by_clock or late_s <= EXPIRY_DELAY_MAX_S:
+        return None
+    return f"a deadline was kept {late_s:.1f} s too late"
 
 
-def about(effect: Any) -> str:
-    """An effect in a few words, for the history."""
+def summary(effect: Any) -> str:
+    """An effect in a few words, for the trace."""
     match effect:
         case e.WriteTask(_, index, new, _):
-            return f"task {index}: attempt {new.attempt} {Rank(new.rank).name.lower()} {new.reason or ''}".rstrip()
+            rank = Rank(new.rank).name.lower()
+            return f"task {index}: attempt {new.attempt} {rank} {new.reason or ''}".rstrip()
         case e.WriteRun(new, _):
             return f"{new.status}{' failing' if new.failing else ''} rev {new.rev}"
-        case e.SendPageTimer(ring):
-            return f"page {ring.page}"
+        case e.SendPageTimer(timer):
+            return f"page {timer.page}"
         case e.Publish(messages):
             return ", ".join(type(message).__name__ for message in messages)
     return ""
-
-
-__all__ = ["CancelTask", "Checker", "InvariantBroken", "about", "cause_key"]

@@ -1,7 +1,7 @@
-"""Luck: the one seeded source of bad luck in a simulated world.
+"""FaultInjector: the one seeded source of randomness and of faults in a simulated world.
 
-Law: every draw comes from one generator, so a seed decides everything. A fault strikes after a number of steps that was
-drawn beforehand, so that a step without a fault costs no draw.
+Invariant: every draw comes from one generator, so a seed decides everything. How many steps
+pass before the next fault is drawn in advance, so that a step without a fault costs no draw.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ STEP_FAULTS: Final = (
     "partly published",
     "paused",
 )
-"""What strikes a handler at one of its effects."""
+"""What happens to a handler at one of its effects."""
 
 MESSAGE_FAULTS: Final = (
     "duplicated",
@@ -28,10 +28,10 @@ MESSAGE_FAULTS: Final = (
     "lost for good",
     "dead-lettered",
 )
-"""What strikes a message on its way."""
+"""What happens to a message on its way."""
 
-RING_FAULTS: Final = ("ring early", "ring late", "ring twice")
-INTRUSIONS: Final = ("poison", "oversize", "forged")
+TIMER_FAULTS: Final = ("timer early", "timer late", "timer twice")
+ADVERSARY_FAULTS: Final = ("poison", "oversize", "forged")
 SERVER_FAULTS: Final = (
     "body failed",
     "server hung",
@@ -43,25 +43,29 @@ SERVER_FAULTS: Final = (
 FAULTS: Final = (
     *STEP_FAULTS,
     *MESSAGE_FAULTS,
-    *RING_FAULTS,
-    *INTRUSIONS,
+    *TIMER_FAULTS,
+    *ADVERSARY_FAULTS,
     *SERVER_FAULTS,
     "clock skewed",
 )
-"""Every kind of fault there is."""
+"""Every kind of fault."""
 
 NEVER: Final = 1 << 60
 
+DELAY_MAX_S: Final = 86_400.0
 _PAUSES_S: Final = (2.0, 15.0, 90.0, 300.0, 1900.0, 7200.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRates:
-    """How much bad luck a world has: rates per effect, per message, per ring; clocks differ by at most `skew_s`."""
+    """How many faults a world has: rates per effect, per message and per timer.
+
+    Any clock differs from the true time by at most `skew_s`.
+    """
 
     steps: float = 0.0
     messages: float = 0.0
-    rings: float = 0.0
+    timers: float = 0.0
     skew_s: float = 0.0
     step_faults: tuple[str, ...] = STEP_FAULTS
     message_faults: tuple[str, ...] = MESSAGE_FAULTS
@@ -71,59 +75,59 @@ NO_FAULTS: Final = FaultRates()
 
 
 class FaultInjector:
-    """Draws, and counts what struck."""
+    """Draws random numbers, decides which faults happen, and counts them in `injected`."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
         self.draw = self._random.random
         self.choice = self._random.choice
         self.sample = self._random.sample
-        self.struck: Counter[str] = Counter()
-        self.storm = NO_FAULTS
+        self.injected: Counter[str] = Counter()
+        self.rates = NO_FAULTS
         self.steps_left = self.messages_left = NEVER
 
-    def begin(self, storm: FaultRates) -> None:
-        """From now on it storms."""
-        self.storm = storm
-        self.steps_left = self.gap(storm.steps)
-        self.messages_left = self.gap(storm.messages)
-        if storm.skew_s:
-            self.struck["clock skewed"] += 1
+    def start(self, rates: FaultRates) -> None:
+        """Inject faults at these rates from now on."""
+        self.rates = rates
+        self.steps_left = self.steps_until_fault(rates.steps)
+        self.messages_left = self.steps_until_fault(rates.messages)
+        if rates.skew_s:
+            self.injected["clock skewed"] += 1
 
-    def calm(self) -> None:
-        """From now on nothing strikes any more."""
-        self.begin(NO_FAULTS)
+    def stop(self) -> None:
+        """Inject nothing from now on."""
+        self.start(NO_FAULTS)
 
-    def gap(self, rate: float) -> int:
-        """After how many steps the next fault strikes."""
+    def steps_until_fault(self, rate: float) -> int:
+        """Draw how many steps it takes until the next fault."""
         return NEVER if rate <= 0 else 1 + int(log(1.0 - self.draw()) / log(1.0 - rate))
 
-    def between(self, least: float, most: float) -> float:
-        return least + (most - least) * self.draw()
+    def uniform(self, low: float, high: float) -> float:
+        return low + (high - low) * self.draw()
 
-    def whole(self, least: int, most: int) -> int:
-        """From `least` to `most`, both included."""
-        return least + int((most - least + 1) * self.draw())
+    def integer(self, low: int, high: int) -> int:
+        """From `low` to `high`, both included."""
+        return low + int((high - low + 1) * self.draw())
 
     def chance(self, rate: float) -> bool:
         return rate > 0 and self.draw() < rate
 
-    def strikes(self, fault: str, rate: float) -> bool:
-        """Whether this fault strikes now; then it is counted."""
+    def happens(self, fault: str, rate: float) -> bool:
+        """Whether this fault happens now; if so, it is counted."""
         hit = rate > 0 and self.draw() < rate
         if hit:
-            self.struck[fault] += 1
+            self.injected[fault] += 1
         return hit
 
-    def skew(self) -> float:
-        """By how much a clock is wrong: as much as it may be, mostly."""
-        most = self.storm.skew_s
+    def skew_s(self) -> float:
+        """By how much a clock is wrong: most often by as much as it may be."""
+        most = self.rates.skew_s
         return self.choice((-most, 0.0, most)) if most else 0.0
 
     def pause_s(self) -> float:
-        """For how long a handler sleeps: seconds mostly, hours sometimes."""
-        return self.choice(_PAUSES_S) * self.between(0.5, 1.0)
+        """For how long a handler is paused: most often seconds, sometimes hours."""
+        return self.choice(_PAUSES_S) * self.uniform(0.5, 1.0)
 
     def delay_s(self) -> float:
-        """How long a message is held up: minutes mostly, 24 hours at most."""
-        return float(86_400.0 * self.draw() ** 4)
+        """How long a message is delayed: most often minutes, at most a day."""
+        return float(DELAY_MAX_S * self.draw() ** 4)

@@ -1,7 +1,9 @@
-"""Traffic: everything that is on its way in a world, and what may happen to it there.
+"""Network: everything that is on its way in a world, and the faults that messages meet there.
 
-Law: it implements the ports that cerebro publishes to. A message that is accepted arrives, once or more, in any order, some
-time; or, where the storm says so, never.
+Implements the ports that cerebro publishes to.
+
+Invariant: a message that was accepted arrives, once or more, in any order, eventually; or
+never, where the scenario may lose messages of its kind.
 """
 
 import heapq
@@ -12,7 +14,7 @@ from typing import Any, Final
 from cerebro.core.cron.schedule import next_after
 from cerebro.core.effects import FanOut, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
-from cerebro.simulator.checker import Checker, cause_key
+from cerebro.simulator.checker import Checker, input_key
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.scenario import BEGIN, Scenario
 from cerebro.simulator.trace import Trace
@@ -23,28 +25,32 @@ from cordyna_core.contract.ids import CEREBRO, SCHEDULER, derived_id
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 
-MOST_RECEIVED: Final = 5
-"""How often a queue delivers a message before it goes to the dead-letter queue."""
+RECEIVE_COUNT_MAX: Final = 5
+"""How often a queue delivers a message before it moves it to the dead-letter queue."""
+
+_HOP_S: Final = (0.01, 0.51)
+"""How long a message takes from sender to queue."""
 
 
 class InFlightMessage:
-    """A message on its way to cerebro. `key` names it among the inputs; `received` counts its deliveries."""
+    """A message on its way to cerebro.
+
+    `key` names the input that it is a copy of; `page` is the page of a page timer; `received`
+    counts the deliveries of this copy.
+    """
 
     __slots__ = ("key", "message", "page", "received", "run_id")
 
     def __init__(
         self, message: Any, key: str, run_id: str, page: int | None = None, received: int = 0
     ) -> None:
-        self.message, self.key, self.run_id, self.page, self.received = (
-            message,
-            key,
-            run_id,
-            page,
-            received,
-        )
+        self.message = message
+        self.key = key
+        self.run_id = run_id
+        self.page = page
+        self.received = received
 
-    def again(self, received: int) -> "InFlightMessage":
-        """Another copy of it."""
+    def copy(self, received: int) -> "InFlightMessage":
         return InFlightMessage(self.message, self.key, self.run_id, self.page, received)
 
 
@@ -52,31 +58,31 @@ class Network:
     """The bus, the timers and the crons of one world, and its clock."""
 
     def __init__(
-        self, scenario: Scenario, luck: FaultInjector, watch: Checker, history: Trace | None
+        self, scenario: Scenario, faults: FaultInjector, checker: Checker, trace: Trace | None
     ) -> None:
         self.now = BEGIN
         self.heap: list[tuple[float, int, Callable[[Any], None], Any]] = []
         self.to_cerebro: Callable[[InFlightMessage], None]
         self.to_server: Callable[[RunTask], None]
-        self._scenario, self._luck, self._watch, self._history = scenario, luck, watch, history
-        self.is_noted = history is not None
-        self._tickets = count()
-        self._cron_graphs = 0
-        self._may_lose_rings = scenario.nets in ("both", "no repair")
-        self._may_lose_walks = scenario.nets == "both"
+        self.is_traced = trace is not None
         self.event_number = count()
+        self._scenario, self._faults, self._checker, self._trace = scenario, faults, checker, trace
+        self._tickets = count()
+        self._cron_generation = 0
+        self._may_lose_timers = scenario.safety_nets in ("both", "no repair")
+        self._may_lose_fan_outs = scenario.safety_nets == "both"
 
-    def at(self, due: float, deliver: Callable[[Any], None], what: Any) -> None:
-        """Have `deliver(what)` called then."""
-        heapq.heappush(self.heap, (due, next(self._tickets), deliver, what))
+    def schedule(self, due: float, action: Callable[[Any], None], argument: Any) -> None:
+        """Call `action(argument)` at `due`."""
+        heapq.heappush(self.heap, (due, next(self._tickets), action, argument))
 
-    def note(self, who: str, what: str, about: str = "", run: str = "") -> None:
-        if self._history is not None:
-            self._history.note(self.now - BEGIN, who, what, about, run)
+    def trace(self, who: str, what: str, about: str = "", run: str = "") -> None:
+        if self._trace is not None:
+            self._trace.add(self.now - BEGIN, who, what, about, run)
 
-    # --- towards cerebro --------------------------------------------------------------------------------------------
-    def say(self, source: str, message: Message, at: float) -> None:
-        """Somebody puts a message on the bus at that time."""
+    # --- to cerebro -----------------------------------------------------------------------------
+    def publish_event(self, source: str, message: Message, at: float) -> None:
+        """Put a message on the bus at a time."""
         event_id, time = f"event-{next(self.event_number)}", utc(at)
         envelope = Envelope(source, message, event_id, time)
         key, run_id = envelope.id, ""
@@ -87,149 +93,149 @@ class Network:
                 run_id = message.run_id
                 key = derived_id(type(message).__name__, run_id, message.command_id or key)
         body = seal(message, source, event_id, time) if self._scenario.sealed else envelope
-        self._post(InFlightMessage(body, key, run_id), at, may_be_lost=True)
+        self._send(InFlightMessage(body, key, run_id), at, may_be_lost=True)
 
     def inject_raw(self, body: str, event_id: str, at: float) -> None:
-        """Somebody puts raw text on the bus."""
-        self._post(InFlightMessage(body, event_id, ""), at, may_be_lost=True)
+        """Put raw text on the bus at a time."""
+        self._send(InFlightMessage(body, event_id, ""), at, may_be_lost=True)
 
-    def _post(self, parcel: InFlightMessage, at: float, *, may_be_lost: bool) -> None:
-        luck, watch = self._luck, self._watch
-        due = at + 0.01 + luck.draw() * 0.5
-        luck.messages_left -= 1
-        if luck.messages_left <= 0:
-            fault = luck.choice(luck.storm.message_faults)
-            luck.messages_left = luck.gap(luck.storm.messages)
-            if fault == "lost for good" and not may_be_lost:
-                fault = "lost, redelivered"
-            luck.struck[fault] += 1
-            self.note("bad luck", fault, type(parcel.message).__name__, parcel.run_id)
+    def _send(self, in_flight: InFlightMessage, at: float, *, may_be_lost: bool) -> None:
+        due = at + self._hop_s()
+        fault = self._next_message_fault(may_be_lost=may_be_lost)
+        if fault:
+            self.trace("fault", fault, type(in_flight.message).__name__, in_flight.run_id)
             if fault == "lost for good":
-                if isinstance(parcel.message, PageTimer):
-                    watch.unreliable.add((parcel.run_id, parcel.message.page))
+                if isinstance(in_flight.message, PageTimer):
+                    self._checker.unreliable_pages.add((in_flight.run_id, in_flight.message.page))
                 return
             if fault == "duplicated":
-                self.on_its_way(parcel.again(0), due + luck.draw() * 90)
+                self.deliver_at(due + self._faults.draw() * 90, in_flight.copy(0))
             else:
-                due += self._held_up(fault)
-        self.on_its_way(parcel, due)
+                due += self._fault_delay_s(fault)
+        self.deliver_at(due, in_flight)
 
-    def on_its_way(self, parcel: InFlightMessage, due: float) -> None:
-        """Have one more copy of a parcel delivered then."""
-        self._watch.unacknowledged[parcel.key] += 1
-        if parcel.page is not None:
-            self._watch.rings[parcel.run_id, parcel.page].append(parcel.message.due)
-        self.at(due, self.to_cerebro, parcel)
+    def deliver_at(self, due: float, in_flight: InFlightMessage) -> None:
+        """Have one more copy of a message delivered."""
+        self._checker.unacknowledged[in_flight.key] += 1
+        if in_flight.page is not None:
+            page = in_flight.run_id, in_flight.page
+            self._checker.page_timers[page].append(in_flight.message.due)
+        self.schedule(due, self.to_cerebro, in_flight)
 
-    def _held_up(self, fault: str) -> float:
-        luck = self._luck
+    def redeliver(self, in_flight: InFlightMessage) -> None:
+        """Deliver again what was received but not acknowledged.
+
+        A message that was received too often moves to the dead-letter queue, until it is redriven.
+        """
+        received = in_flight.received + 1
+        wait = self._faults.uniform(1, 60)
+        if received >= RECEIVE_COUNT_MAX:
+            self._faults.injected["dead-lettered"] += 1
+            received, wait = 0, self._faults.uniform(86_400, 4 * 86_400)
+        self.schedule(self.now + wait, self.to_cerebro, in_flight.copy(received))
+
+    def _hop_s(self) -> float:
+        low, high = _HOP_S
+        return low + self._faults.draw() * (high - low)
+
+    def _next_message_fault(self, *, may_be_lost: bool) -> str:
+        faults = self._faults
+        faults.messages_left -= 1
+        if faults.messages_left > 0:
+            return ""
+        fault = faults.choice(faults.rates.message_faults)
+        faults.messages_left = faults.steps_until_fault(faults.rates.messages)
+        if fault == "lost for good" and not may_be_lost:
+            fault = "lost, redelivered"
+        faults.injected[fault] += 1
+        return fault
+
+    def _fault_delay_s(self, fault: str) -> float:
         match fault:
             case "reordered":
-                return luck.between(1, 30)
+                return self._faults.uniform(1, 30)
             case "delayed":
-                return luck.delay_s()
+                return self._faults.delay_s()
             case "dead-lettered":
-                return luck.between(86_400, 4 * 86_400)
-        return luck.between(30, 120)
+                return self._faults.uniform(86_400, 4 * 86_400)
+        return self._faults.uniform(30, 120)
 
-    def redeliver(self, parcel: InFlightMessage) -> None:
-        """It was received and not acknowledged: its queue delivers it again, or puts it aside until somebody redrives it."""
-        received = parcel.received + 1
-        wait = self._luck.between(1, 60)
-        if received >= MOST_RECEIVED:
-            self._luck.struck["dead-lettered"] += 1
-            received, wait = 0, self._luck.between(86_400, 4 * 86_400)
-        self.at(self.now + wait, self.to_cerebro, parcel.again(received))
-
-    # --- CerebroBus -------------------------------------------------------------------------------------------------
+    # --- CerebroBus -----------------------------------------------------------------------------
     def publish(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            self._watch.published(message)
+            self._checker.published(message)
             if type(message) is RunTask:
-                self._command(message)
+                self._send_command(message)
             elif type(message) is InvokeTask:
-                self.say(SCHEDULER, message, self.now)
+                self.publish_event(SCHEDULER, message, self.now)
 
-    def _command(self, command: RunTask) -> None:
-        luck = self._luck
-        due = self.now + 0.01 + luck.draw() * 0.5
-        luck.messages_left -= 1
-        if luck.messages_left <= 0:
-            fault = luck.choice(luck.storm.message_faults)
-            luck.messages_left = luck.gap(luck.storm.messages)
-            luck.struck[fault] += 1
-            self.note(
-                "bad luck", fault, f"RunTask {command.task} {command.attempt}", command.run_id
-            )
+    def _send_command(self, command: RunTask) -> None:
+        due = self.now + self._hop_s()
+        fault = self._next_message_fault(may_be_lost=True)
+        if fault:
+            about = f"RunTask {command.task} {command.attempt}"
+            self.trace("fault", fault, about, command.run_id)
             if fault == "lost for good":
                 return
             if fault == "duplicated":
-                self.at(due + luck.draw() * 30, self.to_server, command)
+                self.schedule(due + self._faults.draw() * 30, self.to_server, command)
             else:
-                due += self._held_up(fault)
-        if self._scenario.sealed:
-            opened = open_envelope(
-                seal(command, CEREBRO, f"event-{next(self.event_number)}", utc(self.now))
-            ).message
-            assert isinstance(opened, RunTask)
-            command = opened
-        self.at(due, self.to_server, command)
+                due += self._fault_delay_s(fault)
+        self.schedule(due, self.to_server, self._as_received(command))
 
-    # --- Timers -----------------------------------------------------------------------------------------------------
-    def send_page_timer(self, ring: PageTimer) -> None:
-        luck, watch = self._luck, self._watch
-        watch.messages += 1
-        key = cause_key(ring.run_id, ring.id)
-        lead = max(0.0, ring.due - self.now)
-        rate = luck.storm.rings
+    def _as_received(self, command: RunTask) -> RunTask:
+        if not self._scenario.sealed:
+            return command
+        event_id = f"event-{next(self.event_number)}"
+        opened = open_envelope(seal(command, CEREBRO, event_id, utc(self.now))).message
+        assert isinstance(opened, RunTask)
+        return opened
+
+    # --- Timers ---------------------------------------------------------------------------------
+    def send_page_timer(self, timer: PageTimer) -> None:
+        faults = self._faults
+        self._checker.messages += 1
+        lead = max(0.0, timer.due - self.now)
+        rate = faults.rates.timers
         copies = 1
         if rate and lead:
-            if luck.strikes("ring early", rate):
-                lead *= luck.draw()
-            elif luck.strikes("ring late", rate):
-                lead += luck.between(1, 60)
-            if luck.strikes("ring twice", rate):
+            if faults.happens("timer early", rate):
+                lead *= faults.draw()
+            elif faults.happens("timer late", rate):
+                lead += faults.uniform(1, 60)
+            if faults.happens("timer twice", rate):
                 copies = 2
+        key = input_key(timer.run_id, timer.id)
         for _ in range(copies):
-            self._post(
-                InFlightMessage(ring, key, ring.run_id, ring.page),
-                self.now + lead,
-                may_be_lost=self._may_lose_rings,
-            )
+            in_flight = InFlightMessage(timer, key, timer.run_id, timer.page)
+            self._send(in_flight, self.now + lead, may_be_lost=self._may_lose_timers)
 
-    def send_fan_out(self, walk: FanOut) -> None:
-        self._watch.messages += 1
-        self._post(
-            InFlightMessage(walk, cause_key(walk.run_id, walk.cause), walk.run_id),
-            self.now,
-            may_be_lost=self._may_lose_walks,
-        )
+    def send_fan_out(self, fan_out: FanOut) -> None:
+        self._checker.messages += 1
+        key = input_key(fan_out.run_id, fan_out.cause)
+        in_flight = InFlightMessage(fan_out, key, fan_out.run_id)
+        self._send(in_flight, self.now, may_be_lost=self._may_lose_fan_outs)
 
-    # --- Crons ------------------------------------------------------------------------------------------------------
+    # --- Crons ----------------------------------------------------------------------------------
     def apply(self, graph: Graph) -> None:
-        self._cron_graphs += 1
-        for placed in graph.crons:
-            self._tick(
-                self._cron_graphs,
-                placed.task.name,
-                placed.task.cron or "",
-                placed.task.timezone,
-                self.now,
+        self._cron_generation += 1
+        for owned in graph.crons:
+            task = owned.task
+            self._schedule_tick(
+                self._cron_generation, task.name, task.cron or "", task.timezone, self.now
             )
 
-    def _tick(self, applied: int, task: str, cron: str, timezone: str, after: float) -> None:
+    def _schedule_tick(
+        self, generation: int, task: str, cron: str, timezone: str, after: float
+    ) -> None:
         nominal = next_after(cron, timezone, after)
         if nominal > BEGIN + self._scenario.cron_days * 86_400:
             return
 
         def fire(_: Any) -> None:
-            if applied == self._cron_graphs:
-                message = Tick(task, nominal)
-                self._post(
-                    InFlightMessage(message, f"tick-{task}-{nominal}", ""),
-                    nominal,
-                    may_be_lost=True,
-                )
-                self._tick(applied, task, cron, timezone, nominal)
+            if generation == self._cron_generation:
+                in_flight = InFlightMessage(Tick(task, nominal), f"tick-{task}-{nominal}", "")
+                self._send(in_flight, nominal, may_be_lost=True)
+                self._schedule_tick(generation, task, cron, timezone, nominal)
 
-        self.at(nominal, fire, None)
+        self.schedule(nominal, fire, None)

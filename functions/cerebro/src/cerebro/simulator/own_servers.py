@@ -1,6 +1,8 @@
-"""Own: the servers of whoever simulates, instead of drawn ones. Their bodies are not run: a world's servers are simulated.
+"""Own servers: simulates the tasks that a user's servers declare, instead of drawn ones.
 
-Law: what is simulated is a graph that cerebro would accept, and of which every task could run.
+Their bodies are not run: a world's servers are simulated.
+
+Invariant: what is simulated is a graph that cerebro would accept, and every task of it could run.
 """
 
 from collections.abc import Sequence
@@ -15,22 +17,22 @@ def declared_by(targets: Sequence[str]) -> tuple[ServerDeclared, ...]:
     """What these servers declare (MODULE_OR_FILE[:NAME]).
 
     Raises:
-        NotFound: no such file or module.
-        UserError: it cannot be imported, has no server, would be rejected, or needs a task that none of these declares.
+        NotFound: a file or module does not exist.
+        UserError: a server cannot be imported, has no server object, would be rejected, or needs a
+            task that none of these servers declares.
     """
-    declared = tuple(load_server(target).declaration for target in targets)
-    batch = declare_batch(declared)
-    for each, outcome in batch.outcomes:
+    declarations = tuple(load_server(target).declaration for target in targets)
+    batch = declare_batch(declarations)
+    for declaration, outcome in batch.outcomes:
         if isinstance(outcome, Rejected):
-            why = "\n".join(problem.message for problem in outcome.problems)
             raise UserError(
-                f"{each.server} would be rejected",
-                why=why,
-                next="mend it, or see all of it with `dyna plan --declare`",
+                f"{declaration.server} would be rejected",
+                why="\n".join(problem.message for problem in outcome.problems),
+                next="fix the problems above, or see all of them with `dyna plan --declare`",
             )
     for name, needed_by in batch.graph.unresolved.items():
         raise UserError(
-            f"{name!r} is declared by none of these servers, and {needed_by[0]!r} needs it",
-            next="give the server that declares it with another --server",
+            f"{name!r} is declared by none of these servers, but {needed_by[0]!r} needs it",
+            next="add the server that declares it with another --server",
         )
-    return declared
+    return declarations

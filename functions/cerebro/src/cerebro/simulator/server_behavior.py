@@ -1,7 +1,8 @@
-"""Servers: simulated task servers, of every temper.
+"""Server behavior: simulated task servers, from perfect to hopeless.
 
-Law: a server never starts a body after `ack_by` unless it said `queued`, nor after `start_by` (section 4, rule 6); all else
-may go wrong with it. What it will say of an attempt is settled when the command comes, and leaves it in its time.
+Invariant: a server starts no body after `ack_by` unless it reported `queued`, and none after
+`start_by` (docs/rules.md, rule 6); everything else may go wrong with it. How an attempt ends is
+decided when its first command arrives.
 """
 
 from collections.abc import Callable
@@ -14,77 +15,87 @@ from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.state_updates import TaskStateChanged
 
-LARGE: Final = "x" * 600
-"""Larger than what is kept with a fact."""
+LARGE_OUTPUT: Final = "x" * 600
+"""Larger than what is stored with a fact."""
 
-Say = Callable[[str, TaskStateChanged, float], None]
-"""(server, what, at): put it on the bus then."""
+SLOW_FACTOR: Final = 60.0
+
+Publish = Callable[[str, TaskStateChanged, float], None]
+"""(server, update, at): puts the update on the bus at that time."""
 
 
 class SimulatedServer:
-    """One task server; `say` puts its word on the bus."""
+    """One task server; `publish` puts its updates on the bus."""
 
     def __init__(
-        self, name: str, temper: ServerBehavior, luck: FaultInjector, say: Say, begin: float
+        self,
+        name: str,
+        behavior: ServerBehavior,
+        faults: FaultInjector,
+        publish: Publish,
+        begin: float,
     ) -> None:
-        self.name, self.temper = name, temper
+        self.name, self.behavior = name, behavior
         self.bodies: dict[tuple[str, str, int], int] = {}
-        self._luck, self._say, self._begin = luck, say, begin
-        self._free_at = [begin] * temper.concurrency
-        self._ends_in: dict[tuple[str, str, int], State | None] = {}
+        """How many bodies ran, by (run, task, attempt)."""
+        self._faults, self._publish, self._begin = faults, publish, begin
+        self._free_at = [begin] * behavior.concurrency
+        self._outcomes: dict[tuple[str, str, int], State | None] = {}
 
-    def hear(self, command: RunTask, now: float) -> None:
-        """A command came."""
-        luck, temper = self._luck, self.temper
-        if temper.dead[0] <= now - self._begin < temper.dead[1]:
-            luck.struck["server dead"] += 1
+    def receive(self, command: RunTask, now: float) -> None:
+        """Handle a command."""
+        faults, behavior = self._faults, self.behavior
+        if behavior.dead[0] <= now - self._begin < behavior.dead[1]:
+            faults.injected["server dead"] += 1
             return
-        skewed = now + luck.skew()
-        if skewed > command.ack_by.timestamp():
+        if now + faults.skew_s() > command.ack_by.timestamp():
             return
-        begin = now + luck.between(0.05, 2.0)
-        if temper.concurrency:
-            self._speak(command, "queued", now)
+        begin = now + faults.uniform(0.05, 2.0)
+        if behavior.concurrency:
+            self._report(command, "queued", now)
             begin = max(begin, min(self._free_at))
             if begin > command.start_by.timestamp():
                 return
         elif begin > command.ack_by.timestamp():
             return
-        self._run(command, begin)
+        self._run_body(command, begin)
 
-    def _run(self, command: RunTask, begin: float) -> None:
-        luck, temper = self._luck, self.temper
+    def _run_body(self, command: RunTask, begin: float) -> None:
+        faults, behavior = self._faults, self.behavior
         key = (command.run_id, command.task, command.attempt)
         self.bodies[key] = self.bodies.get(key, 0) + 1
-        end = begin + luck.between(0.0, temper.body_s) * (
-            60.0 if luck.strikes("server slow", temper.slow) else 1.0
-        )
-        if temper.concurrency:
+        duration = faults.uniform(0.0, behavior.body_s)
+        if faults.happens("server slow", behavior.slow):
+            duration *= SLOW_FACTOR
+        end = begin + duration
+        if behavior.concurrency:
             self._free_at.remove(min(self._free_at))
             self._free_at.append(end)
-        if key not in self._ends_in:
-            self._ends_in[key] = self._fate()
-        fate = self._ends_in[key]
-        self._speak(command, "started", begin)
-        if fate is not None:
-            self._speak(command, fate, end)
-            if luck.strikes("answered twice", temper.twice):
-                self._speak(command, fate, end + luck.between(0, 60))
-        if luck.strikes("server lied", temper.lies):
-            lie = luck.choice(("completed", "error", "started", "queued"))
-            self._speak(
-                command, lie, begin + luck.between(0, 100), as_if=luck.choice(("", "late", "next"))
+        if key not in self._outcomes:
+            self._outcomes[key] = self._draw_outcome()
+        outcome = self._outcomes[key]
+        self._report(command, "started", begin)
+        if outcome is not None:
+            self._report(command, outcome, end)
+            if faults.happens("answered twice", behavior.twice):
+                self._report(command, outcome, end + faults.uniform(0, 60))
+        if faults.happens("server lied", behavior.lies):
+            lie = faults.choice(("completed", "error", "started", "queued"))
+            self._report(
+                command,
+                lie,
+                begin + faults.uniform(0, 100),
+                attempt_offset=faults.choice((0, -1, 1)),
             )
 
-    def _fate(self) -> State | None:
-        if self._luck.strikes("server hung", self.temper.hangs):
+    def _draw_outcome(self) -> State | None:
+        if self._faults.happens("server hung", self.behavior.hangs):
             return None
-        return "error" if self._luck.strikes("body failed", self.temper.fails) else "completed"
+        failed = self._faults.happens("body failed", self.behavior.fails)
+        return "error" if failed else "completed"
 
-    def _speak(self, command: RunTask, state: Any, at: float, *, as_if: str = "") -> None:
-        attempt = command.attempt
-        if as_if:
-            attempt = attempt + 1 if as_if == "next" else max(1, attempt - 1)
+    def _report(self, command: RunTask, state: Any, at: float, *, attempt_offset: int = 0) -> None:
+        attempt = max(1, command.attempt + attempt_offset)
         message_id = derived_id("TaskStateChanged", command.run_id, command.task, attempt, state)
         update = TaskStateChanged(
             meta=meta_at(at, message_id),
@@ -93,13 +104,14 @@ class SimulatedServer:
             task=command.task,
             attempt=attempt,
             state=state,
-            output=self._output(command) if state == "completed" else None,
+            output=_output(command) if state == "completed" else None,
             error=_FAILED if state == "error" else None,
         )
-        self._say(self.name, update, at)
+        self._publish(self.name, update, at)
 
-    def _output(self, command: RunTask) -> str:
-        return command.task + (LARGE if command.task[-1] in "13" else "")
+
+def _output(command: RunTask) -> str:
+    return command.task + (LARGE_OUTPUT if command.task[-1] in "13" else "")
 
 
 _FAILED: Final = ErrorDescription(type="Oops", message="it did not work")

@@ -1,6 +1,7 @@
-"""Sizes: lets a small world meet what only large ones meet.
+"""Sizes: lets a small world take the paths that only large ones take.
 
-Law: a page of 4 task runs, a walk of 3 downstream tasks and a fan-in of 3 run the very code that 256, 250 and 100 run.
+Invariant: a page of 4 task runs, a fan-out of 3 tasks and a fan-in of 3 run the very code that
+256, 250 and 100 run.
 """
 
 from collections.abc import Iterator
@@ -15,14 +16,14 @@ from cerebro.core.run import dispatch, page_check
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Task runs per page, downstream tasks per walk, upstreams awaited at most."""
+    """Task runs a page, downstream tasks a fan-out message, upstreams awaited at most."""
 
     page: int = model.PAGE_SIZE
     fan_out: int = dispatch.FAN_OUT_WIDTH
     awaited: int = planner.MAX_AWAITED
 
     def set(self) -> None:
-        """Make them those of this process."""
+        """Use these sizes in this process."""
         for module, name, value in (
             (model, "PAGE_SIZE", self.page),
             (memory, "PAGE_SIZE", self.page),
@@ -33,12 +34,12 @@ class Sizes:
             setattr(module, name, value)
 
 
-REAL = Sizes()
+REAL: Sizes = Sizes()
 
 
 @contextmanager
 def sizes(chosen: Sizes) -> Iterator[None]:
-    """Use other sizes for a while."""
+    """Use other sizes for the length of a block."""
     chosen.set()
     try:
         yield

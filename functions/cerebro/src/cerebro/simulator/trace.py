@@ -1,15 +1,18 @@
-"""History: what happened in a world, line by line.
+"""Trace: what happened in a world, line by line.
 
-Law: the same seed gives the same history, and so the same hash.
+Invariant: the same seed gives the same trace, and so the same hash.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+LINES_MAX: Final = 40
+"""Lines shown of what led to a broken invariant."""
 
 
 class TraceLine(NamedTuple):
-    """One thing that happened: when (seconds since the world began), to whom, what, and about which run."""
+    """One thing that happened: seconds since the world began, who did what, and to which run."""
 
     at: float
     who: str
@@ -19,12 +22,12 @@ class TraceLine(NamedTuple):
 
 
 class Trace:
-    """Grows at its end."""
+    """The lines so far."""
 
     def __init__(self) -> None:
         self.lines: list[TraceLine] = []
 
-    def note(self, at: float, who: str, what: str, about: str = "", run: str = "") -> None:
+    def add(self, at: float, who: str, what: str, about: str = "", run: str = "") -> None:
         self.lines.append(TraceLine(at, who, what, about, run))
 
     def hash(self) -> str:
@@ -34,13 +37,13 @@ class Trace:
             digest.update(repr(tuple(line)).encode())
         return digest.hexdigest()[:16]
 
-    def that_led_to(self, run: str, most: int = 40) -> list[TraceLine]:
-        """The last lines about a run."""
-        return [line for line in self.lines if line.run in ("", run) or not run][-most:]
+    def leading_to(self, run: str, lines_max: int = LINES_MAX) -> list[TraceLine]:
+        """The last lines about a run, and about no run in particular."""
+        return [line for line in self.lines if line.run in ("", run) or not run][-lines_max:]
 
 
 def table(lines: Iterable[TraceLine]) -> Iterator[str]:
-    """The lines in columns: time, who, what, about, and the last four characters of the run's id."""
+    """The lines in columns: time, who, what, the last four characters of the run's id, about."""
     yield f"{'time':>12}  {'who':<14}  {'what':<22}  {'run':<4}  about"
     for at, who, what, about, run in lines:
         yield f"{_clock(at):>12}  {who:<14}  {what:<22}  {run[-4:]:<4}  {about}".rstrip()

@@ -1,7 +1,9 @@
-"""World: cerebro, its servers and all between them, in virtual time, from one seed.
+"""World: cerebro, its task servers and everything between them, in virtual time, from one seed.
 
-Law: a handler's steps take milliseconds unless a fault pauses it; handlers that are at work at the same time take turns in
-any order. A world goes on until nothing is on its way any more.
+A handler's steps take milliseconds unless a fault pauses it; handlers that run at the same time
+take turns in any order.
+
+Invariant: a world ends when nothing is on its way any more.
 """
 
 import heapq
@@ -15,24 +17,28 @@ from cerebro.handlers.sweep import sweep
 from cerebro.shell import Ports
 from cerebro.simulator.adversary import adversary_event
 from cerebro.simulator.checker import Checker, InvariantBroken
+from cerebro.simulator.drawn_scenario import scenario_of
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.handlers import SimulatedCerebro
 from cerebro.simulator.network import Network
-from cerebro.simulator.scenario import BEGIN, Scenario, scenario_of
+from cerebro.simulator.scenario import BEGIN, Scenario, ScriptedMessage
 from cerebro.simulator.server_behavior import SimulatedServer
 from cerebro.simulator.trace import Trace
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import server_source
+from cordyna_core.contract.state_updates import TaskStateChanged
 
-SWEEP_EVERY_S: Final = 900.0
+SWEEP_INTERVAL_S: Final = 900.0
 LAST_SWEEP_S: Final = 12 * 86_400.0
-MOST_STEPS: Final = 200_000
+STEPS_MAX: Final = 200_000
+STEP_S_MAX: Final = 0.03
+"""One effect of a handler takes at most so long, divided by the number of running handlers."""
 
 
 @dataclass(slots=True)
 class Verdict:
-    """How a world went. `broken` None: as it should."""
+    """How a world ended. `broken` names the invariant that broke; None: none did."""
 
     seed: int
     broken: str | None = None
@@ -41,11 +47,11 @@ class Verdict:
     effects: int = 0
     runs: int = 0
     attempts: int = 0
-    struck: dict[str, int] = field(default_factory=dict)
+    injected: dict[str, int] = field(default_factory=dict)
 
     @property
     def faults(self) -> int:
-        return sum(self.struck.values())
+        return sum(self.injected.values())
 
 
 class World:
@@ -57,148 +63,152 @@ class World:
         scenario: Scenario | None = None,
         *,
         own: Sequence[ServerDeclared] = (),
-        history: Trace | None = None,
+        trace: Trace | None = None,
         crash_at: dict[int, str] | None = None,
     ) -> None:
-        self.seed, self.luck = seed, FaultInjector(seed)
-        self.scenario = scenario or scenario_of(seed, self.luck, own)
+        self.seed, self.faults = seed, FaultInjector(seed)
+        self.scenario = scenario or scenario_of(seed, self.faults, own)
         self.store = MemoryStore()
-        storm = self.scenario.storm
-        is_punctual = not (storm.steps or storm.messages or storm.rings or storm.skew_s or crash_at)
-        self.watch = Checker(self.store, storm.skew_s, is_punctual=is_punctual)
-        self.traffic = Network(self.scenario, self.luck, self.watch, history)
-        ports = Ports(
+        rates = self.scenario.rates
+        is_punctual = not (
+            rates.steps or rates.messages or rates.timers or rates.skew_s or crash_at
+        )
+        self.checker = Checker(self.store, rates.skew_s, is_punctual=is_punctual)
+        self.network = Network(self.scenario, self.faults, self.checker, trace)
+        self.ports = Ports(
             store=self.store,
-            bus=self.traffic,
-            timers=self.traffic,
-            crons=self.traffic,
+            bus=self.network,
+            timers=self.network,
+            crons=self.network,
             clock=self._clock,
         )
-        self.ports = ports
         self.cerebro = SimulatedCerebro(
-            ports,
-            self.traffic,
-            self.luck,
-            self.watch,
-            nets=self.scenario.nets,
+            self.ports,
+            self.network,
+            self.faults,
+            self.checker,
+            safety_nets=self.scenario.safety_nets,
             batch=self.scenario.batch,
             crash_at=crash_at,
         )
         self.servers = {
-            name: SimulatedServer(name, temper, self.luck, self._server_says, BEGIN)
-            for name, temper in self.scenario.servers.items()
+            name: SimulatedServer(name, behavior, self.faults, self._publish_update, BEGIN)
+            for name, behavior in self.scenario.servers.items()
         }
-        self.traffic.to_cerebro = self.cerebro.deliver
-        self.traffic.to_server = self._server_hears
+        self.network.to_cerebro = self.cerebro.deliver
+        self.network.to_server = self._deliver_command
         self._set_up()
 
     def _clock(self) -> float:
-        return self.traffic.now + self.cerebro.skew
+        return self.network.now + self.cerebro.skew_s
 
     def _set_up(self) -> None:
-        scenario, traffic, luck = self.scenario, self.traffic, self.luck
-        if scenario.declares_itself:
-            for declared in scenario.declared:
-                traffic.say(server_source(declared.server), declared, BEGIN)
-        else:
-            versions = {declared.server: version_of(declared) for declared in scenario.declared}
-            for declared in scenario.declared:
-                self.store.write_declaration(versions[declared.server], declared)
-            self.store.write_head(Head(1, versions), Head())
-        for said in scenario.says:
-            traffic.at(
-                BEGIN + said.after + (1.0 if scenario.declares_itself else 0.0), self._put, said
+        scenario, network, faults = self.scenario, self.network, self.faults
+        self._declare()
+        for scripted in scenario.script:
+            network.schedule(
+                BEGIN + scripted.after + (1.0 if scenario.declares_itself else 0.0),
+                self._publish_scripted,
+                scripted,
             )
-        luck.begin(scenario.storm)
-        if scenario.storm_s:
-            traffic.at(BEGIN + scenario.storm_s, self._calm, None)
-        if scenario.storm.messages:
-            for _ in range(luck.whole(0, 4)):
-                traffic.at(BEGIN + luck.between(1, 120), self._intrude, None)
-        if scenario.nets in ("both", "no repair"):
-            traffic.at(BEGIN + SWEEP_EVERY_S, self._sweep, None)
+        faults.start(scenario.rates)
+        if scenario.faults_until_s:
+            network.schedule(BEGIN + scenario.faults_until_s, self._stop_faults, None)
+        if scenario.rates.messages:
+            for _ in range(faults.integer(0, 4)):
+                network.schedule(BEGIN + faults.uniform(1, 120), self._inject_adversary_event, None)
+        if scenario.safety_nets in ("both", "no repair"):
+            network.schedule(BEGIN + SWEEP_INTERVAL_S, self._sweep, None)
+
+    def _declare(self) -> None:
+        declarations = self.scenario.declared
+        if self.scenario.declares_itself:
+            for declared in declarations:
+                self.network.publish_event(server_source(declared.server), declared, BEGIN)
+            return
+        versions = {declared.server: version_of(declared) for declared in declarations}
+        for declared in declarations:
+            self.store.write_declaration(versions[declared.server], declared)
+        self.store.write_head(Head(1, versions), Head())
 
     def run(self) -> Verdict:
-        """Let it happen."""
+        """Let the world happen."""
         self.scenario.sizes.set()
         verdict = Verdict(self.seed)
         try:
-            self._go_on()
-            self.watch.at_rest(is_live=self.scenario.nets in ("both", "no sweep"))
+            self._run_until_rest()
+            self.checker.at_rest(is_live=self.scenario.safety_nets in ("both", "no sweep"))
         except InvariantBroken as broken:
-            verdict.broken, verdict.run_id = broken.law, broken.run_id
-        except Exception as raised:
-            verdict.broken = f"{type(raised).__name__}: {raised}"
-        verdict.at = self.traffic.now - BEGIN
-        verdict.effects, verdict.struck = self.cerebro.effects, dict(self.luck.struck)
+            verdict.broken, verdict.run_id = broken.invariant, broken.run_id
+        except Exception as error:  # noqa: BLE001 - a world that raises is broken
+            verdict.broken = f"{type(error).__name__}: {error}"
+        verdict.at = self.network.now - BEGIN
+        verdict.effects, verdict.injected = self.cerebro.effects, dict(self.faults.injected)
         verdict.runs = len(self.store._runs)
-        verdict.attempts = len(self.watch.sent)
+        verdict.attempts = len(self.checker.sent)
         return verdict
 
-    def _go_on(self) -> None:
-        traffic, cerebro, draw = self.traffic, self.cerebro, self.luck.draw
-        heap, at_work, step, pop = traffic.heap, cerebro.at_work, cerebro.step, heapq.heappop
-        for _ in range(MOST_STEPS):
-            if at_work and not (heap and heap[0][0] <= traffic.now):
-                turn = draw() * len(at_work)
+    def _run_until_rest(self) -> None:
+        network, cerebro, draw = self.network, self.cerebro, self.faults.draw
+        heap, running, step, pop = network.heap, cerebro.running, cerebro.step, heapq.heappop
+        for _ in range(STEPS_MAX):
+            if running and not (heap and heap[0][0] <= network.now):
+                turn = draw() * len(running)
                 index = int(turn)
-                handler = at_work[index]
-                traffic.now += (turn - index) * 0.03
+                handler = running[index]
+                network.now += (turn - index) * STEP_S_MAX
                 if not step(handler):
-                    at_work.remove(handler)
+                    running.remove(handler)
             elif heap:
-                due, _, deliver, what = pop(heap)
-                traffic.now = max(traffic.now, due)
-                deliver(what)
+                due, _, action, argument = pop(heap)
+                network.now = max(network.now, due)
+                action(argument)
             else:
                 return
-        raise InvariantBroken("the world does not come to rest")
+        raise InvariantBroken(f"the world did not come to rest within {STEPS_MAX:,} steps")
 
-    def _put(self, said: Any) -> None:
-        self.traffic.note(said.source.removeprefix("cordyna."), type(said.message).__name__, "")
-        self.traffic.say(said.source, said.message, self.traffic.now)
+    def _publish_scripted(self, scripted: ScriptedMessage) -> None:
+        sender = scripted.source.removeprefix("cordyna.")
+        self.network.trace(sender, type(scripted.message).__name__, "")
+        self.network.publish_event(scripted.source, scripted.message, self.network.now)
 
-    def _server_hears(self, command: RunTask) -> None:
+    def _deliver_command(self, command: RunTask) -> None:
         server = self.servers.get(command.server)
         if server is not None:
-            self.traffic.note(
-                command.server,
-                "hears RunTask",
-                f"{command.task} attempt {command.attempt}",
-                command.run_id,
-            )
-            server.hear(command, self.traffic.now)
+            about = f"{command.task} attempt {command.attempt}"
+            self.network.trace(command.server, "receives RunTask", about, command.run_id)
+            server.receive(command, self.network.now)
 
-    def _server_says(self, server: str, update: Any, at: float) -> None:
-        self.traffic.say(server_source(server), update, at)
+    def _publish_update(self, server: str, update: TaskStateChanged, at: float) -> None:
+        self.network.publish_event(server_source(server), update, at)
 
-    def _calm(self, _: Any) -> None:
-        self.traffic.note("weather", "calm")
-        self.luck.calm()
+    def _stop_faults(self, _: Any) -> None:
+        self.network.trace("fault", "no more faults")
+        self.faults.stop()
 
-    def _intrude(self, _: Any) -> None:
-        event_id = f"intruder-{next(self.traffic.event_number)}"
+    def _inject_adversary_event(self, _: Any) -> None:
+        event_id = f"adversary-{next(self.network.event_number)}"
         kind, body = adversary_event(
-            self.luck,
+            self.faults,
             list(self.store._runs.values()),
             list(self.servers),
-            self.traffic.now,
+            self.network.now,
             event_id,
         )
-        self.luck.struck[kind] += 1
-        self.traffic.note("intruder", kind)
-        self.traffic.inject_raw(body, event_id, self.traffic.now)
+        self.faults.injected[kind] += 1
+        self.network.trace("adversary", kind)
+        self.network.inject_raw(body, event_id, self.network.now)
 
     def _sweep(self, _: Any) -> None:
-        traffic = self.traffic
-        self.cerebro.skew = 0.0
+        network = self.network
+        self.cerebro.skew_s = 0.0
         sweep(self.ports)
-        is_idle = not (self.cerebro.at_work or self.store.active_runs())
-        if traffic.now - BEGIN >= LAST_SWEEP_S or (is_idle and not traffic.heap):
+        is_idle = not (self.cerebro.running or self.store.active_runs())
+        if network.now - BEGIN >= LAST_SWEEP_S or (is_idle and not network.heap):
             return
-        due = traffic.now + SWEEP_EVERY_S
+        due = network.now + SWEEP_INTERVAL_S
         # Until something happens, there is nothing to sweep.
-        next_event = min(traffic.heap[0][0], BEGIN + LAST_SWEEP_S) if is_idle else due
+        next_event = min(network.heap[0][0], BEGIN + LAST_SWEEP_S) if is_idle else due
         while due < next_event:
-            due += SWEEP_EVERY_S
-        traffic.at(due, self._sweep, None)
+            due += SWEEP_INTERVAL_S
+        network.schedule(due, self._sweep, None)

@@ -1,4 +1,4 @@
-"""Bus laws: what every CerebroBus keeps. The order in which messages arrive, and how often, is nobody's promise."""
+"""Contract tests of CerebroBus. Order and number of deliveries are not part of the contract."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from cordyna_core.contract.time import utc
 
 
 class ReceivedMessage(NamedTuple):
-    """A message as it arrived, and as whose."""
+    """A message as it arrived, and its source."""
 
     source: str
     message: Message
@@ -23,7 +23,7 @@ class ReceivedMessage(NamedTuple):
 def a_command(number: int, size: int = 0) -> RunTask:
     """A command with `size` bytes of upstream output; cerebro sends up to 128 KB."""
     return RunTask(
-        meta=meta_at(NOW, derived_id("law", number), "cause-1"),
+        meta=meta_at(NOW, derived_id("example", number), "cause-1"),
         server="server-a",
         run_id=RUN,
         task=f"task-{number}",
@@ -35,44 +35,52 @@ def a_command(number: int, size: int = 0) -> RunTask:
 
 
 class CerebroBusContract(ABC):
-    """All laws of the CerebroBus port."""
+    """All contract tests of the CerebroBus port."""
 
     @abstractmethod
     def a_bus(self) -> tuple[CerebroBus, Callable[[], Sequence[ReceivedMessage]]]:
-        """A new bus, and what tells what is on it."""
+        """A new bus, and a function that returns what is on it."""
 
-    def test_what_cerebro_publishes_arrives_as_cerebros(self) -> None:
+    def test_published_message_arrives_with_cerebro_as_source(self) -> None:
         ended = RunStateChanged(
-            meta=meta_at(NOW, derived_id("law"), "cause-1"), run_id=RUN, task="x", state="completed"
+            meta=meta_at(NOW, derived_id("example"), "cause-1"),
+            run_id=RUN,
+            task="x",
+            state="completed",
         )
-        self._arrive(ReceivedMessage(CEREBRO, a_command(1)), ReceivedMessage(CEREBRO, ended))
+        self._check_arrival(ReceivedMessage(CEREBRO, a_command(1)), ReceivedMessage(CEREBRO, ended))
 
-    def test_the_invocation_of_a_cron_tick_arrives_as_the_schedulers(self) -> None:
+    def test_cron_invocation_arrives_with_scheduler_as_source(self) -> None:
         tick = InvokeTask(meta=meta_at(NOW, derived_id("tick")), task="x", scheduled_at=utc(NOW))
-        self._arrive(ReceivedMessage(SCHEDULER, tick), ReceivedMessage(CEREBRO, a_command(1)))
+        self._check_arrival(
+            ReceivedMessage(SCHEDULER, tick), ReceivedMessage(CEREBRO, a_command(1))
+        )
 
-    def test_nothing_published_is_nothing_on_the_bus(self) -> None:
-        self._arrive()
+    def test_publishing_nothing_puts_nothing_on_the_bus(self) -> None:
+        self._check_arrival()
 
-    def test_more_messages_than_one_request_takes_all_arrive(self) -> None:
-        self._arrive(*(ReceivedMessage(CEREBRO, a_command(number)) for number in range(25)))
+    def test_messages_beyond_one_request_all_arrive(self) -> None:
+        self._check_arrival(*(ReceivedMessage(CEREBRO, a_command(number)) for number in range(25)))
 
-    def test_more_bytes_than_one_request_takes_all_arrive(self) -> None:
-        self._arrive(
+    def test_bytes_beyond_one_request_all_arrive(self) -> None:
+        self._check_arrival(
             *(ReceivedMessage(CEREBRO, a_command(number, 120_000)) for number in range(12))
         )
 
-    def test_a_message_that_is_published_again_keeps_its_id(self) -> None:
-        bus, heard = self.a_bus()
+    def test_message_published_again_keeps_its_id(self) -> None:
+        bus, received = self.a_bus()
         bus.publish([a_command(1)])
         bus.publish([a_command(1)])
-        assert _by_id(heard()) == _by_id([ReceivedMessage(CEREBRO, a_command(1))])
+        assert _by_id(received()) == _by_id([ReceivedMessage(CEREBRO, a_command(1))])
 
-    def _arrive(self, *expected: ReceivedMessage) -> None:
-        bus, heard = self.a_bus()
-        bus.publish([each.message for each in expected])
-        assert _by_id(heard()) == _by_id(expected)
+    def _check_arrival(self, *expected: ReceivedMessage) -> None:
+        bus, received = self.a_bus()
+        bus.publish([published.message for published in expected])
+        assert _by_id(received()) == _by_id(expected)
 
 
-def _by_id(heard: Sequence[ReceivedMessage]) -> dict[str | None, ReceivedMessage]:
-    return {each.message.meta.id if each.message.meta else None: each for each in heard}
+def _by_id(messages: Sequence[ReceivedMessage]) -> dict[str | None, ReceivedMessage]:
+    return {
+        received.message.meta.id if received.message.meta else None: received
+        for received in messages
+    }

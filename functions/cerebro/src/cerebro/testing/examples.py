@@ -1,4 +1,4 @@
-"""Examples: the declarations, plans, runs and facts on which the laws are tried."""
+"""Examples: the declarations, plans, runs and facts that the contract tests use."""
 
 from typing import Any, Final
 
@@ -10,30 +10,40 @@ from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import derived_id
 
 NOW: Final = 1_790_000_000.25
-"""What the clocks of the stores under test show, about."""
+"""About what the clocks of the stores under test show."""
 
-RUN: Final = derived_id("run of laws")
-OTHER: Final = derived_id("other run of laws")
+RUN: Final = derived_id("example run")
+OTHER: Final = derived_id("other example run")
 
 
 def a_declaration(server: str, *tasks: str, **fields: Any) -> ServerDeclared:
-    """A server that declares `tasks`, each of which needs the one before; `fields` are the first task's."""
-    made = [
-        {"name": name, "upstream": list(tasks[place - 1 : place])}
-        for place, name in enumerate(tasks)
+    """A server that declares `tasks`, each of which needs the one before it.
+
+    `fields` belong to the first task.
+    """
+    described = [
+        {"name": name, "upstream": list(tasks[position - 1 : position])}
+        for position, name in enumerate(tasks)
     ]
     return ServerDeclared.model_validate(
-        {"server": server, "tasks": [{**made[0], **fields}, *made[1:]] if made else []}
+        {
+            "server": server,
+            "tasks": [{**described[0], **fields}, *described[1:]] if described else [],
+        }
     )
 
 
 def accept(store: Store, *declared: ServerDeclared, seen: Head | None = None) -> bool:
-    """Put the declarations and name them, and only them, in the head."""
+    """Write the declarations and a head that names exactly them. Returns whether it was written."""
     before = seen if seen is not None else store.read_graph().head
-    for each in declared:
-        store.write_declaration(version_of(each), each)
+    for declaration in declared:
+        store.write_declaration(version_of(declaration), declaration)
     return store.write_head(
-        Head(before.generation + 1, {each.server: version_of(each) for each in declared}), before
+        Head(
+            before.generation + 1,
+            {declaration.server: version_of(declaration) for declaration in declared},
+        ),
+        before,
     )
 
 
@@ -53,32 +63,32 @@ def a_plan(size: int = 3, *, width: int = 3) -> Plan:
 
 
 def a_run(run_id: str = RUN, **fields: Any) -> Run:
-    """A run of `a_plan()` that goes on."""
-    given = {
+    """A running run of `a_plan()`."""
+    defaults = {
         "id": run_id,
         "task": "team.task-2",
         "plan_id": a_plan().id,
         "created_at": NOW,
         "cause": "cause-1",
     }
-    return Run(**{**given, **fields})
+    return Run(**{**defaults, **fields})
 
 
 def invoked(store: Store, run: Run) -> Run:
-    """The run, with its plan, in the store."""
+    """Write the run and its plan, and return it."""
     store.write_plan(a_plan())
     assert store.write_run(run, None) is None
     return run
 
 
 def a_fact(rank: Rank = Rank.PENDING, *, attempt: int = 1, rev: int = 1, **fields: Any) -> TaskRun:
-    """A fact whose clock runs."""
-    given = {"cause": "cause-1", "dispatched_at": NOW, "deadline": NOW + 10}
-    return TaskRun(attempt=attempt, rank=rank, rev=rev, **{**given, **fields})
+    """A fact with a running clock."""
+    defaults = {"cause": "cause-1", "dispatched_at": NOW, "deadline": NOW + 10}
+    return TaskRun(attempt=attempt, rank=rank, rev=rev, **{**defaults, **fields})
 
 
 def a_full_fact() -> TaskRun:
-    """A fact of which every field says something."""
+    """A fact in which every field has a value."""
     return TaskRun(
         attempt=3,
         rank=Rank.ERROR,

@@ -1,4 +1,4 @@
-"""Graph laws: what every Store keeps of declarations, servers and ticks."""
+"""Contract tests of Store: declarations, servers and ticks."""
 
 from abc import ABC, abstractmethod
 
@@ -8,17 +8,17 @@ from cerebro.testing.examples import NOW, a_declaration, accept
 
 
 class GraphContract(ABC):
-    """The part of the laws of Store that is about the graph."""
+    """The contract tests of Store that are about the graph."""
 
     @abstractmethod
     def two_stores(self) -> tuple[Store, Store]:
-        """The stores of two processes on the same data, of which there is none yet."""
+        """Two stores, as two processes have them, on the same data, which is empty."""
 
-    def test_at_first_nothing_is_declared(self) -> None:
+    def test_new_store_has_no_declarations(self) -> None:
         store, _ = self.two_stores()
         assert (store.read_graph().head, list(store.read_graph())) == (Head(), [])
 
-    def test_a_declaration_counts_from_when_the_head_names_it(self) -> None:
+    def test_declaration_counts_once_head_names_it(self) -> None:
         one, other = self.two_stores()
         declared = a_declaration(
             "server-a",
@@ -38,14 +38,14 @@ class GraphContract(ABC):
             assert content_of(graph.declarations["server-a"]) == content_of(declared)
             assert graph.head == Head(1, {"server-a": version_of(declared)})
 
-    def test_of_two_heads_from_the_same_one_is_written(self) -> None:
+    def test_concurrent_heads_one_wins(self) -> None:
         one, other = self.two_stores()
         seen = one.read_graph().head
         assert accept(one, a_declaration("server-a", "x"), seen=seen)
         assert not accept(other, a_declaration("server-b", "y"), seen=seen)
         assert list(other.read_graph()) == ["x"]
 
-    def test_of_two_later_heads_from_the_same_one_is_written(self) -> None:
+    def test_concurrent_later_heads_one_wins(self) -> None:
         one, other = self.two_stores()
         a = a_declaration("server-a", "x")
         assert accept(one, a)
@@ -55,7 +55,7 @@ class GraphContract(ABC):
         assert list(one.read_graph()) == ["x", "y"]
         assert one.read_graph().generation == 2
 
-    def test_a_head_says_which_servers_there_are(self) -> None:
+    def test_head_names_the_servers_of_the_graph(self) -> None:
         one, other = self.two_stores()
         a = a_declaration("server-a", "x")
         accept(one, a, a_declaration("server-b", "y"))
@@ -67,7 +67,7 @@ class GraphContract(ABC):
         accept(one)
         assert list(other.read_graph()) == []
 
-    def test_what_did_not_change_is_not_read_again(self) -> None:
+    def test_unchanged_declaration_is_not_read_again(self) -> None:
         one, other = self.two_stores()
         a = a_declaration("server-a", "x")
         accept(one, a)
@@ -76,14 +76,14 @@ class GraphContract(ABC):
         assert list(other.read_graph()) == ["x", "y"]
         assert other.read_graph().declarations["server-a"] is before
 
-    def test_what_was_accepted_once_can_be_accepted_again(self) -> None:
+    def test_declaration_accepted_before_is_accepted_again(self) -> None:
         one, other = self.two_stores()
         old, new = a_declaration("server-a", "x"), a_declaration("server-a", "y")
         for declared, tasks in ((old, ["x"]), (new, ["y"]), (old, ["x"])):
             assert accept(one, declared)
             assert list(other.read_graph()) == tasks
 
-    def test_a_server_of_another_name_that_begins_alike_is_another(self) -> None:
+    def test_servers_with_common_name_prefix_are_distinct(self) -> None:
         one, other = self.two_stores()
         accept(
             one,
@@ -92,17 +92,17 @@ class GraphContract(ABC):
             a_declaration("server-10", "z"),
         )
         assert {
-            server: [task.name for task in each.tasks]
-            for server, each in other.read_graph().declarations.items()
+            server: [task.name for task in declaration.tasks]
+            for server, declaration in other.read_graph().declarations.items()
         } == {
             "server": ["x"],
             "server-1": ["y"],
             "server-10": ["z"],
         }
 
-    def test_a_declaration_as_large_as_it_may_be_is_kept_whole(self) -> None:
+    def test_declaration_of_maximum_size_is_kept_whole(self) -> None:
         one, other = self.two_stores()
-        # Descriptions that do not compress to nothing, in letters of two bytes.
+        # Descriptions that compress badly, in letters of two bytes.
         tasks = [
             {
                 "name": f"task-{number}",
@@ -115,12 +115,12 @@ class GraphContract(ABC):
         assert accept(one, declared)
         assert content_of(other.read_graph().declarations["server-a"]) == content_of(declared)
 
-    def test_many_servers_are_one_graph(self) -> None:
+    def test_graph_of_130_servers_is_read_whole(self) -> None:
         one, other = self.two_stores()
         accept(one, *(a_declaration(f"server-{number}", f"task-{number}") for number in range(130)))
         assert len(other.read_graph()) == 130
 
-    def test_a_server_is_as_it_said_last(self) -> None:
+    def test_server_state_is_the_last_reported(self) -> None:
         one, other = self.two_stores()
         one.note_server("server-a", "ready", NOW)
         one.note_server("server-b", None, NOW)
@@ -130,13 +130,13 @@ class GraphContract(ABC):
             ServerSeen("server-b", None, NOW),
         ]
 
-    def test_a_sign_of_life_leaves_a_server_as_it_was(self) -> None:
+    def test_sign_of_life_keeps_server_state(self) -> None:
         one, other = self.two_stores()
         one.note_server("server-a", "ready", NOW)
         other.note_server("server-a", None, NOW + 61)
         assert _seen(one) == [ServerSeen("server-a", "ready", NOW + 61)]
 
-    def test_a_server_that_missed_a_command_is_otherwise_as_it_was(self) -> None:
+    def test_missed_ack_keeps_server_state(self) -> None:
         one, other = self.two_stores()
         one.note_server("server-a", "ready", NOW)
         other.note_missed_ack("server-a", NOW + 5)
@@ -146,25 +146,25 @@ class GraphContract(ABC):
             ServerSeen("server-b", None, 0.0, NOW + 5),
         ]
 
-    def test_a_sign_of_life_after_a_missed_command_is_noted(self) -> None:
+    def test_sign_of_life_after_missed_ack_is_stored(self) -> None:
         store, _ = self.two_stores()
         store.note_server("server-a", "ready", NOW)
         store.note_missed_ack("server-a", NOW + 5)
         store.note_server("server-a", None, NOW + 6)
         assert _seen(store) == [ServerSeen("server-a", "ready", NOW + 6, NOW + 5)]
 
-    def test_the_last_sign_of_life_never_goes_back(self) -> None:
+    def test_last_sign_of_life_never_moves_back(self) -> None:
         one, other = self.two_stores()
         one.note_server("server-a", None, NOW + 5)
         other.note_server("server-a", "ready", NOW)
         other.note_server("server-a", None, NOW)
         assert _seen(one) == [ServerSeen("server-a", "ready", NOW + 5)]
 
-    def test_a_task_that_never_fired_has_no_tick(self) -> None:
+    def test_task_that_never_fired_has_no_tick(self) -> None:
         store, _ = self.two_stores()
         assert store.read_tick("x") is None
 
-    def test_the_latest_tick_stays(self) -> None:
+    def test_latest_tick_stays(self) -> None:
         one, other = self.two_stores()
         one.write_tick("x", NOW)
         assert other.read_tick("x") == NOW
@@ -174,4 +174,4 @@ class GraphContract(ABC):
 
 
 def _seen(store: Store) -> list[ServerSeen]:
-    return sorted(store.servers(), key=lambda seen: seen.server)
+    return sorted(store.servers(), key=lambda server: server.server)

@@ -1,4 +1,4 @@
-"""Run laws: what every Store keeps of plans, keys and runs."""
+"""Contract tests of Store: plans, keys, runs and cached results."""
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
@@ -10,13 +10,13 @@ from cerebro.testing.examples import NOW, OTHER, RUN, a_plan, a_run, invoked
 
 
 class RunContract(ABC):
-    """The part of the laws of Store that is about runs as a whole."""
+    """The contract tests of Store that are about runs as a whole."""
 
     @abstractmethod
     def two_stores(self) -> tuple[Store, Store]:
-        """The stores of two processes on the same data, of which there is none yet."""
+        """Two stores, as two processes have them, on the same data, which is empty."""
 
-    def test_a_run_that_nobody_wrote_is_not_known(self) -> None:
+    def test_unwritten_run_is_unknown(self) -> None:
         store, _ = self.two_stores()
         assert (
             store.read_run(RUN),
@@ -25,7 +25,7 @@ class RunContract(ABC):
             store.runs(10),
         ) == (None, None, [], [])
 
-    def test_a_run_is_read_as_it_was_written(self) -> None:
+    def test_run_is_read_as_written(self) -> None:
         one, other = self.two_stores()
         run = a_run(
             params={"day": "2026-11-05", "nested": {"ü": [1, None, 2.5]}},
@@ -41,14 +41,14 @@ class RunContract(ABC):
         invoked(one, run)
         assert other.read_run(RUN) == run
 
-    def test_of_two_who_make_the_same_run_one_does(self) -> None:
+    def test_concurrent_creations_of_one_run_one_wins(self) -> None:
         one, other = self.two_stores()
         first = invoked(one, a_run(cause="first"))
         assert other.write_run(a_run(cause="second", created_at=NOW + 1), None) == first
         assert one.read_run(RUN) == first
         assert [run.cause for run in one.runs(10)] == ["first"]
 
-    def test_of_two_who_change_a_run_one_does_and_the_other_is_told(self) -> None:
+    def test_concurrent_updates_of_one_run_one_wins(self) -> None:
         one, other = self.two_stores()
         seen = invoked(one, a_run())
         failing, over = (
@@ -60,13 +60,13 @@ class RunContract(ABC):
         assert other.write_run(replace(over, version=3), failing) is None
         assert one.read_run(RUN) == replace(over, version=3)
 
-    def test_a_run_that_is_there_is_not_made_again(self) -> None:
+    def test_existing_run_is_not_created_again(self) -> None:
         one, other = self.two_stores()
         over = replace(invoked(one, a_run()), status="error", version=2)
         assert one.write_run(over, a_run()) is None
         assert other.write_run(a_run(), None) == over
 
-    def test_a_pinned_run_has_its_plan_and_what_never_changes(self) -> None:
+    def test_run_snapshot_has_plan_and_immutable_fields(self) -> None:
         one, other = self.two_stores()
         run = invoked(one, a_run(params={"day": "today"}))
         assert one.write_run(replace(run, status="completed", version=2), run) is None
@@ -85,13 +85,13 @@ class RunContract(ABC):
                 NOW,
             )
 
-    def test_every_run_that_goes_on_is_active(self) -> None:
+    def test_running_runs_are_active(self) -> None:
         one, other = self.two_stores()
         for number in range(9):
             invoked(one, a_run(f"run-{number}", created_at=NOW + number))
         assert sorted(other.active_runs()) == [f"run-{number}" for number in range(9)]
 
-    def test_a_run_that_comes_alive_again_is_active(self) -> None:
+    def test_reopened_run_is_active(self) -> None:
         one, other = self.two_stores()
         run = invoked(one, a_run())
         over = replace(run, status="error", version=2)
@@ -100,7 +100,7 @@ class RunContract(ABC):
         assert other.write_run(healed, over) is None
         assert (one.active_runs(), other.active_runs()) == ([RUN], [RUN])
 
-    def test_whoever_comes_late_to_end_a_run_leaves_it_active(self) -> None:
+    def test_outdated_end_of_run_leaves_it_active(self) -> None:
         one, other = self.two_stores()
         run = invoked(one, a_run())
         over, healed = replace(run, status="error", version=2), replace(run, rev=1, version=3)
@@ -109,7 +109,7 @@ class RunContract(ABC):
         assert one.write_run(replace(over, cause="late"), run) == healed
         assert other.active_runs() == [RUN]
 
-    def test_the_newest_runs_come_first_over_or_not(self) -> None:
+    def test_runs_are_listed_newest_first(self) -> None:
         one, other = self.two_stores()
         days = (0, 40, 3, 31, 1)
         for day in days:
@@ -120,22 +120,22 @@ class RunContract(ABC):
         assert [run.id for run in other.runs(2)] == ["run-00", "run-01"]
         assert other.runs(3)[2].status == "completed"
 
-    def test_more_runs_than_one_request_reads_are_all_told(self) -> None:
+    def test_runs_beyond_one_request_are_all_listed(self) -> None:
         one, other = self.two_stores()
         for number in range(105):
             invoked(one, a_run(f"run-{number:03}", created_at=NOW + number))
-        told = other.runs(200)
-        assert len(told) == 105
-        assert all(newer.created_at > older.created_at for newer, older in pairwise(told))
+        listed = other.runs(200)
+        assert len(listed) == 105
+        assert all(newer.created_at > older.created_at for newer, older in pairwise(listed))
 
-    def test_a_plan_that_is_written_again_is_the_same_plan(self) -> None:
+    def test_plan_written_again_is_same_plan(self) -> None:
         one, other = self.two_stores()
         invoked(one, a_run())
         other.write_plan(a_plan())
         invoked(other, a_run(OTHER))
         assert _plan_in(one, OTHER) == a_plan()
 
-    def test_every_field_of_a_planned_task_is_kept(self) -> None:
+    def test_every_field_of_planned_task_is_kept(self) -> None:
         full = PlannedTask(
             name="n" * 128,
             server="s" * 128,
@@ -152,17 +152,17 @@ class RunContract(ABC):
             reuses=CachedResult(RUN, 3, NOW, {"ü": 1}, output_apart=False),
         )
         join = PlannedTask(name="join", server="", awaits=(0,))
-        self._kept(Plan((PlannedTask(name="root", server="server-a"), join, full)))
+        self._check_kept(Plan((PlannedTask(name="root", server="server-a"), join, full)))
 
-    def test_a_plan_of_five_thousand_tasks_is_kept_whole(self) -> None:
-        self._kept(a_plan(5_000))
+    def test_plan_of_5000_tasks_is_kept_whole(self) -> None:
+        self._check_kept(a_plan(5_000))
 
-    def test_a_plan_in_which_one_task_needs_thousands_is_kept_whole(self) -> None:
+    def test_plan_with_fan_in_of_thousands_is_kept_whole(self) -> None:
         roots = [
             PlannedTask(name=f"{number}-{'x' * 100}", server="server-a") for number in range(4_000)
         ]
         everything = tuple(range(4_000))
-        self._kept(
+        self._check_kept(
             Plan(
                 (
                     *roots,
@@ -173,18 +173,18 @@ class RunContract(ABC):
             )
         )
 
-    def test_a_key_belongs_to_the_first_task_that_claims_it(self) -> None:
+    def test_key_belongs_to_first_claiming_task(self) -> None:
         one, other = self.two_stores()
         assert one.claim_key("key-1", "x") == "x"
         assert other.claim_key("key-1", "y") == "x"
         assert one.claim_key("key-1", "x") == "x"
         assert other.claim_key("key-2", "y") == "y"
 
-    def test_a_task_without_a_result_has_none(self) -> None:
+    def test_task_without_result_has_no_cached_result(self) -> None:
         store, _ = self.two_stores()
         assert store.read_cached_result("x", "made from") is None
 
-    def test_the_result_that_was_dispatched_last_stays(self) -> None:
+    def test_cached_result_dispatched_last_stays(self) -> None:
         one, other = self.two_stores()
         first, second = (
             CachedResult(RUN, 3, NOW, {"ü": [1, None]}),
@@ -196,7 +196,7 @@ class RunContract(ABC):
         one.write_cached_result("x", "made from", first)
         assert one.read_cached_result("x", "made from") == second
 
-    def test_results_of_other_tasks_and_made_from_something_else_are_other_results(self) -> None:
+    def test_cached_results_are_kept_by_task_and_fingerprint(self) -> None:
         one, other = self.two_stores()
         one.write_cached_result("x", "made from", CachedResult(RUN, 3, NOW))
         assert (
@@ -204,7 +204,7 @@ class RunContract(ABC):
             other.read_cached_result("x", "made from something else"),
         ) == (None, None)
 
-    def _kept(self, plan: Plan) -> None:
+    def _check_kept(self, plan: Plan) -> None:
         one, other = self.two_stores()
         one.write_plan(plan)
         assert one.write_run(a_run(plan_id=plan.id), None) is None

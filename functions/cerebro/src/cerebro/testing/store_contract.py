@@ -1,4 +1,4 @@
-"""Store laws: what every Store keeps, as tests that a test runner collects from a subclass.
+"""Contract tests of Store, which a test runner collects from a subclass.
 
 class TestMemoryStore(StoreContract):
     def two_stores(self) -> tuple[Store, Store]:
@@ -12,4 +12,4 @@ from cerebro.testing.task_contract import TaskContract
 
 
 class StoreContract(GraphContract, RunContract, TaskContract):
-    """All laws of the Store port."""
+    """All contract tests of the Store port."""

@@ -1,4 +1,4 @@
-"""Task laws: what every Store keeps of facts, outputs and guards."""
+"""Contract tests of Store: facts, outputs and page timers."""
 
 from abc import ABC, abstractmethod
 
@@ -8,19 +8,19 @@ from cerebro.testing.examples import NOW, OTHER, RUN, a_fact, a_full_fact
 
 
 class TaskContract(ABC):
-    """The part of the laws of Store that is about task runs."""
+    """The contract tests of Store that are about task runs."""
 
     @abstractmethod
     def two_stores(self) -> tuple[Store, Store]:
-        """The stores of two processes on the same data, of which there is none yet."""
+        """Two stores, as two processes have them, on the same data, which is empty."""
 
-    def test_a_task_run_that_nobody_wrote_has_no_fact(self) -> None:
+    def test_unwritten_task_run_has_no_fact(self) -> None:
         store, _ = self.two_stores()
         assert store.read_task(RUN, 0) is None
         assert store.read_tasks(RUN, [0, 1]) == {}
         assert store.read_page(RUN, 0) == {}
 
-    def test_a_fact_is_read_as_it_was_written(self) -> None:
+    def test_fact_is_read_as_written(self) -> None:
         one, other = self.two_stores()
         for index, fact in enumerate(
             (a_fact(), a_full_fact(), a_fact(Rank.CANCELLED, deadline=None, output=False))
@@ -30,14 +30,14 @@ class TaskContract(ABC):
             assert other.read_tasks(RUN, [index]) == {index: fact}
             assert other.read_page(RUN, 0)[index] == fact
 
-    def test_of_two_who_put_a_first_fact_one_does_and_the_other_is_told(self) -> None:
+    def test_concurrent_first_writes_one_wins(self) -> None:
         one, other = self.two_stores()
         first, second = a_fact(cause="first"), a_fact(cause="second")
         assert one.write_task(RUN, 7, first, None) is None
         assert other.write_task(RUN, 7, second, None) == first
         assert one.read_task(RUN, 7) == first
 
-    def test_of_two_who_go_on_from_the_same_fact_one_does_and_the_other_is_told(self) -> None:
+    def test_concurrent_updates_of_one_fact_one_wins(self) -> None:
         one, other = self.two_stores()
         seen = a_fact()
         one.write_task(RUN, 7, seen, None)
@@ -50,7 +50,7 @@ class TaskContract(ABC):
         assert one.write_task(RUN, 7, a_fact(Rank.STARTED, rev=3), expired) is None
         assert other.read_task(RUN, 7) == a_fact(Rank.STARTED, rev=3)
 
-    def test_an_old_fact_does_not_come_back(self) -> None:
+    def test_write_from_outdated_fact_is_refused(self) -> None:
         one, other = self.two_stores()
         first, second, third = (a_fact(rev=rev) for rev in (1, 2, 3))
         one.write_task(RUN, 7, first, None)
@@ -60,13 +60,13 @@ class TaskContract(ABC):
         assert other.write_task(RUN, 7, first, None) == third
         assert one.read_task(RUN, 7) == third
 
-    def test_whoever_was_not_told_of_its_success_finds_its_own_fact(self) -> None:
+    def test_write_repeated_after_lost_answer_returns_own_fact(self) -> None:
         store, _ = self.two_stores()
         fact = a_full_fact()
         assert store.write_task(RUN, 7, fact, None) is None
         assert store.write_task(RUN, 7, fact, None) == fact
 
-    def test_whoever_goes_on_from_a_completed_fact_that_moved_is_told(self) -> None:
+    def test_write_from_outdated_completed_fact_is_refused(self) -> None:
         one, other = self.two_stores()
         completed = a_fact(Rank.COMPLETED, deadline=None, output="x")
         one.write_task(RUN, 7, completed, None)
@@ -81,25 +81,25 @@ class TaskContract(ABC):
         assert other.read_page(RUN, 0) == {7: with_late_fact}
         assert other.read_task(RUN, 7) == with_late_fact
 
-    def test_only_what_was_asked_for_is_read(self) -> None:
+    def test_read_tasks_returns_only_requested_indexes(self) -> None:
         one, other = self.two_stores()
         for index in (0, 2, PAGE_SIZE, 3 * PAGE_SIZE + 1):
             one.write_task(RUN, index, a_fact(attempt=index + 1), None)
         assert other.read_tasks(RUN, []) == {}
-        found = other.read_tasks(RUN, [0, 1, PAGE_SIZE, PAGE_SIZE, 3 * PAGE_SIZE + 1])
-        assert {index: fact.attempt for index, fact in found.items()} == {
+        facts = other.read_tasks(RUN, [0, 1, PAGE_SIZE, PAGE_SIZE, 3 * PAGE_SIZE + 1])
+        assert {index: fact.attempt for index, fact in facts.items()} == {
             0: 1,
             PAGE_SIZE: PAGE_SIZE + 1,
             3 * PAGE_SIZE + 1: 3 * PAGE_SIZE + 2,
         }
 
-    def test_more_facts_than_one_request_reads_are_all_read(self) -> None:
+    def test_facts_beyond_one_request_are_all_read(self) -> None:
         one, other = self.two_stores()
         for index in range(105):
             one.write_task(RUN, index, a_fact(), None)
         assert sorted(other.read_tasks(RUN, range(105))) == list(range(105))
 
-    def test_a_page_is_read_from_its_last_fact_to_its_first(self) -> None:
+    def test_page_is_read_from_last_fact_to_first(self) -> None:
         one, other = self.two_stores()
         page = range(10 * PAGE_SIZE, 11 * PAGE_SIZE)
         for index in (page[0], page[9], page[10], page[100], page[-1], page[0] - 1, page[-1] + 1):
@@ -108,7 +108,7 @@ class TaskContract(ABC):
         one.write_page_timer(RUN, 10, NOW + 10, NOW)
         assert list(other.read_page(RUN, 10)) == [page[-1], page[100], page[10], page[9], page[0]]
 
-    def test_a_page_larger_than_one_answer_is_read_whole(self) -> None:
+    def test_page_beyond_one_answer_is_read_whole(self) -> None:
         one, other = self.two_stores()
         for index in range(90):
             one.write_task(RUN, index, a_fact(output="x" * 15_000), None)
@@ -125,14 +125,14 @@ class TaskContract(ABC):
             one.has_page_timer(OTHER, 0, NOW, NOW + 20),
         ) == (None, {}, False)
 
-    def test_an_output_is_kept_apart(self) -> None:
+    def test_output_is_read_as_written(self) -> None:
         one, other = self.two_stores()
         output = {"text": "ü" * 8_000, "numbers": [2**60, 2.5, None, True]}
         one.write_output(RUN, 3, 1, output)
         assert other.read_outputs(RUN, [2, 3]) == {3: output}
         assert other.read_outputs(RUN, []) == {}
 
-    def test_the_output_of_the_latest_attempt_stays(self) -> None:
+    def test_output_of_latest_attempt_stays(self) -> None:
         one, other = self.two_stores()
         one.write_output(RUN, 3, 2, "second")
         other.write_output(RUN, 3, 1, "first, late")
@@ -142,13 +142,13 @@ class TaskContract(ABC):
         one.write_output(RUN, 3, 3, "third")
         assert other.read_outputs(RUN, [3]) == {3: "third"}
 
-    def test_more_outputs_than_one_request_reads_are_all_read(self) -> None:
+    def test_outputs_beyond_one_request_are_all_read(self) -> None:
         one, other = self.two_stores()
         for index in range(105):
             one.write_output(RUN, index, 1, index)
         assert other.read_outputs(RUN, range(105)) == {index: index for index in range(105)}
 
-    def test_a_page_is_guarded_by_a_ring_that_comes_in_time(self) -> None:
+    def test_page_timer_in_time_guards_page(self) -> None:
         store, _ = self.two_stores()
         assert not store.has_page_timer(RUN, 0, NOW, NOW + 10)
         store.write_page_timer(RUN, 0, NOW + 10, NOW + 2)
@@ -158,19 +158,19 @@ class TaskContract(ABC):
         assert not store.has_page_timer(RUN, 0, NOW, NOW + 9.9)
         assert not store.has_page_timer(RUN, 1, NOW, NOW + 10)
 
-    def test_an_earlier_ring_guards_too(self) -> None:
+    def test_page_timer_that_is_earlier_guards_page(self) -> None:
         store, _ = self.two_stores()
         store.write_page_timer(RUN, 0, NOW + 100, NOW + 2)
         store.write_page_timer(RUN, 0, NOW + 10, NOW + 2)
         assert store.has_page_timer(RUN, 0, NOW + 2, NOW + 10)
 
-    def test_a_ring_to_come_is_not_forgotten_for_a_later_one(self) -> None:
+    def test_later_page_timer_does_not_replace_pending_one(self) -> None:
         store, _ = self.two_stores()
         store.write_page_timer(RUN, 0, NOW + 10, NOW + 2)
         store.write_page_timer(RUN, 0, NOW + 100, NOW + 2)
         assert store.has_page_timer(RUN, 0, NOW + 2, NOW + 10)
 
-    def test_a_ring_that_has_come_makes_room_for_the_next(self) -> None:
+    def test_later_page_timer_replaces_past_one(self) -> None:
         store, _ = self.two_stores()
         store.write_page_timer(RUN, 0, NOW + 10, NOW + 2)
         store.write_page_timer(RUN, 0, NOW + 100, NOW + 12)
