@@ -9,18 +9,18 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 .DEFAULT_GOAL := help
 .PHONY: seeds interleavings help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e
 
-help: ## what there is to do
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/.run ## set up what runs, and invoke task-3 across two servers
+run: .venv/.run ## set up the runtime packages, and invoke task-3 across two servers
 	$(BIN)/dyna do task-3
 
-setup: .venv/.dev ## set up what checks and tests need, too
+setup: .venv/.dev ## set up the packages for checks and tests, too
 
 test: check ## all checks, then all tests
 	$(BIN)/pytest -n auto
 
-check: .venv/.dev ## format, lint, types, import arrows
+check: .venv/.dev ## format, lint, types, import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -30,7 +30,7 @@ bench: .venv/.bench ## time per task of the embedded engine, beside Luigi
 	$(BIN)/python bench/embedded.py
 
 SEEDS ?= 100000
-sim: .venv/.dev ## simulate cerebro under faults: seeds, every crash point, interleavings; SEED=n shows one
+sim: .venv/.dev ## simulate cerebro under faults: seeds, crash points, interleavings; SEED=n shows one
 ifdef SEED
 	@$(BIN)/python -m cerebro.simulator --seed $(SEED)
 else
@@ -39,20 +39,20 @@ else
 	$(MAKE) interleavings
 endif
 
-seeds: .venv/.dev ## only the seeds of `make sim`: a million faults, each kind a thousand times at least
+seeds: .venv/.dev ## only the seeds of `make sim`: a million faults, each kind at least a thousand times
 	$(BIN)/python -m cerebro.simulator --seeds $(SEEDS) --jobs 2 --at-least 1000
 
 FAULTS ?= 1
-interleavings: .venv/.dev ## every order in which the handlers of small runs can take turns, with a fault; FAULTS=2: an hour
+interleavings: .venv/.dev ## all interleavings of the handlers of small runs, with a fault; FAULTS=2: an hour
 	@PYTHONPATH=tests $(BIN)/python -m simulation.all_interleavings --faults $(FAULTS)
 
-mutants: .venv/.dev ## plant protocol bugs in copies of cerebro: each must be caught
+mutants: .venv/.dev ## plant protocol bugs in copies of cerebro; each must be caught
 	$(BIN)/python bench/mutants.py
 
 scale: .venv/.run ## one run of 1,000, 10,000 and 100,000 tasks side by side
 	$(BIN)/python bench/scale.py
 
-format: .venv/.dev ## let ruff format the code and mend what it can
+format: .venv/.dev ## format the code, and apply the fixes of ruff
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
@@ -61,7 +61,7 @@ dist: .venv/.run ## build the wheels into dist/
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist $(DISTRIBUTIONS:%=./%) ./infra/cordyna_cdk
 	@ls dist
 
-lock: .venv/.dev ## compile requirements/*.in into *.txt, with hashes and without the address of an index
+lock: .venv/.dev ## compile requirements/*.in to *.txt, with hashes, without index addresses
 	$(PIP) install uv
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 	$(LOCK) requirements/run.in -c requirements/dev.txt -o requirements/run.txt
@@ -71,25 +71,25 @@ lock: .venv/.dev ## compile requirements/*.in into *.txt, with hashes and withou
 	$(LOCK) requirements/cerebro.in -c requirements/dev.txt -o requirements/cerebro.txt
 	$(LOCK) requirements/cloud.in -o requirements/cloud.txt
 
-clean: ## forget everything that was made here, but .venv
+clean: ## delete everything that was built here, except .venv
 	rm -rf dist .cordyna .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 .venv/.run: requirements/run.txt $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cordyna needs Python 3.11 or later: make PYTHON=python3.11 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "setting up .venv: what runs ..."
+	@echo "setting up .venv: runtime packages ..."
 	@$(PIP) install --require-hashes -r requirements/run.txt
 	@$(PIP) install --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e ./%)
 	@touch $@
 
 .venv/.dev: .venv/.run requirements/dev.txt
-	@echo "setting up .venv: what checks and tests ..."
+	@echo "setting up .venv: packages for checks and tests ..."
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
 .venv/.bench: .venv/.run requirements/bench.txt
-	@echo "setting up .venv: what is measured beside cordyna ..."
+	@echo "setting up .venv: packages for benchmarks ..."
 	@$(PIP) install --require-hashes -r requirements/bench.txt
 	@touch $@
 
@@ -97,15 +97,16 @@ clean: ## forget everything that was made here, but .venv
 export CDK_DISABLE_CLI_TELEMETRY := 1
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
 
-assets: .venv/.infra ## build the folders that Lambda is given: the layer, and cerebro
+assets: .venv/.infra ## build the folders that are deployed to Lambda: the layer, and cerebro
 	@$(BIN)/python infra/build_assets.py
 
-wheels: .venv/.run ## put the library where the image of task-server-c is built
+wheels: .venv/.run ## build the library's wheel into the build folder of the image of task-server-c
 	@rm -rf functions/task_server_c/wheels
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir functions/task_server_c/wheels ./layers/cordyna_core
 
-synth: assets node_modules/.package-lock.json ## synthesize into cdk.out/, and examine it: cdk-nag, cfn-lint, policies, tests
+synth: assets node_modules/.package-lock.json ## synthesize to cdk.out/, and check it: cdk-nag, cfn-lint, policies, tests
 	$(BIN)/mypy --config-file infra/mypy.ini
+	PYTHONPATH=infra $(BIN)/lint-imports infra/importlinter.ini --no-cache
 	node_modules/.bin/cdk synth --quiet --no-notices --strict
 	$(BIN)/cfn-lint --config-file infra/cfnlintrc.yaml
 	node infra/lint_workflows.mjs
@@ -113,20 +114,20 @@ synth: assets node_modules/.package-lock.json ## synthesize into cdk.out/, and e
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/pytest tests/infra
 
-cloud: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to an emulator on this machine, and leave it up
+cloud: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to an emulator on this machine; it stays up
 	@$(BIN)/python infra/local_cloud/cloud.py start
 
-cloud-stop: ## end the emulator
+cloud-stop: ## stop the emulator
 	@$(BIN)/python infra/local_cloud/cloud.py stop
 
-latency: .venv/.run ## on the local cloud that is up: how long a hop takes, beside a bare put_events -> Lambda
+latency: .venv/.run ## latency of a hop on the running local cloud, beside a bare put_events -> Lambda
 	@$(BIN)/python bench/latency.py
 
-e2e: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to an emulator of its own, and try everything there in real time
+e2e: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to a separate emulator, and test everything in real time
 	CORDYNA_E2E=1 $(BIN)/pytest tests/e2e
 
 .venv/.infra: .venv/.dev requirements/infra.txt infra/cordyna_cdk/pyproject.toml
-	@echo "setting up .venv: what synthesizes ..."
+	@echo "setting up .venv: packages for synthesis ..."
 	@$(PIP) install --require-hashes -r requirements/infra.txt
 	@$(PIP) install --no-deps --no-build-isolation -e ./infra/cordyna_cdk
 	@touch $@

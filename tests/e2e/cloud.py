@@ -1,4 +1,4 @@
-"""Cloud: an emulator with cordyna deployed to it, and the two command lines by which a person reaches it."""
+"""An emulator with cordyna deployed to it, and the two command lines that operators use."""
 
 import importlib.util
 import json
@@ -19,13 +19,14 @@ ROOT = Path(__file__).parents[2]
 BUS = "cordyna"
 LOG = f"/aws/events/{BUS}"
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
 class Cloud:
-    """One emulator on this machine, ended by its process id.
+    """One emulator on this machine, stopped by its process id.
 
-    CORDYNA_E2E=attach: the one that GATEWAY_PORT and CORDYNA_CLOUD name, which is up and stays so; for whoever works on these tests.
+    CORDYNA_E2E=attach uses the running one of GATEWAY_PORT and CORDYNA_CLOUD and leaves it up, for
+    work on these tests.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,8 +52,9 @@ class Cloud:
     def start(self) -> None:
         if not self._attached:
             self._make("start")
-        # The emulator starts its functions' processes one after another, when they are first needed: for some seconds, on a
-        # busy machine, longer than the clock of acknowledgement. (The run heals; but a test of order wants no such story.)
+        # The emulator starts the processes of functions one after another when first needed: on a
+        # busy machine longer than the acknowledgement clock. The run heals, but tests of order need
+        # warm functions.
         assert self.dyna("do", "task-3").returncode in (0, 1)
         assert self.dyna("do", "task-3").returncode == 0
 
@@ -60,15 +62,22 @@ class Cloud:
         if not self._attached:
             self._make("stop")
 
-    def _make(self, what: str) -> None:
-        # As `make cloud` and `make cloud-stop` do it: by a process that ends, so that the emulator is nobody's child.
-        command = [sys.executable, str(ROOT / "infra" / "local_cloud" / "cloud.py"), what]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    def _make(self, command: str) -> None:
+        # As `make cloud` and `make cloud-stop`: by a process that ends, so that the emulator
+        # outlives it.
+        script = str(ROOT / "infra" / "local_cloud" / "cloud.py")
+        done = subprocess.run(
+            [sys.executable, script, command],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def deploy(self, app: str, into: Path, **told: str) -> None:
+    def deploy(self, app: str, into: Path, **context: str) -> None:
         """Synthesize another app for this cloud, and deploy all of it."""
-        options = self.deployed.options_of(self.deployed.context() | told)
+        options = self.deployed.options_of(self.deployed.context() | context)
         self.deployed.cdk(
             "deploy",
             "--app",
@@ -81,9 +90,9 @@ class Cloud:
             *options,
         )
 
-    # --- the command lines ---------------------------------------------------------------------------------------------
+    # The command lines.
     def aws(self, *words: str) -> Any:
-        """The real AWS CLI; what it answers."""
+        """The answer of the real AWS CLI."""
         command = [
             str(self.deployed.EMULATOR.with_name("aws")),
             "--endpoint-url",
@@ -116,16 +125,16 @@ class Cloud:
 
     def shown(self, run_id: str) -> dict[str, Any]:
         """The published JSON of a run; `tasks` by name."""
-        told = self.dyna("show", run_id, "--json")
-        assert told.returncode == 0, told.stderr
-        run: dict[str, Any] = json.loads(told.stdout)
+        shown = self.dyna("show", run_id, "--json")
+        assert shown.returncode == 0, shown.stderr
+        run: dict[str, Any] = json.loads(shown.stdout)
         return run | {"tasks": {task["task"]: task for task in run["tasks"]}}
 
-    # --- the bus -------------------------------------------------------------------------------------------------------
+    # The bus.
     def put(
         self, detail_type: str, detail: dict[str, Any], *, source: str = "cordyna.client"
     ) -> str:
-        """`aws events put-events`, as a person types it; the event's id."""
+        """Put an event by `aws events put-events`; returns its id."""
         entry = {
             "EventBusName": BUS,
             "Source": source,
@@ -136,37 +145,37 @@ class Cloud:
         assert answer["FailedEntryCount"] == 0
         return str(answer["Entries"][0]["EventId"])
 
-    def passed(self, term: str) -> list[Envelope]:
-        """Every event of the bus that holds `term`, in order."""
-        found = self.aws(
+    def events_with(self, term: str) -> list[Envelope]:
+        """Every event of the bus that contains `term`, in order."""
+        matching = self.aws(
             "logs", "filter-log-events", "--log-group-name", LOG, "--filter-pattern", f'"{term}"'
         )
-        return [open_envelope(event["message"]) for event in found["events"]]
+        return [open_envelope(event["message"]) for event in matching["events"]]
 
     def of(self, kind: type[Message], term: str, **fields: Any) -> list[Envelope]:
-        """Those of one kind, whose message has these fields."""
+        """The events that contain `term`, of one kind, whose message has these fields."""
         return [
             envelope
-            for envelope in self.passed(term)
+            for envelope in self.events_with(term)
             if isinstance(envelope.message, kind)
             and all(getattr(envelope.message, name) == value for name, value in fields.items())
         ]
 
 
-def until(found: Callable[[], Found | None], *, within_s: float, every_s: float = 0.5) -> Found:
-    """What `found` finds, as soon as it does."""
-    end = time.monotonic() + within_s
-    while not (answer := found()):
-        assert time.monotonic() < end, f"nothing within {within_s} s"
+def until(poll: Callable[[], T | None], *, within_s: float, every_s: float = 0.5) -> T:
+    """The first truthy result of `poll`. Fails after `within_s`."""
+    deadline = time.monotonic() + within_s
+    while not (result := poll()):
+        assert time.monotonic() < deadline, f"nothing within {within_s} s"
         time.sleep(every_s)
-    return answer
+    return result
 
 
 def free_port() -> int:
-    """A port of this machine on which nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    """A free port of this machine."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
     return port
 
 

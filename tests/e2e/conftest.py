@@ -1,6 +1,6 @@
-"""End to end: the synthesized stacks in an emulator of AWS, driven as a person would drive them.
+"""End-to-end tests: the synthesized stacks in an emulator of AWS, driven by the command lines.
 
-Run by `make e2e`, and by nothing else: these tests take minutes, need Node, and wait for real time.
+Only `make e2e` runs them: they take minutes, need Node, and wait in real time.
 """
 
 import os
@@ -19,18 +19,18 @@ collect_ignore_glob = [] if os.environ.get("CORDYNA_E2E") else ["test_*.py"]
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Cordyna, deployed to an emulator of its own on a free port."""
-    made = Cloud(tmp_path_factory.mktemp("cloud"))
+    """Cordyna, deployed to an emulator on a free port."""
+    cloud = Cloud(tmp_path_factory.mktemp("cloud"))
     try:
-        made.start()
-        yield made
+        cloud.start()
+        yield cloud
     finally:
-        made.stop()
+        cloud.stop()
 
 
 @pytest.fixture(scope="session")
 def team(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Team:
-    """Another team's server, in a stack of its own, as it was first deployed."""
+    """Another team's server, in its own stack, as first deployed."""
     team = Team(cloud, tmp_path_factory.mktemp("team"))
     team.deploy()
     return team
@@ -38,7 +38,7 @@ def team(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Team:
 
 @pytest.fixture
 def container(cloud: Cloud, tmp_path: Path) -> Iterator[Container]:
-    """Team c's container, which is not running yet."""
-    made = Container(cloud, tmp_path)
-    yield made
-    made.stop()
+    """Team c's container, not started."""
+    container = Container(cloud, tmp_path)
+    yield container
+    container.stop()

@@ -1,4 +1,6 @@
-"""Container: team c's server as an ordinary process on its deployed work queue, for an emulator runs no containers."""
+"""Team c's server as an ordinary process on its deployed work queue: the emulator runs no
+containers.
+"""
 
 import os
 import signal
@@ -10,32 +12,32 @@ from e2e.cloud import ROOT, Cloud
 
 
 class Container:
-    """Started and ended as Fargate does it: a process, then SIGTERM."""
+    """Started and stopped as Fargate does: a process, then SIGTERM."""
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
         self._cloud, self._log = cloud, folder / "container.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        configured = self._cloud.aws(
-            "lambda", "get-function-configuration", "--function-name", "task-server-c-door"
+        function = self._cloud.aws(
+            "lambda", "get-function-configuration", "--function-name", "task-server-c-ingress"
         )
-        told = {
+        variables = {
             name: value
-            for name, value in configured["Environment"]["Variables"].items()
+            for name, value in function["Environment"]["Variables"].items()
             if name.startswith("CORDYNA_")
         }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cordyna_core.aws.serve"],
-                env={**self._cloud.environment, **told},
+                [sys.executable, "-m", "cordyna_core.entrypoints.serve"],
+                env={**self._cloud.environment, **variables},
                 cwd=ROOT / "functions" / "task_server_c",
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
 
     def stop(self) -> int | None:
-        """SIGTERM; its exit status, or None when it does not run."""
+        """Send SIGTERM; returns the exit status, or None if it was not started."""
         if self._process is None:
             return None
         if self._process.poll() is None:

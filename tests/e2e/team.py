@@ -1,6 +1,6 @@
-"""Team: a server of another team's, deployed and redeployed by an app of theirs that is one line of cordyna's construct.
+"""A server of another team, deployed by an app of theirs with one TaskServer construct.
 
-Both are written here as texts: the app needs the CDK, which those who only run `make check` do not have.
+Both are texts here: the app needs the CDK, which `make check` does not install.
 """
 
 import sys
@@ -29,9 +29,9 @@ server = TaskServer("{server}", owner="team-e2e")
 
 
 @server.task()
-def slow(tell_pid: str) -> None:
-    """Tells its process id, then takes longer than its run clock allows."""
-    Path(tell_pid).write_text(str(os.getpid()))
+def slow(pid_file: str) -> None:
+    """Writes its process id, then takes longer than its run clock allows."""
+    Path(pid_file).write_text(str(os.getpid()))
     time.sleep(300)
 
 
@@ -46,13 +46,13 @@ def steady() -> str:
 
 @server.task(upstream=["steady"])
 def flaky() -> str:
-    """Fails until somebody mends what it needs."""
-    return Path("{mended}").read_text()
+    """Fails until the file exists that it reads."""
+    return Path("{needed}").read_text()
 
 
 @server.task(upstream=["steady", "flaky"])
 def depending(*, ctx) -> list[str]:
-    """Is blocked as long as flaky fails."""
+    """Is blocked while flaky fails."""
     return [ctx.upstream["steady"], ctx.upstream["flaky"]]
 '''
 
@@ -60,28 +60,28 @@ THEN = '''
 
 @server.task(upstream=["task-1"])
 def added(*, ctx) -> int:
-    """Was not there before."""
+    """Is new in this version."""
     return len(ctx.upstream["task-1"])
 '''
 
 
 class Team:
-    """What they write stands in `folder`."""
+    """Their app and code are in `folder`."""
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
         self._cloud, self._folder = cloud, folder
         self._code = folder / "src"
         self._code.mkdir()
-        self.mended = folder / "mended"
-        """As long as there is no such file, `flaky` fails."""
+        self.needed = folder / "needed"
+        """While this file is missing, `flaky` fails."""
         self._write(FIRST)
 
     def add_a_task(self) -> None:
-        """A new version of their code, not deployed yet."""
+        """Write a new version of their code, without deploying it."""
         self._write(FIRST + THEN)
 
     def deploy(self) -> None:
-        """`cdk deploy`, in their own stack."""
+        """Run `cdk deploy` of their stack."""
         app = self._folder / "app.py"
         app.write_text(APP)
         self._cloud.deploy(
@@ -89,4 +89,4 @@ class Team:
         )
 
     def _write(self, text: str) -> None:
-        (self._code / "e2e_server.py").write_text(text.format(server=SERVER, mended=self.mended))
+        (self._code / "e2e_server.py").write_text(text.format(server=SERVER, needed=self.needed))

@@ -1,6 +1,7 @@
-"""The emulator as it is, without `infra/local_cloud/mended.py`: what is deployed works there, too, as far as it needs no mend.
+"""The emulator without `infra/local_cloud/patched_emulator.py`: what needs no patch works there,
+too.
 
-So a mend is never what makes cordyna work; and an emulator that does more by itself one day is seen here.
+So cordyna does not depend on a patch where AWS does not need one.
 """
 
 import json
@@ -17,8 +18,8 @@ from e2e.cloud import BUS, ROOT, free_port, until
 Run = subprocess.CompletedProcess[str]
 
 
-class Unmended:
-    """An emulator of its own, reached by the two command lines."""
+class Unpatched:
+    """A separate emulator, reached by the two command lines."""
 
     def __init__(self, folder: Path) -> None:
         self._endpoint = f"http://127.0.0.1:{(port := free_port())}"
@@ -33,11 +34,9 @@ class Unmended:
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        elsewhere = ("AWS_ENDPOINT_URL", "CORDYNA_CLOUD_ENDPOINT_URL")
+        ignored = ("AWS_ENDPOINT_URL", "CORDYNA_CLOUD_ENDPOINT_URL")
         self._environment = (
-            {name: value for name, value in os.environ.items() if name not in elsewhere}
-            | own
-            | keys
+            {name: value for name, value in os.environ.items() if name not in ignored} | own | keys
         )
 
     def make(self, *words: str) -> None:
@@ -81,30 +80,30 @@ class Unmended:
 
 
 @pytest.fixture(scope="module")
-def unmended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unmended]:
-    made = Unmended(tmp_path_factory.mktemp("unmended"))
+def unpatched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unpatched]:
+    unpatched = Unpatched(tmp_path_factory.mktemp("unpatched"))
     try:
-        made.make("start", "--unmended")
-        yield made
+        unpatched.make("start", "--unpatched")
+        yield unpatched
     finally:
-        made.make("stop")
+        unpatched.make("stop")
 
 
-def test_an_event_by_the_aws_cli_runs_task_3_on_an_emulator_that_nothing_mends(
-    unmended: Unmended,
+def test_event_of_the_aws_cli_runs_task_3_unpatched(
+    unpatched: Unpatched,
 ) -> None:
-    unmended.put("InvokeTask", {"task": "task-3", "key": "unmended"})
+    unpatched.put("InvokeTask", {"task": "task-3", "key": "unpatched"})
 
     def completed() -> bool:
         return any(
             run["task"] == "task-3" and run["state"] == "completed"
-            for run in json.loads(unmended.dyna("runs", "--json").stdout)
+            for run in json.loads(unpatched.dyna("runs", "--json").stdout)
         )
 
     until(completed, within_s=60)
 
 
-def test_a_refusal_is_told_although_nothing_writes_the_log_of_the_bus(unmended: Unmended) -> None:
-    refused = unmended.dyna("do", "task-nobody-has")
+def test_refusal_is_reported_without_the_log_of_events(unpatched: Unpatched) -> None:
+    refused = unpatched.dyna("do", "undeclared-task")
     assert refused.returncode == 3
     assert "no server declares it" in refused.stderr

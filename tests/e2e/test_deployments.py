@@ -1,0 +1,130 @@
+"""Servers, containers, functions and dead letters of the deployed system, in real time."""
+
+import json
+import os
+import re
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.ids import run_id_of
+from cordyna_core.contract.state_updates import (
+    TaskStateChanged,
+)
+from e2e.cloud import BUS, Cloud, until
+from e2e.container import Container
+from e2e.scenarios import (
+    Fragile,
+    dead_letters_with,
+    ended,
+    queue_is_empty,
+)
+from e2e.team import SERVER, Team
+
+
+def test_redeployed_server_declares_its_new_task(cloud: Cloud, team: Team) -> None:
+    assert cloud.dyna("plan", "added").returncode == 3
+    team.add_a_task()
+    team.deploy()
+    until(lambda: cloud.dyna("plan", "added").returncode == 0, within_s=30)
+    done = cloud.dyna("do", "added", "--json")
+    assert done.returncode == 0, done.stderr
+    added = json.loads(done.stdout)["tasks"][-1]
+    assert (added["server"], added["state"]) == (SERVER, "completed")
+
+
+def test_roll_call_makes_every_server_declare_itself(cloud: Cloud, tmp_path: Path) -> None:
+    def declared() -> list[str]:
+        return sorted(e.message.server for e in cloud.of(ServerDeclared, "task-server-"))  # type: ignore[attr-defined]
+
+    before = declared()
+    payload = tmp_path / "payload"
+    payload.write_text(json.dumps({"roll_call": True}))
+    cloud.aws(
+        "lambda",
+        "invoke",
+        "--function-name",
+        f"{BUS}-sweeper",
+        "--payload",
+        f"fileb://{payload}",
+        os.devnull,
+    )
+    # The third server is a container; its first worker would answer.
+    until(
+        lambda: (
+            {"task-server-a", "task-server-b"}
+            <= set((Counter(declared()) - Counter(before)).keys())
+        ),
+        within_s=30,
+    )
+
+
+def test_killed_worker_expires_by_the_run_clock(cloud: Cloud, team: Team, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    run_id = run_id_of(
+        "killed", cloud.put("InvokeTask", {"task": "killed", "params": {"pid_file": str(pid)}})
+    )
+    until(lambda: pid.exists() and pid.read_text(), within_s=20)
+
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+
+    assert ended(cloud, run_id) == "error"
+    (started,) = cloud.of(TaskStateChanged, run_id, state="started")
+    (error,) = cloud.of(TaskStateChanged, run_id, state="error")
+    assert (error.source, error.message.reason) == ("cordyna.cerebro", "run_timeout")  # type: ignore[attr-defined]
+    assert 8 <= (error.sent_at - started.sent_at).total_seconds() <= 11
+
+
+def test_container_started_late_runs_queued_commands(cloud: Cloud, container: Container) -> None:
+    # When deployed, its ingress sent the request to declare to the work queue.
+    container.start()
+    until(lambda: cloud.dyna("plan", "archive-sales").returncode == 0, within_s=40)
+    assert container.stop() == 0
+
+    run_id = run_id_of("archive-sales", cloud.put("InvokeTask", {"task": "archive-sales"}))
+    until(
+        lambda: cloud.of(TaskStateChanged, run_id, task="archive-sales", state="queued"),
+        within_s=30,
+    )
+    time.sleep(12)  # longer than the clock of acknowledgement
+    assert cloud.shown(run_id)["tasks"]["archive-sales"]["state"] == "queued"
+
+    container.start()
+    assert ended(cloud, run_id) == "completed"
+    assert container.stop() == 0
+
+
+def test_failing_message_is_dead_lettered_and_redriven(
+    cloud: Cloud,
+) -> None:
+    planner = Fragile(cloud, f"{BUS}-planner")
+    planner.break_table()
+    try:
+        event_id = cloud.put("InvokeTask", {"task": "task-1", "key": "after the fix"})
+        run_id = run_id_of("task-1", "after the fix")
+        until(lambda: f"{BUS}-planner-dead-letters" in cloud.dyna("dlq", "ls").stdout, within_s=60)
+        # A cron tick may have arrived there first; ours has, too, when the queue is empty.
+        until(lambda: queue_is_empty(cloud, f"{BUS}-planner"), within_s=30)
+    finally:
+        planner.repair()
+    assert cloud.of(InvokeTask, event_id) or cloud.of(InvokeTask, "after the fix")
+    assert cloud.dyna("show", run_id).returncode == 3
+
+    redriven = cloud.dyna("dlq", "redrive", f"{BUS}-planner-dead-letters")
+
+    # At least this one: the tick of the minute may have arrived at the broken planner, too.
+    assert re.fullmatch(r"[1-9]\d* messages? put back\n", redriven.stdout)
+    assert ended(cloud, run_id) == "completed"
+
+
+def test_malformed_message_is_dead_lettered_with_its_reason(cloud: Cloud) -> None:
+    cloud.put(
+        "TaskStateChanged",
+        {"server": "task-server-a", "attempt": "many"},
+        source="cordyna.server.task-server-a",
+    )
+    listed = until(lambda: dead_letters_with(cloud, "attempt"), within_s=20)
+    assert f"{BUS}-tracker-dead-letters" in listed
