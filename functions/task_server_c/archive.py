@@ -1,6 +1,6 @@
-"""Team c's task server: the shop's archive, in a container, because a body may take longer than a Lambda lives.
+"""Team c's task server: the shop's archive, in a container, because its body may take hours.
 
-It is one file and a Dockerfile, and no distribution: a task server need be no more.
+It is one file and a Dockerfile: a task server need not be a distribution.
 """
 
 import gzip
@@ -17,18 +17,18 @@ from cordyna_core import Context, TaskServer
 
 server = TaskServer("task-server-c", owner="team-c")
 
-_PER_ROUND = 20_000
+_HASHES_PER_ROUND = 20_000
 
 
 @server.task(name="archive-sales", upstream=["week-sales"], run_timeout_s="2h")
 def archive_sales(
     rounds: Annotated[int, Field(ge=1, le=100_000)] = 5, *, ctx: Context
 ) -> dict[str, Any]:
-    """The week's sales, sealed and packed; a seal of `rounds` times 20,000 hashes takes as long as one likes."""
+    """The week's sales, compressed and sealed with `rounds` times 20,000 hashes."""
     figures = json.dumps(ctx.upstream["week-sales"]["by_day"], sort_keys=True).encode()
     seal = b""
     for done in range(1, rounds + 1):
-        seal = hashlib.pbkdf2_hmac("sha256", figures, seal or b"week", _PER_ROUND)
+        seal = hashlib.pbkdf2_hmac("sha256", figures, seal or b"week", _HASHES_PER_ROUND)
         ctx.progress(done / rounds, f"round {done}")
         if ctx.cancelled:
             break

@@ -1,4 +1,4 @@
-"""A task server's surroundings on AWS, in memory, and the events that it is sent."""
+"""The runtime of a task server on AWS, in memory, and the events that it receives."""
 
 import json
 from dataclasses import dataclass, field
@@ -69,12 +69,12 @@ class KeptQueue:
 
 
 class RuntimeInMemory:
-    """A platform, and what it kept."""
+    """Adapters in memory, and what was published through them."""
 
     def __init__(self, *, claims: CancellableMemoryClaims | None = None, queue: Any = None) -> None:
         self.now = NOW
         self.bus, self.out = RecordingBus(), StringIO()
-        clock = lambda: self.now
+        clock = lambda: self.now  # noqa: E731
         self.adapters = ServerRuntime(
             self.bus,
             claims,
@@ -90,7 +90,7 @@ class RuntimeInMemory:
 
 
 def event(message: Message, source: str = CEREBRO) -> dict[str, Any]:
-    """What EventBridge calls a Lambda with."""
+    """The event with which EventBridge calls a Lambda."""
     made: dict[str, Any] = json.loads(seal(message, source, "event-1", utc(NOW)))
     return made
 
@@ -103,13 +103,13 @@ def cancel_task(attempt: int = 1) -> dict[str, Any]:
     return event(CancelTask(server=SERVER, run_id=RUN, task="task-1", attempt=attempt))
 
 
-def roll_call() -> dict[str, Any]:
-    return event(DescribeServer(server="*", meta=Meta(id="the-roll-call")))
+def describe_all() -> dict[str, Any]:
+    return event(DescribeServer(server="*", meta=Meta(id="the-request")))
 
 
 def records(*events: dict[str, Any] | str) -> dict[str, Any]:
-    """What SQS calls a Lambda with."""
-    bodies = [each if isinstance(each, str) else json.dumps(each) for each in events]
+    """The event with which SQS calls a Lambda."""
+    bodies = [body if isinstance(body, str) else json.dumps(body) for body in events]
     return {
         "Records": [{"messageId": f"message-{n}", "body": body} for n, body in enumerate(bodies)]
     }

@@ -1,4 +1,4 @@
-"""The library's adapters on AWS: the laws of their ports, and what they do when AWS does not do what it is refused."""
+"""The library's adapters on AWS: their contract tests, and what they do when AWS fails."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -52,13 +52,13 @@ def a_queue() -> str:
     return url
 
 
-class Passing:
-    """An EventBridge that takes everything, and what has passed it. (Moto's needs a package for JSON paths that is not locked.)"""
+class AcceptingEventBridge:
+    """An EventBridge that accepts everything. (Moto's needs a package that is not locked.)"""
 
     def __init__(self) -> None:
         self.passed: list[Message] = []
 
-    def put_events(self, Entries: list[dict[str, str]]) -> Any:
+    def put_events(self, Entries: list[dict[str, str]]) -> Any:  # noqa: N803  boto3's name
         assert 0 < len(Entries) <= MAX_ENTRIES
         assert sum(map(size_of, Entries)) <= MAX_ENVELOPE_BYTES
         for sent in Entries:
@@ -76,7 +76,7 @@ class Passing:
 
 class TestEventBridgeBus(BusContract):
     def a_bus(self, source: str) -> tuple[Bus, Callable[[], Sequence[Message]]]:
-        events = Passing()
+        events = AcceptingEventBridge()
         return EventBridgeBus(
             events, bus="cordyna", source=source, pause=lambda _: None
         ), lambda: events.passed
@@ -118,8 +118,8 @@ class TestDynamoDBClaims(ClaimsContract):
         assert float(item["ttl"]["N"]) > NOW + 14 * 24 * 3600
 
 
-class Lossy:
-    """A DynamoDB that writes the claim, and whose reply is lost, so that botocore sends it again."""
+class DynamoDBWithLostReply:
+    """A DynamoDB whose reply to a claim is lost, so that botocore sends it again."""
 
     def put_item(self, **sent: Any) -> Any:
         raise ClientError(
@@ -132,7 +132,7 @@ class Lossy:
 
 
 def test_claim_with_lost_reply_is_granted() -> None:
-    assert DynamoDBClaims(Lossy(), "claims", lambda: NOW).claim(RUN, "task-1", 1)
+    assert DynamoDBClaims(DynamoDBWithLostReply(), "claims", lambda: NOW).claim(RUN, "task-1", 1)
 
 
 def test_claim_table_fails_raises() -> None:
@@ -143,14 +143,14 @@ def test_claim_table_fails_raises() -> None:
             DynamoDBClaims(dynamodb, "claims", lambda: NOW).claim(RUN, "task-1", 1)
 
 
-class Moody:
+class RefusingEventBridge:
     """An EventBridge that refuses the entries which `refuses` names, call by call."""
 
     def __init__(self, *refuses: set[int]) -> None:
         self._refuses = list(refuses)
         self.sent: list[list[dict[str, str]]] = []
 
-    def put_events(self, Entries: list[dict[str, str]]) -> Any:
+    def put_events(self, Entries: list[dict[str, str]]) -> Any:  # noqa: N803  boto3's name
         self.sent.append(Entries)
         refused = self._refuses.pop(0) if self._refuses else set()
         answers = [
@@ -163,11 +163,11 @@ class Moody:
 
 
 def ids_in(entries: list[dict[str, str]]) -> list[str]:
-    return [json.loads(each["Detail"])["task"] for each in entries]
+    return [json.loads(sent["Detail"])["task"] for sent in entries]
 
 
 def test_publish_refused_entries_are_sent_again_unchanged() -> None:
-    events, pauses = Moody({1, 2}, {0}), list[float]()
+    events, pauses = RefusingEventBridge({1, 2}, {0}), list[float]()
     EventBridgeBus(events, bus="cordyna", source="cordyna.server.s", pause=pauses.append).publish(
         [an_update(f"task-{n}") for n in range(4)]
     )
@@ -181,7 +181,7 @@ def test_publish_refused_entries_are_sent_again_unchanged() -> None:
 
 
 def test_publish_always_refused_raises_with_reason() -> None:
-    events = Moody(*[{0}] * MAX_TRIES)
+    events = RefusingEventBridge(*[{0}] * MAX_TRIES)
     with pytest.raises(ServiceError, match="did not accept 1 of the events") as refused:
         EventBridgeBus(
             events, bus="cordyna", source="cordyna.server.s", pause=lambda _: None
@@ -192,9 +192,9 @@ def test_publish_always_refused_raises_with_reason() -> None:
 
 def test_publish_too_large_or_without_source_is_fatal() -> None:
     with pytest.raises(Fatal, match="needs a source"):
-        EventBridgeBus(Moody(), bus="cordyna", source="")
+        EventBridgeBus(RefusingEventBridge(), bus="cordyna", source="")
     with pytest.raises(Fatal, match="larger than an event may be"):
-        EventBridgeBus(Moody(), bus="cordyna", source="s").publish(
+        EventBridgeBus(RefusingEventBridge(), bus="cordyna", source="s").publish(
             [a_large_command("task-1", MAX_ENVELOPE_BYTES)]
         )
 
@@ -206,7 +206,7 @@ def test_requests_are_as_few_as_number_and_size_allow() -> None:
         ]
 
     third = MAX_ENVELOPE_BYTES // 3
-    assert [size_of(each) for each in entries(100)] == [100]
+    assert [size_of(sent) for sent in entries(100)] == [100]
     assert [len(request) for request in requests(entries(*[100] * 25))] == [10, 10, 5]
     assert [len(request) for request in requests(entries(third, third, third, third))] == [3, 1]
     assert [len(request) for request in requests(entries(MAX_ENVELOPE_BYTES, 100))] == [1, 1]

@@ -10,9 +10,9 @@ from aws.runtime_in_memory import (
     CancellableMemoryClaims,
     RuntimeInMemory,
     cancel_task,
+    describe_all,
     event,
     records,
-    roll_call,
     run_task,
 )
 from cordyna_core import Context, UserError
@@ -86,12 +86,12 @@ def test_handle_no_event_declares_the_server(call: dict[str, Any]) -> None:
     )
 
 
-def test_handle_roll_call_answers_with_ids_of_its_own() -> None:
+def test_handle_describe_server_answers_with_ids_of_its_own() -> None:
     runtime = RuntimeInMemory()
     for _ in range(2):
-        handle_event(a_server(task_1=lambda: 1), roll_call(), runtime=runtime.adapters)
+        handle_event(a_server(task_1=lambda: 1), describe_all(), runtime=runtime.adapters)
     metas = [message.meta for message in runtime.bus.published]
-    assert [meta.cause for meta in metas if meta] == ["the-roll-call"] * 4
+    assert [meta.cause for meta in metas if meta] == ["the-request"] * 4
     assert len({meta.id for meta in metas if meta}) == 2
 
 
@@ -179,7 +179,7 @@ def test_handler_loads_the_server_of_its_environment(
     lambda_handlers._server.cache_clear()
 
     lambda_handlers.handler(None)
-    lambda_handlers.worker(records(roll_call()))
+    lambda_handlers.worker(records(describe_all()))
 
     assert runtime.published == ["ServerDeclared", "ready"] * 2
     lambda_handlers._server.cache_clear()

@@ -1,4 +1,4 @@
-"""The door before a server's work queue."""
+"""The queue ingress: reports `queued`, and puts commands on the work queue."""
 
 import json
 
@@ -9,7 +9,7 @@ from aws.runtime_in_memory import (
     KeptQueue,
     RuntimeInMemory,
     cancel_task,
-    roll_call,
+    describe_all,
     run_task,
 )
 from cordyna_core import TaskServer
@@ -66,12 +66,12 @@ def test_enqueue_cancel_without_claims_goes_to_the_queue() -> None:
 
 def test_enqueue_declare_goes_to_the_queue() -> None:
     queue = KeptQueue()
-    for call in ({}, {"declare": True}, roll_call()):
+    for call in ({}, {"declare": True}, describe_all()):
         enqueue(call, queue, lambda _: RuntimeInMemory().adapters, TaskServer)  # type: ignore[arg-type]
     assert [json.loads(body) for body in queue.bodies] == [
         {"declare": True},
         {"declare": True},
-        roll_call(),
+        describe_all(),
     ]
 
 

@@ -1,4 +1,4 @@
-"""A task server in a container: workers on the queue behind its door."""
+"""A task server in a container: worker threads on its queue."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from aws.runtime_in_memory import (
     KeptQueue,
     RuntimeInMemory,
     cancel_task,
-    roll_call,
+    describe_all,
     run_task,
 )
 from cordyna_core import Context, TaskServer, UserError
@@ -36,7 +36,7 @@ def a_worker(
 
 def test_worker_command_is_run_and_deleted() -> None:
     worker, runtime, queue = a_worker(a_server(task_1=lambda: 1), run_task())
-    runtime.now = NOW + 300  # it waited long: `queued` was said at the door
+    runtime.now = NOW + 300  # it waited long: `queued` was reported before
     worker.handle_next()
     assert runtime.published == ["started", "completed"]
     assert len(queue.deleted) == 1
@@ -116,15 +116,15 @@ def test_worker_command_of_killed_worker_is_not_run_twice() -> None:
     assert len(queue.deleted) == 1
 
 
-def test_worker_roll_call_is_answered() -> None:
-    worker, runtime, _ = a_worker(a_server(), roll_call())
+def test_worker_describe_server_is_answered() -> None:
+    worker, runtime, _ = a_worker(a_server(), describe_all())
     worker.handle_next()
     assert runtime.published == ["ServerDeclared", "ready"]
 
 
 def test_worker_run_declares_then_works_until_drained() -> None:
     def task_1() -> None:
-        # The last command: whoever runs the container now wants it to end.
+        # The last command, after which the container shall end.
         worker.drain()
 
     worker, runtime, queue = a_worker(
@@ -150,7 +150,7 @@ def test_worker_queue_fails_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> N
             return super().receive(visibility_s)
 
     runtime, queue = RuntimeInMemory(), FailsTwice([json.dumps(run_task())])
-    worker = SqsWorker(a_server(task_1=lambda: worker.drain()), runtime.adapters, queue)  # type: ignore[arg-type]
+    worker = SqsWorker(a_server(task_1=lambda: worker.drain()), runtime.adapters, queue)  # type: ignore[arg-type]  # noqa: PLW0108
     worker.run(1)
     assert runtime.published[-2:] == ["started", "completed"]
 

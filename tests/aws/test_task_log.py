@@ -36,8 +36,8 @@ def lines(out: StringIO) -> list[dict[str, Any]]:
 
 def test_task_log_line_names_attempt_and_stream(out: StringIO) -> None:
     with installed(out).attempt(a_command(attempt=2)):
-        print("rows: 3")
-        print("careful", file=sys.stderr)
+        print("rows: 3")  # noqa: T201
+        print("careful", file=sys.stderr)  # noqa: T201
     assert lines(out) == [
         {
             "timestamp": "2026-09-21T14:13:20.123900Z",
@@ -56,9 +56,9 @@ def test_task_log_line_names_attempt_and_stream(out: StringIO) -> None:
 def test_task_log_partial_line_is_written_at_the_end(out: StringIO) -> None:
     log = installed(out)
     with log.attempt(a_command()):
-        print("one, ", end="")
+        print("one, ", end="")  # noqa: T201
         assert lines(out) == []
-        print("two\nthree", end="")
+        print("two\nthree", end="")  # noqa: T201
         assert [line["message"] for line in lines(out)] == ["one, two"]
     assert [line["message"] for line in lines(out)] == ["one, two", "three"]
 
@@ -83,9 +83,9 @@ def test_task_log_outside_an_attempt_passes(
     out: StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installed(out)
-    print("by nobody")
+    print("by no attempt")  # noqa: T201
     logging.getLogger("cordyna.server").info("by the server")
-    assert capsys.readouterr().out == "by nobody\n"
+    assert capsys.readouterr().out == "by no attempt\n"
     assert [(line["message"], "run_id" in line) for line in lines(out)] == [
         ("by the server", False)
     ]

@@ -1,4 +1,4 @@
-"""The golden messages: each message of the contract once, as EventBridge delivers it, with every field that it may have."""
+"""The golden messages: every message of the contract once, with every field."""
 
 import json
 from pathlib import Path

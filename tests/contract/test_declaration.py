@@ -42,7 +42,8 @@ def test_declaration_of_10000_tasks_fits_its_limit() -> None:
 
 
 def test_message_first_used_by_many_threads_works() -> None:
-    # Messages are built when first used, so the first use must be safe wherever it happens: in a new process.
+    # Messages are built when first used, so the first use must be safe wherever it happens: in a
+    # new process.
     program = """
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -52,7 +53,10 @@ from cordyna_core.contract.commands import RunTask
 together = Barrier(8)
 def use(_):
     together.wait()
-    text = seal(RunTask(server="s", run_id="0" * 26, task="t", attempt=1, ack_by=utc(1), start_by=utc(2)), "cordyna.cerebro", "e", utc(0))
+    command = RunTask(
+        server="s", run_id="0" * 26, task="t", attempt=1, ack_by=utc(1), start_by=utc(2)
+    )
+    text = seal(command, "cordyna.cerebro", "e", utc(0))
     return open_envelope(text).message.task
 with ThreadPoolExecutor(8) as pool:
     assert list(pool.map(use, range(8))) == ["t"] * 8

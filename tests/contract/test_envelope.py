@@ -1,4 +1,4 @@
-"""The envelope: who said what, and what is said of an event that cannot be read."""
+"""The envelope: the sender, the message, and the problems of an event that cannot be read."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -38,7 +38,7 @@ JSON = st.recursive(
 
 
 def an_event(**other: Any) -> dict[str, Any]:
-    """An event as EventBridge delivers one that a person put there with the least that must be typed."""
+    """An event that a person published, with only the required fields."""
     event = {
         "version": "0",
         "id": "e-1",
@@ -88,13 +88,13 @@ def test_open_id_too_long_is_malformed(meta: dict[str, Any]) -> None:
 
 
 def test_open_thousand_errors_lists_a_hundred() -> None:
-    told = problems(
+    listed = problems(
         json.dumps(
             an_event(detail={"task": "task-3", "labels": {f"{n}" * 1000: n for n in range(1000)}})
         )
     )
-    assert told[-1] == ("more", "and 900 more problems of these kinds")
-    assert sum(len(message) for _, message in told) < 100 * 400
+    assert listed[-1] == ("more", "and 900 more problems of these kinds")
+    assert sum(len(message) for _, message in listed) < 100 * 400
 
 
 def test_envelope_with_empty_meta_has_the_events_id_and_time() -> None:
@@ -180,10 +180,10 @@ def test_open_unknown_detail_type_lists_the_known() -> None:
 
 
 def test_open_detail_with_errors_lists_all() -> None:
-    found = problems(json.dumps(an_event(detail={"task": "no spaces", "max_age_s": -1})))
+    listed = problems(json.dumps(an_event(detail={"task": "no spaces", "max_age_s": -1})))
 
-    assert [code for code, _ in found] == ["malformed_detail"] * 2
-    assert [message.partition(":")[0] for _, message in found] == ["task", "max_age_s"]
+    assert [code for code, _ in listed] == ["malformed_detail"] * 2
+    assert [message.partition(":")[0] for _, message in listed] == ["task", "max_age_s"]
 
 
 def test_malformed_event_text_has_all_problems() -> None:

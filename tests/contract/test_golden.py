@@ -1,4 +1,4 @@
-"""The exact JSON of the contract: what is on the wire today can be read tomorrow, and is written the same."""
+"""The exact JSON of the contract: a later version reads and writes it unchanged."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Identity is `source`: the whole table of who may say what, and a server only of itself."""
+"""Identity is `source`: which source may send which message."""
 
 import json
 from typing import Any, Final
@@ -12,7 +12,7 @@ from cordyna_core.contract.registry import may_send
 
 COMMANDS_OF_CLIENTS: Final = {"InvokeTask", "CancelRun", "RetryRun"}
 
-MAY_SAY: Final = {
+MAY_SEND: Final = {
     "cordyna.client": COMMANDS_OF_CLIENTS | {"DescribeServer"},
     "cordyna.client.alice": COMMANDS_OF_CLIENTS | {"DescribeServer"},
     "cordyna.scheduler": {"InvokeTask"},
@@ -35,24 +35,24 @@ MAY_SAY: Final = {
 }
 
 
-def said(name: str, **change: Any) -> Message:
+def message(name: str, **change: Any) -> Message:
     event = golden(name)
     event["detail"] |= change
     return open_envelope(json.dumps(event)).message
 
 
-@pytest.mark.parametrize("source", MAY_SAY)
+@pytest.mark.parametrize("source", MAY_SEND)
 def test_may_send_is_this_table(source: str) -> None:
-    assert {name for name in NAMES if may_send(source, said(name))} == MAY_SAY[source]
+    assert {name for name in NAMES if may_send(source, message(name))} == MAY_SEND[source]
 
 
 @pytest.mark.parametrize("name", ["ServerDeclared", "ServerStateChanged", "TaskStateChanged"])
 def test_may_send_server_only_about_itself(name: str) -> None:
-    assert may_send("cordyna.server.task-server-b", said(name))
-    assert not may_send("cordyna.server.task-server-a", said(name))
-    assert not may_send("cordyna.server.", said(name))
-    assert may_send("cordyna.server.task-server-a", said(name, server="task-server-a"))
+    assert may_send("cordyna.server.task-server-b", message(name))
+    assert not may_send("cordyna.server.task-server-a", message(name))
+    assert not may_send("cordyna.server.", message(name))
+    assert may_send("cordyna.server.task-server-a", message(name, server="task-server-a"))
 
 
 def test_may_send_cerebro_about_every_server() -> None:
-    assert may_send("cordyna.cerebro", said("TaskStateChanged", server="task-server-z"))
+    assert may_send("cordyna.cerebro", message("TaskStateChanged", server="task-server-z"))

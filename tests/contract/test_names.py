@@ -112,5 +112,5 @@ def test_server_of_other_source_is_none(source: str) -> None:
         ("client", False),
     ],
 )
-def test_is_client_only_below_cordyna_client(source: str, client: bool) -> None:
+def test_is_client_only_below_cordyna_client(source: str, client: bool) -> None:  # noqa: FBT001
     assert is_client(source) is client

@@ -1,4 +1,4 @@
-"""The published contract: JSON Schemas that say what the models say."""
+"""The published contract: files that are generated from the models and tables."""
 
 from pathlib import Path
 from typing import Any
@@ -91,8 +91,8 @@ def test_published_stale_files_are_named_and_rewritten(
     (folder / "CancelRun.json").unlink()
     (folder / "StartJob.json").write_text("{}")
     assert main(["--check", str(folder)]) == 1
-    told = capsys.readouterr().out.splitlines()
-    assert [line.split(" is not current")[0] for line in told] == [
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" is not current")[0] for line in lines] == [
         str(folder / name) for name in ("CancelRun.json", "RunTask.json", "StartJob.json")
     ]
 

@@ -24,7 +24,7 @@ def a_server(**functions: Callable[..., Any]) -> TaskServer:
 
 def a_command(task: str = "task-1", **more: Any) -> RunTask:
     """A RunTask that came just now: 10 s to acknowledge, 10 minutes to start."""
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "server": "task-server-a",
         "run_id": RUN,
         "task": task,
@@ -33,7 +33,7 @@ def a_command(task: str = "task-1", **more: Any) -> RunTask:
         "start_by": utc(NOW + 600),
         "meta": Meta(id="the-command", traceparent="00-trace-01"),
     }
-    return RunTask(**(said | more))
+    return RunTask(**(fields | more))
 
 
 def run(

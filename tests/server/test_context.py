@@ -54,12 +54,12 @@ def test_progress_repeated_has_one_id_each() -> None:
         ctx.progress(2)
         ctx.progress(message="x" * 2000)
 
-    result, said = run(a_server(task_1=body), a_command())
+    result, published = run(a_server(task_1=body), a_command())
 
-    assert states(said) == ["started"] * 4 + ["completed"]
+    assert states(published) == ["started"] * 4 + ["completed"]
     assert result is not None
-    assert result.events == tuple(said)
-    updates = [update for update in said if isinstance(update, TaskStateChanged)]
+    assert result.events == tuple(published)
+    updates = [update for update in published if isinstance(update, TaskStateChanged)]
     assert [update.progress for update in updates] == [None, 0.25, 1.0, None, None]
     assert [update.message and update.message[:9] for update in updates] == [
         None,
@@ -135,7 +135,8 @@ def test_upstream_omitted_raises_with_reason() -> None:
     assert (result.reason, result.error.type) == ("failed_terminal", "MissingUpstream")
     assert (
         result.error.message
-        == 'the output of "a" was too large to send with the others (128 KB in all): let it return a reference'
+        == 'the output of "a" was too large to send with the others (128 KB in all): '
+        "let it return a reference"
     )
 
 
@@ -143,7 +144,10 @@ def test_upstream_undeclared_lists_the_declared() -> None:
     result = downstream("a", "b").test_run("task-1", wanted="c")
 
     assert result.error is not None
-    expected = '"c" is not a direct upstream of "task-1" (declared: a, b): declare it, @server.task(upstream=["c"])'
+    expected = (
+        '"c" is not a direct upstream of "task-1" (declared: a, b): '
+        'declare it, @server.task(upstream=["c"])'
+    )
     assert result.error.message == expected
 
 
@@ -187,11 +191,11 @@ def invoking(*tasks: str) -> TaskServer:
 
 
 def test_invoke_publishes_a_command_and_returns_the_run() -> None:
-    result, said = run(invoking("task-2", "task-2"), a_command())
+    result, published = run(invoking("task-2", "task-2"), a_command())
 
     assert result is not None
-    assert states(said) == ["started", "InvokeTask", "InvokeTask", "completed"]
-    commands = [command for command in said if isinstance(command, InvokeTask)]
+    assert states(published) == ["started", "InvokeTask", "InvokeTask", "completed"]
+    commands = [command for command in published if isinstance(command, InvokeTask)]
     assert [(command.task, command.params) for command in commands] == [
         ("task-2", {"day": "today"})
     ] * 2

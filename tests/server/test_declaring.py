@@ -1,4 +1,4 @@
-"""Declaring: how a team's words become what cerebro is told, and how mistakes are refused where they are made."""
+"""Declaring: what the options of a task become, and how mistakes in them are refused."""
 
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,16 +18,16 @@ from server.builders import result_of
 AtLeastOne = Annotated[int, Field(ge=1)]
 
 
-def declared(function: Callable[..., Any] = lambda: None, **said: Any) -> TaskDeclaration:
+def declared(function: Callable[..., Any] = lambda: None, **options: Any) -> TaskDeclaration:
     """`function` as declared under the name x."""
     server = TaskServer("s")
-    server.task(**({"name": "x"} | said))(function)
+    server.task(**({"name": "x"} | options))(function)
     return server.declaration.tasks[0]
 
 
-def refusal(function: Callable[..., Any] = lambda: None, **said: Any) -> UserError:
+def refusal(function: Callable[..., Any] = lambda: None, **options: Any) -> UserError:
     with pytest.raises(UserError) as refused:
-        declared(function, **said)
+        declared(function, **options)
     return refused.value
 
 
@@ -172,7 +172,7 @@ def test_declare_not_a_function_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "why", "next_"),
+    ("options", "why", "next_"),
     [
         ({"cron": "often"}, "cron='often'", "five unix fields"),
         ({"timezone": "Mars/Base"}, "unknown time zone 'Mars/Base'", "IANA"),
@@ -183,8 +183,10 @@ def test_declare_not_a_function_is_refused() -> None:
         ({"corn": "* * * * *"}, "corn=", ""),
     ],
 )
-def test_declare_wrong_option_says_why_and_next(said: dict[str, Any], why: str, next_: str) -> None:
-    refused = refusal(**said)
+def test_declare_wrong_option_says_why_and_next(
+    options: dict[str, Any], why: str, next_: str
+) -> None:
+    refused = refusal(**options)
 
     assert refused.what == 'task "x" is declared wrongly'
     assert why in refused.why
@@ -258,7 +260,7 @@ def test_revision_comes_from_argument_or_environment(monkeypatch: pytest.MonkeyP
     with pytest.raises(UserError, match="CORDYNA_REVISION='v12' is not a whole number"):
         TaskServer("s")
     with pytest.raises(UserError, match="revision -1 is not a whole number"):
-        TaskServer("s", revision=-1).declaration
+        TaskServer("s", revision=-1).declaration  # noqa: B018
 
 
 def test_parameters_schema_comes_from_the_signature() -> None:
@@ -370,11 +372,11 @@ def test_declare_generator_is_refused(function: Callable[..., Any]) -> None:
 
 
 def test_parameters_field_as_default_is_refused() -> None:
-    assert "Annotated" in refusal(lambda day=Field(1, ge=1): None).next
+    assert "Annotated" in refusal(lambda day=Field(1, ge=1): None).next  # noqa: B008
 
 
 def test_parameters_unknown_annotation_is_refused() -> None:
-    def body(day: "Unknown") -> None: ...  # type: ignore[name-defined]
+    def body(day: "Unknown") -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
     refused = refusal(body)
     assert "name 'Unknown' is not defined" in refused.what

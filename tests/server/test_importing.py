@@ -15,12 +15,16 @@ PYDANTIC_AND_WHAT_IT_NEEDS = {
 
 
 def test_import_library_imports_only_pydantic() -> None:
-    program = "import sys; before = set(sys.modules); import cordyna_core; print(*(set(sys.modules) - before))"
+    program = (
+        "import sys; before = set(sys.modules); import cordyna_core; "
+        "print(*(set(sys.modules) - before))"
+    )
     imported = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
     ).stdout.split()
 
-    # What begins with an underscore is a private piece of the standard library, built for this machine.
+    # What begins with an underscore is a private piece of the standard library, built for this
+    # machine.
     others = {
         name.partition(".")[0] for name in imported if not name.startswith("_")
     } - sys.stdlib_module_names

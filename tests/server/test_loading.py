@@ -174,7 +174,8 @@ def test_load_file_again_reads_it_again(write: Write) -> None:
     write("name_of_a.py", "NAME = 'before'\n")
     write(
         "a.py",
-        "from cordyna_core import TaskServer\nfrom name_of_a import NAME\nserver = TaskServer(NAME)\n",
+        "from cordyna_core import TaskServer\n"
+        "from name_of_a import NAME\nserver = TaskServer(NAME)\n",
     )
     old = load_server("a.py")
     write("name_of_a.py", "NAME = 'afterwards'\n")
@@ -188,7 +189,8 @@ def test_load_module_again_reads_it_again(write: Write) -> None:
     write("shop/names.py", "NAME = 'before'\n")
     write(
         "shop/tasks.py",
-        "from cordyna_core import TaskServer\nfrom shop.names import NAME\nserver = TaskServer(NAME)\n",
+        "from cordyna_core import TaskServer\n"
+        "from shop.names import NAME\nserver = TaskServer(NAME)\n",
     )
     load_server("shop.tasks")
     write("shop/names.py", "NAME = 'afterwards'\n")
@@ -203,7 +205,7 @@ def bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_a_second_to_come(path: Path) -> None:
-    """Python tells bytecode from that of an earlier file by the second and the size; this one is young however slow the test is."""
+    """Edit a file without changing its second or size; its bytecode counts as young."""
     os.utime(path, (4e9, 4e9))
 
 
@@ -211,7 +213,8 @@ def in_a_second_to_come(path: Path) -> None:
 @pytest.mark.parametrize("edited", ["a.py", "name_of_a.py"])
 def test_load_edit_of_same_second_and_size_is_seen(write: Write, edited: str) -> None:
     texts = {
-        "a.py": "from cordyna_core import TaskServer\nimport name_of_a\nserver = TaskServer('a' + name_of_a.NAME)\n"
+        "a.py": "from cordyna_core import TaskServer\n"
+        "import name_of_a\nserver = TaskServer('a' + name_of_a.NAME)\n"
     }
     texts["name_of_a.py"] = "NAME = 'a'\n"
     for name, text in texts.items():
@@ -226,7 +229,8 @@ def test_load_edit_of_same_second_and_size_is_seen(write: Write, edited: str) ->
 def test_load_fix_of_same_second_and_size_is_seen(write: Write) -> None:
     write(
         "a.py",
-        "from cordyna_core import TaskServer\nfrom name_of_a import NAME\nserver = TaskServer(NAME)\n",
+        "from cordyna_core import TaskServer\n"
+        "from name_of_a import NAME\nserver = TaskServer(NAME)\n",
     )
     in_a_second_to_come(write("name_of_a.py", "NAME = 1/0.0\n"))
     with pytest.raises(UserError, match="division"):
@@ -311,7 +315,7 @@ def test_load_same_module_name_in_two_folders_is_separate(write: Write) -> None:
 
 
 def test_load_again_keeps_modules_from_before(write: Write) -> None:
-    import cordyna_core.server.context
+    import cordyna_core.server.context  # noqa: PLC0415  needed only here
 
     write("a.py", a_server("team-a"))
     load_server("a.py")

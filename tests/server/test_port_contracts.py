@@ -1,4 +1,4 @@
-"""The library's own adapters keep the laws of their ports."""
+"""The library's own adapters pass the contract tests of their ports."""
 
 from collections.abc import Callable, Sequence
 

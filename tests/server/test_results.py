@@ -1,4 +1,4 @@
-"""Results: what may be returned, and what is told about what was raised."""
+"""Results: which outputs are accepted, and how errors are described."""
 
 import enum
 import math
@@ -31,7 +31,7 @@ class Colour(enum.Enum):
 
 
 def error_of(value: Any) -> ErrorDescription:
-    """What is said when a body returns `value`."""
+    """The error of a body that returns `value`."""
     result = result_of(lambda: value)
     assert result.reason == "failed_terminal"
     assert result.error is not None
@@ -105,8 +105,8 @@ def test_output_above_16_kb_is_refused() -> None:
     error = error_of(fits + "x")
     assert error.type == "OutputTooLarge"
     assert (
-        error.message
-        == "the output is 16385 bytes of JSON, more than 16384: store it, and return a reference to it"
+        error.message == "the output is 16385 bytes of JSON, more than 16384: "
+        "store it, and return a reference to it"
     )
 
 

@@ -44,9 +44,9 @@ def failing_with(error: BaseException) -> TaskServer:
 
 
 def test_run_returning_body_is_started_then_completed() -> None:
-    result, said = run(a_server(task_1=lambda: {"rows": 3}), a_command())
+    result, published = run(a_server(task_1=lambda: {"rows": 3}), a_command())
 
-    assert states(said) == ["started", "completed"]
+    assert states(published) == ["started", "completed"]
     assert result is not None
     assert (result.state, result.reason, result.output, result.error) == (
         "completed",
@@ -54,7 +54,7 @@ def test_run_returning_body_is_started_then_completed() -> None:
         {"rows": 3},
         None,
     )
-    assert result.events == tuple(said)
+    assert result.events == tuple(published)
 
 
 def test_run_updates_name_attempt_producer_and_cause() -> None:
@@ -91,9 +91,9 @@ def test_run_same_command_again_has_the_same_ids() -> None:
 
 
 def test_run_raising_body_is_retryable_error() -> None:
-    result, said = run(failing_with(ValueError("no rows")), a_command())
+    result, published = run(failing_with(ValueError("no rows")), a_command())
 
-    assert states(said) == ["started", "error"]
+    assert states(published) == ["started", "error"]
     assert result is not None
     assert result.reason == "failed"
     assert result.error is not None
@@ -102,8 +102,8 @@ def test_run_raising_body_is_retryable_error() -> None:
         "no rows",
         True,
     )
-    assert isinstance(said[1], TaskStateChanged)
-    assert (said[1].reason, said[1].error) == (result.reason, result.error)
+    assert isinstance(published[1], TaskStateChanged)
+    assert (published[1].reason, published[1].error) == (result.reason, result.error)
 
 
 def test_run_retryable_error_is_retryable() -> None:
@@ -133,24 +133,24 @@ def test_run_derived_error_keeps_its_retryability() -> None:
 
 
 def test_run_exiting_body_fails_and_server_continues() -> None:
-    result, said = run(failing_with(SystemExit(3)), a_command())
+    result, published = run(failing_with(SystemExit(3)), a_command())
 
-    assert states(said) == ["started", "error"]
+    assert states(published) == ["started", "error"]
     assert result is not None
     assert result.error is not None
     assert (result.reason, result.error.type, result.error.message) == ("failed", "SystemExit", "3")
 
 
 def test_run_interrupted_publishes_no_end() -> None:
-    said: list[Message] = []
+    published: list[Message] = []
 
     class Bus:
         def publish(self, messages: Sequence[Message]) -> None:
-            said.extend(messages)
+            published.extend(messages)
 
     with pytest.raises(KeyboardInterrupt):
         run(failing_with(KeyboardInterrupt()), a_command(), bus=Bus())
-    assert states(said) == ["started"]
+    assert states(published) == ["started"]
 
 
 def test_run_after_ack_by_publishes_nothing() -> None:
@@ -167,7 +167,7 @@ def test_run_queued_after_ack_by_starts() -> None:
 
 
 @pytest.mark.parametrize("queued", [False, True])
-def test_run_after_start_by_never_starts(queued: bool) -> None:
+def test_run_after_start_by_never_starts(queued: bool) -> None:  # noqa: FBT001
     body = Ran()
     late = a_command(ack_by=utc(NOW + 10), start_by=utc(NOW - 0.01))
 
@@ -243,9 +243,9 @@ def test_queue_stale_command_publishes_nothing() -> None:
 
 
 def test_run_unknown_task_is_terminal() -> None:
-    result, said = run(a_server(), a_command("gone"))
+    result, published = run(a_server(), a_command("gone"))
 
-    assert states(said) == ["error"]
+    assert states(published) == ["error"]
     assert result is not None
     assert result.error is not None
     assert (result.reason, result.error.type) == ("failed_terminal", "UnknownTask")
@@ -255,9 +255,9 @@ def test_run_unknown_task_is_terminal() -> None:
 def test_run_bad_params_is_terminal_and_not_started() -> None:
     def body(day: int) -> None: ...
 
-    result, said = run(a_server(task_1=body), a_command(params={"day": "monday", "night": 1}))
+    result, published = run(a_server(task_1=body), a_command(params={"day": "monday", "night": 1}))
 
-    assert states(said) == ["error"]
+    assert states(published) == ["error"]
     assert result is not None
     assert result.error is not None
     assert (result.reason, result.error.type) == ("failed_terminal", "InvalidParams")

@@ -1,9 +1,10 @@
-"""PNG: just enough of it to scale a picture down (RGB, 8 bits, not interlaced).
+"""PNG: read and write RGB pictures of 8 bits, not interlaced, and scale them down.
 
-Written with the standard library, because a compiled imaging library would have to be built for every machine that
-the server is deployed to (arm64 and x86-64 on AWS, whatever a laptop is), to save these hundred lines.
+Invariant: `decode(encode(picture)) == picture`.
 
-Law: `decode(encode(picture)) == picture`. Source of the format: the PNG specification, third edition (W3C).
+It uses the standard library only, because a compiled imaging library would have to be built for
+every platform of the server (arm64 and x86-64 on AWS, and every laptop). Source of the format: the
+PNG specification, third edition (W3C).
 """
 
 import struct
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RGB8 = (8, 2, 0, 0, 0)
-"""Bit depth, colour type, compression, filter and interlace methods of the only kind that is read and written here."""
+"""Bit depth, colour type, compression, filter and interlace methods of the supported kind."""
+
 _CHANNELS = 3
 
 
@@ -26,7 +28,7 @@ class Picture:
 
 
 def decode(data: bytes) -> Picture:
-    """Raises ValueError when `data` is no PNG of the kind that is read here."""
+    """Read a picture. Raises ValueError if `data` is not a PNG of the supported kind."""
     if not data.startswith(_SIGNATURE):
         raise ValueError("not a PNG file")
     chunks = _chunks(data)
@@ -37,7 +39,7 @@ def decode(data: bytes) -> Picture:
 
 
 def encode(picture: Picture) -> bytes:
-    """The file's bytes; every row is stored unfiltered, and compressed."""
+    """Return the bytes of the file; every row is unfiltered, then compressed."""
     header = struct.pack(">IIBBBBB", picture.width, picture.height, *_RGB8)
     pixels = b"".join(b"\x00" + row for row in picture.rows)
     return (
@@ -49,7 +51,7 @@ def encode(picture: Picture) -> bytes:
 
 
 def thumbnail(picture: Picture, width: int) -> Picture:
-    """The picture scaled down to `width` in proportion: each new pixel is the mean of those that it covers."""
+    """Scale a picture down to `width`; each new pixel is the mean of those that it covers."""
     if not 1 <= width <= picture.width:
         raise ValueError(
             f"a thumbnail of this picture is 1 to {picture.width} pixels wide, not {width}"
@@ -67,7 +69,7 @@ def thumbnail(picture: Picture, width: int) -> Picture:
 
 
 def _span(index: int, count: int, length: int) -> tuple[int, int]:
-    """The part of `length` that the index-th of `count` equal pieces covers; never empty."""
+    """Return the part of `length` that the index-th of `count` equal parts covers; never empty."""
     start = index * length // count
     return start, max(start + 1, (index + 1) * length // count)
 
@@ -88,7 +90,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
-    """The chunks by kind; those of one kind (IDAT) are joined."""
+    """Return the chunks by kind; those of one kind (IDAT) are joined."""
     chunks: dict[bytes, bytes] = {}
     at = len(_SIGNATURE)
     while at < len(data):
@@ -110,7 +112,7 @@ def _unfiltered(data: bytes, width: int, height: int) -> tuple[bytes, ...]:
 
 
 def _unfilter(method: int, row: bytes, above: bytes) -> bytes:
-    """One row, from what it was stored as (section 9.2 of the specification) and the row above it."""
+    """Return a row from its filtered form and the row above ("Filtering" in the specification)."""
     if method == 0:
         return row
     if method == 2:
@@ -128,7 +130,7 @@ def _unfilter(method: int, row: bytes, above: bytes) -> bytes:
 
 
 def _paeth(left: int, up: int, corner: int) -> int:
-    """Whichever of the three neighbours is nearest to left + up - corner; ties go in this order."""
+    """Return the neighbour nearest to left + up - corner; in a tie, the first in this order."""
     to_left, to_up, to_corner = abs(up - corner), abs(left - corner), abs(left + up - 2 * corner)
     if to_left <= to_up and to_left <= to_corner:
         return left

@@ -1,6 +1,6 @@
-"""Sales: what the shop's till recorded, and the figures that people ask of it.
+"""Sales: the records of the shop's till, and figures about them.
 
-Law: money is whole cents, and a figure is a pure function of the records.
+Invariant: money is whole cents, and a figure is a pure function of the records.
 """
 
 import csv
@@ -40,7 +40,7 @@ class Totals:
 
 
 def read_sales(text: str) -> list[Sale]:
-    """The records of the till's CSV export, in its order."""
+    """Read the till's CSV export, in its order."""
     return [
         Sale(
             at=datetime.fromisoformat(row["at"]),
@@ -55,12 +55,15 @@ def read_sales(text: str) -> list[Sale]:
 
 
 def day_named(name: str, sales: Sequence[Sale]) -> date:
-    """The day that `name` means: `latest`, or an ISO date. Raises ValueError when nothing was sold on it."""
+    """Return the day that `name` means: `latest`, or an ISO date.
+
+    Raises ValueError if nothing was sold on it.
+    """
     days = {sale.at.date() for sale in sales}
     day = max(days) if name == LATEST else date.fromisoformat(name)
     if day not in days:
         raise ValueError(
-            f"nothing was sold on {day}: the till's records go from {min(days)} to {max(days)}"
+            f"nothing was sold on {day}: the records are of {min(days)} to {max(days)}"
         )
     return day
 
@@ -85,7 +88,7 @@ def totals(sales: Sequence[Sale]) -> Totals:
 
 
 def by_day(sales: Sequence[Sale], last: date, days: int) -> dict[str, int]:
-    """Cents of each of the `days` days that end with `last`, the earliest first; a day without sales is 0."""
+    """Return the cents of each of the `days` days up to `last`, the earliest first."""
     cents = {(last - timedelta(days=ago)).isoformat(): 0 for ago in reversed(range(days))}
     for sale in sales:
         if (day := sale.at.date().isoformat()) in cents:
@@ -94,5 +97,5 @@ def by_day(sales: Sequence[Sale], last: date, days: int) -> dict[str, int]:
 
 
 def hour_before(sales: Iterable[Sale], moment: datetime) -> list[Sale]:
-    """What was sold in the hour that ends with `moment`, not including it."""
+    """Return what was sold in the hour before `moment`."""
     return [sale for sale in sales if moment - timedelta(hours=1) <= sale.at < moment]

@@ -1,6 +1,6 @@
-"""Team a's task server: what it declares, and how each task's work is put together from the modules beside this one.
+"""Team a's task server: its declared tasks, each composed of the modules beside this one.
 
-None of these tasks needs another: they are what other teams build on.
+None of these tasks has an upstream: other teams build on them.
 """
 
 import json
@@ -25,23 +25,23 @@ Day = Annotated[
 Output = dict[str, Any]
 
 _DATA = files("task_server_a") / "data"
-_WEEK = 7
+_WEEK_DAYS = 7
 
 
 @server.task()
 def task_1(day: Day = "latest", *, ctx: Context) -> Output:
     """The sales of one day, by product and by region."""
-    records, on = _sales_until(day)
-    figures = {"day": on.isoformat(), **asdict(sales.totals(sales.of_day(records, on)))}
+    records, last_day = _sales_until(day)
+    figures = {"day": last_day.isoformat(), **asdict(sales.totals(sales.of_day(records, last_day)))}
     return figures | {"path": output.write(ctx.run_id, "sales.json", json.dumps(figures, indent=1))}
 
 
 @server.task()
 def week_sales(day: Day = "latest", *, ctx: Context) -> Output:
-    """The sales of each of the seven days that end with `day`, and of the seven before them together."""
-    records, on = _sales_until(day)
-    week = sales.by_day(records, on, _WEEK)
-    before = sales.by_day(records, on - timedelta(days=_WEEK), _WEEK)
+    """The sales of each of the seven days up to `day`, and the total of the seven before."""
+    records, last_day = _sales_until(day)
+    week = sales.by_day(records, last_day, _WEEK_DAYS)
+    before = sales.by_day(records, last_day - timedelta(days=_WEEK_DAYS), _WEEK_DAYS)
     path = output.write(
         ctx.run_id,
         "week.csv",
@@ -52,7 +52,7 @@ def week_sales(day: Day = "latest", *, ctx: Context) -> Output:
 
 @server.task()
 def stock_levels(*, ctx: Context) -> Output:
-    """What runs low, and what every product cost when it was last bought."""
+    """Which products run low, and what every product cost when it was last bought."""
     products = stock.read_stock(_text("stock.csv"))
     low = [asdict(product) for product in stock.low(products)]
     path = output.write(ctx.run_id, "low.json", json.dumps(low, indent=1))
@@ -65,12 +65,12 @@ def stock_levels(*, ctx: Context) -> Output:
 
 
 @server.task(name="supplier-prices")
-def asked_prices(*, ctx: Context) -> Output:
-    """What suppliers ask now. The list that is shipped here is damaged, as they are: this task always fails."""
+def list_prices(*, ctx: Context) -> Output:
+    """The suppliers' present prices. The shipped list is damaged, so this task always fails."""
     try:
         prices = supplier_prices.read_prices(_text("supplier_prices.csv"))
     except ValueError as damaged:
-        # Reading it again would find it just as damaged.
+        # A retry would read the same damaged list.
         raise TerminalError(
             f"supplier_prices.csv: {damaged}; ask the supplier for a new list"
         ) from damaged
@@ -92,9 +92,12 @@ def thumbnail(width: Annotated[int, Field(ge=1, le=480)] = 120, *, ctx: Context)
 
 @server.task(cron="* * * * *")
 def order_pulse(*, ctx: Context) -> Output:
-    """Every minute: the orders of the last hour. The last recorded day is replayed at the time of day that the tick is meant for."""
+    """Every minute: the orders of the last hour.
+
+    The last recorded day is replayed at the time of day of the tick.
+    """
     records, last = _sales_until("latest")
-    # Without a tick (somebody invoked it by hand), the whole of the last hour in which anything was sold.
+    # Without a tick (a person invoked it), the last hour in which something was sold.
     moment = (
         _on(last, ctx.scheduled_at) if ctx.scheduled_at else records[-1].at + timedelta(minutes=1)
     )
@@ -116,5 +119,5 @@ def _sales_until(day: str) -> tuple[list[sales.Sale], date]:
 
 
 def _on(day: date, moment: datetime) -> datetime:
-    """`day` at the hour and minute of `moment`, without a zone, as the till writes it."""
+    """Return `day` at the time of day of `moment`, without a zone, as the till writes it."""
     return datetime.combine(day, moment.time().replace(tzinfo=None))

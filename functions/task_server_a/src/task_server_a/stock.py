@@ -1,4 +1,4 @@
-"""Stock: how much of every product lies on the shelf, and what runs low."""
+"""Stock: how much of every product is on the shelf, and which products run low."""
 
 import csv
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """One product. It runs low when less than `reorder_point` is left; suppliers sell it in packs."""
+    """One product, which is sold in packs; it runs low when less than `reorder_point` is left."""
 
     sku: str
     name: str
@@ -23,7 +23,7 @@ class Product:
 
 
 def read_stock(text: str) -> list[Product]:
-    """The products of the shelf count's CSV."""
+    """Read the CSV of the shelf count."""
     return [
         Product(
             sku=row["sku"],
@@ -39,7 +39,7 @@ def read_stock(text: str) -> list[Product]:
 
 
 def low(products: Iterable[Product]) -> list[Product]:
-    """What runs low, the emptiest first in proportion to its reorder point."""
+    """Return the products that run low, the lowest relative to its reorder point first."""
     return sorted(
         (p for p in products if p.is_low), key=lambda p: (p.on_hand / p.reorder_point, p.sku)
     )

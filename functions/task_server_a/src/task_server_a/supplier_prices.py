@@ -1,16 +1,17 @@
-"""Supplier prices: the price list that comes in by mail, and often enough is damaged.
+"""Supplier prices: a price list that arrives by mail and is often damaged.
 
-Law: a list with one bad line is refused whole. A price that is missing in a comparison would look like a bargain.
+Invariant: a list with a bad line is refused as a whole, because a missing price would look like a
+bargain in a comparison.
 """
 
 import csv
 
 
 def read_prices(text: str) -> dict[str, int]:
-    """sku -> cents for a pack. Raises ValueError that names every bad line."""
+    """Return cents for a pack by sku. Raises ValueError, which names every bad line."""
     prices: dict[str, int] = {}
     bad: list[str] = []
-    # The header is line 1.
+    # Line 1 is the header.
     for line, row in enumerate(csv.DictReader(text.splitlines()), start=2):
         price = row["pack_price_cents"]
         if price.isdecimal():

@@ -1,6 +1,6 @@
-"""Output: where this server's files go.
+"""Output: the files that this server writes.
 
-Law: a file is named by its run, so an attempt that is repeated writes the same file again.
+Invariant: the path of a file contains its run, so a repeated attempt writes the same file again.
 """
 
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def folder(run_id: str) -> Path:
-    """The run's folder, made if need be: under CORDYNA_OUTPUT, or the temporary folder (in Lambda, /tmp is all there is)."""
+    """Return the folder of a run, below CORDYNA_OUTPUT or the temporary folder; create it."""
     root = os.environ.get("CORDYNA_OUTPUT") or tempfile.gettempdir() + "/cordyna-output"
     path = Path(root) / run_id
     path.mkdir(parents=True, exist_ok=True)
@@ -17,7 +17,7 @@ def folder(run_id: str) -> Path:
 
 
 def write(run_id: str, name: str, content: str | bytes) -> str:
-    """Write the file, and return its path: the reference that goes into a task's output."""
+    """Write a file; return its path, the reference that a task returns."""
     path = folder(run_id) / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return str(path)

@@ -8,17 +8,18 @@ from task_server_b.trend import Trend
 
 
 def catalogue_page(picture: str, width: int, height: int) -> str:
-    """The catalogue's front page: the shop's picture, by reference."""
+    """Return the catalogue's front page: the shop's picture, by reference."""
     return f"# The harbour shop\n\n![The shop's harbour, {width} by {height} pixels]({picture})\n"
 
 
 def digest_page(trend: Trend, changes: Sequence[PriceChange], catalogue: str) -> str:
-    """What the owners read on Monday."""
+    """Return the digest of the week."""
     change = (
         "no week to compare with"
         if trend.change_percent is None
         else f"{trend.change_percent:+} % on the week before"
     )
+    best = f"Best day: {trend.best_day} with {price(trend.best_cents)}."
     prices = [f"| {c.sku} | {price(c.paid)} | {price(c.asked)} |" for c in changes] or [
         "| none | | |"
     ]
@@ -26,7 +27,7 @@ def digest_page(trend: Trend, changes: Sequence[PriceChange], catalogue: str) ->
         [
             "# The week",
             "",
-            f"Sold: {price(trend.cents)}, {change}. Best day: {trend.best_day} with {price(trend.best_cents)}.",
+            f"Sold: {price(trend.cents)}, {change}. {best}",
             "",
             "| product | paid | asked |",
             "|---|---|---|",

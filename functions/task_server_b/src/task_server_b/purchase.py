@@ -1,6 +1,6 @@
 """Purchase: what to order, from whom, so that nothing runs out.
 
-Law: only whole packs are bought, and as few of them as reach the wanted cover.
+Invariant: only whole packs are bought, and as few of them as reach the wanted cover.
 """
 
 import csv
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class LowProduct(BaseModel):
-    """What this team needs to know of a product that runs low; what else team a says of it is ignored."""
+    """The fields that this team uses of a product that runs low; other fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +35,7 @@ class StockLevels(BaseModel):
 
 
 class OrderLine(BaseModel):
-    """So many packs of one product."""
+    """A number of packs of one product."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,7 +47,7 @@ class OrderLine(BaseModel):
 
 
 def order_lines(products: Iterable[LowProduct], cover: float) -> list[OrderLine]:
-    """What brings every product to `cover` times its reorder point; by supplier, then by product."""
+    """Return the orders that bring every product to `cover` times its reorder point."""
     lines = [_line(product, cover) for product in products]
     return sorted(
         (line for line in lines if line.packs), key=lambda line: (line.supplier, line.sku)
@@ -67,7 +67,7 @@ def _line(product: LowProduct, cover: float) -> OrderLine:
 
 
 def by_supplier(lines: Iterable[OrderLine]) -> dict[str, int]:
-    """Supplier -> cents, the largest first."""
+    """Return cents by supplier, the largest first."""
     cents: Counter[str] = Counter()
     for line in lines:
         cents[line.supplier] += line.cents
@@ -75,7 +75,7 @@ def by_supplier(lines: Iterable[OrderLine]) -> dict[str, int]:
 
 
 def as_csv(lines: Iterable[OrderLine]) -> str:
-    """The order as suppliers take it: a CSV with a header."""
+    """Return the order as a CSV with a header."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(OrderLine.model_fields)

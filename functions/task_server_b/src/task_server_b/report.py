@@ -1,6 +1,6 @@
 """Report: the day on one page of HTML, for people who do not read JSON.
 
-Law: whatever comes from another team is escaped.
+Invariant: text from another team is escaped.
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ $suppliers
 
 
 def render(sales: DaySales, purchases: Purchases, top: int) -> str:
-    """The page, with the `top` products that brought most."""
+    """Return the page, with the `top` products by revenue."""
     return _PAGE.substitute(
         day=escape(sales.day),
         orders=sales.orders,
@@ -75,7 +75,8 @@ def render(sales: DaySales, purchases: Purchases, top: int) -> str:
 def _table(cents: Mapping[str, int]) -> str:
     largest = max(cents.values(), default=0) or 1
     rows = (
-        f'<tr><td>{escape(name)}</td><td>{price(amount)}</td><td><i style="width:{12 * amount / largest:.1f}rem"></i></td></tr>'
+        f"<tr><td>{escape(name)}</td><td>{price(amount)}</td>"
+        f'<td><i style="width:{12 * amount / largest:.1f}rem"></i></td></tr>'
         for name, amount in cents.items()
     )
     return "\n".join(["<table>", *rows, "</table>"])

@@ -1,6 +1,6 @@
-"""Team b's task server: what it declares, and how each task's work is put together from the modules beside this one.
+"""Team b's task server: its declared tasks, each composed of the modules beside this one.
 
-Every task here needs a task of team a's, and knows nothing of it but its name and its output.
+Every task has an upstream of team a, of which it knows only the name and the output.
 """
 
 from typing import Annotated, Any
@@ -33,7 +33,7 @@ def task_2(cover: Annotated[float, Field(ge=1, le=10)] = 2, *, ctx: Context) -> 
 
 @server.task(upstream=["task-1", "task-2"])
 def task_3(top: Annotated[int, Field(ge=1, le=50)] = 5, *, ctx: Context) -> Output:
-    """The day's report in HTML: what was sold, with the `top` products, and what is to be bought."""
+    """The day's report in HTML: the sales, with the `top` products, and the purchases."""
     sold = report.DaySales.model_validate(ctx.upstream["task-1"])
     bought = report.Purchases.model_validate(ctx.upstream["task-2"])
     path = output.write(ctx.run_id, "report.html", report.render(sold, bought, top))
@@ -72,7 +72,7 @@ def catalogue_page(*, ctx: Context) -> Output:
 
 @server.task(upstream=["sales-trend", "supplier-comparison", "catalogue-page"], cron="0 6 * * 1")
 def weekly_digest(*, ctx: Context) -> Output:
-    """What the owners read on Monday."""
+    """The owners' digest of the week."""
     changes = [
         suppliers.PriceChange.model_validate(change)
         for change in ctx.upstream["supplier-comparison"]["changes"]

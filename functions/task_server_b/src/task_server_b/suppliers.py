@@ -1,4 +1,4 @@
-"""Suppliers: what has become dearer since the last order."""
+"""Suppliers: which prices changed since the last order."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class PriceChange(BaseModel):
-    """The pack price that was paid, and the one that is asked now, in cents."""
+    """The pack price that was paid, and the present one, in cents."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -16,7 +16,7 @@ class PriceChange(BaseModel):
 
 
 def price_changes(paid: Mapping[str, int], asked: Mapping[str, int]) -> list[PriceChange]:
-    """Every product that is in both lists at another price, the largest rise first."""
+    """Return every product whose price differs between the lists, the largest rise first."""
     changes = [
         PriceChange(sku=sku, paid=cents, asked=asked[sku])
         for sku, cents in paid.items()

@@ -1,10 +1,10 @@
-"""Trend: where a week's sales go."""
+"""Trend: how a week's sales compare with those of the week before."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class WeekSales(BaseModel):
-    """The output of team a's `week-sales`: cents of each day, the earliest first, and of the days before them."""
+    """The output of team a's `week-sales`, in cents."""
 
     model_config = ConfigDict(frozen=True)
 

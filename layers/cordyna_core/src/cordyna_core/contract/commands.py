@@ -113,6 +113,6 @@ class CancelTask(Command):
 
 
 class DescribeServer(Command):
-    """To one task server, or to all (`*`, the roll call): declare yourself again."""
+    """To one task server, or to all (`*`): declare yourself again."""
 
     server: Name | Literal["*"] = "*"

@@ -163,7 +163,7 @@ REASONS: Final = (
         is_fixable=True,
         meaning="no answer to the command until the acknowledge clock ran out",
         sentence="{task} did not acknowledge the command ({attempt}) in time: "
-        "its server is down, or does not hear it.",
+        "its server is down, or does not receive it.",
         next_command="dyna servers",
         mark=_ERROR,
         note="not acknowledged in time",

@@ -62,7 +62,7 @@ class TouchedTask(Part):
     path: list[str] = Field(default_factory=list)
 
 
-class MissingUpstream(Part):
+class UnresolvedUpstreamView(Part):
     """A name that no server would declare, and the tasks that would need it (newly, or still)."""
 
     upstream: Name
@@ -85,7 +85,7 @@ class RehearsalView(Part):
     tasks: list[TaskChange] = Field(default_factory=list)
     edges: list[EdgeChange] = Field(default_factory=list)
     crons: list[CronChange] = Field(default_factory=list)
-    missing: list[MissingUpstream] = Field(default_factory=list)
+    missing: list[UnresolvedUpstreamView] = Field(default_factory=list)
     touched: list[TouchedTask] = Field(default_factory=list)
 
     @property
