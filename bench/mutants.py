@@ -1,128 +1,123 @@
-"""Planted protocol bugs: each is put into a copy of cerebro, and must be caught, by simulated worlds or by a named test.
+"""Mutants: planted protocol bugs, each of which simulated worlds or a named test must catch.
 
-    python bench/mutants.py                      all of them: a table with the median of seeds to catch, and the test that caught it
+    python bench/mutants.py                          all of them
     python bench/mutants.py early-return no-fence    some of them
+    python bench/mutants.py --by seeds               by simulated worlds alone
 
-Law: a mutant that no longer applies (its text is not in the core exactly once) is an error, not a success.
+Each bug is planted into a copy of cerebro. The table shows the median, of five ranges of seeds, of
+how many seeds it took until an invariant broke, what broke, and the first named test that failed.
+
+Invariant: a mutant whose text is not in its module exactly once is an error, not a success.
 """
 
 import argparse
-import re
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mutant_list import MUTANTS, Mutant, plant
+
 ROOT: Final = Path(__file__).resolve().parent.parent
-SOURCE: Final = ROOT / "functions/cerebro/src/cerebro"
-HANGS_S: Final = 300.0
+TESTS_TIMEOUT_S: Final = 300.0
+SEEDS_TIMEOUT_S: Final = 300.0
 STARTS: Final = (0, 100_000, 200_000, 300_000, 400_000)
+SEEDS_MAX: Final = 2000
+TEST_FOLDERS: Final = ("tests/rules", "tests/simulation")
 
 
 @dataclass(frozen=True, slots=True)
-class Mutant:
-    """`old` is replaced by `new` in `module`."""
+class Catch:
+    """Who caught a mutant.
 
-    name: str
-    module: str
-    old: str
-    new: str
-
-
-MUTANTS: Final = tuple(
-    Mutant(**each) for each in tomllib.loads((ROOT / "bench/mutants.toml").read_text())["mutant"]
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Caught:
-    """Who caught a mutant: the median of seeds that it took (None: some start did not), what broke, and the named test."""
+    `seeds` are the seeds that it took from each start (None: more than were tried), `broken` is the
+    first invariant that broke, `test` the first named test that failed.
+    """
 
     seeds: list[int | None]
-    law: str
+    broken: str
     test: str
 
     @property
-    def median(self) -> str:
-        found = [seeds for seeds in self.seeds if seeds is not None]
-        if len(found) * 2 <= len(STARTS):
-            return "-"
-        return f"{statistics.median([seeds if seeds is not None else 10**9 for seeds in self.seeds]):,.0f}"
-
-
-def planted(mutant: Mutant, into: Path) -> None:
-    """Copy cerebro, with the bug."""
-    shutil.copytree(SOURCE, into / "cerebro", ignore=shutil.ignore_patterns("__pycache__"))
-    file = into / "cerebro" / mutant.module
-    text = file.read_text()
-    if text.count(mutant.old) != 1:
-        raise SystemExit(
-            f"mutant {mutant.name} does not apply: its text is in {mutant.module} {text.count(mutant.old)} times"
+    def median(self) -> float | None:
+        """The median number of seeds, None if more than half of the starts caught nothing."""
+        caught = [seeds for seeds in self.seeds if seeds is not None]
+        if len(caught) * 2 <= len(self.seeds):
+            return None
+        return statistics.median(
+            [seeds if seeds is not None else float("inf") for seeds in self.seeds]
         )
-    file.write_text(text.replace(mutant.old, mutant.new))
 
 
-_SEEDS = """
+_SIMULATE: Final = """
 import sys
 from cerebro.simulator.campaign import simulate
 report = simulate(int(sys.argv[1]), int(sys.argv[2]), stop=True)
-print(report.seeds if report.broken else "none", "|", report.broken[0].broken if report.broken else "")
+broken = report.broken[0].broken if report.broken else ""
+print(report.seeds if report.broken else "none", "|", broken)
 """
 
 
-def hunt(mutant: Mutant, most: int) -> Caught:
-    """Let seeds and tests have a go at it."""
+def hunt(mutant: Mutant, *, seeds_max: int, starts: int, by: str) -> Catch:
+    """Let seeds and tests try to catch a mutant."""
     with tempfile.TemporaryDirectory() as directory:
-        planted(mutant, Path(directory))
+        plant(mutant, Path(directory))
         environment = {
             "PYTHONPATH": f"{directory}:{ROOT / 'tests'}",
             "PATH": "/usr/bin:/bin",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         seeds: list[int | None] = []
-        law = ""
-        for start in STARTS:
-            if seeds.count(None) * 2 > len(STARTS):
-                break  # the median is beyond what is tried
+        broken = test = ""
+        if by != "tests":
+            seeds, broken = _hunt_by_seeds(environment, seeds_max, STARTS[:starts])
+        if by != "seeds":
+            for folder in TEST_FOLDERS:
+                test = test or _first_failing_test(environment, directory, folder)
+    return Catch(seeds, broken, test)
+
+
+def _hunt_by_seeds(
+    environment: dict[str, str], seeds_max: int, starts: tuple[int, ...]
+) -> tuple[list[int | None], str]:
+    seeds: list[int | None] = []
+    first_broken = ""
+    for start in starts:
+        if seeds.count(None) * 2 > len(starts):
+            seeds += [None] * (len(starts) - len(seeds))  # the median is beyond what is tried
+            break
+        command = [sys.executable, "-c", _SIMULATE, str(start), str(seeds_max)]
+        try:
             done = subprocess.run(
-                [sys.executable, "-c", _SEEDS, str(start), str(most)],
+                command,
                 env=environment,
                 capture_output=True,
                 text=True,
                 check=False,
+                timeout=SEEDS_TIMEOUT_S,
             )
-            if done.returncode:
-                seeds.append(1)
-                law = law or done.stderr.strip().splitlines()[-1]
-                continue
-            number, _, broke = (part.strip() for part in done.stdout.partition("|"))
-            seeds.append(None if number == "none" else int(number))
-            law = law or broke
-        test = _first_failing(environment, directory, "tests/rules") or _first_failing(
-            environment, directory, "tests/simulation"
-        )
-    return Caught(seeds, law, test)
+        except subprocess.TimeoutExpired:
+            seeds.append(1)
+            first_broken = first_broken or "the worlds do not end"
+            continue
+        if done.returncode:
+            seeds.append(1)
+            first_broken = first_broken or done.stderr.strip().splitlines()[-1]
+            continue
+        count, _, broken = (part.strip() for part in done.stdout.partition("|"))
+        seeds.append(None if count == "none" else int(count))
+        first_broken = first_broken or broken
+    return seeds, first_broken
 
 
-def _first_failing(environment: dict[str, str], directory: str, tests: str) -> str:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-o",
-        f"pythonpath={directory} tests",
-        tests,
-    ]
+def _first_failing_test(environment: dict[str, str], directory: str, folder: str) -> str:
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-o", f"pythonpath={directory} tests bench"]
+    # The list of mutants cannot apply to a mutated copy.
+    command = [sys.executable, "-m", "pytest", *options, folder, "--ignore", _TEST_OF_THIS]
     try:
         done = subprocess.run(
             command,
@@ -131,41 +126,55 @@ def _first_failing(environment: dict[str, str], directory: str, tests: str) -> s
             text=True,
             check=False,
             cwd=ROOT,
-            timeout=HANGS_S,
+            timeout=TESTS_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        return f"{tests.removeprefix('tests/')} (does not come to an end)"
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-    return failed.group(1).removeprefix("tests/") if failed else ""
+        return f"{folder.removeprefix('tests/')} (does not end)"
+    for line in done.stdout.splitlines():
+        if line.startswith(("FAILED ", "ERROR ")):
+            return line.split()[1].removeprefix("tests/")
+    return ""
 
 
-def main() -> int:
+_TEST_OF_THIS: Final = "tests/simulation/test_mutants.py"
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*")
-    parser.add_argument(
-        "--most", type=int, default=2000, help="seeds per start, of which there are five"
-    )
+    parser.add_argument("names", nargs="*", help="of the mutants (default: all)")
+    parser.add_argument("--by", choices=("seeds", "tests", "both"), default="both")
+    parser.add_argument("--seeds", type=int, default=SEEDS_MAX, help="seeds from each start")
+    parser.add_argument("--starts", type=int, default=len(STARTS), choices=range(1, 6))
     parser.add_argument("--jobs", type=int, default=2)
-    given = parser.parse_args()
-    chosen = [mutant for mutant in MUTANTS if not given.names or mutant.name in given.names]
+    return parser
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    chosen = [mutant for mutant in MUTANTS if not options.names or mutant.name in options.names]
     print("| planted bug | median seeds to catch | what broke | named test |\n|---|---:|---|---|")
-    survived = []
-    with ThreadPoolExecutor(given.jobs) as pool:
-        for mutant, caught in zip(
-            chosen, pool.map(lambda mutant: hunt(mutant, given.most), chosen), strict=True
-        ):
-            print(
-                f"| {mutant.name} | {caught.median} | {caught.law or '-'} | {caught.test or '-'} |",
-                flush=True,
-            )
-            if caught.median == "-" and not caught.test:
-                survived.append(mutant.name)
+    caught_by_seeds, survivors = 0, []
+
+    def hunt_one(mutant: Mutant) -> Catch:
+        return hunt(mutant, seeds_max=options.seeds, starts=options.starts, by=options.by)
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for mutant, catch in zip(chosen, pool.map(hunt_one, chosen), strict=True):
+            median = "-" if catch.median is None else f"{catch.median:,.0f}"
+            broken, test = catch.broken or "-", catch.test or "-"
+            print(f"| {mutant.name} | {median} | {broken} | {test} |", flush=True)
+            caught_by_seeds += catch.median is not None
+            if catch.median is None and not catch.test:
+                survivors.append(mutant.name)
     print(
-        f"\n{len(chosen)} planted, {len(chosen) - len(survived)} caught{'; SURVIVED: ' + ', '.join(survived) if survived else ''}"
+        f"\n{len(chosen)} planted, {len(chosen) - len(survivors)} caught, "
+        f"{caught_by_seeds} by seeds alone within {options.seeds:,}"
     )
-    return 1 if survived else 0
+    if survivors:
+        print(f"SURVIVED: {', '.join(survivors)}")
+    return 1 if survivors else 0
 
 
 if __name__ == "__main__":

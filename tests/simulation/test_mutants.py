@@ -1,0 +1,30 @@
+"""Mutants: every planted bug of bench/mutants.toml applies to the code of today."""
+
+import ast
+from collections import Counter
+
+import pytest
+from mutant_list import MUTANTS, SOURCE, DoesNotApply, Mutant, mutate
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_applies_to_its_module_exactly_once(mutant: Mutant) -> None:
+    text = (SOURCE / mutant.module).read_text()
+    mutated = mutate(text, mutant)
+    assert ast.dump(ast.parse(mutated)) != ast.dump(ast.parse(text))
+
+
+def test_mutant_names_are_unique() -> None:
+    assert [name for name, count in Counter(m.name for m in MUTANTS).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("text", ["nothing", "a = 1\na = 1\n"])
+def test_mutant_not_found_exactly_once_is_refused(text: str) -> None:
+    with pytest.raises(DoesNotApply, match="not once"):
+        mutate(text, Mutant("m", "core/m.py", "a = 1", "a = 2"))
+
+
+def test_mutant_is_found_whatever_the_white_space() -> None:
+    text = "def f():\n    return (\n        a,\n    )\n"
+    mutated = mutate(text, Mutant("m", "m", "return (a,)", "if a:\n    return b\nreturn c"))
+    assert mutated == "def f():\n    if a:\n        return b\n    return c\n"
