@@ -29,6 +29,18 @@ class CommandContext:
         """Raises UserError for settings that cannot be read."""
         return resolve(self._cli.flags, self.environment)
 
+    def flags_of_the_cloud(self) -> list[str]:
+        """The global options that say which cerebro is meant, as they were typed."""
+        flags = self._cli.flags
+        names = ("home", "profile", "region", "endpoint_url", "bus")
+        typed = {name: getattr(flags, name) for name in names}
+        return [
+            word
+            for name, value in typed.items()
+            if value is not None
+            for word in (f"--{name.replace('_', '-')}", value)
+        ]
+
     @cached_property
     def out(self) -> Screen:
         """For results."""

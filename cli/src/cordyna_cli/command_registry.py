@@ -62,6 +62,8 @@ COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
         "dev": CommandEntry(
             "bus:dev", "Stay up: drive runs, fire crons, show every event, reload servers."
         ),
+        "ui": CommandEntry("ui:ui", "Serve the web page of a cerebro until Ctrl-C."),
+        "open": CommandEntry("ui:open_page", "Open the web page, or a run or a task in it."),
         "send": CommandEntry("bus:send", "Put raw events on the bus, one a line, unaltered."),
     },
     "Operate": {

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cordyna_core.contract.base import JsonObject, Problem
@@ -56,6 +57,14 @@ class EngineOptions:
     region: str | None = None
     endpoint_url: str | None = None
     bus: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLocation:
+    """Where the cerebro of an engine is: its name for people, and its folder if it has one."""
+
+    name: str
+    folder: Path | None = None
 
 
 class Engine(AbstractContextManager["Engine"], Protocol):
@@ -129,6 +138,10 @@ class Engine(AbstractContextManager["Engine"], Protocol):
 
     def task_run(self, run_id: str, task: str) -> "TaskRunFacts":
         """One task run with what holds it up. Raises NotFound."""
+        ...
+
+    def location(self) -> EngineLocation:
+        """Where this cerebro is."""
         ...
 
     def cerebro(self) -> "CerebroInfo":

@@ -106,7 +106,11 @@ def _add_page(
             raise HTTPException(404)
         asset = assets.get(path)
         if asset is None:
-            if "." in path.rsplit("/", 1)[-1] and path.split("/", maxsplit=1)[0] in ("app", "vendor", "style"):
+            if "." in path.rsplit("/", 1)[-1] and path.split("/", maxsplit=1)[0] in (
+                "app",
+                "vendor",
+                "style",
+            ):
                 raise HTTPException(404)
             asset = assets[INDEX]
         headers = {"ETag": asset.tag, "Cache-Control": "no-cache"}

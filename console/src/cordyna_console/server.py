@@ -1,67 +1,31 @@
-"""Server: the console on 127.0.0.1, and the file by which `dyna open` finds it.
+"""Server: the console on 127.0.0.1, in a thread of its own.
 
-Invariant: it listens on a loopback address only. The file holds the token and is the user's alone.
+Invariant: it listens on a loopback address only.
 """
 
 import asyncio
-import json
 import os
 import socket
 import threading
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
-from urllib.parse import quote
+from typing import Final
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cordyna_console.app import build_app
 from cordyna_console.console import Console
+from cordyna_console.console_file import LOOPBACK, ConsoleFile, opening_address
 from cordyna_console.guard import ConsoleAccess
 from cordyna_console.openings import Openings, cookie_of, new_token
-from cordyna_core.errors import ServiceError, UserError
+from cordyna_core.errors import UserError
 
-LOOPBACK: Final = "127.0.0.1"
 PORT: Final = 8420
 PORTS_TRIED: Final = 10
 REQUEST_WITHIN_S: Final = 10.0
 HEADER_BYTES_MAX: Final = 64 * 1024
 STOP_WITHIN_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class ConsoleFile:
-    """Where a console of this home is: written with mode 0600."""
-
-    port: int
-    pid: int
-    token: str
-
-    def write(self, path: Path) -> None:
-        """Raises ServiceError when the folder cannot be written."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_name(f"{path.name}.{os.getpid()}")
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(asdict(self), file)
-            fresh.replace(path)
-        except OSError as refused:
-            raise ServiceError(
-                f"{path} could not be written: {refused.strerror}.",
-                next="set CORDYNA_HOME to a folder that you may write to",
-            ) from refused
-
-    @classmethod
-    def read(cls, path: Path) -> Self | None:
-        """What the file says; None when there is none, or it cannot be read."""
-        try:
-            found: dict[str, Any] = json.loads(path.read_text())
-            return cls(port=int(found["port"]), pid=int(found["pid"]), token=str(found["token"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
 
 
 def bind(port: int | None) -> socket.socket:
@@ -160,9 +124,3 @@ class ConsoleServer:
 
     def _run(self) -> None:
         asyncio.run(self._server.serve(sockets=[self._socket]))
-
-
-def opening_address(port: int, code: str, path: str = "/") -> str:
-    """The address of a code; `path` is where it leads."""
-    to = "" if path == "/" else f"&to={quote(path, safe='')}"
-    return f"http://{LOOPBACK}:{port}/open?code={code}{to}"

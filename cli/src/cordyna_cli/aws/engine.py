@@ -22,7 +22,7 @@ from cordyna_cli.aws.discovery import CerebroLocation, find_cerebro
 from cordyna_cli.aws.logs import logged_events, task_output
 from cordyna_cli.aws.operations import AwsOperations
 from cordyna_cli.aws.queries import QueryClient
-from cordyna_cli.engine import EngineOptions, Invoked, Refused
+from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused
 from cordyna_core.contract.base import JsonObject
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
@@ -122,6 +122,9 @@ class AwsEngine:
 
     def task_run(self, run_id: str, task: str) -> TaskRunFacts:
         return self._queries.task_run(run_id, task)
+
+    def location(self) -> EngineLocation:
+        return EngineLocation(name=f"{self._location.bus} in {self._session.where}")
 
     def cerebro(self) -> CerebroInfo:
         return self._queries.cerebro()

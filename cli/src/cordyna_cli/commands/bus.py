@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cordyna_cli.command_context import CommandContext
+from cordyna_cli.commands.ui import Port, page_beside
 from cordyna_cli.render.run.events import EventStream
 from cordyna_cli.wording.format import plural
 from cordyna_core.errors import NotFound
@@ -29,14 +30,19 @@ def send(
     call.out.print([f"{plural(len(lines), 'event')} put on the bus"])
 
 
-def dev(ctx: typer.Context) -> None:
+def dev(
+    ctx: typer.Context,
+    *,
+    port: Port = None,
+    no_page: Annotated[bool, typer.Option("--no-page", help="Do not serve the web page.")] = False,
+) -> None:
     """Stay up: drive runs, fire crons, show every event, and reload a server when its file changes.
 
-    Ctrl-C ends it.
+    Serves the web page beside it, if it is installed. Ctrl-C ends it.
     """
     call = CommandContext(ctx)
     stream = EventStream(call.out.width)
-    with call.engine() as engine:
+    with call.engine() as engine, page_beside(call, engine, port, wanted=not no_page):
         tasks = plural(len(engine.tasks()), "task")
         servers = plural(len(engine.servers()), "server")
         call.err.print([f"{tasks} on {servers}; Ctrl-C ends this"])

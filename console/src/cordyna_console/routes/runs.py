@@ -35,7 +35,9 @@ from cordyna_core.contract.views.replay import ReplayView
 
 router = APIRouter(tags=["runs"])
 LIST_EVERY_S: Final = 1.0
-SSE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/event-stream": {}}, "description": "Changed rows."}}
+SSE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Changed rows."}
+}
 
 
 def run_filter(

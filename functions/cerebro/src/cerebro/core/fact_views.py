@@ -215,7 +215,8 @@ def _word(run: Run, index: int, facts: Facts, blocked: Collection[int]) -> Word:
 
 def word_of(fact: TaskRun) -> Word:
     """State and reason of a task run as the views say them."""
-    return wire_task_state(fact), "retry_wait" if fact.waits_for_retry else fact.reason
+    state: State = wire_task_state(fact)
+    return (state, "retry_wait") if fact.waits_for_retry else (state, fact.reason)
 
 
 def _is_at_work(fact: TaskRun) -> bool:

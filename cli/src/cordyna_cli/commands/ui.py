@@ -1,0 +1,150 @@
+"""ui, open: the web page of a cerebro."""
+
+import getpass
+import shlex
+import threading
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import quote
+
+import typer
+
+from cordyna_cli.command_context import CommandContext
+from cordyna_cli.console import ConsoleOptions, RunningConsole, installed_console
+from cordyna_cli.engine import Engine
+from cordyna_cli.input.run_selector import resolve_run_and_task
+from cordyna_cli.output.exit_status import ExitStatus
+from cordyna_core.errors import UserError
+
+Port = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, max=65535, help="Listen on this port. Default: from 8420 on."),
+]
+NoOpen = Annotated[bool, typer.Option("--no-open", help="Print the address; open no browser.")]
+
+OPEN_ONCE: Final = "opens once, within a minute; `dyna open` prints another"
+
+
+def ui(ctx: typer.Context, *, port: Port = None, no_open: NoOpen = False) -> ExitStatus:
+    """Serve the web page of a cerebro on this machine until Ctrl-C."""
+    call = CommandContext(ctx)
+    with call.engine() as engine, console_of(call, engine, port) as console:
+        show_address(call, console.address(), in_browser=not no_open)
+        console.wait()
+    return ExitStatus.COMPLETED
+
+
+def open_page(
+    ctx: typer.Context,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="The run to show.")] = None,
+    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="Its task.")] = None,
+    *,
+    port: Port = None,
+    no_open: NoOpen = False,
+) -> ExitStatus:
+    """Open the web page: of the console that is up, else serve it until Ctrl-C."""
+    call = CommandContext(ctx)
+    with call.engine_without_declaring() as engine:
+        path = page_of(engine, run, task)
+        address_of = installed_console().find(folder_of(call, engine))
+        if address_of is not None:
+            show_address(call, address_of(path), in_browser=not no_open)
+            return ExitStatus.COMPLETED
+        with console_of(call, engine, port) as console:
+            show_address(call, console.address(path), in_browser=not no_open)
+            console.wait()
+    return ExitStatus.COMPLETED
+
+
+def open_in_browser(call: CommandContext, engine: Engine, path: str) -> None:
+    """Open `path` in the console that is up. Says what to run where there is none."""
+    address_of = installed_console().find(folder_of(call, engine))
+    if address_of is None:
+        call.err.print(["  no console is up: `dyna ui` serves one, then `dyna open` shows this"])
+    else:
+        show_address(call, address_of(path), in_browser=True)
+
+
+def page_of(engine: Engine, run: str | None, task: str | None) -> str:
+    """The path of a run, or of its task. Raises NotFound."""
+    if run is None:
+        return "/"
+    run_id, name = resolve_run_and_task(engine, run, task)
+    return f"/runs/{run_id}" if name is None else f"/runs/{run_id}/tasks/{quote(name)}"
+
+
+@contextmanager
+def console_of(call: CommandContext, engine: Engine, port: int | None) -> Iterator[RunningConsole]:
+    """Serve the page while the block runs. Raises UserError."""
+    console = installed_console().start(engine, options_of(call, engine, port))
+    try:
+        yield console
+    finally:
+        console.stop()
+
+
+@contextmanager
+def page_beside(
+    call: CommandContext, engine: Engine, port: int | None, *, wanted: bool
+) -> Iterator[None]:
+    """Serve the page beside what the block does.
+
+    It starts in a thread, because importing a web server takes longer than opening a home; whether
+    it could be started is a line on stderr, and never ends what runs beside it.
+    """
+    if not wanted:
+        yield
+        return
+    options, running = options_of(call, engine, port), list[RunningConsole]()
+
+    def start() -> None:
+        try:
+            console = installed_console().start(engine, options)
+        except UserError as error:
+            call.environment.stderr.write(f"console  not served: {error}\n")
+        else:
+            running.append(console)
+            show_address(call, console.address(), in_browser=False)
+
+    thread = threading.Thread(target=start, name="console-start", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+        for console in running:
+            console.stop()
+
+
+def options_of(call: CommandContext, engine: Engine, port: int | None) -> ConsoleOptions:
+    """The options of a console for this call."""
+    return ConsoleOptions(
+        engine=call.settings.engine,
+        where=engine.location().name,
+        command=shlex.join(["dyna", *call.flags_of_the_cloud()]),
+        by=getpass.getuser(),
+        folder=folder_of(call, engine),
+        port=port,
+    )
+
+
+def folder_of(call: CommandContext, engine: Engine) -> Path:
+    """Where the console's file lies: in the home, or beside the profiles for a cloud."""
+    location = engine.location()
+    if location.folder is not None:
+        return location.folder
+    environ = call.environment.environ
+    config = environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "~")) / ".config"
+    name = "".join(letter if letter.isalnum() else "-" for letter in location.name)
+    return Path(config).expanduser() / "cordyna" / "consoles" / name
+
+
+def show_address(call: CommandContext, address: str, *, in_browser: bool) -> None:
+    """Print where the console is; `in_browser`: also ask the desktop to open it."""
+    call.environment.stderr.write(f"console  {address}   ({OPEN_ONCE})\n")
+    call.environment.stderr.flush()
+    if in_browser:
+        webbrowser.open(address)
