@@ -1,0 +1,45 @@
+"""Refusals: the problems with which a command to an existing run, or a repeated key, is refused.
+
+Invariant: the text and code of each refusal are written once. Cerebro answers with them, and a client
+that cannot read the answer (a bus without a log) derives the same ones from the run.
+"""
+
+from collections.abc import Sequence
+
+from cordyna_core.contract.base import Problem
+
+
+def run_completed(run_id: str) -> Problem:
+    """CancelRun of a completed run."""
+    text = f"run {run_id} has completed: there is nothing left to cancel"
+    return Problem(code="run_completed", message=text)
+
+
+def run_cancelled(run_id: str, task: str) -> Problem:
+    """RetryRun of a cancelled run."""
+    text = f"run {run_id} was cancelled, and that is final: invoke {task!r} again"
+    return Problem(code="run_cancelled", message=text)
+
+
+def nothing_failed(run_id: str) -> Problem:
+    """RetryRun of a run, or of tasks, without a permanent failure."""
+    text = f"in run {run_id} none of these tasks has failed for good: nothing to retry"
+    return Problem(code="nothing_failed", message=text)
+
+
+def tasks_not_in_run(run_id: str, names: Sequence[str]) -> Problem:
+    """RetryRun from tasks that are not in the plan of the run."""
+    text = f"run {run_id} has no task {', '.join(map(repr, names))}"
+    return Problem(code="unknown_task", message=text)
+
+
+def task_moved(task: str, owner: str, target: str) -> Problem:
+    """RetryRun of a task that another server owns now."""
+    text = f"{task} is {owner}'s now, and this run is planned with its former server"
+    return Problem(code="task_moved", message=f"{text}; next: dyna do {target} --new", path=[task])
+
+
+def key_reused(key: str, earlier_use: str) -> Problem:
+    """InvokeTask with the key of another task, or with other params."""
+    text = f"key {key!r} was used before, with {earlier_use}"
+    return Problem(code="key_reused", message=f"{text}: use another key, or ask for the same again")
