@@ -81,6 +81,15 @@ class RetryRun(Command):
     )
 
 
+class RemoveServer(Command):
+    """To cerebro: remove the declaration of this server; its task names become free."""
+
+    server: Name
+    revision: int = Field(
+        0, ge=0, description="Of the removal; a server with a higher accepted revision stays."
+    )
+
+
 class RunTask(Command):
     """To a task server: run this task now."""
 

@@ -1,7 +1,7 @@
 """Refusals: the problems with which a command to an existing run, or a repeated key, is refused.
 
-Invariant: the text and code of each refusal are written once. Cerebro answers with them, and a client
-that cannot read the answer (a bus without a log) derives the same ones from the run.
+Invariant: the text and code of each refusal are written once. Cerebro answers with them, and
+a client that cannot read the answer (a bus without a log) derives the same ones from the run.
 """
 
 from collections.abc import Sequence

@@ -16,6 +16,7 @@ from cordyna_core.contract.commands import (
     CancelTask,
     DescribeServer,
     InvokeTask,
+    RemoveServer,
     RetryRun,
     RunTask,
 )
@@ -23,9 +24,11 @@ from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, is_client, server_of
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
+    DeclarationIgnored,
     DeclarationRejected,
     InvocationRejected,
     RunStateChanged,
+    ServerRemoved,
     ServerStateChanged,
     TaskStateChanged,
 )
@@ -48,6 +51,7 @@ class MessageSpec:
         to: the queue of cerebro that receives it from senders other than cerebro, if any.
         published_by: the functions of cerebro that publish it.
         to_servers: whether task servers receive it.
+        by_deployment: whether a server's deployment sends it, and never a body of the server.
         meaning: for the documents.
     """
 
@@ -56,6 +60,7 @@ class MessageSpec:
     to: str | None = None
     published_by: tuple[str, ...] = ()
     to_servers: bool = False
+    by_deployment: bool = False
     meaning: str
 
     @property
@@ -86,6 +91,13 @@ REGISTRY: Final = (
         senders=(_SERVER,),
         to="registry",
         meaning="these are all my tasks",
+    ),
+    MessageSpec(
+        kind=RemoveServer,
+        senders=(_SERVER,),
+        to="registry",
+        by_deployment=True,
+        meaning="I am gone for good: remove my declaration",
     ),
     MessageSpec(
         kind=ServerStateChanged,
@@ -140,6 +152,18 @@ REGISTRY: Final = (
         meaning="the graph does not take your tasks, and why",
     ),
     MessageSpec(
+        kind=DeclarationIgnored,
+        senders=(_CEREBRO,),
+        published_by=("registry",),
+        meaning="a newer revision of yours is accepted, with other tasks",
+    ),
+    MessageSpec(
+        kind=ServerRemoved,
+        senders=(_CEREBRO,),
+        published_by=("registry",),
+        meaning="the graph holds no declaration of yours",
+    ),
+    MessageSpec(
         kind=InvocationRejected,
         senders=(_CEREBRO,),
         published_by=("planner", "timekeeper"),
@@ -172,8 +196,17 @@ def may_send(source: str, message: Message) -> bool:
 
 
 def sent_by(sender: Sender) -> tuple[str, ...]:
-    """Return the detail-types that a class of senders may send to cerebro."""
-    return _detail_types(spec for spec in REGISTRY if sender in spec.senders and spec.to)
+    """Return the detail-types that a class of senders may send to cerebro in its daily work."""
+    return _detail_types(spec for spec in _to_cerebro(sender) if not spec.by_deployment)
+
+
+def sent_by_deployment(sender: Sender) -> tuple[str, ...]:
+    """Return the detail-types that only the deployment of a sender may send to cerebro."""
+    return _detail_types(spec for spec in _to_cerebro(sender) if spec.by_deployment)
+
+
+def _to_cerebro(sender: Sender) -> Iterable[MessageSpec]:
+    return (spec for spec in REGISTRY if sender in spec.senders and spec.to)
 
 
 def published_by(function: str) -> tuple[str, ...]:

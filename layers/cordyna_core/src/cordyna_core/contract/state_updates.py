@@ -65,6 +65,22 @@ class DeclarationRejected(Message):
     problems: list[Problem]
 
 
+class DeclarationIgnored(Message):
+    """From cerebro: a newer revision of this server is accepted, and it has other tasks."""
+
+    server: Name
+    revision: int = Field(ge=0)
+    accepted_revision: int = Field(ge=0)
+    generation: int
+
+
+class ServerRemoved(Message):
+    """From cerebro: the graph holds no declaration of this server."""
+
+    server: Name
+    generation: int
+
+
 class InvocationRejected(Message):
     """From cerebro: the command was refused, and why."""
 
