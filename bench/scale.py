@@ -24,7 +24,7 @@ from typing import Any, Final, Literal
 from cerebro.adapters.aws.dynamodb_chunks import chunks_of_plan
 from cerebro.adapters.codecs import encode_task
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import FanOut, PageTimer, Program
+from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Program
 from cerebro.core.graph.graph import Graph
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM, Ports
@@ -86,7 +86,7 @@ class World:
         self.calls: Counter[str] = Counter()
         self.handled = self.events = 0
         self.largest: dict[str, int] = {}
-        self._queue: deque[Envelope | FanOut] = deque()
+        self._queue: deque[Envelope | FanOut | OverdueCheck] = deque()
         self._timers: list[tuple[float, int, PageTimer]] = []
         self._number = count()
         self.ports = Ports(
@@ -138,6 +138,9 @@ class World:
 
     def send_fan_out(self, fan_out: FanOut) -> None:
         self._queue.append(fan_out)
+
+    def send_overdue_check(self, check: OverdueCheck) -> None:
+        self._queue.append(check)
 
     def apply(self, graph: Graph) -> None:
         pass

@@ -25,7 +25,7 @@ from cerebro.adapters.codecs import (
     encode_task,
 )
 from cerebro.core.model import CachedResult, Plan, PlannedTask, Rank, Run, TaskRun, TimelineEntry
-from cerebro.core.run.transitions import SMALL_OUTPUT_BYTES
+from cerebro.core.run.transitions import MAX_INLINE_OUTPUT_BYTES
 from cerebro.testing.examples import NOW, RUN, a_full_fact, a_plan
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.ids import derived_id
@@ -175,7 +175,7 @@ def test_ordinary_fact_is_one_write_unit() -> None:
         rank=Rank.COMPLETED,
         cause=derived_id("x"),
         dispatched_at=NOW,
-        output="x" * (SMALL_OUTPUT_BYTES - 2),
+        output="x" * (MAX_INLINE_OUTPUT_BYTES - 2),
         timeline=timeline,
     )
     item = {

@@ -1,4 +1,6 @@
-"""A cloud in memory, as the command line reaches it: the real cerebro's handlers behind the calls that an AWS engine makes."""
+"""A cloud in memory: the handlers of cerebro behind the calls that an AWS engine makes."""
+
+# ruff: noqa: N803  the names of arguments are those of AWS
 
 import json
 from collections.abc import Callable
@@ -8,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import FanOut, PageTimer
+from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.core.graph.graph import Graph
 from cerebro.dispatch import handler_of
 from cerebro.handlers.query_api import answer
@@ -33,7 +35,11 @@ def refused(code: str, operation: str = "Call") -> ClientError:
 
 
 class MemoryCloud:
-    """Stands in for `Cloud`. `writes_log` False: an emulator that delivers nothing to log groups; `deaf`: nothing hears the bus."""
+    """An `AwsSession` in memory.
+
+    Without `writes_log` it is an emulator that writes no log groups; with `deaf`, cerebro receives
+    no events.
+    """
 
     where = "memory"
 
@@ -64,23 +70,23 @@ class MemoryCloud:
         self.slept.append(seconds)
         self.now += seconds
 
-    # --- what is done to it --------------------------------------------------------------------------------------------
+    # --- what a test does to it ---
     def declare(self, *tasks: str, **of_task: Any) -> None:
         words = [word.partition("<-") for word in tasks]
         declared = [
             TaskDeclaration(name=name, upstream=up.split(",") if up else [], **of_task)
             for name, _, up in words
         ]
-        self.say(ServerDeclared(server=SERVER, tasks=declared), server_source(SERVER))
+        self.publish(ServerDeclared(server=SERVER, tasks=declared), server_source(SERVER))
 
-    def said(self, run_id: str, task: str, state: str) -> None:
+    def report(self, run_id: str, task: str, state: str) -> None:
         meta = meta_at(self.now, f"{run_id} {task} {state}")
         update = TaskStateChanged(
             server=SERVER, run_id=run_id, task=task, attempt=1, state=state, meta=meta
         )
-        self.say(update, server_source(SERVER))
+        self.publish(update, server_source(SERVER))
 
-    def say(self, message: Message, source: str) -> None:
+    def publish(self, message: Message, source: str) -> None:
         event_id = (
             message.meta.id if message.meta and message.meta.id else f"event-{len(self.passed)}"
         )
@@ -91,13 +97,13 @@ class MemoryCloud:
         if self.writes_log:
             self.groups[LOG].append({"timestamp": int(self.now * 1000), "message": text})
         if not self.deaf and handler_of(source, detail_type) is not None:
-            self.hear(text)
+            self.deliver(text)
 
-    def hear(self, text: str) -> None:
-        """Have cerebro react to an event."""
+    def deliver(self, text: str) -> None:
+        """Let cerebro handle an event."""
         receive([Delivery("receipt", text)], self._ports)
 
-    # --- what AWS answers ----------------------------------------------------------------------------------------------
+    # --- what AWS answers ---
     def put_events(self, Entries: list[dict[str, str]]) -> Any:
         for sent in Entries:
             event = {
@@ -143,5 +149,7 @@ class _Nothing:
     def send_page_timer(self, ring: PageTimer) -> None: ...
 
     def send_fan_out(self, walk: FanOut) -> None: ...
+
+    def send_overdue_check(self, check: OverdueCheck) -> None: ...
 
     def apply(self, graph: Graph) -> None: ...

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan
-from cerebro.core.plan_views import partial_view, plan_view
+from cerebro.core.views import partial_view, plan_view
 from cerebro.core.planning.planner import MAX_AWAITED, plan_invocation
 from cordyna_core.contract.base import Problem
 from world.declarations import a_graph, declared, graph_of, params, planned

@@ -174,7 +174,7 @@ def test_replay_compares_final_states_that_no_message_shows(
     run = world.invoke("x")
     world.report("x", "queued")
 
-    monkeypatch.setattr("cerebro.core.run.task_updates.RANK_OF", {})
+    monkeypatch.setattr("cerebro.core.run.transitions._UPDATES", {})
     view = replayed(world, run)
 
     (only,) = view.divergences

@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import FanOut, PageTimer
+from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.core.graph.graph import Graph
 from cerebro.lambdas.counting_ports import with_counting
 from cerebro.lambdas.metrics import MetricsBuffer
@@ -36,12 +36,16 @@ class RecordingTimers:
     def __init__(self) -> None:
         self.page_timers: list[PageTimer] = []
         self.fan_outs: list[FanOut] = []
+        self.overdue_checks: list[OverdueCheck] = []
 
     def send_page_timer(self, timer: PageTimer) -> None:
         self.page_timers.append(timer)
 
     def send_fan_out(self, fan_out: FanOut) -> None:
         self.fan_outs.append(fan_out)
+
+    def send_overdue_check(self, check: OverdueCheck) -> None:
+        self.overdue_checks.append(check)
 
 
 class NoCrons:

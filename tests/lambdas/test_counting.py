@@ -36,7 +36,7 @@ def test_expired_clock_is_counted_by_its_reason(
 ) -> None:
     count_task(
         metrics,
-        replace(DISPATCHED, rank=Rank.ERROR, reason="ack_timeout", deadline=None),
+        replace(DISPATCHED, rank=Rank.ACK_TIMEOUT, reason="ack_timeout", deadline=None),
         DISPATCHED,
     )
     assert counted(metrics, capsys) == [

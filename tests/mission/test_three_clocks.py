@@ -9,7 +9,7 @@ from world.scenarios import an_engine
 
 CLOCKS = [
     pytest.param((), 10, "ack_timeout", id="ten seconds to acknowledge"),
-    pytest.param(("queued",), 600, "start_timeout", id="ten minutes from queued to started"),
+    pytest.param(("queued",), 610, "start_timeout", id="ten minutes after `ack_by` to start"),
     pytest.param(("started",), 1800, "run_timeout", id="thirty minutes from started to completed"),
     pytest.param(
         ("queued", "started"), 1800, "run_timeout", id="thirty minutes also after a queue"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from cerebro.handlers import queries
-from cli.fake_engine import at
+from cli.run_builders import at
 from cordyna_cli.wording.why import why_task
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.commands import CancelRun, RetryRun
@@ -121,12 +121,12 @@ SENTENCES = {
     ),
     failed: "x on a failed (attempt 2): ValueError: no such file.",
     failed_terminal: (
-        "x on a failed (attempt 1) in a way that trying again does not mend: ValueError: "
+        "x on a failed (attempt 1) in a way that trying again does not fix: ValueError: "
         "no such file."
     ),
     ack_timeout: (
         "x on a did not acknowledge the command (attempt 2) in time: its server is down, "
-        "or does not hear it."
+        "or does not receive it."
     ),
     start_timeout: "x on a was queued (attempt 1) but not started in time: its server is too busy.",
     run_timeout: "x on a was started (attempt 1) but did not finish in time.",

@@ -62,5 +62,5 @@ def test_update_from_server_that_does_not_own_task_is_refused() -> None:
 
 def test_update_to_pending_by_server_is_dead_lettered() -> None:
     world = a_run("a", a="started")
-    with pytest.raises(Fatal, match="does not say 'pending'"):
+    with pytest.raises(Fatal, match="does not report state 'pending'"):
         world.report("a", "pending")

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from cerebro.core.effects import PageTimer, ReadPage, WriteTask
+from cerebro.core.effects import OverdueCheck, PageTimer, ReadPage, WriteTask
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM
 from cerebro.simulator.sizes import Sizes, sizes
@@ -80,18 +80,19 @@ def test_expiry_lost_in_crash_is_published_after_run_end() -> None:
     world = a_run("a")
     timer, end = world.driver.page_timers[0], len(world.published)
     world.now = timer.due
-    world.driver.crash_once(timer, lambda: world.state_of("a") == "error ack_timeout")
+    check = OverdueCheck(timer.run_id, timer.page, timer.due, timer.due)
+    world.driver.crash_once(check, lambda: world.state_of("a") == "error ack_timeout")
     assert len(world.published) == end, "it crashed before it published"
     world.handle(PageTimer(timer.run_id, timer.page, timer.due - 1))
     assert world.run().state == "error"
-    world.handle(timer)
+    world.handle(check)
     assert "ack_timeout" in [getattr(message, "reason", None) for message in world.published[end:]]
 
 
 def test_expiry_whose_write_answer_was_lost_is_published() -> None:
     world = a_run("a  b<-a")
     world.now = world.driver.page_timers[0].due
-    program = program_of(world.driver.page_timers[0])
+    program = program_of(OverdueCheck(world.run_id, 0, world.now, world.now))
     assert program is not None
     effect = program.send(None)
     with suppress(StopIteration):

@@ -10,7 +10,7 @@ from cerebro.simulator.sizes import Sizes, sizes
 from world.scenarios import a_run
 
 
-@pytest.mark.parametrize(("state", "clock_s"), [("", 10), ("queued", 600), ("started", 1800)])
+@pytest.mark.parametrize(("state", "clock_s"), [("", 10), ("queued", 610), ("started", 1800)])
 def test_every_clock_expires_within_two_seconds(state: str, clock_s: float) -> None:
     world = a_run("a", a=state)
     assert any(timer.due <= world.now + clock_s for timer in world.driver.page_timers)
@@ -20,7 +20,7 @@ def test_every_clock_expires_within_two_seconds(state: str, clock_s: float) -> N
 
 def test_expiry_reason_names_the_clock() -> None:
     assert a_run("a").after(11).state_of("a") == "error ack_timeout"
-    assert a_run("a", a="queued").after(601).state_of("a") == "error start_timeout"
+    assert a_run("a", a="queued").after(611).state_of("a") == "error start_timeout"
     assert a_run("a", a="started").after(1801).state_of("a") == "error run_timeout"
 
 

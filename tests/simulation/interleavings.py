@@ -270,6 +270,10 @@ class Exploration:
             case e.SendPageTimer(timer):
                 self._messages[timer.id] = timer
                 return self._with_sent(state, timer.id), None
+            case e.SendOverdueCheck(check):
+                name = f"{check.id}:{check.turn}:{check.start}"
+                self._messages[name], self._cause_of[name] = check, check.id
+                return self._with_sent(state, name), None
             case e.Publish(messages):
                 for message in messages:
                     if isinstance(message, RunTask):
@@ -339,7 +343,14 @@ class Exploration:
         facts, is_pending = state.known_facts(), causes.__contains__
         _require(invariants.alive_though_over(self.snapshot, state.run, facts, is_pending))
         if state.run.status == "running":
-            _require(invariants.unguarded(self.snapshot, facts, 0, timers, is_pending))
+            checks = [
+                self._messages[name].asked_at for name in inputs if name.startswith("overdue:")
+            ]
+            _require(
+                invariants.unguarded(
+                    self.snapshot, facts, 0, timers, checks, is_pending, now=state.now
+                )
+            )
         return state
 
     def _check_at_rest(self, state: State) -> None:

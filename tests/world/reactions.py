@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import FanOut, PageTimer, Program
+from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Program
 from cerebro.core.graph.graph import Graph
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM, Ports, perform
@@ -33,7 +33,7 @@ class Reactions:
         self.published: list[Message] = []
         self.graph = Graph.of({})
         self.pending_timers: list[tuple[float, int, PageTimer]] = []
-        self._to_itself: list[FanOut | Envelope] = []
+        self._to_itself: list[FanOut | OverdueCheck | Envelope] = []
         self._number = count(1)
         self.ports = Ports(
             store=self.store, bus=self, timers=self, crons=self, clock=lambda: self.now
@@ -53,6 +53,9 @@ class Reactions:
 
     def send_fan_out(self, fan_out: FanOut) -> None:
         self._to_itself.append(fan_out)
+
+    def send_overdue_check(self, check: OverdueCheck) -> None:
+        self._to_itself.append(check)
 
     def apply(self, graph: Graph) -> None:
         self.graph = graph

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from cerebro.core.effects import FanOut, PageTimer, Tick
+from cerebro.core.effects import InternalMessage
 from cerebro.core.model import Run, TaskRun
 from cerebro.handlers import queries
 from cerebro.ports import Store
@@ -32,7 +32,7 @@ from world.declarations import declared
 NOON: Final = 1_800_000_000.0
 """Where the clock of every world begins."""
 
-Delivered = Envelope | PageTimer | FanOut | Tick
+Delivered = Envelope | InternalMessage
 """What cerebro is handed by its queues."""
 
 REPORTS_LEADING_TO: Final = {

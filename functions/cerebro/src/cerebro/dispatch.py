@@ -1,7 +1,9 @@
-"""Dispatch: which queue receives a message, and which program answers it. Two tables, the whole of it.
+"""Dispatch: which queue receives a message, and which program answers it, in two tables.
 
-The rules on AWS are generated from `ROUTES`, which is derived from the registry of the contract. `sources` of a route are event
-pattern values: a prefix where it ends in a dot, else exact.
+The rules on AWS are generated from `ROUTES`, which is derived from the registry of the contract.
+
+Invariant: this file decides nothing about a run. What a command of a run is sent by is in
+core/run/dispatch.py.
 """
 
 from collections.abc import Callable
@@ -10,10 +12,17 @@ from typing import Final
 
 from cerebro.core.cron import ticks
 from cerebro.core.declaration import handlers as declaration
-from cerebro.core.effects import FanOut, PageTimer, Program, Tick
-from cerebro.core.run import cancel_retry, invoke, page_check, task_updates
+from cerebro.core.effects import (
+    FanOut,
+    InternalMessage,
+    OverdueCheck,
+    PageTimer,
+    Program,
+    Tick,
+)
+from cerebro.core.run import cancel_retry, invoke, overdue_check, page_check, task_updates
 from cordyna_core.contract.base import Message
-from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CLIENT, SCHEDULER, SERVER_PREFIX
@@ -25,22 +34,25 @@ _PATTERNS: Final = {
     Sender.SCHEDULER: (SCHEDULER,),
     Sender.SERVER: (SERVER_PREFIX,),
 }
-"""The event patterns of a class of senders. Cerebro routes none of its own messages to itself."""
+"""The event patterns of a class of senders: a prefix where it ends in a dot, else exact.
+
+Cerebro routes none of its own messages to itself.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What one queue of cerebro receives from the bus."""
+    """What one queue of cerebro receives from the bus; `sources` are event patterns."""
 
     handler: str
     sources: tuple[str, ...]
     detail_types: tuple[str, ...]
 
     def matches(self, source: str, detail_type: str) -> bool:
-        """Whether an event of `source` and `detail_type` goes to this queue."""
+        """Return whether an event of `source` and `detail_type` goes to this queue."""
         return detail_type in self.detail_types and any(
-            source.startswith(known) if known.endswith(".") else source == known
-            for known in self.sources
+            source.startswith(pattern) if pattern.endswith(".") else source == pattern
+            for pattern in self.sources
         )
 
 
@@ -58,6 +70,7 @@ ROUTES: Final = (_route("registry"), _route("planner"), _route("tracker"))
 REACTIONS: Final[dict[type[Message], Callable[[Envelope], Program]]] = {
     ServerDeclared: declaration.server_declared,
     ServerStateChanged: declaration.server_state_changed,
+    RemoveServer: declaration.remove_server,
     InvokeTask: invoke.invoke_task,
     CancelRun: cancel_retry.cancel_run,
     RetryRun: cancel_retry.retry_run,
@@ -67,15 +80,17 @@ REACTIONS: Final[dict[type[Message], Callable[[Envelope], Program]]] = {
 
 
 def handler_of(source: str, detail_type: str) -> str | None:
-    """The queue that receives such an event, if any does."""
+    """Return the queue that receives such an event; None: none does."""
     return next((route.handler for route in ROUTES if route.matches(source, detail_type)), None)
 
 
-def program_for(message: Envelope | PageTimer | FanOut | Tick) -> Program | None:
-    """The program that answers a message; None for what cerebro does not receive."""
+def program_for(message: Envelope | InternalMessage) -> Program | None:
+    """Return the program that answers a message; None for what cerebro does not receive."""
     match message:
         case PageTimer():
             return page_check.on_page_timer(message)
+        case OverdueCheck():
+            return overdue_check.on_overdue_check(message)
         case FanOut():
             return task_updates.resume_fan_out(message)
         case Tick():

@@ -1,13 +1,14 @@
 """Ports: what cerebro needs from a platform.
 
-Law: each has one suite of laws (`cerebro.testing`) that every adapter of it passes. Times are UTC seconds.
+Invariant: every adapter of a port passes the port's contract tests (`cerebro.testing`). Times are
+UTC seconds.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cerebro.core.effects import FanOut, PageTimer
+from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.core.graph.graph import Graph, Head
 from cerebro.core.model import CachedResult, Plan, Run, RunSnapshot, TaskRun
 from cordyna_core.contract.base import Message
@@ -17,7 +18,7 @@ from cordyna_core.contract.state_updates import ServerState
 
 @dataclass(frozen=True, slots=True)
 class ServerSeen:
-    """The last sign of life of a server, and when it last let a command go unacknowledged."""
+    """The last sign of life of a server, and when it last left a command unacknowledged."""
 
     server: str
     state: ServerState | None
@@ -28,28 +29,29 @@ class ServerSeen:
 class Store(Protocol):
     """Facts, runs, plans and the graph.
 
-    Laws: every read is strongly consistent. A conditional write is one step: of two with the same `seen`, one wins,
-    and the loser is answered with what is there. A write that failed may have been written all the same.
+    Every read is strongly consistent. A conditional write is atomic: of two with the same `seen`,
+    one is written, and the other is answered with what is stored. A write that raised may have
+    been written.
     """
 
     def read_graph(self) -> Graph: ...
     def write_declaration(self, version: str, declared: ServerDeclared) -> None: ...
     def write_head(self, new: Head, seen: Head) -> bool: ...
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
-        """A sign of life without a `state` may be dropped when another was noted less than a minute before."""
+        """A sign of life without a `state` may be dropped within a minute after another one."""
         ...
 
     def note_missed_ack(self, server: str, at: float) -> None: ...
     def servers(self) -> list[ServerSeen]: ...
 
     def read_cached_result(self, task: str, fingerprint: str) -> CachedResult | None: ...
-    def write_cached_result(self, task: str, fingerprint: str, last: CachedResult) -> None:
-        """The one that was dispatched last stays."""
+    def write_cached_result(self, task: str, fingerprint: str, result: CachedResult) -> None:
+        """The result that was dispatched last stays."""
         ...
 
     def read_tick(self, task: str) -> float | None: ...
     def write_tick(self, task: str, nominal: float) -> None:
-        """The latest stays."""
+        """The latest tick stays."""
         ...
 
     def write_plan(self, plan: Plan) -> None: ...
@@ -62,7 +64,7 @@ class Store(Protocol):
         ...
 
     def runs(self, limit: int) -> list[Run]:
-        """The newest first."""
+        """The newest runs, newest first."""
         ...
 
     def read_task(self, run_id: str, index: int) -> TaskRun | None: ...
@@ -79,19 +81,31 @@ class Store(Protocol):
 
 
 class CerebroBus(Protocol):
-    """Where cerebro publishes. Law: after `publish` returns, every message is on the bus, possibly twice, in any order."""
+    """Where cerebro publishes.
+
+    After `publish` returns, every message is on the bus, possibly twice, in any order.
+    """
 
     def publish(self, messages: Sequence[Message]) -> None: ...
 
 
 class Timers(Protocol):
-    """What brings a message back later. Law: delivered at least once, not before it is due by more than clocks differ."""
+    """What delivers cerebro's messages to itself, at least once.
 
-    def send_page_timer(self, ring: PageTimer) -> None: ...
-    def send_fan_out(self, walk: FanOut) -> None: ...
+    A timer is delivered no earlier than it is due, apart from the difference of two clocks.
+    """
+
+    def send_page_timer(self, timer: PageTimer) -> None: ...
+    def send_fan_out(self, fan_out: FanOut) -> None: ...
+    def send_overdue_check(self, check: OverdueCheck) -> None:
+        """Into the queue of the state updates of task servers, at its end as well as it can."""
+        ...
 
 
 class Crons(Protocol):
-    """Who fires the crons. Law: after `apply` exactly the graph's crons fire, whichever of two applies came last."""
+    """What fires the crons.
+
+    After `apply`, exactly the crons of the graph fire, whichever of two concurrent calls was last.
+    """
 
     def apply(self, graph: Graph) -> None: ...

@@ -1,7 +1,7 @@
 """Shell: performs a program's effects, one by one, on the ports.
 
-Law: the shell decides nothing. When a port raises, the program is dropped where it stands and its input is not
-acknowledged; delivering the input again runs the program again.
+Invariant: the shell decides nothing. If a port raises, the program is dropped where it is and its
+input is not acknowledged; delivering the input again runs the program from its start.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ PERFORM: Final[dict[type, Callable[[Ports, Any], Any]]] = {
     e.ApplyCrons: lambda p, _: p.crons.apply(p.store.read_graph()),
     e.NoteMissedAck: lambda p, x: p.store.note_missed_ack(x.server, x.at),
     e.ReadCachedResult: lambda p, x: p.store.read_cached_result(x.task, x.fingerprint),
-    e.WriteCachedResult: lambda p, x: p.store.write_cached_result(x.task, x.fingerprint, x.last),
+    e.WriteCachedResult: lambda p, x: p.store.write_cached_result(x.task, x.fingerprint, x.result),
     e.ReadTick: lambda p, x: p.store.read_tick(x.task),
     e.WriteTick: lambda p, x: p.store.write_tick(x.task, x.nominal),
     e.WritePlan: lambda p, x: p.store.write_plan(x.plan),
@@ -49,11 +49,12 @@ PERFORM: Final[dict[type, Callable[[Ports, Any], Any]]] = {
     e.WriteOutput: lambda p, x: p.store.write_output(x.run_id, x.index, x.attempt, x.output),
     e.HasPageTimer: lambda p, x: p.store.has_page_timer(x.run_id, x.page, x.after, x.until),
     e.WritePageTimer: lambda p, x: p.store.write_page_timer(x.run_id, x.page, x.due, x.after),
-    e.SendPageTimer: lambda p, x: p.timers.send_page_timer(x.ring),
-    e.SendFanOut: lambda p, x: p.timers.send_fan_out(x.walk),
+    e.SendPageTimer: lambda p, x: p.timers.send_page_timer(x.timer),
+    e.SendFanOut: lambda p, x: p.timers.send_fan_out(x.fan_out),
+    e.SendOverdueCheck: lambda p, x: p.timers.send_overdue_check(x.check),
     e.Publish: lambda p, x: p.bus.publish(x.messages),
 }
-"""How each effect is performed: the whole of what cerebro does to the world."""
+"""How each effect is performed; cerebro does nothing else to the world."""
 
 
 def perform(program: e.Program, ports: Ports) -> None:

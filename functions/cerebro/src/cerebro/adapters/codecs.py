@@ -15,6 +15,9 @@ from cordyna_core.contract.base import ErrorDescription
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=astuple).encode
 _loads: Final = json.loads
 
+_FACT_FIELDS: Final = 12
+"""A longer list was stored by another version, which added fields at its end."""
+
 _PLANNED_FIELDS: Final = tuple(field.name for field in fields(PlannedTask))
 
 
@@ -34,7 +37,6 @@ def encode_task(fact: TaskRun) -> str:
             fact.error.model_dump(exclude_none=True) if fact.error else None,
             [(s.state, s.reason, s.at, s.by, s.attempt) for s in fact.timeline],
             fact.rev,
-            fact.deaths,
         ]
     )
 
@@ -54,8 +56,7 @@ def decode_task(text: str | bytes) -> TaskRun:
         error,
         timeline,
         rev,
-        deaths,
-    ) = _loads(text)
+    ) = _loads(text)[:_FACT_FIELDS]
     return TaskRun(
         attempt=attempt,
         rank=Rank(rank),
@@ -69,7 +70,6 @@ def decode_task(text: str | bytes) -> TaskRun:
         error=ErrorDescription.model_validate(error) if error else None,
         timeline=tuple(TimelineEntry(*entry) for entry in timeline),
         rev=rev,
-        deaths=deaths,
     )
 
 

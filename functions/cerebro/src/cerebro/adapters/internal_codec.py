@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from cerebro.core.effects import FanOut, PageTimer, Tick
+from cerebro.core.effects import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import MalformedEvent
 
@@ -16,17 +16,22 @@ SCHEDULED_TIME: Final = "<aws.scheduler.scheduled-time>"
 """EventBridge Scheduler replaces this by a tick's nominal time; some emulators do not."""
 
 
-KINDS: Final[dict[type, str]] = {PageTimer: "ring", FanOut: "walk", Tick: "tick"}
-"""The kind of each internal message as it is stored. Fixed: messages of an older version may be under way."""
+KINDS: Final[dict[type, str]] = {
+    PageTimer: "ring",
+    FanOut: "walk",
+    OverdueCheck: "overdue",
+    Tick: "tick",
+}
+"""The kind of each message as it is stored. Fixed: those of an older version may be under way."""
 
 
-def encode_internal(message: PageTimer | FanOut | Tick) -> str:
-    """`{"ring": {...}}`, `{"walk": {...}}` or `{"tick": {...}}`."""
+def encode_internal(message: InternalMessage) -> str:
+    """Encode as `{"<kind>": {<fields>}}`."""
     fields = {name: getattr(message, name) for name in message.__slots__}
     return json.dumps({KINDS[type(message)]: fields}, separators=(",", ":"))
 
 
-def decode_internal(body: str, sent_at: float | None = None) -> PageTimer | FanOut | Tick | None:
+def decode_internal(body: str, sent_at: float | None = None) -> InternalMessage | None:
     """Decode an internal message; None if `body` is another kind of message.
 
     `sent_at` is when the queue received it (UTC seconds).
@@ -59,8 +64,9 @@ def _nominal(value: float | str, sent_at: float | None) -> float:
     return datetime.fromisoformat(value).timestamp()
 
 
-_DECODE: Final[dict[str, Callable[[dict[str, Any], float | None], PageTimer | FanOut | Tick]]] = {
+_DECODE: Final[dict[str, Callable[[dict[str, Any], float | None], InternalMessage]]] = {
     "ring": lambda fields, _: PageTimer(**fields),
     "walk": lambda fields, _: FanOut(**fields),
+    "overdue": lambda fields, _: OverdueCheck(**fields),
     "tick": _tick,
 }

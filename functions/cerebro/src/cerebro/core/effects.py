@@ -1,9 +1,11 @@
 """Effects: everything a program may ask of its surroundings, as data.
 
-A program is a coroutine: it awaits one effect at a time, and the shell that drives it sends the answer. It performs nothing
-itself, so it runs unchanged on a laptop, on AWS and in the simulator, and it may crash between any two effects.
+A program is a coroutine: it awaits one effect at a time, and the shell that drives it sends the
+answer. It performs nothing itself, so it runs unchanged on a laptop, on AWS and in the simulator,
+and it may crash between any two effects.
 
-Invariant: a program tolerates being stopped after any effect and being run again from its start with the same input.
+Invariant: a program tolerates being stopped after any effect and being run again from its start
+with the same input.
 """
 
 from collections.abc import Coroutine, Generator
@@ -20,7 +22,7 @@ Answer_co = TypeVar("Answer_co", covariant=True)
 
 
 class Effect(Generic[Answer_co]):
-    """One request; awaiting it gives the answer. Whoever drives the program performs it."""
+    """One request; awaiting it gives the answer. The driver of the program performs it."""
 
     __slots__ = ()
 
@@ -30,31 +32,40 @@ class Effect(Generic[Answer_co]):
 
 
 Program = Coroutine[Effect[Any], Any, None]
-"""What a reaction is: `program.send(None)` gives its first effect, `program.send(answer)` the next one."""
+"""The type of a reaction.
+
+`program.send(None)` gives its first effect, `program.send(answer)` the next one.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Now(Effect[float]):
-    """UTC seconds. Read where it is needed: a program may have been paused for minutes."""
+    """The time in UTC seconds.
+
+    Read it where it is needed: a program may have been paused for minutes.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class ReadRunSnapshot(Effect[RunSnapshot | None]):
-    """A run with its plan. May be remembered: only what never changes may be used of it."""
+    """A run with its plan. It may come from a cache: use only what never changes of it."""
 
     run_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReadRun(Effect[Run | None]):
-    """Strongly consistent."""
+    """A run, strongly consistent."""
 
     run_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class WriteRun(Effect[Run | None]):
-    """None when written, else the Run that is there instead. `seen` None: only if there is none."""
+    """Write a run if `seen` is stored; `seen` None: if none is stored.
+
+    The answer is None if it was written, else the run that is stored instead.
+    """
 
     new: Run
     seen: Run | None
@@ -62,14 +73,14 @@ class WriteRun(Effect[Run | None]):
 
 @dataclass(frozen=True, slots=True)
 class WritePlan(Effect[None]):
-    """Writing a plan again refreshes its expiry."""
+    """Store a plan; storing it again extends its expiry."""
 
     plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimKey(Effect[str]):
-    """The task that holds this idempotency key; the first to claim it does."""
+    """Claim an idempotency key for `task`. The answer is the first task that claimed it."""
 
     key: str
     task: str
@@ -77,12 +88,12 @@ class ClaimKey(Effect[str]):
 
 @dataclass(frozen=True, slots=True)
 class ReadGraph(Effect[Graph]):
-    """As of now: its head is read strongly, its declarations may be remembered by version."""
+    """The graph: its head strongly consistent, its declarations cached by version."""
 
 
 @dataclass(frozen=True, slots=True)
 class WriteDeclaration(Effect[None]):
-    """Put a declaration under its version; nothing refers to it before the head does."""
+    """Store a declaration under its version; nothing refers to it before the head does."""
 
     version: str
     declared: ServerDeclared
@@ -90,7 +101,7 @@ class WriteDeclaration(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class WriteHead(Effect[bool]):
-    """Whether the graph's head was `seen` and is `new` now."""
+    """Replace the graph's head if it is `seen`. The answer is whether it was replaced."""
 
     new: Head
     seen: Head
@@ -98,7 +109,7 @@ class WriteHead(Effect[bool]):
 
 @dataclass(frozen=True, slots=True)
 class NoteServer(Effect[None]):
-    """A sign of life, and what the server says of itself (None: nothing new)."""
+    """Record a sign of life, and the state that the server reports (None: no new state)."""
 
     server: str
     state: ServerState | None
@@ -107,14 +118,14 @@ class NoteServer(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class ApplyCrons(Effect[None]):
-    """Make the schedules be those that the graph's head names."""
+    """Make the schedules match the crons of the graph's head."""
 
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class NoteMissedAck(Effect[None]):
-    """A server did not acknowledge a command in time."""
+    """Record that a server did not acknowledge a command in time."""
 
     server: str
     at: float
@@ -122,7 +133,7 @@ class NoteMissedAck(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class ReadCachedResult(Effect[CachedResult | None]):
-    """The newest result of a task that was made from the same."""
+    """The newest result of a task with this fingerprint."""
 
     task: str
     fingerprint: str
@@ -130,11 +141,11 @@ class ReadCachedResult(Effect[CachedResult | None]):
 
 @dataclass(frozen=True, slots=True)
 class WriteCachedResult(Effect[None]):
-    """A newer result is not overwritten by an older one."""
+    """Record a result; an older one never replaces a newer one."""
 
     task: str
     fingerprint: str
-    last: CachedResult
+    result: CachedResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +157,7 @@ class ReadTick(Effect[float | None]):
 
 @dataclass(frozen=True, slots=True)
 class WriteTick(Effect[None]):
-    """A later tick is not overwritten by an earlier one."""
+    """Record a tick; an earlier one never replaces a later one."""
 
     task: str
     nominal: float
@@ -154,7 +165,7 @@ class WriteTick(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class ReadTask(Effect[TaskRun | None]):
-    """Strongly consistent."""
+    """A fact, strongly consistent."""
 
     run_id: str
     index: int
@@ -170,7 +181,7 @@ class ReadTasks(Effect[dict[int, TaskRun]]):
 
 @dataclass(frozen=True, slots=True)
 class ReadPage(Effect[dict[int, TaskRun]]):
-    """Strongly consistent, read from the last index to the first."""
+    """The facts of a page, strongly consistent, read from the last index to the first."""
 
     run_id: str
     page: int
@@ -178,7 +189,10 @@ class ReadPage(Effect[dict[int, TaskRun]]):
 
 @dataclass(frozen=True, slots=True)
 class WriteTask(Effect[TaskRun | None]):
-    """None when written, else the TaskRun that is there instead. `seen` None: only if there is none."""
+    """Write a fact if `seen` is stored; `seen` None: if none is stored.
+
+    The answer is None if it was written, else the fact that is stored instead.
+    """
 
     run_id: str
     index: int
@@ -188,7 +202,7 @@ class WriteTask(Effect[TaskRun | None]):
 
 @dataclass(frozen=True, slots=True)
 class ReadOutputs(Effect[dict[int, Any]]):
-    """Outputs that are kept apart from their facts because of their size."""
+    """Outputs that are stored separately from their facts because of their size."""
 
     run_id: str
     indexes: tuple[int, ...]
@@ -196,7 +210,7 @@ class ReadOutputs(Effect[dict[int, Any]]):
 
 @dataclass(frozen=True, slots=True)
 class WriteOutput(Effect[None]):
-    """The output of an attempt, kept apart; written before the fact that points to it."""
+    """Store the output of an attempt separately, before the fact that points to it is written."""
 
     run_id: str
     index: int
@@ -206,7 +220,10 @@ class WriteOutput(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class HasPageTimer(Effect[bool]):
-    """Whether a ring for this page is due after `after` and not after `until`. A ring once sent may be remembered."""
+    """Whether a timer of this page is due later than `after` and not later than `until`.
+
+    A timer that was sent may be answered from a cache.
+    """
 
     run_id: str
     page: int
@@ -216,7 +233,10 @@ class HasPageTimer(Effect[bool]):
 
 @dataclass(frozen=True, slots=True)
 class WritePageTimer(Effect[None]):
-    """Note that a ring is due at `due`, unless one is noted that is due after `after` and not after `due`."""
+    """Record a timer that is due at `due`.
+
+    Nothing is written if one is recorded that is due later than `after` and not later than `due`.
+    """
 
     run_id: str
     page: int
@@ -226,16 +246,23 @@ class WritePageTimer(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class SendPageTimer(Effect[None]):
-    """Have the ring delivered at `ring.due`, or up to a second or two later."""
+    """Have the timer delivered at `timer.due`, or up to two seconds later."""
 
-    ring: "PageTimer"
+    timer: "PageTimer"
 
 
 @dataclass(frozen=True, slots=True)
 class SendFanOut(Effect[None]):
-    """Have the walk delivered soon."""
+    """Have the rest of a fan-out delivered soon."""
 
-    walk: "FanOut"
+    fan_out: "FanOut"
+
+
+@dataclass(frozen=True, slots=True)
+class SendOverdueCheck(Effect[None]):
+    """Put the check into the tracker's queue, behind the updates that already wait there."""
+
+    check: "OverdueCheck"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +274,10 @@ class Publish(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class PageTimer:
-    """The timer's message to a page's guardian. It is a hint: never cancelled, and a stale one finds nothing to do."""
+    """Cerebro's message to itself: look at this page now.
+
+    It is a hint: it is never cancelled, and a stale one finds nothing to do.
+    """
 
     run_id: str
     page: int
@@ -260,7 +290,10 @@ class PageTimer:
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """Cerebro's message to itself: go on with a wide fan-out. `index` None: from the roots; `start`: the place among its downstream."""
+    """Cerebro's message to itself: continue a wide fan-out.
+
+    `index` None: from the roots. `start`: the position among its downstream tasks.
+    """
 
     run_id: str
     index: int | None
@@ -270,8 +303,34 @@ class FanOut:
 
 
 @dataclass(frozen=True, slots=True)
+class OverdueCheck:
+    """Cerebro's message to itself: decide what was overdue on this page at `asked_at`.
+
+    It passes the tracker's queue, so that the updates which waited there are handled first. `turn`
+    counts how often it was put at the end of the queue again. `start` is the first index that it
+    is about.
+    """
+
+    run_id: str
+    page: int
+    asked_at: float
+    sent_at: float
+    turn: int = 0
+    start: int = 0
+
+    @property
+    def id(self) -> str:
+        """The same for every turn and part, so that each repeats the effects of the others."""
+        return f"overdue:{self.page}:{self.asked_at:.6f}"
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """A cron's message: its nominal time has come."""
 
     task: str
     nominal: float
+
+
+InternalMessage = PageTimer | FanOut | OverdueCheck | Tick
+"""What cerebro sends to itself, past the bus, so that no one else can send it."""

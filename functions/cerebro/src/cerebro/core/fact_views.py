@@ -10,9 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from cerebro.core.messages import wire_task_state
+from cerebro.core.messages import wire_run_state, wire_task_state
 from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun, TimelineEntry
-from cerebro.core.run.invoke import wire_state
 from cerebro.core.run.run_status import root_causes, run_liveness
 from cerebro.core.views import CANCELLED, task_view
 from cordyna_core.contract.base import State
@@ -91,7 +90,7 @@ def run_excerpt(run: Run, snapshot: RunSnapshot, facts: dict[int, TaskRun]) -> R
     """The run with the tasks that explain its state."""
     plan = snapshot.plan
     liveness = run_liveness(plan, facts)
-    state = wire_state(run)
+    state = wire_run_state(run)
     causes = root_causes(plan, facts, liveness.failed) if state != "completed" else []
     detailed = {plan.target, *_held_up(run, plan, plan.target, facts, liveness.blocked)}
     detailed |= {plan.index_of[cause.task] for cause in causes[:1] if cause.task in plan.index_of}
@@ -124,7 +123,7 @@ def task_facts(
         beside = [at for at in [_cause(run, plan, index, facts, blocked)] if at is not None]
     others = [_detailed(run, snapshot, other, facts, blocked) for other in beside]
     return TaskRunFacts(
-        excerpt=_view(run, wire_state(run), [task, *others]),
+        excerpt=_view(run, wire_run_state(run), [task, *others]),
         downstream=[plan.tasks[user].name for user in plan.users[index]],
         params=task.params,
     )
@@ -167,7 +166,7 @@ def _causes(plan: Plan, index: int, facts: Facts, blocked: Collection[int]) -> f
             if upstream in visited:
                 continue
             visited.add(upstream)
-            if (fact := facts.get(upstream)) is not None and fact.failed_for_good:
+            if (fact := facts.get(upstream)) is not None and fact.failed_permanently:
                 causes.add(upstream)
             elif upstream in blocked:
                 pending.append(upstream)

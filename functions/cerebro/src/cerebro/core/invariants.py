@@ -1,13 +1,15 @@
-"""Invariants: what holds after every step of every history, whatever goes wrong (section 9).
+"""Invariants: what holds after every step of every history, whatever goes wrong.
 
-Law: each is a function of plain data that answers what is broken, in words, or None. They are told what was there before
-and what is there now, so that looking after every step stays cheap; none of them looks at how it came about.
+Each is a function of plain data that returns what is broken, in words, or None. It is given what
+was stored before and what is stored now, so that checking after every step stays cheap. None of
+them looks at how a program came to its decision.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from cerebro.core.model import (
+    FAILED_RANKS,
     Plan,
     PlannedTask,
     Rank,
@@ -19,19 +21,25 @@ from cerebro.core.model import (
     indexes_of,
     lattice,
 )
+from cerebro.core.run.dispatch import PAGE_CHECK_DELAY_S
 from cerebro.core.run.run_status import run_liveness
-from cerebro.core.run.transitions import EXPIRY_REASON
+from cerebro.core.run.transitions import EXPIRY_REASON, TRANSITIONS, Input
 from cordyna_core.contract.ids import CEREBRO, server_source
 
 Facts = Mapping[int, TaskRun]
 
-_RANK_SAID: Final = {
+_LIVE_RANKS: Final = frozenset({Rank.PENDING, Rank.QUEUED, Rank.STARTED})
+_RANK_OF_STATE: Final = {
     "queued": Rank.QUEUED,
     "started": Rank.STARTED,
     "completed": Rank.COMPLETED,
     "error": Rank.ERROR,
 }
-_EXPIRIES: Final = frozenset(EXPIRY_REASON.values())
+_RANK_OF_OWN_REASON: Final = {
+    "cancelled": Rank.CANCELLED,
+    **{reason: rank for rank, reason in EXPIRY_REASON.items()},
+}
+"""What cerebro's own reasons mean; a server may use the same words, and they mean an error."""
 
 
 def of_task(
@@ -44,13 +52,16 @@ def of_task(
     now: float,
     skew_s: float = 0.0,
 ) -> str | None:
-    """A task run was written: `facts` holds it as it is now, `before` is what was there. `now` is the true time."""
+    """Check a task run that was just written.
+
+    `facts` holds it as it is now, `before` is what was stored. `now` is the true time.
+    """
     after, task = facts[index], snapshot.plan.tasks[index]
     return (
         _moves_up(task, before, after)
         or _dispatched_rightly(snapshot.plan, facts, index, before, now=now, skew_s=skew_s)
         or _clocks_are_kept(task, before, after, now=now, skew_s=skew_s)
-        or _timeline_tells_it(task, before, after)
+        or _timeline_leads_to_it(task, before, after)
         or (
             f"{task.name} was cancelled, but its run is {run.status}"
             if after.rank == Rank.CANCELLED and run.status != "cancelled"
@@ -64,13 +75,12 @@ def _moves_up(task: PlannedTask, before: TaskRun | None, after: TaskRun) -> str 
     if is_now < was:
         return f"{task.name} moved down the lattice, from {was} to {is_now}"
     if before is not None and before.rank == Rank.CANCELLED and is_now > was:
-        return f"{task.name} was cancelled, and that is final, but it went on to {is_now}"
+        return f"{task.name} was cancelled, and that is final, but it moved to {is_now}"
     if after.rev != (before.rev + 1 if before else 1):
-        return (
-            f"{task.name} was written as revision {after.rev} upon {before.rev if before else None}"
-        )
+        previous = before.rev if before else None
+        return f"{task.name} was written as revision {after.rev} upon {previous}"
     if is_now[0] > was[0] and (
-        is_now[0] != was[0] + 1 or (before is not None and before.rank != Rank.ERROR)
+        is_now[0] != was[0] + 1 or (before is not None and before.rank not in FAILED_RANKS)
     ):
         return f"{task.name}: attempt {is_now[0]} began after attempt {was[0]} of rank {was[1]}"
     return None
@@ -92,37 +102,28 @@ def _dispatched_rightly(
     if before is None or before.deadline is None:
         return None
     if before.deadline > now + skew_s:
-        return (
-            f"{task.name} was tried again {before.deadline - now:.1f} s before its back-off ended"
-        )
+        return f"{task.name} was retried {before.deadline - now:.1f} s before its back-off ended"
     if after.attempt > before.attempts_allowed or after.attempts_allowed != before.attempts_allowed:
-        return (
-            f"{task.name} was tried again beyond its budget of {before.attempts_allowed} attempts"
-        )
+        return f"{task.name} was retried beyond its budget of {before.attempts_allowed} attempts"
     return None
 
 
 def _clocks_are_kept(
     task: PlannedTask, before: TaskRun | None, after: TaskRun, *, now: float, skew_s: float
 ) -> str | None:
-    if after.rank < Rank.ERROR and after.deadline is None:
+    if after.rank in _LIVE_RANKS and after.deadline is None:
         return f"{task.name} is live and has no deadline"
     if after.rank > Rank.ERROR and after.deadline is not None:
         return f"{task.name} is over and has a deadline"
-    if (
-        before is not None
-        and after.reason in _EXPIRIES
-        and after.rank != before.rank
-        and after.timeline[len(before.timeline)].by == CEREBRO
-    ):
+    if before is not None and after.rank in EXPIRY_REASON and after.rank != before.rank:
         if before.deadline is None or before.deadline > now + skew_s:
             return f"{task.name} was expired before its deadline"
-        if after.reason != EXPIRY_REASON[before.rank]:
+        if TRANSITIONS[before.rank, Input.DEADLINE] is not after.rank:
             return f"{task.name} was expired by the wrong clock: {after.reason}"
     return None
 
 
-def _timeline_tells_it(task: PlannedTask, before: TaskRun | None, after: TaskRun) -> str | None:
+def _timeline_leads_to_it(task: PlannedTask, before: TaskRun | None, after: TaskRun) -> str | None:
     known = before.timeline if before else ()
     added = after.timeline[len(known) :]
     if after.timeline[: len(known)] != known:
@@ -130,38 +131,44 @@ def _timeline_tells_it(task: PlannedTask, before: TaskRun | None, after: TaskRun
     if replayed(added, lattice(before)) != lattice(after):
         return f"{task.name}'s timeline does not lead to {lattice(after)}"
     speakers = (CEREBRO, server_source(task.server))
-    for said in added:
-        if said.by not in speakers:
-            return f"{task.name}: {said.by} was believed, but it runs on {task.server}"
-        if said.attempt > after.attempt:
-            return f"{task.name}: attempt {said.attempt} was believed, but never sent"
+    for entry in added:
+        if entry.by not in speakers:
+            return f"{task.name}: {entry.by} was believed, but it runs on {task.server}"
+        if entry.attempt > after.attempt:
+            return f"{task.name}: attempt {entry.attempt} was believed, but never sent"
     return None
 
 
 def replayed(
-    timeline: Sequence[TimelineEntry], place: tuple[int, int] = (0, -1)
+    timeline: Sequence[TimelineEntry], position: tuple[int, int] = (0, -1)
 ) -> tuple[int, int]:
-    """The place (attempt, rank) to which a timeline leads from `place`."""
-    attempt, rank = place
-    for said in timeline:
-        if said.reason in {"late", "retry_wait"}:
+    """Return the position (attempt, rank) to which a timeline leads from `position`."""
+    attempt, rank = position
+    for entry in timeline:
+        if entry.reason in {"late", "retry_wait"}:
             continue
-        if said.reason == "cancelled" and said.by == CEREBRO:
-            attempt, rank = said.attempt, Rank.CANCELLED
-        elif said.state == "pending":
-            attempt, rank = said.attempt, Rank.PENDING
+        own = _RANK_OF_OWN_REASON.get(entry.reason or "") if entry.by == CEREBRO else None
+        if own is not None:
+            attempt, rank = entry.attempt, own
+        elif entry.state == "pending":
+            attempt, rank = entry.attempt, Rank.PENDING
         else:
-            attempt, rank = said.attempt, _RANK_SAID[said.state]
+            attempt, rank = entry.attempt, _RANK_OF_STATE[entry.state]
     return attempt, rank
 
 
 def of_run(plan: Plan, facts: Facts, before: Run | None, after: Run) -> str | None:
-    """A run was written."""
+    """Check a run that was just written."""
     if before is not None:
         if after.version != before.version + 1 or after.rev < before.rev:
-            return f"the run was written as version {after.version}, rev {after.rev}, upon {before.version}, {before.rev}"
+            return (
+                f"the run was written as version {after.version}, rev {after.rev}, "
+                f"upon {before.version}, {before.rev}"
+            )
         if before.status in ("completed", "cancelled") and after.status != before.status:
             return f"the run was {before.status}, and that is final, but it is {after.status} now"
+        if after.commands[: len(before.commands)] != before.commands:
+            return "the run forgot a command that was applied"
     if after.status == "completed" and not ((fact := facts.get(plan.target)) and fact.is_completed):
         return "the run completed without its target"
     if len(set(after.commands)) < len(after.commands):
@@ -172,10 +179,11 @@ def of_run(plan: Plan, facts: Facts, before: Run | None, after: Run) -> str | No
 def alive_though_over(
     snapshot: RunSnapshot, run: Run, facts: Facts, pending: Callable[[str], bool]
 ) -> str | None:
-    """A run that has ended has nothing live, and in error not its target completed, but by an input that is still being handled.
+    """Check that nothing is live in a run that has ended, and that its target is not completed.
 
-    `pending` says whether the input of that id (a fact's `cause`) is still to be acknowledged. While a completion is still
-    being handled, others may go on from it before it has healed the run.
+    What an input wrote that is still being handled does not count: `pending` tells whether the
+    input of that id (a fact's `cause`) is unacknowledged. While a completion is being handled, its
+    downstream may be dispatched before the run is healed.
     """
     if run.status == "running" or pending(run.cause):
         return None
@@ -201,31 +209,42 @@ def unguarded(
     snapshot: RunSnapshot,
     facts: Facts,
     page: int,
-    rings: Sequence[float],
+    timers: Sequence[float],
+    checks: Sequence[float],
     pending: Callable[[str], bool],
+    *,
+    now: float,
+    skew_s: float = 0.0,
 ) -> str | None:
-    """Every live attempt of a page is guarded: a ring is on its way that is due by its deadline, or whoever wrote it is still at it.
+    """Check that every live attempt of a page is guarded.
 
-    `rings` say when the page's rings are due that were sent and not yet answered.
+    That is: a timer is under way that is due by its deadline (or soon, if that has passed), or an
+    overdue check that was asked for after it, or the input that wrote it is still unacknowledged.
+
+    `timers` are the due times of the page's timers that were sent and not answered, `checks` the
+    times at which its overdue checks under way were asked for.
     """
-    first = min(rings, default=float("inf"))
+    first_timer = min(timers, default=float("inf"))
+    soon = now + PAGE_CHECK_DELAY_S + 2 * skew_s
+    last_check = max(checks, default=float("-inf"))
     for index in indexes_of(page, snapshot.plan.size):
         fact = facts.get(index)
         if (
             fact is not None
             and fact.deadline is not None
-            and first > fact.deadline
+            and first_timer > max(fact.deadline, soon)
+            and last_check < fact.deadline
             and not pending(fact.cause)
         ):
-            return f"{snapshot.plan.tasks[index].name} is live and nobody guards its deadline"
+            return f"{snapshot.plan.tasks[index].name} is live and its deadline is not guarded"
     return None
 
 
 def at_rest(snapshot: RunSnapshot, run: Run, facts: Facts) -> str | None:
-    """Nothing is on its way any more: every run is over, and rightly so."""
+    """Check a run when nothing is under way any more: it is over, and rightly so."""
     plan = snapshot.plan
     if run.status == "running":
-        return "the run is stuck: nothing is on its way, and it has not ended"
+        return "the run is stuck: nothing is under way, and it has not ended"
     for index, fact in facts.items():
         if fact.is_live:
             return f"{plan.tasks[index].name} is live for ever in a run that is over"
@@ -235,20 +254,20 @@ def at_rest(snapshot: RunSnapshot, run: Run, facts: Facts) -> str | None:
 def _rightly_in_error(plan: Plan, facts: Facts) -> str | None:
     if all_completed([plan.target], facts):
         return "the run ended in error, but its target has completed"
-    found = run_liveness(plan, facts)
-    if found.is_alive:
+    liveness = run_liveness(plan, facts)
+    if liveness.is_alive:
         return "the run ended in error, but more of it could run"
-    if not found.failed:
+    if not liveness.failed:
         return "the run ended in error, but nothing failed"
-    if found.blocked != _blocked_by_reach(plan, facts):
+    if liveness.blocked != _blocked_by_reach(plan, facts):
         return "blocked is not what an upstream's failure reaches"
     return None
 
 
 def _blocked_by_reach(plan: Plan, facts: Facts) -> frozenset[int]:
-    """What failures reach downstream, computed the other way round than `standing` does."""
+    """Return what failures reach downstream, computed in another way than `run_liveness` does."""
     reached: set[int] = set()
-    frontier = [index for index, fact in facts.items() if fact.failed_for_good]
+    frontier = [index for index, fact in facts.items() if fact.failed_permanently]
     while frontier:
         for index in plan.downstream[frontier.pop()]:
             if index not in facts and index not in reached:

@@ -1,16 +1,17 @@
-"""Say: the messages that cerebro publishes, made from facts.
+"""Messages: what cerebro publishes, made from facts.
 
-Law: a message's id is derived from what it tells, so telling it twice is telling it once.
+Invariant: the id of a message is derived from its content, so publishing it again is idempotent.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from cerebro.core.model import STATE_OF, Rank, Run, RunSnapshot, TaskRun
-from cordyna_core.contract.base import Message, Problem, RootCause, meta_at
+from cordyna_core.contract.base import Message, Problem, RootCause, State, meta_at
 from cordyna_core.contract.commands import CancelTask, RunTask
-from cordyna_core.contract.ids import derived_id
+from cordyna_core.contract.ids import CEREBRO, derived_id
+from cordyna_core.contract.limits import MAX_UPSTREAM_BYTES
 from cordyna_core.contract.state_updates import (
     InvocationRejected,
     RunState,
@@ -19,20 +20,22 @@ from cordyna_core.contract.state_updates import (
 )
 from cordyna_core.contract.time import utc
 
-MOST_CAUSES: Final = 100
-"""Root causes that one message names: thousands would not fit into an event. `dyna show` has them all."""
+ROOT_CAUSES_MAX: Final = 100
+"""Root causes that one message names: thousands do not fit into an event. `dyna show` lists all."""
 
-MAX_UPSTREAM_BYTES: Final = 128 * 1024
-"""What RunTask carries of its upstreams' outputs, together."""
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def run_task(
     snapshot: RunSnapshot, index: int, fact: TaskRun, outputs: dict[int, Any], *, now: float
 ) -> RunTask:
-    """The command for the attempt that `fact` dispatched."""
+    """Return the command for the attempt that `fact` dispatched.
+
+    `outputs`: the outputs of its upstream tasks, by index.
+    """
     run, plan = snapshot.run, snapshot.plan
     task = plan.tasks[index]
-    carried, omitted = _carried(
+    carried, omitted = _upstream_outputs(
         [(plan.tasks[upstream].name, outputs.get(upstream)) for upstream in task.upstream]
     )
     ack_by = fact.dispatched_at + task.ack_timeout_s
@@ -54,7 +57,7 @@ def run_task(
 def cancel_task(
     snapshot: RunSnapshot, index: int, attempt: int, *, cause: str, now: float
 ) -> CancelTask:
-    """The command to stop an attempt."""
+    """Return the command to stop an attempt."""
     task, run_id = snapshot.plan.tasks[index], snapshot.run.id
     meta = meta_at(now, derived_id("CancelTask", run_id, task.name, attempt), cause)
     return CancelTask(meta=meta, server=task.server, run_id=run_id, task=task.name, attempt=attempt)
@@ -63,20 +66,21 @@ def cancel_task(
 def cerebro_state_changes(
     snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str, now: float
 ) -> tuple[TaskStateChanged, ...]:
-    """What cerebro itself decided about a task run: an error by a clock, a cancellation, a wait for a retry."""
+    """Return what cerebro itself decided about the attempt.
+
+    That is an expired clock, a cancellation, or a wait for a retry.
+    """
     return tuple(
-        _task_state_changed(snapshot, index, fact, said.state, said.reason, cause=cause, now=now)
-        for said in fact.timeline
-        if said.attempt == fact.attempt
-        and said.by == "cordyna.cerebro"
-        and said.reason != "dispatched"
+        _task_state_changed(snapshot, index, fact, entry.state, entry.reason, cause=cause, now=now)
+        for entry in fact.timeline
+        if entry.attempt == fact.attempt and entry.by == CEREBRO and entry.reason != "dispatched"
     )
 
 
 def cancellation_messages(
     snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str, now: float
 ) -> tuple[Message, ...]:
-    """That an attempt was cancelled, and the command to stop it."""
+    """Return the cancellation of an attempt and the command to stop it."""
     return (
         *cerebro_state_changes(snapshot, index, fact, cause=cause, now=now),
         cancel_task(snapshot, index, fact.attempt, cause=cause, now=now),
@@ -87,21 +91,18 @@ def _task_state_changed(
     snapshot: RunSnapshot,
     index: int,
     fact: TaskRun,
-    state: Any,
+    state: State,
     reason: str | None,
     *,
     cause: str,
     now: float,
 ) -> TaskStateChanged:
     task, run_id = snapshot.plan.tasks[index], snapshot.run.id
+    message_id = derived_id(
+        "TaskStateChanged", "cerebro", run_id, task.name, fact.attempt, state, reason or ""
+    )
     return TaskStateChanged(
-        meta=meta_at(
-            now,
-            derived_id(
-                "TaskStateChanged", "cerebro", run_id, task.name, fact.attempt, state, reason or ""
-            ),
-            cause,
-        ),
+        meta=meta_at(now, message_id, cause),
         server=task.server,
         run_id=run_id,
         task=task.name,
@@ -118,16 +119,19 @@ def run_state_changed(
     *,
     cause: str,
     now: float,
-    root_causes: Iterable[RootCause] = (),
+    root_causes: Sequence[RootCause] = (),
     blocked: int = 0,
 ) -> RunStateChanged:
-    """How a whole run is now. `run.rev` is part of the id: after a heal a run may end again."""
+    """Return the state of a whole run.
+
+    `run.rev` is part of the id: after a heal a run may end again.
+    """
     return RunStateChanged(
         meta=meta_at(now, derived_id("RunStateChanged", run.id, state, run.rev), cause),
         run_id=run.id,
         task=run.task,
         state=state,
-        root_causes=list(root_causes)[:MOST_CAUSES],
+        root_causes=list(root_causes[:ROOT_CAUSES_MAX]),
         blocked=blocked,
     )
 
@@ -135,20 +139,28 @@ def run_state_changed(
 def invocation_rejected(
     event_id: str, task: str, problems: Iterable[Problem], *, now: float
 ) -> Message:
-    """A refusal is never silent."""
+    """Return the refusal of a command: a refusal is never silent."""
     meta = meta_at(now, derived_id("InvocationRejected", event_id), event_id)
     return InvocationRejected(meta=meta, event_id=event_id, task=task, problems=list(problems))
 
 
-def wire_task_state(fact: TaskRun) -> str:
-    """The wire's word for a fact's state: an error that will be tried again is pending."""
+def wire_task_state(fact: TaskRun) -> State:
+    """Return the state of a fact on the wire: a failure that will be retried is pending."""
     return "pending" if fact.waits_for_retry else STATE_OF[Rank(fact.rank)]
 
 
-def _carried(outputs: list[tuple[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+def wire_run_state(run: Run) -> RunState:
+    """Return the state of a run on the wire."""
+    if run.status == "running":
+        return "failing" if run.failing else "running"
+    return "completed" if run.status == "completed" else "error"
+
+
+def _upstream_outputs(outputs: list[tuple[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    """Return the outputs that fit into one command, and the names of the others."""
     room, carried, omitted = MAX_UPSTREAM_BYTES, {}, []
     for name, output in outputs:
-        size = 4 if output is None else len(json.dumps(output))
+        size = 4 if output is None else len(_to_json(output).encode("utf-8", "surrogatepass"))
         if size <= room:
             carried[name] = output
             room -= size

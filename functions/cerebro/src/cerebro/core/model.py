@@ -1,8 +1,10 @@
 """Model: what cerebro knows about a plan, a run and a task run.
 
-Law: a plan never changes. A task run only moves up the lattice of (attempt, rank). What can be derived is not kept.
+Invariant: a plan never changes. A task run only moves up in (attempt, rank). Nothing is stored that
+can be derived.
 
-Times are UTC seconds since the epoch, as floats. A task of a plan is known by its index, its place in topological order.
+Times are UTC seconds since the epoch, as floats. A task of a plan is identified by its index, its
+position in topological order. A "fact" is the stored TaskRun of one task in one run.
 """
 
 import json
@@ -16,41 +18,48 @@ from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.ids import derived_id
 
 PAGE_SIZE: Final = 256
-"""Task runs per page; a page is what one guardian guards and one DynamoDB partition holds."""
+"""Task runs per page; a page has one timer and is one DynamoDB partition."""
 
 
 class Rank(IntEnum):
-    """How far an attempt is. A late completion heals an error; a cancellation is final."""
+    """How far an attempt is. The numbers are stored; the gaps leave room for ranks to come.
+
+    The expiry of a clock ranks just above the state that it waited in and below the next update:
+    it means "nothing heard yet", so any later update of the same attempt outranks it.
+    """
 
     PENDING = 0
-    QUEUED = 1
-    STARTED = 2
-    ERROR = 3
-    COMPLETED = 4
-    CANCELLED = 5
+    ACK_TIMEOUT = 5
+    QUEUED = 10
+    START_TIMEOUT = 15
+    STARTED = 20
+    RUN_TIMEOUT = 25
+    ERROR = 30
+    COMPLETED = 40
+    CANCELLED = 50
 
+
+FAILED_RANKS: Final = frozenset(
+    {Rank.ACK_TIMEOUT, Rank.START_TIMEOUT, Rank.RUN_TIMEOUT, Rank.ERROR}
+)
+"""The attempt failed; another one may follow."""
 
 STATE_OF: Final[dict[Rank, State]] = {
     Rank.PENDING: "pending",
+    Rank.ACK_TIMEOUT: "error",
     Rank.QUEUED: "queued",
+    Rank.START_TIMEOUT: "error",
     Rank.STARTED: "started",
+    Rank.RUN_TIMEOUT: "error",
     Rank.ERROR: "error",
     Rank.COMPLETED: "completed",
     Rank.CANCELLED: "error",
 }
 
-RANK_OF: Final[dict[State, Rank]] = {
-    "queued": Rank.QUEUED,
-    "started": Rank.STARTED,
-    "error": Rank.ERROR,
-    "completed": Rank.COMPLETED,
-}
-"""What a server may say of its task; `pending` is cerebro's word."""
-
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One line of a task run's timeline: who said what of which attempt, and when."""
+    """One line of a task run's timeline: the state, its reason, when, by which source."""
 
     state: State
     reason: str | None
@@ -61,11 +70,16 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRun:
-    """The fact about one task in one run. A task run without a fact is waiting.
+    """The stored fact about one task in one run. A task run without a fact is waiting.
 
-    `deadline` is when its clock runs out, or when its back-off ends (rank ERROR: it waits for a retry); None: nothing more is due.
-    `cause` is the id of the input that made this fact: only that input, repeated, does its effects again.
-    `deaths` counts the engines that died while this attempt was under way (the embedded engine's only).
+    Fields:
+        deadline: when the running clock expires, or, in a failed rank, when the back-off ends;
+            None: nothing is due.
+        cause: the id of the input that wrote this fact. Only that input, delivered again, repeats
+            the fact's effects.
+        attempts_allowed: the last attempt that may begin without a RetryRun.
+        output_apart: whether the output is stored separately because of its size.
+        rev: steps with every write; a write is conditional on it.
     """
 
     attempt: int
@@ -80,11 +94,10 @@ class TaskRun:
     error: ErrorDescription | None = None
     timeline: tuple[TimelineEntry, ...] = ()
     rev: int = 1
-    deaths: int = 0
 
     @property
     def is_live(self) -> bool:
-        """Whether something is still expected of it."""
+        """Whether a deadline is open."""
         return self.deadline is not None
 
     @property
@@ -92,24 +105,32 @@ class TaskRun:
         return self.rank == Rank.COMPLETED
 
     @property
-    def failed_for_good(self) -> bool:
-        return self.rank in (Rank.ERROR, Rank.CANCELLED) and self.deadline is None
-
-    @property
-    def was_healed(self) -> bool:
-        """Whether it completed after all, in the very attempt that was an error before."""
-        return self.is_completed and any(
-            said.attempt == self.attempt and said.state == "error" for said in self.timeline
-        )
+    def failed_permanently(self) -> bool:
+        """Whether it failed or was cancelled and no attempt follows by itself."""
+        return self.deadline is None and (self.rank in FAILED_RANKS or self.rank == Rank.CANCELLED)
 
     @property
     def waits_for_retry(self) -> bool:
-        return self.rank == Rank.ERROR and self.deadline is not None
+        return self.rank in FAILED_RANKS and self.deadline is not None
+
+    @property
+    def was_revived(self) -> bool:
+        """Whether an update of the server brought this attempt back after a permanent failure."""
+        if self.rank not in (Rank.QUEUED, Rank.STARTED, Rank.COMPLETED):
+            return False
+        entries = [entry for entry in self.timeline if entry.attempt == self.attempt]
+        return any(
+            entry.state == "error" and following.reason != "retry_wait"
+            for entry, following in zip(entries, entries[1:], strict=False)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class CachedResult:
-    """Where the last result of a task is: `index` in `run_id`. Its age counts from `dispatched_at`."""
+    """Where the newest result of a task is: `index` in run `run_id`.
+
+    Its age counts from `dispatched_at`.
+    """
 
     run_id: str
     index: int
@@ -122,9 +143,15 @@ class CachedResult:
 class PlannedTask:
     """One task as it was declared when the run was invoked.
 
-    `upstream` are the declared upstreams. `awaits` is what must have completed before it is dispatched: the same,
-    ascending, unless a wide fan-in goes through joins. A join has no server: cerebro completes it itself, and also what
-    `reuses` a result. `kept`: its result is kept, because somebody may want to reuse it.
+    Fields:
+        upstream: the declared upstream tasks.
+        awaits: what must have completed before it is dispatched: its upstream in ascending order,
+            or joins over it if the fan-in is wide.
+        params: the names of the parameters that it takes.
+        server: empty for a join, which cerebro completes itself.
+        version: the hash of its declaration.
+        kept: whether its result is recorded for reuse.
+        reuses: the result that it reuses instead of running.
     """
 
     name: str
@@ -148,7 +175,10 @@ class PlannedTask:
 
 @dataclass(frozen=True)
 class Plan:
-    """An upstream closure in topological order, frozen when invoked; the last task is the target and the only sink."""
+    """An upstream closure in topological order, frozen when it was invoked.
+
+    The last task is the target and the only sink.
+    """
 
     tasks: tuple[PlannedTask, ...]
 
@@ -172,25 +202,28 @@ class Plan:
 
     @cached_property
     def downstream(self) -> tuple[tuple[int, ...], ...]:
-        """For each index, who awaits it."""
-        found: list[list[int]] = [[] for _ in self.tasks]
+        """For each index, the indexes that await it."""
+        downstream: list[list[int]] = [[] for _ in self.tasks]
         for index, task in enumerate(self.tasks):
             for upstream in task.awaits:
-                found[upstream].append(index)
-        return tuple(map(tuple, found))
+                downstream[upstream].append(index)
+        return tuple(map(tuple, downstream))
 
     @cached_property
     def users(self) -> tuple[tuple[int, ...], ...]:
-        """For each index, which tasks declare it as their upstream."""
-        found: list[list[int]] = [[] for _ in self.tasks]
+        """For each index, the tasks that declare it as their upstream."""
+        users: list[list[int]] = [[] for _ in self.tasks]
         for index, task in enumerate(self.tasks):
             for upstream in task.upstream:
-                found[upstream].append(index)
-        return tuple(map(tuple, found))
+                users[upstream].append(index)
+        return tuple(map(tuple, users))
 
     @cached_property
     def levels(self) -> tuple[int, ...]:
-        """For each index the length of the longest way to it from a task without upstreams. Joins do not count (theirs is 0)."""
+        """For each index, the length of the longest path to it from a task without upstreams.
+
+        Joins do not count (their level is 0).
+        """
         levels: list[int] = []
         for task in self.tasks:
             levels.append(1 + max([levels[upstream] for upstream in task.upstream], default=-1))
@@ -198,7 +231,7 @@ class Plan:
 
     @cached_property
     def roots(self) -> tuple[int, ...]:
-        """Those that await nothing."""
+        """The tasks that await nothing."""
         return tuple(index for index, task in enumerate(self.tasks) if not task.awaits)
 
     @property
@@ -214,12 +247,12 @@ def _fields_of(task: PlannedTask) -> list[Any]:
 
 
 def page_of(index: int) -> int:
-    """The page that holds the task run with this index."""
+    """Return the page that holds the task run with this index."""
     return index // PAGE_SIZE
 
 
 def indexes_of(page: int, size: int) -> range:
-    """The indexes on a page of a plan of `size` tasks."""
+    """Return the indexes on a page of a plan of `size` tasks."""
     return range(page * PAGE_SIZE, min(size, (page + 1) * PAGE_SIZE))
 
 
@@ -230,8 +263,13 @@ RunStatus = Literal["running", "completed", "error", "cancelled"]
 class Run:
     """One invocation. Nothing is written here per task.
 
-    `rev` steps whenever something may come alive again (a heal, a retry): an ending decided before does not count.
-    `cause` is the id of the input that wrote it last.
+    Fields:
+        failing: whether some task run has failed permanently.
+        rev: steps whenever something may have come alive again (a heal, a retry); an end that was
+            decided before does not apply.
+        version: steps with every write; a write is conditional on it.
+        cause: the id of the input that wrote it last.
+        commands: the ids of the commands that were applied.
     """
 
     id: str
@@ -257,26 +295,27 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunSnapshot:
-    """What never changes about a run: it may be remembered for as long as one likes."""
+    """What never changes about a run, so it may be cached without limit.
+
+    Of `run` only what was set at its creation may be used.
+    """
 
     run: Run
     plan: Plan
 
     def params_of(self, index: int) -> dict[str, Any]:
-        """Those parameters of the run that this task's schema names."""
-        given = self.run.params
-        return (
-            {name: given[name] for name in self.plan.tasks[index].params if name in given}
-            if given
-            else {}
-        )
+        """Return those parameters of the run that this task's schema names."""
+        params = self.run.params
+        if not params:
+            return {}
+        return {name: params[name] for name in self.plan.tasks[index].params if name in params}
 
 
-def lattice(task: TaskRun | None) -> tuple[int, int]:
-    """(attempt, rank): a task run's place; waiting is below everything."""
-    return (task.attempt, task.rank) if task else (0, -1)
+def lattice(fact: TaskRun | None) -> tuple[int, int]:
+    """Return (attempt, rank), the position of a task run; waiting is below everything."""
+    return (fact.attempt, fact.rank) if fact else (0, -1)
 
 
 def all_completed(indexes: Iterable[int], facts: Mapping[int, TaskRun]) -> bool:
-    """Whether every one of `indexes` has a completed fact in `facts`."""
+    """Return whether every one of `indexes` has a completed fact in `facts`."""
     return all((fact := facts.get(index)) is not None and fact.is_completed for index in indexes)

@@ -1,42 +1,51 @@
-"""Explain: how a run looks from outside, derived from its plan and its facts.
+"""Views: how a run or a plan looks from outside, derived from plan and facts.
 
-Law: everything here is computed when somebody asks. That a task is blocked, by what, and why it is not running are
-never stored, so what heals the cause heals them.
+Invariant: everything here is computed when it is asked for. That a task is blocked, by what, and
+why it is not running are never stored, so what heals the cause heals them. Joins are cerebro's own
+and are never shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cerebro.core.messages import wire_task_state
+from cerebro.core.graph.graph import Graph
+from cerebro.core.messages import wire_run_state, wire_task_state
 from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
-from cerebro.core.run.invoke import wire_state
+from cerebro.core.planning.planner import plan_invocation
 from cerebro.core.run.run_status import root_causes, run_liveness
+from cordyna_core.contract.reasons import reason_of
 from cordyna_core.contract.time import utc
+from cordyna_core.contract.views.graph import PlannedTaskView, PlanView
 from cordyna_core.contract.views.runs import RunView, TaskView, TimelineEntryView
 
 CANCELLED: Final = "cancelled"
 
-MOST_NAMED: Final = 100
-"""Root causes that a blocked task names: a thousand failures above a thousand tasks would be a million names."""
+BLOCKERS_MAX: Final = 100
+"""Root causes that a blocked task names.
+
+A thousand failures above a thousand tasks would be a million names.
+"""
+
+NAMES_IN_SENTENCE_MAX: Final = 5
 
 
-def run_view(run: Run, snapshot: RunSnapshot, facts: dict[int, TaskRun]) -> RunView:
-    """The whole run, its tasks in topological order; joins are cerebro's own and not shown."""
+def run_view(run: Run, snapshot: RunSnapshot, facts: Mapping[int, TaskRun]) -> RunView:
+    """Return the view of a whole run, its tasks in topological order."""
     plan = snapshot.plan
-    found = run_liveness(plan, facts)
-    causes = _blockers(plan, found.failed, found.blocked)
+    liveness = run_liveness(plan, facts)
+    blockers = _blockers(plan, liveness.failed, liveness.blocked)
     levels = plan.levels
     tasks = [
-        task_view(run, snapshot, index, facts, causes.get(index, frozenset()), levels[index])
+        task_view(run, snapshot, index, facts, blockers.get(index, frozenset()), levels[index])
         for index, task in enumerate(plan.tasks)
         if not task.is_join
     ]
-    state = wire_state(run)
+    state = wire_run_state(run)
     return RunView(
         run_id=run.id,
         task=run.task,
         state=state,
-        root_causes=root_causes(plan, facts, found.failed) if state != "completed" else [],
+        root_causes=root_causes(plan, facts, liveness.failed) if state != "completed" else [],
         tasks=tasks,
         created_at=utc(run.created_at),
         params=run.params,
@@ -50,15 +59,15 @@ def task_view(
     run: Run,
     snapshot: RunSnapshot,
     index: int,
-    facts: dict[int, TaskRun],
+    facts: Mapping[int, TaskRun],
     blockers: frozenset[int],
     level: int,
 ) -> TaskView:
-    """One task run; `blockers` are the failed tasks that it (indirectly) needs."""
+    """Return the view of one task run; `blockers` are the failed tasks that it needs."""
     plan = snapshot.plan
     task, fact = plan.tasks[index], facts.get(index)
-    blocked_by = [plan.tasks[cause].name for cause in sorted(blockers)]
-    view: dict[str, Any] = {
+    blocked_by = [plan.tasks[blocker].name for blocker in sorted(blockers)]
+    fields: dict[str, Any] = {
         "task": task.name,
         "server": task.server,
         "params": snapshot.params_of(index),
@@ -68,93 +77,124 @@ def task_view(
         "blocked_by": blocked_by,
     }
     if fact is not None:
-        view.update(
-            state=wire_task_state(fact),
-            reason="retry_wait" if fact.waits_for_retry else fact.reason,
-            attempt=fact.attempt,
-            output=fact.output,
-            error=fact.error,
-            deadline=None if fact.deadline is None else utc(fact.deadline),
-            # Ours already: checking them again would be most of the work of a view of 5,000 tasks.
-            timeline=[
-                TimelineEntryView.model_construct(
-                    state=s.state, reason=s.reason, at=utc(s.at), by=s.by, attempt=s.attempt
-                )
-                for s in fact.timeline
-            ],
-        )
+        fields |= _fields_of(fact)
     elif run.status == CANCELLED:
-        view.update(state="error", reason=CANCELLED)
+        fields |= {"state": "error", "reason": CANCELLED}
     else:
-        view.update(state="pending", reason="blocked" if blocked_by else "waiting")
-    shown_task = TaskView.model_construct(**view)
-    return shown_task.model_copy(update={"why": why(plan, index, shown_task, facts)})
+        fields |= {"state": "pending", "reason": "blocked" if blocked_by else "waiting"}
+    # Without validation, which would be most of the work of a view of 5,000 tasks.
+    view = TaskView.model_construct(**fields)
+    return view.model_copy(update={"why": why(plan, index, view, facts)})
 
 
-_SENTENCES: Final = {
-    "waiting": "{task} waits for {waits_for}.",
-    "blocked": "{task} is blocked: it needs {blocked_by}, which failed.",
-    "dispatched": "{task} was sent its command ({attempt}) and has not answered yet.",
-    "retry_wait": "{task} failed ({attempt}) and is tried again after a pause{told}.",
-    "failed": "{task} failed ({attempt}){told}.",
-    "failed_terminal": "{task} failed ({attempt}) in a way that trying again does not mend{told}.",
-    "ack_timeout": "{task} did not acknowledge the command ({attempt}) in time: its server is down, or does not hear it.",
-    "start_timeout": "{task} was queued ({attempt}) but not started in time: its server is too busy.",
-    "run_timeout": "{task} was started ({attempt}) but did not finish in time.",
-    "cancelled": "{task} was cancelled with its run.",
-    "refused": "{task} was refused by its server ({attempt}){told}.",
-    "reused": "{task} was not run: a result that is fresh enough was reused.",
-    "queued": "{task} has been taken by its server ({attempt}), which is busy with other tasks.",
-    "started": "{task} is running ({attempt}).",
-    "completed": "{task} completed ({attempt}).",
-    "error": "{task} failed ({attempt}), and its server says: {reason}{told}.",
-}
-"""By reason, or by state where there is none."""
+def _fields_of(fact: TaskRun) -> dict[str, Any]:
+    return {
+        "state": wire_task_state(fact),
+        "reason": "retry_wait" if fact.waits_for_retry else fact.reason,
+        "attempt": fact.attempt,
+        "output": fact.output,
+        "error": fact.error,
+        "deadline": None if fact.deadline is None else utc(fact.deadline),
+        "timeline": [
+            TimelineEntryView.model_construct(
+                state=entry.state,
+                reason=entry.reason,
+                at=utc(entry.at),
+                by=entry.by,
+                attempt=entry.attempt,
+            )
+            for entry in fact.timeline
+        ],
+    }
 
 
 def why(plan: Plan, index: int, view: TaskView, facts: Mapping[int, TaskRun]) -> str:
-    """The one reason why this task is where it is, as a sentence."""
-    error = view.error
-    told = f": {error.type}: {(error.message.splitlines() or [''])[0]}" if error else ""
-    waiting = view.reason == "waiting"
-    sentence = _SENTENCES.get(
-        view.reason or view.state,
-        _SENTENCES[view.state] if view.state != "pending" else _SENTENCES["waiting"],
-    )
-    return sentence.format(
+    """Return why this task is in its state, as one sentence."""
+    error = ""
+    if view.error:
+        first_line = (view.error.message.splitlines() or [""])[0]
+        error = f": {view.error.type}: {first_line}".removesuffix(": ")
+    is_waiting = view.reason == "waiting"
+    return reason_of(view.state, view.reason).sentence.format(
         task=f"{view.task} on {view.server}",
         attempt=f"attempt {view.attempt}",
         reason=view.reason,
-        told=told.removesuffix(": "),
-        waits_for=_list(_unfinished(plan, index, facts)) if waiting else "",
+        error=error,
+        waits_for=_list(_incomplete_upstreams(plan, index, facts)) if is_waiting else "",
         blocked_by=_list(view.blocked_by),
     )
 
 
-def _unfinished(plan: Plan, index: int, facts: Mapping[int, TaskRun]) -> list[str]:
-    waits = [
-        plan.tasks[up].name
-        for up in plan.tasks[index].upstream
-        if not ((fact := facts.get(up)) and fact.is_completed)
+def _incomplete_upstreams(plan: Plan, index: int, facts: Mapping[int, TaskRun]) -> list[str]:
+    names = [
+        plan.tasks[upstream].name
+        for upstream in plan.tasks[index].upstream
+        if not ((fact := facts.get(upstream)) and fact.is_completed)
     ]
-    return waits or ["its turn"]
+    return names or ["its turn"]
 
 
-def _list(names: list[str], most: int = 5) -> str:
-    shown_names = names[:most] + ([f"{len(names) - most} more"] if len(names) > most else [])
-    return " and ".join(filter(None, (", ".join(shown_names[:-1]), *shown_names[-1:])))
+def _list(names: list[str]) -> str:
+    shown, left_out = names[:NAMES_IN_SENTENCE_MAX], len(names) - NAMES_IN_SENTENCE_MAX
+    parts = [*shown, f"{left_out} more"] if left_out > 0 else shown
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def _blockers(
     plan: Plan, failed: tuple[int, ...], blocked: frozenset[int]
 ) -> dict[int, frozenset[int]]:
-    """For each blocked task, the failed tasks that it (indirectly) needs."""
-    found: dict[int, frozenset[int]] = {index: frozenset((index,)) for index in failed}
+    """Return, for each blocked task, the failed tasks that it needs, directly or indirectly."""
+    blockers: dict[int, frozenset[int]] = {index: frozenset((index,)) for index in failed}
     for index in sorted(blocked):
         causes = frozenset[int]().union(
-            *(found.get(upstream, frozenset()) for upstream in plan.tasks[index].awaits)
+            *(blockers.get(upstream, frozenset()) for upstream in plan.tasks[index].awaits)
         )
-        found[index] = (
-            frozenset(sorted(causes)[:MOST_NAMED]) if len(causes) > MOST_NAMED else causes
+        if len(causes) > BLOCKERS_MAX:
+            causes = frozenset(sorted(causes)[:BLOCKERS_MAX])
+        blockers[index] = causes
+    return {index: causes for index, causes in blockers.items() if index in blocked}
+
+
+def plan_view(plan: Plan) -> PlanView:
+    """Return the view of a plan: the upstream of a task is what it declared."""
+    tasks = [
+        PlannedTaskView(
+            task=planned.name,
+            server=planned.server,
+            upstream=[plan.tasks[upstream].name for upstream in planned.upstream],
+            level=level,
         )
-    return {index: causes for index, causes in found.items() if index in blocked}
+        for planned, level in zip(plan.tasks, plan.levels, strict=True)
+        if not planned.is_join
+    ]
+    return PlanView(task=plan.tasks[plan.target].name, tasks=tasks)
+
+
+def partial_view(graph: Graph, target: str) -> PlanView:
+    """Return the part of the plan of `target` that could run today, with what prevents the rest."""
+    plan = plan_invocation(graph, target)
+    if isinstance(plan, Plan):
+        return plan_view(plan)
+    if target not in graph:
+        return PlanView(task=target, problems=list(plan))
+    closure = graph.closure(target)
+    prevented = {name for users in closure.missing.values() for name in users}
+    tasks = []
+    for name, upstream, level in zip(
+        closure.names, closure.upstream, _levels(closure.upstream), strict=True
+    ):
+        names = [closure.names[index] for index in upstream]
+        if name in prevented or not prevented.isdisjoint(names):
+            prevented.add(name)
+        else:
+            tasks.append(
+                PlannedTaskView(task=name, server=graph[name].server, upstream=names, level=level)
+            )
+    return PlanView(task=target, tasks=tasks, problems=list(plan))
+
+
+def _levels(upstream: Sequence[Sequence[int]]) -> list[int]:
+    levels: list[int] = []
+    for indexes in upstream:
+        levels.append(1 + max([levels[index] for index in indexes], default=-1))
+    return levels

@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import Literal
 
 from cerebro.core.cron.schedule import next_after
+from cerebro.core.messages import wire_run_state
 from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
-from cerebro.core.plan_views import plan_view
 from cerebro.core.planning.params import check_params
 from cerebro.core.planning.planner import plan_invocation
-from cerebro.core.run.invoke import wire_state
-from cerebro.core.views import run_view
+from cerebro.core.views import plan_view, run_view
 from cerebro.ports import ServerSeen, Store
 from cordyna_core._version import __version__
 from cordyna_core.contract.base import JsonObject
@@ -70,7 +69,7 @@ def runs(store: Store, limit: int) -> list[RunSummary]:
     """The newest `limit` runs, newest first."""
     return [
         RunSummary(
-            run_id=run.id, task=run.task, state=wire_state(run), created_at=utc(run.created_at)
+            run_id=run.id, task=run.task, state=wire_run_state(run), created_at=utc(run.created_at)
         )
         for run in store.runs(limit)
     ]

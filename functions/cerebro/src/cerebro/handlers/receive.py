@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from cerebro.adapters.internal_codec import decode_internal
 from cerebro.core.declaration.handlers import refuse_malformed
-from cerebro.core.effects import FanOut, PageTimer, Program, Tick
+from cerebro.core.effects import InternalMessage, Program
 from cerebro.dispatch import program_for
 from cerebro.shell import Ports, perform
 from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelope
@@ -72,19 +72,19 @@ def answer_malformed(rejected: Exception, ports: Ports) -> None:
         perform(refuse_malformed(rejected.raw, rejected.problems), ports)
 
 
-def open_delivery(body: str, sent_at: float | None = None) -> Envelope | PageTimer | FanOut | Tick:
+def open_delivery(body: str, sent_at: float | None = None) -> Envelope | InternalMessage:
     """Decode an event of the bus or an internal message. Raises MalformedEvent."""
     return decode_internal(body, sent_at) or open_envelope(body)
 
 
-def perform_one(message: Envelope | PageTimer | FanOut | Tick, ports: Ports) -> None:
+def perform_one(message: Envelope | InternalMessage, ports: Ports) -> None:
     """Handle one message. Raises Fatal if it can never be handled, and what a port raises."""
     program = program_of(message)
     if program is not None:
         perform(program, ports)
 
 
-def program_of(message: Envelope | PageTimer | FanOut | Tick) -> Program | None:
+def program_of(message: Envelope | InternalMessage) -> Program | None:
     """The program for a message, not started; None if cerebro does not receive this type.
 
     Raises Fatal if the sender may not send it.

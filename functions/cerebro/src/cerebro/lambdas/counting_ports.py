@@ -19,7 +19,6 @@ from cordyna_core.contract.base import Message
 from cordyna_core.contract.ids import SERVER_PREFIX, server_of
 from cordyna_core.contract.state_updates import InvocationRejected
 
-_EXPIRY_REASONS: Final = frozenset(EXPIRY_REASON.values())
 _METRIC_OF_STATUS: Final = {"completed": "RunsCompleted", "error": "RunsFailed"}
 
 
@@ -97,9 +96,9 @@ def count_task(metrics: MetricsBuffer, new: TaskRun, seen: TaskRun | None) -> No
         )
     if new.is_completed:
         metrics.count("TasksCompleted")
-    elif new.failed_for_good and new.rank == Rank.ERROR:
+    elif new.failed_permanently and new.rank != Rank.CANCELLED:
         metrics.count("TasksFailed")
-    if new.rank == Rank.ERROR and new.reason in _EXPIRY_REASONS:
+    if new.rank in EXPIRY_REASON:
         metrics.count("ClockExpired", reason=str(new.reason))
 
 

@@ -5,12 +5,13 @@ inputs, and page timers.
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core import effects as e
 from cerebro.core import invariants
-from cerebro.core.model import STATE_OF, Rank, Run, RunSnapshot, TaskRun, page_of
+from cerebro.core.model import FAILED_RANKS, STATE_OF, Rank, Run, RunSnapshot, TaskRun, page_of
 from cerebro.core.run.transitions import EXPIRY_REASON
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
@@ -38,7 +39,7 @@ class InvariantBroken(Exception):
 
 def input_key(run_id: str, cause: str) -> str:
     """Name an input among those of all runs: a page timer's id is unique within its run only."""
-    return run_id + cause if cause.startswith("ring:") else cause
+    return run_id + cause if cause.startswith(("ring:", "overdue:")) else cause
 
 
 class Checker:
@@ -49,6 +50,8 @@ class Checker:
     """
 
     def __init__(self, store: MemoryStore, skew_s: float, *, is_punctual: bool = False) -> None:
+        self.now: Callable[[], float] = lambda: 0.0
+        """The true time; the world sets it."""
         self.store, self.skew_s, self.is_punctual = store, skew_s, is_punctual
         self.current_input = ""
         """The key of the input that is being handled."""
@@ -144,9 +147,23 @@ class Checker:
             broken = invariants.alive_though_over(snapshot, run, facts, is_pending)
         elif written not in self.unreliable_pages:
             timers = self.page_timers[written]
-            broken = invariants.unguarded(snapshot, facts, page, timers, is_pending)
+            broken = invariants.unguarded(
+                snapshot,
+                facts,
+                page,
+                timers,
+                self._checks_under_way(run_id, page),
+                is_pending,
+                now=self.now(),
+                skew_s=self.skew_s,
+            )
         if broken:
             raise InvariantBroken(broken, run_id)
+
+    def _checks_under_way(self, run_id: str, page: int) -> list[float]:
+        """When the overdue checks of a page that are under way were asked for."""
+        prefix = f"{run_id}overdue:{page}:"
+        return [float(key[len(prefix) :]) for key in self.unacknowledged if key.startswith(prefix)]
 
     # --- publications ---------------------------------------------------------------------------
     def published(self, message: Message) -> None:
@@ -197,7 +214,9 @@ class Checker:
             return f"the run is {run.status}, but that was not published"
         for index, fact in facts.items():
             name = snapshot.plan.tasks[index].name
-            if fact.timeline[-1].by == CEREBRO and fact.rank in (Rank.ERROR, Rank.CANCELLED):
+            if fact.timeline[-1].by == CEREBRO and (
+                fact.rank in FAILED_RANKS or fact.rank == Rank.CANCELLED
+            ):
                 state, reason = STATE_OF[fact.rank], fact.reason or ""
                 update_id = derived_id(
                     "TaskStateChanged", "cerebro", run.id, name, fact.attempt, state, reason
@@ -238,7 +257,7 @@ def _late_expiry(effect: e.WriteTask, now: float) -> str | None:
     seen, new = effect.seen, effect.new
     if seen is None or seen.deadline is None or new.rank == seen.rank:
         return None
-    is_by_clock = new.attempt > seen.attempt or new.reason in EXPIRY_REASON.values()
+    is_by_clock = new.attempt > seen.attempt or new.rank in EXPIRY_REASON
     late_s = now - seen.deadline
     if not is_by_clock or late_s <= EXPIRY_DELAY_MAX_S:
         return None

@@ -175,7 +175,7 @@ class SimulatedCerebro:
         if handler.position < len(handler.messages):
             return True
         for in_flight in handler.messages:
-            if in_flight.page is not None:
+            if isinstance(in_flight.message, PageTimer):
                 page = in_flight.run_id, in_flight.page
                 self._checker.page_timers[page].remove(in_flight.message.due)
             self._checker.acknowledged(in_flight.key, in_flight.run_id, in_flight.page)

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, Final
 
 from cerebro.core.cron.schedule import next_after
-from cerebro.core.effects import FanOut, PageTimer, Tick
+from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
 from cerebro.simulator.checker import Checker, input_key
 from cerebro.simulator.faults import FaultInjector
@@ -105,7 +105,7 @@ class Network:
         if fault:
             self.trace("fault", fault, type(in_flight.message).__name__, in_flight.run_id)
             if fault == "lost for good":
-                if isinstance(in_flight.message, PageTimer):
+                if in_flight.page is not None:
                     self._checker.unreliable_pages.add((in_flight.run_id, in_flight.message.page))
                 return
             if fault == "duplicated":
@@ -117,7 +117,7 @@ class Network:
     def deliver_at(self, due: float, in_flight: InFlightMessage) -> None:
         """Have one more copy of a message delivered."""
         self._checker.unacknowledged[in_flight.key] += 1
-        if in_flight.page is not None:
+        if isinstance(in_flight.message, PageTimer):
             page = in_flight.run_id, in_flight.page
             self._checker.page_timers[page].append(in_flight.message.due)
         self.schedule(due, self.to_cerebro, in_flight)
@@ -215,6 +215,13 @@ class Network:
         key = input_key(fan_out.run_id, fan_out.cause)
         in_flight = InFlightMessage(fan_out, key, fan_out.run_id)
         self._send(in_flight, self.now, may_be_lost=self._may_lose_fan_outs)
+
+    def send_overdue_check(self, check: OverdueCheck) -> None:
+        self._checker.messages += 1
+        key = input_key(check.run_id, check.id)
+        in_flight = InFlightMessage(check, key, check.run_id, check.page)
+        # A later turn may have to publish what an earlier delivery decided: a queue keeps it.
+        self._send(in_flight, self.now, may_be_lost=self._may_lose_timers and not check.turn)
 
     # --- Crons ----------------------------------------------------------------------------------
     def apply(self, graph: Graph) -> None:

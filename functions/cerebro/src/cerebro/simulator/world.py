@@ -75,6 +75,7 @@ class World:
         )
         self.checker = Checker(self.store, rates.skew_s, is_punctual=is_punctual)
         self.network = Network(self.scenario, self.faults, self.checker, trace)
+        self.checker.now = lambda: self.network.now
         self.ports = Ports(
             store=self.store,
             bus=self.network,

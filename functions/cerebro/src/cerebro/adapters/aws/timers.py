@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.internal_codec import encode_internal
-from cerebro.core.effects import FanOut, PageTimer
+from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.ports import Clock
 
@@ -78,6 +78,11 @@ class AwsTimers:
     def send_fan_out(self, fan_out: FanOut) -> None:
         self._sqs().send_message(
             QueueUrl=self._targets.tracker_queue_url, MessageBody=encode_internal(fan_out)
+        )
+
+    def send_overdue_check(self, check: OverdueCheck) -> None:
+        self._sqs().send_message(
+            QueueUrl=self._address.tracker_queue_url, MessageBody=encode_internal(check)
         )
 
     def _wait(self, timer: PageTimer) -> None:

@@ -62,7 +62,9 @@ def decide(graph: Graph, declared: ServerDeclared) -> Outcome:
         if version == graph.version_of_server(server):
             return SignOfLife("same")
         if declared.revision < standing.revision:
-            return SignOfLife("older_revision")
+            # An instance that does not know its revision may answer a roll call.
+            is_same = declared.tasks == standing.tasks
+            return SignOfLife("same" if is_same else "older_revision")
     others = {name: other for name, other in graph.declarations.items() if name != server}
     problems = [
         *validate_declaration(declared),

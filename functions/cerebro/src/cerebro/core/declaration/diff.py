@@ -16,7 +16,7 @@ from cordyna_core.contract.views.rehearsal import (
     DeclarationView,
     Difference,
     EdgeChange,
-    MissingUpstream,
+    UnresolvedUpstreamView,
     RehearsalView,
     TaskChange,
 )
@@ -148,8 +148,8 @@ def _cron(placed: OwnedTask | None) -> str | None:
     return f"{task.cron}{zone}" + (f" (overlap {task.overlap})" if task.overlap != "skip" else "")
 
 
-def _missing(before: Graph, after: Graph) -> Iterator[MissingUpstream]:
+def _missing(before: Graph, after: Graph) -> Iterator[UnresolvedUpstreamView]:
     for name, needed_by in after.unresolved.items():
         known = before.unresolved.get(name, ())
         if newly := [task for task in needed_by if task not in known]:
-            yield MissingUpstream(upstream=name, needed_by=newly)
+            yield UnresolvedUpstreamView(upstream=name, needed_by=newly)

@@ -11,6 +11,7 @@ from cerebro.core.declaration.decide import (
     Batch,
     Outcome,
     Rejected,
+    SignOfLife,
     decide,
     declare_batch,
 )
@@ -27,12 +28,15 @@ from cerebro.core.graph.graph import Graph
 from cerebro.core.messages import invocation_rejected
 from cerebro.core.validation.parse_declaration import parse_declaration
 from cordyna_core.contract.base import Message, Problem, meta_at
+from cordyna_core.contract.commands import RemoveServer
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope, RawEnvelope
 from cordyna_core.contract.ids import derived_id, server_of
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
+    DeclarationIgnored,
     DeclarationRejected,
+    ServerRemoved,
     ServerStateChanged,
 )
 
@@ -47,16 +51,15 @@ async def server_declared(envelope: Envelope) -> None:
         graph: Graph = await ReadGraph()
         outcome = decide(graph, declared)
         if not isinstance(outcome, Accepted):
-            generation = graph.generation
             break
         await WriteDeclaration(outcome.version, declared)
         if await WriteHead(outcome.head, graph.head):
-            generation = outcome.graph.generation
+            graph = outcome.graph
             break
     # Also when nothing is new: the first time may have crashed before the schedules were made.
-    await ApplyCrons(generation)
+    await ApplyCrons(graph.generation)
     now = await Now()
-    await Publish((_answer(envelope, declared.server, outcome, generation, now),))
+    await Publish((_answer(envelope, declared, outcome, graph, now),))
 
 
 async def declare_exactly(envelopes: Sequence[Envelope]) -> None:
@@ -80,10 +83,33 @@ async def declare_exactly(envelopes: Sequence[Envelope]) -> None:
     answers = zip(envelopes, batch.outcomes, strict=True)
     await Publish(
         tuple(
-            _answer(each, declared.server, outcome, batch.graph.generation, now)
+            _answer(each, declared, outcome, batch.graph, now)
             for each, (declared, outcome) in answers
         )
     )
+
+
+async def remove_server(envelope: Envelope) -> None:
+    """Remove a server's declaration; an accepted revision above that of the removal stays.
+
+    Runs in flight keep their plans: their commands to this server expire by its clocks.
+    """
+    command = envelope.message
+    assert isinstance(command, RemoveServer)
+    while True:
+        graph: Graph = await ReadGraph()
+        accepted = graph.declarations.get(command.server)
+        if accepted is None or accepted.revision > command.revision:
+            break
+        others = {name: each for name, each in graph.declarations.items() if each is not accepted}
+        smaller = graph.with_servers(others)
+        if await WriteHead(smaller.head, graph.head):
+            graph = smaller
+            break
+    # Also when nothing changed: the first delivery may have crashed before the crons were deleted.
+    await ApplyCrons(graph.generation)
+    now = await Now()
+    await Publish((_answer_to_removal(envelope, command, graph, now),))
 
 
 async def server_state_changed(envelope: Envelope) -> None:
@@ -92,7 +118,7 @@ async def server_state_changed(envelope: Envelope) -> None:
     assert isinstance(changed, ServerStateChanged)
     now = await Now()
     # A server whose clock is ahead would never be missed.
-    await NoteServer(changed.server, changed.state, min(now, envelope.said_at.timestamp()))
+    await NoteServer(changed.server, changed.state, min(now, envelope.sent_at.timestamp()))
 
 
 async def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> None:
@@ -109,12 +135,36 @@ async def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> Non
 
 
 def _answer(
-    envelope: Envelope, server: str, outcome: Outcome, generation: int, now: float
+    envelope: Envelope, declared: ServerDeclared, outcome: Outcome, graph: Graph, now: float
 ) -> Message:
     if isinstance(outcome, Rejected):
-        return _rejected(envelope.id, server, outcome.problems, now)
+        return _rejected(envelope.id, declared.server, outcome.problems, now)
+    if outcome == SignOfLife("older_revision"):
+        return DeclarationIgnored(
+            meta=meta_at(now, derived_id("DeclarationIgnored", envelope.id), envelope.id),
+            server=declared.server,
+            revision=declared.revision,
+            accepted_revision=graph.declarations[declared.server].revision,
+            generation=graph.generation,
+        )
     meta = meta_at(now, derived_id("DeclarationAccepted", envelope.id), envelope.id)
-    return DeclarationAccepted(meta=meta, server=server, generation=generation)
+    return DeclarationAccepted(meta=meta, server=declared.server, generation=graph.generation)
+
+
+def _answer_to_removal(
+    envelope: Envelope, command: RemoveServer, graph: Graph, now: float
+) -> Message:
+    accepted = graph.declarations.get(command.server)
+    if accepted is None:
+        meta = meta_at(now, derived_id("ServerRemoved", envelope.id), envelope.id)
+        return ServerRemoved(meta=meta, server=command.server, generation=graph.generation)
+    return DeclarationIgnored(
+        meta=meta_at(now, derived_id("DeclarationIgnored", envelope.id), envelope.id),
+        server=command.server,
+        revision=command.revision,
+        accepted_revision=accepted.revision,
+        generation=graph.generation,
+    )
 
 
 def _rejected(event_id: str, server: str, problems: Sequence[Problem], now: float) -> Message:

@@ -1,9 +1,9 @@
-"""Order: what a person's command does to a run that exists: cancel it, or retry what failed.
+"""Cancel and retry: what a person's command does to a run that exists.
 
-Law: an applied command's id is kept with the run, so a repeated command acts once. A cancellation is final.
+Invariant: the ids of applied commands are stored with the run, so a repeated command acts once, and
+every command is answered: applied, found applied, or refused (docs/rules.md, rules 7 and 8).
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from cerebro.core.effects import (
@@ -12,16 +12,14 @@ from cerebro.core.effects import (
     ReadPage,
     ReadRunSnapshot,
     ReadTasks,
-    WriteRun,
 )
-from cerebro.core.messages import invocation_rejected, run_state_changed
-from cerebro.core.model import Rank, RunSnapshot, TaskRun, lattice
+from cerebro.core.messages import invocation_rejected, run_state_changed, wire_run_state
+from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, lattice
 from cerebro.core.run.cancellation import cancel_live
-from cerebro.core.run.dispatch import send_again
-from cerebro.core.run.invoke import wire_state
-from cerebro.core.run.run_access import read_run, write_task
+from cerebro.core.run.dispatch import arm_page_check, send_commands
+from cerebro.core.run.run_access import read_run, write_run, write_task
 from cerebro.core.run.run_status import reopen_run
-from cerebro.core.run.transitions import begin_attempt
+from cerebro.core.run.transitions import begin_attempt, may_retry
 from cordyna_core.contract.base import Problem, RootCause
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope
@@ -29,7 +27,10 @@ from cordyna_core.contract.ids import derived_id, server_of
 
 
 async def cancel_run(envelope: Envelope) -> None:
-    """End a run for good: what is live is cancelled and told to stop, what waits is cancelled by derivation."""
+    """End a run finally: cancel what is live, and tell its servers to stop.
+
+    What waits needs no write: that it is cancelled is derived from the run.
+    """
     command = envelope.message
     assert isinstance(command, CancelRun)
     snapshot = await _addressed(envelope, command.run_id)
@@ -55,19 +56,20 @@ async def cancel_run(envelope: Envelope) -> None:
             version=run.version + 1,
             commands=(*run.commands, command_id),
         )
-        there = await WriteRun(new, run)
-        run = new if there is None else there
+        run = (await write_run(new, run)) or new
     await cancel_live(snapshot, snapshot.plan.pages, cause=cause)
-    now = await Now()
     target = snapshot.plan.tasks[snapshot.plan.target]
     by_hand = RootCause(task=run.task, server=target.server, owner=target.owner, reason="cancelled")
-    await Publish(
-        (run_state_changed(run, "error", cause=envelope.id, now=now, root_causes=[by_hand]),)
-    )
+    now = await Now()
+    ended = run_state_changed(run, "error", cause=envelope.id, now=now, root_causes=[by_hand])
+    await Publish((ended,))
 
 
 async def retry_run(envelope: Envelope) -> None:
-    """Give what failed a new attempt with a fresh budget; what completed is kept, and what was blocked follows."""
+    """Give what failed permanently a new attempt with a new budget of retries.
+
+    What completed is kept, and what was blocked follows by itself.
+    """
     command = envelope.message
     assert isinstance(command, RetryRun)
     snapshot = await _addressed(envelope, command.run_id)
@@ -77,79 +79,113 @@ async def retry_run(envelope: Envelope) -> None:
     cause = derived_id("RetryRun", command.run_id, command_id)
     run = await read_run(command.run_id)
     if run.status == "cancelled":
-        # It may have been cancelled while this command was at work, or between two deliveries of it.
-        await cancel_live(snapshot, snapshot.plan.pages, cause=cause)
-        await _refuse(
-            envelope,
-            run.task,
-            "run_cancelled",
-            f"run {run.id} was cancelled, and that is final: invoke {run.task!r} again",
-        )
+        await _refuse_cancelled(envelope, snapshot, cause=cause)
         return
     unknown = [name for name in command.from_ if name not in snapshot.plan.index_of]
     if unknown:
-        await _refuse(
-            envelope,
-            run.task,
-            "unknown_task",
-            f"run {run.id} has no task {', '.join(map(repr, unknown))}",
-        )
+        names = ", ".join(map(repr, unknown))
+        await _refuse(envelope, run.task, "unknown_task", f"run {run.id} has no task {names}")
         return
-    mine, applied = await _dispatch_failed(snapshot, command, command_id, cause)
-    if not mine and not applied:
+    dispatched, is_applied = await _dispatch_failed(snapshot, command, command_id, cause)
+    if not dispatched and not is_applied:
+        run = await read_run(command.run_id)
+        if run.status == "cancelled":
+            await _refuse_cancelled(envelope, snapshot, cause=cause)
+            return
         await _refuse(
             envelope,
             run.task,
             "nothing_failed",
-            f"in run {run.id} none of these tasks has failed for good: nothing to retry",
+            f"in run {run.id} none of these tasks has failed permanently: nothing to retry",
         )
         return
-    if not applied:
-        # Another delivery may have been quicker, and what was dispatched here may have ended since: then nothing is opened again.
-        there = await ReadTasks(command.run_id, tuple(mine))
-        mine = {
-            index: fact for index, fact in mine.items() if lattice(there[index]) == lattice(fact)
+    await _open_and_send(envelope, snapshot, command_id, cause, dispatched, is_applied=is_applied)
+
+
+async def _open_and_send(
+    envelope: Envelope,
+    snapshot: RunSnapshot,
+    command_id: str,
+    cause: str,
+    dispatched: dict[int, TaskRun],
+    *,
+    is_applied: bool,
+) -> None:
+    """Answer the command, open the run and send what was put for it."""
+    run_id = snapshot.run.id
+    if not is_applied:
+        # Another delivery may have been quicker, and what was put here may have ended since: then
+        # nothing is opened again.
+        stored = await ReadTasks(run_id, tuple(dispatched))
+        dispatched = {
+            index: fact
+            for index, fact in dispatched.items()
+            if lattice(stored[index]) == lattice(fact)
         }
-        run = await read_run(command.run_id)
-        applied = command_id in run.commands and not mine
-    if applied:
+        run = await read_run(run_id)
+        is_applied = command_id in run.commands and not dispatched
+    if is_applied:
+        run = await read_run(run_id)
         now = await Now()
-        await Publish((run_state_changed(run, wire_state(run), cause=envelope.id, now=now),))
+        answer = run_state_changed(run, wire_run_state(run), cause=envelope.id, now=now)
+        await Publish((answer,))
     else:
-        # The facts first, then `rev`: a look that read before them no longer ends the run.
-        await reopen_run(command.run_id, cause=envelope.id, commands=(command_id,))
-    await send_again(snapshot, mine)
+        # The facts first, then `rev`: an end that was decided before them does not apply.
+        run = await reopen_run(run_id, cause=envelope.id, commands=(command_id,))
+    if run.status == "cancelled":
+        await _refuse_cancelled(envelope, snapshot, cause=cause)
+        return
+    await send_commands(snapshot, dispatched, cause=cause)
+    await _check_end(run_id)
+
+
+async def _check_end(run_id: str) -> None:
+    """Have the end of a reopened run looked for, also if nothing of it is left."""
+    run = await read_run(run_id)
+    if run.status == "running" and run.failing:
+        await arm_page_check(run_id, 0)
 
 
 async def _dispatch_failed(
     snapshot: RunSnapshot, command: RetryRun, command_id: str, cause: str
 ) -> tuple[dict[int, TaskRun], bool]:
-    """Give what failed its next attempt, unless the command has been applied. (What it dispatched, now or before; whether it has been.)"""
-    applied = False
-    mine: dict[int, TaskRun] = {}
+    """Put the next attempt of what failed, unless the command has been applied.
+
+    Returns what this command put, now or in an earlier delivery, and whether it has been applied.
+    """
+    is_applied = False
+    dispatched: dict[int, TaskRun] = {}
     for page in snapshot.plan.pages:
         facts = await ReadPage(command.run_id, page)
-        # After the page: what another delivery of this command dispatched, and has failed again since, is not dispatched once more.
+        # After the page: what another delivery of this command put, and what has failed again
+        # since, is not put once more.
         run = await read_run(command.run_id)
-        applied = command_id in run.commands
-        for index, seen in sorted(facts.items()):
-            fact, task = seen, snapshot.plan.tasks[index]
-            if (
-                fact.failed_for_good
-                and not applied
-                and (not command.from_ or task.name in command.from_)
-            ):
-                now = await Now()
-                new = begin_attempt(task, fact, cause=cause, now=now)
-                there = await write_task(command.run_id, index, new, fact)
-                fact = new if there is None else there
+        is_applied = command_id in run.commands
+        for index, stored in sorted(facts.items()):
+            fact = stored
+            if not is_applied and _is_asked_for(snapshot, index, fact, command):
+                fact = await _put_next_attempt(snapshot, index, fact, cause)
             if fact.cause == cause and fact.rank == Rank.PENDING:
-                mine[index] = fact
-    return mine, applied
+                dispatched[index] = fact
+    return dispatched, is_applied
+
+
+def _is_asked_for(snapshot: RunSnapshot, index: int, fact: TaskRun, command: RetryRun) -> bool:
+    task = snapshot.plan.tasks[index]
+    return may_retry(fact) and (not command.from_ or task.name in command.from_)
+
+
+async def _put_next_attempt(
+    snapshot: RunSnapshot, index: int, failed: TaskRun, cause: str
+) -> TaskRun:
+    now = await Now()
+    new = begin_attempt(snapshot.plan.tasks[index], failed, cause=cause, now=now)
+    conflicting = await write_task(snapshot.run.id, index, new, failed)
+    return new if conflicting is None else conflicting
 
 
 async def _addressed(envelope: Envelope, run_id: str) -> RunSnapshot | None:
-    """The run that a command is about, or None when the command was refused."""
+    """Return the run that a command is about; None if the command was refused."""
     snapshot = await ReadRunSnapshot(run_id)
     if snapshot is None:
         await _refuse(
@@ -162,13 +198,25 @@ async def _addressed(envelope: Envelope, run_id: str) -> RunSnapshot | None:
             envelope,
             snapshot.run.task,
             "not_your_task",
-            f"server {caller!r} may not command a run of {owner!r}'s task",
+            f"server {caller!r} may not command a run of a task of {owner!r}",
         )
         return None
     return snapshot
 
 
+async def _refuse_cancelled(envelope: Envelope, snapshot: RunSnapshot, *, cause: str) -> None:
+    """Refuse a retry of a cancelled run, and cancel what an earlier delivery of it may have put."""
+    await cancel_live(snapshot, snapshot.plan.pages, cause=cause)
+    run: Run = snapshot.run
+    await _refuse(
+        envelope,
+        run.task,
+        "run_cancelled",
+        f"run {run.id} was cancelled, and that is final: invoke {run.task!r} again",
+    )
+
+
 async def _refuse(envelope: Envelope, task: str, code: str, message: str) -> None:
     now = await Now()
-    problems: Sequence[Problem] = [Problem(code=code, message=message)]
+    problems = [Problem(code=code, message=message)]
     await Publish((invocation_rejected(envelope.id, task, problems, now=now),))

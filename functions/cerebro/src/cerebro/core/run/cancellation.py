@@ -1,10 +1,10 @@
-"""Cancel: what is live in a cancelled run ends, and its servers are told to stop.
+"""Cancellation: what is live in a cancelled run ends, and its servers are told to stop.
 
-Law: a cancellation is final. Whoever finds something live in a cancelled run cancels it, because whoever put it there may
-have crashed before it saw that the run was cancelled.
+Invariant: a cancellation is final. A handler that finds something live in a cancelled run cancels
+it, because the handler that wrote it may have crashed before it saw that the run was cancelled.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from cerebro.core.effects import Now, Publish, ReadPage
 from cerebro.core.messages import cancellation_messages
@@ -15,19 +15,24 @@ from cordyna_core.contract.base import Message
 
 
 async def cancel_live(snapshot: RunSnapshot, pages: Iterable[int], *, cause: str) -> None:
-    """Cancel what is live on these pages, and say so; the same cause says it again."""
+    """Cancel what is live on these pages and publish it; the same cause publishes it again."""
     for page in sorted(pages, reverse=True):
         facts = await ReadPage(snapshot.run.id, page)
-        messages: list[Message] = []
-        for index, seen in sorted(facts.items()):
-            fact: TaskRun = seen
-            while fact.is_live:
-                now = await Now()
-                new = cancel_task_run(fact, cause=cause, now=now)
-                there = await write_task(snapshot.run.id, index, new, fact)
-                fact = new if there is None else there
-            if fact.rank == Rank.CANCELLED and fact.cause == cause:
-                now = await Now()
-                messages.extend(cancellation_messages(snapshot, index, fact, cause=cause, now=now))
-        if messages:
-            await Publish(tuple(messages))
+        await cancel_facts(snapshot, facts, cause=cause)
+
+
+async def cancel_facts(snapshot: RunSnapshot, facts: Mapping[int, TaskRun], *, cause: str) -> None:
+    """Cancel those of `facts` that are live and publish it; the same cause publishes it again."""
+    messages: list[Message] = []
+    for index, stored in sorted(facts.items()):
+        fact = stored
+        while fact.is_live:
+            now = await Now()
+            cancelled = cancel_task_run(fact, cause=cause, now=now)
+            conflicting = await write_task(snapshot.run.id, index, cancelled, fact)
+            fact = cancelled if conflicting is None else conflicting
+        if fact.rank == Rank.CANCELLED and fact.cause == cause:
+            now = await Now()
+            messages.extend(cancellation_messages(snapshot, index, fact, cause=cause, now=now))
+    if messages:
+        await Publish(tuple(messages))

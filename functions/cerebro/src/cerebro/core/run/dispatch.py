@@ -1,11 +1,39 @@
-"""Dispatch: sending a task run's next attempt to its server, once every upstream has completed.
+"""Dispatch: sends a task run's next attempt to its server once every upstream has completed.
 
-Law: put, arm, send. The fact is written before its command is sent, and the guardian is armed in between, so a crash
-anywhere leaves something that finds it. Only the input that caused a fact sends its command again.
+Theory of operation. A fact is written before anything follows from it, in a fixed order:
+
+    put     write the fact (attempt n, PENDING, its deadline, `cause` = the id of this input)
+    arm     make sure that a timer of its page is due by the deadline
+    check   read the run: if it was cancelled meanwhile, cancel instead of sending
+    send    publish RunTask
+
+A crash may come after any of these. The input is then delivered again and finds its own fact by its
+`cause`, and it does the rest again; `RunTask` has a derived id, and a server runs an attempt once.
+Any other input that finds the fact does nothing: so a command is sent by one input only, and not by
+each one that notices that the upstreams have completed.
+
+No wake-up can be lost between two upstreams that complete at the same time. Each writes its own
+fact before it reads the others', so the one that writes last sees all of them completed. Both may
+see it; then the conditional put of the downstream's first fact lets one of them win.
+
+A fact's clock starts when it is put, so its command must follow at once: commands leave in groups
+of ten, as PutEvents takes them, while the fan-out continues. What is wider than FAN_OUT_WIDTH
+continues in messages of its own, each of which is sent before its predecessor dispatches.
+
+A timer is sent before it is recorded: a crash in between costs one extra timer, never a missing
+one. A timer that is due within CLOCK_SKEW_MARGIN_S counts as missing, because the clock of the
+handler that answers it may be ahead and it may be answered before the fact is visible. A deadline
+that has already passed is armed for PAGE_CHECK_DELAY_S from now, so that all late ones of a page
+share one timer.
+
+Joins and reused results have no body: they complete here, and the fan-out continues from them.
+
+Invariant: put, arm, check, send. Only the input that caused a fact sends its command
+(docs/rules.md, rule 2).
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from cerebro.core.effects import (
@@ -23,38 +51,41 @@ from cerebro.core.effects import (
     WritePageTimer,
     WriteTask,
 )
-from cerebro.core.messages import cancellation_messages, run_task
+from cerebro.core.messages import cancel_task, run_task
 from cerebro.core.model import Rank, RunSnapshot, TaskRun, page_of
+from cerebro.core.run.cancellation import cancel_facts
 from cerebro.core.run.run_access import read_run
 from cerebro.core.run.run_status import end_run
-from cerebro.core.run.transitions import begin_attempt, cancel_task_run, complete_by_cerebro
+from cerebro.core.run.transitions import begin_attempt, complete_without_body
 from cordyna_core.contract.base import Message
 
 CLOCK_SKEW_MARGIN_S: Final = 2.0
-"""A ring due in less than this counts as none: clocks differ."""
+"""A timer that is due within this time counts as missing: two clocks differ by so much."""
 
 PAGE_CHECK_DELAY_S: Final = 3.0
-"""How long after a failure the guardian looks for the end of the run: once per burst of failures."""
+"""How long after a failure the page is checked for the end of the run: once per burst."""
 
 FAN_OUT_WIDTH: Final = 250
-"""Downstream tasks looked at for one message; the rest goes on in messages of its own."""
+"""Downstream tasks examined for one message; the others follow in messages of their own."""
+
+COMMANDS_PER_GROUP: Final = 10
+"""Commands that leave together: PutEvents takes so many entries."""
 
 
-async def fan_out(snapshot: RunSnapshot, fan_out: FanOut, known: dict[int, TaskRun]) -> None:
-    """Dispatch what is ready among the downstream of `walk.index` (or among the roots), from `walk.start` on."""
+async def fan_out(snapshot: RunSnapshot, message: FanOut, known: dict[int, TaskRun]) -> None:
+    """Dispatch what is ready downstream of `message.index` (None: the roots), from `start` on."""
     plan = snapshot.plan
-    candidates = plan.roots if fan_out.index is None else plan.downstream[fan_out.index]
-    end_run = fan_out.start + FAN_OUT_WIDTH
-    if end_run < len(candidates):
-        await SendFanOut(
-            FanOut(fan_out.run_id, fan_out.index, end_run, fan_out.cause, fan_out.repair)
-        )
+    candidates = plan.roots if message.index is None else plan.downstream[message.index]
+    end = message.start + FAN_OUT_WIDTH
+    if end < len(candidates):
+        rest = FanOut(message.run_id, message.index, end, message.cause, message.repair)
+        await SendFanOut(rest)
     await dispatch_ready(
         snapshot,
-        candidates[fan_out.start : end_run],
-        cause=fan_out.cause,
+        candidates[message.start : end],
+        cause=message.cause,
         known=known,
-        repair=fan_out.repair,
+        repair=message.repair,
     )
 
 
@@ -66,64 +97,72 @@ async def dispatch_ready(
     known: dict[int, TaskRun],
     repair: bool = False,
 ) -> None:
-    """Dispatch those of `candidates` whose upstreams have all completed and that nobody has dispatched.
+    """Dispatch those of `candidates` that have no fact and whose upstreams have all completed.
 
-    `known` holds completed facts that were read already: a completed task stays completed, so they need not be read again.
-    With `repair` most candidates are expected to have been dispatched, so that is looked at first.
+    `known`: completed facts that were read already; they stay completed, so they are not read
+    again. `repair`: most candidates have been dispatched, so their facts are read first.
     """
     run_id, plan = snapshot.run.id, snapshot.plan
     if repair and candidates:
-        known_facts = await ReadTasks(run_id, tuple(candidates))
-        # Also a join that this very cause completed: it may have crashed before it went on from there.
+        stored = await ReadTasks(run_id, tuple(candidates))
+        # A join that this very cause completed stays: it may have crashed before it continued.
         candidates = [
             index
             for index in candidates
-            if (found := known_facts.get(index)) is None or found.cause == cause
+            if (fact := stored.get(index)) is None or fact.cause == cause
         ]
     sent: dict[int, TaskRun] = {}
-    completed: int | None = None
+    last_completed: int | None = None
+    dispatched_any = False
     waiting = deque(candidates)
     while waiting:
         index = waiting.popleft()
         task = plan.tasks[index]
         if not await _upstreams_completed(snapshot, task.awaits, known):
             continue
-        now = await Now()
         if task.is_join or task.reuses is not None:
             await _complete(snapshot, index, known, cause=cause)
             waiting.extend(plan.downstream[index])
-            completed = index
+            last_completed = index
             continue
+        now = await Now()
         fact = begin_attempt(task, None, cause=cause, now=now)
-        there = await WriteTask(run_id, index, fact, None)
-        if there is None or _is_mine(there, 1, cause):
-            sent[index] = there or fact
+        conflicting = await WriteTask(run_id, index, fact, None)
+        if conflicting is None or _is_own_dispatch(conflicting, 1, cause):
+            sent[index] = conflicting or fact
+            dispatched_any = True
+            if len(sent) == COMMANDS_PER_GROUP:
+                await send_commands(snapshot, sent, known, cause=cause)
+                sent = {}
     if sent:
-        await _send(snapshot, sent, known)
-    elif completed is not None:
-        await _arm_soon(run_id, page_of(completed))
+        await send_commands(snapshot, sent, known, cause=cause)
+    elif last_completed is not None and not dispatched_any:
+        await _check_after_join(run_id, page_of(last_completed))
 
 
-async def _arm_soon(run_id: str, page: int) -> None:
-    """A join has no clock. If nothing came of it in a failing run, it may have been the last thing alive: somebody has to look."""
+async def _check_after_join(run_id: str, page: int) -> None:
+    """Arm a page check if the run is failing.
+
+    Joins have no deadline. If nothing was dispatched after one in a failing run, no other timer
+    would find out that nothing is alive, and nothing would end the run.
+    """
     run = await read_run(run_id)
     if run.failing and not run.is_over:
-        now = await Now()
-        await arm_page_timer(run_id, page, now + PAGE_CHECK_DELAY_S)
+        await arm_page_check(run_id, page)
 
 
 async def _complete(
     snapshot: RunSnapshot, index: int, known: dict[int, TaskRun], *, cause: str
 ) -> None:
-    """Complete what has no body to run."""
+    """Complete a join, or a task that reuses a result."""
     task = snapshot.plan.tasks[index]
     if task.reuses is not None and task.reuses.output_apart:
         outputs = await ReadOutputs(task.reuses.run_id, (task.reuses.index,))
         await WriteOutput(snapshot.run.id, index, 1, outputs.get(task.reuses.index))
     now = await Now()
-    fact = complete_by_cerebro(task, cause=cause, now=now)
-    there = await WriteTask(snapshot.run.id, index, fact, None)
-    known[index] = there or fact
+    fact = complete_without_body(task, cause=cause, now=now)
+    conflicting = await WriteTask(snapshot.run.id, index, fact, None)
+    known[index] = conflicting or fact
     if index == snapshot.plan.target:
         await end_run(snapshot.run.id, "completed", cause=cause)
 
@@ -131,23 +170,71 @@ async def _complete(
 async def dispatch_again(
     snapshot: RunSnapshot, index: int, failed: TaskRun, *, cause: str
 ) -> TaskRun:
-    """Dispatch the next attempt of a task whose back-off has ended. Returns the fact as it is then."""
+    """Put the next attempt of a task whose back-off has ended. Returns the fact as it is then.
+
+    Its command is not sent: see `send_commands`.
+    """
     now = await Now()
     fact = begin_attempt(snapshot.plan.tasks[index], failed, cause=cause, now=now)
-    there = await WriteTask(snapshot.run.id, index, fact, failed)
-    if there is None or _is_mine(there, fact.attempt, cause):
-        await _send(snapshot, {index: there or fact}, {})
-    return there or fact
+    conflicting = await WriteTask(snapshot.run.id, index, fact, failed)
+    return conflicting or fact
 
 
-async def send_again(snapshot: RunSnapshot, facts: dict[int, TaskRun]) -> None:
-    """Send the commands of facts that this very input dispatched before (it was interrupted), without putting them again."""
-    await _send(snapshot, facts, {})
+async def send_commands(
+    snapshot: RunSnapshot,
+    facts: Mapping[int, TaskRun],
+    known: dict[int, TaskRun] | None = None,
+    *,
+    cause: str,
+) -> None:
+    """Arm, check and send for facts that this input put, now or in an earlier delivery.
+
+    If the run was cancelled, the facts are cancelled instead.
+    """
+    groups = _in_groups(facts)
+    for group in groups:
+        await _send_group(snapshot, group, {} if known is None else known, cause=cause)
+
+
+async def _send_group(
+    snapshot: RunSnapshot, facts: dict[int, TaskRun], known: dict[int, TaskRun], *, cause: str
+) -> None:
+    run_id = snapshot.run.id
+    for page, due in _earliest_deadlines(facts.items()).items():
+        await arm_page_timer(run_id, page, due)
+    run = await read_run(run_id)
+    if run.status == "cancelled":
+        await cancel_facts(snapshot, facts, cause=cause)
+        return
+    outputs = await _upstream_outputs(snapshot, facts, known)
+    now = await Now()
+    messages: list[Message] = []
+    for index, fact in facts.items():
+        if fact.attempt > 1:
+            # The attempt before may still be under way: its server is asked to stop it.
+            before = fact.attempt - 1
+            messages.append(cancel_task(snapshot, index, before, cause=fact.cause, now=now))
+        messages.append(run_task(snapshot, index, fact, outputs, now=now))
+    await Publish(tuple(messages))
+
+
+def _in_groups(facts: Mapping[int, TaskRun]) -> list[dict[int, TaskRun]]:
+    items = list(facts.items())
+    return [
+        dict(items[start : start + COMMANDS_PER_GROUP])
+        for start in range(0, len(items), COMMANDS_PER_GROUP)
+    ]
 
 
 async def arm_page_timer(run_id: str, page: int, due: float) -> None:
-    """See to it that a ring for this page is due before `due`: the ring first, then the note that it was sent."""
+    """Ensure that a timer fires for this page by `due`.
+
+    Sends the timer before recording it: a crash in between costs one extra timer, never a missing
+    one. If `due` has passed, one within PAGE_CHECK_DELAY_S from now will do.
+    """
     now = await Now()
+    if due <= now:
+        due = now + PAGE_CHECK_DELAY_S
     if await HasPageTimer(run_id, page, now + CLOCK_SKEW_MARGIN_S, due):
         return
     await SendPageTimer(PageTimer(run_id, page, due))
@@ -155,7 +242,13 @@ async def arm_page_timer(run_id: str, page: int, due: float) -> None:
     await WritePageTimer(run_id, page, due, now + CLOCK_SKEW_MARGIN_S)
 
 
-def _is_mine(fact: TaskRun, attempt: int, cause: str) -> bool:
+async def arm_page_check(run_id: str, page: int) -> None:
+    """Ensure that this page is checked within PAGE_CHECK_DELAY_S from now."""
+    now = await Now()
+    await arm_page_timer(run_id, page, now + PAGE_CHECK_DELAY_S)
+
+
+def _is_own_dispatch(fact: TaskRun, attempt: int, cause: str) -> bool:
     return (
         fact.attempt == attempt
         and fact.rank in (Rank.PENDING, Rank.CANCELLED)
@@ -166,7 +259,7 @@ def _is_mine(fact: TaskRun, attempt: int, cause: str) -> bool:
 async def _upstreams_completed(
     snapshot: RunSnapshot, awaits: tuple[int, ...], known: dict[int, TaskRun]
 ) -> bool:
-    # Highest index first: the last in topological order is the likeliest not to have completed.
+    # Highest index first: the last in topological order is the likeliest to be incomplete.
     for upstream in reversed(awaits):
         if upstream not in known:
             fact = await ReadTask(snapshot.run.id, upstream)
@@ -176,51 +269,18 @@ async def _upstreams_completed(
     return True
 
 
-async def _send(
-    snapshot: RunSnapshot, facts: dict[int, TaskRun], known: dict[int, TaskRun]
-) -> None:
-    if not facts:
-        return
-    run_id = snapshot.run.id
-    for page, due in _earliest(facts.items()).items():
-        await arm_page_timer(run_id, page, due)
-    run = await read_run(run_id)
-    if run.status == "cancelled":
-        await _cancel(snapshot, facts)
-        return
-    outputs = await _outputs(snapshot, facts, known)
-    now = await Now()
-    await Publish(
-        tuple(run_task(snapshot, index, fact, outputs, now=now) for index, fact in facts.items())
-    )
-
-
-async def _cancel(snapshot: RunSnapshot, facts: dict[int, TaskRun]) -> None:
-    """Cancel what was just put: the cancellation may have looked before that. Whoever comes second sees the other."""
-    messages: list[Message] = []
-    for index, fact in facts.items():
-        now = await Now()
-        ended = cancel_task_run(fact, cause=fact.cause, now=now) if fact.is_live else fact
-        there: TaskRun | None = (
-            (await WriteTask(snapshot.run.id, index, ended, fact)) if fact.is_live else None
-        )
-        if there is None or there == ended:
-            messages += cancellation_messages(snapshot, index, ended, cause=fact.cause, now=now)
-    if messages:
-        await Publish(tuple(messages))
-
-
-def _earliest(facts: Iterable[tuple[int, TaskRun]]) -> dict[int, float]:
-    due: dict[int, float] = {}
+def _earliest_deadlines(facts: Iterable[tuple[int, TaskRun]]) -> dict[int, float]:
+    """Return the earliest deadline of each page."""
+    earliest: dict[int, float] = {}
     for index, fact in facts:
         if fact.deadline is not None:
             page = page_of(index)
-            due[page] = min(fact.deadline, due.get(page, fact.deadline))
-    return due
+            earliest[page] = min(fact.deadline, earliest.get(page, fact.deadline))
+    return earliest
 
 
-async def _outputs(
-    snapshot: RunSnapshot, facts: dict[int, TaskRun], known: dict[int, TaskRun]
+async def _upstream_outputs(
+    snapshot: RunSnapshot, facts: Mapping[int, TaskRun], known: dict[int, TaskRun]
 ) -> dict[int, Any]:
     tasks = snapshot.plan.tasks
     upstreams = sorted({upstream for index in facts for upstream in tasks[index].upstream})
@@ -228,7 +288,7 @@ async def _outputs(
     if missing:
         known.update(await ReadTasks(snapshot.run.id, missing))
     outputs: dict[int, Any] = {index: known[index].output for index in upstreams if index in known}
-    apart = tuple(index for index in outputs if known[index].output_apart)
-    if apart:
-        outputs.update(await ReadOutputs(snapshot.run.id, apart))
+    separate = tuple(index for index in outputs if known[index].output_apart)
+    if separate:
+        outputs.update(await ReadOutputs(snapshot.run.id, separate))
     return outputs

@@ -1,115 +1,144 @@
-"""Look: what a page's guardian does when its ring comes.
+"""Page check: what happens when the timer of a page fires.
 
-Law: a ring that comes early is sent again and does nothing else. Otherwise the guardian expires what is overdue, sends
-what waits for its retry, does the effects of what completed or failed for good again (the repair of a lost wake-up),
-looks for the end of a failing run, and arms the next ring.
+Theory of operation. Each page of a live run has one timer, due at the page's earliest deadline
+(`arm_page_timer` in dispatch.py). A timer is a hint: it carries no decision, it is never cancelled,
+and a stale one finds nothing to do. When one fires, in this order:
+
+    too early         it is sent again and does nothing else; clocks differ. This holds in a run
+                      that has ended in error too, because an update may still reopen it.
+    run over          completed: nothing. Cancelled: what is live is cancelled. Error: nothing,
+                      unless something on the page is live; then the run is reopened, because the
+                      handler that revived it may have crashed before it reopened the run.
+    overdue           one OverdueCheck goes into the tracker's queue. The timer itself expires
+                      nothing and retries nothing: the updates that prove that a server answered in
+                      time may wait in that queue, and cerebro's own delay must not count against
+                      the server. See overdue_check.py.
+    failed            the run is marked as failing, if the handler of the failure crashed before.
+    completed         what could be dispatched but was not is dispatched: the repair of a wake-up
+                      that was lost in a crash.
+    failing           the run is ended if nothing is alive.
+    next deadline     a timer is armed for the earliest deadline after this check, at least a second
+                      from now. What was handed over as overdue is not armed again.
+
+A page check is therefore also the safety net of every other handler: whatever crashed after writing
+its fact is found here, at the latest at the fact's deadline.
+
+Invariant: every live attempt has a timer under way that is due by its deadline (or shortly after
+now, if that has passed), or an OverdueCheck, or the input that wrote it is still unacknowledged
+(docs/rules.md, rule 17).
 """
+
+from typing import Final
 
 from cerebro.core.effects import (
     FanOut,
-    NoteMissedAck,
     Now,
+    OverdueCheck,
     PageTimer,
-    Publish,
     ReadPage,
     ReadRun,
     SendFanOut,
+    SendOverdueCheck,
     SendPageTimer,
 )
-from cerebro.core.messages import cerebro_state_changes
-from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, indexes_of, page_of
+from cerebro.core.model import Run, RunSnapshot, TaskRun, indexes_of, page_of
 from cerebro.core.run.cancellation import cancel_live
-from cerebro.core.run.dispatch import (
-    FAN_OUT_WIDTH,
-    arm_page_timer,
-    dispatch_again,
-    dispatch_ready,
-    send_again,
-)
-from cerebro.core.run.run_access import read_run, read_snapshot, write_task
+from cerebro.core.run.dispatch import FAN_OUT_WIDTH, arm_page_timer, dispatch_ready
+from cerebro.core.run.run_access import read_run, read_snapshot
 from cerebro.core.run.run_status import end_if_idle, end_run, mark_failing, reopen_run
-from cerebro.core.run.transitions import expire
+
+NEXT_TIMER_AFTER_S: Final = 1.0
+"""A check arms no timer sooner than this after itself."""
 
 
 async def on_page_timer(timer: PageTimer, *, repair: bool = True) -> None:
-    """Answer a ring. `repair` off: for tests, since the repair hides the faults that it mends."""
+    """Answer a page timer.
+
+    `repair` off: for tests, because the repair hides the faults that it fixes.
+    """
     run = await ReadRun(timer.run_id)
     if run is None:
         return
-    if run.is_over and not (await _reopens_run(run, timer)):
+    if run.status == "completed":
+        if run.cause == timer.id:
+            await end_run(timer.run_id, "completed", cause=timer.id)
         return
-    now = await Now()
-    if now < timer.due:
+    if run.status == "cancelled":
+        await _cancel_around(timer)
+        return
+    asked_at = await Now()
+    if asked_at < timer.due:
         await SendPageTimer(timer)
         return
     snapshot = await read_snapshot(timer.run_id)
-    facts: dict[int, TaskRun] = dict(await ReadPage(timer.run_id, timer.page))
-    for index, fact in sorted(facts.items()):
-        facts[index] = await _in_time(snapshot, index, fact, cause=timer.id)
-    failed = [index for index, fact in facts.items() if fact.failed_for_good]
+    facts = await ReadPage(timer.run_id, timer.page)
+    if run.status == "running" or await _is_reopened(run, snapshot, timer, facts):
+        await _check(run, snapshot, timer, facts, asked_at=asked_at, repair=repair)
+
+
+async def _is_reopened(
+    run: Run, snapshot: RunSnapshot, timer: PageTimer, facts: dict[int, TaskRun]
+) -> bool:
+    """Reopen a run that ended in error if something on the page is live. Returns whether it is."""
+    if any(fact.is_live for fact in facts.values()):
+        await reopen_run(timer.run_id, cause=timer.id)
+        return True
+    if run.cause == timer.id:
+        # An earlier delivery of this timer ended it, and may have crashed before it published that.
+        await end_if_idle(snapshot, cause=timer.id)
+    return False
+
+
+async def _check(
+    run: Run,
+    snapshot: RunSnapshot,
+    timer: PageTimer,
+    facts: dict[int, TaskRun],
+    *,
+    asked_at: float,
+    repair: bool,
+) -> None:
+    deadlines = [fact.deadline for fact in facts.values() if fact.deadline is not None]
+    if any(deadline <= asked_at for deadline in deadlines):
+        await SendOverdueCheck(OverdueCheck(timer.run_id, timer.page, asked_at, asked_at))
+    failed = [index for index, fact in facts.items() if fact.failed_permanently]
     if failed:
         await mark_failing(snapshot, failed[0], facts[failed[0]], cause=timer.id)
     if repair:
         await _repair(snapshot, timer, facts)
     if failed or run.failing:
         await end_if_idle(snapshot, cause=timer.id)
-    open_deadlines = [fact.deadline for fact in facts.values() if fact.deadline is not None]
-    if open_deadlines:
-        run = await read_run(timer.run_id)
-        if run.status in ("running", "error"):
-            await arm_page_timer(timer.run_id, timer.page, min(open_deadlines))
+    await _arm_next(timer, [deadline for deadline in deadlines if deadline > asked_at], asked_at)
 
 
-async def _reopens_run(run: Run, timer: PageTimer) -> bool:
-    """The run is over: say again what this very ring decided before, and perhaps did not come to say.
+async def _arm_next(timer: PageTimer, deadlines: list[float], asked_at: float) -> None:
+    if not deadlines:
+        return
+    run = await read_run(timer.run_id)
+    if run.status in ("running", "error"):
+        due = max(min(deadlines), asked_at + NEXT_TIMER_AFTER_S)
+        await arm_page_timer(timer.run_id, timer.page, due)
 
-    Whether the run goes on after all: something may have been dispatched while a heal was on its way, and would not be guarded.
+
+async def _cancel_around(timer: PageTimer) -> None:
+    """Cancel what is live on the page and downstream of it.
+
+    An earlier delivery of this timer may have dispatched something there and crashed before it saw
+    that the run was cancelled.
     """
     snapshot = await read_snapshot(timer.run_id)
     facts = await ReadPage(timer.run_id, timer.page)
-    if run.status == "error" and any(fact.is_live for fact in facts.values()):
-        await reopen_run(timer.run_id, cause=timer.id)
-        return True
-    if run.status == "cancelled":
-        # This ring may have dispatched something, here or downstream, and not come to see that the run was cancelled.
-        downstream = (
-            page_of(down)
-            for index, fact in facts.items()
-            if fact.is_completed
-            for down in snapshot.plan.downstream[index]
-        )
-        await cancel_live(snapshot, {timer.page, *downstream}, cause=timer.id)
-    now = await Now()
-    for index, fact in sorted(facts.items()):
-        if fact.cause == timer.id and fact.rank == Rank.ERROR:
-            await Publish(cerebro_state_changes(snapshot, index, fact, cause=timer.id, now=now))
-    if run.cause == timer.id:
-        await end_if_idle(snapshot, cause=timer.id)
-    return False
-
-
-async def _in_time(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> TaskRun:
-    """Expire or retry what is overdue; say again what this very ring decided before. Returns the fact as it is then."""
-    now = await Now()
-    if fact.deadline is not None and fact.deadline <= now:
-        if fact.waits_for_retry:
-            return await dispatch_again(snapshot, index, fact, cause=cause)
-        new = expire(fact, cause=cause, now=now)
-        there = await write_task(snapshot.run.id, index, new, fact)
-        if there is not None:
-            return there  # It moved while we looked, and whoever moved it guards it.
-        if new.reason == "ack_timeout":
-            await NoteMissedAck(snapshot.plan.tasks[index].server, now)
-        fact = new
-    if fact.cause == cause:
-        if fact.rank == Rank.PENDING:
-            await send_again(snapshot, {index: fact})
-        elif fact.rank == Rank.ERROR:
-            await Publish(cerebro_state_changes(snapshot, index, fact, cause=cause, now=now))
-    return fact
+    downstream = (
+        page_of(index)
+        for upstream, fact in facts.items()
+        if fact.is_completed
+        for index in snapshot.plan.downstream[upstream]
+    )
+    await cancel_live(snapshot, {timer.page, *downstream}, cause=timer.id)
 
 
 async def _repair(snapshot: RunSnapshot, timer: PageTimer, facts: dict[int, TaskRun]) -> None:
+    """Dispatch what the completions on this page make ready and nothing has dispatched."""
     plan = snapshot.plan
     completed = {index: fact for index, fact in facts.items() if fact.is_completed}
     if plan.target in completed:

@@ -1,7 +1,33 @@
-"""Ending: how a run becomes failing, ends, and comes alive again.
+"""Run status: how a run becomes failing, ends, and is reopened.
 
-Law: a run ends in error only if nothing was live in a reading of its facts that began after `rev` was read, and `rev`
-has not stepped since. Whatever may bring a run back to life first writes its fact, then steps `rev`.
+Theory of operation. The state of a run is not counted along: a counter is decremented twice by a
+redelivered message, and a fact is not. Whether a run is over is derived from its facts whenever
+something failed permanently, by one reading of all of them:
+
+    alive      a deadline is open, or a task without a fact has only completed upstreams (a handler
+               is about to dispatch it)
+    failed     a fact that failed permanently
+    blocked    a task without a fact that is downstream of a failure
+
+If nothing is alive, the run ends: completed if its target completed, else in error. A run whose
+target completes ends at once, without any of this, because the target is the only sink of its
+plan.
+
+Reading takes time, and other handlers write meanwhile. Two rules make the derived end right:
+
+1. Pages are read from the last to the first. A dispatch puts a fact downstream of a completed one.
+   If it happens between two reads, the upstream is read later, and the task shows up as one whose
+   upstreams have all completed, so the run counts as alive.
+2. What may bring a run back to life (an update of a failed attempt, a RetryRun) first writes its
+   fact and then steps `rev` and sets the run running again. The end is written only if `rev` is
+   still what it was before the facts were read. So either the reading saw the fact, or the end is
+   refused; and an end that was written before the step is undone by it.
+
+That something failed is announced once, by the input that set `failing`; the end by the input that
+wrote it. Each repeats its announcement if it is delivered again.
+
+Invariant: a run ends in error only if nothing was alive in a reading of its facts that began after
+`rev` was read, and `rev` has not stepped since (docs/rules.md, rule 5).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,14 +36,14 @@ from typing import Literal
 
 from cerebro.core.effects import Now, Publish, ReadPage
 from cerebro.core.messages import run_state_changed
-from cerebro.core.model import Plan, Rank, RunSnapshot, TaskRun, all_completed
+from cerebro.core.model import Plan, Rank, Run, RunSnapshot, TaskRun, all_completed
 from cerebro.core.run.run_access import read_run, write_run
 from cordyna_core.contract.base import RootCause
 
 
 @dataclass(frozen=True, slots=True)
 class RunLiveness:
-    """How a run stands, derived from its plan and its facts."""
+    """What is derived from a plan and its facts: see the theory of operation above."""
 
     is_alive: bool
     failed: tuple[int, ...]
@@ -25,19 +51,17 @@ class RunLiveness:
 
 
 def run_liveness(plan: Plan, facts: Mapping[int, TaskRun]) -> RunLiveness:
-    """What is live, what failed for good, and what that blocks.
-
-    Alive: a deadline is open, or a task without a fact has only completed upstreams (somebody is about to dispatch it).
-    """
+    """Return what is alive, what failed permanently, and what that blocks."""
     failed = tuple(
-        index for index in range(plan.size) if (fact := facts.get(index)) and fact.failed_for_good
+        index
+        for index in range(plan.size)
+        if (fact := facts.get(index)) and fact.failed_permanently
     )
     blocked: set[int] = set()
     alive = any(fact.is_live for fact in facts.values())
     stopped = set(failed)
-    for index, task in enumerate(
-        plan.tasks
-    ):  # topological order: an upstream's fate is known before its downstream's
+    # In topological order the fate of an upstream is known before that of its downstream.
+    for index, task in enumerate(plan.tasks):
         if index in facts:
             continue
         if stopped.intersection(task.awaits):
@@ -48,8 +72,8 @@ def run_liveness(plan: Plan, facts: Mapping[int, TaskRun]) -> RunLiveness:
     return RunLiveness(alive, failed, frozenset(blocked))
 
 
-def root_causes(plan: Plan, facts: dict[int, TaskRun], failed: Sequence[int]) -> list[RootCause]:
-    """Who owes an explanation."""
+def root_causes(plan: Plan, facts: Mapping[int, TaskRun], failed: Sequence[int]) -> list[RootCause]:
+    """Return the tasks that failed permanently, with their owners."""
     return [
         RootCause(
             task=plan.tasks[index].name,
@@ -63,7 +87,10 @@ def root_causes(plan: Plan, facts: dict[int, TaskRun], failed: Sequence[int]) ->
 
 
 async def mark_failing(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> None:
-    """Note that something failed for good, and say so once; the same cause says it again."""
+    """Record that something failed permanently, and publish it once.
+
+    The same cause publishes it again.
+    """
     run = await read_run(snapshot.run.id)
     while not run.failing and not run.is_over:
         new = replace(run, failing=True, cause=cause, version=run.version + 1)
@@ -71,29 +98,27 @@ async def mark_failing(snapshot: RunSnapshot, index: int, fact: TaskRun, *, caus
     if run.is_over or run.cause != cause:
         return
     facts = {index: fact}
-    blocked = run_liveness(snapshot.plan, facts).blocked
-    now = await Now()
+    blocked = len(run_liveness(snapshot.plan, facts).blocked)
     causes = root_causes(snapshot.plan, facts, [index])
-    await Publish(
-        (
-            run_state_changed(
-                run, "failing", cause=cause, now=now, root_causes=causes, blocked=len(blocked)
-            ),
-        )
+    now = await Now()
+    failing = run_state_changed(
+        run, "failing", cause=cause, now=now, root_causes=causes, blocked=blocked
     )
+    await Publish((failing,))
 
 
-async def reopen_run(run_id: str, *, cause: str, commands: tuple[str, ...] = ()) -> None:
-    """Step `rev`, set a run that ended in error running again, and say so: something may come of it after all.
+async def reopen_run(run_id: str, *, cause: str, commands: tuple[str, ...] = ()) -> Run:
+    """Step `rev` and set a run that ended in error running again; publish it if it was reopened.
 
-    `commands` are the ids of commands that are hereby applied; one that was applied before is not noted twice, and steps
-    nothing in a run that goes on.
+    `commands`: the ids of commands that are applied by this. One that was applied before is not
+    recorded twice, and steps nothing in a run that is running. Returns the run as it is then; a
+    completed or cancelled one is left as it is.
     """
     run = await read_run(run_id)
     while run.status in ("running", "error"):
-        applied = tuple(each for each in commands if each not in run.commands)
+        applied = tuple(command for command in commands if command not in run.commands)
         if commands and not applied and not run.is_over:
-            return
+            return run
         new = replace(
             run,
             status="running",
@@ -102,37 +127,38 @@ async def reopen_run(run_id: str, *, cause: str, commands: tuple[str, ...] = ())
             version=run.version + 1,
             commands=run.commands + applied,
         )
-        there = await write_run(new, run)
-        if there is None:
+        conflicting = await write_run(new, run)
+        if conflicting is None:
             if run.is_over or commands:
                 now = await Now()
                 await Publish((run_state_changed(new, "running", cause=cause, now=now),))
-            return
-        run = there
+            return new
+        run = conflicting
+    return run
 
 
 async def end_if_idle(snapshot: RunSnapshot, *, cause: str) -> None:
-    """The look: end the run when nothing is live or can be dispatched: completed if its target has, else in error."""
+    """End the run if nothing is alive: completed if its target completed, else in error."""
     run = await read_run(snapshot.run.id)
     rev, facts = run.rev, {}
-    # From the last page to the first: a dispatch in between shows up as a task whose upstreams are all completed.
+    # From the last page to the first: see the theory of operation.
     for page in reversed(snapshot.plan.pages):
         facts.update(await ReadPage(snapshot.run.id, page))
-    found = run_liveness(snapshot.plan, facts)
-    if found.is_alive:
+    liveness = run_liveness(snapshot.plan, facts)
+    if liveness.is_alive:
         return
     if all_completed([snapshot.plan.target], facts):
-        # Its target completed, and whoever completed it has not come to say so yet.
+        # The handler that completed the target has not ended the run yet.
         await end_run(snapshot.run.id, "completed", cause=cause)
     else:
-        causes = root_causes(snapshot.plan, facts, found.failed)
+        causes = root_causes(snapshot.plan, facts, liveness.failed)
         await end_run(
             snapshot.run.id,
             "error",
             cause=cause,
             rev=rev,
             root_causes=causes,
-            blocked=len(found.blocked),
+            blocked=len(liveness.blocked),
         )
 
 
@@ -145,9 +171,10 @@ async def end_run(
     root_causes: Sequence[RootCause] = (),
     blocked: int = 0,
 ) -> None:
-    """End the run unless it has ended, or `rev` has stepped. The same cause says it again: the first time may have crashed.
+    """End the run unless it has ended, or `rev` has stepped; the same cause publishes it again.
 
-    As a completion heals a task run, it heals a run: one that ended in error while its target completed has completed.
+    A run that ended in error although its target completed becomes completed: a completion heals
+    a run as it heals a task run.
     """
     run = await read_run(run_id)
     while run.status == "running" or (run.status == "error" and status == "completed"):
@@ -158,10 +185,7 @@ async def end_run(
     if run.status != status or run.cause != cause:
         return
     now = await Now()
-    await Publish(
-        (
-            run_state_changed(
-                run, status, cause=cause, now=now, root_causes=root_causes, blocked=blocked
-            ),
-        )
+    ended = run_state_changed(
+        run, status, cause=cause, now=now, root_causes=root_causes, blocked=blocked
     )
+    await Publish((ended,))

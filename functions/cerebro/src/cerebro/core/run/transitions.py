@@ -1,55 +1,144 @@
-"""Track: what a state update or a passed deadline means for a task run.
+"""Transitions: the new fact of a task run after an update, an expired deadline or a command.
 
-Law: a message that is not for the current attempt, or not higher in rank, is stale. A stale message changes no
-state, and its effects are done again all the same, because the first time may have crashed half way.
+Theory of operation. A task run is a register that only moves up. Its position is (attempt, rank),
+compared as a pair, and its state is the highest position that was ever reported. Updates may
+therefore arrive twice, late, or in any order: the maximum of a set does not depend on the order in
+which its members are looked at.
+
+TRANSITIONS below is the whole machine. A row is the rank of the current attempt, a column is what
+arrives. The answer is one of four:
+
+    a rank         the fact moves to it; it is always higher than the row
+    NEXT_ATTEMPT   the attempt ends here, and the next one begins as PENDING
+    LATE           the update is about an older attempt: it joins the timeline, nothing else changes
+    IGNORE         nothing is written
+
+Three columns are not updates. `deadline` applies only while a deadline is open: the clock of a live
+attempt has expired, or the back-off of a failed one has ended. `retry` (a RetryRun) applies only to
+a permanent failure, `cancel` (a CancelRun) only while a deadline is open.
+
+Each of the three clocks has an expiry rank of its own, just above the state that it waited in. An
+expiry means "nothing heard yet", so a later update of the same attempt outranks it and brings the
+attempt back. A failure that the server reported (ERROR) can only be outranked by its completion.
+
+An attempt that failed has a next one while attempts are left and its reason is retryable; then its
+deadline is the end of the back-off. Otherwise it has no deadline, which is what "failed
+permanently" means.
+
+Invariant: an input that the table ignores changes no state. Its effects are repeated all the same,
+because its first delivery may have crashed before it performed them (docs/rules.md, rule 1).
 """
 
 import hashlib
 import json
 from dataclasses import replace
+from enum import Enum, auto
 from typing import Any, Final
 
-from cerebro.core.model import RANK_OF, PlannedTask, Rank, TaskRun, TimelineEntry
+from cerebro.core.model import FAILED_RANKS, PlannedTask, Rank, TaskRun, TimelineEntry
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.ids import CEREBRO
+from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
+from cordyna_core.contract.reasons import is_retryable
 from cordyna_core.contract.state_updates import TaskStateChanged
 
-FIRST_BACK_OFF_S: Final = 5.0
-LONGEST_BACK_OFF_S: Final = 600.0
-SMALL_OUTPUT_BYTES: Final = 512
-"""A larger output is kept apart from its fact, so that a fact stays below 1 KB (one DynamoDB write unit)."""
 
-MAX_OUTPUT_CHARS: Final = 16 * 1024
-"""A server that does not mind the limit itself (section 3) has failed: cordyna stores no blobs."""
+class Input(Enum):
+    """What can arrive for a task run. The values of the first four are states of the contract."""
+
+    QUEUED = "queued"
+    STARTED = "started"
+    ERROR = "error"
+    COMPLETED = "completed"
+    DEADLINE = "deadline"
+    RETRY = "retry"
+    CANCEL = "cancel"
+    OLDER_END = "older end"
+
+
+class Outcome(Enum):
+    """The answers of the table that are not a rank."""
+
+    NEXT_ATTEMPT = auto()
+    LATE = auto()
+    IGNORE = auto()
+
+
+# fmt: off
+(
+    _PENDING, _ACK_TIMEOUT, _QUEUED, _START_TIMEOUT, _STARTED, _RUN_TIMEOUT, _ERROR, _DONE, _CANCEL,
+) = Rank
+_NEXT, _LATE, _x = Outcome
+
+_ROWS: Final[dict[Rank, tuple[Rank | Outcome, ...]]] = {
+    # rank          queued   started   error   completed  deadline        retry  cancel   older end
+    _PENDING:       (_QUEUED, _STARTED, _ERROR, _DONE,     _ACK_TIMEOUT,   _x,    _CANCEL, _LATE),
+    _ACK_TIMEOUT:   (_QUEUED, _STARTED, _ERROR, _DONE,     _NEXT,          _NEXT, _CANCEL, _LATE),
+    _QUEUED:        (_x,      _STARTED, _ERROR, _DONE,     _START_TIMEOUT, _x,    _CANCEL, _LATE),
+    _START_TIMEOUT: (_x,      _STARTED, _ERROR, _DONE,     _NEXT,          _NEXT, _CANCEL, _LATE),
+    _STARTED:       (_x,      _x,       _ERROR, _DONE,     _RUN_TIMEOUT,   _x,    _CANCEL, _LATE),
+    _RUN_TIMEOUT:   (_x,      _x,       _ERROR, _DONE,     _NEXT,          _NEXT, _CANCEL, _LATE),
+    _ERROR:         (_x,      _x,       _x,     _DONE,     _NEXT,          _NEXT, _CANCEL, _LATE),
+    _DONE:          (_x,      _x,       _x,     _x,        _x,             _x,    _x,      _LATE),
+    _CANCEL:        (_x,      _x,       _x,     _x,        _x,             _x,    _x,      _LATE),
+}
+# fmt: on
+
+TRANSITIONS: Final[dict[tuple[Rank, Input], Rank | Outcome]] = {
+    (rank, arrived): outcome
+    for rank, row in _ROWS.items()
+    for arrived, outcome in zip(Input, row, strict=True)
+}
+"""The state machine of a task run; `docs/states.md` is drawn from it."""
 
 EXPIRY_REASON: Final = {
-    Rank.PENDING: "ack_timeout",
-    Rank.QUEUED: "start_timeout",
-    Rank.STARTED: "run_timeout",
+    Rank.ACK_TIMEOUT: "ack_timeout",
+    Rank.START_TIMEOUT: "start_timeout",
+    Rank.RUN_TIMEOUT: "run_timeout",
 }
-"""Which clock ran out, by how far the attempt was."""
+"""The reason of each expiry."""
 
-_FINAL_REASONS: Final = frozenset({"failed_terminal", "refused"})
+FIRST_BACK_OFF_S: Final = 5.0
+MAX_BACK_OFF_S: Final = 600.0
 
-_to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
+MAX_INLINE_OUTPUT_BYTES: Final = 512
+"""A larger output is stored separately: a fact stays below 1 KB, one DynamoDB write unit."""
+
+_UPDATES: Final = {
+    arrived.value: arrived
+    for arrived in (Input.QUEUED, Input.STARTED, Input.ERROR, Input.COMPLETED)
+}
+SERVER_STATES: Final = frozenset(_UPDATES)
+"""The states that a task server may report."""
+
+_END_STATES: Final = ("completed", "error")
+_NO_DESCRIPTION: Final = ErrorDescription(type="Error", message="the server gave no description")
+_EXPIRY_MESSAGE: Final = {
+    Rank.ACK_TIMEOUT: "the server did not acknowledge the command in time",
+    Rank.START_TIMEOUT: "the server queued the task but did not start it in time",
+    Rank.RUN_TIMEOUT: "the server started the task but did not finish it in time",
+}
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def begin_attempt(task: PlannedTask, before: TaskRun | None, *, cause: str, now: float) -> TaskRun:
-    """The fact of the next attempt: its command is about to be sent, and its first clock runs.
+    """Return the fact of the next attempt, whose command is about to be sent.
 
-    An attempt after a failure for good was asked for by a person: it comes with a fresh budget of retries.
+    The attempt after a permanent failure was asked for by a person: it gets a new budget of
+    retries. Any other attempt continues the budget of the one before.
     """
     attempt = before.attempt + 1 if before else 1
-    budget_goes_on = before is not None and before.waits_for_retry
+    if before is not None and before.waits_for_retry:
+        attempts_allowed = before.attempts_allowed
+    else:
+        attempts_allowed = attempt + task.retries
     return TaskRun(
         attempt=attempt,
         rank=Rank.PENDING,
         reason="dispatched",
         deadline=now + task.ack_timeout_s,
         cause=cause,
-        attempts_allowed=before.attempts_allowed
-        if before and budget_goes_on
-        else attempt + task.retries,
+        attempts_allowed=attempts_allowed,
         dispatched_at=now,
         timeline=(
             *(before.timeline if before else ()),
@@ -59,17 +148,17 @@ def begin_attempt(task: PlannedTask, before: TaskRun | None, *, cause: str, now:
     )
 
 
-def complete_by_cerebro(task: PlannedTask, *, cause: str, now: float) -> TaskRun:
-    """The fact of what has no body to run: a join whose upstreams have all completed, or a task that reuses a result."""
-    reason, last = ("reused", task.reuses) if task.reuses else (None, None)
+def complete_without_body(task: PlannedTask, *, cause: str, now: float) -> TaskRun:
+    """Return the completed fact of a join, or of a task that reuses a result."""
+    reason, result = ("reused", task.reuses) if task.reuses else (None, None)
     return TaskRun(
         attempt=1,
         rank=Rank.COMPLETED,
         reason=reason,
         cause=cause,
-        dispatched_at=last.dispatched_at if last else now,
-        output=last.output if last else None,
-        output_apart=last.output_apart if last else False,
+        dispatched_at=result.dispatched_at if result else now,
+        output=result.output if result else None,
+        output_apart=result.output_apart if result else False,
         timeline=(TimelineEntry("completed", reason, now, CEREBRO, 1),),
     )
 
@@ -81,133 +170,82 @@ def apply_update(
     *,
     by: str,
     cause: str,
-    said_at: float,
+    sent_at: float,
     now: float,
 ) -> TaskRun | None:
-    """The fact after a server's state update, or None when the update is stale."""
-    if update.attempt != fact.attempt:
-        return _with_late_fact(fact, update, by=by, said_at=said_at, now=now)
-    rank = RANK_OF.get(update.state)
-    if rank is None or rank <= fact.rank:
+    """Return the fact after a server's update; None if the update changes nothing."""
+    size = _json_bytes(update.output)
+    is_too_large = update.state == "completed" and size > MAX_OUTPUT_BYTES
+    outcome = _outcome_of(fact, update, is_too_large=is_too_large)
+    if outcome is Outcome.LATE:
+        return _with_late_entry(fact, update, by=by, sent_at=sent_at, now=now)
+    if not isinstance(outcome, Rank):
         return None
-    size = _json_size(update.output)
-    is_too_large = rank == Rank.COMPLETED and size > MAX_OUTPUT_CHARS
-    if is_too_large and fact.rank == Rank.ERROR:
-        return None  # so it has failed already
-    at = _between(fact, said_at, now)
-    if rank == Rank.ERROR or is_too_large:
-        error = _too_large(size) if is_too_large else update.error or _NO_DESCRIPTION
-        reason = "failed_terminal" if not error.retryable else update.reason or "failed"
-        return _failed(fact, reason, error, by=by, cause=cause, at=at, now=now)
-    completed = rank == Rank.COMPLETED
+    at = _in_timeline_order(fact, sent_at, now)
+    if outcome is Rank.ERROR:
+        error = _output_too_large(size) if is_too_large else update.error or _NO_DESCRIPTION
+        reason = (update.reason or "failed") if error.retryable else "failed_terminal"
+        return _failed(fact, outcome, reason, error, by=by, cause=cause, at=at, now=now)
+    completed = outcome is Rank.COMPLETED
     return replace(
         fact,
-        rank=rank,
+        rank=outcome,
         reason=None,
         deadline=None
         if completed
-        else now + (task.start_timeout_s if rank == Rank.QUEUED else task.run_timeout_s),
+        else deadline_of(task, outcome, dispatched_at=fact.dispatched_at, now=now),
         cause=cause,
         output=update.output if completed else None,
-        output_apart=completed and size > SMALL_OUTPUT_BYTES,
+        output_apart=completed and size > MAX_INLINE_OUTPUT_BYTES,
         error=None,
         timeline=(*fact.timeline, TimelineEntry(update.state, None, at, by, fact.attempt)),
         rev=fact.rev + 1,
     )
 
 
+def _outcome_of(fact: TaskRun, update: TaskStateChanged, *, is_too_large: bool) -> Rank | Outcome:
+    arrived = Input.ERROR if is_too_large else _UPDATES.get(update.state)
+    if arrived is None or update.attempt > fact.attempt:
+        return Outcome.IGNORE
+    if update.attempt < fact.attempt:
+        if update.state not in _END_STATES:
+            return Outcome.IGNORE
+        arrived = Input.OLDER_END
+    return TRANSITIONS[fact.rank, arrived]
+
+
+def deadline_of(task: PlannedTask, rank: Rank, *, dispatched_at: float, now: float) -> float:
+    """Return when the clock of a live rank expires that is entered now.
+
+    A queued attempt is waited for until the `start_by` of its command, because the server may begin
+    it until then: a retry before that could overlap it (docs/rules.md, rule 3).
+    """
+    ack_by = dispatched_at + task.ack_timeout_s
+    match rank:
+        case Rank.PENDING:
+            return ack_by
+        case Rank.QUEUED:
+            return max(now, ack_by) + task.start_timeout_s
+    return now + task.run_timeout_s
+
+
 def expire(fact: TaskRun, *, cause: str, now: float) -> TaskRun:
-    """The fact after its clock ran out."""
-    reason = EXPIRY_REASON[fact.rank]
-    error = ErrorDescription(type="Timeout", message=_EXPIRY_MESSAGE[reason])
-    return _failed(fact, reason, error, by=CEREBRO, cause=cause, at=now, now=now)
+    """Return the fact after its clock expired."""
+    rank = TRANSITIONS[fact.rank, Input.DEADLINE]
+    assert isinstance(rank, Rank), fact.rank
+    error = ErrorDescription(type="Timeout", message=_EXPIRY_MESSAGE[rank])
+    reason = EXPIRY_REASON[rank]
+    return _failed(fact, rank, reason, error, by=CEREBRO, cause=cause, at=now, now=now)
 
 
-def fail_after_engine_crashes(fact: TaskRun, *, deaths: int, now: float) -> TaskRun:
-    """The fact of an attempt that was under way whenever an engine died: it is not tried again by itself."""
-    text = (
-        f"the engine died {deaths} times while this ran: look whether the task ends its own process"
-    )
-    error = ErrorDescription(type="EngineDied", message=text, retryable=False)
-    return _failed(
-        fact, "failed_terminal", error, by=CEREBRO, cause=f"deaths:{deaths}", at=now, now=now
-    )
-
-
-_EXPIRY_MESSAGE: Final = {
-    "ack_timeout": "the server did not acknowledge the command in time",
-    "start_timeout": "the server queued the task but did not start it in time",
-    "run_timeout": "the server started the task but did not finish it in time",
-}
-
-
-def _json_size(output: Any) -> int:
-    return 0 if output is None else len(_to_json(output))
-
-
-def _too_large(size: int) -> ErrorDescription:
-    text = f"the output is {size} characters of JSON, more than {MAX_OUTPUT_CHARS}: store it, and return a reference to it"
-    return ErrorDescription(type="OutputTooLarge", message=text, retryable=False)
-
-
-_NO_DESCRIPTION: Final = ErrorDescription(type="Error", message="the server gave no description")
-
-
-def back_off_s(attempt: int, *, seed: str) -> float:
-    """Seconds to wait after `attempt` failed: exponential, with a jitter of up to a quarter that a hash decides."""
-    jitter = hashlib.sha256(f"{seed}/{attempt}".encode()).digest()[0] / 255 / 4
-    return min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 2.0 ** (attempt - 1)) * (1 + jitter)
-
-
-def _failed(
-    fact: TaskRun,
-    reason: str,
-    error: ErrorDescription,
-    *,
-    by: str,
-    cause: str,
-    at: float,
-    now: float,
-) -> TaskRun:
-    again = fact.attempt < fact.attempts_allowed and reason not in _FINAL_REASONS
-    timeline = (*fact.timeline, TimelineEntry("error", reason, at, by, fact.attempt))
-    if again:
-        timeline = (*timeline, TimelineEntry("pending", "retry_wait", now, CEREBRO, fact.attempt))
-    return replace(
-        fact,
-        rank=Rank.ERROR,
-        reason=reason,
-        deadline=now + back_off_s(fact.attempt, seed=fact.cause) if again else None,
-        cause=cause,
-        error=error,
-        timeline=timeline,
-        rev=fact.rev + 1,
-    )
-
-
-def _with_late_fact(
-    fact: TaskRun, update: TaskStateChanged, *, by: str, said_at: float, now: float
-) -> TaskRun | None:
-    """What arrives for an older attempt is kept in the timeline and shown; it changes nothing else."""
-    if update.attempt > fact.attempt or update.state not in ("completed", "error"):
-        return None
-    if any(
-        said.attempt == update.attempt and said.state == update.state and said.by == by
-        for said in fact.timeline
-    ):
-        return None
-    late = TimelineEntry(update.state, "late", _between(fact, said_at, now), by, update.attempt)
-    return replace(fact, timeline=(*fact.timeline, late), rev=fact.rev + 1)
-
-
-def _between(fact: TaskRun, said_at: float, now: float) -> float:
-    """The sender's own time, kept between what was said before and now: clocks differ, and a timeline runs forwards."""
-    last = fact.timeline[-1].at if fact.timeline else 0.0
-    return max(last, min(said_at, now))
+def may_retry(fact: TaskRun) -> bool:
+    """Return whether a RetryRun gives this task run a new attempt."""
+    outcome = TRANSITIONS[fact.rank, Input.RETRY]
+    return outcome is Outcome.NEXT_ATTEMPT and fact.failed_permanently
 
 
 def cancel_task_run(fact: TaskRun, *, cause: str, now: float) -> TaskRun:
-    """The fact of a task run whose run was cancelled: final, whatever arrives later."""
+    """Return the fact of a live task run whose run was cancelled; nothing changes it any more."""
     return replace(
         fact,
         rank=Rank.CANCELLED,
@@ -217,4 +255,78 @@ def cancel_task_run(fact: TaskRun, *, cause: str, now: float) -> TaskRun:
         error=None,
         timeline=(*fact.timeline, TimelineEntry("error", "cancelled", now, CEREBRO, fact.attempt)),
         rev=fact.rev + 1,
+    )
+
+
+def back_off_s(attempt: int, *, seed: str) -> float:
+    """Return the seconds to wait after `attempt` failed (docs/rules.md, rule 3).
+
+    Exponential, with a jitter of up to a quarter that a hash of `seed` decides.
+    """
+    jitter = hashlib.sha256(f"{seed}/{attempt}".encode()).digest()[0] / 255 / 4
+    return min(MAX_BACK_OFF_S, FIRST_BACK_OFF_S * 2.0 ** (attempt - 1)) * (1 + jitter)
+
+
+def _failed(
+    fact: TaskRun,
+    rank: Rank,
+    reason: str,
+    error: ErrorDescription,
+    *,
+    by: str,
+    cause: str,
+    at: float,
+    now: float,
+) -> TaskRun:
+    assert rank in FAILED_RANKS
+    is_retried = fact.attempt < fact.attempts_allowed and is_retryable(reason)
+    timeline = (*fact.timeline, TimelineEntry("error", reason, at, by, fact.attempt))
+    if is_retried:
+        timeline = (*timeline, TimelineEntry("pending", "retry_wait", now, CEREBRO, fact.attempt))
+    return replace(
+        fact,
+        rank=rank,
+        reason=reason,
+        deadline=now + back_off_s(fact.attempt, seed=fact.cause) if is_retried else None,
+        cause=cause,
+        error=error,
+        timeline=timeline,
+        rev=fact.rev + 1,
+    )
+
+
+def _with_late_entry(
+    fact: TaskRun, update: TaskStateChanged, *, by: str, sent_at: float, now: float
+) -> TaskRun | None:
+    """Return the fact with the end of an older attempt in its timeline; None if it is there."""
+    is_known = any(
+        entry.attempt == update.attempt and entry.state == update.state and entry.by == by
+        for entry in fact.timeline
+    )
+    if is_known:
+        return None
+    at = _in_timeline_order(fact, sent_at, now)
+    late = TimelineEntry(update.state, "late", at, by, update.attempt)
+    return replace(fact, timeline=(*fact.timeline, late), rev=fact.rev + 1)
+
+
+def _in_timeline_order(fact: TaskRun, sent_at: float, now: float) -> float:
+    """Return the sender's time, limited to between the last entry and now.
+
+    Clocks differ, and a timeline must not run backwards. The time is shown, and decides nothing.
+    """
+    last = fact.timeline[-1].at if fact.timeline else 0.0
+    return max(last, min(sent_at, now))
+
+
+def _json_bytes(output: Any) -> int:
+    return 0 if output is None else len(_to_json(output).encode("utf-8", "surrogatepass"))
+
+
+def _output_too_large(size: int) -> ErrorDescription:
+    return ErrorDescription(
+        type="OutputTooLarge",
+        message=f"the output is {size} bytes of JSON, more than {MAX_OUTPUT_BYTES}: "
+        "store it, and return a reference to it",
+        retryable=False,
     )

@@ -194,7 +194,7 @@ def _without_input(decided: Decided, at: float) -> Iterator[Moment]:
     cause = _cause(decided.message) or ""
     if cause == QUIET:
         yield IdleCheck(at)
-    elif cause.startswith("ring:"):
+    elif cause.startswith(("ring:", "overdue:")):
         yield TimerFired(at, decided.id)
 
 

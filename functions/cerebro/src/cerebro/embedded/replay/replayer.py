@@ -23,9 +23,11 @@ from typing import Final
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import (
     FanOut,
+    OverdueCheck,
     PageTimer,
     Publish,
     SendFanOut,
+    SendOverdueCheck,
     WriteOutput,
     WriteRun,
     WriteTask,
@@ -59,7 +61,7 @@ LATE_S: Final = 2.0
 _ROUNDED_S: Final = 0.001
 """Times in events are rounded: a timer that is due this much later counts as due."""
 
-_DECISIONS: Final = (Publish, SendFanOut, WriteOutput, WriteRun, WriteTask)
+_DECISIONS: Final = (Publish, SendFanOut, SendOverdueCheck, WriteOutput, WriteRun, WriteTask)
 
 
 def replay(recording: Recording) -> ReplayView:
@@ -90,7 +92,7 @@ class Replayer:
         self._snapshot = recording.snapshot
         self._published: dict[str, Decided] = {}
         self._timers: list[tuple[float, int, PageTimer]] = []
-        self._fan_outs: deque[FanOut] = deque()
+        self._to_itself: deque[FanOut | OverdueCheck] = deque()
         self._tie_breaks = count()
         self._ports = Ports(
             store=self.store, bus=self, timers=self, crons=self, clock=lambda: self.now
@@ -147,7 +149,7 @@ class Replayer:
                 perform(end_if_idle(self._snapshot, cause=QUIET), self._ports)
             case EngineStarted(at, servers):
                 self._restart_engine(at, servers)
-        self._perform_fan_outs()
+        self._perform_own_messages()
 
     def _restart_engine(self, at: float, servers: frozenset[str]) -> None:
         self._timers.clear()
@@ -168,7 +170,7 @@ class Replayer:
         due, _, timer = heapq.heappop(self._timers)
         self.now = max(self.now, due)
         perform_one(timer, self._ports)
-        self._perform_fan_outs()
+        self._perform_own_messages()
 
     def _fire_those_that_decide_nothing(self, until: float) -> None:
         deciding = []
@@ -193,9 +195,9 @@ class Replayer:
             return False
         return True
 
-    def _perform_fan_outs(self) -> None:
-        while self._fan_outs:
-            perform_one(self._fan_outs.popleft(), self._ports)
+    def _perform_own_messages(self) -> None:
+        while self._to_itself:
+            perform_one(self._to_itself.popleft(), self._ports)
 
     # CerebroBus
     def publish(self, messages: Sequence[Message]) -> None:
@@ -208,7 +210,10 @@ class Replayer:
         heapq.heappush(self._timers, (timer.due, next(self._tie_breaks), timer))
 
     def send_fan_out(self, fan_out: FanOut) -> None:
-        self._fan_outs.append(fan_out)
+        self._to_itself.append(fan_out)
+
+    def send_overdue_check(self, check: OverdueCheck) -> None:
+        self._to_itself.append(check)
 
     # Crons
     def apply(self, graph: Graph) -> None:
