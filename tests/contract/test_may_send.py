@@ -17,7 +17,7 @@ MAY_SEND: Final = {
     "cordyna.client.alice": COMMANDS_OF_CLIENTS | {"DescribeServer"},
     "cordyna.scheduler": {"InvokeTask"},
     "cordyna.server.task-server-b": COMMANDS_OF_CLIENTS
-    | {"ServerDeclared", "ServerStateChanged", "TaskStateChanged"},
+    | {"ServerDeclared", "ServerStateChanged", "TaskStateChanged", "RemoveServer"},
     "cordyna.cerebro": {
         "RunTask",
         "CancelTask",
@@ -25,7 +25,9 @@ MAY_SEND: Final = {
         "TaskStateChanged",
         "RunStateChanged",
         "DeclarationAccepted",
+        "DeclarationIgnored",
         "DeclarationRejected",
+        "ServerRemoved",
         "InvocationRejected",
     },
     "cordyna.clients": set[str](),

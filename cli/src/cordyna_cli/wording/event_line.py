@@ -15,6 +15,7 @@ from cordyna_core.contract.commands import (
     CancelTask,
     DescribeServer,
     InvokeTask,
+    RemoveServer,
     RetryRun,
     RunTask,
 )
@@ -23,15 +24,26 @@ from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelo
 from cordyna_core.contract.ids import CEREBRO, CLIENT, SCHEDULER, is_client, server_of
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
+    DeclarationIgnored,
     DeclarationRejected,
     InvocationRejected,
     RunStateChanged,
+    ServerRemoved,
     ServerStateChanged,
     TaskStateChanged,
 )
 
 UNREADABLE: Final = "unreadable"
 OUTPUT_CHARACTERS_MAX: Final = 60
+
+_TO_ONE_SERVER: Final = (
+    RunTask,
+    CancelTask,
+    DeclarationAccepted,
+    DeclarationIgnored,
+    DeclarationRejected,
+    ServerRemoved,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +93,7 @@ def _receiver(envelope: Envelope) -> str:
     message = envelope.message
     if isinstance(message, DescribeServer):
         return "every server" if message.server == "*" else message.server
-    if isinstance(message, RunTask | CancelTask | DeclarationAccepted | DeclarationRejected):
+    if isinstance(message, _TO_ONE_SERVER):
         return message.server
     if isinstance(message, InvocationRejected):
         return "client"
@@ -132,5 +144,10 @@ _DETAIL: Final[dict[type[Message], Callable[[Any], str]]] = {
     RunStateChanged: _run_state,
     DeclarationAccepted: lambda message: f"generation {message.generation}",
     DeclarationRejected: _problems,
+    DeclarationIgnored: lambda message: (
+        f"revision {message.revision} is older than {message.accepted_revision}"
+    ),
+    ServerRemoved: lambda message: f"generation {message.generation}",
+    RemoveServer: lambda message: "",
     InvocationRejected: _problems,
 }
