@@ -12,7 +12,7 @@ from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import MemoryHome
 from cordyna_core import TaskServer
 from cordyna_core.contract.base import Message, meta_at
-from cordyna_core.contract.commands import InvokeTask, RunTask
+from cordyna_core.contract.commands import Command, InvokeTask, RunTask
 from cordyna_core.contract.envelope import open_envelope, seal
 from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
 from cordyna_core.contract.time import utc
@@ -35,10 +35,11 @@ def run_in_one_thread(graph: Graph, servers: Sequence[TaskServer]) -> Callable[[
     by_name = {server.name: server for server in servers}
     home, keys = MemoryHome(), itertools.count()
 
-    def to_server(name: str, event: str) -> None:
-        command = open_envelope(event).message
-        if isinstance(command, RunTask):
-            by_name[name].run(command, bus=ServerBus(name, loop.put), clock=time.time)
+    def to_server(command: Command, event: str) -> None:
+        received = open_envelope(event).message
+        if isinstance(received, RunTask):
+            server = by_name[received.server]
+            server.run(received, bus=ServerBus(server.name, loop.put), clock=time.time)
 
     loop = MessageLoop(home, time.time, to_server=to_server)
     now = time.time()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cerebro.embedded.engine import open_engine
-from cli.running import NOW, CliResult
+from cli.run_dyna import NOW, CliResult
 from cordyna_cli.input.environment import Environment
 from cordyna_cli.main import main
 

@@ -264,7 +264,7 @@ def test_open_database_of_other_format_is_reported(tmp_path: Path) -> None:
 def test_home_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(ServiceError, match="cannot be made"):
+    with pytest.raises(ServiceError, match="cannot be created"):
         open_engine(EngineOptions(home=str(tmp_path / "file" / "home")))
 
 
@@ -337,7 +337,7 @@ def test_invoke_after_killed_wait_joins_the_same_run(
     killed = EmbeddedEngine(DiskHome(tmp_path), two_servers())
     with killed as engine:
         run = finished(engine, "y")
-        killed._client._waits_for.clear()  # as kill -9 would: nobody says that the end was told
+        killed._client._awaited.clear()  # A killed process removes no waiter.
 
     with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
         again = engine.invoke(InvokeTask(task="y"), join=True)
@@ -383,7 +383,7 @@ def test_unanswered_command_is_withdrawn(tmp_path: Path) -> None:
         EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine,
     ):
         assert idle.drives  # it holds the home, but waits for nothing, so it drives nothing
-        with pytest.raises(ServiceError, match="taken back"):
+        with pytest.raises(ServiceError, match="withdrawn"):
             engine.invoke(InvokeTask(task="x"), wait_s=0)
 
     with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
@@ -408,7 +408,7 @@ def test_invoke_of_unserved_task_is_refused_naming_the_driver(
 def test_refusal_of_served_task_does_not_name_the_driver(tmp_path: Path) -> None:
     with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver:
         completed = finished(driver, "x")
-        with EmbeddedEngine(DiskHome(tmp_path), two_servers(), targets=["two.py"]) as watcher:
+        with EmbeddedEngine(DiskHome(tmp_path), two_servers(), targets=["one.py", "two.py"]) as watcher:
             refused = watcher.command(CancelRun(run_id=completed.run_id))
 
     assert isinstance(refused, Refused)

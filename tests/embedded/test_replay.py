@@ -133,8 +133,8 @@ def test_replay_with_other_back_off_reports_missing_command(
     monkeypatch.setattr(transitions, "FIRST_BACK_OFF_S", 60.0)
     view = replayed(world, run)
 
-    first = view.divergences[0]
-    assert (first.how, first.what, first.task, first.attempt) == ("missing", "RunTask", "x", 2)
+    missing = [(each.what, each.attempt) for each in view.divergences if each.how == "missing"]
+    assert ("RunTask", 2) in missing
 
 
 def test_replay_with_longer_back_off_reports_other_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,8 +145,9 @@ def test_replay_with_longer_back_off_reports_other_time(monkeypatch: pytest.Monk
     monkeypatch.setattr(transitions, "FIRST_BACK_OFF_S", 9.0)
     view = replayed(world, run)
 
-    assert told(view)[:1] == [("time", "RunTask", "x")]
-    assert [difference.what for difference in view.divergences[0].differences] == ["at"]
+    late = next(each for each in view.divergences if each.what == "RunTask")
+    assert (late.how, late.task) == ("time", "x")
+    assert [difference.what for difference in late.differences] == ["at"]
 
 
 def test_replay_without_retry_reports_every_difference(

@@ -4,7 +4,7 @@ Invariant: stored values are immutable, and each method is atomic for a single-t
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from cerebro.core.graph.graph import Graph, Head
 from cerebro.core.model import PAGE_SIZE, CachedResult, Plan, Run, RunSnapshot, TaskRun, indexes_of
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.state_updates import ServerState
 
 
@@ -28,8 +29,9 @@ class MemoryStore:
         self._keys: dict[str, str] = {}
         self._runs: dict[str, Run] = {}
         self._tasks: defaultdict[str, dict[int, TaskRun]] = defaultdict(dict)
+        self._live_count: defaultdict[str, int] = defaultdict(int)
         self._outputs: dict[tuple[str, int], tuple[int, Any]] = {}
-        self._page_timers: dict[tuple[str, int], float] = {}
+        self._page_timers: dict[str, dict[int, float]] = {}
         self._snapshots: dict[str, RunSnapshot] = {}
 
     def read_graph(self) -> Graph:
@@ -119,6 +121,10 @@ class MemoryStore:
             if index in tasks
         }
 
+    def has_live_task(self, run_id: str) -> bool:
+        """Whether something is still expected of a task of the run. Costs the same in any run."""
+        return self._live_count[run_id] > 0
+
     def write_task(
         self, run_id: str, index: int, new: TaskRun, seen: TaskRun | None
     ) -> TaskRun | None:
@@ -127,6 +133,7 @@ class MemoryStore:
         if stored is not seen and (stored is None or seen is None or stored.rev != seen.rev):
             return stored
         tasks[index] = new
+        self._live_count[run_id] += new.is_live - (stored is not None and stored.is_live)
         return None
 
     def read_outputs(self, run_id: str, indexes: Sequence[int]) -> dict[int, Any]:
@@ -142,13 +149,33 @@ class MemoryStore:
             self._outputs[run_id, index] = (attempt, output)
 
     def has_page_timer(self, run_id: str, page: int, after: float, until: float) -> bool:
-        due = self._page_timers.get((run_id, page))
+        due = self._page_timers.get(run_id, {}).get(page)
         return due is not None and after < due <= until
 
     def write_page_timer(self, run_id: str, page: int, due: float, after: float) -> None:
         if not self.has_page_timer(run_id, page, after, due):
-            self._page_timers[run_id, page] = due
+            self._page_timers.setdefault(run_id, {})[page] = due
 
-    def forget_page_timers(self) -> None:
-        """Drop the notes of armed timers: the timers of a process are gone with it."""
-        self._page_timers.clear()
+    def forget_page_timers(self, run_id: str | None = None) -> None:
+        """Drop the notes of armed timers: of one run, or of all."""
+        if run_id is None:
+            self._page_timers.clear()
+        else:
+            self._page_timers.pop(run_id, None)
+
+    def prune_runs(self, run_ids: Collection[str]) -> None:
+        """Delete these runs, with all that belongs to them."""
+        for run_id in run_ids:
+            for table in (self._runs, self._snapshots, self._tasks, self._live_count):
+                table.pop(run_id, None)
+            self._page_timers.pop(run_id, None)
+        gone = frozenset(run_ids)
+        self._outputs = {key: value for key, value in self._outputs.items() if key[0] not in gone}
+        self._cached_results = {
+            key: value for key, value in self._cached_results.items() if value.run_id not in gone
+        }
+        self._keys = {
+            key: task for key, task in self._keys.items() if run_id_of(task, key) not in gone
+        }
+        plan_ids = {run.plan_id for run in self._runs.values()}
+        self._plans = {key: plan for key, plan in self._plans.items() if key in plan_ids}

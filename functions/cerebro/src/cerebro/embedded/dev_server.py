@@ -1,6 +1,6 @@
-"""Dev: staying up. Runs are driven, crons fire, every event is shown, and a server whose files change is served anew.
+"""Dev server: drives a home until it is ended. Shows every event, fires crons, reloads servers.
 
-Law: what is wrong with a changed file is told on the bus, and the last good server stays.
+Invariant: an error in a changed file is published as an event, and the last good version serves.
 """
 
 import time
@@ -8,37 +8,32 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from cerebro.embedded.reload import FileWatcher
 from cerebro.embedded.runtime.session import HomeSession
-from cordyna_core.contract.base import Problem
-from cordyna_core.contract.state_updates import DeclarationRejected
+from cerebro.embedded.source_files import FileWatcher
 from cordyna_core.contract.views.runs import PassedEvent
-from cordyna_core.errors import UserError
-from cordyna_core.server.loading import load_server
 
-LOOK_AT_FILES_S: Final = 0.5
-"""How often the servers' files are looked at."""
+FILE_CHECK_INTERVAL_S: Final = 0.5
 
 
-class Dev:
-    """`names`: what the server that each target names is called; kept up to date here."""
+class DevServer:
+    """`targets`: the servers whose files are watched."""
 
-    def __init__(self, session: HomeSession, targets: Sequence[str], names: dict[str, str]) -> None:
-        self._session, self._targets, self._names = session, targets, names
+    def __init__(self, session: HomeSession, targets: Sequence[str]) -> None:
+        self._session, self._targets = session, targets
 
     def events(self, *, after: int) -> Iterator[PassedEvent]:
-        """Every event with a `seq` above `after`, as it passes, for ever."""
-        watch = FileWatcher(self._targets)
+        """Every event with a `seq` above `after`, as it passes, until the caller stops."""
+        watcher = FileWatcher(self._targets)
+        next_check_at = 0.0
         while True:
             self._fire_crons()
             for event in self._newer(after) or ():
                 after = event.seq
                 yield event
-            for target in watch.changed():
-                self._reload(target)
-            self._session.wait_until(
-                partial(self._newer, after), time.monotonic() + LOOK_AT_FILES_S
-            )
+            if time.monotonic() >= next_check_at:
+                next_check_at = time.monotonic() + FILE_CHECK_INTERVAL_S
+                self._reload(watcher.changed())
+            self._session.wait_until(partial(self._newer, after), next_check_at)
 
     def _newer(self, after: int) -> list[PassedEvent] | None:
         with self._session.read_transaction():
@@ -49,15 +44,8 @@ class Dev:
             if self._session.driver is not None:
                 self._session.driver.loop.start_crons()
 
-    def _reload(self, target: str) -> None:
-        try:
-            server = load_server(target)
-            self._session.replace_server(self._names[target], server)
-            self._names[target] = server.name
-        except UserError as wrong:
-            problem = Problem(code="not_loaded", message=str(wrong))
-            with self._session.read_transaction():
-                if self._session.driver is not None:
-                    self._session.driver.loop.publish_now(
-                        [DeclarationRejected(server=target, problems=[problem])]
-                    )
+    def _reload(self, targets: Sequence[str]) -> None:
+        with self._session.read_transaction():
+            if self._session.driver is not None:
+                for target in targets:
+                    self._session.driver.reload(target)

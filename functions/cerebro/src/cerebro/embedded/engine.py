@@ -1,11 +1,14 @@
-"""Engine: what `dyna` talks to on a laptop. One process drives the home, the others put into its inbox and watch.
+"""Engine: the embedded implementation of the Engine port. One process drives a home.
 
-Law: whoever watches takes the session when it is free, so a run goes on as long as anybody waits for it.
+The other processes put commands into its inbox and read what happens.
+
+Invariant: a process that waits for a run drives the home when no other process does, so a run
+continues while any process waits for it.
 """
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -14,17 +17,27 @@ from typing import Final, Self
 from cerebro.core.declaration.decide import declare_batch
 from cerebro.core.declaration.diff import rehearsal
 from cerebro.core.views import run_view
-from cerebro.embedded.dev_server import Dev
+from cerebro.embedded.bodies.host_bodies import HostBodies
+from cerebro.embedded.bodies.load_servers import load_servers
+from cerebro.embedded.bodies.port import Bodies, Declared
+from cerebro.embedded.bodies.threads import ThreadBodies
+from cerebro.embedded.dev_server import DevServer
 from cerebro.embedded.operations import LocalOperations
 from cerebro.embedded.replay.recording import recording_of
 from cerebro.embedded.replay.replayer import replay
 from cerebro.embedded.run_facts import RunFactReader
+from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.command_client import CommandClient
 from cerebro.embedded.runtime.raw_events import with_default_id_and_time
-from cerebro.embedded.runtime.session import HomeSession, each_once
-from cerebro.embedded.storage.home import DEFAULT_HOME, DiskHome, MemoryHome
+from cerebro.embedded.runtime.session import LOAD_TIMEOUT_S, HomeSession
+from cerebro.embedded.server_views import server_views
+from cerebro.embedded.source_files import fingerprint_of
+from cerebro.embedded.storage.driver_record import DriverRecord
+from cerebro.embedded.storage.event_log import LOG_PAGE_ROWS, LineAssembler
+from cerebro.embedded.storage.home import DiskHome, Home, MemoryHome
+from cerebro.embedded.storage.home_location import find_home
 from cerebro.handlers import queries
-from cordyna_cli.engine import EngineOptions, Invoked, Refused
+from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused
 from cordyna_core.contract.base import JsonObject
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
@@ -36,57 +49,84 @@ from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.replay import ReplayView
 from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunSummary, RunView
+from cordyna_core.errors import UserError
 from cordyna_core.ports import Clock
 from cordyna_core.server.loading import load_server
 from cordyna_core.server.task_server import TaskServer
+from cordyna_core.worker.spec import ServerSpec
 
-REDRAW_S: Final = 0.1
-"""A view of a run is made at most this often while it goes on."""
+VIEW_INTERVAL_S: Final = 0.1
+"""A view of an active run is made at most this often."""
 
-VIEW_SHARE: Final = 20
-"""A view is made at most once in this many times the time that it takes: watching a large run does not slow it down."""
+VIEW_TIME_SHARE: Final = 20
+"""A view is made once in this many times the time that it takes: watching slows no run down."""
 
 IN_MEMORY: Final = ":memory:"
 """The home that lasts as long as its process."""
 
 
 def open_engine(options: EngineOptions) -> "EmbeddedEngine":
-    """The engine of a home with the servers that were named. Raises UserError."""
-    servers = {target: load_server(target) for target in options.servers}
-    each_once(servers)
-    home = (
-        MemoryHome() if options.home == IN_MEMORY else DiskHome(Path(options.home or DEFAULT_HOME))
-    )
-    return EmbeddedEngine(
-        home,
-        list(servers.values()),
-        targets=options.servers,
-        declares=options.declares,
-        whole_process=True,
-    )
+    """The engine of a home, with the servers that were named. Raises UserError."""
+    in_process = getattr(options, "in_process", False)
+    if options.home == IN_MEMORY:
+        home: Home = MemoryHome()
+    else:
+        home = DiskHome(Path(options.home) if options.home else find_home(Path.cwd()))
+    if in_process:
+        servers = {target: load_server(target) for target in options.servers}
+        _require_distinct_names(servers)
+        return EmbeddedEngine(home, servers=servers, declares=options.declares)
+    specs = {target: spec_of(target) for target in options.servers}
+    return EmbeddedEngine(home, specs=specs, declares=options.declares)
+
+
+def spec_of(target: str) -> ServerSpec:
+    """How a target is started. Its processes start in the present working folder."""
+    return ServerSpec(target=target, cwd=str(Path.cwd()))
 
 
 class EmbeddedEngine:
-    """Implements the Engine port of the library."""
+    """Implements the Engine port.
+
+    Args:
+        servers: task servers of this process, by target; their bodies run in threads.
+        specs: servers that run in processes of their own, by target; instead of `servers`.
+        declares: without it, opening declares nothing, and this process never drives.
+        clock: UTC seconds.
+        monotonic: seconds that no one sets.
+    """
 
     def __init__(
         self,
-        home: DiskHome | MemoryHome,
-        servers: Sequence[TaskServer],
+        home: Home,
+        servers: dict[str, TaskServer] | Sequence[TaskServer] = (),
         *,
+        specs: dict[str, ServerSpec] | None = None,
         targets: Sequence[str] = (),
         clock: Clock = time.time,
+        monotonic: Clock = time.monotonic,
         declares: bool = True,
-        whole_process: bool = False,
     ) -> None:
-        self._home, self._clock, self._targets = home, clock, tuple(targets)
-        self._names = dict(zip(targets, (server.name for server in servers), strict=False))
-        self._servers = tuple(servers)
-        # What is not to be declared is not served either.
-        self._session = HomeSession(
-            home, self._servers if declares else (), clock, whole_process=whole_process
+        if not isinstance(servers, dict):
+            names = targets or [server.name for server in servers]
+            servers = dict(zip(names, servers, strict=True))
+        self._home, self._clock = home, clock
+        steady = SteadyClock(clock, monotonic)
+        self._targets = tuple(specs if specs is not None else servers)
+        self._make_bodies: Callable[[], Bodies] = (
+            (lambda: HostBodies(specs, home.bodies_lock, steady))
+            if specs is not None
+            else (lambda: ThreadBodies(servers, steady))
         )
-        self._client = CommandClient(self._session, clock, self._targets)
+        self._session = HomeSession(
+            home,
+            # What is not declared is not served either.
+            self._targets if declares else (),
+            self._make_bodies,
+            fingerprint_of if specs is not None else _no_fingerprint,
+            steady,
+        )
+        self._client = CommandClient(self._session, steady, self._targets)
         self._facts = RunFactReader(home, self._session)
 
     def __enter__(self) -> Self:
@@ -106,20 +146,30 @@ class EmbeddedEngine:
         self.close()
 
     def close(self) -> None:
-        """Let go of the home. What still runs is taken up by whoever opens it next."""
-        self._session.release_lease()
-        self._client.release_waiters()
-        self._home.close()
+        """Stop driving and close the home. The next driver resumes the active runs."""
+        try:
+            self._session.release_lease()
+            self._client.release_waiters()
+        finally:
+            self._home.close()
 
     @property
     def drives(self) -> bool:
-        """Whether this process is the one that makes the home's runs go."""
+        """Whether this process drives the home."""
         return self._session.driver is not None
 
     @property
     def operations(self) -> LocalOperations:
-        """What is asked of the home beside its runs."""
-        return LocalOperations(self._home, self._session)
+        """The operations of this home."""
+        return LocalOperations(self._home, self._session, self._targets)
+
+    def driver(self) -> DriverRecord | None:
+        """The process that drives the home, or was killed while it did; None if there is none."""
+        return self._home.driver()
+
+    def location(self) -> EngineLocation:
+        folder = self._home.folder if isinstance(self._home, DiskHome) else None
+        return EngineLocation(name="embedded", folder=folder)
 
     def invoke(
         self,
@@ -129,8 +179,8 @@ class EmbeddedEngine:
         detached: bool = False,
         wait_s: float = 30,
     ) -> Invoked | Refused:
-        if join and (found := self._client.find_interrupted_run(command)) is not None:
-            return Invoked(found, joined=True)
+        if join and (run_id := self._client.find_interrupted_run(command)) is not None:
+            return Invoked(run_id, joined=True)
         event_id = str(uuid.uuid4())
         run_id = run_id_of(command.task, command.key or event_id)
         if not detached:
@@ -138,7 +188,8 @@ class EmbeddedEngine:
         return self._client.submit_and_wait(command, event_id, wait_s) or Invoked(run_id)
 
     def command(self, command: CancelRun | RetryRun, *, wait_s: float = 30) -> Refused | None:
-        self.run(command.run_id)
+        with self._session.read_transaction():
+            queries.require_run(self._home.store, command.run_id)
         return self._client.submit_and_wait(command, str(uuid.uuid4()), wait_s)
 
     def send(self, lines: Sequence[str]) -> None:
@@ -156,15 +207,42 @@ class EmbeddedEngine:
     def rehearse(self, declared: Sequence[ServerDeclared]) -> RehearsalView:
         with self._session.read_transaction():
             graph = self._home.store.read_graph()
-        # A server that was named, but was never declared here, will stand beside these.
-        known = {*graph.declarations, *(each.server for each in declared)}
-        beside = [server.declaration for server in self._servers if server.name not in known]
-        return rehearsal(
-            declare_batch([*graph.declarations.values(), *beside], graph).graph
-            if beside
-            else graph,
-            declared,
-        )
+        # Servers that were named, but never declared here, are part of the graph beside these.
+        known = {*graph.declarations, *(declaration.server for declaration in declared)}
+        added = [
+            declaration
+            for declaration in self._never_declared(graph.declarations)
+            if declaration.server not in known
+        ]
+        if added:
+            graph = declare_batch([*graph.declarations.values(), *added], graph).graph
+        return rehearsal(graph, declared)
+
+    def _never_declared(self, accepted: Mapping[str, ServerDeclared]) -> list[ServerDeclared]:
+        with self._session.read_transaction():
+            states = {target: self._home.targets.read(target) for target in self._targets}
+        new = [
+            target
+            for target, state in states.items()
+            if state is None or state.server not in accepted
+        ]
+        results = load_servers(self._make_bodies(), new, LOAD_TIMEOUT_S) if new else ()
+        return [result.declaration for result in results if isinstance(result, Declared)]
+
+    def load_declarations(self, targets: Sequence[str]) -> list[ServerDeclared]:
+        """Load these servers in processes of their own. Raises UserError if one does not load."""
+        specs = {target: spec_of(target) for target in targets}
+        bodies = HostBodies(specs, None, self._clock)
+        declarations = []
+        for result in load_servers(bodies, list(specs), LOAD_TIMEOUT_S):
+            if not isinstance(result, Declared):
+                raise UserError(
+                    f"{result.target} cannot be loaded.",
+                    why=result.error,
+                    next="fix it, then run the same command again",
+                )
+            declarations.append(result.declaration)
+        return declarations
 
     def replay(self, run_id: str) -> ReplayView:
         with self._session.read_transaction():
@@ -173,9 +251,9 @@ class EmbeddedEngine:
 
     def run(self, run_id: str) -> RunView:
         with self._session.read_transaction():
-            standing = queries.read(self._home.store, run_id)
+            stored = queries.read(self._home.store, run_id)
         # Outside the lock: the view of a large run takes longer than reading it.
-        return run_view(*standing)
+        return run_view(*stored)
 
     def structure(self, run_id: str) -> RunStructure:
         return self._facts.structure(run_id)
@@ -193,24 +271,29 @@ class EmbeddedEngine:
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            seen, began = self._session.steps, time.monotonic()
+            turns, started_at = self._session.turns, time.monotonic()
             view = self.run(run_id)
-            took = time.monotonic() - began
+            took_s = time.monotonic() - started_at
             yield view
             if view.is_final or (until is not None and time.monotonic() >= until):
                 return
-            self._pause(run_id, seen, until, max(REDRAW_S, VIEW_SHARE * took))
+            self._wait_for_change(
+                run_id, turns, until, max(VIEW_INTERVAL_S, VIEW_TIME_SHARE * took_s)
+            )
 
-    def _pause(self, run_id: str, seen: int, until: float | None, pause_s: float) -> None:
-        """Until the run is over, or something changed and the last view is old enough to be drawn again."""
-        redraw = time.monotonic() + pause_s
+    def _wait_for_change(
+        self, run_id: str, turns: int, until: float | None, pause_s: float
+    ) -> None:
+        """Wait until the run is over, or something changed and `pause_s` have passed."""
+        next_view_at = time.monotonic() + pause_s
 
-        def over_or_changed() -> bool | None:
+        def is_due() -> bool | None:
             run = self._home.store.read_run(run_id)
-            over = run is not None and run.is_over
-            return over or (time.monotonic() >= redraw and self._session.steps != seen) or None
+            is_over = run is None or run.is_over
+            is_changed = time.monotonic() >= next_view_at and self._session.turns != turns
+            return is_over or is_changed or None
 
-        self._session.wait_until(over_or_changed, until)
+        self._session.wait_until(is_due, until)
 
     def runs(self, limit: int = 20) -> list[RunSummary]:
         with self._session.read_transaction():
@@ -222,25 +305,68 @@ class EmbeddedEngine:
 
     def servers(self) -> list[ServerInfo]:
         with self._session.read_transaction():
-            return queries.servers(self._home.store)
+            return server_views(self._home)
 
     def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
         with self._session.read_transaction():
             return self._home.event_log.events(run_id, after)
 
     def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
-        with self._session.read_transaction():
-            return self._home.event_log.log_lines(run_id, task)
+        return list(self.iter_logs(run_id, task))
+
+    def iter_logs(
+        self, run_id: str | None, task: str | None = None, *, after: int = 0
+    ) -> Iterator[LogLine]:
+        """The lines of a run's log, read page by page. A log may be longer than memory."""
+        assembler, at = LineAssembler(), 0.0
+        while True:
+            with self._session.read_transaction():
+                page = self._home.event_log.log_chunks(run_id, task, after, LOG_PAGE_ROWS)
+            for stored in page:
+                after, at = stored.seq, stored.chunk.at
+                yield from assembler.feed(stored.chunk)
+            if len(page) < LOG_PAGE_ROWS:
+                yield from assembler.rest(at)
+                return
 
     def dead_letters(self) -> list[tuple[str, str]]:
-        """What could not be handled, with the reason."""
+        """The messages that could not be handled, with their reasons."""
         with self._session.read_transaction():
             return self._home.event_log.dead_letters()
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
-        return Dev(self._session, self._targets, self._names).events(
+        return DevServer(self._session, self._targets).events(
             after=0 if since is not None else self._client.last_seq()
         )
 
+    def drain(self, within_s: float) -> None:
+        """Start no further attempt, and wait for those that run; end them after `within_s`."""
+        self._session.drain(within_s)
+
+    def last_turn_s(self) -> float | None:
+        """Seconds since the driver's last turn; None if this process does not drive."""
+        driver = self._session.driver
+        if driver is None or not driver.is_started:
+            return None
+        return time.monotonic() - driver.last_turn_at
+
     def _quiet(self) -> bool | None:
         return self._session.driver is None or self._session.driver.is_quiet or None
+
+
+def _no_fingerprint(target: str) -> str:
+    del target
+    return ""
+
+
+def _require_distinct_names(servers: dict[str, TaskServer]) -> None:
+    """Raise UserError if two different servers have the same name."""
+    target_of: dict[str, str] = {}
+    for target, server in servers.items():
+        other = target_of.setdefault(server.name, target)
+        if servers[other] is not server:
+            raise UserError(
+                f"{other} and {target} are both named {server.name!r}.",
+                why="a server's name identifies its tasks",
+                next="give one of them another name: TaskServer(...)",
+            )

@@ -1,63 +1,160 @@
-"""Operations: what is asked of a home beside its runs: is it well, and what could not be handled.
+"""Operations: the health of a home, its dead letters, and its retention.
 
-Law: what was buried stays until it is put back; then it is heard once more, by whoever drives the home.
+Invariant: a dead letter stays until it is redriven or purged; redriving processes it once more.
 """
 
-from collections.abc import Sequence
-from typing import Final, NoReturn
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, NoReturn
 
+from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.embedded.runtime.session import HomeSession
-from cerebro.embedded.storage.home import DiskHome, MemoryHome
-from cerebro.handlers import queries
+from cerebro.embedded.server_views import server_views
+from cerebro.embedded.storage.home import Home
 from cordyna_cli.operations import DeadLetterQueue, Finding
+from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.errors import NotFound, UserError
 
 DEAD_LETTERS: Final = "dead-letters"
 INBOX: Final = "inbox"
-_SAMPLES: Final = 10
+SAMPLES_MAX: Final = 10
+PRUNE_PAUSE_S: Final = 0.001
+
+State = Literal["well", "worth a look", "broken"]
 
 
 class LocalOperations:
-    """Implements Operations of the library for a home."""
+    """Implements Operations for a home. `targets`: the servers that were named."""
 
-    def __init__(self, home: DiskHome | MemoryHome, session: HomeSession) -> None:
-        self._home, self._session = home, session
+    def __init__(self, home: Home, session: HomeSession, targets: Sequence[str]) -> None:
+        self._home, self._session, self._targets = home, session, tuple(targets)
 
     def examine(self) -> Sequence[Finding]:
         with self._session.read_transaction():
-            graph, buried = self._home.store.read_graph(), self._home.event_log.dead_letters()
-            servers = queries.servers(self._home.store)
-        silent = [each.server for each in servers if each.state == "unresponsive"]
-        return [
-            _finding("tasks", f"{len(graph)}", "dyna --server my.py tasks", well=len(graph) > 0),
-            _finding(
-                "upstreams",
-                f"{len(graph.unresolved)} declared by nobody",
-                "dyna tasks",
-                well=not graph.unresolved,
-            ),
-            _finding(
-                "servers",
-                f"{len(servers)}, {len(silent)} of them unresponsive",
-                "dyna servers",
-                well=not silent,
-            ),
-            _finding("dead letters", f"{len(buried)}", "dyna dlq ls", well=not buried),
-        ]
+            return [
+                self._driver(),
+                self._tasks(),
+                self._upstreams(),
+                *self._servers(),
+                *self._damaged_runs(),
+                self._dead_letters(),
+            ]
+
+    def _driver(self) -> Finding:
+        driver = self._home.driver()
+        if driver is not None and driver.state == "running":
+            detail = (
+                f"process {driver.pid} ({driver.command}) since {rfc3339(utc(driver.since))},"
+                f" for {', '.join(driver.servers) or 'no server'}"
+            )
+            return Finding("driver", "well", detail)
+        active, waiting = self._home.store.active_runs(), self._home.event_log.has_inbox()
+        detail = "none" if driver is None else f"process {driver.pid} was killed"
+        if not active and not waiting and driver is None:
+            return Finding("driver", "well", f"{detail}, and nothing waits for one")
+        waits = f"{len(active)} active run(s)" + (", and a command waits" if waiting else "")
+        return Finding("driver", "worth a look", f"{detail}; {waits}", "dyna dev")
+
+    def _tasks(self) -> Finding:
+        count = len(self._home.store.read_graph())
+        return _finding("tasks", str(count), "dyna --server my.py tasks", is_well=count > 0)
+
+    def _upstreams(self) -> Finding:
+        unresolved = sorted(self._home.store.read_graph().unresolved)
+        detail = (
+            f"{', '.join(unresolved)}: not declared by any server" if unresolved else "all declared"
+        )
+        return _finding("upstreams", detail, "dyna tasks", is_well=not unresolved)
+
+    def _servers(self) -> Iterator[Finding]:
+        views = server_views(self._home)
+        for view in views:
+            if view.state == "not_loaded":
+                yield Finding(
+                    "servers",
+                    "broken",
+                    f"{view.server} failed to load: {view.problem}",
+                    "fix it, then dyna servers",
+                )
+        silent = [view.server for view in views if view.state == "unresponsive"]
+        detail = f"{len(views)}" + (f", unresponsive: {', '.join(silent)}" if silent else "")
+        yield _finding("servers", detail, "dyna servers", is_well=not silent)
+
+    def _damaged_runs(self) -> Iterator[Finding]:
+        for run_id in self._home.store.active_runs():
+            try:
+                self._home.store.read_run_snapshot(run_id)
+            except DamagedRow as damaged:
+                yield Finding("database", "broken", f"{damaged.what} {damaged.why}", damaged.next)
+
+    def _dead_letters(self) -> Finding:
+        count = len(self._home.event_log.dead_letters())
+        return _finding("dead letters", str(count), "dyna dlq ls", is_well=not count)
 
     def dead_letters(self) -> Sequence[DeadLetterQueue]:
         with self._session.read_transaction():
-            buried = self._home.event_log.dead_letters()
-        samples = tuple(f"{reason}: {event}" for event, reason in buried[-_SAMPLES:])
-        return [DeadLetterQueue(DEAD_LETTERS, len(buried), INBOX, samples)] if buried else []
+            letters = self._home.event_log.dead_letters()
+        samples = tuple(f"{reason}: {event}" for event, reason in letters[-SAMPLES_MAX:])
+        return [DeadLetterQueue(DEAD_LETTERS, len(letters), INBOX, samples)] if letters else []
 
     def redrive(self, name: str) -> int:
-        if name != DEAD_LETTERS:
-            raise NotFound(f'there is no dead-letter queue "{name}".', next="dyna dlq ls")
+        _require_queue(name)
         with self._session.write_transaction():
             events = self._home.event_log.drain_dead_letters()
             self._home.event_log.put_inbox(events)
         return len(events)
+
+    def purge(self, name: str) -> int:
+        """Delete the messages of a dead-letter queue. Returns how many. Raises NotFound."""
+        _require_queue(name)
+        with self._session.write_transaction():
+            return len(self._home.event_log.drain_dead_letters())
+
+    def prune(self, older_than_s: float) -> int:
+        """Delete runs that ended longer ago, with all that belongs to them, and return the space.
+
+        Returns how many runs. Another process may drive meanwhile. Raises ServiceError.
+        """
+        ended_before = time.time() - older_than_s
+        deleted = 0
+        while True:
+            with self._session.read_transaction():
+                count = self._home.prune_step(ended_before)
+            if not count:
+                break
+            deleted += count
+            time.sleep(PRUNE_PAUSE_S)  # A driver of another process gets its turn.
+        self._give_back()
+        return deleted
+
+    def prune_run(self, run_id: str) -> bool:
+        """Delete one run, also if it is damaged. Returns whether there was one.
+
+        Raises UserError if it is active.
+        """
+        with self._session.read_transaction():
+            if self._is_active(run_id):
+                raise UserError(
+                    f"run {run_id} is active.",
+                    why="only a run that has ended can be deleted",
+                    next=f"dyna cancel {run_id}",
+                )
+            existed = self._home.prune_run(run_id)
+        self._give_back()
+        return existed
+
+    def _is_active(self, run_id: str) -> bool:
+        try:
+            run = self._home.store.read_run(run_id)
+        except DamagedRow:
+            return False
+        return run is not None and not run.is_over
+
+    def _give_back(self) -> None:
+        has_more = True
+        while has_more:
+            with self._session.read_transaction():
+                has_more = self._home.give_back_step()
 
     def paused(self) -> Sequence[str]:
         return ()
@@ -66,10 +163,19 @@ class LocalOperations:
         del task, on
         raise UserError(
             "a cron on this machine cannot be paused.",
-            why="crons fire here only while `dyna dev` is up",
-            next="end `dyna dev`, or take the cron out of the task",
+            why="crons fire here only while `dyna dev` runs",
+            next="end `dyna dev`, or remove the cron from the task",
         )
 
 
-def _finding(what: str, told: str, todo: str, *, well: bool) -> Finding:
-    return Finding(what, "well", told) if well else Finding(what, "worth a look", told, todo)
+def _require_queue(name: str) -> None:
+    if name != DEAD_LETTERS:
+        raise NotFound(f'there is no dead-letter queue "{name}".', next="dyna dlq ls")
+
+
+def _finding(what: str, detail: str, next_step: str, *, is_well: bool) -> Finding:
+    return (
+        Finding(what, "well", detail)
+        if is_well
+        else Finding(what, "worth a look", detail, next_step)
+    )

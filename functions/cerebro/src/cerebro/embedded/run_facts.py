@@ -14,7 +14,7 @@ from cerebro.adapters.lru_cache import LruCache
 from cerebro.core.fact_views import run_facts
 from cerebro.core.model import RunSnapshot, TaskRun
 from cerebro.embedded.runtime.session import HomeSession
-from cerebro.embedded.storage.home import DiskHome, MemoryHome
+from cerebro.embedded.storage.home import Home
 from cerebro.handlers import fact_queries
 from cerebro.ports import Store
 from cordyna_core.contract.views.facts import FactColumns, RunFacts, RunStructure, TaskRunFacts
@@ -42,9 +42,7 @@ class _Reading:
 class RunFactReader:
     """Reads structure and facts of a home's runs. `clock`: monotonic seconds."""
 
-    def __init__(
-        self, home: DiskHome | MemoryHome, session: HomeSession, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, home: Home, session: HomeSession, clock: Clock = time.monotonic) -> None:
         self._home, self._session, self._clock = home, session, clock
         self._epoch = secrets.token_hex(4)
         self._readings: LruCache[str, _Reading] = LruCache(RUNS_KEPT)

@@ -35,6 +35,12 @@ def read(store: Store, run_id: str) -> tuple[Run, RunSnapshot, dict[int, TaskRun
     return stored, snapshot, facts_of(store, snapshot)
 
 
+def require_run(store: Store, run_id: str) -> None:
+    """Raise NotFound unless there is such a run."""
+    if store.read_run(run_id) is None:
+        raise NotFound(f"run {run_id} is not known.", next="`dyna runs` lists the runs.")
+
+
 def facts_of(store: Store, snapshot: RunSnapshot) -> dict[int, TaskRun]:
     """All facts of a run by index, with the outputs that are stored separately."""
     facts: dict[int, TaskRun] = {}

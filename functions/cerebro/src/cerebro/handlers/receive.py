@@ -1,4 +1,4 @@
-"""Receive: handle a batch of messages. Registry, planner and tracker are this, each with its own queue.
+"""Receive: handle a batch of messages. Registry, planner and tracker do this, one queue each.
 
 Invariant: a message is acknowledged only after all of its effects. A message that can never be
 handled becomes a dead letter with its reason. A message that failed stays unacknowledged and is
@@ -47,7 +47,7 @@ def receive(batch: Iterable[Delivery], ports: Ports) -> Outcome:
     for delivery in batch:
         try:
             reason = _handle(delivery, ports)
-        except Exception:
+        except Exception:  # noqa: BLE001  it is logged, and the message delivered again
             _log.exception("message %s failed and will be delivered again", delivery.receipt)
             outcome.again.append(delivery.receipt)
         else:

@@ -6,7 +6,7 @@ Invariant: a page timer is a hint, so sweeping too often costs money and changes
 from collections.abc import Callable
 
 from cerebro.core.effects import PageTimer
-from cerebro.core.model import Plan
+from cerebro.core.model import Plan, RunSnapshot
 from cerebro.shell import Ports
 
 BACKDATED_S = 60.0
@@ -29,7 +29,12 @@ def sweep(
         snapshot = ports.store.read_run_snapshot(run_id)
         if snapshot is None or not keep_going() or not is_ours(snapshot.plan):
             continue
-        for page in snapshot.plan.pages:
-            ports.timers.send_page_timer(PageTimer(run_id, page, due))
-            sent += 1
+        sent += send_page_timers(ports, snapshot, due)
     return sent
+
+
+def send_page_timers(ports: Ports, snapshot: RunSnapshot, due: float) -> int:
+    """Send a page timer for every page of a run. Returns how many."""
+    for page in snapshot.plan.pages:
+        ports.timers.send_page_timer(PageTimer(snapshot.run.id, page, due))
+    return len(snapshot.plan.pages)

@@ -1,101 +1,158 @@
-"""SQLite file: the database of a `CORDYNA_HOME`, its tables, its transactions, and what it says when it does not work.
+"""Database: the SQLite file of a home, its transactions, and its errors.
 
-Law: everything done between `transaction()` and its end is kept whole or not at all. WAL with synchronous=NORMAL: a
-killed process loses nothing that was committed; a power cut may lose the last moments, never the file.
+Invariant: everything done between `transaction()` and its end is kept whole or not at all. The file
+uses WAL with synchronous=NORMAL: a killed process loses nothing that was committed; a power cut may
+lose the last moments, never the file.
 """
 
+import fcntl
+import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from cerebro.adapters.sqlite.schema import FORMAT, SCHEMA
 from cordyna_core.errors import ServiceError
+from cordyna_core.ports import Clock
 
-SCHEMA_VERSION: Final = 1
+BUSY_TIMEOUT_S: Final = 1.0
+"""One attempt to get the write lock lasts this long."""
 
-_SCHEMA: Final = """
-create table head (one integer primary key check (one = 1), generation integer not null, servers text not null);
-create table declarations (version text primary key, declared text not null) without rowid;
-create table servers (server text primary key, state text, at real not null, missed_at real) without rowid;
-create table lasts (
-  task text, fingerprint text, dispatched_at real not null, last text not null, primary key (task, fingerprint)
-) without rowid;
-create table ticks (task text primary key, nominal real not null) without rowid;
-create table plans (id text primary key, plan blob not null) without rowid;
-create table keys (key text primary key, task text not null) without rowid;
-create table runs (id text primary key, version integer not null, status text not null, created_at real not null, run text not null);
-create index runs_by_age on runs (created_at);
-create index runs_active on runs (id) where status = 'running';
-create table tasks (
-  run_id text, place integer, rev integer not null, fact text not null, primary key (run_id, place)
-) without rowid;
-create table outputs (run_id text, place integer, attempt integer not null, output text not null, primary key (run_id, place));
-create table events (seq integer primary key, run_id text, event text not null);
-create index events_of_run on events (run_id, seq);
-create table lines (run_id text, task text, attempt integer, at real, stream text, line text);
-create index lines_of_run on lines (run_id);
-create table inbox (seq integer primary key, event text not null);
-create table waited_for (seq integer primary key, run_id text unique not null);
-create table dead_letters (seq integer primary key, event text not null, reason text not null, at real not null);
-"""
+LOCK_WAIT_MAX_S: Final = 30.0
+"""A write lock of another program is waited for this long."""
+
+_BUSY_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the file and see that its tables are there.
-
-    Raises:
-        ServiceError: when the file cannot be read or written, is no database, or is of a newer cordyna.
-    """
-    try:
-        # One lock in the engine guards the connection, so it may be used from several threads.
-        connection = sqlite3.connect(
-            path, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
-        found = connection.execute("pragma user_version").fetchone()[0]
-        if found not in (0, SCHEMA_VERSION):
-            raise ServiceError(
-                f"{path} was written by another version of cordyna (its format is {found}, this one reads {SCHEMA_VERSION}).",
-                next="use that version, or point CORDYNA_HOME at another folder.",
-            )
-        connection.execute("pragma journal_mode=wal")
-        connection.execute("pragma synchronous=normal")
-        if found == 0:
-            connection.executescript(
-                f"begin immediate; {_SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;"
-            )
-    except sqlite3.Error as broken:
-        raise unusable(path, broken) from broken
-    return connection
+class HomeLocked(ServiceError):
+    """Another program holds the write lock of the database."""
 
 
-def unusable(path: Path, broken: sqlite3.Error) -> ServiceError:
-    """What to tell a person about a database that does not work."""
-    return ServiceError(
-        f"the database {path} cannot be used: {broken}.",
-        why="it may be damaged, read-only, on a full disk, or no database at all.",
-        next="make room or mend its permissions; or set CORDYNA_HOME to another folder (what ran before stays in the old one).",
+class DamagedRow(ServiceError):
+    """A row of the database cannot be decoded."""
+
+
+def damaged_row(path: Path, table: str, key: str, cause: Exception, run_id: str = "") -> DamagedRow:
+    """The error for a row that cannot be decoded; it names the row and how to remove it."""
+    return DamagedRow(
+        f"row {key} of table {table} in {path} is damaged.",
+        why=f"{type(cause).__name__}: {cause}",
+        next=f"dyna prune --run {run_id}" if run_id else "restore the file from a backup",
     )
 
 
-class SqliteFile:
-    """An open database. One lock in the engine guards it, so it may be used from several threads. Raises ServiceError."""
+def _locked(path: Path) -> HomeLocked:
+    return HomeLocked(
+        f"the database {path} is locked by another program.",
+        why=f"it did not release its write lock within {LOCK_WAIT_MAX_S:g} s",
+        next=f"end that program (fuser {path} lists it), then run the same command again",
+    )
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+
+def unusable(path: Path, cause: sqlite3.Error) -> ServiceError:
+    """The error for a database that does not work."""
+    return ServiceError(
+        f"the database {path} cannot be used: {cause}.",
+        why="it may be damaged, read-only, on a full disk, or not a database.",
+        next="free space or fix its permissions; or set CORDYNA_HOME to another folder"
+        " (past runs stay in the old one)",
+    )
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file, and create its tables if it is new. Two processes may do so at once.
+
+    Raises:
+        ServiceError: the file cannot be read or written, is not a database, or has another format.
+    """
+    try:
+        _create_private(path)
+        # The engine's lock guards the connection, so several threads may use it.
+        connection = sqlite3.connect(
+            path,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        if _format_of(connection, path) == 0:
+            with _exclusive(path.with_name("create.lock")):
+                _create_tables(connection, path)
+        connection.execute("pragma synchronous=normal")
+    except sqlite3.Error as cause:
+        raise unusable(path, cause) from cause
+    except OSError as cause:
+        raise ServiceError(
+            f"the database {path} cannot be opened: {cause.strerror}.",
+            next="fix its permissions, or set CORDYNA_HOME to another folder",
+        ) from cause
+    return connection
+
+
+def _create_private(path: Path) -> None:
+    """Create the file with mode 0600 before SQLite would; SQLite's other files copy its mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+
+
+def _format_of(connection: sqlite3.Connection, path: Path) -> int:
+    number: int = connection.execute("pragma user_version").fetchone()[0]
+    if number not in (0, FORMAT):
+        raise ServiceError(
+            f"{path} has format {number}, and this version of cordyna reads format {FORMAT} only.",
+            why="it was written by another version; before 0.1.0, formats are not converted",
+            next=f"mv {path.parent} {path.parent}.old, or run that other version",
+        )
+    return number
+
+
+@contextmanager
+def _exclusive(lock_path: Path) -> Iterator[None]:
+    """Hold a lock of the operating system. It is released if the process dies."""
+    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _create_tables(connection: sqlite3.Connection, path: Path) -> None:
+    if _format_of(connection, path) == FORMAT:
+        return  # Another process created them meanwhile.
+    # Must be set before the first table exists; `incremental` returns space without a rewrite.
+    connection.execute("pragma auto_vacuum=incremental")
+    connection.execute("pragma journal_mode=wal")
+    connection.executescript(f"begin immediate; {SCHEMA} pragma user_version={FORMAT}; commit;")
+
+
+class SqliteFile:
+    """An open database. The caller serializes access. `clock` dates what the store stores."""
+
+    def __init__(self, path: Path, clock: Clock = time.time) -> None:
+        self.path, self.clock = path, clock
         self.db = connect(path)
         self._on_roll_back: list[Callable[[], None]] = []
 
     def on_roll_back(self, forget: Callable[[], None]) -> None:
-        """Have `forget` called when what was written may not have been kept."""
+        """Call `forget` whenever a transaction may not have been kept."""
         self._on_roll_back.append(forget)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. Raises ServiceError when the disk is full or the file cannot be written."""
+        """Keep all that is done inside, or nothing.
+
+        Raises:
+            HomeLocked: another program holds the write lock for LOCK_WAIT_MAX_S.
+            ServiceError: the disk is full, or the file cannot be written.
+        """
         with self.reading():
+            self._begin()
             try:
-                self.db.execute("begin immediate")
                 yield
                 self.db.execute("commit")
             except BaseException:
@@ -105,33 +162,27 @@ class SqliteFile:
                     forget()
                 raise
 
+    def _begin(self) -> None:
+        give_up_at = time.monotonic() + LOCK_WAIT_MAX_S
+        while True:
+            try:
+                self.db.execute("begin immediate")
+            except sqlite3.OperationalError as busy:
+                if busy.sqlite_errorcode & 0xFF not in _BUSY_CODES:
+                    raise
+                if time.monotonic() >= give_up_at:
+                    raise _locked(self.path) from busy
+            else:
+                return
+
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Raises ServiceError when the file cannot be read (any more)."""
+        """Translate errors of SQLite. Raises ServiceError if the file cannot be read."""
         try:
             yield
-        except sqlite3.Error as broken:
-            raise unusable(self.path, broken) from broken
-
-    def forget_runs(self, before: float) -> None:
-        """Delete runs that ended and were asked for before then (UTC seconds), with all that belongs to them."""
-        with self.transaction():
-            self.db.execute("create temp table if not exists old (id text primary key)")
-            self.db.execute("delete from old")
-            self.db.execute(
-                "insert into old select id from runs where created_at < ? and status <> 'running'",
-                (before,),
-            )
-            for table, column in (
-                ("runs", "id"),
-                ("tasks", "run_id"),
-                ("outputs", "run_id"),
-                ("events", "run_id"),
-                ("lines", "run_id"),
-            ):
-                self.db.execute(f"delete from {table} where {column} in (select id from old)")
-            self.db.execute("delete from lasts where dispatched_at < ?", (before,))
+        except sqlite3.Error as cause:
+            raise unusable(self.path, cause) from cause
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.db.close()

@@ -1,4 +1,4 @@
-"""Divergence: the differences between two histories of one run: messages, their times, final states.
+"""Divergence: how two histories of one run differ: in messages, their times, and final states.
 
 Invariant: two messages are the same if they have the same id, which is derived from their content.
 Values that follow from the time alone (a command's deadlines) are not compared, and times only

@@ -1,4 +1,4 @@
-"""Recording: the history of a run as its home's event log holds it: inputs with their times, and decisions.
+"""Recording: the history of a run in the event log of its home: inputs with times, decisions.
 
 Invariant: inputs (commands, servers' updates, an engine that started) are kept apart from cerebro's
 decisions. A message that cerebro published twice counts once. An expired deadline has no event of
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cerebro.core.model import Run, RunSnapshot, TaskRun
-from cerebro.embedded.storage.home import DiskHome, MemoryHome
+from cerebro.embedded.storage.home import Home
 from cerebro.handlers import queries
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import InvokeTask, RunTask
@@ -87,7 +87,7 @@ class Recording:
     until: float
 
 
-def recording_of(home: MemoryHome | DiskHome, run_id: str) -> Recording:
+def recording_of(home: Home, run_id: str) -> Recording:
     """Read the history of a run. Raises NotFound, and UserError if its invocation was not kept."""
     run, snapshot, facts = queries.read(home.store, run_id)
     own = home.event_log.events(run_id, 0)
@@ -215,7 +215,7 @@ def _times(decided: Sequence[Decided], snapshot: RunSnapshot) -> dict[str, float
     return times
 
 
-def _reused(home: MemoryHome | DiskHome, snapshot: RunSnapshot) -> dict[tuple[str, int], Any]:
+def _reused(home: Home, snapshot: RunSnapshot) -> dict[tuple[str, int], Any]:
     outputs = {}
     for task in snapshot.plan.tasks:
         if task.reuses is not None and task.reuses.output_apart:

@@ -1,15 +1,20 @@
-"""CommandClient: a command is put on the bus, and whoever gave it waits for cerebro's answer.
+"""Command client: puts a command on the bus and waits for cerebro's answer.
 
-Law: a run that somebody waits for is noted before it is asked for, so whoever is killed while waiting, and asks the same
-again, is told of that run. A command that nobody answered is taken back.
+Invariant: a run that a client waits for is noted before it is requested. So if the client is killed
+while it waits, the same request afterwards finds that run. An unanswered command is withdrawn.
 """
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from cerebro.adapters.sqlite.database import DamagedRow
+from cerebro.core.model import Plan
+from cerebro.core.planning.planner import plan_invocation
 from cerebro.embedded.runtime.session import HomeSession
+from cerebro.embedded.storage.targets import TargetState
 from cordyna_cli.engine import Refused
 from cordyna_core.contract.base import Problem, meta_at
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
@@ -20,7 +25,9 @@ from cordyna_core.contract.time import utc
 from cordyna_core.errors import ServiceError, UserError
 from cordyna_core.ports import Clock
 
-_DECLARED_BY_NOBODY: Final = ("unknown_task", "unresolved_upstream")
+LOADING_TIMEOUT_S: Final = 30.0
+
+_UNDECLARED: Final = ("unknown_task", "unresolved_upstream")
 
 
 class CommandClient:
@@ -28,99 +35,147 @@ class CommandClient:
 
     def __init__(self, session: HomeSession, clock: Clock, targets: Sequence[str]) -> None:
         self._session, self._clock, self._targets = session, clock, targets
-        self._waits_for: list[str] = []
+        self._awaited: list[str] = []
 
     def submit_and_wait(
         self, command: InvokeTask | CancelRun | RetryRun, event_id: str, wait_s: float
     ) -> Refused | None:
-        """Put a command on the bus and wait until it is taken (None) or refused.
+        """Put a command on the bus. Returns None when it is accepted.
 
         Raises:
-            UserError: nobody drives this home, and this process has nothing to serve.
-            ServiceError: no answer came within `wait_s` seconds.
+            UserError: no process drives this home, and this one has no server to run.
+            ServiceError: no answer within `wait_s` seconds.
         """
         if self._session.has_no_driver():
             raise UserError(
-                "no task server is named, so nobody can run anything.",
-                next="dyna --server my.py ..., or set CORDYNA_SERVERS.",
+                "no task server is named, and no process drives this home.",
+                why="a task runs in the process of its server",
+                next="dyna --server my.py ..., or set CORDYNA_SERVERS",
             )
+        self._wait_for_loading()
+        if isinstance(command, InvokeTask) and (refused := self._needs_failed(command)):
+            return refused
         after, now = self.last_seq(), self._clock()
         event = seal(
             command.model_copy(update={"meta": meta_at(now, event_id)}), CLIENT, event_id, utc(now)
         )
         self._session.put([event])
 
-        def found() -> Refused | bool | None:
+        def find_reply() -> Refused | bool | None:
             nonlocal after
             for passed in self._session.home.event_log.events(None, after):
                 after = passed.seq
                 if (
                     event_id in passed.text
-                    and (answer := parse_reply(passed.text, event_id)) is not None
+                    and (reply := parse_reply(passed.text, event_id)) is not None
                 ):
-                    return answer
+                    return reply
             return None
 
-        answer = self._session.wait_until(found, time.monotonic() + wait_s)
-        if answer is None:
+        reply = self._session.wait_until(find_reply, time.monotonic() + wait_s)
+        if reply is None:
             raise self._unanswered(event, wait_s)
-        return self._refused(answer) if isinstance(answer, Refused) else None
+        return self._with_context(reply) if isinstance(reply, Refused) else None
 
     def register_waiter(self, run_id: str) -> None:
         """Note that this process waits for a run's end."""
         with self._session.write_transaction():
             self._session.home.event_log.add_waiter(run_id)
-        self._waits_for.append(run_id)
+        self._awaited.append(run_id)
 
     def release_waiters(self) -> None:
-        """Whoever waited here has been told, or does not want to know any more."""
-        if self._waits_for:
+        """Note that this process waits no longer."""
+        if self._awaited:
             with self._session.write_transaction():
-                for run_id in self._waits_for:
+                for run_id in self._awaited:
                     self._session.home.event_log.remove_waiter(run_id)
-            self._waits_for.clear()
+            self._awaited.clear()
 
     def find_interrupted_run(self, command: InvokeTask) -> str | None:
-        """A run of the same that goes on, or that ended while nobody who waited for it lived to be told."""
+        """An active run of the same task and parameters, or an ended one with a killed waiter."""
         home = self._session.home
         with self._session.read_transaction():
             for run_id in reversed([*home.event_log.awaited_runs(), *home.store.active_runs()]):
-                run = home.store.read_run(run_id)
-                if run is not None and (run.task, run.params) == (command.task, command.params):
-                    self._waits_for.append(run_id)
-                    return run_id
+                with suppress(DamagedRow):  # It is not the run that is looked for.
+                    run = home.store.read_run(run_id)
+                    if run is not None and (run.task, run.params) == (command.task, command.params):
+                        self._awaited.append(run_id)
+                        return run_id
         return None
 
     def last_seq(self) -> int:
-        """The `seq` of the event that passed last."""
+        """The number of the last event."""
         with self._session.read_transaction():
             return self._session.home.event_log.last_seq()
 
+    def _wait_for_loading(self) -> None:
+        driver = self._session.driver
+        if driver is not None and driver.served.pending:
+            self._session.wait_until(
+                lambda: None if driver.served.pending else True,
+                time.monotonic() + LOADING_TIMEOUT_S,
+            )
+
+    def _needs_failed(self, command: InvokeTask) -> Refused | None:
+        """The refusal of a task that needs a server which did not load."""
+        with self._session.read_transaction():
+            failed = self._session.home.targets.failed()
+            if not failed:
+                return None
+            planned = plan_invocation(self._session.home.store.read_graph(), command.task)
+        if not isinstance(planned, Plan):
+            return None  # Cerebro refuses it, with every problem.
+        needed = {task.server for task in planned.tasks}
+        problems = [
+            not_loaded(state) for state in failed if state.server in needed and not state.is_serving
+        ]
+        return Refused(command.task, tuple(problems)) if problems else None
+
     def _unanswered(self, event: str, wait_s: float) -> ServiceError:
         with self._session.write_transaction():
-            self._session.home.event_log.withdraw(event)
+            was_waiting = self._session.home.event_log.withdraw(event)
+        driver = self._session.home.driver()
+        is_other = self._session.driver is None and driver is not None
+        state = "withdrawn" if was_waiting or self._session.driver is None else "not answered yet"
         return ServiceError(
-            f"cerebro has not answered within {wait_s:g} s, and the command was taken back.",
-            why=""
-            if self._session.driver
-            else f"process {self._session.home.driver_id()} drives this home.",
-            next="look whether that process is well, or ask again.",
+            f"no answer within {wait_s:g} s; the command was {state}.",
+            why=f"process {driver.pid} ({driver.command}) drives this home"
+            if is_other and driver is not None
+            else "",
+            next=f"check process {driver.pid}, then run the same command again"
+            if is_other and driver is not None
+            else "run the same command again",
         )
 
-    def _refused(self, refused: Refused) -> Refused:
-        """With a word about servers that were named here while another process serves others, where a task is declared by nobody."""
-        nobodys = any(problem.code in _DECLARED_BY_NOBODY for problem in refused.problems)
-        if self._session.driver is not None or not self._targets or not nobodys:
+    def _with_context(self, refused: Refused) -> Refused:
+        """Add why a task may be undeclared: another process drives, or a server did not load."""
+        if not any(problem.code in _UNDECLARED for problem in refused.problems):
             return refused
-        driver = self._session.home.driver_id()
-        text = f"process {driver} drives this home with its own servers; those named here are served when it has ended"
-        return replace(
-            refused, problems=(*refused.problems, Problem(code="driven_by_another", message=text))
-        )
+        with self._session.read_transaction():
+            context = [
+                not_loaded(state)
+                for state in self._session.home.targets.failed()
+                if not state.is_serving
+            ]
+        if self._session.driver is None and self._targets:
+            driver = self._session.home.driver()
+            pid = driver.pid if driver is not None else "?"
+            text = (
+                f"process {pid} drives this home with its own servers;"
+                " those named here are served when it has ended"
+            )
+            context.append(Problem(code="driven_by_another", message=text))
+        return replace(refused, problems=(*refused.problems, *context))
+
+
+def not_loaded(state: TargetState) -> Problem:
+    """The problem of a server that failed to load."""
+    name = f"server {state.server} ({state.target})" if state.server else state.target
+    return Problem(code="not_loaded", message=f"{name} failed to load: {state.error}")
 
 
 def parse_reply(text: str, event_id: str) -> Refused | bool | None:
-    """What an event says about the command `event_id`: refused, taken (True), or nothing."""
+    """Cerebro's reply in an event to command `event_id`: refused, accepted (True), or none."""
     message = open_envelope(text).message
     if isinstance(message, InvocationRejected) and message.event_id == event_id:
         return Refused(message.task, tuple(message.problems))

@@ -1,83 +1,172 @@
-"""Driver: the thread that makes a home's cerebro and task servers go.
+"""Driver: the thread that makes a home's cerebro and task servers run.
 
-Law: whoever reads or writes the home holds `lock`; the driver holds it one step at a time. A step that fails stops the
-driver, and everybody who waits for it is told why.
+It waits in one selector for messages of bodies, for other threads and for the next time that
+something is due. One turn takes what has arrived, stores output, and processes one batch of
+messages; the lock is free between turns, so that readers get their turn.
+
+Invariant: who reads or writes the home holds `lock`; the driver holds it one turn at a time. A turn
+is kept whole or not at all. What fails in it stops the driver only if the home itself has failed;
+then whoever waits for the driver gets that error.
 """
 
 import logging
+import os
+import sys
 import threading
-from collections.abc import Callable, Iterable
-from queue import Empty, SimpleQueue
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
+from cerebro.adapters.sqlite.database import DamagedRow, HomeLocked
 from cerebro.core.graph.graph import version_of
 from cerebro.core.model import Plan
-from cerebro.embedded.output_capture import Capture
+from cerebro.embedded.bodies.port import (
+    Bodies,
+    BodyEvent,
+    Declared,
+    Drained,
+    LoadFailed,
+    Loads,
+    Undeliverable,
+)
+from cerebro.embedded.runtime.clock_jump import SteadyClock
+from cerebro.embedded.runtime.housekeeping import Housekeeping
 from cerebro.embedded.runtime.message_loop import MessageLoop
-from cerebro.embedded.storage.home import DiskHome, MemoryHome
-from cerebro.embedded.worker_pool import ServerPool
-from cerebro.handlers.sweep import sweep
+from cerebro.embedded.runtime.served import ServedTargets
+from cerebro.embedded.runtime.wake_pipe import WakePipe
+from cerebro.embedded.storage.driver_record import DriverRecord
+from cerebro.embedded.storage.event_log import LogChunk
+from cerebro.embedded.storage.home import Home
+from cerebro.embedded.storage.targets import ServerLoad
 from cordyna_core.contract.base import Message, Problem, meta_at
+from cordyna_core.contract.commands import CancelTask, Command, RunTask
 from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.ids import derived_id, server_source
-from cordyna_core.contract.state_updates import ServerStateChanged
+from cordyna_core.contract.state_updates import DeclarationRejected, ServerStateChanged
 from cordyna_core.contract.time import utc
-from cordyna_core.contract.views.runs import LogLine
-from cordyna_core.ports import Clock
-from cordyna_core.server.task_server import TaskServer
 
 _log = logging.getLogger("cordyna")
 
-CONCURRENCY: Final = 16
-"""Workers per task server. Threads: bodies that wait overlap well; the heavy lifting of most tasks releases the GIL."""
+INBOX_POLL_S: Final = 0.05
+"""How often the inbox, where other processes put events, is checked."""
 
-POLL_S: Final = 0.05
-"""How often the inbox, where other processes put their events, is looked at."""
+WAIT_MAX_S: Final = 1.0
+"""The driver makes a turn at least this often: a hanging driver differs from an idle one."""
 
-SWEEP_S: Final = 60.0
+LOADS_INTERVAL_S: Final = 2.0
 
-KEPT_S: Final = 30 * 24 * 3600.0
-"""How long a run that ended is kept, as on AWS."""
+LOCKED_PAUSE_S: Final = 0.2
+
+DEFAULT_RUN_TIMEOUT_S: Final = 1800.0
 
 
 class Driver:
-    """Drives `home` from `start` to `stop`."""
+    """Drives `home` from `start` to `stop`. `load` declares servers before that."""
 
     def __init__(
         self,
-        home: DiskHome | MemoryHome,
+        home: Home,
         lock: threading.RLock,
-        clock: Clock,
-        on_step: Callable[[bool], None],
+        clock: SteadyClock,
+        on_turn: Callable[[bool], None],
         *,
-        whole_process: bool,
+        bodies: Bodies,
+        served: ServedTargets,
     ) -> None:
-        self._home, self._lock, self._clock, self._on_step = home, lock, clock, on_step
-        self._arrivals: SimpleQueue[str | None] = SimpleQueue()
-        self._pools: dict[str, ServerPool] = {}
-        self._lines: list[LogLine] = []
-        self.capture = Capture(self._lines.extend, clock, whole_process=whole_process)
+        self._home, self._lock, self._clock, self._on_turn = home, lock, clock, on_turn
+        self._bodies, self.served = bodies, served
+        self._wake_pipe = WakePipe()
+        self._arrivals: deque[str] = deque()
+        self._events: deque[BodyEvent] = deque()
+        self._chunks: list[LogChunk] = []
         self.loop = MessageLoop(home, clock, to_server=self._to_server)
+        self._housekeeping = Housekeeping(home, self.loop, self._is_ours)
         self.failure: Exception | None = None
-        self._started = self._stopping = self._declared_anew = False
-        self._next_sweep = clock() + SWEEP_S
-        self._next_poll = 0.0
-        self._polls = isinstance(home, DiskHome)
+        self._loads: tuple[ServerLoad, ...] = ()
+        self._loads_at = 0.0
+        self.modes: dict[str, tuple[str, str]] = {}
+        self.is_drained = False
+        self.last_turn_at = time.monotonic()
+        self._bodies_started = self._is_started = self._is_stopping = False
+        self._next_poll_at = 0.0
+        self._needs_declaring = self.has_declared = False
         self._thread = threading.Thread(target=self._drive, name="cerebro", daemon=True)
+
+    # -- servers ------------------------------------------------------------------------------
+
+    def load(self, targets: Sequence[str], timeout_s: float) -> list[Problem]:
+        """Load these servers, wait for them, and declare all. Returns why it was rejected.
+
+        Before `start` only. A server that takes longer than `timeout_s` counts as not loaded.
+        """
+        self._begin_load(targets)
+        give_up_at = time.monotonic() + timeout_s
+        while self.served.pending and (left_s := give_up_at - time.monotonic()) > 0:
+            self._wake_pipe.wait(min(left_s, self._bodies.next_poll_s() or WAIT_MAX_S))
+            self._events.extend(self._bodies.receive())
+            self._take_news()
+        self.served.give_up_waiting(f"it has not declared itself within {timeout_s:g} s")
+        return self.declare()
+
+    def _begin_load(self, targets: Sequence[str]) -> None:
+        if not targets:
+            return
+        if not self._bodies_started:
+            self._bodies.start(self._wake_pipe.wake)
+            descriptor = self._bodies.fileno()
+            if descriptor is not None:
+                self._wake_pipe.watch(descriptor)
+            self._bodies_started = True
+        self.served.begin_load(targets)
+        self._bodies.load(targets)
+
+    def reload(self, target: str) -> None:
+        """Load a server again, because its files have changed. For any thread with the lock."""
+        self.served.begin_load([target])
+        self._bodies.load([target])
+
+    def declare(self) -> list[Problem]:
+        """Declare exactly the served servers, as one batch, if that changes anything.
+
+        Returns the problems if it is rejected.
+        """
+        declarations = self.served.declarations()
+        self._needs_declaring = False
+        with self._lock, self._home.reading():
+            graph = self._home.store.read_graph()
+            versions = {name: version_of(declared) for name, declared in declarations.items()}
+            if graph.head.servers == versions:
+                self.loop.apply(graph)
+                return []
+            now = self._clock()
+            self.has_declared = True
+            return self.loop.declare(
+                [self._sealed(name, declared, now) for name, declared in declarations.items()]
+            )
+
+    def _sealed(self, server: str, message: Message, now: float) -> str:
+        event_id = derived_id(type(message).__name__, server, message.model_dump_json(), str(now))
+        dated = message.model_copy(update={"meta": meta_at(now, event_id)})
+        return seal(dated, server_source(server), event_id, utc(now))
+
+    # -- from other threads -------------------------------------------------------------------
 
     def put(self, event: str) -> None:
         """Put an event on the bus; any thread may."""
-        self._arrivals.put(event)
+        self._arrivals.append(event)
+        self._wake_pipe.wake()
 
-    def _sealed_as_server(self, server: str, message: Message, now: float) -> str:
-        event_id = derived_id(type(message).__name__, server, message.model_dump_json(), str(now))
-        told = message.model_copy(update={"meta": meta_at(now, event_id)})
-        return seal(told, server_source(server), event_id, utc(now))
+    @property
+    def is_started(self) -> bool:
+        """Whether the thread runs."""
+        return self._is_started
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing waits to be heard, and no run that is served here goes on."""
-        if not self._arrivals.empty() or not self.loop.is_idle:
+        """Whether no message waits, and no run that is served here is active."""
+        if self._arrivals or not self.loop.is_idle:
             return False
         store = self._home.store
         return not any(
@@ -85,172 +174,218 @@ class Driver:
             for run_id in store.active_runs()
         )
 
-    def declare(self) -> list[Problem]:
-        """Declare exactly the servers that are served, as one batch, if that is news. Returns why they were rejected."""
-        declarations = {name: pool.server.declaration for name, pool in self._pools.items()}
-        with self._lock, self._home.reading():
-            graph = self._home.store.read_graph()
-            if graph.head.servers == {
-                name: version_of(declared) for name, declared in declarations.items()
-            }:
-                self.loop.apply(graph)
-                return []
-            now = self._clock()
-            self._declared_anew = True
-            return self.loop.declare(
-                [
-                    self._sealed_as_server(name, declared, now)
-                    for name, declared in declarations.items()
-                ]
-            )
+    @property
+    def has_cancelled_bodies(self) -> bool:
+        """Whether bodies of cancelled attempts still run, within their grace."""
+        return self._is_started and self.failure is None and self._bodies.has_cancelled()
 
-    def serve(self, servers: Iterable[TaskServer]) -> None:
-        """Give exactly these servers workers; one that is not the same any more is replaced, and its running bodies finish."""
-        wanted = {server.name: server for server in servers}
-        for name in [
-            name for name, pool in self._pools.items() if wanted.get(name) is not pool.server
-        ]:
-            self._pools.pop(name).stop()
-        for server in wanted.values():
-            if server.name in self._pools:
-                continue
-            self._pools[server.name] = ServerPool(
-                server,
-                put=self.put,
-                clock=self._clock,
-                capture=self.capture,
-                concurrency=CONCURRENCY,
-            )
+    def drain(self, within_s: float) -> None:
+        """Start no further attempt; end what runs after `within_s`. Sets `is_drained`."""
+        with self._lock:
+            self._bodies.drain(within_s)
+        self._wake_pipe.wake()
+
+    def prune(self, ended_before: float) -> None:
+        """Prune in the next turns."""
+        self._housekeeping.prune(ended_before)
+        self._wake_pipe.wake()
+
+    # -- start and stop -----------------------------------------------------------------------
 
     def start(self) -> None:
-        """Take interrupted runs up again, as far as their servers are here, and go. Starting twice is starting once."""
-        if self._started:
+        """Resume interrupted runs whose servers are served here, and start the thread.
+
+        Does nothing if it has been started. Raises what the home or the bodies raise; then the
+        driver counts as not started.
+        """
+        if self._is_started:
             return
-        self._started = True
+        self._begin_load([t for t in self.served.targets if t not in self.served.is_loaded])
         now = self._clock()
         with self._lock:
-            self._home.forget_runs(now - KEPT_S)
-        with self._lock:
-            # Before anything else, so that the event_log tells what this engine heard from what the one before did.
-            for name in self._pools:
+            # First, so that the event log parts what this engine received from the last one's.
+            for name in self.served.declarations():
                 self.loop.process_now(
-                    self._sealed_as_server(
-                        name, ServerStateChanged(server=name, state="ready"), now
-                    )
+                    self._sealed(name, ServerStateChanged(server=name, state="ready"), now)
                 )
             for run_id in self._home.store.active_runs():
-                snapshot = self._home.store.read_run_snapshot(run_id)
-                if snapshot is not None and self._is_ours(snapshot.plan):
-                    self.loop.resume_run(run_id, died=self._home.predecessor_died)
-                    if self._home.predecessor_died:
-                        _log.warning(
-                            "run %s (%s) was interrupted and goes on; `dyna cancel %s` ends it",
-                            run_id,
-                            snapshot.run.task,
-                            run_id,
-                        )
+                try:
+                    self._resume(run_id)
+                except DamagedRow as damaged:
+                    _log.error("run %s was not resumed: %s", run_id, damaged)
             self.loop.flush()
-        self.capture.install()
+            self._record()
+        self._is_started = True
         self._thread.start()
 
+    def _record(self) -> None:
+        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
+        servers = tuple(self.served.declarations())
+        self._home.record_driver(DriverRecord(os.getpid(), time.time(), servers, command))
+
+    def _resume(self, run_id: str) -> None:
+        snapshot = self._home.store.read_run_snapshot(run_id)
+        if snapshot is None or not self._is_ours(snapshot.plan):
+            return
+        self.loop.resume_run(run_id)
+        if self._home.predecessor_died:
+            _log.warning(
+                "run %s (%s) was interrupted and continues; `dyna cancel %s` ends it",
+                run_id,
+                snapshot.run.task,
+                run_id,
+            )
+
     def _is_ours(self, plan: Plan) -> bool:
-        """Whether every server of the plan is served here; else the run waits for an engine that serves them."""
-        return all(task.is_join or task.server in self._pools for task in plan.tasks)
+        """Whether every server of the plan is served here; else another engine resumes the run."""
+        served = self.served.declarations()
+        return all(task.is_join or task.server in served for task in plan.tasks)
 
     def stop(self) -> None:
-        """Stop after the step that is being made, and say so. Bodies that run are left to themselves."""
-        if not self._started:
-            if self._declared_anew:
-                self._announce_stopped()
-            return
-        self._stopping = True
-        self._arrivals.put(None)
-        self._thread.join()
-        self.capture.remove()
-        for pool in self._pools.values():
-            pool.stop()
-        if self.failure is None:
-            self._announce_stopped()
+        """Stop after the present turn, end all bodies, and publish that the servers stopped."""
+        was_started = self._is_started
+        if was_started:
+            self._is_stopping = True
+            self._wake_pipe.wake()
+            self._thread.join()
+        if self._bodies_started:
+            self._bodies.close()
+        self._wake_pipe.close()
+        if self.failure is None and (was_started or self.has_declared):
+            self._publish_stopped()
 
-    def _announce_stopped(self) -> None:
+    def _publish_stopped(self) -> None:
         now = self._clock()
         with self._lock:
-            self._store_log_lines()
-            for name in self._pools:
+            self._store_chunks()
+            self._store_loads(())
+            for name in self.served.declarations():
                 self.loop.process_now(
-                    self._sealed_as_server(
-                        name, ServerStateChanged(server=name, state="stopped"), now
-                    )
+                    self._sealed(name, ServerStateChanged(server=name, state="stopped"), now)
                 )
 
-    def _to_server(self, server: str, event: str) -> None:
-        for name, pool in self._pools.items():
-            if server in (name, "*"):
-                pool.deliver(event)
+    # -- the thread ---------------------------------------------------------------------------
 
     def _drive(self) -> None:
         try:
-            while not self._stopping:
+            while not self._is_stopping:
                 self._wait()
-                # One step for one hold of the lock: whoever wants to look at a long run gets its turn.
-                with self._lock:
-                    self._store_log_lines()
-                    self._poll()
-                    self.loop.step()
-                    if self.loop.is_idle and self._arrivals.empty():
-                        self.loop.end_idle_failing_runs()
-                self._on_step(self.loop.has_news())
-        except Exception as failure:
+                try:
+                    with self._lock:
+                        self._turn()
+                except HomeLocked as locked:
+                    # Nothing is lost: what was taken is kept for the next turn.
+                    _log.warning("waiting: %s", locked.what)
+                    time.sleep(LOCKED_PAUSE_S)
+                self.last_turn_at = time.monotonic()
+                self._on_turn(self.loop.take_news())
+        except Exception as failure:  # noqa: BLE001  raised to whoever waits
             self.failure = failure
-            self._on_step(True)
+            self._on_turn(True)  # noqa: FBT003  a callback with one value
 
     def _wait(self) -> None:
-        """Until something arrives or is due; then take all that has arrived."""
-        now = self._clock()
-        waits = [pool.say_queued() for pool in self._pools.values()]
-        due = [
-            at
-            for at in (
-                *waits,
-                self.loop.next_due(),
-                self._next_sweep,
-                now + POLL_S if self._polls else None,
-            )
-            if at is not None
-        ]
-        if not self.loop.is_idle:
-            self._arrived()
-            return
-        try:
-            event = self._arrivals.get(timeout=max(0.0, min(due) - now))
-        except Empty:
-            return
-        if event is not None:
-            self.loop.put(event)
-        self._arrived()
+        if not self.loop.is_idle or self._arrivals or self._events:
+            timeout_s = 0.0
+        else:
+            timeout_s = self._next_turn_in_s()
+        self._wake_pipe.wait(timeout_s)
 
-    def _arrived(self) -> None:
-        try:
-            while True:
-                event = self._arrivals.get_nowait()
-                if event is not None:
+    def _next_turn_in_s(self) -> float:
+        waits = [WAIT_MAX_S, self._housekeeping.next_due_s()]
+        if self._home.is_shared:
+            waits.append(self._next_poll_at - time.monotonic())
+        due_at = self.loop.next_due()
+        if due_at is not None:
+            waits.append(due_at - self._clock())
+        poll_s = self._bodies.next_poll_s() if self._bodies_started else None
+        if poll_s is not None:
+            waits.append(poll_s)
+        return max(0.0, min(waits))
+
+    def _turn(self) -> None:
+        if jump_s := self._clock.take_jump():
+            _log.warning("the clock was set by %+.0f s; intervals are kept", jump_s)
+            self.loop.on_clock_jump(jump_s)
+        if self._bodies_started:
+            self._events.extend(self._bodies.receive())
+        self._take_news()
+        while self._arrivals:
+            self.loop.put(self._arrivals.popleft())
+        self._store_chunks()
+        self._request_loads()
+        self.loop.step(inbox=self._inbox_has_events())
+        if self._needs_declaring and not self.served.pending:
+            self.declare()
+            self._record()
+        if self.loop.is_idle and not self._arrivals and not self._events:
+            self.loop.end_idle_failing_runs()
+            self._housekeeping.step()
+
+    def _inbox_has_events(self) -> bool:
+        if not self._home.is_shared or time.monotonic() < self._next_poll_at:
+            return False
+        self._next_poll_at = time.monotonic() + INBOX_POLL_S
+        return self._home.event_log.has_inbox()
+
+    def _take_news(self) -> None:
+        """Take what the bodies reported, in order. An event of the bus follows its output."""
+        while self._events:
+            match event := self._events[0]:
+                case str():
                     self.loop.put(event)
-        except Empty:
-            return
+                case LogChunk():
+                    self._chunks.append(event)
+                case Declared():
+                    self.modes[event.declaration.server] = (event.mode, event.mode_reason)
+                    self._needs_declaring |= self.served.on_declared(event)
+                case LoadFailed():
+                    self._take_load_failure(event)
+                case Undeliverable():
+                    with self._home.transaction():
+                        self._home.event_log.add_dead_letter(
+                            event.text, event.reason, self._clock()
+                        )
+                case Loads():
+                    self._store_loads(event.servers)
+                case Drained():
+                    self.is_drained = True
+            # Afterwards: if the home is locked, it is taken again.
+            self._events.popleft()
 
-    def _poll(self) -> None:
-        now = self._clock()
-        if self._polls and now >= self._next_poll:
-            self._next_poll = now + POLL_S
-            if self._home.event_log.has_inbox():
-                self.loop.step(inbox=True)
-        if now >= self._next_sweep:
-            self._next_sweep = now + SWEEP_S
-            sweep(self.loop.ports, is_ours=self._is_ours)
+    def _take_load_failure(self, event: LoadFailed) -> None:
+        self.served.on_failed(event)
+        if self._is_started:
+            problem = Problem(code="not_loaded", message=event.error)
+            name = self.served.server_of(event.target) or event.target
+            self.loop.publish_now([DeclarationRejected(server=name, problems=[problem])])
 
-    def _store_log_lines(self) -> None:
-        if self._lines:
-            count = len(self._lines)
-            lines, self._lines[:count] = self._lines[:count], []
+    def _request_loads(self) -> None:
+        """Ask now and then how busy the servers are, for `dyna servers` and `dyna why`."""
+        if self._bodies_started and time.monotonic() >= self._loads_at:
+            self._loads_at = time.monotonic() + LOADS_INTERVAL_S
+            self._bodies.request_loads()
+
+    def _store_loads(self, loads: tuple[ServerLoad, ...]) -> None:
+        if loads != self._loads:
             with self._home.transaction():
-                self._home.event_log.append_log_lines(lines)
+                self._home.targets.write_loads(loads)
+            self._loads = loads
+
+    def _store_chunks(self) -> None:
+        if self._chunks:
+            with self._home.transaction():
+                self._home.event_log.append_log_chunks(self._chunks)
+            self._chunks.clear()
+
+    def _to_server(self, command: Command, event: str) -> None:
+        if isinstance(command, RunTask):
+            self._bodies.run(command, event, self._run_timeout_s(command))
+        elif isinstance(command, CancelTask):
+            self._bodies.cancel(command)
+
+    def _run_timeout_s(self, command: RunTask) -> float:
+        snapshot = self._home.store.read_run_snapshot(command.run_id)
+        index = snapshot.plan.index_of.get(command.task) if snapshot is not None else None
+        if snapshot is None or index is None:
+            return DEFAULT_RUN_TIMEOUT_S
+        return snapshot.plan.tasks[index].run_timeout_s

@@ -1,54 +1,70 @@
-"""MessageLoop: carries messages between cerebro, its timers and its task servers, within one process.
+"""Message loop: carries messages between cerebro, its timers and its task servers in one process.
 
-Law: one step is one transaction of the home. What cerebro publishes leaves only after the transaction was kept, so a
-crash never lets a server hear what cerebro does not know.
+One step takes a batch of waiting messages and due timers, and processes it in one transaction of
+the home. What cerebro publishes leaves after the commit, so that no server ever receives what a
+crash could make cerebro forget.
+
+If processing a message raises, the transaction is rolled back and the batch is put back; from then
+on messages are processed one at a time for a while, so that only the failing one is repeated. After
+TRIES_MAX failures the message becomes a dead letter with the error as its reason, and its sender is
+answered. Errors of the home itself (a full disk) are raised: they are no message's fault, and the
+batch is kept for the next step.
+
+Invariant: one message cannot stop the loop, and none is lost: it is processed, or a dead letter.
 """
 
 import heapq
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from itertools import count
-from typing import Final, Protocol
+from typing import Final
 
-from cerebro.core.cron.schedule import due_ticks, next_after
-from cerebro.core.cron.ticks import missed_ticks
+from cerebro.adapters.internal_codec import encode_internal
+from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.core.declaration.handlers import declare_exactly
-from cerebro.core.effects import FanOut, PageTimer, Tick
+from cerebro.core.effects import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
 from cerebro.core.run.invoke import invocation_key
 from cerebro.core.run.recovery import recover
-from cerebro.core.run.run_status import end_if_idle
-from cerebro.embedded.storage.event_log import EventLog
+from cerebro.embedded.runtime.clock_jump import shift_deadlines
+from cerebro.embedded.runtime.cron_ticks import CronTicks
+from cerebro.embedded.runtime.failing_runs import FailingRuns
+from cerebro.embedded.storage.home import Home
 from cerebro.handlers.receive import answer_malformed, open_delivery, perform_one
-from cerebro.ports import Store
 from cerebro.shell import Ports, perform
 from cordyna_core.contract.base import Message, Problem
 from cordyna_core.contract.commands import Command, InvokeTask, RunTask
-from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelope, seal
+from cordyna_core.contract.envelope import (
+    Envelope,
+    MalformedEvent,
+    RawEnvelope,
+    open_envelope,
+    seal,
+)
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, derived_id, run_id_of
 from cordyna_core.contract.state_updates import DeclarationRejected, RunStateChanged
 from cordyna_core.contract.time import utc
-from cordyna_core.errors import Fatal
+from cordyna_core.errors import Fatal, ServiceError
 from cordyna_core.ports import Clock
 
-BATCH: Final = 256
-"""Messages per transaction: enough to share the cost of keeping it, few enough that a server waits for little."""
+_log = logging.getLogger("cordyna")
 
+BATCH_MAX: Final = 256
+"""Messages per transaction: they share the cost of the commit, and no server waits long for it."""
 
-class Home(Protocol):
-    """What outlives a step: facts and the event_log, kept together."""
+TRIES_MAX: Final = 3
+"""A message whose processing raises this often becomes a dead letter."""
 
-    store: Store
-    event_log: EventLog
-
-    def transaction(self) -> AbstractContextManager[None]: ...
+Item = str | InternalMessage
+"""An event of the bus, or a message of cerebro to itself."""
 
 
 class MessageLoop:
     """Cerebro, its bus and its timers. Not for two threads at once.
 
-    `to_server` hands a command's event to a task server's side; `on_event` sees everything that passed, after it was kept.
+    `to_server` hands a command and its event to the command's task server; `on_event` sees every
+    event after it was committed.
     """
 
     def __init__(
@@ -56,127 +72,156 @@ class MessageLoop:
         home: Home,
         clock: Clock,
         *,
-        to_server: Callable[[str, str], None],
+        to_server: Callable[[Command, str], None],
         on_event: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._home, self._clock = home, clock
         self._to_server, self._on_event = to_server, on_event
-        self._inbox: deque[str | FanOut | Tick] = deque()
-        self._rings: list[tuple[float, int, PageTimer]] = []
-        self._ticks: list[tuple[float, int, str]] = []
-        self._crons: Graph = Graph.of({})
-        self._tickets = count()
+        self._waiting: deque[Item] = deque()
+        self._timers: list[tuple[float, int, PageTimer]] = []
+        self._tie_breaks = count()
         self._leaving: list[tuple[Message, str]] = []
-        self._failing: dict[str, bool] = {}
-        self._news = False
-        self.fires_crons = False
+        self._has_news = False
+        self._processing: Item | None = None
+        self._failures: dict[Item, list[str]] = {}
+        self._singles_left = 0
+        self.crons = CronTicks()
         self.ports = Ports(store=home.store, bus=self, timers=self, crons=self, clock=clock)
+        self._failing_runs = FailingRuns(home, self.ports)
 
-    # The bus, as anybody on it sees it.
     def put(self, event: str) -> None:
-        """Put an event on the bus; any thread may."""
-        self._inbox.append(event)
+        """Put an event on the bus."""
+        self._waiting.append(event)
 
     # CerebroBus
     def publish(self, messages: Sequence[Message]) -> None:
-        now = utc(self._clock())
+        now = self._clock()
         for message in messages:
             meta = message.meta
             source = SCHEDULER if isinstance(message, InvokeTask) else CEREBRO
-            event = seal(
-                message,
-                source,
-                meta.id if meta and meta.id else derived_id("event", next(self._tickets)),
-                now,
-            )
-            if not isinstance(message, InvokeTask):  # a tick's invocation is noted when it is heard
-                self._home.event_log.append(getattr(message, "run_id", None), event)
+            event_id = meta.id if meta and meta.id else derived_id("event", next(self._tie_breaks))
+            event = seal(message, source, event_id, utc(now))
+            # A tick's invocation is appended when it is processed.
+            if not isinstance(message, InvokeTask):
+                self._home.event_log.append(getattr(message, "run_id", None), event, now)
             self._leaving.append((message, event))
 
     # Timers
-    def send_page_timer(self, ring: PageTimer) -> None:
-        heapq.heappush(self._rings, (ring.due, next(self._tickets), ring))
+    def send_page_timer(self, timer: PageTimer) -> None:
+        heapq.heappush(self._timers, (timer.due, next(self._tie_breaks), timer))
 
-    def send_fan_out(self, walk: FanOut) -> None:
-        self._inbox.append(walk)
+    def send_fan_out(self, fan_out: FanOut) -> None:
+        self._waiting.append(fan_out)
+
+    def send_overdue_check(self, check: OverdueCheck) -> None:
+        self._waiting.append(check)
 
     # Crons
     def apply(self, graph: Graph) -> None:
-        self._crons = graph
-        now = self._clock()
-        self._ticks = [
-            (
-                next_after(cron.task.cron or "", cron.task.timezone, now),
-                next(self._tickets),
-                cron.task.name,
-            )
-            for cron in graph.crons
-        ]
-        heapq.heapify(self._ticks)
+        self.crons.apply(graph, self._clock())
 
     def start_crons(self) -> None:
-        """Fire crons from now on. What came while nobody fired them is made up for, or told."""
-        if self.fires_crons:
-            return
-        self.fires_crons = True
-        now = self._clock()
+        """Fire crons from now on. Ticks that passed unobserved fire late or are reported."""
+        if not self.crons.is_started:
+            self._catch_up_crons()
+
+    def _catch_up_crons(self) -> None:
         with self._home.transaction():
-            for _, task in self._crons.crons:
-                last = self._home.store.read_tick(task.name)
-                if last is None:
-                    continue
-                ticks = due_ticks(task.cron or "", task.timezone, after=last, now=now)
-                if ticks.missed:
-                    self.publish([missed_ticks(task.name, ticks.missed, now=now)])
-                if ticks.fires is not None:
-                    self._inbox.append(Tick(task.name, ticks.fires))
+            for passed in self.crons.start(self._clock(), self._home.store.read_tick):
+                if isinstance(passed, Tick):
+                    self._waiting.append(passed)
+                else:
+                    self.publish([passed])
         self.flush()
 
-    def next_due(self) -> float | None:
-        """When the next ring or tick is due; None when nothing is."""
-        due = [
-            heap[0][0] for heap in (self._rings, self._ticks if self.fires_crons else ()) if heap
-        ]
-        return min(due) if due else None
+    def on_clock_jump(self, seconds: float) -> None:
+        """The wall clock was set: keep every interval, and recompute what follows wall time."""
+        with self._home.transaction():
+            shift_deadlines(self._home.store, seconds)
+            graph = self._home.store.read_graph()
+        self._timers = [(due + seconds, number, timer) for due, number, timer in self._timers]
+        self.crons.apply(graph, self._clock())
+        if self.crons.is_started:
+            self._catch_up_crons()
 
-    def has_news(self) -> bool:
-        """Whether cerebro has said something since this was last asked that somebody may wait for."""
-        news, self._news = self._news, False
-        return news
+    def next_due(self) -> float | None:
+        """When the next timer or tick is due; None if none is armed."""
+        due = [at for at in (self.crons.next_due(),) if at is not None]
+        due += [entry[0] for entry in self._timers[:1]]
+        return min(due, default=None)
+
+    def take_news(self) -> bool:
+        """Whether cerebro published anything since the last call that a client may wait for."""
+        has_news, self._has_news = self._has_news, False
+        return has_news
 
     @property
     def is_idle(self) -> bool:
-        """Whether no message waits to be heard."""
-        return not self._inbox
+        """Whether no message waits."""
+        return not self._waiting
 
     def step(self, *, inbox: bool = False) -> bool:
-        """Hear what waits and what is due, and with `inbox` what others put there. Returns whether there was anything.
+        """Process what waits and what is due, and with `inbox` events of other processes.
+
+        Returns whether there was anything.
 
         Raises:
-            ServiceError: when the home fails; then nothing of this step was kept.
+            ServiceError: the home fails. Nothing of this step was stored, and nothing is lost.
         """
         now = self._clock()
-        messages: list[str | PageTimer | FanOut | Tick] = list(self._due(now))
-        waiting = self._inbox
-        while waiting and len(messages) < BATCH:
-            messages.append(waiting.popleft())
-        if not messages and not inbox:
+        limit = 1 if self._singles_left else BATCH_MAX
+        batch = self._take(now, limit)
+        if not batch and not inbox:
             return False
-        passed: list[str] = []
-        with self._home.transaction():
-            if inbox:
-                messages.extend(self._home.event_log.drain_inbox())
-            for message in messages:
-                if isinstance(message, str):
-                    passed.append(message)
-                self._process(message, now)
-        for event in passed:
-            self._on_event(event)
-        self.flush()
+        try:
+            events = self._process_batch(batch, limit if inbox and len(batch) < limit else 0, now)
+        except Exception as failure:  # noqa: BLE001  see _note_failure
+            self._waiting.extendleft(reversed(batch))
+            self._leaving.clear()
+            self._note_failure(failure)
+        else:
+            self._singles_left = max(0, self._singles_left - 1)
+            for event in events:
+                self._on_event(event)
+            self.flush()
         return True
 
+    def _take(self, now: float, limit: int) -> list[Item]:
+        batch: list[Item] = []
+        while len(batch) < limit and self._timers and self._timers[0][0] <= now:
+            batch.append(heapq.heappop(self._timers)[2])
+        while len(batch) < limit and (tick := self.crons.pop_due(now)) is not None:
+            batch.append(tick)
+        while len(batch) < limit and self._waiting:
+            batch.append(self._waiting.popleft())
+        return batch
+
+    def _process_batch(self, batch: Sequence[Item], inbox_limit: int, now: float) -> list[str]:
+        """Process the batch in one transaction. Returns the events of the bus that were in it."""
+        self._processing = None
+        with self._home.transaction():
+            items = [*batch, *self._home.event_log.drain_inbox(inbox_limit)]
+            for item in items:
+                self._processing = item
+                self._process(item, now)
+            self._processing = None
+        if self._failures:
+            for item in items:
+                self._failures.pop(item, None)
+        return [item for item in items if isinstance(item, str)]
+
+    def _note_failure(self, failure: Exception) -> None:
+        """Count a failure of the message that was being processed. Raises what is not its fault."""
+        item, self._processing = self._processing, None
+        is_of_home = isinstance(failure, ServiceError) and not isinstance(failure, DamagedRow)
+        if item is None or is_of_home:
+            raise failure
+        self._singles_left = BATCH_MAX
+        self._failures.setdefault(item, []).append(f"{type(failure).__name__}: {failure}")
+        _log.debug("processing failed", exc_info=failure)
+
     def process_now(self, event: str) -> None:
-        """Hear this one event, now, and nothing else."""
+        """Process this one event now, before whatever waits."""
         with self._home.transaction():
             self._process(event, self._clock())
         self.flush()
@@ -187,101 +232,114 @@ class MessageLoop:
             self.publish(messages)
         self.flush()
 
-    def resume_run(self, run_id: str, *, died: bool) -> None:
-        """Go on with a run that another engine left, or (`died`) was killed over; `flush` lets its commands go."""
+    def resume_run(self, run_id: str) -> None:
+        """Continue a run of an earlier engine; its commands leave with the next `flush`."""
         with self._home.transaction():
-            perform(recover(run_id, died=died), self.ports)
-        self._watch_if_failing(run_id)
+            perform(recover(run_id), self.ports)
+        self._failing_runs.watch_if_failing(run_id)
 
     def end_idle_failing_runs(self) -> None:
-        """End what has nothing left to wait for. For when all is quiet: the guardian would come to it in a few seconds."""
-        for run_id in [run_id for run_id, moved in self._failing.items() if moved]:
-            self._failing[run_id] = False
+        """End failing runs without anything live. For when no message waits."""
+        if self._failing_runs.has_news:
             with self._home.transaction():
-                snapshot = self._home.store.read_run_snapshot(run_id)
-                if snapshot is not None:
-                    perform(end_if_idle(snapshot, cause="quiet"), self.ports)
-        self.flush()
+                self._failing_runs.end_idle()
+            self.flush()
 
     def declare(self, events: Sequence[str]) -> list[Problem]:
-        """Declare exactly these servers, as one batch. Returns why they were rejected, nothing when they were accepted."""
+        """Declare exactly these servers, as one batch. Returns the problems if it is rejected."""
+        now = self._clock()
         envelopes = [open_envelope(event) for event in events]
         with self._home.transaction():
             for event in events:
-                self._home.event_log.append(None, event)
+                self._home.event_log.append(None, event, now)
             perform(declare_exactly(envelopes), self.ports)
         problems = [
             problem
-            for said, _ in self._leaving
-            if isinstance(said, DeclarationRejected)
-            for problem in said.problems
+            for message, _ in self._leaving
+            if isinstance(message, DeclarationRejected)
+            for problem in message.problems
         ]
         self.flush()
         return problems
 
     def flush(self) -> None:
-        """Let go what was published in transactions that have been kept."""
+        """Deliver what was published in committed transactions."""
         leaving, self._leaving = self._leaving, []
-        for sent, event in leaving:
+        for message, event in leaving:
             self._on_event(event)
-            if isinstance(sent, RunStateChanged):
-                self._note(sent)
-            self._news = self._news or not isinstance(sent, RunTask)
-            if isinstance(sent, InvokeTask):
-                self._inbox.append(event)
-            elif isinstance(sent, Command):
-                self._to_server(getattr(sent, "server", "*"), event)
+            if isinstance(message, RunStateChanged):
+                self._failing_runs.note_state(message)
+            self._has_news = self._has_news or not isinstance(message, RunTask)
+            if isinstance(message, InvokeTask):
+                self._waiting.append(event)
+            elif isinstance(message, Command):
+                self._deliver(message, event)
 
-    def _note(self, changed: RunStateChanged) -> None:
-        match changed.state:
-            case "failing":
-                self._failing[changed.run_id] = True
-            case "running":
-                # After a retry: that it is failing has been said before, and is not said again.
-                self._watch_if_failing(changed.run_id)
-            case _:
-                self._failing.pop(changed.run_id, None)
-
-    def _watch_if_failing(self, run_id: str) -> None:
-        run = self._home.store.read_run(run_id)
-        if run is not None and run.failing:
-            self._failing[run_id] = True
-
-    def _due(self, now: float) -> list[PageTimer | Tick]:
-        found: list[PageTimer | Tick] = []
-        while self._rings and self._rings[0][0] <= now:
-            found.append(heapq.heappop(self._rings)[2])
-        while self.fires_crons and self._ticks and self._ticks[0][0] <= now:
-            nominal, _, name = heapq.heappop(self._ticks)
-            found.append(Tick(name, nominal))
-            task = self._crons[name].task
-            heapq.heappush(
-                self._ticks,
-                (next_after(task.cron or "", task.timezone, nominal), next(self._tickets), name),
-            )
-        return found
-
-    def _process(self, message: str | PageTimer | FanOut | Tick, now: float) -> None:
+    def _deliver(self, command: Command, event: str) -> None:
         try:
-            opened = open_delivery(message) if isinstance(message, str) else message
-        except MalformedEvent as never:
-            self._home.event_log.append(None, str(message))
-            self._home.event_log.add_dead_letter(str(message), str(never), now)
-            answer_malformed(never, self.ports)
+            self._to_server(command, event)
+        except Exception as failure:  # noqa: BLE001  it is logged and kept
+            # The attempt ends by its acknowledgement clock; the reason is kept here.
+            reason = f"not delivered to its server: {type(failure).__name__}: {failure}"
+            _log.warning("a command was %s", reason)
+            with self._home.transaction():
+                self._home.event_log.add_dead_letter(event, reason, self._clock())
+
+    def _process(self, item: Item, now: float) -> None:
+        failures = self._failures.get(item, ())
+        if len(failures) >= TRIES_MAX:
+            self._reject(item, failures[-1], now)
             return
-        if isinstance(opened, Envelope) and isinstance(message, str):
-            run_id = run_of(opened)
-            self._home.event_log.append(run_id, message)
-            if run_id in self._failing:
-                self._failing[run_id] = True
         try:
-            perform_one(opened, self.ports)
-        except Fatal as never:
-            self._home.event_log.add_dead_letter(str(message), str(never), now)
+            message = open_delivery(item) if isinstance(item, str) else item
+        except MalformedEvent as malformed:
+            self._home.event_log.append(None, str(item), now)
+            self._home.event_log.add_dead_letter(str(item), str(malformed), now)
+            answer_malformed(malformed, self.ports)
+            return
+        if isinstance(message, Envelope) and isinstance(item, str):
+            run_id = run_of(message)
+            self._home.event_log.append(run_id, item, now)
+            self._failing_runs.note_event(run_id)
+        try:
+            perform_one(message, self.ports)
+        except Fatal as fatal:
+            self._home.event_log.add_dead_letter(_text_of(item), str(fatal), now)
+
+    def _reject(self, item: Item, failure: str, now: float) -> None:
+        """Make a message that failed TRIES_MAX times a dead letter, and answer its sender."""
+        reason = f"failed {TRIES_MAX} times: {failure}"
+        text = _text_of(item)
+        _log.error("a message became a dead letter (dyna dlq ls): it %s", reason)
+        self._home.event_log.add_dead_letter(text, reason, now)
+        if not isinstance(item, str):
+            return
+        self._home.event_log.append(None, item, now)
+        problem = Problem(
+            code="not_handled",
+            message=f"cerebro could not handle this message: {failure}."
+            " It is kept: `dyna dlq ls` shows it, `dyna dlq redrive dead-letters` repeats it",
+        )
+        try:
+            raw = RawEnvelope.model_validate_json(item)
+            answer_malformed(MalformedEvent([problem], raw), self.ports)
+        except Exception as unanswerable:  # noqa: BLE001  it is kept
+            # What made it fail may also prevent the answer; the dead letter has both.
+            reason = f"{reason}; and its sender could not be answered: {unanswerable}"
+            self._home.event_log.add_dead_letter(text, reason, now)
+
+
+def _text_of(item: Item) -> str:
+    """An item as text. A page timer without its time: one dead letter for all timers of a page."""
+    if isinstance(item, str):
+        return item
+    if isinstance(item, PageTimer):
+        return encode_internal(PageTimer(item.run_id, item.page, 0.0))
+    return encode_internal(item)
 
 
 def run_of(envelope: Envelope) -> str | None:
-    """The run that an event is about; an invocation names the run that it asks for."""
+    """The run that an event is about. An invocation names the run that it starts or joins."""
     message = envelope.message
     if isinstance(message, InvokeTask):
         return run_id_of(message.task, invocation_key(message, envelope))

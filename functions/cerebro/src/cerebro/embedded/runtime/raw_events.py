@@ -1,6 +1,6 @@
-"""Postmark: what a bus gives to an event that was put on it without: an id and a time, as EventBridge does.
+"""Raw events: the bus gives an id and a time to an event that has none, as EventBridge does.
 
-Law: what the sender said is kept. What is no event at all passes as it is, and is refused by whoever reads it.
+Invariant: what the sender wrote is kept. A malformed line is unchanged; its reader rejects it.
 """
 
 import json
@@ -12,9 +12,9 @@ from cordyna_core.contract.time import rfc3339
 
 
 def with_default_id_and_time(line: str, event_id: str, now: datetime) -> str:
-    """The event of this line with an id and a time."""
+    """The event of this line, with an id and a time."""
     try:
-        # Not json: it gives up on a line that is nested too deeply with an error of its own.
+        # Not the json module: it raises RecursionError for a line that is nested too deeply.
         event = from_json(line)
     except ValueError:
         return line

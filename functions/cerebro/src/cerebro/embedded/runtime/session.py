@@ -1,87 +1,123 @@
-"""HomeSession: whether this process drives its home, and how everybody in it waits for what is going on there.
+"""Home session: whether this process drives its home, and how its threads wait for changes there.
 
-Law: whoever only looks drives nothing; whoever waits drives what is to be driven, as soon as the session is free. So a run
-goes on as long as anybody waits for it.
+Invariant: reading drives nothing. Waiting drives what is to be driven, as soon as no other process
+holds the lease. So a run continues while any process waits for it.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
+from cerebro.embedded.bodies.port import Bodies
+from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.driver import Driver
-from cerebro.embedded.storage.home import DiskHome, MemoryHome
+from cerebro.embedded.runtime.served import Fingerprint, ServedTargets
+from cerebro.embedded.storage.home import Home
 from cordyna_core.contract.base import Problem
-from cordyna_core.errors import Refusal, UserError
-from cordyna_core.ports import Clock
-from cordyna_core.server.task_server import TaskServer
+from cordyna_core.errors import Refusal
 
-WATCH_S: Final = 0.05
-"""How often a process that does not drive looks at the home."""
+WATCH_INTERVAL_S: Final = 0.05
+"""How often a process that does not drive checks the home."""
 
-WAKE_S: Final = 0.1
-"""A waiting thread looks at least this often, so that Ctrl-C is heard and a redraw is not late."""
+WAKE_INTERVAL_S: Final = 0.1
+"""A waiting thread wakes at least this often, so that Ctrl-C takes effect."""
 
-MAKE_WAY_S: Final = 0.0002
+YIELD_S: Final = 0.0002
+
+LOAD_TIMEOUT_S: Final = 10.0
+"""How long a command waits for the servers whose files have changed."""
+
+CANCEL_TIMEOUT_S: Final = 20.0
+"""How long a process waits for bodies of cancelled attempts: their grace, SIGTERM and SIGKILL."""
 
 T = TypeVar("T")
 
 
 class HomeSession:
-    """Holds the home, the driver when this process has it, and the one lock that guards them both."""
+    """Holds the home, the driver while this process has the lease, and the lock of both."""
 
     def __init__(
         self,
-        home: DiskHome | MemoryHome,
-        servers: Sequence[TaskServer],
-        clock: Clock,
-        *,
-        whole_process: bool = False,
+        home: Home,
+        targets: Sequence[str],
+        make_bodies: Callable[[], Bodies],
+        fingerprint: Fingerprint,
+        clock: SteadyClock,
     ) -> None:
-        self.home, self._whole_process = home, whole_process
-        self.steps = 0
-        self._looking_on = 0
+        self.home = home
+        self.turns = 0
         self.driver: Driver | None = None
-        self._servers, self._clock = {server.name: server for server in servers}, clock
+        self._targets, self._make_bodies = tuple(targets), make_bodies
+        self._fingerprint, self._clock = fingerprint, clock
+        self._readers_waiting = 0
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
 
     def acquire_lease(self) -> None:
-        """Drive from now on, if there is something to serve and nobody else does. Raises Refusal: the servers make no graph."""
-        if self.driver is not None or not self._servers or not self.home.take_lock():
+        """Drive from now on, if there are servers to run and no other process drives.
+
+        Loads the servers whose files have changed.
+
+        Raises:
+            Refusal: the declarations are rejected.
+            ServiceError: the home or the worker host fails.
+        """
+        if self.driver is not None or not self._targets or not self.home.take_lock():
             return
-        driver = Driver(
-            self.home, self._lock, self._clock, self._stepped, whole_process=self._whole_process
+        served = ServedTargets(self.home, self._targets, self._fingerprint, self._clock)
+        self.driver = Driver(
+            self.home,
+            self._lock,
+            self._clock,
+            self._on_turn,
+            bodies=self._make_bodies(),
+            served=served,
         )
-        driver.serve(self._servers.values())
-        problems = driver.declare()
+        with self.write_transaction():
+            self.home.targets.keep_only(self._targets)
+        with self.read_transaction():
+            unchanged = served.unchanged()
+        changed = [target for target in served.targets if target not in unchanged]
+        problems = self.driver.load(changed, LOAD_TIMEOUT_S)
         if problems:
             raise rejected(problems)
-        self.driver = driver
 
     def release_lease(self) -> None:
-        """Stop driving. What still runs is taken up by whoever drives next."""
-        driver, self.driver = self.driver, None
-        if driver is not None:
-            driver.stop()
+        """Stop driving. The next driver resumes the active runs."""
+        driver = self.driver
+        if driver is None:
+            return
+        self._wait_for_cancelled(driver)
+        self.driver = None
+        driver.stop()
 
-    def replace_server(self, before: str, server: TaskServer) -> None:
-        """Serve this one instead of the one named `before`. A rejected declaration is told on the bus; the last good one stands."""
-        if before != server.name:
-            del self._servers[before]
-        self._servers[server.name] = server
-        if self.driver is not None:
-            with self.read_transaction():
-                self.driver.serve(self._servers.values())
-                self.driver.declare()
+    def _wait_for_cancelled(self, driver: Driver) -> None:
+        give_up_at = time.monotonic() + CANCEL_TIMEOUT_S
+        with self._changed:
+            while driver.has_cancelled_bodies and time.monotonic() < give_up_at:
+                self._changed.wait(WAKE_INTERVAL_S)
+
+    def drain(self, within_s: float) -> None:
+        """Start no further attempt, and wait for those that run; end them after `within_s`."""
+        driver = self.driver
+        if driver is None or not driver.is_started:
+            return
+        driver.drain(within_s)
+        give_up_at = time.monotonic() + within_s + CANCEL_TIMEOUT_S
+        with self._changed:
+            while not driver.is_drained and driver.failure is None:
+                if time.monotonic() >= give_up_at:
+                    return
+                self._changed.wait(WAKE_INTERVAL_S)
 
     def has_no_driver(self) -> bool:
-        """Whether nobody drives, and nobody is about to."""
-        return self.driver is None and not self._servers and self.home.has_no_driver()
+        """Whether no process drives, and this one has nothing to drive."""
+        return self.driver is None and not self._targets and self.home.has_no_driver()
 
     def put(self, events: Sequence[str]) -> None:
-        """Put events on the bus, or into the inbox of whoever drives."""
+        """Put events on the bus: on our own, or into the inbox of the process that drives."""
         if self.driver is not None:
             for event in events:
                 self.driver.put(event)
@@ -91,12 +127,12 @@ class HomeSession:
 
     @contextmanager
     def read_transaction(self) -> Iterator[None]:
-        """To read the home. Raises ServiceError when it cannot be read."""
-        self._looking_on += 1
+        """Read the home. Raises ServiceError if it cannot be read."""
+        self._readers_waiting += 1
         try:
             self._lock.acquire()
         finally:
-            self._looking_on -= 1
+            self._readers_waiting -= 1
         try:
             with self.home.reading():
                 yield
@@ -105,15 +141,17 @@ class HomeSession:
 
     @contextmanager
     def write_transaction(self) -> Iterator[None]:
-        """To write to the home, all or nothing. Raises ServiceError when it cannot be written."""
+        """Write to the home, all or nothing. Raises ServiceError if it cannot be written."""
         with self._lock, self.home.transaction():
             yield
 
-    def wait_until(self, found: Callable[[], T | None], until: float | None = None) -> T | None:
-        """What `found` finds, asked after every step; None when `until` (monotonic seconds) has passed.
+    def wait_until(self, find: Callable[[], T | None], until: float | None = None) -> T | None:
+        """Wait for a value of `find`, which is called after every turn.
+
+        Returns None when `until` (monotonic seconds) has passed.
 
         Raises:
-            Exception: whatever stopped the driver.
+            Exception: what stopped the driver.
         """
         while True:
             self.acquire_lease()
@@ -122,44 +160,34 @@ class HomeSession:
             with self._changed, self.home.reading():
                 if self.driver is not None and self.driver.failure is not None:
                     raise self.driver.failure
-                if (answer := found()) is not None:
-                    return answer
-                left = None if until is None else until - time.monotonic()
-                if left is not None and left <= 0:
+                if (value := find()) is not None:
+                    return value
+                left_s = None if until is None else until - time.monotonic()
+                if left_s is not None and left_s <= 0:
                     return None
                 if self.driver is not None:
-                    self._changed.wait(WAKE_S if left is None else min(WAKE_S, left))
+                    self._changed.wait(
+                        WAKE_INTERVAL_S if left_s is None else min(WAKE_INTERVAL_S, left_s)
+                    )
                     continue
-            time.sleep(WATCH_S if left is None else min(WATCH_S, left))
-            self.steps += 1
+            time.sleep(WATCH_INTERVAL_S if left_s is None else min(WATCH_INTERVAL_S, left_s))
+            self.turns += 1
 
-    def _stepped(self, news: bool) -> None:
-        self.steps += 1
-        if news:
+    def _on_turn(self, has_news: bool) -> None:  # noqa: FBT001 a callback with one value
+        self.turns += 1
+        if has_news:
             with self._changed:
                 self._changed.notify_all()
-        elif self._looking_on:
-            # A lock is not fair: whoever waits for it gets it only if it is free for a moment.
-            time.sleep(MAKE_WAY_S)
-
-
-def each_once(servers: Mapping[str, TaskServer]) -> None:
-    """Several instances of a server are one server, but two sets of tasks under one name are a mistake. Raises UserError."""
-    seen: dict[str, str] = {}
-    for target, server in servers.items():
-        if server.name in seen and server is not servers[seen[server.name]]:
-            raise UserError(
-                f"{seen[server.name]} and {target} are both named {server.name!r}.",
-                next="give one of them another name: TaskServer(...)",
-            )
-        seen.setdefault(server.name, target)
+        elif self._readers_waiting:
+            # threading locks are not fair: pause briefly so that waiting readers can acquire it.
+            time.sleep(YIELD_S)
 
 
 def rejected(problems: Sequence[Problem]) -> Refusal:
-    """What to tell a person whose servers do not make a graph."""
+    """The error for servers whose declarations do not make a graph."""
     return Refusal(
         "the servers' declarations were rejected.",
         problems,
         why="\n".join(problem.message for problem in problems),
-        next="mend what is listed; nothing of it was accepted.",
+        next="fix the problems above; nothing was accepted",
     )

@@ -1,76 +1,168 @@
-"""EventLog: what passed the bus of a home, what its tasks printed, and what others have put into its inbox.
+"""Event log: the events of a home, the output of its tasks, its inbox, and its dead letters.
 
-Law: events are kept in the order in which they passed. What leaves the inbox has been dealt with in the same transaction.
+Invariant: events are stored in the order in which they passed, under numbers that are never used
+again. An event leaves the inbox in the transaction that processes it.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, Literal, Protocol
 
-from cerebro.adapters.sqlite.database import SqliteFile
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.runs import LogLine, PassedEvent
 
+Stream = Literal["stdout", "stderr", "log", "shared"]
+
+LOG_PAGE_ROWS: Final = 200
+"""Rows of a log that are read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """A piece of one attempt's output as it was received; stored as one row."""
+
+    run_id: str
+    task: str
+    attempt: int
+    at: float
+    stream: Stream
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A chunk with its number in the order of arrival."""
+
+    seq: int
+    chunk: LogChunk
+
+
+class LineAssembler:
+    """Makes lines of chunks. A chunk may begin and end within a line of its stream."""
+
+    def __init__(self) -> None:
+        self._unfinished: dict[tuple[str, str, int, Stream], list[str]] = {}
+
+    def feed(self, chunk: LogChunk) -> Iterator[LogLine]:
+        """The lines that this chunk completes."""
+        key = (chunk.run_id, chunk.task, chunk.attempt, chunk.stream)
+        *whole, rest = chunk.text.split("\n")
+        for text in whole:
+            begun = self._unfinished.pop(key, None)
+            yield _line(key, chunk.at, text if begun is None else "".join((*begun, text)))
+        if rest:
+            self._unfinished.setdefault(key, []).append(rest)
+
+    def rest(self, at: float) -> Iterator[LogLine]:
+        """The lines that have no newline yet."""
+        for key, pieces in self._unfinished.items():
+            yield _line(key, at, "".join(pieces))
+        self._unfinished.clear()
+
+
+def _line(key: tuple[str, str, int, Stream], at: float, text: str) -> LogLine:
+    run_id, task, attempt, stream = key
+    return LogLine.model_construct(
+        run_id=run_id, task=task, attempt=attempt, at=utc(at), stream=stream, text=text
+    )
+
 
 class EventLog(Protocol):
-    """Beside the store, in the same transactions."""
+    """Stored beside the facts, in the same transactions."""
 
-    def append(self, run_id: str | None, event: str) -> None: ...
+    def append(self, run_id: str | None, event: str, at: float) -> None: ...
     def events(self, run_id: str | None, after: int) -> list[PassedEvent]: ...
     def last_seq(self) -> int: ...
-    def append_log_lines(self, lines: Sequence[LogLine]) -> None: ...
-    def log_lines(self, run_id: str, task: str | None) -> list[LogLine]: ...
-    def put_inbox(self, events: Sequence[str]) -> None: ...
-    def has_inbox(self) -> bool: ...
-    def withdraw(self, event: str) -> None:
-        """Take an event out of the inbox again that nobody has taken."""
+
+    def append_log_chunks(self, chunks: Sequence[LogChunk]) -> None: ...
+    def log_chunks(
+        self, run_id: str | None, task: str | None, after: int, limit: int
+    ) -> list[StoredChunk]:
+        """At most `limit` chunks with a number above `after`, in the order of arrival."""
         ...
 
-    def drain_inbox(self) -> list[str]: ...
+    def last_log_seq(self) -> int: ...
+
+    def put_inbox(self, events: Sequence[str]) -> None: ...
+    def has_inbox(self) -> bool: ...
+    def withdraw(self, event: str) -> bool:
+        """Remove an event from the inbox. Returns whether it was still there."""
+        ...
+
+    def drain_inbox(self, limit: int) -> list[str]:
+        """Remove and return the first `limit` events of the inbox."""
+        ...
+
     def add_waiter(self, run_id: str) -> None:
-        """Somebody waits for this run's end."""
+        """Note that a client waits for the end of this run."""
         ...
 
     def awaited_runs(self) -> list[str]:
-        """Runs whose end nobody has been told, the oldest first: who waited for them was killed, or still waits."""
+        """Runs with an un-notified waiter, oldest first."""
         ...
 
     def remove_waiter(self, run_id: str) -> None: ...
-    def add_dead_letter(self, event: str, reason: str, at: float) -> None: ...
-    def dead_letters(self) -> list[tuple[str, str]]: ...
+
+    def add_dead_letter(self, event: str, reason: str, at: float) -> None:
+        """Keep a message that cannot be handled. The same message is kept once."""
+        ...
+
+    def dead_letters(self) -> list[tuple[str, str]]:
+        """The messages with their reasons, oldest first."""
+        ...
+
     def drain_dead_letters(self) -> list[str]:
-        """What was buried, which is not buried any more."""
+        """Remove and return all of them."""
         ...
 
 
 class MemoryEventLog:
-    """Implements EventLog for as long as the process lives."""
+    """Implements EventLog for the life of the process."""
 
     def __init__(self) -> None:
-        self._events: list[tuple[str | None, str]] = []
-        self._lines: list[LogLine] = []
+        self._events: list[tuple[int, str | None, float, str]] = []
+        self._last_seq = 0
+        self._chunks: list[StoredChunk] = []
+        self._last_log_seq = 0
         self._inbox: list[str] = []
-        self._buried: list[tuple[str, str]] = []
-        self._waited_for: dict[str, None] = {}
+        self._dead_letters: dict[str, str] = {}
+        self._awaited: dict[str, None] = {}
 
-    def append(self, run_id: str | None, event: str) -> None:
-        self._events.append((run_id, event))
+    def append(self, run_id: str | None, event: str, at: float) -> None:
+        self._last_seq += 1
+        self._events.append((self._last_seq, run_id, at, event))
 
     def events(self, run_id: str | None, after: int) -> list[PassedEvent]:
-        found = enumerate(self._events[after:], start=after + 1)
+        start = bisect_right(self._events, after, key=lambda entry: entry[0])
         return [
             PassedEvent(seq=seq, text=event)
-            for seq, (of_run, event) in found
+            for seq, of_run, _, event in self._events[start:]
             if run_id in (None, of_run)
         ]
 
     def last_seq(self) -> int:
-        return len(self._events)
+        return self._last_seq
 
-    def append_log_lines(self, lines: Sequence[LogLine]) -> None:
-        self._lines.extend(lines)
+    def append_log_chunks(self, chunks: Sequence[LogChunk]) -> None:
+        for chunk in chunks:
+            self._last_log_seq += 1
+            self._chunks.append(StoredChunk(self._last_log_seq, chunk))
 
-    def log_lines(self, run_id: str, task: str | None) -> list[LogLine]:
-        return [line for line in self._lines if line.run_id == run_id and task in (None, line.task)]
+    def log_chunks(
+        self, run_id: str | None, task: str | None, after: int, limit: int
+    ) -> list[StoredChunk]:
+        start = bisect_right(self._chunks, after, key=lambda stored: stored.seq)
+        matching = (
+            stored
+            for stored in self._chunks[start:]
+            if run_id in (None, stored.chunk.run_id) and task in (None, stored.chunk.task)
+        )
+        return list(islice(matching, limit))
+
+    def last_log_seq(self) -> int:
+        return self._last_log_seq
 
     def put_inbox(self, events: Sequence[str]) -> None:
         self._inbox.extend(events)
@@ -78,112 +170,47 @@ class MemoryEventLog:
     def has_inbox(self) -> bool:
         return bool(self._inbox)
 
-    def withdraw(self, event: str) -> None:
+    def withdraw(self, event: str) -> bool:
+        before = len(self._inbox)
         self._inbox = [other for other in self._inbox if other != event]
+        return len(self._inbox) < before
 
-    def drain_inbox(self) -> list[str]:
-        taken, self._inbox = self._inbox, []
-        return taken
+    def drain_inbox(self, limit: int) -> list[str]:
+        drained, self._inbox = self._inbox[:limit], self._inbox[limit:]
+        return drained
 
     def add_waiter(self, run_id: str) -> None:
-        self._waited_for[run_id] = None
+        self._awaited[run_id] = None
 
     def awaited_runs(self) -> list[str]:
-        return list(self._waited_for)
+        return list(self._awaited)
 
     def remove_waiter(self, run_id: str) -> None:
-        self._waited_for.pop(run_id, None)
+        self._awaited.pop(run_id, None)
 
     def add_dead_letter(self, event: str, reason: str, at: float) -> None:
         del at
-        self._buried.append((event, reason))
+        self._dead_letters[event] = reason
 
     def dead_letters(self) -> list[tuple[str, str]]:
-        return list(self._buried)
+        return list(self._dead_letters.items())
 
     def drain_dead_letters(self) -> list[str]:
-        events = [event for event, _ in self._buried]
-        self._buried.clear()
+        events = list(self._dead_letters)
+        self._dead_letters.clear()
         return events
 
+    def roll_back(self, seq: int) -> None:
+        """Remove the events above this number, which is not used again."""
+        del self._events[bisect_right(self._events, seq, key=lambda entry: entry[0]) :]
 
-class SqliteEventLog:
-    """Implements EventLog in the file of a home, which the caller guards."""
-
-    def __init__(self, file: SqliteFile) -> None:
-        self._db = file.db
-
-    def append(self, run_id: str | None, event: str) -> None:
-        self._db.execute("insert into events (run_id, event) values (?, ?)", (run_id, event))
-
-    def events(self, run_id: str | None, after: int) -> list[PassedEvent]:
-        if run_id is None:
-            rows = self._db.execute(
-                "select seq, event from events where seq > ? order by seq", (after,)
-            )
-        else:
-            rows = self._db.execute(
-                "select seq, event from events where run_id = ? and seq > ? order by seq",
-                (run_id, after),
-            )
-        return [PassedEvent(seq=seq, text=event) for seq, event in rows]
-
-    def last_seq(self) -> int:
-        (seq,) = self._db.execute("select coalesce(max(seq), 0) from events").fetchone()
-        return int(seq)
-
-    def append_log_lines(self, lines: Sequence[LogLine]) -> None:
-        self._db.executemany(
-            "insert into lines values (?, ?, ?, ?, ?, ?)",
-            [
-                (line.run_id, line.task, line.attempt, line.at.timestamp(), line.stream, line.text)
-                for line in lines
-            ],
-        )
-
-    def log_lines(self, run_id: str, task: str | None) -> list[LogLine]:
-        rows = self._db.execute(
-            "select run_id, task, attempt, at, stream, line from lines where run_id = ? and ifnull(?, task) = task order by at, rowid",
-            (run_id, task),
-        )
-        return [
-            LogLine(run_id=r, task=t, attempt=n, at=utc(at), stream=stream, text=line)
-            for r, t, n, at, stream, line in rows
+    def prune(self, run_ids: frozenset[str], before: float) -> None:
+        """Delete what belongs to these runs, and events of no run before then (UTC seconds)."""
+        self._events = [
+            entry
+            for entry in self._events
+            if (entry[1] not in run_ids if entry[1] is not None else entry[2] >= before)
         ]
-
-    def put_inbox(self, events: Sequence[str]) -> None:
-        self._db.executemany("insert into inbox (event) values (?)", [(event,) for event in events])
-
-    def withdraw(self, event: str) -> None:
-        self._db.execute("delete from inbox where event = ?", (event,))
-
-    def has_inbox(self) -> bool:
-        return self._db.execute("select 1 from inbox limit 1").fetchone() is not None
-
-    def drain_inbox(self) -> list[str]:
-        rows = self._db.execute("select seq, event from inbox order by seq").fetchall()
-        if rows:
-            self._db.execute("delete from inbox where seq <= ?", (rows[-1][0],))
-        return [event for _, event in rows]
-
-    def add_waiter(self, run_id: str) -> None:
-        self._db.execute("insert or ignore into waited_for (run_id) values (?)", (run_id,))
-
-    def awaited_runs(self) -> list[str]:
-        return [row[0] for row in self._db.execute("select run_id from waited_for order by seq")]
-
-    def remove_waiter(self, run_id: str) -> None:
-        self._db.execute("delete from waited_for where run_id = ?", (run_id,))
-
-    def add_dead_letter(self, event: str, reason: str, at: float) -> None:
-        self._db.execute(
-            "insert into dead_letters (event, reason, at) values (?, ?, ?)", (event, reason, at)
-        )
-
-    def dead_letters(self) -> list[tuple[str, str]]:
-        return self._db.execute("select event, reason from dead_letters order by seq").fetchall()
-
-    def drain_dead_letters(self) -> list[str]:
-        events = [event for event, _ in self.dead_letters()]
-        self._db.execute("delete from dead_letters")
-        return events
+        self._chunks = [stored for stored in self._chunks if stored.chunk.run_id not in run_ids]
+        for run_id in run_ids:
+            self._awaited.pop(run_id, None)

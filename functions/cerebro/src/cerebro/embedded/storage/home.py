@@ -1,117 +1,215 @@
-"""Home: the folder of an embedded engine, and who drives it.
+"""Home: the folder of an embedded engine, its database and its lock; or the same in memory.
 
-Law: at most one process drives a home. The operating system holds the lock, so it is free the moment its holder dies.
+Invariant: at most one process drives a home, and only its owner can read what is in it.
 """
 
-import fcntl
-import os
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import Final, Protocol
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.adapters.sqlite.database import SqliteFile
+from cerebro.adapters.sqlite.pruning import Pruner
 from cerebro.adapters.sqlite.store import SqliteStore
-from cerebro.embedded.storage.event_log import EventLog, MemoryEventLog, SqliteEventLog
+from cerebro.embedded.storage.driver_record import DriverLock, DriverRecord
+from cerebro.embedded.storage.event_log import EventLog, MemoryEventLog
+from cerebro.embedded.storage.sqlite_event_log import SqliteEventLog
+from cerebro.embedded.storage.targets import MemoryTargets, SqliteTargets, TargetTable
 from cerebro.ports import Store
 from cordyna_core.errors import ServiceError
+from cordyna_core.ports import Clock
 
-DEFAULT_HOME: Final = ".cordyna"
 DATABASE: Final = "cordyna.db"
+DRIVER_LOCK: Final = "driver.lock"
+BODIES_LOCK: Final = "bodies.lock"
+
+
+class HomeStore(Store, Protocol):
+    """A store whose queries for the embedded engine do not depend on the size of a run."""
+
+    def has_live_task(self, run_id: str) -> bool: ...
+    def forget_page_timers(self, run_id: str | None = None) -> None: ...
+
+
+class Home(Protocol):
+    """What outlives a step: facts and the event log, kept in the same transactions."""
+
+    store: HomeStore
+    event_log: EventLog
+    targets: TargetTable
+
+    def transaction(self) -> AbstractContextManager[None]: ...
+    def reading(self) -> AbstractContextManager[None]: ...
+    def take_lock(self) -> bool:
+        """Drive the home from now on, unless another process does."""
+        ...
+
+    def has_no_driver(self) -> bool: ...
+    def driver(self) -> DriverRecord | None:
+        """The process that drives the home, or was killed while it did."""
+        ...
+
+    def record_driver(self, record: DriverRecord) -> None: ...
+
+    @property
+    def predecessor_died(self) -> bool:
+        """Whether the last driver was killed. Known once this process drives."""
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may put events into the inbox."""
+        ...
+
+    @property
+    def bodies_lock(self) -> Path | None:
+        """The file that the host of the bodies locks while bodies may be alive."""
+        ...
+
+    def prune_step(self, ended_before: float) -> int:
+        """Delete some runs that ended before then (UTC seconds). Returns 0 when none is left."""
+        ...
+
+    def prune_run(self, run_id: str) -> bool: ...
+    def give_back_step(self) -> bool:
+        """Return some free space to the file system. Returns whether more is free."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class MemoryHome:
-    """Nothing lasts, and nobody else is there."""
+    """A home that ends with its process."""
 
-    def __init__(self) -> None:
-        self.store: Store = MemoryStore()
-        self.event_log: EventLog = MemoryEventLog()
-        self.predecessor_died = False
+    predecessor_died: Final = False
+    is_shared: Final = False
+    bodies_lock: Final = None
+
+    def __init__(self, clock: Clock = time.time) -> None:
+        self._clock = clock
+        self._memory, self._log = MemoryStore(), MemoryEventLog()
+        self.store: HomeStore = self._memory
+        self.event_log: EventLog = self._log
+        self.targets: TargetTable = MemoryTargets()
+        self._seen_ended_at: dict[str, float] = {}
+        self._driver: DriverRecord | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
+        """Events are rolled back; facts are not: repeating a program on them is harmless."""
+        seq = self._log.last_seq()
+        try:
+            yield
+        except BaseException:
+            self._log.roll_back(seq)
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
         yield
 
-    reading = transaction
-
     def take_lock(self) -> bool:
-        """Nobody else can reach it."""
         return True
 
     def has_no_driver(self) -> bool:
-        """Nobody else can reach it."""
         return True
 
-    def driver_id(self) -> str:
-        """Nobody else can reach it."""
-        return ""
+    def driver(self) -> DriverRecord | None:
+        return self._driver
 
-    def forget_runs(self, before: float) -> None:
-        """It is gone soon enough."""
+    def record_driver(self, record: DriverRecord) -> None:
+        self._driver = record
+
+    def prune_step(self, ended_before: float) -> int:
+        """Delete what ended before then. The end of a run is dated when it is first seen here."""
+        now = self._clock()
+        ended = [run.id for run in self.store.runs(sys.maxsize) if run.is_over]
+        self._seen_ended_at = {run_id: self._seen_ended_at.get(run_id, now) for run_id in ended}
+        old = frozenset(run for run, at in self._seen_ended_at.items() if at < ended_before)
+        self._memory.prune_runs(old)
+        self._log.prune(old, ended_before)
+        return len(old)
+
+    def prune_run(self, run_id: str) -> bool:
+        existed = self.store.read_run(run_id) is not None
+        self._memory.prune_runs([run_id])
+        self._log.prune(frozenset([run_id]), 0.0)
+        return existed
+
+    def give_back_step(self) -> bool:
+        return False
 
     def close(self) -> None:
         """Nothing to close."""
 
 
 class DiskHome:
-    """A folder with one database and one lock. Raises ServiceError when it cannot be used."""
+    """A folder with one database and one lock. Raises ServiceError if it cannot be used."""
 
-    def __init__(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as refused:
-            raise ServiceError(
-                f"the folder {folder} cannot be made: {refused.strerror}.",
-                next="set CORDYNA_HOME to a folder that you may write to.",
-            ) from refused
-        self._folder = folder
-        self._file = SqliteFile(folder / DATABASE)
-        self.store: Store = SqliteStore(self._file)
+    is_shared: Final = True
+
+    def __init__(self, folder: Path, clock: Clock = time.time) -> None:
+        _create_folder(folder)
+        self.folder = folder
+        self._file = SqliteFile(folder / DATABASE, clock)
+        self._pruner = Pruner(self._file)
+        self.store: HomeStore = SqliteStore(self._file)
         self.event_log: EventLog = SqliteEventLog(self._file)
+        self.targets: TargetTable = SqliteTargets(self._file)
         self.transaction, self.reading = self._file.transaction, self._file.reading
-        self._lock: IO[str] | None = None
-        self.predecessor_died = False
+        self._lock = DriverLock(folder / DRIVER_LOCK)
 
-    def forget_runs(self, before: float) -> None:
-        """Delete what ended and is older than `before` (UTC seconds)."""
-        self._file.forget_runs(before)
+    @property
+    def predecessor_died(self) -> bool:
+        return self._lock.predecessor is not None
+
+    @property
+    def bodies_lock(self) -> Path:
+        return self.folder / BODIES_LOCK
 
     def take_lock(self) -> bool:
-        """Whether this process drives the home from now on."""
-        if self._lock is None:
-            lock = (self._folder / "driver.lock").open("a")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                lock.close()
-                return False
-            self.predecessor_died = bool(self.driver_id())
-            lock.truncate(0)
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
-            self._lock = lock
-        return True
+        return self._lock.take()
 
     def has_no_driver(self) -> bool:
-        """Whether no process drives the home at this moment."""
-        if self._lock is not None or not self.take_lock():
-            return False
-        self._let_go()
-        return True
+        return self._lock.is_free()
 
-    def driver_id(self) -> str:
-        """The id of the process that drives the home, or drove it last."""
-        return (self._folder / "driver.lock").read_text().strip()
+    def driver(self) -> DriverRecord | None:
+        return self._lock.status()
+
+    def record_driver(self, record: DriverRecord) -> None:
+        self._lock.record(record)
+
+    def prune_step(self, ended_before: float) -> int:
+        deleted = self._pruner.prune_step(ended_before)
+        if deleted:
+            self.store.forget_page_timers()
+        return deleted
+
+    def prune_run(self, run_id: str) -> bool:
+        return self._pruner.prune_run(run_id)
+
+    def give_back_step(self) -> bool:
+        return self._pruner.give_back_step()
 
     def close(self) -> None:
-        """Let go of the lock and the file."""
+        """Release the lock and close the file."""
         self._file.close()
-        self._let_go()
+        self._lock.release()
 
-    def _let_go(self) -> None:
-        if self._lock is not None:
-            # Empty: whoever comes next sees that this process was not killed.
-            self._lock.truncate(0)
-            self._lock.close()
-            self._lock = None
+
+def _create_folder(folder: Path) -> None:
+    try:
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as cause:
+        raise ServiceError(
+            f"the folder {folder} cannot be created: {cause.strerror}.",
+            next="set CORDYNA_HOME to a folder that you may write to",
+        ) from cause

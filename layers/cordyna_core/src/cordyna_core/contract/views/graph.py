@@ -51,7 +51,14 @@ class ServerInfo(Part):
     """One task server as cerebro knows it."""
 
     server: Name
-    state: Literal["ready", "draining", "stopped", "unresponsive", "unknown"]
+    state: Literal["ready", "draining", "stopped", "unresponsive", "unknown", "not_loaded"]
     tasks: int
     revision: int
     last_seen_at: datetime | None = None
+    # Of an embedded engine only: why it did not load, and how busy its workers are.
+    problem: str | None = None
+    concurrency: int | None = None
+    running: int | None = None
+    waiting: int | None = None
+    mode: str | None = None
+    mode_reason: str | None = None

@@ -1,0 +1,108 @@
+"""Run store: plans, idempotency keys and runs in SQLite.
+
+Invariant: `ended_at` of a run is set exactly while the run is over; retention counts from it.
+"""
+
+from typing import Final
+
+from cerebro.adapters.codecs import decode_plan, decode_run, encode_plan, encode_run
+from cerebro.adapters.lru_cache import LruCache
+from cerebro.adapters.sqlite.database import SqliteFile, damaged_row
+from cerebro.core.model import Plan, Run, RunSnapshot
+from cordyna_core.contract.ids import run_id_of
+
+CACHED_TASKS_MAX: Final = 500_000
+"""Planned tasks in the cache of plans."""
+
+CACHED_RUNS_MAX: Final = 1_000
+
+_INSERT_RUN: Final = """
+insert or ignore into runs (version, status, ended_at, run, id, plan_id, created_at)
+values (?, ?, ?, ?, ?, ?, ?)
+"""
+
+_UPDATE_RUN: Final = """
+update runs set version = ?, status = ?, ended_at = ?, run = ? where id = ? and version = ?
+"""
+
+
+class SqliteRunStore:
+    """The part of the Store port about runs. The caller serializes access."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file, self._db = file, file.db
+        self._plans: LruCache[str, Plan] = LruCache(CACHED_TASKS_MAX, lambda plan: plan.size)
+        self._snapshots: LruCache[str, RunSnapshot] = LruCache(CACHED_RUNS_MAX)
+        file.on_roll_back(self._clear_snapshots)
+
+    def _clear_snapshots(self) -> None:
+        self._snapshots = LruCache(CACHED_RUNS_MAX)
+
+    def write_plan(self, plan: Plan) -> None:
+        self._db.execute("insert or ignore into plans values (?, ?)", (plan.id, encode_plan(plan)))
+
+    def claim_key(self, key: str, task: str) -> str:
+        self._db.execute(
+            "insert or ignore into keys values (?, ?, ?)", (key, task, run_id_of(task, key))
+        )
+        (holder,) = self._db.execute("select task from keys where key = ?", (key,)).fetchone()
+        return str(holder)
+
+    def read_run(self, run_id: str) -> Run | None:
+        row = self._db.execute("select run from runs where id = ?", (run_id,)).fetchone()
+        return self._decode(run_id, row[0]) if row else None
+
+    def write_run(self, new: Run, seen: Run | None) -> Run | None:
+        ended_at = self._file.clock() if new.is_over else None
+        if seen is None:
+            cursor = self._db.execute(
+                _INSERT_RUN,
+                (
+                    new.version,
+                    new.status,
+                    ended_at,
+                    encode_run(new),
+                    new.id,
+                    new.plan_id,
+                    new.created_at,
+                ),
+            )
+        else:
+            cursor = self._db.execute(
+                _UPDATE_RUN,
+                (new.version, new.status, ended_at, encode_run(new), new.id, seen.version),
+            )
+        return None if cursor.rowcount == 1 else self.read_run(new.id)
+
+    def read_run_snapshot(self, run_id: str) -> RunSnapshot | None:
+        snapshot = self._snapshots.get(run_id)
+        if snapshot is None and (run := self.read_run(run_id)) is not None:
+            snapshot = self._snapshots.put(run_id, RunSnapshot(run, self._plan(run)))
+        return snapshot
+
+    def _plan(self, run: Run) -> Plan:
+        plan = self._plans.get(run.plan_id)
+        if plan is None:
+            row = self._db.execute("select plan from plans where id = ?", (run.plan_id,)).fetchone()
+            try:
+                plan = self._plans.put(run.plan_id, decode_plan(row[0]))
+            except Exception as cause:
+                # A missing row is a kind of damage too: the plan is written before its run.
+                raise damaged_row(self._file.path, "plans", run.plan_id, cause, run.id) from cause
+        return plan
+
+    def _decode(self, run_id: str, text: str) -> Run:
+        try:
+            return decode_run(text)
+        except (ValueError, TypeError, KeyError) as cause:
+            raise damaged_row(self._file.path, "runs", run_id, cause, run_id) from cause
+
+    def active_runs(self) -> list[str]:
+        rows = self._db.execute("select id from runs where status = 'running' order by created_at")
+        return [run_id for (run_id,) in rows]
+
+    def runs(self, limit: int) -> list[Run]:
+        rows = self._db.execute(
+            "select id, run from runs order by created_at desc, rowid desc limit ?", (limit,)
+        )
+        return [self._decode(run_id, text) for run_id, text in rows]

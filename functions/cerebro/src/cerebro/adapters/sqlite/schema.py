@@ -1,0 +1,67 @@
+"""Schema: the tables of a home's database, and the number of their format.
+
+Invariant: a change of the tables changes FORMAT; a database of another format is never written.
+"""
+
+from typing import Final
+
+FORMAT: Final = 2
+
+SCHEMA: Final = """
+create table head (
+  one integer primary key check (one = 1), generation integer not null, servers text not null
+);
+create table declarations (version text primary key, declared text not null) without rowid;
+create table targets (
+  target text primary key, server text, fingerprint text not null, error text,
+  serving integer not null, at real not null
+) without rowid;
+create table loads (one integer primary key check (one = 1), loads text not null);
+create table servers (
+  server text primary key, state text, at real not null, missed_at real
+) without rowid;
+create table lasts (
+  task text, fingerprint text, dispatched_at real not null, run_id text not null,
+  last text not null, primary key (task, fingerprint)
+) without rowid;
+create index lasts_of_run on lasts (run_id);
+create table ticks (task text primary key, nominal real not null) without rowid;
+create table plans (id text primary key, plan blob not null) without rowid;
+create table keys (
+  key text primary key, task text not null, run_id text not null
+) without rowid;
+create index keys_of_run on keys (run_id);
+create table runs (
+  id text primary key, version integer not null, status text not null, plan_id text not null,
+  created_at real not null, ended_at real, run text not null
+);
+create index runs_by_age on runs (created_at);
+create index runs_by_end on runs (ended_at) where ended_at is not null;
+create index runs_of_plan on runs (plan_id);
+create index runs_active on runs (id) where status = 'running';
+create table tasks (
+  run_id text, place integer, rev integer not null, live integer not null, fact text not null,
+  primary key (run_id, place)
+) without rowid;
+create index tasks_live on tasks (run_id) where live = 1;
+create table outputs (
+  run_id text, place integer, attempt integer not null, output text not null,
+  primary key (run_id, place)
+);
+create table events (
+  seq integer primary key autoincrement, run_id text, at real not null, event text not null
+);
+create index events_of_run on events (run_id, seq);
+create index events_of_no_run on events (at) where run_id is null;
+create table logs (
+  seq integer primary key autoincrement, run_id text not null, task text not null,
+  attempt integer not null, at real not null, stream text not null, text text not null
+);
+create index logs_of_run on logs (run_id, seq);
+create table inbox (seq integer primary key autoincrement, event text not null);
+create table waited_for (seq integer primary key, run_id text unique not null);
+create table dead_letters (
+  seq integer primary key, digest text unique not null, event text not null,
+  reason text not null, at real not null
+);
+"""

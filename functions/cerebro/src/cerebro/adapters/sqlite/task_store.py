@@ -1,0 +1,107 @@
+"""Task store: facts and outputs of task runs in SQLite, and the page timers of this process.
+
+Invariant: `live` of a row is 1 exactly while its fact has an open deadline, so that a run without
+live tasks is found without reading the run.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from cerebro.adapters.codecs import decode_task, encode_task
+from cerebro.adapters.sqlite.database import SqliteFile, damaged_row
+from cerebro.core.model import PAGE_SIZE, TaskRun
+
+_SELECT_PAGE: Final = """
+select place, fact from tasks where run_id = ? and place >= ? and place < ? order by place desc
+"""
+
+_UPDATE_FACT: Final = """
+update tasks set rev = ?, live = ?, fact = ? where run_id = ? and place = ? and rev = ?
+"""
+
+_INSERT_OUTPUT: Final = """
+insert into outputs values (?, ?, ?, ?)
+on conflict do update set attempt = excluded.attempt, output = excluded.output
+where excluded.attempt >= attempt
+"""
+
+
+class SqliteTaskStore:
+    """The part of the Store port about task runs. The caller serializes access."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file, self._db = file, file.db
+        self._page_timers: dict[str, dict[int, float]] = {}
+        file.on_roll_back(self._page_timers.clear)
+
+    def read_task(self, run_id: str, index: int) -> TaskRun | None:
+        row = self._db.execute(
+            "select fact from tasks where run_id = ? and place = ?", (run_id, index)
+        ).fetchone()
+        return self._decode(run_id, index, row[0]) if row else None
+
+    def read_tasks(self, run_id: str, indexes: Sequence[int]) -> dict[int, TaskRun]:
+        facts = {index: self.read_task(run_id, index) for index in indexes}
+        return {index: fact for index, fact in facts.items() if fact is not None}
+
+    def read_page(self, run_id: str, page: int) -> dict[int, TaskRun]:
+        rows = self._db.execute(_SELECT_PAGE, (run_id, page * PAGE_SIZE, (page + 1) * PAGE_SIZE))
+        return {index: self._decode(run_id, index, fact) for index, fact in rows}
+
+    def has_live_task(self, run_id: str) -> bool:
+        """Whether something is still expected of a task of the run. Costs the same in any run."""
+        row = self._db.execute(
+            "select 1 from tasks where run_id = ? and live = 1 limit 1", (run_id,)
+        ).fetchone()
+        return row is not None
+
+    def _decode(self, run_id: str, index: int, text: str) -> TaskRun:
+        try:
+            return decode_task(text)
+        except (ValueError, TypeError, KeyError) as cause:
+            raise damaged_row(
+                self._file.path, "tasks", f"({run_id}, {index})", cause, run_id
+            ) from cause
+
+    def write_task(
+        self, run_id: str, index: int, new: TaskRun, seen: TaskRun | None
+    ) -> TaskRun | None:
+        fact, live = encode_task(new), int(new.is_live)
+        if seen is None:
+            cursor = self._db.execute(
+                "insert or ignore into tasks values (?, ?, ?, ?, ?)",
+                (run_id, index, new.rev, live, fact),
+            )
+        else:
+            cursor = self._db.execute(_UPDATE_FACT, (new.rev, live, fact, run_id, index, seen.rev))
+        return None if cursor.rowcount == 1 else self.read_task(run_id, index)
+
+    def read_outputs(self, run_id: str, indexes: Sequence[int]) -> dict[int, Any]:
+        outputs: dict[int, Any] = {}
+        for index in indexes:
+            row = self._db.execute(
+                "select output from outputs where run_id = ? and place = ?", (run_id, index)
+            ).fetchone()
+            if row is not None:
+                outputs[index] = json.loads(row[0])
+        return outputs
+
+    def write_output(self, run_id: str, index: int, attempt: int, output: Any) -> None:
+        self._db.execute(_INSERT_OUTPUT, (run_id, index, attempt, json.dumps(output)))
+
+    # In memory, like the timers themselves: both are lost together when the process ends.
+    def has_page_timer(self, run_id: str, page: int, after: float, until: float) -> bool:
+        due = self._page_timers.get(run_id, {}).get(page)
+        return due is not None and after < due <= until
+
+    def write_page_timer(self, run_id: str, page: int, due: float, after: float) -> None:
+        if not self.has_page_timer(run_id, page, after, due):
+            self._page_timers.setdefault(run_id, {})[page] = due
+
+    def forget_page_timers(self, run_id: str | None = None) -> None:
+        """Drop the notes of armed timers: of one run, or of all."""
+        if run_id is None:
+            self._page_timers.clear()
+        else:
+            self._page_timers.pop(run_id, None)

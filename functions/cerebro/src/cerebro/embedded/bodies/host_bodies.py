@@ -1,0 +1,225 @@
+"""Host bodies: task servers and bodies in processes of their own, under one worker host.
+
+Invariant: what a worker sends is not trusted: it becomes an event with the server as its sender,
+and is read and checked like any other event of the bus.
+"""
+
+import json
+import logging
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from cerebro.embedded.bodies.port import (
+    BodyEvent,
+    Declared,
+    Drained,
+    LoadFailed,
+    Loads,
+    Undeliverable,
+)
+from cerebro.embedded.storage.event_log import LogChunk
+from cerebro.embedded.storage.targets import ServerLoad
+from cordyna_core.contract.commands import CancelTask, RunTask
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.envelope import problems_of, seal
+from cordyna_core.contract.ids import derived_id, server_source
+from cordyna_core.contract.time import rfc3339, utc
+from cordyna_core.errors import ServiceError
+from cordyna_core.ports import Clock
+from cordyna_core.worker import events as e
+from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.protocol import AttemptKey
+from cordyna_core.worker.spec import ServerSpec
+
+_log = logging.getLogger("cordyna")
+
+SERVER_LOG_RUN: Final = ""
+"""The run id under which the output of a server's import is stored."""
+
+
+class HostBodies:
+    """Implements Bodies. `specs` by target; `lock_path` is held while bodies may be alive."""
+
+    def __init__(
+        self, specs: Mapping[str, ServerSpec], lock_path: Path | None, clock: Clock
+    ) -> None:
+        self._specs, self._clock = dict(specs), clock
+        self._lock_path = str(lock_path) if lock_path is not None else ""
+        self._pool: WorkerPool | None = None
+        self._started: set[str] = set()
+        self._cancelled: set[AttemptKey] = set()
+        self._handlers: dict[type, Callable[[Any], BodyEvent | None]] = {
+            e.Declared: self._declared,
+            e.LoadFailed: self._load_failed,
+            e.StateUpdate: self._state_update,
+            e.MessagePublished: self._message,
+            e.OutputLines: self._output,
+            e.ServerOutput: self._server_output,
+            e.AttemptEnded: self._attempt_ended,
+            e.DeadLetter: self._dead_letter,
+            e.Busy: self._busy,
+            e.Drained: lambda _: Drained(),
+        }
+
+    def start(self, wake: Callable[[], None]) -> None:
+        del wake  # The descriptor of the pool wakes the driver.
+        try:
+            self._pool = WorkerPool(token=_token(), lock_path=self._lock_path, now=self._clock)
+        except OSError as cause:
+            raise ServiceError(
+                f"the worker host could not be started: {cause}.",
+                why="task bodies run in processes of their own",
+                next="check the limits of processes and open files (ulimit -a), then try again",
+            ) from cause
+
+    @property
+    def _running_pool(self) -> WorkerPool:
+        assert self._pool is not None, "start() comes first"
+        return self._pool
+
+    def fileno(self) -> int:
+        return self._running_pool.fileno()
+
+    def next_poll_s(self) -> float:
+        return self._running_pool.next_poll_s()
+
+    def receive(self) -> Sequence[BodyEvent]:
+        events = []
+        for event in self._running_pool.receive():
+            handle = self._handlers.get(type(event))
+            if handle is None:
+                _log_event(event)
+            elif (body_event := handle(event)) is not None:
+                events.append(body_event)
+        return events
+
+    def load(self, targets: Sequence[str]) -> None:
+        for target in targets:
+            if target in self._started:
+                self._running_pool.reload(target)
+            else:
+                self._started.add(target)
+                self._running_pool.start([self._specs[target]])
+
+    def remove(self, target: str) -> None:
+        self._started.discard(target)
+        self._running_pool.remove(target)
+
+    def run(self, command: RunTask, event: str, run_timeout_s: float) -> None:
+        del event
+        self._running_pool.run(command, run_timeout_s=run_timeout_s)
+
+    def cancel(self, command: CancelTask) -> None:
+        key = AttemptKey(command.run_id, command.task, command.attempt)
+        if key in self._running_pool.live:
+            self._cancelled.add(key)
+            self._running_pool.cancel(command)
+
+    def has_cancelled(self) -> bool:
+        return bool(self._cancelled)
+
+    def request_loads(self) -> None:
+        self._running_pool.request_busy()
+
+    def drain(self, within_s: float) -> None:
+        self._running_pool.drain(within_s)
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+
+    # -- events of the pool -------------------------------------------------------------------
+
+    def _declared(self, event: e.Declared) -> BodyEvent:
+        try:
+            declaration = ServerDeclared.model_validate(event.detail)
+        except ValidationError as invalid:
+            problems = problems_of(invalid, "malformed_declaration")
+            error = "; ".join(problem.message for problem in problems)
+            return LoadFailed(
+                event.target, f"its declaration is malformed: {error}", still_serving=False
+            )
+        return Declared(event.target, declaration, event.mode, event.mode_reason)
+
+    def _load_failed(self, event: e.LoadFailed) -> BodyEvent:
+        return LoadFailed(event.target, event.error, still_serving=event.still_serving)
+
+    def _state_update(self, event: e.StateUpdate) -> BodyEvent:
+        now = self._clock()
+        meta = event.message.meta
+        event_id = meta.id if meta is not None and meta.id is not None else _event_id(event, now)
+        return seal(event.message, server_source(event.server), event_id, utc(now))
+
+    def _message(self, event: e.MessagePublished) -> BodyEvent:
+        now = self._clock()
+        meta = event.detail.get("meta")
+        event_id = meta.get("id") if isinstance(meta, dict) else None
+        return json.dumps(
+            {
+                "version": "0",
+                "id": event_id or _event_id(event, now),
+                "source": server_source(event.server),
+                "detail-type": event.detail_type,
+                "account": "",
+                "time": rfc3339(utc(now)),
+                "region": "",
+                "resources": [],
+                "detail": event.detail,
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+
+    def _output(self, event: e.OutputLines) -> BodyEvent:
+        return LogChunk(*event.key, event.at, event.stream, event.text)
+
+    def _server_output(self, event: e.ServerOutput) -> BodyEvent:
+        return LogChunk(SERVER_LOG_RUN, event.target, 0, event.at, event.stream, event.text)
+
+    def _attempt_ended(self, event: e.AttemptEnded) -> None:
+        self._cancelled.discard(event.key)
+
+    def _dead_letter(self, event: e.DeadLetter) -> BodyEvent:
+        return Undeliverable(event.text, f"a frame of a worker: {event.why}")
+
+    def _busy(self, event: e.Busy) -> BodyEvent:
+        return Loads(
+            tuple(
+                ServerLoad(
+                    status.server or status.target,
+                    status.state,
+                    status.concurrency,
+                    tuple(tuple(key) for key in status.running),  # type: ignore[misc]
+                    tuple(tuple(key) for key in status.waiting),  # type: ignore[misc]
+                    mode=status.mode or "",
+                    mode_reason=status.mode_reason,
+                    pids=status.pids,
+                )
+                for status in event.servers
+            )
+        )
+
+
+def _log_event(event: e.Event) -> None:
+    """Log what needs no reaction."""
+    match event:
+        case e.HostLost():
+            _log.warning("the worker host was lost (%s) and is started again", event.why)
+        case e.WorkerFailed():
+            _log.warning("a further worker of %s did not start: %s", event.target, event.error)
+        case _:
+            _log.debug("%s", event)
+
+
+def _event_id(event: e.StateUpdate | e.MessagePublished, now: float) -> str:
+    return derived_id("event", event.server, *event.key, str(now))
+
+
+def _token() -> str:
+    """Identifies the processes of this engine, also after a host was lost."""
+    return f"{os.getpid()}-{uuid.uuid4().hex}"

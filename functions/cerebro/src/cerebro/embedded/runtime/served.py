@@ -1,0 +1,112 @@
+"""Served: the servers that a driver was given, and what each of them last declared.
+
+Invariant: what is declared to cerebro is exactly these servers. One that does not load keeps the
+declaration that was accepted before.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from cerebro.embedded.bodies.port import Declared, LoadFailed
+from cerebro.embedded.storage.home import Home
+from cerebro.embedded.storage.targets import TargetState
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.ports import Clock
+
+Fingerprint = Callable[[str], str]
+"""Identifies the state of a target's files; an empty string if that cannot be known."""
+
+
+class ServedTargets:
+    """The targets of one driver, in the order in which they were named."""
+
+    def __init__(
+        self, home: Home, targets: Sequence[str], fingerprint: Fingerprint, clock: Clock
+    ) -> None:
+        self._home, self._clock, self._fingerprint = home, clock, fingerprint
+        self.targets = tuple(dict.fromkeys(targets))
+        self._declared: dict[str, ServerDeclared] = {}
+        self._fingerprints: dict[str, str] = {}
+        self.pending: set[str] = set()
+        self.is_loaded: set[str] = set()
+
+    def unchanged(self) -> set[str]:
+        """Targets whose files are as they were when they last declared successfully."""
+        graph = self._home.store.read_graph()
+        unchanged = set()
+        for target in self.targets:
+            state = self._home.targets.read(target)
+            if (
+                state is not None
+                and state.error is None
+                and state.server is not None
+                and state.server in graph.declarations
+                and state.fingerprint
+                and state.fingerprint == self._fingerprint(target)
+            ):
+                self._declared[target] = graph.declarations[state.server]
+                unchanged.add(target)
+        return unchanged
+
+    def begin_load(self, targets: Sequence[str]) -> None:
+        """Note that these targets are being loaded, with the files as they are now."""
+        for target in targets:
+            self.pending.add(target)
+            self._fingerprints[target] = self._fingerprint(target)
+
+    def on_declared(self, event: Declared) -> bool:
+        """A target has loaded. Returns whether its declaration is another than before."""
+        self.pending.discard(event.target)
+        self.is_loaded.add(event.target)
+        before = self._declared.get(event.target)
+        self._declared[event.target] = event.declaration
+        self._write(event.target, event.declaration.server, None, is_serving=True)
+        return before != event.declaration
+
+    def on_failed(self, event: LoadFailed) -> None:
+        """A target did not load: it keeps its last accepted declaration, if it has one."""
+        self.pending.discard(event.target)
+        if not event.still_serving:
+            self.is_loaded.discard(event.target)
+        state = self._home.targets.read(event.target)
+        server = state.server if state is not None else None
+        accepted = self._home.store.read_graph().declarations
+        if event.target not in self._declared and server is not None and server in accepted:
+            self._declared[event.target] = accepted[server]
+        self._write(event.target, server, event.error, is_serving=event.still_serving)
+
+    def give_up_waiting(self, error: str) -> None:
+        """Note that the pending targets have not answered yet. They may do so later."""
+        for target in sorted(self.pending):
+            self.on_failed(LoadFailed(target, error, still_serving=False))
+            self.pending.add(target)
+
+    def declarations(self) -> Mapping[str, ServerDeclared]:
+        """What is to be declared, by server. The first target that names a server counts."""
+        declarations: dict[str, ServerDeclared] = {}
+        for target in self.targets:
+            declared = self._declared.get(target)
+            if declared is not None:
+                declarations.setdefault(declared.server, declared)
+        return declarations
+
+    def server_of(self, target: str) -> str | None:
+        """The name of a target's server, if it is known."""
+        declared = self._declared.get(target)
+        return declared.server if declared is not None else None
+
+    def _write(
+        self, target: str, server: str | None, error: str | None, *, is_serving: bool
+    ) -> None:
+        state = TargetState(
+            target=target,
+            server=server,
+            fingerprint=self._fingerprints.get(target, ""),
+            error=error,
+            is_serving=is_serving,
+            at=self._clock(),
+        )
+        previous = self._home.targets.read(target)
+        if previous is None or replace(previous, at=state.at) != state:
+            with self._home.transaction():
+                self._home.targets.write(state)

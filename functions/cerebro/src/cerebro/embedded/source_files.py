@@ -1,0 +1,111 @@
+"""Source files: which files make up a task server, and whether they have changed.
+
+Invariant: only names, times and sizes of files are read; nothing is imported.
+"""
+
+import hashlib
+import importlib.machinery
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from cordyna_core._version import __version__
+
+EXEC_PREFIX: Final = "exec:"
+
+Stamps = dict[Path, tuple[int, int]]
+
+
+class FileWatcher:
+    """The files of the servers that were named: each target's folder, and the packages in it."""
+
+    def __init__(self, targets: Sequence[str]) -> None:
+        self._files = {target: SourceFiles(target) for target in targets}
+        self._seen = {target: files.stamps() for target, files in self._files.items()}
+
+    def changed(self) -> list[str]:
+        """The targets whose files have changed since the last call."""
+        changed = []
+        for target, files in self._files.items():
+            stamps = files.stamps()
+            if stamps != self._seen[target]:
+                self._seen[target] = stamps
+                changed.append(target)
+        return changed
+
+
+class SourceFiles:
+    """The files of one target. Its path is resolved once: the working folder may change."""
+
+    def __init__(self, target: str) -> None:
+        self._roots = tuple(_roots_of(target))
+
+    def stamps(self) -> Stamps:
+        """Time and size of each file."""
+        stamps: Stamps = {}
+        for path in (file for root in self._roots for file in _files_in(root)):
+            try:
+                stat = path.stat()
+            except FileNotFoundError:  # It was deleted after it was listed.
+                continue
+            stamps[path] = (stat.st_mtime_ns, stat.st_size)
+        return stamps
+
+
+def fingerprint_of(target: str) -> str:
+    """A hash of the state of a target's files; empty if it has none."""
+    stamps = SourceFiles(target).stamps()
+    if not stamps:
+        return ""
+    text = repr([__version__, target, sorted((str(path), stamp) for path, stamp in stamps.items())])
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _roots_of(target: str) -> Iterator[Path]:
+    if target.startswith(EXEC_PREFIX):
+        yield from _files_of_command(target.removeprefix(EXEC_PREFIX))
+        return
+    location = target.partition(":")[0]
+    if location.endswith(".py") or "/" in location:
+        yield Path(location).expanduser().resolve().parent
+        return
+    root = _folder_of_module(location)
+    if root is not None:
+        yield root
+
+
+def _files_of_command(command: str) -> Iterator[Path]:
+    """The arguments that are files: the script of an interpreter, and its modules beside it."""
+    try:
+        arguments = shlex.split(command)
+    except ValueError:  # Unbalanced quotes: the worker host reports it when it loads the server.
+        return
+    for argument in arguments[1:]:
+        path = Path(argument).expanduser()
+        if path.is_file():
+            yield path.resolve()
+
+
+def _folder_of_module(module: str) -> Path | None:
+    """The folder of a module's outermost package. Nothing is imported for that."""
+    path = [str(Path.cwd()), *filter(None, sys.path)]
+    spec = importlib.machinery.PathFinder.find_spec(module.partition(".")[0], path)
+    if spec is None:
+        return None
+    if spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations)))
+    return Path(spec.origin).parent if spec.origin else None
+
+
+def _files_in(root: Path) -> Iterator[Path]:
+    """The Python files of a folder and of the packages in it; other folders are left alone."""
+    if root.is_file():
+        yield root
+        return
+    yield from root.glob("*.py")
+    for entry in os.scandir(root) if root.is_dir() else ():
+        if entry.is_dir() and (Path(entry.path) / "__init__.py").exists():
+            yield from _files_in(Path(entry.path))

@@ -1,0 +1,51 @@
+"""Attempt record: one command in the host, from its arrival to the end of its worker."""
+
+from cordyna_core.worker.loop import Timer
+from cordyna_core.worker.output_capture import AttemptOutput
+from cordyna_core.worker.services import Services
+from cordyna_core.worker.verdicts import Command
+
+
+class AttemptRecord:
+    """A command with its frame, and what has become of it."""
+
+    __slots__ = (
+        "cancel_requested", "command", "frame", "has_final", "is_end_reported", "is_queued",
+        "output", "progress_count", "stop_reason", "timers",
+    )  # fmt: skip
+
+    def __init__(self, command: Command, frame: bytes, services: Services) -> None:
+        self.command, self.frame = command, frame
+        self.is_queued = False
+        self.has_final = False
+        self.is_end_reported = False
+        self.progress_count = 0
+        self.cancel_requested = False
+        self.stop_reason: str | None = None
+        self.timers: list[Timer] = []
+        settings, link = services.settings, services.link
+        self.output = AttemptOutput(
+            lambda stream, text: link.event(
+                "output", key=command.key, server=command.server, stream=stream, text=text,
+                at=services.now(),
+            ),
+            lambda size: link.event("cut", key=command.key, server=command.server, bytes=size),
+            head_bytes=settings.head_bytes,
+            tail_bytes=settings.tail_bytes,
+        )  # fmt: skip
+
+    @property
+    def end_reason(self) -> str | None:
+        """Why the host ends the attempt, or has passed a cancellation on; None if neither."""
+        return self.stop_reason or ("cancelled" if self.cancel_requested else None)
+
+    def is_stale(self, now: float) -> bool:
+        """Whether a body may not start any more (docs/rules.md, stale commands)."""
+        command = self.command
+        return now > command.start_by or (not self.is_queued and now > command.ack_by)
+
+    def cancel_timers(self) -> None:
+        """No clock runs for this attempt any more."""
+        for timer in self.timers:
+            timer.cancel()
+        self.timers.clear()

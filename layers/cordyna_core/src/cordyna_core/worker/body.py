@@ -1,0 +1,149 @@
+"""Body: runs attempts in this process, one after another, until the host closes the connection.
+
+Invariant: an attempt's final frame is the last thing that it sends, after its output has been
+flushed and descriptors 1 and 2 lead elsewhere. The frame says whether the process is still clean.
+A process that user code forks never speaks to the host, and ends where the body would continue.
+"""
+
+import atexit
+import json
+import os
+import random  # noqa: TID251  a body is given the randomness of a new process
+import signal
+import sys
+import traceback
+from typing import Any, NoReturn
+
+from cordyna_core.worker import coroutines, processes
+from cordyna_core.worker.body_channel import BodyChannel, ConnectionLost
+from cordyna_core.worker.body_output import AttemptStreams
+from cordyna_core.worker.cleanliness import Baseline, take_baseline, unclean_reason
+from cordyna_core.worker.interrupts import Interrupts
+from cordyna_core.worker.protocol import Frame, frame_from_json
+from cordyna_core.worker.python_server import LoadedServer
+
+
+class Body:
+    """One body process."""
+
+    def __init__(
+        self,
+        channel: BodyChannel,
+        streams: AttemptStreams,
+        interrupts: Interrupts,
+        server: LoadedServer,
+    ) -> None:
+        self._channel, self._streams, self._interrupts = channel, streams, interrupts
+        self._server = server
+        self._pid = os.getpid()
+        self._is_cancelled = False
+        self._final: str | None = None
+
+    def serve(self) -> NoReturn:
+        """Run attempts until the connection ends, then exit."""
+        processes.become_subreaper()
+        processes.raise_oom_score()
+        self._interrupts.install()
+        os.register_at_fork(after_in_child=self._in_forked_child)
+        baseline = take_baseline()
+        code = 0
+        try:
+            while True:
+                frame = self._channel.receive()
+                if frame.detail_type == "RunTask":
+                    self._run(frame, baseline)
+        except (ConnectionLost, SystemExit):
+            pass
+        except BaseException:  # noqa: BLE001  shown in the server's log before the process ends
+            traceback.print_exc()
+            code = 1
+        leave(code)
+
+    def _run(self, frame: Frame, baseline: Baseline) -> None:
+        detail = frame.detail
+        self._final, self._is_cancelled = None, False
+        self._streams.attach(self._channel.take_fds(2), self._write_log)
+        reseed()
+        coroutines.set_source(
+            coroutines.CancellationSource(self._channel.fileno(), self._check_cancelled)
+        )
+        try:
+            with self._interrupts.running():
+                self._server.run(detail, self._publish, self._check_cancelled)
+        except BaseException as error:  # noqa: BLE001  whatever user code raises past the server
+            if self._final is None:
+                self._final = json.dumps(_failed(detail, error))
+        if os.getpid() != self._pid:
+            # User code forked, and both processes returned.
+            self._streams.flush()
+            os._exit(0)
+        coroutines.set_source(None)
+        could_detach = self._streams.detach()
+        unclean = unclean_reason(baseline) if could_detach else "closed descriptors"
+        extra = {"unclean": unclean} if unclean else {}
+        kind = "TaskStateChanged" if self._final else "AttemptSkipped"
+        final = self._final or json.dumps(_identity(detail))
+        self._channel.send_line(frame_from_json(kind, final, **extra))
+        if not could_detach:
+            leave(0)
+
+    def _publish(self, detail_type: str, detail: str, is_final: bool) -> None:  # noqa: FBT001
+        """The server's bus: the final state is kept until the attempt's output is complete."""
+        if is_final:
+            self._final = self._final or detail
+        else:
+            self._channel.send_line(frame_from_json(detail_type, detail))
+
+    def _write_log(self, line: str) -> None:
+        if os.getpid() == self._pid:
+            self._channel.send("TaskLogged", {"text": line})
+        else:
+            print(line, file=sys.stderr)  # noqa: T201  a forked process has no connection
+
+    def _check_cancelled(self) -> bool:
+        if not self._is_cancelled:
+            frames = self._channel.poll()
+            self._is_cancelled = any(frame.detail_type == "CancelTask" for frame in frames)
+        return self._is_cancelled
+
+    def _in_forked_child(self) -> None:
+        """In a process that user code forks: be an ordinary process."""
+        self._channel.close_in_child()
+        if self._interrupts.is_installed():
+            # Else Process.terminate() would raise instead of ending the process.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process as a Python program ends, but without waiting for threads."""
+    try:
+        atexit._run_exitfuncs()  # noqa: SLF001  the only way to run them before os._exit
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def reseed() -> None:
+    """New random numbers for every attempt: processes that were forked share their parent's."""
+    random.seed()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and "numpy.random" in sys.modules:
+        numpy.random.seed()
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "seed"):
+        torch.seed()
+
+
+def _failed(detail: dict[str, Any], error: BaseException) -> dict[str, Any]:
+    """The final state for an exception that the server let through."""
+    description = {
+        "type": type(error).__name__[:256],
+        "message": traceback.format_exception_only(error)[-1].strip()[:1024],
+        "retryable": True,
+    }
+    return {**_identity(detail), "state": "error", "reason": "failed", "error": description}
+
+
+def _identity(detail: dict[str, Any]) -> dict[str, Any]:
+    return {name: detail.get(name) for name in ("server", "run_id", "task", "attempt")}

@@ -1,0 +1,124 @@
+"""Body output: descriptors 1 and 2, Python's streams and its logging, for attempts in turn.
+
+Invariant: `sys.stdout`, `sys.stderr` and the log handler are the same objects for the whole life of
+the process, because user code keeps references to them; what changes is where descriptors 1 and 2
+lead. After `detach` nothing that was written before is left in a buffer.
+"""
+
+import contextlib
+import ctypes
+import io
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from cordyna_core.worker.body_channel import high_descriptor, identity_of
+
+TASK_LOGGER: Final = "cordyna.task"
+_LINE_CHARS_MAX: Final = 64 * 1024
+_CAPTURED: Final = "cordyna_captured"
+
+
+class TaskLogHandler(logging.Handler):
+    """Sends records to `write` while an attempt runs; a broken call shows its error on stderr."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.write: Callable[[str], None] | None = None
+        self.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand the record on, once, also if it passes both handlers of this class."""
+        if self.write is None or getattr(record, _CAPTURED, False):
+            return
+        setattr(record, _CAPTURED, True)
+        try:
+            text = self.format(record)
+        except Exception:  # noqa: BLE001  formatting calls user code
+            self.handleError(record)
+            return
+        for line in text.split("\n"):
+            self.write(line[:_LINE_CHARS_MAX])
+
+
+class _TaskLogger(logging.Logger):
+    """The logger behind `ctx.log`: dictConfig can neither disable it nor take its handler away."""
+
+    capture: TaskLogHandler
+
+    @property
+    def disabled(self) -> bool:
+        return False
+
+    @disabled.setter
+    def disabled(self, value: bool) -> None:
+        """Configuring other loggers does not switch this one off."""
+
+    def getEffectiveLevel(self) -> int:  # noqa: N802  logging's name
+        """INFO, unless user code set a level on this very logger."""
+        return self.level or logging.INFO
+
+    def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        self.capture.handle(record)
+        super().callHandlers(record)
+
+
+def install() -> TaskLogHandler:
+    """Make the streams line-buffered UTF-8, and attach the log handler. Once per process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Undecodable text is shown escaped instead of failing the body that prints it.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    handler = TaskLogHandler()
+    logging.getLogger().addHandler(handler)
+    logger: Any = logging.getLogger(TASK_LOGGER)
+    logger.__dict__.pop("disabled", None)
+    logger.__class__ = _TaskLogger
+    logger.capture = handler
+    return handler
+
+
+class AttemptStreams:
+    """Leads descriptors 1 and 2 into an attempt's pipes and back."""
+
+    def __init__(self, handler: TaskLogHandler) -> None:
+        self._handler = handler
+        self._streams = (sys.stdout, sys.stderr)
+        self._libc = ctypes.CDLL(None)
+        self._own = tuple(high_descriptor(os.dup(fd)) for fd in (1, 2))
+        self._identities = tuple(map(identity_of, self._own))
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """The descriptors that this object owns."""
+        return self._own
+
+    def attach(self, fds: tuple[int, ...], write_log: Callable[[str], None]) -> None:
+        """Send output into the two descriptors `fds`, which are closed here."""
+        for target, fd in zip((1, 2), fds, strict=True):
+            os.dup2(fd, target)
+            os.close(fd)
+        self._handler.write = write_log
+
+    def detach(self) -> bool:
+        """Flush everything and lead output back to the server's log. False if it cannot be."""
+        self._handler.write = None
+        self.flush()
+        if tuple(map(identity_of, self._own)) != self._identities:
+            for fd in (1, 2):
+                with contextlib.suppress(OSError):
+                    os.close(fd)
+            return False
+        for fd, target in zip(self._own, (1, 2), strict=True):
+            os.dup2(fd, target)
+        return True
+
+    def flush(self) -> None:
+        """Write out what Python and C buffer, also in streams that user code put in place."""
+        for stream in {*self._streams, sys.stdout, sys.stderr}:
+            # User code may have closed a stream, its descriptor, or put any object in its place.
+            with contextlib.suppress(Exception):
+                stream.flush()
+        self._libc.fflush(None)

@@ -1,0 +1,141 @@
+"""Cleanliness: whether an attempt left its process as it found it, so that it can be reused.
+
+Invariant: a process that `unclean_reason` calls clean behaves for the next attempt as a new one
+would, except for the caches and connections that user code keeps in its modules on purpose.
+"""
+
+import gc
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+_MEMORY_GROWTH_BYTES_MAX: Final = 256 * 1024 * 1024
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_SIGNALS: Final = sorted(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
+# The function under signal.getsignal, which makes an enum of every answer: 20 times the time.
+_getsignal: Final[Callable[[int], Any]] = importlib.import_module("_signal").getsignal
+_LoggerState = tuple[int, bool, bool, tuple[int, ...]]
+
+
+class Baseline(NamedTuple):
+    """A process before user code runs in it."""
+
+    folder: str
+    environment: dict[bytes, bytes]
+    umask: int
+    threads: int
+    memory_pages: int
+    handlers: tuple[Any, ...]
+    streams: tuple[int, int, int]
+    loggers: dict[str, _LoggerState]
+    collects: bool
+    recursion_limit: int
+
+
+def take_baseline() -> Baseline:
+    """The present state of this process."""
+    threads, pages = _threads_and_pages()
+    return Baseline(
+        folder=os.getcwd(),  # noqa: PTH109  no Path object for every attempt
+        environment=dict(os.environb),
+        umask=_umask(),
+        threads=threads,
+        memory_pages=pages,
+        handlers=_handlers(),
+        streams=_streams(),
+        loggers=_loggers(),
+        collects=gc.isenabled(),
+        recursion_limit=sys.getrecursionlimit(),
+    )
+
+
+def unclean_reason(before: Baseline) -> str:
+    """What an attempt has left changed, "" if nothing. Waits for child processes that ended."""
+    threads, pages = _threads_and_pages()
+    checks = (
+        ("running threads", threading.active_count() > 1 or threads > before.threads),
+        ("child processes", _has_children()),
+        ("another working folder", _folder() != before.folder),
+        ("a changed environment", os.environb._data != before.environment),  # type: ignore[attr-defined]  # noqa: SLF001
+        ("another umask", _umask() != before.umask),
+        ("other signal handlers", _handlers() != before.handlers),
+        ("a running alarm", signal.getitimer(signal.ITIMER_REAL)[0] > 0),
+        ("other standard streams", _streams() != before.streams or _is_stream_closed()),
+        ("another logging configuration", not _same_loggers(before.loggers)),
+        ("another garbage collector setting", gc.isenabled() != before.collects),
+        ("another recursion limit", sys.getrecursionlimit() != before.recursion_limit),
+        ("much memory", (pages - before.memory_pages) * _PAGE_BYTES > _MEMORY_GROWTH_BYTES_MAX),
+    )
+    return next((what for what, is_changed in checks if is_changed), "")
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:  # it was removed
+        return None
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _threads_and_pages() -> tuple[int, int]:
+    """Native threads and resident pages; (1, 0) where there is no /proc."""
+    try:
+        text = Path("/proc/self/stat").read_bytes()
+    except FileNotFoundError:
+        return 1, 0
+    fields = text[text.rindex(b")") + 2 :].split()
+    return int(fields[17]), int(fields[21])
+
+
+def _handlers() -> tuple[Any, ...]:
+    return tuple(map(_getsignal, _SIGNALS))
+
+
+def _streams() -> tuple[int, int, int]:
+    return id(sys.stdin), id(sys.stdout), id(sys.stderr)
+
+
+def _is_stream_closed() -> bool:
+    return bool(sys.stdout.closed or sys.stderr.closed)
+
+
+def _has_children() -> bool:
+    try:
+        while True:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                return True
+    except ChildProcessError:
+        return False
+
+
+def _loggers() -> dict[str, _LoggerState]:
+    found = {"": _logger_state(logging.root)}
+    for name, logger in logging.root.manager.loggerDict.items():
+        if isinstance(logger, logging.Logger):
+            found[name] = _logger_state(logger)
+    return found
+
+
+def _same_loggers(before: dict[str, _LoggerState]) -> bool:
+    """Whether the loggers that existed are as before; an import may have added others."""
+    known = logging.root.manager.loggerDict
+    for name, state in before.items():
+        logger = known.get(name) if name else logging.root
+        if not isinstance(logger, logging.Logger) or _logger_state(logger) != state:
+            return False
+    return True
+
+
+def _logger_state(logger: logging.Logger) -> _LoggerState:
+    return logger.level, logger.disabled, logger.propagate, tuple(map(id, logger.handlers))

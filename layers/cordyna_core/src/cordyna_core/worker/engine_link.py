@@ -1,0 +1,114 @@
+"""Engine link: the host's connection to the engine, and its backpressure.
+
+Invariant: while more than `backlog_bytes` wait for the engine, nothing is read from bodies, so that
+they wait too and nothing is lost. Timers and signals work on.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from cordyna_core.worker.channel import Channel
+from cordyna_core.worker.loop import Timer, Timers
+from cordyna_core.worker.protocol import to_line
+
+STARTED_DELAY_S: Final = 0.002
+_BUFFER_BYTES_MAX: Final = 64 * 1024
+
+
+class Source(Protocol):
+    """Something that is read from a body."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class EngineLink:
+    """Sends events to the engine, each one line of JSON."""
+
+    def __init__(self, backlog_bytes: int) -> None:
+        self._backlog_bytes = backlog_bytes
+        self._channel: Channel | None = None
+        self._buffer = bytearray()
+        self._may_wait = False
+        self._timers: Timers | None = None
+        self._flush_timer: Timer | None = None
+        self._sources: dict[Source, None] = {}
+        self.is_congested = False
+
+    def attach(self, channel: Channel, timers: Timers | None = None) -> None:
+        """Send to this channel from now on."""
+        self._timers = timers
+        self._channel = channel
+        channel.on_drained = self._drained
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Send an event."""
+        self._send(to_line({"event": kind, **fields}))
+
+    def started(self, frame: bytes) -> None:
+        """Send the frame of a state that is not final, at the latest after `STARTED_DELAY_S`.
+
+        Most attempts are short: their final state follows at once, and wakes the engine once.
+        """
+        was_empty = not self._buffer
+        self._send(b'{"event":"state","frame":%b}\n' % frame.rstrip(b"\n"))
+        if was_empty and self._buffer and self._timers is not None:
+            self._may_wait = True
+            self._flush_timer = self._timers.after(STARTED_DELAY_S, self.flush)
+
+    def state(self, frame: bytes, ended: str | None = None) -> None:
+        """Send the frame of a TaskStateChanged, with the end of its attempt if that is the end."""
+        extra = f'"ended":"{ended}",' if ended else ""
+        self._send(b'{"event":"state",%b"frame":%b}\n' % (extra.encode(), frame.rstrip(b"\n")))
+
+    def add_source(self, source: Source) -> None:
+        """Pause `source` while the engine is behind."""
+        self._sources[source] = None
+        if self.is_congested:
+            source.pause_reading()
+
+    def remove_source(self, source: Source) -> None:
+        """Forget a source that has ended."""
+        self._sources.pop(source, None)
+
+    def _send(self, line: bytes) -> None:
+        if self._channel is None:
+            return
+        # Sent at the end of the loop's turn: several events are one system call.
+        self._may_wait = False
+        self._buffer += line
+        if len(self._buffer) > _BUFFER_BYTES_MAX:
+            self.flush()
+
+    def end_turn(self) -> None:
+        """Send what has been collected, unless it may wait."""
+        if not self._may_wait:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what has been collected."""
+        self._may_wait = False
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
+        if not self._buffer or self._channel is None:
+            return
+        self._channel.send(bytes(self._buffer))
+        self._buffer.clear()
+        if not self.is_congested and self._channel.waiting_bytes > self._backlog_bytes:
+            self.is_congested = True
+            self._each(lambda source: source.pause_reading())
+
+    def _drained(self) -> None:
+        if (
+            self.is_congested
+            and self._channel is not None
+            and self._channel.waiting_bytes <= self._backlog_bytes // 2
+        ):
+            self.is_congested = False
+            self._each(lambda source: source.resume_reading())
+
+    def _each(self, action: Callable[[Source], None]) -> None:
+        for source in list(self._sources):
+            action(source)

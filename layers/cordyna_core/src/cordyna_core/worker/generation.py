@@ -1,0 +1,286 @@
+"""Generation: one load of a server, and the workers that run its tasks.
+
+A generation of a Python server begins as a template. Where forking is safe it stays one; else the
+process becomes the first worker, and further workers are processes that import the server again.
+A generation of an `exec:` server has workers only.
+
+Invariant: `on_declared` or `on_load_failed` is called exactly once.
+"""
+
+import signal
+from typing import Any, Protocol
+
+from cordyna_core.worker import processes
+from cordyna_core.worker.attempt_record import AttemptRecord
+from cordyna_core.worker.loop import Timer
+from cordyna_core.worker.protocol import Frame
+from cordyna_core.worker.services import Services
+from cordyna_core.worker.spec import ServerSpec
+from cordyna_core.worker.starting import start_exec, start_python
+from cordyna_core.worker.template_link import PythonProcess, ServerLog, TemplateLink
+from cordyna_core.worker.transports import ExecTransport, PythonTransport
+from cordyna_core.worker.worker import Worker
+
+
+class GenerationOwner(Protocol):
+    """What a generation reports to: its server's entry."""
+
+    def on_declared(self, generation: "Generation") -> None: ...
+
+    def on_load_failed(
+        self, generation: "Generation", error: str, *, is_transient: bool = False
+    ) -> None:
+        """`is_transient`: the process was killed, which says nothing about the server's code."""
+
+    def on_template_died(self, generation: "Generation", code: int) -> None: ...
+
+    def on_free_worker(self, generation: "Generation") -> None:
+        """A worker is idle, or there is room for one."""
+
+    def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None: ...
+
+    def on_generation_empty(self, generation: "Generation") -> None:
+        """A retired generation has no process left."""
+
+
+class Generation:
+    """See the module."""
+
+    def __init__(self, services: Services, owner: GenerationOwner, spec: ServerSpec, number: int):
+        self._services, self._owner, self.spec, self.number = services, owner, spec, number
+        self.log = ServerLog(services, spec.target)
+        self.declaration: dict[str, Any] | None = None
+        self.mode = "exec" if spec.is_exec else "fork"
+        self.mode_reason = ""
+        self.concurrency: int | None = None
+        self.is_retired = False
+        self.has_failed = False
+        self.workers: dict[Worker, None] = {}
+        self._processes: dict[Worker, PythonProcess] = {}
+        self._template: TemplateLink | None = None
+        self._first: PythonProcess | None = None
+        self._load_timer: Timer | None = None
+        self._load_error = ""
+
+    @property
+    def idle(self) -> Worker | None:
+        """A worker that can be given work: the one used last, so that others may end."""
+        return next((w for w in reversed(self.workers) if w.phase == "idle"), None)
+
+    @property
+    def active_count(self) -> int:
+        """Workers that hold a place."""
+        return sum(worker.phase not in ("ending", "gone") for worker in self.workers)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes, for people."""
+        found = [worker.pid for worker in self.workers if worker.pid is not None]
+        return found if self._template is None else [self._template.pid, *found]
+
+    def start(self) -> None:
+        """Start the first process."""
+        settings = self._services.settings
+        self._load_timer = self._services.loop.timers.after(
+            settings.load_timeout_s, self._load_timed_out
+        )
+        try:
+            if self.spec.is_exec:
+                self._start_exec()
+            else:
+                self._start_template()
+        except (OSError, ValueError) as error:
+            self._fail(f"{self.spec.target} could not be started: {error}")
+
+    def start_worker(self) -> None:
+        """Start one more worker. It is idle at once, or when it has loaded."""
+        try:
+            if self.mode == "exec":
+                self._start_exec()
+            elif self.mode == "fork" and self._template is not None:
+                worker = Worker(self._services, self, speaks_python=True)
+                self.workers[worker] = None
+                self._template.fork(worker)
+            else:
+                self._start_spawned()
+        except (OSError, ValueError) as error:
+            self._worker_failed(f"a worker of {self.spec.target} could not be started: {error}")
+
+    def retire(self) -> None:
+        """Take no more work, and end when the last attempt has."""
+        self.is_retired = True
+        for worker in list(self.workers):
+            if worker.phase in ("idle", "loading"):
+                worker.retire("its generation is retired")
+        self._check_empty()
+
+    def kill(self) -> None:
+        """End every process now."""
+        for worker in list(self.workers):
+            worker.kill()
+        if self._template is not None:
+            self._template.kill()
+
+    # -- processes ----------------------------------------------------------------------------
+
+    def _start_template(self) -> None:
+        started = start_python(self.spec, self._services.token)
+        process = self._first = PythonProcess(self._services, self.log, started)
+        self._template = TemplateLink(
+            self._services, process, on_frame=self._template_frame, on_exit=self._template_exited
+        )
+
+    def _start_spawned(self) -> None:
+        spec = self.spec._replace(isolation="spawn")
+        started = start_python(spec, self._services.token)
+        self._use_as_worker(PythonProcess(self._services, self.log, started))
+
+    def _use_as_worker(self, process: PythonProcess) -> Worker:
+        worker = Worker(self._services, self, speaks_python=True)
+        self.workers[worker] = None
+        self._processes[worker] = process
+        worker.transport = PythonTransport(self._services, process.channel, worker)
+        worker.set_child(process.child)
+        return worker
+
+    def _start_exec(self) -> None:
+        started = start_exec(self.spec, self._services.token)
+        worker = Worker(self._services, self, speaks_python=False)
+        self.workers[worker] = None
+        worker.transport = ExecTransport(self._services, started, worker, self.log.feed)
+        worker.set_child(self._services.children.add(started.pid, worker.process_exited))
+
+    # -- loading ------------------------------------------------------------------------------
+
+    def _template_frame(self, frame: Frame) -> None:
+        detail = frame.detail
+        if frame.detail_type == "ServerDeclared":
+            self.concurrency = frame.fields.get("concurrency")
+            self.declaration = detail
+        elif frame.detail_type == "LoadFailed":
+            self._load_error = str(detail.get("error"))
+        elif frame.detail_type == "WorkerReady":
+            self.mode, self.mode_reason = detail["mode"], detail["reason"]
+            if self.mode == "spawn":
+                self._become_first_worker()
+            self._declared()
+
+    def _become_first_worker(self) -> None:
+        process = self._first
+        assert process is not None
+        self._template = None
+        self._use_as_worker(process).loaded()
+
+    def _declared(self) -> None:
+        if self._load_timer is not None:
+            self._load_timer.cancel()
+            self._load_timer = None
+            self._owner.on_declared(self)
+
+    def _load_timed_out(self) -> None:
+        seconds = self._services.settings.load_timeout_s
+        self._fail(f"{self.spec.target} sent no ServerDeclared within {seconds:g} s")
+
+    def _fail(self, error: str, *, is_transient: bool = False) -> None:
+        if self._load_timer is None:
+            return
+        self._load_timer.cancel()
+        self._load_timer = None
+        self.has_failed = True
+        self.log.close()
+        self.kill()
+        self._owner.on_load_failed(self, error, is_transient=is_transient)
+
+    def _ended_while_loading(self, code: int | None) -> str:
+        ended = f"{self.spec.target} ended while it was loaded"
+        if code is not None:
+            ended += f": {processes.describe_exit(code)}"
+        lines = self.log.last_lines()
+        return f"{ended}\n{lines}" if lines else ended
+
+    def _template_exited(self, code: int) -> None:
+        self._template = None
+        if self._load_timer is not None:
+            error = self._load_error or self._ended_while_loading(code)
+            self._fail(error, is_transient=_was_killed(code))
+        elif self.is_retired or self.has_failed:
+            self._check_empty()
+        else:
+            self._owner.on_template_died(self, code)
+
+    def _worker_failed(self, error: str, *, is_transient: bool = False) -> None:
+        if self._load_timer is not None:
+            self._fail(error, is_transient=is_transient)
+        else:
+            self._services.link.event("worker_failed", target=self.spec.target, error=error)
+            delay_s = self._services.settings.restart_min_s
+            self._services.loop.timers.after(delay_s, lambda: self._owner.on_free_worker(self))
+
+    def _check_empty(self) -> None:
+        if not self.is_retired or self.workers:
+            return
+        if self._template is not None:
+            self._template.ask_to_exit()
+        else:
+            self.log.close()
+            self._owner.on_generation_empty(self)
+
+    # -- what workers report ------------------------------------------------------------------
+
+    def on_worker_frame(self, worker: Worker, frame: Frame) -> None:
+        """See worker.Owner. Unknown frames are ignored, as the protocol says."""
+        if worker.phase != "loading":
+            return
+        if frame.detail_type == "LoadFailed":
+            self._load_error = str(frame.detail.get("error"))
+        elif frame.detail_type == "ServerDeclared" and self.mode == "exec":
+            self._exec_declared(worker, frame)
+        elif frame.detail_type == "WorkerReady":
+            worker.loaded()
+            self.on_worker_idle(worker)
+
+    def _exec_declared(self, worker: Worker, frame: Frame) -> None:
+        if self.declaration is None:
+            self.declaration = frame.detail
+            self.concurrency = frame.fields.get("concurrency")
+        elif frame.detail.get("server") != self.declaration.get("server"):
+            expected, found = self.declaration.get("server"), frame.detail.get("server")
+            self._load_error = f'it declared server "{found}", but before server "{expected}"'
+            worker.kill()
+            return
+        worker.loaded()
+        self._declared()
+        self.on_worker_idle(worker)
+
+    def on_worker_idle(self, worker: Worker) -> None:
+        """See worker.Owner."""
+        if self.is_retired:
+            worker.retire("its generation is retired")
+        else:
+            self._owner.on_free_worker(self)
+
+    def on_worker_leaving(self, worker: Worker) -> None:
+        """See worker.Owner."""
+        if worker.has_loaded and not self.is_retired:
+            self._owner.on_free_worker(self)
+
+    def on_worker_gone(self, worker: Worker) -> None:
+        """See worker.Owner."""
+        self.workers.pop(worker, None)
+        process = self._processes.pop(worker, None)
+        if process is not None:
+            process.close()
+        if not worker.has_loaded and not self.is_retired and not self.has_failed:
+            code = worker.exit_code
+            error = self._load_error or self._ended_while_loading(code)
+            self._worker_failed(error, is_transient=_was_killed(code))
+        self._check_empty()
+
+    def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None:
+        """See worker.Owner."""
+        self._owner.on_attempt_released(attempt, outcome)
+
+
+def _was_killed(code: int | None) -> bool:
+    """Whether a process was ended from outside; a crash of its own is not."""
+    return code is not None and -code in (signal.SIGKILL, signal.SIGTERM)

@@ -1,0 +1,268 @@
+"""Pool: the engine's side of the worker host, for one thread with one selector.
+
+Invariant: of every command that was given to `run`, exactly one AttemptEnded follows; if its body
+was started, after its final StateUpdate (except when it is cut by `drain` or `close`). That holds
+too when the host is lost: the pool then answers in its place.
+"""
+
+import selectors
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from cordyna_core.contract.commands import CancelTask, RunTask
+from cordyna_core.contract.envelope import detail_json
+from cordyna_core.worker import verdicts
+from cordyna_core.worker.events import (
+    AttemptEnded,
+    Event,
+    HostLost,
+    StateUpdate,
+    events_from,
+    state_update,
+)
+from cordyna_core.worker.host_process import HostLostError, HostProcess
+from cordyna_core.worker.protocol import AttemptKey
+from cordyna_core.worker.settings import Settings
+from cordyna_core.worker.spec import ServerSpec
+from cordyna_core.worker.verdicts import Command
+
+PING_INTERVAL_S: Final = 1.0
+ANSWER_TIMEOUT_S: Final = 10.0
+_CLOSE_TIMEOUT_S: Final = 5.0
+_POLL_GAP_S: Final = 2.0
+DEFAULT_RUN_TIMEOUT_S: Final = 1800.0
+
+
+class WorkerPool:
+    """Runs the attempts of task servers in processes of their own.
+
+    Not thread-safe: every method is called by the engine's driver thread. Watch `fileno()`; when
+    it is readable, or after `next_poll_s()`, call `receive()`.
+
+    Args:
+        lock_path: `bodies.lock` of the home, held by the host while any body may run; "" for none.
+        settings: delays and limits of the host.
+        clock: monotonic seconds, for the heartbeat.
+        now: UTC seconds, for what the pool publishes itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        lock_path: str = "",
+        settings: Settings | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,  # noqa: TID251  the default of a composition
+    ) -> None:
+        self._token, self._lock_path = token, lock_path
+        self._settings = settings or Settings()
+        self._clock, self._now = clock, now
+        self._selector = selectors.DefaultSelector()
+        self._specs: dict[str, ServerSpec] = {}
+        self._live: dict[AttemptKey, Command] = {}
+        self._answered: set[AttemptKey] = set()
+        self._pending: list[Event] = []
+        self._hosts = 0
+        self._host = self._start_host()
+        self._heartbeat = _Heartbeat(clock())
+        self._is_closed = False
+
+    @property
+    def host_pid(self) -> int:
+        """The host's process."""
+        return self._host.pid
+
+    @property
+    def live(self) -> Mapping[AttemptKey, Command]:
+        """The attempts that have not ended."""
+        return self._live
+
+    def fileno(self) -> int:
+        """Readable when `receive` has something. The number never changes."""
+        return self._selector.fileno()
+
+    def start(self, servers: Iterable[ServerSpec]) -> None:
+        """Load these servers. Each is answered by Declared or LoadFailed."""
+        for spec in servers:
+            self._specs[spec.target] = spec
+            self._send({"op": "start", "spec": spec._asdict()})
+
+    def reload(self, target: str) -> None:
+        """Load a started server again. The old generation serves until the new one is ready."""
+        self._send({"op": "reload", "spec": self._specs[target]._asdict()})
+
+    def remove(self, target: str) -> None:
+        """Stop serving a target. Its running attempts end first."""
+        if self._specs.pop(target, None) is not None:
+            self._send({"op": "remove", "target": target})
+
+    def run(self, command: RunTask, *, run_timeout_s: float = DEFAULT_RUN_TIMEOUT_S) -> None:
+        """Run an attempt as soon as its server has a free worker. A duplicate is ignored."""
+        key = AttemptKey(command.run_id, command.task, command.attempt)
+        if key in self._live:
+            return
+        meta = command.meta
+        header = Command(
+            server=command.server,
+            key=key,
+            ack_by=command.ack_by.timestamp(),
+            start_by=command.start_by.timestamp(),
+            run_timeout_s=run_timeout_s,
+            cause=meta.id if meta is not None else None,
+            traceparent=meta.traceparent if meta is not None else None,
+        )
+        self._live[key] = header
+        self._send({"op": "run", **header._asdict()}, _run_frame(command, run_timeout_s))
+
+    def cancel(self, command: CancelTask, *, grace_s: float | None = None) -> None:
+        """Cancel an attempt: signals follow after `grace_s` (default 10 s)."""
+        grace = self._settings.default_grace_s if grace_s is None else grace_s
+        detail = f'{{"grace_s":{grace:g},{detail_json(command)[1:]}'
+        request = {
+            "op": "cancel",
+            "server": command.server,
+            "key": (command.run_id, command.task, command.attempt),
+            "grace_s": grace,
+        }
+        self._send(request, _frame("CancelTask", detail))
+
+    def request_busy(self) -> None:
+        """Ask for a Busy event."""
+        self._send({"op": "busy"})
+
+    def drain(self, within_s: float) -> None:
+        """Start no further attempt; stop what still runs after `within_s`. Answered by Drained.
+
+        Attempts that are cut get AttemptEnded(outcome="drain") and no final state.
+        """
+        self._send({"op": "drain", "within_s": within_s})
+
+    def close(self) -> None:
+        """End the host and all bodies: idle ones exit in order, busy ones are killed."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._selector.unregister(self._host)
+        try:
+            self._host.send({"op": "close"})
+        except HostLostError:
+            self._host.end()
+        else:
+            self._host.wait_for_end(_CLOSE_TIMEOUT_S)
+        self._selector.close()
+
+    def next_poll_s(self) -> float:
+        """How long to wait at most before the next `receive`."""
+        return 0.0 if self._pending else PING_INTERVAL_S
+
+    def receive(self) -> list[Event]:
+        """The events that have arrived, without waiting."""
+        found, self._pending = self._pending, []
+        try:
+            for fields in self._host.receive():
+                self._take(fields, found)
+            self._beat()
+        except HostLostError as lost:
+            self._replace_host(str(lost), found)
+        found += self._pending
+        self._pending = []
+        return found
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _take(self, fields: dict[str, Any], found: list[Event]) -> None:
+        if fields["event"] == "pong":
+            self._heartbeat.answered(fields["number"])
+            return
+        for event in events_from(fields):
+            if isinstance(event, StateUpdate) and event.is_final:
+                self._answered.add(event.key)
+            elif isinstance(event, AttemptEnded):
+                self._live.pop(event.key, None)
+                self._answered.discard(event.key)
+            found.append(event)
+
+    def _send(self, request: dict[str, Any], frame: bytes = b"") -> None:
+        try:
+            self._host.send(request, frame)
+        except HostLostError as lost:
+            self._replace_host(str(lost), self._pending)
+
+    def _beat(self) -> None:
+        number = self._heartbeat.due(self._clock())
+        if number is not None:
+            self._host.send({"op": "ping", "number": number})
+        if self._heartbeat.is_lost(self._clock()):
+            raise HostLostError(f"it did not answer for {ANSWER_TIMEOUT_S:g} s")
+
+    def _replace_host(self, why: str, found: list[Event]) -> None:
+        """End a lost host, answer for its attempts, and load the servers in a new one."""
+        self._selector.unregister(self._host)
+        self._host.end()
+        found.append(HostLost(why=why))
+        for key, command in list(self._live.items()):
+            self._answer_for_lost(key, command, why, found)
+        self._live.clear()
+        self._answered.clear()
+        self._host = self._start_host()
+        self._heartbeat = _Heartbeat(self._clock())
+        self.start(list(self._specs.values()))
+
+    def _answer_for_lost(
+        self, key: AttemptKey, command: Command, why: str, found: list[Event]
+    ) -> None:
+        if key not in self._answered:
+            detail = verdicts.worker_died(
+                command, self._now(), f"the worker host was lost: {why}", ""
+            )
+            found.append(state_update(detail))
+        found.append(AttemptEnded(server=command.server, key=key, outcome="died"))
+
+    def _start_host(self) -> HostProcess:
+        self._hosts += 1
+        token = f"{self._token}-{self._hosts}"
+        host = HostProcess(self._lock_path, token, self._settings, send_timeout_s=ANSWER_TIMEOUT_S)
+        self._selector.register(host, selectors.EVENT_READ)
+        return host
+
+
+class _Heartbeat:
+    """When to ask whether the host is alive, and when it is not.
+
+    A pool that was not polled for a while (its engine was stopped) does not count that time.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._number = 0
+        self._asked_at: float | None = None
+        self._last_ask = self._last_poll = now
+
+    def due(self, now: float) -> int | None:
+        """The number of the ping to send now, if any."""
+        gap, self._last_poll = now - self._last_poll, now
+        if self._asked_at is not None and gap > _POLL_GAP_S:
+            self._asked_at += gap
+        if self._asked_at is not None or now - self._last_ask < PING_INTERVAL_S:
+            return None
+        self._number += 1
+        self._asked_at = self._last_ask = now
+        return self._number
+
+    def answered(self, number: int) -> None:
+        """The host has answered a ping."""
+        if number == self._number:
+            self._asked_at = None
+
+    def is_lost(self, now: float) -> bool:
+        """Whether the last ping has waited too long."""
+        return self._asked_at is not None and now - self._asked_at > ANSWER_TIMEOUT_S
+
+
+def _run_frame(command: RunTask, run_timeout_s: float) -> bytes:
+    return _frame("RunTask", f'{{"run_timeout_s":{run_timeout_s:g},{detail_json(command)[1:]}')
+
+
+def _frame(detail_type: str, detail: str) -> bytes:
+    return f'{{"detail-type":"{detail_type}","detail":{detail}}}\n'.encode()

@@ -1,0 +1,176 @@
+"""Processes: what the host asks of the kernel about processes, and how it ends them.
+
+Invariant: a signal goes to a process number only while a process that is not yet waited for holds
+it, so that it cannot reach another process.
+
+On Linux a subreaper adopts orphans, and a parent-death signal ends bodies whose host is gone. On
+other systems these calls do nothing: there only process groups are ended.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+IS_LINUX: Final = sys.platform == "linux"
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_OOM_SCORE_ADDED: Final = 300
+_OOM_SCORE_MAX: Final = 1000
+_KILL_ROUNDS_MAX: Final = 100
+
+
+class ProcessStat(NamedTuple):
+    """One process, from /proc/PID/stat."""
+
+    pid: int
+    state: str
+    parent: int
+    group: int
+
+    @property
+    def is_alive(self) -> bool:
+        return self.state not in "ZXx"
+
+
+def become_subreaper() -> bool:
+    """Adopt the orphans among this process's descendants. Whether the system can."""
+    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(parent: int) -> None:
+    """Get SIGKILL when the parent's thread that started this process ends, or exit if it has."""
+    if not _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL):
+        return
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def raise_oom_score() -> None:
+    """Let the kernel end this process before its host and its engine when memory runs out."""
+    path = Path("/proc/self/oom_score_adj")
+    # The value may be out of reach in a container; the default score is then kept.
+    with contextlib.suppress(OSError, ValueError):
+        score = int(path.read_text(encoding="ascii"))
+        path.write_text(str(min(_OOM_SCORE_MAX, score + _OOM_SCORE_ADDED)), encoding="ascii")
+
+
+def all_processes() -> list[ProcessStat]:
+    """Every process that can be seen; none where there is no /proc."""
+    try:
+        names = os.listdir("/proc")  # noqa: PTH208  read for each of thousands of processes
+    except FileNotFoundError:
+        return []
+    found = (_read_stat(name) for name in names if name.isdigit())
+    return [stat for stat in found if stat is not None]
+
+
+def children_of(pid: int) -> list[int]:
+    """The live and dead children of a process."""
+    return [stat.pid for stat in all_processes() if stat.parent == pid]
+
+
+def descendants_of(pids: Iterable[int]) -> list[int]:
+    """All live descendants of some processes, parents before children, without the processes."""
+    children: dict[int, list[ProcessStat]] = {}
+    for stat in all_processes():
+        children.setdefault(stat.parent, []).append(stat)
+    found: list[int] = []
+    open_pids = list(pids)
+    while open_pids:
+        for stat in children.get(open_pids.pop(), ()):
+            open_pids.append(stat.pid)
+            if stat.is_alive:
+                found.append(stat.pid)
+    return found
+
+
+def is_group_alive(group: int) -> bool:
+    """Whether a process group has a member that has not ended."""
+    if IS_LINUX:
+        return any(stat.group == group and stat.is_alive for stat in all_processes())
+    return signal_group(group, 0)
+
+
+def signal_group(group: int, signum: int) -> bool:
+    """Send a signal to a group. False when it has no member that may be signalled."""
+    try:
+        os.killpg(group, signum)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def kill_all(pids: Iterable[int]) -> None:
+    """SIGKILL each process that still exists."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def end_own_descendants() -> None:
+    """SIGKILL what descends from this process, and wait until nothing is left of it."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            # Again after each one that ended: what it left is adopted, and may still be forking.
+            kill_all(descendants_of([os.getpid()]))
+            os.waitpid(-1, 0)
+
+
+def kill_marked(entry: str) -> None:
+    """SIGKILL what has `NAME=value` in its environment, as often as more of it appears."""
+    for _ in range(_KILL_ROUNDS_MAX):
+        found = with_environment(entry)
+        if not found:
+            return
+        kill_all(found)
+
+
+def with_environment(entry: str) -> list[int]:
+    """The live processes that were started with `NAME=value` in their environment."""
+    wanted = entry.encode()
+    own = os.getpid()
+    return [
+        stat.pid
+        for stat in all_processes()
+        if stat.is_alive and stat.pid != own and wanted in _read_environment(stat.pid)
+    ]
+
+
+def describe_exit(code: int) -> str:
+    """An exit code as os.waitstatus_to_exitcode gives it, in words."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # a real-time signal has no name
+        return f"signal {-code}"
+
+
+def _prctl(option: int, value: int) -> bool:
+    if not IS_LINUX:
+        return False
+    return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
+
+
+def _read_stat(pid: str) -> ProcessStat | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  as above
+            text = file.read()
+    except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        return None
+    # The name is in parentheses, and may contain any character.
+    state, parent, group = text[text.rindex(b")") + 2 :].split(maxsplit=3)[:3]
+    return ProcessStat(int(pid), state.decode(), int(parent), int(group))
+
+
+def _read_environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # it ended meanwhile, or belongs to another user
+        return []

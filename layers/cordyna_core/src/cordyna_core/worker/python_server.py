@@ -1,0 +1,85 @@
+"""Python server: between a worker process and the TaskServer that user code defines.
+
+This is the only module of the worker that imports the rest of the library. `load` is named in a
+server's spec as `cordyna_core.worker.python_server:load`, so that a test can load something else.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from cordyna_core.server.attempt import Attempt
+from cordyna_core.contract.commands import RunTask
+from cordyna_core.contract.envelope import detail_json
+from cordyna_core.contract.base import Message
+from cordyna_core.server.loading import load_server
+from cordyna_core.server.result import describe
+from cordyna_core.server.task_server import TaskServer
+from cordyna_core.worker.protocol import FINAL_STATES
+
+Publish = Callable[[str, str, bool], None]
+"""Takes a message's detail-type, its detail as JSON, and whether it is the final state."""
+
+
+class LoadedServer(Protocol):
+    """A server as a worker process needs it."""
+
+    @property
+    def concurrency(self) -> int | None:
+        """How many attempts it wants at the same time, if it says so."""
+
+    def declaration(self) -> str:
+        """The detail of its ServerDeclared, as JSON."""
+
+    def run(
+        self, detail: dict[str, Any], publish: Publish, is_cancelled: Callable[[], bool]
+    ) -> None:
+        """Run one attempt, and publish how it goes.
+
+        Publishes one final state, or nothing if the body was not started.
+        """
+
+
+def load(target: str) -> LoadedServer:
+    """Import the TaskServer that `target` names. Raises UserError and what the import raises."""
+    return _TaskServerAdapter(load_server(target))
+
+
+class _TaskServerAdapter:
+    def __init__(self, server: TaskServer) -> None:
+        self._server = server
+        # The first validation builds the model: once before the fork, not once in every body.
+        RunTask.model_rebuild()
+
+    @property
+    def concurrency(self) -> int | None:
+        return getattr(self._server, "concurrency", None)
+
+    def declaration(self) -> str:
+        return detail_json(self._server.declaration)
+
+    def run(
+        self, detail: dict[str, Any], publish: Publish, is_cancelled: Callable[[], bool]
+    ) -> None:
+        # The real clock: a worker process is a composition of its own.
+        clock = time.time  # noqa: TID251
+        command = RunTask.model_validate(detail)
+        bus = _Bus(publish)
+        try:
+            # The host has checked that the command is not stale.
+            self._server.run(command, bus=bus, clock=clock, queued=True, cancelled=is_cancelled)
+        except BaseException as error:  # noqa: BLE001  also a KeyboardInterrupt of the body's own
+            attempt = Attempt(command, bus, clock, is_cancelled)
+            attempt.report("error", reason="failed", error=describe(error))
+
+
+class _Bus:
+    """The library's bus in a worker process."""
+
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            is_final = getattr(message, "state", None) in FINAL_STATES
+            self._publish(type(message).__name__, detail_json(message), is_final)

@@ -1,0 +1,61 @@
+"""Spec: how one task server is started, as its configuration says."""
+
+import json
+import os
+import shlex
+from typing import Any, Final, NamedTuple
+
+EXEC_PREFIX: Final = "exec:"
+DEFAULT_CONCURRENCY: Final = 8
+ISOLATIONS: Final = ("auto", "fork", "spawn")
+
+
+class ServerSpec(NamedTuple):
+    """One server: `path/to/file.py[:name]`, `package.module[:name]` or `exec:COMMAND`.
+
+    `concurrency`: attempts at the same time; None: what the server itself says, else 8.
+    `python`: the interpreter, which must have cordyna_core installed; None: the engine's own.
+    `isolation`: `fork` or `spawn` bodies of a Python server; `auto`: fork where it is safe.
+    `load`: the function that loads a Python server, as `module:function` (see python_server.py).
+    """
+
+    target: str
+    concurrency: int | None = None
+    python: str | None = None
+    cwd: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    isolation: str = "auto"
+    load: str = "cordyna_core.worker.python_server:load"
+
+    @property
+    def is_exec(self) -> bool:
+        return self.target.startswith(EXEC_PREFIX)
+
+    def command_line(self) -> list[str]:
+        """The arguments of an `exec:` server. Raises ValueError: no command, or bad quoting."""
+        arguments = shlex.split(self.target.removeprefix(EXEC_PREFIX))
+        if not arguments:
+            raise ValueError(f"{self.target!r} names no command")
+        return arguments
+
+    def environment(self, token: str) -> dict[str, str]:
+        """The environment of the server's processes."""
+        return {**os.environ, **dict(self.env), TOKEN_VARIABLE: token}
+
+    def to_json(self) -> str:
+        """The spec as one line."""
+        return json.dumps(self._asdict())
+
+
+TOKEN_VARIABLE: Final = "CORDYNA_WORKER_HOST"  # noqa: S105  a name, not a secret
+"""Marks all that descends from one host, so that the engine finds it when the host is gone."""
+
+
+def spec_from_json(text: str) -> ServerSpec:
+    """The spec that `to_json` wrote."""
+    return spec_from_dict(json.loads(text))
+
+
+def spec_from_dict(fields: dict[str, Any]) -> ServerSpec:
+    """The spec whose fields were decoded from JSON."""
+    return ServerSpec(**{**fields, "env": tuple((name, value) for name, value in fields["env"])})

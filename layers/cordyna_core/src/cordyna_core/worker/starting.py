@@ -1,0 +1,110 @@
+"""Starting: processes of task servers, each the leader of a process group of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from cordyna_core.worker import processes
+from cordyna_core.worker.spec import ServerSpec
+
+_SOURCES: Final = str(Path(__file__).parents[2])
+_BOOT: Final = "from cordyna_core.worker.template import main; main()"
+# Appended: what the server's own environment has installed comes first.
+_BOOT_OWN: Final = f"import sys; sys.path.append({_SOURCES!r}); {_BOOT}"
+
+
+class StartedPython(NamedTuple):
+    """A Python process: its control socket, and the pipes of what it prints between attempts."""
+
+    pid: int
+    control: socket.socket
+    stdout: int
+    stderr: int
+
+
+class StartedExec(NamedTuple):
+    """The process of an `exec:` server."""
+
+    pid: int
+    stdin: int
+    stdout: int
+    stderr: int
+
+
+def start_python(spec: ServerSpec, token: str) -> StartedPython:
+    """Start a template, which becomes a body itself where forking is not safe. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    stdout, stderr = os.pipe(), os.pipe()
+    boot = _BOOT_OWN if spec.python is None else _BOOT
+    try:
+        pid = _start(
+            [spec.python or sys.executable, "-c", boot, str(theirs.fileno()), spec.to_json()],
+            spec,
+            token,
+            (subprocess.DEVNULL, stdout[1], stderr[1]),
+            pass_fds=(theirs.fileno(),),
+        )
+    except BaseException:
+        ours.close()
+        _close(stdout[0], stderr[0])
+        raise
+    finally:
+        theirs.close()
+        _close(stdout[1], stderr[1])
+    return StartedPython(pid, ours, stdout[0], stderr[0])
+
+
+def start_exec(spec: ServerSpec, token: str) -> StartedExec:
+    """Start one worker of an `exec:` server. Raises OSError, ValueError."""
+    arguments = spec.command_line()
+    stdin, stdout, stderr = os.pipe(), os.pipe(), os.pipe()
+    try:
+        pid = _start(arguments, spec, token, (stdin[0], stdout[1], stderr[1]), is_subreaper=True)
+    except BaseException:
+        _close(stdin[1], stdout[0], stderr[0])
+        raise
+    finally:
+        _close(stdin[0], stdout[1], stderr[1])
+    return StartedExec(pid, stdin[1], stdout[0], stderr[0])
+
+
+def _start(
+    arguments: list[str],
+    spec: ServerSpec,
+    token: str,
+    stdio: tuple[int, int, int],
+    *,
+    pass_fds: tuple[int, ...] = (),
+    is_subreaper: bool = False,
+) -> int:
+    host = os.getpid()
+
+    def before_exec() -> None:
+        processes.die_with_parent(host)
+        if is_subreaper:
+            processes.become_subreaper()
+            processes.raise_oom_score()
+
+    # before_exec runs in a process with one thread, which has imported all that it needs.
+    process = subprocess.Popen(
+        arguments,
+        cwd=spec.cwd,
+        env=spec.environment(token),
+        stdin=stdio[0],
+        stdout=stdio[1],
+        stderr=stdio[2],
+        pass_fds=pass_fds,
+        process_group=0,
+        preexec_fn=before_exec,  # noqa: PLW1509
+    )
+    # The child table waits for it, not this object.
+    process.returncode = 0
+    return process.pid
+
+
+def _close(*fds: int) -> None:
+    for fd in fds:
+        os.close(fd)

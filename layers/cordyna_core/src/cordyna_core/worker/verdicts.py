@@ -1,0 +1,95 @@
+"""Verdicts: the state updates that the host publishes in the name of a server.
+
+Invariant: every attempt that a worker was given gets exactly one final state, unless the engine
+itself is being stopped.
+"""
+
+from typing import Any, Final, NamedTuple
+
+from cordyna_core.worker.message_ids import derived_id, rfc3339
+from cordyna_core.worker.protocol import AttemptKey
+
+_TRACEBACK_BYTES_MAX: Final = 2048
+
+
+class Command(NamedTuple):
+    """What the host needs to know of a RunTask."""
+
+    server: str
+    key: AttemptKey
+    ack_by: float
+    start_by: float
+    run_timeout_s: float | None
+    cause: str | None
+    traceparent: str | None
+
+
+def state_update(command: Command, now: float, state: str, **fields: Any) -> dict[str, Any]:
+    """The detail of a TaskStateChanged, with an id that follows from the attempt and the state."""
+    run_id, task, attempt = command.key
+    return {
+        "server": command.server,
+        "run_id": run_id,
+        "task": task,
+        "attempt": attempt,
+        "state": state,
+        **fields,
+        "meta": meta(command, now, derived_id("TaskStateChanged", run_id, task, attempt, state)),
+    }
+
+
+def meta(command: Command, now: float, message_id: str) -> dict[str, Any]:
+    """The meta of a message about an attempt."""
+    found: dict[str, Any] = {"id": message_id, "time": rfc3339(now)}
+    if command.cause is not None:
+        found["cause"] = command.cause
+    if command.traceparent is not None:
+        found["traceparent"] = command.traceparent
+    return found
+
+
+def worker_died(command: Command, now: float, exit_text: str, stderr: str) -> dict[str, Any]:
+    """The process of the body ended before its final state."""
+    error = {
+        "type": "WorkerDied",
+        "message": f"the process of the body ended without a result: {exit_text}",
+        "retryable": True,
+    }
+    if stderr:
+        error["traceback"] = _last_bytes(stderr)
+    return state_update(command, now, "error", reason="worker_died", error=error)
+
+
+def stopped(
+    command: Command, now: float, reason: str, error: dict[str, Any] | None, stderr: str
+) -> dict[str, Any]:
+    """The body was stopped by its clock or by a cancellation. `error` is what it said itself."""
+    limit = command.run_timeout_s
+    kinds = {
+        "run_timeout": ("RunTimeout", f"the body ran longer than {limit:g} s" if limit else ""),
+        "cancelled": ("Cancelled", "the attempt was cancelled"),
+    }
+    kind, message = kinds[reason]
+    trace = (error or {}).get("traceback") or stderr
+    description = {
+        "type": kind,
+        "message": f"{message}, so it was stopped",
+        "retryable": reason == "run_timeout",
+        **({"traceback": trace if error else _last_bytes(trace)} if trace else {}),
+    }
+    return state_update(command, now, "error", reason=reason, error=description)
+
+
+def bad_final(command: Command, now: float, why: str) -> dict[str, Any]:
+    """The worker sent a frame that cannot be read, so that the attempt has no other final state."""
+    error = {
+        "type": "BadFrame",
+        "message": f"the worker sent a frame that cannot be read: {why}",
+        "retryable": False,
+    }
+    return state_update(command, now, "error", reason="failed_terminal", error=error)
+
+
+def _last_bytes(text: str) -> str:
+    data = text.encode("utf-8", "backslashreplace")
+    return data[-_TRACEBACK_BYTES_MAX:].decode("utf-8", "ignore")

@@ -1,0 +1,405 @@
+"""Worker: one process that runs one attempt at a time, as the host sees it.
+
+Theory of operation. A worker is in one of six phases:
+
+    loading -> idle -> busy -> settling -> idle          (reused)
+                        |         |
+                        +---------+-----> ending -> gone  (retired, stopped, or dead)
+
+- busy: the attempt runs. Its final frame, its run clock, a cancellation or the end of the process
+  ends this phase.
+- settling: the final state is handed on, but a pipe of the attempt is still open. After
+  `pipes_grace_s` the worker is ended by force.
+- ending: the process has been asked to exit (soft), or its group gets SIGTERM and then SIGKILL
+  (by force). The process is waited for only when its group is gone.
+
+Invariant: the attempt is released (AttemptEnded, and the next attempt of the task may start) only
+when nothing of it can run any more: the worker is idle and clean, or its group is gone.
+"""
+
+import signal
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from cordyna_core.worker import answers, processes, verdicts
+from cordyna_core.worker.attempt_record import AttemptRecord
+from cordyna_core.worker.children import Child
+from cordyna_core.worker.loop import Timer
+from cordyna_core.worker.protocol import (
+    COMMANDS,
+    FINAL_STATES,
+    WORKER_STATES,
+    BadFrame,
+    Frame,
+    Oversized,
+)
+from cordyna_core.worker.services import Services
+from cordyna_core.worker.transports import Transport
+
+_GROUP_POLL_S: Final = 0.02
+_GROUP_POLLS_MAX: Final = 1000
+
+
+class Owner(Protocol):
+    """What a worker reports to."""
+
+    def on_worker_frame(self, worker: "Worker", frame: Frame) -> None:
+        """A frame that is not about an attempt."""
+
+    def on_worker_idle(self, worker: "Worker") -> None: ...
+
+    def on_worker_leaving(self, worker: "Worker") -> None:
+        """It takes no more work: its place is free."""
+
+    def on_worker_gone(self, worker: "Worker") -> None:
+        """Its group has ended."""
+
+    def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None: ...
+
+
+class Worker:
+    """See the module."""
+
+    def __init__(self, services: Services, owner: Owner, *, speaks_python: bool) -> None:
+        self._services, self._owner = services, owner
+        self._speaks_python = speaks_python
+        self._child: Child | None = None
+        self.transport: Transport | None = None
+        self.phase = "loading"
+        self.has_loaded = False
+        self.attempt: AttemptRecord | None = None
+        self._outcome = ""
+        self._by_force = False
+        self._settle_timer: Timer | None = None
+        self._end_timer: Timer | None = None
+        self._signal_due: int | None = None
+        self._polls = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process, once it is known."""
+        return None if self._child is None else self._child.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the process ended, once it has."""
+        return None if self._child is None else self._child.exit_code
+
+    def loaded(self) -> None:
+        """The worker can be given work."""
+        self.has_loaded = True
+        self.phase = "idle"
+
+    def set_child(self, child: Child) -> None:
+        """The worker's process has been started."""
+        self._child = child
+        child.on_exit = self.process_exited
+        if self._signal_due is not None:
+            child.signal_group(self._signal_due)
+
+    # -- work ---------------------------------------------------------------------------------
+
+    def run(self, attempt: AttemptRecord) -> None:
+        """Give an attempt to an idle worker."""
+        assert self.transport is not None
+        self.phase, self.attempt = "busy", attempt
+        timeout_s = attempt.command.run_timeout_s
+        if timeout_s is not None:
+            self._clock(timeout_s, lambda: self.stop("run_timeout"))
+        self._report_cut_later(attempt)
+        self.transport.start_attempt(attempt.frame, attempt.output)
+        if not self._speaks_python:
+            started = answers.made_frame(self._services, attempt, verdicts.state_update, "started")
+            self._services.link.started(started)
+
+    def cancel(self, frame: bytes, grace_s: float) -> None:
+        """Pass a cancellation on, and stop the attempt when its grace has passed."""
+        attempt = self.attempt
+        if attempt is None or attempt.cancel_requested or self.transport is None:
+            return
+        attempt.cancel_requested = True
+        self.transport.send(frame)
+        if not attempt.has_final:
+            self._clock(grace_s, lambda: self.stop("cancelled"))
+
+    def stop(self, reason: str) -> None:
+        """End the attempt by signals. Its answer is then `reason`, unless it completes first."""
+        attempt = self.attempt
+        if attempt is None or attempt.has_final or attempt.stop_reason is not None:
+            return
+        assert self.transport is not None
+        self.transport.read_frames()
+        if attempt.has_final:
+            return
+        attempt.stop_reason = reason
+        self.end_by_force()
+
+    def on_item(self, item: Frame | BadFrame | Oversized) -> None:
+        """Handle what the worker sent (transports.Listener)."""
+        if not isinstance(item, Frame):
+            why = str(item) if isinstance(item, BadFrame) else "longer than 1 MB"
+            head = item.head if isinstance(item, Oversized) else b""
+            self._dead_letter(why, head)
+            if self.attempt is not None and not self.attempt.has_final:
+                final = answers.made_frame(self._services, self.attempt, verdicts.bad_final, why)
+                self._finish(final, reusable=False)
+        elif item.detail_type == "TaskStateChanged":
+            self._state_changed(item)
+        elif item.detail_type == "AttemptSkipped" and self._is_current(item):
+            self._outcome = "skipped"
+            self._finish(None, reusable=not item.fields.get("unclean"))
+        elif item.detail_type == "TaskLogged" and self.attempt is not None:
+            self.attempt.output.add_line("log", str(item.detail.get("text", "")))
+        elif item.detail_type in COMMANDS:
+            self._command(item)
+        else:
+            self._owner.on_worker_frame(self, item)
+
+    def on_connection_end(self) -> None:
+        """The worker closed its connection: without it, it is of no use (transports.Listener)."""
+        if self.phase not in ("ending", "gone"):
+            # It is probably exiting: its exit code says more than a signal of ours.
+            self._after(self._services.settings.pipes_grace_s, self._kill_disconnected)
+
+    def _kill_disconnected(self) -> None:
+        if self.phase not in ("ending", "gone"):
+            self.end_by_force()
+            self._send_signal(signal.SIGKILL)
+
+    def on_output_end(self) -> None:
+        """A pipe has ended (transports.Listener)."""
+        if self.phase == "settling" and self.transport and not self.transport.has_open_output():
+            self._settled()
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def retire(self, reason: str) -> None:
+        """Ask an idle worker to exit. `reason` is for people."""
+        if self.phase in ("ending", "gone"):
+            return
+        del reason
+        self._leave()
+        assert self.transport is not None
+        if self._child is not None:
+            # What a completed attempt left running has been left on purpose.
+            pid = self._child.pid
+            self._services.children.leave_alone(processes.descendants_of([pid]))
+        self.transport.ask_to_exit()
+        self._end_timer = self._after(self._services.settings.kill_after_s, self._escalate)
+
+    def end_by_force(self) -> None:
+        """SIGTERM to the group, SIGKILL after `kill_after_s`."""
+        self._leave()
+        if not self._by_force:
+            self._by_force = True
+            self._send_signal(signal.SIGTERM)
+            if self._end_timer is not None:
+                self._end_timer.cancel()
+            delay_s = self._services.settings.kill_after_s
+            self._end_timer = self._after(delay_s, lambda: self._send_signal(signal.SIGKILL))
+
+    def kill(self) -> None:
+        """SIGKILL to the group now. The attempt, if any, gets no answer."""
+        if self.attempt is not None and self.attempt.stop_reason is None:
+            self.attempt.stop_reason = "drain"
+        self.end_by_force()
+        self._send_signal(signal.SIGKILL)
+
+    def could_not_start(self, why: str) -> None:
+        """No process could be started for this worker. Its attempt may succeed later."""
+        if self._has_open_attempt():
+            self._answer_for_dead(why)
+        self._leave()
+        self._gone()
+
+    def process_exited(self, code: int) -> None:
+        """The process has ended, and is not yet waited for."""
+        if self.transport is not None:
+            self.transport.read_frames()
+        died = self._has_open_attempt()
+        if died:
+            self._services.link.event(
+                "died", exit=processes.describe_exit(code),
+                key=self.attempt.command.key if self.attempt else None,
+            )  # fmt: skip
+            self._answer_for_dead(processes.describe_exit(code))
+        if died or self._by_force:
+            self._by_force = True
+            self._services.children.kill_orphans()
+        stop_reason = self.attempt.stop_reason if self.attempt else None
+        if died and stop_reason is None and self._child is not None:
+            self._child.signal_group(signal.SIGKILL)
+        self._leave()
+        self._await_group()
+
+    def _await_group(self) -> None:
+        """Wait until the group has ended, then free its number."""
+        child = self._child
+        if child is None or not self._by_force or not child.is_group_alive():
+            self._gone()
+            return
+        self._polls += 1
+        if self._polls > _GROUP_POLLS_MAX:
+            # Only a process inside a system call that cannot be interrupted outlives SIGKILL.
+            self._gone()
+            return
+        self._after(_GROUP_POLL_S, self._await_group)
+
+    def _gone(self) -> None:
+        if self.phase == "gone":
+            return
+        self.phase = "gone"
+        if self._end_timer is not None:
+            self._end_timer.cancel()
+        if self.transport is not None:
+            self.transport.drain_output()
+            self.transport.close()
+        if self._child is not None:
+            self._child.reap()
+        self._outcome = self._outcome or "retired"
+        self._release()
+        self._owner.on_worker_gone(self)
+
+    def _leave(self) -> None:
+        if self.phase not in ("ending", "gone"):
+            self.phase = "ending"
+            if self._settle_timer is not None:
+                self._settle_timer.cancel()
+            self._owner.on_worker_leaving(self)
+
+    def _escalate(self) -> None:
+        if self.phase == "ending":
+            self.end_by_force()
+
+    def _send_signal(self, signum: int) -> None:
+        if self._child is not None:
+            self._child.signal_group(signum)
+        else:
+            self._signal_due = signum
+
+    # -- the attempt --------------------------------------------------------------------------
+
+    def _state_changed(self, frame: Frame) -> None:
+        attempt, state = self.attempt, frame.detail.get("state")
+        if attempt is None or not self._is_current(frame) or state not in WORKER_STATES:
+            self._dead_letter("not a state of the attempt that this worker runs", frame.line)
+        elif state in FINAL_STATES:
+            final = answers.final_frame(self._services, attempt, frame)
+            self._finish(final, reusable=not frame.fields.get("unclean"))
+        elif self._speaks_python or "progress" in frame.detail or "message" in frame.detail:
+            self._services.link.started(answers.worker_frame(self._services, attempt, frame))
+
+    def _finish(self, final: bytes | None, *, reusable: bool) -> None:
+        """The attempt has its final state: drain its output, then hand the state on."""
+        attempt, transport = self.attempt, self.transport
+        assert attempt is not None
+        assert transport is not None
+        attempt.has_final = True
+        attempt.cancel_timers()
+        transport.drain_output()
+        is_open = transport.has_open_output()
+        if not is_open:
+            attempt.output.close()
+        if final is not None:
+            is_end = not is_open and reusable and self.phase != "ending"
+            attempt.is_end_reported = is_end
+            self._services.link.state(final, "reused" if is_end else None)
+        if self.phase == "ending":
+            # It was stopped, and has answered: a Python body exits at the end of its connection.
+            transport.ask_to_exit()
+            return
+        self.phase = "settling"
+        if not reusable:
+            self._outcome = self._outcome or "retired"
+        if is_open:
+            grace_s = self._services.settings.pipes_grace_s
+            self._settle_timer = self._after(grace_s, self._never_settled)
+        else:
+            self._settled()
+
+    def _settled(self) -> None:
+        if self._settle_timer is not None:
+            self._settle_timer.cancel()
+        assert self.attempt is not None
+        self.attempt.output.close()
+        if self._outcome == "retired":
+            self.retire("the body left something behind")
+            return
+        self.phase = "idle"
+        self._release()
+        self._owner.on_worker_idle(self)
+
+    def _never_settled(self) -> None:
+        assert self.attempt is not None
+        grace_s = self._services.settings.pipes_grace_s
+        self.attempt.output.add_line(
+            "stderr",
+            f"cordyna: a process of this attempt kept its output open for {grace_s:g} s after the "
+            "attempt had ended, so it is stopped; next: let it end with the body, or redirect "
+            "its output",
+        )
+        self._outcome = "retired"
+        self.end_by_force()
+
+    def _answer_for_dead(self, exit_text: str) -> None:
+        attempt, transport = self.attempt, self.transport
+        assert attempt is not None
+        assert transport is not None
+        transport.drain_output()
+        self._outcome = "died"
+        final = answers.frame_for_dead(self._services, attempt, exit_text)
+        attempt.has_final = True
+        attempt.cancel_timers()
+        if not transport.has_open_output():
+            attempt.output.close()
+        if final is not None:
+            self._services.link.state(final)
+
+    def _release(self) -> None:
+        attempt, self.attempt = self.attempt, None
+        if attempt is None:
+            return
+        outcome = attempt.stop_reason or self._outcome or "reused"
+        self._outcome = ""
+        attempt.cancel_timers()
+        attempt.output.close()
+        if self.transport is not None:
+            self.transport.close_output()
+        self._owner.on_attempt_released(attempt, outcome)
+
+    # -- small things -------------------------------------------------------------------------
+
+    def _command(self, frame: Frame) -> None:
+        command = self.attempt.command if self.attempt else None
+        if command is None or not self._has_open_attempt():
+            self._dead_letter("a command of a worker that runs no attempt", frame.line)
+            return
+        self._services.link.event(
+            "message", server=command.server, key=command.key,
+            detail_type=frame.detail_type, detail=frame.detail,
+        )  # fmt: skip
+
+    def _is_current(self, frame: Frame) -> bool:
+        attempt = self.attempt
+        return attempt is not None and not attempt.has_final and answers.is_for(attempt, frame)
+
+    def _has_open_attempt(self) -> bool:
+        return self.attempt is not None and not self.attempt.has_final
+
+    def _dead_letter(self, why: str, content: bytes) -> None:
+        answers.report_dead_letter(self._services, self.attempt, why, content)
+
+    def _report_cut_later(self, attempt: AttemptRecord) -> None:
+        def report() -> None:
+            if not attempt.has_final:
+                attempt.output.report()
+                self._report_cut_later(attempt)
+
+        self._after(self._services.settings.cut_report_s, report)
+
+    def _clock(self, delay_s: float, callback: Callable[[], None]) -> None:
+        if self.attempt is not None:
+            self.attempt.timers.append(self._after(delay_s, callback))
+
+    def _after(self, delay_s: float, callback: Callable[[], None]) -> Timer:
+        return self._services.loop.timers.after(delay_s, callback)
