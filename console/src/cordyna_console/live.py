@@ -179,7 +179,8 @@ async def _events(
         try:
             cursor, data = await asyncio.to_thread(poll, cursor)
         except UserError as error:
-            yield f"event: problem\ndata: {json.dumps({'what': error.what, 'next': error.next})}\n\n"
+            problem = json.dumps({"what": error.what, "next": error.next})
+            yield f"event: problem\ndata: {problem}\n\n"
             return
         if data is not None:
             yield f"id: {cursor}\ndata: {data}\n\n"

@@ -1,7 +1,7 @@
 """Models: what the JSON API answers and takes, beside the views of the contract.
 
-Invariant: a time is RFC 3339, UTC; in the columns of `FactsAnswer` it is milliseconds since a moment that
-the model names.
+Invariant: a time is RFC 3339, UTC; in the columns of `FactsAnswer` it is milliseconds since a
+moment that the model names.
 """
 
 from datetime import datetime
@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cordyna_core.contract.base import ErrorDescription, JsonObject, Problem, RootCause
+from cordyna_core.contract.base import ErrorDescription, Problem, RootCause
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import Name
+from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.time import Instant
 from cordyna_core.contract.views.facts import FactColumns
 from cordyna_core.contract.views.graph import TaskInfo
@@ -26,7 +27,7 @@ class ApiAnswer(BaseModel):
 
 
 class ApiRequest(BaseModel):
-    """What the API takes. Strict: an unknown field is refused, because ignoring it would mislead."""
+    """What the API takes. An unknown field is refused, because ignoring it would mislead."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -272,7 +273,7 @@ class Applied(ApiAnswer):
 
 
 class GraphAnswer(ApiAnswer):
-    """Every declared task: columns with one entry a task, in an order in which upstreams come first."""
+    """Every declared task: columns with one entry a task, upstreams first."""
 
     generation: int
     servers: list[str]

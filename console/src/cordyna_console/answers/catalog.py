@@ -1,4 +1,4 @@
-"""Catalog: declared tasks, their graph, servers, and what an invocation or a declaration would do."""
+"""Catalog: declared tasks, their graph and servers, and what invoking or declaring would do."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ def graph(console: Console) -> GraphAnswer:
 
 
 def _levels(known: Mapping[str, TaskInfo]) -> dict[str, int]:
-    """The length of the longest way to each task. Iterative: a chain may be longer than the stack."""
+    """The length of the longest way to each task; iterative, for chains longer than the stack."""
     levels: dict[str, int] = {}
     for root in known:
         stack = [root]

@@ -1,4 +1,4 @@
-"""Cron words: a cron expression as a person would say it, where that is short; else the expression."""
+"""Cron words: a cron expression as a person would say it, where that is short."""
 
 from typing import Final
 

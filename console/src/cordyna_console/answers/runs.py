@@ -65,7 +65,7 @@ def _page(console: Console, wanted: RunFilter, summaries: list[RunSummary]) -> R
     rows: list[RunRow] = []
     last: RunSummary | None = None
     for last in summaries[start:]:
-        rows += [row for row in _matching(console, last, wanted)]
+        rows += _matching(console, last, wanted)
         if len(rows) == wanted.limit:
             break
     is_last = last is None or last.run_id == ids[-1]

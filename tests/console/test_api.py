@@ -1,0 +1,337 @@
+"""The API on a real engine: what each address answers, and that it equals what `dyna` shows."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from cerebro.embedded.engine import EmbeddedEngine
+from console.consoles import BEARER, CHANGES, NOW, a_client, a_console, an_engine, finished
+from cordyna_cli.wording.why import why_run, why_task
+from cordyna_core.contract.views.runs import RunView
+from cordyna_core.errors import AccessError
+
+API = "/api/v1"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[EmbeddedEngine]:
+    with an_engine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def failed(engine: EmbeddedEngine) -> RunView:
+    finished(engine, "orders", day="monday")
+    return finished(engine, "report", top=7)
+
+
+@pytest.fixture(scope="module")
+def client(engine: EmbeddedEngine) -> TestClient:
+    return a_client(a_console(engine))
+
+
+def get(client: TestClient, path: str, status: int = 200, **query: Any) -> Any:
+    answer = client.get(API + path, headers=BEARER, params=query)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def post(client: TestClient, path: str, body: Any, status: int) -> Any:
+    answer = client.post(API + path, headers=CHANGES, json=body)
+    assert answer.status_code == status, answer.text
+    return answer.json() if answer.content else None
+
+
+def test_me_says_which_cerebro_is_shown(client: TestClient) -> None:
+    me = get(client, "/me")
+    assert (me["engine"], me["where"], me["by"], me["live"]) == ("embedded", "a-home", "ana", "sse")
+    assert me["can"] == {"invoke": "yes", "operate": "yes"}
+    assert me["cerebro"]["generation"] >= 1
+
+
+def test_runs_are_listed_newest_first_with_counts(client: TestClient, failed: RunView) -> None:
+    row, *others = get(client, "/runs")["rows"]
+    assert (row["run_id"], row["state"], row["params"]) == (failed.run_id, "error", {"top": 7})
+    assert row["counts"] == {"error": 1, "blocked": 2, "completed": 2}
+    assert row["root_cause"]["task"] == "raw"
+    assert (row["server"], row["owner"]) == ("reports", "team-reports")
+    assert row["ended_at"] > row["created_at"]
+    assert [other["task"] for other in others] == ["orders"]
+
+
+@pytest.mark.parametrize(
+    ("query", "tasks"),
+    [
+        ({"task": "orders"}, ["orders"]),
+        ({"state": "error"}, ["report"]),
+        ({"state": "running"}, []),
+        ({"state": "cancelled"}, []),
+        ({"q": "REP"}, ["report"]),
+        ({"q": "nothing like this"}, []),
+        ({"label": "why=test"}, ["report", "orders"]),
+        ({"label": "why=other"}, []),
+        ({"limit": 1}, ["report"]),
+    ],
+)
+def test_runs_are_filtered(
+    client: TestClient, failed: RunView, query: dict[str, Any], tasks: list[str]
+) -> None:
+    assert [row["task"] for row in get(client, "/runs", **query)["rows"]] == tasks
+
+
+def test_runs_are_found_by_the_beginning_of_an_id(client: TestClient, failed: RunView) -> None:
+    (row,) = get(client, "/runs", q=failed.run_id[:6].lower())["rows"]
+    assert row["run_id"] == failed.run_id
+
+
+def test_runs_next_page_continues_after_the_cursor(client: TestClient, failed: RunView) -> None:
+    first = get(client, "/runs", limit=1)
+    second = get(client, "/runs", limit=1, before=first["next"])
+    assert [row["task"] for row in second["rows"]] == ["orders"]
+    assert second["next"] is None
+
+
+def test_runs_unknown_cursor_is_not_found(client: TestClient, failed: RunView) -> None:
+    assert get(client, "/runs", 404, before="0" * 26)["next"] == "begin at the newest run"
+
+
+def test_run_gives_the_reason_that_dyna_why_gives(client: TestClient, failed: RunView) -> None:
+    head, why = get(client, f"/runs/{failed.run_id}"), why_run(failed, NOW)
+    assert head["why"]["sentence"] == why.sentence
+    assert head["why"]["beside"] == list(why.details)
+    assert head["why"]["next"]["command"] == why.next_step.command
+    assert head["why"]["then"]["command"] == f"dyna retry {failed.run_id}"
+    assert (head["size"], head["blocked"]) == (5, 2)
+
+
+def test_task_run_equals_the_view_of_the_run(client: TestClient, failed: RunView) -> None:
+    for task in failed.tasks:
+        shown = get(client, f"/runs/{failed.run_id}/tasks/{task.task}")
+        for name in ("task", "server", "owner", "state", "reason", "attempt", "params", "output"):
+            assert shown[name] == getattr(task, name), (task.task, name)
+        assert shown["blocked_by"] == task.blocked_by
+        assert shown["upstream"] == task.upstream
+        assert len(shown["timeline"]) == len(task.timeline)
+        assert shown["why"]["sentence"] == why_task(failed, task, NOW).sentence
+        assert shown["why"]["beside"] == list(why_task(failed, task, NOW).details)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/runs/{'0' * 26}",
+        f"/runs/{'0' * 26}/structure",
+        f"/runs/{'0' * 26}/facts",
+        f"/runs/{'0' * 26}/live",
+        f"/runs/{'0' * 26}/tasks/raw",
+        f"/runs/{'0' * 26}/events",
+        f"/runs/{'0' * 26}/logs",
+        f"/runs/{'0' * 26}/cost",
+        f"/runs/{'0' * 26}/replay",
+        "/tasks/nothing",
+        "/servers/nothing",
+        "/nothing",
+    ],
+)
+def test_what_is_not_there_is_not_found_with_a_next_step(client: TestClient, path: str) -> None:
+    problem = get(client, path, 404)
+    assert problem["what"]
+    assert problem["next"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/runs", {"unknown": "word"}),
+        ("/runs", {"limit": 0}),
+        ("/runs", {"state": "odd"}),
+        ("/runs/not-an-id", {}),
+        ("/tasks/a%20b", {}),
+        ("/runs", {"task": "no name!"}),
+    ],
+)
+def test_request_that_cannot_be_read_is_refused(
+    client: TestClient, path: str, query: dict[str, Any]
+) -> None:
+    problem = get(client, path, 400, **query)
+    assert problem["problems"][0]["code"] == "invalid_request"
+
+
+def test_unknown_task_of_a_run_names_near_ones(client: TestClient, failed: RunView) -> None:
+    assert "dyna show" in get(client, f"/runs/{failed.run_id}/tasks/rawr", 404)["next"]
+    assert get(client, "/tasks/repord", 404)["next"] == "did you mean report?"
+
+
+def test_events_are_rows_that_can_be_continued(client: TestClient, failed: RunView) -> None:
+    path = f"/runs/{failed.run_id}/events"
+    rows = get(client, path)["rows"]
+    assert [rows[0]["what"], rows[0]["sender"], rows[0]["receiver"]] == [
+        "InvokeTask",
+        "client",
+        "cerebro",
+    ]
+    assert rows[0]["is_command"]
+    page = get(client, path, limit=3)
+    assert [row["seq"] for row in page["rows"]] == [row["seq"] for row in rows[:3]]
+    rest = get(client, path, after=page["next"], limit=1000)["rows"]
+    assert [row["seq"] for row in rest] == [row["seq"] for row in rows[3:]]
+    assert {row["task"] for row in get(client, path, task="raw")["rows"]} == {"raw"}
+
+
+def test_event_that_cannot_be_read_is_shown(client: TestClient, engine: EmbeddedEngine) -> None:
+    engine.send(["not an event"])
+    unreadable = [row for row in get(client, "/events")["rows"] if row["what"] == "unreadable"]
+    assert unreadable[-1]["text"] == "not an event"
+
+
+def test_logs_are_searched_over_all_lines(client: TestClient, failed: RunView) -> None:
+    path = f"/runs/{failed.run_id}/logs"
+    everything = get(client, path)
+    assert everything["total"] == everything["matched"] == 21
+    found = get(client, path, q="LINE 1", limit=2)
+    assert (found["matched"], len(found["rows"])) == (11, 2)
+    assert all("line 1" in row["text"] for row in found["rows"])
+    more = get(client, path, q="line 1", after=found["next"])
+    assert len(more["rows"]) == 9
+    assert get(client, path, task="orders", attempt=2)["rows"] == []
+    text = client.get(f"{API}{path}/text", headers=BEARER).text
+    assert text.count("\n") == 21
+
+
+def test_tasks_servers_and_graph_agree(client: TestClient) -> None:
+    tasks = {row["task"]: row for row in get(client, "/tasks")["rows"]}
+    assert tasks["raw"]["downstream"] == ["load"]
+    assert [row["task"] for row in get(client, "/tasks", q="rep")["rows"]] == ["report"]
+    assert [row["task"] for row in get(client, "/tasks", cron=True)["rows"]] == ["report", "orders"]
+    assert {row["task"] for row in get(client, "/tasks", owner="team-stock")["rows"]} == {
+        "load",
+        "stock",
+    }
+    assert get(client, "/tasks/raw") == tasks["raw"]
+    servers = {row["server"]: row for row in get(client, "/servers")["rows"]}
+    assert (servers["stock"]["uses"], servers["stock"]["used_by"]) == (["sales"], ["reports"])
+    assert set(get(client, "/servers/sales")["task_names"]) == {"orders", "raw"}
+    graph = get(client, "/graph")
+    level = dict(zip(graph["task"], graph["level"], strict=True))
+    assert level == {"orders": 0, "stock": 0, "orphan": 0, "raw": 1, "load": 2, "report": 3}
+    assert graph["unresolved"] == {"nowhere": ["orphan"]}
+
+
+def test_history_lists_the_runs_that_planned_a_task(client: TestClient, failed: RunView) -> None:
+    history = get(client, "/tasks/orders/history")
+    assert [row["target"] for row in history["rows"]] == ["report", "orders"]
+    assert history["rows"][0]["state"] == "completed"
+    assert history["rows"][0]["ran"] >= 0
+
+
+def test_plan_lists_problems_of_params_before_sending(client: TestClient) -> None:
+    good = post(client, "/plan", {"task": "report", "params": {"top": 3}}, 200)
+    assert (len(good["tasks"]), good["problems"]) == (5, [])
+    bad = post(client, "/plan", {"task": "report", "params": {"top": "x"}}, 200)
+    assert bad["problems"][0]["code"] == "bad_param"
+    assert post(client, "/plan", {"task": "orphan"}, 200)["problems"]
+
+
+def test_invoke_twice_with_a_key_is_one_run(client: TestClient, engine: EmbeddedEngine) -> None:
+    body = {"task": "orders", "key": "a form"}
+    first = post(client, "/runs", body, 201)
+    assert post(client, "/runs", body, 201) == first
+    *_, last = engine.follow(first["run_id"])
+    assert last.labels == {"via": "console"}
+
+
+def test_invoke_that_is_refused_lists_every_problem(client: TestClient) -> None:
+    problem = post(client, "/runs", {"task": "report", "params": {"top": "x", "odd": 1}}, 409)
+    assert {one["code"] for one in problem["problems"]} == {"bad_param", "unknown_param"}
+    assert problem["next"] == "dyna plan report"
+
+
+def test_retry_and_cancel_answer_with_the_outcome(client: TestClient, failed: RunView) -> None:
+    path = f"/runs/{failed.run_id}"
+    assert post(client, f"{path}/retry", {"from": ["raw"]}, 202) == {"done": True}
+    refused = post(client, f"{path}/retry", {"from": ["orders"]}, 409)
+    assert refused["problems"]
+    assert post(client, f"/runs/{'0' * 26}/cancel", {}, 404)["next"]
+
+
+def test_rehearsal_reads_json_and_declares_nothing(
+    client: TestClient, engine: EmbeddedEngine
+) -> None:
+    declared = {"server": "new", "tasks": [{"name": "nowhere"}]}
+    view = post(client, "/rehearsals", {"declared": [declared]}, 200)
+    assert [task["task"] for task in view["tasks"]] == ["nowhere"]
+    assert [task["task"] for task in view["touched"]] == ["orphan"]
+    assert "nowhere" not in {task.task for task in engine.tasks()}
+    assert post(client, "/rehearsals", {"declared": [{"server": "x", "odd": 1}]}, 400)
+
+
+def test_crons_are_listed_by_their_next_tick(client: TestClient) -> None:
+    first, second = get(client, "/crons")["rows"]
+    assert (first["task"], first["words"]) == ("orders", "every 5 minutes")
+    assert (second["task"], second["words"]) == ("report", "Monday to Friday at 07:00")
+
+
+def test_dead_letters_are_shown_with_their_reason(
+    client: TestClient, engine: EmbeddedEngine
+) -> None:
+    engine.send(['{"detail-type": "Odd"}'])
+    (queue,) = get(client, "/dead-letters")["rows"]
+    assert queue["messages"] >= 1
+    assert queue["letters"][-1]["reason"]
+    moved = post(client, f"/dead-letters/{queue['name']}/redrive", {}, 200)
+    assert moved["moved"] == queue["messages"]
+    assert post(client, "/dead-letters/other/redrive", {}, 404)
+
+
+def test_doctor_examines_everything(client: TestClient) -> None:
+    rows = {row["what"]: row["state"] for row in get(client, "/doctor")["rows"]}
+    assert rows["upstreams"] == "worth a look"
+    assert rows["tasks"] == "well"
+
+
+def test_cost_is_called_an_estimate(client: TestClient, failed: RunView) -> None:
+    cost = get(client, f"/runs/{failed.run_id}/cost")
+    assert cost["estimate"] is True
+    assert cost["total"] == pytest.approx(sum(line["dollars"] for line in cost["lines"]))
+
+
+def test_answer_that_has_not_changed_is_not_sent_again(client: TestClient) -> None:
+    first = client.get(f"{API}/graph", headers=BEARER)
+    tag = first.headers["etag"]
+    again = client.get(f"{API}/graph", headers={**BEARER, "If-None-Match": f'"x", {tag}'})
+    assert (again.status_code, again.content) == (304, b"")
+    other = client.get(f"{API}/graph", headers={**BEARER, "If-None-Match": '"x"'})
+    assert other.status_code == 200
+
+
+def test_large_answer_is_compressed(client: TestClient) -> None:
+    answer = client.get(f"{API}/openapi.json", headers={**BEARER, "Accept-Encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.json()["openapi"].startswith("3.1")
+
+
+def test_access_error_becomes_the_buttons_explanation() -> None:
+    with an_engine() as engine:
+        console = a_console(engine, "aws")
+        assert console.permission("invoke") == "unknown"
+        with pytest.raises(AccessError), console.trying("invoke"):
+            raise AccessError("not allowed.")
+        client = a_client(console)
+        assert get(client, "/me")["can"] == {"invoke": "no", "operate": "unknown"}
+        with console.trying("operate"):
+            pass
+        assert get(client, "/me")["can"]["operate"] == "yes"
+
+
+def test_fault_of_the_console_is_a_problem_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    with an_engine() as engine:
+        client = a_client(a_console(engine))
+        client._transport.raise_server_exceptions = False  # type: ignore[attr-defined]
+
+        def broken() -> None:
+            raise RuntimeError("out of luck")
+
+        monkeypatch.setattr(engine, "tasks", broken)
+        assert "out of luck" in get(client, "/tasks", 500)["what"]
