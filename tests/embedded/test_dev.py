@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cerebro.embedded.engine import EmbeddedEngine, open_engine
-from cerebro.embedded.reload import FileWatcher
+from cerebro.embedded.source_files import FileWatcher
 from cerebro.embedded.storage.home import MemoryHome
 from cordyna_cli.engine import EngineOptions
 from cordyna_core import TaskServer

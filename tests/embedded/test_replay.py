@@ -157,11 +157,12 @@ def test_replay_without_retry_reports_every_difference(
     run = world.invoke("x")
     world.after(60)
 
-    monkeypatch.setattr(transitions, "_FINAL_REASONS", frozenset({"failed"}))
+    monkeypatch.setattr(transitions, "is_retryable", lambda reason: reason != "failed")
     view = replayed(world, run)
 
     assert told(view) == [
         ("missing", "TaskStateChanged pending retry_wait", "x"),
+        ("missing", "CancelTask", "x"),
         ("missing", "RunTask", "x"),
         ("time", "RunStateChanged failing", None),
         ("time", "RunStateChanged error", None),

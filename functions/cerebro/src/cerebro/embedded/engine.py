@@ -38,10 +38,10 @@ from cerebro.embedded.storage.home import DiskHome, Home, MemoryHome
 from cerebro.embedded.storage.home_location import find_home
 from cerebro.handlers import queries
 from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused
-from cordyna_core.contract.base import JsonObject
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import run_id_of
+from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.query_api import CerebroInfo
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts

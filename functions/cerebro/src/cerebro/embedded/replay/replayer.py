@@ -167,9 +167,13 @@ class Replayer:
             self._fire_next()
 
     def _fire_next(self) -> None:
-        due, _, timer = heapq.heappop(self._timers)
-        self.now = max(self.now, due)
-        perform_one(timer, self._ports)
+        self.now = max(self.now, self._timers[0][0])
+        # All that are due, as a step of the message loop does; what they send comes after them.
+        due = [entry for entry in self._timers if entry[0] <= self.now]
+        for entry in sorted(due):
+            self._timers.remove(entry)
+            perform_one(entry[2], self._ports)
+        heapq.heapify(self._timers)
         self._perform_own_messages()
 
     def _fire_those_that_decide_nothing(self, until: float) -> None:
