@@ -10,7 +10,13 @@ from cerebro.lambdas import query, sweeper
 from cerebro.lambdas.runtime import on_call, on_queue
 from cordyna_core.contract.commands import CancelRun, DescribeServer, InvokeTask
 from cordyna_core.contract.ids import CEREBRO, CLIENT, run_id_of
-from cordyna_core.contract.query_api import Answer, CerebroInfo, answer_page, collect_pages, full_json
+from cordyna_core.contract.query_api import (
+    Answer,
+    CerebroInfo,
+    answer_page,
+    collect_pages,
+    full_json,
+)
 from cordyna_core.contract.registry import may_send
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.runs import RunView, TaskView

@@ -67,7 +67,7 @@ def test_upstream_get_of_other_name_is_the_default() -> None:
         None,
         False,
     )
-    assert 7 not in outputs
+    assert not outputs.__contains__(7)
 
 
 def test_upstream_many_missing_names_a_few() -> None:

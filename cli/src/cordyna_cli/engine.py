@@ -10,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cordyna_core.contract.base import JsonObject, Problem
+from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.json_values import JsonObject
 
 if TYPE_CHECKING:
     # Not loaded: a client that only sends commands needs no views, and making them takes 20 ms.

@@ -17,10 +17,11 @@ from cordyna_cli.aws.logs import logged_events
 from cordyna_cli.aws.queries import QueryClient
 from cordyna_cli.engine import Invoked, Refused
 from cordyna_core.aws.eventbridge import EventBridgeBus, entry, requests
-from cordyna_core.contract.base import JsonObject, Message, Problem, meta_at
+from cordyna_core.contract.base import Message, Problem, meta_at
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.ids import CLIENT, run_id_of
+from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.state_updates import InvocationRejected
 from cordyna_core.contract.views.runs import RunView
 from cordyna_core.errors import NotFound, ServiceError

@@ -23,9 +23,9 @@ from cordyna_cli.aws.logs import logged_events, task_output
 from cordyna_cli.aws.operations import AwsOperations
 from cordyna_cli.aws.queries import QueryClient
 from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused
-from cordyna_core.contract.base import JsonObject
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.query_api import CerebroInfo
 from cordyna_core.contract.state_updates import RunStateChanged
 from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cordyna_cli.aws.aws_session import AwsSession
-from cordyna_core.contract.base import JsonObject
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.query_api import (
     Answer,
     AskCerebro,

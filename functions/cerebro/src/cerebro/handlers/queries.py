@@ -14,7 +14,7 @@ from cerebro.core.planning.planner import plan_invocation
 from cerebro.core.views import plan_view, run_view
 from cerebro.ports import ServerSeen, Store
 from cordyna_core._version import __version__
-from cordyna_core.contract.base import JsonObject
+from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.query_api import CerebroInfo
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo

@@ -3,18 +3,21 @@
 Invariant: a message is frozen, its detail is flat, and a reader ignores unknown fields.
 """
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from cordyna_core.contract.ids import Name
-from cordyna_core.contract.limits import MAX_ID_CHARS
+from cordyna_core.contract.limits import (
+    MAX_ERROR_BYTES,
+    MAX_ERROR_MESSAGE_BYTES,
+    MAX_ERROR_TYPE_BYTES,
+    MAX_ID_CHARS,
+)
 from cordyna_core.contract.time import Instant, utc
 
 State = Literal["pending", "queued", "started", "completed", "error"]
 """The five task states. Nothing else is ever a state on the wire."""
-
-JsonObject = dict[str, Any]
 
 
 class Part(BaseModel):
@@ -77,12 +80,12 @@ class Problem(Part):
 
 
 class ErrorDescription(Part):
-    """Why an attempt failed, as its server describes it."""
+    """Why an attempt failed, as its server describes it; a text that is too long is cut."""
 
-    type: str
-    message: str = ""
+    type: Annotated[str, AfterValidator(lambda text: text[:MAX_ERROR_TYPE_BYTES])]
+    message: Annotated[str, AfterValidator(lambda text: text[:MAX_ERROR_MESSAGE_BYTES])] = ""
     retryable: bool = True
-    traceback: str | None = None
+    traceback: Annotated[str, AfterValidator(lambda text: text[-MAX_ERROR_BYTES:])] | None = None
 
 
 class RootCause(Part):

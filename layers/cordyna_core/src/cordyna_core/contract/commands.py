@@ -3,13 +3,19 @@
 Invariant: a command is a request; a state update reports whether it was carried out.
 """
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from cordyna_core.contract.base import JsonObject, Message
+from cordyna_core.contract.base import Message
 from cordyna_core.contract.ids import Name, RunId
-from cordyna_core.contract.limits import MAX_COMMAND_ID_CHARS, MAX_ID_CHARS
+from cordyna_core.contract.json_values import BoundedJsonObject
+from cordyna_core.contract.limits import (
+    MAX_AGE_S,
+    MAX_ATTEMPT,
+    MAX_COMMAND_ID_CHARS,
+    MAX_ID_CHARS,
+)
 from cordyna_core.contract.time import Instant
 
 
@@ -26,7 +32,7 @@ class InvokeTask(Command):
     """
 
     task: Name
-    params: JsonObject = Field(
+    params: BoundedJsonObject = Field(
         default_factory=dict,
         description="Each task of the closure gets the params that its schema names.",
     )
@@ -37,7 +43,10 @@ class InvokeTask(Command):
         description="Idempotency: the same key gives the same run. Default: the event's id.",
     )
     max_age_s: int | None = Field(
-        None, ge=0, description="A completed result at most this old may be reused, in seconds."
+        None,
+        ge=0,
+        le=MAX_AGE_S,
+        description="A completed result at most this old may be reused, in seconds.",
     )
     labels: dict[str, str] = Field(
         default_factory=dict, description="Kept with the run; cordyna does not read them."
@@ -96,9 +105,9 @@ class RunTask(Command):
     server: Name
     run_id: RunId
     task: Name
-    attempt: int = Field(ge=1)
-    params: JsonObject = Field(default_factory=dict)
-    upstream: dict[str, Any] = Field(
+    attempt: int = Field(ge=1, le=MAX_ATTEMPT)
+    params: BoundedJsonObject = Field(default_factory=dict)
+    upstream: BoundedJsonObject = Field(
         default_factory=dict,
         description="Outputs of the direct upstreams in declared order, up to 128 KB in all.",
     )
@@ -118,7 +127,7 @@ class CancelTask(Command):
     server: Name
     run_id: RunId
     task: Name
-    attempt: int = Field(ge=1)
+    attempt: int = Field(ge=1, le=MAX_ATTEMPT)
 
 
 class DescribeServer(Command):

@@ -3,7 +3,7 @@
 Invariant: a declaration is strict. An unknown field is a mistake of its author, and is refused.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator
@@ -11,7 +11,9 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator
 from cordyna_core.contract.base import Message, Part
 from cordyna_core.contract.cron import Cron
 from cordyna_core.contract.ids import Name
+from cordyna_core.contract.json_values import BoundedJsonObject
 from cordyna_core.contract.limits import (
+    MAX_AGE_S,
     MAX_CLOCK_S,
     MAX_DESCRIPTION_CHARS,
     MAX_OWNER_CHARS,
@@ -37,7 +39,7 @@ class Upstream(Part):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: Name
-    within_s: int | None = Field(None, ge=1)
+    within_s: int | None = Field(None, ge=1, le=MAX_AGE_S)
 
 
 class TaskDeclaration(Part):
@@ -64,7 +66,7 @@ class TaskDeclaration(Part):
     )
     owner: str | None = Field(None, max_length=MAX_OWNER_CHARS)
     description: str | None = Field(None, max_length=MAX_DESCRIPTION_CHARS)
-    params_schema: dict[str, Any] | None = Field(
+    params_schema: BoundedJsonObject | None = Field(
         None, description="JSON Schema (draft 2020-12) of the task's parameters, an object."
     )
 

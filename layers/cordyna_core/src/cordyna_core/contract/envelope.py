@@ -9,17 +9,19 @@ from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cordyna_core.contract.base import Message, Problem
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.limits import MAX_ID_CHARS
 from cordyna_core.contract.registry import MESSAGES
-from cordyna_core.contract.time import rfc3339
+from cordyna_core.contract.time import Instant, rfc3339
 
 MAX_PROBLEMS: Final = 100
 """Listed of one event: more would be read by no one, and would not fit into an event."""
 
 _MAX_PATH_CHARS: Final = 256
+_MAX_TEXT_CHARS: Final = 400
 
 
 class MalformedEvent(ValueError):
@@ -40,11 +42,11 @@ class RawEnvelope(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
     version: str = "0"
-    id: str = Field(min_length=1)
-    source: str
-    detail_type: str = Field(alias="detail-type")
+    id: str = Field(min_length=1, max_length=MAX_ID_CHARS)
+    source: str = Field(max_length=MAX_ID_CHARS)
+    detail_type: str = Field(alias="detail-type", max_length=MAX_ID_CHARS)
     account: str = ""
-    time: AwareDatetime
+    time: Instant
     region: str = ""
     resources: list[str] = Field(default_factory=list)
     detail: dict[str, Any]
@@ -132,7 +134,7 @@ def problems_of(invalid: ValidationError, code: str) -> list[Problem]:
     """Return one problem per error that pydantic found, at most MAX_PROBLEMS."""
     errors = invalid.errors(include_url=False, include_context=False, include_input=False)
     problems = [
-        Problem(code=code, message=f"{_path_of(error['loc'])}: {error['msg']}")
+        Problem(code=code, message=f"{_path_of(error['loc'])}: {error['msg'][:_MAX_TEXT_CHARS]}")
         for error in errors[:MAX_PROBLEMS]
     ]
     left_out = len(errors) - len(problems)

@@ -39,6 +39,10 @@ MAX_OWNER_CHARS: Final = 256
 MAX_DESCRIPTION_CHARS: Final = 2048
 
 MAX_RETRIES: Final = 20
+MAX_ATTEMPT: Final = 1_000_000
+MAX_AGE_S: Final = 100 * 365 * 24 * 3600
+"""Of a result that may be reused."""
+
 MAX_CLOCK_S: Final = 365 * 24 * 3600
 MAX_REVISION: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps; above it a server could not declare."""

@@ -15,9 +15,10 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import to_jsonable_python
 
-from cordyna_core.contract.base import JsonObject, Part
+from cordyna_core.contract.base import Part
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import Name, RunId
+from cordyna_core.contract.json_values import BoundedJsonObject, JsonObject
 
 MAX_ROWS_BYTES: Final = 4 * 1024 * 1024
 """Of the rows in one answer. A synchronous Lambda response holds 6 MB (Lambda quotas)."""
@@ -52,7 +53,7 @@ class AskPlan(Query):
 
     ask: Literal["plan"] = "plan"
     task: Name
-    params: JsonObject | None = None
+    params: BoundedJsonObject | None = None
 
 
 class AskRuns(Query):

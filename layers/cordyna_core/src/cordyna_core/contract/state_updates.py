@@ -4,13 +4,18 @@ Invariant: a state update is a fact. Receiving it twice, late or out of order ne
 newer fact (docs/rules.md, rule 1).
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from cordyna_core.contract.base import ErrorDescription, Message, Problem, RootCause, State
 from cordyna_core.contract.ids import Name, RunId
-from cordyna_core.contract.limits import MAX_PROGRESS_MESSAGE_CHARS, MAX_REASON_CHARS
+from cordyna_core.contract.json_values import BoundedJson
+from cordyna_core.contract.limits import (
+    MAX_ATTEMPT,
+    MAX_PROGRESS_MESSAGE_CHARS,
+    MAX_REASON_CHARS,
+)
 
 ServerState = Literal["ready", "draining", "stopped"]
 RunState = Literal["running", "failing", "completed", "error"]
@@ -32,9 +37,9 @@ class TaskStateChanged(Message):
     server: Name
     run_id: RunId
     task: Name
-    attempt: int = Field(ge=1)
+    attempt: int = Field(ge=1, le=MAX_ATTEMPT)
     state: State
-    output: Any = None
+    output: BoundedJson = None
     reason: str | None = Field(None, max_length=MAX_REASON_CHARS)
     error: ErrorDescription | None = None
     progress: float | None = Field(None, ge=0, le=1)

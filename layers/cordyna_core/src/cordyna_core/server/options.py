@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from cordyna_core.contract.declaration import TaskDeclaration, Upstream
 from cordyna_core.contract.ids import NAME_RULE, is_name
+from cordyna_core.contract.limits import MAX_AGE_S
 from cordyna_core.errors import UserError
 
 Duration = int | str
@@ -55,6 +56,9 @@ def fresh(task: str, *, within: Duration) -> Upstream:
     if within_s < 1:
         what = f'fresh("{task}", within={within!r}) can never be met'
         raise UserError(what, next="give at least one second, or name the task without fresh()")
+    if within_s > MAX_AGE_S:
+        what = f'fresh("{task}", within={within!r}) is more than 100 years'
+        raise UserError(what, next="give a shorter duration")
     return Upstream(task=require_name(task, "task"), within_s=within_s)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from pydantic_core import to_jsonable_python
 
 from cordyna_core.contract.base import ErrorDescription, Message
+from cordyna_core.contract.json_values import require_json
 from cordyna_core.contract.limits import (
     MAX_ERROR_BYTES,
     MAX_ERROR_MESSAGE_BYTES,
@@ -54,7 +55,7 @@ def strict_json(value: Any) -> tuple[Any, int]:
         ValueError: a type that JSON has not, NaN, infinity, a cycle, too deep nesting, broken text.
     """
     try:
-        plain = to_jsonable_python(value, inf_nan_mode="constants")
+        plain = require_json(to_jsonable_python(value, inf_nan_mode="constants"))
         return plain, len(_STRICT.encode(plain).encode())
     except RecursionError as deep:
         raise ValueError(str(deep)) from deep

@@ -14,7 +14,7 @@ from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.declaration import ServerDeclared, Upstream
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.state_updates import ServerStateChanged
-from cordyna_core.contract.time import utc
+from cordyna_core.contract.time import LATEST
 from cordyna_core.errors import Fatal, TerminalError, UserError
 from cordyna_core.ports import Bus, Claims, Clock
 from cordyna_core.server.attempt import PRODUCER, Attempt
@@ -27,8 +27,6 @@ from cordyna_core.server.task import Task, task_of
 Body = TypeVar("Body", bound=Callable[..., Any])
 
 DEFAULT_CONCURRENCY: Final = 8
-
-_LAST_MOMENT: Final = utc(253_402_300_799)  # the last second of the year 9999
 
 
 class UnknownTask(TerminalError):
@@ -261,8 +259,8 @@ class TaskServer:
             attempt=1,
             params=params,
             upstream=dict(upstream or {}),
-            ack_by=_LAST_MOMENT,
-            start_by=_LAST_MOMENT,
+            ack_by=LATEST,
+            start_by=LATEST,
         )
         result = self.run(command, bus=_SilentBus(), clock=lambda: 0.0)
         assert result is not None, "the command is neither stale nor claimed nor cancelled"

@@ -10,7 +10,8 @@ from typing import Any
 from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan
 from cerebro.core.validation.problems import at_most, names_of, near, quoted, short_path
-from cordyna_core.contract.base import JsonObject, Problem
+from cordyna_core.contract.base import Problem
+from cordyna_core.contract.json_values import JsonObject
 
 
 def params_named_by(schema: JsonObject | None) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from referencing.jsonschema import DRAFT202012
 
 from cerebro.core.validation.patterns import fault_of_pattern, pattern_keyword
 from cerebro.core.validation.problems import quoted, shortened
-from cordyna_core.contract.base import JsonObject
+from cordyna_core.contract.json_values import JsonObject
 
 _DRAFT: Final = jsonschema.Draft202012Validator
 _CHECKER: Final = jsonschema.validators.extend(_DRAFT, {"pattern": pattern_keyword})  # type: ignore[no-untyped-call]

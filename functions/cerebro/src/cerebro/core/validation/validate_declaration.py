@@ -10,8 +10,9 @@ from typing import Final
 
 from cerebro.core.graph.graph import content_of
 from cerebro.core.validation.problems import quoted
-from cordyna_core.contract.base import JsonObject, Problem
+from cordyna_core.contract.base import Problem
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
+from cordyna_core.contract.json_values import JsonObject
 
 MAX_BYTES: Final = 900 * 1024
 MAX_TASKS: Final = 10_000

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from cordyna_core.contract.base import JsonObject, Part
+from cordyna_core.contract.base import Part
+from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.views.runs import RunView
 
 

@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from cordyna_core.contract.base import JsonObject, Part, Problem
+from cordyna_core.contract.base import Part, Problem
 from cordyna_core.contract.ids import Name
+from cordyna_core.contract.json_values import JsonObject
 
 
 class PlannedTaskView(Part):

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from cordyna_core.contract.base import ErrorDescription, JsonObject, Part, RootCause, State
+from cordyna_core.contract.base import ErrorDescription, Part, RootCause, State
 from cordyna_core.contract.ids import Name
+from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.state_updates import RunState
 
 

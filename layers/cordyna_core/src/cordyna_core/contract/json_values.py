@@ -1,0 +1,90 @@
+"""JSON values: what the free parts of a message (params, outputs, schemas) may contain.
+
+Invariant: a value that was accepted can be stored, sent and read again: it is not nested too
+deeply, its numbers are finite, and its text is valid Unicode. The same check runs where a message
+is made and where it is read.
+"""
+
+import re
+from collections.abc import Iterator
+from math import isfinite
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticSerializationError, to_json
+
+MAX_JSON_DEPTH: Final = 100
+"""Of nested arrays and objects. Parsers accept about 200; messages and views add few of them."""
+
+_MAX_DIGITS: Final = 4300
+"""Of an integer that parsers read."""
+
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{4301}")
+
+JsonObject = dict[str, Any]
+
+
+def require_json(value: Any) -> Any:
+    """Return JSON data unchanged.
+
+    Raises:
+        ValueError: it is nested too deeply, or has a number or text that JSON cannot carry.
+    """
+    if value is None:
+        return value
+    # Every value is visited by compiled code, because this is done for every message; only what
+    # looks suspicious in the text is then looked for in the value.
+    try:
+        text = to_json(value, inf_nan_mode="constants", fallback=lambda _: None)
+    except (PydanticSerializationError, ValueError) as broken:
+        if _is_too_deep(value):
+            raise _too_deep() from None
+        raise ValueError(f"a text is not valid Unicode: {str(broken)[:200]}") from None
+    if text.count(b"[") + text.count(b"{") > MAX_JSON_DEPTH and _is_too_deep(value):
+        raise _too_deep()
+    if (b"NaN" in text or b"Infinity" in text) and not all(map(_is_finite, _scalars(value))):
+        raise ValueError("NaN and infinity are not JSON: use null or a text")
+    if _LONG_NUMBER.search(text) and not all(map(_is_readable, _scalars(value))):
+        raise ValueError(f"a number has more than {_MAX_DIGITS} digits: send it as a text")
+    return value
+
+
+def _scalars(value: Any) -> Iterator[Any]:
+    todo = [value]
+    for item in todo:
+        if isinstance(item, dict):
+            todo += item.values()
+        elif isinstance(item, list | tuple):
+            todo += item
+        else:
+            yield item
+
+
+def _is_finite(scalar: Any) -> bool:
+    return not isinstance(scalar, float) or isfinite(scalar)
+
+
+def _is_readable(scalar: Any) -> bool:
+    return not isinstance(scalar, int) or abs(scalar) < 10**_MAX_DIGITS
+
+
+def _is_too_deep(value: Any) -> bool:
+    containers = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        containers = [
+            part
+            for container in containers
+            for part in (container.values() if isinstance(container, dict) else container)
+            if isinstance(part, dict | list | tuple)
+        ]
+        if not containers:
+            return False
+    return True
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"it is nested deeper than {MAX_JSON_DEPTH} levels: flatten it")
+
+
+BoundedJson = Annotated[Any, AfterValidator(require_json)]
+BoundedJsonObject = Annotated[JsonObject, AfterValidator(require_json)]
