@@ -1,181 +1,24 @@
-"""An engine that holds views in memory, and builders that make a scenario one line."""
+"""An engine that holds views in memory."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from cordyna_cli.engine import EngineOptions, Invoked, Refused
-from cordyna_core.contract.base import ErrorDescription, Problem, RootCause
+from cli.run_builders import RUN, T0
+from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused
+from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.ids import run_id_of
+from cordyna_core.contract.json_values import JsonObject
+from cordyna_core.contract.query_api import CerebroInfo
+from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.replay import ReplayView
-from cordyna_core.contract.views.runs import (
-    LogLine,
-    PassedEvent,
-    RunSummary,
-    RunView,
-    TaskView,
-    TimelineEntryView,
-)
+from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunSummary, RunView
 from cordyna_core.errors import NotFound
-
-T0 = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-RUN = run_id_of("task-3", "a key")
-SERVERS = ("a", "b", "c")
-
-
-def at(seconds: float) -> datetime:
-    return T0 + timedelta(seconds=seconds)
-
-
-def a_task(
-    name: str,
-    up: str = "",
-    said: str = "",
-    *,
-    server: str = "server-a",
-    blocked_by: str = "",
-    **more: Any,
-) -> TaskView:
-    """`said` is what the timeline holds: `dispatched@0 started@0.5 error:failed@2 started/2@3`."""
-    timeline = [_entry(word, server) for word in said.split()]
-    standing: dict[str, Any] = {
-        "state": "pending",
-        "reason": "blocked" if blocked_by else "waiting",
-    }
-    if timeline:
-        last = timeline[-1]
-        standing = {"state": last.state, "reason": last.reason, "attempt": last.attempt}
-    return TaskView(
-        task=name,
-        server=server,
-        upstream=up.split(),
-        timeline=timeline,
-        blocked_by=blocked_by.split(),
-        **{"error": _error(timeline), **standing, **more},
-    )
-
-
-def _entry(word: str, server: str) -> TimelineEntryView:
-    what, _, when = word.partition("@")
-    what, _, attempt = what.partition("/")
-    state, _, reason = what.partition(":")
-    if state in ("dispatched", "retry_wait"):
-        state, reason = "pending", state
-    by = (
-        "cordyna.cerebro"
-        if state == "pending" or reason.endswith("timeout") or reason == "cancelled"
-        else f"cordyna.server.{server}"
-    )
-    return TimelineEntryView(
-        state=state, reason=reason or None, at=at(float(when)), by=by, attempt=int(attempt or 1)
-    )
-
-
-def _error(timeline: Sequence[TimelineEntryView]) -> ErrorDescription | None:
-    last = timeline[-1] if timeline else None
-    return (
-        ErrorDescription(type="ValueError", message="bad row 7")
-        if last and last.reason in ("failed", "failed_terminal", "retry_wait")
-        else None
-    )
-
-
-def a_run(*tasks: TaskView, state: str = "running", **more: Any) -> RunView:
-    """The last task is the target."""
-    failed = [task for task in tasks if task.state == "error" and task.reason != "cancelled"]
-    causes = [
-        RootCause(task=task.task, server=task.server, owner=task.owner, reason=task.reason or "")
-        for task in failed
-    ]
-    return RunView(
-        **{
-            "run_id": RUN,
-            "task": tasks[-1].task,
-            "state": state,
-            "root_causes": causes,
-            "tasks": list(tasks),
-            "created_at": T0,
-            **more,
-        }
-    )
-
-
-def completed_run() -> RunView:
-    return a_run(
-        a_task(
-            "task-1", "", "dispatched@0 queued@0.1 started@0.5 completed@2.5", output={"rows": 3}
-        ),
-        a_task("task-2", "", "dispatched@0 started@0.2 completed@4"),
-        a_task(
-            "task-3",
-            "task-1 task-2",
-            "dispatched@4 started@4.3 completed@5",
-            server="server-b",
-            output={"rows": 6},
-            params={"day": "monday"},
-        ),
-        state="completed",
-    )
-
-
-def failed_run() -> RunView:
-    return a_run(
-        a_task("extract", "", "dispatched@0 started@0.2 completed@1"),
-        a_task(
-            "clean",
-            "extract",
-            "dispatched@1 started@1.1 retry_wait@2 dispatched/2@4 started/2@4.2 error:failed/2@5",
-            owner="team-a",
-        ),
-        a_task("load", "clean", server="server-b", blocked_by="clean"),
-        a_task("report", "load extract", server="server-b", blocked_by="clean"),
-        state="error",
-    )
-
-
-def wide_run(width: int = 298) -> RunView:
-    """1 - `width` - 1 tasks, some of them at work."""
-    middle = [
-        a_task(f"part-{n:03d}", "root", _MIDDLE[n % 5], server=f"server-{SERVERS[n % 3]}")
-        for n in range(width)
-    ]
-    return a_run(
-        a_task("root", "", "dispatched@0 started@0.1 completed@1"),
-        *middle,
-        a_task("sink", " ".join(task.task for task in middle), server="server-b"),
-    )
-
-
-_MIDDLE = (
-    "dispatched@1 started@2 completed@3",
-    "dispatched@1 started@2",
-    "dispatched@1 queued@2",
-    "dispatched@1",
-    "dispatched@1 started@2 completed@4",
-)
-
-
-def chain_run(length: int = 300, at_work: int = 150) -> RunView:
-    """A chain, of which the tasks below `at_work` have completed."""
-
-    def said(n: int) -> str:
-        return (
-            f"dispatched@{n} started@{n} completed@{n + 1}"
-            if n < at_work
-            else f"dispatched@{n} started@{n}"
-            if n == at_work
-            else ""
-        )
-
-    return a_run(
-        *(a_task(f"link-{n:03d}", f"link-{n - 1:03d}" if n else "", said(n)) for n in range(length))
-    )
 
 
 @dataclass
@@ -198,7 +41,7 @@ class FakeEngine:
     passed: list[PassedEvent] = field(default_factory=list)
     printed: list[LogLine] = field(default_factory=list)
     fault: BaseException | None = None
-    """Raised by whatever is asked first."""
+    """Raised when it is entered."""
     interrupt: bool = False
     """Ctrl-C after the last view, or the last event of `dev`."""
     options: EngineOptions | None = None
@@ -226,7 +69,12 @@ class FakeEngine:
         self.closed = True
 
     def invoke(
-        self, command: InvokeTask, *, join: bool = False, wait_s: float = 30
+        self,
+        command: InvokeTask,
+        *,
+        join: bool = False,
+        detached: bool = False,
+        wait_s: float = 30,
     ) -> Invoked | Refused:
         self.commands.append(command)
         self.joined_with = join
@@ -239,7 +87,7 @@ class FakeEngine:
     def send(self, lines: Sequence[str]) -> None:
         self.sent.extend(lines)
 
-    def plan(self, task: str) -> PlanView:
+    def plan(self, task: str, params: JsonObject | None = None) -> PlanView:
         return self.planned
 
     def rehearse(self, declared: Sequence[ServerDeclared]) -> RehearsalView:
@@ -254,6 +102,21 @@ class FakeEngine:
         if not self.views or self.views[-1].run_id != run_id:
             raise NotFound(f"there is no run {run_id}.", next="`dyna runs` lists the newest")
         return self.views[-1]
+
+    def structure(self, run_id: str) -> RunStructure:
+        raise AssertionError("the command line reads runs, not structures")
+
+    def facts(self, run_id: str, *, since: str | None = None) -> RunFacts:
+        raise AssertionError("the command line reads runs, not facts")
+
+    def task_run(self, run_id: str, task: str) -> TaskRunFacts:
+        raise AssertionError("the command line reads runs, not task runs")
+
+    def location(self) -> EngineLocation:
+        return EngineLocation(name="in memory")
+
+    def cerebro(self) -> CerebroInfo:
+        raise AssertionError("the command line does not ask for the cerebro")
 
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
         self.waited = timeout_s

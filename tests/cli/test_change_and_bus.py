@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.conversation import PASSED
-from cli.fake_engine import RUN, FakeEngine, completed_run, failed_run, refused
-from cli.running import dyna, without_escapes
+from cli.fake_engine import FakeEngine, refused
+from cli.run_builders import RUN, completed_run, failed_run
+from cli.run_dyna import dyna, without_escapes
+from cli.sample_messages import PASSED
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.views.graph import ServerInfo
@@ -133,7 +134,7 @@ def test_dev_shows_every_event_as_it_passes_until_ctrl_c() -> None:
         interrupt=True,
     )
 
-    result = dyna("dev", engine=engine)
+    result = dyna("dev", "--no-page", engine=engine)
 
     assert result.status == 130
     assert result.err == "0 tasks on 1 server; Ctrl-C ends this\n\ninterrupted\n"
@@ -142,6 +143,6 @@ def test_dev_shows_every_event_as_it_passes_until_ctrl_c() -> None:
 
 
 def test_dev_fits_the_terminal() -> None:
-    result = dyna("dev", engine=FakeEngine(passed=PASSED), terminal=True, width=90)
+    result = dyna("dev", "--no-page", engine=FakeEngine(passed=PASSED), terminal=True, width=90)
 
     assert max(map(len, without_escapes(result.out).splitlines())) <= 90

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from cli.fake_engine import FakeEngine
-from cli.running import Terminal, dyna
+from cli.run_dyna import Terminal, dyna
 from cordyna_cli.command_registry import COMMANDS, ENTRIES
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.screen import Screen
@@ -41,8 +41,9 @@ def test_every_command_has_its_own_help(name: str) -> None:
 def test_help_imports_no_terminal_engine_or_command() -> None:
     program = (
         "import sys; from cordyna_cli.main import main; sys.argv[1:] = ['--help']; main();"
-        "print([m for m in sys.modules if m.split('.')[0] in ('rich', 'cerebro', 'boto3', 'importlib.metadata', 'pydantic')"
-        " or '.cli.commands' in m], file=sys.stderr)"
+        "unwanted = ('rich', 'cerebro', 'boto3', 'pydantic');"
+        "print([m for m in sys.modules if m.split('.')[0] in unwanted"
+        " or m.startswith('cordyna_cli.commands')], file=sys.stderr)"
     )
 
     ended = subprocess.run(
@@ -118,8 +119,8 @@ def test_internal_error_is_short_and_names_debug() -> None:
     result = dyna("--home", "my home", "runs", engine=FakeEngine(fault=RuntimeError("oh")))
 
     assert (
-        result.err
-        == "error: cordyna itself failed: RuntimeError: oh\n  next: dyna --debug --home 'my home' runs   (shows the traceback)\n"
+        result.err == "error: cordyna itself failed: RuntimeError: oh\n"
+        "  next: dyna --debug --home 'my home' runs   (shows the traceback)\n"
     )
 
 
@@ -146,11 +147,12 @@ def test_closed_pipe_is_not_an_error() -> None:
     program = """
 import sys
 from dataclasses import replace
-from cli.conversation import PASSED
+from cli.sample_messages import PASSED
 from cli.fake_engine import FakeEngine
 from cordyna_cli.process import process_environment
 from cordyna_cli.main import main
-sys.exit(main(replace(process_environment(), argv=("events", "--all"), engines={"embedded": FakeEngine(passed=PASSED * 500).open})))
+engines = {"embedded": FakeEngine(passed=PASSED * 500).open}
+sys.exit(main(replace(process_environment(), argv=("events", "--all"), engines=engines)))
 """
     environ = {"PYTHONPATH": os.pathsep.join(sys.path)}
 

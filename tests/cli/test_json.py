@@ -2,8 +2,9 @@
 
 import json
 
-from cli.fake_engine import RUN, FakeEngine, a_run, a_task, at, completed_run, failed_run, refused
-from cli.running import dyna
+from cli.fake_engine import FakeEngine, refused
+from cli.run_builders import RUN, a_run, a_task, at, completed_run, failed_run
+from cli.run_dyna import dyna
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.state_updates import ServerStateChanged
@@ -139,7 +140,10 @@ def test_usage_error_as_json_is_one_object() -> None:
 def test_internal_error_as_json_is_one_object() -> None:
     result = dyna("show", "--json", engine=FakeEngine(fault=KeyError("x")))
 
-    assert (result.status, result.json["error"]["what"]) == (5, "cordyna itself failed: KeyError: 'x'")
+    assert (result.status, result.json["error"]["what"]) == (
+        5,
+        "cordyna itself failed: KeyError: 'x'",
+    )
 
 
 def test_plan_json_is_the_published_object() -> None:
@@ -237,7 +241,10 @@ def test_logs_json_is_an_array_of_lines() -> None:
             "text": "\x1b[1mgrün",
         }
     ]
-    assert (dyna("logs", "--json", engine=FakeEngine(views=[completed_run()])).json, result.err) == (
+    assert (
+        dyna("logs", "--json", engine=FakeEngine(views=[completed_run()])).json,
+        result.err,
+    ) == (
         [],
         "",
     )

@@ -1,10 +1,11 @@
-"""dyna show, why, timeline, events, logs: the last run, a run by its id, or by the beginning of it."""
+"""dyna show, why, timeline, events, logs: of the last run, or of a run by its id."""
 
 import pytest
 
-from cli.conversation import PASSED, TEXTS
-from cli.fake_engine import RUN, T0, FakeEngine, at, completed_run, failed_run, wide_run
-from cli.running import dyna, without_escapes
+from cli.fake_engine import FakeEngine
+from cli.run_builders import RUN, T0, at, completed_run, failed_run, wide_run
+from cli.run_dyna import dyna, without_escapes
+from cli.sample_messages import PASSED, TEXTS
 from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.views.runs import LogLine, RunSummary
 
@@ -98,8 +99,8 @@ def test_task_outside_the_run_suggests_near_names() -> None:
 
         assert result.status == 3
         assert (
-            result.err
-            == f'error: run {RUN} has no task "claen".\n  next: did you mean clean? `dyna show {RUN}` lists all\n'
+            result.err == f'error: run {RUN} has no task "claen".\n'
+            f"  next: did you mean clean? `dyna show {RUN}` lists all\n"
         )
 
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from cli.fake_engine import RUN, T0, FakeEngine, at
-from cli.running import dyna, without_escapes
+from cli.fake_engine import FakeEngine
+from cli.run_builders import RUN, T0, at
+from cli.run_dyna import dyna, without_escapes
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.views.graph import PlannedTaskView, PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.runs import RunSummary
@@ -58,8 +59,8 @@ def test_runs_limit_is_kept() -> None:
 
 def test_tasks_show_upstreams_and_mark_undeclared_ones() -> None:
     assert dyna("tasks", engine=ENGINE).out.splitlines() == [
-        "task    server  upstream                                        cron                     owner   description",
-        "task-1  a                                                       * * * * *                team-a  Counts rows.",
+        "task    server  upstream                                        cron                     owner   description",  # noqa: E501  a picture of the screen
+        "task-1  a                                                       * * * * *                team-a  Counts rows.",  # noqa: E501  a picture of the screen
         "task-2  a       task-1                                          0 6 * * * Europe/Berlin",
         "task-3  b       task-1, task-2, report  (report: not declared)",
         "task-4  b       task-2                                          0 0 1 1 *",
@@ -85,11 +86,17 @@ def test_each_list_as_json_is_an_array(command: str, count: int) -> None:
         (("runs",), "there is no run yet\n  next: dyna do TASK\n"),
         (
             ("tasks",),
-            "no task server has declared anything\n  next: name one, for example `dyna --server my.py tasks`\n",
+            (
+                "no task server has declared anything\n"
+                "  next: name one, for example `dyna --server my.py tasks`\n"
+            ),
         ),
         (
             ("servers",),
-            "no task server has declared anything\n  next: name one, for example `dyna --server my.py tasks`\n",
+            (
+                "no task server has declared anything\n"
+                "  next: name one, for example `dyna --server my.py tasks`\n"
+            ),
         ),
         (("cron", "ls"), 'no task has a cron\n  next: declare one with cron="0 6 * * 1-5"\n'),
     ],
@@ -122,9 +129,7 @@ def test_plan_is_in_order_with_levels() -> None:
 
 
 @pytest.mark.parametrize(("code", "status"), [("unresolved_upstream", 1), ("unknown_task", 3)])
-def test_refused_plan_exits_as_do_would(
-    code: str, status: int
-) -> None:
+def test_refused_plan_exits_as_do_would(code: str, status: int) -> None:
     planned = PlanView(
         task="task-3", problems=[Problem(code=code, message="report is not declared")]
     )
@@ -215,7 +220,9 @@ def test_tables_fit_a_narrow_terminal() -> None:
             max(
                 map(
                     len,
-                    without_escapes(dyna(command, engine=ENGINE, terminal=True, width=40).out).splitlines(),
+                    without_escapes(
+                        dyna(command, engine=ENGINE, terminal=True, width=40).out
+                    ).splitlines(),
                 )
             )
             <= 40

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cli.fake_engine import FakeEngine, at
-from cli.running import dyna, without_escapes
+from cli.fake_engine import FakeEngine
+from cli.run_builders import at
+from cli.run_dyna import dyna, without_escapes
 from cordyna_cli.operations import DeadLetterQueue, Finding
 from cordyna_core.contract.views.graph import TaskInfo
 from cordyna_core.errors import AccessError
@@ -102,7 +103,9 @@ def test_large_dead_letter_is_cut_on_a_terminal() -> None:
         operations=FakeOperations(letters=[DeadLetterQueue("q", 1, None, ("x" * 1_000_000,))])
     )
     assert (
-        without_escapes(dyna("dlq", "ls", engine=engine, terminal=True, width=40).out).splitlines()[-1]
+        without_escapes(dyna("dlq", "ls", engine=engine, terminal=True, width=40).out).splitlines()[
+            -1
+        ]
         == "  " + "x" * 37 + "…"
     )
     assert len(dyna("dlq", "ls", engine=engine).out) > 1_000_000

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from cli.fake_engine import FakeEngine
-from cli.running import dyna, without_escapes
+from cli.run_dyna import dyna, without_escapes
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.views.rehearsal import (
     CronChange,
     DeclarationView,
     Difference,
     EdgeChange,
-    MissingUpstream,
     RehearsalView,
     TaskChange,
     TouchedTask,
+    UnresolvedUpstreamView,
 )
 
 SERVER = """
@@ -52,7 +52,7 @@ VIEW = RehearsalView(
         EdgeChange(change="added", upstream="source", task="raw"),
     ],
     crons=[CronChange(task="raw", server="b", after="0 6 * * *")],
-    missing=[MissingUpstream(upstream="clean", needed_by=["report"])],
+    missing=[UnresolvedUpstreamView(upstream="clean", needed_by=["report"])],
     touched=[
         TouchedTask(
             task="report",
@@ -141,9 +141,7 @@ def test_rehearsal_json_is_one_object(server: str, view: RehearsalView, status: 
     assert RehearsalView.model_validate(result.json) == view
 
 
-def test_servers_are_rehearsed_in_order_and_not_declared(
-    server: str, tmp_path: Path
-) -> None:
+def test_servers_are_rehearsed_in_order_and_not_declared(server: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"server": "a", "tasks": [{"name": "y"}]}))
     engine = FakeEngine()
 
@@ -160,7 +158,11 @@ def test_servers_are_rehearsed_in_order_and_not_declared(
 @pytest.mark.parametrize(
     ("text", "status", "what"),
     [
-        ('{"server": "a", "tasks": [{"name": "y", "crom": "* * * * *"}]}', 1, "is not a valid declaration"),
+        (
+            '{"server": "a", "tasks": [{"name": "y", "crom": "* * * * *"}]}',
+            1,
+            "is not a valid declaration",
+        ),
         ("no JSON", 1, "is not a valid declaration"),
         (None, 3, "cannot be read"),
     ],
@@ -181,7 +183,10 @@ def test_file_that_is_not_a_declaration_is_an_error(
 def test_plan_without_or_with_both_arguments_exits_with_2(words: tuple[str, ...]) -> None:
     result = dyna("plan", *words, engine=FakeEngine())
 
-    assert (result.status, result.err.splitlines()[0]) == (2, "error: plan takes a task, or --declare.")
+    assert (result.status, result.err.splitlines()[0]) == (
+        2,
+        "error: plan takes a task, or --declare.",
+    )
 
 
 def test_long_values_in_a_rehearsal_are_cut(
@@ -208,5 +213,9 @@ def test_rehearsal_fits_a_narrow_terminal(server: str) -> None:
         "plan", "--declare", server, engine=FakeEngine(rehearsed=VIEW), terminal=True, width=60
     )
 
-    tables = [line for line in without_escapes(result.out).splitlines() if line.startswith(("+", "-", "~"))]
+    tables = [
+        line
+        for line in without_escapes(result.out).splitlines()
+        if line.startswith(("+", "-", "~"))
+    ]
     assert max(map(len, tables)) <= 60

@@ -1,8 +1,8 @@
-"""Events: who said what to whom, in the order it passed."""
+"""Events: sender, addressee and message of each event, in the order they passed."""
 
 from rich.cells import cell_len
 
-from cli.conversation import TEXTS, sealed
+from cli.sample_messages import TEXTS, sealed
 from cordyna_cli.render.run.events import EventStream, events_table
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.state_updates import TaskStateChanged
@@ -82,4 +82,4 @@ time (UTC)    sender            addressee     message              task/attempt 
 03:04:09.500  cerebro        →  server-a      CancelTask           task-1/2
 03:04:09.750  somebody.else  →  cerebro       InvokeTask           task-3
               ?                               unreadable                         the event: Input should be an object: "not an event"
-"""
+"""  # noqa: E501  a picture of the screen

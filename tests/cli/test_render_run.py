@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
-from cli.fake_engine import RUN, a_run, a_task, at, chain_run, completed_run, failed_run, wide_run
+from cli.run_builders import RUN, a_run, a_task, at, chain_run, completed_run, failed_run, wide_run
 from cordyna_cli.render.run.outcome import outcome_lines, whole_run
 from cordyna_cli.render.run.progress import attention_list, live_picture, progress_line
 from cordyna_cli.render.run.timeline import timeline_chart
@@ -65,7 +65,7 @@ def test_tree_shows_sign_and_words_of_each_reason() -> None:
 ├─ ✗ busy        server-a  error start_timeout   9.0 s  queued, but not started in time
 ├─ ✗ slow        server-a  error run_timeout      0 ms  started, but not finished in time (attempt 3)
 └─ ⊗ cancelled   server-a  cancelled             9.0 s
-"""
+"""  # noqa: E501  a picture of the screen
     )
 
 
@@ -196,7 +196,7 @@ def test_live_picture_turns_the_sign_of_running_tasks() -> None:
 def test_progress_line_shows_counts_and_time() -> None:
     assert (
         progress_line(wide_run(), at(5)).plain
-        == "● sink running  ━━━━━━──────────  120/300 · 60 started · 59 dispatched · 60 queued · 1 waiting · 5.0 s"
+        == "● sink running  ━━━━━━──────────  120/300 · 60 started · 59 dispatched · 60 queued · 1 waiting · 5.0 s"  # noqa: E501  a picture of the screen
     )
 
 
@@ -266,7 +266,10 @@ def test_timeline_of_run_without_entries_says_so() -> None:
 def test_timeline_of_live_run_is_drawn_until_now() -> None:
     view = a_run(a_task("task-3", "", "dispatched@0 started@5"))
 
-    assert plain(timeline_chart(view, NOW))[1] == "task-3  server-a  " + "░" * 30 + "█" * 30 + "  ● 5.0 s"
+    assert (
+        plain(timeline_chart(view, NOW))[1]
+        == "task-3  server-a  " + "░" * 30 + "█" * 30 + "  ● 5.0 s"
+    )
 
 
 def test_outcome_of_failed_run_has_cause_owner_and_next() -> None:

@@ -1,8 +1,8 @@
-"""Why: for each reason of the design one sentence, what to know beside it, and what to type next."""
+"""Why: a sentence for each reason, with details and what to type next."""
 
 import pytest
 
-from cli.fake_engine import RUN, a_run, a_task, at, completed_run, failed_run
+from cli.run_builders import RUN, a_run, a_task, at, completed_run, failed_run
 from cordyna_cli.render.run.why import why_lines, why_task_lines
 from cordyna_cli.wording.next_steps import NextStep
 from cordyna_cli.wording.why import why_run, why_task
@@ -133,9 +133,7 @@ def test_why_uses_the_sentence_of_cerebro() -> None:
 def test_why_without_sentence_names_state_and_reason() -> None:
     task = a_task("t", "", "dispatched@0 error:failed@1")
 
-    assert (
-        why_task(a_run(task), task, NOW).sentence == "t on server-a is in state error (failed)."
-    )
+    assert why_task(a_run(task), task, NOW).sentence == "t on server-a is in state error (failed)."
 
 
 def test_why_of_waiting_task_without_cause_names_watch() -> None:

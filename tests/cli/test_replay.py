@@ -1,7 +1,8 @@
 """dyna replay: where a run would go differently now."""
 
-from cli.fake_engine import RUN, FakeEngine, at, completed_run
-from cli.running import dyna
+from cli.fake_engine import FakeEngine
+from cli.run_builders import RUN, at, completed_run
+from cli.run_dyna import dyna
 from cordyna_core.contract.views.rehearsal import Difference
 from cordyna_core.contract.views.replay import Divergence, ReplayView
 
@@ -49,10 +50,10 @@ def test_replay_with_divergence_lists_them_and_exits_with_1() -> None:
         "   when          what                     task      now",
         "-  03:04:06.000  RunTask                  task-1/2  would not be decided any more",
         "+  03:04:07.000  RunStateChanged failing            would be decided, and was not",
-        '~  03:04:08.000  RunTask                  task-3/1  would be decided otherwise: params nothing -> {"day": "'
+        '~  03:04:08.000  RunTask                  task-3/1  would be decided otherwise: params nothing -> {"day": "'  # noqa: E501  a picture of the screen
         + "x" * 51
         + "...",
-        "~  at the end    final state of the task  task-2    would end otherwise: state queued -> pending",
+        "~  at the end    final state of the task  task-2    would end otherwise: state queued -> pending",  # noqa: E501  a picture of the screen
         "",
         "4 divergences; what comes after the first may follow from it",
     ]

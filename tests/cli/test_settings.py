@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.fake_engine import FakeEngine
-from cli.running import CliResult, dyna
+from cli.run_dyna import CliResult, dyna
 from cordyna_cli.engine import EngineOptions
 
 
@@ -148,7 +148,7 @@ def test_profile_without_file_is_one_of_aws(tmp_path: Path) -> None:
         ('server = ["x"]', "there is no setting `server`: did you mean `servers`?"),
         (
             "colour = 1",
-            "there is no setting `colour`; there are servers, home, profile, region, endpoint_url, bus",
+            "there is no setting `colour`; there are servers, home, profile, region, endpoint_url, bus",  # noqa: E501  a picture of the screen
         ),
         ('servers = "x"', '`servers` is a list of texts, for example ["my_servers.sales:server"]'),
         ("bus = 1", "`bus` is a text"),

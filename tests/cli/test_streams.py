@@ -1,4 +1,4 @@
-"""stdout is for what `dyna` says, whatever else writes in its process; and what happens where it cannot be written."""
+"""stdout holds the results of `dyna` only; and what happens where it cannot be written."""
 
 import json
 import os
@@ -11,16 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from cli.fake_engine import RUN
+from cli.run_builders import RUN
 from cordyna_cli.output.screen import Screen
 
 DYNA = """
 import os, subprocess, sys, threading
 from dataclasses import replace
-from cli.conversation import PASSED
-from cli.fake_engine import FakeEngine, a_run, a_task, completed_run
+from cli.sample_messages import PASSED
+from cli.fake_engine import FakeEngine
+from cli.run_builders import a_run, a_task, completed_run
 from cordyna_cli.process import process_environment
 from cordyna_cli.main import main
+
+
+def print_last():
+    threading.main_thread().join()
+    print("a body that outlives dyna")
 
 
 class Noisy(FakeEngine):
@@ -31,14 +37,15 @@ class Noisy(FakeEngine):
         sys.stdout.buffer.write(b"a buffer\\n")
         (sys.__stdout__ or sys.stdout).write("the first stdout\\n")
         subprocess.run(["echo", "a process"], check=True)
-        threading.Thread(target=lambda: (threading.main_thread().join(), print("a body that goes on"))).start()
+        threading.Thread(target=print_last).start()
         return super().__enter__()
 
 
 view = completed_run()
 if "ünï" in sys.argv:
     sys.argv.remove("ünï")
-    view = a_run(a_task("task-3", "", "dispatched@0 completed@1", output="ünï 😀 \\ud800"), state="completed")
+    task = a_task("task-3", "", "dispatched@0 completed@1", output="ünï 😀 \\ud800")
+    view = a_run(task, state="completed")
 engine = (Noisy if "noisy" in sys.argv else FakeEngine)(views=[view], passed=PASSED * 500)
 argv = tuple(word for word in sys.argv[1:] if word != "noisy")
 sys.exit(main(replace(process_environment(), argv=argv, engines={"embedded": engine.open})))
@@ -71,9 +78,7 @@ def sh(
 
 @pytest.mark.parametrize("pipe", ["", "| cat", "> out; cat out"])
 @pytest.mark.parametrize("words", ["do task-3 --json", "show --json"])
-def test_other_writers_to_stdout_end_up_on_stderr(
-    words: str, pipe: str, tmp_path: Path
-) -> None:
+def test_other_writers_to_stdout_end_up_on_stderr(words: str, pipe: str, tmp_path: Path) -> None:
     ended = sh(f"$dyna noisy {words} {pipe}", tmp_path)
 
     assert ended.returncode == 0
@@ -85,7 +90,7 @@ def test_other_writers_to_stdout_end_up_on_stderr(
         "a buffer",
         "the first stdout",
         "a process",
-        "a body that goes on",
+        "a body that outlives dyna",
     ):
         assert f"{who}\n" in ended.stderr
 
@@ -123,9 +128,7 @@ def test_unwritable_progress_does_not_end_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_closed_stream_is_not_written_and_keeps_the_status(
-    closed: str, tmp_path: Path
-) -> None:
+def test_closed_stream_is_not_written_and_keeps_the_status(closed: str, tmp_path: Path) -> None:
     ended = sh(f"$dyna noisy do task-3 --json {closed}", tmp_path)
 
     assert ended.returncode == 0
@@ -176,7 +179,7 @@ def test_screen_has_the_size_of_its_own_terminal() -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(ours, (33, 77))
 
-    with open(theirs, "w", encoding="utf-8") as stream:
+    with open(theirs, "w", encoding="utf-8") as stream:  # noqa: PTH123  a descriptor
         screen = Screen(stream, {"TERM": "xterm"})
 
         assert (screen.width, screen.console.height) == (77, 33)

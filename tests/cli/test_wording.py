@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.fake_engine import RUN, a_run, a_task, at, completed_run, failed_run
+from cli.run_builders import RUN, a_run, a_task, at, completed_run, failed_run
 from cordyna_cli.wording.next_steps import NextStep, next_step_of
 from cordyna_cli.wording.outcome import run_outcome
 from cordyna_cli.wording.progress import run_progress

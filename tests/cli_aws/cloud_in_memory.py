@@ -56,7 +56,9 @@ class MemoryCloud:
             "logs.filter_log_events": self._log,
             "events.put_events": self.put_events,
         }
-        self._ports = Ports(self.store, _Publishes(self), _Nothing(), _Nothing(), lambda: self.now)
+        self._ports = Ports(
+            self.store, _CloudBus(self), _NullPorts(), _NullPorts(), lambda: self.now
+        )
 
     def call(self, service: str, operation: str, **arguments: Any) -> Any:
         self.calls.append(f"{service}.{operation}")
@@ -136,16 +138,16 @@ class MemoryCloud:
         }
 
 
-class _Publishes:
+class _CloudBus:
     def __init__(self, cloud: MemoryCloud) -> None:
         self._cloud = cloud
 
     def publish(self, messages: Any) -> None:
         for message in messages:
-            self._cloud.say(message, SCHEDULER if isinstance(message, InvokeTask) else CEREBRO)
+            self._cloud.publish(message, SCHEDULER if isinstance(message, InvokeTask) else CEREBRO)
 
 
-class _Nothing:
+class _NullPorts:
     def send_page_timer(self, ring: PageTimer) -> None: ...
 
     def send_fan_out(self, walk: FanOut) -> None: ...

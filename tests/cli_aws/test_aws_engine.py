@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 from cli_aws.cloud_in_memory import NOON, SERVER, MemoryCloud
-from cordyna_cli.aws import engine as aws_engine
 from cordyna_cli.aws.commands import ASK_WHY_AFTER_S
-from cordyna_cli.aws.discovery import CerebroLocation, find_cerebro
-from cordyna_cli.aws.engine import AwsEngine, open_engine
-from cordyna_cli.engine import EngineOptions, Invoked, Refused
-from cordyna_core import UserError
+from cordyna_cli.aws.discovery import CerebroLocation
+from cordyna_cli.aws.engine import AwsEngine
+from cordyna_cli.engine import Invoked, Refused
 from cordyna_core.contract.base import meta_at
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.envelope import open_envelope
@@ -47,8 +45,8 @@ def invoked(engine: AwsEngine, task: str = "y") -> str:
     return taken.run_id
 
 
-def hear_late(cloud: MemoryCloud) -> None:
-    """Cerebro hears the next command just after it was asked, for the last time, whether it took it."""
+def deliver_late(cloud: MemoryCloud) -> None:
+    """Deliver the next command to cerebro just after it was asked for the last time."""
     cloud.deaf = True
     ask = cloud.answers["lambda.invoke"]
 
@@ -56,7 +54,7 @@ def hear_late(cloud: MemoryCloud) -> None:
         answered = ask(**arguments)
         if cloud.deaf and cloud.now >= NOON + ASK_WHY_AFTER_S:
             cloud.deaf = False
-            cloud.hear(cloud.passed[-1])
+            cloud.deliver(cloud.passed[-1])
         return answered
 
     cloud.answers["lambda.invoke"] = answer
@@ -95,14 +93,14 @@ def test_same_key_gives_the_same_run() -> None:
 
 
 @pytest.mark.parametrize("writes_log", [True, False])
-def test_unknown_task_is_refused_without_a_log(writes_log: bool) -> None:
+def test_unknown_task_is_refused_without_a_log(*, writes_log: bool) -> None:
     engine, cloud = a_world(writes_log=writes_log)
     assert codes(engine.invoke(InvokeTask(task="z"))) == ["unknown_task"]
     assert sum(cloud.slept) < (3 if writes_log else 8)
 
 
 @pytest.mark.parametrize("writes_log", [True, False])
-def test_bad_params_are_refused_without_a_log(writes_log: bool) -> None:
+def test_bad_params_are_refused_without_a_log(*, writes_log: bool) -> None:
     engine, _ = a_world(writes_log=writes_log)
     refused = engine.invoke(InvokeTask(task="y", params={"day": "monday"}))
     assert len(codes(refused)) == 1
@@ -110,6 +108,7 @@ def test_bad_params_are_refused_without_a_log(writes_log: bool) -> None:
 
 @pytest.mark.parametrize("writes_log", [True, False])
 def test_reused_key_is_refused_without_a_log(
+    *,
     writes_log: bool,
 ) -> None:
     engine, cloud = a_world(writes_log=writes_log)
@@ -128,15 +127,15 @@ def test_invocation_applied_during_the_query_is_not_refused(params: dict[str, st
     cloud.declare(
         "x", "y", params_schema={"type": "object", "properties": {"day": {"type": "string"}}}
     )
-    hear_late(cloud)
+    deliver_late(cloud)
     assert isinstance(engine.invoke(InvokeTask(task="y", params=params)), Invoked)
 
 
 def test_retry_applied_during_the_query_is_not_refused() -> None:
     engine, cloud = a_world()
     run_id = invoked(engine)
-    cloud.said(run_id, "x", "error")
-    hear_late(cloud)
+    cloud.report(run_id, "x", "error")
+    deliver_late(cloud)
     assert engine.command(RetryRun(run_id=run_id)) is None
 
 
@@ -155,7 +154,7 @@ def _run_missing() -> Any:
 
 
 @pytest.mark.parametrize("writes_log", [True, False])
-def test_cancel_of_cancelled_run_is_not_an_error(writes_log: bool) -> None:
+def test_cancel_of_cancelled_run_is_not_an_error(*, writes_log: bool) -> None:
     engine, _ = a_world(writes_log=writes_log)
     run_id = invoked(engine)
     assert engine.command(CancelRun(run_id=run_id)) is None
@@ -165,12 +164,13 @@ def test_cancel_of_cancelled_run_is_not_an_error(writes_log: bool) -> None:
 
 @pytest.mark.parametrize("writes_log", [True, False])
 def test_impossible_command_is_refused_without_a_log(
+    *,
     writes_log: bool,
 ) -> None:
     engine, cloud = a_world(writes_log=writes_log)
     run_id = invoked(engine, "x")
     assert codes(engine.command(RetryRun(run_id=run_id))) == ["nothing_failed"]
-    cloud.said(run_id, "x", "completed")
+    cloud.report(run_id, "x", "completed")
     assert codes(engine.command(CancelRun(run_id=run_id))) == ["run_completed"]
     other = invoked(engine, "y")
     engine.command(CancelRun(run_id=other))
@@ -180,7 +180,7 @@ def test_impossible_command_is_refused_without_a_log(
 def test_retry_of_failed_run_is_applied() -> None:
     engine, cloud = a_world()
     run_id = invoked(engine)
-    cloud.said(run_id, "x", "error")
+    cloud.report(run_id, "x", "error")
     assert engine.command(RetryRun(run_id=run_id)) is None
     assert engine.run(run_id).tasks[0].attempt == 2
 
@@ -195,14 +195,14 @@ def test_command_to_unknown_run_is_not_found() -> None:
 def test_follow_yields_each_change_until_the_end() -> None:
     engine, cloud = a_world()
     run_id = invoked(engine, "x")
-    said = iter(["started", None, None, "completed"])
+    states = iter(["started", None, None, "completed"])
 
     def time_passes(seconds: float) -> None:
         cloud.slept.append(seconds)
         cloud.now += seconds
-        state = next(said)
+        state = next(states)
         if state is not None:
-            cloud.said(run_id, "x", state)
+            cloud.report(run_id, "x", state)
 
     engine._sleep = time_passes
     assert [view.tasks[0].state for view in engine.follow(run_id)] == [
@@ -391,91 +391,9 @@ def test_failed_query_function_is_a_service_error() -> None:
         ({"errorType": "KeyError", "errorMessage": "'x'"}, "KeyError: 'x'"),
         ("out of memory", "out of memory"),
     ):
-        body = json.dumps(payload).encode()
-        cloud.answers["lambda.invoke"] = lambda body=body, **_: {
-            "FunctionError": "Unhandled",
-            "Payload": BytesIO(body),
-        }
+        body = BytesIO(json.dumps(payload).encode())
+        failed = {"FunctionError": "Unhandled", "Payload": body}
+        cloud.answers["lambda.invoke"] = lambda failed=failed, **_: failed
         with pytest.raises(ServiceError, match="query function failed") as raised:
             engine.tasks()
         assert raised.value.why == why
-
-
-def test_engine_opens_where_cerebro_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud = MemoryCloud()
-    cloud.answers["ssm.get_parameters_by_path"] = lambda **_: parameters(
-        production={"bus": "cordyna", "query": "cordyna-query"}
-    )
-    monkeypatch.setattr(aws_engine, "AwsSession", lambda options: cloud)
-    with open_engine(EngineOptions()) as engine:
-        assert engine.runs() == []
-        # Without a log of the bus nothing is read from one.
-        assert engine.events() == []
-
-
-def parameters(**stages: dict[str, str]) -> Any:
-    return {
-        "Parameters": [
-            {"Name": f"/cordyna/{stage}/{name}", "Value": value}
-            for stage, raised in stages.items()
-            for name, value in raised.items()
-        ]
-    }
-
-
-ONE = {"bus": "cordyna", "query": "cordyna-query"}
-OTHER = {"bus": "other", "query": "other-query"}
-
-
-@pytest.mark.parametrize(
-    ("stages", "bus", "found"),
-    [
-        ({"production": ONE}, None, "production"),
-        ({"production": ONE, "staging": OTHER}, "other", "staging"),
-        ({"production": ONE, "half": {"bus": "half"}}, None, "production"),
-    ],
-)
-def test_cerebro_is_found_by_bus_or_as_the_only_one(
-    stages: dict[str, dict[str, str]], bus: str | None, found: str
-) -> None:
-    assert find_cerebro(answering(parameters(**stages)), bus).stage == found
-
-
-def test_ssm_parameters_are_read_page_by_page() -> None:
-    pages = [
-        parameters(production={"bus": "cordyna"}) | {"NextToken": "t"},
-        parameters(production={"query": "cordyna-query"}),
-    ]
-    assert find_cerebro(answering(*pages), None).query == "cordyna-query"
-
-
-@pytest.mark.parametrize(
-    ("stages", "bus", "what", "why"),
-    [
-        ({}, None, "there is no cerebro in memory.", "no SSM parameters under /cordyna/"),
-        (
-            {"production": ONE},
-            "other",
-            "there is no cerebro with the bus other in memory.",
-            "buses in this account and region: cordyna",
-        ),
-        (
-            {"production": ONE, "staging": OTHER},
-            None,
-            "there are 2 cerebros in memory.",
-            "production: bus cordyna\nstaging: bus other",
-        ),
-    ],
-)
-def test_missing_or_ambiguous_cerebro_is_an_error(
-    stages: dict[str, dict[str, str]], bus: str | None, what: str, why: str
-) -> None:
-    with pytest.raises(UserError) as raised:
-        find_cerebro(answering(parameters(**stages)), bus)
-    assert (raised.value.what, raised.value.why) == (what, why)
-
-
-def answering(*pages: Any) -> Any:
-    cloud, left = MemoryCloud(), iter(pages)
-    cloud.answers["ssm.get_parameters_by_path"] = lambda **_: next(left)
-    return cloud

@@ -63,7 +63,7 @@ def test_missing_resource_is_resource_not_found(code: str) -> None:
 
 def test_missing_profile_is_an_access_error() -> None:
     with pytest.raises(AccessError, match="no working AWS credentials"):
-        AwsSession(EngineOptions(profile="nobody-has-this-profile"))
+        AwsSession(EngineOptions(profile="missing-profile"))
 
 
 def test_missing_region_is_an_access_error(monkeypatch: pytest.MonkeyPatch) -> None:

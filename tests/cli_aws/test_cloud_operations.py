@@ -1,4 +1,6 @@
-"""What an operator asks of a cerebro on AWS: is it well, what is dead-lettered, which crons rest."""
+"""The operations of `dyna` on AWS: health checks, dead letters, paused crons."""
+
+# ruff: noqa: N803  the names of arguments are those of AWS
 
 import json
 from typing import Any
@@ -51,7 +53,7 @@ class Sqs:
         self, QueueUrl: str, MaxNumberOfMessages: int, VisibilityTimeout: int, **more: Any
     ) -> Any:
         self.visibility.append(VisibilityTimeout)
-        if more.get("WaitTimeSeconds"):  # long enough for what somebody looked at to come back
+        if more.get("WaitTimeSeconds"):  # long enough for a sampled message to come back
             self.queues[QueueUrl] += self.looked_at.pop(QueueUrl, [])
         found = self.queues[QueueUrl][:MaxNumberOfMessages]
         return {"Messages": found} if found else {}
@@ -69,10 +71,13 @@ NUMBERS = iter(range(10_000))
 
 
 def a_message(body: str, **attributes: str) -> dict[str, Any]:
-    told = {
-        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+    return {
+        "Body": body,
+        "ReceiptHandle": f"receipt-{next(NUMBERS)}",
+        "MessageAttributes": {
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        },
     }
-    return {"Body": body, "ReceiptHandle": f"receipt-{next(NUMBERS)}", "MessageAttributes": told}
 
 
 def an_event(detail_type: str = "TaskStateChanged", **detail: Any) -> str:
@@ -101,7 +106,7 @@ def test_dead_letter_queues_show_message_and_reason() -> None:
         "TaskStateChanged x RUN: no permission",
         "not an event: its handler failed on every delivery",
     )
-    # Whoever looks does not keep them from whoever handles them.
+    # Sampling does not keep messages from their handler.
     assert max(sqs.visibility) <= 5
 
 
@@ -200,9 +205,9 @@ def test_redrive_ends_when_another_reader_takes_the_rest() -> None:
 def test_redrive_of_unknown_queue_is_not_found(name: str) -> None:
     cloud = MemoryCloud()
     Sqs(cloud, cordyna_query_dead_letters=[a_message("x")])
-    with pytest.raises(NotFound, match="not a queue whose messages can be put back") as told:
+    with pytest.raises(NotFound, match="not a queue whose messages can be put back") as raised:
         an_engine(cloud).operations.redrive(name)
-    assert DEAD in told.value.why
+    assert DEAD in raised.value.why
 
 
 @pytest.fixture
@@ -362,6 +367,6 @@ def test_server_that_is_not_ready_is_worth_a_look() -> None:
 
 
 def test_engine_without_operations_names_the_profile_option() -> None:
-    with pytest.raises(UserError, match="is for a cerebro on AWS") as told:
+    with pytest.raises(UserError, match="is for a cerebro on AWS") as raised:
         operations_of(RecordingBus(), "doctor")  # type: ignore[arg-type]
-    assert told.value.next == "dyna --profile P doctor"
+    assert raised.value.next == "dyna --profile P doctor"

@@ -1,6 +1,6 @@
 """One message of each kind, as it passes the bus, a quarter of a second apart."""
 
-from cli.fake_engine import RUN, T0, at
+from cli.run_builders import RUN, T0, at
 from cordyna_core.contract.base import ErrorDescription, Message, Problem, RootCause, meta_at
 from cordyna_core.contract.commands import (
     CancelRun,

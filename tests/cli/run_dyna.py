@@ -8,7 +8,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from cli.fake_engine import FakeEngine, at
+from cli.fake_engine import FakeEngine
+from cli.run_builders import at
 from cordyna_cli.input.environment import Environment
 from cordyna_cli.main import main
 
