@@ -1,4 +1,4 @@
-"""Changed rows: any order and repetition of them ends in the same, and a broken stream continues."""
+"""Changed rows: in any order and repeated they end the same; a broken stream continues."""
 
 import json
 import threading

@@ -16,6 +16,7 @@ from cordyna_console import problems
 from cordyna_console.answers import runs as run_answers
 from cordyna_console.assets import INDEX, PageAsset, content_security_policy, load_assets
 from cordyna_console.console import Console
+from cordyna_console.description import describe
 from cordyna_console.guard import ConsoleAccess
 from cordyna_console.live import LiveRuns
 from cordyna_console.middleware import ConditionalMiddleware, GuardMiddleware
@@ -75,7 +76,7 @@ def _api(app: FastAPI) -> APIRouter:
 
     @api.get("/openapi.json", include_in_schema=False)
     def openapi() -> JSONResponse:
-        return JSONResponse(app.openapi())
+        return JSONResponse(describe(app))
 
     return api
 
@@ -100,7 +101,7 @@ def _add_page(
         )
         return response
 
-    @app.get("/{path:path}", include_in_schema=False)
+    @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
     def page(request: Request, path: str) -> Response:
         if path.startswith("api/"):
             raise HTTPException(404)

@@ -19,9 +19,15 @@ const GONE = {
   next: "dyna open",
 };
 
+/**
+ * @param {string} path
+ * @param {{ query?: Record<string, any>, signal?: AbortSignal }} options
+ * @returns {Promise<any>}
+ */
 export async function get(path, { query = {}, signal } = {}) {
   return request(address(path, query), { signal });
 }
+/** @returns {Promise<any>} */
 export async function post(path, body = {}) {
   return request(address(path), {
     method: "POST",

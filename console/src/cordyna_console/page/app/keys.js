@@ -1,5 +1,6 @@
 // Keys of the whole page. A key that is pressed in a field belongs to the field.
-import { location, navigate, overlay, toast } from "./state.js";
+import { find } from "./html.js";
+import { navigate, overlay, toast } from "./state.js";
 
 const GO = { r: "/runs", t: "/tasks", g: "/graph", s: "/servers", c: "/crons", d: "/dead-letters", o: "/doctor", b: "/events" };
 let prefix = 0;
@@ -12,8 +13,9 @@ export function installKeys() {
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || overlay.value !== null) return;
-    if (event.target.closest?.("input,textarea,select,[contenteditable]")) {
-      if (event.key === "Escape") event.target.blur();
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (target.closest?.("input,textarea,select,[contenteditable]")) {
+      if (event.key === "Escape") target.blur();
       return;
     }
     if (Date.now() - prefix < 1200 && GO[event.key] !== undefined) {
@@ -31,13 +33,13 @@ const KEYS = {
   g: () => { prefix = Date.now(); },
   "?": () => { overlay.value = { kind: "keys" }; },
   "/": () => {
-    const field = document.querySelector("main input[type=search]");
+    const field = find("main input[type=search]");
     if (field === null) overlay.value = { kind: "palette" };
     else field.focus();
   },
   j: () => step(1),
   k: () => step(-1),
-  f: () => document.querySelector("[data-key=f]")?.click(),
+  f: () => find("[data-key=f]")?.click(),
   w: async () => {
     const command = document.querySelector("main .command")?.textContent;
     if (!command) return;
@@ -52,11 +54,11 @@ const KEYS = {
 
 /** Move the focus between the links that begin rows. */
 function step(by) {
-  const rows = [...document.querySelectorAll("main tbody tr a:first-of-type")].filter((link, at, all) =>
+  const links = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("main tbody tr a:first-of-type")]);
+  const rows = links.filter((link, at, all) =>
     all.findIndex((other) => other.closest("tr") === link.closest("tr")) === at);
   if (rows.length === 0) return false;
   const at = rows.findIndex((link) => link.closest("tr").contains(document.activeElement));
   rows[Math.min(Math.max(at + by, 0), rows.length - 1)].focus();
   return true;
 }
-void location;

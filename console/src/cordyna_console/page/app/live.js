@@ -6,6 +6,11 @@ const SILENT_MS = 35_000; // the server says something at least every 15 s
 const POLL_MS = 2_000;
 
 /**
+ * @param {string} path
+ * @param {{ query?: Record<string, any>, after?: string | null, pollPath?: string | null,
+ *   onData: (data: any, id: string) => void, onState?: (state: string, why?: any) => void }} options
+ * @returns {() => void}
+ *
  * Follow an address. `onData(data, id)` is called for each change, `onState` with "live", "polling",
  * "paused" or "lost". A hidden page closes its stream and catches up when it is shown again.
  * Returns a function that ends it.

@@ -1,5 +1,5 @@
 // Begins: reads the address, shows its page, and keeps both in step.
-import { effect, html, render } from "./html.js";
+import { effect, find, html, render } from "./html.js";
 import { get } from "./api.js";
 import { installKeys } from "./keys.js";
 import { clockOffset, deadLetters, location, me, navigate, readLocation, scheme, second } from "./state.js";
@@ -47,18 +47,18 @@ function Page() {
 }
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("a[href]");
+  const link = /** @type {HTMLElement} */ (event.target).closest?.("a[href]");
   if (link === null || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  const url = new URL(link.href);
-  if (url.origin !== window.location.origin || link.target || link.hasAttribute("download") || url.pathname.startsWith("/api/")) return;
+  const url = new URL(/** @type {HTMLAnchorElement} */ (link).href);
+  if (url.origin !== window.location.origin || link.getAttribute("target") || link.hasAttribute("download") || url.pathname.startsWith("/api/")) return;
   event.preventDefault();
   if (url.hash && url.pathname === window.location.pathname) {
-    document.querySelector(url.hash)?.focus();
+    find(url.hash)?.focus();
     return;
   }
   const samePage = url.pathname === window.location.pathname;
   navigate(url.pathname + url.search);
-  if (!samePage) { document.querySelector("main")?.focus({ preventScroll: true }); window.scrollTo(0, 0); }
+  if (!samePage) { find("main")?.focus({ preventScroll: true }); window.scrollTo(0, 0); }
 });
 window.addEventListener("popstate", readLocation);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) second.value = Date.now(); });

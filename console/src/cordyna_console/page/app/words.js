@@ -14,7 +14,8 @@ export const MARKS = [
   ["error", "cancelled", "⊗", "cancelled", 6],
 ];
 const byKey = new Map(MARKS.map(([state, reason, , word]) => [`${state}/${reason ?? ""}`, word]));
-const byWord = new Map(MARKS.map(([, , sign, word, urgency]) => [word, { sign, word, urgency }]));
+/** @type {Map<string, { sign: string, word: string, urgency: number }>} */
+const byWord = new Map(MARKS.map(([, , sign, word, urgency]) => /** @type {any} */ ([word, { sign, word, urgency }])));
 
 /** Words in the order in which a person on call looks for them. */
 export const WORDS = [...byWord.values()].sort((a, b) => a.urgency - b.urgency).map((mark) => mark.word);

@@ -3,5 +3,5 @@ import { layout } from "./layout.js";
 
 self.onmessage = ({ data }) => {
   const result = layout(data.graph);
-  self.postMessage({ id: data.id, result }, [result.x.buffer, result.y.buffer]);
+  self.postMessage({ id: data.id, result }, { transfer: [result.x.buffer, result.y.buffer] });
 };

@@ -1,5 +1,5 @@
 // Invoke a task: a form from its schema, and what would run, before anything is sent.
-import { html, useEffect, useMemo, useState } from "../html.js";
+import { find, html, useEffect, useMemo, useState } from "../html.js";
 import { post, Problem } from "../api.js";
 import { choiceText, fieldText, mergedFields, readField } from "../model/schema.js";
 import { location, navigate, setQuery } from "../state.js";
@@ -40,7 +40,7 @@ export function InvokePage({ task }) {
     navigate(`/runs/${answer.run_id}/graph`);
   };
   const command = `dyna do ${task}${Object.entries(params).map(([name, value]) => ` -p ${name}=${quoted(typeof value === "string" ? value : JSON.stringify(value))}`).join("")}${maxAge ? ` --max-age ${maxAge}s` : ""}`;
-  const submit = (event) => { event.preventDefault(); document.querySelector("[data-send] button")?.click(); };
+  const submit = (event) => { event.preventDefault(); find("[data-send] button")?.click(); };
   return html`<div class="row apart"><div class="title"><h1>Invoke ${task}</h1><span class="soft">${info ? html`on <a class="inline" href=${`/servers/${info.server}`}>${info.server}</a>${info.owner ? `, owner ${info.owner}` : ""}` : "no server declares it"}</span></div>
       <div class="row" role="group" aria-label="Params as"><button aria-pressed=${!asJson} onClick=${() => setAsJson(false)}>Form</button><button aria-pressed=${asJson} onClick=${() => { setJson(JSON.stringify(params, null, 2)); setAsJson(true); }}>JSON</button></div></div>
     ${info?.description && html`<p>${info.description}</p>`}

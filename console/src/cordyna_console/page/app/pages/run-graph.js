@@ -37,7 +37,7 @@ export function GraphFrame({ graph, note, version, selected, tinted = null, focu
   const back = useRef(null);
   const [level, setLevel] = useState("");
   const [height, setHeight] = useState(420);
-  const callbacks = useRef({});
+  const callbacks = useRef(/** @type {any} */ ({}));
   const part = useMemo(() => (focus === null ? null : partOf(graph, focus)), [graph, focus]);
   const shown = part ?? graph;
   const inner = (index) => (part === null || index === null ? index : part.inner.get(index) ?? null);

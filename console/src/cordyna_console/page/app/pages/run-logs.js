@@ -1,5 +1,5 @@
 // What the tasks printed: searched on the server over all lines, live, with a link to each line.
-import { html, useEffect, useRef, useState } from "../html.js";
+import { find, html, useEffect, useRef, useState } from "../html.js";
 import { address, get } from "../api.js";
 import { exact, parse } from "../clock.js";
 import { location, setQuery, zone } from "../state.js";
@@ -36,14 +36,14 @@ export function RunTab({ runId, head, model, task, version }) {
     return () => { clearInterval(timer); load(); };
   }, [key, running]);
   useEffect(() => {
-    const find = (event) => {
+    const takeFind = (event) => {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "f") {
         event.preventDefault();
-        document.querySelector("main input[type=search]")?.focus();
+        find("main input[type=search]")?.focus();
       }
     };
-    document.addEventListener("keydown", find);
-    return () => document.removeEventListener("keydown", find);
+    document.addEventListener("keydown", takeFind);
+    return () => document.removeEventListener("keydown", takeFind);
   }, []);
   void version;
   const names = model?.task ?? [];

@@ -5,7 +5,7 @@ const ROW_H = 33;
 const AROUND = 8;
 
 /** columns: [{ name, label, class, render(row) }]; rowProps(row) are put on its <tr>. */
-export function VirtualTable({ label, columns, rows, rowProps = () => ({}), sort = null, onSort = null, current = null }) {
+export function VirtualTable({ label, columns, rows, rowProps = undefined, sort = null, onSort = null, current = null }) {
   const frame = useRef(null);
   const [view, setView] = useState({ top: 0, height: 600 });
   useEffect(() => {
@@ -37,7 +37,7 @@ export function VirtualTable({ label, columns, rows, rowProps = () => ({}), sort
         ${onSort && column.sortable !== false ? html`<button class="sort" onClick=${() => onSort(column.name)}>${column.label}${sort?.by === column.name ? (sort.down ? " ↓" : " ↑") : ""}</button>` : column.label}</th>`)}</tr></thead>
       <tbody>
         ${first > 0 && spacer(first, "above")}
-        ${rows.slice(first, last).map((row, at) => html`<tr key=${row.key ?? first + at} aria-rowindex=${first + at + 2} aria-selected=${current === first + at ? "true" : undefined} ...${rowProps(row, first + at)}>
+        ${rows.slice(first, last).map((row, at) => html`<tr key=${row.key ?? first + at} aria-rowindex=${first + at + 2} aria-selected=${current === first + at ? "true" : undefined} ...${rowProps?.(row, first + at)}>
           ${columns.map((column) => html`<td key=${column.name} class=${column.class ?? ""}>${column.render(row)}</td>`)}</tr>`)}
         ${last < rows.length && spacer(rows.length - last, "below")}
       </tbody>

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { ago, exact, moment, span, zoneName } from "../../../console/src/cordyna_console/page/app/clock.js";
+
+const durations = JSON.parse(readFileSync(new URL("durations.json", import.meta.url), "utf8"));
+const NOON = Date.parse("2026-11-28T12:00:00Z");
+
+test("span writes durations as the command line does", () => {
+  for (const [seconds, text] of Object.entries(durations)) assert.equal(span(Number(seconds)), text, seconds);
+});
+
+test("moment shows the time today, the weekday this week, else the date", () => {
+  assert.equal(moment(NOON, "UTC", NOON), "12:00:00");
+  assert.equal(moment(NOON, "Europe/Berlin", NOON), "13:00:00");
+  assert.equal(moment(NOON - 86400e3, "UTC", NOON), "Fri 12:00");
+  assert.equal(moment(NOON - 30 * 86400e3, "UTC", NOON), "2026-10-29 12:00");
+  // Midnight is another day in another zone.
+  assert.equal(moment(Date.parse("2026-11-27T23:30:00Z"), "Europe/Berlin", NOON), "00:30:00");
+});
+
+test("exact names its zone and milliseconds", () => {
+  assert.equal(exact(NOON + 7, "UTC"), "2026-11-28 12:00:00.007 UTC");
+  assert.equal(exact(NOON, "America/New_York"), "2026-11-28 07:00:00.000 New York");
+  assert.equal(zoneName("UTC"), "UTC");
+});
+
+test("ago counts in both directions", () => {
+  assert.equal(ago(NOON - 12_000, NOON), "12.0 s ago");
+  assert.equal(ago(NOON + 60_000, NOON), "in 1 m 00 s");
+});
