@@ -3,7 +3,7 @@
 from cordyna_core.worker.loop import Timer
 from cordyna_core.worker.output_capture import AttemptOutput
 from cordyna_core.worker.services import Services
-from cordyna_core.worker.verdicts import Command
+from cordyna_core.worker.verdicts import AttemptCommand
 
 
 class AttemptRecord:
@@ -14,7 +14,7 @@ class AttemptRecord:
         "output", "progress_count", "stop_reason", "timers",
     )  # fmt: skip
 
-    def __init__(self, command: Command, frame: bytes, services: Services) -> None:
+    def __init__(self, command: AttemptCommand, frame: bytes, services: Services) -> None:
         self.command, self.frame = command, frame
         self.is_queued = False
         self.has_final = False

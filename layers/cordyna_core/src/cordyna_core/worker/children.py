@@ -88,6 +88,11 @@ class ChildTable:
             processes.kill_all([*orphans, *processes.descendants_of(orphans)])
         self._reap_ended_orphans()
 
+    def kill_groups(self) -> None:
+        """SIGKILL the group of every child."""
+        for child in self._children.values():
+            child.signal_group(signal.SIGKILL)
+
     def check(self) -> None:
         """Notice which children have exited."""
         for child in list(self._children.values()):
@@ -115,16 +120,14 @@ class ChildTable:
 
     def _check(self, child: Child) -> None:
         try:
-            status = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            code = processes.exit_code_of(child.pid)
         except ChildProcessError:
             # Not a child any more: its parent ended where nothing adopts, and init has waited.
             child.is_reaped = True
             del self._children[child.pid]
-            child.exited(-signal.SIGKILL)
-            return
-        if status is not None:
-            is_code = status.si_code == os.CLD_EXITED
-            child.exited(status.si_status if is_code else -status.si_status)
+            code = -signal.SIGKILL
+        if code is not None:
+            child.exited(code)
 
     def _reap(self, pid: int) -> None:
         self._children.pop(pid, None)

@@ -228,7 +228,7 @@ class Generation:
     # -- what workers report ------------------------------------------------------------------
 
     def on_worker_frame(self, worker: Worker, frame: Frame) -> None:
-        """See worker.Owner. Unknown frames are ignored, as the protocol says."""
+        """See worker_owner.WorkerOwner. Unknown frames are ignored, as the protocol says."""
         if worker.phase != "loading":
             return
         if frame.detail_type == "LoadFailed":
@@ -253,19 +253,24 @@ class Generation:
         self.on_worker_idle(worker)
 
     def on_worker_idle(self, worker: Worker) -> None:
-        """See worker.Owner."""
+        """See worker_owner.WorkerOwner."""
         if self.is_retired:
             worker.retire("its generation is retired")
         else:
             self._owner.on_free_worker(self)
 
     def on_worker_leaving(self, worker: Worker) -> None:
-        """See worker.Owner."""
+        """See worker_owner.WorkerOwner."""
         if worker.has_loaded and not self.is_retired:
             self._owner.on_free_worker(self)
 
+    def on_worker_stuck(self, worker: Worker) -> None:
+        """See worker_owner.WorkerOwner."""
+        if self._template is not None:
+            self._template.kill()
+
     def on_worker_gone(self, worker: Worker) -> None:
-        """See worker.Owner."""
+        """See worker_owner.WorkerOwner."""
         self.workers.pop(worker, None)
         process = self._processes.pop(worker, None)
         if process is not None:
@@ -277,7 +282,7 @@ class Generation:
         self._check_empty()
 
     def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None:
-        """See worker.Owner."""
+        """See worker_owner.WorkerOwner."""
         self._owner.on_attempt_released(attempt, outcome)
 
 

@@ -30,7 +30,7 @@ from cordyna_core.worker.server_entry import ServerEntry
 from cordyna_core.worker.services import Services
 from cordyna_core.worker.settings import Settings, settings_from_json
 from cordyna_core.worker.spec import spec_from_dict
-from cordyna_core.worker.verdicts import Command
+from cordyna_core.worker.verdicts import AttemptCommand
 
 _LOCK_POLL_MS: Final = 20
 _CLOSE_TIMEOUT_S: Final = 2.0
@@ -125,7 +125,7 @@ class Host:
                 self._by_server.pop(entry.server, None)
 
     def _run(self, request: dict[str, Any], frame: bytes) -> None:
-        command = Command(
+        command = AttemptCommand(
             server=request["server"],
             key=AttemptKey(*request["key"]),
             ack_by=request["ack_by"],
@@ -153,7 +153,7 @@ class Host:
             else:
                 entry.run(attempt)
 
-    def _end_unstarted(self, command: Command, outcome: str) -> None:
+    def _end_unstarted(self, command: AttemptCommand, outcome: str) -> None:
         self._link.event("ended", key=command.key, server=command.server, outcome=outcome)
 
     def _cancel(self, request: dict[str, Any], frame: bytes) -> None:
@@ -200,13 +200,13 @@ class Host:
         os._exit(0)
 
     def _engine_gone(self) -> NoReturn:
-        end_everything()
+        self.end_everything()
 
-
-def end_everything() -> NoReturn:
-    """Kill all that descends from this process, then exit."""
-    processes.end_own_descendants()
-    os._exit(0)
+    def end_everything(self) -> NoReturn:
+        """Kill all that descends from this process, then exit."""
+        self._services.children.kill_groups()
+        processes.end_own_descendants()
+        os._exit(0)
 
 
 def hold_lock(path: str, sock: socket.socket) -> int:
@@ -229,12 +229,13 @@ def main() -> NoReturn:
     fd, lock_path, token, settings = sys.argv[1:5]
     sock = socket.socket(fileno=int(fd))
     os.set_inheritable(sock.fileno(), False)  # noqa: FBT003
-    signal.signal(signal.SIGTERM, lambda signum, frame: end_everything())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     processes.become_subreaper()
     if lock_path:
         hold_lock(lock_path, sock)
-    Host(sock, settings_from_json(settings), token).serve()
+    host = Host(sock, settings_from_json(settings), token)
+    signal.signal(signal.SIGTERM, lambda signum, frame: host.end_everything())
+    host.serve()
 
 
 if __name__ == "__main__":

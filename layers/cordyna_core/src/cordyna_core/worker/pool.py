@@ -25,7 +25,7 @@ from cordyna_core.worker.host_process import HostLostError, HostProcess
 from cordyna_core.worker.protocol import AttemptKey
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec
-from cordyna_core.worker.verdicts import Command
+from cordyna_core.worker.verdicts import AttemptCommand
 
 PING_INTERVAL_S: Final = 1.0
 ANSWER_TIMEOUT_S: Final = 10.0
@@ -61,7 +61,7 @@ class WorkerPool:
         self._clock, self._now = clock, now
         self._selector = selectors.DefaultSelector()
         self._specs: dict[str, ServerSpec] = {}
-        self._live: dict[AttemptKey, Command] = {}
+        self._live: dict[AttemptKey, AttemptCommand] = {}
         self._answered: set[AttemptKey] = set()
         self._pending: list[Event] = []
         self._hosts = 0
@@ -75,7 +75,7 @@ class WorkerPool:
         return self._host.pid
 
     @property
-    def live(self) -> Mapping[AttemptKey, Command]:
+    def live(self) -> Mapping[AttemptKey, AttemptCommand]:
         """The attempts that have not ended."""
         return self._live
 
@@ -104,7 +104,7 @@ class WorkerPool:
         if key in self._live:
             return
         meta = command.meta
-        header = Command(
+        header = AttemptCommand(
             server=command.server,
             key=key,
             ack_by=command.ack_by.timestamp(),
@@ -211,7 +211,7 @@ class WorkerPool:
         self.start(list(self._specs.values()))
 
     def _answer_for_lost(
-        self, key: AttemptKey, command: Command, why: str, found: list[Event]
+        self, key: AttemptKey, command: AttemptCommand, why: str, found: list[Event]
     ) -> None:
         if key not in self._answered:
             detail = verdicts.worker_died(

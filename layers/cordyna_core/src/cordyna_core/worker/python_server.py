@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from cordyna_core.server.attempt import Attempt
+from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.envelope import detail_json
-from cordyna_core.contract.base import Message
+from cordyna_core.server.attempt import Attempt
 from cordyna_core.server.loading import load_server
 from cordyna_core.server.result import describe
 from cordyna_core.server.task_server import TaskServer

@@ -31,6 +31,8 @@ class Settings(NamedTuple):
     tail_bytes: int = 2 * MIB
     backlog_bytes: int = MIB
     """What may wait for the engine before the host stops reading from bodies."""
+    template_timeout_s: float = 10.0
+    """How long a template may take to fork a body, or to report the end of a killed one."""
     restart_min_s: float = 0.1
     restart_max_s: float = 30.0
     """The first and the longest delay before a server's process that died is started again."""

@@ -4,13 +4,12 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from cordyna_core.worker import processes
 from cordyna_core.worker.spec import ServerSpec
 
-_SOURCES: Final = str(Path(__file__).parents[2])
+_SOURCES: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
 _BOOT: Final = "from cordyna_core.worker.template import main; main()"
 # Appended: what the server's own environment has installed comes first.
 _BOOT_OWN: Final = f"import sys; sys.path.append({_SOURCES!r}); {_BOOT}"

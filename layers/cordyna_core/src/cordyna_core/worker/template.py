@@ -33,8 +33,6 @@ from cordyna_core.worker.protocol import Frame
 from cordyna_core.worker.python_server import LoadedServer
 from cordyna_core.worker.spec import ServerSpec, spec_from_json
 
-_CHILD_WAIT: Final = os.WEXITED | os.WNOHANG | os.WNOWAIT
-
 
 def main() -> NoReturn:
     """Load a server and serve its host. See the module for the arguments."""
@@ -138,7 +136,8 @@ class Template:
         elif frame.detail_type == "Reap":
             pid = frame.detail["pid"]
             if self._bodies.pop(pid, None) is not None:
-                os.waitpid(pid, 0)
+                with contextlib.suppress(ChildProcessError):  # see processes.exit_code_of
+                    os.waitpid(pid, 0)
         elif frame.detail_type == "Exit":
             self._is_leaving = True
 
@@ -181,11 +180,9 @@ class Template:
         for pid, is_reported in list(self._bodies.items()):
             if is_reported:
                 continue
-            status = os.waitid(os.P_PID, pid, _CHILD_WAIT)
-            if status is not None:
+            code = processes.exit_code_of(pid)
+            if code is not None:
                 self._bodies[pid] = True
-                is_code = status.si_code == os.CLD_EXITED
-                code = status.si_status if is_code else -status.si_status
                 self._channel.send("BodyExited", {"pid": pid, "code": code})
 
     def _kill_bodies(self) -> None:

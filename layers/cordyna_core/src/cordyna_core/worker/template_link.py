@@ -120,6 +120,13 @@ class TemplateLink:
         self._forking[self._slots] = worker
         request = frame_bytes("Fork", {"slot": self._slots})
         self._process.channel.send(request, (theirs.detach(),))
+        slot, timeout_s = self._slots, self._services.settings.template_timeout_s
+        self._services.loop.timers.after(timeout_s, lambda: self._check_forked(slot))
+
+    def _check_forked(self, slot: int) -> None:
+        """End a template that does not answer: it is stopped, or hangs."""
+        if slot in self._forking:
+            self.kill()
 
     def ask_to_exit(self) -> None:
         """The template exits when its connection ends and its last body has been waited for."""

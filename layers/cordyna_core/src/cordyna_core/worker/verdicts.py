@@ -12,7 +12,7 @@ from cordyna_core.worker.protocol import AttemptKey
 _TRACEBACK_BYTES_MAX: Final = 2048
 
 
-class Command(NamedTuple):
+class AttemptCommand(NamedTuple):
     """What the host needs to know of a RunTask."""
 
     server: str
@@ -24,7 +24,7 @@ class Command(NamedTuple):
     traceparent: str | None
 
 
-def state_update(command: Command, now: float, state: str, **fields: Any) -> dict[str, Any]:
+def state_update(command: AttemptCommand, now: float, state: str, **fields: Any) -> dict[str, Any]:
     """The detail of a TaskStateChanged, with an id that follows from the attempt and the state."""
     run_id, task, attempt = command.key
     return {
@@ -38,7 +38,7 @@ def state_update(command: Command, now: float, state: str, **fields: Any) -> dic
     }
 
 
-def meta(command: Command, now: float, message_id: str) -> dict[str, Any]:
+def meta(command: AttemptCommand, now: float, message_id: str) -> dict[str, Any]:
     """The meta of a message about an attempt."""
     found: dict[str, Any] = {"id": message_id, "time": rfc3339(now)}
     if command.cause is not None:
@@ -48,7 +48,7 @@ def meta(command: Command, now: float, message_id: str) -> dict[str, Any]:
     return found
 
 
-def worker_died(command: Command, now: float, exit_text: str, stderr: str) -> dict[str, Any]:
+def worker_died(command: AttemptCommand, now: float, exit_text: str, stderr: str) -> dict[str, Any]:
     """The process of the body ended before its final state."""
     error = {
         "type": "WorkerDied",
@@ -61,7 +61,7 @@ def worker_died(command: Command, now: float, exit_text: str, stderr: str) -> di
 
 
 def stopped(
-    command: Command, now: float, reason: str, error: dict[str, Any] | None, stderr: str
+    command: AttemptCommand, now: float, reason: str, error: dict[str, Any] | None, stderr: str
 ) -> dict[str, Any]:
     """The body was stopped by its clock or by a cancellation. `error` is what it said itself."""
     limit = command.run_timeout_s
@@ -80,7 +80,7 @@ def stopped(
     return state_update(command, now, "error", reason=reason, error=description)
 
 
-def bad_final(command: Command, now: float, why: str) -> dict[str, Any]:
+def bad_final(command: AttemptCommand, now: float, why: str) -> dict[str, Any]:
     """The worker sent a frame that cannot be read, so that the attempt has no other final state."""
     error = {
         "type": "BadFrame",

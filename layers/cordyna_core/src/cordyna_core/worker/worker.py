@@ -19,7 +19,7 @@ when nothing of it can run any more: the worker is idle and clean, or its group 
 
 import signal
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from cordyna_core.worker import answers, processes, verdicts
 from cordyna_core.worker.attempt_record import AttemptRecord
@@ -35,32 +35,16 @@ from cordyna_core.worker.protocol import (
 )
 from cordyna_core.worker.services import Services
 from cordyna_core.worker.transports import Transport
+from cordyna_core.worker.worker_owner import WorkerOwner
 
 _GROUP_POLL_S: Final = 0.02
 _GROUP_POLLS_MAX: Final = 1000
 
 
-class Owner(Protocol):
-    """What a worker reports to."""
-
-    def on_worker_frame(self, worker: "Worker", frame: Frame) -> None:
-        """A frame that is not about an attempt."""
-
-    def on_worker_idle(self, worker: "Worker") -> None: ...
-
-    def on_worker_leaving(self, worker: "Worker") -> None:
-        """It takes no more work: its place is free."""
-
-    def on_worker_gone(self, worker: "Worker") -> None:
-        """Its group has ended."""
-
-    def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None: ...
-
-
 class Worker:
     """See the module."""
 
-    def __init__(self, services: Services, owner: Owner, *, speaks_python: bool) -> None:
+    def __init__(self, services: Services, owner: WorkerOwner, *, speaks_python: bool) -> None:
         self._services, self._owner = services, owner
         self._speaks_python = speaks_python
         self._child: Child | None = None
@@ -267,11 +251,17 @@ class Worker:
                 self._settle_timer.cancel()
             self._owner.on_worker_leaving(self)
 
+    def _check_ended(self) -> None:
+        if self.exit_code is None and self.phase != "gone":
+            self._owner.on_worker_stuck(self)
+
     def _escalate(self) -> None:
         if self.phase == "ending":
             self.end_by_force()
 
     def _send_signal(self, signum: int) -> None:
+        if signum == signal.SIGKILL:
+            self._after(self._services.settings.template_timeout_s, self._check_ended)
         if self._child is not None:
             self._child.signal_group(signum)
         else:

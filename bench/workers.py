@@ -1,0 +1,134 @@
+"""Measure the worker host: round trips, output, CPU-bound bodies, and the host's start.
+
+Run as `python bench/workers.py`. All figures of a table come from one run; ratios beside them.
+"""
+
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from cordyna_core.contract.commands import RunTask
+from cordyna_core.contract.time import utc
+from cordyna_core.worker import host_process
+from cordyna_core.worker.events import AttemptEnded, Declared, OutputLines
+from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.spec import ServerSpec
+
+_SERVER: Final = """
+from cordyna_core import TaskServer
+server = TaskServer("bench")
+@server.task
+def noop() -> None: ...
+@server.task
+def lines(n: int) -> None:
+    for number in range(n): print("line", number)
+@server.task
+def spin(n: int) -> None:
+    total = 0
+    for number in range(n): total += number
+"""
+_SPIN: Final = 12_000_000
+
+
+class Bench:
+    """A pool with one server."""
+
+    def __init__(self, folder: Path) -> None:
+        target = folder / "bench_server.py"
+        target.write_text(_SERVER)
+        self.pool = WorkerPool(token=f"bench-{os.getpid()}")
+        self.pool.start([ServerSpec(str(target))])
+        self._count = 0
+        self.lines = 0
+        self._until(Declared, 1)
+
+    def run(self, task: str, times: int, *, together: bool, **params: int) -> float:
+        """Seconds for this many attempts, one after another or all at once."""
+        commands = [self._command(task, params) for _ in range(times)]
+        began = time.perf_counter()
+        for command in commands:
+            self.pool.run(command)
+            if not together:
+                self._until(AttemptEnded, 1)
+        if together:
+            self._until(AttemptEnded, times)
+        return time.perf_counter() - began
+
+    def _command(self, task: str, params: dict[str, int]) -> RunTask:
+        self._count += 1
+        now = time.time()
+        return RunTask(
+            server="bench", run_id=f"{self._count:026d}", task=task, attempt=1, params=params,
+            ack_by=utc(now + 600), start_by=utc(now + 600),
+        )  # fmt: skip
+
+    def _until(self, kind: type[object], count: int) -> None:
+        while count:
+            select.select([self.pool], [], [], self.pool.next_poll_s())
+            for event in self.pool.receive():
+                count -= isinstance(event, kind)
+                if isinstance(event, OutputLines):
+                    self.lines += event.text.count("\n")
+
+
+def bare_forks(count: int) -> float:
+    """Seconds for the same computation in processes without any host."""
+    began = time.perf_counter()
+    pids = []
+    for _ in range(count):
+        pid = os.fork()
+        if pid == 0:
+            total = 0
+            for number in range(_SPIN):
+                total += number
+            os._exit(0)
+        pids.append(pid)
+    for pid in pids:
+        os.waitpid(pid, 0)
+    return time.perf_counter() - began
+
+
+def host_start() -> float:
+    """Seconds until a Python without site packages has imported the host, beyond a bare one."""
+    sources = str(Path(host_process.__file__).parents[2])
+    code = f"import sys; sys.path.append({sources!r}); import cordyna_core.worker.host"
+    return _best(lambda: _python(code)) - _best(lambda: _python("pass"))
+
+
+def _python(code: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+    return time.perf_counter() - began
+
+
+def _best(measure: Callable[[], float]) -> float:
+    return min(measure() for _ in range(5))
+
+
+def main() -> None:
+    print(f"imports of the host      {host_start() * 1000:8.1f} ms beyond a bare interpreter")
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        try:
+            bench.run("noop", 200, together=True)
+            one = _best(lambda: bench.run("noop", 500, together=False)) / 500
+            many = _best(lambda: bench.run("noop", 500, together=True)) / 500
+            print(f"no-op, one after another {one * 1000:8.2f} ms per attempt")
+            print(f"no-op, 500 at once       {many * 1000:8.2f} ms per attempt")
+            took = bench.run("lines", 1, together=True, n=100_000)
+            print(f"100,000 lines            {took:8.2f} s ({bench.lines:,} arrived)")
+            bare = bare_forks(4)
+            bodies = bench.run("spin", 4, together=True, n=_SPIN)
+            print(f"4 CPU-bound bodies       {bodies:8.2f} s, {bodies / bare:.2f} x bare forks")
+        finally:
+            bench.pool.close()
+
+
+if __name__ == "__main__":
+    main()

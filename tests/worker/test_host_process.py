@@ -1,0 +1,123 @@
+"""The host as a process: what it imports, how it is replaced, how it falls behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final, cast
+
+from cordyna_core.worker import host_process
+from cordyna_core.worker.channel import Channel
+from cordyna_core.worker.engine_link import EngineLink
+from cordyna_core.worker.events import Declared, HostLost
+from cordyna_core.worker.pool import ANSWER_TIMEOUT_S, PING_INTERVAL_S, WorkerPool
+from worker.running import SERVERS, Session, wait_until_dead
+
+_SOURCES: Final = str(Path(host_process.__file__).parents[2])
+_HEAVY: Final = ("pydantic", "asyncio", "dataclasses", "inspect", "logging", "importlib.metadata")
+
+
+def test_host_imports_only_what_it_needs() -> None:
+    code = (
+        f"import sys; sys.path.append({_SOURCES!r}); import cordyna_core.worker.host;"
+        f"print([name for name in {_HEAVY!r} if name in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert found.stdout.strip() == "[]"
+
+
+def test_host_that_hangs_is_replaced() -> None:
+    now = [0.0]
+    pool = WorkerPool(token=f"hang-{os.getpid()}", clock=lambda: now[0])
+    try:
+        session = Session(pool)
+        session.load(str(SERVERS / "bodies.py"))
+        hung = pool.host_pid
+        os.kill(hung, signal.SIGSTOP)
+        command = session.begin("noop")
+        now[0] += PING_INTERVAL_S
+        pool.receive()
+        for _ in range(int(ANSWER_TIMEOUT_S) + 1):
+            now[0] += 1
+            session.events += pool.receive()
+
+        assert HostLost in map(type, session.events)
+        assert session.end(command).final["reason"] == "worker_died"
+        wait_until_dead(hung)
+        session.wait_for(Declared)
+        assert session.do("noop").final["state"] == "completed"
+    finally:
+        pool.close()
+
+
+def test_engine_that_was_stopped_does_not_blame_its_host() -> None:
+    now = [0.0]
+    pool = WorkerPool(token=f"stop-{os.getpid()}", clock=lambda: now[0])
+    try:
+        now[0] += PING_INTERVAL_S
+        pool.receive()
+        now[0] += 10 * ANSWER_TIMEOUT_S
+
+        assert HostLost not in map(type, pool.receive())
+    finally:
+        pool.close()
+
+
+class _Channel:
+    """A channel whose peer takes nothing until it is told to."""
+
+    waiting_bytes = 0
+    on_drained: Any = None
+
+    def send(self, data: bytes) -> None:
+        self.waiting_bytes += len(data)
+
+
+class _Source:
+    is_paused = False
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+
+def _link(channel: _Channel) -> EngineLink:
+    link = EngineLink(backlog_bytes=1000)
+    link.attach(cast("Channel", channel))
+    return link
+
+
+def test_link_pauses_sources_while_the_engine_is_behind() -> None:
+    channel, early, late = _Channel(), _Source(), _Source()
+    link = _link(channel)
+    link.add_source(early)
+    link.event("output", text="x" * 2000)
+    link.flush()
+    link.add_source(late)
+    assert early.is_paused
+    assert late.is_paused
+
+    channel.waiting_bytes = 400
+    channel.on_drained()
+
+    assert not early.is_paused
+    assert not late.is_paused
+
+
+def test_link_does_not_resume_a_source_that_has_ended() -> None:
+    channel, source = _Channel(), _Source()
+    link = _link(channel)
+    link.add_source(source)
+    link.event("output", text="x" * 2000)
+    link.flush()
+    link.remove_source(source)
+    channel.waiting_bytes = 0
+    channel.on_drained()
+
+    assert source.is_paused

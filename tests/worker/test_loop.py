@@ -1,0 +1,80 @@
+"""The loop's timers on a clock of the test's own, and its descriptors."""
+
+import os
+
+from cordyna_core.worker.loop import Loop, Timers
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_timers_fire_in_the_order_in_which_they_are_due() -> None:
+    clock, fired = Clock(), list[str]()
+    timers = Timers(clock)
+    timers.after(2, lambda: fired.append("second"))
+    timers.after(1, lambda: fired.append("first"))
+    timers.after(3, lambda: fired.append("third"))
+    clock.now += 2
+    timers.fire_due()
+
+    assert fired == ["first", "second"]
+    assert timers.next_in() == 1
+
+
+def test_cancelled_timer_does_not_fire() -> None:
+    clock, fired = Clock(), list[str]()
+    timers = Timers(clock)
+    timer = timers.after(1, lambda: fired.append("fired"))
+    timer.cancel()
+    clock.now += 2
+    timers.fire_due()
+
+    assert fired == []
+    assert timers.next_in() is None
+
+
+def test_timer_added_by_a_timer_waits_for_the_next_turn() -> None:
+    clock, fired = Clock(), list[str]()
+    timers = Timers(clock)
+
+    def add() -> None:
+        timers.after(0, lambda: fired.append("added"))
+
+    timers.after(1, add)
+    clock.now += 1
+    timers.fire_due()
+    assert fired == []
+    timers.fire_due()
+
+    assert fired == ["added"]
+
+
+def test_descriptor_closed_by_the_same_batch_is_not_called() -> None:
+    """Two pipes are ready at once; the first callback closes the second and reuses its number."""
+    loop, called = Loop(), list[str]()
+    pipes = [os.pipe(), os.pipe()]
+    for _, writer in pipes:
+        os.write(writer, b"x")
+
+    def callback(own: int, other: int) -> None:
+        called.append("called")
+        loop.forget(own)
+        loop.forget(other)
+        os.close(other)
+        os.dup2(own, other)
+        loop.on_readable(other, lambda: called.append("new registration"))
+
+    first, second = pipes[0][0], pipes[1][0]
+    loop.on_readable(first, lambda: callback(first, second))
+    loop.on_readable(second, lambda: callback(second, first))
+    loop.turn()
+
+    assert called == ["called"]
+    loop.close()
+    for fd in (*pipes[0], *pipes[1]):
+        os.close(fd)
