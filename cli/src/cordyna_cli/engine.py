@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
     from cordyna_core.contract.views.rehearsal import RehearsalView
     from cordyna_core.contract.views.replay import ReplayView
-    from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunSummary, RunView
+    from cordyna_core.contract.views.runs import (
+        LogLine,
+        PassedEvent,
+        RunCriteria,
+        RunSummary,
+        RunView,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +162,8 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         """
         ...
 
-    def runs(self, limit: int = 20) -> list["RunSummary"]:
-        """The newest first."""
+    def runs(self, limit: int = 20, criteria: "RunCriteria | None" = None) -> list["RunSummary"]:
+        """The newest that match, newest first. Only the newest 10,000 are searched."""
         ...
 
     def tasks(self) -> list["TaskInfo"]:

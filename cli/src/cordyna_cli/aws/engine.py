@@ -32,7 +32,7 @@ from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFac
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.replay import ReplayView
-from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunSummary, RunView
+from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunCriteria, RunSummary, RunView
 from cordyna_core.errors import ServiceError, UserError
 from cordyna_core.ports import Clock
 
@@ -146,8 +146,8 @@ class AwsEngine:
             self._sleep_until(max(pause, took * (POLL_DUTY_DIVISOR - 1)), until)
             pause = min(pause * 1.3, POLL_INTERVAL_MAX_S)
 
-    def runs(self, limit: int = 20) -> list[RunSummary]:
-        return self._queries.runs(limit)
+    def runs(self, limit: int = 20, criteria: RunCriteria | None = None) -> list[RunSummary]:
+        return self._queries.runs(limit, criteria or RunCriteria())
 
     def tasks(self) -> list[TaskInfo]:
         return self._queries.tasks()

@@ -29,7 +29,7 @@ from cordyna_core.contract.query_api import (
 from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.rehearsal import RehearsalView
-from cordyna_core.contract.views.runs import RunSummary, RunView
+from cordyna_core.contract.views.runs import RunCriteria, RunSummary, RunView
 from cordyna_core.errors import NotFound, ServiceError
 
 
@@ -67,8 +67,9 @@ class QueryClient:
     def task_run(self, run_id: str, task: str) -> TaskRunFacts:
         return TaskRunFacts.model_validate(self._whole(AskTaskRun(run_id=run_id, task=task)).head)
 
-    def runs(self, limit: int) -> list[RunSummary]:
-        return [RunSummary.model_validate(row) for row in self._whole(AskRuns(limit=limit)).rows]
+    def runs(self, limit: int, criteria: RunCriteria) -> list[RunSummary]:
+        rows = self._whole(AskRuns(limit=limit, criteria=criteria)).rows
+        return [RunSummary.model_validate(row) for row in rows]
 
     def tasks(self) -> list[TaskInfo]:
         return [TaskInfo.model_validate(row) for row in self._whole(AskTasks()).rows]

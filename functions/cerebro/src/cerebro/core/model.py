@@ -270,6 +270,7 @@ class Run:
         version: steps with every write; a write is conditional on it.
         cause: the id of the input that wrote it last.
         commands: the ids of the commands that were applied.
+        source: who sent the invocation; None for a run of a version that did not store it.
     """
 
     id: str
@@ -287,6 +288,7 @@ class Run:
     rev: int = 0
     version: int = 1
     commands: tuple[str, ...] = ()
+    source: str | None = None
 
     @property
     def is_over(self) -> bool:

@@ -48,7 +48,13 @@ from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFac
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.replay import ReplayView
-from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunSummary, RunView
+from cordyna_core.contract.views.runs import (
+    LogLine,
+    PassedEvent,
+    RunCriteria,
+    RunSummary,
+    RunView,
+)
 from cordyna_core.errors import UserError
 from cordyna_core.ports import Clock
 from cordyna_core.server.loading import load_server
@@ -295,9 +301,9 @@ class EmbeddedEngine:
 
         self._session.wait_until(is_due, until)
 
-    def runs(self, limit: int = 20) -> list[RunSummary]:
+    def runs(self, limit: int = 20, criteria: RunCriteria | None = None) -> list[RunSummary]:
         with self._session.read_transaction():
-            return queries.runs(self._home.store, limit)
+            return queries.runs(self._home.store, limit, criteria or queries.ANY_RUN)
 
     def tasks(self) -> list[TaskInfo]:
         with self._session.read_transaction():

@@ -4,7 +4,8 @@ Invariant: reads only; each answer is a view of the contract.
 """
 
 from dataclasses import replace
-from typing import Literal
+from datetime import datetime
+from typing import Final, Literal
 
 from cerebro.core.cron.schedule import next_after
 from cerebro.core.messages import wire_run_state
@@ -15,10 +16,11 @@ from cerebro.core.views import plan_view, run_view
 from cerebro.ports import ServerSeen, Store
 from cordyna_core._version import __version__
 from cordyna_core.contract.json_values import JsonObject
-from cordyna_core.contract.query_api import CerebroInfo
+from cordyna_core.contract.query_api import RUNS_SEARCHED_MAX, CerebroInfo
+from cordyna_core.contract.registry import sender_of
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
-from cordyna_core.contract.views.runs import RunSummary, RunView
+from cordyna_core.contract.views.runs import RunCriteria, RunSummary, RunView
 from cordyna_core.errors import NotFound
 
 
@@ -71,14 +73,48 @@ def cerebro(store: Store, now: float) -> CerebroInfo:
     return CerebroInfo(version=__version__, contract="1", generation=generation, now=now)
 
 
-def runs(store: Store, limit: int) -> list[RunSummary]:
-    """The newest `limit` runs, newest first."""
-    return [
-        RunSummary(
-            run_id=run.id, task=run.task, state=wire_run_state(run), created_at=utc(run.created_at)
-        )
-        for run in store.runs(limit)
-    ]
+ANY_RUN: Final = RunCriteria()
+
+
+def runs(store: Store, limit: int, criteria: RunCriteria = ANY_RUN) -> list[RunSummary]:
+    """The newest `limit` runs that match, newest first, of the newest RUNS_SEARCHED_MAX."""
+    searched = limit
+    while True:
+        stored = store.runs(searched)
+        matching = [summary for summary in map(run_summary, stored) if matches(summary, criteria)]
+        is_last = len(stored) < searched or searched >= RUNS_SEARCHED_MAX
+        is_past = bool(stored) and _is_before(utc(stored[-1].created_at), criteria.since)
+        if len(matching) >= limit or is_last or is_past:
+            return matching[:limit]
+        searched = min(4 * searched, RUNS_SEARCHED_MAX)
+
+
+def run_summary(run: Run) -> RunSummary:
+    """One run in a list."""
+    return RunSummary(
+        run_id=run.id,
+        task=run.task,
+        state=wire_run_state(run),
+        created_at=utc(run.created_at),
+        cancelled=run.status == "cancelled",
+        source=run.source,
+    )
+
+
+def matches(run: RunSummary, criteria: RunCriteria) -> bool:
+    """Whether a run is one of those that are wanted."""
+    state = "cancelled" if run.cancelled else run.state
+    sender = sender_of(run.source) if run.source is not None else None
+    return (
+        criteria.task in (None, run.task)
+        and criteria.state in (None, state)
+        and not _is_before(run.created_at, criteria.since)
+        and criteria.sender in (None, sender)
+    )
+
+
+def _is_before(at: datetime, since: datetime | None) -> bool:
+    return since is not None and at < since
 
 
 def tasks(store: Store, now: float) -> list[TaskInfo]:

@@ -94,7 +94,7 @@ ANSWERS: Final[dict[type, Callable[[Ports, Any], Answer]]] = {
     AskFacts: _facts,
     AskTaskRun: _task_run,
     AskRuns: lambda ports, query: answer_page(
-        {}, queries.runs(ports.store, query.limit), query.start
+        {}, queries.runs(ports.store, query.limit, query.criteria), query.start
     ),
     AskTasks: lambda ports, query: answer_page(
         {}, queries.tasks(ports.store, ports.clock()), query.start

@@ -33,6 +33,7 @@ class RunContract(ABC):
             max_age_s=60,
             labels={"a": "b"},
             scheduled_at=NOW - 1 / 3,
+            source="cordyna.client",
             failing=True,
             rev=2,
             version=3,

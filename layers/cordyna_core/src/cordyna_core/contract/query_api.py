@@ -19,9 +19,13 @@ from cordyna_core.contract.base import Part
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import Name, RunId
 from cordyna_core.contract.json_values import BoundedJsonObject, JsonObject
+from cordyna_core.contract.views.runs import RunCriteria
 
 MAX_ROWS_BYTES: Final = 4 * 1024 * 1024
 """Of the rows in one answer. A synchronous Lambda response holds 6 MB (Lambda quotas)."""
+
+RUNS_SEARCHED_MAX: Final = 10_000
+"""The newest runs that a list may come from."""
 
 View = TypeVar("View", bound=BaseModel)
 
@@ -57,10 +61,11 @@ class AskPlan(Query):
 
 
 class AskRuns(Query):
-    """The newest runs -> RunSummary."""
+    """The newest runs that match -> RunSummary. Only the newest 10,000 are searched."""
 
     ask: Literal["runs"] = "runs"
-    limit: int = Field(20, ge=1, le=10_000)
+    limit: int = Field(20, ge=1, le=RUNS_SEARCHED_MAX)
+    criteria: RunCriteria = Field(default_factory=RunCriteria)
 
 
 class AskStructure(Query):

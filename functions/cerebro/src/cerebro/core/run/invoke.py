@@ -70,6 +70,7 @@ async def invoke_task(envelope: Envelope) -> None:
         max_age_s=command.max_age_s,
         labels=command.labels,
         scheduled_at=command.scheduled_at.timestamp() if command.scheduled_at else None,
+        source=envelope.source,
     )
     # The plan first: a run never names a plan that is not stored.
     await WritePlan(planned)

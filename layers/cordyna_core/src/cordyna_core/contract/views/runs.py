@@ -6,7 +6,7 @@ Invariant: a view is derived when it is asked for. The JSON of RunView is a publ
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from cordyna_core.contract.base import ErrorDescription, Part, RootCause, State
 from cordyna_core.contract.ids import Name
@@ -66,12 +66,29 @@ class RunView(Part):
 
 
 class RunSummary(Part):
-    """One run in a list."""
+    """One run in a list. `source`: who sent the invocation, where that is known."""
 
     run_id: str
     task: Name
     state: RunState
     created_at: datetime
+    cancelled: bool = False
+    source: str | None = None
+
+
+class RunCriteria(Part):
+    """Which runs of a list are wanted; a field that is None excludes none.
+
+    `state`: a cancelled run is in no other state. `since`: created then or later. `sender`: the
+    class of the source that sent the invocation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: Name | None = None
+    state: RunState | Literal["cancelled"] | None = None
+    since: datetime | None = None
+    sender: Literal["client", "server", "scheduler"] | None = None
 
 
 class LogLine(Part):

@@ -1,0 +1,283 @@
+"""Reference of plans: which tasks a run has, what each needs, and which results it reuses.
+
+Derived from the declarations that the program read, by names, without the planner: a plan must hold
+exactly the closure of its target, each task as it was declared, and reuse exactly what is fresh
+enough (docs/rules.md, rules 12 and 14).
+
+Invariant: nothing here calls `cerebro.core.planning`.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cerebro.adapters.memory import MemoryStore
+from cerebro.core.graph.graph import Graph
+from cerebro.core.model import CachedResult, Plan, PlannedTask, Run, RunSnapshot
+from cerebro.core.planning import planner
+from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.reference_facts import Unexpected
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.declaration import TaskDeclaration
+from cordyna_core.contract.envelope import Envelope
+
+Parts = frozenset[tuple[str, str, str]]
+"""(server, declaration, parameters) of each task that a result was made from."""
+
+
+def check_new_run(
+    snapshot: RunSnapshot,
+    handled: HandledInput,
+    store: MemoryStore,
+    made: Mapping[tuple[str, int], Parts],
+) -> dict[int, Parts]:
+    """Compare a run that was just created with its command and the declarations.
+
+    `made`: what each result of the runs before was made from. Returns the same for this run.
+
+    Raises Unexpected.
+    """
+    envelope = handled.message
+    command = envelope.message if isinstance(envelope, Envelope) else None
+    if not isinstance(command, InvokeTask) or handled.graph is None:
+        raise Unexpected("a run was created without an invocation")
+    _check_run(snapshot.run, command, envelope, handled)
+    tasks = _closure(handled.graph, command.task)
+    reused = _reused(tasks, command, handled)
+    needed = _needed(tasks, command.task, reused)
+    _check_tasks(snapshot.plan, handled.graph, tasks, needed, reused)
+    for name, result in reused.items():
+        _check_result(name, result, store)
+        _check_made_from_the_same(name, result, tasks, command.params, made)
+    return _parts_of_new_results(snapshot, tasks, made)
+
+
+def _check_run(run: Run, command: InvokeTask, envelope: Envelope, handled: HandledInput) -> None:
+    scheduled_at = command.scheduled_at.timestamp() if command.scheduled_at else None
+    expected = Run(
+        id=run.id,
+        task=command.task,
+        plan_id=run.plan_id,
+        created_at=handled.clock,
+        cause=envelope.id,
+        params=command.params,
+        key=command.key,
+        max_age_s=command.max_age_s,
+        labels=command.labels,
+        scheduled_at=scheduled_at,
+        source=envelope.source,
+    )
+    if run != expected:
+        raise Unexpected(f"the run is not what was asked for: {run}, not {expected}")
+
+
+# --- which tasks, and which results -----------------------------------------------------------
+Declared = Mapping[str, tuple[str, TaskDeclaration]]
+"""Name -> (server, declaration), each task after its upstream."""
+
+
+def _closure(graph: Graph, target: str) -> Declared:
+    owned = {
+        task.name: (server, task)
+        for server, declared in graph.declarations.items()
+        for task in declared.tasks
+    }
+    ordered: dict[str, tuple[str, TaskDeclaration]] = {}
+
+    def visit(name: str) -> None:
+        if name in ordered:
+            return
+        for upstream in owned[name][1].upstream_names:
+            visit(upstream)
+        ordered[name] = owned[name]
+
+    visit(target)
+    return ordered
+
+
+def _reused(tasks: Declared, command: InvokeTask, handled: HandledInput) -> dict[str, CachedResult]:
+    """Which results are fresh enough for everything that runs and needs them."""
+    reused: dict[str, CachedResult] = {}
+    runs: list[str] = []
+    needed = {command.task}
+    for name in reversed(list(tasks)):
+        if name not in needed:
+            continue
+        age_s = _allowed_age_s(name, runs, tasks, command.max_age_s)
+        result = handled.cached_results.get(name) if age_s is not None else None
+        if result is not None and handled.clocks[0] - result.dispatched_at <= (age_s or 0):
+            reused[name] = result
+            continue
+        runs.append(name)
+        needed.update(tasks[name][1].upstream_names)
+    return reused
+
+
+def _allowed_age_s(
+    name: str, runs: list[str], tasks: Declared, max_age_s: int | None
+) -> float | None:
+    """An edge without `within_s` wants a new result; the invocation may be content with less."""
+    within = [
+        tasks[user][1].within_s.get(name) for user in runs if name in tasks[user][1].upstream_names
+    ]
+    ages = [age for age in within if age is not None]
+    by_edges = min(ages) if ages and len(ages) == len(within) else None
+    return max((age for age in (by_edges, max_age_s) if age is not None), default=None)
+
+
+def _needed(tasks: Declared, target: str, reused: Mapping[str, CachedResult]) -> set[str]:
+    needed, frontier = {target}, [target]
+    while frontier:
+        name = frontier.pop()
+        if name in reused:
+            continue
+        for upstream in tasks[name][1].upstream_names:
+            if upstream not in needed:
+                needed.add(upstream)
+                frontier.append(upstream)
+    return needed
+
+
+# --- the plan ---------------------------------------------------------------------------------
+def _check_tasks(
+    plan: Plan,
+    graph: Graph,
+    tasks: Declared,
+    needed: set[str],
+    reused: Mapping[str, CachedResult],
+) -> None:
+    planned = {task.name for task in plan.tasks if not task.is_join}
+    if planned != needed:
+        raise Unexpected(f"the plan has {sorted(planned)}, and {sorted(needed)} are needed")
+    wanted_fresh = {
+        name
+        for server in graph.declarations.values()
+        for task in server.tasks
+        for name in task.within_s
+    }
+    for index, task in enumerate(plan.tasks):
+        if task.is_join:
+            _check_join(plan, index)
+            continue
+        server, declared = tasks[task.name]
+        result = reused.get(task.name)
+        if task.reuses != result:
+            raise Unexpected(f"{task.name} reuses {task.reuses}, and {result} is fresh enough")
+        _check_declared(task, server, declared)
+        upstream = () if result else declared.upstream_names
+        if tuple(plan.tasks[up].name for up in task.upstream) != upstream:
+            raise Unexpected(f"{task.name} has another upstream than it declares")
+        _check_awaits(plan, index)
+        is_target = index == plan.target
+        if (is_target or task.name in wanted_fresh) and not task.kept:
+            raise Unexpected(f"the result of {task.name} is not kept, but may be reused")
+    awaited = {up for task in plan.tasks for up in task.awaits}
+    if len(awaited) != plan.size - 1:
+        raise Unexpected("a task of the plan is awaited by none, and is not its target")
+
+
+def _check_declared(task: PlannedTask, server: str, declared: TaskDeclaration) -> None:
+    schema = declared.params_schema or {}
+    params = dict.fromkeys([*schema.get("properties", ()), *schema.get("required", ())])
+    expected = (
+        server,
+        declared.retries,
+        declared.ack_timeout_s,
+        declared.start_timeout_s,
+        declared.run_timeout_s,
+        declared.owner,
+        tuple(params),
+    )
+    actual = (
+        task.server,
+        task.retries,
+        task.ack_timeout_s,
+        task.start_timeout_s,
+        task.run_timeout_s,
+        task.owner,
+        task.params,
+    )
+    if actual != expected:
+        raise Unexpected(f"{task.name} is planned as {actual}, but declared as {expected}")
+
+
+def _check_join(plan: Plan, index: int) -> None:
+    task = plan.tasks[index]
+    if task.upstream or not task.awaits or task.reuses or max(task.awaits) >= index:
+        raise Unexpected(f"{task.name} is no join over what comes before it")
+
+
+def _check_awaits(plan: Plan, index: int) -> None:
+    """Through its joins, a task awaits exactly its upstream."""
+    task = plan.tasks[index]
+    leaves: list[int] = []
+    frontier = list(task.awaits)
+    while frontier:
+        awaited = frontier.pop()
+        if awaited >= index:
+            raise Unexpected(f"{task.name} awaits what comes after it")
+        if len(plan.tasks[awaited].awaits) > planner.MAX_AWAITED:
+            raise Unexpected(f"{plan.tasks[awaited].name} awaits too much")
+        if plan.tasks[awaited].is_join:
+            frontier.extend(plan.tasks[awaited].awaits)
+        else:
+            leaves.append(awaited)
+    if sorted(leaves) != sorted(task.upstream) or len(task.awaits) > planner.MAX_AWAITED:
+        raise Unexpected(
+            f"{task.name} awaits {sorted(leaves)}, and its upstream is {task.upstream}"
+        )
+
+
+# --- what a result was made from --------------------------------------------------------------
+def _own_part(
+    server: str, declared: TaskDeclaration, params: Mapping[str, Any]
+) -> tuple[str, str, str]:
+    schema = declared.params_schema or {}
+    names = {*schema.get("properties", ()), *schema.get("required", ())}
+    taken = {name: params[name] for name in sorted(names) if name in params}
+    return server, declared.model_dump_json(), json.dumps(taken, sort_keys=True)
+
+
+def _parts_of_new_results(
+    snapshot: RunSnapshot, tasks: Declared, made: Mapping[tuple[str, int], Parts]
+) -> dict[int, Parts]:
+    """What the result of each task of a run is made from; a reused one, what it was made from."""
+    parts: dict[int, Parts] = {}
+    for index, task in enumerate(snapshot.plan.tasks):
+        if task.is_join:
+            continue
+        if task.reuses is not None:
+            parts[index] = made[task.reuses.run_id, task.reuses.index]
+            continue
+        own = _own_part(*tasks[task.name], snapshot.run.params)
+        parts[index] = frozenset({own}).union(*(parts[up] for up in task.upstream))
+    return parts
+
+
+def _check_made_from_the_same(
+    name: str,
+    result: CachedResult,
+    tasks: Declared,
+    params: Mapping[str, Any],
+    made: Mapping[tuple[str, int], Parts],
+) -> None:
+    names, frontier = {name}, [name]
+    while frontier:
+        for upstream in tasks[frontier.pop()][1].upstream_names:
+            if upstream not in names:
+                names.add(upstream)
+                frontier.append(upstream)
+    wanted = frozenset(_own_part(*tasks[needed], params) for needed in names)
+    if made.get((result.run_id, result.index)) != wanted:
+        raise Unexpected(f"{name} reuses a result that was made from something else")
+
+
+def _check_result(name: str, result: CachedResult, store: MemoryStore) -> None:
+    fact = store.read_task(result.run_id, result.index)
+    snapshot = store.read_run_snapshot(result.run_id)
+    if fact is None or snapshot is None or not fact.is_completed:
+        raise Unexpected(f"{name} reuses what did not complete")
+    if snapshot.plan.tasks[result.index].name != name:
+        raise Unexpected(f"{name} reuses the result of {snapshot.plan.tasks[result.index].name}")
+    if fact.dispatched_at != result.dispatched_at:
+        raise Unexpected(f"the age of the result that {name} reuses does not count from dispatch")

@@ -1,0 +1,93 @@
+"""Reference of runs: how a run may change, by which input.
+
+Invariant: nothing here calls `cerebro.core.run`.
+"""
+
+from cerebro.core.effects import OverdueCheck, PageTimer
+from cerebro.core.model import Rank, Run, TaskRun
+from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.reference_facts import Unexpected
+from cordyna_core.contract.commands import CancelRun, RetryRun
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.state_updates import TaskStateChanged
+
+_IMMUTABLE = (
+    "id",
+    "task",
+    "plan_id",
+    "created_at",
+    "params",
+    "key",
+    "max_age_s",
+    "labels",
+    "scheduled_at",
+    "source",
+)
+
+
+def check_run(seen: Run, new: Run, facts: dict[int, TaskRun], handled: HandledInput) -> None:
+    """Compare a run that was written with what its input may do. Raises Unexpected."""
+    for name in _IMMUTABLE:
+        if getattr(seen, name) != getattr(new, name):
+            raise Unexpected(f"{name} of the run changed")
+    _check_commands(seen, new, handled)
+    if seen.failing != new.failing:
+        _check_failing(new, facts)
+    if new.status == "cancelled":
+        _check_cancelled(seen, new, handled)
+    elif new.rev != seen.rev:
+        _check_reopened(seen, new, handled)
+    elif seen.status not in (new.status, "running"):
+        _check_completed_late(seen, new, facts)
+
+
+def _check_commands(seen: Run, new: Run, handled: HandledInput) -> None:
+    message = handled.message
+    command = message.message if isinstance(message, Envelope) else None
+    added = new.commands[len(seen.commands) :]
+    if new.commands[: len(seen.commands)] != seen.commands:
+        raise Unexpected("the run forgot a command that was applied")
+    if not added:
+        return
+    if not isinstance(command, CancelRun | RetryRun) or not isinstance(message, Envelope):
+        raise Unexpected(f"{added} were applied by no command")
+    if added != (command.command_id or message.id,) or added[0] in seen.commands:
+        raise Unexpected(f"{added} were applied, but {command.command_id} was asked for")
+
+
+def _check_failing(new: Run, facts: dict[int, TaskRun]) -> None:
+    if not new.failing:
+        raise Unexpected("a failing run became one that is not")
+    if not any(_ever_failed(fact) for fact in facts.values()):
+        raise Unexpected("the run is failing, but nothing ever failed permanently")
+
+
+def _ever_failed(fact: TaskRun) -> bool:
+    return any(entry.state == "error" for entry in fact.timeline)
+
+
+def _check_cancelled(seen: Run, new: Run, handled: HandledInput) -> None:
+    message = handled.message
+    if not isinstance(message, Envelope) or not isinstance(message.message, CancelRun):
+        raise Unexpected("the run was cancelled by no CancelRun")
+    if seen.status == "completed" or new.rev != seen.rev + 1:
+        raise Unexpected(f"a run that is {seen.status} was cancelled with rev {new.rev}")
+
+
+def _check_reopened(seen: Run, new: Run, handled: HandledInput) -> None:
+    if new.rev != seen.rev + 1 or new.status != "running" or seen.status == "completed":
+        raise Unexpected(f"rev stepped from {seen.rev} to {new.rev} in a run that is {new.status}")
+    message = handled.message
+    kinds = TaskStateChanged | RetryRun
+    is_cause = isinstance(message, PageTimer | OverdueCheck) or (
+        isinstance(message, Envelope) and isinstance(message.message, kinds)
+    )
+    if not is_cause:
+        raise Unexpected("the run was reopened by an input that revives nothing")
+
+
+def _check_completed_late(seen: Run, new: Run, facts: dict[int, TaskRun]) -> None:
+    if (seen.status, new.status) != ("error", "completed"):
+        raise Unexpected(f"the run was {seen.status}, and became {new.status}")
+    if not any(fact.rank == Rank.COMPLETED for fact in facts.values()):
+        raise Unexpected("the run completed, and none of its tasks did")
