@@ -191,10 +191,10 @@ def test_invalid_declarations_are_rejected_with_every_problem(
     one.task(name="x", upstream=["y"])(lambda: None)
     two.task(name="y", upstream=["x"])(lambda: None)
 
-    with pytest.raises(UserError) as told, EmbeddedEngine(home, [one, two]):
-        pass
+    with EmbeddedEngine(home, [one, two]) as engine, pytest.raises(UserError) as rejected:
+        engine.tasks()
 
-    assert "x (one) needs y (two) needs x (one)" in told.value.why
+    assert "x (one) needs y (two) needs x (one)" in rejected.value.why
 
 
 def test_unknown_run_is_not_found(engine: EmbeddedEngine) -> None:
@@ -246,7 +246,9 @@ def test_full_disk_is_reported_and_committed_data_survives(
 
 
 @pytest.mark.parametrize("content", [b"this is no database" * 100, b"\x00" * 4096])
-def test_open_file_that_is_no_database_is_reported_with_path(tmp_path: Path, content: bytes) -> None:
+def test_open_file_that_is_no_database_is_reported_with_path(
+    tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / DATABASE).write_bytes(content)
 
     with pytest.raises(ServiceError, match=DATABASE):
@@ -382,7 +384,8 @@ def test_unanswered_command_is_withdrawn(tmp_path: Path) -> None:
         EmbeddedEngine(DiskHome(tmp_path), two_servers()) as idle,
         EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine,
     ):
-        assert idle.drives  # it holds the home, but waits for nothing, so it drives nothing
+        idle.tasks()
+        assert idle.drives  # It has the lease, but waits for nothing, so nothing runs.
         with pytest.raises(ServiceError, match="withdrawn"):
             engine.invoke(InvokeTask(task="x"), wait_s=0)
 
@@ -408,7 +411,9 @@ def test_invoke_of_unserved_task_is_refused_naming_the_driver(
 def test_refusal_of_served_task_does_not_name_the_driver(tmp_path: Path) -> None:
     with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver:
         completed = finished(driver, "x")
-        with EmbeddedEngine(DiskHome(tmp_path), two_servers(), targets=["one.py", "two.py"]) as watcher:
+        with EmbeddedEngine(
+            DiskHome(tmp_path), two_servers(), targets=["one.py", "two.py"]
+        ) as watcher:
             refused = watcher.command(CancelRun(run_id=completed.run_id))
 
     assert isinstance(refused, Refused)

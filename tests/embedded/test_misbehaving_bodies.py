@@ -1,16 +1,14 @@
-"""Bodies that do what no body should: the engine, its home and its terminal survive them."""
+"""Bodies that misbehave: the engine, its home, its terminal and other tasks are not affected."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from world.command_line import Folder
+
 SERVER = r"""
-import os, signal, subprocess, sys, threading
+import ctypes, logging, multiprocessing, os, re, signal, subprocess, sys, threading, time
 from cordyna_core import Context, TaskServer
 
 print("printed while the module is loaded")
@@ -29,117 +27,218 @@ def shouts(*, ctx: Context) -> str:
     print("plainly")
     ctx.log.info("logged")
     subprocess.run([sys.executable, "-c", "print('by a process')"], check=True)
+    subprocess.run(["echo", "by a stream"], stdout=sys.stdout, check=True)
     os.write(1, b"by a descriptor\n")
+    sys.stdout.writelines(["by ", "lines\n"])
     sys.stdout.buffer.write(b"by a buffer\n")
     sys.stdout.buffer.flush()
     thread = threading.Thread(target=print, args=("by a thread",))
     thread.start()
     thread.join()
-    sys.stdout.close()
+    child = multiprocessing.get_context("fork").Process(target=print, args=("by a child",))
+    child.start()
+    child.join()
+    if (pid := os.fork()) == 0:
+        print("by a fork", flush=True)
+        os._exit(0)
+    os.waitpid(pid, 0)
     return "done"
 
 @server.task
-def dies() -> None:
+def secret() -> None:
+    subprocess.run(["sh", "-c", "echo secret of another task"], check=True)
+
+@server.task
+def exits() -> None:
+    os._exit(9)
+
+@server.task(retries=1)
+def killed() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+@server.task
+def segfaults() -> None:
+    ctypes.string_at(0)
+
+@server.task
+def bad_log_call(*, ctx: Context) -> str:
+    ctx.log.info("%d rows", "many")
+    logging.getLogger("library").warning("%s %s", 1)
+    return "alive"
+
+@server.task
+def goes_away() -> None:
+    os.chdir("/")
+
+@server.task
+def deep() -> list:
+    value = []
+    for _ in range(198):
+        value = [value]
+    return value
+
+@server.task(upstream=["deep"])
+def below() -> None: ...
+
+@server.task(run_timeout_s=2)
+def holds_the_interpreter() -> None:
+    re.match("(a+)+b", "a" * 40)
+
+@server.task
+def bar() -> None:
+    for n in range(20_000):
+        sys.stderr.write(f"\r{n} of 20000")
+
+@server.task
+def dots() -> None:
+    for _ in range(50_000):
+        print(".", end="")
+
+@server.task
+def daemon() -> int:
+    if os.fork() == 0:
+        os.setsid()
+        os.closerange(0, 3)
+        time.sleep(300)
+        os._exit(0)
+    return 1
 
 @server.task
 def ok() -> str:
     return "ok"
 """
 
-TWINS = """
-from cordyna_core import TaskServer
-one, two = TaskServer("same"), TaskServer("same")
-"""
-
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "odd.py").write_text(SERVER)
-    (tmp_path / "twins.py").write_text(TWINS)
-    return tmp_path
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path, "odd.py", SERVER)
 
 
-def dyna(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The real command, as a process of its own."""
-    environment = {**os.environ, "CORDYNA_HOME": str(folder / "home"), "COLUMNS": "100"}
-    command = [str(Path(sys.executable).with_name("dyna")), *arguments]
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
-def do(folder: Path, task: str) -> dict[str, Any]:
-    """The JSON of a run; nothing else is on stdout."""
-    told: dict[str, Any] = json.loads(
-        dyna(folder, "--server", "odd.py", "do", task, "--json").stdout
-    )
-    return told
-
-
-def test_body_that_raises_keyboard_interrupt_fails_its_task(folder: Path) -> None:
-    run = do(folder, "interrupts")
+def test_body_that_raises_keyboard_interrupt_fails_its_task(folder: Folder) -> None:
+    run = folder.do("interrupts")
 
     assert (run["state"], run["tasks"][0]["error"]["type"]) == ("error", "KeyboardInterrupt")
-    assert do(folder, "ok")["state"] == "completed"
+    assert folder.do("ok")["state"] == "completed"
 
 
-def test_output_that_is_no_text_is_stored_escaped(folder: Path) -> None:
-    assert do(folder, "surrogate")["state"] == "completed"
-    assert dyna(folder, "logs").stdout.count("?") >= 1
+def test_output_that_is_no_text_is_stored_escaped(folder: Folder) -> None:
+    assert folder.do("surrogate")["state"] == "completed"
+    assert folder.logs() == ["\\ud800"]
 
 
-def test_output_of_any_kind_is_in_the_log_and_not_on_stdout(
-    folder: Path,
+def test_output_of_any_kind_is_in_the_log_and_not_on_stdout(folder: Folder) -> None:
+    assert folder.do("shouts")["state"] == "completed"
+
+    log = folder.logs()
+    for kind in ("process", "stream", "descriptor", "lines", "buffer", "thread", "child", "fork"):
+        assert f"by {kind}" in log or f"by a {kind}" in log, (kind, log)
+    assert "plainly" in log
+    assert [line for line in log if line.endswith("logged")] != []
+    assert "printed while the module is loaded" not in log
+
+
+def test_output_of_a_subprocess_is_in_its_own_log_only(folder: Folder) -> None:
+    first = folder.do("ok")["run_id"]
+    assert folder.do("secret")["state"] == "completed"
+
+    assert folder.logs() == ["secret of another task"]
+    assert folder.logs(first) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "how", "attempts"),
+    [("exits", "exit code 9", 1), ("segfaults", "SIGSEGV", 1), ("killed", "SIGKILL", 2)],
+)
+def test_body_that_ends_its_process_fails_its_task_only(
+    folder: Folder, task: str, how: str, attempts: int
 ) -> None:
-    assert do(folder, "shouts")["state"] == "completed"
+    run = folder.do(task)
 
-    log = dyna(folder, "logs").stdout
-    for said in (
-        "plainly",
-        "logged",
-        "by a process",
-        "by a descriptor",
-        "by a buffer",
-        "by a thread",
-    ):
-        assert said in log
+    (view,) = run["tasks"]
+    assert (run["state"], view["reason"], view["attempt"]) == ("error", "worker_died", attempts)
+    assert view["error"]["type"] == "WorkerDied"
+    assert view["error"]["retryable"] is True
+    assert how in view["error"]["message"]
+    assert folder.do("ok")["state"] == "completed"
+    assert folder.bare("cancel", run["run_id"]).returncode == 0
 
 
-def test_task_that_killed_engine_is_named_by_the_next_engine(
-    folder: Path,
-) -> None:
-    assert dyna(folder, "--server", "odd.py", "do", "dies").returncode == -9
+def test_segfault_is_located_in_the_log(folder: Folder) -> None:
+    folder.do("segfaults")
 
-    again = dyna(folder, "--server", "odd.py", "do", "ok")
-
-    assert again.returncode == -9
-    assert "(dies) was interrupted and goes on; `dyna cancel" in again.stderr
+    assert any("odd.py" in line and "segfaults" in line for line in folder.logs())
 
 
-def test_two_servers_of_one_name_are_refused(folder: Path) -> None:
-    told = dyna(folder, "--server", "twins.py:one", "--server", "twins.py:two", "do", "x")
+def test_broken_logging_call_is_logged_and_fails_nothing(folder: Folder) -> None:
+    run = folder.do("bad-log-call")
 
-    assert told.returncode == 1
-    assert "twins.py:one and twins.py:two are both named 'same'" in told.stderr
+    assert (run["state"], run["tasks"][0]["output"]) == ("completed", "alive")
+    assert any("many" in line for line in folder.logs())
+    assert any("not enough arguments" in line for line in folder.logs())
 
 
-def test_interrupted_run_is_ignored_by_engine_of_other_servers(folder: Path) -> None:
-    (folder / "other.py").write_text(
-        'from cordyna_core import TaskServer\ns = TaskServer("other")\ns.task(name="mine")(lambda: 1)\n'
+def test_body_that_changes_directory_affects_no_later_command(folder: Folder) -> None:
+    assert folder.do("goes-away")["state"] == "completed"
+    assert folder.do("ok")["state"] == "completed"
+
+
+def test_output_nested_too_deeply_fails_its_task_only(folder: Folder) -> None:
+    run = folder.do("below")
+
+    (first, second) = run["tasks"]
+    assert (first["reason"], first["error"]["type"]) == ("failed_terminal", "OutputNotJson")
+    assert second["state"] == "pending"
+    assert folder.do("ok")["state"] == "completed"
+
+
+def test_body_that_holds_the_interpreter_is_ended_by_its_clock(folder: Folder) -> None:
+    run = folder.do("holds-the-interpreter")
+
+    assert (run["tasks"][0]["reason"], run["state"]) == ("run_timeout", "error")
+
+
+@pytest.mark.parametrize(("task", "lines"), [("bar", 1), ("dots", 1)])
+def test_output_without_newlines_is_linear(folder: Folder, task: str, lines: int) -> None:
+    assert folder.do(task)["state"] == "completed"
+    assert len(folder.logs()) == lines
+
+
+def test_daemon_that_a_body_left_keeps_no_lock(folder: Folder) -> None:
+    assert folder.do("daemon")["state"] == "completed"
+
+    again = folder.dyna("do", "ok", "--json", timeout_s=20)
+    assert json.loads(again.stdout)["state"] == "completed"
+    assert (folder.home / "driver.lock").read_text() == ""
+
+
+def test_two_servers_of_one_name_are_refused(tmp_path: Path) -> None:
+    source = (
+        'from cordyna_core import TaskServer\none, two = TaskServer("same"), TaskServer("same")\n'
     )
-    assert dyna(folder, "--server", "odd.py", "do", "dies").returncode == -9
+    folder = Folder(tmp_path, "twins.py", source + '\none.task(name="x")(lambda: 1)\n')
 
-    other = dyna(folder, "--server", "other.py", "do", "mine", "--json")
+    result = folder.bare("--server", "twins.py:one", "--server", "twins.py:two", "servers")
+
+    assert result.returncode == 0
+    assert "same" in result.stdout
+    states = json.loads(
+        folder.bare(
+            "--server", "twins.py:one", "--server", "twins.py:two", "servers", "--json"
+        ).stdout
+    )
+    assert [state["state"] for state in states] == ["ready", "not_loaded"]
+    assert 'server "same" is run by twins.py:one already' in states[1]["problem"]
+
+
+def test_interrupted_run_is_ignored_by_engine_of_other_servers(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "odd.py", SERVER)
+    (tmp_path / "other.py").write_text(
+        "from cordyna_core import TaskServer\n"
+        's = TaskServer("other")\n'
+        's.task(name="mine")(lambda: 1)\n'
+    )
+    folder.dyna("do", "ok", "--detach")
+
+    other = folder.bare("--server", "other.py", "do", "mine", "--json")
 
     assert json.loads(other.stdout)["state"] == "completed"
-    assert [line.split()[1] for line in dyna(folder, "runs").stdout.splitlines()[1:]] == [
-        "mine",
-        "dies",
-    ]

@@ -42,6 +42,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_rehearsal_compares_with_graph_and_declares_nothing() -> None:
     with EmbeddedEngine(MemoryHome(), [server("a", "x"), server("b", "y<-x")]) as engine:
+        engine.tasks()
         before = engine.events(), engine.tasks()
 
         view = engine.rehearse([server("a", "z").declaration])
@@ -84,9 +85,10 @@ def test_rehearsal_includes_named_servers_never_declared(
 
 def test_rehearsal_on_home_driven_by_another_works(tmp_path: Path) -> None:
     with (
-        EmbeddedEngine(DiskHome(tmp_path), [server("a", "x")]),
+        EmbeddedEngine(DiskHome(tmp_path), [server("a", "x")]) as driver,
         EmbeddedEngine(DiskHome(tmp_path), [], declares=False) as looker,
     ):
+        driver.tasks()
         view = looker.rehearse([server("b", "x").declaration])
 
     assert [problem.code for problem in view.problems] == ["owned_by_another"]

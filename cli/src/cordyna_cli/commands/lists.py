@@ -51,6 +51,8 @@ def servers(ctx: typer.Context, *, json: AsJson = False) -> None:
     if json:
         call.out.print_json(array_json(known))
     else:
+        problems = [f"{info.server}: {info.problem}" for info in known if info.problem]
+        call.err.print([line for problem in problems for line in problem.splitlines()])
         call.out.print(servers_table(known, call.environment.now(), call.out.width))
     _hint_if_empty(call, known)
 

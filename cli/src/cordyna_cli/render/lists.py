@@ -18,6 +18,7 @@ _SERVER_STYLE: Final = {
     "stopped": "red",
     "unresponsive": "bold red",
     "unknown": "dim",
+    "not_loaded": "bold red",
 }
 
 _RUNS: Final = (
@@ -96,7 +97,7 @@ def servers_table(
     rows = [
         (
             info.server,
-            Text(info.state, _SERVER_STYLE[info.state]),
+            Text(info.state.replace("not_loaded", "failed to load"), _SERVER_STYLE[info.state]),
             str(info.tasks),
             str(info.revision),
             ago(info.last_seen_at, now) if info.last_seen_at else "never",

@@ -22,6 +22,7 @@ from cerebro.embedded.bodies.load_servers import load_servers
 from cerebro.embedded.bodies.port import Bodies, Declared
 from cerebro.embedded.bodies.threads import ThreadBodies
 from cerebro.embedded.dev_server import DevServer
+from cerebro.embedded.log_reader import LogReader
 from cerebro.embedded.operations import LocalOperations
 from cerebro.embedded.replay.recording import recording_of
 from cerebro.embedded.replay.replayer import replay
@@ -33,12 +34,11 @@ from cerebro.embedded.runtime.session import LOAD_TIMEOUT_S, HomeSession
 from cerebro.embedded.server_views import server_views
 from cerebro.embedded.source_files import fingerprint_of
 from cerebro.embedded.storage.driver_record import DriverRecord
-from cerebro.embedded.storage.event_log import LOG_PAGE_ROWS, LineAssembler
 from cerebro.embedded.storage.home import DiskHome, Home, MemoryHome
 from cerebro.embedded.storage.home_location import find_home
 from cerebro.handlers import queries
 from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused
-from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.json_values import JsonObject
@@ -134,14 +134,18 @@ class EmbeddedEngine:
         )
         self._client = CommandClient(self._session, steady, self._targets)
         self._facts = RunFactReader(home, self._session)
+        self._logs = LogReader(home, self._session)
 
     def __enter__(self) -> Self:
-        try:
-            self._session.acquire_lease()
-        except BaseException:
-            self.close()
-            raise
         return self
+
+    def _declare(self) -> None:
+        """Declare what was named, unless another process drives.
+
+        Only methods that show what is declared, or run tasks, need that. The others read the home
+        and work also if no server loads.
+        """
+        self._session.acquire_lease()
 
     def __exit__(
         self,
@@ -187,18 +191,23 @@ class EmbeddedEngine:
     ) -> Invoked | Refused:
         if join and (run_id := self._client.find_interrupted_run(command)) is not None:
             return Invoked(run_id, joined=True)
+        self._declare()
         event_id = str(uuid.uuid4())
         run_id = run_id_of(command.task, command.key or event_id)
         if not detached:
             self._client.register_waiter(run_id)
         return self._client.submit_and_wait(command, event_id, wait_s) or Invoked(run_id)
 
-    def command(self, command: CancelRun | RetryRun, *, wait_s: float = 30) -> Refused | None:
+    def command(
+        self, command: CancelRun | RetryRun | RemoveServer, *, wait_s: float = 30
+    ) -> Refused | None:
         with self._session.read_transaction():
-            queries.require_run(self._home.store, command.run_id)
+            if not isinstance(command, RemoveServer):
+                queries.require_run(self._home.store, command.run_id)
         return self._client.submit_and_wait(command, str(uuid.uuid4()), wait_s)
 
     def send(self, lines: Sequence[str]) -> None:
+        self._declare()
         now = utc(self._clock())
         self._session.put(
             [with_default_id_and_time(line, str(uuid.uuid4()), now) for line in lines]
@@ -207,6 +216,7 @@ class EmbeddedEngine:
             self._session.wait_until(self._quiet)
 
     def plan(self, task: str, params: JsonObject | None = None) -> PlanView:
+        self._declare()
         with self._session.read_transaction():
             return queries.plan(self._home.store, task, params)
 
@@ -306,10 +316,12 @@ class EmbeddedEngine:
             return queries.runs(self._home.store, limit, criteria or queries.ANY_RUN)
 
     def tasks(self) -> list[TaskInfo]:
+        self._declare()
         with self._session.read_transaction():
             return queries.tasks(self._home.store, self._clock())
 
     def servers(self) -> list[ServerInfo]:
+        self._declare()
         with self._session.read_transaction():
             return server_views(self._home)
 
@@ -323,17 +335,10 @@ class EmbeddedEngine:
     def iter_logs(
         self, run_id: str | None, task: str | None = None, *, after: int = 0
     ) -> Iterator[LogLine]:
-        """The lines of a run's log, read page by page. A log may be longer than memory."""
-        assembler, at = LineAssembler(), 0.0
-        while True:
-            with self._session.read_transaction():
-                page = self._home.event_log.log_chunks(run_id, task, after, LOG_PAGE_ROWS)
-            for stored in page:
-                after, at = stored.seq, stored.chunk.at
-                yield from assembler.feed(stored.chunk)
-            if len(page) < LOG_PAGE_ROWS:
-                yield from assembler.rest(at)
-                return
+        return self._logs.lines(run_id, task, after)
+
+    def follow_logs(self, run_id: str, task: str | None = None) -> Iterator[Sequence[LogLine]]:
+        return self._logs.follow(run_id, task)
 
     def dead_letters(self) -> list[tuple[str, str]]:
         """The messages that could not be handled, with their reasons."""
@@ -341,6 +346,7 @@ class EmbeddedEngine:
             return self._home.event_log.dead_letters()
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
+        self._declare()
         return DevServer(self._session, self._targets).events(
             after=0 if since is not None else self._client.last_seq()
         )

@@ -14,18 +14,26 @@ from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.core.model import Plan
 from cerebro.core.planning.planner import plan_invocation
 from cerebro.embedded.runtime.session import HomeSession
+from cerebro.embedded.storage.event_log import EventLog
 from cerebro.embedded.storage.targets import TargetState
 from cordyna_cli.engine import Refused
 from cordyna_core.contract.base import Problem, meta_at
-from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.envelope import open_envelope, seal
 from cordyna_core.contract.ids import CLIENT
-from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged
+from cordyna_core.contract.state_updates import (
+    DeclarationIgnored,
+    InvocationRejected,
+    RunStateChanged,
+    ServerRemoved,
+)
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import ServiceError, UserError
 from cordyna_core.ports import Clock
 
 LOADING_TIMEOUT_S: Final = 30.0
+
+ClientCommand = InvokeTask | CancelRun | RetryRun | RemoveServer
 
 _UNDECLARED: Final = ("unknown_task", "unresolved_upstream")
 
@@ -38,7 +46,7 @@ class CommandClient:
         self._awaited: list[str] = []
 
     def submit_and_wait(
-        self, command: InvokeTask | CancelRun | RetryRun, event_id: str, wait_s: float
+        self, command: ClientCommand, event_id: str, wait_s: float
     ) -> Refused | None:
         """Put a command on the bus. Returns None when it is accepted.
 
@@ -46,6 +54,8 @@ class CommandClient:
             UserError: no process drives this home, and this one has no server to run.
             ServiceError: no answer within `wait_s` seconds.
         """
+        if not isinstance(command, InvokeTask) and self._session.can_process_alone():
+            return self._process_alone(command, event_id)
         if self._session.has_no_driver():
             raise UserError(
                 "no task server is named, and no process drives this home.",
@@ -55,27 +65,29 @@ class CommandClient:
         self._wait_for_loading()
         if isinstance(command, InvokeTask) and (refused := self._needs_failed(command)):
             return refused
-        after, now = self.last_seq(), self._clock()
-        event = seal(
-            command.model_copy(update={"meta": meta_at(now, event_id)}), CLIENT, event_id, utc(now)
-        )
+        after, event = self.last_seq(), self._sealed(command, event_id)
         self._session.put([event])
-
-        def find_reply() -> Refused | bool | None:
-            nonlocal after
-            for passed in self._session.home.event_log.events(None, after):
-                after = passed.seq
-                if (
-                    event_id in passed.text
-                    and (reply := parse_reply(passed.text, event_id)) is not None
-                ):
-                    return reply
-            return None
-
+        find_reply = _ReplyFinder(self._session.home.event_log, event_id, after)
         reply = self._session.wait_until(find_reply, time.monotonic() + wait_s)
         if reply is None:
             raise self._unanswered(event, wait_s)
         return self._with_context(reply) if isinstance(reply, Refused) else None
+
+    def _process_alone(self, command: ClientCommand, event_id: str) -> Refused | None:
+        """Process a command on a home without a driver. No server is loaded and nothing starts.
+
+        A retried run continues with the next driver.
+        """
+        after = self.last_seq()
+        self._session.process_alone(self._sealed(command, event_id))
+        with self._session.read_transaction():
+            reply = _ReplyFinder(self._session.home.event_log, event_id, after)()
+        return reply if isinstance(reply, Refused) else None
+
+    def _sealed(self, command: ClientCommand, event_id: str) -> str:
+        now = self._clock()
+        dated = command.model_copy(update={"meta": meta_at(now, event_id)})
+        return seal(dated, CLIENT, event_id, utc(now))
 
     def register_waiter(self, run_id: str) -> None:
         """Note that this process waits for a run's end."""
@@ -168,6 +180,22 @@ class CommandClient:
         return replace(refused, problems=(*refused.problems, *context))
 
 
+class _ReplyFinder:
+    """Looks for the reply to a command among the events that have passed since the last call."""
+
+    def __init__(self, event_log: EventLog, event_id: str, after: int) -> None:
+        self._event_log, self._event_id, self._after = event_log, event_id, after
+
+    def __call__(self) -> Refused | bool | None:
+        for passed in self._event_log.events(None, self._after):
+            self._after = passed.seq
+            if self._event_id in passed.text:
+                reply = parse_reply(passed.text, self._event_id)
+                if reply is not None:
+                    return reply
+        return None
+
+
 def not_loaded(state: TargetState) -> Problem:
     """The problem of a server that failed to load."""
     name = f"server {state.server} ({state.target})" if state.server else state.target
@@ -179,10 +207,13 @@ def parse_reply(text: str, event_id: str) -> Refused | bool | None:
     message = open_envelope(text).message
     if isinstance(message, InvocationRejected) and message.event_id == event_id:
         return Refused(message.task, tuple(message.problems))
-    if (
-        isinstance(message, RunStateChanged)
-        and message.meta is not None
-        and message.meta.cause == event_id
-    ):
-        return True
-    return None
+    if message.meta is None or message.meta.cause != event_id:
+        return None
+    match message:
+        case RunStateChanged() | ServerRemoved():
+            return True
+        case DeclarationIgnored(server=server, accepted_revision=revision):
+            text = f"{server} has declared revision {revision} meanwhile"
+            return Refused(server, (Problem(code="newer_revision", message=text),))
+        case _:
+            return None

@@ -13,10 +13,11 @@ from typing import Final, TypeVar
 from cerebro.embedded.bodies.port import Bodies
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.driver import Driver
+from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.runtime.served import Fingerprint, ServedTargets
 from cerebro.embedded.storage.home import Home
 from cordyna_core.contract.base import Problem
-from cordyna_core.errors import Refusal
+from cordyna_core.errors import Refusal, ServiceError
 
 WATCH_INTERVAL_S: Final = 0.05
 """How often a process that does not drive checks the home."""
@@ -98,6 +99,30 @@ class HomeSession:
         with self._changed:
             while driver.has_cancelled_bodies and time.monotonic() < give_up_at:
                 self._changed.wait(WAKE_INTERVAL_S)
+
+    def can_process_alone(self) -> bool:
+        """Whether no process drives, this one included: then nothing of the home runs."""
+        return self.driver is None and self.home.has_no_driver() and self.home.is_shared
+
+    def process_alone(self, event: str) -> None:
+        """Process one event without driving. Commands to servers are sent by the next driver.
+
+        Raises ServiceError if another process begins to drive at this moment.
+        """
+        if not self.home.take_lock():
+            raise ServiceError(
+                "another process has just begun to drive this home.",
+                next="run the same command again",
+            )
+        try:
+            loop = MessageLoop(self.home, self._clock, to_server=lambda command, event: None)
+            with self._lock:
+                loop.process_now(event)
+                while loop.step():
+                    pass
+                loop.end_idle_failing_runs()
+        finally:
+            self.home.unlock()
 
     def drain(self, within_s: float) -> None:
         """Start no further attempt, and wait for those that run; end them after `within_s`."""

@@ -64,6 +64,10 @@ class DriverLock:
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, text, 0)
 
+    def unlock(self) -> None:
+        """Release the lock and leave the record, for a holder that did not drive."""
+        self._close()
+
     def release(self) -> None:
         """Release the lock; the empty record shows that this process was not killed."""
         if self._descriptor is not None:

@@ -47,6 +47,10 @@ class Home(Protocol):
         """Drive the home from now on, unless another process does."""
         ...
 
+    def unlock(self) -> None:
+        """Drive no longer, and leave the record of the driver as it was."""
+        ...
+
     def has_no_driver(self) -> bool: ...
     def driver(self) -> DriverRecord | None:
         """The process that drives the home, or was killed while it did."""
@@ -114,6 +118,9 @@ class MemoryHome:
     def take_lock(self) -> bool:
         return True
 
+    def unlock(self) -> None:
+        """Nothing to do."""
+
     def has_no_driver(self) -> bool:
         return True
 
@@ -173,6 +180,9 @@ class DiskHome:
     def take_lock(self) -> bool:
         return self._lock.take()
 
+    def unlock(self) -> None:
+        self._lock.unlock()
+
     def has_no_driver(self) -> bool:
         return self._lock.is_free()
 
@@ -207,6 +217,7 @@ def _create_folder(folder: Path) -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
         ignore = folder / ".gitignore"
         if not ignore.exists():
+            ignore.touch(mode=0o600)
             ignore.write_text("*\n")
     except OSError as cause:
         raise ServiceError(
