@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: seeds interleavings help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e
+.PHONY: site seeds interleavings help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,7 @@ lock: .venv/.dev ## compile requirements/*.in to *.txt, with hashes, without ind
 	$(LOCK) requirements/layer.in -c requirements/dev.txt -o requirements/layer.txt
 	$(LOCK) requirements/cerebro.in -c requirements/dev.txt -o requirements/cerebro.txt
 	$(LOCK) requirements/cloud.in -o requirements/cloud.txt
+	$(LOCK) requirements/docs.in -o requirements/docs.txt
 
 clean: ## delete everything that was built here, except .venv
 	rm -rf dist .cordyna .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -140,4 +141,12 @@ e2e: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to
 
 node_modules/.package-lock.json: package.json package-lock.json
 	@npm ci --no-audit --no-fund --silent
+	@touch $@
+
+site: .venv/.docs node_modules/.package-lock.json ## build the documentation site into build/site/site; it works offline
+	@$(BIN)/python site/build.py
+
+.venv/.docs: .venv/.dev requirements/docs.txt
+	@echo "setting up .venv: what builds the documentation site ..."
+	@$(PIP) install --require-hashes -r requirements/docs.txt
 	@touch $@
