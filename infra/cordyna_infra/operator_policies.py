@@ -16,17 +16,21 @@ from constructs import Construct
 from cordyna_cdk import put_events_statement
 from cordyna_cdk.discovery import SERVER_TAG
 from cordyna_core.contract.ids import CLIENT
-from cordyna_core.contract.registry import Sender, sent_by
+from cordyna_core.contract.registry import Sender, sent_by, sent_by_deployment
 from cordyna_infra.bus import Bus
 from cordyna_infra.stage import Stage
 from cordyna_infra.timers import TimerResources
+
+CLIENT_TAG: Final = "cordyna-client"
+NAMED_CLIENT: Final = f"{CLIENT}.${{aws:PrincipalTag/{CLIENT_TAG}}}"
+"""IAM replaces the variable; for a principal without the tag the condition fails."""
 
 OF_TASK_SERVERS: Final = {"Null": {f"aws:ResourceTag/{SERVER_TAG}": "false"}}
 """Only resources with the tag of a task server: other logs of the account stay private."""
 
 
 class OperatorPolicies(Construct):
-    """`<bus>-invoke` and `<bus>-operate`."""
+    """`<bus>-<region>-look`, `-invoke` and `-operate`."""
 
     def __init__(
         self,
@@ -42,28 +46,51 @@ class OperatorPolicies(Construct):
         dead_letters: Sequence[sqs.IQueue],
     ) -> None:
         super().__init__(scope, construct_id)
-        self.invoke = iam.ManagedPolicy(
-            self,
-            "Invoke",
-            managed_policy_name=f"{stage.bus}-invoke",
-            description="invoke, cancel and retry on cordyna, and see what happens",
-            statements=[
-                *_look(self, bus, query),
-                put_events_statement(bus.arn, [CLIENT], sent_by(Sender.CLIENT)),
+        self._prefix, self._region = stage.bus, Stack.of(self).region
+        self.look = self._policy(
+            "Look",
+            "see everything on cordyna, and change nothing",
+            [
+                iam.PolicyStatement(actions=["events:DescribeEventBus"], resources=[bus.arn]),
+                iam.PolicyStatement(
+                    actions=["lambda:InvokeFunction"], resources=[query.function_arn]
+                ),
+                iam.PolicyStatement(
+                    actions=["ssm:GetParameter", "ssm:GetParametersByPath"],
+                    resources=[_parameters(self)],
+                ),
+                iam.PolicyStatement(
+                    actions=["logs:FilterLogEvents"], resources=[bus.log.log_group_arn]
+                ),
+                iam.PolicyStatement(
+                    actions=["logs:FilterLogEvents"],
+                    resources=_task_logs(self),
+                    conditions=OF_TASK_SERVERS,
+                ),
+                iam.PolicyStatement(actions=["lambda:GetAccountSettings"], resources=["*"]),
             ],
         )
-        self.operate = iam.ManagedPolicy(
-            self,
+        self.invoke = self._policy(
+            "Invoke",
+            "invoke, cancel and retry on cordyna, under one's own name",
+            [put_events_statement(bus.arn, [CLIENT, NAMED_CLIENT], sent_by(Sender.CLIENT))],
+        )
+        self.operate = self._policy(
             "Operate",
-            managed_policy_name=f"{stage.bus}-operate",
-            description="inspect and redrive dead letters; pause and resume crons; call the roll",
-            statements=[
+            "inspect, redrive and purge dead letters; pause and resume crons; call the roll; "
+            "remove servers",
+            [
+                put_events_statement(
+                    bus.arn, [CLIENT, NAMED_CLIENT], sent_by_deployment(Sender.CLIENT)
+                ),
                 iam.PolicyStatement(
                     actions=[
                         "sqs:GetQueueUrl",
                         "sqs:GetQueueAttributes",
                         "sqs:ReceiveMessage",
+                        "sqs:ChangeMessageVisibility",
                         "sqs:DeleteMessage",
+                        "sqs:PurgeQueue",
                     ],
                     resources=[queue.queue_arn for queue in dead_letters],
                 ),
@@ -79,23 +106,17 @@ class OperatorPolicies(Construct):
             ],
         )
 
-
-def _look(scope: Construct, bus: Bus, query: lambda_.IFunction) -> list[iam.PolicyStatement]:
-    """What `dyna` needs to show anything."""
-    return [
-        iam.PolicyStatement(actions=["events:DescribeEventBus"], resources=[bus.arn]),
-        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[query.function_arn]),
-        iam.PolicyStatement(
-            actions=["ssm:GetParameter", "ssm:GetParametersByPath"],
-            resources=[_parameters(scope)],
-        ),
-        iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[bus.log.log_group_arn]),
-        iam.PolicyStatement(
-            actions=["logs:FilterLogEvents"],
-            resources=_task_logs(scope),
-            conditions=OF_TASK_SERVERS,
-        ),
-    ]
+    def _policy(
+        self, name: str, description: str, statements: Sequence[iam.PolicyStatement]
+    ) -> iam.ManagedPolicy:
+        return iam.ManagedPolicy(
+            self,
+            name,
+            # Names of policies are unique in an account, not in a region.
+            managed_policy_name=f"{self._prefix}-{self._region}-{name.lower()}",
+            description=description,
+            statements=statements,
+        )
 
 
 def _parameters(scope: Construct) -> str:

@@ -13,8 +13,8 @@ from cordyna_core.contract.registry import may_send
 COMMANDS_OF_CLIENTS: Final = {"InvokeTask", "CancelRun", "RetryRun"}
 
 MAY_SEND: Final = {
-    "cordyna.client": COMMANDS_OF_CLIENTS | {"DescribeServer"},
-    "cordyna.client.alice": COMMANDS_OF_CLIENTS | {"DescribeServer"},
+    "cordyna.client": COMMANDS_OF_CLIENTS | {"DescribeServer", "RemoveServer"},
+    "cordyna.client.alice": COMMANDS_OF_CLIENTS | {"DescribeServer", "RemoveServer"},
     "cordyna.scheduler": {"InvokeTask"},
     "cordyna.server.task-server-b": COMMANDS_OF_CLIENTS
     | {"ServerDeclared", "ServerStateChanged", "TaskStateChanged", "RemoveServer"},

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cordyna_core.contract.base import Problem
-from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.json_values import JsonObject
 
@@ -80,6 +80,11 @@ class Engine(AbstractContextManager["Engine"], Protocol):
     Every method may raise UserError (NotFound, AccessError, ServiceError).
     """
 
+    @property
+    def drives(self) -> bool:
+        """Whether runs proceed only while this process is up."""
+        ...
+
     def invoke(
         self,
         command: InvokeTask,
@@ -98,7 +103,9 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         """
         ...
 
-    def command(self, command: CancelRun | RetryRun, *, wait_s: float = 30) -> Refused | None:
+    def command(
+        self, command: CancelRun | RetryRun | RemoveServer, *, wait_s: float = 30
+    ) -> Refused | None:
         """Put the command on the bus and wait until it is applied or refused."""
         ...
 
@@ -183,6 +190,14 @@ class Engine(AbstractContextManager["Engine"], Protocol):
 
     def logs(self, run_id: str, task: str | None = None) -> list["LogLine"]:
         """What the tasks of a run, or one of them, printed and logged. Raises NotFound."""
+        ...
+
+    def iter_logs(self, run_id: str, task: str | None = None) -> Iterator["LogLine"]:
+        """As `logs`, read piece by piece. Raises NotFound."""
+        ...
+
+    def follow_logs(self, run_id: str, task: str | None = None) -> Iterator[Sequence["LogLine"]]:
+        """Lines as they arrive, those of before first, until the run is final. Raises NotFound."""
         ...
 
     def dev(self, *, since: datetime | None = None) -> Iterator["PassedEvent"]:

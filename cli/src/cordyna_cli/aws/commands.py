@@ -18,11 +18,12 @@ from cordyna_cli.aws.queries import QueryClient
 from cordyna_cli.engine import Invoked, Refused
 from cordyna_core.aws.eventbridge import EventBridgeBus, entry, requests
 from cordyna_core.contract.base import Message, Problem, meta_at
-from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.ids import CLIENT, run_id_of
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.state_updates import InvocationRejected
+from cordyna_core.contract.views.graph import ServerInfo
 from cordyna_core.contract.views.runs import RunView
 from cordyna_core.errors import NotFound, ServiceError
 from cordyna_core.ports import Clock
@@ -89,6 +90,29 @@ class AwsCommands:
             return _problems_now(command, self._queries.run(command.run_id)[0])
 
         return self._answer(event_id, command.run_id, is_applied, problems_now, wait_s)
+
+    def remove_server(self, command: RemoveServer, wait_s: float) -> Refused | None:
+        """See `Engine`."""
+        event_id = self._put(command)
+
+        def declared() -> list[ServerInfo]:
+            servers = self._queries.servers()
+            return [info for info in servers if info.server == command.server and info.tasks]
+
+        def is_applied() -> bool:
+            return not declared()
+
+        def problems_now() -> Sequence[Problem]:
+            return [
+                Problem(
+                    code="newer_revision",
+                    message=f"{info.server} has declared revision {info.revision} meanwhile",
+                )
+                for info in declared()
+                if info.revision > command.revision
+            ]
+
+        return self._answer(event_id, command.server, is_applied, problems_now, wait_s)
 
     def send(self, lines: Sequence[str]) -> None:
         """See `Engine`."""

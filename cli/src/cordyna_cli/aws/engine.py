@@ -23,7 +23,7 @@ from cordyna_cli.aws.logs import logged_events, task_output
 from cordyna_cli.aws.operations import AwsOperations
 from cordyna_cli.aws.queries import QueryClient
 from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused
-from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.query_api import CerebroInfo
@@ -40,6 +40,9 @@ POLL_DUTY_DIVISOR: Final = 4
 """Polling takes at most this part of the time: a large run is polled less often."""
 
 DAY_S: Final = 24 * 3600.0
+
+LOG_DELAY_S: Final = 5.0
+"""CloudWatch Logs shows a line some seconds after it was written."""
 
 
 def open_engine(options: EngineOptions) -> "AwsEngine":
@@ -74,6 +77,11 @@ class AwsEngine:
         trace: TracebackType | None,
     ) -> None: ...
 
+    @property
+    def drives(self) -> bool:
+        """Cerebro drives runs in the cloud."""
+        return False
+
     @cached_property
     def operations(self) -> AwsOperations:
         """Implements `Operations`."""
@@ -89,7 +97,11 @@ class AwsEngine:
     ) -> Invoked | Refused:
         return self._commands.invoke(command, wait_s)
 
-    def command(self, command: CancelRun | RetryRun, *, wait_s: float = 30) -> Refused | None:
+    def command(
+        self, command: CancelRun | RetryRun | RemoveServer, *, wait_s: float = 30
+    ) -> Refused | None:
+        if isinstance(command, RemoveServer):
+            return self._commands.remove_server(command, wait_s)
         return self._commands.command(command, wait_s)
 
     def send(self, lines: Sequence[str]) -> None:
@@ -187,6 +199,22 @@ class AwsEngine:
             if task in (None, line.task)
         ]
         return sorted(lines, key=lambda line: line.at)
+
+    def iter_logs(self, run_id: str, task: str | None = None) -> Iterator[LogLine]:
+        return iter(self.logs(run_id, task))
+
+    def follow_logs(self, run_id: str, task: str | None = None) -> Iterator[Sequence[LogLine]]:
+        """The log is some seconds late: it is read once more after the run has ended."""
+        shown = 0
+        is_final = False
+        while True:
+            lines = self.logs(run_id, task)
+            yield lines[shown:]
+            shown = len(lines)
+            if is_final:
+                return
+            is_final = self.run(run_id).is_final
+            self._sleep(LOG_DELAY_S if is_final else POLL_INTERVAL_MAX_S)
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
         """Every event as the log of the bus shows it, some seconds late.

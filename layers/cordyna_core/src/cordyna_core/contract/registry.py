@@ -94,10 +94,10 @@ REGISTRY: Final = (
     ),
     MessageSpec(
         kind=RemoveServer,
-        senders=(_SERVER,),
+        senders=(_CLIENT, _SERVER),
         to="registry",
         by_deployment=True,
-        meaning="I am gone for good: remove my declaration",
+        meaning="the server is gone for good: remove its declaration",
     ),
     MessageSpec(
         kind=ServerStateChanged,

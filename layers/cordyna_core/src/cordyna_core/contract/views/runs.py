@@ -43,6 +43,8 @@ class TaskView(Part):
     deadline: datetime | None = Field(None, exclude=True)
     blocked_by: list[str] = Field(default_factory=list, exclude=True)
     why: str = Field("", exclude=True)
+    progress: float | None = Field(None, exclude=True)
+    message: str | None = Field(None, exclude=True)
 
 
 class RunView(Part):
