@@ -13,6 +13,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from cordyna_infra.acknowledged_findings import acknowledge_findings
 from cordyna_infra.cerebro_stack import CerebroStack
+from cordyna_infra.network_stack import NetworkStack
 from cordyna_infra.operations_stack import OperationsStack
 from cordyna_infra.servers import TaskServerA, TaskServerB, TaskServerC
 from cordyna_infra.stage import stage_from
@@ -24,6 +25,7 @@ def cordyna(app: App) -> App:
     cerebro = CerebroStack(
         app, f"{stage.bus}-cerebro", stage=stage, description=f"cerebro, {stage.name}"
     )
+    network = NetworkStack(app, f"{stage.bus}-network", stage=stage)
     servers = [
         TaskServerA(app, f"{stage.bus}-task-server-a", stage=stage),
         TaskServerB(app, f"{stage.bus}-task-server-b", stage=stage),
@@ -32,13 +34,14 @@ def cordyna(app: App) -> App:
     for server in servers:
         # They find cerebro by SSM parameters, which must exist the first time.
         server.add_stack_dependency(cerebro)
-    OperationsStack(
+        server.add_stack_dependency(network)
+    operations = OperationsStack(
         app,
         f"{stage.bus}-operations",
         stage=stage,
-        cerebro=cerebro,
         servers=[stack.server for stack in servers],
     )
+    operations.add_stack_dependency(cerebro)
     acknowledge_findings(cerebro)
     return app
 

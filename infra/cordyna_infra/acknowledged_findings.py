@@ -56,7 +56,10 @@ def _findings(bus: str) -> Mapping[str, Mapping[str, str]]:
         "TrackerRole": schedules,
         "TimekeeperRole": schedules,
         "OperatorPolicies/Operate": {**schedules, **list_schedules},
-        "OperatorPolicies/Invoke": {
+        "OperatorPolicies/Look": {
+            "AwsSolutions-IAM5[Resource::*]": (
+                "lambda:GetAccountSettings takes no resource (Service Authorization Reference)."
+            ),
             _wildcard("ssm", "parameter/cordyna/*"): (
                 "The parameters by which cordyna is found; nothing else is under that path."
             ),

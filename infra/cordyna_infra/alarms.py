@@ -11,101 +11,87 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from cordyna_cdk.context_flags import is_disabled
 from cordyna_infra import metrics
-from cordyna_infra.cerebro_stack import CerebroStack
+from cordyna_infra.names import CerebroNames
 
-_FIVE_MINUTES: Final = Duration.minutes(5)
-_AT_LEAST: Final = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
-_QUEUE_AGE_MAX_S: Final = 60
+QUEUE_AGE_MAX_S: Final = 5
 """Clocks are kept to 2 s only while messages are handled at once."""
+
+_AT_LEAST: Final = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
 
 
 class Alarms(Construct):
-    """All alarms; each notifies `topic`."""
+    """All alarms; each notifies `topic`. `dead_letters`: owner -> name of its dead-letter queue."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        cerebro: CerebroStack,
-        dead_letters: Mapping[str, sqs.IQueue],
+        names: CerebroNames,
+        dead_letters: Mapping[str, str],
         topic: sns.ITopic,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._bus, self._topic = cerebro.stage_.bus, topic
+        self._names, self._topic = names, topic
         self.all: list[cloudwatch.Alarm] = []
-        self._add_run_alarms(cerebro)
-        self._add_queue_alarms(cerebro, dead_letters)
-        self._add_function_alarms(cerebro)
+        self._add_run_alarms()
+        self._add_queue_alarms(dead_letters)
+        self._add_function_alarms()
 
-    def _add_run_alarms(self, cerebro: CerebroStack) -> None:
+    def _add_run_alarms(self) -> None:
         self._alarm(
             "stuck-runs",
-            metrics.stuck_runs(cerebro),
+            metrics.stuck_runs(self._names),
             "An active run had no timer that would have woken it.",
         )
         self._alarm(
             "missed-crons",
-            metrics.ticks_missed(cerebro),
+            metrics.ticks_missed(self._names),
             "A cron tick arrived more than five minutes late and was not fired.",
         )
         self._alarm(
             "clocks-expired",
-            metrics.clocks_expired(cerebro),
+            metrics.clocks_expired(self._names),
             "A server did not acknowledge, start or end a task in time.",
         )
 
-    def _add_queue_alarms(
-        self, cerebro: CerebroStack, dead_letters: Mapping[str, sqs.IQueue]
-    ) -> None:
-        for name, queue in dead_letters.items():
-            waiting = queue.metric_approximate_number_of_messages_visible(
-                period=_FIVE_MINUTES, statistic="Maximum"
-            )
+    def _add_queue_alarms(self, dead_letters: Mapping[str, str]) -> None:
+        for owner, queue in dead_letters.items():
             self._alarm(
-                f"dead-letters-{name}",
-                waiting,
-                f"A message could not be handled: it is in {queue.queue_name}.",
+                f"dead-letters-{owner}",
+                metrics.of_queue(queue, "ApproximateNumberOfMessagesVisible"),
+                f"A message could not be handled: it is in {queue}.",
             )
-        for name, handler_queue in cerebro.queues.items():
-            age = handler_queue.queue.metric_approximate_age_of_oldest_message(
-                period=_FIVE_MINUTES, statistic="Maximum"
-            )
+        for name, queue in self._names.queues.items():
             self._alarm(
                 f"slow-{name}",
-                age,
-                f"A message has waited for the {name} for a minute.",
-                threshold=_QUEUE_AGE_MAX_S,
+                metrics.of_queue(queue, "ApproximateAgeOfOldestMessage", period=metrics.MINUTE),
+                f"A message has waited for the {name} for {QUEUE_AGE_MAX_S} s.",
+                threshold=QUEUE_AGE_MAX_S,
             )
 
-    def _add_function_alarms(self, cerebro: CerebroStack) -> None:
-        functions = cerebro.functions
-        self._alarm(
-            "errors",
-            metrics.total(functions, "errors"),
-            "A function of cerebro failed.",
-        )
+    def _add_function_alarms(self) -> None:
+        self._alarm("errors", metrics.total(self._names, "Errors"), "A function of cerebro failed.")
         self._alarm(
             "throttles",
-            metrics.throttles(cerebro),
+            metrics.throttles(self._names),
             "A function, the table or the wait state machine was throttled.",
         )
         self._alarm(
             "timers-failed",
-            metrics.timers_failed(cerebro),
+            metrics.timers_failed(self._names),
             "A page timer was not sent: the sweep replaces it, up to 15 minutes late.",
         )
-        sweeps = functions["sweeper"].metric_invocations(period=Duration.hours(1), statistic="Sum")
         self._alarm(
             "no-sweep",
-            sweeps,
+            metrics.of_function(
+                self._names.functions["sweeper"], "Invocations", period=Duration.hours(1)
+            ),
             "The sweep has not run for an hour.",
-            threshold=1,
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             missing=cloudwatch.TreatMissingData.BREACHING,
         )
@@ -125,7 +111,7 @@ class Alarms(Construct):
         alarm = cloudwatch.Alarm(
             self,
             name,
-            alarm_name=f"{self._bus}-{name}",
+            alarm_name=f"{self._names.bus}-{name}",
             alarm_description=f"{description} (docs/operating.md)",
             metric=metric,
             threshold=threshold,

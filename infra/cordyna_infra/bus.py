@@ -6,7 +6,7 @@ allow; and only a guest's own account publishes under the sources of that guest.
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Stack
+from aws_cdk import Fn, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -20,7 +20,7 @@ from cordyna_infra.stage import Stage
 
 
 class Bus(Construct):
-    """The bus of a stage, and the log group `/aws/events/<bus>` of every event."""
+    """The bus of a stage, and the log group `/aws/events/<bus>-...` of every event."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
@@ -31,7 +31,9 @@ class Bus(Construct):
         self.log = logs.LogGroup(
             self,
             "EveryEvent",
-            log_group_name=f"/aws/events/{stage.bus}",
+            # Part of the stack's id, so that a log that an earlier stack left behind is no
+            # obstacle.
+            log_group_name=f"/aws/events/{stage.bus}-{_stack_suffix(self)}",
             retention=stage.log_retention,
             removal_policy=stage.removal,
         )
@@ -133,3 +135,9 @@ class Bus(Construct):
             targets=[LogTarget(self.log, self.dead_letters)],
         )
         rule.node.add_dependency(policy)
+
+
+def _stack_suffix(scope: Construct) -> str:
+    """Eight characters of the stack's unique id (arn:...:stack/NAME/GUID)."""
+    guid = Fn.select(2, Fn.split("/", Stack.of(scope).stack_id))
+    return Fn.select(0, Fn.split("-", guid))

@@ -26,6 +26,7 @@ from cordyna_core.contract.ids import CEREBRO, SCHEDULER
 from cordyna_core.contract.registry import Sender, published_by, sent_by
 from cordyna_infra.asset_folders import cerebro_folder, layer_folder
 from cordyna_infra.bus import Bus
+from cordyna_infra.capacity import capacities
 from cordyna_infra.handlers import HANDLERS, INVOKED, QUEUE_FED, HandlerQueue, handler_function
 from cordyna_infra.operator_policies import OperatorPolicies
 from cordyna_infra.stage import Stage
@@ -68,9 +69,10 @@ class CerebroStack(Stack):
             )
             for name in INVOKED
         }
+        self._capacities = capacities(self)
         self.functions = self._functions()
         for name, queue in self.queues.items():
-            queue.feed(self.functions[name])
+            queue.feed(self.functions[name], self._capacities[name])
         self._schedule_sweep()
         self._restrict_publishers()
         self._publish_ssm_parameters()
@@ -129,6 +131,10 @@ class CerebroStack(Stack):
                 layer=self.layer,
                 environment=environment,
                 dead_letters=self.dead_letters[name],
+                queue=self.queues[name].queue if name in self.queues else None,
+                reserved_concurrency=self._capacities[name].reserved_concurrency
+                if name in self._capacities
+                else None,
             )
             for statement in self._statements(name):
                 functions[name].add_to_role_policy(statement)

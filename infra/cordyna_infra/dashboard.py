@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from cordyna_infra import metrics
-from cordyna_infra.cerebro_stack import CerebroStack
+from cordyna_infra.names import CerebroNames
 from cordyna_infra.price import dollars_an_hour
 
 _WIDTH: Final = 24
@@ -20,15 +19,16 @@ def dashboard(
     scope: Construct,
     construct_id: str,
     *,
-    cerebro: CerebroStack,
-    dead_letters: Mapping[str, sqs.IQueue],
+    names: CerebroNames,
+    dead_letters: Mapping[str, str],
     alarms: Sequence[cloudwatch.IAlarm],
 ) -> cloudwatch.Dashboard:
-    """The dashboard `<bus>`."""
+    """The dashboard `<bus>-<region>`."""
     return cloudwatch.Dashboard(
         scope,
         construct_id,
-        dashboard_name=cerebro.stage_.bus,
+        # Names of dashboards are unique in an account, not in a region.
+        dashboard_name=f"{names.bus}-{Stack.of(scope).region}",
         default_interval=Duration.hours(3),
         widgets=[
             [
@@ -40,52 +40,52 @@ def dashboard(
                 _graph(
                     "Runs",
                     [
-                        metrics.counted(cerebro, name, period=_MINUTE)
+                        metrics.counted(names, name, period=_MINUTE)
                         for name in ("RunsStarted", "RunsCompleted", "RunsFailed")
                     ],
                 ),
                 _graph(
                     "Tasks",
                     [
-                        metrics.counted(cerebro, name, period=_MINUTE)
+                        metrics.counted(names, name, period=_MINUTE)
                         for name in ("TasksCompleted", "TasksFailed")
                     ],
                 ),
                 _graph(
                     "Stuck runs, missed ticks, dead-lettered messages",
                     [
-                        metrics.stuck_runs(cerebro),
-                        metrics.ticks_missed(cerebro),
-                        metrics.counted(cerebro, "DeadLettered"),
+                        metrics.stuck_runs(names),
+                        metrics.ticks_missed(names),
+                        metrics.counted(names, "DeadLettered"),
                     ],
                 ),
             ),
             _row(
                 _graph(
                     "RunTask to acknowledgement by server: p50 and p99 (ms)",
-                    [_ack_latency(cerebro, "p50"), _ack_latency(cerebro, "p99")],
+                    [_ack_latency(names, "p50"), _ack_latency(names, "p99")],
                 ),
                 _graph(
                     "Expired clocks by reason",
-                    [_search(cerebro, "reason", "ClockExpired", "Sum", _MINUTE)],
+                    [_search(names, "reason", "ClockExpired", "Sum", _MINUTE)],
                 ),
-                _graph("Age of the oldest message of each queue (s)", _ages(cerebro)),
+                _graph("Age of the oldest message of each queue (s)", _ages(names)),
             ),
             _row(
-                _graph("Errors of functions", _function_sums(cerebro, "errors")),
-                _graph("Throttles", [metrics.throttles(cerebro)]),
+                _graph("Errors of functions", _function_sums(names, "Errors")),
+                _graph("Throttles", [metrics.throttles(names)]),
                 _graph("Dead letters", _visible_messages(dead_letters)),
             ),
             _row(
-                _graph("Duration of functions, p99 (ms)", _durations(cerebro)),
+                _graph("Duration of functions, p99 (ms)", _durations(names)),
                 _graph(
                     "Timers: started, failed",
                     [
-                        cerebro.timers.wait.metric_started(period=_MINUTE),
-                        metrics.timers_failed(cerebro),
+                        metrics.of_wait(names, "ExecutionsStarted", period=_MINUTE),
+                        metrics.timers_failed(names),
                     ],
                 ),
-                _graph("Costs per hour ($, listed prices)", dollars_an_hour(cerebro), stacked=True),
+                _graph("Costs per hour ($, listed prices)", dollars_an_hour(names), stacked=True),
             ),
         ],
     )
@@ -108,15 +108,15 @@ def _graph(
     )
 
 
-def _ack_latency(cerebro: CerebroStack, statistic: str) -> cloudwatch.MathExpression:
-    return _search(cerebro, "server", "AckLatency", statistic, _MINUTE)
+def _ack_latency(names: CerebroNames, statistic: str) -> cloudwatch.MathExpression:
+    return _search(names, "server", "AckLatency", statistic, _MINUTE)
 
 
 def _search(
-    cerebro: CerebroStack, dimension: str, name: str, statistic: str, period: Duration
+    names: CerebroNames, dimension: str, name: str, statistic: str, period: Duration
 ) -> cloudwatch.MathExpression:
     """One line for each value of `dimension`, since the servers are not known here."""
-    search = f'{{"{cerebro.stage_.bus}",{dimension}}} MetricName="{name}"'
+    search = f'{{"{names.bus}",{dimension}}} MetricName="{name}"'
     return cloudwatch.MathExpression(
         label=f"{statistic} ${{PROP('Dim.{dimension}')}}",
         expression=f"SEARCH('{search}', '{statistic}', {int(period.to_seconds())})",
@@ -125,33 +125,29 @@ def _search(
     )
 
 
-def _ages(cerebro: CerebroStack) -> list[cloudwatch.IMetric]:
+def _ages(names: CerebroNames) -> list[cloudwatch.IMetric]:
     return [
-        handler_queue.queue.metric_approximate_age_of_oldest_message(
-            period=_MINUTE, statistic="Maximum", label=name
-        )
-        for name, handler_queue in cerebro.queues.items()
+        metrics.of_queue(queue, "ApproximateAgeOfOldestMessage", period=_MINUTE, label=name)
+        for name, queue in names.queues.items()
     ]
 
 
-def _function_sums(cerebro: CerebroStack, name: str) -> list[cloudwatch.IMetric]:
+def _function_sums(names: CerebroNames, metric: str) -> list[cloudwatch.IMetric]:
     return [
-        getattr(function, f"metric_{name}")(period=_MINUTE, statistic="Sum", label=handler)
-        for handler, function in cerebro.functions.items()
+        metrics.of_function(function, metric, period=_MINUTE, label=name)
+        for name, function in names.functions.items()
     ]
 
 
-def _durations(cerebro: CerebroStack) -> list[cloudwatch.IMetric]:
+def _durations(names: CerebroNames) -> list[cloudwatch.IMetric]:
     return [
-        function.metric_duration(period=_MINUTE, statistic="p99", label=name)
-        for name, function in cerebro.functions.items()
+        metrics.of_function(function, "Duration", period=_MINUTE, statistic="p99", label=name)
+        for name, function in names.functions.items()
     ]
 
 
-def _visible_messages(dead_letters: Mapping[str, sqs.IQueue]) -> list[cloudwatch.IMetric]:
+def _visible_messages(dead_letters: Mapping[str, str]) -> list[cloudwatch.IMetric]:
     return [
-        queue.metric_approximate_number_of_messages_visible(
-            period=_MINUTE, statistic="Maximum", label=name
-        )
-        for name, queue in dead_letters.items()
+        metrics.of_queue(queue, "ApproximateNumberOfMessagesVisible", period=_MINUTE, label=owner)
+        for owner, queue in dead_letters.items()
     ]

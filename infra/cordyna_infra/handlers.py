@@ -14,6 +14,7 @@ from typing import Final
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -22,6 +23,7 @@ from cerebro.dispatch import ROUTES, Route
 from cordyna_cdk import GuardedFunction, dead_letter_queue
 from cordyna_cdk.dead_letters import fed_queue
 from cordyna_cdk.lambda_workers import consume_statement
+from cordyna_infra.capacity import Capacity
 from cordyna_infra.stage import Stage
 
 
@@ -40,6 +42,10 @@ class HandlerSpec:
     timeout_s: int = 30
     memory_mb: int = 512
 
+
+BATCH_SIZE: Final = 10
+MAX_RECEIVE_COUNT: Final = 40
+"""Deliveries before a message is a dead letter: about 18 minutes, for retries come within 30 s."""
 
 QUEUE_FED: Final[Mapping[str, HandlerSpec]] = {
     "registry": HandlerSpec(manages_crons=True, timeout_s=60),
@@ -82,6 +88,7 @@ class HandlerQueue(Construct):
             full_name,
             self.dead_letters,
             handled_within=Duration.seconds(HANDLERS[name].timeout_s),
+            max_receive_count=MAX_RECEIVE_COUNT,
         )
         for route in ROUTES:
             if route.handler == name:
@@ -94,17 +101,28 @@ class HandlerQueue(Construct):
                     targets=[targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters)],
                 )
 
-    def feed(self, function: lambda_.Function) -> None:
+    def feed(self, function: lambda_.Function, capacity: Capacity) -> None:
         """Let the queue invoke `function`, with batches of up to ten, without waiting for more."""
-        lambda_.EventSourceMapping(
+        source = lambda_.EventSourceMapping(
             self,
             "Source",
             target=function,
             event_source_arn=self.queue.queue_arn,
-            batch_size=10,
+            batch_size=BATCH_SIZE,
+            # Provisioned mode limits the concurrency by its pollers instead.
+            max_concurrency=None if capacity.pollers else capacity.max_concurrency,
             report_batch_item_failures=True,
         )
+        if capacity.pollers:
+            mapping = source.node.default_child
+            assert isinstance(mapping, lambda_.CfnEventSourceMapping)
+            mapping.provisioned_poller_config = capacity.provisioned_pollers
         function.add_to_role_policy(consume_statement(self.queue))
+        function.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["sqs:ChangeMessageVisibility"], resources=[self.queue.queue_arn]
+            )
+        )
 
 
 def pattern_of(route: Route) -> events.EventPattern:
@@ -129,6 +147,8 @@ def handler_function(
     layer: lambda_.LayerVersion,
     environment: Mapping[str, str],
     dead_letters: sqs.Queue,
+    queue: sqs.Queue | None = None,
+    reserved_concurrency: int | None = None,
 ) -> GuardedFunction:
     """The Lambda function of a handler."""
     spec = HANDLERS[name]
@@ -140,9 +160,14 @@ def handler_function(
         handler=f"cerebro.lambdas.{entry_point}",
         code=code,
         layers=[layer],
-        environment={**environment, "CORDYNA_DEAD_LETTER_QUEUE_URL": dead_letters.queue_url},
+        environment={
+            **environment,
+            "CORDYNA_DEAD_LETTER_QUEUE_URL": dead_letters.queue_url,
+            **({"CORDYNA_QUEUE_URL": queue.queue_url} if queue else {}),
+        },
         timeout=Duration.seconds(spec.timeout_s),
         memory_mb=spec.memory_mb,
         log_retention=stage.log_retention,
         dead_letters=dead_letters if name in INVOKED else None,
+        reserved_concurrency=reserved_concurrency,
     )

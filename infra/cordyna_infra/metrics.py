@@ -1,29 +1,26 @@
-"""Metrics of cerebro (namespace: the bus.
-
-`cerebro.lambdas.metrics`), and of the AWS resources it uses.
-"""
+"""Metrics of cerebro (namespace: the bus; `cerebro.lambdas.metrics`), and of the AWS it uses."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_lambda as lambda_
 
-from cordyna_infra.cerebro_stack import CerebroStack
+from cordyna_infra.names import CerebroNames
 
+MINUTE: Final = Duration.minutes(1)
 FIVE_MINUTES: Final = Duration.minutes(5)
 SWEEP_PERIOD: Final = Duration.minutes(15)
 CLOCKS: Final = ("ack_timeout", "start_timeout", "run_timeout")
 
 
 def counted(
-    cerebro: CerebroStack, name: str, *, period: Duration = FIVE_MINUTES, **dimensions: str
+    names: CerebroNames, name: str, *, period: Duration = FIVE_MINUTES, **dimensions: str
 ) -> cloudwatch.Metric:
     """The sum of a metric of cerebro."""
     # A label would turn every alarm on it into metric math.
     return cloudwatch.Metric(
-        namespace=cerebro.stage_.bus,
+        namespace=names.bus,
         metric_name=name,
         statistic="Sum",
         period=period,
@@ -31,99 +28,134 @@ def counted(
     )
 
 
-def stuck_runs(cerebro: CerebroStack) -> cloudwatch.Metric:
+def stuck_runs(names: CerebroNames) -> cloudwatch.Metric:
     """The stuck runs that the last sweep found."""
-    return counted(cerebro, "StuckRuns", period=SWEEP_PERIOD).with_(statistic="Maximum")
+    return counted(names, "StuckRuns", period=SWEEP_PERIOD).with_(statistic="Maximum")
 
 
-def ticks_missed(cerebro: CerebroStack) -> cloudwatch.Metric:
+def ticks_missed(names: CerebroNames) -> cloudwatch.Metric:
     """The cron ticks that were not fired."""
-    return counted(cerebro, "TicksMissed")
+    return counted(names, "TicksMissed")
 
 
-def clocks_expired(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+def clocks_expired(names: CerebroNames) -> cloudwatch.MathExpression:
     """The sum of all three clocks."""
-    return cloudwatch.MathExpression(
-        label="clocks expired",
-        expression=" + ".join(f"FILL({clock}, 0)" for clock in CLOCKS),
-        using_metrics={clock: counted(cerebro, "ClockExpired", reason=clock) for clock in CLOCKS},
-        period=FIVE_MINUTES,
+    return _sum_of(
+        "clocks expired",
+        {clock: counted(names, "ClockExpired", reason=clock) for clock in CLOCKS},
     )
 
 
-def total(
-    functions: Mapping[str, lambda_.IFunction], kind: Literal["errors", "throttles"]
-) -> cloudwatch.MathExpression:
+def total(names: CerebroNames, kind: Literal["Errors", "Throttles"]) -> cloudwatch.MathExpression:
     """The sum over all functions."""
-    metrics = {
-        name: getattr(function, f"metric_{kind}")(period=FIVE_MINUTES, statistic="Sum")
-        for name, function in functions.items()
-    }
-    return cloudwatch.MathExpression(
-        label=kind,
-        expression=" + ".join(f"FILL({name}, 0)" for name in metrics),
-        using_metrics=metrics,
-        period=FIVE_MINUTES,
-    )
+    return _sum_of(kind.lower(), _by_function(names, kind))
 
 
-def throttles(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+def throttles(names: CerebroNames) -> cloudwatch.MathExpression:
     """The sum of functions, table and wait state machine."""
-    functions = {
-        name: function.metric_throttles(period=FIVE_MINUTES, statistic="Sum")
-        for name, function in cerebro.functions.items()
-    }
-    metrics: dict[str, cloudwatch.IMetric] = {
-        **functions,
-        "reads": of_table(cerebro, "ReadThrottleEvents"),
-        "writes": of_table(cerebro, "WriteThrottleEvents"),
-        "waits": cerebro.timers.wait.metric(
-            "ExecutionThrottled", period=FIVE_MINUTES, statistic="Sum"
-        ),
-    }
-    return cloudwatch.MathExpression(
-        label="throttles",
-        expression=" + ".join(f"FILL({name}, 0)" for name in metrics),
-        using_metrics=metrics,
-        period=FIVE_MINUTES,
+    return _sum_of(
+        "throttles",
+        {
+            **_by_function(names, "Throttles"),
+            "reads": of_table(names, "ReadThrottleEvents"),
+            "writes": of_table(names, "WriteThrottleEvents"),
+            "waits": of_wait(names, "ExecutionThrottled"),
+        },
     )
 
 
-def timers_failed(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+def timers_failed(names: CerebroNames) -> cloudwatch.MathExpression:
     """Executions of the wait state machine that did not send their page timer."""
-    wait = cerebro.timers.wait
-    return cloudwatch.MathExpression(
-        label="timers failed",
-        expression="FILL(failed, 0) + FILL(late, 0)",
-        using_metrics={
-            "failed": wait.metric_failed(period=FIVE_MINUTES, statistic="Sum"),
-            "late": wait.metric_timed_out(period=FIVE_MINUTES, statistic="Sum"),
+    return _sum_of(
+        "timers failed",
+        {
+            "failed": of_wait(names, "ExecutionsFailed"),
+            "late": of_wait(names, "ExecutionsTimedOut"),
         },
-        period=FIVE_MINUTES,
+    )
+
+
+def of_function(
+    function: str,
+    name: str,
+    *,
+    period: Duration = FIVE_MINUTES,
+    statistic: str = "Sum",
+    label: str | None = None,
+) -> cloudwatch.Metric:
+    """A Lambda metric of one function."""
+    return cloudwatch.Metric(
+        namespace="AWS/Lambda",
+        metric_name=name,
+        dimensions_map={"FunctionName": function},
+        statistic=statistic,
+        period=period,
+        label=label,
+    )
+
+
+def of_queue(
+    queue: str, name: str, *, period: Duration = FIVE_MINUTES, label: str | None = None
+) -> cloudwatch.Metric:
+    """The maximum of an SQS metric of one queue."""
+    return cloudwatch.Metric(
+        namespace="AWS/SQS",
+        metric_name=name,
+        dimensions_map={"QueueName": queue},
+        statistic="Maximum",
+        period=period,
+        label=label,
+    )
+
+
+def of_wait(
+    names: CerebroNames, name: str, *, period: Duration = FIVE_MINUTES
+) -> cloudwatch.Metric:
+    """The sum of a metric of the wait state machine."""
+    return cloudwatch.Metric(
+        namespace="AWS/States",
+        metric_name=name,
+        dimensions_map={"StateMachineArn": names.wait_arn},
+        statistic="Sum",
+        period=period,
+        label=name,
     )
 
 
 def of_table(
-    cerebro: CerebroStack, name: str, *, period: Duration = FIVE_MINUTES
+    names: CerebroNames, name: str, *, period: Duration = FIVE_MINUTES
 ) -> cloudwatch.Metric:
     """The sum of a DynamoDB metric of the state table."""
     return cloudwatch.Metric(
         namespace="AWS/DynamoDB",
         metric_name=name,
-        dimensions_map={"TableName": cerebro.table.table_name},
+        dimensions_map={"TableName": names.table},
         statistic="Sum",
         period=period,
         label=name,
     )
 
 
-def of_log(cerebro: CerebroStack, name: str, *, period: Duration) -> cloudwatch.Metric:
+def of_log(names: CerebroNames, name: str, *, period: Duration) -> cloudwatch.Metric:
     """The sum of a CloudWatch Logs metric of the log of events (one entry per event)."""
     return cloudwatch.Metric(
         namespace="AWS/Logs",
         metric_name=name,
-        dimensions_map={"LogGroupName": cerebro.bus.log.log_group_name},
+        dimensions_map={"LogGroupName": names.events_log},
         statistic="Sum",
         period=period,
         label=name,
+    )
+
+
+def _by_function(names: CerebroNames, kind: str) -> dict[str, cloudwatch.IMetric]:
+    return {name: of_function(function, kind) for name, function in names.functions.items()}
+
+
+def _sum_of(label: str, metrics: Mapping[str, cloudwatch.IMetric]) -> cloudwatch.MathExpression:
+    return cloudwatch.MathExpression(
+        label=label,
+        expression=" + ".join(f"FILL({name}, 0)" for name in metrics),
+        using_metrics=dict(metrics),
+        period=FIVE_MINUTES,
     )

@@ -12,14 +12,13 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from cordyna_cdk import TaskServer
 from cordyna_cdk.context_flags import is_disabled
 from cordyna_infra.alarms import Alarms
-from cordyna_infra.cerebro_stack import CerebroStack
 from cordyna_infra.dashboard import dashboard
+from cordyna_infra.names import CerebroNames
 from cordyna_infra.stage import Stage
 
 _ARCHIVED_DAYS = 30
@@ -34,22 +33,20 @@ class OperationsStack(Stack):
         construct_id: str,
         *,
         stage: Stage,
-        cerebro: CerebroStack,
         servers: Sequence[TaskServer],
     ) -> None:
         super().__init__(scope, construct_id, description=f"monitoring of cordyna, {stage.name}")
         Tags.of(self).add("cordyna:stage", stage.name)
         Tags.of(self).add("cordyna:part", "operations")
         self.topic = self._topic(stage)
-        dead_letters = self._dead_letters(cerebro, servers)
+        names = CerebroNames(self, stage)
+        dead_letters = {**names.dead_letters, **_dead_letters_of(servers)}
         self.alarms = Alarms(
-            self, "Alarms", cerebro=cerebro, dead_letters=dead_letters, topic=self.topic
+            self, "Alarms", names=names, dead_letters=dead_letters, topic=self.topic
         )
-        dashboard(
-            self, "Dashboard", cerebro=cerebro, dead_letters=dead_letters, alarms=self.alarms.all
-        )
+        dashboard(self, "Dashboard", names=names, dead_letters=dead_letters, alarms=self.alarms.all)
         if not is_disabled(self, "archive"):
-            self._archive(stage, cerebro)
+            self._archive(stage)
 
     def _topic(self, stage: Stage) -> sns.Topic:
         topic = sns.Topic(
@@ -68,27 +65,23 @@ class OperationsStack(Stack):
                 conditions={"StringEquals": {"aws:SourceAccount": self.account}},
             )
         )
-        if (address := self.node.try_get_context("cordyna:on-call")) is not None:
+        # Empty where a pipeline has no address.
+        if address := self.node.try_get_context("cordyna:on-call"):
             topic.add_subscription(subscriptions.EmailSubscription(address))
         return topic
 
-    def _dead_letters(
-        self, cerebro: CerebroStack, servers: Sequence[TaskServer]
-    ) -> dict[str, sqs.IQueue]:
-        """Every dead-letter queue, by the name of what it belongs to."""
-        queues: dict[str, sqs.IQueue] = dict(cerebro.all_dead_letters)
-        for server in servers:
-            for queue, suffix in zip(server.dead_letters, ("", "-work"), strict=False):
-                queues[f"{server.loaded.name}{suffix}"] = queue
-        return queues
-
-    def _archive(self, stage: Stage, cerebro: CerebroStack) -> None:
+    def _archive(self, stage: Stage) -> None:
         events.Archive(
             self,
             "Archive",
             archive_name=stage.bus,
-            source_event_bus=cerebro.bus.bus,
+            source_event_bus=events.EventBus.from_event_bus_name(self, "Bus", stage.bus),
             description="every event, for a replay",
             event_pattern=events.EventPattern(source=events.Match.prefix("cordyna.")),
             retention=Duration.days(_ARCHIVED_DAYS),
         )
+
+
+def _dead_letters_of(servers: Sequence[TaskServer]) -> dict[str, str]:
+    """What a dead-letter queue belongs to -> its name, which is no reference to its stack."""
+    return {owner: name for server in servers for owner, name in server.dead_letter_names.items()}

@@ -11,8 +11,8 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from cordyna_infra import metrics
-from cordyna_infra.cerebro_stack import CerebroStack
 from cordyna_infra.handlers import HANDLERS
+from cordyna_infra.names import CerebroNames
 
 EVENT: Final = 1.00e-6
 LOGGED_BYTE: Final = 0.50e-9
@@ -25,37 +25,37 @@ WAIT: Final = 1.00e-6
 _HOUR: Final = Duration.hours(1)
 
 
-def dollars_an_hour(cerebro: CerebroStack) -> list[cloudwatch.IMetric]:
+def dollars_an_hour(names: CerebroNames) -> list[cloudwatch.IMetric]:
     """One line per service."""
-    return [_events(cerebro), _table(cerebro), _functions(cerebro), _waits(cerebro)]
+    return [_events(names), _table(names), _functions(names), _waits(names)]
 
 
-def _events(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+def _events(names: CerebroNames) -> cloudwatch.MathExpression:
     return _line(
         "events and their log",
         f"FILL(events, 0) * {_plain(EVENT)} + FILL(bytes, 0) * {_plain(LOGGED_BYTE)}",
-        events=metrics.of_log(cerebro, "IncomingLogEvents", period=_HOUR),
-        bytes=metrics.of_log(cerebro, "IncomingBytes", period=_HOUR),
+        events=metrics.of_log(names, "IncomingLogEvents", period=_HOUR),
+        bytes=metrics.of_log(names, "IncomingBytes", period=_HOUR),
     )
 
 
-def _table(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+def _table(names: CerebroNames) -> cloudwatch.MathExpression:
     return _line(
         "DynamoDB",
         f"FILL(writes, 0) * {_plain(WRITE)} + FILL(reads, 0) * {_plain(READ)}",
-        writes=metrics.of_table(cerebro, "ConsumedWriteCapacityUnits", period=_HOUR),
-        reads=metrics.of_table(cerebro, "ConsumedReadCapacityUnits", period=_HOUR),
+        writes=metrics.of_table(names, "ConsumedWriteCapacityUnits", period=_HOUR),
+        reads=metrics.of_table(names, "ConsumedReadCapacityUnits", period=_HOUR),
     )
 
 
-def _functions(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+def _functions(names: CerebroNames) -> cloudwatch.MathExpression:
     metrics_by_name: dict[str, cloudwatch.IMetric] = {}
     terms = []
-    for name, function in cerebro.functions.items():
-        metrics_by_name[f"{name}_calls"] = function.metric_invocations(
-            period=_HOUR, statistic="Sum"
+    for name, function in names.functions.items():
+        metrics_by_name[f"{name}_calls"] = metrics.of_function(
+            function, "Invocations", period=_HOUR
         )
-        metrics_by_name[f"{name}_ms"] = function.metric_duration(period=_HOUR, statistic="Sum")
+        metrics_by_name[f"{name}_ms"] = metrics.of_function(function, "Duration", period=_HOUR)
         price_per_ms = HANDLERS[name].memory_mb / 1024 * GB_SECOND_ARM / 1000
         terms.append(
             f"FILL({name}_calls, 0) * {_plain(INVOCATION)} "
@@ -64,11 +64,11 @@ def _functions(cerebro: CerebroStack) -> cloudwatch.MathExpression:
     return _line("Lambda", " + ".join(terms), **metrics_by_name)
 
 
-def _waits(cerebro: CerebroStack) -> cloudwatch.MathExpression:
+def _waits(names: CerebroNames) -> cloudwatch.MathExpression:
     return _line(
         "Step Functions, without its seconds",
         f"FILL(waits, 0) * {_plain(WAIT)}",
-        waits=cerebro.timers.wait.metric_started(period=_HOUR),
+        waits=metrics.of_wait(names, "ExecutionsStarted", period=_HOUR),
     )
 
 

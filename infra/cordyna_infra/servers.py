@@ -39,6 +39,7 @@ class TaskServerA(ServerStack):
             "Server",
             code=FUNCTIONS / "task_server_a" / "src",
             server="task_server_a.server:server",
+            max_concurrency="unlimited",
         )
 
 

@@ -6,15 +6,19 @@ from constructs import Construct
 from cordyna_infra.stage import Stage
 
 
-def state_table(scope: Construct, construct_id: str, *, stage: Stage) -> dynamodb.TableV2:
-    """On demand, so it costs nothing when idle.
+def state_table(scope: Construct, construct_id: str, *, stage: Stage) -> dynamodb.ITableV2:
+    """The state table: one of this stack, or the one that the context value `cordyna:table` names.
 
-    Items expire by `expires_at`; no decision depends on it.
+    A table of this stack has no fixed name, so that one that an earlier stack left behind does not
+    block a deployment. It is on demand, so it costs nothing when idle. Items expire by
+    `expires_at`; no decision depends on it.
     """
+    restored = scope.node.try_get_context("cordyna:table")
+    if restored is not None:
+        return dynamodb.TableV2.from_table_name(scope, "RestoredState", restored)
     return dynamodb.TableV2(
         scope,
         construct_id,
-        table_name=stage.bus,
         partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
         sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
         billing=dynamodb.Billing.on_demand(),

@@ -11,16 +11,12 @@ from app import cordyna
 from architecture.repository import ROOT
 from infra.templates import Template, templates_in
 
-REVISION = "7"
-
 
 def synthesized(outdir: Path, **context: str) -> dict[str, Template]:
     """The templates by stack, with the context of cdk.json and `context` (a_b is cordyna:a-b)."""
     defaults: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
     values = {f"cordyna:{name.replace('_', '-')}": value for name, value in context.items()}
-    cordyna(
-        App(outdir=str(outdir), context={**defaults, "cordyna:revision": REVISION, **values})
-    ).synth()
+    cordyna(App(outdir=str(outdir), context={**defaults, **values})).synth()
     return templates_in(outdir)
 
 

@@ -82,6 +82,8 @@ def text_of(value: Any) -> str:
             {"Ref": name} | {"Fn::ImportValue": {"Fn::Sub": name}} | {"Fn::ImportValue": str(name)}
         ):
             text = f"<{name}>"
+        case {"Fn::Select": [index, {"Fn::Split": [_, text_list]}]}:
+            text = f"<part {index} of {text_of(text_list)}>"
         case {"Fn::GetAtt": [name, attribute]}:
             text = f"<{name}.{attribute}>"
         case {"Fn::Sub": str(template)}:

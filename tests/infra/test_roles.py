@@ -12,6 +12,7 @@ WITHOUT_A_RESOURCE = {
     # Actions that take no resource (Service Authorization Reference).
     "ecr:GetAuthorizationToken",
     "scheduler:ListSchedules",
+    "lambda:GetAccountSettings",
 }
 
 SENT_BY_SERVERS = {
@@ -72,9 +73,7 @@ def test_wildcard_resources_are_limited_to_their_group(
         f"arn:aws:ssm:{location}:parameter/cordyna/*",  # discovery of cordyna
         f"arn:aws:logs:{location}:log-group:/aws/lambda/*",  # logs of functions
         f"arn:aws:logs:{location}:log-group:/cordyna/*",  # logs of containers
-        *(
-            resource for resource in open_ended if resource.endswith(".Arn>:*")
-        ),  # versions of the function that declares a server
+        *(each for each in open_ended if ":task/<ServerWorkersCluster" in each),  # its instances
     }
 
 
@@ -137,11 +136,13 @@ def test_functions_have_roles_of_their_own(stacks: dict[str, Template]) -> None:
 def test_server_publishes_under_its_own_source_only(
     stacks: dict[str, Template], server: str
 ) -> None:
+    """Its bodies send what servers send; its deployment declares and removes it."""
     puts = may_put([each for _, each in stacks[server].statements()])
-    assert puts
-    for each in puts:
-        assert listed(each["events:source"]) == [server_source(server)]
-        assert set(each["events:detail-type"]) == SENT_BY_SERVERS
+    assert {source for put in puts for source in listed(put["events:source"])} == {
+        server_source(server)
+    }
+    allowed = {tuple(listed(put["events:detail-type"])) for put in puts}
+    assert allowed == {tuple(sorted(SENT_BY_SERVERS)), ("ServerDeclared",), ("RemoveServer",)}
 
 
 def test_server_permissions_match_the_routes() -> None:
@@ -151,7 +152,7 @@ def test_server_permissions_match_the_routes() -> None:
         if any(source.startswith("cordyna.server.") for source in route.sources)
         for kind in route.detail_types
     }
-    assert routed == SENT_BY_SERVERS
+    assert routed == SENT_BY_SERVERS | {"RemoveServer"}
 
 
 def test_bus_policy_reserves_sources_of_cerebro(
@@ -171,42 +172,50 @@ def test_bus_policy_reserves_sources_of_cerebro(
     }
 
 
-def test_invoke_policy_publishes_as_client_only(stacks: dict[str, Template]) -> None:
+def statements_of_policy(stacks: dict[str, Template], name: str) -> list[Statement]:
     policies = stacks["cerebro"].all("AWS::IAM::ManagedPolicy").values()
-    (invoke,) = [
-        each["PolicyDocument"]["Statement"]
-        for each in policies
-        if each["ManagedPolicyName"] == "cordyna-invoke"
+    (statements,) = [
+        policy["PolicyDocument"]["Statement"]
+        for policy in policies
+        if text_of(policy["ManagedPolicyName"]) == f"cordyna-us-east-1-{name}"
     ]
-    assert may_put(invoke) == [
-        {
-            "events:source": ["cordyna.client"],
-            "events:detail-type": ["CancelRun", "InvokeTask", "RetryRun"],
-        }
-    ] or may_put(invoke) == [
-        {
-            "events:source": "cordyna.client",
-            "events:detail-type": ["CancelRun", "InvokeTask", "RetryRun"],
-        }
-    ]
+    return listed(statements)
 
 
-def test_invoke_policy_reads_logs_of_task_servers_only(
-    stacks: dict[str, Template],
-) -> None:
-    policies = stacks["cerebro"].all("AWS::IAM::ManagedPolicy").values()
-    (invoke,) = [
-        each["PolicyDocument"]["Statement"]
-        for each in policies
-        if each["ManagedPolicyName"] == "cordyna-invoke"
+def test_invoke_policy_publishes_under_the_own_name_only(stacks: dict[str, Template]) -> None:
+    (conditions,) = may_put(statements_of_policy(stacks, "invoke"))
+    assert conditions == {
+        "events:source": [
+            "cordyna.client",
+            "cordyna.client.${aws:PrincipalTag/cordyna-client}",
+        ],
+        "events:detail-type": ["CancelRun", "InvokeTask", "RetryRun"],
+    }
+
+
+@pytest.mark.parametrize("name", ["look", "operate"])
+def test_other_policies_publish_nothing(stacks: dict[str, Template], name: str) -> None:
+    assert may_put(statements_of_policy(stacks, name)) == []
+
+
+def test_operate_policy_purges_dead_letters_only(stacks: dict[str, Template]) -> None:
+    (purging,) = [
+        statement
+        for statement in statements_of_policy(stacks, "operate")
+        if "sqs:PurgeQueue" in listed(statement["Action"])
     ]
+    assert all("DeadLetters" in text_of(resource) for resource in purging["Resource"])
+
+
+def test_look_policy_reads_logs_of_task_servers_only(stacks: dict[str, Template]) -> None:
     wide = [
-        each
-        for each in invoke
-        if any("*" in text_of(resource) for resource in listed(each["Resource"]))
-        and "logs" in str(each["Action"])
+        statement
+        for statement in statements_of_policy(stacks, "look")
+        if "logs" in str(statement["Action"])
+        and any("*" in text_of(resource) for resource in listed(statement["Resource"]))
+        and "<" not in str([text_of(resource) for resource in listed(statement["Resource"])])
     ]
-    assert [each["Condition"] for each in wide] == [
+    assert [statement["Condition"] for statement in wide] == [
         {"Null": {"aws:ResourceTag/cordyna:server": "false"}}
     ]
     for server in ("task-server-a", "task-server-b", "task-server-c"):

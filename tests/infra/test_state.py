@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cordyna_core.aws import claims
 from infra.conftest import synthesized
-from infra.templates import Template
+from infra.templates import Template, listed, text_of
 
 
 def test_table_is_on_demand_with_ttl_and_restore_points(stacks: dict[str, Template]) -> None:
@@ -24,6 +24,35 @@ def test_production_table_is_protected(stacks: dict[str, Template]) -> None:
     ]
     assert table["DeletionPolicy"] == "Retain"
     assert table["Properties"]["Replicas"][0]["DeletionProtectionEnabled"] is True
+
+
+def test_table_and_log_left_behind_do_not_block_a_deployment(stacks: dict[str, Template]) -> None:
+    cerebro = stacks["cerebro"]
+    assert "TableName" not in cerebro.one("AWS::DynamoDB::GlobalTable")
+    (log,) = [
+        group
+        for group in cerebro.all("AWS::Logs::LogGroup").values()
+        if "events" in str(group["LogGroupName"])
+    ]
+    assert "AWS::StackId" in str(log["LogGroupName"])
+
+
+def test_restored_table_can_be_swapped_in(tmp_path: Path) -> None:
+    cerebro = synthesized(tmp_path, table="cordyna-restored")["cerebro"]
+    assert cerebro.all("AWS::DynamoDB::GlobalTable") == {}
+    (parameter,) = [
+        each
+        for each in cerebro.all("AWS::SSM::Parameter").values()
+        if each["Name"] == "/cordyna/production/table"
+    ]
+    assert parameter["Value"] == "cordyna-restored"
+    tables = {
+        text_of(resource)
+        for _, statement in cerebro.statements()
+        if "dynamodb:GetItem" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
+    assert tables == {"arn:aws:dynamodb:us-east-1:111122223333:table/cordyna-restored"}
 
 
 def test_staging_table_can_be_deleted(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The TaskServer construct, as another team uses it in its own stack."""
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_s3 as s3
 
 from architecture.repository import ROOT
-from cordyna_cdk import Container, TaskServer
+from cordyna_cdk import Container, TaskServer, declaration_resource
+from cordyna_cdk.deployment_function.handler import declaration_in
 from cordyna_core.errors import UserError
-from infra.conftest import REVISION
 from infra.templates import Template, listed, templates_in, text_of
 
 SERVER = """
@@ -38,14 +39,14 @@ def written(folder: Path, declared: str = "") -> Path:
 
 
 def deployed(tmp_path: Path, **given: Any) -> Template:
-    app = App(outdir=str(tmp_path / "out"), context={"cordyna:revision": REVISION})
+    app = App(outdir=str(tmp_path / "out"), context={})
     TaskServer(Stack(app, "cordyna-team"), "Sales", server="sales:server", **given)
     app.synth()
     return templates_in(tmp_path / "out")["team"]
 
 
-def test_default_server_is_a_lambda_behind_its_rule(tmp_path: Path, code: Path) -> None:
-    template = deployed(tmp_path, code=code)
+def test_unlimited_server_is_a_lambda_behind_its_rule(tmp_path: Path, code: Path) -> None:
+    template = deployed(tmp_path, code=code, max_concurrency="unlimited")
     rule = template.one("AWS::Events::Rule")
     assert rule["EventPattern"]["detail"] == {"server": ["sales", "*"]}
     function = template.all("AWS::Lambda::Function")[
@@ -53,10 +54,7 @@ def test_default_server_is_a_lambda_behind_its_rule(tmp_path: Path, code: Path) 
     ]
     assert function["Handler"] == "cordyna_core.entrypoints.lambda_handlers.handler"
     variables = function["Environment"]["Variables"]
-    assert (variables["CORDYNA_SERVER"], variables["CORDYNA_REVISION"]) == (
-        "sales:server",
-        REVISION,
-    )
+    assert variables["CORDYNA_SERVER"] == "sales:server"
     assert "CORDYNA_QUEUE_URL" not in variables
     assert template.all("AWS::Lambda::EventSourceMapping") == {}
 
@@ -80,9 +78,15 @@ def test_max_concurrency_adds_a_work_queue(tmp_path: Path, code: Path) -> None:
         if "FunctionName" in each
     }
     assert handlers == {
+        "sales-deployment": "handler.handler",
         "sales-ingress": "cordyna_core.entrypoints.lambda_handlers.door",
         "sales-worker": "cordyna_core.entrypoints.lambda_handlers.worker",
     }
+
+
+def test_default_server_leaves_the_account_its_lambdas(tmp_path: Path, code: Path) -> None:
+    source = deployed(tmp_path, code=code).one("AWS::Lambda::EventSourceMapping")
+    assert source["ScalingConfig"] == {"MaximumConcurrency": 20}
 
 
 def test_ingress_claims_no_attempts(tmp_path: Path, code: Path) -> None:
@@ -101,16 +105,43 @@ def test_max_concurrency_out_of_range_is_refused(tmp_path: Path, code: Path, at_
 def test_idle_container_has_no_paid_resources(tmp_path: Path, code: Path) -> None:
     template = deployed(tmp_path, code=code, container=Container(workers=2, max_instances=3))
     service = template.one("AWS::ECS::Service")
-    assert service["DesiredCount"] == 0
     assert service["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "ENABLED"
-    for kind in ("AWS::EC2::NatGateway", "AWS::ElasticLoadBalancingV2::LoadBalancer"):
+    for kind in (
+        "AWS::EC2::VPC",
+        "AWS::EC2::NatGateway",
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    ):
         assert template.all(kind) == {}
-    assert {each["VpcEndpointType"] for each in template.all("AWS::EC2::VPCEndpoint").values()} == {
-        "Gateway"
-    }
     assert "SecurityGroupIngress" not in template.one("AWS::EC2::SecurityGroup")
     target = template.one("AWS::ApplicationAutoScaling::ScalableTarget")
     assert (target["MinCapacity"], target["MaxCapacity"]) == (0, 3)
+
+
+def test_deployment_keeps_the_number_of_instances(tmp_path: Path, code: Path) -> None:
+    service = deployed(tmp_path, code=code, container=Container()).one("AWS::ECS::Service")
+    assert "DesiredCount" not in service
+
+
+def test_instance_may_protect_itself_and_no_other_service(tmp_path: Path, code: Path) -> None:
+    template = deployed(tmp_path, code=code, container=Container())
+    (statement,) = [
+        each
+        for each in template.statements_of("SalesWorkersRole")
+        if "ecs:UpdateTaskProtection" in listed(each["Action"])
+    ]
+    assert "task/<SalesWorkersCluster" in text_of(statement["Resource"])
+
+
+def test_containers_share_the_network_of_their_stage(tmp_path: Path, code: Path) -> None:
+    template = deployed(tmp_path, code=code, container=Container(), stage="staging")
+    parameters = {each["Default"] for each in template.content["Parameters"].values()}
+    assert parameters >= {f"/cordyna/staging/network-{name}" for name in ("vpc", "subnets")}
+
+
+def test_spot_container_uses_spot_capacity(tmp_path: Path, code: Path) -> None:
+    template = deployed(tmp_path, code=code, container=Container(spot=True))
+    (strategy,) = template.one("AWS::ECS::Service")["CapacityProviderStrategy"]
+    assert strategy["CapacityProvider"] == "FARGATE_SPOT"
 
 
 def test_container_scales_by_ingress_and_queue(tmp_path: Path, code: Path) -> None:
@@ -169,19 +200,49 @@ def test_missing_code_folder_is_refused(tmp_path: Path) -> None:
         deployed(tmp_path, code="nowhere")
 
 
-def test_server_is_declared_after_each_deployment(tmp_path: Path, code: Path) -> None:
+def test_declaration_is_in_the_template_without_a_revision(tmp_path: Path, code: Path) -> None:
     template = deployed(tmp_path, code=code)
-    trigger = template.one("Custom::Trigger")
-    version = trigger["HandlerArn"]["Ref"]
-    assert version in template.all("AWS::Lambda::Version")
-    # The version is named by a hash of the function, including the revision.
-    other = App(outdir=str(tmp_path / "next"), context={"cordyna:revision": "8"})
-    TaskServer(Stack(other, "cordyna-team"), "Sales", code=code, server="sales:server")
-    other.synth()
-    assert (
-        templates_in(tmp_path / "next")["team"].one("Custom::Trigger")["HandlerArn"]["Ref"]
-        != version
-    )
+    properties = template.one("Custom::CordynaServer")
+    assert json.loads(properties["Declaration"]) == {
+        "server": "sales",
+        "contract": "1",
+        "tasks": [{"name": "total", "owner": "team-s"}],
+    }
+    assert deployed(tmp_path / "again", code=code).content == template.content
+
+
+def test_large_declaration_is_compressed(
+    tmp_path: Path, code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(declaration_resource, "READABLE_CHARS_MAX", 20)
+    properties = deployed(tmp_path, code=code).one("Custom::CordynaServer")
+    assert "Declaration" not in properties
+    assert declaration_in(properties)["tasks"] == [{"name": "total", "owner": "team-s"}]
+
+
+@pytest.mark.parametrize("extra", [{}, {"max_concurrency": 2}, {"container": Container()}])
+def test_server_is_declared_after_its_other_parts(
+    tmp_path: Path, code: Path, extra: dict[str, Any]
+) -> None:
+    resources = deployed(tmp_path, code=code, **extra).content["Resources"]
+    (declaration,) = [each for each in resources.values() if each["Type"].startswith("Custom::")]
+    parts = {
+        name
+        for name, each in resources.items()
+        if each["Type"] in ("AWS::Lambda::Function", "AWS::Events::Rule", "AWS::ECS::Service")
+    }
+    assert parts <= set(declaration["DependsOn"])
+
+
+def test_only_the_deployment_may_declare_and_remove(tmp_path: Path, code: Path) -> None:
+    template = deployed(tmp_path, code=code)
+    may_remove = [
+        where
+        for where, statement in template.statements()
+        if "RemoveServer" in str(statement.get("Condition"))
+    ]
+    assert len(may_remove) == 1
+    assert "Deployment" in may_remove[0]
 
 
 def test_grants_go_to_the_role_of_the_body(tmp_path: Path, code: Path) -> None:

@@ -67,6 +67,19 @@ class RecordingDeadLetters:
         self.letters.append((body, reason))
 
 
+@dataclass
+class RecordingRetries:
+    """Postponed retries: (receipt handle, deliveries). It can be made to fail."""
+
+    postponed: list[tuple[str, int]] = field(default_factory=list)
+    fault: Exception | None = None
+
+    def postpone(self, receipt_handle: str, deliveries: int) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.postponed.append((receipt_handle, deliveries))
+
+
 class FakeRuntime:
     """The runtime of one Lambda handler; its log is in `logged`."""
 
@@ -78,12 +91,15 @@ class FakeRuntime:
             RecordingTimers(),
             RecordingDeadLetters(),
         )
+        self.retries = RecordingRetries()
         self.log = StringIO()
         metrics = MetricsBuffer(BUS)
         ports = Ports(self.store, self.bus, self.timers, NoCrons(), lambda: self.now)
         # A name of its own: powertools reuses the stream of the first logger of a name.
         logger = Logger(service=f"cerebro-{id(self)}", stream=self.log)
-        self.runtime = LambdaRuntime(with_counting(ports, metrics), self.dead, logger, metrics)
+        self.runtime = LambdaRuntime(
+            with_counting(ports, metrics), self.dead, self.retries, logger, metrics
+        )
 
     def build(self, name: str) -> LambdaRuntime:
         return self.runtime
@@ -126,12 +142,18 @@ class Context:
         return self.milliseconds
 
 
-def batch(*bodies: str, sent_at: float | None = None) -> dict[str, Any]:
+def batch(*bodies: str, sent_at: float | None = None, deliveries: int = 1) -> dict[str, Any]:
     """An SQS event; the ids of its records are message-0, message-1, ..."""
     attributes = {} if sent_at is None else {"SentTimestamp": str(int(sent_at * 1000))}
+    attributes["ApproximateReceiveCount"] = str(deliveries)
     return {
         "Records": [
-            {"messageId": f"message-{n}", "body": body, "attributes": attributes}
+            {
+                "messageId": f"message-{n}",
+                "receiptHandle": f"receipt-{n}",
+                "body": body,
+                "attributes": attributes,
+            }
             for n, body in enumerate(bodies)
         ]
     }

@@ -61,6 +61,29 @@ def test_message_that_fails_is_redelivered_alone() -> None:
     assert [task.name for task in fake.store.read_graph().declarations[SERVER].tasks] == ["x"]
 
 
+@pytest.mark.parametrize("deliveries", [1, 4])
+def test_failed_message_is_delivered_again_within_seconds(deliveries: int) -> None:
+    fake = FakeRuntime()
+    fake.store.read_graph = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+
+    on_queue("planner", fake.build)(
+        batch(an_invocation(fake), "no event at all", deliveries=deliveries), Context()
+    )
+
+    assert fake.retries.postponed == [("receipt-0", deliveries)]
+
+
+def test_message_that_cannot_be_postponed_is_redelivered_later() -> None:
+    fake = FakeRuntime()
+    fake.store.read_graph = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    fake.retries.fault = OSError("no such queue")
+
+    answer = on_queue("planner", fake.build)(batch(an_invocation(fake)), Context())
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    assert fake.logged[-1]["message"] == "the retry of a message could not be postponed"
+
+
 def test_malformed_message_is_dead_lettered_with_its_reason(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

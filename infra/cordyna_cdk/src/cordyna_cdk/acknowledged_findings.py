@@ -11,12 +11,6 @@ from aws_cdk import Acknowledgment, Validations
 from constructs import IConstruct
 
 CONTAINER_FINDINGS: Final = {
-    "Network": {
-        "AwsSolutions-VPC7": (
-            "Nothing listens in this network; its security group admits no inbound traffic. "
-            "A flow log would cost more than the network."
-        )
-    },
     "Cluster": {
         "AwsSolutions-ECS4": (
             "Insights are charged by metric; the dashboard has what is needed: the queue, its age, "
@@ -33,13 +27,6 @@ CONTAINER_FINDINGS: Final = {
     },
 }
 """Construct id of a part of a container -> rule -> reason."""
-
-DECLARATION_FINDINGS: Final = {
-    "@aws-cdk/aws-lambda:addPermissionsToVersionOrAlias": (
-        "Only the trigger invokes a version, by a role that may; the rule does not."
-    )
-}
-"""Annotations of the CDK itself: rule -> reason."""
 
 
 def acknowledge(

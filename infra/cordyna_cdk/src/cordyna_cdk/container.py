@@ -1,5 +1,8 @@
 """A server's bodies in Fargate, scaled from zero by its work queue.
 
+A deployment ends no body: instances protect themselves while one runs (Amazon ECS, task scale-in
+protection), and the service's count of instances is not in the template.
+
 Invariant: an idle server costs nothing: no instance, no NAT gateway, no load balancer, no interface
 endpoint. Instances run in public subnets with an address of their own ($0.005 an hour each) and a
 security group without inbound rules; interface endpoints for the five services would cost $37 a
@@ -9,7 +12,7 @@ month and zone. DynamoDB and S3 are reached by gateway endpoints, which are free
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Duration, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
@@ -21,9 +24,14 @@ from constructs import Construct
 
 from cordyna_cdk.acknowledged_findings import CONTAINER_FINDINGS, acknowledge
 from cordyna_cdk.context_flags import is_disabled
+from cordyna_cdk.discovery import Discovery
 from cordyna_cdk.guarded_function import architecture_of
 from cordyna_cdk.loaded_server import LoadedServer
 from cordyna_cdk.scaling import QueueScaling
+
+_SPOT = [ecs.CapacityProviderStrategy(capacity_provider="FARGATE_SPOT", weight=1)]
+
+NETWORK_ZONES = 2
 
 STOP_TIMEOUT_MAX = Duration.seconds(120)
 """The longest time that Fargate waits between SIGTERM and SIGKILL."""
@@ -40,6 +48,9 @@ class Container:
     """Concurrent bodies in one instance."""
     max_instances: int = 1
     vpc: ec2.IVpc | None = None
+    """Default: the network of the stage, which all servers share."""
+    spot: bool = False
+    """Fargate Spot: about 70 % cheaper, and stopped with two minutes' notice."""
 
 
 class ContainerWorkers(Construct):
@@ -51,7 +62,9 @@ class ContainerWorkers(Construct):
         construct_id: str,
         *,
         server: LoadedServer,
+        name: str,
         container: Container,
+        network: Discovery,
         queue: sqs.Queue,
         ingress: lambda_.IFunction,
         environment: Mapping[str, str],
@@ -64,16 +77,17 @@ class ContainerWorkers(Construct):
             description=f"permissions of the bodies of {server.name}",
         )
         self.role.add_to_policy(_consume_statement(queue))
-        vpc = container.vpc or _network(self)
+        vpc = container.vpc or _shared_network(self, network)
         cluster = ecs.Cluster(
             self, "Cluster", vpc=vpc, container_insights_v2=ecs.ContainerInsights.DISABLED
         )
+        if container.spot:
+            cluster.enable_fargate_capacity_providers()
         service = ecs.FargateService(
             self,
             "Service",
             cluster=cluster,
-            task_definition=self._definition(server, container, environment),
-            desired_count=0,
+            task_definition=self._definition(server, name, container, environment),
             assign_public_ip=container.vpc is None,
             security_groups=[
                 ec2.SecurityGroup(
@@ -91,7 +105,13 @@ class ContainerWorkers(Construct):
             min_healthy_percent=0,
             max_healthy_percent=100,
             circuit_breaker=ecs.DeploymentCircuitBreaker(rollback=True),
+            capacity_provider_strategies=_SPOT if container.spot else None,
         )
+        resource = service.node.default_child
+        assert isinstance(resource, ecs.CfnService)
+        # A count in the template would reset a scaled service, and end its bodies, at every update.
+        resource.add_property_deletion_override("DesiredCount")
+        self.role.add_to_policy(_protect_statement(cluster))
         for part, findings in CONTAINER_FINDINGS.items():
             if (construct := self.node.try_find_child(part)) is not None:
                 acknowledge(construct, findings)
@@ -108,7 +128,11 @@ class ContainerWorkers(Construct):
             )
 
     def _definition(
-        self, server: LoadedServer, container: Container, environment: Mapping[str, str]
+        self,
+        server: LoadedServer,
+        name: str,
+        container: Container,
+        environment: Mapping[str, str],
     ) -> ecs.FargateTaskDefinition:
         arm = architecture_of(self).name == "arm64"
         definition = ecs.FargateTaskDefinition(
@@ -125,7 +149,7 @@ class ContainerWorkers(Construct):
         log = logs.LogGroup(
             self,
             "Log",
-            log_group_name=f"/cordyna/{server.name}",
+            log_group_name=f"/cordyna/{name}",
             retention=logs.RetentionDays.ONE_MONTH,
             removal_policy=RemovalPolicy.DESTROY,
         )
@@ -145,22 +169,29 @@ class ContainerWorkers(Construct):
         return definition
 
 
-def _network(scope: Construct) -> ec2.Vpc:
-    return ec2.Vpc(
+def _shared_network(scope: Construct, discovery: Discovery) -> ec2.IVpc:
+    """The network of the stage: public subnets in two zones, published as SSM parameters."""
+    subnets = Fn.split(",", discovery.find("network-subnets"))
+    return ec2.Vpc.from_vpc_attributes(
         scope,
         "Network",
-        max_azs=2,
-        nat_gateways=0,
-        subnet_configuration=[
-            ec2.SubnetConfiguration(name="public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=24)
-        ],
-        gateway_endpoints={
-            "DynamoDb": ec2.GatewayVpcEndpointOptions(
-                service=ec2.GatewayVpcEndpointAwsService.DYNAMODB
-            ),
-            "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3),
-        },
-        restrict_default_security_group=False,
+        vpc_id=discovery.find("network-vpc"),
+        # The CDK pairs zones with subnets; their names appear nowhere in the template.
+        availability_zones=[f"zone-{index}" for index in range(NETWORK_ZONES)],
+        public_subnet_ids=[Fn.select(index, subnets) for index in range(NETWORK_ZONES)],
+    )
+
+
+def _protect_statement(cluster: ecs.Cluster) -> iam.PolicyStatement:
+    """What an instance needs to protect itself while a body runs."""
+    tasks = Stack.of(cluster).format_arn(
+        service="ecs",
+        resource="task",
+        resource_name=f"{cluster.cluster_name}/*",
+        arn_format=ArnFormat.SLASH_RESOURCE_NAME,
+    )
+    return iam.PolicyStatement(
+        actions=["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], resources=[tasks]
     )
 
 

@@ -34,6 +34,7 @@ def fed_queue(
     *,
     handled_within: Duration,
     construct_id: str = "Queue",
+    max_receive_count: int = MAX_RECEIVE_COUNT,
 ) -> sqs.Queue:
     """A queue whose consumer handles a message within `handled_within`."""
     return sqs.Queue(
@@ -46,6 +47,6 @@ def fed_queue(
         visibility_timeout=Duration.seconds(6 * int(handled_within.to_seconds())),
         retention_period=Duration.days(4),
         dead_letter_queue=sqs.DeadLetterQueue(
-            queue=dead_letters, max_receive_count=MAX_RECEIVE_COUNT
+            queue=dead_letters, max_receive_count=max_receive_count
         ),
     )

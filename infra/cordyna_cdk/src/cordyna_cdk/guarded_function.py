@@ -56,6 +56,7 @@ class GuardedFunction(lambda_.Function):
         memory_mb: int = 512,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         dead_letters: sqs.IQueue | None = None,
+        reserved_concurrency: int | None = None,
     ) -> None:
         log = logs.LogGroup(
             scope,
@@ -88,5 +89,6 @@ class GuardedFunction(lambda_.Function):
             retry_attempts=0 if dead_letters else None,
             max_event_age=Duration.seconds(60) if dead_letters else None,
             dead_letter_queue=dead_letters,
+            reserved_concurrent_executions=reserved_concurrency,
         )
         log.grant_write(role)

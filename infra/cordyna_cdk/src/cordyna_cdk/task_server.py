@@ -1,8 +1,8 @@
 """TaskServer: a team's task server on AWS, in the team's own stack.
 
     server = {"code": "src", "server": "sales.server:server"}
-    TaskServer(self, "Sales", **server)                          a Lambda, invoked by its rule
-    TaskServer(self, "Sales", **server, max_concurrency=10)      a work queue: ten bodies at a time
+    TaskServer(self, "Sales", **server, max_concurrency=10)      a work queue, ten bodies at a time
+    TaskServer(self, "Sales", **server, max_concurrency="unlimited")      a Lambda per command
     TaskServer(self, "Sales", **server, container=Container())   a work queue, and Fargate
 
 A *queue ingress* publishes `queued` at once and sends the command to a work queue, which feeds the
@@ -17,9 +17,9 @@ most once. It is declared after every deployment.
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from aws_cdk import Duration, IgnoreMode, Tags, aws_events_targets, triggers
+from aws_cdk import Duration, IgnoreMode, Tags, aws_events_targets
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -27,11 +27,11 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from cordyna_cdk import entry_points
-from cordyna_cdk.acknowledged_findings import DECLARATION_FINDINGS, acknowledge
 from cordyna_cdk.claims_table import claims_table
 from cordyna_cdk.container import Container, ContainerWorkers
 from cordyna_cdk.dead_letters import dead_letter_queue, fed_queue
-from cordyna_cdk.discovery import SERVER_TAG, Discovery, stage_of
+from cordyna_cdk.declaration_resource import DeclarationResource
+from cordyna_cdk.discovery import SERVER_TAG, Discovery, deployed_name, stage_of
 from cordyna_cdk.guarded_function import GuardedFunction
 from cordyna_cdk.lambda_workers import LambdaWorkers, checked_concurrency
 from cordyna_cdk.loaded_server import (
@@ -41,11 +41,11 @@ from cordyna_cdk.loaded_server import (
     read_server,
 )
 from cordyna_cdk.permissions import put_events_statement
-from cordyna_cdk.revision import revision_of
 from cordyna_core.contract.ids import server_source
 from cordyna_core.contract.registry import Sender, sent_by
 from cordyna_core.contract.server_route import event_pattern
 
+DEFAULT_CONCURRENCY: Final = 20
 INGRESS_TIMEOUT: Final = Duration.seconds(30)
 
 
@@ -55,7 +55,8 @@ class TaskServer(Construct):
     Args:
         code: the folder that holds the server's module; for a container also its Dockerfile.
         server: the server in that folder, `package.module:name`.
-        max_concurrency: concurrent bodies, 2 to 1,000; the others are `queued`. Default: each
+        max_concurrency: concurrent bodies, 2 to 1,000; the others are `queued`. Default: 20, so
+            that a fan-out does not take the account's Lambdas. "unlimited": no work queue, each
             command starts its body at once.
         container: run the bodies in Fargate, scaled to zero when idle.
         stage: of cerebro; default: the context value `cordyna:stage`, else `production`.
@@ -75,7 +76,7 @@ class TaskServer(Construct):
         *,
         code: str | Path,
         server: str,
-        max_concurrency: int | None = None,
+        max_concurrency: int | Literal["unlimited"] | None = None,
         container: Container | None = None,
         stage: str | None = None,
         layers: Sequence[lambda_.ILayerVersion] | None = None,
@@ -91,27 +92,38 @@ class TaskServer(Construct):
             )
         self.loaded: Final[LoadedServer] = read_server(code, server)
         Tags.of(self).add(SERVER_TAG, self.loaded.name)
-        self._discovery = Discovery(self, stage or stage_of(self))
+        stage = stage or stage_of(self)
+        self._discovery = Discovery(self, stage)
+        self._name = deployed_name(self.loaded.name, stage)
         self._layers = layers
         self._timeout = timeout or Duration.seconds(LAMBDA_MAX_S)
         self._memory_mb = memory_mb
         self.claims: Final = claims_table(self)
-        self.dead_letters: Final[list[sqs.Queue]] = [dead_letter_queue(self, self.loaded.name)]
+        self.dead_letters: Final[list[sqs.Queue]] = [dead_letter_queue(self, self._name)]
         self.environment: Final = {
             "CORDYNA_BUS": self.bus.event_bus_name,
             "CORDYNA_CLAIMS_TABLE": self.claims.table_name,
             "CORDYNA_SERVER": server,
-            "CORDYNA_REVISION": str(revision_of(self)),
             **(environment or {}),
         }
         if container is not None:
             self._add_container(container)
-        elif max_concurrency is not None:
-            self._add_queue_worker(checked_concurrency(max_concurrency))
-        else:
+        elif max_concurrency == "unlimited":
             self._add_direct_function()
+        else:
+            self._add_queue_worker(
+                DEFAULT_CONCURRENCY
+                if max_concurrency is None
+                else checked_concurrency(max_concurrency)
+            )
         self._subscribe()
         self._declare_after_deployment()
+
+    @property
+    def dead_letter_names(self) -> dict[str, str]:
+        """What a dead-letter queue belongs to -> its name, known before it is deployed."""
+        owners = (self._name, f"{self._name}-work")[: len(self.dead_letters)]
+        return {owner: f"{owner}-dead-letters" for owner in owners}
 
     @cached_property
     def bus(self) -> events.IEventBus:
@@ -133,7 +145,7 @@ class TaskServer(Construct):
         check_lambda_timeouts(self.loaded)
         self.target = self._function(
             "Function",
-            self.loaded.name,
+            self._name,
             entry_points.SERVER,
             self._timeout,
             self._memory_mb,
@@ -147,7 +159,7 @@ class TaskServer(Construct):
         queue = self._add_queue_ingress(handled_within=self._timeout)
         worker = self._function(
             "Worker",
-            f"{self.loaded.name}-worker",
+            f"{self._name}-worker",
             entry_points.WORKER,
             self._timeout,
             self._memory_mb,
@@ -166,7 +178,9 @@ class TaskServer(Construct):
             self,
             "Workers",
             server=self.loaded,
+            name=self._name,
             container=container,
+            network=self._discovery,
             queue=queue,
             ingress=self.target,
             environment=self.environment,
@@ -176,7 +190,7 @@ class TaskServer(Construct):
 
     def _add_queue_ingress(self, *, handled_within: Duration) -> sqs.Queue:
         """The work queue; the ingress function that feeds it becomes the target of the rule."""
-        name = self.loaded.name
+        name = self._name
         work_dead_letters = dead_letter_queue(self, f"{name}-work", construct_id="WorkDeadLetters")
         queue = fed_queue(
             self,
@@ -270,12 +284,14 @@ class TaskServer(Construct):
         )
 
     def _declare_after_deployment(self) -> None:
-        # A trigger invokes without a payload, which the handlers take as a request to declare.
-        acknowledge(self.target, DECLARATION_FINDINGS, "Annotation")
-        triggers.Trigger(
+        parts = list(self.node.children)
+        declaration = DeclarationResource(
             self,
-            "Declare",
-            handler=self.target,
-            timeout=Duration.minutes(2),
-            execute_after=[self],
+            "Deployment",
+            server=self.loaded,
+            name=f"{self._name}-deployment",
+            bus_name=self.bus.event_bus_name,
+            bus_arn=self.bus.event_bus_arn,
+            query_function=self._discovery.find("query"),
         )
+        declaration.resource.node.add_dependency(*parts)

@@ -45,12 +45,19 @@ class DeadLetterSink(Protocol):
     def add_dead_letter(self, body: str, reason: str) -> None: ...
 
 
+class RetryPostponer(Protocol):
+    """Delays the next delivery of a failed message."""
+
+    def postpone(self, receipt_handle: str, deliveries: int) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class LambdaRuntime:
     """Everything that one Lambda handler works with."""
 
     ports: Ports
     dead_letters: DeadLetterSink
+    retries: RetryPostponer
     log: Logger
     metrics: MetricsBuffer
 
@@ -65,6 +72,7 @@ def build_runtime(name: str) -> LambdaRuntime:
     return LambdaRuntime(
         with_counting(wiring.aws_ports(settings), metrics),
         wiring.dead_letters(settings),
+        wiring.retry_delay(settings),
         log,
         metrics,
     )
@@ -116,8 +124,20 @@ def answer_batch(event: Event, runtime: LambdaRuntime) -> Event:
             # a reason.
             runtime.log.exception("a message could not be sent to the dead-letter queue")
             again.add(delivery.receipt)
+    _postpone(event, again, runtime)
     runtime.metrics.flush()
     return {"batchItemFailures": [{"itemIdentifier": receipt} for receipt in sorted(again)]}
+
+
+def _postpone(event: Event, again: set[str], runtime: LambdaRuntime) -> None:
+    for record in event["Records"]:
+        if record["messageId"] in again:
+            deliveries = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+            try:
+                runtime.retries.postpone(record["receiptHandle"], deliveries)
+            except Exception:
+                # It is delivered again all the same, after the queue's visibility timeout.
+                runtime.log.exception("the retry of a message could not be postponed")
 
 
 def _deliveries(event: Event, log: Logger) -> Iterator[Delivery]:

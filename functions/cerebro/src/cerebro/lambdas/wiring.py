@@ -15,6 +15,7 @@ from cerebro.adapters.aws.crons import AwsCrons
 from cerebro.adapters.aws.dead_letters import DeadLetters
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
 from cerebro.adapters.aws.eventbridge import EventBridge
+from cerebro.adapters.aws.retry_delay import RetryDelay
 from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.aws.timers import AwsTimers, TimerTargets
 from cerebro.shell import Ports
@@ -42,6 +43,7 @@ class CerebroSettings(BaseSettings):
     scheduler_role_arn: str = ""
     schedule_dead_letter_arn: str = ""
     dead_letter_queue_url: str = ""
+    queue_url: str = ""
     retention_days: float = 90.0
 
 
@@ -90,3 +92,8 @@ def aws_ports(
 def dead_letters(settings: CerebroSettings, clients: Clients = aws_client) -> DeadLetters:
     """The dead-letter queue of this function."""
     return DeadLetters(partial(clients, "sqs"), settings.dead_letter_queue_url)
+
+
+def retry_delay(settings: CerebroSettings, clients: Clients = aws_client) -> RetryDelay:
+    """The delay of failed messages of this function's queue."""
+    return RetryDelay(partial(clients, "sqs"), settings.queue_url)

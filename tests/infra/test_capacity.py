@@ -1,0 +1,76 @@
+"""Capacity of cerebro's functions: maxima, reservations, provisioned pollers."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cordyna_infra.capacity import MAX_CONCURRENCY
+from infra.conftest import synthesized
+from infra.templates import Template, listed
+
+
+def sources(template: Template) -> dict[str, dict[str, Any]]:
+    """The event sources of cerebro by the handler that they feed."""
+    return {
+        source["FunctionName"]["Ref"].rstrip("0123456789ABCDEF").lower(): source
+        for source in template.all("AWS::Lambda::EventSourceMapping").values()
+    }
+
+
+def test_queues_have_a_maximum_and_reserve_nothing(stacks: dict[str, Template]) -> None:
+    cerebro = stacks["cerebro"]
+    maxima = {
+        name: source["ScalingConfig"]["MaximumConcurrency"]
+        for name, source in sources(cerebro).items()
+    }
+    assert maxima == MAX_CONCURRENCY
+    for function in cerebro.all("AWS::Lambda::Function").values():
+        assert "ReservedConcurrentExecutions" not in function
+
+
+def test_capacity_follows_its_contexts(tmp_path: Path) -> None:
+    cerebro = synthesized(
+        tmp_path,
+        max_concurrency="tracker=200,planner=30",
+        reserved_concurrency="tracker=250",
+        provisioned_pollers="tracker=4",
+    )["cerebro"]
+    by_handler = sources(cerebro)
+    assert "ScalingConfig" not in by_handler["tracker"]
+    assert by_handler["tracker"]["ProvisionedPollerConfig"] == {
+        "MinimumPollers": 4,
+        "MaximumPollers": 20,
+    }
+    assert by_handler["planner"]["ScalingConfig"] == {"MaximumConcurrency": 30}
+    reserved = {
+        function["FunctionName"]: function.get("ReservedConcurrentExecutions")
+        for function in cerebro.all("AWS::Lambda::Function").values()
+        if "ReservedConcurrentExecutions" in function
+    }
+    assert reserved == {"cordyna-tracker": 250}
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        ({"max_concurrency": "tracker=1"}, "not within 2 to 1000"),
+        ({"max_concurrency": "traker=5"}, "'traker=5' is not NAME=NUMBER"),
+        ({"max_concurrency": "tracker=many"}, "'tracker=many' is not NAME=NUMBER"),
+        ({"reserved_concurrency": "tracker=5"}, "less than its maximum"),
+    ],
+)
+def test_bad_capacity_is_refused(tmp_path: Path, context: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        synthesized(tmp_path, **context)
+
+
+def test_failed_messages_are_postponed_by_their_function_only(stacks: dict[str, Template]) -> None:
+    cerebro = stacks["cerebro"]
+    for name in MAX_CONCURRENCY:
+        (statement,) = [
+            each
+            for each in cerebro.statements_of(f"{name.capitalize()}Role")
+            if "sqs:ChangeMessageVisibility" in listed(each["Action"])
+        ]
+        assert statement["Resource"]["Fn::GetAtt"][0].startswith(f"{name.capitalize()}Queue")
