@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
 
+from cordyna_core.contract import time_zones
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration, Upstream
 from cordyna_core.contract.envelope import detail_json
 
@@ -26,10 +28,56 @@ def test_declaration_upstream_is_a_name_or_a_condition() -> None:
     assert task.within_s == {"b": 60}
 
 
-@pytest.mark.parametrize("zone", ["Mars/Base", "", "../etc", "Europe"])
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "Mars/Base",
+        "",
+        "../etc",
+        "Europe",
+        "europe/berlin",
+        "Factory",
+        "localtime",
+        "posixrules",
+        "posix/Europe/Berlin",
+        "right/Europe/Berlin",
+        "zones",
+        "__init__.py",
+        "Europe/Berlin\n",
+        "x" * 100_000,
+    ],
+)
 def test_declaration_unknown_time_zone_is_refused(zone: str) -> None:
-    with pytest.raises(ValidationError, match="unknown time zone"):
+    with pytest.raises(ValidationError, match="unknown time zone") as refused:
         TaskDeclaration(name="t", timezone=zone)
+    assert len(refused.value.errors()[0]["msg"]) < 250
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Etc/GMT+5", "US/Eastern", "GMT"])
+def test_declaration_time_zone_of_the_database_is_accepted(zone: str) -> None:
+    assert TaskDeclaration(name="t", timezone=zone).timezone == zone
+
+
+def test_time_zones_without_tzdata_are_those_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(package: str) -> None:
+        raise ModuleNotFoundError(package)
+
+    monkeypatch.setattr(time_zones, "files", missing)
+    monkeypatch.setattr(
+        time_zones,
+        "available_timezones",
+        lambda: {"Europe/Berlin", "Factory", "localtime", "posix/UTC", "right/UTC"},
+    )
+    names = time_zones._names.__wrapped__()
+
+    assert names == {"Europe/Berlin"}
+
+
+def test_time_zones_all_have_rules() -> None:
+    for name in time_zones._names():
+        assert ZoneInfo(name).key == name
 
 
 def test_declaration_of_10000_tasks_fits_its_limit() -> None:

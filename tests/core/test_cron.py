@@ -149,6 +149,11 @@ def those_of(ticks: Iterable[datetime], day: datetime) -> Iterable[datetime]:
         ("0 0 * * SUN-SUN", "cron(0 0 ? * 1 *)"),
         ("0 0 * * 0-7", "cron(0 0 * * ? *)"),
         ("0 0 29 2 *", "cron(0 0 29 2 ? *)"),
+        ("0 0 */1 * MON", "cron(0 0 ? * 2 *)"),
+        ("0 0 1-31 * 1", "cron(0 0 ? * 2 *)"),
+        ("0 0 1 * */1", "cron(0 0 1 * ? *)"),
+        ("0 0 1 * 0-7", "cron(0 0 1 * ? *)"),
+        ("0 0 1 * 1-6,SUN", "cron(0 0 1 * ? *)"),
     ],
 )
 def test_a_cron_is_said_in_the_dialect_of_eventbridge(unix: str, eventbridge: str) -> None:

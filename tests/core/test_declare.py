@@ -25,9 +25,10 @@ from cerebro.core.validation import validate_declaration as validation
 from cerebro.core.validation.problems import MAX_PROBLEMS
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.declaration import ServerDeclared
-from world.declarations import declared, graph_of
+from world.declarations import declared, graph_of, params
 
 NOTHING = Graph.of({})
+CRON: dict[str, Any] = {"cron": "0 6 * * *"}
 
 
 def problems(outcome: Outcome) -> tuple[Problem, ...]:
@@ -482,3 +483,52 @@ def test_whatever_a_batch_brings_its_graph_is_sound_and_holds_what_was_accepted(
         assert standing == (
             before.declarations.get(each.server) if isinstance(outcome, Rejected) else each
         )
+
+
+# Crons that need params.
+
+
+@pytest.mark.parametrize(
+    ("tasks", "fields", "paths"),
+    [
+        ("t", {"t": params("day", day="string") | CRON}, [["t"]]),
+        ("t u<-t", {"t": params("day", day="string"), "u": CRON}, [["u", "t"]]),
+        (
+            "t u<-t v<-u w<-u",
+            {"t": params("day"), "v": CRON, "w": CRON},
+            [["v", "t"], ["w", "t"]],
+        ),
+        ("t u<-t", {"t": params(day="string") | CRON, "u": CRON}, []),
+        ("t u<-t", {"t": CRON, "u": params("day", day="string")}, []),
+        ("t u<-other", {"u": CRON, "t": params("day")}, []),
+        ("t", {"t": {"params_schema": {"type": "object", "required": []}} | CRON}, []),
+    ],
+)
+def test_cron_of_closure_that_needs_params_is_refused(
+    tasks: str, fields: dict[str, Any], paths: list[list[str]]
+) -> None:
+    outcome = decide(NOTHING, declared("a", tasks, **fields))
+
+    if not paths:
+        assert isinstance(outcome, Accepted)
+        return
+    assert [problem.path for problem in problems(outcome)] == paths
+    assert set(codes(outcome)) == {"cron_needs_params"}
+
+
+def test_cron_needs_params_names_the_parameter_and_the_way_out() -> None:
+    outcome = decide(NOTHING, declared("a", "t u<-t", t=params("day"), u=CRON))
+
+    (problem,) = problems(outcome)
+    assert problem.message == (
+        'task "u" has a cron, and parameter "day" of its upstream "t" has no default, '
+        "which a tick cannot give: give it a default"
+    )
+
+
+def test_cron_of_ten_thousand_tasks_is_checked_in_linear_time() -> None:
+    chain = "t0 " + " ".join(f"t{n}<-t{n - 1}" for n in range(1, 10_000))
+    fields: dict[str, Any] = {f"t{n}": CRON for n in range(1, 10_000)}
+    outcome = decide(NOTHING, declared("a", chain, t0=params("day"), **fields))
+
+    assert len(problems(outcome)) == MAX_PROBLEMS + 1

@@ -60,7 +60,7 @@ def test_a_value_that_does_not_fit_is_told_with_its_place() -> None:
 
 def test_a_date_must_be_one() -> None:
     (problem,) = check({"day": "yesterday"}, x=params(day={"type": "string", "format": "date"}))
-    assert problem.message == "parameter day does not suit x (a): 'yesterday' is not a 'date'"
+    assert problem.message == "parameter day does not suit x (a): 'yesterday' is not of the format date, such as 2026-01-31"
 
 
 def test_every_problem_is_told_at_once() -> None:
@@ -101,7 +101,6 @@ def test_what_an_object_inside_lacks_is_a_value_that_does_not_fit() -> None:
     ("schema", "value"),
     [
         ({"$ref": "#/properties/p"}, 1),
-        ({"multipleOf": 0.5}, 10**400),
         # An accepted schema has none of these; and whatever happens, nothing is fetched.
         ({"$ref": "https://example.invalid/schema"}, 1),
     ],

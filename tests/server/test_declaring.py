@@ -1,5 +1,6 @@
 """Declaring: what the options of a task become, and how mistakes in them are refused."""
 
+import datetime as dt
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
@@ -349,6 +350,34 @@ def test_parameters_not_by_name_are_refused(function: Callable[..., Any]) -> Non
     assert "cannot be given by name" in refused.what
     assert "test_declaring.py:" in refused.why
     assert "`days`" in refused.next
+
+
+def test_declare_cron_with_required_parameter_is_refused() -> None:
+    def body(day: str, top: int = 5) -> None: ...
+
+    refused = refusal(body, cron="0 6 * * *")
+
+    assert refused.what == 'task "x" has a cron, and a parameter without default: day'
+    assert "without params" in refused.why
+    assert "default" in refused.next
+
+
+def test_declare_cron_with_defaults_is_accepted() -> None:
+    assert declared(lambda day="today": None, cron="0 6 * * *").cron == "0 6 * * *"
+
+
+def test_parameters_keys_that_become_equal_are_refused() -> None:
+    def body(prices: dict[float, list[dict[dt.date, int]]]) -> int:
+        return len(prices)
+
+    same = {"1": [], "1.0": []}
+    below = {"1": [{"2026-01-01": 1, "2026-01-01T00:00:00": 2}]}
+    for param in (same, below):
+        result = result_of(body, prices=param)
+        assert result.error is not None
+        assert (result.reason, result.error.type) == ("failed_terminal", "InvalidParams")
+        assert "several keys mean the same" in result.error.message
+    assert result_of(body, prices={"1": [{"2026-01-01": 1}], "2": []}).output == 2
 
 
 class _Yielding:

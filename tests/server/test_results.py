@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from cordyna_core import TerminalError
@@ -88,6 +90,35 @@ def test_output_cycle_or_broken_text_is_refused() -> None:
 
     assert error_of(cycle).type == "OutputNotJson"
     assert error_of("\ud800").type == "OutputNotJson"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {1: "a", "1": "b"},
+        {"rows": [{None: 1, "None": 2}]},
+        {datetime(2026, 1, 1, tzinfo=UTC): 1, "2026-01-01T00:00:00Z": 2},
+        {1.0: "a", "1.0": "b"},
+        {True: 1, "true": 2},
+    ],
+)
+def test_output_keys_that_become_equal_are_refused(value: Any) -> None:
+    assert "several keys that become" in error_of(value).message
+
+
+@given(
+    st.dictionaries(
+        st.integers(-2, 2) | st.sampled_from(["0", "1", "-1", "x"]) | st.none(),
+        st.integers(),
+    )
+)
+def test_output_of_any_keys_keeps_every_value(value: dict[Any, int]) -> None:
+    result = result_of(lambda: value)
+
+    if result.state == "completed":
+        assert sorted(result.output.values()) == sorted(value.values())
+    else:
+        assert len({str(key) for key in value}) < len(value)
 
 
 def test_output_too_deep_nesting_is_refused() -> None:

@@ -70,7 +70,9 @@ class Cron:
         minutes, hours, days, months, weekdays = (
             _values(field, part, text) for field, part in zip(_FIELDS, parts, strict=True)
         )
-        if parts[2] != "*" and parts[4] != "*":
+        weekdays = tuple(sorted({day % 7 for day in weekdays}))
+        # The values decide, not the text: `*/1` and full ranges restrict nothing either.
+        if len(days) < 31 and len(weekdays) < 7:
             raise ValueError(
                 f"cron {text!r} restricts both the day of month ({parts[2]}) and the day of week "
                 f"({parts[4]}), which EventBridge cannot express: leave one of them *"
@@ -80,7 +82,7 @@ class Cron:
                 f"cron {text!r} never fires: "
                 f"day of month {parts[2]} does not exist in month {parts[3]}"
             )
-        return cls(minutes, hours, days, months, tuple(sorted({day % 7 for day in weekdays})))
+        return cls(minutes, hours, days, months, weekdays)
 
     def __str__(self) -> str:
         """Return five unix fields without names, ranges or steps, which every cron reads alike."""

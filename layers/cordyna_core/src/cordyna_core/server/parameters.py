@@ -16,9 +16,9 @@ from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import PydanticJsonSchemaWarning
 
-from cordyna_core.contract.json_schemas import json_schema_of
 from cordyna_core.errors import TerminalError, UserError
 from cordyna_core.server.context import Context
+from cordyna_core.server.params_schema import params_schema_of
 
 _CONTEXT_NAME = "ctx"
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -79,7 +79,22 @@ class Parameters:
             raise InvalidParams(
                 "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors)
             ) from None
-        return {self._names[field]: getattr(model, field) for field in model.model_fields_set}
+        arguments = {self._names[field]: getattr(model, field) for field in model.model_fields_set}
+        for name, value in arguments.items():
+            _refuse_equal_keys(name, params[name], value)
+        return arguments
+
+
+def _refuse_equal_keys(path: str, param: Any, argument: Any) -> None:
+    """Raise InvalidParams if keys of an object became equal ("1" and "1.0", as numbers)."""
+    if isinstance(param, dict) and isinstance(argument, dict):
+        if len(argument) < len(param):
+            raise InvalidParams(f"{path}: several keys mean the same: {', '.join(param)}"[:400])
+        for key, below in zip(param, argument.values(), strict=True):
+            _refuse_equal_keys(f"{path}.{key}", param[key], below)
+    elif isinstance(param, list) and isinstance(argument, list | tuple):
+        for index, (item, below) in enumerate(zip(param, argument, strict=False)):
+            _refuse_equal_keys(f"{path}.{index}", item, below)
 
 
 def _signature(function: Callable[..., Any], task: str) -> Mapping[str, inspect.Parameter]:
@@ -164,14 +179,12 @@ def _schema(model: type[BaseModel], task: str) -> dict[str, Any]:
         with warnings.catch_warnings():
             # A default that JSON cannot carry is only left out of the schema.
             warnings.simplefilter("ignore", PydanticJsonSchemaWarning)
-            schema = json_schema_of(model)
+            return params_schema_of(model)
     except PydanticUserError as unknown:
         what = f'task "{task}": a parameter has no JSON Schema'
         raise UserError(
             what, why=str(unknown).splitlines()[0], next="take plain JSON types"
         ) from unknown
-    schema.pop("title", None)
-    return schema
 
 
 def location_of(function: Callable[..., Any]) -> str:

@@ -8,9 +8,9 @@ import json
 import traceback
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from pydantic_core import to_jsonable_python
+from pydantic_core import to_json
 
 from cordyna_core.contract.base import ErrorDescription, Message
 from cordyna_core.contract.json_values import require_json
@@ -21,8 +21,6 @@ from cordyna_core.contract.limits import (
     MAX_OUTPUT_BYTES,
 )
 from cordyna_core.errors import TaskError, TerminalError
-
-_STRICT: Final = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +50,24 @@ def strict_json(value: Any) -> tuple[Any, int]:
     """Return `value` as plain JSON data, and its size in bytes of compact UTF-8.
 
     Raises:
-        ValueError: a type that JSON has not, NaN, infinity, a cycle, too deep nesting, broken text.
+        ValueError: a type that JSON has not, NaN, infinity, a cycle, too deep nesting, broken text,
+            keys of an object that become equal (1 and "1").
     """
+    text = to_json(value, inf_nan_mode="constants")
     try:
-        plain = require_json(to_jsonable_python(value, inf_nan_mode="constants"))
-        return plain, len(_STRICT.encode(plain).encode())
+        plain = json.loads(text, object_pairs_hook=_object_of)
     except RecursionError as deep:
         raise ValueError(str(deep)) from deep
+    return require_json(plain), len(text)
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    plain = dict(pairs)
+    if len(plain) < len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"an object has several keys that become {repeated!r} in JSON")
+    return plain
 
 
 def json_output(value: Any) -> Any:

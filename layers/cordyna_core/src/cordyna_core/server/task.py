@@ -42,6 +42,13 @@ def task_of(
     )
     parameters = Parameters(function, name)
     description = _first_line(function) if description is None else description
+    required = (parameters.schema or {}).get("required", ())
+    if options.get("cron") is not None and required:
+        raise UserError(
+            f'task "{name}" has a cron, and a parameter without default: {", ".join(required)}',
+            why="a cron tick invokes the task without params",
+            next="give the parameter a default",
+        )
     declaration = declare_task(
         name, **options, description=description, params_schema=parameters.schema
     )

@@ -15,12 +15,13 @@ from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from cerebro.core.validation.patterns import fault_of_pattern, pattern_keyword
+from cerebro.core.validation.keywords import KEYWORDS
+from cerebro.core.validation.patterns import fault_of_pattern
 from cerebro.core.validation.problems import quoted, shortened
 from cordyna_core.contract.json_values import JsonObject
 
 _DRAFT: Final = jsonschema.Draft202012Validator
-_CHECKER: Final = jsonschema.validators.extend(_DRAFT, {"pattern": pattern_keyword})  # type: ignore[no-untyped-call]
+_CHECKER: Final = jsonschema.validators.extend(_DRAFT, KEYWORDS)  # type: ignore[no-untyped-call]
 _META_SCHEMA: Final = _DRAFT(_DRAFT.META_SCHEMA, format_checker=_DRAFT.FORMAT_CHECKER)
 _REFERENCES: Final = frozenset({"$ref", "$dynamicRef"})
 _PATTERN: Final = "pattern"
@@ -57,13 +58,26 @@ def faults_of_schema(schema: JsonObject) -> list[str]:
 def faults_of_value(schema: JsonObject, given: JsonObject) -> Iterator[tuple[str, str]]:
     """(parameter, what is wrong) for every value that does not fit; that a required one is missing is not told here."""
     # A registry is given, because the default one fetches what it does not know.
-    checker = _CHECKER(schema, registry=REGISTRY, format_checker=_DRAFT.FORMAT_CHECKER)
+    checker = _CHECKER(schema, registry=REGISTRY)
     try:
         for fault in checker.iter_errors(given):
             if not _is_a_missing_param(fault):
-                yield fault.json_path.removeprefix("$."), shortened(fault.message)
+                yield fault.json_path.removeprefix("$."), shortened(_message_of(fault))
     except (RecursionError, OverflowError, Unresolvable) as beyond:
         yield "$", f"cannot be checked: {shortened(str(beyond))}"
+
+
+def _message_of(fault: ValidationError) -> str:
+    """The message; for a choice of schemas, that of the only one whose type fits the value."""
+    faults_by_choice: dict[object, list[ValidationError]] = {}
+    for part in fault.context or ():
+        faults_by_choice.setdefault(part.relative_schema_path[0], []).append(part)
+    fitting = [
+        faults
+        for faults in faults_by_choice.values()
+        if not any(part.validator == "type" and not part.relative_path for part in faults)
+    ]
+    return _message_of(fitting[0][0]) if len(fitting) == 1 else str(fault.message)
 
 
 def _faults_of_form(schema: JsonObject) -> list[str]:

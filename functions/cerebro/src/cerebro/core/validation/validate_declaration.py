@@ -5,7 +5,7 @@ Law: every fault is found, and names its task. The quotas are those of the desig
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from cerebro.core.graph.graph import content_of
@@ -26,6 +26,7 @@ def validate_declaration(declared: ServerDeclared) -> list[Problem]:
         *_duplicate_tasks(declared.tasks),
         *_bad_edges(declared.tasks),
         *_bad_schemas(declared.tasks),
+        *_crons_without_params(declared.tasks),
     ]
 
 
@@ -59,7 +60,11 @@ def _bad_edges(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
         if len(set(names)) < len(names):
             for name in _repeated(names):
                 text = f"task {quoted(task.name)} names upstream {quoted(name)} more than once: name it once"
-                yield Problem(code="duplicate_upstream", message=text, path=[task.name, name])
+                yield Problem(
+                    code="duplicate_upstream",
+                    message=text,
+                    path=list(dict.fromkeys([task.name, name])),
+                )
 
 
 def _bad_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
@@ -70,6 +75,47 @@ def _bad_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
             for fault in _faults_of(task.params_schema, known):
                 text = f"task {quoted(task.name)}: params_schema is not a JSON Schema of its parameters: {fault}"
                 yield Problem(code="bad_schema", message=text, path=[task.name])
+
+
+def _crons_without_params(tasks: Sequence[TaskDeclaration]) -> Iterator[Problem]:
+    """Yield a problem for each cron whose closure needs a param, which a tick cannot give.
+
+    The closure within this declaration: one that reaches other servers may change without it, and is
+    shown by a rehearsal and refused at each tick.
+    """
+    required_by = {task.name: required for task in tasks if (required := _required(task))}
+    needs = _reached_from(required_by, tasks)
+    for task in tasks:
+        if task.cron is not None and (needing := needs.get(task.name)):
+            of = "" if needing == task.name else f" of its upstream {quoted(needing)}"
+            text = (
+                f"task {quoted(task.name)} has a cron, and parameter {required_by[needing]}{of} has "
+                "no default, which a tick cannot give: give it a default"
+            )
+            path = list(dict.fromkeys([task.name, needing]))
+            yield Problem(code="cron_needs_params", message=text, path=path)
+
+
+def _required(task: TaskDeclaration) -> str:
+    """The first parameter without default, quoted; empty if there is none."""
+    required = (task.params_schema or {}).get("required")
+    return quoted(str(required[0])) if isinstance(required, list) and required else ""
+
+
+def _reached_from(sources: Iterable[str], tasks: Iterable[TaskDeclaration]) -> dict[str, str]:
+    """For each task that is a source or downstream of one: one such source."""
+    downstream: dict[str, list[str]] = {}
+    for task in tasks:
+        for upstream in task.upstream_names:
+            downstream.setdefault(upstream, []).append(task.name)
+    reached = {name: name for name in sources}
+    todo = list(reached)
+    for name in todo:
+        for below in downstream.get(name, ()):
+            if below not in reached:
+                reached[below] = reached[name]
+                todo.append(below)
+    return reached
 
 
 def _faults_of(schema: JsonObject, known: dict[str, list[str]]) -> list[str]:
