@@ -116,13 +116,11 @@ class LocalOperations:
         Returns how many runs. Another process may drive meanwhile. Raises ServiceError.
         """
         ended_before = time.time() - older_than_s
-        deleted = 0
-        while True:
+        deleted, is_done = 0, False
+        while not is_done:
             with self._session.read_transaction():
-                count = self._home.prune_step(ended_before)
-            if not count:
-                break
-            deleted += count
+                step = self._home.prune_step(ended_before)
+            deleted, is_done = deleted + step.runs, step.is_done
             time.sleep(PRUNE_PAUSE_S)  # A driver of another process gets its turn.
         self._give_back()
         return deleted

@@ -5,6 +5,7 @@ outputs, events, logs, keys, its plan, results that only its outputs hold. An ac
 runs whose results its plan reuses.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from cerebro.adapters.codecs import decode_plan
@@ -27,17 +28,22 @@ _OF_RUN: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class PruneStep:
+    """The result of one step. `is_done`: nothing is left to delete."""
+
+    runs: int
+    is_done: bool
+
+
 class Pruner:
     """Prunes one database. Each method is one transaction or less."""
 
     def __init__(self, file: SqliteFile) -> None:
         self._file, self._db = file, file.db
 
-    def prune_step(self, ended_before: float) -> int:
-        """Delete up to RUNS_PER_STEP_MAX runs that ended before then (UTC seconds).
-
-        Returns how many; 0 when nothing is left to delete.
-        """
+    def prune_step(self, ended_before: float) -> PruneStep:
+        """Delete up to RUNS_PER_STEP_MAX runs that ended before then (UTC seconds)."""
         with self._file.transaction():
             reused = self._reused_runs()
             rows = self._db.execute(
@@ -46,9 +52,8 @@ class Pruner:
             ).fetchall()
             run_ids = [run_id for (run_id,) in rows if run_id not in reused][:RUNS_PER_STEP_MAX]
             self._delete_runs(run_ids)
-            if len(run_ids) < RUNS_PER_STEP_MAX:
-                return len(run_ids) + self._delete_other(ended_before)
-            return len(run_ids)
+            is_done = len(run_ids) < RUNS_PER_STEP_MAX and not self._delete_other(ended_before)
+        return PruneStep(len(run_ids), is_done)
 
     def prune_run(self, run_id: str) -> bool:
         """Delete one run that has ended or cannot be decoded. Returns whether there was one."""
@@ -98,7 +103,7 @@ class Pruner:
             )
 
     def _delete_other(self, before: float) -> int:
-        """Delete what belongs to no run that is left. Returns how many events, 0 at the end."""
+        """Delete what belongs to no run that is left. Returns the number of events; 0 at the end."""
         deleted = self._db.execute(
             "delete from events where seq in"
             " (select seq from events where run_id is null and at < ? limit ?)",

@@ -65,7 +65,7 @@ class Housekeeping:
             self._prune_at = now + PRUNE_INTERVAL_S
             self.prune(self._loop.ports.clock() - RETENTION_S)
         elif self._ended_before is not None:
-            if not self._home.prune_step(self._ended_before):
+            if self._home.prune_step(self._ended_before).is_done:
                 self._ended_before = None
                 self._has_free_space = True
         elif self._has_free_space:

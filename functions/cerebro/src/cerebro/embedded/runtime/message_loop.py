@@ -17,6 +17,7 @@ import heapq
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Final
 
@@ -139,7 +140,11 @@ class MessageLoop:
         with self._home.transaction():
             shift_deadlines(self._home.store, seconds)
             graph = self._home.store.read_graph()
-        self._timers = [(due + seconds, number, timer) for due, number, timer in self._timers]
+        self._timers = [
+            (due + seconds, number, replace(timer, due=timer.due + seconds))
+            for due, number, timer in self._timers
+        ]
+        self._waiting = deque(_shifted(item, seconds) for item in self._waiting)
         self.crons.apply(graph, self._clock())
         if self.crons.is_started:
             self._catch_up_crons()
@@ -327,6 +332,15 @@ class MessageLoop:
             # What made it fail may also prevent the answer; the dead letter has both.
             reason = f"{reason}; and its sender could not be answered: {unanswerable}"
             self._home.event_log.add_dead_letter(text, reason, now)
+
+
+def _shifted(item: Item, seconds: float) -> Item:
+    """A waiting message with its times moved."""
+    if isinstance(item, PageTimer):
+        return replace(item, due=item.due + seconds)
+    if isinstance(item, OverdueCheck):
+        return replace(item, asked_at=item.asked_at + seconds)
+    return item
 
 
 def _text_of(item: Item) -> str:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.adapters.sqlite.database import SqliteFile
-from cerebro.adapters.sqlite.pruning import Pruner
+from cerebro.adapters.sqlite.pruning import Pruner, PruneStep
 from cerebro.adapters.sqlite.store import SqliteStore
 from cerebro.embedded.storage.driver_record import DriverLock, DriverRecord
 from cerebro.embedded.storage.event_log import EventLog, MemoryEventLog
@@ -73,8 +73,8 @@ class Home(Protocol):
         """The file that the host of the bodies locks while bodies may be alive."""
         ...
 
-    def prune_step(self, ended_before: float) -> int:
-        """Delete some runs that ended before then (UTC seconds). Returns 0 when none is left."""
+    def prune_step(self, ended_before: float) -> PruneStep:
+        """Delete some runs that ended before then (UTC seconds)."""
         ...
 
     def prune_run(self, run_id: str) -> bool: ...
@@ -130,7 +130,7 @@ class MemoryHome:
     def record_driver(self, record: DriverRecord) -> None:
         self._driver = record
 
-    def prune_step(self, ended_before: float) -> int:
+    def prune_step(self, ended_before: float) -> PruneStep:
         """Delete what ended before then. The end of a run is dated when it is first seen here."""
         now = self._clock()
         ended = [run.id for run in self.store.runs(sys.maxsize) if run.is_over]
@@ -138,7 +138,7 @@ class MemoryHome:
         old = frozenset(run for run, at in self._seen_ended_at.items() if at < ended_before)
         self._memory.prune_runs(old)
         self._log.prune(old, ended_before)
-        return len(old)
+        return PruneStep(len(old), is_done=True)
 
     def prune_run(self, run_id: str) -> bool:
         existed = self.store.read_run(run_id) is not None
@@ -192,11 +192,11 @@ class DiskHome:
     def record_driver(self, record: DriverRecord) -> None:
         self._lock.record(record)
 
-    def prune_step(self, ended_before: float) -> int:
-        deleted = self._pruner.prune_step(ended_before)
-        if deleted:
+    def prune_step(self, ended_before: float) -> PruneStep:
+        step = self._pruner.prune_step(ended_before)
+        if step.runs:
             self.store.forget_page_timers()
-        return deleted
+        return step
 
     def prune_run(self, run_id: str) -> bool:
         return self._pruner.prune_run(run_id)
