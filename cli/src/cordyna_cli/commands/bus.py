@@ -42,13 +42,15 @@ def dev(
     """
     call = CommandContext(ctx)
     stream = EventStream(call.out.width)
-    with call.engine() as engine, page_beside(call, engine, port, wanted=not no_page):
+    with call.engine() as engine:
+        # Servers are loaded by this thread: their host lives as long as the thread that started it.
         tasks = plural(len(engine.tasks()), "task")
         servers = plural(len(engine.servers()), "server")
         call.err.print([f"{tasks} on {servers}; Ctrl-C ends this"])
-        call.out.print([stream.title()])
-        for event in engine.dev():
-            call.out.print([stream.line(event.text)])
+        with page_beside(call, engine, port, wanted=not no_page):
+            call.out.print([stream.title()])
+            for event in engine.dev():
+                call.out.print([stream.line(event.text)])
 
 
 def _read_text(call: CommandContext, file: str) -> str:

@@ -50,12 +50,12 @@ def open_page(
     with call.engine_without_declaring() as engine:
         path = page_of(engine, run, task)
         address_of = installed_console().find(folder_of(call, engine))
-        if address_of is not None:
-            show_address(call, address_of(path), in_browser=not no_open)
-            return ExitStatus.COMPLETED
-        with console_of(call, engine, port) as console:
-            show_address(call, console.address(path), in_browser=not no_open)
-            console.wait()
+    if address_of is not None:
+        show_address(call, address_of(path), in_browser=not no_open)
+        return ExitStatus.COMPLETED
+    with call.engine() as engine, console_of(call, engine, port) as console:
+        show_address(call, console.address(path), in_browser=not no_open)
+        console.wait()
     return ExitStatus.COMPLETED
 
 
@@ -79,6 +79,8 @@ def page_of(engine: Engine, run: str | None, task: str | None) -> str:
 @contextmanager
 def console_of(call: CommandContext, engine: Engine, port: int | None) -> Iterator[RunningConsole]:
     """Serve the page while the block runs. Raises UserError."""
+    # Servers are loaded by this thread: their host lives as long as the thread that started it.
+    engine.tasks()
     console = installed_console().start(engine, options_of(call, engine, port))
     try:
         yield console
@@ -121,9 +123,10 @@ def page_beside(
 
 def options_of(call: CommandContext, engine: Engine, port: int | None) -> ConsoleOptions:
     """The options of a console for this call."""
+    location = engine.location()
     return ConsoleOptions(
         engine=call.settings.engine,
-        where=engine.location().name,
+        where=str(location.folder or location.name),
         command=shlex.join(["dyna", *call.flags_of_the_cloud()]),
         by=getpass.getuser(),
         folder=folder_of(call, engine),
