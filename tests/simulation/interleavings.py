@@ -250,8 +250,6 @@ class Exploration:
                 return self.snapshot if state.run else None
             case e.ReadGraph():
                 return self.graph
-            case e.ClaimKey():
-                return effect.task
         is_command = isinstance(effect, e.Publish) and any(
             isinstance(message, RunTask) for message in effect.messages
         )

@@ -1,6 +1,7 @@
-"""`python -m cerebro.simulator`: one seed as a table, or a campaign of many.
+"""`python -m cerebro.simulator`: one seed as a table, a campaign of many, or wide fan-outs.
 
     python -m cerebro.simulator --server reports.py --server shop.warehouse --seeds 2000 --jobs 2
+    python -m cerebro.simulator --wide 100 1000 10000 --profile steady
 
 Invariant: the exit status is 1 when an invariant broke, and 2 when the servers cannot be simulated.
 """
@@ -9,10 +10,14 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from cerebro.simulator.campaign import Report, campaign, replay, replay_command, report_lines
+from cerebro.simulator.fan_outs import fan_out_rows
+from cerebro.simulator.night import run_night
 from cerebro.simulator.own_servers import declared_by
 from cerebro.simulator.trace import table
+from cerebro.simulator.wide_scenario import PROFILES
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.errors import CordynaError
 
@@ -43,7 +48,7 @@ def run_campaign(options: argparse.Namespace, own: Sequence[ServerDeclared]) -> 
             print(progress, end="", file=sys.stderr)
     for line in report_lines(report, options.server, wall_s=time.monotonic() - began):
         print(line)
-    rare = [fault for fault, times in report.injected.items() if times < options.at_least]
+    rare = report.rarer_than(options.at_least)
     if rare:
         print(f"injected fewer than {options.at_least:,} times: {', '.join(rare)}")
     if report.broken:
@@ -53,6 +58,15 @@ def run_campaign(options: argparse.Namespace, own: Sequence[ServerDeclared]) -> 
         for line in table(trace.leading_to(first.run_id)):
             print(line)
     return 1 if report.broken or rare else 0
+
+
+def run_fan_outs(options: argparse.Namespace) -> int:
+    """Print the table of wide fan-outs."""
+    is_broken = False
+    for row in fan_out_rows(options.wide, options.profile, options.dead):
+        print(row, flush=True)
+        is_broken = is_broken or "BROKEN" in row
+    return 1 if is_broken else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,6 +92,21 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         help="fail unless every kind of fault was injected that often",
     )
+    parser.add_argument(
+        "--hours", type=float, help="run seeds for so long, and write figures into --into"
+    )
+    parser.add_argument(
+        "--into", type=Path, default=Path("campaign"), help="a folder (default: campaign)"
+    )
+    parser.add_argument(
+        "--wide", type=int, nargs="+", help="simulate fan-outs of these widths instead of seeds"
+    )
+    parser.add_argument(
+        "--profile", choices=PROFILES, default="steady", help="cerebro's handlers in a fan-out"
+    )
+    parser.add_argument(
+        "--dead", type=float, default=0.0, help="the share of a fan-out that is never answered"
+    )
     return parser
 
 
@@ -88,6 +117,10 @@ def main() -> int:
         own = declared_by(options.server)
     except CordynaError as error:
         parser.exit(2, f"error: {error}\n")
+    if options.wide:
+        return run_fan_outs(options)
+    if options.hours is not None:
+        return run_night(options.hours, options.first, options.jobs, options.into)
     if options.seed is None:
         return run_campaign(options, own)
     return show_seed(options.seed, own)

@@ -36,7 +36,7 @@ _POISON: Final = (
 )
 """Bodies that no sender may put on the bus, of every kind that a queue can deliver."""
 
-_OVERSIZED_OUTPUT: Final = f'"output":"{"y" * 300_000}"'
+_OVERSIZED_OUTPUT: Final = f'"output":"{"y" * 20_000}"'
 
 
 def adversary_event(

@@ -40,6 +40,10 @@ class Report:
     def faults(self) -> int:
         return sum(self.injected.values())
 
+    def rarer_than(self, times: int) -> list[str]:
+        """The kinds of fault that were injected less often."""
+        return [fault for fault in FAULTS if self.injected[fault] < times]
+
     def add(self, other: "Report") -> None:
         self.seeds += other.seeds
         self.effects += other.effects

@@ -5,7 +5,8 @@ inputs, and page timers.
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
@@ -13,17 +14,15 @@ from cerebro.core import effects as e
 from cerebro.core import invariants
 from cerebro.core.model import FAILED_RANKS, STATE_OF, Rank, Run, RunSnapshot, TaskRun, page_of
 from cerebro.core.run.transitions import EXPIRY_REASON
+from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.load_promises import EXPIRIES, LoadPromises
+from cerebro.simulator.reference import Reference
+from cerebro.simulator.reference_facts import Unexpected
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.ids import CEREBRO, derived_id
 
 Page = tuple[str, int]
-
-RESULT_AGE_MAX_S: Final = 300.0
-"""The oldest result that a scenario lets be reused."""
-
-PAUSE_MAX_S: Final = 7200.0
-"""How long a handler may be paused between reading a result and writing the run that reuses it."""
 
 EXPIRY_DELAY_MAX_S: Final = 2.0
 RUN_END_DELAY_MAX_S: Final = 5.0
@@ -53,10 +52,16 @@ class Checker:
         self.now: Callable[[], float] = lambda: 0.0
         """The true time; the world sets it."""
         self.store, self.skew_s, self.is_punctual = store, skew_s, is_punctual
-        self.current_input = ""
-        """The key of the input that is being handled."""
+        self.handled = HandledInput(None, "")
+        """The input that is being handled."""
+        self.reference = Reference(store)
+        self.promises: LoadPromises | None = None
+        self.ages_s: Callable[[], Mapping[str, float]] = dict
+        """The longest waits in the queues of bounded handlers, by queue."""
         self.unacknowledged: defaultdict[str, int] = defaultdict(int)
         self.page_timers: defaultdict[Page, list[float]] = defaultdict(list)
+        self.overdue_checks: defaultdict[Page, list[float]] = defaultdict(list)
+        """When the overdue checks of each page that are under way were asked for."""
         self.unreliable_pages: set[Page] = set()
         """Pages of which a timer was lost for good: only the sweep guards them."""
         self.published_ids: set[str] = set()
@@ -79,6 +84,10 @@ class Checker:
             broken = _late_expiry(effect, now)
         if broken:
             raise InvariantBroken(broken, run_id)
+        with _broken_in(run_id):
+            self.reference.task_written(effect, self.handled)
+            if self.promises is not None and fact.rank in EXPIRIES and _is_expiry(effect):
+                self.promises.expired(snapshot, effect, now, self.ages_s())
         self._moved_at[run_id] = now
         if fact.deadline is not None:
             self._pages_of_input[input_key(run_id, fact.cause)].add((run_id, page_of(index)))
@@ -88,8 +97,6 @@ class Checker:
         self.writes += 1
         run = effect.new
         snapshot, _ = self._run(run.id)
-        if effect.seen is None:
-            self._check_reused_results(snapshot, now)
         facts = self.store._tasks[run.id]
         broken = invariants.of_run(snapshot.plan, facts, effect.seen, run)
         if broken is None and run.status == "error":
@@ -101,6 +108,8 @@ class Checker:
             )
         if broken:
             raise InvariantBroken(broken, run.id)
+        with _broken_in(run.id):
+            self.reference.run_written(effect, self.handled)
         if effect.seen is not None and run.rev > effect.seen.rev:
             self._moved_at[run.id] = now  # it was reopened
         if (
@@ -110,16 +119,22 @@ class Checker:
         ):
             raise InvariantBroken("nothing was live any more, but the run did not end", run.id)
 
-    def _check_reused_results(self, snapshot: RunSnapshot, now: float) -> None:
-        for task in snapshot.plan.tasks:
-            if task.reuses is None:
-                continue
-            fact = self.store.read_task(task.reuses.run_id, task.reuses.index)
-            oldest = RESULT_AGE_MAX_S + self.skew_s + PAUSE_MAX_S
-            if fact is None or not fact.is_completed or now - fact.dispatched_at > oldest:
-                raise InvariantBroken(
-                    f"{task.name} reuses what did not complete, or is too old", snapshot.run.id
-                )
+    def result_written(self, effect: e.WriteCachedResult) -> None:
+        """Check a result right after it was recorded."""
+        with _broken_in(effect.result.run_id):
+            self.reference.result_written(effect)
+
+    # --- a handler's message --------------------------------------------------------------------
+    def begun(self, handled: HandledInput) -> None:
+        """A handler begins with a message."""
+        self.handled = handled
+        self.reference.begun(handled)
+
+    def ended(self, handled: HandledInput, run_id: str) -> None:
+        """Check what a message led to, now that its program has ended."""
+        self.handled = handled
+        with _broken_in(run_id):
+            self.reference.ended(handled)
 
     # --- acknowledgements -----------------------------------------------------------------------
     def acknowledged(self, key: str, run_id: str, page: int | None) -> None:
@@ -152,18 +167,13 @@ class Checker:
                 facts,
                 page,
                 timers,
-                self._checks_under_way(run_id, page),
+                self.overdue_checks[written],
                 is_pending,
                 now=self.now(),
                 skew_s=self.skew_s,
             )
         if broken:
             raise InvariantBroken(broken, run_id)
-
-    def _checks_under_way(self, run_id: str, page: int) -> list[float]:
-        """When the overdue checks of a page that are under way were asked for."""
-        prefix = f"{run_id}overdue:{page}:"
-        return [float(key[len(prefix) :]) for key in self.unacknowledged if key.startswith(prefix)]
 
     # --- publications ---------------------------------------------------------------------------
     def published(self, message: Message) -> None:
@@ -175,7 +185,8 @@ class Checker:
             self.sent.add((message.run_id, message.task, message.attempt))
             snapshot, _ = self._run(message.run_id)
             self._check_cause(snapshot, message)
-            _check_outputs(snapshot, message)
+        with _broken_in(getattr(message, "run_id", "")):
+            self.reference.published(message, self.handled)
 
     def _check_cause(self, snapshot: RunSnapshot, command: RunTask) -> None:
         fact = self.store.read_task(command.run_id, snapshot.plan.index_of[command.task])
@@ -184,7 +195,7 @@ class Checker:
                 f"{command.task} was sent before its attempt was written", command.run_id
             )
         is_as_dispatched = fact.attempt == command.attempt and fact.rank == Rank.PENDING
-        if is_as_dispatched and input_key(command.run_id, fact.cause) != self.current_input:
+        if is_as_dispatched and input_key(command.run_id, fact.cause) != self.handled.key:
             raise InvariantBroken(
                 f"{command.task} was sent by an input that did not dispatch it", command.run_id
             )
@@ -205,6 +216,10 @@ class Checker:
             )
             if broken:
                 raise InvariantBroken(broken, run_id)
+            with _broken_in(run_id):
+                self.reference.at_rest(run)
+                if self.promises is not None:
+                    self.promises.at_rest(run_id)
 
     def _unpublished(
         self, snapshot: RunSnapshot, run: Run, facts: dict[int, TaskRun]
@@ -241,16 +256,17 @@ class Checker:
         return input_key(run_id, cause) in self.unacknowledged
 
 
-def _check_outputs(snapshot: RunSnapshot, command: RunTask) -> None:
-    upstream = snapshot.plan.tasks[snapshot.plan.index_of[command.task]].upstream
-    names = [snapshot.plan.tasks[index].name for index in upstream]
-    if list(command.upstream) != names or not all(
-        str(command.upstream[name]).startswith(name) for name in names
-    ):
-        raise InvariantBroken(
-            f"{command.task} was sent without its upstreams' outputs: {command.upstream}",
-            command.run_id,
-        )
+@contextmanager
+def _broken_in(run_id: str) -> Iterator[None]:
+    """Report what is not as the reference gives it as a broken invariant of a run."""
+    try:
+        yield
+    except Unexpected as error:
+        raise InvariantBroken(str(error), run_id) from error
+
+
+def _is_expiry(effect: e.WriteTask) -> bool:
+    return effect.seen is not None and effect.seen.rank != effect.new.rank
 
 
 def _late_expiry(effect: e.WriteTask, now: float) -> str | None:

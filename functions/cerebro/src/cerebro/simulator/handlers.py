@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cerebro.core import effects as e
-from cerebro.core.effects import PageTimer, Program
+from cerebro.core.effects import OverdueCheck, PageTimer, Program
 from cerebro.core.run import page_check
 from cerebro.handlers.receive import answer_malformed, open_delivery, program_of
 from cerebro.shell import PERFORM, Ports
 from cerebro.simulator.checker import Checker, summary
 from cerebro.simulator.faults import FaultInjector
+from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.network import InFlightMessage, Network
 from cerebro.simulator.scenario import SafetyNets
 from cordyna_core.contract.envelope import Envelope, MalformedEvent
@@ -28,14 +29,28 @@ VISIBILITY_TIMEOUT_S: Final = 90.0
 class SimulatedHandler:
     """One invocation of a handler: its batch, and how far it is."""
 
-    __slots__ = ("answer", "key", "messages", "position", "program", "skew_s")
+    __slots__ = (
+        "answer",
+        "effect",
+        "handled",
+        "is_paused",
+        "messages",
+        "on_end",
+        "position",
+        "program",
+        "skew_s",
+    )
 
     def __init__(self, messages: list[InFlightMessage], skew_s: float) -> None:
         self.messages, self.skew_s = messages, skew_s
         self.position = 0
         self.program: Program | None = None
         self.answer: Any = None
-        self.key = ""
+        self.handled = HandledInput(None, "")
+        self.effect: type = type(None)
+        """The kind of its last effect."""
+        self.is_paused = False
+        self.on_end: Callable[[], None] = lambda: None
 
     @property
     def current(self) -> InFlightMessage:
@@ -65,6 +80,8 @@ class SimulatedCerebro:
         crash_at: dict[int, str] | None = None,
     ) -> None:
         self.running: list[SimulatedHandler] = []
+        self.resume: Callable[[SimulatedHandler], None] = self.running.append
+        """What continues a handler after a pause."""
         self.effects = 0
         self.skew_s = 0.0
         self.dead_letters: list[tuple[InFlightMessage, str]] = []
@@ -78,6 +95,11 @@ class SimulatedCerebro:
             e.WriteRun: self._run_written,
             e.Publish: self._sent,
             e.SendPageTimer: self._sent,
+            e.SendOverdueCheck: self._check_sent,
+            e.WriteCachedResult: lambda _handler, effect, _answer: checker.result_written(effect),
+            e.Now: lambda handler, _, answer: handler.handled.clocks.append(answer),
+            e.ReadGraph: _graph_read,
+            e.ReadCachedResult: _result_read,
         }
 
     def deliver(self, in_flight: InFlightMessage) -> None:
@@ -94,18 +116,21 @@ class SimulatedCerebro:
         self.running.append(SimulatedHandler([in_flight], self._faults.skew_s()))
 
     def step(self, handler: SimulatedHandler) -> bool:
-        """Perform one effect of a handler. Returns whether it continues."""
+        """Perform one effect of a handler. Returns whether it continues at once."""
+        handler.is_paused = False
         program = handler.program or self._open(handler)
         if program is None:
             return self._next_message(handler)
         try:
             effect = program.send(handler.answer)
         except StopIteration:
+            self._checker.ended(handler.handled, handler.current.run_id)
             return self._next_message(handler)
         except Fatal as error:
             self._add_dead_letter(handler, str(error))
             return self._next_message(handler)
         self.effects += 1
+        handler.effect = type(effect)
         faults = self._faults
         faults.steps_left -= 1
         if faults.steps_left <= 0:
@@ -117,7 +142,7 @@ class SimulatedCerebro:
         return True
 
     def _perform(self, handler: SimulatedHandler, effect: Any) -> Any:
-        self.skew_s, self._checker.current_input = handler.skew_s, handler.key
+        self.skew_s, self._checker.handled = handler.skew_s, handler.handled
         kind = type(effect)
         answer = PERFORM[kind](self._ports, effect)
         observer = self._observers.get(kind)
@@ -138,6 +163,10 @@ class SimulatedCerebro:
     def _sent(self, handler: SimulatedHandler, effect: Any, _: Any) -> None:
         self._trace(handler, "sends", effect, handler.current.run_id)
 
+    def _check_sent(self, handler: SimulatedHandler, effect: e.SendOverdueCheck, _: Any) -> None:
+        handler.handled.checks.append(effect.check)
+        self._trace(handler, "sends", effect, effect.check.run_id)
+
     def _trace(self, handler: SimulatedHandler, what: str, effect: Any, run_id: str) -> None:
         if self._network.is_traced:
             self._network.trace(handler.name, what, summary(effect), run_id)
@@ -146,10 +175,13 @@ class SimulatedCerebro:
     def _open(self, handler: SimulatedHandler) -> Program | None:
         in_flight = handler.current
         message = in_flight.message
-        handler.key = in_flight.key
+        handler.handled = HandledInput(None, in_flight.key)
+        self._checker.handled = handler.handled
         try:
             if isinstance(message, str):
                 message = open_delivery(message)
+            handler.handled = HandledInput(message, in_flight.key)
+            self._checker.begun(handler.handled)
             if not self._repair and isinstance(message, PageTimer):
                 handler.program = page_check.on_page_timer(message, repair=False)
             else:
@@ -176,8 +208,11 @@ class SimulatedCerebro:
             return True
         for in_flight in handler.messages:
             if isinstance(in_flight.message, PageTimer):
-                page = in_flight.run_id, in_flight.page
+                page = in_flight.run_id, in_flight.message.page
                 self._checker.page_timers[page].remove(in_flight.message.due)
+            elif isinstance(in_flight.message, OverdueCheck):
+                page = in_flight.run_id, in_flight.message.page
+                self._checker.overdue_checks[page].remove(in_flight.message.asked_at)
             self._checker.acknowledged(in_flight.key, in_flight.run_id, in_flight.page)
         return False
 
@@ -242,8 +277,17 @@ class SimulatedCerebro:
                 self._network.deliver_at(
                     self._network.now + VISIBILITY_TIMEOUT_S, in_flight.copy(in_flight.received + 1)
                 )
-        self._network.schedule(self._network.now + pause, self.running.append, handler)
+        handler.is_paused = True
+        self._network.schedule(self._network.now + pause, self.resume, handler)
         return False
+
+
+def _graph_read(handler: SimulatedHandler, _: e.ReadGraph, answer: Any) -> None:
+    handler.handled.graph = answer
+
+
+def _result_read(handler: SimulatedHandler, effect: e.ReadCachedResult, answer: Any) -> None:
+    handler.handled.cached_results[effect.task] = answer
 
 
 _SUITED_EFFECTS: Final[dict[str, Callable[[Any], bool]]] = {

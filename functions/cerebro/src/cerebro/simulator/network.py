@@ -19,7 +19,7 @@ from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.scenario import BEGIN, Scenario
 from cerebro.simulator.trace import Trace
 from cordyna_core.contract.base import Message
-from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun, RunTask
+from cordyna_core.contract.commands import CancelRun, CancelTask, InvokeTask, RetryRun, RunTask
 from cordyna_core.contract.envelope import Envelope, open_envelope, seal
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, derived_id
 from cordyna_core.contract.state_updates import TaskStateChanged
@@ -63,7 +63,7 @@ class Network:
         self.now = BEGIN
         self.heap: list[tuple[float, int, Callable[[Any], None], Any]] = []
         self.to_cerebro: Callable[[InFlightMessage], None]
-        self.to_server: Callable[[RunTask], None]
+        self.to_server: Callable[[RunTask | CancelTask], None]
         self.is_traced = trace is not None
         self.event_number = count()
         self._scenario, self._faults, self._checker, self._trace = scenario, faults, checker, trace
@@ -118,8 +118,11 @@ class Network:
         """Have one more copy of a message delivered."""
         self._checker.unacknowledged[in_flight.key] += 1
         if isinstance(in_flight.message, PageTimer):
-            page = in_flight.run_id, in_flight.page
+            page = in_flight.run_id, in_flight.message.page
             self._checker.page_timers[page].append(in_flight.message.due)
+        elif isinstance(in_flight.message, OverdueCheck):
+            page = in_flight.run_id, in_flight.message.page
+            self._checker.overdue_checks[page].append(in_flight.message.asked_at)
         self.schedule(due, self.to_cerebro, in_flight)
 
     def redeliver(self, in_flight: InFlightMessage) -> None:
@@ -164,16 +167,16 @@ class Network:
     def publish(self, messages: Sequence[Message]) -> None:
         for message in messages:
             self._checker.published(message)
-            if type(message) is RunTask:
+            if isinstance(message, RunTask | CancelTask):
                 self._send_command(message)
             elif type(message) is InvokeTask:
                 self.publish_event(SCHEDULER, message, self.now)
 
-    def _send_command(self, command: RunTask) -> None:
+    def _send_command(self, command: RunTask | CancelTask) -> None:
         due = self.now + self._hop_s()
         fault = self._next_message_fault(may_be_lost=True)
         if fault:
-            about = f"RunTask {command.task} {command.attempt}"
+            about = f"{type(command).__name__} {command.task} {command.attempt}"
             self.trace("fault", fault, about, command.run_id)
             if fault == "lost for good":
                 return
@@ -183,12 +186,12 @@ class Network:
                 due += self._fault_delay_s(fault)
         self.schedule(due, self.to_server, self._as_received(command))
 
-    def _as_received(self, command: RunTask) -> RunTask:
+    def _as_received(self, command: RunTask | CancelTask) -> RunTask | CancelTask:
         if not self._scenario.sealed:
             return command
         event_id = f"event-{next(self.event_number)}"
         opened = open_envelope(seal(command, CEREBRO, event_id, utc(self.now))).message
-        assert isinstance(opened, RunTask)
+        assert isinstance(opened, RunTask | CancelTask)
         return opened
 
     # --- Timers ---------------------------------------------------------------------------------
@@ -236,7 +239,7 @@ class Network:
         self, generation: int, task: str, cron: str, timezone: str, after: float
     ) -> None:
         nominal = next_after(cron, timezone, after)
-        if nominal > BEGIN + self._scenario.cron_days * 86_400:
+        if nominal > BEGIN + self._scenario.crons_until_s:
             return
 
         def fire(_: Any) -> None:

@@ -98,30 +98,29 @@ def _closure(graph: Graph, target: str) -> Declared:
 def _reused(tasks: Declared, command: InvokeTask, handled: HandledInput) -> dict[str, CachedResult]:
     """Which results are fresh enough for everything that runs and needs them."""
     reused: dict[str, CachedResult] = {}
-    runs: list[str] = []
     needed = {command.task}
+    # For each task that is needed, how old its result may be for each that runs and needs it.
+    within_s: dict[str, list[int | None]] = {}
     for name in reversed(list(tasks)):
         if name not in needed:
             continue
-        age_s = _allowed_age_s(name, runs, tasks, command.max_age_s)
+        age_s = _allowed_age_s(within_s.get(name, []), command.max_age_s)
         result = handled.cached_results.get(name) if age_s is not None else None
         if result is not None and handled.clocks[0] - result.dispatched_at <= (age_s or 0):
             reused[name] = result
             continue
-        runs.append(name)
-        needed.update(tasks[name][1].upstream_names)
+        declared = tasks[name][1]
+        edges = declared.within_s
+        for upstream in declared.upstream_names:
+            needed.add(upstream)
+            within_s.setdefault(upstream, []).append(edges.get(upstream))
     return reused
 
 
-def _allowed_age_s(
-    name: str, runs: list[str], tasks: Declared, max_age_s: int | None
-) -> float | None:
+def _allowed_age_s(within_s: list[int | None], max_age_s: int | None) -> float | None:
     """An edge without `within_s` wants a new result; the invocation may be content with less."""
-    within = [
-        tasks[user][1].within_s.get(name) for user in runs if name in tasks[user][1].upstream_names
-    ]
-    ages = [age for age in within if age is not None]
-    by_edges = min(ages) if ages and len(ages) == len(within) else None
+    ages = [age for age in within_s if age is not None]
+    by_edges = min(ages) if ages and len(ages) == len(within_s) else None
     return max((age for age in (by_edges, max_age_s) if age is not None), default=None)
 
 

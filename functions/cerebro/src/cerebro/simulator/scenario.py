@@ -26,7 +26,7 @@ class ServerBehavior:
     `concurrency` 0 is a Lambda, which runs any number of bodies at once; otherwise the server
     reports `queued` and has that many workers. `fails`, `hangs`, `slow`, `twice` and `lies` are
     probabilities for each attempt; `dead` is from when to when it receives nothing, in seconds
-    since the beginning; a body takes up to `body_s`.
+    since the beginning; a body begins within `start_s` of its command and takes up to `body_s`.
     """
 
     concurrency: int = 0
@@ -36,6 +36,7 @@ class ServerBehavior:
     twice: float = 0.0
     lies: float = 0.0
     dead: tuple[float, float] = (0.0, 0.0)
+    start_s: tuple[float, float] = (0.05, 2.0)
     body_s: float = 10.0
 
 
@@ -49,12 +50,26 @@ class ScriptedMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """How many batches of messages cerebro handles at once, for each of its queues.
+
+    A new event source mapping runs five at once, and 300 more for every minute of backlog.
+    """
+
+    batches_at_first: int = 5
+    batches_per_minute: float = 300.0
+    batches_max: int = 1000
+    shards: int = 8
+    cold_start_s: tuple[float, float] = (0.3, 1.2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A world before it begins.
 
     Faults stop after `faults_until_s` (0: never). `batch` is how many messages a handler takes at
     once. `sealed`: events travel as text, as on a real bus. `declares_itself`: the declarations are
-    events, not the initial state.
+    events, not the initial state. `capacity` None: as many handlers as messages.
     """
 
     servers: dict[str, ServerBehavior]
@@ -67,4 +82,5 @@ class Scenario:
     batch: int = 1
     sealed: bool = False
     declares_itself: bool = False
-    cron_days: float = 0.0
+    crons_until_s: float = 0.0
+    capacity: Capacity | None = None

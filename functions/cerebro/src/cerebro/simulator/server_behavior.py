@@ -1,8 +1,8 @@
 """Server behavior: simulated task servers, from perfect to hopeless.
 
-Invariant: a server starts no body after `ack_by` unless it reported `queued`, and none after
-`start_by` (docs/rules.md, rule 6); everything else may go wrong with it. How an attempt ends is
-decided when its first command arrives.
+Invariant: a server starts no body after `ack_by` unless it reported `queued`, none after
+`start_by`, and none of a cancelled attempt (docs/rules.md, rule 6); all else may go wrong with it.
+How an attempt ends is decided when its first body begins. No two bodies have the same output.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.scenario import ServerBehavior
-from cordyna_core.contract.base import ErrorDescription, State, meta_at
-from cordyna_core.contract.commands import RunTask
+from cordyna_core.contract.base import ErrorDescription, meta_at
+from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.state_updates import TaskStateChanged
 
@@ -20,8 +20,20 @@ LARGE_OUTPUT: Final = "x" * 600
 
 SLOW_FACTOR: Final = 60.0
 
+Attempt = tuple[str, str, int]
+"""(run, task, attempt)."""
+
 Publish = Callable[[str, TaskStateChanged, float], None]
 """(server, update, at): puts the update on the bus at that time."""
+
+Schedule = Callable[[float, Callable[[Any], None], Any], None]
+"""(due, action, argument): calls `action(argument)` at `due`."""
+
+_ERRORS: Final = (
+    ErrorDescription(type="Oops", message="it did not work"),
+    ErrorDescription(type="Oops", message="it did not work"),
+    ErrorDescription(type="Terminal", message="it never will", retryable=False),
+)
 
 
 class SimulatedServer:
@@ -33,85 +45,104 @@ class SimulatedServer:
         behavior: ServerBehavior,
         faults: FaultInjector,
         publish: Publish,
+        schedule: Schedule,
         begin: float,
     ) -> None:
         self.name, self.behavior = name, behavior
-        self.bodies: dict[tuple[str, str, int], int] = {}
-        """How many bodies ran, by (run, task, attempt)."""
-        self._faults, self._publish, self._begin = faults, publish, begin
+        self.bodies: dict[Attempt, int] = {}
+        """How many bodies began, by attempt."""
+        self.reported: dict[Attempt, dict[str, float]] = {}
+        """When each state was first reported, by attempt."""
+        self._faults, self._begin = faults, begin
+        self._publish, self._schedule = publish, schedule
         self._free_at = [begin] * behavior.concurrency
-        self._outcomes: dict[tuple[str, str, int], State | None] = {}
+        self._outcomes: dict[Attempt, tuple[str, ErrorDescription | None]] = {}
+        self._cancelled: set[Attempt] = set()
+
+    def cancel(self, command: CancelTask) -> None:
+        """Begin no body of this attempt from now on."""
+        self._cancelled.add((command.run_id, command.task, command.attempt))
 
     def receive(self, command: RunTask, now: float) -> None:
-        """Handle a command."""
+        """Handle a command: report `queued` if bodies wait here, and schedule the body."""
         faults, behavior = self._faults, self.behavior
         if behavior.dead[0] <= now - self._begin < behavior.dead[1]:
             faults.injected["server dead"] += 1
             return
         if now + faults.skew_s() > command.ack_by.timestamp():
             return
-        begin = now + faults.uniform(0.05, 2.0)
+        begin = now + faults.uniform(behavior.start_s[0], behavior.start_s[1])
+        duration = self._draw_duration()
         if behavior.concurrency:
             self._report(command, "queued", now)
             begin = max(begin, min(self._free_at))
             if begin > command.start_by.timestamp():
                 return
+            self._free_at.remove(min(self._free_at))
+            self._free_at.append(begin + duration)
         elif begin > command.ack_by.timestamp():
             return
-        self._run_body(command, begin)
+        self._schedule(begin, self._run_body, (command, begin, duration))
 
-    def _run_body(self, command: RunTask, begin: float) -> None:
-        faults, behavior = self._faults, self.behavior
+    def _draw_duration(self) -> float:
+        duration = self._faults.uniform(0.0, self.behavior.body_s)
+        is_slow = self._faults.happens("server slow", self.behavior.slow)
+        return duration * SLOW_FACTOR if is_slow else duration
+
+    def _run_body(self, body: tuple[RunTask, float, float]) -> None:
+        command, begin, duration = body
         key = (command.run_id, command.task, command.attempt)
+        if key in self._cancelled:
+            return
         self.bodies[key] = self.bodies.get(key, 0) + 1
-        duration = faults.uniform(0.0, behavior.body_s)
-        if faults.happens("server slow", behavior.slow):
-            duration *= SLOW_FACTOR
-        end = begin + duration
-        if behavior.concurrency:
-            self._free_at.remove(min(self._free_at))
-            self._free_at.append(end)
         if key not in self._outcomes:
             self._outcomes[key] = self._draw_outcome()
-        outcome = self._outcomes[key]
+        outcome, error = self._outcomes[key]
         self._report(command, "started", begin)
-        if outcome is not None:
-            self._report(command, outcome, end)
-            if faults.happens("answered twice", behavior.twice):
-                self._report(command, outcome, end + faults.uniform(0, 60))
-        if faults.happens("server lied", behavior.lies):
-            lie = faults.choice(("completed", "error", "started", "queued"))
-            self._report(
-                command,
-                lie,
-                begin + faults.uniform(0, 100),
-                attempt_offset=faults.choice((0, -1, 1)),
-            )
+        if outcome:
+            end = begin + duration
+            self._report(command, outcome, end, error=error)
+            if self._faults.happens("answered twice", self.behavior.twice):
+                self._report(command, outcome, end + self._faults.uniform(0, 60), error=error)
+        if self._faults.happens("server lied", self.behavior.lies):
+            self._lie(command, begin)
 
-    def _draw_outcome(self) -> State | None:
+    def _draw_outcome(self) -> tuple[str, ErrorDescription | None]:
         if self._faults.happens("server hung", self.behavior.hangs):
-            return None
-        failed = self._faults.happens("body failed", self.behavior.fails)
-        return "error" if failed else "completed"
+            return "", None
+        if self._faults.happens("body failed", self.behavior.fails):
+            return "error", self._faults.choice(_ERRORS)
+        return "completed", None
 
-    def _report(self, command: RunTask, state: Any, at: float, *, attempt_offset: int = 0) -> None:
-        attempt = max(1, command.attempt + attempt_offset)
-        message_id = derived_id("TaskStateChanged", command.run_id, command.task, attempt, state)
+    def _lie(self, command: RunTask, begin: float) -> None:
+        """Report any state of this attempt, the one before or the one after."""
+        faults = self._faults
+        state = faults.choice(("completed", "error", "started", "queued"))
+        attempt = max(1, command.attempt + faults.choice((0, -1, 1)))
+        error = _ERRORS[0] if state == "error" else None
+        lie = command.model_copy(update={"attempt": attempt})
+        self._report(lie, state, begin + faults.uniform(0, 100), error=error)
+
+    def _report(
+        self, command: RunTask, state: Any, at: float, *, error: ErrorDescription | None = None
+    ) -> None:
+        key = (command.run_id, command.task, command.attempt)
+        states = self.reported.setdefault(key, {})
+        states[state] = min(at, states.get(state, at))
         update = TaskStateChanged(
-            meta=meta_at(at, message_id),
+            meta=meta_at(at, derived_id("TaskStateChanged", *key, state)),
             server=self.name,
             run_id=command.run_id,
             task=command.task,
-            attempt=attempt,
+            attempt=command.attempt,
             state=state,
-            output=_output(command) if state == "completed" else None,
-            error=_FAILED if state == "error" else None,
+            output=self._output(command) if state == "completed" else None,
+            error=error,
         )
         self._publish(self.name, update, at)
 
-
-def _output(command: RunTask) -> str:
-    return command.task + (LARGE_OUTPUT if command.task[-1] in "13" else "")
-
-
-_FAILED: Final = ErrorDescription(type="Oops", message="it did not work")
+    def _output(self, command: RunTask) -> str:
+        """Says whose it is: of which run, task, attempt and body."""
+        key = (command.run_id, command.task, command.attempt)
+        body = f"{command.task} {command.run_id[-6:]} {command.attempt}.{self.bodies.get(key, 0)}"
+        return body + (LARGE_OUTPUT if command.task[-1] in "13" else "")

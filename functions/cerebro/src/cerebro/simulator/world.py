@@ -16,15 +16,17 @@ from cerebro.core.graph.graph import Head, version_of
 from cerebro.handlers.sweep import sweep
 from cerebro.shell import Ports
 from cerebro.simulator.adversary import adversary_event
+from cerebro.simulator.capacity import BoundedHandlers
 from cerebro.simulator.checker import Checker, InvariantBroken
 from cerebro.simulator.drawn_scenario import scenario_of
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.handlers import SimulatedCerebro
+from cerebro.simulator.load_promises import LoadPromises
 from cerebro.simulator.network import Network
 from cerebro.simulator.scenario import BEGIN, Scenario, ScriptedMessage
 from cerebro.simulator.server_behavior import SimulatedServer
 from cerebro.simulator.trace import Trace
-from cordyna_core.contract.commands import RunTask
+from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
@@ -32,6 +34,7 @@ from cordyna_core.contract.state_updates import TaskStateChanged
 SWEEP_INTERVAL_S: Final = 900.0
 LAST_SWEEP_S: Final = 12 * 86_400.0
 STEPS_MAX: Final = 200_000
+STEPS_PER_TASK_MAX: Final = 200
 STEP_S_MAX: Final = 0.03
 """One effect of a handler takes at most so long, divided by the number of running handlers."""
 
@@ -70,9 +73,8 @@ class World:
         self.scenario = scenario or scenario_of(seed, self.faults, own)
         self.store = MemoryStore()
         rates = self.scenario.rates
-        is_punctual = not (
-            rates.steps or rates.messages or rates.timers or rates.skew_s or crash_at
-        )
+        has_faults = bool(rates.steps or rates.messages or rates.timers or rates.skew_s or crash_at)
+        is_punctual = not has_faults and self.scenario.capacity is None
         self.checker = Checker(self.store, rates.skew_s, is_punctual=is_punctual)
         self.network = Network(self.scenario, self.faults, self.checker, trace)
         self.checker.now = lambda: self.network.now
@@ -93,10 +95,20 @@ class World:
             crash_at=crash_at,
         )
         self.servers = {
-            name: SimulatedServer(name, behavior, self.faults, self._publish_update, BEGIN)
+            name: SimulatedServer(
+                name, behavior, self.faults, self._publish_update, self.network.schedule, BEGIN
+            )
             for name, behavior in self.scenario.servers.items()
         }
+        self.checker.promises = LoadPromises(self.store, self.servers, has_faults=has_faults)
         self.network.to_cerebro = self.cerebro.deliver
+        self.handlers: BoundedHandlers | None = None
+        if self.scenario.capacity is not None:
+            self.handlers = BoundedHandlers(
+                self.scenario.capacity, self.network, self.faults, self.cerebro
+            )
+            self.network.to_cerebro = self.handlers.deliver
+            self.checker.ages_s = self.handlers.ages_s
         self.network.to_server = self._deliver_command
         self._set_up()
 
@@ -152,7 +164,10 @@ class World:
     def _run_until_rest(self) -> None:
         network, cerebro, draw = self.network, self.cerebro, self.faults.draw
         heap, running, step, pop = network.heap, cerebro.running, cerebro.step, heapq.heappop
-        for _ in range(STEPS_MAX):
+        steps_max = STEPS_MAX + STEPS_PER_TASK_MAX * sum(
+            len(declared.tasks) for declared in self.scenario.declared
+        )
+        for _ in range(steps_max):
             if running and not (heap and heap[0][0] <= network.now):
                 turn = draw() * len(running)
                 index = int(turn)
@@ -166,16 +181,20 @@ class World:
                 action(argument)
             else:
                 return
-        raise InvariantBroken(f"the world did not come to rest within {STEPS_MAX:,} steps")
+        raise InvariantBroken(f"the world did not come to rest within {steps_max:,} steps")
 
     def _publish_scripted(self, scripted: ScriptedMessage) -> None:
         sender = scripted.source.removeprefix("cordyna.")
         self.network.trace(sender, type(scripted.message).__name__, "")
         self.network.publish_event(scripted.source, scripted.message, self.network.now)
 
-    def _deliver_command(self, command: RunTask) -> None:
+    def _deliver_command(self, command: RunTask | CancelTask) -> None:
         server = self.servers.get(command.server)
-        if server is not None:
+        if server is None:
+            return
+        if isinstance(command, CancelTask):
+            server.cancel(command)
+        else:
             about = f"{command.task} attempt {command.attempt}"
             self.network.trace(command.server, "receives RunTask", about, command.run_id)
             server.receive(command, self.network.now)

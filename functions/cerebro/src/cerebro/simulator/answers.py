@@ -1,0 +1,154 @@
+"""Answers: every command that cerebro handled was answered, and as the declarations demand.
+
+The reasons to refuse an invocation are derived from the declarations that its program read
+(docs/rules.md, rules 9 and 11), those of the other commands from the run before and after.
+
+Invariant: nothing here calls a program of the core.
+"""
+
+from collections.abc import Iterator
+
+from cerebro.core.graph.graph import Graph
+from cerebro.core.model import Run
+from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.reference_facts import Unexpected
+from cordyna_core.contract.base import Message
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import server_of
+from cordyna_core.contract.state_updates import (
+    DeclarationAccepted,
+    DeclarationIgnored,
+    DeclarationRejected,
+    InvocationRejected,
+    RunStateChanged,
+)
+
+_COMMANDS = InvokeTask | CancelRun | RetryRun
+_ANSWERS = (
+    RunStateChanged
+    | InvocationRejected
+    | DeclarationAccepted
+    | DeclarationIgnored
+    | DeclarationRejected
+)
+
+
+def check_answer(handled: HandledInput, before: Run | None, after: Run | None) -> None:
+    """Check the answer to a message that was handled to its end.
+
+    `before` and `after`: the run that it is about, when its handler began and ended.
+
+    Raises Unexpected.
+    """
+    envelope = handled.message
+    if not isinstance(envelope, Envelope):
+        return
+    command = envelope.message
+    if not isinstance(command, _COMMANDS | ServerDeclared):
+        return
+    answers = [message for message in handled.published if _is_answer(message, envelope.id)]
+    if not answers:
+        raise Unexpected(f"{type(command).__name__} {envelope.id} was not answered")
+    codes = {
+        problem.code
+        for answer in answers
+        if isinstance(answer, InvocationRejected)
+        for problem in answer.problems
+    }
+    if isinstance(command, InvokeTask):
+        _check_invocation(command, envelope, handled, before, codes)
+    elif isinstance(command, CancelRun) and after is not None:
+        _check_cancel(after, codes)
+    elif isinstance(command, RetryRun) and before is not None and after is not None:
+        _check_retry(command, envelope, after, codes)
+
+
+def _is_answer(message: Message, event_id: str) -> bool:
+    if not isinstance(message, _ANSWERS):
+        return False
+    is_caused = message.meta is not None and message.meta.cause == event_id
+    return is_caused or getattr(message, "event_id", None) == event_id
+
+
+def _check_invocation(
+    command: InvokeTask,
+    envelope: Envelope,
+    handled: HandledInput,
+    before: Run | None,
+    codes: set[str],
+) -> None:
+    if before is not None:
+        expected = {"key_reused"} if before.params != command.params else set()
+        if codes != expected:
+            raise Unexpected(
+                f"an invocation of a known run was answered with {codes or 'no'} problems"
+            )
+        return
+    if handled.graph is None:
+        raise Unexpected("an invocation was answered without reading the graph")
+    expected = set(_problem_codes(handled.graph, command, envelope.source))
+    if codes - {"key_reused"} != expected:
+        raise Unexpected(f"an invocation was answered with {sorted(codes)}, not {sorted(expected)}")
+
+
+def _problem_codes(graph: Graph, command: InvokeTask, source: str) -> Iterator[str]:
+    owned = {
+        task.name: (server, task)
+        for server, declared in graph.declarations.items()
+        for task in declared.tasks
+    }
+    if command.task not in owned:
+        yield "unknown_task"
+        return
+    names, frontier = {command.task}, [command.task]
+    missing = False
+    while frontier:
+        for upstream in owned[frontier.pop()][1].upstream_names:
+            missing = missing or upstream not in owned
+            if upstream in owned and upstream not in names:
+                names.add(upstream)
+                frontier.append(upstream)
+    if missing:
+        yield "unresolved_upstream"
+        return
+    caller = server_of(source)
+    if caller is not None and caller != owned[command.task][0]:
+        yield "not_your_task"
+        return
+    yield from _param_codes(command, [owned[name][1] for name in sorted(names)])
+
+
+def _param_codes(command: InvokeTask, tasks: list[TaskDeclaration]) -> Iterator[str]:
+    """Every parameter of a drawn schema is a string."""
+    known: set[str] = set()
+    required: set[str] = set()
+    for task in tasks:
+        schema = task.params_schema or {}
+        known.update(schema.get("properties", ()))
+        required.update(schema.get("required", ()))
+    known |= required
+    if command.params.keys() - known:
+        yield "unknown_param"
+    if required - command.params.keys():
+        yield "missing_param"
+    given = (command.params[name] for name in known & command.params.keys())
+    if any(not isinstance(value, str) for value in given):
+        yield "bad_param"
+
+
+def _check_cancel(after: Run, codes: set[str]) -> None:
+    if after.status == "cancelled":
+        if codes & {"run_completed"}:
+            raise Unexpected("a cancel was refused, but the run is cancelled")
+    elif not codes:
+        raise Unexpected(f"a cancel was accepted, but the run is {after.status}")
+
+
+def _check_retry(command: RetryRun, envelope: Envelope, after: Run, codes: set[str]) -> None:
+    is_applied = (command.command_id or envelope.id) in after.commands
+    if not codes and not is_applied:
+        raise Unexpected("a retry was accepted, but it is not applied to the run")
+    if codes == {"nothing_failed"} and is_applied:
+        raise Unexpected("a retry was refused as if nothing had failed, but it is applied")

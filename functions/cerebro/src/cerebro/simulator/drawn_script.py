@@ -1,0 +1,114 @@
+"""Drawn script: which commands arrive in a world, from whom, and when.
+
+Most are as a careful user would send them. Some are repeated, some use a key again, some name what
+does not exist, and some have parameters that do not fit: each has an answer.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from cerebro.simulator.drawn_declarations import PARAMS, draw_redeclaration
+from cerebro.simulator.faults import FaultInjector
+from cerebro.simulator.scenario import ScriptedMessage
+from cordyna_core.contract.base import Message
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
+from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
+
+_SOURCES: Final = (CLIENT, CLIENT, CLIENT, f"{CLIENT}.web")
+_MAX_AGES_S: Final = (None, None, None, 60, 600)
+_UNKNOWN_RUN: Final = "0" * 26
+
+
+def draw_script(
+    declared: Sequence[ServerDeclared], first: str, faults: FaultInjector
+) -> list[ScriptedMessage]:
+    """One run of `first`, perhaps more of any task, and perhaps another declaration."""
+    tasks = {task.name: task for server in declared for task in server.tasks}
+    owner_of = {task.name: server.server for server in declared for task in server.tasks}
+    script: list[ScriptedMessage] = []
+    for n in range(faults.choice((1, 1, 1, 2, 3))):
+        target = first if n == 0 or faults.chance(0.3) else faults.choice(list(tasks))
+        script += _draw_run(target, n, tasks, owner_of, faults)
+    if faults.chance(0.12):
+        redeclared = draw_redeclaration(declared, faults)
+        source = server_source(redeclared.server)
+        script.append(ScriptedMessage(faults.uniform(1, 60), source, redeclared))
+    return script
+
+
+def _draw_run(
+    target: str,
+    n: int,
+    tasks: dict[str, TaskDeclaration],
+    owner_of: dict[str, str],
+    faults: FaultInjector,
+) -> list[ScriptedMessage]:
+    """The commands about one run: its invocation, perhaps again; perhaps a cancel, or retries."""
+    after = faults.uniform(0, 30 * n)
+    invocation = InvokeTask(
+        task=target,
+        key=None if faults.chance(0.05) else f"k{n}",
+        params=_draw_params(target, tasks, faults),
+        max_age_s=faults.choice(_MAX_AGES_S),
+    )
+    script = [ScriptedMessage(after, _draw_source(target, owner_of, faults), invocation)]
+    if faults.chance(0.12):
+        again = _draw_repeated(invocation, list(tasks), faults)
+        script.append(ScriptedMessage(after + faults.uniform(0, 60), CLIENT, again))
+    run_id = run_id_of(target, f"k{n}") if faults.chance(0.97) else _UNKNOWN_RUN
+
+    def command(delay: float, message: Message) -> None:
+        source = _draw_source(target, owner_of, faults)
+        script.append(ScriptedMessage(after + delay, source, message))
+
+    if faults.chance(0.12):
+        command_id = None if faults.chance(0.2) else f"c{n}"
+        command(faults.uniform(0, 200), CancelRun(run_id=run_id, command_id=command_id))
+    if faults.chance(0.2):
+        names = [*tasks, "unknown"]
+        from_ = faults.sample(names, faults.integer(1, 2)) if faults.chance(0.3) else []
+        command_id = None if faults.chance(0.2) else f"r{n}"
+        retry = RetryRun(run_id=run_id, command_id=command_id, from_=from_)
+        for _ in range(faults.integer(1, 2)):
+            command(faults.uniform(20, 3000), retry)
+    return script
+
+
+def _draw_source(target: str, owner_of: dict[str, str], faults: FaultInjector) -> str:
+    """Most often a client; sometimes the server of the task, or any other."""
+    if faults.chance(0.9):
+        return faults.choice(_SOURCES)
+    servers = sorted(set(owner_of.values()))
+    return server_source(faults.choice((owner_of[target], faults.choice(servers))))
+
+
+def _draw_params(
+    target: str, tasks: dict[str, TaskDeclaration], faults: FaultInjector
+) -> dict[str, Any]:
+    """Values for what the closure takes; sometimes one is missing, unknown or of another type."""
+    names, frontier = {target}, [target]
+    while frontier:
+        for upstream in tasks[frontier.pop()].upstream_names:
+            if upstream in tasks and upstream not in names:
+                names.add(upstream)
+                frontier.append(upstream)
+    known = {
+        param for name in names for param in (tasks[name].params_schema or {}).get("properties", ())
+    }
+    if not known:
+        return {"surplus": "x"} if faults.chance(0.01) else {}
+    params: dict[str, Any] = {
+        name: faults.choice(("a", "b")) for name in PARAMS if name in known and faults.chance(0.9)
+    }
+    if faults.chance(0.03):
+        params[faults.choice(sorted(known))] = 7
+    if faults.chance(0.03):
+        params["surplus"] = "x"
+    return params
+
+
+def _draw_repeated(invocation: InvokeTask, tasks: list[str], faults: FaultInjector) -> InvokeTask:
+    """The same command again, or another one with the same key."""
+    change = faults.choice(({}, {}, {"params": {"day": "z"}}, {"task": faults.choice(tasks)}))
+    return invocation.model_copy(update=change)

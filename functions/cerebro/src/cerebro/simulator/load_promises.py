@@ -1,0 +1,107 @@
+"""Load promises: what holds for the clocks however much waits in cerebro's queues.
+
+Without faults other than a lack of capacity:
+
+1. a server that answered in time has no clock error in the end;
+2. and no second body of its task runs;
+3. a server that does not answer is reported within about two seconds of its clock while messages do
+   not wait, and otherwise within the ages of the queues that the decision passes.
+
+With faults, an update that arrives heals an expiry, whenever it arrives; `Reference` checks that
+(docs/rules.md, rules 1 and 17).
+
+Invariant: it only observes.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from cerebro.adapters.memory import MemoryStore
+from cerebro.core.effects import WriteTask
+from cerebro.core.model import Rank, RunSnapshot
+from cerebro.simulator.reference_facts import RANK_OF_STATE, Unexpected
+from cerebro.simulator.server_behavior import Attempt, SimulatedServer
+
+EXPIRIES: Final = frozenset({Rank.ACK_TIMEOUT, Rank.START_TIMEOUT, Rank.RUN_TIMEOUT})
+IDLE_EXPIRY_DELAY_MAX_S: Final = 2.0
+IDLE_AGE_MAX_S: Final = 0.5
+"""While no message waits for longer than this, the system is idle."""
+
+LATE_TIMER_S: Final = 3.0
+"""Deadlines that have already passed share a timer that is so far ahead."""
+
+TURNS: Final = 3
+"""How often an overdue check passes the tracker's queue at most."""
+
+
+class LoadPromises:
+    """The expiries of a world so far, and what was promised about them.
+
+    `has_faults`: anything but capacity delays or loses messages.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        servers: Mapping[str, SimulatedServer],
+        *,
+        has_faults: bool,
+    ) -> None:
+        self.false_expiries: set[Attempt] = set()
+        self.expiries = 0
+        self.latest_s = 0.0
+        self._store, self._servers, self._has_faults = store, servers, has_faults
+
+    def expired(
+        self, snapshot: RunSnapshot, effect: WriteTask, now: float, ages_s: Mapping[str, float]
+    ) -> None:
+        """Note an expiry; `ages_s` are the longest waits by queue, empty without capacity.
+
+        Raises Unexpected if it comes too late.
+        """
+        seen = effect.seen
+        assert seen is not None
+        assert seen.deadline is not None
+        self.expiries += 1
+        task = snapshot.plan.tasks[effect.index]
+        attempt = (effect.run_id, task.name, seen.attempt)
+        reported = self._servers[task.server].reported.get(attempt, {})
+        if any(
+            RANK_OF_STATE[state] > seen.rank and at <= seen.deadline
+            for state, at in reported.items()
+        ):
+            self.false_expiries.add(attempt)
+        late_s = now - seen.deadline
+        self.latest_s = max(self.latest_s, late_s)
+        if ages_s and not self._has_faults and late_s > _delay_max_s(ages_s):
+            raise Unexpected(f"{task.name} was reported {late_s:.1f} s after its clock, too late")
+
+    def at_rest(self, run_id: str) -> None:
+        """Check a run that has ended. Raises Unexpected."""
+        if self._has_faults:
+            return
+        snapshot = self._store.read_run_snapshot(run_id)
+        assert snapshot is not None
+        for index, fact in self._store._tasks[run_id].items():
+            task = snapshot.plan.tasks[index]
+            attempt = (run_id, task.name, fact.attempt)
+            if fact.rank in EXPIRIES and attempt in self.false_expiries:
+                raise Unexpected(f"{task.name} ends with {fact.reason}, but it answered in time")
+            if task.server:
+                self._check_bodies(task.name, task.server, run_id, fact.attempt)
+
+    def _check_bodies(self, task: str, server: str, run_id: str, attempts: int) -> None:
+        bodies = self._servers[server].bodies
+        ran = [n for n in range(1, attempts + 1) if bodies.get((run_id, task, n))]
+        for attempt in ran[:-1]:
+            if (run_id, task, attempt) in self.false_expiries:
+                raise Unexpected(f"a second body of {task} ran, but the first had answered in time")
+        if any(bodies[run_id, task, n] > 1 for n in ran):
+            raise Unexpected(f"an attempt of {task} ran twice")
+
+
+def _delay_max_s(ages_s: Mapping[str, float]) -> float:
+    tracker, timekeeper = ages_s["tracker"], ages_s["timekeeper"]
+    if max(tracker, timekeeper) <= IDLE_AGE_MAX_S:
+        return IDLE_EXPIRY_DELAY_MAX_S
+    return IDLE_EXPIRY_DELAY_MAX_S + LATE_TIMER_S + timekeeper + TURNS * (tracker + 1.0)

@@ -1,0 +1,207 @@
+"""Reference: compares every step of a world with the rules, exactly.
+
+The rules are written a second time in the modules `reference_facts`, `reference_plans`,
+`reference_runs` and `reference_messages`, and what commands are answered in `answers`. This class
+remembers what they need: the accepted outputs, what each result was made from, and what was stored
+when the handler of an input began.
+
+Invariant: it only observes.
+"""
+
+from typing import Any
+
+from cerebro.adapters.memory import MemoryStore
+from cerebro.core import effects as e
+from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, page_of
+from cerebro.core.run.invoke import invocation_key
+from cerebro.simulator.answers import check_answer
+from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.reference_facts import RANK_OF_STATE, Unexpected, check_fact
+from cerebro.simulator.reference_messages import (
+    check_command,
+    check_final_message,
+    check_run_message,
+    check_task_message,
+)
+from cerebro.simulator.reference_plans import Parts, check_new_run
+from cerebro.simulator.reference_runs import check_run
+from cordyna_core.contract.base import Message
+from cordyna_core.contract.commands import CancelRun, CancelTask, InvokeTask, RetryRun, RunTask
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import derived_id, run_id_of
+from cordyna_core.contract.state_updates import RunStateChanged, TaskStateChanged
+
+
+class Reference:
+    """What the rules give, as far as a world has come."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._outputs: dict[tuple[str, int], Any] = {}
+        self._made: dict[tuple[str, int], Parts] = {}
+        self._messages: dict[str, RunStateChanged] = {}
+        self._highest: dict[tuple[str, str, int], int] = {}
+        """The highest rank that was reported and handled, by (run, task, attempt)."""
+
+    # --- a handler's message ----------------------------------------------------------------------
+    def begun(self, handled: HandledInput) -> None:
+        """Remember what is stored when a handler begins with a message."""
+        run_id = _run_id_of(handled.message)
+        handled.run_before = self._store.read_run(run_id) if run_id else None
+        if handled.run_before is not None:
+            handled.facts_before = dict(self._store._tasks[run_id])
+
+    def ended(self, handled: HandledInput) -> None:
+        """Check what a message led to, now that it was handled to its end. Raises Unexpected."""
+        before, facts = handled.run_before, handled.facts_before
+        run_id = _run_id_of(handled.message)
+        after = self._store.read_run(run_id) if run_id else None
+        check_answer(handled, before, after)
+        self._note_update(handled)
+        if before is not None and after is not None:
+            self._check_all_retried(handled, before, after, facts)
+            self._check_all_decided(handled, after, facts)
+
+    def _note_update(self, handled: HandledInput) -> None:
+        envelope = handled.message
+        update = envelope.message if isinstance(envelope, Envelope) else None
+        if isinstance(update, TaskStateChanged):
+            key = (update.run_id, update.task, update.attempt)
+            self._highest[key] = max(RANK_OF_STATE[update.state], self._highest.get(key, 0))
+
+    def _check_all_retried(
+        self, handled: HandledInput, before: Run, after: Run, facts: dict[int, TaskRun]
+    ) -> None:
+        """A RetryRun that was applied leaves nothing failed that it was asked to retry."""
+        envelope = handled.message
+        command = envelope.message if isinstance(envelope, Envelope) else None
+        if not isinstance(command, RetryRun) or not isinstance(envelope, Envelope):
+            return
+        command_id = command.command_id or envelope.id
+        if command_id in before.commands or command_id not in after.commands:
+            return
+        snapshot = self._snapshot(after.id)
+        for index, fact in facts.items():
+            name = snapshot.plan.tasks[index].name
+            is_asked = not command.from_ or name in command.from_
+            stored = self._store.read_task(after.id, index)
+            is_unchanged = stored is not None and stored.rev == fact.rev
+            is_failed = fact.failed_permanently and fact.rank != Rank.CANCELLED
+            if is_asked and is_failed and is_unchanged:
+                raise Unexpected(f"{name} had failed, and the RetryRun did not retry it")
+
+    def _check_all_decided(
+        self, handled: HandledInput, after: Run, facts: dict[int, TaskRun]
+    ) -> None:
+        """An overdue check decides everything that it was asked for, unless it is sent on."""
+        check = handled.message
+        if not isinstance(check, e.OverdueCheck) or after.is_over:
+            return
+        end = min((sent.start for sent in handled.checks if sent.turn >= check.turn), default=None)
+        if any(sent.turn > check.turn and sent.start == check.start for sent in handled.checks):
+            return
+        for index, fact in facts.items():
+            is_due = fact.deadline is not None and fact.deadline <= check.asked_at
+            is_mine = page_of(index) == check.page and index >= check.start
+            is_mine = is_mine and (end is None or index < end)
+            stored = self._store.read_task(after.id, index)
+            if is_due and is_mine and stored is not None and stored.rev == fact.rev:
+                name = self._snapshot(after.id).plan.tasks[index].name
+                raise Unexpected(f"{name} was overdue, and the check did not decide it")
+
+    # --- writes -----------------------------------------------------------------------------------
+    def task_written(self, effect: e.WriteTask, handled: HandledInput) -> None:
+        """Raises Unexpected."""
+        snapshot = self._snapshot(effect.run_id)
+        check_fact(snapshot, effect, handled)
+        key = effect.run_id, effect.index
+        if effect.new.rank != Rank.COMPLETED or key in self._outputs:
+            return
+        task = snapshot.plan.tasks[effect.index]
+        message = handled.message
+        if task.reuses is not None:
+            self._outputs[key] = self._outputs[task.reuses.run_id, task.reuses.index]
+        elif task.is_join:
+            self._outputs[key] = None
+        elif isinstance(message, Envelope) and isinstance(message.message, TaskStateChanged):
+            self._outputs[key] = message.message.output
+
+    def run_written(self, effect: e.WriteRun, handled: HandledInput) -> None:
+        """Raises Unexpected."""
+        if effect.seen is None:
+            snapshot = self._snapshot(effect.new.id)
+            parts = check_new_run(snapshot, handled, self._store, self._made)
+            self._made.update({(effect.new.id, index): made for index, made in parts.items()})
+        else:
+            facts = self._store._tasks[effect.new.id]
+            check_run(effect.seen, effect.new, facts, handled)
+
+    def result_written(self, effect: e.WriteCachedResult) -> None:
+        """Raises Unexpected."""
+        result = effect.result
+        fact = self._store.read_task(result.run_id, result.index)
+        if fact is None or fact.dispatched_at != result.dispatched_at or not fact.is_completed:
+            raise Unexpected(f"a result of {effect.task} was recorded that is not stored")
+        output = None if result.output_apart else self._outputs[result.run_id, result.index]
+        if (result.output, result.output_apart) != (output, fact.output_apart):
+            raise Unexpected(f"the result of {effect.task} was recorded with another output")
+
+    # --- publications -----------------------------------------------------------------------------
+    def published(self, message: Message, handled: HandledInput) -> None:
+        """Raises Unexpected."""
+        handled.published.append(message)
+        match message:
+            case RunTask():
+                snapshot = self._snapshot(message.run_id)
+                fact = self._fact(snapshot, message.task)
+                if fact is not None:
+                    check_command(snapshot, fact, message, self._outputs)
+            case TaskStateChanged() | CancelTask():
+                snapshot = self._snapshot(message.run_id)
+                check_task_message(snapshot, self._fact(snapshot, message.task), message)
+            case RunStateChanged():
+                run = self._store.read_run(message.run_id)
+                if run is not None:
+                    check_run_message(self._snapshot(message.run_id), run, message)
+                if message.meta is not None and message.meta.id is not None:
+                    self._messages.setdefault(message.meta.id, message)
+
+    def at_rest(self, run: Run) -> None:
+        """Check the facts of a run that has ended, and the last message about it.
+
+        Raises Unexpected.
+        """
+        self._check_maximum(run)
+        message = self._messages.get(derived_id("RunStateChanged", run.id, "error", run.rev))
+        check_final_message(self._snapshot(run.id), run, self._store._tasks[run.id], message)
+
+    def _check_maximum(self, run: Run) -> None:
+        """The rank of each attempt is at least the highest that was reported of it."""
+        tasks = self._snapshot(run.id).plan.tasks
+        for index, fact in self._store._tasks[run.id].items():
+            name = tasks[index].name
+            highest = self._highest.get((run.id, name, fact.attempt), 0)
+            is_too_large = highest == Rank.COMPLETED and fact.rank == Rank.ERROR
+            if fact.rank < highest and not is_too_large:
+                raise Unexpected(
+                    f"{name} ends as {Rank(fact.rank).name}, but {Rank(highest).name} was reported"
+                )
+
+    def _snapshot(self, run_id: str) -> RunSnapshot:
+        snapshot = self._store.read_run_snapshot(run_id)
+        assert snapshot is not None
+        return snapshot
+
+    def _fact(self, snapshot: RunSnapshot, task: str) -> TaskRun | None:
+        return self._store.read_task(snapshot.run.id, snapshot.plan.index_of[task])
+
+
+def _run_id_of(message: Any) -> str:
+    match message:
+        case e.OverdueCheck():
+            return message.run_id
+        case Envelope(message=CancelRun() | RetryRun() as command):
+            return command.run_id
+        case Envelope(message=InvokeTask() as command):
+            return run_id_of(command.task, invocation_key(command, message))
+    return ""

@@ -1,0 +1,299 @@
+"""Reference of facts: the rules of a task run written a second time, and every write compared.
+
+The rules of docs/rules.md (1 to 3, 6 to 8) are written here as plainly as they read there: without
+the table of transitions, without the programs, and from the declaration of the task. What a program
+writes must be equal to what they give, field by field: rank, deadline, budget, output, timeline.
+
+Invariant: nothing here calls `cerebro.core.run`.
+"""
+
+import hashlib
+import json
+from dataclasses import fields, replace
+from typing import Any, Final
+
+from cerebro.core.effects import OverdueCheck, WriteTask
+from cerebro.core.model import CachedResult, PlannedTask, Rank, RunSnapshot, TaskRun, TimelineEntry
+from cerebro.simulator.handled_input import HandledInput
+from cordyna_core.contract.base import ErrorDescription
+from cordyna_core.contract.commands import RetryRun
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import CEREBRO, server_source
+from cordyna_core.contract.state_updates import TaskStateChanged
+
+RANK_OF_STATE: Final = {
+    "queued": Rank.QUEUED,
+    "started": Rank.STARTED,
+    "error": Rank.ERROR,
+    "completed": Rank.COMPLETED,
+}
+_EXPIRY: Final = {
+    Rank.PENDING: (Rank.ACK_TIMEOUT, "ack_timeout"),
+    Rank.QUEUED: (Rank.START_TIMEOUT, "start_timeout"),
+    Rank.STARTED: (Rank.RUN_TIMEOUT, "run_timeout"),
+}
+_FAILED: Final = (Rank.ACK_TIMEOUT, Rank.START_TIMEOUT, Rank.RUN_TIMEOUT, Rank.ERROR)
+_NEVER_RETRIED: Final = ("failed_terminal", "refused")
+_MESSAGE_CHARS_MAX: Final = 300
+_OUTPUT_BYTES_MAX: Final = 16 * 1024
+_INLINE_OUTPUT_BYTES_MAX: Final = 512
+_NO_ERROR: Final = ErrorDescription(type="Error", message="the server gave no description")
+
+
+class Unexpected(Exception):
+    """Something is not what the rules give; outputs make its text long, so it is cut."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message[:_MESSAGE_CHARS_MAX])
+
+
+def check_fact(snapshot: RunSnapshot, effect: WriteTask, handled: HandledInput) -> None:
+    """Compare a fact that was written with what the rules give. Raises Unexpected."""
+    task, seen, new = snapshot.plan.tasks[effect.index], effect.seen, effect.new
+    if new.rank == Rank.CANCELLED and (seen is None or seen.rank != Rank.CANCELLED):
+        expected = _cancelled(task, seen, handled, new.cause)
+    elif seen is None:
+        expected = _first(task, handled)
+    elif new.attempt != seen.attempt:
+        expected = _next_attempt(task, seen, handled)
+    elif _is_update(handled.message, task):
+        expected = _updated(task, seen, handled)
+    else:
+        expected = _expired(task, seen, handled)
+    # An output that is stored separately is not in the fact.
+    compared = replace(expected, output=None) if expected.output_apart else expected
+    if new != compared:
+        raise Unexpected(f"{task.name}: {_difference(compared, new)}")
+
+
+def _is_update(message: Any, task: PlannedTask) -> bool:
+    return (
+        isinstance(message, Envelope)
+        and isinstance(message.message, TaskStateChanged)
+        and message.message.task == task.name
+    )
+
+
+# --- how an attempt begins ------------------------------------------------------------------------
+def _first(task: PlannedTask, handled: HandledInput) -> TaskRun:
+    if task.is_join or task.reuses is not None:
+        return _without_body(task, task.reuses, handled)
+    return _begun(task, 1, 1 + task.retries, None, handled)
+
+
+def _next_attempt(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun:
+    """A retry after a back-off continues the budget; a RetryRun gives a new one."""
+    if seen.rank not in _FAILED:
+        raise Unexpected(f"{task.name}: an attempt began after rank {Rank(seen.rank).name}")
+    attempt = seen.attempt + 1
+    if seen.deadline is None:
+        _require_retry_run(task, handled)
+        return _begun(task, attempt, attempt + task.retries, seen, handled)
+    message = handled.message
+    if not isinstance(message, OverdueCheck) or seen.deadline > message.asked_at:
+        raise Unexpected(f"{task.name}: a retry began that no overdue check found due")
+    return _begun(task, attempt, seen.attempts_allowed, seen, handled)
+
+
+def _require_retry_run(task: PlannedTask, handled: HandledInput) -> None:
+    message = handled.message
+    command = message.message if isinstance(message, Envelope) else None
+    if not isinstance(command, RetryRun):
+        raise Unexpected(f"{task.name}: a permanent failure was retried without a RetryRun")
+    if command.from_ and task.name not in command.from_:
+        raise Unexpected(f"{task.name}: it was retried, but the RetryRun names {command.from_}")
+
+
+def _begun(
+    task: PlannedTask, attempt: int, budget: int, seen: TaskRun | None, handled: HandledInput
+) -> TaskRun:
+    now = handled.clock
+    return TaskRun(
+        attempt=attempt,
+        rank=Rank.PENDING,
+        reason="dispatched",
+        deadline=now + task.ack_timeout_s,
+        cause=handled.cause,
+        attempts_allowed=budget,
+        dispatched_at=now,
+        timeline=(
+            *(seen.timeline if seen else ()),
+            TimelineEntry("pending", "dispatched", now, CEREBRO, attempt),
+        ),
+        rev=seen.rev + 1 if seen else 1,
+    )
+
+
+def _without_body(task: PlannedTask, reuses: CachedResult | None, handled: HandledInput) -> TaskRun:
+    now = handled.clock
+    reason = "reused" if reuses else None
+    return TaskRun(
+        attempt=1,
+        rank=Rank.COMPLETED,
+        reason=reason,
+        cause=handled.cause,
+        dispatched_at=reuses.dispatched_at if reuses else now,
+        output=reuses.output if reuses else None,
+        output_apart=reuses.output_apart if reuses else False,
+        timeline=(TimelineEntry("completed", reason, now, CEREBRO, 1),),
+    )
+
+
+# --- what a server reports ------------------------------------------------------------------------
+def _updated(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun:
+    envelope: Envelope = handled.message
+    update = envelope.message
+    assert isinstance(update, TaskStateChanged)
+    if envelope.source != server_source(task.server):
+        raise Unexpected(f"{task.name}: an update of {envelope.source} was believed")
+    sent_at = envelope.sent_at.timestamp()
+    at = max(seen.timeline[-1].at, min(sent_at, handled.clock))
+    if update.attempt < seen.attempt:
+        return _with_late_entry(task, seen, update, envelope.source, at)
+    size = 0 if update.output is None else len(_json(update.output))
+    is_too_large = update.state == "completed" and size > _OUTPUT_BYTES_MAX
+    rank = Rank.ERROR if is_too_large else RANK_OF_STATE[update.state]
+    if rank <= seen.rank or update.attempt > seen.attempt:
+        raise Unexpected(f"{task.name}: {update.state} was written over {Rank(seen.rank).name}")
+    if rank == Rank.ERROR:
+        return _reported_error(seen, update, envelope, at, handled, size if is_too_large else 0)
+    return replace(
+        seen,
+        rank=rank,
+        reason=None,
+        deadline=_deadline(task, seen, rank, handled.clock),
+        cause=handled.cause,
+        output=update.output if rank == Rank.COMPLETED else None,
+        output_apart=rank == Rank.COMPLETED and size > _INLINE_OUTPUT_BYTES_MAX,
+        error=None,
+        timeline=(
+            *seen.timeline,
+            TimelineEntry(update.state, None, at, envelope.source, seen.attempt),
+        ),
+        rev=seen.rev + 1,
+    )
+
+
+def _deadline(task: PlannedTask, seen: TaskRun, rank: Rank, now: float) -> float | None:
+    """Queued: until the server may no longer start it. Started: until it may no longer run."""
+    if rank == Rank.QUEUED:
+        return max(now, seen.dispatched_at + task.ack_timeout_s) + task.start_timeout_s
+    return now + task.run_timeout_s if rank == Rank.STARTED else None
+
+
+def _reported_error(
+    seen: TaskRun,
+    update: TaskStateChanged,
+    envelope: Envelope,
+    at: float,
+    handled: HandledInput,
+    too_large_bytes: int,
+) -> TaskRun:
+    error = update.error or _NO_ERROR
+    if too_large_bytes:
+        message = (
+            f"the output is {too_large_bytes} bytes of JSON, more than {_OUTPUT_BYTES_MAX}: "
+            "store it, and return a reference to it"
+        )
+        error = ErrorDescription(type="OutputTooLarge", message=message, retryable=False)
+    reason = (update.reason or "failed") if error.retryable else "failed_terminal"
+    return _ended(seen, Rank.ERROR, reason, error, envelope.source, at, handled)
+
+
+def _with_late_entry(
+    task: PlannedTask, seen: TaskRun, update: TaskStateChanged, source: str, at: float
+) -> TaskRun:
+    """The end of an older attempt is shown once, and changes nothing else."""
+    known = {(entry.attempt, entry.state, entry.by) for entry in seen.timeline}
+    is_end = update.state in ("completed", "error")
+    if not is_end or (update.attempt, update.state, source) in known:
+        raise Unexpected(f"{task.name}: {update.state} of an older attempt was written again")
+    late = TimelineEntry(update.state, "late", at, source, update.attempt)
+    return replace(seen, timeline=(*seen.timeline, late), rev=seen.rev + 1)
+
+
+# --- how an attempt ends --------------------------------------------------------------------------
+def _expired(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun:
+    message = handled.message
+    if seen.rank not in _EXPIRY or seen.deadline is None:
+        raise Unexpected(f"{task.name}: rank {Rank(seen.rank).name} was expired")
+    if not isinstance(message, OverdueCheck) or seen.deadline > message.asked_at:
+        raise Unexpected(f"{task.name}: a clock was expired that no overdue check found due")
+    rank, reason = _EXPIRY[Rank(seen.rank)]
+    error = ErrorDescription(type="Timeout", message=_EXPIRY_MESSAGE[reason])
+    return _ended(seen, rank, reason, error, CEREBRO, handled.clock, handled)
+
+
+_EXPIRY_MESSAGE: Final = {
+    "ack_timeout": "the server did not acknowledge the command in time",
+    "start_timeout": "the server queued the task but did not start it in time",
+    "run_timeout": "the server started the task but did not finish it in time",
+}
+
+
+def _ended(
+    seen: TaskRun,
+    rank: Rank,
+    reason: str,
+    error: ErrorDescription,
+    source: str,
+    at: float,
+    handled: HandledInput,
+) -> TaskRun:
+    is_retried = seen.attempt < seen.attempts_allowed and reason not in _NEVER_RETRIED
+    timeline = (*seen.timeline, TimelineEntry("error", reason, at, source, seen.attempt))
+    if is_retried:
+        waits = TimelineEntry("pending", "retry_wait", handled.clock, CEREBRO, seen.attempt)
+        timeline = (*timeline, waits)
+    return replace(
+        seen,
+        rank=rank,
+        reason=reason,
+        deadline=handled.clock + _back_off_s(seen) if is_retried else None,
+        cause=handled.cause,
+        error=error,
+        timeline=timeline,
+        rev=seen.rev + 1,
+    )
+
+
+def _back_off_s(seen: TaskRun) -> float:
+    """5 s, 10 s, 20 s, ... at most 600 s, and up to a quarter more, which a hash decides."""
+    doubled = 5.0
+    for _ in range(seen.attempt - 1):
+        doubled = min(600.0, doubled * 2)
+    quarters = hashlib.sha256(f"{seen.cause}/{seen.attempt}".encode()).digest()[0] / 255 / 4
+    return doubled * (1 + quarters)
+
+
+def _cancelled(
+    task: PlannedTask, seen: TaskRun | None, handled: HandledInput, cause: str
+) -> TaskRun:
+    if seen is None or seen.deadline is None:
+        raise Unexpected(f"{task.name}: something was cancelled that was not live")
+    if cause not in (handled.cause, seen.cause):
+        raise Unexpected(f"{task.name}: it was cancelled in the name of another input")
+    entry = TimelineEntry("error", "cancelled", handled.clock, CEREBRO, seen.attempt)
+    return replace(
+        seen,
+        rank=Rank.CANCELLED,
+        reason="cancelled",
+        deadline=None,
+        cause=cause,
+        error=None,
+        timeline=(*seen.timeline, entry),
+        rev=seen.rev + 1,
+    )
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _difference(expected: TaskRun, new: TaskRun) -> str:
+    wrong = [
+        f"{field.name} is {getattr(new, field.name)!r}, not {getattr(expected, field.name)!r}"
+        for field in fields(TaskRun)
+        if getattr(new, field.name) != getattr(expected, field.name)
+    ]
+    return "; ".join(wrong)

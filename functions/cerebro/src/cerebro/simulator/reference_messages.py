@@ -1,0 +1,125 @@
+"""Reference of messages: what cerebro may publish about a run, compared with what is stored.
+
+Invariant: nothing here calls `cerebro.core.messages`.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cerebro.core.model import Run, RunSnapshot, TaskRun
+from cerebro.simulator.reference_facts import Unexpected
+from cordyna_core.contract.base import Message
+from cordyna_core.contract.commands import CancelTask, RunTask
+from cordyna_core.contract.state_updates import RunStateChanged, TaskStateChanged
+from cordyna_core.contract.time import utc
+
+Outputs = Mapping[tuple[str, int], Any]
+"""The accepted output of each completed task run, by (run, index)."""
+
+_UPSTREAM_BYTES_MAX: Final = 128 * 1024
+
+
+def check_command(snapshot: RunSnapshot, fact: TaskRun, command: RunTask, outputs: Outputs) -> None:
+    """Compare a RunTask with the fact and the declaration that it was made from.
+
+    Raises Unexpected.
+    """
+    run, plan = snapshot.run, snapshot.plan
+    task = plan.tasks[plan.index_of[command.task]]
+    if fact.attempt == command.attempt:
+        ack_by = fact.dispatched_at + task.ack_timeout_s
+        if command.ack_by != utc(ack_by) or command.start_by != utc(ack_by + task.start_timeout_s):
+            raise Unexpected(
+                f"{task.name} was sent with ack_by {command.ack_by}, start_by {command.start_by}, "
+                f"not {utc(ack_by)} and {utc(ack_by + task.start_timeout_s)}"
+            )
+    params = {name: run.params[name] for name in task.params if name in run.params}
+    if command.params != params:
+        raise Unexpected(f"{task.name} was sent with {command.params}, not {params}")
+    upstream, omitted = _fitting(
+        [(plan.tasks[up].name, outputs.get((run.id, up))) for up in task.upstream]
+    )
+    if list(command.upstream.items()) != upstream or command.upstream_omitted != omitted:
+        raise Unexpected(f"{task.name} was sent with {command.upstream}, not {upstream}")
+    scheduled_at = None if run.scheduled_at is None else utc(run.scheduled_at)
+    if (command.server, command.scheduled_at) != (task.server, scheduled_at):
+        raise Unexpected(f"{task.name} was sent to {command.server} for {command.scheduled_at}")
+
+
+def _fitting(outputs: list[tuple[str, Any]]) -> tuple[list[tuple[str, Any]], list[str]]:
+    """What fits into 128 KB of JSON, in declared order, and the names of the rest."""
+    room, fitting, omitted = _UPSTREAM_BYTES_MAX, [], []
+    for name, output in outputs:
+        size = len(json.dumps(output, ensure_ascii=False).encode())
+        if size <= room:
+            fitting.append((name, output))
+            room -= size
+        else:
+            omitted.append(name)
+    return fitting, omitted
+
+
+def check_task_message(
+    snapshot: RunSnapshot, fact: TaskRun | None, message: TaskStateChanged | CancelTask
+) -> None:
+    """Compare what is published about a task run with its timeline. Raises Unexpected."""
+    name = message.task
+    if fact is None or message.attempt > fact.attempt:
+        raise Unexpected(f"{name}: attempt {message.attempt} was published, but never begun")
+    if message.server != snapshot.plan.tasks[snapshot.plan.index_of[name]].server:
+        raise Unexpected(f"{name} was published as a task of {message.server}")
+    if isinstance(message, TaskStateChanged):
+        entries = {(entry.state, entry.reason, entry.attempt) for entry in fact.timeline}
+        if (message.state, message.reason, message.attempt) not in entries:
+            raise Unexpected(
+                f"{name}: {message.state} {message.reason} was published, but never written"
+            )
+
+
+def check_run_message(snapshot: RunSnapshot, run: Run, message: RunStateChanged) -> None:
+    """Compare what is published about a run with the run. Raises Unexpected."""
+    if message.task != snapshot.run.task:
+        raise Unexpected(f"the run was published as one of {message.task}")
+    if message.state == "completed" and run.status != "completed":
+        raise Unexpected(f"the run was published as completed, but it is {run.status}")
+    names = [cause.task for cause in message.root_causes]
+    tasks = {task.name: task for task in snapshot.plan.tasks}
+    for cause in message.root_causes:
+        task = tasks.get(cause.task)
+        if task is None or (cause.server, cause.owner) != (task.server, task.owner):
+            raise Unexpected(f"{cause.task} was named with another server or owner")
+    if len(set(names)) != len(names):
+        raise Unexpected(f"a root cause was named twice: {names}")
+
+
+def check_final_message(
+    snapshot: RunSnapshot, run: Run, facts: Mapping[int, TaskRun], message: Message | None
+) -> None:
+    """Compare the last message about an ended run with its facts. Raises Unexpected."""
+    if not isinstance(message, RunStateChanged) or run.status != "error":
+        return
+    plan = snapshot.plan
+    failed = {plan.tasks[index].name for index, fact in facts.items() if fact.failed_permanently}
+    named = {cause.task for cause in message.root_causes}
+    if named != failed:
+        raise Unexpected(f"{sorted(failed)} failed, and {sorted(named)} were named as root causes")
+    blocked = _blocked(snapshot, facts)
+    if message.blocked != blocked:
+        raise Unexpected(f"{blocked} tasks are blocked, and {message.blocked} were published")
+
+
+def _blocked(snapshot: RunSnapshot, facts: Mapping[int, TaskRun]) -> int:
+    """How many plan tasks without a fact are downstream of a permanent failure."""
+    reached: set[int] = set()
+    for index, task in enumerate(snapshot.plan.tasks):
+        stops = (
+            up in reached or (up in facts and facts[up].failed_permanently) for up in task.awaits
+        )
+        if index not in facts and any(stops):
+            reached.add(index)
+    return len(reached)
+
+
+def _is_failed(fact: TaskRun | None) -> bool:
+    return fact is not None and fact.failed_permanently

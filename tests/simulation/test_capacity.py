@@ -1,0 +1,113 @@
+"""Capacity: the promises about clocks hold while cerebro's queues fill (docs/rules.md, rule 17)."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from cerebro.core.effects import WriteTask
+from cerebro.core.model import Rank
+from cerebro.simulator.__main__ import main
+from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.sizes import REAL
+from cerebro.simulator.wide_scenario import PROFILES, wide_scenario
+from cerebro.simulator.world import World
+
+WIDTHS = (100, 1_000, 10_000) if os.environ.get("SIM") == "full" else (100, 1_000)
+
+
+@pytest.fixture(autouse=True)
+def real_sizes_afterwards() -> Iterator[None]:
+    yield
+    REAL.set()
+
+
+def fan_out(width: int, profile: str, *, retries: int = 2, dead: int = 0) -> World:
+    """A fan-out that has ended, with every promise kept."""
+    capacity = PROFILES[profile]
+    world = World(3, wide_scenario(width, capacity=capacity, retries=retries, dead=dead))
+    verdict = world.run()
+    assert verdict.broken is None
+    return world
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_fan_out_whose_server_answers_has_no_expiry(width: int, profile: str) -> None:
+    world = fan_out(width, profile)
+    assert world.checker.promises is not None
+    assert not world.checker.promises.false_expiries
+    assert set(world.servers["s0"].bodies.values()) == {1}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_fan_out_makes_messages_wait(profile: str) -> None:
+    """Otherwise these tests would show nothing."""
+    handlers = fan_out(1_000, profile).handlers
+    assert handlers is not None
+    assert handlers.ages_s()["tracker"] > 1.0
+
+
+def test_dead_server_on_idle_system_is_reported_within_two_seconds() -> None:
+    promises = fan_out(10, "aws", retries=0, dead=2).checker.promises
+    assert promises is not None
+    assert promises.expiries == 2
+    assert 0 <= promises.latest_s <= 2
+
+
+def test_expiry_of_answered_attempt_is_noticed() -> None:
+    world = fan_out(10, "steady", retries=0)
+    promises = world.checker.promises
+    assert promises is not None
+    (run_id,) = world.store._runs
+    snapshot = world.store.read_run_snapshot(run_id)
+    assert snapshot is not None
+    fact = world.store._tasks[run_id][1]
+    deadline = fact.dispatched_at + 10
+    seen = replace(fact, rank=Rank.PENDING, deadline=deadline)
+    expired = replace(fact, rank=Rank.ACK_TIMEOUT, reason="ack_timeout")
+    promises.expired(snapshot, WriteTask(run_id, 1, expired, seen), deadline, {})
+    assert len(promises.false_expiries) == 1
+    world.store._tasks[run_id][1] = expired
+    with pytest.raises(Unexpected, match="ends with ack_timeout, but it answered in time"):
+        promises.at_rest(run_id)
+
+
+def test_expiry_too_late_is_noticed() -> None:
+    world = fan_out(10, "steady", retries=0)
+    promises = world.checker.promises
+    assert promises is not None
+    (run_id,) = world.store._runs
+    snapshot = world.store.read_run_snapshot(run_id)
+    assert snapshot is not None
+    fact = world.store._tasks[run_id][1]
+    effect = WriteTask(run_id, 1, fact, replace(fact, rank=Rank.PENDING, deadline=100.0))
+    ages_s = {"tracker": 0.1, "timekeeper": 0.1}
+    with pytest.raises(Unexpected, match="too late"):
+        promises.expired(snapshot, effect, 103.0, ages_s)
+    promises.expired(snapshot, effect, 103.0, {"tracker": 5.0, "timekeeper": 0.1})
+
+
+def test_fan_out_table_shows_what_was_promised(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["simulator", "--wide", "50", "--profile", "laptop", "--dead", "0.1"]
+    monkeypatch.setattr("sys.argv", arguments)
+    assert main() == 0
+    *_, without_retries, with_retries = capsys.readouterr().out.splitlines()
+    assert without_retries.endswith("| kept |")
+    assert "| 15 | 0 |" in with_retries, "each of 5 dead tasks was tried three times"
+
+
+def test_fan_out_table_names_a_broken_promise(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cerebro.core.run.overdue_check.expire", _never)
+    monkeypatch.setattr("sys.argv", ["simulator", "--wide", "30", "--dead", "0.2"])
+    assert main() == 1
+    assert "BROKEN RuntimeError: planted" in capsys.readouterr().out
+
+
+def _never(*_: object, **__: object) -> None:
+    raise RuntimeError("planted")
