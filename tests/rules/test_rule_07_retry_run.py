@@ -6,7 +6,8 @@ from cerebro.core.effects import PageTimer, WriteRun, WriteTask
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM
 from cordyna_core.contract.ids import CLIENT
-from world.scenarios import a_run
+from cordyna_core.contract.state_updates import InvocationRejected
+from world.scenarios import ReactionWorld, a_run
 
 
 def test_retry_runs_failed_and_then_blocked_tasks() -> None:
@@ -161,3 +162,48 @@ def test_retry_of_unknown_run_is_refused() -> None:
     world = a_run("a", a="error")
     world.retry(run_id="0" * 26)
     assert world.problems == ["unknown_run"]
+
+
+def a_moved_run(*, a: str, b: str) -> ReactionWorld:
+    """A run of c<-a,b of server s, after which server t took over a."""
+    world = a_run("a  b  c<-a,b", a=a, b=b).after(5)
+    world.declare("s", "b  c<-a,b")
+    world.declare("t", "a")
+    return world
+
+
+def test_retry_of_moved_task_is_refused() -> None:
+    world = a_moved_run(a="error", b="completed")
+    world.retry()
+    (refused,) = [message for message in world.published if isinstance(message, InvocationRejected)]
+    (problem,) = refused.problems
+    assert (problem.code, problem.path) == ("task_moved", ["a"])
+    assert problem.message.startswith("a is t's now, ")
+    assert problem.message.endswith("; next: dyna do c --new")
+    assert world.sent == [("a", 1), ("b", 1)]
+    assert world.run().state == "error"
+
+
+def test_retry_from_other_failures_than_the_moved_dispatches() -> None:
+    world = a_moved_run(a="error", b="error")
+    world.retry("b")
+    assert world.sent[2:] == [("b", 2)]
+
+
+def test_retry_with_moved_task_completed_dispatches() -> None:
+    world = a_moved_run(a="completed", b="error")
+    world.retry()
+    assert world.sent[2:] == [("b", 2)]
+
+
+def test_retry_begun_before_the_task_moved_is_finished() -> None:
+    for crash in range(1, 30):
+        world = a_run("a  b  c<-a,b", a="error", b="error").after(5)
+        command = world.envelope(world.retry_command(command_id="r1"), CLIENT)
+        world.driver.crash(command, after=crash)
+        begun = any(world.task(name).attempt == 2 for name in "ab")
+        world.declare("s", "b  c<-a,b")
+        world.declare("t", "a")
+        world.handle(command)
+        assert world.problems == ([] if begun else ["task_moved"])
+        assert (world.run().state == "error") is not begun

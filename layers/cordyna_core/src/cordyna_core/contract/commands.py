@@ -15,6 +15,7 @@ from cordyna_core.contract.limits import (
     MAX_ATTEMPT,
     MAX_COMMAND_ID_CHARS,
     MAX_ID_CHARS,
+    MAX_REVISION,
 )
 from cordyna_core.contract.time import Instant
 
@@ -88,6 +89,10 @@ class RetryRun(Command):
         alias="from",
         description="Only these failed tasks. Default: all of them.",
     )
+    downstream: bool = Field(
+        False,
+        description="Run the tasks of `from` again, also completed ones, and all that used them.",
+    )
 
 
 class RemoveServer(Command):
@@ -95,7 +100,10 @@ class RemoveServer(Command):
 
     server: Name
     revision: int = Field(
-        0, ge=0, description="Of the removal; a server with a higher accepted revision stays."
+        0,
+        ge=0,
+        le=MAX_REVISION,
+        description="Of the removal; a server with a higher accepted revision stays.",
     )
 
 

@@ -9,6 +9,17 @@ from collections.abc import Sequence
 from cordyna_core.contract.base import Problem
 
 
+def unknown_run(run_id: str) -> Problem:
+    """CancelRun or RetryRun of a run that is not stored."""
+    return Problem(code="unknown_run", message=f"run {run_id} is not known: `dyna runs` lists them")
+
+
+def not_your_run(caller: str, owner: str) -> Problem:
+    """CancelRun or RetryRun by a server that does not own the run's target."""
+    text = f"server {caller!r} may not command a run of a task of {owner!r}"
+    return Problem(code="not_your_task", message=text)
+
+
 def run_completed(run_id: str) -> Problem:
     """CancelRun of a completed run."""
     text = f"run {run_id} has completed: there is nothing left to cancel"
@@ -23,7 +34,7 @@ def run_cancelled(run_id: str, task: str) -> Problem:
 
 def nothing_failed(run_id: str) -> Problem:
     """RetryRun of a run, or of tasks, without a permanent failure."""
-    text = f"in run {run_id} none of these tasks has failed for good: nothing to retry"
+    text = f"in run {run_id} none of these tasks has failed permanently: nothing to retry"
     return Problem(code="nothing_failed", message=text)
 
 

@@ -174,6 +174,11 @@ REGISTRY: Final = (
 MESSAGES: Final[dict[str, type[Message]]] = {spec.detail_type: spec.kind for spec in REGISTRY}
 """Every message of the contract by its `detail-type`."""
 
+COMMANDS_TO_CEREBRO: Final = frozenset(
+    spec.detail_type for spec in REGISTRY if spec.to is not None and spec.kind.is_command
+)
+"""The detail-types of the commands that cerebro answers, also when they are malformed."""
+
 _SENDERS: Final = {spec.kind: frozenset(spec.senders) for spec in REGISTRY}
 
 

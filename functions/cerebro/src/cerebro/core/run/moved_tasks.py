@@ -1,0 +1,65 @@
+"""Moved tasks: failed tasks of a run that other servers own since the run was planned.
+
+Invariant: a run is pinned to its plan (docs/rules.md, rule 12), so a retry of such a task would be
+sent to a server that has it no longer. It is refused instead, and says what to do.
+"""
+
+from collections.abc import Sequence
+
+from cerebro.core.effects import ReadGraph, ReadPage, ReadTasks
+from cerebro.core.graph.graph import Graph
+from cerebro.core.model import Plan, RunSnapshot
+from cerebro.core.run.transitions import may_retry
+from cordyna_core.contract.base import Problem
+from cordyna_core.contract.commands import RetryRun
+from cordyna_core.contract.refusals import task_moved
+
+
+async def problems_of_moved_tasks(
+    snapshot: RunSnapshot, command: RetryRun, *, cause: str
+) -> Sequence[Problem]:
+    """Return a problem for each task that the command would run again and that has moved.
+
+    None if an earlier delivery of the command, which is `cause`, has begun to apply it.
+    """
+    plan = snapshot.plan
+    graph = await ReadGraph()
+    moved = {
+        index: owner
+        for index in _in_question(plan, command)
+        if (owner := _owner_of(graph, plan.tasks[index].name))
+        not in (None, plan.tasks[index].server)
+    }
+    if moved and not command.downstream:
+        facts = await ReadTasks(snapshot.run.id, tuple(moved))
+        moved = {index: moved[index] for index in sorted(facts) if may_retry(facts[index])}
+    if not moved or await _is_begun(snapshot, cause):
+        return ()
+    target = plan.tasks[plan.target].name
+    return [task_moved(plan.tasks[index].name, str(moved[index]), target) for index in moved]
+
+
+def _in_question(plan: Plan, command: RetryRun) -> Sequence[int]:
+    """The tasks that the command may run again, joins included."""
+    named = [plan.index_of[name] for name in command.from_]
+    if not command.downstream:
+        return named or range(len(plan.tasks))
+    reached = dict.fromkeys(named)
+    todo = list(named)
+    for index in todo:
+        new = [below for below in plan.downstream[index] if below not in reached]
+        reached.update(dict.fromkeys(new))
+        todo += new
+    return sorted(reached)
+
+
+def _owner_of(graph: Graph, task: str) -> str | None:
+    return graph.server_of(task) if task in graph else None
+
+
+async def _is_begun(snapshot: RunSnapshot, cause: str) -> bool:
+    for page in snapshot.plan.pages:
+        facts = await ReadPage(snapshot.run.id, page)
+        if any(fact.cause == cause for fact in facts.values()):
+            return True
+    return False
