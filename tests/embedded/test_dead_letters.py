@@ -12,6 +12,7 @@ from cerebro.embedded.engine import EmbeddedEngine
 from cerebro.embedded.runtime import message_loop
 from cerebro.embedded.runtime.message_loop import TRIES_MAX, MessageLoop
 from cerebro.embedded.storage.home import DiskHome, Home, MemoryHome
+from cerebro.handlers.receive import perform_one
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import Command, InvokeTask
 from cordyna_core.contract.envelope import seal
@@ -44,15 +45,15 @@ def invocation(event_id: str, task: str = "a") -> str:
 def fail_on(monkeypatch: pytest.MonkeyPatch, text: str, *, times: int = 1000) -> list[str]:
     """Let processing raise for messages that contain a text. Returns what was processed."""
     processed: list[str] = []
-    perform = message_loop.perform_one
+    perform = perform_one
 
-    def perform_one(message: Any, ports: Any) -> None:
+    def performed(message: Any, ports: Any) -> None:
         processed.append(str(message))
         if text in str(message) and sum(text in each for each in processed) <= times:
             raise ZeroDivisionError("a fault of ours")
         perform(message, ports)
 
-    monkeypatch.setattr(message_loop, "perform_one", perform_one)
+    monkeypatch.setattr(message_loop, "perform_one", performed)
     return processed
 
 
@@ -166,9 +167,10 @@ def test_fault_of_the_home_is_raised_and_nothing_is_lost(
         raise ServiceError("the disk is full")
 
     loop.put(invocation("one"))
-    with monkeypatch.context() as patch, pytest.raises(ServiceError, match="full"):
+    with monkeypatch.context() as patch:
         patch.setattr(message_loop, "perform_one", full)
-        loop.step()
+        with pytest.raises(ServiceError, match="full"):
+            loop.step()
 
     settle(loop)
     assert len(home.store.runs(10)) == 1
@@ -212,22 +214,20 @@ def test_command_that_cannot_be_delivered_is_a_dead_letter(home: Home) -> None:
         '{"task":"a","scheduled_at":"0001-01-01T00:00:00+23:59"}',
         '{"task":"a","params":{"n":NaN}}',
         '{"task":"a","params":{"n":1e999}}',
-        '{"task":"a","params":{"n":%s}}' % ("9" * 5000),
-        '{"task":"a","params":{"n":%s}}' % ("[" * 400 + "]" * 400),
-        '{"task":"a","key":"%s"}' % ("k" * 100_000),
+        '{"task":"a","params":{"n":' + "9" * 5000 + "}}",
+        '{"task":"a","params":{"n":' + "[" * 400 + "]" * 400 + "}}",
+        '{"task":"a","key":"' + "k" * 100_000 + '"}',
         '{"task":"a","key":"\\ud800"}',
-        '{"task":"%s"}' % ("x" * 1_000_000),
-        '{"task":"a","labels":{"%s":"x"}}' % ("\\u0000" * 300),
+        '{"task":"' + "x" * 1_000_000 + '"}',
+        '{"task":"a","labels":{"' + "\\u0000" * 300 + '":"x"}}',
     ],
 )
 def test_driver_survives_any_event_of_another_process(tmp_path: Path, detail: str) -> None:
     server = TaskServer("s")
     server.task(name="a")(lambda: 1)
     for event_id in ("1", "x" * 300):
-        line = '{"id":"%s","source":"cordyna.client","detail-type":"InvokeTask","detail":%s}' % (
-            event_id,
-            detail,
-        )
+        head = f'"id":"{event_id}","source":"cordyna.client","detail-type":"InvokeTask"'
+        line = f'{{{head},"detail":{detail}}}'
         with EmbeddedEngine(DiskHome(tmp_path), [server]) as engine:
             engine.send([line])
             assert engine.drives

@@ -1,4 +1,4 @@
-"""`dyna dev`: it stays up, shows every event, fires crons, and loads a server anew when its file has changed."""
+"""`dyna dev`: it stays up, shows every event, fires crons, and reloads changed servers."""
 
 import json
 import time

@@ -36,7 +36,7 @@ def two_servers() -> list[TaskServer]:
 
     @two.task(name="y", upstream=["x"])
     def y(times: int = 2) -> int:
-        print("times", times)
+        print("times", times)  # noqa: T201  for its log
         return times
 
     two.task(name="z", upstream=["bad", "y"])(lambda: None)

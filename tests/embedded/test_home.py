@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -26,9 +27,9 @@ PROCESS = multiprocessing.get_context("fork")
 RECORD = DriverRecord(pid=4711, since=1.5, servers=("shop",), command="dyna dev")
 
 
-def shop(body: object = None) -> TaskServer:
+def shop(body: Callable[[], int] = lambda: 1) -> TaskServer:
     server = TaskServer("shop")
-    server.task(name="a")(body or (lambda: 1))  # type: ignore[arg-type]
+    server.task(name="a")(body)
     return server
 
 
@@ -377,7 +378,8 @@ def test_driver_that_cannot_start_reports_the_true_cause(
     def broken(*_: object) -> None:
         raise ServiceError("no space left")
 
-    with engine, pytest.raises(ServiceError, match="no space left"):
+    with engine:
         engine.tasks()
         monkeypatch.setattr(engine._home, "record_driver", broken)
-        engine.invoke(InvokeTask(task="a"))
+        with pytest.raises(ServiceError, match="no space left"):
+            engine.invoke(InvokeTask(task="a"))

@@ -54,7 +54,7 @@ def server(revision: int = 0) -> TaskServer:
 
     @server.task
     def job(day: int = revision) -> str:
-        print("hello", day)
+        print("hello", day)  # noqa: T201  for its log
         return "x" * 2000
 
     server.task(name="page", upstream=[fresh("job", within="90d")])(lambda: None)

@@ -1,4 +1,4 @@
-"""Rehearsing on the embedded engine: what the home's servers have now is what a declaration is compared with."""
+"""Rehearsing on the embedded engine: a declaration is compared with the home's graph."""
 
 from pathlib import Path
 

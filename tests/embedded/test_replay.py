@@ -1,4 +1,4 @@
-"""A recorded run decided once more: the same cerebro goes the same way, and another one is told by where it parts."""
+"""A recorded run decided again: the same cerebro decides the same, another is shown to differ."""
 
 import threading
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_replay_of_completed_run_has_no_divergence() -> None:
     view = replayed(world, run)
 
     assert view.divergences == []
-    # Asked for once, five tasks started and completed; the run began and ended, five commands were sent.
+    # One invocation, five tasks started and completed; the run began and ended, five commands.
     assert (view.task, view.heard, view.decided) == ("report", 11, 7)
 
 
@@ -205,7 +205,8 @@ def test_replay_of_unknown_run_is_not_found() -> None:
 def test_replay_fires_noop_timer_no_later_than_recorded() -> None:
     world = an_engine("a: x", fails=("x",))
     run = world.invoke("x")
-    # The ring of the first attempt's clock came at 10 s, to a run that was over. Coming now, it would end the run too soon.
+    # The timer of the first attempt fired at 10 s, when the run was over. Fired later, it would
+    # end the run too soon.
     world.after(11).publish(RetryRun(run_id=run), CLIENT)
     world.after(5)
 
@@ -247,7 +248,7 @@ def test_replay_of_any_history_has_no_divergence(data: st.DataObject) -> None:
     assert replayed(world, run).divergences == []
 
 
-# --- the engine, with threads and the real clock ------------------------------------------------------------------------
+# --- the engine, with threads and the real clock ----------------------------------------------
 def finished(engine: EmbeddedEngine, task: str) -> str:
     taken = engine.invoke(InvokeTask(task=task))
     assert isinstance(taken, Invoked), taken

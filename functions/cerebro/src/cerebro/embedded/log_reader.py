@@ -33,8 +33,12 @@ class LogReader:
                 return
 
     def follow(self, run_id: str, task: str | None) -> Iterator[Sequence[LogLine]]:
-        """The lines so far, then those that arrive, until the run has ended. Raises NotFound."""
-        assembler, after, at, has_ended = LineAssembler(), 0, 0.0, False
+        """The lines so far, an empty batch, then those that arrive until the run has ended.
+
+        Raises NotFound.
+        """
+        assembler, after, at = LineAssembler(), 0, 0.0
+        has_ended, is_caught_up = False, False
         while True:
             with self._session.read_transaction():
                 page = self._home.event_log.log_chunks(run_id, task, after, LOG_PAGE_ROWS)
@@ -48,6 +52,9 @@ class LogReader:
                 return
             if lines:
                 yield lines
+            if is_last and not is_caught_up:
+                is_caught_up = True
+                yield []
             if is_last:
                 news = self._session.wait_until(partial(self._news, run_id, task, after))
                 has_ended = news == "ended"

@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from cerebro.adapters.codecs import decode_last, encode_last
+from cerebro.adapters.codecs import decode_declaration, decode_last, encode_last
 from cerebro.adapters.sqlite.database import SqliteFile
 from cerebro.core.graph.graph import Graph, Head
 from cerebro.core.model import CachedResult
@@ -59,7 +59,10 @@ class SqliteGraphStore:
             declarations = {
                 server: self._declared(server, version) for server, version in versions.items()
             }
-            self._graph, self._versions = self._graph.with_servers(declarations, row[0]), versions
+            self._graph, self._versions = (
+                self._graph.with_servers(declarations, row[0], versions),
+                versions,
+            )
         return self._graph
 
     def _declared(self, server: str, version: str) -> ServerDeclared:
@@ -68,7 +71,7 @@ class SqliteGraphStore:
         (text,) = self._db.execute(
             "select declared from declarations where version = ?", (version,)
         ).fetchone()
-        return ServerDeclared.model_validate_json(text)
+        return decode_declaration(text)
 
     def write_declaration(self, version: str, declared: ServerDeclared) -> None:
         self._db.execute(
@@ -105,10 +108,10 @@ class SqliteGraphStore:
         ).fetchone()
         return decode_last(row[0]) if row else None
 
-    def write_cached_result(self, task: str, fingerprint: str, last: CachedResult) -> None:
+    def write_cached_result(self, task: str, fingerprint: str, result: CachedResult) -> None:
         self._db.execute(
             _INSERT_CACHED_RESULT,
-            (task, fingerprint, last.dispatched_at, last.run_id, encode_last(last)),
+            (task, fingerprint, result.dispatched_at, result.run_id, encode_last(result)),
         )
 
     def read_tick(self, task: str) -> float | None:

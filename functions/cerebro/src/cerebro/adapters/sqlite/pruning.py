@@ -1,7 +1,7 @@
 """Pruning: delete what belongs to runs that ended long ago, in small steps, and return the space.
 
 Invariant: a run is pruned by the time of its end, with everything that belongs to it: facts,
-outputs, events, logs, keys, its plan, results that only its outputs hold. An active run keeps the
+outputs, events, logs, its plan, results that only its outputs hold. An active run keeps the
 runs whose results its plan reuses.
 """
 
@@ -21,7 +21,6 @@ _OF_RUN: Final = (
     ("outputs", "run_id"),
     ("events", "run_id"),
     ("logs", "run_id"),
-    ("keys", "run_id"),
     ("lasts", "run_id"),
     ("waited_for", "run_id"),
     ("runs", "id"),
@@ -103,7 +102,7 @@ class Pruner:
             )
 
     def _delete_other(self, before: float) -> int:
-        """Delete what belongs to no run that is left. Returns the number of events; 0 at the end."""
+        """Delete what belongs to no stored run. Returns the number of events; 0 at the end."""
         deleted = self._db.execute(
             "delete from events where seq in"
             " (select seq from events where run_id is null and at < ? limit ?)",

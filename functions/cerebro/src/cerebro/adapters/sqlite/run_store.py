@@ -1,4 +1,4 @@
-"""Run store: plans, idempotency keys and runs in SQLite.
+"""Run store: plans and runs in SQLite.
 
 Invariant: `ended_at` of a run is set exactly while the run is over; retention counts from it.
 """
@@ -9,7 +9,6 @@ from cerebro.adapters.codecs import decode_plan, decode_run, encode_plan, encode
 from cerebro.adapters.lru_cache import LruCache
 from cerebro.adapters.sqlite.database import SqliteFile, damaged_row
 from cerebro.core.model import Plan, Run, RunSnapshot
-from cordyna_core.contract.ids import run_id_of
 
 CACHED_TASKS_MAX: Final = 500_000
 """Planned tasks in the cache of plans."""
@@ -40,13 +39,6 @@ class SqliteRunStore:
 
     def write_plan(self, plan: Plan) -> None:
         self._db.execute("insert or ignore into plans values (?, ?)", (plan.id, encode_plan(plan)))
-
-    def claim_key(self, key: str, task: str) -> str:
-        self._db.execute(
-            "insert or ignore into keys values (?, ?, ?)", (key, task, run_id_of(task, key))
-        )
-        (holder,) = self._db.execute("select task from keys where key = ?", (key,)).fetchone()
-        return str(holder)
 
     def read_run(self, run_id: str) -> Run | None:
         row = self._db.execute("select run from runs where id = ?", (run_id,)).fetchone()

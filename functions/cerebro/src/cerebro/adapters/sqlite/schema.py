@@ -27,10 +27,6 @@ create table lasts (
 create index lasts_of_run on lasts (run_id);
 create table ticks (task text primary key, nominal real not null) without rowid;
 create table plans (id text primary key, plan blob not null) without rowid;
-create table keys (
-  key text primary key, task text not null, run_id text not null
-) without rowid;
-create index keys_of_run on keys (run_id);
 create table runs (
   id text primary key, version integer not null, status text not null, plan_id text not null,
   created_at real not null, ended_at real, run text not null
@@ -45,8 +41,8 @@ create table tasks (
 ) without rowid;
 create index tasks_live on tasks (run_id) where live = 1;
 create table outputs (
-  run_id text, place integer, attempt integer not null, output text not null,
-  primary key (run_id, place)
+  run_id text, place integer, ref text, output text not null,
+  primary key (run_id, place, ref)
 );
 create table events (
   seq integer primary key autoincrement, run_id text, at real not null, event text not null

@@ -27,7 +27,6 @@ class SqliteStore:
         self.write_tick = graph.write_tick
 
         self.write_plan = runs.write_plan
-        self.claim_key = runs.claim_key
         self.read_run = runs.read_run
         self.write_run = runs.write_run
         self.read_run_snapshot = runs.read_run_snapshot

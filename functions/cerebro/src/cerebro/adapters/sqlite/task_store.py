@@ -5,7 +5,7 @@ live tasks is found without reading the run.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cerebro.adapters.codecs import decode_task, encode_task
@@ -20,12 +20,6 @@ _UPDATE_FACT: Final = """
 update tasks set rev = ?, live = ?, fact = ? where run_id = ? and place = ? and rev = ?
 """
 
-_INSERT_OUTPUT: Final = """
-insert into outputs values (?, ?, ?, ?)
-on conflict do update set attempt = excluded.attempt, output = excluded.output
-where excluded.attempt >= attempt
-"""
-
 
 class SqliteTaskStore:
     """The part of the Store port about task runs. The caller serializes access."""
@@ -35,13 +29,15 @@ class SqliteTaskStore:
         self._page_timers: dict[str, dict[int, float]] = {}
         file.on_roll_back(self._page_timers.clear)
 
-    def read_task(self, run_id: str, index: int) -> TaskRun | None:
+    def read_task(self, run_id: str, index: int, fresh: bool = False) -> TaskRun | None:
         row = self._db.execute(
             "select fact from tasks where run_id = ? and place = ?", (run_id, index)
         ).fetchone()
         return self._decode(run_id, index, row[0]) if row else None
 
-    def read_tasks(self, run_id: str, indexes: Sequence[int]) -> dict[int, TaskRun]:
+    def read_tasks(
+        self, run_id: str, indexes: Sequence[int], fresh: bool = False
+    ) -> dict[int, TaskRun]:
         facts = {index: self.read_task(run_id, index) for index in indexes}
         return {index: fact for index, fact in facts.items() if fact is not None}
 
@@ -77,18 +73,22 @@ class SqliteTaskStore:
             cursor = self._db.execute(_UPDATE_FACT, (new.rev, live, fact, run_id, index, seen.rev))
         return None if cursor.rowcount == 1 else self.read_task(run_id, index)
 
-    def read_outputs(self, run_id: str, indexes: Sequence[int]) -> dict[int, Any]:
+    def read_outputs(self, run_id: str, refs: Mapping[int, str]) -> dict[int, Any]:
         outputs: dict[int, Any] = {}
-        for index in indexes:
+        for index, ref in refs.items():
             row = self._db.execute(
-                "select output from outputs where run_id = ? and place = ?", (run_id, index)
+                "select output from outputs where run_id = ? and place = ? and ref = ?",
+                (run_id, index, ref),
             ).fetchone()
             if row is not None:
                 outputs[index] = json.loads(row[0])
         return outputs
 
-    def write_output(self, run_id: str, index: int, attempt: int, output: Any) -> None:
-        self._db.execute(_INSERT_OUTPUT, (run_id, index, attempt, json.dumps(output)))
+    def write_output(self, run_id: str, index: int, ref: str, output: Any) -> None:
+        self._db.execute(
+            "insert or ignore into outputs values (?, ?, ?, ?)",
+            (run_id, index, ref, json.dumps(output)),
+        )
 
     # In memory, like the timers themselves: both are lost together when the process ends.
     def has_page_timer(self, run_id: str, page: int, after: float, until: float) -> bool:

@@ -74,14 +74,14 @@ class Decided:
 class Recording:
     """A run's history.
 
-    `reused` holds the outputs taken from other runs, by (run, index). `until` is the time of the
+    `reused` holds the large outputs of reused results, by (index, name). `until` is the time of the
     last event that the log holds.
     """
 
     snapshot: RunSnapshot
     run: Run
     facts: Mapping[int, TaskRun]
-    reused: Mapping[tuple[str, int], Any]
+    reused: Mapping[tuple[int, str], Any]
     moments: Sequence[Moment]
     decided: Sequence[Decided]
     until: float
@@ -215,11 +215,11 @@ def _times(decided: Sequence[Decided], snapshot: RunSnapshot) -> dict[str, float
     return times
 
 
-def _reused(home: Home, snapshot: RunSnapshot) -> dict[tuple[str, int], Any]:
-    outputs = {}
-    for task in snapshot.plan.tasks:
-        if task.reuses is not None and task.reuses.output_apart:
-            source = task.reuses
-            stored = home.store.read_outputs(source.run_id, [source.index])
-            outputs[source.run_id, source.index] = stored.get(source.index)
-    return outputs
+def _reused(home: Home, snapshot: RunSnapshot) -> dict[tuple[int, str], Any]:
+    refs = {
+        index: task.reuses.output_ref
+        for index, task in enumerate(snapshot.plan.tasks)
+        if task.reuses is not None and task.reuses.output_ref is not None
+    }
+    outputs = home.store.read_outputs(snapshot.run.id, refs)
+    return {(index, refs[index]): output for index, output in outputs.items()}

@@ -113,8 +113,8 @@ class Replayer:
         )
         self.store.write_plan(recording.snapshot.plan)
         self.store.write_run(run, None)
-        for (run_id, index), output in recording.reused.items():
-            self.store.write_output(run_id, index, 1, output)
+        for (index, ref), output in recording.reused.items():
+            self.store.write_output(run.id, index, ref, output)
 
     @property
     def decided(self) -> Sequence[Decided]:

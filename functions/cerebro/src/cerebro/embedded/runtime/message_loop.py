@@ -356,5 +356,5 @@ def run_of(envelope: Envelope) -> str | None:
     """The run that an event is about. An invocation names the run that it starts or joins."""
     message = envelope.message
     if isinstance(message, InvokeTask):
-        return run_id_of(message.task, invocation_key(message, envelope))
+        return run_id_of(message.task, invocation_key(message, envelope), envelope.source)
     return getattr(message, "run_id", None)
