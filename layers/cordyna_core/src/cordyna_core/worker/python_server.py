@@ -12,7 +12,7 @@ from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.envelope import detail_json
 from cordyna_core.server.attempt import Attempt
-from cordyna_core.server.loading import load_server
+from cordyna_core.server.program import load_program
 from cordyna_core.server.result import describe
 from cordyna_core.server.task_server import TaskServer
 from cordyna_core.worker.protocol import FINAL_STATES
@@ -42,7 +42,7 @@ class LoadedServer(Protocol):
 
 def load(target: str) -> LoadedServer:
     """Import the TaskServer that `target` names. Raises UserError and what the import raises."""
-    return _TaskServerAdapter(load_server(target))
+    return _TaskServerAdapter(load_program(target))
 
 
 class _TaskServerAdapter:
