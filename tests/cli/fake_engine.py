@@ -6,10 +6,11 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+from cerebro.handlers.queries import matches
 from cli.run_builders import RUN, T0
 from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused
 from cordyna_core.contract.base import Problem
-from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.query_api import CerebroInfo
@@ -17,7 +18,7 @@ from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFac
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.replay import ReplayView
-from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunSummary, RunView
+from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunCriteria, RunSummary, RunView
 from cordyna_core.errors import NotFound
 
 
@@ -40,6 +41,8 @@ class FakeEngine:
     summaries: list[RunSummary] | None = None
     passed: list[PassedEvent] = field(default_factory=list)
     printed: list[LogLine] = field(default_factory=list)
+    printed_later: list[LogLine] = field(default_factory=list)
+    drives: bool = True
     fault: BaseException | None = None
     """Raised when it is entered."""
     interrupt: bool = False
@@ -80,7 +83,9 @@ class FakeEngine:
         self.joined_with = join
         return self.answer
 
-    def command(self, command: CancelRun | RetryRun, *, wait_s: float = 30) -> Refused | None:
+    def command(
+        self, command: CancelRun | RetryRun | RemoveServer, *, wait_s: float = 30
+    ) -> Refused | None:
         self.commands.append(command)
         return self.refuses
 
@@ -112,6 +117,15 @@ class FakeEngine:
     def task_run(self, run_id: str, task: str) -> TaskRunFacts:
         raise AssertionError("the command line reads runs, not task runs")
 
+    def iter_logs(self, run_id: str, task: str | None = None) -> Iterator[LogLine]:
+        return iter(self.logs(run_id, task))
+
+    def follow_logs(self, run_id: str, task: str | None = None) -> Iterator[Sequence[LogLine]]:
+        yield self.logs(run_id, task)
+        yield []
+        for line in self.printed_later:
+            yield [line]
+
     def location(self) -> EngineLocation:
         return EngineLocation(name="in memory")
 
@@ -124,9 +138,10 @@ class FakeEngine:
         if self.interrupt:
             raise KeyboardInterrupt
 
-    def runs(self, limit: int = 20) -> list[RunSummary]:
+    def runs(self, limit: int = 20, criteria: RunCriteria | None = None) -> list[RunSummary]:
         if self.summaries is not None:
-            return self.summaries[:limit]
+            wanted = criteria or RunCriteria()
+            return [run for run in self.summaries if matches(run, wanted)][:limit]
         return [
             RunSummary(run_id=v.run_id, task=v.task, state=v.state, created_at=v.created_at or T0)
             for v in self.views[-1:]

@@ -27,7 +27,7 @@ def test_help_lists_every_command_with_its_summary() -> None:
 
 
 def test_help_offers_no_completion_options() -> None:
-    assert "completion" not in dyna("--help").out
+    assert "--install-completion" not in dyna("--help").out
 
 
 @pytest.mark.parametrize("name", [*ENTRIES, "cron pause", "dlq redrive"])

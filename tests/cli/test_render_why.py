@@ -215,7 +215,7 @@ def test_why_names_a_root_cause_outside_the_view() -> None:
 
 def test_cancelled_run_says_so() -> None:
     assert said_of(a_run(a_task("z"), state="error", cancelled=True)) == [
-        "✗ z was cancelled.",
+        "⊗ z was cancelled.",
         "  next: dyna do z",
     ]
 

@@ -45,7 +45,7 @@ COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
         ),
         "timeline": CommandEntry("inspect:timeline", "When each task waited, was queued and ran."),
         "events": CommandEntry("inspect:events", "Its events in the order they passed the bus."),
-        "logs": CommandEntry("inspect:logs", "What its tasks printed."),
+        "logs": CommandEntry("logs:logs", "What its tasks printed."),
         "replay": CommandEntry(
             "replay:replay", "Decide it again from its events: would it go differently?"
         ),
@@ -54,7 +54,10 @@ COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
     "Look around": {
         "runs": CommandEntry("lists:runs", "The newest runs."),
         "tasks": CommandEntry("lists:tasks", "Every declared task."),
-        "servers": CommandEntry("lists:servers", "Every task server and its state."),
+        "describe": CommandEntry("describe:describe", "Everything that is declared about a task."),
+        "servers": CommandEntry(
+            "servers:servers", "Every task server and its state; removing one."
+        ),
         "graph": CommandEntry("graph:graph", "All tasks and what they depend on."),
         "cron": CommandEntry("cron:cron", "What runs on a schedule, and when next."),
     },
@@ -71,6 +74,9 @@ COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
             "operate:doctor", "Check everything that has to work before a task can run."
         ),
         "dlq": CommandEntry("operate:dlq", "Dead letters: what could not be handled, and redrive."),
+        "completion": CommandEntry(
+            "completion:completion", "Print the completion script of a shell."
+        ),
     },
 }
 """By the title of a section of the help, and by name."""

@@ -197,7 +197,10 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         ...
 
     def follow_logs(self, run_id: str, task: str | None = None) -> Iterator[Sequence["LogLine"]]:
-        """Lines as they arrive, those of before first, until the run is final. Raises NotFound."""
+        """Batches of lines: those so far, an empty one, then those that arrive until the run ends.
+
+        Raises NotFound.
+        """
         ...
 
     def dev(self, *, since: datetime | None = None) -> Iterator["PassedEvent"]:

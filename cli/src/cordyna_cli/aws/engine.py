@@ -205,12 +205,14 @@ class AwsEngine:
 
     def follow_logs(self, run_id: str, task: str | None = None) -> Iterator[Sequence[LogLine]]:
         """The log is some seconds late: it is read once more after the run has ended."""
-        shown = 0
+        lines = self.logs(run_id, task)
+        yield lines
+        yield []
         is_final = False
         while True:
-            lines = self.logs(run_id, task)
-            yield lines[shown:]
-            shown = len(lines)
+            shown, lines = len(lines), self.logs(run_id, task)
+            if len(lines) > shown:
+                yield lines[shown:]
             if is_final:
                 return
             is_final = self.run(run_id).is_final

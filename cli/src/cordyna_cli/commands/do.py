@@ -7,7 +7,8 @@ import typer
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.engine import Refused
 from cordyna_cli.follow_run import follow_run, report_outcome
-from cordyna_cli.input.parse_command import hints_for_json_params, invoke_task, parse_seconds
+from cordyna_cli.input.parse_command import hints_for_json_params, invoke_task
+from cordyna_cli.input.parse_time import parse_seconds
 from cordyna_cli.input.run_selector import resolve_run_id
 from cordyna_cli.output.errors import invocation_refused
 from cordyna_cli.output.exit_status import ExitStatus

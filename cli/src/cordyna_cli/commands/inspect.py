@@ -1,4 +1,4 @@
-"""show, why, timeline, events, logs: look at one run."""
+"""show, why, timeline, events: look at one run."""
 
 from typing import Annotated
 
@@ -6,11 +6,9 @@ import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.do import AsJson, Run
-from cordyna_cli.commands.lists import AsJson as AsArray
 from cordyna_cli.input.run_selector import resolve_run_and_task, resolve_run_id
 from cordyna_cli.output.errors import near_names
-from cordyna_cli.output.json_output import array_json, run_json, why_json
-from cordyna_cli.render.log_lines import SHARED_SIGN, log_lines
+from cordyna_cli.output.json_output import event_json, run_json, why_json
 from cordyna_cli.render.run.events import events_table
 from cordyna_cli.render.run.outcome import whole_run
 from cordyna_cli.render.run.timeline import timeline_chart
@@ -60,7 +58,7 @@ def why(
         run_id, name = resolve_run_and_task(engine, run, task)
         view = engine.run(run_id)
     now, width = call.environment.now(), call.out.width
-    task_run = None if name is None else _task_of(view, name)
+    task_run = None if name is None else task_of(view, name)
     reason = why_run(view, now) if task_run is None else why_task(view, task_run, now)
     if json:
         call.out.print_json(why_json(view.run_id, name or view.task, reason))
@@ -97,34 +95,12 @@ def events(
         passed = engine.events(None if every else resolve_run_id(engine, run))
     texts = [event.text for event in passed]
     if json:
-        call.out.print_json(*texts)
+        call.out.print_json(*map(event_json, texts))
     else:
         call.out.print(events_table(texts, call.out.width))
 
 
-def logs(
-    ctx: typer.Context, run: RunOrTask = None, task: Task = None, *, json: AsArray = False
-) -> None:
-    """What the tasks of a run printed and logged."""
-    call = CommandContext(ctx)
-    with call.engine() as engine:
-        run_id, name = resolve_run_and_task(engine, run, task)
-        if name is not None:
-            _task_of(engine.run(run_id), name)
-        lines = engine.logs(run_id, name)
-    if json:
-        call.out.print_json(array_json(lines))
-        return
-    call.out.print(log_lines(lines))
-    if any(line.stream == "shared" for line in lines):
-        legend = "by a thread or process while several tasks ran: it may belong to any of them"
-        call.err.print([f"{SHARED_SIGN} {legend}"])
-    if not lines:
-        subject = f"{name} printed nothing" if name else "nothing was printed"
-        call.err.print([f"{subject} in run {run_id}"])
-
-
-def _task_of(view: RunView, name: str) -> TaskView:
+def task_of(view: RunView, name: str) -> TaskView:
     """The task run called `name`. Raises NotFound."""
     task = next((task for task in view.tasks if task.task == name), None)
     if task is None:

@@ -1,34 +1,63 @@
-"""runs, tasks, servers: look around."""
+"""runs, tasks: look around."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 from pydantic import BaseModel
 
 from cordyna_cli.command_context import CommandContext
+from cordyna_cli.input.parse_time import parse_since
 from cordyna_cli.output.json_output import array_json
-from cordyna_cli.render.lists import runs_table, servers_table, tasks_table
+from cordyna_cli.render.lists import runs_table, tasks_table
+from cordyna_core.contract.views.runs import RunCriteria
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]
+
+
+class StateFilter(StrEnum):
+    """The states by which runs are listed."""
+
+    running = "running"
+    failing = "failing"
+    completed = "completed"
+    error = "error"
+    cancelled = "cancelled"
 
 
 def runs(
     ctx: typer.Context,
     *,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many.")] = 20,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=10_000, help="How many.")] = 20,
+    task: Annotated[
+        str | None, typer.Option(metavar="TASK", help="Only runs of this task.")
+    ] = None,
+    state: Annotated[StateFilter | None, typer.Option(help="Only runs in this state.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="SPAN_OR_DATE", help="Only runs since then: 2h, 7d, 2026-11-01."),
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """The newest runs first."""
+    """The newest runs first, of the newest 10,000."""
     call = CommandContext(ctx)
+    now = call.environment.now()
+    criteria = RunCriteria(
+        task=task,
+        state=None if state is None else state.value,
+        since=None if since is None else parse_since(since, now),
+    )
     with call.engine() as engine:
-        summaries = engine.runs(limit)
+        summaries = engine.runs(limit, criteria)
     if json:
         call.out.print_json(array_json(summaries))
     else:
-        call.out.print(runs_table(summaries, call.environment.now(), call.out.width))
-    if not summaries:
+        call.out.print(runs_table(summaries, now, call.out.width))
+    if not summaries and criteria == RunCriteria():
         call.err.print(["there is no run yet", "  next: dyna do TASK"])
+    elif not summaries:
+        call.err.print(["no run matches", "  next: dyna runs"])
 
 
 def tasks(ctx: typer.Context, *, json: AsJson = False) -> None:
@@ -40,24 +69,11 @@ def tasks(ctx: typer.Context, *, json: AsJson = False) -> None:
         call.out.print_json(array_json(declared))
     else:
         call.out.print(tasks_table(declared, call.out.width))
-    _hint_if_empty(call, declared)
+    hint_if_empty(call, declared)
 
 
-def servers(ctx: typer.Context, *, json: AsJson = False) -> None:
-    """Every task server, and its last sign of life."""
-    call = CommandContext(ctx)
-    with call.engine() as engine:
-        known = engine.servers()
-    if json:
-        call.out.print_json(array_json(known))
-    else:
-        problems = [f"{info.server}: {info.problem}" for info in known if info.problem]
-        call.err.print([line for problem in problems for line in problem.splitlines()])
-        call.out.print(servers_table(known, call.environment.now(), call.out.width))
-    _hint_if_empty(call, known)
-
-
-def _hint_if_empty(call: CommandContext, rows: Sequence[BaseModel]) -> None:
+def hint_if_empty(call: CommandContext, rows: Sequence[BaseModel]) -> None:
+    """Say how to name a server where nothing has been declared."""
     if not rows:
         call.err.print(
             [

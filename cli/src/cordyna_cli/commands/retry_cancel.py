@@ -7,7 +7,8 @@ import typer
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.do import AsJson, Wait
 from cordyna_cli.follow_run import follow_run, report_outcome
-from cordyna_cli.input.parse_command import parse_seconds, retry_run
+from cordyna_cli.input.parse_command import retry_run
+from cordyna_cli.input.parse_time import parse_seconds
 from cordyna_cli.input.run_selector import resolve_run_id
 from cordyna_cli.output.errors import command_refused
 from cordyna_cli.output.exit_status import ExitStatus

@@ -9,11 +9,11 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from cordyna_cli.input.contract_problems import readable_problems
+from cordyna_cli.input.parse_time import parse_seconds
 from cordyna_cli.usage_error import UsageError
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import Command, InvokeTask, RetryRun
-from cordyna_core.errors import Refusal, UserError
-from cordyna_core.server.options import seconds_of
+from cordyna_core.errors import Refusal
 
 _Command = TypeVar("_Command", bound=Command)
 
@@ -78,14 +78,6 @@ def hints_for_json_params(problems: Sequence[Problem], pairs: Sequence[str]) -> 
         for name in dict.fromkeys(refused)
         if name in texts and not isinstance(_json_or_text(texts[name]), str)
     ]
-
-
-def parse_seconds(duration: str) -> int:
-    """`90s`, `30m`, `1h30m`; a bare number is seconds. Raises UsageError."""
-    try:
-        return seconds_of(int(duration) if duration.isdecimal() else duration)
-    except UserError as unreadable:
-        raise UsageError(f"{unreadable.what}.", next=unreadable.next) from unreadable
 
 
 def _json_or_text(text: str) -> Any:

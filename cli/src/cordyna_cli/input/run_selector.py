@@ -1,10 +1,13 @@
-"""Run selector: what may be typed for a run: nothing (the last run), its id, or its beginning."""
+"""Run selector: what may be typed for a run: nothing, its id, or the beginning of it.
+
+Nothing means the last run that a person invoked (any source `cordyna.client*`), not a cron's."""
 
 import re
 from typing import Final
 
 from cordyna_cli.engine import Engine
 from cordyna_core.contract.ids import RUN_ID_PATTERN
+from cordyna_core.contract.views.runs import RunCriteria
 from cordyna_core.errors import NotFound, UserError
 
 _RUNS_SEARCHED_MAX: Final = 1000
@@ -47,7 +50,8 @@ def resolve_run_and_task(
 
 
 def _last_run(engine: Engine) -> str:
-    newest = engine.runs(1)
+    """The last run that a person invoked; the last run where no person has invoked any."""
+    newest = engine.runs(1, RunCriteria(sender="client")) or engine.runs(1)
     if not newest:
         raise NotFound("there is no run yet.", next="dyna do TASK")
     return newest[0].run_id

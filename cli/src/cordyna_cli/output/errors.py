@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.usage_error import UsageError
+from cordyna_cli.wording.foreign_text import printable
 from cordyna_core.errors import AccessError, NotFound, Refusal, ServiceError, UserError
 
 if TYPE_CHECKING:  # an error is shown without the contract
@@ -53,7 +54,7 @@ def exit_status_of(error: UserError) -> ExitStatus:
 def error_text(error: UserError, *, colour: bool = False) -> str:
     """For a terminal: `error: what`, why, next."""
     head = "\x1b[1;31merror:\x1b[0m" if colour else "error:"
-    return f"{head} {error}\n"
+    return f"{head} {printable(str(error))}\n"
 
 
 def error_json(error: UserError) -> str:

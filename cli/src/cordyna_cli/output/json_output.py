@@ -9,10 +9,10 @@ from pydantic_core import to_jsonable_python
 
 from cordyna_cli.operations import Finding
 from cordyna_cli.wording.why import Why
-from cordyna_core.contract.views.graph import PlanView
+from cordyna_core.contract.views.graph import PlanView, TaskInfo
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.replay import ReplayView
-from cordyna_core.contract.views.runs import RunView
+from cordyna_core.contract.views.runs import RunSummary, RunView
 
 
 def run_json(view: RunView) -> str:
@@ -37,6 +37,11 @@ def array_json(rows: Sequence[Any]) -> str:
     return json.dumps(to_jsonable_python(list(rows)), ensure_ascii=False)
 
 
+def object_json(row: Any) -> str:
+    """One view, or a dataclass, as one object."""
+    return json.dumps(to_jsonable_python(row), ensure_ascii=False)
+
+
 def findings_json(findings: Sequence[Finding]) -> str:
     """`doctor --json`: one array."""
     return array_json(
@@ -52,6 +57,26 @@ def findings_json(findings: Sequence[Finding]) -> str:
     )
 
 
+def event_json(text: str) -> str:
+    """`events --json`: one value on one line, whatever passed the bus.
+
+    What is not JSON passes as `{"malformed": text}`.
+    """
+    try:
+        event = json.loads(text, parse_constant=_reject_constant)
+    except (ValueError, RecursionError):
+        event = {"malformed": text}
+    else:
+        if "\n" not in text and "\r" not in text:
+            return text
+    return json.dumps(event, ensure_ascii=False)
+
+
+def _reject_constant(constant: str) -> Any:
+    """NaN and Infinity are Python's, not JSON's."""
+    raise ValueError(constant)
+
+
 def why_json(run_id: str, task: str, why: Why) -> str:
     """`why --json`: one object; `task` is the target where the whole run was meant."""
     return json.dumps(
@@ -64,6 +89,15 @@ def why_json(run_id: str, task: str, why: Why) -> str:
             "then": why.retry_step.command if why.retry_step else "",
             "traceback": why.traceback,
         },
+        ensure_ascii=False,
+    )
+
+
+def describe_json(info: TaskInfo, downstream: Sequence[str], runs: Sequence[RunSummary]) -> str:
+    """`describe --json`: one object: the row of `tasks --json`, with `downstream` and `runs`."""
+    shown = to_jsonable_python(info)
+    return json.dumps(
+        {**shown, "downstream": list(downstream), "runs": to_jsonable_python(list(runs))},
         ensure_ascii=False,
     )
 

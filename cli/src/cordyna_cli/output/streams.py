@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
+from cordyna_cli.wording.foreign_text import UNPRINTABLE
 from cordyna_core.errors import ServiceError
 
 _BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
@@ -72,15 +73,20 @@ def unwritable_error(error: OSError) -> Unwritable:
 
 
 def writable_json(text: str, stream: TextIO) -> str:
-    """JSON with escapes where `stream` cannot write every character of it.
+    """JSON with escapes for what `stream` cannot write, and for what would act on a terminal.
 
-    In JSON, only strings hold characters beyond ASCII.
+    In JSON, only strings hold characters beyond ASCII, and none holds a C0 character unescaped.
     """
+    text = UNPRINTABLE.sub(_escaped, text)
     try:
         text.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:
-        return _BEYOND_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+        return _BEYOND_ASCII.sub(_escaped, text)
     return text
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]
 
 
 class _ResultFile(io.FileIO):

@@ -6,8 +6,9 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.table import Column, aligned
-from cordyna_cli.wording.format import ago, moment, one_line, plural
+from cordyna_cli.render.layout.table import Column, aligned, wrapped
+from cordyna_cli.wording.foreign_text import one_line
+from cordyna_cli.wording.format import ago, moment, plural
 from cordyna_cli.wording.status_marks import run_mark
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.runs import RunSummary
@@ -18,6 +19,7 @@ _SERVER_STYLE: Final = {
     "stopped": "red",
     "unresponsive": "bold red",
     "unknown": "dim",
+    "rejected": "bold red",
     "not_loaded": "bold red",
 }
 
@@ -65,7 +67,7 @@ def runs_table(runs: Sequence[RunSummary], now: datetime, width: int | None = No
         (
             run.run_id,
             run.task,
-            Text(f"{run_mark(run).sign} {run.state}", run_mark(run).style),
+            Text(f"{run_mark(run).sign} {run_mark(run).word}", run_mark(run).style),
             moment(run.created_at, now),
             ago(run.created_at, now),
         )
@@ -93,7 +95,7 @@ def tasks_table(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Tex
 def servers_table(
     servers: Sequence[ServerInfo], now: datetime, width: int | None = None
 ) -> list[Text]:
-    """A line for each server."""
+    """A line for each server; with its workers where they are known."""
     rows = [
         (
             info.server,
@@ -101,10 +103,33 @@ def servers_table(
             str(info.tasks),
             str(info.revision),
             ago(info.last_seen_at, now) if info.last_seen_at else "never",
+            _workers(info),
         )
         for info in servers
     ]
-    return aligned(_SERVERS, rows, width)
+    if any(info.concurrency is not None for info in servers):
+        return aligned((*_SERVERS, Column("workers", yields=2)), rows, width)
+    return aligned(_SERVERS, [row[:-1] for row in rows], width)
+
+
+def _workers(info: ServerInfo) -> str:
+    """`3 of 8 busy, 2 waiting; spawn: imports start threads`."""
+    if info.concurrency is None:
+        return ""
+    waiting = f", {info.waiting} waiting" if info.waiting else ""
+    mode = f"; {info.mode}" if info.mode else ""
+    reason = f": {one_line(info.mode_reason)}" if info.mode and info.mode_reason else ""
+    return f"{info.running or 0} of {info.concurrency} busy{waiting}{mode}{reason}"
+
+
+def server_problems(servers: Sequence[ServerInfo], width: int | None) -> list[Text]:
+    """Why a server is not served as its files say, a paragraph for each."""
+    lines = [
+        Text(f"{info.server}: {one_line(info.problem)}", style="red")
+        for info in servers
+        if info.problem
+    ]
+    return [part for line in lines for part in wrapped(line, width)]
 
 
 def plan_table(plan: PlanView, width: int | None = None) -> list[Text]:

@@ -5,32 +5,48 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.table import Column, aligned
-from cordyna_cli.wording.format import join_names, printable, time_of_day
+from cordyna_cli.wording.foreign_text import printable
+from cordyna_cli.wording.format import join_names, time_of_day
 from cordyna_core.contract.views.runs import LogLine
 
-_COLUMNS: Final = (Column(), Column(yields=1), Column())
 _TASKS_NAMED_MAX: Final = 3
 
 SHARED_SIGN: Final = "┆"
 _STREAM_SIGNS: Final = {"stdout": "│", "stderr": "!", "log": "·", "shared": SHARED_SIGN}
 
 
-def log_lines(lines: Sequence[LogLine]) -> list[Text]:
-    """When, which task and attempt, how, what. What was printed is never cut.
+class LogLines:
+    """Renders lines batch by batch; the column of the tasks grows when a longer name comes.
 
     `│` printed, `!` on stderr, `·` logged, `┆` by a thread or process while several tasks ran: kept
     with each of them, shown once.
     """
-    rows = [
-        (
-            Text(time_of_day(group[0].at), style="dim"),
-            join_names([f"{line.task}/{line.attempt}" for line in group], _TASKS_NAMED_MAX),
-            Text.assemble((_STREAM_SIGNS[group[0].stream], "dim"), " ", _text(group[0])),
+
+    def __init__(self) -> None:
+        self.has_lines, self.has_shared = False, False
+        self._names_columns = 0
+
+    def render(self, lines: Sequence[LogLine]) -> list[Text]:
+        """When, which task and attempt, how, what. What was printed is never cut."""
+        groups = _grouped(lines)
+        self.has_lines |= bool(groups)
+        self.has_shared |= any(group[0].stream == "shared" for group in groups)
+        names = [
+            join_names([f"{line.task}/{line.attempt}" for line in group], _TASKS_NAMED_MAX)
+            for group in groups
+        ]
+        self._names_columns = max([self._names_columns, *map(len, names)])
+        return [self._line(group[0], name) for group, name in zip(groups, names, strict=True)]
+
+    def _line(self, line: LogLine, name: str) -> Text:
+        text = printable(line.text).rstrip("\n")
+        return Text.assemble(
+            (time_of_day(line.at), "dim"),
+            f"  {name.ljust(self._names_columns)}  ",
+            (_STREAM_SIGNS[line.stream], "dim"),
+            " ",
+            (text, "red" if line.stream == "stderr" else ""),
         )
-        for group in _grouped(lines)
-    ]
-    return aligned(_COLUMNS, rows)
 
 
 def _grouped(lines: Sequence[LogLine]) -> list[list[LogLine]]:
@@ -47,7 +63,3 @@ def _grouped(lines: Sequence[LogLine]) -> list[list[LogLine]]:
         else:
             groups.append([line])
     return groups
-
-
-def _text(line: LogLine) -> Text:
-    return Text(printable(line.text).rstrip("\n"), style="red" if line.stream == "stderr" else "")

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from cordyna_cli.operations import DeadLetterQueue, Finding
 from cordyna_cli.render.layout.table import Column, aligned, cut
-from cordyna_cli.wording.format import one_line
+from cordyna_cli.wording.foreign_text import one_line
 
 _SIGNS: Final = {
     "well": Text("✓", "green"),

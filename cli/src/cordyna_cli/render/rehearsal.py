@@ -7,7 +7,8 @@ from typing import Any, Final
 from rich.text import Text
 
 from cordyna_cli.render.layout.table import Cell, Column, aligned
-from cordyna_cli.wording.format import compact_json, join_names, one_line, plural
+from cordyna_cli.wording.foreign_text import one_line
+from cordyna_cli.wording.format import compact_json, join_names, plural
 from cordyna_core.contract.views.rehearsal import (
     CronChange,
     DeclarationView,
@@ -61,9 +62,16 @@ _VALUE_LENGTH_MAX: Final = 60
 
 
 def rehearsal_lines(view: RehearsalView, width: int | None = None) -> list[Text]:
-    """Each server's outcome, then a table for every kind of change that occurs."""
+    """Each server's outcome, then a table for every kind of change that occurs.
+
+    Only the outcomes where one of the declarations would be rejected.
+    """
+    outcomes = list(map(_outcome, view.declarations))
+    if view.problems:
+        # Nothing would change; the caller lists the problems.
+        return outcomes
     parts = [
-        list(map(_outcome, view.declarations)),
+        outcomes,
         _table(_CHANGES, [_changed(view, change) for change in view.tasks], width),
         [_missing(missing.upstream, missing.needed_by) for missing in view.missing],
         _table(_AFFECTED, list(map(_affected, view.touched)), width),

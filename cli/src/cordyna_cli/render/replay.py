@@ -5,7 +5,8 @@ from typing import Any, Final
 from rich.text import Text
 
 from cordyna_cli.render.layout.table import Cell, Column, aligned
-from cordyna_cli.wording.format import compact_json, one_line, plural, time_of_day
+from cordyna_cli.wording.foreign_text import one_line
+from cordyna_cli.wording.format import compact_json, plural, time_of_day
 from cordyna_core.contract.views.rehearsal import Difference
 from cordyna_core.contract.views.replay import Divergence, ReplayView
 

@@ -15,10 +15,12 @@ The public API, by module:
 - `next_steps`: `NextStep(do=..., run=..., task=..., purpose=...)`; `as_json()` for buttons,
   `command` for a shell.
 - `status_marks`: `mark_of(task)`, `run_mark(run)` -> `cordyna_core.contract.reasons.Mark(sign,
-  style, word, urgency)`; `TASK_MARKS`, `RUN_MARKS`, `URGENCY`.
+  style, word, urgency)`; `TASK_MARKS`, `RUN_MARKS`,
+  `CANCELLED_RUN_MARK`, `URGENCY`.
 - `task_notes`: `task_note(task, tasks, now)`: the few words behind a task's line.
 - `phases`: `phases_of`, `attempt_duration`, `attempt_started_at`, `run_started_at`, `run_ended_at`,
   `timeline_in_order`.
 - `format`: `duration`, `ago`, `moment`, `time_of_day`, `seconds_between`, `plural`, `join_names`,
-  `printable`, `one_line`, `error_line`, `compact_json`.
+  `error_line`, `compact_json`.
+- `foreign_text`: `printable`, `one_line`, `UNPRINTABLE`: what others wrote, safe for a terminal.
 """

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from cordyna_cli.wording.format import compact_json, error_line, join_names, one_line, plural
+from cordyna_cli.wording.foreign_text import one_line
+from cordyna_cli.wording.format import compact_json, error_line, join_names, plural
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import (
     CancelRun,

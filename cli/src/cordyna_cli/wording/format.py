@@ -1,21 +1,12 @@
 """Format: durations, moments, counts, lists of names and foreign text as words on a line."""
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from cordyna_cli.wording.foreign_text import one_line
 from cordyna_core.contract.base import ErrorDescription
-
-_UNPRINTABLE: Final = re.compile(
-    # Escape sequences, whole: CSI, OSC, and two-character ones.
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)"
-    # C0 without tab and line feed, DEL, C1.
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-    # Marks that change the direction of the text around them, and line separators of Unicode.
-    r"|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
-)
 
 _NAMES_MAX: Final = 4
 
@@ -61,19 +52,6 @@ def ago(then: datetime, now: datetime) -> str:
     return f"in {duration(-seconds)}" if seconds < 0 else f"{duration(seconds)} ago"
 
 
-def printable(text: str) -> str:
-    """Foreign text without control sequences and marks that reorder text.
-
-    Tabs and line ends are kept.
-    """
-    return _UNPRINTABLE.sub("", text.replace("\r\n", "\n"))
-
-
-def one_line(text: str) -> str:
-    """Foreign text on one line."""
-    return " ".join(printable(text).split())
-
-
 def error_line(error: ErrorDescription) -> str:
     """`ValueError: bad row 7`, on one line; only the type where there is no message."""
     return one_line(f"{error.type}: {error.message}").removesuffix(":")
@@ -84,9 +62,9 @@ def compact_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 task`, `2 tasks`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def plural(count: int, noun: str, many: str = "") -> str:
+    """`1 task`, `2 tasks`; `many` where the plural is not noun and s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {many or f'{noun}s'}"
 
 
 def join_names(names: Sequence[str], most: int = _NAMES_MAX) -> str:

@@ -19,6 +19,8 @@ RUN_MARKS: Final = {
 }
 """By the state of a run."""
 
+CANCELLED_RUN_MARK: Final = Mark(sign="⊗", style="red", word="cancelled", urgency=3)
+
 URGENCY: Final = {mark.word: mark.urgency for mark in TASK_MARKS}
 """By the word of a task's mark."""
 
@@ -29,5 +31,5 @@ def mark_of(task: TaskView) -> Mark:
 
 
 def run_mark(run: RunView | RunSummary) -> Mark:
-    """The mark of a run."""
-    return RUN_MARKS[run.state]
+    """The mark of a run; a cancelled run has its own, whatever its state."""
+    return CANCELLED_RUN_MARK if run.cancelled else RUN_MARKS[run.state]

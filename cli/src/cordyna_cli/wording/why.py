@@ -9,15 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from cordyna_cli.wording.format import (
-    ago,
-    duration,
-    join_names,
-    moment,
-    one_line,
-    plural,
-    seconds_between,
-)
+from cordyna_cli.wording.foreign_text import one_line
+from cordyna_cli.wording.format import ago, duration, join_names, moment, plural, seconds_between
 from cordyna_cli.wording.next_steps import NextStep, next_step_of
 from cordyna_cli.wording.phases import attempt_started_at, timeline_in_order
 from cordyna_cli.wording.status_marks import mark_of

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from cordyna_cli.wording.event_line import event_line
-from cordyna_cli.wording.format import printable
+from cordyna_cli.wording.foreign_text import printable
 from cordyna_console.console import Console
 from cordyna_console.models import EventList, EventRow, LogPage, LogRow
 from cordyna_core.contract.views.runs import PassedEvent

@@ -9,14 +9,8 @@ from typing import Any, Final
 from rich.text import Text
 
 from cordyna_cli.render.layout.table import Cell, Column, aligned
-from cordyna_cli.wording.format import (
-    compact_json,
-    error_line,
-    join_names,
-    one_line,
-    plural,
-    time_of_day,
-)
+from cordyna_cli.wording.foreign_text import one_line
+from cordyna_cli.wording.format import compact_json, error_line, join_names, plural, time_of_day
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import (
     CancelRun,

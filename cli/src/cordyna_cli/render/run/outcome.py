@@ -9,7 +9,8 @@ from rich.text import Text
 from cordyna_cli.render.layout.table import cut, wrapped
 from cordyna_cli.render.run.progress import attention_list, progress_line
 from cordyna_cli.render.run.tree import FOLDED_ABOVE, tree
-from cordyna_cli.wording.format import duration, join_names, plural, printable
+from cordyna_cli.wording.foreign_text import printable
+from cordyna_cli.wording.format import duration, join_names, plural
 from cordyna_cli.wording.next_steps import NextStep
 from cordyna_cli.wording.outcome import FailedTask, RunOutcome, run_outcome
 from cordyna_core.contract.views.runs import RunView

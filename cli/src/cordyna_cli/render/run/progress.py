@@ -26,7 +26,7 @@ def progress_line(view: RunView, now: datetime) -> Text:
     progress, mark = run_progress(view, now), run_mark(view)
     full = _BAR_COLUMNS * progress.done // max(progress.total, 1)
     line = Text.assemble(
-        (mark.sign, mark.style), " ", (view.task, "bold"), " ", (view.state, mark.style), "  "
+        (mark.sign, mark.style), " ", (view.task, "bold"), " ", (mark.word, mark.style), "  "
     )
     line.append("━" * full, style="green").append("─" * (_BAR_COLUMNS - full), style="dim")
     line.append(f"  {progress.done}/{progress.total}")

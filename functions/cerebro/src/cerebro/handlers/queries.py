@@ -48,8 +48,8 @@ def facts_of(store: Store, snapshot: RunSnapshot) -> dict[int, TaskRun]:
     facts: dict[int, TaskRun] = {}
     for page in reversed(snapshot.plan.pages):
         facts.update(store.read_page(snapshot.run.id, page))
-    separate = [index for index, fact in facts.items() if fact.output_apart]
-    for index, output in store.read_outputs(snapshot.run.id, separate).items():
+    refs = {index: ref for index, fact in facts.items() if (ref := fact.output_ref) is not None}
+    for index, output in store.read_outputs(snapshot.run.id, refs).items():
         facts[index] = replace(facts[index], output=output)
     return dict(sorted(facts.items()))
 
@@ -137,6 +137,12 @@ def tasks(store: Store, now: float) -> list[TaskInfo]:
             owner=task.owner,
             description=task.description,
             params_schema=task.params_schema,
+            within_s=task.within_s,
+            overlap=task.overlap,
+            retries=task.retries,
+            ack_timeout_s=task.ack_timeout_s,
+            start_timeout_s=task.start_timeout_s,
+            run_timeout_s=task.run_timeout_s,
         )
         for server, task in declared
     ]

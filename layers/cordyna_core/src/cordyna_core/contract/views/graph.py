@@ -9,6 +9,11 @@ from typing import Literal
 from pydantic import Field
 
 from cordyna_core.contract.base import Part, Problem
+from cordyna_core.contract.declaration import (
+    DEFAULT_ACK_TIMEOUT_S,
+    DEFAULT_RUN_TIMEOUT_S,
+    DEFAULT_START_TIMEOUT_S,
+)
 from cordyna_core.contract.ids import Name
 from cordyna_core.contract.json_values import JsonObject
 
@@ -46,13 +51,23 @@ class TaskInfo(Part):
     owner: str | None = None
     description: str | None = None
     params_schema: JsonObject | None = None
+    within_s: dict[str, int] = Field(
+        default_factory=dict, description="Of upstreams whose result may be reused."
+    )
+    overlap: Literal["skip", "allow"] = "skip"
+    retries: int = 0
+    ack_timeout_s: int = DEFAULT_ACK_TIMEOUT_S
+    start_timeout_s: int = DEFAULT_START_TIMEOUT_S
+    run_timeout_s: int = DEFAULT_RUN_TIMEOUT_S
 
 
 class ServerInfo(Part):
     """One task server as cerebro knows it."""
 
     server: Name
-    state: Literal["ready", "draining", "stopped", "unresponsive", "unknown", "not_loaded"]
+    state: Literal[
+        "ready", "draining", "stopped", "unresponsive", "unknown", "not_loaded", "rejected"
+    ]
     tasks: int
     revision: int
     last_seen_at: datetime | None = None

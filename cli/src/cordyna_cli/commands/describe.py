@@ -1,0 +1,37 @@
+"""describe: everything that is declared about a task."""
+
+from typing import Annotated, Final
+
+import typer
+
+from cordyna_cli.command_context import CommandContext
+from cordyna_cli.output.errors import near_names
+from cordyna_cli.output.json_output import describe_json
+from cordyna_cli.render.describe import describe_lines
+from cordyna_core.contract.views.runs import RunCriteria
+from cordyna_core.errors import NotFound
+
+RUNS_SHOWN: Final = 5
+
+
+def describe(
+    ctx: typer.Context,
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """What a task takes, needs and serves, when it runs, and its last runs."""
+    call = CommandContext(ctx)
+    with call.engine() as engine:
+        tasks = engine.tasks()
+        info = next((info for info in tasks if info.task == task), None)
+        if info is None:
+            names = [info.task for info in tasks]
+            raise NotFound(f'no server declares a task "{task}".', next=near_names(task, names))
+        runs = engine.runs(RUNS_SHOWN, RunCriteria(task=task))
+    downstream = [other.task for other in tasks if task in other.upstream]
+    if json:
+        call.out.print_json(describe_json(info, downstream, runs))
+    else:
+        now = call.environment.now()
+        call.out.print(describe_lines(info, downstream, runs, now, call.out.width))

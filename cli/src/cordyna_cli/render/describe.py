@@ -1,0 +1,117 @@
+"""Describe: everything that is declared about a task, and its last runs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rich.text import Text
+
+from cordyna_cli.render.layout.table import Cell, Column, aligned, wrapped
+from cordyna_cli.render.lists import cron_words
+from cordyna_cli.wording.foreign_text import one_line, printable
+from cordyna_cli.wording.format import ago, compact_json, duration, moment
+from cordyna_cli.wording.status_marks import run_mark
+from cordyna_core.contract.json_values import JsonObject
+from cordyna_core.contract.views.graph import TaskInfo
+from cordyna_core.contract.views.runs import RunSummary
+
+_PARAMETERS: Final = (Column(), Column(yields=2), Column(yields=1))
+_RUNS: Final = (Column(), Column(), Column())
+_LABEL_COLUMNS: Final = 12
+
+
+def describe_lines(
+    info: TaskInfo,
+    downstream: Sequence[str],
+    runs: Sequence[RunSummary],
+    now: datetime,
+    width: int | None,
+) -> list[Text]:
+    """Paragraphs for what is declared, its parameters and its last runs."""
+    owner = f"  owner {info.owner}" if info.owner else ""
+    head = Text.assemble((info.task, "bold"), f" on {info.server}", (owner, "dim"))
+    description = printable(info.description or "").strip().splitlines()
+    facts = [_labelled(label, words) for label, words in _facts(info, downstream, now) if words]
+    text = [head, *(Text(f"  {line}") for line in description), Text(), *facts]
+    return [
+        *(part for line in text for part in wrapped(line, width)),
+        *_parameters(info.params_schema or {}, width),
+        *_runs(runs, now, width),
+    ]
+
+
+def _facts(info: TaskInfo, downstream: Sequence[str], now: datetime) -> list[tuple[str, str]]:
+    upstream = [_edge(info, name) for name in info.upstream]
+    next_tick = f"; next {moment(info.next_at, now)} ({ago(info.next_at, now)})"
+    overlap = f"; overlap {info.overlap}" + (next_tick if info.next_at else "")
+    clocks = (
+        f"acknowledge {duration(info.ack_timeout_s)}, start {duration(info.start_timeout_s)}, "
+        f"run {duration(info.run_timeout_s)}"
+    )
+    return [
+        ("upstream", ", ".join(upstream) or "none"),
+        ("downstream", ", ".join(downstream) or "none"),
+        ("cron", f"{cron_words(info)}{overlap}" if info.cron else ""),
+        ("retries", str(info.retries)),
+        ("clocks", clocks),
+    ]
+
+
+def _edge(info: TaskInfo, name: str) -> str:
+    within_s = info.within_s.get(name)
+    notes = [
+        *(["not declared"] if name in info.unresolved else []),
+        *([f"within {duration(within_s)}"] if within_s else []),
+    ]
+    return f"{name} ({', '.join(notes)})" if notes else name
+
+
+def _labelled(label: str, words: str) -> Text:
+    return Text.assemble("  ", (label.ljust(_LABEL_COLUMNS), "dim"), words)
+
+
+def _parameters(schema: JsonObject, width: int | None) -> list[Text]:
+    properties = schema.get("properties")
+    if not isinstance(properties, dict) or not properties:
+        return []
+    required = schema.get("required") or ()
+    rows: list[tuple[Cell, ...]] = [
+        (
+            Text(f"  {one_line(str(name))}", "bold"),
+            _type_words(spec, is_required=name in required),
+            one_line(str(spec.get("description", ""))) if isinstance(spec, dict) else "",
+        )
+        for name, spec in properties.items()
+    ]
+    return [Text(), Text("parameters", style="bold dim"), *aligned(_PARAMETERS, rows, width)]
+
+
+def _type_words(spec: Any, *, is_required: bool) -> str:
+    """`string, default "today"`, `integer, required`, `one of "a", "b"`."""
+    if not isinstance(spec, dict):
+        return "required" if is_required else "any"
+    kinds = spec.get("type", "any")
+    words = ", ".join(kinds) if isinstance(kinds, list) else str(kinds)
+    if "enum" in spec:
+        words = f"one of {', '.join(map(compact_json, spec['enum']))}"
+    if "format" in spec:
+        words += f" ({spec['format']})"
+    if "default" in spec:
+        return one_line(f"{words}, default {compact_json(spec['default'])}")
+    return one_line(f"{words}, required" if is_required else words)
+
+
+def _runs(runs: Sequence[RunSummary], now: datetime, width: int | None) -> list[Text]:
+    rows: list[tuple[Cell, ...]] = [
+        (
+            Text.assemble(
+                "  ", (f"{run_mark(run).sign} {run_mark(run).word}", run_mark(run).style)
+            ),
+            run.run_id,
+            ago(run.created_at, now),
+        )
+        for run in runs
+    ]
+    return (
+        [Text(), Text("last runs", style="bold dim"), *aligned(_RUNS, rows, width)] if rows else []
+    )
