@@ -51,14 +51,24 @@ def _invoke_in_a_pool(arn: str, payload: str) -> None:
     pool = _pools.setdefault(
         arn, ThreadPoolExecutor(CONCURRENT_EVENTS_MAX, thread_name_prefix=name)
     )
-    pool.submit(copy_context().run, _invoke, record, config, payload)
+    pool.submit(copy_context().run, _invoke, function, record, config, payload)
 
 
-def _invoke(record: dict[str, Any], config: dict[str, Any], payload: str) -> None:
+def _invoke(
+    function: dict[str, Any], record: dict[str, Any], config: dict[str, Any], payload: str
+) -> None:
     result = lambda_svc._execute_function_with_config_scope(record, json.loads(payload))
     dead_letters = (config.get("DeadLetterConfig") or {}).get("TargetArn")
     if result.get("error"):
         _log.warning("%s failed: %s", config.get("FunctionName"), result.get("body"))
+        invoke_config = function.get("event_invoke_config") or (
+            function.get("event_invoke_configs") or {}
+        ).get("$LATEST", {})
+        destination = (invoke_config.get("DestinationConfig") or {}).get("OnFailure", {})
+        if destination.get("Destination"):
+            lambda_svc._route_async_failure(
+                destination["Destination"], config["FunctionName"], json.loads(payload), result
+            )
         if dead_letters:
             eventbridge._dispatch_to_sqs(parse_arn(dead_letters), payload, {})
 

@@ -21,7 +21,8 @@ from cordyna_core import Context, TaskServer, UserError
 from cordyna_core.aws import sqs_worker
 from cordyna_core.aws.runtime import work_queue
 from cordyna_core.aws.settings import server_settings
-from cordyna_core.aws.sqs_worker import VISIBILITY_S, SqsWorker
+from cordyna_core.aws.sqs_worker import SqsWorker
+from cordyna_core.aws.visibility import VISIBILITY_S
 from cordyna_core.entrypoints import serve
 from server.builders import NOW, a_server
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -17,7 +18,6 @@ from cordyna_core.contract.envelope import Envelope, open_envelope
 
 ROOT = Path(__file__).parents[2]
 BUS = "cordyna"
-LOG = f"/aws/events/{BUS}"
 
 T = TypeVar("T")
 
@@ -75,20 +75,10 @@ class Cloud:
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def deploy(self, app: str, into: Path, **context: str) -> None:
-        """Synthesize another app for this cloud, and deploy all of it."""
-        options = self.deployed.options_of(self.deployed.context() | context)
-        self.deployed.cdk(
-            "deploy",
-            "--app",
-            app,
-            "--output",
-            str(into),
-            "--all",
-            "--require-approval",
-            "never",
-            *options,
-        )
+    def cdk(self, command: str, *options: str, app: str, into: Path, **context: str) -> None:
+        """Run a command of the CDK on all stacks of another app for this cloud."""
+        values = self.deployed.options_of(self.deployed.context() | context)
+        self.deployed.cdk(command, "--app", app, "--output", str(into), "--all", *options, *values)
 
     # The command lines.
     def aws(self, *words: str) -> Any:
@@ -131,6 +121,12 @@ class Cloud:
         return run | {"tasks": {task["task"]: task for task in run["tasks"]}}
 
     # The bus.
+    @cached_property
+    def events_log(self) -> str:
+        """The log group of every event."""
+        name = "/cordyna/local/events-log"
+        return str(self.aws("ssm", "get-parameter", "--name", name)["Parameter"]["Value"])
+
     def put(
         self, detail_type: str, detail: dict[str, Any], *, source: str = "cordyna.client"
     ) -> str:
@@ -148,7 +144,12 @@ class Cloud:
     def events_with(self, term: str) -> list[Envelope]:
         """Every event of the bus that contains `term`, in order."""
         matching = self.aws(
-            "logs", "filter-log-events", "--log-group-name", LOG, "--filter-pattern", f'"{term}"'
+            "logs",
+            "filter-log-events",
+            "--log-group-name",
+            self.events_log,
+            "--filter-pattern",
+            f'"{term}"',
         )
         return [open_envelope(event["message"]) for event in matching["events"]]
 

@@ -44,7 +44,7 @@ def dead_letters_with(cloud: Cloud, word: str) -> str | None:
 
 def run_id_in(envelope: object) -> str:
     """The run that a tick invokes."""
-    return run_id_of("order-pulse", invocation_key(envelope.message, envelope))  # type: ignore[attr-defined,arg-type]
+    return run_id_of("order-pulse", invocation_key(envelope.message, envelope), envelope.source)  # type: ignore[attr-defined,arg-type]
 
 
 def run_of_silent_server(cloud: Cloud, task: str) -> str:

@@ -15,8 +15,11 @@ from aws_cdk import App, Stack
 from cordyna_cdk import TaskServer
 
 app = App()
-stack = Stack(app, "task-server-e2e")
-TaskServer(stack, "Server", code=app.node.get_context("cordyna:code"), server="e2e_server:server")
+stack = Stack(app, app.node.get_context("cordyna:server"))
+code = app.node.get_context("cordyna:code")
+TaskServer(
+    stack, "Server", code=code, server="e2e_server:server", max_concurrency="unlimited"
+)
 app.synth()
 """
 
@@ -30,12 +33,12 @@ server = TaskServer("{server}", owner="team-e2e")
 
 @server.task()
 def slow(pid_file: str) -> None:
-    """Writes its process id, then takes longer than its run clock allows."""
+    """Writes its process id, then takes longer than its test."""
     Path(pid_file).write_text(str(os.getpid()))
     time.sleep(300)
 
 
-server.task(name="killed", run_timeout_s=8)(slow)
+server.task(name="killed", run_timeout_s=600)(slow)
 
 
 @server.task()
@@ -65,16 +68,31 @@ def added(*, ctx) -> int:
 '''
 
 
-class Team:
-    """Their app and code are in `folder`."""
+LEAVING = '''
+from cordyna_core import TaskServer
 
-    def __init__(self, cloud: Cloud, folder: Path) -> None:
-        self._cloud, self._folder = cloud, folder
+server = TaskServer("{server}", owner="team-e2e")
+
+
+@server.task(cron="0 3 * * *")
+def leaving() -> str:
+    """Belongs to a server that is deleted."""
+    return "done"
+'''
+
+
+class Team:
+    """Their app and code are in `folder`; the stack is named after the server."""
+
+    def __init__(
+        self, cloud: Cloud, folder: Path, *, server: str = SERVER, code: str = FIRST
+    ) -> None:
+        self._cloud, self._folder, self._server = cloud, folder, server
         self._code = folder / "src"
         self._code.mkdir()
         self.needed = folder / "needed"
         """While this file is missing, `flaky` fails."""
-        self._write(FIRST)
+        self._write(code)
 
     def add_a_task(self) -> None:
         """Write a new version of their code, without deploying it."""
@@ -82,11 +100,25 @@ class Team:
 
     def deploy(self) -> None:
         """Run `cdk deploy` of their stack."""
+        self._cdk("deploy", "--require-approval", "never")
+
+    def delete(self) -> None:
+        """Run `cdk destroy` of their stack."""
+        self._cdk("destroy", "--force")
+
+    def _cdk(self, command: str, *options: str) -> None:
         app = self._folder / "app.py"
         app.write_text(APP)
-        self._cloud.deploy(
-            f"{sys.executable} {app}", self._folder / "cdk.out", code=str(self._code)
+        self._cloud.cdk(
+            command,
+            *options,
+            app=f"{sys.executable} {app}",
+            into=self._folder / "cdk.out",
+            code=str(self._code),
+            server=self._server,
         )
 
     def _write(self, text: str) -> None:
-        (self._code / "e2e_server.py").write_text(text.format(server=SERVER, needed=self.needed))
+        (self._code / "e2e_server.py").write_text(
+            text.format(server=self._server, needed=self.needed)
+        )

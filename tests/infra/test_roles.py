@@ -193,9 +193,13 @@ def test_invoke_policy_publishes_under_the_own_name_only(stacks: dict[str, Templ
     }
 
 
-@pytest.mark.parametrize("name", ["look", "operate"])
-def test_other_policies_publish_nothing(stacks: dict[str, Template], name: str) -> None:
-    assert may_put(statements_of_policy(stacks, name)) == []
+def test_look_policy_publishes_nothing(stacks: dict[str, Template]) -> None:
+    assert may_put(statements_of_policy(stacks, "look")) == []
+
+
+def test_operate_policy_only_removes_servers(stacks: dict[str, Template]) -> None:
+    (conditions,) = may_put(statements_of_policy(stacks, "operate"))
+    assert listed(conditions["events:detail-type"]) == ["RemoveServer"]
 
 
 def test_operate_policy_purges_dead_letters_only(stacks: dict[str, Template]) -> None:

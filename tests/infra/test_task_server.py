@@ -1,5 +1,6 @@
 """The TaskServer construct, as another team uses it in its own stack."""
 
+import importlib
 import json
 import tomllib
 from pathlib import Path
@@ -10,7 +11,7 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_s3 as s3
 
 from architecture.repository import ROOT
-from cordyna_cdk import Container, TaskServer, declaration_resource
+from cordyna_cdk import Container, TaskServer, declaration_resource, entry_points
 from cordyna_cdk.deployment_function.handler import declaration_in
 from cordyna_core.errors import UserError
 from infra.templates import Template, listed, templates_in, text_of
@@ -87,6 +88,40 @@ def test_max_concurrency_adds_a_work_queue(tmp_path: Path, code: Path) -> None:
 def test_default_server_leaves_the_account_its_lambdas(tmp_path: Path, code: Path) -> None:
     source = deployed(tmp_path, code=code).one("AWS::Lambda::EventSourceMapping")
     assert source["ScalingConfig"] == {"MaximumConcurrency": 20}
+
+
+def test_function_that_dies_is_reported_by_its_destination(tmp_path: Path, code: Path) -> None:
+    template = deployed(tmp_path, code=code, max_concurrency="unlimited")
+    functions = {
+        name: properties["Handler"]
+        for name, properties in template.all("AWS::Lambda::Function").items()
+    }
+    (config,) = [
+        each
+        for each in template.all("AWS::Lambda::EventInvokeConfig").values()
+        if "DestinationConfig" in each
+    ]
+    reporter = config["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
+    assert functions[config["FunctionName"]["Ref"]].endswith("lambda_handlers.handler")
+    assert functions[reporter].endswith("lambda_handlers.failed")
+    (invoke,) = [
+        each
+        for each in template.statements_of("SalesFunctionRole")
+        if each["Action"] == "lambda:InvokeFunction"
+    ]
+    assert text_of(invoke["Resource"]) == f"<{reporter}.Arn>"
+
+
+def test_worker_may_give_back_messages(tmp_path: Path, code: Path) -> None:
+    statements = deployed(tmp_path, code=code).statements_of("SalesWorkerRole")
+    actions = {action for each in statements for action in listed(each["Action"])}
+    assert "sqs:ChangeMessageVisibility" in actions
+
+
+def test_entry_points_exist() -> None:
+    for handler in (value for name, value in vars(entry_points).items() if name.isupper()):
+        module, _, function = handler.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), function)), handler
 
 
 def test_ingress_claims_no_attempts(tmp_path: Path, code: Path) -> None:

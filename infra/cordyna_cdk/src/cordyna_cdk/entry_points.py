@@ -5,6 +5,9 @@ from typing import Final
 SERVER: Final = "cordyna_core.entrypoints.lambda_handlers.handler"
 """Runs the body of a command that is delivered by a rule."""
 
+FAILED: Final = "cordyna_core.entrypoints.lambda_handlers.failed"
+"""Reports the attempt of a function that died."""
+
 INGRESS: Final = "cordyna_core.entrypoints.lambda_handlers.door"
 """Publishes `queued` and sends the command to the work queue."""
 

@@ -57,6 +57,7 @@ class GuardedFunction(lambda_.Function):
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         dead_letters: sqs.IQueue | None = None,
         reserved_concurrency: int | None = None,
+        on_failure: lambda_.IDestination | None = None,
     ) -> None:
         log = logs.LogGroup(
             scope,
@@ -89,6 +90,7 @@ class GuardedFunction(lambda_.Function):
             retry_attempts=0 if dead_letters else None,
             max_event_age=Duration.seconds(60) if dead_letters else None,
             dead_letter_queue=dead_letters,
+            on_failure=on_failure,
             reserved_concurrent_executions=reserved_concurrency,
         )
         log.grant_write(role)

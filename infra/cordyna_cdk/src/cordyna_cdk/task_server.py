@@ -32,6 +32,7 @@ from cordyna_cdk.container import Container, ContainerWorkers
 from cordyna_cdk.dead_letters import dead_letter_queue, fed_queue
 from cordyna_cdk.declaration_resource import DeclarationResource
 from cordyna_cdk.discovery import SERVER_TAG, Discovery, deployed_name, stage_of
+from cordyna_cdk.failure_destination import FailureDestination
 from cordyna_cdk.guarded_function import GuardedFunction
 from cordyna_cdk.lambda_workers import LambdaWorkers, checked_concurrency
 from cordyna_cdk.loaded_server import (
@@ -143,6 +144,15 @@ class TaskServer(Construct):
 
     def _add_direct_function(self) -> None:
         check_lambda_timeouts(self.loaded)
+        reporter = self._function(
+            "Failures",
+            f"{self._name}-failures",
+            entry_points.FAILED,
+            INGRESS_TIMEOUT,
+            256,
+            dead_letters=self.dead_letters[0],
+        )
+        self._allow_publishing(reporter)
         self.target = self._function(
             "Function",
             self._name,
@@ -150,6 +160,7 @@ class TaskServer(Construct):
             self._timeout,
             self._memory_mb,
             dead_letters=self.dead_letters[0],
+            on_failure=FailureDestination(reporter),
         )
         self.body_grantee: iam.IGrantable = self.target
         self._allow_running_bodies(self.target)
@@ -167,6 +178,12 @@ class TaskServer(Construct):
         )
         LambdaWorkers(
             self, "Workers", function=worker, queue=queue, max_concurrency=max_concurrency
+        )
+        # It keeps a message only while its body runs: a worker that died is seen in a minute.
+        worker.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["sqs:ChangeMessageVisibility"], resources=[queue.queue_arn]
+            )
         )
         self.body_grantee = worker
         self._allow_running_bodies(worker)
@@ -227,6 +244,7 @@ class TaskServer(Construct):
         memory_mb: int,
         *,
         dead_letters: sqs.Queue | None,
+        on_failure: FailureDestination | None = None,
     ) -> GuardedFunction:
         return GuardedFunction(
             self,
@@ -243,6 +261,7 @@ class TaskServer(Construct):
             timeout=timeout,
             memory_mb=memory_mb,
             dead_letters=dead_letters,
+            on_failure=on_failure,
         )
 
     def _allow_publishing(self, grantee: iam.IGrantable) -> None:

@@ -14,11 +14,15 @@ clocks of cerebro end the attempt.
 
 import json
 import logging
+from contextlib import nullcontext
 from typing import Any
 
 from cordyna_core.aws.inbound_event import Event, is_request_to_declare, parse_command_event
 from cordyna_core.aws.queue_ingress import enqueue
 from cordyna_core.aws.runtime import ServerRuntime, build_server_runtime
+from cordyna_core.aws.visibility import kept_visible_to_this_worker
+from cordyna_core.aws.work_queue import RECEIVE_COUNT, QueuedCommand
+from cordyna_core.aws.worker_death import ObservedClaims, report_death
 from cordyna_core.contract.commands import CancelTask, DescribeServer, RunTask
 from cordyna_core.errors import Fatal
 from cordyna_core.ports import TaskRunner
@@ -44,9 +48,12 @@ def handle_event(
 
 
 def handle_command(
-    server: TaskRunner, event: Event, runtime: ServerRuntime, *, queued: bool
+    server: TaskRunner, event: Event, runtime: ServerRuntime, *, queued: bool, deliveries: int = 1
 ) -> None:
     """Do what an event asks of the server; `queued` was reported of its command or not.
+
+    `deliveries` counts those of its message. A second one whose attempt is claimed already means
+    that the worker of the first one died, which is reported.
 
     Raises:
         MalformedEvent: it is not of the contract.
@@ -59,15 +66,18 @@ def handle_command(
     match parse_command_event(event).message:
         case RunTask() as command:
             cancelled = runtime.cancellations.of(command)
+            claims = None if runtime.claims is None else ObservedClaims(runtime.claims)
             with runtime.log.attempt(command):
                 server.run(
                     command,
                     bus=runtime.bus,
                     clock=runtime.clock,
                     queued=queued,
-                    claims=runtime.claims,
+                    claims=claims,
                     cancelled=cancelled,
                 )
+            if deliveries > 1 and claims is not None and claims.was_refused:
+                report_death(command, runtime, "its worker ended without a result")
         case CancelTask() as command:
             runtime.cancellations.note(command)
         case DescribeServer() as command:
@@ -82,10 +92,31 @@ def _handle_records(
     failed = []
     for record in records:
         try:
-            handle_command(server, json.loads(record["body"]), runtime, queued=True)
+            _handle_record(server, record, runtime)
         except Exception:  # noqa: BLE001  the record is delivered again, whatever failed
             _log.exception(
                 "message %s was not handled and will be delivered again", record["messageId"]
             )
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}
+
+
+def _handle_record(server: TaskRunner, record: dict[str, Any], runtime: ServerRuntime) -> None:
+    delivery = QueuedCommand(
+        record["body"],
+        record.get("receiptHandle", ""),
+        int(record.get("attributes", {}).get(RECEIVE_COUNT, 1)),
+    )
+    keeping = (
+        nullcontext()
+        if runtime.queue is None
+        else kept_visible_to_this_worker(runtime.queue, delivery)
+    )
+    with keeping:
+        handle_command(
+            server,
+            json.loads(delivery.body),
+            runtime,
+            queued=True,
+            deliveries=delivery.deliveries,
+        )

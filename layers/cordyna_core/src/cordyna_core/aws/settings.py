@@ -26,6 +26,7 @@ class ServerSettings:
     server: str | None = None
     queue_url: str | None = None
     claims_table: str | None = None
+    ecs_agent_uri: str | None = None
     workers: int | None = None
 
 
@@ -36,6 +37,7 @@ def server_settings(environ: Mapping[str, str] = os.environ) -> ServerSettings:
         server=environ.get("CORDYNA_SERVER") or None,
         queue_url=environ.get("CORDYNA_QUEUE_URL") or None,
         claims_table=environ.get("CORDYNA_CLAIMS_TABLE") or None,
+        ecs_agent_uri=environ.get("ECS_AGENT_URI") or None,
         workers=_workers(environ.get("CORDYNA_WORKERS") or None),
     )
 

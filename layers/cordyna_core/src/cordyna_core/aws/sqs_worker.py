@@ -17,20 +17,23 @@ import json
 import logging
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Final
 
 from cordyna_core.aws.command_handler import handle_command
+from cordyna_core.aws.inbound_event import parse_command_event
 from cordyna_core.aws.runtime import ServerRuntime, build_server_runtime, work_queue
 from cordyna_core.aws.settings import server_settings
+from cordyna_core.aws.task_protection import TaskProtection
+from cordyna_core.aws.visibility import HEARTBEAT_INTERVAL_S, VISIBILITY_S, extend_visibility
 from cordyna_core.aws.work_queue import QueuedCommand, WorkQueue
+from cordyna_core.aws.worker_death import report_death
+from cordyna_core.contract.commands import RunTask
 from cordyna_core.ports import TaskRunner
 
-VISIBILITY_S: Final = 60
-"""How long a message stays with a worker that was killed."""
-
-HEARTBEAT_INTERVAL_S: Final = 20.0
-"""Visibility is extended this often; SQS redelivers a message after two missed extensions."""
+DRAIN_MAX_S: Final = 100.0
+"""How long running bodies may take after SIGTERM: Fargate kills the process after 120 s."""
 
 PAUSE_AFTER_ERROR_S: Final = 5.0
 """How long a worker waits after the queue did not answer."""
@@ -40,7 +43,8 @@ _log = logging.getLogger("cordyna.server")
 
 def serve(server: TaskRunner, *, concurrency: int | None = None) -> None:
     """Run commands until SIGTERM; see `TaskServer.serve`. Raises UserError if no queue is named."""
-    worker = SqsWorker(server, build_server_runtime(server.name), work_queue())
+    protection = TaskProtection(server_settings().ecs_agent_uri)
+    worker = SqsWorker(server, build_server_runtime(server.name), work_queue(), protection)
 
     def end(number: int, frame: FrameType | None) -> None:
         # A second signal has its default effect.
@@ -55,8 +59,17 @@ def serve(server: TaskRunner, *, concurrency: int | None = None) -> None:
 class SqsWorker:
     """Worker threads that share one queue."""
 
-    def __init__(self, server: TaskRunner, runtime: ServerRuntime, queue: WorkQueue) -> None:
+    def __init__(
+        self,
+        server: TaskRunner,
+        runtime: ServerRuntime,
+        queue: WorkQueue,
+        protection: TaskProtection | None = None,
+        drain_max_s: float = DRAIN_MAX_S,
+    ) -> None:
         self._server, self._runtime, self._queue = server, runtime, queue
+        self._protection = protection or TaskProtection(None)
+        self._drain_max_s = drain_max_s
         self._draining = threading.Event()
         self._idle = threading.Event()
         self._in_progress: set[QueuedCommand] = set()
@@ -65,7 +78,7 @@ class SqsWorker:
         """Declare the server, and run commands until `drain`. Raises what the bus raises."""
         self._server.declare(bus=self._runtime.bus, clock=self._runtime.clock)
         workers = [
-            threading.Thread(target=self._work, name=f"worker-{number}")
+            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
             for number in range(1, concurrency + 1)
         ]
         heartbeat = threading.Thread(target=self._send_heartbeats, name="heartbeat", daemon=True)
@@ -78,8 +91,11 @@ class SqsWorker:
             self._server.name,
             len(self._in_progress),
         )
+        deadline = time.monotonic() + self._drain_max_s
         for worker in workers:
-            worker.join()
+            worker.join(max(0.0, deadline - time.monotonic()))
+        for delivery in tuple(self._in_progress):
+            self._report_killed(delivery)
         self._idle.set()
 
     def drain(self) -> None:
@@ -97,20 +113,36 @@ class SqsWorker:
     def extend_visibility(self) -> None:
         """Keep the messages whose bodies are running."""
         for delivery in tuple(self._in_progress):
-            try:
-                self._queue.hold(delivery, VISIBILITY_S)
-            except Exception:  # noqa: BLE001  the next heartbeat tries again
-                _log.warning("the visibility of a message was not extended", exc_info=True)
+            extend_visibility(self._queue, delivery)
+        self._protection.extend()
 
     def _handle(self, delivery: QueuedCommand) -> None:
         self._in_progress.add(delivery)
         try:
-            handle_command(self._server, json.loads(delivery.body), self._runtime, queued=True)
+            with self._protection.while_running():
+                handle_command(
+                    self._server,
+                    json.loads(delivery.body),
+                    self._runtime,
+                    queued=True,
+                    deliveries=delivery.deliveries,
+                )
             self._queue.delete(delivery)
         except Exception:  # noqa: BLE001  not deleted, so it is delivered again
             _log.exception("a message was not handled and will be delivered again")
         finally:
             self._in_progress.discard(delivery)
+
+    def _report_killed(self, delivery: QueuedCommand) -> None:
+        """End an attempt whose body this process will not finish."""
+        try:
+            command = parse_command_event(json.loads(delivery.body)).message
+            if isinstance(command, RunTask):
+                why = f"its container was stopped and the body ran longer than {DRAIN_MAX_S:g} s"
+                report_death(command, self._runtime, why, reason="killed")
+                self._queue.delete(delivery)
+        except Exception:  # noqa: BLE001  the message is delivered again, which reports it, too
+            _log.exception("a stopped body was not reported")
 
     def _work(self) -> None:
         while not self._draining.is_set():

@@ -15,12 +15,17 @@ A longer one would cost less when idle, and delay the end of the process.
 """
 
 
+RECEIVE_COUNT: Final = "ApproximateReceiveCount"
+
+
 @dataclass(frozen=True, slots=True)
 class QueuedCommand:
     """One message as it was received."""
 
     body: str
     receipt: str
+    deliveries: int = 1
+    """How often it was received, this time included."""
 
 
 class WorkQueue:
@@ -39,9 +44,14 @@ class WorkQueue:
             MaxNumberOfMessages=1,
             WaitTimeSeconds=LONG_POLL_S,
             VisibilityTimeout=visibility_s,
+            AttributeNames=[RECEIVE_COUNT],
         )
         return [
-            QueuedCommand(message["Body"], message["ReceiptHandle"])
+            QueuedCommand(
+                message["Body"],
+                message["ReceiptHandle"],
+                int(message.get("Attributes", {}).get(RECEIVE_COUNT, 1)),
+            )
             for message in answer.get("Messages", ())
         ]
 

@@ -17,6 +17,7 @@ from cordyna_core.aws.inbound_event import Event
 from cordyna_core.aws.queue_ingress import enqueue
 from cordyna_core.aws.runtime import build_server_runtime, work_queue
 from cordyna_core.aws.settings import server_settings
+from cordyna_core.aws.worker_death import report_failed_invocation
 from cordyna_core.errors import UserError
 from cordyna_core.server.loading import load_server
 from cordyna_core.server.task_server import TaskServer
@@ -35,6 +36,12 @@ def door(event: Event | None, context: object = None) -> None:
     """Put an event of the bus on the work queue. Raises what was not handled."""
     # Every task server reports `queued` alike, so one without tasks is enough.
     enqueue(event or {}, work_queue(), build_server_runtime, TaskServer)
+
+
+def failed(record: dict[str, Any], context: object = None) -> None:
+    """Report an attempt whose function died: the on-failure destination of `handler`."""
+    source = record["requestPayload"]["detail"]["server"]
+    report_failed_invocation(record, build_server_runtime(source))
 
 
 @cache
