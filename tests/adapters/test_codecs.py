@@ -66,7 +66,7 @@ facts = st.builds(
     attempts_allowed=st.integers(1, 99),
     dispatched_at=times,
     output=outputs,
-    output_apart=st.booleans(),
+    output_ref=st.none() | texts,
     error=st.none() | errors,
     timeline=st.lists(entries, max_size=4).map(tuple),
     rev=st.integers(1, 10_000),
@@ -88,8 +88,12 @@ runs = st.builds(
     rev=st.integers(0),
     version=st.integers(1),
     commands=st.lists(texts, max_size=3).map(tuple),
+    reruns=st.integers(0),
+    traceparent=st.none() | texts,
 )
-lasts = st.builds(CachedResult, texts, st.integers(0), times, outputs, st.booleans())
+lasts = st.builds(
+    CachedResult, texts, st.integers(0), times, outputs, st.none() | texts, texts
+)
 indexes = st.lists(st.integers(0, 200_000), max_size=5).map(tuple)
 planned = st.builds(
     PlannedTask,
@@ -189,5 +193,5 @@ def test_ordinary_fact_is_one_write_unit() -> None:
 
 
 def test_fact_with_all_fields_roundtrips_as_text() -> None:
-    assert json.loads(encode_task(a_full_fact()))[0] == 3
+    assert json.loads(encode_task(a_full_fact()))[:2] == ["2", 3]
     assert decode_task(encode_task(a_full_fact()).encode()) == a_full_fact()

@@ -12,7 +12,7 @@ from adapters.cloud import a_store, a_table, client, never_sleep
 from cerebro.adapters.aws.dynamodb_runs import DAY_S, longest_s
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
 from cerebro.adapters.aws.dynamodb_table import EMPTY_BATCHES_MAX, Table
-from cerebro.core.model import Plan, PlannedTask, Rank
+from cerebro.core.model import CachedResult, Plan, PlannedTask, Rank
 from cerebro.testing.examples import (
     NOW,
     OTHER,
@@ -141,7 +141,7 @@ def test_run_expires_as_a_whole_and_the_graph_never(deployed: Deployed) -> None:
     store.write_tick("x", NOW)
     invoked(store, a_run())
     store.write_task(RUN, 0, a_fact(), None)
-    store.write_output(RUN, 0, 1, "apart")
+    store.write_output(RUN, 0, "ref-1", "apart")
     store.write_page_timer(RUN, 0, NOW + 10, NOW)
     expiry = {
         pk.partition("#")[0]: item.get("expires_at", {}).get("N")
@@ -197,12 +197,6 @@ def test_longest_s_follows_the_longest_path() -> None:
         awaits=(0,),
     )
     assert longest_s(Plan((one, one, again))) == 606 + 2 * 606
-
-
-def test_key_is_free_after_its_expiry(deployed: Deployed) -> None:
-    assert deployed.process().claim_key("key-1", "x") == "x"
-    assert deployed.process(now=NOW + 89 * DAY_S).claim_key("key-1", "y") == "x"
-    assert deployed.process(now=NOW + 91 * DAY_S).claim_key("key-1", "y") == "y"
 
 
 # Caches.
@@ -344,7 +338,7 @@ def test_other_errors_of_dynamodb_are_raised(deployed: Deployed) -> None:
     with Stubber(deployed.dynamodb) as stub:
         stub.add_client_error("put_item", "ProvisionedThroughputExceededException")
         with pytest.raises(ClientError, match="ProvisionedThroughputExceeded"):
-            deployed.process().claim_key("key-1", "x")
+            deployed.process().write_cached_result("x", "made from", CachedResult(RUN, 0, NOW))
 
 
 def test_unprocessed_keys_are_read_again(deployed: Deployed) -> None:

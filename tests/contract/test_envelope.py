@@ -226,7 +226,11 @@ def test_open_raw_reads_the_detail() -> None:
 def test_retry_run_from_is_from_on_the_wire() -> None:
     message = RetryRun(run_id=RUN, from_=["task-1"])
 
-    assert json.loads(detail_json(message)) == {"run_id": RUN, "from": ["task-1"]}
+    assert json.loads(detail_json(message)) == {
+        "run_id": RUN,
+        "from": ["task-1"],
+        "downstream": False,
+    }
     assert RetryRun.model_validate({"run_id": RUN, "from": ["task-1"]}) == message
 
 

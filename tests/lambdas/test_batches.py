@@ -163,7 +163,7 @@ def test_invocation_is_logged_with_the_run_it_creates() -> None:
 
     on_queue("planner", fake.build)(batch(json.dumps(event)), Context())
 
-    assert fake.logged[-1]["correlation_id"] == run_id_of("x", "k")
+    assert fake.logged[-1]["correlation_id"] == run_id_of("x", "k", "example.unknown")
 
 
 def test_duplicate_deliveries_are_counted_once(

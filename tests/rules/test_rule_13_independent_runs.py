@@ -1,6 +1,10 @@
 """Rule 13: each run runs its own closure (docs/rules.md, rule 13)."""
 
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.ids import SCHEDULER, run_id_of, server_source
+from cordyna_core.contract.time import utc
 from world.scenarios import a_run, a_world
+from world.world import NOON
 
 
 def test_two_runs_of_one_task_each_run_its_closure() -> None:
@@ -25,11 +29,27 @@ def test_same_key_is_same_run() -> None:
     assert world.sent == [("a", 1)]
 
 
-def test_same_key_with_other_task_is_refused() -> None:
+def test_same_key_with_other_task_is_another_run() -> None:
     world = a_world("a  b")
-    world.invoke("a", key="same")
-    world.invoke("b", key="same")
-    assert world.problems == ["key_reused"]
+    first, other = world.invoke("a", key="same"), world.invoke("b", key="same")
+    assert first != other
+    assert (world.problems, world.sent) == ([], [("a", 1), ("b", 1)])
+
+
+def test_same_key_of_a_server_and_a_client_are_two_runs() -> None:
+    world = a_world("a")
+    by_client = world.invoke("a", key="same")
+    by_server = world.invoke("a", key="same", source=server_source("s"))
+    assert by_client != by_server
+    assert world.sent == [("a", 1), ("a", 1)]
+
+
+def test_client_with_key_of_a_tick_does_not_take_it() -> None:
+    world = a_world("a")
+    by_client = world.invoke("a", key="cron 2027-01-15T08:00:00+00:00")
+    world.publish(InvokeTask(task="a", scheduled_at=utc(NOON)), SCHEDULER)
+    assert by_client != run_id_of("a", "cron 2027-01-15T08:00:00+00:00", SCHEDULER)
+    assert world.sent == [("a", 1), ("a", 1)]
 
 
 def test_same_key_with_other_params_is_refused() -> None:

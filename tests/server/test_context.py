@@ -199,7 +199,10 @@ def test_invoke_publishes_a_command_and_returns_the_run() -> None:
     assert [(command.task, command.params) for command in commands] == [
         ("task-2", {"day": "today"})
     ] * 2
-    assert [run_id_of("task-2", command.key or "") for command in commands] == result.output
+    assert [
+        run_id_of("task-2", command.key or "", "cordyna.server.task-server-a")
+        for command in commands
+    ] == result.output
     assert len(set(result.output)) == 2
     assert [command.meta and (command.meta.id, command.meta.cause) for command in commands] == [
         (command.key, "the-command") for command in commands

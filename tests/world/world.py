@@ -121,7 +121,7 @@ class World(Generic[DriverT]):
     ) -> str:
         """Ask for a task. Returns the id that the run has, unless it was refused."""
         key = key or f"key-{next(self._number)}"
-        run_id = run_id_of(task, key)
+        run_id = run_id_of(task, key, source)
         self.run_id = self.run_id or run_id
         self.publish(InvokeTask(task=task, key=key, **fields), source)
         return run_id

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+from cerebro.adapters.codecs import FORMAT, check_format
 from cerebro.core.effects import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import MalformedEvent
@@ -26,8 +27,9 @@ KINDS: Final[dict[type, str]] = {
 
 
 def encode_internal(message: InternalMessage) -> str:
-    """Encode as `{"<kind>": {<fields>}}`."""
+    """Encode as `{"<kind>": {<fields>, "format": <number>}}`."""
     fields = {name: getattr(message, name) for name in message.__slots__}
+    fields["format"] = FORMAT
     return json.dumps({KINDS[type(message)]: fields}, separators=(",", ":"))
 
 
@@ -36,17 +38,45 @@ def decode_internal(body: str, sent_at: float | None = None) -> InternalMessage 
 
     `sent_at` is when the queue received it (UTC seconds).
 
+    Fields that this version does not know are ignored, and missing ones take their defaults.
+
     Raises:
         MalformedEvent: if it starts like an internal message and is not a valid one.
+        OtherFormat: a newer version sent it; it is delivered again until that version receives it.
     """
     for kind, decode in _DECODE.items():
         if body.startswith(f'{{"{kind}":'):
             try:
-                return decode(json.loads(body)[kind], sent_at)
+                fields = json.loads(body)[kind]
+                _refuse_newer(fields, kind)
+                return decode(fields, sent_at)
             except (TypeError, ValueError, KeyError) as wrong:
                 problem = Problem(code="malformed_event", message=f"not a valid {kind}: {wrong}")
                 raise MalformedEvent([problem]) from wrong
+    if body.startswith('{"') and '"detail-type"' not in body:
+        _refuse_unknown_kind(body)
     return None
+
+
+def _refuse_newer(fields: Any, kind: str) -> None:
+    number = fields.get("format", FORMAT) if isinstance(fields, dict) else FORMAT
+    if isinstance(number, int) and number > FORMAT:
+        check_format(number, f"message ({kind})")
+
+
+def _refuse_unknown_kind(body: str) -> None:
+    """Raises OtherFormat if this is a message of a kind that only a newer version knows."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return
+    if isinstance(content, dict) and len(content) == 1:
+        ((kind, fields),) = content.items()
+        _refuse_newer(fields, kind)
+
+
+def _known(kind: type, fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: fields[name] for name in kind.__slots__ if name in fields}  # type: ignore[attr-defined]
 
 
 def _tick(fields: dict[str, Any], sent_at: float | None) -> Tick:
@@ -65,8 +95,8 @@ def _nominal(value: float | str, sent_at: float | None) -> float:
 
 
 _DECODE: Final[dict[str, Callable[[dict[str, Any], float | None], InternalMessage]]] = {
-    "ring": lambda fields, _: PageTimer(**fields),
-    "walk": lambda fields, _: FanOut(**fields),
-    "overdue": lambda fields, _: OverdueCheck(**fields),
+    "ring": lambda fields, _: PageTimer(**_known(PageTimer, fields)),
+    "walk": lambda fields, _: FanOut(**_known(FanOut, fields)),
+    "overdue": lambda fields, _: OverdueCheck(**_known(OverdueCheck, fields)),
     "tick": _tick,
 }

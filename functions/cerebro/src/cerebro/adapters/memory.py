@@ -4,7 +4,7 @@ Invariant: stored values are immutable, and each method is atomic for a single-t
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,6 @@ from cerebro.core.graph.graph import Graph, Head
 from cerebro.core.model import PAGE_SIZE, CachedResult, Plan, Run, RunSnapshot, TaskRun, indexes_of
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.state_updates import ServerState
 
 
@@ -26,11 +25,10 @@ class MemoryStore:
         self._cached_results: dict[tuple[str, str], CachedResult] = {}
         self._ticks: dict[str, float] = {}
         self._plans: dict[str, Plan] = {}
-        self._keys: dict[str, str] = {}
         self._runs: dict[str, Run] = {}
         self._tasks: defaultdict[str, dict[int, TaskRun]] = defaultdict(dict)
         self._live_count: defaultdict[str, int] = defaultdict(int)
-        self._outputs: dict[tuple[str, int], tuple[int, Any]] = {}
+        self._outputs: dict[tuple[str, int, str], Any] = {}
         self._page_timers: dict[str, dict[int, float]] = {}
         self._snapshots: dict[str, RunSnapshot] = {}
 
@@ -66,10 +64,10 @@ class MemoryStore:
     def read_cached_result(self, task: str, fingerprint: str) -> CachedResult | None:
         return self._cached_results.get((task, fingerprint))
 
-    def write_cached_result(self, task: str, fingerprint: str, last: CachedResult) -> None:
+    def write_cached_result(self, task: str, fingerprint: str, result: CachedResult) -> None:
         previous = self._cached_results.get((task, fingerprint))
-        if previous is None or previous.dispatched_at < last.dispatched_at:
-            self._cached_results[task, fingerprint] = last
+        if previous is None or previous.dispatched_at < result.dispatched_at:
+            self._cached_results[task, fingerprint] = result
 
     def read_tick(self, task: str) -> float | None:
         return self._ticks.get(task)
@@ -79,9 +77,6 @@ class MemoryStore:
 
     def write_plan(self, plan: Plan) -> None:
         self._plans[plan.id] = plan
-
-    def claim_key(self, key: str, task: str) -> str:
-        return self._keys.setdefault(key, task)
 
     def read_run(self, run_id: str) -> Run | None:
         return self._runs.get(run_id)
@@ -106,10 +101,12 @@ class MemoryStore:
     def runs(self, limit: int) -> list[Run]:
         return sorted(self._runs.values(), key=lambda run: run.created_at, reverse=True)[:limit]
 
-    def read_task(self, run_id: str, index: int) -> TaskRun | None:
+    def read_task(self, run_id: str, index: int, fresh: bool = False) -> TaskRun | None:
         return self._tasks[run_id].get(index)
 
-    def read_tasks(self, run_id: str, indexes: Sequence[int]) -> dict[int, TaskRun]:
+    def read_tasks(
+        self, run_id: str, indexes: Sequence[int], fresh: bool = False
+    ) -> dict[int, TaskRun]:
         tasks = self._tasks[run_id]
         return {index: tasks[index] for index in indexes if index in tasks}
 
@@ -136,17 +133,15 @@ class MemoryStore:
         self._live_count[run_id] += new.is_live - (stored is not None and stored.is_live)
         return None
 
-    def read_outputs(self, run_id: str, indexes: Sequence[int]) -> dict[int, Any]:
+    def read_outputs(self, run_id: str, refs: Mapping[int, str]) -> dict[int, Any]:
         return {
-            index: self._outputs[run_id, index][1]
-            for index in indexes
-            if (run_id, index) in self._outputs
+            index: self._outputs[run_id, index, ref]
+            for index, ref in refs.items()
+            if (run_id, index, ref) in self._outputs
         }
 
-    def write_output(self, run_id: str, index: int, attempt: int, output: Any) -> None:
-        previous = self._outputs.get((run_id, index))
-        if previous is None or previous[0] <= attempt:
-            self._outputs[run_id, index] = (attempt, output)
+    def write_output(self, run_id: str, index: int, ref: str, output: Any) -> None:
+        self._outputs[run_id, index, ref] = output
 
     def has_page_timer(self, run_id: str, page: int, after: float, until: float) -> bool:
         due = self._page_timers.get(run_id, {}).get(page)
@@ -173,9 +168,6 @@ class MemoryStore:
         self._outputs = {key: value for key, value in self._outputs.items() if key[0] not in gone}
         self._cached_results = {
             key: value for key, value in self._cached_results.items() if value.run_id not in gone
-        }
-        self._keys = {
-            key: task for key, task in self._keys.items() if run_id_of(task, key) not in gone
         }
         plan_ids = {run.plan_id for run in self._runs.values()}
         self._plans = {key: plan for key, plan in self._plans.items() if key in plan_ids}

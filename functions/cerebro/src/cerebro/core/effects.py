@@ -79,14 +79,6 @@ class WritePlan(Effect[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimKey(Effect[str]):
-    """Claim an idempotency key for `task`. The answer is the first task that claimed it."""
-
-    key: str
-    task: str
-
-
-@dataclass(frozen=True, slots=True)
 class ReadGraph(Effect[Graph]):
     """The graph: its head strongly consistent, its declarations cached by version."""
 
@@ -165,18 +157,24 @@ class WriteTick(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class ReadTask(Effect[TaskRun | None]):
-    """A fact, strongly consistent."""
+    """A fact, strongly consistent.
+
+    A completed one may come from a cache unless it has to be `fresh`: it stays completed, but for
+    a rerun.
+    """
 
     run_id: str
     index: int
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReadTasks(Effect[dict[int, TaskRun]]):
-    """Those of `indexes` that have a fact, strongly consistent, in no particular order."""
+    """Those of `indexes` that have a fact, as ReadTask reads them, in no particular order."""
 
     run_id: str
     indexes: tuple[int, ...]
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,19 +200,22 @@ class WriteTask(Effect[TaskRun | None]):
 
 @dataclass(frozen=True, slots=True)
 class ReadOutputs(Effect[dict[int, Any]]):
-    """Outputs that are stored separately from their facts because of their size."""
+    """Outputs that are stored separately from their facts; `refs` are their names by index.
+
+    The answer leaves out what is not stored (any more).
+    """
 
     run_id: str
-    indexes: tuple[int, ...]
+    refs: dict[int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class WriteOutput(Effect[None]):
-    """Store the output of an attempt separately, before the fact that points to it is written."""
+    """Store an output separately under its name, before the fact that points to it is written."""
 
     run_id: str
     index: int
-    attempt: int
+    ref: str
     output: Any
 
 

@@ -205,7 +205,7 @@ def _cause(run: Run, plan: Plan, index: int, facts: Facts, blocked: Collection[i
 
 def _word(run: Run, index: int, facts: Facts, blocked: Collection[int]) -> Word:
     fact = facts.get(index)
-    if fact is not None:
+    if fact is not None and not fact.is_waiting:
         return word_of(fact)
     if run.status == CANCELLED:
         return "error", CANCELLED

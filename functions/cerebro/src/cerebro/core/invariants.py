@@ -79,8 +79,9 @@ def _moves_up(task: PlannedTask, before: TaskRun | None, after: TaskRun) -> str 
     if after.rev != (before.rev + 1 if before else 1):
         previous = before.rev if before else None
         return f"{task.name} was written as revision {after.rev} upon {previous}"
+    begins_by_itself = before is not None and not after.is_waiting
     if is_now[0] > was[0] and (
-        is_now[0] != was[0] + 1 or (before is not None and before.rank not in FAILED_RANKS)
+        is_now[0] != was[0] + 1 or (begins_by_itself and before.rank not in FAILED_RANKS)
     ):
         return f"{task.name}: attempt {is_now[0]} began after attempt {was[0]} of rank {was[1]}"
     return None
@@ -90,7 +91,9 @@ def _dispatched_rightly(
     plan: Plan, facts: Facts, index: int, before: TaskRun | None, *, now: float, skew_s: float
 ) -> str | None:
     after, task = facts[index], plan.tasks[index]
-    if before is not None and after.attempt == before.attempt:
+    if before is not None and after.attempt == before.attempt and not before.is_waiting:
+        return None
+    if after.is_waiting:
         return None
     if not all_completed(task.awaits, facts):
         lacking = [
@@ -151,7 +154,8 @@ def replayed(
         if own is not None:
             attempt, rank = entry.attempt, own
         elif entry.state == "pending":
-            attempt, rank = entry.attempt, Rank.PENDING
+            is_waiting = entry.reason == "waiting"
+            attempt, rank = entry.attempt, Rank.WAITING if is_waiting else Rank.PENDING
         else:
             attempt, rank = entry.attempt, _RANK_OF_STATE[entry.state]
     return attempt, rank
@@ -165,7 +169,9 @@ def of_run(plan: Plan, facts: Facts, before: Run | None, after: Run) -> str | No
                 f"the run was written as version {after.version}, rev {after.rev}, "
                 f"upon {before.version}, {before.rev}"
             )
-        if before.status in ("completed", "cancelled") and after.status != before.status:
+        is_rerun = before.status == "completed" and len(after.commands) > len(before.commands)
+        is_final = before.status in ("completed", "cancelled") and not is_rerun
+        if is_final and after.status != before.status:
             return f"the run was {before.status}, and that is final, but it is {after.status} now"
         if after.commands[: len(before.commands)] != before.commands:
             return "the run forgot a command that was applied"
@@ -270,7 +276,8 @@ def _blocked_by_reach(plan: Plan, facts: Facts) -> frozenset[int]:
     frontier = [index for index, fact in facts.items() if fact.failed_permanently]
     while frontier:
         for index in plan.downstream[frontier.pop()]:
-            if index not in facts and index not in reached:
+            fact = facts.get(index)
+            if (fact is None or fact.is_waiting) and index not in reached:
                 reached.add(index)
                 frontier.append(index)
     return frozenset(reached)

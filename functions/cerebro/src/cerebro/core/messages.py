@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from cerebro.core.model import STATE_OF, Rank, Run, RunSnapshot, TaskRun
-from cordyna_core.contract.base import Message, Problem, RootCause, State, meta_at
+from cordyna_core.contract.base import Message, Meta, Problem, RootCause, State, meta_at
 from cordyna_core.contract.commands import CancelTask, RunTask
+from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CEREBRO, derived_id
 from cordyna_core.contract.limits import MAX_UPSTREAM_BYTES
 from cordyna_core.contract.state_updates import (
@@ -40,7 +41,7 @@ def run_task(
     )
     ack_by = fact.dispatched_at + task.ack_timeout_s
     return RunTask(
-        meta=meta_at(now, derived_id("RunTask", run.id, task.name, fact.attempt), fact.cause),
+        meta=_meta(run, now, fact.cause, "RunTask", run.id, task.name, fact.attempt),
         server=task.server,
         run_id=run.id,
         task=task.name,
@@ -58,9 +59,9 @@ def cancel_task(
     snapshot: RunSnapshot, index: int, attempt: int, *, cause: str, now: float
 ) -> CancelTask:
     """Return the command to stop an attempt."""
-    task, run_id = snapshot.plan.tasks[index], snapshot.run.id
-    meta = meta_at(now, derived_id("CancelTask", run_id, task.name, attempt), cause)
-    return CancelTask(meta=meta, server=task.server, run_id=run_id, task=task.name, attempt=attempt)
+    task, run = snapshot.plan.tasks[index], snapshot.run
+    meta = _meta(run, now, cause, "CancelTask", run.id, task.name, attempt)
+    return CancelTask(meta=meta, server=task.server, run_id=run.id, task=task.name, attempt=attempt)
 
 
 def cerebro_state_changes(
@@ -73,7 +74,9 @@ def cerebro_state_changes(
     return tuple(
         _task_state_changed(snapshot, index, fact, entry.state, entry.reason, cause=cause, now=now)
         for entry in fact.timeline
-        if entry.attempt == fact.attempt and entry.by == CEREBRO and entry.reason != "dispatched"
+        if entry.attempt == fact.attempt
+        and entry.by == CEREBRO
+        and entry.reason not in ("dispatched", "waiting")
     )
 
 
@@ -97,14 +100,12 @@ def _task_state_changed(
     cause: str,
     now: float,
 ) -> TaskStateChanged:
-    task, run_id = snapshot.plan.tasks[index], snapshot.run.id
-    message_id = derived_id(
-        "TaskStateChanged", "cerebro", run_id, task.name, fact.attempt, state, reason or ""
-    )
+    task, run = snapshot.plan.tasks[index], snapshot.run
+    parts = (run.id, task.name, fact.attempt, state, reason or "")
     return TaskStateChanged(
-        meta=meta_at(now, message_id, cause),
+        meta=_meta(run, now, cause, "TaskStateChanged", "cerebro", *parts),
         server=task.server,
-        run_id=run_id,
+        run_id=run.id,
         task=task.name,
         attempt=fact.attempt,
         state=state,
@@ -127,7 +128,7 @@ def run_state_changed(
     `run.rev` is part of the id: after a heal a run may end again.
     """
     return RunStateChanged(
-        meta=meta_at(now, derived_id("RunStateChanged", run.id, state, run.rev), cause),
+        meta=_meta(run, now, cause, "RunStateChanged", run.id, state, run.rev),
         run_id=run.id,
         task=run.task,
         state=state,
@@ -136,12 +137,56 @@ def run_state_changed(
     )
 
 
+def command_answer(
+    run: Run, event_id: str, *, now: float, root_causes: Sequence[RootCause] = ()
+) -> RunStateChanged:
+    """Return the answer to a command about a run: the run's state, as the effect of the command.
+
+    Each command has an answer of its own, also if another one has led to the same state.
+    """
+    return RunStateChanged(
+        meta=_meta(run, now, event_id, "answer", run.id, event_id),
+        run_id=run.id,
+        task=run.task,
+        state=wire_run_state(run),
+        root_causes=list(root_causes[:ROOT_CAUSES_MAX]),
+    )
+
+
 def invocation_rejected(
-    event_id: str, task: str, problems: Iterable[Problem], *, now: float
+    event_id: str,
+    task: str,
+    problems: Iterable[Problem],
+    *,
+    now: float,
+    traceparent: str | None = None,
+    sender: tuple[str, str] | None = None,
 ) -> Message:
-    """Return the refusal of a command: a refusal is never silent."""
-    meta = meta_at(now, derived_id("InvocationRejected", event_id), event_id)
-    return InvocationRejected(meta=meta, event_id=event_id, task=task, problems=list(problems))
+    """Return the refusal of a command: a refusal is never silent.
+
+    `sender`: the run and task whose body sent the command, if it was one.
+    """
+    run_id, by_task = sender or (None, None)
+    message_id = derived_id("InvocationRejected", event_id)
+    return InvocationRejected(
+        meta=meta_at(now, message_id, event_id, traceparent),
+        event_id=event_id,
+        task=task,
+        problems=list(problems),
+        run_id=run_id,
+        by_task=by_task,
+    )
+
+
+def traceparent_of(envelope: Envelope) -> str | None:
+    """Return the trace context that a message carries."""
+    meta = envelope.message.meta
+    return meta.traceparent if meta else None
+
+
+def _meta(run: Run, now: float, cause: str, *parts: str | int) -> Meta:
+    """Return the meta of a message of a run; its id is derived from `parts`."""
+    return meta_at(now, derived_id(*parts), cause, run.traceparent)
 
 
 def wire_task_state(fact: TaskRun) -> State:

@@ -25,9 +25,12 @@ class Rank(IntEnum):
     """How far an attempt is. The numbers are stored; the gaps leave room for ranks to come.
 
     The expiry of a clock ranks just above the state that it waited in and below the next update:
-    it means "nothing heard yet", so any later update of the same attempt outranks it.
+    it means "nothing heard yet", so any later update of the same attempt outranks it. WAITING is
+    stored only for an attempt that a RetryRun with `downstream` asked for and whose upstream is not
+    complete again.
     """
 
+    WAITING = -20
     PENDING = 0
     ACK_TIMEOUT = 5
     QUEUED = 10
@@ -45,6 +48,7 @@ FAILED_RANKS: Final = frozenset(
 """The attempt failed; another one may follow."""
 
 STATE_OF: Final[dict[Rank, State]] = {
+    Rank.WAITING: "pending",
     Rank.PENDING: "pending",
     Rank.ACK_TIMEOUT: "error",
     Rank.QUEUED: "queued",
@@ -78,7 +82,8 @@ class TaskRun:
         cause: the id of the input that wrote this fact. Only that input, delivered again, repeats
             the fact's effects.
         attempts_allowed: the last attempt that may begin without a RetryRun.
-        output_apart: whether the output is stored separately because of its size.
+        output_ref: the name of the output if it is stored separately because of its size. It is a
+            hash of the content, so an accepted output never changes.
         rev: steps with every write; a write is conditional on it.
     """
 
@@ -90,7 +95,7 @@ class TaskRun:
     attempts_allowed: int = 1
     dispatched_at: float = 0.0
     output: Any = None
-    output_apart: bool = False
+    output_ref: str | None = None
     error: ErrorDescription | None = None
     timeline: tuple[TimelineEntry, ...] = ()
     rev: int = 1
@@ -103,6 +108,11 @@ class TaskRun:
     @property
     def is_completed(self) -> bool:
         return self.rank == Rank.COMPLETED
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a rerun asked for it and nothing has dispatched it: as if it had no fact."""
+        return self.rank == Rank.WAITING
 
     @property
     def failed_permanently(self) -> bool:
@@ -129,14 +139,15 @@ class TaskRun:
 class CachedResult:
     """Where the newest result of a task is: `index` in run `run_id`.
 
-    Its age counts from `dispatched_at`.
+    Its age counts from `dispatched_at`. `fingerprint` names what it was made from.
     """
 
     run_id: str
     index: int
     dispatched_at: float
     output: Any = None
-    output_apart: bool = False
+    output_ref: str | None = None
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +282,9 @@ class Run:
         cause: the id of the input that wrote it last.
         commands: the ids of the commands that were applied.
         source: who sent the invocation; None for a run of a version that did not store it.
+        reruns: how often a RetryRun with `downstream` made completed tasks run again. While it is
+            0, a completed fact stays completed.
+        traceparent: the trace context of the invocation, handed on in every message of the run.
     """
 
     id: str
@@ -289,13 +303,15 @@ class Run:
     version: int = 1
     commands: tuple[str, ...] = ()
     source: str | None = None
+    reruns: int = 0
+    traceparent: str | None = None
 
     @property
     def is_over(self) -> bool:
         return self.status != "running"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunSnapshot:
     """What never changes about a run, so it may be cached without limit.
 
@@ -305,12 +321,40 @@ class RunSnapshot:
     run: Run
     plan: Plan
 
+    @cached_property
+    def fingerprints(self) -> tuple[str, ...]:
+        """For each task, the name of what its result is made from."""
+        return fingerprints_of(self.plan, self.run.params)
+
     def params_of(self, index: int) -> dict[str, Any]:
         """Return those parameters of the run that this task's schema names."""
         params = self.run.params
         if not params:
             return {}
         return {name: params[name] for name in self.plan.tasks[index].params if name in params}
+
+
+def fingerprints_of(plan: Plan, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return, for each task of a plan, a hash of everything that its result is made from.
+
+    That is its declaration, the parameters that it takes, and the same of its whole upstream
+    closure. A reused result keeps the fingerprint with which it was made. A join has none.
+    """
+    fingerprints: list[str] = []
+    for task in plan.tasks:
+        if task.is_join:
+            fingerprints.append("")
+        elif task.reuses is not None:
+            fingerprints.append(task.reuses.fingerprint)
+        else:
+            taken = {name: params[name] for name in task.params if name in params}
+            upstream = [fingerprints[index] for index in task.upstream]
+            own = _to_sorted_json(taken) if taken else "{}"
+            fingerprints.append(derived_id("result", task.version, own, *upstream))
+    return tuple(fingerprints)
+
+
+_to_sorted_json: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def lattice(fact: TaskRun | None) -> tuple[int, int]:

@@ -78,10 +78,11 @@ def task_view(
     }
     if fact is not None:
         fields |= _fields_of(fact)
-    elif run.status == CANCELLED:
-        fields |= {"state": "error", "reason": CANCELLED}
-    else:
-        fields |= {"state": "pending", "reason": "blocked" if blocked_by else "waiting"}
+    if fact is None or fact.is_waiting:
+        if run.status == CANCELLED:
+            fields |= {"state": "error", "reason": CANCELLED}
+        else:
+            fields |= {"state": "pending", "reason": "blocked" if blocked_by else "waiting"}
     # Without validation, which would be most of the work of a view of 5,000 tasks.
     view = TaskView.model_construct(**fields)
     return view.model_copy(update={"why": why(plan, index, view, facts)})

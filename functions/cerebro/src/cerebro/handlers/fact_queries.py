@@ -39,8 +39,8 @@ def task_run(store: Store, run_id: str, task: str) -> TaskRunFacts:
         for at, fact in store.read_page(run_id, page).items()
     }
     own = facts.get(index)
-    if own is not None and own.output_apart:
-        outputs = store.read_outputs(run_id, [index])
+    if own is not None and own.output_ref is not None:
+        outputs = store.read_outputs(run_id, {index: own.output_ref})
         facts[index] = replace(own, output=outputs.get(index))
     return task_facts(run, snapshot, facts, index)
 

@@ -166,7 +166,7 @@ def _run_of(body: str) -> str | None:
         return None
     command = envelope.message
     return (
-        run_id_of(command.task, invocation_key(command, envelope))
+        run_id_of(command.task, invocation_key(command, envelope), envelope.source)
         if isinstance(command, InvokeTask)
         else None
     )

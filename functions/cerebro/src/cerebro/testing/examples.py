@@ -103,7 +103,7 @@ def a_full_fact() -> TaskRun:
             "none": None,
             "empty": [{}, [], ""],
         },
-        output_apart=True,
+        output_ref="ref-1",
         error=ErrorDescription(
             type="ValueError", message="ä\tb", retryable=False, traceback="line 1\nline 2"
         ),

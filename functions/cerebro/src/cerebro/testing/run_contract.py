@@ -150,7 +150,7 @@ class RunContract(ABC):
             owner="Zoë & co",
             version="v",
             kept=True,
-            reuses=CachedResult(RUN, 3, NOW, {"ü": 1}, output_apart=False),
+            reuses=CachedResult(RUN, 3, NOW, {"ü": 1}, fingerprint="made from"),
         )
         join = PlannedTask(name="join", server="", awaits=(0,))
         self._check_kept(Plan((PlannedTask(name="root", server="server-a"), join, full)))
@@ -174,13 +174,6 @@ class RunContract(ABC):
             )
         )
 
-    def test_key_belongs_to_first_claiming_task(self) -> None:
-        one, other = self.two_stores()
-        assert one.claim_key("key-1", "x") == "x"
-        assert other.claim_key("key-1", "y") == "x"
-        assert one.claim_key("key-1", "x") == "x"
-        assert other.claim_key("key-2", "y") == "y"
-
     def test_task_without_result_has_no_cached_result(self) -> None:
         store, _ = self.two_stores()
         assert store.read_cached_result("x", "made from") is None
@@ -189,7 +182,7 @@ class RunContract(ABC):
         one, other = self.two_stores()
         first, second = (
             CachedResult(RUN, 3, NOW, {"ü": [1, None]}),
-            CachedResult(OTHER, 4, NOW + 1 / 3, None, output_apart=True),
+            CachedResult(OTHER, 4, NOW + 1 / 3, None, "ref-1", "made from"),
         )
         one.write_cached_result("x", "made from", first)
         assert other.read_cached_result("x", "made from") == first

@@ -1,6 +1,7 @@
 """Contract tests of Store: facts, outputs and page timers."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 from cerebro.core.model import PAGE_SIZE, Rank
 from cerebro.ports import Store
@@ -104,7 +105,7 @@ class TaskContract(ABC):
         page = range(10 * PAGE_SIZE, 11 * PAGE_SIZE)
         for index in (page[0], page[9], page[10], page[100], page[-1], page[0] - 1, page[-1] + 1):
             one.write_task(RUN, index, a_fact(), None)
-        one.write_output(RUN, page[3], 1, "apart")
+        one.write_output(RUN, page[3], "ref-1", "apart")
         one.write_page_timer(RUN, 10, NOW + 10, NOW)
         assert list(other.read_page(RUN, 10)) == [page[-1], page[100], page[10], page[9], page[0]]
 
@@ -117,36 +118,47 @@ class TaskContract(ABC):
     def test_runs_do_not_share_facts(self) -> None:
         one, other = self.two_stores()
         one.write_task(RUN, 0, a_fact(), None)
-        one.write_output(RUN, 0, 1, "apart")
+        one.write_output(RUN, 0, "ref-1", "apart")
         one.write_page_timer(RUN, 0, NOW + 10, NOW)
         assert (
             other.read_task(OTHER, 0),
-            other.read_outputs(OTHER, [0]),
+            other.read_outputs(OTHER, {0: "ref-1"}),
             one.has_page_timer(OTHER, 0, NOW, NOW + 20),
         ) == (None, {}, False)
 
     def test_output_is_read_as_written(self) -> None:
         one, other = self.two_stores()
         output = {"text": "ü" * 8_000, "numbers": [2**60, 2.5, None, True]}
-        one.write_output(RUN, 3, 1, output)
-        assert other.read_outputs(RUN, [2, 3]) == {3: output}
-        assert other.read_outputs(RUN, []) == {}
+        one.write_output(RUN, 3, "ref-1", output)
+        assert other.read_outputs(RUN, {2: "ref-1", 3: "ref-1"}) == {3: output}
+        assert other.read_outputs(RUN, {}) == {}
 
-    def test_output_of_latest_attempt_stays(self) -> None:
+    def test_two_outputs_of_one_task_are_kept_side_by_side(self) -> None:
         one, other = self.two_stores()
-        one.write_output(RUN, 3, 2, "second")
-        other.write_output(RUN, 3, 1, "first, late")
-        assert one.read_outputs(RUN, [3]) == {3: "second"}
-        other.write_output(RUN, 3, 2, "second, again")
-        assert one.read_outputs(RUN, [3]) == {3: "second, again"}
-        one.write_output(RUN, 3, 3, "third")
-        assert other.read_outputs(RUN, [3]) == {3: "third"}
+        one.write_output(RUN, 3, "ref-2", "second")
+        other.write_output(RUN, 3, "ref-1", "first, late")
+        other.write_output(RUN, 3, "ref-2", "second")
+        assert one.read_outputs(RUN, {3: "ref-2"}) == {3: "second"}
+        assert other.read_outputs(RUN, {3: "ref-1"}) == {3: "first, late"}
+        assert other.read_outputs(RUN, {3: "ref-3"}) == {}
+
+    def test_fresh_read_sees_a_completed_fact_that_was_replaced(self) -> None:
+        one, other = self.two_stores()
+        completed = a_fact(rank=Rank.COMPLETED, deadline=None)
+        one.write_task(RUN, 7, completed, None)
+        assert other.read_task(RUN, 7) == completed
+        waiting = replace(completed, attempt=2, rank=Rank.WAITING, rev=completed.rev + 1)
+        assert one.write_task(RUN, 7, waiting, completed) is None
+        assert other.read_task(RUN, 7, fresh=True) == waiting
+        assert other.read_tasks(RUN, [6, 7], fresh=True) == {7: waiting}
 
     def test_outputs_beyond_one_request_are_all_read(self) -> None:
         one, other = self.two_stores()
         for index in range(105):
-            one.write_output(RUN, index, 1, index)
-        assert other.read_outputs(RUN, range(105)) == {index: index for index in range(105)}
+            one.write_output(RUN, index, f"ref-{index}", index)
+        assert other.read_outputs(RUN, {index: f"ref-{index}" for index in range(105)}) == {
+            index: index for index in range(105)
+        }
 
     def test_page_timer_in_time_guards_page(self) -> None:
         store, _ = self.two_stores()

@@ -56,9 +56,12 @@ class Meta(Part):
     )
 
 
-def meta_at(now: float, message_id: str, cause: str | None = None) -> Meta:
+def meta_at(
+    now: float, message_id: str, cause: str | None = None, traceparent: str | None = None
+) -> Meta:
     """Return the meta of a message made at `now` (UTC seconds), in whole milliseconds."""
-    return Meta(id=message_id, time=utc(int(now * 1000) / 1000), cause=cause)
+    time = utc(int(now * 1000) / 1000)
+    return Meta(id=message_id, time=time, cause=cause, traceparent=traceparent)
 
 
 class Message(Part):

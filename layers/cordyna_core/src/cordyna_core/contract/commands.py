@@ -55,6 +55,10 @@ class InvokeTask(Command):
     scheduled_at: Instant | None = Field(
         None, description="The nominal time of a cron tick (scheduler only)."
     )
+    by_run: RunId | None = Field(
+        None, description="The run whose task sent it, which is told if it is refused."
+    )
+    by_task: Name | None = Field(None, description="The task of `by_run` that sent it.")
 
 
 class CancelRun(Command):

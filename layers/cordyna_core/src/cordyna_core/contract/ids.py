@@ -45,11 +45,6 @@ def derived_id(*parts: str | int) -> str:
     return digest[:26].translate(_TO_CROCKFORD).decode()
 
 
-def run_id_of(task: str, key: str) -> str:
-    """Return the id of the run of `task` that `key` identifies: the same key, the same run."""
-    return derived_id("run", task, key)
-
-
 def server_source(server: str) -> str:
     """Return the `source` of a server's events: `a` -> `cordyna.server.a`."""
     return SERVER_PREFIX + server
@@ -63,3 +58,14 @@ def server_of(source: str) -> str | None:
 def is_client(source: str) -> bool:
     """Whether `source` is `cordyna.client` or `cordyna.client.<something>`."""
     return source == CLIENT or source.startswith(CLIENT + ".")
+
+
+def run_id_of(task: str, key: str, source: str = CLIENT) -> str:
+    """Return the id of the run of `task` that `key` identifies: the same key, the same run.
+
+    Keys belong to the class of their sender: all clients share theirs, and the scheduler and each
+    server have their own. So no key of one class can take the run of another.
+    """
+    if is_client(source):
+        return derived_id("run", task, key)
+    return derived_id("run-of", source, task, key)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from cordyna_core._version import __version__
 from cordyna_core.contract.base import ErrorDescription, Message, Meta, Producer, State
 from cordyna_core.contract.commands import InvokeTask, RunTask
-from cordyna_core.contract.ids import derived_id, run_id_of
+from cordyna_core.contract.ids import derived_id, run_id_of, server_source
 from cordyna_core.contract.limits import MAX_PROGRESS_MESSAGE_CHARS
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
@@ -93,8 +93,16 @@ class Attempt:
         key = derived_id(
             "invoke", command.run_id, command.task, command.attempt, next(self._counter)
         )
-        self._publish(InvokeTask(task=task, params=params, key=key, meta=self._meta(key)))
-        return run_id_of(task, key)
+        invocation = InvokeTask(
+            task=task,
+            params=params,
+            key=key,
+            by_run=command.run_id,
+            by_task=command.task,
+            meta=self._meta(key),
+        )
+        self._publish(invocation)
+        return run_id_of(task, key, server_source(command.server))
 
     def _progress(self, fraction: float | None, message: str | None) -> TaskStateChanged:
         command = self.command

@@ -11,6 +11,7 @@ from typing import Final, cast
 
 from cerebro.adapters.aws.dynamodb_chunks import chunks_of_text, read_chunks, text_of, write_chunks
 from cerebro.adapters.aws.dynamodb_table import Item, Key, Table
+from cerebro.adapters.codecs import decode_declaration
 from cerebro.core.graph.graph import Graph, Head, content_of
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
@@ -40,7 +41,7 @@ class GraphItems:
         generation, versions = int(item["generation"]), json.loads(str(item["servers"]))
         if (generation, versions) != (self._graph.generation, self._versions):
             self._graph, self._versions = (
-                self._graph.with_servers(self._declared(versions), generation),
+                self._graph.with_servers(self._declared(versions), generation, versions),
                 versions,
             )
         return self._graph
@@ -64,7 +65,7 @@ class GraphItems:
                 next="deploy these servers again, so that they declare themselves.",
             )
         return {
-            server: ServerDeclared.model_validate_json(text_of(chunks[server]))
+            server: decode_declaration(text_of(chunks[server]))
             if server in chunks
             else before[server]
             for server in versions

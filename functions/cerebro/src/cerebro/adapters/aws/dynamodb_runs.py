@@ -71,22 +71,11 @@ class RunItems:
             )
             self._plans.put(plan.id, _CachedPlan(plan, longest, until))
 
-    def claim_key(self, key: str, task: str) -> str:
-        now = self._clock()
-        item: Item = {
-            "pk": f"KEY#{key}",
-            "sk": "KEY",
-            "task": task,
-            "expires_at": int(now + self._retention_s),
-        }
-        holder = self._table.put(item, "attribute_not_exists(#pk) or #expires_at <= :now", now=now)
-        return str(holder["task"]) if holder else task
-
     def read_cached_result(self, task: str, fingerprint: str) -> CachedResult | None:
         item = self._table.get(_last(task, fingerprint))
         return decode_last(str(item["last"])) if item and not self._is_expired(item) else None
 
-    def write_cached_result(self, task: str, fingerprint: str, last: CachedResult) -> None:
+    def write_cached_result(self, task: str, fingerprint: str, result: CachedResult) -> None:
         pk, sk = _last(task, fingerprint)
         # Never after the run that it points to, which is retained as long after the longest time it
         # can take.
@@ -94,14 +83,14 @@ class RunItems:
         item: Item = {
             "pk": pk,
             "sk": sk,
-            "last": encode_last(last),
-            "dispatched_at": last.dispatched_at,
+            "last": encode_last(result),
+            "dispatched_at": result.dispatched_at,
             "expires_at": expires_at,
         }
         self._table.put(
             item,
             "attribute_not_exists(#pk) or #dispatched_at < :dispatched_at",
-            dispatched_at=last.dispatched_at,
+            dispatched_at=result.dispatched_at,
         )
 
     def read_run(self, run_id: str) -> Run | None:

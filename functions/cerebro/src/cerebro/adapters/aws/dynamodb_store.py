@@ -8,13 +8,12 @@ transaction and no index.
     SERVERS / <name>                  the state of a server, and its last sign of life
     TICK#<task> / TICK                the last tick that fired
     PLAN#<hash> / <n>                 a chunk of a plan                                 *
-    KEY#<key> / KEY                   the task that holds an idempotency key            *
     TASK#<task> / LAST#<fingerprint>  the last result made from the same inputs         *
     RUN#<id> / META                   a run; `version` is its condition                 *
     ACTIVE#<shard> / <run>            a mark: this run is active, since `version`       *
     RUNS#<month> / <created>#<run>    a mark: this run exists                           *
     RUN#<id>#<page> / T#<index>       a fact; `rev` is its condition                    *
-    RUN#<id>#<page> / O#<index>       an output that is stored apart from its fact      *
+    RUN#<id>#<page> / O#<index>#<ref> an output that is stored apart from its fact      *
     RUN#<id>#<page> / GUARD           when the page's next timer is due                 *
 
 `*`: expires; `expires_at` is the table's time to live (UTC seconds).
@@ -59,7 +58,6 @@ class DynamoStore:
         self.write_tick = graph.write_tick
 
         self.write_plan = runs.write_plan
-        self.claim_key = runs.claim_key
         self.read_cached_result = runs.read_cached_result
         self.write_cached_result = runs.write_cached_result
         self.read_run = runs.read_run

@@ -2,14 +2,15 @@
 page.
 
 Invariant: one page of a run is one partition; a fact is one item, written only if it is still the
-one that was read. Only completed facts are cached: they stay completed, with the same output. (A
-late fact may still be added to their timeline; a writer that has the older one from the cache fails
-the condition, gets the stored one, and decides again.)
+one that was read. Only completed facts are cached: they stay completed, with the same output, but
+for a rerun, and a reader that must see one asks for fresh facts. (A late fact may still be added to
+their timeline; a writer that has the older one from the cache fails the condition, gets the stored
+one, and decides again.)
 """
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from cerebro.adapters.aws.dynamodb_chunks import bytes_of
@@ -38,15 +39,19 @@ class TaskItems:
         self._completed: LruCache[Key, TaskRun] = LruCache(_CACHED_FACTS_MAX)
         self._timers: LruCache[Key, tuple[float, ...]] = LruCache(_CACHED_PAGES_MAX)
 
-    def read_task(self, run_id: str, index: int) -> TaskRun | None:
+    def read_task(self, run_id: str, index: int, fresh: bool = False) -> TaskRun | None:
         key = _fact(run_id, index)
-        fact = self._completed.get(key)
+        fact = None if fresh else self._completed.get(key)
         if fact is None and (item := self._table.get(key)):
             fact = self._cache(key, _task(item))
         return fact
 
-    def read_tasks(self, run_id: str, indexes: Sequence[int]) -> dict[int, TaskRun]:
-        cached = {index: self._completed.get(_fact(run_id, index)) for index in indexes}
+    def read_tasks(
+        self, run_id: str, indexes: Sequence[int], fresh: bool = False
+    ) -> dict[int, TaskRun]:
+        cached = {
+            index: None if fresh else self._completed.get(_fact(run_id, index)) for index in indexes
+        }
         items = self._table.get_many(
             _fact(run_id, index) for index, fact in cached.items() if fact is None
         )
@@ -80,24 +85,24 @@ class TaskItems:
     def _cache(self, key: Key, fact: TaskRun) -> TaskRun:
         return self._completed.put(key, fact) if fact.is_completed else fact
 
-    def read_outputs(self, run_id: str, indexes: Sequence[int]) -> dict[int, Any]:
-        items = self._table.get_many(_output(run_id, index) for index in indexes)
+    def read_outputs(self, run_id: str, refs: Mapping[int, str]) -> dict[int, Any]:
+        items = self._table.get_many(_output(run_id, index, ref) for index, ref in refs.items())
         return {
             _index(item): json.loads(zlib.decompress(bytes_of(item, "output")))
             for item in items.values()
         }
 
-    def write_output(self, run_id: str, index: int, attempt: int, output: Any) -> None:
-        pk, sk = _output(run_id, index)
+    def write_output(self, run_id: str, index: int, ref: str, output: Any) -> None:
+        pk, sk = _output(run_id, index, ref)
         compressed = zlib.compress(json.dumps(output, separators=(",", ":")).encode())
         item: Item = {
             "pk": pk,
             "sk": sk,
             "output": compressed,
-            "attempt": attempt,
             "expires_at": self._expires_at(run_id),
         }
-        self._table.put(item, "attribute_not_exists(#pk) or #attempt <= :attempt", attempt=attempt)
+        # Without a condition: the name is a hash of the content.
+        self._table.put(item)
 
     def has_page_timer(self, run_id: str, page: int, after: float, until: float) -> bool:
         key = _page_timer(run_id, page)
@@ -137,8 +142,8 @@ def _fact(run_id: str, index: int) -> Key:
     return _page(run_id, page_of(index)), f"{FACTS}{index:06}"
 
 
-def _output(run_id: str, index: int) -> Key:
-    return _page(run_id, page_of(index)), f"O#{index:06}"
+def _output(run_id: str, index: int, ref: str) -> Key:
+    return _page(run_id, page_of(index)), f"O#{index:06}#{ref}"
 
 
 def _page_timer(run_id: str, page: int) -> Key:
@@ -146,7 +151,7 @@ def _page_timer(run_id: str, page: int) -> Key:
 
 
 def _index(item: Item) -> int:
-    return int(str(item["sk"])[2:])
+    return int(str(item["sk"]).split("#")[1])
 
 
 def _task(item: Item) -> TaskRun:

@@ -22,7 +22,7 @@ from cerebro.core.model import Run
 from cerebro.core.run.invoke import tick_key
 from cordyna_core.contract.base import Message, Problem, meta_at
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.ids import derived_id, run_id_of
+from cordyna_core.contract.ids import SCHEDULER, derived_id, run_id_of
 from cordyna_core.contract.time import utc
 
 
@@ -79,7 +79,7 @@ async def _overlap(graph: Graph, message: Tick) -> Problem | None:
     last: float | None = await ReadTick(message.task)
     if last is None or last >= message.nominal:
         return None
-    run: Run | None = await ReadRun(run_id_of(message.task, tick_key(last)))
+    run: Run | None = await ReadRun(run_id_of(message.task, tick_key(last), SCHEDULER))
     if run is None or run.is_over:
         return None
     text = f"the tick of {message.task!r} at {utc(message.nominal).isoformat()} was skipped: run {run.id} of the tick before goes on"

@@ -32,6 +32,7 @@ from cordyna_core.contract.commands import RemoveServer
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope, RawEnvelope
 from cordyna_core.contract.ids import derived_id, server_of
+from cordyna_core.contract.registry import COMMANDS_TO_CEREBRO
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
     DeclarationIgnored,
@@ -129,9 +130,10 @@ async def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> Non
         parsed = parse_declaration(raw.detail)
         found = problems if isinstance(parsed, ServerDeclared) else parsed
         await Publish((_rejected(raw.id, server, found, now),))
-    elif raw.detail_type in ("InvokeTask", "CancelRun", "RetryRun"):
-        subject = raw.detail.get("task", raw.detail.get("run_id", ""))
-        await Publish((invocation_rejected(raw.id, str(subject)[:256], problems, now=now),))
+    elif raw.detail_type in COMMANDS_TO_CEREBRO:
+        subjects = (raw.detail.get(field) for field in ("task", "run_id", "server"))
+        subject = next((value for value in subjects if isinstance(value, str)), "")
+        await Publish((invocation_rejected(raw.id, subject[:256], problems, now=now),))
 
 
 def _answer(

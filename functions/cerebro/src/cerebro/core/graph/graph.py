@@ -55,7 +55,10 @@ class Graph:
         return _NOTHING.with_servers(declarations, generation)
 
     def with_servers(
-        self, declarations: Mapping[str, ServerDeclared], generation: int | None = None
+        self,
+        declarations: Mapping[str, ServerDeclared],
+        generation: int | None = None,
+        versions: Mapping[str, str] | None = None,
     ) -> "Graph":
         """Exactly these servers, as the next generation unless another is told. What is the same object as before costs nothing."""
         before = self.declarations
@@ -77,7 +80,10 @@ class Graph:
             dict(sorted(declarations.items())),
             {**_without(self._tasks, gone), **{placed.task.name: placed for placed in come}},
             self._edges.changed(gone, [placed.task for placed in come]),
-            _Versions(_without(self._versions.servers, old), _without(self._versions.tasks, gone)),
+            _Versions(
+                {**_without(self._versions.servers, old), **(versions or {})},
+                _without(self._versions.tasks, gone),
+            ),
         )
 
     def __len__(self) -> int:

@@ -5,6 +5,7 @@ every command is answered: applied, found applied, or refused (docs/rules.md, ru
 """
 
 from dataclasses import replace
+from typing import Final
 
 from cerebro.core.effects import (
     Now,
@@ -13,10 +14,17 @@ from cerebro.core.effects import (
     ReadRunSnapshot,
     ReadTasks,
 )
-from cerebro.core.messages import invocation_rejected, run_state_changed, wire_run_state
+from cerebro.core.messages import (
+    command_answer,
+    invocation_rejected,
+    run_state_changed,
+    traceparent_of,
+)
 from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, lattice
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import arm_page_check, send_commands
+from cerebro.core.run.moved_tasks import problems_of_moved_tasks
+from cerebro.core.run.rerun import rerun, rerun_problem
 from cerebro.core.run.run_access import read_run, write_run, write_task
 from cerebro.core.run.run_status import reopen_run
 from cerebro.core.run.transitions import begin_attempt, may_retry
@@ -24,6 +32,15 @@ from cordyna_core.contract.base import Problem, RootCause
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import derived_id, server_of
+from cordyna_core.contract.refusals import (
+    nothing_failed,
+    run_cancelled,
+    run_completed,
+    tasks_not_in_run,
+)
+
+COMMANDS_PER_RUN_MAX: Final = 1_000
+"""The ids of applied commands are stored with their run. A run can always be cancelled."""
 
 
 async def cancel_run(envelope: Envelope) -> None:
@@ -39,14 +56,10 @@ async def cancel_run(envelope: Envelope) -> None:
     command_id = command.command_id or envelope.id
     cause = derived_id("CancelRun", command.run_id, command_id)
     run = await read_run(command.run_id)
+    is_new = run.status != "cancelled"
     while run.status != "cancelled":
         if run.status == "completed":
-            await _refuse(
-                envelope,
-                run.task,
-                "run_completed",
-                f"run {run.id} has completed: there is nothing left to cancel",
-            )
+            await _refuse(envelope, run.task, run_completed(run.id))
             return
         new = replace(
             run,
@@ -58,17 +71,29 @@ async def cancel_run(envelope: Envelope) -> None:
         )
         run = (await write_run(new, run)) or new
     await cancel_live(snapshot, snapshot.plan.pages, cause=cause)
+    await _answer_cancelled(envelope, snapshot, run, is_new=is_new)
+
+
+async def _answer_cancelled(
+    envelope: Envelope, snapshot: RunSnapshot, run: Run, *, is_new: bool
+) -> None:
     target = snapshot.plan.tasks[snapshot.plan.target]
-    by_hand = RootCause(task=run.task, server=target.server, owner=target.owner, reason="cancelled")
+    by_hand = [
+        RootCause(task=run.task, server=target.server, owner=target.owner, reason="cancelled")
+    ]
     now = await Now()
-    ended = run_state_changed(run, "error", cause=envelope.id, now=now, root_causes=[by_hand])
-    await Publish((ended,))
+    # Also if it was cancelled before: the first delivery may have crashed before it published that.
+    messages = [run_state_changed(run, "error", cause=envelope.id, now=now, root_causes=by_hand)]
+    if not is_new:
+        messages.append(command_answer(run, envelope.id, now=now, root_causes=by_hand))
+    await Publish(tuple(messages))
 
 
 async def retry_run(envelope: Envelope) -> None:
     """Give what failed permanently a new attempt with a new budget of retries.
 
-    What completed is kept, and what was blocked follows by itself.
+    What completed is kept, and what was blocked follows by itself. With `downstream`, the named
+    tasks run again, and everything downstream of them.
     """
     command = envelope.message
     assert isinstance(command, RetryRun)
@@ -83,21 +108,53 @@ async def retry_run(envelope: Envelope) -> None:
         return
     unknown = [name for name in command.from_ if name not in snapshot.plan.index_of]
     if unknown:
-        names = ", ".join(map(repr, unknown))
-        await _refuse(envelope, run.task, "unknown_task", f"run {run.id} has no task {names}")
+        await _refuse(envelope, run.task, tasks_not_in_run(run.id, unknown))
         return
+    if command_id not in run.commands and len(run.commands) >= COMMANDS_PER_RUN_MAX:
+        await _refuse(envelope, run.task, _too_many_commands(run))
+        return
+    if command_id not in run.commands:
+        moved = await problems_of_moved_tasks(snapshot, command, cause=cause)
+        if moved:
+            await _refuse(envelope, run.task, *moved)
+            return
+    if command.downstream:
+        await _rerun(envelope, command, snapshot, run, command_id, cause)
+        return
+    await _retry_failed(envelope, command, snapshot, command_id, cause)
+
+
+async def _rerun(
+    envelope: Envelope,
+    command: RetryRun,
+    snapshot: RunSnapshot,
+    run: Run,
+    command_id: str,
+    cause: str,
+) -> None:
+    problem = None if command_id in run.commands else rerun_problem(command, snapshot, run)
+    if problem is not None:
+        await _refuse(envelope, run.task, problem)
+        return
+    run = await rerun(snapshot, command, command_id, cause=cause)
+    if run.status == "cancelled":
+        await _refuse_cancelled(envelope, snapshot, cause=cause)
+        return
+    now = await Now()
+    await Publish((command_answer(run, envelope.id, now=now),))
+    await _check_end(run.id)
+
+
+async def _retry_failed(
+    envelope: Envelope, command: RetryRun, snapshot: RunSnapshot, command_id: str, cause: str
+) -> None:
     dispatched, is_applied = await _dispatch_failed(snapshot, command, command_id, cause)
     if not dispatched and not is_applied:
         run = await read_run(command.run_id)
         if run.status == "cancelled":
             await _refuse_cancelled(envelope, snapshot, cause=cause)
             return
-        await _refuse(
-            envelope,
-            run.task,
-            "nothing_failed",
-            f"in run {run.id} none of these tasks has failed permanently: nothing to retry",
-        )
+        await _refuse(envelope, run.task, nothing_failed(run.id))
         return
     await _open_and_send(envelope, snapshot, command_id, cause, dispatched, is_applied=is_applied)
 
@@ -126,15 +183,15 @@ async def _open_and_send(
         is_applied = command_id in run.commands and not dispatched
     if is_applied:
         run = await read_run(run_id)
-        now = await Now()
-        answer = run_state_changed(run, wire_run_state(run), cause=envelope.id, now=now)
-        await Publish((answer,))
     else:
         # The facts first, then `rev`: an end that was decided before them does not apply.
         run = await reopen_run(run_id, cause=envelope.id, commands=(command_id,))
     if run.status == "cancelled":
         await _refuse_cancelled(envelope, snapshot, cause=cause)
         return
+    if is_applied:
+        now = await Now()
+        await Publish((command_answer(run, envelope.id, now=now),))
     await send_commands(snapshot, dispatched, cause=cause)
     await _check_end(run_id)
 
@@ -188,35 +245,31 @@ async def _addressed(envelope: Envelope, run_id: str) -> RunSnapshot | None:
     """Return the run that a command is about; None if the command was refused."""
     snapshot = await ReadRunSnapshot(run_id)
     if snapshot is None:
-        await _refuse(
-            envelope, run_id, "unknown_run", f"run {run_id} is not known: `dyna runs` lists them"
-        )
+        text = f"run {run_id} is not known: `dyna runs` lists them"
+        await _refuse(envelope, run_id, Problem(code="unknown_run", message=text))
         return None
     caller, owner = server_of(envelope.source), snapshot.plan.tasks[snapshot.plan.target].server
     if caller is not None and caller != owner:
-        await _refuse(
-            envelope,
-            snapshot.run.task,
-            "not_your_task",
-            f"server {caller!r} may not command a run of a task of {owner!r}",
-        )
+        text = f"server {caller!r} may not command a run of a task of {owner!r}"
+        await _refuse(envelope, snapshot.run.task, Problem(code="not_your_task", message=text))
         return None
     return snapshot
+
+
+def _too_many_commands(run: Run) -> Problem:
+    text = f"run {run.id} has had {COMMANDS_PER_RUN_MAX:,} commands, which is the most"
+    return Problem(code="too_many_commands", message=f"{text}: invoke {run.task!r} again")
 
 
 async def _refuse_cancelled(envelope: Envelope, snapshot: RunSnapshot, *, cause: str) -> None:
     """Refuse a retry of a cancelled run, and cancel what an earlier delivery of it may have put."""
     await cancel_live(snapshot, snapshot.plan.pages, cause=cause)
-    run: Run = snapshot.run
-    await _refuse(
-        envelope,
-        run.task,
-        "run_cancelled",
-        f"run {run.id} was cancelled, and that is final: invoke {run.task!r} again",
-    )
+    run = snapshot.run
+    await _refuse(envelope, run.task, run_cancelled(run.id, run.task))
 
 
-async def _refuse(envelope: Envelope, task: str, code: str, message: str) -> None:
+async def _refuse(envelope: Envelope, task: str, *problems: Problem) -> None:
     now = await Now()
-    problems = [Problem(code=code, message=message)]
-    await Publish((invocation_rejected(envelope.id, task, problems, now=now),))
+    traceparent = traceparent_of(envelope)
+    rejected = invocation_rejected(envelope.id, task, problems, now=now, traceparent=traceparent)
+    await Publish((rejected,))

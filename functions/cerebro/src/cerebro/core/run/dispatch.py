@@ -47,12 +47,11 @@ from cerebro.core.effects import (
     ReadTasks,
     SendFanOut,
     SendPageTimer,
-    WriteOutput,
     WritePageTimer,
     WriteTask,
 )
 from cerebro.core.messages import cancel_task, run_task
-from cerebro.core.model import Rank, RunSnapshot, TaskRun, page_of
+from cerebro.core.model import Rank, RunSnapshot, TaskRun, all_completed, page_of
 from cerebro.core.run.cancellation import cancel_facts
 from cerebro.core.run.run_access import read_run
 from cerebro.core.run.run_status import end_run
@@ -97,23 +96,17 @@ async def dispatch_ready(
     known: dict[int, TaskRun],
     repair: bool = False,
 ) -> None:
-    """Dispatch those of `candidates` that have no fact and whose upstreams have all completed.
+    """Dispatch those of `candidates` that wait and whose upstreams have all completed.
 
     `known`: completed facts that were read already; they stay completed, so they are not read
     again. `repair`: most candidates have been dispatched, so their facts are read first.
     """
-    run_id, plan = snapshot.run.id, snapshot.plan
-    if repair and candidates:
-        stored = await ReadTasks(run_id, tuple(candidates))
-        # A join that this very cause completed stays: it may have crashed before it continued.
-        candidates = [
-            index
-            for index in candidates
-            if (fact := stored.get(index)) is None or fact.cause == cause
-        ]
-    sent: dict[int, TaskRun] = {}
+    plan = snapshot.plan
+    if repair:
+        candidates = await _still_waiting(snapshot, candidates, cause)
+    group: dict[int, TaskRun] = {}
     last_completed: int | None = None
-    dispatched_any = False
+    has_dispatched = False
     waiting = deque(candidates)
     while waiting:
         index = waiting.popleft()
@@ -121,23 +114,68 @@ async def dispatch_ready(
         if not await _upstreams_completed(snapshot, task.awaits, known):
             continue
         if task.is_join or task.reuses is not None:
-            await _complete(snapshot, index, known, cause=cause)
-            waiting.extend(plan.downstream[index])
-            last_completed = index
+            if await _complete(snapshot, index, known, cause=cause):
+                waiting.extend(plan.downstream[index])
+                last_completed = index
             continue
-        now = await Now()
-        fact = begin_attempt(task, None, cause=cause, now=now)
-        conflicting = await WriteTask(run_id, index, fact, None)
-        if conflicting is None or _is_own_dispatch(conflicting, 1, cause):
-            sent[index] = conflicting or fact
-            dispatched_any = True
-            if len(sent) == COMMANDS_PER_GROUP:
-                await send_commands(snapshot, sent, known, cause=cause)
-                sent = {}
-    if sent:
-        await send_commands(snapshot, sent, known, cause=cause)
-    elif last_completed is not None and not dispatched_any:
-        await _check_after_join(run_id, page_of(last_completed))
+        fact = await _put_attempt(snapshot, index, known, cause=cause)
+        if fact is not None:
+            group[index], has_dispatched = fact, True
+        if len(group) == COMMANDS_PER_GROUP:
+            await send_commands(snapshot, group, known, cause=cause)
+            group = {}
+    if group:
+        await send_commands(snapshot, group, known, cause=cause)
+    elif last_completed is not None and not has_dispatched:
+        await _check_after_join(snapshot.run.id, page_of(last_completed))
+
+
+async def _still_waiting(
+    snapshot: RunSnapshot, candidates: Sequence[int], cause: str
+) -> Sequence[int]:
+    if not candidates:
+        return candidates
+    stored = await ReadTasks(snapshot.run.id, tuple(candidates))
+    # A join that this very cause completed stays: it may have crashed before it continued.
+    return [
+        index
+        for index in candidates
+        if (fact := stored.get(index)) is None or fact.is_waiting or fact.cause == cause
+    ]
+
+
+async def _put_attempt(
+    snapshot: RunSnapshot, index: int, known: dict[int, TaskRun], *, cause: str
+) -> TaskRun | None:
+    """Put an attempt that has not begun. Returns it; None if another input put it."""
+    now = await Now()
+    fact = begin_attempt(snapshot.plan.tasks[index], None, cause=cause, now=now)
+    stored = await WriteTask(snapshot.run.id, index, fact, None)
+    if stored is not None and stored.is_waiting:
+        if not await _upstreams_completed_now(snapshot, index, known):
+            return None
+        fact = begin_attempt(snapshot.plan.tasks[index], stored, cause=cause, now=now)
+        stored = await WriteTask(snapshot.run.id, index, fact, stored)
+    if stored is None:
+        return fact
+    is_own = stored.cause == cause and stored.rank in (Rank.PENDING, Rank.CANCELLED)
+    return stored if is_own else None
+
+
+async def _upstreams_completed_now(
+    snapshot: RunSnapshot, index: int, known: dict[int, TaskRun]
+) -> bool:
+    """Return whether the upstreams of a task of a rerun are completed, and add them to `known`.
+
+    A rerun makes completed tasks wait again, first those that are upstream. So a completed fact
+    that was read before the waiting one proves nothing.
+    """
+    awaits = snapshot.plan.tasks[index].awaits
+    stored = await ReadTasks(snapshot.run.id, awaits, fresh=True) if awaits else {}
+    if not all_completed(awaits, stored):
+        return False
+    known.update(stored)
+    return True
 
 
 async def _check_after_join(run_id: str, page: int) -> None:
@@ -153,18 +191,23 @@ async def _check_after_join(run_id: str, page: int) -> None:
 
 async def _complete(
     snapshot: RunSnapshot, index: int, known: dict[int, TaskRun], *, cause: str
-) -> None:
-    """Complete a join, or a task that reuses a result."""
+) -> bool:
+    """Complete a join, or a task that reuses a result. Returns whether it is completed."""
     task = snapshot.plan.tasks[index]
-    if task.reuses is not None and task.reuses.output_apart:
-        outputs = await ReadOutputs(task.reuses.run_id, (task.reuses.index,))
-        await WriteOutput(snapshot.run.id, index, 1, outputs.get(task.reuses.index))
     now = await Now()
-    fact = complete_without_body(task, cause=cause, now=now)
-    conflicting = await WriteTask(snapshot.run.id, index, fact, None)
-    known[index] = conflicting or fact
+    fact = complete_without_body(task, None, cause=cause, now=now)
+    stored = await WriteTask(snapshot.run.id, index, fact, None)
+    if stored is not None and stored.is_waiting:
+        if not await _upstreams_completed_now(snapshot, index, known):
+            return False
+        fact = complete_without_body(task, stored, cause=cause, now=now)
+        stored = await WriteTask(snapshot.run.id, index, fact, stored)
+    if stored is not None and not stored.is_completed:
+        return False
+    known[index] = stored or fact
     if index == snapshot.plan.target:
-        await end_run(snapshot.run.id, "completed", cause=cause)
+        await end_run(snapshot, "completed", cause=cause)
+    return True
 
 
 async def dispatch_again(
@@ -206,7 +249,10 @@ async def _send_group(
     if run.status == "cancelled":
         await cancel_facts(snapshot, facts, cause=cause)
         return
-    outputs = await _upstream_outputs(snapshot, facts, known)
+    if run.reruns:
+        # A completed fact that was read, or cached, before the rerun has an older output.
+        known = {}
+    outputs = await _upstream_outputs(snapshot, facts, known, fresh=run.reruns > 0)
     now = await Now()
     messages: list[Message] = []
     for index, fact in facts.items():
@@ -248,14 +294,6 @@ async def arm_page_check(run_id: str, page: int) -> None:
     await arm_page_timer(run_id, page, now + PAGE_CHECK_DELAY_S)
 
 
-def _is_own_dispatch(fact: TaskRun, attempt: int, cause: str) -> bool:
-    return (
-        fact.attempt == attempt
-        and fact.rank in (Rank.PENDING, Rank.CANCELLED)
-        and fact.cause == cause
-    )
-
-
 async def _upstreams_completed(
     snapshot: RunSnapshot, awaits: tuple[int, ...], known: dict[int, TaskRun]
 ) -> bool:
@@ -280,15 +318,19 @@ def _earliest_deadlines(facts: Iterable[tuple[int, TaskRun]]) -> dict[int, float
 
 
 async def _upstream_outputs(
-    snapshot: RunSnapshot, facts: Mapping[int, TaskRun], known: dict[int, TaskRun]
+    snapshot: RunSnapshot,
+    facts: Mapping[int, TaskRun],
+    known: dict[int, TaskRun],
+    *,
+    fresh: bool,
 ) -> dict[int, Any]:
     tasks = snapshot.plan.tasks
     upstreams = sorted({upstream for index in facts for upstream in tasks[index].upstream})
     missing = tuple(index for index in upstreams if index not in known)
     if missing:
-        known.update(await ReadTasks(snapshot.run.id, missing))
+        known.update(await ReadTasks(snapshot.run.id, missing, fresh))
     outputs: dict[int, Any] = {index: known[index].output for index in upstreams if index in known}
-    separate = tuple(index for index in outputs if known[index].output_apart)
-    if separate:
-        outputs.update(await ReadOutputs(snapshot.run.id, separate))
+    refs = {index: ref for index in outputs if (ref := known[index].output_ref) is not None}
+    if refs:
+        outputs.update(await ReadOutputs(snapshot.run.id, refs))
     return outputs

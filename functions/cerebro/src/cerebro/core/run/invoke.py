@@ -9,22 +9,27 @@ from collections.abc import Sequence
 from typing import Final
 
 from cerebro.core.effects import (
-    ClaimKey,
     FanOut,
     Now,
     Publish,
     ReadGraph,
     ReadRun,
     ReadRunSnapshot,
+    WriteOutput,
     WritePlan,
     WriteRun,
 )
 from cerebro.core.graph.graph import Graph
-from cerebro.core.messages import invocation_rejected, run_state_changed, wire_run_state
+from cerebro.core.messages import (
+    command_answer,
+    invocation_rejected,
+    run_state_changed,
+    traceparent_of,
+)
 from cerebro.core.model import Plan, Run, RunSnapshot, page_of
 from cerebro.core.planning.params import check_params
 from cerebro.core.planning.planner import plan_invocation
-from cerebro.core.planning.result_reuse import plan_with_reuse
+from cerebro.core.planning.result_reuse import PlanWithReuse, plan_with_reuse
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import fan_out
 from cordyna_core.contract.base import Problem
@@ -32,6 +37,7 @@ from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import SCHEDULER, run_id_of, server_of
 from cordyna_core.contract.limits import MAX_PARAMS_BYTES
+from cordyna_core.contract.refusals import key_reused
 from cordyna_core.contract.time import utc
 
 _to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -42,7 +48,7 @@ async def invoke_task(envelope: Envelope) -> None:
     command = envelope.message
     assert isinstance(command, InvokeTask)
     key = invocation_key(command, envelope)
-    run_id = run_id_of(command.task, key)
+    run_id = run_id_of(command.task, key, envelope.source)
     stored = await ReadRun(run_id)
     if stored is not None:
         await _answer_repeated(stored, command, envelope)
@@ -52,17 +58,12 @@ async def invoke_task(envelope: Envelope) -> None:
     if not isinstance(planned, Plan):
         await _refuse(envelope, command.task, planned)
         return
-    if command.key is not None:
-        holder = await ClaimKey(command.key, command.task)
-        if holder != command.task:
-            await _refuse(envelope, command.task, [_key_reused(command.key, f"task {holder!r}")])
-            return
-    planned = await plan_with_reuse(graph, planned, command.params, command.max_age_s)
+    with_reuse = await plan_with_reuse(graph, planned, command.params, command.max_age_s)
     now = await Now()
     run = Run(
         id=run_id,
         task=command.task,
-        plan_id=planned.id,
+        plan_id=with_reuse.plan.id,
         created_at=now,
         cause=envelope.id,
         params=command.params,
@@ -71,15 +72,28 @@ async def invoke_task(envelope: Envelope) -> None:
         labels=command.labels,
         scheduled_at=command.scheduled_at.timestamp() if command.scheduled_at else None,
         source=envelope.source,
+        traceparent=traceparent_of(envelope),
     )
-    # The plan first: a run never names a plan that is not stored.
-    await WritePlan(planned)
+    if await _store(run, with_reuse, command, envelope):
+        await _begin(RunSnapshot(run, with_reuse.plan), envelope.id)
+
+
+async def _store(run: Run, planned: PlanWithReuse, command: InvokeTask, envelope: Envelope) -> bool:
+    """Store the run with all that it needs. Returns whether this command created it."""
+    # Its own copies: the runs that the results come from may be deleted while this one lasts.
+    for index, output in planned.outputs.items():
+        ref = planned.plan.tasks[index].reuses
+        assert ref is not None
+        assert ref.output_ref is not None
+        await WriteOutput(run.id, index, ref.output_ref, output)
+    # The plan before the run: a run never names a plan that is not stored.
+    await WritePlan(planned.plan)
     stored = await WriteRun(run, None)
     # Also if this very command wrote it in an earlier delivery: its plan may have been another.
     if stored is not None and stored != run:
         await _answer_repeated(stored, command, envelope)
-        return
-    await _begin(RunSnapshot(run, planned), envelope.id)
+        return False
+    return True
 
 
 async def _begin(snapshot: RunSnapshot, cause: str) -> None:
@@ -92,10 +106,14 @@ async def _answer_repeated(run: Run, command: InvokeTask, envelope: Envelope) ->
     """Answer a command whose run exists: the same one again, or another with the same key."""
     if run.params != command.params:
         key = command.key or envelope.id
-        await _refuse(envelope, command.task, [_key_reused(key, "other parameters")])
+        await _refuse(envelope, command.task, [key_reused(key, "other parameters")])
         return
     now = await Now()
-    await Publish((run_state_changed(run, wire_run_state(run), cause=envelope.id, now=now),))
+    if run.cause == envelope.id and run.status == "running" and not run.failing:
+        # This very command created the run: its first delivery may not have announced it.
+        await Publish((run_state_changed(run, "running", cause=envelope.id, now=now),))
+    else:
+        await Publish((command_answer(run, envelope.id, now=now),))
     snapshot = await ReadRunSnapshot(run.id)
     if snapshot is not None and run.status == "cancelled":
         await cancel_live(snapshot, set(map(page_of, snapshot.plan.roots)), cause=envelope.id)
@@ -149,14 +167,22 @@ def _too_large(command: InvokeTask) -> Sequence[Problem]:
     return (Problem(code="params_too_large", message=message),)
 
 
-def _key_reused(key: str, other: str) -> Problem:
-    return Problem(
-        code="key_reused",
-        message=f"key {key!r} was used before, with {other}: "
-        "use another key, or ask for the same again",
-    )
-
-
 async def _refuse(envelope: Envelope, task: str, problems: Sequence[Problem]) -> None:
     now = await Now()
-    await Publish((invocation_rejected(envelope.id, task, problems, now=now),))
+    rejected = invocation_rejected(
+        envelope.id,
+        task,
+        problems,
+        now=now,
+        traceparent=traceparent_of(envelope),
+        sender=_sender_of(envelope),
+    )
+    await Publish((rejected,))
+
+
+def _sender_of(envelope: Envelope) -> tuple[str, str] | None:
+    """The run and task whose body sent an invocation: its refusal belongs to that run, too."""
+    command = envelope.message
+    if isinstance(command, InvokeTask) and command.by_run and command.by_task:
+        return command.by_run, command.by_task
+    return None

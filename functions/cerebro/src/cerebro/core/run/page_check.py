@@ -61,7 +61,7 @@ async def on_page_timer(timer: PageTimer, *, repair: bool = True) -> None:
         return
     if run.status == "completed":
         if run.cause == timer.id:
-            await end_run(timer.run_id, "completed", cause=timer.id)
+            await end_run(await read_snapshot(timer.run_id), "completed", cause=timer.id)
         return
     if run.status == "cancelled":
         await _cancel_around(timer)
@@ -142,7 +142,7 @@ async def _repair(snapshot: RunSnapshot, timer: PageTimer, facts: dict[int, Task
     plan = snapshot.plan
     completed = {index: fact for index, fact in facts.items() if fact.is_completed}
     if plan.target in completed:
-        await end_run(timer.run_id, "completed", cause=timer.id)
+        await end_run(snapshot, "completed", cause=timer.id)
         return
     candidates = {
         index for index in indexes_of(timer.page, plan.size) if not plan.tasks[index].awaits
@@ -153,11 +153,13 @@ async def _repair(snapshot: RunSnapshot, timer: PageTimer, facts: dict[int, Task
             await SendFanOut(FanOut(timer.run_id, index, 0, timer.id, repair=True))
         else:
             candidates.update(downstream)
-    absent = sorted(candidates.difference(facts))
-    for start in range(0, len(absent), FAN_OUT_WIDTH):
+    waiting = sorted(
+        index for index in candidates if (fact := facts.get(index)) is None or fact.is_waiting
+    )
+    for start in range(0, len(waiting), FAN_OUT_WIDTH):
         await dispatch_ready(
             snapshot,
-            absent[start : start + FAN_OUT_WIDTH],
+            waiting[start : start + FAN_OUT_WIDTH],
             cause=timer.id,
             known=completed,
             repair=True,

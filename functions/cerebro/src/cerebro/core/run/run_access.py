@@ -1,6 +1,6 @@
 """Run access: reads and conditional writes of a run and its facts, as every program needs them.
 
-Invariant: a write answers None also if an earlier try of it had succeeded and only its answer was lost.
+Invariant: a write returns None also if an earlier attempt of it succeeded and its answer was lost.
 """
 
 from dataclasses import replace
@@ -37,8 +37,8 @@ async def write_task(run_id: str, index: int, new: TaskRun, seen: TaskRun | None
 
     Returns None, or the fact that is stored instead.
     """
-    if new.output_apart and new.output is not None:
-        await WriteOutput(run_id, index, new.attempt, new.output)
+    if new.output_ref is not None and new.output is not None:
+        await WriteOutput(run_id, index, new.output_ref, new.output)
         new = replace(new, output=None)
     stored = await WriteTask(run_id, index, new, seen)
     return None if stored == new else stored

@@ -4,10 +4,10 @@ Theory of operation. The state of a run is not counted along: a counter is decre
 redelivered message, and a fact is not. Whether a run is over is derived from its facts whenever
 something failed permanently, by one reading of all of them:
 
-    alive      a deadline is open, or a task without a fact has only completed upstreams (a handler
-               is about to dispatch it)
+    alive      a deadline is open, or a waiting task has only completed upstreams (a handler is
+               about to dispatch it)
     failed     a fact that failed permanently
-    blocked    a task without a fact that is downstream of a failure
+    blocked    a waiting task that is downstream of a failure
 
 If nothing is alive, the run ends: completed if its target completed, else in error. A run whose
 target completes ends at once, without any of this, because the target is the only sink of its
@@ -34,7 +34,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cerebro.core.effects import Now, Publish, ReadPage
+from cerebro.core.effects import Now, Publish, ReadPage, ReadTask
 from cerebro.core.messages import run_state_changed
 from cerebro.core.model import Plan, Rank, Run, RunSnapshot, TaskRun, all_completed
 from cerebro.core.run.run_access import read_run, write_run
@@ -62,7 +62,8 @@ def run_liveness(plan: Plan, facts: Mapping[int, TaskRun]) -> RunLiveness:
     stopped = set(failed)
     # In topological order the fate of an upstream is known before that of its downstream.
     for index, task in enumerate(plan.tasks):
-        if index in facts:
+        fact = facts.get(index)
+        if fact is not None and not fact.is_waiting:
             continue
         if stopped.intersection(task.awaits):
             stopped.add(index)
@@ -110,9 +111,9 @@ async def mark_failing(snapshot: RunSnapshot, index: int, fact: TaskRun, *, caus
 async def reopen_run(run_id: str, *, cause: str, commands: tuple[str, ...] = ()) -> Run:
     """Step `rev` and set a run that ended in error running again; publish it if it was reopened.
 
-    `commands`: the ids of commands that are applied by this. One that was applied before is not
-    recorded twice, and steps nothing in a run that is running. Returns the run as it is then; a
-    completed or cancelled one is left as it is.
+    `commands`: the ids of commands that are applied by this, which is published as their answer.
+    One that was applied before is not recorded twice, and steps nothing in a run that is running.
+    Returns the run as it is then; a completed or cancelled one is left as it is.
     """
     run = await read_run(run_id)
     while run.status in ("running", "error"):
@@ -149,11 +150,11 @@ async def end_if_idle(snapshot: RunSnapshot, *, cause: str) -> None:
         return
     if all_completed([snapshot.plan.target], facts):
         # The handler that completed the target has not ended the run yet.
-        await end_run(snapshot.run.id, "completed", cause=cause)
+        await end_run(snapshot, "completed", cause=cause)
     else:
         causes = root_causes(snapshot.plan, facts, liveness.failed)
         await end_run(
-            snapshot.run.id,
+            snapshot,
             "error",
             cause=cause,
             rev=rev,
@@ -163,7 +164,7 @@ async def end_if_idle(snapshot: RunSnapshot, *, cause: str) -> None:
 
 
 async def end_run(
-    run_id: str,
+    snapshot: RunSnapshot,
     status: Literal["completed", "error"],
     *,
     cause: str,
@@ -176,9 +177,11 @@ async def end_run(
     A run that ended in error although its target completed becomes completed: a completion heals
     a run as it heals a task run.
     """
-    run = await read_run(run_id)
+    run = await read_run(snapshot.run.id)
     while run.status == "running" or (run.status == "error" and status == "completed"):
         if rev is not None and run.rev != rev:
+            return
+        if status == "completed" and run.reruns and not await _target_completed(snapshot):
             return
         new = replace(run, status=status, cause=cause, version=run.version + 1)
         run = (await write_run(new, run)) or new
@@ -189,3 +192,9 @@ async def end_run(
         run, status, cause=cause, now=now, root_causes=root_causes, blocked=blocked
     )
     await Publish((ended,))
+
+
+async def _target_completed(snapshot: RunSnapshot) -> bool:
+    """Return whether the target is completed now: a rerun may have made it wait again."""
+    fact = await ReadTask(snapshot.run.id, snapshot.plan.target, fresh=True)
+    return fact is not None and fact.is_completed

@@ -15,7 +15,6 @@ from cerebro.core.effects import (
 )
 from cerebro.core.messages import cerebro_state_changes
 from cerebro.core.model import CachedResult, Rank, RunSnapshot, TaskRun, page_of
-from cerebro.core.planning.result_reuse import fingerprint
 from cerebro.core.run.cancellation import cancel_facts
 from cerebro.core.run.dispatch import arm_page_check, arm_page_timer, fan_out
 from cerebro.core.run.run_access import read_run, write_task
@@ -100,7 +99,7 @@ async def apply_consequences(
         run = await read_run(run_id)
         await _record_result(snapshot, index, fact, cause=cause)
         if index == snapshot.plan.target:
-            await end_run(run_id, "completed", cause=cause)
+            await end_run(snapshot, "completed", cause=cause)
             return
         await fan_out(snapshot, FanOut(run_id, index, 0, cause), {index: fact})
         if run.failing:
@@ -123,10 +122,11 @@ async def _record_result(snapshot: RunSnapshot, index: int, fact: TaskRun, *, ca
             snapshot.run.id,
             index,
             fact.dispatched_at,
-            fact.output if not fact.output_apart else None,
-            fact.output_apart,
+            fact.output if fact.output_ref is None else None,
+            fact.output_ref,
+            snapshot.fingerprints[index],
         )
-        await WriteCachedResult(task.name, fingerprint(task, snapshot.run.params), result)
+        await WriteCachedResult(task.name, result.fingerprint, result)
 
 
 async def resume_fan_out(message: FanOut) -> None:

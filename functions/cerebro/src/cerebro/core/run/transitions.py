@@ -6,16 +6,19 @@ therefore arrive twice, late, or in any order: the maximum of a set does not dep
 which its members are looked at.
 
 TRANSITIONS below is the whole machine. A row is the rank of the current attempt, a column is what
-arrives. The answer is one of four:
+arrives. The answer is one of:
 
     a rank         the fact moves to it; it is always higher than the row
-    NEXT_ATTEMPT   the attempt ends here, and the next one begins as PENDING
+    NEXT_ATTEMPT   this attempt ends, and the next one begins as PENDING
+    NEXT_WAITING   this attempt ends, and the next one begins as WAITING
     LATE           the update is about an older attempt: it joins the timeline, nothing else changes
     IGNORE         nothing is written
 
-Three columns are not updates. `deadline` applies only while a deadline is open: the clock of a live
-attempt has expired, or the back-off of a failed one has ended. `retry` (a RetryRun) applies only to
-a permanent failure, `cancel` (a CancelRun) only while a deadline is open.
+The last five columns are not updates of the current attempt. `deadline` applies only while a
+deadline is open: the clock of a live attempt has expired, or the back-off of a failed one has
+ended. `retry` (a RetryRun) applies only to a permanent failure, `cancel` (a CancelRun) only while a
+deadline is open. `rerun` is a RetryRun with `downstream`. A task run without a fact is waiting; its
+first attempt begins as PENDING, or as WAITING by a rerun.
 
 Each of the three clocks has an expiry rank of its own, just above the state that it waited in. An
 expiry means "nothing heard yet", so a later update of the same attempt outranks it and brings the
@@ -37,7 +40,7 @@ from typing import Any, Final
 
 from cerebro.core.model import FAILED_RANKS, PlannedTask, Rank, TaskRun, TimelineEntry
 from cordyna_core.contract.base import ErrorDescription
-from cordyna_core.contract.ids import CEREBRO
+from cordyna_core.contract.ids import CEREBRO, derived_id
 from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
 from cordyna_core.contract.reasons import is_retryable
 from cordyna_core.contract.state_updates import TaskStateChanged
@@ -51,36 +54,39 @@ class Input(Enum):
     ERROR = "error"
     COMPLETED = "completed"
     DEADLINE = "deadline"
-    RETRY = "retry"
-    CANCEL = "cancel"
     OLDER_END = "older end"
+    RETRY = "retry"
+    RERUN = "rerun"
+    CANCEL = "cancel"
 
 
 class Outcome(Enum):
     """The answers of the table that are not a rank."""
 
     NEXT_ATTEMPT = auto()
+    NEXT_WAITING = auto()
     LATE = auto()
     IGNORE = auto()
 
 
 # fmt: off
 (
-    _PENDING, _ACK_TIMEOUT, _QUEUED, _START_TIMEOUT, _STARTED, _RUN_TIMEOUT, _ERROR, _DONE, _CANCEL,
+    _WAIT, _PENDING, _ACK_T, _QUEUED, _START_T, _STARTED, _RUN_T, _ERROR, _DONE, _CANCEL,
 ) = Rank
-_NEXT, _LATE, _x = Outcome
+_NEXT, _AGAIN, _LATE, _x = Outcome
 
 _ROWS: Final[dict[Rank, tuple[Rank | Outcome, ...]]] = {
-    # rank          queued   started   error   completed  deadline        retry  cancel   older end
-    _PENDING:       (_QUEUED, _STARTED, _ERROR, _DONE,     _ACK_TIMEOUT,   _x,    _CANCEL, _LATE),
-    _ACK_TIMEOUT:   (_QUEUED, _STARTED, _ERROR, _DONE,     _NEXT,          _NEXT, _CANCEL, _LATE),
-    _QUEUED:        (_x,      _STARTED, _ERROR, _DONE,     _START_TIMEOUT, _x,    _CANCEL, _LATE),
-    _START_TIMEOUT: (_x,      _STARTED, _ERROR, _DONE,     _NEXT,          _NEXT, _CANCEL, _LATE),
-    _STARTED:       (_x,      _x,       _ERROR, _DONE,     _RUN_TIMEOUT,   _x,    _CANCEL, _LATE),
-    _RUN_TIMEOUT:   (_x,      _x,       _ERROR, _DONE,     _NEXT,          _NEXT, _CANCEL, _LATE),
-    _ERROR:         (_x,      _x,       _x,     _DONE,     _NEXT,          _NEXT, _CANCEL, _LATE),
-    _DONE:          (_x,      _x,       _x,     _x,        _x,             _x,    _x,      _LATE),
-    _CANCEL:        (_x,      _x,       _x,     _x,        _x,             _x,    _x,      _LATE),
+    # rank     queued    started   error   completed deadline  older end retry  rerun   cancel
+    _WAIT:    (_x,       _x,       _x,     _x,       _x,       _LATE,    _x,    _x,     _x),
+    _PENDING: (_QUEUED,  _STARTED, _ERROR, _DONE,    _ACK_T,   _LATE,    _x,    _AGAIN, _CANCEL),
+    _ACK_T:   (_QUEUED,  _STARTED, _ERROR, _DONE,    _NEXT,    _LATE,    _NEXT, _AGAIN, _CANCEL),
+    _QUEUED:  (_x,       _STARTED, _ERROR, _DONE,    _START_T, _LATE,    _x,    _AGAIN, _CANCEL),
+    _START_T: (_x,       _STARTED, _ERROR, _DONE,    _NEXT,    _LATE,    _NEXT, _AGAIN, _CANCEL),
+    _STARTED: (_x,       _x,       _ERROR, _DONE,    _RUN_T,   _LATE,    _x,    _AGAIN, _CANCEL),
+    _RUN_T:   (_x,       _x,       _ERROR, _DONE,    _NEXT,    _LATE,    _NEXT, _AGAIN, _CANCEL),
+    _ERROR:   (_x,       _x,       _x,     _DONE,    _NEXT,    _LATE,    _NEXT, _AGAIN, _CANCEL),
+    _DONE:    (_x,       _x,       _x,     _x,       _x,       _LATE,    _x,    _AGAIN, _x),
+    _CANCEL:  (_x,       _x,       _x,     _x,       _x,       _LATE,    _x,    _x,     _x),
 }
 # fmt: on
 
@@ -124,10 +130,10 @@ _to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).en
 def begin_attempt(task: PlannedTask, before: TaskRun | None, *, cause: str, now: float) -> TaskRun:
     """Return the fact of the next attempt, whose command is about to be sent.
 
-    The attempt after a permanent failure was asked for by a person: it gets a new budget of
-    retries. Any other attempt continues the budget of the one before.
+    An attempt that a person asked for, by a RetryRun, gets a new budget of retries. One that
+    follows by itself continues the budget of the one before.
     """
-    attempt = before.attempt + 1 if before else 1
+    attempt = _next_attempt(before)
     if before is not None and before.waits_for_retry:
         attempts_allowed = before.attempts_allowed
     else:
@@ -140,27 +146,57 @@ def begin_attempt(task: PlannedTask, before: TaskRun | None, *, cause: str, now:
         cause=cause,
         attempts_allowed=attempts_allowed,
         dispatched_at=now,
-        timeline=(
-            *(before.timeline if before else ()),
-            TimelineEntry("pending", "dispatched", now, CEREBRO, attempt),
-        ),
+        timeline=_with_entry(before, "dispatched", attempt, now),
         rev=before.rev + 1 if before else 1,
     )
 
 
-def complete_without_body(task: PlannedTask, *, cause: str, now: float) -> TaskRun:
+def wait_again(before: TaskRun | None, *, cause: str, now: float) -> TaskRun:
+    """Return the fact of an attempt that a rerun asks for and that waits for its upstream."""
+    attempt = before.attempt + 1 if before else 1
+    return TaskRun(
+        attempt=attempt,
+        rank=Rank.WAITING,
+        reason="waiting",
+        cause=cause,
+        timeline=_with_entry(before, "waiting", attempt, now),
+        rev=before.rev + 1 if before else 1,
+    )
+
+
+def complete_without_body(
+    task: PlannedTask, before: TaskRun | None, *, cause: str, now: float
+) -> TaskRun:
     """Return the completed fact of a join, or of a task that reuses a result."""
     reason, result = ("reused", task.reuses) if task.reuses else (None, None)
+    attempt = _next_attempt(before)
     return TaskRun(
-        attempt=1,
+        attempt=attempt,
         rank=Rank.COMPLETED,
         reason=reason,
         cause=cause,
         dispatched_at=result.dispatched_at if result else now,
         output=result.output if result else None,
-        output_apart=result.output_apart if result else False,
-        timeline=(TimelineEntry("completed", reason, now, CEREBRO, 1),),
+        output_ref=result.output_ref if result else None,
+        timeline=(
+            *(before.timeline if before else ()),
+            TimelineEntry("completed", reason, now, CEREBRO, attempt),
+        ),
+        rev=before.rev + 1 if before else 1,
     )
+
+
+def _next_attempt(before: TaskRun | None) -> int:
+    if before is None:
+        return 1
+    return before.attempt if before.rank == Rank.WAITING else before.attempt + 1
+
+
+def _with_entry(
+    before: TaskRun | None, reason: str, attempt: int, now: float
+) -> tuple[TimelineEntry, ...]:
+    entry = TimelineEntry("pending", reason, now, CEREBRO, attempt)
+    return (*before.timeline, entry) if before else (entry,)
 
 
 def apply_update(
@@ -196,7 +232,7 @@ def apply_update(
         else deadline_of(task, outcome, dispatched_at=fact.dispatched_at, now=now),
         cause=cause,
         output=update.output if completed else None,
-        output_apart=completed and size > MAX_INLINE_OUTPUT_BYTES,
+        output_ref=_output_ref(update.output, size) if completed else None,
         error=None,
         timeline=(*fact.timeline, TimelineEntry(update.state, None, at, by, fact.attempt)),
         rev=fact.rev + 1,
@@ -242,6 +278,11 @@ def may_retry(fact: TaskRun) -> bool:
     """Return whether a RetryRun gives this task run a new attempt."""
     outcome = TRANSITIONS[fact.rank, Input.RETRY]
     return outcome is Outcome.NEXT_ATTEMPT and fact.failed_permanently
+
+
+def may_rerun(fact: TaskRun | None) -> bool:
+    """Return whether a rerun gives this task run a new attempt that waits for its upstream."""
+    return fact is None or TRANSITIONS[fact.rank, Input.RERUN] is Outcome.NEXT_WAITING
 
 
 def cancel_task_run(fact: TaskRun, *, cause: str, now: float) -> TaskRun:
@@ -321,6 +362,11 @@ def _in_timeline_order(fact: TaskRun, sent_at: float, now: float) -> float:
 
 def _json_bytes(output: Any) -> int:
     return 0 if output is None else len(_to_json(output).encode("utf-8", "surrogatepass"))
+
+
+def _output_ref(output: Any, size: int) -> str | None:
+    """Return the name under which an output is stored separately; None if it is small."""
+    return derived_id("output", _to_json(output)) if size > MAX_INLINE_OUTPUT_BYTES else None
 
 
 def _output_too_large(size: int) -> ErrorDescription:

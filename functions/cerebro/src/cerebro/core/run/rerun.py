@@ -1,0 +1,142 @@
+"""Rerun: RetryRun with `downstream` makes completed tasks run again, and everything that used them.
+
+It works on a run that has ended, in three steps:
+
+    1. `reruns` of the run steps, so that a handler which is about to complete the run looks whether
+       its target is still completed.
+    2. The named tasks and all downstream of them get a fact of the next attempt that is WAITING,
+       upstream first. That holds also for a task that never ran: a handler that read its upstreams
+       before this step cannot dispatch it any more, because its put finds a fact.
+    3. The run is opened, with the id of the command, and the named tasks are dispatched.
+
+Nothing of the run can be dispatched before step 3, because it is over. A WAITING fact is dispatched
+only after its upstreams have been read again. Since upstream facts are written first, whoever sees
+a task wait sees its upstreams wait, too.
+
+Invariant: every attempt that a rerun begins is given results of attempts that are not older
+(docs/rules.md, rule 7).
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from cerebro.core.effects import Now, Publish, ReadPage
+from cerebro.core.messages import run_state_changed
+from cerebro.core.model import Run, RunSnapshot, TaskRun, page_of
+from cerebro.core.run.dispatch import dispatch_ready
+from cerebro.core.run.run_access import read_run, write_run, write_task
+from cerebro.core.run.transitions import may_rerun, wait_again
+from cordyna_core.contract.base import Problem
+from cordyna_core.contract.commands import RetryRun
+
+_NO_TASKS: Final = Problem(
+    code="downstream_without_from",
+    message="`downstream` needs `from`: name the tasks that are to run again",
+)
+
+
+def rerun_problem(command: RetryRun, snapshot: RunSnapshot, run: Run) -> Problem | None:
+    """Return why this run cannot be rerun; None: it can."""
+    if not command.from_:
+        return _NO_TASKS
+    if run.status == "running":
+        text = f"run {run.id} has not ended: wait for its end (`dyna watch {run.id}`), then retry"
+        return Problem(code="run_not_over", message=text)
+    reused = [name for name in command.from_ if _reuses(snapshot, name)]
+    if reused:
+        names = ", ".join(map(repr, reused))
+        text = (
+            f"run {run.id} reused the results of {names} and has no plan to run them: "
+            f"invoke {run.task!r} again, with a new key"
+        )
+        return Problem(code="result_was_reused", message=text, path=reused)
+    return None
+
+
+def _reuses(snapshot: RunSnapshot, name: str) -> bool:
+    plan = snapshot.plan
+    return plan.tasks[plan.index_of[name]].reuses is not None
+
+
+async def rerun(snapshot: RunSnapshot, command: RetryRun, command_id: str, *, cause: str) -> Run:
+    """Rerun the tasks of `command.from_` and all downstream of them; does nothing when repeated.
+
+    Returns the run as it is then; a cancelled one is left as it is.
+    """
+    plan = snapshot.plan
+    named = sorted(plan.index_of[name] for name in command.from_)
+    run = await read_run(snapshot.run.id)
+    if command_id not in run.commands:
+        run = await _step_reruns(run, cause=cause)
+        await _let_wait(snapshot, _reached(snapshot, named), command_id, cause=cause)
+        run = await _open(run, command_id, cause=cause)
+    if run.status == "running":
+        await dispatch_ready(snapshot, named, cause=cause, known={})
+    return run
+
+
+async def _step_reruns(run: Run, *, cause: str) -> Run:
+    while run.status != "cancelled":
+        new = replace(
+            run, reruns=run.reruns + 1, rev=run.rev + 1, cause=cause, version=run.version + 1
+        )
+        conflicting = await write_run(new, run)
+        if conflicting is None:
+            return new
+        run = conflicting
+    return run
+
+
+def _reached(snapshot: RunSnapshot, named: list[int]) -> list[int]:
+    """Return the named tasks and everything downstream, joins included, upstream first."""
+    reached = set(named)
+    pending = list(named)
+    while pending:
+        for index in snapshot.plan.downstream[pending.pop()]:
+            if index not in reached:
+                reached.add(index)
+                pending.append(index)
+    return sorted(reached)
+
+
+async def _let_wait(
+    snapshot: RunSnapshot, indexes: list[int], command_id: str, *, cause: str
+) -> None:
+    page: int | None = None
+    facts: dict[int, TaskRun] = {}
+    is_applied = False
+    for index in indexes:
+        if page_of(index) != page:
+            page = page_of(index)
+            facts = dict(await ReadPage(snapshot.run.id, page))
+            # After the page: what another delivery of this command finished is left alone.
+            run = await read_run(snapshot.run.id)
+            is_applied = command_id in run.commands
+        if is_applied:
+            return
+        fact = facts.get(index)
+        while may_rerun(fact) and not (fact is not None and fact.cause == cause):
+            now = await Now()
+            new = wait_again(fact, cause=cause, now=now)
+            conflicting = await write_task(snapshot.run.id, index, new, fact)
+            fact = new if conflicting is None else conflicting
+
+
+async def _open(run: Run, command_id: str, *, cause: str) -> Run:
+    """Set the run running with the command's id; a cancelled one is left as it is."""
+    while run.status != "cancelled" and command_id not in run.commands:
+        new = replace(
+            run,
+            status="running",
+            rev=run.rev + 1,
+            cause=cause,
+            version=run.version + 1,
+            commands=(*run.commands, command_id),
+        )
+        conflicting = await write_run(new, run)
+        if conflicting is None:
+            now = await Now()
+            await Publish((run_state_changed(new, "running", cause=cause, now=now),))
+            return new
+        run = conflicting
+    return run
