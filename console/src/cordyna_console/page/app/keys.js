@@ -12,6 +12,10 @@ export function installKeys() {
       overlay.value = overlay.value?.kind === "palette" ? null : { kind: "palette" };
       return;
     }
+    if (event.key === "Escape" && overlay.value !== null) {
+      overlay.value = null;
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || overlay.value !== null) return;
     const target = /** @type {HTMLElement} */ (event.target);
     if (target.closest?.("input,textarea,select,[contenteditable]")) {

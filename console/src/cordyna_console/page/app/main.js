@@ -43,7 +43,7 @@ function Page() {
     const props = Object.fromEntries(route.names.map((name, at) => [name, decodeURIComponent(match[at + 1])]));
     return html`<${Lazy} key=${route.name} module=${route.module} name=${route.name} ...${props} />`;
   }
-  return html`<${Empty} title="There is no such page."><p>${path}</p><a class="inline" href="/runs">Runs</a><//>`;
+  return html`<${Empty} as="h1" title="There is no such page."><p>${path}</p><a class="inline" href="/runs">Runs</a><//>`;
 }
 
 document.addEventListener("click", (event) => {

@@ -1,5 +1,5 @@
 // The palette: go to a run by the beginning of its id, to a task, a server, a page.
-import { html, useEffect, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { navigate } from "./state.js";
 import { get, runWord, State, useSettled } from "./parts/ui.js";
 
@@ -13,6 +13,9 @@ export function Palette({ close }) {
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const [found, setFound] = useState({ runs: [], tasks: [], servers: [] });
+  const field = useRef(null);
+  // The dialog gives the focus to what is in it when it opens; this part may have come later.
+  useEffect(() => field.current?.focus(), []);
   const settled = useSettled(text.trim(), 150);
   useEffect(() => {
     let over = false;
@@ -47,7 +50,7 @@ export function Palette({ close }) {
     else return;
     event.preventDefault();
   };
-  return html`<input aria-label="Search runs, tasks, servers, pages" role="combobox" aria-expanded="true" aria-controls="palette-list" aria-activedescendant=${items[chosen] ? `p-${chosen}` : undefined}
+  return html`<input ref=${field} aria-label="Search runs, tasks, servers, pages" role="combobox" aria-expanded="true" aria-controls="palette-list" aria-activedescendant=${items[chosen] ? `p-${chosen}` : undefined}
       placeholder="A run's id, a task, a server, a page" value=${text} onInput=${(event) => { setText(event.target.value); setAt(0); }} onKeyDown=${keys} autocomplete="off" spellcheck="false" />
     <ul id="palette-list" role="listbox" aria-label="Found">${items.map((item, index) => html`<li key=${item.key} id="p-${index}" role="option" aria-selected=${index === chosen} onClick=${() => go(item)}>
       <span>${item.text}</span><span class="soft">${item.kind}</span></li>`)}

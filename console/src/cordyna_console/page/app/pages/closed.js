@@ -3,5 +3,5 @@ import { html } from "../html.js";
 import { Command, Empty } from "../parts/ui.js";
 
 export function ClosedPage() {
-  return html`<section class="card"><${Empty} title="This address does not open the console any more."><p>It works once, within a minute. A new one is printed by:</p><${Command} text="dyna open" /><//></section>`;
+  return html`<section class="card"><${Empty} as="h1" title="This address does not open the console any more."><p>It works once, within a minute. A new one is printed by:</p><${Command} text="dyna open" /><//></section>`;
 }

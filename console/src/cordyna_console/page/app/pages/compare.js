@@ -23,7 +23,7 @@ export function ComparePage({ a, b }) {
     setSides(null);
     Promise.all([whole(a), whole(b)]).then(setSides, setProblem);
   }, [a, b]);
-  if (problem) return html`<${ProblemBox} problem=${problem} />`;
+  if (problem) return html`<${ProblemBox} problem=${problem} as="h1" />`;
   if (sides === null) return html`<${Loading} what="Both runs" />`;
   const [left, right] = sides;
   const rows = compareRuns(left.run, right.run).map((row) => ({ ...row, key: row.task }));

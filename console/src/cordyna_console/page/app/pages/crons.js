@@ -12,7 +12,7 @@ export function CronsPage() {
   useTitle("Crons");
   const { data, problem, reload } = useFetch("/crons");
   useRefresh(reload, 5_000);
-  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} />` : html`<${Loading} what="Crons" />`;
+  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Crons" />`;
   return html`<div class="row apart"><h1>Crons</h1><${Command} text="dyna cron ls" /></div>
     <p class="soft">● completed, ✗ ended in error, ◔ runs, ! refused, ○ to come. A tick opens its run.</p>
     ${data.rows.length === 0 ? html`<section class="card"><${Empty} title="No task has a cron."><p>A task runs by itself when it is declared with one: <code>@server.task(cron="0 7 * * *")</code></p><//></section>`

@@ -9,7 +9,7 @@ export function DeadLettersPage() {
   useTitle("Dead letters");
   const { data, problem, reload } = useFetch("/dead-letters");
   useRefresh(reload, 5_000);
-  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} />` : html`<${Loading} what="Dead letters" />`;
+  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Dead letters" />`;
   deadLetters.value = data.rows.reduce((sum, queue) => sum + queue.messages, 0);
   return html`<div class="row apart"><h1>Dead letters</h1><${Command} text="dyna dlq ls" /></div>
     ${data.rows.length === 0 && html`<section class="card"><${Empty} title="None."><p>Every message was handled.</p><//></section>`}

@@ -6,7 +6,7 @@ export function DoctorPage() {
   useTitle("Doctor");
   const { data, problem, reload } = useFetch("/doctor");
   useRefresh(reload, 10_000);
-  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} />` : html`<${Loading} what="Doctor" />`;
+  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Doctor" />`;
   const bad = data.rows.filter((row) => row.state !== "well");
   return html`<div class="row apart"><h1>Doctor</h1><span class="row"><button onClick=${reload}>Examine again</button><${Command} text="dyna doctor" /></span></div>
     <section class="card why ${bad.some((row) => row.state === "broken") ? "w-b-error" : bad.length > 0 ? "" : "w-b-completed"}"><p class="sentence">${bad.length === 0 ? "✓ Everything is well." : `${bad.length} of ${data.rows.length} are worth a look.`}</p></section>

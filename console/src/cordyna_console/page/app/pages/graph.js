@@ -17,7 +17,7 @@ export function GraphPage() {
     const broken = new Set(Object.values(data.unresolved).flat());
     return { ...data, size: data.task.length, downstream, index: new Map(data.task.map((name, at) => [name, at])), word: data.task.map((name) => (broken.has(name) ? "unresolved" : "declared")) };
   }, [data === null ? null : JSON.stringify(data).length + data.generation]);
-  if (graph === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} />` : html`<${Loading} what="Graph" />`;
+  if (graph === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Graph" />`;
   if (graph.size === 0) return html`<section class="card"><${Empty} title="No server has declared anything."><${Command} text="dyna --server my.py dev" /><//></section>`;
   const name = location.value.query.get("task");
   const selected = name === null ? null : graph.index.get(name) ?? null;

@@ -30,7 +30,7 @@ export function InvokePage({ task }) {
     );
     return () => { over = true; };
   }, [task, settled]);
-  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} />` : html`<${Loading} what="Task" />`;
+  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Task" />`;
   const info = all.get(task);
   const set = (name, text) => { setValues({ ...values, [name]: text }); setQuery({ [name]: text }, { replace: true }); };
   const problems = plan?.problems ?? [];

@@ -4,7 +4,7 @@ import { Loading, ProblemBox, useFetch } from "../parts/ui.js";
 
 export function RunTab({ runId }) {
   const { data, problem, reload } = useFetch(`/runs/${runId}/cost`);
-  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} />` : html`<${Loading} what="Cost" />`;
+  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Cost" />`;
   return html`<section class="card"><h2>Orchestration on AWS: about ${dollars(data.total)}</h2>
     <p class="soft">An estimate from ${data.tasks.toLocaleString("en")} attempts and ${data.edges.toLocaleString("en")} edges at the prices of us-east-1. What the tasks themselves cost is not in it, nor are logs.</p>
     <div class="scroll"><table aria-label="Cost"><thead><tr><th scope="col">What</th><th scope="col" class="number">How many</th><th scope="col" class="number">Dollars</th></tr></thead>

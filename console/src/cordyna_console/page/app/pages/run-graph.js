@@ -41,11 +41,13 @@ export function GraphFrame({ graph, note, version, selected, tinted = null, focu
   const part = useMemo(() => (focus === null ? null : partOf(graph, focus)), [graph, focus]);
   const shown = part ?? graph;
   const inner = (index) => (part === null || index === null ? index : part.inner.get(index) ?? null);
-  const outer = (index) => (part === null || index === null ? index : part.outer[index]);
-  callbacks.current = { onSelect: (index) => onSelect(outer(index)), onOpen: (index) => onOpen(outer(index)) };
-  back.current = { word: (index) => graph.word[outer(index)], note: (index) => note(outer(index)) };
+  callbacks.current = { onSelect, onOpen };
+  back.current = { word: (index) => graph.word[index], note };
   useEffect(() => {
-    const made = new GraphPicture(canvas.current, { onSelect: (index) => callbacks.current.onSelect(index), onOpen: (index) => callbacks.current.onOpen(index) });
+    const made = new GraphPicture(canvas.current, {
+      onSelect: (index) => callbacks.current.onSelect(made.graph.outer(index)),
+      onOpen: (index) => callbacks.current.onOpen(made.graph.outer(index)),
+    });
     picture.current = made;
     return () => made.close();
   }, []);
@@ -54,7 +56,11 @@ export function GraphFrame({ graph, note, version, selected, tinted = null, focu
     layoutOf(shown).then((found) => {
       if (over || picture.current === null) return;
       setHeight(frameHeight(found));
-      picture.current.show({ ...shown, word: (index) => back.current.word(index), note: (index) => back.current.note(index) }, found);
+      // The picture keeps the numbers of the part that it shows, while a newer part is laid out.
+      const outer = (index) => (part === null || index === null ? index : part.outer[index]);
+      picture.current.show({
+        ...shown, outer, word: (index) => back.current.word(outer(index)), note: (index) => back.current.note(outer(index)),
+      }, found);
       picture.current.select(inner(selected), { centre: shown.size > 60 && selected !== null });
       setLevel(shown.size > 400 ? "far" : "near");
       performance.mark("graph-shown");

@@ -18,7 +18,7 @@ export function RunPage({ runId, tab }) {
   useTitle(head ? `${head.task} ${runWord(head)}` : "Run");
   const task = location.value.query.get("task");
   const word = location.value.query.get("word");
-  if (problem && head === null) return html`<${ProblemBox} problem=${problem} retry=${retry} />`;
+  if (problem && head === null) return html`<${ProblemBox} problem=${problem} retry=${retry} as="h1" />`;
   if (head === null) return html`<${Loading} what="Run" />`;
   const state = model?.state ?? head.state;
   const shown = { ...head, state, cancelled: model?.cancelled ?? head.cancelled };

@@ -7,7 +7,7 @@ export function ServerPage({ server }) {
   useTitle(server);
   const { data, problem, reload } = useFetch(`/servers/${encodeURIComponent(server)}`);
   useRefresh(reload, 3_000);
-  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} />` : html`<${Loading} what="Server" />`;
+  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Server" />`;
   return html`<div class="row apart"><div class="title"><h1>${data.server}</h1><${State} word=${data.state} /><span class="soft">last sign of life <${Moment} at=${data.last_seen_at} relative />${data.owners.length > 0 && `, owner ${data.owners.join(", ")}`}, revision ${data.revision}</span></div><${Command} text="dyna servers" /></div>
     ${data.state === "unresponsive" && html`<section class="card problem" role="alert"><h2>It let a command go unanswered.</h2><p>Look whether its process is up and hears the bus. Any event from it sets this right.</p></section>`}
     ${data.last_rejection && html`<${Rejected} row=${data} />`}

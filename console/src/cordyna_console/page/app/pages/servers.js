@@ -6,7 +6,7 @@ export function ServersPage() {
   useTitle("Servers");
   const { data, problem, reload } = useFetch("/servers");
   useRefresh(reload, 5_000);
-  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} />` : html`<${Loading} what="Servers" />`;
+  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Servers" />`;
   return html`<div class="row apart"><h1>Servers</h1><${Command} text="dyna servers" /></div>
     ${data.rows.filter((row) => row.last_rejection).map((row) => html`<${Rejected} key=${row.server} row=${row} />`)}
     ${data.rows.length === 0 ? html`<section class="card"><${Empty} title="No server has declared anything."><${Command} text="dyna --server my.py dev" /><//></section>`

@@ -12,7 +12,7 @@ export function TaskRunPage({ runId, task }) {
   const head = useFetch(`/runs/${runId}`);
   const over = data !== null && (data.state === "completed" || (data.state === "error" && data.reason !== "retry_wait"));
   useRefresh(() => { reload(); head.reload(); }, over ? 5_000 : 1_500);
-  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} />` : html`<${Loading} what="Task" />`;
+  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Task" />`;
   const word = wordOf(data.state, data.reason);
   return html`
     <div class="row apart"><div class="title"><h1>${data.task}</h1><${State} word=${word} /><span class="soft">on <a class="inline" href=${`/servers/${data.server}`}>${data.server}</a>${data.owner && `, owner ${data.owner}`}${data.attempt > 0 && `, attempt ${data.attempt}`}</span></div>

@@ -10,7 +10,7 @@ export function TaskPage({ task }) {
   const { data, problem, reload } = useFetch(`/tasks/${encodeURIComponent(task)}`);
   const history = useFetch(`/tasks/${encodeURIComponent(task)}/history`);
   useRefresh(() => { reload(); history.reload(); }, 5_000);
-  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} />` : html`<${Loading} what="Task" />`;
+  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Task" />`;
   const fields = fieldsOf(data.params_schema);
   return html`
     <div class="row apart"><div class="title"><h1>${data.task}</h1><span class="soft">on <a class="inline" href=${`/servers/${data.server}`}>${data.server}</a>${data.owner && `, owner ${data.owner}`}</span></div>
@@ -30,11 +30,11 @@ function Names({ names, none }) {
 }
 
 function History({ data, problem }) {
-  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} />` : html`<${Loading} what="History" />`;
+  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} as="h1" />` : html`<${Loading} what="History" />`;
   if (data.rows.length === 0) return html`<section class="card"><${Empty} title="It was not run yet."><p>The last ${data.looked_at} runs were looked at.</p><//></section>`;
   const longest = Math.max(...data.rows.map((row) => row.ran ?? 0), 0.001);
   return html`<section class="card"><h2>Last ${data.rows.length} runs</h2>
-    <div class="spark" role="img" aria-label=${`Durations of the last ${data.rows.length} runs, the oldest first`}>${[...data.rows].reverse().map((row) => html`<a key=${row.run_id} tabindex="-1" aria-hidden="true" href=${`/runs/${row.run_id}/tasks/${encodeURIComponent(data.task)}`} title=${`${wordOf(row.state, row.reason)} ${row.ran === null ? "" : span(row.ran)}`}><span class="b-${cssOf(wordOf(row.state, row.reason))}" style=${{ width: "8px", height: `${Math.max(3, (20 * (row.ran ?? 0)) / longest)}px` }}></span></a>`)}</div>
+    <div class="spark" role="img" aria-label=${`Durations of the last ${data.rows.length} runs, the oldest first`}>${[...data.rows].reverse().map((row) => html`<i key=${row.run_id} title=${`${wordOf(row.state, row.reason)} ${row.ran === null ? "" : span(row.ran)}`}><span class="b-${cssOf(wordOf(row.state, row.reason))}" style=${{ width: "8px", height: `${Math.max(3, (20 * (row.ran ?? 0)) / longest)}px` }}></span></i>`)}</div>
     <div class="scroll"><table aria-label="Last runs"><thead><tr><th scope="col">State</th><th scope="col">Run</th><th scope="col">For</th><th scope="col">Began</th><th scope="col" class="number wide">Waited</th><th scope="col" class="number">Ran</th><th scope="col" class="number wide">Attempt</th></tr></thead>
     <tbody>${data.rows.map((row) => html`<tr key=${row.run_id} ...${rowLink(`/runs/${row.run_id}/tasks/${encodeURIComponent(data.task)}`)}><td><${State} word=${wordOf(row.state, row.reason)} /></td><td class="mono"><a href=${`/runs/${row.run_id}/tasks/${encodeURIComponent(data.task)}`}>${row.run_id.slice(0, 8)}</a></td><td>${row.target}</td><td><${Moment} at=${row.at} /></td><td class="number wide">${row.waited === null ? "" : span(row.waited)}</td><td class="number">${row.ran === null ? "" : span(row.ran)}</td><td class="number wide">${row.attempt || ""}</td></tr>`)}</tbody></table></div></section>`;
 }

@@ -14,7 +14,7 @@ export function TasksPage() {
   const [text, setText] = useState(wanted.q);
   const settled = useSettled(text);
   useEffect(() => setQuery({ q: settled }, { replace: true }), [settled]);
-  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} />` : html`<${Loading} what="Tasks" />`;
+  if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Tasks" />`;
   const low = wanted.q.toLowerCase();
   const rows = data.rows.filter((row) => (!wanted.server || row.server === wanted.server) && (!wanted.owner || row.owner === wanted.owner)
     && (!wanted.cron || row.cron !== null) && (!wanted.unresolved || row.unresolved.length > 0)

@@ -104,11 +104,11 @@ export function Bar({ counts }) {
     <span class="mono">${done}/${total}</span></span>`;
 }
 
-export function ProblemBox({ problem, retry = null }) {
+export function ProblemBox({ problem, retry = null, as = "h2" }) {
   if (problem === null || problem === undefined) return null;
   const command = /^`?(dyna [^`]*)`?$/.exec(problem.next);
   return html`<section class="card problem" role="alert">
-    <h2>${problem.what}</h2>
+    <${as}>${problem.what}<//>
     ${problem.problems?.length > 0
       ? html`<ul>${problem.problems.map((one) => html`<li>${one.message}${one.path?.length > 1 ? ` (${one.path.join(" → ")})` : ""}</li>`)}</ul>`
       : problem.why && html`<p>${problem.why}</p>`}
@@ -117,8 +117,8 @@ export function ProblemBox({ problem, retry = null }) {
   </section>`;
 }
 
-export function Empty({ title, children }) {
-  return html`<div class="empty"><h2>${title}</h2>${children}</div>`;
+export function Empty({ title, children, as = "h2" }) {
+  return html`<div class="empty"><${as}>${title}<//>${children}</div>`;
 }
 export function Loading({ what = "Loading" }) {
   return html`<p class="loading" aria-live="polite">${what} …</p>`;
@@ -160,9 +160,9 @@ export function Tabs({ tabs, current, label }) {
 }
 
 /** Why something is as it is: the sentence, what to know beside it, and what to do. */
-export function Why({ why, state, run = null, actions = null }) {
+export function Why({ why, state, run = null, actions = null, label = "Why" }) {
   if (why === null || why === undefined) return null;
-  return html`<section class="card why w-b-${cssOf(state)}" aria-label="Why">
+  return html`<section class="card why w-b-${cssOf(state)}" aria-label=${label}>
     <p class="sentence" aria-live="polite"><span class="sign w-${cssOf(state)}" aria-hidden="true">${RUN_SIGNS[state] ?? signOf(state)}</span> ${why.sentence}</p>
     ${why.beside.length > 0 && html`<ul>${why.beside.map((line) => html`<li key=${line}>${line}</li>`)}</ul>`}
     ${why.traceback.length > 0 && html`<details><summary>Traceback</summary><pre>${why.traceback.join("\n")}</pre></details>`}
