@@ -10,11 +10,12 @@ from architecture.repository import ROOT
 from cerebro.core.model import Rank
 from cerebro.core.run.transitions import TRANSITIONS, Input, Outcome
 
+_TRANSITIONS: Final = "../functions/cerebro/src/cerebro/core/run/transitions.py"
 STATES: Final = ROOT / "docs" / "states.md"
 
 _HEAD: Final = """# States
 
-Drawn from `TRANSITIONS` in [`core/run/transitions.py`](../functions/cerebro/src/cerebro/core/run/transitions.py); a test compares.
+Drawn from `TRANSITIONS` in [`transitions.py`]({transitions}); a test compares.
 
 A task run has a position (attempt, rank) that only moves up.
 A row is the rank of its current attempt, a column is what arrives, and a cell is the rank after it.
@@ -22,7 +23,7 @@ A row is the rank of its current attempt, a column is what arrives, and a cell i
 - An empty cell changes nothing; the effects of the message are repeated.
 - *next attempt* ends this attempt and begins the next one.
 - *late* adds a line to the timeline and changes nothing else.
-- `deadline` applies only while a deadline is open: a clock of a live attempt, or the back-off of a failed one.
+- `deadline` applies while a deadline is open: a clock, or the back-off of a failed attempt.
 - `older end` is the end of an attempt before the current one.
 - `retry` and `rerun` are RetryRun, for failed tasks and for completed ones; `cancel` is CancelRun.
 """
@@ -30,7 +31,8 @@ A row is the rank of its current attempt, a column is what arrives, and a cell i
 
 def states_document() -> str:
     """The text of docs/states.md."""
-    return "\n".join([_HEAD, *_table(), "", *_diagram(), ""])
+    head = _HEAD.format(transitions=_TRANSITIONS)
+    return "\n".join([head, *_table(), "", *_diagram(), ""])
 
 
 def _table() -> list[str]:

@@ -1,4 +1,4 @@
-"""The documents: whatever they point at is there."""
+"""Documents: every link, heading and make target that they name exists."""
 
 import re
 import shlex
@@ -30,9 +30,7 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(path), f"{link}: no such heading"
 
 
-def test_every_adr_says_context_decision_consequences_and_how_we_would_know_that_we_were_wrong() -> (
-    None
-):
+def test_every_decision_has_its_four_sections() -> None:
     for adr in sorted((ROOT / "docs" / "adr").glob("0*.md")):
         sections = re.findall(r"^## (.+)$", adr.read_text(), re.MULTILINE)
         assert sections == [
@@ -43,14 +41,14 @@ def test_every_adr_says_context_decision_consequences_and_how_we_would_know_that
         ], adr.name
 
 
-def test_every_adr_is_listed_in_the_index() -> None:
+def test_every_decision_is_in_the_index() -> None:
     index = (ROOT / "docs" / "adr" / "README.md").read_text()
     assert [
         adr.name for adr in (ROOT / "docs" / "adr").glob("0*.md") if adr.name not in index
     ] == []
 
 
-def test_every_make_target_that_the_documents_name_exists() -> None:
+def test_every_make_target_in_documents_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
         for command in re.findall(

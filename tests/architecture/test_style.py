@@ -1,4 +1,4 @@
-"""Style: plain technical English, short test names, one class name for one thing, no dangling reference."""
+"""Style: plain technical English, short test names, unique class names, no dangling reference."""
 
 import ast
 import re
@@ -35,7 +35,7 @@ FORBIDDEN: Final = (
     r"unmended",
     r"guardians?",
 )
-"""Words of a private dialect, and idioms that a reader has to decode. One list for code, documents and messages."""
+"""Words of a private dialect, and idioms that a reader has to decode: one list for everything."""
 
 ALLOWED: Final = (
     "tests/architecture/test_style.py",  # the list itself

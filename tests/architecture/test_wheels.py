@@ -1,7 +1,7 @@
 """The wheels: what a team installs, in an environment where nothing else is.
 
-The environments are real ones, made without a network: the packages that a wheel asks for are linked in from the
-environment that runs the tests, and no others.
+The environments are real ones, made without a network: the packages that a wheel requires, and no
+others, are linked from the environment that runs the tests.
 """
 
 import re
@@ -31,7 +31,7 @@ class Environment:
         return found
 
     def run(self, command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-        """Run a shell command with this environment's programs first, and with nothing of ours to be found elsewhere."""
+        """Run a shell command with this environment's programs first, and no other cordyna."""
         variables = {
             "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
             "HOME": str(cwd),
@@ -123,16 +123,14 @@ def steadied(text: str) -> str:
     return "\n".join(re.sub(r"\s+", " ", line).rstrip() for line in text.strip().splitlines())
 
 
-def test_the_library_alone_runs_a_task_where_nothing_else_is_installed(
-    wheels: dict[str, Path], tmp_path: Path
-) -> None:
+def test_library_alone_runs_a_task(wheels: dict[str, Path], tmp_path: Path) -> None:
     environment = environment_for(
         [wheels["cordyna-core"]], needed_by("cordyna-core"), tmp_path / "env"
     )
     (tmp_path / "my.py").write_text(block("python"))
     (tmp_path / "check.py").write_text(
         "from importlib.util import find_spec\n"
-        "for absent in ('networkx', 'boto3', 'cerebro', 'aws_cdk', 'typer', 'rich'):\n"
+        "for absent in ('networkx', 'boto3', 'cerebro', 'cordyna_cli', 'typer', 'rich'):\n"
         "    assert find_spec(absent) is None, absent\n"
         "from my import server\n"
         "print(server.test_run('hello', upstream={'name': 'world'}).output)\n"
@@ -141,16 +139,14 @@ def test_the_library_alone_runs_a_task_where_nothing_else_is_installed(
     assert (result.stdout.strip(), result.stderr) == ("hello, world", "")
 
 
-def test_the_readme_of_the_library_counts_the_packages_that_it_installs() -> None:
+def test_library_readme_counts_its_packages() -> None:
     readme = (ROOT / "layers" / "cordyna_core" / "README.md").read_text()
     packages = needed_by("cordyna-core")
     assert f"**{len(packages) + 1} packages**" in readme
     assert [name for name in packages if f"`{name}`" not in readme] == []
 
 
-def test_your_own_server_takes_a_folder_two_wheels_and_eight_lines(
-    wheels: dict[str, Path], tmp_path: Path
-) -> None:
+def test_own_server_needs_wheels_and_eight_lines(wheels: dict[str, Path], tmp_path: Path) -> None:
     code, said = block("python"), block("text")
     prompt, _, expected = said.partition("\n")
     packages = needed_by("cordyna-core") | needed_by("cordyna-cerebro")
@@ -163,7 +159,7 @@ def test_your_own_server_takes_a_folder_two_wheels_and_eight_lines(
     assert steadied(result.stdout) == steadied(expected)
 
 
-def test_the_readme_installs_the_wheels_that_are_built(wheels: dict[str, Path]) -> None:
+def test_readme_installs_the_wheels_that_are_built(wheels: dict[str, Path]) -> None:
     commands = block("sh")
     for wheel in wheels.values():
         assert f"{wheel.name.partition('-')[0]}-*.whl" in commands

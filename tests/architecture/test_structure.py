@@ -1,4 +1,4 @@
-"""The house: arrows, names, sizes, and what must never be written down in this repository."""
+"""Structure: import contracts, names, sizes, locks, and what the repository must not contain."""
 
 import ast
 import re
@@ -62,7 +62,7 @@ def project_of(distribution: str) -> dict[str, Any]:
     return project
 
 
-def test_the_import_arrows_hold() -> None:
+def test_import_contracts_hold() -> None:
     lint = subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
         cwd=ROOT,
@@ -73,12 +73,12 @@ def test_the_import_arrows_hold() -> None:
     assert lint.returncode == 0, lint.stdout + lint.stderr
 
 
-def test_no_file_is_longer_than_four_hundred_lines() -> None:
+def test_no_module_has_more_than_four_hundred_lines() -> None:
     lengths = {name_of(path): len(path.read_text().splitlines()) for path in python_files()}
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
 
 
-def test_nothing_is_named_with_a_word_that_says_nothing() -> None:
+def test_no_name_has_a_word_without_meaning() -> None:
     found = {
         f"{name_of(path)}: {name}"
         for path in python_files()
@@ -91,7 +91,7 @@ def test_nothing_is_named_with_a_word_that_says_nothing() -> None:
     assert found == set()
 
 
-def test_every_module_opens_with_what_it_owns() -> None:
+def test_every_shipped_module_has_a_docstring() -> None:
     shipped = [path for path in python_files() if "src" in path.parts]
     assert [
         name_of(path)
@@ -100,7 +100,7 @@ def test_every_module_opens_with_what_it_owns() -> None:
     ] == []
 
 
-def test_no_address_of_an_index_or_of_a_machine_is_written_down() -> None:
+def test_no_address_of_an_index_or_a_machine_is_contained() -> None:
     found = []
     for path in files():
         try:
@@ -118,12 +118,12 @@ def test_every_locked_package_is_pinned_and_hashed(name: str) -> None:
         assert "--hash=sha256:" in entry, package
 
 
-def test_what_runs_is_tested_with_the_same_versions() -> None:
+def test_run_and_dev_locks_have_the_same_versions() -> None:
     assert set(requirements("run.txt")) <= set(requirements("dev.txt"))
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_every_distribution_is_typed_licensed_and_has_a_readme(distribution: str) -> None:
+def test_distribution_is_typed_licensed_and_documented(distribution: str) -> None:
     folder = ROOT / distribution
     assert list(folder.glob("src/*/py.typed"))
     assert (folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
@@ -131,18 +131,18 @@ def test_every_distribution_is_typed_licensed_and_has_a_readme(distribution: str
     assert project_of(distribution)["requires-python"] == ">=3.11"
 
 
-def test_the_library_needs_pydantic_and_nothing_else() -> None:
+def test_library_depends_on_pydantic_only() -> None:
     (only,) = project_of("layers/cordyna_core")["dependencies"]
     assert only.startswith("pydantic")
 
 
 @pytest.mark.parametrize("server", ["task_server_a", "task_server_b"])
-def test_a_task_server_needs_the_library_and_nothing_else(server: str) -> None:
+def test_task_server_depends_on_the_library_only(server: str) -> None:
     (only,) = project_of(f"functions/{server}")["dependencies"]
     assert only.startswith("cordyna-core")
 
 
-def test_every_dependency_that_is_declared_is_locked() -> None:
+def test_every_declared_dependency_is_locked() -> None:
     locked = {re.split(r"[=\[ ]", package, maxsplit=1)[0] for package in requirements("dev.txt")}
     for distribution in DISTRIBUTIONS:
         project = project_of(distribution)
