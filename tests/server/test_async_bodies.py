@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cordyna_core import Context, TaskServer, UserError
-from cordyna_core.server import async_body
+from cordyna_core.server.cancellation import CancellationFlag
 from server.builders import a_command, a_server, run, states
 
 
@@ -94,25 +94,43 @@ def test_async_body_in_a_running_loop_returns_its_result() -> None:
     assert asyncio.run(test_of_a_user()) == 4
 
 
-def cancelled_after(calls: int) -> Callable[[], bool]:
-    counted = iter(range(10_000))
-    return lambda: next(counted) >= calls
+kept: list[Any] = []
 
 
-def test_async_body_cancelled_gets_cancelled_error() -> None:
+class CancelledWhileItRuns(CancellationFlag):
+    """Requested by another thread as soon as the body's event loop watches it."""
+
+    def watch(self, loop: asyncio.AbstractEventLoop, interrupt: Callable[[], None]) -> Any:
+        unwatch = super().watch(loop, interrupt)
+        kept.append(loop.run_in_executor(None, self.request))
+        return unwatch
+
+
+class CancelledBetween(CancellationFlag):
+    """Requested after the check before the body, and before it is watched."""
+
+    def watch(self, loop: asyncio.AbstractEventLoop, interrupt: Callable[[], None]) -> Any:
+        self.request()
+        self.request()
+        return super().watch(loop, interrupt)
+
+
+@pytest.mark.parametrize("cancellation", [CancelledWhileItRuns, CancelledBetween])
+def test_async_body_cancelled_gets_cancelled_error(
+    cancellation: Callable[[], CancellationFlag],
+) -> None:
     seen: list[str] = []
 
     async def body(*, ctx: Context) -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            seen.append("cleaned up")
+            seen.append(f"cancelled: {ctx.cancelled}")
             raise
 
-    # The first call is the one before the body starts.
-    result, published = run(a_server(task_1=body), a_command(), cancelled=cancelled_after(1))
+    result, published = run(a_server(task_1=body), a_command(), cancelled=cancellation())
 
-    assert seen == ["cleaned up"]
+    assert seen == ["cancelled: True"]
     assert states(published) == ["started", "error"]
     assert result is not None
     assert result.error is not None
@@ -128,22 +146,22 @@ def test_async_body_that_catches_its_cancellation_completes() -> None:
             return "half of it"
         return "all of it"
 
-    result, _ = run(a_server(task_1=body), a_command(), cancelled=cancelled_after(1))
+    result, _ = run(a_server(task_1=body), a_command(), cancelled=CancelledWhileItRuns())
 
     assert result is not None
     assert (result.state, result.output) == ("completed", "half of it")
 
 
-def test_async_body_cancelled_later_is_polled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(async_body, "CANCELLED_POLL_INTERVAL_S", 0.0)
+def test_async_body_that_ended_is_not_watched() -> None:
+    async def body() -> int:
+        return 1
 
-    async def body() -> None:
-        await asyncio.Event().wait()
-
-    result, _ = run(a_server(task_1=body), a_command(), cancelled=cancelled_after(5))
+    flag = CancellationFlag()
+    result, _ = run(a_server(task_1=body), a_command(), cancelled=flag)
+    flag.request()  # its event loop is closed
 
     assert result is not None
-    assert result.reason == "cancelled"
+    assert result.output == 1
 
 
 def test_async_body_cancelling_itself_fails() -> None:
@@ -155,28 +173,6 @@ def test_async_body_cancelling_itself_fails() -> None:
     assert result is not None
     assert result.error is not None
     assert (result.reason, result.error.type) == ("failed", "CancelledError")
-
-
-def test_async_body_cancelled_unreadable_continues(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(async_body, "CANCELLED_POLL_INTERVAL_S", 0.0)
-    answers: list[bool | Exception] = [False, OSError("no table"), True]
-
-    def cancelled() -> bool:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def body() -> None:
-        await asyncio.Event().wait()
-
-    result, _ = run(a_server(task_1=body), a_command(), cancelled=cancelled)
-
-    assert result is not None
-    assert result.reason == "cancelled"
-    assert caplog.messages == ["whether the attempt is cancelled could not be read"]
 
 
 def test_async_body_leaves_no_task_or_loop_behind() -> None:

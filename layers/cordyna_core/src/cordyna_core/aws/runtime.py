@@ -3,12 +3,13 @@
 Invariant: everything that calls AWS is made here, from the settings.
 """
 
+import logging
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cordyna_core.aws.claims import DynamoDBClaims
 from cordyna_core.aws.clients import client
@@ -21,8 +22,14 @@ from cordyna_core.contract.ids import server_source
 from cordyna_core.errors import UserError
 from cordyna_core.ports import Bus, Claims, Clock
 
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
 CANCELLED_READ_INTERVAL_S: Final = 5.0
 """The table is read at most this often, however often a body reads `ctx.cancelled`."""
+
+
+_log = logging.getLogger("cordyna.server")
 
 
 class CancellableClaims(Claims, Protocol):
@@ -50,21 +57,67 @@ class Cancellations:
         if self._claims is not None:
             self._claims.cancel(*attempt)
 
-    def of(self, command: RunTask) -> Callable[[], bool]:
-        """Return a function that reads whether this attempt shall stop."""
-        attempt = (command.run_id, command.task, command.attempt)
+    def of(self, command: RunTask) -> "AttemptCancellation":
+        """Return what knows whether this attempt shall stop."""
+        return AttemptCancellation(
+            (command.run_id, command.task, command.attempt), self._noted, self._claims, self._clock
+        )
+
+
+class AttemptCancellation:
+    """Implements server.cancellation.Cancellation for one attempt.
+
+    A table calls no one back: while an `async def` body runs, it is read every
+    CANCELLED_READ_INTERVAL_S.
+    """
+
+    def __init__(
+        self,
+        attempt: tuple[str, str, int],
+        noted: set[tuple[str, str, int]],
+        claims: CancellableClaims | None,
+        clock: Clock,
+    ) -> None:
+        self._attempt, self._noted, self._claims, self._clock = attempt, noted, claims, clock
         # The claim of an attempt that was cancelled before fails, so the first read can wait.
-        read_at = self._clock() + CANCELLED_READ_INTERVAL_S
+        self._read_at = clock() + CANCELLED_READ_INTERVAL_S
 
-        def is_cancelled() -> bool:
-            nonlocal read_at
-            if attempt not in self._noted and self._claims is not None and self._clock() >= read_at:
-                read_at = self._clock() + CANCELLED_READ_INTERVAL_S
-                if self._claims.is_cancelled(*attempt):
-                    self._noted.add(attempt)
-            return attempt in self._noted
+    def __call__(self) -> bool:
+        """Read whether this attempt shall stop. Raises what the claims raise."""
+        attempt = self._attempt
+        if attempt not in self._noted and self._claims is not None:
+            if self._clock() < self._read_at:
+                return False
+            self._read_at = self._clock() + CANCELLED_READ_INTERVAL_S
+            if self._claims.is_cancelled(*attempt):
+                self._noted.add(attempt)
+        return attempt in self._noted
 
-        return is_cancelled
+    def watch(self, loop: "AbstractEventLoop", interrupt: Callable[[], None]) -> Callable[[], None]:
+        if self._claims is None:
+            return lambda: None
+
+        async def read_until_cancelled() -> None:
+            while not await loop.run_in_executor(None, self._reads_cancelled):  # noqa: ASYNC110  a table
+                await asyncio.sleep(CANCELLED_READ_INTERVAL_S)
+            interrupt()
+
+        # Imported here: asyncio would make every cold start 20 ms longer.
+        import asyncio  # noqa: PLC0415  an event loop runs, so it is imported already
+
+        reading = loop.create_task(read_until_cancelled())
+
+        def unwatch() -> None:
+            reading.cancel()
+
+        return unwatch
+
+    def _reads_cancelled(self) -> bool:
+        try:
+            return self()
+        except Exception:  # noqa: BLE001  it is read again soon
+            _log.warning("whether the attempt is cancelled could not be read", exc_info=True)
+            return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
-from cordyna_core.worker import coroutines, processes
+from cordyna_core.worker import processes
+from cordyna_core.worker.body_cancellation import BodyCancellation
 from cordyna_core.worker.body_channel import BodyChannel, ConnectionLost
 from cordyna_core.worker.body_output import AttemptStreams
 from cordyna_core.worker.cleanliness import Baseline, take_baseline, unclean_reason
@@ -37,7 +38,6 @@ class Body:
         self._channel, self._streams, self._interrupts = channel, streams, interrupts
         self._server = server
         self._pid = os.getpid()
-        self._is_cancelled = False
         self._final: str | None = None
         self._helpers = helper_pids()
 
@@ -63,15 +63,12 @@ class Body:
 
     def _run(self, frame: Frame, baseline: Baseline) -> None:
         detail = frame.detail
-        self._final, self._is_cancelled = None, False
+        self._final = None
         self._streams.attach(self._channel.take_fds(2), self._write_log)
         reseed()
-        coroutines.set_source(
-            coroutines.CancellationSource(self._channel.fileno(), self._check_cancelled)
-        )
         try:
             with self._interrupts.running():
-                self._server.run(detail, self._publish, self._check_cancelled)
+                self._server.run(detail, self._publish, BodyCancellation(self._channel))
         except BaseException as error:  # noqa: BLE001  whatever user code raises past the server
             if self._final is None:
                 self._final = json.dumps(_failed(detail, error))
@@ -79,7 +76,6 @@ class Body:
             # User code forked, and both processes returned.
             self._streams.flush()
             os._exit(0)
-        coroutines.set_source(None)
         stop_helpers(self._helpers)
         could_detach = self._streams.detach()
         unclean = unclean_reason(baseline) if could_detach else "closed descriptors"
@@ -102,12 +98,6 @@ class Body:
             self._channel.send("TaskLogged", {"text": line})
         else:
             print(line, file=sys.stderr)  # noqa: T201  a forked process has no connection
-
-    def _check_cancelled(self) -> bool:
-        if not self._is_cancelled:
-            frames = self._channel.poll()
-            self._is_cancelled = any(frame.detail_type == "CancelTask" for frame in frames)
-        return self._is_cancelled
 
     def _in_forked_child(self) -> None:
         """In a process that user code forks: be an ordinary process."""

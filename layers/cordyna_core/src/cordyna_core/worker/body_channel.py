@@ -50,6 +50,7 @@ class BodyChannel:
         # Reentrant: a signal handler of user code may publish while its thread does.
         self._lock = threading.RLock()
         self._owner = os.getpid()
+        self.has_ended = False
 
     def fileno(self) -> int:
         """For a selector."""
@@ -83,13 +84,16 @@ class BodyChannel:
         return self._frames.pop(0)
 
     def poll(self) -> list[Frame]:
-        """The frames that have arrived, without waiting."""
+        """The frames that have arrived, without waiting. Sets `has_ended` at the end."""
         if os.getpid() != self._owner:
             return []
-        with self._lock, contextlib.suppress(ConnectionLost):
-            self._check()
-            while select.select([self._fd], [], [], 0)[0]:
-                self._read()
+        with self._lock:
+            try:
+                self._check()
+                while select.select([self._fd], [], [], 0)[0]:
+                    self._read()
+            except ConnectionLost:
+                self.has_ended = True
         found, self._frames = self._frames, []
         return found
 

@@ -12,6 +12,7 @@ from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.envelope import detail_json
 from cordyna_core.server.attempt import Attempt
+from cordyna_core.server.cancellation import Cancellation
 from cordyna_core.server.program import load_program
 from cordyna_core.server.result import describe
 from cordyna_core.server.task_server import TaskServer
@@ -31,9 +32,7 @@ class LoadedServer(Protocol):
     def declaration(self) -> str:
         """The detail of its ServerDeclared, as JSON."""
 
-    def run(
-        self, detail: dict[str, Any], publish: Publish, is_cancelled: Callable[[], bool]
-    ) -> None:
+    def run(self, detail: dict[str, Any], publish: Publish, cancelled: Cancellation) -> None:
         """Run one attempt, and publish how it goes.
 
         Publishes one final state, or nothing if the body was not started.
@@ -58,18 +57,16 @@ class _TaskServerAdapter:
     def declaration(self) -> str:
         return detail_json(self._server.declaration)
 
-    def run(
-        self, detail: dict[str, Any], publish: Publish, is_cancelled: Callable[[], bool]
-    ) -> None:
+    def run(self, detail: dict[str, Any], publish: Publish, cancelled: Cancellation) -> None:
         # The real clock: a worker process is a composition of its own.
         clock = time.time  # noqa: TID251
         command = RunTask.model_validate(detail)
         bus = _Bus(publish)
         try:
             # The host has checked that the command is not stale.
-            self._server.run(command, bus=bus, clock=clock, queued=True, cancelled=is_cancelled)
+            self._server.run(command, bus=bus, clock=clock, queued=True, cancelled=cancelled)
         except BaseException as error:  # noqa: BLE001  also a KeyboardInterrupt of the body's own
-            attempt = Attempt(command, bus, clock, is_cancelled)
+            attempt = Attempt(command, bus, clock, cancelled)
             attempt.report("error", reason="failed", error=describe(error))
 
 

@@ -8,7 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from queue import SimpleQueue
 from typing import Final, Literal
 
@@ -22,6 +21,7 @@ from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.ports import Clock
 from cordyna_core.server import attempt as reporting
+from cordyna_core.server.cancellation import CancellationFlag
 from cordyna_core.server.result import describe
 from cordyna_core.server.task_server import TaskServer
 
@@ -59,7 +59,7 @@ class ServerThreads:
         self._threads = 0
         self._idle = 0
         self._running: set[AttemptKey] = set()
-        self._cancelled: set[AttemptKey] = set()
+        self._cancellations: dict[AttemptKey, CancellationFlag] = {}
 
     def run(self, event: str) -> None:
         """Queue the command of this event. It is read again: the body gets values of its own."""
@@ -69,13 +69,12 @@ class ServerThreads:
 
     def cancel(self, command: CancelTask) -> None:
         """Set the flag that the body of this attempt reads as `ctx.cancelled`."""
-        with self._lock:
-            self._cancelled.add(_key_of(command))
+        self._cancellation_of(_key_of(command)).request()
 
     def has_cancelled(self) -> bool:
         """Whether the body of a cancelled attempt still runs."""
         with self._lock:
-            return not self._cancelled.isdisjoint(self._running)
+            return any(key in self._running and flag() for key, flag in self._cancellations.items())
 
     def load(self) -> ServerLoad:
         """How busy this server is."""
@@ -148,10 +147,14 @@ class ServerThreads:
             finally:
                 with self._lock:
                     self._running.discard(key)
-                    self._cancelled.discard(key)
+                    self._cancellations.pop(key, None)
+
+    def _cancellation_of(self, key: AttemptKey) -> CancellationFlag:
+        with self._lock:
+            return self._cancellations.setdefault(key, CancellationFlag())
 
     def _run(self, waiting: _Waiting, key: AttemptKey) -> None:
-        cancelled = partial(self._cancelled.__contains__, key)
+        cancelled = self._cancellation_of(key)
         with self._output.of(*key):
             try:
                 self.server.run(
