@@ -2,18 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
-DISTRIBUTIONS := layers/cordyna_core cli functions/cerebro functions/task_server_a functions/task_server_b
+DISTRIBUTIONS := layers/cordyna_core cli console functions/cerebro functions/task_server_a functions/task_server_b
 PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: site seeds interleavings help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e
+.PHONY: site seeds interleavings help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e api vendor console-check console-e2e
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.run ## set up the runtime packages, and invoke task-3 across two servers
 	$(BIN)/dyna do task-3
+	@echo "  its page: $(BIN)/dyna open"
 
 setup: .venv/.dev ## set up the packages for checks and tests, too
 
@@ -114,6 +115,24 @@ synth: assets node_modules/.package-lock.json ## synthesize to cdk.out/, and che
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/pytest tests/infra
+
+# The page needs no build and no Node; what checks and tests it does.
+api: .venv/.run ## write docs/api/openapi.json from the routes and the models
+	@mkdir -p docs/api
+	$(BIN)/python -m cordyna_console.openapi > docs/api/openapi.json
+
+vendor: node_modules/.package-lock.json ## copy the libraries of the page from node_modules
+	node console/vendor.mjs
+
+console-check: .venv/.dev node_modules/.package-lock.json ## types, lint and model of the page; 1,000 simulated worlds
+	node console/vendor.mjs --check
+	cd console && ../node_modules/.bin/tsc -p tsconfig.json && ../node_modules/.bin/eslint .
+	node --test tests/console/page/*.test.mjs
+	PYTHONPATH=tests $(BIN)/python -m console.worlds --seeds 1000 | node tests/console/page/worlds.mjs
+
+console-e2e: .venv/.dev node_modules/.package-lock.json ## the page in a real Chromium: flows, accessibility, budgets
+	@command -v $${CHROMIUM:-chromium} >/dev/null || { echo "chromium is missing: apt-get install chromium, or set CHROMIUM"; exit 1; }
+	node --test --test-concurrency=1 tests/console/e2e/*.test.mjs
 
 cloud: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to an emulator on this machine; it stays up
 	@$(BIN)/python infra/local_cloud/cloud.py start

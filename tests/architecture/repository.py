@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DISTRIBUTIONS = (
     "layers/cordyna_core",
+    "console",
     "functions/cerebro",
     "functions/task_server_a",
     "functions/task_server_b",

@@ -1,6 +1,7 @@
 """Structure, facts and excerpts of runs: they say the same as the view of the whole run."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from hypothesis import given, settings
@@ -101,8 +102,10 @@ def assert_row_says(facts: RunFacts, row: int, task: TaskView, run: RunView) -> 
     entries = sorted(task.timeline, key=lambda entry: entry.at)
     mine = [entry for entry in entries if entry.attempt == task.attempt]
 
-    def ms(entry_at: Any) -> int:
-        return round((entry_at - run.created_at).total_seconds() * 1000)
+    created_at = run.created_at
+
+    def ms(at: datetime) -> int:
+        return round((at - created_at).total_seconds() * 1000)
 
     sent = ms(mine[0].at)
     assert columns.sent[row] == sent

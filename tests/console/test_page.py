@@ -1,4 +1,4 @@
-"""The page as it ships: every file reachable, no foreign text as HTML, small, words of the table."""
+"""The page as it ships: every file reachable, no foreign text as HTML, small."""
 
 import base64
 import gzip
@@ -22,7 +22,9 @@ OWN = sorted(path for path in PAGE.rglob("*") if path.is_file() and "vendor" not
 MODULES = [path for path in OWN if path.suffix == ".js"]
 FIRST_VIEW_BYTES_MAX = 75_000
 FIRST_VIEW_FILES_MAX = 40
-IMPORT = re.compile(r"""\b(?:import|export)\b[^;"]*?from ?"([^"]+)"|^import "([^"]+)";""", re.M)
+IMPORT = re.compile(
+    r"""\b(?:import|export)\b[^;"]*?from ?"([^"]+)"|^import "([^"]+)";""", re.MULTILINE
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 """Worlds: simulated runs as a page receives them, with what the view of the whole run says.
 
 One JSON object a line, a run each: its structure, and at several moments the changed rows and the
-words of all tasks. `tests/console/page/worlds.mjs` puts the rows into the page's model and compares.
+words of all tasks. `tests/console/page/worlds.mjs` puts the rows into the page's model, and
+compares.
 """
 
 import argparse
 import json
 import sys
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cerebro.core.fact_views import run_facts, run_structure
@@ -26,20 +26,18 @@ MOMENTS_S: Final = (1.0, 4.0, 15.0, 60.0, 400.0, 2_000.0)
 """After the beginning of the world; and once more at its end."""
 
 
-@dataclass(slots=True)
 class Watcher:
     """A page that follows every run of a world."""
 
-    world: World
-    steps: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    cursors: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.steps: dict[str, list[dict[str, Any]]] = {}
+        self.cursors: dict[str, str] = {}
         identity = ConsoleIdentity(engine="embedded", where="", command="dyna", by="")
         self.console = Console(
             engine=None,  # type: ignore[arg-type]  # facts are read from the store of the world
             identity=identity,
-            now=lambda: utc(self.world.network.now),
+            now=lambda: utc(world.network.now),
         )
         # Each look is a new reading.
         self.clock = 0.0
@@ -82,9 +80,9 @@ def lines_of(seed: int) -> list[str]:
         json.dumps(
             {
                 "seed": seed,
-                "structure": run_structure(
-                    queries.read(world.store, run_id)[1].plan
-                ).model_dump(mode="json"),
+                "structure": run_structure(queries.read(world.store, run_id)[1].plan).model_dump(
+                    mode="json"
+                ),
                 "steps": steps,
             }
         )
