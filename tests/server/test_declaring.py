@@ -370,7 +370,7 @@ def test_parameters_keys_that_become_equal_are_refused() -> None:
     def body(prices: dict[float, list[dict[dt.date, int]]]) -> int:
         return len(prices)
 
-    same = {"1": [], "1.0": []}
+    same: Any = {"1": [], "1.0": []}
     below = {"1": [{"2026-01-01": 1, "2026-01-01T00:00:00": 2}]}
     for param in (same, below):
         result = result_of(body, prices=param)

@@ -92,3 +92,5 @@ class InvocationRejected(Message):
     event_id: str
     task: str
     problems: list[Problem]
+    run_id: RunId | None = Field(None, description="The run whose task sent the command.")
+    by_task: Name | None = Field(None, description="The task that sent the command.")

@@ -42,7 +42,7 @@ class ParamsJsonSchema(TitlelessJsonSchema):
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
         keywords = {
-            keyword: value if isinstance(value, int) else float(value)
+            keyword: value if isinstance(value, int) else float(str(value))
             for option, keyword in _DECIMAL_KEYWORDS.items()
             if (value := schema.get(option)) is not None
         }
