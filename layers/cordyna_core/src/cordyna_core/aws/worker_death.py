@@ -11,12 +11,12 @@ Invariant: a report of death is an `error` like any other. If the attempt had en
 import logging
 from typing import Any, Final
 
+from cordyna_core.attempt import Attempt
 from cordyna_core.aws.inbound_event import parse_command_event
 from cordyna_core.aws.runtime import ServerRuntime
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.ports import Claims
-from cordyna_core.server.attempt import Attempt
 
 WHY_MAX_CHARS: Final = 400
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from cordyna_core.attempt import Attempt
 from cordyna_core.errors import TerminalError, UserError
-from cordyna_core.server.attempt import Attempt
 from cordyna_core.server.options import require_name
 from cordyna_core.server.result import strict_json
 

@@ -8,18 +8,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from cordyna_core.attempt import Attempt, is_stale
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.errors import TerminalError
 from cordyna_core.ports import Bus, Claims, Clock
-from cordyna_core.server.attempt import Attempt
 from cordyna_core.server.context import Context
 from cordyna_core.server.result import AttemptCancelled, TaskResult, describe, json_output
 from cordyna_core.server.task import Task
-
-
-def is_stale(command: RunTask, now: float, *, queued: bool) -> bool:
-    """Whether it is too late to start the body; `queued` was reported or not."""
-    return now > command.start_by.timestamp() or (not queued and now > command.ack_by.timestamp())
 
 
 def run_attempt(

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeVar, overload
 
 from pydantic import ValidationError
 
+from cordyna_core.attempt import PRODUCER, Attempt, is_stale
 from cordyna_core.contract.base import ErrorDescription, Message, meta_at
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.declaration import ServerDeclared, Upstream
@@ -17,8 +18,7 @@ from cordyna_core.contract.state_updates import ServerStateChanged
 from cordyna_core.contract.time import LATEST
 from cordyna_core.errors import Fatal, TerminalError, UserError
 from cordyna_core.ports import Bus, Claims, Clock
-from cordyna_core.server.attempt import PRODUCER, Attempt
-from cordyna_core.server.execution import is_stale, run_attempt
+from cordyna_core.server.execution import run_attempt
 from cordyna_core.server.options import Duration, require_name
 from cordyna_core.server.parameters import location_of
 from cordyna_core.server.result import TaskResult

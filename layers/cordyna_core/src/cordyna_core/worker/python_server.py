@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from cordyna_core.attempt import Attempt
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.envelope import detail_json
-from cordyna_core.server.attempt import Attempt
 from cordyna_core.server.cancellation import Cancellation
 from cordyna_core.server.program import load_program
 from cordyna_core.server.result import describe

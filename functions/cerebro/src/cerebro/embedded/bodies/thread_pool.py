@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from cerebro.embedded.bodies.thread_output import ThreadOutput
 from cerebro.embedded.storage.targets import ServerLoad
+from cordyna_core import attempt as reporting
 from cordyna_core.contract.base import Message, meta_at
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.envelope import open_envelope, seal
@@ -20,7 +21,6 @@ from cordyna_core.contract.ids import derived_id, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.ports import Clock
-from cordyna_core.server import attempt as reporting
 from cordyna_core.server.cancellation import CancellationFlag
 from cordyna_core.server.result import describe
 from cordyna_core.server.task_server import TaskServer
