@@ -73,6 +73,9 @@ COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
         "doctor": CommandEntry(
             "operate:doctor", "Check everything that has to work before a task can run."
         ),
+        "prune": CommandEntry(
+            "prune:prune", "Delete runs that ended long ago, and return the space."
+        ),
         "dlq": CommandEntry("operate:dlq", "Dead letters: what could not be handled, and redrive."),
         "completion": CommandEntry(
             "completion:completion", "Print the completion script of a shell."

@@ -1,5 +1,7 @@
 """send, dev: put events on the bus, and watch it."""
 
+import logging
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,9 +9,27 @@ import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.ui import Port, page_beside
+from cordyna_cli.dev_service import (
+    Terminated,
+    drain_engine,
+    ending_at_once,
+    health_check,
+    last_turn_s,
+    logging_to,
+    terminable,
+)
+from cordyna_cli.engine import Engine
+from cordyna_cli.input.parse_time import parse_seconds
 from cordyna_cli.render.run.events import EventStream
 from cordyna_cli.wording.format import plural
 from cordyna_core.errors import NotFound
+
+
+class LogFormat(StrEnum):
+    """How `dyna dev` writes events and log records."""
+
+    text = "text"
+    json = "json"
 
 
 def send(
@@ -35,22 +55,57 @@ def dev(
     *,
     port: Port = None,
     no_page: Annotated[bool, typer.Option("--no-page", help="Do not serve the web page.")] = False,
+    drain: Annotated[
+        str,
+        typer.Option(metavar="SPAN", help="After SIGTERM, let running tasks end for so long."),
+    ] = "30s",
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="json: one JSON object a line.")
+    ] = LogFormat.text,
+    health: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", min=1, max=65535, help="Answer GET /health on 127.0.0.1:PORT."
+        ),
+    ] = None,
 ) -> None:
     """Stay up: drive runs, fire crons, show every event, and reload a server when its file changes.
 
-    Serves the web page beside it, if it is installed. Ctrl-C ends it.
+    Serves the web page beside it, if it is installed. Ctrl-C ends it. As a service: SIGTERM starts
+    nothing more, waits for what runs, and exits with 0; a second SIGTERM ends at once.
     """
     call = CommandContext(ctx)
+    drain_s = parse_seconds(drain)
+    as_json = log_format is LogFormat.json
+    with (
+        logging_to(call.environment.stderr, as_json=as_json),
+        call.engine() as engine,
+        health_check(health, lambda: last_turn_s(engine)),
+    ):
+        try:
+            with terminable():
+                _watch(call, engine, port, as_json=as_json, with_page=not no_page)
+        except Terminated:
+            logging.getLogger("cordyna").info("draining for at most %g s", drain_s)
+            with ending_at_once():
+                drain_engine(engine, drain_s)
+
+
+def _watch(
+    call: CommandContext, engine: Engine, port: int | None, *, as_json: bool, with_page: bool
+) -> None:
+    """Show every event, as it passes."""
     stream = EventStream(call.out.width)
-    with call.engine() as engine:
-        # Servers are loaded by this thread: their host lives as long as the thread that started it.
-        tasks = plural(len(engine.tasks()), "task")
-        servers = plural(len(engine.servers()), "server")
+    # Servers are loaded before the page is served.
+    tasks = plural(len(engine.tasks()), "task")
+    servers = plural(len(engine.servers()), "server")
+    if not as_json:
         call.err.print([f"{tasks} on {servers}; Ctrl-C ends this"])
-        with page_beside(call, engine, port, wanted=not no_page):
+    with page_beside(call, engine, port, wanted=with_page):
+        if not as_json:
             call.out.print([stream.title()])
-            for event in engine.dev():
-                call.out.print([stream.line(event.text)])
+        for event in engine.dev():
+            call.out.print([event.text if as_json else stream.line(event.text)])
 
 
 def _read_text(call: CommandContext, file: str) -> str:
