@@ -176,6 +176,11 @@ def test_choice_names_the_fault_of_the_schema_that_fits() -> None:
     ]
 
 
+def test_pattern_with_a_comment_shows_it() -> None:
+    ((_, fault),) = faults_of_value(schema_of("aware"), {"p": "2026-01-01T00:00:00"})
+    assert fault.endswith(": it needs an offset, such as Z or +02:00")
+
+
 @pytest.mark.parametrize("bound", ["many", None, [], {}])
 def test_keyword_with_odd_bound_is_not_checked(bound: Any) -> None:
     schema = {

@@ -15,6 +15,7 @@ from pydantic_core import core_schema
 from cordyna_core.contract.json_schemas import TitlelessJsonSchema
 
 _OFFSET: Final = r"([Zz]|[+-][0-9]{2}:?[0-9]{2})$"
+_NEEDS_OFFSET: Final = "it needs an offset, such as Z or +02:00"
 _INTEGER: Final = r"^(0|-?[1-9][0-9]*)$"
 
 _DECIMAL_KEYWORDS: Final = {
@@ -35,7 +36,7 @@ class ParamsJsonSchema(TitlelessJsonSchema):
         json_schema = super().datetime_schema(schema)
         match schema.get("tz_constraint"):
             case "aware":
-                json_schema["pattern"] = _OFFSET
+                json_schema |= {"pattern": _OFFSET, "$comment": _NEEDS_OFFSET}
             case "naive":
                 json_schema["not"] = {"pattern": _OFFSET}
         return json_schema

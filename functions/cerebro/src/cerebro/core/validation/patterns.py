@@ -33,6 +33,8 @@ def pattern_keyword(
     validator: Any, pattern: str, instance: Any, schema: Any
 ) -> Iterator[ValidationError]:
     """The keyword `pattern`, for jsonschema: a text matches anywhere, as JSON Schema has it."""
-    del validator, schema
+    del validator
     if isinstance(instance, str) and not _validator(pattern).isinstance_python(instance):
-        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+        comment = schema.get("$comment")
+        hint = f": {comment}" if isinstance(comment, str) else ""
+        yield ValidationError(f"{instance!r} does not match {pattern!r}{hint}")
