@@ -175,7 +175,8 @@ def of_run(plan: Plan, facts: Facts, before: Run | None, after: Run) -> str | No
             return f"the run was {before.status}, and that is final, but it is {after.status} now"
         if after.commands[: len(before.commands)] != before.commands:
             return "the run forgot a command that was applied"
-    if after.status == "completed" and not ((fact := facts.get(plan.target)) and fact.is_completed):
+    completes = after.status == "completed" and (before is None or before.status != "completed")
+    if completes and not ((fact := facts.get(plan.target)) and fact.is_completed):
         return "the run completed without its target"
     if len(set(after.commands)) < len(after.commands):
         return "a command was applied twice"

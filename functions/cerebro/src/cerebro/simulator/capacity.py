@@ -52,7 +52,6 @@ EFFECT_S: Final[dict[type, float]] = {
     e.WriteDeclaration: _WRITE_S,
     e.WriteCachedResult: _WRITE_S,
     e.WritePageTimer: _WRITE_S,
-    e.ClaimKey: _WRITE_S,
     e.SendPageTimer: _SEND_S,
     e.SendFanOut: _SEND_S,
     e.SendOverdueCheck: _SEND_S,

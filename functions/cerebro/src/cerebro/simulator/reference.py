@@ -115,6 +115,8 @@ class Reference:
         snapshot = self._snapshot(effect.run_id)
         check_fact(snapshot, effect, handled)
         key = effect.run_id, effect.index
+        if effect.new.rank == Rank.WAITING:
+            self._outputs.pop(key, None)  # a rerun makes another one
         if effect.new.rank != Rank.COMPLETED or key in self._outputs:
             return
         task = snapshot.plan.tasks[effect.index]
@@ -142,8 +144,8 @@ class Reference:
         fact = self._store.read_task(result.run_id, result.index)
         if fact is None or fact.dispatched_at != result.dispatched_at or not fact.is_completed:
             raise Unexpected(f"a result of {effect.task} was recorded that is not stored")
-        output = None if result.output_apart else self._outputs[result.run_id, result.index]
-        if (result.output, result.output_apart) != (output, fact.output_apart):
+        output = None if result.output_ref else self._outputs[result.run_id, result.index]
+        if (result.output, result.output_ref) != (output, fact.output_ref):
             raise Unexpected(f"the result of {effect.task} was recorded with another output")
 
     # --- publications -----------------------------------------------------------------------------
@@ -166,13 +168,13 @@ class Reference:
                 if message.meta is not None and message.meta.id is not None:
                     self._messages.setdefault(message.meta.id, message)
 
-    def at_rest(self, run: Run) -> None:
+    def at_rest(self, run: Run, ended_rev: int) -> None:
         """Check the facts of a run that has ended, and the last message about it.
 
         Raises Unexpected.
         """
         self._check_maximum(run)
-        message = self._messages.get(derived_id("RunStateChanged", run.id, "error", run.rev))
+        message = self._messages.get(derived_id("RunStateChanged", run.id, "error", ended_rev))
         check_final_message(self._snapshot(run.id), run, self._store._tasks[run.id], message)
 
     def _check_maximum(self, run: Run) -> None:
@@ -180,7 +182,7 @@ class Reference:
         tasks = self._snapshot(run.id).plan.tasks
         for index, fact in self._store._tasks[run.id].items():
             name = tasks[index].name
-            highest = self._highest.get((run.id, name, fact.attempt), 0)
+            highest = self._highest.get((run.id, name, fact.attempt), fact.rank)
             is_too_large = highest == Rank.COMPLETED and fact.rank == Rank.ERROR
             if fact.rank < highest and not is_too_large:
                 raise Unexpected(
@@ -203,5 +205,5 @@ def _run_id_of(message: Any) -> str:
         case Envelope(message=CancelRun() | RetryRun() as command):
             return command.run_id
         case Envelope(message=InvokeTask() as command):
-            return run_id_of(command.task, invocation_key(command, message))
+            return run_id_of(command.task, invocation_key(command, message), message.source)
     return ""

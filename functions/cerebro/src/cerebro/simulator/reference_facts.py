@@ -13,12 +13,12 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 from cerebro.core.effects import OverdueCheck, WriteTask
-from cerebro.core.model import CachedResult, PlannedTask, Rank, RunSnapshot, TaskRun, TimelineEntry
+from cerebro.core.model import PlannedTask, Rank, RunSnapshot, TaskRun, TimelineEntry
 from cerebro.simulator.handled_input import HandledInput
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.commands import RetryRun
 from cordyna_core.contract.envelope import Envelope
-from cordyna_core.contract.ids import CEREBRO, server_source
+from cordyna_core.contract.ids import CEREBRO, derived_id, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
 
 RANK_OF_STATE: Final = {
@@ -52,8 +52,10 @@ def check_fact(snapshot: RunSnapshot, effect: WriteTask, handled: HandledInput) 
     task, seen, new = snapshot.plan.tasks[effect.index], effect.seen, effect.new
     if new.rank == Rank.CANCELLED and (seen is None or seen.rank != Rank.CANCELLED):
         expected = _cancelled(task, seen, handled, new.cause)
-    elif seen is None:
-        expected = _first(task, handled)
+    elif new.rank == Rank.WAITING and (seen is None or new.attempt != seen.attempt):
+        expected = _waiting_again(task, seen, handled)
+    elif seen is None or (seen.rank == Rank.WAITING and new.rank != Rank.WAITING):
+        expected = _first_in_turn(task, seen, handled)
     elif new.attempt != seen.attempt:
         expected = _next_attempt(task, seen, handled)
     elif _is_update(handled.message, task):
@@ -61,7 +63,7 @@ def check_fact(snapshot: RunSnapshot, effect: WriteTask, handled: HandledInput) 
     else:
         expected = _expired(task, seen, handled)
     # An output that is stored separately is not in the fact.
-    compared = replace(expected, output=None) if expected.output_apart else expected
+    compared = replace(expected, output=None) if expected.output_ref else expected
     if new != compared:
         raise Unexpected(f"{task.name}: {_difference(compared, new)}")
 
@@ -75,10 +77,32 @@ def _is_update(message: Any, task: PlannedTask) -> bool:
 
 
 # --- how an attempt begins ------------------------------------------------------------------------
-def _first(task: PlannedTask, handled: HandledInput) -> TaskRun:
+def _first_in_turn(task: PlannedTask, seen: TaskRun | None, handled: HandledInput) -> TaskRun:
+    """The first attempt of a task, or the one for which a rerun let it wait."""
+    attempt = seen.attempt if seen else 1
     if task.is_join or task.reuses is not None:
-        return _without_body(task, task.reuses, handled)
-    return _begun(task, 1, 1 + task.retries, None, handled)
+        return _without_body(task, attempt, seen, handled)
+    return _begun(task, attempt, attempt + task.retries, seen, handled)
+
+
+def _waiting_again(task: PlannedTask, seen: TaskRun | None, handled: HandledInput) -> TaskRun:
+    """A rerun lets a task wait, whatever it was, unless it was cancelled or waits already."""
+    message = handled.message
+    command = message.message if isinstance(message, Envelope) else None
+    if not isinstance(command, RetryRun) or not command.downstream:
+        raise Unexpected(f"{task.name} waits again, but no rerun asked for it")
+    if seen is not None and seen.rank in (Rank.CANCELLED, Rank.WAITING):
+        raise Unexpected(f"{task.name}: a rerun began after rank {Rank(seen.rank).name}")
+    attempt = seen.attempt + 1 if seen else 1
+    entry = TimelineEntry("pending", "waiting", handled.clock, CEREBRO, attempt)
+    return TaskRun(
+        attempt=attempt,
+        rank=Rank.WAITING,
+        reason="waiting",
+        cause=handled.cause,
+        timeline=(*(seen.timeline if seen else ()), entry),
+        rev=seen.rev + 1 if seen else 1,
+    )
 
 
 def _next_attempt(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun:
@@ -124,18 +148,22 @@ def _begun(
     )
 
 
-def _without_body(task: PlannedTask, reuses: CachedResult | None, handled: HandledInput) -> TaskRun:
-    now = handled.clock
+def _without_body(
+    task: PlannedTask, attempt: int, seen: TaskRun | None, handled: HandledInput
+) -> TaskRun:
+    now, reuses = handled.clock, task.reuses
     reason = "reused" if reuses else None
+    entry = TimelineEntry("completed", reason, now, CEREBRO, attempt)
     return TaskRun(
-        attempt=1,
+        attempt=attempt,
         rank=Rank.COMPLETED,
         reason=reason,
         cause=handled.cause,
         dispatched_at=reuses.dispatched_at if reuses else now,
         output=reuses.output if reuses else None,
-        output_apart=reuses.output_apart if reuses else False,
-        timeline=(TimelineEntry("completed", reason, now, CEREBRO, 1),),
+        output_ref=reuses.output_ref if reuses else None,
+        timeline=(*(seen.timeline if seen else ()), entry),
+        rev=seen.rev + 1 if seen else 1,
     )
 
 
@@ -164,7 +192,7 @@ def _updated(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun
         deadline=_deadline(task, seen, rank, handled.clock),
         cause=handled.cause,
         output=update.output if rank == Rank.COMPLETED else None,
-        output_apart=rank == Rank.COMPLETED and size > _INLINE_OUTPUT_BYTES_MAX,
+        output_ref=_output_ref(update.output, size) if rank == Rank.COMPLETED else None,
         error=None,
         timeline=(
             *seen.timeline,
@@ -284,6 +312,18 @@ def _cancelled(
         timeline=(*seen.timeline, entry),
         rev=seen.rev + 1,
     )
+
+
+def _output_ref(output: Any, size: int) -> str | None:
+    """A large output is stored separately, under a hash of its content."""
+    return derived_id("output", _json(output).decode()) if size > _INLINE_OUTPUT_BYTES_MAX else None
+
+
+def _output_ref(output: Any, size: int) -> str | None:
+    """A large output is stored under a name that is a hash of it."""
+    if size <= _INLINE_OUTPUT_BYTES_MAX:
+        return None
+    return derived_id("output", _json(output).decode())
 
 
 def _json(value: Any) -> bytes:

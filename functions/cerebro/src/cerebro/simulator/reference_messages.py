@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cerebro.core.model import Run, RunSnapshot, TaskRun
+from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun
 from cerebro.simulator.reference_facts import Unexpected
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelTask, RunTask
@@ -110,13 +110,13 @@ def check_final_message(
 
 
 def _blocked(snapshot: RunSnapshot, facts: Mapping[int, TaskRun]) -> int:
-    """How many plan tasks without a fact are downstream of a permanent failure."""
+    """How many planned tasks that wait are downstream of a permanent failure."""
     reached: set[int] = set()
     for index, task in enumerate(snapshot.plan.tasks):
-        stops = (
-            up in reached or (up in facts and facts[up].failed_permanently) for up in task.awaits
-        )
-        if index not in facts and any(stops):
+        fact = facts.get(index)
+        if fact is not None and fact.rank != Rank.WAITING:
+            continue
+        if any(up in reached or _is_failed(facts.get(up)) for up in task.awaits):
             reached.add(index)
     return len(reached)
 
