@@ -43,6 +43,7 @@ class FakeEngine:
     printed: list[LogLine] = field(default_factory=list)
     printed_later: list[LogLine] = field(default_factory=list)
     drives: bool = True
+    has_live_events: bool = True
     fault: BaseException | None = None
     """Raised when it is entered."""
     interrupt: bool = False

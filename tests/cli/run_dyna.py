@@ -54,7 +54,7 @@ def dyna(
         argv=words,
         environ={"COLUMNS": str(width), "LINES": "30", "TERM": "xterm-256color", **(environ or {})},
         cwd=cwd,
-        stdin=StringIO(stdin),
+        stdin=kind(stdin),
         stdout=out,
         stderr=err,
         now=lambda: NOW,

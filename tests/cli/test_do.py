@@ -105,7 +105,17 @@ def test_joined_run_is_announced() -> None:
         "do", "task-3", engine=FakeEngine(views=[completed_run()], answer=Invoked(RUN, joined=True))
     )
 
-    assert result.err.startswith(f"taking up the interrupted run {RUN} (--new starts another)\n")
+    assert result.err.startswith(
+        f"joined run {RUN}, which has the same task and parameters (--new starts another)\n"
+    )
+
+
+@pytest.mark.parametrize("joined", [True, False])
+@pytest.mark.parametrize("options", [(), ("--detach",)])
+def test_do_json_says_whether_the_run_was_joined(options: tuple[str, ...], *, joined: bool) -> None:
+    engine = FakeEngine(views=[completed_run()], answer=Invoked(RUN, joined=joined))
+
+    assert dyna("do", "task-3", "--json", *options, engine=engine).json["joined"] is joined
 
 
 def test_detached_run_prints_its_id() -> None:
@@ -178,10 +188,24 @@ def test_ctrl_c_stops_waiting_and_names_next() -> None:
 
 def test_ctrl_c_on_aws_says_that_the_run_continues() -> None:
     result = dyna(
-        "--profile", "p", "do", "task-3", engine=FakeEngine(views=running().views, interrupt=True)
+        "--profile",
+        "p",
+        "do",
+        "task-3",
+        engine=FakeEngine(views=running().views, interrupt=True, drives=False),
     )
 
     assert result.err.endswith(f"interrupted: run {RUN} continues.\n  next: dyna watch {RUN}\n")
+
+
+def test_ctrl_c_while_another_process_drives_says_so() -> None:
+    engine = FakeEngine(views=running().views, interrupt=True, drives=False)
+
+    result = dyna("do", "task-3", engine=engine)
+
+    assert result.err.endswith(
+        f"interrupted: run {RUN} continues: another process drives it.\n  next: dyna watch {RUN}\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from cli.fake_engine import FakeEngine
 from cli.run_builders import at
 from cli.run_dyna import dyna, without_escapes
 from cordyna_cli.operations import DeadLetterQueue, Finding
-from cordyna_core.contract.views.graph import TaskInfo
+from cordyna_core.contract.base import Problem
+from cordyna_core.contract.views.graph import PlanView, TaskInfo
 from cordyna_core.errors import AccessError
 
 
@@ -19,6 +20,7 @@ class FakeOperations:
     letters: Sequence[DeadLetterQueue] = ()
     resting: list[str] = field(default_factory=list)
     redriven: list[str] = field(default_factory=list)
+    purged: list[str] = field(default_factory=list)
 
     def examine(self) -> Sequence[Finding]:
         return self.findings
@@ -29,6 +31,10 @@ class FakeOperations:
     def redrive(self, name: str) -> int:
         self.redriven.append(name)
         return 3
+
+    def purge(self, name: str) -> int:
+        self.purged.append(name)
+        return 2
 
     def paused(self) -> Sequence[str]:
         return self.resting
@@ -65,12 +71,46 @@ def test_doctor_shows_findings_and_next_steps() -> None:
         "  next: let this machine follow a time server",
         "  next: look at the policy",
     ]
-    assert result.status == 5
+    assert result.status == 1
 
 
-def test_doctor_with_minor_findings_exits_with_0() -> None:
+def test_doctor_with_minor_finding_exits_with_1() -> None:
     findings = [Finding("clocks", "worth a look", "they differ by 7.0 s")]
-    assert dyna("doctor", engine=CloudEngine(operations=FakeOperations(findings))).status == 0
+    assert dyna("doctor", engine=CloudEngine(operations=FakeOperations(findings))).status == 1
+
+
+def test_doctor_of_healthy_graph_exits_with_0() -> None:
+    engine = CloudEngine(
+        operations=FakeOperations([Finding("bus", "well", "cordyna")]),
+        declared=[TaskInfo(task="x", server="s", upstream=[], cron="0 6 * * *")],
+    )
+    result = dyna("doctor", engine=engine)
+    assert (result.status, result.out.splitlines()[1:]) == (
+        0,
+        ["✓  upstreams  all are declared", "✓  crons      1 cron"],
+    )
+
+
+def test_doctor_names_undeclared_upstreams_and_refused_crons() -> None:
+    tasks = [
+        TaskInfo(
+            task="report", server="s", upstream=["raws"], unresolved=["raws"], cron="0 6 * * *"
+        ),
+        TaskInfo(task="raw", server="s", upstream=[]),
+    ]
+    problem = Problem(code="unresolved_upstream", message="report needs raws")
+    engine = CloudEngine(
+        operations=FakeOperations([Finding("bus", "well", "cordyna")]),
+        declared=tasks,
+        planned=PlanView(task="report", problems=[problem]),
+    )
+    result = dyna("doctor", engine=engine)
+    assert result.status == 1
+    assert result.out.splitlines()[1:] == [
+        "!  upstreams  raws is not declared by any server; needed by report; did you mean raw?",
+        "!  crons      the cron of report would be refused: report needs raws",
+    ]
+    assert result.err.splitlines() == ["  next: dyna describe report", "  next: dyna plan report"]
 
 
 def test_doctor_json_is_an_array() -> None:
@@ -84,7 +124,7 @@ def test_doctor_json_is_an_array() -> None:
     assert result.json == [
         {"what": "bus", "state": "broken", "told": "AWS refused access.", "next": "look"}
     ]
-    assert result.status == 5
+    assert result.status == 1
 
 
 def test_dead_letters_json_is_an_array() -> None:
@@ -130,11 +170,31 @@ def test_dead_letters_are_listed_with_samples() -> None:
     assert result.err == "  next: fix the reason, then dyna dlq redrive q-dead-letters\n"
 
 
-def test_dead_letters_without_source_queue_have_no_next() -> None:
+def test_dead_letters_without_source_queue_name_purge() -> None:
     letters = [DeadLetterQueue("s-dead-letters", 1, None)]
-    assert (
-        dyna("dlq", "ls", engine=CloudEngine(operations=FakeOperations(letters=letters))).err == ""
-    )
+    result = dyna("dlq", "ls", engine=CloudEngine(operations=FakeOperations(letters=letters)))
+    assert result.err == "  next: fix the reason, then dyna dlq purge s-dead-letters\n"
+
+
+def test_purge_with_yes_prints_the_number_of_messages() -> None:
+    engine = CloudEngine()
+    result = dyna("dlq", "purge", "q-dead-letters", "--yes", engine=engine)
+    assert (result.out, engine.operations.purged) == ("2 messages deleted\n", ["q-dead-letters"])
+
+
+def test_purge_without_terminal_needs_yes() -> None:
+    engine = CloudEngine()
+    result = dyna("dlq", "purge", "q", engine=engine, stdin="q\n")
+    assert (result.status, engine.operations.purged) == (2, [])
+    assert result.err.endswith("next: dyna dlq purge q --yes\n")
+
+
+@pytest.mark.parametrize(("typed", "purged"), [("q\n", ["q"]), ("yes\n", []), ("", [])])
+def test_purge_on_terminal_needs_the_name(typed: str, purged: list[str]) -> None:
+    engine = CloudEngine()
+    result = dyna("dlq", "purge", "q", engine=engine, stdin=typed, terminal=True)
+    assert engine.operations.purged == purged
+    assert "type q to delete its messages for good: " in result.err
 
 
 def test_no_dead_letters_prints_a_hint() -> None:

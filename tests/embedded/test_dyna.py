@@ -235,7 +235,7 @@ def test_doctor_of_healthy_home_finds_no_problem(dyna: Dyna) -> None:
     told = dyna("doctor")
 
     assert (told.status, told.err) == (0, "")
-    assert [line.split()[0] for line in told.out.splitlines()] == ["✓"] * 5
+    assert [line.split()[0] for line in told.out.splitlines()] == ["✓"] * 6
 
 
 def test_cron_pause_on_a_laptop_is_refused(dyna: Dyna) -> None:

@@ -85,6 +85,11 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         """Whether runs proceed only while this process is up."""
         ...
 
+    @property
+    def has_live_events(self) -> bool:
+        """Whether `events` is complete and cheap while a run is live."""
+        ...
+
     def invoke(
         self,
         command: InvokeTask,

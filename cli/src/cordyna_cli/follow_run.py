@@ -16,6 +16,7 @@ from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import run_json
 from cordyna_cli.render.run.outcome import whole_run
 from cordyna_cli.render.run.progress import progress_line
+from cordyna_cli.task_progress import TaskProgress
 from cordyna_cli.wording.format import duration
 from cordyna_core.contract.views.runs import RunView
 
@@ -30,10 +31,14 @@ class Display(AbstractContextManager["Display"], Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FollowedRun:
-    """The last view of the run, and why following ended."""
+    """The last view of the run, and why following ended.
+
+    `driven_here`: the run proceeds only while a process like this one waits for it.
+    """
 
     view: RunView
     because: EndedBecause
+    driven_here: bool
 
 
 def follow_run(
@@ -42,22 +47,28 @@ def follow_run(
     """Show the run until it ends, `wait_s` has passed, or Ctrl-C. Raises NotFound."""
     view = engine.run(run_id)
     because: EndedBecause = "wait ended"
+    progress = TaskProgress(run_id)
     with _display(call) as display:
         try:
             for view in engine.follow(run_id, timeout_s=wait_s):
-                display.show(view)
+                display.show(progress.added_to(view, engine))
         except KeyboardInterrupt:
             because = "interrupted"
-    return FollowedRun(view, "run ended" if view.is_final else because)
+    return FollowedRun(view, "run ended" if view.is_final else because, engine.drives)
 
 
 def report_outcome(
-    call: CommandContext, followed: FollowedRun, *, as_json: bool, wait_s: float | None
+    call: CommandContext,
+    followed: FollowedRun,
+    *,
+    as_json: bool,
+    wait_s: float | None,
+    joined: bool | None = None,
 ) -> ExitStatus:
-    """Print the result, or how to continue where there is none yet."""
+    """Print the result, or how to continue where there is none yet. `joined`: see `run_json`."""
     view = followed.view
     if as_json:
-        call.out.print_json(run_json(view))
+        call.out.print_json(run_json(view, joined=joined))
     elif followed.because != "interrupted":
         call.out.print(whole_run(view, call.environment.now(), call.out.width, everything=False))
     match followed.because:
@@ -65,10 +76,10 @@ def report_outcome(
             return ExitStatus.COMPLETED if view.state == "completed" else ExitStatus.ENDED_IN_ERROR
         case "interrupted":
             call.err.print([progress_line(view, call.environment.now())])
-            _print_how_to_continue(call, view, "interrupted")
+            _print_how_to_continue(call, followed, "interrupted")
             return ExitStatus.INTERRUPTED
         case "wait ended":
-            _print_how_to_continue(call, view, f"gave up waiting after {duration(wait_s or 0)}")
+            _print_how_to_continue(call, followed, f"gave up waiting after {duration(wait_s or 0)}")
             return ExitStatus.GAVE_UP_WAITING
 
 
@@ -80,13 +91,16 @@ def _display(call: CommandContext) -> Display:
     )
 
 
-def _print_how_to_continue(call: CommandContext, view: RunView, ended: str) -> None:
-    if call.settings.engine == "embedded":
-        fate = f"run {view.run_id} is kept as it is, and can be taken up."
+def _print_how_to_continue(call: CommandContext, followed: FollowedRun, ended: str) -> None:
+    run_id = followed.view.run_id
+    if followed.driven_here:
+        fate = f"run {run_id} is kept as it is, and can be taken up."
         # The very same command joins the interrupted run; with --new it would start another.
         argv = [word for word in call.environment.argv if word != "--new"]
         command = shlex.join(["dyna", *argv])
     else:
-        fate = f"run {view.run_id} continues."
-        command = f"dyna watch {view.run_id}"
+        fate = f"run {run_id} continues."
+        if call.settings.engine == "embedded":
+            fate = f"run {run_id} continues: another process drives it."
+        command = f"dyna watch {run_id}"
     call.err.print([f"{ended}: {fate}", f"  next: {command}"])

@@ -53,6 +53,10 @@ class Operations(Protocol):
         """
         ...
 
+    def purge(self, name: str) -> int:
+        """Delete the messages of a dead-letter queue; how many. Raises NotFound."""
+        ...
+
     def paused(self) -> Sequence[str]:
         """The tasks whose cron is paused."""
         ...

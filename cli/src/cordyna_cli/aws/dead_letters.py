@@ -75,6 +75,20 @@ class DeadLetters:
             moved += len(messages)
         return moved
 
+    def purge(self, name: str) -> int:
+        """Delete the messages of a queue; how many. Raises NotFound."""
+        url = self._url(name) if name in dict(self._queue_names()) else None
+        if url is None:
+            known = ", ".join(queue for queue, _ in self._queue_names())
+            raise NotFound(
+                f'there is no dead-letter queue "{name}".',
+                why=f"those are: {known}",
+                next="dyna dlq ls",
+            )
+        count = self._count(url)
+        self._session.call("sqs", "purge_queue", QueueUrl=url)
+        return count
+
     def _move(self, message: dict[str, Any], url: str, destination: str) -> None:
         self._session.call("sqs", "send_message", QueueUrl=destination, MessageBody=message["Body"])
         self._session.call(

@@ -82,6 +82,11 @@ class AwsEngine:
         """Cerebro drives runs in the cloud."""
         return False
 
+    @property
+    def has_live_events(self) -> bool:
+        """The log of the bus is some seconds late."""
+        return False
+
     @cached_property
     def operations(self) -> AwsOperations:
         """Implements `Operations`."""

@@ -34,6 +34,9 @@ class AwsOperations:
     def redrive(self, name: str) -> int:
         return self._dead_letters.redrive(name)
 
+    def purge(self, name: str) -> int:
+        return self._dead_letters.purge(name)
+
     def paused(self) -> Sequence[str]:
         return self._schedules.paused()
 

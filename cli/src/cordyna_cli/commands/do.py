@@ -7,6 +7,7 @@ import typer
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.engine import Refused
 from cordyna_cli.follow_run import follow_run, report_outcome
+from cordyna_cli.input.exact_numbers import with_exact_numbers
 from cordyna_cli.input.parse_command import hints_for_json_params, invoke_task
 from cordyna_cli.input.parse_time import parse_seconds
 from cordyna_cli.input.run_selector import resolve_run_id
@@ -52,7 +53,10 @@ def do(  # noqa: PLR0913  one argument per option
         typer.Option(metavar="SPAN", help="Reuse results that are at most this old, like 6h."),
     ] = None,
     new: Annotated[
-        bool, typer.Option("--new", help="Start another run, also if one like it was interrupted.")
+        bool,
+        typer.Option(
+            "--new", help="Start another run, also if one like it is live or was interrupted."
+        ),
     ] = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Do not wait: print the run's id.")
@@ -69,24 +73,26 @@ def do(  # noqa: PLR0913  one argument per option
     wait_s = None if wait is None else parse_seconds(wait)
     with call.engine() as engine:
         join = call.settings.engine == "embedded" and not new and key is None
+        command = with_exact_numbers(command, param or (), engine)
         answer = engine.invoke(command, join=join)
         if isinstance(answer, Refused):
             hints = hints_for_json_params(answer.problems, param or ())
             raise invocation_refused(task, answer.problems, engine, hints)
         if answer.joined:
-            call.err.print(
-                [f"taking up the interrupted run {answer.run_id} (--new starts another)"]
-            )
+            same = "which has the same task and parameters (--new starts another)"
+            call.err.print([f"joined run {answer.run_id}, {same}"])
         if not detach:
             followed = follow_run(call, engine, answer.run_id, wait_s)
         elif json:
             view = engine.run(answer.run_id)
     # Printed when nothing can fail any more, so that there is one JSON object at most.
     if detach:
-        call.out.print_json(run_json(view)) if json else call.out.print([answer.run_id])
+        call.out.print_json(run_json(view, joined=answer.joined)) if json else call.out.print(
+            [answer.run_id]
+        )
         call.err.print([f"  next: dyna watch {answer.run_id}"])
         return ExitStatus.COMPLETED
-    return report_outcome(call, followed, as_json=json, wait_s=wait_s)
+    return report_outcome(call, followed, as_json=json, wait_s=wait_s, joined=answer.joined)
 
 
 def watch(

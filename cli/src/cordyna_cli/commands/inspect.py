@@ -1,11 +1,14 @@
 """show, why, timeline, events: look at one run."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.do import AsJson, Run
+from cordyna_cli.engine import Engine
 from cordyna_cli.input.run_selector import resolve_run_and_task, resolve_run_id
 from cordyna_cli.output.errors import near_names
 from cordyna_cli.output.json_output import event_json, run_json, why_json
@@ -13,9 +16,12 @@ from cordyna_cli.render.run.events import events_table
 from cordyna_cli.render.run.outcome import whole_run
 from cordyna_cli.render.run.timeline import timeline_chart
 from cordyna_cli.render.run.why import why_lines, why_task_lines
+from cordyna_cli.task_progress import TaskProgress
+from cordyna_cli.wording.foreign_text import one_line
+from cordyna_cli.wording.refused_invocations import refused_invocations
 from cordyna_cli.wording.why import why_run, why_task
-from cordyna_core.contract.views.runs import RunView, TaskView
-from cordyna_core.errors import NotFound
+from cordyna_core.contract.views.runs import PassedEvent, RunView, TaskView
+from cordyna_core.errors import NotFound, ServiceError
 
 RunOrTask = Annotated[
     str | None,
@@ -42,7 +48,10 @@ def show(
     """The tasks of a run as a tree, its target on top, and how it ended or proceeds."""
     call = CommandContext(ctx)
     with call.engine() as engine:
-        view = engine.run(resolve_run_id(engine, run))
+        run_id = resolve_run_id(engine, run)
+        view = engine.run(run_id)
+        if not json:
+            view = TaskProgress(run_id).added_to(view, engine)
     if json:
         call.out.print_json(run_json(view))
     else:
@@ -57,15 +66,24 @@ def why(
     with call.engine() as engine:
         run_id, name = resolve_run_and_task(engine, run, task)
         view = engine.run(run_id)
+        task_run = None if name is None else task_of(view, name)
+        refused = () if name is None else refused_invocations(_events_of(engine, run_id), name)
     now, width = call.environment.now(), call.out.width
-    task_run = None if name is None else task_of(view, name)
     reason = why_run(view, now) if task_run is None else why_task(view, task_run, now)
+    reason = replace(reason, details=(*reason.details, *map(one_line, refused)))
     if json:
         call.out.print_json(why_json(view.run_id, name or view.task, reason))
     elif task_run is None:
         call.out.print(why_lines(view, reason, width))
     else:
         call.out.print(why_task_lines(task_run, reason, width))
+
+
+def _events_of(engine: Engine, run_id: str) -> Sequence[PassedEvent]:
+    try:
+        return engine.events(run_id)
+    except ServiceError:  # a bus without a log: what cerebro knows is shown without it
+        return ()
 
 
 def timeline(ctx: typer.Context, run: Run = None, *, json: AsJson = False) -> None:

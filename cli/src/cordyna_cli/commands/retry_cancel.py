@@ -12,6 +12,7 @@ from cordyna_cli.input.parse_time import parse_seconds
 from cordyna_cli.input.run_selector import resolve_run_id
 from cordyna_cli.output.errors import command_refused
 from cordyna_cli.output.exit_status import ExitStatus
+from cordyna_cli.usage_error import UsageError
 from cordyna_core.contract.commands import CancelRun
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or the beginning of it.")]
@@ -29,16 +30,29 @@ def retry(
             help="Only this failed task (again for more). Default: all that failed.",
         ),
     ] = None,
+    downstream: Annotated[
+        bool,
+        typer.Option(
+            "--downstream",
+            help="Run the tasks of --from again, also completed ones, and all downstream of them.",
+        ),
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait.")] = False,
     wait: Wait = None,
     json: AsJson = False,
 ) -> ExitStatus:
     """Give failed tasks of RUN a new attempt; completed ones stay, and blocked ones follow."""
     call = CommandContext(ctx)
+    if downstream and not from_:
+        raise UsageError(
+            "--downstream needs --from.",
+            why="it runs the named tasks again, and all downstream of them",
+            next=f"dyna retry {run} --from TASK --downstream",
+        )
     wait_s = None if wait is None else parse_seconds(wait)
     with call.engine() as engine:
         run_id = resolve_run_id(engine, run)
-        refused = engine.command(retry_run(run_id, from_ or ()))
+        refused = engine.command(retry_run(run_id, from_ or (), downstream=downstream))
         if refused is not None:
             raise command_refused(
                 f"run {run_id} cannot be retried", refused.problems, next=f"dyna why {run_id}"

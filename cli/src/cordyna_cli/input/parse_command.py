@@ -41,9 +41,9 @@ def invoke_task(
     return _validated(InvokeTask, fields, f'task "{task}" cannot be invoked')
 
 
-def retry_run(run_id: str, tasks: Sequence[str]) -> RetryRun:
+def retry_run(run_id: str, tasks: Sequence[str], *, downstream: bool = False) -> RetryRun:
     """The command that `dyna retry` sends. Raises Refusal where the contract forbids it."""
-    fields = {"run_id": run_id, "from": list(tasks)}
+    fields = {"run_id": run_id, "from": list(tasks), "downstream": downstream}
     return _validated(RetryRun, fields, f"run {run_id} cannot be retried")
 
 
@@ -82,9 +82,26 @@ def hints_for_json_params(problems: Sequence[Problem], pairs: Sequence[str]) -> 
 
 def _json_or_text(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_reject_constant)
+        return json.loads(
+            text, parse_constant=_reject_constant, object_pairs_hook=_without_repeated_keys
+        )
     except ValueError:
         return text
+    except RecursionError:
+        raise UsageError(
+            f"-p ...={text[:20]}... is nested too deeply.",
+            why="an event carries at most 100 levels",
+            next="flatten it, or pass a reference (a path, an S3 key)",
+        ) from None
+
+
+def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object with a repeated key, of which JSON would keep only the last value."""
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise UsageError(f'the key "{repeated}" is given twice in a JSON object.', next="keep one")
+    return dict(pairs)
 
 
 def _reject_constant(constant: str) -> Any:

@@ -42,8 +42,9 @@ def describe_lines(
 
 def _facts(info: TaskInfo, downstream: Sequence[str], now: datetime) -> list[tuple[str, str]]:
     upstream = [_edge(info, name) for name in info.upstream]
-    next_tick = f"; next {moment(info.next_at, now)} ({ago(info.next_at, now)})"
-    overlap = f"; overlap {info.overlap}" + (next_tick if info.next_at else "")
+    overlap = f"; overlap {info.overlap}"
+    if info.next_at is not None:
+        overlap += f"; next {moment(info.next_at, now)} ({ago(info.next_at, now)})"
     clocks = (
         f"acknowledge {duration(info.ack_timeout_s)}, start {duration(info.start_timeout_s)}, "
         f"run {duration(info.run_timeout_s)}"

@@ -11,6 +11,8 @@ UNPRINTABLE: Final = re.compile(
 )
 """Characters that act on a terminal instead of being shown."""
 
+_LINE_END: Final = re.compile("\r\n|[\x0b\x0c\x85\u2028\u2029]")
+
 _ESCAPE_SEQUENCE: Final = re.compile(
     # CSI, OSC, and sequences of two characters.
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)"
@@ -22,7 +24,8 @@ def printable(text: str) -> str:
 
     Tabs and line ends are kept.
     """
-    return UNPRINTABLE.sub("", _ESCAPE_SEQUENCE.sub("", text.replace("\r\n", "\n")))
+    text = _LINE_END.sub("\n", text).replace("\r", " ")
+    return UNPRINTABLE.sub("", _ESCAPE_SEQUENCE.sub("", text))
 
 
 def one_line(text: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
+from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import duration, error_line, join_names, seconds_between
 from cordyna_core.contract.reasons import reason_of
 from cordyna_core.contract.views.runs import TaskView
@@ -62,6 +63,12 @@ def _attempt(task: TaskView, _tasks: Tasks, _now: datetime) -> str:
     return f"attempt {task.attempt}" if task.attempt > 1 else ""
 
 
+def _started(task: TaskView, tasks: Tasks, now: datetime) -> str:
+    share = "" if task.progress is None else f"{task.progress:.0%}"
+    words = " ".join(filter(None, (share, one_line(task.message or ""))))
+    return "; ".join(filter(None, (_attempt(task, tasks, now), words)))
+
+
 def _error(task: TaskView, _tasks: Tasks, _now: datetime) -> str:
     error = error_line(task.error) if task.error else ""
     return f"attempt {task.attempt}; {error}".removesuffix("; ") if task.attempt > 1 else error
@@ -73,7 +80,7 @@ _NOTES: Final[dict[str, Callable[[TaskView, Tasks, datetime], str]]] = {
     "dispatched": _dispatched,
     "retry_wait": _retry_wait,
     "queued": _queued,
-    "started": _attempt,
+    "started": _started,
     "completed": _attempt,
 }
 """By the reason, else the state: the notes that depend on more than the reason."""

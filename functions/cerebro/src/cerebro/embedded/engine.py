@@ -169,6 +169,11 @@ class EmbeddedEngine:
         return self._session.driver is not None
 
     @property
+    def has_live_events(self) -> bool:
+        """Events are stored in the home."""
+        return True
+
+    @property
     def operations(self) -> LocalOperations:
         """The operations of this home."""
         return LocalOperations(self._home, self._session, self._targets)

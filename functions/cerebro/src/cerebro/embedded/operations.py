@@ -34,7 +34,6 @@ class LocalOperations:
             return [
                 self._driver(),
                 self._tasks(),
-                self._upstreams(),
                 *self._servers(),
                 *self._damaged_runs(),
                 self._dead_letters(),
@@ -58,13 +57,6 @@ class LocalOperations:
     def _tasks(self) -> Finding:
         count = len(self._home.store.read_graph())
         return _finding("tasks", str(count), "dyna --server my.py tasks", is_well=count > 0)
-
-    def _upstreams(self) -> Finding:
-        unresolved = sorted(self._home.store.read_graph().unresolved)
-        detail = (
-            f"{', '.join(unresolved)}: not declared by any server" if unresolved else "all declared"
-        )
-        return _finding("upstreams", detail, "dyna tasks", is_well=not unresolved)
 
     def _servers(self) -> Iterator[Finding]:
         views = server_views(self._home)

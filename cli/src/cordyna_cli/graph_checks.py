@@ -1,0 +1,50 @@
+"""Graph checks: what in the declared graph keeps a task from running.
+
+Invariant: they read views of the engine only, so they are the same on a laptop and in the cloud.
+"""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+
+from cordyna_cli.engine import Engine
+from cordyna_cli.operations import Finding
+from cordyna_cli.wording.format import join_names, plural
+from cordyna_core.contract.views.graph import TaskInfo
+
+
+def graph_findings(engine: Engine) -> list[Finding]:
+    """One finding for each problem, or one that all is well. Raises UserError."""
+    tasks = engine.tasks()
+    unresolved = list(_unresolved(tasks))
+    refused = list(_refused_crons(engine, tasks))
+    upstreams = Finding("upstreams", "well", "all are declared")
+    crons = Finding("crons", "well", plural(sum(info.cron is not None for info in tasks), "cron"))
+    return [*(unresolved or [upstreams]), *(refused or [crons])]
+
+
+def near_upstream(name: str, tasks: Sequence[TaskInfo]) -> str | None:
+    """The declared task that was probably meant by an upstream that is not declared."""
+    near = get_close_matches(name, [info.task for info in tasks], n=1)
+    return near[0] if near else None
+
+
+def _unresolved(tasks: Sequence[TaskInfo]) -> Iterator[Finding]:
+    needed_by: dict[str, list[str]] = {}
+    for info in tasks:
+        for name in info.unresolved:
+            needed_by.setdefault(name, []).append(info.task)
+    for name, dependents in needed_by.items():
+        near = near_upstream(name, tasks)
+        hint = f"; did you mean {near}?" if near else ""
+        detail = f"{name} is not declared by any server; needed by {join_names(dependents)}{hint}"
+        yield Finding("upstreams", "worth a look", detail, f"dyna describe {dependents[0]}")
+
+
+def _refused_crons(engine: Engine, tasks: Sequence[TaskInfo]) -> Iterator[Finding]:
+    for info in tasks:
+        if info.cron is None:
+            continue
+        problems = engine.plan(info.task, {}).problems
+        if problems:
+            detail = f"the cron of {info.task} would be refused: {problems[0].message}"
+            yield Finding("crons", "worth a look", detail, f"dyna plan {info.task}")

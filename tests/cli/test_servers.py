@@ -1,0 +1,81 @@
+"""dyna servers: workers, problems, and removing a server."""
+
+import pytest
+
+from cli.fake_engine import FakeEngine, refused
+from cli.run_dyna import dyna
+from cordyna_core.contract.commands import RemoveServer
+from cordyna_core.contract.views.graph import ServerInfo
+
+SALES = ServerInfo(server="sales", state="ready", tasks=2, revision=41)
+
+
+def test_servers_show_workers_and_how_they_start() -> None:
+    busy = SALES.model_copy(
+        update={
+            "concurrency": 8,
+            "running": 8,
+            "waiting": 2,
+            "mode": "spawn",
+            "mode_reason": "the import starts threads",
+        }
+    )
+
+    lines = dyna("servers", engine=FakeEngine(known_servers=[busy, SALES])).out.splitlines()
+
+    assert lines == [
+        "server  state  tasks  revision  last sign of life  workers",
+        (
+            "sales   ready      2        41  never              "
+            "8 of 8 busy, 2 waiting; spawn: the import starts threads"
+        ),
+        "sales   ready      2        41  never",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("not_loaded", "failed to load"), ("rejected", "rejected")]
+)
+def test_server_that_is_not_served_shows_its_problem(state: str, words: str) -> None:
+    info = SALES.model_copy(update={"state": state, "problem": "no module\nnamed x"})
+
+    result = dyna("servers", engine=FakeEngine(known_servers=[info]))
+
+    assert words in result.out
+    assert (result.status, result.err) == (0, "sales: no module named x\n")
+
+
+def test_servers_rm_removes_the_declared_revision() -> None:
+    engine = FakeEngine(known_servers=[SALES])
+
+    result = dyna("servers", "rm", "sales", engine=engine)
+
+    assert (result.status, result.out) == (0, "sales is removed, with 2 tasks\n")
+    assert engine.commands == [RemoveServer(server="sales", revision=41)]
+    assert engine.options is not None
+    assert not engine.options.declares
+
+
+def test_servers_rm_of_unknown_server_suggests_near_names() -> None:
+    result = dyna("servers", "rm", "sale", engine=FakeEngine(known_servers=[SALES]))
+
+    assert (result.status, result.err) == (
+        3,
+        (
+            'error: no server "sale" has declared anything.\n'
+            "  next: did you mean sales? `dyna servers` lists all\n"
+        ),
+    )
+
+
+def test_servers_rm_that_is_refused_exits_with_1() -> None:
+    refusal = refused("newer_revision", "sales has declared revision 42 meanwhile")
+
+    result = dyna(
+        "servers", "rm", "sales", engine=FakeEngine(known_servers=[SALES], refuses=refusal)
+    )
+
+    assert (result.status, result.err.splitlines()[0]) == (
+        1,
+        "error: sales cannot be removed: sales has declared revision 42 meanwhile",
+    )
