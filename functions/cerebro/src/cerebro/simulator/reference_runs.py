@@ -21,6 +21,7 @@ _IMMUTABLE = (
     "max_age_s",
     "labels",
     "scheduled_at",
+    "traceparent",
     "source",
 )
 
@@ -31,10 +32,13 @@ def check_run(seen: Run, new: Run, facts: dict[int, TaskRun], handled: HandledIn
         if getattr(seen, name) != getattr(new, name):
             raise Unexpected(f"{name} of the run changed")
     _check_commands(seen, new, handled)
+    _check_reruns(seen, new, handled)
     if seen.failing != new.failing:
         _check_failing(new, facts)
     if new.status == "cancelled":
         _check_cancelled(seen, new, handled)
+    elif new.reruns != seen.reruns:
+        pass  # nothing else changes in this step
     elif new.rev != seen.rev:
         _check_reopened(seen, new, handled)
     elif seen.status not in (new.status, "running"):
@@ -53,6 +57,22 @@ def _check_commands(seen: Run, new: Run, handled: HandledInput) -> None:
         raise Unexpected(f"{added} were applied by no command")
     if added != (command.command_id or message.id,) or added[0] in seen.commands:
         raise Unexpected(f"{added} were applied, but {command.command_id} was asked for")
+
+
+def _check_reruns(seen: Run, new: Run, handled: HandledInput) -> None:
+    """A rerun steps `reruns` first, and nothing else; only later it opens the run."""
+    if new.reruns == seen.reruns:
+        return
+    if new.reruns != seen.reruns + 1 or not _is_rerun(handled):
+        raise Unexpected(f"reruns stepped from {seen.reruns} to {new.reruns}")
+    if (new.rev, new.status) != (seen.rev, seen.status):
+        raise Unexpected(f"a rerun began in a run that is {seen.status}, with rev {new.rev}")
+
+
+def _is_rerun(handled: HandledInput) -> bool:
+    message = handled.message
+    command = message.message if isinstance(message, Envelope) else None
+    return isinstance(command, RetryRun) and command.downstream
 
 
 def _check_failing(new: Run, facts: dict[int, TaskRun]) -> None:
@@ -75,7 +95,8 @@ def _check_cancelled(seen: Run, new: Run, handled: HandledInput) -> None:
 
 
 def _check_reopened(seen: Run, new: Run, handled: HandledInput) -> None:
-    if new.rev != seen.rev + 1 or new.status != "running" or seen.status == "completed":
+    is_final = seen.status == "completed" and not _is_rerun(handled)
+    if new.rev != seen.rev + 1 or new.status != "running" or is_final:
         raise Unexpected(f"rev stepped from {seen.rev} to {new.rev} in a run that is {new.status}")
     message = handled.message
     kinds = TaskStateChanged | RetryRun

@@ -67,7 +67,7 @@ async def rerun(snapshot: RunSnapshot, command: RetryRun, command_id: str, *, ca
     named = sorted(plan.index_of[name] for name in command.from_)
     run = await read_run(snapshot.run.id)
     if command_id not in run.commands:
-        run = await _step_reruns(run, cause=cause)
+        run = await _step_reruns(run, command_id, cause=cause)
         await _let_wait(snapshot, _reached(snapshot, named), command_id, cause=cause)
         run = await _open(run, command_id, cause=cause)
     if run.status == "running":
@@ -75,11 +75,10 @@ async def rerun(snapshot: RunSnapshot, command: RetryRun, command_id: str, *, ca
     return run
 
 
-async def _step_reruns(run: Run, *, cause: str) -> Run:
-    while run.status != "cancelled":
-        new = replace(
-            run, reruns=run.reruns + 1, rev=run.rev + 1, cause=cause, version=run.version + 1
-        )
+async def _step_reruns(run: Run, command_id: str, *, cause: str) -> Run:
+    """Step `reruns`, unless the run was cancelled or another delivery applied the command."""
+    while run.status != "cancelled" and command_id not in run.commands:
+        new = replace(run, reruns=run.reruns + 1, cause=cause, version=run.version + 1)
         conflicting = await write_run(new, run)
         if conflicting is None:
             return new
