@@ -56,6 +56,13 @@ def test_refused_retry_exits_with_1() -> None:
     )
 
 
+@pytest.mark.parametrize("code", ["task_moved", "run_cancelled"])
+def test_retry_of_run_that_cannot_continue_says_how_to_invoke(code: str) -> None:
+    engine = FakeEngine(views=[completed_run()], refuses=refused(code, "it is over"))
+
+    assert dyna("retry", RUN, engine=engine).err.endswith("\n  next: dyna do task-3 --new\n")
+
+
 def test_retry_of_invalid_task_name_is_not_sent() -> None:
     engine = FakeEngine(views=[failed_run()])
 

@@ -179,7 +179,7 @@ def test_retry_of_moved_task_is_refused() -> None:
     (problem,) = refused.problems
     assert (problem.code, problem.path) == ("task_moved", ["a"])
     assert problem.message.startswith("a is t's now, ")
-    assert problem.message.endswith("; next: dyna do c --new")
+    assert problem.message.endswith(": invoke 'c' again")
     assert world.sent == [("a", 1), ("b", 1)]
     assert world.run().state == "error"
 

@@ -1,11 +1,13 @@
 """retry, cancel: change a run."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.do import AsJson, Wait
+from cordyna_cli.engine import Engine
 from cordyna_cli.follow_run import follow_run, report_outcome
 from cordyna_cli.input.parse_command import retry_run
 from cordyna_cli.input.parse_time import parse_seconds
@@ -13,6 +15,7 @@ from cordyna_cli.input.run_selector import resolve_run_id
 from cordyna_cli.output.errors import command_refused
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.usage_error import UsageError
+from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import CancelRun
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or the beginning of it.")]
@@ -55,13 +58,22 @@ def retry(
         refused = engine.command(retry_run(run_id, from_ or (), downstream=downstream))
         if refused is not None:
             raise command_refused(
-                f"run {run_id} cannot be retried", refused.problems, next=f"dyna why {run_id}"
+                f"run {run_id} cannot be retried",
+                refused.problems,
+                next=_next_after_refusal(refused.problems, engine, run_id),
             )
         if detach:
             call.out.print([run_id])
             return ExitStatus.COMPLETED
         followed = follow_run(call, engine, run_id, wait_s)
     return report_outcome(call, followed, as_json=json, wait_s=wait_s)
+
+
+def _next_after_refusal(problems: Sequence[Problem], engine: Engine, run_id: str) -> str:
+    # These runs can never continue, but the same task can be invoked again.
+    if any(problem.code in ("task_moved", "run_cancelled") for problem in problems):
+        return f"dyna do {engine.run(run_id).task} --new"
+    return f"dyna why {run_id}"
 
 
 def cancel(ctx: typer.Context, run: Run) -> ExitStatus:

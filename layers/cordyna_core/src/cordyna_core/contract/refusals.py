@@ -47,7 +47,7 @@ def tasks_not_in_run(run_id: str, names: Sequence[str]) -> Problem:
 def task_moved(task: str, owner: str, target: str) -> Problem:
     """RetryRun of a task that another server owns now."""
     text = f"{task} is {owner}'s now, and this run is planned with its former server"
-    return Problem(code="task_moved", message=f"{text}; next: dyna do {target} --new", path=[task])
+    return Problem(code="task_moved", message=f"{text}: invoke {target!r} again", path=[task])
 
 
 def key_reused(key: str, earlier_use: str) -> Problem:
