@@ -119,7 +119,7 @@ synth: assets node_modules/.package-lock.json ## synthesize to cdk.out/, and che
 # The page needs no build and no Node; what checks and tests it does.
 api: .venv/.run ## write docs/api/openapi.json from the routes and the models
 	@mkdir -p docs/api
-	$(BIN)/python -m cordyna_console.openapi > docs/api/openapi.json
+	$(BIN)/python -m cordyna_console.openapi > docs/api/openapi.json.new && mv docs/api/openapi.json.new docs/api/openapi.json
 
 vendor: node_modules/.package-lock.json ## copy the libraries of the page from node_modules
 	node console/vendor.mjs

@@ -58,6 +58,7 @@ def three_servers() -> list[TaskServer]:
 def an_engine() -> Iterator[EmbeddedEngine]:
     """An engine in memory that serves the three servers."""
     with EmbeddedEngine(MemoryHome(), three_servers()) as engine:
+        engine.tasks()  # an engine declares its servers when it is first asked for them
         yield engine
 
 

@@ -285,10 +285,10 @@ def test_dead_letters_are_shown_with_their_reason(
     assert post(client, "/dead-letters/other/redrive", {}, 404)
 
 
-def test_doctor_examines_everything(client: TestClient) -> None:
-    rows = {row["what"]: row["state"] for row in get(client, "/doctor")["rows"]}
-    assert rows["upstreams"] == "worth a look"
-    assert rows["tasks"] == "well"
+def test_doctor_shows_what_the_engine_finds(client: TestClient, engine: EmbeddedEngine) -> None:
+    rows = [(row["what"], row["state"]) for row in get(client, "/doctor")["rows"]]
+    assert rows == [(finding.what, finding.state) for finding in engine.operations.examine()]
+    assert rows
 
 
 def test_cost_is_called_an_estimate(client: TestClient, failed: RunView) -> None:

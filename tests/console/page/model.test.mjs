@@ -54,6 +54,14 @@ test("what waits for a retry blocks nothing", () => {
   assert.deepEqual(run.word, ["retry wait", "waiting"]);
 });
 
+test("what waits again is derived like a task without a fact", () => {
+  const run = createRun(structure("a b<-a"));
+  applyFacts(run, facts({ 0: ["error", "failed", 0, 1, 2], 1: ["pending", "waiting", 0] }));
+  assert.deepEqual(run.word, ["error", "blocked"]);
+  applyFacts(run, facts({ 0: ["completed", null, 0, 1, 2] }));
+  assert.deepEqual(run.word, ["completed", "waiting"]);
+});
+
 test("a cancelled run cancels what has no fact", () => {
   const run = createRun(structure("a b<-a c"));
   applyFacts(run, facts({ 0: ["error", "cancelled", 0] }, { cancelled: true, state: "error" }));

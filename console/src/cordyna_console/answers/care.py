@@ -3,10 +3,7 @@
 from typing import Final
 
 from cordyna_console.answers.cron_words import in_words
-from cordyna_console.console import Console
-from cordyna_console.models import (
-    CostAnswer,
-    CostLine,
+from cordyna_console.care_models import (
     CronList,
     CronRow,
     CronTick,
@@ -18,6 +15,8 @@ from cordyna_console.models import (
     QueueList,
     RedriveRequest,
 )
+from cordyna_console.console import Console
+from cordyna_console.models import CostAnswer, CostLine
 from cordyna_core.contract.ids import derived_id
 
 TICKS_MAX: Final = 30

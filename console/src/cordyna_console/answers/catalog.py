@@ -7,8 +7,7 @@ from typing import Final
 
 from cordyna_cli.wording.phases import attempt_duration, timeline_in_order
 from cordyna_console.answers.refusals import unknown_name
-from cordyna_console.console import Console
-from cordyna_console.models import (
+from cordyna_console.catalog_models import (
     GraphAnswer,
     HistoryAnswer,
     HistoryRow,
@@ -22,6 +21,7 @@ from cordyna_console.models import (
     TaskList,
     TaskRow,
 )
+from cordyna_console.console import Console
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.state_updates import DeclarationAccepted, DeclarationRejected
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo

@@ -7,20 +7,17 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from cordyna_console.answers import care, me, passed
-from cordyna_console.live import stream
-from cordyna_console.models import (
-    ApiRequest as Nothing,
-)
-from cordyna_console.models import (
+from cordyna_console.care_models import (
     CronList,
     DoctorAnswer,
-    EventList,
-    Me,
     Moved,
     OpeningCode,
     QueueList,
     RedriveRequest,
 )
+from cordyna_console.live import stream
+from cordyna_console.models import ApiRequest as Nothing
+from cordyna_console.models import EventList, Me
 from cordyna_console.routes.shared import NamePath, TheConsole
 
 router = APIRouter(tags=["care"])

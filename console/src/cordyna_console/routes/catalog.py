@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from cordyna_console.answers import catalog
-from cordyna_console.models import (
+from cordyna_console.catalog_models import (
     GraphAnswer,
     HistoryAnswer,
     PlanRequest,

@@ -57,7 +57,8 @@ export function derive(run) {
   for (let index = 0; index < run.size; index++) {
     const fact = run.fact[index];
     let word;
-    if (fact !== null) {
+    // A fact that waits again (its upstream is run anew) is derived like a task without one.
+    if (fact !== null && fact.reason !== "waiting") {
       word = wordOf(fact.state, fact.reason);
       if (fact.state === "error") stopped[index] = 1;
     } else if (run.upstream[index].some((up) => stopped[up] === 1)) {
