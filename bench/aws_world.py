@@ -12,7 +12,7 @@ from itertools import count, cycle
 from typing import Any, Final, Self
 
 import boto3
-from counting import Counts, Hooks, wait_end
+from counting import ENVELOPE_BYTES, Counts, Hooks, wait_end
 from graphs import Graph
 from moto import mock_aws
 
@@ -23,7 +23,7 @@ from cerebro.shell import Ports
 from cordyna_core.contract.base import Message, meta_at
 from cordyna_core.contract.commands import InvokeTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.envelope import seal
+from cordyna_core.contract.envelope import detail_json, seal
 from cordyna_core.contract.ids import CLIENT, derived_id, run_id_of, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
@@ -52,9 +52,9 @@ class AwsWorld:
     `batch`: the most messages in one invocation of a Lambda.
     """
 
-    def __init__(self, batch: int = 1) -> None:
+    def __init__(self, batch: int = 1, timers: str = "states") -> None:
         self.now = BEGIN
-        self._batch = batch
+        self._batch, self._timers = batch, timers
         self._in_flight: list[tuple[float, int, str, str]] = []
         self._tickets = count()
         self._mock = mock_aws()
@@ -168,7 +168,7 @@ class AwsWorld:
         clients["stepfunctions"].meta.events.register(
             "before-call.sfn.StartExecution", lambda **_: (_Ok(), {})
         )
-        return CerebroSettings.model_validate({**_SETTINGS, **queues})
+        return CerebroSettings.model_validate({**_SETTINGS, **queues, "timers": self._timers})
 
     def _on_put_events(self, params: dict[str, Any], **_: object) -> None:
         """The bus: servers start and complete each command at once."""
@@ -188,6 +188,7 @@ class AwsWorld:
     def _publish(self, message: Message, source: str, after: float = 0.0) -> None:
         """Put a message on the bus from another source than cerebro."""
         self._hooks.counts.events += 1
+        self._hooks.counts.event_bytes += len(detail_json(message)) + ENVELOPE_BYTES
         handler = handler_of(source, type(message).__name__)
         assert handler is not None
         at, name = self.now + after, derived_id("event", next(self._tickets))
@@ -198,7 +199,8 @@ class AwsWorld:
         )
 
     def _on_send_message(self, params: dict[str, Any], **_: object) -> None:
-        self._send(params["QueueUrl"].rpartition("/")[2], params["MessageBody"], self.now)
+        at = self.now + params.get("DelaySeconds", 0)
+        self._send(params["QueueUrl"].rpartition("/")[2], params["MessageBody"], at)
 
     def _on_start_execution(self, params: dict[str, Any], **_: object) -> None:
         self._send("timekeeper", json.loads(params["input"])["body"], wait_end(params))

@@ -1,24 +1,36 @@
-"""The cost of a task on AWS: calls counted on botocore's hooks, and the price of a million tasks.
+"""The price of a run on AWS: calls counted on botocore's hooks, for several sizes and both timers.
 
-    python bench/cost.py
+    python bench/cost.py           the tables
+    python bench/cost.py --json    the same for programs
 
-The real handlers and adapters on moto. Counts do not depend on the machine;
+Cerebro's handlers and adapters run on moto. Counts do not depend on the machine;
 `tests/adapters/test_budget.py` asserts them.
 """
 
+import argparse
+import json
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import prices
 from aws_world import AwsWorld
 from counting import Counts
-from graphs import GRAPHS, Graph
+from graphs import GRAPHS, Graph, chain, fan, layered, single
 
 BUDGET: Final = {"events": 3.0, "writes": 3.0, "reads": 9.0, "invocations": 2.0}
 """Per task with three upstreams, in runs of 100 tasks and more."""
 
 PRICE_PER_MILLION_MAX: Final = {1: 9.0, 10: 7.0}
-"""Dollars per million tasks, by batch size."""
+"""Dollars per million tasks, by batch size, without Lambda's time, logs and archive."""
+
+RUNS: Final[dict[str, Callable[[], Graph]]] = {
+    "one": single,
+    "chain of 3": lambda: chain(3),
+    "1-8-1": lambda: fan(8),
+    "chain of 100": chain,
+    "500 tasks, 1,500 edges": layered,
+}
+TIMERS: Final = ("states", "queue")
 
 ROWS: Final[dict[str, Callable[[Counts], float]]] = {
     "events": lambda counts: counts.events,
@@ -33,16 +45,20 @@ ROWS: Final[dict[str, Callable[[Counts], float]]] = {
 
 def requests_price(counts: Counts) -> float:
     """Dollars for a million times these counts, without Lambda's time."""
-    return (
-        counts.events * prices.EVENT.per_million
-        + counts.writes * prices.WRITE.per_million
-        + counts.reads * prices.READ.per_million
-        + counts.queue_requests * prices.QUEUE_REQUEST.per_million
-        + counts.invocations * prices.INVOCATION.per_million
-        + counts.waits * prices.WAIT.per_million
-        + counts.waited_s * prices.WAIT_GB * prices.WAIT_GB_SECOND.per_million
-        + counts.schedules * prices.SCHEDULE.per_million
-    )
+    return sum(parts_of_price(counts).values())
+
+
+def parts_of_price(counts: Counts) -> dict[str, float]:
+    """The same by service."""
+    waited = counts.waited_s * prices.WAIT_GB * prices.WAIT_GB_SECOND.per_million
+    return {
+        "events": counts.events * prices.EVENT.per_million,
+        "table": counts.writes * prices.WRITE.per_million + counts.reads * prices.READ.per_million,
+        "queues": counts.queue_requests * prices.QUEUE_REQUEST.per_million,
+        "invocations": counts.invocations * prices.INVOCATION.per_million,
+        "waits": counts.waits * prices.WAIT.per_million + waited,
+        "schedules": counts.schedules * prices.SCHEDULE.per_million,
+    }
 
 
 def time_price(counts: Counts) -> float:
@@ -54,18 +70,63 @@ def time_price(counts: Counts) -> float:
     return spent_ms / 1000 * prices.LAMBDA_GB * prices.GB_SECOND.per_million
 
 
-def measure(graph: Graph, batch: int) -> Counts:
-    """The second run of a graph: its declarations and its plan are known, as on any day but the
-    first.
-    """
-    with AwsWorld(batch) as world:
+def log_price(counts: Counts) -> float:
+    """Dollars for a million times these events in the log of events."""
+    return counts.event_bytes / 1e6 * prices.LOGGED_MB.per_million
+
+
+def measure(graph: Graph, batch: int, timers: str = "states") -> Counts:
+    """The second run of a graph: declarations and plan are known, as on any day but the first."""
+    with AwsWorld(batch, timers) as world:
         world.declare(graph)
         world.run(graph)
         return world.run(graph)
 
 
-def report() -> None:
-    """A table for messages handled one by one, and one for batches of ten."""
+def runs() -> list[dict[str, Any]]:
+    """The price of runs of every size with both kinds of timers, one message at a time."""
+    rows = []
+    for timers in TIMERS:
+        for shape, make in RUNS.items():
+            graph = make()
+            counts = measure(graph, 1, timers)
+            rows.append(
+                {
+                    "timers": timers,
+                    "shape": shape,
+                    "tasks": len(graph),
+                    "usd_per_million_tasks": round(requests_price(counts) / len(graph), 2),
+                    "lambda_usd_per_million_tasks": round(time_price(counts) / len(graph), 2),
+                    "log_usd_per_million_tasks": round(log_price(counts) / len(graph), 2),
+                    "parts": {
+                        name: round(price / len(graph), 2)
+                        for name, price in parts_of_price(counts).items()
+                    },
+                }
+            )
+    return rows
+
+
+def report_runs() -> None:
+    """Print the price per million tasks by size of the run and kind of timers."""
+    title = "$ per million tasks"
+    columns = ("requests", "Lambda", "log", "events", "table", "queues", "waits")
+    print(f"{title:32}{'tasks':>8}" + "".join(f"{column:>10}" for column in columns))
+    for row in runs():
+        cells = (
+            row["usd_per_million_tasks"],
+            row["lambda_usd_per_million_tasks"],
+            row["log_usd_per_million_tasks"],
+            *(row["parts"][name] for name in ("events", "table", "queues", "waits")),
+        )
+        print(
+            f"{row['timers'] + ', ' + row['shape']:32}{row['tasks']:8}"
+            + "".join(f"{cell:10.2f}" for cell in cells)
+        )
+
+
+def report_tasks() -> None:
+    """Print the counts per task of large runs, one message at a time and in batches of ten."""
     for batch, most in PRICE_PER_MILLION_MAX.items():
         columns = {
             title: (measure(graph := make(), batch), len(graph)) for title, make in GRAPHS.items()
@@ -86,5 +147,16 @@ def report() -> None:
             print(f"{row:24}{cells}{most if price is requests_price else '':>12}")
 
 
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="The price of a run on AWS")
+    parser.add_argument("--json", action="store_true")
+    if parser.parse_args().json:
+        print(json.dumps({"runs": runs()}))
+    else:
+        report_runs()
+        report_tasks()
+
+
 if __name__ == "__main__":
-    report()
+    main()

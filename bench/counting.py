@@ -16,6 +16,9 @@ from typing import Any, Final
 READ_UNIT: Final = 4096
 WRITE_UNIT: Final = 1024
 
+ENVELOPE_BYTES: Final = 330
+"""Source, detail type, id, time, account and region of an event, and the overhead of a log line."""
+
 Item = Mapping[str, Mapping[str, Any]]
 
 
@@ -27,6 +30,7 @@ class Counts:
     """
 
     events: int = 0
+    event_bytes: int = 0
     writes: int = 0
     reads: int = 0
     invocations: int = 0
@@ -80,11 +84,17 @@ class Hooks:
                 counts.writes += max(1, ceil(size_of(request.get("Item", {})) / WRITE_UNIT))
             case "PutEvents":
                 counts.events += len(request["Entries"])
+                counts.event_bytes += sum(map(_logged_bytes, request["Entries"]))
             case "StartExecution":
                 counts.waits += 1
                 counts.waited_s += max(0.0, wait_end(request) - self._now())
             case "CreateSchedule":
                 counts.schedules += 1
+
+
+def _logged_bytes(entry: Mapping[str, Any]) -> int:
+    """The size of an event in the log of events."""
+    return len(entry["Detail"]) + ENVELOPE_BYTES
 
 
 def wait_end(request: Mapping[str, Any]) -> float:

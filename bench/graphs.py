@@ -31,6 +31,11 @@ def layered() -> Graph:
     return {**graph, "last": tuple(f"t{n}" for n in upstream if n not in used)}
 
 
+def single() -> Graph:
+    """One task without upstreams, as most crons are."""
+    return {"t0": ()}
+
+
 GRAPHS: Final[dict[str, Callable[[], Graph]]] = {
     "chain of 100": chain,
     "1-200-1": fan,

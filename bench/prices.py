@@ -27,6 +27,9 @@ WAIT: Final = Price(1.00, "AWS Step Functions pricing: Express requests")
 WAIT_GB_SECOND: Final = Price(16.67, "AWS Step Functions pricing: Express duration")
 SCHEDULE: Final = Price(1.00, "Amazon EventBridge pricing: Scheduler invocations")
 
+LOGGED_MB: Final = Price(500.0, "Amazon CloudWatch pricing: logs, collection, per million MB")
+ARCHIVED_MB: Final = Price(100.0, "Amazon EventBridge pricing: archives, per million MB")
+
 LAMBDA_GB: Final = 0.5
 """Memory of the handlers (infra/cordyna_infra/handlers.py)."""
 

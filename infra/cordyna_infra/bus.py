@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Fn, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -22,7 +23,9 @@ from cordyna_infra.stage import Stage
 class Bus(Construct):
     """The bus of a stage, and the log group `/aws/events/<bus>-...` of every event."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, key: kms.IKey | None = None
+    ) -> None:
         super().__init__(scope, construct_id)
         self._name = stage.bus
         self.bus = events.EventBus(
@@ -36,8 +39,9 @@ class Bus(Construct):
             log_group_name=f"/aws/events/{stage.bus}-{_stack_suffix(self)}",
             retention=stage.log_retention,
             removal_policy=stage.removal,
+            encryption_key=key,
         )
-        self.dead_letters = dead_letter_queue(self, f"{stage.bus}-log")
+        self.dead_letters = dead_letter_queue(self, f"{stage.bus}-log", key=key)
         self._log_every_event(stage)
 
     @property

@@ -27,11 +27,12 @@ from cordyna_core.contract.registry import Sender, published_by, sent_by
 from cordyna_infra.asset_folders import cerebro_folder, layer_folder
 from cordyna_infra.bus import Bus
 from cordyna_infra.capacity import capacities
+from cordyna_infra.encryption import allow_key, customer_key
 from cordyna_infra.handlers import HANDLERS, INVOKED, QUEUE_FED, HandlerQueue, handler_function
 from cordyna_infra.operator_policies import OperatorPolicies
 from cordyna_infra.stage import Stage
 from cordyna_infra.state_table import state_table
-from cordyna_infra.timers import TimerResources
+from cordyna_infra.timers import TimerResources, waiting_in
 
 _SWEEP_EVERY = Duration.minutes(15)
 
@@ -48,12 +49,18 @@ class CerebroStack(Stack):
         self.stage_ = stage
         Tags.of(self).add("cordyna:stage", stage.name)
         Tags.of(self).add("cordyna:part", "cerebro")
-        self.bus = Bus(self, "Bus", stage=stage)
-        self.table = state_table(self, "State", stage=stage)
+        self._key = customer_key(self, "Key", stage=stage)
+        self.bus = Bus(self, "Bus", stage=stage, key=self._key)
+        self.table = state_table(self, "State", stage=stage, key=self._key)
         self.layer = self._layer()
         self.queues = {
             name: HandlerQueue(
-                self, f"{name.capitalize()}Queue", name=name, stage=stage, bus=self.bus.bus
+                self,
+                f"{name.capitalize()}Queue",
+                name=name,
+                stage=stage,
+                bus=self.bus.bus,
+                key=self._key,
             )
             for name in QUEUE_FED
         }
@@ -65,7 +72,10 @@ class CerebroStack(Stack):
         }
         self.dead_letters |= {
             name: dead_letter_queue(
-                self, f"{stage.bus}-{name}", construct_id=f"{name.capitalize()}DeadLetters"
+                self,
+                f"{stage.bus}-{name}",
+                construct_id=f"{name.capitalize()}DeadLetters",
+                key=self._key,
             )
             for name in INVOKED
         }
@@ -73,6 +83,10 @@ class CerebroStack(Stack):
         self.functions = self._functions()
         for name, queue in self.queues.items():
             queue.feed(self.functions[name], self._capacities[name])
+        allow_key(
+            self._key,
+            [*self.functions.values(), self.timers.sender, self.timers.wait],
+        )
         self._schedule_sweep()
         self._restrict_publishers()
         self._publish_ssm_parameters()
@@ -119,6 +133,7 @@ class CerebroStack(Stack):
             "CORDYNA_SCHEDULE_GROUP": self.timers.group.ref,
             "CORDYNA_SCHEDULER_ROLE_ARN": self.timers.sender.role_arn,
             "CORDYNA_SCHEDULE_DEAD_LETTER_ARN": self.queues["timekeeper"].dead_letters.queue_arn,
+            "CORDYNA_TIMERS": waiting_in(self),
             "CORDYNA_RETENTION_DAYS": str(self.stage_.retention_days),
         }
         functions = {}
@@ -131,6 +146,7 @@ class CerebroStack(Stack):
                 layer=self.layer,
                 environment=environment,
                 dead_letters=self.dead_letters[name],
+                key=self._key,
                 queue=self.queues[name].queue if name in self.queues else None,
                 reserved_concurrency=self._capacities[name].reserved_concurrency
                 if name in self._capacities

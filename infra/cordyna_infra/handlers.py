@@ -15,6 +15,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -78,17 +79,25 @@ class HandlerQueue(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, name: str, stage: Stage, bus: events.EventBus
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        stage: Stage,
+        bus: events.EventBus,
+        key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         full_name = f"{stage.bus}-{name}"
-        self.dead_letters = dead_letter_queue(self, full_name)
+        self.dead_letters = dead_letter_queue(self, full_name, key=key)
         self.queue = fed_queue(
             self,
             full_name,
             self.dead_letters,
             handled_within=Duration.seconds(HANDLERS[name].timeout_s),
             max_receive_count=MAX_RECEIVE_COUNT,
+            key=key,
         )
         for route in ROUTES:
             if route.handler == name:
@@ -149,6 +158,7 @@ def handler_function(
     dead_letters: sqs.Queue,
     queue: sqs.Queue | None = None,
     reserved_concurrency: int | None = None,
+    key: kms.IKey | None = None,
 ) -> GuardedFunction:
     """The Lambda function of a handler."""
     spec = HANDLERS[name]
@@ -170,4 +180,5 @@ def handler_function(
         log_retention=stage.log_retention,
         dead_letters=dead_letters if name in INVOKED else None,
         reserved_concurrency=reserved_concurrency,
+        key=key,
     )

@@ -1,12 +1,15 @@
 """The table that holds cerebro's graph and facts (docs/architecture.md)."""
 
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from cordyna_infra.stage import Stage
 
 
-def state_table(scope: Construct, construct_id: str, *, stage: Stage) -> dynamodb.ITableV2:
+def state_table(
+    scope: Construct, construct_id: str, *, stage: Stage, key: kms.IKey | None = None
+) -> dynamodb.ITableV2:
     """The state table: one of this stack, or the one that the context value `cordyna:table` names.
 
     A table of this stack has no fixed name, so that one that an earlier stack left behind does not
@@ -16,7 +19,7 @@ def state_table(scope: Construct, construct_id: str, *, stage: Stage) -> dynamod
     restored = scope.node.try_get_context("cordyna:table")
     if restored is not None:
         return dynamodb.TableV2.from_table_name(scope, "RestoredState", restored)
-    return dynamodb.TableV2(
+    table = dynamodb.TableV2(
         scope,
         construct_id,
         partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
@@ -30,3 +33,14 @@ def state_table(scope: Construct, construct_id: str, *, stage: Stage) -> dynamod
         deletion_protection=stage.protected,
         removal_policy=stage.removal,
     )
+    if key is not None:
+        _encrypt(table, key)
+    return table
+
+
+def _encrypt(table: dynamodb.TableV2, key: kms.IKey) -> None:
+    # The CDK renders a customer's key only in stacks of a fixed region.
+    resource = table.node.default_child
+    assert isinstance(resource, dynamodb.CfnGlobalTable)
+    resource.add_property_override("SSESpecification", {"SSEEnabled": True, "SSEType": "KMS"})
+    resource.add_property_override("Replicas.0.SSESpecification", {"KMSMasterKeyId": key.key_arn})

@@ -19,6 +19,17 @@ from cordyna_infra.stage import Stage
 _MAX_WAIT = Duration.minutes(4)
 
 
+def waiting_in(scope: Construct) -> str:
+    """Where page timers wait: the context value `cordyna:timers`, `states` (default) or `queue`.
+
+    Raises ValueError for another value.
+    """
+    value = str(scope.node.try_get_context("cordyna:timers") or "states")
+    if value not in ("states", "queue"):
+        raise ValueError(f"cordyna:timers is {value!r}: it must be states or queue")
+    return value
+
+
 class TimerResources(Construct):
     """An Express state machine, a schedule group, and the role that schedules use."""
 

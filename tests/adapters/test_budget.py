@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from aws_world import AwsWorld
-from cost import BUDGET, PRICE_PER_MILLION_MAX, requests_price
+from cost import BUDGET, PRICE_PER_MILLION_MAX, measure, requests_price
 from counting import Counts, Hooks, read_units, size_of
-from graphs import Graph, chain, fan
+from graphs import Graph, chain, fan, single
 
 from adapters.cloud import a_table, client
 
@@ -54,6 +54,13 @@ def test_page_timers_of_many_dispatches_are_few(world: AwsWorld) -> None:
     world.declare(graph)
     counts = world.run(graph)
     assert counts.waits + counts.schedules <= 3
+
+
+@pytest.mark.parametrize(("timers", "dollars_max"), [("states", 34.0), ("queue", 21.0)])
+def test_run_of_one_task_costs_no_more_than_its_budget(timers: str, dollars_max: float) -> None:
+    counts = measure(single(), 1, timers)
+    assert requests_price(counts) <= dollars_max
+    assert counts.waits == (1 if timers == "states" else 0)
 
 
 def test_counted_units_are_what_dynamodb_charges(moto: None) -> None:

@@ -91,9 +91,7 @@ runs = st.builds(
     reruns=st.integers(0),
     traceparent=st.none() | texts,
 )
-lasts = st.builds(
-    CachedResult, texts, st.integers(0), times, outputs, st.none() | texts, texts
-)
+lasts = st.builds(CachedResult, texts, st.integers(0), times, outputs, st.none() | texts, texts)
 indexes = st.lists(st.integers(0, 200_000), max_size=5).map(tuple)
 planned = st.builds(
     PlannedTask,

@@ -23,6 +23,11 @@ class TestTimersWhenSchedulesAreLate(TimersContract):
         return VirtualAws(late_s=LATE_MAX_S)
 
 
+class TestTimersOnTheQueue(TimersContract):
+    def a_platform(self) -> VirtualAws:
+        return VirtualAws(late_s=LATE_MAX_S, waits_in_queue=True)
+
+
 class TestTimersWhenSchedulesAreInTime(TimersContract):
     def a_platform(self) -> VirtualAws:
         return VirtualAws(late_s=0.0)
@@ -37,6 +42,15 @@ def test_far_page_timer_is_one_schedule_with_its_name() -> None:
     # 60 s early, in whole seconds.
     assert schedule["expression"] == "at(2026-09-21T14:22:20)"
     assert decode_internal(schedule["input"]) == timer
+
+
+def test_page_timer_within_15_minutes_is_a_delayed_message() -> None:
+    aws = VirtualAws(waits_in_queue=True)
+    timer = PageTimer(RUN, 3, NOW + 890.2)
+    aws.timers.send_page_timer(timer)
+    assert aws.schedules == {}
+    assert aws.next_delivery() == timer
+    assert 0 <= aws.now - timer.due <= 1
 
 
 def test_page_timer_whose_schedule_fails_raises() -> None:

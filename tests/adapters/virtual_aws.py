@@ -5,6 +5,7 @@
 import heapq
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -50,14 +51,14 @@ class VirtualAws:
     `late_s`: how late every schedule fires.
     """
 
-    def __init__(self, *, late_s: float = LATE_MAX_S) -> None:
+    def __init__(self, *, late_s: float = LATE_MAX_S, waits_in_queue: bool = False) -> None:
         self.now = NOW
         self._late_s = late_s
         self._under_way: list[tuple[float, int, str]] = []
         self._tickets = count()
         self.schedules: dict[str, dict[str, Any]] = {}
         self.timers = AwsTimers(
-            TIMER_TARGETS,
+            replace(TIMER_TARGETS, waits_in_queue=waits_in_queue),
             TARGET,
             lambda: self.now,
             sqs=lambda: self,  # type: ignore[arg-type, return-value]
@@ -75,9 +76,10 @@ class VirtualAws:
         return message
 
     # SQS
-    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:
+    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> None:
         assert QueueUrl == QUEUES["tracker" if "walk" in MessageBody else "timekeeper"]
-        self._deliver(self.now, MessageBody)
+        assert 0 <= DelaySeconds <= 900, "SQS refuses longer delays"
+        self._deliver(self.now + DelaySeconds, MessageBody)
 
     # Step Functions: a Wait with TimestampPath, then a SendMessage to the timekeeper's queue.
     def start_execution(self, *, stateMachineArn: str, input: str) -> None:

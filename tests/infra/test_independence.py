@@ -18,6 +18,7 @@ ACCOUNT_WIDE = {
 NAMED = {
     **ACCOUNT_WIDE,
     "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::ECS::Cluster": "ClusterName",
     "AWS::Events::Archive": "ArchiveName",
     "AWS::Events::EventBus": "Name",
     "AWS::Lambda::Function": "FunctionName",

@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from architecture.repository import ROOT
 from infra.conftest import synthesized
 from infra.templates import Template, listed, text_of
@@ -163,3 +165,33 @@ def test_local_stage_leaves_out_only_unsupported_parts(
         "throttles",
         "timers-failed",
     }
+
+
+def test_timers_wait_where_the_context_says(stacks: dict[str, Template], tmp_path: Path) -> None:
+    def timers(cerebro: Template) -> set[str]:
+        return {
+            function["Environment"]["Variables"]["CORDYNA_TIMERS"]
+            for function in cerebro.all("AWS::Lambda::Function").values()
+        }
+
+    assert timers(stacks["cerebro"]) == {"states"}
+    assert timers(synthesized(tmp_path, timers="queue")["cerebro"]) == {"queue"}
+
+
+def test_unknown_kind_of_timers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must be states or queue"):
+        synthesized(tmp_path, timers="sand")
+
+
+@pytest.mark.parametrize("address", [None, ""])
+def test_missing_on_call_address_subscribes_nobody(tmp_path: Path, address: str | None) -> None:
+    context = {} if address is None else {"on_call": address}
+    operations = synthesized(tmp_path, **context)["operations"]
+    assert operations.all("AWS::SNS::Subscription") == {}
+
+
+def test_queue_age_alarms_fire_after_five_seconds(stacks: dict[str, Template]) -> None:
+    slow = [alarm for name, alarm in alarms(stacks).items() if name.startswith("slow-")]
+    assert len(slow) == 4
+    for alarm in slow:
+        assert (alarm["Period"], alarm["Threshold"], alarm["Statistic"]) == (60, 5, "Maximum")

@@ -164,7 +164,7 @@ def test_instance_may_protect_itself_and_no_other_service(tmp_path: Path, code: 
         for each in template.statements_of("SalesWorkersRole")
         if "ecs:UpdateTaskProtection" in listed(each["Action"])
     ]
-    assert "task/<SalesWorkersCluster" in text_of(statement["Resource"])
+    assert text_of(statement["Resource"]).endswith(":task/sales/*")
 
 
 def test_containers_share_the_network_of_their_stage(tmp_path: Path, code: Path) -> None:

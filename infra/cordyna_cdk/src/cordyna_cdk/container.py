@@ -12,7 +12,7 @@ month and zone. DynamoDB and S3 are reached by gateway endpoints, which are free
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aws_cdk import ArnFormat, Duration, Fn, RemovalPolicy, Stack
+from aws_cdk import Duration, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
@@ -32,6 +32,12 @@ from cordyna_cdk.scaling import QueueScaling
 _SPOT = [ecs.CapacityProviderStrategy(capacity_provider="FARGATE_SPOT", weight=1)]
 
 NETWORK_ZONES = 2
+
+_PROTECT_FINDING = (
+    "AwsSolutions-IAM5[Resource::"
+    "arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>:task/{name}/*]"
+)
+_PROTECT_REASON = "Instances are named when they start; the cluster holds this server only."
 
 STOP_TIMEOUT_MAX = Duration.seconds(120)
 """The longest time that Fargate waits between SIGTERM and SIGKILL."""
@@ -79,7 +85,11 @@ class ContainerWorkers(Construct):
         self.role.add_to_policy(_consume_statement(queue))
         vpc = container.vpc or _shared_network(self, network)
         cluster = ecs.Cluster(
-            self, "Cluster", vpc=vpc, container_insights_v2=ecs.ContainerInsights.DISABLED
+            self,
+            "Cluster",
+            cluster_name=name,
+            vpc=vpc,
+            container_insights_v2=ecs.ContainerInsights.DISABLED,
         )
         if container.spot:
             cluster.enable_fargate_capacity_providers()
@@ -111,7 +121,8 @@ class ContainerWorkers(Construct):
         assert isinstance(resource, ecs.CfnService)
         # A count in the template would reset a scaled service, and end its bodies, at every update.
         resource.add_property_deletion_override("DesiredCount")
-        self.role.add_to_policy(_protect_statement(cluster))
+        self.role.add_to_policy(_protect_statement(self, name))
+        acknowledge(self.role, {_PROTECT_FINDING.format(name=name): _PROTECT_REASON})
         for part, findings in CONTAINER_FINDINGS.items():
             if (construct := self.node.try_find_child(part)) is not None:
                 acknowledge(construct, findings)
@@ -172,7 +183,7 @@ class ContainerWorkers(Construct):
 def _shared_network(scope: Construct, discovery: Discovery) -> ec2.IVpc:
     """The network of the stage: public subnets in two zones, published as SSM parameters."""
     subnets = Fn.split(",", discovery.find("network-subnets"))
-    return ec2.Vpc.from_vpc_attributes(
+    network = ec2.Vpc.from_vpc_attributes(
         scope,
         "Network",
         vpc_id=discovery.find("network-vpc"),
@@ -180,15 +191,18 @@ def _shared_network(scope: Construct, discovery: Discovery) -> ec2.IVpc:
         availability_zones=[f"zone-{index}" for index in range(NETWORK_ZONES)],
         public_subnet_ids=[Fn.select(index, subnets) for index in range(NETWORK_ZONES)],
     )
+    acknowledge(
+        network,
+        {"@aws-cdk/aws-ec2:noSubnetRouteTableId": "Nothing here adds routes to the network."},
+        "Annotation",
+    )
+    return network
 
 
-def _protect_statement(cluster: ecs.Cluster) -> iam.PolicyStatement:
+def _protect_statement(scope: Construct, cluster_name: str) -> iam.PolicyStatement:
     """What an instance needs to protect itself while a body runs."""
-    tasks = Stack.of(cluster).format_arn(
-        service="ecs",
-        resource="task",
-        resource_name=f"{cluster.cluster_name}/*",
-        arn_format=ArnFormat.SLASH_RESOURCE_NAME,
+    tasks = Stack.of(scope).format_arn(
+        service="ecs", resource="task", resource_name=f"{cluster_name}/*"
     )
     return iam.PolicyStatement(
         actions=["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], resources=[tasks]

@@ -6,6 +6,7 @@ of SQS.
 """
 
 from aws_cdk import Duration
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -14,14 +15,19 @@ MAX_RECEIVE_COUNT = 5
 
 
 def dead_letter_queue(
-    scope: Construct, name: str, *, construct_id: str = "DeadLetters"
+    scope: Construct,
+    name: str,
+    *,
+    construct_id: str = "DeadLetters",
+    key: kms.IKey | None = None,
 ) -> sqs.Queue:
     """A dead-letter queue named `<name>-dead-letters`."""
     return sqs.Queue(
         scope,
         construct_id,
         queue_name=f"{name}-dead-letters",
-        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        encryption=_encryption(key),
+        encryption_master_key=key,
         enforce_ssl=True,
         retention_period=Duration.days(14),
     )
@@ -35,13 +41,15 @@ def fed_queue(
     handled_within: Duration,
     construct_id: str = "Queue",
     max_receive_count: int = MAX_RECEIVE_COUNT,
+    key: kms.IKey | None = None,
 ) -> sqs.Queue:
     """A queue whose consumer handles a message within `handled_within`."""
     return sqs.Queue(
         scope,
         construct_id,
         queue_name=name,
-        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        encryption=_encryption(key),
+        encryption_master_key=key,
         enforce_ssl=True,
         # At least six times the function's timeout (AWS Lambda, SQS event sources).
         visibility_timeout=Duration.seconds(6 * int(handled_within.to_seconds())),
@@ -50,3 +58,7 @@ def fed_queue(
             queue=dead_letters, max_receive_count=max_receive_count
         ),
     )
+
+
+def _encryption(key: kms.IKey | None) -> sqs.QueueEncryption:
+    return sqs.QueueEncryption.SQS_MANAGED if key is None else sqs.QueueEncryption.KMS

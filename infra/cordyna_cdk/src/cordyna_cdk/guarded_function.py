@@ -9,6 +9,7 @@ from typing import Final
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
@@ -58,6 +59,7 @@ class GuardedFunction(lambda_.Function):
         dead_letters: sqs.IQueue | None = None,
         reserved_concurrency: int | None = None,
         on_failure: lambda_.IDestination | None = None,
+        key: kms.IKey | None = None,
     ) -> None:
         log = logs.LogGroup(
             scope,
@@ -65,6 +67,7 @@ class GuardedFunction(lambda_.Function):
             log_group_name=f"/aws/lambda/{name}",
             retention=log_retention,
             removal_policy=RemovalPolicy.DESTROY,
+            encryption_key=key,
         )
         role = iam.Role(
             scope,

@@ -7,7 +7,7 @@ needed; nothing at import.
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -40,6 +40,7 @@ class CerebroSettings(BaseSettings):
     tracker_queue_url: str = ""
     wait_state_machine_arn: str = ""
     schedule_group: str = ""
+    timers: Literal["states", "queue"] = "states"
     scheduler_role_arn: str = ""
     schedule_dead_letter_arn: str = ""
     dead_letter_queue_url: str = ""
@@ -71,6 +72,7 @@ def aws_ports(
         tracker_queue_url=settings.tracker_queue_url,
         wait_state_machine_arn=settings.wait_state_machine_arn,
         schedule_group=settings.schedule_group,
+        waits_in_queue=settings.timers == "queue",
     )
     scheduler = partial(clients, "scheduler")
     return Ports(

@@ -1,9 +1,10 @@
 """The Timers port on AWS: delivers page timers when they are due, and fan-outs at once.
 
 Invariant: a page timer arrives when it is due, at most about a second later. One that is due within
-a minute waits in a state machine (Step Functions, Express), which is exact to the second. A later
+a minute waits in a state machine (Step Functions, Express), or, where the deployment chose so, as a
+delayed message of the timekeeper's queue, within 15 minutes; both are exact to the second. A later
 one is a schedule (EventBridge Scheduler), which may fire 59 s late and is therefore set 60 s early:
-the timer arrives early, and is sent again through the state machine.
+the timer arrives early, and is sent again for the rest.
 """
 
 import json
@@ -31,6 +32,9 @@ WAIT_MAX_S: Final = 60
 late.
 """
 
+QUEUE_DELAY_MAX_S: Final = 900
+"""The longest delay of a message (Amazon SQS, message timers)."""
+
 SCHEDULE_MIN_AHEAD_S: Final = 5
 """Scheduler refuses a time in the past, and the request itself takes some time."""
 
@@ -43,6 +47,8 @@ class TimerTargets:
     tracker_queue_url: str
     wait_state_machine_arn: str
     schedule_group: str
+    waits_in_queue: bool = False
+    """Delay page timers on the timekeeper's queue instead of in the state machine."""
 
 
 class AwsTimers:
@@ -70,8 +76,8 @@ class AwsTimers:
             self._sqs().send_message(
                 QueueUrl=self._targets.timekeeper_queue_url, MessageBody=encode_internal(timer)
             )
-        elif ahead <= WAIT_MAX_S + SCHEDULE_MIN_AHEAD_S:
-            self._wait(timer)
+        elif ahead <= self._wait_max_s + SCHEDULE_MIN_AHEAD_S:
+            self._wait(timer, ahead)
         else:
             self._schedule(timer)
 
@@ -85,7 +91,18 @@ class AwsTimers:
             QueueUrl=self._address.tracker_queue_url, MessageBody=encode_internal(check)
         )
 
-    def _wait(self, timer: PageTimer) -> None:
+    @property
+    def _wait_max_s(self) -> int:
+        return QUEUE_DELAY_MAX_S if self._targets.waits_in_queue else WAIT_MAX_S
+
+    def _wait(self, timer: PageTimer, ahead: float) -> None:
+        if self._targets.waits_in_queue:
+            self._sqs().send_message(
+                QueueUrl=self._targets.timekeeper_queue_url,
+                MessageBody=encode_internal(timer),
+                DelaySeconds=min(QUEUE_DELAY_MAX_S, math.ceil(ahead)),
+            )
+            return
         # A Wait takes whole seconds; rounded up, because a timer that arrives early is only sent
         # again.
         waiting = {
