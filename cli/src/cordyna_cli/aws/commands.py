@@ -22,6 +22,12 @@ from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, 
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.ids import CLIENT, run_id_of
 from cordyna_core.contract.json_values import JsonObject
+from cordyna_core.contract.refusals import (
+    key_reused,
+    nothing_failed,
+    run_cancelled,
+    run_completed,
+)
 from cordyna_core.contract.state_updates import InvocationRejected
 from cordyna_core.contract.views.graph import ServerInfo
 from cordyna_core.contract.views.runs import RunView
@@ -63,13 +69,7 @@ class AwsCommands:
         def problems_now() -> Sequence[Problem]:
             if self._params_of(run_id) is None:
                 return self._queries.plan(command.task, command.params).problems
-            return [
-                Problem(
-                    code="key_reused",
-                    message=f"key {command.key!r} was used before with other parameters: "
-                    "use another key",
-                )
-            ]
+            return [key_reused(command.key or event_id, "other parameters")]
 
         return self._answer(event_id, command.task, is_applied, problems_now, wait_s) or Invoked(
             run_id
@@ -225,24 +225,9 @@ def parse_event(text: str) -> Message | None:
 def _problems_now(command: CancelRun | RetryRun, view: RunView) -> Sequence[Problem]:
     """Why cerebro refuses this command to a run that is as `view` shows it."""
     if isinstance(command, CancelRun):
-        completed = Problem(
-            code="run_completed",
-            message=f"run {view.run_id} has completed: there is nothing to cancel",
-        )
-        return [completed] if view.state == "completed" else []
+        return [run_completed(view.run_id)] if view.state == "completed" else []
     if view.cancelled:
-        return [
-            Problem(
-                code="run_cancelled",
-                message=f"run {view.run_id} was cancelled, and that is final: "
-                f"invoke {view.task!r} again",
-            )
-        ]
+        return [run_cancelled(view.run_id, view.task)]
     if not any(task.state == "error" for task in view.tasks):
-        return [
-            Problem(
-                code="nothing_failed",
-                message=f"in run {view.run_id} no task has failed for good: nothing to retry",
-            )
-        ]
+        return [nothing_failed(view.run_id)]
     return []
