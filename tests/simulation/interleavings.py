@@ -265,19 +265,26 @@ class Exploration:
                 due = state.timer_due_at
                 is_guarded = due is not None and effect.after < due <= effect.due
                 return (state if is_guarded else state._replace(timer_due_at=effect.due)), None
+            case e.SendPageTimer() | e.SendOverdueCheck() | e.Publish():
+                for name in self._sent_by(effect):
+                    state = self._with_sent(state, name)
+                return state, None
+        return state, self._read(state, effect)
+
+    def _sent_by(self, effect: e.SendPageTimer | e.SendOverdueCheck | e.Publish) -> Iterator[str]:
+        """The names of the messages that an effect sends, as far as they lead to anything."""
+        match effect:
             case e.SendPageTimer(timer):
                 self._messages[timer.id] = timer
-                return self._with_sent(state, timer.id), None
+                yield timer.id
             case e.SendOverdueCheck(check):
                 name = f"{check.id}:{check.turn}:{check.start}"
                 self._messages[name], self._cause_of[name] = check, check.id
-                return self._with_sent(state, name), None
+                yield name
             case e.Publish(messages):
                 for message in messages:
                     if isinstance(message, RunTask):
-                        state = self._with_sent(state, f"run:{message.task}:{message.attempt}")
-                return state, None
-        return state, self._read(state, effect)
+                        yield f"run:{message.task}:{message.attempt}"
 
     def _read(self, state: State, effect: Any) -> Any:
         match effect:

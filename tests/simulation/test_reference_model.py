@@ -7,6 +7,7 @@ commands), both must show the same run.
 """
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,48 +15,64 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from cerebro.core.model import TaskRun
 from cordyna_core.contract.envelope import Envelope
 from world.scenarios import ReactionWorld, a_world
 
 GRAPHS = ("a", "a  b<-a", "a  b  c<-a,b", "a  b<-a  c<-a  d<-b,c", "a  b  c<-a  d<-b,c  e<-d")
-CLOCKS_S = {"dispatched": 10.0, "queued": 600.0, "started": 1800.0}
-RANKS = ("waiting", "dispatched", "queued", "started", "failed", "completed", "cancelled")
-UNTIL_BACK_OFF_KNOWN = -1.0
+ACK_S, START_S, RUN_S = 10.0, 600.0, 1800.0
+RANKS = (
+    "waiting",
+    "dispatched",
+    "ack_timeout",
+    "queued",
+    "start_timeout",
+    "started",
+    "run_timeout",
+    "failed",
+    "completed",
+    "cancelled",
+)
+TIMEOUT_OF = {"dispatched": "ack_timeout", "queued": "start_timeout", "started": "run_timeout"}
+FAILED = ("ack_timeout", "start_timeout", "run_timeout", "failed")
+DECIDED_WITHIN_S = 1.5
+"""A deadline is decided with the next check of its page."""
 
 
 @dataclass
 class Task:
-    """One task of the model."""
+    """One task of the model. `due`: when its clock expires or its back-off ends."""
 
     upstream: tuple[str, ...]
     retries: int
     state: str = "waiting"
     attempt: int = 0
     budget: int = 0
+    dispatched_at: float = 0.0
     due: float | None = None
+
+    @property
+    def waits_for_retry(self) -> bool:
+        return self.state in FAILED and self.due is not None
 
 
 @dataclass
 class Model:
-    """One run of the model.
-
-    How long a failed task waits is decided by a hash, so it is read from cerebro.
-    """
+    """One run of the model."""
 
     tasks: dict[str, Task]
-    now: float
     is_cancelled: bool = False
     sent: set[tuple[str, int]] = field(default_factory=set)
 
-    def dispatch(self, name: str, *, is_new_budget: bool) -> None:
+    def dispatch(self, name: str, now: float, *, is_new_budget: bool) -> None:
         task = self.tasks[name]
         task.attempt += 1
-        task.state, task.due = "dispatched", self.now + CLOCKS_S["dispatched"]
+        task.state, task.dispatched_at, task.due = "dispatched", now, now + ACK_S
         if is_new_budget:
             task.budget = task.attempt + task.retries
         self.sent.add((name, task.attempt))
 
-    def dispatch_ready(self) -> None:
+    def dispatch_ready(self, now: float) -> None:
         """Dispatch every task whose upstreams have all completed."""
         for name, task in self.tasks.items():
             if (
@@ -63,27 +80,30 @@ class Model:
                 and not self.is_cancelled
                 and all(self.tasks[up].state == "completed" for up in task.upstream)
             ):
-                self.dispatch(name, is_new_budget=True)
+                self.dispatch(name, now, is_new_budget=True)
 
-    def update(self, name: str, attempt: int, state: str) -> None:
+    def update(self, name: str, attempt: int, state: str, now: float) -> None:
         task = self.tasks[name]
         if attempt == task.attempt and RANKS.index(state) > RANKS.index(task.state):
-            task.state = state
-            task.due = self.now + CLOCKS_S[state] if state in CLOCKS_S else None
-            if state == "failed" and attempt < task.budget:
-                task.due = UNTIL_BACK_OFF_KNOWN
-        self.dispatch_ready()
+            self.enter(task, state, now)
+        self.dispatch_ready(now)
 
-    def expire(self, name: str) -> None:
-        task = self.tasks[name]
-        if task.state == "failed":
-            self.dispatch(name, is_new_budget=False)
-        else:
-            task.state = "failed"
-            task.due = UNTIL_BACK_OFF_KNOWN if task.attempt < task.budget else None
+    def enter(self, task: Task, state: str, now: float) -> None:
+        task.state, task.due = state, None
+        if state == "queued":
+            task.due = max(now, task.dispatched_at + ACK_S) + START_S
+        elif state == "started":
+            task.due = now + RUN_S
+        elif state in FAILED and task.attempt < task.budget:
+            task.due = now + back_off_min_s(task.attempt)
 
     def is_dead(self) -> bool:
         return all(task.due is None for task in self.tasks.values())
+
+
+def back_off_min_s(attempt: int) -> float:
+    """A back-off is up to a quarter longer, which a hash decides."""
+    return 5.0 * float(2 ** (attempt - 1))
 
 
 class ReferenceMachine(RuleBasedStateMachine):
@@ -100,10 +120,10 @@ class ReferenceMachine(RuleBasedStateMachine):
             name: Task(tuple(up for up in upstream.split(",") if up), retries)
             for name, _, upstream in words
         }
-        self.model = Model(tasks, self.world.now)
+        self.model = Model(tasks)
         self.world.invoke(words[-1][0], key="k")
         self.reported: list[Envelope] = []
-        self.model.dispatch_ready()
+        self.model.dispatch_ready(self.world.now)
 
     @rule(
         data=st.data(),
@@ -119,8 +139,8 @@ class ReferenceMachine(RuleBasedStateMachine):
         if crash_after is not None:
             self.world.driver.crash(update, after=crash_after)
         self.world.handle(update)
-        self.model.update(name, attempt, "failed" if state == "error" else state)
-        self.read_back_offs()
+        self.model.update(name, attempt, "failed" if state == "error" else state, self.world.now)
+        self.learn_back_offs()
 
     @precondition(lambda self: self.reported)
     @rule(data=st.data())
@@ -129,33 +149,61 @@ class ReferenceMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1.0, 5.0, 11.0, 61.0, 601.0, 1801.0]))
     def let_time_pass(self, seconds: float) -> None:
-        until = self.world.now + seconds
+        self.world.after(seconds)
+        while any(
+            fact.deadline is not None and fact.deadline <= self.world.now for fact in self.facts()
+        ):
+            self.world.after(1.0)
         while due := [
             (task.due, name)
             for name, task in self.model.tasks.items()
-            if task.due is not None and task.due <= until
+            if task.due is not None and task.due <= self.world.now
         ]:
-            next_due = min(due)[0]
-            self.world.after(next_due - self.world.now)
-            self.model.now = self.world.now
-            for deadline, name in due:
-                if deadline == next_due:
-                    self.model.expire(name)
-            self.read_back_offs()
-        self.world.after(until - self.world.now)
-        self.model.now = self.world.now
+            self.decide(min(due)[1])
 
-    def read_back_offs(self) -> None:
+    def decide(self, name: str) -> None:
+        """Let the model do what was due, at the time at which cerebro did it."""
+        task = self.model.tasks[name]
+        assert task.due is not None
+        if task.waits_for_retry:
+            at = self.entry_at(name, task.attempt + 1, "dispatched")
+            assert 0 <= at - task.due <= back_off_min_s(task.attempt) / 4 + DECIDED_WITHIN_S
+            self.model.dispatch(name, at, is_new_budget=False)
+        else:
+            reason = TIMEOUT_OF[task.state]
+            at = self.entry_at(name, task.attempt, reason)
+            assert 0 <= at - task.due <= DECIDED_WITHIN_S
+            self.model.enter(task, reason, at)
+        self.learn_back_offs()
+
+    def entry_at(self, name: str, attempt: int, reason: str) -> float:
+        """When cerebro wrote an entry into the timeline of a task."""
+        (at,) = (
+            entry.at
+            for entry in self.world.fact(name).timeline
+            if (entry.attempt, entry.reason) == (attempt, reason)
+        )
+        return at
+
+    def learn_back_offs(self) -> None:
+        """Read how long a back-off is, which a hash decides, if the task still waits."""
         for name, task in self.model.tasks.items():
-            if task.state == "failed" and task.due == UNTIL_BACK_OFF_KNOWN:
-                task.due = self.world.fact(name).deadline
-                assert task.due is not None, f"{name} has attempts left, but waits for none"
+            if not task.waits_for_retry:
+                continue
+            fact = self.world.fact(name)
+            assert task.due is not None
+            if fact.attempt == task.attempt and fact.deadline is not None:
+                assert task.due <= fact.deadline <= task.due + back_off_min_s(task.attempt) / 4
+                task.due = fact.deadline
+
+    def facts(self) -> Iterable[TaskRun]:
+        return self.world.store.read_page(self.world.run_id, 0).values()
 
     @rule()
     def retry(self) -> None:
         for name, task in self.model.tasks.items():
-            if task.state == "failed" and task.due is None and not self.model.is_cancelled:
-                self.model.dispatch(name, is_new_budget=True)
+            if task.state in FAILED and task.due is None and not self.model.is_cancelled:
+                self.model.dispatch(name, self.world.now, is_new_budget=True)
         self.world.retry(command_id=f"r{len(self.world.published)}")
 
     @rule(happens=st.sampled_from([False, False, False, True]))
@@ -178,7 +226,10 @@ class ReferenceMachine(RuleBasedStateMachine):
                 assert not view.attempt or view.reason == "cancelled"
                 continue
             assert view.attempt == task.attempt, view.task
-            assert _as_model(view.state, view.reason, view.attempt) == task.state, view.task
+            if task.waits_for_retry:
+                assert view.reason == "retry_wait", view.task
+            else:
+                assert _as_model(view.state, view.reason, view.attempt) == task.state, view.task
             if task.attempt:
                 assert self.world.fact(view.task).deadline == task.due, view.task
         assert set(self.world.sent) == self.model.sent
@@ -194,7 +245,6 @@ class ReferenceMachine(RuleBasedStateMachine):
         elif self.model.is_dead():
             assert run.state in ("failing", "error")
             assert self.world.after(5).run().state == "error"
-            self.model.now = self.world.now
         else:
             assert run.state in ("running", "failing")
 
@@ -203,8 +253,8 @@ def _as_model(state: str, reason: str | None, attempt: int) -> Any:
     if not attempt:
         return "waiting"
     if state == "error":
-        return "cancelled" if reason == "cancelled" else "failed"
-    return {"dispatched": "dispatched", "retry_wait": "failed"}.get(reason or "", state)
+        return reason if reason in {"cancelled", *TIMEOUT_OF.values()} else "failed"
+    return "dispatched" if reason == "dispatched" else state
 
 
 TestReference = ReferenceMachine.TestCase

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Final
 
+from cerebro.simulator.engine_world import EngineWorld
 from cerebro.simulator.faults import FAULTS
-from cerebro.simulator.scenario import SafetyNets
 from cerebro.simulator.trace import Trace
-from cerebro.simulator.world import Verdict, World
+from cerebro.simulator.verdict import Verdict
+from cerebro.simulator.world import World
 from cordyna_core.contract.declaration import ServerDeclared
 
 CHUNK_SEEDS: Final = 500
 BROKEN_SHOWN_MAX: Final = 20
-SAFETY_NETS: Final[tuple[SafetyNets, ...]] = ("both", "no repair", "no sweep", "neither")
+ENGINE_INTERVAL: Final = 50
+"""One of so many seeds is a world of the embedded engine."""
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ class Report:
     cpu_s: float = 0.0
     virtual_s: float = 0.0
     injected: Counter[str] = field(default_factory=Counter)
-    safety_nets: Counter[str] = field(default_factory=Counter)
+    worlds: Counter[str] = field(default_factory=Counter)
     broken: list[Verdict] = field(default_factory=list)
 
     @property
@@ -52,8 +54,17 @@ class Report:
         self.cpu_s += other.cpu_s
         self.virtual_s += other.virtual_s
         self.injected.update(other.injected)
-        self.safety_nets.update(other.safety_nets)
+        self.worlds.update(other.worlds)
         self.broken.extend(other.broken)
+
+
+def world_of(
+    seed: int, own: Sequence[ServerDeclared] = (), trace: Trace | None = None
+) -> World | EngineWorld:
+    """The world of a seed; with `own`, always one of these servers."""
+    if not own and seed % ENGINE_INTERVAL == ENGINE_INTERVAL // 2:
+        return EngineWorld(seed, trace=trace)
+    return World(seed, own=own, trace=trace)
 
 
 def simulate(
@@ -65,7 +76,7 @@ def simulate(
     """
     report, began = Report(), time.process_time()
     for seed in range(first, first + count):
-        world = World(seed, own=own)
+        world = world_of(seed, own)
         verdict = world.run()
         report.seeds += 1
         report.effects += verdict.effects
@@ -73,7 +84,7 @@ def simulate(
         report.attempts += verdict.attempts
         report.virtual_s += verdict.at
         report.injected.update(verdict.injected)
-        report.safety_nets[world.scenario.safety_nets] += 1
+        report.worlds[world.kind] += 1
         if verdict.broken is not None:
             report.broken.append(verdict)
             if stop:
@@ -103,7 +114,7 @@ def campaign(
 def replay(seed: int, own: Sequence[ServerDeclared] = ()) -> tuple[Verdict, Trace]:
     """Run one seed again, with its trace."""
     trace = Trace()
-    return World(seed, own=own, trace=trace).run(), trace
+    return world_of(seed, own, trace).run(), trace
 
 
 def report_lines(report: Report, servers: Sequence[str] = (), *, wall_s: float) -> Iterator[str]:
@@ -117,8 +128,8 @@ def report_lines(report: Report, servers: Sequence[str] = (), *, wall_s: float) 
         f"{wall_s:.0f} s ({speed:.0f} seeds per second and core), "
         f"{report.virtual_s / 86_400:,.0f} days of virtual time"
     )
-    worlds = (f"{nets} {report.safety_nets[nets]:,}" for nets in SAFETY_NETS)
-    yield f"safety nets: {', '.join(worlds)}"
+    worlds = (f"{kind} {count:,}" for kind, count in sorted(report.worlds.items()))
+    yield f"worlds: {', '.join(worlds)}"
     yield "faults:"
     for fault in FAULTS:
         yield f"  {fault:<18}{report.injected[fault]:>12,}"

@@ -68,6 +68,8 @@ class Checker:
         self.sent: set[tuple[str, str, int]] = set()
         self.writes = self.messages = 0
         self._moved_at: dict[str, float] = {}
+        self._ended_rev: dict[str, int] = {}
+        """`rev` of each run when it ended: a rerun that does nothing may step it afterwards."""
         self._pages_of_input: defaultdict[str, set[Page]] = defaultdict(set)
 
     # --- writes ---------------------------------------------------------------------------------
@@ -110,6 +112,8 @@ class Checker:
             raise InvariantBroken(broken, run.id)
         with _broken_in(run.id):
             self.reference.run_written(effect, self.handled)
+        if run.is_over and (effect.seen is None or effect.seen.status != run.status):
+            self._ended_rev[run.id] = run.rev
         if effect.seen is not None and run.rev > effect.seen.rev:
             self._moved_at[run.id] = now  # it was reopened
         if (
@@ -217,7 +221,7 @@ class Checker:
             if broken:
                 raise InvariantBroken(broken, run_id)
             with _broken_in(run_id):
-                self.reference.at_rest(run)
+                self.reference.at_rest(run, self._ended_rev.get(run_id, run.rev))
                 if self.promises is not None:
                     self.promises.at_rest(run_id)
 
@@ -225,7 +229,8 @@ class Checker:
         self, snapshot: RunSnapshot, run: Run, facts: dict[int, TaskRun]
     ) -> str | None:
         state = "completed" if run.status == "completed" else "error"
-        if derived_id("RunStateChanged", run.id, state, run.rev) not in self.published_ids:
+        rev = self._ended_rev.get(run.id, run.rev)
+        if derived_id("RunStateChanged", run.id, state, rev) not in self.published_ids:
             return f"the run is {run.status}, but that was not published"
         for index, fact in facts.items():
             name = snapshot.plan.tasks[index].name

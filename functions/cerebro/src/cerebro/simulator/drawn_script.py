@@ -52,11 +52,13 @@ def _draw_run(
         params=_draw_params(target, tasks, faults),
         max_age_s=faults.choice(_MAX_AGES_S),
     )
-    script = [ScriptedMessage(after, _draw_source(target, owner_of, faults), invocation)]
+    invoker = _draw_source(target, owner_of, faults)
+    script = [ScriptedMessage(after, invoker, invocation)]
     if faults.chance(0.12):
         again = _draw_repeated(invocation, list(tasks), faults)
-        script.append(ScriptedMessage(after + faults.uniform(0, 60), CLIENT, again))
-    run_id = run_id_of(target, f"k{n}") if faults.chance(0.97) else _UNKNOWN_RUN
+        source = faults.choice((invoker, CLIENT))
+        script.append(ScriptedMessage(after + faults.uniform(0, 60), source, again))
+    run_id = run_id_of(target, f"k{n}", invoker) if faults.chance(0.97) else _UNKNOWN_RUN
 
     def command(delay: float, message: Message) -> None:
         source = _draw_source(target, owner_of, faults)
@@ -69,7 +71,12 @@ def _draw_run(
         names = [*tasks, "unknown"]
         from_ = faults.sample(names, faults.integer(1, 2)) if faults.chance(0.3) else []
         command_id = None if faults.chance(0.2) else f"r{n}"
-        retry = RetryRun(run_id=run_id, command_id=command_id, from_=from_)
+        retry = RetryRun(
+            run_id=run_id,
+            command_id=command_id,
+            from_=from_,
+            downstream=faults.chance(0.7 if from_ else 0.03),
+        )
         for _ in range(faults.integer(1, 2)):
             command(faults.uniform(20, 3000), retry)
     return script

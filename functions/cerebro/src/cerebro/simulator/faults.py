@@ -40,12 +40,21 @@ SERVER_FAULTS: Final = (
     "server lied",
     "answered twice",
 )
+ENGINE_FAULTS: Final = (
+    "unexpected exception",
+    "home failed",
+    "wall clock set",
+    "engine restarted",
+)
+"""What happens to the embedded engine."""
+
 FAULTS: Final = (
     *STEP_FAULTS,
     *MESSAGE_FAULTS,
     *TIMER_FAULTS,
     *ADVERSARY_FAULTS,
     *SERVER_FAULTS,
+    *ENGINE_FAULTS,
     "clock skewed",
 )
 """Every kind of fault."""

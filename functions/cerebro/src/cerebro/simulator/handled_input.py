@@ -15,8 +15,9 @@ class HandledInput:
     """One message that a handler is performing.
 
     `clocks`, `graph` and `cached_results` (by task) are what its program read so far,
-    `published` what it put on the bus, `checks` the overdue checks that it sent. `run_before`
-    and `facts_before` are what was stored of its run when its program began.
+    `lost_outputs` the tasks whose stored output it did not find, `published` what it put on the
+    bus, `checks` the overdue checks that it sent. `run_before` and `facts_before` are what was
+    stored of its run when its program began.
     """
 
     __slots__ = (
@@ -27,6 +28,7 @@ class HandledInput:
         "facts_before",
         "graph",
         "key",
+        "lost_outputs",
         "message",
         "published",
         "run_before",
@@ -38,6 +40,7 @@ class HandledInput:
         self.clocks: list[float] = []
         self.cached_results: dict[str, CachedResult | None] = {}
         self.graph: Graph | None = None
+        self.lost_outputs: set[str] = set()
         self.checks: list[OverdueCheck] = []
         self.published: list[Message] = []
         self.run_before: Run | None = None

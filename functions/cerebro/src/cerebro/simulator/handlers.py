@@ -100,6 +100,7 @@ class SimulatedCerebro:
             e.Now: lambda handler, _, answer: handler.handled.clocks.append(answer),
             e.ReadGraph: _graph_read,
             e.ReadCachedResult: _result_read,
+            e.ReadOutputs: _outputs_read,
         }
 
     def deliver(self, in_flight: InFlightMessage) -> None:
@@ -288,6 +289,15 @@ def _graph_read(handler: SimulatedHandler, _: e.ReadGraph, answer: Any) -> None:
 
 def _result_read(handler: SimulatedHandler, effect: e.ReadCachedResult, answer: Any) -> None:
     handler.handled.cached_results[effect.task] = answer
+
+
+def _outputs_read(handler: SimulatedHandler, effect: e.ReadOutputs, answer: Any) -> None:
+    lost = {(effect.run_id, index) for index in effect.refs if index not in answer}
+    handler.handled.lost_outputs |= {
+        task
+        for task, result in handler.handled.cached_results.items()
+        if result is not None and (result.run_id, result.index) in lost
+    }
 
 
 _SUITED_EFFECTS: Final[dict[str, Callable[[Any], bool]]] = {

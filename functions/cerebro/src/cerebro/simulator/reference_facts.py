@@ -319,13 +319,6 @@ def _output_ref(output: Any, size: int) -> str | None:
     return derived_id("output", _json(output).decode()) if size > _INLINE_OUTPUT_BYTES_MAX else None
 
 
-def _output_ref(output: Any, size: int) -> str | None:
-    """A large output is stored under a name that is a hash of it."""
-    if size <= _INLINE_OUTPUT_BYTES_MAX:
-        return None
-    return derived_id("output", _json(output).decode())
-
-
 def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -65,6 +65,7 @@ def _check_run(run: Run, command: InvokeTask, envelope: Envelope, handled: Handl
         max_age_s=command.max_age_s,
         labels=command.labels,
         scheduled_at=scheduled_at,
+        traceparent=command.meta.traceparent if command.meta else None,
         source=envelope.source,
     )
     if run != expected:
@@ -106,7 +107,8 @@ def _reused(tasks: Declared, command: InvokeTask, handled: HandledInput) -> dict
             continue
         age_s = _allowed_age_s(within_s.get(name, []), command.max_age_s)
         result = handled.cached_results.get(name) if age_s is not None else None
-        if result is not None and handled.clocks[0] - result.dispatched_at <= (age_s or 0):
+        is_young = result is not None and handled.clocks[0] - result.dispatched_at <= (age_s or 0)
+        if result is not None and is_young and name not in handled.lost_outputs:
             reused[name] = result
             continue
         declared = tasks[name][1]

@@ -8,7 +8,6 @@ Invariant: a world ends when nothing is on its way any more.
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
@@ -26,6 +25,7 @@ from cerebro.simulator.network import Network
 from cerebro.simulator.scenario import BEGIN, Scenario, ScriptedMessage
 from cerebro.simulator.server_behavior import SimulatedServer
 from cerebro.simulator.trace import Trace
+from cerebro.simulator.verdict import Verdict
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import server_source
@@ -37,24 +37,6 @@ STEPS_MAX: Final = 200_000
 STEPS_PER_TASK_MAX: Final = 200
 STEP_S_MAX: Final = 0.03
 """One effect of a handler takes at most so long, divided by the number of running handlers."""
-
-
-@dataclass(slots=True)
-class Verdict:
-    """How a world ended. `broken` names the invariant that broke; None: none did."""
-
-    seed: int
-    broken: str | None = None
-    run_id: str = ""
-    at: float = 0.0
-    effects: int = 0
-    runs: int = 0
-    attempts: int = 0
-    injected: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def faults(self) -> int:
-        return sum(self.injected.values())
 
 
 class World:
@@ -111,6 +93,11 @@ class World:
             self.checker.ages_s = self.handlers.ages_s
         self.network.to_server = self._deliver_command
         self._set_up()
+
+    @property
+    def kind(self) -> str:
+        """The safety nets that are in place, or that handlers are bounded."""
+        return "fan-out" if self.handlers is not None else self.scenario.safety_nets
 
     def _clock(self) -> float:
         return self.network.now + self.cerebro.skew_s
