@@ -113,6 +113,20 @@ def test_the_plain_text_of_a_cron_reads_as_the_same_cron(text: str) -> None:
     assert Cron.parse(str(Cron.parse(text))) == Cron.parse(text)
 
 
+@given(
+    st.sampled_from(["*/1", "1-31", "1-31/1", "1-15,16-31", "*,5"]),
+    st.sampled_from(["*/1", "0-6", "0-7", "1-7", "SUN-SAT", "MON-SUN", "0-3,4-6"]),
+    st.sampled_from(["MON", "1-5", "0"]),
+    st.sampled_from(["1", "*/2", "10-20"]),
+)
+def test_full_range_of_a_day_field_counts_as_star(
+    days: str, weekdays: str, weekday: str, day: str
+) -> None:
+    assert Cron.parse(f"0 0 {days} * {weekday}") == Cron.parse(f"0 0 * * {weekday}")
+    assert Cron.parse(f"0 0 {day} * {weekdays}") == Cron.parse(f"0 0 {day} * *")
+    assert Cron.parse(f"0 0 {days} * {weekdays}") == Cron.parse("0 0 * * *")
+
+
 @given(st.text(alphabet="0123456789*/-,? LWSUNJA#@\n", max_size=30))
 def test_whatever_is_written_is_read_or_refused_with_a_reason(text: str) -> None:
     try:

@@ -532,3 +532,33 @@ def test_cron_of_ten_thousand_tasks_is_checked_in_linear_time() -> None:
     outcome = decide(NOTHING, declared("a", chain, t0=params("day"), **fields))
 
     assert len(problems(outcome)) == MAX_PROBLEMS + 1
+
+
+@given(st.data())
+def test_crons_refused_are_those_whose_closure_needs_params(data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, 8))
+    edges = data.draw(
+        st.sets(
+            st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)).filter(
+                lambda edge: edge[0] < edge[1]
+            )
+        )
+    )
+    needing = data.draw(st.sets(st.integers(0, count - 1)))
+    crons = data.draw(st.sets(st.integers(0, count - 1)))
+    upstream = {n: [f"t{up}" for up, down in sorted(edges) if down == n] for n in range(count)}
+    text = " ".join(
+        f"t{n}" + (f"<-{','.join(upstream[n])}" if upstream[n] else "") for n in range(count)
+    )
+    fields: dict[str, Any] = {
+        f"t{n}": (params("p") if n in needing else {}) | (CRON if n in crons else {})
+        for n in range(count)
+    }
+    graph = nx.DiGraph(list(edges))
+    graph.add_nodes_from(range(count))
+    expected = {f"t{n}" for n in crons if needing & (nx.ancestors(graph, n) | {n})}
+
+    outcome = decide(NOTHING, declared("a", text, **fields))
+
+    refused = problems(outcome) if isinstance(outcome, Rejected) else ()
+    assert {(problem.path or [""])[0] for problem in refused} == expected
