@@ -150,7 +150,7 @@ def test_profile_without_file_is_one_of_aws(tmp_path: Path) -> None:
             "colour = 1",
             "there is no setting `colour`; there are servers, home, profile, region, endpoint_url, bus",  # noqa: E501  a picture of the screen
         ),
-        ('servers = "x"', '`servers` is a list of texts, for example ["my_servers.sales:server"]'),
+        ('servers = "x"', '`servers` is a list, for example ["shop.py", {target = "exec:node server.mjs", concurrency = 4}]'),
         ("bus = 1", "`bus` is a text"),
     ],
 )

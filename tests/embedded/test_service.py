@@ -109,6 +109,7 @@ def test_second_sigterm_ends_at_once_and_leaves_no_process(folder: Folder) -> No
         return service.poll() is not None
 
     until(has_ended)
+    service.communicate()
 
     assert service.returncode == 0
     until(lambda: not processes_with(str(folder.home)))

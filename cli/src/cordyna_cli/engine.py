@@ -3,9 +3,9 @@
 Invariant: the command line, the console and the client know an engine by this protocol only.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -50,11 +50,28 @@ class Refused:
     problems: tuple[Problem, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """How the processes of one server are started.
+
+    `concurrency`: attempts at the same time; None: what the server itself says. `python`: its
+    interpreter, which has cordyna-core installed; None: that of the engine.
+    """
+
+    concurrency: int | None = None
+    python: str | None = None
+    cwd: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    isolation: str = "auto"
+
+
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """The options of an engine; each engine uses those that it knows.
 
-    Without `declares`, opening the engine does not declare its servers.
+    Without `declares`, opening the engine does not declare its servers. With `in_process`, servers
+    are imported by this process and their bodies run in threads, for a debugger.
+    `server_options` by target.
     """
 
     servers: tuple[str, ...] = ()
@@ -64,6 +81,8 @@ class EngineOptions:
     region: str | None = None
     endpoint_url: str | None = None
     bus: str | None = None
+    server_options: Mapping[str, ServerOptions] = field(default_factory=dict)
+    in_process: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,12 @@ def do(  # noqa: PLR0913  one argument per option
     detach: Annotated[
         bool, typer.Option("--detach", help="Do not wait: print the run's id.")
     ] = False,
+    in_process: Annotated[
+        bool,
+        typer.Option(
+            "--in-process", help="Import servers here, and run tasks in threads: for a debugger."
+        ),
+    ] = False,
     wait: Wait = None,
     json: AsJson = False,
 ) -> ExitStatus:
@@ -71,7 +77,7 @@ def do(  # noqa: PLR0913  one argument per option
     call = CommandContext(ctx)
     command = invoke_task(task, param or (), key, max_age)
     wait_s = None if wait is None else parse_seconds(wait)
-    with call.engine() as engine:
+    with call.engine(in_process=in_process) as engine:
         join = call.settings.engine == "embedded" and not new and key is None
         command = with_exact_numbers(command, param or (), engine)
         answer = engine.invoke(command, join=join)

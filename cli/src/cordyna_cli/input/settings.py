@@ -17,9 +17,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from cordyna_cli.client import EngineName
-from cordyna_cli.engine import EngineOptions
+from cordyna_cli.engine import EngineOptions, ServerOptions
 from cordyna_cli.input.cli_context import GlobalFlags
 from cordyna_cli.input.environment import Environment
+from cordyna_cli.input.server_entries import (
+    ServerEntry,
+    absolute_target,
+    entry_problems,
+    read_entries,
+)
 from cordyna_cli.usage_error import UsageError
 from cordyna_core.errors import UserError
 
@@ -48,18 +54,44 @@ def resolve(flags: GlobalFlags, environment: Environment) -> CliSettings:
     profile = _first(sources, "profile")
     profile_file = _from_profile(profile, environment.environ) if profile else {}
     values = {name: _first([*sources, profile_file], name) for name in _SETTINGS}
+    entries = _first(sources[1:], "entries") or _first([profile_file], "entries") or []
     if flags.servers:
         # Servers given as options run here, whatever cloud a file names.
         _refuse_cloud_options(options)
-        return CliSettings("embedded", EngineOptions(servers=flags.servers, home=values["home"]))
+        return CliSettings(
+            "embedded",
+            EngineOptions(
+                servers=flags.servers,
+                home=values["home"],
+                server_options=_options_of(flags.servers, entries, environment.cwd),
+            ),
+        )
     in_cloud = any(values[name] is not None for name in _CLOUD_SETTINGS)
     if profile_file:
         # A profile of ours names by its own `profile` the one of botocore; often there is none.
         values["profile"] = profile_file.get("profile")
     return CliSettings(
         "aws" if in_cloud else "embedded",
-        EngineOptions(**{**values, "servers": tuple(values["servers"] or ())}),
+        EngineOptions(
+            **{
+                **values,
+                "servers": tuple(values["servers"] or ()),
+                "server_options": _options_of(values["servers"] or (), entries, environment.cwd),
+            }
+        ),
     )
+
+
+def _options_of(
+    targets: Iterable[str], entries: Iterable[ServerEntry], cwd: Path
+) -> dict[str, ServerOptions]:
+    """The options of entries for these targets. A target that equals an entry has its options."""
+    options = {entry.target: entry.options for entry in entries if entry.options is not None}
+    return {
+        target: found
+        for target in targets
+        if (found := options.get(absolute_target(target, cwd))) is not None
+    }
 
 
 def _refuse_cloud_options(options: Mapping[str, Any]) -> None:
@@ -134,11 +166,9 @@ def _problems(table: Mapping[str, Any]) -> Iterator[str]:
             yield f"there is no setting `{name}`" + (
                 f": did you mean `{near[0]}`?" if near else f"; there are {', '.join(_SETTINGS)}"
             )
-        elif name == "servers" and not (
-            isinstance(value, list) and all(isinstance(server, str) for server in value)
-        ):
-            yield '`servers` is a list of texts, for example ["my_servers.sales:server"]'
-        elif name != "servers" and not isinstance(value, str):
+        elif name == "servers":
+            yield from entry_problems(value)
+        elif not isinstance(value, str):
             yield f"`{name}` is a text"
 
 
@@ -146,14 +176,8 @@ def _with_absolute_paths(values: dict[str, Any], directory: Path) -> dict[str, A
     """Paths in a file are relative to that file."""
     absolute = dict(values)
     if "servers" in values:
-        absolute["servers"] = [
-            str(directory / server) if _is_path(server) else server for server in values["servers"]
-        ]
+        absolute["entries"] = read_entries(values["servers"], directory)
+        absolute["servers"] = [entry.target for entry in absolute["entries"]]
     if "home" in values:
         absolute["home"] = str(directory / Path(values["home"]).expanduser())
     return absolute
-
-
-def _is_path(server: str) -> bool:
-    """`my.py`, `servers/my.py:server` are files; `my.server:server` is a module."""
-    return "/" in server or "\\" in server or server.partition(":")[0].endswith(".py")

@@ -37,7 +37,7 @@ from cerebro.embedded.storage.driver_record import DriverRecord
 from cerebro.embedded.storage.home import DiskHome, Home, MemoryHome
 from cerebro.embedded.storage.home_location import find_home
 from cerebro.handlers import queries
-from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused
+from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused, ServerOptions
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import run_id_of
@@ -73,22 +73,31 @@ IN_MEMORY: Final = ":memory:"
 
 def open_engine(options: EngineOptions) -> "EmbeddedEngine":
     """The engine of a home, with the servers that were named. Raises UserError."""
-    in_process = getattr(options, "in_process", False)
     if options.home == IN_MEMORY:
         home: Home = MemoryHome()
     else:
         home = DiskHome(Path(options.home) if options.home else find_home(Path.cwd()))
-    if in_process:
+    if options.in_process:
         servers = {target: load_server(target) for target in options.servers}
         _require_distinct_names(servers)
         return EmbeddedEngine(home, servers=servers, declares=options.declares)
-    specs = {target: spec_of(target) for target in options.servers}
+    specs = {
+        target: spec_of(target, options.server_options.get(target)) for target in options.servers
+    }
     return EmbeddedEngine(home, specs=specs, declares=options.declares)
 
 
-def spec_of(target: str) -> ServerSpec:
-    """How a target is started. Its processes start in the present working folder."""
-    return ServerSpec(target=target, cwd=str(Path.cwd()))
+def spec_of(target: str, options: ServerOptions | None = None) -> ServerSpec:
+    """How a target is started; without options, in the present working folder."""
+    options = options or ServerOptions()
+    return ServerSpec(
+        target=target,
+        concurrency=options.concurrency,
+        python=options.python,
+        cwd=options.cwd or str(Path.cwd()),
+        env=options.env,
+        isolation=options.isolation,
+    )
 
 
 class EmbeddedEngine:
@@ -209,6 +218,9 @@ class EmbeddedEngine:
         with self._session.read_transaction():
             if not isinstance(command, RemoveServer):
                 queries.require_run(self._home.store, command.run_id)
+        if isinstance(command, RetryRun):
+            # What runs again must belong to the servers as they are now.
+            self._declare()
         return self._client.submit_and_wait(command, str(uuid.uuid4()), wait_s)
 
     def send(self, lines: Sequence[str]) -> None:

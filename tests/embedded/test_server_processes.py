@@ -1,0 +1,214 @@
+"""Servers in processes of their own: loading, reloading, options, and what does not load."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from world.command_line import Folder, end, until
+
+SERVER = """
+import os, sys, time
+from pathlib import Path
+from cordyna_core import Context, TaskServer
+
+server = TaskServer("shop", concurrency=2)
+
+@server.task
+def where() -> dict:
+    return {"cwd": os.getcwd(), "setting": os.environ.get("SETTING"), "python": sys.executable}
+
+@server.task
+def wait(*, ctx: Context) -> str:
+    Path("began").touch()
+    while not ctx.cancelled:
+        time.sleep(0.02)
+    print("stopping")
+    Path("cleaned-up").touch()
+    return "stopped"
+
+@server.task
+def ok() -> str:
+    return "ok"
+"""
+
+NEEDS = """
+from cordyna_core import TaskServer
+server = TaskServer("other")
+server.task(name="both", upstream=["ok"])(lambda: None)
+server.task(name="alone")(lambda: 1)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path, "shop.py", SERVER)
+
+
+def servers(folder: Folder, *names: str) -> dict[str, dict[str, Any]]:
+    targets = [word for name in names for word in ("--server", name)]
+    listed = json.loads(folder.bare(*targets, "servers", "--json").stdout)
+    return {server["server"]: server for server in listed}
+
+
+# --- what does not load -----------------------------------------------------------------------
+def test_server_that_does_not_load_is_shown_with_its_error(folder: Folder) -> None:
+    (folder.path / "broken.py").write_text("import no_such_module")
+
+    result = folder.bare("--server", "shop.py", "--server", "broken.py", "servers")
+
+    assert result.returncode == 0
+    assert "failed to load" in result.stdout
+    assert "no_such_module" in result.stdout + result.stderr
+    shown = servers(folder, "shop.py", "broken.py")
+    assert shown["shop"]["state"] != "not_loaded"
+    assert shown["broken.py"]["state"] == "not_loaded"
+
+
+def test_server_that_does_not_load_any_more_keeps_its_declaration(folder: Folder) -> None:
+    (folder.path / "other.py").write_text(NEEDS)
+    both = ("--server", "shop.py", "--server", "other.py")
+    assert folder.bare(*both, "do", "both").returncode == 0
+    (folder.path / "shop.py").write_text("this is no Python")
+
+    tasks = folder.bare(*both, "tasks")
+    assert (tasks.returncode, "where" in tasks.stdout) == (0, True)
+    refused = folder.bare(*both, "do", "both")
+    assert refused.returncode == 1
+    assert "shop.py" in refused.stderr
+    assert "failed to load" in refused.stderr
+    assert folder.bare(*both, "do", "alone").returncode == 0
+    for command in ("runs", "show", "why", "timeline", "events", "logs", "replay"):
+        assert folder.bare(*both, command).returncode == 0, command
+
+
+@pytest.mark.parametrize("source", ["import os; os._exit(3)", "while True: pass"])
+def test_import_that_never_answers_stops_nothing(folder: Folder, source: str) -> None:
+    (folder.path / "bad.py").write_text(source)
+
+    result = folder.bare("--server", "bad.py", "--server", "shop.py", "do", "ok", timeout_s=90)
+
+    assert result.returncode == 0
+    assert folder.bare("runs").returncode == 0
+
+
+def test_unchanged_server_is_not_loaded_to_list_tasks(folder: Folder) -> None:
+    counted = "open('loaded', 'a').write('x')\n" + SERVER
+    (folder.path / "shop.py").write_text(counted)
+    for _ in range(3):
+        assert folder.dyna("tasks").returncode == 0
+    assert (folder.path / "loaded").read_text() == "x"
+
+    (folder.path / "shop.py").write_text(counted + "server.task(name='new')(lambda: 1)\n")
+    assert "new" in folder.dyna("tasks").stdout
+    assert (folder.path / "loaded").read_text() == "xx"
+
+
+# --- options ----------------------------------------------------------------------------------
+def test_options_of_an_entry_are_used(folder: Folder) -> None:
+    (folder.path / "sub").mkdir()
+    (folder.path / "pyproject.toml").write_text(
+        "[tool.cordyna]\n"
+        f'servers = [{{target = "shop.py", cwd = "sub", python = "{sys.executable}",'
+        ' env = {SETTING = "on"}, concurrency = 1}]\n'
+    )
+
+    run = json.loads(folder.bare("do", "where", "--json").stdout)
+
+    assert run["tasks"][0]["output"] == {
+        "cwd": str(folder.path / "sub"),
+        "setting": "on",
+        "python": sys.executable,
+    }
+
+
+SHELL = """\
+printf '%s\\n' '{"detail-type":"ServerDeclared","detail":{"server":"shell","tasks":[{"name":"greet"}]}}'
+while read -r line; do
+  case $line in *'"RunTask"'*) ;; *) continue ;; esac
+  id=$(printf '%s' "$line" | sed 's/.*"run_id":"\\([^"]*\\)".*/\\1/')
+  echo "a line of output"
+  printf '{"detail-type":"TaskStateChanged","detail":{"run_id":"%s","task":"greet","attempt":1,' "$id"
+  printf '"state":"completed","output":"hello"}}\\n'
+done
+"""
+
+
+def test_server_in_another_language_runs_its_tasks(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "server.sh", SHELL)
+    folder.server = "exec:sh server.sh"
+
+    run = folder.do("greet")
+
+    assert (run["state"], run["tasks"][0]["output"]) == ("completed", "hello")
+    assert folder.logs() == ["a line of output"]
+
+
+def test_in_process_runs_tasks_in_threads_of_dyna(folder: Folder) -> None:
+    run = json.loads(folder.dyna("do", "where", "--in-process", "--json").stdout)
+
+    assert run["tasks"][0]["output"]["python"] == sys.executable
+    assert run["tasks"][0]["state"] == "completed"
+
+
+# --- cancellation -----------------------------------------------------------------------------
+def test_cancelled_body_gets_its_grace_before_dyna_ends(folder: Folder) -> None:
+    process = folder.start("do", "wait")
+    until((folder.path / "began").exists)
+    run_id = json.loads(folder.bare("runs", "--json").stdout)[0]["run_id"]
+
+    assert folder.bare("cancel", run_id).returncode == 0
+
+    process.communicate(timeout=60)
+    assert (folder.path / "cleaned-up").exists()
+    assert folder.logs(run_id) == ["stopping"]
+
+
+# --- reload -----------------------------------------------------------------------------------
+def dev(folder: Folder, do: Callable[[], None]) -> str:
+    process = folder.start("dev", "--no-page")
+    try:
+        until(lambda: "where" in folder.bare("tasks").stdout)
+        do()
+    finally:
+        output = end(process)
+    return output
+
+
+def test_changed_file_is_loaded_again(folder: Folder) -> None:
+    def change() -> None:
+        (folder.path / "shop.py").write_text(
+            SERVER + "\n@server.task\ndef added() -> int:\n    return 7\n"
+        )
+        until(lambda: "added" in folder.bare("tasks").stdout)
+        assert json.loads(folder.bare("do", "added", "--json").stdout)["tasks"][0]["output"] == 7
+
+    dev(folder, change)
+
+
+def test_broken_change_keeps_the_last_good_server(folder: Folder) -> None:
+    def change() -> None:
+        (folder.path / "shop.py").write_text("this is no Python")
+        until(lambda: "not_loaded" in folder.bare("events", "--all", "--json").stdout)
+        assert json.loads(folder.bare("do", "ok", "--json").stdout)["state"] == "completed"
+        shown = servers(folder)["shop"]
+        assert shown["state"] == "ready"
+        assert "shop.py" in shown["problem"]
+
+    dev(folder, change)
+
+
+def test_body_that_changed_directory_does_not_prevent_reload(folder: Folder) -> None:
+    (folder.path / "shop.py").write_text(
+        SERVER + "\n@server.task\ndef goes() -> None:\n    os.chdir('/')\n"
+    )
+
+    def change() -> None:
+        assert json.loads(folder.bare("do", "goes", "--json").stdout)["state"] == "completed"
+        (folder.path / "shop.py").write_text(SERVER + "\n@server.task\ndef later() -> None: ...\n")
+        until(lambda: "later" in folder.bare("tasks").stdout)
+
+    dev(folder, change)
