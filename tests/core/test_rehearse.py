@@ -144,6 +144,26 @@ def test_a_cron_of_another_server_that_would_be_refused_from_now_on_is_told_with
     ]
 
 
+def test_cron_of_another_server_that_needs_params_is_affected() -> None:
+    b = declared("b", "report<-y  page<-report", page={"cron": "0 6 * * *"})
+    view = rehearsed([A, b], declared("a", "x  y<-x", x=params("day")))
+
+    assert touched(view) == {
+        "page": ("cron_needs_params", "page report y x"),
+        "report": ("declaration", "report y x"),
+    }
+
+
+def test_cron_that_needed_params_before_is_not_affected_again() -> None:
+    b = declared("b", "report<-y", report={"cron": "0 6 * * *"})
+    view = rehearsed(
+        [declared("a", "x  y<-x", x=params("day")), b],
+        declared("a", "x  y<-x", x=params("day", "hour")),
+    )
+
+    assert touched(view) == {"report": ("declaration", "report y x")}
+
+
 def test_every_problem_of_a_rejected_declaration_is_told_and_what_it_would_change_too() -> None:
     view = rehearsed([A, B], declared("a", "x<-report  y<-x  other  w  w"))
 

@@ -21,6 +21,7 @@ from cordyna_core.contract.views.rehearsal import (
 _SIGN: Final = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 _EFFECT: Final = {
     "unresolved": ("✗", "bold red", "could not be invoked any more"),
+    "cron_needs_params": ("✗", "bold red", "its cron would be refused: it needs a parameter"),
     "resolved": ("✓", "green", "could be invoked again"),
     "closure": ("~", "yellow", "other tasks would run for it"),
     "declaration": ("~", "dim", "needs a task with a changed declaration"),

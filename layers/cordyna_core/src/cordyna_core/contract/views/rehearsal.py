@@ -10,6 +10,8 @@ from pydantic import Field
 from cordyna_core.contract.base import Part, Problem
 from cordyna_core.contract.ids import Name
 
+Effect = Literal["unresolved", "cron_needs_params", "resolved", "closure", "declaration"]
+
 
 class Difference(Part):
     """One value that differs; null on a side that has no such value."""
@@ -49,14 +51,15 @@ class CronChange(Part):
 class TouchedTask(Part):
     """A task of another server whose invocation this declaration would change.
 
-    `effect`, the gravest first: `unresolved`, it could not be invoked any more; `resolved`, it
+    `effect`, the gravest first: `unresolved`, it could not be invoked any more;
+    `cron_needs_params`, its cron would be refused, because a tick has no params; `resolved`, it
     could be invoked again; `closure`, other tasks would run for it; `declaration`, the same tasks
     would, one of them with another declaration. `path`: from it to what makes the difference.
     """
 
     task: Name
     server: Name
-    effect: Literal["unresolved", "resolved", "closure", "declaration"]
+    effect: Effect
     owner: str | None = None
     cron: str | None = None
     path: list[str] = Field(default_factory=list)
