@@ -49,6 +49,11 @@ class Alarms(Construct):
             "An active run had no timer that would have woken it.",
         )
         self._alarm(
+            "unfinished-sweep",
+            metrics.counted(self._names, "UnfinishedSweeps", period=metrics.SWEEP_PERIOD),
+            "The sweep did not reach every active run within its time.",
+        )
+        self._alarm(
             "missed-crons",
             metrics.ticks_missed(self._names),
             "A cron tick arrived more than five minutes late and was not fired.",

@@ -112,6 +112,13 @@ class Bus(Construct):
             service="events", resource="event-bus", resource_name=self._name
         )
 
+    @property
+    def _own_rules(self) -> str:
+        """The rules of this bus, whose names CloudFormation makes up."""
+        return Stack.of(self).format_arn(
+            service="events", resource="rule", resource_name=f"{self._name}/*"
+        )
+
     def _log_every_event(self, stage: Stage) -> None:
         # The CDK's own target sets up the resource policy by a Lambda; CloudFormation has a
         # resource.
@@ -127,6 +134,7 @@ class Bus(Construct):
                     ],
                     actions=["logs:CreateLogStream", "logs:PutLogEvents"],
                     resources=[self.log.log_group_arn],
+                    conditions={"ArnLike": {"aws:SourceArn": self._own_rules}},
                 )
             ],
         )

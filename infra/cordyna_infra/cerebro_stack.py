@@ -30,6 +30,7 @@ from cordyna_infra.capacity import capacities
 from cordyna_infra.encryption import allow_key, customer_key
 from cordyna_infra.handlers import HANDLERS, INVOKED, QUEUE_FED, HandlerQueue, handler_function
 from cordyna_infra.operator_policies import OperatorPolicies
+from cordyna_infra.rollout import ALIAS, Rollout, shift_config
 from cordyna_infra.stage import Stage
 from cordyna_infra.state_table import state_table
 from cordyna_infra.timers import TimerResources, waiting_in
@@ -81,8 +82,12 @@ class CerebroStack(Stack):
         }
         self._capacities = capacities(self)
         self.functions = self._functions()
+        targets_by_name = self._targets()
         for name, queue in self.queues.items():
-            queue.feed(self.functions[name], self._capacities[name])
+            queue.feed(self.functions[name], targets_by_name[name], self._capacities[name])
+        self._query_name = f"{stage.bus}-query" + (
+            f":{ALIAS}" if targets_by_name["query"] is not self.functions["query"] else ""
+        )
         allow_key(
             self._key,
             [*self.functions.values(), self.timers.sender, self.timers.wait],
@@ -96,7 +101,7 @@ class CerebroStack(Stack):
             stage=stage,
             bus=self.bus,
             timers=self.timers,
-            query=self.functions["query"],
+            query=targets_by_name["query"],
             sweeper=self.functions["sweeper"],
             queues=[queue.queue for queue in self.queues.values()],
             dead_letters=list(self.all_dead_letters.values()),
@@ -155,6 +160,20 @@ class CerebroStack(Stack):
             for statement in self._statements(name):
                 functions[name].add_to_role_policy(statement)
         return functions
+
+    def _targets(self) -> dict[str, lambda_.IFunction]:
+        """What is invoked: the functions, or their aliases where traffic is shifted."""
+        config = shift_config(self)
+        if config is None:
+            return dict(self.functions)
+        rollout = Rollout(
+            self,
+            "Rollout",
+            functions={name: self.functions[name] for name in (*QUEUE_FED, "query")},
+            config=config,
+            prefix=self.stage_.bus,
+        )
+        return {**self.functions, **rollout.aliases}
 
     def _statements(self, name: str) -> list[iam.PolicyStatement]:
         """The permissions of `name`: the table HANDLERS and the registry, as IAM statements."""
@@ -217,7 +236,7 @@ class CerebroStack(Stack):
         parameters: dict[ParameterName, str] = {
             "bus": self.bus.bus.event_bus_name,
             "table": self.table.table_name,
-            "query": self.functions["query"].function_name,
+            "query": self._query_name,
             "layer": self.layer.layer_version_arn,
             "events-log": self.bus.log.log_group_name,
             "schedule-group": self.timers.group.ref,

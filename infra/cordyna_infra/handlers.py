@@ -110,12 +110,14 @@ class HandlerQueue(Construct):
                     targets=[targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters)],
                 )
 
-    def feed(self, function: lambda_.Function, capacity: Capacity) -> None:
-        """Let the queue invoke `function`, with batches of up to ten, without waiting for more."""
+    def feed(
+        self, function: lambda_.Function, target: lambda_.IFunction, capacity: Capacity
+    ) -> None:
+        """Let the queue invoke `target`, `function` or its alias, with batches of up to ten."""
         source = lambda_.EventSourceMapping(
             self,
             "Source",
-            target=function,
+            target=target,
             event_source_arn=self.queue.queue_arn,
             batch_size=BATCH_SIZE,
             # Provisioned mode limits the concurrency by its pollers instead.

@@ -9,11 +9,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from adapters.cloud import ACCOUNT, ENDPOINT, client
-from adapters.virtual_aws import LATE_MAX_S, TARGET, TIMER_TARGETS, VirtualAws, refusal
+from adapters.virtual_aws import LATE_MAX_S, QUEUES, TARGET, TIMER_TARGETS, VirtualAws, refusal
 from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.aws.timers import AwsTimers, TimerTargets, schedule_name
 from cerebro.adapters.internal_codec import decode_internal
-from cerebro.core.effects import FanOut, PageTimer
+from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.testing.examples import NOW, RUN
 from cerebro.testing.timer_contract import TimersContract
 
@@ -51,6 +51,20 @@ def test_page_timer_within_15_minutes_is_a_delayed_message() -> None:
     assert aws.schedules == {}
     assert aws.next_delivery() == timer
     assert 0 <= aws.now - timer.due <= 1
+
+
+def test_overdue_check_goes_behind_the_updates_of_servers() -> None:
+    sent: list[tuple[str, str]] = []
+
+    class Queues(VirtualAws):
+        def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> None:  # noqa: N803
+            sent.append((QueueUrl, MessageBody))
+
+    check = OverdueCheck(RUN, 3, NOW, NOW)
+    Queues().timers.send_overdue_check(check)
+    ((url, body),) = sent
+    assert url == QUEUES["tracker"]
+    assert decode_internal(body) == check
 
 
 def test_page_timer_whose_schedule_fails_raises() -> None:

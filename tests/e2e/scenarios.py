@@ -64,7 +64,7 @@ def run_of_silent_server(cloud: Cloud, task: str) -> str:
 
 
 class Fragile:
-    """A function of cerebro that loses its table, with a queue that redelivers at once."""
+    """A function of cerebro that loses its table, with a queue that gives up after two tries."""
 
     def __init__(self, cloud: Cloud, name: str) -> None:
         self._cloud, self._name = cloud, name
@@ -72,32 +72,34 @@ class Fragile:
         function = cloud.aws("lambda", "get-function-configuration", "--function-name", name)
         self._variables = function["Environment"]["Variables"]
         attributes = cloud.aws(
-            "sqs",
-            "get-queue-attributes",
-            "--queue-url",
-            self._url,
-            "--attribute-names",
-            "VisibilityTimeout",
-        )
-        self._visibility = attributes["Attributes"]["VisibilityTimeout"]
+            "sqs", "get-queue-attributes", "--queue-url", self._url, "--attribute-names", "All"
+        )["Attributes"]
+        self._attributes = {
+            attribute: attributes[attribute] for attribute in ("VisibilityTimeout", "RedrivePolicy")
+        }
 
     def break_table(self) -> None:
-        self._set(self._variables | {"CORDYNA_TABLE": "no-such-table"}, "1")
+        redrive = json.loads(self._attributes["RedrivePolicy"]) | {"maxReceiveCount": 2}
+        attributes = {"VisibilityTimeout": "1", "RedrivePolicy": json.dumps(redrive)}
+        self._set(self._variables | {"CORDYNA_TABLE": "no-such-table"}, attributes)
 
     def repair(self) -> None:
-        self._set(self._variables, self._visibility)
+        self._set(self._variables, self._attributes)
 
-    def _set(self, variables: dict[str, str], visibility: str) -> None:
-        environment = json.dumps({"Variables": variables})
+    def _set(self, variables: dict[str, str], attributes: dict[str, str]) -> None:
         self._cloud.aws(
             "lambda",
             "update-function-configuration",
             "--function-name",
             self._name,
             "--environment",
-            environment,
+            json.dumps({"Variables": variables}),
         )
-        attributes = json.dumps({"VisibilityTimeout": visibility})
         self._cloud.aws(
-            "sqs", "set-queue-attributes", "--queue-url", self._url, "--attributes", attributes
+            "sqs",
+            "set-queue-attributes",
+            "--queue-url",
+            self._url,
+            "--attributes",
+            json.dumps(attributes),
         )

@@ -161,3 +161,6 @@ def test_malformed_message_is_dead_lettered_with_its_reason(cloud: Cloud) -> Non
     )
     listed = until(lambda: dead_letters_with(cloud, "attempt"), within_s=20)
     assert f"{BUS}-tracker-dead-letters" in listed
+    # What is no longer wanted is purged, as an operator does it.
+    url = cloud.aws("sqs", "get-queue-url", "--queue-name", f"{BUS}-tracker-dead-letters")
+    cloud.aws("sqs", "purge-queue", "--queue-url", url["QueueUrl"])

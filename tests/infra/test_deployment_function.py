@@ -33,6 +33,7 @@ class Cerebro:
         self.now = NOON
         self.error: Exception | None = None
         self.function_error = False
+        self.failing_until = 0.0
 
     def deployment(self) -> Deployment:
         return Deployment(self, self, clock=lambda: self.now, sleep=self.sleep)
@@ -53,7 +54,7 @@ class Cerebro:
     def invoke(self, **request: Any) -> dict[str, Any]:
         if self.error is not None:
             raise self.error
-        if self.function_error:
+        if self.function_error or self.now < self.failing_until:
             return {"Payload": BytesIO(b"no memory"), "FunctionError": "Unhandled"}
         query = json.loads(request["Payload"])
         if query["ask"] == "servers":
@@ -116,10 +117,19 @@ def test_bus_that_keeps_failing_fails_the_deployment() -> None:
     assert "slow down" in answer_to(request("Create"), cerebro.deployment())["Reason"]
 
 
-def test_failing_query_function_fails_the_deployment() -> None:
+def test_query_that_keeps_failing_fails_the_deployment() -> None:
     cerebro = Cerebro("same")
     cerebro.function_error = True
     assert "no memory" in answer_to(request("Create"), cerebro.deployment())["Reason"]
+
+
+def test_query_that_fails_for_a_while_is_asked_again() -> None:
+    cerebro = Cerebro("same")
+    cerebro.failing_until = NOON + 10
+    assert answer_to(request("Create"), cerebro.deployment())["Status"] == "SUCCESS"
+    assert answer_to(request("Delete", "cordyna/sales"), cerebro.deployment())["Status"] == (
+        "SUCCESS"
+    )
 
 
 def test_deleted_stack_removes_its_server() -> None:

@@ -173,6 +173,9 @@ def test_events_are_logged_and_the_policy_admits_it(
     ]
     assert "events.amazonaws.com" in listed(allowed["Principal"]["Service"])
     assert sorted(allowed["Action"]) == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert allowed["Condition"] == {
+        "ArnLike": {"aws:SourceArn": "arn:aws:events:us-east-1:111122223333:rule/cordyna/*"}
+    }
 
 
 def test_page_timer_waits_and_goes_to_the_timekeeper(
@@ -185,3 +188,26 @@ def test_page_timer_waits_and_goes_to_the_timekeeper(
     assert (wait["Type"], wait["TimestampPath"]) == ("Wait", "$.timestamp")
     assert send["Parameters"]["MessageBody.$"] == "$.body"
     assert send["Parameters"]["QueueUrl"].startswith("<TimekeeperQueue")
+
+
+def test_log_resource_policies_stay_below_the_quota(stacks: dict[str, Template]) -> None:
+    """Ten in a region: one for each stage leaves room for others."""
+    policies = [
+        name for template in stacks.values() for name in template.all("AWS::Logs::ResourcePolicy")
+    ]
+    assert len(policies) == 1
+
+
+def test_resource_policies_name_their_source(stacks: dict[str, Template]) -> None:
+    for template in stacks.values():
+        for policy in template.all("AWS::SQS::QueuePolicy").values():
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if statement["Effect"] == "Allow" and "Service" in statement["Principal"]:
+                    assert "aws:SourceArn" in json.dumps(statement["Condition"]), template.name
+
+
+def test_every_function_has_a_log_group_that_expires(stacks: dict[str, Template]) -> None:
+    for template in stacks.values():
+        groups = template.all("AWS::Logs::LogGroup")
+        for name, function in template.all("AWS::Lambda::Function").items():
+            assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups, name

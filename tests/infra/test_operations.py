@@ -113,7 +113,7 @@ def test_metrics_are_those_that_cerebro_writes(stacks: dict[str, Template]) -> N
         for alarm in alarms(stacks).values()
         if alarm.get("Namespace") == "cordyna"
     }
-    assert named == {"StuckRuns", "TicksMissed", "ClockExpired"}
+    assert named == {"StuckRuns", "TicksMissed", "ClockExpired", "UnfinishedSweeps"}
     for name in named | {
         "RunsStarted",
         "RunsCompleted",
@@ -195,3 +195,22 @@ def test_queue_age_alarms_fire_after_five_seconds(stacks: dict[str, Template]) -
     assert len(slow) == 4
     for alarm in slow:
         assert (alarm["Period"], alarm["Threshold"], alarm["Statistic"]) == (60, 5, "Maximum")
+
+
+def test_shifted_rollout_invokes_aliases(tmp_path: Path) -> None:
+    cerebro = synthesized(tmp_path, shift="LINEAR_10_PERCENT_EVERY_1_MINUTE")["cerebro"]
+    assert len(cerebro.all("AWS::CodeDeploy::DeploymentGroup")) == 5
+    aliases = cerebro.all("AWS::Lambda::Alias")
+    for source in cerebro.all("AWS::Lambda::EventSourceMapping").values():
+        assert any(alias in json.dumps(source["FunctionName"]) for alias in aliases)
+    (query,) = [
+        parameter["Value"]
+        for parameter in cerebro.all("AWS::SSM::Parameter").values()
+        if parameter["Name"].endswith("/query")
+    ]
+    assert query == "cordyna-query:live"
+
+
+def test_unknown_shift_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="predefined configuration"):
+        synthesized(tmp_path, shift="SOMEHOW")

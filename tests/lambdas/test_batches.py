@@ -98,6 +98,28 @@ def test_malformed_message_is_dead_lettered_with_its_reason(
     assert metrics_in(capsys.readouterr().out) == [("DeadLettered", {}, 1)]
 
 
+def test_malformed_command_of_a_client_is_no_dead_letter(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fake = FakeRuntime()
+    event = json.loads(an_invocation(fake))
+    event["detail"] = {"task": 7}
+
+    answer = on_queue("planner", fake.build)(batch(json.dumps(event)), Context())
+
+    assert answer == {"batchItemFailures": []}
+    assert names_of(fake.bus.published) == ["InvocationRejected"]
+    assert fake.dead.letters == []
+    assert metrics_in(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize("body", ["[]", '{"source": "cordyna.client", "detail-type": "RunTask"}'])
+def test_other_malformed_message_is_dead_lettered(body: str) -> None:
+    fake = FakeRuntime()
+    on_queue("planner", fake.build)(batch(body), Context())
+    assert [letter for letter, _ in fake.dead.letters] == [body]
+
+
 def test_forged_update_is_dead_lettered() -> None:
     fake = FakeRuntime()
     forged = TaskStateChanged(

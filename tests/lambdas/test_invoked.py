@@ -51,14 +51,21 @@ def test_sweep_sends_a_timer_for_every_active_page(capsys: pytest.CaptureFixture
     capsys.readouterr()
     before = len(fake.timers.page_timers)
 
-    assert swept(fake) == {"rings": 1, "stuck": []}
+    assert swept(fake) == {"rings": 1, "stuck": [], "finished": True}
 
     assert [timer.run_id for timer in fake.timers.page_timers[before:]] == [RUN]
-    assert metrics_in(capsys.readouterr().out) == [("StuckRuns", {}, 0)]
+    assert metrics_in(capsys.readouterr().out) == [
+        ("StuckRuns", {}, 0),
+        ("UnfinishedSweeps", {}, 0),
+    ]
 
 
-def test_sweep_stops_before_its_time_is_over() -> None:
-    assert swept(a_run(), left_ms=1000) == {"rings": 0, "stuck": []}
+def test_sweep_that_does_not_finish_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    fake = a_run()
+    capsys.readouterr()
+    assert swept(fake, left_ms=1000) == {"rings": 0, "stuck": [], "finished": False}
+    assert ("UnfinishedSweeps", {}, 1) in metrics_in(capsys.readouterr().out)
+    assert fake.logged[-1]["message"] == "the sweep did not reach every run"
 
 
 def test_run_without_a_timer_is_reported_stuck(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,7 +75,10 @@ def test_run_without_a_timer_is_reported_stuck(capsys: pytest.CaptureFixture[str
 
     assert swept(fake)["stuck"] == [RUN]
 
-    assert metrics_in(capsys.readouterr().out) == [("StuckRuns", {}, 1)]
+    assert metrics_in(capsys.readouterr().out) == [
+        ("StuckRuns", {}, 1),
+        ("UnfinishedSweeps", {}, 0),
+    ]
     assert fake.logged[-1]["correlation_id"] == RUN
 
 

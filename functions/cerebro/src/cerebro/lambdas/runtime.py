@@ -7,6 +7,7 @@ acknowledged. Metrics are written last.
 Everything is created by the first call, not at import: importing needs no environment.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from cerebro.lambdas.metrics import MetricsBuffer
 from cerebro.shell import Ports
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
-from cordyna_core.contract.ids import run_id_of
+from cordyna_core.contract.ids import is_client, run_id_of
+from cordyna_core.contract.registry import Sender, sent_by
 
 _RUN_ID: Final = re.compile(r'"run_id"\s*:\s*"([0-9A-HJKMNP-TV-Z]{26})"')
 
@@ -112,6 +114,9 @@ def answer_batch(event: Event, runtime: LambdaRuntime) -> Event:
     again = set(outcome.again)
     for delivery, reason in outcome.dead_letters:
         runtime.log.set_correlation_id(_run_of(delivery.body))
+        if _is_refused_command(delivery.body):
+            runtime.log.warning("a client's command was refused", extra={"reason": reason})
+            continue
         try:
             runtime.dead_letters.add_dead_letter(delivery.body, reason)
             runtime.metrics.count("DeadLettered")
@@ -127,6 +132,22 @@ def answer_batch(event: Event, runtime: LambdaRuntime) -> Event:
     _postpone(event, again, runtime)
     runtime.metrics.flush()
     return {"batchItemFailures": [{"itemIdentifier": receipt} for receipt in sorted(again)]}
+
+
+def _is_refused_command(body: str) -> bool:
+    """Whether it is a malformed command of a client, which was answered with InvocationRejected.
+
+    It is no dead letter: nobody but its sender can fix it, so it must not alarm the person on call.
+    """
+    try:
+        event = json.loads(body)
+    except ValueError:
+        return False
+    return (
+        isinstance(event, dict)
+        and is_client(str(event.get("source")))
+        and event.get("detail-type") in sent_by(Sender.CLIENT)
+    )
 
 
 def _postpone(event: Event, again: set[str], runtime: LambdaRuntime) -> None:

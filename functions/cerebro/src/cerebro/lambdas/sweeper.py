@@ -15,6 +15,19 @@ MIN_REMAINING_MS: Final = 15_000
 """With less time left no further page is begun; the next sweep continues."""
 
 
+class TimeBudget:
+    """The time of one invocation, and whether it ran out before the sweep had ended."""
+
+    def __init__(self, context: LambdaContext) -> None:
+        self._context = context
+        self.is_spent = False
+
+    def keep_going(self) -> bool:
+        """Whether there is time for one more page."""
+        self.is_spent = self._context.get_remaining_time_in_millis() <= MIN_REMAINING_MS
+        return not self.is_spent
+
+
 def _sweep(runtime: LambdaRuntime, event: Event, context: LambdaContext) -> Event:
     if event.get("roll_call"):
         request_redeclaration(runtime.ports)
@@ -23,12 +36,12 @@ def _sweep(runtime: LambdaRuntime, event: Event, context: LambdaContext) -> Even
         runtime.log.error("no timer would have woken this run", extra={"correlation_id": run_id})
     # Also counted when zero: an alarm on a missing metric would tell nothing.
     runtime.metrics.count("StuckRuns", len(stuck))
-    return {
-        "rings": sweep(
-            runtime.ports, lambda: context.get_remaining_time_in_millis() > MIN_REMAINING_MS
-        ),
-        "stuck": stuck,
-    }
+    budget = TimeBudget(context)
+    sent = sweep(runtime.ports, budget.keep_going)
+    runtime.metrics.count("UnfinishedSweeps", int(budget.is_spent))
+    if budget.is_spent:
+        runtime.log.error("the sweep did not reach every run", extra={"page_timers": sent})
+    return {"rings": sent, "stuck": stuck, "finished": not budget.is_spent}
 
 
 handler = on_call("sweeper", _sweep)

@@ -48,6 +48,7 @@ class Deployment:
     ) -> None:
         self._events, self._functions = events, functions
         self._clock, self._sleep = clock, sleep
+        self._failure = ""
 
     def declare(self, properties: Properties) -> None:
         """Declare the server. Raises DeploymentFailed unless cerebro accepted exactly that."""
@@ -63,17 +64,20 @@ class Deployment:
 
     def _await(self, is_done: Callable[[], bool]) -> None:
         deadline = self._clock() + ANSWERED_WITHIN_S
+        self._failure = ""
         while not is_done():
             if self._clock() >= deadline:
                 raise DeploymentFailed(
-                    f"cerebro did not answer within {ANSWERED_WITHIN_S:.0f} s. Look at the alarms "
-                    "of its registry and at its dead letters, then deploy again."
+                    f"cerebro did not answer within {ANSWERED_WITHIN_S:.0f} s{self._failure}. Look "
+                    "at the alarms of its registry and at its dead letters, then deploy again."
                 )
             self._sleep(POLL_INTERVAL_S)
 
     def _is_accepted(self, properties: Properties, declaration: dict[str, Any]) -> bool:
         query = {"ask": "rehearsal", "declared": [declaration]}
-        (view,) = self._ask(properties, query)["head"]["declarations"]
+        if (answer := self._ask(properties, query)) is None:
+            return False
+        (view,) = answer["head"]["declarations"]
         if view["outcome"] == "rejected":
             problems = "; ".join(problem["message"] for problem in view["problems"])
             raise DeploymentFailed(f"DeclarationRejected: {problems}")
@@ -90,19 +94,23 @@ class Deployment:
         start: int | None = 0
         while start is not None:
             answer = self._ask(properties, {"ask": "servers", "start": start})
+            if answer is None:
+                return False
             for row in answer["rows"]:
                 if row["server"] == properties["Server"]:
                     return bool(row["tasks"] == 0)
             start = answer.get("next")
         return True
 
-    def _ask(self, properties: Properties, query: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, properties: Properties, query: dict[str, Any]) -> dict[str, Any] | None:
+        """The answer of the query function; None if it failed, which may pass."""
         reply = self._functions.invoke(
             FunctionName=properties["Query"], Payload=json.dumps(query).encode()
         )
         text = reply["Payload"].read()
         if "FunctionError" in reply:
-            raise DeploymentFailed(f"the query function failed: {text.decode()[:500]}")
+            self._failure = f" (its query function failed: {text.decode()[:300]})"
+            return None
         answer: dict[str, Any] = json.loads(text)
         if answer.get("missing"):
             raise DeploymentFailed(f"the query was refused: {json.dumps(answer['missing'])}")

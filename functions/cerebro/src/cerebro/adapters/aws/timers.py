@@ -88,7 +88,7 @@ class AwsTimers:
 
     def send_overdue_check(self, check: OverdueCheck) -> None:
         self._sqs().send_message(
-            QueueUrl=self._address.tracker_queue_url, MessageBody=encode_internal(check)
+            QueueUrl=self._targets.tracker_queue_url, MessageBody=encode_internal(check)
         )
 
     @property
