@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: site seeds interleavings help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e api vendor console-check console-e2e
+.PHONY: site worker-e2e seeds interleavings help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e api vendor console-check console-e2e
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ check: .venv/.dev ## format, lint, types, import contracts
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+worker-e2e: .venv/.run ## 200 kills of engine, host, templates and bodies, in real time
+	@$(BIN)/python tests/world/kill_loop.py --kills 200
 
 bench: .venv/.bench ## time per task of the embedded engine, beside Luigi
 	$(BIN)/python bench/embedded.py

@@ -1,0 +1,274 @@
+"""Kill loop: random kills of engine, host, templates and bodies while runs go on, with a checker.
+
+    python tests/world/kill_loop.py --kills 200 --seed 1
+
+Two `dyna dev` share one home; whichever is killed is started again. A client invokes runs and
+cancels some. Afterwards the checker demands: every accepted run has ended; no body of a task began
+after the task had completed; what was cancelled stayed cancelled; and no process is left.
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.storage.home import DiskHome
+from cordyna_cli.engine import Invoked
+from cordyna_core.contract.commands import CancelRun, InvokeTask
+from cordyna_core.contract.envelope import open_envelope
+from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.errors import UserError
+
+DYNA: Final = str(Path(sys.executable).with_name("dyna"))
+TOLERANCE_S: Final = 0.1
+CANCEL_TOLERANCE_S: Final = 2.0
+SETTLE_S: Final = 120.0
+
+SERVER: Final = """
+import os, random, time
+from cordyna_core import Context, TaskServer
+
+server = TaskServer("loop", concurrency=4)
+
+def note(ctx, what):
+    descriptor = os.open(os.environ["EFFECTS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    line = f"{time.time()} {what} {ctx.run_id} {ctx.task} {ctx.attempt}\\n"
+    os.write(descriptor, line.encode())
+    os.close(descriptor)
+
+def add(n):
+    upstream = [f"t{u}" for u in sorted({n - 1, n // 2})] if n else []
+
+    @server.task(name=f"t{n}", upstream=upstream, retries=20)
+    def body(*, ctx: Context) -> int:
+        note(ctx, "begin")
+        print("task", n, "begins")
+        time.sleep(random.random() * 0.15)
+        note(ctx, "end")
+        return n
+
+for n in range(8):
+    add(n)
+"""
+
+
+@dataclass
+class Tally:
+    """What happened."""
+
+    kills: dict[str, int] = field(default_factory=dict)
+    invoked: list[str] = field(default_factory=list)
+    cancelled: dict[str, float] = field(default_factory=dict)
+
+
+class KillLoop:
+    """One home under fire."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._folder, self._random = folder, random.Random(seed)
+        (folder / "loop.py").write_text(SERVER)
+        self._effects = folder / "effects"
+        self._effects.touch()
+        self._environment = {
+            **os.environ,
+            "CORDYNA_HOME": str(folder / "home"),
+            "EFFECTS": str(self._effects),
+        }
+        self._drivers: list[subprocess.Popen[bytes]] = []
+        self.tally = Tally()
+
+    def run(self, kills: int) -> list[str]:
+        """Kill so often, let everything settle, and check. Returns the violations."""
+        self._start_drivers()
+        try:
+            while sum(self.tally.kills.values()) < kills:
+                self._start_drivers()
+                self._act()
+                self._kill()
+                time.sleep(self._random.random() * 0.4)
+            unfinished = self._settle()
+        finally:
+            self._end_drivers()
+        return [*unfinished, *self._check()]
+
+    # -- playing ------------------------------------------------------------------------------
+
+    def _start_drivers(self) -> None:
+        self._drivers = [driver for driver in self._drivers if driver.poll() is None]
+        while len(self._drivers) < 2:
+            log = (self._folder / "drivers.log").open("ab")
+            self._drivers.append(
+                subprocess.Popen(
+                    [DYNA, "--server", "loop.py", "dev", "--no-page"],
+                    cwd=self._folder,
+                    env=self._environment,
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+            log.close()
+
+    def _act(self) -> None:
+        """Invoke a run, or cancel one. A command without an answer is not counted."""
+        with EmbeddedEngine(DiskHome(self._folder / "home"), []) as engine:
+            try:
+                if self.tally.invoked and self._random.random() < 0.2:
+                    run_id = self._random.choice(self.tally.invoked[-3:])
+                    if engine.command(CancelRun(run_id=run_id), wait_s=10) is None:
+                        self.tally.cancelled.setdefault(run_id, time.time())
+                    return
+                invoked = engine.invoke(InvokeTask(task="t7"), detached=True, wait_s=10)
+                if isinstance(invoked, Invoked):
+                    self.tally.invoked.append(invoked.run_id)
+            except UserError:
+                return  # No driver at this moment, or none that answered in time.
+
+    def _kill(self) -> None:
+        kind = self._random.choice(("engine", "host", "template", "body"))
+        victims = list(_processes(self._folder / "home").get(kind, ()))
+        if not victims:
+            return
+        victim = self._random.choice(victims)
+        self.tally.kills[kind] = self.tally.kills.get(kind, 0) + 1
+        try:
+            if self._random.random() < 0.25:
+                os.kill(victim, signal.SIGSTOP)
+                time.sleep(self._random.random())
+                os.kill(victim, signal.SIGCONT)
+            else:
+                os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            return  # It has ended by itself.
+
+    def _settle(self) -> list[str]:
+        give_up_at = time.monotonic() + SETTLE_S
+        while True:
+            self._start_drivers()
+            with EmbeddedEngine(DiskHome(self._folder / "home"), []) as engine:
+                active = [
+                    run_id for run_id in self.tally.invoked if not engine.run(run_id).is_final
+                ]
+            if not active:
+                return []
+            if time.monotonic() >= give_up_at:
+                return [f"run {run_id} has not ended" for run_id in active]
+            time.sleep(0.5)
+
+    def _end_drivers(self) -> None:
+        for driver in self._drivers:
+            driver.terminate()
+        for driver in self._drivers:
+            driver.wait(timeout=60)
+
+    # -- checking -----------------------------------------------------------------------------
+
+    def _check(self) -> Iterator[str]:
+        completed_at = self._completed_at()
+        for line in self._effects.read_text().splitlines():
+            at, what, run_id, task, _ = line.split()
+            completed = completed_at.get((run_id, task))
+            if what == "begin" and completed is not None and float(at) > completed + TOLERANCE_S:
+                yield f"{task} of {run_id} began {float(at) - completed:.2f} s after it completed"
+            cancelled = self.tally.cancelled.get(run_id)
+            if (
+                what == "begin"
+                and cancelled is not None
+                and float(at) > cancelled + CANCEL_TOLERANCE_S
+            ):
+                yield f"{task} of {run_id} began {float(at) - cancelled:.2f} s after its cancel"
+        with EmbeddedEngine(DiskHome(self._folder / "home"), []) as engine:
+            for run_id in self.tally.invoked:
+                view = engine.run(run_id)
+                if run_id in self.tally.cancelled and not view.cancelled:
+                    yield f"run {run_id} was cancelled and is {view.state}"
+                elif run_id not in self.tally.cancelled and view.state != "completed":
+                    yield f"run {run_id} ended as {view.state}"
+            letters = engine.dead_letters()
+        yield from (f"dead letter: {reason}" for _, reason in letters)
+        left = [pid for pids in _processes(self._folder / "home").values() for pid in pids]
+        if left:
+            yield f"processes are left: {left}"
+
+    def _completed_at(self) -> dict[tuple[str, str], float]:
+        """When each task was first recorded as completed."""
+        completed: dict[tuple[str, str], float] = {}
+        with EmbeddedEngine(DiskHome(self._folder / "home"), []) as engine:
+            for event in engine.events():
+                envelope = open_envelope(event.text)
+                message = envelope.message
+                if isinstance(message, TaskStateChanged) and message.state == "completed":
+                    key = (message.run_id, message.task)
+                    completed.setdefault(key, envelope.time.timestamp())
+        return completed
+
+
+def _processes(home: Path) -> dict[str, list[int]]:
+    """The processes of a home by their role, told by who started them."""
+    found = {
+        pid: process
+        for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        if (process := _process(pid, home)) is not None
+    }
+    hosts = {pid for pid, process in found.items() if process.is_host}
+    roles: dict[str, list[int]] = {"engine": [], "host": [], "template": [], "body": []}
+    for pid, process in found.items():
+        if process.is_host:
+            role = "host"
+        elif process.parent in hosts:
+            role = "template"
+        else:
+            role = "body" if process.parent in found else "engine"
+        roles[role].append(pid)
+    return roles
+
+
+class _Process(NamedTuple):
+    parent: int
+    is_host: bool
+
+
+def _process(pid: int, home: Path) -> _Process | None:
+    """A live process of this home."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        state, parent, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return None
+    if f"CORDYNA_HOME={home}".encode() not in environment or state in "ZX":
+        return None
+    return _Process(int(parent), b"cordyna_core.worker.host" in command)
+
+
+def main() -> int:
+    """Run the loop. Returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        loop = KillLoop(Path(folder), arguments.seed)
+        violations = loop.run(arguments.kills)
+    tally = loop.tally
+    kills = ", ".join(f"{kind} {count}" for kind, count in sorted(tally.kills.items()))
+    report = [
+        f"seed {arguments.seed}: killed {kills}",
+        f"{len(tally.invoked)} runs, {len(tally.cancelled)} cancelled",
+        *(f"violation: {violation}" for violation in violations),
+        f"{0 if violations else 1} passed, {len(violations)} failed",
+    ]
+    sys.stdout.write("\n".join(report) + "\n")
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
