@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +22,6 @@ from cordyna_core.aws.runtime import work_queue
 from cordyna_core.aws.settings import server_settings
 from cordyna_core.aws.sqs_worker import SqsWorker
 from cordyna_core.aws.visibility import VISIBILITY_S
-from cordyna_core.entrypoints import serve
 from server.builders import NOW, a_server
 
 
@@ -181,7 +179,7 @@ def test_serve_signal_ends_after_running_bodies(
         while signal.getsignal(number) is not signal.SIG_DFL:
             pass  # the main thread takes the signal
 
-    a_server(task_1=task_1, task_2=lambda: 2).serve(concurrency=1)
+    sqs_worker.serve(a_server(task_1=task_1, task_2=lambda: 2), concurrency=1)
 
     assert runtime.published == ["ServerDeclared", "ready", "started", "completed"]
 
@@ -191,44 +189,7 @@ def test_serve_without_queue_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sqs_worker, "build_server_runtime", lambda name: RuntimeInMemory().adapters)
     work_queue.cache_clear()
     with pytest.raises(UserError, match="set CORDYNA_QUEUE_URL"):
-        a_server().serve()
-
-
-def a_module(folder: Path) -> str:
-    (folder / "servers.py").write_text(
-        "from cordyna_core import TaskServer\nserver = TaskServer('task-server-a')\n"
-    )
-    return f"{folder}/servers.py"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "environ", "concurrency"),
-    [(["{module}", "--concurrency", "9"], {}, 9), ([], {"CORDYNA_SERVER": "{module}"}, None)],
-)
-def test_serve_main_runs_the_named_server(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    arguments: list[str],
-    environ: dict[str, str],
-    concurrency: int | None,
-) -> None:
-    module, served = a_module(tmp_path), list[tuple[str, int | None]]()
-    monkeypatch.setattr(
-        sqs_worker, "serve", lambda server, concurrency: served.append((server.name, concurrency))
-    )
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value.format(module=module))
-
-    assert serve.main([argument.format(module=module) for argument in arguments]) == 0
-    assert served == [("task-server-a", concurrency)]
-
-
-def test_serve_main_without_server_says_why(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("CORDYNA_SERVER", raising=False)
-    assert serve.main([]) == 1
-    assert capsys.readouterr().err.startswith("error: no task server is named")
+        sqs_worker.serve(a_server())
 
 
 def test_settings_workers_are_read() -> None:

@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
+from cordyna_core.environment import WORKER_HOST_VARIABLE
 from cordyna_core.worker import processes
 from cordyna_core.worker.events import Busy, Declared
-from cordyna_core.worker.spec import TOKEN_VARIABLE
 from worker.running import FAST, SERVERS, Session, a_session, read_when_there, wait_until_dead
 
 _KILLS: Final = int(os.environ.get("WORKER_KILLS", "12"))
@@ -39,7 +39,7 @@ def test_attempts_are_answered_once_whatever_is_killed(seed: int) -> None:
         while session.do("noop").final["state"] != "completed":
             session.wait_for(Declared)
         token = session.pool._host.token
-    assert processes.with_environment(f"{TOKEN_VARIABLE}={token}") == []
+    assert processes.with_environment(f"{WORKER_HOST_VARIABLE}={token}") == []
 
 
 def _kill_one(session: Session, luck: random.Random) -> None:

@@ -1,8 +1,8 @@
 """SQS worker: a task server in a container, which runs the commands of its work queue.
 
-Invariant: a worker thread asks for a message only when it is free, so `started` is published by the
-process that runs the body, and a command stays on the queue until a worker can take it. A message
-is deleted after its body ended.
+Invariant: a thread asks for a message only when it is free, so a command stays on the queue until a
+body can start. A message is deleted after its body ended. (Bodies run in worker processes: see
+`entrypoints.process_server`.)
 
 While a body runs, the visibility of its message is extended. A container that is killed stops
 extending it, and SQS delivers the message again. With a claims table, nothing runs twice, and the
@@ -42,7 +42,7 @@ _log = logging.getLogger("cordyna.server")
 
 
 def serve(server: TaskRunner, *, concurrency: int | None = None) -> None:
-    """Run commands until SIGTERM; see `TaskServer.serve`. Raises UserError if no queue is named."""
+    """Run commands until SIGTERM. Raises UserError if no queue is named."""
     protection = TaskProtection(server_settings().ecs_agent_uri)
     worker = SqsWorker(server, build_server_runtime(server.name), work_queue(), protection)
 
@@ -57,7 +57,7 @@ def serve(server: TaskRunner, *, concurrency: int | None = None) -> None:
 
 
 class SqsWorker:
-    """Worker threads that share one queue."""
+    """Threads that share one queue, each of which waits for one body."""
 
     def __init__(
         self,

@@ -4,20 +4,22 @@ Invariant: a server acts only on commands that name it.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeVar, overload
 
 from pydantic import ValidationError
 
-from cordyna_core.attempt import PRODUCER, Attempt, is_stale
-from cordyna_core.contract.base import ErrorDescription, Message, meta_at
+from cordyna_core.attempt import Attempt, is_stale
+from cordyna_core.contract.base import ErrorDescription, Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.declaration import ServerDeclared, Upstream
 from cordyna_core.contract.ids import derived_id
-from cordyna_core.contract.state_updates import ServerStateChanged
 from cordyna_core.contract.time import LATEST
+from cordyna_core.environment import WORKER_HOST_VARIABLE
 from cordyna_core.errors import Fatal, TerminalError, UserError
 from cordyna_core.ports import Bus, Claims, Clock
+from cordyna_core.server.declaring import publish_declaration
 from cordyna_core.server.execution import run_attempt
 from cordyna_core.server.options import Duration, require_name
 from cordyna_core.server.parameters import location_of
@@ -158,16 +160,7 @@ class TaskServer:
             UserError: a bad revision.
             Exception: what the bus raises.
         """
-        now = clock()
-        cause_id = cause.meta.id if cause is not None and cause.meta is not None else None
-
-        def with_meta(message: Message) -> Message:
-            message_id = derived_id(type(message).__name__, self.name, cause_id or f"{now:.6f}")
-            meta = meta_at(now, message_id, cause_id).model_copy(update={"producer": PRODUCER})
-            return message.model_copy(update={"meta": meta})
-
-        ready = ServerStateChanged(server=self.name, state="ready")
-        bus.publish([with_meta(self.declaration), with_meta(ready)])
+        publish_declaration(self.declaration, bus=bus, clock=clock, cause=cause)
 
     def queue(self, command: RunTask, *, bus: Bus, clock: Clock) -> bool:
         """Report `queued`: the command has arrived, but no worker is free.
@@ -280,15 +273,20 @@ class TaskServer:
     def serve(self, *, concurrency: int | None = None) -> None:
         """Run commands of this server's work queue until SIGTERM (extra `aws`).
 
+        The process becomes `python -m cordyna_core.entrypoints.serve` of the file that defines this
+        server, so nothing after this call is run. Bodies run in worker processes, which import that
+        file, too; there this call does nothing.
+
         Args:
             concurrency: bodies at the same time. Default: CORDYNA_WORKERS, else the server's.
 
         Raises:
-            UserError: no queue is named (CORDYNA_QUEUE_URL).
+            UserError: no queue is named (CORDYNA_QUEUE_URL), or no file defines this server.
         """
-        from cordyna_core.aws.sqs_worker import serve  # noqa: PLC0415  needed only here
+        from cordyna_core.aws.serve import become_serve  # noqa: PLC0415  needed only here
 
-        serve(self, concurrency=concurrency)
+        if WORKER_HOST_VARIABLE not in os.environ:
+            become_serve(target_of(self), concurrency)
 
     def _check_addressee(self, command: RunTask) -> None:
         if command.server != self.name:
@@ -301,6 +299,22 @@ class TaskServer:
             raise UnknownTask(
                 f'server "{self.name}" (revision {self.revision}) has no task "{name}"'
             ) from None
+
+
+def target_of(server: TaskServer) -> str:
+    """Return `FILE:NAME` of the module that defines a server. Raises UserError."""
+    # The main program first: it may import the server from a module, and name it, too.
+    modules = [sys.modules["__main__"], *list(sys.modules.values())]
+    for module in modules:
+        file = getattr(module, "__file__", None)
+        for name, value in list(vars(module).items()) if file else ():
+            if value is server:
+                return f"{os.path.abspath(file)}:{name}"  # type: ignore[arg-type]  # noqa: PTH100
+    raise UserError(
+        f'no module defines the server "{server.name}"',
+        why="worker processes import it, so it must be a variable of a module",
+        next="write at the top level of a file: server = TaskServer(...)",
+    )
 
 
 def _require_positive(concurrency: object) -> int:

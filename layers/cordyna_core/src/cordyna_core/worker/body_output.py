@@ -8,6 +8,7 @@ lead. After `detach` nothing that was written before is left in a buffer.
 import contextlib
 import ctypes
 import io
+import json
 import logging
 import os
 import sys
@@ -21,13 +22,28 @@ _LINE_CHARS_MAX: Final = 64 * 1024
 _CAPTURED: Final = "cordyna_captured"
 
 
+class JsonFormatter(logging.Formatter):
+    """A record as one line of JSON; a traceback is part of the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = super().format(record)[:_LINE_CHARS_MAX]
+        fields = {"level": record.levelname, "logger": record.name, "message": message}
+        return json.dumps(fields)
+
+
+_FORMATTERS: Final[dict[str, Callable[[], logging.Formatter]]] = {
+    "text": lambda: logging.Formatter("%(levelname)s %(message)s"),
+    "json": JsonFormatter,
+}
+
+
 class TaskLogHandler(logging.Handler):
     """Sends records to `write` while an attempt runs; a broken call shows its error on stderr."""
 
-    def __init__(self) -> None:
+    def __init__(self, log_format: str) -> None:
         super().__init__()
         self.write: Callable[[str], None] | None = None
-        self.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        self.setFormatter(_FORMATTERS[log_format]())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand the record on, once, also if it passes both handlers of this class."""
@@ -40,7 +56,7 @@ class TaskLogHandler(logging.Handler):
             self.handleError(record)
             return
         for line in text.split("\n"):
-            self.write(line[:_LINE_CHARS_MAX])
+            self.write(line if line.startswith("{") else line[:_LINE_CHARS_MAX])
 
 
 class _TaskLogger(logging.Logger):
@@ -65,13 +81,13 @@ class _TaskLogger(logging.Logger):
         super().callHandlers(record)
 
 
-def install() -> TaskLogHandler:
+def install(log_format: str = "text") -> TaskLogHandler:
     """Make the streams line-buffered UTF-8, and attach the log handler. Once per process."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Undecodable text is shown escaped instead of failing the body that prints it.
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    handler = TaskLogHandler()
+    handler = TaskLogHandler(log_format)
     logging.getLogger().addHandler(handler)
     logger: Any = logging.getLogger(TASK_LOGGER)
     logger.__dict__.pop("disabled", None)

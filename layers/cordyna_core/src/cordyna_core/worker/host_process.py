@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from cordyna_core.environment import WORKER_HOST_VARIABLE
 from cordyna_core.worker import processes
 from cordyna_core.worker.protocol import LineSplitter, Oversized
 from cordyna_core.worker.settings import Settings
-from cordyna_core.worker.spec import TOKEN_VARIABLE
 
 _SOURCES: Final = str(Path(__file__).parents[2])
 # -I and -S: neither environment variables nor site packages of users take part in the host.
@@ -109,7 +109,7 @@ class HostProcess:
         self._process.wait()
         self._socket.close()
         # What is not a descendant any more still has the host's token in its environment.
-        processes.kill_marked(f"{TOKEN_VARIABLE}={self.token}")
+        processes.kill_marked(f"{WORKER_HOST_VARIABLE}={self.token}")
 
     def _exit_text(self) -> str:
         try:

@@ -5,6 +5,8 @@ import os
 import shlex
 from typing import Any, Final, NamedTuple
 
+from cordyna_core.environment import WORKER_HOST_VARIABLE
+
 EXEC_PREFIX: Final = "exec:"
 DEFAULT_CONCURRENCY: Final = 8
 ISOLATIONS: Final = ("auto", "fork", "spawn")
@@ -16,6 +18,8 @@ class ServerSpec(NamedTuple):
     `concurrency`: attempts at the same time; None: what the server itself says, else 8.
     `python`: the interpreter, which must have cordyna_core installed; None: the engine's own.
     `isolation`: `fork` or `spawn` bodies of a Python server; `auto`: fork where it is safe.
+    `log_format`: of what a body logs: `text`, or `json` for one object a record (level, logger,
+    message).
     `load`: the function that loads a Python server, as `module:function` (see python_server.py).
     """
 
@@ -25,6 +29,7 @@ class ServerSpec(NamedTuple):
     cwd: str | None = None
     env: tuple[tuple[str, str], ...] = ()
     isolation: str = "auto"
+    log_format: str = "text"
     load: str = "cordyna_core.worker.python_server:load"
 
     @property
@@ -40,15 +45,11 @@ class ServerSpec(NamedTuple):
 
     def environment(self, token: str) -> dict[str, str]:
         """The environment of the server's processes."""
-        return {**os.environ, **dict(self.env), TOKEN_VARIABLE: token}
+        return {**os.environ, **dict(self.env), WORKER_HOST_VARIABLE: token}
 
     def to_json(self) -> str:
         """The spec as one line."""
         return json.dumps(self._asdict())
-
-
-TOKEN_VARIABLE: Final = "CORDYNA_WORKER_HOST"  # noqa: S105  a name, not a secret
-"""Marks all that descends from one host, so that the engine finds it when the host is gone."""
 
 
 def spec_from_json(text: str) -> ServerSpec:

@@ -41,7 +41,7 @@ def main() -> NoReturn:
     sys.argv[:] = [spec.target]
     sys.path[:] = [entry for entry in sys.path if entry]
     faulthandler.enable()
-    log = body_output.install()
+    log = body_output.install(spec.log_format)
     interrupts = Interrupts()
     channel = BodyChannel(socket.socket(fileno=int(fd)), interrupts)
     streams = AttemptStreams(log)
