@@ -1,4 +1,4 @@
-"""What a server declares, as it stands on the wire."""
+"""What a server declares, as it is on the wire."""
 
 import subprocess
 import sys

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cordyna_core import TaskResult, TaskServer
+import pytest
+
+from cordyna_core import TaskResult, TaskServer, UserError
 from cordyna_core.contract.base import Message, Meta
 from cordyna_core.contract.commands import RunTask
+from cordyna_core.contract.declaration import TaskDeclaration
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.time import utc
 from cordyna_core.testing import RecordingBus
@@ -55,3 +58,16 @@ def result_of(
 ) -> TaskResult:
     """How a body ends as the only task of a server."""
     return a_server(task_1=function).test_run("task-1", upstream=upstream, **params)
+
+
+def declared(function: Callable[..., Any] = lambda: None, **options: Any) -> TaskDeclaration:
+    """`function` as declared under the name x."""
+    server = TaskServer("s")
+    server.task(**({"name": "x"} | options))(function)
+    return server.declaration.tasks[0]
+
+
+def refusal(function: Callable[..., Any] = lambda: None, **options: Any) -> UserError:
+    with pytest.raises(UserError) as refused:
+        declared(function, **options)
+    return refused.value

@@ -1,35 +1,17 @@
 """Declaring: what the options of a task become, and how mistakes in them are refused."""
 
-import datetime as dt
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
 
 from cordyna_core import Context, TaskServer, UserError, fresh
 from cordyna_core.contract.declaration import TaskDeclaration
 from cordyna_core.contract.envelope import detail_json
 from cordyna_core.server.options import seconds_of, task_name_of
-from server.builders import result_of
-
-AtLeastOne = Annotated[int, Field(ge=1)]
-
-
-def declared(function: Callable[..., Any] = lambda: None, **options: Any) -> TaskDeclaration:
-    """`function` as declared under the name x."""
-    server = TaskServer("s")
-    server.task(**({"name": "x"} | options))(function)
-    return server.declaration.tasks[0]
-
-
-def refusal(function: Callable[..., Any] = lambda: None, **options: Any) -> UserError:
-    with pytest.raises(UserError) as refused:
-        declared(function, **options)
-    return refused.value
+from server.builders import declared, refusal
 
 
 def test_declare_bare_decorator_names_the_task() -> None:
@@ -262,169 +244,3 @@ def test_revision_comes_from_argument_or_environment(monkeypatch: pytest.MonkeyP
         TaskServer("s")
     with pytest.raises(UserError, match="revision -1 is not a whole number"):
         TaskServer("s", revision=-1).declaration  # noqa: B018
-
-
-def test_parameters_schema_comes_from_the_signature() -> None:
-    class Window(BaseModel):
-        start: int
-        end: int = 9
-
-    def body(
-        window: Window,
-        top: AtLeastOne = 5,
-        schema: str = "",
-        _deep: Any = None,
-        free: Any = 1,
-        *,
-        ctx: Context,
-    ) -> Any:
-        return [window.end, top, schema, free, ctx.task]
-
-    schema = declared(body).params_schema
-    assert schema is not None
-    assert schema["required"] == ["window"]
-    assert schema["properties"]["top"] == {"default": 5, "minimum": 1, "type": "integer"}
-    assert list(schema["properties"]) == ["window", "top", "schema", "_deep", "free"]
-
-    server = TaskServer("s")
-    server.task(body)
-    assert server.test_run("body", window={"start": 1}, top="7", schema="s").output == [
-        9,
-        7,
-        "s",
-        1,
-        "body",
-    ]
-    assert "top: Input should be greater" in str(
-        server.test_run("body", window={"start": 1}, top=0).error
-    )
-    assert "window: Field required" in str(server.test_run("body").error)
-
-
-def test_parameters_none_has_no_schema() -> None:
-    assert declared(lambda: None).params_schema is None
-    assert declared(lambda *, ctx: None).params_schema is None
-
-
-def test_parameters_none_refuses_params() -> None:
-    error = result_of(lambda: None, day="today").error
-
-    assert error is not None
-    assert (error.type, error.message) == ("InvalidParams", "day: Extra inputs are not permitted")
-
-
-def test_parameters_context_by_annotation_has_any_name() -> None:
-    def body(context: Context, day: str) -> str:
-        return context.task + day
-
-    server = TaskServer("s")
-    server.task(body)
-
-    assert server.test_run("body", day="-1").output == "body-1"
-
-
-def test_parameters_default_not_json_applies_unpublished() -> None:
-    nothing = [object()]
-
-    def body(number: int = 1, day: Any = nothing) -> bool:
-        return day is nothing
-
-    server = TaskServer("s")
-    server.task(body)
-
-    schema = server.declaration.tasks[0].params_schema
-    assert schema is not None
-    assert schema["properties"] == {"number": {"default": 1, "type": "integer"}, "day": {}}
-    assert server.test_run("body").output is True
-    assert server.test_run("body", number=2).output is True
-
-
-@pytest.mark.parametrize(
-    "function",
-    [lambda *days: None, lambda **days: None, lambda days, /: None],
-    ids=["star", "two stars", "positional only"],
-)
-def test_parameters_not_by_name_are_refused(function: Callable[..., Any]) -> None:
-    refused = refusal(function)
-
-    assert "cannot be given by name" in refused.what
-    assert "test_declaring.py:" in refused.why
-    assert "`days`" in refused.next
-
-
-def test_declare_cron_with_required_parameter_is_refused() -> None:
-    def body(day: str, top: int = 5) -> None: ...
-
-    refused = refusal(body, cron="0 6 * * *")
-
-    assert refused.what == 'task "x" has a cron, and a parameter without default: day'
-    assert "without params" in refused.why
-    assert "default" in refused.next
-
-
-def test_declare_cron_with_defaults_is_accepted() -> None:
-    assert declared(lambda day="today": None, cron="0 6 * * *").cron == "0 6 * * *"
-
-
-def test_parameters_keys_that_become_equal_are_refused() -> None:
-    def body(prices: dict[float, list[dict[dt.date, int]]]) -> int:
-        return len(prices)
-
-    same: Any = {"1": [], "1.0": []}
-    below = {"1": [{"2026-01-01": 1, "2026-01-01T00:00:00": 2}]}
-    for param in (same, below):
-        result = result_of(body, prices=param)
-        assert result.error is not None
-        assert (result.reason, result.error.type) == ("failed_terminal", "InvalidParams")
-        assert "several keys mean the same" in result.error.message
-    assert result_of(body, prices={"1": [{"2026-01-01": 1}], "2": []}).output == 2
-
-
-class _Yielding:
-    def __call__(self) -> Iterator[int]:
-        yield 1
-
-
-def _generator() -> Iterator[int]:
-    yield 1
-
-
-async def _async_generator() -> AsyncIterator[int]:
-    yield 1
-
-
-@pytest.mark.parametrize(
-    "function", [_generator, _async_generator, functools.partial(_generator), _Yielding()]
-)
-def test_declare_generator_is_refused(function: Callable[..., Any]) -> None:
-    assert "returns its result" in refusal(function).what
-
-
-def test_parameters_field_as_default_is_refused() -> None:
-    assert "Annotated" in refusal(lambda day=Field(1, ge=1): None).next  # noqa: B008
-
-
-def test_parameters_unknown_annotation_is_refused() -> None:
-    def body(day: "Unknown") -> None: ...  # type: ignore[name-defined]  # noqa: F821
-
-    refused = refusal(body)
-    assert "name 'Unknown' is not defined" in refused.what
-    assert "TYPE_CHECKING" in refused.next
-
-
-def test_parameters_type_not_json_is_refused() -> None:
-    class Handle: ...
-
-    def body(handle: Handle) -> None: ...
-
-    def callback(function: Callable[[int], int]) -> None: ...
-
-    assert "cannot come from JSON" in refusal(body).what
-    assert "has no JSON Schema" in refusal(callback).what
-
-
-def test_test_run_unknown_task_is_refused() -> None:
-    server = TaskServer("s")
-    with pytest.raises(UserError, match='has no task "x"') as refused:
-        server.test_run("x")
-    assert "it has none" in refused.value.next

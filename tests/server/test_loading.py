@@ -1,4 +1,4 @@
-"""Loading: what a person types becomes the server that is meant, as it stands in the files now."""
+"""Loading: what a person types becomes the server that is meant, from the present files."""
 
 import os
 import sys

@@ -8,7 +8,7 @@ clocks of cerebro end the attempt.
     CancelTask        notes it; the body in this process, or in any process that shares a claims
                       table, sees `ctx.cancelled`
     DescribeServer, {"declare": true}, or nothing (a CDK trigger, after a deployment)
-                      declares the server; before a work queue goes on the queue, which wakes a
+                      declares the server; before a work queue is put on the queue, which wakes a
                       container
 """
 

@@ -59,7 +59,7 @@ class Reason:
 
     @property
     def key(self) -> str:
-        """The reason, or the state where there is none."""
+        """The reason; the state, for a row without one."""
         return self.reason or self.state
 
 

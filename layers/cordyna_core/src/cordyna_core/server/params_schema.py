@@ -1,7 +1,7 @@
 """Params schema: the JSON Schema of a task's parameters.
 
-Invariant: what the schema accepts, the function's types accept, as far as JSON Schema can express
-them. So cerebro refuses wrong params before anything runs, not the body after its upstream ran.
+Invariant: what the schema accepts, the function's types accept, if JSON Schema can express them. So
+cerebro refuses wrong params before anything runs, not the body after its upstream ran.
 
 Beyond JSON Schema, cerebro checks `format` for texts (docs/contract/README.md), and for texts of
 the format `decimal` the keywords of numbers, `maxDigits` and `decimalPlaces`.
