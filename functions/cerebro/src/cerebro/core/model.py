@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from enum import IntEnum
 from functools import cached_property
+from hashlib import blake2b
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 from cordyna_core.contract.base import ErrorDescription, State
@@ -126,12 +128,18 @@ class TaskRun:
     @property
     def was_revived(self) -> bool:
         """Whether an update of the server brought this attempt back after a permanent failure."""
+        # Nearly every timeline holds no error, and this is asked after every update.
+        for entry in self.timeline:
+            if entry.state == "error":
+                break
+        else:
+            return False
         if self.rank not in (Rank.QUEUED, Rank.STARTED, Rank.COMPLETED):
             return False
         entries = [entry for entry in self.timeline if entry.attempt == self.attempt]
         return any(
             entry.state == "error" and following.reason != "retry_wait"
-            for entry, following in zip(entries, entries[1:], strict=False)
+            for entry, following in pairwise(entries)
         )
 
 
@@ -348,9 +356,9 @@ def fingerprints_of(plan: Plan, params: Mapping[str, Any]) -> tuple[str, ...]:
             fingerprints.append(task.reuses.fingerprint)
         else:
             taken = {name: params[name] for name in task.params if name in params}
-            upstream = [fingerprints[index] for index in task.upstream]
-            own = _to_sorted_json(taken) if taken else "{}"
-            fingerprints.append(derived_id("result", task.version, own, *upstream))
+            parts = [fingerprints[index] for index in task.upstream]
+            parts += [task.version, _to_sorted_json(taken) if taken else ""]
+            fingerprints.append(blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest())
     return tuple(fingerprints)
 
 

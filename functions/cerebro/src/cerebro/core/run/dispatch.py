@@ -114,18 +114,21 @@ async def dispatch_ready(
         if not await _upstreams_completed(snapshot, task.awaits, known):
             continue
         if task.is_join or task.reuses is not None:
-            if await _complete(snapshot, index, known, cause=cause):
-                waiting.extend(plan.downstream[index])
-                last_completed = index
+            waiting.extend(await _complete(snapshot, index, known, cause=cause))
+            last_completed = index
             continue
-        fact = await _put_attempt(snapshot, index, known, cause=cause)
+        now = await Now()
+        fact: TaskRun | None = begin_attempt(task, None, cause=cause, now=now)
+        stored = await WriteTask(snapshot.run.id, index, fact, None)
+        if stored is not None:
+            fact = await _own_attempt(snapshot, index, stored, known, cause=cause)
         if fact is not None:
             group[index], has_dispatched = fact, True
         if len(group) == COMMANDS_PER_GROUP:
-            await send_commands(snapshot, group, known, cause=cause)
+            await _send_group(snapshot, group, known, cause=cause)
             group = {}
     if group:
-        await send_commands(snapshot, group, known, cause=cause)
+        await _send_group(snapshot, group, known, cause=cause)
     elif last_completed is not None and not has_dispatched:
         await _check_after_join(snapshot.run.id, page_of(last_completed))
 
@@ -144,22 +147,31 @@ async def _still_waiting(
     ]
 
 
-async def _put_attempt(
-    snapshot: RunSnapshot, index: int, known: dict[int, TaskRun], *, cause: str
+async def _own_attempt(
+    snapshot: RunSnapshot,
+    index: int,
+    stored: TaskRun,
+    known: dict[int, TaskRun],
+    *,
+    cause: str,
 ) -> TaskRun | None:
-    """Put an attempt that has not begun. Returns it; None if another input put it."""
-    now = await Now()
-    fact = begin_attempt(snapshot.plan.tasks[index], None, cause=cause, now=now)
-    stored = await WriteTask(snapshot.run.id, index, fact, None)
-    if stored is not None and stored.is_waiting:
+    """Return the attempt that this input put, in an earlier delivery or now.
+
+    A task that a rerun let wait is put now, if its upstreams are completed. None: the attempt is
+    another input's.
+    """
+    conflicting: TaskRun | None = stored
+    if stored.is_waiting:
         if not await _upstreams_completed_now(snapshot, index, known):
             return None
+        now = await Now()
         fact = begin_attempt(snapshot.plan.tasks[index], stored, cause=cause, now=now)
-        stored = await WriteTask(snapshot.run.id, index, fact, stored)
-    if stored is None:
-        return fact
-    is_own = stored.cause == cause and stored.rank in (Rank.PENDING, Rank.CANCELLED)
-    return stored if is_own else None
+        conflicting = await WriteTask(snapshot.run.id, index, fact, stored)
+        if conflicting is None:
+            return fact
+    assert conflicting is not None
+    is_own = conflicting.cause == cause and conflicting.rank in (Rank.PENDING, Rank.CANCELLED)
+    return conflicting if is_own else None
 
 
 async def _upstreams_completed_now(
@@ -191,23 +203,23 @@ async def _check_after_join(run_id: str, page: int) -> None:
 
 async def _complete(
     snapshot: RunSnapshot, index: int, known: dict[int, TaskRun], *, cause: str
-) -> bool:
-    """Complete a join, or a task that reuses a result. Returns whether it is completed."""
+) -> tuple[int, ...]:
+    """Complete a join, or a task that reuses a result. Returns what may be ready after it."""
     task = snapshot.plan.tasks[index]
     now = await Now()
     fact = complete_without_body(task, None, cause=cause, now=now)
     stored = await WriteTask(snapshot.run.id, index, fact, None)
     if stored is not None and stored.is_waiting:
         if not await _upstreams_completed_now(snapshot, index, known):
-            return False
+            return ()
         fact = complete_without_body(task, stored, cause=cause, now=now)
         stored = await WriteTask(snapshot.run.id, index, fact, stored)
     if stored is not None and not stored.is_completed:
-        return False
+        return ()
     known[index] = stored or fact
     if index == snapshot.plan.target:
         await end_run(snapshot, "completed", cause=cause)
-    return True
+    return snapshot.plan.downstream[index]
 
 
 async def dispatch_again(
@@ -223,20 +235,15 @@ async def dispatch_again(
     return conflicting or fact
 
 
-async def send_commands(
-    snapshot: RunSnapshot,
-    facts: Mapping[int, TaskRun],
-    known: dict[int, TaskRun] | None = None,
-    *,
-    cause: str,
-) -> None:
+async def send_commands(snapshot: RunSnapshot, facts: Mapping[int, TaskRun], *, cause: str) -> None:
     """Arm, check and send for facts that this input put, now or in an earlier delivery.
 
     If the run was cancelled, the facts are cancelled instead.
     """
-    groups = _in_groups(facts)
-    for group in groups:
-        await _send_group(snapshot, group, {} if known is None else known, cause=cause)
+    items = list(facts.items())
+    for start in range(0, len(items), COMMANDS_PER_GROUP):
+        group = dict(items[start : start + COMMANDS_PER_GROUP])
+        await _send_group(snapshot, group, {}, cause=cause)
 
 
 async def _send_group(
@@ -262,14 +269,6 @@ async def _send_group(
             messages.append(cancel_task(snapshot, index, before, cause=fact.cause, now=now))
         messages.append(run_task(snapshot, index, fact, outputs, now=now))
     await Publish(tuple(messages))
-
-
-def _in_groups(facts: Mapping[int, TaskRun]) -> list[dict[int, TaskRun]]:
-    items = list(facts.items())
-    return [
-        dict(items[start : start + COMMANDS_PER_GROUP])
-        for start in range(0, len(items), COMMANDS_PER_GROUP)
-    ]
 
 
 async def arm_page_timer(run_id: str, page: int, due: float) -> None:

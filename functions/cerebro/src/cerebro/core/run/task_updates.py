@@ -35,28 +35,25 @@ async def task_state_changed(envelope: Envelope) -> None:
     update = envelope.message
     assert isinstance(update, TaskStateChanged)
     snapshot, index = _addressed(await ReadRunSnapshot(update.run_id), update, envelope.source)
-    now = await Now()
-    await NoteServer(update.server, None, now)
     fact = await _write_update(snapshot, index, update, envelope)
     if fact.attempt != update.attempt:
         return  # It is about an older attempt.
-    if fact.cause == envelope.id and await _is_cancelled(snapshot, index, fact, envelope.id):
+    is_revived = fact.cause == envelope.id and (fact.was_revived or fact.rank == Rank.CANCELLED)
+    if is_revived and await _is_cancelled(snapshot, index, fact, cause=envelope.id):
         return
     await apply_consequences(snapshot, index, fact, cause=envelope.id)
 
 
-async def _is_cancelled(snapshot: RunSnapshot, index: int, fact: TaskRun, cause: str) -> bool:
-    """Reopen the run if this update revived the attempt. Returns whether it was cancelled instead.
+async def _is_cancelled(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> bool:
+    """Reopen the run, because this update revived the attempt. Returns whether it was cancelled.
 
     A cancellation passes a fact that has failed, so an update that revives it must look for one.
     Both also repeat what an earlier delivery of the update may have left undone.
     """
-    if fact.was_revived:
+    if fact.rank != Rank.CANCELLED:
         run = await reopen_run(snapshot.run.id, cause=cause)
         if run.status != "cancelled" or not fact.is_live:
             return False
-    elif fact.rank != Rank.CANCELLED:
-        return False
     await cancel_facts(snapshot, {index: fact}, cause=cause)
     return True
 
@@ -66,13 +63,14 @@ async def _write_update(
 ) -> TaskRun:
     """Write the update unless it is stale. Returns the fact as it is then. Raises Fatal."""
     fact = await ReadTask(update.run_id, index)
+    now = await Now()
+    await NoteServer(update.server, None, now)
     while True:
         if fact is None or update.attempt > fact.attempt:
             raise Fatal(
                 f"attempt {update.attempt} of task {update.task!r} was never sent "
                 f"in run {update.run_id}"
             )
-        now = await Now()
         new = apply_update(
             snapshot.plan.tasks[index],
             fact,
@@ -87,7 +85,7 @@ async def _write_update(
         conflicting = await write_task(update.run_id, index, new, fact)
         if conflicting is None:
             return new
-        fact = conflicting
+        fact, now = conflicting, await Now()
 
 
 async def apply_consequences(
