@@ -172,7 +172,7 @@ def test_a_long_cycle_is_told_by_its_ends() -> None:
 def test_a_task_that_needs_itself_is_a_cycle_of_one() -> None:
     (problem,) = problems(decide(NOTHING, declared("a", "x<-x")))
     assert (problem.code, problem.path) == ("cycle", ["x", "x"])
-    assert problem.message == 'task "x" needs itself: take it out of its own upstream'
+    assert problem.message == 'task "x" needs itself: remove it from its own upstream'
 
 
 def test_a_task_that_is_declared_twice_is_refused() -> None:
@@ -254,7 +254,7 @@ def test_more_problems_than_fit_into_an_event_are_counted() -> None:
         ),
         (
             {"type": "object", "properties": {"n": {"$id": "https://example.com/x"}}},
-            "stands only at the root",
+            "is allowed only at the root",
         ),
     ],
 )
@@ -303,7 +303,7 @@ def test_a_schema_that_is_nested_beyond_reason_is_refused() -> None:
 
 
 def test_quotas_of_a_declaration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation, "MAX_BYTES", 100)
+    monkeypatch.setattr(validation, "MAX_DECLARATION_BYTES", 100)
     monkeypatch.setattr(validation, "MAX_TASKS", 3)
     monkeypatch.setattr(validation, "MAX_UPSTREAMS", 2)
     assert codes(decide(NOTHING, declared("a", "p q x<-p,q,r y"))) == [
@@ -316,7 +316,7 @@ def test_quotas_of_a_declaration(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_quotas_are_those_of_the_design() -> None:
     assert (
-        validation.MAX_BYTES,
+        validation.MAX_DECLARATION_BYTES,
         validation.MAX_TASKS,
         validation.MAX_UPSTREAMS,
     ) == (921_600, 10_000, 10_000)

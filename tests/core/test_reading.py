@@ -76,12 +76,12 @@ def test_what_has_the_right_form_is_read() -> None:
         (
             {"retrys": 1},
             "unknown_field",
-            'task "x": retrys: there is no such field: take it out, or mind its spelling',
+            'task "x": retrys: there is no such field: remove it, or check its spelling',
         ),
         (
             {"upstream": ["a b"]},
             "bad_name",
-            'task "x": upstream[0]: "a b" is no name: a name has 1 to 128',
+            'task "x": upstream[0]: "a b" is no name: begin with a letter or a digit',
         ),
         ({"upstream": ["y", 5]}, "bad_upstream", 'task "x": upstream[1]: '),
         ({"upstream": "y"}, "bad_upstream", 'task "x": upstream: Input should be a valid list'),

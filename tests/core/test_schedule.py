@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.core.cron.schedule import TOLD_BACK_TO_S, Ticks, due_ticks, next_after
+from cerebro.core.cron.schedule import MISSED_TICKS_MAX_AGE_S, Ticks, due_ticks, next_after
 
 BERLIN, SYDNEY = "Europe/Berlin", "Australia/Lord_Howe"
 
@@ -144,4 +144,4 @@ def test_when_nothing_was_due_nothing_fires_and_nothing_is_missed() -> None:
 def test_after_a_year_asleep_only_the_ticks_of_the_last_week_are_told() -> None:
     found = due_ticks("* * * * *", "UTC", after=at("2025-01-01T00:00"), now=at("2026-01-01T00:00"))
     assert found.fires == at("2026-01-01T00:00")
-    assert len(found.missed) == TOLD_BACK_TO_S / 60 - 1
+    assert len(found.missed) == MISSED_TICKS_MAX_AGE_S / 60 - 1

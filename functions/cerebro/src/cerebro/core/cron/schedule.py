@@ -1,12 +1,13 @@
-"""Schedule: when a cron fires next, in its time zone, and what becomes of a tick that was missed.
+"""Schedule: when a cron fires next in its time zone, and which ticks were missed.
 
-Law: every engine fires at the same instants. Amazon EventBridge Scheduler sets the rule for the days on which clocks change
-("Schedule types", daylight saving time), and the embedded engine follows it:
+Invariant: every engine fires at the same instants. On days when clocks change, the embedded engine
+follows Amazon EventBridge Scheduler ("Schedule types", daylight saving time):
 
-- in spring, a time that does not exist is skipped: 02:30 does not fire on the day whose clocks go from 02:00 to 03:00;
-- in autumn, a time that comes twice fires once, the first time it comes.
+- in spring, a time that does not exist is skipped: 02:30 does not fire on the day whose clocks go
+  from 02:00 to 03:00;
+- in autumn, a time that occurs twice fires once, at its first occurrence.
 
-Who minds either declares the cron in UTC, where every day has 24 hours.
+A cron in UTC has neither: there, every day has 24 hours.
 """
 
 from collections.abc import Iterator
@@ -18,51 +19,53 @@ from cronsim import CronSim
 
 from cordyna_core.contract.cron import Cron
 
-LATEST_S: Final = 300.0
+TICK_LATE_MAX_S: Final = 300.0
 """A tick at most this late still fires."""
 
-TOLD_BACK_TO_S: Final = 7 * 24 * 3600.0
-"""Missed ticks older than this are not told one by one: after a month asleep, a cron of every minute has missed 43,200."""
+MISSED_TICKS_MAX_AGE_S: Final = 7 * 24 * 3600.0
+"""Older missed ticks are not reported: in a month, a cron of every minute misses 43,200."""
 
 
 class Ticks(NamedTuple):
-    """The nominal times of one cron that have come: at most one fires, the others are reported."""
+    """The past nominal times of one cron: at most one fires, the others are reported."""
 
     fires: float | None
     missed: tuple[float, ...]
 
 
 def next_after(cron: str, timezone: str, after: float) -> float:
-    """The first nominal time later than `after` (UTC seconds both).
+    """Return the first nominal time later than `after` (UTC seconds).
+
+    A cron that can be declared fires at least every 8 years.
 
     Raises:
-        ValueError: when `cron` is none that can be declared. One that can fires at least every 8 years.
+        ValueError: `cron` cannot be declared.
     """
     return next(_ticks(cron, timezone, after))
 
 
 def due_ticks(cron: str, timezone: str, *, after: float, now: float) -> Ticks:
-    """What has come later than `after` and not later than `now` (UTC seconds).
+    """Return the ticks later than `after` and not later than `now` (UTC seconds).
 
-    The last tick fires if it is at most LATEST_S late. It makes up for all before it: those are missed.
+    The last one fires if it is at most TICK_LATE_MAX_S late; all others are missed.
     """
     due: list[float] = []
-    for tick in _ticks(cron, timezone, max(after, now - TOLD_BACK_TO_S)):
+    for tick in _ticks(cron, timezone, max(after, now - MISSED_TICKS_MAX_AGE_S)):
         if tick > now:
             break
         due.append(tick)
-    if due and now - due[-1] <= LATEST_S:
+    if due and now - due[-1] <= TICK_LATE_MAX_S:
         return Ticks(due[-1], tuple(due[:-1]))
     return Ticks(None, tuple(due))
 
 
 def _ticks(cron: str, timezone: str, after: float) -> Iterator[float]:
     zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
-    # Cronsim is given bare wall time, so that its own (Debian's) rules for changing clocks stay out of it.
+    # Cronsim gets wall time without a zone, so that its own rules for clock changes do not apply.
     begin = datetime.fromtimestamp(after, zone).replace(tzinfo=None, fold=0)
     for wall in CronSim(str(Cron.parse(cron)), begin):
         tick = wall.replace(tzinfo=zone).timestamp()
         exists = datetime.fromtimestamp(tick, zone).replace(tzinfo=None) == wall
-        # In the hour that comes again, the wall is ahead of ticks that have passed.
+        # In the hour that occurs twice, the wall time is ahead of ticks that have passed.
         if exists and tick > after:
             yield tick

@@ -1,12 +1,13 @@
-"""Tick: what becomes of a cron's nominal time when its message comes.
+"""Ticks: what cerebro does at the nominal time of a cron.
 
-Law (section 4, rule 15): a tick fires once, at most 5 minutes late; else it is reported as missed. While the run of the
-tick before goes on, it is skipped unless the task says `overlap: allow`, and that is said.
+Invariant (docs/rules.md, rule 15): a tick fires once, at most 5 minutes late; otherwise it is
+reported as missed. While the run of the tick before is not over, it is skipped and reported, unless
+the task has `overlap: allow`.
 """
 
 from collections.abc import Sequence
 
-from cerebro.core.cron.schedule import LATEST_S
+from cerebro.core.cron.schedule import TICK_LATE_MAX_S
 from cerebro.core.effects import (
     Now,
     Publish,
@@ -27,7 +28,7 @@ from cordyna_core.contract.time import utc
 
 
 async def on_tick(message: Tick) -> None:
-    """Invoke the task for this nominal time, or say why not."""
+    """Invoke the task for this nominal time, or publish why not."""
     now = await Now()
     graph: Graph = await ReadGraph()
     problem = _stale(graph, message, now)
@@ -45,10 +46,13 @@ async def on_tick(message: Tick) -> None:
 
 
 def missed_ticks(task: str, ticks: Sequence[float], *, now: float) -> Message:
-    """Tells of nominal times that came while nobody fired crons, all in one message."""
+    """Return the report of nominal times at which no engine ran, all in one message."""
     first, last = utc(ticks[0]).isoformat(), utc(ticks[-1]).isoformat()
     when = f"at {first}" if len(ticks) == 1 else f"from {first} to {last}"
-    text = f"{len(ticks)} tick(s) of {task!r} {when} were missed, for nobody was there to fire them: invoke it by hand"
+    text = (
+        f"{len(ticks)} tick(s) of {task!r} {when} were missed, because no engine was running: "
+        "invoke it by hand"
+    )
     return invocation_rejected(
         derived_id("missed", task, str(ticks[-1])),
         task,
@@ -62,13 +66,15 @@ def _stale(graph: Graph, message: Tick, now: float) -> Problem | None:
     if message.task not in graph or graph[message.task].task.cron is None:
         return Problem(
             code="not_scheduled",
-            message=f"the tick of {message.task!r} at {when} is void: the task has no cron any more",
+            message=f"the tick of {message.task!r} at {when} was ignored: "
+            "the task no longer has a cron",
         )
     late = now - message.nominal
-    if late > LATEST_S:
+    if late > TICK_LATE_MAX_S:
         return Problem(
             code="missed_tick",
-            message=f"the tick of {message.task!r} at {when} came {late:.0f} s late, and was missed: invoke it by hand",
+            message=f"the tick of {message.task!r} at {when} was missed, because it was "
+            f"{late:.0f} s late: invoke it by hand",
         )
     return None
 
@@ -82,5 +88,8 @@ async def _overlap(graph: Graph, message: Tick) -> Problem | None:
     run: Run | None = await ReadRun(run_id_of(message.task, tick_key(last), SCHEDULER))
     if run is None or run.is_over:
         return None
-    text = f"the tick of {message.task!r} at {utc(message.nominal).isoformat()} was skipped: run {run.id} of the tick before goes on"
+    text = (
+        f"the tick of {message.task!r} at {utc(message.nominal).isoformat()} was skipped: "
+        f"run {run.id} of the tick before is not over"
+    )
     return Problem(code="overlap_skipped", message=text)

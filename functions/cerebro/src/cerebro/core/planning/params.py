@@ -1,6 +1,6 @@
 """Params: which task of a plan gets which parameter of the run, and whether the values fit.
 
-Law: a parameter that no task names, one that is missing and one that does not fit are all told at once.
+Invariant: unknown, missing and unfitting parameters are all reported at once.
 """
 
 import json
@@ -15,14 +15,14 @@ from cordyna_core.contract.json_values import JsonObject
 
 
 def params_named_by(schema: JsonObject | None) -> tuple[str, ...]:
-    """The parameters that a task gets: the properties of its schema, and what it requires."""
+    """Return the parameters that a task gets: the properties and required names of its schema."""
     if not schema:
         return ()
     return tuple(dict.fromkeys([*schema.get("properties", ()), *schema.get("required", ())]))
 
 
 def check_params(graph: Graph, plan: Plan, params: Mapping[str, Any]) -> tuple[Problem, ...]:
-    """Every reason why a run of `plan` cannot take `params`; empty when it can. `graph` is the one that made the plan."""
+    """Return every problem of `params` for a run of `plan`, which was made from `graph`."""
     users = list(_tasks_by_schema(graph, plan))
     named = {name for schema, _ in users for name in params_named_by(schema)}
     problems = [_unknown(name, named) for name in params if name not in named]
@@ -31,19 +31,21 @@ def check_params(graph: Graph, plan: Plan, params: Mapping[str, Any]) -> tuple[P
         for name in schema.get("required", ()):
             if name not in params:
                 missing.setdefault(name, []).extend(tasks)
-        given = {name: params[name] for name in params_named_by(schema) if name in params}
-        problems += [_bad(where, what, tasks, graph) for where, what in _faults_of(schema, given)]
+        named_here = {name: params[name] for name in params_named_by(schema) if name in params}
+        problems += [
+            _bad(where, fault, tasks, graph) for where, fault in _faults_of(schema, named_here)
+        ]
     return at_most([*problems, *(_missing(name, tasks, graph) for name, tasks in missing.items())])
 
 
-def _faults_of(schema: JsonObject, given: JsonObject) -> Iterator[tuple[str, str]]:
-    from cerebro.core.validation.json_schema import faults_of_value
+def _faults_of(schema: JsonObject, params: JsonObject) -> Iterator[tuple[str, str]]:
+    from cerebro.core.validation.json_schema import faults_of_value  # noqa: PLC0415  60 ms
 
-    return faults_of_value(schema, given)
+    return faults_of_value(schema, params)
 
 
 def _tasks_by_schema(graph: Graph, plan: Plan) -> Iterator[tuple[JsonObject, list[str]]]:
-    """Each schema once, because 100,000 tasks often have one and the same."""
+    """Yield each schema once, with its tasks: 100,000 tasks often have the same one."""
     tasks_of: dict[str, list[str]] = {}
     for planned in plan.tasks:
         schema = None if planned.is_join else graph[planned.name].task.params_schema
@@ -71,10 +73,10 @@ def _missing(name: str, tasks: Sequence[str], graph: Graph) -> Problem:
     return Problem(code="missing_param", message=message, path=short_path(tasks))
 
 
-def _bad(where: str, what: str, tasks: Sequence[str], graph: Graph) -> Problem:
+def _bad(where: str, fault: str, tasks: Sequence[str], graph: Graph) -> Problem:
     return Problem(
         code="bad_param",
-        message=f"parameter {where} does not suit {_users(tasks, graph)}: {what}",
+        message=f"parameter {where} does not suit {_users(tasks, graph)}: {fault}",
         path=short_path(tasks),
     )
 

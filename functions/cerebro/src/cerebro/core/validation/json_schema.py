@@ -1,8 +1,10 @@
-"""Schemas: what a task may declare as the JSON Schema of its parameters, and whether values fit it.
+"""JSON Schemas of parameters: which ones a task may declare, and which values fit them.
 
-It is imported where there is a schema: jsonschema takes 60 ms to import, and most tasks have no parameters.
+Invariant: an accepted schema never makes cerebro fetch or crash: what it refers to is in it, and is
+a schema.
 
-Law: a schema that was accepted never makes cerebro fetch, and never makes it crash: what it refers to is in it, and is a schema.
+Import it where there is a schema: jsonschema takes 60 ms to import, and most tasks have no
+parameters.
 """
 
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from typing import Any, Final
 import jsonschema
 import jsonschema.validators
 from jsonschema.exceptions import ValidationError
-from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # its one name is typed below
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
@@ -30,7 +32,7 @@ _ONLY_AT_THE_ROOT: Final = frozenset({"$id", "$schema"})
 
 
 def faults_of_schema(schema: JsonObject) -> list[str]:
-    """Every reason why this is no schema of parameters, each with its place; empty when it is one."""
+    """Return every fault of a schema of parameters, each with its place."""
     faults = _faults_of_form(schema)
     if faults:
         return faults
@@ -38,11 +40,12 @@ def faults_of_schema(schema: JsonObject) -> list[str]:
         faults.append('$.type: must be "object", because parameters are given by name')
     if _names_patterns(schema):
         faults.append(
-            "$: patternProperties cannot be used: give the values a pattern, or check the names in the task"
+            "$: patternProperties cannot be used: "
+            "give the values a pattern, or check the names in the task"
         )
     for path, key, value in _keywords(schema):
         if key in _ONLY_AT_THE_ROOT:
-            faults.append(f"{path}.{key}: stands only at the root")
+            faults.append(f"{path}.{key}: is allowed only at the root")
         elif key == _PATTERN:
             if fault := fault_of_pattern(value):
                 faults.append(f"{path}.{key}: {quoted(value)} cannot be used: {shortened(fault)}")
@@ -55,12 +58,15 @@ def faults_of_schema(schema: JsonObject) -> list[str]:
     return faults
 
 
-def faults_of_value(schema: JsonObject, given: JsonObject) -> Iterator[tuple[str, str]]:
-    """(parameter, what is wrong) for every value that does not fit; that a required one is missing is not told here."""
-    # A registry is given, because the default one fetches what it does not know.
+def faults_of_value(schema: JsonObject, params: JsonObject) -> Iterator[tuple[str, str]]:
+    """Yield (parameter, fault) for every value that does not fit.
+
+    A missing parameter is not a fault here.
+    """
+    # A registry is passed, because the default one fetches unknown references.
     checker = _CHECKER(schema, registry=REGISTRY)
     try:
-        for fault in checker.iter_errors(given):
+        for fault in checker.iter_errors(params):
             if not _is_a_missing_param(fault):
                 yield fault.json_path.removeprefix("$."), shortened(_message_of(fault))
     except (RecursionError, OverflowError, Unresolvable) as beyond:
@@ -68,7 +74,7 @@ def faults_of_value(schema: JsonObject, given: JsonObject) -> Iterator[tuple[str
 
 
 def _message_of(fault: ValidationError) -> str:
-    """The message; for a choice of schemas, that of the only one whose type fits the value."""
+    """Return the message; for a choice of schemas, that of the only one whose type fits."""
     faults_by_choice: dict[object, list[ValidationError]] = {}
     for part in fault.context or ():
         faults_by_choice.setdefault(part.relative_schema_path[0], []).append(part)
@@ -95,20 +101,20 @@ def _is_a_missing_param(fault: ValidationError) -> bool:
 
 
 def _names_patterns(part: Any) -> bool:
-    # Its patterns would be matched by Python's `re`, inside of jsonschema (see core/patterns.py).
+    # jsonschema would match its patterns with Python's `re` (see `patterns`).
     todo = [part]
-    for each in todo:
-        if isinstance(each, dict):
-            if isinstance(each.get("patternProperties"), dict):
+    for item in todo:
+        if isinstance(item, dict):
+            if isinstance(item.get("patternProperties"), dict):
                 return True
-            todo += [value for key, value in each.items() if key not in _NOT_SCHEMAS]
-        elif isinstance(each, list):
-            todo += each
+            todo += [value for key, value in item.items() if key not in _NOT_SCHEMAS]
+        elif isinstance(item, list):
+            todo += item
     return False
 
 
 def _keywords(schema: JsonObject) -> Iterator[tuple[str, str, str]]:
-    """(place, keyword, value) of every reference and pattern, and of every keyword that must not stand here."""
+    """Yield (place, keyword, value) of references, patterns and keywords for the root only."""
     todo: list[tuple[str, Any]] = [("$", schema)]
     for path, part in todo:
         if isinstance(part, dict):
@@ -128,11 +134,8 @@ def _keywords(schema: JsonObject) -> Iterator[tuple[str, str, str]]:
 
 def _leads_to_a_schema(schema: JsonObject, reference: str) -> bool:
     try:
-        found = (
-            REGISTRY.resolver_with_root(DRAFT202012.create_resource(schema))
-            .lookup(reference)
-            .contents
-        )
+        resolver = REGISTRY.resolver_with_root(DRAFT202012.create_resource(schema))
+        target = resolver.lookup(reference).contents
     except Unresolvable:
         return False
-    return isinstance(found, bool) or (isinstance(found, dict) and not _faults_of_form(found))
+    return isinstance(target, bool) or (isinstance(target, dict) and not _faults_of_form(target))

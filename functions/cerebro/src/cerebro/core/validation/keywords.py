@@ -1,10 +1,11 @@
-"""Keywords: those of JSON Schema that cerebro checks itself, because jsonschema would be wrong here.
+"""Keywords of JSON Schema that cerebro checks itself, where jsonschema is too slow or inexact.
 
-Invariant: checking a value takes time in proportion to its size, and never raises: numbers are
+Invariant: checking a value takes time in proportion to its size, and never raises. Numbers are
 compared as decimals (a float would round them, or overflow), uniqueness is that of canonical JSON
-(jsonschema compares all pairs), and `pattern` and `format` are those of `patterns` and `formats`.
+(jsonschema compares all pairs), and `pattern` and `format` are those of these modules.
 
-The keywords of numbers also apply to texts of the format `decimal`, which carry what a float cannot.
+The keywords of numbers also apply to texts of the format `decimal`, which carry what a float
+cannot.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Reading: a declaration as it came off the bus, made a message, or told what is wrong with it.
+"""Parse a declaration: from the detail of an event to a message, or to its problems.
 
-Law: a fault names its task by name and says what to do; its code is stable. A fault is told once, however many ways
-there were to read what was written.
+Invariant: a problem names its task and says what to do, and its code is stable. A fault is reported
+once, also where the contract allows several forms.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from cerebro.core.validation.problems import at_most, quoted, shortened
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.ids import NAME_RULE
 
 _CODE_OF_FIELD: Final = {
     "server": "bad_name",
@@ -30,13 +31,12 @@ _CODE_OF_FAULT: Final = {
     "missing": "missing_field",
     "string_pattern_mismatch": "bad_name",
 }
-_NAME_RULE: Final = "a name has 1 to 128 letters, digits, dots, underscores and hyphens, and begins with a letter or a digit"
 
 Place = tuple[int | str, ...]
 
 
 def parse_declaration(detail: Mapping[str, Any]) -> ServerDeclared | tuple[Problem, ...]:
-    """The declaration in the detail of an event, or every problem with its form."""
+    """Return the declaration in the detail of an event, or every problem with its form."""
     try:
         return ServerDeclared.model_validate(detail)
     except ValidationError as invalid:
@@ -47,7 +47,7 @@ def parse_declaration(detail: Mapping[str, Any]) -> ServerDeclared | tuple[Probl
 
 
 def _is_unselected_union_branch(fault: ErrorDetails) -> bool:
-    """An upstream is a name or an object, and pydantic tells why it is neither: the one that was not meant is left out."""
+    """Whether a fault is about the form of an upstream (name or object) that was not written."""
     place, is_object = fault["loc"], isinstance(fault["input"], dict)
     match place[4:5]:
         case ("constrained-str",):
@@ -64,23 +64,23 @@ def _problem(detail: Mapping[str, Any], fault: ErrorDetails) -> Problem:
     )
     return Problem(
         code=code,
-        message=f"{task}{field}: {_what(code, fault)}" if field else f"{task}{_what(code, fault)}",
+        message=f"{task}{field}{': ' if field else ''}{_what(code, fault)}",
     )
 
 
 def _where(detail: Mapping[str, Any], place: Place) -> tuple[str, str]:
-    """(`task "x": `, `upstream[2].within_s`); a task whose name cannot be read is named by its place."""
+    """Return (`task "x": `, `upstream[2].within_s`); a task without name is named by its index."""
     match place:
         case ("tasks", int(index), *rest):
             steps = [step for step in rest if step not in ("constrained-str", "Upstream")]
             field = "".join(
                 f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps
             ).lstrip(".")
-            return f"{_called(detail, index)}: ", shortened(field)
+            return f"{_task_name(detail, index)}: ", shortened(field)
     return "", shortened(".".join(map(str, place)))
 
 
-def _called(detail: Mapping[str, Any], index: int) -> str:
+def _task_name(detail: Mapping[str, Any], index: int) -> str:
     task = detail["tasks"][index]
     name = task.get("name") if isinstance(task, dict) else None
     return f"task {quoted(name)}" if isinstance(name, str) else f"tasks[{index}]"
@@ -89,9 +89,9 @@ def _called(detail: Mapping[str, Any], index: int) -> str:
 def _what(code: str, fault: ErrorDetails) -> str:
     match code:
         case "unknown_field":
-            return "there is no such field: take it out, or mind its spelling"
+            return "there is no such field: remove it, or check its spelling"
         case "missing_field":
             return "it is missing"
         case "bad_name" if isinstance(fault["input"], str):
-            return f"{quoted(fault['input'])} is no name: {_NAME_RULE}"
+            return f"{quoted(fault['input'])} is no name: {NAME_RULE}"
     return shortened(fault["msg"].removeprefix("Value error, "), 400)

@@ -1,7 +1,8 @@
-"""Patterns: the regular expressions of declared schemas, matched in time that grows with the text and no faster.
+"""Patterns: the regular expressions of declared schemas, matched in linear time.
 
-Law: a pattern that a team declares cannot hold up cerebro. Python's `re` backtracks: `^(a+)+$` takes minutes on forty
-letters. Rust's regex, which pydantic brings along, knows no backtracking, no look-around and no back-references.
+Invariant: a pattern that a team declares cannot delay cerebro. Python's `re` backtracks: `^(a+)+$`
+takes minutes on forty letters. Rust's regex, which is part of pydantic, has no backtracking, no
+look-around and no back-references.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ def _validator(pattern: str) -> SchemaValidator:
 
 
 def fault_of_pattern(pattern: str) -> str | None:
-    """Why a pattern cannot be used, or None when it can."""
+    """Return why a pattern cannot be used; None if it can."""
     try:
         _validator(pattern)
     except SchemaError as unusable:
@@ -32,7 +33,7 @@ def fault_of_pattern(pattern: str) -> str | None:
 def pattern_keyword(
     validator: Any, pattern: str, instance: Any, schema: Any
 ) -> Iterator[ValidationError]:
-    """The keyword `pattern`, for jsonschema: a text matches anywhere, as JSON Schema has it."""
+    """The keyword `pattern`, for jsonschema: it matches anywhere in the text."""
     del validator
     if isinstance(instance, str) and not _validator(pattern).isinstance_python(instance):
         comment = schema.get("$comment")

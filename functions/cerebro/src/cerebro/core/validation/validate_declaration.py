@@ -1,6 +1,6 @@
-"""Soundness: what is wrong with a declaration by itself, whatever else is declared.
+"""Validate a declaration: its faults by itself, whatever other servers declare.
 
-Law: every fault is found, and names its task. The quotas are those of the design (section 8).
+Invariant: every fault is found, and names its task. The limits are those of docs/rules.md.
 """
 
 import json
@@ -13,14 +13,14 @@ from cerebro.core.validation.problems import quoted
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
 from cordyna_core.contract.json_values import JsonObject
+from cordyna_core.contract.limits import MAX_DECLARATION_BYTES
 
-MAX_BYTES: Final = 900 * 1024
 MAX_TASKS: Final = 10_000
 MAX_UPSTREAMS: Final = 10_000
 
 
 def validate_declaration(declared: ServerDeclared) -> list[Problem]:
-    """Every fault of one declaration."""
+    """Return every fault of one declaration."""
     return [
         *_over_quota(declared),
         *_duplicate_tasks(declared.tasks),
@@ -32,15 +32,24 @@ def validate_declaration(declared: ServerDeclared) -> list[Problem]:
 
 def _over_quota(declared: ServerDeclared) -> Iterator[Problem]:
     size, tasks = len(content_of(declared).encode()), len(declared.tasks)
-    if size > MAX_BYTES:
-        text = f"the declaration of {declared.server} has {size:,} bytes, and {MAX_BYTES:,} are allowed: split it into two servers"
+    if size > MAX_DECLARATION_BYTES:
+        text = (
+            f"the declaration of {declared.server} has {size:,} bytes, and "
+            f"{MAX_DECLARATION_BYTES:,} are allowed: split it into two servers"
+        )
         yield Problem(code="too_large", message=text)
     if tasks > MAX_TASKS:
-        text = f"{declared.server} declares {tasks:,} tasks, and a server may have {MAX_TASKS:,}: split it into two servers"
+        text = (
+            f"{declared.server} declares {tasks:,} tasks, and a server may have {MAX_TASKS:,}: "
+            "split it into two servers"
+        )
         yield Problem(code="too_many_tasks", message=text)
     for task in declared.tasks:
         if len(task.upstream) > MAX_UPSTREAMS:
-            text = f"task {quoted(task.name)} has {len(task.upstream):,} upstreams, and {MAX_UPSTREAMS:,} are allowed: put a task between"
+            text = (
+                f"task {quoted(task.name)} has {len(task.upstream):,} upstreams, and "
+                f"{MAX_UPSTREAMS:,} are allowed: put a task between"
+            )
             yield Problem(code="too_many_upstreams", message=text, path=[task.name])
 
 
@@ -54,12 +63,15 @@ def _bad_edges(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
     for task in tasks:
         names = task.upstream_names
         if task.name in names:
-            text = f"task {quoted(task.name)} needs itself: take it out of its own upstream"
+            text = f"task {quoted(task.name)} needs itself: remove it from its own upstream"
             yield Problem(code="cycle", message=text, path=[task.name, task.name])
-        # Most tasks have few upstreams and none twice, and a set sees that sooner than a Counter.
+        # Most tasks have few upstreams, each once, which a set finds faster than a Counter.
         if len(set(names)) < len(names):
             for name in _repeated(names):
-                text = f"task {quoted(task.name)} names upstream {quoted(name)} more than once: name it once"
+                text = (
+                    f"task {quoted(task.name)} names upstream {quoted(name)} more than once: "
+                    "name it once"
+                )
                 yield Problem(
                     code="duplicate_upstream",
                     message=text,
@@ -73,15 +85,18 @@ def _bad_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
     for task in tasks:
         if task.params_schema is not None:
             for fault in _faults_of(task.params_schema, known):
-                text = f"task {quoted(task.name)}: params_schema is not a JSON Schema of its parameters: {fault}"
+                text = (
+                    f"task {quoted(task.name)}: params_schema is not a JSON Schema of its "
+                    f"parameters: {fault}"
+                )
                 yield Problem(code="bad_schema", message=text, path=[task.name])
 
 
 def _crons_without_params(tasks: Sequence[TaskDeclaration]) -> Iterator[Problem]:
     """Yield a problem for each cron whose closure needs a param, which a tick cannot give.
 
-    The closure within this declaration: one that reaches other servers may change without it, and is
-    shown by a rehearsal and refused at each tick.
+    The closure within this declaration: one that reaches other servers may change without it, and
+    is shown by a rehearsal and refused at each tick.
     """
     required_by = {task.name: required for task in tasks if (required := _required(task))}
     needs = _reached_from(required_by, tasks)
@@ -89,21 +104,21 @@ def _crons_without_params(tasks: Sequence[TaskDeclaration]) -> Iterator[Problem]
         if task.cron is not None and (needing := needs.get(task.name)):
             of = "" if needing == task.name else f" of its upstream {quoted(needing)}"
             text = (
-                f"task {quoted(task.name)} has a cron, and parameter {required_by[needing]}{of} has "
-                "no default, which a tick cannot give: give it a default"
+                f"task {quoted(task.name)} has a cron, and parameter {required_by[needing]}{of} "
+                "has no default, which a tick cannot give: give it a default"
             )
             path = list(dict.fromkeys([task.name, needing]))
             yield Problem(code="cron_needs_params", message=text, path=path)
 
 
 def _required(task: TaskDeclaration) -> str:
-    """The first parameter without default, quoted; empty if there is none."""
+    """Return the first parameter without default, quoted; empty if all have one."""
     required = (task.params_schema or {}).get("required")
     return quoted(str(required[0])) if isinstance(required, list) and required else ""
 
 
 def _reached_from(sources: Iterable[str], tasks: Iterable[TaskDeclaration]) -> dict[str, str]:
-    """For each task that is a source or downstream of one: one such source."""
+    """Return, for each task that is a source or downstream of one, such a source."""
     downstream: dict[str, list[str]] = {}
     for task in tasks:
         for upstream in task.upstream_names:
@@ -119,7 +134,7 @@ def _reached_from(sources: Iterable[str], tasks: Iterable[TaskDeclaration]) -> d
 
 
 def _faults_of(schema: JsonObject, known: dict[str, list[str]]) -> list[str]:
-    from cerebro.core.validation.json_schema import faults_of_schema
+    from cerebro.core.validation.json_schema import faults_of_schema  # noqa: PLC0415  60 ms
 
     try:
         text = json.dumps(schema)
