@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.home import MemoryHome
 from cordyna_cli.client import EngineName
 from cordyna_cli.engine import Engine, Invoked

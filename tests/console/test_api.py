@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
 from console.consoles import BEARER, CHANGES, NOW, a_client, a_console, an_engine, finished
 from cordyna_cli.wording.why import why_run, why_task
 from cordyna_core.contract.views.runs import RunView

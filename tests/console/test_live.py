@@ -76,7 +76,7 @@ def test_rows_in_any_order_with_repetition_end_the_same(
 ) -> None:
     """A follower that misses answers and asks again with its last cursor has every row."""
     source = Source()
-    live = LiveRuns(source.read, source.clock)
+    live = LiveRuns(source.read, source.clock, lambda: 0.0)
     seen: dict[int, Row] = {}
     cursor: str | None = None
     for step, change in enumerate(changes):
@@ -96,7 +96,7 @@ def test_rows_in_any_order_with_repetition_end_the_same(
 
 def test_only_changed_rows_are_sent() -> None:
     source = Source()
-    live = LiveRuns(source.read, source.clock)
+    live = LiveRuns(source.read, source.clock, lambda: 0.0)
     source.rows = {0: 0, 1: 0}
     first = live.since("X", None)
     source.rows[1], source.now = 2, 100.0
@@ -109,17 +109,17 @@ def test_only_changed_rows_are_sent() -> None:
 def test_cursor_of_another_process_is_answered_with_every_row() -> None:
     source = Source()
     source.rows = {0: 0, 1: 0}
-    cursor = LiveRuns(source.read, source.clock).since("X", None).cursor
+    cursor = LiveRuns(source.read, source.clock, lambda: 0.0).since("X", None).cursor
     other = Source()
     other.rows = {0: 1, 1: 0}
-    assert LiveRuns(other.read, other.clock).since("X", cursor).columns.task == [0, 1]
+    assert LiveRuns(other.read, other.clock, lambda: 0.0).since("X", cursor).columns.task == [0, 1]
     for odd in ("", ".", "x.y", f"{cursor}x", cursor.split(".")[0] + ".-1"):
-        assert LiveRuns(other.read, other.clock).since("X", odd).columns.task == [0, 1]
+        assert LiveRuns(other.read, other.clock, lambda: 0.0).since("X", odd).columns.task == [0, 1]
 
 
 def test_run_is_read_at_most_four_times_a_second() -> None:
     source = Source()
-    live = LiveRuns(source.read, source.clock)
+    live = LiveRuns(source.read, source.clock, lambda: 0.0)
     for _ in range(20):
         live.since("X", None)
     assert source.reads == 1
@@ -131,11 +131,14 @@ def test_run_is_read_at_most_four_times_a_second() -> None:
 def test_run_that_takes_long_to_read_is_read_less_often() -> None:
     source = Source()
 
+    used = 0.0
+
     def slow(run_id: str, since: str | None) -> FactsAnswer:
-        source.now += 0.1
+        nonlocal used
+        used += 0.1
         return source.read(run_id, since)
 
-    live = LiveRuns(slow, source.clock)
+    live = LiveRuns(slow, source.clock, lambda: used)
     live.since("X", None)
     source.now += 0.1 * SHARE - 0.01
     live.since("X", None)

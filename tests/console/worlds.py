@@ -41,7 +41,7 @@ class Watcher:
         )
         # Each look is a new reading.
         self.clock = 0.0
-        self.live = LiveRuns(self._read, lambda: self.clock)
+        self.live = LiveRuns(self._read, lambda: self.clock, lambda: 0.0)
 
     def _read(self, run_id: str, since: str | None) -> FactsAnswer:
         reading = queries.read(self.world.store, run_id)

@@ -25,7 +25,9 @@ READ_EVERY_S: Final = 0.25
 """A run is read at most this often, however many follow it."""
 
 SHARE: Final = 20
-"""A run is read at most one part in so many of the time: following it does not slow it down."""
+"""Reading a run takes at most one part in so many of the time, in seconds of this process."""
+
+PAUSE_S_MAX: Final = 5.0
 
 IDLE_AFTER_S: Final = 15.0
 RUNS_KEPT: Final = 50
@@ -41,6 +43,7 @@ class LiveRun:
     read: Callable[[str | None], FactsAnswer]
     epoch: str
     clock: Callable[[], float]
+    cost: Callable[[], float]
     last: FactsAnswer | None = None
     version: int = 0
     rows: dict[int, Row] = field(default_factory=dict)
@@ -66,9 +69,9 @@ class LiveRun:
         return int(version) if epoch == self.epoch and version.isdecimal() else -1
 
     def _refresh(self) -> None:
-        begin = self.clock()
-        if begin - self.read_at < self.pause_s:
+        if self.clock() - self.read_at < self.pause_s:
             return
+        begin = self.cost()
         facts = self.read(self.last.cursor if self.last else None)
         changed = [(i, row) for i, row in rows_of(facts) if self.rows.get(i) != row]
         if self.last is None or changed or _head(facts) != _head(self.last):
@@ -76,7 +79,7 @@ class LiveRun:
         for index, row in changed:
             self.rows[index], self.versions[index] = row, self.version
         self.last, self.read_at = facts, self.clock()
-        self.pause_s = max(READ_EVERY_S, SHARE * (self.read_at - begin))
+        self.pause_s = min(max(READ_EVERY_S, SHARE * (self.cost() - begin)), PAUSE_S_MAX)
 
 
 def _head(facts: FactsAnswer) -> tuple[Any, ...]:
@@ -125,14 +128,18 @@ def _columns(
 
 
 class LiveRuns:
-    """The runs that are looked at, the last ones kept."""
+    """The runs that are looked at, the last ones kept.
+
+    `clock`: monotonic seconds; `cost`: seconds of CPU that the thread has used.
+    """
 
     def __init__(
         self,
         read: Callable[[str, str | None], FactsAnswer],
         clock: Callable[[], float] = time.monotonic,
+        cost: Callable[[], float] = time.thread_time,
     ) -> None:
-        self._read, self._clock = read, clock
+        self._read, self._clock, self._cost = read, clock, cost
         self._epoch = secrets.token_hex(4)
         self._runs: OrderedDict[str, LiveRun] = OrderedDict()
         self._lock = threading.Lock()
@@ -142,7 +149,12 @@ class LiveRuns:
         with self._lock:
             run = self._runs.get(run_id)
             if run is None:
-                run = LiveRun(lambda since: self._read(run_id, since), self._epoch, self._clock)
+                run = LiveRun(
+                    read=lambda since: self._read(run_id, since),
+                    epoch=self._epoch,
+                    clock=self._clock,
+                    cost=self._cost,
+                )
                 self._runs[run_id] = run
                 while len(self._runs) > RUNS_KEPT:
                     self._runs.popitem(last=False)

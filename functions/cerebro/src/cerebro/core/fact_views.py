@@ -12,7 +12,7 @@ from typing import Final
 
 from cerebro.core.messages import wire_run_state, wire_task_state
 from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun, TimelineEntry
-from cerebro.core.run.run_status import root_causes, run_liveness
+from cerebro.core.run.run_status import RunLiveness, root_causes, run_liveness
 from cerebro.core.views import CANCELLED, task_view
 from cordyna_core.contract.base import State
 from cordyna_core.contract.reasons import reason_of
@@ -72,24 +72,25 @@ def run_facts(
         fact = facts.get(index)
         if fact is not None and (changed is None or index in changed):
             _append(columns, position, fact, words, run.created_at)
-    blocked = run_liveness(plan, facts).blocked
+    liveness = run_liveness(plan, facts)
     return RunFacts(
         cursor=cursor,
         plan_id=plan.id,
         size=len(shown),
         key=run.key,
         ended_at=_ended_at(run, facts),
-        counts=_counts(run, shown, facts, blocked),
+        counts=_counts(run, shown, facts, liveness.blocked),
         words=list(words),
         columns=columns,
-        excerpt=run_excerpt(run, snapshot, facts),
+        excerpt=_run_excerpt(run, snapshot, facts, liveness),
     )
 
 
-def run_excerpt(run: Run, snapshot: RunSnapshot, facts: dict[int, TaskRun]) -> RunView:
+def _run_excerpt(
+    run: Run, snapshot: RunSnapshot, facts: dict[int, TaskRun], liveness: RunLiveness
+) -> RunView:
     """The run with the tasks that explain its state."""
     plan = snapshot.plan
-    liveness = run_liveness(plan, facts)
     state = wire_run_state(run)
     causes = root_causes(plan, facts, liveness.failed) if state != "completed" else []
     detailed = {plan.target, *_held_up(run, plan, plan.target, facts, liveness.blocked)}

@@ -1,6 +1,6 @@
 """Run facts: what changes of a run, read again only where something has happened since.
 
-Invariant: a reading is at most `REREAD_ALL_S` behind the store. An event may pass the bus a moment
+Invariant: a reading is at most `_Reading.pause_s` behind the store. An event may pass the bus a moment
 before its fact is written, so a task that an event named is read again for `REREAD_S`.
 """
 
@@ -22,6 +22,9 @@ from cordyna_core.ports import Clock
 
 REREAD_S: Final = 1.0
 REREAD_ALL_S: Final = 5.0
+REREAD_ALL_SHARE: Final = 100
+"""All facts are read again at most one part in so many of the time."""
+
 RUNS_KEPT: Final = 50
 
 _NAMED: Final = re.compile(r'"task":\s*"([A-Za-z0-9][A-Za-z0-9._-]*)"')
@@ -37,6 +40,7 @@ class _Reading:
     whole_at: float
     named: dict[int, float] = field(default_factory=dict)
     view: RunFacts | None = None
+    pause_s: float = REREAD_ALL_S
 
 
 class RunFactReader:
@@ -64,13 +68,17 @@ class RunFactReader:
             run, snapshot = fact_queries.read_run(self._home.store, run_id)
             seq = self._home.event_log.last_seq()
             last = self._readings.get(run_id)
-            if last is None or last.version != run.version or now - last.whole_at > REREAD_ALL_S:
+            if last is None or last.version != run.version or now - last.whole_at > last.pause_s:
+                begin = time.thread_time()
                 reading = _Reading(self._read_all(snapshot), run.version, seq, whole_at=now)
+                cost = time.thread_time() - begin
+                reading.pause_s = max(REREAD_ALL_S, REREAD_ALL_SHARE * cost)
                 changed = None
             else:
                 named = self._named_since(run_id, snapshot, last, now)
                 facts = _reread(self._home.store, run_id, last, named)
                 reading = _Reading(facts, run.version, seq, last.whole_at, named)
+                reading.pause_s = last.pause_s
                 changed = set(named)
         # Outside of the lock: making a view takes longer than reading.
         if last is None or last.view is None or since != last.view.cursor:
