@@ -23,7 +23,7 @@ import luigi
 from graphs import GRAPHS, Graph
 from one_thread import run_in_one_thread
 
-from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.home import DiskHome, MemoryHome
 from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cerebro.adapters.sqlite.database import DamagedRow
-from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime.clock_jump import SteadyClock, shift_deadlines
 from cerebro.embedded.storage.home import DiskHome, MemoryHome
 from cordyna_cli.engine import Invoked

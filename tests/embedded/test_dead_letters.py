@@ -8,7 +8,7 @@ import pytest
 
 from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.core.effects import FanOut, PageTimer
-from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime import message_loop
 from cerebro.embedded.runtime.message_loop import TRIES_MAX, MessageLoop
 from cerebro.embedded.storage.home import DiskHome, Home, MemoryHome

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cerebro.embedded.engine import EmbeddedEngine, open_engine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
+from cerebro.embedded.engine import open_engine
 from cerebro.embedded.source_files import FileWatcher
 from cerebro.embedded.storage.home import MemoryHome
 from cordyna_cli.engine import EngineOptions

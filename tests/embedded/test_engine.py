@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cerebro.embedded.engine import EmbeddedEngine, open_engine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
+from cerebro.embedded.engine import open_engine
 from cerebro.embedded.storage.home import DATABASE, DiskHome, MemoryHome
 from cordyna_cli.engine import EngineOptions, Invoked, Refused
 from cordyna_core import Context, TaskServer

@@ -14,7 +14,7 @@ import pytest
 
 from cerebro.adapters.sqlite import database
 from cerebro.adapters.sqlite.database import DamagedRow, HomeLocked, connect
-from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.driver_record import DriverLock, DriverRecord
 from cerebro.embedded.storage.home import DATABASE, DiskHome
 from cerebro.embedded.storage.home_location import find_home

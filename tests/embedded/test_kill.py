@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.home import DiskHome
 from cerebro.handlers import queries
 from cordyna_cli.engine import Invoked

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime import housekeeping
 from cerebro.embedded.runtime.housekeeping import RETENTION_S
 from cerebro.embedded.storage.event_log import LogChunk

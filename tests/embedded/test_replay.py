@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cerebro.core.run import transitions
-from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.replay.recording import recording_of
 from cerebro.embedded.replay.replayer import replay
 from cerebro.embedded.storage.home import DiskHome, MemoryHome

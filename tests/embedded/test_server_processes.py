@@ -126,12 +126,14 @@ def test_options_of_an_entry_are_used(folder: Folder) -> None:
 
 
 SHELL = """\
-printf '%s\\n' '{"detail-type":"ServerDeclared","detail":{"server":"shell","tasks":[{"name":"greet"}]}}'
+printf '{"detail-type":"ServerDeclared","detail":'
+printf '{"server":"shell","tasks":[{"name":"greet"}]}}\\n'
 while read -r line; do
   case $line in *'"RunTask"'*) ;; *) continue ;; esac
   id=$(printf '%s' "$line" | sed 's/.*"run_id":"\\([^"]*\\)".*/\\1/')
   echo "a line of output"
-  printf '{"detail-type":"TaskStateChanged","detail":{"run_id":"%s","task":"greet","attempt":1,' "$id"
+  printf '{"detail-type":"TaskStateChanged","detail":{"run_id":"%s",' "$id"
+  printf '"task":"greet","attempt":1,'
   printf '"state":"completed","output":"hello"}}\\n'
 done
 """

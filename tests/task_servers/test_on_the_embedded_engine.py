@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cerebro.embedded.engine import IN_MEMORY, EmbeddedEngine, open_engine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
+from cerebro.embedded.engine import IN_MEMORY, open_engine
 from cordyna_cli.engine import EngineOptions, Invoked
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.views.runs import RunView, TaskView

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cerebro.embedded.engine import EmbeddedEngine
+from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.home import DiskHome
 from cordyna_cli.engine import Invoked
 from cordyna_core.contract.commands import CancelRun, InvokeTask

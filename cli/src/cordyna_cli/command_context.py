@@ -51,14 +51,25 @@ class CommandContext:
         """For progress and hints."""
         return Screen(self.environment.stderr, self.environment.environ)
 
-    def engine(self, *, in_process: bool = False) -> Engine:
+    def engine(self) -> Engine:
         """Open the chosen engine, to be used in a `with`. Raises UserError."""
-        return self._open(declares=True, in_process=in_process)
+        return self._open(declares=True)
+
+    def engine_to_run_tasks(self, *, in_process: bool = False) -> Engine:
+        """Open the chosen engine for a command that runs tasks. Raises UserError."""
+        return self._open(declares=True, in_process=in_process, runs_tasks=True)
 
     def engine_without_declaring(self) -> Engine:
         """Open the chosen engine with the declarations accepted so far. Raises UserError."""
         return self._open(declares=False)
 
-    def _open(self, *, declares: bool, in_process: bool = False) -> Engine:
-        options = replace(self.settings.options, declares=declares, in_process=in_process)
+    def _open(
+        self, *, declares: bool, in_process: bool = False, runs_tasks: bool = False
+    ) -> Engine:
+        options = replace(
+            self.settings.options,
+            declares=declares,
+            in_process=in_process,
+            runs_tasks=runs_tasks,
+        )
         return open_engine(self.settings.engine, options, self.environment.engines)

@@ -71,7 +71,8 @@ class EngineOptions:
 
     Without `declares`, opening the engine does not declare its servers. With `in_process`, servers
     are imported by this process and their bodies run in threads, for a debugger.
-    `server_options` by target.
+    `server_options` by target. `runs_tasks`: the command will run tasks, so servers may be
+    started before anything else.
     """
 
     servers: tuple[str, ...] = ()
@@ -83,6 +84,7 @@ class EngineOptions:
     bus: str | None = None
     server_options: Mapping[str, ServerOptions] = field(default_factory=dict)
     in_process: bool = False
+    runs_tasks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,8 +229,8 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         """
         ...
 
-    def dev(self, *, since: datetime | None = None) -> Iterator["PassedEvent"]:
-        """Stay up: drive runs, fire crons, reload servers; every event as it passes."""
+    def dev(self, *, since: datetime | None = None) -> Iterator["PassedEvent | LogLine"]:
+        """Stay up: drive runs, fire crons, reload servers; every event and printed line."""
         ...
 
 

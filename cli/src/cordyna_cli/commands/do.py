@@ -77,7 +77,7 @@ def do(  # noqa: PLR0913  one argument per option
     call = CommandContext(ctx)
     command = invoke_task(task, param or (), key, max_age)
     wait_s = None if wait is None else parse_seconds(wait)
-    with call.engine(in_process=in_process) as engine:
+    with call.engine_to_run_tasks(in_process=in_process) as engine:
         join = call.settings.engine == "embedded" and not new and key is None
         command = with_exact_numbers(command, param or (), engine)
         answer = engine.invoke(command, join=join)

@@ -1,71 +1,29 @@
-"""Engine: the embedded implementation of the Engine port. One process drives a home.
+"""Engine: opens the embedded engine of a home, the entry point for the command line.
 
-The other processes put commands into its inbox and read what happens.
+A command that will run tasks starts the worker host and the servers first: they import the servers'
+code while this process imports the engine.
 
-Invariant: a process that waits for a run drives the home when no other process does, so a run
-continues while any process waits for it.
+Invariant: what was started early is ended with the engine, whether it was used or not.
 """
 
-import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final
 
-from cerebro.core.declaration.decide import declare_batch
-from cerebro.core.declaration.diff import rehearsal
-from cerebro.core.views import run_view
-from cerebro.embedded.bodies.host_bodies import HostBodies
-from cerebro.embedded.bodies.load_servers import load_servers
-from cerebro.embedded.bodies.port import Bodies, Declared
-from cerebro.embedded.bodies.threads import ThreadBodies
-from cerebro.embedded.dev_server import DevServer
-from cerebro.embedded.log_reader import LogReader
-from cerebro.embedded.operations import LocalOperations
-from cerebro.embedded.replay.recording import recording_of
-from cerebro.embedded.replay.replayer import replay
-from cerebro.embedded.run_facts import RunFactReader
-from cerebro.embedded.runtime.clock_jump import SteadyClock
-from cerebro.embedded.runtime.command_client import CommandClient
-from cerebro.embedded.runtime.raw_events import with_default_id_and_time
-from cerebro.embedded.runtime.session import LOAD_TIMEOUT_S, HomeSession
-from cerebro.embedded.server_views import server_views
-from cerebro.embedded.source_files import fingerprint_of
-from cerebro.embedded.storage.driver_record import DriverRecord
-from cerebro.embedded.storage.home import DiskHome, Home, MemoryHome
-from cerebro.embedded.storage.home_location import find_home
-from cerebro.handlers import queries
-from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused, ServerOptions
-from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
-from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.ids import run_id_of
-from cordyna_core.contract.json_values import JsonObject
-from cordyna_core.contract.query_api import CerebroInfo
-from cordyna_core.contract.time import utc
-from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
-from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
-from cordyna_core.contract.views.rehearsal import RehearsalView
-from cordyna_core.contract.views.replay import ReplayView
-from cordyna_core.contract.views.runs import (
-    LogLine,
-    PassedEvent,
-    RunCriteria,
-    RunSummary,
-    RunView,
+from cerebro.embedded.bodies.worker_host import StartedServers, start_servers
+from cerebro.embedded.storage.driver_record import DriverLock
+from cerebro.embedded.storage.home_location import (
+    BODIES_LOCK,
+    DRIVER_LOCK,
+    create_home_folder,
+    find_home,
 )
+from cordyna_cli.engine import EngineOptions, ServerOptions
 from cordyna_core.errors import UserError
-from cordyna_core.ports import Clock
-from cordyna_core.server.loading import load_server
-from cordyna_core.server.task_server import TaskServer
 from cordyna_core.worker.spec import ServerSpec
 
-VIEW_INTERVAL_S: Final = 0.1
-"""A view of an active run is made at most this often."""
-
-VIEW_TIME_SHARE: Final = 20
-"""A view is made once in this many times the time that it takes: watching slows no run down."""
+if TYPE_CHECKING:
+    from cerebro.embedded.embedded_engine import EmbeddedEngine
+    from cordyna_core.server.task_server import TaskServer
 
 IN_MEMORY: Final = ":memory:"
 """The home that lasts as long as its process."""
@@ -73,18 +31,19 @@ IN_MEMORY: Final = ":memory:"
 
 def open_engine(options: EngineOptions) -> "EmbeddedEngine":
     """The engine of a home, with the servers that were named. Raises UserError."""
-    if options.home == IN_MEMORY:
-        home: Home = MemoryHome()
-    else:
-        home = DiskHome(Path(options.home) if options.home else find_home(Path.cwd()))
+    folder = _folder_of(options)
     if options.in_process:
-        servers = {target: load_server(target) for target in options.servers}
-        _require_distinct_names(servers)
-        return EmbeddedEngine(home, servers=servers, declares=options.declares)
+        return _in_process(options, folder)
     specs = {
         target: spec_of(target, options.server_options.get(target)) for target in options.servers
     }
-    return EmbeddedEngine(home, specs=specs, declares=options.declares)
+    started = _start_early(specs, folder) if options.runs_tasks and options.declares else None
+    try:
+        return _with_processes(options, folder, specs, started)
+    except BaseException:
+        if started is not None:
+            started.close()
+        raise
 
 
 def spec_of(target: str, options: ServerOptions | None = None) -> ServerSpec:
@@ -100,295 +59,49 @@ def spec_of(target: str, options: ServerOptions | None = None) -> ServerSpec:
     )
 
 
-class EmbeddedEngine:
-    """Implements the Engine port.
-
-    Args:
-        servers: task servers of this process, by target; their bodies run in threads.
-        specs: servers that run in processes of their own, by target; instead of `servers`.
-        declares: without it, opening declares nothing, and this process never drives.
-        clock: UTC seconds.
-        monotonic: seconds that no one sets.
-    """
-
-    def __init__(
-        self,
-        home: Home,
-        servers: dict[str, TaskServer] | Sequence[TaskServer] = (),
-        *,
-        specs: dict[str, ServerSpec] | None = None,
-        targets: Sequence[str] = (),
-        clock: Clock = time.time,
-        monotonic: Clock = time.monotonic,
-        declares: bool = True,
-    ) -> None:
-        if not isinstance(servers, dict):
-            names = targets or [server.name for server in servers]
-            servers = dict(zip(names, servers, strict=True))
-        self._home, self._clock = home, clock
-        steady = SteadyClock(clock, monotonic)
-        self._targets = tuple(specs if specs is not None else servers)
-        self._make_bodies: Callable[[], Bodies] = (
-            (lambda: HostBodies(specs, home.bodies_lock, steady))
-            if specs is not None
-            else (lambda: ThreadBodies(servers, steady))
-        )
-        self._session = HomeSession(
-            home,
-            # What is not declared is not served either.
-            self._targets if declares else (),
-            self._make_bodies,
-            fingerprint_of if specs is not None else _no_fingerprint,
-            steady,
-        )
-        self._client = CommandClient(self._session, steady, self._targets)
-        self._facts = RunFactReader(home, self._session)
-        self._logs = LogReader(home, self._session)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def _declare(self) -> None:
-        """Declare what was named, unless another process drives.
-
-        Only methods that show what is declared, or run tasks, need that. The others read the home
-        and work also if no server loads.
-        """
-        self._session.acquire_lease()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop driving and close the home. The next driver resumes the active runs."""
-        try:
-            self._session.release_lease()
-            self._client.release_waiters()
-        finally:
-            self._home.close()
-
-    @property
-    def drives(self) -> bool:
-        """Whether this process drives the home."""
-        return self._session.driver is not None
-
-    @property
-    def has_live_events(self) -> bool:
-        """Events are stored in the home."""
-        return True
-
-    @property
-    def operations(self) -> LocalOperations:
-        """The operations of this home."""
-        return LocalOperations(self._home, self._session, self._targets)
-
-    def driver(self) -> DriverRecord | None:
-        """The process that drives the home, or was killed while it did; None if there is none."""
-        return self._home.driver()
-
-    def location(self) -> EngineLocation:
-        folder = self._home.folder if isinstance(self._home, DiskHome) else None
-        return EngineLocation(name="embedded", folder=folder)
-
-    def invoke(
-        self,
-        command: InvokeTask,
-        *,
-        join: bool = False,
-        detached: bool = False,
-        wait_s: float = 30,
-    ) -> Invoked | Refused:
-        if join and (run_id := self._client.find_interrupted_run(command)) is not None:
-            return Invoked(run_id, joined=True)
-        self._declare()
-        event_id = str(uuid.uuid4())
-        run_id = run_id_of(command.task, command.key or event_id)
-        if not detached:
-            self._client.register_waiter(run_id)
-        return self._client.submit_and_wait(command, event_id, wait_s) or Invoked(run_id)
-
-    def command(
-        self, command: CancelRun | RetryRun | RemoveServer, *, wait_s: float = 30
-    ) -> Refused | None:
-        with self._session.read_transaction():
-            if not isinstance(command, RemoveServer):
-                queries.require_run(self._home.store, command.run_id)
-        if isinstance(command, RetryRun):
-            # What runs again must belong to the servers as they are now.
-            self._declare()
-        return self._client.submit_and_wait(command, str(uuid.uuid4()), wait_s)
-
-    def send(self, lines: Sequence[str]) -> None:
-        self._declare()
-        now = utc(self._clock())
-        self._session.put(
-            [with_default_id_and_time(line, str(uuid.uuid4()), now) for line in lines]
-        )
-        if self.drives:
-            self._session.wait_until(self._quiet)
-
-    def plan(self, task: str, params: JsonObject | None = None) -> PlanView:
-        self._declare()
-        with self._session.read_transaction():
-            return queries.plan(self._home.store, task, params)
-
-    def rehearse(self, declared: Sequence[ServerDeclared]) -> RehearsalView:
-        with self._session.read_transaction():
-            graph = self._home.store.read_graph()
-        # Servers that were named, but never declared here, are part of the graph beside these.
-        known = {*graph.declarations, *(declaration.server for declaration in declared)}
-        added = [
-            declaration
-            for declaration in self._never_declared(graph.declarations)
-            if declaration.server not in known
-        ]
-        if added:
-            graph = declare_batch([*graph.declarations.values(), *added], graph).graph
-        return rehearsal(graph, declared)
-
-    def _never_declared(self, accepted: Mapping[str, ServerDeclared]) -> list[ServerDeclared]:
-        with self._session.read_transaction():
-            states = {target: self._home.targets.read(target) for target in self._targets}
-        new = [
-            target
-            for target, state in states.items()
-            if state is None or state.server not in accepted
-        ]
-        results = load_servers(self._make_bodies(), new, LOAD_TIMEOUT_S) if new else ()
-        return [result.declaration for result in results if isinstance(result, Declared)]
-
-    def load_declarations(self, targets: Sequence[str]) -> list[ServerDeclared]:
-        """Load these servers in processes of their own. Raises UserError if one does not load."""
-        specs = {target: spec_of(target) for target in targets}
-        bodies = HostBodies(specs, None, self._clock)
-        declarations = []
-        for result in load_servers(bodies, list(specs), LOAD_TIMEOUT_S):
-            if not isinstance(result, Declared):
-                raise UserError(
-                    f"{result.target} cannot be loaded.",
-                    why=result.error,
-                    next="fix it, then run the same command again",
-                )
-            declarations.append(result.declaration)
-        return declarations
-
-    def replay(self, run_id: str) -> ReplayView:
-        with self._session.read_transaction():
-            recording = recording_of(self._home, run_id)
-        return replay(recording)
-
-    def run(self, run_id: str) -> RunView:
-        with self._session.read_transaction():
-            stored = queries.read(self._home.store, run_id)
-        # Outside the lock: the view of a large run takes longer than reading it.
-        return run_view(*stored)
-
-    def structure(self, run_id: str) -> RunStructure:
-        return self._facts.structure(run_id)
-
-    def facts(self, run_id: str, *, since: str | None = None) -> RunFacts:
-        return self._facts.facts(run_id, since)
-
-    def task_run(self, run_id: str, task: str) -> TaskRunFacts:
-        return self._facts.task_run(run_id, task)
-
-    def cerebro(self) -> CerebroInfo:
-        with self._session.read_transaction():
-            return queries.cerebro(self._home.store, self._clock())
-
-    def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
-        until = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            turns, started_at = self._session.turns, time.monotonic()
-            view = self.run(run_id)
-            took_s = time.monotonic() - started_at
-            yield view
-            if view.is_final or (until is not None and time.monotonic() >= until):
-                return
-            self._wait_for_change(
-                run_id, turns, until, max(VIEW_INTERVAL_S, VIEW_TIME_SHARE * took_s)
-            )
-
-    def _wait_for_change(
-        self, run_id: str, turns: int, until: float | None, pause_s: float
-    ) -> None:
-        """Wait until the run is over, or something changed and `pause_s` have passed."""
-        next_view_at = time.monotonic() + pause_s
-
-        def is_due() -> bool | None:
-            run = self._home.store.read_run(run_id)
-            is_over = run is None or run.is_over
-            is_changed = time.monotonic() >= next_view_at and self._session.turns != turns
-            return is_over or is_changed or None
-
-        self._session.wait_until(is_due, until)
-
-    def runs(self, limit: int = 20, criteria: RunCriteria | None = None) -> list[RunSummary]:
-        with self._session.read_transaction():
-            return queries.runs(self._home.store, limit, criteria or queries.ANY_RUN)
-
-    def tasks(self) -> list[TaskInfo]:
-        self._declare()
-        with self._session.read_transaction():
-            return queries.tasks(self._home.store, self._clock())
-
-    def servers(self) -> list[ServerInfo]:
-        self._declare()
-        with self._session.read_transaction():
-            return server_views(self._home)
-
-    def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
-        with self._session.read_transaction():
-            return self._home.event_log.events(run_id, after)
-
-    def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
-        return list(self.iter_logs(run_id, task))
-
-    def iter_logs(
-        self, run_id: str | None, task: str | None = None, *, after: int = 0
-    ) -> Iterator[LogLine]:
-        return self._logs.lines(run_id, task, after)
-
-    def follow_logs(self, run_id: str, task: str | None = None) -> Iterator[Sequence[LogLine]]:
-        return self._logs.follow(run_id, task)
-
-    def dead_letters(self) -> list[tuple[str, str]]:
-        """The messages that could not be handled, with their reasons."""
-        with self._session.read_transaction():
-            return self._home.event_log.dead_letters()
-
-    def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
-        self._declare()
-        return DevServer(self._session, self._targets).events(
-            after=0 if since is not None else self._client.last_seq()
-        )
-
-    def drain(self, within_s: float) -> None:
-        """Start no further attempt, and wait for those that run; end them after `within_s`."""
-        self._session.drain(within_s)
-
-    def last_turn_s(self) -> float | None:
-        """Seconds since the driver's last turn; None if this process does not drive."""
-        driver = self._session.driver
-        if driver is None or not driver.is_started:
-            return None
-        return time.monotonic() - driver.last_turn_at
-
-    def _quiet(self) -> bool | None:
-        return self._session.driver is None or self._session.driver.is_quiet or None
+def _folder_of(options: EngineOptions) -> Path | None:
+    if options.home == IN_MEMORY:
+        return None
+    return Path(options.home) if options.home else find_home(Path.cwd())
 
 
-def _no_fingerprint(target: str) -> str:
-    del target
-    return ""
+def _start_early(specs: dict[str, ServerSpec], folder: Path | None) -> StartedServers | None:
+    """Start the servers, unless another process drives the home."""
+    if not specs:
+        return None
+    if folder is None:
+        return start_servers(specs.values(), None)
+    create_home_folder(folder)
+    is_free = DriverLock(folder / DRIVER_LOCK).is_free()
+    return start_servers(specs.values(), folder / BODIES_LOCK) if is_free else None
 
 
-def _require_distinct_names(servers: dict[str, TaskServer]) -> None:
+def _with_processes(
+    options: EngineOptions,
+    folder: Path | None,
+    specs: dict[str, ServerSpec],
+    started: StartedServers | None,
+) -> "EmbeddedEngine":
+    # Only now: importing the engine takes as long as the servers need to load.
+    from cerebro.embedded.embedded_engine import EmbeddedEngine  # noqa: PLC0415
+    from cerebro.embedded.storage.home import open_home  # noqa: PLC0415
+
+    return EmbeddedEngine(
+        open_home(folder), specs=specs, declares=options.declares, started=started
+    )
+
+
+def _in_process(options: EngineOptions, folder: Path | None) -> "EmbeddedEngine":
+    from cerebro.embedded.embedded_engine import EmbeddedEngine  # noqa: PLC0415
+    from cerebro.embedded.storage.home import open_home  # noqa: PLC0415
+    from cordyna_core.server.loading import load_server  # noqa: PLC0415
+
+    servers = {target: load_server(target) for target in options.servers}
+    _require_distinct_names(servers)
+    return EmbeddedEngine(open_home(folder), servers=servers, declares=options.declares)
+
+
+def _require_distinct_names(servers: "dict[str, TaskServer]") -> None:
     """Raise UserError if two different servers have the same name."""
     target_of: dict[str, str] = {}
     for target, server in servers.items():

@@ -1,7 +1,7 @@
 """Run facts: what changes of a run, read again only where something has happened since.
 
-Invariant: a reading is at most `_Reading.pause_s` behind the store. An event may pass the bus a moment
-before its fact is written, so a task that an event named is read again for `REREAD_S`.
+Invariant: a reading is at most `_Reading.pause_s` behind the store. An event may pass the bus a
+moment before its fact is written, so a task that an event named is read again for `REREAD_S`.
 """
 
 import re

@@ -6,8 +6,6 @@ and is read and checked like any other event of the bus.
 
 import json
 import logging
-import os
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +20,7 @@ from cerebro.embedded.bodies.port import (
     Loads,
     Undeliverable,
 )
+from cerebro.embedded.bodies.worker_host import StartedServers, start_pool
 from cerebro.embedded.storage.event_log import LogChunk
 from cerebro.embedded.storage.targets import ServerLoad
 from cordyna_core.contract.commands import CancelTask, RunTask
@@ -29,7 +28,6 @@ from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import problems_of, seal
 from cordyna_core.contract.ids import derived_id, server_source
 from cordyna_core.contract.time import rfc3339, utc
-from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Clock
 from cordyna_core.worker import events as e
 from cordyna_core.worker.pool import WorkerPool
@@ -43,13 +41,18 @@ SERVER_LOG_RUN: Final = ""
 
 
 class HostBodies:
-    """Implements Bodies. `specs` by target; `lock_path` is held while bodies may be alive."""
+    """Implements Bodies. `specs` by target; `early`: servers that were started already."""
 
     def __init__(
-        self, specs: Mapping[str, ServerSpec], lock_path: Path | None, clock: Clock
+        self,
+        specs: Mapping[str, ServerSpec],
+        lock_path: Path | None,
+        clock: Clock,
+        early: StartedServers | None = None,
     ) -> None:
-        self._specs, self._clock = dict(specs), clock
-        self._lock_path = str(lock_path) if lock_path is not None else ""
+        self._specs, self._clock, self._lock_path = dict(specs), clock, lock_path
+        self._early = early
+        self._loading: set[str] = set()
         self._pool: WorkerPool | None = None
         self._started: set[str] = set()
         self._cancelled: set[AttemptKey] = set()
@@ -68,14 +71,11 @@ class HostBodies:
 
     def start(self, wake: Callable[[], None]) -> None:
         del wake  # The descriptor of the pool wakes the driver.
-        try:
-            self._pool = WorkerPool(token=_token(), lock_path=self._lock_path, now=self._clock)
-        except OSError as cause:
-            raise ServiceError(
-                f"the worker host could not be started: {cause}.",
-                why="task bodies run in processes of their own",
-                next="check the limits of processes and open files (ulimit -a), then try again",
-            ) from cause
+        self._pool = self._early.take() if self._early is not None else None
+        if self._pool is not None and self._early is not None:
+            self._loading = set(self._early.targets)
+        else:
+            self._pool = start_pool(self._lock_path)
 
     @property
     def _running_pool(self) -> WorkerPool:
@@ -100,7 +100,11 @@ class HostBodies:
 
     def load(self, targets: Sequence[str]) -> None:
         for target in targets:
-            if target in self._started:
+            if target in self._loading:
+                # It was started before the engine was imported, and answers by itself.
+                self._loading.discard(target)
+                self._started.add(target)
+            elif target in self._started:
                 self._running_pool.reload(target)
             else:
                 self._started.add(target)
@@ -218,8 +222,3 @@ def _log_event(event: e.Event) -> None:
 
 def _event_id(event: e.StateUpdate | e.MessagePublished, now: float) -> str:
     return derived_id("event", event.server, *event.key, str(now))
-
-
-def _token() -> str:
-    """Identifies the processes of this engine, also after a host was lost."""
-    return f"{os.getpid()}-{uuid.uuid4().hex}"

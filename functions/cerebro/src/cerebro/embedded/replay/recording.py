@@ -23,6 +23,9 @@ from cordyna_core.contract.state_updates import (
 )
 from cordyna_core.errors import UserError
 
+RELOADED: Final = "reloaded"
+"""The cause of a state update of a server that was loaded again while the engine ran."""
+
 QUIET: Final = "quiet"
 """The cause of a run's end that the embedded engine decided because no message was waiting."""
 
@@ -176,7 +179,7 @@ def _moments(
             starting.clear()
         now = max(now, processed_at.pop(envelope.id, 0.0) or envelope.time.timestamp())
         if isinstance(message, ServerStateChanged):
-            if message.state == "ready":
+            if _is_ready(message):
                 starting.add(message.server)
         elif envelope.source != CEREBRO:
             yield EventReceived(now, envelope)
@@ -187,7 +190,12 @@ def _moments(
 
 
 def _is_ready(message: Message) -> bool:
-    return isinstance(message, ServerStateChanged) and message.state == "ready"
+    """Whether a server became ready because an engine started, and not because it was reloaded."""
+    return (
+        isinstance(message, ServerStateChanged)
+        and message.state == "ready"
+        and _cause(message) != RELOADED
+    )
 
 
 def _without_input(decided: Decided, at: float) -> Iterator[Moment]:

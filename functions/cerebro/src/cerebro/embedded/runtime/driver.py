@@ -31,6 +31,7 @@ from cerebro.embedded.bodies.port import (
     Loads,
     Undeliverable,
 )
+from cerebro.embedded.replay.recording import RELOADED
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.housekeeping import Housekeeping
 from cerebro.embedded.runtime.message_loop import MessageLoop
@@ -146,9 +147,9 @@ class Driver:
                 [self._sealed(name, declared, now) for name, declared in declarations.items()]
             )
 
-    def _sealed(self, server: str, message: Message, now: float) -> str:
+    def _sealed(self, server: str, message: Message, now: float, cause: str | None = None) -> str:
         event_id = derived_id(type(message).__name__, server, message.model_dump_json(), str(now))
-        dated = message.model_copy(update={"meta": meta_at(now, event_id)})
+        dated = message.model_copy(update={"meta": meta_at(now, event_id, cause)})
         return seal(dated, server_source(server), event_id, utc(now))
 
     # -- from other threads -------------------------------------------------------------------
@@ -336,8 +337,7 @@ class Driver:
                 case LogChunk():
                     self._chunks.append(event)
                 case Declared():
-                    self.modes[event.declaration.server] = (event.mode, event.mode_reason)
-                    self._needs_declaring |= self.served.on_declared(event)
+                    self._take_declared(event)
                 case LoadFailed():
                     self._take_load_failure(event)
                 case Undeliverable():
@@ -351,6 +351,17 @@ class Driver:
                     self.is_drained = True
             # Afterwards: if the home is locked, it is taken again.
             self._events.popleft()
+
+    def _take_declared(self, event: Declared) -> None:
+        server = event.declaration.server
+        self.modes[server] = (event.mode, event.mode_reason)
+        was_loaded = event.target in self.served.is_loaded
+        is_changed = self.served.on_declared(event)
+        self._needs_declaring |= is_changed
+        if self._is_started and was_loaded and not is_changed:
+            # Its files are another version, which is seen on the bus in this way only.
+            ready = ServerStateChanged(server=server, state="ready")
+            self.loop.put(self._sealed(server, ready, self._clock(), cause=RELOADED))
 
     def _take_load_failure(self, event: LoadFailed) -> None:
         self.served.on_failed(event)

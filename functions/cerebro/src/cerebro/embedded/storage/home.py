@@ -16,15 +16,17 @@ from cerebro.adapters.sqlite.pruning import Pruner, PruneStep
 from cerebro.adapters.sqlite.store import SqliteStore
 from cerebro.embedded.storage.driver_record import DriverLock, DriverRecord
 from cerebro.embedded.storage.event_log import EventLog, MemoryEventLog
+from cerebro.embedded.storage.home_location import (
+    BODIES_LOCK,
+    DRIVER_LOCK,
+    create_home_folder,
+)
 from cerebro.embedded.storage.sqlite_event_log import SqliteEventLog
 from cerebro.embedded.storage.targets import MemoryTargets, SqliteTargets, TargetTable
 from cerebro.ports import Store
-from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Clock
 
 DATABASE: Final = "cordyna.db"
-DRIVER_LOCK: Final = "driver.lock"
-BODIES_LOCK: Final = "bodies.lock"
 
 
 class HomeStore(Store, Protocol):
@@ -159,7 +161,7 @@ class DiskHome:
     is_shared: Final = True
 
     def __init__(self, folder: Path, clock: Clock = time.time) -> None:
-        _create_folder(folder)
+        create_home_folder(folder)
         self.folder = folder
         self._file = SqliteFile(folder / DATABASE, clock)
         self._pruner = Pruner(self._file)
@@ -210,17 +212,6 @@ class DiskHome:
         self._lock.release()
 
 
-def _create_folder(folder: Path) -> None:
-    try:
-        if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir(mode=0o700, exist_ok=True)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.touch(mode=0o600)
-            ignore.write_text("*\n")
-    except OSError as cause:
-        raise ServiceError(
-            f"the folder {folder} cannot be created: {cause.strerror}.",
-            next="set CORDYNA_HOME to a folder that you may write to",
-        ) from cause
+def open_home(folder: Path | None) -> Home:
+    """The home in a folder, or one in memory without a folder. Raises ServiceError."""
+    return MemoryHome() if folder is None else DiskHome(folder)

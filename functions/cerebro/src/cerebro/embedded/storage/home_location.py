@@ -8,7 +8,11 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
+from cordyna_core.errors import ServiceError
+
 HOME_NAME: Final = ".cordyna"
+DRIVER_LOCK: Final = "driver.lock"
+BODIES_LOCK: Final = "bodies.lock"
 
 
 def find_home(folder: Path) -> Path:
@@ -22,6 +26,23 @@ def find_home(folder: Path) -> Path:
         if _is_own_directory(home) or _is_project(candidate / "pyproject.toml"):
             return home
     return folder / HOME_NAME
+
+
+def create_home_folder(folder: Path) -> None:
+    """Create the folder of a home, readable by its owner only. Raises ServiceError."""
+    try:
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.touch(mode=0o600)
+            ignore.write_text("*\n")
+    except OSError as cause:
+        raise ServiceError(
+            f"the folder {folder} cannot be created: {cause.strerror}.",
+            next="set CORDYNA_HOME to a folder that you may write to",
+        ) from cause
 
 
 def _is_own_directory(path: Path) -> bool:

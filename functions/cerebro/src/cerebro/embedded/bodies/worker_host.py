@@ -1,0 +1,56 @@
+"""Worker host: starting the process under which all task servers and their bodies run.
+
+Imports little, because a command starts it before it imports the engine.
+"""
+
+import os
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cordyna_core.errors import ServiceError
+from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.spec import ServerSpec
+
+
+@dataclass(slots=True)
+class StartedServers:
+    """A pool whose servers are loading. Closing it twice is harmless."""
+
+    pool: WorkerPool
+    targets: frozenset[str]
+    is_taken: bool = False
+
+    def take(self) -> WorkerPool | None:
+        """The pool, for the first that asks."""
+        if self.is_taken:
+            return None
+        self.is_taken = True
+        return self.pool
+
+    def close(self) -> None:
+        """End the host and all that it started."""
+        self.pool.close()
+
+
+def start_servers(specs: Iterable[ServerSpec], lock_path: Path | None) -> StartedServers:
+    """Start a host that loads these servers. Raises ServiceError."""
+    pool = start_pool(lock_path)
+    started = tuple(specs)
+    pool.start(started)
+    return StartedServers(pool, frozenset(spec.target for spec in started))
+
+
+def start_pool(lock_path: Path | None) -> WorkerPool:
+    """Start a host; it holds `lock_path` while bodies may be alive. Raises ServiceError."""
+    # The token identifies the processes of this engine, also after a host was lost.
+    token = f"{os.getpid()}-{uuid.uuid4().hex}"
+    try:
+        return WorkerPool(token=token, lock_path=str(lock_path) if lock_path is not None else "")
+    except OSError as cause:
+        raise ServiceError(
+            f"the worker host could not be started: {cause}.",
+            why="task bodies run in processes of their own",
+            next="check the limits of processes and open files (ulimit -a), then try again",
+        ) from cause
