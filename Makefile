@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: site worker-e2e seeds interleavings help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e api vendor console-check console-e2e
+.PHONY: site worker-e2e seeds interleavings help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e preflight smoke api vendor console-check console-e2e
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -137,7 +137,14 @@ console-e2e: .venv/.dev node_modules/.package-lock.json ## the page in a real Ch
 	@command -v $${CHROMIUM:-chromium} >/dev/null || { echo "chromium is missing: apt-get install chromium, or set CHROMIUM"; exit 1; }
 	node --test --test-concurrency=1 tests/console/e2e/*.test.mjs
 
-cloud: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to an emulator on this machine; it stays up
+preflight: .venv/.infra ## check this machine and the AWS account before a first deployment
+	@PYTHONPATH=infra $(BIN)/python infra/preflight.py
+
+PROFILE ?= local
+smoke: .venv/.infra ## test a deployed cordyna, also in a real account; PROFILE=name of dyna's profile
+	@$(BIN)/python infra/smoke.py $(PROFILE)
+
+cloud: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to an emulator on this machine; a minute or two, it stays up
 	@$(BIN)/python infra/local_cloud/cloud.py start
 
 cloud-stop: ## stop the emulator

@@ -280,8 +280,12 @@ def test_dead_letters_are_shown_with_their_reason(
     (queue,) = get(client, "/dead-letters")["rows"]
     assert queue["messages"] >= 1
     assert queue["letters"][-1]["reason"]
-    moved = post(client, f"/dead-letters/{queue['name']}/redrive", {}, 200)
-    assert moved["moved"] == queue["messages"]
+    path = f"/dead-letters/{queue['name']}/redrive"
+    assert post(client, path, {"ids": [queue["letters"][-1]["id"]]}, 200) == {"moved": 1}
+    assert post(client, path, {"ids": ["nothing"]}, 404)["what"].startswith("there is no dead")
+    engine.send(['{"detail-type": "Other"}'])
+    (queue,) = get(client, "/dead-letters")["rows"]
+    assert post(client, path, {}, 200)["moved"] == queue["messages"]
     assert post(client, "/dead-letters/other/redrive", {}, 404)
 
 

@@ -4,7 +4,7 @@ Invariant: an engine that can be operated has a property `operations`; for the o
 so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast
 
@@ -22,6 +22,15 @@ class Finding:
     next: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """One message that could not be handled, with the reason."""
+
+    id: str
+    reason: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueue:
     """A dead-letter queue that is not empty.
@@ -33,6 +42,7 @@ class DeadLetterQueue:
     messages: int
     back_to: str | None
     samples: tuple[str, ...] = ()
+    letters: tuple[DeadLetter, ...] = ()
 
 
 class Operations(Protocol):
@@ -46,10 +56,10 @@ class Operations(Protocol):
         """The queues that are not empty."""
         ...
 
-    def redrive(self, name: str) -> int:
+    def redrive(self, name: str, ids: Collection[str] = ()) -> int:
         """Put the messages of a dead-letter queue back into the queue that they came from.
 
-        Returns how many. Raises NotFound.
+        With `ids`, only these letters. Returns how many. Raises NotFound.
         """
         ...
 

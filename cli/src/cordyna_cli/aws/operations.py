@@ -3,7 +3,7 @@
 Invariant: it reads, and moves messages and schedules; it never writes cerebro's state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from cordyna_cli.aws.aws_session import AwsSession
 from cordyna_cli.aws.dead_letters import DeadLetters
@@ -12,6 +12,7 @@ from cordyna_cli.aws.health_checks import HealthChecks
 from cordyna_cli.aws.queries import QueryClient
 from cordyna_cli.aws.schedules import CronSchedules
 from cordyna_cli.operations import DeadLetterQueue, Finding
+from cordyna_core.errors import UserError
 from cordyna_core.ports import Clock
 
 
@@ -31,7 +32,13 @@ class AwsOperations:
     def dead_letters(self) -> Sequence[DeadLetterQueue]:
         return self._dead_letters.queues()
 
-    def redrive(self, name: str) -> int:
+    def redrive(self, name: str, ids: Collection[str] = ()) -> int:
+        if ids:
+            raise UserError(
+                "letters of a queue on AWS cannot be put back one by one.",
+                why="SQS moves a queue as a whole",
+                next=f"dyna dlq redrive {name}",
+            )
         return self._dead_letters.redrive(name)
 
     def purge(self, name: str) -> int:

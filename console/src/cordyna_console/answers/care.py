@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from cordyna_cli.operations import DeadLetter
+from cordyna_cli.wording.event_line import UNREADABLE, event_line
 from cordyna_console.answers.cron_words import in_words
+from cordyna_console.answers.passed import TEXT_CHARACTERS_MAX
 from cordyna_console.care_models import (
     CronList,
     CronRow,
@@ -17,7 +20,6 @@ from cordyna_console.care_models import (
 )
 from cordyna_console.console import Console
 from cordyna_console.models import CostAnswer, CostLine
-from cordyna_core.contract.ids import derived_id
 
 TICKS_MAX: Final = 30
 RUNS_MAX: Final = 300
@@ -62,7 +64,7 @@ def crons(console: Console) -> CronList:
         if task.cron is not None
     ]
     rows.sort(key=lambda row: (row.next_at is None, row.next_at, row.task))
-    return CronList(rows=rows, can_pause=True)
+    return CronList(rows=rows, can_pause=console.identity.engine == "aws")
 
 
 def pause(console: Console, task: str, *, on: bool) -> None:
@@ -81,25 +83,30 @@ def dead_letters(console: Console) -> QueueList:
                 name=queue.name,
                 messages=queue.messages,
                 back_to=queue.back_to,
-                letters=[
-                    LetterRow(
-                        id=derived_id("letter", sample),
-                        reason=sample.split(": {")[0],
-                        text=sample[sample.find("{") :] if "{" in sample else sample,
-                    )
-                    for sample in queue.samples
-                ],
+                letters=[_row_of(letter) for letter in queue.letters]
+                or [LetterRow(id="", reason="a sample", text=text) for text in queue.samples],
             )
             for queue in queues
         ]
     )
 
 
+def _row_of(letter: DeadLetter) -> LetterRow:
+    line = event_line(letter.text)
+    return LetterRow(
+        id=letter.id,
+        reason=letter.reason,
+        kind="" if line.message == UNREADABLE else line.message,
+        subject=line.task or "",
+        at=line.at,
+        text=letter.text[:TEXT_CHARACTERS_MAX],
+    )
+
+
 def redrive(console: Console, queue: str, request: RedriveRequest) -> Moved:
     """Put letters back. Raises NotFound."""
-    del request
     with console.trying("operate"):
-        return Moved(moved=console.operations.redrive(queue))
+        return Moved(moved=console.operations.redrive(queue, request.ids))
 
 
 def doctor(console: Console) -> DoctorAnswer:

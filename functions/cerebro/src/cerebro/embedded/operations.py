@@ -4,20 +4,22 @@ Invariant: a dead letter stays until it is redriven or purged; redriving process
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final, Literal, NoReturn
 
 from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.server_views import server_views
 from cerebro.embedded.storage.home import Home
-from cordyna_cli.operations import DeadLetterQueue, Finding
+from cordyna_cli.operations import DeadLetter, DeadLetterQueue, Finding
+from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.errors import NotFound, UserError
 
 DEAD_LETTERS: Final = "dead-letters"
 INBOX: Final = "inbox"
 SAMPLES_MAX: Final = 10
+LETTERS_MAX: Final = 200
 PRUNE_PAUSE_S: Final = 0.001
 
 State = Literal["well", "worth a look", "broken"]
@@ -86,13 +88,23 @@ class LocalOperations:
     def dead_letters(self) -> Sequence[DeadLetterQueue]:
         with self._session.read_transaction():
             letters = self._home.event_log.dead_letters()
+        if not letters:
+            return []
         samples = tuple(f"{reason}: {event}" for event, reason in letters[-SAMPLES_MAX:])
-        return [DeadLetterQueue(DEAD_LETTERS, len(letters), INBOX, samples)] if letters else []
+        shown = tuple(
+            DeadLetter(id=_letter_id(event), reason=reason, text=event)
+            for event, reason in letters[-LETTERS_MAX:]
+        )
+        return [DeadLetterQueue(DEAD_LETTERS, len(letters), INBOX, samples, shown)]
 
-    def redrive(self, name: str) -> int:
+    def redrive(self, name: str, ids: Collection[str] = ()) -> int:
         _require_queue(name)
         with self._session.write_transaction():
-            events = self._home.event_log.drain_dead_letters()
+            known = {_letter_id(event): event for event, _ in self._home.event_log.dead_letters()}
+            if unknown := sorted(set(ids) - known.keys()):
+                raise NotFound(f"there is no dead letter {unknown[0]}.", next="dyna dlq ls")
+            only = {known[letter_id] for letter_id in ids} if ids else None
+            events = self._home.event_log.drain_dead_letters(only)
             self._home.event_log.put_inbox(events)
         return len(events)
 
@@ -156,6 +168,10 @@ class LocalOperations:
             why="crons fire here only while `dyna dev` runs",
             next="end `dyna dev`, or remove the cron from the task",
         )
+
+
+def _letter_id(event: str) -> str:
+    return derived_id("letter", event)
 
 
 def _require_queue(name: str) -> None:

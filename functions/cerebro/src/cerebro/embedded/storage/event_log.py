@@ -5,7 +5,7 @@ again. An event leaves the inbox in the transaction that processes it.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal, Protocol
@@ -113,8 +113,8 @@ class EventLog(Protocol):
         """The messages with their reasons, oldest first."""
         ...
 
-    def drain_dead_letters(self) -> list[str]:
-        """Remove and return all of them."""
+    def drain_dead_letters(self, only: Collection[str] | None = None) -> list[str]:
+        """Remove and return all of them, or only those of these messages."""
         ...
 
 
@@ -195,9 +195,10 @@ class MemoryEventLog:
     def dead_letters(self) -> list[tuple[str, str]]:
         return list(self._dead_letters.items())
 
-    def drain_dead_letters(self) -> list[str]:
-        events = list(self._dead_letters)
-        self._dead_letters.clear()
+    def drain_dead_letters(self, only: Collection[str] | None = None) -> list[str]:
+        events = [event for event in self._dead_letters if only is None or event in only]
+        for event in events:
+            del self._dead_letters[event]
         return events
 
     def roll_back(self, seq: int) -> None:

@@ -1,7 +1,7 @@
 """SQLite event log: events, output, inbox, waiters and dead letters in the file of a home."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from cerebro.adapters.sqlite.database import SqliteFile
@@ -106,13 +106,18 @@ class SqliteEventLog:
         self._db.execute("delete from waited_for where run_id = ?", (run_id,))
 
     def add_dead_letter(self, event: str, reason: str, at: float) -> None:
-        digest = hashlib.sha256(event.encode()).hexdigest()
-        self._db.execute(_INSERT_DEAD_LETTER, (digest, event, reason, at))
+        self._db.execute(_INSERT_DEAD_LETTER, (_digest(event), event, reason, at))
 
     def dead_letters(self) -> list[tuple[str, str]]:
         return self._db.execute("select event, reason from dead_letters order by seq").fetchall()
 
-    def drain_dead_letters(self) -> list[str]:
-        events = [event for event, _ in self.dead_letters()]
-        self._db.execute("delete from dead_letters")
-        return events
+    def drain_dead_letters(self, only: Collection[str] | None = None) -> list[str]:
+        letters = [event for event, _ in self.dead_letters() if only is None or event in only]
+        self._db.executemany(
+            "delete from dead_letters where digest = ?", [(_digest(event),) for event in letters]
+        )
+        return letters
+
+
+def _digest(event: str) -> str:
+    return hashlib.sha256(event.encode()).hexdigest()
