@@ -39,7 +39,7 @@ class FakeEngine:
     declared: list[TaskInfo] = field(default_factory=list)
     known_servers: list[ServerInfo] = field(default_factory=list)
     summaries: list[RunSummary] | None = None
-    passed: list[PassedEvent] = field(default_factory=list)
+    passed: list[PassedEvent | LogLine] = field(default_factory=list)
     printed: list[LogLine] = field(default_factory=list)
     printed_later: list[LogLine] = field(default_factory=list)
     drives: bool = True
@@ -158,13 +158,15 @@ class FakeEngine:
         return [
             event
             for event in self.passed
-            if event.seq > after and (run_id is None or run_id in event.text)
+            if isinstance(event, PassedEvent)
+            and event.seq > after
+            and (run_id is None or run_id in event.text)
         ]
 
     def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
         return [line for line in self.printed if task in (None, line.task)]
 
-    def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
+    def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent | LogLine]:
         yield from self.passed
         if self.interrupt:
             raise KeyboardInterrupt

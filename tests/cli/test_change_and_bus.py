@@ -1,16 +1,18 @@
 """dyna retry, cancel, send, dev: what changes something, and what listens."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from cli.fake_engine import FakeEngine, refused
-from cli.run_builders import RUN, completed_run, failed_run
+from cli.run_builders import RUN, T0, completed_run, failed_run
 from cli.run_dyna import dyna, without_escapes
 from cli.sample_messages import PASSED
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.views.graph import ServerInfo
+from cordyna_core.contract.views.runs import LogLine
 
 
 def test_retry_sends_the_command_and_follows_the_run() -> None:
@@ -20,6 +22,22 @@ def test_retry_sends_the_command_and_follows_the_run() -> None:
 
     assert engine.commands == [RetryRun(run_id=RUN)]
     assert (result.status, engine.waited) == (0, 600)
+
+
+def test_retry_downstream_names_tasks_to_run_again() -> None:
+    engine = FakeEngine(views=[completed_run()])
+
+    dyna("retry", RUN, "--from", "task-1", "--downstream", engine=engine)
+
+    assert engine.commands == [
+        RetryRun.model_validate({"run_id": RUN, "from": ["task-1"], "downstream": True})
+    ]
+
+
+def test_retry_downstream_without_from_exits_with_2() -> None:
+    result = dyna("retry", RUN, "--downstream", engine=FakeEngine(views=[completed_run()]))
+
+    assert (result.status, result.err.splitlines()[0]) == (2, "error: --downstream needs --from.")
 
 
 def test_retry_of_some_tasks_names_them() -> None:
@@ -144,9 +162,22 @@ def test_dev_shows_every_event_as_it_passes_until_ctrl_c() -> None:
     result = dyna("dev", "--no-page", engine=engine)
 
     assert result.status == 130
-    assert result.err == "0 tasks on 1 server; Ctrl-C ends this\n\ninterrupted\n"
-    assert len(result.out.splitlines()) == 1 + len(PASSED)
+    assert result.err == "0 tasks on a; Ctrl-C ends this\n\ninterrupted\n"
+    # A declaration is shown by its answer; an error has what to type next below it.
+    assert len(result.out.splitlines()) == len(PASSED)
     assert engine.closed
+
+
+def test_dev_with_json_writes_events_and_printed_lines() -> None:
+    line = LogLine.model_validate(
+        {"run_id": RUN, "task": "x", "attempt": 1, "at": T0, "stream": "stdout", "text": "row"}
+    )
+    engine = FakeEngine(passed=[*PASSED[:1], line], interrupt=True)
+
+    result = dyna("dev", "--no-page", "--log-format", "json", engine=engine)
+
+    event, printed = map(json.loads, result.out.splitlines())
+    assert (event["detail-type"], printed["text"]) == ("ServerDeclared", "row")
 
 
 def test_dev_fits_the_terminal() -> None:

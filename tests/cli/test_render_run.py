@@ -326,7 +326,7 @@ def test_cancelled_run_says_so() -> None:
     )
 
     assert plain(outcome_lines(view, NOW, 100)) == [
-        f"✗ task-3 was cancelled in 2.0 s  run {RUN}",
+        f"⊗ task-3 was cancelled in 2.0 s  run {RUN}",
         "  next: dyna do task-3",
     ]
 

@@ -278,8 +278,8 @@ def test_word_longer_than_the_terminal_is_broken() -> None:
     task = a_task("t", "", "dispatched@0 error:failed@1", why="x" * 100)
 
     assert [
-        len(line.plain) for line in why_task_lines(task, why_task(a_run(task), task, NOW), 40)[:3]
-    ] == [40, 40, 26]
+        len(line.plain) for line in why_task_lines(task, why_task(a_run(task), task, NOW), 40)[:4]
+    ] == [1, 40, 40, 22]
 
 
 def test_moment_of_another_day_has_its_date() -> None:

@@ -148,9 +148,18 @@ def test_profile_without_file_is_one_of_aws(tmp_path: Path) -> None:
         ('server = ["x"]', "there is no setting `server`: did you mean `servers`?"),
         (
             "colour = 1",
-            "there is no setting `colour`; there are servers, home, profile, region, endpoint_url, bus",  # noqa: E501  a picture of the screen
+            (
+                "there is no setting `colour`; "
+                "there are servers, home, profile, region, endpoint_url, bus"
+            ),
         ),
-        ('servers = "x"', '`servers` is a list, for example ["shop.py", {target = "exec:node server.mjs", concurrency = 4}]'),
+        (
+            'servers = "x"',
+            (
+                '`servers` is a list, for example ["shop.py", '
+                '{target = "exec:node server.mjs", concurrency = 4}]'
+            ),
+        ),
         ("bus = 1", "`bus` is a text"),
     ],
 )

@@ -20,8 +20,10 @@ from cordyna_cli.dev_service import (
 )
 from cordyna_cli.engine import Engine
 from cordyna_cli.input.parse_time import parse_seconds
-from cordyna_cli.render.run.events import EventStream
+from cordyna_cli.output.json_output import event_json, object_json
+from cordyna_cli.render.dev import DevLines, ready_line
 from cordyna_cli.wording.format import plural
+from cordyna_core.contract.views.runs import LogLine
 from cordyna_core.errors import NotFound
 
 
@@ -79,7 +81,7 @@ def dev(
     as_json = log_format is LogFormat.json
     with (
         logging_to(call.environment.stderr, as_json=as_json),
-        call.engine() as engine,
+        call.engine_to_run_tasks() as engine,
         health_check(health, lambda: last_turn_s(engine)),
     ):
         try:
@@ -94,18 +96,20 @@ def dev(
 def _watch(
     call: CommandContext, engine: Engine, port: int | None, *, as_json: bool, with_page: bool
 ) -> None:
-    """Show every event, as it passes."""
-    stream = EventStream(call.out.width)
+    """Show every event and every printed line, as it passes."""
     # Servers are loaded before the page is served.
-    tasks = plural(len(engine.tasks()), "task")
-    servers = plural(len(engine.servers()), "server")
+    tasks, servers = engine.tasks(), engine.servers()
     if not as_json:
-        call.err.print([f"{tasks} on {servers}; Ctrl-C ends this"])
+        call.err.print([ready_line([info.server for info in servers], len(tasks))])
+    rendered = DevLines(call.out.width, {info.server: info.tasks for info in servers})
     with page_beside(call, engine, port, wanted=with_page):
-        if not as_json:
-            call.out.print([stream.title()])
-        for event in engine.dev():
-            call.out.print([event.text if as_json else stream.line(event.text)])
+        for item in engine.dev():
+            if not as_json:
+                call.out.print(rendered.lines(item))
+            elif isinstance(item, LogLine):
+                call.out.print_json(object_json(item))
+            else:
+                call.out.print_json(event_json(item.text))
 
 
 def _read_text(call: CommandContext, file: str) -> str:

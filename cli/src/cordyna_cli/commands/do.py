@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cordyna_cli.command_context import CommandContext
+from cordyna_cli.commands.ui import OpenPage, open_in_browser, page_of
 from cordyna_cli.engine import Refused
 from cordyna_cli.follow_run import follow_run, report_outcome
 from cordyna_cli.input.exact_numbers import with_exact_numbers
@@ -69,6 +70,7 @@ def do(  # noqa: PLR0913  one argument per option
     ] = False,
     wait: Wait = None,
     json: AsJson = False,
+    open_page: OpenPage = False,
 ) -> ExitStatus:
     """Invoke TASK: everything upstream of it runs in order, and then TASK itself.
 
@@ -87,6 +89,8 @@ def do(  # noqa: PLR0913  one argument per option
         if answer.joined:
             same = "which has the same task and parameters (--new starts another)"
             call.err.print([f"joined run {answer.run_id}, {same}"])
+        if open_page:
+            open_in_browser(call, engine, page_of(engine, answer.run_id, None))
         if not detach:
             followed = follow_run(call, engine, answer.run_id, wait_s)
         elif json:

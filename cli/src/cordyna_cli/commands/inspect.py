@@ -8,6 +8,7 @@ import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.do import AsJson, Run
+from cordyna_cli.commands.ui import OpenPage, open_in_browser, page_of
 from cordyna_cli.engine import Engine
 from cordyna_cli.input.run_selector import resolve_run_and_task, resolve_run_id
 from cordyna_cli.output.errors import near_names
@@ -59,7 +60,12 @@ def show(
 
 
 def why(
-    ctx: typer.Context, run: RunOrTask = None, task: Task = None, *, json: AsJson = False
+    ctx: typer.Context,
+    run: RunOrTask = None,
+    task: Task = None,
+    *,
+    json: AsJson = False,
+    open_page: OpenPage = False,
 ) -> None:
     """Why a run, or one of its tasks, is as it is; and what to type next."""
     call = CommandContext(ctx)
@@ -68,6 +74,8 @@ def why(
         view = engine.run(run_id)
         task_run = None if name is None else task_of(view, name)
         refused = () if name is None else refused_invocations(_events_of(engine, run_id), name)
+        if open_page:
+            open_in_browser(call, engine, page_of(engine, run_id, name))
     now, width = call.environment.now(), call.out.width
     reason = why_run(view, now) if task_run is None else why_task(view, task_run, now)
     reason = replace(reason, details=(*reason.details, *map(one_line, refused)))

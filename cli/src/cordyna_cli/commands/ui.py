@@ -25,6 +25,8 @@ Port = Annotated[
 ]
 NoOpen = Annotated[bool, typer.Option("--no-open", help="Print the address; open no browser.")]
 
+OpenPage = Annotated[bool, typer.Option("--open", help="Also open it in the console that is up.")]
+
 OPEN_ONCE: Final = "opens once, within a minute; `dyna open` prints another"
 
 

@@ -1,7 +1,7 @@
 """Screen: one stream with or without a terminal behind it.
 
-Invariant: what goes to a terminal is cut to its width by its renderer; what is piped is never cut,
-wrapped or coloured.
+Invariant: no line holds a character that acts on a terminal. What goes to a terminal is cut to its
+width by its renderer; what is piped is never cut, wrapped or coloured.
 """
 
 import os
@@ -12,6 +12,7 @@ from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
 from cordyna_cli.output.streams import ReaderLeft, unwritable_error, writable_json, write
+from cordyna_cli.wording.foreign_text import UNPRINTABLE
 
 
 class Screen:
@@ -32,11 +33,11 @@ class Screen:
     def print(self, lines: Iterable[Text | str]) -> None:
         """Print one line each. Raises ReaderLeft, Unwritable."""
         if self.console.color_system is None:
-            write(self.stream, (line.plain if isinstance(line, Text) else line for line in lines))
+            write(self.stream, (_plain(line) for line in lines))
             return
         try:
             for line in lines:
-                self.console.print(line, soft_wrap=True)
+                self.console.print(without_unprintable(line), soft_wrap=True)
         except OSError as failed:
             raise unwritable_error(failed) from failed
 
@@ -46,6 +47,21 @@ class Screen:
         Raises ReaderLeft, Unwritable.
         """
         write(self.stream, (writable_json(text, self.stream) for text in texts))
+
+
+def without_unprintable(line: Text | str) -> Text | str:
+    """The line without characters that act on a terminal, wherever they come from."""
+    if isinstance(line, str):
+        return UNPRINTABLE.sub("", line)
+    found = [match.start() for match in UNPRINTABLE.finditer(line.plain)]
+    if not found:
+        return line
+    pieces = line.divide([offset for start in found for offset in (start, start + 1)])
+    return Text.assemble(*(piece for piece in pieces if not UNPRINTABLE.fullmatch(piece.plain)))
+
+
+def _plain(line: Text | str) -> str:
+    return UNPRINTABLE.sub("", line.plain if isinstance(line, Text) else line)
 
 
 class _Console(Console):

@@ -15,7 +15,7 @@ from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.views.graph import TaskInfo
 from cordyna_core.contract.views.runs import RunSummary
 
-_PARAMETERS: Final = (Column(), Column(yields=2), Column(yields=1))
+_PARAMETERS: Final = (Column(yields=1), Column(yields=2), Column(yields=3))
 _RUNS: Final = (Column(), Column(), Column())
 _LABEL_COLUMNS: Final = 12
 
@@ -28,7 +28,7 @@ def describe_lines(
     width: int | None,
 ) -> list[Text]:
     """Paragraphs for what is declared, its parameters and its last runs."""
-    owner = f"  owner {info.owner}" if info.owner else ""
+    owner = f"  owner {one_line(info.owner)}" if info.owner else ""
     head = Text.assemble((info.task, "bold"), f" on {info.server}", (owner, "dim"))
     description = printable(info.description or "").strip().splitlines()
     facts = [_labelled(label, words) for label, words in _facts(info, downstream, now) if words]

@@ -25,10 +25,10 @@ _SERVER_STYLE: Final = {
 
 _RUNS: Final = (
     Column("run"),
-    Column("task", yields=2),
+    Column("task", yields=1),
     Column("state"),
-    Column("created"),
-    Column(),
+    Column("created", yields=2),
+    Column(yields=3),
 )
 _TASKS: Final = (
     Column("task", yields=1),
@@ -42,8 +42,8 @@ _SERVERS: Final = (
     Column("server", yields=1),
     Column("state"),
     Column("tasks", align="right"),
-    Column("revision", align="right"),
-    Column("last sign of life"),
+    Column("revision", align="right", yields=4),
+    Column("last sign of life", yields=3),
 )
 _PLAN: Final = (
     Column("level", align="right"),
@@ -55,9 +55,9 @@ _CRONS: Final = (
     Column("task", yields=1),
     Column("server", yields=2),
     Column("cron"),
-    Column("time zone"),
+    Column("time zone", yields=4),
     Column("next"),
-    Column(),
+    Column(yields=3),
 )
 
 
@@ -84,7 +84,7 @@ def tasks_table(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Tex
             info.server,
             _upstream(info),
             cron_words(info),
-            info.owner or "",
+            one_line(info.owner or ""),
             one_line(info.description or ""),
         )
         for info in tasks

@@ -6,7 +6,7 @@ from typing import Final
 from rich.text import Text
 
 from cordyna_cli.operations import DeadLetterQueue, Finding
-from cordyna_cli.render.layout.table import Column, aligned, cut
+from cordyna_cli.render.layout.table import Column, aligned, cut, wrapped
 from cordyna_cli.wording.foreign_text import one_line
 
 _SIGNS: Final = {
@@ -14,18 +14,23 @@ _SIGNS: Final = {
     "worth a look": Text("!", "yellow"),
     "broken": Text("✗", "bold red"),
 }
-_FINDINGS: Final = (Column(), Column(), Column(yields=1))
 _QUEUES: Final = (
-    Column("queue"),
+    Column("queue", yields=1),
     Column("messages", align="right"),
-    Column("can be put back into"),
+    Column("can be put back into", yields=2),
 )
 
 
 def findings_table(findings: Sequence[Finding], width: int | None) -> list[Text]:
-    """A line for each check."""
-    rows = [(_SIGNS[finding.state], finding.what, one_line(finding.detail)) for finding in findings]
-    return aligned(_FINDINGS, rows, width)
+    """A paragraph for each check."""
+    room = max((len(finding.what) for finding in findings), default=0)
+    lines = [
+        Text.assemble(
+            _SIGNS[finding.state], f"  {finding.what.ljust(room)}  ", one_line(finding.detail)
+        )
+        for finding in findings
+    ]
+    return [part for line in lines for part in wrapped(line, width, room + 5)]
 
 
 def dead_letter_lines(queues: Sequence[DeadLetterQueue], width: int | None) -> list[Text]:

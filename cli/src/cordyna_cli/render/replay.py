@@ -20,8 +20,8 @@ _HOW: Final = {
 _COLUMNS: Final = (
     Column(),
     Column("when"),
-    Column("what", yields=1),
-    Column("task", yields=2),
+    Column("what", yields=2),
+    Column("task", yields=1),
     Column("now", yields=3),
 )
 _VALUE_LENGTH_MAX: Final = 60

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import seconds_between
 from cordyna_cli.wording.next_steps import NextStep
 from cordyna_cli.wording.phases import run_ended_at, run_started_at
@@ -64,7 +65,7 @@ def _causes(view: RunView, now: datetime) -> tuple[FailedTask, ...]:
         FailedTask(
             task=cause.task,
             server=cause.server,
-            owner=cause.owner,
+            owner=one_line(cause.owner) if cause.owner else None,
             reason=cause.reason,
             note=task_note(tasks[cause.task], tasks, now) if cause.task in tasks else "",
         )

@@ -131,7 +131,7 @@ def _details(task: TaskView, cause: TaskView | None, now: datetime) -> Iterator[
         yield f"{cause.task} on {cause.server}: {cause.state}{reason}{_in_state_for(cause, now)}"
     owner = cause.owner if cause is not None and task.reason == "blocked" else task.owner
     if owner and (task.state == "error" or cause is not None):
-        yield f"owner: {owner}"
+        yield f"owner: {one_line(owner)}"
 
 
 def _since(task: TaskView, now: datetime) -> Iterator[str]:

@@ -13,11 +13,13 @@ from cordyna_cli.wording.foreign_text import printable
 from cordyna_cli.wording.format import duration, join_names, plural
 from cordyna_cli.wording.next_steps import NextStep
 from cordyna_cli.wording.outcome import FailedTask, RunOutcome, run_outcome
+from cordyna_cli.wording.status_marks import run_mark
 from cordyna_core.contract.views.runs import RunView
 
 _TREE_LINES_MAX: Final = 60
 _OUTPUT_LINES_MAX: Final = 12
 _BLOCKED_NAMES_MAX: Final = 6
+_NEXT: Final = "  next: "
 
 
 def whole_run(view: RunView, now: datetime, width: int | None, *, everything: bool) -> list[Text]:
@@ -39,23 +41,25 @@ def outcome_lines(view: RunView, now: datetime, width: int | None) -> list[Text]
     if not view.is_final:
         return [
             _fit(progress_line(view, now), width),
-            *_next_lines((NextStep(do="watch", run=view.run_id),)),
+            *_next_lines((NextStep(do="watch", run=view.run_id),), width),
         ]
     outcome = run_outcome(view, now)
-    lines = [_headline(view, outcome), *_failure_lines(outcome)]
+    lines = [*_headline(view, outcome, width), *_failure_lines(outcome)]
     return [
         *(part for line in lines for part in wrapped(line, width)),
         *(_output_lines(view, width) if view.state == "completed" else ()),
-        *_next_lines(outcome.next_steps),
+        *_next_lines(outcome.next_steps, width),
     ]
 
 
-def _headline(view: RunView, outcome: RunOutcome) -> Text:
+def _headline(view: RunView, outcome: RunOutcome, width: int | None) -> list[Text]:
+    """How it ended and its id; the id below where both do not fit."""
     took = "" if outcome.duration_s is None else f" in {duration(outcome.duration_s)}"
-    sign, style = ("✓", "bold green") if view.state == "completed" else ("✗", "bold red")
-    return Text.assemble(
-        (f"{sign} {view.task} {outcome.verb}", style), took, (f"  run {view.run_id}", "dim")
-    )
+    mark = run_mark(view)
+    head = Text.assemble((f"{mark.sign} {view.task} {outcome.verb}", f"bold {mark.style}"), took)
+    run = Text(f"  run {view.run_id}", "dim")
+    is_wide = width is None or head.cell_len + run.cell_len <= width
+    return [head + run] if is_wide else [head, run]
 
 
 def _failure_lines(outcome: RunOutcome) -> list[Text]:
@@ -94,19 +98,26 @@ def _output_lines(view: RunView, width: int | None) -> list[Text]:
     return [*shown, Text(rest, style="dim")]
 
 
-def _next_lines(steps: tuple[NextStep, ...]) -> list[Text]:
-    """The steps below each other, their purposes aligned.
+def _next_lines(steps: tuple[NextStep, ...], width: int | None) -> list[Text]:
+    """The steps below each other, their purposes aligned, or below where they do not fit.
 
-    A command is never cut, so that it can be copied.
+    A command is never cut or wrapped, so that it can be copied.
     """
     room = max((len(step.command) for step in steps), default=0) + 3
-    heads = ["  next: ", *["        "] * (len(steps) - 1)]
-    return [
-        Text.assemble((head + step.command.ljust(room), "cyan"), (step.purpose, "dim"))
-        if step.purpose
-        else Text(head + step.command, style="cyan")
-        for head, step in zip(heads, steps, strict=False)
-    ]
+    longest = max((len(step.purpose) for step in steps), default=0)
+    is_wide = width is None or len(_NEXT) + room + longest <= width
+    lines: list[Text] = []
+    for step in steps:
+        head = " " * len(_NEXT) if lines else _NEXT
+        if is_wide and step.purpose:
+            command = (head + step.command.ljust(room), "cyan")
+            lines.append(Text.assemble(command, (step.purpose, "dim")))
+            continue
+        lines.append(Text(head + step.command, style="cyan"))
+        if step.purpose:
+            purpose = Text(" " * (len(_NEXT) + 2) + step.purpose, style="dim")
+            lines += wrapped(purpose, width)
+    return lines
 
 
 def _fit(line: Text, width: int | None) -> Text:

@@ -57,7 +57,7 @@ _STEPS_S: Final = (
     43200,
     86400,
 )
-_LEFT: Final = (Column("task", yields=2), Column("server", yields=1))
+_LEFT: Final = (Column("task", yields=1), Column("server", yields=2))
 
 
 def timeline_chart(view: RunView, now: datetime, width: int | None = None) -> list[Text]:

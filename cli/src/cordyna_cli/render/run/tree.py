@@ -29,11 +29,11 @@ FOLDED_ABOVE: Final = 40
 """Tasks; a smaller tree is always shown whole."""
 
 TASK_COLUMNS: Final = (
-    Column(yields=3),
+    Column(yields=1),
     Column(yields=2),
     Column(),
     Column(align="right"),
-    Column(yields=4),
+    Column(yields=3),
 )
 
 _SIBLINGS_MAX: Final = 8

@@ -1,0 +1,90 @@
+"""Progress: what running tasks report of themselves, in do, watch and show."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.fake_engine import FakeEngine
+from cli.run_builders import RUN, a_run, a_task
+from cli.run_dyna import dyna, without_escapes
+from cli.sample_messages import sealed
+from cordyna_cli.task_progress import TaskProgress
+from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.contract.views.runs import PassedEvent, RunView
+
+
+def report(seq: int, task: str = "x", attempt: int = 1, **more: Any) -> PassedEvent:
+    fields = {"server": "s", "run_id": RUN, "task": task, "attempt": attempt, "state": "started"}
+    message = TaskStateChanged.model_validate({**fields, **more})
+    return PassedEvent(seq=seq, text=sealed("cordyna.server.s", message, seq))
+
+
+def running(attempt: int = 1) -> RunView:
+    return a_run(a_task("x", "", f"dispatched/{attempt}@1 started/{attempt}@2"))
+
+
+def notes(view: RunView) -> list[tuple[float | None, str | None]]:
+    return [(task.progress, task.message) for task in view.tasks]
+
+
+def test_progress_is_that_of_the_last_report() -> None:
+    engine = FakeEngine(passed=[report(1, progress=0.2), report(2, progress=0.5, message="half")])
+
+    assert notes(TaskProgress(RUN).added_to(running(), engine)) == [(0.5, "half")]
+
+
+def test_progress_keeps_what_a_later_report_leaves_out() -> None:
+    engine = FakeEngine(passed=[report(1, progress=0.2, message="a"), report(2, message="b")])
+
+    assert notes(TaskProgress(RUN).added_to(running(), engine)) == [(0.2, "b")]
+
+
+def test_progress_reads_only_later_events_the_second_time() -> None:
+    engine, progress = FakeEngine(passed=[report(1, progress=0.2)]), TaskProgress(RUN)
+    progress.added_to(running(), engine)
+    engine.passed = [report(2, progress=0.3)]
+
+    assert notes(progress.added_to(running(), engine)) == [(0.3, None)]
+
+
+def test_progress_of_an_earlier_attempt_is_not_shown() -> None:
+    engine = FakeEngine(passed=[report(1, progress=0.9)])
+
+    assert notes(TaskProgress(RUN).added_to(running(attempt=2), engine)) == [(None, None)]
+
+
+def test_progress_is_not_read_where_events_are_late() -> None:
+    engine = FakeEngine(passed=[report(1, progress=0.9)], has_live_events=False)
+
+    assert notes(TaskProgress(RUN).added_to(running(), engine)) == [(None, None)]
+
+
+def test_progress_ignores_events_that_cannot_be_read() -> None:
+    engine = FakeEngine(passed=[PassedEvent(seq=1, text=f'{{"progress": "{RUN}"')])
+
+    assert notes(TaskProgress(RUN).added_to(running(), engine)) == [(None, None)]
+
+
+def test_show_of_running_task_has_its_progress() -> None:
+    engine = FakeEngine(views=[running()], passed=[report(1, progress=0.45, message="day\n1")])
+
+    assert "45% day 1" in dyna("show", engine=engine).out
+
+
+def test_do_on_terminal_has_the_progress_in_its_tree() -> None:
+    final = a_run(a_task("x", "", "dispatched@1 started@2 completed@3"), state="completed")
+    engine = FakeEngine(views=[running(), final], passed=[report(1, progress=0.45)])
+
+    assert "45%" in without_escapes(dyna("do", "x", engine=engine, terminal=True).err)
+
+
+@given(share=st.floats(0, 1), message=st.text(max_size=80))
+def test_progress_of_any_text_stays_on_its_line(share: float, message: str) -> None:
+    message = message.encode("utf-8", "replace").decode()
+    engine = FakeEngine(views=[running()], passed=[report(1, progress=share, message=message)])
+
+    lines = dyna("show", engine=engine).out.splitlines()
+
+    assert lines[0].startswith("● x  server-a  started")
+    assert lines[1] == ""

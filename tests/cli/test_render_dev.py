@@ -1,0 +1,151 @@
+"""dyna dev: what happens, line by line, for the person in front of it."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.run_builders import RUN, at
+from cli.sample_messages import TEXTS, sealed
+from cordyna_cli.render.dev import DevLines, ready_line
+from cordyna_cli.wording.foreign_text import UNPRINTABLE
+from cordyna_core.contract.base import ErrorDescription, Problem
+from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
+from cordyna_core.contract.state_updates import (
+    DeclarationAccepted,
+    DeclarationRejected,
+    ServerStateChanged,
+    TaskStateChanged,
+)
+from cordyna_core.contract.views.runs import LogLine, PassedEvent
+
+SALES = "cordyna.server.sales"
+CEREBRO = "cordyna.cerebro"
+
+
+def passed(*texts: str, width: int | None = None, **options: Any) -> list[str]:
+    rendered = DevLines(width, **options)
+    events = [PassedEvent(seq=seq, text=text) for seq, text in enumerate(texts)]
+    return [line.plain for event in events for line in rendered.lines(event)]
+
+
+def a_line(text: str, stream: str = "stdout") -> LogLine:
+    fields = {"run_id": RUN, "task": "task-1", "attempt": 1, "at": at(1)}
+    return LogLine.model_validate({**fields, "stream": stream, "text": text})
+
+
+def changed(state: str, **more: Any) -> str:
+    fields = {"server": "sales", "run_id": RUN, "task": "x", "attempt": 1, "state": state}
+    return sealed(SALES, TaskStateChanged.model_validate({**fields, **more}), 0)
+
+
+def test_dev_shows_each_message_with_run_and_task() -> None:
+    assert passed(*TEXTS) == GOLDEN.strip("\n").split("\n")
+
+
+def test_dev_names_a_server_that_is_loaded_and_reloaded() -> None:
+    declared = ServerDeclared(server="sales", tasks=[TaskDeclaration(name="x")])
+    lines = passed(
+        sealed(SALES, ServerStateChanged(server="sales", state="ready"), 0),
+        sealed(SALES, ServerStateChanged(server="sales", state="ready"), 1),
+        sealed(SALES, declared, 2),
+        sealed(CEREBRO, DeclarationAccepted(server="sales", generation=2), 2),
+        sealed(SALES, ServerStateChanged(server="sales", state="draining"), 3),
+        tasks_of={"sales": 3},
+    )
+
+    assert [line.split("  ")[-1].strip() for line in lines] == [
+        "loaded sales (3 tasks)",
+        "reloaded sales (3 tasks)",
+        "reloaded sales (1 task)",
+        "sales is draining",
+    ]
+
+
+def test_dev_says_why_a_server_is_not_loaded() -> None:
+    problems = [Problem(code="not_loaded", message="SyntaxError:\n line 3")]
+    rejected = DeclarationRejected(server="sales", problems=problems)
+
+    assert passed(sealed(CEREBRO, rejected, 0))[0].endswith("sales not loaded: SyntaxError: line 3")
+
+
+def test_dev_shows_the_traceback_of_a_failure_and_next() -> None:
+    error = ErrorDescription(type="E", message="bad", traceback="Traceback:\n  line 3\x1b[31m")
+
+    assert passed(changed("error", reason="failed", error=error))[1:] == [
+        "          Traceback:",
+        "            line 3",
+        f"          next: dyna why {RUN} x",
+    ]
+
+
+def test_dev_of_cancelled_attempt_has_no_next() -> None:
+    assert len(passed(changed("error", reason="cancelled"))) == 1
+
+
+def test_dev_tags_printed_lines_with_their_server() -> None:
+    rendered = DevLines()
+    for seq, text in enumerate(TEXTS):
+        rendered.lines(PassedEvent(seq=seq, text=text))
+
+    lines = [rendered.lines(a_line("row 1\n"))[0], rendered.lines(a_line("oh", "stderr"))[0]]
+
+    assert [line.plain for line in lines] == [
+        "03:04:06  KMZW1F  server-a  task-1    │ row 1",
+        "03:04:06  KMZW1F  server-a  task-1    ! oh",
+    ]
+    assert lines[0].spans[2].style == rendered.lines(a_line("again"))[0].spans[2].style
+
+
+def test_dev_shows_an_event_that_cannot_be_read() -> None:
+    assert "unreadable event: " in passed("no event")[0]
+
+
+def test_dev_begins_with_servers_and_tasks() -> None:
+    assert ready_line(["sales", "stock"], 5) == "5 tasks on sales and stock; Ctrl-C ends this"
+    assert ready_line([], 0) == "0 tasks; Ctrl-C ends this"
+
+
+@given(text=st.text(max_size=200), width=st.integers(20, 200))
+def test_dev_lines_fit_and_have_no_control_characters(text: str, width: int) -> None:
+    """Foreign text in an output, an error, a message and a printed line."""
+    text = text.encode("utf-8", "replace").decode()
+    error = ErrorDescription(type="E", message=text, traceback=text)
+    lines = [
+        *passed(
+            changed("error", reason="failed", error=error),
+            changed("completed", output=text),
+            changed("started", message=text[:100], progress=0.5),
+            json.dumps(text),
+            width=width,
+        ),
+        *(line.plain for line in DevLines(width).lines(a_line(text))),
+    ]
+
+    assert not any(UNPRINTABLE.search(line) for line in lines)
+
+
+GOLDEN = """
+03:04:05          server-a            loaded server-a (1 task)
+03:04:05          server-b            server-b not loaded: task-3 needs itself
+03:04:05          server-a            reloaded server-a (1 task)
+03:04:06          *                   DescribeServer from cerebro
+03:04:06          server-b            DescribeServer from cerebro
+03:04:06                    task-3    invoked by client {"day": "monday"} key k
+03:04:06                    task-2    invoked by scheduler for 2026-01-02 03:04Z
+03:04:07                    task-9    invoked by client.ci
+03:04:07                    task-9    InvocationRejected from cerebro: nobody declares task-9
+03:04:07  KMZW1F  server-a  task-1    sent
+03:04:07  KMZW1F  server-a  task-1    ◔ queued
+03:04:08  KMZW1F  server-a  task-1    ● started 50% reading monday
+03:04:08  KMZW1F  server-a  task-1    ✓ completed {"rows": 3}
+03:04:08  KMZW1F  server-a  task-1/2  ✗ error failed ValueError: bad row 7
+          next: dyna why KMZW1FWRG1SGZAXFDC5BST99ZJ task-1
+03:04:08  KMZW1F            task-3    run error: task-1 failed (2 tasks blocked)
+03:04:09  KMZW1F                      CancelRun from client
+03:04:09  KMZW1F                      RetryRun from client: from task-1
+03:04:09  KMZW1F  server-a  task-1/2  CancelTask from cerebro
+03:04:09                    task-3    invoked by somebody.else
+                                      unreadable event: the event: Input should be an object
+"""

@@ -1,0 +1,125 @@
+"""Foreign text: whatever an engine answers, a terminal gets no control or bidi characters."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cli.fake_engine import FakeEngine, refused
+from cli.run_builders import RUN, T0, a_run, a_task
+from cli.run_dyna import dyna, without_escapes
+from cordyna_cli.output.json_output import event_json
+from cordyna_cli.wording.foreign_text import UNPRINTABLE, one_line, printable
+from cordyna_core.contract.base import ErrorDescription
+from cordyna_core.contract.views.graph import ServerInfo, TaskInfo
+from cordyna_core.contract.views.runs import LogLine, PassedEvent
+from cordyna_core.errors import UserError
+
+EVIL = "a\x1b[2J\x9b1m\x07\u202e\u2066b\x85\u2028c\r\nd\x00"
+DANGEROUS = st.text(
+    st.one_of(
+        st.sampled_from(
+            "\x00\x07\x08\x0b\x1b\x7f\x80\x85\x9b\x9d\u061c\u200e\u2028\u202e\u2066[];m"
+        ),
+        st.characters(exclude_categories=["Cs"]),
+    ),
+    max_size=60,
+)
+
+
+def an_engine(text: str) -> FakeEngine:
+    """An engine whose every answer contains `text`."""
+    error = ErrorDescription(type=text or "E", message=text, traceback=text)
+    task = a_task(
+        "x", "", "dispatched@0 error:failed@1", error=error, owner=text, why=text or "x failed"
+    )
+    line = LogLine.model_validate(
+        {"run_id": RUN, "task": "x", "attempt": 1, "at": T0, "stream": "stdout", "text": text}
+    )
+    return FakeEngine(
+        views=[a_run(task, state="error")],
+        declared=[
+            TaskInfo(
+                task="x",
+                server="s",
+                upstream=[],
+                owner=text,
+                description=text,
+                params_schema={"properties": {text: {"description": text, "default": text}}},
+            )
+        ],
+        known_servers=[ServerInfo(server="s", state="ready", tasks=1, revision=1, problem=text)],
+        passed=[PassedEvent(seq=1, text=json.dumps({"x": text})), PassedEvent(seq=2, text=text)],
+        printed=[line],
+        answer=refused("x", text),
+    )
+
+
+COMMANDS = (
+    "show",
+    "why",
+    "why x",
+    "timeline",
+    "events --all",
+    "logs",
+    "runs",
+    "tasks",
+    "servers",
+    "describe x",
+    "graph",
+    "do x",
+    "dev --no-page",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@settings(max_examples=30)
+@given(text=DANGEROUS, width=st.integers(20, 200))
+def test_output_on_terminal_has_no_control_characters(command: str, text: str, width: int) -> None:
+    result = dyna(*command.split(), engine=an_engine(text), terminal=True, width=width)
+
+    assert result.status in (0, 1)
+    assert not UNPRINTABLE.search(without_escapes(result.out + result.err))
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "graph"])
+@settings(max_examples=30)
+@given(text=DANGEROUS)
+def test_json_output_has_no_control_characters(command: str, text: str) -> None:
+    if command.startswith("dev"):
+        command += " --log-format json"
+    else:
+        command += " --json"
+    result = dyna(*command.split(), engine=an_engine(text), terminal=True)
+
+    assert not UNPRINTABLE.search(result.out)
+    for line in result.out.splitlines():
+        json.loads(line)
+
+
+@given(text=st.one_of(DANGEROUS, st.just("NaN"), st.just("[" * 100_000), st.just('{"a":\n1}')))
+def test_event_json_is_one_json_value_on_one_line(text: str) -> None:
+    line = event_json(text)
+
+    assert "\n" not in line
+    value = json.loads(line)
+    try:
+        expected: Any = json.loads(text, parse_constant=lambda name: {}[name])
+    except (ValueError, RecursionError, KeyError):
+        expected = {"malformed": text}
+    assert value == expected
+
+
+def test_error_on_terminal_has_no_control_characters() -> None:
+    fault = UserError(f"{EVIL} failed.", why=EVIL, next=EVIL)
+
+    result = dyna("runs", engine=FakeEngine(fault=fault))
+
+    assert not UNPRINTABLE.search(result.err)
+
+
+def test_printable_keeps_text_and_line_ends() -> None:
+    assert printable(EVIL) == "a1mb\n\nc\nd"
+    assert one_line(EVIL) == "a1mb c d"

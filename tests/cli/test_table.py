@@ -1,0 +1,64 @@
+"""Tables and paragraphs: at every width no line is longer, and no word is broken that fits."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.text import Text
+
+from cordyna_cli.render.layout.table import Column, aligned, cut, wrapped
+
+WORD = st.text(st.sampled_from("abcdefgh-_.:äß語"), min_size=1, max_size=12)
+SENTENCE = st.lists(WORD, max_size=12).map(" ".join)
+WIDTH = st.integers(20, 200)
+COLUMNS = (
+    Column("name", yields=1),
+    Column("server", yields=3),
+    Column("state"),
+    Column(align="right"),
+    Column(yields=4),
+)
+ROW = st.tuples(WORD, SENTENCE, st.sampled_from(["ok", "error"]), WORD, SENTENCE)
+
+
+def words_of(text: str) -> set[str]:
+    return {word.rstrip("…,;:") for word in text.split()} - {""}
+
+
+@given(rows=st.lists(ROW, max_size=8), width=WIDTH)
+def test_table_never_breaks_words_and_fits(rows: list[tuple[str, ...]], width: int) -> None:
+    lines = aligned(COLUMNS, rows, width)
+
+    assert all(line.cell_len <= width for line in lines)
+    source = words_of(" ".join(column.title for column in COLUMNS))
+    for row in rows:
+        source |= words_of(" ".join(row))
+    # What never yields here takes 33 columns at most: a wider line has room for whole words.
+    if width >= 60:
+        assert words_of(" ".join(line.plain for line in lines)) <= source
+
+
+@given(rows=st.lists(ROW, max_size=8))
+def test_table_without_width_cuts_nothing(rows: list[tuple[str, ...]]) -> None:
+    text = "\n".join(line.plain for line in aligned(COLUMNS, rows))
+
+    assert "…" not in text
+    assert all(cell in text for row in rows for cell in row)
+
+
+@given(sentence=SENTENCE, indent=st.integers(0, 8), width=WIDTH)
+def test_wrapped_sentence_keeps_every_word_whole(sentence: str, indent: int, width: int) -> None:
+    lines = wrapped(Text(" " * indent + sentence), width)
+
+    assert all(line.cell_len <= width for line in lines)
+    # A word of this test has at most 24 columns.
+    if width >= 24:
+        assert [word for line in lines for word in line.plain.split()] == sentence.split()
+
+
+@given(sentence=SENTENCE, width=st.integers(1, 60))
+def test_cut_text_ends_between_words(sentence: str, width: int) -> None:
+    shown = cut(Text(sentence), width)
+
+    assert shown.cell_len <= width
+    first = sentence.split(maxsplit=1)[0] if sentence.split() else ""
+    if width > Text(first).cell_len:
+        assert words_of(shown.plain) <= words_of(sentence)
