@@ -51,7 +51,7 @@ def test_invocation_by_client_refused_belongs_to_no_run() -> None:
     assert refusals_in(world, world.run_id) == []
 
 
-def test_invocation_by_body_of_unknown_run_is_refused_without_harm() -> None:
+def test_invocation_by_body_of_unknown_run_is_refused() -> None:
     world = a_world_with_two_servers()
     command = InvokeTask(task="gone", by_run=derived_id("no run"), by_task="trigger")
     world.publish(command, server_source("one"))

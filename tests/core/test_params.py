@@ -1,4 +1,4 @@
-"""Params: which parameters a run may and must have, and what is said when they do not fit."""
+"""Params: which parameters a run may and must have, and the problems of those that do not fit."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from cordyna_core.contract.base import Problem
 from world.declarations import a_graph, declared, graph_of, params, planned
 
 
-def check(given: dict[str, Any], **fields: Any) -> tuple[Problem, ...]:
-    """The problems of `given` for y, which needs x, both of server a."""
+def check(values: dict[str, Any], **fields: Any) -> tuple[Problem, ...]:
+    """The problems of `values` for y, which needs x, both of server a."""
     graph = a_graph("x y<-x", **fields)
-    return check_params(graph, planned(graph, "y"), given)
+    return check_params(graph, planned(graph, "y"), values)
 
 
-def test_a_parameter_that_a_task_of_the_closure_names_is_taken() -> None:
+def test_param_named_by_the_closure_is_accepted() -> None:
     assert check({"day": "monday"}, x=params(day="string")) == ()
 
 
-def test_a_parameter_that_no_task_names_is_refused_with_a_near_name() -> None:
+def test_param_unknown_is_refused_with_near_name() -> None:
     (problem,) = check({"dayy": 1}, x=params(day="string", n="integer"))
     assert (problem.code, problem.message) == (
         "unknown_param",
@@ -27,17 +27,17 @@ def test_a_parameter_that_no_task_names_is_refused_with_a_near_name() -> None:
     )
 
 
-def test_a_parameter_that_resembles_none_is_refused_with_those_there_are() -> None:
+def test_param_unlike_any_is_refused_with_the_known() -> None:
     (problem,) = check({"colour": 1}, x=params(day="string"), y=params(n="integer"))
     assert problem.message == 'no task of this run has a parameter "colour": they know day, n'
 
 
-def test_a_parameter_for_tasks_that_take_none_is_refused() -> None:
+def test_param_for_tasks_without_params_is_refused() -> None:
     (problem,) = check({"day": 1})
     assert problem.message == 'no task of this run has a parameter "day": they take none'
 
 
-def test_a_required_parameter_that_is_missing_is_told_with_the_tasks_that_need_it() -> None:
+def test_param_missing_lists_the_tasks_that_need_it() -> None:
     (problem,) = check(
         {}, x=params("day", day="string"), y=params("day", day="string", n="integer")
     )
@@ -45,11 +45,11 @@ def test_a_required_parameter_that_is_missing_is_told_with_the_tasks_that_need_i
     assert problem.message == 'parameter "day" is missing: x (a), y (a) cannot run without it'
 
 
-def test_a_parameter_that_is_required_without_being_described_may_be_given() -> None:
+def test_param_required_but_not_described_is_accepted() -> None:
     assert check({"day": 1}, x=params("day")) == ()
 
 
-def test_a_value_that_does_not_fit_is_told_with_its_place() -> None:
+def test_param_value_unfit_is_refused_with_its_place() -> None:
     (problem,) = check(
         {"o": {"n": "five"}},
         x=params(o={"type": "object", "properties": {"n": {"type": "integer"}}}),
@@ -58,18 +58,21 @@ def test_a_value_that_does_not_fit_is_told_with_its_place() -> None:
     assert problem.message == "parameter o.n does not suit x (a): 'five' is not of type 'integer'"
 
 
-def test_a_date_must_be_one() -> None:
+def test_param_date_is_checked() -> None:
     (problem,) = check({"day": "yesterday"}, x=params(day={"type": "string", "format": "date"}))
-    assert problem.message == "parameter day does not suit x (a): 'yesterday' is not of the format date, such as 2026-01-31"
+    assert (
+        problem.message == "parameter day does not suit x (a): "
+        "'yesterday' is not of the format date, such as 2026-01-31"
+    )
 
 
-def test_every_problem_is_told_at_once() -> None:
-    found = check(
+def test_param_problems_are_all_listed() -> None:
+    problems = check(
         {"n": "five", "m": 1, "foo": 1},
         x=params("day", n="integer", m="string"),
         y=params(n="integer"),
     )
-    assert [problem.code for problem in found] == [
+    assert [problem.code for problem in problems] == [
         "unknown_param",
         "bad_param",
         "bad_param",
@@ -78,7 +81,7 @@ def test_every_problem_is_told_at_once() -> None:
     ]
 
 
-def test_a_task_is_given_only_what_its_schema_names() -> None:
+def test_param_is_given_to_tasks_that_name_it() -> None:
     closed = {
         "params_schema": {
             "type": "object",
@@ -89,7 +92,7 @@ def test_a_task_is_given_only_what_its_schema_names() -> None:
     assert check({"day": "monday", "n": 1}, x=closed, y=params(n="integer")) == ()
 
 
-def test_what_an_object_inside_lacks_is_a_value_that_does_not_fit() -> None:
+def test_param_object_without_required_key_is_refused() -> None:
     (problem,) = check({"o": {}}, x=params(o={"type": "object", "required": ["n"]}))
     assert (problem.code, problem.message) == (
         "bad_param",
@@ -105,20 +108,20 @@ def test_what_an_object_inside_lacks_is_a_value_that_does_not_fit() -> None:
         ({"$ref": "https://example.invalid/schema"}, 1),
     ],
 )
-def test_what_cannot_be_checked_is_refused(schema: dict[str, Any], value: Any) -> None:
+def test_param_that_cannot_be_checked_is_refused(schema: dict[str, Any], value: Any) -> None:
     (problem,) = check({"p": value}, x=params(p=schema))
     assert problem.code == "bad_param"
     assert "cannot be checked" in problem.message
 
 
-def test_a_schema_never_makes_cerebro_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_schema_reference_is_never_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[object] = []
     monkeypatch.setattr("urllib.request.urlopen", fetched.append)
     check({"p": 1}, x=params(p={"$ref": "https://example.invalid/schema"}))
     assert fetched == []
 
 
-def test_a_wide_closure_names_only_some_of_its_tasks() -> None:
+def test_param_problem_of_wide_closure_names_some_tasks() -> None:
     names = [f"u{n}" for n in range(101)]
     fields: dict[str, Any] = {name: params("day") for name in names}
     graph = graph_of(
@@ -127,5 +130,6 @@ def test_a_wide_closure_names_only_some_of_its_tasks() -> None:
     (problem,) = check_params(graph, planned(graph, "x"), {})
     assert (
         problem.message
-        == 'parameter "day" is missing: u0 (a), u1 (a), u2 (a), u3 (a), u4 (a) and 96 more cannot run without it'
+        == 'parameter "day" is missing: u0 (a), u1 (a), u2 (a), u3 (a), u4 (a) and 96 more '
+        "cannot run without it"
     )

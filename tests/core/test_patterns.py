@@ -14,11 +14,11 @@ def schema(**of_x: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "fits"), [("abc-1", True), ("before abc-1 after", True), ("abc-", False), ("", False)]
 )
-def test_a_pattern_matches_anywhere_in_the_text(text: str, *, fits: bool) -> None:
+def test_pattern_matches_anywhere_in_the_text(text: str, *, fits: bool) -> None:
     assert (list(faults_of_value(schema(pattern="abc-[0-9]"), {"x": text})) == []) is fits
 
 
-def test_a_pattern_that_would_backtrack_for_ever_is_matched_at_once() -> None:
+def test_pattern_with_backtracking_is_matched_at_once() -> None:
     ((parameter, fault),) = faults_of_value(schema(pattern="^(a+)+$"), {"x": "a" * 5000 + "b"})
 
     assert parameter == "x"
@@ -26,13 +26,13 @@ def test_a_pattern_that_would_backtrack_for_ever_is_matched_at_once() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["(?=look)ahead", r"(a)\1", "(unclosed"])
-def test_a_pattern_that_cannot_be_matched_in_linear_time_is_refused_when_it_is_declared(
+def test_pattern_not_linear_is_refused_when_declared(
     pattern: str,
 ) -> None:
     assert any("pattern" in fault for fault in faults_of_schema(schema(pattern=pattern)))
 
 
-def test_pattern_properties_are_refused_with_what_to_do_instead() -> None:
+def test_pattern_properties_are_refused_with_the_way_out() -> None:
     (fault,) = faults_of_schema(
         {"type": "object", "properties": {"x": {"patternProperties": {"^a": {}}}}}
     )
@@ -40,5 +40,5 @@ def test_pattern_properties_are_refused_with_what_to_do_instead() -> None:
     assert "patternProperties cannot be used" in fault
 
 
-def test_what_is_a_value_and_no_schema_is_left_alone() -> None:
+def test_pattern_inside_a_value_is_not_checked() -> None:
     assert faults_of_schema(schema(default="(", examples=[{"pattern": "("}])) == []

@@ -9,8 +9,8 @@ A = declared("a", "x  y<-x")
 B = declared("b", "report<-y  page<-report  other")
 
 
-def rehearsed(standing: list[ServerDeclared], *news: ServerDeclared) -> RehearsalView:
-    return rehearsal(graph_of(*standing), news)
+def rehearsed(accepted: list[ServerDeclared], *news: ServerDeclared) -> RehearsalView:
+    return rehearsal(graph_of(*accepted), news)
 
 
 def changes(view: RehearsalView) -> list[tuple[str, str]]:
@@ -19,10 +19,10 @@ def changes(view: RehearsalView) -> list[tuple[str, str]]:
 
 def touched(view: RehearsalView) -> dict[str, tuple[str, str]]:
     """task -> its effect, and the way to what has it."""
-    return {each.task: (each.effect, " ".join(each.path)) for each in view.touched}
+    return {item.task: (item.effect, " ".join(item.path)) for item in view.touched}
 
 
-def test_tasks_that_are_added_removed_and_changed_are_told_with_the_fields_that_change() -> None:
+def test_rehearse_lists_added_removed_and_changed_tasks() -> None:
     view = rehearsed([A], declared("a", "y<-x,z  z", y={"retries": 2}))
 
     assert changes(view) == [("removed", "x"), ("changed", "y"), ("added", "z")]
@@ -30,10 +30,10 @@ def test_tasks_that_are_added_removed_and_changed_are_told_with_the_fields_that_
         ("upstream", ["x"], ["x", "z"]),
         ("retries", 0, 2),
     ]
-    assert [each.outcome for each in view.declarations] == ["accepted"]
+    assert [item.outcome for item in view.declarations] == ["accepted"]
 
 
-def test_edges_that_are_added_and_removed_are_told() -> None:
+def test_rehearse_lists_added_and_removed_edges() -> None:
     view = rehearsed([A], declared("a", "x  y<-z  z"))
 
     assert [(edge.change, edge.upstream, edge.task) for edge in view.edges] == [
@@ -42,7 +42,7 @@ def test_edges_that_are_added_and_removed_are_told() -> None:
     ]
 
 
-def test_what_is_declared_as_it_stands_changes_nothing() -> None:
+def test_rehearse_same_declaration_changes_nothing() -> None:
     view = rehearsed([A, B], A)
 
     assert (view.declarations[0].outcome, view.tasks, view.edges, view.crons, view.touched) == (
@@ -54,15 +54,13 @@ def test_what_is_declared_as_it_stands_changes_nothing() -> None:
     )
 
 
-def test_a_lower_revision_is_only_a_sign_of_life() -> None:
+def test_rehearse_lower_revision_changes_nothing() -> None:
     view = rehearsed([declared("a", "x", revision=5)], declared("a", "x  y", revision=4))
 
     assert (view.declarations[0].outcome, view.tasks) == ("older_revision", [])
 
 
-def test_other_servers_tasks_that_could_not_be_invoked_any_more_are_told_with_the_way_to_what_is_missing() -> (
-    None
-):
+def test_rehearse_tasks_made_unresolved_have_a_path() -> None:
     view = rehearsed([A, B], declared("a", "x"))
 
     assert touched(view) == {
@@ -74,14 +72,14 @@ def test_other_servers_tasks_that_could_not_be_invoked_any_more_are_told_with_th
     ]
 
 
-def test_other_servers_tasks_that_could_be_invoked_at_last_are_told() -> None:
+def test_rehearse_tasks_made_resolved_are_listed() -> None:
     assert touched(rehearsed([B], A)) == {
         "report": ("resolved", "report y"),
         "page": ("resolved", "page report y"),
     }
 
 
-def test_other_servers_tasks_for_which_other_tasks_would_run_are_told() -> None:
+def test_rehearse_tasks_with_changed_closure_are_listed() -> None:
     view = rehearsed([A, B], declared("a", "x  y<-x,z  z"))
 
     assert touched(view) == {
@@ -90,7 +88,7 @@ def test_other_servers_tasks_for_which_other_tasks_would_run_are_told() -> None:
     }
 
 
-def test_other_servers_tasks_that_need_what_is_declared_otherwise_are_told() -> None:
+def test_rehearse_tasks_above_changed_ones_are_listed() -> None:
     view = rehearsed([A, B], declared("a", "x  y<-x", x=params("day", day="string")))
 
     assert touched(view) == {
@@ -99,7 +97,7 @@ def test_other_servers_tasks_that_need_what_is_declared_otherwise_are_told() -> 
     }
 
 
-def test_what_changes_nothing_for_others_touches_nobody() -> None:
+def test_rehearse_harmless_change_affects_no_other() -> None:
     view = rehearsed(
         [A, B],
         declared("a", "x  y<-x", y={"description": "new", "cron": "0 6 * * *", "owner": "me"}),
@@ -109,16 +107,16 @@ def test_what_changes_nothing_for_others_touches_nobody() -> None:
     assert view.touched == []
 
 
-def test_a_way_through_a_task_that_was_unresolved_before_leads_to_what_is_missing() -> None:
+def test_rehearse_path_leads_to_the_missing_task() -> None:
     view = rehearsed(
-        [A, declared("b", "report<-y"), declared("c", "stuck<-nobody")],
+        [A, declared("b", "report<-y"), declared("c", "stuck<-missing")],
         declared("a", "x  y<-x,stuck"),
     )
 
-    assert touched(view) == {"report": ("unresolved", "report y stuck nobody")}
+    assert touched(view) == {"report": ("unresolved", "report y stuck missing")}
 
 
-def test_crons_that_begin_change_and_end_are_told() -> None:
+def test_rehearse_lists_changed_crons() -> None:
     before = declared("a", "x  y  z", x={"cron": "0 6 * * *"}, y={"cron": "0 7 * * *"})
     after = declared(
         "a",
@@ -134,17 +132,17 @@ def test_crons_that_begin_change_and_end_are_told() -> None:
     ]
 
 
-def test_a_cron_of_another_server_that_would_be_refused_from_now_on_is_told_with_its_cron() -> None:
+def test_rehearse_unresolved_task_shows_its_cron() -> None:
     view = rehearsed(
         [A, declared("b", "report<-y", report={"cron": "0 6 * * *"})], declared("a", "x")
     )
 
-    assert [(each.task, each.effect, each.cron) for each in view.touched] == [
+    assert [(item.task, item.effect, item.cron) for item in view.touched] == [
         ("report", "unresolved", "0 6 * * *")
     ]
 
 
-def test_cron_of_another_server_that_needs_params_is_affected() -> None:
+def test_rehearse_cron_that_will_need_params_is_affected() -> None:
     b = declared("b", "report<-y  page<-report", page={"cron": "0 6 * * *"})
     view = rehearsed([A, b], declared("a", "x  y<-x", x=params("day")))
 
@@ -154,7 +152,7 @@ def test_cron_of_another_server_that_needs_params_is_affected() -> None:
     }
 
 
-def test_cron_that_needed_params_before_is_not_affected_again() -> None:
+def test_rehearse_cron_that_needed_params_is_unaffected() -> None:
     b = declared("b", "report<-y", report={"cron": "0 6 * * *"})
     view = rehearsed(
         [declared("a", "x  y<-x", x=params("day")), b],
@@ -164,7 +162,7 @@ def test_cron_that_needed_params_before_is_not_affected_again() -> None:
     assert touched(view) == {"report": ("declaration", "report y x")}
 
 
-def test_every_problem_of_a_rejected_declaration_is_told_and_what_it_would_change_too() -> None:
+def test_rehearse_rejected_lists_problems_and_changes() -> None:
     view = rehearsed([A, B], declared("a", "x<-report  y<-x  other  w  w"))
 
     assert view.declarations[0].outcome == "rejected"
@@ -176,33 +174,33 @@ def test_every_problem_of_a_rejected_declaration_is_told_and_what_it_would_chang
     assert changes(view) == [("changed", "x"), ("added", "w")]
 
 
-def test_a_rejected_declaration_leaves_what_the_next_one_is_decided_on() -> None:
+def test_rehearse_rejected_does_not_change_the_next() -> None:
     view = rehearsed([A], declared("b", "x"), declared("c", "z<-y"))
 
-    assert [each.outcome for each in view.declarations] == ["rejected", "accepted"]
+    assert [item.outcome for item in view.declarations] == ["rejected", "accepted"]
 
 
-def test_a_task_moves_when_its_owner_declares_without_it_first() -> None:
+def test_rehearse_task_given_up_first_moves() -> None:
     gives, takes = declared("a", "x"), declared("b", "report<-y  page<-report  other  y<-x")
 
     view = rehearsed([A, B, declared("c", "reader<-y")], gives, takes)
 
-    assert [each.outcome for each in view.declarations] == ["accepted", "accepted"]
+    assert [item.outcome for item in view.declarations] == ["accepted", "accepted"]
     assert [(change.task, [field.what for field in change.fields]) for change in view.tasks] == [
         ("y", ["server"])
     ]
     assert touched(view) == {"reader": ("declaration", "reader y")}
 
 
-def test_taken_before_it_is_given_a_task_does_not_move() -> None:
+def test_rehearse_task_taken_first_does_not_move() -> None:
     view = rehearsed(
         [A, B], declared("b", "report<-y  page<-report  other  y<-x"), declared("a", "x")
     )
 
-    assert [each.outcome for each in view.declarations] == ["rejected", "accepted"]
+    assert [item.outcome for item in view.declarations] == ["rejected", "accepted"]
 
 
-def test_a_new_server_adds_all_it_has() -> None:
+def test_rehearse_new_server_adds_its_tasks() -> None:
     view = rehearsed([], A)
 
     assert changes(view) == [("added", "x"), ("added", "y")]

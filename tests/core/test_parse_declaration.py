@@ -1,4 +1,4 @@
-"""Reading: what is wrong with the form of a declaration, told by task and by field, each fault once."""
+"""Parse a declaration: the problems with its form, by task and field, each fault once."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from cordyna_core.contract.declaration import ServerDeclared
 
 
 def faults(detail: dict[str, Any]) -> list[tuple[str, str]]:
-    found = parse_declaration(detail)
-    assert isinstance(found, tuple), found
-    return [(problem.code, problem.message) for problem in found]
+    parsed = parse_declaration(detail)
+    assert isinstance(parsed, tuple), parsed
+    return [(problem.code, problem.message) for problem in parsed]
 
 
 def fault_of(**fields: Any) -> tuple[str, str]:
@@ -20,8 +20,8 @@ def fault_of(**fields: Any) -> tuple[str, str]:
     return fault
 
 
-def test_what_has_the_right_form_is_read() -> None:
-    found = parse_declaration(
+def test_parse_valid_declaration_is_read() -> None:
+    parsed = parse_declaration(
         {
             "server": "a",
             "tasks": [
@@ -30,8 +30,8 @@ def test_what_has_the_right_form_is_read() -> None:
             ],
         }
     )
-    assert isinstance(found, ServerDeclared)
-    assert found.tasks[1].upstream_names == ("x", "z")
+    assert isinstance(parsed, ServerDeclared)
+    assert parsed.tasks[1].upstream_names == ("x", "z")
 
 
 @pytest.mark.parametrize(
@@ -99,15 +99,15 @@ def test_what_has_the_right_form_is_read() -> None:
         ({"upstream": [{}]}, "missing_field", 'task "x": upstream[0].task: it is missing'),
     ],
 )
-def test_a_fault_names_its_task_its_field_and_what_to_do(
+def test_parse_fault_names_task_field_and_way_out(
     fields: dict[str, Any], code: str, message: str
 ) -> None:
-    found = fault_of(**fields)
-    assert found[0] == code
-    assert found[1].startswith(message)
+    parsed = fault_of(**fields)
+    assert parsed[0] == code
+    assert parsed[1].startswith(message)
 
 
-def test_a_bad_name_is_quoted_on_one_line_and_shortened() -> None:
+def test_parse_bad_name_is_quoted_and_shortened() -> None:
     ((code, message),) = faults(
         {"server": "a", "tasks": [{"name": "evil\r\nname <b>" + "x" * 10_000}]}
     )
@@ -117,7 +117,7 @@ def test_a_bad_name_is_quoted_on_one_line_and_shortened() -> None:
     assert len(message) < 1000
 
 
-def test_a_task_whose_name_cannot_be_read_is_named_by_its_place() -> None:
+def test_parse_task_without_name_is_named_by_index() -> None:
     assert faults({"server": "a", "tasks": [{}, 7]}) == [
         ("missing_field", "tasks[0]: name: it is missing"),
         (
@@ -127,19 +127,21 @@ def test_a_task_whose_name_cannot_be_read_is_named_by_its_place() -> None:
     ]
 
 
-def test_what_is_wrong_with_the_server_is_told_without_a_task() -> None:
-    found = faults({"server": "my server", "contract": "2", "revision": -1, "extra": 1, "tasks": 5})
-    assert [code for code, _ in found] == [
+def test_parse_fault_of_the_server_names_no_task() -> None:
+    parsed = faults(
+        {"server": "my server", "contract": "2", "revision": -1, "extra": 1, "tasks": 5}
+    )
+    assert [code for code, _ in parsed] == [
         "bad_name",
         "bad_value",
         "bad_value",
         "bad_value",
         "unknown_field",
     ]
-    assert found[0][1].startswith('server: "my server" is no name')
+    assert parsed[0][1].startswith('server: "my server" is no name')
 
 
-def test_every_fault_of_every_task_is_told() -> None:
+def test_parse_many_faults_lists_all() -> None:
     tasks = [{"name": "x", "cron": "?", "retries": -1}, {"name": "y", "foo": 1}]
     assert [code for code, _ in faults({"server": "a", "tasks": tasks})] == [
         "bad_cron",
