@@ -14,6 +14,7 @@ from cordyna_core.contract.reasons import REASONS
 from world.scenarios import EngineWorld, an_engine
 
 ERROR = ErrorDescription(type="ValueError", message="no such file\nsecond line")
+DIED = ErrorDescription(type="WorkerDied", message="exit code 9")
 
 Scenario = Callable[[], tuple[EngineWorld, str]]
 """A world, and the task in it whose reason is asked for."""
@@ -89,6 +90,18 @@ def refused() -> tuple[EngineWorld, str]:
     return world, "x"
 
 
+def worker_died() -> tuple[EngineWorld, str]:
+    world = unanswered_x_reports("started")
+    world.report("x", "error", reason="worker_died", error=DIED)
+    return world, "x"
+
+
+def killed() -> tuple[EngineWorld, str]:
+    world = unanswered_x_reports("started")
+    world.report("x", "error", reason="killed", error=DIED)
+    return world, "x"
+
+
 def reused() -> tuple[EngineWorld, str]:
     world = an_engine("a: x", "b: y<-x", y={"upstream": [{"task": "x", "within_s": 60}]})
     world.invoke("y", key="1")
@@ -132,6 +145,10 @@ SENTENCES = {
     run_timeout: "x on a was started (attempt 1) but did not finish in time.",
     cancelled: "x on a was cancelled with its run.",
     refused: "x on a was refused by its server (attempt 1): ValueError: no such file.",
+    worker_died: "x on a was started (attempt 1), but its worker died: WorkerDied: exit code 9.",
+    killed: (
+        "x on a was started (attempt 1), but its container was stopped: WorkerDied: exit code 9."
+    ),
     reused: "x on a was not run: a result that is fresh enough was reused.",
     queued: "x on a has been taken by its server (attempt 1), which is busy with other tasks.",
     started: "x on a is running (attempt 1).",
