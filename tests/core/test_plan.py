@@ -23,7 +23,7 @@ def wide(upstreams: int) -> Graph:
     return a_graph(" ".join(names) + f" x<-{','.join(names)}")
 
 
-def test_a_plan_is_the_closure_in_topological_order_with_the_target_last() -> None:
+def test_plan_is_the_ordered_closure_with_target_last() -> None:
     plan = planned(a_graph("a b<-a c<-a,b other<-c"), "c")
     assert [task.name for task in plan.tasks] == ["a", "b", "c"]
     assert [task.upstream for task in plan.tasks] == [(), (0,), (0, 1)]
@@ -31,7 +31,7 @@ def test_a_plan_is_the_closure_in_topological_order_with_the_target_last() -> No
     assert plan.target == 2
 
 
-def test_a_planned_task_is_as_it_was_declared() -> None:
+def test_plan_task_has_its_declared_fields() -> None:
     fields = {
         "retries": 2,
         "ack_timeout_s": 5,
@@ -48,7 +48,7 @@ def test_a_planned_task_is_as_it_was_declared() -> None:
     assert task.version == graph.version_of_task("x")
 
 
-def test_the_same_closure_declared_the_same_is_the_same_plan() -> None:
+def test_plan_of_same_closure_has_the_same_id() -> None:
     one = planned(graph_of(declared("a", "x"), declared("b", "y<-x")), "y")
     other = planned(graph_of(declared("b", "y<-x more"), declared("a", "x z")), "y")
     assert one.id == other.id
@@ -58,50 +58,50 @@ def test_the_same_closure_declared_the_same_is_the_same_plan() -> None:
     )
 
 
-def test_a_task_that_nobody_declares_is_refused_with_near_names() -> None:
+def test_plan_of_unknown_task_names_near_ones() -> None:
     (problem,) = refused(a_graph("task-1 task-2 report"), "task1")
     assert (problem.code, problem.path) == ("unknown_task", ["task1"])
-    assert problem.message == 'task "task1" is declared by nobody: did you mean task-1, task-2?'
+    assert problem.message == 'task "task1" is declared by no server: did you mean task-1, task-2?'
 
 
-def test_a_task_that_resembles_none_is_refused_with_the_way_to_the_list() -> None:
+def test_plan_of_unlike_task_names_the_list() -> None:
     (problem,) = refused(a_graph("task-1"), "wholly-other")
     assert (
         problem.message
-        == 'task "wholly-other" is declared by nobody: `dyna tasks` lists what there is.'
+        == 'task "wholly-other" is declared by no server: `dyna tasks` lists the declared ones'
     )
 
 
-def test_near_names_are_found_among_very_many() -> None:
+def test_near_names_are_found_among_200000() -> None:
     (problem,) = refused(a_graph(" ".join(f"task-{n}" for n in range(3000))), "tsak-77")
     assert "dyna tasks" in problem.message
     (problem,) = refused(a_graph(" ".join(f"task-{n}" for n in range(3000))), "task-x77")
     assert "task-77" in problem.message
 
 
-def test_every_unresolved_upstream_is_told_with_all_who_need_it_and_the_way_to_it() -> None:
+def test_plan_unresolved_lists_dependents_and_paths() -> None:
     graph = graph_of(declared("a", "x<-report y<-x,report"), declared("b", "z<-y,other"))
     assert [(problem.code, problem.path) for problem in refused(graph, "z")] == [
         ("unresolved_upstream", ["z", "y", "report"]),
         ("unresolved_upstream", ["z", "other"]),
     ]
     assert refused(graph, "z")[0].message == (
-        'task "z" cannot be invoked: upstream "report" is declared by nobody, needed by x (a), y (a): '
-        "declare it on a server, or take it out of upstream"
+        'task "z" cannot be invoked: upstream "report" is declared by no server, '
+        "needed by x (a), y (a): declare it on a server, or remove it from upstream"
     )
 
 
-def test_what_is_unresolved_elsewhere_does_not_matter() -> None:
+def test_plan_ignores_unresolved_outside_the_closure() -> None:
     assert planned(a_graph("x y<-gone"), "x").size == 1
 
 
-def test_a_fan_in_of_100_needs_no_join() -> None:
+def test_plan_fan_in_of_100_needs_no_join() -> None:
     plan = planned(wide(100), "x")
     assert plan.size == 101
     assert not any(task.is_join for task in plan.tasks)
 
 
-def test_a_fan_in_of_101_goes_through_two_joins_just_before_its_user() -> None:
+def test_plan_fan_in_of_101_has_two_joins() -> None:
     plan = planned(wide(101), "x")
     assert [task.name for task in plan.tasks[101:]] == ["x#join-1-0", "x#join-1-1", "x"]
     one, other, target = plan.tasks[101:]
@@ -112,7 +112,7 @@ def test_a_fan_in_of_101_goes_through_two_joins_just_before_its_user() -> None:
     assert target.upstream == tuple(range(101))
 
 
-def test_a_join_awaits_neighbours_in_the_plan_however_they_were_declared() -> None:
+def test_plan_join_awaits_neighbours_of_the_plan() -> None:
     names = [f"u{n}" for n in range(101)]
     graph = a_graph(
         "root "
@@ -126,13 +126,13 @@ def test_a_join_awaits_neighbours_in_the_plan_however_they_were_declared() -> No
     assert [plan.tasks[up].name for up in plan.tasks[-1].upstream] == names
 
 
-def test_the_widest_fan_in_becomes_a_tree_whose_nodes_await_at_most_100() -> None:
+def test_plan_widest_fan_in_is_a_tree_of_joins() -> None:
     plan = planned(wide(9_999), "x")
     assert max(len(task.awaits) for task in plan.tasks) == MAX_AWAITED
     assert plan.size == 9_999 + 100 + 1
 
 
-def test_a_join_of_joins_stands_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_join_of_joins_comes_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cerebro.core.planning.planner.MAX_AWAITED", 3)
     plan = planned(wide(10), "x")
     assert [task.name for task in plan.tasks[10:]] == [
@@ -147,9 +147,7 @@ def test_a_join_of_joins_stands_after_them(monkeypatch: pytest.MonkeyPatch) -> N
 @given(
     st.lists(st.sets(st.integers(0, 100), max_size=9), min_size=1, max_size=25), st.integers(2, 4)
 )
-def test_whatever_the_fan_in_a_task_awaits_what_it_needs_and_the_target_is_the_only_sink(
-    drawn: list[set[int]], widest: int
-) -> None:
+def test_plan_of_any_fan_in_has_one_sink(drawn: list[set[int]], widest: int) -> None:
     edges = [sorted({pick % n for pick in picks}) if n else [] for n, picks in enumerate(drawn)]
     graph = a_graph(
         " ".join(
@@ -172,7 +170,7 @@ def test_whatever_the_fan_in_a_task_awaits_what_it_needs_and_the_target_is_the_o
     assert [index for index, users in enumerate(plan.downstream) if not users] == [plan.target]
 
 
-def test_a_plan_is_shown_with_levels_and_without_joins() -> None:
+def test_plan_view_has_levels_and_no_joins() -> None:
     view = plan_view(planned(wide(101), "x"))
     assert view.task == "x"
     assert len(view.tasks) == 102
@@ -180,12 +178,12 @@ def test_a_plan_is_shown_with_levels_and_without_joins() -> None:
     assert view.tasks[-1].upstream == [f"u{n}" for n in range(101)]
 
 
-def test_a_level_is_the_longest_way() -> None:
+def test_plan_view_level_is_the_longest_path() -> None:
     plan = planned(a_graph("a b<-a c<-b d<-a,c"), "d")
     assert plan.levels == (0, 1, 2, 3)
 
 
-def test_of_a_refused_target_is_shown_what_could_run_and_what_is_in_the_way() -> None:
+def test_plan_view_of_refused_target_shows_what_could_run() -> None:
     view = partial_view(
         graph_of(declared("a", "a b<-a"), declared("b", "c<-b,gone d<-c e<-d,b")), "e"
     )
@@ -196,12 +194,12 @@ def test_of_a_refused_target_is_shown_what_could_run_and_what_is_in_the_way() ->
     assert [problem.code for problem in view.problems] == ["unresolved_upstream"]
 
 
-def test_of_a_target_that_nobody_declares_nothing_could_run() -> None:
+def test_plan_view_of_unknown_target_is_empty() -> None:
     view = partial_view(a_graph("a"), "b")
     assert view.tasks == []
     assert [problem.code for problem in view.problems] == ["unknown_task"]
 
 
-def test_of_a_target_that_can_run_everything_is_shown() -> None:
+def test_plan_view_of_runnable_target_shows_everything() -> None:
     graph = a_graph("a b<-a")
     assert partial_view(graph, "b") == plan_view(planned(graph, "b"))

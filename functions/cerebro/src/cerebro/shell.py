@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from cerebro.core import effects as e
 from cerebro.ports import CerebroBus, Crons, Store, Timers
+from cordyna_core.errors import CordynaError
 from cordyna_core.ports import Clock
 
 
@@ -56,8 +57,17 @@ PERFORM: Final[dict[type, Callable[[Ports, Any], Any]]] = {
 """How each effect is performed; cerebro does nothing else to the world."""
 
 
+class ProgramFailed(CordynaError):
+    """A program raised an unexpected error; it raises it again if its message is handled again."""
+
+
 def perform(program: e.Program, ports: Ports) -> None:
-    """Run `program` to its end. Raises whatever the program or a port raises."""
+    """Run `program` to its end.
+
+    Raises:
+        Fatal: the program says that its message can never be handled.
+        ProgramFailed: the program raised anything else. What a port raises is raised as it is.
+    """
     answer: Any = None
     send = program.send
     while True:
@@ -65,4 +75,8 @@ def perform(program: e.Program, ports: Ports) -> None:
             effect = send(answer)
         except StopIteration:
             return
+        except CordynaError:
+            raise
+        except Exception as unexpected:
+            raise ProgramFailed(f"{type(unexpected).__name__}: {unexpected}") from unexpected
         answer = PERFORM[type(effect)](ports, effect)

@@ -79,10 +79,8 @@ def _moves_up(task: PlannedTask, before: TaskRun | None, after: TaskRun) -> str 
     if after.rev != (before.rev + 1 if before else 1):
         previous = before.rev if before else None
         return f"{task.name} was written as revision {after.rev} upon {previous}"
-    begins_by_itself = before is not None and not after.is_waiting
-    if is_now[0] > was[0] and (
-        is_now[0] != was[0] + 1 or (begins_by_itself and before.rank not in FAILED_RANKS)
-    ):
+    may_begin = before is None or after.is_waiting or before.rank in FAILED_RANKS
+    if is_now[0] > was[0] and not (is_now[0] == was[0] + 1 and may_begin):
         return f"{task.name}: attempt {is_now[0]} began after attempt {was[0]} of rank {was[1]}"
     return None
 
@@ -91,9 +89,8 @@ def _dispatched_rightly(
     plan: Plan, facts: Facts, index: int, before: TaskRun | None, *, now: float, skew_s: float
 ) -> str | None:
     after, task = facts[index], plan.tasks[index]
-    if before is not None and after.attempt == before.attempt and not before.is_waiting:
-        return None
-    if after.is_waiting:
+    is_same = before is not None and after.attempt == before.attempt and not before.is_waiting
+    if is_same or after.is_waiting:
         return None
     if not all_completed(task.awaits, facts):
         lacking = [

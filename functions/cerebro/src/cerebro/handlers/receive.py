@@ -9,12 +9,20 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from pydantic import ValidationError
+
 from cerebro.adapters.internal_codec import decode_internal
 from cerebro.core.declaration.handlers import refuse_malformed
 from cerebro.core.effects import InternalMessage, Program
 from cerebro.dispatch import program_for
-from cerebro.shell import Ports, perform
-from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelope
+from cerebro.shell import Ports, ProgramFailed, perform
+from cordyna_core.contract.base import Problem
+from cordyna_core.contract.envelope import (
+    Envelope,
+    MalformedEvent,
+    RawEnvelope,
+    open_envelope,
+)
 from cordyna_core.contract.registry import may_send
 from cordyna_core.errors import Fatal
 
@@ -63,7 +71,28 @@ def _handle(delivery: Delivery, ports: Ports) -> str | None:
     except (MalformedEvent, Fatal) as rejected:
         answer_malformed(rejected, ports)
         return str(rejected)
+    except ProgramFailed as failed:
+        _log.exception("message %s can never be handled", delivery.receipt)
+        _answer_failed(delivery, failed, ports)
+        return f"it raised {failed}"
     return None
+
+
+def _answer_failed(delivery: Delivery, failed: ProgramFailed, ports: Ports) -> None:
+    problem = Problem(
+        code="not_handled",
+        message=f"cerebro could not handle this message: {failed}. It is kept: `dyna dlq ls` shows"
+        " it, `dyna dlq redrive` repeats it",
+    )
+    try:
+        raw = RawEnvelope.model_validate_json(delivery.body)
+    except ValidationError:
+        return  # It is a message of cerebro to itself.
+    try:
+        perform(refuse_malformed(raw, [problem]), ports)
+    except ProgramFailed:
+        # What made it fail may also prevent the answer; the dead letter has both.
+        _log.exception("the sender of message %s could not be answered", delivery.receipt)
 
 
 def answer_malformed(rejected: Exception, ports: Ports) -> None:

@@ -1,7 +1,8 @@
-"""Declare: what becomes of a declaration. Accepted whole, rejected whole with every problem, or only a sign of life.
+"""Decide: whether a declaration is accepted whole, rejected whole, or only a sign of life.
 
-Law: the last good graph stands until a better one is accepted, as one head that names the version of every server. The same
-content again is a sign of life, and so is a lower revision: a rolling deploy must not flip the graph back.
+Invariant: the last good graph stays until a new one is accepted, as one head that names the version
+of every server. The same content is a sign of life, and so is a lower revision: a rolling
+deployment must not turn the graph back (docs/rules.md, rule 9).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,10 @@ from cordyna_core.contract.declaration import ServerDeclared
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The graph with this declaration. Put it under `version` first, then write `head` if the head is still the old graph's."""
+    """The graph with this declaration.
+
+    Store the declaration under `version` first, then write `head` if the old graph's is stored.
+    """
 
     declared: ServerDeclared
     version: str
@@ -31,14 +35,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class SignOfLife:
-    """Nothing new: the server is there."""
+    """The declaration changes nothing, and proves that the server runs."""
 
     because: Literal["same", "older_revision"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Refused whole; what was accepted before stands."""
+    """The declaration is rejected whole; what was accepted before stays."""
 
     problems: tuple[Problem, ...]
 
@@ -48,22 +52,22 @@ Outcome = Accepted | SignOfLife | Rejected
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What became of declarations that were decided as one: the graph with all that were accepted, and each one's outcome."""
+    """Declarations decided together: the graph with the accepted ones, and each outcome."""
 
     graph: Graph
     outcomes: tuple[tuple[ServerDeclared, Outcome], ...]
 
 
 def decide(graph: Graph, declared: ServerDeclared) -> Outcome:
-    """What becomes of one declaration, given what is accepted."""
+    """Decide one declaration, given what is accepted."""
     server, version = declared.server, version_of(declared)
-    standing = graph.declarations.get(server)
-    if standing is not None:
+    accepted = graph.declarations.get(server)
+    if accepted is not None:
         if version == graph.version_of_server(server):
             return SignOfLife("same")
-        if declared.revision < standing.revision:
-            # An instance that does not know its revision may answer a roll call.
-            is_same = declared.tasks == standing.tasks
+        if declared.revision < accepted.revision:
+            # An instance that does not know its revision may answer a request to redeclare.
+            is_same = declared.tasks == accepted.tasks
             return SignOfLife("same" if is_same else "older_revision")
     others = {name: other for name, other in graph.declarations.items() if name != server}
     problems = [
@@ -76,9 +80,10 @@ def decide(graph: Graph, declared: ServerDeclared) -> Outcome:
 
 
 def declare_batch(declarations: Sequence[ServerDeclared], before: Graph | None = None) -> Batch:
-    """Decide declarations as one: the graph is exactly these servers, and what one releases another may claim.
+    """Decide declarations together: the graph is exactly these servers afterwards.
 
-    Revisions do not count: the batch is what there is now. A server that is rejected keeps what it had in `before`.
+    What one of them releases, another may claim. Revisions do not count. A server that is rejected
+    keeps what it had in `before`.
     """
     before = Graph.of({}) if before is None else before
     batch: dict[str, ServerDeclared] = {}
@@ -87,13 +92,13 @@ def declare_batch(declarations: Sequence[ServerDeclared], before: Graph | None =
     kept = {
         server: before.declarations[server] for server in batch if server in before.declarations
     }
-    fresh = {
-        server: each
-        for server, each in batch.items()
-        if server not in kept or version_of(each) != version_of(kept[server])
+    new = {
+        server: declared
+        for server, declared in batch.items()
+        if server not in kept or version_of(declared) != version_of(kept[server])
     }
-    rejected = _rejected(fresh, kept, before)
-    joining = {server: each for server, each in fresh.items() if server not in rejected}
+    rejected = _rejected(new, kept, before)
+    joining = {server: declared for server, declared in new.items() if server not in rejected}
     is_new = bool(joining) or kept.keys() != before.declarations.keys()
     graph = before.with_servers({**kept, **joining}) if is_new else before
 
@@ -103,42 +108,41 @@ def declare_batch(declarations: Sequence[ServerDeclared], before: Graph | None =
             return Rejected((_declared_twice(server),))
         if server in rejected:
             return Rejected(at_most(rejected[server]))
-        return (
-            Accepted(declared, version_of(declared), graph)
-            if server in joining
-            else SignOfLife("same")
-        )
+        if server in joining:
+            return Accepted(declared, version_of(declared), graph)
+        return SignOfLife("same")
 
     return Batch(graph, tuple((declared, outcome(declared)) for declared in declarations))
 
 
 def _rejected(
-    fresh: Mapping[str, ServerDeclared], kept: Mapping[str, ServerDeclared], before: Graph
+    new: Mapping[str, ServerDeclared], kept: Mapping[str, ServerDeclared], before: Graph
 ) -> dict[str, list[Problem]]:
-    unchanged = {server: each for server, each in kept.items() if server not in fresh}
-    faulty = {
-        server: faults for server, each in fresh.items() if (faults := validate_declaration(each))
+    """Return the problems of each rejected server."""
+    unchanged = {server: declared for server, declared in kept.items() if server not in new}
+    faults = {
+        server: own for server, declared in new.items() if (own := validate_declaration(declared))
     }
-    found = conflicts(fresh, unchanged, before) if faulty else {}
-    rejected = {server: [*faults, *found.get(server, ())] for server, faults in faulty.items()}
+    between = conflicts(new, unchanged, before) if faults else {}
+    rejected = {server: [*own, *between.get(server, ())] for server, own in faults.items()}
     while True:
-        standing = {
-            server: each
-            for server, each in kept.items()
+        accepted = {
+            server: declared
+            for server, declared in kept.items()
             if server in unchanged or server in rejected
         }
-        found = conflicts(
-            {server: each for server, each in fresh.items() if server not in rejected},
-            standing,
-            before,
-        )
-        if not found:
+        candidates = {server: own for server, own in new.items() if server not in rejected}
+        between = conflicts(candidates, accepted, before)
+        if not between:
             return rejected
-        # The last one that has problems steps back; that may be all that the others lacked.
-        last = [server for server in fresh if server in found][-1]
-        rejected[last] = found[last]
+        # The last one with problems is rejected; the others may have none without it.
+        last = [server for server in new if server in between][-1]
+        rejected[last] = between[last]
 
 
 def _declared_twice(server: str) -> Problem:
-    text = f"server {quoted(server)} is declared twice in one batch, with different tasks: give one of them another name"
+    text = (
+        f"server {quoted(server)} is declared twice in one batch, with different tasks: "
+        "give one of them another name"
+    )
     return Problem(code="duplicate_server", message=text)

@@ -1,12 +1,14 @@
-"""Rehearse: what would change if servers declared themselves now.
+"""Diff: what would change if servers declared themselves now.
 
-Law: it is decided as it would be when the declarations came over the bus one after another, and nothing is written. Of
-what would be rejected, the change is shown all the same, as if nothing stood against it: its author wanted to know both.
+Invariant: it is decided as if the declarations came over the bus one after another, and nothing is
+written. The change of a declaration that would be rejected is shown too, as if it were accepted:
+its author wants to know both.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from cerebro.core.declaration.conflicts import only_owned
 from cerebro.core.declaration.decide import Accepted, Outcome, Rejected, decide
 from cerebro.core.declaration.impact import affected_tasks
 from cerebro.core.graph.graph import Graph, OwnedTask
@@ -16,27 +18,26 @@ from cordyna_core.contract.views.rehearsal import (
     DeclarationView,
     Difference,
     EdgeChange,
-    UnresolvedUpstreamView,
     RehearsalView,
     TaskChange,
+    UnresolvedUpstreamView,
 )
 
 _FIELDS: Final = tuple(field for field in TaskDeclaration.model_fields if field != "name")
 
 
 def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView:
-    """What `declared`, in this order, would make of `graph`."""
-    standing = wanted = graph
+    """Return what `declared`, in this order, would change in `graph`."""
+    accepted = wanted = graph
     declarations = []
-    for each in declared:
-        outcome = decide(standing, each)
-        declarations.append(_declaration_view(each, outcome))
+    for declaration in declared:
+        outcome = decide(accepted, declaration)
+        declarations.append(_declaration_view(declaration, outcome))
         if isinstance(outcome, Accepted):
-            standing = outcome.graph
+            accepted = outcome.graph
         if isinstance(outcome, Accepted | Rejected):
-            wanted = wanted.with_servers(
-                {**wanted.declarations, each.server: _what_it_may_have(each, wanted)}
-            )
+            owned = only_owned(declaration, wanted.server_of)
+            wanted = wanted.with_servers({**wanted.declarations, declaration.server: owned})
     changes = list(_changes(graph, wanted))
     return RehearsalView(
         generation=graph.generation,
@@ -45,7 +46,9 @@ def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView
         edges=list(_edges(graph, wanted, [change.task for change in changes])),
         crons=list(_crons(graph, wanted)),
         missing=list(_missing(graph, wanted)),
-        touched=affected_tasks(graph, wanted, changes, by={each.server for each in declared}),
+        touched=affected_tasks(
+            graph, wanted, changes, by={declaration.server for declaration in declared}
+        ),
     )
 
 
@@ -58,15 +61,6 @@ def _declaration_view(declared: ServerDeclared, outcome: Outcome) -> Declaration
                 server=declared.server, outcome="rejected", problems=list(problems)
             )
     return DeclarationView(server=declared.server, outcome=outcome.because)
-
-
-def _what_it_may_have(declared: ServerDeclared, graph: Graph) -> ServerDeclared:
-    """A declaration without the tasks that belong to others, and with none twice."""
-    tasks: dict[str, TaskDeclaration] = {}
-    for task in declared.tasks:
-        if graph.server_of(task.name) in (None, declared.server):
-            tasks.setdefault(task.name, task)
-    return declared.model_copy(update={"tasks": list(tasks.values())})
 
 
 def _changes(before: Graph, after: Graph) -> Iterator[TaskChange]:

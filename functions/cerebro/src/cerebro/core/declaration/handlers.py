@@ -1,7 +1,8 @@
-"""Register: what cerebro does when a server declares itself, or says how it is.
+"""Declaration handlers: what cerebro does when a server declares itself, or reports its state.
 
-Law: the graph's head is written as one, and only if it is still the one that was read; whoever comes second reads again
-and decides again. A rejection lists every problem, and what was accepted before stands.
+Invariant: the graph's head is written as one item, and only if it is still the one that was read;
+the handler that loses reads and decides again. A rejection lists every problem, and what was
+accepted before stays (docs/rules.md, rule 9).
 """
 
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ from cordyna_core.contract.state_updates import (
 
 
 async def server_declared(envelope: Envelope) -> None:
-    """One server's declaration, decided on the graph as it is now."""
+    """Decide one server's declaration on the graph as it is now, and answer it."""
     declared = envelope.message
     assert isinstance(declared, ServerDeclared)
     now = await Now()
@@ -57,14 +58,14 @@ async def server_declared(envelope: Envelope) -> None:
         if await WriteHead(outcome.head, graph.head):
             graph = outcome.graph
             break
-    # Also when nothing is new: the first time may have crashed before the schedules were made.
+    # Also if nothing is new: the first delivery may have crashed before the crons were made.
     await ApplyCrons(graph.generation)
     now = await Now()
     await Publish((_answer(envelope, declared, outcome, graph, now),))
 
 
 async def declare_exactly(envelopes: Sequence[Envelope]) -> None:
-    """Several servers' declarations, decided as one: the graph is exactly these servers afterwards."""
+    """Decide declarations together, and answer them: the graph is exactly these servers then."""
     declarations = [
         envelope.message for envelope in envelopes if isinstance(envelope.message, ServerDeclared)
     ]
@@ -84,8 +85,8 @@ async def declare_exactly(envelopes: Sequence[Envelope]) -> None:
     answers = zip(envelopes, batch.outcomes, strict=True)
     await Publish(
         tuple(
-            _answer(each, declared, outcome, batch.graph, now)
-            for each, (declared, outcome) in answers
+            _answer(envelope, declared, outcome, batch.graph, now)
+            for envelope, (declared, outcome) in answers
         )
     )
 
@@ -114,22 +115,22 @@ async def remove_server(envelope: Envelope) -> None:
 
 
 async def server_state_changed(envelope: Envelope) -> None:
-    """How a server says it is. It changes no task's state by itself."""
+    """Record the state that a server reports. It changes no task's state by itself."""
     changed = envelope.message
     assert isinstance(changed, ServerStateChanged)
     now = await Now()
-    # A server whose clock is ahead would never be missed.
+    # A server whose clock is ahead would never be shown as unresponsive.
     await NoteServer(changed.server, changed.state, min(now, envelope.sent_at.timestamp()))
 
 
 async def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> None:
-    """Answer whoever sent something that is of no form: a refusal is never silent."""
+    """Answer the sender of an event that is not of the contract: a refusal is never silent."""
     now = await Now()
     server = server_of(raw.source)
     if raw.detail_type == ServerDeclared.__name__ and server is not None:
         parsed = parse_declaration(raw.detail)
-        found = problems if isinstance(parsed, ServerDeclared) else parsed
-        await Publish((_rejected(raw.id, server, found, now),))
+        faults = problems if isinstance(parsed, ServerDeclared) else parsed
+        await Publish((_rejected(raw.id, server, faults, now),))
     elif raw.detail_type in COMMANDS_TO_CEREBRO:
         subjects = (raw.detail.get(field) for field in ("task", "run_id", "server"))
         subject = next((value for value in subjects if isinstance(value, str)), "")

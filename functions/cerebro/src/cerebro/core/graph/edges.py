@@ -1,11 +1,12 @@
-"""Edges: who needs whom, by number, and what follows from it: closures, levels, and whether there is an order.
+"""Edges: which task needs which, by number, with closures, levels and topological order.
 
-Law: edges never change; what is declared next makes others. A name is numbered when it is first heard of, as a task or as
-somebody's upstream, and keeps its number in all edges that are made from these. So a task that is declared or taken out
-changes its own edges and nobody else's, and what did not change is shared. No result depends on a number.
+Invariant: edges are immutable; the next declaration makes others. A name gets a number when it
+first appears, as a task or as an upstream, and keeps it in all edges that are made from these. So a
+task that is added or removed changes only its own edges, and the rest is shared. No result depends
+on a number.
 
-They are tuples of numbers, because networkx needs five times as long to order a part of a graph and 50 MB more to hold
-100,000 tasks. It finds the cycles, which it does better: see `cycles`.
+They are tuples of numbers, because networkx takes five times as long to order a part of a graph and
+50 MB more to hold 100,000 tasks. It finds the cycles: see `cycles`.
 """
 
 from collections import defaultdict
@@ -25,9 +26,13 @@ _OPEN, _CLOSED = 1, 2
 class Closure:
     """A task and everything upstream of it, in topological order, the target last.
 
-    The order is by level (the longest way from a task without upstreams): what runs at the same time stands together, so
-    that it shares pages and guardians. Within a level it is the order in which a walk from the target finds them, so it
-    depends only on what is declared. `upstream` are indexes into `names`; `missing`: unresolved name -> who needs it.
+    The order is by level (the length of the longest path from a task without upstreams): what runs
+    at the same time is adjacent, so that it shares pages and their timers. Within a level it is the
+    order of a breadth-first search from the target, so it depends only on what is declared.
+
+    Fields:
+        upstream: for each task, indexes into `names`.
+        missing: unresolved name -> the tasks that need it.
     """
 
     names: tuple[str, ...]
@@ -36,7 +41,7 @@ class Closure:
 
 
 class Edges:
-    """Of each name the numbers of its upstreams in declared order, or None when nobody declares it."""
+    """For each name the numbers of its upstreams in declared order; None: no server declares it."""
 
     def __init__(
         self,
@@ -47,7 +52,7 @@ class Edges:
         self._upstream: Final = upstream
 
     def changed(self, gone: Iterable[str], declared: Sequence[TaskDeclaration]) -> "Edges":
-        """Without the tasks that are `gone`, and with those that are `declared`."""
+        """Return edges without the tasks `gone` and with those `declared`."""
         numbers: defaultdict[str, int] = defaultdict(None, self._numbers)
         upstream = list(self._upstream)
         for name in gone:
@@ -62,65 +67,71 @@ class Edges:
         return Edges(numbers, upstream)
 
     def closure(self, target: str) -> Closure:
-        """Everything upstream of a declared task."""
-        walked, _ = self._walk(target)
-        # Sorting keeps the order of the walk within a level.
-        found = sorted(
-            [number for number in walked if self._upstream[number] is not None],
+        """Return everything upstream of a declared task."""
+        reached, _ = self._reach(target)
+        # Sorting keeps the order of the search within a level.
+        ordered = sorted(
+            [number for number in reached if self._upstream[number] is not None],
             key=self._levels.__getitem__,
         )
-        index_of = dict(zip(found, range(len(found)), strict=True))
+        index_of = dict(zip(ordered, range(len(ordered)), strict=True))
         return Closure(
-            names=tuple([self._names[number] for number in found]),
+            names=tuple([self._names[number] for number in ordered]),
             upstream=tuple(
                 [
                     tuple(
                         [
-                            index_of[each]
-                            for each in self._upstream[number] or ()
-                            if each in index_of
+                            index_of[upstream]
+                            for upstream in self._upstream[number] or ()
+                            if upstream in index_of
                         ]
                     )
-                    for number in found
+                    for number in ordered
                 ]
             ),
-            missing=self._missing(found) if len(found) < len(walked) else {},
+            missing=self._missing(ordered) if len(ordered) < len(reached) else {},
         )
 
-    def ways_down(self, target: str) -> dict[str, list[str]]:
-        """For every unresolved name of a closure, a shortest way to it: [target, ..., who needs it, name]."""
-        walked, found_by = self._walk(target)
-        unresolved = [number for number in walked if self._upstream[number] is None]
+    def shortest_paths_to_unresolved(self, target: str) -> dict[str, list[str]]:
+        """Return a shortest path to every unresolved name of a closure.
+
+        A path is [target, ..., the task that needs the name, the name].
+        """
+        reached, found_by = self._reach(target)
+        unresolved = [number for number in reached if self._upstream[number] is None]
         return {
-            self._names[number]: [self._names[step] for step in _back(number, found_by)][::-1]
+            self._names[number]: [self._names[step] for step in _path_back(number, found_by)][::-1]
             for number in unresolved
         }
 
     def missing(self, among: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Names that nobody declares -> those `among` the declared tasks that need them."""
+        """Return undeclared names -> those `among` the declared tasks that need them."""
         return self._missing([self._numbers[name] for name in among])
 
     def has_order(self, above: Iterable[str]) -> bool:
-        """Whether no task of `above`, and nothing upstream of one, needs itself. Each is looked at once."""
-        looked = bytearray(len(self._upstream))
-        todo = [self._numbers[name] for name in above]
-        while todo:
-            number = todo[-1]
-            if looked[number]:
-                # All that stood above it has been looked at.
-                looked[number] = _CLOSED
-                todo.pop()
+        """Return whether no task of `above`, and nothing upstream of one, needs itself.
+
+        Visits each task once.
+        """
+        visited = bytearray(len(self._upstream))
+        stack = [self._numbers[name] for name in above]
+        while stack:
+            number = stack[-1]
+            if visited[number]:
+                # Everything upstream of it has been visited.
+                visited[number] = _CLOSED
+                stack.pop()
                 continue
-            looked[number] = _OPEN
+            visited[number] = _OPEN
             for needed in self._upstream[number] or ():
-                if looked[needed] == _OPEN:
+                if visited[needed] == _OPEN:
                     return False
-                if not looked[needed]:
-                    todo.append(needed)
+                if not visited[needed]:
+                    stack.append(needed)
         return True
 
     def without_order(self, among: Iterable[str]) -> tuple[str, ...]:
-        """Those `among` the declared tasks that are on a cycle, or upstream of one."""
+        """Return those `among` the declared tasks that are on a cycle, or upstream of one."""
         return tuple([name for name in among if self._levels[self._numbers[name]] == _NO_LEVEL])
 
     @cached_property
@@ -129,9 +140,10 @@ class Edges:
 
     @cached_property
     def _levels(self) -> list[int]:
-        """For each task the length of the longest way from one without upstreams that somebody declares.
+        """For each task, the length of the longest path from a declared task without upstreams.
 
-        Peeled from those that nobody needs, because so the edges are followed in the direction in which they are kept.
+        Computed from the sinks, because so the edges are followed in the direction in which they
+        are stored.
         """
         needed_by = [0] * len(self._upstream)
         for upstream in self._upstream:
@@ -149,21 +161,21 @@ class Edges:
             levels[number] = (
                 _BELOW_EVERY_TASK
                 if upstream is None
-                else 1 + max([levels[each] for each in upstream], default=-1)
+                else 1 + max([levels[needed] for needed in upstream], default=-1)
             )
         return levels
 
-    def _walk(self, target: str) -> tuple[list[int], dict[int, int]]:
-        """The closure with its unresolved names, nearest first, and by whom each was found."""
+    def _reach(self, target: str) -> tuple[list[int], dict[int, int]]:
+        """Return the closure with its unresolved names, nearest first, and what led to each."""
         start = self._numbers[target]
-        found = [start]
+        reached = [start]
         found_by = {start: start}
-        for number in found:
+        for number in reached:
             for needed in self._upstream[number] or ():
                 if needed not in found_by:
                     found_by[needed] = number
-                    found.append(needed)
-        return found, found_by
+                    reached.append(needed)
+        return reached, found_by
 
     def _missing(self, among: Iterable[int]) -> dict[str, tuple[str, ...]]:
         missing: dict[int, list[int]] = {}
@@ -172,12 +184,12 @@ class Edges:
                 if self._upstream[needed] is None:
                     missing.setdefault(needed, []).append(number)
         return {
-            self._names[number]: tuple([self._names[each] for each in needed_by])
+            self._names[number]: tuple([self._names[user] for user in needed_by])
             for number, needed_by in missing.items()
         }
 
 
-def _back(number: int, found_by: dict[int, int]) -> Iterator[int]:
+def _path_back(number: int, found_by: dict[int, int]) -> Iterator[int]:
     yield number
     while found_by[number] != number:
         number = found_by[number]

@@ -1,10 +1,11 @@
-"""Graph: all accepted declarations, folded. Who has which task, and what each needs.
+"""Graph: all accepted declarations together: which server owns which task, and what each needs.
 
-Law: a graph never changes; an accepted declaration makes another, of the next generation. An accepted graph has no
-cycle, so every closure has an order. Upstreams that nobody declares are kept: they are *unresolved*, not wrong.
+Invariant: a graph is immutable; an accepted declaration makes another one, of the next generation.
+An accepted graph has no cycle, so every closure has an order. Upstreams that no server declares are
+kept: they are unresolved, not wrong.
 
-The next graph shares with the one before it what did not change: a declaration costs what its own tasks cost, and copies
-of a few dictionaries. How tasks hang together is in `edges`.
+The next graph shares with the one before what did not change: a declaration costs as much as its
+own tasks, and copies of a few dictionaries. The edges are in `edges`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +20,10 @@ from cordyna_core.contract.ids import derived_id
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What is accepted: for each server the version (content hash) of its declaration. Written as one, conditionally."""
+    """What is accepted: for each server the version (content hash) of its declaration.
+
+    Written as one item, conditionally.
+    """
 
     generation: int = 0
     servers: Mapping[str, str] = field(default_factory=dict)
@@ -33,7 +37,7 @@ class OwnedTask(NamedTuple):
 
 
 class Graph:
-    """Immutable from outside. Make the first with `Graph.of`, the next with `with_servers`: what did not change is shared."""
+    """Immutable from outside. `Graph.of` makes the first one, `with_servers` the next."""
 
     def __init__(
         self,
@@ -51,8 +55,8 @@ class Graph:
 
     @staticmethod
     def of(declarations: Mapping[str, ServerDeclared], generation: int = 0) -> "Graph":
-        """Fold accepted declarations: server -> what it declared."""
-        return _NOTHING.with_servers(declarations, generation)
+        """Return the graph of accepted declarations: server -> what it declared."""
+        return _EMPTY.with_servers(declarations, generation)
 
     def with_servers(
         self,
@@ -60,7 +64,11 @@ class Graph:
         generation: int | None = None,
         versions: Mapping[str, str] | None = None,
     ) -> "Graph":
-        """Exactly these servers, as the next generation unless another is told. What is the same object as before costs nothing."""
+        """Return the graph of exactly these servers, as the next generation unless one is given.
+
+        A declaration that is the same object as before costs nothing. `versions` are those under
+        which the declarations are stored; they are computed if they are not given.
+        """
         before = self.declarations
         old = [
             server
@@ -73,13 +81,13 @@ class Graph:
             if declared is not before.get(server)
         ]
         gone = [task.name for server in old for task in before[server].tasks]
-        come = [OwnedTask(server, task) for server in new for task in declarations[server].tasks]
+        added = [OwnedTask(server, task) for server in new for task in declarations[server].tasks]
         return Graph(
             self.generation + 1 if generation is None else generation,
-            # By name, so that the same declarations make the same graph in whatever order they came.
+            # By name, so that the same declarations make the same graph in any order.
             dict(sorted(declarations.items())),
-            {**_without(self._tasks, gone), **{placed.task.name: placed for placed in come}},
-            self._edges.changed(gone, [placed.task for placed in come]),
+            {**_without(self._tasks, gone), **{owned.task.name: owned for owned in added}},
+            self._edges.changed(gone, [owned.task for owned in added]),
             _Versions(
                 {**_without(self._versions.servers, old), **(versions or {})},
                 _without(self._versions.tasks, gone),
@@ -103,40 +111,40 @@ class Graph:
         )
 
     def __getitem__(self, name: str) -> OwnedTask:
-        """Raises KeyError when nobody declares it."""
+        """Raises KeyError if no server declares it."""
         return self._tasks[name]
 
     def get(self, name: str) -> OwnedTask | None:
         return self._tasks.get(name)
 
     def server_of(self, name: str) -> str | None:
-        """The server that owns a task, or None when nobody declares it."""
-        placed = self._tasks.get(name)
-        return placed.server if placed else None
+        """Return the server that owns a task; None: no server declares it."""
+        owned = self._tasks.get(name)
+        return owned.server if owned else None
 
     def upstream_of(self, name: str) -> tuple[str, ...]:
-        """What a task needs; nothing when nobody declares it."""
-        placed = self._tasks.get(name)
-        return placed.task.upstream_names if placed else ()
+        """Return what a task needs; nothing if no server declares it."""
+        owned = self._tasks.get(name)
+        return owned.task.upstream_names if owned else ()
 
     @cached_property
     def wanted_fresh(self) -> frozenset[str]:
-        """The tasks whose results somebody is content to reuse for a while."""
+        """The tasks of which some edge accepts a reused result."""
         return frozenset(
             name
-            for placed in self._tasks.values()
-            if placed.task.upstream
-            for name in placed.task.within_s
+            for owned in self._tasks.values()
+            if owned.task.upstream
+            for name in owned.task.within_s
         )
 
     @cached_property
     def unresolved(self) -> Mapping[str, tuple[str, ...]]:
-        """Names that nobody declares -> the tasks that need them."""
+        """Undeclared names -> the tasks that need them."""
         return self._edges.missing(self)
 
     @cached_property
     def crons(self) -> tuple[OwnedTask, ...]:
-        """The tasks that run by themselves."""
+        """The tasks with a cron."""
         tasks = (
             (server, task)
             for server, declared in self.declarations.items()
@@ -145,14 +153,14 @@ class Graph:
         return tuple(OwnedTask(server, task) for server, task in tasks if task.cron is not None)
 
     def version_of_server(self, server: str) -> str:
-        """The hash of what a server declared. Raises KeyError when it declared nothing."""
+        """Return the hash of what a server declared. Raises KeyError if it declared nothing."""
         version = self._versions.servers.get(server)
         if version is None:
             version = self._versions.servers[server] = version_of(self.declarations[server])
         return version
 
     def version_of_task(self, name: str) -> str:
-        """The hash of a task's server and declaration: a result made under another one is not fresh."""
+        """Return the hash of a task's server and declaration: a result of another is not reused."""
         version = self._versions.tasks.get(name)
         if version is None:
             server, task = self._tasks[name]
@@ -162,15 +170,15 @@ class Graph:
         return version
 
     def closure(self, target: str) -> Closure:
-        """Raises KeyError when nobody declares `target`."""
+        """Raises KeyError if no server declares `target`."""
         return self._edges.closure(self._tasks[target].task.name)
 
-    def ways_down(self, target: str) -> dict[str, list[str]]:
-        """For every unresolved name of a closure, a shortest way to it: [target, ..., who needs it, name]."""
-        return self._edges.ways_down(target)
+    def shortest_paths_to_unresolved(self, target: str) -> dict[str, list[str]]:
+        """Return a shortest path to every unresolved name of a closure, both ends included."""
+        return self._edges.shortest_paths_to_unresolved(target)
 
     def has_order(self, above: Iterable[str]) -> bool:
-        """Whether none of these tasks, and nothing upstream of them, needs itself."""
+        """Return whether none of these tasks, and nothing upstream of them, needs itself."""
         return self._edges.has_order(above)
 
     @cached_property
@@ -181,7 +189,7 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class _Versions:
-    """The hashes that were asked for: they take long, so they are made late and kept as long as what they are of."""
+    """Hashes are slow to compute: they are computed when needed, and shared with the next graph."""
 
     servers: dict[str, str]
     tasks: dict[str, str]
@@ -190,21 +198,21 @@ class _Versions:
 T = TypeVar("T")
 
 
-def _without(there: Mapping[str, T], gone: Iterable[str]) -> dict[str, T]:
-    left = dict(there)
+def _without(values: Mapping[str, T], gone: Iterable[str]) -> dict[str, T]:
+    rest = dict(values)
     for name in gone:
-        left.pop(name, None)
-    return left
+        rest.pop(name, None)
+    return rest
 
 
-_NOTHING: Final = Graph(0, {}, {}, Edges(), _Versions({}, {}))
+_EMPTY: Final = Graph(0, {}, {}, Edges(), _Versions({}, {}))
 
 
 def version_of(declared: ServerDeclared) -> str:
-    """The hash of a declaration's content, its revision included: what is accepted is named by it."""
+    """Return the hash of a declaration's content, with its revision: it names what is accepted."""
     return derived_id("declaration", content_of(declared))
 
 
 def content_of(declared: ServerDeclared) -> str:
-    """The declaration as JSON without its `meta`, defaults left out."""
+    """Return the declaration as JSON without its `meta`, defaults left out."""
     return declared.model_dump_json(exclude_defaults=True, exclude={"meta"})

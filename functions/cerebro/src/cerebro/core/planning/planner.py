@@ -1,7 +1,8 @@
-"""Plan: what an invocation of a task would run, frozen, or why it cannot.
+"""Planner: what an invocation of a task would run, frozen, or why it cannot run.
 
-Law: a plan is the upstream closure in topological order; the target is last, and the only one that nobody awaits. Whoever
-has more than 100 upstreams awaits them through joins, so that no completion makes anybody read more than 100 facts.
+Invariant: a plan is the upstream closure in topological order. The target is last, and the only
+task that no other awaits. A task with more than 100 upstreams awaits them through joins, so that no
+completion makes a handler read more than 100 facts.
 """
 
 from collections.abc import Iterator
@@ -11,17 +12,16 @@ from typing import Final
 from cerebro.core.graph.edges import Closure
 from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan, PlannedTask
-from cerebro.core.planning.params import check_params as check_params
 from cerebro.core.planning.params import params_named_by
 from cerebro.core.validation.problems import at_most, names_of, near, quoted, short_path
 from cordyna_core.contract.base import Problem
 
 MAX_AWAITED: Final = 100
-"""Upstreams that a task or a join awaits at most."""
+"""The most upstreams that a task or a join awaits."""
 
 
 def plan_invocation(graph: Graph, target: str) -> Plan | tuple[Problem, ...]:
-    """The plan of `target`, or every reason why there is none."""
+    """Return the plan of `target`, or every reason why there is none."""
     if target not in graph:
         return (_unknown_task(graph, target),)
     closure = graph.closure(target)
@@ -72,10 +72,13 @@ def _task(
 def _joins(
     name: str, upstream: tuple[int, ...], first_index: int
 ) -> tuple[list[PlannedTask], tuple[int, ...]]:
-    """A tree of joins over `upstream`, its lowest level first, and what is left to await. `#` stands in no task's name."""
+    """Return a tree of joins over `upstream`, its lowest level first, and what is left to await.
+
+    No task's name contains the `#` of a join's name.
+    """
     joins: list[PlannedTask] = []
     level = 0
-    # Neighbours in the plan share a page, so a join over neighbours reads few pages.
+    # Adjacent tasks share a page, so a join over adjacent ones reads few pages.
     awaits = tuple(sorted(upstream))
     while len(awaits) > MAX_AWAITED:
         level += 1
@@ -90,7 +93,7 @@ def _joins(
 
 
 def _parts(indexes: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """As few parts as hold at most WIDEST each, of nearly the same size."""
+    """Return as few parts as hold at most MAX_AWAITED each, of nearly the same size."""
     count = -(-len(indexes) // MAX_AWAITED)
     bounds = [len(indexes) * part // count for part in range(count + 1)]
     return [indexes[begin:end] for begin, end in pairwise(bounds)]
@@ -98,22 +101,23 @@ def _parts(indexes: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 def _unknown_task(graph: Graph, target: str) -> Problem:
     alike = near(target, graph)
-    hint = f"did you mean {names_of(alike)}?" if alike else "`dyna tasks` lists what there is."
+    hint = f"did you mean {names_of(alike)}?" if alike else "`dyna tasks` lists the declared ones"
     return Problem(
         code="unknown_task",
-        message=f"task {quoted(target)} is declared by nobody: {hint}",
+        message=f"task {quoted(target)} is declared by no server: {hint}",
         path=[target],
     )
 
 
 def _unresolved(graph: Graph, closure: Closure) -> Iterator[Problem]:
     target = closure.names[-1]
-    ways = graph.ways_down(target)
+    paths = graph.shortest_paths_to_unresolved(target)
     for missing, users in closure.missing.items():
         needed_by = names_of([f"{user} ({graph.server_of(user)})" for user in users])
         yield Problem(
             code="unresolved_upstream",
-            message=f"task {quoted(target)} cannot be invoked: upstream {quoted(missing)} is declared by nobody, "
-            f"needed by {needed_by}: declare it on a server, or take it out of upstream",
-            path=short_path(ways[missing]),
+            message=f"task {quoted(target)} cannot be invoked: upstream {quoted(missing)} is "
+            f"declared by no server, needed by {needed_by}: declare it on a server, or remove it "
+            "from upstream",
+            path=short_path(paths[missing]),
         )

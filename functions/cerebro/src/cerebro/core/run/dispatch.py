@@ -118,12 +118,13 @@ async def dispatch_ready(
             last_completed = index
             continue
         now = await Now()
-        fact: TaskRun | None = begin_attempt(task, None, cause=cause, now=now)
+        fact = begin_attempt(task, None, cause=cause, now=now)
         stored = await WriteTask(snapshot.run.id, index, fact, None)
+        own: TaskRun | None = fact
         if stored is not None:
-            fact = await _own_attempt(snapshot, index, stored, known, cause=cause)
-        if fact is not None:
-            group[index], has_dispatched = fact, True
+            own = await _own_attempt(snapshot, index, stored, known, cause=cause)
+        if own is not None:
+            group[index], has_dispatched = own, True
         if len(group) == COMMANDS_PER_GROUP:
             await _send_group(snapshot, group, known, cause=cause)
             group = {}
