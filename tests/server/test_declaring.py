@@ -1,6 +1,8 @@
 """Declaring: what the options of a task become, and how mistakes in them are refused."""
 
 import functools
+import inspect
+import typing
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from cordyna_core import Context, TaskServer, UserError, fresh
 from cordyna_core.contract.declaration import TaskDeclaration
 from cordyna_core.contract.envelope import detail_json
-from cordyna_core.server.options import seconds_of, task_name_of
+from cordyna_core.server.options import OPTIONS, seconds_of, task_name_of
 from server.builders import declared, refusal
 
 
@@ -163,7 +165,6 @@ def test_declare_not_a_function_is_refused() -> None:
         ({"retries": 99}, "retries=99", "from 0 to 20"),
         ({"ack_timeout_s": 0}, "ack_timeout_s=0", "365 days"),
         ({"run_timeout_s": "999d"}, "run_timeout_s=86313600", "365 days"),
-        ({"corn": "* * * * *"}, "corn=", ""),
     ],
 )
 def test_declare_wrong_option_says_why_and_next(
@@ -178,6 +179,33 @@ def test_declare_wrong_option_says_why_and_next(
 
 def test_declare_many_wrong_options_lists_all() -> None:
     assert len(refusal(cron="often", retries=-1).why.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("upstreams", "did you mean upstream=...?"),
+        ("retry", "did you mean retries=...?"),
+        ("run_timeout", "did you mean run_timeout_s=...?"),
+        ("time_zone", "did you mean timezone=...?"),
+        ("corn", "did you mean cron=...?"),
+        ("colour", "remove colour=..."),
+        ("params_schema", "remove params_schema=..."),
+    ],
+)
+def test_declare_unknown_option_names_the_near_one(option: str, hint: str) -> None:
+    options: dict[str, Any] = {option: 1}
+    refused = refusal(**options)
+
+    assert refused.what == f"@server.task has no option '{option}'"
+    assert refused.next == hint
+
+
+def test_options_are_those_of_the_signature() -> None:
+    (_, overload) = typing.get_overloads(TaskServer.task)
+    parameters = inspect.signature(overload).parameters.values()
+
+    assert {p.name for p in parameters if p.kind == p.KEYWORD_ONLY} == set(OPTIONS)
 
 
 @pytest.mark.parametrize("name", ["a b", "", "-a", "ä", "a\n", "x" * 129, 3])

@@ -3,6 +3,7 @@
 Invariant: a wrong option is refused where it is written, with what is wrong, why, and what to do.
 """
 
+import difflib
 import re
 from collections.abc import Iterable
 from typing import Any, Final
@@ -32,6 +33,32 @@ _NEXT: Final = {
     **dict.fromkeys(_CLOCKS, _CLOCK_RULE),
 }
 """What to do about a wrong value of an option."""
+
+
+OPTIONS: Final = (
+    "name",
+    "upstream",
+    "cron",
+    "timezone",
+    "overlap",
+    "retries",
+    *_CLOCKS,
+    "owner",
+    "description",
+)
+"""The keyword arguments of `@server.task`."""
+
+
+def require_known_options(names: Iterable[str]) -> None:
+    """Raise UserError if one of the keyword arguments is not an option of `@server.task`."""
+    for name in names:
+        if name not in OPTIONS:
+            near = difflib.get_close_matches(name, OPTIONS, n=1)
+            raise UserError(
+                f"@server.task has no option {name!r}",
+                why=f"its options are {', '.join(OPTIONS)}",
+                next=f"did you mean {near[0]}=...?" if near else f"remove {name}=...",
+            )
 
 
 def seconds_of(duration: Duration) -> int:

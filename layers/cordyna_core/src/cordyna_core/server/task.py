@@ -10,7 +10,12 @@ from typing import Any
 from cordyna_core.contract.declaration import TaskDeclaration
 from cordyna_core.contract.limits import MAX_DESCRIPTION_CHARS
 from cordyna_core.errors import UserError
-from cordyna_core.server.options import declare_task, require_name, task_name_of
+from cordyna_core.server.options import (
+    declare_task,
+    require_known_options,
+    require_name,
+    task_name_of,
+)
 from cordyna_core.server.parameters import Parameters
 
 
@@ -32,6 +37,7 @@ def task_of(
     **options: Any,
 ) -> Task:
     """Return the task of `function`; for `options`, see TaskServer.task. Raises UserError."""
+    require_known_options(options)
     if not callable(function):
         raise UserError(
             f"{function!r} is not a function",
