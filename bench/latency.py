@@ -148,11 +148,11 @@ def _moment(envelope: Envelope) -> tuple[Moment, float]:
     return (
         message.task,
         message.state if isinstance(message, TaskStateChanged) else "sent",
-    ), envelope.said_at.timestamp()
+    ), envelope.sent_at.timestamp()
 
 
-def _client(service: str) -> Any:
-    return boto3.client(service, endpoint_url=ENDPOINT, region_name="us-east-1")  # type: ignore[call-overload]
+def _client(service: Any) -> Any:
+    return boto3.client(service, endpoint_url=ENDPOINT, region_name="us-east-1")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from cordyna_infra.log_target import LogTarget
 from cordyna_infra.stage import Stage
 
 
-class Bus(Construct):
+class StageBus(Construct):
     """The bus of a stage, and the log group `/aws/events/<bus>-...` of every event."""
 
     def __init__(

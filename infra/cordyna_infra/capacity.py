@@ -35,7 +35,7 @@ POLLERS_MIN: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
+class FunctionCapacity:
     """The capacity of one function that a queue feeds."""
 
     max_concurrency: int
@@ -52,7 +52,7 @@ class Capacity:
         )
 
 
-def capacities(scope: Construct) -> dict[str, Capacity]:
+def capacities(scope: Construct) -> dict[str, FunctionCapacity]:
     """The capacity of each queue's function. Raises ValueError for a bad context value."""
     most = {**MAX_CONCURRENCY, **_numbers(scope, "cordyna:max-concurrency", MAX_CONCURRENCY)}
     reserved = _numbers(scope, "cordyna:reserved-concurrency", MAX_CONCURRENCY)
@@ -66,7 +66,7 @@ def capacities(scope: Construct) -> dict[str, Capacity]:
                 f"concurrency of {number}: messages would be throttled and dead-lettered"
             )
     return {
-        name: Capacity(
+        name: FunctionCapacity(
             max_concurrency=number,
             reserved_concurrency=reserved.get(name),
             pollers=pollers.get(name),

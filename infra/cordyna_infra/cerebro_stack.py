@@ -25,7 +25,7 @@ from cordyna_cdk.guarded_function import architecture_of, runtime_of
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER
 from cordyna_core.contract.registry import Sender, published_by, sent_by
 from cordyna_infra.asset_folders import cerebro_folder, layer_folder
-from cordyna_infra.bus import Bus
+from cordyna_infra.bus import StageBus
 from cordyna_infra.capacity import capacities
 from cordyna_infra.encryption import allow_key, customer_key
 from cordyna_infra.handlers import HANDLERS, INVOKED, QUEUE_FED, HandlerQueue, handler_function
@@ -51,7 +51,7 @@ class CerebroStack(Stack):
         Tags.of(self).add("cordyna:stage", stage.name)
         Tags.of(self).add("cordyna:part", "cerebro")
         self._key = customer_key(self, "Key", stage=stage)
-        self.bus = Bus(self, "Bus", stage=stage, key=self._key)
+        self.bus = StageBus(self, "Bus", stage=stage, key=self._key)
         self.table = state_table(self, "State", stage=stage, key=self._key)
         self.layer = self._layer()
         self.queues = {

@@ -24,7 +24,7 @@ from cerebro.dispatch import ROUTES, Route
 from cordyna_cdk import GuardedFunction, dead_letter_queue
 from cordyna_cdk.dead_letters import fed_queue
 from cordyna_cdk.lambda_workers import consume_statement
-from cordyna_infra.capacity import Capacity
+from cordyna_infra.capacity import FunctionCapacity
 from cordyna_infra.stage import Stage
 
 
@@ -111,7 +111,7 @@ class HandlerQueue(Construct):
                 )
 
     def feed(
-        self, function: lambda_.Function, target: lambda_.IFunction, capacity: Capacity
+        self, function: lambda_.Function, target: lambda_.IFunction, capacity: FunctionCapacity
     ) -> None:
         """Let the queue invoke `target`, `function` or its alias, with batches of up to ten."""
         source = lambda_.EventSourceMapping(

@@ -17,7 +17,7 @@ from cordyna_cdk import put_events_statement
 from cordyna_cdk.discovery import SERVER_TAG
 from cordyna_core.contract.ids import CLIENT
 from cordyna_core.contract.registry import Sender, sent_by, sent_by_deployment
-from cordyna_infra.bus import Bus
+from cordyna_infra.bus import StageBus
 from cordyna_infra.stage import Stage
 from cordyna_infra.timers import TimerResources
 
@@ -38,7 +38,7 @@ class OperatorPolicies(Construct):
         construct_id: str,
         *,
         stage: Stage,
-        bus: Bus,
+        bus: StageBus,
         timers: TimerResources,
         query: lambda_.IFunction,
         sweeper: lambda_.IFunction,

@@ -34,6 +34,7 @@ EMULATOR: Final = ROOT / ".cloud" / "venv" / "bin" / "python"
 PID: Final = HERE / "ministack.pid"
 ASSEMBLY: Final = HERE / "cdk.out"
 REGION: Final = "us-east-1"
+PROFILE_MARK: Final = "# Written by `make cloud`."
 ACCOUNT: Final = "000000000000"
 
 _START_TIMEOUT_S: Final = 30
@@ -65,6 +66,7 @@ def environment() -> dict[str, str]:
 
 def start(*, patched: bool) -> None:
     """Start the emulator unless it runs, deploy, and write the profile."""
+    say("deploying to an emulator on this machine: this takes a minute or two")
     if not is_ready():
         start_emulator(patched=patched)
     synthesize()
@@ -216,8 +218,21 @@ def write_profile() -> Path:
     config.mkdir(parents=True, exist_ok=True)
     settings = {"endpoint_url": endpoint(), "region": REGION, "bus": "cordyna"}
     file = config / "local.toml"
-    file.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
+    if file.is_file() and not file.read_text().startswith(PROFILE_MARK):
+        confirm_overwriting(file)
+    lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+    file.write_text(f"{PROFILE_MARK}\n{lines}")
     return file
+
+
+def confirm_overwriting(file: Path) -> None:
+    """Ask before a profile of somebody else is replaced. Raises SystemExit unless it may be."""
+    question = f"{file} was not written by `make cloud`. Replace it? [y/N] "
+    if not sys.stdin.isatty() or input(question).strip().lower() != "y":
+        raise SystemExit(
+            f"error: {file} was not written by `make cloud`, so it was not replaced; "
+            "next: move it away, then run `make cloud` again"
+        )
 
 
 def stop() -> None:

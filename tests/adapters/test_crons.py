@@ -1,5 +1,6 @@
 """Crons on AWS: the schedules are those of the head, in whatever order graphs are applied."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,6 +29,10 @@ def a_graph(generation: int = 1, **crons: str) -> Graph:
             f"server-of-{task}", task, f"{task}-after", cron=cron, timezone=timezone
         )
     return Graph.of(servers, generation)
+
+
+def keep(graph: Graph) -> Graph:
+    return graph
 
 
 def applied(aws: VirtualAws, graph: Graph) -> dict[str, str]:
@@ -173,7 +178,7 @@ def test_apply_works_against_moto() -> None:
         a_graph(2, y="0 6 * * * Europe/Berlin"),
     ]
     for graph in graphs:
-        AwsCrons(GROUP, TARGET, lambda graph=graph: graph, lambda: scheduler).apply(graph)  # type: ignore[misc]
+        AwsCrons(GROUP, TARGET, partial(keep, graph), lambda: scheduler).apply(graph)
     (only,) = scheduler.list_schedules(GroupName=GROUP)["Schedules"]
     made = scheduler.get_schedule(GroupName=GROUP, Name=only["Name"])
     assert (made["ScheduleExpression"], made["ScheduleExpressionTimezone"]) == (

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from adapters.cloud import client
-from cerebro.adapters.aws.dead_letters import REASON_MAX_CHARS, DeadLetters
+from cerebro.adapters.aws.dead_letters import REASON_MAX_CHARS, SqsDeadLetters
 
 pytestmark = pytest.mark.usefixtures("moto")
 
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.usefixtures("moto")
 def test_dead_letter_keeps_its_body_and_gets_a_reason(reason: str, stored: str) -> None:
     sqs = client("sqs")
     url = sqs.create_queue(QueueName=f"dead-{uuid4().hex}")["QueueUrl"]
-    DeadLetters(lambda: sqs, url).add_dead_letter('{"text":"ü"}', reason)
+    SqsDeadLetters(lambda: sqs, url).add_dead_letter('{"text":"ü"}', reason)
     (message,) = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
     assert (message["Body"], _reason(message)) == ('{"text":"ü"}', stored)
 
 
 def test_dead_letter_to_a_missing_queue_raises() -> None:
     with pytest.raises(ClientError, match="NonExistentQueue"):
-        DeadLetters(
+        SqsDeadLetters(
             lambda: client("sqs"), "https://sqs.eu-central-1.amazonaws.com/123456789012/none"
         ).add_dead_letter("body", "reason")
 

@@ -62,7 +62,8 @@ def test_tick_without_any_time_raises() -> None:
 
 
 def test_receive_passes_the_time_sent() -> None:
-    outcome = receive([Delivery("1", _tick("<aws.scheduler.scheduled-time>"))], ports=None)  # type: ignore[arg-type]
+    untimed = _tick("<aws.scheduler.scheduled-time>")
+    outcome = receive([Delivery("1", untimed)], ports=None)  # type: ignore[arg-type]
     assert [reason for _, reason in outcome.dead_letters] == [
         "not a valid tick: its nominal time was not filled in, and its send time is unknown"
     ]

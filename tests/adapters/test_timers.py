@@ -57,8 +57,8 @@ def test_overdue_check_goes_behind_the_updates_of_servers() -> None:
     sent: list[tuple[str, str]] = []
 
     class Queues(VirtualAws):
-        def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> None:  # noqa: N803
-            sent.append((QueueUrl, MessageBody))
+        def send_message(self, **request: Any) -> None:
+            sent.append((request["QueueUrl"], request["MessageBody"]))
 
     check = OverdueCheck(RUN, 3, NOW, NOW)
     Queues().timers.send_overdue_check(check)

@@ -17,7 +17,7 @@ from cerebro.adapters.aws.crons import AwsCrons
 from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.aws.timers import AwsTimers, TimerTargets
 from cerebro.adapters.internal_codec import decode_internal
-from cerebro.core.effects import FanOut, PageTimer, Tick
+from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
 from cerebro.testing.examples import NOW
 
@@ -72,7 +72,7 @@ class VirtualAws:
         at, _, body = heapq.heappop(self._under_way)
         self.now = max(self.now, at)
         message = decode_internal(body)
-        assert not isinstance(message, Tick)
+        assert not isinstance(message, Tick | OverdueCheck)
         return message
 
     # SQS
@@ -146,7 +146,8 @@ class VirtualAws:
     def crons(self, *heads: Graph) -> AwsCrons:
         """Crons that read the next of `heads` as the graph's head each time."""
         rest = iter(heads)
-        return AwsCrons(GROUP, TARGET, lambda: next(rest), lambda: self)  # type: ignore[arg-type, return-value]
+        client: Any = self
+        return AwsCrons(GROUP, TARGET, lambda: next(rest), lambda: client)
 
     def _deliver(self, at: float, body: str) -> None:
         heapq.heappush(self._under_way, (at + HOP_S, next(self._tickets), body))

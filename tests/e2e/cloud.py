@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.envelope import Envelope, open_envelope
@@ -20,6 +22,23 @@ ROOT = Path(__file__).parents[2]
 BUS = "cordyna"
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Published(Generic[M]):
+    """An event of the bus, with its message."""
+
+    envelope: Envelope
+    message: M
+
+    @property
+    def source(self) -> str:
+        return self.envelope.source
+
+    @property
+    def sent_at(self) -> datetime:
+        return self.envelope.sent_at
 
 
 class Cloud:
@@ -153,10 +172,10 @@ class Cloud:
         )
         return [open_envelope(event["message"]) for event in matching["events"]]
 
-    def of(self, kind: type[Message], term: str, **fields: Any) -> list[Envelope]:
+    def of(self, kind: type[M], term: str, **fields: Any) -> list[Published[M]]:
         """The events that contain `term`, of one kind, whose message has these fields."""
         return [
-            envelope
+            Published(envelope, envelope.message)
             for envelope in self.events_with(term)
             if isinstance(envelope.message, kind)
             and all(getattr(envelope.message, name) == value for name, value in fields.items())

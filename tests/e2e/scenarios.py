@@ -3,24 +3,25 @@
 import json
 
 from cerebro.core.run.invoke import invocation_key
-from cordyna_core.contract.commands import RunTask
+from cordyna_core.contract.commands import InvokeTask, RunTask
 from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.state_updates import (
     RunStateChanged,
 )
-from e2e.cloud import Cloud, until
+from e2e.cloud import Cloud, Published, until
 
 SILENT = "server-that-is-silent"
+SOURCE = f"cordyna.server.{SILENT}"
 
 
 def ended(cloud: Cloud, run_id: str, *, within_s: float = 60) -> str:
     """The final state of a run."""
     states = ("completed", "error")
     final = until(
-        lambda: [e for e in cloud.of(RunStateChanged, run_id) if e.message.state in states],  # type: ignore[attr-defined]
+        lambda: [e for e in cloud.of(RunStateChanged, run_id) if e.message.state in states],
         within_s=within_s,
     )
-    return str(final[-1].message.state)  # type: ignore[attr-defined]
+    return str(final[-1].message.state)
 
 
 def queue_is_empty(cloud: Cloud, queue: str) -> bool:
@@ -42,9 +43,10 @@ def dead_letters_with(cloud: Cloud, word: str) -> str | None:
     return listed if word in listed else None
 
 
-def run_id_in(envelope: object) -> str:
+def run_id_in(event: Published[InvokeTask]) -> str:
     """The run that a tick invokes."""
-    return run_id_of("order-pulse", invocation_key(envelope.message, envelope), envelope.source)  # type: ignore[attr-defined,arg-type]
+    key = invocation_key(event.message, event.envelope)
+    return run_id_of("order-pulse", key, event.source)
 
 
 def run_of_silent_server(cloud: Cloud, task: str) -> str:
@@ -56,7 +58,7 @@ def run_of_silent_server(cloud: Cloud, task: str) -> str:
         {"name": "after-late", "upstream": ["late"]},
     ]
     declared = {"server": SILENT, "contract": "1", "tasks": tasks}
-    cloud.put("ServerDeclared", declared, source=f"cordyna.server.{SILENT}")
+    cloud.put("ServerDeclared", declared, source=SOURCE)
     until(lambda: cloud.dyna("plan", task).returncode == 0, within_s=20)
     run_id = run_id_of(task, cloud.put("InvokeTask", {"task": task}))
     until(lambda: cloud.of(RunTask, run_id), within_s=20)

@@ -42,7 +42,7 @@ def test_redeployed_server_declares_its_new_task(cloud: Cloud, team: Team) -> No
 
 def test_roll_call_makes_every_server_declare_itself(cloud: Cloud, tmp_path: Path) -> None:
     def declared() -> list[str]:
-        return sorted(e.message.server for e in cloud.of(ServerDeclared, "task-server-"))  # type: ignore[attr-defined]
+        return sorted(e.message.server for e in cloud.of(ServerDeclared, "task-server-"))
 
     before = declared()
     payload = tmp_path / "payload"
@@ -80,7 +80,7 @@ def test_killed_worker_is_reported_within_a_minute(
     assert ended(cloud, run_id) == "error"
     (started,) = cloud.of(TaskStateChanged, run_id, state="started")
     (error,) = cloud.of(TaskStateChanged, run_id, state="error")
-    assert (error.source, error.message.reason) == (f"cordyna.server.{SERVER}", "worker_died")  # type: ignore[attr-defined]
+    assert (error.source, error.message.reason) == (f"cordyna.server.{SERVER}", "worker_died")
     assert (error.sent_at - started.sent_at).total_seconds() <= 60
 
 
@@ -90,7 +90,7 @@ def test_older_declaration_is_ignored_loudly(cloud: Cloud, team: Team) -> None:
     cloud.put("ServerDeclared", older, source=f"cordyna.server.{SERVER}")
 
     (ignored,) = until(lambda: cloud.of(DeclarationIgnored, SERVER, revision=7), within_s=20)
-    assert ignored.message.accepted_revision > 1_700_000_000  # type: ignore[attr-defined]
+    assert ignored.message.accepted_revision > 1_700_000_000
     assert cloud.dyna("plan", "steady").returncode == 0
     assert cloud.dyna("plan", "older").returncode == 3
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from architecture.repository import ROOT
-from architecture.test_house import requirements
+from architecture.test_structure import requirements
 from cordyna_cdk.guarded_function import NEWEST_PYTHON
 from cordyna_infra import build_variants
 

@@ -1,6 +1,7 @@
 """Lambda handlers that are fed by a queue: the outcome of a batch."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,8 @@ def test_message_that_fails_is_redelivered_alone() -> None:
     handler = on_queue("planner", fake.build)
     handler(batch(fake.declared("x", "y")), Context())
     # The table fails from now on.
-    fake.store.read_run = lambda run_id: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    store: Any = fake.store
+    store.read_run = lambda run_id: 1 / 0
 
     answer = handler(batch(an_invocation(fake), fake.declared("x")), Context())
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cerebro.adapters.aws.crons import AwsCrons
-from cerebro.adapters.aws.dead_letters import DeadLetters
+from cerebro.adapters.aws.dead_letters import SqsDeadLetters
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
 from cerebro.adapters.aws.eventbridge import EventBridge
 from cerebro.adapters.aws.retry_delay import RetryDelay
@@ -91,9 +91,9 @@ def aws_ports(
     )
 
 
-def dead_letters(settings: CerebroSettings, clients: Clients = aws_client) -> DeadLetters:
+def dead_letters(settings: CerebroSettings, clients: Clients = aws_client) -> SqsDeadLetters:
     """The dead-letter queue of this function."""
-    return DeadLetters(partial(clients, "sqs"), settings.dead_letter_queue_url)
+    return SqsDeadLetters(partial(clients, "sqs"), settings.dead_letter_queue_url)
 
 
 def retry_delay(settings: CerebroSettings, clients: Clients = aws_client) -> RetryDelay:

@@ -19,7 +19,7 @@ _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U001
 """The characters that SQS refuses (Amazon SQS, SendMessage)."""
 
 
-class DeadLetters:
+class SqsDeadLetters:
     """One dead-letter queue."""
 
     def __init__(self, sqs: Callable[[], "SQSClient"], url: str) -> None:

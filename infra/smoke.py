@@ -1,0 +1,182 @@
+"""Smoke test of a deployed cordyna, also of one in a real account: about ten minutes.
+
+    make smoke PROFILE=staging
+
+It drives `dyna --profile PROFILE` and the AWS APIs as a person would, and prints a report that can
+be pasted into an issue. It needs the task servers a and b of this repository, and the permissions
+of `cordyna-...-invoke` and `-look`.
+
+Invariant: it changes nothing but what runs change: it invokes, cancels and retries tasks.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4  # noqa: TID251  each smoke test is a new cause
+
+DYNA: Final = Path(sys.executable).with_name("dyna")
+COMMAND_TIMEOUT_S: Final = 300
+REFUSED: Final = 3
+"""dyna's exit status for what is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one step."""
+
+    step: str
+    passed: bool
+    seconds: float
+    finding: str
+
+
+class StepFailed(AssertionError):
+    """A step saw something else than it expected; the text says what."""
+
+
+class Dyna:
+    """The command line of one profile."""
+
+    def __init__(self, profile: str) -> None:
+        self._profile = profile
+
+    def __call__(self, *words: str, status: int = 0) -> str:
+        """Run a command; its output. Raises StepFailed for another exit status."""
+        done = subprocess.run(
+            [str(DYNA), "--profile", self._profile, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=COMMAND_TIMEOUT_S,
+        )
+        if done.returncode != status:
+            output = (done.stderr or done.stdout).strip()[-500:]
+            raise StepFailed(f"`dyna {' '.join(words)}` exited with {done.returncode}: {output}")
+        return done.stdout
+
+    def json(self, *words: str, status: int = 0) -> Any:
+        """The JSON output of a command."""
+        return json.loads(self(*words, "--json", status=status))
+
+
+Step = Callable[[Dyna], str]
+
+
+def doctor_answers(dyna: Dyna) -> str:
+    lines = [line for line in dyna("doctor").splitlines() if line.strip()]
+    return f"{len(lines)} checks"
+
+
+def task_runs_across_servers(dyna: Dyna) -> str:
+    run = dyna.json("do", "task-3")
+    expect(run["state"] == "completed", f"task-3 ended {run['state']}")
+    return f"run {run['run_id']}: {len(run['tasks'])} tasks completed"
+
+
+def hop_latency_is_shown(dyna: Dyna) -> str:
+    started = time.monotonic()
+    dyna.json("do", "task-1")
+    return f"a run of one task took {time.monotonic() - started:.1f} s, with dyna's own start"
+
+
+def failure_blocks_only_its_downstream(dyna: Dyna) -> str:
+    run = dyna.json("do", "weekly-digest", status=1)
+    reasons = {task["task"]: task["reason"] for task in run["tasks"]}
+    expect(reasons["weekly-digest"] == "blocked", f"weekly-digest: {reasons['weekly-digest']}")
+    completed = [task for task in run["tasks"] if task["state"] == "completed"]
+    expect(len(completed) >= 3, f"only {len(completed)} tasks completed")
+    return "what does not need the failed task completed"
+
+
+def unknown_task_is_refused(dyna: Dyna) -> str:
+    dyna("do", "no-such-task", status=REFUSED)
+    return "with exit status 3"
+
+
+def same_key_is_the_same_run(dyna: Dyna) -> str:
+    key = f"smoke-{uuid4().hex}"
+    first, second = (dyna.json("do", "task-1", "--key", key)["run_id"] for _ in range(2))
+    expect(first == second, f"{first} and {second}")
+    return f"run {first}"
+
+
+def cancelled_run_ends(dyna: Dyna) -> str:
+    run_id = dyna.json("do", "task-3", "--detach", "--new")["run_id"]
+    dyna("cancel", run_id)
+    state = dyna.json("show", run_id)["state"]
+    expect(state in ("error", "completed"), f"it is {state}")
+    return f"run {run_id} ended {state}"
+
+
+def cron_fires(dyna: Dyna) -> str:
+    """EventBridge Scheduler fires within a minute of the nominal time."""
+    before = runs_of(dyna, "order-pulse")
+    deadline = time.monotonic() + 150
+    while time.monotonic() < deadline:
+        if fired := runs_of(dyna, "order-pulse") - before:
+            return f"run {min(fired)}"
+        time.sleep(10)
+    raise StepFailed("order-pulse did not run within 150 s")
+
+
+STEPS: Final[tuple[Step, ...]] = (
+    doctor_answers,
+    task_runs_across_servers,
+    hop_latency_is_shown,
+    failure_blocks_only_its_downstream,
+    unknown_task_is_refused,
+    same_key_is_the_same_run,
+    cancelled_run_ends,
+    cron_fires,
+)
+
+
+def runs_of(dyna: Dyna, task: str) -> set[str]:
+    """The newest runs of a task."""
+    return {run["run_id"] for run in dyna.json("runs", "-n", "200") if run["task"] == task}
+
+
+def expect(condition: object, finding: str) -> None:
+    """Raise StepFailed with what was found, unless the condition holds."""
+    if not condition:
+        raise StepFailed(finding)
+
+
+def run_steps(dyna: Dyna, steps: tuple[Step, ...] = STEPS) -> Iterator[Result]:
+    """Every step, also after one that failed."""
+    for step in steps:
+        name, began = step.__name__.replace("_", " "), time.monotonic()
+        try:
+            finding, passed = step(dyna), True
+        except (StepFailed, subprocess.TimeoutExpired, ValueError, KeyError) as failure:
+            finding, passed = f"{type(failure).__name__}: {failure}", False
+        yield Result(name, passed, time.monotonic() - began, finding)
+
+
+def report(results: Iterator[Result]) -> int:
+    """Print each result; 1 if one failed, else 0."""
+    failed = 0
+    for result in results:
+        sign = "✓" if result.passed else "✗"
+        sys.stdout.write(f"{sign}  {result.step:42} {result.seconds:6.1f} s  {result.finding}\n")
+        sys.stdout.flush()
+        failed += not result.passed
+    sys.stdout.write(f"{failed} of {len(STEPS)} steps failed\n" if failed else "all steps passed\n")
+    return int(failed > 0)
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="A smoke test of a deployed cordyna")
+    parser.add_argument("profile", help="dyna's profile, such as `local` or `staging`")
+    return report(run_steps(Dyna(parser.parse_args().profile)))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
