@@ -54,7 +54,7 @@ class Checker:
         self.store, self.skew_s, self.is_punctual = store, skew_s, is_punctual
         self.handled = HandledInput(None, "")
         """The input that is being handled."""
-        self.reference = Reference(store)
+        self.reference = Reference(store, skew_s)
         self.promises: LoadPromises | None = None
         self.ages_s: Callable[[], Mapping[str, float]] = dict
         """The longest waits in the queues of bounded handlers, by queue."""
@@ -118,7 +118,8 @@ class Checker:
             self._moved_at[run.id] = now  # it was reopened
         if (
             self.is_punctual
-            and run.status == "error"
+            and effect.seen is not None
+            and (effect.seen.status, run.status) == ("running", "error")
             and now - self._moved_at[run.id] > RUN_END_DELAY_MAX_S
         ):
             raise InvariantBroken("nothing was live any more, but the run did not end", run.id)
@@ -126,7 +127,7 @@ class Checker:
     def result_written(self, effect: e.WriteCachedResult) -> None:
         """Check a result right after it was recorded."""
         with _broken_in(effect.result.run_id):
-            self.reference.result_written(effect)
+            self.reference.result_written(effect, self.handled)
 
     # --- a handler's message --------------------------------------------------------------------
     def begun(self, handled: HandledInput) -> None:

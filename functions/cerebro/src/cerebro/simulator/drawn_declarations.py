@@ -40,7 +40,7 @@ def draw_declarations(
             **clocks,
         }
         if has_params and faults.chance(0.6):
-            task["params_schema"] = _draw_params_schema(faults)
+            task["params_schema"] = _draw_params_schema(faults, may_require=cron is None)
         if cron and n == size - 1:
             task |= _draw_cron(cron, faults)
         of_server[faults.choice(servers)].append(task)
@@ -61,9 +61,9 @@ def _draw_upstream(n: int, faults: FaultInjector, fan_in_max: int, *, is_fresh: 
     ]
 
 
-def _draw_params_schema(faults: FaultInjector) -> dict[str, Any]:
+def _draw_params_schema(faults: FaultInjector, *, may_require: bool) -> dict[str, Any]:
     names = faults.sample(PARAMS, faults.integer(1, len(PARAMS)))
-    required = names[:1] if faults.chance(0.3) else []
+    required = names[:1] if faults.chance(0.3) and may_require else []
     properties = {name: {"type": "string"} for name in names}
     return {"type": "object", "properties": properties, "required": required}
 

@@ -1,5 +1,6 @@
 """Handled input: what a handler is working on, as the checks of a world see it."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Tick
@@ -11,40 +12,37 @@ from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import derived_id
 
 
+@dataclass(slots=True)
 class HandledInput:
     """One message that a handler is performing.
 
-    `clocks`, `graph` and `cached_results` (by task) are what its program read so far,
-    `lost_outputs` the tasks whose stored output it did not find, `published` what it put on the
-    bus, `checks` the overdue checks that it sent. `run_before` and `facts_before` are what was
-    stored of its run when its program began.
+    Its program read `clocks`, `graph`, `runs_read`, `cached_results` (by task) and `last_tick`,
+    and did not find the stored outputs of `lost_outputs`. It wrote `facts_written` (index,
+    before, after), `results_written` (tasks), and perhaps the graph's head. It sent `checks`
+    and `published`. `run_before` and `facts_before` are what was stored of its run when it
+    began.
     """
 
-    __slots__ = (
-        "cached_results",
-        "cause",
-        "checks",
-        "clocks",
-        "facts_before",
-        "graph",
-        "key",
-        "lost_outputs",
-        "message",
-        "published",
-        "run_before",
-    )
+    message: Any
+    key: str
+    cause: str = field(init=False)
+    run_before: Run | None = None
+    facts_before: dict[int, TaskRun] = field(default_factory=dict)
+    clocks: list[float] = field(default_factory=list)
+    graph: Graph | None = None
+    runs_read: dict[str, Run | None] = field(default_factory=dict)
+    cached_results: dict[str, CachedResult | None] = field(default_factory=dict)
+    last_tick: float | None = None
+    lost_outputs: set[str] = field(default_factory=set)
+    facts_written: list[tuple[int, TaskRun | None, TaskRun]] = field(default_factory=list)
+    results_written: set[str] = field(default_factory=set)
+    has_set_failing: bool = False
+    has_written_head: bool = False
+    checks: list[OverdueCheck] = field(default_factory=list)
+    published: list[Message] = field(default_factory=list)
 
-    def __init__(self, message: Any, key: str) -> None:
-        self.message, self.key = message, key
-        self.cause = _cause_of(message)
-        self.clocks: list[float] = []
-        self.cached_results: dict[str, CachedResult | None] = {}
-        self.graph: Graph | None = None
-        self.lost_outputs: set[str] = set()
-        self.checks: list[OverdueCheck] = []
-        self.published: list[Message] = []
-        self.run_before: Run | None = None
-        self.facts_before: dict[int, TaskRun] = {}
+    def __post_init__(self) -> None:
+        self.cause = _cause_of(self.message)
 
     @property
     def clock(self) -> float:

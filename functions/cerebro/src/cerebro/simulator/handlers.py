@@ -100,6 +100,9 @@ class SimulatedCerebro:
             e.Now: lambda handler, _, answer: handler.handled.clocks.append(answer),
             e.ReadGraph: _graph_read,
             e.ReadCachedResult: _result_read,
+            e.ReadRun: _run_read,
+            e.ReadTick: _tick_read,
+            e.WriteHead: _head_written,
             e.ReadOutputs: _outputs_read,
         }
 
@@ -284,7 +287,20 @@ class SimulatedCerebro:
 
 
 def _graph_read(handler: SimulatedHandler, _: e.ReadGraph, answer: Any) -> None:
-    handler.handled.graph = answer
+    if not handler.handled.has_written_head:
+        handler.handled.graph = answer
+
+
+def _run_read(handler: SimulatedHandler, effect: e.ReadRun, answer: Any) -> None:
+    handler.handled.runs_read[effect.run_id] = answer
+
+
+def _tick_read(handler: SimulatedHandler, _: e.ReadTick, answer: Any) -> None:
+    handler.handled.last_tick = answer
+
+
+def _head_written(handler: SimulatedHandler, _: e.WriteHead, answer: Any) -> None:
+    handler.handled.has_written_head = handler.handled.has_written_head or answer
 
 
 def _result_read(handler: SimulatedHandler, effect: e.ReadCachedResult, answer: Any) -> None:

@@ -16,6 +16,7 @@ from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, page_of
 from cerebro.core.run.invoke import invocation_key
 from cerebro.simulator.answers import check_answer
 from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.reference_effects import check_effects
 from cerebro.simulator.reference_facts import RANK_OF_STATE, Unexpected, check_fact
 from cerebro.simulator.reference_messages import (
     check_command,
@@ -35,8 +36,8 @@ from cordyna_core.contract.state_updates import RunStateChanged, TaskStateChange
 class Reference:
     """What the rules give, as far as a world has come."""
 
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
+    def __init__(self, store: MemoryStore, skew_s: float) -> None:
+        self._store, self._skew_s = store, skew_s
         self._outputs: dict[tuple[str, int], Any] = {}
         self._made: dict[tuple[str, int], Parts] = {}
         self._messages: dict[str, RunStateChanged] = {}
@@ -57,6 +58,9 @@ class Reference:
         run_id = _run_id_of(handled.message)
         after = self._store.read_run(run_id) if run_id else None
         check_answer(handled, before, after)
+        about = _any_run_id_of(handled.message)
+        snapshot = self._store.read_run_snapshot(about) if about else None
+        check_effects(handled, snapshot, self._store, self._skew_s)
         self._note_update(handled)
         if before is not None and after is not None:
             self._check_all_retried(handled, before, after, facts)
@@ -114,6 +118,7 @@ class Reference:
         """Raises Unexpected."""
         snapshot = self._snapshot(effect.run_id)
         check_fact(snapshot, effect, handled)
+        handled.facts_written.append((effect.index, effect.seen, effect.new))
         key = effect.run_id, effect.index
         if effect.new.rank == Rank.WAITING:
             self._outputs.pop(key, None)  # a rerun makes another one
@@ -137,15 +142,19 @@ class Reference:
         else:
             facts = self._store._tasks[effect.new.id]
             check_run(effect.seen, effect.new, facts, handled)
+            is_set = effect.new.failing and not effect.seen.failing
+            handled.has_set_failing = handled.has_set_failing or is_set
 
-    def result_written(self, effect: e.WriteCachedResult) -> None:
+    def result_written(self, effect: e.WriteCachedResult, handled: HandledInput) -> None:
         """Raises Unexpected."""
+        handled.results_written.add(effect.task)
         result = effect.result
-        fact = self._store.read_task(result.run_id, result.index)
+        # A rerun may have begun since the fact was written.
+        written = [new for index, _, new in handled.facts_written if index == result.index]
+        fact = written[-1] if written else self._store.read_task(result.run_id, result.index)
         if fact is None or fact.dispatched_at != result.dispatched_at or not fact.is_completed:
             raise Unexpected(f"a result of {effect.task} was recorded that is not stored")
-        output = None if result.output_ref else self._outputs[result.run_id, result.index]
-        if (result.output, result.output_ref) != (output, fact.output_ref):
+        if (result.output, result.output_ref) != (fact.output, fact.output_ref):
             raise Unexpected(f"the result of {effect.task} was recorded with another output")
 
     # --- publications -----------------------------------------------------------------------------
@@ -165,8 +174,19 @@ class Reference:
                 run = self._store.read_run(message.run_id)
                 if run is not None:
                     check_run_message(self._snapshot(message.run_id), run, message)
-                if message.meta is not None and message.meta.id is not None:
-                    self._messages.setdefault(message.meta.id, message)
+                self._check_same_content(message)
+
+    def _check_same_content(self, message: RunStateChanged) -> None:
+        """The ends of a run with one id have one content: a reader may keep either."""
+        if message.meta is None or message.meta.id is None:
+            raise Unexpected("a message about a run has no id")
+        first = self._messages.setdefault(message.meta.id, message)
+        run = self._store.read_run(message.run_id)
+        rev = run.rev if run is not None else 0
+        is_end = message.meta.id == derived_id("RunStateChanged", message.run_id, "error", rev)
+        content = ({cause.task for cause in message.root_causes}, message.blocked)
+        if is_end and content != ({cause.task for cause in first.root_causes}, first.blocked):
+            raise Unexpected(f"an end was published twice, with other causes: {content}")
 
     def at_rest(self, run: Run, ended_rev: int) -> None:
         """Check the facts of a run that has ended, and the last message about it.
@@ -196,6 +216,12 @@ class Reference:
 
     def _fact(self, snapshot: RunSnapshot, task: str) -> TaskRun | None:
         return self._store.read_task(snapshot.run.id, snapshot.plan.index_of[task])
+
+
+def _any_run_id_of(message: Any) -> str:
+    """The run that a message is about, whatever it is."""
+    subject = message.message if isinstance(message, Envelope) else message
+    return getattr(subject, "run_id", "") or _run_id_of(message)
 
 
 def _run_id_of(message: Any) -> str:

@@ -1,0 +1,174 @@
+"""Reference of effects: what a message must have led to when its program has ended.
+
+A program that ended without a crash has done everything that follows from what it wrote: published
+its own decisions, asked for the end of the attempt before a retry, recorded results, noted a tick.
+
+Invariant: nothing here calls a program of the core.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from cerebro.adapters.memory import MemoryStore
+from cerebro.core.effects import Tick
+from cerebro.core.model import Rank, RunSnapshot
+from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.reference_facts import Unexpected
+from cordyna_core.contract.commands import CancelTask, InvokeTask, RunTask
+from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import CEREBRO, SCHEDULER, run_id_of
+from cordyna_core.contract.state_updates import (
+    DeclarationIgnored,
+    DeclarationRejected,
+    InvocationRejected,
+    RunStateChanged,
+    TaskStateChanged,
+)
+from cordyna_core.contract.time import utc
+
+_ANNOUNCED: Final = (
+    "ack_timeout",
+    "start_timeout",
+    "run_timeout",
+    "retry_wait",
+    "cancelled",
+)
+"""The entries of a timeline that cerebro publishes; RunTask stands for `dispatched`."""
+
+TICK_DELAY_MAX_S: Final = 300.0
+
+
+def check_effects(
+    handled: HandledInput, snapshot: RunSnapshot | None, store: MemoryStore, skew_s: float
+) -> None:
+    """Check a message that was handled to its end. Raises Unexpected."""
+    if snapshot is not None:
+        _check_announced(handled, snapshot)
+        _check_results(handled, snapshot)
+        _check_update_is_about_an_attempt(handled, snapshot, store)
+    _check_stopped(handled)
+    if handled.has_set_failing and not any(
+        isinstance(message, RunStateChanged) and message.state == "failing"
+        for message in handled.published
+    ):
+        raise Unexpected("the run is failing, and its input did not publish that")
+    if isinstance(handled.message, Tick):
+        _check_tick(handled, handled.message, store, skew_s)
+    if isinstance(handled.message, Envelope):
+        _check_declaration(handled, handled.message)
+
+
+def _check_announced(handled: HandledInput, snapshot: RunSnapshot) -> None:
+    published = {
+        (message.task, message.reason, message.attempt)
+        for message in handled.published
+        if isinstance(message, TaskStateChanged)
+    }
+    for index, seen, fact in handled.facts_written:
+        name = snapshot.plan.tasks[index].name
+        for entry in fact.timeline[len(seen.timeline) if seen else 0 :]:
+            is_announced = entry.by == CEREBRO and entry.reason in _ANNOUNCED
+            if is_announced and (name, entry.reason, entry.attempt) not in published:
+                raise Unexpected(f"{name}: {entry.reason} was decided, but not published")
+
+
+def _check_results(handled: HandledInput, snapshot: RunSnapshot) -> None:
+    """A result that may be reused is recorded by the update that completes its task."""
+    for index, seen, fact in handled.facts_written:
+        task = snapshot.plan.tasks[index]
+        has_completed = fact.rank == Rank.COMPLETED and (seen is None or seen.rank < fact.rank)
+        is_by_server = fact.timeline[-1].by != CEREBRO
+        is_recorded = task.name in handled.results_written
+        if has_completed and is_by_server and task.kept and not is_recorded:
+            raise Unexpected(f"the result of {task.name} was not recorded for reuse")
+
+
+def _check_update_is_about_an_attempt(
+    handled: HandledInput, snapshot: RunSnapshot, store: MemoryStore
+) -> None:
+    envelope = handled.message
+    update = envelope.message if isinstance(envelope, Envelope) else None
+    if isinstance(update, TaskStateChanged):
+        fact = store.read_task(update.run_id, snapshot.plan.index_of[update.task])
+        if fact is None or update.attempt > fact.attempt:
+            raise Unexpected(f"attempt {update.attempt} of {update.task} was never sent")
+
+
+def _check_stopped(handled: HandledInput) -> None:
+    """With the command of a retry goes the command to stop the attempt before."""
+    stopped = {
+        (message.task, message.attempt)
+        for message in handled.published
+        if isinstance(message, CancelTask)
+    }
+    for message in handled.published:
+        if not isinstance(message, RunTask) or message.attempt == 1:
+            continue
+        if (message.task, message.attempt - 1) not in stopped:
+            raise Unexpected(f"{message.task} was retried, and the attempt before not stopped")
+
+
+# --- crons ----------------------------------------------------------------------------------------
+def _check_tick(handled: HandledInput, tick: Tick, store: MemoryStore, skew_s: float) -> None:
+    invoked = [message for message in handled.published if isinstance(message, InvokeTask)]
+    refused = [message for message in handled.published if isinstance(message, InvocationRejected)]
+    if len(invoked) + len(refused) != 1:
+        raise Unexpected(f"the tick of {tick.task} led to {len(invoked)} invocations")
+    graph = handled.graph
+    owned = graph.get(tick.task) if graph is not None else None
+    cron = owned.task.cron if owned is not None else None
+    codes = {problem.code for message in refused for problem in message.problems}
+    expected = set(_tick_problems(handled, tick, cron, skew_s))
+    if codes - {"overlap_skipped"} - expected or (invoked and expected):
+        raise Unexpected(f"the tick of {tick.task} was refused with {codes}, not {expected}")
+    if invoked:
+        last = store.read_tick(tick.task)
+        if last is None or last < tick.nominal:
+            raise Unexpected(f"the tick of {tick.task} fired, and was not noted")
+        if invoked[0].scheduled_at != utc(tick.nominal):
+            raise Unexpected(f"the tick of {tick.task} fired for another nominal time")
+        _check_overlap(
+            handled, tick, store, may_overlap=owned is not None and owned.task.overlap == "allow"
+        )
+
+
+def _tick_problems(
+    handled: HandledInput, tick: Tick, cron: str | None, skew_s: float
+) -> Iterator[str]:
+    if cron is None:
+        yield "not_scheduled"
+    elif handled.clocks[0] - tick.nominal > TICK_DELAY_MAX_S:
+        yield "missed_tick"
+
+
+def _check_overlap(
+    handled: HandledInput, tick: Tick, store: MemoryStore, *, may_overlap: bool
+) -> None:
+    last = handled.last_tick
+    if may_overlap or last is None or last >= tick.nominal:
+        return
+    run_id = run_id_of(tick.task, f"cron {utc(last).isoformat()}", SCHEDULER)
+    run = handled.runs_read.get(run_id)
+    if run is not None and not run.is_over:
+        raise Unexpected(f"the tick of {tick.task} fired, but the run of the last tick is running")
+
+
+# --- declarations ---------------------------------------------------------------------------------
+def _check_declaration(handled: HandledInput, envelope: Envelope) -> None:
+    """An older revision changes nothing; any other valid declaration is in the graph."""
+    declared = envelope.message
+    if not isinstance(declared, ServerDeclared) or handled.graph is None:
+        return
+    accepted = handled.graph.declarations.get(declared.server)
+    is_older = accepted is not None and declared.revision < accepted.revision
+    is_same = accepted is not None and declared.tasks == accepted.tasks
+    is_ignored = any(isinstance(message, DeclarationIgnored) for message in handled.published)
+    if is_ignored != (is_older and not is_same):
+        raise Unexpected(f"revision {declared.revision} was {'' if is_ignored else 'not '}ignored")
+    is_unchanged = is_same and accepted is not None and declared.revision == accepted.revision
+    is_rejected = any(isinstance(message, DeclarationRejected) for message in handled.published)
+    if is_rejected:
+        raise Unexpected(f"the declaration of {declared.server} is valid, but was rejected")
+    if handled.has_written_head == (is_older or is_unchanged):
+        raise Unexpected(f"revision {declared.revision} of {declared.server} was decided wrongly")
