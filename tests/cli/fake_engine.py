@@ -39,7 +39,7 @@ class FakeEngine:
     declared: list[TaskInfo] = field(default_factory=list)
     known_servers: list[ServerInfo] = field(default_factory=list)
     summaries: list[RunSummary] | None = None
-    passed: list[PassedEvent | LogLine] = field(default_factory=list)
+    passed: Sequence[PassedEvent | LogLine] = field(default_factory=list)
     printed: list[LogLine] = field(default_factory=list)
     printed_later: list[LogLine] = field(default_factory=list)
     drives: bool = True

@@ -237,3 +237,15 @@ def test_unreadable_argument_exits_with_2(words: tuple[str, ...], why: str) -> N
 
     assert (result.status, result.out) == (2, "")
     assert result.err.startswith(f"error: {why}\n  next: ")
+
+
+def test_unresolved_upstream_suggests_the_near_task() -> None:
+    message = 'upstream "reports" is declared by no server'
+    engine = FakeEngine(
+        answer=refused("unresolved_upstream", message, ["task-3", "reports"]),
+        declared=[TaskInfo(task="report", server="a", upstream=[])],
+    )
+
+    result = dyna("do", "task-3", engine=engine)
+
+    assert "  did you mean report instead of reports?" in result.err.splitlines()

@@ -229,6 +229,10 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         """
         ...
 
+    def stay_up(self, is_over: Callable[[], bool]) -> None:
+        """Drive runs if no other process does, until `is_over`. Crons do not fire."""
+        ...
+
     def dev(self, *, since: datetime | None = None) -> Iterator["PassedEvent | LogLine"]:
         """Stay up: drive runs, fire crons, reload servers; every event and printed line."""
         ...

@@ -22,7 +22,7 @@ def graph_findings(engine: Engine) -> list[Finding]:
     return [*(unresolved or [upstreams]), *(refused or [crons])]
 
 
-def near_upstream(name: str, tasks: Sequence[TaskInfo]) -> str | None:
+def _near_upstream(name: str, tasks: Sequence[TaskInfo]) -> str | None:
     """The declared task that was probably meant by an upstream that is not declared."""
     near = get_close_matches(name, [info.task for info in tasks], n=1)
     return near[0] if near else None
@@ -34,7 +34,7 @@ def _unresolved(tasks: Sequence[TaskInfo]) -> Iterator[Finding]:
         for name in info.unresolved:
             needed_by.setdefault(name, []).append(info.task)
     for name, dependents in needed_by.items():
-        near = near_upstream(name, tasks)
+        near = _near_upstream(name, tasks)
         hint = f"; did you mean {near}?" if near else ""
         detail = f"{name} is not declared by any server; needed by {join_names(dependents)}{hint}"
         yield Finding("upstreams", "worth a look", detail, f"dyna describe {dependents[0]}")

@@ -16,7 +16,13 @@ from cordyna_cli.input.cli_context import CliContext, GlobalFlags
 from cordyna_cli.input.environment import Environment
 from cordyna_cli.output.errors import error_json, error_text, exit_status_of
 from cordyna_cli.output.exit_status import ExitStatus
-from cordyna_cli.output.streams import ReaderLeft, Unwritable, writable_json, write
+from cordyna_cli.output.streams import (
+    ReaderLeft,
+    Unwritable,
+    terminal_width,
+    writable_json,
+    write,
+)
 from cordyna_cli.process import process_environment
 from cordyna_cli.usage_error import UsageError
 from cordyna_core._version import __version__
@@ -138,8 +144,10 @@ def _report(context: CliContext, error: UserError, status: ExitStatus) -> ExitSt
 
 
 def _write_error(environment: Environment, error: UserError) -> None:
-    colour = environment.stderr.isatty() and "NO_COLOR" not in environment.environ
-    environment.stderr.write(error_text(error, colour=colour))
+    is_terminal = environment.stderr.isatty()
+    colour = is_terminal and "NO_COLOR" not in environment.environ
+    width = terminal_width(environment.stderr, environment.environ) if is_terminal else None
+    environment.stderr.write(error_text(error, colour=colour, width=width))
 
 
 def _usage_error(usage: TyperException) -> UsageError:

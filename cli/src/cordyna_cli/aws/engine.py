@@ -39,6 +39,7 @@ from cordyna_core.ports import Clock
 POLL_DUTY_DIVISOR: Final = 4
 """Polling takes at most this part of the time: a large run is polled less often."""
 
+STAY_UP_INTERVAL_S: Final = 0.5
 DAY_S: Final = 24 * 3600.0
 
 LOG_DELAY_S: Final = 5.0
@@ -222,6 +223,11 @@ class AwsEngine:
                 return
             is_final = self.run(run_id).is_final
             self._sleep(LOG_DELAY_S if is_final else POLL_INTERVAL_MAX_S)
+
+    def stay_up(self, is_over: Callable[[], bool]) -> None:
+        """Only wait: what drives the runs is in the cloud."""
+        while not is_over():
+            self._sleep(STAY_UP_INTERVAL_S)
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
         """Every event as the log of the bus shows it, some seconds late.

@@ -67,7 +67,7 @@ def _plan_of(call: CommandContext, task: str, *, as_json: bool) -> ExitStatus:
     if error is None:
         return ExitStatus.COMPLETED
     if not as_json:
-        call.err.print(error_text(error).splitlines())
+        call.err.print(error_text(error, width=call.err.width).splitlines())
     return exit_status_of(error)
 
 

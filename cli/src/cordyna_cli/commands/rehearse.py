@@ -28,5 +28,5 @@ def rehearse(call: CommandContext, targets: Sequence[str], *, as_json: bool) -> 
             view.problems,
             next="fix the problems above, then run the same command again",
         )
-        call.err.print(error_text(error).splitlines())
+        call.err.print(error_text(error, width=call.err.width).splitlines())
     return ExitStatus.ENDED_IN_ERROR

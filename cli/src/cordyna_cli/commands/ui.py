@@ -35,7 +35,7 @@ def ui(ctx: typer.Context, *, port: Port = None, no_open: NoOpen = False) -> Exi
     call = CommandContext(ctx)
     with call.engine() as engine, console_of(call, engine, port) as console:
         show_address(call, console.address(), in_browser=not no_open)
-        console.wait()
+        engine.stay_up(console.has_stopped)
     return ExitStatus.COMPLETED
 
 
@@ -57,7 +57,7 @@ def open_page(
         return ExitStatus.COMPLETED
     with call.engine() as engine, console_of(call, engine, port) as console:
         show_address(call, console.address(path), in_browser=not no_open)
-        console.wait()
+        engine.stay_up(console.has_stopped)
     return ExitStatus.COMPLETED
 
 

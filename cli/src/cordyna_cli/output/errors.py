@@ -5,6 +5,7 @@ Invariant: an error says what happened, why, and what to type next. A traceback 
 """
 
 import json
+import textwrap
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # an error is shown without the contract
     from cordyna_core.contract.base import Problem
 
 UNKNOWN_TASK: Final = "unknown_task"
+UNRESOLVED: Final = "unresolved_upstream"
 _NOT_FOUND_CODES: Final = (UNKNOWN_TASK, "unknown_run")
 _CONTEXT_CODES: Final = ("driven_by_another",)
 """Codes that add context to a refusal but do not cause it."""
@@ -28,10 +30,12 @@ _NEXT: Final = {
     "unknown_param": _SEE_PARAMETERS,
     "missing_param": _SEE_PARAMETERS,
     "bad_param": _SEE_PARAMETERS,
-    "unresolved_upstream": "declare it on a server, then run the same command again",
+    UNRESOLVED: "declare it on a server, then run the same command again",
     "key_reused": "use another --key, or leave it out",
 }
 """What to do about a refused invocation, by the code of its first problem; else: see its plan."""
+
+_COMMANDS: Final = ("  next: dyna ", "  next: pip ")
 
 _EXIT_STATUS: Final[tuple[tuple[type[UserError], ExitStatus], ...]] = (
     (UsageError, ExitStatus.USAGE),
@@ -51,10 +55,33 @@ def exit_status_of(error: UserError) -> ExitStatus:
     return next(status for kind, status in _EXIT_STATUS if isinstance(error, kind))
 
 
-def error_text(error: UserError, *, colour: bool = False) -> str:
-    """For a terminal: `error: what`, why, next."""
-    head = "\x1b[1;31merror:\x1b[0m" if colour else "error:"
-    return f"{head} {printable(str(error))}\n"
+def error_text(error: UserError, *, colour: bool = False, width: int | None = None) -> str:
+    """For a terminal: `error: what`, why, next. With `width`, sentences are broken between words.
+
+    A command is never broken, so that it can be copied.
+    """
+    lines = [part for line in _lines(error) for part in _wrapped(line, width)]
+    text = "\n".join(lines) + "\n"
+    return text.replace("error:", "\x1b[1;31merror:\x1b[0m", 1) if colour else text
+
+
+def _lines(error: UserError) -> list[str]:
+    return f"error: {printable(str(error))}".splitlines()
+
+
+def _wrapped(line: str, width: int | None) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    is_command = line.startswith(_COMMANDS)
+    if width is None or is_command or not line.strip():
+        return [line]
+    return textwrap.wrap(
+        line,
+        max(width, len(indent) + 1),
+        subsequent_indent=indent,
+        drop_whitespace=True,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def error_json(error: UserError) -> str:
@@ -84,6 +111,9 @@ def invocation_refused(
             why="\n".join(_messages(problems, context=True)),
             next=near_names(task, [info.task for info in engine.tasks()]),
         )
+    if any(problem.code == UNRESOLVED for problem in problems):
+        names = [info.task for info in engine.tasks()]
+        hints = [*hints, *filter(None, (_near_upstream(problem, names) for problem in problems))]
     step = _NEXT.get(problems[0].code, f"dyna plan {task}")
     return command_refused(what, problems, hints, next=step)
 
@@ -123,6 +153,14 @@ def near_names(name: str, known: Sequence[str]) -> str:
         if known
         else "no server is known: name one, for example `dyna --server my.py tasks`"
     )
+
+
+def _near_upstream(problem: "Problem", names: Sequence[str]) -> str | None:
+    """The declared task that was probably meant by the last name of the path."""
+    if problem.code != UNRESOLVED or not problem.path:
+        return None
+    near = get_close_matches(problem.path[-1], names, n=1)
+    return f"did you mean {near[0]} instead of {problem.path[-1]}?" if near else None
 
 
 def _messages(problems: "Sequence[Problem]", *, context: bool) -> list[str]:

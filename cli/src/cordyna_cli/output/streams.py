@@ -9,12 +9,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
 from cordyna_cli.wording.foreign_text import UNPRINTABLE
 from cordyna_core.errors import ServiceError
+
+DEFAULT_COLUMNS: Final = 80
 
 _BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 
@@ -87,6 +89,16 @@ def writable_json(text: str, stream: TextIO) -> str:
 
 def _escaped(found: re.Match[str]) -> str:
     return json.dumps(found[0])[1:-1]
+
+
+def terminal_width(stream: TextIO, environ: Mapping[str, str]) -> int:
+    """The columns of the terminal behind `stream`; of $COLUMNS where it has none."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        columns = 0
+    given = environ.get("COLUMNS", "")
+    return columns or (int(given) if given.isdecimal() and int(given) else DEFAULT_COLUMNS)
 
 
 class _ResultFile(io.FileIO):

@@ -1,0 +1,46 @@
+"""Errors on a terminal: sentences are broken between words, commands never."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.fake_engine import FakeEngine
+from cli.run_dyna import dyna, without_escapes
+from cordyna_cli.output.errors import error_text
+from cordyna_core.errors import UserError
+
+WORD = st.text(st.sampled_from("abcdefgh-_."), min_size=1, max_size=12)
+SENTENCE = st.lists(WORD, min_size=1, max_size=15).map(" ".join)
+
+
+@given(what=SENTENCE, why=SENTENCE, width=st.integers(20, 200))
+def test_error_text_keeps_words_whole_within_the_width(what: str, why: str, width: int) -> None:
+    text = error_text(UserError(what, why=why, next="write it down"), width=width)
+
+    assert all(len(line) <= width for line in text.splitlines())
+    assert text.split() == ["error:", *what.split(), *why.split(), "next:", "write", "it", "down"]
+
+
+def test_error_text_does_not_break_a_command() -> None:
+    command = "dyna retry " + " ".join(f"--from task-{n}" for n in range(9))
+
+    text = error_text(UserError("x", next=command), width=30)
+
+    assert text.splitlines()[-1] == f"  next: {command}"
+
+
+def test_error_text_without_width_is_not_broken() -> None:
+    assert error_text(UserError("word " * 50)) == f"error: {'word ' * 50}\n"
+
+
+def test_error_on_terminal_is_broken_between_words() -> None:
+    fault = UserError("one two three four five six seven eight.", next="do something else")
+
+    result = dyna("runs", engine=FakeEngine(fault=fault), terminal=True, width=24)
+
+    assert without_escapes(result.err).splitlines() == [
+        "error: one two three",
+        "  four five six seven",
+        "  eight.",
+        "  next: do something",
+        "    else",
+    ]
