@@ -114,10 +114,9 @@ class ConsoleServer:
         """An address that opens the console once, at `path`."""
         return opening_address(self.port, self.openings.issue(), path)
 
-    def wait(self) -> None:
-        """Until it has stopped."""
-        while self._thread.is_alive():
-            self._thread.join(0.5)
+    def has_stopped(self) -> bool:
+        """Whether it answers no more."""
+        return not self._thread.is_alive()
 
     def _is_stopping(self) -> bool:
         return self._server.should_exit

@@ -334,6 +334,10 @@ class EmbeddedEngine:
         with self._session.read_transaction():
             return self._home.event_log.dead_letters()
 
+    def stay_up(self, is_over: Callable[[], bool]) -> None:
+        self._declare()
+        self._session.wait_until(lambda: is_over() or None)
+
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent | LogLine]:
         self._declare()
         return DevServer(self._session, self._targets).events(
