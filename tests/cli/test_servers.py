@@ -4,8 +4,13 @@ import pytest
 
 from cli.fake_engine import FakeEngine, refused
 from cli.run_dyna import dyna
+from cli.sample_messages import sealed
+from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import RemoveServer
+from cordyna_core.contract.state_updates import DeclarationRejected
 from cordyna_core.contract.views.graph import ServerInfo
+from cordyna_core.contract.views.runs import PassedEvent
+from cordyna_core.errors import Refusal
 
 SALES = ServerInfo(server="sales", state="ready", tasks=2, revision=41)
 
@@ -43,6 +48,34 @@ def test_server_that_is_not_served_shows_its_problem(state: str, words: str) -> 
 
     assert words in result.out
     assert (result.status, result.err) == (0, "sales: no module named x\n")
+
+
+def test_server_that_is_rejected_now_shows_its_first_problem() -> None:
+    """Opening the engine fails; the servers are read without declaring."""
+    problems = [
+        Problem(code="cycle", message="tasks need each other"),
+        Problem(code="cycle", message="others, too"),
+    ]
+    rejected = DeclarationRejected(server="stock", problems=problems)
+    passed = [
+        PassedEvent(seq=1, text="DeclarationRejected, unreadable"),
+        PassedEvent(seq=2, text=sealed("cordyna.cerebro", rejected, 0)),
+        PassedEvent(seq=3, text="another"),
+    ]
+
+    class Rejecting(FakeEngine):
+        def servers(self) -> list[ServerInfo]:
+            if self.options is not None and self.options.declares:
+                raise Refusal("the declarations were rejected.", problems)
+            return super().servers()
+
+    result = dyna("servers", engine=Rejecting(known_servers=[SALES], passed=passed))
+
+    assert (result.status, result.err) == (0, "stock: tasks need each other\n")
+    assert [line.split()[:2] for line in result.out.splitlines()[1:]] == [
+        ["sales", "ready"],
+        ["stock", "rejected"],
+    ]
 
 
 def test_servers_rm_removes_the_declared_revision() -> None:

@@ -8,10 +8,12 @@ from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.lists import AsJson, hint_if_empty
 from cordyna_cli.output.errors import command_refused, near_names
 from cordyna_cli.output.json_output import array_json
+from cordyna_cli.rejected_servers import with_rejected
 from cordyna_cli.render.lists import server_problems, servers_table
 from cordyna_cli.wording.format import plural
 from cordyna_core.contract.commands import RemoveServer
-from cordyna_core.errors import NotFound
+from cordyna_core.contract.views.graph import ServerInfo
+from cordyna_core.errors import NotFound, Refusal
 
 servers = typer.Typer(
     add_completion=False,
@@ -28,14 +30,23 @@ def ls(ctx: typer.Context, *, json: AsJson = False) -> None:
     if ctx.invoked_subcommand is not None:
         return
     call = CommandContext(ctx)
-    with call.engine() as engine:
-        known = engine.servers()
+    known = _servers(call)
     if json:
         call.out.print_json(array_json(known))
     else:
         call.out.print(servers_table(known, call.environment.now(), call.out.width))
         call.err.print(server_problems(known, call.err.width))
     hint_if_empty(call, known)
+
+
+def _servers(call: CommandContext) -> list[ServerInfo]:
+    """Every server, also one whose declaration was rejected just now."""
+    try:
+        with call.engine() as engine:
+            return engine.servers()
+    except Refusal as refused:
+        with call.engine_without_declaring() as engine:
+            return with_rejected(engine, refused.problems)
 
 
 @servers.command("rm")

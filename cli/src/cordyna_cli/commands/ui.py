@@ -75,6 +75,8 @@ def page_of(engine: Engine, run: str | None, task: str | None) -> str:
     if run is None:
         return "/"
     run_id, name = resolve_run_and_task(engine, run, task)
+    if name is not None:
+        engine.task_run(run_id, name)
     return f"/runs/{run_id}" if name is None else f"/runs/{run_id}/tasks/{quote(name)}"
 
 

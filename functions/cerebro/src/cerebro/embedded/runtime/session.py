@@ -214,5 +214,5 @@ def rejected(problems: Sequence[Problem]) -> Refusal:
         "the servers' declarations were rejected.",
         problems,
         why="\n".join(problem.message for problem in problems),
-        next="fix the problems above; nothing was accepted",
+        next="fix the problems above, then run the same command again",
     )
