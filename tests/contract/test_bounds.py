@@ -21,7 +21,8 @@ from cordyna_core.contract.envelope import (
     open_envelope,
     seal,
 )
-from cordyna_core.contract.json_values import MAX_JSON_DEPTH, require_json
+from cordyna_core.contract.json_values import require_json
+from cordyna_core.contract.limits import MAX_JSON_DEPTH
 from cordyna_core.contract.time import EARLIEST, LATEST
 
 AT: Final = datetime(2026, 1, 2, tzinfo=UTC)

@@ -156,7 +156,9 @@ def test_killed_engine_side_leaves_nothing(tmp_path: Path) -> None:
         session.do("leaves-a-daemon", marker=str(daemon))
         session.begin("wait-forever", marker=str(marker))
         body = int(read_when_there(marker))
-        session.pool._host._socket.shutdown(2)
+        host = session.pool._host
+        assert host is not None
+        host._socket.shutdown(2)
 
         wait_until_dead(session.pool.host_pid)
 

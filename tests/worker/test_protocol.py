@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cordyna_core.contract import ids
+from cordyna_core.contract.limits import MAX_JSON_DEPTH
 from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.worker import message_ids
+from cordyna_core.worker.events import StateUpdate, events_from
 from cordyna_core.worker.protocol import (
     MAX_NESTING,
     BadFrame,
@@ -148,3 +150,20 @@ def test_frame_is_one_line() -> None:
 def _pieces(stream: bytes, data: st.DataObject) -> list[bytes]:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     return [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True) if b > a]
+
+
+@pytest.mark.parametrize("depth", [MAX_JSON_DEPTH, MAX_JSON_DEPTH + 1, MAX_NESTING + 1, 2000])
+def test_output_is_accepted_to_the_depth_of_the_contract(depth: int) -> None:
+    """What the contract accepts can be sent in a frame, and nothing deeper is completed."""
+    output = "[" * depth + "]" * depth
+    detail = f'{{"server":"s","run_id":"{"0" * 26}","task":"t","attempt":1,"state":"completed"'
+    line = f'{{"detail-type":"TaskStateChanged","detail":{detail},"output":{output}}}}}'.encode()
+    try:
+        frame = parse_frame(line)
+    except BadFrame:
+        assert depth + 2 > MAX_NESTING
+        return
+    *_, update = events_from({"event": "state", "frame": {"detail": frame.detail}})
+    assert isinstance(update, StateUpdate)
+    assert update.is_final
+    assert (update.message.state == "completed") == (depth <= MAX_JSON_DEPTH)

@@ -13,8 +13,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator
 from pydantic_core import PydanticSerializationError, to_json
 
-MAX_JSON_DEPTH: Final = 100
-"""Of nested arrays and objects. Parsers accept about 200; messages and views add few of them."""
+from cordyna_core.contract.limits import MAX_JSON_DEPTH
 
 _MAX_DIGITS: Final = 4300
 """Of an integer that parsers read."""

@@ -21,6 +21,11 @@ MAX_UPSTREAM_BYTES: Final = 128 * 1024
 MAX_PARAMS_BYTES: Final = 128 * 1024
 """Of the params and labels of one invocation, together."""
 
+MAX_JSON_DEPTH: Final = 100
+"""Of nested arrays and objects in the free parts of a message. Parsers accept about 200; messages,
+frames and views add few of them.
+"""
+
 MAX_ERROR_BYTES: Final = 4 * 1024
 """Of the description of an error: its type, message and traceback together."""
 

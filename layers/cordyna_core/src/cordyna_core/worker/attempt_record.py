@@ -10,8 +10,8 @@ class AttemptRecord:
     """A command with its frame, and what has become of it."""
 
     __slots__ = (
-        "cancel_requested", "command", "frame", "has_final", "is_end_reported", "is_queued",
-        "output", "progress_count", "stop_reason", "timers",
+        "_cut_timer", "cancel_requested", "command", "frame", "has_final", "is_end_reported",
+        "is_queued", "output", "progress_count", "stop_reason", "timers",
     )  # fmt: skip
 
     def __init__(self, command: AttemptCommand, frame: bytes, services: Services) -> None:
@@ -23,6 +23,7 @@ class AttemptRecord:
         self.cancel_requested = False
         self.stop_reason: str | None = None
         self.timers: list[Timer] = []
+        self._cut_timer: Timer | None = None
         settings, link = services.settings, services.link
         self.output = AttemptOutput(
             lambda stream, text: link.event(
@@ -44,8 +45,20 @@ class AttemptRecord:
         command = self.command
         return now > command.start_by or (not self.is_queued and now > command.ack_by)
 
+    def report_cuts(self, services: Services) -> None:
+        """Report how much of its output is left out, now and then until it has ended."""
+
+        def report() -> None:
+            if not self.has_final:
+                self.output.report()
+                self.report_cuts(services)
+
+        self._cut_timer = services.loop.timers.after(services.settings.cut_report_s, report)
+
     def cancel_timers(self) -> None:
         """No clock runs for this attempt any more."""
         for timer in self.timers:
             timer.cancel()
         self.timers.clear()
+        if self._cut_timer is not None:
+            self._cut_timer.cancel()

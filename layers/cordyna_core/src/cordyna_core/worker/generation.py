@@ -7,8 +7,9 @@ A generation of an `exec:` server has workers only.
 Invariant: `on_declared` or `on_load_failed` is called exactly once.
 """
 
+import errno
 import signal
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from cordyna_core.worker import processes
 from cordyna_core.worker.attempt_record import AttemptRecord
@@ -20,6 +21,9 @@ from cordyna_core.worker.starting import start_exec, start_python
 from cordyna_core.worker.template_link import PythonProcess, ServerLog, TemplateLink
 from cordyna_core.worker.transports import ExecTransport, PythonTransport
 from cordyna_core.worker.worker import Worker
+
+_SHORTAGES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+"""Errors of a system that has no room for a process now, and may have later."""
 
 
 class GenerationOwner(Protocol):
@@ -38,6 +42,9 @@ class GenerationOwner(Protocol):
         """A worker is idle, or there is room for one."""
 
     def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None: ...
+
+    def on_attempt_unstarted(self, attempt: AttemptRecord) -> None:
+        """No process could be started for it: it waits again."""
 
     def on_generation_empty(self, generation: "Generation") -> None:
         """A retired generation has no process left."""
@@ -61,6 +68,13 @@ class Generation:
         self._first: PythonProcess | None = None
         self._load_timer: Timer | None = None
         self._load_error = ""
+        self._is_resting = False
+        self._rest_s = services.settings.restart_min_s
+
+    @property
+    def can_start_worker(self) -> bool:
+        """Whether the last worker started, or failed to long enough ago."""
+        return not self._is_resting
 
     @property
     def idle(self) -> Worker | None:
@@ -90,7 +104,10 @@ class Generation:
             else:
                 self._start_template()
         except (OSError, ValueError) as error:
-            self._fail(f"{self.spec.target} could not be started: {error}")
+            is_transient = isinstance(error, OSError) and error.errno in _SHORTAGES
+            self._fail(
+                f"{self.spec.target} could not be started: {error}", is_transient=is_transient
+            )
 
     def start_worker(self) -> None:
         """Start one more worker. It is idle at once, or when it has loaded."""
@@ -99,8 +116,8 @@ class Generation:
                 self._start_exec()
             elif self.mode == "fork" and self._template is not None:
                 worker = Worker(self._services, self, speaks_python=True)
-                self.workers[worker] = None
                 self._template.fork(worker)
+                self.workers[worker] = None
             else:
                 self._start_spawned()
         except (OSError, ValueError) as error:
@@ -111,7 +128,7 @@ class Generation:
         self.is_retired = True
         for worker in list(self.workers):
             if worker.phase in ("idle", "loading"):
-                worker.retire("its generation is retired")
+                worker.retire()
         self._check_empty()
 
     def kill(self) -> None:
@@ -213,8 +230,19 @@ class Generation:
             self._fail(error, is_transient=is_transient)
         else:
             self._services.link.event("worker_failed", target=self.spec.target, error=error)
-            delay_s = self._services.settings.restart_min_s
-            self._services.loop.timers.after(delay_s, lambda: self._owner.on_free_worker(self))
+            self._rest()
+
+    def _rest(self) -> None:
+        """Start no worker for a while, twice as long as the last time."""
+        if self._is_resting:
+            return
+        self._is_resting = True
+        self._services.loop.timers.after(self._rest_s, self._rested)
+        self._rest_s = min(2 * self._rest_s, self._services.settings.restart_max_s)
+
+    def _rested(self) -> None:
+        self._is_resting = False
+        self._owner.on_free_worker(self)
 
     def _check_empty(self) -> None:
         if not self.is_retired or self.workers:
@@ -254,8 +282,9 @@ class Generation:
 
     def on_worker_idle(self, worker: Worker) -> None:
         """See worker_owner.WorkerOwner."""
+        self._rest_s = self._services.settings.restart_min_s
         if self.is_retired:
-            worker.retire("its generation is retired")
+            worker.retire()
         else:
             self._owner.on_free_worker(self)
 
@@ -280,6 +309,11 @@ class Generation:
             error = self._load_error or self._ended_while_loading(code)
             self._worker_failed(error, is_transient=_was_killed(code))
         self._check_empty()
+
+    def on_attempt_unstarted(self, attempt: AttemptRecord, why: str) -> None:
+        """See worker_owner.WorkerOwner."""
+        self._worker_failed(why)
+        self._owner.on_attempt_unstarted(attempt)
 
     def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None:
         """See worker_owner.WorkerOwner."""

@@ -125,11 +125,13 @@ class Host:
                 self._by_server.pop(entry.server, None)
 
     def _run(self, request: dict[str, Any], frame: bytes) -> None:
+        # Deadlines by the clock of this host, which is never set.
+        shift_s = self._services.now() - request["sent_at"]
         command = AttemptCommand(
             server=request["server"],
             key=AttemptKey(*request["key"]),
-            ack_by=request["ack_by"],
-            start_by=request["start_by"],
+            ack_by=request["ack_by"] + shift_s,
+            start_by=request["start_by"] + shift_s,
             run_timeout_s=request["run_timeout_s"],
             cause=request["cause"],
             traceparent=request["traceparent"],
@@ -230,6 +232,7 @@ def main() -> NoReturn:
     sock = socket.socket(fileno=int(fd))
     os.set_inheritable(sock.fileno(), False)  # noqa: FBT003
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    processes.DESCRIPTOR_LIMIT.raise_to_most()
     processes.become_subreaper()
     if lock_path:
         hold_lock(lock_path, sock)

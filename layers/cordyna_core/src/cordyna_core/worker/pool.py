@@ -17,6 +17,7 @@ from cordyna_core.worker.events import (
     AttemptEnded,
     Event,
     HostLost,
+    Ready,
     StateUpdate,
     events_from,
     state_update,
@@ -65,14 +66,16 @@ class WorkerPool:
         self._answered: set[AttemptKey] = set()
         self._pending: list[Event] = []
         self._hosts = 0
-        self._host = self._start_host()
+        self._host: HostProcess | None = self._start_host()
+        self._unsent: list[tuple[dict[str, Any], bytes]] = []
+        self._restart_at = self._restart_delay_s = 0.0
         self._heartbeat = _Heartbeat(clock())
         self._is_closed = False
 
     @property
     def host_pid(self) -> int:
-        """The host's process."""
-        return self._host.pid
+        """The host's process; 0 while none could be started."""
+        return 0 if self._host is None else self._host.pid
 
     @property
     def live(self) -> Mapping[AttemptKey, AttemptCommand]:
@@ -114,7 +117,9 @@ class WorkerPool:
             traceparent=meta.traceparent if meta is not None else None,
         )
         self._live[key] = header
-        self._send({"op": "run", **header._asdict()}, _run_frame(command, run_timeout_s))
+        # The host keeps intervals by its own clock, whatever is done to the wall clock meanwhile.
+        request = {"op": "run", "sent_at": self._now(), **header._asdict()}
+        self._send(request, _run_frame(command, run_timeout_s))
 
     def cancel(self, command: CancelTask, *, grace_s: float | None = None) -> None:
         """Cancel an attempt: signals follow after `grace_s` (default 10 s)."""
@@ -144,40 +149,59 @@ class WorkerPool:
         if self._is_closed:
             return
         self._is_closed = True
-        self._selector.unregister(self._host)
-        try:
-            self._host.send({"op": "close"})
-        except HostLostError:
-            self._host.end()
-        else:
-            self._host.wait_for_end(_CLOSE_TIMEOUT_S)
+        host, self._host = self._host, None
+        if host is not None:
+            self._selector.unregister(host)
+            self._close_host(host)
         self._selector.close()
 
     def next_poll_s(self) -> float:
         """How long to wait at most before the next `receive`."""
-        return 0.0 if self._pending else PING_INTERVAL_S
+        if self._pending:
+            return 0.0
+        if self._host is None:
+            return min(PING_INTERVAL_S, max(0.0, self._restart_at - self._clock()))
+        return PING_INTERVAL_S
 
     def receive(self) -> list[Event]:
         """The events that have arrived, without waiting."""
         found, self._pending = self._pending, []
-        try:
-            for fields in self._host.receive():
-                self._take(fields, found)
-            self._beat()
-        except HostLostError as lost:
-            self._replace_host(str(lost), found)
+        host = self._host
+        if host is None:
+            self._restart_host()
+        else:
+            try:
+                for fields in host.receive():
+                    self._take(fields, found)
+                self._beat(host)
+            except HostLostError as lost:
+                self._replace_host(host, str(lost), found)
         found += self._pending
         self._pending = []
         return found
 
     # -- inside -------------------------------------------------------------------------------
 
+    def _close_host(self, host: HostProcess) -> None:
+        if not self._is_ready:
+            # It has started nothing, and may wait long for the lock of another.
+            host.end()
+            return
+        try:
+            host.send({"op": "close"})
+        except HostLostError:
+            host.end()
+        else:
+            host.wait_for_end(_CLOSE_TIMEOUT_S)
+
     def _take(self, fields: dict[str, Any], found: list[Event]) -> None:
         if fields["event"] == "pong":
             self._heartbeat.answered(fields["number"])
             return
         for event in events_from(fields):
-            if isinstance(event, StateUpdate) and event.is_final:
+            if isinstance(event, Ready):
+                self._is_ready = True
+            elif isinstance(event, StateUpdate) and event.is_final:
                 self._answered.add(event.key)
             elif isinstance(event, AttemptEnded):
                 self._live.pop(event.key, None)
@@ -185,30 +209,56 @@ class WorkerPool:
             found.append(event)
 
     def _send(self, request: dict[str, Any], frame: bytes = b"") -> None:
+        host = self._host
+        if host is None:
+            self._unsent.append((request, frame))
+            return
         try:
-            self._host.send(request, frame)
+            host.send(request, frame)
         except HostLostError as lost:
-            self._replace_host(str(lost), self._pending)
+            self._replace_host(host, str(lost), self._pending)
 
-    def _beat(self) -> None:
+    def _beat(self, host: HostProcess) -> None:
         number = self._heartbeat.due(self._clock())
         if number is not None:
-            self._host.send({"op": "ping", "number": number})
+            host.send({"op": "ping", "number": number})
         if self._heartbeat.is_lost(self._clock()):
             raise HostLostError(f"it did not answer for {ANSWER_TIMEOUT_S:g} s")
 
-    def _replace_host(self, why: str, found: list[Event]) -> None:
+    def _replace_host(self, host: HostProcess, why: str, found: list[Event]) -> None:
         """End a lost host, answer for its attempts, and load the servers in a new one."""
-        self._selector.unregister(self._host)
-        self._host.end()
+        self._host = None
+        self._selector.unregister(host)
+        host.end()
         found.append(HostLost(why=why))
         for key, command in list(self._live.items()):
             self._answer_for_lost(key, command, why, found)
         self._live.clear()
         self._answered.clear()
-        self._host = self._start_host()
-        self._heartbeat = _Heartbeat(self._clock())
+        self._restart_at = self._restart_delay_s = 0.0
+        self._restart_host()
+
+    def _restart_host(self) -> None:
+        """Start a host once its time has come; later, if the system cannot now."""
+        now = self._clock()
+        if now < self._restart_at:
+            return
+        try:
+            self._host = self._start_host()
+        except OSError as error:
+            settings = self._settings
+            self._restart_delay_s = min(
+                settings.restart_max_s, max(settings.restart_min_s, 2 * self._restart_delay_s)
+            )
+            self._restart_at = now + self._restart_delay_s
+            self._pending.append(HostLost(why=f"another could not be started: {error}"))
+            return
+        self._heartbeat = _Heartbeat(now)
+        unsent, self._unsent = self._unsent, []
         self.start(list(self._specs.values()))
+        for request, frame in unsent:
+            if request["op"] != "start":
+                self._send(request, frame)
 
     def _answer_for_lost(
         self, key: AttemptKey, command: AttemptCommand, why: str, found: list[Event]
@@ -222,6 +272,7 @@ class WorkerPool:
 
     def _start_host(self) -> HostProcess:
         self._hosts += 1
+        self._is_ready = False
         token = f"{self._token}-{self._hosts}"
         host = HostProcess(self._lock_path, token, self._settings, send_timeout_s=ANSWER_TIMEOUT_S)
         self._selector.register(host, selectors.EVENT_READ)

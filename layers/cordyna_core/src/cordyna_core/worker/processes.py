@@ -10,6 +10,7 @@ other systems these calls do nothing: there only process groups are ended.
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterable
@@ -22,6 +23,7 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 _OOM_SCORE_ADDED: Final = 300
 _OOM_SCORE_MAX: Final = 1000
 _KILL_ROUNDS_MAX: Final = 100
+_DESCRIPTORS_MAX: Final = 65_536
 
 
 class ProcessStat(NamedTuple):
@@ -40,6 +42,29 @@ class ProcessStat(NamedTuple):
 def become_subreaper() -> bool:
     """Adopt the orphans among this process's descendants. Whether the system can."""
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+class DescriptorLimit:
+    """The number of files that a process may open, raised for the host and not for user code.
+
+    (Code that uses select() fails with descriptors above 1,024.)
+    """
+
+    def __init__(self) -> None:
+        self._before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def raise_to_most(self) -> None:
+        """Allow what the system allows."""
+        soft, hard = self._before
+        most = _DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS_MAX)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+    def restore(self) -> None:
+        """Undo `raise_to_most`; in a process that is about to run user code."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._before)
+
+
+DESCRIPTOR_LIMIT: Final = DescriptorLimit()
 
 
 def die_with_parent(parent: int) -> None:

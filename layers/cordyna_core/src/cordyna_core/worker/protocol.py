@@ -6,8 +6,13 @@ Invariant: reading costs time linear in the bytes, and holds at most one frame (
 import json
 from typing import Any, Final, NamedTuple
 
+from cordyna_core.contract.limits import MAX_JSON_DEPTH
+
 MAX_FRAME_BYTES: Final = 1024 * 1024
-MAX_NESTING: Final = 128
+_FRAME_LEVELS: Final = 4
+"""Around a free part: the frame, its detail, the upstream of a RunTask, and one to spare."""
+
+MAX_NESTING: Final = MAX_JSON_DEPTH + _FRAME_LEVELS
 
 COMMANDS: Final = frozenset({"InvokeTask", "CancelRun", "RetryRun"})
 """What a server may send to cerebro while a task runs."""

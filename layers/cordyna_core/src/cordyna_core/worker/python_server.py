@@ -6,12 +6,13 @@ server's spec as `cordyna_core.worker.python_server:load`, so that a test can lo
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from cordyna_core.attempt import Attempt
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.envelope import detail_json
+from cordyna_core.contract.time import utc
 from cordyna_core.server.cancellation import Cancellation
 from cordyna_core.server.program import load_program
 from cordyna_core.server.result import describe
@@ -44,6 +45,9 @@ def load(target: str) -> LoadedServer:
     return _TaskServerAdapter(load_program(target))
 
 
+_NEVER: Final = utc(253_402_300_799)  # the last second of the year 9999
+
+
 class _TaskServerAdapter:
     def __init__(self, server: TaskServer) -> None:
         self._server = server
@@ -60,10 +64,10 @@ class _TaskServerAdapter:
     def run(self, detail: dict[str, Any], publish: Publish, cancelled: Cancellation) -> None:
         # The real clock: a worker process is a composition of its own.
         clock = time.time  # noqa: TID251
-        command = RunTask.model_validate(detail)
+        # The host has checked that the command is not stale, by a clock that does not jump.
+        command = RunTask.model_validate(detail).model_copy(update={"start_by": _NEVER})
         bus = _Bus(publish)
         try:
-            # The host has checked that the command is not stale.
             self._server.run(command, bus=bus, clock=clock, queued=True, cancelled=cancelled)
         except BaseException as error:  # noqa: BLE001  also a KeyboardInterrupt of the body's own
             attempt = Attempt(command, bus, clock, cancelled)

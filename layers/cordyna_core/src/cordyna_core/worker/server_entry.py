@@ -216,6 +216,19 @@ class ServerEntry:
         if generation is self._current:
             self._dispatch()
 
+    def on_attempt_unstarted(self, attempt: AttemptRecord) -> None:
+        """See generation.GenerationOwner."""
+        self._running.pop(attempt.command.key, None)
+        if attempt.cancel_requested:
+            self._ended_unstarted(attempt, "cancelled")
+        elif self._is_draining:
+            self._ended_unstarted(attempt, "drain")
+        else:
+            # The first again.
+            self._waiting = {attempt.command.key: attempt, **self._waiting}
+            self._acknowledge_later(attempt)
+        self._owner.on_quiet()
+
     def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None:
         """See generation.GenerationOwner."""
         self._running.pop(attempt.command.key, None)
@@ -236,7 +249,7 @@ class ServerEntry:
                 return
             worker = generation.idle
             if worker is None:
-                if generation.active_count >= self.concurrency:
+                if generation.active_count >= self.concurrency or not generation.can_start_worker:
                     return
                 generation.start_worker()
                 worker = generation.idle

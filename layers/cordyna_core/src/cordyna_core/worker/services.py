@@ -22,7 +22,14 @@ class Services:
         children: ChildTable,
         settings: Settings,
         token: str,
-        now: Callable[[], float] = time.time,  # noqa: TID251  the default of a composition
+        now: Callable[[], float] | None = None,
     ) -> None:
         self.loop, self.link, self.children = loop, link, children
-        self.settings, self.token, self.now = settings, token, now
+        self.settings, self.token = settings, token
+        self.now = now or steady_clock()
+
+
+def steady_clock() -> Callable[[], float]:
+    """UTC seconds as of now, continued by the monotonic clock: a jump changes no interval."""
+    offset = time.time() - time.monotonic()  # noqa: TID251  the composition of a host
+    return lambda: offset + time.monotonic()

@@ -82,6 +82,7 @@ def _start(
     host = os.getpid()
 
     def before_exec() -> None:
+        processes.DESCRIPTOR_LIMIT.restore()
         processes.die_with_parent(host)
         if is_subreaper:
             processes.become_subreaper()

@@ -186,7 +186,9 @@ class TemplateLink:
             child.signal_group(signal.SIGKILL)
         while self._forking:
             worker = self._forking.popitem()[1]
-            worker.could_not_start(f"the server's template ended ({processes.describe_exit(code)})")
+            worker.has_lost_starter(
+                f"the server's template ended ({processes.describe_exit(code)})"
+            )
         self._services.children.check()
 
 

@@ -64,7 +64,13 @@ class PythonTransport:
         services.link.add_source(channel)
 
     def start_attempt(self, frame: bytes, output: AttemptOutput) -> None:
-        stdout, stderr = os.pipe(), os.pipe()
+        stdout = os.pipe()
+        try:
+            stderr = os.pipe()
+        except OSError:
+            for end in stdout:
+                os.close(end)
+            raise
         self._pipes = [
             self._pipe(stdout[0], "stdout", output),
             self._pipe(stderr[0], "stderr", output),

@@ -89,9 +89,14 @@ class Worker:
         self.phase, self.attempt = "busy", attempt
         timeout_s = attempt.command.run_timeout_s
         if timeout_s is not None:
-            self._clock(timeout_s, lambda: self.stop("run_timeout"))
-        self._report_cut_later(attempt)
-        self.transport.start_attempt(attempt.frame, attempt.output)
+            attempt.timers.append(self._after(timeout_s, lambda: self.stop("run_timeout")))
+        attempt.report_cuts(self._services)
+        try:
+            self.transport.start_attempt(attempt.frame, attempt.output)
+        except OSError as error:
+            self._give_back(f"the output of an attempt could not be opened: {error}")
+            self.retire()
+            return
         if not self._speaks_python:
             started = answers.made_frame(self._services, attempt, verdicts.state_update, "started")
             self._services.link.started(started)
@@ -104,7 +109,7 @@ class Worker:
         attempt.cancel_requested = True
         self.transport.send(frame)
         if not attempt.has_final:
-            self._clock(grace_s, lambda: self.stop("cancelled"))
+            attempt.timers.append(self._after(grace_s, lambda: self.stop("cancelled")))
 
     def stop(self, reason: str) -> None:
         """End the attempt by signals. Its answer is then `reason`, unless it completes first."""
@@ -157,11 +162,10 @@ class Worker:
 
     # -- the end ------------------------------------------------------------------------------
 
-    def retire(self, reason: str) -> None:
-        """Ask an idle worker to exit. `reason` is for people."""
+    def retire(self) -> None:
+        """Ask an idle worker to exit."""
         if self.phase in ("ending", "gone"):
             return
-        del reason
         self._leave()
         assert self.transport is not None
         if self._child is not None:
@@ -190,7 +194,13 @@ class Worker:
         self._send_signal(signal.SIGKILL)
 
     def could_not_start(self, why: str) -> None:
-        """No process could be started for this worker. Its attempt may succeed later."""
+        """No process could be started for this worker. Its attempt, if any, waits again."""
+        self._give_back(why)
+        self._leave()
+        self._gone()
+
+    def has_lost_starter(self, why: str) -> None:
+        """What was starting this worker has ended: whether its attempt began is not known."""
         if self._has_open_attempt():
             self._answer_for_dead(why)
         self._leave()
@@ -313,7 +323,7 @@ class Worker:
         assert self.attempt is not None
         self.attempt.output.close()
         if self._outcome == "retired":
-            self.retire("the body left something behind")
+            self.retire()
             return
         self.phase = "idle"
         self._release()
@@ -344,6 +354,14 @@ class Worker:
             attempt.output.close()
         if final is not None:
             self._services.link.state(final)
+
+    def _give_back(self, why: str) -> None:
+        attempt, self.attempt = self.attempt, None
+        if attempt is not None:
+            attempt.cancel_timers()
+            if self.transport is not None:
+                self.transport.close_output()
+            self._owner.on_attempt_unstarted(attempt, why)
 
     def _release(self) -> None:
         attempt, self.attempt = self.attempt, None
@@ -378,18 +396,6 @@ class Worker:
 
     def _dead_letter(self, why: str, content: bytes) -> None:
         answers.report_dead_letter(self._services, self.attempt, why, content)
-
-    def _report_cut_later(self, attempt: AttemptRecord) -> None:
-        def report() -> None:
-            if not attempt.has_final:
-                attempt.output.report()
-                self._report_cut_later(attempt)
-
-        self._after(self._services.settings.cut_report_s, report)
-
-    def _clock(self, delay_s: float, callback: Callable[[], None]) -> None:
-        if self.attempt is not None:
-            self.attempt.timers.append(self._after(delay_s, callback))
 
     def _after(self, delay_s: float, callback: Callable[[], None]) -> Timer:
         return self._services.loop.timers.after(delay_s, callback)

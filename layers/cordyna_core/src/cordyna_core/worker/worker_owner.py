@@ -26,4 +26,7 @@ class WorkerOwner(Protocol):
     def on_worker_gone(self, worker: "Worker") -> None:
         """Its group has ended."""
 
+    def on_attempt_unstarted(self, attempt: AttemptRecord, why: str) -> None:
+        """It was given to this worker, and has certainly not begun: the system has no room."""
+
     def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None: ...
