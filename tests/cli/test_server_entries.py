@@ -8,7 +8,7 @@ import pytest
 from cli.fake_engine import FakeEngine
 from cli.run_dyna import dyna
 from cordyna_cli.engine import EngineOptions, ServerOptions
-from cordyna_cli.input.server_entries import ServerEntry, entry_problems, read_entries
+from cordyna_cli.input.server_entries import ConfiguredServer, entry_problems, read_entries
 
 FOLDER = Path("/project")
 
@@ -49,7 +49,7 @@ def test_entry_is_read_with_absolute_paths(
     entry: Any, target: str, options: ServerOptions | None
 ) -> None:
     assert list(entry_problems([entry])) == []
-    assert read_entries([entry], FOLDER) == [ServerEntry(target, options)]
+    assert read_entries([entry], FOLDER) == [ConfiguredServer(target, options)]
 
 
 @pytest.mark.parametrize(

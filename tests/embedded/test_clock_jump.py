@@ -142,7 +142,7 @@ def test_cron_after_a_jump_back_fires_again_at_wall_time() -> None:
     assert pulse.invoked() == 4
 
 
-def test_cron_after_a_jump_forward_fires_once_for_what_was_missed() -> None:
+def test_cron_after_a_jump_forward_fires_the_last_tick_only() -> None:
     pulse = Pulse()
     pulse.world.after(130)
     pulse.world.driver.now += HOUR

@@ -2,12 +2,18 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cerebro.embedded.embedded_engine import EmbeddedEngine
+from cerebro.embedded.engine import spec_of
+from cerebro.embedded.storage.home import MemoryHome
+from cordyna_cli.engine import Invoked
+from cordyna_core.contract.commands import InvokeTask
 from world.command_line import Folder, end, until
 
 SERVER = """
@@ -68,7 +74,7 @@ def test_server_that_does_not_load_is_shown_with_its_error(folder: Folder) -> No
     assert shown["broken.py"]["state"] == "not_loaded"
 
 
-def test_server_that_does_not_load_any_more_keeps_its_declaration(folder: Folder) -> None:
+def test_server_that_stops_loading_keeps_its_declaration(folder: Folder) -> None:
     (folder.path / "other.py").write_text(NEEDS)
     both = ("--server", "shop.py", "--server", "other.py")
     assert folder.bare(*both, "do", "both").returncode == 0
@@ -214,3 +220,27 @@ def test_body_that_changed_directory_does_not_prevent_reload(folder: Folder) -> 
         until(lambda: "later" in folder.bare("tasks").stdout)
 
     dev(folder, change)
+
+
+# --- the wall clock ---------------------------------------------------------------------------
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_clock_jump_makes_no_waiting_command_stale(folder: Folder, jump: float) -> None:
+    (folder.path / "slow.py").write_text(
+        "import time\n"
+        "from cordyna_core import TaskServer\n"
+        'server = TaskServer("slow", concurrency=1)\n'
+        "for n in range(4):\n"
+        '    server.task(name=f"n{n}")(lambda: time.sleep(0.3))\n'
+        'server.task(name="all", upstream=[f"n{n}" for n in range(4)])(lambda: None)\n'
+    )
+    offset = [0.0]
+    target = str(folder.path / "slow.py")
+    with EmbeddedEngine(
+        MemoryHome(), specs={target: spec_of(target)}, clock=lambda: time.time() + offset[0]
+    ) as engine:
+        invoked = engine.invoke(InvokeTask(task="all"))
+        assert isinstance(invoked, Invoked)
+        offset[0] = jump
+        *_, view = engine.follow(invoked.run_id, timeout_s=30)
+
+    assert view.state == "completed"

@@ -43,7 +43,7 @@ def test_task_3_runs_its_upstreams_on_both_servers_only(engine: EmbeddedEngine) 
 def test_weekly_digest_completes_all_but_blocked_tasks(
     engine: EmbeddedEngine,
 ) -> None:
-    # The run itself ends a little later, when the guardian has looked: there is no need to wait for that here.
+    # The run itself ends a little later; that need not be waited for.
     independent = {"week-sales", "sales-trend", "stock-levels", "thumbnail", "catalogue-page"}
     for view in views_of(engine, "weekly-digest"):
         tasks = by_name(view)

@@ -125,7 +125,8 @@ def test_supplier_prices_fails_with_line_and_next_step() -> None:
     assert result.error is not None
     assert result.error.retryable is False
     assert result.error.message == (
-        "supplier_prices.csv: line 15: the price of MAP-01 is 'on request', not a number of cents; ask the supplier for a new list"
+        "supplier_prices.csv: line 15: the price of MAP-01 is 'on request', not a number of cents;"
+        " ask the supplier for a new list"
     )
     assert "supplier_prices.py" in (result.error.traceback or "")
 

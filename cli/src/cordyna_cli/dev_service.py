@@ -141,7 +141,7 @@ def logging_to(stream: TextIO, *, as_json: bool) -> Iterator[None]:
     """Write the log records of the engine to `stream`, one a line, while the block runs."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
-        JsonFormatter() if as_json else logging.Formatter("%(levelname)s %(message)s")
+        JsonLogFormatter() if as_json else logging.Formatter("%(levelname)s %(message)s")
     )
     logger = logging.getLogger("cordyna")
     logger.addHandler(handler)
@@ -156,7 +156,7 @@ def logging_to(stream: TextIO, *, as_json: bool) -> Iterator[None]:
         logger.setLevel(level)
 
 
-class JsonFormatter(logging.Formatter):
+class JsonLogFormatter(logging.Formatter):
     """A log record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:

@@ -19,7 +19,7 @@ _EXAMPLE: Final = '["shop.py", {target = "exec:node server.mjs", concurrency = 4
 
 
 @dataclass(frozen=True, slots=True)
-class ServerEntry:
+class ConfiguredServer:
     """One entry: its target, and its options if it is a table."""
 
     target: str
@@ -81,21 +81,21 @@ _OPTIONS: Final = {
 }
 
 
-def read_entries(value: Sequence[Any], directory: Path) -> list[ServerEntry]:
+def read_entries(value: Sequence[Any], directory: Path) -> list[ConfiguredServer]:
     """The entries of a valid `servers`, their paths made absolute."""
     return [_entry(entry, directory) for entry in value]
 
 
-def _entry(entry: str | Mapping[str, Any], directory: Path) -> ServerEntry:
+def _entry(entry: str | Mapping[str, Any], directory: Path) -> ConfiguredServer:
     if isinstance(entry, str):
         # A command finds its files in the folder of the settings, as a Python file does.
         options = ServerOptions(cwd=str(directory)) if entry.startswith(EXEC_PREFIX) else None
-        return ServerEntry(absolute_target(entry, directory), options)
+        return ConfiguredServer(absolute_target(entry, directory), options)
     target, cwd, python = entry["target"], entry.get("cwd"), entry.get("python")
     folder = directory / cwd if cwd is not None else None
     if folder is None and target.startswith(EXEC_PREFIX):
         folder = directory
-    return ServerEntry(
+    return ConfiguredServer(
         absolute_target(target, directory),
         ServerOptions(
             concurrency=entry.get("concurrency"),

@@ -21,7 +21,7 @@ from cordyna_cli.engine import EngineOptions, ServerOptions
 from cordyna_cli.input.cli_context import GlobalFlags
 from cordyna_cli.input.environment import Environment
 from cordyna_cli.input.server_entries import (
-    ServerEntry,
+    ConfiguredServer,
     absolute_target,
     entry_problems,
     read_entries,
@@ -83,7 +83,7 @@ def resolve(flags: GlobalFlags, environment: Environment) -> CliSettings:
 
 
 def _options_of(
-    targets: Iterable[str], entries: Iterable[ServerEntry], cwd: Path
+    targets: Iterable[str], entries: Iterable[ConfiguredServer], cwd: Path
 ) -> dict[str, ServerOptions]:
     """The options of entries for these targets. A target that equals an entry has its options."""
     options = {entry.target: entry.options for entry in entries if entry.options is not None}

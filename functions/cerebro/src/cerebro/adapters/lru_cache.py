@@ -12,7 +12,7 @@ V = TypeVar("V")
 
 
 class LruCache(Generic[K, V]):
-    """Values by key with a total weight of at most `limit`; the newest stays whatever its weight."""
+    """Values by key, of a total weight of at most `limit`; the newest stays in any case."""
 
     def __init__(self, limit: int, weigh: Callable[[V], int] = lambda _: 1) -> None:
         self._limit, self._weigh = limit, weigh

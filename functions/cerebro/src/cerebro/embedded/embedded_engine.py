@@ -18,7 +18,7 @@ from cerebro.core.declaration.diff import rehearsal
 from cerebro.core.views import run_view
 from cerebro.embedded.bodies.host_bodies import HostBodies
 from cerebro.embedded.bodies.load_servers import load_servers
-from cerebro.embedded.bodies.port import Bodies, Declared
+from cerebro.embedded.bodies.port import Bodies, ServerLoaded
 from cerebro.embedded.bodies.threads import ThreadBodies
 from cerebro.embedded.bodies.worker_host import StartedServers
 from cerebro.embedded.dev_server import DevServer
@@ -232,7 +232,7 @@ class EmbeddedEngine:
             if state is None or state.server not in accepted
         ]
         results = load_servers(self._make_bodies(), new, LOAD_TIMEOUT_S) if new else ()
-        return [result.declaration for result in results if isinstance(result, Declared)]
+        return [result.declaration for result in results if isinstance(result, ServerLoaded)]
 
     def load_declarations(self, targets: Sequence[str]) -> list[ServerDeclared]:
         """Load these servers in processes of their own. Raises UserError if one does not load."""
@@ -240,7 +240,7 @@ class EmbeddedEngine:
         bodies = HostBodies(specs, None, self._clock)
         declarations = []
         for result in load_servers(bodies, list(specs), LOAD_TIMEOUT_S):
-            if not isinstance(result, Declared):
+            if not isinstance(result, ServerLoaded):
                 raise UserError(
                     f"{result.target} cannot be loaded.",
                     why=result.error,

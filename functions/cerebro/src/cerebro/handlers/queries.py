@@ -12,7 +12,7 @@ from cerebro.core.messages import wire_run_state
 from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
 from cerebro.core.planning.params import check_params
 from cerebro.core.planning.planner import plan_invocation
-from cerebro.core.views import plan_view, run_view
+from cerebro.core.views import plan_view, reused_runs, run_view
 from cerebro.ports import ServerSeen, Store
 from cordyna_core._version import __version__
 from cordyna_core.contract.json_values import JsonObject
@@ -26,7 +26,13 @@ from cordyna_core.errors import NotFound
 
 def run(store: Store, run_id: str) -> RunView:
     """The view of a run. Raises NotFound."""
-    return run_view(*read(store, run_id))
+    stored, snapshot, facts = read(store, run_id)
+    sources = {
+        source: found
+        for source in reused_runs(snapshot.plan)
+        if (found := store.read_run_snapshot(source)) is not None
+    }
+    return run_view(stored, snapshot, facts, sources)
 
 
 def read(store: Store, run_id: str) -> tuple[Run, RunSnapshot, dict[int, TaskRun]]:

@@ -42,16 +42,16 @@ class Delivery:
 
 
 @dataclass(slots=True)
-class Outcome:
+class BatchResult:
     """The result of a batch: receipts to deliver again, and dead letters with their reasons."""
 
     again: list[str] = field(default_factory=list)
     dead_letters: list[tuple[Delivery, str]] = field(default_factory=list)
 
 
-def receive(batch: Iterable[Delivery], ports: Ports) -> Outcome:
+def receive(batch: Iterable[Delivery], ports: Ports) -> BatchResult:
     """Handle each message of the batch."""
-    outcome = Outcome()
+    outcome = BatchResult()
     for delivery in batch:
         try:
             reason = _handle(delivery, ports)

@@ -13,11 +13,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from cerebro.embedded.bodies.port import (
+    BodiesDrained,
     BodyEvent,
-    Declared,
-    Drained,
-    LoadFailed,
+    LoadFailure,
     Loads,
+    ServerLoaded,
     Undeliverable,
 )
 from cerebro.embedded.bodies.worker_host import StartedServers, start_pool
@@ -66,7 +66,7 @@ class HostBodies:
             e.AttemptEnded: self._attempt_ended,
             e.DeadLetter: self._dead_letter,
             e.Busy: self._busy,
-            e.Drained: lambda _: Drained(),
+            e.Drained: lambda _: BodiesDrained(),
         }
 
     def start(self, wake: Callable[[], None]) -> None:
@@ -75,7 +75,7 @@ class HostBodies:
         if self._pool is not None and self._early is not None:
             self._loading = set(self._early.targets)
         else:
-            self._pool = start_pool(self._lock_path)
+            self._pool = start_pool(self._lock_path, self._clock)
 
     @property
     def _running_pool(self) -> WorkerPool:
@@ -145,13 +145,13 @@ class HostBodies:
         except ValidationError as invalid:
             problems = problems_of(invalid, "malformed_declaration")
             error = "; ".join(problem.message for problem in problems)
-            return LoadFailed(
+            return LoadFailure(
                 event.target, f"its declaration is malformed: {error}", still_serving=False
             )
-        return Declared(event.target, declaration, event.mode, event.mode_reason)
+        return ServerLoaded(event.target, declaration, event.mode, event.mode_reason)
 
     def _load_failed(self, event: e.LoadFailed) -> BodyEvent:
-        return LoadFailed(event.target, event.error, still_serving=event.still_serving)
+        return LoadFailure(event.target, event.error, still_serving=event.still_serving)
 
     def _state_update(self, event: e.StateUpdate) -> BodyEvent:
         now = self._clock()

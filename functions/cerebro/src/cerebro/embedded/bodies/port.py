@@ -14,7 +14,7 @@ from cordyna_core.contract.declaration import ServerDeclared
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class ServerLoaded:
     """A server has loaded. `mode` says how its bodies start, and `mode_reason` why."""
 
     target: str
@@ -24,7 +24,7 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadFailed:
+class LoadFailure:
     """A server did not load. `still_serving`: its earlier version continues."""
 
     target: str
@@ -33,7 +33,7 @@ class LoadFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Drained:
+class BodiesDrained:
     """No body runs any more after `drain`."""
 
 
@@ -52,7 +52,7 @@ class Loads:
     servers: tuple[ServerLoad, ...]
 
 
-BodyEvent = str | LogChunk | Declared | LoadFailed | Drained | Undeliverable | Loads
+BodyEvent = str | LogChunk | ServerLoaded | LoadFailure | BodiesDrained | Undeliverable | Loads
 """An event of the bus from a server, output of an attempt, or news about servers."""
 
 
@@ -79,7 +79,7 @@ class Bodies(Protocol):
         ...
 
     def load(self, targets: Sequence[str]) -> None:
-        """Load these servers, or load them again. Each is reported as Declared or LoadFailed."""
+        """Load these servers, or load them again; reported as ServerLoaded or LoadFailure."""
         ...
 
     def remove(self, target: str) -> None:
@@ -103,7 +103,7 @@ class Bodies(Protocol):
         ...
 
     def drain(self, within_s: float) -> None:
-        """Start no further attempt; end what runs after `within_s`. Reported as Drained."""
+        """Start no further attempt; end what runs after `within_s`. Reported as BodiesDrained."""
         ...
 
     def close(self) -> None:

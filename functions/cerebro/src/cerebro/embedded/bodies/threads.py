@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from cerebro.embedded.bodies.port import BodyEvent, Declared, Drained, Loads
+from cerebro.embedded.bodies.port import BodiesDrained, BodyEvent, Loads, ServerLoaded
 from cerebro.embedded.bodies.thread_output import ThreadOutput
 from cerebro.embedded.bodies.thread_pool import ServerThreads
 from cordyna_core.contract.commands import CancelTask, RunTask
@@ -63,7 +63,7 @@ class ThreadBodies:
                     output=self._output,
                     concurrency=THREADS_PER_SERVER_MAX,
                 )
-            self._report(Declared(target, server.declaration))
+            self._report(ServerLoaded(target, server.declaration))
 
     def remove(self, target: str) -> None:
         pool = self._pools.pop(target, None)
@@ -88,9 +88,9 @@ class ThreadBodies:
         self._report(Loads(tuple(pool.load() for pool in self._pools.values())))
 
     def drain(self, within_s: float) -> None:
-        """Report Drained at once: threads cannot be ended, and end with the process."""
+        """Report BodiesDrained at once: threads cannot be ended, and end with the process."""
         del within_s
-        self._report(Drained())
+        self._report(BodiesDrained())
 
     def close(self) -> None:
         self._output.remove()

@@ -4,12 +4,14 @@ Imports little, because a command starts it before it imports the engine.
 """
 
 import os
+import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cordyna_core.errors import ServiceError
+from cordyna_core.ports import Clock
 from cordyna_core.worker.pool import WorkerPool
 from cordyna_core.worker.spec import ServerSpec
 
@@ -42,12 +44,12 @@ def start_servers(specs: Iterable[ServerSpec], lock_path: Path | None) -> Starte
     return StartedServers(pool, frozenset(spec.target for spec in started))
 
 
-def start_pool(lock_path: Path | None) -> WorkerPool:
+def start_pool(lock_path: Path | None, now: Clock = time.time) -> WorkerPool:
     """Start a host; it holds `lock_path` while bodies may be alive. Raises ServiceError."""
     # The token identifies the processes of this engine, also after a host was lost.
     token = f"{os.getpid()}-{uuid.uuid4().hex}"
     try:
-        return WorkerPool(token=token, lock_path=str(lock_path) if lock_path is not None else "")
+        return WorkerPool(token=token, lock_path=str(lock_path or ""), now=now)
     except OSError as cause:
         raise ServiceError(
             f"the worker host could not be started: {cause}.",

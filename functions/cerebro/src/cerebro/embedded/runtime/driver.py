@@ -24,11 +24,11 @@ from cerebro.core.graph.graph import version_of
 from cerebro.core.model import Plan
 from cerebro.embedded.bodies.port import (
     Bodies,
+    BodiesDrained,
     BodyEvent,
-    Declared,
-    Drained,
-    LoadFailed,
+    LoadFailure,
     Loads,
+    ServerLoaded,
     Undeliverable,
 )
 from cerebro.embedded.replay.recording import RELOADED
@@ -36,11 +36,11 @@ from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.housekeeping import Housekeeping
 from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.runtime.served import ServedTargets
+from cerebro.embedded.runtime.server_loads import ServerLoads
 from cerebro.embedded.runtime.wake_pipe import WakePipe
 from cerebro.embedded.storage.driver_record import DriverRecord
 from cerebro.embedded.storage.event_log import LogChunk
 from cerebro.embedded.storage.home import Home
-from cerebro.embedded.storage.targets import ServerLoad
 from cordyna_core.contract.base import Message, Problem, meta_at
 from cordyna_core.contract.commands import CancelTask, Command, RunTask
 from cordyna_core.contract.envelope import seal
@@ -55,8 +55,6 @@ INBOX_POLL_S: Final = 0.05
 
 WAIT_MAX_S: Final = 1.0
 """The driver makes a turn at least this often: a hanging driver differs from an idle one."""
-
-LOADS_INTERVAL_S: Final = 2.0
 
 LOCKED_PAUSE_S: Final = 0.2
 
@@ -85,8 +83,7 @@ class Driver:
         self.loop = MessageLoop(home, clock, to_server=self._to_server)
         self._housekeeping = Housekeeping(home, self.loop, self._is_ours)
         self.failure: Exception | None = None
-        self._loads: tuple[ServerLoad, ...] = ()
-        self._loads_at = 0.0
+        self._loads = ServerLoads(home, bodies)
         self.modes: dict[str, tuple[str, str]] = {}
         self.is_drained = False
         self.last_turn_at = time.monotonic()
@@ -259,7 +256,7 @@ class Driver:
         now = self._clock()
         with self._lock:
             self._store_chunks()
-            self._store_loads(())
+            self._loads.store(())
             for name in self.served.declarations():
                 self.loop.process_now(
                     self._sealed(name, ServerStateChanged(server=name, state="stopped"), now)
@@ -313,7 +310,8 @@ class Driver:
         while self._arrivals:
             self.loop.put(self._arrivals.popleft())
         self._store_chunks()
-        self._request_loads()
+        if self._bodies_started:
+            self._loads.request()
         self.loop.step(inbox=self._inbox_has_events())
         if self._needs_declaring and not self.served.pending:
             self.declare()
@@ -336,9 +334,9 @@ class Driver:
                     self.loop.put(event)
                 case LogChunk():
                     self._chunks.append(event)
-                case Declared():
+                case ServerLoaded():
                     self._take_declared(event)
-                case LoadFailed():
+                case LoadFailure():
                     self._take_load_failure(event)
                 case Undeliverable():
                     with self._home.transaction():
@@ -346,13 +344,13 @@ class Driver:
                             event.text, event.reason, self._clock()
                         )
                 case Loads():
-                    self._store_loads(event.servers)
-                case Drained():
+                    self._loads.store(event.servers)
+                case BodiesDrained():
                     self.is_drained = True
             # Afterwards: if the home is locked, it is taken again.
             self._events.popleft()
 
-    def _take_declared(self, event: Declared) -> None:
+    def _take_declared(self, event: ServerLoaded) -> None:
         server = event.declaration.server
         self.modes[server] = (event.mode, event.mode_reason)
         was_loaded = event.target in self.served.is_loaded
@@ -363,24 +361,12 @@ class Driver:
             ready = ServerStateChanged(server=server, state="ready")
             self.loop.put(self._sealed(server, ready, self._clock(), cause=RELOADED))
 
-    def _take_load_failure(self, event: LoadFailed) -> None:
+    def _take_load_failure(self, event: LoadFailure) -> None:
         self.served.on_failed(event)
         if self._is_started:
             problem = Problem(code="not_loaded", message=event.error)
             name = self.served.server_of(event.target) or event.target
             self.loop.publish_now([DeclarationRejected(server=name, problems=[problem])])
-
-    def _request_loads(self) -> None:
-        """Ask now and then how busy the servers are, for `dyna servers` and `dyna why`."""
-        if self._bodies_started and time.monotonic() >= self._loads_at:
-            self._loads_at = time.monotonic() + LOADS_INTERVAL_S
-            self._bodies.request_loads()
-
-    def _store_loads(self, loads: tuple[ServerLoad, ...]) -> None:
-        if loads != self._loads:
-            with self._home.transaction():
-                self._home.targets.write_loads(loads)
-            self._loads = loads
 
     def _store_chunks(self) -> None:
         if self._chunks:

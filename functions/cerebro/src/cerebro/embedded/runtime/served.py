@@ -7,7 +7,7 @@ declaration that was accepted before.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from cerebro.embedded.bodies.port import Declared, LoadFailed
+from cerebro.embedded.bodies.port import LoadFailure, ServerLoaded
 from cerebro.embedded.storage.home import Home
 from cerebro.embedded.storage.targets import TargetState
 from cordyna_core.contract.declaration import ServerDeclared
@@ -54,7 +54,7 @@ class ServedTargets:
             self.pending.add(target)
             self._fingerprints[target] = self._fingerprint(target)
 
-    def on_declared(self, event: Declared) -> bool:
+    def on_declared(self, event: ServerLoaded) -> bool:
         """A target has loaded. Returns whether its declaration is another than before."""
         self.pending.discard(event.target)
         self.is_loaded.add(event.target)
@@ -63,7 +63,7 @@ class ServedTargets:
         self._write(event.target, event.declaration.server, None, is_serving=True)
         return before != event.declaration
 
-    def on_failed(self, event: LoadFailed) -> None:
+    def on_failed(self, event: LoadFailure) -> None:
         """A target did not load: it keeps its last accepted declaration, if it has one."""
         self.pending.discard(event.target)
         if not event.still_serving:
@@ -78,7 +78,7 @@ class ServedTargets:
     def give_up_waiting(self, error: str) -> None:
         """Note that the pending targets have not answered yet. They may do so later."""
         for target in sorted(self.pending):
-            self.on_failed(LoadFailed(target, error, still_serving=False))
+            self.on_failed(LoadFailure(target, error, still_serving=False))
             self.pending.add(target)
 
     def declarations(self) -> Mapping[str, ServerDeclared]:

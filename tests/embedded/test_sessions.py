@@ -1,0 +1,158 @@
+"""Sessions: several processes on one home, of which at most one drives."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from cerebro.embedded.embedded_engine import EmbeddedEngine
+from cerebro.embedded.storage.home import DiskHome
+from cordyna_cli.engine import Invoked, Refused
+from cordyna_core import TaskServer
+from cordyna_core.contract.commands import CancelRun, InvokeTask
+from cordyna_core.contract.views.runs import RunView
+from cordyna_core.errors import ServiceError, UserError
+
+
+def finished(engine: EmbeddedEngine, task: str, *, join: bool = False, **params: object) -> RunView:
+    """The run of a task as it is at its end."""
+    taken = engine.invoke(InvokeTask(task=task, params=params), join=join)
+    assert isinstance(taken, Invoked), taken
+    *_, last = engine.follow(taken.run_id)
+    return last
+
+
+def two_servers() -> list[TaskServer]:
+    one, two = TaskServer("one"), TaskServer("two")
+    one.task(name="x")(lambda: {"rows": 3})
+    one.task(name="bad")(lambda: 1 // 0)
+
+    @two.task(name="y", upstream=["x"])
+    def y(times: int = 2) -> int:
+        print("times", times)  # noqa: T201  for its log
+        return times
+
+    two.task(name="z", upstream=["bad", "y"])(lambda: None)
+    return [one, two]
+
+
+def test_second_session_waits_and_drives_when_lease_is_free(
+    tmp_path: Path,
+) -> None:
+    with (
+        EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver,
+        EmbeddedEngine(DiskHome(tmp_path), two_servers()) as watcher,
+    ):
+        finished(driver, "x")
+        assert driver.drives
+        assert not watcher.drives
+
+        run = finished(watcher, "y")
+        assert run.state == "completed"
+        assert driver.run(run.run_id) == run
+
+        driver.close()
+        assert finished(watcher, "y", times=9).state == "completed"
+        assert watcher.drives
+
+
+def test_reading_a_home_starts_no_task(tmp_path: Path) -> None:
+    hold, held = threading.Event(), threading.Event()
+    server = TaskServer("s")
+
+    @server.task(name="long")
+    def long() -> None:
+        held.set()
+        hold.wait(20)
+
+    with EmbeddedEngine(DiskHome(tmp_path), [server]) as engine:
+        taken = engine.invoke(InvokeTask(task="long"))
+        assert isinstance(taken, Invoked)
+        assert held.wait(10)
+        held.clear()
+    hold.set()
+
+    with EmbeddedEngine(DiskHome(tmp_path), [server]) as engine:
+        assert engine.run(taken.run_id).state == "running"
+        assert [task.task for task in engine.tasks()] == ["long"]
+        assert not held.is_set()
+        *_, view = engine.follow(taken.run_id)
+
+    assert view.state == "completed"
+    assert held.is_set()
+
+
+def test_server_after_close_is_shown_as_stopped(tmp_path: Path) -> None:
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        finished(engine, "x")
+        assert {each.state for each in engine.servers()} == {"ready"}
+
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        assert {each.state for each in engine.servers()} == {"stopped"}
+
+
+def test_invoke_without_driver_or_server_is_refused(tmp_path: Path) -> None:
+    with (
+        EmbeddedEngine(DiskHome(tmp_path), []) as engine,
+        pytest.raises(UserError, match="no task server is named"),
+    ):
+        engine.invoke(InvokeTask(task="x"))
+
+
+def test_invoke_after_killed_wait_joins_the_same_run(
+    tmp_path: Path,
+) -> None:
+    killed = EmbeddedEngine(DiskHome(tmp_path), two_servers())
+    with killed as engine:
+        run = finished(engine, "y")
+        killed._client._awaited.clear()  # A killed process removes no waiter.
+
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        again = engine.invoke(InvokeTask(task="y"), join=True)
+        assert again == Invoked(run.run_id, joined=True)
+
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        another = engine.invoke(InvokeTask(task="y"), join=True)
+        assert isinstance(another, Invoked)
+        assert another.run_id != run.run_id
+
+
+def test_unanswered_command_is_withdrawn(tmp_path: Path) -> None:
+    with (
+        EmbeddedEngine(DiskHome(tmp_path), two_servers()) as idle,
+        EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine,
+    ):
+        idle.tasks()
+        assert idle.drives  # It has the lease, but waits for nothing, so nothing runs.
+        with pytest.raises(ServiceError, match="withdrawn"):
+            engine.invoke(InvokeTask(task="x"), wait_s=0)
+
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        finished(engine, "y")
+        assert [run.task for run in engine.runs()] == ["y"]
+
+
+def test_invoke_of_unserved_task_is_refused_naming_the_driver(
+    tmp_path: Path,
+) -> None:
+    other = TaskServer("other")
+    other.task(name="mine")(lambda: None)
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver:
+        finished(driver, "x")
+        with EmbeddedEngine(DiskHome(tmp_path), [other], targets=["other.py"]) as watcher:
+            refused = watcher.invoke(InvokeTask(task="mine"))
+
+    assert isinstance(refused, Refused)
+    assert [problem.code for problem in refused.problems] == ["unknown_task", "driven_by_another"]
+
+
+def test_refusal_of_served_task_does_not_name_the_driver(tmp_path: Path) -> None:
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver:
+        completed = finished(driver, "x")
+        with EmbeddedEngine(
+            DiskHome(tmp_path), two_servers(), targets=["one.py", "two.py"]
+        ) as watcher:
+            refused = watcher.command(CancelRun(run_id=completed.run_id))
+
+    assert isinstance(refused, Refused)
+    assert [problem.code for problem in refused.problems] == ["run_completed"]
