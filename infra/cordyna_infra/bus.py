@@ -5,6 +5,7 @@ allow; and only a guest's own account publishes under the sources of that guest.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from aws_cdk import Fn, Stack
 from aws_cdk import aws_events as events
@@ -15,9 +16,14 @@ from constructs import Construct
 
 from cordyna_cdk import dead_letter_queue, put_events_statement
 from cordyna_cdk.permissions import allowed_detail_types
+from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER
+from cordyna_core.contract.registry import MESSAGES
+from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_infra.log_target import LogTarget
 from cordyna_infra.stage import Stage
+
+_OF_ONE_ATTEMPT: Final = (RunTask.__name__, CancelTask.__name__, TaskStateChanged.__name__)
 
 
 class StageBus(Construct):
@@ -138,15 +144,36 @@ class StageBus(Construct):
                 )
             ],
         )
+        pattern = logged_events(self)
+        if pattern is None:
+            return
         rule = events.Rule(
             self,
             "LogEveryEvent",
             event_bus=self.bus,
-            description="every event of the bus to its log group",
-            event_pattern=events.EventPattern(source=events.Match.prefix("")),
+            description="events of the bus to its log group (cordyna:event-log)",
+            event_pattern=pattern,
             targets=[LogTarget(self.log, self.dead_letters)],
         )
         rule.node.add_dependency(policy)
+
+
+def logged_events(scope: Construct) -> events.EventPattern | None:
+    """Which events are logged: the context value `cordyna:event-log`. Raises ValueError.
+
+    `all` (default); `commands-and-ends`: without the events of single attempts, which are most of
+    them; `off`: none.
+    """
+    value = str(scope.node.try_get_context("cordyna:event-log") or "all")
+    if value == "off":
+        return None
+    if value == "all":
+        return events.EventPattern(source=events.Match.prefix(""))
+    if value == "commands-and-ends":
+        return events.EventPattern(
+            detail_type=[name for name in MESSAGES if name not in _OF_ONE_ATTEMPT]
+        )
+    raise ValueError(f"cordyna:event-log is {value!r}: it must be all, commands-and-ends or off")
 
 
 def _stack_suffix(scope: Construct) -> str:

@@ -95,14 +95,19 @@ def of_function(
 
 
 def of_queue(
-    queue: str, name: str, *, period: Duration = FIVE_MINUTES, label: str | None = None
+    queue: str,
+    name: str,
+    *,
+    period: Duration = FIVE_MINUTES,
+    statistic: str = "Maximum",
+    label: str | None = None,
 ) -> cloudwatch.Metric:
-    """The maximum of an SQS metric of one queue."""
+    """An SQS metric of one queue."""
     return cloudwatch.Metric(
         namespace="AWS/SQS",
         metric_name=name,
         dimensions_map={"QueueName": queue},
-        statistic="Maximum",
+        statistic=statistic,
         period=period,
         label=label,
     )

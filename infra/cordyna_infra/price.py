@@ -21,20 +21,40 @@ READ: Final = 0.125e-6
 INVOCATION: Final = 0.20e-6
 GB_SECOND_ARM: Final = 13.3334e-6
 WAIT: Final = 1.00e-6
+WAIT_GB_SECOND: Final = 16.67e-6
+QUEUE_REQUEST: Final = 0.40e-6
+
+WAIT_GB: Final = 64 / 1024
+"""The minimum memory that an Express execution is charged for."""
 
 _HOUR: Final = Duration.hours(1)
 
 
 def dollars_an_hour(names: CerebroNames) -> list[cloudwatch.IMetric]:
     """One line per service."""
-    return [_events(names), _table(names), _functions(names), _waits(names)]
+    return [
+        _events(names),
+        _log(names),
+        _table(names),
+        _functions(names),
+        _queues(names),
+        _waits(names),
+    ]
 
 
 def _events(names: CerebroNames) -> cloudwatch.MathExpression:
+    # One entry of the log per event: fewer where `cordyna:event-log` is not `all`.
     return _line(
-        "events and their log",
-        f"FILL(events, 0) * {_plain(EVENT)} + FILL(bytes, 0) * {_plain(LOGGED_BYTE)}",
+        "events, as logged",
+        f"FILL(events, 0) * {_plain(EVENT)}",
         events=metrics.of_log(names, "IncomingLogEvents", period=_HOUR),
+    )
+
+
+def _log(names: CerebroNames) -> cloudwatch.MathExpression:
+    return _line(
+        "log of events",
+        f"FILL(bytes, 0) * {_plain(LOGGED_BYTE)}",
         bytes=metrics.of_log(names, "IncomingBytes", period=_HOUR),
     )
 
@@ -64,11 +84,28 @@ def _functions(names: CerebroNames) -> cloudwatch.MathExpression:
     return _line("Lambda", " + ".join(terms), **metrics_by_name)
 
 
+def _queues(names: CerebroNames) -> cloudwatch.MathExpression:
+    kinds = ("NumberOfMessagesSent", "NumberOfMessagesDeleted", "NumberOfEmptyReceives")
+    metrics_by_name: dict[str, cloudwatch.IMetric] = {
+        f"{name}_{number}": metrics.of_queue(queue, kind, period=_HOUR, statistic="Sum")
+        for name, queue in names.queues.items()
+        for number, kind in enumerate(kinds)
+    }
+    # A message is sent, received and deleted; receiving is counted with deleting.
+    terms = (
+        f"FILL({name}, 0) * {2 if name.endswith('_1') else 1} * {_plain(QUEUE_REQUEST)}"
+        for name in metrics_by_name
+    )
+    return _line("SQS", " + ".join(terms), **metrics_by_name)
+
+
 def _waits(names: CerebroNames) -> cloudwatch.MathExpression:
+    per_ms = _plain(WAIT_GB * WAIT_GB_SECOND / 1000)
     return _line(
-        "Step Functions, without its seconds",
-        f"FILL(waits, 0) * {_plain(WAIT)}",
+        "Step Functions",
+        f"FILL(waits, 0) * {_plain(WAIT)} + FILL(billed, 0) * {per_ms}",
         waits=metrics.of_wait(names, "ExecutionsStarted", period=_HOUR),
+        billed=metrics.of_wait(names, "ExpressExecutionBilledDuration", period=_HOUR),
     )
 
 

@@ -1,6 +1,7 @@
 """Queues and rules: lost messages are dead letters; routes match; events are logged."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from cerebro.dispatch import ROUTES
 from cordyna_core.contract.ids import CEREBRO, CLIENT, SCHEDULER
 from cordyna_core.contract.server_route import event_pattern
 from cordyna_infra.handlers import QUEUE_FED
+from infra.conftest import synthesized
 from infra.templates import Template, listed, text_of
 
 SERVERS = ("task-server-a", "task-server-b", "task-server-c")
@@ -211,3 +213,23 @@ def test_every_function_has_a_log_group_that_expires(stacks: dict[str, Template]
         groups = template.all("AWS::Logs::LogGroup")
         for name, function in template.all("AWS::Lambda::Function").items():
             assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups, name
+
+
+def test_event_log_follows_its_context(tmp_path: Path) -> None:
+    def patterns(folder: str, value: str) -> list[dict[str, Any]]:
+        cerebro = synthesized(tmp_path / folder, event_log=value)["cerebro"]
+        return [
+            rule["EventPattern"]
+            for rule in cerebro.all("AWS::Events::Rule").values()
+            if "logs" in text_of(rule["Targets"][0]["Arn"])
+        ]
+
+    assert patterns("off", "off") == []
+    (ends,) = patterns("ends", "commands-and-ends")
+    assert {"InvokeTask", "RunStateChanged"} <= set(ends["detail-type"])
+    assert {"RunTask", "TaskStateChanged"} & set(ends["detail-type"]) == set()
+
+
+def test_unknown_event_log_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must be all, commands-and-ends or off"):
+        synthesized(tmp_path, event_log="some")

@@ -2,11 +2,12 @@
 timers, a fixed clock.
 """
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import StringIO
-from typing import Any
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 
@@ -28,6 +29,9 @@ from cordyna_core.testing import RecordingBus
 NOON = 1_800_000_000.0
 SERVER = "server-a"
 BUS = "cordyna-staging"
+
+
+_NUMBERS: Final = itertools.count()
 
 
 class RecordingTimers:
@@ -96,7 +100,7 @@ class FakeRuntime:
         metrics = MetricsBuffer(BUS)
         ports = Ports(self.store, self.bus, self.timers, NoCrons(), lambda: self.now)
         # A name of its own: powertools reuses the stream of the first logger of a name.
-        logger = Logger(service=f"cerebro-{id(self)}", stream=self.log)
+        logger = Logger(service=f"cerebro-{next(_NUMBERS)}", stream=self.log)
         self.runtime = LambdaRuntime(
             with_counting(ports, metrics), self.dead, self.retries, logger, metrics
         )
