@@ -14,18 +14,21 @@ const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const UP_WITHIN_MS = 60_000;
 
 export class Stage {
-  static async open({ servers = SERVERS, env = {} } = {}) {
+  static async open({ servers = SERVERS, env = {}, byEnvironment = false } = {}) {
     const stage = new Stage();
     stage.folder = mkdtempSync(join(tmpdir(), "cordyna-console-"));
     stage.home = join(stage.folder, "home");
     stage.repaired = join(stage.folder, "repaired");
     stage.servers = servers;
     stage.env = { ...process.env, REPAIRED: stage.repaired, DEMO_PACE: "0.5", CORDYNA_SERVERS: "", ...env };
+    if (byEnvironment) Object.assign(stage.env, { CORDYNA_HOME: stage.home, CORDYNA_SERVERS: servers.join(",") });
+    stage.byEnvironment = byEnvironment;
     await stage.start();
     return stage;
   }
 
   command(...words) {
+    if (this.byEnvironment) return words;
     return ["--home", this.home, ...this.servers.flatMap((server) => ["--server", server]), ...words];
   }
 
