@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from cerebro.handlers.queries import matches
 from cli.run_builders import RUN, T0
-from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused
+from cordyna_cli.engine import DriverInfo, EngineLocation, EngineOptions, Invoked, Refused
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
@@ -43,6 +43,7 @@ class FakeEngine:
     printed: list[LogLine] = field(default_factory=list)
     printed_later: list[LogLine] = field(default_factory=list)
     drives: bool = True
+    driven_by: DriverInfo | None = None
     has_live_events: bool = True
     fault: BaseException | None = None
     """Raised when it is entered."""
@@ -51,6 +52,7 @@ class FakeEngine:
     options: EngineOptions | None = None
     commands: list[Any] = field(default_factory=list)
     joined_with: bool | None = None
+    detached: bool | None = None
     waited: float | None = None
     sent: list[str] = field(default_factory=list)
     closed: bool = False
@@ -81,7 +83,7 @@ class FakeEngine:
         wait_s: float = 30,
     ) -> Invoked | Refused:
         self.commands.append(command)
-        self.joined_with = join
+        self.joined_with, self.detached = join, detached
         return self.answer
 
     def command(
@@ -126,6 +128,9 @@ class FakeEngine:
         yield []
         for line in self.printed_later:
             yield [line]
+
+    def driver(self) -> DriverInfo | None:
+        return self.driven_by
 
     def location(self) -> EngineLocation:
         return EngineLocation(name="in memory")

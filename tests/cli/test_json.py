@@ -72,6 +72,7 @@ def test_show_json_is_the_published_object() -> None:
                         "attempt": 1,
                     },
                 ],
+                "made_from": None,
             },
             {
                 "task": "task-3",
@@ -83,6 +84,7 @@ def test_show_json_is_the_published_object() -> None:
                 "output": None,
                 "error": None,
                 "timeline": [],
+                "made_from": None,
             },
         ],
     }

@@ -133,7 +133,13 @@ def test_dead_letters_json_is_an_array() -> None:
         "dlq", "ls", "--json", engine=CloudEngine(operations=FakeOperations(letters=letters))
     )
     assert result.json == [
-        {"name": "q-dead-letters", "messages": 2, "back_to": None, "samples": ["no reason"]}
+        {
+            "name": "q-dead-letters",
+            "messages": 2,
+            "back_to": None,
+            "samples": ["no reason"],
+            "letters": [],
+        }
     ]
     assert dyna("dlq", "ls", "--json", engine=CloudEngine()).json == []
 
@@ -226,7 +232,8 @@ def test_crons_are_listed_without_access_to_schedules() -> None:
             raise AccessError("AWS refused access.")
 
     declared = [TaskInfo(task="x", server="a", upstream=[], cron="0 6 * * *", next_at=at(60))]
-    result = dyna("cron", "ls", engine=CloudEngine(declared=declared, operations=Forbidden()))
+    engine = CloudEngine(declared=declared, operations=Forbidden(), drives=False)
+    result = dyna("--bus", "b", "cron", "ls", engine=engine)
     assert "in 50.0 s" in result.out
     assert (
         result.err == "paused crons are not marked: these credentials may not read the schedules\n"

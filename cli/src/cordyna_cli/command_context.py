@@ -12,6 +12,7 @@ from cordyna_cli.input.cli_context import CliContext
 from cordyna_cli.input.environment import Environment
 from cordyna_cli.input.settings import CliSettings, resolve
 from cordyna_cli.output.screen import Screen
+from cordyna_cli.wording.driver import START_A_DRIVER, driver_sentence, is_driven
 
 
 class CommandContext:
@@ -62,6 +63,16 @@ class CommandContext:
     def engine_without_declaring(self) -> Engine:
         """Open the chosen engine with the declarations accepted so far. Raises UserError."""
         return self._open(declares=False)
+
+    def print_driver(self, engine: Engine) -> None:
+        """Say which process drives the home, or how to start one. Nothing is said of a cloud."""
+        if self.settings.engine != "embedded":
+            return
+        driver = engine.driver()
+        lines = [driver_sentence(driver, self.environment.now())]
+        if not is_driven(driver):
+            lines.append(f"  next: {START_A_DRIVER}")
+        self.err.print(lines)
 
     def _open(
         self, *, declares: bool, in_process: bool = False, runs_tasks: bool = False

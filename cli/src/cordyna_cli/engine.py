@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
@@ -95,6 +95,27 @@ class EngineLocation:
     folder: Path | None = None
 
 
+class DriverInfo(Protocol):
+    """The process that drives runs on this machine, or that was killed while it did."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def since(self) -> float:
+        """UTC seconds."""
+        ...
+
+    @property
+    def servers(self) -> tuple[str, ...]: ...
+
+    @property
+    def command(self) -> str: ...
+
+    @property
+    def state(self) -> Literal["running", "killed"]: ...
+
+
 class Engine(AbstractContextManager["Engine"], Protocol):
     """What runs tasks, as a client sees it.
 
@@ -104,6 +125,10 @@ class Engine(AbstractContextManager["Engine"], Protocol):
     @property
     def drives(self) -> bool:
         """Whether runs proceed only while this process is up."""
+        ...
+
+    def driver(self) -> DriverInfo | None:
+        """The process that drives runs here; None: no process does, or the cloud."""
         ...
 
     @property

@@ -83,6 +83,10 @@ class AwsEngine:
         """Cerebro drives runs in the cloud."""
         return False
 
+    def driver(self) -> None:
+        """No process on this machine."""
+        return
+
     @property
     def has_live_events(self) -> bool:
         """The log of the bus is some seconds late."""

@@ -63,11 +63,16 @@ def _tasks_with_cron(call: CommandContext) -> list[TaskInfo]:
     """Every task with a cron; a paused one has no next time."""
     with call.engine() as engine:
         paused = _paused_tasks(call, engine)
-        return [
+        tasks = [
             info.model_copy(update={"next_at": None}) if info.task in paused else info
             for info in engine.tasks()
             if info.cron is not None
         ]
+        if tasks and not engine.drives:
+            call.print_driver(engine)
+        elif tasks and call.settings.engine == "embedded":
+            call.err.print(["crons fire while a process stays up", "  next: dyna dev"])
+    return tasks
 
 
 def _paused_tasks(call: CommandContext, engine: Engine) -> frozenset[str]:

@@ -82,7 +82,7 @@ def do(  # noqa: PLR0913  one argument per option
     with call.engine_to_run_tasks(in_process=in_process) as engine:
         join = call.settings.engine == "embedded" and not new and key is None
         command = with_exact_numbers(command, param or (), engine)
-        answer = engine.invoke(command, join=join)
+        answer = engine.invoke(command, join=join, detached=detach)
         if isinstance(answer, Refused):
             hints = hints_for_json_params(answer.problems, param or ())
             raise invocation_refused(task, answer.problems, engine, hints)
@@ -93,8 +93,13 @@ def do(  # noqa: PLR0913  one argument per option
             open_in_browser(call, engine, page_of(engine, answer.run_id, None))
         if not detach:
             followed = follow_run(call, engine, answer.run_id, wait_s)
-        elif json:
+        else:
             view = engine.run(answer.run_id)
+            if not engine.drives:
+                call.print_driver(engine)
+            elif not view.is_final:
+                # Nothing drives the run when this process has ended.
+                call.err.print(["the run rests until a process drives it", "  next: dyna dev"])
     # Printed when nothing can fail any more, so that there is one JSON object at most.
     if detach:
         call.out.print_json(run_json(view, joined=answer.joined)) if json else call.out.print(

@@ -53,6 +53,8 @@ def show(
         view = engine.run(run_id)
         if not json:
             view = TaskProgress(run_id).added_to(view, engine)
+        if not json and not view.is_final:
+            call.print_driver(engine)
     if json:
         call.out.print_json(run_json(view))
     else:

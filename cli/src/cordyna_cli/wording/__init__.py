@@ -22,5 +22,6 @@ The public API, by module:
   `timeline_in_order`.
 - `format`: `duration`, `ago`, `moment`, `time_of_day`, `seconds_between`, `plural`, `join_names`,
   `error_line`, `compact_json`.
+- `driver`: `driver_sentence(driver, now)`, `is_driven(driver)`: which process drives a home.
 - `foreign_text`: `printable`, `one_line`, `UNPRINTABLE`: what others wrote, safe for a terminal.
 """
