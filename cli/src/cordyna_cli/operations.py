@@ -23,7 +23,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
+class QueuedDeadLetter:
     """One message that could not be handled, with the reason."""
 
     id: str
@@ -42,7 +42,7 @@ class DeadLetterQueue:
     messages: int
     back_to: str | None
     samples: tuple[str, ...] = ()
-    letters: tuple[DeadLetter, ...] = ()
+    letters: tuple[QueuedDeadLetter, ...] = ()
 
 
 class Operations(Protocol):
