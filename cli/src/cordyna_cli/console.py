@@ -55,7 +55,7 @@ class ConsoleFactory(Protocol):
         ...
 
     def find(self, folder: Path) -> Callable[[str], str] | None:
-        """The `address` of the console that is up for a folder; None if there is none."""
+        """The `address` of the console that is up for a folder; None if no console is up."""
         ...
 
 

@@ -40,7 +40,7 @@ class ConsoleFile:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """What the file says; None when there is none, or it cannot be read."""
+        """What the file says; None when it is missing or cannot be read."""
         try:
             content: dict[str, Any] = json.loads(path.read_text())
             return cls(int(content["port"]), int(content["pid"]), str(content["token"]))

@@ -37,7 +37,7 @@ class ConsoleEntry:
         return server
 
     def find(self, folder: Path) -> Callable[[str], str] | None:
-        """The `address` of the console that is up for a folder; None if there is none."""
+        """The `address` of the console that is up for a folder; None if no console is up."""
         file = ConsoleFile.read(folder / FILE_NAME)
         if file is None or _issue_code(file) is None:
             return None

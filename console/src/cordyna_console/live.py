@@ -1,4 +1,4 @@
-"""Live: the rows of runs as they change, shared by everybody who follows, and the streams of them.
+"""Live: the rows of runs as they change, shared by all followers, and the streams of them.
 
 Invariant: rows replace rows. A follower that was away, or that sees a row twice, ends with the same
 rows as one that saw everything once. A cursor of another process is answered with every row.

@@ -23,7 +23,7 @@ def report(
     *,
     ctx: Context,
 ) -> dict[str, object]:
-    """The report that everybody reads."""
+    """The report for all teams."""
     return {"day": day, "top": top, "style": style}
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from cordyna_cli.operations import DeadLetter
+from cordyna_cli.operations import QueuedDeadLetter
 from cordyna_cli.wording.event_line import UNREADABLE, event_line
 from cordyna_console.answers.cron_words import in_words
 from cordyna_console.answers.passed import TEXT_CHARACTERS_MAX
@@ -91,7 +91,7 @@ def dead_letters(console: Console) -> QueueList:
     )
 
 
-def _row_of(letter: DeadLetter) -> LetterRow:
+def _row_of(letter: QueuedDeadLetter) -> LetterRow:
     line = event_line(letter.text)
     return LetterRow(
         id=letter.id,

@@ -11,7 +11,7 @@ from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.server_views import server_views
 from cerebro.embedded.storage.home import Home
-from cordyna_cli.operations import DeadLetter, DeadLetterQueue, Finding
+from cordyna_cli.operations import DeadLetterQueue, Finding, QueuedDeadLetter
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.errors import NotFound, UserError
@@ -92,7 +92,7 @@ class LocalOperations:
             return []
         samples = tuple(f"{reason}: {event}" for event, reason in letters[-SAMPLES_MAX:])
         shown = tuple(
-            DeadLetter(id=_letter_id(event), reason=reason, text=event)
+            QueuedDeadLetter(id=_letter_id(event), reason=reason, text=event)
             for event, reason in letters[-LETTERS_MAX:]
         )
         return [DeadLetterQueue(DEAD_LETTERS, len(letters), INBOX, samples, shown)]

@@ -22,7 +22,7 @@ export function TaskRunPage({ runId, task }) {
     ${data.error && html`<section class="card"><h2>${data.error.type}</h2><pre>${data.error.message}</pre>${data.error.traceback && html`<details><summary>Traceback</summary><pre>${data.error.traceback}</pre></details>`}<p class="soft">${data.error.retryable ? "Another attempt may succeed." : "No attempt will succeed: it is not retried by itself."}</p></section>`}
     <${Attempts} rows=${data.timeline} />
     <div class="halves"><${JsonCard} title="Params" value=${Object.keys(data.params).length > 0 ? data.params : null} empty="None." />
-      <${JsonCard} title="Output" value=${data.output} empty=${data.state === "completed" ? "It answered nothing." : "There is none until it completes."} /></div>
+      <${JsonCard} title="Output" value=${data.output} empty=${data.state === "completed" ? "It answered nothing." : "It has no output until it completes."} /></div>
     <section class="card"><dl><dt>Needs</dt><dd><${Names} runId=${runId} names=${data.upstream} none="nothing" /></dd><dt>Needed by</dt><dd><${Names} runId=${runId} names=${data.downstream} none="nothing in this run" /></dd></dl></section>
     <div class="row"><a class="button" href=${`/runs/${runId}/logs?task=${encodeURIComponent(task)}`}>Logs</a><a class="button" href=${`/runs/${runId}/events?task=${encodeURIComponent(task)}`}>Events</a><a class="button" href=${`/tasks/${encodeURIComponent(task)}`}>Task and its history</a></div>`;
 }
