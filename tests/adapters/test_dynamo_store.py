@@ -24,6 +24,7 @@ from cerebro.testing.examples import (
     accept,
     invoked,
 )
+from cordyna_core.contract.ids import derived_id
 from cordyna_core.errors import Conflict, ServiceError
 
 pytestmark = pytest.mark.usefixtures("moto")
@@ -129,6 +130,42 @@ def test_duplicate_command_lists_the_run_once(deployed: Deployed) -> None:
     invoked(store, a_run())
     store.write_run(a_run(created_at=NOW + 3), None)
     assert [run.created_at for run in store.runs(10)] == [NOW]
+
+
+def test_runs_of_all_shards_are_listed_newest_first(deployed: Deployed) -> None:
+    store = deployed.process()
+    store.write_plan(a_plan())
+    ids = [derived_id("run", number) for number in range(20)]
+    for number, run_id in enumerate(ids):
+        store.write_run(a_run(run_id, created_at=NOW + number), None)
+    partitions = {pk for pk, _ in deployed.items() if pk.startswith("RUNS#")}
+    assert len(partitions) > 2
+    assert [run.id for run in store.runs(5)] == ids[:-6:-1]
+
+
+def test_marks_from_before_the_shards_are_listed(deployed: Deployed) -> None:
+    store = deployed.process()
+    invoked(store, a_run())
+    ((pk, sk),) = [key for key in deployed.items() if key[0].startswith("RUNS#")]
+    item = deployed.items()[pk, sk] | {"pk": {"S": pk.rpartition("#")[0]}}
+    deployed.dynamodb.put_item(TableName=deployed.table, Item=item)
+    _lose(deployed, pk, sk)
+    assert [run.id for run in deployed.process().runs(10)] == [RUN]
+
+
+def test_signs_of_life_from_before_the_shards_are_read(deployed: Deployed) -> None:
+    store = deployed.process()
+    for name, at in (("server-a", NOW), ("server-b", NOW)):
+        store.note_server(name, "ready", at)
+        ((pk, sk),) = [key for key in deployed.items() if key[1] == name]
+        item = deployed.items()[pk, sk] | {"pk": {"S": "SERVERS"}}
+        deployed.dynamodb.put_item(TableName=deployed.table, Item=item)
+    _lose(deployed, "SERVERS#", "server-b")
+    deployed.process().note_server("server-a", "draining", NOW + 70)
+    assert [(seen.server, seen.state) for seen in store.servers()] == [
+        ("server-a", "draining"),
+        ("server-b", "ready"),
+    ]
 
 
 # Expiry.

@@ -65,3 +65,23 @@ def test_retry_wait_is_published() -> None:
         if isinstance(message, TaskStateChanged)
     ]
     assert published == [("pending", "retry_wait")]
+
+
+def test_retry_sends_cancel_task_for_the_attempt_before() -> None:
+    world = a_run("a", declared={"a": {"retries": 1}}, a="error")
+    world.after(10)
+    assert (world.sent[-1], world.cancelled) == (("a", 2), [("a", 1)])
+
+
+def test_queued_attempt_is_waited_for_until_start_by() -> None:
+    world = a_run("a", declared={"a": {"retries": 1}})
+    world.report("a", "queued")
+    start_by = world.commands[0].start_by.timestamp()
+    assert world.fact("a").deadline == start_by
+
+
+def test_attempt_queued_late_gets_its_whole_start_clock() -> None:
+    world = a_run("a").after(30)
+    assert world.state_of("a") == "error ack_timeout"
+    world.report("a", "queued", attempt=1)
+    assert world.fact("a").deadline == world.now + 600

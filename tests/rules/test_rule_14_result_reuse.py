@@ -119,3 +119,102 @@ def test_large_result_is_reused() -> None:
     world.reach("a", "completed", output="x" * 5000)
     world.run_id = world.invoke("b")
     assert world.published[-1].upstream == {"a": "x" * 5000}  # type: ignore[attr-defined]
+
+
+DAY_SCHEMA: dict[str, Any] = {"type": "object", "properties": {"day": {"type": "string"}}}
+
+
+def a_chain_with_day() -> ReactionWorld:
+    """c<-b<-a, of which only a takes the parameter `day`; c accepts a reused b."""
+    edge = {"upstream": [{"task": "b", "within_s": 6 * HOUR}]}
+    return a_world("a  b<-a  c<-b", a={"params_schema": DAY_SCHEMA}, c=edge)
+
+
+def test_result_of_other_upstream_params_is_not_reused() -> None:
+    world = a_chain_with_day()
+    run_through(world, "c", "a", "b", "c", params={"day": "monday"})
+    world.run_id = world.invoke("c", params={"day": "tuesday"})
+    assert world.state_of("b") == "pending waiting"
+    assert world.sent[-1] == ("a", 1)
+
+
+def test_result_of_same_upstream_params_is_reused() -> None:
+    world = a_chain_with_day()
+    run_through(world, "c", "a", "b", "c", params={"day": "monday"})
+    world.run_id = world.invoke("c", params={"day": "monday"})
+    assert world.state_of("b") == "completed reused"
+
+
+def test_target_with_max_age_sees_upstream_params() -> None:
+    world = a_world("a  b<-a", a={"params_schema": DAY_SCHEMA})
+    run_through(world, "b", "a", "b", params={"day": "monday"})
+    world.run_id = world.invoke("b", params={"day": "wednesday"}, max_age_s=6 * HOUR)
+    assert world.state_of("b") == "pending waiting"
+
+
+def test_result_of_other_upstream_declaration_is_not_reused() -> None:
+    world = a_chain_with_day()
+    run_through(world, "c", "a", "b", "c")
+    a_again = {"params_schema": DAY_SCHEMA, "run_timeout_s": 60}
+    edge = {"upstream": [{"task": "b", "within_s": 6 * HOUR}]}
+    world.declare("s", "a  b<-a  c<-b", a=a_again, c=edge)
+    world.run_id = world.invoke("c")
+    assert world.state_of("b") == "pending waiting"
+
+
+def test_result_made_of_a_reused_one_has_the_same_fingerprint() -> None:
+    """b of the second run was made from the reused a: the third run reuses b all the same."""
+    within = [{"task": "a", "within_s": 6 * HOUR}]
+    world = a_world("a  b<-a  c<-b", b={"upstream": within}, c={"upstream": [fresh("b")]})
+    run_through(world, "b", "a", "b")
+    run_through(world, "b", "b")
+    world.run_id = world.invoke("c")
+    assert world.task("b").made_from is not None
+    assert [task.task for task in world.run().tasks] == ["b", "c"]
+
+
+def fresh(task: str) -> dict[str, Any]:
+    return {"task": task, "within_s": 6 * HOUR}
+
+
+def test_result_whose_output_is_gone_is_not_reused() -> None:
+    world = a_world("a  b<-a", **FRESH)
+    world.run_id = world.invoke("b")
+    world.reach("a", "completed", output="x" * 1000)
+    world.reach("b", "completed")
+    world.store._outputs.clear()  # type: ignore[attr-defined]
+    world.run_id = world.invoke("b")
+    assert world.state_of("a") == "pending dispatched"
+
+
+def test_large_reused_output_outlives_the_run_it_came_from() -> None:
+    world = a_world("a  b<-a", **FRESH)
+    first = world.invoke("b")
+    world.reach("a", "completed", output="x" * 1000)
+    world.reach("b", "completed")
+    world.run_id = world.invoke("b")
+    world.store.prune_runs([first])  # type: ignore[attr-defined]
+    assert world.task("a").output == "x" * 1000
+
+
+def test_reused_result_shows_what_it_was_made_from() -> None:
+    world = a_chain_with_day()
+    dispatched_at = world.now
+    first = run_through(world, "c", "a", "b", "c", params={"day": "monday"})
+    world.after(HOUR)
+    world.run_id = world.invoke("c", params={"day": "monday"})
+    made_from = world.task("b").made_from
+    assert made_from is not None
+    assert (made_from.run_id, made_from.params) == (first, {"day": "monday"})
+    assert made_from.at.timestamp() == dispatched_at
+    assert sorted(made_from.versions or ()) == ["a", "b"]
+
+
+def test_reused_result_of_deleted_run_shows_only_its_run() -> None:
+    world = a_world("a  b<-a", **FRESH)
+    first = run_through(world, "b", "a", "b")
+    world.run_id = world.invoke("b")
+    world.store.prune_runs([first])  # type: ignore[attr-defined]
+    made_from = world.task("a").made_from
+    assert made_from is not None
+    assert (made_from.run_id, made_from.params, made_from.versions) == (first, None, None)

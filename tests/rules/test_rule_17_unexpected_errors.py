@@ -1,4 +1,4 @@
-"""Rule 17: a message that can never be handled becomes a dead letter, and its sender is answered."""
+"""Rule 17: what can never be handled becomes a dead letter, and its sender is answered."""
 
 import json
 from typing import Any

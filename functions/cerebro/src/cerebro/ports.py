@@ -66,12 +66,12 @@ class Store(Protocol):
         """The newest runs, newest first."""
         ...
 
-    def read_task(self, run_id: str, index: int, fresh: bool = False) -> TaskRun | None:
+    def read_task(self, run_id: str, index: int, *, fresh: bool = False) -> TaskRun | None:
         """Unless it has to be `fresh`, a completed fact may come from a cache."""
         ...
 
     def read_tasks(
-        self, run_id: str, indexes: Sequence[int], fresh: bool = False
+        self, run_id: str, indexes: Sequence[int], *, fresh: bool = False
     ) -> dict[int, TaskRun]: ...
     def read_page(self, run_id: str, page: int) -> dict[int, TaskRun]: ...
     def write_task(

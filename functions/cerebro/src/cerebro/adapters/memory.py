@@ -1,4 +1,4 @@
-"""Memory: a store in dictionaries, for an embedded engine that keeps nothing, and for the simulator.
+"""Memory: a store in dictionaries, for the simulator and for an engine that keeps nothing.
 
 Invariant: stored values are immutable, and each method is atomic for a single-threaded caller.
 """
@@ -101,11 +101,11 @@ class MemoryStore:
     def runs(self, limit: int) -> list[Run]:
         return sorted(self._runs.values(), key=lambda run: run.created_at, reverse=True)[:limit]
 
-    def read_task(self, run_id: str, index: int, fresh: bool = False) -> TaskRun | None:
+    def read_task(self, run_id: str, index: int, *, fresh: bool = False) -> TaskRun | None:
         return self._tasks[run_id].get(index)
 
     def read_tasks(
-        self, run_id: str, indexes: Sequence[int], fresh: bool = False
+        self, run_id: str, indexes: Sequence[int], *, fresh: bool = False
     ) -> dict[int, TaskRun]:
         tasks = self._tasks[run_id]
         return {index: tasks[index] for index in indexes if index in tasks}

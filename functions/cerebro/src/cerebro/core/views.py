@@ -6,17 +6,18 @@ and are never shown.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from cerebro.core.graph.graph import Graph
 from cerebro.core.messages import wire_run_state, wire_task_state
-from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
+from cerebro.core.model import CachedResult, Plan, Run, RunSnapshot, TaskRun
 from cerebro.core.planning.planner import plan_invocation
 from cerebro.core.run.run_status import root_causes, run_liveness
 from cordyna_core.contract.reasons import reason_of
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.graph import PlannedTaskView, PlanView
-from cordyna_core.contract.views.runs import RunView, TaskView, TimelineEntryView
+from cordyna_core.contract.views.runs import MadeFrom, RunView, TaskView, TimelineEntryView
 
 CANCELLED: Final = "cancelled"
 
@@ -28,15 +29,28 @@ A thousand failures above a thousand tasks would be a million names.
 
 NAMES_IN_SENTENCE_MAX: Final = 5
 
+VERSIONS_MAX: Final = 100
+"""Tasks whose versions are shown of what a reused result was made from, the nearest first."""
 
-def run_view(run: Run, snapshot: RunSnapshot, facts: Mapping[int, TaskRun]) -> RunView:
-    """Return the view of a whole run, its tasks in topological order."""
+
+def run_view(
+    run: Run,
+    snapshot: RunSnapshot,
+    facts: Mapping[int, TaskRun],
+    sources: Mapping[str, RunSnapshot] = MappingProxyType({}),
+) -> RunView:
+    """Return the view of a whole run, its tasks in topological order.
+
+    `sources`: the runs, as far as they are still stored, whose results it reuses.
+    """
     plan = snapshot.plan
     liveness = run_liveness(plan, facts)
     blockers = _blockers(plan, liveness.failed, liveness.blocked)
     levels = plan.levels
     tasks = [
-        task_view(run, snapshot, index, facts, blockers.get(index, frozenset()), levels[index])
+        task_view(
+            run, snapshot, index, facts, blockers.get(index, frozenset()), levels[index], sources
+        )
         for index, task in enumerate(plan.tasks)
         if not task.is_join
     ]
@@ -62,6 +76,7 @@ def task_view(
     facts: Mapping[int, TaskRun],
     blockers: frozenset[int],
     level: int,
+    sources: Mapping[str, RunSnapshot] = MappingProxyType({}),
 ) -> TaskView:
     """Return the view of one task run; `blockers` are the failed tasks that it needs."""
     plan = snapshot.plan
@@ -83,6 +98,8 @@ def task_view(
             fields |= {"state": "error", "reason": CANCELLED}
         else:
             fields |= {"state": "pending", "reason": "blocked" if blocked_by else "waiting"}
+    if task.reuses is not None:
+        fields["made_from"] = _made_from(task.reuses, sources.get(task.reuses.run_id))
     # Without validation, which would be most of the work of a view of 5,000 tasks.
     view = TaskView.model_construct(**fields)
     return view.model_copy(update={"why": why(plan, index, view, facts)})
@@ -107,6 +124,28 @@ def _fields_of(fact: TaskRun) -> dict[str, Any]:
             for entry in fact.timeline
         ],
     }
+
+
+def reused_runs(plan: Plan) -> frozenset[str]:
+    """Return the ids of the runs whose results a plan reuses."""
+    return frozenset(task.reuses.run_id for task in plan.tasks if task.reuses is not None)
+
+
+def _made_from(result: CachedResult, source: RunSnapshot | None) -> MadeFrom:
+    """Return what a reused result was made from, as far as its run is still stored."""
+    made_from = MadeFrom(run_id=result.run_id, at=utc(result.dispatched_at))
+    if source is None:
+        return made_from
+    tasks = source.plan.tasks
+    closure: dict[int, None] = {result.index: None}
+    pending = [result.index]
+    for index in pending:
+        new = [upstream for upstream in tasks[index].upstream if upstream not in closure]
+        closure.update(dict.fromkeys(new))
+        pending += new
+    params = {name: value for index in closure for name, value in source.params_of(index).items()}
+    versions = {tasks[index].name: tasks[index].version for index in list(closure)[:VERSIONS_MAX]}
+    return made_from.model_copy(update={"params": params, "versions": versions})
 
 
 def why(plan: Plan, index: int, view: TaskView, facts: Mapping[int, TaskRun]) -> str:

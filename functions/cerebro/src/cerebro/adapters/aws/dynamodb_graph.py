@@ -6,6 +6,7 @@ what was read.
 """
 
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Final, cast
 
@@ -20,6 +21,10 @@ from cordyna_core.errors import ServiceError
 
 HEAD: Final = ("GRAPH", "HEAD")
 SERVERS: Final = "SERVERS"
+"""Where signs of life were before they were sharded; read, and no longer written."""
+
+SERVER_SHARDS: Final = 8
+"""Every warm process writes one a minute and server: 1,000 servers are too many for one key."""
 
 SIGN_OF_LIFE_INTERVAL_S: Final = 60.0
 """A process writes signs of life that carry no new state at most this often per server."""
@@ -99,7 +104,7 @@ class GraphItems:
         )
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
-        key = (SERVERS, server)
+        key = _server_key(server)
         if state is None and at - self._noted.get(server, 0.0) < SIGN_OF_LIFE_INTERVAL_S:
             return
         set_state, values = (", #state = :state", {"state": state}) if state else ("", {})
@@ -119,14 +124,20 @@ class GraphItems:
         # The next sign of life must be written: it ends the state `unresponsive`.
         self._noted.pop(server, None)
         self._table.update(
-            (SERVERS, server),
+            _server_key(server),
             "set #missed_at = :at, #at = if_not_exists(#at, :never)",
             at=at,
             never=0,
         )
 
     def servers(self) -> list[ServerSeen]:
-        return [_seen(item) for item in self._table.query(SERVERS)]
+        seen: dict[str, ServerSeen] = {}
+        for partition in (SERVERS, *map(_server_partition, range(SERVER_SHARDS))):
+            for item in self._table.query(partition):
+                entry = _seen(item)
+                if entry.server not in seen or entry.at >= seen[entry.server].at:
+                    seen[entry.server] = entry
+        return [seen[server] for server in sorted(seen)]
 
     def read_tick(self, task: str) -> float | None:
         item = self._table.get(_tick(task))
@@ -149,6 +160,14 @@ class _Declaration:
 
     def __call__(self, number: int) -> Key:
         return "GRAPH", f"{self._prefix}{number}"
+
+
+def _server_partition(shard: int) -> str:
+    return f"{SERVERS}#{shard}"
+
+
+def _server_key(server: str) -> Key:
+    return _server_partition(zlib.crc32(server.encode()) % SERVER_SHARDS), server
 
 
 def _seen(item: Item) -> ServerSeen:

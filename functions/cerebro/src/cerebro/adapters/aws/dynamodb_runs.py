@@ -6,6 +6,7 @@ and everything of it expire at the same moment, never before the longest time th
 take; from then on the run is unknown.
 """
 
+import heapq
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -100,9 +101,7 @@ class RunItems:
     def write_run(self, new: Run, seen: Run | None) -> Run | None:
         expires_at = self._expires_at(new)
         if seen is None:
-            self._table.put(
-                {"pk": _month(new.created_at), "sk": _age(new), "expires_at": expires_at}
-            )
+            self._table.put({"pk": _month_shard(new), "sk": _age(new), "expires_at": expires_at})
         if not new.is_over and (seen is None or seen.is_over):
             # The version fences the deletion: a process that ended an earlier version must not
             # delete this mark.
@@ -214,8 +213,14 @@ class RunItems:
             _month(now + DAY_S - days * DAY_S) for days in range(int(self._retention_s / DAY_S) + 2)
         )
         for month in months:
-            for item in self._table.query(month, backwards=True, page=page):
-                yield str(item["sk"])
+            # Without a shard: marks that were written before they were sharded.
+            partitions = [month, *(f"{month}#{shard}" for shard in range(SHARDS))]
+            newest_first = (
+                self._table.query(partition, backwards=True, page=page) for partition in partitions
+            )
+            yield from heapq.merge(
+                *((str(item["sk"]) for item in items) for items in newest_first), reverse=True
+            )
 
 
 def longest_s(plan: Plan) -> float:
@@ -258,6 +263,10 @@ def _shard(run_id: str) -> str:
 
 def _month(at: float) -> str:
     return f"RUNS#{datetime.fromtimestamp(at, UTC):%Y-%m}"
+
+
+def _month_shard(run: Run) -> str:
+    return f"{_month(run.created_at)}#{zlib.crc32(run.id.encode()) % SHARDS}"
 
 
 def _age(run: Run) -> str:

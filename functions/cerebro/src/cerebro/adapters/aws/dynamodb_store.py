@@ -5,13 +5,13 @@ transaction and no index.
 
     GRAPH / HEAD                      generation; servers: name -> declaration version
     GRAPH / SERVER#<name>#<version>#<n> a chunk of a declaration
-    SERVERS / <name>                  the state of a server, and its last sign of life
+    SERVERS#<shard> / <name>          the state of a server, and its last sign of life
     TICK#<task> / TICK                the last tick that fired
     PLAN#<hash> / <n>                 a chunk of a plan                                 *
     TASK#<task> / LAST#<fingerprint>  the last result made from the same inputs         *
     RUN#<id> / META                   a run; `version` is its condition                 *
     ACTIVE#<shard> / <run>            a mark: this run is active, since `version`       *
-    RUNS#<month> / <created>#<run>    a mark: this run exists                           *
+    RUNS#<month>#<shard> / <created>#<run>  a mark: this run exists                           *
     RUN#<id>#<page> / T#<index>       a fact; `rev` is its condition                    *
     RUN#<id>#<page> / O#<index>#<ref> an output that is stored apart from its fact      *
     RUN#<id>#<page> / GUARD           when the page's next timer is due                 *

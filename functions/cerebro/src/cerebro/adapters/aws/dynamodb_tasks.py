@@ -39,7 +39,7 @@ class TaskItems:
         self._completed: LruCache[Key, TaskRun] = LruCache(_CACHED_FACTS_MAX)
         self._timers: LruCache[Key, tuple[float, ...]] = LruCache(_CACHED_PAGES_MAX)
 
-    def read_task(self, run_id: str, index: int, fresh: bool = False) -> TaskRun | None:
+    def read_task(self, run_id: str, index: int, *, fresh: bool = False) -> TaskRun | None:
         key = _fact(run_id, index)
         fact = None if fresh else self._completed.get(key)
         if fact is None and (item := self._table.get(key)):
@@ -47,7 +47,7 @@ class TaskItems:
         return fact
 
     def read_tasks(
-        self, run_id: str, indexes: Sequence[int], fresh: bool = False
+        self, run_id: str, indexes: Sequence[int], *, fresh: bool = False
     ) -> dict[int, TaskRun]:
         cached = {
             index: None if fresh else self._completed.get(_fact(run_id, index)) for index in indexes

@@ -29,14 +29,14 @@ class SqliteTaskStore:
         self._page_timers: dict[str, dict[int, float]] = {}
         file.on_roll_back(self._page_timers.clear)
 
-    def read_task(self, run_id: str, index: int, fresh: bool = False) -> TaskRun | None:
+    def read_task(self, run_id: str, index: int, *, fresh: bool = False) -> TaskRun | None:
         row = self._db.execute(
             "select fact from tasks where run_id = ? and place = ?", (run_id, index)
         ).fetchone()
         return self._decode(run_id, index, row[0]) if row else None
 
     def read_tasks(
-        self, run_id: str, indexes: Sequence[int], fresh: bool = False
+        self, run_id: str, indexes: Sequence[int], *, fresh: bool = False
     ) -> dict[int, TaskRun]:
         facts = {index: self.read_task(run_id, index) for index in indexes}
         return {index: fact for index, fact in facts.items() if fact is not None}

@@ -24,6 +24,19 @@ class TimelineEntryView(Part):
     attempt: int
 
 
+class MadeFrom(Part):
+    """What a reused result was made from: its run, when it was dispatched, and with what.
+
+    `params` are those of its whole upstream closure, `versions` the hashes of the declarations of
+    its nearest tasks. Both are None when its run is no longer stored.
+    """
+
+    run_id: str
+    at: datetime
+    params: JsonObject | None = None
+    versions: dict[str, str] | None = None
+
+
 class TaskView(Part):
     """One task run."""
 
@@ -36,6 +49,7 @@ class TaskView(Part):
     output: Any = None
     error: ErrorDescription | None = None
     timeline: list[TimelineEntryView] = Field(default_factory=list)
+    made_from: MadeFrom | None = Field(None, description="Of a reused result.")
     # For people, and not part of the published JSON.
     upstream: list[str] = Field(default_factory=list, exclude=True)
     owner: str | None = Field(None, exclude=True)
