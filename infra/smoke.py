@@ -11,14 +11,20 @@ Invariant: it changes nothing but what runs change: it invokes, cancels and retr
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4  # noqa: TID251  each smoke test is a new cause
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 DYNA: Final = Path(sys.executable).with_name("dyna")
 COMMAND_TIMEOUT_S: Final = 300
@@ -59,6 +65,24 @@ class Dyna:
             output = (done.stderr or done.stdout).strip()[-500:]
             raise StepFailed(f"`dyna {' '.join(words)}` exited with {done.returncode}: {output}")
         return done.stdout
+
+    def settings(self) -> dict[str, str]:
+        """The profile. Raises StepFailed if it does not exist."""
+        config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "cordyna"
+        file = config / f"{self._profile}.toml"
+        if not file.is_file():
+            raise StepFailed(f"there is no profile {file}")
+        return tomllib.loads(file.read_text())
+
+    def client(self, service: str) -> Any:
+        """A client of AWS with the credentials of the profile."""
+        settings = self.settings()
+        session = boto3.Session(profile_name=settings.get("profile"))
+        return session.client(  # type: ignore[call-overload]
+            service,
+            region_name=settings.get("region"),
+            endpoint_url=settings.get("endpoint_url"),
+        )
 
     def json(self, *words: str, status: int = 0) -> Any:
         """The JSON output of a command."""
@@ -125,6 +149,54 @@ def cron_fires(dyna: Dyna) -> str:
     raise StepFailed("order-pulse did not run within 150 s")
 
 
+def forged_sources_are_denied(dyna: Dyna) -> str:
+    """IAM must refuse a request with a foreign source, alone or beside an allowed one."""
+    if "endpoint_url" in dyna.settings():
+        return "not tried: an emulator enforces no policy"
+    for sources in (("cordyna.cerebro",), ("cordyna.client", "cordyna.cerebro")):
+        try:
+            dyna.client("events").put_events(
+                Entries=[
+                    {
+                        "EventBusName": dyna.settings().get("bus", "cordyna"),
+                        "Source": source,
+                        "DetailType": "SmokeTest",
+                        "Detail": "{}",
+                    }
+                    for source in sources
+                ]
+            )
+        except ClientError as refused:
+            code = refused.response["Error"]["Code"]
+            expect(code == "AccessDeniedException", f"{sources}: {code}")
+        else:
+            raise StepFailed(f"{', '.join(sources)} was accepted; are you an administrator?")
+    return "alone and beside an allowed source"
+
+
+def metric_math_fills_gaps(dyna: Dyna) -> str:
+    """The alarms add metrics that may have no data: FILL must turn that into 0."""
+    if "endpoint_url" in dyna.settings():
+        return "not tried: an emulator has no metric math"
+    bus = dyna.settings().get("bus", "cordyna")
+    metric = {"Namespace": bus, "MetricName": "NoSuchMetric"}
+    now = datetime.now(UTC)  # noqa: TID251  what an account holds is asked for by its own time
+    answer = dyna.client("cloudwatch").get_metric_data(
+        StartTime=now - timedelta(minutes=30),
+        EndTime=now,
+        MetricDataQueries=[
+            {
+                "Id": "missing",
+                "MetricStat": {"Metric": metric, "Period": 300, "Stat": "Sum"},
+                "ReturnData": False,
+            },
+            {"Id": "filled", "Expression": "FILL(missing, 0) + 0"},
+        ],
+    )
+    (series,) = answer["MetricDataResults"]
+    return f"{len(series['Values'])} values for a metric without data"
+
+
 STEPS: Final[tuple[Step, ...]] = (
     doctor_answers,
     task_runs_across_servers,
@@ -133,8 +205,21 @@ STEPS: Final[tuple[Step, ...]] = (
     unknown_task_is_refused,
     same_key_is_the_same_run,
     cancelled_run_ends,
+    forged_sources_are_denied,
+    metric_math_fills_gaps,
     cron_fires,
 )
+
+
+_FAILURES: Final = (
+    StepFailed,
+    subprocess.TimeoutExpired,
+    ValueError,
+    KeyError,
+    BotoCoreError,
+    ClientError,
+)
+"""What a step may raise; the steps after it are still run."""
 
 
 def runs_of(dyna: Dyna, task: str) -> set[str]:
@@ -154,7 +239,7 @@ def run_steps(dyna: Dyna, steps: tuple[Step, ...] = STEPS) -> Iterator[Result]:
         name, began = step.__name__.replace("_", " "), time.monotonic()
         try:
             finding, passed = step(dyna), True
-        except (StepFailed, subprocess.TimeoutExpired, ValueError, KeyError) as failure:
+        except _FAILURES as failure:
             finding, passed = f"{type(failure).__name__}: {failure}", False
         yield Result(name, passed, time.monotonic() - began, finding)
 

@@ -1,9 +1,11 @@
 """The smoke test itself: its steps notice what is wrong."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
 
 import smoke
 from smoke import Dyna, Result, StepFailed, report, run_steps
@@ -53,7 +55,79 @@ def test_failure_that_stops_everything_fails_its_step() -> None:
         smoke.failure_blocks_only_its_downstream(FakeDyna(do=RUN | {"tasks": tasks}))
 
 
-@pytest.mark.parametrize("failure", [StepFailed("no"), ValueError("no JSON"), KeyError("state")])
+def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Dyna:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "cordyna").mkdir()
+    (tmp_path / "cordyna" / "staging.toml").write_text(text)
+    return Dyna("staging")
+
+
+class Aws:
+    """Clients whose bus answers with `code`, or accepts everything."""
+
+    def __init__(self, code: str | None) -> None:
+        self.code = code
+        self.sources: list[list[str]] = []
+
+    def put_events(self, *, Entries: list[dict[str, str]]) -> None:  # noqa: N803
+        self.sources.append([entry["Source"] for entry in Entries])
+        if self.code is not None:
+            raise ClientError({"Error": {"Code": self.code, "Message": ""}}, "PutEvents")
+
+    def get_metric_data(self, **_: Any) -> dict[str, Any]:
+        return {"MetricDataResults": [{"Values": [0.0] * 6}]}
+
+
+def in_an_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str | None
+) -> tuple[Dyna, Aws]:
+    dyna, aws = profile(tmp_path, monkeypatch, 'region = "eu-central-1"\n'), Aws(code)
+    monkeypatch.setattr(dyna, "client", lambda service: aws)
+    return dyna, aws
+
+
+def test_forged_sources_that_are_denied_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dyna, aws = in_an_account(tmp_path, monkeypatch, "AccessDeniedException")
+    assert smoke.forged_sources_are_denied(dyna)
+    assert aws.sources == [["cordyna.cerebro"], ["cordyna.client", "cordyna.cerebro"]]
+
+
+@pytest.mark.parametrize("code", [None, "ValidationException"])
+def test_forged_sources_that_are_not_denied_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str | None
+) -> None:
+    dyna, _ = in_an_account(tmp_path, monkeypatch, code)
+    with pytest.raises(StepFailed, match=r"cordyna\.cerebro"):
+        smoke.forged_sources_are_denied(dyna)
+
+
+def test_metric_math_is_tried_in_an_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dyna, _ = in_an_account(tmp_path, monkeypatch, None)
+    assert smoke.metric_math_fills_gaps(dyna).startswith("6 values")
+
+
+def test_steps_of_an_account_are_not_tried_on_an_emulator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dyna = profile(tmp_path, monkeypatch, 'endpoint_url = "http://127.0.0.1:1"\n')
+    assert "not tried" in smoke.forged_sources_are_denied(dyna)
+    assert "not tried" in smoke.metric_math_fills_gaps(dyna)
+
+
+def test_missing_profile_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with pytest.raises(StepFailed, match="there is no profile"):
+        Dyna("nowhere").settings()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [StepFailed("no"), ValueError("no JSON"), KeyError("state"), NoCredentialsError()],
+)
 def test_steps_continue_after_a_failure(
     failure: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
