@@ -63,7 +63,7 @@ def day_named(name: str, sales: Sequence[Sale]) -> date:
     day = max(days) if name == LATEST else date.fromisoformat(name)
     if day not in days:
         raise ValueError(
-            f"nothing was sold on {day}: the records are of {min(days)} to {max(days)}"
+            f"nothing was sold on {day}: the till's records go from {min(days)} to {max(days)}"
         )
     return day
 
