@@ -186,7 +186,7 @@ def test_worker_without_room_for_pipes_gives_its_attempt_back() -> None:
             return lambda *arguments: None
 
     common, owner = services(lambda: 0.0), _FakeOwner()
-    worker = Worker(common, cast("Any", owner), speaks_python=True)
+    worker = Worker(common, cast("Any", owner))
     worker.transport = cast("Any", NoPipes())
     worker.loaded()
     command = AttemptCommand("s", AttemptKey("r", "t", 1), 1e9, 1e9, 600, None, None)

@@ -69,6 +69,15 @@ def frame_for_dead(services: Services, attempt: AttemptRecord, exit_text: str) -
     return made_frame(services, attempt, verdicts.worker_died, exit_text, stderr)
 
 
+def publish_command(services: Services, attempt: AttemptRecord, frame: Frame) -> None:
+    """Hand on what an attempt asks of cerebro."""
+    command = attempt.command
+    services.link.event(
+        "message", server=command.server, key=command.key,
+        detail_type=frame.detail_type, detail=frame.detail,
+    )  # fmt: skip
+
+
 def is_for(attempt: AttemptRecord, frame: Frame) -> bool:
     """Whether a frame names this attempt, and its server if it names one."""
     command = attempt.command

@@ -11,12 +11,13 @@ class AttemptRecord:
 
     __slots__ = (
         "_cut_timer", "cancel_requested", "command", "frame", "has_final", "is_end_reported",
-        "is_queued", "output", "progress_count", "stop_reason", "timers",
+        "is_queued", "is_started", "output", "progress_count", "stop_reason", "timers",
     )  # fmt: skip
 
     def __init__(self, command: AttemptCommand, frame: bytes, services: Services) -> None:
         self.command, self.frame = command, frame
         self.is_queued = False
+        self.is_started = False
         self.has_final = False
         self.is_end_reported = False
         self.progress_count = 0

@@ -19,9 +19,13 @@ class BodyCancellation:
     def __init__(self, channel: BodyChannel) -> None:
         self._channel = channel
         self._is_requested = False
+        self._was_asked = False
 
     def __call__(self) -> bool:
-        if not self._is_requested:
+        if not self._was_asked:
+            # The question before the body: the host has given the attempt in this very moment.
+            self._was_asked = True
+        elif not self._is_requested:
             frames = self._channel.poll()
             self._is_requested = any(frame.detail_type == "CancelTask" for frame in frames)
         return self._is_requested

@@ -15,7 +15,10 @@ from typing import Final
 from cordyna_core.worker.loop import Loop
 from cordyna_core.worker.protocol import LineSplitter, Oversized
 
-_READ_BYTES: Final = 256 * 1024
+# One for all channels, because they are read by one thread: a new one of this size for every read
+# would be mapped and unmapped by the system.
+_BUFFER: Final = bytearray(256 * 1024)
+_BUFFER_VIEW: Final = memoryview(_BUFFER)
 
 
 class Channel:
@@ -71,7 +74,7 @@ class Channel:
     def read_available(self) -> None:
         """Read once and call back for every complete line, or for the end of the stream."""
         try:
-            data = self._sock.recv(_READ_BYTES)
+            data = bytes(_BUFFER_VIEW[: self._sock.recv_into(_BUFFER)])
         except BlockingIOError:
             return
         except OSError:  # reset by a peer that died with unread data

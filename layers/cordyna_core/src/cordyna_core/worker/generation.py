@@ -115,7 +115,7 @@ class Generation:
             if self.mode == "exec":
                 self._start_exec()
             elif self.mode == "fork" and self._template is not None:
-                worker = Worker(self._services, self, speaks_python=True)
+                worker = Worker(self._services, self)
                 self._template.fork(worker)
                 self.workers[worker] = None
             else:
@@ -153,7 +153,7 @@ class Generation:
         self._use_as_worker(PythonProcess(self._services, self.log, started))
 
     def _use_as_worker(self, process: PythonProcess) -> Worker:
-        worker = Worker(self._services, self, speaks_python=True)
+        worker = Worker(self._services, self)
         self.workers[worker] = None
         self._processes[worker] = process
         worker.transport = PythonTransport(self._services, process.channel, worker)
@@ -162,7 +162,7 @@ class Generation:
 
     def _start_exec(self) -> None:
         started = start_exec(self.spec, self._services.token)
-        worker = Worker(self._services, self, speaks_python=False)
+        worker = Worker(self._services, self)
         self.workers[worker] = None
         worker.transport = ExecTransport(self._services, started, worker, self.log.feed)
         worker.set_child(self._services.children.add(started.pid, worker.process_exited))

@@ -53,6 +53,8 @@ class HostProcess:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
         self._socket = ours
         self._splitter = LineSplitter(_LINE_BYTES_MAX)
+        self._buffer = bytearray(_READ_BYTES)
+        self._buffer_view = memoryview(self._buffer)
 
     @property
     def pid(self) -> int:
@@ -80,7 +82,7 @@ class HostProcess:
         """The events that have arrived, without waiting. Raises HostLostError at the end."""
         found: list[dict[str, Any]] = []
         try:
-            data = self._socket.recv(_READ_BYTES)
+            data = bytes(self._buffer_view[: self._socket.recv_into(self._buffer)])
         except BlockingIOError:
             return found
         except OSError:

@@ -12,6 +12,7 @@ from cordyna_core.attempt import Attempt
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.envelope import detail_json
+from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.server.cancellation import Cancellation
 from cordyna_core.server.program import load_program
@@ -82,5 +83,13 @@ class _Bus:
 
     def publish(self, messages: Sequence[Message]) -> None:
         for message in messages:
+            if isinstance(message, TaskStateChanged) and not _says_anything(message):
+                continue
             is_final = getattr(message, "state", None) in FINAL_STATES
             self._publish(type(message).__name__, detail_json(message), is_final)
+
+
+def _says_anything(update: TaskStateChanged) -> bool:
+    """Whether it is more than `started`, which the host has published when it gave the attempt."""
+    is_plain = update.progress is None and update.message is None
+    return update.state != "started" or not is_plain

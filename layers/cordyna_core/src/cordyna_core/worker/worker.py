@@ -44,9 +44,8 @@ _GROUP_POLLS_MAX: Final = 1000
 class Worker:
     """See the module."""
 
-    def __init__(self, services: Services, owner: WorkerOwner, *, speaks_python: bool) -> None:
+    def __init__(self, services: Services, owner: WorkerOwner) -> None:
         self._services, self._owner = services, owner
-        self._speaks_python = speaks_python
         self._child: Child | None = None
         self.transport: Transport | None = None
         self.phase = "loading"
@@ -80,6 +79,8 @@ class Worker:
         child.on_exit = self.process_exited
         if self._signal_due is not None:
             child.signal_group(self._signal_due)
+        if self.attempt is not None:
+            self._report_started(self.attempt)
 
     # -- work ---------------------------------------------------------------------------------
 
@@ -97,9 +98,8 @@ class Worker:
             self._give_back(f"the output of an attempt could not be opened: {error}")
             self.retire()
             return
-        if not self._speaks_python:
-            started = answers.made_frame(self._services, attempt, verdicts.state_update, "started")
-            self._services.link.started(started)
+        if self._child is not None:
+            self._report_started(attempt)
 
     def cancel(self, frame: bytes, grace_s: float) -> None:
         """Pass a cancellation on, and stop the attempt when its grace has passed."""
@@ -212,11 +212,10 @@ class Worker:
             self.transport.read_frames()
         died = self._has_open_attempt()
         if died:
-            self._services.link.event(
-                "died", exit=processes.describe_exit(code),
-                key=self.attempt.command.key if self.attempt else None,
-            )  # fmt: skip
-            self._answer_for_dead(processes.describe_exit(code))
+            exit_text = processes.describe_exit(code)
+            key = self.attempt.command.key if self.attempt else None
+            self._services.link.event("died", exit=exit_text, key=key)
+            self._answer_for_dead(exit_text)
         if died or self._by_force:
             self._by_force = True
             self._services.children.kill_orphans()
@@ -229,15 +228,13 @@ class Worker:
     def _await_group(self) -> None:
         """Wait until the group has ended, then free its number."""
         child = self._child
-        if child is None or not self._by_force or not child.is_group_alive():
-            self._gone()
-            return
+        is_gone = child is None or not self._by_force or not child.is_group_alive()
         self._polls += 1
-        if self._polls > _GROUP_POLLS_MAX:
-            # Only a process inside a system call that cannot be interrupted outlives SIGKILL.
+        # Only a process inside a system call that cannot be interrupted outlives SIGKILL.
+        if is_gone or self._polls > _GROUP_POLLS_MAX:
             self._gone()
-            return
-        self._after(_GROUP_POLL_S, self._await_group)
+        else:
+            self._after(_GROUP_POLL_S, self._await_group)
 
     def _gone(self) -> None:
         if self.phase == "gone":
@@ -286,14 +283,23 @@ class Worker:
         elif state in FINAL_STATES:
             final = answers.final_frame(self._services, attempt, frame)
             self._finish(final, reusable=not frame.fields.get("unclean"))
-        elif self._speaks_python or "progress" in frame.detail or "message" in frame.detail:
+        elif "progress" in frame.detail or "message" in frame.detail:
             self._services.link.started(answers.worker_frame(self._services, attempt, frame))
+
+    def _report_started(self, attempt: AttemptRecord) -> None:
+        """The host says `started`, once there is a process: one frame less to send and to read."""
+        if not attempt.is_started and not attempt.has_final:
+            attempt.is_started = True
+            started = answers.made_frame(self._services, attempt, verdicts.state_update, "started")
+            self._services.link.started(started)
 
     def _finish(self, final: bytes | None, *, reusable: bool) -> None:
         """The attempt has its final state: drain its output, then hand the state on."""
         attempt, transport = self.attempt, self.transport
         assert attempt is not None
         assert transport is not None
+        if final is not None:
+            self._report_started(attempt)
         attempt.has_final = True
         attempt.cancel_timers()
         transport.drain_output()
@@ -378,14 +384,10 @@ class Worker:
     # -- small things -------------------------------------------------------------------------
 
     def _command(self, frame: Frame) -> None:
-        command = self.attempt.command if self.attempt else None
-        if command is None or not self._has_open_attempt():
+        if self.attempt is None or not self._has_open_attempt():
             self._dead_letter("a command of a worker that runs no attempt", frame.line)
-            return
-        self._services.link.event(
-            "message", server=command.server, key=command.key,
-            detail_type=frame.detail_type, detail=frame.detail,
-        )  # fmt: skip
+        else:
+            answers.publish_command(self._services, self.attempt, frame)
 
     def _is_current(self, frame: Frame) -> bool:
         attempt = self.attempt
