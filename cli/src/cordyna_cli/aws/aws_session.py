@@ -5,6 +5,7 @@ Every error of botocore becomes an AccessError (fix the credentials or the addre
 ServiceError (the service itself), with what to do about it.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -60,6 +61,8 @@ class AwsSession:
             self._session = boto3.Session(
                 profile_name=options.profile, region_name=options.region or named_region()
             )
+        # Clients may be used by several threads, but making them may not.
+        self._making = threading.RLock()
         self.client = cache(self._make_client)
 
     @property
@@ -75,7 +78,7 @@ class AwsSession:
             return getattr(self.client(service), operation)(**arguments)
 
     def _make_client(self, service: str) -> Any:
-        with translate_aws_errors():
+        with self._making, translate_aws_errors():
             return self._session.client(
                 service,
                 endpoint_url=self._options.endpoint_url,
