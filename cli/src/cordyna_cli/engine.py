@@ -71,6 +71,7 @@ class EngineOptions:
 
     Without `declares`, opening the engine does not declare its servers. With `in_process`, servers
     are imported by this process and their bodies run in threads, for a debugger.
+    `client`: the name under which commands are sent, which IAM may bind to a person.
     `server_options` by target. `runs_tasks`: the command will run tasks, so servers may be
     started before anything else.
     """
@@ -82,6 +83,7 @@ class EngineOptions:
     region: str | None = None
     endpoint_url: str | None = None
     bus: str | None = None
+    client: str | None = None
     server_options: Mapping[str, ServerOptions] = field(default_factory=dict)
     in_process: bool = False
     runs_tasks: bool = False

@@ -7,6 +7,7 @@ a command that has taken effect meanwhile is not refused.
 """
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -20,7 +21,7 @@ from cordyna_core.aws.eventbridge import EventBridgeBus, entry, requests
 from cordyna_core.contract.base import Message, Problem, meta_at
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
-from cordyna_core.contract.ids import CLIENT, run_id_of
+from cordyna_core.contract.ids import CLIENT, NAME_PATTERN, run_id_of
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.refusals import (
     key_reused,
@@ -31,7 +32,7 @@ from cordyna_core.contract.refusals import (
 from cordyna_core.contract.state_updates import InvocationRejected
 from cordyna_core.contract.views.graph import ServerInfo
 from cordyna_core.contract.views.runs import RunView
-from cordyna_core.errors import NotFound, ServiceError
+from cordyna_core.errors import NotFound, ServiceError, UserError
 from cordyna_core.ports import Clock
 
 POLL_INTERVAL_MIN_S: Final = 0.25
@@ -44,6 +45,18 @@ ASK_WHY_AFTER_S: Final = 5.0
 _LOG_MARGIN_MS: Final = 60_000
 
 
+def client_source(name: str | None) -> str:
+    """The source of the client `name`; without a name that of any client. Raises UserError."""
+    if name is None:
+        return CLIENT
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise UserError(
+            f"client = {name!r} is no name: letters, digits, dots, dashes and underscores are one",
+            next="correct `client` in the profile, or CORDYNA_CLIENT",
+        )
+    return f"{CLIENT}.{name}"
+
+
 class AwsCommands:
     """Commands to one cerebro."""
 
@@ -54,7 +67,10 @@ class AwsCommands:
         queries: QueryClient,
         clock: Clock,
         sleep: Callable[[float], None],
+        *,
+        source: str = CLIENT,
     ) -> None:
+        self._source = source
         self._session, self._location, self._queries = session, location, queries
         self._clock, self._sleep = clock, sleep
 
@@ -141,7 +157,10 @@ class AwsCommands:
         if message.meta is None:
             message = message.model_copy(update={"meta": meta_at(self._clock(), event_id)})
         bus = EventBridgeBus(
-            self._session.client("events"), bus=self._location.bus, source=CLIENT, pause=self._sleep
+            self._session.client("events"),
+            bus=self._location.bus,
+            source=self._source,
+            pause=self._sleep,
         )
         with translate_aws_errors():
             bus.publish((message,))

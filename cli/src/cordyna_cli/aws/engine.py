@@ -16,6 +16,7 @@ from cordyna_cli.aws.commands import (
     POLL_INTERVAL_MAX_S,
     POLL_INTERVAL_MIN_S,
     AwsCommands,
+    client_source,
     parse_event,
 )
 from cordyna_cli.aws.discovery import CerebroLocation, find_cerebro
@@ -25,6 +26,7 @@ from cordyna_cli.aws.queries import QueryClient
 from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.ids import CLIENT
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.query_api import CerebroInfo
 from cordyna_core.contract.state_updates import RunStateChanged
@@ -49,7 +51,8 @@ LOG_DELAY_S: Final = 5.0
 def open_engine(options: EngineOptions) -> "AwsEngine":
     """Open the engine of the named cerebro, or of the only one. Raises UserError."""
     session = AwsSession(options)
-    return AwsEngine(session, find_cerebro(session, options.bus))
+    location = find_cerebro(session, options.bus)
+    return AwsEngine(session, location, source=client_source(options.client))
 
 
 class AwsEngine:
@@ -60,13 +63,14 @@ class AwsEngine:
         session: AwsSession,
         location: CerebroLocation,
         *,
+        source: str = CLIENT,
         clock: Clock = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._session, self._location = session, location
         self._clock, self._sleep = clock, sleep
         self._queries = QueryClient(session, location.query)
-        self._commands = AwsCommands(session, location, self._queries, clock, sleep)
+        self._commands = AwsCommands(session, location, self._queries, clock, sleep, source=source)
 
     def __enter__(self) -> Self:
         return self

@@ -31,7 +31,10 @@ from cordyna_core.errors import UserError
 
 _TEXT_SETTINGS: Final = ("home", "profile", "region", "endpoint_url", "bus")
 _CLOUD_SETTINGS: Final = ("profile", "region", "endpoint_url", "bus")
-_SETTINGS: Final = ("servers", *_TEXT_SETTINGS)
+_FILE_SETTINGS: Final = ("client",)
+"""Without an option: who one is does not change from command to command."""
+
+_SETTINGS: Final = ("servers", *_TEXT_SETTINGS, *_FILE_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def _first(sources: Iterable[Mapping[str, Any]], name: str) -> Any:
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {
-        name: environ.get(f"CORDYNA_{name.upper()}") for name in _TEXT_SETTINGS
+        name: environ.get(f"CORDYNA_{name.upper()}") for name in (*_TEXT_SETTINGS, *_FILE_SETTINGS)
     }
     servers = environ.get("CORDYNA_SERVERS", "").split(",")
     values["servers"] = [server.strip() for server in servers if server.strip()]
