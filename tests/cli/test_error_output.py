@@ -2,10 +2,13 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.text import Text
 
 from cli.fake_engine import FakeEngine
 from cli.run_dyna import dyna, without_escapes
 from cordyna_cli.output.errors import error_text
+from cordyna_cli.render.layout.table import wrapped
+from cordyna_cli.wording.format import duration
 from cordyna_core.errors import UserError
 
 WORD = st.text(st.sampled_from("abcdefgh-_."), min_size=1, max_size=12)
@@ -44,3 +47,20 @@ def test_error_on_terminal_is_broken_between_words() -> None:
         "  next: do something",
         "    else",
     ]
+
+
+def test_note_on_terminal_is_broken_between_words() -> None:
+    result = dyna("runs", engine=FakeEngine(summaries=[]), terminal=True, width=16)
+
+    assert without_escapes(result.err) == "there is no run\n  yet\n  next: dyna do TASK\n"
+
+
+@given(seconds=st.floats(0, 1e6), words=SENTENCE, width=st.integers(30, 60))
+def test_number_and_unit_stay_on_one_line(seconds: float, words: str, width: int) -> None:
+    shown = duration(seconds)
+
+    lines = wrapped(Text(f"{words} {shown} {words}"), width)
+
+    *_, last = shown.rsplit(" ", 2)
+    number = shown.split()[-2]
+    assert any(f"{number} {last}" in line.plain for line in lines)

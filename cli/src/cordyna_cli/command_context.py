@@ -72,7 +72,7 @@ class CommandContext:
         lines = [driver_sentence(driver, self.environment.now())]
         if not is_driven(driver):
             lines.append(f"  next: {START_A_DRIVER}")
-        self.err.print(lines)
+        self.err.note(lines)
 
     def _open(
         self, *, declares: bool, in_process: bool = False, runs_tasks: bool = False

@@ -103,4 +103,4 @@ def _print_how_to_continue(call: CommandContext, followed: FollowedRun, ended: s
         if call.settings.engine == "embedded":
             fate = f"run {run_id} continues: another process drives it."
         command = f"dyna watch {run_id}"
-    call.err.print([f"{ended}: {fate}", f"  next: {command}"])
+    call.err.note([f"{ended}: {fate}", f"  next: {command}"])

@@ -100,7 +100,7 @@ def _watch(
     # Servers are loaded before the page is served.
     tasks, servers = engine.tasks(), engine.servers()
     if not as_json:
-        call.err.print([ready_line([info.server for info in servers], len(tasks))])
+        call.err.note([ready_line([info.server for info in servers], len(tasks))])
     rendered = DevLines(call.out.width, {info.server: info.tasks for info in servers})
     with page_beside(call, engine, port, wanted=with_page):
         for item in engine.dev():

@@ -71,7 +71,7 @@ def _tasks_with_cron(call: CommandContext) -> list[TaskInfo]:
         if tasks and not engine.drives:
             call.print_driver(engine)
         elif tasks and call.settings.engine == "embedded":
-            call.err.print(["crons fire while a process stays up", "  next: dyna dev"])
+            call.err.note(["crons fire while a process stays up", "  next: dyna dev"])
     return tasks
 
 
@@ -80,9 +80,7 @@ def _paused_tasks(call: CommandContext, engine: Engine) -> frozenset[str]:
     try:
         return frozenset() if operations is None else frozenset(operations.paused())
     except AccessError:
-        call.err.print(
-            ["paused crons are not marked: these credentials may not read the schedules"]
-        )
+        call.err.note(["paused crons are not marked: these credentials may not read the schedules"])
         return frozenset()
 
 
@@ -92,4 +90,4 @@ def _print(call: CommandContext, tasks: list[TaskInfo], *, as_json: bool) -> Non
     else:
         call.out.print(crons_table(tasks, call.environment.now(), call.out.width))
     if not tasks:
-        call.err.print(["no task has a cron", '  next: declare one with cron="0 6 * * 1-5"'])
+        call.err.note(["no task has a cron", '  next: declare one with cron="0 6 * * 1-5"'])

@@ -88,7 +88,7 @@ def do(  # noqa: PLR0913  one argument per option
             raise invocation_refused(task, answer.problems, engine, hints)
         if answer.joined:
             same = "which has the same task and parameters (--new starts another)"
-            call.err.print([f"joined run {answer.run_id}, {same}"])
+            call.err.note([f"joined run {answer.run_id}, {same}"])
         if open_page:
             open_in_browser(call, engine, page_of(engine, answer.run_id, None))
         if not detach:
@@ -99,13 +99,13 @@ def do(  # noqa: PLR0913  one argument per option
                 call.print_driver(engine)
             elif not view.is_final:
                 # Nothing drives the run when this process has ended.
-                call.err.print(["the run rests until a process drives it", "  next: dyna dev"])
+                call.err.note(["the run rests until a process drives it", "  next: dyna dev"])
     # Printed when nothing can fail any more, so that there is one JSON object at most.
     if detach:
         call.out.print_json(run_json(view, joined=answer.joined)) if json else call.out.print(
             [answer.run_id]
         )
-        call.err.print([f"  next: dyna watch {answer.run_id}"])
+        call.err.note([f"  next: dyna watch {answer.run_id}"])
         return ExitStatus.COMPLETED
     return report_outcome(call, followed, as_json=json, wait_s=wait_s, joined=answer.joined)
 

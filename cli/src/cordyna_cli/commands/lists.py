@@ -55,9 +55,9 @@ def runs(
     else:
         call.out.print(runs_table(summaries, now, call.out.width))
     if not summaries and criteria == RunCriteria():
-        call.err.print(["there is no run yet", "  next: dyna do TASK"])
+        call.err.note(["there is no run yet", "  next: dyna do TASK"])
     elif not summaries:
-        call.err.print(["no run matches", "  next: dyna runs"])
+        call.err.note(["no run matches", "  next: dyna runs"])
 
 
 def tasks(ctx: typer.Context, *, json: AsJson = False) -> None:
@@ -75,7 +75,7 @@ def tasks(ctx: typer.Context, *, json: AsJson = False) -> None:
 def hint_if_empty(call: CommandContext, rows: Sequence[BaseModel]) -> None:
     """Say how to name a server where nothing has been declared."""
     if not rows:
-        call.err.print(
+        call.err.note(
             [
                 "no task server has declared anything",
                 "  next: name one, for example `dyna --server my.py tasks`",

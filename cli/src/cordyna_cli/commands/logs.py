@@ -133,7 +133,7 @@ def _print(
         call.out.print(table.render(batch))
     if table.has_shared:
         legend = "by a thread or process while several tasks ran: it may belong to any of them"
-        call.err.print([f"{SHARED_SIGN} {legend}"])
+        call.err.note([f"{SHARED_SIGN} {legend}"])
     if not table.has_lines:
         subject = f"{task} printed nothing" if task else "nothing was printed"
-        call.err.print([f"{subject} in run {run_id}"])
+        call.err.note([f"{subject} in run {run_id}"])

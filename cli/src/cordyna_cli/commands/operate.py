@@ -38,7 +38,7 @@ def doctor(ctx: typer.Context, *, json: AsJson = False) -> ExitStatus:
         call.out.print_json(findings_json(findings))
     else:
         call.out.print(findings_table(findings, call.out.width))
-    call.err.print(
+    call.err.note(
         f"  next: {finding.next}"
         for finding in findings
         if finding.state != "well" and finding.next
@@ -57,14 +57,14 @@ def ls(ctx: typer.Context, *, json: AsJson = False) -> None:
         call.out.print_json(array_json(queues))
         return
     if not queues:
-        call.err.print(["no dead letters"])
+        call.err.note(["no dead letters"])
         return
     call.out.print(dead_letter_lines(queues, call.out.width))
     redrivable = next((queue.name for queue in queues if queue.back_to), None)
     if redrivable is not None:
-        call.err.print([f"  next: fix the reason, then dyna dlq redrive {redrivable}"])
+        call.err.note([f"  next: fix the reason, then dyna dlq redrive {redrivable}"])
     else:
-        call.err.print([f"  next: fix the reason, then dyna dlq purge {queues[0].name}"])
+        call.err.note([f"  next: fix the reason, then dyna dlq purge {queues[0].name}"])
 
 
 @dlq.command("redrive")

@@ -65,7 +65,7 @@ def open_in_browser(call: CommandContext, engine: Engine, path: str) -> None:
     """Open `path` in the console that is up. Says what to run if no console is up."""
     address_of = installed_console().find(folder_of(call, engine))
     if address_of is None:
-        call.err.print(["  no console is up: `dyna ui` serves one, then `dyna open` shows this"])
+        call.err.note(["  no console is up: `dyna ui` serves one, then `dyna open` shows this"])
     else:
         show_address(call, address_of(path), in_browser=True)
 

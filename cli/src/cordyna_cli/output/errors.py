@@ -5,12 +5,12 @@ Invariant: an error says what happened, why, and what to type next. A traceback 
 """
 
 import json
-import textwrap
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from cordyna_cli.output.exit_status import ExitStatus
+from cordyna_cli.output.sentences import wrap_sentence
 from cordyna_cli.usage_error import UsageError
 from cordyna_cli.wording.foreign_text import printable
 from cordyna_core.errors import AccessError, NotFound, Refusal, ServiceError, UserError
@@ -35,8 +35,6 @@ _NEXT: Final = {
 }
 """What to do about a refused invocation, by the code of its first problem; else: see its plan."""
 
-_COMMANDS: Final = ("  next: dyna ", "  next: pip ")
-
 _EXIT_STATUS: Final[tuple[tuple[type[UserError], ExitStatus], ...]] = (
     (UsageError, ExitStatus.USAGE),
     (NotFound, ExitStatus.NOT_FOUND),
@@ -60,28 +58,13 @@ def error_text(error: UserError, *, colour: bool = False, width: int | None = No
 
     A command is never broken, so that it can be copied.
     """
-    lines = [part for line in _lines(error) for part in _wrapped(line, width)]
+    lines = [part for line in _lines(error) for part in wrap_sentence(line, width)]
     text = "\n".join(lines) + "\n"
     return text.replace("error:", "\x1b[1;31merror:\x1b[0m", 1) if colour else text
 
 
 def _lines(error: UserError) -> list[str]:
     return f"error: {printable(str(error))}".splitlines()
-
-
-def _wrapped(line: str, width: int | None) -> list[str]:
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    is_command = line.startswith(_COMMANDS)
-    if width is None or is_command or not line.strip():
-        return [line]
-    return textwrap.wrap(
-        line,
-        max(width, len(indent) + 1),
-        subsequent_indent=indent,
-        drop_whitespace=True,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def error_json(error: UserError) -> str:

@@ -11,6 +11,7 @@ from typing import TextIO
 from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
+from cordyna_cli.output.sentences import wrap_sentence
 from cordyna_cli.output.streams import ReaderLeft, unwritable_error, writable_json, write
 from cordyna_cli.wording.foreign_text import UNPRINTABLE
 
@@ -40,6 +41,10 @@ class Screen:
                 self.console.print(without_unprintable(line), soft_wrap=True)
         except OSError as failed:
             raise unwritable_error(failed) from failed
+
+    def note(self, sentences: Iterable[str]) -> None:
+        """Print sentences, on a terminal broken between words. Raises ReaderLeft, Unwritable."""
+        self.print(part for line in sentences for part in wrap_sentence(line, self.width))
 
     def print_json(self, *texts: str) -> None:
         """Print one line each, with escapes for what the stream cannot write.

@@ -4,6 +4,7 @@ Invariant: with a width, no line is longer, and no word is broken that fits into
 must be shorter ends between words, with an ellipsis. Without a width, nothing is cut.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -11,6 +12,9 @@ from typing import Final, Literal
 from rich.text import Text
 
 _GAP_COLUMNS: Final = 2
+_BEFORE_UNIT: Final = re.compile(r"\d (?:ms|[smhd])\b")
+"""A number and its unit stay on one line."""
+
 _ELLIPSIS: Final = "…"
 
 
@@ -94,6 +98,8 @@ def _split(line: Text, width: int) -> tuple[Text, Text]:
     """The part of a line that fits, and the rest without the space between."""
     end = _columns_to_index(line.plain, width)
     at = line.plain.rfind(" ", 0, end + 1)
+    while at > 0 and _BEFORE_UNIT.match(line.plain, at - 1):
+        at = line.plain.rfind(" ", 0, at)
     if at <= 0 or not line.plain[:at].strip():
         at = max(end, 1)
     head, tail = line[:at], line[at:]
@@ -106,7 +112,8 @@ def _end_of_words(text: Text, width: int) -> int:
     end = _columns_to_index(text.plain, width)
     if end < len(text.plain) and text.plain[end] != " ":
         end = max(text.plain.rfind(" ", 0, end), 0)
-    return len(text.plain[:end].rstrip(" ,;:"))
+    whole = text.plain[:end].rstrip(" ")
+    return len(whole.rstrip(" ,;:")) or len(whole)
 
 
 def _columns_to_index(plain: str, width: int) -> int:
