@@ -1,6 +1,6 @@
 """An engine that holds views in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -170,6 +170,10 @@ class FakeEngine:
 
     def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
         return [line for line in self.printed if task in (None, line.task)]
+
+    def stay_up(self, is_over: Callable[[], bool]) -> None:
+        while not is_over():
+            pass
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent | LogLine]:
         yield from self.passed
