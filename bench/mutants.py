@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,15 +56,39 @@ class Catch:
 
 _SIMULATE: Final = """
 import sys
+from cerebro.simulator.campaign import world_of
+first, count, ignored = int(sys.argv[1]), int(sys.argv[2]), set(sys.argv[3].split(","))
+for seed in range(first, first + count):
+    verdict = world_of(seed).run()
+    if verdict.broken is not None and str(seed) not in ignored:
+        print(seed - first + 1, "|", verdict.broken)
+        sys.exit()
+print("none |")
+"""
+
+_BROKEN_SEEDS: Final = """
+import sys
 from cerebro.simulator.campaign import simulate
-report = simulate(int(sys.argv[1]), int(sys.argv[2]), stop=True)
-broken = report.broken[0].broken if report.broken else ""
-print(report.seeds if report.broken else "none", "|", broken)
+report = simulate(int(sys.argv[1]), int(sys.argv[2]))
+print(*(verdict.seed for verdict in report.broken), sep=",")
 """
 
 
-def hunt(mutant: Mutant, *, seeds_max: int, starts: int, by: str) -> Catch:
-    """Let seeds and tests try to catch a mutant."""
+def broken_without_bugs(first: int, count: int) -> str:
+    """The seeds that break although nothing was planted, separated by commas.
+
+    They prove nothing about a mutant, and are not counted.
+    """
+    command = [sys.executable, "-c", _BROKEN_SEEDS, str(first), str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def hunt(mutant: Mutant, *, seeds_max: int, starts: Mapping[int, str], by: str) -> Catch:
+    """Let seeds and tests try to catch a mutant.
+
+    `starts`: the first seed of each range, and those of its seeds that are not counted.
+    """
     with tempfile.TemporaryDirectory() as directory:
         plant(mutant, Path(directory))
         environment = {
@@ -74,7 +99,7 @@ def hunt(mutant: Mutant, *, seeds_max: int, starts: int, by: str) -> Catch:
         seeds: list[int | None] = []
         broken = test = ""
         if by != "tests":
-            seeds, broken = _hunt_by_seeds(environment, seeds_max, STARTS[:starts])
+            seeds, broken = _hunt_by_seeds(environment, seeds_max, starts)
         if by != "seeds":
             for folder in TEST_FOLDERS:
                 test = test or _first_failing_test(environment, directory, folder)
@@ -82,15 +107,15 @@ def hunt(mutant: Mutant, *, seeds_max: int, starts: int, by: str) -> Catch:
 
 
 def _hunt_by_seeds(
-    environment: dict[str, str], seeds_max: int, starts: tuple[int, ...]
+    environment: dict[str, str], seeds_max: int, starts: Mapping[int, str]
 ) -> tuple[list[int | None], str]:
     seeds: list[int | None] = []
     first_broken = ""
-    for start in starts:
+    for start, ignored in starts.items():
         if seeds.count(None) * 2 > len(starts):
             seeds += [None] * (len(starts) - len(seeds))  # the median is beyond what is tried
             break
-        command = [sys.executable, "-c", _SIMULATE, str(start), str(seeds_max)]
+        command = [sys.executable, "-c", _SIMULATE, str(start), str(seeds_max), ignored]
         try:
             done = subprocess.run(
                 command,
@@ -157,8 +182,12 @@ def main() -> int:
     print("| planted bug | median seeds to catch | what broke | named test |\n|---|---:|---|---|")
     caught_by_seeds, survivors = 0, []
 
+    starts = {
+        start: broken_without_bugs(start, options.seeds) for start in STARTS[: options.starts]
+    }
+
     def hunt_one(mutant: Mutant) -> Catch:
-        return hunt(mutant, seeds_max=options.seeds, starts=options.starts, by=options.by)
+        return hunt(mutant, seeds_max=options.seeds, starts=starts, by=options.by)
 
     with ThreadPoolExecutor(options.jobs) as pool:
         for mutant, catch in zip(chosen, pool.map(hunt_one, chosen), strict=True):

@@ -86,10 +86,12 @@ class Checker:
             broken = _late_expiry(effect, now)
         if broken:
             raise InvariantBroken(broken, run_id)
-        with _broken_in(run_id):
+        try:
             self.reference.task_written(effect, self.handled)
             if self.promises is not None and fact.rank in EXPIRIES and _is_expiry(effect):
                 self.promises.expired(snapshot, effect, now, self.ages_s())
+        except Unexpected as error:
+            raise InvariantBroken(str(error), run_id) from error
         self._moved_at[run_id] = now
         if fact.deadline is not None:
             self._pages_of_input[input_key(run_id, fact.cause)].add((run_id, page_of(index)))
@@ -138,8 +140,10 @@ class Checker:
     def ended(self, handled: HandledInput, run_id: str) -> None:
         """Check what a message led to, now that its program has ended."""
         self.handled = handled
-        with _broken_in(run_id):
+        try:
             self.reference.ended(handled)
+        except Unexpected as error:
+            raise InvariantBroken(str(error), run_id) from error
 
     # --- acknowledgements -----------------------------------------------------------------------
     def acknowledged(self, key: str, run_id: str, page: int | None) -> None:
@@ -190,8 +194,13 @@ class Checker:
             self.sent.add((message.run_id, message.task, message.attempt))
             snapshot, _ = self._run(message.run_id)
             self._check_cause(snapshot, message)
-        with _broken_in(getattr(message, "run_id", "")):
+            if self.promises is not None:
+                with _broken_in(message.run_id):
+                    self.promises.sent(snapshot, message, self.now(), self.ages_s())
+        try:
             self.reference.published(message, self.handled)
+        except Unexpected as error:
+            raise InvariantBroken(str(error), getattr(message, "run_id", "")) from error
 
     def _check_cause(self, snapshot: RunSnapshot, command: RunTask) -> None:
         fact = self.store.read_task(command.run_id, snapshot.plan.index_of[command.task])

@@ -30,13 +30,14 @@ def draw_declarations(
     """What the servers declare: t0, t1, ..., each with upstreams among those before it."""
     size = faults.integer(3, 7)
     is_fresh, has_params = faults.chance(0.2), faults.chance(0.4)
-    clocks = faults.choice(_CLOCKS)
+    clocks, owner = faults.choice(_CLOCKS), faults.choice((None, "team-a"))
     of_server: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
     for n in range(size):
         task: dict[str, Any] = {
             "name": f"t{n}",
             "upstream": _draw_upstream(n, faults, fan_in_max, is_fresh=is_fresh),
             "retries": faults.choice((0, 0, 1, 2)),
+            "owner": owner,
             **clocks,
         }
         if has_params and faults.chance(0.6):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from cerebro.simulator.drawn_declarations import PARAMS, draw_redeclaration
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.scenario import ScriptedMessage
-from cordyna_core.contract.base import Message
+from cordyna_core.contract.base import Message, Meta
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
 from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
@@ -18,6 +18,7 @@ from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
 _SOURCES: Final = (CLIENT, CLIENT, CLIENT, f"{CLIENT}.web")
 _MAX_AGES_S: Final = (None, None, None, 60, 600)
 _UNKNOWN_RUN: Final = "0" * 26
+_TRACED: Final = Meta(traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
 
 def draw_script(
@@ -47,6 +48,7 @@ def _draw_run(
     """The commands about one run: its invocation, perhaps again; perhaps a cancel, or retries."""
     after = faults.uniform(0, 30 * n)
     invocation = InvokeTask(
+        meta=_TRACED if faults.chance(0.3) else None,
         task=target,
         key=None if faults.chance(0.05) else f"k{n}",
         params=_draw_params(target, tasks, faults),

@@ -71,7 +71,7 @@ class FlakyStore:
         if self.is_reliable or not callable(method) or name.startswith("_"):
             return method
 
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
             if arguments and arguments[0] == run_id_of("t0", _CURSED):
                 raise ValueError("this run cannot be read")
             if self._left and self._faults.happens("unexpected exception", self._rate):
@@ -79,7 +79,7 @@ class FlakyStore:
                 raise RuntimeError(f"{name} failed unexpectedly")
             if self._faults.happens("home failed", self._rate / 4):
                 raise ServiceError("the disk is full.", next="free some space")
-            return method(*arguments)
+            return method(*arguments, **named)
 
         return call
 

@@ -179,10 +179,9 @@ class SimulatedCerebro:
     def _open(self, handler: SimulatedHandler) -> Program | None:
         in_flight = handler.current
         message = in_flight.message
-        handler.handled = HandledInput(None, in_flight.key)
-        self._checker.handled = handler.handled
         try:
             if isinstance(message, str):
+                self._checker.handled = HandledInput(None, in_flight.key)
                 message = open_delivery(message)
             handler.handled = HandledInput(message, in_flight.key)
             self._checker.begun(handler.handled)

@@ -4,7 +4,9 @@ Without faults other than a lack of capacity:
 
 1. a server that answered in time has no clock error in the end;
 2. and no second body of its task runs;
-3. a server that does not answer is reported within about two seconds of its clock while messages do
+3. a command leaves with nearly all of its time to acknowledge before it;
+4. a page has few timers;
+5. a server that does not answer is reported within about two seconds of its clock while messages do
    not wait, and otherwise within the ages of the queues that the decision passes.
 
 With faults, an update that arrives heals an expiry, whenever it arrives; `Reference` checks that
@@ -13,6 +15,7 @@ With faults, an update that arrives heals an expiry, whenever it arrives; `Refer
 Invariant: it only observes.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -21,11 +24,18 @@ from cerebro.core.effects import WriteTask
 from cerebro.core.model import Rank, RunSnapshot
 from cerebro.simulator.reference_facts import RANK_OF_STATE, Unexpected
 from cerebro.simulator.server_behavior import Attempt, SimulatedServer
+from cordyna_core.contract.commands import RunTask
 
 EXPIRIES: Final = frozenset({Rank.ACK_TIMEOUT, Rank.START_TIMEOUT, Rank.RUN_TIMEOUT})
 IDLE_EXPIRY_DELAY_MAX_S: Final = 2.0
 IDLE_AGE_MAX_S: Final = 0.5
 """While no message waits for longer than this, the system is idle."""
+
+COMMAND_DELAY_MAX_S: Final = 2.0
+"""A command leaves so soon after its clock started, as others of its group of ten precede it."""
+
+TIMERS_MAX: Final = (20, 2)
+"""The most timers of a run: so many, and so many for each of its attempts."""
 
 LATE_TIMER_S: Final = 3.0
 """Deadlines that have already passed share a timer that is so far ahead."""
@@ -50,6 +60,9 @@ class LoadPromises:
         self.false_expiries: set[Attempt] = set()
         self.expiries = 0
         self.latest_s = 0.0
+        self.slowest_command_s = 0.0
+        self.timers: Counter[str] = Counter()
+        """How many page timers were sent for each run."""
         self._store, self._servers, self._has_faults = store, servers, has_faults
 
     def expired(
@@ -76,10 +89,23 @@ class LoadPromises:
         if ages_s and not self._has_faults and late_s > _delay_max_s(ages_s):
             raise Unexpected(f"{task.name} was reported {late_s:.1f} s after its clock, too late")
 
+    def sent(
+        self, snapshot: RunSnapshot, command: RunTask, now: float, ages_s: Mapping[str, float]
+    ) -> None:
+        """Note a command. Raises Unexpected if its clock has been running for too long."""
+        if not ages_s or self._has_faults or command.ack_by is None:
+            return
+        task = snapshot.plan.tasks[snapshot.plan.index_of[command.task]]
+        delay_s = now - (command.ack_by.timestamp() - task.ack_timeout_s)
+        self.slowest_command_s = max(self.slowest_command_s, delay_s)
+        if delay_s > COMMAND_DELAY_MAX_S:
+            raise Unexpected(f"{command.task} was sent {delay_s:.1f} s after its clock started")
+
     def at_rest(self, run_id: str) -> None:
         """Check a run that has ended. Raises Unexpected."""
         if self._has_faults:
             return
+        self._check_timers(run_id)
         snapshot = self._store.read_run_snapshot(run_id)
         assert snapshot is not None
         for index, fact in self._store._tasks[run_id].items():
@@ -89,6 +115,12 @@ class LoadPromises:
                 raise Unexpected(f"{task.name} ends with {fact.reason}, but it answered in time")
             if task.server:
                 self._check_bodies(task.name, task.server, run_id, fact.attempt)
+
+    def _check_timers(self, run_id: str) -> None:
+        attempts = sum(fact.attempt for fact in self._store._tasks[run_id].values())
+        base, per_attempt = TIMERS_MAX
+        if self.timers[run_id] > base + per_attempt * attempts:
+            raise Unexpected(f"{attempts} attempts of a run had {self.timers[run_id]} timers")
 
     def _check_bodies(self, task: str, server: str, run_id: str, attempts: int) -> None:
         bodies = self._servers[server].bodies

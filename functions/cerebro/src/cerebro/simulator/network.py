@@ -198,6 +198,8 @@ class Network:
     def send_page_timer(self, timer: PageTimer) -> None:
         faults = self._faults
         self._checker.messages += 1
+        if self._checker.promises is not None:
+            self._checker.promises.timers[timer.run_id] += 1
         lead = max(0.0, timer.due - self.now)
         rate = faults.rates.timers
         copies = 1

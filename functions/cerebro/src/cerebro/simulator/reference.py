@@ -30,7 +30,11 @@ from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, CancelTask, InvokeTask, RetryRun, RunTask
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import derived_id, run_id_of
-from cordyna_core.contract.state_updates import RunStateChanged, TaskStateChanged
+from cordyna_core.contract.state_updates import (
+    InvocationRejected,
+    RunStateChanged,
+    TaskStateChanged,
+)
 
 
 class Reference:
@@ -161,6 +165,7 @@ class Reference:
     def published(self, message: Message, handled: HandledInput) -> None:
         """Raises Unexpected."""
         handled.published.append(message)
+        self._check_trace(message, handled)
         match message:
             case RunTask():
                 snapshot = self._snapshot(message.run_id)
@@ -175,6 +180,19 @@ class Reference:
                 if run is not None:
                     check_run_message(self._snapshot(message.run_id), run, message)
                 self._check_same_content(message)
+
+    def _check_trace(self, message: Message, handled: HandledInput) -> None:
+        """Every message of a run carries the trace context of its invocation."""
+        traced = message.meta.traceparent if message.meta else None
+        if isinstance(message, InvocationRejected):
+            envelope = handled.message
+            meta = envelope.message.meta if isinstance(envelope, Envelope) else None
+            expected = meta.traceparent if meta else None
+        else:
+            run = self._store.read_run(getattr(message, "run_id", ""))
+            expected = run.traceparent if run is not None else None
+        if traced != expected:
+            raise Unexpected(f"{type(message).__name__} has the trace {traced}, not {expected}")
 
     def _check_same_content(self, message: RunStateChanged) -> None:
         """The ends of a run with one id have one content: a reader may keep either."""
@@ -194,6 +212,9 @@ class Reference:
         Raises Unexpected.
         """
         self._check_maximum(run)
+        target = self._store.read_task(run.id, self._snapshot(run.id).plan.target)
+        if run.status == "completed" and (target is None or target.rank != Rank.COMPLETED):
+            raise Unexpected("the run completed, but its target did not")
         message = self._messages.get(derived_id("RunStateChanged", run.id, "error", ended_rev))
         check_final_message(self._snapshot(run.id), run, self._store._tasks[run.id], message)
 
