@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: site worker-e2e seeds interleavings help run setup test check bench sim mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e preflight smoke api vendor console-check console-e2e console-pictures
+.PHONY: site worker-e2e seeds interleavings help run setup test check bench sim campaign mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e preflight smoke api vendor console-check console-e2e console-pictures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ endif
 
 seeds: .venv/.dev ## only the seeds of `make sim`: a million faults, each kind at least a thousand times
 	$(BIN)/python -m cerebro.simulator --seeds $(SEEDS) --jobs 2 --at-least 1000
+
+HOURS ?= 8
+campaign: .venv/.dev ## seeds for hours, continued where the last one stopped: figures in campaign/; HOURS=8
+	$(BIN)/python -m cerebro.simulator --hours $(HOURS) --jobs 2 --into campaign
 
 FAULTS ?= 1
 interleavings: .venv/.dev ## all interleavings of the handlers of small runs, with a fault; FAULTS=2: an hour
