@@ -26,7 +26,6 @@ TABLES = (
     "tasks",
     "outputs",
     "plans",
-    "keys",
     "lasts",
     "logs",
     "waited_for",

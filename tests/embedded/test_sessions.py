@@ -1,6 +1,7 @@
 """Sessions: several processes on one home, of which at most one drives."""
 
 import threading
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,17 @@ def test_refusal_of_served_task_does_not_name_the_driver(tmp_path: Path) -> None
 
     assert isinstance(refused, Refused)
     assert [problem.code for problem in refused.problems] == ["run_completed"]
+
+
+def test_closed_engine_is_not_driven_again_by_a_waiting_thread(tmp_path: Path) -> None:
+    engine = EmbeddedEngine(DiskHome(tmp_path), two_servers())
+    engine.tasks()
+    passing = engine.dev()
+    next(passing)
+    engine.close()
+
+    with pytest.raises(ServiceError, match="cannot be used"):
+        deque(passing)
+
+    assert not engine.drives
+    assert DiskHome(tmp_path).take_lock()

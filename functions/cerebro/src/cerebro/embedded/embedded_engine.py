@@ -137,7 +137,7 @@ class EmbeddedEngine:
     def close(self) -> None:
         """Stop driving and close the home. The next driver resumes the active runs."""
         try:
-            self._session.release_lease()
+            self._session.close()
             self._client.release_waiters()
         finally:
             if self._started is not None:

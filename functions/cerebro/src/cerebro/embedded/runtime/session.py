@@ -53,6 +53,7 @@ class HomeSession:
         self._targets, self._make_bodies = tuple(targets), make_bodies
         self._fingerprint, self._clock = fingerprint, clock
         self._readers_waiting = 0
+        self._is_closed = False
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
 
@@ -65,7 +66,9 @@ class HomeSession:
             Refusal: the declarations are rejected.
             ServiceError: the home or the worker host fails.
         """
-        if self.driver is not None or not self._targets or not self.home.take_lock():
+        if self.driver is not None or self._is_closed or not self._targets:
+            return
+        if not self.home.take_lock():
             return
         served = ServedTargets(self.home, self._targets, self._fingerprint, self._clock)
         self.driver = Driver(
@@ -84,6 +87,11 @@ class HomeSession:
         problems = self.driver.load(changed, LOAD_TIMEOUT_S)
         if problems:
             raise rejected(problems)
+
+    def close(self) -> None:
+        """Stop driving for good: a thread that still waits does not drive again."""
+        self._is_closed = True
+        self.release_lease()
 
     def release_lease(self) -> None:
         """Stop driving. The next driver resumes the active runs."""
