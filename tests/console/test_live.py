@@ -213,7 +213,9 @@ def test_stream_of_the_list_sends_the_first_page(served: tuple[httpx.Client, str
 
 def test_stream_of_the_bus_continues_after_a_number(served: tuple[httpx.Client, str]) -> None:
     client, _ = served
+    ((_, newest),) = messages(client, "/events/live", 1)
     ((number, page),) = messages(client, "/events/live?after=0", 1)
+    assert newest["rows"][-1]["seq"] == page["rows"][-1]["seq"]
     assert str(page["rows"][-1]["seq"]) == number
     middle = page["rows"][2]["seq"]
     ((_, rest),) = messages(client, "/events/live", 1, **{"Last-Event-ID": str(middle)})

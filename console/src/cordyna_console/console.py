@@ -19,8 +19,8 @@ Permission = Literal["yes", "no", "unknown"]
 Right = Literal["invoke", "operate"]
 
 ROWS_KEPT: Final = 2_000
-ROW_KEPT_S: Final = 30.0
-"""A late update may heal a run that has ended, so its row is made again after a while."""
+ROW_KEPT_S: Final = 300.0
+"""A run that has ended may still change (a heal changes its state): rows are made again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,11 @@ def event_list(
     return EventList(rows=rows)
 
 
+def newest_events(console: Console, count: int) -> list[EventRow]:
+    """The last events that passed the bus, in the order in which they passed."""
+    return [row_of(passed) for passed in console.engine.events()[-count:]]
+
+
 def row_of(passed: PassedEvent) -> EventRow:
     """One event as a row; what cannot be read is shown with the reason."""
     line = event_line(passed.text)

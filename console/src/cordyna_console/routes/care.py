@@ -22,6 +22,7 @@ from cordyna_console.routes.shared import NamePath, TheConsole
 
 router = APIRouter(tags=["care"])
 FOLLOW_EVERY_S = 0.5
+NEWEST = 400
 QueuePath = Annotated[str, Path(max_length=200)]
 
 
@@ -90,17 +91,22 @@ def events(
 
 @router.get("/events/live", response_class=StreamingResponse)
 def events_live(
-    request: Request, console: TheConsole, after: Annotated[int, Query(ge=0)] = 0
+    request: Request, console: TheConsole, after: Annotated[int | None, Query(ge=0)] = None
 ) -> StreamingResponse:
-    """Everything that passes the bus, as it passes."""
+    """Everything that passes the bus, as it passes; without `after`, the newest ones first."""
 
     def poll(cursor: str | None) -> tuple[str, str | None]:
-        since = int(cursor) if cursor and cursor.isdecimal() else after
-        rows = passed.event_list(console, None, after=since).rows
+        if cursor is None or not cursor.isdecimal():
+            rows, since = passed.newest_events(console, NEWEST), 0
+        else:
+            since = int(cursor)
+            rows = passed.event_list(console, None, after=since, limit=NEWEST).rows
         if not rows:
             return str(since), None
         return str(rows[-1].seq), json.dumps(
             {"rows": [row.model_dump(mode="json") for row in rows]}
         )
 
-    return stream(request, poll, every_s=FOLLOW_EVERY_S, after=str(after))
+    return stream(
+        request, poll, every_s=FOLLOW_EVERY_S, after=None if after is None else str(after)
+    )

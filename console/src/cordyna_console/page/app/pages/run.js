@@ -4,8 +4,8 @@ import { get } from "../api.js";
 import { parse, span } from "../clock.js";
 import { follow } from "../live.js";
 import { applyFacts, createRun } from "../model/run.js";
-import { keep, location, now, recall, second, setQuery } from "../state.js";
-import { Command, Counts, Loading, Moment, ProblemBox, RunActions, runWord, several, State, Tabs, useTitle, Why } from "../parts/ui.js";
+import { keep, location, navigate, now, recall, second, setQuery, toast } from "../state.js";
+import { Action, Command, Counts, Loading, Moment, ProblemBox, RunActions, runWord, several, State, Tabs, useTitle, Why } from "../parts/ui.js";
 import { Lazy } from "../parts/lazy.js";
 import { Live } from "./runs.js";
 
@@ -23,11 +23,16 @@ export function RunPage({ runId, tab }) {
   const state = model?.state ?? head.state;
   const shown = { ...head, state, cancelled: model?.cancelled ?? head.cancelled };
   const href = (id) => `/runs/${runId}/${id}${task ? `?task=${encodeURIComponent(task)}` : ""}`;
+  const compare = async () => {
+    const before = await get("/runs", { query: { task: head.task, before: runId, limit: 1 } });
+    if (before.rows.length === 0) toast(`there is no earlier run of ${head.task}`);
+    else navigate(`/compare/${before.rows[0].run_id}/${runId}`);
+  };
   return html`
     <${Title} head=${shown} model=${model} connection=${connection} />
     <${Why} why=${model?.why ?? head.why} state=${runWord(shown)} run=${runId} actions=${html`<${RunActions} run=${shown} runId=${runId} />`} />
     <${ProblemBox} problem=${problem} retry=${retry} />
-    <div class="row"><span class="soft">${several(head.size, "task")}:</span><${Counts} counts=${model?.counts ?? head.counts} chosen=${word} onChoose=${(one) => setQuery({ word: one })} /></div>
+    <div class="row"><span class="soft">${several(head.size, "task")}:</span><${Counts} counts=${model?.counts ?? head.counts} chosen=${word} onChoose=${(one) => setQuery({ word: one })} /><${Action} label="Compare with the run before" kind="plain" right="look" act=${compare} /></div>
     <${Tabs} label="Of this run" current=${chosen} tabs=${TABS.map(([id, text]) => [id, text, href(id)])} />
     <${Lazy} key=${chosen} module=${`/app/pages/run-${chosen}.js`} name="RunTab" runId=${runId} head=${shown} model=${model} version=${version} task=${task} word=${word} />`;
 }
