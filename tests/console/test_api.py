@@ -1,5 +1,6 @@
 """The API on a real engine: what each address answers, and that it equals what `dyna` shows."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -217,6 +218,29 @@ def test_tasks_servers_and_graph_agree(client: TestClient) -> None:
     level = dict(zip(graph["task"], graph["level"], strict=True))
     assert level == {"orders": 0, "stock": 0, "orphan": 0, "raw": 1, "load": 2, "report": 3}
     assert graph["unresolved"] == {"nowhere": ["orphan"]}
+
+
+def test_rejected_declaration_is_shown_until_one_is_accepted() -> None:
+    with an_engine() as engine:
+        client = a_client(a_console(engine))
+        assert get(client, "/servers/sales")["last_rejection"] is None
+        engine.send([declared("sales", revision=1, tasks=[{"name": "a", "upstream": ["a"]}])])
+        rejection = get(client, "/servers/sales")["last_rejection"]
+        assert rejection["problems"][0]["code"] == "cycle"
+        engine.send(["not an event with Declaration in it"])
+        engine.send([declared("sales", revision=2, tasks=[{"name": "a"}])])
+        assert get(client, "/servers/sales")["last_rejection"] is None
+
+
+def declared(server: str, **fields: Any) -> str:
+    """A declaration as it passes the bus."""
+    return json.dumps(
+        {
+            "source": f"cordyna.server.{server}",
+            "detail-type": "ServerDeclared",
+            "detail": {"server": server, "contract": "1", **fields},
+        }
+    )
 
 
 def test_history_lists_the_runs_that_planned_a_task(client: TestClient, failed: RunView) -> None:

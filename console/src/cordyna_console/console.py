@@ -1,5 +1,6 @@
 """Console: what every answer is made from: the engine, its operations, a clock, and who asks."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Final, Literal
 
 from cordyna_cli.engine import Engine
 from cordyna_cli.operations import Operations, operations_of
+from cordyna_console.catalog_models import LastRejection
 from cordyna_console.models import RunRow
 from cordyna_core._version import __version__
 from cordyna_core.contract.views.facts import RunFacts
@@ -45,6 +47,10 @@ class Console:
     engine: Engine
     identity: ConsoleIdentity
     now: Callable[[], datetime]
+    rejections: dict[str, LastRejection] = field(default_factory=dict)
+    """By server, from the events up to the number `rejections_until`."""
+    rejections_until: int = 0
+    rejections_lock: threading.Lock = field(default_factory=threading.Lock)
     _tried: dict[Right, Permission] = field(default_factory=dict)
     _rows: OrderedDict[tuple[str, str], tuple[datetime, RunRow]] = field(
         default_factory=OrderedDict

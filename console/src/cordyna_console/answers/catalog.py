@@ -237,20 +237,23 @@ def _server_row(
 def _rejections(console: Console) -> dict[str, LastRejection]:
     """The last rejected declaration of each server, unless a later one was accepted."""
     if console.identity.engine != "embedded":
-        # On AWS the log of the bus costs money and comes late: it is read only by who asks for it.
+        # On AWS the log of the bus costs money and comes late: it is read only when asked for.
         return {}
-    found: dict[str, LastRejection] = {}
-    for passed in console.engine.events():
-        if "Declaration" not in passed.text:
-            continue
-        try:
-            envelope = open_envelope(passed.text)
-        except MalformedEvent:
-            continue
-        if isinstance(envelope.message, DeclarationAccepted):
-            found.pop(envelope.message.server, None)
-        elif isinstance(envelope.message, DeclarationRejected):
-            found[envelope.message.server] = LastRejection(
-                at=envelope.time, problems=envelope.message.problems
-            )
-    return found
+    with console.rejections_lock:
+        for passed in console.engine.events(after=console.rejections_until):
+            console.rejections_until = passed.seq
+            if "Declaration" in passed.text:
+                _note_outcome(console.rejections, passed.text)
+        return dict(console.rejections)
+
+
+def _note_outcome(rejections: dict[str, LastRejection], text: str) -> None:
+    try:
+        envelope = open_envelope(text)
+    except MalformedEvent:
+        return
+    message = envelope.message
+    if isinstance(message, DeclarationAccepted):
+        rejections.pop(message.server, None)
+    elif isinstance(message, DeclarationRejected):
+        rejections[message.server] = LastRejection(at=envelope.time, problems=message.problems)
