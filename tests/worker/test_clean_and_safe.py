@@ -1,18 +1,20 @@
 """When a body is reused, and when a server's bodies are forked."""
 
+import itertools
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import pytest
 
 from cordyna_core.worker.events import Declared
-from worker.running import a_session
+from worker.running import Session, a_session
 
 _HEAD: Final = """
 import ctypes, gc, logging, os, select, signal, socket, subprocess, sys, threading, time
 from cordyna_core import TaskServer
-server = TaskServer("s")
+server = TaskServer("{name}")
 """
 
 DIRTY: Final = {
@@ -51,73 +53,100 @@ UNSAFE: Final = {
 }
 
 
-@pytest.mark.parametrize("code", DIRTY.values(), ids=DIRTY)
-def test_body_that_leaves_something_is_replaced(code: str, tmp_path: Path) -> None:
-    assert _outcome(code, tmp_path) == ("completed", "retired")
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """One host for all tests, with a server that has a task for each line of DIRTY and CLEAN."""
+    target = tmp_path_factory.mktemp("all") / "all_bodies.py"
+    tasks = [
+        f"@server.task(name={_task(what)!r})\ndef body_{number}():\n    {code}\n"
+        for number, (what, code) in enumerate((DIRTY | CLEAN).items())
+    ]
+    target.write_text(_HEAD.format(name="all") + "\n".join(tasks))
+    with a_session() as found:
+        assert isinstance(found.load(str(target)), Declared)
+        yield found
 
 
-@pytest.mark.parametrize("code", CLEAN.values(), ids=CLEAN)
-def test_body_that_leaves_nothing_is_reused(code: str, tmp_path: Path) -> None:
-    assert _outcome(code, tmp_path) == ("completed", "reused")
+def _task(what: str) -> str:
+    return what.replace(" ", "-")
+
+
+@pytest.mark.parametrize("what", DIRTY)
+def test_body_that_leaves_something_is_replaced(session: Session, what: str) -> None:
+    assert _outcomes(session, what) == ["retired", "retired"]
+
+
+@pytest.mark.parametrize("what", CLEAN)
+def test_body_that_leaves_nothing_is_reused(session: Session, what: str) -> None:
+    assert _outcomes(session, what) == ["reused", "reused"]
+
+
+def _outcomes(session: Session, what: str) -> list[str]:
+    attempts = [session.do(_task(what), server="all") for _ in range(2)]
+    assert [attempt.final["state"] for attempt in attempts] == ["completed"] * 2, attempts
+    return [attempt.outcome for attempt in attempts]
+
+
+class Load(Protocol):
+    """Loads a server whose module runs some code."""
+
+    def __call__(self, code: str, isolation: str = "auto") -> Declared: ...
+
+
+@pytest.fixture
+def load(session: Session, tmp_path: Path) -> Load:
+    """Also runs a task of it."""
+    numbers = itertools.count(1)
+
+    def load_code(code: str, isolation: str = "auto") -> Declared:
+        name = f"{tmp_path.name[-20:]}-{next(numbers)}".replace("_", "-").strip("-[]")
+        target = tmp_path / f"{name}.py"
+        target.write_text(
+            f"{_HEAD.format(name=name)}\n{code}\n@server.task\ndef body(): return os.getpid()\n"
+        )
+        declared = session.load(str(target), isolation=isolation)
+        assert isinstance(declared, Declared), declared
+        assert session.do("body", server=name).final["state"] == "completed"
+        session.pool.remove(str(target))
+        return declared
+
+    return load_code
 
 
 @pytest.mark.parametrize("code", UNSAFE, ids=UNSAFE.values())
-def test_import_that_leaves_shared_state_is_spawned(code: str, tmp_path: Path) -> None:
-    declared = _declared(code, tmp_path, "auto")
+def test_import_that_leaves_shared_state_is_spawned(load: Load, code: str) -> None:
+    declared = load(code)
 
     assert declared.mode == "spawn"
     assert UNSAFE[code] in declared.mode_reason
 
 
-def test_import_that_leaves_a_native_thread_is_spawned(tmp_path: Path) -> None:
+def test_import_that_leaves_a_native_thread_is_spawned(load: Load) -> None:
     """A thread that Python does not know of, as a library in C starts it."""
     code = """
 libc = ctypes.CDLL(None)
 pause, thread = ctypes.cast(libc.pause, ctypes.c_void_p), ctypes.c_ulong()
 libc.pthread_create(ctypes.byref(thread), None, pause, None)
 """
-    assert "1 native threads" in _declared(code, tmp_path, "auto").mode_reason
+    assert "1 native threads" in load(code).mode_reason
 
 
-def test_import_that_leaves_a_file_is_forked(tmp_path: Path) -> None:
-    assert _declared("kept = open(__file__); pipe = os.pipe()", tmp_path, "auto").mode == "fork"
+def test_import_that_leaves_a_file_is_forked(load: Load) -> None:
+    assert load("kept = open(__file__); pipe = os.pipe()").mode == "fork"
 
 
-def test_isolation_can_be_chosen(tmp_path: Path) -> None:
-    assert _declared("kept = socket.socket()", tmp_path, "fork").mode == "fork"
-    assert _declared("pass", tmp_path, "spawn").mode_reason == "isolation is spawn"
+def test_isolation_can_be_chosen(load: Load) -> None:
+    assert load("kept = socket.socket()", "fork").mode == "fork"
+    assert load("pass", "spawn").mode_reason == "isolation is spawn"
 
 
-def test_server_may_have_an_interpreter_of_its_own(tmp_path: Path) -> None:
-    target = _write(tmp_path, "def body(): return sys.executable")
+def test_server_may_have_an_interpreter_of_its_own(session: Session, tmp_path: Path) -> None:
+    target = tmp_path / "own_interpreter.py"
+    target.write_text(
+        _HEAD.format(name="own") + "@server.task\ndef body(): return sys.executable\n"
+    )
     path = (("PYTHONPATH", ":".join(entry for entry in sys.path if entry)),)
-    with a_session() as session:
-        declared = session.load(str(target), python=sys.executable, env=path, cwd=str(tmp_path))
-        assert isinstance(declared, Declared), declared
-        assert session.do("body", server="s").final["output"] == sys.executable
+    declared = session.load(str(target), python=sys.executable, env=path, cwd=str(tmp_path))
 
-
-def _outcome(code: str, folder: Path) -> tuple[str, str]:
-    target = _write(folder, f"def body():\n    {code}")
-    with a_session() as session:
-        assert isinstance(session.load(str(target)), Declared)
-        attempt = session.do("body", server="s")
-        again = session.do("body", server="s")
-        assert again.final["state"] == attempt.final["state"], again.final
-        return attempt.final["state"], attempt.outcome
-
-
-def _declared(code: str, folder: Path, isolation: str) -> Declared:
-    target = folder / "server.py"
-    target.write_text(f"{_HEAD}\n{code}\n@server.task\ndef body(): return os.getpid()\n")
-    with a_session() as session:
-        declared = session.load(str(target), isolation=isolation)
-        assert isinstance(declared, Declared), declared
-        assert session.do("body", server="s").final["state"] == "completed"
-        return declared
-
-
-def _write(folder: Path, body: str) -> Path:
-    target = folder / "server.py"
-    target.write_text(f"{_HEAD}\n@server.task\n{body}\n")
-    return target
+    assert isinstance(declared, Declared), declared
+    assert session.do("body", server="own").final["output"] == sys.executable

@@ -13,7 +13,7 @@ from cordyna_core.worker import processes
 from cordyna_core.worker.events import Busy, Declared
 from worker.running import FAST, SERVERS, Session, a_session, read_when_there, wait_until_dead
 
-_KILLS: Final = int(os.environ.get("WORKER_KILLS", "12"))
+_KILLS: Final = int(os.environ.get("WORKER_KILLS", "6"))
 _SIGNALS: Final = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
 
 

@@ -1,6 +1,7 @@
 """Bodies that misbehave, at random and side by side, beside a server that does not."""
 
 import importlib.util
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -56,7 +57,7 @@ def test_misbehaving_body_ends_as_expected(session: Session, task: str) -> None:
 
 
 @settings(
-    max_examples=15,
+    max_examples=int(os.environ.get("WORKER_EXAMPLES", "4")),
     deadline=None,
     derandomize=True,
     database=None,

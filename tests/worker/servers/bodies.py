@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cordyna_core import Context, TaskServer
 
-server = TaskServer("bodies")
+server = TaskServer(os.environ.get("BODIES_NAME", "bodies"))
 
 
 @server.task

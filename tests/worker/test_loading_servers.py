@@ -1,0 +1,124 @@
+"""Servers that load, fail to load, and load again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cordyna_core.worker.events import (
+    Declared,
+    LoadFailed,
+)
+from worker.running import (
+    FAST,
+    SERVERS,
+    Session,
+    a_session,
+    read_when_there,
+)
+
+BODIES = str(SERVERS / "bodies.py")
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Session]:
+    with a_session() as found:
+        assert isinstance(found.load(BODIES), Declared)
+        yield found
+
+
+def test_server_that_raises_at_import_fails_to_load(session: Session) -> None:
+    failed = session.load(str(SERVERS / "broken.py"))
+
+    assert isinstance(failed, LoadFailed)
+    assert "RuntimeError: the database is not there" in failed.error
+    assert not failed.still_serving
+
+
+def test_server_that_exits_at_import_fails_to_load(session: Session) -> None:
+    failed = session.load(str(SERVERS / "dies_at_import.py"))
+
+    assert isinstance(failed, LoadFailed)
+    assert "exit code 3" in failed.error
+    assert "last words" in failed.error
+
+
+def test_server_that_does_not_declare_in_time_fails(tmp_path: Path) -> None:
+    slow = tmp_path / "slow.py"
+    slow.write_text("import time\ntime.sleep(600)\n")
+    with a_session(FAST._replace(load_timeout_s=0.2)) as session:
+        failed = session.load(str(slow))
+
+        assert isinstance(failed, LoadFailed)
+        assert "no ServerDeclared within 0.2 s" in failed.error
+
+
+def test_command_of_a_server_that_failed_is_not_started(session: Session) -> None:
+    session.load(str(SERVERS / "broken.py"))
+
+    assert session.do("noop", server="broken").outcome == "not_loaded"
+
+
+def test_two_targets_with_one_server_name_are_refused(session: Session, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.py"
+    copy.write_text(Path(BODIES).read_text())
+    failed = session.load(str(copy))
+
+    assert isinstance(failed, LoadFailed)
+    assert f'server "bodies" is run by {BODIES} already' in failed.error
+    assert session.do("noop").final["state"] == "completed"
+
+
+def test_server_with_a_thread_is_spawned(session: Session) -> None:
+    declared = session.load(str(SERVERS / "threaded.py"))
+
+    assert isinstance(declared, Declared)
+    assert declared.mode == "spawn"
+    assert "poller" in declared.mode_reason
+    attempt = session.do("pid", server="threaded")
+    assert attempt.output("stdout") == "hello from a spawned body\n"
+    assert attempt.final["state"] == "completed"
+
+
+def test_spawned_server_runs_tasks_side_by_side(session: Session, tmp_path: Path) -> None:
+    env = (("BODIES_NAME", "spawned"),)
+    session.load(f"{BODIES}:server", isolation="spawn", env=env)
+    markers = [tmp_path / str(number) for number in range(3)]
+    commands = [
+        session.begin("wait-for-cancel", server="spawned", marker=str(marker)) for marker in markers
+    ]
+    for marker in markers:
+        read_when_there(marker)
+    for command in commands:
+        session.cancel(command, grace_s=60)
+
+    assert [session.end(command).final["output"] for command in commands] == ["saw it"] * 3
+
+
+def test_reload_that_fails_keeps_the_old_one(session: Session, tmp_path: Path) -> None:
+    target = tmp_path / "changing.py"
+    text = 'from cordyna_core import TaskServer\nserver = TaskServer("c")\n@server.task\n'
+    target.write_text(f"{text}def value(): return 1\n")
+    session.load(str(target))
+    target.write_text("raise ValueError('typo')\n")
+    session.pool.reload(str(target))
+
+    failed = session.wait_for(LoadFailed)
+    assert failed.still_serving
+    assert session.do("value", server="c").final["output"] == 1
+    target.write_text(f"{text}def value(): return 'new'\n")
+    session.pool.reload(str(target))
+    assert session.wait_for(Declared).generation == 3
+    assert session.do("value", server="c").final["output"] == "new"
+
+
+def test_reload_lets_running_attempts_end(session: Session, tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    command = session.begin("wait-for-cancel", marker=str(marker))
+    read_when_there(marker)
+    session.pool.reload(BODIES)
+    session.wait_for(Declared)
+    session.do("noop")
+    session.cancel(command, grace_s=60)
+
+    assert session.end(command).final["output"] == "saw it"
