@@ -4,7 +4,7 @@ Invariant: unknown, missing and unfitting parameters are all reported at once.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cerebro.core.graph.graph import Graph
@@ -24,6 +24,7 @@ def params_named_by(schema: JsonObject | None) -> tuple[str, ...]:
 def check_params(graph: Graph, plan: Plan, params: Mapping[str, Any]) -> tuple[Problem, ...]:
     """Return every problem of `params` for a run of `plan`, which was made from `graph`."""
     users = list(_tasks_by_schema(graph, plan))
+    faults_of = _checker() if users else _no_faults
     named = {name for schema, _ in users for name in params_named_by(schema)}
     problems = [_unknown(name, named) for name in params if name not in named]
     missing: dict[str, list[str]] = {}
@@ -33,15 +34,27 @@ def check_params(graph: Graph, plan: Plan, params: Mapping[str, Any]) -> tuple[P
                 missing.setdefault(name, []).extend(tasks)
         named_here = {name: params[name] for name in params_named_by(schema) if name in params}
         problems += [
-            _bad(where, fault, tasks, graph) for where, fault in _faults_of(schema, named_here)
+            _bad(where, fault, tasks, graph) for where, fault in faults_of(schema, named_here)
         ]
     return at_most([*problems, *(_missing(name, tasks, graph) for name, tasks in missing.items())])
 
 
-def _faults_of(schema: JsonObject, params: JsonObject) -> Iterator[tuple[str, str]]:
-    from cerebro.core.validation.json_schema import faults_of_value  # noqa: PLC0415  60 ms
+Checker = Callable[[JsonObject, JsonObject], Iterable[tuple[str, str]]]
+"""(schema, params) -> (parameter, fault) of every value that does not fit."""
 
-    return faults_of_value(schema, params)
+
+def _checker() -> Checker:
+    """Return a checker for one invocation: all its schemas together may take one effort."""
+    from cerebro.core.validation.effort import Effort  # noqa: PLC0415  it imports jsonschema, 60 ms
+    from cerebro.core.validation.json_schema import faults_of_value  # noqa: PLC0415
+
+    effort = Effort()
+    return lambda schema, params: faults_of_value(schema, params, effort)
+
+
+def _no_faults(schema: JsonObject, params: JsonObject) -> Iterable[tuple[str, str]]:
+    del schema, params
+    return ()
 
 
 def _tasks_by_schema(graph: Graph, plan: Plan) -> Iterator[tuple[JsonObject, list[str]]]:

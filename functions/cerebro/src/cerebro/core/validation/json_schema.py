@@ -8,6 +8,7 @@ parameters.
 """
 
 from collections.abc import Iterator
+from contextvars import copy_context
 from typing import Any, Final
 
 import jsonschema
@@ -17,13 +18,16 @@ from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from cerebro.core.validation.effort import CURRENT_EFFORT, Effort, EffortExceeded, counted
 from cerebro.core.validation.keywords import KEYWORDS
 from cerebro.core.validation.patterns import fault_of_pattern
 from cerebro.core.validation.problems import quoted, shortened
 from cordyna_core.contract.json_values import JsonObject
 
 _DRAFT: Final = jsonschema.Draft202012Validator
-_CHECKER: Final = jsonschema.validators.extend(_DRAFT, KEYWORDS)  # type: ignore[no-untyped-call]
+_CHECKER: Final = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    _DRAFT, counted({**_DRAFT.VALIDATORS, **KEYWORDS})
+)
 _META_SCHEMA: Final = _DRAFT(_DRAFT.META_SCHEMA, format_checker=_DRAFT.FORMAT_CHECKER)
 _REFERENCES: Final = frozenset({"$ref", "$dynamicRef"})
 _PATTERN: Final = "pattern"
@@ -58,17 +62,25 @@ def faults_of_schema(schema: JsonObject) -> list[str]:
     return faults
 
 
-def faults_of_value(schema: JsonObject, params: JsonObject) -> Iterator[tuple[str, str]]:
+def faults_of_value(
+    schema: JsonObject, params: JsonObject, effort: Effort | None = None
+) -> Iterator[tuple[str, str]]:
     """Yield (parameter, fault) for every value that does not fit.
 
-    A missing parameter is not a fault here.
+    A missing parameter is not a fault here. `effort` is what the check may still take.
     """
     # A registry is passed, because the default one fetches unknown references.
     checker = _CHECKER(schema, registry=REGISTRY)
+    # In a context of its own, which a generator does not have.
+    context = copy_context()
+    context.run(CURRENT_EFFORT.set, effort or Effort())
+    faults = checker.iter_errors(params)
     try:
-        for fault in checker.iter_errors(params):
+        while (fault := context.run(next, faults, None)) is not None:
             if not _is_a_missing_param(fault):
                 yield fault.json_path.removeprefix("$."), shortened(_message_of(fault))
+    except EffortExceeded:
+        yield "$", "takes too long to check: give fewer values, or declare a simpler schema"
     except (RecursionError, OverflowError, Unresolvable) as beyond:
         yield "$", f"cannot be checked: {shortened(str(beyond))}"
 

@@ -1,6 +1,6 @@
 """Keywords of JSON Schema that cerebro checks itself, where jsonschema is too slow or inexact.
 
-Invariant: checking a value takes time in proportion to its size, and never raises. Numbers are
+Invariant: one keyword takes time in proportion to the size of the value, and never raises. Numbers are
 compared as decimals (a float would round them, or overflow), uniqueness is that of canonical JSON
 (jsonschema compares all pairs), and `pattern` and `format` are those of these modules.
 
