@@ -13,7 +13,7 @@ from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.engine import spec_of
 from cerebro.embedded.storage.home import MemoryHome
 from cordyna_cli.engine import Invoked
-from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.commands import CancelRun, InvokeTask
 from world.command_line import Folder, end, until
 
 SERVER = """
@@ -91,6 +91,17 @@ def test_server_that_stops_loading_keeps_its_declaration(folder: Folder) -> None
         assert folder.bare(*both, command).returncode == 0, command
 
 
+def test_invoke_of_a_server_that_never_loaded_shows_its_error(folder: Folder) -> None:
+    (folder.path / "shop.py").write_text("import no_such_module")
+
+    refused = folder.dyna("do", "where")
+
+    assert refused.returncode == 1
+    assert "shop.py failed to load" in refused.stderr
+    assert "no_such_module" in refused.stderr
+    assert "fix the file" in refused.stderr
+
+
 @pytest.mark.parametrize("source", ["import os; os._exit(3)", "while True: pass"])
 def test_import_that_never_answers_stops_nothing(folder: Folder, source: str) -> None:
     (folder.path / "bad.py").write_text(source)
@@ -160,6 +171,45 @@ def test_in_process_runs_tasks_in_threads_of_dyna(folder: Folder) -> None:
 
     assert run["tasks"][0]["output"]["python"] == sys.executable
     assert run["tasks"][0]["state"] == "completed"
+
+
+def test_body_that_holds_the_interpreter_delays_no_other(folder: Folder) -> None:
+    (folder.path / "hog.py").write_text(
+        "import re\n"
+        "from cordyna_core import TaskServer\n"
+        'server = TaskServer("hog")\n'
+        'server.task(name="hog", run_timeout_s=20)(lambda: bool(re.match("(a+)+b", "a" * 60)))\n'
+    )
+    targets = [str(folder.path / name) for name in ("hog.py", "shop.py")]
+    with EmbeddedEngine(
+        MemoryHome(), specs={target: spec_of(target) for target in targets}
+    ) as engine:
+        hog = engine.invoke(InvokeTask(task="hog"), detached=True)
+        quick = engine.invoke(InvokeTask(task="ok"))
+        assert isinstance(hog, Invoked)
+        assert isinstance(quick, Invoked)
+        *_, view = engine.follow(quick.run_id, timeout_s=15)
+        assert view.state == "completed"
+        assert engine.run(hog.run_id).state == "running"
+        assert engine.command(CancelRun(run_id=hog.run_id)) is None
+
+
+def test_output_of_an_attempt_is_capped(folder: Folder) -> None:
+    (folder.path / "shop.py").write_text(
+        "from cordyna_core import TaskServer\n"
+        'server = TaskServer("shop")\n'
+        "@server.task\n"
+        "def prints() -> None:\n"
+        "    for n in range(30_000):\n"
+        '        print(n, "x" * 1000)\n'
+    )
+    assert folder.do("prints")["state"] == "completed"
+
+    log = folder.logs()
+    assert log[0].startswith("0 x")
+    assert log[-1].startswith("29999 x")
+    assert 8_000_000 < sum(map(len, log)) < 12_000_000
+    assert sum(path.stat().st_size for path in folder.home.iterdir()) < 30_000_000
 
 
 # --- cancellation -----------------------------------------------------------------------------

@@ -22,11 +22,13 @@ if TYPE_CHECKING:  # an error is shown without the contract
 UNKNOWN_TASK: Final = "unknown_task"
 UNRESOLVED: Final = "unresolved_upstream"
 _NOT_FOUND_CODES: Final = (UNKNOWN_TASK, "unknown_run")
+NOT_LOADED: Final = "not_loaded"
 _CONTEXT_CODES: Final = ("driven_by_another",)
 """Codes that add context to a refusal but do not cause it."""
 
 _SEE_PARAMETERS: Final = "`dyna tasks --json` shows what each task takes (params_schema)"
 _NEXT: Final = {
+    NOT_LOADED: "fix the file, then run the same command again",
     "unknown_param": _SEE_PARAMETERS,
     "missing_param": _SEE_PARAMETERS,
     "bad_param": _SEE_PARAMETERS,
@@ -46,9 +48,9 @@ _EXIT_STATUS: Final[tuple[tuple[type[UserError], ExitStatus], ...]] = (
 
 def exit_status_of(error: UserError) -> ExitStatus:
     """The exit status of a command that ended with `error`."""
-    if isinstance(error, Refusal) and any(
-        problem.code in _NOT_FOUND_CODES for problem in error.problems
-    ):
+    codes = {problem.code for problem in error.problems} if isinstance(error, Refusal) else set()
+    # Where a server did not load, what it would declare is not known to be missing.
+    if codes.intersection(_NOT_FOUND_CODES) and NOT_LOADED not in codes:
         return ExitStatus.NOT_FOUND
     return next(status for kind, status in _EXIT_STATUS if isinstance(error, kind))
 
@@ -87,7 +89,8 @@ def invocation_refused(
     `hints` are added to why.
     """
     what = f'task "{task}" cannot be invoked'
-    if any(problem.code == UNKNOWN_TASK for problem in problems):
+    codes = {problem.code for problem in problems}
+    if UNKNOWN_TASK in codes and NOT_LOADED not in codes:
         return Refusal(
             f"{what}: no server declares it.",
             problems,

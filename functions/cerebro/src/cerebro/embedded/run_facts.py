@@ -12,7 +12,7 @@ from typing import Final
 
 from cerebro.adapters.lru_cache import LruCache
 from cerebro.core.fact_views import run_facts
-from cerebro.core.model import RunSnapshot, TaskRun
+from cerebro.core.model import Run, RunSnapshot, TaskRun
 from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.storage.home import Home
 from cerebro.handlers import fact_queries
@@ -35,7 +35,7 @@ class _Reading:
     """The last reading of a run. `named`: when an event last named a task, by index."""
 
     facts: dict[int, TaskRun]
-    version: int
+    run: Run
     seq: int
     whole_at: float
     named: dict[int, float] = field(default_factory=dict)
@@ -68,22 +68,22 @@ class RunFactReader:
             run, snapshot = fact_queries.read_run(self._home.store, run_id)
             seq = self._home.event_log.last_seq()
             last = self._readings.get(run_id)
-            if last is None or last.version != run.version or now - last.whole_at > last.pause_s:
+            if last is None or last.run.status != run.status or now - last.whole_at > last.pause_s:
                 begin = time.thread_time()
-                reading = _Reading(self._read_all(snapshot), run.version, seq, whole_at=now)
+                reading = _Reading(self._read_all(snapshot), run, seq, whole_at=now)
                 cost = time.thread_time() - begin
                 reading.pause_s = max(REREAD_ALL_S, REREAD_ALL_SHARE * cost)
                 changed = None
             else:
                 named = self._named_since(run_id, snapshot, last, now)
                 facts = _reread(self._home.store, run_id, last, named)
-                reading = _Reading(facts, run.version, seq, last.whole_at, named)
+                reading = _Reading(facts, run, seq, last.whole_at, named)
                 reading.pause_s = last.pause_s
                 changed = set(named)
         # Outside of the lock: making a view takes longer than reading.
         if last is None or last.view is None or since != last.view.cursor:
             changed = None
-        elif changed == set():
+        elif changed == set() and last.run.version == run.version:
             last.seq = seq
             return last.view.model_copy(update={"columns": FactColumns(), "words": []})
         cursor = f"{self._epoch}.{seq}.{now:.3f}"

@@ -164,11 +164,12 @@ class CommandClient:
         if not any(problem.code in _UNDECLARED for problem in refused.problems):
             return refused
         with self._session.read_transaction():
-            context = [
+            failed = [
                 not_loaded(state)
                 for state in self._session.home.targets.failed()
                 if not state.is_serving
             ]
+        context: list[Problem] = []
         if self._session.driver is None and self._targets:
             driver = self._session.home.driver()
             pid = driver.pid if driver is not None else "?"
@@ -177,7 +178,7 @@ class CommandClient:
                 " those named here are served when it has ended"
             )
             context.append(Problem(code="driven_by_another", message=text))
-        return replace(refused, problems=(*refused.problems, *context))
+        return replace(refused, problems=(*failed, *refused.problems, *context))
 
 
 class _ReplyFinder:

@@ -15,11 +15,13 @@ class FailingRuns:
     def __init__(self, home: Home, ports: Ports) -> None:
         self._home, self._ports = home, ports
         self._has_news: dict[str, bool] = {}
+        self._opened: set[str] = set()
+        """Runs that began, or were retried: whether they are failing is read when it is needed."""
 
     @property
     def has_news(self) -> bool:
         """Whether `end_idle` has anything to check."""
-        return any(self._has_news.values())
+        return bool(self._opened) or any(self._has_news.values())
 
     def note_event(self, run_id: str | None) -> None:
         """An event of this run is processed: it may end the run."""
@@ -27,14 +29,15 @@ class FailingRuns:
             self._has_news[run_id] = True
 
     def note_state(self, changed: RunStateChanged) -> None:
-        """Follow the state of a run."""
+        """Follow the state of a run, without reading the home."""
         match changed.state:
             case "failing":
                 self._has_news[changed.run_id] = True
             case "running":
                 # A retried run is still failing, and that is not published again.
-                self.watch_if_failing(changed.run_id)
+                self._opened.add(changed.run_id)
             case _:
+                self._opened.discard(changed.run_id)
                 self._has_news.pop(changed.run_id, None)
 
     def watch_if_failing(self, run_id: str) -> None:
@@ -45,6 +48,9 @@ class FailingRuns:
 
     def end_idle(self) -> None:
         """End the runs that have news and nothing live. For when no message waits."""
+        for run_id in sorted(self._opened):
+            self.watch_if_failing(run_id)
+        self._opened.clear()
         for run_id in [run_id for run_id, has_news in self._has_news.items() if has_news]:
             self._has_news[run_id] = False
             if self._home.store.has_live_task(run_id):

@@ -82,6 +82,7 @@ class MessageLoop:
         self._timers: list[tuple[float, int, PageTimer]] = []
         self._tie_breaks = count()
         self._leaving: list[tuple[Message, str]] = []
+        self._committed: deque[tuple[Message, str]] = deque()
         self._has_news = False
         self._processing: Item | None = None
         self._failures: dict[Item, list[str]] = {}
@@ -268,9 +269,11 @@ class MessageLoop:
         return problems
 
     def flush(self) -> None:
-        """Deliver what was published in committed transactions."""
-        leaving, self._leaving = self._leaving, []
-        for message, event in leaving:
+        """Deliver what was published in committed transactions; after an error the rest stays."""
+        self._committed.extend(self._leaving)
+        self._leaving.clear()
+        while self._committed:
+            message, event = self._committed.popleft()
             self._on_event(event)
             if isinstance(message, RunStateChanged):
                 self._failing_runs.note_state(message)
