@@ -17,7 +17,7 @@ NOW = at(10)
 
 
 class Terminal(StringIO):
-    """A stream behind which somebody looks."""
+    """A stream with a terminal behind it."""
 
     def isatty(self) -> bool:
         return True

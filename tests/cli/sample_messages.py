@@ -52,7 +52,7 @@ MESSAGES: list[tuple[str, Message]] = [
         InvocationRejected(
             event_id="e",
             task="task-9",
-            problems=[Problem(code="unknown_task", message="nobody declares task-9")],
+            problems=[Problem(code="unknown_task", message="no server declares task-9")],
         ),
     ),
     (
@@ -97,7 +97,7 @@ MESSAGES: list[tuple[str, Message]] = [
     (CLIENT, CancelRun(run_id=RUN)),
     (CLIENT, RetryRun.model_validate({"run_id": RUN, "from": ["task-1"]})),
     (CEREBRO, CancelTask.model_validate({**IN_RUN, "attempt": 2})),
-    ("somebody.else", InvokeTask(task="task-3")),
+    ("another.source", InvokeTask(task="task-3")),
 ]
 
 

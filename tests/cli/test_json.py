@@ -164,7 +164,7 @@ def test_plan_json_is_the_published_object() -> None:
 def test_plan_json_with_problems_exits_with_1() -> None:
     planned = PlanView(
         task="task-3",
-        problems=[Problem(code="unresolved_upstream", message="report is declared by nobody")],
+        problems=[Problem(code="unresolved_upstream", message="report is not declared")],
     )
 
     result = dyna("plan", "task-3", "--json", engine=FakeEngine(planned=planned))

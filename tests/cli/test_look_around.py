@@ -59,8 +59,14 @@ def test_runs_limit_is_kept() -> None:
 
 def test_tasks_show_upstreams_and_mark_undeclared_ones() -> None:
     assert dyna("tasks", engine=ENGINE).out.splitlines() == [
-        "task    server  upstream                                        cron                     owner   description",  # noqa: E501  a picture of the screen
-        "task-1  a                                                       * * * * *                team-a  Counts rows.",  # noqa: E501  a picture of the screen
+        (
+            "task    server  upstream                                        "
+            "cron                     owner   description"
+        ),
+        (
+            "task-1  a                                                       "
+            "* * * * *                team-a  Counts rows."
+        ),
         "task-2  a       task-1                                          0 6 * * * Europe/Berlin",
         "task-3  b       task-1, task-2, report  (report: not declared)",
         "task-4  b       task-2                                          0 0 1 1 *",

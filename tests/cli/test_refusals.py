@@ -11,14 +11,14 @@ from cordyna_core.contract.views.graph import TaskInfo
 
 def test_refusal_exits_with_1_and_lists_its_reasons() -> None:
     answer = refused(
-        "unresolved_upstream", 'its upstream "report" is declared by nobody.', ["task-3", "report"]
+        "unresolved_upstream", 'its upstream "report" is not declared.', ["task-3", "report"]
     )
 
     result = dyna("do", "task-3", engine=FakeEngine(answer=answer))
 
     assert (result.status, result.out) == (1, "")
     assert result.err.splitlines() == [
-        'error: task "task-3" cannot be invoked: its upstream "report" is declared by nobody.',
+        'error: task "task-3" cannot be invoked: its upstream "report" is not declared.',
         "  task-3 -> report",
         "  next: declare it on a server, then run the same command again",
     ]
@@ -81,11 +81,11 @@ def test_refused_text_param_has_no_hint_about_json(typed: str, message: str) -> 
 def test_reason_does_not_repeat_the_headline() -> None:
     one = refused(
         "unresolved_upstream",
-        'task "task-3" cannot be invoked: upstream "x" is declared by nobody',
+        'task "task-3" cannot be invoked: upstream "x" is not declared',
         ["task-3", "x"],
     )
     two = refused(
-        "unresolved_upstream", 'task "task-3" cannot be invoked: upstream "y" is declared by nobody'
+        "unresolved_upstream", 'task "task-3" cannot be invoked: upstream "y" is not declared'
     )
 
     alone = dyna("do", "task-3", engine=FakeEngine(answer=one))
@@ -95,12 +95,12 @@ def test_reason_does_not_repeat_the_headline() -> None:
 
     assert (
         alone.err.splitlines()[0]
-        == 'error: task "task-3" cannot be invoked: upstream "x" is declared by nobody'
+        == 'error: task "task-3" cannot be invoked: upstream "x" is not declared'
     )
     assert both.err.splitlines()[:3] == [
         'error: task "task-3" cannot be invoked, for 2 reasons.',
-        '  upstream "x" is declared by nobody (task-3 -> x)',
-        '  upstream "y" is declared by nobody',
+        '  upstream "x" is not declared (task-3 -> x)',
+        '  upstream "y" is not declared',
     ]
 
 
@@ -108,12 +108,12 @@ def test_reason_does_not_repeat_the_headline() -> None:
     ("code", "first"),
     [
         ("unknown_task", 'error: task "task-3" cannot be invoked: no server declares it.'),
-        ("unresolved_upstream", 'error: task "task-3" cannot be invoked: x is declared by nobody'),
+        ("unresolved_upstream", 'error: task "task-3" cannot be invoked: x is not declared'),
     ],
 )
 def test_driver_problem_is_context_not_a_reason(code: str, first: str) -> None:
     one, beside = (
-        refused(code, "x is declared by nobody"),
+        refused(code, "x is not declared"),
         refused("driven_by_another", "process 7 drives this home"),
     )
     answer = type(one)("task-3", one.problems + beside.problems)
@@ -138,7 +138,7 @@ def test_refusal_with_several_reasons_lists_them() -> None:
 
 def test_unknown_task_exits_with_3_and_suggests_near_names() -> None:
     engine = FakeEngine(
-        answer=refused("unknown_task", "nobody"),
+        answer=refused("unknown_task", "unknown"),
         declared=[TaskInfo(task="task-3", server="b", upstream=[])],
     )
 
@@ -152,14 +152,14 @@ def test_unknown_task_exits_with_3_and_suggests_near_names() -> None:
 
 
 def test_unknown_task_without_servers_suggests_naming_one() -> None:
-    result = dyna("do", "task-3", engine=FakeEngine(answer=refused("unknown_task", "nobody")))
+    result = dyna("do", "task-3", engine=FakeEngine(answer=refused("unknown_task", "unknown")))
 
     assert "no server is known: name one" in result.err
 
 
 def test_unknown_task_without_near_names_suggests_the_list() -> None:
     engine = FakeEngine(
-        answer=refused("unknown_task", "nobody"),
+        answer=refused("unknown_task", "unknown"),
         declared=[TaskInfo(task="task-3", server="b", upstream=[])],
     )
 

@@ -135,7 +135,7 @@ GOLDEN = """
 03:04:06                    task-3    invoked by client {"day": "monday"} key k
 03:04:06                    task-2    invoked by scheduler for 2026-01-02 03:04Z
 03:04:07                    task-9    invoked by client.ci
-03:04:07                    task-9    InvocationRejected from cerebro: nobody declares task-9
+03:04:07                    task-9    InvocationRejected from cerebro: no server declares task-9
 03:04:07  KMZW1F  server-a  task-1    sent
 03:04:07  KMZW1F  server-a  task-1    ◔ queued
 03:04:08  KMZW1F  server-a  task-1    ● started 50% reading monday
@@ -146,6 +146,6 @@ GOLDEN = """
 03:04:09  KMZW1F                      CancelRun from client
 03:04:09  KMZW1F                      RetryRun from client: from task-1
 03:04:09  KMZW1F  server-a  task-1/2  CancelTask from cerebro
-03:04:09                    task-3    invoked by somebody.else
+03:04:09                    task-3    invoked by another.source
                                       unreadable event: the event: Input should be an object
 """

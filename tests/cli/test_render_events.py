@@ -32,26 +32,36 @@ def test_large_output_is_shown_by_its_size() -> None:
 
 
 GOLDEN = """
-time (UTC)    sender         addressee       message              task/attempt  state, reason
-03:04:05.000  server-a       ⇢ cerebro       ServerDeclared                     1 task
-03:04:05.250  cerebro        ⇢ server-a      DeclarationAccepted                generation 1
-03:04:05.500  cerebro        ⇢ server-b      DeclarationRejected                task-3 needs itself
-03:04:05.750  server-a       ⇢ cerebro       ServerStateChanged                 ready
-03:04:06.000  cerebro        → every server  DescribeServer
-03:04:06.250  cerebro        → server-b      DescribeServer
-03:04:06.500  client         → cerebro       InvokeTask           task-3        {"day": "monday"} key k
-03:04:06.750  scheduler      → cerebro       InvokeTask           task-2        for 2026-01-02 03:04Z
-03:04:07.000  client.ci      → cerebro       InvokeTask           task-9
-03:04:07.250  cerebro        ⇢ client        InvocationRejected   task-9        nobody declares task-9
-03:04:07.500  cerebro        → server-a      RunTask              task-1/1      answer by 03:04:15Z
-03:04:07.750  server-a       ⇢ cerebro       TaskStateChanged     task-1/1      queued
-03:04:08.000  server-a       ⇢ cerebro       TaskStateChanged     task-1/1      started 50% reading monday
-03:04:08.250  server-a       ⇢ cerebro       TaskStateChanged     task-1/1      completed {"rows": 3}
-03:04:08.500  server-a       ⇢ cerebro       TaskStateChanged     task-1/2      error failed ValueError: bad row 7
-03:04:08.750  cerebro        ⇢ everyone      RunStateChanged      task-3        error task-1 failed (2 tasks blocked)
-03:04:09.000  client         → cerebro       CancelRun
-03:04:09.250  client         → cerebro       RetryRun                           from task-1
-03:04:09.500  cerebro        → server-a      CancelTask           task-1/2
-03:04:09.750  somebody.else  → cerebro       InvokeTask           task-3
-              ?                              unreadable                         the event: Input should be an object: "not an event"
-"""  # noqa: E501  a picture of the screen
+time (UTC)    sender          addressee       message              task/attempt  state, reason
+03:04:05.000  server-a        ⇢ cerebro       ServerDeclared                     1 task
+03:04:05.250  cerebro         ⇢ server-a      DeclarationAccepted                generation 1
+03:04:05.500  cerebro         ⇢ server-b      DeclarationRejected                task-3 needs \
+itself
+03:04:05.750  server-a        ⇢ cerebro       ServerStateChanged                 ready
+03:04:06.000  cerebro         → every server  DescribeServer
+03:04:06.250  cerebro         → server-b      DescribeServer
+03:04:06.500  client          → cerebro       InvokeTask           task-3        {"day": \
+"monday"} key k
+03:04:06.750  scheduler       → cerebro       InvokeTask           task-2        for \
+2026-01-02 03:04Z
+03:04:07.000  client.ci       → cerebro       InvokeTask           task-9
+03:04:07.250  cerebro         ⇢ client        InvocationRejected   task-9        no server \
+declares task-9
+03:04:07.500  cerebro         → server-a      RunTask              task-1/1      answer by \
+03:04:15Z
+03:04:07.750  server-a        ⇢ cerebro       TaskStateChanged     task-1/1      queued
+03:04:08.000  server-a        ⇢ cerebro       TaskStateChanged     task-1/1      started 50% \
+reading monday
+03:04:08.250  server-a        ⇢ cerebro       TaskStateChanged     task-1/1      completed \
+{"rows": 3}
+03:04:08.500  server-a        ⇢ cerebro       TaskStateChanged     task-1/2      error failed \
+ValueError: bad row 7
+03:04:08.750  cerebro         ⇢ everyone      RunStateChanged      task-3        error task-1 \
+failed (2 tasks blocked)
+03:04:09.000  client          → cerebro       CancelRun
+03:04:09.250  client          → cerebro       RetryRun                           from task-1
+03:04:09.500  cerebro         → server-a      CancelTask           task-1/2
+03:04:09.750  another.source  → cerebro       InvokeTask           task-3
+              ?                               unreadable                         the event: \
+Input should be an object: "not an event"
+"""

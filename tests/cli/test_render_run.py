@@ -63,9 +63,10 @@ def test_tree_shows_sign_and_words_of_each_reason() -> None:
 ├─ ↻ retrying    server-a  retry wait                   attempt 2 in 4.0 s; ValueError: bad row 7
 ├─ ✗ deaf        server-a  error ack_timeout    10.0 s  not acknowledged in time
 ├─ ✗ busy        server-a  error start_timeout   9.0 s  queued, but not started in time
-├─ ✗ slow        server-a  error run_timeout      0 ms  started, but not finished in time (attempt 3)
+├─ ✗ slow        server-a  error run_timeout      0 ms  started, but not finished in time \
+(attempt 3)
 └─ ⊗ cancelled   server-a  cancelled             9.0 s
-"""  # noqa: E501  a picture of the screen
+"""
     )
 
 
@@ -195,8 +196,8 @@ def test_live_picture_turns_the_sign_of_running_tasks() -> None:
 
 def test_progress_line_shows_counts_and_time() -> None:
     assert (
-        progress_line(wide_run(), at(5)).plain
-        == "● sink running  ━━━━━━──────────  120/300 · 60 started · 59 dispatched · 60 queued · 1 waiting · 5.0 s"  # noqa: E501  a picture of the screen
+        progress_line(wide_run(), at(5)).plain == "● sink running  ━━━━━━──────────  120/300"
+        " · 60 started · 59 dispatched · 60 queued · 1 waiting · 5.0 s"
     )
 
 

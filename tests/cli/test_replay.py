@@ -50,10 +50,12 @@ def test_replay_with_divergence_lists_them_and_exits_with_1() -> None:
         "   when          what                     task      now",
         "-  03:04:06.000  RunTask                  task-1/2  would not be decided any more",
         "+  03:04:07.000  RunStateChanged failing            would be decided, and was not",
-        '~  03:04:08.000  RunTask                  task-3/1  would be decided otherwise: params nothing -> {"day": "'  # noqa: E501  a picture of the screen
-        + "x" * 51
-        + "...",
-        "~  at the end    final state of the task  task-2    would end otherwise: state queued -> pending",  # noqa: E501  a picture of the screen
+        "~  03:04:08.000  RunTask                  task-3/1  "
+        'would be decided otherwise: params nothing -> {"day": "' + "x" * 51 + "...",
+        (
+            "~  at the end    final state of the task  task-2    "
+            "would end otherwise: state queued -> pending"
+        ),
         "",
         "4 divergences; what comes after the first may follow from it",
     ]

@@ -28,7 +28,8 @@ PLACE = CerebroLocation(
 
 
 def an_engine(cloud: MemoryCloud, place: CerebroLocation = PLACE) -> AwsEngine:
-    return AwsEngine(cloud, place, clock=lambda: cloud.now, sleep=cloud.sleep)  # type: ignore[arg-type]
+    session: Any = cloud
+    return AwsEngine(session, place, clock=lambda: cloud.now, sleep=cloud.sleep)
 
 
 def a_world(**options: bool) -> tuple[AwsEngine, MemoryCloud]:

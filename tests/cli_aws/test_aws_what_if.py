@@ -1,5 +1,7 @@
 """Rehearsing with a cerebro in the cloud: it is asked, and answers as the embedded engine does."""
 
+from typing import Any
+
 import pytest
 
 from cerebro.core.declaration.diff import rehearsal
@@ -21,7 +23,9 @@ PLACE = CerebroLocation(
 def a_world() -> tuple[AwsEngine, MemoryCloud]:
     cloud = MemoryCloud()
     cloud.declare("x", "y<-x")
-    return AwsEngine(cloud, PLACE, clock=lambda: cloud.now, sleep=cloud.sleep), cloud  # type: ignore[arg-type]
+    session: Any = cloud
+    engine = AwsEngine(session, PLACE, clock=lambda: cloud.now, sleep=cloud.sleep)
+    return engine, cloud
 
 
 def test_rehearsal_is_a_query_and_sends_no_event() -> None:
@@ -30,7 +34,10 @@ def test_rehearsal_is_a_query_and_sends_no_event() -> None:
     news = [
         ServerDeclared(
             server="server-b",
-            tasks=[TaskDeclaration(name="z", upstream=["y", "nobody"]), TaskDeclaration(name="x")],
+            tasks=[
+                TaskDeclaration(name="z", upstream=["y", "undeclared"]),
+                TaskDeclaration(name="x"),
+            ],
         ),
         ServerDeclared(server="server-a", tasks=[TaskDeclaration(name="x", retries=1)]),
     ]

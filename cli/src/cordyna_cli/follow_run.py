@@ -65,7 +65,7 @@ def report_outcome(
     wait_s: float | None,
     joined: bool | None = None,
 ) -> ExitStatus:
-    """Print the result, or how to continue where there is none yet. `joined`: see `run_json`."""
+    """Print the result, or how to continue where it has not ended. `joined`: see `run_json`."""
     view = followed.view
     if as_json:
         call.out.print_json(run_json(view, joined=joined))

@@ -71,7 +71,7 @@ def resolve(flags: GlobalFlags, environment: Environment) -> CliSettings:
         )
     in_cloud = any(values[name] is not None for name in _CLOUD_SETTINGS)
     if profile_file:
-        # A profile of ours names by its own `profile` the one of botocore; often there is none.
+        # A profile of ours names the one of botocore by its own `profile`, or names none.
         values["profile"] = profile_file.get("profile")
     return CliSettings(
         "aws" if in_cloud else "embedded",

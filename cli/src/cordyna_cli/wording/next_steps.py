@@ -44,7 +44,7 @@ class NextStep:
 def next_step_of(template: str, view: RunView, task: TaskView, cause: TaskView | None) -> NextStep:
     """The step that a row of `reasons` names, for `task`.
 
-    Watching the run where it needs a cause and there is none.
+    Watching the run where it needs a cause and no other task is one.
 
     Raises ValueError for a template that is no command of `StepName` (a test takes every row).
     """

@@ -108,7 +108,7 @@ def _split(line: Text, width: int) -> tuple[Text, Text]:
 
 
 def _end_of_words(text: Text, width: int) -> int:
-    """The index behind the last word that ends within `width` columns; 0 where there is none."""
+    """The index behind the last word that ends within `width` columns; 0 if no word does."""
     end = _columns_to_index(text.plain, width)
     if end < len(text.plain) and text.plain[end] != " ":
         end = max(text.plain.rfind(" ", 0, end), 0)
