@@ -58,8 +58,8 @@ def test_retry_paused_over_cancel_never_writes_over_it() -> None:
         cancelled = world.fact("a").rank == Rank.CANCELLED
         try:
             while True:
-                is_write = isinstance(effect, WriteTask) and effect.seen is not None
-                assert not (is_write and effect.seen.rank == Rank.CANCELLED), effects
+                seen = effect.seen if isinstance(effect, WriteTask) else None
+                assert seen is None or seen.rank != Rank.CANCELLED, effects
                 effect = program.send(PERFORM[type(effect)](world.driver.ports, effect))
         except StopIteration:
             pass

@@ -24,7 +24,7 @@ FAULT_STEPS: Final = 5
 """Describing a fault takes as long as so many keywords, also that of a choice that does not fit."""
 
 CHOICES_PER_STEP: Final = 8
-"""So many entries of a list of choices, or of an object of properties, take as long as a keyword."""
+"""So many entries of a list of choices, or of an object, take as long as a keyword."""
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
