@@ -1,8 +1,8 @@
 """Keywords of JSON Schema that cerebro checks itself, where jsonschema is too slow or inexact.
 
 Invariant: a keyword takes time in proportion to the size of the value, and never raises. Numbers
-are compared as decimals (a float would round them, or overflow), uniqueness is that of canonical JSON
-(jsonschema compares all pairs), and `pattern` and `format` are those of these modules.
+are compared as decimals (a float would round them, or overflow), uniqueness is that of canonical
+JSON (jsonschema compares all pairs), and `pattern` and `format` are those of these modules.
 
 The keywords of numbers also apply to texts of the format `decimal`, which carry what a float
 cannot.
