@@ -24,7 +24,7 @@ from cordyna_core.errors import UserError
 READ_EVERY_S: Final = 0.25
 """A run is read at most this often, however many follow it."""
 
-SHARE: Final = 20
+SHARE: Final = 33
 """Reading a run takes at most one part in so many of the time, in seconds of this process."""
 
 PAUSE_S_MAX: Final = 5.0
