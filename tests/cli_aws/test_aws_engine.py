@@ -296,15 +296,15 @@ def test_run_without_time_is_searched_in_the_last_day() -> None:
 def test_logs_are_read_from_each_group_of_a_server() -> None:
     engine, cloud = a_world()
     run_id = invoked(engine)
-    raised = {
+    fields = {
         "timestamp": utc(NOON + 1).isoformat(),
         "run_id": run_id,
         "attempt": 1,
         "stream": "stdout",
     }
     lines = [
-        {**raised, "task": "y", "message": "second"},
-        {**raised, "task": "x", "message": "first", "timestamp": utc(NOON).isoformat()},
+        {**fields, "task": "y", "message": "second"},
+        {**fields, "task": "x", "message": "first", "timestamp": utc(NOON).isoformat()},
     ]
     texts = [
         *map(json.dumps, lines),
