@@ -12,7 +12,7 @@ import random  # noqa: TID251  a body is given the randomness of a new process
 import signal
 import sys
 import traceback
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from cordyna_core.worker import processes
 from cordyna_core.worker.body_cancellation import BodyCancellation
@@ -23,6 +23,9 @@ from cordyna_core.worker.interrupts import Interrupts
 from cordyna_core.worker.multiprocessing_servers import helper_pids, stop_helpers
 from cordyna_core.worker.protocol import Frame, frame_from_json
 from cordyna_core.worker.python_server import LoadedServer
+
+
+_SEED_BYTES: Final = 32
 
 
 class Body:
@@ -119,7 +122,8 @@ def leave(code: int) -> NoReturn:
 
 def reseed() -> None:
     """New random numbers for every attempt: processes that were forked share their parent's."""
-    random.seed()
+    # Of as many bits as matter: the default asks the system for 2,500 bytes.
+    random.seed(os.urandom(_SEED_BYTES))
     numpy = sys.modules.get("numpy")
     if numpy is not None and "numpy.random" in sys.modules:
         numpy.random.seed()

@@ -61,11 +61,6 @@ class PythonProcess:
             self._pipe(started.stderr, "stderr", log),
         ]
 
-    def drain_log(self) -> None:
-        """Take what the process has printed."""
-        for pipe in self._pipes:
-            pipe.drain()
-
     def close(self) -> None:
         """The process has ended."""
         self.channel.close()
