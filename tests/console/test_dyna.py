@@ -1,6 +1,8 @@
 """`dyna ui`, `open`, `--open` and `dev`: what is printed, and what is opened."""
 
+import base64
 import io
+import json
 import re
 import threading
 import urllib.request
@@ -116,6 +118,17 @@ def test_open_of_a_run_and_a_task_leads_there(project: Path, opened: list[str]) 
         assert dyna(project, "why", run_id, "--open")[0] == 0
         assert opened[-1].endswith(f"to=%2Fruns%2F{run_id}")
         assert dyna(project, "open", "ZZZZ")[0] == 3
+
+
+def test_plan_opens_the_form_and_the_rehearsal(project: Path, opened: list[str]) -> None:
+    with console_up(project):
+        assert dyna(project, "plan", "x", "--open")[0] == 0
+        assert opened[-1].endswith("to=%2Finvoke%2Fx")
+        assert dyna(project, "plan", "--declare", str(project / "one.py"), "--open")[0] == 0
+        address, _, fragment = opened[-1].partition("#")
+        assert address.endswith("to=%2Frehearse")
+        (declared,) = json.loads(base64.urlsafe_b64decode(fragment))
+        assert declared["server"] == "one"
 
 
 def test_open_flag_without_a_console_says_what_to_run(project: Path, opened: list[str]) -> None:

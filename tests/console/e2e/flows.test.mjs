@@ -168,6 +168,16 @@ test("a declaration is rehearsed and nothing is declared", async () => {
   await done(page);
 });
 
+test("declarations that dyna hands over behind the address are rehearsed at once", async () => {
+  const page = await stage.page();
+  const fragment = Buffer.from(JSON.stringify([{ server: "new", tasks: [{ name: "nowhere", description: "ä" }] }])).toString("base64url");
+  await page.goto(`${await stage.openingAddress("/rehearse")}#${fragment}`);
+  await seen(page, "new would be accepted");
+  assert.match(await page.getByLabel("ServerDeclared").inputValue(), /"ä"/);
+  assert.ok(!page.url().includes("#"));
+  await done(page);
+});
+
 test("the graph is walked, focused and opened with keys", async () => {
   const runId = await stage.invoke("report");
   await stage.until(runId, ["error"]);

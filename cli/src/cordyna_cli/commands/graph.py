@@ -2,11 +2,13 @@
 
 from enum import StrEnum
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.rehearse import rehearse
+from cordyna_cli.commands.ui import OpenPage, open_in_browser
 from cordyna_cli.output.errors import error_text, exit_status_of, invocation_refused, near_names
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import plan_json
@@ -39,6 +41,7 @@ def plan(
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    open_page: OpenPage = False,
 ) -> ExitStatus:
     """What `do TASK` would run, in topological order, or why it would be refused.
 
@@ -50,16 +53,18 @@ def plan(
             "plan takes a task, or --declare.", next="dyna plan TASK, or dyna plan --declare my.py"
         )
     return (
-        _plan_of(call, task, as_json=json)
+        _plan_of(call, task, as_json=json, in_console=open_page)
         if task is not None
-        else rehearse(call, declare or (), as_json=json)
+        else rehearse(call, declare or (), as_json=json, in_console=open_page)
     )
 
 
-def _plan_of(call: CommandContext, task: str, *, as_json: bool) -> ExitStatus:
+def _plan_of(call: CommandContext, task: str, *, as_json: bool, in_console: bool) -> ExitStatus:
     with call.engine() as engine:
         view = engine.plan(task)
         error = invocation_refused(task, view.problems, engine) if view.problems else None
+        if in_console:
+            open_in_browser(call, engine, f"/invoke/{quote(task)}")
     if as_json:
         call.out.print_json(plan_json(view))
     else:

@@ -1,20 +1,27 @@
 """Rehearse: what declaring servers would change. It is `dyna plan --declare`."""
 
+import base64
 from collections.abc import Sequence
 
 from cordyna_cli.command_context import CommandContext
+from cordyna_cli.commands.ui import open_in_browser
 from cordyna_cli.input.load_declaration import load_declaration
 from cordyna_cli.output.errors import command_refused, error_text
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import rehearsal_json
 from cordyna_cli.render.rehearsal import rehearsal_lines
+from cordyna_core.contract.declaration import ServerDeclared
 
 
-def rehearse(call: CommandContext, targets: Sequence[str], *, as_json: bool) -> ExitStatus:
-    """Show what would change; exit as declaring would end."""
+def rehearse(
+    call: CommandContext, targets: Sequence[str], *, as_json: bool, in_console: bool = False
+) -> ExitStatus:
+    """Show what would change; exit as declaring would end. `in_console`: open it there, too."""
     declared = [load_declaration(target, call.environment.cwd) for target in targets]
     with call.engine_without_declaring() as engine:
         view = engine.rehearse(declared)
+        if in_console:
+            open_in_browser(call, engine, "/rehearse", fragment=_fragment(declared))
     if as_json:
         call.out.print_json(rehearsal_json(view))
     else:
@@ -30,3 +37,9 @@ def rehearse(call: CommandContext, targets: Sequence[str], *, as_json: bool) -> 
         )
         call.err.print(error_text(error, width=call.err.width).splitlines())
     return ExitStatus.ENDED_IN_ERROR
+
+
+def _fragment(declared: Sequence[ServerDeclared]) -> str:
+    """The declarations as the page reads them: after `#`, which no server is sent."""
+    texts = [declaration.model_dump_json(exclude_unset=True) for declaration in declared]
+    return base64.urlsafe_b64encode(f"[{','.join(texts)}]".encode()).decode()

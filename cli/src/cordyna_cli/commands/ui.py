@@ -27,6 +27,7 @@ NoOpen = Annotated[bool, typer.Option("--no-open", help="Print the address; open
 
 OpenPage = Annotated[bool, typer.Option("--open", help="Also open it in the console that is up.")]
 
+FRAGMENT_CHARACTERS_MAX: Final = 100_000
 OPEN_ONCE: Final = "opens once, within a minute; `dyna open` prints another"
 
 
@@ -61,13 +62,17 @@ def open_page(
     return ExitStatus.COMPLETED
 
 
-def open_in_browser(call: CommandContext, engine: Engine, path: str) -> None:
+def open_in_browser(call: CommandContext, engine: Engine, path: str, *, fragment: str = "") -> None:
     """Open `path` in the console that is up. Says what to run if no console is up."""
+    if len(fragment) > FRAGMENT_CHARACTERS_MAX:
+        call.err.print(["  too large for an address: paste it into the page Rehearse"])
+        fragment = ""
     address_of = installed_console().find(folder_of(call, engine))
     if address_of is None:
         call.err.note(["  no console is up: `dyna ui` serves one, then `dyna open` shows this"])
     else:
-        show_address(call, address_of(path), in_browser=True)
+        address = address_of(path) + (f"#{fragment}" if fragment else "")
+        show_address(call, address, in_browser=True)
 
 
 def page_of(engine: Engine, run: str | None, task: str | None) -> str:

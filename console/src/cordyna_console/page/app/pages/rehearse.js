@@ -1,5 +1,5 @@
 // Impact before deploying: rehearse a declaration on the live graph. Nothing is declared by looking.
-import { html, useState } from "../html.js";
+import { html, useEffect, useState } from "../html.js";
 import { post, Problem } from "../api.js";
 import { recall } from "../state.js";
 import { Command, Empty, ProblemBox, several, useTitle } from "../parts/ui.js";
@@ -12,6 +12,14 @@ export function RehearsePage() {
   const [text, setText] = useState(recall("rehearsal", ""));
   const [view, setView] = useState(null);
   const [problem, setProblem] = useState(null);
+  // `dyna plan --declare my.py --open` hands the declarations over behind the #, which no server sees.
+  useEffect(() => {
+    const text = readFragment(window.location.hash.slice(1));
+    if (text === null) return;
+    history.replaceState(null, "", window.location.pathname);
+    setText(text);
+    look(text);
+  }, []);
   const look = async (source) => {
     try {
       const value = JSON.parse(source);
@@ -34,6 +42,16 @@ export function RehearsePage() {
       <textarea id="declared" rows="18" spellcheck="false" placeholder=${EXAMPLE} value=${text} onInput=${(event) => setText(event.target.value)}></textarea>
       <div class="row"><button class="primary" onClick=${() => look(text)} disabled=${text.trim() === ""}>Rehearse</button><label class="button">Choose a file<input class="visually-hidden" type="file" accept=".json,application/json" onChange=${drop} /></label><button onClick=${() => setText(EXAMPLE)}>Example</button></div></section>
     <div class="stack"><${ProblemBox} problem=${problem} />${view === null ? problem === null && html`<section class="card"><${Empty} title="What would change?"><p>The changes, and who else they would touch, appear here.</p><//></section>` : html`<${Impact} view=${view} />`}</div></div>`;
+}
+
+function readFragment(fragment) {
+  try {
+    const bytes = Uint8Array.from(atob(fragment.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+    const text = new TextDecoder().decode(bytes);
+    return fragment === "" ? null : JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return null; // not ours
+  }
 }
 
 function Impact({ view }) {
