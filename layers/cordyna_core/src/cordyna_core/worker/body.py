@@ -24,7 +24,6 @@ from cordyna_core.worker.multiprocessing_servers import helper_pids, stop_helper
 from cordyna_core.worker.protocol import Frame, frame_from_json
 from cordyna_core.worker.python_server import LoadedServer
 
-
 _SEED_BYTES: Final = 32
 
 

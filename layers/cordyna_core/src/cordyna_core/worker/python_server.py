@@ -66,7 +66,7 @@ class _TaskServerAdapter:
         # The real clock: a worker process is a composition of its own.
         clock = time.time  # noqa: TID251
         # The host has checked that the command is not stale, by a clock that does not jump.
-        command = RunTask.model_validate({**detail, "start_by": _NEVER})
+        command = RunTask.model_validate(detail).model_copy(update={"start_by": _NEVER})
         bus = _Bus(publish)
         try:
             self._server.run(command, bus=bus, clock=clock, queued=True, cancelled=cancelled)
