@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.core.effects import FanOut, PageTimer
@@ -16,7 +18,8 @@ from cerebro.handlers.receive import perform_one
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import Command, InvokeTask
 from cordyna_core.contract.envelope import seal
-from cordyna_core.contract.ids import CLIENT, server_source
+from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
+from cordyna_core.contract.registry import MESSAGES
 from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import ServiceError
@@ -235,3 +238,49 @@ def test_driver_survives_any_event_of_another_process(tmp_path: Path, detail: st
                 ['{"source":"cordyna.client","detail-type":"InvokeTask","detail":{"task":"a"}}']
             )
             assert [run.state for run in engine.runs(1)] == ["completed"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+FIELDS = (
+    "task server run_id attempt state params key labels scheduled_at tasks meta output error from"
+    " command_id"
+).split()
+DETAILS = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON))
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.sampled_from(sorted(MESSAGES)),
+    st.sampled_from([CLIENT, "cordyna.server.s", "cordyna.cerebro", "", "other"]),
+    DETAILS | JSON,
+)
+def test_loop_survives_any_json(detail_type: str, source: str, detail: Any) -> None:
+    home = MemoryHome()
+    loop = MessageLoop(home, lambda: NOW, to_server=lambda command, event: None)
+    loop.declare([seal(declared("s", "a"), server_source("s"), "declared", utc(NOW))])
+    envelope = {"id": "e", "source": source, "detail-type": detail_type, "detail": detail}
+    loop.put(json.dumps({**envelope, "time": "2027-01-15T08:00:00Z"}))
+    loop.put(invocation("afterwards"))
+
+    settle(loop)
+
+    assert loop.is_idle
+    assert home.store.read_run(run_id_of("a", "afterwards")) is not None
+
+
+@given(st.text(max_size=200))
+def test_loop_survives_any_text(text: str) -> None:
+    home = MemoryHome()
+    loop = MessageLoop(home, lambda: NOW, to_server=lambda command, event: None)
+    loop.put(text)
+
+    settle(loop)
+
+    assert [event for event, _ in home.event_log.dead_letters()] == [text]

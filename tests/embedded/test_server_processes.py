@@ -1,6 +1,7 @@
 """Servers in processes of their own: loading, reloading, options, and what does not load."""
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -223,6 +224,33 @@ def test_cancelled_body_gets_its_grace_before_dyna_ends(folder: Folder) -> None:
     process.communicate(timeout=60)
     assert (folder.path / "cleaned-up").exists()
     assert folder.logs(run_id) == ["stopping"]
+
+
+def test_ctrl_c_gives_bodies_a_moment_and_keeps_the_run(folder: Folder) -> None:
+    (folder.path / "shop.py").write_text(
+        "import time\n"
+        "from pathlib import Path\n"
+        "from cordyna_core import TaskServer\n"
+        'server = TaskServer("shop")\n'
+        "@server.task\n"
+        "def nap() -> str:\n"
+        '    first = not Path("began").exists()\n'
+        '    Path("began").touch()\n'
+        "    try:\n"
+        "        time.sleep(60 if first else 0)\n"
+        "    finally:\n"
+        '        Path("cleaned-up").touch()\n'
+        '    return "rested"\n'
+    )
+    process = folder.start("do", "nap")
+    until((folder.path / "began").exists)
+
+    end(process, signal.SIGINT)
+
+    assert (folder.path / "cleaned-up").exists()
+    again = folder.do("nap")
+    assert (again["state"], again["tasks"][0]["attempt"]) == ("completed", 1)
+    assert len(json.loads(folder.bare("runs", "--json").stdout)) == 1
 
 
 # --- reload -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from cerebro.embedded.bodies.port import (
     BodiesDrained,
     BodyEvent,
+    CheckedEvent,
     LoadFailure,
     Loads,
     ServerLoaded,
@@ -25,7 +26,7 @@ from cerebro.embedded.storage.event_log import LogChunk
 from cerebro.embedded.storage.targets import ServerLoad
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.envelope import problems_of, seal
+from cordyna_core.contract.envelope import Envelope, problems_of, seal
 from cordyna_core.contract.ids import derived_id, server_source
 from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.ports import Clock
@@ -124,6 +125,9 @@ class HostBodies:
             self._cancelled.add(key)
             self._running_pool.cancel(command)
 
+    def has_live(self) -> bool:
+        return bool(self._running_pool.live)
+
     def has_cancelled(self) -> bool:
         return bool(self._cancelled)
 
@@ -157,7 +161,12 @@ class HostBodies:
         now = self._clock()
         meta = event.message.meta
         event_id = meta.id if meta is not None and meta.id is not None else _event_id(event, now)
-        return seal(event.message, server_source(event.server), event_id, utc(now))
+        source, at = server_source(event.server), utc(now)
+        # The pool has validated the message: it need not be read again.
+        return CheckedEvent(
+            seal(event.message, source, event_id, at),
+            Envelope(source, event.message, event_id, at),
+        )
 
     def _message(self, event: e.MessagePublished) -> BodyEvent:
         now = self._clock()

@@ -11,6 +11,7 @@ from cerebro.embedded.storage.event_log import LogChunk
 from cerebro.embedded.storage.targets import ServerLoad
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.envelope import Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,14 @@ class BodiesDrained:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedEvent:
+    """An event of the bus whose message has been read and checked already."""
+
+    event: str
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
 class Undeliverable:
     """A frame of a worker that is not an event of the contract, and why."""
 
@@ -52,7 +61,16 @@ class Loads:
     servers: tuple[ServerLoad, ...]
 
 
-BodyEvent = str | LogChunk | ServerLoaded | LoadFailure | BodiesDrained | Undeliverable | Loads
+BodyEvent = (
+    str
+    | CheckedEvent
+    | LogChunk
+    | ServerLoaded
+    | LoadFailure
+    | BodiesDrained
+    | Undeliverable
+    | Loads
+)
 """An event of the bus from a server, output of an attempt, or news about servers."""
 
 
@@ -92,6 +110,10 @@ class Bodies(Protocol):
 
     def cancel(self, command: CancelTask) -> None:
         """Cancel an attempt: its body is told, and ended after its grace."""
+        ...
+
+    def has_live(self) -> bool:
+        """Whether an attempt runs or waits that `drain` would end."""
         ...
 
     def has_cancelled(self) -> bool:

@@ -81,6 +81,9 @@ class ThreadBodies:
             if pool.server.name == command.server:
                 pool.cancel(command)
 
+    def has_live(self) -> bool:
+        return False  # A thread cannot be ended.
+
     def has_cancelled(self) -> bool:
         return any(pool.has_cancelled() for pool in self._pools.values())
 

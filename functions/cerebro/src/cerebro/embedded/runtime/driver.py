@@ -26,6 +26,7 @@ from cerebro.embedded.bodies.port import (
     Bodies,
     BodiesDrained,
     BodyEvent,
+    CheckedEvent,
     LoadFailure,
     Loads,
     ServerLoaded,
@@ -176,6 +177,12 @@ class Driver:
     def has_cancelled_bodies(self) -> bool:
         """Whether bodies of cancelled attempts still run, within their grace."""
         return self._is_started and self.failure is None and self._bodies.has_cancelled()
+
+    @property
+    def has_live_bodies(self) -> bool:
+        """Whether bodies run that `drain` has not ended."""
+        can_drain = self._is_started and self.failure is None and not self.is_drained
+        return can_drain and self._bodies.has_live()
 
     def drain(self, within_s: float) -> None:
         """Start no further attempt; end what runs after `within_s`. Sets `is_drained`."""
@@ -332,6 +339,8 @@ class Driver:
             match event := self._events[0]:
                 case str():
                     self.loop.put(event)
+                case CheckedEvent():
+                    self.loop.put(event.event, event.envelope)
                 case LogChunk():
                     self._chunks.append(event)
                 case ServerLoaded():

@@ -79,6 +79,7 @@ class MessageLoop:
         self._home, self._clock = home, clock
         self._to_server, self._on_event = to_server, on_event
         self._waiting: deque[Item] = deque()
+        self._opened: dict[Item, Envelope] = {}
         self._timers: list[tuple[float, int, PageTimer]] = []
         self._tie_breaks = count()
         self._leaving: list[tuple[Message, str]] = []
@@ -91,8 +92,10 @@ class MessageLoop:
         self.ports = Ports(store=home.store, bus=self, timers=self, crons=self, clock=clock)
         self._failing_runs = FailingRuns(home, self.ports)
 
-    def put(self, event: str) -> None:
-        """Put an event on the bus."""
+    def put(self, event: str, envelope: Envelope | None = None) -> None:
+        """Put an event on the bus. `envelope`: what it contains, if it has been read already."""
+        if envelope is not None:
+            self._opened[event] = envelope
         self._waiting.append(event)
 
     # CerebroBus
@@ -299,7 +302,7 @@ class MessageLoop:
             self._reject(item, failures[-1], now)
             return
         try:
-            message = open_delivery(item) if isinstance(item, str) else item
+            message = self._opened.pop(item, None) or self._open(item)
         except MalformedEvent as malformed:
             self._home.event_log.append(None, str(item), now)
             self._home.event_log.add_dead_letter(str(item), str(malformed), now)
@@ -313,6 +316,9 @@ class MessageLoop:
             perform_one(message, self.ports)
         except Fatal as fatal:
             self._home.event_log.add_dead_letter(_text_of(item), str(fatal), now)
+
+    def _open(self, item: Item) -> Envelope | InternalMessage:
+        return open_delivery(item) if isinstance(item, str) else item
 
     def _reject(self, item: Item, failure: str, now: float) -> None:
         """Make a message that failed TRIES_MAX times a dead letter, and answer its sender."""

@@ -98,9 +98,15 @@ class HomeSession:
         driver = self.driver
         if driver is None:
             return
-        self._wait_for_cancelled(driver)
-        self.driver = None
-        driver.stop()
+        try:
+            self._wait_for_cancelled(driver)
+            if driver.has_live_bodies:
+                # They get SIGTERM and a moment; the next driver resumes their attempts. A second
+                # Ctrl-C raises here, and ends them at once.
+                self.drain(within_s=0.0)
+        finally:
+            self.driver = None
+            driver.stop()
 
     def _wait_for_cancelled(self, driver: Driver) -> None:
         give_up_at = time.monotonic() + CANCEL_TIMEOUT_S
