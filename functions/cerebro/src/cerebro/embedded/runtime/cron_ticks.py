@@ -57,7 +57,7 @@ class CronTicks:
                 yield Tick(task.name, ticks.fires)
 
     def next_due(self) -> float | None:
-        """When the next tick is due; None if crons do not fire, or there is none."""
+        """When the next tick is due; None if no cron fires."""
         return self._upcoming[0][0] if self.is_started and self._upcoming else None
 
     def pop_due(self, now: float) -> Tick | None:

@@ -6,7 +6,7 @@ messages; the lock is free between turns, so that readers get their turn.
 
 Invariant: who reads or writes the home holds `lock`; the driver holds it one turn at a time. A turn
 is kept whole or not at all. What fails in it stops the driver only if the home itself has failed;
-then whoever waits for the driver gets that error.
+then the thread that waits for the driver gets that error.
 """
 
 import logging
@@ -284,7 +284,7 @@ class Driver:
                     time.sleep(LOCKED_PAUSE_S)
                 self.last_turn_at = time.monotonic()
                 self._on_turn(self.loop.take_news())
-        except Exception as failure:  # noqa: BLE001  raised to whoever waits
+        except Exception as failure:  # noqa: BLE001  raised in the waiting thread
             self.failure = failure
             self._on_turn(True)  # noqa: FBT003  a callback with one value
 

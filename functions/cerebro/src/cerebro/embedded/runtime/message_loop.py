@@ -312,6 +312,10 @@ class MessageLoop:
             run_id = run_of(message)
             self._home.event_log.append(run_id, item, now)
             self._failing_runs.note_event(run_id)
+        if isinstance(message, Tick) and message.task in self._home.paused_crons.read():
+            # It has passed without a run, and is not reported as missed later.
+            self._home.store.write_tick(message.task, message.nominal)
+            return
         try:
             perform_one(message, self.ports)
         except Fatal as fatal:
