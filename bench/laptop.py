@@ -3,7 +3,7 @@
     python bench/laptop.py            the table
     python bench/laptop.py --soak 600 three servers with crons, reloads and failures for 600 s
 
-Each figure stands beside what it must reach. Quote ratios of one run: machines differ.
+Each figure is printed beside its target. Quote ratios of one run: machines differ.
 """
 
 import argparse

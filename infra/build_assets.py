@@ -133,7 +133,7 @@ def _copy(package: Path, into: Path) -> None:
 def python_of(runtime: str) -> str | None:
     """The interpreter on this machine that compiles bytecode for `runtime`.
 
-    None if there is none.
+    None if it has no match.
     """
     tag = f"cpython-{runtime.removeprefix('python').replace('.', '')}"
     code = "import sys; print(sys.implementation.cache_tag)"

@@ -4,7 +4,7 @@ Without it the table uses a key of DynamoDB, queues a key of SQS, and logs the k
 all are encrypted at rest, and none of it costs anything. A key of one's own ($1 a month, and $0.03
 per 10,000 requests) can be revoked, and its use appears in CloudTrail.
 
-Invariant: whoever may use an encrypted resource may use the key, and others may not: AWS services
+Invariant: who may use an encrypted resource may use the key, and others may not: AWS services
 by the policy of the key, functions by their roles.
 """
 

@@ -1,4 +1,4 @@
-"""Managed policies for people who work with cordyna. Nothing is attached to anybody here.
+"""Managed policies for people who work with cordyna. They are attached to no one here.
 
 Invariant: `invoke` permits to look and to send commands, under the source of a client only.
 `operate` permits in addition to redrive dead letters, to pause crons, and to call the roll.

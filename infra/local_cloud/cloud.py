@@ -226,7 +226,7 @@ def write_profile() -> Path:
 
 
 def confirm_overwriting(file: Path) -> None:
-    """Ask before a profile of somebody else is replaced. Raises SystemExit unless it may be."""
+    """Ask before replacing a profile that was not written here. Raises SystemExit if refused."""
     question = f"{file} was not written by `make cloud`. Replace it? [y/N] "
     if not sys.stdin.isatty() or input(question).strip().lower() != "y":
         raise SystemExit(

@@ -18,7 +18,7 @@ FORBIDDEN: Final = (
     r"anybody",
     r"everybody",
     r"mend(s|ed|ing)?",
-    r"is none",
+    r"(?-i:is none)",
     r"as far as",
     r"goes on",
     r"stands",
@@ -48,6 +48,7 @@ DANGLING: Final = re.compile(
     r"\bsection \d|rule \d+ of the design|\(section|\.\./shared|of the design\b"
 )
 SENTENCE_END: Final = re.compile(r"[a-z0-9)*\"”:][.!?][*\"”)]* +(?=[A-Zx*\[(])")
+PRAGMA: Final = re.compile(r"(  # (type: ignore|noqa).*)+$")
 LONGEST_TEST_NAME: Final = 60
 MAX_COLUMNS: Final = 100
 TEXT_SUFFIXES: Final = {".py", ".md", ".toml", ".yml", ".yaml", ".js", ".mjs", ".css", ".html"}
@@ -90,7 +91,7 @@ def test_python_lines_fit_one_hundred_columns() -> None:
         f"{name_of(path)}:{number}"
         for path in python_files()
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if len(line) > MAX_COLUMNS
+        if len(PRAGMA.sub("", line)) > MAX_COLUMNS
     ]
     assert long == []
 

@@ -14,10 +14,10 @@ def test_graph_has_owner_and_declaration_of_each_task() -> None:
     assert len(graph) == 2
     assert graph.server_of("y") == "b"
     assert graph["y"].task.owner == "team-b"
-    assert graph.get("nobodys") is None
-    assert graph.server_of("nobodys") is None
+    assert graph.get("undeclared") is None
+    assert graph.server_of("undeclared") is None
     assert "x" in graph
-    assert "nobodys" not in graph
+    assert "undeclared" not in graph
 
 
 def test_graph_empty_is_generation_0() -> None:

@@ -1,4 +1,4 @@
-"""Graphs that are made one from another are those that are made anew, and what is decided on them is the same."""
+"""A graph that is made from another equals one that is made anew, and so do decisions on it."""
 
 import random
 from typing import Any
@@ -59,7 +59,9 @@ def assert_is_as_if_made_anew(graph: Graph) -> None:
         assert graph.version_of_task(name) == other.version_of_task(name)
         assert graph.closure(name) == other.closure(name)
         assert list(graph.closure(name).missing) == list(other.closure(name).missing)
-        assert list(graph.ways_down(name).items()) == list(other.ways_down(name).items())
+        assert list(graph.shortest_paths_to_unresolved(name).items()) == list(
+            other.shortest_paths_to_unresolved(name).items()
+        )
         assert graph.has_order([name])
     for name in set(NAMES).difference(graph):
         assert (name in graph, graph.get(name), graph.server_of(name), graph.upstream_of(name)) == (
@@ -71,7 +73,7 @@ def assert_is_as_if_made_anew(graph: Graph) -> None:
 
 
 def has_cycle(graph: Graph, more: ServerDeclared) -> bool:
-    """As networkx sees it: with the first of what is declared twice, and without what belongs to others."""
+    """As networkx sees it: the first of two declarations, without what belongs to others."""
     upstream = {
         name: graph[name].task.upstream_names for name in graph if graph[name].server != more.server
     }
@@ -84,7 +86,7 @@ def has_cycle(graph: Graph, more: ServerDeclared) -> bool:
 
 
 @given(seeds)
-def test_declarations_one_after_another_make_the_graph_that_they_make_anew(seed: int) -> None:
+def test_graph_made_stepwise_equals_graph_made_at_once(seed: int) -> None:
     luck = random.Random(seed)
     graph = NOTHING
     for _ in range(12):
@@ -100,7 +102,7 @@ def test_declarations_one_after_another_make_the_graph_that_they_make_anew(seed:
 
 
 @given(seeds)
-def test_batches_one_after_another_make_the_graph_that_they_make_anew(seed: int) -> None:
+def test_graph_of_batches_equals_graph_made_at_once(seed: int) -> None:
     luck = random.Random(seed)
     graph = NOTHING
     for _ in range(5):
@@ -115,7 +117,7 @@ def test_batches_one_after_another_make_the_graph_that_they_make_anew(seed: int)
 
 
 @given(seeds)
-def test_a_cycle_is_looked_for_only_where_something_changed_and_found_all_the_same(
+def test_cycle_is_searched_where_changed_and_found(
     seed: int,
 ) -> None:
     luck = random.Random(seed)
@@ -137,7 +139,7 @@ def test_a_cycle_is_looked_for_only_where_something_changed_and_found_all_the_sa
             graph = outcome.graph
 
 
-def test_a_redeclared_task_may_come_from_another_server_in_the_same_batch() -> None:
+def test_task_redeclared_by_other_server_in_a_batch_moves() -> None:
     before = declare_batch([declared("a", "x y<-x"), declared("b", "z<-y")]).graph
     graph = declare_batch([declared("a", "x"), declared("b", "z<-y y<-x")], before).graph
     assert graph.server_of("y") == "b"
@@ -145,7 +147,7 @@ def test_a_redeclared_task_may_come_from_another_server_in_the_same_batch() -> N
     assert_is_as_if_made_anew(graph)
 
 
-def test_a_name_that_comes_back_is_upstream_again() -> None:
+def test_name_declared_again_is_upstream_again() -> None:
     b = declared("b", "y<-x")
     with_x = Graph.of({"a": declared("a", "x"), "b": b})
     without = with_x.with_servers({"b": b})

@@ -1,4 +1,4 @@
-"""Plan: the closure in topological order, joins for wide fan-ins, and why there is none."""
+"""Plan: the closure in topological order, joins for wide fan-ins, and why there can be no plan."""
 
 import pytest
 from hypothesis import given

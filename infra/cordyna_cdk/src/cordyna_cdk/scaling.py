@@ -3,8 +3,8 @@
 Invariant: instances are removed only when nothing has run for ten minutes, so a body is never
 stopped to save money. A sleeping service starts within its 10-minute start clock: the queue's own
 metrics are up to 15 minutes late after six idle hours (Amazon SQS, available CloudWatch metrics),
-so the invocations of the ingress wake it, whose metrics are a minute or two late. A roll call
-passes the ingress, too, and wakes an instance for some minutes, which costs a cent.
+so the invocations of the ingress wake it, whose metrics are a minute or two late. A request to
+redeclare passes the ingress, too, and wakes an instance for some minutes, which costs a cent.
 """
 
 from typing import Final

@@ -41,7 +41,7 @@ def run_view(
 ) -> RunView:
     """Return the view of a whole run, its tasks in topological order.
 
-    `sources`: the runs, as far as they are still stored, whose results it reuses.
+    `sources`: the runs that are still stored whose results it reuses.
     """
     plan = snapshot.plan
     liveness = run_liveness(plan, facts)
@@ -132,7 +132,7 @@ def reused_runs(plan: Plan) -> frozenset[str]:
 
 
 def _made_from(result: CachedResult, source: RunSnapshot | None) -> MadeFrom:
-    """Return what a reused result was made from, as far as its run is still stored."""
+    """Return what a reused result was made from, if its run is still stored."""
     made_from = MadeFrom(run_id=result.run_id, at=utc(result.dispatched_at))
     if source is None:
         return made_from

@@ -137,7 +137,7 @@ def answer_batch(event: Event, runtime: LambdaRuntime) -> Event:
 def _is_refused_command(body: str) -> bool:
     """Whether it is a malformed command of a client, which was answered with InvocationRejected.
 
-    It is no dead letter: nobody but its sender can fix it, so it must not alarm the person on call.
+    It is no dead letter: only its sender can fix it, so it must not alarm the person on call.
     """
     try:
         event = json.loads(body)

@@ -21,7 +21,7 @@ MAX_AWAITED: Final = 100
 
 
 def plan_invocation(graph: Graph, target: str) -> Plan | tuple[Problem, ...]:
-    """Return the plan of `target`, or every reason why there is none."""
+    """Return the plan of `target`, or every reason why it cannot be made."""
     if target not in graph:
         return (_unknown_task(graph, target),)
     closure = graph.closure(target)

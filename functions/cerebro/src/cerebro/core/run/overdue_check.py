@@ -1,7 +1,7 @@
 """Overdue check: decides what was overdue on a page, behind the updates that were already waiting.
 
 The timer of a page only notes when it found something overdue (`asked_at`) and sends this check
-through the tracker's queue. Every update that was sent before it is handled before it, as far as
+through the tracker's queue. Every update that was sent before it is handled before it, as long as
 the queue keeps its order. A check that had to wait itself passed a backlog, in which updates may
 have been overtaken; it goes to the end of the queue again, at most TURNS_MAX times.
 

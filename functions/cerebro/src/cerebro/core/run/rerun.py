@@ -10,8 +10,8 @@ It works on a run that has ended, in three steps:
     3. The run is opened, with the id of the command, and the named tasks are dispatched.
 
 Nothing of the run can be dispatched before step 3, because it is over. A WAITING fact is dispatched
-only after its upstreams have been read again. Since upstream facts are written first, whoever sees
-a task wait sees its upstreams wait, too.
+only after its upstreams have been read again. Since upstream facts are written first, a reader
+that sees a task wait sees its upstreams wait, too.
 
 Invariant: every attempt that a rerun begins is given results of attempts that are not older
 (docs/rules.md, rule 7).
