@@ -297,6 +297,17 @@ def test_crons_are_listed_by_their_next_tick(client: TestClient) -> None:
     assert (second["task"], second["words"]) == ("report", "Monday to Friday at 07:00")
 
 
+def test_cron_is_paused_and_resumed(client: TestClient) -> None:
+    assert post(client, "/crons/orders/pause", {}, 204) is None
+    paused = {row["task"]: row for row in get(client, "/crons")["rows"]}["orders"]
+    assert (paused["paused"], paused["next_at"]) == (True, None)
+    assert get(client, "/tasks/orders")["paused"]
+    assert post(client, "/crons/orders/resume", {}, 204) is None
+    assert not get(client, "/tasks/orders")["paused"]
+    assert post(client, "/crons/orders/resume", {}, 404)["next"] == "dyna cron ls"
+    assert post(client, "/crons/raw/pause", {}, 404)["next"] == "dyna cron ls"
+
+
 def test_dead_letters_are_shown_with_their_reason(
     client: TestClient, engine: EmbeddedEngine
 ) -> None:

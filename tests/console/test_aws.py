@@ -41,7 +41,7 @@ def test_run_in_the_cloud_is_shown_as_dyna_shows_it() -> None:
     assert [row["run_id"] for row in get(client, "/runs?state=failing")["rows"]] == [run_id]
 
 
-def test_changed_rows_are_those_that_differ_from_the_last_reading() -> None:
+def test_changed_rows_differ_from_the_last_reading() -> None:
     client, engine, cloud = a_cloud_console()
     run_id = invoked(engine)
     live = client.app.state.live_runs  # type: ignore[attr-defined]

@@ -35,7 +35,6 @@ class CronList(ApiAnswer):
     """Every cron, by its next tick."""
 
     rows: list[CronRow]
-    can_pause: bool
 
 
 class LetterRow(ApiAnswer):

@@ -64,7 +64,7 @@ def crons(console: Console) -> CronList:
         if task.cron is not None
     ]
     rows.sort(key=lambda row: (row.next_at is None, row.next_at, row.task))
-    return CronList(rows=rows, can_pause=console.identity.engine == "aws")
+    return CronList(rows=rows)
 
 
 def pause(console: Console, task: str, *, on: bool) -> None:

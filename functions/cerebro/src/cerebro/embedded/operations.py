@@ -5,7 +5,7 @@ Invariant: a dead letter stays until it is redriven or purged; redriving process
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from typing import Final, Literal, NoReturn
+from typing import Final, Literal
 
 from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.embedded.runtime.session import HomeSession
@@ -159,15 +159,17 @@ class LocalOperations:
                 has_more = self._home.give_back_step()
 
     def paused(self) -> Sequence[str]:
-        return ()
+        return sorted(self._home.paused_crons.read())
 
-    def pause(self, task: str, *, on: bool) -> NoReturn:
-        del task, on
-        raise UserError(
-            "a cron on this machine cannot be paused.",
-            why="crons fire here only while `dyna dev` runs",
-            next="end `dyna dev`, or remove the cron from the task",
-        )
+    def pause(self, task: str, *, on: bool) -> None:
+        with self._session.read_transaction():
+            declared = self._home.store.read_graph().get(task)
+        paused = self._home.paused_crons.read()
+        if on and (declared is None or declared.task.cron is None):
+            raise NotFound(f'there is no cron of a task "{task}".', next="dyna cron ls")
+        if not on and task not in paused:
+            raise NotFound(f'the cron of "{task}" is not paused.', next="dyna cron ls")
+        self._home.paused_crons.write(paused | {task} if on else paused - {task})
 
 
 def _letter_id(event: str) -> str:

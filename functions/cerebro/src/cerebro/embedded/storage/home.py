@@ -21,6 +21,11 @@ from cerebro.embedded.storage.home_location import (
     DRIVER_LOCK,
     create_home_folder,
 )
+from cerebro.embedded.storage.paused_crons import (
+    FilePausedCrons,
+    MemoryPausedCrons,
+    PausedCrons,
+)
 from cerebro.embedded.storage.sqlite_event_log import SqliteEventLog
 from cerebro.embedded.storage.targets import MemoryTargets, SqliteTargets, TargetTable
 from cerebro.ports import Store
@@ -42,6 +47,7 @@ class Home(Protocol):
     store: HomeStore
     event_log: EventLog
     targets: TargetTable
+    paused_crons: PausedCrons
 
     def transaction(self) -> AbstractContextManager[None]: ...
     def reading(self) -> AbstractContextManager[None]: ...
@@ -100,6 +106,7 @@ class MemoryHome:
         self.store: HomeStore = self._memory
         self.event_log: EventLog = self._log
         self.targets: TargetTable = MemoryTargets()
+        self.paused_crons: PausedCrons = MemoryPausedCrons()
         self._seen_ended_at: dict[str, float] = {}
         self._driver: DriverRecord | None = None
 
@@ -168,6 +175,7 @@ class DiskHome:
         self.store: HomeStore = SqliteStore(self._file)
         self.event_log: EventLog = SqliteEventLog(self._file)
         self.targets: TargetTable = SqliteTargets(self._file)
+        self.paused_crons: PausedCrons = FilePausedCrons(folder)
         self.transaction, self.reading = self._file.transaction, self._file.reading
         self._lock = DriverLock(folder / DRIVER_LOCK)
 
