@@ -16,7 +16,7 @@ from typing import Final
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.time import utc
 from cordyna_core.worker import host_process
-from cordyna_core.worker.events import AttemptEnded, Declared, OutputLines
+from cordyna_core.worker.events import AttemptEnded, Busy, Declared, OutputLines
 from cordyna_core.worker.pool import WorkerPool
 from cordyna_core.worker.spec import ServerSpec
 
@@ -60,6 +60,24 @@ class Bench:
             self._until(AttemptEnded, times)
         return time.perf_counter() - began
 
+    def cpu(self, task: str, times: int, *, together: bool) -> tuple[float, float, float]:
+        """Seconds of CPU for this many attempts: of this process, the host, and the server."""
+        pids = [self.pool.host_pid, *self._server_pids()]
+        before = [time.process_time(), *map(_cpu_of, pids)]
+        self.run(task, times, together=together)
+        used = [now - then for now, then in zip(
+            [time.process_time(), *map(_cpu_of, pids)], before, strict=True,
+        )]  # fmt: skip
+        return used[0], used[1], sum(used[2:])
+
+    def _server_pids(self) -> tuple[int, ...]:
+        self.pool.request_busy()
+        while True:
+            select.select([self.pool], [], [], self.pool.next_poll_s())
+            for event in self.pool.receive():
+                if isinstance(event, Busy):
+                    return event.servers[0].pids
+
     def _command(self, task: str, params: dict[str, int]) -> RunTask:
         self._count += 1
         now = time.time()
@@ -75,6 +93,12 @@ class Bench:
                 count -= isinstance(event, kind)
                 if isinstance(event, OutputLines):
                     self.lines += event.text.count("\n")
+
+
+def _cpu_of(pid: int) -> float:
+    """Seconds of CPU of a process (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def bare_forks(count: int) -> float:
@@ -121,6 +145,10 @@ def main() -> None:
             many = _best(lambda: bench.run("noop", 500, together=True)) / 500
             print(f"no-op, one after another {one * 1000:8.2f} ms per attempt")
             print(f"no-op, 500 at once       {many * 1000:8.2f} ms per attempt")
+            for name, together in (("one after another", False), ("at once", True)):
+                used = min((bench.cpu("noop", 1000, together=together) for _ in range(3)), key=sum)
+                shares = "engine {:.2f}, host {:.2f}, bodies {:.2f}".format(*used)
+                print(f"no-op, {name:17} {sum(used):8.2f} ms of CPU: {shares}")
             took = bench.run("lines", 1, together=True, n=100_000)
             print(f"100,000 lines            {took:8.2f} s ({bench.lines:,} arrived)")
             bare = bare_forks(4)

@@ -19,7 +19,7 @@ from cordyna_core.aws.runtime import build_server_runtime, work_queue
 from cordyna_core.aws.settings import server_settings
 from cordyna_core.aws.worker_death import report_failed_invocation
 from cordyna_core.errors import UserError
-from cordyna_core.server.loading import load_server
+from cordyna_core.server.program import load_program
 from cordyna_core.server.task_server import TaskServer
 
 
@@ -52,4 +52,4 @@ def _server() -> TaskServer:
             "this function has no task server",
             next="set CORDYNA_SERVER to package.module:name",
         )
-    return load_server(target)
+    return load_program(target)
