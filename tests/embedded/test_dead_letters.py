@@ -249,9 +249,9 @@ JSON = st.recursive(
 )
 
 FIELDS = (
-    "task server run_id attempt state params key labels scheduled_at tasks meta output error from"
-    " command_id"
-).split()
+    *("task", "server", "run_id", "attempt", "state", "params", "key", "labels", "scheduled_at"),
+    *("tasks", "meta", "output", "error", "from", "command_id"),
+)
 DETAILS = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON))
 
 

@@ -118,7 +118,7 @@ def test_retry_of_completed_task_is_refused(dyna: Dyna, tmp_path: Path) -> None:
 
     for task, status, told in (
         ("right", 1, "nothing to retry"),
-        ("nobody", 3, "has no task 'nobody'"),
+        ("unknown", 3, "has no task 'unknown'"),
     ):
         refused = dyna("retry", "--from", task, run)
         assert refused.status == status

@@ -209,7 +209,10 @@ def test_malformed_event_becomes_dead_letter_only(
     engine.send(
         [
             "this is no JSON",
-            '{"id":"1","source":"x","detail-type":"Nonsense","time":"2026-01-01T00:00:00Z","detail":{}}',
+            (
+                '{"id":"1","source":"x","detail-type":"Nonsense",'
+                '"time":"2026-01-01T00:00:00Z","detail":{}}'
+            ),
         ]
     )
 
@@ -295,5 +298,5 @@ def test_retried_run_that_fails_again_ends_without_timer(tmp_path: Path) -> None
         for text in texts
         if '"state":"error"' in text and "RunStateChanged" in text
     ]
-    # Not by a guardian's ring, for which everybody would wait three seconds.
+    # Not by a page timer, which would take three seconds.
     assert causes == ["quiet", "quiet", "quiet"]

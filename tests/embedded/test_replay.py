@@ -28,7 +28,7 @@ def replayed(world: EngineWorld, run_id: str) -> ReplayView:
     return replay(recording_of(world.driver.home, run_id))
 
 
-def told(view: ReplayView) -> list[tuple[str, str, str | None]]:
+def shown(view: ReplayView) -> list[tuple[str, str, str | None]]:
     return [(each.how, each.what, each.task) for each in view.divergences]
 
 
@@ -160,7 +160,7 @@ def test_replay_without_retry_reports_every_difference(
     monkeypatch.setattr(transitions, "is_retryable", lambda reason: reason != "failed")
     view = replayed(world, run)
 
-    assert told(view) == [
+    assert shown(view) == [
         ("missing", "TaskStateChanged pending retry_wait", "x"),
         ("missing", "CancelTask", "x"),
         ("missing", "RunTask", "x"),

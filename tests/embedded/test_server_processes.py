@@ -322,3 +322,17 @@ def test_clock_jump_makes_no_waiting_command_stale(folder: Folder, jump: float) 
         *_, view = engine.follow(invoked.run_id, timeout_s=30)
 
     assert view.state == "completed"
+
+
+# --- what is busy -----------------------------------------------------------------------------
+def test_servers_show_how_busy_they_are_and_how_bodies_start(folder: Folder) -> None:
+    def change() -> None:
+        run_id = folder.bare("do", "wait", "--detach").stdout.strip()
+        until(lambda: servers(folder)["shop"]["running"] == 1)
+        shown = servers(folder)["shop"]
+        assert (shown["concurrency"], shown["waiting"]) == (2, 0)
+        assert shown["mode"] in ("fork", "spawn")
+        assert folder.bare("cancel", run_id).returncode == 0
+
+    dev(folder, change)
+    assert servers(folder)["shop"]["running"] is None

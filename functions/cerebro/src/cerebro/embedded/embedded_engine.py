@@ -22,7 +22,6 @@ from cerebro.embedded.bodies.port import Bodies, ServerLoaded
 from cerebro.embedded.bodies.threads import ThreadBodies
 from cerebro.embedded.bodies.worker_host import StartedServers
 from cerebro.embedded.dev_server import DevServer
-from cerebro.embedded.engine import spec_of
 from cerebro.embedded.log_reader import LogReader
 from cerebro.embedded.operations import LocalOperations
 from cerebro.embedded.replay.recording import recording_of
@@ -55,7 +54,6 @@ from cordyna_core.contract.views.runs import (
     RunSummary,
     RunView,
 )
-from cordyna_core.errors import UserError
 from cordyna_core.ports import Clock
 from cordyna_core.server.task_server import TaskServer
 from cordyna_core.worker.spec import ServerSpec
@@ -160,7 +158,7 @@ class EmbeddedEngine:
         return LocalOperations(self._home, self._session, self._targets)
 
     def driver(self) -> DriverRecord | None:
-        """The process that drives the home, or was killed while it did; None if there is none."""
+        """The process that drives the home, or was killed while it did; None without a driver."""
         return self._home.driver()
 
     def location(self) -> EngineLocation:
@@ -233,21 +231,6 @@ class EmbeddedEngine:
         ]
         results = load_servers(self._make_bodies(), new, LOAD_TIMEOUT_S) if new else ()
         return [result.declaration for result in results if isinstance(result, ServerLoaded)]
-
-    def load_declarations(self, targets: Sequence[str]) -> list[ServerDeclared]:
-        """Load these servers in processes of their own. Raises UserError if one does not load."""
-        specs = {target: spec_of(target) for target in targets}
-        bodies = HostBodies(specs, None, self._clock)
-        declarations = []
-        for result in load_servers(bodies, list(specs), LOAD_TIMEOUT_S):
-            if not isinstance(result, ServerLoaded):
-                raise UserError(
-                    f"{result.target} cannot be loaded.",
-                    why=result.error,
-                    next="fix it, then run the same command again",
-                )
-            declarations.append(result.declaration)
-        return declarations
 
     def replay(self, run_id: str) -> ReplayView:
         with self._session.read_transaction():

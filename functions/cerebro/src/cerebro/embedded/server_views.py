@@ -10,7 +10,10 @@ def server_views(home: Home) -> list[ServerInfo]:
     """Every server that cerebro knows, then the targets that never declared one."""
     failed = home.targets.failed()
     by_server = {state.server: state for state in failed if state.server is not None}
-    loads = {load.server: load for load in home.targets.read_loads()}
+    driver = home.driver()
+    # What a driver that was killed has stored says nothing any more.
+    is_driven = driver is not None and driver.state == "running"
+    loads = {load.server: load for load in home.targets.read_loads()} if is_driven else {}
     views = []
     for view in queries.servers(home.store):
         changes: dict[str, object] = {}

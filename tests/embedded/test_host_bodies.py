@@ -1,0 +1,189 @@
+"""What a driver makes of the worker host: failures to start, malformed frames, source files."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cerebro.core.effects import PageTimer
+from cerebro.embedded.bodies import worker_host
+from cerebro.embedded.bodies.host_bodies import HostBodies
+from cerebro.embedded.bodies.load_servers import load_servers
+from cerebro.embedded.bodies.port import LoadFailure, ServerLoaded
+from cerebro.embedded.bodies.worker_host import StartedServers, start_servers
+from cerebro.embedded.embedded_engine import EmbeddedEngine
+from cerebro.embedded.engine import open_engine, spec_of
+from cerebro.embedded.runtime.housekeeping import Housekeeping
+from cerebro.embedded.runtime.message_loop import MessageLoop
+from cerebro.embedded.source_files import FileWatcher, fingerprint_of
+from cerebro.embedded.storage.home import DiskHome, MemoryHome
+from cerebro.embedded.storage.home_location import find_home
+from cordyna_cli.engine import EngineOptions, Invoked
+from cordyna_core import TaskServer
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.errors import ServiceError, UserError
+
+NOW = 1_800_000_000.0
+
+SHELL = "exec:sh -c 'cat \"$0\"; exec cat >/dev/null' "
+
+
+def loaded(target: str, timeout_s: float = 20) -> ServerLoaded | LoadFailure:
+    bodies = HostBodies({target: spec_of(target)}, None, lambda: NOW)
+    (result,) = load_servers(bodies, [target], timeout_s)
+    return result
+
+
+def frame_file(folder: Path, detail: Any) -> str:
+    path = folder / "frame"
+    path.write_text(json.dumps({"detail-type": "ServerDeclared", "detail": detail}) + "\n")
+    return SHELL + str(path)
+
+
+# --- loading ----------------------------------------------------------------------------------
+def test_declaration_of_any_language_is_loaded(tmp_path: Path) -> None:
+    result = loaded(frame_file(tmp_path, {"server": "shell", "tasks": [{"name": "a"}]}))
+
+    assert isinstance(result, ServerLoaded)
+    assert (result.declaration.server, result.mode) == ("shell", "exec")
+
+
+def test_malformed_declaration_is_a_load_failure(tmp_path: Path) -> None:
+    result = loaded(frame_file(tmp_path, {"server": "shell", "tasks": [{"name": 1}]}))
+
+    assert isinstance(result, LoadFailure)
+    assert "its declaration is malformed" in result.error
+    assert "tasks.0.name" in result.error
+
+
+def test_server_that_does_not_answer_is_a_load_failure() -> None:
+    result = loaded("exec:sleep 60", timeout_s=0.2)
+
+    assert isinstance(result, LoadFailure)
+    assert "within 0.2 s" in result.error
+
+
+def test_host_that_cannot_start_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError("Too many open files")
+
+    monkeypatch.setattr(worker_host, "WorkerPool", refuse)
+
+    with pytest.raises(ServiceError, match="Too many open files"):
+        start_servers([], None)
+
+
+def test_servers_started_early_are_ended_if_the_home_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[bool] = []
+    close = StartedServers.close
+
+    def noted(started: StartedServers) -> None:
+        closed.append(True)
+        close(started)
+
+    monkeypatch.setattr(StartedServers, "close", noted)
+    (tmp_path / "cordyna.db").write_bytes(b"this is no database" * 100)
+    options = EngineOptions(servers=("exec:sleep 60",), home=str(tmp_path), runs_tasks=True)
+
+    with pytest.raises(ServiceError, match="cannot be used"):
+        open_engine(options)
+    assert closed == [True]
+
+
+def test_two_servers_of_one_name_in_process_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "twins.py").write_text(
+        'from cordyna_core import TaskServer\none, two = TaskServer("same"), TaskServer("same")\n'
+    )
+    targets = tuple(f"{tmp_path / 'twins.py'}:{name}" for name in ("one", "two"))
+
+    with pytest.raises(UserError, match="both named 'same'"):
+        open_engine(EngineOptions(servers=targets, home=":memory:", in_process=True))
+
+
+# --- source files -----------------------------------------------------------------------------
+def test_fingerprint_changes_with_the_files(tmp_path: Path) -> None:
+    path = tmp_path / "shop.py"
+    path.write_text("X = 1")
+    before = fingerprint_of(str(path))
+    assert before == fingerprint_of(str(path))
+
+    path.write_text("X = 22")
+    assert fingerprint_of(str(path)) != before
+
+
+def test_fingerprint_of_a_command_is_that_of_its_script(tmp_path: Path) -> None:
+    script = tmp_path / "server.sh"
+    script.write_text("exit 0")
+    assert fingerprint_of(f"exec:sh {script}") != ""
+    assert fingerprint_of("exec:true") == ""
+    assert fingerprint_of("exec:sh 'unbalanced") == ""
+    assert fingerprint_of("no_such_module_anywhere") == ""
+
+
+def test_file_watcher_sees_a_changed_script(tmp_path: Path) -> None:
+    script = tmp_path / "server.sh"
+    script.write_text("exit 0")
+    target = f"exec:sh {script}"
+    watcher = FileWatcher([target])
+    assert watcher.changed() == []
+
+    script.write_text("exit 11")
+    assert watcher.changed() == [target]
+
+
+def test_folder_that_cannot_be_read_has_no_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+
+    assert find_home(tmp_path) == tmp_path / ".cordyna"
+
+
+# --- a damaged run ----------------------------------------------------------------------------
+def test_sweep_checks_other_runs_beside_a_damaged_one(tmp_path: Path) -> None:
+    home = DiskHome(tmp_path)
+    loop = MessageLoop(home, lambda: NOW, to_server=lambda command, event: None)
+    with home.transaction():
+        home._file.db.executemany(
+            "insert into runs (id, version, status, plan_id, created_at, run)"
+            " values (?, 1, 'running', 'p', 0, '{')",
+            [("A" * 26,), ("B" * 26,)],
+        )
+    housekeeping = Housekeeping(home, loop, lambda plan: True)
+    housekeeping._sweep_at = 0.0
+    sent: list[PageTimer] = []
+    loop.ports.timers.send_page_timer = sent.append  # type: ignore[method-assign]
+
+    housekeeping.step()
+
+    assert sent == []
+    home.close()
+
+
+def test_interrupted_run_is_found_beside_a_damaged_one(tmp_path: Path) -> None:
+    server = TaskServer("s")
+    server.task(name="a")(lambda: 1)
+    home = DiskHome(tmp_path)
+    with home.transaction():
+        home._file.db.execute(
+            "insert into runs (id, version, status, plan_id, created_at, run)"
+            " values (?, 1, 'running', 'p', 0, '{')",
+            ("A" * 26,),
+        )
+    with EmbeddedEngine(home, [server]) as engine:
+        invoked = engine.invoke(InvokeTask(task="a"), join=True)
+        assert isinstance(invoked, Invoked)
+        assert not invoked.joined
+
+
+def test_memory_home_has_no_driver_record_before_it_runs() -> None:
+    with closing(MemoryHome()) as home:
+        assert home.driver() is None
+        assert home.prune_run("0" * 26) is False
