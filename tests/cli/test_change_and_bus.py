@@ -9,6 +9,7 @@ from cli.fake_engine import FakeEngine, refused
 from cli.run_builders import RUN, T0, completed_run, failed_run
 from cli.run_dyna import dyna, without_escapes
 from cli.sample_messages import PASSED
+from cordyna_cli.render.dev import DevLines
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.views.graph import ServerInfo
@@ -163,8 +164,10 @@ def test_dev_shows_every_event_as_it_passes_until_ctrl_c() -> None:
 
     assert result.status == 130
     assert result.err == "0 tasks on a; Ctrl-C ends this\n\ninterrupted\n"
-    # A declaration is shown by its answer; an error has what to type next below it.
-    assert len(result.out.splitlines()) == len(PASSED)
+    rendered = DevLines(None, {"a": 0})
+    assert result.out.splitlines() == [
+        line.plain for event in PASSED for line in rendered.lines(event)
+    ]
     assert engine.closed
 
 

@@ -67,7 +67,10 @@ def test_dev_says_why_a_server_is_not_loaded() -> None:
     problems = [Problem(code="not_loaded", message="SyntaxError:\n line 3")]
     rejected = DeclarationRejected(server="sales", problems=problems)
 
-    assert passed(sealed(CEREBRO, rejected, 0))[0].endswith("sales not loaded: SyntaxError: line 3")
+    lines = passed(sealed(CEREBRO, rejected, 0))
+
+    assert lines[0].endswith("sales not loaded:")
+    assert lines[1:] == ["          SyntaxError:", "           line 3"]
 
 
 def test_dev_shows_the_traceback_of_a_failure_and_next() -> None:
@@ -128,7 +131,8 @@ def test_dev_lines_fit_and_have_no_control_characters(text: str, width: int) -> 
 
 GOLDEN = """
 03:04:05          server-a            loaded server-a (1 task)
-03:04:05          server-b            server-b not loaded: task-3 needs itself
+03:04:05          server-b            server-b not loaded:
+          task-3 needs itself
 03:04:05          server-a            reloaded server-a (1 task)
 03:04:06          *                   DescribeServer from cerebro
 03:04:06          server-b            DescribeServer from cerebro
@@ -138,7 +142,7 @@ GOLDEN = """
 03:04:07                    task-9    InvocationRejected from cerebro: no server declares task-9
 03:04:07  KMZW1F  server-a  task-1    sent
 03:04:07  KMZW1F  server-a  task-1    ◔ queued
-03:04:08  KMZW1F  server-a  task-1    ● started 50% reading monday
+03:04:08  KMZW1F  server-a  task-1    ● 50% reading monday
 03:04:08  KMZW1F  server-a  task-1    ✓ completed {"rows": 3}
 03:04:08  KMZW1F  server-a  task-1/2  ✗ error failed ValueError: bad row 7
           next: dyna why KMZW1FWRG1SGZAXFDC5BST99ZJ task-1

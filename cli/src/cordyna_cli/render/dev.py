@@ -77,7 +77,7 @@ class DevLines:
         lines = self._line(
             run_id, server, task, told, "" if time is None else time_of_day(time)[:8]
         )
-        return [*lines, *self._after_error(message)]
+        return [*lines, *self._after_error(message), *self._after_rejection(message)]
 
     def _printed(self, line: LogLine) -> list[Text]:
         style = "red" if line.stream == "stderr" else ""
@@ -121,6 +121,17 @@ class DevLines:
             lines.append(Text(f"{indent}next: {command}", "cyan"))
         return lines
 
+    def _after_rejection(self, message: Message) -> list[Text]:
+        """Why a server was not loaded, a paragraph for each line of each problem."""
+        if not isinstance(message, DeclarationRejected):
+            return []
+        text = [
+            Text(" " * _INDENT_COLUMNS + line, "red")
+            for problem in message.problems
+            for line in printable(problem.message).splitlines()
+        ]
+        return [part for line in text for part in wrapped(line, self._width)]
+
     def invoked(self, message: InvokeTask, text: str) -> Text:
         """Who asked for the task, and how."""
         line = event_line(text)
@@ -135,7 +146,10 @@ class DevLines:
         """The state, and what the server says of it."""
         self._servers_of.setdefault((message.run_id, message.task), message.server)
         mark = reason_of(message.state, message.reason).mark
-        return Text.assemble((f"{mark.sign} ", mark.style), (event_line(text).detail, mark.style))
+        words = event_line(text).detail
+        if message.progress is not None or message.message:
+            words = words.removeprefix(f"{message.state} ")
+        return Text(f"{mark.sign} {words}", mark.style)
 
     def run_changed(self, message: RunStateChanged, _text: str) -> Text:
         """How the run proceeds, or ended."""
@@ -166,9 +180,8 @@ class DevLines:
         return Text(f"{verb} {server}{tasks}", "green")
 
     def rejected(self, message: DeclarationRejected, _text: str) -> Text:
-        """Why a server keeps its last good version."""
-        problems = "; ".join(one_line(problem.message) for problem in message.problems)
-        return Text(f"{message.server} not loaded: {problems}", "bold red")
+        """That a server keeps its last good version; why is below."""
+        return Text(f"{message.server} not loaded:", "bold red")
 
 
 def _any_event(_lines: DevLines, _message: Message, text: str) -> Text:
