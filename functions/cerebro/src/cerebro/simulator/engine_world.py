@@ -18,6 +18,7 @@ Invariant: a turn of the world does what a turn of the driver does, in the same 
 """
 
 import heapq
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -82,6 +83,18 @@ class FlakyStore:
             return method(*arguments, **named)
 
         return call
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Dead letters are what a world makes on purpose; the engine logs each of them."""
+    log = logging.getLogger("cordyna")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 class EngineWorld:
@@ -155,7 +168,8 @@ class EngineWorld:
         REAL.set()
         verdict = Verdict(self.seed)
         try:
-            self._run_until_rest()
+            with _without_log():
+                self._run_until_rest()
             self._check()
         except Unexpected as broken:
             verdict.broken = str(broken)

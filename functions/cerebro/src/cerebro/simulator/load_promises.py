@@ -70,7 +70,7 @@ class LoadPromises:
     ) -> None:
         """Note an expiry; `ages_s` are the longest waits by queue, empty without capacity.
 
-        Raises Unexpected if it comes too late.
+        Raises Unexpected if it is too late.
         """
         seen = effect.seen
         assert seen is not None

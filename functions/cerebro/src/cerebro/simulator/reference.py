@@ -38,7 +38,7 @@ from cordyna_core.contract.state_updates import (
 
 
 class Reference:
-    """What the rules give, as far as a world has come."""
+    """What the rules give for the events of a world so far."""
 
     def __init__(self, store: MemoryStore, skew_s: float) -> None:
         self._store, self._skew_s = store, skew_s

@@ -34,7 +34,7 @@ _ANNOUNCED: Final = (
     "retry_wait",
     "cancelled",
 )
-"""The entries of a timeline that cerebro publishes; RunTask stands for `dispatched`."""
+"""The entries of a timeline that cerebro publishes; RunTask announces `dispatched`."""
 
 TICK_DELAY_MAX_S: Final = 300.0
 

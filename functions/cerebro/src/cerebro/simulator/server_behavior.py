@@ -103,7 +103,10 @@ class SimulatedServer:
             end = begin + duration
             self._report(command, outcome, end, error=error)
             if self._faults.happens("answered twice", self.behavior.twice):
-                self._report(command, outcome, end + self._faults.uniform(0, 60), error=error)
+                # A second body may have completed where the first one failed.
+                again = "completed" if self._faults.chance(0.3) else outcome
+                at = end + self._faults.uniform(0, 60)
+                self._report(command, again, at, error=error if again == "error" else None)
         if self._faults.happens("server lied", self.behavior.lies):
             self._lie(command, begin)
 
