@@ -48,7 +48,7 @@ PARTS: Final[Mapping[str, tuple[Moment, Moment]]] = {
         ("stock-levels", "completed"),
         ("task-2", "sent"),
     ),
-    "RunTask -> queued (bus, door)": (("task-2", "sent"), ("task-2", "queued")),
+    "RunTask -> queued (bus, ingress)": (("task-2", "sent"), ("task-2", "queued")),
     "queued -> started (work queue)": (("task-2", "queued"), ("task-2", "started")),
     "a hop, completed -> started": (("stock-levels", "completed"), ("task-2", "started")),
 }

@@ -89,7 +89,7 @@ def test_older_declaration_is_ignored_loudly(cloud: Cloud, team: Team) -> None:
 
     cloud.put("ServerDeclared", older, source=f"cordyna.server.{SERVER}")
 
-    (ignored,) = until(lambda: cloud.of(DeclarationIgnored, SERVER, revision=7), within_s=20)
+    (ignored,) = until(lambda: cloud.of(DeclarationIgnored, SERVER, revision=7), within_s=60)
     assert ignored.message.accepted_revision > 1_700_000_000
     assert cloud.dyna("plan", "steady").returncode == 0
     assert cloud.dyna("plan", "older").returncode == 3

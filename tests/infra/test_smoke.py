@@ -49,6 +49,17 @@ def test_run_that_goes_on_after_a_cancellation_fails_its_step() -> None:
         smoke.cancelled_run_ends(FakeDyna(do=RUN, show=RUN | {"state": "running"}))
 
 
+def test_run_that_completed_before_its_cancellation_passes() -> None:
+    refused = StepFailed("there is nothing left to cancel")
+    assert "completed" in smoke.cancelled_run_ends(FakeDyna(do=RUN, show=RUN, cancel=refused))
+
+
+def test_cancellation_that_is_refused_fails_its_step() -> None:
+    dyna = FakeDyna(do=RUN, show=RUN | {"state": "running"}, cancel=StepFailed("no permission"))
+    with pytest.raises(StepFailed, match="no permission"):
+        smoke.cancelled_run_ends(dyna)
+
+
 def test_failure_that_stops_everything_fails_its_step() -> None:
     tasks = [{"task": "weekly-digest", "state": "pending", "reason": "blocked"}]
     with pytest.raises(StepFailed, match="only 0 tasks"):
