@@ -285,3 +285,11 @@ def test_run_exiting_body_and_failing_bus_raises_bus_error() -> None:
 
     with pytest.raises(ConnectionError):
         run(failing_with(SystemExit(1)), a_command(), bus=FailsAtTheEnd())
+
+
+def test_run_that_was_reported_as_started_reports_its_end() -> None:
+    result, published = run(a_server(task_1=lambda: 1), a_command(), started=True)
+
+    assert states(published) == ["completed"]
+    assert result is not None
+    assert result.output == 1

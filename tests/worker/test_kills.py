@@ -19,13 +19,13 @@ _SIGNALS: Final = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
 
 @pytest.mark.parametrize("seed", range(2))
 def test_attempts_are_answered_once_whatever_is_killed(seed: int) -> None:
-    luck = random.Random(seed)
+    rng = random.Random(seed)
     with a_session() as session:
         session.load(str(SERVERS / "bodies.py"), concurrency=3)
         commands = []
         for _ in range(_KILLS):
-            commands += [session.begin("lines", n=luck.randrange(2000)) for _ in range(6)]
-            _kill_one(session, luck)
+            commands += [session.begin("lines", n=rng.randrange(2000)) for _ in range(6)]
+            _kill_one(session, rng)
         for command in commands:
             attempt = session.end(command)
             final = attempt.final
@@ -43,11 +43,11 @@ def test_attempts_are_answered_once_whatever_is_killed(seed: int) -> None:
     assert processes.with_environment(f"{WORKER_HOST_VARIABLE}={token}") == []
 
 
-def _kill_one(session: Session, luck: random.Random) -> None:
+def _kill_one(session: Session, rng: random.Random) -> None:
     """Kill the host, the template or a body."""
     session.pool.request_busy()
     host = session.pool.host_pid
-    if luck.random() < 0.2:
+    if rng.random() < 0.2:
         os.kill(host, signal.SIGKILL)
         wait_until_dead(host)
         return
@@ -55,7 +55,7 @@ def _kill_one(session: Session, luck: random.Random) -> None:
     pids = [pid for server in busy.servers for pid in server.pids]
     if pids:
         try:
-            os.kill(luck.choice(pids), luck.choice(_SIGNALS))
+            os.kill(rng.choice(pids), rng.choice(_SIGNALS))
         except ProcessLookupError:
             return  # it has ended by itself
 

@@ -2,7 +2,7 @@
 
 import os
 
-from cordyna_core.worker.loop import Loop, Timers
+from cordyna_core.worker.loop import Loop, LoopTimers
 
 
 class Clock:
@@ -15,7 +15,7 @@ class Clock:
 
 def test_timers_fire_in_the_order_in_which_they_are_due() -> None:
     clock, fired = Clock(), list[str]()
-    timers = Timers(clock)
+    timers = LoopTimers(clock)
     timers.after(2, lambda: fired.append("second"))
     timers.after(1, lambda: fired.append("first"))
     timers.after(3, lambda: fired.append("third"))
@@ -28,7 +28,7 @@ def test_timers_fire_in_the_order_in_which_they_are_due() -> None:
 
 def test_cancelled_timer_does_not_fire() -> None:
     clock, fired = Clock(), list[str]()
-    timers = Timers(clock)
+    timers = LoopTimers(clock)
     timer = timers.after(1, lambda: fired.append("fired"))
     timer.cancel()
     clock.now += 2
@@ -40,7 +40,7 @@ def test_cancelled_timer_does_not_fire() -> None:
 
 def test_timer_added_by_a_timer_waits_for_the_next_turn() -> None:
     clock, fired = Clock(), list[str]()
-    timers = Timers(clock)
+    timers = LoopTimers(clock)
 
     def add() -> None:
         timers.after(0, lambda: fired.append("added"))

@@ -72,7 +72,7 @@ def test_progress_bar_keeps_its_last_state() -> None:
     assert _feed(Recorded(), *bar, b"\n", b"done\r\n") == "100%\ndone\n"
 
 
-def test_line_without_end_is_emitted_in_pieces_of_whole_characters() -> None:
+def test_endless_line_is_emitted_in_whole_characters() -> None:
     recorded = Recorded()
     text = "€" * LINE_BYTES_MAX
 

@@ -24,6 +24,7 @@ def run_attempt(
     bus: Bus,
     clock: Clock,
     queued: bool,
+    started: bool,
     claims: Claims | None,
     cancelled: Callable[[], bool],
 ) -> TaskResult | None:
@@ -46,7 +47,8 @@ def run_attempt(
         return _failed(attempt, refusal)
     if task.parameters.context_name is not None:
         arguments[task.parameters.context_name] = Context(attempt, task.upstream_names)
-    attempt.report("started")
+    if not started:
+        attempt.report("started")
     try:
         output = json_output(_call(task.function, arguments, cancelled))
     except KeyboardInterrupt:

@@ -197,6 +197,7 @@ class TaskServer:
         bus: Bus,
         clock: Clock,
         queued: bool = False,
+        started: bool = False,
         claims: Claims | None = None,
         cancelled: Callable[[], bool] = _never,
     ) -> TaskResult | None:
@@ -204,6 +205,7 @@ class TaskServer:
 
         Args:
             queued: whether this server has reported `queued` for the attempt, which meets `ack_by`.
+            started: whether `started` has been published for the attempt, by what gave it.
             claims: the right to run the body, where an attempt must not run twice.
             cancelled: whether the attempt shall stop; called before the body starts and by it.
 
@@ -224,6 +226,7 @@ class TaskServer:
             bus=bus,
             clock=clock,
             queued=queued,
+            started=started,
             claims=claims,
             cancelled=cancelled,
         )

@@ -22,7 +22,7 @@ from cordyna_core.worker.cleanliness import Baseline, take_baseline, unclean_rea
 from cordyna_core.worker.interrupts import Interrupts
 from cordyna_core.worker.multiprocessing_servers import helper_pids, stop_helpers
 from cordyna_core.worker.protocol import Frame, frame_from_json
-from cordyna_core.worker.python_server import LoadedServer
+from cordyna_core.worker.python_server import ImportedServer
 
 _SEED_BYTES: Final = 32
 
@@ -35,7 +35,7 @@ class Body:
         channel: BodyChannel,
         streams: AttemptStreams,
         interrupts: Interrupts,
-        server: LoadedServer,
+        server: ImportedServer,
     ) -> None:
         self._channel, self._streams, self._interrupts = channel, streams, interrupts
         self._server = server

@@ -101,10 +101,10 @@ class BodyChannel:
 
     def take_fds(self, count: int) -> tuple[int, ...]:
         """The descriptors that came with the next frame. Raises ConnectionLost if they did not."""
-        found, self._received_fds = self._received_fds[:count], self._received_fds[count:]
-        if len(found) < count:
+        fds, self._received_fds = self._received_fds[:count], self._received_fds[count:]
+        if len(fds) < count:
             raise ConnectionLost("a frame came without its descriptors")
-        return tuple(found)
+        return tuple(fds)
 
     def close_in_child(self) -> None:
         """In a process that user code forked: leave the connection to the parent."""

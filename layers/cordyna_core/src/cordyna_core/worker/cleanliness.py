@@ -125,11 +125,11 @@ def _has_children() -> bool:
 
 
 def _loggers() -> dict[str, _LoggerState]:
-    found = {"": _logger_state(logging.root)}
+    states = {"": _logger_state(logging.root)}
     for name, logger in logging.root.manager.loggerDict.items():
         if isinstance(logger, logging.Logger):
-            found[name] = _logger_state(logger)
-    return found
+            states[name] = _logger_state(logger)
+    return states
 
 
 def _same_loggers(before: dict[str, _LoggerState]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from cordyna_core.worker.channel import Channel
-from cordyna_core.worker.loop import Timer, Timers
+from cordyna_core.worker.loop import LoopTimers, Timer
 from cordyna_core.worker.protocol import to_line
 
 STARTED_DELAY_S: Final = 0.002
@@ -31,12 +31,12 @@ class EngineLink:
         self._channel: Channel | None = None
         self._buffer = bytearray()
         self._may_wait = False
-        self._timers: Timers | None = None
+        self._timers: LoopTimers | None = None
         self._flush_timer: Timer | None = None
         self._sources: dict[Source, None] = {}
         self.is_congested = False
 
-    def attach(self, channel: Channel, timers: Timers | None = None) -> None:
+    def attach(self, channel: Channel, timers: LoopTimers | None = None) -> None:
         """Send to this channel from now on."""
         self._timers = timers
         self._channel = channel

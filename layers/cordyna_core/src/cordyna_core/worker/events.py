@@ -202,19 +202,19 @@ def _key(fields: dict[str, Any]) -> AttemptKey:
 def _state(fields: dict[str, Any]) -> list[Event]:
     detail = fields["frame"]["detail"]
     key = AttemptKey(detail["run_id"], detail["task"], detail["attempt"])
-    found: list[Event] = []
+    events: list[Event] = []
     try:
-        found.append(state_update(detail))
+        events.append(state_update(detail))
     except ValidationError as invalid:
         fault = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
         why = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-        found.append(DeadLetter(key=key, why=why, text=json.dumps(detail)[:1024]))
+        events.append(DeadLetter(key=key, why=why, text=json.dumps(detail)[:1024]))
         if detail["state"] in FINAL_STATES:
-            found.append(_refused_final(detail, why))
+            events.append(_refused_final(detail, why))
     ended = fields.get("ended")
     if ended is not None:
-        found.append(AttemptEnded(server=detail["server"], key=key, outcome=ended))
-    return found
+        events.append(AttemptEnded(server=detail["server"], key=key, outcome=ended))
+    return events
 
 
 def state_update(detail: dict[str, Any]) -> StateUpdate:
@@ -248,8 +248,8 @@ def _plain(kind: type[Any]) -> Any:
         values = {name: value for name, value in fields.items() if name != "event"}
         if values.get("key") is not None:
             values["key"] = _key(fields)
-        found: Event = kind(**values)
-        return found
+        event: Event = kind(**values)
+        return event
 
     return decode
 

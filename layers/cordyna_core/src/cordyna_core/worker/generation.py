@@ -272,7 +272,7 @@ class Generation:
             self.declaration = frame.detail
             self.concurrency = frame.fields.get("concurrency")
         elif frame.detail.get("server") != self.declaration.get("server"):
-            expected, found = self.declaration.get("server"), frame.detail.get("server")
+            expected, declared = self.declaration.get("server"), frame.detail.get("server")
             self._load_error = f'it declared server "{found}", but before server "{expected}"'
             worker.kill()
             return

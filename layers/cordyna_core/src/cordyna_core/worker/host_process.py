@@ -80,19 +80,19 @@ class HostProcess:
 
     def receive(self) -> list[dict[str, Any]]:
         """The events that have arrived, without waiting. Raises HostLostError at the end."""
-        found: list[dict[str, Any]] = []
+        events: list[dict[str, Any]] = []
         try:
             data = bytes(self._buffer_view[: self._socket.recv_into(self._buffer)])
         except BlockingIOError:
-            return found
+            return events
         except OSError:
             data = b""
         if not data:
             raise HostLostError(f"it has ended ({self._exit_text()})")
         for line in self._splitter.feed(data):
             assert not isinstance(line, Oversized), "the host bounds its events"
-            found.append(json.loads(line))
-        return found
+            events.append(json.loads(line))
+        return events
 
     def wait_for_end(self, timeout_s: float) -> None:
         """Wait until a host that was asked to close has ended; end it by force after that."""

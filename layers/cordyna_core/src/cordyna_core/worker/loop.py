@@ -39,7 +39,7 @@ class Timer:
             callback()
 
 
-class Timers:
+class LoopTimers:
     """Timers in the order in which they are due."""
 
     __slots__ = ("_clock", "_count", "_heap")
@@ -77,7 +77,7 @@ class Loop:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.timers: Final = Timers(clock)
+        self.timers: Final = LoopTimers(clock)
         self._selector: Final = selectors.DefaultSelector()
         self._map = self._selector.get_map()
         self.at_turn_end: Callback = lambda: None

@@ -36,10 +36,10 @@ def stop_helpers(before: frozenset[int]) -> None:
 
 
 def _running() -> list[tuple[Any, int]]:
-    found = []
+    helpers = []
     for module, name, pid_name in _HELPERS:
         helper = getattr(sys.modules.get(module), name, None)
         pid = getattr(helper, pid_name, None)
         if isinstance(pid, int):
-            found.append((helper, pid))
-    return found
+            helpers.append((helper, pid))
+    return helpers

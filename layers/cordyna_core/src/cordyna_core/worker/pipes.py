@@ -13,7 +13,7 @@ from cordyna_core.worker.loop import Loop, Timer
 
 _READ_BYTES: Final = 64 * 1024
 _DRAIN_BYTES_MAX: Final = 1024 * 1024
-"""More than a pipe can hold for an ordinary user: a drain ends although a writer goes on."""
+"""More than a pipe can hold for an ordinary user: a drain ends although a writer continues."""
 
 
 class OutputPipe:

@@ -165,20 +165,20 @@ class WorkerPool:
 
     def receive(self) -> list[Event]:
         """The events that have arrived, without waiting."""
-        found, self._pending = self._pending, []
+        events, self._pending = self._pending, []
         host = self._host
         if host is None:
             self._restart_host()
         else:
             try:
                 for fields in host.receive():
-                    self._take(fields, found)
+                    self._take(fields, events)
                 self._beat(host)
             except HostLostError as lost:
-                self._replace_host(host, str(lost), found)
-        found += self._pending
+                self._replace_host(host, str(lost), events)
+        events += self._pending
         self._pending = []
-        return found
+        return events
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -194,7 +194,7 @@ class WorkerPool:
         else:
             host.wait_for_end(_CLOSE_TIMEOUT_S)
 
-    def _take(self, fields: dict[str, Any], found: list[Event]) -> None:
+    def _take(self, fields: dict[str, Any], events: list[Event]) -> None:
         if fields["event"] == "pong":
             self._heartbeat.answered(fields["number"])
             return
@@ -206,7 +206,7 @@ class WorkerPool:
             elif isinstance(event, AttemptEnded):
                 self._live.pop(event.key, None)
                 self._answered.discard(event.key)
-            found.append(event)
+            events.append(event)
 
     def _send(self, request: dict[str, Any], frame: bytes = b"") -> None:
         host = self._host
@@ -225,14 +225,14 @@ class WorkerPool:
         if self._heartbeat.is_lost(self._clock()):
             raise HostLostError(f"it did not answer for {ANSWER_TIMEOUT_S:g} s")
 
-    def _replace_host(self, host: HostProcess, why: str, found: list[Event]) -> None:
+    def _replace_host(self, host: HostProcess, why: str, events: list[Event]) -> None:
         """End a lost host, answer for its attempts, and load the servers in a new one."""
         self._host = None
         self._selector.unregister(host)
         host.end()
-        found.append(HostLost(why=why))
+        events.append(HostLost(why=why))
         for key, command in list(self._live.items()):
-            self._answer_for_lost(key, command, why, found)
+            self._answer_for_lost(key, command, why, events)
         self._live.clear()
         self._answered.clear()
         self._restart_at = self._restart_delay_s = 0.0
@@ -261,14 +261,14 @@ class WorkerPool:
                 self._send(request, frame)
 
     def _answer_for_lost(
-        self, key: AttemptKey, command: AttemptCommand, why: str, found: list[Event]
+        self, key: AttemptKey, command: AttemptCommand, why: str, events: list[Event]
     ) -> None:
         if key not in self._answered:
             detail = verdicts.worker_died(
                 command, self._now(), f"the worker host was lost: {why}", ""
             )
-            found.append(state_update(detail))
-        found.append(AttemptEnded(server=command.server, key=key, outcome="died"))
+            events.append(state_update(detail))
+        events.append(AttemptEnded(server=command.server, key=key, outcome="died"))
 
     def _start_host(self) -> HostProcess:
         self._hosts += 1

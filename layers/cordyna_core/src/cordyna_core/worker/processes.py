@@ -91,8 +91,8 @@ def all_processes() -> list[ProcessStat]:
         names = os.listdir("/proc")  # noqa: PTH208  read for each of thousands of processes
     except FileNotFoundError:
         return []
-    found = (_read_stat(name) for name in names if name.isdigit())
-    return [stat for stat in found if stat is not None]
+    stats = (_read_stat(name) for name in names if name.isdigit())
+    return [stat for stat in stats if stat is not None]
 
 
 def children_of(pid: int) -> list[int]:
@@ -105,14 +105,14 @@ def descendants_of(pids: Iterable[int]) -> list[int]:
     children: dict[int, list[ProcessStat]] = {}
     for stat in all_processes():
         children.setdefault(stat.parent, []).append(stat)
-    found: list[int] = []
+    descendants: list[int] = []
     open_pids = list(pids)
     while open_pids:
         for stat in children.get(open_pids.pop(), ()):
             open_pids.append(stat.pid)
             if stat.is_alive:
-                found.append(stat.pid)
-    return found
+                descendants.append(stat.pid)
+    return descendants
 
 
 def is_group_alive(group: int) -> bool:
@@ -150,10 +150,10 @@ def end_own_descendants() -> None:
 def kill_marked(entry: str) -> None:
     """SIGKILL what has `NAME=value` in its environment, as often as more of it appears."""
     for _ in range(_KILL_ROUNDS_MAX):
-        found = with_environment(entry)
-        if not found:
+        marked = with_environment(entry)
+        if not marked:
             return
-        kill_all(found)
+        kill_all(marked)
 
 
 def with_environment(entry: str) -> list[int]:
@@ -178,10 +178,10 @@ def exit_code_of(pid: int) -> int | None:
     if not hasattr(os, "waitid"):
         ended, status = os.waitpid(pid, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if ended else None
-    found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    if found is None:
+    exit_status = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    if exit_status is None:
         return None
-    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+    return exit_status.si_status if exit_status.si_code == os.CLD_EXITED else -exit_status.si_status
 
 
 def describe_exit(code: int) -> str:

@@ -180,17 +180,17 @@ class StdoutSplitter:
             # The common case of output alone, also in large amounts.
             self._in_output = not data.endswith(b"\n")
             return [data]
-        found: list[Frame | Oversized | BadFrame | bytes] = []
+        items: list[Frame | Oversized | BadFrame | bytes] = []
         output: list[bytes] = []
         for piece in _split_lines(data):
             item = self._take(piece)
             if isinstance(item, bytes):
                 output.append(item)
             elif item is not None:
-                _move_output(output, found)
-                found.append(item)
-        _move_output(output, found)
-        return found
+                _move_output(output, items)
+                items.append(item)
+        _move_output(output, items)
+        return items
 
     def end(self) -> bytes:
         """The output that was still held back when the stream ended."""
@@ -223,9 +223,9 @@ def _split_lines(data: bytes) -> list[bytes]:
     return [*lines, last] if last else lines
 
 
-def _move_output(output: list[bytes], found: list[Frame | Oversized | BadFrame | bytes]) -> None:
+def _move_output(output: list[bytes], items: list[Frame | Oversized | BadFrame | bytes]) -> None:
     if output:
-        found.append(b"".join(output))
+        items.append(b"".join(output))
         output.clear()
 
 

@@ -12,7 +12,6 @@ from cordyna_core.attempt import Attempt
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.envelope import detail_json
-from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.server.cancellation import Cancellation
 from cordyna_core.server.program import load_program
@@ -24,7 +23,7 @@ Publish = Callable[[str, str, bool], None]
 """Takes a message's detail-type, its detail as JSON, and whether it is the final state."""
 
 
-class LoadedServer(Protocol):
+class ImportedServer(Protocol):
     """A server as a worker process needs it."""
 
     @property
@@ -41,7 +40,7 @@ class LoadedServer(Protocol):
         """
 
 
-def load(target: str) -> LoadedServer:
+def load(target: str) -> ImportedServer:
     """Import the TaskServer that `target` names. Raises UserError and what the import raises."""
     return _TaskServerAdapter(load_program(target))
 
@@ -69,7 +68,9 @@ class _TaskServerAdapter:
         command = RunTask.model_validate(detail).model_copy(update={"start_by": _NEVER})
         bus = _Bus(publish)
         try:
-            self._server.run(command, bus=bus, clock=clock, queued=True, cancelled=cancelled)
+            self._server.run(
+                command, bus=bus, clock=clock, queued=True, started=True, cancelled=cancelled
+            )
         except BaseException as error:  # noqa: BLE001  also a KeyboardInterrupt of the body's own
             attempt = Attempt(command, bus, clock, cancelled)
             attempt.report("error", reason="failed", error=describe(error))
@@ -83,13 +84,5 @@ class _Bus:
 
     def publish(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            if isinstance(message, TaskStateChanged) and not _says_anything(message):
-                continue
             is_final = getattr(message, "state", None) in FINAL_STATES
             self._publish(type(message).__name__, detail_json(message), is_final)
-
-
-def _says_anything(update: TaskStateChanged) -> bool:
-    """Whether it is more than `started`, which the host has published when it gave the attempt."""
-    is_plain = update.progress is None and update.message is None
-    return update.state != "started" or not is_plain

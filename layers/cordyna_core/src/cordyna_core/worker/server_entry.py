@@ -47,9 +47,9 @@ class ServerEntry:
     def concurrency(self) -> int:
         """How many attempts may run at the same time."""
         current = self._current
-        said = current.concurrency if current is not None else None
+        declared = current.concurrency if current is not None else None
         return (
-            self.spec.concurrency or (said if isinstance(said, int) else 0) or DEFAULT_CONCURRENCY
+            self.spec.concurrency or (declared if isinstance(declared, int) else 0) or DEFAULT_CONCURRENCY
         )
 
     @property

@@ -30,7 +30,7 @@ from cordyna_core.worker.body_channel import BodyChannel, ConnectionLost
 from cordyna_core.worker.body_output import AttemptStreams, TaskLogHandler
 from cordyna_core.worker.interrupts import Interrupts
 from cordyna_core.worker.protocol import Frame
-from cordyna_core.worker.python_server import LoadedServer
+from cordyna_core.worker.python_server import ImportedServer
 from cordyna_core.worker.spec import ServerSpec, spec_from_json
 
 
@@ -72,9 +72,9 @@ def describe_load_failure(error: BaseException) -> str:
     return "".join(lines)[-4096:].strip()
 
 
-def _load(spec: ServerSpec) -> LoadedServer:
+def _load(spec: ServerSpec) -> ImportedServer:
     module, _, name = spec.load.partition(":")
-    load: Callable[[str], LoadedServer] = getattr(importlib.import_module(module), name)
+    load: Callable[[str], ImportedServer] = getattr(importlib.import_module(module), name)
     return load(spec.target)
 
 
@@ -89,7 +89,7 @@ def _spawn_reason(spec: ServerSpec, own_fds: tuple[int, ...]) -> str:
 class Template:
     """Forks bodies on request."""
 
-    def __init__(self, channel: BodyChannel, log: TaskLogHandler, server: LoadedServer) -> None:
+    def __init__(self, channel: BodyChannel, log: TaskLogHandler, server: ImportedServer) -> None:
         self._channel, self._log, self._server = channel, log, server
         self._bodies: dict[int, bool] = {}
         self._is_leaving = False

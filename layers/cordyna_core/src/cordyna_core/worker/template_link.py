@@ -138,14 +138,14 @@ class TemplateLink:
             frame = parse_frame(line)
         except BadFrame:
             return
-        handle: dict[str, Callable[[dict[str, Any]], None]] = {
+        reactions: dict[str, Callable[[dict[str, Any]], None]] = {
             "Forked": self._forked,
             "ForkFailed": self._fork_failed,
             "BodyExited": self._body_exited,
         }
-        found = handle.get(frame.detail_type)
-        if found is not None:
-            found(frame.detail)
+        react = reactions.get(frame.detail_type)
+        if react is not None:
+            react(frame.detail)
         else:
             self._on_frame(frame)
 
