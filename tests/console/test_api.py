@@ -272,6 +272,12 @@ def test_invoke_that_is_refused_lists_every_problem(client: TestClient) -> None:
     assert problem["next"] == "dyna plan report"
 
 
+def test_invocation_beyond_the_bounds_of_the_contract_is_refused(client: TestClient) -> None:
+    problem = post(client, "/runs", {"task": "orders", "max_age_s": 10**30}, 409)
+    assert problem["problems"][0]["code"] == "malformed_detail"
+    assert "max_age_s" in problem["problems"][0]["message"]
+
+
 def test_retry_and_cancel_answer_with_the_outcome(client: TestClient, failed: RunView) -> None:
     path = f"/runs/{failed.run_id}"
     assert post(client, f"{path}/retry", {"from": ["raw"]}, 202) == {"done": True}

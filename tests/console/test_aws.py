@@ -78,7 +78,7 @@ def test_button_that_is_not_allowed_says_so_afterwards() -> None:
     def deny(**_: Any) -> Any:
         raise refused("AccessDeniedException", "PutEvents")
 
-    cloud.put_events = deny  # type: ignore[method-assign]
+    cloud.put_events = deny  # type: ignore[method-assign,assignment]
     answer = client.post(f"{API}/runs", headers=CHANGES, json={"task": "y"})
     assert answer.status_code == 403
     assert answer.json()["next"]

@@ -37,19 +37,19 @@ class PageAsset:
 
 def load_assets() -> dict[str, PageAsset]:
     """Every file of the page, by its path without a leading slash."""
-    found: dict[str, PageAsset] = {}
-    _collect(files("cordyna_console") / "page", "", found)
-    return found
+    assets: dict[str, PageAsset] = {}
+    _collect(files("cordyna_console") / "page", "", assets)
+    return assets
 
 
-def _collect(folder: Traversable, prefix: str, found: dict[str, PageAsset]) -> None:
+def _collect(folder: Traversable, prefix: str, assets: dict[str, PageAsset]) -> None:
     for entry in folder.iterdir():
         path = f"{prefix}{entry.name}"
         if entry.is_dir():
-            _collect(entry, f"{path}/", found)
+            _collect(entry, f"{path}/", assets)
         else:
             content = entry.read_bytes()
-            found[path] = PageAsset(content, _type_of(entry.name), f'W/"{_digest(content)}"')
+            assets[path] = PageAsset(content, _type_of(entry.name), f'W/"{_digest(content)}"')
 
 
 def _type_of(name: str) -> str:

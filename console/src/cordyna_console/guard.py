@@ -65,21 +65,21 @@ class GuardRefusal:
     next: str = "open the address that `dyna open` prints"
 
 
-def refusal(asked: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
+def refusal(head: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
     """The first reason to refuse a request, or None."""
-    return next((refused for check in CHECKS if (refused := check(asked, access))), None)
+    return next((refused for check in CHECKS if (refused := check(head, access))), None)
 
 
-def _target(asked: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
-    if not asked.path.startswith("/") or "\\" in asked.path or "\0" in asked.path:
+def _target(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
+    if not head.path.startswith("/") or "\\" in head.path or "\0" in head.path:
         return GuardRefusal(
             400, "the address cannot be read.", "a path begins with / and has no \\"
         )
     return None
 
 
-def _host(asked: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
-    if asked.one("host") not in access.hosts:
+def _host(head: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
+    if head.one("host") not in access.hosts:
         return GuardRefusal(
             421,
             "this console does not answer under that name.",
@@ -88,33 +88,33 @@ def _host(asked: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
     return None
 
 
-def _origin(asked: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
+def _origin(head: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
     origins = {f"http://{host}" for host in access.hosts}
-    if any(origin not in origins for origin in asked.all("origin")):
+    if any(origin not in origins for origin in head.all("origin")):
         return GuardRefusal(
             403, "another site may not use this console.", "Origin is not this console"
         )
     return None
 
 
-def _fetch_site(asked: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
-    if any(site not in ("same-origin", "none") for site in asked.all("sec-fetch-site")):
+def _fetch_site(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
+    if any(site not in ("same-origin", "none") for site in head.all("sec-fetch-site")):
         return GuardRefusal(
             403, "another site may not use this console.", "Sec-Fetch-Site is cross-site"
         )
     return None
 
 
-def _method(asked: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
-    if asked.method not in READS | CHANGES:
+def _method(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
+    if head.method not in READS | CHANGES:
         return GuardRefusal(
-            405, f"{asked.method} is not answered.", "use GET, HEAD or POST", "see the API"
+            405, f"{head.method} is not answered.", "use GET, HEAD or POST", "see the API"
         )
     return None
 
 
-def _length(asked: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
-    lengths = asked.all("content-length")
+def _length(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
+    lengths = head.all("content-length")
     if any(not length.isdecimal() or int(length) > BODY_BYTES_MAX for length in lengths):
         return GuardRefusal(
             413, "the body is too large.", f"at most {BODY_BYTES_MAX:,} bytes", "send less"
@@ -122,8 +122,8 @@ def _length(asked: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
     return None
 
 
-def _identity(asked: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
-    if not asked.path.startswith(API) or _is_known(asked, access):
+def _identity(head: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
+    if not head.path.startswith(API) or _is_known(head, access):
         return None
     return GuardRefusal(
         401,
@@ -133,34 +133,34 @@ def _identity(asked: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
     )
 
 
-def _is_known(asked: RequestHead, access: ConsoleAccess) -> bool:
-    bearer = asked.one("authorization")
+def _is_known(head: RequestHead, access: ConsoleAccess) -> bool:
+    bearer = head.one("authorization")
     if bearer is not None:
         return _same(bearer, f"Bearer {access.token}")
     cookies = SimpleCookie()
     try:
-        cookies.load("; ".join(asked.all("cookie")))
+        cookies.load("; ".join(head.all("cookie")))
     except CookieError:
         return False
     morsel = cookies.get(access.cookie_name)
     return morsel is not None and _same(morsel.value, access.cookie)
 
 
-def _same(given: str, wanted: str) -> bool:
-    return compare_digest(given.encode(), wanted.encode())
+def _same(sent: str, expected: str) -> bool:
+    return compare_digest(sent.encode(), expected.encode())
 
 
-def _intent(asked: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
-    if asked.method in READS:
+def _intent(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
+    if head.method in READS:
         return None
-    if asked.one("x-cordyna") != "1":
+    if head.one("x-cordyna") != "1":
         return GuardRefusal(
             403,
             "what changes something needs a header.",
             "X-Cordyna: 1 is missing",
             "send X-Cordyna: 1",
         )
-    if (asked.one("content-type") or "").split(";")[0].strip().lower() != "application/json":
+    if (head.one("content-type") or "").split(";")[0].strip().lower() != "application/json":
         return GuardRefusal(
             403,
             "what changes something is sent as JSON.",

@@ -40,7 +40,7 @@ class GuardMiddleware:
             return
         if scope["type"] != "http":
             return  # a websocket: closed by the server
-        asked = RequestHead(
+        head = RequestHead(
             method=scope["method"],
             path=scope["path"],
             headers=tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"]),
@@ -53,8 +53,8 @@ class GuardMiddleware:
                     headers[name] = value
             await send(message)
 
-        refused = refusal(asked, self._access())
-        if refused is None and asked.method == "POST":
+        refused = refusal(head, self._access())
+        if refused is None and head.method == "POST":
             refused, receive = await _with_body(receive)
         if refused is not None:
             await _answer(refused, send_with_headers)

@@ -70,9 +70,9 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     problems = [
         Problem(
             code="invalid_request",
-            message=f"{'.'.join(map(str, each['loc']))}: {each['msg']}"[:500],
+            message=f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"[:500],
         )
-        for each in error.errors()[:100]
+        for fault in error.errors()[:100]
     ]
     return _response(
         ProblemDocument(

@@ -113,8 +113,10 @@ def doctor(console: Console) -> DoctorAnswer:
     """Everything that has to be well."""
     return DoctorAnswer(
         rows=[
-            FindingRow(what=each.what, state=each.state, found=each.detail, next=each.next)
-            for each in console.operations.examine()
+            FindingRow(
+                what=finding.what, state=finding.state, found=finding.detail, next=finding.next
+            )
+            for finding in console.operations.examine()
         ]
     )
 

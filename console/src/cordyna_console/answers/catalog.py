@@ -191,10 +191,10 @@ def one_server(console: Console, name: str) -> ServerAnswer:
 
 def _live(console: Console, server: str) -> list[LiveTask]:
     active = [run for run in console.engine.runs(200) if run.state in ("running", "failing")]
-    found: list[LiveTask] = []
+    live_tasks: list[LiveTask] = []
     for summary in active[:LIVE_RUNS_MAX]:
         view = console.engine.facts(summary.run_id).excerpt
-        found += [
+        live_tasks += [
             LiveTask(
                 run_id=view.run_id,
                 task=task.task,
@@ -205,7 +205,7 @@ def _live(console: Console, server: str) -> list[LiveTask]:
             for task in view.tasks
             if task.server == server and task.state in ("queued", "started")
         ]
-    return found
+    return live_tasks
 
 
 def _server_row(

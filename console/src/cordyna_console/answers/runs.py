@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import ValidationError
+
 from cordyna_cli.engine import Refused
 from cordyna_console.answers.reasons import run_reason, task_reason
 from cordyna_console.answers.refusals import refusal
@@ -22,6 +24,7 @@ from cordyna_console.models import (
     TimelineRow,
 )
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
+from cordyna_core.contract.envelope import problems_of
 from cordyna_core.contract.views.facts import RunFacts
 from cordyna_core.contract.views.runs import RunSummary
 from cordyna_core.errors import NotFound
@@ -154,17 +157,17 @@ def task_run(console: Console, run_id: str, name: str) -> TaskRunAnswer:
 
 def invoke(console: Console, request: InvokeRequest) -> InvokeAnswer:
     """Start a run, or find the one with that key. Raises Refusal with every problem."""
-    command = InvokeTask(
-        task=request.task,
-        params=request.params,
-        key=request.key,
-        max_age_s=request.max_age_s,
-        labels={"via": "console", **request.labels},
-    )
+    what = f'task "{request.task}" cannot be invoked.'
+    fields = request.model_dump() | {"labels": {"via": "console", **request.labels}}
+    try:
+        command = InvokeTask.model_validate(fields)
+    except ValidationError as invalid:
+        # The contract has bounds (of depth, of sizes) that a schema cannot say.
+        problems = problems_of(invalid, "malformed_detail")
+        raise refusal(what, problems, "change what is listed") from invalid
     with console.trying("invoke"):
         answer = console.engine.invoke(command, detached=True)
     if isinstance(answer, Refused):
-        what = f'task "{request.task}" cannot be invoked.'
         raise refusal(what, answer.problems, f"dyna plan {request.task}")
     return InvokeAnswer(run_id=answer.run_id)
 

@@ -113,8 +113,8 @@ def facts_live(
     live.since(run_id, after)
 
     def poll(cursor: str | None) -> tuple[str, str | None]:
-        found = live.since(run_id, cursor)
-        return found.cursor, None if found.cursor == cursor else found.model_dump_json()
+        changes = live.since(run_id, cursor)
+        return changes.cursor, None if changes.cursor == cursor else changes.model_dump_json()
 
     return stream(request, poll, every_s=READ_EVERY_S, after=after)
 
