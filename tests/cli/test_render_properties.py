@@ -65,7 +65,7 @@ def renderings(view: RunView, width: int) -> list[list[Text]]:
 
 
 def words(lines: list[Text]) -> set[str]:
-    return {word.strip("…,;:") for line in lines for word in line.plain.split()}
+    return {word.strip("…,;:") for line in lines for word in line.plain.split()} - {""}
 
 
 @settings(max_examples=150)

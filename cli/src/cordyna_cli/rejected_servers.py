@@ -27,7 +27,7 @@ def with_rejected(engine: Engine, problems: Sequence[Problem]) -> list[ServerInf
 
 def _rejections(engine: Engine, messages: set[str]) -> dict[str, str]:
     """By server the first problem of its last rejection, newest events first."""
-    found: dict[str, str] = {}
+    first_problems: dict[str, str] = {}
     missing = set(messages)
     for event in reversed(engine.events()):
         if not missing:
@@ -38,9 +38,9 @@ def _rejections(engine: Engine, messages: set[str]) -> dict[str, str]:
             message = open_envelope(event.text).message
         except MalformedEvent:
             continue
-        if isinstance(message, DeclarationRejected) and message.server not in found:
+        if isinstance(message, DeclarationRejected) and message.server not in first_problems:
             own = {problem.message for problem in message.problems}
             if own <= messages:
-                found[message.server] = message.problems[0].message
+                first_problems[message.server] = message.problems[0].message
                 missing -= own
-    return found
+    return first_problems

@@ -23,7 +23,7 @@ from cordyna_cli.aws.discovery import CerebroLocation, find_cerebro
 from cordyna_cli.aws.logs import logged_events, task_output
 from cordyna_cli.aws.operations import AwsOperations
 from cordyna_cli.aws.queries import QueryClient
-from cordyna_cli.engine import EngineLocation, EngineOptions, Invoked, Refused
+from cordyna_cli.engine import DriverInfo, EngineLocation, EngineOptions, Invoked, Refused
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import CLIENT
@@ -87,7 +87,7 @@ class AwsEngine:
         """Cerebro drives runs in the cloud."""
         return False
 
-    def driver(self) -> None:
+    def driver(self) -> DriverInfo | None:
         """No process on this machine."""
         return
 

@@ -32,8 +32,8 @@ def completion(
     call = CommandContext(ctx)
     words = shell_or_words or []
     if at is not None:
-        found = candidates(ctx.find_root().command, words, at, _names(call))
-        call.out.print(f"{candidate.word}\t{one_line(candidate.help)}" for candidate in found)
+        offered = candidates(ctx.find_root().command, words, at, _names(call))
+        call.out.print(f"{candidate.word}\t{one_line(candidate.help)}" for candidate in offered)
         return
     if len(words) != 1 or words[0] not in set(Shell):
         shells = ", ".join(Shell)

@@ -29,7 +29,7 @@ def rehearse(
     if not view.problems:
         return ExitStatus.COMPLETED
     if not as_json:
-        rejected = [each.server for each in view.declarations if each.problems]
+        rejected = [change.server for change in view.declarations if change.problems]
         error = command_refused(
             f"{' and '.join(rejected)} would be rejected",
             view.problems,

@@ -73,17 +73,17 @@ def candidates(
     before, current = list(words[1:at]), words[at] if at < len(words) else ""
     command, positionals, pending = _parse(root, before)
     if pending is not None:
-        found: Iterator[Candidate] = iter(_values(pending, names_of))
+        offered: Iterator[Candidate] = iter(_values(pending, names_of))
     elif current.startswith("-"):
-        found = _options(command)
+        offered = _options(command)
     elif hasattr(command, "commands") or hasattr(command, "list_commands"):
-        found = _subcommands(command)
+        offered = _subcommands(command)
     else:
         arguments = [param for param in command.params if param.param_type_name == "argument"]
-        found = iter(
+        offered = iter(
             _values(arguments[positionals], names_of) if positionals < len(arguments) else ()
         )
-    return [candidate for candidate in found if candidate.word.startswith(current)]
+    return [candidate for candidate in offered if candidate.word.startswith(current)]
 
 
 def _parse(command: Any, words: Sequence[str]) -> tuple[Any, int, Any | None]:
@@ -139,4 +139,4 @@ def _enum_of(annotation: Any) -> type[Enum] | None:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return annotation
     inner = (_enum_of(argument) for argument in get_args(annotation))
-    return next((found for found in inner if found is not None), None)
+    return next((enum for enum in inner if enum is not None), None)

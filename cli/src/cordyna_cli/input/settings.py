@@ -91,17 +91,17 @@ def _options_of(
     """The options of entries for these targets. A target that equals an entry has its options."""
     options = {entry.target: entry.options for entry in entries if entry.options is not None}
     return {
-        target: found
+        target: configured
         for target in targets
-        if (found := options.get(absolute_target(target, cwd))) is not None
+        if (configured := options.get(absolute_target(target, cwd))) is not None
     }
 
 
 def _refuse_cloud_options(options: Mapping[str, Any]) -> None:
-    given = [name for name in _CLOUD_SETTINGS if options[name] is not None]
-    if given:
+    cloud_options = [name for name in _CLOUD_SETTINGS if options[name] is not None]
+    if cloud_options:
         raise UsageError(
-            f"--server and --{given[0].replace('_', '-')} exclude each other.",
+            f"--server and --{cloud_options[0].replace('_', '-')} exclude each other.",
             why="--server runs task servers here; the other uses a cerebro in the cloud, whose "
             "servers declare themselves.",
             next="leave one of them out",

@@ -58,10 +58,10 @@ def without_unprintable(line: Text | str) -> Text | str:
     """The line without characters that act on a terminal, wherever they come from."""
     if isinstance(line, str):
         return UNPRINTABLE.sub("", line)
-    found = [match.start() for match in UNPRINTABLE.finditer(line.plain)]
-    if not found:
+    offsets = [match.start() for match in UNPRINTABLE.finditer(line.plain)]
+    if not offsets:
         return line
-    pieces = line.divide([offset for start in found for offset in (start, start + 1)])
+    pieces = line.divide([offset for start in offsets for offset in (start, start + 1)])
     return Text.assemble(*(piece for piece in pieces if not UNPRINTABLE.fullmatch(piece.plain)))
 
 

@@ -87,8 +87,8 @@ def writable_json(text: str, stream: TextIO) -> str:
     return text
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return json.dumps(found[0])[1:-1]
+def _escaped(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]
 
 
 def terminal_width(stream: TextIO, environ: Mapping[str, str]) -> int:
@@ -97,8 +97,10 @@ def terminal_width(stream: TextIO, environ: Mapping[str, str]) -> int:
         columns = os.get_terminal_size(stream.fileno()).columns
     except OSError:
         columns = 0
-    given = environ.get("COLUMNS", "")
-    return columns or (int(given) if given.isdecimal() and int(given) else DEFAULT_COLUMNS)
+    configured = environ.get("COLUMNS", "")
+    return columns or (
+        int(configured) if configured.isdecimal() and int(configured) else DEFAULT_COLUMNS
+    )
 
 
 class _ResultFile(io.FileIO):

@@ -69,13 +69,13 @@ class DevLines:
                 "", "", "", Text(f"unreadable event: {one_line(str(malformed))}", "red")
             )
         time = event_line(item.text).at
-        told = _WORDS.get(type(message), _any_event)(self, message, item.text)
-        if told is None:
+        summary = _WORDS.get(type(message), _any_event)(self, message, item.text)
+        if summary is None:
             return []
         run_id, task = str(getattr(message, "run_id", None) or ""), _task(message)
         server = "" if isinstance(message, RunStateChanged) else str(getattr(message, "server", ""))
         lines = self._line(
-            run_id, server, task, told, "" if time is None else time_of_day(time)[:8]
+            run_id, server, task, summary, "" if time is None else time_of_day(time)[:8]
         )
         return [*lines, *self._after_error(message), *self._after_rejection(message)]
 
