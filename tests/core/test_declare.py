@@ -161,9 +161,9 @@ def test_declare_refused_task_makes_no_cycle() -> None:
 
 
 def test_declare_accepted_declarations_get_no_problems() -> None:
-    fresh, standing = {"b": declared("b", "y<-x")}, {"a": declared("a", "x<-y")}
-    assert list(conflicts.conflicts(fresh, standing, NOTHING)) == ["b"]
-    assert conflicts.conflicts({}, standing, NOTHING) == {}
+    fresh, before = {"b": declared("b", "y<-x")}, {"a": declared("a", "x<-y")}
+    assert list(conflicts.conflicts(fresh, before, NOTHING)) == ["b"]
+    assert conflicts.conflicts({}, before, NOTHING) == {}
 
 
 def test_declare_many_problems_lists_all() -> None:
@@ -205,7 +205,7 @@ def test_declare_above_a_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_declare_limits_are_those_of_the_rules() -> None:
     assert (
-        validation.MAX_DECLARATION_BYTES,
+        MAX_DECLARATION_BYTES,
         validation.MAX_TASKS,
         validation.MAX_UPSTREAMS,
     ) == (921_600, 10_000, 10_000)
@@ -221,14 +221,14 @@ def test_declare_above_the_limit_of_the_graph_is_refused(monkeypatch: pytest.Mon
 
 @given(st.integers(0, 10_000), st.integers(2, 12))
 def test_declare_cycle_is_found_exactly_if_networkx_finds_one(seed: int, size: int) -> None:
-    luck = random.Random(seed)
+    rng = random.Random(seed)
     edges = {
-        n: sorted(set(luck.choices([m for m in range(size) if m != n], k=luck.randrange(3))))
+        n: sorted(set(rng.choices([m for m in range(size) if m != n], k=rng.randrange(3))))
         for n in range(size)
     }
     servers: dict[str, list[str]] = {"a": [], "b": []}
     for n, ups in edges.items():
-        servers[luck.choice("ab")].append(
+        servers[rng.choice("ab")].append(
             f"t{n}<-{','.join(f't{up}' for up in ups)}" if ups else f"t{n}"
         )
     network: nx.DiGraph[int] = nx.DiGraph([(n, up) for n, ups in edges.items() for up in ups])

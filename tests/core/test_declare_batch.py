@@ -117,15 +117,14 @@ def test_batch_server_twice_with_other_tasks_is_rejected() -> None:
 
 @given(st.integers(0, 10_000))
 def test_batch_of_any_declarations_has_a_sound_graph(seed: int) -> None:
-    luck = random.Random(seed)
+    rng = random.Random(seed)
 
     def some(server: str) -> ServerDeclared:
-        names = luck.sample("pqrstu", k=luck.randrange(4))
+        names = rng.sample("pqrstu", k=rng.randrange(4))
         return declared(
             server,
             " ".join(
-                f"{name}<-{luck.choice('pqrstu')}" if luck.random() < 0.6 else name
-                for name in names
+                f"{name}<-{rng.choice('pqrstu')}" if rng.random() < 0.6 else name for name in names
             ),
         )
 

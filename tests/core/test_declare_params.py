@@ -164,7 +164,7 @@ def test_crons_refused_are_those_whose_closure_needs_params(data: st.DataObject)
         f"t{n}": (params("p") if n in needing else {}) | (CRON if n in crons else {})
         for n in range(count)
     }
-    graph = nx.DiGraph(list(edges))
+    graph: nx.DiGraph[int] = nx.DiGraph(list(edges))
     graph.add_nodes_from(range(count))
     expected = {f"t{n}" for n in crons if needing & (nx.ancestors(graph, n) | {n})}
 

@@ -25,7 +25,7 @@ TYPES: Final[dict[str, Any]] = {
     "duration": dt.timedelta,
     "decimal": Decimal,
     "price": Annotated[Decimal, Field(ge=0, lt=1000, max_digits=5, decimal_places=2)],
-    "tenths": Annotated[Decimal, Field(multiple_of=Decimal("0.1"))],
+    "tenths": Annotated[Decimal, Field(multiple_of=0.1)],
     "digits": Annotated[Decimal, Field(max_digits=4)],
     "complex": complex,
     "uuid": uuid.UUID,

@@ -131,7 +131,7 @@ def test_order_of_very_long_chain_exists() -> None:
     st.lists(st.lists(st.integers(0, 1000), max_size=4), min_size=1, max_size=40),
     st.randoms(use_true_random=False),
 )
-def test_closure_of_any_graph_has_upstreams_first(drawn: list[list[int]], luck: object) -> None:
+def test_closure_of_any_graph_has_upstreams_first(drawn: list[list[int]], rng: object) -> None:
     edges = [
         sorted({pick % index for pick in picks}) if index else []
         for index, picks in enumerate(drawn)
@@ -140,7 +140,7 @@ def test_closure_of_any_graph_has_upstreams_first(drawn: list[list[int]], luck: 
         f"t{index}<-{','.join(f't{up}' for up in upstream)}" if upstream else f"t{index}"
         for index, upstream in enumerate(edges)
     ]
-    luck.shuffle(tasks)  # type: ignore[attr-defined]
+    rng.shuffle(tasks)  # type: ignore[attr-defined]
     target = len(edges) - 1
     closure = a_graph(" ".join(tasks)).closure(f"t{target}")
 

@@ -27,16 +27,16 @@ MORE: tuple[dict[str, Any], ...] = (
 seeds = st.integers(0, 1_000_000)
 
 
-def some(luck: random.Random, server: str) -> ServerDeclared:
+def some(rng: random.Random, server: str) -> ServerDeclared:
     """A declaration with few tasks of few names: most of what can go wrong does now and then."""
     tasks, fields = [], {}
-    for name in luck.choices(NAMES, k=luck.randrange(4)):
-        upstream = luck.choices(NAMES, k=luck.choice((0, 1, 1, 2)))
+    for name in rng.choices(NAMES, k=rng.randrange(4)):
+        upstream = rng.choices(NAMES, k=rng.choice((0, 1, 1, 2)))
         tasks.append(f"{name}<-{','.join(upstream)}" if upstream else name)
-        fields[name] = dict(luck.choice(MORE))
-        if upstream and luck.random() < 0.1:
+        fields[name] = dict(rng.choice(MORE))
+        if upstream and rng.random() < 0.1:
             fields[name]["upstream"] = [{"task": upstream[0], "within_s": 60}]
-    return declared(server, " ".join(tasks), revision=luck.randrange(2), **fields)
+    return declared(server, " ".join(tasks), revision=rng.randrange(2), **fields)
 
 
 def anew(graph: Graph) -> Graph:
@@ -80,19 +80,22 @@ def has_cycle(graph: Graph, more: ServerDeclared) -> bool:
     for task in more.tasks:
         upstream.setdefault(task.name, task.upstream_names)
     network: nx.DiGraph[str] = nx.DiGraph(
-        (name, each) for name, needs in upstream.items() for each in needs if each != name
+        (name, upstream_name)
+        for name, needs in upstream.items()
+        for upstream_name in needs
+        if upstream_name != name
     )
     return not nx.is_directed_acyclic_graph(network)
 
 
 @given(seeds)
 def test_graph_made_stepwise_equals_graph_made_at_once(seed: int) -> None:
-    luck = random.Random(seed)
+    rng = random.Random(seed)
     graph = NOTHING
     for _ in range(12):
-        each = some(luck, luck.choice(SERVERS))
-        outcome = decide(graph, each)
-        expected = decide(anew(graph), each)
+        declaration = some(rng, rng.choice(SERVERS))
+        outcome = decide(graph, declaration)
+        expected = decide(anew(graph), declaration)
         if isinstance(outcome, Accepted) and isinstance(expected, Accepted):
             assert (outcome.version, outcome.head) == (expected.version, expected.head)
             graph = outcome.graph
@@ -103,10 +106,10 @@ def test_graph_made_stepwise_equals_graph_made_at_once(seed: int) -> None:
 
 @given(seeds)
 def test_graph_of_batches_equals_graph_made_at_once(seed: int) -> None:
-    luck = random.Random(seed)
+    rng = random.Random(seed)
     graph = NOTHING
     for _ in range(5):
-        batch = [some(luck, server) for server in luck.sample(SERVERS, k=luck.randrange(1, 5))]
+        batch = [some(rng, server) for server in rng.sample(SERVERS, k=rng.randrange(1, 5))]
         made, expected = declare_batch(batch, graph), declare_batch(batch, anew(graph))
         for (_, one), (_, other) in zip(made.outcomes, expected.outcomes, strict=True):
             assert type(one) is type(other)
@@ -120,22 +123,24 @@ def test_graph_of_batches_equals_graph_made_at_once(seed: int) -> None:
 def test_cycle_is_searched_where_changed_and_found(
     seed: int,
 ) -> None:
-    luck = random.Random(seed)
+    rng = random.Random(seed)
     graph = NOTHING
     for _ in range(12):
-        each = some(luck, luck.choice(SERVERS))
+        declaration = some(rng, rng.choice(SERVERS))
         others = {
             server: declared
             for server, declared in graph.declarations.items()
-            if server != each.server
+            if server != declaration.server
         }
-        told = [
+        cycles = [
             problem
-            for problem in conflicts({each.server: each}, others, graph).get(each.server, ())
+            for problem in conflicts({declaration.server: declaration}, others, graph).get(
+                declaration.server, ()
+            )
             if problem.code == "cycle"
         ]
-        assert bool(told) == has_cycle(graph, each)
-        if isinstance(outcome := decide(graph, each), Accepted):
+        assert bool(cycles) == has_cycle(graph, declaration)
+        if isinstance(outcome := decide(graph, declaration), Accepted):
             graph = outcome.graph
 
 

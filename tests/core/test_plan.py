@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan
-from cerebro.core.views import partial_view, plan_view
 from cerebro.core.planning.planner import MAX_AWAITED, plan_invocation
+from cerebro.core.views import partial_view, plan_view
 from cordyna_core.contract.base import Problem
 from world.declarations import a_graph, declared, graph_of, params, planned
 

@@ -89,7 +89,7 @@ class AwsEngine:
 
     def driver(self) -> DriverInfo | None:
         """No process on this machine."""
-        return
+        return None
 
     @property
     def has_live_events(self) -> bool:
