@@ -19,6 +19,7 @@ from cerebro.core.graph.cycles import CYCLES_PER_COMPONENT_MAX
 from cerebro.core.graph.graph import Head, version_of
 from cerebro.core.validation import validate_declaration as validation
 from cerebro.core.validation.problems import MAX_PROBLEMS
+from cordyna_core.contract.limits import MAX_DECLARATION_BYTES
 from core.decisions import NOTHING, accepted, codes, problems
 from world.declarations import declared, graph_of
 
