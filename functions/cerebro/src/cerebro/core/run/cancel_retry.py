@@ -26,7 +26,7 @@ from cerebro.core.run.dispatch import arm_page_check, send_commands
 from cerebro.core.run.moved_tasks import problems_of_moved_tasks
 from cerebro.core.run.rerun import rerun, rerun_problem
 from cerebro.core.run.run_access import read_run, write_run, write_task
-from cerebro.core.run.run_status import reopen_run
+from cerebro.core.run.run_status import apply_command
 from cerebro.core.run.transitions import begin_attempt, may_retry
 from cordyna_core.contract.base import Problem, RootCause
 from cordyna_core.contract.commands import CancelRun, RetryRun
@@ -151,11 +151,14 @@ async def _retry_failed(
     dispatched, is_applied = await _dispatch_failed(snapshot, command, command_id, cause)
     if not dispatched and not is_applied:
         run = await read_run(command.run_id)
+        # Another delivery may have applied the command since the pages were read.
+        is_applied = command_id in run.commands
         if run.status == "cancelled":
             await _refuse_cancelled(envelope, snapshot, cause=cause)
             return
-        await _refuse(envelope, run.task, nothing_failed(run.id))
-        return
+        if not is_applied:
+            await _refuse(envelope, run.task, nothing_failed(run.id))
+            return
     await _open_and_send(envelope, snapshot, command_id, cause, dispatched, is_applied=is_applied)
 
 
@@ -181,16 +184,19 @@ async def _open_and_send(
         }
         run = await read_run(run_id)
         is_applied = command_id in run.commands and not dispatched
+    is_new = False
     if is_applied:
         run = await read_run(run_id)
     else:
         # The facts first, then `rev`: an end that was decided before them does not apply.
-        run = await reopen_run(run_id, cause=envelope.id, commands=(command_id,))
+        run, is_new = await apply_command(run_id, command_id, cause=envelope.id)
     if run.status == "cancelled":
         await _refuse_cancelled(envelope, snapshot, cause=cause)
         return
-    if is_applied:
-        now = await Now()
+    now = await Now()
+    if is_new:
+        await Publish((run_state_changed(run, "running", cause=envelope.id, now=now),))
+    else:
         await Publish((command_answer(run, envelope.id, now=now),))
     await send_commands(snapshot, dispatched, cause=cause)
     await _check_end(run_id)

@@ -119,6 +119,13 @@ async def _let_wait(
             new = wait_again(fact, cause=cause, now=now)
             conflicting = await write_task(snapshot.run.id, index, new, fact)
             fact = new if conflicting is None else conflicting
+            if conflicting is not None and await _is_applied(snapshot, command_id):
+                return
+
+
+async def _is_applied(snapshot: RunSnapshot, command_id: str) -> bool:
+    run = await read_run(snapshot.run.id)
+    return command_id in run.commands
 
 
 async def _open(run: Run, command_id: str, *, cause: str) -> Run:

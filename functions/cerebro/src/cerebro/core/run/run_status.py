@@ -108,34 +108,47 @@ async def mark_failing(snapshot: RunSnapshot, index: int, fact: TaskRun, *, caus
     await Publish((failing,))
 
 
-async def reopen_run(run_id: str, *, cause: str, commands: tuple[str, ...] = ()) -> Run:
+async def reopen_run(run_id: str, *, cause: str) -> Run:
     """Step `rev` and set a run that ended in error running again; publish it if it was reopened.
 
-    `commands`: the ids of commands that are applied by this, which is published as their answer.
-    One that was applied before is not recorded twice, and steps nothing in a run that is running.
     Returns the run as it is then; a completed or cancelled one is left as it is.
     """
     run = await read_run(run_id)
     while run.status in ("running", "error"):
-        applied = tuple(command for command in commands if command not in run.commands)
-        if commands and not applied and not run.is_over:
-            return run
-        new = replace(
-            run,
-            status="running",
-            rev=run.rev + 1,
-            cause=cause,
-            version=run.version + 1,
-            commands=run.commands + applied,
-        )
+        new = _reopened(run, cause=cause)
         conflicting = await write_run(new, run)
         if conflicting is None:
-            if run.is_over or commands:
+            if run.is_over:
                 now = await Now()
                 await Publish((run_state_changed(new, "running", cause=cause, now=now),))
             return new
         run = conflicting
     return run
+
+
+async def apply_command(run_id: str, command_id: str, *, cause: str) -> tuple[Run, bool]:
+    """Record that a command was applied, and reopen the run.
+
+    Returns the run as it is then, and whether this call recorded it. A command that was recorded
+    before reopens a run that has ended since; a completed or cancelled run is left as it is.
+    """
+    run = await read_run(run_id)
+    while run.status in ("running", "error"):
+        is_new = command_id not in run.commands
+        if not is_new and not run.is_over:
+            return run, False
+        new = _reopened(run, cause=cause)
+        if is_new:
+            new = replace(new, commands=(*run.commands, command_id))
+        conflicting = await write_run(new, run)
+        if conflicting is None:
+            return new, is_new
+        run = conflicting
+    return run, False
+
+
+def _reopened(run: Run, *, cause: str) -> Run:
+    return replace(run, status="running", rev=run.rev + 1, cause=cause, version=run.version + 1)
 
 
 async def end_if_idle(snapshot: RunSnapshot, *, cause: str) -> None:
