@@ -20,16 +20,16 @@ def reads_per_task(monkeypatch: pytest.MonkeyPatch, run: Callable[[Any], None], 
     store, count = world.driver.home.store, 0
     read_page, read_task = store.read_page, store.read_task
 
-    def counted_page(run_id: str, page: int) -> Any:
+    def counted_page(*arguments: Any, **options: Any) -> Any:
         nonlocal count
-        facts = read_page(run_id, page)
+        facts = read_page(*arguments, **options)
         count += len(facts)
         return facts
 
-    def counted_task(run_id: str, index: int) -> Any:
+    def counted_task(*arguments: Any, **options: Any) -> Any:
         nonlocal count
         count += 1
-        return read_task(run_id, index)
+        return read_task(*arguments, **options)
 
     monkeypatch.setattr(store, "read_page", counted_page)
     monkeypatch.setattr(store, "read_task", counted_task)

@@ -62,10 +62,10 @@ def test_reload_broken_file_is_reported_and_keeps_server(
     next(passing)
     file.write_text("this is no Python")
 
-    told = next(detail for detail in passing if "problems" in detail)
+    answer = next(detail for detail in passing if "problems" in detail)
 
-    assert told["problems"][0]["code"] == "not_loaded"
-    assert "mine.py" in told["problems"][0]["message"]
+    assert answer["problems"][0]["code"] == "not_loaded"
+    assert "mine.py" in answer["problems"][0]["message"]
     assert [task.task for task in engine.tasks()] == ["one"]
 
 
@@ -101,10 +101,10 @@ def test_missed_ticks_are_reported_in_one_message() -> None:
     home.store.write_tick("pulse", clock() - 3 * 3600)
 
     with EmbeddedEngine(home, [server], clock=clock) as engine:
-        told = next(detail for detail in details(engine) if "problems" in detail)
+        answer = next(detail for detail in details(engine) if "problems" in detail)
 
-    assert [problem["code"] for problem in told["problems"]] == ["missed_tick"]
-    assert "3 tick(s) of 'pulse'" in told["problems"][0]["message"]
+    assert [problem["code"] for problem in answer["problems"]] == ["missed_tick"]
+    assert "3 tick(s) of 'pulse'" in answer["problems"][0]["message"]
 
 
 def test_reload_renamed_server_replaces_the_old_one(engine: EmbeddedEngine, file: Path) -> None:

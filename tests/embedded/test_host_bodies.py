@@ -23,7 +23,11 @@ from cerebro.embedded.storage.home_location import find_home
 from cordyna_cli.engine import EngineOptions, Invoked
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.envelope import seal
+from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
+from cordyna_core.contract.time import utc
 from cordyna_core.errors import ServiceError, UserError
+from world.declarations import declared
 
 NOW = 1_800_000_000.0
 
@@ -147,23 +151,28 @@ def test_folder_that_cannot_be_read_has_no_home(
 
 
 # --- a damaged run ----------------------------------------------------------------------------
-def test_sweep_checks_other_runs_beside_a_damaged_one(tmp_path: Path) -> None:
+def test_sweep_checks_other_runs_beside_a_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = DiskHome(tmp_path)
     loop = MessageLoop(home, lambda: NOW, to_server=lambda command, event: None)
     with home.transaction():
         home._file.db.executemany(
             "insert into runs (id, version, status, plan_id, created_at, run)"
             " values (?, 1, 'running', 'p', 0, '{')",
-            [("A" * 26,), ("B" * 26,)],
+            [("A" * 26,)],
         )
+    loop.declare([seal(declared("s", "a"), server_source("s"), "declared", utc(NOW))])
+    loop.put(seal(InvokeTask(task="a", key="k"), CLIENT, "e", utc(NOW)))
+    loop.step()
     housekeeping = Housekeeping(home, loop, lambda plan: True)
     housekeeping._sweep_at = 0.0
     sent: list[PageTimer] = []
-    loop.ports.timers.send_page_timer = sent.append  # type: ignore[method-assign]
+    monkeypatch.setattr(loop, "send_page_timer", sent.append)
 
     housekeeping.step()
 
-    assert sent == []
+    assert [timer.run_id for timer in sent] == [run_id_of("a", "k")]
     home.close()
 
 

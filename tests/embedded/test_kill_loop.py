@@ -9,4 +9,4 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path) -> None
     loop = KillLoop(tmp_path, seed=7)
 
     assert loop.run(kills=10) == []
-    assert loop.tally.invoked != []
+    assert loop.counts.invoked != []

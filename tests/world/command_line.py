@@ -43,7 +43,7 @@ class Folder:
         )
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """A command that goes on; the caller ends it."""
+        """A command that keeps running; the caller ends it."""
         return subprocess.Popen(
             [DYNA, "--server", self.server, *arguments],
             cwd=self.path,
@@ -57,6 +57,7 @@ class Folder:
         """The JSON of a run."""
         result = self.dyna("do", task, *options, "--json")
         run: dict[str, Any] = json.loads(result.stdout)
+        assert "state" in run, run
         return run
 
     def logs(self, *arguments: str) -> list[str]:

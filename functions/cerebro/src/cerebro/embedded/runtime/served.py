@@ -55,8 +55,16 @@ class ServedTargets:
             self._fingerprints[target] = self._fingerprint(target)
 
     def on_declared(self, event: ServerLoaded) -> bool:
-        """A target has loaded. Returns whether its declaration is another than before."""
+        """A target has loaded. Returns whether its declaration is another than before.
+
+        Of two targets with the same server name, the one that declared it first counts.
+        """
         self.pending.discard(event.target)
+        owner = self._other_with(event.declaration.server, event.target)
+        if owner is not None:
+            error = f'server "{event.declaration.server}" is run by {owner} already'
+            self.on_failed(LoadFailure(event.target, error, still_serving=False))
+            return False
         self.is_loaded.add(event.target)
         before = self._declared.get(event.target)
         self._declared[event.target] = event.declaration
@@ -80,6 +88,11 @@ class ServedTargets:
         for target in sorted(self.pending):
             self.on_failed(LoadFailure(target, error, still_serving=False))
             self.pending.add(target)
+
+    def _other_with(self, server: str, target: str) -> str | None:
+        """Another target whose server has this name."""
+        others = (other for other in self.targets if other != target)
+        return next((other for other in others if self.server_of(other) == server), None)
 
     def declarations(self) -> Mapping[str, ServerDeclared]:
         """What is to be declared, by server. The first target that names a server counts."""
