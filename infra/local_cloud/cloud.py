@@ -153,11 +153,13 @@ def synthesize() -> None:
 
 def context() -> dict[str, str]:
     """What an app is told that is synthesized for this cloud."""
-    asked = [str(EMULATOR), "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"]
+    program = [str(EMULATOR), "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"]
     return {
         "stage": "local",
         "architecture": {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64"),
-        "runtime": subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip(),
+        "runtime": subprocess.run(
+            program, capture_output=True, text=True, check=True
+        ).stdout.strip(),
         "leave-out": "scaling,archive,metric-math",
         "image": "cordyna/task-server-c:local",
     }

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from build_assets import compile_all, python_of
+from architecture.repository import ROOT
+from build_assets import compile_all, copy_package, python_of
 
 HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -63,11 +64,38 @@ def test_bytecode_ignores_times_and_names_no_machine(
     assert str(tmp_path).encode() not in bytecode_in(folder)
     # Were it compiled again, this would be seen.
     (folder / "some.py").write_text("x = 2\n")
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-B", "-c", "import some; print(some.x)"],
         cwd=folder,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout == "1\n"
+    assert result.stdout == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("package", "module", "missing"),
+    [
+        ("layers/cordyna_core/src/cordyna_core", "entrypoints.lambda_handlers", "worker"),
+        ("functions/cerebro/src/cerebro", "lambdas.queue_handlers", "embedded"),
+        ("functions/cerebro/src/cerebro", "lambdas.query", "simulator"),
+        ("functions/cerebro/src/cerebro", "lambdas.sweeper", "testing"),
+    ],
+)
+def test_handlers_need_nothing_that_is_not_deployed(
+    tmp_path: Path, package: str, module: str, missing: str
+) -> None:
+    name = Path(package).name
+    copy_package(ROOT / package, tmp_path / name)
+    assert not (tmp_path / name / missing).exists()
+    code = f"import {name}.{module} as m; print(m.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(tmp_path))

@@ -62,7 +62,7 @@ for n in range(8):
 
 
 @dataclass
-class Tally:
+class KillCounts:
     """What happened."""
 
     kills: dict[str, int] = field(default_factory=dict)
@@ -84,13 +84,13 @@ class KillLoop:
             "EFFECTS": str(self._effects),
         }
         self._drivers: list[subprocess.Popen[bytes]] = []
-        self.tally = Tally()
+        self.counts = KillCounts()
 
     def run(self, kills: int) -> list[str]:
         """Kill so often, let everything settle, and check. Returns the violations."""
         self._start_drivers()
         try:
-            while sum(self.tally.kills.values()) < kills:
+            while sum(self.counts.kills.values()) < kills:
                 self._start_drivers()
                 self._act()
                 self._kill()
@@ -121,14 +121,14 @@ class KillLoop:
         """Invoke a run, or cancel one. A command without an answer is not counted."""
         with EmbeddedEngine(DiskHome(self._folder / "home"), []) as engine:
             try:
-                if self.tally.invoked and self._random.random() < 0.2:
-                    run_id = self._random.choice(self.tally.invoked[-3:])
+                if self.counts.invoked and self._random.random() < 0.2:
+                    run_id = self._random.choice(self.counts.invoked[-3:])
                     if engine.command(CancelRun(run_id=run_id), wait_s=10) is None:
-                        self.tally.cancelled.setdefault(run_id, time.time())
+                        self.counts.cancelled.setdefault(run_id, time.time())
                     return
                 invoked = engine.invoke(InvokeTask(task="t7"), detached=True, wait_s=10)
                 if isinstance(invoked, Invoked):
-                    self.tally.invoked.append(invoked.run_id)
+                    self.counts.invoked.append(invoked.run_id)
             except UserError:
                 return  # No driver at this moment, or none that answered in time.
 
@@ -138,7 +138,7 @@ class KillLoop:
         if not victims:
             return
         victim = self._random.choice(victims)
-        self.tally.kills[kind] = self.tally.kills.get(kind, 0) + 1
+        self.counts.kills[kind] = self.counts.kills.get(kind, 0) + 1
         try:
             if self._random.random() < 0.25:
                 os.kill(victim, signal.SIGSTOP)
@@ -155,7 +155,7 @@ class KillLoop:
             self._start_drivers()
             with EmbeddedEngine(DiskHome(self._folder / "home"), []) as engine:
                 active = [
-                    run_id for run_id in self.tally.invoked if not engine.run(run_id).is_final
+                    run_id for run_id in self.counts.invoked if not engine.run(run_id).is_final
                 ]
             if not active:
                 return []
@@ -178,7 +178,7 @@ class KillLoop:
             completed = completed_at.get((run_id, task))
             if what == "begin" and completed is not None and float(at) > completed + TOLERANCE_S:
                 yield f"{task} of {run_id} began {float(at) - completed:.2f} s after it completed"
-            cancelled = self.tally.cancelled.get(run_id)
+            cancelled = self.counts.cancelled.get(run_id)
             if (
                 what == "begin"
                 and cancelled is not None
@@ -186,11 +186,11 @@ class KillLoop:
             ):
                 yield f"{task} of {run_id} began {float(at) - cancelled:.2f} s after its cancel"
         with EmbeddedEngine(DiskHome(self._folder / "home"), []) as engine:
-            for run_id in self.tally.invoked:
+            for run_id in self.counts.invoked:
                 view = engine.run(run_id)
-                if run_id in self.tally.cancelled and not view.cancelled:
+                if run_id in self.counts.cancelled and not view.cancelled:
                     yield f"run {run_id} was cancelled and is {view.state}"
-                elif run_id not in self.tally.cancelled and view.state != "completed":
+                elif run_id not in self.counts.cancelled and view.state != "completed":
                     yield f"run {run_id} ended as {view.state}"
             letters = engine.dead_letters()
         yield from (f"dead letter: {reason}" for _, reason in letters)
@@ -258,11 +258,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         loop = KillLoop(Path(folder), arguments.seed)
         violations = loop.run(arguments.kills)
-    tally = loop.tally
-    kills = ", ".join(f"{kind} {count}" for kind, count in sorted(tally.kills.items()))
+    counts = loop.counts
+    kills = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.kills.items()))
     report = [
         f"seed {arguments.seed}: killed {kills}",
-        f"{len(tally.invoked)} runs, {len(tally.cancelled)} cancelled",
+        f"{len(counts.invoked)} runs, {len(counts.cancelled)} cancelled",
         *(f"violation: {violation}" for violation in violations),
         f"{0 if violations else 1} passed, {len(violations)} failed",
     ]

@@ -28,9 +28,9 @@ def run(store: Store, run_id: str) -> RunView:
     """The view of a run. Raises NotFound."""
     stored, snapshot, facts = read(store, run_id)
     sources = {
-        source: found
+        source: reused
         for source in reused_runs(snapshot.plan)
-        if (found := store.read_run_snapshot(source)) is not None
+        if (reused := store.read_run_snapshot(source)) is not None
     }
     return run_view(stored, snapshot, facts, sources)
 

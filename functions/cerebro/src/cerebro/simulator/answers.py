@@ -133,8 +133,8 @@ def _param_codes(command: InvokeTask, tasks: list[TaskDeclaration]) -> Iterator[
         yield "unknown_param"
     if required - command.params.keys():
         yield "missing_param"
-    given = (command.params[name] for name in known & command.params.keys())
-    if any(not isinstance(value, str) for value in given):
+    values = (command.params[name] for name in known & command.params.keys())
+    if any(not isinstance(value, str) for value in values):
         yield "bad_param"
 
 

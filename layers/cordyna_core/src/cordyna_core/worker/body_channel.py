@@ -96,8 +96,8 @@ class BodyChannel:
                     self._read()
             except ConnectionLost:
                 self.has_ended = True
-        found, self._frames = self._frames, []
-        return found
+        frames, self._frames = self._frames, []
+        return frames
 
     def take_fds(self, count: int) -> tuple[int, ...]:
         """The descriptors that came with the next frame. Raises ConnectionLost if they did not."""

@@ -29,8 +29,10 @@ def unsafe_reason(own_fds: Collection[int]) -> str:
     native = len(os.listdir("/proc/self/task")) - 1  # noqa: PTH208
     if native:
         return f"the import left {native} native threads running"
-    shared_fds = [described for fd in _open_fds() if fd not in own_fds and (described := _shared(fd))]
-    return f"the import left open {_listed(found)}" if shared_fds else ""
+    shared_fds = [
+        described for fd in _open_fds() if fd not in own_fds and (described := _shared(fd))
+    ]
+    return f"the import left open {_listed(shared_fds)}" if shared_fds else ""
 
 
 def _probe_fork() -> bool:

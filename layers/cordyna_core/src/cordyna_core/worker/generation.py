@@ -89,8 +89,8 @@ class Generation:
     @property
     def pids(self) -> list[int]:
         """The processes, for people."""
-        found = [worker.pid for worker in self.workers if worker.pid is not None]
-        return found if self._template is None else [self._template.pid, *found]
+        worker_pids = [worker.pid for worker in self.workers if worker.pid is not None]
+        return worker_pids if self._template is None else [self._template.pid, *worker_pids]
 
     def start(self) -> None:
         """Start the first process."""
@@ -273,7 +273,7 @@ class Generation:
             self.concurrency = frame.fields.get("concurrency")
         elif frame.detail.get("server") != self.declaration.get("server"):
             expected, declared = self.declaration.get("server"), frame.detail.get("server")
-            self._load_error = f'it declared server "{found}", but before server "{expected}"'
+            self._load_error = f'it declared server "{declared}", but before server "{expected}"'
             worker.kill()
             return
         worker.loaded()

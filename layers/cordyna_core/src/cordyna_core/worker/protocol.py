@@ -139,22 +139,22 @@ class LineSplitter:
             lines.pop()
             return [self._checked(line) for line in lines]
         *complete, rest = data.split(b"\n")
-        found: list[bytes | Oversized] = []
+        completed: list[bytes | Oversized] = []
         for line in complete:
             if self._discarding:
                 self._discarding = False
                 continue
             self._pending += line
-            found.append(self._checked(bytes(self._pending)))
+            completed.append(self._checked(bytes(self._pending)))
             self._pending.clear()
         if self._discarding:
-            return found
+            return completed
         self._pending += rest
         if len(self._pending) > self._limit:
-            found.append(self._checked(bytes(self._pending)))
+            completed.append(self._checked(bytes(self._pending)))
             self._pending.clear()
             self._discarding = True
-        return found
+        return completed
 
     def _checked(self, line: bytes) -> bytes | Oversized:
         return line if len(line) <= self._limit else Oversized(line[:256])

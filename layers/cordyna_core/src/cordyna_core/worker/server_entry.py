@@ -49,7 +49,9 @@ class ServerEntry:
         current = self._current
         declared = current.concurrency if current is not None else None
         return (
-            self.spec.concurrency or (declared if isinstance(declared, int) else 0) or DEFAULT_CONCURRENCY
+            self.spec.concurrency
+            or (declared if isinstance(declared, int) else 0)
+            or DEFAULT_CONCURRENCY
         )
 
     @property

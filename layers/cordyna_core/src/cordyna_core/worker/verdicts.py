@@ -40,12 +40,12 @@ def state_update(command: AttemptCommand, now: float, state: str, **fields: Any)
 
 def meta(command: AttemptCommand, now: float, message_id: str) -> dict[str, Any]:
     """The meta of a message about an attempt."""
-    found: dict[str, Any] = {"id": message_id, "time": rfc3339(now)}
+    fields: dict[str, Any] = {"id": message_id, "time": rfc3339(now)}
     if command.cause is not None:
-        found["cause"] = command.cause
+        fields["cause"] = command.cause
     if command.traceparent is not None:
-        found["traceparent"] = command.traceparent
-    return found
+        fields["traceparent"] = command.traceparent
+    return fields
 
 
 def worker_died(command: AttemptCommand, now: float, exit_text: str, stderr: str) -> dict[str, Any]:

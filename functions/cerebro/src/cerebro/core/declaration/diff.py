@@ -74,8 +74,8 @@ def _changes(before: Graph, after: Graph) -> Iterator[TaskChange]:
             yield _change(will_be, "changed", fields)
 
 
-def _change(placed: OwnedTask, change: str, fields: list[Difference]) -> TaskChange:
-    server, task = placed
+def _change(owned_task: OwnedTask, change: str, fields: list[Difference]) -> TaskChange:
+    server, task = owned_task
     return TaskChange.model_validate(
         {
             "task": task.name,
@@ -123,7 +123,8 @@ def _edges(before: Graph, after: Graph, changed: Iterable[str]) -> Iterator[Edge
 
 def _crons(before: Graph, after: Graph) -> Iterator[CronChange]:
     was, will_be = (
-        {placed.task.name: placed for placed in graph.crons} for graph in (before, after)
+        {owned_task.task.name: owned_task for owned_task in graph.crons}
+        for graph in (before, after)
     )
     for name in dict.fromkeys([*was, *will_be]):
         old, new = _cron(was.get(name)), _cron(will_be.get(name))
@@ -133,11 +134,11 @@ def _crons(before: Graph, after: Graph) -> Iterator[CronChange]:
             )
 
 
-def _cron(placed: OwnedTask | None) -> str | None:
+def _cron(owned_task: OwnedTask | None) -> str | None:
     """`0 6 * * 1-5 Europe/Berlin (overlap allow)`; what is as by default is left out."""
-    if placed is None:
+    if owned_task is None:
         return None
-    task = placed.task
+    task = owned_task.task
     zone = "" if task.timezone == "UTC" else f" {task.timezone}"
     return f"{task.cron}{zone}" + (f" (overlap {task.overlap})" if task.overlap != "skip" else "")
 

@@ -103,7 +103,11 @@ async def remove_server(envelope: Envelope) -> None:
         accepted = graph.declarations.get(command.server)
         if accepted is None or accepted.revision > command.revision:
             break
-        others = {name: each for name, each in graph.declarations.items() if each is not accepted}
+        others = {
+            name: declaration
+            for name, declaration in graph.declarations.items()
+            if declaration is not accepted
+        }
         smaller = graph.with_servers(others)
         if await WriteHead(smaller.head, graph.head):
             graph = smaller
