@@ -29,8 +29,8 @@ _PLATFORMS: Final = {
 """Amazon Linux 2023 has glibc 2.34."""
 
 _IGNORED: Final = shutil.ignore_patterns("__pycache__", "*.pyc")
-_NOT_DEPLOYED: Final = ("embedded", "simulator", "testing")
-"""Packages of cerebro that only run on a laptop or in tests."""
+_NOT_DEPLOYED: Final = ("embedded", "simulator", "testing", "worker")
+"""Packages that only run on a laptop, in tests or in containers."""
 
 
 def build(architecture: str, runtime: str) -> Path:
@@ -43,12 +43,12 @@ def build(architecture: str, runtime: str) -> Path:
         if name not in in_layer
     }
     _install(in_layer, into / "layer" / "python", architecture, runtime)
-    _copy(
+    copy_package(
         ROOT / "layers" / "cordyna_core" / "src" / "cordyna_core",
         into / "layer" / "python" / "cordyna_core",
     )
     _install(not_in_layer, into / "cerebro", architecture, runtime)
-    _copy(ROOT / "functions" / "cerebro" / "src" / "cerebro", into / "cerebro" / "cerebro")
+    copy_package(ROOT / "functions" / "cerebro" / "src" / "cerebro", into / "cerebro" / "cerebro")
     python = python_of(runtime)
     if python is None:
         sys.stderr.write(
@@ -122,7 +122,7 @@ def _install(entries: dict[str, str], into: Path, architecture: str, runtime: st
     stamp.write_text(digest)
 
 
-def _copy(package: Path, into: Path) -> None:
+def copy_package(package: Path, into: Path) -> None:
     """Copy a package of ours, without bytecode and without what is not deployed."""
     shutil.rmtree(into, ignore_errors=True)
     shutil.copytree(package, into, ignore=_IGNORED)
