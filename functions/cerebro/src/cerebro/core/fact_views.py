@@ -29,7 +29,7 @@ Word = tuple[State, str | None]
 
 
 def run_structure(plan: Plan) -> RunStructure:
-    """What never changes about the runs of a plan."""
+    """Return what never changes about the runs of a plan."""
     shown = shown_indexes(plan)
     position = {index: at for at, index in enumerate(shown)}
     tasks = [plan.tasks[index] for index in shown]
@@ -51,7 +51,7 @@ def run_structure(plan: Plan) -> RunStructure:
 
 
 def shown_indexes(plan: Plan) -> list[int]:
-    """The indexes of the tasks of a plan, joins left out."""
+    """Return the indexes of the tasks of a plan, joins left out."""
     return [index for index, task in enumerate(plan.tasks) if not task.is_join]
 
 
@@ -63,7 +63,7 @@ def run_facts(
     cursor: str,
     changed: Collection[int] | None = None,
 ) -> RunFacts:
-    """The facts of a run; with `changed`, the columns hold only those of these indexes."""
+    """Return the facts of a run; with `changed`, the columns hold only those indexes."""
     plan = snapshot.plan
     shown = shown_indexes(plan)
     words: list[Word] = []
@@ -89,7 +89,7 @@ def run_facts(
 def _run_excerpt(
     run: Run, snapshot: RunSnapshot, facts: dict[int, TaskRun], liveness: RunLiveness
 ) -> RunView:
-    """The run with the tasks that explain its state."""
+    """Return the run with the tasks that explain its state."""
     plan = snapshot.plan
     state = wire_run_state(run)
     causes = root_causes(plan, facts, liveness.failed) if state != "completed" else []
@@ -115,7 +115,7 @@ def _run_excerpt(
 def task_facts(
     run: Run, snapshot: RunSnapshot, facts: dict[int, TaskRun], index: int
 ) -> TaskRunFacts:
-    """One task run, with the task that holds it up."""
+    """Return one task run, with the task that holds it up."""
     plan = snapshot.plan
     blocked = run_liveness(plan, facts).blocked
     task = _detailed(run, snapshot, index, facts, blocked)
@@ -158,7 +158,7 @@ def _detailed(
 
 
 def _causes(plan: Plan, index: int, facts: Facts, blocked: Collection[int]) -> frozenset[int]:
-    """The failed tasks that a blocked one (indirectly) needs."""
+    """Return the failed tasks that a blocked one needs, also indirectly."""
     causes: set[int] = set()
     visited = {index}
     pending = [index]
@@ -191,7 +191,7 @@ def _held_up(
 
 
 def _cause(run: Run, plan: Plan, index: int, facts: Facts, blocked: Collection[int]) -> int | None:
-    """The upstream that holds a task up: the one that needs attention first."""
+    """Return the upstream that holds a task up: the one that needs attention first."""
     unfinished = [
         upstream
         for upstream in plan.tasks[index].upstream

@@ -34,7 +34,7 @@ _TO_CROCKFORD: Final = bytes(ord(_CROCKFORD[byte & 31]) for byte in range(256))
 
 
 def is_name(text: str) -> bool:
-    """Whether `text` may be the name of a task or a server."""
+    """Return whether `text` may be the name of a task or a server."""
     return re.fullmatch(NAME_PATTERN, text) is not None
 
 
@@ -56,7 +56,7 @@ def server_of(source: str) -> str | None:
 
 
 def is_client(source: str) -> bool:
-    """Whether `source` is `cordyna.client` or `cordyna.client.<something>`."""
+    """Return whether `source` is `cordyna.client` or `cordyna.client.<something>`."""
     return source == CLIENT or source.startswith(CLIENT + ".")
 
 

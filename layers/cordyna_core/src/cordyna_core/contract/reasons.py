@@ -247,16 +247,16 @@ _BY_STATE_AND_REASON: Final = {(row.state, row.reason): row for row in REASONS}
 
 
 def reason_of(state: State, reason: str | None) -> Reason:
-    """The row of a state and reason; the row of the state alone for a reason without a row."""
+    """Return the row of a state and reason; that of the state alone for a reason without a row."""
     row = _BY_STATE_AND_REASON.get((state, reason)) or _BY_STATE_AND_REASON.get((state, None))
     return row or _BY_STATE_AND_REASON[("pending", "waiting")]
 
 
 def is_retryable(reason: str) -> bool:
-    """Whether an error for `reason` is tried again while the task has retries left."""
+    """Return whether an error for `reason` is tried again while the task has retries left."""
     return reason_of("error", reason).is_retryable is True
 
 
 def reasons_of(state: State) -> tuple[str, ...]:
-    """The reasons that go with a state, in the table's order."""
+    """Return the reasons that go with a state, in the table's order."""
     return tuple(row.reason for row in REASONS if row.state == state and row.reason is not None)

@@ -192,7 +192,7 @@ def sender_of(source: str) -> Sender | None:
 
 
 def may_send(source: str, message: Message) -> bool:
-    """Whether `source` may send `message`. A server may only send messages about itself."""
+    """Return whether `source` may send `message`; a server only what is about itself."""
     sender = sender_of(source)
     if sender is None or sender not in _SENDERS[type(message)]:
         return False

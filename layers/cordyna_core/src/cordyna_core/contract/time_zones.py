@@ -16,7 +16,7 @@ _NOT_PLACES_BELOW: Final = ("posix/", "right/")
 
 
 def is_time_zone(name: str) -> bool:
-    """Whether a cron may use this time zone."""
+    """Return whether a cron may use this time zone."""
     # UTC needs no database, which may not be installed.
     return name == UTC_NAME or name in _names()
 

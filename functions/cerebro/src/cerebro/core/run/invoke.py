@@ -181,7 +181,7 @@ async def _refuse(envelope: Envelope, task: str, problems: Sequence[Problem]) ->
 
 
 def _sender_of(envelope: Envelope) -> tuple[str, str] | None:
-    """The run and task whose body sent an invocation: its refusal belongs to that run, too."""
+    """Return the run and task whose body sent an invocation: its refusal belongs to them, too."""
     command = envelope.message
     if isinstance(command, InvokeTask) and command.by_run and command.by_task:
         return command.by_run, command.by_task

@@ -20,7 +20,7 @@ async def problems_of_moved_tasks(
 ) -> Sequence[Problem]:
     """Return a problem for each task that the command would run again and that has moved.
 
-    None if an earlier delivery of the command, which is `cause`, has begun to apply it.
+    Nothing if an earlier delivery of the command, which is `cause`, has begun to apply it.
     """
     plan = snapshot.plan
     graph = await ReadGraph()
@@ -40,7 +40,7 @@ async def problems_of_moved_tasks(
 
 
 def _in_question(plan: Plan, command: RetryRun) -> Sequence[int]:
-    """The tasks that the command may run again, joins included."""
+    """Return the tasks that the command may run again, joins included."""
     named = [plan.index_of[name] for name in command.from_]
     if not command.downstream:
         return named or range(len(plan.tasks))

@@ -40,7 +40,7 @@ from cerebro.core.run.run_status import mark_failing
 from cerebro.core.run.transitions import expire
 from cordyna_core.contract.base import Message
 
-WAITED_S: Final = 1.0
+REQUEUED_AFTER_S: Final = 1.0
 """A check that was under way for longer than this goes to the end of the queue again."""
 
 TURNS_MAX: Final = 2
@@ -52,7 +52,7 @@ DECISIONS_PER_CHECK: Final = 25
 async def on_overdue_check(check: OverdueCheck) -> None:
     """Expire the clocks and dispatch the retries that were due when the check was asked for."""
     now = await Now()
-    if check.turn < TURNS_MAX and now - check.sent_at > WAITED_S:
+    if check.turn < TURNS_MAX and now - check.sent_at > REQUEUED_AFTER_S:
         await SendOverdueCheck(replace(check, sent_at=now, turn=check.turn + 1))
         return
     run = await ReadRun(check.run_id)

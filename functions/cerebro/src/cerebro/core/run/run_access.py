@@ -11,7 +11,7 @@ from cordyna_core.errors import Fatal
 
 
 async def read_run(run_id: str) -> Run:
-    """The run as it is now. Raises Fatal if it is not known (it may have been pruned meanwhile)."""
+    """Return the run as it is now. Raises Fatal if it is not known: it may be pruned."""
     run = await ReadRun(run_id)
     if run is None:
         raise _unknown(run_id)
@@ -19,7 +19,7 @@ async def read_run(run_id: str) -> Run:
 
 
 async def read_snapshot(run_id: str) -> RunSnapshot:
-    """The run with its plan. Raises Fatal if it is not known."""
+    """Return the run with its plan. Raises Fatal if it is not known."""
     snapshot = await ReadRunSnapshot(run_id)
     if snapshot is None:
         raise _unknown(run_id)

@@ -71,7 +71,7 @@ _STANDARD: Final = Draft202012Validator.FORMAT_CHECKER
 
 
 def fault_of_format(name: Any, text: str) -> str | None:
-    """Why a text is not of a format; None if it is, or if the format is not known."""
+    """Return why a text is not of a format; None if it is, or if the format is not known."""
     known = FORMATS.get(name) if isinstance(name, str) else None
     if known is None:
         try:

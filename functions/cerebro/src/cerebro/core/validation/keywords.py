@@ -57,7 +57,7 @@ def _canonical(item: Any) -> Any:
 
 
 def _number_of(instance: Any, schema: Any) -> Decimal | None:
-    """The number that an instance is, or that a text of the format `decimal` shows."""
+    """Return the number that an instance is, or that a text of the format `decimal` shows."""
     is_number = isinstance(instance, int | float) and not isinstance(instance, bool)
     if not is_number and not (isinstance(instance, str) and schema.get("format") == "decimal"):
         return None

@@ -47,7 +47,7 @@ def parse_declaration(detail: Mapping[str, Any]) -> ServerDeclared | tuple[Probl
 
 
 def _is_unselected_union_branch(fault: ErrorDetails) -> bool:
-    """Whether a fault is about the form of an upstream (name or object) that was not written."""
+    """Return whether a fault is about that form of an upstream (name, object) that was not used."""
     place, is_object = fault["loc"], isinstance(fault["input"], dict)
     match place[4:5]:
         case ("constrained-str",):
