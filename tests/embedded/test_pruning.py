@@ -92,6 +92,9 @@ def test_everything_of_a_pruned_run_is_deleted(tmp_path: Path, calendar: Calenda
 
     calendar.offset += RETENTION_S + DAY
     home = DiskHome(tmp_path, calendar)
+    with home.transaction():
+        printed_at_import = LogChunk("", "s.py", 0, 0.0, "stdout", "hello")
+        home.event_log.append_log_chunks([printed_at_import])
     while not home.prune_step(calendar() - RETENTION_S).is_done:
         pass
     home.close()
