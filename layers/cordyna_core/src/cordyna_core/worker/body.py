@@ -20,7 +20,7 @@ from cordyna_core.worker.body_channel import BodyChannel, ConnectionLost
 from cordyna_core.worker.body_output import AttemptStreams
 from cordyna_core.worker.cleanliness import Baseline, take_baseline, unclean_reason
 from cordyna_core.worker.interrupts import Interrupts
-from cordyna_core.worker.multiprocessing_servers import helper_pids, stop_helpers
+from cordyna_core.worker.multiprocessing_servers import background_pids, stop_background_processes
 from cordyna_core.worker.protocol import Frame, frame_from_json
 from cordyna_core.worker.python_server import ImportedServer
 
@@ -41,7 +41,7 @@ class Body:
         self._server = server
         self._pid = os.getpid()
         self._final: str | None = None
-        self._helpers = helper_pids()
+        self._helpers = background_pids()
 
     def serve(self) -> NoReturn:
         """Run attempts until the connection ends, then exit."""
@@ -78,7 +78,7 @@ class Body:
             # User code forked, and both processes returned.
             self._streams.flush()
             os._exit(0)
-        stop_helpers(self._helpers)
+        stop_background_processes(self._helpers)
         could_detach = self._streams.detach()
         unclean = unclean_reason(baseline) if could_detach else "closed descriptors"
         extra = {"unclean": unclean} if unclean else {}

@@ -19,12 +19,12 @@ _HELPERS: Final = (
 )
 
 
-def helper_pids() -> frozenset[int]:
+def background_pids() -> frozenset[int]:
     """The helpers that this process knows: after a fork, also those of its parent."""
     return frozenset(pid for _, pid in _running())
 
 
-def stop_helpers(before: frozenset[int]) -> None:
+def stop_background_processes(before: frozenset[int]) -> None:
     """End the helpers that were started since `before` was read."""
     started = {pid: helper for helper, pid in _running() if pid not in before}
     if not started or sys.modules["multiprocessing"].active_children():

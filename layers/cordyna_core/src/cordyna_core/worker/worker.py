@@ -173,7 +173,7 @@ class Worker:
             pid = self._child.pid
             self._services.children.leave_alone(processes.descendants_of([pid]))
         self.transport.ask_to_exit()
-        self._end_timer = self._after(self._services.settings.kill_after_s, self._escalate)
+        self._end_timer = self._after(self._services.settings.kill_after_s, self.end_by_force)
 
     def end_by_force(self) -> None:
         """SIGTERM to the group, SIGKILL after `kill_after_s`."""
@@ -261,10 +261,6 @@ class Worker:
     def _check_ended(self) -> None:
         if self.exit_code is None and self.phase != "gone":
             self._owner.on_worker_stuck(self)
-
-    def _escalate(self) -> None:
-        if self.phase == "ending":
-            self.end_by_force()
 
     def _send_signal(self, signum: int) -> None:
         if signum == signal.SIGKILL:
