@@ -1,18 +1,14 @@
 """DynamoStore beyond the Store contract: marks of runs, expiry, caches, and failures."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
-from botocore.stub import Stubber
 
-from adapters.cloud import a_store, a_table, client, never_sleep
+from adapters.cloud import never_sleep
+from adapters.deployed import Deployed, deployed, lose
 from cerebro.adapters.aws.dynamodb_runs import DAY_S, longest_s
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
-from cerebro.adapters.aws.dynamodb_table import EMPTY_BATCHES_MAX, Table
-from cerebro.core.model import CachedResult, Plan, PlannedTask, Rank
+from cerebro.core.model import Plan, PlannedTask, Rank
 from cerebro.testing.examples import (
     NOW,
     OTHER,
@@ -25,48 +21,10 @@ from cerebro.testing.examples import (
     invoked,
 )
 from cordyna_core.contract.ids import derived_id
-from cordyna_core.errors import Conflict, ServiceError
+
+__all__ = ["deployed"]
 
 pytestmark = pytest.mark.usefixtures("moto")
-
-
-class Deployed:
-    """One table, the stores of several processes, and the calls that they made."""
-
-    def __init__(self) -> None:
-        self.dynamodb = client("dynamodb")
-        self.table = a_table(self.dynamodb)
-        self.calls: list[str] = []
-        self.written: list[str] = []
-        self.dynamodb.meta.events.register(
-            "before-call.dynamodb", lambda model, **_: self.calls.append(model.name)
-        )
-        self.dynamodb.meta.events.register("before-parameter-build.dynamodb", self._note_written)
-
-    def process(self, now: float = NOW + 60, **fields: float) -> DynamoStore:
-        return a_store(self.dynamodb, self.table, now=now, **fields)
-
-    def _note_written(self, params: dict[str, Any], **_: object) -> None:
-        key = params.get("Item") or params.get("Key")
-        if key:
-            self.written.append(key["pk"]["S"].partition("#")[0])
-
-    def items(self) -> dict[tuple[str, str], dict[str, Any]]:
-        items = self.dynamodb.scan(TableName=self.table)["Items"]
-        return {(item["pk"]["S"], item["sk"]["S"]): item for item in items}
-
-    def calls_of(self, action: Callable[[], object]) -> list[str]:
-        before = len(self.calls)
-        action()
-        return self.calls[before:]
-
-
-@pytest.fixture
-def deployed() -> Deployed:
-    return Deployed()
-
-
-# Marks of a run.
 
 
 def test_run_that_is_over_is_not_active(deployed: Deployed) -> None:
@@ -88,7 +46,7 @@ def test_active_mark_exists_before_and_after_the_run(deployed: Deployed) -> None
 
 def test_mark_without_its_run_is_no_active_run(deployed: Deployed) -> None:
     store = deployed.process()
-    _lose(deployed, RUN, "META", after=lambda: invoked(store, a_run()))
+    lose(deployed, RUN, "META", after=lambda: invoked(store, a_run()))
     assert (store.active_runs(), store.runs(10)) == ([], [])
 
 
@@ -149,7 +107,7 @@ def test_marks_from_before_the_shards_are_listed(deployed: Deployed) -> None:
     ((pk, sk),) = [key for key in deployed.items() if key[0].startswith("RUNS#")]
     item = deployed.items()[pk, sk] | {"pk": {"S": pk.rpartition("#")[0]}}
     deployed.dynamodb.put_item(TableName=deployed.table, Item=item)
-    _lose(deployed, pk, sk)
+    lose(deployed, pk, sk)
     assert [run.id for run in deployed.process().runs(10)] == [RUN]
 
 
@@ -160,7 +118,7 @@ def test_signs_of_life_from_before_the_shards_are_read(deployed: Deployed) -> No
         ((pk, sk),) = [key for key in deployed.items() if key[1] == name]
         item = deployed.items()[pk, sk] | {"pk": {"S": "SERVERS"}}
         deployed.dynamodb.put_item(TableName=deployed.table, Item=item)
-    _lose(deployed, "SERVERS#", "server-b")
+    lose(deployed, "SERVERS#", "server-b")
     deployed.process().note_server("server-a", "draining", NOW + 70)
     assert [(seen.server, seen.state) for seen in store.servers()] == [
         ("server-a", "draining"),
@@ -341,87 +299,3 @@ def test_sign_of_life_is_written_once_a_minute(deployed: Deployed) -> None:
 
 
 # Failures.
-
-
-def test_head_whose_answer_was_lost_counts_as_written(deployed: Deployed) -> None:
-    store = deployed.process()
-    for tasks in ("x", "y"):
-        seen = store.read_graph().head
-        assert accept(store, a_declaration("server-a", tasks), seen=seen)
-        assert accept(store, a_declaration("server-a", tasks), seen=seen)
-
-
-def test_write_over_a_deleted_fact_is_a_conflict(deployed: Deployed) -> None:
-    store = deployed.process()
-    with pytest.raises(Conflict, match="no longer exists"):
-        store.write_task(RUN, 0, a_fact(rev=2), a_fact())
-
-
-def test_graph_with_a_missing_declaration_names_it(deployed: Deployed) -> None:
-    accept(deployed.process(), a_declaration("server-a", "x"), a_declaration("server-b", "y"))
-    _lose(deployed, "GRAPH", "SERVER#server-b")
-    with pytest.raises(ServiceError, match="does not hold: server-b"):
-        deployed.process().read_graph()
-
-
-def test_run_with_a_missing_plan_raises(deployed: Deployed) -> None:
-    invoked(deployed.process(), a_run())
-    _lose(deployed, "PLAN", "0")
-    with pytest.raises(ServiceError, match=f"the plan of run {RUN}"):
-        deployed.process().read_run_snapshot(RUN)
-
-
-def test_other_errors_of_dynamodb_are_raised(deployed: Deployed) -> None:
-    with Stubber(deployed.dynamodb) as stub:
-        stub.add_client_error("put_item", "ProvisionedThroughputExceededException")
-        with pytest.raises(ClientError, match="ProvisionedThroughputExceeded"):
-            deployed.process().write_cached_result("x", "made from", CachedResult(RUN, 0, NOW))
-
-
-def test_unprocessed_keys_are_read_again(deployed: Deployed) -> None:
-    table, slept = _slow_table(deployed)
-    left = {deployed.table: {"Keys": [_key("b")], "ConsistentRead": True}}
-    with Stubber(deployed.dynamodb) as stub:
-        stub.add_response(
-            "batch_get_item", {"Responses": {deployed.table: [_key("a")]}, "UnprocessedKeys": left}
-        )
-        stub.add_response(
-            "batch_get_item", {"Responses": {}, "UnprocessedKeys": left}, {"RequestItems": left}
-        )
-        stub.add_response(
-            "batch_get_item",
-            {"Responses": {deployed.table: [_key("b")]}, "UnprocessedKeys": {}},
-            {"RequestItems": left},
-        )
-        assert list(table.get_many([("a", "a"), ("b", "b")])) == [("a", "a"), ("b", "b")]
-    assert slept == [0.1]
-
-
-def test_batch_that_stays_unprocessed_raises(deployed: Deployed) -> None:
-    table, slept = _slow_table(deployed)
-    left = {deployed.table: {"Keys": [_key("b")], "ConsistentRead": True}}
-    with Stubber(deployed.dynamodb) as stub:
-        for _ in range(EMPTY_BATCHES_MAX):
-            stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": left})
-        with pytest.raises(ServiceError, match="left 1 items unread"):
-            table.get_many([("b", "b")])
-    assert slept == [0.1, 0.2, 0.4, 0.8, 1.6]
-
-
-def _slow_table(deployed: Deployed) -> tuple[Table, list[float]]:
-    slept: list[float] = []
-    return Table(deployed.dynamodb, deployed.table, slept.append), slept
-
-
-def _key(name: str) -> dict[str, Any]:
-    return {"pk": {"S": name}, "sk": {"S": name}}
-
-
-def _lose(deployed: Deployed, pk: str, sk: str, after: Callable[[], object] = lambda: None) -> None:
-    """Delete the items whose keys contain these texts."""
-    after()
-    for item_pk, item_sk in deployed.items():
-        if pk in item_pk and item_sk.startswith(sk):
-            deployed.dynamodb.delete_item(
-                TableName=deployed.table, Key={"pk": {"S": item_pk}, "sk": {"S": item_sk}}
-            )
