@@ -14,7 +14,7 @@ again. States with the same key are visited once, so this is exhaustive within i
   together with the effect before them.
 
 Two reductions take nothing from what may happen: if a state can be reached with fewer faults, only
-that is continued; and a message is sent as soon as its handler comes to it.
+that is continued; and a message is sent as soon as its handler reaches it.
 """
 
 from collections.abc import Iterator
@@ -272,7 +272,7 @@ class Exploration:
         return state, self._read(state, effect)
 
     def _sent_by(self, effect: e.SendPageTimer | e.SendOverdueCheck | e.Publish) -> Iterator[str]:
-        """The names of the messages that an effect sends, as far as they lead to anything."""
+        """The names of the messages that an effect sends, that lead to anything."""
         match effect:
             case e.SendPageTimer(timer):
                 self._messages[timer.id] = timer

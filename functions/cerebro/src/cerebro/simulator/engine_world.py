@@ -53,7 +53,9 @@ KEEP_S: Final = 600.0
 """How long ended runs are kept before they are pruned."""
 
 TURNS_MAX: Final = 20_000
-BACK_OFF_SLACK_S: Final = 3.0
+BACK_OFF_SLACK_S: Final = 20.0
+"""A home that fails is tried again after seconds, and a restart takes some."""
+
 _CURSED: Final = "cursed"
 """A command with this key always makes the store raise."""
 
@@ -148,19 +150,24 @@ class EngineWorld:
         faults = self.faults
         self.store.is_reliable = False
         tasks = [task for declared in self.declared for task in declared.tasks]
+        begins: list[float] = []
         for number in range(faults.integer(1, 4)):
             task = faults.choice(tasks)
             key = _CURSED if task.name == "t0" and faults.chance(0.2) else f"k{number}"
             required = (task.params_schema or {}).get("required", ())
             params = dict.fromkeys(required, "a")
             command = InvokeTask(task=task.name, key=key, params=params)
-            self._schedule(BEGIN + faults.uniform(0, 300), self._invoke, command)
+            begins.append(BEGIN + faults.uniform(0, 300))
+            self._schedule(begins[-1], self._invoke, command)
             if faults.chance(0.3):
                 retry = RetryRun(run_id=run_id_of(task.name, key), command_id="r")
                 self._schedule(BEGIN + faults.uniform(60, 600), self._put_command, retry)
         for action in (self._jump, self._restart, self._prune, self._poison):
             for _ in range(faults.integer(0, 3)):
-                self._schedule(BEGIN + faults.uniform(0, 900), action, None)
+                # Most of them while something runs, which takes seconds.
+                soon = faults.choice(begins) + faults.uniform(0, 8)
+                at = soon if faults.chance(0.7) else BEGIN + faults.uniform(0, 900)
+                self._schedule(at, action, None)
 
     # --- what happens ---------------------------------------------------------------------------
     def run(self) -> Verdict:
@@ -303,7 +310,12 @@ class EngineWorld:
         if failed_at is None or key in self.begun_at:
             return
         waited_s = self.now - failed_at
-        if waited_s < 5.0 * 2 ** (attempt - 2) - 0.01 and self._is_by_itself(run_id):
+        if not self._is_by_itself(run_id):
+            return
+        least_s = 5.0 * 2 ** (attempt - 2)
+        if waited_s > least_s * 1.25 + BACK_OFF_SLACK_S:
+            raise Unexpected(f"{task} was retried after {waited_s:.1f} s of true time, too late")
+        if waited_s < least_s - 0.01:
             raise Unexpected(f"{task} was retried after {waited_s:.1f} s of true time, too early")
 
     def _is_by_itself(self, run_id: str) -> bool:

@@ -93,6 +93,10 @@ def _check_update_is_about_an_attempt(
         fact = store.read_task(update.run_id, snapshot.plan.index_of[update.task])
         if fact is None or update.attempt > fact.attempt:
             raise Unexpected(f"attempt {update.attempt} of {update.task} was never sent")
+        is_late = update.attempt < fact.attempt and update.state in ("completed", "error")
+        ends = {(entry.attempt, entry.state) for entry in fact.timeline}
+        if is_late and (update.attempt, update.state) not in ends:
+            raise Unexpected(f"{update.state} of an older attempt of {update.task} is not shown")
 
 
 def _check_stopped(handled: HandledInput) -> None:
