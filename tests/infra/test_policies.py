@@ -25,7 +25,8 @@ ARNS = {
     "Bus": "arn:aws:events:us-east-1:111122223333:event-bus/cordyna",
     "Sweeper": "arn:aws:lambda:us-east-1:111122223333:function:sweeper",
     "Query": "arn:aws:lambda:us-east-1:111122223333:function:query",
-    "Ingress": "arn:aws:lambda:us-east-1:111122223333:function:door",
+    "Ingress": "arn:aws:lambda:us-east-1:111122223333:function:ingress",
+    "Failures": "arn:aws:lambda:us-east-1:111122223333:function:failures",
     "Function": "arn:aws:lambda:us-east-1:111122223333:function:server",
 }
 
