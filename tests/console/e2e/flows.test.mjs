@@ -120,7 +120,7 @@ test("the list of runs is live in two tabs at once", async () => {
 });
 
 test("a reload in the middle of a run continues it", async () => {
-  const runId = await stage.invoke("slow", { seconds: 4 });
+  const runId = await stage.invoke("slow", { seconds: 12 });
   const page = await stage.page();
   await page.goto(`${stage.origin}/runs/${runId}/timeline`);
   await seen(page, "1 started");
@@ -253,6 +253,7 @@ test("a phone reads why and cancels, without scrolling sideways", async () => {
 });
 
 test("times are shown in the chosen zone, and its name is printed", async () => {
+  await stage.until(await stage.invoke("rates"), ["completed"]);
   const page = await stage.page();
   await seen(page, "(Berlin)");
   await page.getByLabel("Time zone").selectOption("utc");

@@ -11,7 +11,7 @@ const PAGES = [
 
 export function Palette({ close }) {
   const [text, setText] = useState("");
-  const [at, setAt] = useState(0);
+  const [chosenKey, setChosenKey] = useState(null);
   const [found, setFound] = useState({ runs: [], tasks: [], servers: [] });
   const field = useRef(null);
   // The dialog gives the focus to what is in it when it opens; this part may have come later.
@@ -41,17 +41,19 @@ export function Palette({ close }) {
     ...found.servers.map((row) => ({ key: `s${row.server}`, text: row.server, kind: "server", href: `/servers/${row.server}` })),
     ...PAGES.filter(() => low === "").map(([name, href]) => ({ key: href, text: name, kind: "page", href })),
   ];
-  const chosen = Math.min(at, items.length - 1);
+  // The choice is kept by its name: what is found later must not move it.
+  const chosen = Math.max(items.findIndex((item) => item.key === chosenKey), 0);
+  const choose = (index) => setChosenKey(items[Math.min(Math.max(index, 0), items.length - 1)]?.key ?? null);
   const go = (item) => { close(); navigate(item.href); };
   const keys = (event) => {
-    if (event.key === "ArrowDown") setAt(Math.min(chosen + 1, items.length - 1));
-    else if (event.key === "ArrowUp") setAt(Math.max(chosen - 1, 0));
+    if (event.key === "ArrowDown") choose(chosen + 1);
+    else if (event.key === "ArrowUp") choose(chosen - 1);
     else if (event.key === "Enter" && items[chosen]) go(items[chosen]);
     else return;
     event.preventDefault();
   };
   return html`<input ref=${field} aria-label="Search runs, tasks, servers, pages" role="combobox" aria-expanded="true" aria-controls="palette-list" aria-activedescendant=${items[chosen] ? `p-${chosen}` : undefined}
-      placeholder="A run's id, a task, a server, a page" value=${text} onInput=${(event) => { setText(event.target.value); setAt(0); }} onKeyDown=${keys} autocomplete="off" spellcheck="false" />
+      placeholder="A run's id, a task, a server, a page" value=${text} onInput=${(event) => { setText(event.target.value); setChosenKey(null); }} onKeyDown=${keys} autocomplete="off" spellcheck="false" />
     <ul id="palette-list" role="listbox" aria-label="Found">${items.map((item, index) => html`<li key=${item.key} id="p-${index}" role="option" aria-selected=${index === chosen} onClick=${() => go(item)}>
       <span>${item.text}</span><span class="soft">${item.kind}</span></li>`)}
       ${items.length === 0 && html`<li class="soft" role="option" aria-selected="false">Nothing has that name.</li>`}</ul>`;
