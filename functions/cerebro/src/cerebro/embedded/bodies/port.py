@@ -12,6 +12,7 @@ from cerebro.embedded.storage.targets import ServerLoad
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.state_updates import TaskStateChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,14 @@ BodyEvent = (
     | Loads
 )
 """An event of the bus from a server, output of an attempt, or news about servers."""
+
+
+def is_start(event: BodyEvent) -> bool:
+    """Whether a body reports that it has started, and nothing else."""
+    if not isinstance(event, CheckedEvent):
+        return False
+    message = event.envelope.message
+    return isinstance(message, TaskStateChanged) and message.state == "started"
 
 
 class Bodies(Protocol):

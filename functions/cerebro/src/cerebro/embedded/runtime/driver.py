@@ -10,13 +10,10 @@ then the thread that waits for the driver gets that error.
 """
 
 import logging
-import os
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 from cerebro.adapters.sqlite.database import DamagedRow, HomeLocked
@@ -31,15 +28,17 @@ from cerebro.embedded.bodies.port import (
     Loads,
     ServerLoaded,
     Undeliverable,
+    is_start,
 )
 from cerebro.embedded.replay.recording import RELOADED
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.housekeeping import Housekeeping
 from cerebro.embedded.runtime.message_loop import MessageLoop
+from cerebro.embedded.runtime.run_timeout import run_timeout_s
 from cerebro.embedded.runtime.served import ServedTargets
 from cerebro.embedded.runtime.server_loads import ServerLoads
 from cerebro.embedded.runtime.wake_pipe import WakePipe
-from cerebro.embedded.storage.driver_record import DriverRecord
+from cerebro.embedded.storage.driver_record import record_of_this_process
 from cerebro.embedded.storage.event_log import LogChunk
 from cerebro.embedded.storage.home import Home
 from cordyna_core.contract.base import Message, Problem, meta_at
@@ -57,9 +56,10 @@ INBOX_POLL_S: Final = 0.05
 WAIT_MAX_S: Final = 1.0
 """The driver makes a turn at least this often: a hanging driver differs from an idle one."""
 
-LOCKED_PAUSE_S: Final = 0.2
+COALESCE_S: Final = 0.001
+"""How long the start of a body waits for more news, so that both share one transaction."""
 
-DEFAULT_RUN_TIMEOUT_S: Final = 1800.0
+LOCKED_PAUSE_S: Final = 0.2
 
 
 class Driver:
@@ -224,9 +224,8 @@ class Driver:
         self._thread.start()
 
     def _record(self) -> None:
-        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
         servers = tuple(self.served.declarations())
-        self._home.record_driver(DriverRecord(os.getpid(), time.time(), servers, command))
+        self._home.record_driver(record_of_this_process(servers))
 
     def _resume(self, run_id: str) -> None:
         snapshot = self._home.store.read_run_snapshot(run_id)
@@ -312,7 +311,7 @@ class Driver:
             _log.warning("the clock was set by %+.0f s; intervals are kept", jump_s)
             self.loop.on_clock_jump(jump_s)
         if self._bodies_started:
-            self._events.extend(self._bodies.receive())
+            self._receive()
         self._take_news()
         while self._arrivals:
             self.loop.put(self._arrivals.popleft())
@@ -326,6 +325,13 @@ class Driver:
         if self.loop.is_idle and not self._arrivals and not self._events:
             self.loop.end_idle_failing_runs()
             self._housekeeping.step()
+
+    def _receive(self) -> None:
+        """Take what the bodies reported. A short body's start shares the turn of its end."""
+        self._events.extend(self._bodies.receive())
+        if self._events and all(map(is_start, self._events)) and not self._arrivals:
+            self._wake_pipe.wait(COALESCE_S)
+            self._events.extend(self._bodies.receive())
 
     def _inbox_has_events(self) -> bool:
         if not self._home.is_shared or time.monotonic() < self._next_poll_at:
@@ -385,13 +391,6 @@ class Driver:
 
     def _to_server(self, command: Command, event: str) -> None:
         if isinstance(command, RunTask):
-            self._bodies.run(command, event, self._run_timeout_s(command))
+            self._bodies.run(command, event, run_timeout_s(self._home.store, command))
         elif isinstance(command, CancelTask):
             self._bodies.cancel(command)
-
-    def _run_timeout_s(self, command: RunTask) -> float:
-        snapshot = self._home.store.read_run_snapshot(command.run_id)
-        index = snapshot.plan.index_of.get(command.task) if snapshot is not None else None
-        if snapshot is None or index is None:
-            return DEFAULT_RUN_TIMEOUT_S
-        return snapshot.plan.tasks[index].run_timeout_s

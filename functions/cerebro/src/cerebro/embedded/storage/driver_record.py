@@ -8,11 +8,14 @@ import contextlib
 import fcntl
 import json
 import os
+import sys
 import time
 import weakref
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
+
+COMMAND_CHARS_MAX: Final = 200
 
 _ATTEMPTS: Final = 4
 _ATTEMPT_PAUSE_S: Final = 0.003
@@ -29,6 +32,12 @@ class DriverRecord:
     servers: tuple[str, ...]
     command: str
     state: Literal["running", "killed"] = "running"
+
+
+def record_of_this_process(servers: tuple[str, ...]) -> DriverRecord:
+    """The record of this process, which begins to drive now."""
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:COMMAND_CHARS_MAX]
+    return DriverRecord(os.getpid(), time.time(), servers, command)
 
 
 class DriverLock:
