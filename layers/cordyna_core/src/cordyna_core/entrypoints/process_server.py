@@ -232,7 +232,7 @@ class ProcessServer:
             self._hand_over(event)
 
     def _answer_requests(self) -> None:
-        """After a failure: no thread waits for a request that nobody reads."""
+        """After a failure: no thread waits for a request without a reader."""
         while not self._is_closed:
             self._requests.get()()
 
