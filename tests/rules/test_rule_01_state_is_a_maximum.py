@@ -124,7 +124,7 @@ def test_run_ended_in_error_is_completed_by_later_update() -> None:
     lost, delivered = world.update("a", "completed"), world.update("a", "completed")
     world.driver.crash_once(lost, lambda: world.state_of("a") == "completed")
     assert world.run().state == "error", (
-        "it crashed before it healed the run, and nobody delivers it again"
+        "it crashed before it healed the run, and it is not delivered again"
     )
     world.handle(delivered)
     assert world.run().state == "completed"

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.ids import CLIENT, derived_id, run_id_of
+from cordyna_core.contract.state_updates import RunStateChanged
 from world.scenarios import ReactionWorld, a_world
 
 HOUR = 3600
@@ -218,3 +221,24 @@ def test_reused_result_of_deleted_run_shows_only_its_run() -> None:
     made_from = world.task("a").made_from
     assert made_from is not None
     assert (made_from.run_id, made_from.params, made_from.versions) == (first, None, None)
+
+
+def test_end_of_reused_target_is_published_after_a_crash() -> None:
+    for effects in range(1, 30):
+        world = a_world("a")
+        run_through(world, "a", "a")
+        published = len(world.published)
+        command = world.envelope(InvokeTask(task="a", key="k2", max_age_s=HOUR), CLIENT)
+        done = world.driver.crash(command, after=effects)
+        world.handle(command)
+        states = [m.state for m in world.published[published:] if isinstance(m, RunStateChanged)]
+        assert "completed" in states, effects
+        ids = {
+            m.meta.id
+            for m in world.published[published:]
+            if isinstance(m, RunStateChanged) and m.state == "completed" and m.meta
+        }
+        assert derived_id("RunStateChanged", run_id_of("a", "k2"), "completed", 0) in ids, effects
+        if done < effects:
+            return
+    raise AssertionError("the command did not end within 30 effects")

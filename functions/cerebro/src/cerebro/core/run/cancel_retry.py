@@ -263,7 +263,7 @@ async def _addressed(envelope: Envelope, run_id: str) -> RunSnapshot | None:
 
 
 def _too_many_commands(run: Run) -> Problem:
-    text = f"run {run.id} has had {COMMANDS_PER_RUN_MAX:,} commands, which is the most"
+    text = f"run {run.id} has had {COMMANDS_PER_RUN_MAX:,} commands, and more are not kept"
     return Problem(code="too_many_commands", message=f"{text}: invoke {run.task!r} again")
 
 

@@ -59,7 +59,7 @@ from cerebro.core.run.transitions import begin_attempt, complete_without_body
 from cordyna_core.contract.base import Message
 
 CLOCK_SKEW_MARGIN_S: Final = 2.0
-"""A timer that is due within this time counts as missing: two clocks differ by so much."""
+"""A timer that is due within this time counts as missing; two clocks differ by at most this."""
 
 PAGE_CHECK_DELAY_S: Final = 3.0
 """How long after a failure the page is checked for the end of the run: once per burst."""
@@ -68,7 +68,7 @@ FAN_OUT_WIDTH: Final = 250
 """Downstream tasks examined for one message; the others follow in messages of their own."""
 
 COMMANDS_PER_GROUP: Final = 10
-"""Commands that leave together: PutEvents takes so many entries."""
+"""Commands that leave together; PutEvents takes at most ten entries."""
 
 
 async def fan_out(snapshot: RunSnapshot, message: FanOut, known: dict[int, TaskRun]) -> None:

@@ -32,6 +32,7 @@ from cerebro.core.planning.planner import plan_invocation
 from cerebro.core.planning.result_reuse import PlanWithReuse, plan_with_reuse
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import fan_out
+from cerebro.core.run.run_status import end_run
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import Envelope
@@ -115,7 +116,10 @@ async def _answer_repeated(run: Run, command: InvokeTask, envelope: Envelope) ->
     else:
         await Publish((command_answer(run, envelope.id, now=now),))
     snapshot = await ReadRunSnapshot(run.id)
-    if snapshot is not None and run.status == "cancelled":
+    if snapshot is not None and run.status == "completed" and run.cause == envelope.id:
+        # It reuses its target, so this command ended it, and may have crashed before it said so.
+        await end_run(snapshot, "completed", cause=envelope.id)
+    elif snapshot is not None and run.status == "cancelled":
         await cancel_live(snapshot, set(map(page_of, snapshot.plan.roots)), cause=envelope.id)
     elif snapshot is not None and not run.is_over:
         # Only the command that dispatched the roots sends them again; another one with the same key
