@@ -25,7 +25,7 @@ READ_EVERY_S: Final = 0.25
 """A run is read at most this often, however many follow it."""
 
 SHARE: Final = 33
-"""Reading a run takes at most one part in so many of the time, in seconds of this process."""
+"""Reading a run takes at most one part in 33 of the time of this process."""
 
 PAUSE_S_MAX: Final = 5.0
 

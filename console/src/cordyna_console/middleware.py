@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cordyna_console.guard import BODY_BYTES_MAX, ConsoleAccess, GuardRefusal, RequestHead, refusal
 
 BODY_WITHIN_S: Final = 10.0
-"""A body must have arrived so long after its request."""
+"""How long after its request a body must have arrived."""
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",

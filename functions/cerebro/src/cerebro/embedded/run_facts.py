@@ -23,7 +23,7 @@ from cordyna_core.ports import Clock
 REREAD_S: Final = 1.0
 REREAD_ALL_S: Final = 5.0
 REREAD_ALL_SHARE: Final = 100
-"""All facts are read again at most one part in so many of the time."""
+"""Reading all facts again takes at most one hundredth of the time."""
 
 RUNS_KEPT: Final = 50
 

@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         help="fail unless every kind of fault was injected that often",
     )
     parser.add_argument(
-        "--hours", type=float, help="run seeds for so long, and write figures into --into"
+        "--hours", type=float, help="run seeds for this long, and write figures into --into"
     )
     parser.add_argument(
         "--into", type=Path, default=Path("campaign"), help="a folder (default: campaign)"

@@ -21,7 +21,7 @@ from cordyna_core.contract.declaration import ServerDeclared
 CHUNK_SEEDS: Final = 500
 BROKEN_SHOWN_MAX: Final = 20
 ENGINE_INTERVAL: Final = 50
-"""One of so many seeds is a world of the embedded engine."""
+"""One seed in this many is a world of the embedded engine."""
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from cordyna_core.contract.declaration import ServerDeclared
 
 _SAFETY_NETS: Final[tuple[SafetyNets, ...]] = ("both", "no repair", "both", "no sweep", "neither")
 WIDE_INTERVAL: Final = 50
-"""One of so many seeds is a wide fan-out on bounded handlers."""
+"""One seed in this many is a wide fan-out on bounded handlers."""
 
 _SERVER_COUNTS: Final = (1, 2, 3, 3, 3, 3, 3, 4)
 _SIZES: Final = (

@@ -32,13 +32,13 @@ IDLE_AGE_MAX_S: Final = 0.5
 """While no message waits for longer than this, the system is idle."""
 
 COMMAND_DELAY_MAX_S: Final = 2.0
-"""A command leaves so soon after its clock started, as others of its group of ten precede it."""
+"""How long after its clock started a command leaves: others of its group of ten precede it."""
 
 TIMERS_MAX: Final = (20, 2)
-"""The most timers of a run: so many, and so many for each of its attempts."""
+"""Timers of a run at most: the first number, and the second for each of its attempts."""
 
 LATE_TIMER_S: Final = 3.0
-"""Deadlines that have already passed share a timer that is so far ahead."""
+"""How far ahead the timer is that deadlines share which have already passed."""
 
 TURNS: Final = 3
 """How often an overdue check passes the tracker's queue at most."""

@@ -19,7 +19,7 @@ SEEDS_PER_ROUND: Final = 20_000
 
 
 def run_night(hours: float, first: int, jobs: int, into: Path) -> int:
-    """Run seeds for so many hours. Returns 1 if an invariant broke."""
+    """Run seeds for a number of hours. Returns 1 if an invariant broke."""
     into.mkdir(parents=True, exist_ok=True)
     figures, broken = into / "figures.txt", into / "broken.txt"
     began, seed = time.monotonic(), max(first, _seed_after(figures))

@@ -36,7 +36,7 @@ LAST_SWEEP_S: Final = 12 * 86_400.0
 STEPS_MAX: Final = 200_000
 STEPS_PER_TASK_MAX: Final = 200
 STEP_S_MAX: Final = 0.03
-"""One effect of a handler takes at most so long, divided by the number of running handlers."""
+"""What one effect of a handler takes at most, divided by the number of running handlers."""
 
 
 class World:

@@ -29,6 +29,6 @@ class RetryDelay:
 
 
 def delay_s(deliveries: int) -> int:
-    """The delay after so many deliveries."""
+    """Return the delay after a number of deliveries."""
     # The exponent is bounded, so that a large count makes no large number.
     return int(min(DELAY_MAX_S, DELAY_MIN_S * 2 ** min(max(deliveries, 1) - 1, 10)))

@@ -18,13 +18,13 @@ EFFORT_MAX: Final = 300_000
 """128 KB of numbers in a list, each with three keywords, take 200,000 steps."""
 
 REFERENCE_STEPS: Final = 20
-"""Resolving a reference takes as long as so many other keywords."""
+"""Resolving a reference takes as long as this many other keywords."""
 
 FAULT_STEPS: Final = 5
-"""Describing a fault takes as long as so many keywords, also that of a choice that does not fit."""
+"""Describing a fault, also of a choice that does not fit, takes as long as this many keywords."""
 
 CHOICES_PER_STEP: Final = 8
-"""So many entries of a list of choices, or of an object, take as long as a keyword."""
+"""This many entries of a list of choices, or of an object, take as long as a keyword."""
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
