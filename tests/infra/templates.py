@@ -23,9 +23,9 @@ class Template:
     def all(self, kind: str) -> dict[str, Properties]:
         """The properties of every resource of a kind, by logical id."""
         return {
-            name: each.get("Properties", {})
-            for name, each in self.content["Resources"].items()
-            if each["Type"] == kind
+            name: resource.get("Properties", {})
+            for name, resource in self.content["Resources"].items()
+            if resource["Type"] == kind
         }
 
     def one(self, kind: str) -> Properties:
@@ -38,21 +38,23 @@ class Template:
         for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
             for name, policy in self.all(kind).items():
                 yield from (
-                    (f"{self.name}/{name}", each) for each in policy["PolicyDocument"]["Statement"]
+                    (f"{self.name}/{name}", statement)
+                    for statement in policy["PolicyDocument"]["Statement"]
                 )
         for name, role in self.all("AWS::IAM::Role").items():
             for policy in role.get("Policies", []):
                 yield from (
-                    (f"{self.name}/{name}", each) for each in policy["PolicyDocument"]["Statement"]
+                    (f"{self.name}/{name}", statement)
+                    for statement in policy["PolicyDocument"]["Statement"]
                 )
 
     def statements_of(self, role: str) -> list[Statement]:
         """The statements of the role whose logical id begins with `role`."""
         return [
-            each
+            statement
             for policy in self.all("AWS::IAM::Policy").values()
             if any(str(attached.get("Ref", "")).startswith(role) for attached in policy["Roles"])
-            for each in policy["PolicyDocument"]["Statement"]
+            for statement in policy["PolicyDocument"]["Statement"]
         ]
 
 

@@ -24,8 +24,8 @@ def test_queues_are_encrypted_and_accept_tls_only(stacks: dict[str, Template]) -
     for template in stacks.values():
         closed = set()
         for policy in template.all("AWS::SQS::QueuePolicy").values():
-            for each in policy["PolicyDocument"]["Statement"]:
-                if each["Effect"] == "Deny" and each["Condition"] == {
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if statement["Effect"] == "Deny" and statement["Condition"] == {
                     "Bool": {"aws:SecureTransport": "false"}
                 }:
                     closed |= {text_of(queue) for queue in policy["Queues"]}
@@ -70,10 +70,13 @@ def test_rule_targets_have_dead_letter_queues(stacks: dict[str, Template]) -> No
 def test_dead_letter_queues_admit_their_rules(stacks: dict[str, Template]) -> None:
     for template in stacks.values():
         allowed = {
-            (text_of(each["Resource"]), text_of(each["Condition"]["ArnEquals"]["aws:SourceArn"]))
+            (
+                text_of(statement["Resource"]),
+                text_of(statement["Condition"]["ArnEquals"]["aws:SourceArn"]),
+            )
             for policy in template.all("AWS::SQS::QueuePolicy").values()
-            for each in policy["PolicyDocument"]["Statement"]
-            if each["Effect"] == "Allow"
+            for statement in policy["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Allow"
         }
         for name, rule in template.all("AWS::Events::Rule").items():
             for target in rule["Targets"]:
@@ -93,8 +96,8 @@ def test_async_functions_have_dead_letters_and_no_retries(
             text_of(target["Arn"]).removeprefix("<").removesuffix(".Arn>") for target in rules
         }
         configured = {
-            each["FunctionName"]["Ref"]: each
-            for each in template.all("AWS::Lambda::EventInvokeConfig").values()
+            configuration["FunctionName"]["Ref"]: configuration
+            for configuration in template.all("AWS::Lambda::EventInvokeConfig").values()
         }
         for name, function in template.all("AWS::Lambda::Function").items():
             if name in called:
@@ -108,8 +111,10 @@ def test_async_functions_have_dead_letters_and_no_retries(
 def matches(pattern: dict[str, Any], source: str, detail_type: str) -> bool:
     """As EventBridge matches source and detail-type."""
     known = [
-        source.startswith(each["prefix"]) if isinstance(each, dict) else source == each
-        for each in pattern["source"]
+        source.startswith(pattern_source["prefix"])
+        if isinstance(pattern_source, dict)
+        else source == pattern_source
+        for pattern_source in pattern["source"]
     ]
     return any(known) and detail_type in pattern["detail-type"]
 
@@ -160,14 +165,14 @@ def test_events_are_logged_and_the_policy_admits_it(
 ) -> None:
     cerebro = stacks["cerebro"]
     (rule,) = [
-        each
-        for each in cerebro.all("AWS::Events::Rule").values()
-        if each.get("EventPattern") == {"source": [{"prefix": ""}]}
+        rule
+        for rule in cerebro.all("AWS::Events::Rule").values()
+        if rule.get("EventPattern") == {"source": [{"prefix": ""}]}
     ]
     (group,) = [
         name
-        for name, each in cerebro.all("AWS::Logs::LogGroup").items()
-        if "/aws/events/cordyna-" in str(each["LogGroupName"])
+        for name, group in cerebro.all("AWS::Logs::LogGroup").items()
+        if "/aws/events/cordyna-" in str(group["LogGroupName"])
     ]
     assert f":log-group:<{group}>" in text_of(rule["Targets"][0]["Arn"])
     (allowed,) = json.loads(text_of(cerebro.one("AWS::Logs::ResourcePolicy")["PolicyDocument"]))[

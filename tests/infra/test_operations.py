@@ -15,8 +15,8 @@ OPERATING = (ROOT / "docs" / "operating.md").read_text()
 
 def alarms(stacks: dict[str, Template]) -> dict[str, dict[str, object]]:
     return {
-        each["AlarmName"].removeprefix("cordyna-"): each
-        for each in stacks["operations"].all("AWS::CloudWatch::Alarm").values()
+        alarm["AlarmName"].removeprefix("cordyna-"): alarm
+        for alarm in stacks["operations"].all("AWS::CloudWatch::Alarm").values()
     }
 
 
@@ -51,13 +51,15 @@ def test_topic_admits_cloudwatch_and_tls_only(
     stacks: dict[str, Template],
 ) -> None:
     statements = stacks["operations"].one("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
-    allowed = [each for each in statements if each["Effect"] == "Allow"]
-    assert [each["Principal"] for each in allowed] == [{"Service": "cloudwatch.amazonaws.com"}]
+    allowed = [statement for statement in statements if statement["Effect"] == "Allow"]
+    assert [statement["Principal"] for statement in allowed] == [
+        {"Service": "cloudwatch.amazonaws.com"}
+    ]
     assert [
-        each
-        for each in statements
-        if each["Effect"] == "Deny"
-        and each["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        statement
+        for statement in statements
+        if statement["Effect"] == "Deny"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     ]
 
 
@@ -69,7 +71,9 @@ def test_metric_math_stays_within_its_limits(
     body = text_of(stacks["operations"].one("AWS::CloudWatch::Dashboard")["DashboardBody"])
     expressions = re.findall(r'"expression":"((?:[^"\\]|\\.)*)"', body)
     assert len(expressions) > 5
-    assert [each for each in expressions if re.search(r"\d[eE][-+]?\d", each)] == []
+    assert [
+        expression for expression in expressions if re.search(r"\d[eE][-+]?\d", expression)
+    ] == []
 
 
 def test_dashboard_is_json_with_all_topics(stacks: dict[str, Template]) -> None:
@@ -131,7 +135,7 @@ def test_metrics_of_two_stages_are_separate(tmp_path: Path) -> None:
     operations = synthesized(tmp_path, bus="cordyna-staging")["staging-operations"]
     template = json.dumps(operations.content)
     assert "cordyna-staging" in {
-        each.get("Namespace") for each in operations.all("AWS::CloudWatch::Alarm").values()
+        alarm.get("Namespace") for alarm in operations.all("AWS::CloudWatch::Alarm").values()
     }
     assert '"cordyna"' not in template.replace("\\", "")
 
@@ -150,7 +154,7 @@ def test_local_stage_leaves_out_only_unsupported_parts(
     missing = {
         kind
         for name, template in stacks.items()
-        for kind in {each["Type"] for each in template.content["Resources"].values()}
+        for kind in {resource["Type"] for resource in template.content["Resources"].values()}
         if not local[name].all(kind)
     }
     assert missing == {

@@ -26,23 +26,23 @@ SENT_BY_SERVERS = {
 
 
 def every_statement(stacks: dict[str, Template]) -> list[tuple[str, Statement]]:
-    return [each for template in stacks.values() for each in template.statements()]
+    return [statement for template in stacks.values() for statement in template.statements()]
 
 
 def may_put(statements: list[Statement]) -> list[dict[str, list[str]]]:
     """The conditions of all permissions for PutEvents."""
     return [
-        each["Condition"]["StringEquals"]
-        for each in statements
-        if "events:PutEvents" in listed(each["Action"])
+        statement["Condition"]["StringEquals"]
+        for statement in statements
+        if "events:PutEvents" in listed(statement["Action"])
     ]
 
 
 def test_policies_allow_no_wildcard_actions(stacks: dict[str, Template]) -> None:
     found = [
         (where, action)
-        for where, each in every_statement(stacks)
-        for action in listed(each["Action"])
+        for where, statement in every_statement(stacks)
+        for action in listed(statement["Action"])
         if "*" in action
     ]
     assert found == []
@@ -52,9 +52,10 @@ def test_policies_allow_all_resources_only_if_unavoidable(
     stacks: dict[str, Template],
 ) -> None:
     found = [
-        (where, each["Action"])
-        for where, each in every_statement(stacks)
-        if "*" in listed(each["Resource"]) and not set(listed(each["Action"])) <= WITHOUT_A_RESOURCE
+        (where, statement["Action"])
+        for where, statement in every_statement(stacks)
+        if "*" in listed(statement["Resource"])
+        and not set(listed(statement["Action"])) <= WITHOUT_A_RESOURCE
     ]
     assert found == []
 
@@ -64,8 +65,8 @@ def test_wildcard_resources_are_limited_to_their_group(
 ) -> None:
     open_ended = {
         text_of(resource)
-        for _, each in every_statement(stacks)
-        for resource in listed(each["Resource"])
+        for _, statement in every_statement(stacks)
+        for resource in listed(statement["Resource"])
     }
     location = "us-east-1:111122223333"
     assert {resource for resource in open_ended if "*" in resource} - {"*"} == {
@@ -79,30 +80,31 @@ def test_wildcard_resources_are_limited_to_their_group(
 
 def test_put_events_always_has_both_conditions(stacks: dict[str, Template]) -> None:
     puts = [
-        (where, each)
-        for where, each in every_statement(stacks)
-        if "events:PutEvents" in listed(each["Action"])
+        (where, statement)
+        for where, statement in every_statement(stacks)
+        if "events:PutEvents" in listed(statement["Action"])
     ]
     assert len(puts) > len(HANDLERS)
-    for where, each in puts:
-        assert set(each["Condition"]) == {"StringEquals"}, where
-        assert set(each["Condition"]["StringEquals"]) == {"events:source", "events:detail-type"}, (
-            where
-        )
+    for where, statement in puts:
+        assert set(statement["Condition"]) == {"StringEquals"}, where
+        assert set(statement["Condition"]["StringEquals"]) == {
+            "events:source",
+            "events:detail-type",
+        }, where
         assert all(
             "*" not in value
-            for values in each["Condition"]["StringEquals"].values()
+            for values in statement["Condition"]["StringEquals"].values()
             for value in listed(values)
         ), where
-        assert listed(each["Action"]) == ["events:PutEvents"], where
-        assert "*" not in [text_of(resource) for resource in listed(each["Resource"])], where
+        assert listed(statement["Action"]) == ["events:PutEvents"], where
+        assert "*" not in [text_of(resource) for resource in listed(statement["Resource"])], where
 
 
 @pytest.mark.parametrize("name", HANDLERS)
 def test_handler_publishes_what_the_registry_allows(stacks: dict[str, Template], name: str) -> None:
     puts = {
-        tuple(each["events:source"]): set(each["events:detail-type"])
-        for each in may_put(stacks["cerebro"].statements_of(f"{name.capitalize()}Role"))
+        tuple(statement["events:source"]): set(statement["events:detail-type"])
+        for statement in may_put(stacks["cerebro"].statements_of(f"{name.capitalize()}Role"))
     }
     published = set(published_by(name))
     expected = {
@@ -117,18 +119,20 @@ def test_sweeper_and_query_cannot_write_the_table(
 ) -> None:
     for name in ("Sweeper", "Query"):
         on_table = [
-            each
-            for each in stacks["cerebro"].statements_of(f"{name}Role")
-            if listed(each["Action"])[0].startswith("dynamodb:")
+            statement
+            for statement in stacks["cerebro"].statements_of(f"{name}Role")
+            if listed(statement["Action"])[0].startswith("dynamodb:")
         ]
-        assert [sorted(each["Action"]) for each in on_table] == [
+        assert [sorted(statement["Action"]) for statement in on_table] == [
             ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
         ]
 
 
 def test_functions_have_roles_of_their_own(stacks: dict[str, Template]) -> None:
     for template in stacks.values():
-        roles = [text_of(each["Role"]) for each in template.all("AWS::Lambda::Function").values()]
+        roles = [
+            text_of(function["Role"]) for function in template.all("AWS::Lambda::Function").values()
+        ]
         assert len(roles) == len(set(roles)), template.name
 
 
@@ -137,7 +141,7 @@ def test_server_publishes_under_its_own_source_only(
     stacks: dict[str, Template], server: str
 ) -> None:
     """Its bodies send what servers send; its deployment declares and removes it."""
-    puts = may_put([each for _, each in stacks[server].statements()])
+    puts = may_put([statement for _, statement in stacks[server].statements()])
     assert {source for put in puts for source in listed(put["events:source"])} == {
         server_source(server)
     }
@@ -248,11 +252,13 @@ def test_schedule_role_sends_to_the_timekeeper_only(
 
 def test_pass_role_is_limited_to_the_scheduler(stacks: dict[str, Template]) -> None:
     passing = [
-        each for _, each in every_statement(stacks) if "iam:PassRole" in listed(each["Action"])
+        statement
+        for _, statement in every_statement(stacks)
+        if "iam:PassRole" in listed(statement["Action"])
     ]
     assert passing
-    for each in passing:
-        assert each["Condition"] == {
+    for statement in passing:
+        assert statement["Condition"] == {
             "StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}
         }
-        assert text_of(each["Resource"]).startswith("<TimerResourcesSender")
+        assert text_of(statement["Resource"]).startswith("<TimerResourcesSender")

@@ -18,9 +18,9 @@ def test_table_is_on_demand_with_ttl_and_restore_points(stacks: dict[str, Templa
 
 def test_production_table_is_protected(stacks: dict[str, Template]) -> None:
     (table,) = [
-        each
-        for each in stacks["cerebro"].content["Resources"].values()
-        if each["Type"] == "AWS::DynamoDB::GlobalTable"
+        resource
+        for resource in stacks["cerebro"].content["Resources"].values()
+        if resource["Type"] == "AWS::DynamoDB::GlobalTable"
     ]
     assert table["DeletionPolicy"] == "Retain"
     assert table["Properties"]["Replicas"][0]["DeletionProtectionEnabled"] is True
@@ -41,9 +41,9 @@ def test_restored_table_can_be_swapped_in(tmp_path: Path) -> None:
     cerebro = synthesized(tmp_path, table="cordyna-restored")["cerebro"]
     assert cerebro.all("AWS::DynamoDB::GlobalTable") == {}
     (parameter,) = [
-        each
-        for each in cerebro.all("AWS::SSM::Parameter").values()
-        if each["Name"] == "/cordyna/production/table"
+        parameter
+        for parameter in cerebro.all("AWS::SSM::Parameter").values()
+        if parameter["Name"] == "/cordyna/production/table"
     ]
     assert parameter["Value"] == "cordyna-restored"
     tables = {
@@ -57,7 +57,9 @@ def test_restored_table_can_be_swapped_in(tmp_path: Path) -> None:
 
 def test_staging_table_can_be_deleted(tmp_path: Path) -> None:
     resources = synthesized(tmp_path, stage="staging")["cerebro"].content["Resources"].values()
-    (table,) = [each for each in resources if each["Type"] == "AWS::DynamoDB::GlobalTable"]
+    (table,) = [
+        resource for resource in resources if resource["Type"] == "AWS::DynamoDB::GlobalTable"
+    ]
     assert table["DeletionPolicy"] == "Delete"
     assert not table["Properties"]["Replicas"][0].get("DeletionProtectionEnabled")
 
@@ -73,15 +75,15 @@ def test_functions_log_json_to_their_own_group(
 ) -> None:
     for template in stacks.values():
         ours = [
-            each
-            for each in template.all("AWS::Lambda::Function").values()
-            if each["Runtime"].startswith("python")
+            function
+            for function in template.all("AWS::Lambda::Function").values()
+            if function["Runtime"].startswith("python")
         ]
         assert [
-            each
-            for each in ours
-            if each["LoggingConfig"]["LogFormat"] != "JSON"
-            or "LogGroup" not in each["LoggingConfig"]
+            function
+            for function in ours
+            if function["LoggingConfig"]["LogFormat"] != "JSON"
+            or "LogGroup" not in function["LoggingConfig"]
         ] == []
 
 
@@ -93,15 +95,17 @@ def test_claims_tables_match_the_library(stacks: dict[str, Template]) -> None:
 
 
 def test_ssm_parameters_are_named_by_stage(stacks: dict[str, Template], tmp_path: Path) -> None:
-    names = {each["Name"] for each in stacks["cerebro"].all("AWS::SSM::Parameter").values()}
+    names = {
+        parameter["Name"] for parameter in stacks["cerebro"].all("AWS::SSM::Parameter").values()
+    }
     assert names == {
         f"/cordyna/production/{name}"
         for name in ("bus", "table", "query", "layer", "events-log", "schedule-group")
     }
     staging = synthesized(tmp_path, stage="staging", bus="cordyna-staging")
     parameters = {
-        each["Name"]: each["Value"]
-        for each in staging["staging-cerebro"].all("AWS::SSM::Parameter").values()
+        parameter["Name"]: parameter["Value"]
+        for parameter in staging["staging-cerebro"].all("AWS::SSM::Parameter").values()
     }
     assert set(parameters) == {name.replace("production", "staging") for name in names}
 
@@ -114,8 +118,8 @@ def test_resources_are_tagged_with_their_stage(stacks: dict[str, Template]) -> N
             "AWS::Logs::LogGroup",
             "AWS::Events::Rule",
         ):
-            for name, each in template.all(kind).items():
-                tags = {tag["Key"]: tag["Value"] for tag in each.get("Tags", [])}
+            for name, resource in template.all(kind).items():
+                tags = {tag["Key"]: tag["Value"] for tag in resource.get("Tags", [])}
                 assert tags.get("cordyna:stage") == "production" or "CustomResource" in name, (
                     f"{template.name}/{name}"
                 )

@@ -62,7 +62,7 @@ def test_unlimited_server_is_a_lambda_behind_its_rule(tmp_path: Path, code: Path
 
 def test_server_finds_its_stage_by_ssm(tmp_path: Path, code: Path) -> None:
     parameters = deployed(tmp_path, code=code, stage="staging").content["Parameters"].values()
-    assert {each["Default"] for each in parameters} >= {
+    assert {parameter["Default"] for parameter in parameters} >= {
         "/cordyna/staging/bus",
         "/cordyna/staging/layer",
     }
@@ -74,9 +74,9 @@ def test_max_concurrency_adds_a_work_queue(tmp_path: Path, code: Path) -> None:
     assert source["ScalingConfig"] == {"MaximumConcurrency": 5}
     assert source["BatchSize"] == 1
     handlers = {
-        each["FunctionName"]: each["Handler"]
-        for each in template.all("AWS::Lambda::Function").values()
-        if "FunctionName" in each
+        function["FunctionName"]: function["Handler"]
+        for function in template.all("AWS::Lambda::Function").values()
+        if "FunctionName" in function
     }
     assert handlers == {
         "sales-deployment": "handler.handler",
@@ -97,24 +97,24 @@ def test_function_that_dies_is_reported_by_its_destination(tmp_path: Path, code:
         for name, properties in template.all("AWS::Lambda::Function").items()
     }
     (config,) = [
-        each
-        for each in template.all("AWS::Lambda::EventInvokeConfig").values()
-        if "DestinationConfig" in each
+        configuration
+        for configuration in template.all("AWS::Lambda::EventInvokeConfig").values()
+        if "DestinationConfig" in configuration
     ]
     reporter = config["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
     assert functions[config["FunctionName"]["Ref"]].endswith("lambda_handlers.handler")
     assert functions[reporter].endswith("lambda_handlers.failed")
     (invoke,) = [
-        each
-        for each in template.statements_of("SalesFunctionRole")
-        if each["Action"] == "lambda:InvokeFunction"
+        statement
+        for statement in template.statements_of("SalesFunctionRole")
+        if statement["Action"] == "lambda:InvokeFunction"
     ]
     assert text_of(invoke["Resource"]) == f"<{reporter}.Arn>"
 
 
 def test_worker_may_give_back_messages(tmp_path: Path, code: Path) -> None:
     statements = deployed(tmp_path, code=code).statements_of("SalesWorkerRole")
-    actions = {action for each in statements for action in listed(each["Action"])}
+    actions = {action for statement in statements for action in listed(statement["Action"])}
     assert "sqs:ChangeMessageVisibility" in actions
 
 
@@ -126,9 +126,11 @@ def test_entry_points_exist() -> None:
 
 def test_ingress_claims_no_attempts(tmp_path: Path, code: Path) -> None:
     statements = deployed(tmp_path, code=code, max_concurrency=5).statements_of("SalesIngressRole")
-    assert [each["Action"] for each in statements if "dynamodb" in listed(each["Action"])[0]] == [
-        "dynamodb:UpdateItem"
-    ]
+    assert [
+        statement["Action"]
+        for statement in statements
+        if "dynamodb" in listed(statement["Action"])[0]
+    ] == ["dynamodb:UpdateItem"]
 
 
 @pytest.mark.parametrize("at_once", [0, 1, 1001])
@@ -160,16 +162,16 @@ def test_deployment_keeps_the_number_of_instances(tmp_path: Path, code: Path) ->
 def test_instance_may_protect_itself_and_no_other_service(tmp_path: Path, code: Path) -> None:
     template = deployed(tmp_path, code=code, container=Container())
     (statement,) = [
-        each
-        for each in template.statements_of("SalesWorkersRole")
-        if "ecs:UpdateTaskProtection" in listed(each["Action"])
+        statement
+        for statement in template.statements_of("SalesWorkersRole")
+        if "ecs:UpdateTaskProtection" in listed(statement["Action"])
     ]
     assert text_of(statement["Resource"]).endswith(":task/sales/*")
 
 
 def test_containers_share_the_network_of_their_stage(tmp_path: Path, code: Path) -> None:
     template = deployed(tmp_path, code=code, container=Container(), stage="staging")
-    parameters = {each["Default"] for each in template.content["Parameters"].values()}
+    parameters = {parameter["Default"] for parameter in template.content["Parameters"].values()}
     assert parameters >= {f"/cordyna/staging/network-{name}" for name in ("vpc", "subnets")}
 
 
@@ -184,14 +186,14 @@ def test_container_scales_by_ingress_and_queue(tmp_path: Path, code: Path) -> No
         deployed(tmp_path, code=code, container=Container()).all("AWS::CloudWatch::Alarm").values()
     )
     by_label = {
-        next(m["Label"] for m in each["Metrics"] if "Expression" in m): each for each in alarms
+        next(m["Label"] for m in alarm["Metrics"] if "Expression" in m): alarm for alarm in alarms
     }
     measured = {
         label: {
-            m.get("MetricStat", {}).get("Metric", {}).get("MetricName") for m in each["Metrics"]
+            m.get("MetricStat", {}).get("Metric", {}).get("MetricName") for m in alarm["Metrics"]
         }
         - {None}
-        for label, each in by_label.items()
+        for label, alarm in by_label.items()
     }
     assert "Invocations" in measured["wake"]
     assert measured["sleep"] >= {
@@ -206,8 +208,8 @@ def test_container_may_extend_message_visibility(tmp_path: Path, code: Path) -> 
     template = deployed(tmp_path, code=code, container=Container())
     actions = {
         action
-        for each in template.statements_of("SalesWorkersRole")
-        for action in listed(each["Action"])
+        for statement in template.statements_of("SalesWorkersRole")
+        for action in listed(statement["Action"])
     }
     assert "sqs:ChangeMessageVisibility" in actions
 
@@ -260,11 +262,13 @@ def test_server_is_declared_after_its_other_parts(
     tmp_path: Path, code: Path, extra: dict[str, Any]
 ) -> None:
     resources = deployed(tmp_path, code=code, **extra).content["Resources"]
-    (declaration,) = [each for each in resources.values() if each["Type"].startswith("Custom::")]
+    (declaration,) = [
+        resource for resource in resources.values() if resource["Type"].startswith("Custom::")
+    ]
     parts = {
         name
-        for name, each in resources.items()
-        if each["Type"] in ("AWS::Lambda::Function", "AWS::Events::Rule", "AWS::ECS::Service")
+        for name, resource in resources.items()
+        if resource["Type"] in ("AWS::Lambda::Function", "AWS::Events::Rule", "AWS::ECS::Service")
     }
     assert parts <= set(declaration["DependsOn"])
 
@@ -288,8 +292,8 @@ def test_grants_go_to_the_role_of_the_body(tmp_path: Path, code: Path) -> None:
     app.synth()
     template = templates_in(tmp_path / "out")["team"]
     assert any(
-        "s3:GetObject*" in listed(each["Action"])
-        for each in template.statements_of("SalesWorkerRole")
+        "s3:GetObject*" in listed(statement["Action"])
+        for statement in template.statements_of("SalesWorkerRole")
     )
 
 
@@ -297,7 +301,7 @@ def test_construct_depends_on_library_and_cdk_only() -> None:
     project = tomllib.loads((ROOT / "infra" / "cordyna_cdk" / "pyproject.toml").read_text())[
         "project"
     ]
-    assert [each.partition(">")[0] for each in project["dependencies"]] == [
+    assert [requirement.partition(">")[0] for requirement in project["dependencies"]] == [
         "cordyna-core",
         "aws-cdk-lib",
     ]
