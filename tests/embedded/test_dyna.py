@@ -241,9 +241,9 @@ def test_doctor_of_healthy_home_finds_no_problem(dyna: Dyna) -> None:
 
 
 def test_cron_pause_of_a_task_without_cron_is_not_found(dyna: Dyna) -> None:
-    told = dyna("cron", "pause", "source")
+    result = dyna("cron", "pause", "source")
 
-    assert (told.status, told.err.splitlines()[0]) == (
+    assert (result.status, result.err.splitlines()[0]) == (
         3,
         'error: there is no cron of a task "source".',
     )
