@@ -65,6 +65,7 @@ def test_update_after_expiry_heals_and_reopens(state: str) -> None:
     world.report("a", state, attempt=1)
     assert world.state_of("a") == state
     assert (world.stored_run().status, world.stored_run().rev) == ("running", rev + 1)
+    assert world.run_states[-1] == "running", "the reopened run is published"
 
 
 def test_healed_task_is_expired_again_by_its_next_clock() -> None:
