@@ -12,7 +12,17 @@ from typing import Any, Final
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core import effects as e
 from cerebro.core import invariants
-from cerebro.core.model import FAILED_RANKS, STATE_OF, Rank, Run, RunSnapshot, TaskRun, page_of
+from cerebro.core.model import (
+    FAILED_RANKS,
+    STATE_OF,
+    Rank,
+    Run,
+    RunSnapshot,
+    TaskRun,
+    all_completed,
+    page_of,
+)
+from cerebro.core.run import dispatch
 from cerebro.core.run.transitions import EXPIRY_REASON
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.load_promises import EXPIRIES, LoadPromises
@@ -144,6 +154,24 @@ class Checker:
             self.reference.ended(handled)
         except Unexpected as error:
             raise InvariantBroken(str(error), run_id) from error
+        for index, _, fact in handled.facts_written:
+            if fact.rank == Rank.COMPLETED and run_id:
+                self._check_dispatched(run_id, index)
+
+    def _check_dispatched(self, run_id: str, completed: int) -> None:
+        """What a completion made ready was dispatched, by its input or by another's."""
+        snapshot, run = self._run(run_id)
+        downstream = snapshot.plan.downstream[completed]
+        if run.is_over or run.reruns or len(downstream) > dispatch.FAN_OUT_WIDTH:
+            return
+        facts = self.store._tasks[run_id]
+        for index in downstream:
+            task = snapshot.plan.tasks[index]
+            if index in facts or not all_completed(task.awaits, facts):
+                continue
+            causes = (facts[upstream].cause for upstream in task.awaits if upstream != completed)
+            if not any(self._is_pending(run_id, cause) for cause in causes):
+                raise InvariantBroken(f"{task.name} was ready, and was not dispatched", run_id)
 
     # --- acknowledgements -----------------------------------------------------------------------
     def acknowledged(self, key: str, run_id: str, page: int | None) -> None:

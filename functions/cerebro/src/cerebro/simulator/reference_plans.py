@@ -20,6 +20,7 @@ from cerebro.simulator.reference_facts import Unexpected
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.declaration import TaskDeclaration
 from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import SCHEDULER, run_id_of
 
 Parts = frozenset[tuple[str, str, str]]
 """(server, declaration, parameters) of each task that a result was made from."""
@@ -54,8 +55,11 @@ def check_new_run(
 
 def _check_run(run: Run, command: InvokeTask, envelope: Envelope, handled: HandledInput) -> None:
     scheduled_at = command.scheduled_at.timestamp() if command.scheduled_at else None
+    key = command.key or envelope.id
+    if command.scheduled_at and envelope.source == SCHEDULER:
+        key = f"cron {command.scheduled_at.isoformat()}"
     expected = Run(
-        id=run.id,
+        id=run_id_of(command.task, key, envelope.source),
         task=command.task,
         plan_id=run.plan_id,
         created_at=handled.clock,
