@@ -115,6 +115,23 @@ def test_malformed_command_of_a_client_is_no_dead_letter(
     assert metrics_in(capsys.readouterr().out) == []
 
 
+def test_command_that_raised_is_answered_and_dead_lettered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = FakeRuntime()
+    body = an_invocation(fake)
+
+    def overflow(*_: Any) -> None:
+        raise OverflowError("too far in the future")
+
+    monkeypatch.setattr("cerebro.core.run.invoke.invocation_key", overflow)
+    answer = on_queue("planner", fake.build)(batch(body), Context())
+
+    assert answer == {"batchItemFailures": []}
+    assert names_of(fake.bus.published) == ["InvocationRejected"]
+    assert fake.dead.letters == [(body, "it raised OverflowError: too far in the future")]
+
+
 @pytest.mark.parametrize("body", ["[]", '{"source": "cordyna.client", "detail-type": "RunTask"}'])
 def test_other_malformed_message_is_dead_lettered(body: str) -> None:
     fake = FakeRuntime()

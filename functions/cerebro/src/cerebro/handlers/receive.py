@@ -43,10 +43,22 @@ class Delivery:
 
 @dataclass(slots=True)
 class BatchResult:
-    """The result of a batch: receipts to deliver again, and dead letters with their reasons."""
+    """The result of a batch: receipts to deliver again, and dead letters with their reasons.
+
+    `answered`: the receipts of those dead letters whose sender was sent every problem of them.
+    """
 
     again: list[str] = field(default_factory=list)
     dead_letters: list[tuple[Delivery, str]] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rejection:
+    """Why a message can never be handled, and whether its sender was sent its problems."""
+
+    reason: str
+    is_answered: bool = False
 
 
 def receive(batch: Iterable[Delivery], ports: Ports) -> BatchResult:
@@ -54,27 +66,28 @@ def receive(batch: Iterable[Delivery], ports: Ports) -> BatchResult:
     outcome = BatchResult()
     for delivery in batch:
         try:
-            reason = _handle(delivery, ports)
+            rejection = _handle(delivery, ports)
         except Exception:  # noqa: BLE001  it is logged, and the message delivered again
             _log.exception("message %s failed and will be delivered again", delivery.receipt)
             outcome.again.append(delivery.receipt)
         else:
-            if reason is not None:
-                outcome.dead_letters.append((delivery, reason))
+            if rejection is not None:
+                outcome.dead_letters.append((delivery, rejection.reason))
+                if rejection.is_answered:
+                    outcome.answered.add(delivery.receipt)
     return outcome
 
 
-def _handle(delivery: Delivery, ports: Ports) -> str | None:
-    """Handle one message. Returns None, or the reason why it can never be handled."""
+def _handle(delivery: Delivery, ports: Ports) -> _Rejection | None:
+    """Handle one message. Returns None, or why it can never be handled."""
     try:
         perform_one(open_delivery(delivery.body, delivery.sent_at), ports)
     except (MalformedEvent, Fatal) as rejected:
-        answer_malformed(rejected, ports)
-        return str(rejected)
+        return _Rejection(str(rejected), is_answered=answer_malformed(rejected, ports))
     except ProgramFailed as failed:
         _log.exception("message %s can never be handled", delivery.receipt)
         _answer_failed(delivery, failed, ports)
-        return f"it raised {failed}"
+        return _Rejection(f"it raised {failed}")
     return None
 
 
@@ -95,10 +108,12 @@ def _answer_failed(delivery: Delivery, failed: ProgramFailed, ports: Ports) -> N
         _log.exception("the sender of message %s could not be answered", delivery.receipt)
 
 
-def answer_malformed(rejected: Exception, ports: Ports) -> None:
-    """Send the problems of a malformed event to its sender, if the sender can be identified."""
-    if isinstance(rejected, MalformedEvent) and rejected.raw is not None:
-        perform(refuse_malformed(rejected.raw, rejected.problems), ports)
+def answer_malformed(rejected: Exception, ports: Ports) -> bool:
+    """Send the problems of a malformed event to its sender. Returns whether it is identified."""
+    if not isinstance(rejected, MalformedEvent) or rejected.raw is None:
+        return False
+    perform(refuse_malformed(rejected.raw, rejected.problems), ports)
+    return True
 
 
 def open_delivery(body: str, sent_at: float | None = None) -> Envelope | InternalMessage:

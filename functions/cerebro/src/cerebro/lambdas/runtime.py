@@ -114,7 +114,9 @@ def answer_batch(event: Event, runtime: LambdaRuntime) -> Event:
     again = set(outcome.again)
     for delivery, reason in outcome.dead_letters:
         runtime.log.set_correlation_id(_run_of(delivery.body))
-        if _is_refused_command(delivery.body):
+        if delivery.receipt in outcome.answered and _is_command_of_client(delivery.body):
+            # It is no dead letter: only its sender can fix it, so it must not alarm the person on
+            # call.
             runtime.log.warning("a client's command was refused", extra={"reason": reason})
             continue
         try:
@@ -134,11 +136,8 @@ def answer_batch(event: Event, runtime: LambdaRuntime) -> Event:
     return {"batchItemFailures": [{"itemIdentifier": receipt} for receipt in sorted(again)]}
 
 
-def _is_refused_command(body: str) -> bool:
-    """Whether it is a malformed command of a client, which was answered with InvocationRejected.
-
-    It is no dead letter: only its sender can fix it, so it must not alarm the person on call.
-    """
+def _is_command_of_client(body: str) -> bool:
+    """Whether it is a command of a client, also if it is malformed."""
     try:
         event = json.loads(body)
     except ValueError:
