@@ -162,6 +162,8 @@ class Checker:
         """What a completion made ready was dispatched, by its input or by another's."""
         snapshot, run = self._run(run_id)
         downstream = snapshot.plan.downstream[completed]
+        if completed == snapshot.plan.target and run.status == "running" and not run.reruns:
+            raise InvariantBroken("the target completed, and its input did not end the run", run_id)
         if run.is_over or run.reruns or len(downstream) > dispatch.FAN_OUT_WIDTH:
             return
         facts = self.store._tasks[run_id]

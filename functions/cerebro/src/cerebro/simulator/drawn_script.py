@@ -71,7 +71,7 @@ def _draw_run(
         command(faults.uniform(0, 200), CancelRun(run_id=run_id, command_id=command_id))
     if faults.chance(0.2):
         names = [*tasks, "unknown"]
-        from_ = faults.sample(names, faults.integer(1, 2)) if faults.chance(0.3) else []
+        from_ = faults.sample(names, faults.integer(1, 2)) if faults.chance(0.5) else []
         command_id = None if faults.chance(0.2) else f"r{n}"
         retry = RetryRun(
             run_id=run_id,

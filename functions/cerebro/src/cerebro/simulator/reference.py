@@ -17,7 +17,7 @@ from cerebro.core.run.invoke import invocation_key
 from cerebro.simulator.answers import check_answer
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_effects import check_effects
-from cerebro.simulator.reference_facts import RANK_OF_STATE, Unexpected, check_fact
+from cerebro.simulator.reference_facts import Unexpected, check_fact, rank_reported
 from cerebro.simulator.reference_messages import (
     check_command,
     check_final_message,
@@ -75,7 +75,7 @@ class Reference:
         update = envelope.message if isinstance(envelope, Envelope) else None
         if isinstance(update, TaskStateChanged):
             key = (update.run_id, update.task, update.attempt)
-            self._highest[key] = max(RANK_OF_STATE[update.state], self._highest.get(key, 0))
+            self._highest[key] = max(rank_reported(update), self._highest.get(key, 0))
 
     def _check_all_retried(
         self, handled: HandledInput, before: Run, after: Run, facts: dict[int, TaskRun]
@@ -224,8 +224,7 @@ class Reference:
         for index, fact in self._store._tasks[run.id].items():
             name = tasks[index].name
             highest = self._highest.get((run.id, name, fact.attempt), fact.rank)
-            is_too_large = highest == Rank.COMPLETED and fact.rank == Rank.ERROR
-            if fact.rank < highest and not is_too_large:
+            if fact.rank < highest:
                 raise Unexpected(
                     f"{name} ends as {Rank(fact.rank).name}, but {Rank(highest).name} was reported"
                 )

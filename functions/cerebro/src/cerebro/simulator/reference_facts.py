@@ -178,13 +178,12 @@ def _updated(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun
     at = max(seen.timeline[-1].at, min(sent_at, handled.clock))
     if update.attempt < seen.attempt:
         return _with_late_entry(task, seen, update, envelope.source, at)
-    size = 0 if update.output is None else len(_json(update.output))
-    is_too_large = update.state == "completed" and size > _OUTPUT_BYTES_MAX
-    rank = Rank.ERROR if is_too_large else RANK_OF_STATE[update.state]
+    size, rank = _size_of(update.output), rank_reported(update)
     if rank <= seen.rank or update.attempt > seen.attempt:
         raise Unexpected(f"{task.name}: {update.state} was written over {Rank(seen.rank).name}")
     if rank == Rank.ERROR:
-        return _reported_error(seen, update, envelope, at, handled, size if is_too_large else 0)
+        too_large_bytes = size if update.state == "completed" else 0
+        return _reported_error(seen, update, envelope, at, handled, too_large_bytes)
     return replace(
         seen,
         rank=rank,
@@ -200,6 +199,17 @@ def _updated(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun
         ),
         rev=seen.rev + 1,
     )
+
+
+def rank_reported(update: TaskStateChanged) -> Rank:
+    """What an update reports; a completion whose output is too large is an error."""
+    if update.state == "completed" and _size_of(update.output) > _OUTPUT_BYTES_MAX:
+        return Rank.ERROR
+    return RANK_OF_STATE[update.state]
+
+
+def _size_of(output: Any) -> int:
+    return 0 if output is None else len(_json(output))
 
 
 def _deadline(task: PlannedTask, seen: TaskRun, rank: Rank, now: float) -> float | None:
