@@ -31,7 +31,7 @@ IDLE_EXPIRY_DELAY_MAX_S: Final = 2.0
 IDLE_AGE_MAX_S: Final = 0.5
 """While no message waits for longer than this, the system is idle."""
 
-COMMAND_DELAY_MAX_S: Final = 2.0
+COMMAND_DELAY_MAX_S: Final = 0.5
 """How long after its clock started a command leaves: others of its group of ten precede it."""
 
 TIMERS_MAX: Final = (20, 2)
