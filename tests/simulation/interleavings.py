@@ -1,13 +1,11 @@
-"""Interleavings: every order in which the handlers of one small run can take turns, with a few
-faults.
+"""Interleavings: every order in which the handlers of a small run can take turns, with faults.
 
 Handlers are the real programs. A handler is brought to where it was by giving it the same answers
 again. States with the same key are visited once, so this is exhaustive within its bounds:
 
 - one run of at most three tasks, on one page; at most `together` handlers run at the same time;
 - servers answer a command with one update, `completed` or (a fault) `error`;
-- time stops, and jumps to when the next page timer is due if nothing else can happen, or (a fault)
-  while handlers run;
+- time jumps to the next page timer if nothing else can happen, or (a fault) while handlers run;
 - a fault is a crash after a write or a message, a lost answer of a write, a duplicate, a loss, a
   failing body, or such a jump; an input whose handler crashed cannot be lost: a queue holds it;
 - effects that no other handler can observe (reading the clock, the plan, the graph) are performed

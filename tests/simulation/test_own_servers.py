@@ -74,3 +74,19 @@ def test_own_server_file_missing_is_reported(
     with pytest.raises(SystemExit, match="2"):
         run_simulator(monkeypatch, "--server", "nowhere.py")
     assert "error: there is no file" in capsys.readouterr().err
+
+
+def test_own_params_of_any_type_break_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "sales.py"
+    file.write_text(
+        "from typing import Literal\n"
+        "from cordyna_core import TaskServer\n"
+        'server = TaskServer("sales")\n'
+        "@server.task\n"
+        "def orders(day: str, limit: int, kind: Literal['x', 'y'] = 'x'): ...\n"
+        '@server.task(upstream=["orders"])\n'
+        "def summary(day: str, share: float = 0.5): ...\n"
+    )
+    assert run_simulator(monkeypatch, "--server", str(file), "--seeds", "60") == 0

@@ -1,4 +1,4 @@
-"""World: cerebro with everybody around it played by a test, in virtual time.
+"""World: cerebro with all of its surroundings played by a test, in virtual time.
 
 One class has the verbs (declare, invoke, report, cancel) and the views (state_of, sent, run) of
 every test. What cerebro runs on is a driver: `Reactions` performs its programs effect by effect on

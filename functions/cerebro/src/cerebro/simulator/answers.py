@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Run
 from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.param_values import fits
 from cerebro.simulator.reference_facts import Unexpected
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
@@ -121,7 +122,7 @@ def _problem_codes(graph: Graph, command: InvokeTask, source: str) -> Iterator[s
 
 
 def _param_codes(command: InvokeTask, tasks: list[TaskDeclaration]) -> Iterator[str]:
-    """Every parameter of a drawn schema is a string."""
+    """What is wrong with the parameters: of drawn schemas, and of those of own servers."""
     known: set[str] = set()
     required: set[str] = set()
     for task in tasks:
@@ -133,8 +134,7 @@ def _param_codes(command: InvokeTask, tasks: list[TaskDeclaration]) -> Iterator[
         yield "unknown_param"
     if required - command.params.keys():
         yield "missing_param"
-    values = (command.params[name] for name in known & command.params.keys())
-    if any(not isinstance(value, str) for value in values):
+    if not all(fits(task, command.params) for task in tasks):
         yield "bad_param"
 
 

@@ -4,11 +4,13 @@ Most are as a careful user would send them. Some are repeated, some use a key ag
 does not exist, and some have parameters that do not fit: each has an answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from cerebro.simulator.drawn_declarations import PARAMS, draw_redeclaration
 from cerebro.simulator.faults import FaultInjector
+from cerebro.simulator.param_values import example_of
 from cerebro.simulator.scenario import ScriptedMessage
 from cordyna_core.contract.base import Message, Meta
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
@@ -92,6 +94,17 @@ def _draw_source(target: str, owner_of: dict[str, str], faults: FaultInjector) -
     return server_source(faults.choice((owner_of[target], faults.choice(servers))))
 
 
+def _required_values(
+    tasks: Sequence[TaskDeclaration], drawn: Collection[str]
+) -> Iterator[tuple[str, Any]]:
+    """A fitting value of each parameter that one's own server requires."""
+    for task in tasks:
+        for name in (task.params_schema or {}).get("required", ()):
+            if name not in drawn:
+                with suppress(LookupError):
+                    yield name, example_of(task, name)
+
+
 def _draw_params(
     target: str, tasks: dict[str, TaskDeclaration], faults: FaultInjector
 ) -> dict[str, Any]:
@@ -110,6 +123,7 @@ def _draw_params(
     params: dict[str, Any] = {
         name: faults.choice(("a", "b")) for name in PARAMS if name in known and faults.chance(0.9)
     }
+    params.update(_required_values([tasks[name] for name in sorted(names)], set(PARAMS)))
     if faults.chance(0.03):
         params[faults.choice(sorted(known))] = 7
     if faults.chance(0.03):
