@@ -23,6 +23,18 @@ class ConsoleFile:
     pid: int
     token: str
 
+    def is_of_another_process(self) -> bool:
+        """Whether the process of this console is another one that is still running."""
+        if self.pid == os.getpid():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
     def write(self, path: Path) -> None:
         """Raises ServiceError when the folder cannot be written."""
         try:
