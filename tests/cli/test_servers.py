@@ -112,3 +112,16 @@ def test_servers_rm_that_is_refused_exits_with_1() -> None:
         1,
         "error: sales cannot be removed: sales has declared revision 42 meanwhile",
     )
+
+
+@pytest.mark.parametrize("words", [["tasks"], ["graph"], ["plan", "task-1"]])
+def test_server_that_failed_to_load_is_told_beside_lists(words: list[str]) -> None:
+    missing = ServerInfo(
+        server="gone.py",
+        state="not_loaded",
+        tasks=0,
+        revision=0,
+        problem="there is no file gone.py\n  next: give the path",
+    )
+    result = dyna(*words, engine=FakeEngine(known_servers=[missing]))
+    assert "gone.py failed to load: there is no file gone.py\n  next: fix it" in result.err

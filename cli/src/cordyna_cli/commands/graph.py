@@ -7,6 +7,7 @@ from urllib.parse import quote
 import typer
 
 from cordyna_cli.command_context import CommandContext
+from cordyna_cli.commands.not_loaded import note_servers_not_loaded
 from cordyna_cli.commands.rehearse import rehearse
 from cordyna_cli.commands.ui import OpenPage, open_in_browser
 from cordyna_cli.output.errors import error_text, exit_status_of, invocation_refused, near_names
@@ -62,6 +63,7 @@ def plan(
 def _plan_of(call: CommandContext, task: str, *, as_json: bool, in_console: bool) -> ExitStatus:
     with call.engine() as engine:
         view = engine.plan(task)
+        note_servers_not_loaded(call, engine)
         error = invocation_refused(task, view.problems, engine) if view.problems else None
         if in_console:
             open_in_browser(call, engine, f"/invoke/{quote(task)}")
@@ -91,6 +93,7 @@ def graph(
     call = CommandContext(ctx)
     with call.engine() as engine:
         tasks = engine.tasks()
+        note_servers_not_loaded(call, engine)
     if task is not None:
         names = [info.task for info in tasks]
         if task not in names:

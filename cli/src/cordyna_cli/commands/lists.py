@@ -8,6 +8,7 @@ import typer
 from pydantic import BaseModel
 
 from cordyna_cli.command_context import CommandContext
+from cordyna_cli.commands.not_loaded import note_servers_not_loaded
 from cordyna_cli.input.parse_time import parse_since
 from cordyna_cli.output.json_output import array_json
 from cordyna_cli.render.lists import runs_table, tasks_table
@@ -65,11 +66,13 @@ def tasks(ctx: typer.Context, *, json: AsJson = False) -> None:
     call = CommandContext(ctx)
     with call.engine() as engine:
         declared = engine.tasks()
+        is_incomplete = note_servers_not_loaded(call, engine)
     if json:
         call.out.print_json(array_json(declared))
     else:
         call.out.print(tasks_table(declared, call.out.width))
-    hint_if_empty(call, declared)
+    if not is_incomplete:
+        hint_if_empty(call, declared)
 
 
 def hint_if_empty(call: CommandContext, rows: Sequence[BaseModel]) -> None:

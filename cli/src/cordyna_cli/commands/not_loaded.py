@@ -1,0 +1,21 @@
+"""Not loaded: tell on stderr which of the named servers failed to load, beside any list of tasks.
+
+Invariant: a list of what is declared is never shown as complete while a server of it is missing.
+"""
+
+from cordyna_cli.command_context import CommandContext
+from cordyna_cli.engine import Engine
+from cordyna_cli.wording.foreign_text import one_line
+
+
+def note_servers_not_loaded(call: CommandContext, engine: Engine) -> bool:
+    """Print each server of this machine that failed to load. Returns whether there was any."""
+    if call.settings.engine != "embedded":
+        return False
+    failed = [info for info in engine.servers() if info.state == "not_loaded"]
+    for info in failed:
+        reason = (info.problem or "").partition("\n")[0]
+        call.err.note([f"{info.server} failed to load: {one_line(reason)}"])
+    if failed:
+        call.err.note(["  next: fix it, then dyna servers"])
+    return bool(failed)
