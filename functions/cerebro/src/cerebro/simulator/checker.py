@@ -154,8 +154,9 @@ class Checker:
             self.reference.ended(handled)
         except Unexpected as error:
             raise InvariantBroken(str(error), run_id) from error
-        for index, _, fact in handled.facts_written:
-            if fact.rank == Rank.COMPLETED and run_id:
+        for index, seen, fact in handled.facts_written:
+            has_completed = fact.rank == Rank.COMPLETED and (seen is None or seen.rank != fact.rank)
+            if has_completed and run_id:
                 self._check_dispatched(run_id, index)
 
     def _check_dispatched(self, run_id: str, completed: int) -> None:

@@ -20,8 +20,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
+from cerebro.core import model
 from cerebro.core.effects import WriteTask
 from cerebro.core.model import Rank, RunSnapshot
+from cerebro.core.run import overdue_check
 from cerebro.simulator.reference_facts import RANK_OF_STATE, Unexpected
 from cerebro.simulator.server_behavior import Attempt, SimulatedServer
 from cordyna_core.contract.commands import RunTask
@@ -39,6 +41,10 @@ TIMERS_MAX: Final = (20, 2)
 
 LATE_TIMER_S: Final = 3.0
 """How far ahead the timer is that deadlines share which have already passed."""
+
+PARTS: Final = 4
+PART_S: Final = 0.3
+"""An overdue check of a whole page has four parts at real sizes; each more takes so long."""
 
 TURNS: Final = 3
 """How often an overdue check passes the tracker's queue at most."""
@@ -136,6 +142,9 @@ class LoadPromises:
 
 def _delay_max_s(ages_s: Mapping[str, float]) -> float:
     tracker, timekeeper = ages_s["tracker"], ages_s["timekeeper"]
+    # The parts of a check follow one another; sizes that are scaled down make more of them.
+    parts = model.PAGE_SIZE // overdue_check.DECISIONS_PER_CHECK
+    delay_s = IDLE_EXPIRY_DELAY_MAX_S + max(0, parts - PARTS) * PART_S
     if max(tracker, timekeeper) <= IDLE_AGE_MAX_S:
-        return IDLE_EXPIRY_DELAY_MAX_S
-    return IDLE_EXPIRY_DELAY_MAX_S + LATE_TIMER_S + timekeeper + TURNS * (tracker + 1.0)
+        return delay_s
+    return delay_s + LATE_TIMER_S + timekeeper + TURNS * (tracker + 1.0)
