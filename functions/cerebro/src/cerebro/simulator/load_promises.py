@@ -44,7 +44,7 @@ LATE_TIMER_S: Final = 3.0
 
 PARTS: Final = 4
 PART_S: Final = 0.3
-"""An overdue check of a whole page has four parts at real sizes; each more takes so long."""
+"""So many parts of an overdue check are decided in time; each further one takes so long."""
 
 TURNS: Final = 3
 """How often an overdue check passes the tracker's queue at most."""
@@ -92,7 +92,7 @@ class LoadPromises:
             self.false_expiries.add(attempt)
         late_s = now - seen.deadline
         self.latest_s = max(self.latest_s, late_s)
-        if ages_s and not self._has_faults and late_s > _delay_max_s(ages_s):
+        if ages_s and not self._has_faults and late_s > _delay_max_s(ages_s, effect.index):
             raise Unexpected(f"{task.name} was reported {late_s:.1f} s after its clock, too late")
 
     def sent(
@@ -140,10 +140,10 @@ class LoadPromises:
             raise Unexpected(f"an attempt of {task} ran twice")
 
 
-def _delay_max_s(ages_s: Mapping[str, float]) -> float:
+def _delay_max_s(ages_s: Mapping[str, float], index: int) -> float:
     tracker, timekeeper = ages_s["tracker"], ages_s["timekeeper"]
-    # The parts of a check follow one another; sizes that are scaled down make more of them.
-    parts = model.PAGE_SIZE // overdue_check.DECISIONS_PER_CHECK
+    # The parts of a check follow one another.
+    parts = index % model.PAGE_SIZE // overdue_check.DECISIONS_PER_CHECK
     delay_s = IDLE_EXPIRY_DELAY_MAX_S + max(0, parts - PARTS) * PART_S
     if max(tracker, timekeeper) <= IDLE_AGE_MAX_S:
         return delay_s
