@@ -42,7 +42,7 @@ TIMERS_MAX: Final = (20, 2)
 LATE_TIMER_S: Final = 3.0
 """How far ahead the timer is that deadlines share which have already passed."""
 
-PARTS: Final = 4
+PARTS: Final = 3
 PART_S: Final = 0.3
 """So many parts of an overdue check are decided in time; each further one takes so long."""
 
