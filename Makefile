@@ -43,8 +43,9 @@ else
 	$(MAKE) interleavings
 endif
 
-seeds: .venv/.dev ## only the seeds of `make sim`: a million faults, each kind at least a thousand times
-	$(BIN)/python -m cerebro.simulator --seeds $(SEEDS) --jobs 2 --at-least 1000
+AT_LEAST ?= 500
+seeds: .venv/.dev ## only the seeds of `make sim`; it fails unless each kind of fault occurred AT_LEAST times
+	$(BIN)/python -m cerebro.simulator --seeds $(SEEDS) --jobs 2 --at-least $(AT_LEAST)
 
 HOURS ?= 8
 campaign: .venv/.dev ## seeds for hours, continued where the last one stopped: figures in campaign/; HOURS=8

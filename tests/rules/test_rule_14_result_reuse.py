@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from cerebro.core.run import dispatch
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.ids import CLIENT, derived_id, run_id_of
 from cordyna_core.contract.state_updates import RunStateChanged
@@ -242,3 +245,15 @@ def test_end_of_reused_target_is_published_after_a_crash() -> None:
         if done < effects:
             return
     raise AssertionError("the command did not end within 30 effects")
+
+
+def test_task_after_two_reused_ones_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both lead to it in one walk; in groups of one, the second would send it again."""
+    monkeypatch.setattr(dispatch, "COMMANDS_PER_GROUP", 1)
+    both: dict[str, Any] = {
+        "c": {"upstream": [{"task": "a", "within_s": HOUR}, {"task": "b", "within_s": HOUR}]}
+    }
+    world = a_world("a  b  c<-a,b", **both)
+    run_through(world, "c", "a", "b", "c")
+    world.run_id = world.invoke("c")
+    assert world.sent[3:] == [("c", 1)]

@@ -106,12 +106,13 @@ async def dispatch_ready(
         candidates = await _still_waiting(snapshot, candidates, cause)
     group: dict[int, TaskRun] = {}
     last_completed: int | None = None
-    has_dispatched = False
+    # Two upstreams without a body may both lead to one task: it is sent once.
+    dispatched: set[int] = set()
     waiting = deque(candidates)
     while waiting:
         index = waiting.popleft()
         task = plan.tasks[index]
-        if not await _upstreams_completed(snapshot, task.awaits, known):
+        if index in dispatched or not await _upstreams_completed(snapshot, task.awaits, known):
             continue
         if task.is_join or task.reuses is not None:
             waiting.extend(await _complete(snapshot, index, known, cause=cause))
@@ -124,13 +125,14 @@ async def dispatch_ready(
         if stored is not None:
             own = await _own_attempt(snapshot, index, stored, known, cause=cause)
         if own is not None:
-            group[index], has_dispatched = own, True
+            group[index] = own
+            dispatched.add(index)
         if len(group) == COMMANDS_PER_GROUP:
             await _send_group(snapshot, group, known, cause=cause)
             group = {}
     if group:
         await _send_group(snapshot, group, known, cause=cause)
-    elif last_completed is not None and not has_dispatched:
+    elif last_completed is not None and not dispatched:
         await _check_after_join(snapshot.run.id, page_of(last_completed))
 
 
