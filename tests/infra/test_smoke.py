@@ -19,7 +19,7 @@ class FakeDyna(Dyna):
         self.answers = answers
         self.asked: list[tuple[str, ...]] = []
 
-    def __call__(self, *words: str, status: int = 0) -> str:
+    def __call__(self, *words: str, status: int = 0, also: int | None = None) -> str:
         self.asked.append(words)
         answer = self.answers.get(words[0], {})
         if isinstance(answer, Exception):
@@ -162,3 +162,9 @@ def test_command_with_another_exit_status_fails(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(smoke, "DYNA", "/bin/false")
     with pytest.raises(StepFailed, match="exited with 1"):
         Dyna("local")("doctor")
+
+
+def test_doctor_step_tolerates_dead_letters_only() -> None:
+    assert smoke.doctor_answers(FakeDyna(doctor="✓ a\n✗ dead letters 2\n")) == "2 checks"
+    with pytest.raises(smoke.StepFailed, match="query"):
+        smoke.doctor_answers(FakeDyna(doctor="✗ query failed\n✗ dead letters 2\n"))
