@@ -218,17 +218,19 @@ def test_descriptors_are_closed_when_a_second_pipe_fails(monkeypatch: pytest.Mon
 def test_two_drivers_one_after_the_other(tmp_path: Path) -> None:
     """The second one's host waits until the bodies of the first are gone."""
     lock = str(tmp_path / "bodies.lock")
-    with a_session(lock_path=lock) as first, a_session(lock_path=lock) as second:
+    with a_session(lock_path=lock) as first:
+        # Loaded first: of two hosts that start together, either may get the lock.
         first.load(str(SERVERS / "bodies.py"))
-        second.pool.start([ServerSpec(str(SERVERS / "bodies.py"))])
-        waiting = second.begin("noop")
-        first.begin("wait-forever", marker=str(tmp_path / "marker"))
-        body = int(read_when_there(tmp_path / "marker"))
-        assert second.pool.receive() == []
-        first.pool.close()
+        with a_session(lock_path=lock) as second:
+            second.pool.start([ServerSpec(str(SERVERS / "bodies.py"))])
+            waiting = second.begin("noop")
+            first.begin("wait-forever", marker=str(tmp_path / "marker"))
+            body = int(read_when_there(tmp_path / "marker"))
+            assert second.pool.receive() == []
+            first.pool.close()
 
-        assert second.end(waiting).final["state"] == "completed"
-        assert not is_alive(body)
+            assert second.end(waiting).final["state"] == "completed"
+            assert not is_alive(body)
 
 
 def test_second_driver_that_gives_up_leaves_no_host(tmp_path: Path) -> None:
