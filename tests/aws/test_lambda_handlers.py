@@ -226,4 +226,4 @@ def test_door_without_queue_says_what_to_set(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("CORDYNA_QUEUE_URL", raising=False)
     work_queue.cache_clear()
     with pytest.raises(UserError, match="set CORDYNA_QUEUE_URL"):
-        lambda_handlers.door({})
+        lambda_handlers.ingress({})

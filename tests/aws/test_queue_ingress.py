@@ -94,5 +94,5 @@ def test_door_needs_no_code_of_the_server(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(lambda_handlers, "build_server_runtime", runtime_of)
     monkeypatch.setattr(lambda_handlers, "work_queue", lambda: queue)
     monkeypatch.delenv("CORDYNA_SERVER", raising=False)
-    lambda_handlers.door(run_task())
+    lambda_handlers.ingress(run_task())
     assert (asked, runtime.published, len(queue.bodies)) == (["task-server-a"], ["queued"], 1)

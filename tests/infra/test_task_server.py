@@ -80,7 +80,7 @@ def test_max_concurrency_adds_a_work_queue(tmp_path: Path, code: Path) -> None:
     }
     assert handlers == {
         "sales-deployment": "handler.handler",
-        "sales-ingress": "cordyna_core.entrypoints.lambda_handlers.door",
+        "sales-ingress": "cordyna_core.entrypoints.lambda_handlers.ingress",
         "sales-worker": "cordyna_core.entrypoints.lambda_handlers.worker",
     }
 

@@ -8,7 +8,7 @@ SERVER: Final = "cordyna_core.entrypoints.lambda_handlers.handler"
 FAILED: Final = "cordyna_core.entrypoints.lambda_handlers.failed"
 """Reports the attempt of a function that died."""
 
-INGRESS: Final = "cordyna_core.entrypoints.lambda_handlers.door"
+INGRESS: Final = "cordyna_core.entrypoints.lambda_handlers.ingress"
 """Publishes `queued` and sends the command to the work queue."""
 
 WORKER: Final = "cordyna_core.entrypoints.lambda_handlers.worker"

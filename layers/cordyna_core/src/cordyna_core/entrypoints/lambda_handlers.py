@@ -3,9 +3,9 @@
 Invariant: a function loads the server that CORDYNA_SERVER names, once per process; the queue
 ingress needs none of the server's code.
 
-`handler` is the target of a rule of the bus, `worker` that of a work queue, `door` the queue
+`handler` is the target of a rule of the bus, `worker` that of a work queue, `ingress` the queue
 ingress before it. A team that deploys by its own means writes `handler = server.lambda_handler`
-instead, which is all three: `worker` when it is called with records, `door` when CORDYNA_QUEUE_URL
+instead, which is all three: `worker` when it is called with records, `ingress` when CORDYNA_QUEUE_URL
 is set.
 """
 
@@ -32,7 +32,7 @@ worker = handler
 """Handle the records of a work queue."""
 
 
-def door(event: Event | None, context: object = None) -> None:
+def ingress(event: Event | None, context: object = None) -> None:
     """Put an event of the bus on the work queue. Raises what was not handled."""
     # Every task server reports `queued` alike, so one without tasks is enough.
     enqueue(event or {}, work_queue(), build_server_runtime, TaskServer)
