@@ -3,10 +3,10 @@
 Invariant: a function loads the server that CORDYNA_SERVER names, once per process; the queue
 ingress needs none of the server's code.
 
-`handler` is the target of a rule of the bus, `worker` that of a work queue, `ingress` the queue
-ingress before it. A team that deploys by its own means writes `handler = server.lambda_handler`
-instead, which is all three: `worker` when it is called with records, `ingress` when CORDYNA_QUEUE_URL
-is set.
+`handler` is the target of a rule of the bus, `worker` that of a work queue, `ingress` the function
+that fills the queue. A team that deploys by its own means writes `handler = server.lambda_handler`
+instead, which is all three: `worker` when it is called with records, `ingress` when
+CORDYNA_QUEUE_URL is set.
 """
 
 from functools import cache
