@@ -78,6 +78,7 @@ lock: .venv/.dev ## compile requirements/*.in to *.txt, with hashes, without ind
 	$(LOCK) requirements/infra.in -c requirements/dev.txt -o requirements/infra.txt
 	$(LOCK) requirements/layer.in -c requirements/dev.txt -o requirements/layer.txt
 	$(LOCK) requirements/cerebro.in -c requirements/dev.txt -o requirements/cerebro.txt
+	$(LOCK) requirements/console.in -c requirements/dev.txt -o requirements/console.txt
 	$(LOCK) requirements/cloud.in -o requirements/cloud.txt
 	$(LOCK) requirements/docs.in -o requirements/docs.txt
 
