@@ -36,59 +36,69 @@ def dashboard(
                     title="Alarms: what is wrong now", alarms=list(alarms), width=_WIDTH, height=4
                 )
             ],
-            _row(
-                _graph(
-                    "Runs",
-                    [
-                        metrics.counted(names, name, period=_MINUTE)
-                        for name in ("RunsStarted", "RunsCompleted", "RunsFailed")
-                    ],
-                ),
-                _graph(
-                    "Tasks",
-                    [
-                        metrics.counted(names, name, period=_MINUTE)
-                        for name in ("TasksCompleted", "TasksFailed")
-                    ],
-                ),
-                _graph(
-                    "Stuck runs, missed ticks, dead-lettered messages",
-                    [
-                        metrics.stuck_runs(names),
-                        metrics.ticks_missed(names),
-                        metrics.counted(names, "DeadLettered"),
-                    ],
-                ),
-            ),
-            _row(
-                _graph(
-                    "RunTask to acknowledgement by server: p50 and p99 (ms)",
-                    [_ack_latency(names, "p50"), _ack_latency(names, "p99")],
-                ),
-                _graph(
-                    "Expired clocks by reason",
-                    [_search(names, "reason", "ClockExpired", "Sum", _MINUTE)],
-                ),
-                _graph("Age of the oldest message of each queue (s)", _ages(names)),
-            ),
-            _row(
-                _graph("Errors of functions", _function_sums(names, "Errors")),
-                _graph("Throttles", [metrics.throttles(names)]),
-                _graph("Dead letters", _visible_messages(dead_letters)),
-            ),
-            _row(
-                _graph("Duration of functions, p99 (ms)", _durations(names)),
-                _graph(
-                    "Timers: started, failed",
-                    [
-                        metrics.of_wait(names, "ExecutionsStarted", period=_MINUTE),
-                        metrics.timers_failed(names),
-                    ],
-                ),
-                _graph("Costs per hour ($, listed prices)", dollars_an_hour(names), stacked=True),
-            ),
+            _work(names),
+            _lag(names),
+            _failures(names, dead_letters),
+            _resources(names),
         ],
     )
+
+
+def _work(names: CerebroNames) -> list[cloudwatch.IWidget]:
+    """How many runs and tasks began and ended, and what is stuck."""
+    return _row(
+        _graph("Runs", _counts(names, "RunsStarted", "RunsCompleted", "RunsFailed")),
+        _graph("Tasks", _counts(names, "TasksCompleted", "TasksFailed")),
+        _graph(
+            "Stuck runs, missed ticks, dead-lettered messages",
+            [
+                metrics.stuck_runs(names),
+                metrics.ticks_missed(names),
+                metrics.counted(names, "DeadLettered"),
+            ],
+        ),
+    )
+
+
+def _lag(names: CerebroNames) -> list[cloudwatch.IWidget]:
+    """How late servers and cerebro's own handlers are."""
+    return _row(
+        _graph(
+            "RunTask to acknowledgement by server: p50 and p99 (ms)",
+            [_ack_latency(names, "p50"), _ack_latency(names, "p99")],
+        ),
+        _graph(
+            "Expired clocks by reason", [_search(names, "reason", "ClockExpired", "Sum", _MINUTE)]
+        ),
+        _graph("Age of the oldest message of each queue (s)", _ages(names)),
+    )
+
+
+def _failures(names: CerebroNames, dead_letters: Mapping[str, str]) -> list[cloudwatch.IWidget]:
+    return _row(
+        _graph("Errors of functions", _function_sums(names, "Errors")),
+        _graph("Throttles", [metrics.throttles(names)]),
+        _graph("Dead letters", _visible_messages(dead_letters)),
+    )
+
+
+def _resources(names: CerebroNames) -> list[cloudwatch.IWidget]:
+    """What cerebro uses of AWS, and what it costs."""
+    return _row(
+        _graph("Duration of functions, p99 (ms)", _durations(names)),
+        _graph(
+            "Timers: started, failed",
+            [
+                metrics.of_wait(names, "ExecutionsStarted", period=_MINUTE),
+                metrics.timers_failed(names),
+            ],
+        ),
+        _graph("Costs per hour ($, listed prices)", dollars_an_hour(names), stacked=True),
+    )
+
+
+def _counts(names: CerebroNames, *counters: str) -> list[cloudwatch.IMetric]:
+    return [metrics.counted(names, name, period=_MINUTE) for name in counters]
 
 
 def _row(*graphs: cloudwatch.GraphWidget) -> list[cloudwatch.IWidget]:

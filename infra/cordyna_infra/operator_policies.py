@@ -50,25 +50,7 @@ class OperatorPolicies(Construct):
         self.look = self._policy(
             "Look",
             "see everything on cordyna, and change nothing",
-            [
-                iam.PolicyStatement(actions=["events:DescribeEventBus"], resources=[bus.arn]),
-                iam.PolicyStatement(
-                    actions=["lambda:InvokeFunction"], resources=[query.function_arn]
-                ),
-                iam.PolicyStatement(
-                    actions=["ssm:GetParameter", "ssm:GetParametersByPath"],
-                    resources=[_parameters(self)],
-                ),
-                iam.PolicyStatement(
-                    actions=["logs:FilterLogEvents"], resources=[bus.log.log_group_arn]
-                ),
-                iam.PolicyStatement(
-                    actions=["logs:FilterLogEvents"],
-                    resources=_task_logs(self),
-                    conditions=OF_TASK_SERVERS,
-                ),
-                iam.PolicyStatement(actions=["lambda:GetAccountSettings"], resources=["*"]),
-            ],
+            _look_statements(self, bus, query),
         )
         self.invoke = self._policy(
             "Invoke",
@@ -83,21 +65,7 @@ class OperatorPolicies(Construct):
                 put_events_statement(
                     bus.arn, [CLIENT, NAMED_CLIENT], sent_by_deployment(Sender.CLIENT)
                 ),
-                iam.PolicyStatement(
-                    actions=[
-                        "sqs:GetQueueUrl",
-                        "sqs:GetQueueAttributes",
-                        "sqs:ReceiveMessage",
-                        "sqs:ChangeMessageVisibility",
-                        "sqs:DeleteMessage",
-                        "sqs:PurgeQueue",
-                    ],
-                    resources=[queue.queue_arn for queue in dead_letters],
-                ),
-                iam.PolicyStatement(
-                    actions=["sqs:GetQueueUrl", "sqs:SendMessage"],
-                    resources=[queue.queue_arn for queue in queues],
-                ),
+                *_redrive_statements(queues, dead_letters),
                 iam.PolicyStatement(
                     actions=["lambda:InvokeFunction"], resources=[sweeper.function_arn]
                 ),
@@ -117,6 +85,48 @@ class OperatorPolicies(Construct):
             description=description,
             statements=statements,
         )
+
+
+def _look_statements(
+    scope: Construct, bus: StageBus, query: lambda_.IFunction
+) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(actions=["events:DescribeEventBus"], resources=[bus.arn]),
+        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[query.function_arn]),
+        iam.PolicyStatement(
+            actions=["ssm:GetParameter", "ssm:GetParametersByPath"], resources=[_parameters(scope)]
+        ),
+        iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[bus.log.log_group_arn]),
+        iam.PolicyStatement(
+            actions=["logs:FilterLogEvents"],
+            resources=_task_logs(scope),
+            conditions=OF_TASK_SERVERS,
+        ),
+        iam.PolicyStatement(actions=["lambda:GetAccountSettings"], resources=["*"]),
+    ]
+
+
+def _redrive_statements(
+    queues: Sequence[sqs.IQueue], dead_letters: Sequence[sqs.IQueue]
+) -> list[iam.PolicyStatement]:
+    """Take messages from the dead letters, and put them back where they came from."""
+    return [
+        iam.PolicyStatement(
+            actions=[
+                "sqs:GetQueueUrl",
+                "sqs:GetQueueAttributes",
+                "sqs:ReceiveMessage",
+                "sqs:ChangeMessageVisibility",
+                "sqs:DeleteMessage",
+                "sqs:PurgeQueue",
+            ],
+            resources=[queue.queue_arn for queue in dead_letters],
+        ),
+        iam.PolicyStatement(
+            actions=["sqs:GetQueueUrl", "sqs:SendMessage"],
+            resources=[queue.queue_arn for queue in queues],
+        ),
+    ]
 
 
 def _parameters(scope: Construct) -> str:

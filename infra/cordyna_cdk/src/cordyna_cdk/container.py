@@ -93,6 +93,32 @@ class ContainerWorkers(Construct):
         )
         if container.spot:
             cluster.enable_fargate_capacity_providers()
+        service = self._service(server, name, container, environment, cluster)
+        self.role.add_to_policy(_protect_statement(self, name))
+        acknowledge(self.role, {_PROTECT_FINDING.format(name=name): _PROTECT_REASON})
+        for part, findings in CONTAINER_FINDINGS.items():
+            if (construct := self.node.try_find_child(part)) is not None:
+                acknowledge(construct, findings)
+        # On an emulator without Application Auto Scaling the container runs as an ordinary process.
+        if not is_disabled(self, "scaling"):
+            QueueScaling(
+                self,
+                "Scaling",
+                service=service,
+                queue=queue,
+                ingress=ingress,
+                workers=container.workers,
+                max_instances=container.max_instances,
+            )
+
+    def _service(
+        self,
+        server: LoadedServer,
+        name: str,
+        container: Container,
+        environment: Mapping[str, str],
+        cluster: ecs.Cluster,
+    ) -> ecs.FargateService:
         service = ecs.FargateService(
             self,
             "Service",
@@ -103,7 +129,7 @@ class ContainerWorkers(Construct):
                 ec2.SecurityGroup(
                     self,
                     "EgressOnlySecurityGroup",
-                    vpc=vpc,
+                    vpc=cluster.vpc,
                     description=f"{server.name}: outbound only",
                     allow_all_outbound=True,
                 )
@@ -121,22 +147,7 @@ class ContainerWorkers(Construct):
         assert isinstance(resource, ecs.CfnService)
         # A count in the template would reset a scaled service, and end its bodies, at every update.
         resource.add_property_deletion_override("DesiredCount")
-        self.role.add_to_policy(_protect_statement(self, name))
-        acknowledge(self.role, {_PROTECT_FINDING.format(name=name): _PROTECT_REASON})
-        for part, findings in CONTAINER_FINDINGS.items():
-            if (construct := self.node.try_find_child(part)) is not None:
-                acknowledge(construct, findings)
-        # On an emulator without Application Auto Scaling the container runs as an ordinary process.
-        if not is_disabled(self, "scaling"):
-            QueueScaling(
-                self,
-                "Scaling",
-                service=service,
-                queue=queue,
-                ingress=ingress,
-                workers=container.workers,
-                max_instances=container.max_instances,
-            )
+        return service
 
     def _definition(
         self,
