@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: site worker-e2e seeds interleavings help run setup test check bench sim campaign mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e preflight smoke api vendor console-check console-e2e console-pictures
+.PHONY: site worker-e2e soak seeds interleavings help run setup test check bench sim campaign mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e preflight smoke api vendor console-check console-e2e console-pictures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,11 +27,16 @@ check: .venv/.dev ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-worker-e2e: .venv/.run ## 200 kills of engine, host, templates and bodies, in real time
-	@$(BIN)/python tests/world/kill_loop.py --kills 200
+KILLS ?= 200
+worker-e2e: .venv/.run ## 200 kills of engine, host, templates and bodies, in real time; KILLS=25
+	@PYTHONPATH=tests $(BIN)/python tests/world/kill_loop.py --kills $(KILLS)
 
 bench: .venv/.bench ## time per task of the embedded engine, beside Luigi
 	$(BIN)/python bench/embedded.py
+
+MINUTES ?= 10
+soak: .venv/.run ## `dyna dev` of three servers for 10 minutes: memory and file size stay flat; MINUTES=2
+	@$(BIN)/python bench/soak.py --minutes $(MINUTES)
 
 SEEDS ?= 100000
 sim: .venv/.dev ## simulate cerebro under faults: seeds, crash points, interleavings; SEED=n shows one
