@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import pytest
 
+from cordyna_core.worker import cleanliness
 from cordyna_core.worker.events import Declared
 from worker.running import Session, a_session
 
@@ -39,7 +40,7 @@ DIRTY: Final = {
 CLEAN: Final = {
     "nothing": "pass",
     "an ended child": "subprocess.run(['true'])",
-    "an unwaited child": "os.fork() or os._exit(0); time.sleep(0.05)",
+    "an unwaited child": "os.fork() or os._exit(0); os.waitid(0, 0, os.WEXITED | os.WNOWAIT)",
     "an ended thread": "t = threading.Thread(target=int); t.start(); t.join()",
     "a restored folder": "d = os.getcwd(); os.chdir('/'); os.chdir(d)",
     "an open file": "globals()['kept'] = open('/dev/null')",
@@ -150,3 +151,18 @@ def test_server_may_have_an_interpreter_of_its_own(session: Session, tmp_path: P
 
     assert isinstance(declared, Declared), declared
     assert session.do("body", server="own").final["output"] == sys.executable
+
+
+@pytest.mark.parametrize(("counts", "reason"), [((2, 2, 1), ""), ((2,) * 200, "running threads")])
+def test_thread_on_its_way_out_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, counts: tuple[int, ...], reason: str
+) -> None:
+    """The system counts a thread of Python for a moment after it was joined."""
+    before = cleanliness.take_baseline()._replace(threads=1)
+    left = iter(counts)
+    monkeypatch.setattr(cleanliness, "_threads_and_pages", lambda: (next(left), 0))
+    monkeypatch.setattr("threading.active_count", lambda: 1)
+    # The host of this module's session is a child of the tests.
+    monkeypatch.setattr(cleanliness, "_has_children", lambda: False)
+
+    assert cleanliness.unclean_reason(before) == reason

@@ -11,11 +11,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 _MEMORY_GROWTH_BYTES_MAX: Final = 256 * 1024 * 1024
 _STAT_BYTES_MAX: Final = 4096
+_EXIT_POLL_S: Final = 0.0005
+_EXIT_POLLS_MAX: Final = 100
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _SIGNALS: Final = sorted(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 # The function under signal.getsignal, which makes an enum of every answer: 20 times the time.
@@ -57,9 +60,9 @@ def take_baseline() -> Baseline:
 
 def unclean_reason(before: Baseline) -> str:
     """What an attempt has left changed, "" if nothing. Waits for child processes that ended."""
-    threads, pages = _threads_and_pages()
+    has_threads, pages = _has_threads_and_pages(before)
     checks = (
-        ("running threads", threading.active_count() > 1 or threads > before.threads),
+        ("running threads", has_threads),
         ("child processes", _has_children()),
         ("another working folder", _folder() != before.folder),
         ("a changed environment", os.environb._data != before.environment),  # type: ignore[attr-defined]  # noqa: SLF001
@@ -86,6 +89,21 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+def _has_threads_and_pages(before: Baseline) -> tuple[bool, int]:
+    """Whether threads run, and the resident pages.
+
+    A thread of Python that has been joined may still be on its way out of the system.
+    """
+    threads, pages = _threads_and_pages()
+    polls = 0
+    while threads > before.threads and threading.active_count() == 1 and polls < _EXIT_POLLS_MAX:
+        # Sleeping lets it run: the scheduler is fair, so that this does not depend on the load.
+        time.sleep(_EXIT_POLL_S)
+        polls += 1
+        threads, pages = _threads_and_pages()
+    return threading.active_count() > 1 or threads > before.threads, pages
 
 
 def _threads_and_pages() -> tuple[int, int]:
