@@ -29,7 +29,7 @@ check: .venv/.dev ## format, lint, types, import contracts
 
 KILLS ?= 200
 worker-e2e: .venv/.run ## 200 kills of engine, host, templates and bodies, in real time; KILLS=25
-	@PYTHONPATH=tests $(BIN)/python tests/world/kill_loop.py --kills $(KILLS)
+	@PYTHONPATH=tests $(BIN)/python -m world.kill_loop --kills $(KILLS)
 
 bench: .venv/.bench ## time per task of the embedded engine, beside Luigi
 	$(BIN)/python bench/embedded.py

@@ -1,6 +1,6 @@
 """Kill loop: random kills of engine, host, templates and bodies while runs go on, with a checker.
 
-    PYTHONPATH=tests python tests/world/kill_loop.py --kills 200 --seed 1
+    PYTHONPATH=tests python -m world.kill_loop --kills 200 --seed 1
 
 Two `dyna dev` share one home; whichever is killed is started again. A client invokes runs and
 cancels some. Some victims are stopped and continued instead, a few for longer than an engine waits
