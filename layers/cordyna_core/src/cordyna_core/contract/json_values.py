@@ -29,7 +29,9 @@ def require_json(value: Any) -> Any:
     Raises:
         ValueError: it is nested too deeply, or has a number or text that JSON cannot carry.
     """
-    if value is None:
+    if value is None or (type(value) is dict and not value):
+        return value
+    if type(value) is str and value.isascii():
         return value
     # Every value is visited by compiled code, because this is done for every message; only what
     # looks suspicious in the text is then looked for in the value.

@@ -4,10 +4,11 @@ Invariant: every moment on the wire is UTC, RFC 3339, with milliseconds (microse
 any), from 1970 to 9999, so that it can be converted to every time zone.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, PlainSerializer
+from pydantic import AwareDatetime, Field, PlainSerializer
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
@@ -15,19 +16,23 @@ LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 def rfc3339(time: datetime) -> str:
     """Write an aware datetime as UTC with milliseconds, or microseconds if it has any."""
-    precision = "microseconds" if time.microsecond % 1000 else "milliseconds"
-    return time.astimezone(UTC).isoformat(timespec=precision)[:-6] + "Z"
+    since = time - EARLIEST
+    rest = since.microseconds
+    fraction = f"{rest:06}" if rest % 1000 else f"{rest // 1000:03}"
+    return f"{_whole_second(since.days, since.seconds)}.{fraction}Z"
 
 
-def _in_range(time: datetime) -> datetime:
-    if not EARLIEST <= time <= LATEST:
-        raise ValueError(f"a time is from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}")
-    return time
+# Cached, because `isoformat` takes a tenth of the time of a message, and many share a second.
+@lru_cache(maxsize=1024)
+def _whole_second(days: int, seconds: int) -> str:
+    """Write the second that begins this long after EARLIEST, without its offset."""
+    return (EARLIEST + timedelta(days, seconds)).replace(tzinfo=None).isoformat()
 
 
+# The range is checked by pydantic's compiled code: a function of ours takes three times as long.
 Instant = Annotated[
     AwareDatetime,
-    AfterValidator(_in_range),
+    Field(ge=EARLIEST, le=LATEST),
     PlainSerializer(rfc3339, return_type=str, when_used="json-unless-none"),
 ]
 """A moment. A time without an offset is refused: its time zone is unknown."""
