@@ -200,7 +200,7 @@ def test_malformed_event_text_has_all_problems() -> None:
         ("TaskStateChanged", {"progress": 1.5}),
         ("RunTask", {"ack_by": "2026-01-02T03:04:05"}),
         ("RunTask", {"server": ""}),
-        ("ServerDeclared", {"contract": "2"}),
+        ("ServerDeclared", {"contract": "3"}),
         ("ServerDeclared", {"tasks": [{"name": "t", "cron": "often"}]}),
         ("ServerDeclared", {"tasks": [{"name": "t", "timezone": "Mars/Base"}]}),
         ("ServerDeclared", {"tasks": [{"name": "t", "retries": 21}]}),

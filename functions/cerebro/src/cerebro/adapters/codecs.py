@@ -16,9 +16,23 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from cerebro.core.model import CachedResult, Plan, PlannedTask, Rank, Run, TaskRun, TimelineEntry
+from cerebro.core.model import (
+    ADDED_FIELDS,
+    CachedResult,
+    Plan,
+    PlannedTask,
+    Rank,
+    Run,
+    TaskRun,
+    TimelineEntry,
+)
 from cordyna_core.contract.base import ErrorDescription
-from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration, Upstream
+from cordyna_core.contract.declaration import (
+    CONTRACTS,
+    ServerDeclared,
+    TaskDeclaration,
+    Upstream,
+)
 from cordyna_core.errors import ServiceError
 
 FORMAT: Final = 2
@@ -148,8 +162,15 @@ def decode_last(text: str | bytes) -> CachedResult:
 
 def encode_plan(plan: Plan) -> bytes:
     """Encode and compress a plan: 1,000 tasks take about 20 KB."""
-    rows = [[getattr(task, name) for name in _PLANNED_FIELDS] for task in plan.tasks]
-    content = {"format": FORMAT, "fields": _PLANNED_FIELDS, "tasks": rows}
+    # A column in which every task has the default is left out: the reader fills it in.
+    names = [
+        name
+        for name in _PLANNED_FIELDS
+        if name not in ADDED_FIELDS
+        or any(getattr(task, name) != ADDED_FIELDS[name] for task in plan.tasks)
+    ]
+    rows = [[getattr(task, name) for name in names] for task in plan.tasks]
+    content = {"format": FORMAT, "fields": names, "tasks": rows}
     return zlib.compress(_dumps(content).encode(), level=6)
 
 
@@ -198,7 +219,10 @@ def _without_unknown_fields(declared: Mapping[str, Any]) -> dict[str, Any]:
         }
         for task in declared.get("tasks", ())
     ]
-    return {**_only(declared, ServerDeclared.model_fields), "tasks": tasks}
+    known = _only(declared, ServerDeclared.model_fields)
+    if known.get("contract", CONTRACTS[0]) not in CONTRACTS:
+        known["contract"] = CONTRACTS[-1]
+    return {**known, "tasks": tasks}
 
 
 def _only(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

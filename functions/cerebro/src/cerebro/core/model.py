@@ -9,7 +9,7 @@ position in topological order. A "fact" is the stored TaskRun of one task in one
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from enum import IntEnum
 from functools import cached_property
 from hashlib import blake2b
@@ -211,7 +211,11 @@ class Plan:
 
     @cached_property
     def id(self) -> str:
-        """The hash of the content: the same closure, declared the same, is the same plan."""
+        """The hash of the content: the same closure, declared the same, is the same plan.
+
+        A field that was added later takes part only where it is not the default, so that an
+        upgrade renames no plan.
+        """
         return derived_id("plan", _to_json([_fields_of(task) for task in self.tasks]))
 
     @cached_property
@@ -261,8 +265,37 @@ class Plan:
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), default=astuple).encode
 
 
+_FIRST_FIELDS: Final = (
+    "name",
+    "server",
+    "upstream",
+    "awaits",
+    "params",
+    "retries",
+    "ack_timeout_s",
+    "start_timeout_s",
+    "run_timeout_s",
+    "owner",
+    "version",
+    "kept",
+    "reuses",
+)
+"""The fields of the first format: all of them take part in the id of a plan, in this order."""
+
+ADDED_FIELDS: Final = {
+    planned.name: planned.default
+    for planned in fields(PlannedTask)
+    if planned.name not in _FIRST_FIELDS
+}
+"""The fields that were added since, with their defaults."""
+
+
 def _fields_of(task: PlannedTask) -> list[Any]:
-    return [getattr(task, name) for name in PlannedTask.__slots__]
+    values = [getattr(task, name) for name in _FIRST_FIELDS]
+    added = {
+        name: value for name in ADDED_FIELDS if (value := getattr(task, name)) != ADDED_FIELDS[name]
+    }
+    return [*values, added] if added else values
 
 
 def page_of(index: int) -> int:

@@ -3,10 +3,13 @@
 Invariant: a declaration is strict. An unknown field is a mistake of its author, and is refused.
 """
 
-from typing import Annotated, Final, Literal
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
+from cordyna_core.contract.access import MAX_ENTRIES, AccessEntry
 from cordyna_core.contract.base import Message, Part
 from cordyna_core.contract.cron import Cron
 from cordyna_core.contract.ids import Name
@@ -14,6 +17,7 @@ from cordyna_core.contract.json_values import BoundedJsonObject
 from cordyna_core.contract.limits import (
     MAX_AGE_S,
     MAX_CLOCK_S,
+    MAX_DEPRECATED_CHARS,
     MAX_DESCRIPTION_CHARS,
     MAX_OWNER_CHARS,
     MAX_RETRIES,
@@ -24,6 +28,32 @@ from cordyna_core.contract.time_zones import is_time_zone
 DEFAULT_ACK_TIMEOUT_S: Final = 10
 DEFAULT_START_TIMEOUT_S: Final = 600
 DEFAULT_RUN_TIMEOUT_S: Final = 1800
+
+CONTRACTS: Final = ("1", "2")
+"""The versions of the contract that this version reads, the newest last."""
+
+_FIELDS_OF_CONTRACT_1: Final = frozenset(
+    {
+        "name",
+        "upstream",
+        "cron",
+        "timezone",
+        "overlap",
+        "retries",
+        "ack_timeout_s",
+        "start_timeout_s",
+        "run_timeout_s",
+        "owner",
+        "description",
+        "params_schema",
+    }
+)
+_EDGE_FIELDS_OF_CONTRACT_1: Final = frozenset({"task", "within_s"})
+
+FIELDS_WITHOUT_EFFECT_ON_RESULTS: Final = frozenset(
+    {"consumers", "invokers", "deprecated", "until"}
+)
+"""Fields of contract 2 whose change makes no earlier result of a task unusable."""
 
 ClockS = Annotated[int, Field(ge=1, le=MAX_CLOCK_S)]
 
@@ -70,6 +100,30 @@ class TaskDeclaration(Part):
         None, description="JSON Schema (draft 2020-12) of the task's parameters, an object."
     )
 
+    consumers: list[AccessEntry] | None = Field(
+        None,
+        max_length=MAX_ENTRIES,
+        description="Servers whose tasks may depend on it; default: all, `[]`: its own server.",
+    )
+    invokers: list[AccessEntry] | None = Field(
+        None,
+        max_length=MAX_ENTRIES,
+        description="Servers, and clients as `client.<name>`, that may invoke it; default: all.",
+    )
+    deprecated: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_DEPRECATED_CHARS,
+        description="What to use instead; the owners downstream are notified.",
+    )
+    until: date | None = Field(None, description="The last day of a deprecated task.")
+
+    @model_validator(mode="after")
+    def _until_needs_deprecated(self) -> Self:
+        if self.until is not None and self.deprecated is None:
+            raise ValueError("until needs deprecated: say what to use instead")
+        return self
+
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, value: str) -> str:
@@ -94,13 +148,36 @@ class TaskDeclaration(Part):
         }
 
 
+def contract_of(tasks: Iterable[TaskDeclaration]) -> Literal["1", "2"]:
+    """Return the oldest version of the contract in which these tasks can be declared."""
+    return "2" if any(map(_uses_contract_2, tasks)) else "1"
+
+
+def _uses_contract_2(task: TaskDeclaration) -> bool:
+    return _is_set_beyond(task, _FIELDS_OF_CONTRACT_1) or any(
+        _is_set_beyond(edge, _EDGE_FIELDS_OF_CONTRACT_1)
+        for edge in task.upstream
+        if isinstance(edge, Upstream)
+    )
+
+
+def _is_set_beyond(part: Part, known: frozenset[str]) -> bool:
+    return any(
+        getattr(part, name) != field.get_default(call_default_factory=True)
+        for name, field in type(part).model_fields.items()
+        if name not in known
+    )
+
+
 class ServerDeclared(Message):
     """From a task server: the full set of its tasks, which replaces the one declared before."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     server: Name
-    contract: Literal["1"] = "1"
+    contract: Literal["1", "2"] = Field(
+        "1", description="The oldest version of the contract that has all fields in use."
+    )
     revision: int = Field(
         0,
         ge=0,
@@ -108,3 +185,14 @@ class ServerDeclared(Message):
         description="Of the deployment; if lower than the accepted one, only a sign of life.",
     )
     tasks: list[TaskDeclaration] = Field(default_factory=list)
+
+    @field_validator("contract", mode="before")
+    @classmethod
+    def _known_contract(cls, value: Any) -> Any:
+        if isinstance(value, str) and value not in CONTRACTS:
+            known = " and ".join(f'"{contract}"' for contract in CONTRACTS)
+            raise ValueError(
+                f'the server uses contract "{value[:20]}", and this cerebro reads {known}: '
+                "deploy cerebro first, then declare again"
+            )
+        return value

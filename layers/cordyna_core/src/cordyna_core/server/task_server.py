@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from cordyna_core.attempt import Attempt, is_stale
 from cordyna_core.contract.base import ErrorDescription, Message
 from cordyna_core.contract.commands import RunTask
-from cordyna_core.contract.declaration import ServerDeclared, Upstream
+from cordyna_core.contract.declaration import ServerDeclared, Upstream, contract_of
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.time import LATEST
 from cordyna_core.environment import WORKER_HOST_VARIABLE
@@ -84,7 +84,10 @@ class TaskServer:
         tasks = [task.declaration for task in self._tasks.values()]
         try:
             return ServerDeclared(
-                server=self.name, contract="1", revision=self.revision, tasks=tasks
+                server=self.name,
+                contract=contract_of(tasks),
+                revision=self.revision,
+                tasks=tasks,
             )
         except ValidationError:
             what = f"revision {self.revision!r} is not a whole number from 0 up"

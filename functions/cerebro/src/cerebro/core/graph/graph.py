@@ -14,7 +14,11 @@ from functools import cached_property
 from typing import Final, NamedTuple, TypeVar
 
 from cerebro.core.graph.edges import Closure, Edges
-from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
+from cordyna_core.contract.declaration import (
+    FIELDS_WITHOUT_EFFECT_ON_RESULTS,
+    ServerDeclared,
+    TaskDeclaration,
+)
 from cordyna_core.contract.ids import derived_id
 
 
@@ -165,7 +169,11 @@ class Graph:
         if version is None:
             server, task = self._tasks[name]
             version = self._versions.tasks[name] = derived_id(
-                "task", server, task.model_dump_json(exclude_defaults=True)
+                "task",
+                server,
+                task.model_dump_json(
+                    exclude_defaults=True, exclude=set(FIELDS_WITHOUT_EFFECT_ON_RESULTS)
+                ),
             )
         return version
 

@@ -25,6 +25,11 @@ _CODE_OF_FIELD: Final = {
     "start_timeout_s": "bad_clock",
     "run_timeout_s": "bad_clock",
     "params_schema": "bad_schema",
+    "contract": "unknown_contract",
+    "consumers": "bad_access",
+    "invokers": "bad_access",
+    "deprecated": "bad_deprecation",
+    "until": "bad_deprecation",
 }
 _CODE_OF_FAULT: Final = {
     "extra_forbidden": "unknown_field",
@@ -41,6 +46,8 @@ def parse_declaration(detail: Mapping[str, Any]) -> ServerDeclared | tuple[Probl
         return ServerDeclared.model_validate(detail)
     except ValidationError as invalid:
         faults = invalid.errors(include_url=False, include_context=False)
+        # What another contract allows besides is not known here, so nothing else is a fault.
+        faults = [fault for fault in faults if fault["loc"] == ("contract",)] or faults
         return at_most(
             _problem(detail, fault) for fault in faults if not _is_unselected_union_branch(fault)
         )
