@@ -8,6 +8,7 @@ import base64
 import hashlib
 import mimetypes
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -48,8 +49,12 @@ def _collect(folder: Traversable, prefix: str, assets: dict[str, PageAsset]) -> 
         if entry.is_dir():
             _collect(entry, f"{path}/", assets)
         else:
-            content = entry.read_bytes()
-            assets[path] = PageAsset(content, _type_of(entry.name), f'W/"{_digest(content)}"')
+            assets[path] = page_asset(entry.name, entry.read_bytes())
+
+
+def page_asset(name: str, content: bytes) -> PageAsset:
+    """A file of the page, with the type of its name and the tag of its content."""
+    return PageAsset(content, _type_of(name), f'W/"{_digest(content)}"')
 
 
 def _type_of(name: str) -> str:
@@ -61,8 +66,11 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def content_security_policy(index: bytes) -> str:
-    """The policy of the page: its own files, its import map (by its hash), and nothing else."""
+def content_security_policy(index: bytes, connect_to: Sequence[str] = ()) -> str:
+    """The policy of the page: its own files, its import map (by its hash), and nothing else.
+
+    `connect_to`: origins that the page may ask beside its own.
+    """
     match = _IMPORT_MAP.search(index)
     script = "'self'"
     if match is not None:
@@ -74,7 +82,7 @@ def content_security_policy(index: bytes) -> str:
             f"script-src {script}",
             "style-src 'self'",
             "img-src 'self' data:",
-            "connect-src 'self'",
+            " ".join(["connect-src 'self'", *connect_to]),
             "worker-src 'self'",
             "manifest-src 'self'",
             "frame-ancestors 'none'",

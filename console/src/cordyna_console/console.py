@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +30,7 @@ class ConsoleIdentity:
     """Which cerebro is shown, and to whom.
 
     `command`: how `dyna` is called for the same. `live`: whether changes are streamed or asked for.
+    `can`: what is known to be allowed from the start.
     """
 
     engine: Literal["embedded", "aws"]
@@ -38,15 +39,17 @@ class ConsoleIdentity:
     by: str
     live: Literal["sse", "poll"] = "sse"
     version: str = __version__
+    can: Mapping[Right, Permission] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Console:
-    """Shared by all requests. `now`: UTC."""
+    """Shared by all requests. `now`: UTC. `wait_s`: how long a command is waited for."""
 
     engine: Engine
     identity: ConsoleIdentity
     now: Callable[[], datetime]
+    wait_s: float = 30.0
     rejections: dict[str, LastRejection] = field(default_factory=dict)
     """By server, from the events up to the number `rejections_until`."""
     rejections_until: int = 0
@@ -65,7 +68,7 @@ class Console:
         """What is known to be allowed: a home on this disk is its user's; else what was tried."""
         if self.identity.engine == "embedded":
             return "yes"
-        return self._tried.get(right, "unknown")
+        return self.identity.can.get(right) or self._tried.get(right, "unknown")
 
     @contextmanager
     def trying(self, right: Right) -> Iterator[None]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from cordyna_console.problems import MEDIA_TYPE
+from cordyna_console.routes.shared import PERMISSION
 
 _NOT_SENT: Final = str(HTTPStatus.UNPROCESSABLE_ENTITY.value)
 """FastAPI describes it for every address; a request that cannot be read is answered with 400."""
@@ -21,6 +22,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     document = app.openapi()
     for methods in document["paths"].values():
         for operation in methods.values():
+            operation.setdefault(PERMISSION, "look")
             responses = operation["responses"]
             responses.pop(_NOT_SENT, None)
             for status, response in responses.items():

@@ -70,7 +70,18 @@ def refusal(head: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
     return next((refused for check in CHECKS if (refused := check(head, access))), None)
 
 
-def _target(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
+def hosted_refusal(head: RequestHead) -> GuardRefusal | None:
+    """The same behind a gateway, which has chosen this console by its name and verified a token.
+
+    There is no cookie, so no other site can make a browser send what identifies a person.
+    """
+    for check in HOSTED_CHECKS:
+        if (refused := check(head)) is not None:
+            return refused
+    return None
+
+
+def _target(head: RequestHead, _: ConsoleAccess | None = None) -> GuardRefusal | None:
     if not head.path.startswith("/") or "\\" in head.path or "\0" in head.path:
         return GuardRefusal(
             400, "the address cannot be read.", "a path begins with / and has no \\"
@@ -97,7 +108,7 @@ def _origin(head: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
     return None
 
 
-def _fetch_site(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
+def _fetch_site(head: RequestHead, _: ConsoleAccess | None = None) -> GuardRefusal | None:
     if any(site not in ("same-origin", "none") for site in head.all("sec-fetch-site")):
         return GuardRefusal(
             403, "another site may not use this console.", "Sec-Fetch-Site is cross-site"
@@ -105,7 +116,7 @@ def _fetch_site(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
     return None
 
 
-def _method(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
+def _method(head: RequestHead, _: ConsoleAccess | None = None) -> GuardRefusal | None:
     if head.method not in READS | CHANGES:
         return GuardRefusal(
             405, f"{head.method} is not answered.", "use GET, HEAD or POST", "see the API"
@@ -113,7 +124,7 @@ def _method(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
     return None
 
 
-def _length(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
+def _length(head: RequestHead, _: ConsoleAccess | None = None) -> GuardRefusal | None:
     lengths = head.all("content-length")
     if any(not length.isdecimal() or int(length) > BODY_BYTES_MAX for length in lengths):
         return GuardRefusal(
@@ -150,7 +161,7 @@ def _same(sent: str, expected: str) -> bool:
     return compare_digest(sent.encode(), expected.encode())
 
 
-def _intent(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
+def _intent(head: RequestHead, _: ConsoleAccess | None = None) -> GuardRefusal | None:
     if head.method in READS:
         return None
     if head.one("x-cordyna") != "1":
@@ -172,4 +183,14 @@ def _intent(head: RequestHead, _: ConsoleAccess) -> GuardRefusal | None:
 
 CHECKS: Final[tuple[Callable[[RequestHead, ConsoleAccess], GuardRefusal | None], ...]] = (
     _target, _host, _origin, _fetch_site, _method, _length, _identity, _intent,
+)  # fmt: skip
+
+
+def _fetch_site_of_api(head: RequestHead) -> GuardRefusal | None:
+    """A link from another site may lead to the page: the way back from signing in is one."""
+    return _fetch_site(head) if head.path.startswith(API) else None
+
+
+HOSTED_CHECKS: Final[tuple[Callable[[RequestHead], GuardRefusal | None], ...]] = (
+    _target, _fetch_site_of_api, _method, _length, _intent,
 )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cordyna_console.guard import BODY_BYTES_MAX, ConsoleAccess, GuardRefusal, RequestHead, refusal
+from cordyna_console.guard import BODY_BYTES_MAX, GuardRefusal, RequestHead
 
 BODY_WITHIN_S: Final = 10.0
 """How long after its request a body must have arrived."""
@@ -27,11 +27,15 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 }
 
 
-class GuardMiddleware:
-    """Refuses what `guard.refusal` refuses, and bodies that are too large or too slow."""
+Examine = Callable[[RequestHead], GuardRefusal | None]
+"""Why a request is refused, or None."""
 
-    def __init__(self, app: ASGIApp, access: Callable[[], ConsoleAccess], policy: str) -> None:
-        self._app, self._access = app, access
+
+class GuardMiddleware:
+    """Refuses what `examine` refuses, and bodies that are too large or too slow."""
+
+    def __init__(self, app: ASGIApp, examine: Examine, policy: str) -> None:
+        self._app, self._examine = app, examine
         self._headers = {**SECURITY_HEADERS, "Content-Security-Policy": policy}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,11 +57,11 @@ class GuardMiddleware:
                     headers[name] = value
             await send(message)
 
-        refused = refusal(head, self._access())
+        refused = self._examine(head)
         if refused is None and head.method == "POST":
             refused, receive = await _with_body(receive)
         if refused is not None:
-            await _answer(refused, send_with_headers)
+            await answer_refusal(refused, send_with_headers)
             return
         await self._app(scope, receive, send_with_headers)
 
@@ -92,7 +96,8 @@ async def _with_body(receive: Receive) -> tuple[GuardRefusal | None, Receive]:
     return None, replay
 
 
-async def _answer(refused: GuardRefusal, send: Send) -> None:
+async def answer_refusal(refused: GuardRefusal, send: Send) -> None:
+    """Answer a refusal as a problem document, and close the connection."""
     body = json.dumps(
         {
             "type": "about:blank",

@@ -166,7 +166,7 @@ def invoke(console: Console, request: InvokeRequest) -> InvokeAnswer:
         problems = problems_of(invalid, "malformed_detail")
         raise refusal(what, problems, "change what is listed") from invalid
     with console.trying("invoke"):
-        answer = console.engine.invoke(command, detached=True)
+        answer = console.engine.invoke(command, detached=True, wait_s=console.wait_s)
     if isinstance(answer, Refused):
         raise refusal(what, answer.problems, f"dyna plan {request.task}")
     return InvokeAnswer(run_id=answer.run_id)
@@ -175,7 +175,9 @@ def invoke(console: Console, request: InvokeRequest) -> InvokeAnswer:
 def cancel(console: Console, run_id: str, request: CommandRequest) -> None:
     """End a run now. Raises NotFound, or Refusal with every problem."""
     with console.trying("invoke"):
-        answer = console.engine.command(CancelRun(run_id=run_id, command_id=request.command_id))
+        answer = console.engine.command(
+            CancelRun(run_id=run_id, command_id=request.command_id), wait_s=console.wait_s
+        )
     if answer is not None:
         what = f"run {run_id} cannot be cancelled."
         raise refusal(what, answer.problems, f"dyna show {run_id}")
@@ -185,7 +187,7 @@ def retry(console: Console, run_id: str, request: RetryRequest) -> None:
     """Give what failed a new attempt. Raises NotFound, or Refusal with every problem."""
     command = RetryRun(run_id=run_id, command_id=request.command_id, from_=request.from_)
     with console.trying("invoke"):
-        answer = console.engine.command(command)
+        answer = console.engine.command(command, wait_s=console.wait_s)
     if answer is not None:
         raise refusal(f"run {run_id} cannot be retried.", answer.problems, f"dyna why {run_id}")
 

@@ -18,7 +18,7 @@ from cordyna_console.care_models import (
 from cordyna_console.live import stream
 from cordyna_console.models import ApiRequest as Nothing
 from cordyna_console.models import EventList, Me
-from cordyna_console.routes.shared import NamePath, TheConsole
+from cordyna_console.routes.shared import OPERATE, NamePath, TheConsole
 
 router = APIRouter(tags=["care"])
 FOLLOW_EVERY_S = 0.5
@@ -45,7 +45,7 @@ def crons(console: TheConsole) -> CronList:
     return care.crons(console)
 
 
-@router.post("/crons/{task}/pause", status_code=204, response_class=Response)
+@router.post("/crons/{task}/pause", status_code=204, response_class=Response, openapi_extra=OPERATE)
 def pause(console: TheConsole, task: NamePath, body: Nothing) -> Response:
     """Let a cron rest."""
     del body
@@ -53,7 +53,9 @@ def pause(console: TheConsole, task: NamePath, body: Nothing) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/crons/{task}/resume", status_code=204, response_class=Response)
+@router.post(
+    "/crons/{task}/resume", status_code=204, response_class=Response, openapi_extra=OPERATE
+)
 def resume(console: TheConsole, task: NamePath, body: Nothing) -> Response:
     """Let a cron fire again."""
     del body
@@ -61,13 +63,13 @@ def resume(console: TheConsole, task: NamePath, body: Nothing) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/dead-letters")
+@router.get("/dead-letters", openapi_extra=OPERATE)
 def dead_letters(console: TheConsole) -> QueueList:
     """Every dead-letter queue that holds something."""
     return care.dead_letters(console)
 
 
-@router.post("/dead-letters/{queue}/redrive")
+@router.post("/dead-letters/{queue}/redrive", openapi_extra=OPERATE)
 def redrive(console: TheConsole, queue: QueuePath, body: RedriveRequest) -> Moved:
     """Put letters back into the queue that they came from."""
     return care.redrive(console, queue, body)

@@ -22,6 +22,7 @@ from cordyna_console.models import (
     TaskRunAnswer,
 )
 from cordyna_console.routes.shared import (
+    INVOKE,
     Cursor,
     Live,
     NamePath,
@@ -80,7 +81,7 @@ def list_runs_live(request: Request, console: TheConsole, wanted: Filter) -> Str
     return stream(request, poll, every_s=LIST_EVERY_S, after=None)
 
 
-@router.post("/runs", status_code=201)
+@router.post("/runs", status_code=201, openapi_extra=INVOKE)
 def invoke(console: TheConsole, body: InvokeRequest) -> InvokeAnswer:
     """Ask for a task."""
     return runs.invoke(console, body)
@@ -175,14 +176,14 @@ def cost(console: TheConsole, run_id: RunIdPath) -> CostAnswer:
     return care.cost(console, run_id)
 
 
-@router.post("/runs/{run_id}/cancel", status_code=202)
+@router.post("/runs/{run_id}/cancel", status_code=202, openapi_extra=INVOKE)
 def cancel(console: TheConsole, run_id: RunIdPath, body: CommandRequest) -> Applied:
     """End a run now."""
     runs.cancel(console, run_id, body)
     return Applied()
 
 
-@router.post("/runs/{run_id}/retry", status_code=202)
+@router.post("/runs/{run_id}/retry", status_code=202, openapi_extra=INVOKE)
 def retry(console: TheConsole, run_id: RunIdPath, body: RetryRequest) -> Applied:
     """Give what failed a new attempt."""
     runs.retry(console, run_id, body)

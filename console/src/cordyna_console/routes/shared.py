@@ -1,18 +1,31 @@
 """Shared: what every route is given, and the types of its parameters."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 
 from cordyna_console.console import Console
 from cordyna_console.live import LiveRuns
 from cordyna_core.contract.ids import NAME_PATTERN, RUN_ID_PATTERN
 
+Permission = Literal["look", "invoke", "operate"]
+PERMISSION: Final = "x-cordyna-permission"
+INVOKE: Final[dict[str, Any]] = {PERMISSION: "invoke"}
+OPERATE: Final[dict[str, Any]] = {PERMISSION: "operate"}
+"""`openapi_extra` of a route; a route without it needs only `look`."""
+
+
+def permission_of(route: APIRoute) -> Permission:
+    """What a person needs for a route."""
+    permission: Permission = (route.openapi_extra or {}).get(PERMISSION, "look")
+    return permission
+
 
 def console_of(request: Request) -> Console:
-    """The console of the application."""
-    console: Console = request.app.state.console
+    """The console of the application, or of the person who asks where several share it."""
+    console: Console = getattr(request.state, "console", None) or request.app.state.console
     return console
 
 
