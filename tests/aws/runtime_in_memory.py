@@ -20,12 +20,24 @@ SERVER = "task-server-a"
 
 
 class CancellableMemoryClaims(MemoryClaims):
-    """Claims and cancellations of one process."""
+    """Claims, leases and cancellations of one process."""
 
     def __init__(self) -> None:
         super().__init__()
         self.cancelled: set[tuple[str, str, int]] = set()
         self.asked = 0
+        self.leased: set[tuple[str, str, int]] = set()
+        """The attempts whose process is alive."""
+        self.renewed: list[tuple[str, str, int]] = []
+        self.renewal_fault: Exception | None = None
+
+    def renew(self, run_id: str, task: str, attempt: int) -> None:
+        if self.renewal_fault is not None:
+            raise self.renewal_fault
+        self.renewed.append((run_id, task, attempt))
+
+    def is_leased(self, run_id: str, task: str, attempt: int) -> bool:
+        return (run_id, task, attempt) in self.leased
 
     def cancel(self, run_id: str, task: str, attempt: int) -> None:
         self.cancelled.add((run_id, task, attempt))

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from cordyna_core.aws.claims import DynamoDBClaims
+from cordyna_core.aws.claims import LEASE_S, DynamoDBClaims
 from cordyna_core.aws.clients import client, client_config
 from cordyna_core.aws.eventbridge import (
     MAX_ENTRIES,
@@ -20,6 +20,7 @@ from cordyna_core.aws.eventbridge import (
     requests,
     size_of,
 )
+from cordyna_core.aws.visibility import HEARTBEAT_INTERVAL_S, VISIBILITY_S
 from cordyna_core.aws.work_queue import WorkQueue
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.envelope import open_envelope
@@ -111,6 +112,19 @@ class TestDynamoDBClaims(ClaimsContract):
         other.cancel(RUN, "task-1", 1)
         assert one.is_cancelled(RUN, "task-1", 1)
         assert not one.is_cancelled(RUN, "task-2", 1)
+
+    def test_lease_ends_unless_it_is_renewed(self) -> None:
+        one, other = self.a_claimant(), self.a_claimant()
+        late = DynamoDBClaims(boto3.client("dynamodb"), "claims", lambda: NOW + LEASE_S + 1)
+        assert not other.is_leased(RUN, "task-1", 1)
+        assert one.claim(RUN, "task-1", 1)
+        assert other.is_leased(RUN, "task-1", 1)
+        assert not late.is_leased(RUN, "task-1", 1)
+        late.renew(RUN, "task-1", 1)
+        assert late.is_leased(RUN, "task-1", 1)
+
+    def test_lease_ends_before_its_message_returns(self) -> None:
+        assert 2 * HEARTBEAT_INTERVAL_S < LEASE_S < VISIBILITY_S
 
     def test_claim_expires_after_every_redelivery(self) -> None:
         self.a_claimant().claim(RUN, "task-1", 1)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -107,6 +108,62 @@ def test_delivery_of_a_free_attempt_runs_it(deliveries: int) -> None:
     assert runtime.published == ["started", "completed"]
 
 
+def beside_running_body(**options: Any) -> RuntimeInMemory:
+    claims = CancellableMemoryClaims()
+    claims.claim(RUN, "task-1", 1)
+    claims.leased.add((RUN, "task-1", 1))
+    return RuntimeInMemory(claims=claims, queue=KeptQueue(**options))
+
+
+@pytest.mark.parametrize("deliveries", [2, 3, 4])
+def test_duplicate_beside_a_running_body_is_kept(deliveries: int) -> None:
+    runtime = beside_running_body()
+    failed = delivered(deliveries, runtime)
+    assert failed == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    assert runtime.published == []
+    assert runtime.adapters.queue is not None
+    kept_s = runtime.adapters.queue.held[-1][1]  # type: ignore[attr-defined]
+    assert kept_s == VISIBILITY_S * 2 ** (deliveries - 1)
+
+
+def test_duplicate_becomes_no_dead_letter() -> None:
+    runtime = beside_running_body()
+    assert delivered(5, runtime) == {"batchItemFailures": []}
+    assert runtime.published == []
+
+
+def test_duplicate_without_a_queue_is_delivered_again() -> None:
+    runtime = beside_running_body()
+    runtime.adapters = replace(runtime.adapters, queue=None)
+    assert delivered(2, runtime) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+
+
+@pytest.mark.parametrize("fault", [None, OSError("no network")])
+def test_container_keeps_a_duplicate(fault: Exception | None) -> None:
+    runtime = beside_running_body()
+    queue = KeptQueue(fault=fault)
+    worker = SqsWorker(a_server(task_1=lambda: 1), runtime.adapters, queue)  # type: ignore[arg-type]
+    worker._handle(QueuedCommand(json.dumps(run_task()), "receipt", 2))
+    assert (runtime.published, queue.deleted) == ([], [])
+    assert [seconds for _, seconds in queue.held] == ([] if fault else [VISIBILITY_S * 2])
+
+
+def test_lease_is_renewed_while_the_body_runs() -> None:
+    claims = CancellableMemoryClaims()
+    runtime, queue = RuntimeInMemory(claims=claims), KeptQueue()
+
+    def task_1() -> None:
+        worker.extend_visibility()
+        claims.renewal_fault = OSError("throttled")
+        worker.extend_visibility()
+
+    worker = SqsWorker(a_server(task_1=task_1), runtime.adapters, queue)  # type: ignore[arg-type]
+    worker._handle(QueuedCommand(json.dumps(run_task()), "receipt"))
+    assert claims.renewed == [(RUN, "task-1", 1)]
+    assert runtime.published == ["started", "completed"]
+    assert len(queue.held) == 2
+
+
 def test_first_delivery_of_a_claimed_attempt_reports_nothing() -> None:
     claims = CancellableMemoryClaims()
     claims.claim(RUN, "task-1", 1)
@@ -131,13 +188,15 @@ def test_visibility_is_extended_while_the_body_runs(monkeypatch: pytest.MonkeyPa
             if len(self.held) > 2:
                 extended.set()
 
-    with kept_visible_to_this_worker(Queue(), QueuedCommand("body", "receipt")):  # type: ignore[arg-type]
+    delivery = QueuedCommand("body", "receipt")
+    with kept_visible_to_this_worker(Queue(), delivery, None):  # type: ignore[arg-type]
         assert extended.wait(10)
 
 
 def test_visibility_that_fails_stops_no_body() -> None:
     queue = KeptQueue(fault=OSError("no such queue"))
-    with kept_visible_to_this_worker(queue, QueuedCommand("body", "receipt")):  # type: ignore[arg-type]
+    delivery = QueuedCommand("body", "receipt")
+    with kept_visible_to_this_worker(queue, delivery, None):  # type: ignore[arg-type]
         pass
     assert queue.held == []
 

@@ -1,6 +1,9 @@
-"""Claims: the Claims port on DynamoDB, which also stores cancellations.
+"""Claims: the Claims port on DynamoDB, which also stores cancellations and leases.
 
 Invariant: of all calls for one attempt, at most one returns True, and a claim is never returned.
+
+A claim carries a lease, which its process renews while the body runs. So a message that SQS
+delivers twice beside a running body is not mistaken for one whose worker died.
 
 The price of "at most once": a process that claimed an attempt and was killed before, in or after
 its body leaves the claim. The command, delivered again, is not run again, and nothing is published
@@ -24,6 +27,11 @@ EXPIRY: Final = "ttl"
 RETENTION_S: Final = 30 * 24 * 3600
 """Claims outlive every redelivery: SQS keeps a message for at most 14 days."""
 
+LEASE_S: Final = 40
+"""Less than a message stays with its worker, so that a redelivery finds the lease of a dead one
+expired.
+"""
+
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
 
@@ -43,6 +51,7 @@ class DynamoDBClaims:
                 Item={
                     KEY: {"S": key_of(run_id, task, attempt)},
                     "token": {"S": token},
+                    "alive_until": {"N": self._lease_end()},
                     EXPIRY: {"N": self._expiry()},
                 },
                 ConditionExpression="attribute_not_exists(#key)",
@@ -55,6 +64,26 @@ class DynamoDBClaims:
             existing: dict[str, Any] = dict(refused.response).get("Item") or {}  # type: ignore[assignment]
             return bool(existing.get("token") == {"S": token})
         return True
+
+    def renew(self, run_id: str, task: str, attempt: int) -> None:
+        """Extend the lease of a claim that this process was granted."""
+        self._client.update_item(
+            TableName=self._table,
+            Key={KEY: {"S": key_of(run_id, task, attempt)}},
+            UpdateExpression="SET alive_until = :until",
+            ExpressionAttributeValues={":until": {"N": self._lease_end()}},
+        )
+
+    def is_leased(self, run_id: str, task: str, attempt: int) -> bool:
+        """Whether the process that claimed the attempt has renewed its lease recently."""
+        response = self._client.get_item(
+            TableName=self._table,
+            Key={KEY: {"S": key_of(run_id, task, attempt)}},
+            ConsistentRead=True,
+            ProjectionExpression="alive_until",
+        )
+        until = response.get("Item", {}).get("alive_until")
+        return until is not None and float(until["N"]) > self._clock()
 
     def cancel(self, run_id: str, task: str, attempt: int) -> None:
         """Store that the attempt shall stop, or not start."""
@@ -75,6 +104,9 @@ class DynamoDBClaims:
             ProjectionExpression="cancelled",
         )
         return "cancelled" in response.get("Item", {})
+
+    def _lease_end(self) -> str:
+        return f"{self._clock() + LEASE_S:.3f}"
 
     def _expiry(self) -> str:
         return str(int(self._clock()) + RETENTION_S)

@@ -15,17 +15,22 @@ clocks of cerebro end the attempt.
 import json
 import logging
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Final
 
 from cordyna_core.aws.inbound_event import Event, is_request_to_declare, parse_command_event
 from cordyna_core.aws.queue_ingress import enqueue
 from cordyna_core.aws.runtime import ServerRuntime, build_server_runtime
-from cordyna_core.aws.visibility import kept_visible_to_this_worker
-from cordyna_core.aws.work_queue import RECEIVE_COUNT, QueuedCommand
-from cordyna_core.aws.worker_death import ObservedClaims, report_death
+from cordyna_core.aws.visibility import VISIBILITY_S, kept_visible_to_this_worker
+from cordyna_core.aws.work_queue import RECEIVE_COUNT, QueuedCommand, WorkQueue
+from cordyna_core.aws.worker_death import ObservedClaims, RunsElsewhere, report_death
 from cordyna_core.contract.commands import CancelTask, DescribeServer, RunTask
 from cordyna_core.errors import Fatal
 from cordyna_core.ports import TaskRunner
+
+DELIVERIES_KEPT_MAX: Final = 4
+"""Deliveries beside a running body after which a message is kept; a fifth one would make it a dead
+letter, so then the run clock alone guards the attempt.
+"""
 
 _log = logging.getLogger("cordyna.server")
 
@@ -43,19 +48,39 @@ def handle_event(
     if runtime.queue is not None:
         enqueue(event, runtime.queue, lambda _: runtime, lambda _: server)
     else:
-        handle_command(server, event, runtime, queued=False)
+        handle_command(server, event, runtime, queued=False, claims=observed_claims(runtime))
     return None
 
 
+def observed_claims(runtime: ServerRuntime) -> ObservedClaims | None:
+    """Return the claims of one delivery; None without a claims table."""
+    return None if runtime.claims is None else ObservedClaims(runtime.claims)
+
+
+def keep_beside_running_body(queue: WorkQueue, delivery: QueuedCommand) -> None:
+    """Have a message of a running attempt delivered again, each time twice as late.
+
+    Raises what the queue raises.
+    """
+    queue.hold(delivery, VISIBILITY_S * 2 ** (delivery.deliveries - 1))
+
+
 def handle_command(
-    server: TaskRunner, event: Event, runtime: ServerRuntime, *, queued: bool, deliveries: int = 1
+    server: TaskRunner,
+    event: Event,
+    runtime: ServerRuntime,
+    *,
+    queued: bool,
+    claims: ObservedClaims | None,
+    deliveries: int = 1,
 ) -> None:
     """Do what an event asks of the server; `queued` was reported of its command or not.
 
-    `deliveries` counts those of its message. A second one whose attempt is claimed already means
-    that the worker of the first one died, which is reported.
+    `deliveries` counts those of its message. A second one whose attempt is claimed by a process
+    that does not renew its lease means that this worker died, which is reported.
 
     Raises:
+        RunsElsewhere: another process runs the attempt; keep the message.
         MalformedEvent: it is not of the contract.
         Fatal: it is not a command of cerebro to a task server.
         Exception: what AWS answers.
@@ -66,7 +91,6 @@ def handle_command(
     match parse_command_event(event).message:
         case RunTask() as command:
             cancelled = runtime.cancellations.of(command)
-            claims = None if runtime.claims is None else ObservedClaims(runtime.claims)
             with runtime.log.attempt(command):
                 server.run(
                     command,
@@ -77,13 +101,23 @@ def handle_command(
                     cancelled=cancelled,
                 )
             if deliveries > 1 and claims is not None and claims.was_refused:
-                report_death(command, runtime, "its worker ended without a result")
+                _judge_redelivery(command, runtime, claims, deliveries)
         case CancelTask() as command:
             runtime.cancellations.note(command)
         case DescribeServer() as command:
             server.declare(bus=runtime.bus, clock=runtime.clock, cause=command)
         case other:
             raise Fatal(f"{type(other).__name__} is not a command to a task server")
+
+
+def _judge_redelivery(
+    command: RunTask, runtime: ServerRuntime, claims: ObservedClaims, deliveries: int
+) -> None:
+    """Decide what a message means whose attempt another process has claimed."""
+    if not claims.is_held_elsewhere():
+        report_death(command, runtime, "its worker ended without a result")
+    elif deliveries <= DELIVERIES_KEPT_MAX:
+        raise RunsElsewhere(f"another worker runs {command.task}, attempt {command.attempt}")
 
 
 def _handle_records(
@@ -93,6 +127,9 @@ def _handle_records(
     for record in records:
         try:
             _handle_record(server, record, runtime)
+        except RunsElsewhere as elsewhere:
+            _log.warning("message %s was delivered twice: %s", record["messageId"], elsewhere)
+            failed.append({"itemIdentifier": record["messageId"]})
         except Exception:  # noqa: BLE001  the record is delivered again, whatever failed
             _log.exception(
                 "message %s was not handled and will be delivered again", record["messageId"]
@@ -107,16 +144,23 @@ def _handle_record(server: TaskRunner, record: dict[str, Any], runtime: ServerRu
         record.get("receiptHandle", ""),
         int(record.get("attributes", {}).get(RECEIVE_COUNT, 1)),
     )
+    claims = observed_claims(runtime)
     keeping = (
         nullcontext()
         if runtime.queue is None
-        else kept_visible_to_this_worker(runtime.queue, delivery)
+        else kept_visible_to_this_worker(runtime.queue, delivery, claims)
     )
-    with keeping:
-        handle_command(
-            server,
-            json.loads(delivery.body),
-            runtime,
-            queued=True,
-            deliveries=delivery.deliveries,
-        )
+    try:
+        with keeping:
+            handle_command(
+                server,
+                json.loads(delivery.body),
+                runtime,
+                queued=True,
+                claims=claims,
+                deliveries=delivery.deliveries,
+            )
+    except RunsElsewhere:
+        if runtime.queue is not None:
+            keep_beside_running_body(runtime.queue, delivery)
+        raise

@@ -33,7 +33,11 @@ _log = logging.getLogger("cordyna.server")
 
 
 class CancellableClaims(Claims, Protocol):
-    """Claims that also store cancellations, for all instances of a server."""
+    """Claims that also store cancellations and leases, for all instances of a server."""
+
+    def renew(self, run_id: str, task: str, attempt: int) -> None: ...
+
+    def is_leased(self, run_id: str, task: str, attempt: int) -> bool: ...
 
     def cancel(self, run_id: str, task: str, attempt: int) -> None: ...
 

@@ -4,9 +4,10 @@ Invariant: a thread asks for a message only when it is free, so a command stays 
 body can start. A message is deleted after its body ended. (Bodies run in worker processes: see
 `entrypoints.process_server`.)
 
-While a body runs, the visibility of its message is extended. A container that is killed stops
-extending it, and SQS delivers the message again. With a claims table, nothing runs twice, and the
-run clock ends the attempt; without one, the body runs again if it may still start.
+While a body runs, the visibility of its message is extended, and the lease of its claim renewed. A
+container that is killed stops that, and SQS delivers the message again. With a claims table,
+nothing runs twice, and the attempt is ended as `worker_died`; without one, the body runs again if
+it may still start.
 
 SIGTERM (which Fargate sends, and kills after `stopTimeout`) and Ctrl-C let the running bodies end
 and take no more messages. The state of the server is not published, because an instance is not the
@@ -21,14 +22,18 @@ import time
 from types import FrameType
 from typing import Final
 
-from cordyna_core.aws.command_handler import handle_command
+from cordyna_core.aws.command_handler import (
+    handle_command,
+    keep_beside_running_body,
+    observed_claims,
+)
 from cordyna_core.aws.inbound_event import parse_command_event
 from cordyna_core.aws.runtime import ServerRuntime, build_server_runtime, work_queue
 from cordyna_core.aws.settings import server_settings
 from cordyna_core.aws.task_protection import TaskProtection
 from cordyna_core.aws.visibility import HEARTBEAT_INTERVAL_S, VISIBILITY_S, extend_visibility
 from cordyna_core.aws.work_queue import QueuedCommand, WorkQueue
-from cordyna_core.aws.worker_death import report_death
+from cordyna_core.aws.worker_death import ObservedClaims, RunsElsewhere, report_death
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.ports import TaskRunner
 
@@ -72,7 +77,7 @@ class SqsWorker:
         self._drain_max_s = drain_max_s
         self._draining = threading.Event()
         self._idle = threading.Event()
-        self._in_progress: set[QueuedCommand] = set()
+        self._in_progress: dict[QueuedCommand, ObservedClaims | None] = {}
 
     def run(self, concurrency: int) -> None:
         """Declare the server, and run commands until `drain`. Raises what the bus raises."""
@@ -112,12 +117,13 @@ class SqsWorker:
 
     def extend_visibility(self) -> None:
         """Keep the messages whose bodies are running."""
-        for delivery in tuple(self._in_progress):
-            extend_visibility(self._queue, delivery)
+        for delivery, claims in tuple(self._in_progress.items()):
+            extend_visibility(self._queue, delivery, claims)
         self._protection.extend()
 
     def _handle(self, delivery: QueuedCommand) -> None:
-        self._in_progress.add(delivery)
+        claims = observed_claims(self._runtime)
+        self._in_progress[delivery] = claims
         try:
             with self._protection.while_running():
                 handle_command(
@@ -125,13 +131,23 @@ class SqsWorker:
                     json.loads(delivery.body),
                     self._runtime,
                     queued=True,
+                    claims=claims,
                     deliveries=delivery.deliveries,
                 )
             self._queue.delete(delivery)
+        except RunsElsewhere as elsewhere:
+            self._keep(delivery, elsewhere)
         except Exception:  # noqa: BLE001  not deleted, so it is delivered again
             _log.exception("a message was not handled and will be delivered again")
         finally:
-            self._in_progress.discard(delivery)
+            self._in_progress.pop(delivery, None)
+
+    def _keep(self, delivery: QueuedCommand, elsewhere: RunsElsewhere) -> None:
+        _log.warning("a message was delivered twice: %s", elsewhere)
+        try:
+            keep_beside_running_body(self._queue, delivery)
+        except Exception:  # noqa: BLE001  it is delivered again all the same, only sooner
+            _log.warning("the visibility of a message was not extended", exc_info=True)
 
     def _report_killed(self, delivery: QueuedCommand) -> None:
         """End an attempt whose body this process will not finish."""

@@ -2,7 +2,8 @@
 
 A Lambda that runs out of memory, exceeds its timeout or cannot start says nothing itself. Its death
 is seen in two ways: by the on-failure destination of a function that a rule invokes, and by the
-second delivery of a message whose attempt is claimed already.
+second delivery of a message whose attempt is claimed by a process that no longer renews its lease.
+(SQS may also deliver a message twice beside a running body, whose process does renew it.)
 
 Invariant: a report of death is an `error` like any other. If the attempt had ended after all, its
 `completed` ranks above it, and a second `error` changes nothing (docs/rules.md, rule 1).
@@ -13,10 +14,10 @@ from typing import Any, Final
 
 from cordyna_core.attempt import Attempt
 from cordyna_core.aws.inbound_event import parse_command_event
-from cordyna_core.aws.runtime import ServerRuntime
+from cordyna_core.aws.runtime import CancellableClaims, ServerRuntime
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.commands import RunTask
-from cordyna_core.ports import Claims
+from cordyna_core.errors import CordynaError
 
 WHY_MAX_CHARS: Final = 400
 
@@ -26,17 +27,42 @@ _NEVER_STARTED: Final = "EventAgeExceeded"
 _log = logging.getLogger("cordyna.server")
 
 
-class ObservedClaims:
-    """Claims that note whether the last one was refused: another process holds the attempt."""
+class RunsElsewhere(CordynaError):
+    """Another process runs this attempt: its message is kept, in case that process dies."""
 
-    def __init__(self, claims: Claims) -> None:
+
+class ObservedClaims:
+    """The claim of one delivery: whether it was refused, and the lease of a granted one."""
+
+    def __init__(self, claims: CancellableClaims) -> None:
         self._claims = claims
-        self.was_refused = False
+        self._granted: tuple[str, str, int] | None = None
+        self._refused: tuple[str, str, int] | None = None
 
     def claim(self, run_id: str, task: str, attempt: int) -> bool:
         is_granted = self._claims.claim(run_id, task, attempt)
-        self.was_refused = not is_granted
+        if is_granted:
+            self._granted = run_id, task, attempt
+        else:
+            self._refused = run_id, task, attempt
         return is_granted
+
+    @property
+    def was_refused(self) -> bool:
+        return self._refused is not None
+
+    def renew(self) -> None:
+        """Extend the lease, if the claim was granted; a failure is logged."""
+        if self._granted is None:
+            return
+        try:
+            self._claims.renew(*self._granted)
+        except Exception:  # noqa: BLE001  the next heartbeat tries again
+            _log.warning("the lease of a claim was not renewed", exc_info=True)
+
+    def is_held_elsewhere(self) -> bool:
+        """Whether the claim was refused and its holder is alive. Raises what the claims raise."""
+        return self._refused is not None and self._claims.is_leased(*self._refused)
 
 
 def report_death(
