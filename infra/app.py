@@ -5,7 +5,7 @@
     CDK_OUTDIR=cdk.out python infra/app.py        the same without Node
 
 `infra/cordyna_infra/cerebro_stack.py` is cerebro; `servers.py` the task servers;
-`operations_stack.py` alarms and dashboard.
+`operations_stack.py` alarms and dashboard; `console_stack.py` the hosted console, if it is wanted.
 """
 
 from aws_cdk import App, Validations
@@ -13,6 +13,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from cordyna_infra.acknowledged_findings import acknowledge_findings
 from cordyna_infra.cerebro_stack import CerebroStack
+from cordyna_infra.console_stack import ConsoleStack, HostedSignIn
 from cordyna_infra.network_stack import NetworkStack
 from cordyna_infra.operations_stack import OperationsStack
 from cordyna_infra.servers import TaskServerA, TaskServerB, TaskServerC
@@ -42,6 +43,10 @@ def cordyna(app: App) -> App:
         servers=[stack.server for stack in servers],
     )
     operations.add_stack_dependency(cerebro)
+    sign_in = HostedSignIn.of(app)
+    if sign_in is not None:
+        console = ConsoleStack(app, f"{stage.bus}-console", stage=stage, sign_in=sign_in)
+        console.add_stack_dependency(cerebro)
     acknowledge_findings(cerebro)
     return app
 

@@ -1,10 +1,10 @@
-"""Build the folders that are deployed to Lambda: the layer and cerebro, each with its locked
-packages. No Docker.
+"""Build the folders that are deployed to Lambda: the layer, cerebro and the hosted console, each
+with its locked packages. No Docker.
 
-Invariant: the content is what requirements/layer.txt and requirements/cerebro.txt lock, as wheels
-for the function's architecture and Python, on whatever machine it is built. Bytecode is included
-where the function's Python is installed: Lambda's file system is read-only, so without bytecode
-every cold start compiles all imported modules.
+Invariant: the content is what requirements/{layer,cerebro,console}.txt lock, as wheels for the
+function's architecture and Python, on whatever machine it is built. Bytecode is included where the
+function's Python is installed: Lambda's file system is read-only, so without bytecode every cold
+start compiles all imported modules.
 
     python infra/build_assets.py [--architecture arm64|x86_64] [--runtime python3.14]
 """
@@ -32,23 +32,34 @@ _IGNORED: Final = shutil.ignore_patterns("__pycache__", "*.pyc")
 _NOT_DEPLOYED: Final = ("embedded", "simulator", "testing", "worker")
 """Packages that only run on a laptop, in tests or in containers."""
 
+_FUNCTION_PACKAGES: Final = {
+    "cerebro": (ROOT / "functions" / "cerebro" / "src" / "cerebro",),
+    "console": (
+        ROOT / "cli" / "src" / "cordyna_cli",
+        ROOT / "console" / "src" / "cordyna_console",
+    ),
+}
+"""Folder, and name of its lock file -> packages of ours."""
+
 
 def build(architecture: str, runtime: str) -> Path:
-    """Build `layer/` and `cerebro/`; returns the folder that holds them."""
+    """Build `layer/`, `cerebro/` and `console/`; returns the folder that holds them."""
     into = variant_folder(architecture, runtime)
     in_layer = _locked("layer.txt", architecture, runtime)
-    not_in_layer = {
-        name: entry
-        for name, entry in _locked("cerebro.txt", architecture, runtime).items()
-        if name not in in_layer
-    }
     _install(in_layer, into / "layer" / "python", architecture, runtime)
     copy_package(
         ROOT / "layers" / "cordyna_core" / "src" / "cordyna_core",
         into / "layer" / "python" / "cordyna_core",
     )
-    _install(not_in_layer, into / "cerebro", architecture, runtime)
-    copy_package(ROOT / "functions" / "cerebro" / "src" / "cerebro", into / "cerebro" / "cerebro")
+    for name, packages in _FUNCTION_PACKAGES.items():
+        not_in_layer = {
+            package: entry
+            for package, entry in _locked(f"{name}.txt", architecture, runtime).items()
+            if package not in in_layer
+        }
+        _install(not_in_layer, into / name, architecture, runtime)
+        for package in packages:
+            copy_package(package, into / name / package.name)
     python = python_of(runtime)
     if python is None:
         sys.stderr.write(

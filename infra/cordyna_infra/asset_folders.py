@@ -20,6 +20,11 @@ def cerebro_folder(scope: Construct) -> Path:
     return _built(scope, "cerebro")
 
 
+def console_folder(scope: Construct) -> Path:
+    """The hosted console with the command line's client, and packages that the layer lacks."""
+    return _built(scope, "console")
+
+
 def _built(scope: Construct, name: str) -> Path:
     folder = variant_folder(architecture_of(scope).name, runtime_of(scope).name) / name
     if not folder.is_dir():

@@ -3,6 +3,8 @@
 import base64
 import gzip
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -192,3 +194,16 @@ def test_scopes_are_whole_words_behind_their_prefix() -> None:
     assert person is not None
     assert person.permissions == {"look"}
     assert person_of({"scope": ALL}, name_claim="sub", scope_prefix="cordyna/") is None
+
+
+def test_handlers_need_only_what_their_lock_file_has() -> None:
+    """The folder of the functions has no web server, no terminal, and nothing of an engine."""
+    code = (
+        "import sys\n"
+        "for name in ('typer', 'rich', 'uvicorn', 'cerebro', 'networkx', 'jsonschema'):\n"
+        "    sys.modules[name] = None\n"
+        "from cordyna_console.hosted import lambda_handlers\n"
+        "print(lambda_handlers.look.__name__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "look\n"), done.stderr

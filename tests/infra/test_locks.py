@@ -11,14 +11,16 @@ from cordyna_cdk.guarded_function import NEWEST_PYTHON
 from cordyna_infra import build_variants
 
 
-@pytest.mark.parametrize("name", ["infra.txt", "cloud.txt", "layer.txt", "cerebro.txt"])
+@pytest.mark.parametrize(
+    "name", ["infra.txt", "cloud.txt", "layer.txt", "cerebro.txt", "console.txt"]
+)
 def test_locked_packages_are_pinned_and_hashed(name: str) -> None:
     for package, entry in requirements(name).items():
         assert re.match(r"[a-z0-9._-]+(\[[a-z0-9,-]+\])?==", package), package
         assert "--hash=sha256:" in entry, package
 
 
-@pytest.mark.parametrize("name", ["layer.txt", "cerebro.txt"])
+@pytest.mark.parametrize("name", ["layer.txt", "cerebro.txt", "console.txt"])
 def test_deployed_versions_are_the_tested_ones(name: str) -> None:
     # A marker may be narrower: it says for which Pythons a package is needed, not which version.
     deployed, tested = (
