@@ -72,7 +72,7 @@ def _error(timeline: Sequence[TimelineEntryView]) -> ErrorDescription | None:
 
 def a_run(*tasks: TaskView, state: str = "running", **more: Any) -> RunView:
     """The last task is the target."""
-    failed = [task for task in tasks if task.state == "error" and task.reason != "cancelled"]
+    failed = [task for task in tasks if task.state == "error"]
     causes = [
         RootCause(task=task.task, server=task.server, owner=task.owner, reason=task.reason or "")
         for task in failed

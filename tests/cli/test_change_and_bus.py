@@ -187,3 +187,15 @@ def test_dev_fits_the_terminal() -> None:
     result = dyna("dev", "--no-page", engine=FakeEngine(passed=PASSED), terminal=True, width=90)
 
     assert max(map(len, without_escapes(result.out).splitlines())) <= 90
+
+
+def test_retry_shows_only_what_happened_since() -> None:
+    """Without a terminal each change is a line; what was known before the command is none."""
+    earlier, failed = failed_run(), failed_run()
+    engine = FakeEngine(views=[earlier, failed])
+
+    result = dyna("retry", RUN, engine=engine)
+
+    assert [line for line in result.err.splitlines() if " on " in line] == [
+        line for line in result.err.splitlines() if line.startswith("run ")
+    ]

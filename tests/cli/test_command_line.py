@@ -63,12 +63,30 @@ def test_version_is_printed() -> None:
     assert dyna("--version").out == f"cordyna {__version__}\n"
 
 
+FORMATS = "'svg' is not one of 'tree', 'mermaid', 'json'"
+
+
+def _no_command(word: str, step: str) -> str:
+    return f'error: there is no command "{word}".\n  next: {step}\n'
+
+
 @pytest.mark.parametrize(
     ("words", "err"),
     [
-        (("shwo",), 'error: there is no command "shwo".\n  next: dyna show\n'),
+        *(
+            (
+                (word,),
+                _no_command(word, f"did you mean `dyna {command}`? `dyna --help` lists all"),
+            )
+            for word, command in [("shwo", "show"), ("run", "do"), ("triger", "do"), ("up", "dev")]
+        ),
+        (("bogus",), _no_command("bogus", "dyna --help")),
         (("zzz",), 'error: there is no command "zzz".\n  next: dyna --help\n'),
         (("show", "--nonsense"), "error: No such option: --nonsense\n  next: dyna show --help\n"),
+        (
+            ("graph", "-o", "svg"),
+            f"error: Invalid value for '-o' / '--output': {FORMATS}.\n  next: dyna graph --help\n",
+        ),
         (("do",), "error: Missing argument 'TASK'.\n  next: dyna do --help\n"),
         (
             ("do", "task-3", "--profile", "p"),

@@ -8,19 +8,22 @@ from pathlib import Path
 import pytest
 
 from cli.fake_engine import FakeEngine
+from cli.fake_operations import CloudEngine, FakeOperations
 from cli.run_builders import RUN, T0
 from cli.run_dyna import dyna
+from cordyna_cli.operations import DeadLetterQueue
 from cordyna_core.contract.views.graph import ServerInfo, TaskInfo
 from cordyna_core.contract.views.runs import RunSummary
 from cordyna_core.errors import ServiceError
 
-ENGINE = FakeEngine(
+ENGINE = CloudEngine(
     declared=[
         TaskInfo(task="task-1", server="a", upstream=[]),
         TaskInfo(task="report", server="a", upstream=[]),
     ],
     known_servers=[ServerInfo(server="sales", state="ready", tasks=1, revision=1)],
     summaries=[RunSummary(run_id=RUN, task="task-1", state="completed", created_at=T0)],
+    operations=FakeOperations(letters=(DeadLetterQueue("planner-dead", 3, "planner"),)),
 )
 
 
@@ -48,6 +51,8 @@ def complete(*words: str, engine: FakeEngine = ENGINE) -> list[str]:
         (("runs", "--state", "c"), ["completed", "cancelled"]),
         (("logs", "--stream", "std"), ["stdout", "stderr"]),
         (("dlq", ""), ["ls", "redrive", "purge"]),
+        (("dlq", "redrive", "p"), ["planner-dead"]),
+        (("completion", ""), ["bash", "zsh", "fish"]),
         (("servers", "rm", ""), ["sales"]),
         (("cron", "pause", "--h"), ["--help"]),
     ],

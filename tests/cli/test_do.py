@@ -5,6 +5,7 @@ import pytest
 from cli.fake_engine import FakeEngine
 from cli.run_builders import RUN, a_run, a_task, completed_run, failed_run
 from cli.run_dyna import dyna, without_escapes
+from cli.test_driver import Driver
 from cordyna_cli.engine import Invoked
 from cordyna_core.contract.commands import InvokeTask
 
@@ -200,12 +201,24 @@ def test_ctrl_c_on_aws_says_that_the_run_continues() -> None:
 
 
 def test_ctrl_c_while_another_process_drives_says_so() -> None:
-    engine = FakeEngine(views=running().views, interrupt=True, drives=False)
+    views = running().views
+    engine = FakeEngine(views=views, interrupt=True, drives=False, driven_by=Driver())
 
     result = dyna("do", "task-3", engine=engine)
 
     assert result.err.endswith(
         f"interrupted: run {RUN} continues: another process drives it.\n  next: dyna watch {RUN}\n"
+    )
+
+
+def test_ctrl_c_while_no_process_drives_says_so() -> None:
+    engine = FakeEngine(views=running().views, interrupt=True, drives=False)
+
+    result = dyna("watch", engine=engine)
+
+    assert result.err.startswith("no process drives it")
+    assert result.err.endswith(
+        f"interrupted: run {RUN} rests: no process drives it.\n  next: dyna dev\n"
     )
 
 

@@ -43,6 +43,11 @@ def test_show_of_live_run_names_the_driver(driver: Driver | None, text: str) -> 
     assert dyna("show", engine=an_engine(driver)).err == text
 
 
+@pytest.mark.parametrize(("driver", "text"), [*DRIVERS[1:], (Driver(), "")])
+def test_why_of_a_run_that_rests_says_how_to_go_on(driver: Driver | None, text: str) -> None:
+    assert dyna("why", engine=an_engine(driver)).err == text
+
+
 def test_show_of_ended_run_names_no_driver() -> None:
     assert dyna("show", engine=FakeEngine(views=[completed_run()], drives=False)).err == ""
 

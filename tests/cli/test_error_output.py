@@ -7,7 +7,7 @@ from rich.text import Text
 from cli.fake_engine import FakeEngine
 from cli.run_dyna import dyna, without_escapes
 from cordyna_cli.output.errors import error_text
-from cordyna_cli.render.layout.table import wrapped
+from cordyna_cli.render.layout.paragraph import wrapped
 from cordyna_cli.wording.format import duration
 from cordyna_core.errors import UserError
 

@@ -1,53 +1,17 @@
 """`dyna doctor`, `dyna dlq`, `dyna cron pause`: what an operator types."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import pytest
 
 from cli.fake_engine import FakeEngine
+from cli.fake_operations import CloudEngine, FakeOperations
 from cli.run_builders import at
 from cli.run_dyna import dyna, without_escapes
 from cordyna_cli.operations import DeadLetterQueue, Finding
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.views.graph import PlanView, TaskInfo
 from cordyna_core.errors import AccessError
-
-
-@dataclass
-class FakeOperations:
-    findings: Sequence[Finding] = ()
-    letters: Sequence[DeadLetterQueue] = ()
-    resting: list[str] = field(default_factory=list)
-    redriven: list[str] = field(default_factory=list)
-    purged: list[str] = field(default_factory=list)
-
-    def examine(self) -> Sequence[Finding]:
-        return self.findings
-
-    def dead_letters(self) -> Sequence[DeadLetterQueue]:
-        return self.letters
-
-    def redrive(self, name: str) -> int:
-        self.redriven.append(name)
-        return 3
-
-    def purge(self, name: str) -> int:
-        self.purged.append(name)
-        return 2
-
-    def paused(self) -> Sequence[str]:
-        return self.resting
-
-    def pause(self, task: str, *, on: bool) -> None:
-        self.resting = (
-            [*self.resting, task] if on else [each for each in self.resting if each != task]
-        )
-
-
-@dataclass
-class CloudEngine(FakeEngine):
-    operations: FakeOperations = field(default_factory=FakeOperations)
 
 
 def test_doctor_shows_findings_and_next_steps() -> None:

@@ -112,13 +112,47 @@ def test_rejected_rehearsal_lists_problems_and_exits_with_1(
     result = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=REJECTED))
 
     assert result.status == 1
-    assert result.out == "✗ b would be rejected\n"
+    assert result.out == ""
     assert result.err.splitlines() == [
         "error: b would be rejected, for 2 reasons.",
         "  tasks need each other (x -> y -> x)",
         "  tasks need each other (x -> y -> x)",
         "  next: fix the problems above, then run the same command again",
     ]
+
+
+def test_rejected_rehearsal_names_a_cycle_once(server: str) -> None:
+    """The message has the tasks in their order already."""
+    problem = Problem(code="cycle", message="x (b) needs y (b) needs x (b)", path=["x", "y", "x"])
+    declarations = [
+        DeclarationView(server="a", outcome="accepted"),
+        DeclarationView(server="b", outcome="rejected", problems=[problem]),
+    ]
+    view = RehearsalView(generation=7, declarations=declarations)
+
+    result = dyna("plan", "--declare", server, engine=FakeEngine(rehearsed=view))
+
+    assert result.out == "✓ a would be accepted\n"
+    assert result.err.splitlines() == [
+        "error: b would be rejected: x (b) needs y (b) needs x (b)",
+        "  next: fix the problems above, then run the same command again",
+    ]
+
+
+def test_rehearsal_of_a_file_without_tasks_exits_with_1(tmp_path: Path) -> None:
+    file = tmp_path / "b.json"
+    file.write_text('{"server": "b"}')
+
+    result = dyna("plan", "--declare", str(file), engine=FakeEngine())
+
+    assert (result.status, result.err.splitlines()) == (
+        1,
+        [
+            f"error: {file} declares no tasks.",
+            "  the key `tasks` is missing",
+            '  next: write `"tasks": []` if the server is to have none',
+        ],
+    )
 
 
 def test_rehearsal_of_same_declaration_changes_nothing(server: str) -> None:

@@ -1,4 +1,4 @@
-"""Events: sender, addressee and message of each event, in the order they passed."""
+"""Events: sender, addressee and message of each event, by time."""
 
 from rich.cells import cell_len
 
@@ -29,6 +29,25 @@ def test_large_output_is_shown_by_its_size() -> None:
     assert events_table([sealed("cordyna.server.s", large, 0)])[1].plain.endswith(
         "completed with an output of 2,009 bytes"
     )
+
+
+def test_events_table_names_everyone_in_full_at_120_columns() -> None:
+    lines = [line.plain for line in events_table(TEXTS, 120)]
+
+    assert not any("…" in line for line in lines)
+    assert any("→ every server" in line for line in lines)
+
+
+def test_events_table_is_in_order_of_time() -> None:
+    """One that cannot be read stays behind the one before it."""
+    passed = [TEXTS[2], TEXTS[-1], TEXTS[0], TEXTS[1]]
+
+    assert [line.plain.split()[0] for line in events_table(passed)[1:]] == [
+        "03:04:05.000",
+        "03:04:05.250",
+        "03:04:05.500",
+        "?",
+    ]
 
 
 GOLDEN = """

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from cordyna_cli.render.layout.table import Column, aligned, cut, wrapped
+from cordyna_cli.render.layout.paragraph import cut, wrapped
+from cordyna_cli.render.layout.table import Column, aligned
 
 WORD = st.text(st.sampled_from("abcdefgh-_.:äß語"), min_size=1, max_size=12)
 SENTENCE = st.lists(WORD, max_size=12).map(" ".join)
@@ -33,6 +34,9 @@ def test_table_never_breaks_words_and_fits(rows: list[tuple[str, ...]], width: i
         source |= words_of(" ".join(row))
     # What never yields here takes 33 columns at most: a wider line has room for whole words.
     if width >= 60:
+        assert set().union(*(words_of(row[0]) for row in rows)) <= words_of(
+            " ".join(line.plain for line in lines)
+        )
         assert words_of(" ".join(line.plain for line in lines)) <= source
 
 
@@ -62,3 +66,40 @@ def test_cut_text_ends_between_words(sentence: str, width: int) -> None:
     first = sentence.split(maxsplit=1)[0] if sentence.split() else ""
     if width > Text(first).cell_len:
         assert words_of(shown.plain) <= words_of(sentence)
+
+
+def test_table_wraps_prose_below_its_column() -> None:
+    columns = (Column("task", yields=1), Column("upstream", yields=2, prose="wrap"))
+
+    lines = aligned(columns, [("report", "orders, customers, rates")], 25)
+
+    assert [line.plain for line in lines] == [
+        "task    upstream",
+        "report  orders,",
+        "        customers, rates",
+    ]
+
+
+def test_table_leaves_out_whole_columns_by_their_rank() -> None:
+    columns = (Column("task", yields=1), Column("server", yields=2), Column("owner", yields=3))
+    row = ("quarterly-report", "sales-server", "team-sales")
+
+    assert [aligned(columns, [row], width)[1].plain.split() for width in (42, 41, 30, 29)] == [
+        ["quarterly-report", "sales-server", "team-sales"],
+        ["quarterly-report", "sales-server"],
+        ["quarterly-report", "sales-server"],
+        ["quarterly-report"],
+    ]
+
+
+def test_table_gives_a_long_name_a_line_of_its_own() -> None:
+    columns = (Column("task", yields=1), Column("state"))
+
+    lines = aligned(columns, [("a-rather-long-name", "completed"), ("b", "error")], 20)
+
+    assert [line.plain for line in lines] == [
+        "task       state",
+        "a-rather-long-name",
+        "           completed",
+        "b          error",
+    ]

@@ -73,6 +73,8 @@ def test_server_that_does_not_load_is_shown_with_its_error(folder: Folder) -> No
     shown = servers(folder, "shop.py", "broken.py")
     assert shown["shop"]["state"] != "not_loaded"
     assert shown["broken.py"]["state"] == "not_loaded"
+    findings = [line for line in folder.bare("doctor").stdout.splitlines() if "servers" in line]
+    assert [line.split()[0] for line in findings] == ["✗"]
 
 
 def test_server_that_stops_loading_keeps_its_declaration(folder: Folder) -> None:
@@ -100,7 +102,7 @@ def test_invoke_of_a_server_that_never_loaded_shows_its_error(folder: Folder) ->
     assert refused.returncode == 1
     assert "shop.py failed to load" in refused.stderr
     assert "no_such_module" in refused.stderr
-    assert "fix the file" in refused.stderr
+    assert "correct what is shown above" in refused.stderr
 
 
 @pytest.mark.parametrize("source", ["import os; os._exit(3)", "while True: pass"])

@@ -74,6 +74,15 @@ class CommandContext:
             lines.append(f"  next: {START_A_DRIVER}")
         self.err.note(lines)
 
+    def note_without_driver(self, engine: Engine) -> None:
+        """Say how to start a process that drives runs, if there is none."""
+        if not self.is_driven(engine):
+            self.print_driver(engine)
+
+    def is_driven(self, engine: Engine) -> bool:
+        """Whether some process drives runs now. A cloud always does."""
+        return self.settings.engine != "embedded" or is_driven(engine.driver())
+
     def _open(
         self, *, declares: bool, in_process: bool = False, runs_tasks: bool = False
     ) -> Engine:

@@ -44,7 +44,7 @@ COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
             "inspect:why", "Why it, or one of its tasks, is as it is; and what to type next."
         ),
         "timeline": CommandEntry("inspect:timeline", "When each task waited, was queued and ran."),
-        "events": CommandEntry("inspect:events", "Its events in the order they passed the bus."),
+        "events": CommandEntry("inspect:events", "Its events: who sent what to whom."),
         "logs": CommandEntry("logs:logs", "What its tasks printed."),
         "replay": CommandEntry(
             "replay:replay", "Decide it again from its events: would it go differently?"
@@ -55,6 +55,7 @@ COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
         "runs": CommandEntry("lists:runs", "The newest runs."),
         "tasks": CommandEntry("lists:tasks", "Every declared task."),
         "describe": CommandEntry("describe:describe", "Everything that is declared about a task."),
+        "consumers": CommandEntry("consumers:consumers", "Who uses a task, and who may."),
         "servers": CommandEntry(
             "servers:servers", "Every task server and its state; removing one."
         ),
@@ -87,6 +88,25 @@ COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
 ENTRIES: Final = {name: entry for section in COMMANDS.values() for name, entry in section.items()}
 
 
+_SIMILARITY_MIN: Final = 0.7
+"""From 0 to 1; below it, two short words are similar by chance."""
+
+_OTHER_WORDS: Final = {
+    "do": ("run", "invoke", "trigger", "execute", "exec", "submit", "start"),
+    "dev": ("serve", "up", "server", "scheduler"),
+    "cancel": ("stop", "kill", "abort", "terminate"),
+    "retry": ("rerun", "restart", "resume", "clear"),
+    "show": ("status", "view", "get", "inspect"),
+    "tasks": ("list", "ls", "dags", "jobs"),
+    "cron": ("schedule", "schedules"),
+    "logs": ("log", "tail"),
+    "watch": ("wait", "follow"),
+    "init": ("new", "create"),
+    "doctor": ("check", "health", "info"),
+}
+"""What other tools call a command."""
+
+
 class HelpRequested(Exception):
     """Carries the help text: typer would write it to the process's stdout, which is not ours."""
 
@@ -113,11 +133,7 @@ class CommandGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in ENTRIES:
-            near = get_close_matches(args[0], ENTRIES, n=1)
-            raise UsageError(
-                f'there is no command "{args[0]}".',
-                next=f"dyna {near[0]}" if near else "dyna --help",
-            )
+            raise UsageError(f'there is no command "{args[0]}".', next=_near_command(args[0]))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -127,6 +143,16 @@ class CommandGroup(TyperGroup):
                 formatter.write_dl(
                     [(name.ljust(width), entry.summary) for name, entry in section.items()]
                 )
+
+
+def _near_command(word: str) -> str:
+    """What to do next about a word that is no command."""
+    names = {other: name for name, others in _OTHER_WORDS.items() for other in others}
+    names |= {name: name for name in ENTRIES}
+    near = get_close_matches(word, names, n=1, cutoff=_SIMILARITY_MIN)
+    return (
+        f"did you mean `dyna {names[near[0]]}`? `dyna --help` lists all" if near else "dyna --help"
+    )
 
 
 def _load(name: str, entry: CommandEntry) -> Any:

@@ -17,6 +17,7 @@ from cordyna_cli.output.json_output import run_json
 from cordyna_cli.render.run.outcome import whole_run
 from cordyna_cli.render.run.progress import progress_line
 from cordyna_cli.task_progress import TaskProgress
+from cordyna_cli.wording.driver import START_A_DRIVER
 from cordyna_cli.wording.format import duration
 from cordyna_core.contract.views.runs import RunView
 
@@ -33,28 +34,43 @@ class Display(AbstractContextManager["Display"], Protocol):
 class FollowedRun:
     """The last view of the run, and why following ended.
 
-    `driven_here`: the run proceeds only while a process like this one waits for it.
+    `driven_here`: the run proceeds only while a process like this one waits for it. `is_driven`:
+    some process drives it, this one or another.
     """
 
     view: RunView
     because: EndedBecause
     driven_here: bool
+    is_driven: bool = True
 
 
 def follow_run(
-    call: CommandContext, engine: Engine, run_id: str, wait_s: float | None
+    call: CommandContext,
+    engine: Engine,
+    run_id: str,
+    wait_s: float | None,
+    *,
+    before: RunView | None = None,
 ) -> FollowedRun:
-    """Show the run until it ends, `wait_s` has passed, or Ctrl-C. Raises NotFound."""
+    """Show the run until it ends, `wait_s` has passed, or Ctrl-C. Raises NotFound.
+
+    `before`: what was known before the command that follows it; only what is new is shown as lines.
+    """
     view = engine.run(run_id)
     because: EndedBecause = "wait ended"
     progress = TaskProgress(run_id)
-    with _display(call) as display:
+    with _display(call, before) as display:
         try:
             for view in engine.follow(run_id, timeout_s=wait_s):
                 display.show(progress.added_to(view, engine))
         except KeyboardInterrupt:
             because = "interrupted"
-    return FollowedRun(view, "run ended" if view.is_final else because, engine.drives)
+    return FollowedRun(
+        view,
+        "run ended" if view.is_final else because,
+        engine.drives,
+        call.is_driven(engine),
+    )
 
 
 def report_outcome(
@@ -83,11 +99,11 @@ def report_outcome(
             return ExitStatus.GAVE_UP_WAITING
 
 
-def _display(call: CommandContext) -> Display:
+def _display(call: CommandContext, before: RunView | None) -> Display:
     return (
         LiveTree(call.err, call.environment.now, stays=not call.out.is_terminal)
         if call.err.is_terminal
-        else ProgressLines(call.err)
+        else ProgressLines(call.err, before)
     )
 
 
@@ -98,6 +114,9 @@ def _print_how_to_continue(call: CommandContext, followed: FollowedRun, ended: s
         # The very same command joins the interrupted run; with --new it would start another.
         argv = [word for word in call.environment.argv if word != "--new"]
         command = shlex.join(["dyna", *argv])
+    elif not followed.is_driven:
+        fate = f"run {run_id} rests: no process drives it."
+        command = START_A_DRIVER
     else:
         fate = f"run {run_id} continues."
         if call.settings.engine == "embedded":

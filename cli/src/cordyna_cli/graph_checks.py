@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from cordyna_cli.engine import Engine
 from cordyna_cli.operations import Finding
+from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import join_names, plural
 from cordyna_core.contract.views.graph import TaskInfo
 
@@ -18,8 +19,9 @@ def graph_findings(engine: Engine) -> list[Finding]:
     unresolved = list(_unresolved(tasks))
     refused = list(_refused_crons(engine, tasks))
     upstreams = Finding("upstreams", "well", "all are declared")
+    notices = list(_notices(tasks))
     crons = Finding("crons", "well", plural(sum(info.cron is not None for info in tasks), "cron"))
-    return [*(unresolved or [upstreams]), *(refused or [crons])]
+    return [*(unresolved or [upstreams]), *(refused or [crons]), *notices]
 
 
 def _near_upstream(name: str, tasks: Sequence[TaskInfo]) -> str | None:
@@ -38,6 +40,15 @@ def _unresolved(tasks: Sequence[TaskInfo]) -> Iterator[Finding]:
         hint = f"; did you mean {near}?" if near else ""
         detail = f"{name} is not declared by any server; needed by {join_names(dependents)}{hint}"
         yield Finding("upstreams", "worth a look", detail, f"dyna describe {dependents[0]}")
+
+
+def _notices(tasks: Sequence[TaskInfo]) -> Iterator[Finding]:
+    """What both owners of an edge should know, once for each edge."""
+    for info in tasks:
+        for notice in info.notices:
+            if notice.task == info.task and notice.code != "cannot_tell":
+                next_command = f"dyna consumers {notice.upstream}"
+                yield Finding("edges", "worth a look", one_line(notice.message), next_command)
 
 
 def _refused_crons(engine: Engine, tasks: Sequence[TaskInfo]) -> Iterator[Finding]:

@@ -73,12 +73,15 @@ class LiveTree:
 
 
 class ProgressLines:
-    """A line for each new entry of a timeline."""
+    """A line for each new entry of a timeline. `before`: a view whose entries are not new."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, before: RunView | None = None) -> None:
         self._screen = screen
         self._shown: set[tuple[str, int, str, str | None]] = set()
         self._has_begun = False
+        for task in before.tasks if before is not None else ():
+            for entry in task.timeline:
+                self._is_new(task, entry)
 
     def __enter__(self) -> Self:
         return self

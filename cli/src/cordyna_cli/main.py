@@ -160,6 +160,7 @@ def _usage_error(usage: TyperException) -> UsageError:
             next=f"dyna {option} ... {context.info_name} ...",
         )
     path = "dyna" if context is None else context.command_path
+    message = message.replace("Value error, ", "")
     return UsageError(message.strip() or "the command line cannot be read.", next=f"{path} --help")
 
 

@@ -8,8 +8,10 @@ import typer
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.engine import Engine
 from cordyna_cli.input.completion import SCRIPTS, Candidate, Names, Shell, candidates
+from cordyna_cli.operations import operations_of
 from cordyna_cli.usage_error import UsageError
 from cordyna_cli.wording.foreign_text import one_line
+from cordyna_cli.wording.format import plural
 from cordyna_cli.wording.status_marks import run_mark
 from cordyna_core.errors import UserError
 
@@ -43,8 +45,17 @@ def completion(
 
 def _names(call: CommandContext) -> dict[str, Names]:
     """What an argument or an option of that name may be."""
-    reader = {"task": _tasks, "run": _runs, "name": _servers, "from_": _tasks}
-    return {name: _reading(call, read) for name, read in reader.items()}
+    reader = {
+        "task": _tasks,
+        "run": _runs,
+        "name": _servers,
+        "from_": _tasks,
+        "queue": _queues,
+    }
+    return {
+        **{name: _reading(call, read) for name, read in reader.items()},
+        "shell_or_words": lambda: [Candidate(str(shell)) for shell in Shell],
+    }
 
 
 def _reading(
@@ -67,6 +78,13 @@ def _tasks(engine: Engine) -> Sequence[Candidate]:
 
 def _servers(engine: Engine) -> Sequence[Candidate]:
     return [Candidate(info.server, info.state) for info in engine.servers()]
+
+
+def _queues(engine: Engine) -> Sequence[Candidate]:
+    return [
+        Candidate(queue.name, plural(queue.messages, "message"))
+        for queue in operations_of(engine, "dlq").dead_letters()
+    ]
 
 
 def _runs(engine: Engine) -> Sequence[Candidate]:

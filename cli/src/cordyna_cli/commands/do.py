@@ -117,5 +117,9 @@ def watch(
     call = CommandContext(ctx)
     wait_s = None if wait is None else parse_seconds(wait)
     with call.engine() as engine:
-        followed = follow_run(call, engine, resolve_run_id(engine, run), wait_s)
+        run_id = resolve_run_id(engine, run)
+        # With servers named, this process drives as soon as it waits.
+        if not call.settings.options.servers and not engine.run(run_id).is_final:
+            call.note_without_driver(engine)
+        followed = follow_run(call, engine, run_id, wait_s)
     return report_outcome(call, followed, as_json=json, wait_s=wait_s)

@@ -78,6 +78,8 @@ def why(
         refused = () if name is None else refused_invocations(_events_of(engine, run_id), name)
         if open_page:
             open_in_browser(call, engine, page_of(engine, run_id, name))
+        if not view.is_final:
+            call.note_without_driver(engine)
     now, width = call.environment.now(), call.out.width
     reason = why_run(view, now) if task_run is None else why_task(view, task_run, now)
     reason = replace(reason, details=(*reason.details, *map(one_line, refused)))
@@ -117,7 +119,10 @@ def events(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One envelope a line.")] = False,
 ) -> None:
-    """The events of a run in the order they passed the bus: who sent what to whom."""
+    """The events of a run, by their times: who sent what to whom.
+
+    With --json, in the order they passed the bus.
+    """
     call = CommandContext(ctx)
     with call.engine() as engine:
         passed = engine.events(None if every else resolve_run_id(engine, run))

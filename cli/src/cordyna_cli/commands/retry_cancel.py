@@ -55,6 +55,7 @@ def retry(
     wait_s = None if wait is None else parse_seconds(wait)
     with call.engine() as engine:
         run_id = resolve_run_id(engine, run)
+        before = engine.run(run_id)
         refused = engine.command(retry_run(run_id, from_ or (), downstream=downstream))
         if refused is not None:
             raise command_refused(
@@ -65,7 +66,7 @@ def retry(
         if detach:
             call.out.print([run_id])
             return ExitStatus.COMPLETED
-        followed = follow_run(call, engine, run_id, wait_s)
+        followed = follow_run(call, engine, run_id, wait_s, before=before)
     return report_outcome(call, followed, as_json=json, wait_s=wait_s)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cordyna_cli.input.contract_problems import readable_problems
+from cordyna_core.contract.base import Problem
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.errors import NotFound, Refusal
 from cordyna_core.server.loading import load_server
@@ -24,7 +25,7 @@ def load_declaration(target: str, cwd: Path) -> ServerDeclared:
 
 def _read_json(file: Path) -> ServerDeclared:
     try:
-        return ServerDeclared.model_validate_json(file.read_bytes())
+        declared = ServerDeclared.model_validate_json(file.read_bytes())
     except OSError as unreadable:
         raise NotFound(
             f"{file} cannot be read.",
@@ -39,3 +40,12 @@ def _read_json(file: Path) -> ServerDeclared:
             why="\n".join(problem.message for problem in problems),
             next="fix the problems above",
         ) from invalid
+    if "tasks" not in declared.model_fields_set:
+        # On the bus it means no tasks; in a file it is more often a slip than a wish.
+        raise Refusal(
+            f"{file} declares no tasks.",
+            [Problem(code="malformed_declaration", message="the key `tasks` is missing")],
+            why="the key `tasks` is missing",
+            next='write `"tasks": []` if the server is to have none',
+        )
+    return declared

@@ -28,7 +28,7 @@ _CONTEXT_CODES: Final = ("driven_by_another",)
 
 _SEE_PARAMETERS: Final = "`dyna tasks --json` shows what each task takes (params_schema)"
 _NEXT: Final = {
-    NOT_LOADED: "fix the file, then run the same command again",
+    NOT_LOADED: "correct what is shown above, then run the same command again",
     "unknown_param": _SEE_PARAMETERS,
     "missing_param": _SEE_PARAMETERS,
     "bad_param": _SEE_PARAMETERS,
@@ -114,7 +114,10 @@ def command_refused(
     """A refused command, with every reason. `hints` are added to why."""
     # A problem alone must say what is refused; here the first line says it already.
     reasons = [message.removeprefix(f"{what}: ") for message in _messages(problems, context=False)]
-    paths = [_path(problem) for problem in problems if problem.code not in _CONTEXT_CODES]
+    causes = [problem for problem in problems if problem.code not in _CONTEXT_CODES]
+    paths = [
+        _path(problem.path or (), reason) for problem, reason in zip(causes, reasons, strict=True)
+    ]
     context = [*_messages(problems, context=True), *hints]
     if len(reasons) == 1:
         why = [*filter(None, paths), *context]
@@ -153,6 +156,14 @@ def _messages(problems: "Sequence[Problem]", *, context: bool) -> list[str]:
     return [problem.message for problem in problems if (problem.code in _CONTEXT_CODES) == context]
 
 
-def _path(problem: "Problem") -> str:
-    """The tasks involved, where there are several; a single one is named in the message."""
-    return " -> ".join(problem.path) if problem.path and len(problem.path) > 1 else ""
+def _path(names: Sequence[str], reason: str) -> str:
+    """The tasks involved, where there are several and the reason does not name all in this order.
+
+    A single one is named in the reason.
+    """
+    at = 0
+    for name in names if len(names) > 1 else ():
+        at = reason.find(name, at) + len(name)
+        if at < len(name):
+            return " -> ".join(names)
+    return ""

@@ -105,6 +105,26 @@ def describe_json(info: TaskInfo, downstream: Sequence[str], runs: Sequence[RunS
     )
 
 
+def consumers_json(info: TaskInfo, users: Sequence[TaskInfo]) -> str:
+    """`consumers --json`: one object; `used_by` has the notices of each edge."""
+    shown = to_jsonable_python(info)
+    fields = ("task", "server", "owner", "consumers", "invokers", "deprecated", "until")
+    used_by = [
+        {
+            "task": user.task,
+            "server": user.server,
+            "owner": user.owner,
+            "notices": [
+                notice for notice in shown["notices"] if notice["task"] == user.task
+            ],
+        }
+        for user in users
+    ]
+    return json.dumps(
+        {**{name: shown[name] for name in fields}, "used_by": used_by}, ensure_ascii=False
+    )
+
+
 def rehearsal_json(view: RehearsalView) -> str:
     """`plan --declare ... --json`: one object."""
     return json.dumps(view.model_dump(mode="json"), ensure_ascii=False)

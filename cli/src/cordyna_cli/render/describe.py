@@ -6,16 +6,22 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.table import Cell, Column, aligned, wrapped
+from cordyna_cli.render.layout.paragraph import wrapped
+from cordyna_cli.render.layout.table import Cell, Column, aligned
 from cordyna_cli.render.lists import cron_words
 from cordyna_cli.wording.foreign_text import one_line, printable
 from cordyna_cli.wording.format import ago, compact_json, duration, moment
+from cordyna_cli.wording.notices import allowed_words, deprecated_words
 from cordyna_cli.wording.status_marks import run_mark
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.views.graph import TaskInfo
 from cordyna_core.contract.views.runs import RunSummary
 
-_PARAMETERS: Final = (Column(yields=1), Column(yields=2), Column(yields=3))
+_PARAMETERS: Final = (
+    Column(yields=1),
+    Column(yields=2, prose="wrap"),
+    Column(yields=3, prose="wrap"),
+)
 _RUNS: Final = (Column(), Column(), Column())
 _LABEL_COLUMNS: Final = 12
 
@@ -55,6 +61,10 @@ def _facts(info: TaskInfo, downstream: Sequence[str], now: datetime) -> list[tup
         ("cron", f"{cron_words(info)}{overlap}" if info.cron else ""),
         ("retries", str(info.retries)),
         ("clocks", clocks),
+        ("consumers", "" if info.consumers is None else allowed_words(info.consumers)),
+        ("invokers", "" if info.invokers is None else allowed_words(info.invokers)),
+        ("deprecated", deprecated_words(info)),
+        *(("notice", one_line(notice.message)) for notice in info.notices),
     ]
 
 

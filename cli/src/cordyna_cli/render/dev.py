@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.table import wrapped
+from cordyna_cli.render.layout.paragraph import wrapped
 from cordyna_cli.wording.event_line import event_line
 from cordyna_cli.wording.foreign_text import one_line, printable
 from cordyna_cli.wording.format import join_names, plural, time_of_day

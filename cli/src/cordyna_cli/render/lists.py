@@ -6,7 +6,8 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.table import Column, aligned, wrapped
+from cordyna_cli.render.layout.paragraph import wrapped
+from cordyna_cli.render.layout.table import Column, aligned
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import ago, moment, plural
 from cordyna_cli.wording.status_marks import run_mark
@@ -33,10 +34,10 @@ _RUNS: Final = (
 _TASKS: Final = (
     Column("task", yields=1),
     Column("server", yields=2),
-    Column("upstream", yields=4),
+    Column("upstream", yields=4, prose="wrap"),
     Column("cron", yields=3),
     Column("owner", yields=5),
-    Column("description", yields=6),
+    Column("description", yields=6, prose="wrap"),
 )
 _SERVERS: Final = (
     Column("server", yields=1),
@@ -49,7 +50,7 @@ _PLAN: Final = (
     Column("level", align="right"),
     Column("task", yields=1),
     Column("server", yields=2),
-    Column("upstream", yields=3),
+    Column("upstream", yields=3, prose="wrap"),
 )
 _CRONS: Final = (
     Column("task", yields=1),
@@ -108,7 +109,7 @@ def servers_table(
         for info in servers
     ]
     if any(info.concurrency is not None for info in servers):
-        return aligned((*_SERVERS, Column("workers", yields=2)), rows, width)
+        return aligned((*_SERVERS, Column("workers", yields=2, prose="wrap")), rows, width)
     return aligned(_SERVERS, [row[:-1] for row in rows], width)
 
 

@@ -6,7 +6,8 @@ from typing import Final
 from rich.text import Text
 
 from cordyna_cli.operations import DeadLetterQueue, Finding
-from cordyna_cli.render.layout.table import Column, aligned, cut, wrapped
+from cordyna_cli.render.layout.paragraph import cut, wrapped
+from cordyna_cli.render.layout.table import Column, aligned
 from cordyna_cli.wording.foreign_text import one_line
 
 _SIGNS: Final = {

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from cordyna_cli.render.layout.paragraph import wrapped
 from cordyna_cli.render.layout.table import Cell, Column, aligned
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import compact_json, join_names, plural
@@ -21,10 +22,17 @@ from cordyna_core.contract.views.rehearsal import (
 _SIGN: Final = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 _EFFECT: Final = {
     "unresolved": ("✗", "bold red", "could not be invoked any more"),
+    "not_allowed": ("✗", "bold red", "could not be invoked any more: not a consumer"),
     "cron_needs_params": ("✗", "bold red", "its cron would be refused: it needs a parameter"),
     "resolved": ("✓", "green", "could be invoked again"),
     "closure": ("~", "yellow", "other tasks would run for it"),
     "declaration": ("~", "dim", "needs a task with a changed declaration"),
+}
+_NOTICE: Final = {
+    "not_allowed": ("✗", "bold red"),
+    "breaks": ("✗", "bold red"),
+    "cannot_tell": ("?", "yellow"),
+    "deprecated": ("~", "yellow"),
 }
 _OUTCOME: Final = {
     "accepted": ("✓", "green", "would be accepted"),
@@ -40,7 +48,7 @@ _CHANGES: Final = (
     Column(),
     Column("task", yields=1),
     Column("server", yields=2),
-    Column("change", yields=3),
+    Column("change", yields=3, prose="wrap"),
 )
 _AFFECTED: Final = (
     Column(),
@@ -48,7 +56,7 @@ _AFFECTED: Final = (
     Column("server", yields=3),
     Column("owner", yields=4),
     Column("effect"),
-    Column("through", yields=2),
+    Column("through", yields=2, prose="wrap"),
     Column(),
 )
 _CRONS: Final = (
@@ -65,18 +73,19 @@ _VALUE_LENGTH_MAX: Final = 60
 def rehearsal_lines(view: RehearsalView, width: int | None = None) -> list[Text]:
     """Each server's outcome, then a table for every kind of change that occurs.
 
-    Only the outcomes where one of the declarations would be rejected.
+    Where one of the declarations would be rejected, only the outcomes of the others.
     """
-    outcomes = list(map(_outcome, view.declarations))
     if view.problems:
-        # Nothing would change; the caller lists the problems.
-        return outcomes
+        # Nothing would change; the caller names the rejected servers and lists the problems.
+        return [_outcome(shown) for shown in view.declarations if shown.outcome != "rejected"]
+    outcomes = list(map(_outcome, view.declarations))
     parts = [
         outcomes,
         _table(_CHANGES, [_changed(view, change) for change in view.tasks], width),
         [_missing(missing.upstream, missing.needed_by) for missing in view.missing],
         _table(_AFFECTED, list(map(_affected, view.touched)), width),
         _table(_CRONS, list(map(_cron, view.crons)), width),
+        _notices(view, width),
         [Text(_total(view), style="bold")],
     ]
     lines: list[Text] = []
@@ -140,6 +149,15 @@ def _missing(name: str, needed_by: list[str]) -> Text:
         (f"{name}: not declared by any server", "red"),
         f", needed by {join_names(needed_by)}: invoking through it would be refused",
     )
+
+
+def _notices(view: RehearsalView, width: int | None) -> list[Text]:
+    """A line for each notice, the gravest kind first: it is for both owners of an edge."""
+    ordered = sorted(view.notices, key=lambda notice: list(_NOTICE).index(notice.code))
+    lines = [
+        Text.assemble(_NOTICE[notice.code], " ", one_line(notice.message)) for notice in ordered
+    ]
+    return [part for line in lines for part in wrapped(line, width)]
 
 
 def _affected(task: TouchedTask) -> tuple[Cell, ...]:

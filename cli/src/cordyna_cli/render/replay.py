@@ -20,9 +20,9 @@ _HOW: Final = {
 _COLUMNS: Final = (
     Column(),
     Column("when"),
-    Column("what", yields=2),
+    Column("what", yields=2, prose="wrap"),
     Column("task", yields=1),
-    Column("now", yields=3),
+    Column("now", yields=3, prose="wrap"),
 )
 _VALUE_LENGTH_MAX: Final = 60
 

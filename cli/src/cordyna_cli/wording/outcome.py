@@ -1,14 +1,17 @@
 """Outcome: how a run ended, what failed in it, and what to do next."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from cordyna_cli.wording.failures import failures
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import seconds_between
 from cordyna_cli.wording.next_steps import NextStep
 from cordyna_cli.wording.phases import run_ended_at, run_started_at
 from cordyna_cli.wording.task_notes import task_note
+from cordyna_core.contract.base import RootCause
 from cordyna_core.contract.views.runs import RunView
 
 _CAUSES_MAX: Final = 8
@@ -43,23 +46,18 @@ def run_outcome(view: RunView, now: datetime) -> RunOutcome:
     took = None if begin is None else seconds_between(begin, run_ended_at(view, now))
     if view.state == "completed":
         return RunOutcome(verb="completed", duration_s=took)
-    if view.cancelled:
-        return RunOutcome(
-            verb="was cancelled",
-            duration_s=took,
-            next_steps=(NextStep(do="do", task=view.task),),
-        )
+    causes = failures(view)
     return RunOutcome(
-        verb="ended in error",
+        verb="was cancelled" if view.cancelled else "ended in error",
         duration_s=took,
-        causes=_causes(view, now),
-        causes_omitted=max(len(view.root_causes) - _CAUSES_MAX, 0),
+        causes=_described(causes[:_CAUSES_MAX], view, now),
+        causes_omitted=max(len(causes) - _CAUSES_MAX, 0),
         blocked=tuple(task.task for task in view.tasks if task.reason == "blocked"),
-        next_steps=_after_error(view),
+        next_steps=_after_cancel(view, causes) if view.cancelled else _after_error(view),
     )
 
 
-def _causes(view: RunView, now: datetime) -> tuple[FailedTask, ...]:
+def _described(causes: Sequence[RootCause], view: RunView, now: datetime) -> tuple[FailedTask, ...]:
     tasks = {task.task: task for task in view.tasks}
     return tuple(
         FailedTask(
@@ -69,8 +67,16 @@ def _causes(view: RunView, now: datetime) -> tuple[FailedTask, ...]:
             reason=cause.reason,
             note=task_note(tasks[cause.task], tasks, now) if cause.task in tasks else "",
         )
-        for cause in view.root_causes[:_CAUSES_MAX]
+        for cause in causes
     )
+
+
+def _after_cancel(view: RunView, causes: Sequence[RootCause]) -> tuple[NextStep, ...]:
+    """A cancelled run cannot be retried, but invoked again."""
+    again = NextStep(do="do", task=view.task)
+    if not causes:
+        return (again,)
+    return NextStep(do="why", run=view.run_id, task=causes[0].task, purpose="why it failed"), again
 
 
 def _after_error(view: RunView) -> tuple[NextStep, ...]:

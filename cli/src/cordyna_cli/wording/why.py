@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from cordyna_cli.wording.failures import failures
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import ago, duration, join_names, moment, plural, seconds_between
 from cordyna_cli.wording.next_steps import NextStep, next_step_of
@@ -46,9 +47,16 @@ def why_task(view: RunView, task: TaskView, now: datetime) -> Why:
         one_line(task.why or f"{task.task} on {task.server} is in state {state}."),
         tuple(_details(task, cause, now)),
         next_step_of(reason.next_command, view, task, cause),
-        NextStep(do="retry", run=view.run_id) if reason.is_fixable else None,
+        _once_fixed(view) if reason.is_fixable else None,
         _traceback(task),
     )
+
+
+def _once_fixed(view: RunView) -> NextStep:
+    """A cancelled run cannot be retried, but invoked again."""
+    if view.cancelled:
+        return NextStep(do="do", task=view.task)
+    return NextStep(do="retry", run=view.run_id)
 
 
 def why_run(view: RunView, now: datetime) -> Why:
@@ -58,11 +66,26 @@ def why_run(view: RunView, now: datetime) -> Why:
         case "completed":
             return Why(f"{view.task} completed.", (), NextStep(do="show", run=view.run_id))
         case "error" if view.cancelled:
-            return Why(f"{view.task} was cancelled.", (), NextStep(do="do", task=view.task))
+            return _why_cancelled(view, tasks, now)
         case "error" | "failing" if view.root_causes:
             return _why_failed(view, tasks, now)
         case _:
             return _why_live(view, tasks, now)
+
+
+def _why_cancelled(view: RunView, tasks: Tasks, now: datetime) -> Why:
+    failed = [cause.task for cause in failures(view) if cause.task in tasks]
+    again = NextStep(do="do", task=view.task)
+    if not failed:
+        return Why(f"{view.task} was cancelled.", (), again)
+    reason = why_task(view, tasks[failed[0]], now)
+    others = [f"{join_names(failed[1:], _NAMES_MAX)} failed too"] if failed[1:] else []
+    return Why(
+        f"{view.task} was cancelled; before that: {reason.sentence}",
+        (*reason.details, *others),
+        NextStep(do="why", run=view.run_id, task=failed[0]) if reason.traceback else again,
+        again,
+    )
 
 
 def _why_failed(view: RunView, tasks: Tasks, now: datetime) -> Why:

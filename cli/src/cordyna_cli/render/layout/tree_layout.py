@@ -11,7 +11,8 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.table import Cell, Column, aligned, cut
+from cordyna_cli.render.layout.paragraph import cut
+from cordyna_cli.render.layout.table import Cell, Column, aligned_rows
 
 _INDENT_LEVELS_MAX: Final = 16
 """Deeper branches are not indented further, so that a chain stays on the screen."""
@@ -90,10 +91,11 @@ def render_lines(
     Those without stand outside the columns, so that many words do not push the others away.
     """
     cells = [cells_of(line) for line in lines]
-    rows = iter(aligned(columns, [row for row in cells if row is not None], width))
+    rows = iter(aligned_rows(columns, [row for row in cells if row is not None], width))
     return [
-        _unaligned(line, width) if row is None else next(rows)
+        text
         for line, row in zip(lines, cells, strict=True)
+        for text in ([_unaligned(line, width)] if row is None else next(rows))
     ]
 
 

@@ -1,9 +1,10 @@
-"""Events: what passed the bus as a table: time, sender, addressee, message, task and state.
+"""Events: what passed the bus as a table: sender, addressee, message, task and state.
 
 Invariant: an event that cannot be read is shown, too, with the reason.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from rich.text import Text
@@ -19,7 +20,7 @@ _COLUMNS: Final = (
     Column("addressee", yields=5),
     Column("message"),
     Column("task/attempt", yields=1),
-    Column("state, reason", yields=3),
+    Column("state, reason", yields=3, prose="wrap"),
 )
 
 _STATE_STYLE: Final = {
@@ -34,12 +35,22 @@ _STATE_STYLE: Final = {
 
 
 def events_table(texts: Sequence[str], width: int | None = None) -> list[Text]:
-    """One line an event, below a title."""
-    return aligned(_COLUMNS, [_cells(text) for text in texts], width)
+    """One line an event, below a title; by time, and at one time in the order given."""
+    return aligned(_COLUMNS, [_cells(text, line) for text, line in _by_time(texts)], width)
 
 
-def _cells(text: str) -> tuple[Cell, ...]:
-    line = event_line(text)
+def _by_time(texts: Sequence[str]) -> list[tuple[str, EventLine]]:
+    """Each event with its line; one that cannot be read stays behind the one before it."""
+    last = datetime.min.replace(tzinfo=UTC)
+    placed = []
+    for text in texts:
+        line = event_line(text)
+        last = last if line.at is None else line.at
+        placed.append((last, text, line))
+    return [(text, line) for _, text, line in sorted(placed, key=lambda item: item[0])]
+
+
+def _cells(text: str, line: EventLine) -> tuple[Cell, ...]:
     if line.message == UNREADABLE:
         reason = f"{line.detail}: {one_line(text)}"
         return "", "?", "", Text(UNREADABLE, style="red"), "", Text(reason, style="red")

@@ -6,7 +6,7 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.table import cut, wrapped
+from cordyna_cli.render.layout.paragraph import cut, wrapped
 from cordyna_cli.render.run.progress import attention_list, progress_line
 from cordyna_cli.render.run.tree import FOLDED_ABOVE, tree
 from cordyna_cli.wording.foreign_text import printable

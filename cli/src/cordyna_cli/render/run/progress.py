@@ -7,7 +7,8 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.table import aligned, cut
+from cordyna_cli.render.layout.paragraph import cut
+from cordyna_cli.render.layout.table import aligned
 from cordyna_cli.render.run.tree import TASK_COLUMNS, task_row, tree
 from cordyna_cli.wording.format import duration
 from cordyna_cli.wording.progress import run_progress
@@ -59,6 +60,9 @@ def attention_list(view: RunView, now: datetime, width: int | None, room: int) -
     shown = moving if len(moving) <= room else moving[: room - 1]
     rows = [task_row(task, tasks, now, spin=not view.is_final) for task in shown]
     lines = aligned(TASK_COLUMNS, rows, width)
+    if len(lines) > room:
+        # Names that are wider than the screen have lines of their own.
+        lines = lines[: room - 1]
     if len(shown) < len(moving):
         rest = Text(f"… and {_counted(moving[len(shown) :])}", style="dim italic")
         lines.append(rest if width is None else cut(rest, width))

@@ -11,7 +11,7 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.table import Column, aligned
+from cordyna_cli.render.layout.table import Column, aligned_rows
 from cordyna_cli.wording.format import duration
 from cordyna_cli.wording.phases import (
     Phase,
@@ -69,10 +69,11 @@ def timeline_chart(view: RunView, now: datetime, width: int | None = None) -> li
     total = max((end - begin).total_seconds(), 0.001)
     lefts, bar = _room(view, width)
     right = [_right(task, now) for task in view.tasks]
-    lines = [lefts[0] + Text("  ") + Text(_axis(total, bar), style="dim")]
+    lines = [*lefts[0][:-1], lefts[0][-1] + Text("  ") + Text(_axis(total, bar), style="dim")]
     for task, left, after in zip(view.tasks, lefts[1:], right, strict=True):
+        lines += left[:-1]
         lines.append(
-            left
+            left[-1]
             + Text("  ")
             + _bar(phases_of(task, begin, end), begin, total, bar)
             + Text("  ")
@@ -81,19 +82,20 @@ def timeline_chart(view: RunView, now: datetime, width: int | None = None) -> li
     return [*lines, Text(), *_legend(width)]
 
 
-def _room(view: RunView, width: int | None) -> tuple[list[Text], int]:
-    """The names, padded to one width, and how many columns are left for the bars."""
+def _room(view: RunView, width: int | None) -> tuple[list[list[Text]], int]:
+    """The lines of each name, the last padded to one width; and the columns left for the bars."""
     rows = [(task.task, task.server) for task in view.tasks]
     after = 12
     if width is None:
-        left = aligned(_LEFT, rows)
+        left = aligned_rows(_LEFT, rows)
         bar = _PIPED_BAR_COLUMNS
     else:
-        left = aligned(_LEFT, rows, max(width - after - _BAR_COLUMNS_MIN - 2, 14))
-        bar = max(width - after - 2 - max(line.cell_len for line in left), _BAR_COLUMNS_MIN)
-    most = max(line.cell_len for line in left)
-    for line in left:
-        line.pad_right(most - line.cell_len)
+        left = aligned_rows(_LEFT, rows, max(width - after - _BAR_COLUMNS_MIN - 2, 14))
+        used = max(lines[-1].cell_len for lines in left)
+        bar = max(width - after - 2 - used, _BAR_COLUMNS_MIN)
+    most = max(lines[-1].cell_len for lines in left)
+    for lines in left:
+        lines[-1].pad_right(most - lines[-1].cell_len)
     return left, bar
 
 

@@ -33,7 +33,7 @@ TASK_COLUMNS: Final = (
     Column(yields=2),
     Column(),
     Column(align="right"),
-    Column(yields=3),
+    Column(yields=3, prose="cut"),
 )
 
 _SIBLINGS_MAX: Final = 8

@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.table import wrapped
+from cordyna_cli.render.layout.paragraph import wrapped
 from cordyna_cli.wording.foreign_text import printable
 from cordyna_cli.wording.status_marks import mark_of, run_mark
 from cordyna_cli.wording.why import Why

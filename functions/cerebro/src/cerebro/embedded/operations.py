@@ -13,7 +13,7 @@ from cerebro.embedded.server_views import server_views
 from cerebro.embedded.storage.home import Home
 from cordyna_cli.operations import DeadLetterQueue, Finding, QueuedDeadLetter
 from cordyna_core.contract.ids import derived_id
-from cordyna_core.contract.time import rfc3339, utc
+from cordyna_core.contract.time import utc
 from cordyna_core.errors import NotFound, UserError
 
 DEAD_LETTERS: Final = "dead-letters"
@@ -45,7 +45,7 @@ class LocalOperations:
         driver = self._home.driver()
         if driver is not None and driver.state == "running":
             detail = (
-                f"process {driver.pid} ({driver.command}) since {rfc3339(utc(driver.since))},"
+                f"process {driver.pid} ({driver.command}) since {_whole_second(driver.since)},"
                 f" for {', '.join(driver.servers) or 'no server'}"
             )
             return Finding("driver", "well", detail)
@@ -70,6 +70,8 @@ class LocalOperations:
                     f"{view.server} failed to load: {view.problem}",
                     "fix it, then dyna servers",
                 )
+        if any(view.state == "not_loaded" for view in views):
+            return
         silent = [view.server for view in views if view.state == "unresponsive"]
         detail = f"{len(views)}" + (f", unresponsive: {', '.join(silent)}" if silent else "")
         yield _finding("servers", detail, "dyna servers", is_well=not silent)
@@ -170,6 +172,10 @@ class LocalOperations:
         if not on and task not in paused:
             raise NotFound(f'the cron of "{task}" is not paused.', next="dyna cron ls")
         self._home.paused_crons.write(paused | {task} if on else paused - {task})
+
+
+def _whole_second(since: float) -> str:
+    return f"{utc(since):%Y-%m-%d %H:%M:%SZ}"
 
 
 def _letter_id(event: str) -> str:

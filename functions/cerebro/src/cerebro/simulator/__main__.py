@@ -43,9 +43,11 @@ def run_campaign(options: argparse.Namespace, own: Sequence[ServerDeclared]) -> 
     """Run many seeds and print the report."""
     began, report = time.monotonic(), Report()
     for report in campaign(options.first, options.seeds, own, jobs=options.jobs):
-        if report.broken or sys.stderr.isatty():
+        if sys.stderr.isatty():
             progress = f"\r{report.seeds:,} seeds, {len(report.broken)} broken"
             print(progress, end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)  # The report begins on a line of its own.
     for line in report_lines(report, options.server, wall_s=time.monotonic() - began):
         print(line)
     rare = report.rarer_than(options.at_least)

@@ -134,7 +134,7 @@ def problems_of(invalid: ValidationError, code: str) -> list[Problem]:
     """Return one problem per error that pydantic found, at most MAX_PROBLEMS."""
     errors = invalid.errors(include_url=False, include_context=False, include_input=False)
     problems = [
-        Problem(code=code, message=f"{_path_of(error['loc'])}: {error['msg'][:_MAX_TEXT_CHARS]}")
+        Problem(code=code, message=f"{_path_of(error['loc'])}: {_sentence(error['msg'])}")
         for error in errors[:MAX_PROBLEMS]
     ]
     left_out = len(errors) - len(problems)
@@ -142,6 +142,11 @@ def problems_of(invalid: ValidationError, code: str) -> list[Problem]:
         text = f"and {left_out:,} more problems of these kinds"
         problems.append(Problem(code="more", message=text))
     return problems
+
+
+def _sentence(message: str) -> str:
+    # Pydantic puts this in front of what a validator raised, which is a sentence already.
+    return message.removeprefix("Value error, ")[:_MAX_TEXT_CHARS]
 
 
 def _path_of(location: tuple[int | str, ...]) -> str:

@@ -60,10 +60,10 @@ class CommandClient:
             raise UserError(
                 "no task server is named, and no process drives this home.",
                 why="a task runs in the process of its server",
-                next="dyna --server my.py ..., or set CORDYNA_SERVERS",
+                next="name one: `dyna --server my.py ...`, or `servers` of [tool.cordyna] in "
+                "pyproject.toml; `dyna init` makes a project with both",
             )
-        self._wait_for_loading()
-        if isinstance(command, InvokeTask) and (refused := self._needs_failed(command)):
+        if isinstance(command, InvokeTask) and (refused := self.refusal_of_unloaded(command)):
             return refused
         after, event = self.last_seq(), self._sealed(command, event_id)
         self._session.put([event])
@@ -104,16 +104,28 @@ class CommandClient:
             self._awaited.clear()
 
     def find_interrupted_run(self, command: InvokeTask) -> str | None:
-        """An active run of the same task and parameters, or an ended one with a killed waiter."""
+        """An active run of the same task and parameters, or an ended one with a killed waiter.
+
+        Not a run that needs a server which no process runs: it would never continue.
+        """
         home = self._session.home
         with self._session.read_transaction():
             for run_id in reversed([*home.event_log.awaited_runs(), *home.store.active_runs()]):
                 with suppress(DamagedRow):  # It is not the run that is looked for.
                     run = home.store.read_run(run_id)
-                    if run is not None and (run.task, run.params) == (command.task, command.params):
+                    if (
+                        run is not None
+                        and (run.task, run.params) == (command.task, command.params)
+                        and (run.is_over or self._continues(run_id))
+                    ):
                         self._awaited.append(run_id)
                         return run_id
         return None
+
+    def _continues(self, run_id: str) -> bool:
+        """Whether every server that an active run needs is served."""
+        snapshot = self._session.home.store.read_run_snapshot(run_id)
+        return snapshot is not None and all(map(self._is_served, _servers_of(snapshot.plan)))
 
     def last_seq(self) -> int:
         """The number of the last event."""
@@ -128,8 +140,13 @@ class CommandClient:
                 time.monotonic() + LOADING_TIMEOUT_S,
             )
 
-    def _needs_failed(self, command: InvokeTask) -> Refused | None:
-        """The refusal of a task that needs a server which did not load."""
+    def refusal_of_unloaded(self, command: InvokeTask) -> Refused | None:
+        """The refusal of a task that needs a server which did not load.
+
+        Also of a server that was not named, when one of those that were did not load: it is
+        declared still, but no process runs it.
+        """
+        self._wait_for_loading()
         with self._session.read_transaction():
             failed = self._session.home.targets.failed()
             if not failed:
@@ -137,11 +154,20 @@ class CommandClient:
             planned = plan_invocation(self._session.home.store.read_graph(), command.task)
         if not isinstance(planned, Plan):
             return None  # Cerebro refuses it, with every problem.
-        needed = {task.server for task in planned.tasks}
-        problems = [
-            not_loaded(state) for state in failed if state.server in needed and not state.is_serving
-        ]
-        return Refused(command.task, tuple(problems)) if problems else None
+        failed = [state for state in failed if not state.is_serving]
+        needed = _servers_of(planned)
+        causes = [state for state in failed if state.server in needed]
+        if not causes and not all(map(self._is_served, needed)):
+            causes = failed
+        return Refused(command.task, tuple(map(not_loaded, causes))) if causes else None
+
+    def _is_served(self, server: str) -> bool:
+        """Whether the process that drives, this one or another, runs a server."""
+        driver = self._session.driver
+        if driver is not None:
+            return driver.served.serves(server)
+        record = self._session.home.driver()
+        return record is not None and record.state == "running" and server in record.servers
 
     def _unanswered(self, event: str, wait_s: float) -> ServiceError:
         with self._session.write_transaction():
@@ -179,6 +205,10 @@ class CommandClient:
             )
             context.append(Problem(code="driven_by_another", message=text))
         return replace(refused, problems=(*failed, *refused.problems, *context))
+
+
+def _servers_of(plan: Plan) -> set[str]:
+    return {task.server for task in plan.tasks if not task.is_join}
 
 
 class _ReplyFinder:

@@ -1,0 +1,122 @@
+"""dyna consumers, and what plan, describe and doctor say about edges between teams."""
+
+from datetime import date
+from typing import Final
+
+from cli.fake_engine import FakeEngine
+from cli.fake_operations import FakeOperations
+from cli.run_dyna import dyna
+from cordyna_core.contract.notices import Notice, NoticeCode
+from cordyna_core.contract.views.graph import TaskInfo
+from cordyna_core.contract.views.rehearsal import DeclarationView, RehearsalView, TouchedTask
+
+
+def notice_of(task: str, code: NoticeCode, message: str) -> Notice:
+    return Notice(
+        code=code,
+        task=task,
+        server="b",
+        owner="team-b",
+        upstream="orders",
+        upstream_server="a",
+        upstream_owner="team-a",
+        message=message,
+    )
+
+
+CLOSED: Final = notice_of("page", "not_allowed", "page (team-c) is not among the consumers")
+OLD: Final = notice_of("report", "deprecated", "report (team-b) needs orders, which is deprecated")
+TASKS: Final = [
+    TaskInfo(
+        task="orders",
+        server="a",
+        upstream=[],
+        owner="team-a",
+        consumers=["b", "reporting.*"],
+        invokers=[],
+        deprecated="use orders-v2",
+        until=date(2027, 3, 1),
+        notices=[CLOSED, OLD],
+    ),
+    TaskInfo(task="report", server="b", upstream=["orders"], owner="team-b", notices=[OLD]),
+    TaskInfo(task="page", server="c", upstream=["orders"], notices=[CLOSED]),
+]
+
+
+def test_consumers_lists_who_may_use_a_task_and_who_does() -> None:
+    result = dyna("consumers", "orders", engine=FakeEngine(declared=TASKS))
+
+    assert result.out.splitlines() == [
+        "orders on a  owner team-a",
+        "  consumers   b, reporting.*",
+        "  invokers    its own server only",
+        "  deprecated  until 2027-03-01: use orders-v2",
+        "",
+        "   used by  server  owner",
+        "✓  report   b       team-b  to be moved away",
+        "✗  page     c               not among the consumers",
+    ]
+
+
+def test_consumers_of_open_unused_task_says_so() -> None:
+    result = dyna("consumers", "page", engine=FakeEngine(declared=TASKS))
+
+    assert result.out.splitlines() == [
+        "page on c",
+        "  consumers   all",
+        "  invokers    all",
+        "",
+        "no task needs it",
+    ]
+
+
+def test_consumers_json_has_the_notices_of_each_edge() -> None:
+    result = dyna("consumers", "orders", "--json", engine=FakeEngine(declared=TASKS))
+
+    assert (result.json["consumers"], result.json["until"]) == (["b", "reporting.*"], "2027-03-01")
+    assert [
+        (user["task"], [notice["code"] for notice in user["notices"]])
+        for user in result.json["used_by"]
+    ] == [("report", ["deprecated"]), ("page", ["not_allowed"])]
+
+
+def test_consumers_of_unknown_task_suggests_near_names() -> None:
+    result = dyna("consumers", "order", engine=FakeEngine(declared=TASKS))
+
+    assert result.status == 3
+    assert "did you mean orders?" in result.err
+
+
+def test_describe_shows_who_may_use_a_task_and_its_notices() -> None:
+    lines = dyna("describe", "orders", engine=FakeEngine(declared=TASKS)).out.splitlines()
+
+    assert "  consumers   b, reporting.*" in lines
+    assert "  invokers    its own server only" in lines
+    assert "  deprecated  until 2027-03-01: use orders-v2" in lines
+    assert "  notice      page (team-c) is not among the consumers" in lines
+
+
+def test_doctor_finds_each_noticed_edge_once() -> None:
+    engine = FakeOperations(declared=TASKS)
+    found = [line for line in dyna("doctor", engine=engine).out.splitlines() if "edges" in line]
+
+    assert len(found) == 2
+    assert "page (team-c) is not among the consumers" in "\n".join(found)
+
+
+def test_rehearsal_shows_narrowing_and_notices() -> None:
+    view = RehearsalView(
+        generation=1,
+        declarations=[DeclarationView(server="a", outcome="accepted")],
+        touched=[
+            TouchedTask(task="page", server="c", effect="not_allowed", path=["page", "orders"])
+        ],
+        notices=[OLD, CLOSED],
+    )
+    result = dyna("plan", "--declare", "tests/cli/servers.json", engine=FakeEngine(rehearsed=view))
+    lines = result.out.splitlines()
+
+    assert "could not be invoked any more: not a consumer" in result.out
+    assert lines.index("✗ page (team-c) is not among the consumers") < lines.index(
+        "~ report (team-b) needs orders, which is deprecated"
+    )
