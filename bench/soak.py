@@ -103,7 +103,8 @@ class Soak:
         for name, source in SERVERS.items():
             self._write(name, source)
         driver = self._start_driver()
-        samples, began = [], time.monotonic()
+        samples: list[Sample] = []
+        began = time.monotonic()
         reload_at, prune_at, sample_at = began + RELOAD_INTERVAL_S, began, began + 60.0
         try:
             while len(samples) < minutes:

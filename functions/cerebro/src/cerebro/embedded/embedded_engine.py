@@ -173,9 +173,11 @@ class EmbeddedEngine:
         detached: bool = False,
         wait_s: float = 30,
     ) -> Invoked | Refused:
+        self._declare()
+        if (refused := self._client.refusal_of_unloaded(command)) is not None:
+            return refused
         if join and (run_id := self._client.find_interrupted_run(command)) is not None:
             return Invoked(run_id, joined=True)
-        self._declare()
         event_id = str(uuid.uuid4())
         run_id = run_id_of(command.task, command.key or event_id)
         if not detached:

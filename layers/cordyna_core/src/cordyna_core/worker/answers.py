@@ -13,7 +13,7 @@ from cordyna_core.worker.message_ids import derived_id
 from cordyna_core.worker.protocol import FINAL_STATES, Frame, frame_bytes, key_of
 from cordyna_core.worker.services import Services
 
-_DEAD_LETTER_BYTES_MAX: Final = 1024
+_DEAD_LETTER_BYTES_MAX: Final = 64 * 1024
 
 
 def made_frame(

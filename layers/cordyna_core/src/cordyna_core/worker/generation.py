@@ -17,7 +17,7 @@ from cordyna_core.worker.loop import Timer
 from cordyna_core.worker.protocol import Frame
 from cordyna_core.worker.services import Services
 from cordyna_core.worker.spec import ServerSpec
-from cordyna_core.worker.starting import start_exec, start_python
+from cordyna_core.worker.starting import describe_start_error, start_exec, start_python
 from cordyna_core.worker.template_link import PythonProcess, ServerLog, TemplateLink
 from cordyna_core.worker.transports import ExecTransport, PythonTransport
 from cordyna_core.worker.worker import Worker
@@ -105,9 +105,8 @@ class Generation:
                 self._start_template()
         except (OSError, ValueError) as error:
             is_transient = isinstance(error, OSError) and error.errno in _SHORTAGES
-            self._fail(
-                f"{self.spec.target} could not be started: {error}", is_transient=is_transient
-            )
+            why = describe_start_error(self.spec, error)
+            self._fail(f"{self.spec.target} could not be started: {why}", is_transient=is_transient)
 
     def start_worker(self) -> None:
         """Start one more worker. It is idle at once, or when it has loaded."""
@@ -121,7 +120,8 @@ class Generation:
             else:
                 self._start_spawned()
         except (OSError, ValueError) as error:
-            self._worker_failed(f"a worker of {self.spec.target} could not be started: {error}")
+            why = describe_start_error(self.spec, error)
+            self._worker_failed(f"a worker of {self.spec.target} could not be started: {why}")
 
     def retire(self) -> None:
         """Take no more work, and end when the last attempt has."""

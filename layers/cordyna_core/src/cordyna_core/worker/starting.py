@@ -70,6 +70,21 @@ def start_exec(spec: ServerSpec, token: str) -> StartedExec:
     return StartedExec(pid, stdin[1], stdout[0], stderr[0])
 
 
+def describe_start_error(spec: ServerSpec, error: OSError | ValueError) -> str:
+    """Why a server's process could not be started, and what to do about it."""
+    if not isinstance(error, OSError) or not isinstance(error.filename, str):
+        return str(error)
+    if error.filename == spec.cwd:
+        why, then = "its working folder cannot be entered", "create it, or correct `cwd`"
+    elif isinstance(error, FileNotFoundError):
+        why, then = "there is no such program", "install it, or give its path"
+    elif isinstance(error, PermissionError):
+        why, then = "it may not be executed", "chmod +x, or name its interpreter: exec:sh my.sh"
+    else:
+        return str(error)
+    return f"{error.filename}: {why}\n  next: {then}"
+
+
 def _start(
     arguments: list[str],
     spec: ServerSpec,

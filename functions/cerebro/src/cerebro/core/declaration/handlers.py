@@ -64,8 +64,13 @@ async def server_declared(envelope: Envelope) -> None:
     await Publish((_answer(envelope, declared, outcome, graph, now),))
 
 
-async def declare_exactly(envelopes: Sequence[Envelope]) -> None:
-    """Decide declarations together, and answer them: the graph is exactly these servers then."""
+async def declare_exactly(
+    envelopes: Sequence[Envelope], kept: Sequence[ServerDeclared] = ()
+) -> None:
+    """Decide declarations together, and answer them: the graph is exactly these servers then.
+
+    `kept`: accepted declarations of other servers, which stay part of the graph.
+    """
     declarations = [
         envelope.message for envelope in envelopes if isinstance(envelope.message, ServerDeclared)
     ]
@@ -74,7 +79,7 @@ async def declare_exactly(envelopes: Sequence[Envelope]) -> None:
         await NoteServer(declared.server, "ready", now)
     while True:
         graph: Graph = await ReadGraph()
-        batch: Batch = declare_batch(declarations, graph)
+        batch: Batch = declare_batch([*declarations, *kept], graph)
         for _, outcome in batch.outcomes:
             if isinstance(outcome, Accepted):
                 await WriteDeclaration(outcome.version, outcome.declared)
@@ -82,7 +87,8 @@ async def declare_exactly(envelopes: Sequence[Envelope]) -> None:
             break
     await ApplyCrons(batch.graph.generation)
     now = await Now()
-    answers = zip(envelopes, batch.outcomes, strict=True)
+    # What is kept was not declared now, and is not answered.
+    answers = zip(envelopes, batch.outcomes[: len(envelopes)], strict=True)
     await Publish(
         tuple(
             _answer(envelope, declared, outcome, batch.graph, now)

@@ -16,9 +16,13 @@ from cordyna_core.contract.base import Message
 
 
 class CronTicks:
-    """The ticks of one graph. Nothing is due before `start`."""
+    """The ticks of one graph. Nothing is due before `start`.
 
-    def __init__(self) -> None:
+    `serves`: whether the crons of a server fire here.
+    """
+
+    def __init__(self, serves: Callable[[str], bool] = lambda _: True) -> None:
+        self._serves = serves
         self._graph = Graph.of({})
         self._upcoming: list[tuple[float, int, str]] = []
         self._tie_breaks = count()
@@ -34,6 +38,7 @@ class CronTicks:
                 cron.task.name,
             )
             for cron in graph.crons
+            if self._serves(cron.server)
         ]
         heapq.heapify(self._upcoming)
 
@@ -46,8 +51,8 @@ class CronTicks:
         missed ones.
         """
         self.is_started = True
-        for _, task in self._graph.crons:
-            last = read_tick(task.name)
+        for server, task in self._graph.crons:
+            last = read_tick(task.name) if self._serves(server) else None
             if last is None:
                 continue
             ticks = due_ticks(task.cron or "", task.timezone, after=last, now=now)

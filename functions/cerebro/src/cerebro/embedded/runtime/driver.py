@@ -81,7 +81,7 @@ class Driver:
         self._arrivals: deque[str] = deque()
         self._events: deque[BodyEvent] = deque()
         self._chunks: list[LogChunk] = []
-        self.loop = MessageLoop(home, clock, to_server=self._to_server)
+        self.loop = MessageLoop(home, clock, to_server=self._to_server, serves=served.serves)
         self._housekeeping = Housekeeping(home, self.loop, self._is_ours)
         self.failure: Exception | None = None
         self._loads = ServerLoads(home, bodies)
@@ -129,21 +129,25 @@ class Driver:
     def declare(self) -> list[Problem]:
         """Declare exactly the served servers, as one batch, if that changes anything.
 
-        Returns the problems if it is rejected.
+        While one of them does not load, all others stay. Returns the problems if it is rejected.
         """
-        declarations = self.served.declarations()
-        self._needs_declaring = False
+        declarations, self._needs_declaring = self.served.declarations(), False
         with self._lock, self._home.reading():
             graph = self._home.store.read_graph()
-            versions = {name: version_of(declared) for name, declared in declarations.items()}
+            kept = self.served.kept()
+            every = (*declarations.values(), *kept)
+            versions = {declared.server: version_of(declared) for declared in every}
             if graph.head.servers == versions:
                 self.loop.apply(graph)
                 return []
             now = self._clock()
             self.has_declared = True
-            return self.loop.declare(
-                [self._sealed(name, declared, now) for name, declared in declarations.items()]
+            problems = self.loop.declare(
+                [self._sealed(name, declared, now) for name, declared in declarations.items()], kept
             )
+        if not problems:
+            self.served.log_removed(graph.head.servers.keys() - versions.keys())
+        return problems
 
     def _sealed(self, server: str, message: Message, now: float, cause: str | None = None) -> str:
         event_id = derived_id(type(message).__name__, server, message.model_dump_json(), str(now))

@@ -36,6 +36,7 @@ from cerebro.handlers.receive import answer_malformed, open_delivery, perform_on
 from cerebro.shell import Ports, perform
 from cordyna_core.contract.base import Message, Problem
 from cordyna_core.contract.commands import Command, InvokeTask, RunTask
+from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import (
     Envelope,
     MalformedEvent,
@@ -65,7 +66,7 @@ class MessageLoop:
     """Cerebro, its bus and its timers. Not for two threads at once.
 
     `to_server` hands a command and its event to the command's task server; `on_event` sees every
-    event after it was committed.
+    event after it was committed. `serves`: whether the crons of a server fire here.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class MessageLoop:
         *,
         to_server: Callable[[Command, str], None],
         on_event: Callable[[str], None] = lambda _: None,
+        serves: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._home, self._clock = home, clock
         self._to_server, self._on_event = to_server, on_event
@@ -88,7 +90,7 @@ class MessageLoop:
         self._processing: Item | None = None
         self._failures: dict[Item, list[str]] = {}
         self._singles_left = 0
-        self.crons = CronTicks()
+        self.crons = CronTicks(serves)
         self.ports = Ports(store=home.store, bus=self, timers=self, crons=self, clock=clock)
         self._failing_runs = FailingRuns(home, self.ports)
 
@@ -254,14 +256,17 @@ class MessageLoop:
                 self._failing_runs.end_idle()
             self.flush()
 
-    def declare(self, events: Sequence[str]) -> list[Problem]:
-        """Declare exactly these servers, as one batch. Returns the problems if it is rejected."""
+    def declare(self, events: Sequence[str], kept: Sequence[ServerDeclared] = ()) -> list[Problem]:
+        """Declare exactly these servers, as one batch. Returns the problems if it is rejected.
+
+        `kept`: accepted declarations of other servers, which stay.
+        """
         now = self._clock()
         envelopes = [open_envelope(event) for event in events]
         with self._home.transaction():
             for event in events:
                 self._home.event_log.append(None, event, now)
-            perform(declare_exactly(envelopes), self.ports)
+            perform(declare_exactly(envelopes, kept), self.ports)
         problems = [
             problem
             for message, _ in self._leaving

@@ -1,10 +1,12 @@
 """Served: the servers that a driver was given, and what each of them last declared.
 
 Invariant: what is declared to cerebro is exactly these servers. One that does not load keeps the
-declaration that was accepted before.
+declaration that was accepted before; and while one does not load, no other server is removed,
+because a name that was mistyped cannot be told from a server that is missing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from cerebro.embedded.bodies.port import LoadFailure, ServerLoaded
@@ -12,6 +14,8 @@ from cerebro.embedded.storage.home import Home
 from cerebro.embedded.storage.targets import TargetState
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.ports import Clock
+
+_log = logging.getLogger("cordyna")
 
 Fingerprint = Callable[[str], str]
 """Identifies the state of a target's files; an empty string if that cannot be known."""
@@ -29,6 +33,7 @@ class ServedTargets:
         self._fingerprints: dict[str, str] = {}
         self.pending: set[str] = set()
         self.is_loaded: set[str] = set()
+        self._failed: set[str] = set()
 
     def unchanged(self) -> set[str]:
         """Targets whose files are as they were when they last declared successfully."""
@@ -55,7 +60,7 @@ class ServedTargets:
             self._fingerprints[target] = self._fingerprint(target)
 
     def on_declared(self, event: ServerLoaded) -> bool:
-        """A target has loaded. Returns whether its declaration is another than before.
+        """A target has loaded. Returns whether something is to be declared because of that.
 
         Of two targets with the same server name, the one that declared it first counts.
         """
@@ -66,15 +71,19 @@ class ServedTargets:
             self.on_failed(LoadFailure(event.target, error, still_serving=False))
             return False
         self.is_loaded.add(event.target)
+        had_failed = event.target in self._failed
+        self._failed.discard(event.target)
         before = self._declared.get(event.target)
         self._declared[event.target] = event.declaration
         self._write(event.target, event.declaration.server, None, is_serving=True)
-        return before != event.declaration
+        # What was kept because of the failure may be removed now.
+        return had_failed or before != event.declaration
 
     def on_failed(self, event: LoadFailure) -> None:
         """A target did not load: it keeps its last accepted declaration, if it has one."""
         self.pending.discard(event.target)
         if not event.still_serving:
+            self._failed.add(event.target)
             self.is_loaded.discard(event.target)
         state = self._home.targets.read(event.target)
         server = state.server if state is not None else None
@@ -102,6 +111,28 @@ class ServedTargets:
             if declared is not None:
                 declarations.setdefault(declared.server, declared)
         return declarations
+
+    def kept(self) -> Sequence[ServerDeclared]:
+        """Accepted declarations of servers that were not named, which stay nevertheless."""
+        if not self._failed:
+            return ()
+        named = self.declarations()
+        accepted = self._home.store.read_graph().declarations
+        return [declared for server, declared in accepted.items() if server not in named]
+
+    def log_removed(self, servers: Collection[str]) -> None:
+        """Warn that these servers are no longer declared: they were not named."""
+        if servers:
+            _log.warning(
+                "no longer declared: %s, because only %s was named; name all servers of a home,"
+                " or list them in [tool.cordyna]",
+                ", ".join(sorted(servers)),
+                ", ".join(self.targets),
+            )
+
+    def serves(self, server: str) -> bool:
+        """Whether a server was named here, as it is known so far."""
+        return server in self.declarations()
 
     def server_of(self, target: str) -> str | None:
         """The name of a target's server, if it is known."""
