@@ -1,10 +1,11 @@
 """dyna consumers, and what plan, describe and doctor say about edges between teams."""
 
 from datetime import date
+from pathlib import Path
 from typing import Final
 
 from cli.fake_engine import FakeEngine
-from cli.fake_operations import FakeOperations
+from cli.fake_operations import CloudEngine
 from cli.run_dyna import dyna
 from cordyna_core.contract.notices import Notice, NoticeCode
 from cordyna_core.contract.views.graph import TaskInfo
@@ -97,14 +98,16 @@ def test_describe_shows_who_may_use_a_task_and_its_notices() -> None:
 
 
 def test_doctor_finds_each_noticed_edge_once() -> None:
-    engine = FakeOperations(declared=TASKS)
+    engine = CloudEngine(declared=TASKS)
     found = [line for line in dyna("doctor", engine=engine).out.splitlines() if "edges" in line]
 
     assert len(found) == 2
     assert "page (team-c) is not among the consumers" in "\n".join(found)
 
 
-def test_rehearsal_shows_narrowing_and_notices() -> None:
+def test_rehearsal_shows_narrowing_and_notices(tmp_path: Path) -> None:
+    declaration = tmp_path / "a.json"
+    declaration.write_text('{"server": "a", "tasks": []}')
     view = RehearsalView(
         generation=1,
         declarations=[DeclarationView(server="a", outcome="accepted")],
@@ -113,7 +116,7 @@ def test_rehearsal_shows_narrowing_and_notices() -> None:
         ],
         notices=[OLD, CLOSED],
     )
-    result = dyna("plan", "--declare", "tests/cli/servers.json", engine=FakeEngine(rehearsed=view))
+    result = dyna("plan", "--declare", str(declaration), engine=FakeEngine(rehearsed=view))
     lines = result.out.splitlines()
 
     assert "could not be invoked any more: not a consumer" in result.out

@@ -1,5 +1,7 @@
 """Invocations by a task's body: their refusal belongs to the run of that task."""
 
+from typing import Any
+
 import pytest
 
 from cordyna_core.contract.commands import InvokeTask
@@ -9,9 +11,9 @@ from cordyna_core.contract.state_updates import InvocationRejected
 from world.scenarios import EngineWorld, an_engine
 
 
-def a_world_with_two_servers() -> EngineWorld:
+def a_world_with_two_servers(**fields: Any) -> EngineWorld:
     """A run of the task `trigger` of server one, beside the task `archive` of server two."""
-    world = an_engine("one: trigger", "two: archive", silent=["trigger"])
+    world = an_engine("one: trigger", "two: archive", silent=["trigger"], **fields)
     world.invoke("trigger")
     return world
 
@@ -23,9 +25,11 @@ def refusals_in(world: EngineWorld, run_id: str) -> list[InvocationRejected]:
     return [message for message in messages if isinstance(message, InvocationRejected)]
 
 
-@pytest.mark.parametrize(("task", "code"), [("archive", "not_your_task"), ("gone", "unknown_task")])
+@pytest.mark.parametrize(
+    ("task", "code"), [("archive", "not_an_invoker"), ("gone", "unknown_task")]
+)
 def test_invocation_by_body_refused_is_in_events_of_its_run(task: str, code: str) -> None:
-    world = a_world_with_two_servers()
+    world = a_world_with_two_servers(archive={"invokers": []})
     command = InvokeTask(task=task, key="k", by_run=world.run_id, by_task="trigger")
     world.publish(command, server_source("one"))
 
@@ -39,6 +43,18 @@ def test_invocation_by_body_accepted_has_no_refusal() -> None:
     command = InvokeTask(task="trigger", key="k", by_run=world.run_id, by_task="trigger")
     world.publish(command, server_source("one"))
 
+    assert refusals_in(world, world.run_id) == []
+
+
+def test_invocation_of_a_task_of_another_server_runs_it() -> None:
+    world = a_world_with_two_servers()
+    command = InvokeTask(task="archive", key="k", by_run=world.run_id, by_task="trigger")
+    world.publish(command, server_source("one"))
+
+    assert [(sent.server, sent.task) for sent in world.commands] == [
+        ("one", "trigger"),
+        ("two", "archive"),
+    ]
     assert refusals_in(world, world.run_id) == []
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from cerebro.core.cron.schedule import next_after
+from cerebro.core.declaration.notices import notices
 from cerebro.core.messages import wire_run_state
 from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
 from cerebro.core.planning.params import check_params
@@ -16,6 +17,7 @@ from cerebro.core.views import plan_view, reused_runs, run_view
 from cerebro.ports import ServerSeen, Store
 from cordyna_core._version import __version__
 from cordyna_core.contract.json_values import JsonObject
+from cordyna_core.contract.notices import Notice
 from cordyna_core.contract.query_api import RUNS_SEARCHED_MAX, CerebroInfo
 from cordyna_core.contract.registry import sender_of
 from cordyna_core.contract.time import utc
@@ -131,6 +133,10 @@ def tasks(store: Store, now: float) -> list[TaskInfo]:
         for server, declaration in sorted(graph.declarations.items())
         for task in declaration.tasks
     ]
+    notices_by_task: dict[str, list[Notice]] = {}
+    for notice in notices(graph, graph):
+        for name in (notice.task, notice.upstream):
+            notices_by_task.setdefault(name, []).append(notice)
     return [
         TaskInfo(
             task=task.name,
@@ -149,6 +155,11 @@ def tasks(store: Store, now: float) -> list[TaskInfo]:
             ack_timeout_s=task.ack_timeout_s,
             start_timeout_s=task.start_timeout_s,
             run_timeout_s=task.run_timeout_s,
+            consumers=task.consumers,
+            invokers=task.invokers,
+            deprecated=task.deprecated,
+            until=task.until,
+            notices=notices_by_task.get(task.name, []),
         )
         for server, task in declared
     ]

@@ -1,12 +1,13 @@
 """Answers: every command that cerebro handled was answered, and as the declarations demand.
 
 The reasons to refuse an invocation are derived from the declarations that its program read
-(docs/rules.md, rules 9 and 11), those of the other commands from the run before and after.
+(docs/rules.md, rules 9, 11 and 18), those of the other commands from the run before and after.
 
 Invariant: nothing here calls a program of the core.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 
 from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Run
@@ -114,11 +115,26 @@ def _problem_codes(graph: Graph, command: InvokeTask, source: str) -> Iterator[s
     if missing:
         yield "unresolved_upstream"
         return
-    caller = server_of(source)
-    if caller is not None and caller != owned[command.task][0]:
-        yield "not_your_task"
+    closed = [
+        upstream
+        for name in names
+        for upstream in owned[name][1].upstream_names
+        if not _is_open(owned[upstream][1].consumers, owned[name][0], owned[upstream][0])
+    ]
+    if closed:
+        yield "not_a_consumer"
+        return
+    caller, (owner, target) = server_of(source), owned[command.task]
+    if caller is not None and not _is_open(target.invokers, caller, owner):
+        yield "not_an_invoker"
         return
     yield from _param_codes(command, [owned[name][1] for name in sorted(names)])
+
+
+def _is_open(allowed: Sequence[str] | None, server: str, owner: str) -> bool:
+    if allowed is None or server == owner:
+        return True
+    return any(fnmatchcase(server, entry) for entry in allowed)
 
 
 def _param_codes(command: InvokeTask, tasks: list[TaskDeclaration]) -> Iterator[str]:

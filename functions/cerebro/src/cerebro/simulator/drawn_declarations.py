@@ -88,7 +88,14 @@ def draw_redeclaration(declared: Sequence[ServerDeclared], faults: FaultInjector
         tasks = tasks[: faults.integer(0, len(tasks))]
     else:
         change = faults.choice(
-            ({"retries": 3}, {"description": "changed"}, {"run_timeout_s": 77}, {"owner": "team-z"})
+            (
+                {"retries": 3},
+                {"description": "changed"},
+                {"run_timeout_s": 77},
+                {"owner": "team-z"},
+                {"consumers": []},
+                {"invokers": []},
+            )
         )
         tasks = [task.model_copy(update=change) if faults.chance(0.6) else task for task in tasks]
     revision = faults.choice((0, 1, 2, 2))

@@ -16,6 +16,7 @@ from cordyna_core.contract.limits import (
     MAX_PROGRESS_MESSAGE_CHARS,
     MAX_REASON_CHARS,
 )
+from cordyna_core.contract.notices import Notice
 
 ServerState = Literal["ready", "draining", "stopped"]
 RunState = Literal["running", "failing", "completed", "error"]
@@ -61,6 +62,9 @@ class DeclarationAccepted(Message):
 
     server: Name
     generation: int
+    notices: list[Notice] = Field(
+        default_factory=list, description="Of the edges from and to this server's tasks."
+    )
 
 
 class DeclarationRejected(Message):

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from cordyna_core.contract.access import ENTRY_RULE
 from cordyna_core.contract.declaration import TaskDeclaration, Upstream
 from cordyna_core.contract.ids import NAME_RULE, is_name
 from cordyna_core.contract.limits import MAX_AGE_S
@@ -30,6 +32,10 @@ _NEXT: Final = {
     "timezone": "use an IANA name, for example timezone='Europe/Berlin'",
     "overlap": "use overlap='skip' or overlap='allow'",
     "retries": "give a whole number from 0 to 20",
+    "consumers": f"give a list of servers: {ENTRY_RULE}",
+    "invokers": f"give a list of servers, and clients as `client.<name>`: {ENTRY_RULE}",
+    "deprecated": "say what to use instead, for example deprecated='use orders-v2'",
+    "until": "give a day, for example until='2027-03-01'",
     **dict.fromkeys(_CLOCKS, _CLOCK_RULE),
 }
 """What to do about a wrong value of an option."""
@@ -46,6 +52,10 @@ OPTIONS: Final = (
     "owner",
     "description",
 )
+    "consumers",
+    "invokers",
+    "deprecated",
+    "until",
 """The keyword arguments of `@server.task`."""
 
 
@@ -128,19 +138,22 @@ def declare_task(
 
 def _refusal(name: str, invalid: ValidationError) -> UserError:
     errors = invalid.errors(include_url=False, include_context=False)
-    wrong_fields = dict.fromkeys(str(error["loc"][0]) for error in errors)
+    # A fault of the task as a whole has no field: until without deprecated.
+    wrong_fields = dict.fromkeys(str((*error["loc"], "until")[0]) for error in errors)
     return UserError(
         f'task "{name}" is declared wrongly',
-        why="\n".join(
-            f"{error['loc'][0]}={error['input']!r}: {error['msg'].removeprefix('Value error, ')}"
-            for error in errors
-        ),
+        why="\n".join(map(_fault, errors)),
         next="; ".join(_NEXT[field] for field in wrong_fields if field in _NEXT),
     )
 
 
 def _edges(name: str, upstream: Iterable[str | Upstream]) -> list[str | Upstream]:
     if isinstance(upstream, str | Upstream):
+def _fault(error: ErrorDetails) -> str:
+    text = error["msg"].removeprefix("Value error, ")
+    return f"{error['loc'][0]}={error['input']!r}: {text}" if error["loc"] else text
+
+
         raise UserError(f'task "{name}": upstream is a list', next=f"write upstream=[{upstream!r}]")
     edges = list(upstream)
     names = [

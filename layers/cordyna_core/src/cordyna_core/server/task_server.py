@@ -6,6 +6,7 @@ Invariant: a server acts only on commands that name it.
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, Final, Literal, TypeVar, overload
 
 from pydantic import ValidationError
@@ -113,6 +114,10 @@ class TaskServer:
         run_timeout_s: Duration | None = None,
         owner: str | None = None,
         description: str | None = None,
+        consumers: Iterable[str] | None = None,
+        invokers: Iterable[str] | None = None,
+        deprecated: str | None = None,
+        until: date | str | None = None,
     ) -> Callable[[Body], Body]: ...
 
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
@@ -133,6 +138,12 @@ class TaskServer:
             owner: default: the server's.
             description: default: the first line of the docstring.
 
+            consumers: servers whose tasks may depend on it, `*` allowed at the end of an entry
+                (default: all; `[]`: this server only).
+            invokers: servers that may invoke it, and clients as `client.<name>` (default: all;
+                `[]`: this server only). Its cron and people always may.
+            deprecated: what to use instead; the owners of tasks downstream are notified.
+            until: the last day of a deprecated task.
         Raises:
             UserError: an option is wrong, the name is taken, or a parameter cannot be given by
             name.

@@ -1,4 +1,4 @@
-"""Conflicts between declarations: a name claimed twice, a cycle across servers, a full graph.
+"""Conflicts between declarations: a name claimed twice, a cycle, an edge that is not allowed.
 
 Invariant: an accepted declaration is never rejected retroactively; only new declarations get
 problems, and all of them (docs/rules.md, rules 9 and 10).
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from cerebro.core.graph.graph import Graph
+from cerebro.core.validation.edge_access import forbidden_edges, not_a_consumer
 from cerebro.core.validation.problems import quoted, short_path
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
@@ -40,6 +41,8 @@ def conflicts(new: Declarations, accepted: Declarations, before: Graph) -> dict[
     if len(graph) > MAX_TASKS_IN_GRAPH:
         problems[list(new)[-1]].append(_graph_full(len(graph)))
     names = [task.name for declared in owned.values() for task in declared.tasks]
+    for name, upstream in forbidden_edges(graph, names):
+        problems[graph[name].server].append(not_a_consumer(graph, name, upstream))
     for cycle in _cycles(graph, names, before):
         for server in dict.fromkeys(graph[name].server for name in cycle):
             if server in new:

@@ -11,6 +11,7 @@ from typing import Final
 from cerebro.core.declaration.conflicts import only_owned
 from cerebro.core.declaration.decide import Accepted, Outcome, Rejected, decide
 from cerebro.core.declaration.impact import affected_tasks
+from cerebro.core.declaration.notices import notices_of_server
 from cerebro.core.graph.graph import Graph, OwnedTask
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
 from cordyna_core.contract.views.rehearsal import (
@@ -46,6 +47,11 @@ def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView
         edges=list(_edges(graph, wanted, [change.task for change in changes])),
         crons=list(_crons(graph, wanted)),
         missing=list(_missing(graph, wanted)),
+        notices=[
+            notice
+            for server in dict.fromkeys(declaration.server for declaration in declared)
+            for notice in notices_of_server(wanted, server)
+        ],
         touched=affected_tasks(
             graph, wanted, changes, by={declaration.server for declaration in declared}
         ),

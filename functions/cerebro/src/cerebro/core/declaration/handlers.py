@@ -16,6 +16,7 @@ from cerebro.core.declaration.decide import (
     decide,
     declare_batch,
 )
+from cerebro.core.declaration.notices import notices_of_server
 from cerebro.core.effects import (
     ApplyCrons,
     NoteServer,
@@ -161,7 +162,12 @@ def _answer(
             generation=graph.generation,
         )
     meta = meta_at(now, derived_id("DeclarationAccepted", envelope.id), envelope.id)
-    return DeclarationAccepted(meta=meta, server=declared.server, generation=graph.generation)
+    return DeclarationAccepted(
+        meta=meta,
+        server=declared.server,
+        generation=graph.generation,
+        notices=notices_of_server(graph, declared.server),
+    )
 
 
 def _answer_to_removal(

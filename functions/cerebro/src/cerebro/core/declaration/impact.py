@@ -10,11 +10,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from cerebro.core.graph.graph import Graph
+from cerebro.core.validation.edge_access import forbidden_edges
 from cerebro.core.validation.problems import short_path
+from cordyna_core.contract.declaration import FIELDS_WITHOUT_EFFECT_ON_RESULTS
 from cordyna_core.contract.views.rehearsal import Effect, TaskChange, TouchedTask
 
-_NON_BREAKING_FIELDS: Final = frozenset({"owner", "description", "cron", "timezone", "overlap"})
-"""Fields whose change affects no other task."""
+_NON_BREAKING_FIELDS: Final = FIELDS_WITHOUT_EFFECT_ON_RESULTS | {
+    "owner",
+    "description",
+    "cron",
+    "timezone",
+    "overlap",
+}
+"""Fields whose change affects no other task by itself."""
 
 Paths = Mapping[str, str]
 """By affected task: the next task on a shortest path to the cause, which leads to itself."""
@@ -46,6 +54,8 @@ def affected_tasks(
 def _effects(before: Graph, after: Graph, changes: Sequence[TaskChange]) -> Iterable[_Affected]:
     was_missing, is_missing = map(_downstream_of_unresolved, (before, after))
     yield _Affected("unresolved", is_missing, was_missing)
+    was_forbidden, is_forbidden = map(_downstream_of_forbidden, (before, after))
+    yield _Affected("not_allowed", is_forbidden, was_forbidden)
     was_needing, is_needing = map(_downstream_of_required_params, (before, after))
     if is_needing:
         # The ticks of a cron carry no params, so they will be refused.
@@ -61,6 +71,13 @@ def _effects(before: Graph, after: Graph, changes: Sequence[TaskChange]) -> Iter
 
 def _downstream_of_unresolved(graph: Graph) -> Paths:
     return _reached(graph.unresolved, _users(graph)) if graph.unresolved else {}
+
+
+def _downstream_of_forbidden(graph: Graph) -> Paths:
+    edges = dict(forbidden_edges(graph, graph))
+    paths = dict(_reached(edges, _users(graph))) if edges else {}
+    # A path ends with the upstream that is not allowed, which is not affected itself.
+    return paths | edges
 
 
 def _downstream_of_required_params(graph: Graph) -> Paths:

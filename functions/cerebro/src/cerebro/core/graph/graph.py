@@ -152,6 +152,13 @@ class Graph:
         tasks = (
             (server, task)
             for server, declared in self.declarations.items()
+    @cached_property
+    def restricted(self) -> frozenset[str]:
+        """The tasks on which not every server may depend."""
+        return frozenset(
+            name for name, owned in self._tasks.items() if owned.task.consumers is not None
+        )
+
             for task in declared.tasks
         )
         return tuple(OwnedTask(server, task) for server, task in tasks if task.cron is not None)

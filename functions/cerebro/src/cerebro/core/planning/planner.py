@@ -13,6 +13,7 @@ from cerebro.core.graph.edges import Closure
 from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan, PlannedTask
 from cerebro.core.planning.params import params_named_by
+from cerebro.core.validation.edge_access import forbidden_edges, not_a_consumer
 from cerebro.core.validation.problems import at_most, names_of, near, quoted, short_path
 from cordyna_core.contract.base import Problem
 
@@ -27,6 +28,8 @@ def plan_invocation(graph: Graph, target: str) -> Plan | tuple[Problem, ...]:
     closure = graph.closure(target)
     if closure.missing:
         return at_most(_unresolved(graph, closure))
+    if graph.restricted and (edges := list(forbidden_edges(graph, closure.names))):
+        return at_most(not_a_consumer(graph, name, upstream) for name, upstream in edges)
     return Plan(tuple(_planned(graph, closure)))
 
 

@@ -34,6 +34,8 @@ from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import fan_out
 from cerebro.core.run.run_status import end_run
 from cordyna_core.contract.base import Problem
+from cerebro.core.validation.problems import names_of, quoted
+from cordyna_core.contract.access import may_invoke
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import SCHEDULER, run_id_of, server_of
@@ -141,24 +143,30 @@ def invocation_key(command: InvokeTask, envelope: Envelope) -> str:
 
 def _planned(graph: Graph, command: InvokeTask, source: str) -> Plan | Sequence[Problem]:
     """Return the plan of an invocation, or every reason to refuse it."""
-    caller = server_of(source)
     planned = plan_invocation(graph, command.task)
     if not isinstance(planned, Plan):
         return planned
-    owner = planned.tasks[planned.target].server
-    if caller is not None and caller != owner:
-        return [_not_your_task(caller, command.task, owner)]
-    return _too_large(command) or check_params(graph, planned, command.params) or planned
-
-
-def _not_your_task(caller: str, task: str, owner: str) -> Problem:
-    return Problem(
-        code="not_your_task",
-        message=f"server {caller!r} may invoke its own tasks only, and {task!r} is a task of "
-        f"{owner!r}: invoke it as a client",
+    return (
+        _not_an_invoker(graph, command.task, source)
+        or _too_large(command)
+        or check_params(graph, planned, command.params)
+        or planned
     )
 
 
+def _not_an_invoker(graph: Graph, task: str, source: str) -> Sequence[Problem]:
+    owner, declared = graph[task]
+    if may_invoke(source, owner, declared.invokers):
+        return ()
+    caller = server_of(source) or source.removeprefix("cordyna.")
+    allowed = names_of(declared.invokers or []) or "its own server only"
+    message = (
+        f"{caller} may not invoke {quoted(task)} of {owner}, whose invokers are {allowed}: "
+        f"ask {declared.owner or owner} to add {caller}"
+    )
+
+
+    return (Problem(code="not_an_invoker", message=message, path=[task]),)
 def _too_large(command: InvokeTask) -> Sequence[Problem]:
     text = _to_json([command.params, command.labels])
     size = len(text.encode("utf-8", "surrogatepass"))

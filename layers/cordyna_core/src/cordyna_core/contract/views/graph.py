@@ -3,7 +3,7 @@
 Invariant: a view is derived when it is asked for. The JSON of PlanView is a published format.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import Field
@@ -16,6 +16,7 @@ from cordyna_core.contract.declaration import (
 )
 from cordyna_core.contract.ids import Name
 from cordyna_core.contract.json_values import JsonObject
+from cordyna_core.contract.notices import Notice
 
 
 class PlannedTaskView(Part):
@@ -59,6 +60,13 @@ class TaskInfo(Part):
     ack_timeout_s: int = DEFAULT_ACK_TIMEOUT_S
     start_timeout_s: int = DEFAULT_START_TIMEOUT_S
     run_timeout_s: int = DEFAULT_RUN_TIMEOUT_S
+    consumers: list[str] | None = None
+    invokers: list[str] | None = None
+    deprecated: str | None = None
+    until: date | None = None
+    notices: list[Notice] = Field(
+        default_factory=list, description="Of its edges, as a user and as an upstream."
+    )
 
 
 class ServerInfo(Part):

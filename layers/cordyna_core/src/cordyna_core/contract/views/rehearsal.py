@@ -9,8 +9,11 @@ from pydantic import Field
 
 from cordyna_core.contract.base import Part, Problem
 from cordyna_core.contract.ids import Name
+from cordyna_core.contract.notices import Notice
 
-Effect = Literal["unresolved", "cron_needs_params", "resolved", "closure", "declaration"]
+Effect = Literal[
+    "unresolved", "not_allowed", "cron_needs_params", "resolved", "closure", "declaration"
+]
 
 
 class Difference(Part):
@@ -51,7 +54,8 @@ class CronChange(Part):
 class TouchedTask(Part):
     """A task of another server whose invocation this declaration would change.
 
-    `effect`, the gravest first: `unresolved`, it could not be invoked any more;
+    `effect`, the gravest first: `unresolved`, it could not be invoked any more; `not_allowed`,
+    neither, because its server is not among the consumers of a task that it needs;
     `cron_needs_params`, its cron would be refused, because a tick has no params; `resolved`, it
     could be invoked again; `closure`, other tasks would run for it; `declaration`, the same tasks
     would, one of them with another declaration. `path`: from it to what makes the difference.
@@ -90,6 +94,9 @@ class RehearsalView(Part):
     crons: list[CronChange] = Field(default_factory=list)
     missing: list[UnresolvedUpstreamView] = Field(default_factory=list)
     touched: list[TouchedTask] = Field(default_factory=list)
+    notices: list[Notice] = Field(
+        default_factory=list, description="Of the edges from and to tasks of these servers."
+    )
 
     @property
     def problems(self) -> list[Problem]:

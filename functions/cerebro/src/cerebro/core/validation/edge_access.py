@@ -1,0 +1,43 @@
+"""Access: edges that the owner of an upstream does not allow (docs/rules.md, rule 18).
+
+Invariant: an edge is allowed by the declaration of its upstream as it is now. A declaration with
+an edge that is not allowed is rejected; one that closes a task to existing users is accepted, and
+what needs such an edge is refused when it is invoked.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from cerebro.core.graph.graph import Graph
+from cerebro.core.validation.problems import names_of, quoted
+from cordyna_core.contract.access import may_consume
+from cordyna_core.contract.base import Problem
+
+
+def forbidden_edges(graph: Graph, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield (task, upstream) of every edge of these tasks that is not allowed."""
+    restricted = graph.restricted
+    if not restricted:
+        return
+    for name in names:
+        for upstream in graph.upstream_of(name):
+            if upstream in restricted and not is_allowed(graph, name, upstream):
+                yield name, upstream
+
+
+def is_allowed(graph: Graph, name: str, upstream: str) -> bool:
+    """Return whether a task may depend on `upstream`; both are declared."""
+    server, declared = graph[upstream]
+    return may_consume(graph[name].server, server, declared.consumers)
+
+
+def not_a_consumer(graph: Graph, name: str, upstream: str) -> Problem:
+    """The problem of an edge that is not allowed; it names both sides."""
+    server, (owner, declared) = graph.server_of(name), graph[upstream]
+    allowed = names_of(declared.consumers or []) or "its own server only"
+    return Problem(
+        code="not_a_consumer",
+        message=f"task {quoted(name)} of {server} may not depend on {quoted(upstream)} of {owner}, "
+        f"whose consumers are {allowed}: ask {declared.owner or owner} to add {server}, or remove "
+        "it from upstream",
+        path=[name, upstream],
+    )
