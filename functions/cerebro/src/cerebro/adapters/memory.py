@@ -44,6 +44,7 @@ class MemoryStore:
         self._graph = self._graph.with_servers(
             {server: self._declarations[version] for server, version in new.servers.items()},
             new.generation,
+            new.servers,
         )
         return True
 
@@ -112,11 +113,10 @@ class MemoryStore:
 
     def read_page(self, run_id: str, page: int) -> dict[int, TaskRun]:
         tasks = self._tasks[run_id]
-        return {
-            index: tasks[index]
-            for index in reversed(indexes_of(page, (page + 1) * PAGE_SIZE))
-            if index in tasks
-        }
+        indexes: Sequence[int] = indexes_of(page, (page + 1) * PAGE_SIZE)
+        if len(tasks) < len(indexes):
+            indexes = sorted(index for index in tasks if index in indexes)
+        return {index: tasks[index] for index in reversed(indexes) if index in tasks}
 
     def has_live_task(self, run_id: str) -> bool:
         """Whether something is still expected of a task of the run. Costs the same in any run."""

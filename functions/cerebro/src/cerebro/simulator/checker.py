@@ -5,13 +5,13 @@ inputs, and page timers.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core import effects as e
 from cerebro.core import invariants
+from cerebro.core.effects import OverdueCheck, PageTimer
 from cerebro.core.model import (
     FAILED_RANKS,
     STATE_OF,
@@ -34,6 +34,8 @@ from cordyna_core.contract.ids import CEREBRO, derived_id
 
 Page = tuple[str, int]
 
+_NO_PAGES: Final[frozenset[Page]] = frozenset()
+
 EXPIRY_DELAY_MAX_S: Final = 2.0
 RUN_END_DELAY_MAX_S: Final = 5.0
 
@@ -48,7 +50,9 @@ class InvariantBroken(Exception):
 
 def input_key(run_id: str, cause: str) -> str:
     """Name an input among those of all runs: a page timer's id is unique within its run only."""
-    return run_id + cause if cause.startswith(("ring:", "overdue:")) else cause
+    # Ids of commands and updates have no colon, but for what an adversary makes up.
+    is_internal = ":" in cause and cause.startswith(("ring:", "overdue:"))
+    return run_id + cause if is_internal else cause
 
 
 class Checker:
@@ -122,8 +126,10 @@ class Checker:
             )
         if broken:
             raise InvariantBroken(broken, run.id)
-        with _broken_in(run.id):
+        try:
             self.reference.run_written(effect, self.handled)
+        except Unexpected as error:
+            raise InvariantBroken(str(error), run.id) from error
         if run.is_over and (effect.seen is None or effect.seen.status != run.status):
             self._ended_rev[run.id] = run.rev
         if effect.seen is not None and run.rev > effect.seen.rev:
@@ -138,8 +144,10 @@ class Checker:
 
     def result_written(self, effect: e.WriteCachedResult) -> None:
         """Check a result right after it was recorded."""
-        with _broken_in(effect.result.run_id):
+        try:
             self.reference.result_written(effect, self.handled)
+        except Unexpected as error:
+            raise InvariantBroken(str(error), effect.result.run_id) from error
 
     # --- a handler's message --------------------------------------------------------------------
     def begun(self, handled: HandledInput) -> None:
@@ -176,16 +184,33 @@ class Checker:
             if not any(self._is_pending(run_id, cause) for cause in causes):
                 raise InvariantBroken(f"{task.name} was ready, and was not dispatched", run_id)
 
+    # --- page timers and overdue checks ---------------------------------------------------------
+    def is_on_its_way(self, message: PageTimer | OverdueCheck) -> None:
+        """Note what guards a page."""
+        page = message.run_id, message.page
+        if isinstance(message, PageTimer):
+            self.page_timers[page].append(message.due)
+        else:
+            self.overdue_checks[page].append(message.asked_at)
+
+    def arrived(self, message: PageTimer | OverdueCheck) -> None:
+        """Note that what guarded a page has been handled."""
+        page = message.run_id, message.page
+        if isinstance(message, PageTimer):
+            self.page_timers[page].remove(message.due)
+        else:
+            self.overdue_checks[page].remove(message.asked_at)
+
     # --- acknowledgements -----------------------------------------------------------------------
     def acknowledged(self, key: str, run_id: str, page: int | None) -> None:
         """Check that what an input wrote is guarded by something else, now that it is handled."""
         left = self.unacknowledged[key] = self.unacknowledged[key] - 1
-        pages = set(self._pages_of_input.get(key, ()))
+        pages = self._pages_of_input.get(key, _NO_PAGES)
         if left <= 0:
             del self.unacknowledged[key]
             self._pages_of_input.pop(key, None)
         if page is not None:
-            pages.add((run_id, page))
+            pages = {*pages, (run_id, page)}
         for written in pages:
             self._check_guarded(written)
 
@@ -225,10 +250,9 @@ class Checker:
             self.sent.add((message.run_id, message.task, message.attempt))
             snapshot, _ = self._run(message.run_id)
             self._check_cause(snapshot, message)
-            if self.promises is not None:
-                with _broken_in(message.run_id):
-                    self.promises.sent(snapshot, message, self.now(), self.ages_s())
         try:
+            if type(message) is RunTask and self.promises is not None:
+                self.promises.sent(snapshot, message, self.now(), self.ages_s())
             self.reference.published(message, self.handled)
         except Unexpected as error:
             raise InvariantBroken(str(error), getattr(message, "run_id", "")) from error
@@ -261,10 +285,12 @@ class Checker:
             )
             if broken:
                 raise InvariantBroken(broken, run_id)
-            with _broken_in(run_id):
+            try:
                 self.reference.at_rest(run, self._ended_rev.get(run_id, run.rev))
                 if self.promises is not None:
                     self.promises.at_rest(run_id)
+            except Unexpected as error:
+                raise InvariantBroken(str(error), run_id) from error
 
     def _unpublished(
         self, snapshot: RunSnapshot, run: Run, facts: dict[int, TaskRun]
@@ -300,15 +326,6 @@ class Checker:
 
     def _is_pending(self, run_id: str, cause: str) -> bool:
         return input_key(run_id, cause) in self.unacknowledged
-
-
-@contextmanager
-def _broken_in(run_id: str) -> Iterator[None]:
-    """Report what is not as the reference gives it as a broken invariant of a run."""
-    try:
-        yield
-    except Unexpected as error:
-        raise InvariantBroken(str(error), run_id) from error
 
 
 def _is_expiry(effect: e.WriteTask) -> bool:

@@ -80,7 +80,7 @@ class FlakyStore:
             if self._left and self._faults.happens("unexpected exception", self._rate):
                 self._left -= 1
                 raise RuntimeError(f"{name} failed unexpectedly")
-            if self._faults.happens("home failed", self._rate / 4):
+            if self._faults.happens("home failed", self._rate / 2):
                 raise ServiceError("the disk is full.", next="free some space")
             return method(*arguments, **named)
 

@@ -25,7 +25,6 @@ class HandledInput:
 
     message: Any
     key: str
-    cause: str = field(init=False)
     run_before: Run | None = None
     facts_before: dict[int, TaskRun] = field(default_factory=dict)
     clocks: list[float] = field(default_factory=list)
@@ -41,8 +40,10 @@ class HandledInput:
     checks: list[OverdueCheck] = field(default_factory=list)
     published: list[Message] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.cause = _cause_of(self.message)
+    @property
+    def cause(self) -> str:
+        """What facts that are written for this message name as their cause."""
+        return _cause_of(self.message)
 
     @property
     def clock(self) -> float:
@@ -51,7 +52,6 @@ class HandledInput:
 
 
 def _cause_of(message: Any) -> str:
-    """What facts that are written for this message name as their cause."""
     match message:
         case Envelope():
             command = message.message

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cerebro.core import effects as e
-from cerebro.core.effects import OverdueCheck, PageTimer, Program
+from cerebro.core.effects import PageTimer, Program
 from cerebro.core.run import page_check
 from cerebro.handlers.receive import answer_malformed, open_delivery, program_of
 from cerebro.shell import PERFORM, Ports
@@ -24,6 +24,9 @@ from cordyna_core.errors import Fatal
 
 VISIBILITY_TIMEOUT_S: Final = 90.0
 """An unacknowledged message is delivered to another handler then, though the first still has it."""
+
+
+_NOTHING_YET: Final = HandledInput(None, "")
 
 
 class SimulatedHandler:
@@ -46,7 +49,7 @@ class SimulatedHandler:
         self.position = 0
         self.program: Program | None = None
         self.answer: Any = None
-        self.handled = HandledInput(None, "")
+        self.handled = _NOTHING_YET
         self.effect: type = type(None)
         """The kind of its last effect."""
         self.is_paused = False
@@ -127,8 +130,13 @@ class SimulatedCerebro:
             return self._next_message(handler)
         try:
             effect = program.send(handler.answer)
+            while type(effect) in _LOCAL and self._faults.steps_left > 1 and not self._crash_at:
+                # No other handler can observe it, so none takes a turn before the next effect.
+                self.effects += 1
+                self._faults.steps_left -= 1
+                effect = program.send(self._perform(handler, effect))
         except StopIteration:
-            self._checker.ended(handler.handled, handler.current.run_id)
+            self._checker.ended(handler.handled, handler.messages[handler.position].run_id)
             return self._next_message(handler)
         except Fatal as error:
             self._add_dead_letter(handler, str(error))
@@ -209,14 +217,11 @@ class SimulatedCerebro:
         handler.program, handler.answer = None, None
         if handler.position < len(handler.messages):
             return True
+        checker = self._checker
         for in_flight in handler.messages:
-            if isinstance(in_flight.message, PageTimer):
-                page = in_flight.run_id, in_flight.message.page
-                self._checker.page_timers[page].remove(in_flight.message.due)
-            elif isinstance(in_flight.message, OverdueCheck):
-                page = in_flight.run_id, in_flight.message.page
-                self._checker.overdue_checks[page].remove(in_flight.message.asked_at)
-            self._checker.acknowledged(in_flight.key, in_flight.run_id, in_flight.page)
+            if in_flight.page is not None:
+                checker.arrived(in_flight.message)
+            checker.acknowledged(in_flight.key, in_flight.run_id, in_flight.page)
         return False
 
     # --- faults ---------------------------------------------------------------------------------
@@ -314,6 +319,9 @@ def _outputs_read(handler: SimulatedHandler, effect: e.ReadOutputs, answer: Any)
         if result is not None and (result.run_id, result.index) in lost
     }
 
+
+_LOCAL: Final = frozenset({e.Now, e.ReadRunSnapshot})
+"""Effects that read what no other handler changes."""
 
 _SUITED_EFFECTS: Final[dict[str, Callable[[Any], bool]]] = {
     "answer lost": lambda effect: type(effect) in (e.WriteTask, e.WriteRun, e.WriteHead),

@@ -117,12 +117,8 @@ class Network:
     def deliver_at(self, due: float, in_flight: InFlightMessage) -> None:
         """Have one more copy of a message delivered."""
         self._checker.unacknowledged[in_flight.key] += 1
-        if isinstance(in_flight.message, PageTimer):
-            page = in_flight.run_id, in_flight.message.page
-            self._checker.page_timers[page].append(in_flight.message.due)
-        elif isinstance(in_flight.message, OverdueCheck):
-            page = in_flight.run_id, in_flight.message.page
-            self._checker.overdue_checks[page].append(in_flight.message.asked_at)
+        if in_flight.page is not None:
+            self._checker.is_on_its_way(in_flight.message)
         self.schedule(due, self.to_cerebro, in_flight)
 
     def redeliver(self, in_flight: InFlightMessage) -> None:

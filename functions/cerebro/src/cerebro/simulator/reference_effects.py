@@ -44,10 +44,12 @@ def check_effects(
 ) -> None:
     """Check a message that was handled to its end. Raises Unexpected."""
     if snapshot is not None:
-        _check_announced(handled, snapshot)
-        _check_results(handled, snapshot)
+        if handled.facts_written:
+            _check_announced(handled, snapshot)
+            _check_results(handled, snapshot)
         _check_update_is_about_an_attempt(handled, snapshot, store)
-    _check_stopped(handled)
+    if handled.published:
+        _check_stopped(handled)
     if handled.has_set_failing and not any(
         isinstance(message, RunStateChanged) and message.state == "failing"
         for message in handled.published

@@ -6,6 +6,7 @@ Invariant: every fault is found, and names its task. The limits are those of doc
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from cerebro.core.graph.graph import content_of
@@ -17,6 +18,10 @@ from cordyna_core.contract.limits import MAX_DECLARATION_BYTES
 
 MAX_TASKS: Final = 10_000
 MAX_UPSTREAMS: Final = 10_000
+
+REMEMBERED_SCHEMAS: Final = 256
+REMEMBERED_CHARS: Final = 16_384
+"""Longer schemas are checked each time: what is remembered takes a few megabytes at most."""
 
 
 def validate_declaration(declared: ServerDeclared) -> list[Problem]:
@@ -80,11 +85,9 @@ def _bad_edges(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
 
 
 def _bad_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
-    # Checking takes a millisecond, and tasks of one server often have the same schema.
-    known: dict[str, list[str]] = {}
     for task in tasks:
         if task.params_schema is not None:
-            for fault in _faults_of(task.params_schema, known):
+            for fault in _faults_of(task.params_schema):
                 text = (
                     f"task {quoted(task.name)}: params_schema is not a JSON Schema of its "
                     f"parameters: {fault}"
@@ -133,16 +136,24 @@ def _reached_from(sources: Iterable[str], tasks: Iterable[TaskDeclaration]) -> d
     return reached
 
 
-def _faults_of(schema: JsonObject, known: dict[str, list[str]]) -> list[str]:
-    from cerebro.core.validation.json_schema import faults_of_schema  # noqa: PLC0415  60 ms
-
+def _faults_of(schema: JsonObject) -> Sequence[str]:
     try:
         text = json.dumps(schema)
     except RecursionError:
         return ["it is nested too deeply"]
-    if text not in known:
-        known[text] = faults_of_schema(schema)
-    return known[text]
+    return _remembered_faults(text) if len(text) <= REMEMBERED_CHARS else _faults_of_text(text)
+
+
+# Checking takes a millisecond. Tasks often have the same schema, and are declared again.
+@lru_cache(maxsize=REMEMBERED_SCHEMAS)
+def _remembered_faults(schema: str) -> Sequence[str]:
+    return _faults_of_text(schema)
+
+
+def _faults_of_text(schema: str) -> Sequence[str]:
+    from cerebro.core.validation.json_schema import faults_of_schema  # noqa: PLC0415  60 ms
+
+    return tuple(faults_of_schema(json.loads(schema)))
 
 
 def _repeated(names: Iterable[str]) -> list[str]:
