@@ -94,14 +94,14 @@ def test_each_list_as_json_is_an_array(command: str, count: int) -> None:
             ("tasks",),
             (
                 "no task server has declared anything\n"
-                "  next: name one, for example `dyna --server my.py tasks`\n"
+                "  next: `dyna init` makes a project; `dyna --server my.py tasks` names a server\n"
             ),
         ),
         (
             ("servers",),
             (
                 "no task server has declared anything\n"
-                "  next: name one, for example `dyna --server my.py tasks`\n"
+                "  next: `dyna init` makes a project; `dyna --server my.py tasks` names a server\n"
             ),
         ),
         (("cron", "ls"), 'no task has a cron\n  next: declare one with cron="0 6 * * 1-5"\n'),

@@ -63,6 +63,9 @@ COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
         "cron": CommandEntry("cron:cron", "What runs on a schedule, and when next."),
     },
     "Develop": {
+        "init": CommandEntry(
+            "init:init", "Make a project: a task server with two tasks, a test, a CI workflow."
+        ),
         "dev": CommandEntry(
             "bus:dev", "Stay up: drive runs, fire crons, show every event, reload servers."
         ),
@@ -155,9 +158,14 @@ def _near_command(word: str) -> str:
     )
 
 
+def load_target(target: str) -> Any:
+    """The function or Typer that `target` (module:name) names."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(f"cordyna_cli.commands.{module}"), attribute)
+
+
 def _load(name: str, entry: CommandEntry) -> Any:
-    module, _, attribute = entry.target.partition(":")
-    target = getattr(import_module(f"cordyna_cli.commands.{module}"), attribute)
+    target = load_target(entry.target)
     if isinstance(target, typer.Typer):
         app = target
     else:

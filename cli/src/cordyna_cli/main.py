@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import Exit, TyperException
 from typer.main import get_command
 
-from cordyna_cli.command_registry import CommandGroup, HelpRequested
+from cordyna_cli.command_registry import CommandGroup, HelpRequested, load_target
 from cordyna_cli.input.cli_context import CliContext, GlobalFlags
 from cordyna_cli.input.environment import Environment
 from cordyna_cli.output.errors import error_json, error_text, exit_status_of
@@ -80,6 +80,7 @@ def dyna(  # noqa: PLR0913  one argument per global option
         raise typer.Exit(ExitStatus.COMPLETED)
     if ctx.invoked_subcommand is None:
         write(context.environment.stdout, [ctx.command.get_help(ctx)])
+        load_target("init:print_first_step")(context.environment)
         raise typer.Exit(ExitStatus.USAGE)
     context.flags = GlobalFlags(
         servers=tuple(server or ()),

@@ -81,6 +81,6 @@ def hint_if_empty(call: CommandContext, rows: Sequence[BaseModel]) -> None:
         call.err.note(
             [
                 "no task server has declared anything",
-                "  next: name one, for example `dyna --server my.py tasks`",
+                "  next: `dyna init` makes a project; `dyna --server my.py tasks` names a server",
             ]
         )

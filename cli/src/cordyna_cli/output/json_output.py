@@ -114,9 +114,7 @@ def consumers_json(info: TaskInfo, users: Sequence[TaskInfo]) -> str:
             "task": user.task,
             "server": user.server,
             "owner": user.owner,
-            "notices": [
-                notice for notice in shown["notices"] if notice["task"] == user.task
-            ],
+            "notices": [notice for notice in shown["notices"] if notice["task"] == user.task],
         }
         for user in users
     ]
