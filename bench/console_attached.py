@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.home import MemoryHome
 from cordyna_cli.engine import Invoked
-from cordyna_console.answers.runs import facts_answer
+from cordyna_console.answers.runs import reading
 from cordyna_console.console import Console, ConsoleIdentity
 from cordyna_console.live import READ_EVERY_S, LiveRuns
 from cordyna_core import TaskServer
@@ -42,16 +42,13 @@ def followed(engine: EmbeddedEngine, run_id: str, pages: int) -> Iterator[None]:
     """Let pages follow the run until the block ends."""
     identity = ConsoleIdentity(engine="embedded", where="", command="dyna", by="")
     console = Console(engine=engine, identity=identity, now=lambda: datetime.now(UTC))
-    live = LiveRuns(lambda run, since: facts_answer(console, engine.facts(run, since=since)))
+    live = LiveRuns(lambda run, since: reading(console, engine.facts(run, since=since)))
     over = threading.Event()
 
     def follow() -> None:
         cursor = None
         while not over.wait(READ_EVERY_S):
-            found = live.since(run_id, cursor)
-            if found.cursor != cursor:
-                found.model_dump_json()
-            cursor = found.cursor
+            cursor = live.since(run_id, cursor).cursor
 
     threads = [threading.Thread(target=follow) for _ in range(pages)]
     for thread in threads:

@@ -35,7 +35,7 @@ def test_run_in_the_cloud_is_shown_as_dyna_shows_it() -> None:
     assert head["counts"] == {"error": 1, "blocked": 1}
     assert get(client, f"/runs/{run_id}/structure")["upstream"] == [[], [0]]
     facts = get(client, f"/runs/{run_id}/facts")
-    assert (facts["columns"]["task"], facts["words"]) == ([0], [["error", "failed"]])
+    assert (facts["columns"]["step"], facts["words"]) == ([0], [["error", "failed"]])
     assert get(client, f"/runs/{run_id}/tasks/y")["blocked_by"] == ["x"]
     assert get(client, f"/runs/{run_id}/tasks/nothing", 404)["next"]
     assert [row["run_id"] for row in get(client, "/runs?state=failing")["rows"]] == [run_id]
@@ -45,14 +45,14 @@ def test_changed_rows_differ_from_the_last_reading() -> None:
     client, engine, cloud = a_cloud_console()
     run_id = invoked(engine)
     live = client.app.state.live_runs  # type: ignore[attr-defined]
-    first = live.since(run_id, None)
-    assert first.columns.task == [0]
+    first = live.since(run_id, None).answer
+    assert first.columns.tasks == [0]
     live._runs[run_id].pause_s = 0.0
     cloud.report(run_id, "x", "completed")
-    second = live.since(run_id, first.cursor)
-    assert second.columns.task == [0, 1]
+    second = live.since(run_id, first.cursor).answer
+    assert second.columns.tasks == [0, 1]
     live._runs[run_id].pause_s = 0.0
-    assert live.since(run_id, second.cursor).columns.task == []
+    assert live.since(run_id, second.cursor).answer.columns.tasks == []
 
 
 def test_catalog_of_a_cloud_is_asked_for_by_queries() -> None:

@@ -55,7 +55,7 @@ def test_person_invokes_under_their_own_name() -> None:
     status, head = ask(look, "GET", f"{API}/runs/{answer['run_id']}")
     assert (status, head["state"]) == (200, "running")
     status, facts = ask(look, "GET", f"{API}/runs/{answer['run_id']}/facts")
-    assert (status, facts["columns"]["task"]) == (200, [0])
+    assert (status, facts["columns"]["step"]) == (200, [0])
 
 
 def test_me_tells_the_person_what_their_token_allows() -> None:
@@ -143,7 +143,8 @@ def test_handlers_of_the_functions_are_made_once(monkeypatch: pytest.MonkeyPatch
         return handler_of(permission, ENVIRON | dict(environ), sessions)
 
     monkeypatch.setattr(lambda_handlers, "handler_of", make)
-    monkeypatch.setattr(lambda_handlers.os, "environ", ENVIRON)
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(lambda_handlers, "AwsSession", lambda _: cloud)
     lambda_handlers._handler.cache_clear()
     for handler in (lambda_handlers.look, lambda_handlers.look, lambda_handlers.invoke):

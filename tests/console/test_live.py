@@ -13,8 +13,16 @@ from hypothesis import strategies as st
 
 from console.consoles import NOW, a_console, an_engine, finished
 from console.test_guard import token_in
-from cordyna_console.live import READ_EVERY_S, RUNS_KEPT, SHARE, LiveRuns, Row, rows_of
-from cordyna_console.models import FactsAnswer, NextAction, WhyAnswer
+from cordyna_console.live import (
+    READ_EVERY_S,
+    RUNS_KEPT,
+    SHARE,
+    LiveRuns,
+    Row,
+    RunReading,
+    rows_of,
+)
+from cordyna_console.models import FactRows, FactsAnswer, NextAction, RunHead, WhyAnswer
 from cordyna_console.server import ConsoleServer
 from cordyna_core.contract.views.facts import FactColumns
 from cordyna_core.errors import NotFound
@@ -36,18 +44,26 @@ def facts(rows: dict[int, int], cursor: str) -> FactsAnswer:
         now=NOW,
         why=WHY,
         words=WORDS,
-        columns=FactColumns(
-            task=list(rows),
-            word=numbers,
-            attempt=[1 for _ in rows],
-            sent=[index * 10 for index in rows],
-            queued=[None for _ in rows],
-            started=[number or None for number in numbers],
-            ended=[None for _ in rows],
-            deadline=[None for _ in rows],
-            before=[[] for _ in rows],
+        columns=FactRows.of(
+            FactColumns(
+                task=list(rows),
+                word=numbers,
+                attempt=[1 for _ in rows],
+                sent=[index * 10 for index in rows],
+                queued=[None for _ in rows],
+                started=[number or None for number in numbers],
+                ended=[None for _ in rows],
+                deadline=[None for _ in rows],
+                before=[[] for _ in rows],
+            )
         ),
     )
+
+
+def reading(rows: dict[int, int], cursor: str) -> RunReading:
+    """The same with a head."""
+    head = RunHead(run_id="X", task="x", state="running", plan_id="P", size=9, why=WHY)
+    return RunReading(head, facts(rows, cursor))
 
 
 class Source:
@@ -58,10 +74,10 @@ class Source:
         self.now = 0.0
         self.reads = 0
 
-    def read(self, run_id: str, since: str | None) -> FactsAnswer:
+    def read(self, run_id: str, since: str | None) -> RunReading:
         assert run_id == "X"
         self.reads += 1
-        return facts(self.rows, str(self.reads))
+        return reading(self.rows, str(self.reads))
 
     def clock(self) -> float:
         return self.now
@@ -82,15 +98,15 @@ def test_rows_in_any_order_with_repetition_end_the_same(
     for step, change in enumerate(changes):
         source.rows.update(change)
         source.now += 100
-        answer = live.since("X", cursor)
+        answer = live.since("X", cursor).answer
         if step in drops:
             continue  # the connection broke before this answer arrived
         for _ in range(data.draw(st.integers(1, 2))):
             seen.update(rows_of(answer))
         cursor = answer.cursor
     source.now += 100
-    seen.update(rows_of(live.since("X", cursor)))
-    assert seen == dict(rows_of(live.since("X", None)))
+    seen.update(rows_of(live.since("X", cursor).answer))
+    assert seen == dict(rows_of(live.since("X", None).answer))
     assert seen == dict(rows_of(facts(source.rows, "")))
 
 
@@ -98,10 +114,10 @@ def test_only_changed_rows_are_sent() -> None:
     source = Source()
     live = LiveRuns(source.read, source.clock, lambda: 0.0)
     source.rows = {0: 0, 1: 0}
-    first = live.since("X", None)
+    first = live.since("X", None).answer
     source.rows[1], source.now = 2, 100.0
-    second = live.since("X", first.cursor)
-    assert second.columns.task == [1]
+    second = live.since("X", first.cursor).answer
+    assert second.columns.tasks == [1]
     source.now = 200.0
     assert live.since("X", second.cursor).cursor == second.cursor
 
@@ -112,9 +128,9 @@ def test_cursor_of_another_process_is_answered_with_every_row() -> None:
     cursor = LiveRuns(source.read, source.clock, lambda: 0.0).since("X", None).cursor
     other = Source()
     other.rows = {0: 1, 1: 0}
-    assert LiveRuns(other.read, other.clock, lambda: 0.0).since("X", cursor).columns.task == [0, 1]
-    for odd in ("", ".", "x.y", f"{cursor}x", cursor.split(".")[0] + ".-1"):
-        assert LiveRuns(other.read, other.clock, lambda: 0.0).since("X", odd).columns.task == [0, 1]
+    for odd in (cursor, "", ".", "x.y", f"{cursor}x", cursor.split(".")[0] + ".-1"):
+        answer = LiveRuns(other.read, other.clock, lambda: 0.0).since("X", odd).answer
+        assert answer.columns.tasks == [0, 1]
 
 
 def test_run_is_read_at_most_four_times_a_second() -> None:
@@ -128,12 +144,35 @@ def test_run_is_read_at_most_four_times_a_second() -> None:
     assert source.reads == 2
 
 
+def test_followers_with_the_same_cursor_share_one_answer() -> None:
+    source = Source()
+    source.rows = {0: 0, 1: 0}
+    live = LiveRuns(source.read, source.clock, lambda: 0.0)
+    first = live.since("X", None)
+    assert live.since("X", None) is first
+    source.rows[1], source.now = 2, 100.0
+    assert live.since("X", None) is not first
+    assert live.since("X", first.cursor) is live.since("X", first.cursor)
+
+
+def test_head_is_of_the_same_reading_as_the_rows() -> None:
+    source = Source()
+    live = LiveRuns(source.read, source.clock, lambda: 0.0)
+    assert live.head("X").size == 9
+    live.since("X", None)
+    assert source.reads == 1
+    live.expire("X")
+    live.expire("unknown")
+    live.head("X")
+    assert source.reads == 2
+
+
 def test_run_that_takes_long_to_read_is_read_less_often() -> None:
     source = Source()
 
     used = 0.0
 
-    def slow(run_id: str, since: str | None) -> FactsAnswer:
+    def slow(run_id: str, since: str | None) -> RunReading:
         nonlocal used
         used += 0.1
         return source.read(run_id, since)
@@ -149,7 +188,7 @@ def test_run_that_takes_long_to_read_is_read_less_often() -> None:
 
 
 def test_run_that_is_gone_is_forgotten() -> None:
-    def gone(run_id: str, since: str | None) -> FactsAnswer:
+    def gone(run_id: str, since: str | None) -> RunReading:
         raise NotFound(f"run {run_id} is not known.")
 
     live = LiveRuns(gone)
@@ -159,7 +198,7 @@ def test_run_that_is_gone_is_forgotten() -> None:
 
 
 def test_runs_that_nobody_follows_are_forgotten() -> None:
-    live = LiveRuns(lambda run_id, since: facts({}, "1"))
+    live = LiveRuns(lambda run_id, since: reading({}, "1"))
     for number in range(RUNS_KEPT + 5):
         live.since(str(number), None)
     assert len(live._runs) == RUNS_KEPT
@@ -198,7 +237,7 @@ def messages(client: httpx.Client, path: str, count: int, **headers: str) -> lis
 def test_stream_begins_with_rows_and_continues_by_id(served: tuple[httpx.Client, str]) -> None:
     client, run_id = served
     ((cursor, first),) = messages(client, f"/runs/{run_id}/live", 1)
-    assert len(first["columns"]["task"]) == 3
+    assert len(first["columns"]["step"]) == 3
     assert cursor == first["cursor"]
     # An id of another process: everything again.
     ((_, again),) = messages(client, f"/runs/{run_id}/live", 1, **{"Last-Event-ID": "old.3"})

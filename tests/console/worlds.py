@@ -16,10 +16,9 @@ from cerebro.handlers import queries
 from cerebro.simulator.scenario import BEGIN
 from cerebro.simulator.world import World
 from cordyna_cli.wording.status_marks import mark_of
-from cordyna_console.answers.runs import facts_answer
+from cordyna_console.answers.runs import reading
 from cordyna_console.console import Console, ConsoleIdentity
-from cordyna_console.live import LiveRuns
-from cordyna_console.models import FactsAnswer
+from cordyna_console.live import LiveRuns, RunReading
 from cordyna_core.contract.time import utc
 
 MOMENTS_S: Final = (1.0, 4.0, 15.0, 60.0, 400.0, 2_000.0)
@@ -43,9 +42,9 @@ class Watcher:
         self.clock = 0.0
         self.live = LiveRuns(self._read, lambda: self.clock, lambda: 0.0)
 
-    def _read(self, run_id: str, since: str | None) -> FactsAnswer:
-        reading = queries.read(self.world.store, run_id)
-        return facts_answer(self.console, run_facts(*reading, cursor=str(self.clock)))
+    def _read(self, run_id: str, since: str | None) -> RunReading:
+        facts = run_facts(*queries.read(self.world.store, run_id), cursor=str(self.clock))
+        return reading(self.console, facts)
 
     def look(self, _: Any = None) -> None:
         """Take the changed rows of every run, and what the view says."""
@@ -60,7 +59,7 @@ class Watcher:
             ]
             self.steps.setdefault(run.id, []).append(
                 {
-                    "message": message.model_dump(mode="json"),
+                    "message": message.answer.model_dump(mode="json"),
                     "state": view.state,
                     "cancelled": view.cancelled,
                     "tasks": tasks,

@@ -73,7 +73,7 @@ def application(console: Console, routers: Sequence[APIRouter]) -> FastAPI:
     )
     app.state.console = console
     app.state.live_runs = LiveRuns(
-        lambda run_id, since: run_answers.facts_answer(
+        lambda run_id, since: run_answers.reading(
             console, console.engine.facts(run_id, since=since)
         )
     )

@@ -12,74 +12,112 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from cordyna_console.models import FactsAnswer
+from cordyna_console.models import FactRows, FactsAnswer, RunHead
 from cordyna_core.contract.views.facts import FactColumns
 from cordyna_core.errors import UserError
 
 READ_EVERY_S: Final = 0.25
 """A run is read at most this often, however many follow it."""
 
-SHARE: Final = 33
-"""Reading a run takes at most one part in 33 of the time of this process."""
+SHARE: Final = 50
+"""Reading a run takes at most one part in 50 of the time of this process."""
 
 PAUSE_S_MAX: Final = 5.0
 
 IDLE_AFTER_S: Final = 15.0
 RUNS_KEPT: Final = 50
 
+Answer = TypeVar("Answer")
+
 Row = tuple[Any, ...]
 """The columns of `FactColumns` after `task`; the word as (state, reason)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReading:
+    """A run at one moment. `facts`: what changed after the cursor that was asked with."""
+
+    head: RunHead
+    facts: FactsAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class RunChanges:
+    """What followers of a run with the same cursor are sent."""
+
+    cursor: str
+    answer: FactsAnswer
+    text: str
 
 
 @dataclass(slots=True)
 class LiveRun:
     """The last rows of a run. `versions`: the change at which a row became what it is."""
 
-    read: Callable[[str | None], FactsAnswer]
+    read: Callable[[str | None], RunReading]
     epoch: str
     clock: Callable[[], float]
     cost: Callable[[], float]
-    last: FactsAnswer | None = None
+    last: RunReading | None = None
     version: int = 0
     rows: dict[int, Row] = field(default_factory=dict)
     versions: dict[int, int] = field(default_factory=dict)
+    changes: dict[int, RunChanges] = field(default_factory=dict)
+    """By the version after which they are; of the last reading only."""
     read_at: float = float("-inf")
     pause_s: float = READ_EVERY_S
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def since(self, cursor: str | None) -> FactsAnswer:
+    def since(self, cursor: str | None) -> RunChanges:
         """The rows that changed after `cursor`, or all of them. Raises what reading raises."""
         with self.lock:
-            self._refresh()
-            assert self.last is not None
-            after = self._known(cursor)
-            changed = [index for index, version in self.versions.items() if version > after]
-            words: list[tuple[str, str | None]] = []
-            columns = _columns(sorted(changed), self.rows, words)
-            update = {"cursor": f"{self.epoch}.{self.version}", "words": words, "columns": columns}
-            return self.last.model_copy(update=update)
+            last, after = self._refreshed(self.pause_s), self._known(cursor)
+            if after not in self.changes:
+                self.changes[after] = self._changes(last.facts, after)
+            return self.changes[after]
+
+    def head(self) -> RunHead:
+        """The run without its tasks. Raises what reading raises."""
+        with self.lock:
+            return self._refreshed(READ_EVERY_S).head
+
+    def expire(self) -> None:
+        """Read again when it is asked for: a command has changed the run."""
+        with self.lock:
+            self.read_at = float("-inf")
 
     def _known(self, cursor: str | None) -> int:
         epoch, _, version = (cursor or "").partition(".")
         return int(version) if epoch == self.epoch and version.isdecimal() else -1
 
-    def _refresh(self) -> None:
-        if self.clock() - self.read_at < self.pause_s:
-            return
+    def _changes(self, last: FactsAnswer, after: int) -> RunChanges:
+        changed = sorted(index for index, version in self.versions.items() if version > after)
+        words: list[tuple[str, str | None]] = []
+        columns = FactRows.of(_columns(changed, self.rows, words))
+        cursor = f"{self.epoch}.{self.version}"
+        answer = last.model_copy(update={"cursor": cursor, "words": words, "columns": columns})
+        return RunChanges(cursor, answer, answer.model_dump_json())
+
+    def _refreshed(self, pause_s: float) -> RunReading:
+        if self.last is not None and self.clock() - self.read_at < pause_s:
+            return self.last
         begin = self.cost()
-        facts = self.read(self.last.cursor if self.last else None)
+        reading = self.read(self.last.facts.cursor if self.last else None)
+        facts = reading.facts
         changed = [(i, row) for i, row in rows_of(facts) if self.rows.get(i) != row]
-        if self.last is None or changed or _head(facts) != _head(self.last):
+        if self.last is None or changed or _head(facts) != _head(self.last.facts):
             self.version += 1
         for index, row in changed:
             self.rows[index], self.versions[index] = row, self.version
-        self.last, self.read_at = facts, self.clock()
+        self.last, self.read_at = reading, self.clock()
+        self.changes.clear()
         self.pause_s = min(max(READ_EVERY_S, SHARE * (self.cost() - begin)), PAUSE_S_MAX)
+        return reading
 
 
 def _head(facts: FactsAnswer) -> tuple[Any, ...]:
@@ -97,7 +135,7 @@ def rows_of(facts: FactsAnswer) -> list[tuple[int, Row]]:
     ]
     return [
         (index, (word, *row, before))
-        for index, word, row, before in zip(c.task, words, rest, befores, strict=True)
+        for index, word, row, before in zip(c.tasks, words, rest, befores, strict=True)
     ]
 
 
@@ -135,7 +173,7 @@ class LiveRuns:
 
     def __init__(
         self,
-        read: Callable[[str, str | None], FactsAnswer],
+        read: Callable[[str, str | None], RunReading],
         clock: Callable[[], float] = time.monotonic,
         cost: Callable[[], float] = time.thread_time,
     ) -> None:
@@ -144,8 +182,31 @@ class LiveRuns:
         self._runs: OrderedDict[str, LiveRun] = OrderedDict()
         self._lock = threading.Lock()
 
-    def since(self, run_id: str, cursor: str | None) -> FactsAnswer:
+    def since(self, run_id: str, cursor: str | None) -> RunChanges:
         """The rows of a run that changed after `cursor`. Raises NotFound."""
+        return self._of(run_id, lambda run: run.since(cursor))
+
+    def head(self, run_id: str) -> RunHead:
+        """A run without its tasks, of the same reading as its rows. Raises NotFound."""
+        return self._of(run_id, LiveRun.head)
+
+    def expire(self, run_id: str) -> None:
+        """Read a run again when it is asked for."""
+        with self._lock:
+            run = self._runs.get(run_id)
+        if run is not None:
+            run.expire()
+
+    def _of(self, run_id: str, answer: Callable[[LiveRun], Answer]) -> Answer:
+        run = self._kept(run_id)
+        try:
+            return answer(run)
+        except UserError:
+            with self._lock:
+                self._runs.pop(run_id, None)
+            raise
+
+    def _kept(self, run_id: str) -> LiveRun:
         with self._lock:
             run = self._runs.get(run_id)
             if run is None:
@@ -159,12 +220,7 @@ class LiveRuns:
                 while len(self._runs) > RUNS_KEPT:
                     self._runs.popitem(last=False)
             self._runs.move_to_end(run_id)
-        try:
-            return run.since(cursor)
-        except UserError:
-            with self._lock:
-                self._runs.pop(run_id, None)
-            raise
+            return run
 
 
 Poll = Callable[[str | None], tuple[str, str | None]]

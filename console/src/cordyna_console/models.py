@@ -4,6 +4,7 @@ Invariant: a time is RFC 3339, UTC; in the columns of `FactsAnswer` it is millis
 moment that the model names.
 """
 
+from itertools import accumulate, pairwise
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -125,6 +126,41 @@ class RunHead(RunRow):
     blocked: int = 0
 
 
+class FactRows(ApiAnswer):
+    """Facts as columns, one entry a task, in the order of the structure.
+
+    `sent` is in ms since the run's `created_at`; `queued`, `started`, `ended` and `deadline` are in
+    ms since `sent`. `word` is an index into `words`. `before` lists earlier attempts, each as
+    [attempt, sent, queued, started, ended, word].
+    """
+
+    step: list[int] = Field(
+        description="Index of the task in the structure, as the difference from the one before. "
+        "The first one is its index."
+    )
+    word: list[int]
+    attempt: list[int]
+    sent: list[int | None]
+    queued: list[int | None]
+    started: list[int | None]
+    ended: list[int | None]
+    deadline: list[int | None]
+    before: list[list[list[int | None]]]
+
+    @classmethod
+    def of(cls, columns: FactColumns) -> "FactRows":
+        """The same facts. Their tasks are in the order of the structure."""
+        values = {name: getattr(columns, name) for name in FactColumns.model_fields}
+        tasks: list[int] = values.pop("task")
+        # Validated where they were made: ten thousand rows are not examined again.
+        return cls.model_construct(step=[b - a for a, b in pairwise([0, *tasks])], **values)
+
+    @property
+    def tasks(self) -> list[int]:
+        """The indexes."""
+        return list(accumulate(self.step))
+
+
 class FactsAnswer(ApiAnswer):
     """What changed of a run since a cursor, read at one moment, with the reason of that moment."""
 
@@ -137,7 +173,7 @@ class FactsAnswer(ApiAnswer):
     now: Instant
     why: WhyAnswer
     words: list[tuple[str, str | None]] = Field(description="(state, reason) of `columns.word`.")
-    columns: FactColumns
+    columns: FactRows
 
 
 class TimelineRow(ApiAnswer):

@@ -25,7 +25,7 @@ function facts(rows, more = {}) {
     cursor: "c", state: "running", cancelled: false, created_at: "2026-11-28T12:00:00Z", ended_at: null, why: WHY,
     words: entries.map(([, [state, reason]]) => [state, reason]),
     columns: {
-      task: entries.map(([index]) => Number(index)), word: entries.map((_, at) => at), attempt: entries.map(() => 1),
+      step: entries.map(([index], at) => Number(index) - (at === 0 ? 0 : Number(entries[at - 1][0]))), word: entries.map((_, at) => at), attempt: entries.map(() => 1),
       sent: column(2), queued: entries.map(() => null), started: column(3), ended: column(4),
       deadline: entries.map(() => null), before: entries.map(() => []),
     },

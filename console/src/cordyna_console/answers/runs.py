@@ -11,8 +11,10 @@ from cordyna_cli.engine import Refused
 from cordyna_console.answers.reasons import run_reason, task_reason
 from cordyna_console.answers.refusals import refusal
 from cordyna_console.console import Console
+from cordyna_console.live import RunReading
 from cordyna_console.models import (
     CommandRequest,
+    FactRows,
     FactsAnswer,
     InvokeAnswer,
     InvokeRequest,
@@ -99,9 +101,8 @@ def labels_of(row: RunRow) -> list[str]:
     return [f"{name}={value}" for name, value in row.labels.items()]
 
 
-def head(console: Console, run_id: str) -> RunHead:
-    """One run without its tasks. Raises NotFound."""
-    facts = console.engine.facts(run_id)
+def head(console: Console, facts: RunFacts) -> RunHead:
+    """One run without its tasks."""
     excerpt = facts.excerpt
     return RunHead(
         **dict(console.row_of(facts)),
@@ -126,8 +127,13 @@ def facts_answer(console: Console, facts: RunFacts) -> FactsAnswer:
         now=now,
         why=run_reason(run, now),
         words=facts.words,
-        columns=facts.columns,
+        columns=FactRows.of(facts.columns),
     )
+
+
+def reading(console: Console, facts: RunFacts) -> RunReading:
+    """A run as its followers and its head show it."""
+    return RunReading(head(console, facts), facts_answer(console, facts))
 
 
 def task_run(console: Console, run_id: str, name: str) -> TaskRunAnswer:

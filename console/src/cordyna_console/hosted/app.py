@@ -28,7 +28,10 @@ EVENT: Final = "aws.event"
 STREAM_SUFFIX: Final = "/live"
 
 NOT_SIGNED_IN: Final = GuardRefusal(
-    401, "this browser is not signed in.", "the request has no verified token", "load the page again"
+    401,
+    "this browser is not signed in.",
+    "the request has no verified token",
+    "load the page again",
 )
 
 

@@ -88,22 +88,24 @@ def invoke(console: TheConsole, body: InvokeRequest) -> InvokeAnswer:
 
 
 @router.get("/runs/{run_id}")
-def run(console: TheConsole, run_id: RunIdPath) -> RunHead:
+def run(live: Live, run_id: RunIdPath) -> RunHead:
     """One run without its tasks."""
-    return runs.head(console, run_id)
+    return live.head(run_id)
 
 
-@router.get("/runs/{run_id}/structure")
-def structure(console: TheConsole, run_id: RunIdPath, response: Response) -> RunStructure:
+@router.get("/runs/{run_id}/structure", response_model=RunStructure)
+def structure(console: TheConsole, run_id: RunIdPath) -> Response:
     """What never changes about a run."""
-    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
-    return console.engine.structure(run_id)
+    text = console.engine.structure(run_id).model_dump_json()
+    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
+    return Response(text, media_type="application/json", headers=headers)
 
 
-@router.get("/runs/{run_id}/facts")
-def facts(live: Live, run_id: RunIdPath, since: Cursor = None) -> FactsAnswer:
+@router.get("/runs/{run_id}/facts", response_model=FactsAnswer)
+def facts(live: Live, run_id: RunIdPath, since: Cursor = None) -> Response:
     """The rows that changed since a cursor, with the reason of the same moment."""
-    return live.since(run_id, since)
+    # The text that followers are sent: ten thousand rows are not validated and written again.
+    return Response(live.since(run_id, since).text, media_type="application/json")
 
 
 @router.get("/runs/{run_id}/live", response_class=StreamingResponse, responses=SSE)
@@ -115,7 +117,7 @@ def facts_live(
 
     def poll(cursor: str | None) -> tuple[str, str | None]:
         changes = live.since(run_id, cursor)
-        return changes.cursor, None if changes.cursor == cursor else changes.model_dump_json()
+        return changes.cursor, None if changes.cursor == cursor else changes.text
 
     return stream(request, poll, every_s=READ_EVERY_S, after=after)
 
@@ -177,14 +179,16 @@ def cost(console: TheConsole, run_id: RunIdPath) -> CostAnswer:
 
 
 @router.post("/runs/{run_id}/cancel", status_code=202, openapi_extra=INVOKE)
-def cancel(console: TheConsole, run_id: RunIdPath, body: CommandRequest) -> Applied:
+def cancel(console: TheConsole, live: Live, run_id: RunIdPath, body: CommandRequest) -> Applied:
     """End a run now."""
     runs.cancel(console, run_id, body)
+    live.expire(run_id)
     return Applied()
 
 
 @router.post("/runs/{run_id}/retry", status_code=202, openapi_extra=INVOKE)
-def retry(console: TheConsole, run_id: RunIdPath, body: RetryRequest) -> Applied:
+def retry(console: TheConsole, live: Live, run_id: RunIdPath, body: RetryRequest) -> Applied:
     """Give what failed a new attempt."""
     runs.retry(console, run_id, body)
+    live.expire(run_id)
     return Applied()

@@ -30,9 +30,11 @@ export function applyFacts(run, facts) {
   run.endedAt = facts.ended_at === null || facts.ended_at === undefined ? null : Date.parse(facts.ended_at);
   run.why = facts.why;
   const columns = facts.columns;
-  for (let row = 0; row < columns.task.length; row++) {
+  let index = 0;
+  for (let row = 0; row < columns.step.length; row++) {
     const [state, reason] = facts.words[columns.word[row]];
-    run.fact[columns.task[row]] = {
+    index += columns.step[row];
+    run.fact[index] = {
       state,
       reason,
       attempt: columns.attempt[row],

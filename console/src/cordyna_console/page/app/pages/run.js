@@ -6,13 +6,15 @@ import { follow } from "../live.js";
 import { applyFacts, createRun } from "../model/run.js";
 import { keep, location, navigate, now, recall, second, setQuery, toast } from "../state.js";
 import { Action, Command, Counts, Loading, Moment, ProblemBox, RunActions, runWord, several, State, Tabs, useTitle, Why } from "../parts/ui.js";
-import { Lazy } from "../parts/lazy.js";
+import { Lazy, preload } from "../parts/lazy.js";
 import { Live } from "./runs.js";
 
 const TABS = [["graph", "Graph"], ["timeline", "Timeline"], ["tasks", "Tasks"], ["events", "Events"], ["logs", "Logs"], ["params", "Params and output"], ["cost", "Cost"]];
 
 export function RunPage({ runId, tab }) {
   const chosen = tab ?? recall("tab", "graph");
+  // The tab's modules are loaded while the run is asked for.
+  useEffect(() => preload(`/app/pages/run-${chosen}.js`), [chosen]);
   const { head, model, version, problem, connection, retry } = useRun(runId);
   useEffect(() => { if (tab && TABS.some(([id]) => id === tab)) keep("tab", tab); }, [tab]);
   useTitle(head ? `${head.task} ${runWord(head)}` : "Run");
@@ -65,10 +67,10 @@ export function useRun(runId) {
     setHead(null);
     setProblem(null);
     const begin = async () => {
-      const first = await get(`/runs/${runId}`);
-      if (ended) return;
-      setHead(first);
-      const [structure, facts] = await Promise.all([get(`/runs/${runId}/structure`), get(`/runs/${runId}/facts`)]);
+      // All at once: head and facts are of one reading, and the structure may be known already.
+      const parts = ["", "/structure", "/facts"].map((part) => get(`/runs/${runId}${part}`));
+      parts[0].then((first) => { if (!ended) setHead(first); }, () => {});
+      const [, structure, facts] = await Promise.all(parts);
       if (ended) return;
       const run = createRun(structure);
       performance.mark("run-fetched");
@@ -80,7 +82,7 @@ export function useRun(runId) {
       applyFacts(run, facts);
       model.current = run;
       version.value += 1;
-      performance.measure("apply-rows", { start, detail: facts.columns.task.length });
+      performance.measure("apply-rows", { start, detail: facts.columns.step.length });
     };
     begin().catch((failed) => { if (!ended) setProblem(failed); });
     return () => { ended = true; stop(); };

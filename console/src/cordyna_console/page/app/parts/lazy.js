@@ -4,6 +4,11 @@ import { Loading } from "./ui.js";
 
 const loaded = new Map();
 
+/** Begin to load a module that will be shown; what goes wrong is shown by the part itself. */
+export function preload(module) {
+  import(module).catch(() => {});
+}
+
 export function Lazy({ module, name, ...props }) {
   const [, setVersion] = useState(0);
   const [failure, setFailure] = useState(null);
