@@ -26,6 +26,7 @@ from cerebro.adapters.codecs import encode_task
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Program
 from cerebro.core.graph.graph import Graph
+from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM, Ports
 from cordyna_core.contract.base import Message, meta_at
@@ -141,6 +142,12 @@ class World:
 
     def send_overdue_check(self, check: OverdueCheck) -> None:
         self._queue.append(check)
+
+    def send_incident_timer(self, timer: AnyIncidentTimer) -> None:
+        pass
+
+    def send_incident_notice(self, notice: IncidentNotice) -> None:
+        pass
 
     def apply(self, graph: Graph) -> None:
         pass

@@ -25,6 +25,7 @@ MAX_CONCURRENCY: Final[Mapping[str, int]] = {
     "planner": 20,
     "tracker": 100,
     "timekeeper": 20,
+    "incidents": 2,
 }
 """Batches of up to ten messages that a queue's function handles at a time."""
 

@@ -1,11 +1,11 @@
 """CerebroStack: cerebro on AWS.
 
-    bus -> rule -> queue -> registry, planner, tracker    a rule for each route of cerebro.dispatch
+    bus -> rule -> queue -> registry, planner, tracker, incidents    a rule for each route
     wait state machine, schedule -> queue -> timekeeper
     every 15 minutes -> sweeper                           re-arms the timers of active runs
     `dyna` -> query                                       reads only
 
-All of them share one table and one bus. Each has a role of its own. Idle, only the pollers of four
+All of them share one table and one bus. Each has a role of its own. Idle, only the pollers of five
 queues cost something (docs/operating.md).
 """
 
@@ -134,6 +134,7 @@ class CerebroStack(Stack):
             "CORDYNA_TIMEKEEPER_QUEUE_URL": self.queues["timekeeper"].queue.queue_url,
             "CORDYNA_TIMEKEEPER_QUEUE_ARN": self.queues["timekeeper"].queue.queue_arn,
             "CORDYNA_TRACKER_QUEUE_URL": self.queues["tracker"].queue.queue_url,
+            "CORDYNA_INCIDENTS_QUEUE_URL": self.queues["incidents"].queue.queue_url,
             "CORDYNA_WAIT_STATE_MACHINE_ARN": self.timers.wait.state_machine_arn,
             "CORDYNA_SCHEDULE_GROUP": self.timers.group.ref,
             "CORDYNA_SCHEDULER_ROLE_ARN": self.timers.sender.role_arn,
@@ -205,6 +206,7 @@ class CerebroStack(Stack):
         sends_to = [self.dead_letters[name]]
         sends_to += [self.queues["timekeeper"].queue] if spec.sends_page_timers else []
         sends_to += [self.queues["tracker"].queue] if spec.sends_fan_outs else []
+        sends_to += [self.queues["incidents"].queue] if spec.sends_notices else []
         statements.append(
             iam.PolicyStatement(
                 actions=["sqs:SendMessage"], resources=[queue.queue_arn for queue in sends_to]

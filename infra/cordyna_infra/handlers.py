@@ -20,7 +20,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from cerebro.dispatch import ROUTES, Route
+from cerebro.dispatch import OBSERVED, ROUTES, Route
 from cordyna_cdk import GuardedFunction, dead_letter_queue
 from cordyna_cdk.dead_letters import fed_queue
 from cordyna_cdk.lambda_workers import consume_statement
@@ -39,6 +39,8 @@ class HandlerSpec:
     """By the wait state machine, or by a one-shot schedule."""
     sends_fan_outs: bool = False
     """To the tracker's queue."""
+    sends_notices: bool = False
+    """To the queue of incidents."""
     manages_crons: bool = False
     timeout_s: int = 30
     memory_mb: int = 512
@@ -49,7 +51,7 @@ MAX_RECEIVE_COUNT: Final = 40
 """Deliveries before a message is a dead letter: about 18 minutes, for retries come within 30 s."""
 
 QUEUE_FED: Final[Mapping[str, HandlerSpec]] = {
-    "registry": HandlerSpec(manages_crons=True, timeout_s=60),
+    "registry": HandlerSpec(manages_crons=True, sends_notices=True, timeout_s=60),
     "planner": HandlerSpec(
         sends_page_timers=True,
         delays_page_timers=True,
@@ -57,13 +59,16 @@ QUEUE_FED: Final[Mapping[str, HandlerSpec]] = {
         timeout_s=60,
         memory_mb=1024,
     ),
-    "tracker": HandlerSpec(sends_page_timers=True, delays_page_timers=True, sends_fan_outs=True),
+    "tracker": HandlerSpec(
+        sends_page_timers=True, delays_page_timers=True, sends_fan_outs=True, sends_notices=True
+    ),
     "timekeeper": HandlerSpec(
         sends_page_timers=True,
         delays_page_timers=True,
         sends_fan_outs=True,
         timeout_s=60,
     ),
+    "incidents": HandlerSpec(sends_page_timers=True, delays_page_timers=True, timeout_s=60),
 }
 INVOKED: Final[Mapping[str, HandlerSpec]] = {
     "sweeper": HandlerSpec(writes_table=False, sends_page_timers=True, timeout_s=300),
@@ -109,6 +114,16 @@ class HandlerQueue(Construct):
                     event_pattern=pattern_of(route),
                     targets=[targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters)],
                 )
+        for number, route in enumerate(OBSERVED):
+            if route.handler == name:
+                events.Rule(
+                    self,
+                    f"Observed{number}",
+                    event_bus=bus,
+                    description="what may need an owner (cerebro.dispatch)",
+                    event_pattern=pattern_of(route),
+                    targets=[targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters)],
+                )
 
     def feed(
         self, function: lambda_.Function, target: lambda_.IFunction, capacity: FunctionCapacity
@@ -145,7 +160,9 @@ def pattern_of(route: Route) -> events.EventPattern:
         for source in route.sources
     ]
     return events.EventPattern(
-        source=events.Match.any_of(*sources), detail_type=list(route.detail_types)
+        source=events.Match.any_of(*sources),
+        detail_type=list(route.detail_types),
+        detail={field: list(values) for field, values in route.where.items()} or None,
     )
 
 

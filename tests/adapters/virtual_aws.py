@@ -23,7 +23,7 @@ from cerebro.testing.examples import NOW
 
 QUEUES = {
     name: f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
-    for name in ("timekeeper", "tracker")
+    for name in ("timekeeper", "tracker", "incidents")
 }
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:wait"
 GROUP = "cordyna-test"
@@ -35,6 +35,7 @@ TARGET = ScheduleTarget(
 TIMER_TARGETS = TimerTargets(
     timekeeper_queue_url=QUEUES["timekeeper"],
     tracker_queue_url=QUEUES["tracker"],
+    incidents_queue_url=QUEUES["incidents"],
     wait_state_machine_arn=MACHINE,
     schedule_group=GROUP,
 )

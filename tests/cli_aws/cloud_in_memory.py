@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.core.graph.graph import Graph
+from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.dispatch import handler_of
 from cerebro.handlers.query_api import answer
 from cerebro.handlers.receive import Delivery, receive
@@ -153,5 +154,9 @@ class _NullPorts:
     def send_fan_out(self, walk: FanOut) -> None: ...
 
     def send_overdue_check(self, check: OverdueCheck) -> None: ...
+
+    def send_incident_timer(self, timer: AnyIncidentTimer) -> None: ...
+
+    def send_incident_notice(self, notice: IncidentNotice) -> None: ...
 
     def apply(self, graph: Graph) -> None: ...

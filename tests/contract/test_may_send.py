@@ -11,10 +11,11 @@ from cordyna_core.contract.envelope import open_envelope
 from cordyna_core.contract.registry import may_send
 
 COMMANDS_OF_CLIENTS: Final = {"InvokeTask", "CancelRun", "RetryRun"}
+OF_CLIENTS_ONLY: Final = {"DescribeServer", "RemoveServer", "SnoozeIncident"}
 
 MAY_SEND: Final = {
-    "cordyna.client": COMMANDS_OF_CLIENTS | {"DescribeServer", "RemoveServer"},
-    "cordyna.client.alice": COMMANDS_OF_CLIENTS | {"DescribeServer", "RemoveServer"},
+    "cordyna.client": COMMANDS_OF_CLIENTS | OF_CLIENTS_ONLY,
+    "cordyna.client.alice": COMMANDS_OF_CLIENTS | OF_CLIENTS_ONLY,
     "cordyna.scheduler": {"InvokeTask"},
     "cordyna.server.task-server-b": COMMANDS_OF_CLIENTS
     | {"ServerDeclared", "ServerStateChanged", "TaskStateChanged", "RemoveServer"},
@@ -29,6 +30,10 @@ MAY_SEND: Final = {
         "DeclarationRejected",
         "ServerRemoved",
         "InvocationRejected",
+        "IncidentOpened",
+        "IncidentChanged",
+        "IncidentClosed",
+        "GraphChanged",
     },
     "cordyna.clients": set[str](),
     "cordyna.cerebro.x": set[str](),

@@ -14,6 +14,7 @@ from aws_lambda_powertools import Logger
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.core.graph.graph import Graph
+from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.lambdas.counting_ports import with_counting
 from cerebro.lambdas.metrics import MetricsBuffer
 from cerebro.lambdas.runtime import LambdaRuntime
@@ -41,6 +42,8 @@ class RecordingTimers:
         self.page_timers: list[PageTimer] = []
         self.fan_outs: list[FanOut] = []
         self.overdue_checks: list[OverdueCheck] = []
+        self.incident_timers: list[AnyIncidentTimer] = []
+        self.incident_notices: list[IncidentNotice] = []
 
     def send_page_timer(self, timer: PageTimer) -> None:
         self.page_timers.append(timer)
@@ -50,6 +53,12 @@ class RecordingTimers:
 
     def send_overdue_check(self, check: OverdueCheck) -> None:
         self.overdue_checks.append(check)
+
+    def send_incident_timer(self, timer: AnyIncidentTimer) -> None:
+        self.incident_timers.append(timer)
+
+    def send_incident_notice(self, notice: IncidentNotice) -> None:
+        self.incident_notices.append(notice)
 
 
 class NoCrons:

@@ -8,12 +8,14 @@ from typing import Any, Final
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Program
 from cerebro.core.graph.graph import Graph
+from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.dispatch import is_observed
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM, Ports, perform
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import InvokeTask, RunTask
 from cordyna_core.contract.envelope import Envelope
-from cordyna_core.contract.ids import SCHEDULER
+from cordyna_core.contract.ids import CEREBRO, SCHEDULER
 from cordyna_core.contract.time import utc
 from world.world import NOON, Delivered
 
@@ -33,7 +35,8 @@ class Reactions:
         self.published: list[Message] = []
         self.graph = Graph.of({})
         self.pending_timers: list[tuple[float, int, PageTimer]] = []
-        self._to_itself: list[FanOut | OverdueCheck | Envelope] = []
+        self.incident_timers: list[tuple[float, int, AnyIncidentTimer]] = []
+        self._to_itself: list[FanOut | OverdueCheck | IncidentNotice | Envelope] = []
         self._number = count(1)
         self.ports = Ports(
             store=self.store, bus=self, timers=self, crons=self, clock=lambda: self.now
@@ -47,6 +50,11 @@ class Reactions:
             for message in messages
             if isinstance(message, InvokeTask)
         ]
+        self._to_itself += [
+            Envelope(CEREBRO, message, message.meta.id, utc(self.now))
+            for message in messages
+            if is_observed(message) and message.meta is not None and message.meta.id is not None
+        ]
 
     def send_page_timer(self, timer: PageTimer) -> None:
         heapq.heappush(self.pending_timers, (timer.due, next(self._number), timer))
@@ -56,6 +64,12 @@ class Reactions:
 
     def send_overdue_check(self, check: OverdueCheck) -> None:
         self._to_itself.append(check)
+
+    def send_incident_timer(self, timer: AnyIncidentTimer) -> None:
+        heapq.heappush(self.incident_timers, (timer.due, next(self._number), timer))
+
+    def send_incident_notice(self, notice: IncidentNotice) -> None:
+        self._to_itself.append(notice)
 
     def apply(self, graph: Graph) -> None:
         self.graph = graph
@@ -74,11 +88,17 @@ class Reactions:
 
     def advance(self, seconds: float) -> None:
         until = self.now + seconds
-        while self.pending_timers and self.pending_timers[0][0] <= until:
-            due, _, timer = heapq.heappop(self.pending_timers)
+        while heap := self._next_due(until):
+            due, _, timer = heapq.heappop(heap)
             self.now = max(self.now, due)
             self.handle(timer)
         self.now = until
+
+    def _next_due(self, until: float) -> list[Any] | None:
+        """The timers of the kind whose first one is due first; None: none is due until then."""
+        heaps: list[list[Any]] = [self.pending_timers, self.incident_timers]
+        due = [heap for heap in heaps if heap and heap[0][0] <= until]
+        return min(due, key=lambda heap: heap[0][0], default=None)
 
     # --- what only this driver can do ---------------------------------------------------------
     @property

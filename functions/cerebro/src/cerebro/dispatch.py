@@ -6,9 +6,9 @@ Invariant: this file decides nothing about a run. What a command of a run is sen
 core/run/dispatch.py.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from cerebro.core.cron import ticks
 from cerebro.core.declaration import handlers as declaration
@@ -20,14 +20,29 @@ from cerebro.core.effects import (
     Program,
     Tick,
 )
+from cerebro.core.incidents import causes, deadlines, notice_handlers, snooze
+from cerebro.core.incidents.notices import (
+    CompletionNotice,
+    DeadlineTimer,
+    FailureNotice,
+    IncidentTimer,
+    ServerNotice,
+)
 from cerebro.core.run import cancel_retry, invoke, overdue_check, page_check, task_updates
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope
-from cordyna_core.contract.ids import CLIENT, SCHEDULER, SERVER_PREFIX
+from cordyna_core.contract.ids import CEREBRO, CLIENT, SCHEDULER, SERVER_PREFIX
+from cordyna_core.contract.incidents import SnoozeIncident
 from cordyna_core.contract.registry import Sender, received_by
-from cordyna_core.contract.state_updates import ServerStateChanged, TaskStateChanged
+from cordyna_core.contract.state_updates import (
+    DeclarationRejected,
+    InvocationRejected,
+    RunStateChanged,
+    ServerStateChanged,
+    TaskStateChanged,
+)
 
 _PATTERNS: Final = {
     Sender.CLIENT: (CLIENT, CLIENT + "."),
@@ -36,17 +51,21 @@ _PATTERNS: Final = {
 }
 """The event patterns of a class of senders: a prefix where it ends in a dot, else exact.
 
-Cerebro routes none of its own messages to itself.
+What cerebro publishes goes to no queue of its own, except for what OBSERVED lists.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What one queue of cerebro receives from the bus; `sources` are event patterns."""
+    """What one queue of cerebro receives from the bus; `sources` are event patterns.
+
+    `where`: fields of the detail that must have one of these values.
+    """
 
     handler: str
     sources: tuple[str, ...]
     detail_types: tuple[str, ...]
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def matches(self, source: str, detail_type: str) -> bool:
         """Return whether an event of `source` and `detail_type` goes to this queue."""
@@ -65,7 +84,27 @@ def _route(queue: str) -> Route:
     return Route(queue, tuple(sources), tuple(spec.detail_type for spec in specs))
 
 
-ROUTES: Final = (_route("registry"), _route("planner"), _route("tracker"))
+ROUTES: Final = (
+    _route("registry"),
+    _route("planner"),
+    _route("tracker"),
+    _route("incidents"),
+)
+
+OBSERVED: Final = (
+    Route("incidents", (CEREBRO,), ("RunStateChanged",), {"state": ("failing", "error")}),
+    Route("incidents", (CEREBRO,), ("TaskStateChanged",), {"reason": ("ack_timeout",)}),
+    Route("incidents", (CEREBRO,), ("DeclarationRejected", "InvocationRejected")),
+)
+"""What cerebro observes of its own messages: what may need an owner. No ordinary run makes any."""
+
+OBSERVATIONS: Final[dict[type[Message], Callable[[Envelope], Program]]] = {
+    RunStateChanged: causes.on_run_state,
+    TaskStateChanged: causes.on_unacknowledged,
+    DeclarationRejected: causes.on_declaration_rejected,
+    InvocationRejected: causes.on_invocation_rejected,
+}
+"""The program that answers each observed message of cerebro."""
 
 REACTIONS: Final[dict[type[Message], Callable[[Envelope], Program]]] = {
     ServerDeclared: declaration.server_declared,
@@ -75,8 +114,23 @@ REACTIONS: Final[dict[type[Message], Callable[[Envelope], Program]]] = {
     CancelRun: cancel_retry.cancel_run,
     RetryRun: cancel_retry.retry_run,
     TaskStateChanged: task_updates.task_state_changed,
+    SnoozeIncident: snooze.snooze_incident,
 }
 """The program that answers each message of the bus."""
+
+
+INTERNAL: Final[dict[type, Callable[[Any], Program]]] = {
+    PageTimer: page_check.on_page_timer,
+    OverdueCheck: overdue_check.on_overdue_check,
+    FanOut: task_updates.resume_fan_out,
+    Tick: ticks.on_tick,
+    CompletionNotice: notice_handlers.on_completion,
+    FailureNotice: notice_handlers.on_failure,
+    ServerNotice: notice_handlers.on_server,
+    IncidentTimer: notice_handlers.on_incident_timer,
+    DeadlineTimer: deadlines.on_deadline,
+}
+"""The program that answers each message of cerebro to itself."""
 
 
 def handler_of(source: str, detail_type: str) -> str | None:
@@ -84,17 +138,21 @@ def handler_of(source: str, detail_type: str) -> str | None:
     return next((route.handler for route in ROUTES if route.matches(source, detail_type)), None)
 
 
+def is_observed(message: Message) -> bool:
+    """Return whether the handler of incidents receives this message of cerebro."""
+    name = type(message).__name__
+    return any(
+        name in route.detail_types
+        and all(getattr(message, field) in values for field, values in route.where.items())
+        for route in OBSERVED
+    )
+
+
 def program_for(message: Envelope | InternalMessage) -> Program | None:
     """Return the program that answers a message; None for what cerebro does not receive."""
-    match message:
-        case PageTimer():
-            return page_check.on_page_timer(message)
-        case OverdueCheck():
-            return overdue_check.on_overdue_check(message)
-        case FanOut():
-            return task_updates.resume_fan_out(message)
-        case Tick():
-            return ticks.on_tick(message)
-        case Envelope():
-            reaction = REACTIONS.get(type(message.message))
-            return reaction(message) if reaction else None
+    if not isinstance(message, Envelope):
+        return INTERNAL[type(message)](message)
+    is_own = message.source == CEREBRO and is_observed(message.message)
+    reactions = OBSERVATIONS if is_own else REACTIONS
+    reaction = reactions.get(type(message.message))
+    return reaction(message) if reaction else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cerebro.core import effects as e
+from cerebro.core.incidents import effects as i
 from cerebro.ports import CerebroBus, Crons, Store, Timers
 from cordyna_core.errors import CordynaError
 from cordyna_core.ports import Clock
@@ -53,6 +54,15 @@ PERFORM: Final[dict[type, Callable[[Ports, Any], Any]]] = {
     e.SendFanOut: lambda p, x: p.timers.send_fan_out(x.fan_out),
     e.SendOverdueCheck: lambda p, x: p.timers.send_overdue_check(x.check),
     e.Publish: lambda p, x: p.bus.publish(x.messages),
+    i.ReadIncident: lambda p, x: p.store.read_incident(x.incident),
+    i.WriteIncident: lambda p, x: p.store.write_incident(x.new, x.seen),
+    i.MarkCause: lambda p, x: p.store.mark_cause(x.mark, on=x.on),
+    i.ReadDeadline: lambda p, x: p.store.read_deadline(x.task, x.nominal),
+    i.WriteDeadline: lambda p, x: p.store.write_deadline(x.new, x.seen),
+    i.ReadActiveRuns: lambda p, _: p.store.active_runs(),
+    i.ReadNewestRuns: lambda p, x: p.store.runs(x.limit),
+    i.SendIncidentTimer: lambda p, x: p.timers.send_incident_timer(x.timer),
+    i.SendIncidentNotice: lambda p, x: p.timers.send_incident_notice(x.notice),
 }
 """How each effect is performed; cerebro does nothing else to the world."""
 

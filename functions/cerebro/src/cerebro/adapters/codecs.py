@@ -145,7 +145,8 @@ def decode_run(text: str | bytes) -> Run:
     values: dict[str, Any] = _loads(text)
     check_format(values.get("format"), "run")
     known = {name: value for name, value in values.items() if name in _RUN_FIELDS}
-    return Run(**{**known, "commands": tuple(known.get("commands", ()))})
+    tuples = {name: tuple(known.get(name, ())) for name in ("commands", "watched")}
+    return Run(**{**known, **tuples})
 
 
 def encode_last(result: CachedResult) -> str:

@@ -10,6 +10,13 @@ from typing import Any, Final
 
 from cerebro.adapters.codecs import FORMAT, check_format
 from cerebro.core.effects import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
+from cerebro.core.incidents.notices import (
+    CompletionNotice,
+    DeadlineTimer,
+    FailureNotice,
+    IncidentTimer,
+    ServerNotice,
+)
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import MalformedEvent
 
@@ -22,6 +29,11 @@ KINDS: Final[dict[type, str]] = {
     FanOut: "walk",
     OverdueCheck: "overdue",
     Tick: "tick",
+    CompletionNotice: "completion",
+    FailureNotice: "failure",
+    ServerNotice: "server",
+    IncidentTimer: "incident",
+    DeadlineTimer: "deadline",
 }
 """The kind of each message as it is stored. Fixed: those of an older version may be under way."""
 
@@ -44,15 +56,15 @@ def decode_internal(body: str, sent_at: float | None = None) -> InternalMessage 
         MalformedEvent: if it starts like an internal message and is not a valid one.
         OtherFormat: a newer version sent it; it is delivered again until that version receives it.
     """
-    for kind, decode in _DECODE.items():
-        if body.startswith(f'{{"{kind}":'):
-            try:
-                fields = json.loads(body)[kind]
-                _refuse_newer(fields, kind)
-                return decode(fields, sent_at)
-            except (TypeError, ValueError, KeyError) as wrong:
-                problem = Problem(code="malformed_event", message=f"not a valid {kind}: {wrong}")
-                raise MalformedEvent([problem]) from wrong
+    if body.startswith(_STARTS):
+        kind = body[2 : body.index('"', 2)]
+        try:
+            fields = json.loads(body)[kind]
+            _refuse_newer(fields, kind)
+            return _DECODE[kind](fields, sent_at)
+        except (TypeError, ValueError, KeyError) as wrong:
+            problem = Problem(code="malformed_event", message=f"not a valid {kind}: {wrong}")
+            raise MalformedEvent([problem]) from wrong
     if body.startswith('{"') and '"detail-type"' not in body:
         _refuse_unknown_kind(body)
     return None
@@ -99,4 +111,10 @@ _DECODE: Final[dict[str, Callable[[dict[str, Any], float | None], InternalMessag
     "walk": lambda fields, _: FanOut(**_known(FanOut, fields)),
     "overdue": lambda fields, _: OverdueCheck(**_known(OverdueCheck, fields)),
     "tick": _tick,
+    "completion": lambda fields, _: CompletionNotice(**_known(CompletionNotice, fields)),
+    "failure": lambda fields, _: FailureNotice(**_known(FailureNotice, fields)),
+    "server": lambda fields, _: ServerNotice(**_known(ServerNotice, fields)),
+    "incident": lambda fields, _: IncidentTimer(**_known(IncidentTimer, fields)),
+    "deadline": lambda fields, _: DeadlineTimer(**_known(DeadlineTimer, fields)),
 }
+_STARTS: Final = tuple(f'{{"{kind}":' for kind in _DECODE)

@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from cerebro.core.graph.graph import Graph, Head
+from cerebro.core.incidents.deadline import Deadline
+from cerebro.core.incidents.incident import Incident
 from cerebro.core.model import PAGE_SIZE, CachedResult, Plan, Run, RunSnapshot, TaskRun, indexes_of
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
@@ -31,6 +33,8 @@ class MemoryStore:
         self._outputs: dict[tuple[str, int, str], Any] = {}
         self._page_timers: dict[str, dict[int, float]] = {}
         self._snapshots: dict[str, RunSnapshot] = {}
+        self._incidents: dict[str, Incident] = {}
+        self._deadlines: dict[tuple[str, float], Deadline] = {}
 
     def read_graph(self) -> Graph:
         return self._graph
@@ -75,6 +79,37 @@ class MemoryStore:
 
     def write_tick(self, task: str, nominal: float) -> None:
         self._ticks[task] = max(nominal, self._ticks.get(task, nominal))
+
+    def read_incident(self, incident: str) -> Incident | None:
+        return self._incidents.get(incident)
+
+    def write_incident(self, new: Incident, seen: Incident | None) -> Incident | None:
+        stored = self._incidents.get(new.id)
+        if (stored.version if stored else None) != (seen.version if seen else None):
+            return stored
+        self._incidents[new.id] = new
+        return None
+
+    def incidents(self) -> list[Incident]:
+        return list(self._incidents.values())
+
+    def mark_cause(self, mark: str, *, on: bool) -> None:
+        watched = self._graph.watched
+        self._graph = self._graph.with_watched(watched | {mark} if on else watched - {mark})
+
+    def read_deadline(self, task: str, nominal: float) -> Deadline | None:
+        return self._deadlines.get((task, nominal))
+
+    def write_deadline(self, new: Deadline, seen: Deadline | None) -> Deadline | None:
+        key = (new.task, new.nominal)
+        stored = self._deadlines.get(key)
+        if (stored.version if stored else None) != (seen.version if seen else None):
+            return stored
+        self._deadlines[key] = new
+        return None
+
+    def open_deadlines(self) -> list[Deadline]:
+        return [deadline for deadline in self._deadlines.values() if deadline.outcome is None]
 
     def write_plan(self, plan: Plan) -> None:
         self._plans[plan.id] = plan
@@ -130,7 +165,9 @@ class MemoryStore:
         if stored is not seen and (stored is None or seen is None or stored.rev != seen.rev):
             return stored
         tasks[index] = new
-        self._live_count[run_id] += new.is_live - (stored is not None and stored.is_live)
+        was_live = stored is not None and stored.is_live
+        if new.is_live != was_live:
+            self._live_count[run_id] += 1 if new.is_live else -1
         return None
 
     def read_outputs(self, run_id: str, refs: Mapping[int, str]) -> dict[int, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from cerebro.core.graph.graph import Graph, Head
+from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.core.model import CachedResult, Plan, Run, RunSnapshot, TaskRun
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.declaration import ServerDeclared
@@ -309,7 +310,8 @@ class OverdueCheck:
 
     It passes the tracker's queue, so that the updates which waited there are handled first. `turn`
     counts how often it was put at the end of the queue again. `start` is the first index that it
-    is about.
+    is about. `unguarded_s` is by how much the timer that asked for it was due later than the
+    earliest of these deadlines: nothing, unless a timer was lost.
     """
 
     run_id: str
@@ -318,6 +320,7 @@ class OverdueCheck:
     sent_at: float
     turn: int = 0
     start: int = 0
+    unguarded_s: float = 0.0
 
     @property
     def id(self) -> str:
@@ -333,5 +336,7 @@ class Tick:
     nominal: float
 
 
-InternalMessage = PageTimer | FanOut | OverdueCheck | Tick
+InternalMessage = (
+    PageTimer | FanOut | OverdueCheck | Tick | IncidentNotice | AnyIncidentTimer
+)
 """What cerebro sends to itself, past the bus, so that no one else can send it."""

@@ -326,6 +326,7 @@ class Run:
         reruns: how often a RetryRun with `downstream` made completed tasks run again. While it is
             0, a completed fact stays completed.
         traceparent: the trace context of the invocation, handed on in every message of the run.
+        watched: the task runs whose completion is noticed, because an open incident waits for it.
     """
 
     id: str
@@ -346,6 +347,7 @@ class Run:
     source: str | None = None
     reruns: int = 0
     traceparent: str | None = None
+    watched: tuple[int, ...] = ()
 
     @property
     def is_over(self) -> bool:

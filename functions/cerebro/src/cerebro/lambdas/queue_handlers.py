@@ -3,7 +3,8 @@
 registry      declarations and server states
 planner       invocations, cancellations and retries
 tracker       state updates of task servers, fan-outs
-timekeeper    page timers and cron ticks
+timekeeper    page timers, cron ticks, and the timers of incidents and deadlines
+incidents     what may need an owner, snoozes, and notices of completions
 """
 
 from cerebro.lambdas.runtime import on_queue
@@ -12,3 +13,4 @@ registry = on_queue("registry")
 planner = on_queue("planner")
 tracker = on_queue("tracker")
 timekeeper = on_queue("timekeeper")
+incidents = on_queue("incidents")

@@ -38,6 +38,7 @@ class CerebroSettings(BaseSettings):
     timekeeper_queue_url: str = ""
     timekeeper_queue_arn: str = ""
     tracker_queue_url: str = ""
+    incidents_queue_url: str = ""
     wait_state_machine_arn: str = ""
     schedule_group: str = ""
     timers: Literal["states", "queue"] = "states"
@@ -70,6 +71,7 @@ def aws_ports(
     targets = TimerTargets(
         timekeeper_queue_url=settings.timekeeper_queue_url,
         tracker_queue_url=settings.tracker_queue_url,
+        incidents_queue_url=settings.incidents_queue_url,
         wait_state_machine_arn=settings.wait_state_machine_arn,
         schedule_group=settings.schedule_group,
         waits_in_queue=settings.timers == "queue",

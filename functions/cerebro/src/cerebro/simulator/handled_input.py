@@ -12,6 +12,13 @@ from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import derived_id
 
 
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """An event that cerebro published itself: it changes no run, and is no update of a server."""
+
+    envelope: Envelope
+
+
 @dataclass(slots=True)
 class HandledInput:
     """One message that a handler is performing.

@@ -16,10 +16,11 @@ from cerebro.handlers.receive import answer_malformed, open_delivery, program_of
 from cerebro.shell import PERFORM, Ports
 from cerebro.simulator.checker import Checker, summary
 from cerebro.simulator.faults import FaultInjector
-from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.handled_input import HandledInput, Observed
 from cerebro.simulator.network import InFlightMessage, Network
 from cerebro.simulator.scenario import SafetyNets
 from cordyna_core.contract.envelope import Envelope, MalformedEvent
+from cordyna_core.contract.ids import CEREBRO
 from cordyna_core.errors import Fatal
 
 VISIBILITY_TIMEOUT_S: Final = 90.0
@@ -191,7 +192,8 @@ class SimulatedCerebro:
             if isinstance(message, str):
                 self._checker.handled = HandledInput(None, in_flight.key)
                 message = open_delivery(message)
-            handler.handled = HandledInput(message, in_flight.key)
+            is_own = isinstance(message, Envelope) and message.source == CEREBRO
+            handler.handled = HandledInput(Observed(message) if is_own else message, in_flight.key)
             self._checker.begun(handler.handled)
             if not self._repair and isinstance(message, PageTimer):
                 handler.program = page_check.on_page_timer(message, repair=False)

@@ -14,6 +14,8 @@ from typing import Any, Final
 from cerebro.core.cron.schedule import next_after
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
+from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.dispatch import OBSERVATIONS, is_observed
 from cerebro.simulator.checker import Checker, input_key
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.scenario import BEGIN, Scenario
@@ -167,6 +169,17 @@ class Network:
                 self._send_command(message)
             elif type(message) is InvokeTask:
                 self.publish_event(SCHEDULER, message, self.now)
+            elif type(message) in OBSERVATIONS and is_observed(message):
+                self._observe(message)
+
+    def _observe(self, message: Message) -> None:
+        """Cerebro receives what it published; the id of the event is that of the message."""
+        assert message.meta is not None
+        event_id = message.meta.id or ""
+        envelope = Envelope(CEREBRO, message, event_id, utc(self.now))
+        body = seal(message, CEREBRO, event_id, utc(self.now))
+        in_flight = InFlightMessage(body if self._scenario.sealed else envelope, event_id, "")
+        self._send(in_flight, self.now, may_be_lost=False)
 
     def _send_command(self, command: RunTask | CancelTask) -> None:
         due = self.now + self._hop_s()
@@ -216,6 +229,16 @@ class Network:
         key = input_key(fan_out.run_id, fan_out.cause)
         in_flight = InFlightMessage(fan_out, key, fan_out.run_id)
         self._send(in_flight, self.now, may_be_lost=self._may_lose_fan_outs)
+
+    def send_incident_timer(self, timer: AnyIncidentTimer) -> None:
+        self._checker.messages += 1
+        lead = max(0.0, timer.due - self.now)
+        in_flight = InFlightMessage(timer, timer.id, "")
+        self._send(in_flight, self.now + lead, may_be_lost=False)
+
+    def send_incident_notice(self, notice: IncidentNotice) -> None:
+        self._checker.messages += 1
+        self._send(InFlightMessage(notice, notice.id, ""), self.now, may_be_lost=False)
 
     def send_overdue_check(self, check: OverdueCheck) -> None:
         self._checker.messages += 1

@@ -71,6 +71,7 @@ def _check_run(run: Run, command: InvokeTask, envelope: Envelope, handled: Handl
         scheduled_at=scheduled_at,
         traceparent=command.meta.traceparent if command.meta else None,
         source=envelope.source,
+        watched=run.watched,  # compared in `incident_checks`
     )
     if run != expected:
         raise Unexpected(f"the run is not what was asked for: {run}, not {expected}")

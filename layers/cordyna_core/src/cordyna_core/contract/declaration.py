@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_v
 from cordyna_core.contract.access import MAX_ENTRIES, AccessEntry
 from cordyna_core.contract.base import Message, Part
 from cordyna_core.contract.cron import Cron
+from cordyna_core.contract.due import Due
 from cordyna_core.contract.ids import Name
 from cordyna_core.contract.json_values import BoundedJsonObject
 from cordyna_core.contract.limits import (
@@ -51,7 +52,7 @@ _FIELDS_OF_CONTRACT_1: Final = frozenset(
 _EDGE_FIELDS_OF_CONTRACT_1: Final = frozenset({"task", "within_s"})
 
 FIELDS_WITHOUT_EFFECT_ON_RESULTS: Final = frozenset(
-    {"consumers", "invokers", "deprecated", "until"}
+    {"consumers", "invokers", "deprecated", "until", "due"}
 )
 """Fields of contract 2 whose change makes no earlier result of a task unusable."""
 
@@ -117,11 +118,22 @@ class TaskDeclaration(Part):
         description="What to use instead; the owners downstream are notified.",
     )
     until: date | None = Field(None, description="The last day of a deprecated task.")
+    due: Due | None = Field(
+        None,
+        description="Until when the run of a cron tick has to be completed: a time of day such as "
+        "`07:00`, or a time after the tick such as `2h`.",
+    )
 
     @model_validator(mode="after")
     def _until_needs_deprecated(self) -> Self:
         if self.until is not None and self.deprecated is None:
             raise ValueError("until needs deprecated: say what to use instead")
+        return self
+
+    @model_validator(mode="after")
+    def _due_needs_cron(self) -> Self:
+        if self.due is not None and self.cron is None:
+            raise ValueError("due needs cron: it follows the nominal time of a tick")
         return self
 
     @field_validator("timezone")

@@ -8,6 +8,7 @@ from it.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from cordyna_core.contract.base import Message
@@ -22,6 +23,13 @@ from cordyna_core.contract.commands import (
 )
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, is_client, server_of
+from cordyna_core.contract.incidents import (
+    GraphChanged,
+    IncidentChanged,
+    IncidentClosed,
+    IncidentOpened,
+    SnoozeIncident,
+)
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
     DeclarationIgnored,
@@ -70,6 +78,7 @@ class MessageSpec:
 
 _CLIENT, _SERVER, _SCHEDULER, _CEREBRO = Sender
 _RUN_FUNCTIONS: Final = ("planner", "tracker", "timekeeper")
+_INCIDENT_FUNCTIONS: Final = ("incidents", "timekeeper")
 
 REGISTRY: Final = (
     MessageSpec(
@@ -166,8 +175,38 @@ REGISTRY: Final = (
     MessageSpec(
         kind=InvocationRejected,
         senders=(_CEREBRO,),
-        published_by=("planner", "timekeeper"),
+        published_by=("planner", "timekeeper", "incidents"),
         meaning="this command was refused, and why",
+    ),
+    MessageSpec(
+        kind=SnoozeIncident,
+        senders=(_CLIENT,),
+        to="incidents",
+        meaning="publish nothing more about this incident until then, but its end",
+    ),
+    MessageSpec(
+        kind=IncidentOpened,
+        senders=(_CEREBRO,),
+        published_by=_INCIDENT_FUNCTIONS,
+        meaning="a cause needs its owner",
+    ),
+    MessageSpec(
+        kind=IncidentChanged,
+        senders=(_CEREBRO,),
+        published_by=_INCIDENT_FUNCTIONS,
+        meaning="it happened again, or was snoozed",
+    ),
+    MessageSpec(
+        kind=IncidentClosed,
+        senders=(_CEREBRO,),
+        published_by=_INCIDENT_FUNCTIONS,
+        meaning="the cause is gone",
+    ),
+    MessageSpec(
+        kind=GraphChanged,
+        senders=(_CEREBRO,),
+        published_by=("registry",),
+        meaning="a declaration changed the graph: what was added, removed, changed",
     ),
 )
 
@@ -182,6 +221,7 @@ COMMANDS_TO_CEREBRO: Final = frozenset(
 _SENDERS: Final = {spec.kind: frozenset(spec.senders) for spec in REGISTRY}
 
 
+@lru_cache(maxsize=1024)
 def sender_of(source: str) -> Sender | None:
     """Return the class of a `source`; None if the contract does not know it."""
     if server_of(source) is not None:

@@ -36,6 +36,7 @@ _NEXT: Final = {
     "invokers": f"give a list of servers, and clients as `client.<name>`: {ENTRY_RULE}",
     "deprecated": "say what to use instead, for example deprecated='use orders-v2'",
     "until": "give a day, for example until='2027-03-01'",
+    "due": "give a time of day with a cron, for example due='07:00', or a time after it: due='2h'",
     **dict.fromkeys(_CLOCKS, _CLOCK_RULE),
 }
 """What to do about a wrong value of an option."""
@@ -51,11 +52,12 @@ OPTIONS: Final = (
     *_CLOCKS,
     "owner",
     "description",
-)
     "consumers",
     "invokers",
     "deprecated",
     "until",
+    "due",
+)
 """The keyword arguments of `@server.task`."""
 
 
@@ -147,13 +149,13 @@ def _refusal(name: str, invalid: ValidationError) -> UserError:
     )
 
 
-def _edges(name: str, upstream: Iterable[str | Upstream]) -> list[str | Upstream]:
-    if isinstance(upstream, str | Upstream):
 def _fault(error: ErrorDetails) -> str:
     text = error["msg"].removeprefix("Value error, ")
     return f"{error['loc'][0]}={error['input']!r}: {text}" if error["loc"] else text
 
 
+def _edges(name: str, upstream: Iterable[str | Upstream]) -> list[str | Upstream]:
+    if isinstance(upstream, str | Upstream):
         raise UserError(f'task "{name}": upstream is a list', next=f"write upstream=[{upstream!r}]")
     edges = list(upstream)
     names = [

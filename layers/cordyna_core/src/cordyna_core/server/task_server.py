@@ -118,6 +118,7 @@ class TaskServer:
         invokers: Iterable[str] | None = None,
         deprecated: str | None = None,
         until: date | str | None = None,
+        due: str | None = None,
     ) -> Callable[[Body], Body]: ...
 
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
@@ -137,13 +138,15 @@ class TaskServer:
                 seconds or as `"10m"`.
             owner: default: the server's.
             description: default: the first line of the docstring.
-
             consumers: servers whose tasks may depend on it, `*` allowed at the end of an entry
                 (default: all; `[]`: this server only).
             invokers: servers that may invoke it, and clients as `client.<name>` (default: all;
                 `[]`: this server only). Its cron and people always may.
             deprecated: what to use instead; the owners of tasks downstream are notified.
             until: the last day of a deprecated task.
+            due: until when the run of a cron's tick has to be completed: `"07:00"` in its time
+                zone, or `"2h"` after it. If it is not, its owner gets an incident.
+
         Raises:
             UserError: an option is wrong, the name is taken, or a parameter cannot be given by
             name.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 from cerebro.adapters.aws.dynamodb_chunks import chunks_of_text, read_chunks, text_of, write_chunks
-from cerebro.adapters.aws.dynamodb_table import Item, Key, Table
+from cerebro.adapters.aws.dynamodb_table import Item, Key, Table, Value
 from cerebro.adapters.codecs import decode_declaration
 from cerebro.core.graph.graph import Graph, Head, content_of
 from cerebro.ports import ServerSeen
@@ -41,14 +41,17 @@ class GraphItems:
 
     def read_graph(self) -> Graph:
         item = self._table.get(HEAD)
-        if item is None:
-            return Graph.of({})
+        if item is None or "generation" not in item:
+            # Marks of incidents may be there before the first declaration is.
+            return Graph.of({}).with_watched(_marks(item))
         generation, versions = int(item["generation"]), json.loads(str(item["servers"]))
         if (generation, versions) != (self._graph.generation, self._versions):
             self._graph, self._versions = (
                 self._graph.with_servers(self._declared(versions), generation, versions),
                 versions,
             )
+        if "watched" in item or self._graph.watched:
+            self._graph = self._graph.with_watched(_marks(item))
         return self._graph
 
     def _declared(self, versions: Mapping[str, str]) -> dict[str, ServerDeclared]:
@@ -84,23 +87,18 @@ class GraphItems:
         )
 
     def write_head(self, new: Head, seen: Head) -> bool:
-        item: Item = {
-            "pk": HEAD[0],
-            "sk": HEAD[1],
-            "generation": new.generation,
-            "servers": _text(new),
-        }
+        written: dict[str, Value] = {"generation": new.generation, "servers": _text(new)}
+        # An update, because the marks of incidents stay.
+        change = "set #generation = :generation, #servers = :servers"
         if seen == Head():
-            conflicting = self._table.put(item, "attribute_not_exists(#pk)")
+            only_if, known = "attribute_not_exists(#generation)", {}
         else:
-            only_if = "#generation = :generation and #servers = :servers"
-            conflicting = self._table.put(
-                item, only_if, generation=seen.generation, servers=_text(seen)
-            )
+            only_if = "#generation = :seen_generation and #servers = :seen_servers"
+            known = {"seen_generation": seen.generation, "seen_servers": _text(seen)}
+        conflicting = self._table.update(HEAD, change, only_if, **written, **known)
         # The condition also fails when our own write succeeded and only its answer was lost.
-        return conflicting is None or (conflicting["generation"], conflicting["servers"]) == (
-            item["generation"],
-            item["servers"],
+        return conflicting is None or all(
+            conflicting.get(name) == value for name, value in written.items()
         )
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
@@ -180,6 +178,12 @@ def _seen(item: Item) -> ServerSeen:
 
 def _tick(task: str) -> Key:
     return f"TICK#{task}", "TICK"
+
+
+def _marks(item: Item | None) -> frozenset[str]:
+    return (
+        frozenset(json.loads(str(item["watched"]))) if item and "watched" in item else frozenset()
+    )
 
 
 def _text(head: Head) -> str:

@@ -3,14 +3,17 @@
 Invariant: every read is strongly consistent, every condition is one step, and there is no
 transaction and no index.
 
-    GRAPH / HEAD                      generation; servers: name -> declaration version
+    GRAPH / HEAD                      generation; servers: name -> declaration version;
+                                      watched: marks of open incidents
+    INCIDENTS / <id>                  an incident; a closed one expires                 *
+    DEADLINES / <task>#<nominal>      the deadline of a tick's run                      *
     GRAPH / SERVER#<name>#<version>#<n> a chunk of a declaration
     SERVERS#<shard> / <name>          the state of a server, and its last sign of life
     TICK#<task> / TICK                the last tick that fired
     PLAN#<hash> / <n>                 a chunk of a plan                                 *
     TASK#<task> / LAST#<fingerprint>  the last result made from the same inputs         *
     RUN#<id> / META                   a run; `version` is its condition                 *
-    ACTIVE#<shard> / <run>            a mark: this run is active, since `version`       *
+    ACTIVE#<shard> / <run>            a mark: this run is active, since `version`; its pages *
     RUNS#<month>#<shard> / <created>#<run>  a mark: this run exists                           *
     RUN#<id>#<page> / T#<index>       a fact; `rev` is its condition                    *
     RUN#<id>#<page> / O#<index>#<ref> an output that is stored apart from its fact      *
@@ -23,6 +26,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cerebro.adapters.aws.dynamodb_graph import GraphItems
+from cerebro.adapters.aws.dynamodb_incidents import IncidentItems
 from cerebro.adapters.aws.dynamodb_runs import RunItems
 from cerebro.adapters.aws.dynamodb_table import Table
 from cerebro.adapters.aws.dynamodb_tasks import TaskItems
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class DynamoStore:
-    """Implements the Store port by three parts: graph, runs, and task runs."""
+    """Implements the Store port by four parts: graph, runs, task runs, and incidents."""
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class DynamoStore:
         items = Table(client, table, sleep)
         graph, runs = GraphItems(items), RunItems(items, clock, retention_days)
         tasks = TaskItems(items, runs.expires_at)
+        incidents = IncidentItems(items, clock, retention_days)
 
         self.read_graph = graph.read_graph
         self.write_declaration = graph.write_declaration
@@ -57,6 +62,14 @@ class DynamoStore:
         self.read_tick = graph.read_tick
         self.write_tick = graph.write_tick
 
+        self.read_incident = incidents.read_incident
+        self.write_incident = incidents.write_incident
+        self.incidents = incidents.incidents
+        self.mark_cause = incidents.mark_cause
+        self.read_deadline = incidents.read_deadline
+        self.write_deadline = incidents.write_deadline
+        self.open_deadlines = incidents.open_deadlines
+
         self.write_plan = runs.write_plan
         self.read_cached_result = runs.read_cached_result
         self.write_cached_result = runs.write_cached_result
@@ -64,6 +77,7 @@ class DynamoStore:
         self.write_run = runs.write_run
         self.read_run_snapshot = runs.read_run_snapshot
         self.active_runs = runs.active_runs
+        self.active_pages = runs.active_pages
         self.runs = runs.runs
 
         self.read_task = tasks.read_task

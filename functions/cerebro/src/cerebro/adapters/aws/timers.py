@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.internal_codec import encode_internal
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
+from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.ports import Clock
 
@@ -45,6 +46,7 @@ class TimerTargets:
 
     timekeeper_queue_url: str
     tracker_queue_url: str
+    incidents_queue_url: str
     wait_state_machine_arn: str
     schedule_group: str
     waits_in_queue: bool = False
@@ -70,7 +72,7 @@ class AwsTimers:
         self._targets, self._target, self._clock = targets, target, clock
         self._sqs, self._stepfunctions, self._scheduler = sqs, stepfunctions, scheduler
 
-    def send_page_timer(self, timer: PageTimer) -> None:
+    def send_page_timer(self, timer: PageTimer | AnyIncidentTimer) -> None:
         ahead = timer.due - self._clock()
         if ahead <= 0:
             self._sqs().send_message(
@@ -86,6 +88,14 @@ class AwsTimers:
             QueueUrl=self._targets.tracker_queue_url, MessageBody=encode_internal(fan_out)
         )
 
+    def send_incident_timer(self, timer: AnyIncidentTimer) -> None:
+        self.send_page_timer(timer)
+
+    def send_incident_notice(self, notice: IncidentNotice) -> None:
+        self._sqs().send_message(
+            QueueUrl=self._targets.incidents_queue_url, MessageBody=encode_internal(notice)
+        )
+
     def send_overdue_check(self, check: OverdueCheck) -> None:
         self._sqs().send_message(
             QueueUrl=self._targets.tracker_queue_url, MessageBody=encode_internal(check)
@@ -95,7 +105,7 @@ class AwsTimers:
     def _wait_max_s(self) -> int:
         return QUEUE_DELAY_MAX_S if self._targets.waits_in_queue else WAIT_MAX_S
 
-    def _wait(self, timer: PageTimer, ahead: float) -> None:
+    def _wait(self, timer: PageTimer | AnyIncidentTimer, ahead: float) -> None:
         if self._targets.waits_in_queue:
             self._sqs().send_message(
                 QueueUrl=self._targets.timekeeper_queue_url,
@@ -113,7 +123,7 @@ class AwsTimers:
             stateMachineArn=self._targets.wait_state_machine_arn, input=json.dumps(waiting)
         )
 
-    def _schedule(self, timer: PageTimer) -> None:
+    def _schedule(self, timer: PageTimer | AnyIncidentTimer) -> None:
         at = rfc3339_seconds(math.floor(timer.due) - WAIT_MAX_S).removesuffix("Z")
         try:
             self._scheduler().create_schedule(
@@ -130,8 +140,10 @@ class AwsTimers:
                 raise
 
 
-def schedule_name(timer: PageTimer) -> str:
-    """The name of a page timer's schedule; the same timer has the same name."""
+def schedule_name(timer: PageTimer | AnyIncidentTimer) -> str:
+    """The name of a timer's schedule; the same timer has the same name."""
+    if not isinstance(timer, PageTimer):
+        return f"ring-{derived_id('incident', timer.id)}"
     return f"ring-{derived_id('ring', timer.run_id, timer.page, f'{timer.due:.3f}')}"
 
 

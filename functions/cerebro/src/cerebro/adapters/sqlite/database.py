@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from cerebro.adapters.sqlite.schema import FORMAT, SCHEMA
+from cerebro.adapters.sqlite.schema import ADDITIONS, FORMAT, SCHEMA
 from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Clock
 
@@ -82,6 +82,7 @@ def connect(path: Path) -> sqlite3.Connection:
             with _exclusive(path.with_name("create.lock")):
                 _create_tables(connection, path)
         connection.execute("pragma synchronous=normal")
+        _create_additions(connection)
     except sqlite3.Error as cause:
         raise unusable(path, cause) from cause
     except OSError as cause:
@@ -128,6 +129,14 @@ def _create_tables(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("pragma auto_vacuum=incremental")
     connection.execute("pragma journal_mode=wal")
     connection.executescript(f"begin immediate; {SCHEMA} pragma user_version={FORMAT}; commit;")
+
+
+def _create_additions(connection: sqlite3.Connection) -> None:
+    """Create tables that the file lacks, because an older version made it."""
+    known = {name for (name,) in connection.execute("select name from sqlite_schema")}
+    for name, statement in ADDITIONS.items():
+        if name not in known:
+            connection.execute(statement)
 
 
 class SqliteFile:

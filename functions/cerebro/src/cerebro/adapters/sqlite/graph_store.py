@@ -63,6 +63,9 @@ class SqliteGraphStore:
                 self._graph.with_servers(declarations, row[0], versions),
                 versions,
             )
+        marks = self._db.execute("select mark from marks").fetchall()
+        if marks or self._graph.watched:
+            self._graph = self._graph.with_watched(frozenset(mark for (mark,) in marks))
         return self._graph
 
     def _declared(self, server: str, version: str) -> ServerDeclared:

@@ -111,6 +111,8 @@ class Pruner:
         self._delete_unused_plans()
         self._db.execute("delete from lasts where dispatched_at < ?", (before,))
         self._db.execute("delete from dead_letters where at < ?", (before,))
+        self._db.execute("delete from incidents where closed_at < ?", (before,))
+        self._db.execute("delete from deadlines where is_open = 0 and due < ?", (before,))
         # What servers printed while they were imported belongs to no run.
         self._db.execute("delete from logs where run_id = '' and at < ?", (before,))
         self._db.execute(

@@ -1,6 +1,7 @@
 """Schema: the tables of a home's database, and the number of their format.
 
-Invariant: a change of the tables changes FORMAT; a database of another format is never written.
+Invariant: a change of the tables changes FORMAT; a database of another format is never written. A
+new table that an older version can do without is an addition: it is created when a file is opened.
 """
 
 from typing import Final
@@ -61,3 +62,19 @@ create table dead_letters (
   reason text not null, at real not null
 );
 """
+
+ADDITIONS: Final = {
+    "incidents": """
+    create table if not exists incidents (
+      id text primary key, version integer not null, closed_at real, incident text not null
+    ) without rowid
+    """,
+    "deadlines": """
+    create table if not exists deadlines (
+      task text, nominal real, version integer not null, due real not null,
+      is_open integer not null, deadline text not null, primary key (task, nominal)
+    ) without rowid
+    """,
+    "marks": "create table if not exists marks (mark text primary key) without rowid",
+}
+"""Tables that a file of this format may lack, by name."""

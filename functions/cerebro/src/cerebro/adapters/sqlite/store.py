@@ -5,15 +5,17 @@ Invariant: caches hold committed values only; a rolled back transaction clears t
 
 from cerebro.adapters.sqlite.database import SqliteFile
 from cerebro.adapters.sqlite.graph_store import SqliteGraphStore
+from cerebro.adapters.sqlite.incident_store import SqliteIncidentStore
 from cerebro.adapters.sqlite.run_store import SqliteRunStore
 from cerebro.adapters.sqlite.task_store import SqliteTaskStore
 
 
 class SqliteStore:
-    """Implements the Store port by three parts. The caller serializes access to the file."""
+    """Implements the Store port by four parts. The caller serializes access to the file."""
 
     def __init__(self, file: SqliteFile) -> None:
         graph, runs, tasks = SqliteGraphStore(file), SqliteRunStore(file), SqliteTaskStore(file)
+        incidents = SqliteIncidentStore(file)
 
         self.read_graph = graph.read_graph
         self.write_declaration = graph.write_declaration
@@ -25,6 +27,14 @@ class SqliteStore:
         self.write_cached_result = graph.write_cached_result
         self.read_tick = graph.read_tick
         self.write_tick = graph.write_tick
+
+        self.read_incident = incidents.read_incident
+        self.write_incident = incidents.write_incident
+        self.incidents = incidents.incidents
+        self.mark_cause = incidents.mark_cause
+        self.read_deadline = incidents.read_deadline
+        self.write_deadline = incidents.write_deadline
+        self.open_deadlines = incidents.open_deadlines
 
         self.write_plan = runs.write_plan
         self.read_run = runs.read_run

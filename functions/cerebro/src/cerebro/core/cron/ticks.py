@@ -18,6 +18,7 @@ from cerebro.core.effects import (
     WriteTick,
 )
 from cerebro.core.graph.graph import Graph
+from cerebro.core.incidents.deadlines import arm_deadline
 from cerebro.core.messages import invocation_rejected
 from cerebro.core.model import Run
 from cerebro.core.run.invoke import tick_key
@@ -33,7 +34,10 @@ async def on_tick(message: Tick) -> None:
     graph: Graph = await ReadGraph()
     problem = _stale(graph, message, now)
     if problem is None:
-        problem = await _overlap(graph, message)
+        before: float | None = await ReadTick(message.task)
+        # First, so that it is decided also if the run never comes to be.
+        await arm_deadline(graph, message, before)
+        problem = await _overlap(graph, message, before)
     event_id = derived_id("tick", message.task, str(message.nominal))
     if problem is not None:
         await Publish((invocation_rejected(event_id, message.task, [problem], now=now),))
@@ -79,10 +83,9 @@ def _stale(graph: Graph, message: Tick, now: float) -> Problem | None:
     return None
 
 
-async def _overlap(graph: Graph, message: Tick) -> Problem | None:
+async def _overlap(graph: Graph, message: Tick, last: float | None) -> Problem | None:
     if graph[message.task].task.overlap == "allow":
         return None
-    last: float | None = await ReadTick(message.task)
     if last is None or last >= message.nominal:
         return None
     run: Run | None = await ReadRun(run_id_of(message.task, tick_key(last), SCHEDULER))

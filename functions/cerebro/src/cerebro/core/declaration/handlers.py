@@ -27,6 +27,8 @@ from cerebro.core.effects import (
     WriteHead,
 )
 from cerebro.core.graph.graph import Graph
+from cerebro.core.incidents.effects import SendIncidentNotice
+from cerebro.core.incidents.notices import ServerNotice
 from cerebro.core.messages import invocation_rejected
 from cerebro.core.validation.parse_declaration import parse_declaration
 from cordyna_core.contract.base import Message, Problem, meta_at
@@ -34,6 +36,7 @@ from cordyna_core.contract.commands import RemoveServer
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope, RawEnvelope
 from cordyna_core.contract.ids import derived_id, server_of
+from cordyna_core.contract.incidents import ServerKind
 from cordyna_core.contract.registry import COMMANDS_TO_CEREBRO
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
@@ -55,10 +58,15 @@ async def server_declared(envelope: Envelope) -> None:
         outcome = decide(graph, declared)
         if not isinstance(outcome, Accepted):
             break
+        if f"rejected_declaration:{declared.server}" in graph.watched:
+            # Before it is accepted: afterwards, its repetition cannot be told from a sign of life.
+            await _notify_recovered("rejected_declaration", declared.server, envelope)
         await WriteDeclaration(outcome.version, declared)
         if await WriteHead(outcome.head, graph.head):
             graph = outcome.graph
             break
+    if f"unresponsive:{declared.server}" in graph.watched:
+        await _notify_recovered("unresponsive", declared.server, envelope)
     # Also if nothing is new: the first delivery may have crashed before the crons were made.
     await ApplyCrons(graph.generation)
     now = await Now()
@@ -132,6 +140,15 @@ async def server_state_changed(envelope: Envelope) -> None:
     now = await Now()
     # A server whose clock is ahead would never be shown as unresponsive.
     await NoteServer(changed.server, changed.state, min(now, envelope.sent_at.timestamp()))
+    graph: Graph = await ReadGraph()
+    if changed.state == "ready" and f"unresponsive:{changed.server}" in graph.watched:
+        await _notify_recovered("unresponsive", changed.server, envelope)
+
+
+async def _notify_recovered(kind: ServerKind, server: str, envelope: Envelope) -> None:
+    """Close the incident of a server, if it was opened before this event was sent."""
+    at = envelope.sent_at.timestamp()
+    await SendIncidentNotice(ServerNotice(server, kind, at, envelope.id))
 
 
 async def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> None:
@@ -143,7 +160,7 @@ async def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> Non
         faults = problems if isinstance(parsed, ServerDeclared) else parsed
         await Publish((_rejected(raw.id, server, faults, now),))
     elif raw.detail_type in COMMANDS_TO_CEREBRO:
-        subjects = (raw.detail.get(field) for field in ("task", "run_id", "server"))
+        subjects = (raw.detail.get(field) for field in ("task", "run_id", "server", "incident"))
         subject = next((value for value in subjects if isinstance(value, str)), "")
         await Publish((invocation_rejected(raw.id, subject[:256], problems, now=now),))
 

@@ -9,6 +9,7 @@ own tasks, and copies of a few dictionaries. The edges are in `edges`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple, TypeVar
@@ -56,6 +57,8 @@ class Graph:
         self._tasks: Final = tasks
         self._edges: Final = edges
         self._versions: Final = versions
+        self.watched: frozenset[str] = frozenset()
+        """The marks of open incidents, `kind:subject`."""
 
     @staticmethod
     def of(declarations: Mapping[str, ServerDeclared], generation: int = 0) -> "Graph":
@@ -96,7 +99,7 @@ class Graph:
                 {**_without(self._versions.servers, old), **(versions or {})},
                 _without(self._versions.tasks, gone),
             ),
-        )
+        ).with_watched(self.watched)
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -106,6 +109,14 @@ class Graph:
 
     def __iter__(self) -> Iterator[str]:
         return (task.name for declared in self.declarations.values() for task in declared.tasks)
+
+    def with_watched(self, watched: frozenset[str]) -> "Graph":
+        """Return this graph with other marks of open incidents; they are not part of its head."""
+        if watched == self.watched:
+            return self
+        other = copy(self)
+        other.watched = watched
+        return other
 
     @cached_property
     def head(self) -> Head:
@@ -142,6 +153,13 @@ class Graph:
         )
 
     @cached_property
+    def restricted(self) -> frozenset[str]:
+        """The tasks on which not every server may depend."""
+        return frozenset(
+            name for name, owned in self._tasks.items() if owned.task.consumers is not None
+        )
+
+    @cached_property
     def unresolved(self) -> Mapping[str, tuple[str, ...]]:
         """Undeclared names -> the tasks that need them."""
         return self._edges.missing(self)
@@ -152,13 +170,6 @@ class Graph:
         tasks = (
             (server, task)
             for server, declared in self.declarations.items()
-    @cached_property
-    def restricted(self) -> frozenset[str]:
-        """The tasks on which not every server may depend."""
-        return frozenset(
-            name for name, owned in self._tasks.items() if owned.task.consumers is not None
-        )
-
             for task in declared.tasks
         )
         return tuple(OwnedTask(server, task) for server, task in tasks if task.cron is not None)

@@ -20,6 +20,7 @@ from cerebro.core.effects import (
     WriteRun,
 )
 from cerebro.core.graph.graph import Graph
+from cerebro.core.incidents.watch import watched_tasks
 from cerebro.core.messages import (
     command_answer,
     invocation_rejected,
@@ -33,9 +34,9 @@ from cerebro.core.planning.result_reuse import PlanWithReuse, plan_with_reuse
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import fan_out
 from cerebro.core.run.run_status import end_run
-from cordyna_core.contract.base import Problem
 from cerebro.core.validation.problems import names_of, quoted
 from cordyna_core.contract.access import may_invoke
+from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import SCHEDULER, run_id_of, server_of
@@ -76,6 +77,7 @@ async def invoke_task(envelope: Envelope) -> None:
         scheduled_at=command.scheduled_at.timestamp() if command.scheduled_at else None,
         source=envelope.source,
         traceparent=traceparent_of(envelope),
+        watched=watched_tasks(with_reuse.plan, graph.watched),
     )
     if await _store(run, with_reuse, command, envelope):
         await _begin(RunSnapshot(run, with_reuse.plan), envelope.id)
@@ -164,9 +166,9 @@ def _not_an_invoker(graph: Graph, task: str, source: str) -> Sequence[Problem]:
         f"{caller} may not invoke {quoted(task)} of {owner}, whose invokers are {allowed}: "
         f"ask {declared.owner or owner} to add {caller}"
     )
-
-
     return (Problem(code="not_an_invoker", message=message, path=[task]),)
+
+
 def _too_large(command: InvokeTask) -> Sequence[Problem]:
     text = _to_json([command.params, command.labels])
     size = len(text.encode("utf-8", "surrogatepass"))

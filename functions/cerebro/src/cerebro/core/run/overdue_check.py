@@ -36,7 +36,7 @@ from cerebro.core.run.dispatch import (
     send_commands,
 )
 from cerebro.core.run.run_access import read_snapshot, write_task
-from cerebro.core.run.run_status import mark_failing
+from cerebro.core.run.run_status import announce_failure
 from cerebro.core.run.transitions import expire
 from cordyna_core.contract.base import Message
 
@@ -132,7 +132,7 @@ async def _guard(snapshot: RunSnapshot, check: OverdueCheck, expired: dict[int, 
     """Mark the run as failing if one failed permanently, and arm what is due next."""
     failed = [index for index, fact in expired.items() if fact.failed_permanently]
     if failed:
-        await mark_failing(snapshot, failed[0], expired[failed[0]], cause=check.id)
+        await announce_failure(snapshot, failed[0], expired[failed[0]], cause=check.id)
         await arm_page_check(check.run_id, check.page)
     retries = [fact.deadline for fact in expired.values() if fact.deadline is not None]
     if retries:

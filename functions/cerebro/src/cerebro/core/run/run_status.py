@@ -35,6 +35,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from cerebro.core.effects import Now, Publish, ReadPage, ReadTask
+from cerebro.core.incidents.effects import SendIncidentNotice
+from cerebro.core.incidents.notices import FailureNotice
 from cerebro.core.messages import run_state_changed
 from cerebro.core.model import Plan, Rank, Run, RunSnapshot, TaskRun, all_completed
 from cerebro.core.run.run_access import read_run, write_run
@@ -87,8 +89,17 @@ def root_causes(plan: Plan, facts: Mapping[int, TaskRun], failed: Sequence[int])
     ]
 
 
-async def mark_failing(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> None:
-    """Record that something failed permanently, and publish it once.
+async def announce_failure(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> None:
+    """Record that something failed permanently, and have its owner notified.
+
+    What failed first is published with the run; what fails later is in a notice.
+    """
+    if not await mark_failing(snapshot, index, fact, cause=cause):
+        await SendIncidentNotice(FailureNotice(snapshot.run.id))
+
+
+async def mark_failing(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> bool:
+    """Record that something failed permanently, and publish it once. Returns whether it did.
 
     The same cause publishes it again.
     """
@@ -97,7 +108,7 @@ async def mark_failing(snapshot: RunSnapshot, index: int, fact: TaskRun, *, caus
         new = replace(run, failing=True, cause=cause, version=run.version + 1)
         run = (await write_run(new, run)) or new
     if run.is_over or run.cause != cause:
-        return
+        return False
     facts = {index: fact}
     blocked = len(run_liveness(snapshot.plan, facts).blocked)
     causes = root_causes(snapshot.plan, facts, [index])
@@ -106,6 +117,7 @@ async def mark_failing(snapshot: RunSnapshot, index: int, fact: TaskRun, *, caus
         run, "failing", cause=cause, now=now, root_causes=causes, blocked=blocked
     )
     await Publish((failing,))
+    return True
 
 
 async def reopen_run(run_id: str, *, cause: str) -> Run:
@@ -182,15 +194,18 @@ async def end_run(
     *,
     cause: str,
     rev: int | None = None,
+    seen: Run | None = None,
     root_causes: Sequence[RootCause] = (),
     blocked: int = 0,
 ) -> None:
     """End the run unless it has ended, or `rev` has stepped; the same cause publishes it again.
 
+    `seen`: the run as the caller has read it already.
+
     A run that ended in error although its target completed becomes completed: a completion heals
     a run as it heals a task run.
     """
-    run = await read_run(snapshot.run.id)
+    run = seen or await read_run(snapshot.run.id)
     while run.status == "running" or (run.status == "error" and status == "completed"):
         if rev is not None and run.rev != rev:
             return

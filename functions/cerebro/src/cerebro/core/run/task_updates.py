@@ -1,5 +1,9 @@
 """Task updates: what cerebro does when a task server reports the state of a task run.
 
+An update that arrives well before the deadline of the state that it replaces arms no timer. A
+server reports only what it was sent, and a command is sent after its page was armed: so a timer is
+under way that is due by that deadline, and it finds the new deadline and arms the next one.
+
 Invariant: the fact is written first, then its consequences follow. The consequences of a stale
 update are repeated, because its first delivery may have crashed before it performed them.
 """
@@ -13,12 +17,19 @@ from cerebro.core.effects import (
     ReadTask,
     WriteCachedResult,
 )
+from cerebro.core.incidents.effects import SendIncidentNotice
+from cerebro.core.incidents.notices import CompletionNotice
 from cerebro.core.messages import cerebro_state_changes
 from cerebro.core.model import CachedResult, Rank, RunSnapshot, TaskRun, page_of
 from cerebro.core.run.cancellation import cancel_facts
-from cerebro.core.run.dispatch import arm_page_check, arm_page_timer, fan_out
+from cerebro.core.run.dispatch import (
+    CLOCK_SKEW_MARGIN_S,
+    arm_page_check,
+    arm_page_timer,
+    fan_out,
+)
 from cerebro.core.run.run_access import read_run, write_task
-from cerebro.core.run.run_status import end_run, mark_failing, reopen_run
+from cerebro.core.run.run_status import announce_failure, end_run, reopen_run
 from cerebro.core.run.transitions import SERVER_STATES, apply_update
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import server_of
@@ -35,13 +46,14 @@ async def task_state_changed(envelope: Envelope) -> None:
     update = envelope.message
     assert isinstance(update, TaskStateChanged)
     snapshot, index = _addressed(await ReadRunSnapshot(update.run_id), update, envelope.source)
-    fact = await _write_update(snapshot, index, update, envelope)
+    fact, is_guarded = await _write_update(snapshot, index, update, envelope)
     if fact.attempt != update.attempt:
         return  # It is about an older attempt.
     is_revived = fact.cause == envelope.id and (fact.was_revived or fact.rank == Rank.CANCELLED)
     if is_revived and await _is_cancelled(snapshot, index, fact, cause=envelope.id):
         return
-    await apply_consequences(snapshot, index, fact, cause=envelope.id)
+    if not is_guarded:
+        await apply_consequences(snapshot, index, fact, cause=envelope.id)
 
 
 async def _is_cancelled(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> bool:
@@ -60,8 +72,12 @@ async def _is_cancelled(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cau
 
 async def _write_update(
     snapshot: RunSnapshot, index: int, update: TaskStateChanged, envelope: Envelope
-) -> TaskRun:
-    """Write the update unless it is stale. Returns the fact as it is then. Raises Fatal."""
+) -> tuple[TaskRun, bool]:
+    """Write the update unless it is stale. Raises Fatal.
+
+    Returns the fact as it is then, and whether nothing follows from it, because the timer of what
+    it replaced guards it.
+    """
     fact = await ReadTask(update.run_id, index)
     now = await Now()
     await NoteServer(update.server, None, now)
@@ -81,11 +97,22 @@ async def _write_update(
             now=now,
         )
         if new is None:
-            return fact
+            return fact, False
         conflicting = await write_task(update.run_id, index, new, fact)
         if conflicting is None:
-            return new
+            return new, _is_guarded(new, fact, now)
         fact, now = conflicting, await Now()
+
+
+def _is_guarded(new: TaskRun, replaced: TaskRun, now: float) -> bool:
+    """Whether the timer of the fact that was replaced also guards the new one."""
+    return (
+        replaced.rank in (Rank.PENDING, Rank.QUEUED)
+        and new.rank in (Rank.QUEUED, Rank.STARTED)
+        and replaced.deadline is not None
+        and new.deadline is not None
+        and now + CLOCK_SKEW_MARGIN_S < replaced.deadline <= new.deadline
+    )
 
 
 async def apply_consequences(
@@ -96,14 +123,17 @@ async def apply_consequences(
     if fact.is_completed:
         run = await read_run(run_id)
         await _record_result(snapshot, index, fact, cause=cause)
+        if index in run.watched:
+            notice = CompletionNotice(run_id, index, fact.attempt, fact.dispatched_at)
+            await SendIncidentNotice(notice)
         if index == snapshot.plan.target:
-            await end_run(snapshot, "completed", cause=cause)
+            await end_run(snapshot, "completed", cause=cause, seen=run)
             return
         await fan_out(snapshot, FanOut(run_id, index, 0, cause), {index: fact})
         if run.failing:
             await arm_page_check(run_id, page)
     elif fact.failed_permanently:
-        await mark_failing(snapshot, index, fact, cause=cause)
+        await announce_failure(snapshot, index, fact, cause=cause)
         await arm_page_check(run_id, page)
     elif fact.deadline is not None:
         await arm_page_timer(run_id, page, fact.deadline)

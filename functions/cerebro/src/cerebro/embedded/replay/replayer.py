@@ -33,6 +33,7 @@ from cerebro.core.effects import (
     WriteTask,
 )
 from cerebro.core.graph.graph import Graph
+from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.core.model import TaskRun
 from cerebro.core.run import page_check
 from cerebro.core.run.recovery import recover
@@ -218,6 +219,12 @@ class Replayer:
 
     def send_overdue_check(self, check: OverdueCheck) -> None:
         self._to_itself.append(check)
+
+    def send_incident_timer(self, timer: AnyIncidentTimer) -> None:
+        """Do nothing: no incident decides anything about a run."""
+
+    def send_incident_notice(self, notice: IncidentNotice) -> None:
+        """Do nothing: no incident decides anything about a run."""
 
     # Crons
     def apply(self, graph: Graph) -> None:

@@ -222,7 +222,7 @@ class Driver:
                     self._resume(run_id)
                 except DamagedRow as damaged:
                     _log.error("run %s was not resumed: %s", run_id, damaged)
-            self.loop.flush()
+            self.loop.resume_incidents()
             self._record()
         self._is_started = True
         self._thread.start()

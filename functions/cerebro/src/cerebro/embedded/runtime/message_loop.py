@@ -21,16 +21,21 @@ from dataclasses import replace
 from itertools import count
 from typing import Final
 
-from cerebro.adapters.internal_codec import encode_internal
 from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.core.declaration.handlers import declare_exactly
 from cerebro.core.effects import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
-from cerebro.core.run.invoke import invocation_key
+from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.core.run.recovery import recover
 from cerebro.embedded.runtime.clock_jump import shift_deadlines
 from cerebro.embedded.runtime.cron_ticks import CronTicks
 from cerebro.embedded.runtime.failing_runs import FailingRuns
+from cerebro.embedded.runtime.incident_queue import (
+    IncidentQueue,
+    notices_after_restart,
+    timers_after_restart,
+)
+from cerebro.embedded.runtime.loop_items import Item, run_of, shifted, text_of
 from cerebro.embedded.storage.home import Home
 from cerebro.handlers.receive import answer_malformed, open_delivery, perform_one
 from cerebro.shell import Ports, perform
@@ -44,7 +49,7 @@ from cordyna_core.contract.envelope import (
     open_envelope,
     seal,
 )
-from cordyna_core.contract.ids import CEREBRO, SCHEDULER, derived_id, run_id_of
+from cordyna_core.contract.ids import CEREBRO, SCHEDULER, derived_id
 from cordyna_core.contract.state_updates import DeclarationRejected, RunStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import Fatal, ServiceError
@@ -57,9 +62,6 @@ BATCH_MAX: Final = 256
 
 TRIES_MAX: Final = 3
 """A message whose processing raises this often becomes a dead letter."""
-
-Item = str | InternalMessage
-"""An event of the bus, or a message of cerebro to itself."""
 
 
 class MessageLoop:
@@ -82,7 +84,7 @@ class MessageLoop:
         self._to_server, self._on_event = to_server, on_event
         self._waiting: deque[Item] = deque()
         self._opened: dict[Item, Envelope] = {}
-        self._timers: list[tuple[float, int, PageTimer]] = []
+        self._timers: list[tuple[float, int, PageTimer | AnyIncidentTimer]] = []
         self._tie_breaks = count()
         self._leaving: list[tuple[Message, str]] = []
         self._committed: deque[tuple[Message, str]] = deque()
@@ -93,6 +95,7 @@ class MessageLoop:
         self.crons = CronTicks(serves)
         self.ports = Ports(store=home.store, bus=self, timers=self, crons=self, clock=clock)
         self._failing_runs = FailingRuns(home, self.ports)
+        self._incidents = IncidentQueue(home)
 
     def put(self, event: str, envelope: Envelope | None = None) -> None:
         """Put an event on the bus. `envelope`: what it contains, if it has been read already."""
@@ -123,6 +126,12 @@ class MessageLoop:
     def send_overdue_check(self, check: OverdueCheck) -> None:
         self._waiting.append(check)
 
+    def send_incident_timer(self, timer: AnyIncidentTimer) -> None:
+        heapq.heappush(self._timers, (timer.due, next(self._tie_breaks), timer))
+
+    def send_incident_notice(self, notice: IncidentNotice) -> None:
+        self._incidents.add(notice)
+
     # Crons
     def apply(self, graph: Graph) -> None:
         self.crons.apply(graph, self._clock())
@@ -148,9 +157,12 @@ class MessageLoop:
             graph = self._home.store.read_graph()
         self._timers = [
             (due + seconds, number, replace(timer, due=timer.due + seconds))
+            if isinstance(timer, PageTimer)
+            else (due, number, timer)  # as stored, and as people read it
             for due, number, timer in self._timers
         ]
-        self._waiting = deque(_shifted(item, seconds) for item in self._waiting)
+        heapq.heapify(self._timers)
+        self._waiting = deque(shifted(item, seconds) for item in self._waiting)
         self.crons.apply(graph, self._clock())
         if self.crons.is_started:
             self._catch_up_crons()
@@ -189,6 +201,7 @@ class MessageLoop:
         except Exception as failure:  # noqa: BLE001  see _note_failure
             self._waiting.extendleft(reversed(batch))
             self._leaving.clear()
+            self._incidents.on_roll_back()
             self._note_failure(failure)
         else:
             self._singles_left = max(0, self._singles_left - 1)
@@ -211,7 +224,9 @@ class MessageLoop:
         """Process the batch in one transaction. Returns the events of the bus that were in it."""
         self._processing = None
         with self._home.transaction():
-            items = [*batch, *self._home.event_log.drain_inbox(inbox_limit)]
+            items = [*batch]
+            if inbox_limit:
+                items += self._home.event_log.drain_inbox(inbox_limit)
             for item in items:
                 self._processing = item
                 self._process(item, now)
@@ -241,6 +256,16 @@ class MessageLoop:
         """Put messages on the bus as cerebro, now."""
         with self._home.transaction():
             self.publish(messages)
+        self.flush()
+
+    def resume_incidents(self) -> None:
+        """Arm the timers of incidents and deadlines again, and find what was not recorded."""
+        with self._home.transaction():
+            for timer in timers_after_restart(self._home.store):
+                self.send_incident_timer(timer)
+            if self._home.predecessor_died:
+                for notice in notices_after_restart(self._home.store):
+                    self._incidents.add(notice)
         self.flush()
 
     def resume_run(self, run_id: str) -> None:
@@ -277,9 +302,27 @@ class MessageLoop:
         return problems
 
     def flush(self) -> None:
-        """Deliver what was published in committed transactions; after an error the rest stays."""
+        """Deliver what was published in committed transactions; after an error the rest stays.
+
+        What needs an owner is recorded first, so that a client sees the end of a run with it.
+        """
+        self._note_committed()
+        while self._incidents:
+            if self._incidents.handle_next(self.ports):
+                self._note_committed()
+            else:
+                self._leaving.clear()
+                self._incidents.on_roll_back()
+        self._deliver_committed()
+
+    def _note_committed(self) -> None:
+        for message, event in self._leaving:
+            self._incidents.observe(message, event)
+        self._incidents.on_commit()
         self._committed.extend(self._leaving)
         self._leaving.clear()
+
+    def _deliver_committed(self) -> None:
         while self._committed:
             message, event = self._committed.popleft()
             self._on_event(event)
@@ -324,7 +367,7 @@ class MessageLoop:
         try:
             perform_one(message, self.ports)
         except Fatal as fatal:
-            self._home.event_log.add_dead_letter(_text_of(item), str(fatal), now)
+            self._home.event_log.add_dead_letter(text_of(item), str(fatal), now)
 
     def _open(self, item: Item) -> Envelope | InternalMessage:
         return open_delivery(item) if isinstance(item, str) else item
@@ -332,7 +375,7 @@ class MessageLoop:
     def _reject(self, item: Item, failure: str, now: float) -> None:
         """Make a message that failed TRIES_MAX times a dead letter, and answer its sender."""
         reason = f"failed {TRIES_MAX} times: {failure}"
-        text = _text_of(item)
+        text = text_of(item)
         _log.error("a message became a dead letter (dyna dlq ls): it %s", reason)
         self._home.event_log.add_dead_letter(text, reason, now)
         if not isinstance(item, str):
@@ -350,29 +393,3 @@ class MessageLoop:
             # What made it fail may also prevent the answer; the dead letter has both.
             reason = f"{reason}; and its sender could not be answered: {unanswerable}"
             self._home.event_log.add_dead_letter(text, reason, now)
-
-
-def _shifted(item: Item, seconds: float) -> Item:
-    """A waiting message with its times moved."""
-    if isinstance(item, PageTimer):
-        return replace(item, due=item.due + seconds)
-    if isinstance(item, OverdueCheck):
-        return replace(item, asked_at=item.asked_at + seconds)
-    return item
-
-
-def _text_of(item: Item) -> str:
-    """An item as text. A page timer without its time: one dead letter for all timers of a page."""
-    if isinstance(item, str):
-        return item
-    if isinstance(item, PageTimer):
-        return encode_internal(PageTimer(item.run_id, item.page, 0.0))
-    return encode_internal(item)
-
-
-def run_of(envelope: Envelope) -> str | None:
-    """The run that an event is about. An invocation names the run that it starts or joins."""
-    message = envelope.message
-    if isinstance(message, InvokeTask):
-        return run_id_of(message.task, invocation_key(message, envelope), envelope.source)
-    return getattr(message, "run_id", None)

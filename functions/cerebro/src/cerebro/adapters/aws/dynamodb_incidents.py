@@ -1,0 +1,119 @@
+"""Incidents in DynamoDB: incidents, deadlines, and the marks of open incidents in the graph's head.
+
+Invariant: an open incident never expires; a closed one, and a deadline, expire as runs do. The
+marks are an attribute of the head, so who reads the graph reads them at no cost.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+from cerebro.adapters.aws.dynamodb_graph import HEAD
+from cerebro.adapters.aws.dynamodb_table import Item, Key, Table
+from cerebro.adapters.incident_codec import (
+    decode_deadline,
+    decode_incident,
+    encode_deadline,
+    encode_incident,
+)
+from cerebro.core.incidents.deadline import Deadline
+from cerebro.core.incidents.incident import Incident
+from cordyna_core.ports import Clock
+
+INCIDENTS: Final = "INCIDENTS"
+DEADLINES: Final = "DEADLINES"
+
+MARKS_MAX: Final = 1000
+"""Open incidents that the head lists. It is read by every invocation, and may have 400 KB.
+
+A further one is found closed by its timer only.
+"""
+
+DAY_S: Final = 86_400.0
+
+
+class IncidentItems:
+    """The incident part of the Store port."""
+
+    def __init__(self, table: Table, clock: Clock, retention_days: float) -> None:
+        self._table, self._clock = table, clock
+        self._retention_s = retention_days * DAY_S
+
+    def read_incident(self, incident: str) -> Incident | None:
+        item = self._table.get((INCIDENTS, incident))
+        return None if item is None or self._is_expired(item) else _incident(item)
+
+    def write_incident(self, new: Incident, seen: Incident | None) -> Incident | None:
+        item: Item = {
+            "pk": INCIDENTS,
+            "sk": new.id,
+            "incident": encode_incident(new),
+            "version": new.version,
+        }
+        if new.closed_at is not None:
+            item["expires_at"] = int(new.closed_at + self._retention_s)
+        conflicting = self._put(item, seen.version if seen is not None else None)
+        return None if conflicting is None else _incident(conflicting)
+
+    def incidents(self) -> list[Incident]:
+        return [_incident(item) for item in self._valid(INCIDENTS)]
+
+    def mark_cause(self, mark: str, *, on: bool) -> None:
+        seen = self._table.get(HEAD)
+        while True:
+            before = str(seen["watched"]) if seen is not None and "watched" in seen else "[]"
+            marks: list[str] = json.loads(before)
+            if (mark in marks) == on or (on and len(marks) >= MARKS_MAX):
+                return
+            after = json.dumps([*marks, mark] if on else [one for one in marks if one != mark])
+            if before == "[]":
+                only_if = "attribute_not_exists(#watched) or #watched = :before"
+            else:
+                only_if = "#watched = :before"
+            seen = self._table.update(
+                HEAD, "set #watched = :after", only_if, before=before, after=after
+            )
+            if seen is None:
+                return
+
+    def read_deadline(self, task: str, nominal: float) -> Deadline | None:
+        item = self._table.get(_deadline_key(task, nominal))
+        return None if item is None else decode_deadline(str(item["deadline"]))
+
+    def write_deadline(self, new: Deadline, seen: Deadline | None) -> Deadline | None:
+        pk, sk = _deadline_key(new.task, new.nominal)
+        item: Item = {
+            "pk": pk,
+            "sk": sk,
+            "deadline": encode_deadline(new),
+            "version": new.version,
+            "expires_at": int(new.due + self._retention_s),
+        }
+        conflicting = self._put(item, seen.version if seen is not None else None)
+        return None if conflicting is None else decode_deadline(str(conflicting["deadline"]))
+
+    def open_deadlines(self) -> list[Deadline]:
+        stored = (decode_deadline(str(item["deadline"])) for item in self._valid(DEADLINES))
+        return [deadline for deadline in stored if deadline.outcome is None]
+
+    def _put(self, item: Item, seen: int | None) -> Item | None:
+        if seen is None:
+            # An expired item may still be stored for two days.
+            return self._table.put(
+                item, "attribute_not_exists(#pk) or #expires_at <= :now", now=self._clock()
+            )
+        return self._table.put(item, "#version = :seen", seen=seen)
+
+    def _valid(self, partition: str) -> Iterator[Item]:
+        return (item for item in self._table.query(partition) if not self._is_expired(item))
+
+    def _is_expired(self, item: Item) -> bool:
+        return "expires_at" in item and float(item["expires_at"]) <= self._clock()
+
+
+def _incident(item: Item) -> Incident:
+    return decode_incident(str(item["incident"]))
+
+
+def _deadline_key(task: str, nominal: float) -> Key:
+    return DEADLINES, f"{task}#{nominal:017.3f}"

@@ -1,0 +1,195 @@
+"""Causes: what the events of cerebro show about tasks and servers that need their owners.
+
+Invariant: a run is read before anything is recorded: an event that is delivered late says nothing
+about what was healed since.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from cerebro.core.effects import ReadGraph, ReadPage, ReadRun, ReadRunSnapshot, ReadTask, ReadTick
+from cerebro.core.graph.graph import Graph
+from cerebro.core.incidents.incident import BLOCKED_MAX, Blocked, Evidence, Failure
+from cerebro.core.incidents.record import close_if_opened_before, record
+from cerebro.core.model import Rank, RunSnapshot, TaskRun
+from cordyna_core.contract.base import ErrorDescription, Problem
+from cordyna_core.contract.due import due_at
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import derived_id
+from cordyna_core.contract.incidents import incident_id
+from cordyna_core.contract.state_updates import (
+    DeclarationRejected,
+    InvocationRejected,
+    RunStateChanged,
+    TaskStateChanged,
+)
+
+CAUSES_PER_RUN_MAX: Final = 100
+"""Failed tasks of one run that are recorded by themselves; further ones are those of its end."""
+
+
+async def on_run_state(envelope: Envelope) -> None:
+    """Record what failed in a run."""
+    changed = envelope.message
+    assert isinstance(changed, RunStateChanged)
+    await record_failures(changed.run_id, cause=envelope.id)
+
+
+async def record_failures(run_id: str, *, cause: str) -> None:
+    """Record every task that failed for good in a run, as it is now."""
+    snapshot, run = await ReadRunSnapshot(run_id), await ReadRun(run_id)
+    if snapshot is None or run is None or run.status in ("completed", "cancelled"):
+        return
+    graph = await ReadGraph()
+    facts: dict[int, TaskRun] = {}
+    for page in reversed(snapshot.plan.pages):
+        facts.update(await ReadPage(run_id, page))
+    failed = [
+        index
+        for index, fact in sorted(facts.items())
+        if fact.failed_permanently and fact.rank != Rank.CANCELLED
+    ]
+    for index in failed[:CAUSES_PER_RUN_MAX]:
+        await record(_evidence_of(graph, snapshot, facts, index), cause=cause)
+        if facts[index].rank == Rank.ERROR:
+            # Its server has answered, so it is alive.
+            server = incident_id("unresponsive", snapshot.plan.tasks[index].server)
+            await close_if_opened_before(server, facts[index].dispatched_at, cause=cause)
+
+
+def _evidence_of(
+    graph: Graph, snapshot: RunSnapshot, facts: Mapping[int, TaskRun], index: int
+) -> Evidence:
+    task, fact = snapshot.plan.tasks[index], facts[index]
+    is_silent = fact.rank == Rank.ACK_TIMEOUT
+    return Evidence(
+        kind="unresponsive" if is_silent else "failed",
+        key=_key(snapshot.run.id, index, fact.attempt),
+        task=None if is_silent else task.name,
+        server=task.server,
+        owner=task.owner,
+        reason=fact.reason or "failed",
+        error=fact.error,
+        run_id=snapshot.run.id,
+        failure=Failure(snapshot.run.id, index, fact.attempt),
+        blocked=blocked_by(graph, snapshot, facts, index),
+        traceparent=snapshot.run.traceparent,
+    )
+
+
+def _key(run_id: str, index: int, attempt: int) -> str:
+    return f"{run_id}:{index}:{attempt}"
+
+
+def blocked_by(
+    graph: Graph, snapshot: RunSnapshot, facts: Mapping[int, TaskRun], cause: int
+) -> tuple[Blocked, ...]:
+    """Return what waits for a task in a run, in the order of the plan, at most BLOCKED_MAX."""
+    plan, reached = snapshot.plan, {cause}
+    blocked: list[Blocked] = []
+    for index, task in enumerate(plan.tasks):
+        fact = facts.get(index)
+        is_waiting = fact is None or fact.is_waiting
+        if index == cause or not is_waiting or not reached.intersection(task.awaits):
+            continue
+        reached.add(index)
+        if not task.is_join and len(blocked) < BLOCKED_MAX:
+            due = _due_of(graph, snapshot) if index == plan.target else None
+            blocked.append(Blocked(task.name, task.server, task.owner, due))
+    return tuple(blocked)
+
+
+def _due_of(graph: Graph, snapshot: RunSnapshot) -> float | None:
+    """Return until when the target of a cron's run has to be completed, if it says so."""
+    owned, nominal = graph.get(snapshot.run.task), snapshot.run.scheduled_at
+    if owned is None or owned.task.due is None or nominal is None:
+        return None
+    return due_at(owned.task.due, owned.task.timezone, nominal)
+
+
+async def on_unacknowledged(envelope: Envelope) -> None:
+    """Record that a server did not acknowledge a command, also if it is sent again."""
+    expired = envelope.message
+    assert isinstance(expired, TaskStateChanged)
+    snapshot = await ReadRunSnapshot(expired.run_id)
+    index = snapshot.plan.index_of.get(expired.task) if snapshot is not None else None
+    if snapshot is None or index is None:
+        return
+    fact = await ReadTask(expired.run_id, index)
+    if fact is None or fact.rank not in (Rank.PENDING, Rank.ACK_TIMEOUT):
+        return  # It has answered since, or the run was cancelled.
+    task = snapshot.plan.tasks[index]
+    evidence = Evidence(
+        kind="unresponsive",
+        key=_key(expired.run_id, index, expired.attempt),
+        task=None,
+        server=task.server,
+        owner=task.owner,
+        reason="ack_timeout",
+        run_id=expired.run_id,
+        failure=Failure(expired.run_id, index, expired.attempt),
+        traceparent=snapshot.run.traceparent,
+    )
+    await record(evidence, cause=envelope.id)
+
+
+async def on_declaration_rejected(envelope: Envelope) -> None:
+    """Record that a server's declaration was rejected."""
+    rejected = envelope.message
+    assert isinstance(rejected, DeclarationRejected)
+    graph = await ReadGraph()
+    evidence = Evidence(
+        kind="rejected_declaration",
+        key=envelope.id,
+        task=None,
+        server=rejected.server,
+        owner=owner_of_server(graph, rejected.server),
+        reason=rejected.problems[0].code if rejected.problems else None,
+        error=_error_of(rejected.problems),
+    )
+    await record(evidence, cause=envelope.id)
+
+
+def owner_of_server(graph: Graph, server: str) -> str | None:
+    """Return the first owner that an accepted task of the server names."""
+    declared = graph.declarations.get(server)
+    owners = (task.owner for task in declared.tasks) if declared is not None else ()
+    return next((owner for owner in owners if owner is not None), None)
+
+
+async def on_invocation_rejected(envelope: Envelope) -> None:
+    """Record that a cron's tick led to no run: it was missed, or its invocation was refused."""
+    rejected = envelope.message
+    assert isinstance(rejected, InvocationRejected)
+    graph = await ReadGraph()
+    owned = graph.get(rejected.task)
+    if owned is None:
+        return
+    codes = {problem.code for problem in rejected.problems}
+    if "missed_tick" not in codes and not await _is_refused_tick(rejected):
+        return
+    evidence = Evidence(
+        kind="missed_cron",
+        key=rejected.event_id,
+        task=rejected.task,
+        server=owned.server,
+        owner=owned.task.owner,
+        reason=next(iter(sorted(codes)), None),
+        error=_error_of(rejected.problems),
+    )
+    await record(evidence, cause=envelope.id)
+
+
+async def _is_refused_tick(rejected: InvocationRejected) -> bool:
+    """Return whether it refuses the invocation of the last tick of the task that fired."""
+    nominal = await ReadTick(rejected.task)
+    return nominal is not None and rejected.event_id == derived_id(
+        "tick", rejected.task, str(nominal)
+    )
+
+
+def _error_of(problems: list[Problem]) -> ErrorDescription | None:
+    if not problems:
+        return None
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return ErrorDescription(type=problems[0].code, message=problems[0].message + more)

@@ -1,0 +1,117 @@
+"""Notice handlers: what follows when a watched task completes, a server is back, a timer fires.
+
+Invariant: a notice changes an incident only if what is stored says the same.
+"""
+
+from typing import Final
+
+from cerebro.core.effects import Now, Publish, ReadRunSnapshot, ReadTasks
+from cerebro.core.incidents.causes import record_failures
+from cerebro.core.incidents.effects import (
+    ReadActiveRuns,
+    ReadIncident,
+    ReadNewestRuns,
+    SendIncidentTimer,
+)
+from cerebro.core.incidents.incident import TASK_KINDS, Failure, Incident, with_publication
+from cerebro.core.incidents.messages import incident_changed
+from cerebro.core.incidents.notices import (
+    CompletionNotice,
+    FailureNotice,
+    IncidentTimer,
+    ServerNotice,
+)
+from cerebro.core.incidents.record import (
+    arm_publication,
+    close_if_opened_before,
+    finish_closing,
+    note_completion,
+    watch_run,
+    write_incident,
+)
+from cerebro.core.incidents.watch import watched_tasks
+from cordyna_core.contract.incidents import incident_id
+
+RUNS_EXAMINED_MAX: Final = 1000
+"""Runs under way in which one incident looks for its task; and the newest runs beside them."""
+
+NEWEST_RUNS: Final = 100
+
+
+async def on_completion(notice: CompletionNotice) -> None:
+    """Close what this completion ends."""
+    snapshot = await ReadRunSnapshot(notice.run_id)
+    if snapshot is None:
+        return
+    task = snapshot.plan.tasks[notice.index]
+    completed = Failure(notice.run_id, notice.index, notice.attempt)
+    for incident in (
+        *(incident_id(kind, task.name) for kind in TASK_KINDS),
+        incident_id("unresponsive", task.server),
+    ):
+        await note_completion(incident, completed, notice.dispatched_at, cause=notice.id)
+
+
+async def on_failure(notice: FailureNotice) -> None:
+    """Record what failed in a run that was failing already."""
+    await record_failures(notice.run_id, cause=notice.id)
+
+
+async def on_server(notice: ServerNotice) -> None:
+    """Close the incident of a server that has recovered."""
+    incident = incident_id(notice.kind, notice.server)
+    await close_if_opened_before(incident, notice.at, cause=notice.id)
+
+
+async def on_incident_timer(timer: IncidentTimer) -> None:
+    """Look for completions that no mark could show, and publish what has changed."""
+    now = await Now()
+    if now < timer.due:
+        await SendIncidentTimer(timer)
+        return
+    incident = await ReadIncident(timer.incident)
+    if incident is not None and incident.is_open:
+        await _settle(incident, cause=timer.id)
+        incident = await ReadIncident(timer.incident)
+    if incident is None:
+        return
+    if incident.is_open:
+        await _publish_change(incident, cause=timer.id)
+    else:
+        await finish_closing(incident, cause=timer.id)
+
+
+async def _settle(incident: Incident, *, cause: str) -> None:
+    """Mark the runs under way that will show the end of the cause, and find those that have."""
+    if incident.kind == "rejected_declaration":
+        return
+    active, newest = await ReadActiveRuns(), await ReadNewestRuns(NEWEST_RUNS)
+    run_ids = dict.fromkeys([*active[:RUNS_EXAMINED_MAX], *(run.id for run in newest)])
+    for run_id in run_ids:
+        snapshot = await ReadRunSnapshot(run_id)
+        if snapshot is None:
+            continue
+        indexes = watched_tasks(snapshot.plan, frozenset({incident.mark}))
+        if not indexes:
+            continue
+        # Marked first and read then: what completes in between is noticed.
+        await watch_run(run_id, indexes)
+        for index, fact in (await ReadTasks(run_id, indexes, fresh=True)).items():
+            if fact.is_completed and fact.dispatched_at > incident.opened_at:
+                completed = Failure(run_id, index, fact.attempt)
+                await note_completion(incident.id, completed, fact.dispatched_at, cause=cause)
+                return
+
+
+async def _publish_change(incident: Incident, *, cause: str) -> None:
+    while incident.is_open and incident.is_dirty:
+        now = await Now()
+        new = with_publication(incident, cause=cause, now=now)
+        if new is incident:
+            await arm_publication(incident)
+            return
+        conflicting = await write_incident(new, incident)
+        incident = conflicting or new
+    if incident.is_open and incident.changed_by == cause:
+        now = await Now()
+        await Publish((incident_changed(incident, now=now),))

@@ -1,0 +1,117 @@
+"""Incident queue: what the handler of incidents receives in one process, and how it is handled.
+
+A message is handled in a transaction of its own, right after the one that published it: the end of
+a run is seen by a client only when its incident is recorded, too. What is lost between the two, if
+the process is killed, is found by the next engine (`notices_after_restart`).
+
+Invariant: a message that cannot be handled stops nothing; after TRIES_MAX failures it is a dead
+letter.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+from cerebro.adapters.internal_codec import encode_internal
+from cerebro.adapters.sqlite.database import DamagedRow
+from cerebro.core.incidents.notices import (
+    AnyIncidentTimer,
+    DeadlineTimer,
+    FailureNotice,
+    IncidentNotice,
+    IncidentTimer,
+)
+from cerebro.core.incidents.record import SETTLE_S
+from cerebro.dispatch import OBSERVATIONS, is_observed
+from cerebro.embedded.storage.home import Home
+from cerebro.handlers.receive import open_delivery, perform_one
+from cerebro.ports import Store
+from cerebro.shell import Ports
+from cordyna_core.contract.base import Message
+from cordyna_core.errors import ServiceError
+
+_log = logging.getLogger("cordyna")
+
+TRIES_MAX: Final = 3
+NEWEST_RUNS: Final = 100
+"""Ended runs that are examined after the engine before this one was killed."""
+
+
+class IncidentQueue:
+    """The messages that wait: events of cerebro that need an owner, and notices."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._waiting: deque[str | IncidentNotice] = deque()
+        self._new: list[IncidentNotice] = []
+        self._failures = 0
+
+    def observe(self, message: Message, event: str) -> None:
+        """Take an event that was published, if it is one for this queue."""
+        if type(message) in OBSERVATIONS and is_observed(message):
+            self._waiting.append(event)
+
+    def add(self, notice: IncidentNotice) -> None:
+        """Take a notice of the transaction that is open; it counts when that is committed."""
+        self._new.append(notice)
+
+    def on_commit(self) -> None:
+        """The notices of the last transaction count."""
+        self._waiting.extend(self._new)
+        self._new.clear()
+
+    def on_roll_back(self) -> None:
+        """Forget the notices of the last transaction."""
+        self._new.clear()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def handle_next(self, ports: Ports) -> bool:
+        """Handle one message in a transaction. Returns whether it was committed.
+
+        Raises:
+            ServiceError: the home fails. The message is kept.
+        """
+        item = self._waiting[0]
+        try:
+            with self._home.transaction():
+                message = open_delivery(item) if isinstance(item, str) else item
+                perform_one(message, ports)
+        except Exception as failure:
+            if isinstance(failure, ServiceError) and not isinstance(failure, DamagedRow):
+                raise
+            self._note_failure(item, failure, ports)
+            return False
+        self._waiting.popleft()
+        self._failures = 0
+        return True
+
+    def _note_failure(self, item: str | IncidentNotice, failure: Exception, ports: Ports) -> None:
+        self._failures += 1
+        if self._failures < TRIES_MAX:
+            return
+        self._waiting.popleft()
+        self._failures = 0
+        reason = f"no incident was recorded: {type(failure).__name__}: {failure}"
+        _log.error("a message became a dead letter (dyna dlq ls): %s", reason)
+        text = item if isinstance(item, str) else encode_internal(item)
+        with self._home.transaction():
+            self._home.event_log.add_dead_letter(text, reason, ports.clock())
+
+
+def timers_after_restart(store: Store) -> Iterator[AnyIncidentTimer]:
+    """The timers of an earlier engine: of open incidents, and of deadlines."""
+    for incident in store.incidents():
+        if incident.is_open:
+            yield IncidentTimer(incident.id, incident.opened_at + SETTLE_S)
+    for deadline in store.open_deadlines():
+        yield DeadlineTimer(deadline.task, deadline.nominal, deadline.due)
+
+
+def notices_after_restart(store: Store) -> Iterator[FailureNotice]:
+    """Runs whose failure an engine that was killed may not have recorded."""
+    for run in store.runs(NEWEST_RUNS):
+        if run.failing and run.status in ("running", "error"):
+            yield FailureNotice(run.id)
