@@ -63,6 +63,36 @@ def test_timer_due_within_clock_skew_does_not_guard() -> None:
     )
 
 
+@pytest.mark.parametrize("tasks", ["a", "a  b<-a"])
+def test_update_in_time_shares_the_timer_of_its_command(tasks: str) -> None:
+    world = a_run(tasks)
+    world.now += 2
+    world.report("a", "started")
+    assert len(world.driver.page_timers) == 1
+    assert world.after(1800.5).state_of("a") == "error run_timeout"
+
+
+def test_update_with_an_earlier_deadline_is_armed() -> None:
+    world = a_run("a  b<-a", declared={"a": {"run_timeout_s": 2}})
+    world.now += 1
+    world.report("a", "started")
+    assert len(world.driver.page_timers) == 2
+    assert world.after(4.1).state_of("a") == "error run_timeout"
+
+
+def test_only_task_shares_no_timer_and_records_none() -> None:
+    world = a_run("a")
+    assert len(world.driver.page_timers) == 1
+    assert not world.driver.ports.store.has_page_timer(world.run_id, 0, world.now, world.now + 99)
+
+
+def test_only_task_that_is_retried_records_its_timer() -> None:
+    world = a_run("a", declared={"a": {"retries": 1, "ack_timeout_s": 100}}, a="error")
+    world.after(60)
+    assert world.task("a").attempt == 2
+    assert world.driver.ports.store.has_page_timer(world.run_id, 0, world.now, world.now + 999)
+
+
 def test_dispatch_crashed_anywhere_is_found_by_timer() -> None:
     for steps in range(40):
         world = a_run("a  b<-a", a="started")

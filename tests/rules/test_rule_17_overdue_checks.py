@@ -232,3 +232,12 @@ def test_fan_out_message_is_sent_before_its_part_dispatches() -> None:
     sent = kinds.index("SendFanOut")
     assert kinds[:sent].count("WriteTask") == 1, "only the completion itself"
     assert "Publish" not in kinds[:sent]
+
+
+def test_check_says_how_long_no_timer_guarded_a_clock() -> None:
+    for due_s, unguarded_s in ((CLOCK_S, 0.0), (3540.0, 3530.0)):
+        world = a_run("a")
+        timer = PageTimer(world.run_id, 0, world.now + due_s)
+        world.now += 3600
+        sent = [e.check for e in effects_of(world, timer) if isinstance(e, SendOverdueCheck)]
+        assert [round(check.unguarded_s) for check in sent] == [unguarded_s]
