@@ -10,7 +10,6 @@ import pytest
 
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.engine import open_engine
-from cerebro.embedded.source_files import FileWatcher
 from cerebro.embedded.storage.home import MemoryHome
 from cordyna_cli.engine import EngineOptions
 from cordyna_core import TaskServer
@@ -118,21 +117,3 @@ def test_reload_renamed_server_replaces_the_old_one(engine: EmbeddedEngine, file
 
     assert accepted["generation"] > 1
     assert [(task.task, task.server) for task in engine.tasks()] == [("one", "yours")]
-
-
-def test_file_watcher_sees_nested_packages_and_deleted_files(
-    tmp_path: Path,
-) -> None:
-    package = tmp_path / "deep" / "deeper"
-    package.mkdir(parents=True)
-    for folder in (package, package.parent):
-        (folder / "__init__.py").touch()
-    (tmp_path / "s.py").touch()
-    (tmp_path / "gone.py").symlink_to(tmp_path / "nowhere.py")
-    watch = FileWatcher([str(tmp_path / "s.py")])
-    assert watch.changed() == []
-
-    (package / "module.py").write_text("X = 1")
-
-    assert watch.changed() == [str(tmp_path / "s.py")]
-    assert watch.changed() == []

@@ -17,7 +17,7 @@ from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.engine import open_engine, spec_of
 from cerebro.embedded.runtime.housekeeping import Housekeeping
 from cerebro.embedded.runtime.message_loop import MessageLoop
-from cerebro.embedded.source_files import FileWatcher, fingerprint_of
+from cerebro.embedded.source_files import fingerprint_of
 from cerebro.embedded.storage.home import DiskHome, MemoryHome
 from cerebro.embedded.storage.home_location import find_home
 from cordyna_cli.engine import EngineOptions, Invoked
@@ -126,17 +126,6 @@ def test_fingerprint_of_a_command_is_that_of_its_script(tmp_path: Path) -> None:
     assert fingerprint_of("exec:true") == ""
     assert fingerprint_of("exec:sh 'unbalanced") == ""
     assert fingerprint_of("no_such_module_anywhere") == ""
-
-
-def test_file_watcher_sees_a_changed_script(tmp_path: Path) -> None:
-    script = tmp_path / "server.sh"
-    script.write_text("exit 0")
-    target = f"exec:sh {script}"
-    watcher = FileWatcher([target])
-    assert watcher.changed() == []
-
-    script.write_text("exit 11")
-    assert watcher.changed() == [target]
 
 
 def test_folder_that_cannot_be_read_has_no_home(

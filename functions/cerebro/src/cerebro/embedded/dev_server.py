@@ -11,7 +11,6 @@ from functools import partial
 from typing import Final
 
 from cerebro.embedded.runtime.session import HomeSession
-from cerebro.embedded.source_files import FileWatcher
 from cerebro.embedded.storage.event_log import LOG_PAGE_ROWS, LineAssembler
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.views.runs import LogLine, PassedEvent
@@ -30,18 +29,22 @@ class DevServer:
 
         In the order of their times, as they pass, until the caller stops.
         """
-        watcher, printed = FileWatcher(self._targets), PrintedLines(self._session)
+        # Imported here: no other command watches files.
+        from cerebro.embedded.file_watcher import FileWatcher  # noqa: PLC0415
+
+        printed = PrintedLines(self._session)
         next_check_at = 0.0
-        while True:
-            self._fire_crons()
-            events, lines = self._newer_events(after), printed.newer()
-            if events:
-                after = events[-1].seq
-            yield from by_time(events, lines)
-            if time.monotonic() >= next_check_at:
-                next_check_at = time.monotonic() + FILE_CHECK_INTERVAL_S
-                self._reload(watcher.changed())
-            self._session.wait_until(partial(self._has_news, after, printed), next_check_at)
+        with FileWatcher(self._targets) as watcher:
+            while True:
+                self._fire_crons()
+                events, lines = self._newer_events(after), printed.newer()
+                if events:
+                    after = events[-1].seq
+                yield from by_time(events, lines)
+                if time.monotonic() >= next_check_at:
+                    next_check_at = time.monotonic() + FILE_CHECK_INTERVAL_S
+                    self._reload(watcher.changed())
+                self._session.wait_until(partial(self._has_news, after, printed), next_check_at)
 
     def _newer_events(self, after: int) -> list[PassedEvent]:
         with self._session.read_transaction():

@@ -1,4 +1,4 @@
-"""Source files: which files make up a task server, and whether they have changed.
+"""Source files: which files make up a task server, and the state that they are in.
 
 Invariant: only names, times and sizes of files are read; nothing is imported.
 """
@@ -8,7 +8,7 @@ import importlib.machinery
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,25 +16,7 @@ from cordyna_core._version import __version__
 
 EXEC_PREFIX: Final = "exec:"
 
-Stamps = dict[Path, tuple[int, int]]
-
-
-class FileWatcher:
-    """The files of the servers that were named: each target's folder, and the packages in it."""
-
-    def __init__(self, targets: Sequence[str]) -> None:
-        self._files = {target: SourceFiles(target) for target in targets}
-        self._seen = {target: files.stamps() for target, files in self._files.items()}
-
-    def changed(self) -> list[str]:
-        """The targets whose files have changed since the last call."""
-        changed = []
-        for target, files in self._files.items():
-            stamps = files.stamps()
-            if stamps != self._seen[target]:
-                self._seen[target] = stamps
-                changed.append(target)
-        return changed
+Stamps = dict[Path, tuple[int, int, int]]
 
 
 class SourceFiles:
@@ -43,15 +25,25 @@ class SourceFiles:
     def __init__(self, target: str) -> None:
         self._roots = tuple(_roots_of(target))
 
+    def folders(self) -> set[Path]:
+        """The folders that hold the files, as they are now, and those that links lead to."""
+        linked = {path.resolve().parent for path in self.paths() if path.is_symlink()}
+        own = {folder for root in self._roots for folder in _folders_of(root)}
+        return own | {folder for folder in linked if folder.is_dir()}
+
+    def paths(self) -> set[Path]:
+        """The files, as they are now."""
+        return {file for root in self._roots for file in _files_in(root)}
+
     def stamps(self) -> Stamps:
-        """Time and size of each file."""
+        """Time of the last change, size and inode of each file: a copy with the old time differs."""
         stamps: Stamps = {}
-        for path in (file for root in self._roots for file in _files_in(root)):
+        for path in self.paths():
             try:
                 stat = path.stat()
             except FileNotFoundError:  # It was deleted after it was listed.
                 continue
-            stamps[path] = (stat.st_mtime_ns, stat.st_size)
+            stamps[path] = (stat.st_ctime_ns, stat.st_size, stat.st_ino)
         return stamps
 
 
@@ -105,7 +97,18 @@ def _files_in(root: Path) -> Iterator[Path]:
     if root.is_file():
         yield root
         return
-    yield from root.glob("*.py")
-    for entry in os.scandir(root) if root.is_dir() else ():
+    for folder in _folders_of(root):
+        yield from folder.glob("*.py")
+
+
+def _folders_of(root: Path) -> Iterator[Path]:
+    """A folder with the packages in it, or the folder of a file; those that exist."""
+    if root.is_file():
+        yield root.parent
+        return
+    if not root.is_dir():
+        return
+    yield root
+    for entry in os.scandir(root):
         if entry.is_dir() and (Path(entry.path) / "__init__.py").exists():
-            yield from _files_in(Path(entry.path))
+            yield from _folders_of(Path(entry.path))
