@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cerebro.embedded.bodies.port import FRAME_OF_WORKER
 from cerebro.embedded.engine import open_engine
+from cerebro.embedded.storage.home import DiskHome
 from cli.run_dyna import NOW, CliResult
 from cordyna_cli.input.environment import Environment
 from cordyna_cli.main import main
@@ -226,6 +228,25 @@ def test_dead_letter_is_listed_with_reason_and_redriven(dyna: Dyna, tmp_path: Pa
     assert dyna("dlq", "ls").err == "no dead letters\n"
     dyna("do", "source")
     assert dyna("dlq", "ls").out != "", "it is still no event"
+
+
+def test_redrive_leaves_what_a_worker_sent(dyna: Dyna, tmp_path: Path) -> None:
+    frame = '{"detail-type":"TaskStateChanged","detail":"' + "x" * 5000 + '"}'
+    home = DiskHome(tmp_path / "home")
+    with home.transaction():
+        home.event_log.add_dead_letter(frame, f"{FRAME_OF_WORKER}not a state", 1.0)
+    home.close()
+
+    refused = dyna("dlq", "redrive", "dead-letters")
+
+    assert refused.status == 1
+    assert "a worker sent them" in refused.err
+    assert "dyna dlq purge dead-letters" in refused.err
+    assert frame in dyna("dlq", "ls", "--json").json[0]["shown"][0]["text"]
+    (tmp_path / "events").write_text("this is no event\n")
+    dyna("send", "events")
+    assert dyna("dlq", "redrive", "dead-letters").out == "1 message put back\n"
+    assert FRAME_OF_WORKER in dyna("dlq", "ls").out
 
 
 def test_redrive_of_unknown_queue_is_not_found(dyna: Dyna) -> None:

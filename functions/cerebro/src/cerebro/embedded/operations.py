@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final, Literal
 
 from cerebro.adapters.sqlite.database import DamagedRow
+from cerebro.embedded.bodies.port import FRAME_OF_WORKER
 from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.server_views import server_views
 from cerebro.embedded.storage.home import Home
@@ -100,13 +101,27 @@ class LocalOperations:
         return [DeadLetterQueue(DEAD_LETTERS, len(letters), INBOX, samples, shown)]
 
     def redrive(self, name: str, ids: Collection[str] = ()) -> int:
+        """See Operations. What a worker sent is no message of the bus, and stays a dead letter.
+
+        Raises NotFound; UserError where nothing else is left to put back.
+        """
         _require_queue(name)
         with self._session.write_transaction():
-            known = {_letter_id(event): event for event, _ in self._home.event_log.dead_letters()}
+            letters = self._home.event_log.dead_letters()
+            known = {_letter_id(event): (event, reason) for event, reason in letters}
             if unknown := sorted(set(ids) - known.keys()):
                 raise NotFound(f"there is no dead letter {unknown[0]}.", next="dyna dlq ls")
-            only = {known[letter_id] for letter_id in ids} if ids else None
-            events = self._home.event_log.drain_dead_letters(only)
+            wanted = [known[letter_id] for letter_id in ids] if ids else letters
+            messages = {event for event, reason in wanted if not reason.startswith(FRAME_OF_WORKER)}
+            if wanted and not messages:
+                raise UserError(
+                    "these dead letters cannot be put back.",
+                    why="a worker sent them, and the attempt that it ran has ended since;"
+                    " they are no messages of the bus",
+                    next="fix the server (dyna dlq ls --json shows what it sent),"
+                    " then dyna dlq purge dead-letters",
+                )
+            events = self._home.event_log.drain_dead_letters(messages)
             self._home.event_log.put_inbox(events)
         return len(events)
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from cerebro.embedded.bodies.port import (
+    FRAME_OF_WORKER,
     BodiesDrained,
     BodyEvent,
     CheckedEvent,
@@ -198,7 +199,7 @@ class HostBodies:
         self._cancelled.discard(event.key)
 
     def _dead_letter(self, event: e.DeadLetter) -> BodyEvent:
-        return Undeliverable(event.text, f"a frame of a worker: {event.why}")
+        return Undeliverable(event.text, f"{FRAME_OF_WORKER}{event.why}")
 
     def _busy(self, event: e.Busy) -> BodyEvent:
         return Loads(

@@ -5,7 +5,7 @@ Invariant: a body never runs in the thread of the driver, and whatever it does, 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from cerebro.embedded.storage.event_log import LogChunk
 from cerebro.embedded.storage.targets import ServerLoad
@@ -45,6 +45,10 @@ class CheckedEvent:
 
     event: str
     envelope: Envelope
+
+
+FRAME_OF_WORKER: Final = "a frame of a worker: "
+"""Begins the reason of a dead letter that is no message of the bus. It cannot be redriven."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,112 @@
+"""The servers of a home are those that are named; one that does not load removes no other."""
+
+from pathlib import Path
+
+import pytest
+
+from cerebro.core.graph.graph import Graph
+from cerebro.embedded.runtime.cron_ticks import CronTicks
+from world.command_line import Folder
+from world.declarations import declared
+
+SHOP = """
+from cordyna_core import TaskServer
+server = TaskServer("shop")
+server.task(name="sell")(lambda: 1)
+"""
+STOCK = """
+from cordyna_core import TaskServer
+server = TaskServer("stock")
+server.task(name="count", cron="0 6 * * *")(lambda: 2)
+"""
+BOTH = ("--server", "shop.py", "--server", "stock.py")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """A home in which two servers are declared."""
+    (tmp_path / "stock.py").write_text(STOCK)
+    made = Folder(tmp_path, "shop.py", SHOP)
+    assert made.bare(*BOTH, "do", "sell").returncode == 0
+    return made
+
+
+def tasks(folder: Folder) -> list[str]:
+    return sorted(line.split()[0] for line in folder.bare("tasks").stdout.splitlines()[1:])
+
+
+def test_server_that_is_not_named_is_removed_with_a_note(folder: Folder) -> None:
+    result = folder.dyna("do", "sell")
+
+    assert result.returncode == 0
+    assert "no longer declared: stock, because only shop.py was named" in result.stderr
+    assert tasks(folder) == ["sell"]
+    assert "no longer declared" not in folder.dyna("do", "sell").stderr
+
+
+def test_name_that_does_not_exist_removes_no_server(folder: Folder) -> None:
+    refused = folder.bare("--server", "shopp.py", "do", "sell")
+
+    assert refused.returncode == 1
+    assert "shopp.py failed to load" in refused.stderr
+    assert "no longer declared" not in refused.stderr
+    assert tasks(folder) == ["count", "sell"]
+
+
+def test_server_beside_a_missing_one_runs_and_removes_none(folder: Folder) -> None:
+    misspelt = ("--server", "shopp.py", "--server", "stock.py")
+
+    assert folder.bare(*misspelt, "do", "count").returncode == 0
+    assert folder.bare(*misspelt, "do", "sell").returncode == 1
+    assert tasks(folder) == ["count", "sell"]
+    assert folder.bare("--server", "stock.py", "do", "count").returncode == 0
+    assert tasks(folder) == ["count"]
+
+
+def test_server_that_stopped_loading_removes_no_other(folder: Folder) -> None:
+    (folder.path / "shop.py").write_text("raise ImportError('edited')")
+
+    assert folder.dyna("do", "sell").returncode == 1
+    assert tasks(folder) == ["count", "sell"]
+
+
+def test_do_of_a_server_that_did_not_load_joins_no_run(folder: Folder) -> None:
+    assert folder.bare(*BOTH, "do", "sell", "--detach").returncode == 0
+    (folder.path / "shop.py").write_text("raise ImportError('edited')")
+
+    refused = folder.bare(*BOTH, "do", "sell", timeout_s=30)
+
+    assert refused.returncode == 1
+    assert "server shop (shop.py) failed to load" in refused.stderr
+
+
+def test_do_joins_no_run_of_a_server_that_no_process_runs(folder: Folder) -> None:
+    """The task is another server's now; the interrupted run waits for the first one."""
+    interrupted = folder.bare(*BOTH, "do", "sell", "--detach").stdout.strip()
+    (folder.path / "new.py").write_text(SHOP.replace('"shop"', '"new"'))
+
+    joined = folder.bare("--server", "new.py", "do", "sell", timeout_s=30)
+
+    assert joined.returncode == 0
+    assert interrupted not in joined.stdout + joined.stderr
+
+
+def test_cron_of_a_server_that_is_not_served_does_not_fire() -> None:
+    ticks = CronTicks(serves=lambda server: server == "shop")
+    graph = Graph.of({})
+    for server in ("shop", "stock"):
+        cron = declared(server, f"{server}.daily")
+        timed = [task.model_copy(update={"cron": "0 6 * * *"}) for task in cron.tasks]
+        graph = graph.with_servers(
+            {**graph.declarations, server: cron.model_copy(update={"tasks": timed})}
+        )
+
+    ticks.apply(graph, 0.0)
+    missed = list(ticks.start(10 * 86_400.0, lambda _: 0.0))
+
+    assert missed != []
+    assert all("shop.daily" in repr(message) for message in missed)
+    assert ticks.next_due() is not None
+    fired = ticks.pop_due(20 * 86_400.0)
+    assert fired is not None
+    assert fired.task == "shop.daily"
