@@ -1,6 +1,7 @@
 """dyna dev: what happens, line by line, for the person in front of it."""
 
 import json
+import pickle
 from typing import Any
 
 from hypothesis import given
@@ -61,6 +62,21 @@ def test_dev_names_a_server_that_is_loaded_and_reloaded() -> None:
         "reloaded sales (1 task)",
         "sales is draining",
     ]
+
+
+def test_dev_remembers_no_more_after_many_runs() -> None:
+    """A service passes any number of runs."""
+    rendered = DevLines()
+
+    def pass_run(number: int) -> int:
+        for state in ("started", "completed"):
+            text = changed(state).replace(RUN, f"{number:026d}")
+            rendered.lines(PassedEvent(seq=number, text=text))
+        return len(pickle.dumps(vars(rendered)))
+
+    sizes = {pass_run(number) for number in range(100)}
+
+    assert len(sizes) == 1
 
 
 def test_dev_says_why_a_server_is_not_loaded() -> None:

@@ -56,7 +56,8 @@ class DevLines:
         self._server_columns, self._task_columns = 6, 8
         self._tasks_of = dict(tasks_of or {})
         self._ready: set[str] = set()
-        self._servers_of: dict[tuple[str, str], str] = {}
+        # By task, not by run: a service passes any number of runs.
+        self._server_of: dict[str, str] = {}
 
     def lines(self, item: PassedEvent | LogLine) -> list[Text]:
         """The lines of one event, or of one printed line."""
@@ -85,7 +86,7 @@ class DevLines:
             (_STREAM_SIGNS[line.stream], "dim"), " ", (printable(line.text).rstrip("\n"), style)
         )
         task = _attempt_of(line.task, line.attempt)
-        server = self._servers_of.get((line.run_id, line.task), "")
+        server = self._server_of.get(line.task, "")
         return self._line(line.run_id, server, task, text, _clock_time(line.at))
 
     def _line(self, run_id: str, server: str, task: str, what: Text, time: str = "") -> list[Text]:
@@ -139,12 +140,12 @@ class DevLines:
 
     def task_sent(self, message: RunTask, _text: str) -> Text:
         """Remember which server a task is on: a printed line does not say it."""
-        self._servers_of[message.run_id, message.task] = message.server
+        self._server_of[message.task] = message.server
         return Text("sent", "dim")
 
     def task_changed(self, message: TaskStateChanged, text: str) -> Text:
         """The state, and what the server says of it."""
-        self._servers_of.setdefault((message.run_id, message.task), message.server)
+        self._server_of[message.task] = message.server
         mark = reason_of(message.state, message.reason).mark
         words = event_line(text).detail
         if message.progress is not None or message.message:
