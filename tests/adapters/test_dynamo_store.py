@@ -6,7 +6,7 @@ import pytest
 
 from adapters.cloud import never_sleep
 from adapters.deployed import Deployed, deployed, lose
-from cerebro.adapters.aws.dynamodb_runs import DAY_S, longest_s
+from cerebro.adapters.aws.dynamodb_runs import DAY_S, SHARDS, longest_s
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
 from cerebro.core.model import Plan, PlannedTask, Rank
 from cerebro.testing.examples import (
@@ -299,3 +299,27 @@ def test_sign_of_life_is_written_once_a_minute(deployed: Deployed) -> None:
 
 
 # Failures.
+
+
+def test_active_pages_are_read_by_partition(deployed: Deployed) -> None:
+    one = deployed.process()
+    for number in range(120):
+        invoked(one, a_run(f"run-{number:03}", created_at=NOW + number))
+    over = invoked(one, a_run("run-900"))
+    one.write_run(replace(over, status="completed", version=2), over)
+    other = deployed.process()
+    found = [list(other.active_pages(shard)) for shard in range(SHARDS)]
+    assert all(shard == sorted(shard) for shard in found)
+    assert sorted(sum(found, [])) == [(f"run-{number:03}", 1) for number in range(120)]
+    assert [run for run, _ in other.active_pages(0, found[0][3][0])] == [
+        run for run, _ in found[0][4:]
+    ]
+
+
+def test_active_pages_of_an_older_mark_are_those_of_its_plan(deployed: Deployed) -> None:
+    invoked(deployed.process(), a_run())
+    ((key, mark),) = [(k, i) for k, i in deployed.items().items() if k[0].startswith("ACTIVE#")]
+    del mark["pages"]
+    deployed.dynamodb.put_item(TableName=deployed.table, Item=mark)
+    shard = int(key[0].partition("#")[2])
+    assert list(deployed.process().active_pages(shard)) == [(RUN, 1)]

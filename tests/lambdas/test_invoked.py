@@ -2,10 +2,14 @@
 operators.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from cerebro.adapters.aws.dynamodb_runs import SHARDS
+from cerebro.adapters.internal_codec import encode_internal
+from cerebro.handlers.sweep import sweep_shards
 from cerebro.lambdas import query, sweeper
 from cerebro.lambdas.runtime import on_call, on_queue
 from cordyna_core.contract.commands import CancelRun, DescribeServer, InvokeTask
@@ -38,8 +42,25 @@ def a_run(**of_task: Any) -> FakeRuntime:
     return fake
 
 
-def swept(fake: FakeRuntime, *, left_ms: int = 60_000) -> Any:
-    return on_call("sweeper", sweeper._sweep, fake.build)({}, Context(left_ms))
+def with_marks(fake: FakeRuntime, *runs: str, pages: int = 1) -> FakeRuntime:
+    """The runs have marks in the partition of their first character."""
+
+    def active_pages(shard: int, after: str = "") -> Iterator[tuple[str, int]]:
+        marked = runs or tuple(fake.store.active_runs())
+        return iter(
+            [
+                (run, pages)
+                for run in sorted(marked)
+                if ord(run[0]) % SHARDS == shard and run > after
+            ]
+        )
+
+    fake.store.active_pages = active_pages  # type: ignore[attr-defined]
+    return fake
+
+
+def swept(fake: FakeRuntime, *, left_ms: int = 60_000, **event: Any) -> Any:
+    return on_call("sweeper", sweeper._sweep, fake.build)(event, Context(left_ms))
 
 
 def answer_to(fake: FakeRuntime, **query_: Any) -> Answer:
@@ -47,43 +68,72 @@ def answer_to(fake: FakeRuntime, **query_: Any) -> Answer:
 
 
 def test_sweep_sends_a_timer_for_every_active_page(capsys: pytest.CaptureFixture[str]) -> None:
-    fake = a_run()
+    fake = with_marks(a_run(), pages=3)
     capsys.readouterr()
     before = len(fake.timers.page_timers)
 
-    assert swept(fake) == {"rings": 1, "stuck": [], "finished": True}
+    assert swept(fake) == {"shard": None, "runs": 1, "rings": 3, "last": RUN, "finished": True}
 
-    assert [timer.run_id for timer in fake.timers.page_timers[before:]] == [RUN]
-    assert metrics_in(capsys.readouterr().out) == [
-        ("StuckRuns", {}, 0),
-        ("UnfinishedSweeps", {}, 0),
-    ]
+    sent = fake.timers.page_timers[before:]
+    assert [(timer.run_id, timer.page) for timer in sent] == [(RUN, 0), (RUN, 1), (RUN, 2)]
+    assert metrics_in(capsys.readouterr().out) == [("UnfinishedSweeps", {}, 0)]
+
+
+def test_sweep_of_a_partition_reaches_its_runs_only() -> None:
+    fake = with_marks(FakeRuntime(), "A1", "B1", "C1", "D1", "E1")
+    assert [swept(fake, shard=shard)["runs"] for shard in range(SHARDS)] == [1, 2, 1, 1]
+    assert swept(fake)["runs"] == 5
 
 
 def test_sweep_that_does_not_finish_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    fake = a_run()
+    fake = with_marks(a_run())
     capsys.readouterr()
-    assert swept(fake, left_ms=1000) == {"rings": 0, "stuck": [], "finished": False}
-    assert ("UnfinishedSweeps", {}, 1) in metrics_in(capsys.readouterr().out)
+    assert swept(fake, left_ms=1000) == {
+        "shard": None,
+        "runs": 0,
+        "rings": 0,
+        "last": "",
+        "finished": False,
+    }
+    assert metrics_in(capsys.readouterr().out) == [("UnfinishedSweeps", {}, 1)]
     assert fake.logged[-1]["message"] == "the sweep did not reach every run"
 
 
-def test_run_without_a_timer_is_reported_stuck(capsys: pytest.CaptureFixture[str]) -> None:
-    fake = a_run()
+def test_sweeps_without_time_reach_every_run_in_turn() -> None:
+    runs = [f"{first}1" for first in "0123456789ABCDEFGHJKMNPQRSTVWXYZ"]
+    fake = with_marks(FakeRuntime(), *runs)
+    reached = set()
+    for _ in runs:
+        fake.now += 900
+        left = iter([True, False])
+        progress = sweep_shards(fake.runtime.ports, fake.store, [1], lambda: next(left))  # type: ignore[arg-type]
+        assert (progress.runs, progress.is_finished) == (1, False)
+        reached.add(progress.last)
+    assert reached == {run for run in runs if ord(run[0]) % SHARDS == 1}
+
+
+def test_run_whose_timer_was_lost_is_counted_as_stuck(capsys: pytest.CaptureFixture[str]) -> None:
+    fake = with_marks(a_run())
+    fake.now += 3600  # its page timer, due after 10 s, never fired
+    swept(fake)
     capsys.readouterr()
-    fake.now += 120  # its page timer, due after 10 s, never fired
 
-    assert swept(fake)["stuck"] == [RUN]
+    timer = encode_internal(fake.timers.page_timers[-1])
+    on_queue("timekeeper", fake.build)(batch(timer), Context())
 
-    assert metrics_in(capsys.readouterr().out) == [
-        ("StuckRuns", {}, 1),
-        ("UnfinishedSweeps", {}, 0),
-    ]
-    assert fake.logged[-1]["correlation_id"] == RUN
+    assert ("StuckRuns", {}, 1) in metrics_in(capsys.readouterr().out)
+
+
+def test_run_whose_timer_is_late_is_not_stuck(capsys: pytest.CaptureFixture[str]) -> None:
+    fake = a_run()
+    fake.now += 3600
+    timer = encode_internal(fake.timers.page_timers[0])
+    on_queue("timekeeper", fake.build)(batch(timer), Context())
+    assert "StuckRuns" not in capsys.readouterr().out
 
 
 def test_roll_call_asks_every_server_to_declare_itself() -> None:
-    fake = FakeRuntime()
+    fake = with_marks(FakeRuntime())
     swept(fake)
     assert fake.bus.published == []
     on_call("sweeper", sweeper._sweep, fake.build)({"roll_call": True}, Context())
@@ -91,19 +141,6 @@ def test_roll_call_asks_every_server_to_declare_itself() -> None:
     assert isinstance(request, DescribeServer)
     assert request.server == "*"
     assert may_send(CEREBRO, request)
-
-
-def test_run_with_a_future_timer_is_not_stuck() -> None:
-    fake = a_run(ack_timeout_s=3600)
-    fake.now += 600
-    assert swept(fake)["stuck"] == []
-
-
-def test_run_that_is_over_is_not_stuck() -> None:
-    fake = a_run()
-    on_queue("planner", fake.build)(batch(fake.sealed(CancelRun(run_id=RUN), CLIENT)), Context())
-    fake.now += 600
-    assert swept(fake)["stuck"] == []
 
 
 def test_metrics_are_written_when_the_call_fails(

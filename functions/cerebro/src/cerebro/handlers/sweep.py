@@ -1,9 +1,16 @@
 """Sweep: periodically re-arm the timer of every page of every active run.
 
+On AWS the marks of active runs are in several partitions, and each is swept by an invocation of its
+own, which is bounded in time. One that does not reach its end began at another run than the one
+before it, so every run is reached by one of the next sweeps.
+
 Invariant: a page timer is a hint, so sweeping too often costs money and changes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final, Protocol
 
 from cerebro.core.effects import PageTimer
 from cerebro.core.model import Plan, RunSnapshot
@@ -11,6 +18,65 @@ from cerebro.shell import Ports
 
 BACKDATED_S = 60.0
 """Back-dated so that clock skew cannot make a sweep timer look early."""
+
+
+SWEEP_INTERVAL_S: Final = 900
+"""How often cerebro sweeps on AWS (infra/cordyna_infra/cerebro_stack.py)."""
+
+_FIRST_CHARACTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Of the ids of runs."""
+
+
+class ActivePages(Protocol):
+    """A store whose active runs are in several partitions."""
+
+    def active_pages(self, shard: int, after: str = "") -> Iterator[tuple[str, int]]:
+        """The active runs of a partition and how many pages each has, in the order of their ids.
+
+        Only those whose ids are greater than `after`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SweepProgress:
+    """How far a sweep came: `last` is the run that it reached last, "" if none."""
+
+    runs: int
+    page_timers: int
+    last: str
+    is_finished: bool
+
+
+def sweep_shards(
+    ports: Ports, active: ActivePages, shards: Iterable[int], keep_going: Callable[[], bool]
+) -> SweepProgress:
+    """Send a page timer for every page of the active runs of some partitions.
+
+    Stops once `keep_going` returns False (the time limit is near).
+    """
+    now = ports.clock()
+    runs = sent = 0
+    last = ""
+    for run_id, pages in chain.from_iterable(_in_turn(active, shard, now) for shard in shards):
+        if not keep_going():
+            return SweepProgress(runs, sent, last, is_finished=False)
+        for page in range(pages):
+            ports.timers.send_page_timer(PageTimer(run_id, page, now - BACKDATED_S))
+        runs, sent, last = runs + 1, sent + pages, run_id
+    return SweepProgress(runs, sent, last, is_finished=True)
+
+
+def _in_turn(active: ActivePages, shard: int, now: float) -> Iterator[tuple[str, int]]:
+    """All active runs of a partition, beginning elsewhere in each sweep."""
+    sweeps = int(now // SWEEP_INTERVAL_S)
+    # 7 and 32 have no common divisor: every character is the first one of one sweep in 32.
+    begin = _FIRST_CHARACTERS[sweeps * 7 % len(_FIRST_CHARACTERS)]
+    yield from active.active_pages(shard, begin)
+    for run_id, pages in active.active_pages(shard):
+        if run_id > begin:
+            return
+        yield run_id, pages
 
 
 def sweep(

@@ -6,18 +6,25 @@ message that is delivered twice is counted once. What is only published (a misse
 counted twice.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
+from cerebro.core.effects import OverdueCheck
 from cerebro.core.model import Rank, Run, TaskRun, TimelineEntry
 from cerebro.core.run.transitions import EXPIRY_REASON
 from cerebro.lambdas.metrics import MetricsBuffer
-from cerebro.ports import CerebroBus, Store
+from cerebro.ports import CerebroBus, Store, Timers
 from cerebro.shell import Ports
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.ids import SERVER_PREFIX, server_of
 from cordyna_core.contract.state_updates import InvocationRejected
+
+STUCK_AFTER_S: Final = 60.0
+"""A clock that expired this long before any timer of its page was due had no timer."""
+
+_log = logging.getLogger(__name__)
 
 _METRIC_OF_STATUS: Final = {"completed": "RunsCompleted", "error": "RunsFailed"}
 
@@ -28,6 +35,7 @@ def with_counting(ports: Ports, metrics: MetricsBuffer) -> Ports:
         ports,
         store=cast(Store, CountingStore(ports.store, metrics)),
         bus=CountingBus(ports.bus, metrics),
+        timers=cast(Timers, CountingTimers(ports.timers, metrics)),
     )
 
 
@@ -68,6 +76,29 @@ class CountingBus:
                 problem.code == "missed_tick" for problem in message.problems
             ):
                 self._metrics.count("TicksMissed")
+
+
+class CountingTimers:
+    """Timers that count stuck runs: those whose clock had expired without a timer.
+
+    The sweep has just replaced that timer, so each is counted once, and a healthy run costs no
+    read.
+    """
+
+    def __init__(self, timers: Timers, metrics: MetricsBuffer) -> None:
+        self._timers, self._metrics = timers, metrics
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._timers, name)
+
+    def send_overdue_check(self, check: OverdueCheck) -> None:
+        self._timers.send_overdue_check(check)
+        if check.unguarded_s > STUCK_AFTER_S and check.turn == check.start == 0:
+            self._metrics.count("StuckRuns")
+            _log.error(
+                "no timer had woken run %s, page %d, for %d s", check.run_id, check.page,
+                check.unguarded_s,
+            )  # fmt: skip
 
 
 def count_run(metrics: MetricsBuffer, new: Run, seen: Run | None) -> None:

@@ -110,6 +110,7 @@ class RunItems:
                     "pk": _shard(new.id),
                     "sk": new.id,
                     "version": new.version,
+                    "pages": self._pages_of(new),
                     "expires_at": expires_at,
                 }
             )
@@ -149,12 +150,28 @@ class RunItems:
         marked = [
             str(item["sk"])
             for shard in range(SHARDS)
-            for item in self._table.query(f"ACTIVE#{shard}")
+            for item in self._table.query(_shard_name(shard))
         ]
         # A mark may outlive its run: the process that ended it may have crashed before deleting the
         # mark.
         runs = (self._run(item) for item in self._table.get_many(map(_meta, marked)).values())
         return [run.id for run in runs if run is not None and not run.is_over]
+
+    def active_pages(self, shard: int, after: str = "") -> Iterator[tuple[str, int]]:
+        """See handlers.sweep.ActivePages. Marks are read as they are needed, not all at once."""
+        marks = self._table.query(_shard_name(shard), after=after)
+        while batch := list(islice(marks, BATCH_GET_MAX_ITEMS)):
+            items = self._table.get_many(_meta(str(mark["sk"])) for mark in batch)
+            for mark in batch:
+                run_id = str(mark["sk"])
+                item = items.get(_meta(run_id))
+                run = self._run(item) if item else None
+                if run is not None and not run.is_over:
+                    yield run_id, int(mark.get("pages") or self._pages_of(run))
+
+    def _pages_of(self, run: Run) -> int:
+        cached = self._cached_plan(run.plan_id)
+        return len(cached.plan.pages) if cached else 1
 
     def runs(self, limit: int) -> list[Run]:
         runs: dict[str, Run] = {}
@@ -258,7 +275,11 @@ def _last(task: str, fingerprint: str) -> Key:
 
 
 def _shard(run_id: str) -> str:
-    return f"ACTIVE#{zlib.crc32(run_id.encode()) % SHARDS}"
+    return _shard_name(zlib.crc32(run_id.encode()) % SHARDS)
+
+
+def _shard_name(shard: int) -> str:
+    return f"ACTIVE#{shard}"
 
 
 def _month(at: float) -> str:

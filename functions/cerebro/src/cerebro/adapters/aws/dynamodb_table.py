@@ -55,11 +55,17 @@ class Table:
         return items
 
     def query(
-        self, pk: str, prefix: str = "", *, backwards: bool = False, page: int | None = None
+        self,
+        pk: str,
+        prefix: str = "",
+        *,
+        after: str = "",
+        backwards: bool = False,
+        page: int | None = None,
     ) -> Iterator[Item]:
         """The items of a partition whose sort key begins with `prefix`, in order of the sort key.
 
-        `page` limits the items of one request.
+        `page` limits the items of one request. `after`, instead of a prefix: only greater keys.
         """
         request: dict[str, Any] = {
             "TableName": self._name,
@@ -71,6 +77,9 @@ class Table:
         if prefix:
             request["KeyConditionExpression"] += " and begins_with(sk, :prefix)"
             request["ExpressionAttributeValues"][":prefix"] = _encode_value(prefix)
+        if after:
+            request["KeyConditionExpression"] += " and sk > :after"
+            request["ExpressionAttributeValues"][":after"] = _encode_value(after)
         if page is not None:
             request["Limit"] = page
         while True:

@@ -254,7 +254,7 @@ async def _send_group(
 ) -> None:
     run_id = snapshot.run.id
     for page, due in _earliest_deadlines(facts.items()).items():
-        await arm_page_timer(run_id, page, due)
+        await _arm_dispatch(snapshot, facts, page, due)
     run = await read_run(run_id)
     if run.status == "cancelled":
         await cancel_facts(snapshot, facts, cause=cause)
@@ -272,6 +272,21 @@ async def _send_group(
             messages.append(cancel_task(snapshot, index, before, cause=fact.cause, now=now))
         messages.append(run_task(snapshot, index, fact, outputs, now=now))
     await Publish(tuple(messages))
+
+
+async def _arm_dispatch(
+    snapshot: RunSnapshot, facts: Mapping[int, TaskRun], page: int, due: float
+) -> None:
+    """Arm the page of what is dispatched.
+
+    The timer of the first attempt in a run of one task is not recorded: no other dispatch could
+    share it. (Its updates infer it: see task_updates.py.)
+    """
+    now = await Now()
+    if snapshot.plan.size == 1 and facts[0].attempt == 1 and due > now:
+        await SendPageTimer(PageTimer(snapshot.run.id, page, due))
+    else:
+        await arm_page_timer(snapshot.run.id, page, due)
 
 
 async def arm_page_timer(run_id: str, page: int, due: float) -> None:

@@ -99,8 +99,10 @@ async def _check(
     repair: bool,
 ) -> None:
     deadlines = [fact.deadline for fact in facts.values() if fact.deadline is not None]
-    if any(deadline <= asked_at for deadline in deadlines):
-        await SendOverdueCheck(OverdueCheck(timer.run_id, timer.page, asked_at, asked_at))
+    if deadlines and min(deadlines) <= asked_at:
+        unguarded_s = max(0.0, timer.due - min(deadlines))
+        check = OverdueCheck(timer.run_id, timer.page, asked_at, asked_at, unguarded_s=unguarded_s)
+        await SendOverdueCheck(check)
     failed = [index for index, fact in facts.items() if fact.failed_permanently]
     if failed:
         await mark_failing(snapshot, failed[0], facts[failed[0]], cause=timer.id)
