@@ -75,7 +75,7 @@ def why(
         run_id, name = resolve_run_and_task(engine, run, task)
         view = engine.run(run_id)
         task_run = None if name is None else task_of(view, name)
-        refused = () if name is None else refused_invocations(_events_of(engine, run_id), name)
+        refused = refused_invocations(_events_of(engine, run_id), name)
         if open_page:
             open_in_browser(call, engine, page_of(engine, run_id, name))
         if not view.is_final:

@@ -11,12 +11,15 @@ from cordyna_core.contract.views.runs import PassedEvent
 _SHOWN_MAX: Final = 5
 
 
-def refused_invocations(events: Iterable[PassedEvent], task: str) -> tuple[str, ...]:
-    """A sentence for each refused invocation by `task` among the events of its run."""
+def refused_invocations(events: Iterable[PassedEvent], task: str | None) -> tuple[str, ...]:
+    """A sentence for each refused invocation by `task`, or by any task, of the run with `events`.
+
+    At most five.
+    """
     return tuple(islice(_sentences(events, task), _SHOWN_MAX))
 
 
-def _sentences(events: Iterable[PassedEvent], task: str) -> Iterator[str]:
+def _sentences(events: Iterable[PassedEvent], task: str | None) -> Iterator[str]:
     for event in events:
         # Most events of a run are something else, and reading them all would take long.
         if InvocationRejected.__name__ not in event.text:
@@ -25,6 +28,9 @@ def _sentences(events: Iterable[PassedEvent], task: str) -> Iterator[str]:
             message = open_envelope(event.text).message
         except MalformedEvent:
             continue
-        if isinstance(message, InvocationRejected) and message.by_task == task:
+        if not isinstance(message, InvocationRejected) or message.by_task is None:
+            continue
+        if task in (None, message.by_task):
+            whose = "its invocation" if task else f"{message.by_task}'s invocation"
             reasons = "; ".join(problem.message for problem in message.problems)
-            yield f"its invocation of {message.task} was refused: {reasons}"
+            yield f"{whose} of {message.task} was refused: {reasons}"
