@@ -310,7 +310,9 @@ def test_active_pages_are_read_by_partition(deployed: Deployed) -> None:
     other = deployed.process()
     found = [list(other.active_pages(shard)) for shard in range(SHARDS)]
     assert all(shard == sorted(shard) for shard in found)
-    assert sorted(sum(found, [])) == [(f"run-{number:03}", 1) for number in range(120)]
+    assert sorted(pair for shard in found for pair in shard) == [
+        (f"run-{number:03}", 1) for number in range(120)
+    ]
     assert [run for run, _ in other.active_pages(0, found[0][3][0])] == [
         run for run, _ in found[0][4:]
     ]

@@ -105,8 +105,8 @@ def test_sweeps_without_time_reach_every_run_in_turn() -> None:
     reached = set()
     for _ in runs:
         fake.now += 900
-        left = iter([True, False])
-        progress = sweep_shards(fake.runtime.ports, fake.store, [1], lambda: next(left))  # type: ignore[arg-type]
+        keep_going = iter([True, False]).__next__
+        progress = sweep_shards(fake.runtime.ports, fake.store, [1], keep_going)  # type: ignore[arg-type]
         assert (progress.runs, progress.is_finished) == (1, False)
         reached.add(progress.last)
     assert reached == {run for run in runs if ord(run[0]) % SHARDS == 1}
