@@ -5,6 +5,7 @@ Invariant: an id is derived from its cause, so deciding twice gives the same id.
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import StringConstraints
@@ -50,6 +51,7 @@ def server_source(server: str) -> str:
     return SERVER_PREFIX + server
 
 
+@lru_cache(maxsize=1024)
 def server_of(source: str) -> str | None:
     """Return the server of a `source`; None if the source is not a server's."""
     return source.removeprefix(SERVER_PREFIX) if source.startswith(SERVER_PREFIX) else None

@@ -7,14 +7,15 @@ Invariant: nothing is imported here; `load` declares the servers that were given
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Final
 
+from cerebro.embedded.bodies.chunk_sink import ChunkSink
 from cerebro.embedded.bodies.port import BodiesDrained, BodyEvent, Loads, ServerLoaded
-from cerebro.embedded.bodies.thread_output import ThreadOutput
 from cerebro.embedded.bodies.thread_pool import ServerThreads
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.ports import Clock
+from cordyna_core.server.attempt_output import AttemptOutput
 from cordyna_core.server.task_server import TaskServer
 
 THREADS_PER_SERVER_MAX: Final = 16
@@ -28,7 +29,7 @@ class ThreadBodies:
         self.servers, self._clock = dict(servers), clock
         self._events: SimpleQueue[BodyEvent] = SimpleQueue()
         self._wake: Callable[[], None] = lambda: None
-        self._output = ThreadOutput(self._report, clock)
+        self._output = AttemptOutput(ChunkSink(self._report, clock))
         self._pools: dict[str, ServerThreads] = {}
 
     def start(self, wake: Callable[[], None]) -> None:
@@ -43,12 +44,7 @@ class ThreadBodies:
         return max(0.0, min(due) - self._clock()) if due else None
 
     def receive(self) -> Sequence[BodyEvent]:
-        events: list[BodyEvent] = []
-        while True:
-            try:
-                events.append(self._events.get_nowait())
-            except Empty:
-                return events
+        return [self._events.get_nowait() for _ in range(self._events.qsize())]
 
     def load(self, targets: Sequence[str]) -> None:
         for target in targets:

@@ -1,5 +1,9 @@
 """Wake pipe: interrupts the driver while it waits, from any thread.
 
+Until a descriptor is watched, a queue in memory does the same without system calls. With bodies in
+threads that matters: a system call lets another thread run, so the driver would take each message
+of a body alone, in a transaction of its own.
+
 Invariant: a wake-up between the decision to wait and the wait itself is not lost.
 """
 
@@ -7,13 +11,60 @@ import contextlib
 import os
 import selectors
 import threading
+from queue import Empty, SimpleQueue
 
 
 class WakePipe:
-    """A selector with a pipe of its own, and descriptors that are added to it."""
+    """A wait that any thread can end, and that watched descriptors end."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._wakes: SimpleQueue[None] = SimpleQueue()
+        self._pipe: _Pipe | None = None
+        self._is_closed = False
+
+    def watch(self, descriptor: int) -> None:
+        """Return from `wait` also when this descriptor is readable. For the thread that waits."""
+        with self._lock:
+            if self._pipe is None:
+                self._pipe = _Pipe()
+                # It may have been woken before: then the next wait ends at once.
+                self._pipe.wake()
+        self._pipe.watch(descriptor)
+
+    def wake(self) -> None:
+        """End the current wait, or the next one. Any thread may."""
+        if self._pipe is None:
+            # Nothing is lost if a pipe is made at this moment: `watch` wakes it.
+            self._wakes.put(None)
+            return
+        with self._lock:
+            # After `close`, the number may belong to another file.
+            if not self._is_closed:
+                self._pipe.wake()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until woken, a descriptor is readable, or the time has passed."""
+        if self._pipe is not None:
+            self._pipe.wait(timeout_s)
+            return
+        with contextlib.suppress(Empty):
+            self._wakes.get(timeout=timeout_s)
+            while True:
+                self._wakes.get_nowait()
+
+    def close(self) -> None:
+        """Close the pipe. Later calls of `wake` do nothing."""
+        with self._lock:
+            self._is_closed = True
+            if self._pipe is not None:
+                self._pipe.close()
+
+
+class _Pipe:
+    """A selector with a pipe of its own, and descriptors that are added to it."""
+
+    def __init__(self) -> None:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
@@ -21,19 +72,13 @@ class WakePipe:
         self._selector.register(self._reader, selectors.EVENT_READ)
 
     def watch(self, descriptor: int) -> None:
-        """Return from `wait` also when this descriptor is readable."""
         self._selector.register(descriptor, selectors.EVENT_READ)
 
     def wake(self) -> None:
-        """End the current wait, or the next one. Any thread may."""
-        with self._lock:
-            # After `close`, the number may belong to another file.
-            if self._writer >= 0:
-                with contextlib.suppress(BlockingIOError):  # It is full of wake-ups already.
-                    os.write(self._writer, b"\0")
+        with contextlib.suppress(BlockingIOError):  # It is full of wake-ups already.
+            os.write(self._writer, b"\0")
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until woken, a descriptor is readable, or the time has passed."""
         for key, _ in self._selector.select(timeout_s):
             if key.fd == self._reader:
                 self._drain()
@@ -46,9 +91,6 @@ class WakePipe:
             return
 
     def close(self) -> None:
-        """Close the pipe. Later calls of `wake` do nothing."""
         self._selector.close()
-        with self._lock:
-            os.close(self._reader)
-            os.close(self._writer)
-            self._writer = -1
+        os.close(self._reader)
+        os.close(self._writer)
