@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
-DISTRIBUTIONS := layers/cordyna_core cli console functions/cerebro functions/task_server_a functions/task_server_b
+DISTRIBUTIONS := layers/cordyna_core cli console functions/cerebro client functions/task_server_a functions/task_server_b
 PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 

@@ -7,10 +7,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DISTRIBUTIONS = (
     "layers/cordyna_core",
+    "cli",
     "console",
+    "client",
     "functions/cerebro",
     "functions/task_server_a",
     "functions/task_server_b",
+)
+PUBLISHED = (
+    "layers/cordyna_core",
+    "cli",
+    "console",
+    "functions/cerebro",
+    "client",
+    "infra/cordyna_cdk",
 )
 
 

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from architecture.repository import ROOT
 
-OURS = ("cordyna-core", "cordyna-cli", "cordyna-cerebro")
+OURS = ("cordyna-core", "cordyna-cli", "cordyna-cerebro", "cordyna-console", "cordyna")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def environment_for(wheels: list[Path], packages: set[str], folder: Path) -> Env
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Our wheels by distribution, built from this checkout."""
     dist = tmp_path_factory.mktemp("dist")
-    for source in ("layers/cordyna_core", "cli", "functions/cerebro"):
+    for source in ("layers/cordyna_core", "cli", "functions/cerebro", "console", "client"):
         subprocess.run(
             [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", dist],
             cwd=ROOT / source,
@@ -159,7 +159,23 @@ def test_own_server_needs_wheels_and_eight_lines(wheels: dict[str, Path], tmp_pa
     assert steadied(result.stdout) == steadied(expected)
 
 
-def test_readme_installs_the_wheels_that_are_built(wheels: dict[str, Path]) -> None:
-    commands = block("sh")
-    for wheel in wheels.values():
-        assert f"{wheel.name.partition('-')[0]}-*.whl" in commands
+def test_cordyna_alone_gives_dyna_engine_console_and_client(
+    wheels: dict[str, Path], tmp_path: Path
+) -> None:
+    environment = environment_for([*wheels.values()], needed_by("cordyna"), tmp_path / "env")
+    (mine := tmp_path / "mine").mkdir()
+    commands = (
+        "dyna init shop && cd shop && dyna do shop.report && dyna ui --help >&2 && "
+        "python -c 'from cordyna import connect; from cordyna_console.entry import ConsoleEntry; "
+        'print(connect().invoke("shop.report").result(30))\''
+    )
+
+    result = environment.run(commands, mine)
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "3 orders, 42.50 euros"
+
+
+def test_readme_installs_what_is_built(wheels: dict[str, Path]) -> None:
+    assert "pip install --find-links $dist cordyna\n" in block("sh")
+    assert wheels["cordyna"].name.startswith("cordyna-")

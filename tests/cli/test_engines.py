@@ -1,4 +1,4 @@
-"""Client: opening an engine that is installed, is not, or lacks a package."""
+"""Engines: opening an engine that is installed, is not, or lacks a package."""
 
 from importlib.metadata import EntryPoint
 from typing import Any
@@ -7,14 +7,14 @@ import pytest
 
 from cli.fake_engine import FakeEngine
 from cli.run_dyna import dyna
-from cordyna_cli import client
-from cordyna_cli.client import open_engine
+from cordyna_cli import engines
 from cordyna_cli.engine import EngineOptions
+from cordyna_cli.engines import open_engine
 from cordyna_core.errors import UserError
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, *entries: EntryPoint) -> None:
-    monkeypatch.setattr(client, "entry_points", lambda **_: entries)
+    monkeypatch.setattr(engines, "entry_points", lambda **_: entries)
 
 
 def test_engine_of_an_entry_point_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.home import MemoryHome
-from cordyna_cli.client import EngineName
 from cordyna_cli.engine import Engine, Invoked
+from cordyna_cli.engines import EngineName
 from cordyna_console.app import build_app
 from cordyna_console.console import Console, ConsoleIdentity
 from cordyna_console.guard import ConsoleAccess

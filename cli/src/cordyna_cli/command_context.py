@@ -6,8 +6,8 @@ from typing import cast
 
 import typer
 
-from cordyna_cli.client import open_engine
 from cordyna_cli.engine import Engine
+from cordyna_cli.engines import open_engine
 from cordyna_cli.input.cli_context import CliContext
 from cordyna_cli.input.environment import Environment
 from cordyna_cli.input.settings import CliSettings, resolve

@@ -10,8 +10,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final, Protocol, cast
 
-from cordyna_cli.client import EngineName
 from cordyna_cli.engine import Engine
+from cordyna_cli.engines import EngineName
 from cordyna_core.errors import UserError
 
 ENTRY_POINT_GROUP: Final = "cordyna.consoles"

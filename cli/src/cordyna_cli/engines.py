@@ -1,4 +1,4 @@
-"""Client: opens an engine among those that are installed (entry points of `cordyna.engines`)."""
+"""Engines: opens one of the engines that are installed (entry points of `cordyna.engines`)."""
 
 from collections.abc import Mapping
 from importlib.metadata import entry_points

@@ -38,13 +38,13 @@ def invoke_task(
         "key": key,
         "max_age_s": None if max_age is None else parse_seconds(max_age),
     }
-    return _validated(InvokeTask, fields, f'task "{task}" cannot be invoked')
+    return validated_command(InvokeTask, fields, f'task "{task}" cannot be invoked')
 
 
 def retry_run(run_id: str, tasks: Sequence[str], *, downstream: bool = False) -> RetryRun:
     """The command that `dyna retry` sends. Raises Refusal where the contract forbids it."""
     fields = {"run_id": run_id, "from": list(tasks), "downstream": downstream}
-    return _validated(RetryRun, fields, f"run {run_id} cannot be retried")
+    return validated_command(RetryRun, fields, f"run {run_id} cannot be retried")
 
 
 def parse_params(pairs: Sequence[str]) -> dict[str, Any]:
@@ -129,7 +129,8 @@ def _require_utf8(what: str, typed: Any) -> None:
         ) from broken
 
 
-def _validated(command: type[_Command], fields: dict[str, Any], what: str) -> _Command:
+def validated_command(command: type[_Command], fields: dict[str, Any], what: str) -> _Command:
+    """The command with these fields; `what` begins the error. Raises Refusal."""
     try:
         return command.model_validate(fields)
     except ValidationError as invalid:

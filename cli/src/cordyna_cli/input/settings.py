@@ -14,12 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from cordyna_cli.client import EngineName
 from cordyna_cli.engine import EngineOptions, ServerOptions
+from cordyna_cli.engines import EngineName
 from cordyna_cli.input.cli_context import GlobalFlags
-from cordyna_cli.input.environment import Environment
 from cordyna_cli.input.server_entries import (
     ConfiguredServer,
     absolute_target,
@@ -45,7 +44,17 @@ class CliSettings:
     options: EngineOptions
 
 
-def resolve(flags: GlobalFlags, environment: Environment) -> CliSettings:
+class Surroundings(Protocol):
+    """Where settings are read from: an Environment, or what a program gives."""
+
+    @property
+    def environ(self) -> Mapping[str, str]: ...
+
+    @property
+    def cwd(self) -> Path: ...
+
+
+def resolve(flags: GlobalFlags, environment: Surroundings) -> CliSettings:
     """Combine options, environment and files.
 
     Raises UsageError for options that exclude each other, and UserError for a file that cannot be

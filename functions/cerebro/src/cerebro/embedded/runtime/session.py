@@ -56,6 +56,8 @@ class HomeSession:
         self._is_closed = False
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
+        # Of several threads of this process one begins to drive; the others wait for it.
+        self._beginning = threading.RLock()
 
     def acquire_lease(self) -> None:
         """Drive from now on, if there are servers to run and no other process drives.
@@ -66,8 +68,11 @@ class HomeSession:
             Refusal: the declarations are rejected.
             ServiceError: the home or the worker host fails.
         """
-        if self.driver is not None or self._is_closed or not self._targets:
-            return
+        with self._beginning:
+            if self.driver is None and not self._is_closed and self._targets:
+                self._begin_to_drive()
+
+    def _begin_to_drive(self) -> None:
         if not self.home.take_lock():
             return
         served = ServedTargets(self.home, self._targets, self._fingerprint, self._clock)
@@ -193,9 +198,10 @@ class HomeSession:
             Exception: what stopped the driver.
         """
         while True:
-            self.acquire_lease()
-            if self.driver is not None:
-                self.driver.start()
+            with self._beginning:
+                self.acquire_lease()
+                if self.driver is not None:
+                    self.driver.start()
             with self._changed, self.home.reading():
                 if self.driver is not None and self.driver.failure is not None:
                     raise self.driver.failure
