@@ -6,7 +6,7 @@ from io import StringIO
 from typing import Any
 
 from cordyna_core.aws.runtime import Cancellations, ServerRuntime
-from cordyna_core.aws.task_log import TaskLogCapture
+from cordyna_core.aws.task_log import TaskLog
 from cordyna_core.aws.work_queue import QueuedCommand
 from cordyna_core.contract.base import Message, Meta
 from cordyna_core.contract.commands import CancelTask, DescribeServer
@@ -92,7 +92,7 @@ class RuntimeInMemory:
             claims,
             queue,
             Cancellations(claims, clock),
-            TaskLogCapture(self.out, clock),
+            TaskLog(self.out, clock),
             clock,
         )
 

@@ -213,7 +213,7 @@ def test_build_runtime_reads_the_environment_once(monkeypatch: pytest.MonkeyPatc
     }.items():
         monkeypatch.setenv(name, value)
     # The process keeps its own output.
-    monkeypatch.setattr("cordyna_core.aws.task_log.TaskLogCapture.install", lambda log: None)
+    monkeypatch.setattr("cordyna_core.aws.task_log.TaskLog.install", lambda log: None)
     build_server_runtime.cache_clear()
     made = build_server_runtime("a-server")
     assert made is build_server_runtime("a-server")

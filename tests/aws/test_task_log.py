@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from cordyna_core.aws.task_log import TaskLogCapture
+from cordyna_core.attempt_output import LINE_CHARS_MAX
+from cordyna_core.aws.task_log import TaskLog
 from server.builders import NOW, RUN, a_command
 
 
@@ -24,8 +25,8 @@ def out() -> Iterator[StringIO]:
     root.setLevel(level)
 
 
-def installed(out: StringIO) -> TaskLogCapture:
-    log = TaskLogCapture(out, lambda: NOW)
+def installed(out: StringIO) -> TaskLog:
+    log = TaskLog(out, lambda: NOW)
     log.install()
     return log
 
@@ -95,3 +96,27 @@ def test_task_log_stream_keeps_its_attributes(out: StringIO) -> None:
     inner = sys.stdout
     installed(out)
     assert sys.stdout.encoding == inner.encoding
+
+
+def test_task_log_broken_logging_call_fails_no_body(out: StringIO) -> None:
+    with installed(out).attempt(a_command()):
+        logging.getLogger("cordyna.task").info("%d rows", "many")
+    (line,) = lines(out)
+    assert line["message"].startswith("'%d rows' (not formatted: ")
+
+
+def test_task_log_text_that_is_no_utf8_is_escaped(out: StringIO) -> None:
+    with installed(out).attempt(a_command()):
+        print("\ud800 and")  # noqa: T201
+        sys.stdout.buffer.write(b"\xff bytes\n")
+        sys.stdout.buffer.flush()
+        sys.stdout.close()
+        sys.stdout.writelines(["one\n", "two\n"])
+    assert [line["message"] for line in lines(out)] == ["\\ud800 and", "\\xff bytes", "one", "two"]
+
+
+def test_task_log_endless_line_is_cut(out: StringIO) -> None:
+    with installed(out).attempt(a_command()):
+        for _ in range(3):
+            print("x" * LINE_CHARS_MAX, end="")  # noqa: T201
+    assert [len(line["message"]) for line in lines(out)] == [LINE_CHARS_MAX]

@@ -36,7 +36,7 @@ class SourceFiles:
         return {file for root in self._roots for file in _files_in(root)}
 
     def stamps(self) -> Stamps:
-        """Time of the last change, size and inode of each file: a copy with the old time differs."""
+        """Time of the last change, size and inode of each file: a copy of it differs."""
         stamps: Stamps = {}
         for path in self.paths():
             try:

@@ -15,7 +15,7 @@ from cordyna_core.aws.claims import DynamoDBClaims
 from cordyna_core.aws.clients import client
 from cordyna_core.aws.eventbridge import EventBridgeBus
 from cordyna_core.aws.settings import ServerSettings, server_settings
-from cordyna_core.aws.task_log import TaskLogCapture
+from cordyna_core.aws.task_log import TaskLog
 from cordyna_core.aws.work_queue import LONG_POLL_S, WorkQueue
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.ids import server_source
@@ -132,7 +132,7 @@ class ServerRuntime:
     claims: CancellableClaims | None
     queue: WorkQueue | None
     cancellations: Cancellations
-    log: TaskLogCapture
+    log: TaskLog
     clock: Clock
 
 
@@ -163,7 +163,7 @@ def build_runtime(server: str, settings: ServerSettings) -> ServerRuntime:
         if settings.claims_table
         else None
     )
-    log = TaskLogCapture(sys.stdout, clock)
+    log = TaskLog(sys.stdout, clock)
     log.install()
     return ServerRuntime(bus, claims, _queue(settings), Cancellations(claims, clock), log, clock)
 

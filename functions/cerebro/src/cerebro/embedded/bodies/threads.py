@@ -13,9 +13,9 @@ from typing import Final
 from cerebro.embedded.bodies.chunk_sink import ChunkSink
 from cerebro.embedded.bodies.port import BodiesDrained, BodyEvent, Loads, ServerLoaded
 from cerebro.embedded.bodies.thread_pool import ServerThreads
+from cordyna_core.attempt_output import AttemptOutput
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.ports import Clock
-from cordyna_core.server.attempt_output import AttemptOutput
 from cordyna_core.server.task_server import TaskServer
 
 THREADS_PER_SERVER_MAX: Final = 16
