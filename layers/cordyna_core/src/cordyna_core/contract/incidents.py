@@ -1,7 +1,7 @@
 """Incidents: what cerebro publishes about a cause that needs its owner, and how it is snoozed.
 
 Invariant: an incident is one cause, a task or a server with a kind. The same cause has the same id
-for ever, and is open at most once at a time (docs/rules.md, rule 18).
+for ever, and is open at most once at a time (docs/rules.md, rule 19).
 """
 
 from typing import Literal

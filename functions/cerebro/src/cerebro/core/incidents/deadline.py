@@ -1,7 +1,7 @@
 """Deadline: until when the run of a cron's tick has to be completed, and whether that was decided.
 
 Invariant: a deadline is decided once: by the timer that was armed when its tick fired, whatever
-became of its run (docs/rules.md, rule 19).
+became of its run (docs/rules.md, rule 20).
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ The input that opened, changed or closed it is stored (`opened_by`, `changed_by`
 input publishes it, and publishes it again if it is delivered again.
 
 Invariant: a cause has one incident, which is open or closed; `version` steps with every write, and
-a write is conditional on it (docs/rules.md, rule 18).
+a write is conditional on it (docs/rules.md, rule 19).
 """
 
 from dataclasses import dataclass, replace

@@ -18,7 +18,7 @@ An incident that is closed takes its mark from the graph, and looks afterwards w
 again meanwhile; then it puts the mark back.
 
 Invariant: who wins the write publishes, and the same input publishes again (docs/rules.md, rule
-18).
+19).
 """
 
 from collections.abc import Iterable

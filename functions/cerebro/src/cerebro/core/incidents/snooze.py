@@ -1,6 +1,6 @@
 """Snooze: nothing more is published about an open incident until then, but its end.
 
-Invariant: a command acts once, and each of its deliveries is answered (docs/rules.md, rule 18).
+Invariant: a command acts once, and each of its deliveries is answered (docs/rules.md, rule 19).
 """
 
 from typing import Final
