@@ -146,10 +146,25 @@ class SqliteFile:
         self.path, self.clock = path, clock
         self.db = connect(path)
         self._on_roll_back: list[Callable[[], None]] = []
+        self._on_other_write: list[Callable[[], None]] = []
+        self._data_version = 0
 
     def on_roll_back(self, forget: Callable[[], None]) -> None:
         """Call `forget` whenever a transaction may not have been kept."""
         self._on_roll_back.append(forget)
+
+    def on_other_write(self, forget: Callable[[], None]) -> None:
+        """Call `forget` when rows were written past the store: by pruning, or another process.
+
+        What another process wrote is noticed when a transaction begins; it cannot write until that
+        ends.
+        """
+        self._on_other_write.append(forget)
+
+    def note_other_write(self) -> None:
+        """Note that rows were written past the store."""
+        for forget in self._on_other_write:
+            forget()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -162,6 +177,7 @@ class SqliteFile:
         with self.reading():
             self._begin()
             try:
+                self._note_other_processes()
                 yield
                 self.db.execute("commit")
             except BaseException:
@@ -183,6 +199,12 @@ class SqliteFile:
                     raise _locked(self.path) from busy
             else:
                 return
+
+    def _note_other_processes(self) -> None:
+        (version,) = self.db.execute("pragma data_version").fetchone()
+        if version != self._data_version:
+            self._data_version = version
+            self.note_other_write()
 
     @contextmanager
     def reading(self) -> Iterator[None]:

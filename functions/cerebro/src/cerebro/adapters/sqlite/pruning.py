@@ -100,6 +100,7 @@ class Pruner:
                 f"delete from {table} where {column} = ?",  # noqa: S608 names of the table above
                 [(run_id,) for run_id in run_ids],
             )
+        self._file.note_other_write()
 
     def _delete_other(self, before: float) -> int:
         """Delete what belongs to no stored run. Returns the number of events; 0 at the end."""

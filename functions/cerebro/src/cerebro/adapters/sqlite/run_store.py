@@ -1,6 +1,8 @@
 """Run store: plans and runs in SQLite.
 
 Invariant: `ended_at` of a run is set exactly while the run is over; retention counts from it.
+A cached run is used only inside a transaction, and only if no row has been written past this store
+since it was cached.
 """
 
 from typing import Final
@@ -32,15 +34,29 @@ class SqliteRunStore:
         self._file, self._db = file, file.db
         self._plans: LruCache[str, Plan] = LruCache(CACHED_TASKS_MAX, lambda plan: plan.size)
         self._snapshots: LruCache[str, RunSnapshot] = LruCache(CACHED_RUNS_MAX)
+        self._runs: LruCache[str, Run] = LruCache(CACHED_RUNS_MAX)
         file.on_roll_back(self._clear_snapshots)
+        file.on_roll_back(self._clear_runs)
+        file.on_other_write(self._clear_runs)
 
     def _clear_snapshots(self) -> None:
         self._snapshots = LruCache(CACHED_RUNS_MAX)
+
+    def _clear_runs(self) -> None:
+        self._runs = LruCache(CACHED_RUNS_MAX)
 
     def write_plan(self, plan: Plan) -> None:
         self._db.execute("insert or ignore into plans values (?, ?)", (plan.id, encode_plan(plan)))
 
     def read_run(self, run_id: str) -> Run | None:
+        if not self._db.in_transaction:
+            return self._read_run(run_id)
+        run = self._runs.get(run_id)
+        if run is None and (run := self._read_run(run_id)) is not None:
+            self._runs.put(run_id, run)
+        return run
+
+    def _read_run(self, run_id: str) -> Run | None:
         row = self._db.execute("select run from runs where id = ?", (run_id,)).fetchone()
         return self._decode(run_id, row[0]) if row else None
 
@@ -64,7 +80,10 @@ class SqliteRunStore:
                 _UPDATE_RUN,
                 (new.version, new.status, ended_at, encode_run(new), new.id, seen.version),
             )
-        return None if cursor.rowcount == 1 else self.read_run(new.id)
+        if cursor.rowcount != 1:
+            return self.read_run(new.id)
+        self._runs.put(new.id, new)
+        return None
 
     def read_run_snapshot(self, run_id: str) -> RunSnapshot | None:
         snapshot = self._snapshots.get(run_id)

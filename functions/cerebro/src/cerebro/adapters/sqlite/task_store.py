@@ -1,7 +1,8 @@
 """Task store: facts and outputs of task runs in SQLite, and the page timers of this process.
 
 Invariant: `live` of a row is 1 exactly while its fact has an open deadline, so that a run without
-live tasks is found without reading the run.
+live tasks is found without reading the run. A cached fact is used only inside a transaction, and
+only if no row has been written past this store since it was cached.
 """
 
 import json
@@ -9,8 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cerebro.adapters.codecs import decode_task, encode_task
+from cerebro.adapters.lru_cache import LruCache
 from cerebro.adapters.sqlite.database import SqliteFile, damaged_row
 from cerebro.core.model import PAGE_SIZE, TaskRun
+
+CACHED_FACTS_MAX: Final = 5_000
+"""Facts of the tasks that were read or written last: each is read several times."""
 
 _SELECT_PAGE: Final = """
 select place, fact from tasks where run_id = ? and place >= ? and place < ? order by place desc
@@ -27,9 +32,23 @@ class SqliteTaskStore:
     def __init__(self, file: SqliteFile) -> None:
         self._file, self._db = file, file.db
         self._page_timers: dict[str, dict[int, float]] = {}
+        self._facts: LruCache[tuple[str, int], TaskRun] = LruCache(CACHED_FACTS_MAX)
         file.on_roll_back(self._page_timers.clear)
+        file.on_roll_back(self._forget_facts)
+        file.on_other_write(self._forget_facts)
+
+    def _forget_facts(self) -> None:
+        self._facts = LruCache(CACHED_FACTS_MAX)
 
     def read_task(self, run_id: str, index: int, *, fresh: bool = False) -> TaskRun | None:
+        if not self._db.in_transaction:
+            return self._read_task(run_id, index)
+        fact = self._facts.get((run_id, index))
+        if fact is None and (fact := self._read_task(run_id, index)) is not None:
+            self._facts.put((run_id, index), fact)
+        return fact
+
+    def _read_task(self, run_id: str, index: int) -> TaskRun | None:
         row = self._db.execute(
             "select fact from tasks where run_id = ? and place = ?", (run_id, index)
         ).fetchone()
@@ -71,7 +90,10 @@ class SqliteTaskStore:
             )
         else:
             cursor = self._db.execute(_UPDATE_FACT, (new.rev, live, fact, run_id, index, seen.rev))
-        return None if cursor.rowcount == 1 else self.read_task(run_id, index)
+        if cursor.rowcount != 1:
+            return self.read_task(run_id, index)
+        self._facts.put((run_id, index), new)
+        return None
 
     def read_outputs(self, run_id: str, refs: Mapping[int, str]) -> dict[int, Any]:
         outputs: dict[int, Any] = {}

@@ -1,0 +1,93 @@
+"""Facts and runs that the SQLite store keeps in memory: never older than what is stored."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cerebro.adapters.sqlite.database import SqliteFile
+from cerebro.adapters.sqlite.pruning import Pruner
+from cerebro.adapters.sqlite.store import SqliteStore
+from cerebro.core.model import Run
+from cerebro.testing.examples import RUN, a_fact
+
+A_RUN = Run(id=RUN, task="a", plan_id="p", created_at=1.0, cause="c")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[list[SqliteFile]]:
+    """Two connections to one database, as two processes have them."""
+    files = [SqliteFile(tmp_path / "cordyna.db") for _ in range(2)]
+    yield files
+    for file in files:
+        file.close()
+
+
+def test_write_of_another_process_is_read(files: list[SqliteFile]) -> None:
+    one, other = map(SqliteStore, files)
+    fact = a_fact()
+    with files[0].transaction():
+        one.write_task(RUN, 0, fact, None)
+        one.write_run(A_RUN, None)
+    newer, run = replace(fact, rev=fact.rev + 1), replace(A_RUN, status="completed", version=2)
+    with files[1].transaction():
+        assert other.write_task(RUN, 0, newer, fact) is None
+        assert other.write_run(run, A_RUN) is None
+
+    with files[0].transaction():
+        assert one.read_task(RUN, 0) == newer
+        assert one.read_run(RUN) == run
+
+
+def test_write_of_another_process_is_read_by_a_reader(files: list[SqliteFile]) -> None:
+    one, other = map(SqliteStore, files)
+    fact = a_fact()
+    with files[0].transaction():
+        one.write_task(RUN, 0, fact, None)
+        one.write_run(A_RUN, None)
+    newer, run = replace(fact, rev=fact.rev + 1), replace(A_RUN, status="completed", version=2)
+    with files[1].transaction():
+        other.write_task(RUN, 0, newer, fact)
+        other.write_run(run, A_RUN)
+
+    assert one.read_task(RUN, 0) == newer
+    assert one.read_run(RUN) == run
+
+
+def test_rolled_back_write_is_not_read(files: list[SqliteFile]) -> None:
+    store = SqliteStore(files[0])
+    with suppress(KeyError), files[0].transaction():
+        store.write_task(RUN, 0, a_fact(), None)
+        store.write_run(A_RUN, None)
+        raise KeyError
+
+    with files[0].transaction():
+        assert store.read_task(RUN, 0) is None
+        assert store.read_run(RUN) is None
+
+
+def test_pruned_run_is_not_read(files: list[SqliteFile]) -> None:
+    store = SqliteStore(files[0])
+    with files[0].transaction():
+        store.write_task(RUN, 0, a_fact(), None)
+        store.write_run(A_RUN, None)
+    Pruner(files[0]).prune_run(RUN)
+
+    with files[0].transaction():
+        assert store.read_task(RUN, 0) is None
+        assert store.read_run(RUN) is None
+
+
+def test_fact_is_decoded_once_in_transactions(files: list[SqliteFile]) -> None:
+    store = SqliteStore(files[0])
+    store.write_task(RUN, 0, a_fact(), None)
+    statements: list[str] = []
+    files[0].db.set_trace_callback(statements.append)
+
+    for _ in range(3):
+        with files[0].transaction():
+            assert store.read_task(RUN, 0) == a_fact()
+
+    assert sum("from tasks" in statement for statement in statements) <= 1
