@@ -234,11 +234,17 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         """Every server that has declared itself."""
         ...
 
-    def events(self, run_id: str | None = None, *, after: int = 0) -> list["PassedEvent"]:
+    def events(
+        self, run_id: str | None = None, *, after: int = 0, limit: int | None = None
+    ) -> list["PassedEvent"]:
         """The events of a run, or all events, in the order they passed the bus.
 
-        Only those with `seq` above `after`.
+        Only those with `seq` above `after`, and of them the first `limit`.
         """
+        ...
+
+    def newest_events(self, count: int) -> list["PassedEvent"]:
+        """The last events that passed the bus, at most `count`, in the order they passed."""
         ...
 
     def logs(self, run_id: str, task: str | None = None) -> list["LogLine"]:

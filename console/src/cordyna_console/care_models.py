@@ -13,8 +13,9 @@ class CronTick(ApiAnswer):
     """One moment at which a cron fires or fired."""
 
     at: Instant
-    outcome: Literal["to come", "running", "completed", "error", "rejected"]
+    outcome: Literal["to come", "running", "completed", "error", "missed", "skipped"]
     run_id: str | None = None
+    text: str = Field("", description="Why it began no run.")
 
 
 class CronRow(ApiAnswer):
@@ -26,7 +27,7 @@ class CronRow(ApiAnswer):
     cron: str
     words: str
     timezone: str
-    paused: bool
+    paused: bool | None = Field(description="None: this person may not know.")
     next_at: datetime | None
     ticks: list[CronTick]
 
@@ -73,6 +74,12 @@ class RedriveRequest(ApiRequest):
     """Which letters to put back; none named: all of them."""
 
     ids: list[str] = Field(default_factory=list)
+
+
+class PurgeRequest(ApiRequest):
+    """Delete every letter of a queue. `confirm` is the name of the queue, typed once more."""
+
+    confirm: str
 
 
 class FindingRow(ApiAnswer):

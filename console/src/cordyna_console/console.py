@@ -1,6 +1,5 @@
 """Console: what every answer is made from: the engine, its operations, a clock, and who asks."""
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from typing import Final, Literal
 
 from cordyna_cli.engine import Engine
 from cordyna_cli.operations import Operations, operations_of
-from cordyna_console.catalog_models import LastRejection
+from cordyna_console.bus_reports import BusReports
 from cordyna_console.models import RunRow
 from cordyna_core._version import __version__
 from cordyna_core.contract.views.facts import RunFacts
@@ -50,14 +49,20 @@ class Console:
     identity: ConsoleIdentity
     now: Callable[[], datetime]
     wait_s: float = 30.0
-    rejections: dict[str, LastRejection] = field(default_factory=dict)
-    """By server, from the events up to the number `rejections_until`."""
-    rejections_until: int = 0
-    rejections_lock: threading.Lock = field(default_factory=threading.Lock)
+    reports: BusReports = field(default_factory=BusReports)
     _tried: dict[Right, Permission] = field(default_factory=dict)
     _rows: OrderedDict[tuple[str, str], tuple[datetime, RunRow]] = field(
         default_factory=OrderedDict
     )
+
+    @property
+    def has_cheap_events(self) -> bool:
+        """Whether the events of the bus are read as they are written, and cost nothing.
+
+        On AWS their log comes late and is charged by what is searched: it is read only when a
+        person asks for it, and seldom.
+        """
+        return self.identity.engine == "embedded"
 
     @property
     def operations(self) -> Operations:

@@ -57,6 +57,14 @@ class Permissions(ApiAnswer):
     operate: Literal["yes", "no", "unknown"]
 
 
+class DriverState(ApiAnswer):
+    """Which process drives the runs of a home."""
+
+    drives: bool = Field(description="Whether runs proceed now.")
+    sentence: str
+    next: str = Field("", description="The command that starts one, where no process does.")
+
+
 class Me(ApiAnswer):
     """Which cerebro this console shows, and how."""
 
@@ -68,6 +76,7 @@ class Me(ApiAnswer):
     cerebro: CerebroState
     can: Permissions
     live: Literal["sse", "poll"]
+    driver: DriverState | None = Field(None, description="None for a cerebro in the cloud.")
 
 
 class NextAction(ApiAnswer):

@@ -181,7 +181,9 @@ class AwsEngine:
     def servers(self) -> list[ServerInfo]:
         return self._queries.servers()
 
-    def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
+    def events(
+        self, run_id: str | None = None, *, after: int = 0, limit: int | None = None
+    ) -> list[PassedEvent]:
         """The events of a run; without a run, of the last day.
 
         Raises ServiceError where the log of the bus has no event of the run.
@@ -200,7 +202,11 @@ class AwsEngine:
                 "and its retention may have passed",
                 next=f"dyna timeline {run_id}   (what cerebro itself knows)",
             )
-        return [PassedEvent(seq=seq, text=text) for seq, text in enumerate(texts, 1) if seq > after]
+        numbered = [PassedEvent(seq=seq, text=text) for seq, text in enumerate(texts, 1)]
+        return numbered[after:][:limit]
+
+    def newest_events(self, count: int) -> list[PassedEvent]:
+        return self.events()[-count:]
 
     def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
         view = self.run(run_id)

@@ -74,9 +74,9 @@ def why_run(view: RunView, now: datetime) -> Why:
 
 
 def _why_cancelled(view: RunView, tasks: Tasks, now: datetime) -> Why:
-    failed = [cause.task for cause in failures(view) if cause.task in tasks]
+    failed = [cause.task for cause in failures(view)]
     again = NextStep(do="do", task=view.task)
-    if not failed:
+    if not failed or failed[0] not in tasks:
         return Why(f"{view.task} was cancelled.", (), again)
     reason = why_task(view, tasks[failed[0]], now)
     others = [f"{join_names(failed[1:], _NAMES_MAX)} failed too"] if failed[1:] else []

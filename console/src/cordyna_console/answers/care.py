@@ -1,9 +1,11 @@
 """Care: crons, dead letters, what the doctor finds, and what a run costs on AWS."""
 
+from collections import defaultdict
 from typing import Final
 
 from cordyna_cli.operations import QueuedDeadLetter
 from cordyna_cli.wording.event_line import UNREADABLE, event_line
+from cordyna_console.answers.catalog import paused_crons
 from cordyna_console.answers.cron_words import in_words
 from cordyna_console.answers.passed import TEXT_CHARACTERS_MAX
 from cordyna_console.care_models import (
@@ -14,12 +16,14 @@ from cordyna_console.care_models import (
     FindingRow,
     LetterRow,
     Moved,
+    PurgeRequest,
     QueueAnswer,
     QueueList,
     RedriveRequest,
 )
 from cordyna_console.console import Console
 from cordyna_console.models import CostAnswer, CostLine
+from cordyna_core.errors import UserError
 
 TICKS_MAX: Final = 30
 RUNS_MAX: Final = 300
@@ -40,14 +44,8 @@ PRICES: Final = (
 
 def crons(console: Console) -> CronList:
     """Every cron, by its next tick, with the runs that it began."""
-    paused = frozenset(console.operations.paused())
-    ticks: dict[str, list[CronTick]] = {}
-    for summary in console.engine.runs(RUNS_MAX):
-        row = console.row(summary)
-        if row.scheduled_at is not None and len(ticks.setdefault(row.task, [])) < TICKS_MAX:
-            outcome = "running" if row.state == "failing" else row.state
-            tick = CronTick(at=row.scheduled_at, outcome=outcome, run_id=row.run_id)
-            ticks[row.task].append(tick)
+    paused = paused_crons(console)
+    ticks = _ticks(console)
     rows = [
         CronRow(
             task=task.task,
@@ -56,15 +54,36 @@ def crons(console: Console) -> CronList:
             cron=task.cron,
             words=in_words(task.cron),
             timezone=task.timezone,
-            paused=task.task in paused,
-            next_at=None if task.task in paused else task.next_at,
-            ticks=ticks.get(task.task, []),
+            paused=None if paused is None else task.task in paused,
+            next_at=None if task.task in (paused or ()) else task.next_at,
+            ticks=ticks.get(task.task, [])[:TICKS_MAX],
         )
         for task in console.engine.tasks()
         if task.cron is not None
     ]
     rows.sort(key=lambda row: (row.next_at is None, row.next_at, row.task))
     return CronList(rows=rows)
+
+
+def _ticks(console: Console) -> dict[str, list[CronTick]]:
+    """The last ticks by task, the newest first: those that began a run, and those that did not."""
+    ticks: dict[str, list[CronTick]] = defaultdict(list)
+    for summary in console.engine.runs(RUNS_MAX):
+        row = console.row(summary)
+        if row.scheduled_at is not None:
+            outcome = "running" if row.state == "failing" else row.state
+            tick = CronTick(at=row.scheduled_at, outcome=outcome, run_id=row.run_id)
+            ticks[row.task].append(tick)
+    if console.has_cheap_events:
+        console.reports.read_on(console.engine)
+        for task, reports in console.reports.ticks.items():
+            ticks[task] += [
+                CronTick(at=report.at, outcome=report.outcome, text=report.text)
+                for report in tuple(reports)
+            ]
+    for found in ticks.values():
+        found.sort(key=lambda tick: tick.at, reverse=True)
+    return ticks
 
 
 def pause(console: Console, task: str, *, on: bool) -> None:
@@ -107,6 +126,18 @@ def redrive(console: Console, queue: str, request: RedriveRequest) -> Moved:
     """Put letters back. Raises NotFound."""
     with console.trying("operate"):
         return Moved(moved=console.operations.redrive(queue, request.ids))
+
+
+def purge(console: Console, queue: str, request: PurgeRequest) -> Moved:
+    """Delete every letter of a queue. Raises NotFound, UserError for another name."""
+    if request.confirm != queue:
+        raise UserError(
+            f"{queue} was not purged.",
+            why=f"the name that was typed is {request.confirm[:100]!r}",
+            next=f"type {queue}",
+        )
+    with console.trying("operate"):
+        return Moved(moved=console.operations.purge(queue))
 
 
 def doctor(console: Console) -> DoctorAnswer:

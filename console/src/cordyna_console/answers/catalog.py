@@ -22,8 +22,6 @@ from cordyna_console.catalog_models import (
     TaskRow,
 )
 from cordyna_console.console import Console
-from cordyna_core.contract.envelope import MalformedEvent, open_envelope
-from cordyna_core.contract.state_updates import DeclarationAccepted, DeclarationRejected
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.runs import RunView, TaskView
@@ -104,19 +102,19 @@ def _rows(console: Console) -> list[TaskRow]:
     for task in tasks:
         for name in task.upstream:
             downstream[name].append(task.task)
-    paused = _paused(console)
+    paused = paused_crons(console) or frozenset()
     return [
         TaskRow(**dict(task), downstream=downstream[task.task], paused=task.task in paused)
         for task in tasks
     ]
 
 
-def _paused(console: Console) -> frozenset[str]:
+def paused_crons(console: Console) -> frozenset[str] | None:
+    """The tasks whose cron is paused; None for a person who may look but not operate."""
     try:
         return frozenset(console.operations.paused())
     except UserError:
-        # Who may look but not operate still sees the tasks.
-        return frozenset()
+        return None
 
 
 def one_task(console: Console, name: str) -> TaskRow:
@@ -234,26 +232,9 @@ def _server_row(
     )
 
 
-def _rejections(console: Console) -> dict[str, LastRejection]:
+def _rejections(console: Console) -> Mapping[str, LastRejection]:
     """The last rejected declaration of each server, unless a later one was accepted."""
-    if console.identity.engine != "embedded":
-        # On AWS the log of the bus costs money and comes late: it is read only when asked for.
+    if not console.has_cheap_events:
         return {}
-    with console.rejections_lock:
-        for passed in console.engine.events(after=console.rejections_until):
-            console.rejections_until = passed.seq
-            if "Declaration" in passed.text:
-                _note_outcome(console.rejections, passed.text)
-        return dict(console.rejections)
-
-
-def _note_outcome(rejections: dict[str, LastRejection], text: str) -> None:
-    try:
-        envelope = open_envelope(text)
-    except MalformedEvent:
-        return
-    message = envelope.message
-    if isinstance(message, DeclarationAccepted):
-        rejections.pop(message.server, None)
-    elif isinstance(message, DeclarationRejected):
-        rejections[message.server] = LastRejection(at=envelope.time, problems=message.problems)
+    console.reports.read_on(console.engine)
+    return dict(console.reports.rejections)

@@ -1,7 +1,8 @@
 """Me: which cerebro this console shows, and what this person may do."""
 
+from cordyna_cli.wording.driver import driver_sentence, is_driven
 from cordyna_console.console import Console
-from cordyna_console.models import CerebroState, Me, Permissions
+from cordyna_console.models import CerebroState, DriverState, Me, Permissions
 from cordyna_core.contract.time import utc
 
 
@@ -19,4 +20,13 @@ def me(console: Console) -> Me:
         ),
         can=Permissions(invoke=console.permission("invoke"), operate=console.permission("operate")),
         live=identity.live,
+        driver=_driver(console) if identity.engine == "embedded" else None,
     )
+
+
+def _driver(console: Console) -> DriverState:
+    driver = console.engine.driver()
+    drives = is_driven(driver)
+    sentence = driver_sentence(driver, console.now())
+    following = "" if drives else f"{console.identity.command} --server my.py dev"
+    return DriverState(drives=drives, sentence=sentence, next=following)

@@ -1,17 +1,17 @@
 """Passed: events and output of runs, as rows that can be searched and paged."""
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from cordyna_cli.wording.event_line import event_line
 from cordyna_cli.wording.foreign_text import printable
 from cordyna_console.console import Console
 from cordyna_console.models import EventList, EventRow, LogPage, LogRow
-from cordyna_core.contract.views.runs import PassedEvent
+from cordyna_core.contract.views.runs import LogLine, PassedEvent
 
 EVENT_LIMIT_MAX: Final = 1_000
 LOG_LIMIT_MAX: Final = 2_000
+EVENTS_PER_READ: Final = 1_000
 TEXT_CHARACTERS_MAX: Final = 20_000
 
 
@@ -27,19 +27,20 @@ def event_list(
     if run_id is not None:
         console.engine.structure(run_id)
     rows: list[EventRow] = []
-    for passed in console.engine.events(run_id, after=after):
-        row = row_of(passed)
-        if task is not None and row.task != task:
-            continue
-        if len(rows) == limit:
-            return EventList(rows=rows, next=rows[-1].seq)
-        rows.append(row)
+    while passed := console.engine.events(run_id, after=after, limit=EVENTS_PER_READ):
+        for row in map(row_of, passed):
+            if task is not None and row.task != task:
+                continue
+            if len(rows) == limit:
+                return EventList(rows=rows, next=rows[-1].seq)
+            rows.append(row)
+        after = passed[-1].seq
     return EventList(rows=rows)
 
 
 def newest_events(console: Console, count: int) -> list[EventRow]:
     """The last events that passed the bus, in the order in which they passed."""
-    return [row_of(passed) for passed in console.engine.events()[-count:]]
+    return [row_of(passed) for passed in console.engine.newest_events(count)]
 
 
 def row_of(passed: PassedEvent) -> EventRow:
@@ -71,30 +72,32 @@ def log_page(
 ) -> LogPage:
     """Lines with a number above `after` that contain `q`. Raises NotFound for an unknown run."""
     console.engine.structure(run_id)
-    lines = console.engine.logs(run_id, task)
     wanted = re.compile(re.escape(q), re.IGNORECASE) if q else None
-    numbered = (
-        LogRow(
-            number=n,
-            task=x.task,
-            attempt=x.attempt,
-            at=x.at,
-            stream=x.stream,
-            text=printable(x.text),
-        )
-        for n, x in enumerate(lines, 1)
-        if attempt in (None, x.attempt)
-    )
-    matched = [row for row in numbered if wanted is None or wanted.search(row.text)]
-    rows = _page(matched, after, limit)
-    more = bool(rows) and rows[-1].number != matched[-1].number
-    return LogPage(
-        rows=rows, next=rows[-1].number if more else None, total=len(lines), matched=len(matched)
-    )
+    rows: list[LogRow] = []
+    total = matched = last = 0
+    # Line by line: a log may be longer than memory.
+    for total, line in enumerate(console.engine.iter_logs(run_id, task), 1):
+        if attempt not in (None, line.attempt):
+            continue
+        text = printable(line.text)
+        if wanted is not None and not wanted.search(text):
+            continue
+        matched, last = matched + 1, total
+        if total > after and len(rows) < limit:
+            rows.append(_log_row(total, line, text))
+    more = bool(rows) and rows[-1].number != last
+    return LogPage(rows=rows, next=rows[-1].number if more else None, total=total, matched=matched)
 
 
-def _page(matched: Iterable[LogRow], after: int, limit: int) -> list[LogRow]:
-    return [row for row in matched if row.number > after][:limit]
+def _log_row(number: int, line: LogLine, text: str) -> LogRow:
+    return LogRow(
+        number=number,
+        task=line.task,
+        attempt=line.attempt,
+        at=line.at,
+        stream=line.stream,
+        text=text,
+    )
 
 
 def log_text(console: Console, run_id: str, task: str | None) -> str:
@@ -102,5 +105,5 @@ def log_text(console: Console, run_id: str, task: str | None) -> str:
     console.engine.structure(run_id)
     return "".join(
         f"{line.at.isoformat()} {line.task}/{line.attempt} {line.stream} {printable(line.text)}\n"
-        for line in console.engine.logs(run_id, task)
+        for line in console.engine.iter_logs(run_id, task)
     )

@@ -12,6 +12,7 @@ from cordyna_console.care_models import (
     DoctorAnswer,
     Moved,
     OpeningCode,
+    PurgeRequest,
     QueueList,
     RedriveRequest,
 )
@@ -22,6 +23,8 @@ from cordyna_console.routes.shared import OPERATE, NamePath, TheConsole
 
 router = APIRouter(tags=["care"])
 FOLLOW_EVERY_S = 0.5
+FOLLOW_EVERY_S_ON_AWS = 15.0
+"""Each look searches the log of the bus, and is charged."""
 NEWEST = 400
 QueuePath = Annotated[str, Path(max_length=200)]
 
@@ -75,6 +78,12 @@ def redrive(console: TheConsole, queue: QueuePath, body: RedriveRequest) -> Move
     return care.redrive(console, queue, body)
 
 
+@router.post("/dead-letters/{queue}/purge", openapi_extra=OPERATE)
+def purge(console: TheConsole, queue: QueuePath, body: PurgeRequest) -> Moved:
+    """Delete every letter of a queue."""
+    return care.purge(console, queue, body)
+
+
 @router.get("/doctor")
 def doctor(console: TheConsole) -> DoctorAnswer:
     """Everything that has to be well before a task can run."""
@@ -110,5 +119,8 @@ def events_live(
         )
 
     return stream(
-        request, poll, every_s=FOLLOW_EVERY_S, after=None if after is None else str(after)
+        request,
+        poll,
+        every_s=FOLLOW_EVERY_S if console.has_cheap_events else FOLLOW_EVERY_S_ON_AWS,
+        after=None if after is None else str(after),
     )

@@ -36,6 +36,7 @@ from cordyna_core.contract.views.replay import ReplayView
 
 router = APIRouter(tags=["runs"])
 LIST_EVERY_S: Final = 1.0
+LIST_EVERY_S_ON_AWS: Final = 5.0
 SSE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/event-stream": {}}, "description": "Changed rows."}
 }
@@ -78,7 +79,8 @@ def list_runs_live(request: Request, console: TheConsole, wanted: Filter) -> Str
         tag = runs.tag_of(text)
         return tag, None if tag == cursor else text
 
-    return stream(request, poll, every_s=LIST_EVERY_S, after=None)
+    every_s = LIST_EVERY_S if console.has_cheap_events else LIST_EVERY_S_ON_AWS
+    return stream(request, poll, every_s=every_s, after=None)
 
 
 @router.post("/runs", status_code=201, openapi_extra=INVOKE)

@@ -8,10 +8,12 @@ the first root cause, and the names of what is blocked.
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
+from operator import attrgetter
 from typing import Final
 
-from cerebro.core.messages import wire_run_state, wire_task_state
-from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun, TimelineEntry
+from cerebro.core.messages import wire_run_state
+from cerebro.core.model import STATE_OF, Plan, Rank, Run, RunSnapshot, TaskRun, TimelineEntry
 from cerebro.core.run.run_status import RunLiveness, root_causes, run_liveness
 from cerebro.core.views import CANCELLED, task_view
 from cordyna_core.contract.base import State
@@ -19,13 +21,15 @@ from cordyna_core.contract.reasons import reason_of
 from cordyna_core.contract.state_updates import RunState
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.facts import FactColumns, RunFacts, RunStructure, TaskRunFacts
-from cordyna_core.contract.views.runs import RunView, TaskView
+from cordyna_core.contract.views.runs import RunView, TaskView, TimelineEntryView
 
 CAUSES_MAX: Final = 100
 """Root causes that a blocked task names."""
 
 Facts = Mapping[int, TaskRun]
 Word = tuple[State, str | None]
+
+_AT_WORK: Final = (Rank.QUEUED, Rank.STARTED)
 
 
 def run_structure(plan: Plan) -> RunStructure:
@@ -94,14 +98,18 @@ def _run_excerpt(
     state = wire_run_state(run)
     causes = root_causes(plan, facts, liveness.failed) if state != "completed" else []
     detailed = {plan.target, *_held_up(run, plan, plan.target, facts, liveness.blocked)}
-    detailed |= {plan.index_of[cause.task] for cause in causes[:1] if cause.task in plan.index_of}
-    detailed |= {index for index, fact in facts.items() if _is_at_work(fact)}
+    # What the cancellation itself ended explains nothing.
+    failed = [cause for cause in causes if run.status != CANCELLED or cause.reason != CANCELLED]
+    detailed |= {plan.index_of[cause.task] for cause in failed[:1] if cause.task in plan.index_of}
+    at_work = {index for index, fact in facts.items() if fact.rank in _AT_WORK}
     tasks: list[TaskView] = []
-    for index in sorted(detailed | liveness.blocked):
+    for index in sorted(detailed | at_work | liveness.blocked):
         if plan.tasks[index].is_join:
             continue
         if index in detailed:
             tasks.append(_detailed(run, snapshot, index, facts, liveness.blocked))
+        elif index in at_work:
+            tasks.append(_at_work_view(plan, index, facts[index]))
         elif run.status != CANCELLED:
             task = plan.tasks[index]
             tasks.append(
@@ -110,6 +118,26 @@ def _run_excerpt(
                 )
             )
     return _view(run, state, tasks).model_copy(update={"root_causes": causes})
+
+
+def _at_work_view(plan: Plan, index: int, fact: TaskRun) -> TaskView:
+    """Return where a task is at work, and since when: hundreds may be."""
+    last = max(fact.timeline, key=_at)
+    return TaskView.model_construct(
+        task=plan.tasks[index].name,
+        server=plan.tasks[index].server,
+        state=STATE_OF[fact.rank],
+        attempt=fact.attempt,
+        timeline=[
+            TimelineEntryView.model_construct(
+                state=last.state,
+                reason=last.reason,
+                at=utc(last.at),
+                by=last.by,
+                attempt=last.attempt,
+            )
+        ],
+    )
 
 
 def task_facts(
@@ -199,7 +227,7 @@ def _cause(run: Run, plan: Plan, index: int, facts: Facts, blocked: Collection[i
     ]
     return min(
         unfinished,
-        key=lambda upstream: reason_of(*_word(run, upstream, facts, blocked)).mark.urgency,
+        key=lambda upstream: _urgency(_word(run, upstream, facts, blocked)),
         default=None,
     )
 
@@ -215,12 +243,14 @@ def _word(run: Run, index: int, facts: Facts, blocked: Collection[int]) -> Word:
 
 def word_of(fact: TaskRun) -> Word:
     """State and reason of a task run as the views say them."""
-    state: State = wire_task_state(fact)
-    return (state, "retry_wait") if fact.waits_for_retry else (state, fact.reason)
+    if fact.waits_for_retry:
+        return "pending", "retry_wait"
+    return STATE_OF[fact.rank], fact.reason
 
 
-def _is_at_work(fact: TaskRun) -> bool:
-    return word_of(fact)[0] in ("queued", "started")
+@cache
+def _urgency(word: Word) -> int:
+    return reason_of(*word).mark.urgency
 
 
 def _counts(
@@ -243,7 +273,7 @@ def _ended_at(run: Run, facts: Facts) -> datetime | None:
 def _append(
     columns: FactColumns, position: int, fact: TaskRun, words: list[Word], created_at: float
 ) -> None:
-    entries = sorted(fact.timeline, key=lambda entry: entry.at)
+    entries = sorted(fact.timeline, key=_at)
     sent, queued, started, ended = _moments(entries, fact.attempt, created_at)
     columns.task.append(position)
     columns.word.append(_index_of(words, word_of(fact)))
@@ -264,6 +294,9 @@ def _append(
     columns.before.append(before)
 
 
+_at = attrgetter("at")
+
+
 def _index_of(words: list[Word], word: Word) -> int:
     if word not in words:
         words.append(word)
@@ -274,27 +307,16 @@ def _moments(
     entries: Sequence[TimelineEntry], attempt: int, created_at: float
 ) -> tuple[int | None, int | None, int | None, int | None]:
     """(sent, queued, started, ended) of one attempt."""
-    at: dict[str, float] = {}
-    first: float | None = None
+    sent: int | None = None
+    first: dict[str, int] = {}
     for entry in entries:
         if entry.attempt == attempt:
-            first = entry.at if first is None else first
-            at.setdefault(entry.state, entry.at)
-    if first is None:
-        return None, None, None, None
-    sent = _ms(created_at, first)
-
-    def since_sent(state: str) -> int | None:
-        return None if state not in at else _ms(created_at, at[state]) - sent
-
+            at = round((entry.at - created_at) * 1000)
+            sent = at if sent is None else sent
+            first.setdefault(entry.state, at - sent)
     # A completion after an error by a clock is when the body ended.
-    ended = since_sent("completed")
-    return (
-        sent,
-        since_sent("queued"),
-        since_sent("started"),
-        since_sent("error") if ended is None else ended,
-    )
+    ended = first.get("completed", first.get("error"))
+    return sent, first.get("queued"), first.get("started"), ended
 
 
 def _ms(since: float, at: float) -> int:

@@ -299,9 +299,16 @@ class EmbeddedEngine:
         with self._session.read_transaction():
             return server_views(self._home)
 
-    def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
+    def events(
+        self, run_id: str | None = None, *, after: int = 0, limit: int | None = None
+    ) -> list[PassedEvent]:
         with self._session.read_transaction():
-            return self._home.event_log.events(run_id, after)
+            return self._home.event_log.events(run_id, after, limit)
+
+    def newest_events(self, count: int) -> list[PassedEvent]:
+        with self._session.read_transaction():
+            log = self._home.event_log
+            return log.events(None, max(log.last_seq() - count, 0))
 
     def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
         return list(self.iter_logs(run_id, task))

@@ -25,6 +25,9 @@ REREAD_ALL_S: Final = 5.0
 REREAD_ALL_SHARE: Final = 100
 """Reading all facts again takes at most one hundredth of the time."""
 
+RECENT_EVENTS: Final = 200
+"""The facts of the newest events may not be written yet when everything is read."""
+
 RUNS_KEPT: Final = 50
 
 _NAMED: Final = re.compile(r'"task":\s*"([A-Za-z0-9][A-Za-z0-9._-]*)"')
@@ -41,6 +44,14 @@ class _Reading:
     named: dict[int, float] = field(default_factory=dict)
     view: RunFacts | None = None
     pause_s: float = REREAD_ALL_S
+
+    def is_outdated(self, run: Run, tasks: int, seq: int, now: float) -> bool:
+        """Whether all is read again: for safety, or because that takes less than what is named."""
+        return (
+            self.run.status != run.status
+            or now - self.whole_at > self.pause_s
+            or seq - self.seq > max(tasks, RECENT_EVENTS)
+        )
 
 
 class RunFactReader:
@@ -68,14 +79,17 @@ class RunFactReader:
             run, snapshot = fact_queries.read_run(self._home.store, run_id)
             seq = self._home.event_log.last_seq()
             last = self._readings.get(run_id)
-            if last is None or last.run.status != run.status or now - last.whole_at > last.pause_s:
+            if last is None or last.is_outdated(run, len(snapshot.plan.tasks), seq, now):
                 begin = time.thread_time()
-                reading = _Reading(self._read_all(snapshot), run, seq, whole_at=now)
+                recent = max(seq - RECENT_EVENTS, 0 if last is None else last.seq)
+                named = self._named_since(run_id, snapshot, recent, now)
+                reading = _Reading(self._read_all(snapshot), run, seq, whole_at=now, named=named)
                 cost = time.thread_time() - begin
                 reading.pause_s = max(REREAD_ALL_S, REREAD_ALL_SHARE * cost)
                 changed = None
             else:
-                named = self._named_since(run_id, snapshot, last, now)
+                named = {index: at for index, at in last.named.items() if now - at <= REREAD_S}
+                named |= self._named_since(run_id, snapshot, last.seq, now)
                 facts = _reread(self._home.store, run_id, last, named)
                 reading = _Reading(facts, run, seq, last.whole_at, named)
                 reading.pause_s = last.pause_s
@@ -99,12 +113,12 @@ class RunFactReader:
         }
 
     def _named_since(
-        self, run_id: str, snapshot: RunSnapshot, last: _Reading, now: float
+        self, run_id: str, snapshot: RunSnapshot, seq: int, now: float
     ) -> dict[int, float]:
-        """The tasks that events have named since the last reading, or shortly before it."""
+        """The tasks that events after the number `seq` name."""
         index_of = snapshot.plan.index_of
-        named = {index: at for index, at in last.named.items() if now - at <= REREAD_S}
-        for event in self._home.event_log.events(run_id, last.seq):
+        named: dict[int, float] = {}
+        for event in self._home.event_log.events(run_id, seq):
             for name in _NAMED.findall(event.text):
                 if name in index_of:
                     named[index_of[name]] = now

@@ -73,7 +73,10 @@ class EventLog(Protocol):
     """Stored beside the facts, in the same transactions."""
 
     def append(self, run_id: str | None, event: str, at: float) -> None: ...
-    def events(self, run_id: str | None, after: int) -> list[PassedEvent]: ...
+    def events(self, run_id: str | None, after: int, limit: int | None = None) -> list[PassedEvent]:
+        """Events with a number above `after`, in order; of them the first `limit`."""
+        ...
+
     def last_seq(self) -> int: ...
 
     def append_log_chunks(self, chunks: Sequence[LogChunk]) -> None: ...
@@ -134,13 +137,14 @@ class MemoryEventLog:
         self._last_seq += 1
         self._events.append((self._last_seq, run_id, at, event))
 
-    def events(self, run_id: str | None, after: int) -> list[PassedEvent]:
+    def events(self, run_id: str | None, after: int, limit: int | None = None) -> list[PassedEvent]:
         start = bisect_right(self._events, after, key=lambda entry: entry[0])
-        return [
+        matching = (
             PassedEvent(seq=seq, text=event)
             for seq, of_run, _, event in self._events[start:]
             if run_id in (None, of_run)
-        ]
+        )
+        return list(islice(matching, limit))
 
     def last_seq(self) -> int:
         return self._last_seq

@@ -8,9 +8,9 @@ from cerebro.adapters.sqlite.database import SqliteFile
 from cerebro.embedded.storage.event_log import LogChunk, StoredChunk
 from cordyna_core.contract.views.runs import PassedEvent
 
-_SELECT_EVENTS: Final = "select seq, event from events where seq > ? order by seq"
+_SELECT_EVENTS: Final = "select seq, event from events where seq > ? order by seq limit ?"
 _SELECT_EVENTS_OF_RUN: Final = """
-select seq, event from events where run_id = ? and seq > ? order by seq
+select seq, event from events where run_id = ? and seq > ? order by seq limit ?
 """
 _SELECT_LOGS: Final = """
 select seq, run_id, task, attempt, at, stream, text from logs
@@ -40,11 +40,12 @@ class SqliteEventLog:
             "insert into events (run_id, at, event) values (?, ?, ?)", (run_id, at, event)
         )
 
-    def events(self, run_id: str | None, after: int) -> list[PassedEvent]:
+    def events(self, run_id: str | None, after: int, limit: int | None = None) -> list[PassedEvent]:
+        most = -1 if limit is None else limit
         if run_id is None:
-            rows = self._db.execute(_SELECT_EVENTS, (after,))
+            rows = self._db.execute(_SELECT_EVENTS, (after, most))
         else:
-            rows = self._db.execute(_SELECT_EVENTS_OF_RUN, (run_id, after))
+            rows = self._db.execute(_SELECT_EVENTS_OF_RUN, (run_id, after, most))
         return [PassedEvent(seq=seq, text=event) for seq, event in rows]
 
     def last_seq(self) -> int:

@@ -1,0 +1,76 @@
+"""Reports: what passed the bus and is kept nowhere else: rejected declarations, missed ticks.
+
+Invariant: the events of a home are read once; each look reads on where the last one ended.
+"""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from cordyna_cli.engine import Engine
+from cordyna_console.catalog_models import LastRejection
+from cordyna_core.contract.envelope import MalformedEvent, open_envelope
+from cordyna_core.contract.state_updates import (
+    DeclarationAccepted,
+    DeclarationRejected,
+    InvocationRejected,
+)
+
+EVENTS_PER_READ: Final = 2_000
+TICKS_KEPT: Final = 30
+
+TICK_CODES: Final = {"missed_tick": "missed", "overlap_skipped": "skipped"}
+"""Code of a problem -> what became of a tick."""
+
+_MENTIONED: Final = ("DeclarationAccepted", "DeclarationRejected", "InvocationRejected")
+
+
+@dataclass(frozen=True, slots=True)
+class TickReport:
+    """Why one or more ticks of a cron began no run."""
+
+    at: datetime
+    outcome: str
+    text: str
+
+
+@dataclass(slots=True)
+class BusReports:
+    """By server its last rejection, by task its last ticks without a run."""
+
+    rejections: dict[str, LastRejection] = field(default_factory=dict)
+    ticks: dict[str, deque[TickReport]] = field(default_factory=dict)
+    _until: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read_on(self, engine: Engine) -> None:
+        """Take in what has passed since the last look."""
+        with self._lock:
+            while events := engine.events(after=self._until, limit=EVENTS_PER_READ):
+                for passed in events:
+                    if any(name in passed.text for name in _MENTIONED):
+                        self._note(passed.text)
+                self._until = events[-1].seq
+
+    def _note(self, text: str) -> None:
+        try:
+            envelope = open_envelope(text)
+        except MalformedEvent:
+            return
+        message = envelope.message
+        if isinstance(message, DeclarationAccepted):
+            self.rejections.pop(message.server, None)
+        elif isinstance(message, DeclarationRejected):
+            rejection = LastRejection(at=envelope.time, problems=message.problems)
+            self.rejections[message.server] = rejection
+        elif isinstance(message, InvocationRejected):
+            self._note_ticks(message, envelope.time)
+
+    def _note_ticks(self, message: InvocationRejected, at: datetime) -> None:
+        for problem in message.problems:
+            outcome = TICK_CODES.get(problem.code)
+            if outcome is not None:
+                kept = self.ticks.setdefault(message.task, deque(maxlen=TICKS_KEPT))
+                kept.append(TickReport(at, outcome, problem.message))
