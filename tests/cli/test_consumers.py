@@ -2,14 +2,23 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import pytest
 
 from cli.fake_engine import FakeEngine
 from cli.fake_operations import CloudEngine
 from cli.run_dyna import dyna
+from cordyna_cli.wording.schemas import schema_words
 from cordyna_core.contract.notices import Notice, NoticeCode
 from cordyna_core.contract.views.graph import TaskInfo
-from cordyna_core.contract.views.rehearsal import DeclarationView, RehearsalView, TouchedTask
+from cordyna_core.contract.views.rehearsal import (
+    DeclarationView,
+    Difference,
+    RehearsalView,
+    TaskChange,
+    TouchedTask,
+)
 
 
 def notice_of(task: str, code: NoticeCode, message: str) -> Notice:
@@ -95,6 +104,97 @@ def test_describe_shows_who_may_use_a_task_and_its_notices() -> None:
     assert "  invokers    its own server only" in lines
     assert "  deprecated  until 2027-03-01: use orders-v2" in lines
     assert "  notice      page (team-c) is not among the consumers" in lines
+
+
+ROWS: Final = {
+    "type": "object",
+    "properties": {
+        "rows": {"type": "integer"},
+        "day": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]},
+        "kinds": {"type": "array", "items": {"$ref": "#/$defs/Kind"}},
+    },
+    "required": ["rows"],
+    "$defs": {"Kind": {"enum": ["a", 1]}},
+}
+
+
+def test_describe_shows_both_sides_of_typed_edges() -> None:
+    tasks = [
+        TaskInfo(task="orders", server="a", upstream=[], output_schema=ROWS),
+        TaskInfo(
+            task="report",
+            server="b",
+            upstream=["orders"],
+            expects={"orders": {"type": "object", "additionalProperties": False}},
+            strict=["orders"],
+        ),
+    ]
+    produced = dyna("describe", "orders", engine=FakeEngine(declared=tasks)).out
+    expected = dyna("describe", "report", engine=FakeEngine(declared=tasks)).out
+
+    words = '{rows: integer, day?: string (date) or null, kinds?: ["a" or 1]}'
+    assert f"  returns     {words}" in produced.splitlines()
+    assert "  expects     orders: object (strict)" in expected.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        (True, "any"),
+        (False, "nothing"),
+        ({}, "any"),
+        ({"const": None}, "null"),
+        ({"$ref": "#/$defs/gone"}, "any"),
+        ({"type": ["string", "null"]}, "string or null"),
+        ({"type": "array", "items": False}, "[nothing]"),
+        ({"$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "[[[[[...]]]]]"),
+    ],
+)
+def test_schema_is_written_as_a_type(schema: Any, words: str) -> None:
+    assert schema_words(schema) == words
+
+
+def test_schema_with_many_fields_is_cut() -> None:
+    properties = {f"n{number}": {"type": "integer"} for number in range(30)}
+    words = schema_words({"properties": properties, "required": list(properties)})
+    assert words.endswith("n19: integer, ...}")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("breaks", 1), ("not_allowed", 1), ("cannot_tell", 0), ("deprecated", 0)]
+)
+def test_plan_strict_fails_where_a_task_breaks(
+    code: NoticeCode, status: int, tmp_path: Path
+) -> None:
+    declaration = tmp_path / "a.json"
+    declaration.write_text('{"server": "a", "tasks": []}')
+    message = 'report (team-b): output of clean breaks it: "rows" is gone'
+    view = RehearsalView(
+        generation=1,
+        declarations=[DeclarationView(server="a", outcome="accepted")],
+        notices=[notice_of("report", code, message)],
+    )
+    plan = ("plan", "--declare", str(declaration))
+
+    assert dyna(*plan, "--strict", engine=FakeEngine(rehearsed=view)).status == status
+    loose = dyna(*plan, engine=FakeEngine(rehearsed=view))
+    assert (loose.status, message in loose.out) == (0, True)
+
+
+def test_rehearsal_shows_changed_types_of_an_edge(tmp_path: Path) -> None:
+    declaration = tmp_path / "b.json"
+    declaration.write_text('{"server": "b", "tasks": []}')
+    edge = {"task": "orders", "within_s": None, "expects": ROWS, "strict": True}
+    change = TaskChange(
+        task="report",
+        server="b",
+        change="changed",
+        fields=[Difference(what="upstream", before=["orders"], after=[edge])],
+    )
+    view = RehearsalView(generation=1, tasks=[change])
+    out = dyna("plan", "--declare", str(declaration), engine=FakeEngine(rehearsed=view)).out
+
+    assert "upstream -orders and +orders (expects {rows: integer," in " ".join(out.split())
 
 
 def test_doctor_finds_each_noticed_edge_once() -> None:

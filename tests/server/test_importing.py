@@ -44,4 +44,6 @@ def test_import_library_exports_the_public_names() -> None:
         "UserError",
         "__version__",
         "fresh",
+        "upstream",
+        "upstream",
     }

@@ -41,6 +41,13 @@ def plan(
             "(again for more, in that order). Also a JSON file with a declaration.",
         ),
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="With --declare, also exit with 1 if another owner's task would break.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     open_page: OpenPage = False,
 ) -> ExitStatus:
@@ -56,7 +63,7 @@ def plan(
     return (
         _plan_of(call, task, as_json=json, in_console=open_page)
         if task is not None
-        else rehearse(call, declare or (), as_json=json, in_console=open_page)
+        else rehearse(call, declare or (), as_json=json, in_console=open_page, strict=strict)
     )
 
 

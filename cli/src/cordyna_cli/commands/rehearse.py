@@ -11,12 +11,21 @@ from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import rehearsal_json
 from cordyna_cli.render.rehearsal import rehearsal_lines
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.views.rehearsal import RehearsalView
 
 
 def rehearse(
-    call: CommandContext, targets: Sequence[str], *, as_json: bool, in_console: bool = False
+    call: CommandContext,
+    targets: Sequence[str],
+    *,
+    as_json: bool,
+    in_console: bool = False,
+    strict: bool = False,
 ) -> ExitStatus:
-    """Show what would change; exit as declaring would end. `in_console`: open it there, too."""
+    """Show what would change; exit as declaring would end.
+
+    `in_console`: open it there, too. `strict`: a break between two tasks is an error.
+    """
     declared = [load_declaration(target, call.environment.cwd) for target in targets]
     with call.engine_without_declaring() as engine:
         view = engine.rehearse(declared)
@@ -27,7 +36,7 @@ def rehearse(
     else:
         call.out.print(rehearsal_lines(view, call.out.width))
     if not view.problems:
-        return ExitStatus.COMPLETED
+        return _status(view, strict=strict)
     if not as_json:
         rejected = [change.server for change in view.declarations if change.problems]
         error = command_refused(
@@ -37,6 +46,11 @@ def rehearse(
         )
         call.err.print(error_text(error, width=call.err.width).splitlines())
     return ExitStatus.ENDED_IN_ERROR
+
+
+def _status(view: RehearsalView, *, strict: bool) -> ExitStatus:
+    breaks = any(notice.code in ("breaks", "not_allowed") for notice in view.notices)
+    return ExitStatus.ENDED_IN_ERROR if strict and breaks else ExitStatus.COMPLETED
 
 
 def _fragment(declared: Sequence[ServerDeclared]) -> str:

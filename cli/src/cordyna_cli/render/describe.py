@@ -12,6 +12,7 @@ from cordyna_cli.render.lists import cron_words
 from cordyna_cli.wording.foreign_text import one_line, printable
 from cordyna_cli.wording.format import ago, compact_json, duration, moment
 from cordyna_cli.wording.notices import allowed_words, deprecated_words
+from cordyna_cli.wording.schemas import schema_words
 from cordyna_cli.wording.status_marks import run_mark
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.views.graph import TaskInfo
@@ -61,11 +62,18 @@ def _facts(info: TaskInfo, downstream: Sequence[str], now: datetime) -> list[tup
         ("cron", f"{cron_words(info)}{overlap}" if info.cron else ""),
         ("retries", str(info.retries)),
         ("clocks", clocks),
+        ("returns", schema_words(info.output_schema) if info.output_schema else ""),
+        *(("expects", _expectation(info, name, schema)) for name, schema in info.expects.items()),
         ("consumers", "" if info.consumers is None else allowed_words(info.consumers)),
         ("invokers", "" if info.invokers is None else allowed_words(info.invokers)),
         ("deprecated", deprecated_words(info)),
         *(("notice", one_line(notice.message)) for notice in info.notices),
     ]
+
+
+def _expectation(info: TaskInfo, name: str, schema: JsonObject) -> str:
+    strict = " (strict)" if name in info.strict else ""
+    return f"{name}: {schema_words(schema)}{strict}"
 
 
 def _edge(info: TaskInfo, name: str) -> str:

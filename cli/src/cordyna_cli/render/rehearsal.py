@@ -10,6 +10,7 @@ from cordyna_cli.render.layout.paragraph import wrapped
 from cordyna_cli.render.layout.table import Cell, Column, aligned
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import compact_json, join_names, plural
+from cordyna_cli.wording.schemas import schema_words
 from cordyna_core.contract.views.rehearsal import (
     CronChange,
     DeclarationView,
@@ -133,8 +134,12 @@ def _difference(field: Difference) -> str:
 def _edge(edge: Any) -> str:
     if isinstance(edge, str):
         return edge
-    within_s = edge["within_s"]
-    return f"{edge['task']} (within {within_s} s)" if within_s else str(edge["task"])
+    notes = [
+        *([f"within {edge['within_s']} s"] if edge.get("within_s") else []),
+        *([f"expects {schema_words(edge['expects'])}"] if edge.get("expects") else []),
+        *(["strict"] if edge.get("strict") else []),
+    ]
+    return f"{edge['task']} ({', '.join(notes)})" if notes else str(edge["task"])
 
 
 def _value(value: Any) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cordyna_core.server.options import fresh
     from cordyna_core.server.result import TaskResult
     from cordyna_core.server.task_server import TaskServer
+    from cordyna_core.server.upstream_types import upstream
 
 __all__ = [
     "Context",
@@ -21,6 +22,7 @@ __all__ = [
     "UserError",
     "__version__",
     "fresh",
+    "upstream",
 ]
 
 _MODULE_OF: Final = {
@@ -31,6 +33,7 @@ _MODULE_OF: Final = {
     "TerminalError": "errors",
     "UserError": "errors",
     "fresh": "server.options",
+    "upstream": "server.upstream_types",
 }
 """Imported when first used (PEP 562), so that importing the package does not import pydantic."""
 

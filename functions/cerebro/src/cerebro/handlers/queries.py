@@ -159,6 +159,9 @@ def tasks(store: Store, now: float) -> list[TaskInfo]:
             invokers=task.invokers,
             deprecated=task.deprecated,
             until=task.until,
+            output_schema=task.output_schema,
+            expects={name: edge.expects for name, edge in task.expecting.items() if edge.expects},
+            strict=[name for name, edge in task.expecting.items() if edge.strict],
             notices=notices_by_task.get(task.name, []),
         )
         for server, task in declared

@@ -87,7 +87,7 @@ def draw_redeclaration(declared: Sequence[ServerDeclared], faults: FaultInjector
     if faults.chance(0.5):
         tasks = tasks[: faults.integer(0, len(tasks))]
     else:
-        change = faults.choice(
+        change: dict[str, Any] = faults.choice(
             (
                 {"retries": 3},
                 {"description": "changed"},

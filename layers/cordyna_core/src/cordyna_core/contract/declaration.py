@@ -65,12 +65,29 @@ def _cron(text: str) -> str:
 
 
 class Upstream(Part):
-    """An edge with a condition: a completed result at most `within_s` seconds old may be reused."""
+    """An edge with a condition.
+
+    `within_s`: a completed result at most so many seconds old may be reused. `expects`: the JSON
+    Schema that the output of the upstream shall fit; with `strict`, a declaration that breaks it is
+    rejected.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: Name
     within_s: int | None = Field(None, ge=1, le=MAX_AGE_S)
+    expects: BoundedJsonObject | None = Field(
+        None, description="JSON Schema (draft 2020-12) of the output of the upstream."
+    )
+    strict: bool = Field(
+        False, description="Reject declarations that break `expects`; needs `expects`."
+    )
+
+    @model_validator(mode="after")
+    def _strict_needs_expects(self) -> Self:
+        if self.strict and self.expects is None:
+            raise ValueError("strict needs expects: say what the output shall be")
+        return self
 
 
 class TaskDeclaration(Part):
@@ -124,6 +141,10 @@ class TaskDeclaration(Part):
         "`07:00`, or a time after the tick such as `2h`.",
     )
 
+    output_schema: BoundedJsonObject | None = Field(
+        None, description="JSON Schema (draft 2020-12) that every output of the task fits."
+    )
+
     @model_validator(mode="after")
     def _until_needs_deprecated(self) -> Self:
         if self.until is not None and self.deprecated is None:
@@ -149,6 +170,11 @@ class TaskDeclaration(Part):
     def upstream_names(self) -> tuple[str, ...]:
         """The names of the direct upstreams, in declared order."""
         return tuple([edge if isinstance(edge, str) else edge.task for edge in self.upstream])
+
+    @property
+    def expecting(self) -> dict[str, Upstream]:
+        """The edges with an expected type, by upstream name."""
+        return {e.task: e for e in self.upstream if not isinstance(e, str) and e.expects}
 
     @property
     def within_s(self) -> dict[str, int]:

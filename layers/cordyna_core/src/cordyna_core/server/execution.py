@@ -43,14 +43,18 @@ def run_attempt(
     try:
         task = task_of(command.task)
         arguments = task.parameters.bind(command.params)
+        context = Context(attempt, task.upstream_names)
+        if task.parameters.takes_upstream:
+            arguments |= task.parameters.upstream_arguments(context.upstream)
     except TerminalError as refusal:
         return _failed(attempt, refusal)
     if task.parameters.context_name is not None:
-        arguments[task.parameters.context_name] = Context(attempt, task.upstream_names)
+        arguments[task.parameters.context_name] = context
     if not started:
         attempt.report("started")
     try:
-        output = json_output(_call(task.function, arguments, cancelled))
+        result = _call(task.function, arguments, cancelled)
+        output = task.output_type.json_output(result) if task.output_type else json_output(result)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  also SystemExit: a body does not end its server

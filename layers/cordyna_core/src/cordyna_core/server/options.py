@@ -5,7 +5,7 @@ Invariant: a wrong option is refused where it is written, with what is wrong, wh
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -52,6 +52,7 @@ OPTIONS: Final = (
     *_CLOCKS,
     "owner",
     "description",
+    "output_type",
     "consumers",
     "invokers",
     "deprecated",
@@ -154,6 +155,13 @@ def _fault(error: ErrorDetails) -> str:
     return f"{error['loc'][0]}={error['input']!r}: {text}" if error["loc"] else text
 
 
+def with_typed(
+    name: str, upstream: Iterable[str | Upstream], typed: Sequence[str | Upstream]
+) -> Iterable[str | Upstream]:
+    """Return the upstreams of a task with those that its parameters take. Raises UserError."""
+    return [*_edges(name, upstream), *typed] if typed else upstream
+
+
 def _edges(name: str, upstream: Iterable[str | Upstream]) -> list[str | Upstream]:
     if isinstance(upstream, str | Upstream):
         raise UserError(f'task "{name}": upstream is a list', next=f"write upstream=[{upstream!r}]")
@@ -166,6 +174,7 @@ def _edges(name: str, upstream: Iterable[str | Upstream]) -> list[str | Upstream
     if len(set(names)) < len(names):
         repeated = sorted({repeated for repeated in names if names.count(repeated) > 1})
         raise UserError(
-            f'task "{name}" names an upstream twice: {", ".join(repeated)}', next="name it once"
+            f'task "{name}" names an upstream twice: {", ".join(repeated)}',
+            next="name it once: in upstream=[...], or by a parameter with upstream()",
         )
     return edges

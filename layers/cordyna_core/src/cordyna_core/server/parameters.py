@@ -16,9 +16,11 @@ from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import PydanticJsonSchemaWarning
 
+from cordyna_core.contract.declaration import Upstream
 from cordyna_core.errors import TerminalError, UserError
 from cordyna_core.server.context import Context
 from cordyna_core.server.params_schema import params_schema_of
+from cordyna_core.server.upstream_types import upstream_parameters
 
 _CONTEXT_NAME = "ctx"
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -38,7 +40,8 @@ class Parameters:
     """The parameters of a function: their JSON Schema, and how params become arguments.
 
     `context_name`: the parameter that takes the Context, if any.
-    `schema`: the JSON Schema of the others; None if there are no others.
+    `schema`: the JSON Schema of the others; None if there are no others. What is the output of an
+    upstream is none of them.
 
     Raises:
         UserError: the signature has a parameter that cannot be given by name from JSON.
@@ -55,14 +58,33 @@ class Parameters:
             ),
             None,
         )
+        self._upstream = upstream_parameters(signature, annotations, task)
+        own = {self.context_name, *self._upstream}
         self._model = _model(
-            task,
-            {name: p for name, p in signature.items() if name != self.context_name},
-            annotations,
+            task, {name: p for name, p in signature.items() if name not in own}, annotations
         )
         self._names = {name: info.alias or name for name, info in self._model.model_fields.items()}
         self._has_required = any(info.is_required() for info in self._model.model_fields.values())
         self.schema = _schema(self._model, task) if self._names else None
+
+    @property
+    def takes_upstream(self) -> bool:
+        """Whether outputs of upstreams are parameters."""
+        return bool(self._upstream)
+
+    @property
+    def edges(self) -> list[str | Upstream]:
+        """The upstreams whose outputs are parameters, in their order."""
+        return [parameter.edge for parameter in self._upstream.values()]
+
+    def upstream_arguments(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that are outputs of upstreams.
+
+        Raises:
+            UpstreamMismatch: an output is not of the type that the parameter names.
+            MissingUpstream: an output was not sent.
+        """
+        return {name: one.argument(outputs) for name, one in self._upstream.items()}
 
     def bind(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of the function; an absent param is left to its own default.

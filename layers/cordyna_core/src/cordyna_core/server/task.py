@@ -3,11 +3,11 @@
 Invariant: what the function itself says (its name, parameters and docstring) is not written again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from cordyna_core.contract.declaration import TaskDeclaration
+from cordyna_core.contract.declaration import TaskDeclaration, Upstream
 from cordyna_core.contract.limits import MAX_DESCRIPTION_CHARS
 from cordyna_core.errors import UserError
 from cordyna_core.server.options import (
@@ -15,7 +15,9 @@ from cordyna_core.server.options import (
     require_known_options,
     require_name,
     task_name_of,
+    with_typed,
 )
+from cordyna_core.server.output_type import OutputType, output_type_of
 from cordyna_core.server.parameters import Parameters
 
 
@@ -27,6 +29,7 @@ class Task:
     function: Callable[..., Any]
     parameters: Parameters
     upstream_names: tuple[str, ...]
+    output_type: OutputType | None
 
 
 def task_of(
@@ -34,6 +37,8 @@ def task_of(
     *,
     name: str | None = None,
     description: str | None = None,
+    output_type: Any = None,
+    upstream: Iterable[str | Upstream] = (),
     **options: Any,
 ) -> Task:
     """Return the task of `function`; for `options`, see TaskServer.task. Raises UserError."""
@@ -55,10 +60,16 @@ def task_of(
             why="a cron tick invokes the task without params",
             next="give the parameter a default",
         )
+    returned = output_type_of(function, name, declared=output_type)
     declaration = declare_task(
-        name, **options, description=description, params_schema=parameters.schema
+        name,
+        upstream=with_typed(name, upstream, parameters.edges),
+        **options,
+        description=description,
+        params_schema=parameters.schema,
+        output_schema=returned.schema if returned is not None else None,
     )
-    return Task(declaration, function, parameters, declaration.upstream_names)
+    return Task(declaration, function, parameters, declaration.upstream_names, returned)
 
 
 def _first_line(function: Callable[..., Any]) -> str | None:

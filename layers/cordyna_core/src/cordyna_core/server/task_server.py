@@ -24,7 +24,7 @@ from cordyna_core.server.declaring import publish_declaration
 from cordyna_core.server.execution import run_attempt
 from cordyna_core.server.options import Duration, require_name
 from cordyna_core.server.parameters import location_of
-from cordyna_core.server.result import TaskResult
+from cordyna_core.server.result import TaskResult, strict_json
 from cordyna_core.server.task import Task, task_of
 
 Body = TypeVar("Body", bound=Callable[..., Any])
@@ -114,6 +114,7 @@ class TaskServer:
         run_timeout_s: Duration | None = None,
         owner: str | None = None,
         description: str | None = None,
+        output_type: Any = None,
         consumers: Iterable[str] | None = None,
         invokers: Iterable[str] | None = None,
         deprecated: str | None = None,
@@ -138,6 +139,9 @@ class TaskServer:
                 seconds or as `"10m"`.
             owner: default: the server's.
             description: default: the first line of the docstring.
+            output_type: the type of its output, which it is checked to have. Default: the return
+                annotation, if a pydantic model, a dataclass or a TypedDict occurs in it; `Any`:
+                no check.
             consumers: servers whose tasks may depend on it, `*` allowed at the end of an entry
                 (default: all; `[]`: this server only).
             invokers: servers that may invoke it, and clients as `client.<name>` (default: all;
@@ -271,7 +275,7 @@ class TaskServer:
             task=task,
             attempt=1,
             params=params,
-            upstream=dict(upstream or {}),
+            upstream=strict_json(dict(upstream or {}))[0],
             ack_by=LATEST,
             start_by=LATEST,
         )

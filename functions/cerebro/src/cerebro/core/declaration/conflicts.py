@@ -5,9 +5,10 @@ problems, and all of them (docs/rules.md, rules 9 and 10).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
+from cerebro.core.declaration.notices import broken_strict_edges
 from cerebro.core.graph.graph import Graph
 from cerebro.core.validation.edge_access import forbidden_edges, not_a_consumer
 from cerebro.core.validation.problems import quoted, short_path
@@ -43,11 +44,21 @@ def conflicts(new: Declarations, accepted: Declarations, before: Graph) -> dict[
     names = [task.name for declared in owned.values() for task in declared.tasks]
     for name, upstream in forbidden_edges(graph, names):
         problems[graph[name].server].append(not_a_consumer(graph, name, upstream))
-    for cycle in _cycles(graph, names, before):
-        for server in dict.fromkeys(graph[name].server for name in cycle):
+    for names_involved, problem in _shared_problems(graph, names, before):
+        for server in dict.fromkeys(graph[name].server for name in names_involved):
             if server in new:
-                problems[server].append(_cycle_problem(cycle, graph))
+                problems[server].append(problem)
     return {server: of_server for server, of_server in problems.items() if of_server}
+
+
+def _shared_problems(
+    graph: Graph, names: Sequence[str], before: Graph
+) -> Iterator[tuple[Sequence[str], Problem]]:
+    """Yield the problems of several tasks together, with these tasks."""
+    for problem in broken_strict_edges(graph, set(names)):
+        yield problem.path or (), problem
+    for cycle in _cycles(graph, names, before):
+        yield cycle, _cycle_problem(cycle, graph)
 
 
 def _owners(new: Declarations, accepted: Declarations, before: Graph) -> dict[str, str]:

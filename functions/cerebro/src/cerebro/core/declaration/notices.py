@@ -1,14 +1,17 @@
 """Notices: what both owners of an edge should know (docs/rules.md, rules 18 and 19).
 
-Invariant: a notice is about one edge of the graph as it is, and refuses nothing.
+Invariant: a notice is about one edge of the graph as it is, and refuses nothing by itself.
 """
 
+import json
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from cerebro.core.graph.graph import Graph, OwnedTask
+from cerebro.core.validation.compatibility import Verdict, compare_texts
 from cerebro.core.validation.edge_access import is_allowed
 from cerebro.core.validation.problems import shortened
+from cordyna_core.contract.base import Problem
 from cordyna_core.contract.declaration import TaskDeclaration
 from cordyna_core.contract.notices import Notice, NoticeCode
 
@@ -42,10 +45,60 @@ def notices(graph: Graph, names: Iterable[str]) -> Iterator[Notice]:
 
 
 def _concerns_users(task: TaskDeclaration) -> bool:
-    return task.deprecated is not None or task.consumers is not None
+    is_old, is_closed = task.deprecated is not None, task.consumers is not None
+    return is_old or is_closed or task.output_schema is not None
+
+
+def verdict_of(user: OwnedTask, used: OwnedTask) -> Verdict | None:
+    """Return whether the output of an upstream suits its user; None: nothing is expected of it."""
+    edge = user.task.expecting.get(used.task.name)
+    if edge is None:
+        return None
+    produced = used.task.output_schema
+    text = None if produced is None else json.dumps(produced)
+    return compare_texts(text, json.dumps(edge.expects))
+
+
+def broken_strict_edges(graph: Graph, changed: Collection[str]) -> Iterator[Problem]:
+    """Yield a problem of every strict edge from or to a task of `changed` that breaks.
+
+    `path` is [the user, its upstream].
+    """
+    for name in graph if _may_be_used_strictly(graph, changed) else changed:
+        user = graph[name]
+        for upstream, edge in user.task.expecting.items():
+            used = graph.get(upstream)
+            is_new = name in changed or upstream in changed
+            if used is None or not is_new or not edge.strict:
+                continue
+            verdict = verdict_of(user, used)
+            if verdict is not None and verdict.kind == "breaks":
+                message = (
+                    f"{_breaks(user, used, verdict)}, and its edge is strict: keep the output as "
+                    "it was, or agree on the change first"
+                )
+                yield Problem(code="breaks_consumer", message=message, path=[name, upstream])
+
+
+def _may_be_used_strictly(graph: Graph, changed: Collection[str]) -> bool:
+    return any(graph[name].task.output_schema is not None for name in changed)
+
+
+def _breaks(user: OwnedTask, used: OwnedTask, verdict: Verdict) -> str:
+    reasons = "; ".join(verdict.reasons)
+    return f"{_named(user)}: output of {used.task.name} breaks it: {reasons}"
 
 
 def _of_edge(graph: Graph, user: OwnedTask, used: OwnedTask) -> Iterator[Notice]:
+    verdict = verdict_of(user, used)
+    if verdict is not None and verdict.kind == "breaks":
+        yield _notice("breaks", user, used, _breaks(user, used, verdict), verdict.reasons)
+    elif verdict is not None and verdict.kind == "cannot_tell":
+        message = (
+            f"{_named(user)}: cannot tell whether output of {used.task.name} suits it: "
+            f"{'; '.join(verdict.reasons)}"
+        )
+        yield _notice("cannot_tell", user, used, message, verdict.reasons)
     if used.task.consumers is not None and not is_allowed(graph, user.task.name, used.task.name):
         message = f"{_named(user)} is not among the consumers of {_named(used)}"
         yield _notice("not_allowed", user, used, message)

@@ -37,7 +37,7 @@ _ONLY_AT_THE_ROOT: Final = frozenset({"$id", "$schema"})
 
 def faults_of_schema(schema: JsonObject) -> list[str]:
     """Return every fault of a schema of parameters, each with its place."""
-    faults = _faults_of_form(schema)
+    faults = faults_of_form(schema)
     if faults:
         return faults
     if schema.get("type") != "object":
@@ -98,7 +98,8 @@ def _message_of(fault: ValidationError) -> str:
     return _message_of(fitting[0][0]) if len(fitting) == 1 else str(fault.message)
 
 
-def _faults_of_form(schema: JsonObject) -> list[str]:
+def faults_of_form(schema: JsonObject) -> list[str]:
+    """Return every fault of a value that is to be a JSON Schema, each with its place."""
     try:
         return [
             f"{fault.json_path}: {shortened(fault.message)}"
@@ -150,4 +151,4 @@ def _leads_to_a_schema(schema: JsonObject, reference: str) -> bool:
         target = resolver.lookup(reference).contents
     except Unresolvable:
         return False
-    return isinstance(target, bool) or (isinstance(target, dict) and not _faults_of_form(target))
+    return isinstance(target, bool) or (isinstance(target, dict) and not faults_of_form(target))

@@ -31,6 +31,7 @@ def validate_declaration(declared: ServerDeclared) -> list[Problem]:
         *_duplicate_tasks(declared.tasks),
         *_bad_edges(declared.tasks),
         *_bad_schemas(declared.tasks),
+        *_bad_output_schemas(declared.tasks),
         *_crons_without_params(declared.tasks),
     ]
 
@@ -92,6 +93,19 @@ def _bad_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
                     f"task {quoted(task.name)}: params_schema is not a JSON Schema of its "
                     f"parameters: {fault}"
                 )
+                yield Problem(code="bad_schema", message=text, path=[task.name])
+
+
+def _bad_output_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
+    for task in tasks:
+        schemas: dict[str, JsonObject | None] = {}
+        if task.output_schema is not None:
+            schemas["output_schema"] = task.output_schema
+        for name, edge in task.expecting.items():
+            schemas[f"what it expects of {quoted(name)}"] = edge.expects
+        for what, schema in schemas.items():
+            for fault in _faults_of_form(json.dumps(schema)):
+                text = f"task {quoted(task.name)}: {what} is not a JSON Schema: {fault}"
                 yield Problem(code="bad_schema", message=text, path=[task.name])
 
 
@@ -158,3 +172,19 @@ def _faults_of_text(schema: str) -> Sequence[str]:
 
 def _repeated(names: Iterable[str]) -> list[str]:
     return [name for name, times in Counter(names).items() if times > 1]
+
+
+def _faults_of_form(schema: str) -> Sequence[str]:
+    is_short = len(schema) <= REMEMBERED_CHARS
+    return _remembered_faults_of_form(schema) if is_short else _faults_of_form_of(schema)
+
+
+@lru_cache(maxsize=REMEMBERED_SCHEMAS)
+def _remembered_faults_of_form(schema: str) -> Sequence[str]:
+    return _faults_of_form_of(schema)
+
+
+def _faults_of_form_of(schema: str) -> Sequence[str]:
+    from cerebro.core.validation.json_schema import faults_of_form  # noqa: PLC0415  60 ms
+
+    return tuple(faults_of_form(json.loads(schema)))

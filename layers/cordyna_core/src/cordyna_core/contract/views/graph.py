@@ -64,6 +64,13 @@ class TaskInfo(Part):
     invokers: list[str] | None = None
     deprecated: str | None = None
     until: date | None = None
+    output_schema: JsonObject | None = None
+    expects: dict[str, JsonObject] = Field(
+        default_factory=dict, description="Of upstreams whose output is to fit a JSON Schema."
+    )
+    strict: list[str] = Field(
+        default_factory=list, description="Those of `expects` whose break is rejected."
+    )
     notices: list[Notice] = Field(
         default_factory=list, description="Of its edges, as a user and as an upstream."
     )
