@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: site worker-e2e soak seeds interleavings help run setup test check bench sim campaign mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e preflight smoke api vendor console-check console-e2e console-pictures
+.PHONY: site references examples worker-e2e soak seeds interleavings help run setup test check bench sim campaign mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e preflight smoke api vendor console-check console-e2e console-pictures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -185,6 +185,9 @@ e2e: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to
 node_modules/.package-lock.json: package.json package-lock.json
 	@npm ci --no-audit --no-fund --silent
 	@touch $@
+
+references: .venv/.run ## write the generated pages of docs/reference
+	$(BIN)/python site/references.py
 
 site: .venv/.docs node_modules/.package-lock.json ## build the documentation site into build/site/site; it works offline
 	@$(BIN)/python site/build.py

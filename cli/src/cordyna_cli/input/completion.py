@@ -127,16 +127,16 @@ def _subcommands(command: Any) -> Iterator[Candidate]:
 
 
 def _values(param: Any, names_of: dict[str, Names]) -> Sequence[Candidate]:
-    choices = _enum_of(param.type_descriptor.annotation)
+    choices = enum_of(param.type_descriptor.annotation)
     if choices is not None:
         return [Candidate(str(choice.value)) for choice in choices]
     names = names_of.get(param.name)
     return [] if names is None else names()
 
 
-def _enum_of(annotation: Any) -> type[Enum] | None:
+def enum_of(annotation: Any) -> type[Enum] | None:
     """The enum that an argument's values are of, also below `list[...]` and `... | None`."""
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return annotation
-    inner = (_enum_of(argument) for argument in get_args(annotation))
+    inner = (enum_of(argument) for argument in get_args(annotation))
     return next((enum for enum in inner if enum is not None), None)

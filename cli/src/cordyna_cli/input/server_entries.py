@@ -44,10 +44,10 @@ def _table_problems(entry: Mapping[str, Any]) -> Iterator[str]:
     if "target" not in entry:
         yield f"an entry of `servers` has a `target`, for example {_EXAMPLE}"
     for name, value in entry.items():
-        option = _OPTIONS.get(name)
+        option = OPTIONS.get(name)
         if option is None:
-            near = get_close_matches(name, _OPTIONS, n=1)
-            hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(_OPTIONS)}"
+            near = get_close_matches(name, OPTIONS, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(OPTIONS)}"
             yield f"a server has no option `{name}`: {hint}"
         elif not option.is_valid(value):
             yield f"`{name}` of a server is {option.meaning}"
@@ -71,7 +71,7 @@ class _Option:
     meaning: str
 
 
-_OPTIONS: Final = {
+OPTIONS: Final = {
     "target": _Option(_is_text, "a text"),
     "concurrency": _Option(_is_concurrency, f"a whole number from 1 to {CONCURRENCY_MAX}"),
     "python": _Option(_is_text, "a text"),

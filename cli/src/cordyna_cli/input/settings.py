@@ -33,7 +33,7 @@ _CLOUD_SETTINGS: Final = ("profile", "region", "endpoint_url", "bus")
 _FILE_SETTINGS: Final = ("client",)
 """Without an option: who one is does not change from command to command."""
 
-_SETTINGS: Final = ("servers", *_TEXT_SETTINGS, *_FILE_SETTINGS)
+SETTINGS: Final = ("servers", *_TEXT_SETTINGS, *_FILE_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def resolve(flags: GlobalFlags, environment: Surroundings) -> CliSettings:
     sources = [options, _from_environ(environment.environ), _from_project(environment.cwd)]
     profile = _first(sources, "profile")
     profile_file = _from_profile(profile, environment.environ) if profile else {}
-    values = {name: _first([*sources, profile_file], name) for name in _SETTINGS}
+    values = {name: _first([*sources, profile_file], name) for name in SETTINGS}
     entries = _first(sources[1:], "entries") or _first([profile_file], "entries") or []
     if flags.servers:
         # Servers given as options run here, whatever cloud a file names.
@@ -173,10 +173,10 @@ def _checked(table: Mapping[str, Any], file: Path, where: str) -> dict[str, Any]
 
 def _problems(table: Mapping[str, Any]) -> Iterator[str]:
     for name, value in table.items():
-        near = get_close_matches(name, _SETTINGS, n=1)
-        if name not in _SETTINGS:
+        near = get_close_matches(name, SETTINGS, n=1)
+        if name not in SETTINGS:
             yield f"there is no setting `{name}`" + (
-                f": did you mean `{near[0]}`?" if near else f"; there are {', '.join(_SETTINGS)}"
+                f": did you mean `{near[0]}`?" if near else f"; there are {', '.join(SETTINGS)}"
             )
         elif name == "servers":
             yield from entry_problems(value)
