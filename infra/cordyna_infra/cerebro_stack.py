@@ -2,12 +2,14 @@
 
     bus -> rule -> queue -> registry, planner, tracker, incidents    a rule for each route
     wait state machine, schedule -> queue -> timekeeper
-    every 15 minutes -> sweeper                           re-arms the timers of active runs
+    every 15 minutes -> sweeper, once per partition       re-arms the timers of active runs
     `dyna` -> query                                       reads only
 
 All of them share one table and one bus. Each has a role of its own. Idle, only the pollers of five
 queues cost something (docs/operating.md).
 """
+
+from typing import Final
 
 from aws_cdk import Duration, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_events as events
@@ -36,6 +38,8 @@ from cordyna_infra.state_table import state_table
 from cordyna_infra.timers import TimerResources, waiting_in
 
 _SWEEP_EVERY = Duration.minutes(15)
+SWEEP_SHARDS: Final = 4
+"""Partitions of the active runs (cerebro.adapters.aws.dynamodb_runs), each swept by itself."""
 
 
 class CerebroStack(Stack):
@@ -66,7 +70,11 @@ class CerebroStack(Stack):
             for name in QUEUE_FED
         }
         self.timers = TimerResources(
-            self, "TimerResources", stage=stage, timekeeper=self.queues["timekeeper"]
+            self,
+            "TimerResources",
+            stage=stage,
+            timekeeper=self.queues["timekeeper"],
+            table=self.table,
         )
         self.dead_letters: dict[str, sqs.Queue] = {
             name: queue.dead_letters for name, queue in self.queues.items()
@@ -222,8 +230,11 @@ class CerebroStack(Stack):
             schedule=events.Schedule.rate(_SWEEP_EVERY),
             targets=[
                 targets.LambdaFunction(
-                    self.functions["sweeper"], dead_letter_queue=self.dead_letters["sweeper"]
+                    self.functions["sweeper"],
+                    event=events.RuleTargetInput.from_object({"shard": shard}),
+                    dead_letter_queue=self.dead_letters["sweeper"],
                 )
+                for shard in range(SWEEP_SHARDS)
             ],
         )
 

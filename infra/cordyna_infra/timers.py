@@ -3,9 +3,13 @@
 Invariant: everything arrives in the timekeeper's queue, at least once. Up to 60 s ahead a wait
 state is used, exact to the second; beyond, a one-shot schedule; every cron is a schedule of the
 same group.
+
+Most runs have completed before their timer is due, and it would find nothing to do: after its wait
+the state machine reads the run, and ends. That costs a read instead of a message and an invocation.
 """
 
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
@@ -34,7 +38,13 @@ class TimerResources(Construct):
     """An Express state machine, a schedule group, and the role that schedules use."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, stage: Stage, timekeeper: HandlerQueue
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        timekeeper: HandlerQueue,
+        table: dynamodb.ITable,
     ) -> None:
         super().__init__(scope, construct_id)
         self.wait = sfn.StateMachine(
@@ -43,10 +53,11 @@ class TimerResources(Construct):
             state_machine_name=f"{stage.bus}-wait",
             state_machine_type=sfn.StateMachineType.EXPRESS,
             definition_body=sfn.DefinitionBody.from_chainable(
-                self._wait_then_send(timekeeper.queue)
+                self._wait_then_send(timekeeper.queue, table)
             ),
             timeout=_MAX_WAIT,
-            comment="waits until `timestamp`, then sends `body` to the timekeeper",
+            comment="waits until `timestamp`, then sends `body` to the timekeeper, unless the run "
+            "that `run` names has completed",
         )
         self.group = scheduler.CfnScheduleGroup(self, "Schedules", name=stage.bus)
         self.sender = iam.Role(
@@ -97,7 +108,7 @@ class TimerResources(Construct):
         """
         return iam.PolicyStatement(actions=["scheduler:ListSchedules"], resources=["*"])
 
-    def _wait_then_send(self, queue: sqs.Queue) -> sfn.Chain:
+    def _wait_then_send(self, queue: sqs.Queue, table: dynamodb.ITable) -> sfn.Chain:
         wait = sfn.Wait(
             self, "Wait until it is due", time=sfn.WaitTime.timestamp_path("$.timestamp")
         )
@@ -108,4 +119,38 @@ class TimerResources(Construct):
             message_body=sfn.TaskInput.from_json_path_at("$.body"),
         )
         send.add_retry(max_attempts=5, interval=Duration.seconds(1), backoff_rate=2)
-        return sfn.Chain.start(wait).next(send)
+        read = self._read_run(table)
+        # What cannot be read may still run.
+        read.add_catch(send, result_path="$.error")
+        is_completed = sfn.Condition.and_(
+            sfn.Condition.is_present("$.found.Item.status.S"),
+            sfn.Condition.string_equals("$.found.Item.status.S", "completed"),
+        )
+        read.next(
+            sfn.Choice(self, "Has its run completed?")
+            .when(is_completed, sfn.Succeed(self, "Nothing to do"))
+            .otherwise(send)
+        )
+        # The timer of an incident, or of an older version, names no run.
+        names_run = (
+            sfn.Choice(self, "Is it of a run?")
+            .when(sfn.Condition.is_present("$.run"), read)
+            .otherwise(send)
+        )
+        return sfn.Chain.start(wait).next(names_run)
+
+    def _read_run(self, table: dynamodb.ITable) -> tasks.DynamoGetItem:
+        """Read the status of the run as cerebro stores it (cerebro.adapters.aws.dynamodb_runs)."""
+        key = {"pk": sfn.JsonPath.string_at("$.run"), "sk": "META"}
+        return tasks.DynamoGetItem(
+            self,
+            "Read its run",
+            table=table,
+            key={
+                name: tasks.DynamoAttributeValue.from_string(value) for name, value in key.items()
+            },
+            consistent_read=True,
+            projection_expression=[tasks.DynamoProjectionExpression().with_attribute("#status")],
+            expression_attribute_names={"#status": "status"},
+            result_path="$.found",
+        )

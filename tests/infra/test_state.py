@@ -1,7 +1,9 @@
 """State: what is stored, for how long, and how it is protected."""
 
+import json
 from pathlib import Path
 
+from cerebro.adapters.aws.dynamodb_runs import SHARDS, run_key
 from cordyna_core.aws import claims
 from infra.conftest import synthesized
 from infra.templates import Template, listed, text_of
@@ -123,3 +125,45 @@ def test_resources_are_tagged_with_their_stage(stacks: dict[str, Template]) -> N
                 assert tags.get("cordyna:stage") == "production" or "CustomResource" in name, (
                     f"{template.name}/{name}"
                 )
+
+
+def test_wait_ends_without_a_message_if_its_run_has_completed(stacks: dict[str, Template]) -> None:
+    machine = stacks["cerebro"].one("AWS::StepFunctions::StateMachine")
+    states = json.loads(text_of(machine["DefinitionString"]))["States"]
+    wait = states["Wait until it is due"]
+    assert wait["Next"] == "Is it of a run?"
+    assert states[wait["Next"]]["Choices"] == [
+        {"Variable": "$.run", "IsPresent": True, "Next": "Read its run"}
+    ]
+    assert states[wait["Next"]]["Default"] == "Send to the timekeeper"
+    read = states["Read its run"]
+    assert read["Parameters"]["ConsistentRead"] is True
+    assert read["Parameters"]["Key"] == {"pk": {"S.$": "$.run"}, "sk": {"S": "META"}}
+    # What cannot be read is sent all the same.
+    (caught,) = read["Catch"]
+    assert (caught["ErrorEquals"], caught["Next"]) == (["States.ALL"], "Send to the timekeeper")
+    (completed,) = states[read["Next"]]["Choices"]
+    assert completed["Next"] == "Nothing to do"
+    assert states[read["Next"]]["Default"] == "Send to the timekeeper"
+
+
+def test_run_is_stored_as_the_wait_reads_it(stacks: dict[str, Template]) -> None:
+    assert run_key("RUN") == ("RUN#RUN", "META")
+    (statement,) = [
+        statement
+        for statement in stacks["cerebro"].statements_of("TimerResourcesWaitRole")
+        if "dynamodb:GetItem" in listed(statement["Action"])
+    ]
+    assert listed(statement["Action"]) == ["dynamodb:GetItem"]
+    assert "State" in text_of(statement["Resource"])
+
+
+def test_every_partition_of_active_runs_is_swept(stacks: dict[str, Template]) -> None:
+    (sweep,) = [
+        rule
+        for rule in stacks["cerebro"].all("AWS::Events::Rule").values()
+        if "ScheduleExpression" in rule
+    ]
+    swept = [json.loads(target["Input"])["shard"] for target in sweep["Targets"]]
+    assert sorted(swept) == list(range(SHARDS))
+    assert all("DeadLetterConfig" in target for target in sweep["Targets"])

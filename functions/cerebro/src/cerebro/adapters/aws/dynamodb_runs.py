@@ -95,7 +95,7 @@ class RunItems:
         )
 
     def read_run(self, run_id: str) -> Run | None:
-        item = self._table.get(_meta(run_id))
+        item = self._table.get(run_key(run_id))
         return self._run(item) if item else None
 
     def write_run(self, new: Run, seen: Run | None) -> Run | None:
@@ -114,11 +114,12 @@ class RunItems:
                     "expires_at": expires_at,
                 }
             )
-        pk, sk = _meta(new.id)
+        pk, sk = run_key(new.id)
         item: Item = {
             "pk": pk,
             "sk": sk,
             "run": encode_run(new),
+            "status": new.status,
             "version": new.version,
             "expires_at": expires_at,
         }
@@ -154,17 +155,17 @@ class RunItems:
         ]
         # A mark may outlive its run: the process that ended it may have crashed before deleting the
         # mark.
-        runs = (self._run(item) for item in self._table.get_many(map(_meta, marked)).values())
+        runs = (self._run(item) for item in self._table.get_many(map(run_key, marked)).values())
         return [run.id for run in runs if run is not None and not run.is_over]
 
     def active_pages(self, shard: int, after: str = "") -> Iterator[tuple[str, int]]:
         """See handlers.sweep.ActivePages. Marks are read as they are needed, not all at once."""
         marks = self._table.query(_shard_name(shard), after=after)
         while batch := list(islice(marks, BATCH_GET_MAX_ITEMS)):
-            items = self._table.get_many(_meta(str(mark["sk"])) for mark in batch)
+            items = self._table.get_many(run_key(str(mark["sk"])) for mark in batch)
             for mark in batch:
                 run_id = str(mark["sk"])
-                item = items.get(_meta(run_id))
+                item = items.get(run_key(run_id))
                 run = self._run(item) if item else None
                 if run is not None and not run.is_over:
                     yield run_id, int(mark.get("pages") or self._pages_of(run))
@@ -178,9 +179,9 @@ class RunItems:
         page = min(limit, BATCH_GET_MAX_ITEMS)
         marks = self._marks(page)
         while len(runs) < limit and (batch := list(islice(marks, page))):
-            items = self._table.get_many(_meta(_run_of(age)) for age in batch)
+            items = self._table.get_many(run_key(_run_of(age)) for age in batch)
             for age in batch:
-                item = items.get(_meta(_run_of(age)))
+                item = items.get(run_key(_run_of(age)))
                 run = self._run(item) if item else None
                 # A mark with another time was written by a duplicate of the command that lost the
                 # race.
@@ -266,7 +267,8 @@ class _PlanKeys:
         return self._pk, str(number)
 
 
-def _meta(run_id: str) -> Key:
+def run_key(run_id: str) -> Key:
+    """The key of a run, whose `status` the wait state machine reads (infra/.../timers.py)."""
     return f"RUN#{run_id}", "META"
 
 

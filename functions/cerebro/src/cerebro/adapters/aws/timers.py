@@ -1,7 +1,8 @@
 """The Timers port on AWS: delivers page timers when they are due, and fan-outs at once.
 
 Invariant: a page timer arrives when it is due, at most about a second later. One that is due within
-a minute waits in a state machine (Step Functions, Express), or, where the deployment chose so, as a
+a minute waits in a state machine (Step Functions, Express), which drops it if its run has completed
+meanwhile, as most have; or, where the deployment chose so, as a
 delayed message of the timekeeper's queue, within 15 minutes; both are exact to the second. A later
 one is a schedule (EventBridge Scheduler), which may fire 59 s late and is therefore set 60 s early:
 the timer arrives early, and is sent again for the rest.
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from cerebro.adapters.aws.dynamodb_runs import run_key
 from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.internal_codec import encode_internal
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
@@ -119,6 +121,8 @@ class AwsTimers:
             "timestamp": rfc3339_seconds(math.ceil(timer.due)),
             "body": encode_internal(timer),
         }
+        if isinstance(timer, PageTimer):
+            waiting["run"] = run_key(timer.run_id)[0]
         self._stepfunctions().start_execution(
             stateMachineArn=self._targets.wait_state_machine_arn, input=json.dumps(waiting)
         )

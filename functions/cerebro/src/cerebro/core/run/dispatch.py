@@ -51,7 +51,7 @@ from cerebro.core.effects import (
     WriteTask,
 )
 from cerebro.core.messages import cancel_task, run_task
-from cerebro.core.model import Rank, RunSnapshot, TaskRun, all_completed, page_of
+from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, all_completed, page_of
 from cerebro.core.run.cancellation import cancel_facts
 from cerebro.core.run.run_access import read_run
 from cerebro.core.run.run_status import end_run
@@ -71,15 +71,18 @@ COMMANDS_PER_GROUP: Final = 10
 """Commands that leave together; PutEvents takes at most ten entries."""
 
 
-async def fan_out(snapshot: RunSnapshot, message: FanOut, known: dict[int, TaskRun]) -> None:
-    """Dispatch what is ready downstream of `message.index` (None: the roots), from `start` on."""
+async def fan_out(snapshot: RunSnapshot, message: FanOut, known: dict[int, TaskRun]) -> Run | None:
+    """Dispatch what is ready downstream of `message.index` (None: the roots), from `start` on.
+
+    Returns the run as it was read before the last commands were sent; None: none were.
+    """
     plan = snapshot.plan
     candidates = plan.roots if message.index is None else plan.downstream[message.index]
     end = message.start + FAN_OUT_WIDTH
     if end < len(candidates):
         rest = FanOut(message.run_id, message.index, end, message.cause, message.repair)
         await SendFanOut(rest)
-    await dispatch_ready(
+    return await dispatch_ready(
         snapshot,
         candidates[message.start : end],
         cause=message.cause,
@@ -95,8 +98,10 @@ async def dispatch_ready(
     cause: str,
     known: dict[int, TaskRun],
     repair: bool = False,
-) -> None:
+) -> Run | None:
     """Dispatch those of `candidates` that wait and whose upstreams have all completed.
+
+    Returns the run as it was read before the last commands were sent; None: none were.
 
     `known`: completed facts that were read already; they stay completed, so they are not read
     again. `repair`: most candidates have been dispatched, so their facts are read first.
@@ -109,6 +114,7 @@ async def dispatch_ready(
     # Two upstreams without a body may both lead to one task: it is sent once.
     dispatched: set[int] = set()
     waiting = deque(candidates)
+    run: Run | None = None
     while waiting:
         index = waiting.popleft()
         task = plan.tasks[index]
@@ -128,12 +134,13 @@ async def dispatch_ready(
             group[index] = own
             dispatched.add(index)
         if len(group) == COMMANDS_PER_GROUP:
-            await _send_group(snapshot, group, known, cause=cause)
+            run = await _send_group(snapshot, group, known, cause=cause)
             group = {}
     if group:
-        await _send_group(snapshot, group, known, cause=cause)
+        run = await _send_group(snapshot, group, known, cause=cause)
     elif last_completed is not None and not dispatched:
         await _check_after_join(snapshot.run.id, page_of(last_completed))
+    return run
 
 
 async def _still_waiting(
@@ -251,14 +258,15 @@ async def send_commands(snapshot: RunSnapshot, facts: Mapping[int, TaskRun], *, 
 
 async def _send_group(
     snapshot: RunSnapshot, facts: dict[int, TaskRun], known: dict[int, TaskRun], *, cause: str
-) -> None:
+) -> Run:
+    """Arm, check and send. Returns the run as the check read it."""
     run_id = snapshot.run.id
     for page, due in _earliest_deadlines(facts.items()).items():
         await _arm_dispatch(snapshot, facts, page, due)
     run = await read_run(run_id)
     if run.status == "cancelled":
         await cancel_facts(snapshot, facts, cause=cause)
-        return
+        return run
     if run.reruns:
         # A completed fact that was read, or cached, before the rerun has an older output.
         known = {}
@@ -272,6 +280,7 @@ async def _send_group(
             messages.append(cancel_task(snapshot, index, before, cause=fact.cause, now=now))
         messages.append(run_task(snapshot, index, fact, outputs, now=now))
     await Publish(tuple(messages))
+    return run
 
 
 async def _arm_dispatch(

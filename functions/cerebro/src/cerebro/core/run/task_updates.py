@@ -20,7 +20,7 @@ from cerebro.core.effects import (
 from cerebro.core.incidents.effects import SendIncidentNotice
 from cerebro.core.incidents.notices import CompletionNotice
 from cerebro.core.messages import cerebro_state_changes
-from cerebro.core.model import CachedResult, Rank, RunSnapshot, TaskRun, page_of
+from cerebro.core.model import CachedResult, Rank, Run, RunSnapshot, TaskRun, page_of
 from cerebro.core.run.cancellation import cancel_facts
 from cerebro.core.run.dispatch import (
     CLOCK_SKEW_MARGIN_S,
@@ -121,16 +121,18 @@ async def apply_consequences(
     """Do what follows from a fact: continue downstream, end the run, guard the next deadline."""
     run_id, page = snapshot.run.id, page_of(index)
     if fact.is_completed:
-        run = await read_run(run_id)
         await _record_result(snapshot, index, fact, cause=cause)
+        checked: Run | None = None
+        if index != snapshot.plan.target:
+            checked = await fan_out(snapshot, FanOut(run_id, index, 0, cause), {index: fact})
+        # Only after the fact was written: what is read here decides who else is informed of it.
+        run = checked or await read_run(run_id)
         if index in run.watched:
             notice = CompletionNotice(run_id, index, fact.attempt, fact.dispatched_at)
             await SendIncidentNotice(notice)
         if index == snapshot.plan.target:
             await end_run(snapshot, "completed", cause=cause, seen=run)
-            return
-        await fan_out(snapshot, FanOut(run_id, index, 0, cause), {index: fact})
-        if run.failing:
+        elif run.failing:
             await arm_page_check(run_id, page)
     elif fact.failed_permanently:
         await announce_failure(snapshot, index, fact, cause=cause)
