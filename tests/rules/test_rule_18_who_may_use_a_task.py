@@ -35,7 +35,7 @@ def refused(world: ReactionWorld) -> list[tuple[str, str]]:
     return [(problem.code, problem.message) for each in refusals for problem in each.problems]
 
 
-def test_server_that_is_no_consumer_cannot_run_it_by_its_own_task() -> None:
+def test_server_that_is_no_consumer_cannot_run_it_indirectly() -> None:
     """A server declares a task that needs another team's, and invokes its own with params.
 
     1. The edge is refused, with both names. 2. So the task is unknown, and nothing is run.

@@ -16,6 +16,7 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, Final, Literal
 
+from cerebro.core.plan_content import FIRST_FIELDS, content_of_task
 from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.ids import derived_id
 
@@ -216,7 +217,8 @@ class Plan:
         A field that was added later takes part only where it is not the default, so that an
         upgrade renames no plan.
         """
-        return derived_id("plan", _to_json([_fields_of(task) for task in self.tasks]))
+        content = [content_of_task(task, ADDED_FIELDS) for task in self.tasks]
+        return derived_id("plan", _to_json(content))
 
     @cached_property
     def index_of(self) -> dict[str, int]:
@@ -265,37 +267,12 @@ class Plan:
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), default=astuple).encode
 
 
-_FIRST_FIELDS: Final = (
-    "name",
-    "server",
-    "upstream",
-    "awaits",
-    "params",
-    "retries",
-    "ack_timeout_s",
-    "start_timeout_s",
-    "run_timeout_s",
-    "owner",
-    "version",
-    "kept",
-    "reuses",
-)
-"""The fields of the first format: all of them take part in the id of a plan, in this order."""
-
 ADDED_FIELDS: Final = {
     planned.name: planned.default
     for planned in fields(PlannedTask)
-    if planned.name not in _FIRST_FIELDS
+    if planned.name not in FIRST_FIELDS
 }
-"""The fields that were added since, with their defaults."""
-
-
-def _fields_of(task: PlannedTask) -> list[Any]:
-    values = [getattr(task, name) for name in _FIRST_FIELDS]
-    added = {
-        name: value for name in ADDED_FIELDS if (value := getattr(task, name)) != ADDED_FIELDS[name]
-    }
-    return [*values, added] if added else values
+"""The fields that were added since the first format, with their defaults."""
 
 
 def page_of(index: int) -> int:

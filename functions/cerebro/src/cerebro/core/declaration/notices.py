@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from cerebro.core.graph.graph import Graph, OwnedTask
-from cerebro.core.validation.compatibility import Verdict, compare_texts
+from cerebro.core.validation.compatibility import Compatibility, compare_texts
 from cerebro.core.validation.edge_access import is_allowed
 from cerebro.core.validation.problems import shortened
 from cordyna_core.contract.base import Problem
@@ -49,7 +49,7 @@ def _concerns_users(task: TaskDeclaration) -> bool:
     return is_old or is_closed or task.output_schema is not None
 
 
-def verdict_of(user: OwnedTask, used: OwnedTask) -> Verdict | None:
+def verdict_of(user: OwnedTask, used: OwnedTask) -> Compatibility | None:
     """Return whether the output of an upstream suits its user; None: nothing is expected of it."""
     edge = user.task.expecting.get(used.task.name)
     if edge is None:
@@ -84,7 +84,7 @@ def _may_be_used_strictly(graph: Graph, changed: Collection[str]) -> bool:
     return any(graph[name].task.output_schema is not None for name in changed)
 
 
-def _breaks(user: OwnedTask, used: OwnedTask, verdict: Verdict) -> str:
+def _breaks(user: OwnedTask, used: OwnedTask, verdict: Compatibility) -> str:
     reasons = "; ".join(verdict.reasons)
     return f"{_named(user)}: output of {used.task.name} breaks it: {reasons}"
 

@@ -88,7 +88,7 @@ _EXACT: Final = _WALKED - {"oneOf", "allOf"}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Compatibility:
     """Whether outputs suit, with what speaks against it."""
 
     kind: Kind
@@ -101,10 +101,10 @@ class _Finding:
     text: str
 
 
-def compare(produced: Mapping[str, Any] | None, expected: Mapping[str, Any]) -> Verdict:
+def compare(produced: Mapping[str, Any] | None, expected: Mapping[str, Any]) -> Compatibility:
     """Return whether every output that `produced` allows is accepted by `expected`."""
     if produced is None:
-        return Verdict("cannot_tell", ("it does not declare what it returns",))
+        return Compatibility("cannot_tell", ("it does not declare what it returns",))
     found = list(_Walk(produced, expected).compare(produced, expected, (), 0))
     for is_certain, kind in ((True, "breaks"), (False, "cannot_tell")):
         reasons = dict.fromkeys(one.text for one in found if one.is_certain is is_certain)
@@ -112,12 +112,12 @@ def compare(produced: Mapping[str, Any] | None, expected: Mapping[str, Any]) -> 
             listed = list(reasons)
             more = len(listed) - REASONS_MAX
             shown = [*listed[:REASONS_MAX], f"and {more} more"] if more > 0 else listed
-            return Verdict("breaks" if kind == "breaks" else "cannot_tell", tuple(shown))
-    return Verdict("compatible")
+            return Compatibility("breaks" if kind == "breaks" else "cannot_tell", tuple(shown))
+    return Compatibility("compatible")
 
 
 @lru_cache(maxsize=COMPARISONS_REMEMBERED)
-def compare_texts(produced: str | None, expected: str) -> Verdict:
+def compare_texts(produced: str | None, expected: str) -> Compatibility:
     """As `compare`, of schemas as JSON: the same edges are looked at again and again."""
     return compare(None if produced is None else json.loads(produced), json.loads(expected))
 
