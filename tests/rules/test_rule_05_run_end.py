@@ -135,3 +135,14 @@ def test_end_check_of_other_page_completes_run() -> None:
     world.handle(PageTimer(world.run_id, 0, world.now))
     assert world.run().state == "completed"
     assert world.run_states[-1] == "completed"
+
+
+@pytest.mark.parametrize("effects", range(1, 16))
+def test_heal_during_the_check_of_the_end_prevents_it(effects: int) -> None:
+    world = a_run("a  b<-a", a="error")
+    resume = world.driver.begin(PageTimer(world.run_id, 0, world.now), effects=effects)
+    world.report("a", "completed")
+    resume(100)
+    assert world.run().state != "error"
+    world.reach("b", "completed")
+    assert world.run().state == "completed"

@@ -15,6 +15,7 @@ from cerebro.core.graph.graph import Head, version_of
 from cerebro.handlers.sweep import sweep
 from cerebro.shell import Ports
 from cerebro.simulator.adversary import adversary_event
+from cerebro.simulator.cached_facts import CachedFacts
 from cerebro.simulator.capacity import BoundedHandlers
 from cerebro.simulator.checker import Checker, InvariantBroken
 from cerebro.simulator.drawn_scenario import scenario_of
@@ -30,6 +31,9 @@ from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
+
+CACHE_INTERVAL: Final = 3
+"""One seed in this many has a store that caches facts."""
 
 SWEEP_INTERVAL_S: Final = 900.0
 LAST_SWEEP_S: Final = 12 * 86_400.0
@@ -60,8 +64,9 @@ class World:
         self.checker = Checker(self.store, rates.skew_s, is_punctual=is_punctual)
         self.network = Network(self.scenario, self.faults, self.checker, trace)
         self.checker.now = lambda: self.network.now
+        store: Any = self.store
         self.ports = Ports(
-            store=self.store,
+            store=CachedFacts(store) if seed % CACHE_INTERVAL == 0 else store,
             bus=self.network,
             timers=self.network,
             crons=self.network,

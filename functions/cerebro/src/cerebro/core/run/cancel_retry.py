@@ -176,7 +176,7 @@ async def _open_and_send(
     if not is_applied:
         # Another delivery may have been quicker, and what was put here may have ended since: then
         # nothing is opened again.
-        stored = await ReadTasks(run_id, tuple(dispatched))
+        stored = await ReadTasks(run_id, tuple(dispatched), fresh=True)
         dispatched = {
             index: fact
             for index, fact in dispatched.items()

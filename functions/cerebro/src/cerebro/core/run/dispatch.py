@@ -148,7 +148,9 @@ async def _still_waiting(
 ) -> Sequence[int]:
     if not candidates:
         return candidates
-    stored = await ReadTasks(snapshot.run.id, tuple(candidates))
+    run = await read_run(snapshot.run.id)
+    # What a rerun lets wait may still be cached as completed.
+    stored = await ReadTasks(run.id, tuple(candidates), fresh=run.reruns > 0)
     # A join that this very cause completed stays: it may have crashed before it continued.
     return [
         index

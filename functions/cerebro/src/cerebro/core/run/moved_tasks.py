@@ -31,7 +31,7 @@ async def problems_of_moved_tasks(
         not in (None, plan.tasks[index].server)
     }
     if moved and not command.downstream:
-        facts = await ReadTasks(snapshot.run.id, tuple(moved))
+        facts = await ReadTasks(snapshot.run.id, tuple(moved), fresh=True)
         moved = {index: moved[index] for index in sorted(facts) if may_retry(facts[index])}
     if not moved or await _is_begun(snapshot, cause):
         return ()

@@ -114,7 +114,7 @@ async def _let_wait(
         if is_applied:
             return
         fact = facts.get(index)
-        while may_rerun(fact) and not (fact is not None and fact.cause == cause):
+        while may_rerun(fact):
             now = await Now()
             new = wait_again(fact, cause=cause, now=now)
             conflicting = await write_task(snapshot.run.id, index, new, fact)

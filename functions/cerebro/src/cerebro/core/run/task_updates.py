@@ -78,7 +78,8 @@ async def _write_update(
     Returns the fact as it is then, and whether nothing follows from it, because the timer of what
     it replaced guards it.
     """
-    fact = await ReadTask(update.run_id, index)
+    # Fresh: a cached completion may be of an attempt before a rerun.
+    fact = await ReadTask(update.run_id, index, fresh=True)
     now = await Now()
     await NoteServer(update.server, None, now)
     while True:

@@ -1,0 +1,57 @@
+"""Rule 7: a rerun and handlers that were paused before it (docs/rules.md, rule 7)."""
+
+from itertools import product
+
+import pytest
+
+from cerebro.core.planning import planner
+from cordyna_core.contract.commands import RetryRun, RunTask
+from cordyna_core.contract.ids import CLIENT
+from world.scenarios import ReactionWorld, a_run
+
+EFFECTS = range(1, 12)
+
+
+def rerun_of(world: ReactionWorld, task: str) -> RetryRun:
+    return RetryRun(run_id=world.run_id, command_id="r", from_=[task], downstream=True)
+
+
+def second_command(world: ReactionWorld, task: str) -> RunTask | None:
+    found = (command for command in world.commands if (command.task, command.attempt) == (task, 2))
+    return next(found, None)
+
+
+@pytest.mark.parametrize("effects", EFFECTS)
+def test_handler_between_steps_of_a_rerun_dispatches_nothing(effects: int) -> None:
+    """Upstream facts wait first: a handler that finds a task waiting finds its upstream waiting."""
+    for rerun_effects in range(1, 24):
+        world = a_run("a  b  c<-a,b", a="completed", b="started")
+        update = world.report("b", "completed")
+        world.reach("c", "completed")
+        resume = world.driver.begin(update, effects=effects)
+        rerun = world.envelope(rerun_of(world, "a"), CLIENT)
+        resume_rerun = world.driver.begin(rerun, effects=rerun_effects)
+        resume(100)
+        resume_rerun(200)
+        assert second_command(world, "c") is None, rerun_effects
+        world.reach("a", "completed", output="a2")
+        command = second_command(world, "c")
+        assert command is not None
+        assert command.upstream["a"] == "a2", rerun_effects
+
+
+def test_task_behind_joins_gets_outputs_of_the_rerun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that knows an old output completes the last join, and dispatches from it."""
+    monkeypatch.setattr(planner, "MAX_AWAITED", 2)
+    for effects, later in product(EFFECTS, EFFECTS):
+        world = a_run("a  b  c  z<-a,b,c", b="completed", c="completed")
+        update = world.report("a", "completed", output="a1")
+        world.reach("z", "completed")
+        resume = world.driver.begin(update, effects=effects)
+        world.publish(rerun_of(world, "a"), CLIENT)
+        second = world.driver.begin(world.update("a", "completed", output="a2"), effects=later)
+        resume(100)
+        second(100)
+        command = second_command(world, "z")
+        assert command is not None, (effects, later)
+        assert command.upstream["a"] == "a2", (effects, later)
