@@ -12,6 +12,9 @@ export class Problem extends Error {
   }
 }
 
+/** A hosted console: the token of who is signed in, and what to do when it is not taken any more. */
+export const session = { bearer: /** @type {string | null} */ (null), expired: /** @type {(() => void) | null} */ (null) };
+
 const GONE = {
   status: 0,
   what: "The console does not answer.",
@@ -26,6 +29,10 @@ const GONE = {
  */
 export async function get(path, { query = {}, signal } = {}) {
   return request(address(path, query), { signal });
+}
+/** What an address answers as text, for what is kept as a file. @returns {Promise<string>} */
+export async function getText(path, query = {}) {
+  return request(address(path, query), { asText: true });
 }
 /** @returns {Promise<any>} */
 export async function post(path, body = {}) {
@@ -47,12 +54,14 @@ export function address(path, query = {}) {
 async function request(url, options) {
   let response;
   try {
-    response = await fetch(url, { credentials: "same-origin", cache: "no-cache", ...options });
+    const headers = { ...options.headers, ...(session.bearer === null ? {} : { Authorization: `Bearer ${session.bearer}` }) };
+    response = await fetch(url, { credentials: "same-origin", cache: "no-cache", ...options, headers });
   } catch (failure) {
     if (failure.name === "AbortError") throw failure;
     trouble.value ??= { since: Date.now(), problem: new Problem(GONE) };
     throw new Problem(GONE);
   }
+  if (response.status === 401 && session.expired !== null) session.expired();
   if (response.status === 401) {
     const problem = new Problem(await document_(response));
     trouble.value = { since: Date.now(), problem };
@@ -60,7 +69,8 @@ async function request(url, options) {
   }
   trouble.value = null;
   if (!response.ok) throw new Problem(await document_(response));
-  return response.status === 204 ? null : response.json();
+  if (response.status === 204) return null;
+  return options.asText ? response.text() : response.json();
 }
 
 async function document_(response) {

@@ -43,6 +43,7 @@ const KEYS = {
   },
   j: () => step(1),
   k: () => step(-1),
+  ".": () => /** @type {HTMLElement | null} */ (document.querySelector("main .steps a, main .steps button"))?.focus(),
   f: () => find("[data-key=f]")?.click(),
   w: async () => {
     const command = document.querySelector("main .command")?.textContent;

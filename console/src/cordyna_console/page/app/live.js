@@ -1,21 +1,29 @@
 // Following what changes: server-sent events, and polling where they do not come through.
 import { address, get, Problem } from "./api.js";
-import { trouble } from "./state.js";
+import { me, trouble } from "./state.js";
 
 const SILENT_MS = 35_000; // the server says something at least every 15 s
 const POLL_MS = 2_000;
 
+/** How facts are asked for: by their cursor. */
+const byCursor = (path) => async (query, cursor) => {
+  const data = await get(path, { query: { ...query, since: cursor } });
+  return { data, cursor: data.cursor };
+};
+
 /**
  * @param {string} path
- * @param {{ query?: Record<string, any>, after?: string | null, pollPath?: string | null,
+ * @param {{ query?: Record<string, any>, after?: string | null, pollPath?: string | null, pollMs?: number,
+ *   poll?: ((query: any, cursor: any) => Promise<{ data: any, cursor: any }>) | null,
  *   onData: (data: any, id: string) => void, onState?: (state: string, why?: any) => void }} options
  * @returns {() => void}
  *
- * Follow an address. `onData(data, id)` is called for each change, `onState` with "live", "polling",
+ * Follow an address. `poll` asks where nothing is streamed: a hosted console. `onData(data, id)` is called for each change, `onState` with "live", "polling",
  * "paused" or "lost". A hidden page closes its stream and catches up when it is shown again.
  * Returns a function that ends it.
  */
-export function follow(path, { query = {}, after = null, pollPath = null, onData, onState = () => {} }) {
+export function follow(path, { query = {}, after = null, pollPath = null, poll: ask = pollPath === null ? null : byCursor(pollPath), pollMs = POLL_MS, onData, onState = () => {} }) {
+  const streams = me.value?.live !== "poll";
   let source = null;
   let cursor = after;
   let watchdog = 0;
@@ -27,6 +35,7 @@ export function follow(path, { query = {}, after = null, pollPath = null, onData
   };
   const open = () => {
     if (ended || document.hidden) return;
+    if (!streams) { poll(); return; }
     source?.close();
     source = new EventSource(address(path, cursor === null ? query : { ...query, after: cursor }));
     source.onopen = () => { onState("live"); trouble.value = null; alive(); };
@@ -63,17 +72,20 @@ export function follow(path, { query = {}, after = null, pollPath = null, onData
   };
   const poll = async () => {
     if (ended || document.hidden) return;
-    if (pollPath === null) { open(); return; }
+    if (ask === null) { open(); return; }
     source?.close();
-    onState("polling");
+    clearTimeout(watchdog);
     try {
-      const data = await get(pollPath, { query: { ...query, since: cursor } });
-      if (data.cursor !== cursor) { cursor = data.cursor; onData(data, cursor); }
+      const found = await ask(query, cursor);
+      if (ended) return;
+      onState("polling");
+      if (found.cursor !== cursor) { cursor = found.cursor; onData(found.data, cursor); }
     } catch (problem) {
+      if (ended) return;
       onState("lost", problem);
     }
     clearTimeout(watchdog);
-    watchdog = setTimeout(poll, POLL_MS);
+    watchdog = setTimeout(poll, pollMs);
   };
   const shown = () => {
     if (document.hidden) { source?.close(); clearTimeout(watchdog); onState("paused"); } else open();

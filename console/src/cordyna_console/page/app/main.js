@@ -71,17 +71,31 @@ effect(() => {
   forgetColours();
 });
 
+const ME_MS = 5_000;
+const ME_SELDOM = 12;
+const DEAD_LETTERS_MS = 15_000;
+const DEAD_LETTERS_SELDOM = 20;
+
 async function begin() {
   try {
     const asked = Date.now();
-    me.value = await get("/me");
-    clockOffset.value = Date.parse(me.value.cerebro.now) - (asked + Date.now()) / 2;
+    const found = await get("/me");
+    clockOffset.value = Date.parse(found.cerebro.now) - (asked + Date.now()) / 2;
+    // The clock is new each time; what is shown changes only with the rest.
+    if (me.value === null || different(me.value, found)) me.value = found;
   } catch {
     // `trouble` says it above the page; the page shows itself, and asks again.
   }
 }
+function different(before, now) {
+  const rest = ({ cerebro, ...others }) => JSON.stringify([others, cerebro.version, cerebro.generation]);
+  return rest(before) !== rest(now);
+}
+let looks = 0;
 async function lookAtDeadLetters() {
-  if (document.hidden || me.value === null) return;
+  if (document.hidden || me.value === null || me.value.can.operate === "no") return;
+  // In a cloud, each look asks every queue.
+  if (me.value.engine !== "embedded" && looks++ % DEAD_LETTERS_SELDOM !== 0) return;
   try {
     deadLetters.value = (await get("/dead-letters")).rows.reduce((sum, queue) => sum + queue.messages, 0);
   } catch {
@@ -89,11 +103,36 @@ async function lookAtDeadLetters() {
   }
 }
 
-readLocation();
-installKeys();
 const root = document.getElementById("app");
-root.replaceChildren();
-render(html`<${Shell}><${Page} /><//>`, root);
-begin().then(lookAtDeadLetters);
-setInterval(lookAtDeadLetters, 15_000);
-setInterval(() => { if (me.value === null) begin(); }, 3_000);
+function show() {
+  readLocation();
+  installKeys();
+  root.replaceChildren();
+  render(html`<${Shell}><${Page} /><//>`, root);
+  setInterval(lookAtDeadLetters, DEAD_LETTERS_MS);
+  let asked = 0;
+  // In a cloud, each look is a call of a function.
+  const isDue = () => me.value === null || me.value.engine === "embedded" || asked++ % ME_SELDOM === 0;
+  setInterval(() => { if (!document.hidden && isDue()) begin(); }, ME_MS);
+}
+
+/** A hosted console says in its first file where people sign in. */
+async function beginSignedIn(setting) {
+  const { signIn } = await import("./sign-in.js");
+  const path = await signIn(JSON.parse(setting));
+  if (path === null) return; // the browser leaves for the identity provider
+  history.replaceState(null, "", path);
+  await begin();
+  show();
+}
+
+const setting = /** @type {HTMLMetaElement | null} */ (document.querySelector("meta[name=cordyna-sign-in]"))?.content;
+if (setting === undefined) {
+  show();
+  begin().then(lookAtDeadLetters);
+} else {
+  beginSignedIn(setting).catch((failure) => {
+    const again = html`<a class="button" href="/">Sign in again</a>`;
+    render(html`<main><section class="card problem" role="alert"><h1>You are not signed in.</h1><p>${failure.message}</p>${again}</section></main>`, root);
+  });
+}

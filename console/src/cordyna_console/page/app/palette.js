@@ -1,7 +1,7 @@
 // The palette: go to a run by the beginning of its id, to a task, a server, a page.
 import { html, useEffect, useRef, useState } from "./html.js";
 import { navigate } from "./state.js";
-import { get, runWord, State, useSettled } from "./parts/ui.js";
+import { get, RunId, runWord, State, useSettled } from "./parts/ui.js";
 
 const PAGES = [
   ["Runs", "/runs"], ["Tasks", "/tasks"], ["Graph of all tasks", "/graph"], ["Servers", "/servers"], ["Crons", "/crons"],
@@ -33,7 +33,7 @@ export function Palette({ close }) {
   const low = text.trim().toLowerCase();
   const items = [
     ...PAGES.filter(([name]) => low !== "" && name.toLowerCase().includes(low)).map(([name, href]) => ({ key: href, text: name, kind: "page", href })),
-    ...found.runs.map((run) => ({ key: run.run_id, text: html`<span><${State} word=${runWord(run)} text="" /> ${run.task} <span class="mono soft">${run.run_id.slice(0, 8)}</span></span>`, kind: "run", href: `/runs/${run.run_id}` })),
+    ...found.runs.map((run) => ({ key: run.run_id, text: html`<span><${State} word=${runWord(run)} text="" /> ${run.task} <span class="soft"><${RunId} id=${run.run_id} /></span></span>`, kind: "run", href: `/runs/${run.run_id}` })),
     ...found.tasks.flatMap((task) => [
       { key: `t${task.task}`, text: task.task, kind: "task", href: `/tasks/${task.task}` },
       { key: `i${task.task}`, text: `Invoke ${task.task}`, kind: "action", href: `/invoke/${task.task}` },

@@ -34,6 +34,7 @@ export class GraphPicture {
     this.painter = new GraphPainter();
     this.listeners = [
       ["pointerdown", (event) => this.press(event)],
+      ["pointermove", (event) => this.hover(event)],
       ["wheel", (event) => this.wheel(event)],
       ["dblclick", (event) => this.open(event)],
       ["keydown", (event) => this.key(event)],
@@ -186,6 +187,16 @@ export class GraphPicture {
       return;
     }
     this.onSelect(index);
+  }
+
+  /** The whole name and state of the block below the pointer: what is drawn may be shortened. */
+  hover(event) {
+    if (this.layout === null || event.buttons !== 0) return;
+    const { index, cell } = this.at(event);
+    let text = "";
+    if (this.isFar() && cell !== null) text = `${cell.members.length.toLocaleString("en")} tasks of ${this.graph.servers[this.layout.lanes[cell.lane].server]}, level ${cell.level + 1}`;
+    else if (index !== null) text = [this.graph.task[index], this.graph.word(index), this.graph.note(index)].filter(Boolean).join(", ");
+    if (this.canvas.title !== text) this.canvas.title = text;
   }
 
   open(event) {

@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { span } from "../clock.js";
 import { applyFacts, createRun } from "../model/run.js";
 import { compareJson, compareRuns } from "../model/diff.js";
-import { Loading, Moment, ProblemBox, runWord, State, useTitle } from "../parts/ui.js";
+import { Loading, Moment, ProblemBox, RunId, runWord, State, useTitle } from "../parts/ui.js";
 import { VirtualTable } from "../parts/table.js";
 
 async function whole(runId) {
@@ -41,7 +41,7 @@ export function ComparePage({ a, b }) {
     <div class="halves"><${Differences} title="Params" found=${params} /><${Differences} title="Output of the target" found=${outputs} /></div>`;
 }
 function Side({ name, side }) {
-  return html`<section class="card"><h2>${name}: <a class="inline" href=${`/runs/${side.head.run_id}`}>${side.head.task} ${side.head.run_id.slice(0, 8)}</a></h2><${State} word=${runWord(side.head)} /> <span class="soft">began <${Moment} at=${side.head.created_at} />, ${side.head.size} tasks</span></section>`;
+  return html`<section class="card"><h2>${name}: <a class="inline" href=${`/runs/${side.head.run_id}`}>${side.head.task} <${RunId} id=${side.head.run_id} /></a></h2><${State} word=${runWord(side.head)} /> <span class="soft">began <${Moment} at=${side.head.created_at} />, ${side.head.size} tasks</span></section>`;
 }
 function Differences({ title, found }) {
   return html`<section class="card"><h2>${title}</h2>${found.length === 0 ? html`<p class="soft">The same.</p>` : html`<table aria-label=${title}><thead><tr><th scope="col">Where</th><th scope="col">A</th><th scope="col">B</th></tr></thead><tbody>${found.map(([path, x, y]) => html`<tr key=${path}><td class="mono">${path}</td><td class="mono">${short(x)}</td><td class="mono">${short(y)}</td></tr>`)}</tbody></table>`}</section>`;

@@ -19,6 +19,8 @@ export function EventsPage() {
   const holding = useRef(false);
   holding.current = held;
   useEffect(() => follow("/events/live", {
+    pollMs: 15_000,
+    poll: async (query, cursor) => { const data = await get("/events", { query: { ...query, after: cursor ?? 0, limit: KEPT } }); return { data, cursor: data.rows.at(-1)?.seq ?? cursor }; },
     onData: (data) => { if (!holding.current) setRows((old) => [...old, ...data.rows].slice(-KEPT)); },
     onState: setConnection,
   }), []);

@@ -1,13 +1,14 @@
 // What the tasks printed: searched on the server over all lines, live, with a link to each line.
 import { find, html, useEffect, useRef, useState } from "../html.js";
-import { address, get } from "../api.js";
+import { address, get, getText, session } from "../api.js";
 import { exact, parse } from "../clock.js";
-import { location, setQuery, zone } from "../state.js";
+import { location, me, setQuery, toast, zone } from "../state.js";
 import { Command, Empty, Loading, ProblemBox, useSettled } from "../parts/ui.js";
 
 const PAGE = 500;
 const KEPT = 1_000 / 4;
 const LIVE_MS = 1_000;
+const CLOUD_MS = 10_000; // the log there is late by seconds, and searching it is charged
 
 export function RunTab({ runId, head, model, task, version }) {
   const query = location.value.query;
@@ -32,8 +33,15 @@ export function RunTab({ runId, head, model, task, version }) {
   useEffect(() => { setQuery({ q }, { replace: true }); load(); }, [key]);
   useEffect(() => {
     if (!running) return undefined;
-    const timer = setInterval(() => { if (!document.hidden) load(); }, LIVE_MS);
-    return () => { clearInterval(timer); load(); };
+    let timer = 0;
+    const again = async () => {
+      const begin = Date.now();
+      if (!document.hidden) await load();
+      // A long log takes long to search: asking takes at most a tenth of the time.
+      timer = setTimeout(again, Math.max(me.value?.engine === "embedded" ? LIVE_MS : CLOUD_MS, 10 * (Date.now() - begin)));
+    };
+    timer = setTimeout(again, LIVE_MS);
+    return () => { clearTimeout(timer); load(); };
   }, [key, running]);
   useEffect(() => {
     const takeFind = (event) => {
@@ -53,7 +61,7 @@ export function RunTab({ runId, head, model, task, version }) {
       <label>Search all lines (Ctrl-F)<input type="search" value=${text} onInput=${(event) => { setText(event.target.value); setFrom(0); }} /></label>
       <label>Task<select value=${task ?? ""} onChange=${(event) => { setFrom(0); setQuery({ task: event.target.value, line: null }); }}><option value="">every task</option>${task && !names.slice(0, 400).includes(task) && html`<option value=${task}>${task}</option>`}${names.slice(0, 400).map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>
       ${page !== null && html`<span class="soft" aria-live="polite">${q ? `${page.matched.toLocaleString("en")} of ` : ""}${page.total.toLocaleString("en")} lines</span>`}
-      <a class="button" href=${address(`/runs/${runId}/logs/text`, { task })} download>Download</a>
+      <a class="button" href=${address(`/runs/${runId}/logs/text`, { task })} download onClick=${(event) => { if (session.bearer !== null) { event.preventDefault(); save(runId, task); } }}>Download</a>
       <${Command} text=${`dyna logs ${runId}${task ? ` ${task}` : ""}`} />
     </div>
     <${ProblemBox} problem=${problem} retry=${load} />
@@ -66,6 +74,20 @@ export function RunTab({ runId, head, model, task, version }) {
       <span class="soft wide" title=${`${row.task}, attempt ${row.attempt}, ${row.stream}`}>${row.task}${row.attempt > 1 ? `/${row.attempt}` : ""}</span>
       <span class="text"><${Marked} text=${row.text} q=${q} /></span></li>`)}</ol></div>`}
     ${nextFrom !== null && html`<div class="row"><button onClick=${() => setFrom(nextFrom)}>Next lines</button></div>`}`;
+}
+
+/** Where a link cannot carry who asks, the page asks and hands the file over. */
+async function save(runId, task) {
+  try {
+    const text = await getText(`/runs/${runId}/logs/text`, { task });
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+    link.download = `${runId}.log`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  } catch (problem) {
+    toast(`${problem.message} ${problem.next ?? ""}`, "error");
+  }
 }
 
 function Marked({ text, q }) {

@@ -4,12 +4,12 @@ import { get } from "../api.js";
 import { parse, span } from "../clock.js";
 import { follow } from "../live.js";
 import { applyFacts, createRun } from "../model/run.js";
-import { keep, location, navigate, now, recall, second, setQuery, toast } from "../state.js";
+import { keep, location, me, navigate, now, recall, second, setQuery, toast } from "../state.js";
 import { Action, Command, Counts, Loading, Moment, ProblemBox, RunActions, runWord, several, State, Tabs, useTitle, Why } from "../parts/ui.js";
 import { Lazy, preload } from "../parts/lazy.js";
 import { Live } from "./runs.js";
 
-const TABS = [["graph", "Graph"], ["timeline", "Timeline"], ["tasks", "Tasks"], ["events", "Events"], ["logs", "Logs"], ["params", "Params and output"], ["cost", "Cost"]];
+const TABS = [["graph", "Graph"], ["timeline", "Timeline"], ["tasks", "Tasks"], ["events", "Events"], ["logs", "Logs"], ["params", "Params and output"], ["cost", "Cost"], ["replay", "Replay"]];
 
 export function RunPage({ runId, tab }) {
   const chosen = tab ?? recall("tab", "graph");
@@ -35,7 +35,7 @@ export function RunPage({ runId, tab }) {
     <${Why} why=${model?.why ?? head.why} state=${runWord(shown)} run=${runId} actions=${html`<${RunActions} run=${shown} runId=${runId} />`} />
     <${ProblemBox} problem=${problem} retry=${retry} />
     <div class="row"><span class="soft">${several(head.size, "task")}:</span><${Counts} counts=${model?.counts ?? head.counts} chosen=${word} onChoose=${(one) => setQuery({ word: one })} /><${Action} label="Compare with the run before" kind="plain" right="look" act=${compare} /></div>
-    <${Tabs} label="Of this run" current=${chosen} tabs=${TABS.map(([id, text]) => [id, text, href(id)])} />
+    <${Tabs} label="Of this run" current=${chosen} tabs=${TABS.filter(([id]) => id !== "replay" || me.value?.engine === "embedded").map(([id, text]) => [id, text, href(id)])} />
     <${Lazy} key=${chosen} module=${`/app/pages/run-${chosen}.js`} name="RunTab" runId=${runId} head=${shown} model=${model} version=${version} task=${task} word=${word} />`;
 }
 
@@ -44,7 +44,7 @@ function Title({ head, model, connection }) {
   const began = parse(head.created_at);
   const ended = model?.endedAt ?? parse(head.ended_at);
   const over = head.state === "completed" || head.state === "error";
-  return html`<div class="row apart"><div class="title"><h1>${head.task}</h1><${State} word=${runWord(head)} />
+  return html`<div class="row apart"><div class="title"><h1 title=${head.run_id}>${head.task}</h1><${State} word=${runWord(head)} />
       <span class="soft">${head.server && html`on <a class="inline" href=${`/servers/${head.server}`}>${head.server}</a>`}${head.owner && `, owner ${head.owner}`}</span>
       ${began !== null && html`<span>${span(((over ? ended ?? began : now()) - began) / 1000)}</span>`}
       <span class="soft">began <${Moment} at=${head.created_at} />${head.scheduled_at && html`, by cron for <${Moment} at=${head.scheduled_at} />`}</span>

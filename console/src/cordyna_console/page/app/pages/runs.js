@@ -4,7 +4,7 @@ import { parse, span } from "../clock.js";
 import { follow } from "../live.js";
 import { location, navigate, now, second, setQuery } from "../state.js";
 import {
-  Bar, Command, Empty, get, Loading, Moment, ProblemBox, rowLink, runWord, State, useFetch, useSettled, useTitle, Zone,
+  Bar, Command, Empty, get, Loading, Moment, ProblemBox, rowLink, RunId, runWord, State, useFetch, useSettled, useTitle, Zone,
 } from "../parts/ui.js";
 
 const STATES = ["running", "failing", "completed", "error", "cancelled"];
@@ -25,6 +25,8 @@ export function RunsPage() {
     setProblem(null);
     return follow("/runs/live", {
       query: wanted,
+      pollMs: 5_000,
+      poll: async (query) => { const data = await get("/runs", { query }); return { data, cursor: JSON.stringify(data) }; },
       onData: (data) => setList({ key, ...data }),
       onState: (state, why) => { setConnection(state); if (why) setProblem(why); },
     });
@@ -66,7 +68,7 @@ function RunLine({ run }) {
     <td><${State} word=${runWord(run)} /></td>
     <td><a href=${href}>${run.task}</a>${run.root_cause && run.root_cause.task !== run.task ? html` <span class="soft wide">by ${run.root_cause.task}, ${run.root_cause.reason}</span>` : null}
       ${others.map(([name, value]) => html` <span key=${name} class="chip">${name}=${value}</span>`)}</td>
-    <td class="mono">${run.run_id.slice(0, 8)}</td>
+    <td><${RunId} id=${run.run_id} /></td>
     <td class="wide"><${Bar} counts=${run.counts} /></td>
     <td><${Moment} at=${run.created_at} /></td>
     <td class="number">${began === null ? "–" : span(((over ?? now()) - began) / 1000)}${over === null ? " →" : ""}</td>
@@ -105,6 +107,6 @@ function NoRuns({ filtered }) {
 }
 
 export function Live({ state }) {
-  const texts = { live: "live", polling: "live (asked every 2 s)", lost: "not connected", paused: "paused", "": "connecting" };
+  const texts = { live: "live", polling: "live (asked every few seconds)", lost: "not connected", paused: "paused", "": "connecting" };
   return html`<span class="soft" role="status"><span class="live-dot ${state === "live" || state === "polling" ? "" : "off"}" aria-hidden="true"></span> ${texts[state] ?? state}</span>`;
 }

@@ -1,7 +1,7 @@
 // One declared task: what it needs, who needs it, its last runs.
 import { html } from "../html.js";
 import { span } from "../clock.js";
-import { Command, Empty, Loading, Moment, ProblemBox, rowLink, State, useFetch, useRefresh, useTitle } from "../parts/ui.js";
+import { Command, Empty, Loading, Moment, ProblemBox, rowLink, RunId, State, useFetch, useRefresh, useTitle } from "../parts/ui.js";
 import { fieldsOf } from "../model/schema.js";
 import { cssOf, wordOf } from "../words.js";
 
@@ -36,5 +36,5 @@ function History({ data, problem }) {
   return html`<section class="card"><h2>Last ${data.rows.length} runs</h2>
     <div class="spark" role="img" aria-label=${`Durations of the last ${data.rows.length} runs, the oldest first`}>${[...data.rows].reverse().map((row) => html`<i key=${row.run_id} title=${`${wordOf(row.state, row.reason)} ${row.ran === null ? "" : span(row.ran)}`}><span class="b-${cssOf(wordOf(row.state, row.reason))}" style=${{ width: "8px", height: `${Math.max(3, (20 * (row.ran ?? 0)) / longest)}px` }}></span></i>`)}</div>
     <div class="scroll"><table aria-label="Last runs"><thead><tr><th scope="col">State</th><th scope="col">Run</th><th scope="col">For</th><th scope="col">Began</th><th scope="col" class="number wide">Waited</th><th scope="col" class="number">Ran</th><th scope="col" class="number wide">Attempt</th></tr></thead>
-    <tbody>${data.rows.map((row) => html`<tr key=${row.run_id} ...${rowLink(`/runs/${row.run_id}/tasks/${encodeURIComponent(data.task)}`)}><td><${State} word=${wordOf(row.state, row.reason)} /></td><td class="mono"><a href=${`/runs/${row.run_id}/tasks/${encodeURIComponent(data.task)}`}>${row.run_id.slice(0, 8)}</a></td><td>${row.target}</td><td><${Moment} at=${row.at} /></td><td class="number wide">${row.waited === null ? "" : span(row.waited)}</td><td class="number">${row.ran === null ? "" : span(row.ran)}</td><td class="number wide">${row.attempt || ""}</td></tr>`)}</tbody></table></div></section>`;
+    <tbody>${data.rows.map((row) => html`<tr key=${row.run_id} ...${rowLink(`/runs/${row.run_id}/tasks/${encodeURIComponent(data.task)}`)}><td><${State} word=${wordOf(row.state, row.reason)} /></td><td><a href=${`/runs/${row.run_id}/tasks/${encodeURIComponent(data.task)}`}><${RunId} id=${row.run_id} /></a></td><td>${row.target}</td><td><${Moment} at=${row.at} /></td><td class="number wide">${row.waited === null ? "" : span(row.waited)}</td><td class="number">${row.ran === null ? "" : span(row.ran)}</td><td class="number wide">${row.attempt || ""}</td></tr>`)}</tbody></table></div></section>`;
 }

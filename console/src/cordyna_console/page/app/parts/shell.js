@@ -1,5 +1,5 @@
 // The frame around every page: navigation, zone, scheme, connection, messages, dialogs.
-import { html, useEffect, useRef } from "../html.js";
+import { html, useEffect, useRef, useState } from "../html.js";
 import { zoneName } from "../clock.js";
 import {
   deadLetters, dismiss, keep, LOCAL_ZONE, location, me, overlay, scheme, toasts, trouble, zoneChoice,
@@ -30,6 +30,7 @@ export function Shell({ children }) {
       </select>
     </header>
     <${Trouble} />
+    <${Driver} />
     <main id="main" tabindex="-1">${children}</main>
     <footer class="foot">${me.value && html`<span>${me.value.engine === "embedded" ? "embedded engine, home" : "cerebro"} <code>${me.value.where}</code></span>
       <span>as ${me.value.by}</span><span>cordyna ${me.value.version}</span>`}<span>Keys: <kbd>?</kbd></span></footer>
@@ -47,6 +48,13 @@ function Trouble() {
   return html`<div class="strip" role="alert"><strong>${problem.what}</strong>
     <span>What is shown is the state of <${Moment} at=${since} />: ${problem.why}.</span>
     <${Command} text=${problem.status === 401 ? "dyna open" : problem.next} /></div>`;
+}
+
+/** A home that no process drives: what is started waits, and nothing on the page would say why. */
+function Driver() {
+  const driver = me.value?.driver ?? null;
+  if (driver === null || driver.drives || trouble.value !== null) return null;
+  return html`<div class="strip" role="status"><strong>Nothing runs here now.</strong><span>${driver.sentence[0].toUpperCase()}${driver.sentence.slice(1)}.</span><${Command} text=${driver.next} /></div>`;
 }
 
 function Toasts() {
@@ -79,18 +87,27 @@ function Overlay() {
   if (shown.kind === "palette") return html`<div class="palette-back" onKeyDown=${keys} onClick=${(event) => { if (event.target === event.currentTarget) close(); }}>
     <div class="palette" role="dialog" aria-modal="true" aria-label="Search" ref=${box}><${Lazy} module="/app/palette.js" name="Palette" close=${close} /></div></div>`;
   return html`<div class="dialog-back" onKeyDown=${keys}><div class="dialog" role="dialog" aria-modal="true" aria-label=${shown.title ?? "Message"} ref=${box}>
-    ${shown.kind === "confirm" && html`<h2>${shown.title}</h2><p>${shown.text}</p>
-      <div class="row"><button data-first onClick=${close}>No, leave it</button><button class="danger" onClick=${() => { close(); shown.go(); }}>${shown.label}</button></div>`}
+    ${shown.kind === "confirm" && html`<${Confirm} shown=${shown} close=${close} />`}
     ${shown.kind === "problem" && html`<${ProblemBox} problem=${shown.problem} /><div class="row"><button data-first onClick=${close}>Close</button></div>`}
     ${shown.kind === "keys" && html`<h2>Keys</h2><dl>${KEYS.map(([keys, text]) => html`<dt key=${keys}>${keys.split(" ").map((key) => html`<kbd key=${key}>${key}</kbd> `)}</dt><dd>${text}</dd>`)}</dl>
       <div class="row"><button data-first onClick=${close}>Close</button></div>`}
   </div></div>`;
 }
 
+/** A question before what cannot be undone; with `typed`, the answer is a name that is written once more. */
+function Confirm({ shown, close }) {
+  const [text, setText] = useState("");
+  const ready = shown.typed === null || text === shown.typed;
+  const go = (event) => { event.preventDefault(); if (ready) { close(); shown.go(); } };
+  return html`<form class="stack" onSubmit=${go}><h2>${shown.title}</h2><p>${shown.text}</p>
+    ${shown.typed !== null && html`<label class="stack">Type ${shown.typed} to confirm<input data-first autocomplete="off" spellcheck="false" value=${text} onInput=${(event) => setText(event.target.value)} /></label>`}
+    <div class="row"><button type="button" data-first=${shown.typed === null} onClick=${close}>No, leave it</button><button type="submit" class="danger" aria-disabled=${!ready}>${shown.label}</button></div></form>`;
+}
+
 export const KEYS = [
   ["Ctrl K", "search runs, tasks, servers and pages"], ["/", "search on this page"], ["g r", "runs"], ["g t", "tasks"],
   ["g g", "graph"], ["g s", "servers"], ["g c", "crons"], ["g d", "dead letters"], ["j k", "next and previous row"],
-  ["Enter", "open the row"], ["f", "fit the graph, or focus the selected task"], ["+ -", "near and far"],
+  ["Enter", "open the row"], [".", "what can be done about this run"], ["f", "fit the graph, or focus the selected task"], ["+ -", "near and far"],
   ["← → ↑ ↓", "walk along the graph"], ["w", "copy the dyna command of this page"], ["?", "this list"], ["Esc", "close"],
 ];
 

@@ -4,6 +4,12 @@ import { html, useEffect, useRef, useState } from "../html.js";
 const ROW_H = 33;
 const AROUND = 8;
 
+/** A cell whose text does not fit shows the whole of it as its title. */
+function titleIfCut(event) {
+  const cell = event.currentTarget;
+  cell.title = cell.scrollWidth > cell.clientWidth ? cell.textContent.trim() : "";
+}
+
 /** columns: [{ name, label, class, render(row) }]; rowProps(row) are put on its <tr>. */
 export function VirtualTable({ label, columns, rows, rowProps = undefined, sort = null, onSort = null, current = null }) {
   const frame = useRef(null);
@@ -38,7 +44,7 @@ export function VirtualTable({ label, columns, rows, rowProps = undefined, sort 
       <tbody>
         ${first > 0 && spacer(first, "above")}
         ${rows.slice(first, last).map((row, at) => html`<tr key=${row.key ?? first + at} aria-rowindex=${first + at + 2} aria-selected=${current === first + at ? "true" : undefined} ...${rowProps?.(row, first + at)}>
-          ${columns.map((column) => html`<td key=${column.name} class=${column.class ?? ""}>${column.render(row)}</td>`)}</tr>`)}
+          ${columns.map((column) => html`<td key=${column.name} class=${column.class ?? ""} onMouseEnter=${titleIfCut}>${column.render(row)}</td>`)}</tr>`)}
         ${last < rows.length && spacer(rows.length - last, "below")}
       </tbody>
     </table>

@@ -59,6 +59,11 @@ export function runWord(run) {
   return run.cancelled ? "cancelled" : run.state;
 }
 
+/** The beginning of a run's id, which `dyna` takes too; the whole of it as its title. */
+export function RunId({ id }) {
+  return html`<span class="mono" title=${id}>${id.slice(0, 8)}</span>`;
+}
+
 /** A moment in the chosen zone; the whole of it, in UTC too, as its title. */
 export function Moment({ at, relative = false }) {
   const ms = typeof at === "number" ? at : parse(at);
@@ -130,12 +135,15 @@ export function permission(right) {
   return { allowed: allowed !== "no", why: allowed === "no" ? `not allowed: the policy <bus>-${right} is missing` : "" };
 }
 
+const PENDING_MS = 2_000;
+
 /** A button that does something, shows that it is being done, and says what became of it. */
 export function Action({ label, right = "invoke", act, done, kind = "", confirm = null, disabled = false, title = "" }) {
   const [busy, setBusy] = useState(false);
   const { allowed, why } = permission(right);
   const go = async () => {
     setBusy(true);
+    const pending = setTimeout(() => toast(`${label}: sent, and not applied yet. It is waited for.`), PENDING_MS);
     try {
       const answer = await act();
       if (done) toast(typeof done === "function" ? done(answer) : done, "good");
@@ -143,12 +151,13 @@ export function Action({ label, right = "invoke", act, done, kind = "", confirm 
       if (!(problem instanceof Problem)) throw problem;
       overlay.value = { kind: "problem", problem };
     } finally {
+      clearTimeout(pending);
       setBusy(false);
     }
   };
   const press = () => {
     if (busy || disabled || !allowed) return;
-    if (confirm) overlay.value = { kind: "confirm", ...confirm, go };
+    if (confirm) overlay.value = { kind: "confirm", typed: null, ...confirm, go };
     else go();
   };
   return html`<button class=${kind} onClick=${press} aria-disabled=${busy || disabled || !allowed} title=${why || title}>${busy ? `${label} …` : label}</button>`;
@@ -166,7 +175,7 @@ export function Why({ why, state, run = null, actions = null, label = "Why" }) {
     <p class="sentence" aria-live="polite"><span class="sign w-${cssOf(state)}" aria-hidden="true">${RUN_SIGNS[state] ?? signOf(state)}</span> ${why.sentence}</p>
     ${why.beside.length > 0 && html`<ul>${why.beside.map((line) => html`<li key=${line}>${line}</li>`)}</ul>`}
     ${why.traceback.length > 0 && html`<details><summary>Traceback</summary><pre>${why.traceback.join("\n")}</pre></details>`}
-    <div class="row steps">${stepLink(why.next, run)}${actions}<${Command} text=${why.next.command} /></div>
+    <div class="row steps">${actions !== null && why.next.do === "do" ? null : stepLink(why.next, run)}${actions}<${Command} text=${why.next.command} /></div>
   </section>`;
 }
 
