@@ -19,15 +19,12 @@ from typing import Any, Final, Literal
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cordyna_infra.capacity import MAX_CONCURRENCY
+from cordyna_cli.aws.quotas import QUOTAS, UNRESERVED_MIN, Quota, shortfall, value_of
 
 ROOT: Final = Path(__file__).parents[1]
 NODE_MIN: Final = 20
 NODE_PREFERRED: Final = 22
 BOOTSTRAP_MIN: Final = 6
-UNRESERVED_MIN: Final = 100
-"""What AWS keeps unreserved of an account's Lambda concurrency."""
-
 Status = Literal["ok", "warning", "failure"]
 Clients = Callable[[str], Any]
 
@@ -40,42 +37,6 @@ class Check:
     status: Status
     finding: str
     next: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """A quota of AWS, by a part of its name in Service Quotas."""
-
-    name: str
-    service: str
-    title: str
-    least: float
-    needed_for: str
-
-
-QUOTAS: Final = (
-    Quota(
-        name="Lambda concurrency",
-        service="lambda",
-        title="Concurrent executions",
-        least=UNRESERVED_MIN + sum(MAX_CONCURRENCY.values()),
-        needed_for="the maximum concurrency of cerebro beside what is kept unreserved",
-    ),
-    Quota(
-        name="PutEvents per second",
-        service="events",
-        title="PutEvents throttle limit",
-        least=600,
-        needed_for="200 tasks a second",
-    ),
-    Quota(
-        name="invocations of rules per second",
-        service="events",
-        title="Invocations throttle limit",
-        least=1000,
-        needed_for="200 tasks a second",
-    ),
-)
 
 
 def checks(clients: Clients, region: str) -> Iterator[Check]:
@@ -151,18 +112,14 @@ def quota_check(clients: Clients, quota: Quota) -> Check:
         why = _code(error) if isinstance(error, ClientError) else str(error)
         hint = "look it up in the console: Service Quotas"
         return Check(quota.name, "warning", f"not read: {why}", hint)
-    if value is None:
-        return Check(quota.name, "warning", "not listed", "look it up in the console")
-    if value < quota.least:
-        hint = f"{quota.least:g} are needed for {quota.needed_for}: request an increase"
-        return Check(quota.name, "warning", f"{value:g}", hint)
-    return Check(quota.name, "ok", f"{value:g}")
+    found = "not listed" if value is None else f"{value:g}"
+    todo = shortfall(quota, value)
+    return Check(quota.name, "warning", found, todo) if todo else Check(quota.name, "ok", found)
 
 
 def _quota_value(service_quotas: Any, quota: Quota) -> float | None:
     pages = service_quotas.get_paginator("list_service_quotas").paginate(ServiceCode=quota.service)
-    listed = (entry for page in pages for entry in page["Quotas"])
-    return next((entry["Value"] for entry in listed if quota.title in entry["QuotaName"]), None)
+    return value_of(quota, (entry for page in pages for entry in page["Quotas"]))
 
 
 def unreserved_concurrency(clients: Clients) -> Check:

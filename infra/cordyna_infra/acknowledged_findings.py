@@ -58,7 +58,8 @@ def _findings(bus: str) -> Mapping[str, Mapping[str, str]]:
         "OperatorPolicies/Operate": {**schedules, **list_schedules},
         "OperatorPolicies/Look": {
             "AwsSolutions-IAM5[Resource::*]": (
-                "lambda:GetAccountSettings takes no resource (Service Authorization Reference)."
+                "lambda:GetAccountSettings and servicequotas:ListServiceQuotas take no resource "
+                "(Service Authorization Reference)."
             ),
             _wildcard("ssm", "parameter/cordyna/*"): (
                 "The parameters by which cordyna is found; nothing else is under that path."

@@ -102,7 +102,11 @@ def _look_statements(
             resources=_task_logs(scope),
             conditions=OF_TASK_SERVERS,
         ),
-        iam.PolicyStatement(actions=["lambda:GetAccountSettings"], resources=["*"]),
+        # For `dyna doctor`; neither takes a resource.
+        iam.PolicyStatement(
+            actions=["lambda:GetAccountSettings", "servicequotas:ListServiceQuotas"],
+            resources=["*"],
+        ),
     ]
 
 

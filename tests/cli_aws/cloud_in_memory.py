@@ -43,6 +43,7 @@ class MemoryCloud:
     """
 
     where = "memory"
+    is_emulator = False
 
     def __init__(self, *, writes_log: bool = True, deaf: bool = False) -> None:
         self.now = NOON

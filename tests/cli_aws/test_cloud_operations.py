@@ -3,6 +3,8 @@
 # ruff: noqa: N803  the names of arguments are those of AWS
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -12,6 +14,7 @@ from moto import mock_aws
 from cli_aws.cloud_in_memory import NOON, MemoryCloud, refused
 from cli_aws.test_aws_engine import PLACE, an_engine
 from cordyna_cli.aws.discovery import CerebroLocation
+from cordyna_cli.aws.quotas import QUOTAS
 from cordyna_cli.operations import Finding, operations_of
 from cordyna_core import UserError
 from cordyna_core.errors import AccessError, NotFound
@@ -277,9 +280,63 @@ def test_schedules_are_read_page_by_page() -> None:
 def examined(cloud: MemoryCloud, place: CerebroLocation = PLACE) -> dict[str, Finding]:
     cloud.answers.setdefault("sts.get_caller_identity", lambda: {"Arn": "arn:aws:iam::1:user/me"})
     cloud.answers.setdefault("events.describe_event_bus", lambda **_: {})
+    cloud.answers.setdefault("service-quotas.list_service_quotas", quotas_of(10_000))
+    cloud.answers.setdefault("lambda.get_account_settings", unreserved(900))
     if "sqs.get_queue_url" not in cloud.answers:
         Sqs(cloud)
     return {finding.what: finding for finding in an_engine(cloud, place).operations.examine()}
+
+
+def quotas_of(value: float) -> Callable[..., Any]:
+    """Service Quotas, one quota a page."""
+
+    def list_service_quotas(ServiceCode: str, NextToken: str = "0") -> Any:
+        quotas = [quota for quota in QUOTAS if quota.service == ServiceCode]
+        number = int(NextToken)
+        listed = [{"QuotaName": f"{q.title} in us-east-1", "Value": value} for q in quotas]
+        more = {"NextToken": str(number + 1)} if number + 1 < len(quotas) else {}
+        return {"Quotas": listed[number : number + 1], **more}
+
+    return list_service_quotas
+
+
+def unreserved(free: int) -> Callable[[], Any]:
+    return lambda: {"AccountLimit": {"UnreservedConcurrentExecutions": free}}
+
+
+def test_examine_names_quotas_that_are_too_small() -> None:
+    cloud = MemoryCloud()
+    cloud.answers["service-quotas.list_service_quotas"] = quotas_of(10)
+    cloud.answers["lambda.get_account_settings"] = unreserved(10)
+    found = examined(cloud)
+    for quota in QUOTAS:
+        assert (found[quota.name].state, found[quota.name].detail) == ("worth a look", "10")
+        assert "request an increase" in found[quota.name].next
+    assert found["unreserved Lambda concurrency"].state == "worth a look"
+
+
+def test_examine_of_an_emulator_asks_for_no_quotas() -> None:
+    cloud = MemoryCloud()
+    cloud.is_emulator = True
+    found = examined(cloud)
+    assert "not checked" in found["Lambda concurrency"].detail
+    assert not any("quotas" in call or "account_settings" in call for call in cloud.calls)
+
+
+def test_examine_without_listed_quotas_says_where_they_are() -> None:
+    cloud = MemoryCloud()
+    cloud.answers["service-quotas.list_service_quotas"] = lambda **_: {"Quotas": []}
+    assert "Service Quotas" in examined(cloud)["PutEvents per second"].next
+
+
+def test_resources_of_servers_are_prefixed_outside_production() -> None:
+    cloud = MemoryCloud()
+    cloud.declare("x")
+    letters = [a_message(an_event("RunTask"))]
+    Sqs(cloud, server_a_dead_letters=letters, staging_server_a_dead_letters=letters * 2)
+    staging = replace(PLACE, stage="staging")
+    (queue,) = an_engine(cloud, staging).operations.dead_letters()
+    assert (queue.name, queue.messages) == ("staging-server-a-dead-letters", 2)
 
 
 def test_examine_of_healthy_cerebro_is_well() -> None:

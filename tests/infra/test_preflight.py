@@ -7,7 +7,9 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
 import preflight
-from preflight import QUOTAS, Check, Quota, checks, node_version, report, wheels
+from cordyna_cli.aws.quotas import LAMBDA_CONCURRENCY_MIN, QUOTAS, UNRESERVED_MIN, Quota
+from cordyna_infra.capacity import MAX_CONCURRENCY
+from preflight import Check, checks, node_version, report, wheels
 
 
 class Account:
@@ -85,7 +87,11 @@ def test_missing_or_old_bootstrap_is_a_failure(account: Account) -> None:
 def test_low_quota_says_what_it_is_needed_for() -> None:
     found = by_name(Account(quota=10))["Lambda concurrency"]
     assert found.status == "warning"
-    assert "242 are needed" in found.next
+    assert "244 are needed" in found.next
+
+
+def test_needed_concurrency_is_that_of_all_queues() -> None:
+    assert sum(MAX_CONCURRENCY.values()) + UNRESERVED_MIN == LAMBDA_CONCURRENCY_MIN
 
 
 def test_unlisted_quota_is_no_failure() -> None:

@@ -5,6 +5,7 @@ Every error of botocore becomes an AccessError (fix the credentials or the addre
 ServiceError (the service itself), with what to do about it.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +65,11 @@ class AwsSession:
         # Clients may be used by several threads, but making them may not.
         self._making = threading.RLock()
         self.client = cache(self._make_client)
+
+    @property
+    def is_emulator(self) -> bool:
+        """Whether the endpoint is not one of AWS: an emulator has no quotas."""
+        return bool(self._options.endpoint_url or os.environ.get("AWS_ENDPOINT_URL"))
 
     @property
     def where(self) -> str:

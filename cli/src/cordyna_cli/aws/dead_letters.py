@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cordyna_cli.aws.aws_session import AwsSession, ResourceNotFound
+from cordyna_cli.aws.discovery import CerebroLocation
 from cordyna_cli.aws.queries import QueryClient
 from cordyna_cli.operations import DeadLetterQueue
+from cordyna_core.aws.deployed_names import deployed_name
 from cordyna_core.errors import AccessError, NotFound
 
 DEAD_LETTER_SUFFIX: Final = "-dead-letters"
@@ -36,8 +38,11 @@ _MESSAGES_PER_RECEIVE_MAX: Final = 10
 class DeadLetters:
     """The dead-letter queues of one cerebro."""
 
-    def __init__(self, session: AwsSession, bus: str, queries: QueryClient) -> None:
-        self._session, self._bus, self._queries = session, bus, queries
+    def __init__(
+        self, session: AwsSession, location: CerebroLocation, queries: QueryClient
+    ) -> None:
+        self._session, self._queries = session, queries
+        self._bus, self._stage = location.bus, location.stage
 
     def queues(self) -> Sequence[DeadLetterQueue]:
         """The queues that are not empty. Raises AccessError, ServiceError."""
@@ -103,8 +108,9 @@ class DeadLetters:
         ]
         names += [(f"{self._bus}-{name}{DEAD_LETTER_SUFFIX}", None) for name in OTHER_FUNCTIONS]
         for info in self._queries.servers():
-            work_queue = f"{info.server}-work"
-            names.append((f"{info.server}{DEAD_LETTER_SUFFIX}", None))
+            server = deployed_name(info.server, self._stage)
+            work_queue = f"{server}-work"
+            names.append((f"{server}{DEAD_LETTER_SUFFIX}", None))
             names.append((f"{work_queue}{DEAD_LETTER_SUFFIX}", work_queue))
         return names
 

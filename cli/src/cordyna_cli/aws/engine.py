@@ -24,6 +24,7 @@ from cordyna_cli.aws.logs import logged_events, task_output
 from cordyna_cli.aws.operations import AwsOperations
 from cordyna_cli.aws.queries import QueryClient
 from cordyna_cli.engine import DriverInfo, EngineLocation, EngineOptions, Invoked, Refused
+from cordyna_core.aws.deployed_names import deployed_name
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import CLIENT
@@ -215,7 +216,9 @@ class AwsEngine:
         lines = [
             line
             for server in servers
-            for line in task_output(self._session, server, run_id, since)
+            for line in task_output(
+                self._session, deployed_name(server, self._location.stage), run_id, since
+            )
             if task in (None, line.task)
         ]
         return sorted(lines, key=lambda line: line.at)

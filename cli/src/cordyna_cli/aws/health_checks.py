@@ -4,12 +4,14 @@ Invariant: one failing check does not stop the others.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from cordyna_cli.aws.aws_session import AwsSession
 from cordyna_cli.aws.dead_letters import DeadLetters
 from cordyna_cli.aws.discovery import CerebroLocation
 from cordyna_cli.aws.queries import QueryClient
+from cordyna_cli.aws.quotas import QUOTAS, UNRESERVED_MIN, Quota, shortfall, value_of
 from cordyna_cli.operations import Finding
 from cordyna_core._version import __version__
 from cordyna_core.errors import AccessError, UserError
@@ -48,6 +50,9 @@ class HealthChecks:
         yield self._guarded(_QUERY_FUNCTION, self._query_function)
         yield self._guarded("versions", self._versions)
         yield self._guarded("clocks", self._clocks)
+        for quota in QUOTAS:
+            yield self._guarded(quota.name, partial(self._quota, quota))
+        yield self._guarded("unreserved Lambda concurrency", self._unreserved)
         yield self._guarded("servers", self._servers)
         yield self._guarded("log of events", self._log)
         yield self._guarded("dead letters", self._dead)
@@ -102,6 +107,35 @@ class HealthChecks:
             f"this machine's clock and cerebro's differ by {skew_s:.1f} s",
             "let this machine follow a time server",
         )
+
+    def _quota(self, quota: Quota, what: str) -> Finding:
+        if self._session.is_emulator:
+            return Finding(what, "well", "not checked: an emulator has no quotas")
+        listed: list[dict[str, Any]] = []
+        token: dict[str, str] = {}
+        while True:
+            page = self._session.call(
+                "service-quotas", "list_service_quotas", ServiceCode=quota.service, **token
+            )
+            listed += page["Quotas"]
+            if "NextToken" not in page:
+                break
+            token = {"NextToken": page["NextToken"]}
+        value = value_of(quota, listed)
+        found = "not listed" if value is None else f"{value:g}"
+        todo = shortfall(quota, value)
+        return Finding(what, "worth a look", found, todo) if todo else Finding(what, "well", found)
+
+    def _unreserved(self, what: str) -> Finding:
+        if self._session.is_emulator:
+            return Finding(what, "well", "not checked: an emulator has no quotas")
+        limit = self._session.call("lambda", "get_account_settings")["AccountLimit"]
+        free = limit["UnreservedConcurrentExecutions"]
+        if free < UNRESERVED_MIN:
+            return Finding(
+                what, "worth a look", f"{free}", "lower the reservations of other functions"
+            )
+        return Finding(what, "well", f"{free}")
 
     def _servers(self, what: str) -> Finding:
         servers = self._queries.servers()

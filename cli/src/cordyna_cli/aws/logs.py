@@ -11,9 +11,9 @@ from cordyna_cli.aws.aws_session import AwsSession, ResourceNotFound
 from cordyna_core.contract.views.runs import LogLine
 
 LOG_GROUPS: Final = (
-    "/aws/lambda/{server}",
-    "/aws/lambda/{server}-worker",
-    "/cordyna/{server}",
+    "/aws/lambda/{name}",
+    "/aws/lambda/{name}-worker",
+    "/cordyna/{name}",
 )
 """Where the bodies of a server write: its Lambda, the workers behind its queue, its container."""
 
@@ -28,11 +28,11 @@ def logged_events(
     return [line["message"] for line in lines]
 
 
-def task_output(session: AwsSession, server: str, run_id: str, since_ms: int) -> list[LogLine]:
-    """What the tasks of a run printed on one server."""
+def task_output(session: AwsSession, name: str, run_id: str, since_ms: int) -> list[LogLine]:
+    """What the tasks of a run printed on the server whose resources are named `name`."""
     lines: list[LogLine] = []
     for group in LOG_GROUPS:
-        for line in _lines(session, group.format(server=server), run_id, since_ms):
+        for line in _lines(session, group.format(name=name), run_id, since_ms):
             record = _json_object(line["message"])
             if record.get("run_id") == run_id and "stream" in record:
                 fields = {"at": record["timestamp"], "text": record.get("message", "")}

@@ -22,7 +22,7 @@ class AwsOperations:
     def __init__(
         self, session: AwsSession, location: CerebroLocation, queries: QueryClient, clock: Clock
     ) -> None:
-        self._dead_letters = DeadLetters(session, location.bus, queries)
+        self._dead_letters = DeadLetters(session, location, queries)
         self._schedules = CronSchedules(session, location.schedule_group or location.bus)
         self._checks = HealthChecks(session, location, queries, self._dead_letters, clock)
 

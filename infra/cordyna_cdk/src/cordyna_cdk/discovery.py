@@ -11,6 +11,8 @@ from typing import Final, Literal
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from cordyna_core.aws.deployed_names import DEFAULT_STAGE
+
 ParameterName = Literal[
     "bus",
     "table",
@@ -22,10 +24,6 @@ ParameterName = Literal[
     "network-subnets",
 ]
 
-DEFAULT_STAGE: Final = "production"
-
-_UNPREFIXED_STAGES: Final = (DEFAULT_STAGE, "local")
-
 SERVER_TAG: Final = "cordyna:server"
 """The tag on every resource of a task server; its value is the server's name.
 
@@ -36,11 +34,6 @@ It permits operators to read its logs.
 def stage_of(scope: Construct) -> str:
     """The context value `cordyna:stage`; default: production."""
     return str(scope.node.try_get_context("cordyna:stage") or DEFAULT_STAGE)
-
-
-def deployed_name(server: str, stage: str) -> str:
-    """The prefix of the names of a server's resources: several stages share an account."""
-    return server if stage in _UNPREFIXED_STAGES else f"{stage}-{server}"
 
 
 def parameter_name(stage: str, name: ParameterName) -> str:

@@ -31,7 +31,7 @@ from cordyna_cdk.claims_table import claims_table
 from cordyna_cdk.container import Container, ContainerWorkers
 from cordyna_cdk.dead_letters import dead_letter_queue, fed_queue
 from cordyna_cdk.declaration_resource import DeclarationResource
-from cordyna_cdk.discovery import SERVER_TAG, Discovery, deployed_name, stage_of
+from cordyna_cdk.discovery import SERVER_TAG, Discovery, stage_of
 from cordyna_cdk.failure_destination import FailureDestination
 from cordyna_cdk.guarded_function import GuardedFunction
 from cordyna_cdk.lambda_workers import LambdaWorkers, checked_concurrency
@@ -42,6 +42,7 @@ from cordyna_cdk.loaded_server import (
     read_server,
 )
 from cordyna_cdk.permissions import put_events_statement
+from cordyna_core.aws.deployed_names import deployed_name
 from cordyna_core.contract.ids import server_source
 from cordyna_core.contract.registry import Sender, sent_by
 from cordyna_core.contract.server_route import event_pattern
