@@ -23,6 +23,7 @@ from cordyna_core.contract.commands import (
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelope
 from cordyna_core.contract.ids import CEREBRO, CLIENT, SCHEDULER, is_client, server_of
+from cordyna_core.contract.incidents import IncidentChanged, IncidentClosed, IncidentOpened
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
     DeclarationIgnored,
@@ -77,7 +78,7 @@ def event_line(text: str) -> EventLine:
         is_command=message.is_command,
         task=getattr(message, "task", None),
         attempt=attempt if isinstance(attempt, int) else None,
-        detail=one_line(_DETAIL[type(message)](message)),
+        detail=one_line(_DETAIL.get(type(message), _no_detail)(message)),
     )
 
 
@@ -99,6 +100,10 @@ def _receiver(envelope: Envelope) -> str:
     if isinstance(message, InvocationRejected):
         return "client"
     return "everyone" if envelope.source == CEREBRO else "cerebro"
+
+
+def _no_detail(_message: Message) -> str:
+    return ""
 
 
 def _invoke(message: InvokeTask) -> str:
@@ -151,4 +156,8 @@ _DETAIL: Final[dict[type[Message], Callable[[Any], str]]] = {
     ServerRemoved: lambda message: f"generation {message.generation}",
     RemoveServer: lambda message: "",
     InvocationRejected: _problems,
+    IncidentOpened: lambda message: message.summary or message.kind,
+    IncidentChanged: lambda message: message.summary or message.kind,
+    IncidentClosed: lambda message: message.summary or message.kind,
 }
+"""The others have only a name."""
