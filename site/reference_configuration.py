@@ -51,6 +51,7 @@ _ON_AWS: Final = {
     "CORDYNA_REVISION": "of the deployment",
     "CORDYNA_QUEUE_URL": "the work queue, of an ingress and of a container",
     "CORDYNA_WORKERS": "how many bodies a container runs at the same time",
+    "CORDYNA_DRAIN_S": "how long the bodies of a container may take after SIGTERM (default: 100)",
 }
 _INTERNAL: Final = {
     "CORDYNA_TABLE": "cerebro's table; set by its stack, as are all variables of its functions",

@@ -197,10 +197,16 @@ def test_settings_workers_are_read() -> None:
     assert server_settings({"CORDYNA_WORKERS": "16"}).workers == 16
 
 
+def test_settings_drain_time_is_read() -> None:
+    assert server_settings({}).drain_s is None
+    assert server_settings({"CORDYNA_DRAIN_S": "25"}).drain_s == 25
+
+
+@pytest.mark.parametrize("name", ["CORDYNA_WORKERS", "CORDYNA_DRAIN_S"])
 @pytest.mark.parametrize("written", ["0", "-1", "many", "1.5"])
-def test_settings_bad_workers_are_refused(written: str) -> None:
-    with pytest.raises(UserError, match="CORDYNA_WORKERS"):
-        server_settings({"CORDYNA_WORKERS": written})
+def test_settings_bad_numbers_are_refused(name: str, written: str) -> None:
+    with pytest.raises(UserError, match=name):
+        server_settings({name: written})
 
 
 def test_settings_empty_variable_is_not_set() -> None:

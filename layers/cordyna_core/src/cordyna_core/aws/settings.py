@@ -5,6 +5,7 @@ CORDYNA_SERVER          the server to run, `package.module:name`, for cordyna's 
 CORDYNA_QUEUE_URL       the work queue behind the server's queue ingress
 CORDYNA_CLAIMS_TABLE    the table that makes the body of an attempt run at most once
 CORDYNA_WORKERS         bodies at the same time in a container (default: the server's concurrency)
+CORDYNA_DRAIN_S         how long bodies in a container may take after SIGTERM (default: 100)
 CORDYNA_REVISION        the number of the deployment (read by TaskServer)
 """
 
@@ -28,6 +29,7 @@ class ServerSettings:
     claims_table: str | None = None
     ecs_agent_uri: str | None = None
     workers: int | None = None
+    drain_s: int | None = None
 
 
 def server_settings(environ: Mapping[str, str] = os.environ) -> ServerSettings:
@@ -38,16 +40,17 @@ def server_settings(environ: Mapping[str, str] = os.environ) -> ServerSettings:
         queue_url=environ.get("CORDYNA_QUEUE_URL") or None,
         claims_table=environ.get("CORDYNA_CLAIMS_TABLE") or None,
         ecs_agent_uri=environ.get("ECS_AGENT_URI") or None,
-        workers=_workers(environ.get("CORDYNA_WORKERS") or None),
+        workers=_number(environ, "CORDYNA_WORKERS", "how many bodies may run at the same time"),
+        drain_s=_number(environ, "CORDYNA_DRAIN_S", "less than the platform waits before a kill"),
     )
 
 
-def _workers(text: str | None) -> int | None:
-    if text is None:
+def _number(environ: Mapping[str, str], name: str, meaning: str) -> int | None:
+    text = environ.get(name)
+    if not text:
         return None
     if not text.isdecimal() or int(text) < 1:
         raise UserError(
-            f"CORDYNA_WORKERS={text!r} is not a whole number from 1 up",
-            next="set it to how many bodies may run at the same time",
+            f"{name}={text!r} is not a whole number from 1 up", next=f"set it to {meaning}"
         )
     return int(text)

@@ -38,7 +38,10 @@ from cordyna_core.contract.commands import RunTask
 from cordyna_core.ports import TaskRunner
 
 DRAIN_MAX_S: Final = 100.0
-"""How long running bodies may take after SIGTERM: Fargate kills the process after 120 s."""
+"""How long running bodies may take after SIGTERM: Fargate kills the process after 120 s.
+
+A platform that waits less needs a shorter CORDYNA_DRAIN_S.
+"""
 
 PAUSE_AFTER_ERROR_S: Final = 5.0
 """How long a worker waits after the queue did not answer."""
@@ -49,7 +52,13 @@ _log = logging.getLogger("cordyna.server")
 def serve(server: TaskRunner, *, concurrency: int | None = None) -> None:
     """Run commands until SIGTERM. Raises UserError if no queue is named."""
     protection = TaskProtection(server_settings().ecs_agent_uri)
-    worker = SqsWorker(server, build_server_runtime(server.name), work_queue(), protection)
+    worker = SqsWorker(
+        server,
+        build_server_runtime(server.name),
+        work_queue(),
+        protection,
+        server_settings().drain_s or DRAIN_MAX_S,
+    )
 
     def end(number: int, frame: FrameType | None) -> None:
         # A second signal has its default effect.
@@ -154,7 +163,7 @@ class SqsWorker:
         try:
             command = parse_command_event(json.loads(delivery.body)).message
             if isinstance(command, RunTask):
-                why = f"its container was stopped and the body ran longer than {DRAIN_MAX_S:g} s"
+                why = f"its container was stopped and the body took {self._drain_max_s:g} s more"
                 report_death(command, self._runtime, why, reason="killed")
                 self._queue.delete(delivery)
         except Exception:  # noqa: BLE001  the message is delivered again, which reports it, too
