@@ -13,7 +13,7 @@ from cordyna_core.worker.events import Declared
 from worker.running import Session, a_session
 
 _HEAD: Final = """
-import ctypes, gc, logging, os, select, signal, socket, subprocess, sys, threading, time
+import ctypes, gc, logging, os, resource, select, signal, socket, subprocess, sys, threading, time
 from cordyna_core import TaskServer
 server = TaskServer("{name}")
 """
@@ -34,6 +34,14 @@ DIRTY: Final = {
     "a log level": "logging.getLogger('cordyna.task').setLevel(10)",
     "the collector": "gc.disable()",
     "the recursion limit": "sys.setrecursionlimit(5000)",
+    "a trace function": "sys.settrace(lambda *_: None)",
+    "a blocked signal": "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])",
+    "a limit of files": "resource.setrlimit(resource.RLIMIT_FSIZE, (10**9, 10**9))",
+    "a low priority": "os.nice(3)",
+    "no descriptors": "global kept; kept = [os.dup(2) for _ in range(50)]\n"
+    "    limit = (max(kept) + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])\n"
+    "    resource.setrlimit(resource.RLIMIT_NOFILE, limit)",
+    "no streams": "del sys.stdout, sys.stderr",
     "memory": "global kept; kept = bytearray(300 * 2**20); kept[::4096] = b'x' * 76800",
 }
 

@@ -17,14 +17,17 @@ from typing import Any, Final
 from cordyna_core import Context, TaskServer
 
 server = TaskServer(os.environ.get("MISBEHAVING_NAME", "misbehaving"), owner="chaos")
+PREFIX: Final = os.environ.get("MISBEHAVING_PREFIX", "")
 EXPECTED: Final[dict[str, str]] = {}
 """`completed`, or the reason of the error."""
 
 
 def misbehaves(expected: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def declare(body: Callable[..., Any]) -> Callable[..., Any]:
-        server.task(body)
-        EXPECTED[body.__name__.replace("_", "-")] = expected
+        name = body.__name__.replace("_", "-")
+        clock_s = 2 if expected == "run_timeout" else 1800
+        server.task(name=PREFIX + name, run_timeout_s=clock_s)(body)
+        EXPECTED[name] = expected
         return body
 
     return declare

@@ -25,6 +25,8 @@ from cordyna_core.worker.protocol import Frame, frame_from_json
 from cordyna_core.worker.python_server import ImportedServer
 
 _SEED_BYTES: Final = 32
+# Bound here: user code may replace it.
+_dumps: Final = json.dumps
 
 
 class Body:
@@ -73,7 +75,7 @@ class Body:
                 self._server.run(detail, self._publish, BodyCancellation(self._channel))
         except BaseException as error:  # noqa: BLE001  whatever user code raises past the server
             if self._final is None:
-                self._final = json.dumps(_failed(detail, error))
+                self._final = _dumps(_failed(detail, error))
         if os.getpid() != self._pid:
             # User code forked, and both processes returned.
             self._streams.flush()
@@ -83,7 +85,7 @@ class Body:
         unclean = unclean_reason(baseline) if could_detach else "closed descriptors"
         extra = {"unclean": unclean} if unclean else {}
         kind = "TaskStateChanged" if self._final else "AttemptSkipped"
-        final = self._final or json.dumps(_identity(detail))
+        final = self._final or _dumps(_identity(detail))
         self._channel.send_line(frame_from_json(kind, final, **extra))
         if not could_detach:
             leave(0)

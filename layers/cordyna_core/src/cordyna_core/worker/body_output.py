@@ -133,8 +133,11 @@ class AttemptStreams:
 
     def flush(self) -> None:
         """Write out what Python and C buffer, also in streams that user code put in place."""
-        for stream in {*self._streams, sys.stdout, sys.stderr}:
-            # User code may have closed a stream, its descriptor, or put any object in its place.
+        for name in ("stdout", "stderr"):
+            # User code may have deleted a stream, closed it, or put any object in its place.
+            with contextlib.suppress(Exception):
+                getattr(sys, name).flush()
+        for stream in self._streams:
             with contextlib.suppress(Exception):
                 stream.flush()
         self._libc.fflush(None)

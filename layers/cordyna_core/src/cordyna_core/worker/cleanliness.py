@@ -4,10 +4,12 @@ Invariant: a process that `unclean_reason` calls clean behaves for the next atte
 would, except for the caches and connections that user code keeps in its modules on purpose.
 """
 
+import faulthandler
 import gc
 import importlib
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -20,6 +22,11 @@ _STAT_BYTES_MAX: Final = 4096
 _EXIT_POLL_S: Final = 0.0005
 _EXIT_POLLS_MAX: Final = 100
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_LIMITS: Final = [
+    getattr(resource, f"RLIMIT_{name}")
+    for name in ("AS", "CPU", "DATA", "FSIZE", "NOFILE", "NPROC", "STACK")
+    if hasattr(resource, f"RLIMIT_{name}")
+]
 _SIGNALS: Final = sorted(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 # The function under signal.getsignal, which makes an enum of every answer: 20 times the time.
 _getsignal: Final[Callable[[int], Any]] = importlib.import_module("_signal").getsignal
@@ -37,8 +44,8 @@ class Baseline(NamedTuple):
     handlers: tuple[Any, ...]
     streams: tuple[int, int, int]
     loggers: dict[str, _LoggerState]
-    collects: bool
-    recursion_limit: int
+    limits: tuple[tuple[int, int], ...]
+    interpreter: tuple[Any, ...]
 
 
 def take_baseline() -> Baseline:
@@ -53,13 +60,20 @@ def take_baseline() -> Baseline:
         handlers=_handlers(),
         streams=_streams(),
         loggers=_loggers(),
-        collects=gc.isenabled(),
-        recursion_limit=sys.getrecursionlimit(),
+        limits=_limits(),
+        interpreter=_interpreter(),
     )
 
 
 def unclean_reason(before: Baseline) -> str:
     """What an attempt has left changed, "" if nothing. Waits for child processes that ended."""
+    try:
+        return _unclean_reason(before)
+    except Exception as failure:  # noqa: BLE001  a process that cannot be examined is not clean
+        return f"a state that cannot be read: {failure!r}"
+
+
+def _unclean_reason(before: Baseline) -> str:
     has_threads, pages = _has_threads_and_pages(before)
     checks = (
         ("running threads", has_threads),
@@ -71,8 +85,8 @@ def unclean_reason(before: Baseline) -> str:
         ("a running alarm", signal.getitimer(signal.ITIMER_REAL)[0] > 0),
         ("other standard streams", _streams() != before.streams or _is_stream_closed()),
         ("another logging configuration", not _same_loggers(before.loggers)),
-        ("another garbage collector setting", gc.isenabled() != before.collects),
-        ("another recursion limit", sys.getrecursionlimit() != before.recursion_limit),
+        ("other resource limits", _limits() != before.limits),
+        ("other settings of the interpreter", _interpreter() != before.interpreter),
         ("much memory", (pages - before.memory_pages) * _PAGE_BYTES > _MEMORY_GROWTH_BYTES_MAX),
     )
     return next((what for what, is_changed in checks if is_changed), "")
@@ -123,6 +137,23 @@ def _threads_and_pages() -> tuple[int, int]:
 
 def _handlers() -> tuple[Any, ...]:
     return tuple(map(_getsignal, _SIGNALS))
+
+
+def _limits() -> tuple[tuple[int, int], ...]:
+    return tuple(map(resource.getrlimit, _LIMITS))
+
+
+def _interpreter() -> tuple[Any, ...]:
+    """Settings that change how any code runs, in Python and in the system."""
+    return (
+        gc.isenabled(),
+        sys.getrecursionlimit(),
+        sys.gettrace(),
+        sys.getprofile(),
+        faulthandler.is_enabled(),
+        signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        os.nice(0),
+    )
 
 
 def _streams() -> tuple[int, int, int]:

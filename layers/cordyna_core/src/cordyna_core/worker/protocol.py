@@ -8,6 +8,12 @@ from typing import Any, Final, NamedTuple
 
 from cordyna_core.contract.limits import MAX_JSON_DEPTH
 
+KEPT_BYTES_MAX: Final = 64 * 1024
+"""Of a frame that is too long, for people."""
+
+# Bound here: user code may replace json.dumps, and the frames of its process are made with it.
+_dumps: Final = json.dumps
+
 MAX_FRAME_BYTES: Final = 1024 * 1024
 _FRAME_LEVELS: Final = 4
 """Around a free part: the frame, its detail, the upstream of a RunTask, and one to spare."""
@@ -65,13 +71,13 @@ def frame_bytes(detail_type: str, detail: dict[str, Any], **fields: Any) -> byte
 
 def frame_from_json(detail_type: str, detail: str, **fields: Any) -> bytes:
     """One frame as a line, of a detail that is JSON already."""
-    extra = "".join(f',"{name}":{json.dumps(value)}' for name, value in fields.items())
+    extra = "".join(f',"{name}":{_dumps(value)}' for name, value in fields.items())
     return f'{{"detail-type":"{detail_type}"{extra},"detail":{detail}}}\n'.encode()
 
 
 def to_line(value: Any) -> bytes:
     """`value` as one line of compact JSON."""
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+    return _dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
 def key_of(detail: dict[str, Any]) -> AttemptKey | None:
@@ -157,7 +163,7 @@ class LineSplitter:
         return completed
 
     def _checked(self, line: bytes) -> bytes | Oversized:
-        return line if len(line) <= self._limit else Oversized(line[:256])
+        return line if len(line) <= self._limit else Oversized(line[:KEPT_BYTES_MAX])
 
 
 class StdoutSplitter:
@@ -213,7 +219,7 @@ class StdoutSplitter:
             return _frame_or_output(line, self._limit)
         # The rest of the line follows as output of the attempt.
         self._in_output = True
-        return Oversized(line[:256]) if b'"detail-type"' in line[:4096] else line
+        return Oversized(line[:KEPT_BYTES_MAX]) if b'"detail-type"' in line[:4096] else line
 
 
 def _split_lines(data: bytes) -> list[bytes]:
@@ -232,7 +238,7 @@ def _move_output(output: list[bytes], items: list[Frame | Oversized | BadFrame |
 def _frame_or_output(line: bytes, limit: int) -> Frame | Oversized | BadFrame | bytes:
     looks_like_frame = b'"detail-type"' in line[:4096]
     if len(line) > limit + 1:
-        return Oversized(line[:256]) if looks_like_frame else line
+        return Oversized(line[:KEPT_BYTES_MAX]) if looks_like_frame else line
     try:
         return parse_frame(line)
     except BadFrame as bad:
