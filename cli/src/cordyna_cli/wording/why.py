@@ -11,16 +11,25 @@ from typing import Final
 
 from cordyna_cli.wording.failures import failures
 from cordyna_cli.wording.foreign_text import one_line
-from cordyna_cli.wording.format import ago, duration, join_names, moment, plural, seconds_between
+from cordyna_cli.wording.format import (
+    ago,
+    compact_json,
+    duration,
+    join_names,
+    moment,
+    plural,
+    seconds_between,
+)
 from cordyna_cli.wording.next_steps import NextStep, next_step_of
 from cordyna_cli.wording.phases import attempt_started_at, timeline_in_order
 from cordyna_cli.wording.status_marks import mark_of
 from cordyna_core.contract.reasons import reason_of
-from cordyna_core.contract.views.runs import RunView, TaskView
+from cordyna_core.contract.views.runs import MadeFrom, RunView, TaskView
 
 Tasks = Mapping[str, TaskView]
 
 _NAMES_MAX: Final = 5
+_PARAMS_CHARS_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +158,28 @@ def _cause(task: TaskView, tasks: Tasks) -> TaskView | None:
 
 def _details(task: TaskView, cause: TaskView | None, now: datetime) -> Iterator[str]:
     yield from _since(task, now)
+    if task.made_from is not None:
+        yield from _origin(task.made_from, now)
     if cause is not None:
         reason = f" ({cause.reason})" if cause.reason else ""
         yield f"{cause.task} on {cause.server}: {cause.state}{reason}{_in_state_for(cause, now)}"
     owner = cause.owner if cause is not None and task.reason == "blocked" else task.owner
     if owner and (task.state == "error" or cause is not None):
         yield f"owner: {one_line(owner)}"
+
+
+def _origin(made_from: MadeFrom, now: datetime) -> Iterator[str]:
+    """What a reused result was made from; `dyna show --json` has all of it."""
+    at = made_from.at
+    yield f"made by run {made_from.run_id}, begun {moment(at, now)} ({ago(at, now)})"
+    if made_from.params is None:
+        yield "what it was made from is not stored any more"
+        return
+    params = one_line(compact_json(made_from.params)) if made_from.params else "no parameters"
+    rest = " ..." if len(params) > _PARAMS_CHARS_MAX else ""
+    yield f"made with {params[:_PARAMS_CHARS_MAX]}{rest}"
+    versions = [f"{name} {version[:8]}" for name, version in (made_from.versions or {}).items()]
+    yield f"declared as {join_names(versions, _NAMES_MAX)}"
 
 
 def _since(task: TaskView, now: datetime) -> Iterator[str]:
