@@ -88,9 +88,6 @@ class Worker:
         """Give an attempt to an idle worker."""
         assert self.transport is not None
         self.phase, self.attempt = "busy", attempt
-        timeout_s = attempt.command.run_timeout_s
-        if timeout_s is not None:
-            attempt.timers.append(self._after(timeout_s, lambda: self.stop("run_timeout")))
         attempt.report_cuts(self._services)
         try:
             self.transport.start_attempt(attempt.frame, attempt.output)
@@ -283,9 +280,12 @@ class Worker:
             self._services.link.started(answers.worker_frame(self._services, attempt, frame))
 
     def _report_started(self, attempt: AttemptRecord) -> None:
-        """The host says `started`, once there is a process: one frame less to send and to read."""
+        """Say `started` in its place, and begin its run clock, once there is a process."""
         if not attempt.is_started and not attempt.has_final:
             attempt.is_started = True
+            timeout_s = attempt.command.run_timeout_s
+            if timeout_s is not None:
+                attempt.timers.append(self._after(timeout_s, lambda: self.stop("run_timeout")))
             started = answers.made_frame(self._services, attempt, verdicts.state_update, "started")
             self._services.link.started(started)
 
