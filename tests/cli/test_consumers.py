@@ -137,6 +137,20 @@ def test_describe_shows_both_sides_of_typed_edges() -> None:
     assert "  expects     orders: object (strict)" in expected.splitlines()
 
 
+def test_describe_shows_a_retry_policy_of_its_own() -> None:
+    info = TaskInfo(
+        task="x",
+        server="a",
+        upstream=[],
+        retries=3,
+        retry_delay_s=30,
+        retry_backoff=1.5,
+        retry_jitter=False,
+    )
+    lines = dyna("describe", "x", engine=FakeEngine(declared=[info])).out.splitlines()
+    assert "  retries     3, after 30.0 s, times 1.5 up to 10 m 00 s, without jitter" in lines
+
+
 @pytest.mark.parametrize(
     ("schema", "words"),
     [

@@ -130,7 +130,7 @@ def test_replay_with_other_back_off_reports_missing_command(
     run = world.invoke("x")
     world.after(60)
 
-    monkeypatch.setattr(transitions, "FIRST_BACK_OFF_S", 60.0)
+    monkeypatch.setattr(transitions, "back_off_s", lambda task, attempt, run_id: 60.0)
     view = replayed(world, run)
 
     missing = [(each.what, each.attempt) for each in view.divergences if each.how == "missing"]
@@ -142,7 +142,7 @@ def test_replay_with_longer_back_off_reports_other_time(monkeypatch: pytest.Monk
     run = world.invoke("x")
     world.after(60)
 
-    monkeypatch.setattr(transitions, "FIRST_BACK_OFF_S", 9.0)
+    monkeypatch.setattr(transitions, "back_off_s", lambda task, attempt, run_id: 9.0)
     view = replayed(world, run)
 
     late = next(each for each in view.divergences if each.what == "RunTask")

@@ -1,7 +1,14 @@
 """Rule 3: declared retries, back-off and terminal errors (docs/rules.md, rule 3)."""
 
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cerebro.core.model import PlannedTask
 from cerebro.core.run.transitions import back_off_s
 from cordyna_core.contract.base import ErrorDescription
+from cordyna_core.contract.limits import MAX_ATTEMPT, MAX_RETRY_BACKOFF, MAX_RETRY_DELAY_S
 from cordyna_core.contract.state_updates import TaskStateChanged
 from world.scenarios import a_run
 
@@ -19,12 +26,52 @@ def test_error_with_attempts_left_waits_for_back_off() -> None:
     assert world.after(3).sent == [("a", 1), ("a", 2)]
 
 
+def waits(*attempts: int, run_id: str = "r", **policy: Any) -> list[float]:
+    """The pauses after these attempts of a task with a retry policy."""
+    task = PlannedTask(name="a", server="s", **policy)
+    return [back_off_s(task, attempt, run_id=run_id) for attempt in attempts]
+
+
 def test_back_off_doubles_with_deterministic_jitter() -> None:
-    waits = [back_off_s(attempt, seed="x") for attempt in (1, 2, 3, 4)]
-    assert waits == [back_off_s(attempt, seed="x") for attempt in (1, 2, 3, 4)]
-    assert all(5 * 2**n <= wait <= 6.25 * 2**n for n, wait in enumerate(waits))
-    assert back_off_s(1, seed="x") != back_off_s(1, seed="y")
-    assert back_off_s(50, seed="x") <= 750
+    first = waits(1, 2, 3, 4)
+    assert first == waits(1, 2, 3, 4)
+    assert all(5 * 2**n <= wait <= 6.25 * 2**n for n, wait in enumerate(first))
+    assert waits(1) != waits(1, run_id="other")
+    assert waits(50)[0] <= 750
+
+
+def test_back_off_follows_the_declared_policy() -> None:
+    policy: dict[str, Any] = {"retry_delay_s": 30, "retry_backoff": 3.0, "retry_max_delay_s": 200}
+    assert waits(1, 2, 3, retry_jitter=False, **policy) == [30, 90, 200]
+    assert all(30 <= wait <= 37.5 for wait in waits(1, **policy))
+
+
+@given(
+    attempt=st.integers(1, MAX_ATTEMPT),
+    delay=st.integers(1, MAX_RETRY_DELAY_S),
+    backoff=st.floats(1, MAX_RETRY_BACKOFF),
+    longer=st.integers(0, MAX_RETRY_DELAY_S),
+)
+def test_back_off_of_any_attempt_is_within_its_bounds(
+    attempt: int, delay: int, backoff: float, longer: int
+) -> None:
+    most = min(delay + longer, MAX_RETRY_DELAY_S)
+    pauses: dict[str, Any] = {"retry_delay_s": delay, "retry_max_delay_s": most}
+    (wait,) = waits(attempt, retry_backoff=backoff, **pauses)
+    assert delay <= wait <= most * 1.25
+
+
+def test_declared_delay_decides_when_the_next_attempt_is_sent() -> None:
+    policy = {"retries": 1, "retry_delay_s": 60, "retry_jitter": False}
+    world = a_run("a", declared={"a": policy}, a="error")
+    assert world.after(59).sent == [("a", 1)]
+    assert world.after(4).sent == [("a", 1), ("a", 2)]
+
+
+def test_redeclared_policy_changes_no_run_in_flight() -> None:
+    world = a_run("a", declared={"a": {"retries": 1, "retry_delay_s": 60}}, a="error")
+    world.declare("s", "a", a={"retries": 1})
+    assert world.after(20).sent == [("a", 1)]
 
 
 def test_retries_are_spent_one_by_one() -> None:

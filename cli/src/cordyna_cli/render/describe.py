@@ -60,7 +60,7 @@ def _facts(info: TaskInfo, downstream: Sequence[str], now: datetime) -> list[tup
         ("upstream", ", ".join(upstream) or "none"),
         ("downstream", ", ".join(downstream) or "none"),
         ("cron", f"{cron_words(info)}{overlap}" if info.cron else ""),
-        ("retries", str(info.retries)),
+        ("retries", _retries(info)),
         ("clocks", clocks),
         ("returns", schema_words(info.output_schema) if info.output_schema else ""),
         *(("expects", _expectation(info, name, schema)) for name, schema in info.expects.items()),
@@ -69,6 +69,19 @@ def _facts(info: TaskInfo, downstream: Sequence[str], now: datetime) -> list[tup
         ("deprecated", deprecated_words(info)),
         *(("notice", one_line(notice.message)) for notice in info.notices),
     ]
+
+
+def _retries(info: TaskInfo) -> str:
+    """`3`; with a policy of its own `3, after 30.0 s, times 1.5 up to 10 m 00 s`."""
+    known = TaskInfo.model_fields
+    policy = ("retry_delay_s", "retry_backoff", "retry_max_delay_s", "retry_jitter")
+    if all(getattr(info, name) == known[name].default for name in policy):
+        return str(info.retries)
+    jitter = "" if info.retry_jitter else ", without jitter"
+    return (
+        f"{info.retries}, after {duration(info.retry_delay_s)}, times {info.retry_backoff:g} "
+        f"up to {duration(info.retry_max_delay_s)}{jitter}"
+    )
 
 
 def _expectation(info: TaskInfo, name: str, schema: JsonObject) -> str:

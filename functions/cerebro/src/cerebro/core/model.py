@@ -187,6 +187,10 @@ class PlannedTask:
     version: str = ""
     kept: bool = False
     reuses: CachedResult | None = None
+    retry_delay_s: int = 5
+    retry_backoff: float = 2.0
+    retry_max_delay_s: int = 600
+    retry_jitter: bool = True
 
     @property
     def is_join(self) -> bool:

@@ -27,6 +27,11 @@ _WITHIN_S: Final = (60, 300, 3600)
 def draw_declarations(
     servers: Sequence[str], faults: FaultInjector, *, fan_in_max: int, cron: str | None
 ) -> tuple[ServerDeclared, ...]:
+_RETRY_POLICIES: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"retry_delay_s": 3, "retry_backoff": 1.0, "retry_jitter": False},
+    {"retry_delay_s": 20, "retry_backoff": 3.0, "retry_max_delay_s": 40},
+)
     """What the servers declare: t0, t1, ..., each with upstreams among those before it."""
     size = faults.integer(3, 7)
     is_fresh, has_params = faults.chance(0.2), faults.chance(0.4)
@@ -36,7 +41,8 @@ def draw_declarations(
         task: dict[str, Any] = {
             "name": f"t{n}",
             "upstream": _draw_upstream(n, faults, fan_in_max, is_fresh=is_fresh),
-            "retries": faults.choice((0, 0, 1, 2)),
+            "retries": (retries := faults.choice((0, 0, 1, 2))),
+            **_retry_policy(retries, n),
             "owner": owner,
             **clocks,
         }
@@ -57,6 +63,11 @@ def _draw_upstream(n: int, faults: FaultInjector, fan_in_max: int, *, is_fresh: 
     if not is_fresh:
         return names
     return [
+def _retry_policy(retries: int, n: int) -> dict[str, Any]:
+    """Two retries pause as some task declares: nothing is drawn, so no world changes by it."""
+    return _RETRY_POLICIES[n % len(_RETRY_POLICIES)] if retries > 1 else {}
+
+
         {"task": name, "within_s": faults.choice(_WITHIN_S)} if faults.chance(0.5) else name
         for name in names
     ]

@@ -312,7 +312,12 @@ class EngineWorld:
         waited_s = self.now - failed_at
         if not self._is_by_itself(run_id):
             return
-        least_s = 5.0 * 2 ** (attempt - 2)
+        snapshot = self._plain_store.read_run_snapshot(run_id)
+        assert snapshot is not None
+        planned = snapshot.plan.tasks[snapshot.plan.index_of[task]]
+        least_s = float(planned.retry_delay_s)
+        for _ in range(attempt - 2):
+            least_s = min(float(planned.retry_max_delay_s), least_s * planned.retry_backoff)
         if waited_s > least_s * 1.25 + BACK_OFF_SLACK_S:
             raise Unexpected(f"{task} was retried after {waited_s:.1f} s of true time, too late")
         if waited_s < least_s - 0.01:

@@ -183,7 +183,7 @@ def _updated(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun
         raise Unexpected(f"{task.name}: {update.state} was written over {Rank(seen.rank).name}")
     if rank == Rank.ERROR:
         too_large_bytes = size if update.state == "completed" else 0
-        return _reported_error(seen, update, envelope, at, handled, too_large_bytes)
+        return _reported_error(task, seen, update, envelope, at, handled, too_large_bytes)
     return replace(
         seen,
         rank=rank,
@@ -220,6 +220,7 @@ def _deadline(task: PlannedTask, seen: TaskRun, rank: Rank, now: float) -> float
 
 
 def _reported_error(
+    task: PlannedTask,
     seen: TaskRun,
     update: TaskStateChanged,
     envelope: Envelope,
@@ -235,7 +236,8 @@ def _reported_error(
         )
         error = ErrorDescription(type="OutputTooLarge", message=message, retryable=False)
     reason = (update.reason or "failed") if error.retryable else "failed_terminal"
-    return _ended(seen, Rank.ERROR, reason, error, envelope.source, at, handled)
+    pause = _back_off_s(task, seen, update.run_id)
+    return _ended(seen, Rank.ERROR, reason, error, envelope.source, at, handled, pause)
 
 
 def _with_late_entry(
@@ -259,7 +261,8 @@ def _expired(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun
         raise Unexpected(f"{task.name}: a clock was expired that no overdue check found due")
     rank, reason = _EXPIRY[Rank(seen.rank)]
     error = ErrorDescription(type="Timeout", message=_EXPIRY_MESSAGE[reason])
-    return _ended(seen, rank, reason, error, CEREBRO, handled.clock, handled)
+    pause = _back_off_s(task, seen, message.run_id)
+    return _ended(seen, rank, reason, error, CEREBRO, handled.clock, handled, pause)
 
 
 _EXPIRY_MESSAGE: Final = {
@@ -277,6 +280,7 @@ def _ended(
     source: str,
     at: float,
     handled: HandledInput,
+    pause: float,
 ) -> TaskRun:
     is_retried = seen.attempt < seen.attempts_allowed and reason not in _NEVER_RETRIED
     timeline = (*seen.timeline, TimelineEntry("error", reason, at, source, seen.attempt))
@@ -287,7 +291,7 @@ def _ended(
         seen,
         rank=rank,
         reason=reason,
-        deadline=handled.clock + _back_off_s(seen) if is_retried else None,
+        deadline=handled.clock + pause if is_retried else None,
         cause=handled.cause,
         error=error,
         timeline=timeline,
@@ -295,13 +299,15 @@ def _ended(
     )
 
 
-def _back_off_s(seen: TaskRun) -> float:
-    """5 s, 10 s, 20 s, ... at most 600 s, and up to a quarter more, which a hash decides."""
-    doubled = 5.0
+def _back_off_s(task: PlannedTask, seen: TaskRun, run_id: str) -> float:
+    """As declared: 5 s, 10 s, 20 s, ... at most 600 s, and up to a quarter more, as a hash says."""
+    pause = float(task.retry_delay_s)
     for _ in range(seen.attempt - 1):
-        doubled = min(600.0, doubled * 2)
-    quarters = hashlib.sha256(f"{seen.cause}/{seen.attempt}".encode()).digest()[0] / 255 / 4
-    return doubled * (1 + quarters)
+        pause = min(float(task.retry_max_delay_s), pause * task.retry_backoff)
+    if not task.retry_jitter:
+        return pause
+    hashed = hashlib.sha256(f"{run_id}/{task.name}/{seen.attempt}".encode()).digest()[0]
+    return pause * (1 + hashed / 255 / 4)
 
 
 def _cancelled(

@@ -188,6 +188,8 @@ def _check_declared(task: PlannedTask, server: str, declared: TaskDeclaration) -
     expected = (
         server,
         declared.retries,
+        (declared.retry_delay_s, declared.retry_backoff),
+        (declared.retry_max_delay_s, declared.retry_jitter),
         declared.ack_timeout_s,
         declared.start_timeout_s,
         declared.run_timeout_s,
@@ -197,6 +199,8 @@ def _check_declared(task: PlannedTask, server: str, declared: TaskDeclaration) -
     actual = (
         task.server,
         task.retries,
+        (task.retry_delay_s, task.retry_backoff),
+        (task.retry_max_delay_s, task.retry_jitter),
         task.ack_timeout_s,
         task.start_timeout_s,
         task.run_timeout_s,

@@ -22,6 +22,8 @@ from cordyna_core.contract.limits import (
     MAX_DESCRIPTION_CHARS,
     MAX_OWNER_CHARS,
     MAX_RETRIES,
+    MAX_RETRY_BACKOFF,
+    MAX_RETRY_DELAY_S,
     MAX_REVISION,
 )
 from cordyna_core.contract.time_zones import is_time_zone
@@ -52,10 +54,25 @@ _FIELDS_OF_CONTRACT_1: Final = frozenset(
 _EDGE_FIELDS_OF_CONTRACT_1: Final = frozenset({"task", "within_s"})
 
 FIELDS_WITHOUT_EFFECT_ON_RESULTS: Final = frozenset(
-    {"consumers", "invokers", "deprecated", "until", "due"}
+    {
+        "consumers",
+        "invokers",
+        "deprecated",
+        "until",
+        "due",
+        "retry_delay_s",
+        "retry_backoff",
+        "retry_max_delay_s",
+        "retry_jitter",
+    }
 )
 """Fields of contract 2 whose change makes no earlier result of a task unusable."""
 
+DEFAULT_RETRY_DELAY_S: Final = 5
+DEFAULT_RETRY_BACKOFF: Final = 2.0
+DEFAULT_RETRY_MAX_DELAY_S: Final = 600
+
+RetryDelayS = Annotated[int, Field(ge=1, le=MAX_RETRY_DELAY_S)]
 ClockS = Annotated[int, Field(ge=1, le=MAX_CLOCK_S)]
 
 
@@ -141,9 +158,33 @@ class TaskDeclaration(Part):
         "`07:00`, or a time after the tick such as `2h`.",
     )
 
+    retry_delay_s: RetryDelayS = Field(
+        DEFAULT_RETRY_DELAY_S, description="The pause after the first attempt."
+    )
+    retry_backoff: float = Field(
+        DEFAULT_RETRY_BACKOFF,
+        ge=1,
+        le=MAX_RETRY_BACKOFF,
+        description="By what each further pause is multiplied.",
+    )
+    retry_max_delay_s: RetryDelayS = Field(
+        DEFAULT_RETRY_MAX_DELAY_S, description="The longest pause, without its jitter."
+    )
+    retry_jitter: bool = Field(
+        True, description="Whether up to a quarter is added to each pause, as a hash decides."
+    )
     output_schema: BoundedJsonObject | None = Field(
         None, description="JSON Schema (draft 2020-12) that every output of the task fits."
     )
+
+    @model_validator(mode="after")
+    def _delays_are_in_order(self) -> Self:
+        if self.retry_max_delay_s < self.retry_delay_s:
+            raise ValueError(
+                f"retry_max_delay_s {self.retry_max_delay_s} is less than "
+                f"retry_delay_s {self.retry_delay_s}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _until_needs_deprecated(self) -> Self:

@@ -45,6 +45,8 @@ MAX_DESCRIPTION_CHARS: Final = 2048
 MAX_DEPRECATED_CHARS: Final = 256
 
 MAX_RETRIES: Final = 20
+MAX_RETRY_DELAY_S: Final = 7 * 24 * 3600
+MAX_RETRY_BACKOFF: Final = 100.0
 MAX_ATTEMPT: Final = 1_000_000
 MAX_AGE_S: Final = 100 * 365 * 24 * 3600
 """Of a result that may be reused."""

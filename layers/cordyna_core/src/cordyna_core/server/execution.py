@@ -14,6 +14,7 @@ from cordyna_core.errors import TerminalError
 from cordyna_core.ports import Bus, Claims, Clock
 from cordyna_core.server.context import Context
 from cordyna_core.server.result import AttemptCancelled, TaskResult, describe, json_output
+from cordyna_core.server.retried_errors import RetriedErrors
 from cordyna_core.server.task import Task
 
 
@@ -47,7 +48,7 @@ def run_attempt(
         if task.parameters.takes_upstream:
             arguments |= task.parameters.upstream_arguments(context.upstream)
     except TerminalError as refusal:
-        return _failed(attempt, refusal)
+        return _failed(attempt, refusal, RetriedErrors())
     if task.parameters.context_name is not None:
         arguments[task.parameters.context_name] = context
     if not started:
@@ -58,7 +59,7 @@ def run_attempt(
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  also SystemExit: a body does not end its server
-        return _failed(attempt, error)
+        return _failed(attempt, error, task.retried)
     attempt.report("completed", output=output)
     return TaskResult(state="completed", output=output, events=tuple(attempt.events))
 
@@ -76,8 +77,8 @@ def _call(
     return run_to_end(result, cancelled)
 
 
-def _failed(attempt: Attempt, error: BaseException) -> TaskResult:
-    description = describe(error)
+def _failed(attempt: Attempt, error: BaseException, retried: RetriedErrors) -> TaskResult:
+    description = describe(error, retryable=retried.is_retried(error))
     reason = "failed" if description.retryable else "failed_terminal"
     if isinstance(error, AttemptCancelled):
         reason = "cancelled"

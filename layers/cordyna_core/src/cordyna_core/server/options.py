@@ -26,6 +26,13 @@ _DURATION: Final = re.compile(f"(?:{_PART.pattern})+")
 
 _CLOCKS: Final = ("ack_timeout_s", "start_timeout_s", "run_timeout_s")
 _CLOCK_RULE: Final = "give whole seconds or a text like `10m`, from 1 second to 365 days"
+_PAUSES: Final = {"retry_delay": "retry_delay_s", "retry_max_delay": "retry_max_delay_s"}
+"""Options that are durations, with their fields of the contract."""
+
+_PAUSE_RULE: Final = (
+    "give retry_delay and retry_max_delay as whole seconds or as texts like `30s`, "
+    "from 1 second to 7 days, the delay not longer than the longest"
+)
 _NEXT: Final = {
     "name": f"choose another name: {NAME_RULE}",
     "cron": "write five unix fields, for example cron='0 6 * * 1-5'",
@@ -38,6 +45,9 @@ _NEXT: Final = {
     "until": "give a day, for example until='2027-03-01'",
     "due": "give a time of day with a cron, for example due='07:00', or a time after it: due='2h'",
     **dict.fromkeys(_CLOCKS, _CLOCK_RULE),
+    **dict.fromkeys(_PAUSES.values(), _PAUSE_RULE),
+    "retry_backoff": "give a number from 1 to 100",
+    "retry_jitter": "use retry_jitter=True or retry_jitter=False",
 }
 """What to do about a wrong value of an option."""
 
@@ -53,6 +63,11 @@ OPTIONS: Final = (
     "owner",
     "description",
     "output_type",
+    *_PAUSES,
+    "retry_backoff",
+    "retry_jitter",
+    "retry_on",
+    "never_retry_on",
     "consumers",
     "invokers",
     "deprecated",
@@ -131,9 +146,12 @@ def declare_task(
     if edges:
         fields["upstream"] = edges
     try:
-        for clock in _CLOCKS:
-            if clock in fields:
-                fields[clock] = seconds_of(fields[clock])
+        for pause, field in _PAUSES.items():
+            if pause in fields:
+                fields[field] = fields.pop(pause)
+        for duration in (*_CLOCKS, *_PAUSES.values()):
+            if duration in fields:
+                fields[duration] = seconds_of(fields[duration])
         return TaskDeclaration(name=name, **fields)
     except ValidationError as invalid:
         raise _refusal(name, invalid) from None

@@ -96,10 +96,11 @@ def json_output(value: Any) -> Any:
     return plain
 
 
-def describe(error: BaseException) -> ErrorDescription:
+def describe(error: BaseException, *, retryable: bool | None = None) -> ErrorDescription:
     """Return the description of an exception of a task's body, cut to 4 KB.
 
-    The traceback begins at the user's code; if it is cut, its end is kept.
+    The traceback begins at the user's code; if it is cut, its end is kept. `retryable`: default:
+    what the exception says of itself.
     """
     kind = _head(type(error).__name__, MAX_ERROR_TYPE_BYTES)
     message = _head(_text(error), MAX_ERROR_MESSAGE_BYTES)
@@ -107,7 +108,8 @@ def describe(error: BaseException) -> ErrorDescription:
     # An error that cordyna raises about an attempt has no frame of the user's, and needs none.
     frames = _user_frames(error.__traceback__)
     trace = _tail(_trace(error, frames), room) if frames is not None else None
-    retryable = error.retryable if isinstance(error, TaskError) else True
+    if retryable is None:
+        retryable = error.retryable if isinstance(error, TaskError) else True
     return ErrorDescription(type=kind, message=message, retryable=retryable, traceback=trace)
 
 

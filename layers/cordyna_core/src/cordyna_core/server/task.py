@@ -19,6 +19,7 @@ from cordyna_core.server.options import (
 )
 from cordyna_core.server.output_type import OutputType, output_type_of
 from cordyna_core.server.parameters import Parameters
+from cordyna_core.server.retried_errors import ErrorClasses, RetriedErrors, retried_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Task:
     parameters: Parameters
     upstream_names: tuple[str, ...]
     output_type: OutputType | None
+    retried: RetriedErrors
 
 
 def task_of(
@@ -38,6 +40,8 @@ def task_of(
     name: str | None = None,
     description: str | None = None,
     output_type: Any = None,
+    retry_on: ErrorClasses | None = None,
+    never_retry_on: ErrorClasses = (),
     upstream: Iterable[str | Upstream] = (),
     **options: Any,
 ) -> Task:
@@ -69,7 +73,8 @@ def task_of(
         params_schema=parameters.schema,
         output_schema=returned.schema if returned is not None else None,
     )
-    return Task(declaration, function, parameters, declaration.upstream_names, returned)
+    retried = retried_errors(name, retry_on, never_retry_on)
+    return Task(declaration, function, parameters, declaration.upstream_names, returned, retried)
 
 
 def _first_line(function: Callable[..., Any]) -> str | None:

@@ -25,6 +25,7 @@ from cordyna_core.server.execution import run_attempt
 from cordyna_core.server.options import Duration, require_name
 from cordyna_core.server.parameters import location_of
 from cordyna_core.server.result import TaskResult, strict_json
+from cordyna_core.server.retried_errors import ErrorClasses
 from cordyna_core.server.task import Task, task_of
 
 Body = TypeVar("Body", bound=Callable[..., Any])
@@ -109,6 +110,12 @@ class TaskServer:
         timezone: str | None = None,
         overlap: Literal["skip", "allow"] | None = None,
         retries: int | None = None,
+        retry_delay: Duration | None = None,
+        retry_backoff: float | None = None,
+        retry_max_delay: Duration | None = None,
+        retry_jitter: bool | None = None,
+        retry_on: ErrorClasses | None = None,
+        never_retry_on: ErrorClasses = (),
         ack_timeout_s: Duration | None = None,
         start_timeout_s: Duration | None = None,
         run_timeout_s: Duration | None = None,
@@ -135,6 +142,11 @@ class TaskServer:
             overlap: what a cron tick does while the run of the last one is not over.
             retries: further attempts after a failed one (default 0: the task may have side
                 effects).
+            retry_delay, retry_backoff, retry_max_delay, retry_jitter: the pause after the first
+                attempt (default 5 s), by what each further one is multiplied (2), the longest one
+                (`"10m"`), and whether up to a quarter is added (True).
+            retry_on, never_retry_on: classes of exceptions: only these of the body are tried again
+                (default: all but TerminalError), and these never.
             ack_timeout_s, start_timeout_s, run_timeout_s: the three clocks (docs/rules.md), in
                 seconds or as `"10m"`.
             owner: default: the server's.

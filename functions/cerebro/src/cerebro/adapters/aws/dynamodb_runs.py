@@ -23,7 +23,6 @@ from cerebro.adapters.aws.dynamodb_table import BATCH_GET_MAX_ITEMS, Item, Key, 
 from cerebro.adapters.codecs import decode_last, decode_run, encode_last, encode_run
 from cerebro.adapters.lru_cache import LruCache
 from cerebro.core.model import CachedResult, Plan, PlannedTask, Run, RunSnapshot
-from cerebro.core.run.transitions import MAX_BACK_OFF_S
 from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Clock
 
@@ -252,9 +251,8 @@ def longest_s(plan: Plan) -> float:
 
 
 def _longest_of(task: PlannedTask) -> float:
-    return (task.ack_timeout_s + task.start_timeout_s + task.run_timeout_s + MAX_BACK_OFF_S) * (
-        1 + task.retries
-    )
+    clocks = task.ack_timeout_s + task.start_timeout_s + task.run_timeout_s
+    return (clocks + task.retry_max_delay_s) * (1 + task.retries)
 
 
 class _PlanKeys:

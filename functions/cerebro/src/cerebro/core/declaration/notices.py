@@ -1,4 +1,4 @@
-"""Notices: what both owners of an edge should know (docs/rules.md, rules 18 and 19).
+"""Notices: what both owners of an edge should know (docs/rules.md, rules 18 and 21).
 
 Invariant: a notice is about one edge of the graph as it is, and refuses nothing by itself.
 """

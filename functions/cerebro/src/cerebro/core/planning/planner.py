@@ -69,6 +69,10 @@ def _task(
         owner=declared.owner,
         version=graph.version_of_task(name),
         kept=kept,
+        retry_delay_s=declared.retry_delay_s,
+        retry_backoff=declared.retry_backoff,
+        retry_max_delay_s=declared.retry_max_delay_s,
+        retry_jitter=declared.retry_jitter,
     )
 
 

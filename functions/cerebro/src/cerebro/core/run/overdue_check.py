@@ -123,7 +123,8 @@ async def _publish_expiries(
 async def _expire(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> TaskRun:
     """Expire a clock. Returns the fact as it is then; if it moved, its writer guards it."""
     now = await Now()
-    new = expire(fact, cause=cause, now=now)
+    task = snapshot.plan.tasks[index]
+    new = expire(task, fact, run_id=snapshot.run.id, cause=cause, now=now)
     conflicting = await write_task(snapshot.run.id, index, new, fact)
     return new if conflicting is None else conflicting
 

@@ -34,6 +34,7 @@ because its first delivery may have crashed before it performed them (docs/rules
 
 import hashlib
 import json
+import math
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Any, Final
@@ -104,8 +105,8 @@ EXPIRY_REASON: Final = {
 }
 """The reason of each expiry."""
 
-FIRST_BACK_OFF_S: Final = 5.0
-MAX_BACK_OFF_S: Final = 600.0
+_LARGEST_EXPONENT: Final = 500.0
+"""Of e: what grows beyond it is larger than every pause."""
 
 MAX_INLINE_OUTPUT_BYTES: Final = 512
 """A larger output is stored separately: a fact stays below 1 KB, one DynamoDB write unit."""
@@ -221,7 +222,9 @@ def apply_update(
     if outcome is Rank.ERROR:
         error = _output_too_large(size) if is_too_large else update.error or _NO_DESCRIPTION
         reason = (update.reason or "failed") if error.retryable else "failed_terminal"
-        return _failed(fact, outcome, reason, error, by=by, cause=cause, at=at, now=now)
+        entry = TimelineEntry("error", reason, at, by, fact.attempt)
+        back_off = back_off_s(task, fact.attempt, run_id=update.run_id)
+        return _failed(fact, outcome, entry, error, back_off, cause=cause, now=now)
     completed = outcome is Rank.COMPLETED
     deadline = None
     if not completed:
@@ -267,13 +270,14 @@ def deadline_of(task: PlannedTask, rank: Rank, *, dispatched_at: float, now: flo
     return now + task.run_timeout_s
 
 
-def expire(fact: TaskRun, *, cause: str, now: float) -> TaskRun:
+def expire(task: PlannedTask, fact: TaskRun, *, run_id: str, cause: str, now: float) -> TaskRun:
     """Return the fact after its clock expired."""
     rank = TRANSITIONS[fact.rank, Input.DEADLINE]
     assert isinstance(rank, Rank), fact.rank
     error = ErrorDescription(type="Timeout", message=_EXPIRY_MESSAGE[rank])
-    reason = EXPIRY_REASON[rank]
-    return _failed(fact, rank, reason, error, by=CEREBRO, cause=cause, at=now, now=now)
+    entry = TimelineEntry("error", EXPIRY_REASON[rank], now, CEREBRO, fact.attempt)
+    back_off = back_off_s(task, fact.attempt, run_id=run_id)
+    return _failed(fact, rank, entry, error, back_off, cause=cause, now=now)
 
 
 def may_retry(fact: TaskRun) -> bool:
@@ -301,36 +305,43 @@ def cancel_task_run(fact: TaskRun, *, cause: str, now: float) -> TaskRun:
     )
 
 
-def back_off_s(attempt: int, *, seed: str) -> float:
+def back_off_s(task: PlannedTask, attempt: int, *, run_id: str) -> float:
     """Return the seconds to wait after `attempt` failed (docs/rules.md, rule 3).
 
-    Exponential, with a jitter of up to a quarter that a hash of `seed` decides.
+    Exponential, with a jitter of up to a quarter that a hash of run, task and attempt decides.
     """
-    jitter = hashlib.sha256(f"{seed}/{attempt}".encode()).digest()[0] / 255 / 4
-    return min(MAX_BACK_OFF_S, FIRST_BACK_OFF_S * 2.0 ** (attempt - 1)) * (1 + jitter)
+    steps = attempt - 1
+    pause = float(task.retry_max_delay_s)
+    if steps * math.log(task.retry_backoff) < _LARGEST_EXPONENT:
+        pause = min(pause, task.retry_delay_s * task.retry_backoff**steps)
+    if not task.retry_jitter:
+        return pause
+    digest = hashlib.sha256(f"{run_id}/{task.name}/{attempt}".encode()).digest()
+    return pause * (1 + digest[0] / 255 / 4)
 
 
 def _failed(
     fact: TaskRun,
     rank: Rank,
-    reason: str,
+    entry: TimelineEntry,
     error: ErrorDescription,
+    back_off: float,
     *,
-    by: str,
     cause: str,
-    at: float,
     now: float,
 ) -> TaskRun:
+    """Return the fact after its attempt failed as `entry` says; `back_off`: if it is retried."""
     assert rank in FAILED_RANKS
+    reason = entry.reason or "failed"
     is_retried = fact.attempt < fact.attempts_allowed and is_retryable(reason)
-    timeline = (*fact.timeline, TimelineEntry("error", reason, at, by, fact.attempt))
+    timeline = (*fact.timeline, entry)
     if is_retried:
         timeline = (*timeline, TimelineEntry("pending", "retry_wait", now, CEREBRO, fact.attempt))
     return replace(
         fact,
         rank=rank,
         reason=reason,
-        deadline=now + back_off_s(fact.attempt, seed=fact.cause) if is_retried else None,
+        deadline=now + back_off if is_retried else None,
         cause=cause,
         error=error,
         timeline=timeline,

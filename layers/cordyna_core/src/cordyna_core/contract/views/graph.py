@@ -11,6 +11,9 @@ from pydantic import Field
 from cordyna_core.contract.base import Part, Problem
 from cordyna_core.contract.declaration import (
     DEFAULT_ACK_TIMEOUT_S,
+    DEFAULT_RETRY_BACKOFF,
+    DEFAULT_RETRY_DELAY_S,
+    DEFAULT_RETRY_MAX_DELAY_S,
     DEFAULT_RUN_TIMEOUT_S,
     DEFAULT_START_TIMEOUT_S,
 )
@@ -60,6 +63,10 @@ class TaskInfo(Part):
     ack_timeout_s: int = DEFAULT_ACK_TIMEOUT_S
     start_timeout_s: int = DEFAULT_START_TIMEOUT_S
     run_timeout_s: int = DEFAULT_RUN_TIMEOUT_S
+    retry_delay_s: int = DEFAULT_RETRY_DELAY_S
+    retry_backoff: float = DEFAULT_RETRY_BACKOFF
+    retry_max_delay_s: int = DEFAULT_RETRY_MAX_DELAY_S
+    retry_jitter: bool = True
     consumers: list[str] | None = None
     invokers: list[str] | None = None
     deprecated: str | None = None

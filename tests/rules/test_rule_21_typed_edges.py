@@ -1,4 +1,4 @@
-"""Rule 19: what a task returns and what another expects of it (docs/rules.md, rule 19)."""
+"""Rule 21: what a task returns and what another expects of it (docs/rules.md, rule 21)."""
 
 from typing import Any, Final
 
