@@ -21,17 +21,17 @@ _CLOCKS: Final[tuple[dict[str, int], ...]] = (
     {"start_timeout_s": 60, "run_timeout_s": 180},
     {"ack_timeout_s": 5, "start_timeout_s": 30, "run_timeout_s": 90},
 )
+_RETRY_POLICIES: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"retry_delay_s": 3, "retry_backoff": 1.0, "retry_jitter": False},
+    {"retry_delay_s": 20, "retry_backoff": 3.0, "retry_max_delay_s": 40},
+)
 _WITHIN_S: Final = (60, 300, 3600)
 
 
 def draw_declarations(
     servers: Sequence[str], faults: FaultInjector, *, fan_in_max: int, cron: str | None
 ) -> tuple[ServerDeclared, ...]:
-_RETRY_POLICIES: Final[tuple[dict[str, Any], ...]] = (
-    {},
-    {"retry_delay_s": 3, "retry_backoff": 1.0, "retry_jitter": False},
-    {"retry_delay_s": 20, "retry_backoff": 3.0, "retry_max_delay_s": 40},
-)
     """What the servers declare: t0, t1, ..., each with upstreams among those before it."""
     size = faults.integer(3, 7)
     is_fresh, has_params = faults.chance(0.2), faults.chance(0.4)
@@ -57,17 +57,17 @@ _RETRY_POLICIES: Final[tuple[dict[str, Any], ...]] = (
     )
 
 
+def _retry_policy(retries: int, n: int) -> dict[str, Any]:
+    """Two retries pause as some task declares: nothing is drawn, so no world changes by it."""
+    return _RETRY_POLICIES[n % len(_RETRY_POLICIES)] if retries > 1 else {}
+
+
 def _draw_upstream(n: int, faults: FaultInjector, fan_in_max: int, *, is_fresh: bool) -> list[Any]:
     width = min(n, faults.choice((0, 1, 1, 2, fan_in_max)))
     names = faults.sample([f"t{u}" for u in range(n)], width)
     if not is_fresh:
         return names
     return [
-def _retry_policy(retries: int, n: int) -> dict[str, Any]:
-    """Two retries pause as some task declares: nothing is drawn, so no world changes by it."""
-    return _RETRY_POLICIES[n % len(_RETRY_POLICIES)] if retries > 1 else {}
-
-
         {"task": name, "within_s": faults.choice(_WITHIN_S)} if faults.chance(0.5) else name
         for name in names
     ]
