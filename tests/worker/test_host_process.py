@@ -80,11 +80,15 @@ class _Channel:
 class _Source:
     is_paused = False
 
+    def __init__(self, name: str = "", resumed: list[str] | None = None) -> None:
+        self._name, self._resumed = name, [] if resumed is None else resumed
+
     def pause_reading(self) -> None:
         self.is_paused = True
 
     def resume_reading(self) -> None:
         self.is_paused = False
+        self._resumed.append(self._name)
 
 
 def _link(channel: _Channel) -> EngineLink:
@@ -96,10 +100,10 @@ def _link(channel: _Channel) -> EngineLink:
 def test_link_pauses_sources_while_the_engine_is_behind() -> None:
     channel, early, late = _Channel(), _Source(), _Source()
     link = _link(channel)
-    link.add_source(early)
+    link.add_output(early)
     link.event("output", text="x" * 2000)
     link.flush()
-    link.add_source(late)
+    link.add_frames(late)
     assert early.is_paused
     assert late.is_paused
 
@@ -110,10 +114,29 @@ def test_link_pauses_sources_while_the_engine_is_behind() -> None:
     assert not late.is_paused
 
 
+def test_link_resumes_frames_first_and_last_read_last() -> None:
+    channel, order = _Channel(), list[str]()
+    link = _link(channel)
+    flood, calm, body, other = (_Source(name, order) for name in ("flood", "calm", "body", "other"))
+    for output in (flood, calm):
+        link.add_output(output)
+    for frames in (body, other):
+        link.add_frames(frames)
+    link.note_read(flood)
+    link.note_read(body)
+
+    link.event("output", text="x" * 2000)
+    link.flush()
+    channel.waiting_bytes = 0
+    channel.on_drained()
+
+    assert order == ["other", "body", "calm", "flood"]
+
+
 def test_link_does_not_resume_a_source_that_has_ended() -> None:
     channel, source = _Channel(), _Source()
     link = _link(channel)
-    link.add_source(source)
+    link.add_output(source)
     link.event("output", text="x" * 2000)
     link.flush()
     link.remove_source(source)

@@ -1,7 +1,9 @@
 """Engine link: the host's connection to the engine, and its backpressure.
 
 Invariant: while more than `backlog_bytes` wait for the engine, nothing is read from bodies, so that
-they wait too and nothing is lost. Timers and signals work on.
+they wait too and nothing is lost. Timers and signals work on. When reading resumes, frames of
+bodies come before output, and what was read least recently comes first: so a body whose output
+floods the engine delays the states and the output of others by no more than one backlog.
 """
 
 from collections.abc import Callable
@@ -33,7 +35,9 @@ class EngineLink:
         self._may_wait = False
         self._timers: LoopTimers | None = None
         self._flush_timer: Timer | None = None
-        self._sources: dict[Source, None] = {}
+        # Each in the order of the last read, the least recent first.
+        self._frames: dict[Source, None] = {}
+        self._outputs: dict[Source, None] = {}
         self.is_congested = False
 
     def attach(self, channel: Channel, timers: LoopTimers | None = None) -> None:
@@ -62,15 +66,30 @@ class EngineLink:
         extra = f'"ended":"{ended}",' if ended else ""
         self._send(b'{"event":"state",%b"frame":%b}\n' % (extra.encode(), frame.rstrip(b"\n")))
 
-    def add_source(self, source: Source) -> None:
-        """Pause `source` while the engine is behind."""
-        self._sources[source] = None
+    def add_frames(self, source: Source) -> None:
+        """Pause `source`, which has the frames of a body, while the engine is behind."""
+        self._add(self._frames, source)
+
+    def add_output(self, source: Source) -> None:
+        """Pause `source`, which has output, while the engine is behind."""
+        self._add(self._outputs, source)
+
+    def _add(self, sources: dict[Source, None], source: Source) -> None:
+        sources[source] = None
         if self.is_congested:
             source.pause_reading()
 
+    def note_read(self, source: Source) -> None:
+        """Note that `source` was read: when reading resumes, the others come first."""
+        for sources in (self._frames, self._outputs):
+            if source in sources:
+                del sources[source]
+                sources[source] = None
+
     def remove_source(self, source: Source) -> None:
         """Forget a source that has ended."""
-        self._sources.pop(source, None)
+        self._frames.pop(source, None)
+        self._outputs.pop(source, None)
 
     def _send(self, line: bytes) -> None:
         if self._channel is None:
@@ -110,5 +129,5 @@ class EngineLink:
             self._each(lambda source: source.resume_reading())
 
     def _each(self, action: Callable[[Source], None]) -> None:
-        for source in list(self._sources):
+        for source in [*self._frames, *self._outputs]:
             action(source)

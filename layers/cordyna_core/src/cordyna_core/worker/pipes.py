@@ -37,7 +37,7 @@ class OutputPipe:
         self._feed, self._on_end, self._rest_s = feed, on_end, rest_s
         self._resting: Timer | None = None
         self._is_paused = False
-        link.add_source(self)
+        link.add_output(self)
 
     @property
     def is_open(self) -> bool:
@@ -99,6 +99,7 @@ class OutputPipe:
             self.close()
             self._on_end()
             return False
+        self._link.note_read(self)
         may_rest = self._feed(data)
         if may_rest and len(data) < _READ_BYTES:
             self.read_soon()

@@ -29,8 +29,11 @@ class Settings(NamedTuple):
     """How often the size of the omitted output is reported."""
     head_bytes: int = 8 * MIB
     tail_bytes: int = 2 * MIB
-    backlog_bytes: int = MIB
-    """What may wait for the engine before the host stops reading from bodies."""
+    backlog_bytes: int = 128 * KIB
+    """What may wait for the engine before the host stops reading from bodies.
+
+    A state of one body waits behind it, so it is what the engine takes in some milliseconds.
+    """
     template_timeout_s: float = 10.0
     """How long a template may take to fork a body, or to report the end of a killed one."""
     restart_min_s: float = 0.1

@@ -59,9 +59,13 @@ class PythonTransport:
     def __init__(self, services: Services, channel: Channel, listener: Listener) -> None:
         self._services, self._channel, self._listener = services, channel, listener
         self._pipes: list[OutputPipe] = []
-        channel.on_line = lambda line: listener.on_item(_parsed(line))
+        channel.on_line = self._on_line
         channel.on_end = self._ended
-        services.link.add_source(channel)
+        services.link.add_frames(channel)
+
+    def _on_line(self, line: bytes | Oversized) -> None:
+        self._services.link.note_read(self._channel)
+        self._listener.on_item(_parsed(line))
 
     def start_attempt(self, frame: bytes, output: AttemptOutput) -> None:
         stdout = os.pipe()
