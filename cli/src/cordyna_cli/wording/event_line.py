@@ -23,7 +23,13 @@ from cordyna_core.contract.commands import (
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelope
 from cordyna_core.contract.ids import CEREBRO, CLIENT, SCHEDULER, is_client, server_of
-from cordyna_core.contract.incidents import IncidentChanged, IncidentClosed, IncidentOpened
+from cordyna_core.contract.incidents import (
+    GraphChanged,
+    IncidentChanged,
+    IncidentClosed,
+    IncidentOpened,
+    SnoozeIncident,
+)
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
     DeclarationIgnored,
@@ -159,5 +165,7 @@ _DETAIL: Final[dict[type[Message], Callable[[Any], str]]] = {
     IncidentOpened: lambda message: message.summary or message.kind,
     IncidentChanged: lambda message: message.summary or message.kind,
     IncidentClosed: lambda message: message.summary or message.kind,
+    SnoozeIncident: lambda message: f"until {message.until:%Y-%m-%d %H:%M}Z",
+    GraphChanged: lambda message: f"generation {message.generation}",
 }
 """The others have only a name."""
