@@ -264,7 +264,7 @@ def test_expiry_of_an_unknown_run_opens_nothing() -> None:
     assert events(empty) == []
 
 
-def test_rejected_declaration_opens_one_and_an_accepted_closes_it() -> None:
+def test_rejected_declaration_opens_and_accepted_one_closes() -> None:
     world = a_world("a", a={"owner": "team-a"})
     world.declare("s", "a<-a")
     event = incident_events(world)[0]

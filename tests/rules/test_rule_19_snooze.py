@@ -47,7 +47,7 @@ def test_snoozed_incident_is_published_when_the_snooze_ends() -> None:
     assert (len(incident_events(world)), last.times, last.snoozed_until) == (before + 1, 2, None)
 
 
-def test_short_snooze_is_published_half_an_hour_after_the_last_event() -> None:
+def test_short_snooze_ends_half_an_hour_after_the_last_event() -> None:
     world = a_run("a", a="error")
     snooze(world, 60)
     before = len(incident_events(world))

@@ -101,7 +101,7 @@ def test_late_run_opens_an_incident_of_its_owner() -> None:
     assert event.next == f"dyna show {run_id}"
 
 
-def test_deadline_names_the_critical_path_and_no_estimate_at_first() -> None:
+def test_deadline_names_critical_path_without_estimate_at_first() -> None:
     world = with_due()
     run_id = tick(world)
     world.report("u", "started", run_id=run_id)

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from cerebro.core import effects as e
 from cerebro.core import invariants
+from cerebro.core.incidents.effects import SendIncidentNotice
 from cerebro.core.model import Plan, Run, RunSnapshot
 from cerebro.core.planning.planner import plan_invocation
 from cerebro.dispatch import program_for
@@ -375,6 +376,7 @@ _OBSERVABLE: Final = object()
 _READS: Final = (e.ReadRun, e.ReadTask, e.ReadTasks, e.ReadPage, e.HasPageTimer)
 
 _UNOBSERVED: Final = (
+    SendIncidentNotice,
     e.WritePlan,
     e.NoteServer,
     e.NoteMissedAck,

@@ -12,6 +12,7 @@ from cerebro.adapters.memory import MemoryStore
 from cerebro.core import effects as e
 from cerebro.core import invariants
 from cerebro.core.effects import OverdueCheck, PageTimer
+from cerebro.core.incidents.effects import WriteDeadline, WriteIncident
 from cerebro.core.model import (
     FAILED_RANKS,
     STATE_OF,
@@ -25,6 +26,7 @@ from cerebro.core.model import (
 from cerebro.core.run import dispatch
 from cerebro.core.run.transitions import EXPIRY_REASON
 from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.incident_checks import IncidentChecks
 from cerebro.simulator.load_promises import EXPIRIES, LoadPromises
 from cerebro.simulator.reference import Reference
 from cerebro.simulator.reference_facts import Unexpected
@@ -69,6 +71,7 @@ class Checker:
         self.handled = HandledInput(None, "")
         """The input that is being handled."""
         self.reference = Reference(store, skew_s)
+        self.incidents = IncidentChecks(store, skew_s)
         self.promises: LoadPromises | None = None
         self.ages_s: Callable[[], Mapping[str, float]] = dict
         """The longest waits in the queues of bounded handlers, by queue."""
@@ -142,6 +145,20 @@ class Checker:
         ):
             raise InvariantBroken("nothing was live any more, but the run did not end", run.id)
 
+    def incident_written(self, effect: WriteIncident) -> None:
+        """Check an incident right after it was written."""
+        try:
+            self.incidents.incident_written(effect)
+        except Unexpected as error:
+            raise InvariantBroken(str(error), effect.new.run_id or "") from error
+
+    def deadline_written(self, effect: WriteDeadline) -> None:
+        """Check a deadline right after it was written."""
+        try:
+            self.incidents.deadline_written(effect)
+        except Unexpected as error:
+            raise InvariantBroken(str(error)) from error
+
     def result_written(self, effect: e.WriteCachedResult) -> None:
         """Check a result right after it was recorded."""
         try:
@@ -160,6 +177,7 @@ class Checker:
         self.handled = handled
         try:
             self.reference.ended(handled)
+            self.incidents.ended(handled)
         except Unexpected as error:
             raise InvariantBroken(str(error), run_id) from error
         for index, seen, fact in handled.facts_written:
@@ -244,6 +262,7 @@ class Checker:
     def published(self, message: Message) -> None:
         """Check a message that cerebro put on the bus."""
         self.messages += 1
+        self.incidents.published(message)
         if message.meta is not None and message.meta.id is not None:
             self.published_ids.add(message.meta.id)
         if type(message) is RunTask:
@@ -291,6 +310,12 @@ class Checker:
                     self.promises.at_rest(run_id)
             except Unexpected as error:
                 raise InvariantBroken(str(error), run_id) from error
+        try:
+            self.incidents.at_rest(
+                [(*self._run(run_id), self.store._tasks[run_id]) for run_id in self.store._runs]
+            )
+        except Unexpected as error:
+            raise InvariantBroken(str(error)) from error
 
     def _unpublished(
         self, snapshot: RunSnapshot, run: Run, facts: dict[int, TaskRun]

@@ -16,6 +16,12 @@ CRONS: Final = (
     ("30 */8 * * *", 2 * 86_400.0),
 )
 """(cron, for how many seconds it fires): a handful of ticks each."""
+_DUE_OF_CRON: Final = {
+    "*/2 * * * *": "30s",
+    "*/5 * * * *": "2m",
+    "0 6 * * *": "06:10",
+    "30 */8 * * *": None,
+}
 _CLOCKS: Final[tuple[dict[str, int], ...]] = (
     {},
     {"start_timeout_s": 60, "run_timeout_s": 180},
@@ -85,6 +91,7 @@ def _draw_cron(cron: str, faults: FaultInjector) -> dict[str, Any]:
         "cron": cron,
         "timezone": faults.choice(("UTC", "Europe/Berlin")),
         "overlap": faults.choice(("skip", "skip", "allow")),
+        "due": _DUE_OF_CRON[cron],
     }
 
 

@@ -1,19 +1,31 @@
 """Drawn scenario: the scenario of a seed: a few servers, a handful of tasks, a run or a few."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cerebro.simulator.drawn_declarations import CRONS, draw_declarations, sinks
 from cerebro.simulator.drawn_script import draw_script
 from cerebro.simulator.faults import MESSAGE_FAULTS, STEP_FAULTS, FaultInjector, FaultRates
-from cerebro.simulator.scenario import SafetyNets, Scenario, ServerBehavior
+from cerebro.simulator.scenario import (
+    BEGIN,
+    SafetyNets,
+    Scenario,
+    ScriptedMessage,
+    ServerBehavior,
+)
 from cerebro.simulator.sizes import REAL, Sizes
 from cerebro.simulator.wide_scenario import draw_wide_scenario
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.ids import CLIENT
+from cordyna_core.contract.incidents import SnoozeIncident, incident_id
+from cordyna_core.contract.time import utc
 
 _SAFETY_NETS: Final[tuple[SafetyNets, ...]] = ("both", "no repair", "both", "no sweep", "neither")
 WIDE_INTERVAL: Final = 50
 """One seed in this many is a wide fan-out on bounded handlers."""
+
+SNOOZE_INTERVAL: Final = 6
+"""In one world in this many, incidents are snoozed."""
 
 _SERVER_COUNTS: Final = (1, 2, 3, 3, 3, 3, 3, 4)
 _SIZES: Final = (
@@ -48,7 +60,7 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
             for name in names
         },
         declared=declared,
-        script=tuple(draw_script(declared, target, faults)),
+        script=(*draw_script(declared, target, faults), *_snoozes(seed, declared)),
         safety_nets=_SAFETY_NETS[seed % len(_SAFETY_NETS)],
         rates=_draw_rates(faults),
         faults_until_s=faults.choice(_FAULTS_UNTIL_S),
@@ -58,6 +70,21 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
         declares_itself=cron is not None or faults.chance(0.1),
         crons_until_s=crons_until_s,
     )
+
+
+def _snoozes(seed: int, declared: Sequence[ServerDeclared]) -> Iterator[ScriptedMessage]:
+    """Snoozes of what fails, in some worlds; one is repeated. No draw, so other seeds stay."""
+    if seed % SNOOZE_INTERVAL:
+        return
+    tasks = [task.name for server in declared for task in server.tasks]
+    for number, task in enumerate(tasks):
+        after = 60.0 + 40.0 * number
+        until = utc(BEGIN + after + (1.0, 300.0, 7200.0)[number % 3])
+        snooze = SnoozeIncident(
+            incident=incident_id("failed", task), until=until, command_id=f"s{number}"
+        )
+        yield ScriptedMessage(after, CLIENT, snooze)
+        yield ScriptedMessage(after + 5 * number, CLIENT, snooze)
 
 
 def _draw_good_behavior(faults: FaultInjector) -> ServerBehavior:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cerebro.core import effects as e
 from cerebro.core.effects import PageTimer, Program
+from cerebro.core.incidents import effects as i
 from cerebro.core.run import page_check
 from cerebro.handlers.receive import answer_malformed, open_delivery, program_of
 from cerebro.shell import PERFORM, Ports
@@ -106,6 +107,8 @@ class SimulatedCerebro:
             e.ReadCachedResult: _result_read,
             e.ReadRun: _run_read,
             e.ReadTick: _tick_read,
+            i.WriteIncident: self._incident_written,
+            i.WriteDeadline: self._deadline_written,
             e.WriteHead: _head_written,
             e.ReadOutputs: _outputs_read,
         }
@@ -172,6 +175,19 @@ class SimulatedCerebro:
         if answer is None:
             self._trace(handler, "writes", effect, effect.new.id)
             self._checker.run_written(effect, self._network.now)
+
+    def _incident_written(self, handler: SimulatedHandler, effect: Any, answer: Any) -> None:
+        if answer is None:
+            state = "open" if effect.new.is_open else "closed"
+            if self._network.is_traced:
+                about = f"{effect.new.mark} {state} version {effect.new.version}"
+                self._network.trace(handler.name, "writes", about, effect.new.run_id or "")
+            self._checker.incident_written(effect)
+
+    def _deadline_written(self, handler: SimulatedHandler, effect: Any, answer: Any) -> None:
+        del handler
+        if answer is None:
+            self._checker.deadline_written(effect)
 
     def _sent(self, handler: SimulatedHandler, effect: Any, _: Any) -> None:
         self._trace(handler, "sends", effect, handler.current.run_id)
@@ -326,7 +342,9 @@ _LOCAL: Final = frozenset({e.Now, e.ReadRunSnapshot})
 """Effects that read what no other handler changes."""
 
 _SUITED_EFFECTS: Final[dict[str, Callable[[Any], bool]]] = {
-    "answer lost": lambda effect: type(effect) in (e.WriteTask, e.WriteRun, e.WriteHead),
+    "answer lost": lambda effect: (
+        type(effect) in (e.WriteTask, e.WriteRun, e.WriteHead, i.WriteIncident, i.WriteDeadline)
+    ),
     "partly published": lambda effect: type(effect) is e.Publish and len(effect.messages) > 1,
 }
 """At which effects a fault can happen; one that is not listed can happen at any."""

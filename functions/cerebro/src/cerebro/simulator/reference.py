@@ -75,6 +75,9 @@ class Reference:
         update = envelope.message if isinstance(envelope, Envelope) else None
         if isinstance(update, TaskStateChanged):
             key = (update.run_id, update.task, update.attempt)
+            fact = self._fact(self._snapshot(update.run_id), update.task)
+            if fact is not None and fact.rank == Rank.WAITING and fact.attempt == update.attempt:
+                return  # An attempt that was never sent: a stranger reports it.
             self._highest[key] = max(rank_reported(update), self._highest.get(key, 0))
 
     def _check_all_retried(

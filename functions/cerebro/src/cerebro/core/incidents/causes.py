@@ -4,13 +4,13 @@ Invariant: a run is read before anything is recorded: an event that is delivered
 about what was healed since.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cerebro.core.effects import ReadGraph, ReadPage, ReadRun, ReadRunSnapshot, ReadTask, ReadTick
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.incident import BLOCKED_MAX, Blocked, Evidence, Failure
-from cerebro.core.incidents.record import close_if_opened_before, record
+from cerebro.core.incidents.record import close_if_opened_before, record, resume
 from cerebro.core.model import Rank, RunSnapshot, TaskRun
 from cordyna_core.contract.base import ErrorDescription, Problem
 from cordyna_core.contract.due import due_at
@@ -38,23 +38,38 @@ async def on_run_state(envelope: Envelope) -> None:
 async def record_failures(run_id: str, *, cause: str) -> None:
     """Record every task that failed for good in a run, as it is now."""
     snapshot, run = await ReadRunSnapshot(run_id), await ReadRun(run_id)
-    if snapshot is None or run is None or run.status in ("completed", "cancelled"):
+    if snapshot is None or run is None:
         return
-    graph = await ReadGraph()
     facts: dict[int, TaskRun] = {}
     for page in reversed(snapshot.plan.pages):
         facts.update(await ReadPage(run_id, page))
+    is_final = run.status in ("completed", "cancelled")
     failed = [
         index
         for index, fact in sorted(facts.items())
-        if fact.failed_permanently and fact.rank != Rank.CANCELLED
+        if fact.failed_permanently and fact.rank != Rank.CANCELLED and not is_final
     ]
+    await _resume_others(snapshot, facts, failed, cause=cause)
+    graph = await ReadGraph()
     for index in failed[:CAUSES_PER_RUN_MAX]:
         await record(_evidence_of(graph, snapshot, facts, index), cause=cause)
         if facts[index].rank == Rank.ERROR:
             # Its server has answered, so it is alive.
             server = incident_id("unresponsive", snapshot.plan.tasks[index].server)
             await close_if_opened_before(server, facts[index].dispatched_at, cause=cause)
+
+
+async def _resume_others(
+    snapshot: RunSnapshot, facts: Mapping[int, TaskRun], failed: Sequence[int], *, cause: str
+) -> None:
+    """Resume what an earlier delivery recorded of tasks that do not count as failed any more."""
+    for index, fact in facts.items():
+        had_failed = any(entry.state == "error" for entry in fact.timeline)
+        if had_failed and index not in failed:
+            task = snapshot.plan.tasks[index]
+            failure = Failure(snapshot.run.id, index, fact.attempt)
+            await resume(incident_id("failed", task.name), failure, cause=cause)
+            await resume(incident_id("unresponsive", task.server), failure, cause=cause)
 
 
 def _evidence_of(
@@ -116,9 +131,12 @@ async def on_unacknowledged(envelope: Envelope) -> None:
     if snapshot is None or index is None:
         return
     fact = await ReadTask(expired.run_id, index)
-    if fact is None or fact.rank not in (Rank.PENDING, Rank.ACK_TIMEOUT):
-        return  # It has answered since, or the run was cancelled.
     task = snapshot.plan.tasks[index]
+    failure = Failure(expired.run_id, index, expired.attempt)
+    if fact is None or fact.rank not in (Rank.PENDING, Rank.ACK_TIMEOUT):
+        # It has answered since, or the run was cancelled.
+        await resume(incident_id("unresponsive", task.server), failure, cause=envelope.id)
+        return
     evidence = Evidence(
         kind="unresponsive",
         key=_key(expired.run_id, index, expired.attempt),
@@ -127,7 +145,7 @@ async def on_unacknowledged(envelope: Envelope) -> None:
         owner=task.owner,
         reason="ack_timeout",
         run_id=expired.run_id,
-        failure=Failure(expired.run_id, index, expired.attempt),
+        failure=failure,
         traceparent=snapshot.run.traceparent,
     )
     await record(evidence, cause=envelope.id)

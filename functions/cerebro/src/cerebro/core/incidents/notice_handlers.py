@@ -5,7 +5,7 @@ Invariant: a notice changes an incident only if what is stored says the same.
 
 from typing import Final
 
-from cerebro.core.effects import Now, Publish, ReadRunSnapshot, ReadTasks
+from cerebro.core.effects import Now, Publish, ReadRun, ReadRunSnapshot, ReadTasks
 from cerebro.core.incidents.causes import record_failures
 from cerebro.core.incidents.effects import (
     ReadActiveRuns,
@@ -94,8 +94,10 @@ async def _settle(incident: Incident, *, cause: str) -> None:
         indexes = watched_tasks(snapshot.plan, frozenset({incident.mark}))
         if not indexes:
             continue
-        # Marked first and read then: what completes in between is noticed.
-        await watch_run(run_id, indexes)
+        run = await ReadRun(run_id)
+        if run is not None and run.status in ("running", "error"):
+            # Marked first and read then: what completes in between is noticed.
+            await watch_run(run_id, indexes)
         for index, fact in (await ReadTasks(run_id, indexes, fresh=True)).items():
             if fact.is_completed and fact.dispatched_at > incident.opened_at:
                 completed = Failure(run_id, index, fact.attempt)

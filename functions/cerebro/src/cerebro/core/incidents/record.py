@@ -14,8 +14,7 @@ A completion reads its run, as it always does, and sends a notice if it is watch
 written before the fact is read, and the fact before the mark is read: so one of both sees the
 other.
 
-An incident that is closed takes its mark from the graph, and looks afterwards whether it was opened
-again meanwhile; then it puts the mark back.
+Who puts or takes a mark looks afterwards whether the incident is still as it was read.
 
 Invariant: who wins the write publishes, and the same input publishes again (docs/rules.md, rule
 19).
@@ -66,16 +65,32 @@ async def record(evidence: Evidence, *, cause: str) -> None:
             stored = new
             break
         stored = conflicting
-    if stored is None or not stored.is_open:
-        return  # It was counted before, and closed since.
-    await MarkCause(stored.mark, on=True)
-    failure = evidence.failure
+    if stored is not None:
+        await _follow(stored, evidence.failure, cause=cause)
+
+
+async def resume(incident: str, failure: Failure, *, cause: str) -> None:
+    """Do what follows from evidence that this very cause recorded, and that is gone since.
+
+    Its first delivery may have crashed before it published that.
+    """
+    stored = await ReadIncident(incident)
+    if stored is not None and cause in (stored.opened_by, stored.changed_by, stored.closed_by):
+        await _follow(stored, failure, cause=cause)
+
+
+async def _follow(incident: Incident, failure: Failure | None, *, cause: str) -> None:
+    """Watch for the end of an incident, publish it, and look whether it has ended already."""
+    if not incident.is_open:
+        await finish_closing(incident, cause=cause)
+        return
+    await _sync_mark(incident.id)
     if failure is not None:
         await watch_run(failure.run_id, (failure.index,))
-    await _publish(stored, cause)
-    await _arm(stored, cause)
+    await _publish(incident, cause)
+    await _arm(incident, cause)
     if failure is not None:
-        await note_if_completed(stored.id, failure, cause=cause)
+        await note_if_completed(incident.id, failure, cause=cause)
 
 
 async def _publish(incident: Incident, cause: str) -> None:
@@ -141,19 +156,30 @@ async def finish_closing(incident: Incident, *, cause: str) -> None:
     """Take the mark away and publish, if this cause closed the incident."""
     if incident.is_open or incident.closed_by != cause:
         return
-    await MarkCause(incident.mark, on=False)
-    stored = await ReadIncident(incident.id)
-    if stored is not None and stored.is_open:
-        await MarkCause(incident.mark, on=True)
+    await _sync_mark(incident.id)
     now = await Now()
     await Publish((incident_closed(incident, now=now),))
 
 
+async def _sync_mark(incident: str) -> None:
+    """Have the graph list the cause exactly while its incident is open.
+
+    Another program may open or close it between the reading and the mark, so it is read again.
+    """
+    stored = await ReadIncident(incident)
+    while stored is not None:
+        is_open = stored.is_open
+        await MarkCause(stored.mark, on=is_open)
+        stored = await ReadIncident(incident)
+        if stored is not None and stored.is_open == is_open:
+            return
+
+
 async def watch_run(run_id: str, indexes: Iterable[int]) -> None:
-    """Have completions of these task runs noticed, in a run that may still complete them."""
+    """Have completions of these task runs noticed, unless the run was cancelled."""
     wanted = set(indexes)
-    run = await ReadRun(run_id)
-    while run is not None and run.status in ("running", "error") and not wanted <= set(run.watched):
+    run = await ReadRun(run_id) if wanted else None
+    while run is not None and run.status != "cancelled" and not wanted <= set(run.watched):
         watched = tuple(sorted({*run.watched, *wanted}))
         # Its cause stays: who wrote its state last may have to publish that again.
         new = replace(run, watched=watched, version=run.version + 1)

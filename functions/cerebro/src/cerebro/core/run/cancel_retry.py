@@ -10,10 +10,13 @@ from typing import Final
 from cerebro.core.effects import (
     Now,
     Publish,
+    ReadGraph,
     ReadPage,
     ReadRunSnapshot,
     ReadTasks,
 )
+from cerebro.core.incidents.record import watch_run
+from cerebro.core.incidents.watch import watched_tasks
 from cerebro.core.messages import (
     command_answer,
     invocation_rejected,
@@ -118,6 +121,9 @@ async def retry_run(envelope: Envelope) -> None:
         if moved:
             await _refuse(envelope, run.task, *moved)
             return
+    # Before anything is dispatched: what completes then may end an incident that is open now.
+    graph = await ReadGraph()
+    await watch_run(run.id, watched_tasks(snapshot.plan, graph.watched))
     if command.downstream:
         await _rerun(envelope, command, snapshot, run, command_id, cause)
         return

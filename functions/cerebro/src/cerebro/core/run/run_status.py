@@ -99,16 +99,17 @@ async def announce_failure(snapshot: RunSnapshot, index: int, fact: TaskRun, *, 
 
 
 async def mark_failing(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> bool:
-    """Record that something failed permanently, and publish it once. Returns whether it did.
+    """Record that something failed permanently, and publish it once.
 
-    The same cause publishes it again.
+    The same cause publishes it again. Returns whether there is nothing more to publish: it did, or
+    the run completed or was cancelled.
     """
     run = await read_run(snapshot.run.id)
     while not run.failing and not run.is_over:
         new = replace(run, failing=True, cause=cause, version=run.version + 1)
         run = (await write_run(new, run)) or new
     if run.is_over or run.cause != cause:
-        return False
+        return run.status in ("completed", "cancelled")
     facts = {index: fact}
     blocked = len(run_liveness(snapshot.plan, facts).blocked)
     causes = root_causes(snapshot.plan, facts, [index])
