@@ -86,6 +86,7 @@ lock: .venv/.dev ## compile requirements/*.in to *.txt, with hashes, without ind
 	$(LOCK) requirements/console.in -c requirements/dev.txt -o requirements/console.txt
 	$(LOCK) requirements/cloud.in -o requirements/cloud.txt
 	$(LOCK) requirements/docs.in -o requirements/docs.txt
+	$(LOCK) requirements/examples.in -c requirements/dev.txt -o requirements/examples.txt
 
 clean: ## delete everything that was built here, except .venv
 	rm -rf dist .cordyna .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -184,6 +185,14 @@ e2e: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to
 
 node_modules/.package-lock.json: package.json package-lock.json
 	@npm ci --no-audit --no-fund --silent
+	@touch $@
+
+examples: .venv/.examples node_modules/.package-lock.json ## run every command that the READMEs of examples/ show
+	CORDYNA_EXAMPLES=1 $(BIN)/pytest tests/docs/test_examples.py
+
+.venv/.examples: .venv/.dev requirements/examples.txt
+	@echo "setting up .venv: packages for the examples ..."
+	@$(PIP) install --require-hashes -r requirements/examples.txt
 	@touch $@
 
 references: .venv/.run ## write the generated pages of docs/reference

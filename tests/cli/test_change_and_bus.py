@@ -25,6 +25,13 @@ def test_retry_sends_the_command_and_follows_the_run() -> None:
     assert (result.status, engine.waited) == (0, 600)
 
 
+def test_retry_without_run_means_the_last_one() -> None:
+    engine = FakeEngine(views=[failed_run(), completed_run()])
+
+    assert dyna("retry", engine=engine).status == 0
+    assert engine.commands == [RetryRun(run_id=RUN)]
+
+
 def test_retry_downstream_names_tasks_to_run_again() -> None:
     engine = FakeEngine(views=[completed_run()])
 

@@ -1,10 +1,17 @@
 """Events: sender, addressee and message of each event, by time."""
 
+import json
+from pathlib import Path
+
+import pytest
 from rich.cells import cell_len
 
 from cli.sample_messages import TEXTS, sealed
 from cordyna_cli.render.run.events import events_table
+from cordyna_core.contract.registry import MESSAGES
 from cordyna_core.contract.state_updates import TaskStateChanged
+
+GOLDEN_MESSAGES = Path(__file__).parents[1] / "contract" / "golden"
 
 
 def test_events_table_has_a_line_for_each_message() -> None:
@@ -48,6 +55,16 @@ def test_events_table_is_in_order_of_time() -> None:
         "03:04:05.500",
         "?",
     ]
+
+
+@pytest.mark.parametrize("name", sorted(MESSAGES))
+def test_every_message_of_the_contract_has_a_line(name: str) -> None:
+    """Also one that the table of details does not name."""
+    golden = json.loads((GOLDEN_MESSAGES / f"{name}.json").read_text())
+
+    (_, line) = events_table([json.dumps(golden)])
+
+    assert name in line.plain
 
 
 GOLDEN = """

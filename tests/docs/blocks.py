@@ -3,7 +3,8 @@
 A directive is an HTML comment before a block, so no reader sees it:
 
 - `not-run: why` or `run-by: FILE` (a test, a target of make or CI that does it);
-- `file: NAME` the block is the text of this file;
+- `file: NAME` the block is the text of this file; `picture: NAME` its terminal is a picture, too;
+- `part-of: FILE` the block is a part of this file, which is in the folder by then;
 - `exit: N` the status of a shell block, if it is not 0;
 - `setup` and shell commands: done before the next block, and not shown.
 """
@@ -17,9 +18,10 @@ from architecture.repository import ROOT, files, name_of
 
 _PARTS = re.compile(
     r"^(?P<indent>[ \t]*)```(?P<info>[^\n]*)\n(?P<text>.*?)^(?P=indent)```[ \t]*$"
-    r"|<!--\s*(?P<key>not-run|run-by|file|exit|setup)\b:?\s*(?P<value>.*?)\s*-->",
+    r"|<!--\s*(?P<key>not-run|run-by|file|part-of|exit|setup|picture)\b:?\s*(?P<value>.*?)\s*-->",
     re.MULTILINE | re.DOTALL,
 )
+EXAMPLES = ROOT / "examples"
 NOT_EXECUTED = frozenset({"mermaid"})
 
 
@@ -47,8 +49,17 @@ def pages() -> list[Path]:
     return [
         path
         for path in files()
-        if path.suffix == ".md" and path.parent.name != "reference" and blocks_of(path)
+        if path.suffix == ".md"
+        and path.parent.name != "reference"
+        and blocks_of(path)
+        # `make examples` runs them: they need more than the tests have.
+        and not path.is_relative_to(EXAMPLES)
     ]
+
+
+def example_pages() -> list[Path]:
+    """The README of each example."""
+    return [path for path in files() if path.name == "README.md" and path.parent.parent == EXAMPLES]
 
 
 def blocks_of(page: Path) -> list[Block]:

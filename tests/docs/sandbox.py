@@ -61,7 +61,7 @@ class Sandbox:
         process = subprocess.Popen(
             command,
             cwd=self.cwd,
-            env=self._environment(),
+            env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -75,7 +75,7 @@ class Sandbox:
             raise
         return process.returncode, _PROGRESS.sub("", output)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         variables = {
             "PATH": path,

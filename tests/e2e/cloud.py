@@ -1,4 +1,7 @@
-"""An emulator with cordyna deployed to it, and the two command lines that operators use."""
+"""An emulator with cordyna deployed to it, and the two command lines that operators use.
+
+It is set up and used as docs/deploying.md and docs/how-to/invoke.md show.
+"""
 
 import importlib.util
 import json

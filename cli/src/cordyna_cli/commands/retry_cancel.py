@@ -7,6 +7,7 @@ import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.do import AsJson, Wait
+from cordyna_cli.commands.do import Run as LastRun
 from cordyna_cli.engine import Engine
 from cordyna_cli.follow_run import follow_run, report_outcome
 from cordyna_cli.input.parse_command import retry_run
@@ -23,7 +24,7 @@ Run = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or the beginnin
 
 def retry(
     ctx: typer.Context,
-    run: Run,
+    run: LastRun = None,
     *,
     from_: Annotated[
         list[str] | None,
@@ -50,7 +51,7 @@ def retry(
         raise UsageError(
             "--downstream needs --from.",
             why="it runs the named tasks again, and all downstream of them",
-            next=f"dyna retry {run} --from TASK --downstream",
+            next=f"dyna retry {run or 'RUN'} --from TASK --downstream",
         )
     wait_s = None if wait is None else parse_seconds(wait)
     with call.engine() as engine:

@@ -1,0 +1,1 @@
+select customer, cents from {{ ref('orders') }} where paid
