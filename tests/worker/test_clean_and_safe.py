@@ -99,7 +99,7 @@ def _outcomes(session: Session, what: str) -> list[str]:
 class Load(Protocol):
     """Loads a server whose module runs some code."""
 
-    def __call__(self, code: str, isolation: str = "auto") -> Declared: ...
+    def __call__(self, code: str, isolation: str = "auto", *, keeps: bool = False) -> Declared: ...
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def load(session: Session, tmp_path: Path) -> Load:
     """Also runs a task of it."""
     numbers = itertools.count(1)
 
-    def load_code(code: str, isolation: str = "auto") -> Declared:
+    def load_code(code: str, isolation: str = "auto", *, keeps: bool = False) -> Declared:
         name = f"{tmp_path.name[-20:]}-{next(numbers)}".replace("_", "-").strip("-[]")
         target = tmp_path / f"{name}.py"
         target.write_text(
@@ -116,7 +116,8 @@ def load(session: Session, tmp_path: Path) -> Load:
         declared = session.load(str(target), isolation=isolation)
         assert isinstance(declared, Declared), declared
         assert session.do("body", server=name).final["state"] == "completed"
-        session.pool.remove(str(target))
+        if not keeps:
+            session.pool.remove(str(target))
         return declared
 
     return load_code
@@ -169,8 +170,39 @@ def test_thread_on_its_way_out_is_waited_for(
     before = cleanliness.take_baseline()._replace(threads=1)
     left = iter(counts)
     monkeypatch.setattr(cleanliness, "_threads_and_pages", lambda: (next(left), 0))
-    monkeypatch.setattr("threading.active_count", lambda: 1)
     # The host of this module's session is a child of the tests.
     monkeypatch.setattr(cleanliness, "_has_children", lambda: False)
 
     assert cleanliness.unclean_reason(before) == reason
+
+
+ODD_IMPORTS: Final = {
+    "a removed folder": "import tempfile; d = tempfile.mkdtemp(); os.chdir(d); os.rmdir(d)",
+    "no standard descriptors": "os.closerange(0, 3)",
+    "no dead children": "signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+    "blocked signals": "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))",
+    "a thread": "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
+    "few descriptors": "resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))",
+    "no streams": "sys.stdout = sys.stderr = None",
+    "both processes of a fork": "os.fork()",
+}
+
+
+@pytest.mark.parametrize("what", ODD_IMPORTS)
+def test_import_that_changes_its_process_has_bodies(
+    load: Load, session: Session, what: str
+) -> None:
+    """Bodies start, are reused, and end by their clock at once, not by SIGKILL."""
+    code = (
+        f"{ODD_IMPORTS[what]}\n"
+        "@server.task\ndef waits():\n    time.sleep(600)\n"
+        "@server.task\ndef talks(): os.write(1, b'words'); return os.getpid()\n"
+    )
+    server = load(code, keeps=True).server
+
+    first, second = (session.do("talks", server=server) for _ in range(2))
+    assert (first.output("stdout"), second.output("stdout")) == ("words", "words")
+    assert first.final["output"] == second.final["output"], "the process is reused"
+    stopped = session.do("waits", server=server, timeout_s=0.1)
+    assert stopped.final["reason"] == "run_timeout"
+    assert "AttemptInterrupted" in str(stopped.final["error"]), "it was stopped by SIGTERM"

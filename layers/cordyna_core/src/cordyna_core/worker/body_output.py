@@ -129,7 +129,23 @@ class AttemptStreams:
             return False
         for fd, target in zip(self._own, (1, 2), strict=True):
             os.dup2(fd, target)
+        self.reopen_closed()
         return True
+
+    def reopen_closed(self) -> None:
+        """Open descriptors 0 to 2 where user code has closed them.
+
+        Else whatever is opened next gets these numbers, and the output of everything.
+        """
+        for target, source in zip((0, 1, 2), (None, *self._own), strict=True):
+            if identity_of(target) is not None:
+                continue
+            fd = os.open(os.devnull, os.O_RDONLY) if source is None else os.dup(source)
+            if fd != target:
+                os.dup2(fd, target)
+                os.close(fd)
+            else:
+                os.set_inheritable(fd, True)  # noqa: FBT003
 
     def flush(self) -> None:
         """Write out what Python and C buffer, also in streams that user code put in place."""

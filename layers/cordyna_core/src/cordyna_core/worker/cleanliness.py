@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 _MEMORY_GROWTH_BYTES_MAX: Final = 256 * 1024 * 1024
 _STAT_BYTES_MAX: Final = 4096
 _EXIT_POLL_S: Final = 0.0005
-_EXIT_POLLS_MAX: Final = 100
+POLLS_MAX: Final = 100
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _LIMITS: Final = [
     getattr(resource, f"RLIMIT_{name}")
@@ -36,10 +36,11 @@ _LoggerState = tuple[int, bool, bool, tuple[int, ...]]
 class Baseline(NamedTuple):
     """A process before user code runs in it."""
 
-    folder: str
+    folder: str | None
     environment: dict[bytes, bytes]
     umask: int
     threads: int
+    python_threads: int
     memory_pages: int
     handlers: tuple[Any, ...]
     streams: tuple[int, int, int]
@@ -52,10 +53,11 @@ def take_baseline() -> Baseline:
     """The present state of this process."""
     threads, pages = _threads_and_pages()
     return Baseline(
-        folder=os.getcwd(),  # noqa: PTH109  no Path object for every attempt
+        folder=_folder(),
         environment=dict(os.environb),
         umask=_umask(),
         threads=threads,
+        python_threads=threading.active_count(),
         memory_pages=pages,
         handlers=_handlers(),
         streams=_streams(),
@@ -94,7 +96,7 @@ def _unclean_reason(before: Baseline) -> str:
 
 def _folder() -> str | None:
     try:
-        return os.getcwd()  # noqa: PTH109
+        return os.getcwd()  # noqa: PTH109  no Path object for every attempt
     except FileNotFoundError:  # it was removed
         return None
 
@@ -112,12 +114,16 @@ def _has_threads_and_pages(before: Baseline) -> tuple[bool, int]:
     """
     threads, pages = _threads_and_pages()
     polls = 0
-    while threads > before.threads and threading.active_count() == 1 and polls < _EXIT_POLLS_MAX:
+    while threads > before.threads and not _has_more_python_threads(before) and polls < POLLS_MAX:
         # Sleeping lets it run: the scheduler is fair, so that this does not depend on the load.
         time.sleep(_EXIT_POLL_S)
         polls += 1
         threads, pages = _threads_and_pages()
-    return threading.active_count() > 1 or threads > before.threads, pages
+    return _has_more_python_threads(before) or threads > before.threads, pages
+
+
+def _has_more_python_threads(before: Baseline) -> bool:
+    return threading.active_count() > before.python_threads
 
 
 def _threads_and_pages() -> tuple[int, int]:
@@ -161,7 +167,7 @@ def _streams() -> tuple[int, int, int]:
 
 
 def _is_stream_closed() -> bool:
-    return bool(sys.stdout.closed or sys.stderr.closed)
+    return any(getattr(stream, "closed", False) for stream in (sys.stdout, sys.stderr))
 
 
 def _has_children() -> bool:

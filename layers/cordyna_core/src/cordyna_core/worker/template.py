@@ -21,8 +21,8 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Final, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn
 
 from cordyna_core.worker import body_output, fork_safety, processes
 from cordyna_core.worker.body import Body, leave
@@ -32,6 +32,9 @@ from cordyna_core.worker.interrupts import Interrupts
 from cordyna_core.worker.protocol import Frame
 from cordyna_core.worker.python_server import ImportedServer
 from cordyna_core.worker.spec import ServerSpec, spec_from_json
+
+_Handlers = Mapping[signal.Signals, Any]
+_OWN_SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM)
 
 
 def main() -> NoReturn:
@@ -45,23 +48,50 @@ def main() -> NoReturn:
     interrupts = Interrupts()
     channel = BodyChannel(socket.socket(fileno=int(fd)), interrupts)
     streams = AttemptStreams(log)
+    own_pid = os.getpid()
     try:
         server = _load(spec)
         declaration = json.loads(server.declaration())
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # noqa: BLE001  an import may raise anything, also SystemExit
+        _end_if_forked(own_pid)
         streams.flush()
         channel.send("LoadFailed", {"error": describe_load_failure(error)})
         leave(1)
+    _end_if_forked(own_pid)
     streams.flush()
     channel.send("ServerDeclared", declaration, concurrency=server.concurrency)
+    handlers = _take_over(streams)
     reason = _spawn_reason(spec, (channel.fileno(), *streams.fds, 0, 1, 2))
     mode = "spawn" if reason else "fork"
     channel.send("WorkerReady", {"mode": mode, "reason": reason})
     if reason:
+        _give_back(handlers)
         Body(channel, streams, interrupts, server).serve()
-    Template(channel, log, server).serve()
+    Template(channel, log, server, handlers).serve()
+
+
+def _end_if_forked(own_pid: int) -> None:
+    """End a process that the import forked, and that returned from it: there is one template."""
+    if os.getpid() != own_pid:
+        leave(0)
+
+
+def _take_over(streams: AttemptStreams) -> _Handlers:
+    """Undo what the import did to this process, where the template depends on it.
+
+    Returns the signal handlers that bodies get again.
+    """
+    streams.reopen_closed()
+    handlers = {number: signal.getsignal(number) for number in _OWN_SIGNALS}
+    # A signal that is blocked could end no body, and with SIGCHLD ignored none is waited for.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return handlers
+
+
+def _give_back(handlers: _Handlers) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler or signal.SIG_DFL)
 
 
 def describe_load_failure(error: BaseException) -> str:
@@ -89,15 +119,21 @@ def _spawn_reason(spec: ServerSpec, own_fds: tuple[int, ...]) -> str:
 class Template:
     """Forks bodies on request."""
 
-    def __init__(self, channel: BodyChannel, log: TaskLogHandler, server: ImportedServer) -> None:
+    def __init__(
+        self,
+        channel: BodyChannel,
+        log: TaskLogHandler,
+        server: ImportedServer,
+        handlers: _Handlers,
+    ) -> None:
         self._channel, self._log, self._server = channel, log, server
+        self._handlers = handlers
         self._bodies: dict[int, bool] = {}
         self._is_leaving = False
         self._wakeup = os.pipe()
         for end in self._wakeup:
             os.set_blocking(end, False)
             os.set_inheritable(end, False)  # noqa: FBT003
-        self._handlers = {number: signal.getsignal(number) for number in _OWN_SIGNALS}
 
     def serve(self) -> NoReturn:
         """Serve until the host closes the connection, or asks to exit."""
@@ -166,8 +202,7 @@ class Template:
             signal.set_wakeup_fd(-1)
             for end in self._wakeup:
                 os.close(end)
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler or signal.SIG_DFL)
+            _give_back(self._handlers)
             self._channel.close_in_child()
             interrupts = Interrupts()
             channel = BodyChannel(socket.socket(fileno=fd), interrupts)
@@ -189,9 +224,6 @@ class Template:
         """The host is gone: its bodies go too."""
         for pid in self._bodies:
             processes.signal_group(pid, signal.SIGKILL)
-
-
-_OWN_SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM)
 
 
 def _only_wake(signum: int, frame: object) -> None:
