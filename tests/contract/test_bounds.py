@@ -186,12 +186,21 @@ def test_time_out_of_range_is_refused(moment: datetime) -> None:
         InvokeTask(task="t", scheduled_at=moment)
 
 
-def test_error_description_too_long_is_cut() -> None:
-    error = ErrorDescription(type="T" * 999, message="m" * 9999, traceback="a" * 9999 + "end")
+@pytest.mark.parametrize("character", ["m", "é", "🙂", "\ud800"])
+def test_error_description_is_cut_by_its_bytes(character: str) -> None:
+    error = ErrorDescription(
+        type="T" * 999, message=character * 9999, traceback=character * 9999 + "end"
+    )
 
-    assert (len(error.type), len(error.message)) == (256, 1536)
     assert error.traceback is not None
-    assert (len(error.traceback), error.traceback[-3:]) == (4096, "end")
+    texts = [error.type, error.message, error.traceback]
+    assert 4093 <= sum(len(text.encode()) for text in texts) <= 4096
+    assert (len(error.type), error.traceback[-3:]) == (256, "end")
+
+
+def test_error_description_of_short_texts_keeps_a_long_traceback() -> None:
+    error = ErrorDescription(type="T", message="m", traceback="a" * 4094)
+    assert error.traceback == "a" * 4094
 
 
 def test_schema_too_deep_is_refused() -> None:

@@ -5,7 +5,14 @@ Invariant: a message is frozen, its detail is flat, and a reader ignores unknown
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from cordyna_core.contract.ids import Name
 from cordyna_core.contract.limits import (
@@ -83,12 +90,41 @@ class Problem(Part):
 
 
 class ErrorDescription(Part):
-    """Why an attempt failed, as its server describes it; a text that is too long is cut."""
+    """Why an attempt failed, as its server describes it; a text that is too long is cut.
 
-    type: Annotated[str, AfterValidator(lambda text: text[:MAX_ERROR_TYPE_BYTES])]
-    message: Annotated[str, AfterValidator(lambda text: text[:MAX_ERROR_MESSAGE_BYTES])] = ""
+    The whole of it has at most MAX_ERROR_BYTES; of a traceback the end is kept.
+    """
+
+    type: Annotated[str, AfterValidator(lambda text: _first_bytes(text, MAX_ERROR_TYPE_BYTES))]
+    message: Annotated[
+        str, AfterValidator(lambda text: _first_bytes(text, MAX_ERROR_MESSAGE_BYTES))
+    ] = ""
     retryable: bool = True
-    traceback: Annotated[str, AfterValidator(lambda text: text[-MAX_ERROR_BYTES:])] | None = None
+    traceback: str | None = None
+
+    @field_validator("traceback")
+    @classmethod
+    def _cut_traceback(cls, text: str | None, info: ValidationInfo) -> str | None:
+        others = (info.data.get("type", ""), info.data.get("message", ""))
+        room = MAX_ERROR_BYTES - sum(len(_utf8(other)) for other in others)
+        return text and _last_bytes(text, room)
+
+
+def _first_bytes(text: str, limit: int) -> str:
+    # No character has more than four bytes.
+    if len(text) * 4 <= limit or len(_utf8(text)) <= limit:
+        return text
+    return _utf8(text)[:limit].decode("utf-8", "ignore")
+
+
+def _last_bytes(text: str, limit: int) -> str:
+    if len(text) * 4 <= limit or len(_utf8(text)) <= limit:
+        return text
+    return _utf8(text)[-limit:].decode("utf-8", "ignore")
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 class RootCause(Part):

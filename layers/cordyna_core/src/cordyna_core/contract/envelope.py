@@ -4,6 +4,7 @@ Invariant: opening what `seal` made gives the same message; what cannot be opene
 every reason, and never guessed.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
@@ -102,8 +103,20 @@ def open_envelope(text: str | bytes) -> Envelope:
     try:
         raw = RawEnvelope.model_validate_json(text)
     except ValidationError as invalid:
-        raise MalformedEvent(problems_of(invalid, "malformed_event")) from invalid
+        raise MalformedEvent(problems_of(invalid, "malformed_event"), _lenient(text)) from invalid
     return open_raw(raw)
+
+
+def _lenient(text: str | bytes) -> RawEnvelope | None:
+    """Read an envelope whose JSON is not strict, so that its sender can be answered.
+
+    Half a character, for one, is JSON to other readers; a bus carries it. It becomes `?`.
+    """
+    try:
+        strict = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
+        return RawEnvelope.model_validate_json(strict)
+    except (ValueError, RecursionError):
+        return None
 
 
 def open_raw(raw: RawEnvelope) -> Envelope:
