@@ -26,6 +26,10 @@ _BOOT: Final = (
 _BUFFER_BYTES: Final = 1024 * 1024
 _READ_BYTES: Final = 256 * 1024
 _LINE_BYTES_MAX: Final = 64 * 1024 * 1024
+# Made once: `json.dumps` with separators makes an encoder each time, and `json.loads` guesses the
+# encoding of bytes.
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+_decode: Final = json.JSONDecoder().decode
 
 
 class HostLostError(OSError):
@@ -67,7 +71,7 @@ class HostProcess:
     def send(self, request: dict[str, Any], frame: bytes = b"") -> None:
         """Send a request, with the frame of a command. Raises HostLostError."""
         header = {**request, "has_frame": True} if frame else request
-        data = memoryview(json.dumps(header, separators=(",", ":")).encode() + b"\n" + frame)
+        data = memoryview(_encode(header).encode() + b"\n" + frame)
         while data:
             try:
                 data = data[self._socket.send(data) :]
@@ -91,7 +95,7 @@ class HostProcess:
             raise HostLostError(f"it has ended ({self._exit_text()})")
         for line in self._splitter.feed(data):
             assert not isinstance(line, Oversized), "the host bounds its events"
-            events.append(json.loads(line))
+            events.append(_decode(line.decode("utf-8", "surrogatepass")))
         return events
 
     def wait_for_end(self, timeout_s: float) -> None:
