@@ -1,6 +1,9 @@
 """Measure the worker host: round trips, output, CPU-bound bodies, and the host's start.
 
-Run as `python bench/workers.py`. All figures of a table come from one run; ratios beside them.
+    python bench/workers.py
+
+All figures come from one run. Where a figure has a limit, the last column is the share of it that
+was used; bench/laptop.py has the figures of whole commands.
 """
 
 import os
@@ -34,6 +37,7 @@ def spin(n: int) -> None:
     for number in range(n): total += number
 """
 _SPIN: Final = 12_000_000
+LINES: Final = 100_000
 
 
 class Bench:
@@ -135,25 +139,32 @@ def _best(measure: Callable[[], float]) -> float:
     return min(measure() for _ in range(5))
 
 
+def show(title: str, measured: float, unit: str, limit: float | None = None) -> None:
+    """Print a figure, and its share of the limit."""
+    share = "" if limit is None else f", at most {limit:g}: {measured / limit:.0%}"
+    print(f"{title:26}{measured:8.2f} {unit}{share}", flush=True)
+
+
 def main() -> None:
-    print(f"imports of the host      {host_start() * 1000:8.1f} ms beyond a bare interpreter")
+    show("imports of the host", host_start() * 1000, "ms beyond a bare interpreter")
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         try:
             bench.run("noop", 200, together=True)
             one = _best(lambda: bench.run("noop", 500, together=False)) / 500
             many = _best(lambda: bench.run("noop", 500, together=True)) / 500
-            print(f"no-op, one after another {one * 1000:8.2f} ms per attempt")
-            print(f"no-op, 500 at once       {many * 1000:8.2f} ms per attempt")
+            show("no-op, one after another", one * 1000, "ms per attempt")
+            show("no-op, 500 at once", many * 1000, "ms per attempt")
             for name, together in (("one after another", False), ("at once", True)):
                 used = min((bench.cpu("noop", 1000, together=together) for _ in range(3)), key=sum)
                 shares = "engine {:.2f}, host {:.2f}, bodies {:.2f}".format(*used)
-                print(f"no-op, {name:17} {sum(used):8.2f} ms of CPU: {shares}")
-            took = bench.run("lines", 1, together=True, n=100_000)
-            print(f"100,000 lines            {took:8.2f} s ({bench.lines:,} arrived)")
+                show(f"no-op, {name}", sum(used), f"ms of CPU: {shares}")
+            took = bench.run("lines", 1, together=True, n=LINES)
+            assert bench.lines == LINES, bench.lines
+            show("100,000 lines", took, "s", limit=3.0)
             bare = bare_forks(4)
             bodies = bench.run("spin", 4, together=True, n=_SPIN)
-            print(f"4 CPU-bound bodies       {bodies:8.2f} s, {bodies / bare:.2f} x bare forks")
+            show("4 CPU-bound bodies", bodies / bare, "x bare forks", limit=1.3)
         finally:
             bench.pool.close()
 
