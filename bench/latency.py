@@ -1,13 +1,15 @@
 """The latency of a hop on the local cloud, part by part, beside a bare put_events -> Lambda on the
 same bus.
 
-    make cloud && make latency
+    make cloud && make latency            with a fan-out of 1,000 to a server that answers at once
+    python bench/latency.py --width 0     without it
 
 It shows what cerebro adds to the deliveries of AWS, which take longer than the emulator's
 (docs/architecture.md). Times are those that messages carry, all of one machine's clock; everything
 is warm.
 """
 
+import argparse
 import io
 import json
 import os
@@ -22,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import boto3
+from wide_server import TARGET, WideServer
 
 from cordyna_cli.aws.engine import AwsEngine, open_engine
 from cordyna_cli.engine import EngineOptions, Invoked
@@ -30,6 +33,10 @@ from cordyna_core.contract.envelope import Envelope, open_envelope
 from cordyna_core.contract.state_updates import TaskStateChanged
 
 RUNS: Final = 20
+WIDTH: Final = 1_000
+LEFT_MIN_S: Final = 8.0
+"""A command leaves within two seconds of its clock, which is ten seconds."""
+
 BUS: Final = "cordyna"
 ENDPOINT: Final = os.environ.get("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
 BARE: Final = "bench-latency"
@@ -71,6 +78,33 @@ def report() -> None:
                 if {first, second} <= moments.keys()
             ],
         )
+
+
+def report_fan_out(width: int) -> None:
+    """Run a fan-out, and print how long it took and how soon its commands left.
+
+    Raises AssertionError if a clock expired, or a body was asked for twice.
+    """
+    with (
+        WideServer(_client).serving(width) as received,
+        open_engine(EngineOptions(endpoint_url=ENDPOINT, region="us-east-1", bus=BUS)) as engine,
+    ):
+        while engine.plan(TARGET).problems:
+            time.sleep(0.5)
+        began = time.monotonic()
+        invoked = engine.invoke(InvokeTask(task=TARGET))
+        assert isinstance(invoked, Invoked), invoked
+        *_, ended = engine.follow(invoked.run_id, timeout_s=900)
+        took_s = time.monotonic() - began
+        failed = [task.task for task in ended.tasks if task.attempt != 1 or task.state == "error"]
+    assert (ended.state, failed) == ("completed", []), (ended.state, failed)
+    assert set(received.bodies.values()) == {1}, received.bodies.most_common(3)
+    left = received.seconds_left
+    sys.stdout.write(
+        f"fan-out of {width}, every body once, no clock expired: {took_s:.1f} s; commands left "
+        f"{min(left):.1f} to {max(left):.1f} s before their acknowledgement was due\n"
+    )
+    assert min(left) >= LEFT_MIN_S
 
 
 def bare_latency(events: Any, path: Path) -> list[float]:
@@ -158,4 +192,9 @@ def _client(service: Any) -> Any:
 if __name__ == "__main__":
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
+    parser = argparse.ArgumentParser(description="Latency on the local cloud")
+    parser.add_argument("--width", type=int, default=WIDTH, help="of the fan-out; 0: none")
+    width = parser.parse_args().width
     report()
+    if width:
+        report_fan_out(width)

@@ -162,6 +162,9 @@ def context() -> dict[str, str]:
         ).stdout.strip(),
         "leave-out": "scaling,archive,metric-math",
         "image": "cordyna/task-server-c:local",
+        # The emulator starts a process for every concurrent batch: more than the processor runs
+        # only wait for it, until the functions time out.
+        "max-concurrency": "registry=2,planner=2,tracker=3,timekeeper=2,incidents=2",
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from cerebro.adapters.aws.dynamodb_runs import SHARDS
 from cerebro.adapters.internal_codec import encode_internal
+from cerebro.core.effects import PageTimer
 from cerebro.handlers.sweep import sweep_shards
 from cerebro.lambdas import query, sweeper
 from cerebro.lambdas.runtime import on_call, on_queue
@@ -112,24 +113,29 @@ def test_sweeps_without_time_reach_every_run_in_turn() -> None:
     assert reached == {run for run in runs if ord(run[0]) % SHARDS == 1}
 
 
+def checked(fake: FakeRuntime, timer: PageTimer) -> None:
+    """The timer fires, and the check that it asks for passes the tracker's queue."""
+    on_queue("timekeeper", fake.build)(batch(encode_internal(timer)), Context())
+    for check in fake.timers.overdue_checks:
+        on_queue("tracker", fake.build)(batch(encode_internal(check)), Context())
+
+
 def test_run_whose_timer_was_lost_is_counted_as_stuck(capsys: pytest.CaptureFixture[str]) -> None:
     fake = with_marks(a_run())
     fake.now += 3600  # its page timer, due after 10 s, never fired
     swept(fake)
     capsys.readouterr()
-
-    timer = encode_internal(fake.timers.page_timers[-1])
-    on_queue("timekeeper", fake.build)(batch(timer), Context())
-
+    checked(fake, fake.timers.page_timers[-1])
     assert ("StuckRuns", {}, 1) in metrics_in(capsys.readouterr().out)
 
 
 def test_run_whose_timer_is_late_is_not_stuck(capsys: pytest.CaptureFixture[str]) -> None:
     fake = a_run()
     fake.now += 3600
-    timer = encode_internal(fake.timers.page_timers[0])
-    on_queue("timekeeper", fake.build)(batch(timer), Context())
-    assert "StuckRuns" not in capsys.readouterr().out
+    checked(fake, fake.timers.page_timers[0])
+    written = metrics_in(capsys.readouterr().out)
+    assert ("ClockExpired", {"reason": "ack_timeout"}, 1) in written
+    assert not [name for name, *_ in written if name == "StuckRuns"]
 
 
 def test_roll_call_asks_every_server_to_declare_itself() -> None:

@@ -57,7 +57,7 @@ def test_timer_of_overdue_task_only_asks_for_a_check() -> None:
     world = a_run("a")
     timer = the_timer(world)
     (check,) = sent_checks(effects_of(world, timer))
-    assert check == OverdueCheck(world.run_id, 0, timer.due, timer.due)
+    assert check == OverdueCheck(world.run_id, 0, timer.due, timer.due, due=timer.due)
     assert world.state_of("a") == "pending dispatched"
 
 
@@ -104,7 +104,7 @@ def test_check_that_waited_goes_to_the_end_twice() -> None:
 def test_turns_and_parts_of_a_check_have_one_id() -> None:
     check = OverdueCheck("R", 3, 17.25, 17.25)
     later = OverdueCheck("R", 3, 17.25, 19.0, turn=2, start=25)
-    assert check.id == later.id == "overdue:3:17.250000"
+    assert check.id == later.id == "overdue:3:17.250000:0.000"
 
 
 def test_check_decides_at_most_25_tasks() -> None:
@@ -234,10 +234,11 @@ def test_fan_out_message_is_sent_before_its_part_dispatches() -> None:
     assert "Publish" not in kinds[:sent]
 
 
-def test_check_says_how_long_no_timer_guarded_a_clock() -> None:
-    for due_s, unguarded_s in ((CLOCK_S, 0.0), (3540.0, 3530.0)):
-        world = a_run("a")
-        timer = PageTimer(world.run_id, 0, world.now + due_s)
-        world.now += 3600
-        sent = [e.check for e in effects_of(world, timer) if isinstance(e, SendOverdueCheck)]
-        assert [round(check.unguarded_s) for check in sent] == [unguarded_s]
+def test_check_says_when_its_timer_was_due() -> None:
+    world = a_run("a")
+    timer = PageTimer(world.run_id, 0, world.now + 3540)
+    world.now += 3600
+    (check,) = [e.check for e in effects_of(world, timer) if isinstance(e, SendOverdueCheck)]
+    assert check.due == timer.due == OverdueCheck.due_in(check.id)
+    for other in (timer.id, "an-event", "overdue:0:1795858271.326797"):
+        assert OverdueCheck.due_in(other) is None

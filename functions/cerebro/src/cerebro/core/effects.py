@@ -310,8 +310,8 @@ class OverdueCheck:
 
     It passes the tracker's queue, so that the updates which waited there are handled first. `turn`
     counts how often it was put at the end of the queue again. `start` is the first index that it
-    is about. `unguarded_s` is by how much the timer that asked for it was due later than the
-    earliest of these deadlines: nothing, unless a timer was lost.
+    is about. `due` is when the timer that asked for it was due: no later than each of these
+    deadlines, unless a timer was lost.
     """
 
     run_id: str
@@ -320,12 +320,18 @@ class OverdueCheck:
     sent_at: float
     turn: int = 0
     start: int = 0
-    unguarded_s: float = 0.0
+    due: float = 0.0
 
     @property
     def id(self) -> str:
         """The same for every turn and part, so that each repeats the effects of the others."""
-        return f"overdue:{self.page}:{self.asked_at:.6f}"
+        return f"overdue:{self.page}:{self.asked_at:.6f}:{self.due:.3f}"
+
+    @staticmethod
+    def due_in(message_id: str) -> float | None:
+        """The `due` of the check with this id; None for another message, or one without it."""
+        kind, *parts = message_id.split(":")
+        return float(parts[2]) if kind == "overdue" and len(parts) == 3 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from cerebro.core.effects import OverdueCheck
 from cerebro.core.model import Rank, Run, TaskRun, TimelineEntry
 from cerebro.core.run.transitions import EXPIRY_REASON
 from cerebro.lambdas.metrics import MetricsBuffer
-from cerebro.ports import CerebroBus, Store, Timers
+from cerebro.ports import CerebroBus, Store
 from cerebro.shell import Ports
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.ids import SERVER_PREFIX, server_of
@@ -35,7 +35,6 @@ def with_counting(ports: Ports, metrics: MetricsBuffer) -> Ports:
         ports,
         store=cast(Store, CountingStore(ports.store, metrics)),
         bus=CountingBus(ports.bus, metrics),
-        timers=cast(Timers, CountingTimers(ports.timers, metrics)),
     )
 
 
@@ -60,6 +59,9 @@ class CountingStore:
         conflicting = self._store.write_task(run_id, index, new, seen)
         if conflicting is None:
             count_task(self._metrics, new, seen)
+            if (late_s := unguarded_s(new, seen)) > STUCK_AFTER_S:
+                self._metrics.count("StuckRuns")
+                _log.error("no timer woke run %s, task %d, for %d s", run_id, index, late_s)
         return conflicting
 
 
@@ -76,29 +78,6 @@ class CountingBus:
                 problem.code == "missed_tick" for problem in message.problems
             ):
                 self._metrics.count("TicksMissed")
-
-
-class CountingTimers:
-    """Timers that count stuck runs: those whose clock had expired without a timer.
-
-    The sweep has just replaced that timer, so each is counted once, and a healthy run costs no
-    read.
-    """
-
-    def __init__(self, timers: Timers, metrics: MetricsBuffer) -> None:
-        self._timers, self._metrics = timers, metrics
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._timers, name)
-
-    def send_overdue_check(self, check: OverdueCheck) -> None:
-        self._timers.send_overdue_check(check)
-        if check.unguarded_s > STUCK_AFTER_S and check.turn == check.start == 0:
-            self._metrics.count("StuckRuns")
-            _log.error(
-                "no timer had woken run %s, page %d, for %d s", check.run_id, check.page,
-                check.unguarded_s,
-            )  # fmt: skip
 
 
 def count_run(metrics: MetricsBuffer, new: Run, seen: Run | None) -> None:
@@ -131,6 +110,19 @@ def count_task(metrics: MetricsBuffer, new: TaskRun, seen: TaskRun | None) -> No
         metrics.count("TasksFailed")
     if new.rank in EXPIRY_REASON:
         metrics.count("ClockExpired", reason=str(new.reason))
+
+
+def unguarded_s(new: TaskRun, seen: TaskRun | None) -> float:
+    """By how much the timer that found an expired clock was due later than the clock.
+
+    Nothing, unless the timer of the clock was lost and the sweep replaced it. It is known when the
+    expiry is written, so it costs no read of a healthy run. A timer or a check that waits in its
+    queue makes no difference.
+    """
+    due = OverdueCheck.due_in(new.cause)
+    if due is None or seen is None or seen.deadline is None or new.rank not in EXPIRY_REASON:
+        return 0.0
+    return due - seen.deadline
 
 
 def _first_update_of_server(task: TaskRun) -> TimelineEntry | None:

@@ -100,8 +100,7 @@ async def _check(
 ) -> None:
     deadlines = [fact.deadline for fact in facts.values() if fact.deadline is not None]
     if deadlines and min(deadlines) <= asked_at:
-        unguarded_s = max(0.0, timer.due - min(deadlines))
-        check = OverdueCheck(timer.run_id, timer.page, asked_at, asked_at, unguarded_s=unguarded_s)
+        check = OverdueCheck(timer.run_id, timer.page, asked_at, asked_at, due=timer.due)
         await SendOverdueCheck(check)
     failed = [index for index, fact in facts.items() if fact.failed_permanently]
     if failed:
