@@ -15,6 +15,7 @@ from typing import Any, Final
 from cordyna_cli.aws.aws_session import AwsSession, translate_aws_errors
 from cordyna_cli.aws.discovery import CerebroLocation
 from cordyna_cli.aws.logs import logged_events
+from cordyna_cli.aws.plain_secrets import plain_secrets_in
 from cordyna_cli.aws.queries import QueryClient
 from cordyna_cli.engine import Invoked, Refused
 from cordyna_core.aws.eventbridge import EventBridgeBus, entry, requests
@@ -76,6 +77,9 @@ class AwsCommands:
 
     def invoke(self, command: InvokeTask, wait_s: float) -> Invoked | Refused:
         """See `Engine`."""
+        problems = plain_secrets_in(command, self._queries)
+        if problems:
+            return Refused(command.task, problems)
         event_id = self._put(command)
         run_id = run_id_of(command.task, command.key or event_id)
 

@@ -7,13 +7,14 @@ delivered again. Neither delays the rest of its batch.
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
 from cerebro.adapters.internal_codec import decode_internal
 from cerebro.core.declaration.handlers import refuse_malformed
 from cerebro.core.effects import InternalMessage, Program
+from cerebro.core.planning.redaction import is_invocation, redacted_event
 from cerebro.dispatch import program_for
 from cerebro.shell import Ports, ProgramFailed, perform
 from cordyna_core.contract.base import Problem
@@ -72,10 +73,18 @@ def receive(batch: Iterable[Delivery], ports: Ports) -> BatchResult:
             outcome.again.append(delivery.receipt)
         else:
             if rejection is not None:
-                outcome.dead_letters.append((delivery, rejection.reason))
+                kept = _without_secrets(delivery, ports)
+                outcome.dead_letters.append((kept, rejection.reason))
                 if rejection.is_answered:
                     outcome.answered.add(delivery.receipt)
     return outcome
+
+
+def _without_secrets(delivery: Delivery, ports: Ports) -> Delivery:
+    """Return a delivery whose body may be kept."""
+    if not is_invocation(delivery.body):
+        return delivery
+    return replace(delivery, body=redacted_event(delivery.body, ports.store.read_graph()))
 
 
 def _handle(delivery: Delivery, ports: Ports) -> _Rejection | None:

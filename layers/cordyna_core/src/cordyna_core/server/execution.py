@@ -10,7 +10,7 @@ from typing import Any
 
 from cordyna_core.attempt import Attempt, is_stale
 from cordyna_core.contract.commands import RunTask
-from cordyna_core.errors import TerminalError
+from cordyna_core.errors import TaskError
 from cordyna_core.ports import Bus, Claims, Clock
 from cordyna_core.server.context import Context
 from cordyna_core.server.result import AttemptCancelled, TaskResult, describe, json_output
@@ -41,14 +41,16 @@ def run_attempt(
         if not is_granted or is_stale(command, clock(), queued=queued):
             return None
     attempt = Attempt(command, bus, clock, cancelled)
+    secrets: tuple[str, ...] = ()
     try:
         task = task_of(command.task)
-        arguments = task.parameters.bind(command.params)
+        params, secrets = task.parameters.with_secrets(command.params)
+        arguments = task.parameters.bind(params)
         context = Context(attempt, task.upstream_names)
         if task.parameters.takes_upstream:
             arguments |= task.parameters.upstream_arguments(context.upstream)
-    except TerminalError as refusal:
-        return _failed(attempt, refusal, RetriedErrors())
+    except TaskError as refusal:
+        return _failed(attempt, refusal, RetriedErrors(), secrets)
     if task.parameters.context_name is not None:
         arguments[task.parameters.context_name] = context
     if not started:
@@ -59,7 +61,7 @@ def run_attempt(
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  also SystemExit: a body does not end its server
-        return _failed(attempt, error, task.retried)
+        return _failed(attempt, error, task.retried, secrets)
     attempt.report("completed", output=output)
     return TaskResult(state="completed", output=output, events=tuple(attempt.events))
 
@@ -77,8 +79,10 @@ def _call(
     return run_to_end(result, cancelled)
 
 
-def _failed(attempt: Attempt, error: BaseException, retried: RetriedErrors) -> TaskResult:
-    description = describe(error, retryable=retried.is_retried(error))
+def _failed(
+    attempt: Attempt, error: BaseException, retried: RetriedErrors, secrets: tuple[str, ...]
+) -> TaskResult:
+    description = describe(error, retryable=retried.is_retried(error), secrets=secrets)
     reason = "failed" if description.retryable else "failed_terminal"
     if isinstance(error, AttemptCancelled):
         reason = "cancelled"

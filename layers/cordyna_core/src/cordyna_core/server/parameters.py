@@ -11,15 +11,25 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PydanticUserError,
+    SecretStr,
+    ValidationError,
+    create_model,
+)
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import PydanticJsonSchemaWarning
 
 from cordyna_core.contract.declaration import Upstream
+from cordyna_core.contract.secret_params import has_secrets, is_reference, with_secrets_changed
 from cordyna_core.errors import TerminalError, UserError
 from cordyna_core.server.context import Context
 from cordyna_core.server.params_schema import params_schema_of
+from cordyna_core.server.secrets import resolve_secret
 from cordyna_core.server.upstream_types import upstream_parameters
 
 _CONTEXT_NAME = "ctx"
@@ -66,6 +76,12 @@ class Parameters:
         self._names = {name: info.alias or name for name, info in self._model.model_fields.items()}
         self._has_required = any(info.is_required() for info in self._model.model_fields.values())
         self.schema = _schema(self._model, task) if self._names else None
+        self._takes_secrets = has_secrets(self.schema)
+        self._secret_defaults = {
+            name: p.default.get_secret_value()
+            for name, p in signature.items()
+            if isinstance(p.default, SecretStr) and is_reference(p.default.get_secret_value())
+        }
 
     @property
     def takes_upstream(self) -> bool:
@@ -85,6 +101,25 @@ class Parameters:
             MissingUpstream: an output was not sent.
         """
         return {name: one.argument(outputs) for name, one in self._upstream.items()}
+
+    def with_secrets(self, params: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        """Return params with references replaced by the secrets that they name, and these secrets.
+
+        A default that is a reference counts, too. Raises SecretNotResolved.
+        """
+        if not self._takes_secrets or self.schema is None:
+            return params, ()
+        secrets: list[str] = []
+
+        def resolved(path: str, reference: Any) -> Any:
+            del path
+            if reference is None:
+                return None
+            secrets.append(resolve_secret(reference))
+            return secrets[-1]
+
+        given = {**self._secret_defaults, **params}
+        return with_secrets_changed(given, self.schema, resolved), tuple(secrets)
 
     def bind(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of the function; an absent param is left to its own default.

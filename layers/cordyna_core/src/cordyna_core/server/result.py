@@ -6,9 +6,10 @@ are checked before anything is published.
 
 import json
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic_core import to_json
 
@@ -21,6 +22,9 @@ from cordyna_core.contract.limits import (
     MAX_OUTPUT_BYTES,
 )
 from cordyna_core.errors import TaskError, TerminalError
+
+_SECRET_CHARS_MIN: Final = 4
+"""A shorter secret occurs in any text, and replacing it would show where."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,21 +100,31 @@ def json_output(value: Any) -> Any:
     return plain
 
 
-def describe(error: BaseException, *, retryable: bool | None = None) -> ErrorDescription:
+def describe(
+    error: BaseException, *, retryable: bool | None = None, secrets: Sequence[str] = ()
+) -> ErrorDescription:
     """Return the description of an exception of a task's body, cut to 4 KB.
 
     The traceback begins at the user's code; if it is cut, its end is kept. `retryable`: default:
-    what the exception says of itself.
+    what the exception says of itself. `secrets` do not occur in it.
     """
     kind = _head(type(error).__name__, MAX_ERROR_TYPE_BYTES)
-    message = _head(_text(error), MAX_ERROR_MESSAGE_BYTES)
+    message = _head(_without(secrets, _text(error)), MAX_ERROR_MESSAGE_BYTES)
     room = MAX_ERROR_BYTES - len(kind.encode()) - len(message.encode())
     # An error that cordyna raises about an attempt has no frame of the user's, and needs none.
     frames = _user_frames(error.__traceback__)
-    trace = _tail(_trace(error, frames), room) if frames is not None else None
+    trace = _tail(_without(secrets, _trace(error, frames)), room) if frames is not None else None
     if retryable is None:
         retryable = error.retryable if isinstance(error, TaskError) else True
     return ErrorDescription(type=kind, message=message, retryable=retryable, traceback=trace)
+
+
+def _without(secrets: Sequence[str], text: str) -> str:
+    # The longest first: one may contain another.
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SECRET_CHARS_MIN:
+            text = text.replace(secret, "**********")
+    return text
 
 
 def _user_frames(frames: TracebackType | None) -> TracebackType | None:

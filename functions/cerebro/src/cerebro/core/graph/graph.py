@@ -21,6 +21,7 @@ from cordyna_core.contract.declaration import (
     TaskDeclaration,
 )
 from cordyna_core.contract.ids import derived_id
+from cordyna_core.contract.secret_params import has_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Graph:
         self._tasks: Final = tasks
         self._edges: Final = edges
         self._versions: Final = versions
+        self._secrets: Final[dict[str, bool]] = {}
         self.watched: frozenset[str] = frozenset()
         """The marks of open incidents, `kind:subject`."""
 
@@ -151,6 +153,13 @@ class Graph:
             if owned.task.upstream
             for name in owned.task.within_s
         )
+
+    def takes_secrets(self, name: str) -> bool:
+        """Return whether a parameter of a declared task is a secret."""
+        known = self._secrets.get(name)
+        if known is None:
+            known = self._secrets[name] = has_secrets(self._tasks[name].task.params_schema)
+        return known
 
     @cached_property
     def restricted(self) -> frozenset[str]:

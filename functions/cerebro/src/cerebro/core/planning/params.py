@@ -12,6 +12,11 @@ from cerebro.core.model import Plan
 from cerebro.core.validation.problems import at_most, names_of, near, quoted, short_path
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.json_values import JsonObject
+from cordyna_core.contract.secret_params import (
+    has_secrets,
+    plain_secret_problems,
+    without_secrets,
+)
 
 
 def params_named_by(schema: JsonObject | None) -> tuple[str, ...]:
@@ -24,6 +29,12 @@ def params_named_by(schema: JsonObject | None) -> tuple[str, ...]:
 def check_params(graph: Graph, plan: Plan, params: Mapping[str, Any]) -> tuple[Problem, ...]:
     """Return every problem of `params` for a run of `plan`, which was made from `graph`."""
     users = list(_tasks_by_schema(graph, plan))
+    secrets = plain_secret_problems(
+        ((_users(tasks, graph), schema) for schema, tasks in users), params
+    )
+    if secrets:
+        # Only these: the fault of another value could quote a secret.
+        return at_most(secrets)
     faults_of = _checker() if users else _no_faults
     named = {name for schema, _ in users for name in params_named_by(schema)}
     problems = [_unknown(name, named) for name in params if name not in named]
@@ -34,9 +45,15 @@ def check_params(graph: Graph, plan: Plan, params: Mapping[str, Any]) -> tuple[P
                 missing.setdefault(name, []).extend(tasks)
         named_here = {name: params[name] for name in params_named_by(schema) if name in params}
         problems += [
-            _bad(where, fault, tasks, graph) for where, fault in faults_of(schema, named_here)
+            _bad(where, fault, tasks, graph)
+            for where, fault in faults_of(_checked(schema), named_here)
         ]
     return at_most([*problems, *(_missing(name, tasks, graph) for name, tasks in missing.items())])
+
+
+def _checked(schema: JsonObject) -> JsonObject:
+    """Return what the params are checked by: a reference is not the value that it names."""
+    return without_secrets(schema) if has_secrets(schema) else schema
 
 
 Checker = Callable[[JsonObject, JsonObject], Iterable[tuple[str, str]]]

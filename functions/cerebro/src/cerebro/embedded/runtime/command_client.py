@@ -21,6 +21,7 @@ from cordyna_core.contract.base import Problem, meta_at
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.envelope import open_envelope, seal
 from cordyna_core.contract.ids import CLIENT
+from cordyna_core.contract.secret_params import plain_secret_problems
 from cordyna_core.contract.state_updates import (
     DeclarationIgnored,
     InvocationRejected,
@@ -63,7 +64,9 @@ class CommandClient:
                 next="name one: `dyna --server my.py ...`, or `servers` of [tool.cordyna] in "
                 "pyproject.toml; `dyna init` makes a project with both",
             )
-        if isinstance(command, InvokeTask) and (refused := self.refusal_of_unloaded(command)):
+        if isinstance(command, InvokeTask) and (
+            refused := self.refusal_of_unloaded(command) or self._refusal_of_plain_secrets(command)
+        ):
             return refused
         after, event = self.last_seq(), self._sealed(command, event_id)
         self._session.put([event])
@@ -168,6 +171,23 @@ class CommandClient:
             return driver.served.serves(server)
         record = self._session.home.driver()
         return record is not None and record.state == "running" and server in record.servers
+
+    def _refusal_of_plain_secrets(self, command: InvokeTask) -> Refused | None:
+        """The refusal of a plain value for a secret: it is not put on the bus."""
+        if not command.params:
+            return None
+        with self._session.read_transaction():
+            graph = self._session.home.store.read_graph()
+        if command.task not in graph:
+            return None  # Cerebro refuses it.
+        names = graph.closure(command.task).names
+        tasks = [
+            (f"{name} ({graph.server_of(name)})", graph[name].task.params_schema or {})
+            for name in names
+            if graph.takes_secrets(name)
+        ]
+        problems = plain_secret_problems(tasks, command.params)
+        return Refused(command.task, tuple(problems)) if problems else None
 
     def _unanswered(self, event: str, wait_s: float) -> ServiceError:
         with self._session.write_transaction():

@@ -36,6 +36,7 @@ from cerebro.embedded.runtime.incident_queue import (
     timers_after_restart,
 )
 from cerebro.embedded.runtime.loop_items import Item, run_of, shifted, text_of
+from cerebro.embedded.runtime.plain_secrets import without_plain_secrets
 from cerebro.embedded.storage.home import Home
 from cerebro.handlers.receive import answer_malformed, open_delivery, perform_one
 from cerebro.shell import Ports, perform
@@ -347,10 +348,12 @@ class MessageLoop:
     def _process(self, item: Item, now: float) -> None:
         failures = self._failures.get(item, ())
         if len(failures) >= TRIES_MAX:
-            self._reject(item, failures[-1], now)
+            self._reject(without_plain_secrets(item, self._home.store), failures[-1], now)
             return
+        opened, plain = self._opened.pop(item, None), item
+        item = without_plain_secrets(item, self._home.store)
         try:
-            message = self._opened.pop(item, None) or self._open(item)
+            message = opened if opened is not None and item is plain else self._open(item)
         except MalformedEvent as malformed:
             self._home.event_log.append(None, str(item), now)
             self._home.event_log.add_dead_letter(str(item), str(malformed), now)

@@ -14,6 +14,7 @@ from cerebro.embedded.bodies.port import Bodies
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.driver import Driver
 from cerebro.embedded.runtime.message_loop import MessageLoop
+from cerebro.embedded.runtime.plain_secrets import without_plain_secrets
 from cerebro.embedded.runtime.served import Fingerprint, ServedTargets
 from cerebro.embedded.storage.home import Home
 from cordyna_core.contract.base import Problem
@@ -167,7 +168,9 @@ class HomeSession:
                 self.driver.put(event)
         else:
             with self.write_transaction():
-                self.home.event_log.put_inbox(events)
+                store = self.home.store
+                kept = [without_plain_secrets(event, store) for event in events]
+                self.home.event_log.put_inbox(kept)
 
     @contextmanager
     def read_transaction(self) -> Iterator[None]:
