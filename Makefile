@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: site references examples worker-e2e soak seeds interleavings help run setup test check bench sim campaign mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e preflight smoke api vendor console-check console-e2e console-pictures
+.PHONY: site tutorial-pictures references examples worker-e2e soak seeds interleavings help run setup test check bench sim campaign mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e preflight smoke api vendor console-check console-e2e console-pictures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -158,6 +158,9 @@ smoke: .venv/.infra ## test a deployed cordyna, also in a real account; PROFILE=
 
 console-pictures: .venv/.dev node_modules/.package-lock.json ## take the pictures of docs/images/console again
 	node tests/console/e2e/pictures.mjs
+
+tutorial-pictures: .venv/.dev ## take the pictures of the tutorial again; needs Chromium
+	PYTHONPATH=tests $(BIN)/python site/pictures.py
 
 cloud: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to an emulator on this machine; a minute or two, it stays up
 	@$(BIN)/python infra/local_cloud/cloud.py start

@@ -5,7 +5,6 @@
 Invariant: each is of a real run of what the page shows at that place.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from docs.sandbox import Sandbox, commands_of
 ROOT: Final = Path(__file__).parents[1]
 TUTORIAL: Final = ROOT / "docs" / "tutorial.md"
 PICTURES: Final = ROOT / "docs" / "images" / "tutorial"
+SCREENSHOT: Final = ROOT / "site" / "screenshot.mjs"
 CONSOLE: Final = "console.png"
 CONSOLE_BEHIND: Final = "why"
 """The picture after which the console is opened: the run has failed, and is not yet repaired."""
@@ -54,10 +54,9 @@ def take_terminal(name: str, command: str, sandbox: Sandbox) -> None:
 
 def take_console(sandbox: Sandbox) -> None:
     """The page of the last run in Chromium, without a window."""
-    program = os.environ.get("CHROMIUM", "chromium")
     run_id = sandbox.shell("dyna runs -n 1 | tail -1")[1].split()[0]
     serving = subprocess.Popen(
-        ["dyna", "ui", "--no-open"],
+        ["dyna", "open", run_id, "billing.invoice", "--no-open"],
         cwd=sandbox.cwd,
         env=sandbox.environment(),
         stdout=subprocess.PIPE,
@@ -69,21 +68,8 @@ def take_console(sandbox: Sandbox) -> None:
         while not address and serving.stdout is not None:
             found = re.search(r"http://\S+", serving.stdout.readline())
             address = found[0] if found else ""
-        page = re.sub(r"to=[^&]*", f"to=/runs/{run_id}/graph", address)
         subprocess.run(
-            [
-                program,
-                "--headless",
-                "--no-sandbox",
-                "--hide-scrollbars",
-                "--window-size=1280,800",
-                "--timeout=8000",
-                f"--screenshot={PICTURES / CONSOLE}",
-                page,
-            ],
-            check=True,
-            capture_output=True,
-            timeout=60,
+            ["node", str(SCREENSHOT), address, str(PICTURES / CONSOLE)], check=True, timeout=60
         )
     finally:
         serving.terminate()

@@ -18,6 +18,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 COLUMNS: Final = 100
+_ROW_PIXELS: Final = 24.4
 _CONTROL: Final = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|\r|\n")
 _THEME: Final = TerminalTheme(
     (17, 24, 39),
@@ -34,7 +35,7 @@ _THEME: Final = TerminalTheme(
     ],
 )
 _FORMAT: Final = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} ROWS">
 <style>
 .{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; \
 font-size: {char_height}px; line-height: {line_height}px; }}
@@ -43,8 +44,8 @@ font-size: {char_height}px; line-height: {line_height}px; }}
 <defs><clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" \
 height="{terminal_height}" /></clipPath>
 {lines}</defs>
-<rect fill="#111827" x="1" y="1" width="{terminal_width}" height="{terminal_height}" rx="8"/>
-<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+<rect fill="#111827" width="{width}" height="ROWS" rx="8"/>
+<g transform="translate({terminal_x}, 10)" clip-path="url(#{unique_id}-clip-terminal)">
 {backgrounds}
 <g class="{unique_id}-matrix">
 {matrix}
@@ -111,4 +112,6 @@ def picture_of(command: str, output: str, name: str) -> str:
     console.print(Text.assemble(("$ ", "green"), (command, "bold")), highlight=False)
     for line in last_screen(output):
         console.print(Text.from_ansi(line), highlight=False, soft_wrap=True)
-    return console.export_svg(theme=_THEME, code_format=_FORMAT, unique_id=name)
+    rows = len(console.export_text(clear=False).splitlines())
+    drawn = console.export_svg(theme=_THEME, code_format=_FORMAT, unique_id=name)
+    return drawn.replace("ROWS", f"{rows * _ROW_PIXELS + 24:.0f}")
