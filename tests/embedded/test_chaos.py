@@ -24,9 +24,6 @@ from worker.test_misbehaving_bodies import CHAOS, EXPECTED, WAYS
 SERVERS: Final = Path(__file__).parents[1] / "worker" / "servers"
 NUMBERS: Final = itertools.count()
 
-# An alarm rings in this body or in none: which depends on how fast the process is replaced.
-SAMPLED: Final = [way for way in WAYS if way[1] != "sets-an-alarm"]
-
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedEngine]:
@@ -63,7 +60,7 @@ def end_of(engine: EmbeddedEngine, run_id: str) -> RunView:
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(st.lists(st.sampled_from(SAMPLED), min_size=4, max_size=10))
+@given(st.lists(st.sampled_from(WAYS), min_size=4, max_size=10))
 def test_misbehaving_bodies_affect_no_other_run(
     engine: EmbeddedEngine,
     tmp_path_factory: pytest.TempPathFactory,

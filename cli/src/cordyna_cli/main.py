@@ -23,7 +23,7 @@ from cordyna_cli.output.streams import (
     writable_json,
     write,
 )
-from cordyna_cli.process import process_environment
+from cordyna_cli.process import process_environment, report_without_environment
 from cordyna_cli.usage_error import UsageError
 from cordyna_core._version import __version__
 from cordyna_core.errors import UserError
@@ -96,7 +96,11 @@ def dyna(  # noqa: PLR0913  one argument per global option
 def main(environment: Environment | None = None) -> int:
     """Run `dyna` and return its exit status."""
     # Before anything else: whatever is written to stdout from now on must be ours.
-    return int(_run_guarded(environment or process_environment()))
+    try:
+        taken = environment or process_environment()
+    except UserError as error:
+        return report_without_environment(error)
+    return int(_run_guarded(taken))
 
 
 def _run_guarded(environment: Environment) -> int:

@@ -38,6 +38,11 @@ def create_home_folder(folder: Path) -> None:
         if not ignore.exists():
             ignore.touch(mode=0o600)
             ignore.write_text("*\n")
+    except FileExistsError as cause:
+        raise ServiceError(
+            f"{cause.filename} is not a folder, so no home can be made there.",
+            next="move it away, or set CORDYNA_HOME to a folder that you may write to",
+        ) from cause
     except OSError as cause:
         raise ServiceError(
             f"the folder {folder} cannot be created: {cause.strerror}.",
