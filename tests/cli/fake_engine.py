@@ -12,10 +12,12 @@ from cordyna_cli.engine import DriverInfo, EngineLocation, EngineOptions, Invoke
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.incidents import SnoozeIncident
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.query_api import CerebroInfo
 from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
+from cordyna_core.contract.views.incidents import IncidentView
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.replay import ReplayView
 from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunCriteria, RunSummary, RunView
@@ -38,6 +40,7 @@ class FakeEngine:
     )
     declared: list[TaskInfo] = field(default_factory=list)
     known_servers: list[ServerInfo] = field(default_factory=list)
+    known_incidents: list[IncidentView] = field(default_factory=list)
     summaries: list[RunSummary] | None = None
     passed: Sequence[PassedEvent | LogLine] = field(default_factory=list)
     printed: list[LogLine] = field(default_factory=list)
@@ -87,10 +90,16 @@ class FakeEngine:
         return self.answer
 
     def command(
-        self, command: CancelRun | RetryRun | RemoveServer, *, wait_s: float = 30
+        self,
+        command: CancelRun | RetryRun | RemoveServer | SnoozeIncident,
+        *,
+        wait_s: float = 30,
     ) -> Refused | None:
         self.commands.append(command)
         return self.refuses
+
+    def incidents(self, *, closed: bool = False) -> list[IncidentView]:
+        return [one for one in self.known_incidents if closed or one.state == "open"]
 
     def send(self, lines: Sequence[str]) -> None:
         self.sent.extend(lines)
@@ -159,14 +168,19 @@ class FakeEngine:
     def servers(self) -> list[ServerInfo]:
         return self.known_servers
 
-    def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
+    def events(
+        self, run_id: str | None = None, *, after: int = 0, limit: int | None = None
+    ) -> list[PassedEvent]:
         return [
             event
             for event in self.passed
             if isinstance(event, PassedEvent)
             and event.seq > after
             and (run_id is None or run_id in event.text)
-        ]
+        ][:limit]
+
+    def newest_events(self, count: int) -> list[PassedEvent]:
+        return self.events()[-count:]
 
     def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
         return [line for line in self.printed if task in (None, line.task)]

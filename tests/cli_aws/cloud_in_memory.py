@@ -9,11 +9,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cerebro.adapters.internal_codec import encode_internal
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
-from cerebro.dispatch import handler_of
+from cerebro.dispatch import handler_of, is_observed
 from cerebro.handlers.query_api import answer
 from cerebro.handlers.receive import Delivery, receive
 from cerebro.shell import Ports
@@ -59,7 +60,7 @@ class MemoryCloud:
             "events.put_events": self.put_events,
         }
         self._ports = Ports(
-            self.store, _CloudBus(self), _NullPorts(), _NullPorts(), lambda: self.now
+            self.store, _CloudBus(self), _CloudTimers(self), _NullCrons(), lambda: self.now
         )
 
     def call(self, service: str, operation: str, **arguments: Any) -> Any:
@@ -94,7 +95,10 @@ class MemoryCloud:
         event_id = (
             message.meta.id if message.meta and message.meta.id else f"event-{len(self.passed)}"
         )
-        self._pass(seal(message, source, event_id, utc(self.now)), source, type(message).__name__)
+        text = seal(message, source, event_id, utc(self.now))
+        self._pass(text, source, type(message).__name__)
+        if source == CEREBRO and is_observed(message):
+            self.deliver(text)
 
     def _pass(self, text: str, source: str, detail_type: str) -> None:
         self.passed.append(text)
@@ -149,7 +153,12 @@ class _CloudBus:
             self._cloud.publish(message, SCHEDULER if isinstance(message, InvokeTask) else CEREBRO)
 
 
-class _NullPorts:
+class _CloudTimers:
+    """Only notices arrive: a test decides what time does."""
+
+    def __init__(self, cloud: MemoryCloud) -> None:
+        self._cloud = cloud
+
     def send_page_timer(self, ring: PageTimer) -> None: ...
 
     def send_fan_out(self, walk: FanOut) -> None: ...
@@ -158,6 +167,9 @@ class _NullPorts:
 
     def send_incident_timer(self, timer: AnyIncidentTimer) -> None: ...
 
-    def send_incident_notice(self, notice: IncidentNotice) -> None: ...
+    def send_incident_notice(self, notice: IncidentNotice) -> None:
+        self._cloud.deliver(encode_internal(notice))
 
+
+class _NullCrons:
     def apply(self, graph: Graph) -> None: ...

@@ -36,6 +36,8 @@ class Reactions:
         self.graph = Graph.of({})
         self.pending_timers: list[tuple[float, int, PageTimer]] = []
         self.incident_timers: list[tuple[float, int, AnyIncidentTimer]] = []
+        self.held: list[Any] | None = None
+        """If a list: what the handler of incidents would receive, and does not."""
         self._to_itself: list[FanOut | OverdueCheck | IncidentNotice | Envelope] = []
         self._number = count(1)
         self.ports = Ports(
@@ -50,11 +52,12 @@ class Reactions:
             for message in messages
             if isinstance(message, InvokeTask)
         ]
-        self._to_itself += [
+        observed = [
             Envelope(CEREBRO, message, message.meta.id, utc(self.now))
             for message in messages
             if is_observed(message) and message.meta is not None and message.meta.id is not None
         ]
+        (self._to_itself if self.held is None else self.held).extend(observed)
 
     def send_page_timer(self, timer: PageTimer) -> None:
         heapq.heappush(self.pending_timers, (timer.due, next(self._number), timer))

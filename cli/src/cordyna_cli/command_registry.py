@@ -59,6 +59,9 @@ COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
         "servers": CommandEntry(
             "servers:servers", "Every task server and its state; removing one."
         ),
+        "incidents": CommandEntry(
+            "incidents:incidents", "What needs an owner: failures, deadlines, silent servers."
+        ),
         "graph": CommandEntry("graph:graph", "All tasks and what they depend on."),
         "cron": CommandEntry("cron:cron", "What runs on a schedule, and when next."),
     },
@@ -74,6 +77,9 @@ COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
         "send": CommandEntry("bus:send", "Put raw events on the bus, one a line, unaltered."),
     },
     "Operate": {
+        "snooze": CommandEntry(
+            "incidents:snooze", "Publish nothing more about an incident for some time."
+        ),
         "doctor": CommandEntry(
             "operate:doctor", "Check everything that has to work before a task can run."
         ),

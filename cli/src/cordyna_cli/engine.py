@@ -17,9 +17,11 @@ from cordyna_core.contract.json_values import JsonObject
 
 if TYPE_CHECKING:
     # Not loaded: a client that only sends commands needs no views, and making them takes 20 ms.
+    from cordyna_core.contract.incidents import SnoozeIncident
     from cordyna_core.contract.query_api import CerebroInfo
     from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
     from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
+    from cordyna_core.contract.views.incidents import IncidentView
     from cordyna_core.contract.views.rehearsal import RehearsalView
     from cordyna_core.contract.views.replay import ReplayView
     from cordyna_core.contract.views.runs import (
@@ -157,7 +159,10 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         ...
 
     def command(
-        self, command: CancelRun | RetryRun | RemoveServer, *, wait_s: float = 30
+        self,
+        command: "CancelRun | RetryRun | RemoveServer | SnoozeIncident",
+        *,
+        wait_s: float = 30,
     ) -> Refused | None:
         """Put the command on the bus and wait until it is applied or refused."""
         ...
@@ -232,6 +237,10 @@ class Engine(AbstractContextManager["Engine"], Protocol):
 
     def servers(self) -> list["ServerInfo"]:
         """Every server that has declared itself."""
+        ...
+
+    def incidents(self, *, closed: bool = False) -> list["IncidentView"]:
+        """What needs an owner, the newest first; with `closed`, also what needed one."""
         ...
 
     def events(

@@ -23,15 +23,21 @@ from cordyna_core.contract.base import Message, Problem, meta_at
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.ids import CLIENT, NAME_PATTERN, run_id_of
+from cordyna_core.contract.incidents import SnoozeIncident
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.refusals import (
+    incident_closed,
     key_reused,
     nothing_failed,
     run_cancelled,
     run_completed,
+    snooze_problem,
+    unknown_incident,
 )
 from cordyna_core.contract.state_updates import InvocationRejected
+from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.graph import ServerInfo
+from cordyna_core.contract.views.incidents import IncidentView
 from cordyna_core.contract.views.runs import RunView
 from cordyna_core.errors import NotFound, ServiceError, UserError
 from cordyna_core.ports import Clock
@@ -133,6 +139,30 @@ class AwsCommands:
             ]
 
         return self._answer(event_id, command.server, is_applied, problems_now, wait_s)
+
+    def snooze(self, command: SnoozeIncident, wait_s: float) -> Refused | None:
+        """See `Engine`."""
+        event_id = self._put(command)
+        command_id = command.command_id or event_id
+
+        def stored() -> IncidentView | None:
+            incidents = self._queries.incidents(closed=True)
+            return next((one for one in incidents if one.incident == command.incident), None)
+
+        def is_applied() -> bool:
+            view = stored()
+            return view is not None and command_id in view.commands
+
+        def problems_now() -> Sequence[Problem]:
+            view = stored()
+            if view is None:
+                return [unknown_incident(command.incident)]
+            if view.state == "closed":
+                return [incident_closed(command.incident)]
+            problem = snooze_problem(command.until, utc(self._clock()))
+            return [] if problem is None else [problem]
+
+        return self._answer(event_id, command.incident, is_applied, problems_now, wait_s)
 
     def send(self, lines: Sequence[str]) -> None:
         """See `Engine`."""

@@ -28,11 +28,13 @@ from cordyna_core.aws.deployed_names import deployed_name
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import CLIENT
+from cordyna_core.contract.incidents import SnoozeIncident
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.query_api import CerebroInfo
 from cordyna_core.contract.state_updates import RunStateChanged
 from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
+from cordyna_core.contract.views.incidents import IncidentView
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.replay import ReplayView
 from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunCriteria, RunSummary, RunView
@@ -113,10 +115,15 @@ class AwsEngine:
         return self._commands.invoke(command, wait_s)
 
     def command(
-        self, command: CancelRun | RetryRun | RemoveServer, *, wait_s: float = 30
+        self,
+        command: CancelRun | RetryRun | RemoveServer | SnoozeIncident,
+        *,
+        wait_s: float = 30,
     ) -> Refused | None:
         if isinstance(command, RemoveServer):
             return self._commands.remove_server(command, wait_s)
+        if isinstance(command, SnoozeIncident):
+            return self._commands.snooze(command, wait_s)
         return self._commands.command(command, wait_s)
 
     def send(self, lines: Sequence[str]) -> None:
@@ -181,6 +188,9 @@ class AwsEngine:
 
     def servers(self) -> list[ServerInfo]:
         return self._queries.servers()
+
+    def incidents(self, *, closed: bool = False) -> list[IncidentView]:
+        return self._queries.incidents(closed=closed)
 
     def events(
         self, run_id: str | None = None, *, after: int = 0, limit: int | None = None

@@ -14,6 +14,7 @@ from cordyna_core.contract.query_api import (
     Answer,
     AskCerebro,
     AskFacts,
+    AskIncidents,
     AskPlan,
     AskRehearsal,
     AskRun,
@@ -28,6 +29,7 @@ from cordyna_core.contract.query_api import (
 )
 from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
+from cordyna_core.contract.views.incidents import IncidentView
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.runs import RunCriteria, RunSummary, RunView
 from cordyna_core.errors import NotFound, ServiceError
@@ -76,6 +78,10 @@ class QueryClient:
 
     def servers(self) -> list[ServerInfo]:
         return [ServerInfo.model_validate(row) for row in self._whole(AskServers()).rows]
+
+    def incidents(self, *, closed: bool = False) -> list[IncidentView]:
+        rows = self._whole(AskIncidents(closed=closed)).rows
+        return [IncidentView.model_validate(row) for row in rows]
 
     def cerebro(self) -> CerebroInfo:
         return CerebroInfo.model_validate(self._whole(AskCerebro()).head)

@@ -10,9 +10,11 @@ from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.do import AsJson, Run
 from cordyna_cli.commands.ui import OpenPage, open_in_browser, page_of
 from cordyna_cli.engine import Engine
+from cordyna_cli.input.incident_selector import SHORTEST, incidents_beginning_with
 from cordyna_cli.input.run_selector import resolve_run_and_task, resolve_run_id
 from cordyna_cli.output.errors import near_names
-from cordyna_cli.output.json_output import event_json, run_json, why_json
+from cordyna_cli.output.json_output import event_json, object_json, run_json, why_json
+from cordyna_cli.render.incidents import incident_lines
 from cordyna_cli.render.run.events import events_table
 from cordyna_cli.render.run.outcome import whole_run
 from cordyna_cli.render.run.timeline import timeline_chart
@@ -21,6 +23,7 @@ from cordyna_cli.task_progress import TaskProgress
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.refused_invocations import refused_invocations
 from cordyna_cli.wording.why import why_run, why_task
+from cordyna_core.contract.views.incidents import IncidentView
 from cordyna_core.contract.views.runs import PassedEvent, RunView, TaskView
 from cordyna_core.errors import NotFound, ServiceError
 
@@ -69,9 +72,13 @@ def why(
     json: AsJson = False,
     open_page: OpenPage = False,
 ) -> None:
-    """Why a run, or one of its tasks, is as it is; and what to type next."""
+    """Why a run, one of its tasks, or an incident is as it is; and what to type next."""
     call = CommandContext(ctx)
     with call.engine() as engine:
+        incident = None if run is None or task is not None else _incident(engine, run)
+        if incident is not None:
+            _why_incident(call, incident, as_json=json)
+            return
         run_id, name = resolve_run_and_task(engine, run, task)
         view = engine.run(run_id)
         task_run = None if name is None else task_of(view, name)
@@ -89,6 +96,21 @@ def why(
         call.out.print(why_lines(view, reason, width))
     else:
         call.out.print(why_task_lines(task_run, reason, width))
+
+
+def _incident(engine: Engine, typed: str) -> IncidentView | None:
+    """The incident that is meant by a word that is no run and no task."""
+    if len(typed) < SHORTEST or not typed.isalnum():
+        return None
+    matches = incidents_beginning_with(engine, typed)
+    return matches[0] if len(matches) == 1 else None
+
+
+def _why_incident(call: CommandContext, incident: IncidentView, *, as_json: bool) -> None:
+    if as_json:
+        call.out.print_json(object_json(incident.model_dump(mode="json")))
+    else:
+        call.out.print(incident_lines(incident, call.environment.now(), call.out.width))
 
 
 def _events_of(engine: Engine, run_id: str) -> Sequence[PassedEvent]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from cordyna_cli.operations import Finding
@@ -43,6 +44,11 @@ def array_json(rows: Sequence[Any]) -> str:
 def object_json(row: Any) -> str:
     """One view, or a dataclass, as one object."""
     return json.dumps(to_jsonable_python(row), ensure_ascii=False)
+
+
+def views_json(views: Sequence[BaseModel]) -> str:
+    """`incidents --json`: one array of views, without what the published JSON leaves out."""
+    return json.dumps([view.model_dump(mode="json") for view in views], ensure_ascii=False)
 
 
 def findings_json(findings: Sequence[Finding]) -> str:

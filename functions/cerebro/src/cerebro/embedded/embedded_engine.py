@@ -35,16 +35,18 @@ from cerebro.embedded.server_views import server_views
 from cerebro.embedded.source_files import fingerprint_of
 from cerebro.embedded.storage.driver_record import DriverRecord
 from cerebro.embedded.storage.home import DiskHome, Home
-from cerebro.handlers import queries
+from cerebro.handlers import incident_queries, queries
 from cordyna_cli.engine import EngineLocation, Invoked, Refused
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import run_id_of
+from cordyna_core.contract.incidents import SnoozeIncident
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.query_api import CerebroInfo
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
+from cordyna_core.contract.views.incidents import IncidentView
 from cordyna_core.contract.views.rehearsal import RehearsalView
 from cordyna_core.contract.views.replay import ReplayView
 from cordyna_core.contract.views.runs import (
@@ -185,10 +187,13 @@ class EmbeddedEngine:
         return self._client.submit_and_wait(command, event_id, wait_s) or Invoked(run_id)
 
     def command(
-        self, command: CancelRun | RetryRun | RemoveServer, *, wait_s: float = 30
+        self,
+        command: CancelRun | RetryRun | RemoveServer | SnoozeIncident,
+        *,
+        wait_s: float = 30,
     ) -> Refused | None:
         with self._session.read_transaction():
-            if not isinstance(command, RemoveServer):
+            if isinstance(command, CancelRun | RetryRun):
                 queries.require_run(self._home.store, command.run_id)
         if isinstance(command, RetryRun):
             # What runs again must belong to the servers as they are now.
@@ -298,6 +303,10 @@ class EmbeddedEngine:
         self._declare()
         with self._session.read_transaction():
             return server_views(self._home)
+
+    def incidents(self, *, closed: bool = False) -> list[IncidentView]:
+        with self._session.read_transaction():
+            return incident_queries.incidents(self._home.store, closed=closed)
 
     def events(
         self, run_id: str | None = None, *, after: int = 0, limit: int | None = None

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from cerebro.core.declaration.diff import rehearsal
-from cerebro.handlers import fact_queries, queries
+from cerebro.handlers import fact_queries, incident_queries, queries
 from cerebro.shell import Ports
 from cordyna_core.contract.envelope import problems_of
 from cordyna_core.contract.query_api import (
@@ -17,6 +17,7 @@ from cordyna_core.contract.query_api import (
     Answer,
     AskCerebro,
     AskFacts,
+    AskIncidents,
     AskPlan,
     AskRehearsal,
     AskRun,
@@ -100,6 +101,9 @@ ANSWERS: Final[dict[type, Callable[[Ports, Any], Answer]]] = {
         {}, queries.tasks(ports.store, ports.clock()), query.start
     ),
     AskServers: lambda ports, query: answer_page({}, queries.servers(ports.store), query.start),
+    AskIncidents: lambda ports, query: answer_page(
+        {}, incident_queries.incidents(ports.store, closed=query.closed), query.start
+    ),
     AskRehearsal: _rehearsal,
     AskCerebro: _cerebro,
 }

@@ -54,3 +54,6 @@ MAX_AGE_S: Final = 100 * 365 * 24 * 3600
 MAX_CLOCK_S: Final = 365 * 24 * 3600
 MAX_REVISION: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps; above it a server could not declare."""
+
+SNOOZE_MAX_S: Final = 30 * 24 * 3600
+"""Of an incident, from now on."""

@@ -102,6 +102,16 @@ class AskServers(Query):
     ask: Literal["servers"] = "servers"
 
 
+class AskIncidents(Query):
+    """Incidents, the newest first -> IncidentView, with the ids of applied commands (`commands`).
+
+    With `closed`, also those that were closed within the time that runs are kept.
+    """
+
+    ask: Literal["incidents"] = "incidents"
+    closed: bool = False
+
+
 class AskRehearsal(Query):
     """What would change if these servers declared themselves now, in this order.
 
@@ -127,6 +137,7 @@ AnyQuery = Annotated[
     | AskRuns
     | AskTasks
     | AskServers
+    | AskIncidents
     | AskRehearsal
     | AskCerebro,
     Field(discriminator="ask"),

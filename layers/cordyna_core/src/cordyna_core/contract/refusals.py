@@ -5,8 +5,11 @@ a client that cannot read the answer (a bus without a log) derives the same ones
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from cordyna_core.contract.base import Problem
+from cordyna_core.contract.limits import SNOOZE_MAX_S
+from cordyna_core.contract.time import rfc3339
 
 
 def unknown_run(run_id: str) -> Problem:
@@ -54,3 +57,26 @@ def key_reused(key: str, earlier_use: str) -> Problem:
     """InvokeTask with the key of another task, or with other params."""
     text = f"key {key!r} was used before, with {earlier_use}"
     return Problem(code="key_reused", message=f"{text}: use another key, or ask for the same again")
+
+
+def unknown_incident(incident: str) -> Problem:
+    """SnoozeIncident of an incident that is not stored."""
+    text = f"incident {incident} is not known: `dyna incidents` lists the open ones"
+    return Problem(code="unknown_incident", message=text)
+
+
+def incident_closed(incident: str) -> Problem:
+    """SnoozeIncident of a closed incident."""
+    text = f"incident {incident} is closed: there is nothing to snooze"
+    return Problem(code="incident_closed", message=text)
+
+
+def snooze_problem(until: datetime, now: datetime) -> Problem | None:
+    """SnoozeIncident until a time that has passed, or is too far ahead; None: it is possible."""
+    if until <= now:
+        text = f"{rfc3339(until)} has passed: give a later time"
+        return Problem(code="until_has_passed", message=text)
+    if until > now + timedelta(seconds=SNOOZE_MAX_S):
+        text = f"{rfc3339(until)} is more than 30 days ahead: give an earlier time"
+        return Problem(code="until_too_late", message=text)
+    return None

@@ -3,8 +3,6 @@
 Invariant: a command acts once, and each of its deliveries is answered (docs/rules.md, rule 19).
 """
 
-from typing import Final
-
 from cerebro.core.effects import Now, Publish
 from cerebro.core.incidents.effects import ReadIncident
 from cerebro.core.incidents.incident import Incident, snoozed
@@ -14,8 +12,8 @@ from cerebro.core.messages import invocation_rejected, traceparent_of
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.incidents import SnoozeIncident
-
-SNOOZE_MAX_S: Final = 30 * 24 * 3600.0
+from cordyna_core.contract.refusals import incident_closed, snooze_problem, unknown_incident
+from cordyna_core.contract.time import utc
 
 
 async def snooze_incident(envelope: Envelope) -> None:
@@ -27,9 +25,9 @@ async def snooze_incident(envelope: Envelope) -> None:
     stored = await ReadIncident(command.incident)
     while stored is None or command_id not in stored.commands:
         now = await Now()
-        problem = _problem(stored, command, until=until, now=now)
+        problem = _problem(stored, command, now=now)
         if stored is None or problem is not None:
-            await _refuse(envelope, command, problem or _unknown(command), now=now)
+            await _refuse(envelope, command, problem or unknown_incident(command.incident), now=now)
             return
         new = snoozed(stored, until, command_id)
         stored = (await write_incident(new, stored)) or new
@@ -39,26 +37,12 @@ async def snooze_incident(envelope: Envelope) -> None:
     await Publish((snooze_answer(stored, command_id, envelope.id, now=now),))
 
 
-def _problem(
-    stored: Incident | None, command: SnoozeIncident, *, until: float, now: float
-) -> Problem | None:
+def _problem(stored: Incident | None, command: SnoozeIncident, *, now: float) -> Problem | None:
     if stored is None:
-        return _unknown(command)
+        return unknown_incident(command.incident)
     if not stored.is_open:
-        text = f"incident {stored.id} is closed: there is nothing to snooze"
-        return Problem(code="incident_closed", message=text)
-    if until <= now:
-        text = f"until {command.until.isoformat()} has passed: give a later time"
-        return Problem(code="until_has_passed", message=text)
-    if until > now + SNOOZE_MAX_S:
-        text = f"until {command.until.isoformat()} is more than 30 days ahead: give an earlier time"
-        return Problem(code="until_too_late", message=text)
-    return None
-
-
-def _unknown(command: SnoozeIncident) -> Problem:
-    text = f"incident {command.incident} is not known: `dyna incidents` lists the open ones"
-    return Problem(code="unknown_incident", message=text)
+        return incident_closed(stored.id)
+    return snooze_problem(command.until, utc(now))
 
 
 async def _refuse(

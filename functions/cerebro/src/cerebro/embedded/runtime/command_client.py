@@ -21,6 +21,7 @@ from cordyna_core.contract.base import Problem, meta_at
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.envelope import open_envelope, seal
 from cordyna_core.contract.ids import CLIENT
+from cordyna_core.contract.incidents import IncidentChanged, SnoozeIncident
 from cordyna_core.contract.secret_params import plain_secret_problems
 from cordyna_core.contract.state_updates import (
     DeclarationIgnored,
@@ -34,7 +35,7 @@ from cordyna_core.ports import Clock
 
 LOADING_TIMEOUT_S: Final = 30.0
 
-ClientCommand = InvokeTask | CancelRun | RetryRun | RemoveServer
+ClientCommand = InvokeTask | CancelRun | RetryRun | RemoveServer | SnoozeIncident
 
 _UNDECLARED: Final = ("unknown_task", "unresolved_upstream")
 
@@ -261,7 +262,7 @@ def parse_reply(text: str, event_id: str) -> Refused | bool | None:
     if message.meta is None or message.meta.cause != event_id:
         return None
     match message:
-        case RunStateChanged() | ServerRemoved():
+        case RunStateChanged() | ServerRemoved() | IncidentChanged():
             return True
         case DeclarationIgnored(server=server, accepted_revision=revision):
             text = f"{server} has declared revision {revision} meanwhile"

@@ -1,0 +1,86 @@
+"""incidents, snooze: what needs an owner."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from cordyna_cli.command_context import CommandContext
+from cordyna_cli.commands.lists import AsJson
+from cordyna_cli.input.incident_selector import resolve_incident
+from cordyna_cli.input.parse_time import parse_seconds
+from cordyna_cli.output.errors import command_refused
+from cordyna_cli.output.exit_status import ExitStatus
+from cordyna_cli.output.json_output import views_json
+from cordyna_cli.render.incidents import incidents_table
+from cordyna_cli.wording.format import moment, plural
+from cordyna_core.contract.incidents import SnoozeIncident
+from cordyna_core.contract.views.incidents import IncidentView
+
+
+def incidents(
+    ctx: typer.Context,
+    *,
+    owner: Annotated[
+        str | None, typer.Option(metavar="OWNER", help="Only what this owner has to act on.")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also closed ones, as long as they are kept.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """What needs an owner, the newest first: one incident for each cause.
+
+    A task that failed, was late or did not begin; a server that does not answer, or whose
+    declaration was rejected. With what waits for it.
+    """
+    call = CommandContext(ctx)
+    with call.engine() as engine:
+        known = engine.incidents(closed=every)
+    shown = [one for one in known if owner in (None, one.owner)]
+    if json:
+        call.out.print_json(views_json(shown))
+    else:
+        call.out.print(incidents_table(shown, call.environment.now(), call.out.width))
+    if not json:
+        call.err.note(_notes(shown, known, owner))
+
+
+def _notes(shown: list[IncidentView], known: list[IncidentView], owner: str | None) -> list[str]:
+    waiting = [
+        one
+        for one in known
+        if owner is not None and one not in shown and owner in {b.owner for b in one.blocked}
+    ]
+    notes = [] if shown else ["no incident" if owner is None else f"no incident of {owner}"]
+    if waiting:
+        notes.append(
+            f"{plural(len(waiting), 'incident')} of other owners hold up tasks of {owner};"
+            " nothing to do"
+        )
+        notes.append("  next: dyna incidents")
+    elif shown:
+        notes.append(f"  next: dyna why {shown[0].incident}")
+    return notes
+
+
+def snooze(
+    ctx: typer.Context,
+    incident: Annotated[
+        str, typer.Argument(metavar="INCIDENT", help="Its id, or the beginning of it.")
+    ],
+    span: Annotated[str, typer.Argument(metavar="SPAN", help="For how long: 30m, 2h, 1d.")],
+) -> ExitStatus:
+    """Publish nothing more about INCIDENT for SPAN, but its end; then it is published again."""
+    call = CommandContext(ctx)
+    now = call.environment.now()
+    until = now + timedelta(seconds=parse_seconds(span))
+    with call.engine() as engine:
+        view = resolve_incident(engine, incident)
+        refused = engine.command(SnoozeIncident(incident=view.incident, until=until))
+    if refused is not None:
+        raise command_refused(
+            f"incident {view.incident} cannot be snoozed", refused.problems, next="dyna incidents"
+        )
+    call.out.print([f"incident {view.incident} is snoozed until {moment(until, now)}"])
+    return ExitStatus.COMPLETED
