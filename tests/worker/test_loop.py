@@ -38,6 +38,21 @@ def test_cancelled_timer_does_not_fire() -> None:
     assert timers.next_in() is None
 
 
+def test_cancelled_timers_are_not_kept() -> None:
+    clock, fired = Clock(), list[int]()
+    timers = LoopTimers(clock)
+    kept = [timers.after(1800 + n, lambda n=n: fired.append(n)) for n in range(10)]  # type: ignore[misc]
+    for _ in range(10_000):
+        timers.after(1800, lambda: fired.append(-1)).cancel()
+    assert len(timers) < 500
+
+    kept[3].cancel()
+    clock.now += 3600
+    timers.fire_due()
+
+    assert fired == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+
+
 def test_timer_added_by_a_timer_waits_for_the_next_turn() -> None:
     clock, fired = Clock(), list[str]()
     timers = LoopTimers(clock)

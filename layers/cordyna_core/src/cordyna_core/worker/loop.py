@@ -13,20 +13,24 @@ from typing import Final
 Callback = Callable[[], None]
 
 _LONGEST_WAIT_S: Final = 3600.0
+_CANCELLED_MIN: Final = 64
 
 
 class Timer:
     """A callback that is due at a time of the loop's clock."""
 
-    __slots__ = ("_callback", "due")
+    __slots__ = ("_callback", "_timers", "due")
 
-    def __init__(self, due: float, callback: Callback) -> None:
+    def __init__(self, due: float, callback: Callback, timers: "LoopTimers") -> None:
         self.due = due
         self._callback: Callback | None = callback
+        self._timers = timers
 
     def cancel(self) -> None:
         """Do not call. Safe to call again, also after the timer fired."""
-        self._callback = None
+        if self._callback is not None:
+            self._callback = None
+            self._timers.note_cancelled()
 
     @property
     def is_active(self) -> bool:
@@ -40,18 +44,35 @@ class Timer:
 
 
 class LoopTimers:
-    """Timers in the order in which they are due."""
+    """Timers in the order in which they are due.
 
-    __slots__ = ("_clock", "_count", "_heap")
+    Cancelled ones are dropped once they are the most: run clocks of short bodies would stay for as
+    long as the bodies were allowed to take.
+    """
+
+    __slots__ = ("_cancelled", "_clock", "_count", "_heap")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._heap: list[tuple[float, int, Timer]] = []
         self._count = 0
+        self._cancelled = 0
+
+    def __len__(self) -> int:
+        """How many timers are kept, cancelled ones included."""
+        return len(self._heap)
+
+    def note_cancelled(self) -> None:
+        """One of these timers was cancelled."""
+        self._cancelled += 1
+        if self._cancelled > _CANCELLED_MIN and 2 * self._cancelled > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].is_active]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
 
     def after(self, delay_s: float, callback: Callback) -> Timer:
         """Call `callback` once `delay_s` have passed."""
-        timer = Timer(self._clock() + delay_s, callback)
+        timer = Timer(self._clock() + delay_s, callback, self)
         self._count += 1
         heapq.heappush(self._heap, (timer.due, self._count, timer))
         return timer
@@ -60,6 +81,7 @@ class LoopTimers:
         """Seconds until the next timer is due, None without timers."""
         while self._heap and not self._heap[0][2].is_active:
             heapq.heappop(self._heap)
+            self._cancelled = max(0, self._cancelled - 1)
         return max(0.0, self._heap[0][0] - self._clock()) if self._heap else None
 
     def fire_due(self) -> None:
