@@ -48,7 +48,7 @@ else
 	$(MAKE) interleavings
 endif
 
-AT_LEAST ?= 500
+AT_LEAST ?= 1000
 seeds: .venv/.dev ## only the seeds of `make sim`; it fails unless each kind of fault occurred AT_LEAST times
 	$(BIN)/python -m cerebro.simulator --seeds $(SEEDS) --jobs 2 --at-least $(AT_LEAST)
 
