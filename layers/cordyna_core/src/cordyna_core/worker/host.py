@@ -35,6 +35,7 @@ from cordyna_core.worker.verdicts import AttemptCommand
 _LOCK_POLL_MS: Final = 20
 _CLOSE_TIMEOUT_S: Final = 2.0
 _REQUEST_BYTES_MAX: Final = 8 * 1024 * 1024
+_decode: Final = json.JSONDecoder().decode
 
 
 class Host:
@@ -100,7 +101,7 @@ class Host:
     def _on_line(self, line: bytes | Oversized) -> None:
         assert not isinstance(line, Oversized), "the engine bounds its requests"
         if self._header is None:
-            header = json.loads(line)
+            header = _decode(line.decode())
             if header.get("has_frame"):
                 self._header = header
             else:

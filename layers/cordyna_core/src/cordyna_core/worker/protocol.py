@@ -11,8 +11,10 @@ from cordyna_core.contract.limits import MAX_JSON_DEPTH
 KEPT_BYTES_MAX: Final = 64 * 1024
 """Of a frame that is too long, for people."""
 
-# Bound here: user code may replace json.dumps, and the frames of its process are made with it.
-_dumps: Final = json.dumps
+# Bound here: user code may replace json.dumps, and the frames of its process are made with it. Made
+# once: json.dumps with separators would make an encoder for each line.
+_dumps: Final = json.JSONEncoder().encode
+_compact: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 MAX_FRAME_BYTES: Final = 1024 * 1024
 _FRAME_LEVELS: Final = 4
@@ -77,7 +79,7 @@ def frame_from_json(detail_type: str, detail: str, **fields: Any) -> bytes:
 
 def to_line(value: Any) -> bytes:
     """`value` as one line of compact JSON."""
-    return _dumps(value, separators=(",", ":")).encode() + b"\n"
+    return _compact(value).encode() + b"\n"
 
 
 def key_of(detail: dict[str, Any]) -> AttemptKey | None:
