@@ -101,7 +101,8 @@ class Loop:
         self.clock = clock
         self.timers: Final = LoopTimers(clock)
         self._selector: Final = selectors.DefaultSelector()
-        self._map = self._selector.get_map()
+        # Not the selector's own map: it is slow, and asked several times for each attempt.
+        self._registered: dict[int, selectors.SelectorKey] = {}
         self.at_turn_end: Callback = lambda: None
 
     def on_readable(self, fd: int, callback: Callback) -> None:
@@ -114,20 +115,19 @@ class Loop:
 
     def forget(self, fd: int) -> None:
         """Stop watching `fd`. Must be called before it is closed."""
-        if fd in self._map:
+        if self._registered.pop(fd, None) is not None:
             self._selector.unregister(fd)
 
     def _set(self, fd: int, events: int, callback: Callback) -> None:
-        if fd in self._map:
-            self._selector.unregister(fd)
-        self._selector.register(fd, events, callback)
+        self.forget(fd)
+        self._registered[fd] = self._selector.register(fd, events, callback)
 
     def turn(self) -> None:
         """Wait for the next descriptor or timer, and call back."""
         wait_s = self.timers.next_in()
         ready = self._selector.select(_LONGEST_WAIT_S if wait_s is None else wait_s)
         for key, _ in ready:
-            if self._map.get(key.fd) is key:
+            if self._registered.get(key.fd) is key:
                 key.data()
         self.timers.fire_due()
         self.at_turn_end()
