@@ -123,7 +123,9 @@ def add_page(app: FastAPI, assets: Mapping[str, PageAsset]) -> None:
     """Serve the files of the page, and its index for every address that is no file and no API."""
 
     @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
-    def page(request: Request, path: str) -> Response:
+    async def page(request: Request, path: str) -> Response:
+        # Not in a thread of its own: the content is in memory, and a page asks for thirty files
+        # while the engine of the same process is at work.
         asset, status = assets.get(path), HTTPStatus.OK
         if asset is None:
             is_page = path.split("/", maxsplit=1)[0] in PAGES
@@ -139,5 +141,9 @@ def add_page(app: FastAPI, assets: Mapping[str, PageAsset]) -> None:
 
 
 def _own_address(to: str) -> str:
-    """An address of this console; anything else is its first page."""
-    return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
+    """An address of this console; anything else is its first page.
+
+    Browsers take a backslash for a slash, and skip tabs and line breaks.
+    """
+    is_own = to.startswith("/") and not to.startswith("//") and "\\" not in to
+    return to if is_own and to.isprintable() else "/"

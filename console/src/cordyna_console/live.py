@@ -34,6 +34,9 @@ RUNS_KEPT: Final = 50
 
 Answer = TypeVar("Answer")
 
+_NONE: Final[list[list[int | None]]] = []
+"""Earlier attempts of a task that has none: shared, and never changed."""
+
 Row = tuple[Any, ...]
 """The columns of `FactColumns` after `task`; the word as (state, reason)."""
 
@@ -130,8 +133,10 @@ def rows_of(facts: FactsAnswer) -> list[tuple[int, Row]]:
     c = facts.columns
     words = [facts.words[word] for word in c.word]
     rest = zip(c.attempt, c.sent, c.queued, c.started, c.ended, c.deadline, strict=True)
+    # Tuples: ten thousand rows of plain values are nothing that the garbage collector visits.
     befores = [
-        [(*b[:5], facts.words[b[5]]) for b in before if b[5] is not None] for before in c.before
+        tuple((*b[:5], facts.words[b[5]]) for b in before if b[5] is not None) if before else ()
+        for before in c.before
     ]
     return [
         (index, (word, *row, before))
@@ -161,7 +166,7 @@ def _columns(
         columns.started.append(started)
         columns.ended.append(ended)
         columns.deadline.append(deadline)
-        columns.before.append([[*b[:5], word_of(b[5])] for b in before])
+        columns.before.append([[*b[:5], word_of(b[5])] for b in before] if before else _NONE)
     return columns
 
 

@@ -9,10 +9,10 @@ import socket
 import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from cordyna_console.app import build_app
 from cordyna_console.console import Console
@@ -53,14 +53,22 @@ def bind(port: int | None) -> socket.socket:
 
 
 class PunctualProtocol(H11Protocol):
-    """HTTP/1.1 that closes a connection whose request does not arrive in time."""
+    """HTTP/1.1 that closes a connection whose next request does not arrive in time."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._late = self.loop.call_later(REQUEST_WITHIN_S, self._close_if_silent)
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._late.cancel()
+        self._late = self.loop.call_later(REQUEST_WITHIN_S, self._close_if_silent)
+
     def _close_if_silent(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        # None until the first request.
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        is_answering = cycle is not None and not cycle.response_complete
+        if not is_answering and not self.transport.is_closing():
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -15,12 +15,16 @@ try {
   const failed = await stage.invoke("report", { day: "monday" });
   await stage.until(await stage.invoke("forecast"), ["error"]);
   await stage.until(failed, ["error"]);
+  const cancelled = await stage.invoke("slow", { seconds: 300 });
+  await stage.api(`/runs/${cancelled}/cancel`, {});
   const live = await stage.invoke("slow", { seconds: 300 });
   const pages = [
     ["runs", "/runs"], ["run", `/runs/${failed}/graph?task=raw`], ["timeline", `/runs/${failed}/timeline`], ["tasks-of-a-run", `/runs/${failed}/tasks`],
     ["logs", `/runs/${failed}/logs?q=part+5`], ["events", `/runs/${failed}/events`], ["task-run", `/runs/${failed}/tasks/raw`], ["live", `/runs/${live}/timeline`],
     ["tasks", "/tasks"], ["task", "/tasks/report"], ["graph", "/graph?task=raw"], ["servers", "/servers"], ["server", "/servers/stock"], ["invoke", "/invoke/report?top=99"],
     ["rehearse", "/rehearse"], ["crons", "/crons"], ["dead-letters", "/dead-letters"], ["doctor", "/doctor"],
+    ["events-of-the-bus", "/events"], ["params", `/runs/${failed}/params`], ["cost", `/runs/${failed}/cost`], ["replay", `/runs/${failed}/replay`], ["cancelled", `/runs/${cancelled}/graph`],
+    ["nothing", "/runs?q=nothing"], ["no-such-run", `/runs/${"0".repeat(26)}`],
   ];
   for (const [scheme, width, height] of [["light", 1280, 800], ["dark", 1280, 800], ["light", 360, 740]]) {
     const page = await stage.page({ colorScheme: scheme, viewport: { width, height } });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { ago, exact, moment, span, zoneName } from "../../../console/src/cordyna_console/page/app/clock.js";
+import { inZone, ago, exact, moment, span, zoneName } from "../../../console/src/cordyna_console/page/app/clock.js";
 
 const durations = JSON.parse(readFileSync(new URL("durations.json", import.meta.url), "utf8"));
 const NOON = Date.parse("2026-11-28T12:00:00Z");
@@ -28,4 +28,12 @@ test("exact names its zone and milliseconds", () => {
 test("ago counts in both directions", () => {
   assert.equal(ago(NOON - 12_000, NOON), "12.0 s ago");
   assert.equal(ago(NOON + 60_000, NOON), "in 1 m 00 s");
+});
+
+test("times of a sentence are shown in the chosen zone", () => {
+  const now = Date.parse("2026-11-28T23:50:00Z");
+  assert.equal(inZone("at 23:30:46Z, 0.1 s after", "Europe/Berlin", now), "at 00:30:46 Berlin, 0.1 s after");
+  assert.equal(inZone("it ends at 00:10:00Z (in 20 m)", "Asia/Tokyo", now), "it ends at 09:10:00 Tokyo (in 20 m)");
+  assert.equal(inZone("at 23:30:46Z", "UTC", now), "at 23:30:46Z");
+  assert.equal(inZone("row 12:30 of 10", "Europe/Berlin", now), "row 12:30 of 10");
 });

@@ -156,7 +156,8 @@ def folder_of(call: CommandContext, engine: Engine) -> Path:
 
 def show_address(call: CommandContext, address: str, *, in_browser: bool) -> None:
     """Print where the console is; `in_browser`: also ask the desktop to open it."""
-    call.environment.stderr.write(f"console  {address}   ({OPEN_ONCE})\n")
+    # Lines of their own: a terminal would break a longer one inside of a word.
+    call.environment.stderr.write(f"console  {address}\n         {OPEN_ONCE}\n")
     call.environment.stderr.flush()
     if in_browser:
         webbrowser.open(address)

@@ -1,4 +1,5 @@
 // The one way to the API. A failure is a Problem with what happened, why, and what to do next.
+import { early } from "./early.js";
 import { trouble } from "./state.js";
 
 export class Problem extends Error {
@@ -55,7 +56,8 @@ async function request(url, options) {
   let response;
   try {
     const headers = { ...options.headers, ...(session.bearer === null ? {} : { Authorization: `Bearer ${session.bearer}` }) };
-    response = await fetch(url, { credentials: "same-origin", cache: "no-cache", ...options, headers });
+    const asked = options.method === undefined ? early(url) : null;
+    response = await (asked ?? fetch(url, { credentials: "same-origin", cache: "no-cache", ...options, headers }));
   } catch (failure) {
     if (failure.name === "AbortError") throw failure;
     trouble.value ??= { since: Date.now(), problem: new Problem(GONE) };

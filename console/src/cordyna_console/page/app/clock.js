@@ -55,6 +55,19 @@ export function exact(ms, zone) {
 export function zoneName(zone) {
   return zone === "UTC" ? "UTC" : zone.split("/").at(-1).replaceAll("_", " ");
 }
+/** A line with times of today as `dyna` writes them (`09:30:46Z`), in the chosen zone, which it names. */
+export function inZone(line, zone, now) {
+  if (zone === "UTC") return line;
+  return line.replaceAll(/\b(\d\d):(\d\d):(\d\d)Z/g, (_, hour, minute, second) => {
+    const day = 86400e3;
+    const midnight = Math.floor(now / day) * day;
+    const time = ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1000;
+    // Without a date it is the one of that name that is nearest.
+    const [at] = [midnight + time - day, midnight + time, midnight + time + day].sort((a, b) => Math.abs(a - now) - Math.abs(b - now));
+    const there = parts(at, zone);
+    return `${there.hour}:${there.minute}:${there.second} ${zoneName(zone)}`;
+  });
+}
 export function parse(text) {
   return text === null || text === undefined ? null : Date.parse(text);
 }

@@ -29,6 +29,9 @@ CAUSES_MAX: Final = 100
 Facts = Mapping[int, TaskRun]
 Word = tuple[State, str | None]
 
+_NO_ATTEMPTS: Final[list[list[int | None]]] = []
+"""Shared by all tasks without earlier attempts: nearly all of ten thousand have none."""
+
 _AT_WORK: Final = (Rank.QUEUED, Rank.STARTED)
 
 
@@ -284,13 +287,15 @@ def _append(
     columns.ended.append(ended)
     deadline = fact.deadline
     columns.deadline.append(None if deadline is None else _ms(created_at, deadline) - (sent or 0))
+    if fact.attempt <= 1:
+        columns.before.append(_NO_ATTEMPTS)
+        return
     before: list[list[int | None]] = []
-    if fact.attempt > 1:
-        for attempt in sorted({entry.attempt for entry in entries if entry.attempt < fact.attempt}):
-            last = [entry for entry in entries if entry.attempt == attempt][-1]
-            reason = None if last.state == "pending" else last.reason
-            word = _index_of(words, ("error", reason))
-            before.append([attempt, *_moments(entries, attempt, created_at), word])
+    for attempt in sorted({entry.attempt for entry in entries if entry.attempt < fact.attempt}):
+        last = [entry for entry in entries if entry.attempt == attempt][-1]
+        reason = None if last.state == "pending" else last.reason
+        word = _index_of(words, ("error", reason))
+        before.append([attempt, *_moments(entries, attempt, created_at), word])
     columns.before.append(before)
 
 

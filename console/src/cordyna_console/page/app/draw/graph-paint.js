@@ -5,6 +5,7 @@ import { colours } from "./palette.js";
 
 const NEAR_PX = 84;
 const FAR_PX = 9;
+const ARCH = 31; // three quarters of it lift the middle into the gap between two rows
 const EDGES_MAX = 2_500;
 const DRAWN = [...WORDS, "unresolved", "declared"];
 
@@ -177,7 +178,10 @@ export class GraphPainter {
     c.moveTo(x0, y0);
     if (near) {
       const bend = Math.max((x1 - x0) / 2, 18 * scale);
-      c.bezierCurveTo(x0 + bend, y0, x1 - bend, y1, x1, y1);
+      // A line that would run behind the blocks between them takes the gap above.
+      const passes = Math.abs(y1 - y0) < BLOCK_H * scale && x1 - x0 > BLOCK_W * scale;
+      const rise = passes ? ARCH * scale : 0;
+      c.bezierCurveTo(x0 + bend, y0 - rise, x1 - bend, y1 - rise, x1, y1);
     } else c.lineTo(x1, y1);
   }
 

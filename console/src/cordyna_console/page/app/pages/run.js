@@ -34,7 +34,7 @@ export function RunPage({ runId, tab }) {
     <${Title} head=${shown} model=${model} connection=${connection} />
     <${Why} why=${model?.why ?? head.why} state=${runWord(shown)} run=${runId} actions=${html`<${RunActions} run=${shown} runId=${runId} />`} />
     <${ProblemBox} problem=${problem} retry=${retry} />
-    <div class="row"><span class="soft">${several(head.size, "task")}:</span><${Counts} counts=${model?.counts ?? head.counts} chosen=${word} onChoose=${(one) => setQuery({ word: one })} /><${Action} label="Compare with the run before" kind="plain" right="look" act=${compare} /></div>
+    <div class="row"><span class="soft">${several(head.size, "task")}:</span><${Counts} counts=${model?.counts ?? head.counts} chosen=${word} onChoose=${(one) => setQuery({ word: one })} /><${Action} label="Compare with the run before" right="look" act=${compare} /></div>
     <${Tabs} label="Of this run" current=${chosen} tabs=${TABS.filter(([id]) => id !== "replay" || me.value?.engine === "embedded").map(([id, text]) => [id, text, href(id)])} />
     <${Lazy} key=${chosen} module=${`/app/pages/run-${chosen}.js`} name="RunTab" runId=${runId} head=${shown} model=${model} version=${version} task=${task} word=${word} />`;
 }
@@ -49,7 +49,7 @@ function Title({ head, model, connection }) {
       ${began !== null && html`<span>${span(((over ? ended ?? began : now()) - began) / 1000)}</span>`}
       <span class="soft">began <${Moment} at=${head.created_at} />${head.scheduled_at && html`, by cron for <${Moment} at=${head.scheduled_at} />`}</span>
       ${Object.entries(head.labels).map(([name, value]) => html`<a key=${name} class="chip" href=${`/runs?label=${encodeURIComponent(`${name}=${value}`)}`}>${name}=${value}</a>`)}</div>
-    <span class="row"><${Live} state=${connection} /><${Command} text=${`dyna show ${head.run_id}`} /></span></div>`;
+    <span class="row">${!over && html`<${Live} state=${connection} />`}<${Command} text=${`dyna show ${head.run_id}`} /></span></div>`;
 }
 
 /** The model of a run, kept live. `version` steps whenever rows were put in. */

@@ -52,7 +52,7 @@ export function RunsPage() {
     ${shown === null && problem === null && html`<${Loading} what="Runs" />`}
     ${shown !== null && rows.length === 0 && html`<section class="card"><${NoRuns} filtered=${Object.values(wanted).some(Boolean)} /></section>`}
     ${rows.length > 0 && html`<section class="card flush"><div class="scroll"><table aria-label="Runs">
-      <thead><tr><th scope="col">State</th><th scope="col">Task</th><th scope="col">Run</th><th scope="col" class="wide">Tasks</th><th scope="col">Began <${Zone} /></th><th scope="col" class="number">Took</th><th scope="col" class="wide">By</th></tr></thead>
+      <thead><tr><th scope="col">State</th><th scope="col">Task</th><th scope="col" class="wide">Run</th><th scope="col" class="wide">Tasks</th><th scope="col">Began <${Zone} /></th><th scope="col" class="number">Took</th><th scope="col" class="wide">By</th></tr></thead>
       <tbody>${rows.map((run) => html`<${RunLine} key=${run.run_id} run=${run} />`)}</tbody></table></div></section>`}
     ${cursor && html`<div class="row"><button onClick=${more}>Further back</button>${shown?.looked_back_to && html`<span class="soft">looked back to <${Moment} at=${older.at(-1)?.created_at ?? shown.looked_back_to} /></span>`}</div>`}`;
 }
@@ -66,9 +66,9 @@ function RunLine({ run }) {
   const others = Object.entries(run.labels).filter(([name]) => name !== "via");
   return html`<tr ...${rowLink(href)}>
     <td><${State} word=${runWord(run)} /></td>
-    <td><a href=${href}>${run.task}</a>${run.root_cause && run.root_cause.task !== run.task ? html` <span class="soft wide">by ${run.root_cause.task}, ${run.root_cause.reason}</span>` : null}
+    <td><a href=${href}>${run.task}</a>${run.root_cause && run.root_cause.task !== run.task ? html` <span class="soft wide">because of ${run.root_cause.task}: ${run.root_cause.reason}</span>` : null}
       ${others.map(([name, value]) => html` <span key=${name} class="chip">${name}=${value}</span>`)}</td>
-    <td><${RunId} id=${run.run_id} /></td>
+    <td class="wide"><${RunId} id=${run.run_id} /></td>
     <td class="wide"><${Bar} counts=${run.counts} /></td>
     <td><${Moment} at=${run.created_at} /></td>
     <td class="number">${began === null ? "–" : span(((over ?? now()) - began) / 1000)}${over === null ? " →" : ""}</td>

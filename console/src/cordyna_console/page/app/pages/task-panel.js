@@ -24,7 +24,7 @@ export function TaskPanel({ runId, model, index, version, onSelect }) {
     <div class="row"><${State} word=${word} /><span class="soft">on <a class="inline" href=${`/servers/${model.servers[model.server[index]]}`}>${model.servers[model.server[index]]}</a>${attempt > 1 ? `, attempt ${attempt}` : ""}</span></div>
     ${loading && data === null && html`<${Loading} />`}
     <${ProblemBox} problem=${problem} retry=${reload} />
-    ${data !== null && data.task === name && html`<${Why} why=${data.why} state=${word} run=${runId} label=${`Why ${name}`} actions=${data.why.then && html`<${RunActions} run=${{ ...model, task: model.target }} runId=${runId} from=${name} />`} />`}
+    ${data !== null && data.task === name && html`<${Why} why=${data.why} state=${word} run=${runId} label=${`Why ${name}`} actions=${data.why.then && html`<${RunActions} run=${{ ...model, task: model.target }} runId=${runId} from=${name} only="retry" />`} />`}
     <div class="row"><a class="button" href=${`/runs/${runId}/tasks/${encodeURIComponent(name)}`}>Attempts and output</a><a class="button" href=${`/runs/${runId}/logs?task=${encodeURIComponent(name)}`}>Logs</a><a class="button" href=${`/tasks/${encodeURIComponent(name)}`}>History</a></div>
     <${Neighbours} title="Needs" model=${model} indexes=${model.upstream[index]} onSelect=${onSelect} />
     <${Neighbours} title="Needed by" model=${model} indexes=${model.downstream[index]} onSelect=${onSelect} />

@@ -17,9 +17,9 @@ export function TaskRunPage({ runId, task }) {
   return html`
     <div class="row apart"><div class="title"><h1>${data.task}</h1><${State} word=${word} /><span class="soft">on <a class="inline" href=${`/servers/${data.server}`}>${data.server}</a>${data.owner && `, owner ${data.owner}`}${data.attempt > 0 && `, attempt ${data.attempt}`}</span></div>
       <span class="row"><a class="button" href=${`/runs/${runId}/graph?task=${encodeURIComponent(task)}`}>In the run</a><${Command} text=${`dyna why ${runId} ${task}`} /></span></div>
-    <${Why} why=${data.why} state=${word} run=${runId} actions=${data.why.then && head.data && html`<${RunActions} run=${head.data} runId=${runId} from=${task} />`} />
+    <${Why} why=${data.why} state=${word} run=${runId} actions=${data.why.then && head.data && html`<${RunActions} run=${head.data} runId=${runId} from=${task} only=${head.data.cancelled ? null : "retry"} />`} />
     <${ProblemBox} problem=${problem} />
-    ${data.error && html`<section class="card"><h2>${data.error.type}</h2><pre>${data.error.message}</pre>${data.error.traceback && html`<details><summary>Traceback</summary><pre>${data.error.traceback}</pre></details>`}<p class="soft">${data.error.retryable ? "Another attempt may succeed." : "No attempt will succeed: it is not retried by itself."}</p></section>`}
+    ${data.error && html`<section class="card"><h2>${data.error.type}</h2><pre>${data.error.message}</pre>${data.error.traceback && data.why.traceback.length === 0 && html`<details><summary>Traceback</summary><pre>${data.error.traceback}</pre></details>`}<p class="soft">${data.error.retryable ? "Another attempt may succeed." : "No attempt will succeed: it is not retried by itself."}</p></section>`}
     <${Attempts} rows=${data.timeline} />
     <div class="halves"><${JsonCard} title="Params" value=${Object.keys(data.params).length > 0 ? data.params : null} empty="None." />
       <${JsonCard} title="Output" value=${data.output} empty=${data.state === "completed" ? "It answered nothing." : "It has no output until it completes."} /></div>

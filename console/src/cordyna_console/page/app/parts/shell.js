@@ -17,7 +17,7 @@ export function Shell({ children }) {
   return html`<div class=${trouble.value ? "stale" : ""}>
     <a class="skip" href="#main">Skip to the page</a>
     <header class="top">
-      <a class="brand" href="/runs"><img src="/icon.svg" alt="" />cordyna</a>
+      <a class="brand" href="/runs" aria-label="cordyna, the runs"><img src="/icon.svg" alt="" /><span class="wide">cordyna</span></a>
       <nav aria-label="Pages">${PAGES.map(([href, text]) => html`<a key=${href} href=${href} aria-current=${isHere(href) ? "page" : undefined}>${text}${href === "/dead-letters" && deadLetters.value > 0 ? html`<span class="count">${deadLetters.value}</span>` : null}</a>`)}</nav>
       <button class="plain" onClick=${() => { overlay.value = { kind: "palette" }; }} title="Go to a run, a task, a server (Ctrl-K)"><span>Search</span> <kbd class="wide">Ctrl K</kbd></button>
       <select aria-label="Time zone" value=${zoneChoice.value} onChange=${(event) => { zoneChoice.value = event.target.value; keep("zone", event.target.value); }}>

@@ -1,7 +1,7 @@
 // Small parts that every page uses.
 import { html, useEffect, useRef, useState } from "../html.js";
 import { address, get, post, Problem } from "../api.js";
-import { ago, exact, moment, parse, zoneName } from "../clock.js";
+import { ago, exact, inZone, moment, parse, zoneName } from "../clock.js";
 import { location, me, navigate, now, overlay, second, toast, trouble, zone } from "../state.js";
 import { cssOf, RUN_SIGNS, several, signOf } from "../words.js";
 import { countList } from "../model/run.js";
@@ -173,7 +173,7 @@ export function Why({ why, state, run = null, actions = null, label = "Why" }) {
   if (why === null || why === undefined) return null;
   return html`<section class="card why w-b-${cssOf(state)}" aria-label=${label}>
     <p class="sentence" aria-live="polite"><span class="sign w-${cssOf(state)}" aria-hidden="true">${RUN_SIGNS[state] ?? signOf(state)}</span> ${why.sentence}</p>
-    ${why.beside.length > 0 && html`<ul>${why.beside.map((line) => html`<li key=${line}>${line}</li>`)}</ul>`}
+    ${why.beside.length > 0 && html`<ul>${why.beside.map((line) => html`<li key=${line}>${inZone(line, zone.value, now())}</li>`)}</ul>`}
     ${why.traceback.length > 0 && html`<details><summary>Traceback</summary><pre>${why.traceback.join("\n")}</pre></details>`}
     <div class="row steps">${actions !== null && why.next.do === "do" ? null : stepLink(why.next, run)}${actions}<${Command} text=${why.next.command} /></div>
   </section>`;
@@ -195,7 +195,7 @@ function stepLink(step, run) {
 }
 
 /** Cancel, retry, invoke again: what can be done about a run. */
-export function RunActions({ run, runId, from = null }) {
+export function RunActions({ run, runId, from = null, only = null }) {
   const over = run.state === "completed" || run.state === "error";
   const command = () => crypto.randomUUID();
   const params = Object.entries(run.params ?? {}).map(([name, value]) =>
@@ -204,10 +204,10 @@ export function RunActions({ run, runId, from = null }) {
     ${run.state === "failing" || (run.state === "error" && !run.cancelled)
       ? html`<${Action} label=${from ? `Retry ${from}` : "Retry"} kind="primary" done="retried: what failed is given a new attempt"
           act=${() => post(`/runs/${runId}/retry`, { command_id: command(), from: from ? [from] : [] })} />` : null}
-    ${!over ? html`<${Action} label="Cancel run" kind="danger" done="cancelled"
+    ${only === "retry" ? null : !over ? html`<${Action} label="Cancel run" kind="danger" done="cancelled"
       confirm=${{ title: "Cancel this run?", text: "What runs is stopped if it can be; what waits is not run. This cannot be undone.", label: "Cancel run" }}
       act=${() => post(`/runs/${runId}/cancel`, { command_id: command() })} />` : null}
-    <a class="button" href=${`/invoke/${run.task}${params ? `?${params}` : ""}`}>Invoke again</a>`;
+    ${only === "retry" ? null : html`<a class="button" href=${`/invoke/${encodeURIComponent(run.task)}${params ? `?${params}` : ""}`}>Invoke again</a>`}`;
 }
 
 /** A row that leads somewhere: the whole row is the target, the link in it is for keyboards. */

@@ -1,0 +1,134 @@
+"""Crons with the ticks that began no run, dead letters that are deleted, who drives a home."""
+
+import json
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from cerebro.embedded.embedded_engine import EmbeddedEngine
+from cerebro.embedded.storage.home import MemoryHome
+from console.consoles import BEARER, CHANGES, NOW, a_client, a_console, an_engine, three_servers
+from console.test_aws import a_cloud_console
+from cordyna_console.bus_reports import TICKS_KEPT, BusReports
+from cordyna_core.contract.base import Problem, meta_at
+from cordyna_core.contract.envelope import seal
+from cordyna_core.contract.ids import CEREBRO
+from cordyna_core.contract.state_updates import InvocationRejected
+from cordyna_core.contract.time import utc
+
+API = "/api/v1"
+
+
+def get(client: TestClient, path: str, status: int = 200) -> Any:
+    answer = client.get(API + path, headers=BEARER)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def report_ticks(engine: EmbeddedEngine, *codes: str) -> None:
+    """Let cerebro say of ticks of `orders` that they began no run."""
+    for number, code in enumerate(codes):
+        message = InvocationRejected(
+            meta=meta_at(NOW.timestamp() + number, f"tick-{number}"),
+            event_id=f"tick-{number}",
+            task="orders",
+            problems=[Problem(code=code, message=f"tick {number}: {code}")],
+        )
+        sealed = seal(
+            message, source=CEREBRO, event_id=f"tick-{number}", time=utc(NOW.timestamp() + number)
+        )
+        engine._home.event_log.append(None, sealed, NOW.timestamp())
+
+
+def test_ticks_without_a_run_are_shown_with_their_reason() -> None:
+    with an_engine() as engine:
+        report_ticks(engine, "missed_tick", "unknown_param", "overlap_skipped")
+        engine._home.event_log.append(None, "InvocationRejected, but no event", 0.0)
+        rows = get(a_client(a_console(engine)), "/crons")["rows"]
+    ticks = next(row["ticks"] for row in rows if row["task"] == "orders")
+    assert [(tick["outcome"], tick["text"]) for tick in ticks] == [
+        ("skipped", "tick 2: overlap_skipped"),
+        ("missed", "tick 0: missed_tick"),
+    ]
+    assert [tick["run_id"] for tick in ticks] == [None, None]
+
+
+def test_reports_read_each_event_once_and_keep_the_last() -> None:
+    with an_engine() as engine:
+        reports = BusReports()
+        reports.read_on(engine)
+        report_ticks(engine, *["missed_tick"] * (TICKS_KEPT + 5))
+        reports.read_on(engine)
+        reports.read_on(engine)
+    assert len(reports.ticks["orders"]) == TICKS_KEPT
+    assert reports.ticks["orders"][-1].text == f"tick {TICKS_KEPT + 4}: missed_tick"
+
+
+def test_person_who_may_not_operate_sees_crons() -> None:
+    client, _, cloud = a_cloud_console()
+    cloud.declare("x", "y<-x", cron="0 7 * * *")
+    del cloud.answers["scheduler.list_schedules"]
+
+    def deny(**_: Any) -> Any:
+        from cli_aws.cloud_in_memory import refused  # noqa: PLC0415
+
+        raise refused("AccessDeniedException")
+
+    cloud.answers["scheduler.list_schedules"] = deny
+    rows = get(client, "/crons")["rows"]
+    assert {row["paused"] for row in rows} == {None}
+
+
+def test_letters_are_deleted_after_their_queue_is_typed() -> None:
+    with an_engine() as engine:
+        client = a_client(a_console(engine))
+        engine.send([json.dumps({"detail-type": "Odd"})])
+        (queue,) = get(client, "/dead-letters")["rows"]
+        path = f"{API}/dead-letters/{queue['name']}/purge"
+        wrong = client.post(path, headers=CHANGES, json={"confirm": "yes"})
+        assert (wrong.status_code, wrong.json()["next"]) == (409, f"type {queue['name']}")
+        assert len(get(client, "/dead-letters")["rows"]) == 1
+        right = client.post(path, headers=CHANGES, json={"confirm": queue["name"]})
+        assert (right.status_code, right.json()) == (200, {"moved": 1})
+        assert get(client, "/dead-letters")["rows"] == []
+
+
+def test_home_without_a_driver_says_how_to_start_one() -> None:
+    with EmbeddedEngine(MemoryHome(), three_servers()) as engine:
+        client = a_client(a_console(engine))
+        driver = get(client, "/me")["driver"]
+        assert not driver["drives"]
+        assert driver["next"] == "dyna --server my.py dev"
+
+
+def test_cerebro_in_the_cloud_has_no_driver_here() -> None:
+    client, _, _ = a_cloud_console()
+    assert get(client, "/me")["driver"] is None
+
+
+def test_newest_events_are_the_end_of_the_log() -> None:
+    with an_engine() as engine:
+        every = engine.events()
+        assert engine.newest_events(2) == every[-2:]
+        assert engine.newest_events(10_000) == every
+        assert engine.events(after=every[0].seq, limit=2) == every[1:3]
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "status"),
+    [
+        ("/health", "*/*", 404),
+        ("/health", "application/json", 404),
+        ("/runs/X", "*/*", 200),
+        ("/no-such-page", "text/html,*/*;q=0.8", 404),
+        ("/app/none.js", "*/*", 404),
+    ],
+)
+def test_unknown_address_is_a_problem_for_a_program(path: str, accept: str, status: int) -> None:
+    with an_engine() as engine:
+        answer = a_client(a_console(engine)).get(path, headers={"accept": accept})
+    assert answer.status_code == status
+    is_page = "text/html" in answer.headers["content-type"]
+    assert is_page == (status == 200 or "text/html" in accept)
+    assert is_page or answer.json()["next"]
