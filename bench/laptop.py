@@ -72,11 +72,11 @@ server.task(name="quick")(lambda: 1)
 
 @dataclass(frozen=True)
 class Figure:
-    """One row: what was measured, and the most that it may be."""
+    """One row: what was measured, and the most that it may be, if there is a limit."""
 
     title: str
     measured: float
-    limit: float
+    limit: float | None
     unit: str
 
 
@@ -143,7 +143,7 @@ def beside_threads() -> Iterator[Figure]:
             processes, threads = times[f"processes, {home}"], times[f"threads, {home}"]
             yield Figure(f"{graph}, {home}", processes, limit, "ms a task")
             yield Figure("  of threads", processes / threads, TIMES_OF_THREADS_MAX[home], "x")
-            yield Figure("  of Luigi", processes / times["Luigi, memory"], 1.0, "x")
+            yield Figure("  of Luigi", processes / times["Luigi, memory"], None, "x")
 
 
 def whole_command() -> Iterator[Figure]:
@@ -287,10 +287,11 @@ def main() -> None:
     names = parser.parse_args().names or list(MEASUREMENTS)
     for name in names:
         for figure in MEASUREMENTS[name]():
-            measured = f"{figure.measured:8.2f} {figure.unit:9}"
-            limit = f"at most {figure.limit:6.1f} {figure.unit:9}"
-            share = figure.measured / figure.limit
-            print(f"{figure.title:40}{measured}{limit}{share:6.0%}", flush=True)
+            row = f"{figure.title:40}{figure.measured:8.2f} {figure.unit:11}"
+            if figure.limit is not None:
+                share = figure.measured / figure.limit
+                row += f"at most {figure.limit:6.1f} {figure.unit:11}{share:6.0%}"
+            print(row, flush=True)
 
 
 if __name__ == "__main__":
