@@ -212,7 +212,9 @@ class LateLog(FakeEngine):
 
     answers: list[Sequence[PassedEvent]] = field(default_factory=list)
 
-    def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
+    def events(
+        self, run_id: str | None = None, *, after: int = 0, limit: int | None = None
+    ) -> list[PassedEvent]:
         answer = self.answers.pop(0) if self.answers else None
         if answer is None:
             raise ServiceError("the log of the bus has no event of this run.")

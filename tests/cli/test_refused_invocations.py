@@ -68,7 +68,9 @@ def test_why_task_shows_its_refused_invocation() -> None:
 class WithoutLog(FakeEngine):
     """An engine whose bus writes no log."""
 
-    def events(self, run_id: str | None = None, *, after: int = 0) -> list[PassedEvent]:
+    def events(
+        self, run_id: str | None = None, *, after: int = 0, limit: int | None = None
+    ) -> list[PassedEvent]:
         raise ServiceError("the log of the bus has no event of this run.")
 
 
