@@ -1,4 +1,4 @@
-"""Testing: adapters in memory, and the contract tests that every adapter of a port passes.
+"""Testing: adapters in memory, whole graphs in virtual time, and contract tests of the ports.
 
 Invariant: the adapters here keep the whole contract of their ports; the contract tests know no
 adapter.
@@ -21,7 +21,18 @@ from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
+from cordyna_core.graph_testing import GraphRun, VirtualGraph, run_graph, virtual_graph
 from cordyna_core.ports import Bus, Claims
+
+__all__ = [
+    "ClaimsContract",
+    "GraphRun",
+    "MemoryClaims",
+    "RecordingBus",
+    "VirtualGraph",
+    "run_graph",
+    "virtual_graph",
+]
 
 
 class RecordingBus:

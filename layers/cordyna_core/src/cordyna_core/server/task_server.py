@@ -15,11 +15,10 @@ from cordyna_core.attempt import Attempt, is_stale
 from cordyna_core.contract.base import ErrorDescription, Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.declaration import ServerDeclared, Upstream, contract_of
-from cordyna_core.contract.ids import derived_id
-from cordyna_core.contract.time import LATEST
 from cordyna_core.environment import WORKER_HOST_VARIABLE
 from cordyna_core.errors import Fatal, TerminalError, UserError
 from cordyna_core.ports import Bus, Claims, Clock
+from cordyna_core.server.attempt_under_test import attempt_under_test
 from cordyna_core.server.declaring import publish_declaration
 from cordyna_core.server.execution import run_attempt
 from cordyna_core.server.options import Duration, require_name
@@ -213,6 +212,18 @@ class TaskServer:
         Attempt(command, bus, clock, _never).report("queued")
         return True
 
+    def start(self, command: RunTask, *, bus: Bus, clock: Clock) -> None:
+        """Report `started`: what serves this server begins a body, which `run` is to end.
+
+        Call it before `run(started=True)`.
+
+        Raises:
+            Fatal: the command is for another server.
+            Exception: what the bus raises.
+        """
+        self._check_addressee(command)
+        Attempt(command, bus, clock, _never).report("started")
+
     def fail(self, command: RunTask, error: ErrorDescription, *, bus: Bus, clock: Clock) -> None:
         """Report an attempt as failed without running its body.
 
@@ -269,29 +280,27 @@ class TaskServer:
     ) -> TaskResult:
         """Run one task without a bus, at a fixed time.
 
+        `attempt=2`, `scheduled_at=datetime(...)` (the nominal time of a cron tick), `run_id="..."`
+        and `cancelled=True` (or a function that is asked) are what the body reads from its context.
+        A task that has a parameter of such a name gets it as its parameter.
+
         Args:
             upstream: the outputs of its upstreams by name, those that the body reads.
-            params: the task's parameters, checked as in a real run.
+            params: the task's parameters, checked as in a real run; and the four above.
 
         Raises:
-            UserError: no task has that name.
+            UserError: no task has that name, or one of the four is not what it should be.
         """
         if task not in self._tasks:
             raise UserError(
                 f'server "{self.name}" has no task "{task}"',
                 next=f"use one of: {', '.join(self._tasks) or 'it has none'}",
             )
-        command = RunTask(
-            server=self.name,
-            run_id=derived_id("test_run", task),
-            task=task,
-            attempt=1,
-            params=params,
-            upstream=strict_json(dict(upstream or {}))[0],
-            ack_by=LATEST,
-            start_by=LATEST,
+        outputs = strict_json(dict(upstream or {}))[0]
+        test = attempt_under_test(self.name, self._tasks[task], outputs, params)
+        result = self.run(
+            test.command, bus=_SilentBus(), clock=lambda: 0.0, cancelled=test.cancelled
         )
-        result = self.run(command, bus=_SilentBus(), clock=lambda: 0.0)
         assert result is not None, "the command is neither stale nor claimed nor cancelled"
         return result
 
