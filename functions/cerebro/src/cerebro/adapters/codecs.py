@@ -143,10 +143,12 @@ def encode_run(run: Run) -> str:
 def decode_run(text: str | bytes) -> Run:
     """Decode what `encode_run` returned. Raises OtherFormat."""
     values: dict[str, Any] = _loads(text)
-    check_format(values.get("format"), "run")
-    known = {name: value for name, value in values.items() if name in _RUN_FIELDS}
-    tuples = {name: tuple(known.get(name, ())) for name in ("commands", "watched")}
-    return Run(**{**known, **tuples})
+    check_format(values.pop("format", None), "run")
+    if not values.keys() <= _RUN_FIELDS:
+        values = _only(values, _RUN_FIELDS)
+    values["commands"] = tuple(values.get("commands", ()))
+    values["watched"] = tuple(values.get("watched", ()))
+    return Run(**values)
 
 
 def encode_last(result: CachedResult) -> str:
