@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from console.consoles import BEARER, a_client, a_console, an_engine
 from cordyna_cli.wording.format import duration
 from cordyna_cli.wording.status_marks import RUN_MARKS
+from cordyna_console.app import PAGES
 from cordyna_console.assets import INDEX, content_security_policy, load_assets
 from cordyna_core.contract.reasons import REASONS
 
@@ -192,3 +193,9 @@ def test_spans_on_the_page_are_written_as_in_a_terminal() -> None:
     """The vectors that tests/console/page/clock.test.mjs runs against the page's own function."""
     vectors = json.loads((Path(__file__).parent / "page/durations.json").read_text())
     assert {text: duration(float(text)) for text in vectors} == vectors
+
+
+def test_addresses_of_the_page_are_those_that_are_served() -> None:
+    patterns = re.findall(r'^  \["/([a-z-]+)', (PAGE / "app/main.js").read_text(), re.MULTILINE)
+    # The list of runs is shown at two addresses, and `/signed-in` by the sign-in itself.
+    assert set(patterns) | {"", "runs", "signed-in"} == set(PAGES)
