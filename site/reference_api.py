@@ -95,31 +95,33 @@ def _block(signature: str) -> Iterator[str]:
 
 def _doc(value: Any) -> Iterator[str]:
     """The docstring: its text, then its sections as lists."""
-    body, *sections = re.split(r"\n+(Args|Returns|Raises):\n", inspect.getdoc(value) or "")
+    body, *parts = re.split(r"\n+(Args|Returns|Raises):\n", inspect.getdoc(value) or "")
     if body:
         yield from ("", *sentences(body))
-    for title, section in zip(sections[::2], sections[1::2], strict=True):
-        # What follows a section without indent belongs to the docstring's own text.
-        indented, _, after = section.partition("\n\n")
+    for title, text in zip(parts[::2], parts[1::2], strict=True):
+        # What follows one without indent belongs to the docstring's own text.
+        indented, _, after = text.partition("\n\n")
         if title == "Returns":
-            yield from ("", f"Returns: {' '.join(indented.split())}")
+            yield from ("", *sentences(f"Returns: {indented}"))
         else:
             yield from ("", *([] if title == "Args" else ["Raises:", ""]), *_items(indented))
         if after:
             yield from ("", *sentences(inspect.cleandoc(after)))
 
 
-def _items(section: str) -> Iterator[str]:
+def _items(text: str) -> Iterator[str]:
     """`name: meaning` lines as a list; deeper lines continue the one above."""
     entries: list[str] = []
-    lines = section.strip("\n").splitlines()
+    lines = text.strip("\n").splitlines()
     base = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
     for line in lines:
         is_continued = len(line) - len(line.lstrip()) > base
-        if is_continued and entries:
+        if entries and (is_continued or ": " not in line):
             entries[-1] += f" {line.strip()}"
         else:
             entries.append(line.strip())
     for entry in entries:
         name, _, meaning = entry.partition(": ")
-        yield f"- `{name}`: {meaning}"
+        first, *more = sentences(meaning)
+        yield f"- `{name}`: {first}"
+        yield from (f"  {sentence}" for sentence in more)

@@ -12,7 +12,7 @@ import cordyna
 from cli.fake_engine import FakeEngine, refused
 from cli.run_builders import RUN, T0, a_run, a_task, completed_run, failed_run
 from cli.sample_messages import TEXTS
-from cordyna_cli.client import AsyncClient, Client, Run, RunFailed, RunTimeout, connect
+from cordyna_cli.client import AsyncClient, Client, RunFailed, RunHandle, RunTimeout, connect
 from cordyna_cli.client import sync_client as module
 from cordyna_cli.engine import Invoked
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
@@ -32,7 +32,7 @@ def opened(engine: FakeEngine) -> Client:
     return connect(engines={"embedded": engine.open, "aws": engine.open})
 
 
-def a_live_run(engine: FakeEngine) -> Run:
+def a_live_run(engine: FakeEngine) -> RunHandle:
     return opened(engine).run(RUN)
 
 

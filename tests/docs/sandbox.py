@@ -119,7 +119,7 @@ def steadied(text: str, folder: Path) -> list[str]:
 
 
 def matches(expected: list[str], actual: list[str]) -> bool:
-    """Whether the lines are equal; an expected line `...` stands for any number of lines."""
+    """Whether the lines are equal; an expected line `...` means any number of lines."""
     if not expected:
         return not actual
     if expected[0] in ("...", "…"):

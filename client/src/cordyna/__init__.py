@@ -2,11 +2,11 @@
 
 from cordyna_cli.client import (
     AsyncClient,
-    AsyncRun,
+    AsyncRunHandle,
     Client,
     Event,
-    Run,
     RunFailed,
+    RunHandle,
     RunTimeout,
     connect,
     connect_async,
@@ -14,11 +14,11 @@ from cordyna_cli.client import (
 
 __all__ = [
     "AsyncClient",
-    "AsyncRun",
+    "AsyncRunHandle",
     "Client",
     "Event",
-    "Run",
     "RunFailed",
+    "RunHandle",
     "RunTimeout",
     "connect",
     "connect_async",

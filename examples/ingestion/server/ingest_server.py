@@ -12,6 +12,6 @@ def ingest(object: str) -> dict[str, str]:  # noqa: A002  the name of the event'
     """Read an object that has arrived, and say what it was."""
     kind = object.rpartition(".")[2]
     if kind not in KINDS:
-        raise TerminalError(f"{object} is none of {', '.join(KINDS)}")
+        raise TerminalError(f"{object} is not of a kind that can be read: {', '.join(KINDS)}")
     print(f"reading {object}")
     return {"object": object, "kind": kind}

@@ -1,18 +1,18 @@
 """The Python client: the same engines as `dyna`, from a program."""
 
-from cordyna_cli.client.async_client import AsyncClient, AsyncRun
+from cordyna_cli.client.async_client import AsyncClient, AsyncRunHandle
 from cordyna_cli.client.connecting import connect, connect_async
 from cordyna_cli.client.event import Event
 from cordyna_cli.client.outcome import RunFailed, RunTimeout
-from cordyna_cli.client.sync_client import Client, Run
+from cordyna_cli.client.sync_client import Client, RunHandle
 
 __all__ = [
     "AsyncClient",
-    "AsyncRun",
+    "AsyncRunHandle",
     "Client",
     "Event",
-    "Run",
     "RunFailed",
+    "RunHandle",
     "RunTimeout",
     "connect",
     "connect_async",

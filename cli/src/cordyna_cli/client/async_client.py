@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from cordyna_cli.client.event import Event
 from cordyna_cli.client.outcome import RunTimeout, output_of
-from cordyna_cli.client.sync_client import Client, Run, RunListState
+from cordyna_cli.client.sync_client import Client, RunHandle, RunListState
 from cordyna_core.contract.views.graph import ServerInfo, TaskInfo
 from cordyna_core.contract.views.runs import LogLine, RunSummary, RunView
 
@@ -54,7 +54,7 @@ class AsyncClient:
         max_age_s: int | None = None,
         labels: Mapping[str, str] | None = None,
         join: bool = False,
-    ) -> "AsyncRun":
+    ) -> "AsyncRunHandle":
         """See Client.invoke. Raises Refusal."""
         run = await asyncio.to_thread(
             self._client.invoke,
@@ -65,11 +65,11 @@ class AsyncClient:
             labels=labels,
             join=join,
         )
-        return AsyncRun(run)
+        return AsyncRunHandle(run)
 
-    async def run(self, run_id: str) -> "AsyncRun":
+    async def run(self, run_id: str) -> "AsyncRunHandle":
         """A run that exists. Raises NotFound."""
-        return AsyncRun(await asyncio.to_thread(self._client.run, run_id))
+        return AsyncRunHandle(await asyncio.to_thread(self._client.run, run_id))
 
     async def runs(
         self,
@@ -107,10 +107,10 @@ class AsyncClient:
                 return
 
 
-class AsyncRun:
+class AsyncRunHandle:
     """One run of an open async client."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunHandle) -> None:
         self._run, self.run_id = run, run.run_id
 
     async def view(self) -> RunView:
@@ -136,7 +136,7 @@ class AsyncRun:
         await asyncio.to_thread(self._run.cancel)
 
     async def retry(self, tasks: Sequence[str] = (), *, downstream: bool = False) -> None:
-        """See Run.retry. Raises Refusal."""
+        """See RunHandle.retry. Raises Refusal."""
         await asyncio.to_thread(self._run.retry, tasks, downstream=downstream)
 
     async def logs(self, task: str | None = None) -> list[LogLine]:
@@ -144,7 +144,7 @@ class AsyncRun:
         return await asyncio.to_thread(self._run.logs, task)
 
     async def events(self, *, timeout_s: float | None = None) -> AsyncIterator[Event]:
-        """See Run.events."""
+        """See RunHandle.events."""
         async for event in _in_thread(self._run.events(timeout_s=timeout_s)):
             yield event
 

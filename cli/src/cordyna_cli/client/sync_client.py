@@ -66,7 +66,7 @@ class Client:
         max_age_s: int | None = None,
         labels: Mapping[str, str] | None = None,
         join: bool = False,
-    ) -> "Run":
+    ) -> "RunHandle":
         """Invoke a task with everything upstream of it.
 
         Args:
@@ -90,12 +90,12 @@ class Client:
         answer = self._engine.invoke(command, join=join and self._joins and key is None)
         if isinstance(answer, Refused):
             raise invocation_refused(task, answer.problems, self._engine)
-        return Run(self._engine, answer.run_id)
+        return RunHandle(self._engine, answer.run_id)
 
-    def run(self, run_id: str) -> "Run":
+    def run(self, run_id: str) -> "RunHandle":
         """A run that exists. Raises NotFound."""
         self._engine.run(run_id)
-        return Run(self._engine, run_id)
+        return RunHandle(self._engine, run_id)
 
     def runs(
         self,
@@ -128,7 +128,7 @@ class Client:
             _pause(self._engine, until)
 
 
-class Run:
+class RunHandle:
     """One run of an open client."""
 
     def __init__(self, engine: Engine, run_id: str) -> None:
