@@ -234,7 +234,7 @@ def test_redrive_leaves_what_a_worker_sent(dyna: Dyna, tmp_path: Path) -> None:
     frame = '{"detail-type":"TaskStateChanged","detail":"' + "x" * 5000 + '"}'
     home = DiskHome(tmp_path / "home")
     with home.transaction():
-        home.event_log.add_dead_letter(frame, f"{FRAME_OF_WORKER}not a state", 1.0)
+        home.event_log.add_dead_letter(frame, f"{FRAME_OF_WORKER}not a state", 4e9)
     home.close()
 
     refused = dyna("dlq", "redrive", "dead-letters")
@@ -242,7 +242,7 @@ def test_redrive_leaves_what_a_worker_sent(dyna: Dyna, tmp_path: Path) -> None:
     assert refused.status == 1
     assert "a worker sent them" in refused.err
     assert "dyna dlq purge dead-letters" in refused.err
-    assert frame in dyna("dlq", "ls", "--json").json[0]["shown"][0]["text"]
+    assert frame in dyna("dlq", "ls", "--json").json[0]["letters"][0]["text"]
     (tmp_path / "events").write_text("this is no event\n")
     dyna("send", "events")
     assert dyna("dlq", "redrive", "dead-letters").out == "1 message put back\n"

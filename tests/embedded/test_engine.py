@@ -270,7 +270,7 @@ def test_open_database_of_other_format_is_reported(tmp_path: Path) -> None:
 def test_home_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(ServiceError, match="cannot be created"):
+    with pytest.raises(ServiceError, match="is not a folder"):
         open_engine(EngineOptions(home=str(tmp_path / "file" / "home")))
 
 

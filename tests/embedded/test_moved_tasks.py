@@ -63,7 +63,7 @@ def test_refusal_of_invoke_is_in_the_events_of_the_asking_run(tmp_path: Path, ta
     def trigger(*, ctx: Context) -> str:
         return ctx.invoke(task)
 
-    two.task(name="archive")(lambda: None)
+    two.task(name="archive", invokers=[])(lambda: None)
     with EmbeddedEngine(DiskHome(tmp_path / "home"), [one, two]) as engine:
         run = finished(engine, "trigger")
         messages = [open_envelope(event.text).message for event in engine.events(run.run_id)]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cerebro.adapters.sqlite.database import HomeLocked
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime import housekeeping
 from cerebro.embedded.runtime.housekeeping import RETENTION_S
@@ -223,3 +224,36 @@ def test_dead_letters_are_purged(tmp_path: Path, calendar: Calendar) -> None:
         assert engine.operations.dead_letters() == []
         with pytest.raises(NotFound):
             engine.operations.purge("letters")
+
+
+def free_pages(home: DiskHome, pages: int) -> None:
+    """Leave so many pages free in the home's file, and a few more."""
+    with home.transaction():
+        for number in range(pages):
+            home.event_log.add_dead_letter(f"{number} " + "x" * 4000, "for its size", 1.0)
+    with home.transaction():
+        home.event_log.drain_dead_letters()
+
+
+def test_space_is_returned_many_pages_at_a_time(tmp_path: Path) -> None:
+    with closing(DiskHome(tmp_path)) as home:
+        free_pages(home, 300)
+
+        assert home.give_back_step() is False
+
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as db:
+        assert db.execute("pragma freelist_count").fetchone() == (0,)
+
+
+def test_space_is_returned_when_a_foreign_lock_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cerebro.adapters.sqlite.database.LOCK_WAIT_MAX_S", 0.0)
+    with closing(DiskHome(tmp_path)) as home, closing(sqlite3.connect(tmp_path / DATABASE)) as db:
+        free_pages(home, 10)
+        db.execute("begin immediate")
+        with pytest.raises(HomeLocked):
+            home.give_back_step()
+        db.rollback()
+
+        assert home.give_back_step() is False

@@ -66,13 +66,17 @@ class Pruner:
         """Return free pages to the file system. Returns whether more are free."""
         with self._file.reading():
             free = self._free_pages()
-            if not free:
-                return False
-            # It runs while its rows are read: one for each page that is returned.
-            self._db.execute(f"pragma incremental_vacuum({PAGES_PER_STEP_MAX})").fetchall()
+        if not free:
+            return False
+        # In a transaction, which waits for the lock of another program.
+        with self._file.transaction():
+            for _ in range(min(free, PAGES_PER_STEP_MAX)):
+                # A statement without rows is run for its first page only.
+                self._db.execute("pragma incremental_vacuum(1)").fetchall()
+        with self._file.reading():
             left = self._free_pages()
             self._db.execute("pragma wal_checkpoint(passive)").fetchall()
-            return 0 < left < free
+        return 0 < left < free
 
     def _free_pages(self) -> int:
         return int(self._db.execute("pragma freelist_count").fetchone()[0])
