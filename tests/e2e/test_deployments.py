@@ -19,7 +19,7 @@ from cordyna_core.contract.state_updates import (
     TaskStateChanged,
 )
 from e2e.cloud import BUS, Cloud, until
-from e2e.container import Container
+from e2e.container import Container, EcsAgent
 from e2e.scenarios import (
     Fragile,
     dead_letters_with,
@@ -128,6 +128,52 @@ def test_container_started_late_runs_queued_commands(cloud: Cloud, container: Co
     container.start()
     assert ended(cloud, run_id) == "completed"
     assert container.stop() == 0
+
+
+def started_body(cloud: Cloud, rounds: int) -> str:
+    """A run whose body has begun in the container; it takes some milliseconds a round."""
+    command = {"task": "archive-sales", "params": {"rounds": rounds}}
+    run_id = run_id_of("archive-sales", cloud.put("InvokeTask", command))
+    of_body = {"task": "archive-sales", "state": "started"}
+    until(lambda: cloud.of(TaskStateChanged, run_id, **of_body), within_s=60)
+    return run_id
+
+
+def test_body_of_a_container_survives_a_deployment(
+    cloud: Cloud, container: Container, tmp_path: Path
+) -> None:
+    """ECS asks the old instance to stop while its body runs; the new one takes what follows."""
+    with EcsAgent() as agent:
+        container.start(ECS_AGENT_URI=agent.address)
+        run_id = started_body(cloud, rounds=400)
+        assert agent.protected == [True], "the deployment waits for this instance"
+        (tmp_path / "new").mkdir()
+        new = Container(cloud, tmp_path / "new")
+        container.terminate()
+        new.start()
+        try:
+            assert ended(cloud, run_id, within_s=90) == "completed"
+            assert container.wait() == 0
+            assert agent.protected == [True, False]
+            assert len(cloud.of(TaskStateChanged, run_id, task="archive-sales", state="error")) == 0
+            assert cloud.shown(run_id)["tasks"]["archive-sales"]["attempt"] == 1
+            assert ended(cloud, started_body(cloud, rounds=1)) == "completed"
+        finally:
+            assert new.stop() == 0
+
+
+def test_body_that_outlives_its_container_is_killed_in_time(
+    cloud: Cloud, container: Container
+) -> None:
+    container.start(CORDYNA_DRAIN_S="2")
+    run_id = started_body(cloud, rounds=100_000)
+
+    container.terminate()
+
+    assert ended(cloud, run_id) == "error"
+    (error,) = cloud.of(TaskStateChanged, run_id, task="archive-sales", state="error")
+    assert (error.source, error.message.reason) == ("cordyna.server.task-server-c", "killed")
+    assert container.wait() == 0
 
 
 def test_failing_message_is_dead_lettered_and_redriven(
