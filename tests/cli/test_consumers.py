@@ -211,6 +211,21 @@ def test_rehearsal_shows_changed_types_of_an_edge(tmp_path: Path) -> None:
     assert "upstream -orders and +orders (expects {rows: integer," in " ".join(out.split())
 
 
+def test_rehearsal_shows_changed_outputs_as_types(tmp_path: Path) -> None:
+    declaration = tmp_path / "a.json"
+    declaration.write_text('{"server": "a", "tasks": []}')
+    change = TaskChange(
+        task="orders",
+        server="a",
+        change="changed",
+        fields=[Difference(what="output_schema", before=None, after=ROWS)],
+    )
+    view = RehearsalView(generation=1, tasks=[change])
+    out = dyna("plan", "--declare", str(declaration), engine=FakeEngine(rehearsed=view)).out
+
+    assert "output nothing -> {rows: integer, day?: string (date) or null" in out
+
+
 def test_doctor_finds_each_noticed_edge_once() -> None:
     engine = CloudEngine(declared=TASKS)
     found = [line for line in dyna("doctor", engine=engine).out.splitlines() if "edges" in line]

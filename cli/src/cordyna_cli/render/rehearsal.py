@@ -122,6 +122,9 @@ def _changed(view: RehearsalView, change: TaskChange) -> tuple[Cell, ...]:
 
 
 def _difference(field: Difference) -> str:
+    if field.what == "output_schema":
+        before, after = map(_type, (field.before, field.after))
+        return f"output {before} -> {after}"
     if field.what != "upstream":
         return f"{field.what} {_value(field.before)} -> {_value(field.after)}"
     before, after = ([_edge(edge) for edge in edges] for edges in (field.before, field.after))
@@ -129,6 +132,10 @@ def _difference(field: Difference) -> str:
         f"+{edge}" for edge in after if edge not in before
     ]
     return f"upstream {join_names(changed)}" if changed else "upstream in another order"
+
+
+def _type(schema: Any) -> str:
+    return "nothing" if schema is None else schema_words(schema)
 
 
 def _edge(edge: Any) -> str:
