@@ -68,6 +68,7 @@ def test_cancel_repeated_acts_once_and_notifies_again() -> None:
     world = a_run("a", a="started")
     world.cancel(command_id="c1")
     run = world.stored_run()
+    assert run.commands == ("c1",)
     world.cancel(command_id="c1")
     assert world.stored_run() == run
     assert world.cancelled == [("a", 1), ("a", 1)]

@@ -257,3 +257,22 @@ def test_task_after_two_reused_ones_is_sent_once(monkeypatch: pytest.MonkeyPatch
     run_through(world, "c", "a", "b", "c")
     world.run_id = world.invoke("c")
     assert world.sent[3:] == [("c", 1)]
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0, "completed reused"), (1, "pending dispatched")])
+def test_result_of_exactly_the_age_is_reused(seconds: int, state: str) -> None:
+    world = a_world("a  b<-a", **FRESH)
+    run_through(world, "b", "a", "b")
+    world.after(6 * HOUR + seconds)
+    world.run_id = world.invoke("b")
+    assert world.state_of("a") == state
+
+
+@pytest.mark.parametrize("max_age_s", [HOUR, 12 * HOUR])
+def test_age_of_invocation_only_extends_that_of_edges(max_age_s: int) -> None:
+    world = a_world("a  b<-a", **FRESH)
+    run_through(world, "b", "a", "b")
+    world.after(max(max_age_s, 6 * HOUR) - 60)
+    world.run_id = world.invoke("b", max_age_s=max_age_s)
+    reused = {name for name, state in world.states().items() if state == "completed reused"}
+    assert reused == ({"a"} if max_age_s == HOUR else {"b"})

@@ -40,6 +40,7 @@ def test_tick_delivered_twice_fires_once() -> None:
     ticks(world, "2026-03-02T06:00")
     assert len(world.store.runs(10)) == 1
     assert set(world.sent) == {("a", 1)}
+    assert world.problems == []
 
 
 def test_tick_five_minutes_late_fires() -> None:

@@ -90,6 +90,8 @@ def _check_cancelled(seen: Run, new: Run, handled: HandledInput) -> None:
     message = handled.message
     if not isinstance(message, Envelope) or not isinstance(message.message, CancelRun):
         raise Unexpected("the run was cancelled by no CancelRun")
+    if (message.message.command_id or message.id) not in new.commands:
+        raise Unexpected("the run was cancelled, and its command is not known")
     if seen.status == "completed" or new.rev != seen.rev + 1:
         raise Unexpected(f"a run that is {seen.status} was cancelled with rev {new.rev}")
 
