@@ -67,7 +67,7 @@ class AwsWorld:
     def __enter__(self) -> Self:
         self._mock.start()
         clients = {
-            service: _client(service)
+            service: client_of(service)
             for service in ("dynamodb", "events", "sqs", "stepfunctions", "scheduler")
         }
         self._dynamodb = clients["dynamodb"]
@@ -235,7 +235,7 @@ class _Ok:
     status_code = 200
 
 
-def _client(service: str) -> Any:
+def client_of(service: str) -> Any:
     return boto3.client(
         service,
         region_name="eu-central-1",

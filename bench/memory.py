@@ -73,7 +73,7 @@ class Measured:
 def run_with(tape: Tape, *, recording: bool) -> Measured:
     """One fan-out in a new world; the same calls each time."""
     measured = Measured()
-    original_client, original_receive = aws_world._client, aws_world.receive
+    original_client, original_receive = aws_world.client_of, aws_world.receive
 
     def client(service: str) -> Any:
         made = original_client(service)
@@ -90,7 +90,7 @@ def run_with(tape: Tape, *, recording: bool) -> Measured:
             measured.calls += abs(len(tape.answers) - before)
         return outcome
 
-    aws_world._client, aws_world.receive = client, receive
+    aws_world.client_of, aws_world.receive = client, receive
     try:
         with AwsWorld(BATCH, "queue") as world:
             graph = fan(WIDTH)
@@ -100,7 +100,7 @@ def run_with(tape: Tape, *, recording: bool) -> Measured:
             measured = Measured()
             world.run(graph)
     finally:
-        aws_world._client, aws_world.receive = original_client, original_receive
+        aws_world.client_of, aws_world.receive = original_client, original_receive
     return measured
 
 

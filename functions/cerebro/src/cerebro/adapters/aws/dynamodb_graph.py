@@ -3,6 +3,10 @@ it expires.
 
 Invariant: the head names only declarations that exist, and is replaced by one conditional write on
 what was read.
+
+Every invocation of a task reads the head, so it stays within one read unit: from some 50 servers on
+it only names an item that holds their versions. That item never changes, and a process reads it
+once per generation.
 """
 
 import json
@@ -10,16 +14,28 @@ import zlib
 from collections.abc import Mapping
 from typing import Final, cast
 
-from cerebro.adapters.aws.dynamodb_chunks import chunks_of_text, read_chunks, text_of, write_chunks
+from cerebro.adapters.aws.dynamodb_chunks import (
+    bytes_of,
+    chunks_of_text,
+    read_chunks,
+    text_of,
+    write_chunks,
+)
 from cerebro.adapters.aws.dynamodb_table import Item, Key, Table, Value
 from cerebro.adapters.codecs import decode_declaration
 from cerebro.core.graph.graph import Graph, Head, content_of
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.state_updates import ServerState
 from cordyna_core.errors import ServiceError
 
 HEAD: Final = ("GRAPH", "HEAD")
+HEAD_TEXT_MAX_BYTES: Final = 2_500
+"""The versions of more servers are stored apart from the head, which then takes one read unit."""
+
+_REFERENCE: Final = "@"
+
 SERVERS: Final = "SERVERS"
 """Where signs of life were before they were sharded; read, and no longer written."""
 
@@ -37,6 +53,8 @@ class GraphItems:
         self._table = table
         self._graph = Graph.of({})
         self._versions: Mapping[str, str] = {}
+        self._stored = ""
+        """`servers` of the head that was read last: the versions, or the item that holds them."""
         self._noted: dict[str, float] = {}
 
     def read_graph(self) -> Graph:
@@ -44,15 +62,27 @@ class GraphItems:
         if item is None or "generation" not in item:
             # Marks of incidents may be there before the first declaration is.
             return Graph.of({}).with_watched(_marks(item))
-        generation, versions = int(item["generation"]), json.loads(str(item["servers"]))
-        if (generation, versions) != (self._graph.generation, self._versions):
-            self._graph, self._versions = (
-                self._graph.with_servers(self._declared(versions), generation, versions),
-                versions,
-            )
+        generation, stored = int(item["generation"]), str(item["servers"])
+        if (generation, stored) != (self._graph.generation, self._stored):
+            versions = self._versions_in(stored)
+            if versions is None:
+                # The head was replaced since it was read, and its item deleted.
+                return self.read_graph()
+            self._graph = self._graph.with_servers(self._declared(versions), generation, versions)
+            self._versions, self._stored = versions, stored
         if "watched" in item or self._graph.watched:
             self._graph = self._graph.with_watched(_marks(item))
         return self._graph
+
+    def _versions_in(self, stored: str) -> dict[str, str] | None:
+        """The versions that a head names; None if the item that holds them does not exist."""
+        if stored.startswith(_REFERENCE):
+            item = self._table.get(_versions_key(stored))
+            if item is None:
+                return None
+            stored = text_of([bytes_of(item)])
+        versions: dict[str, str] = json.loads(stored)
+        return versions
 
     def _declared(self, versions: Mapping[str, str]) -> dict[str, ServerDeclared]:
         before = self._graph.declarations
@@ -87,14 +117,27 @@ class GraphItems:
         )
 
     def write_head(self, new: Head, seen: Head) -> bool:
-        written: dict[str, Value] = {"generation": new.generation, "servers": _text(new)}
+        stored, before = _stored(new), _stored(seen)
+        if stored.startswith(_REFERENCE):
+            pk, sk = _versions_key(stored)
+            (chunk,) = chunks_of_text(_text(new))
+            self._table.put({"pk": pk, "sk": sk, "chunk": chunk})
+        is_written = self._replace_head(new, stored, seen, before)
+        # What no head names any more. (After a crash here it stays, and costs nothing to keep.)
+        unused = before if is_written else stored
+        if unused.startswith(_REFERENCE):
+            self._table.delete(_versions_key(unused))
+        return is_written
+
+    def _replace_head(self, new: Head, stored: str, seen: Head, before: str) -> bool:
+        written: dict[str, Value] = {"generation": new.generation, "servers": stored}
         # An update, because the marks of incidents stay.
         change = "set #generation = :generation, #servers = :servers"
         if seen == Head():
             only_if, known = "attribute_not_exists(#generation)", {}
         else:
             only_if = "#generation = :seen_generation and #servers = :seen_servers"
-            known = {"seen_generation": seen.generation, "seen_servers": _text(seen)}
+            known = {"seen_generation": seen.generation, "seen_servers": before}
         conflicting = self._table.update(HEAD, change, only_if, **written, **known)
         # The condition also fails when our own write succeeded and only its answer was lost.
         return conflicting is None or all(
@@ -184,6 +227,18 @@ def _marks(item: Item | None) -> frozenset[str]:
     return (
         frozenset(json.loads(str(item["watched"]))) if item and "watched" in item else frozenset()
     )
+
+
+def _stored(head: Head) -> str:
+    """What the head's item holds: the versions, or the name of the item that does."""
+    text = _text(head)
+    if len(text) <= HEAD_TEXT_MAX_BYTES:
+        return text
+    return f"{_REFERENCE}{head.generation}#{derived_id('versions', text)}"
+
+
+def _versions_key(reference: str) -> Key:
+    return "GRAPH", f"VERSIONS#{reference.removeprefix(_REFERENCE)}"
 
 
 def _text(head: Head) -> str:

@@ -7,6 +7,7 @@ transaction and no index.
                                       watched: marks of open incidents
     INCIDENTS / <id>                  an incident; a closed one expires                 *
     DEADLINES / <task>#<nominal>      the deadline of a tick's run                      *
+    GRAPH / VERSIONS#<generation>#<hash> its servers, if they are too many for the head
     GRAPH / SERVER#<name>#<version>#<n> a chunk of a declaration
     SERVERS#<shard> / <name>          the state of a server, and its last sign of life
     TICK#<task> / TICK                the last tick that fired
