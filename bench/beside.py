@@ -7,6 +7,7 @@ turns, one run of a graph at a time, so that noise of the machine hits both. The
 processor times is the steadiest figure on a machine that does other work as well.
 """
 
+import importlib
 import json
 import os
 import statistics
@@ -17,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 TURNS = 30
 
@@ -31,14 +32,13 @@ class Times(NamedTuple):
 
 def serve_turns() -> None:
     """Answer each line of stdin with the times of one run of every graph. The child's side."""
-    # Here, because these are the modules of the checkout whose Python runs this.
-    from graphs import GRAPHS  # noqa: PLC0415
-
-    import embedded  # noqa: PLC0415
+    # The modules of the checkout whose Python runs this, which may be older than this file.
+    embedded: Any = importlib.import_module("embedded")
+    graphs: Any = importlib.import_module("graphs")
 
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         turns = {}
-        for number, (title, make) in enumerate(GRAPHS.items()):
+        for number, (title, make) in enumerate(graphs.GRAPHS.items()):
             graph = make()
             homes = {
                 "memory": embedded.MemoryHome(),

@@ -54,11 +54,11 @@ class WakePipe:
                 self._wakes.get_nowait()
 
     def close(self) -> None:
-        """Close the pipe. Later calls of `wake` do nothing."""
+        """Close the pipe. Later calls of `wake` and `close` do nothing."""
         with self._lock:
-            self._is_closed = True
-            if self._pipe is not None:
+            if self._pipe is not None and not self._is_closed:
                 self._pipe.close()
+            self._is_closed = True
 
 
 class _Pipe:
