@@ -67,6 +67,19 @@ class ServerOptions:
     isolation: str = "auto"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertTarget:
+    """Where the incidents of one owner are sent: to a webhook, or to a command.
+
+    `webhook`: an address, or `env:NAME`, the variable that has it. `command` gets the alert on its
+    standard input, and one line of it as CORDYNA_ALERT. `format`: json, slack or teams.
+    """
+
+    webhook: str | None = None
+    command: str | None = None
+    format: str = "json"
+
+
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """The options of an engine; each engine uses those that it knows.
@@ -74,6 +87,7 @@ class EngineOptions:
     Without `declares`, opening the engine does not declare its servers. With `in_process`, servers
     are imported by this process and their bodies run in threads, for a debugger.
     `client`: the name under which commands are sent, which IAM may bind to a person.
+    `alerts`: where incidents are sent, by owner.
     `server_options` by target. `runs_tasks`: the command will run tasks, so servers may be
     started before anything else.
     """
@@ -89,6 +103,7 @@ class EngineOptions:
     server_options: Mapping[str, ServerOptions] = field(default_factory=dict)
     in_process: bool = False
     runs_tasks: bool = False
+    alerts: Mapping[str, AlertTarget] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 from cordyna_cli.engine import EngineOptions, ServerOptions
 from cordyna_cli.engines import EngineName
+from cordyna_cli.input.alert_targets import alert_problems, read_alerts
 from cordyna_cli.input.cli_context import GlobalFlags
 from cordyna_cli.input.server_entries import (
     ConfiguredServer,
@@ -33,7 +34,7 @@ _CLOUD_SETTINGS: Final = ("profile", "region", "endpoint_url", "bus")
 _FILE_SETTINGS: Final = ("client",)
 """Without an option: who one is does not change from command to command."""
 
-SETTINGS: Final = ("servers", *_TEXT_SETTINGS, *_FILE_SETTINGS)
+SETTINGS: Final = ("servers", "alerts", *_TEXT_SETTINGS, *_FILE_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def resolve(flags: GlobalFlags, environment: Surroundings) -> CliSettings:
             EngineOptions(
                 servers=flags.servers,
                 home=values["home"],
+                alerts=values["alerts"] or {},
                 server_options=_options_of(flags.servers, entries, environment.cwd),
             ),
         )
@@ -88,6 +90,7 @@ def resolve(flags: GlobalFlags, environment: Surroundings) -> CliSettings:
             **{
                 **values,
                 "servers": tuple(values["servers"] or ()),
+                "alerts": values["alerts"] or {},
                 "server_options": _options_of(values["servers"] or (), entries, environment.cwd),
             }
         ),
@@ -180,6 +183,8 @@ def _problems(table: Mapping[str, Any]) -> Iterator[str]:
             )
         elif name == "servers":
             yield from entry_problems(value)
+        elif name == "alerts":
+            yield from alert_problems(value)
         elif not isinstance(value, str):
             yield f"`{name}` is a text"
 
@@ -187,6 +192,8 @@ def _problems(table: Mapping[str, Any]) -> Iterator[str]:
 def _with_absolute_paths(values: dict[str, Any], directory: Path) -> dict[str, Any]:
     """Paths in a file are relative to that file."""
     absolute = dict(values)
+    if "alerts" in values:
+        absolute["alerts"] = read_alerts(values["alerts"])
     if "servers" in values:
         absolute["entries"] = read_entries(values["servers"], directory)
         absolute["servers"] = [entry.target for entry in absolute["entries"]]

@@ -32,12 +32,17 @@ def incidents_table(
             one.incident,
             one_line(one.owner or one.server or ""),
             ago(one.opened_at, now),
-            Text(f"{one_line(one.summary)}{_state(one, now)}", _style(one)),
+            Text(f"{one_line(_cause(one))}{_state(one, now)}", _style(one)),
             join_names([blocked.task for blocked in one.blocked]),
         )
         for one in incidents
     ]
     return aligned(_INCIDENTS, rows, width)
+
+
+def _cause(incident: IncidentView) -> str:
+    """What happened; that it is over is said beside it."""
+    return incident.summary.removeprefix("over: ")
 
 
 def _style(incident: IncidentView) -> str:
@@ -66,7 +71,7 @@ def incident_lines(incident: IncidentView, now: datetime, width: int | None = No
         details.append(f"and {len(incident.blocked) - _WAITING_SHOWN_MAX} more wait for it")
     traceback = incident.error.traceback if incident.error is not None else None
     text = [
-        Text.assemble((sign, _style(incident)), " ", (one_line(incident.summary), "bold")),
+        Text.assemble((sign, _style(incident)), " ", (one_line(_cause(incident)), "bold")),
         *(Text(f"  {detail}") for detail in details),
         *(Text(f"    {printable(line)}", style="dim") for line in (traceback or "").splitlines()),
     ]

@@ -36,7 +36,7 @@ from cerebro.embedded.source_files import fingerprint_of
 from cerebro.embedded.storage.driver_record import DriverRecord
 from cerebro.embedded.storage.home import DiskHome, Home
 from cerebro.handlers import incident_queries, queries
-from cordyna_cli.engine import EngineLocation, Invoked, Refused
+from cordyna_cli.engine import AlertTarget, EngineLocation, Invoked, Refused
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import run_id_of
@@ -114,6 +114,11 @@ class EmbeddedEngine:
         self._client = CommandClient(self._session, steady, self._targets)
         self._facts = RunFactReader(home, self._session)
         self._logs = LogReader(home, self._session)
+
+    def send_alerts(self, targets: Mapping[str, AlertTarget]) -> Self:
+        """Send incidents to these targets, by owner, while this process drives the home."""
+        self._session.alert_targets = targets
+        return self
 
     def __enter__(self) -> Self:
         return self

@@ -86,9 +86,10 @@ def _with_processes(
     from cerebro.embedded.embedded_engine import EmbeddedEngine  # noqa: PLC0415
     from cerebro.embedded.storage.home import open_home  # noqa: PLC0415
 
-    return EmbeddedEngine(
+    engine = EmbeddedEngine(
         open_home(folder), specs=specs, declares=options.declares, started=started
     )
+    return engine.send_alerts(options.alerts)
 
 
 def _in_process(options: EngineOptions, folder: Path | None) -> "EmbeddedEngine":
@@ -98,7 +99,8 @@ def _in_process(options: EngineOptions, folder: Path | None) -> "EmbeddedEngine"
 
     servers = {target: load_server(target) for target in options.servers}
     _require_distinct_names(servers)
-    return EmbeddedEngine(open_home(folder), servers=servers, declares=options.declares)
+    engine = EmbeddedEngine(open_home(folder), servers=servers, declares=options.declares)
+    return engine.send_alerts(options.alerts)
 
 
 def _require_distinct_names(servers: "dict[str, TaskServer]") -> None:

@@ -8,6 +8,13 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final, Literal
 
 from cerebro.adapters.sqlite.database import DamagedRow
+from cerebro.embedded.alerts.dead_letters import (
+    ALERTS,
+    dead_alert_queues,
+    purge_alerts,
+    redrive_alerts,
+)
+from cerebro.embedded.alerts.outbox import dead_alerts
 from cerebro.embedded.bodies.port import FRAME_OF_WORKER
 from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.server_views import server_views
@@ -85,26 +92,30 @@ class LocalOperations:
                 yield Finding("database", "broken", f"{damaged.what} {damaged.why}", damaged.next)
 
     def _dead_letters(self) -> Finding:
-        count = len(self._home.event_log.dead_letters())
+        count = len(self._home.event_log.dead_letters()) + len(dead_alerts(self._home.alerts))
         return _finding("dead letters", str(count), "dyna dlq ls", is_well=not count)
 
     def dead_letters(self) -> Sequence[DeadLetterQueue]:
         with self._session.read_transaction():
             letters = self._home.event_log.dead_letters()
+            queues = dead_alert_queues(self._home)
         if not letters:
-            return []
+            return queues
         samples = tuple(f"{reason}: {event}" for event, reason in letters[-SAMPLES_MAX:])
         shown = tuple(
             QueuedDeadLetter(id=_letter_id(event), reason=reason, text=event)
             for event, reason in letters[-LETTERS_MAX:]
         )
-        return [DeadLetterQueue(DEAD_LETTERS, len(letters), INBOX, samples, shown)]
+        return [DeadLetterQueue(DEAD_LETTERS, len(letters), INBOX, samples, shown), *queues]
 
     def redrive(self, name: str, ids: Collection[str] = ()) -> int:
         """See Operations. What a worker sent is no message of the bus, and stays a dead letter.
 
         Raises NotFound; UserError where nothing else is left to put back.
         """
+        if name == ALERTS:
+            with self._session.write_transaction():
+                return redrive_alerts(self._home, ids)
         _require_queue(name)
         with self._session.write_transaction():
             letters = self._home.event_log.dead_letters()
@@ -127,6 +138,9 @@ class LocalOperations:
 
     def purge(self, name: str) -> int:
         """Delete the messages of a dead-letter queue. Returns how many. Raises NotFound."""
+        if name == ALERTS:
+            with self._session.write_transaction():
+                return purge_alerts(self._home)
         _require_queue(name)
         with self._session.write_transaction():
             return len(self._home.event_log.drain_dead_letters())

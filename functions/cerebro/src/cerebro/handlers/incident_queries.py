@@ -35,6 +35,7 @@ def incident_view(incident: Incident) -> IncidentView:
         times=incident.times,
         snoozed_until=None if until is None else utc(until),
         blocked=[blocked_task(blocked) for blocked in incident.blocked],
+        waiting_owners=incident.waiting_owners,
         next=next_command(incident),
         summary=summary(incident),
         summary_for_blocked=summary_for_blocked(incident),

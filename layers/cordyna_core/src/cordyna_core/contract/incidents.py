@@ -58,6 +58,9 @@ class IncidentMessage(Message):
     blocked: list[BlockedTask] = Field(
         default_factory=list, description="What waits for it, of the newest run."
     )
+    waiting_owners: list[str] = Field(
+        default_factory=list, description="The owners of what waits, without the owner above."
+    )
     next: str = Field("", description="The command that its owner types next.")
     summary: str = Field("", description="One line for the owner.")
     summary_for_blocked: str = Field("", description="One line for the owners of what waits.")

@@ -75,6 +75,17 @@ ADDITIONS: Final = {
       is_open integer not null, deadline text not null, primary key (task, nominal)
     ) without rowid
     """,
+    "alerts": """
+    create table if not exists alerts (
+      number integer primary key autoincrement, owner text not null, is_waiting integer not null,
+      event text not null, tries integer not null, due real, reason text not null
+    )
+    """,
+    "alert_cursor": """
+    create table if not exists alert_cursor (
+      one integer primary key check (one = 1), seq integer not null
+    )
+    """,
     "marks": "create table if not exists marks (mark text primary key) without rowid",
 }
 """Tables that a file of this format may lack, by name."""

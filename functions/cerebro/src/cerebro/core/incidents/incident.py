@@ -139,6 +139,12 @@ class Incident:
         """What the graph lists while it is open: the kind and the task or server."""
         return f"{self.kind}:{self.subject}"
 
+    @property
+    def waiting_owners(self) -> list[str]:
+        """The owners of what waits, without the owner of the cause."""
+        owners = {blocked.owner for blocked in self.blocked if blocked.owner is not None}
+        return sorted(owners - {self.owner})
+
     def is_snoozed(self, now: float) -> bool:
         return self.snoozed_until is not None and now < self.snoozed_until
 

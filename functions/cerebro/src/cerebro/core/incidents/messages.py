@@ -66,6 +66,7 @@ def _fields(incident: Incident, meta: Meta) -> dict[str, Any]:
         "times": incident.times,
         "snoozed_until": None if until is None else utc(until),
         "blocked": [blocked_task(blocked) for blocked in incident.blocked],
+        "waiting_owners": incident.waiting_owners,
         "next": next_command(incident),
         "summary": summary(incident),
         "summary_for_blocked": summary_for_blocked(incident),

@@ -32,7 +32,8 @@ _NEXT: Final[dict[IncidentKind, Callable[[Incident], str]]] = {
 
 def summary(incident: Incident) -> str:
     """Return one line for the owner of the cause."""
-    return _SUMMARY[incident.kind](incident)
+    line = _SUMMARY[incident.kind](incident)
+    return line if incident.is_open else f"over: {line}"
 
 
 def summary_for_blocked(incident: Incident) -> str:

@@ -6,10 +6,11 @@ holds the lease. So a run continues while any process waits for it.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
+from cerebro.embedded.alerts.sender import AlertSender
 from cerebro.embedded.bodies.port import Bodies
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.driver import Driver
@@ -17,6 +18,7 @@ from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.runtime.plain_secrets import without_plain_secrets
 from cerebro.embedded.runtime.served import Fingerprint, ServedTargets
 from cerebro.embedded.storage.home import Home
+from cordyna_cli.engine import AlertTarget
 from cordyna_core.contract.base import Problem
 from cordyna_core.errors import Refusal, ServiceError
 
@@ -33,6 +35,9 @@ LOAD_TIMEOUT_S: Final = 10.0
 
 CANCEL_TIMEOUT_S: Final = 20.0
 """How long a process waits for bodies of cancelled attempts: their grace, SIGTERM and SIGKILL."""
+
+ALERTS_TIMEOUT_S: Final = 3.0
+"""How long a process that ends waits for its alerts; the next one sends the rest."""
 
 T = TypeVar("T")
 
@@ -53,6 +58,9 @@ class HomeSession:
         self.driver: Driver | None = None
         self._targets, self._make_bodies = tuple(targets), make_bodies
         self._fingerprint, self._clock = fingerprint, clock
+        self.alert_targets: Mapping[str, AlertTarget] = {}
+        """Where incidents are sent while this process drives, by owner."""
+        self._alerts: AlertSender | None = None
         self._readers_waiting = 0
         self._is_closed = False
         self._lock = threading.RLock()
@@ -85,6 +93,8 @@ class HomeSession:
             bodies=self._make_bodies(),
             served=served,
         )
+        self._alerts = AlertSender(self.home, self._lock, self._clock, self.alert_targets)
+        self._alerts.start()
         with self.write_transaction():
             self.home.targets.keep_only(self._targets)
         with self.read_transaction():
@@ -113,6 +123,8 @@ class HomeSession:
         finally:
             self.driver = None
             driver.stop()
+            if self._alerts is not None:
+                self._alerts.stop(ALERTS_TIMEOUT_S)
 
     def _wait_for_cancelled(self, driver: Driver) -> None:
         give_up_at = time.monotonic() + CANCEL_TIMEOUT_S

@@ -15,6 +15,8 @@ from cordyna_core.contract.views.runs import LogLine, PassedEvent
 
 Stream = Literal["stdout", "stderr", "log", "shared"]
 
+_OF_INCIDENT: Final = '"Incident'
+
 LOG_PAGE_ROWS: Final = 200
 """Rows of a log that are read at once."""
 
@@ -78,6 +80,9 @@ class EventLog(Protocol):
         ...
 
     def last_seq(self) -> int: ...
+    def incident_events(self, after: int) -> list[PassedEvent]:
+        """At least every event about an incident with a number above `after`."""
+        ...
 
     def append_log_chunks(self, chunks: Sequence[LogChunk]) -> None: ...
     def log_chunks(
@@ -148,6 +153,9 @@ class MemoryEventLog:
 
     def last_seq(self) -> int:
         return self._last_seq
+
+    def incident_events(self, after: int) -> list[PassedEvent]:
+        return [event for event in self.events(None, after) if _OF_INCIDENT in event.text]
 
     def append_log_chunks(self, chunks: Sequence[LogChunk]) -> None:
         for chunk in chunks:

@@ -14,6 +14,11 @@ from cerebro.adapters.memory import MemoryStore
 from cerebro.adapters.sqlite.database import SqliteFile
 from cerebro.adapters.sqlite.pruning import Pruner, PruneStep
 from cerebro.adapters.sqlite.store import SqliteStore
+from cerebro.embedded.alerts.outbox import (
+    AlertOutbox,
+    MemoryAlertOutbox,
+    SqliteAlertOutbox,
+)
 from cerebro.embedded.storage.driver_record import DriverLock, DriverRecord
 from cerebro.embedded.storage.event_log import EventLog, MemoryEventLog
 from cerebro.embedded.storage.home_location import (
@@ -48,6 +53,7 @@ class Home(Protocol):
     event_log: EventLog
     targets: TargetTable
     paused_crons: PausedCrons
+    alerts: AlertOutbox
 
     def transaction(self) -> AbstractContextManager[None]: ...
     def reading(self) -> AbstractContextManager[None]: ...
@@ -107,6 +113,7 @@ class MemoryHome:
         self.event_log: EventLog = self._log
         self.targets: TargetTable = MemoryTargets()
         self.paused_crons: PausedCrons = MemoryPausedCrons()
+        self.alerts: AlertOutbox = MemoryAlertOutbox()
         self._seen_ended_at: dict[str, float] = {}
         self._driver: DriverRecord | None = None
 
@@ -176,6 +183,7 @@ class DiskHome:
         self.event_log: EventLog = SqliteEventLog(self._file)
         self.targets: TargetTable = SqliteTargets(self._file)
         self.paused_crons: PausedCrons = FilePausedCrons(folder)
+        self.alerts: AlertOutbox = SqliteAlertOutbox(self._file)
         self.transaction, self.reading = self._file.transaction, self._file.reading
         self._lock = DriverLock(folder / DRIVER_LOCK)
 

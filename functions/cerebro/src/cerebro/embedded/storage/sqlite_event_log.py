@@ -12,6 +12,9 @@ _SELECT_EVENTS: Final = "select seq, event from events where seq > ? order by se
 _SELECT_EVENTS_OF_RUN: Final = """
 select seq, event from events where run_id = ? and seq > ? order by seq limit ?
 """
+_SELECT_INCIDENT_EVENTS: Final = """
+select seq, event from events where seq > ? and instr(event, '"Incident') > 0 order by seq
+"""
 _SELECT_LOGS: Final = """
 select seq, run_id, task, attempt, at, stream, text from logs
 where seq > ? and ifnull(?, task) = task order by seq limit ?
@@ -50,6 +53,10 @@ class SqliteEventLog:
 
     def last_seq(self) -> int:
         return self._last_number_of("events")
+
+    def incident_events(self, after: int) -> list[PassedEvent]:
+        rows = self._db.execute(_SELECT_INCIDENT_EVENTS, (after,))
+        return [PassedEvent(seq=seq, text=event) for seq, event in rows]
 
     def append_log_chunks(self, chunks: Sequence[LogChunk]) -> None:
         self._db.executemany(

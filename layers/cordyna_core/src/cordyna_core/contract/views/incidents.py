@@ -30,6 +30,7 @@ class IncidentView(Part):
     times: int = 1
     snoozed_until: Instant | None = None
     blocked: list[BlockedTask] = Field(default_factory=list)
+    waiting_owners: list[str] = Field(default_factory=list)
     next: str = ""
     summary: str = ""
     summary_for_blocked: str = ""
