@@ -13,11 +13,9 @@ batch is kept for the next step.
 Invariant: one message cannot stop the loop, and none is lost: it is processed, or a dead letter.
 """
 
-import heapq
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import count
 from typing import Final
 
@@ -37,6 +35,7 @@ from cerebro.embedded.runtime.incident_queue import (
 )
 from cerebro.embedded.runtime.loop_items import Item, run_of, shifted, text_of
 from cerebro.embedded.runtime.plain_secrets import without_plain_secrets
+from cerebro.embedded.runtime.timer_queue import TimerQueue
 from cerebro.embedded.storage.home import Home
 from cerebro.handlers.receive import answer_malformed, open_delivery, perform_one
 from cerebro.shell import Ports, perform
@@ -85,7 +84,7 @@ class MessageLoop:
         self._to_server, self._on_event = to_server, on_event
         self._waiting: deque[Item] = deque()
         self._opened: dict[Item, Envelope] = {}
-        self._timers: list[tuple[float, int, PageTimer | AnyIncidentTimer]] = []
+        self._timers = TimerQueue(home)
         self._tie_breaks = count()
         self._leaving: list[tuple[Message, str]] = []
         self._committed: deque[tuple[Message, str]] = deque()
@@ -119,7 +118,7 @@ class MessageLoop:
 
     # Timers
     def send_page_timer(self, timer: PageTimer) -> None:
-        heapq.heappush(self._timers, (timer.due, next(self._tie_breaks), timer))
+        self._timers.push(timer)
 
     def send_fan_out(self, fan_out: FanOut) -> None:
         self._waiting.append(fan_out)
@@ -128,7 +127,7 @@ class MessageLoop:
         self._waiting.append(check)
 
     def send_incident_timer(self, timer: AnyIncidentTimer) -> None:
-        heapq.heappush(self._timers, (timer.due, next(self._tie_breaks), timer))
+        self._timers.push(timer)
 
     def send_incident_notice(self, notice: IncidentNotice) -> None:
         self._incidents.add(notice)
@@ -157,13 +156,7 @@ class MessageLoop:
         with self._home.transaction():
             shift_deadlines(self._home.store, seconds)
             graph = self._home.store.read_graph()
-        self._timers = [
-            (due + seconds, number, replace(timer, due=timer.due + seconds))
-            if isinstance(timer, PageTimer)
-            else (due, number, timer)  # as stored, and as people read it
-            for due, number, timer in self._timers
-        ]
-        heapq.heapify(self._timers)
+        self._timers.shift(seconds)
         self._waiting = deque(shifted(item, seconds) for item in self._waiting)
         self.crons.apply(graph, self._clock())
         if self.crons.is_started:
@@ -171,9 +164,8 @@ class MessageLoop:
 
     def next_due(self) -> float | None:
         """When the next timer or tick is due; None if none is armed."""
-        due = [at for at in (self.crons.next_due(),) if at is not None]
-        due += [entry[0] for entry in self._timers[:1]]
-        return min(due, default=None)
+        due = (self.crons.next_due(), self._timers.next_due())
+        return min((at for at in due if at is not None), default=None)
 
     def take_news(self) -> bool:
         """Whether cerebro published anything since the last call that a client may wait for."""
@@ -215,8 +207,8 @@ class MessageLoop:
 
     def _take(self, now: float, limit: int) -> list[Item]:
         batch: list[Item] = []
-        while len(batch) < limit and self._timers and self._timers[0][0] <= now:
-            batch.append(heapq.heappop(self._timers)[2])
+        while len(batch) < limit and (timer := self._timers.pop_due(now)) is not None:
+            batch.append(timer)
         while len(batch) < limit and (tick := self.crons.pop_due(now)) is not None:
             batch.append(tick)
         while len(batch) < limit and self._waiting:
@@ -336,6 +328,7 @@ class MessageLoop:
             self._on_event(event)
             if isinstance(message, RunStateChanged):
                 self._failing_runs.note_state(message)
+                self._timers.note_state(message)
             self._has_news = self._has_news or not isinstance(message, RunTask)
             if isinstance(message, InvokeTask):
                 self._waiting.append(event)
