@@ -145,10 +145,13 @@ def test_lock_is_not_inherited_by_a_forked_child(tmp_path: Path) -> None:
     lock = DriverLock(tmp_path / "driver.lock")
     assert lock.take()
     reader, writer = os.pipe()
+    is_up, says_up = os.pipe()
     if (child := os.fork()) == 0:
         os.close(writer)
+        os.write(says_up, b"x")
         os.read(reader, 1)  # Until the parent has ended its part.
         os._exit(0)
+    os.read(is_up, 1)  # It has done what a forked process does first.
     lock.unlock()
 
     other = DriverLock(tmp_path / "driver.lock")
@@ -156,7 +159,8 @@ def test_lock_is_not_inherited_by_a_forked_child(tmp_path: Path) -> None:
     other.release()
     os.close(writer)
     os.waitpid(child, 0)
-    os.close(reader)
+    for descriptor in (reader, is_up, says_up):
+        os.close(descriptor)
 
 
 def test_looking_for_the_driver_does_not_prevent_driving(tmp_path: Path) -> None:
