@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from cordyna_cli.render.layout.paragraph import cut, wrapped
-from cordyna_cli.render.layout.table import Column, aligned
+from cordyna_cli.render.layout.table import Column, aligned, aligned_rows
 
 WORD = st.text(st.sampled_from("abcdefgh-_.:äß語"), min_size=1, max_size=12)
 SENTENCE = st.lists(WORD, max_size=12).map(" ".join)
@@ -26,7 +26,8 @@ def words_of(text: str) -> set[str]:
 
 @given(rows=st.lists(ROW, max_size=8), width=WIDTH)
 def test_table_never_breaks_words_and_fits(rows: list[tuple[str, ...]], width: int) -> None:
-    lines = aligned(COLUMNS, rows, width)
+    assert all(line.cell_len <= width for line in aligned(COLUMNS, rows, width))
+    lines = [line for row in aligned_rows(COLUMNS, rows, width) for line in row]
 
     assert all(line.cell_len <= width for line in lines)
     source = words_of(" ".join(column.title for column in COLUMNS))
@@ -84,7 +85,13 @@ def test_table_leaves_out_whole_columns_by_their_rank() -> None:
     columns = (Column("task", yields=1), Column("server", yields=2), Column("owner", yields=3))
     row = ("quarterly-report", "sales-server", "team-sales")
 
-    assert [aligned(columns, [row], width)[1].plain.split() for width in (42, 41, 30, 29)] == [
+    shown = [aligned(columns, [row], width) for width in (42, 41, 30, 29)]
+    assert [line.plain for line in shown[1][2:]] == [
+        "no room for owner: widen the terminal, or",
+        "  --json",
+    ]
+    assert "no room for server, owner:" in shown[3][2].plain
+    assert [lines[1].plain.split() for lines in shown] == [
         ["quarterly-report", "sales-server", "team-sales"],
         ["quarterly-report", "sales-server"],
         ["quarterly-report", "sales-server"],

@@ -47,26 +47,58 @@ Cell = Text | str
 def aligned(
     columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None = None
 ) -> list[Text]:
-    """A title line, if any column has a title, and the lines of each row."""
-    return [line for lines in aligned_rows(columns, rows, width) for line in lines]
+    """A title line, if any column has a title, and the lines of each row.
+
+    Below them, the titles of columns that were left out.
+    """
+    lines = [line for lines in aligned_rows(columns, rows, width) for line in lines]
+    left_out = [] if width is None else _left_out(columns, rows, width)
+    if width is None or not left_out:
+        return lines
+    note = Text(f"no room for {', '.join(left_out)}: widen the terminal, or --json", "dim")
+    return [*lines, *wrapped(note, width)]
 
 
 def aligned_rows(
     columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None = None
 ) -> list[list[Text]]:
-    """As `aligned`, the lines of the title and of each row in a list of their own."""
+    """The lines of the title and of each row, in a list of their own."""
+    cells, widths = _cells(columns, rows), _widths(columns, rows, width)
+    if width is None:
+        return [[_line(columns, row, widths)] for row in cells]
+    return [[cut(line, width) for line in _row_lines(columns, row, widths, width)] for row in cells]
+
+
+def _left_out(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -> list[str]:
+    """The titles of columns that have values and no room."""
+    widths = _widths(columns, rows, width)
+    return [
+        column.title
+        for at, column in enumerate(columns)
+        if column.title and not widths[at] and any(len(row[at]) for row in rows)
+    ]
+
+
+def _cells(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[list[Text]]:
+    """All cells as texts, the titles first."""
     has_title = any(column.title for column in columns)
     titles = [[Text(column.title, style="bold dim") for column in columns]] if has_title else []
-    cells = [
+    return [
         *titles,
         *([cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows),
     ]
+
+
+def _widths(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None
+) -> list[int]:
+    """The width of each column; 0 for one that is left out."""
+    cells = _cells(columns, rows)
     natural = [max((row[at].cell_len for row in cells), default=0) for at in range(len(columns))]
     if width is None:
-        return [[_line(columns, row, natural)] for row in cells]
+        return natural
     floors = [_floor(column, [row[at] for row in cells]) for at, column in enumerate(columns)]
-    widths = _fit_columns(columns, natural, floors, width)
-    return [[cut(line, width) for line in _row_lines(columns, row, widths, width)] for row in cells]
+    return _fit_columns(columns, natural, floors, width)
 
 
 def _floor(column: Column, cells: Sequence[Text]) -> int:
