@@ -292,9 +292,8 @@ def test_webhook_that_is_not_reached_fails() -> None:
 
 def test_command_gets_the_alert_and_its_line(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    code = (
-        f"import os,sys;open({str(out)!r},'w').write(os.environ['CORDYNA_ALERT']+sys.stdin.read())"
-    )
+    text = "os.environ['CORDYNA_ALERT'] + sys.stdin.read()"
+    code = f"import os, sys; open({str(out)!r}, 'w').write({text})"
     target = AlertTarget(command=f'{sys.executable} -c "{code}"')
     deliver(target, the_message(), is_waiting=True)
     assert out.read_text().startswith("waits for team-a; nothing to do")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cerebro.dispatch import ROUTES
+from cerebro.dispatch import OBSERVED, ROUTES
 from cordyna_core.contract.ids import CEREBRO, CLIENT, SCHEDULER
 from cordyna_core.contract.server_route import event_pattern
 from cordyna_infra.handlers import QUEUE_FED
@@ -121,12 +121,12 @@ def matches(pattern: dict[str, Any], source: str, detail_type: str) -> bool:
 
 def test_rules_match_the_routes(stacks: dict[str, Template]) -> None:
     rules = stacks["cerebro"].all("AWS::Events::Rule").values()
-    to = {
-        text_of(rule["Targets"][0]["Arn"]): rule["EventPattern"]
+    to = [
+        (text_of(rule["Targets"][0]["Arn"]), rule["EventPattern"])
         for rule in rules
         if "detail-type" in rule.get("EventPattern", {})
-    }
-    assert len(to) == len(ROUTES)
+    ]
+    assert len(to) == len(ROUTES) + len(OBSERVED)
     sources = (
         CLIENT,
         f"{CLIENT}.nightly",
@@ -140,12 +140,15 @@ def test_rules_match_the_routes(stacks: dict[str, Template]) -> None:
     kinds = sorted(
         {kind for route in ROUTES for kind in route.detail_types} | {"RunTask", "Unknown"}
     )
-    for route in ROUTES:
+    for route in (*ROUTES, *OBSERVED):
         (pattern,) = [
             pattern
-            for target, pattern in to.items()
+            for target, pattern in to
             if target.startswith(f"<{route.handler.capitalize()}Queue")
+            and pattern["detail-type"] == list(route.detail_types)
         ]
+        where = {name: list(values) for name, values in route.where.items()}
+        assert pattern.get("detail", {}) == where
         for source in sources:
             for kind in kinds:
                 assert matches(pattern, source, kind) == route.matches(source, kind), (

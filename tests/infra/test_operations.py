@@ -196,14 +196,14 @@ def test_missing_on_call_address_subscribes_nobody(tmp_path: Path, address: str 
 
 def test_queue_age_alarms_fire_after_five_seconds(stacks: dict[str, Template]) -> None:
     slow = [alarm for name, alarm in alarms(stacks).items() if name.startswith("slow-")]
-    assert len(slow) == 4
+    assert len(slow) == 5
     for alarm in slow:
         assert (alarm["Period"], alarm["Threshold"], alarm["Statistic"]) == (60, 5, "Maximum")
 
 
 def test_shifted_rollout_invokes_aliases(tmp_path: Path) -> None:
     cerebro = synthesized(tmp_path, shift="LINEAR_10_PERCENT_EVERY_1_MINUTE")["cerebro"]
-    assert len(cerebro.all("AWS::CodeDeploy::DeploymentGroup")) == 5
+    assert len(cerebro.all("AWS::CodeDeploy::DeploymentGroup")) == 6
     aliases = cerebro.all("AWS::Lambda::Alias")
     for source in cerebro.all("AWS::Lambda::EventSourceMapping").values():
         assert any(alias in json.dumps(source["FunctionName"]) for alias in aliases)

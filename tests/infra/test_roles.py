@@ -193,7 +193,7 @@ def test_invoke_policy_publishes_under_the_own_name_only(stacks: dict[str, Templ
             "cordyna.client",
             "cordyna.client.${aws:PrincipalTag/cordyna-client}",
         ],
-        "events:detail-type": ["CancelRun", "InvokeTask", "RetryRun"],
+        "events:detail-type": ["CancelRun", "InvokeTask", "RetryRun", "SnoozeIncident"],
     }
 
 
