@@ -45,17 +45,15 @@ def console_of(cloud: Cloud) -> Iterator[CloudConsole]:
     environment = {
         name: value for name, value in cloud.environment.items() if name != "AWS_ENDPOINT_URL"
     }
-    served = subprocess.Popen(
+    with subprocess.Popen(
         command, env=environment, cwd=cloud.folder, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert served.stderr is not None
-        match = next(filter(None, map(ADDRESS.match, served.stderr)), None)
-        assert match is not None, "the console ended"
-        (file,) = (Path(environment["XDG_CONFIG_HOME"]) / "cordyna" / "consoles").rglob(
-            "console.json"
-        )
-        yield CloudConsole(match[1], json.loads(file.read_text())["token"])
-    finally:
-        served.terminate()
-        served.wait(timeout=30)
+    ) as served:
+        try:
+            assert served.stderr is not None
+            match = next(filter(None, map(ADDRESS.match, served.stderr)), None)
+            assert match is not None, "the console ended"
+            folder = Path(environment["XDG_CONFIG_HOME"]) / "cordyna" / "consoles"
+            (file,) = folder.rglob("console.json")
+            yield CloudConsole(match[1], json.loads(file.read_text())["token"])
+        finally:
+            served.terminate()

@@ -98,7 +98,8 @@ for (const [size, budgetMs] of [[1_000, 500], [10_000, 1_500]]) {
       }
       if (size === 10_000) {
         within("structure", answers.structure / 1000, 100, "kB", 1);
-        within("facts", answers.facts / 1000, 40, "kB", 1);
+        // Times have more digits, and compress less, on a busy machine.
+        within("facts", answers.facts / 1000, 40, "kB", 1.5);
       }
       assert.deepEqual(page.faults, []);
     } finally {

@@ -48,7 +48,7 @@ function Title({ head, model, connection }) {
       <span class="soft">${head.server && html`on <a class="inline" href=${`/servers/${head.server}`}>${head.server}</a>`}${head.owner && `, owner ${head.owner}`}</span>
       ${began !== null && html`<span>${span(((over ? ended ?? began : now()) - began) / 1000)}</span>`}
       <span class="soft">began <${Moment} at=${head.created_at} />${head.scheduled_at && html`, by cron for <${Moment} at=${head.scheduled_at} />`}</span>
-      ${Object.entries(head.labels).map(([name, value]) => html`<a key=${name} class="chip" href=${`/runs?label=${encodeURIComponent(`${name}=${value}`)}`}>${name}=${value}</a>`)}</div>
+      ${Object.entries(head.labels).map(([name, value]) => html`<a key=${name} class="chip" title=${`${name}=${value}`} href=${`/runs?label=${encodeURIComponent(`${name}=${value}`)}`}>${name}=${value}</a>`)}</div>
     <span class="row">${!over && html`<${Live} state=${connection} />`}<${Command} text=${`dyna show ${head.run_id}`} /></span></div>`;
 }
 

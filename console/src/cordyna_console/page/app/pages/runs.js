@@ -67,7 +67,7 @@ function RunLine({ run }) {
   return html`<tr ...${rowLink(href)}>
     <td><${State} word=${runWord(run)} /></td>
     <td><a href=${href}>${run.task}</a>${run.root_cause && run.root_cause.task !== run.task ? html` <span class="soft wide">because of ${run.root_cause.task}: ${run.root_cause.reason}</span>` : null}
-      ${others.map(([name, value]) => html` <span key=${name} class="chip">${name}=${value}</span>`)}</td>
+      ${others.map(([name, value]) => html` <span key=${name} class="chip" title=${`${name}=${value}`}>${name}=${value}</span>`)}</td>
     <td class="wide"><${RunId} id=${run.run_id} /></td>
     <td class="wide"><${Bar} counts=${run.counts} /></td>
     <td><${Moment} at=${run.created_at} /></td>
@@ -95,7 +95,7 @@ function Filters({ wanted }) {
     <label>Task<select value=${wanted.task} onChange=${(event) => setQuery({ task: event.target.value })}><option value="">any</option>
       ${wanted.task && !names.includes(wanted.task) && html`<option value=${wanted.task}>${wanted.task}</option>`}
       ${names.slice(0, 300).map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>
-    ${wanted.label && html`<button onClick=${() => setQuery({ label: "" })}>label ${wanted.label} ×</button>`}
+    ${wanted.label && html`<button title=${wanted.label} onClick=${() => setQuery({ label: "" })}>label ${wanted.label.slice(0, 60)}${wanted.label.length > 60 ? "…" : ""} ×</button>`}
     ${Object.values(wanted).some(Boolean) && html`<button class="plain" onClick=${() => navigate("/runs")}>All runs</button>`}
   </div>`;
 }
