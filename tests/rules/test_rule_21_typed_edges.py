@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import pytest
+
 from cerebro.core.declaration.diff import rehearsal
 from cerebro.handlers import queries
 from cordyna_core.contract.declaration import ServerDeclared
@@ -75,11 +77,16 @@ def test_rehearsal_of_an_untyped_producer_cannot_tell() -> None:
     assert "it does not declare what it returns" in notice.message
 
 
-def test_rehearsal_of_a_schema_that_is_none_has_problems_only() -> None:
-    view = rehearsal(graph_of(producer(ROWS)), [consumer({"type": 5})])
-    assert [problem.code for problem in view.problems] == ["bad_schema"]
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("schema", [{"type": 5}, {"properties": []}, {"minimum": "a"}])
+def test_what_is_no_schema_is_a_problem_of_its_author(schema: Any, *, strict: bool) -> None:
+    view = rehearsal(graph_of(producer(ROWS)), [consumer(schema, strict=strict)])
+    assert {problem.code for problem in view.problems} == {"bad_schema"}
     assert "what it expects of" in view.problems[0].message
-    assert view.notices == []
+    assert [notice.code for notice in view.notices] == ["cannot_tell"]
+
+    view = rehearsal(graph_of(consumer(EXPECTED, strict=strict)), [producer(schema)])
+    assert {problem.code for problem in view.problems} == {"bad_schema"}
 
 
 def test_output_schema_that_is_none_is_rejected() -> None:

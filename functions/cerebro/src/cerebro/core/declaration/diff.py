@@ -50,29 +50,11 @@ def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView
         notices=[
             notice
             for server in dict.fromkeys(declaration.server for declaration in declared)
-            for notice in notices_of_server(_readable(wanted, declarations), server)
+            for notice in notices_of_server(wanted, server)
         ],
         touched=affected_tasks(
             graph, wanted, changes, by={declaration.server for declaration in declared}
         ),
-    )
-
-
-def _readable(graph: Graph, declarations: Iterable[DeclarationView]) -> Graph:
-    """Return the graph without the servers whose schemas are not schemas."""
-    unreadable = {
-        view.server
-        for view in declarations
-        if any(problem.code == "bad_schema" for problem in view.problems)
-    }
-    if not unreadable:
-        return graph
-    return graph.with_servers(
-        {
-            server: declared
-            for server, declared in graph.declarations.items()
-            if server not in unreadable
-        }
     )
 
 
