@@ -57,7 +57,7 @@ class _Running:
 _current: Final[ContextVar[_Running | None]] = ContextVar("cordyna_attempt", default=None)
 
 
-class AttemptOutput:
+class AttemptCapture:
     """Captures the streams and the logging of this process. Install one at a time."""
 
     def __init__(self, sink: OutputSink) -> None:
@@ -131,7 +131,7 @@ def _storable(text: str) -> str:
 class _Tee:
     """A text stream that goes to the attempt's output. A body cannot close it."""
 
-    def __init__(self, output: AttemptOutput, stream: PrintedStream, inner: TextIO) -> None:
+    def __init__(self, output: AttemptCapture, stream: PrintedStream, inner: TextIO) -> None:
         self._output, self._stream, self._inner = output, stream, inner
 
     def write(self, text: str) -> int:

@@ -9,7 +9,7 @@ import logging
 from contextlib import AbstractContextManager
 from typing import Any, TextIO
 
-from cordyna_core.attempt_output import AttemptId, AttemptOutput, PrintedStream
+from cordyna_core.attempt_output import AttemptId, AttemptCapture, PrintedStream
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.ports import Clock
@@ -19,7 +19,7 @@ class TaskLog:
     """Writes all output of the process to `out`. Install one per process."""
 
     def __init__(self, out: TextIO, clock: Clock) -> None:
-        self._output = AttemptOutput(_JsonLines(out, clock))
+        self._output = AttemptCapture(_JsonLines(out, clock))
 
     def install(self) -> None:
         """Capture stdout, stderr and logging; the platform's own log handlers are removed."""

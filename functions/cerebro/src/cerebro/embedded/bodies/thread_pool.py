@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from cerebro.embedded.storage.targets import ServerLoad
 from cordyna_core import attempt as reporting
-from cordyna_core.attempt_output import AttemptOutput
+from cordyna_core.attempt_output import AttemptCapture
 from cordyna_core.contract.base import Message, meta_at
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.envelope import open_envelope, seal
@@ -47,7 +47,7 @@ class ServerThreads:
         *,
         put: Callable[[str], None],
         clock: Clock,
-        output: AttemptOutput,
+        output: AttemptCapture,
         concurrency: int,
     ) -> None:
         self.server = server
@@ -173,7 +173,7 @@ class _ServerBus:
     """The bus as one server uses it: all of its messages have the server's source."""
 
     def __init__(
-        self, source: str, put: Callable[[str], None], clock: Clock, output: AttemptOutput
+        self, source: str, put: Callable[[str], None], clock: Clock, output: AttemptCapture
     ) -> None:
         self._source, self._put, self._clock, self._output = source, put, clock, output
 

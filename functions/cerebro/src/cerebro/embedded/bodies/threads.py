@@ -13,7 +13,7 @@ from typing import Final
 from cerebro.embedded.bodies.chunk_sink import ChunkSink
 from cerebro.embedded.bodies.port import BodiesDrained, BodyEvent, Loads, ServerLoaded
 from cerebro.embedded.bodies.thread_pool import ServerThreads
-from cordyna_core.attempt_output import AttemptOutput
+from cordyna_core.attempt_output import AttemptCapture
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.ports import Clock
 from cordyna_core.server.task_server import TaskServer
@@ -29,7 +29,7 @@ class ThreadBodies:
         self.servers, self._clock = dict(servers), clock
         self._events: SimpleQueue[BodyEvent] = SimpleQueue()
         self._wake: Callable[[], None] = lambda: None
-        self._output = AttemptOutput(ChunkSink(self._report, clock))
+        self._output = AttemptCapture(ChunkSink(self._report, clock))
         self._pools: dict[str, ServerThreads] = {}
 
     def start(self, wake: Callable[[], None]) -> None:
