@@ -32,7 +32,7 @@ from cordyna_core.contract.time import utc
 HOP_S: Final = 0.1
 """About the time of bus -> queue -> Lambda (published medians are 0.1 to 0.2 s)."""
 
-WARM: Final = {"registry": 1, "planner": 1, "tracker": 4, "timekeeper": 1}
+WARM: Final = {"registry": 1, "planner": 1, "tracker": 4, "timekeeper": 1, "incidents": 1}
 """Warm Lambdas of each handler, each with caches of its own."""
 
 _WAIT: Final = "wait"
@@ -161,7 +161,7 @@ class AwsWorld:
         clients["scheduler"].create_schedule_group(Name=_SETTINGS["schedule_group"])
         queues = {
             f"{name}_queue_url": clients["sqs"].create_queue(QueueName=name)["QueueUrl"]
-            for name in ("timekeeper", "tracker")
+            for name in ("timekeeper", "tracker", "incidents")
         }
         clients["events"].meta.events.register(
             "provide-client-params.events.PutEvents", self._on_put_events

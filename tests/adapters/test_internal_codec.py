@@ -5,7 +5,14 @@ import json
 import pytest
 
 from cerebro.adapters.internal_codec import decode_internal, encode_internal
-from cerebro.core.effects import FanOut, PageTimer, Tick
+from cerebro.core.effects import FanOut, InternalMessage, PageTimer, Tick
+from cerebro.core.incidents.notices import (
+    CompletionNotice,
+    DeadlineTimer,
+    FailureNotice,
+    IncidentTimer,
+    ServerNotice,
+)
 from cerebro.handlers.receive import Delivery, receive
 from cerebro.testing.examples import NOW, RUN
 from cordyna_core.contract.envelope import MalformedEvent
@@ -20,9 +27,14 @@ SIX = 1_790_056_800.0
         FanOut(RUN, None, 250, "cause"),
         FanOut(RUN, 7, 0, 'a "cause" ü', repair=True),
         Tick("team.task", SIX),
+        CompletionNotice(RUN, 7, 2, NOW),
+        FailureNotice(RUN),
+        ServerNotice("stock", "unresponsive", NOW, "event-1"),
+        IncidentTimer("7M1Z7Q4GJ0S2F8R6Y3K5D9W1XA", NOW),
+        DeadlineTimer("report", SIX, NOW),
     ],
 )
-def test_internal_message_roundtrips(message: PageTimer | FanOut | Tick) -> None:
+def test_internal_message_roundtrips(message: InternalMessage) -> None:
     assert decode_internal(encode_internal(message)) == message
 
 

@@ -14,6 +14,7 @@ from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.aws.timers import AwsTimers, TimerTargets, schedule_name
 from cerebro.adapters.internal_codec import decode_internal
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
+from cerebro.core.incidents.notices import CompletionNotice, IncidentTimer
 from cerebro.testing.examples import NOW, RUN
 from cerebro.testing.timer_contract import TimersContract
 
@@ -130,6 +131,7 @@ def test_timers_and_fan_outs_arrive_on_an_emulator() -> None:
     targets = TimerTargets(
         timekeeper_queue_url=urls[0],
         tracker_queue_url=urls[1],
+        incidents_queue_url=urls[1],
         wait_state_machine_arn=machine["stateMachineArn"],
         schedule_group=name,
     )
@@ -166,3 +168,25 @@ def test_timers_and_fan_outs_arrive_on_an_emulator() -> None:
     assert [each["Name"] for each in scheduler.list_schedules(GroupName=name)["Schedules"]] == [
         schedule_name(far)
     ]
+
+
+def test_timer_of_an_incident_waits_as_a_page_timer_does() -> None:
+    aws = VirtualAws()
+    timer = IncidentTimer("7M1Z7Q4GJ0S2F8R6Y3K5D9W1XA", NOW + 600)
+    aws.timers.send_incident_timer(timer)
+    aws.timers.send_incident_timer(timer)
+    assert list(aws.schedules) == [schedule_name(timer)]
+
+
+def test_notice_goes_to_the_queue_of_incidents() -> None:
+    sent: list[tuple[str, str]] = []
+
+    class Queues(VirtualAws):
+        def send_message(self, **request: Any) -> None:
+            sent.append((request["QueueUrl"], request["MessageBody"]))
+
+    notice = CompletionNotice(RUN, 3, 1, NOW)
+    Queues().timers.send_incident_notice(notice)
+    ((url, body),) = sent
+    assert url == QUEUES["incidents"]
+    assert decode_internal(body) == notice

@@ -140,9 +140,9 @@ class IncidentChecks:
                     )
         facts_of = {snapshot.run.id: facts for snapshot, _, facts in runs}
         healed = [
-            (fact := facts_of.get(failure.run_id, {}).get(failure.index)) is not None
-            and fact.rank == Rank.COMPLETED
-            and fact.attempt >= failure.attempt
+            (own := facts_of.get(failure.run_id, {}).get(failure.index)) is not None
+            and own.rank == Rank.COMPLETED
+            and own.attempt >= failure.attempt
             for failure in incident.failing
         ]
         if healed and all(healed):

@@ -131,10 +131,11 @@ class GraphItems:
 
     def _replace_head(self, new: Head, stored: str, seen: Head, before: str) -> bool:
         written: dict[str, Value] = {"generation": new.generation, "servers": stored}
+        known: dict[str, Value] = {}
         # An update, because the marks of incidents stay.
         change = "set #generation = :generation, #servers = :servers"
         if seen == Head():
-            only_if, known = "attribute_not_exists(#generation)", {}
+            only_if = "attribute_not_exists(#generation)"
         else:
             only_if = "#generation = :seen_generation and #servers = :seen_servers"
             known = {"seen_generation": seen.generation, "seen_servers": before}

@@ -1,15 +1,12 @@
 """Effects of incidents: what their programs ask of their surroundings, beside those of runs."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cerebro.core.effects import Effect
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.incident import Incident
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
-
-if TYPE_CHECKING:
-    pass
+from cerebro.core.model import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class ReadActiveRuns(Effect[list[str]]):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadNewestRuns(Effect["list[Run]"]):
+class ReadNewestRuns(Effect[list[Run]]):
     """The newest runs, newest first."""
 
     limit: int

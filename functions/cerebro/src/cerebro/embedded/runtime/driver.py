@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from cerebro.adapters.sqlite.database import DamagedRow, HomeLocked
 from cerebro.core.graph.graph import version_of
@@ -33,6 +33,7 @@ from cerebro.embedded.bodies.port import (
 from cerebro.embedded.replay.recording import RELOADED
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.housekeeping import Housekeeping
+from cerebro.embedded.runtime.incident_resume import note_declared, resume_incidents
 from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.runtime.run_timeout import run_timeout_s
 from cerebro.embedded.runtime.served import ServedTargets
@@ -139,6 +140,7 @@ class Driver:
             versions = {declared.server: version_of(declared) for declared in every}
             if graph.head.servers == versions:
                 self.loop.apply(graph)
+                note_declared(self.loop, self._home, declarations)
                 return []
             now = self._clock()
             self.has_declared = True
@@ -146,6 +148,7 @@ class Driver:
                 [self._sealed(name, declared, now) for name, declared in declarations.items()], kept
             )
         if not problems:
+            note_declared(self.loop, self._home, declarations)
             self.served.log_removed(graph.head.servers.keys() - versions.keys())
         return problems
 
@@ -199,8 +202,6 @@ class Driver:
         self._housekeeping.prune(ended_before)
         self._wake_pipe.wake()
 
-    # -- start and stop -----------------------------------------------------------------------
-
     def start(self) -> None:
         """Resume interrupted runs whose servers are served here, and start the thread.
 
@@ -213,16 +214,13 @@ class Driver:
         now = self._clock()
         with self._lock:
             # First, so that the event log parts what this engine received from the last one's.
-            for name in self.served.declarations():
-                self.loop.process_now(
-                    self._sealed(name, ServerStateChanged(server=name, state="ready"), now)
-                )
+            self._report_servers("ready", now)
             for run_id in self._home.store.active_runs():
                 try:
                     self._resume(run_id)
                 except DamagedRow as damaged:
                     _log.error("run %s was not resumed: %s", run_id, damaged)
-            self.loop.resume_incidents()
+            resume_incidents(self.loop, self._home)
             self._record()
         self._is_started = True
         self._thread.start()
@@ -267,10 +265,12 @@ class Driver:
         with self._lock:
             self._store_chunks()
             self._loads.store(())
-            for name in self.served.declarations():
-                self.loop.process_now(
-                    self._sealed(name, ServerStateChanged(server=name, state="stopped"), now)
-                )
+            self._report_servers("stopped", now)
+
+    def _report_servers(self, state: Literal["ready", "stopped"], now: float) -> None:
+        for name in self.served.declarations():
+            changed = ServerStateChanged(server=name, state=state)
+            self.loop.process_now(self._sealed(name, changed, now))
 
     # -- the thread ---------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 A message is handled in a transaction of its own, right after the one that published it: the end of
 a run is seen by a client only when its incident is recorded, too. What is lost between the two, if
-the process is killed, is found by the next engine (`notices_after_restart`).
+the process is killed, is found by the next engine (see incident_resume.py).
 
 Invariant: a message that cannot be handled stops nothing; after TRIES_MAX failures it is a dead
 letter.
@@ -10,23 +10,16 @@ letter.
 
 import logging
 from collections import deque
-from collections.abc import Iterator
 from typing import Final
 
 from cerebro.adapters.internal_codec import encode_internal
 from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.core.incidents.notices import (
-    AnyIncidentTimer,
-    DeadlineTimer,
-    FailureNotice,
     IncidentNotice,
-    IncidentTimer,
 )
-from cerebro.core.incidents.record import SETTLE_S
 from cerebro.dispatch import OBSERVATIONS, is_observed
 from cerebro.embedded.storage.home import Home
 from cerebro.handlers.receive import open_delivery, perform_one
-from cerebro.ports import Store
 from cerebro.shell import Ports
 from cordyna_core.contract.base import Message
 from cordyna_core.errors import ServiceError
@@ -34,8 +27,6 @@ from cordyna_core.errors import ServiceError
 _log = logging.getLogger("cordyna")
 
 TRIES_MAX: Final = 3
-NEWEST_RUNS: Final = 100
-"""Ended runs that are examined after the engine before this one was killed."""
 
 
 class IncidentQueue:
@@ -99,19 +90,3 @@ class IncidentQueue:
         text = item if isinstance(item, str) else encode_internal(item)
         with self._home.transaction():
             self._home.event_log.add_dead_letter(text, reason, ports.clock())
-
-
-def timers_after_restart(store: Store) -> Iterator[AnyIncidentTimer]:
-    """The timers of an earlier engine: of open incidents, and of deadlines."""
-    for incident in store.incidents():
-        if incident.is_open:
-            yield IncidentTimer(incident.id, incident.opened_at + SETTLE_S)
-    for deadline in store.open_deadlines():
-        yield DeadlineTimer(deadline.task, deadline.nominal, deadline.due)
-
-
-def notices_after_restart(store: Store) -> Iterator[FailureNotice]:
-    """Runs whose failure an engine that was killed may not have recorded."""
-    for run in store.runs(NEWEST_RUNS):
-        if run.failing and run.status in ("running", "error"):
-            yield FailureNotice(run.id)

@@ -15,7 +15,7 @@ Invariant: one message cannot stop the loop, and none is lost: it is processed, 
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Final
 
@@ -28,11 +28,7 @@ from cerebro.core.run.recovery import recover
 from cerebro.embedded.runtime.clock_jump import shift_deadlines
 from cerebro.embedded.runtime.cron_ticks import CronTicks
 from cerebro.embedded.runtime.failing_runs import FailingRuns
-from cerebro.embedded.runtime.incident_queue import (
-    IncidentQueue,
-    notices_after_restart,
-    timers_after_restart,
-)
+from cerebro.embedded.runtime.incident_queue import IncidentQueue
 from cerebro.embedded.runtime.loop_items import Item, run_of, shifted, text_of
 from cerebro.embedded.runtime.plain_secrets import without_plain_secrets
 from cerebro.embedded.runtime.timer_queue import TimerQueue
@@ -253,14 +249,11 @@ class MessageLoop:
             self.publish(messages)
         self.flush()
 
-    def resume_incidents(self) -> None:
-        """Arm the timers of incidents and deadlines again, and find what was not recorded."""
+    def take_notices(self, notices: Iterable[IncidentNotice]) -> None:
+        """Handle notices now that the driver makes itself."""
         with self._home.transaction():
-            for timer in timers_after_restart(self._home.store):
-                self.send_incident_timer(timer)
-            if self._home.predecessor_died:
-                for notice in notices_after_restart(self._home.store):
-                    self._incidents.add(notice)
+            for notice in notices:
+                self._incidents.add(notice)
         self.flush()
 
     def resume_run(self, run_id: str) -> None:
