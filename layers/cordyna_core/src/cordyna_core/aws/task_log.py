@@ -9,7 +9,7 @@ import logging
 from contextlib import AbstractContextManager
 from typing import Any, TextIO
 
-from cordyna_core.attempt_output import AttemptId, AttemptCapture, PrintedStream
+from cordyna_core.attempt_output import AttemptCapture, AttemptId, PrintedStream
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.ports import Clock

@@ -290,7 +290,9 @@ class ServerEntry:
             self._waiting.pop(attempt.command.key, None)
             self._ended_unstarted(attempt, "stale")
             return
-        if self._current is not None or self._next is not None:
+        # Once: an attempt whose process could not be started waits again.
+        is_served = self._current is not None or self._next is not None
+        if is_served and not attempt.is_queued:
             attempt.is_queued = True
             detail = verdicts.state_update(attempt.command, now, "queued")
             self._services.link.state(frame_bytes("TaskStateChanged", detail))
