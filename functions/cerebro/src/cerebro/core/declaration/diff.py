@@ -39,7 +39,7 @@ def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView
         if isinstance(outcome, Accepted | Rejected):
             owned = only_owned(declaration, wanted.server_of)
             wanted = wanted.with_servers({**wanted.declarations, declaration.server: owned})
-    changes = list(_changes(graph, wanted))
+    changes = list(changes_between(graph, wanted))
     return RehearsalView(
         generation=graph.generation,
         declarations=declarations,
@@ -69,7 +69,8 @@ def _declaration_view(declared: ServerDeclared, outcome: Outcome) -> Declaration
     return DeclarationView(server=declared.server, outcome=outcome.because)
 
 
-def _changes(before: Graph, after: Graph) -> Iterator[TaskChange]:
+def changes_between(before: Graph, after: Graph) -> Iterator[TaskChange]:
+    """Yield every task that was added, removed, or declared in another way."""
     for name in dict.fromkeys([*before, *after]):
         was, will_be = before.get(name), after.get(name)
         if was is None:

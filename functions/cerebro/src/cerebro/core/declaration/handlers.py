@@ -16,6 +16,7 @@ from cerebro.core.declaration.decide import (
     decide,
     declare_batch,
 )
+from cerebro.core.declaration.graph_changes import graph_changes
 from cerebro.core.declaration.notices import notices_of_server
 from cerebro.core.effects import (
     ApplyCrons,
@@ -55,6 +56,7 @@ async def server_declared(envelope: Envelope) -> None:
     await NoteServer(declared.server, None, now)
     while True:
         graph: Graph = await ReadGraph()
+        before = graph
         outcome = decide(graph, declared)
         if not isinstance(outcome, Accepted):
             break
@@ -70,7 +72,8 @@ async def server_declared(envelope: Envelope) -> None:
     # Also if nothing is new: the first delivery may have crashed before the crons were made.
     await ApplyCrons(graph.generation)
     now = await Now()
-    await Publish((_answer(envelope, declared, outcome, graph, now),))
+    changes = graph_changes(before, graph, cause=envelope.id, now=now)
+    await Publish((*changes, _answer(envelope, declared, outcome, graph, now)))
 
 
 async def declare_exactly(
@@ -98,10 +101,15 @@ async def declare_exactly(
     now = await Now()
     # What is kept was not declared now, and is not answered.
     answers = zip(envelopes, batch.outcomes[: len(envelopes)], strict=True)
+    cause = envelopes[0].id if envelopes else ""
+    changes = graph_changes(graph, batch.graph, cause=cause, now=now)
     await Publish(
-        tuple(
-            _answer(envelope, declared, outcome, batch.graph, now)
-            for envelope, (declared, outcome) in answers
+        (
+            *changes,
+            *(
+                _answer(envelope, declared, outcome, batch.graph, now)
+                for envelope, (declared, outcome) in answers
+            ),
         )
     )
 
@@ -115,6 +123,7 @@ async def remove_server(envelope: Envelope) -> None:
     assert isinstance(command, RemoveServer)
     while True:
         graph: Graph = await ReadGraph()
+        before = graph
         accepted = graph.declarations.get(command.server)
         if accepted is None or accepted.revision > command.revision:
             break
@@ -130,7 +139,8 @@ async def remove_server(envelope: Envelope) -> None:
     # Also when nothing changed: the first delivery may have crashed before the crons were deleted.
     await ApplyCrons(graph.generation)
     now = await Now()
-    await Publish((_answer_to_removal(envelope, command, graph, now),))
+    changes = graph_changes(before, graph, cause=envelope.id, now=now)
+    await Publish((*changes, _answer_to_removal(envelope, command, graph, now)))
 
 
 async def server_state_changed(envelope: Envelope) -> None:
