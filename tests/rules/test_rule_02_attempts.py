@@ -64,3 +64,13 @@ def test_update_to_pending_by_server_is_dead_lettered() -> None:
     world = a_run("a", a="started")
     with pytest.raises(Fatal, match="does not report state 'pending'"):
         world.report("a", "pending")
+
+
+def test_late_error_after_an_expiry_is_shown_beside_it() -> None:
+    world = a_run("a", declared={"a": {"retries": 1}}).after(17)
+    assert world.fact("a").attempt == 2
+    world.report("a", "error", attempt=1)
+    late = [entry for entry in world.fact("a").timeline if entry.reason == "late"]
+    assert [(entry.attempt, entry.state, entry.by) for entry in late] == [
+        (1, "error", "cordyna.server.s")
+    ]

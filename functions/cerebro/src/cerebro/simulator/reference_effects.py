@@ -96,8 +96,8 @@ def _check_update_is_about_an_attempt(
         if fact is None or update.attempt > fact.attempt:
             raise Unexpected(f"attempt {update.attempt} of {update.task} was never sent")
         is_late = update.attempt < fact.attempt and update.state in ("completed", "error")
-        ends = {(entry.attempt, entry.state) for entry in fact.timeline}
-        if is_late and (update.attempt, update.state) not in ends:
+        ends = {(entry.attempt, entry.state, entry.by) for entry in fact.timeline}
+        if is_late and (update.attempt, update.state, envelope.source) not in ends:
             raise Unexpected(f"{update.state} of an older attempt of {update.task} is not shown")
 
 

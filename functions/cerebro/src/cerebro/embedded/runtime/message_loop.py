@@ -148,7 +148,7 @@ class MessageLoop:
 
     def on_clock_jump(self, seconds: float) -> None:
         """The wall clock was set: keep every interval, and recompute what follows wall time."""
-        self._flush_rest()  # as it was published: a command names moments of the clock before
+        self.flush()  # as it was published: a command names moments of the clock before
         with self._home.transaction():
             shift_deadlines(self._home.store, seconds)
             graph = self._home.store.read_graph()
@@ -181,7 +181,7 @@ class MessageLoop:
         Raises:
             ServiceError: the home fails. Nothing of this step was stored, and nothing is lost.
         """
-        self._flush_rest()
+        self.flush()  # what an error of the home has left
         now = self._clock()
         limit = 1 if self._singles_left else BATCH_MAX
         batch = self._take(now, limit)
@@ -302,11 +302,6 @@ class MessageLoop:
                 self._leaving.clear()
                 self._incidents.on_roll_back()
         self._deliver_committed()
-
-    def _flush_rest(self) -> None:
-        """Deliver what an error of the home has left."""
-        if self._committed or self._incidents:
-            self.flush()
 
     def _note_committed(self) -> None:
         for message, event in self._leaving:
