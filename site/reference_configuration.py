@@ -17,12 +17,19 @@ _VARIABLE: Final = re.compile(r"\bCORDYNA_[A-Z][A-Z_]*\b")
 
 _SETTING_MEANING: Final = {
     "servers": "the task servers that run here; of `CORDYNA_SERVERS` separated by commas",
+    "alerts": "where the incidents of an owner are sent; see below",
     "home": "where runs, logs and outputs are kept; `:memory:` keeps nothing",
     "profile": "a cerebro on AWS: `~/.config/cordyna/PROFILE.toml`, or a profile of AWS",
     "region": "the region of that cerebro",
     "endpoint_url": "its endpoint, for a cloud on this machine",
     "bus": "its event bus",
     "client": "the name under which commands are sent; IAM may bind it to a person",
+}
+_ONLY_IN_A_FILE: Final = ("alerts",)
+_ALERT_MEANING: Final = {
+    "webhook": "an address that gets each by POST, or `env:NAME` of a variable that has it",
+    "command": "a command that gets each on its standard input, and a line as `CORDYNA_ALERT`",
+    "format": "of a webhook: `json`, `slack` or `teams`",
 }
 _OPTION_MEANING: Final = {
     "target": (
@@ -56,6 +63,7 @@ _ON_AWS: Final = {
 _INTERNAL: Final = {
     "CORDYNA_TABLE": "cerebro's table; set by its stack, as are all variables of its functions",
     "CORDYNA_CONSOLE_SIGN_IN": "how the hosted console signs people in; set by its stack",
+    "CORDYNA_ALERT": "set for the command of an alert: what happened, in one line",
     "CORDYNA_WORKER_HOST": "set for the processes of task bodies, to find those of one engine",
 }
 
@@ -83,7 +91,7 @@ def configuration_page() -> str:
         *table(
             ("setting", "option", "variable", "meaning"),
             [
-                (code(name), _option(name), code(f"CORDYNA_{name.upper()}"), _SETTING_MEANING[name])
+                (code(name), _option(name), _variable(name), _SETTING_MEANING[name])
                 for name in SETTINGS
             ],
         ),
@@ -97,6 +105,14 @@ def configuration_page() -> str:
         *table(
             ("option", "meaning", "default"),
             [(code(name), *_OPTION_MEANING[name]) for name in OPTIONS],
+        ),
+        "",
+        "## Alerts",
+        "",
+        "`[tool.cordyna.alerts]` has an entry for each owner, or `*` for all others.",
+        "",
+        *table(
+            ("option", "meaning"), [(code(name), text) for name, text in _ALERT_MEANING.items()]
         ),
         "",
         "## The home",
@@ -119,8 +135,12 @@ def configuration_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _variable(name: str) -> str:
+    return "" if name in _ONLY_IN_A_FILE else code(f"CORDYNA_{name.upper()}")
+
+
 def _option(name: str) -> str:
-    if name == "client":
+    if name in ("client", *_ONLY_IN_A_FILE):
         return ""
     return code("--server" if name == "servers" else f"--{name.replace('_', '-')}")
 

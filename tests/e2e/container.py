@@ -1,5 +1,5 @@
 """Team c's server as an ordinary process on its deployed work queue: the emulator runs no
-containers.
+containers. It is started as docs/deploying.md shows.
 """
 
 import json
