@@ -7,9 +7,10 @@ class TestMemoryStore(StoreContract):
 """
 
 from cerebro.testing.graph_contract import GraphContract
+from cerebro.testing.incident_contract import IncidentContract
 from cerebro.testing.run_contract import RunContract
 from cerebro.testing.task_contract import TaskContract
 
 
-class StoreContract(GraphContract, RunContract, TaskContract):
+class StoreContract(GraphContract, RunContract, TaskContract, IncidentContract):
     """All contract tests of the Store port."""
