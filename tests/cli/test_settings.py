@@ -150,7 +150,7 @@ def test_profile_without_file_is_one_of_aws(tmp_path: Path) -> None:
             "colour = 1",
             (
                 "there is no setting `colour`; "
-                "there are servers, home, profile, region, endpoint_url, bus, client"
+                "there are servers, alerts, home, profile, region, endpoint_url, bus, client"
             ),
         ),
         (
