@@ -125,3 +125,14 @@ def test_update_that_heals_reads_no_page() -> None:
             effect = program.send(PERFORM[type(effect)](world.driver.ports, effect))
     except StopIteration:
         pass
+
+
+def test_heal_of_cancelled_run_crashed_is_cancelled_again() -> None:
+    world = a_run("a").after(17)
+    world.cancel()
+    assert world.cancelled == []
+    update = world.update("a", "queued", attempt=1)
+    world.driver.crash_once(update, lambda: world.fact("a").rank == Rank.CANCELLED)
+    assert world.cancelled == []
+    world.handle(update)
+    assert world.cancelled == [("a", 1)]

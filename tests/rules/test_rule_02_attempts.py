@@ -74,3 +74,10 @@ def test_late_error_after_an_expiry_is_shown_beside_it() -> None:
     assert [(entry.attempt, entry.state, entry.by) for entry in late] == [
         (1, "error", "cordyna.server.s")
     ]
+
+
+def test_update_of_older_attempt_leads_to_nothing_else() -> None:
+    world = a_run("a  b<-a", declared={"a": {"retries": 1}}, a="error").after(7)
+    late = world.update("a", "started", attempt=1)
+    resume = world.driver.begin(late, effects=0)
+    assert resume(100) <= 4, "run, fact, clock and sign of life"

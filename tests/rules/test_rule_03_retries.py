@@ -132,3 +132,10 @@ def test_attempt_queued_late_gets_its_whole_start_clock() -> None:
     assert world.state_of("a") == "error ack_timeout"
     world.report("a", "queued", attempt=1)
     assert world.fact("a").deadline == world.now + 600
+
+
+def test_update_that_changes_nothing_publishes_no_retry_wait() -> None:
+    world = a_run("a", declared={"a": {"retries": 1}}, a="error")
+    before = len(world.published)
+    world.report("a", "started")
+    assert world.published[before:] == []

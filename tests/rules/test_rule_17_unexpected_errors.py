@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from cerebro.core.effects import PageTimer
 from cerebro.core.model import Plan
+from cerebro.dispatch import INTERNAL
 from cerebro.handlers import receive as receiving
 from cerebro.handlers.receive import Delivery, receive
 from cerebro.shell import ProgramFailed, perform
@@ -66,7 +68,7 @@ def test_failed_internal_message_becomes_a_dead_letter(monkeypatch: pytest.Monke
     async def fail(_: Any) -> None:
         raise KeyError("page")
 
-    monkeypatch.setattr("cerebro.core.run.page_check.on_page_timer", fail)
+    monkeypatch.setitem(INTERNAL, PageTimer, fail)
     body = json.dumps({"ring": {"run_id": "R", "page": 0, "due": 0.0}})
     outcome = receive([Delivery("receipt", body)], world.driver.ports)
     assert [reason for _, reason in outcome.dead_letters] == ["it raised KeyError: 'page'"]
