@@ -43,7 +43,7 @@ CLEAN = {
         ({"rows": True}, ["rows: it is no integer"]),
         ({"rows": -1}, ["rows: -1 is less than 0"]),
         ({"rows": 1, "more": 1}, ["more: it is not expected"]),
-        ({"rows": 1, "kind": "c"}, ["kind: it is none of 'a', 'b'"]),
+        ({"rows": 1, "kind": "c"}, ["kind: it is not one of 'a', 'b'"]),
         ({"rows": 1, "one": True}, ["one: it is not 1"]),
         ({"rows": 1, "share": 1}, ["share: 1 is not less than 1"]),
         ({"rows": 1, "share": 0}, ["share: 0 is not more than 0"]),

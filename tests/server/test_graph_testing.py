@@ -262,7 +262,7 @@ def test_pytest_plugin_gives_the_fixture(tmp_path: Path) -> None:
     assert "1 passed" in result.stdout, result.stdout + result.stderr
 
 
-def test_plugin_and_graph_are_entry_points_of_their_distributions() -> None:
+def test_plugin_and_graph_are_entry_points() -> None:
     root = Path(__file__).parents[2]
     library = tomllib.loads((root / "layers/cordyna_core/pyproject.toml").read_text())
     cerebro = tomllib.loads((root / "functions/cerebro/pyproject.toml").read_text())

@@ -26,7 +26,7 @@ def test_attempt_is_the_first_of_a_run_by_default() -> None:
     assert a_server().test_run("load").output == ["today", 1, None, False, run_id]
 
 
-def test_attempt_tick_cancellation_and_run_are_what_the_body_reads() -> None:
+def test_body_reads_attempt_tick_cancellation_and_run() -> None:
     run_id = derived_id("some run")
     result = a_server().test_run(
         "load", day="monday", attempt=3, scheduled_at=TICK, cancelled=True, run_id=run_id

@@ -247,6 +247,19 @@ def test_computed_and_serialized_fields_are_part_of_the_output() -> None:
     assert server.test_run("table").output == {"rows": "2 rows", "twice": 4}
 
 
+class Node(BaseModel):
+    next: "Node | None" = None
+
+
+def test_output_too_deep_to_check_is_the_models_word() -> None:
+    chain = Node()
+    for _ in range(90):
+        chain = Node(next=chain)
+    server = TaskServer("a")
+    server.task(name="x", output_type=Node)(lambda: chain)
+    assert server.test_run("x").state == "completed"
+
+
 def test_async_body_is_checked_too() -> None:
     server = TaskServer("a")
 

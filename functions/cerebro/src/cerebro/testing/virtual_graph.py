@@ -28,7 +28,7 @@ from cordyna_core.contract.commands import (
     RunTask,
 )
 from cordyna_core.contract.declaration import TaskDeclaration
-from cordyna_core.contract.envelope import MalformedEvent, open_envelope, seal
+from cordyna_core.contract.envelope import open_envelope, seal
 from cordyna_core.contract.ids import CLIENT, SCHEDULER, run_id_of, server_source
 from cordyna_core.contract.state_updates import InvocationRejected
 from cordyna_core.contract.time import utc
@@ -255,16 +255,12 @@ class InMemoryGraph:
         self._settle()
 
     def _refusals(self) -> list[InvocationRejected]:
-        found = []
-        for passed in self._home.event_log.events(None, 0):
-            if InvocationRejected.__name__ in passed.text:
-                try:
-                    message = open_envelope(passed.text).message
-                except MalformedEvent:
-                    continue  # A body printed the word into an event that is none.
-                if isinstance(message, InvocationRejected):
-                    found.append(message)
-        return found
+        messages = [
+            open_envelope(passed.text).message
+            for passed in self._home.event_log.events(None, 0)
+            if InvocationRejected.__name__ in passed.text
+        ]
+        return [message for message in messages if isinstance(message, InvocationRejected)]
 
     def _refusal_of(self, event_id: str) -> Sequence[Problem]:
         return next((one.problems for one in self._refusals() if one.event_id == event_id), ())
@@ -279,7 +275,7 @@ def _require_known(option: str, given: Iterable[str], known: Mapping[str, object
         if name not in known:
             raise UserError(
                 f"{option} names {name!r}, which is not in the graph",
-                next=f"use one of: {', '.join(known) or 'there is none'}",
+                next=f"use one of: {', '.join(known) or 'nothing: it is empty'}",
             )
 
 

@@ -173,7 +173,7 @@ def _faults_of_type(value: Any, schema: Mapping[str, Any]) -> Iterator[Fault]:
     if "const" in schema and not equal(value, schema["const"]):
         yield (), f"it is not {schema['const']!r}"
     if "enum" in schema and not any(equal(value, allowed) for allowed in schema["enum"]):
-        yield (), f"it is none of {', '.join(map(repr, schema['enum']))}"
+        yield (), f"it is not one of {', '.join(map(repr, schema['enum']))}"
 
 
 def _outside(

@@ -138,7 +138,7 @@ def _output_type(annotation: Any, task: str) -> OutputType | None:
 
 
 def _return_annotation(function: Callable[..., Any]) -> Any:
-    """Return the annotation; None if there is none that can be read."""
+    """Return the annotation; None if it is missing or cannot be read."""
     written = inspect.signature(function).return_annotation
     if written is inspect.Signature.empty:
         return None

@@ -50,8 +50,8 @@ class Parameters:
     """The parameters of a function: their JSON Schema, and how params become arguments.
 
     `context_name`: the parameter that takes the Context, if any.
-    `schema`: the JSON Schema of the others; None if there are no others. What is the output of an
-    upstream is none of them.
+    `schema`: the JSON Schema of the others; None if there are no others. A parameter that takes the
+    output of an upstream is not in it.
 
     Raises:
         UserError: the signature has a parameter that cannot be given by name from JSON.

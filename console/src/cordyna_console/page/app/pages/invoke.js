@@ -71,7 +71,7 @@ function Field({ field, text, wrong, onText }) {
   return html`<div class="field"><label for=${id}>${field.name}${field.required && html` <span class="w-error" title="required">*</span>`}</label>
     ${field.kind === "choice" || field.kind === "boolean" ? html`<select ...${common} value=${text} onChange=${(event) => onText(event.target.value)}><option value="">${field.required ? "choose" : `default${field.default === undefined ? "" : ` (${fieldText(field, field.default)})`}`}</option>${(field.kind === "boolean" ? ["true", "false"] : field.choices.map(choiceText)).map((choice) => html`<option key=${choice} value=${choice}>${choice}</option>`)}</select>`
       : field.kind === "json" ? html`<textarea ...${common} rows="3" spellcheck="false" value=${text} placeholder=${fieldText(field, field.default)} onInput=${(event) => onText(event.target.value)}></textarea>`
-      : html`<input ...${common} type=${field.secret ? "password" : "text"} inputmode=${field.kind === "text" ? undefined : "decimal"} autocomplete="off" value=${text} placeholder=${fieldText(field, field.default)} onInput=${(event) => onText(event.target.value)} />`}
+      : html`<input ...${common} type="text" inputmode=${field.kind === "text" ? undefined : "decimal"} autocomplete="off" value=${text} placeholder=${field.secret ? "env:NAME, ssm:/path, secretsmanager:id or file:path" : fieldText(field, field.default)} onInput=${(event) => onText(event.target.value)} />`}
     <span class="hint" id="${id}-hint">${field.hint}${field.description && `: ${field.description}`} · asked by ${field.askedBy.slice(0, 3).join(", ")}${field.askedBy.length > 3 ? ` and ${field.askedBy.length - 3} more` : ""}</span>
     ${wrong && html`<span class="wrong">✗ ${wrong}</span>`}</div>`;
 }

@@ -229,7 +229,7 @@ class _Walk:
                 continue
             possible = [one for one in alternatives if self._may_overlap(given, one)]
             if not possible:
-                yield _broken(path, "is none of the alternatives")
+                yield _broken(path, "fits no alternative")
             elif len(possible) == 1:
                 yield from self.compare(given, possible[0], path, depth)
             elif keyword == "oneOf" or not any(
