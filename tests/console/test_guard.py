@@ -119,7 +119,7 @@ def port(tmp_path: Path) -> Iterator[int]:
         server.stop()
 
 
-def answer_to(port: int, sent: bytes, *, wait_s: float = 5.0) -> bytes:
+def answer_to(port: int, sent: bytes, *, wait_s: float = 20.0) -> bytes:
     """What the server answers until it closes the connection, or `wait_s` have passed."""
     with socket.create_connection(("127.0.0.1", port), timeout=wait_s) as connection:
         connection.sendall(sent)
@@ -165,7 +165,7 @@ def test_raw_requests_that_no_browser_makes_are_refused(port: int) -> None:
 def test_pipelined_requests_are_each_examined(port: int) -> None:
     good = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     evil = b"GET /api/v1/runs HTTP/1.1\r\nHost: evil.example\r\n\r\n"
-    answer = answer_to(port, good + evil, wait_s=3)
+    answer = answer_to(port, good + evil)
     assert b"HTTP/1.1 200" in answer
     assert b"HTTP/1.1 421" in answer
 
@@ -196,7 +196,7 @@ def test_request_and_body_that_do_not_arrive_are_given_up(
         "Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{"
     )
     assert b"HTTP/1.1 408" in answer_to(port, slow.encode())
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 8
 
 
 def token_in(folder: Path) -> str:
