@@ -22,14 +22,14 @@ def result_of(write: Coroutine[Any, Any, Any], answer: Any) -> Any:
 
 
 @pytest.mark.parametrize("lost", [True, False])
-def test_write_of_run_tells_own_write_from_a_conflict(lost: bool) -> None:
+def test_write_of_run_tells_own_write_from_a_conflict(*, lost: bool) -> None:
     new, other = replace(RUN, version=2), replace(RUN, version=2, cause="other")
     expected = None if lost else other
     assert result_of(write_run(new, RUN), new if lost else other) == expected
 
 
 @pytest.mark.parametrize("lost", [True, False])
-def test_write_of_fact_tells_own_write_from_a_conflict(lost: bool) -> None:
+def test_write_of_fact_tells_own_write_from_a_conflict(*, lost: bool) -> None:
     new, other = replace(FACT, rev=2), replace(FACT, rev=2, cause="other")
     expected = None if lost else other
     assert result_of(write_task("r", 0, new, FACT), new if lost else other) == expected

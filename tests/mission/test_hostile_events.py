@@ -335,7 +335,7 @@ def test_command_repeated_a_hundred_times_acts_once(
     finish(engine)
     detail = {"task": "b", "key": "k"} if make is InvokeTask else {"run_id": RUN, "command_id": "c"}
     for _ in range(100):
-        engine.put(event(CLIENT, make.__name__, detail, "again"))  # type: ignore[attr-defined]
+        engine.put(event(CLIENT, make.__name__, detail, "again"))
     ids = [m.meta.id for m in engine.published if m.meta and m.meta.cause == "again"]
     assert len(set(ids)) == 1
     assert commands(engine) == [("a", 1), ("b", 1)]

@@ -69,7 +69,9 @@ def test_params_are_limited_to_the_byte(surplus: int, problems: list[str]) -> No
 
 def test_end_names_at_most_a_hundred_root_causes() -> None:
     names = [f"u{n}" for n in range(ROOT_CAUSES_MAX + 1)]
-    world = a_run("  ".join([*names, f"z<-{','.join(names)}"]), **dict.fromkeys(names, "error"))
+    world = a_run("  ".join([*names, f"z<-{','.join(names)}"]))
+    for name in names:
+        world.report(name, "error")
     world.after(5)
     end = [message for message in world.published if isinstance(message, RunStateChanged)][-1]
     assert (end.state, len(end.root_causes)) == ("error", ROOT_CAUSES_MAX)
