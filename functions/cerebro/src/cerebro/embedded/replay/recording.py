@@ -16,6 +16,7 @@ from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import InvokeTask, RunTask
 from cordyna_core.contract.envelope import Envelope, MalformedEvent, open_envelope
 from cordyna_core.contract.ids import CEREBRO
+from cordyna_core.contract.incidents import IncidentMessage
 from cordyna_core.contract.state_updates import (
     InvocationRejected,
     RunStateChanged,
@@ -159,7 +160,10 @@ def _decided(envelopes: Sequence[Envelope]) -> Iterator[Decided]:
     published: set[str] = set()
     for envelope in envelopes:
         message = envelope.message
-        is_foreign = isinstance(message, InvocationRejected) and message.event_id not in inputs
+        # An incident names a run, but is decided about its cause, from the ends of many runs.
+        is_foreign = isinstance(message, IncidentMessage) or (
+            isinstance(message, InvocationRejected) and message.event_id not in inputs
+        )
         if envelope.source == CEREBRO and envelope.id not in published and not is_foreign:
             published.add(envelope.id)
             yield Decided(envelope.time.timestamp(), envelope.id, message)
