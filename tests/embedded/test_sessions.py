@@ -1,5 +1,6 @@
 """Sessions: several processes on one home, of which at most one drives."""
 
+import re
 import threading
 from collections import deque
 from pathlib import Path
@@ -95,9 +96,18 @@ def test_server_after_close_is_shown_as_stopped(tmp_path: Path) -> None:
 def test_invoke_without_driver_or_server_is_refused(tmp_path: Path) -> None:
     with (
         EmbeddedEngine(DiskHome(tmp_path), []) as engine,
-        pytest.raises(UserError, match="no task server is named"),
+        pytest.raises(UserError, match="no task server is named") as refused,
     ):
         engine.invoke(InvokeTask(task="x"))
+    assert "[tool.cordyna]" in refused.value.next
+    assert "`dyna init`" in refused.value.next
+
+
+def test_doctor_names_the_driver_without_fractions(tmp_path: Path) -> None:
+    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as engine:
+        finished(engine, "x")
+        (driver,) = [item for item in engine.operations.examine() if item.what == "driver"]
+    assert re.search(r" since \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ, for one, two$", driver.detail)
 
 
 def test_invoke_after_killed_wait_joins_the_same_run(

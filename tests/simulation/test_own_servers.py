@@ -8,6 +8,7 @@ import pytest
 from cerebro.simulator.__main__ import main
 from cerebro.simulator.campaign import replay_command
 from cerebro.simulator.own_servers import declared_by
+from cli.run_dyna import Terminal
 from cordyna_core.errors import NotFound, UserError
 
 SERVER = """
@@ -47,6 +48,22 @@ def test_own_servers_are_simulated_without_running_bodies(
     assert "orders attempt 1" in trace
     assert run_simulator(monkeypatch, "--server", shop, "--server", reports, "--seeds", "20") == 0
     assert "20 seeds" in capsys.readouterr().out
+
+
+def test_report_begins_on_a_line_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal, the line that counts seeds is above it."""
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(sys, "stderr", screen)
+
+    server = a_server(tmp_path, "shop", orders=[])
+    assert run_simulator(monkeypatch, "--server", server, "--seeds", "2") == 0
+
+    progress, report = screen.getvalue().split("\n")[:2]
+    assert progress.endswith("2 seeds, 0 broken")
+    assert report.startswith("2 seeds, ")
 
 
 def test_broken_world_of_own_servers_prints_replay_command() -> None:
