@@ -15,7 +15,7 @@ from cerebro.core.model import Plan, Run, RunSnapshot
 CACHED_TASKS_MAX: Final = 500_000
 """Planned tasks in the cache of plans."""
 
-CACHED_RUNS_MAX: Final = 1_000
+CACHED_RUNS_MAX: Final = 100
 
 _INSERT_RUN: Final = """
 insert or ignore into runs (version, status, ended_at, run, id, plan_id, created_at)
