@@ -87,6 +87,10 @@ def _no_command(word: str, step: str) -> str:
             ("graph", "-o", "svg"),
             f"error: Invalid value for '-o' / '--output': {FORMATS}.\n  next: dyna graph --help\n",
         ),
+        (
+            ("dlq",),
+            "error: `dyna dlq` needs a command: ls, redrive, purge.\n  next: dyna dlq --help\n",
+        ),
         (("do",), "error: Missing argument 'TASK'.\n  next: dyna do --help\n"),
         (
             ("do", "task-3", "--profile", "p"),

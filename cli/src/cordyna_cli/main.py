@@ -166,6 +166,9 @@ def _usage_error(usage: TyperException) -> UsageError:
         )
     path = "dyna" if context is None else context.command_path
     message = message.replace("Value error, ", "")
+    commands = list(getattr(getattr(context, "command", None), "commands", ()))
+    if message.startswith("Missing command") and commands:
+        message = f"`{path}` needs a command: {', '.join(commands)}."
     return UsageError(message.strip() or "the command line cannot be read.", next=f"{path} --help")
 
 
