@@ -23,16 +23,21 @@ from cordyna_console.guard import ConsoleAccess, refusal
 from cordyna_console.live import LiveRuns
 from cordyna_console.middleware import ConditionalMiddleware, Examine, GuardMiddleware
 from cordyna_console.openings import Openings
-from cordyna_console.routes import care, catalog, runs
+from cordyna_console.routes import care, catalog, incidents, runs
 from cordyna_console.routes.shared import only_known
 
 API_PREFIX: Final = "/api/v1"
-ROUTERS: Final[Sequence[APIRouter]] = (runs.router, catalog.router, care.router)
+ROUTERS: Final[Sequence[APIRouter]] = (
+    runs.router,
+    catalog.router,
+    incidents.router,
+    care.router,
+)
 
 PAGES: Final = frozenset(
     {
-        "", "closed", "compare", "crons", "dead-letters", "doctor", "events", "graph", "invoke",
-        "rehearse", "runs", "servers", "signed-in", "tasks",
+        "", "closed", "compare", "crons", "dead-letters", "doctor", "events", "graph", "incidents",
+        "invoke", "rehearse", "runs", "servers", "signed-in", "tasks",
     }
 )  # fmt: skip
 """First parts of addresses that the page shows (`ROUTES` in page/app/main.js); a test compares."""

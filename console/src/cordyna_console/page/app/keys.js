@@ -2,7 +2,7 @@
 import { find } from "./html.js";
 import { navigate, overlay, toast } from "./state.js";
 
-const GO = { r: "/runs", t: "/tasks", g: "/graph", s: "/servers", c: "/crons", d: "/dead-letters", o: "/doctor", b: "/events" };
+const GO = { r: "/runs", t: "/tasks", g: "/graph", s: "/servers", c: "/crons", i: "/incidents", d: "/dead-letters", o: "/doctor", b: "/events" };
 let prefix = 0;
 
 export function installKeys() {

@@ -21,6 +21,8 @@ const ROUTES = [
   ["/servers", "servers", "ServersPage"],
   ["/invoke/:task", "invoke", "InvokePage"],
   ["/rehearse", "rehearse", "RehearsePage"],
+  ["/incidents/:incident", "incidents", "IncidentPage"],
+  ["/incidents", "incidents", "IncidentsPage"],
   ["/crons", "crons", "CronsPage"],
   ["/dead-letters", "dead-letters", "DeadLettersPage"],
   ["/doctor", "doctor", "DoctorPage"],

@@ -4,7 +4,7 @@ import { navigate } from "./state.js";
 import { get, RunId, runWord, State, useSettled } from "./parts/ui.js";
 
 const PAGES = [
-  ["Runs", "/runs"], ["Tasks", "/tasks"], ["Graph of all tasks", "/graph"], ["Servers", "/servers"], ["Crons", "/crons"],
+  ["Runs", "/runs"], ["Tasks", "/tasks"], ["Graph of all tasks", "/graph"], ["Servers", "/servers"], ["Incidents", "/incidents"], ["Crons", "/crons"],
   ["Dead letters", "/dead-letters"], ["Doctor", "/doctor"], ["What passes the bus", "/events"], ["Rehearse a declaration", "/rehearse"],
   ["Runs that are failing", "/runs?state=failing"], ["Runs that ended in error", "/runs?state=error"],
 ];

@@ -7,7 +7,7 @@ import {
 import { Command, Moment, ProblemBox } from "./ui.js";
 
 const PAGES = [
-  ["/runs", "Runs"], ["/tasks", "Tasks"], ["/graph", "Graph"], ["/servers", "Servers"],
+  ["/runs", "Runs"], ["/tasks", "Tasks"], ["/graph", "Graph"], ["/servers", "Servers"], ["/incidents", "Incidents"],
   ["/crons", "Crons"], ["/dead-letters", "Dead letters"], ["/doctor", "Doctor"], ["/events", "Bus"],
 ];
 
@@ -106,7 +106,7 @@ function Confirm({ shown, close }) {
 
 export const KEYS = [
   ["Ctrl K", "search runs, tasks, servers and pages"], ["/", "search on this page"], ["g r", "runs"], ["g t", "tasks"],
-  ["g g", "graph"], ["g s", "servers"], ["g c", "crons"], ["g d", "dead letters"], ["j k", "next and previous row"],
+  ["g g", "graph"], ["g s", "servers"], ["g c", "crons"], ["g i", "incidents"], ["g d", "dead letters"], ["j k", "next and previous row"],
   ["Enter", "open the row"], [".", "what can be done about this run"], ["f", "fit the graph, or focus the selected task"], ["+ -", "near and far"],
   ["← → ↑ ↓", "walk along the graph"], ["w", "copy the dyna command of this page"], ["?", "this list"], ["Esc", "close"],
 ];
