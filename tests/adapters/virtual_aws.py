@@ -19,7 +19,6 @@ from cerebro.adapters.aws.timers import AwsTimers, TimerTargets
 from cerebro.adapters.internal_codec import decode_internal
 from cerebro.core.effects import FanOut, PageTimer
 from cerebro.core.graph.graph import Graph
-from cerebro.core.incidents.notices import IncidentTimer
 from cerebro.testing.examples import NOW
 
 QUEUES = {
@@ -68,13 +67,13 @@ class VirtualAws:
             scheduler=lambda: self,  # type: ignore[arg-type, return-value]
         )
 
-    def next_delivery(self) -> PageTimer | FanOut | IncidentTimer | None:
+    def next_delivery(self) -> PageTimer | FanOut | None:
         if not self._under_way:
             return None
         at, _, body = heapq.heappop(self._under_way)
         self.now = max(self.now, at)
         message = decode_internal(body)
-        assert isinstance(message, PageTimer | FanOut | IncidentTimer | None)
+        assert isinstance(message, PageTimer | FanOut | None)
         return message
 
     # SQS

@@ -1,12 +1,15 @@
 """GraphChanged: what a declaration added, removed and changed, and whom that affects."""
 
+from typing import Any
+
 from cordyna_core.contract.commands import RemoveServer
 from cordyna_core.contract.ids import CLIENT
 from cordyna_core.contract.incidents import GraphChanged
-from world.scenarios import ReactionWorld, a_world, an_engine
+from world.scenarios import a_world, an_engine
+from world.world import World
 
 
-def changes(world: ReactionWorld) -> list[GraphChanged]:
+def changes(world: World[Any]) -> list[GraphChanged]:
     return [message for message in world.published if isinstance(message, GraphChanged)]
 
 
@@ -43,8 +46,7 @@ def test_removal_removes_its_tasks() -> None:
 def test_batch_names_every_server_that_changed() -> None:
     world = an_engine("s: a", "t: b")
     world.driver.declare("s: a", "t: b  c")
-    servers = [e.message.server for e in world.driver.events_of(GraphChanged)]
-    assert servers == ["s", "t", "t"]
+    assert [change.server for change in changes(world)] == ["s", "t", "t"]
 
 
 def test_long_lists_are_cut() -> None:
