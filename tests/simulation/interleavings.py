@@ -347,14 +347,12 @@ class Exploration:
         facts, is_pending = state.known_facts(), causes.__contains__
         _require(invariants.alive_though_over(self.snapshot, state.run, facts, is_pending))
         if state.run.status == "running":
-            checks = [
-                self._messages[name].asked_at for name in inputs if name.startswith("overdue:")
-            ]
-            _require(
-                invariants.unguarded(
-                    self.snapshot, facts, 0, timers, checks, is_pending, now=state.now
-                )
+            overdue = (name for name in inputs if name.startswith("overdue:"))
+            checks = [self._messages[name].asked_at for name in overdue]
+            unguarded = invariants.unguarded(
+                self.snapshot, facts, 0, timers, checks, is_pending, now=state.now
             )
+            _require(unguarded)
         return state
 
     def _check_at_rest(self, state: State) -> None:
