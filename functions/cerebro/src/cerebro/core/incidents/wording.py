@@ -11,7 +11,7 @@ from cordyna_core.contract.incidents import IncidentKind
 
 _SUMMARY: Final[dict[IncidentKind, Callable[[Incident], str]]] = {
     "failed": lambda i: f"{i.task} failed{_times(i)}{_error(i)}",
-    "deadline": lambda i: f"{i.task} is not completed in time{_times(i)}{_error(i)}",
+    "deadline": lambda i: f"{i.task} is not completed in time{_times(i)}{_message(i)}",
     "missed_cron": lambda i: f"a run of {i.task} by its cron never began{_times(i)}{_error(i)}",
     "unresponsive": lambda i: f"server {i.server} does not acknowledge commands{_times(i)}",
     "rejected_declaration": lambda i: (
@@ -49,6 +49,10 @@ def next_command(incident: Incident) -> str:
 
 def _times(incident: Incident) -> str:
     return f" ({incident.times} times)" if incident.times > 1 else ""
+
+
+def _message(incident: Incident) -> str:
+    return f": {incident.error.message}" if incident.error is not None else ""
 
 
 def _error(incident: Incident) -> str:
