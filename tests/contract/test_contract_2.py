@@ -73,6 +73,18 @@ def test_accepted_declaration_of_a_newer_contract_is_decoded() -> None:
     assert declared == ServerDeclared(server="a", contract="2", tasks=[TaskDeclaration(name="x")])
 
 
+def test_strict_without_expects_is_refused_in_its_place() -> None:
+    upstream = [{"task": "y", "strict": True}]
+    parsed = parse_declaration({"server": "a", "tasks": [{"name": "x", "upstream": upstream}]})
+    assert isinstance(parsed, tuple)
+    assert [(problem.code, problem.message) for problem in parsed] == [
+        (
+            "bad_upstream",
+            'task "x": upstream[0].strict: strict needs expects: say what the output shall be',
+        )
+    ]
+
+
 def test_until_without_deprecated_is_refused() -> None:
     with pytest.raises(ValidationError, match="until needs deprecated"):
         TaskDeclaration.model_validate({"name": "x", "until": "2027-03-01"})

@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from cordyna_core.contract.access import MAX_ENTRIES, AccessEntry
 from cordyna_core.contract.base import Message, Part
@@ -100,11 +107,13 @@ class Upstream(Part):
         False, description="Reject declarations that break `expects`; needs `expects`."
     )
 
-    @model_validator(mode="after")
-    def _strict_needs_expects(self) -> Self:
-        if self.strict and self.expects is None:
+    # Of the field, not of the model: so the place of a fault in an upstream stays the same.
+    @field_validator("strict")
+    @classmethod
+    def _strict_needs_expects(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001
+        if value and info.data.get("expects") is None:
             raise ValueError("strict needs expects: say what the output shall be")
-        return self
+        return value
 
 
 class TaskDeclaration(Part):

@@ -81,7 +81,10 @@ def require_known_options(names: Iterable[str]) -> None:
     """Raise UserError if one of the keyword arguments is not an option of `@server.task`."""
     for name in names:
         if name not in OPTIONS:
-            near = difflib.get_close_matches(name, OPTIONS, n=1)
+            # Of several, the one that was probably typed incompletely.
+            near = sorted(
+                difflib.get_close_matches(name, OPTIONS), key=lambda one: abs(len(one) - len(name))
+            )
             raise UserError(
                 f"@server.task has no option {name!r}",
                 why=f"its options are {', '.join(OPTIONS)}",
