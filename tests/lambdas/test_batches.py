@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cerebro.lambdas.runtime import on_queue
+from cerebro.lambdas.runtime import MESSAGE_MIN_MS, on_queue
 from cordyna_core.contract.base import meta_at
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
@@ -229,3 +229,16 @@ def test_duplicate_deliveries_are_counted_once(
         ("RunsStarted", {}, 1),
         ("TasksCompleted", {}, 1),
     ]
+
+
+def test_batch_without_time_is_delivered_again_unhandled() -> None:
+    """A function that is killed would have its messages delivered minutes later."""
+    fake = FakeRuntime()
+    answer = on_queue("registry", fake.build)(
+        batch(fake.declared("x"), "no event at all"), Context(MESSAGE_MIN_MS)
+    )
+    assert answer == {
+        "batchItemFailures": [{"itemIdentifier": "message-0"}, {"itemIdentifier": "message-1"}]
+    }
+    assert (fake.dead.letters, fake.bus.published) == ([], [])
+    assert len(fake.retries.postponed) == 2

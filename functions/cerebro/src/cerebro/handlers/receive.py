@@ -6,7 +6,7 @@ delivered again. Neither delays the rest of its batch.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
@@ -62,10 +62,20 @@ class _Rejection:
     is_answered: bool = False
 
 
-def receive(batch: Iterable[Delivery], ports: Ports) -> BatchResult:
-    """Handle each message of the batch."""
+def receive(
+    batch: Iterable[Delivery], ports: Ports, has_time: Callable[[], bool] = lambda: True
+) -> BatchResult:
+    """Handle each message of the batch.
+
+    Once `has_time` returns False, no further one is begun: those are delivered again soon. A
+    function that is killed in a message would have it delivered minutes later, after its commands'
+    clocks.
+    """
     outcome = BatchResult()
     for delivery in batch:
+        if not has_time():
+            outcome.again.append(delivery.receipt)
+            continue
         try:
             rejection = _handle(delivery, ports)
         except Exception:  # noqa: BLE001  it is logged, and the message delivered again

@@ -29,6 +29,11 @@ from cordyna_core.contract.registry import Sender, sent_by
 
 _RUN_ID: Final = re.compile(r'"run_id"\s*:\s*"([0-9A-HJKMNP-TV-Z]{26})"')
 
+MESSAGE_MIN_MS: Final = 20_000
+"""With less time left no further message of a batch is begun. A part of a wide fan-out takes a few
+seconds.
+"""
+
 Event = dict[str, Any]
 
 
@@ -85,7 +90,7 @@ def on_queue(name: str, build: Callable[[str], LambdaRuntime] = build_runtime) -
     runtime_of = cache(build)
 
     def handler(event: Event, context: LambdaContext) -> Event:
-        return answer_batch(event, runtime_of(name))
+        return answer_batch(event, runtime_of(name), context)
 
     return handler
 
@@ -108,9 +113,13 @@ def on_call(
     return handler
 
 
-def answer_batch(event: Event, runtime: LambdaRuntime) -> Event:
+def answer_batch(event: Event, runtime: LambdaRuntime, context: LambdaContext) -> Event:
     """Handle each record. Returns the ids of those that SQS must deliver again."""
-    outcome = receive(_deliveries(event, runtime.log), runtime.ports)
+    outcome = receive(
+        _deliveries(event, runtime.log),
+        runtime.ports,
+        lambda: context.get_remaining_time_in_millis() > MESSAGE_MIN_MS,
+    )
     again = set(outcome.again)
     for delivery, reason in outcome.dead_letters:
         runtime.log.set_correlation_id(_run_of(delivery.body))
