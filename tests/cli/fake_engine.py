@@ -116,9 +116,10 @@ class FakeEngine:
         return self.replayed
 
     def run(self, run_id: str) -> RunView:
-        if not self.views or self.views[-1].run_id != run_id:
-            raise NotFound(f"there is no run {run_id}.", next="`dyna runs` lists the newest")
-        return self.views[-1]
+        for view in reversed(self.views):
+            if view.run_id == run_id:
+                return view
+        raise NotFound(f"there is no run {run_id}.", next="`dyna runs` lists the newest")
 
     def structure(self, run_id: str) -> RunStructure:
         raise AssertionError("the command line reads runs, not structures")

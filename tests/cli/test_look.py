@@ -18,6 +18,9 @@ LINES = [
 ]
 
 
+OTHER_RUN = run_id_of("task-3", "another")
+
+
 def summaries(*ids: str) -> list[RunSummary]:
     return [
         RunSummary(run_id=run_id, task="task-3", state="completed", created_at=T0) for run_id in ids
@@ -91,6 +94,20 @@ def test_why_takes_a_lone_word_as_task_of_the_last_run() -> None:
     assert dyna("why", "load", engine=engine).out.startswith("⊘ load on server-b")
     assert dyna("why", RUN, "clean", engine=engine).out.startswith("✗ clean on server-a")
     assert dyna("why", RUN[:6], engine=engine).out.startswith("✗ report ended in error")
+
+
+def test_lone_task_of_no_last_run_means_its_own_last_run() -> None:
+    other = completed_run().model_copy(update={"run_id": OTHER_RUN})
+    listed = [
+        RunSummary(run_id=RUN, task="report", state="error", created_at=T0),
+        RunSummary(run_id=OTHER_RUN, task="task-3", state="completed", created_at=T0),
+    ]
+    engine = FakeEngine(views=[other, failed_run()], summaries=listed)
+
+    assert dyna("why", "task-3", engine=engine).out.startswith("✓ task-3 on server-b")
+    assert dyna("why", "load", engine=engine).out.startswith("⊘ load on server-b")
+    assert f"run {RUN} has no task" in dyna("why", "nowhere", engine=engine).err
+    assert f"run {RUN} has no task" in dyna("why", "no name", engine=engine).err
 
 
 def test_task_outside_the_run_suggests_near_names() -> None:

@@ -31,7 +31,8 @@ RunOrTask = Annotated[
     str | None,
     typer.Argument(
         metavar="[RUN]",
-        help="Its id, or the beginning of it; or a task of the last run. Default: the last run.",
+        help="Its id, or the beginning of it; or a task: of the last run, else of its own last "
+        "run. Default: the last run.",
     ),
 ]
 Task = Annotated[str | None, typer.Argument(metavar="[TASK]", help="Only this task.")]

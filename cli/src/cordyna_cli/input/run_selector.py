@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from cordyna_cli.engine import Engine
-from cordyna_core.contract.ids import RUN_ID_PATTERN
+from cordyna_core.contract.ids import NAME_PATTERN, RUN_ID_PATTERN
 from cordyna_core.contract.views.runs import RunCriteria
 from cordyna_core.errors import NotFound, UserError
 
@@ -38,14 +38,17 @@ def resolve_run_id(engine: Engine, typed: str | None) -> str:
 def resolve_run_and_task(
     engine: Engine, run: str | None, task: str | None
 ) -> tuple[str, str | None]:
-    """The run and the task; a single word that begins no run is a task of the last run."""
+    """The run and the task; a single word that begins no run is a task of the last run.
+
+    If the last run has no such task, the last run of that task is meant.
+    """
     if (
         run is not None
         and task is None
         and not re.fullmatch(RUN_ID_PATTERN, run.upper())
         and not _runs_beginning_with(engine, run)
     ):
-        return _last_run(engine), run
+        return _last_run_with(engine, run), run
     return resolve_run_id(engine, run), task
 
 
@@ -55,6 +58,16 @@ def _last_run(engine: Engine) -> str:
     if not newest:
         raise NotFound("there is no run yet.", next="dyna do TASK")
     return newest[0].run_id
+
+
+def _last_run_with(engine: Engine, task: str) -> str:
+    last = _last_run(engine)
+    if not re.fullmatch(NAME_PATTERN, task) or any(
+        other.task == task for other in engine.run(last).tasks
+    ):
+        return last
+    newest = engine.runs(1, RunCriteria(task=task))
+    return newest[0].run_id if newest else last
 
 
 def _runs_beginning_with(engine: Engine, typed: str) -> list[str]:
