@@ -92,3 +92,12 @@ def test_describe_of_unknown_task_suggests_near_names() -> None:
         3,
         "  next: did you mean task-3? `dyna tasks` lists all",
     )
+
+
+def test_describe_shows_until_when_a_run_is_due() -> None:
+    late = TASKS[0].model_copy(update={"due": "07:00"})
+
+    assert (
+        "  due         07:00\n"
+        in dyna("describe", "task-3", engine=FakeEngine(declared=[late])).out
+    )

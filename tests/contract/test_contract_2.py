@@ -34,6 +34,7 @@ def test_declaration_without_new_fields_is_byte_identical() -> None:
         {"invokers": ["b"]},
         {"deprecated": "use orders-v2"},
         {"deprecated": "use orders-v2", "until": "2027-03-01"},
+        {"cron": "0 6 * * *", "due": "07:00"},
     ],
     ids="+".join,
 )

@@ -60,6 +60,7 @@ def _facts(info: TaskInfo, downstream: Sequence[str], now: datetime) -> list[tup
         ("upstream", ", ".join(upstream) or "none"),
         ("downstream", ", ".join(downstream) or "none"),
         ("cron", f"{cron_words(info)}{overlap}" if info.cron else ""),
+        ("due", info.due or ""),
         ("retries", _retries(info)),
         ("clocks", clocks),
         ("returns", schema_words(info.output_schema) if info.output_schema else ""),

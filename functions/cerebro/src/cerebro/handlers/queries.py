@@ -163,6 +163,7 @@ def tasks(store: Store, now: float) -> list[TaskInfo]:
             invokers=task.invokers,
             deprecated=task.deprecated,
             until=task.until,
+            due=task.due,
             output_schema=task.output_schema,
             expects={name: edge.expects for name, edge in task.expecting.items() if edge.expects},
             strict=[name for name, edge in task.expecting.items() if edge.strict],

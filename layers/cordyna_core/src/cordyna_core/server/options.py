@@ -162,8 +162,10 @@ def declare_task(
 
 def _refusal(name: str, invalid: ValidationError) -> UserError:
     errors = invalid.errors(include_url=False, include_context=False)
-    # A fault of the task as a whole has no field: until without deprecated.
-    wrong_fields = dict.fromkeys(str((*error["loc"], "until")[0]) for error in errors)
+    # A fault of the task as a whole has no field: its text begins with it, as `until needs ...`.
+    wrong_fields = dict.fromkeys(
+        str((*error["loc"], _fault(error).partition(" ")[0])[0]) for error in errors
+    )
     return UserError(
         f'task "{name}" is declared wrongly',
         why="\n".join(map(_fault, errors)),

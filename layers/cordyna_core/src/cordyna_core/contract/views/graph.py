@@ -71,6 +71,7 @@ class TaskInfo(Part):
     invokers: list[str] | None = None
     deprecated: str | None = None
     until: date | None = None
+    due: str | None = None
     output_schema: JsonObject | None = None
     expects: dict[str, JsonObject] = Field(
         default_factory=dict, description="Of upstreams whose output is to fit a JSON Schema."
