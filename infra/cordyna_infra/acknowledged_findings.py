@@ -55,11 +55,12 @@ def _findings(bus: str) -> Mapping[str, Mapping[str, str]]:
         "PlannerRole": schedules,
         "TrackerRole": schedules,
         "TimekeeperRole": schedules,
+        "IncidentsRole": schedules,
         "OperatorPolicies/Operate": {**schedules, **list_schedules},
         "OperatorPolicies/Look": {
             "AwsSolutions-IAM5[Resource::*]": (
                 "lambda:GetAccountSettings and servicequotas:ListServiceQuotas take no resource "
-                "(Service Authorization Reference)."
+                "(Service Authorization Reference); nor does scheduler:ListSchedules."
             ),
             _wildcard("ssm", "parameter/cordyna/*"): (
                 "The parameters by which cordyna is found; nothing else is under that path."

@@ -113,6 +113,7 @@ class CerebroStack(Stack):
             sweeper=self.functions["sweeper"],
             queues=[queue.queue for queue in self.queues.values()],
             dead_letters=list(self.all_dead_letters.values()),
+            key=self._key,
         )
 
     @property

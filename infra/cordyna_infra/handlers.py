@@ -60,7 +60,11 @@ QUEUE_FED: Final[Mapping[str, HandlerSpec]] = {
         memory_mb=1024,
     ),
     "tracker": HandlerSpec(
-        sends_page_timers=True, delays_page_timers=True, sends_fan_outs=True, sends_notices=True
+        timeout_s=60,
+        sends_page_timers=True,
+        delays_page_timers=True,
+        sends_fan_outs=True,
+        sends_notices=True,
     ),
     "timekeeper": HandlerSpec(
         sends_page_timers=True,
@@ -200,4 +204,6 @@ def handler_function(
         dead_letters=dead_letters if name in INVOKED else None,
         reserved_concurrency=reserved_concurrency,
         key=key,
+        # Its queue receives what the function itself sends: the rest of a fan-out, the next timer.
+        may_recurse=name in QUEUE_FED,
     )

@@ -29,8 +29,8 @@ def counted(
 
 
 def stuck_runs(names: CerebroNames) -> cloudwatch.Metric:
-    """The stuck runs that the last sweep found."""
-    return counted(names, "StuckRuns", period=SWEEP_PERIOD).with_(statistic="Maximum")
+    """The clocks that expired without a timer; counted where the expiry is written."""
+    return counted(names, "StuckRuns")
 
 
 def ticks_missed(names: CerebroNames) -> cloudwatch.Metric:

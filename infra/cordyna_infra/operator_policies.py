@@ -9,6 +9,7 @@ from typing import Final
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -44,13 +45,14 @@ class OperatorPolicies(Construct):
         sweeper: lambda_.IFunction,
         queues: Sequence[sqs.IQueue],
         dead_letters: Sequence[sqs.IQueue],
+        key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._prefix, self._region = stage.bus, Stack.of(self).region
         self.look = self._policy(
             "Look",
             "see everything on cordyna, and change nothing",
-            _look_statements(self, bus, query),
+            [*_look_statements(self, bus, query), timers.list_schedules_statement()],
         )
         self.invoke = self._policy(
             "Invoke",
@@ -71,6 +73,7 @@ class OperatorPolicies(Construct):
                 ),
                 timers.list_schedules_statement(),
                 *timers.schedule_statements("GetSchedule", "UpdateSchedule"),
+                *_key_statements(key),
             ],
         )
 
@@ -94,7 +97,7 @@ def _look_statements(
         iam.PolicyStatement(actions=["events:DescribeEventBus"], resources=[bus.arn]),
         iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[query.function_arn]),
         iam.PolicyStatement(
-            actions=["ssm:GetParameter", "ssm:GetParametersByPath"], resources=[_parameters(scope)]
+            actions=["ssm:GetParameter", "ssm:GetParametersByPath"], resources=_parameters(scope)
         ),
         iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[bus.log.log_group_arn]),
         iam.PolicyStatement(
@@ -108,6 +111,12 @@ def _look_statements(
             resources=["*"],
         ),
     ]
+
+
+def _key_statements(key: kms.IKey | None) -> list[iam.PolicyStatement]:
+    """What reading and writing messages takes that a customer's key encrypts."""
+    actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+    return [iam.PolicyStatement(actions=actions, resources=[key.key_arn])] if key else []
 
 
 def _redrive_statements(
@@ -133,11 +142,13 @@ def _redrive_statements(
     ]
 
 
-def _parameters(scope: Construct) -> str:
-    """The parameters of all stages: `dyna` looks for the one with its bus."""
-    return Stack.of(scope).format_arn(
-        service="ssm", resource="parameter", resource_name="cordyna/*"
-    )
+def _parameters(scope: Construct) -> list[str]:
+    """The parameters of all stages, and their path: `dyna` looks for the one with its bus."""
+    stack = Stack.of(scope)
+    return [
+        stack.format_arn(service="ssm", resource="parameter", resource_name=name)
+        for name in ("cordyna", "cordyna/*")
+    ]
 
 
 def _task_logs(scope: Construct) -> list[str]:

@@ -56,6 +56,15 @@ class TimerResources(Construct):
                 self._wait_then_send(timekeeper.queue, table)
             ),
             timeout=_MAX_WAIT,
+            role=iam.Role(
+                self,
+                "WaitRole",
+                description="permissions of the waits: read a run, send to the timekeeper",
+                assumed_by=iam.ServicePrincipal(
+                    "states.amazonaws.com",
+                    conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                ),
+            ),
             comment="waits until `timestamp`, then sends `body` to the timekeeper, unless the run "
             "that `run` names has completed",
         )
@@ -66,7 +75,10 @@ class TimerResources(Construct):
             description="permission of schedules: send to the timekeeper",
             assumed_by=iam.ServicePrincipal(
                 "scheduler.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                conditions={
+                    "StringEquals": {"aws:SourceAccount": Stack.of(self).account},
+                    "ArnLike": {"aws:SourceArn": self._own_group},
+                },
             ),
         )
         self.sender.add_to_policy(
@@ -74,6 +86,13 @@ class TimerResources(Construct):
                 actions=["sqs:SendMessage"],
                 resources=[timekeeper.queue.queue_arn, timekeeper.dead_letters.queue_arn],
             )
+        )
+
+    @property
+    def _own_group(self) -> str:
+        """The group of the schedules that may use the role."""
+        return Stack.of(self).format_arn(
+            service="scheduler", resource="schedule-group", resource_name=self.group.name
         )
 
     def start_wait_statement(self) -> iam.PolicyStatement:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.conftest import synthesized
-from infra.templates import Template, listed
+from infra.templates import Template, listed, text_of
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +57,18 @@ def test_services_may_use_the_key_within_the_account(cerebro: Template) -> None:
     }
     assert len(services) == 2
     assert all("Condition" in each for each in services.values())
+
+
+def test_operators_may_use_the_key_of_dead_letters(tmp_path: Path) -> None:
+    cerebro = synthesized(tmp_path, customer_key="true")["cerebro"]
+    (operate,) = [
+        policy
+        for policy in cerebro.all("AWS::IAM::ManagedPolicy").values()
+        if "operate" in text_of(policy["ManagedPolicyName"])
+    ]
+    actions = [
+        action
+        for statement in operate["PolicyDocument"]["Statement"]
+        for action in listed(statement["Action"])
+    ]
+    assert {"kms:Decrypt", "kms:GenerateDataKey"} <= set(actions)

@@ -5,7 +5,7 @@ import pytest
 from cerebro.dispatch import ROUTES
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, server_source
 from cordyna_core.contract.registry import published_by
-from cordyna_infra.handlers import HANDLERS
+from cordyna_infra.handlers import HANDLERS, QUEUE_FED
 from infra.templates import Statement, Template, listed, text_of
 
 WITHOUT_A_RESOURCE = {
@@ -13,6 +13,7 @@ WITHOUT_A_RESOURCE = {
     "ecr:GetAuthorizationToken",
     "scheduler:ListSchedules",
     "lambda:GetAccountSettings",
+    "servicequotas:ListServiceQuotas",
 }
 
 SENT_BY_SERVERS = {
@@ -262,3 +263,44 @@ def test_pass_role_is_limited_to_the_scheduler(stacks: dict[str, Template]) -> N
             "StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}
         }
         assert text_of(statement["Resource"]).startswith("<TimerResourcesSender")
+
+
+def test_functions_that_feed_themselves_may_recurse(stacks: dict[str, Template]) -> None:
+    """AWS Lambda would end the chain of a wide fan-out, or of a long run's timers."""
+    loops = {
+        function["FunctionName"].removeprefix("cordyna-"): function.get("RecursiveLoop")
+        for function in stacks["cerebro"].all("AWS::Lambda::Function").values()
+        if "FunctionName" in function
+    }
+    assert {name for name, loop in loops.items() if loop == "Allow"} == set(QUEUE_FED)
+
+
+def test_roles_of_timers_serve_this_account_only(stacks: dict[str, Template]) -> None:
+    roles = stacks["cerebro"].all("AWS::IAM::Role")
+    trusts = {
+        name: role["AssumeRolePolicyDocument"]["Statement"][0].get("Condition", {})
+        for name, role in roles.items()
+        if name.startswith("TimerResources")
+    }
+    assert len(trusts) == 2
+    for condition in trusts.values():
+        assert condition["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    (sender,) = [trust for name, trust in trusts.items() if "Sender" in name]
+    assert text_of(sender["ArnLike"]["aws:SourceArn"]).endswith(":schedule-group/cordyna")
+
+
+def test_look_policy_reads_parameters_and_schedules(stacks: dict[str, Template]) -> None:
+    (look,) = [
+        policy
+        for policy in stacks["cerebro"].all("AWS::IAM::ManagedPolicy").values()
+        if "look" in text_of(policy["ManagedPolicyName"])
+    ]
+    allowed = {
+        action: [text_of(resource) for resource in listed(statement["Resource"])]
+        for statement in look["PolicyDocument"]["Statement"]
+        for action in listed(statement["Action"])
+    }
+    parameters = allowed["ssm:GetParametersByPath"]
+    assert {part.rpartition("parameter/")[2] for part in parameters} == {"cordyna", "cordyna/*"}
+    assert "scheduler:ListSchedules" in allowed
+    assert "servicequotas:ListServiceQuotas" in allowed

@@ -214,6 +214,26 @@ def test_container_may_extend_message_visibility(tmp_path: Path, code: Path) -> 
     assert "sqs:ChangeMessageVisibility" in actions
 
 
+def test_managed_instances_take_bodies_of_90_minutes(tmp_path: Path) -> None:
+    code = written(tmp_path / "src", 'run_timeout_s="80m"')
+    unlimited = {"code": code, "max_concurrency": "unlimited", "managed_instances": True}
+    template = deployed(tmp_path, **unlimited)
+    functions = template.all("AWS::Lambda::Function").values()
+    (server,) = [each for each in functions if each.get("FunctionName") == "sales"]
+    assert server["Timeout"] == 5400
+
+
+def test_managed_instances_behind_a_work_queue_are_refused(tmp_path: Path, code: Path) -> None:
+    with pytest.raises(ValueError, match="unlimited"):
+        deployed(tmp_path, code=code, managed_instances=True)
+
+
+def test_managed_instances_take_no_longer_bodies(tmp_path: Path) -> None:
+    code = written(tmp_path / "src", 'run_timeout_s="2h"')
+    with pytest.raises(UserError, match="5400"):
+        deployed(tmp_path, code=code, max_concurrency="unlimited", managed_instances=True)
+
+
 def test_lambda_with_a_run_clock_above_900_s_is_refused(tmp_path: Path) -> None:
     code = written(tmp_path / "src", 'run_timeout_s="20m"')
     for given in ({}, {"max_concurrency": 4}):

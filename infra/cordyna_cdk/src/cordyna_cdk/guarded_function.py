@@ -41,6 +41,8 @@ class GuardedFunction(lambda_.Function):
         name: of the function, and of its log group `/aws/lambda/<name>`.
         dead_letters: for events of asynchronous invocations; those are not retried, and not started
             when older than a minute.
+        may_recurse: whether its own messages may reach it again. By default AWS Lambda ends such a
+            chain after about 16 invocations, and drops the message (recursive loop detection).
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class GuardedFunction(lambda_.Function):
         reserved_concurrency: int | None = None,
         on_failure: lambda_.IDestination | None = None,
         key: kms.IKey | None = None,
+        may_recurse: bool = False,
     ) -> None:
         log = logs.LogGroup(
             scope,
@@ -95,5 +98,6 @@ class GuardedFunction(lambda_.Function):
             dead_letter_queue=dead_letters,
             on_failure=on_failure,
             reserved_concurrent_executions=reserved_concurrency,
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if may_recurse else None,
         )
         log.grant_write(role)

@@ -1,7 +1,8 @@
 """The team's server as its code declares it, loaded at synth.
 
 Invariant: what can never work on AWS is refused before anything is deployed: a Lambda stops every
-body after 15 minutes, so a task that declares a longer run clock cannot run there.
+body after 15 minutes, and on Lambda Managed Instances after 90, so a task that declares a longer
+run clock cannot run there.
 """
 
 import sys
@@ -14,6 +15,8 @@ from cordyna_core.errors import UserError
 from cordyna_core.server.loading import load_server
 
 LAMBDA_MAX_S: Final = 900
+MANAGED_INSTANCES_MAX_S: Final = 5400
+"""Of asynchronous invocations (AWS Lambda, Managed Instances)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,8 @@ def read_server(code: str | Path, target: str) -> LoadedServer:
         sys.path.remove(str(folder))
 
 
-def check_lambda_timeouts(loaded: LoadedServer) -> None:
-    """Raises UserError for a task that declares a run clock above 15 minutes.
+def check_lambda_timeouts(loaded: LoadedServer, max_s: int = LAMBDA_MAX_S) -> None:
+    """Raises UserError for a task that declares a run clock above `max_s`.
 
     The default may be longer.
     """
@@ -54,14 +57,14 @@ def check_lambda_timeouts(loaded: LoadedServer) -> None:
         name: clock
         for name, task in loaded.server.tasks.items()
         if "run_timeout_s" in task.declaration.model_fields_set
-        and (clock := task.declaration.run_timeout_s) > LAMBDA_MAX_S
+        and (clock := task.declaration.run_timeout_s) > max_s
     }
     if long:
         listed = "\n".join(f"{name} declares run_timeout_s={clock}" for name, clock in long.items())
         raise UserError(
             f'a Lambda cannot run every task of server "{loaded.name}": "'
-            f"it stops a body after {LAMBDA_MAX_S} s.",
+            f"it stops a body after {max_s} s.",
             why=listed,
-            next=f"declare at most {LAMBDA_MAX_S} s, or use a container: "
+            next=f"declare at most {max_s} s, or use a container: "
             "TaskServer(..., container=Container())",
         )

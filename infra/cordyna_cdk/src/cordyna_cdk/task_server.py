@@ -37,6 +37,7 @@ from cordyna_cdk.guarded_function import GuardedFunction
 from cordyna_cdk.lambda_workers import LambdaWorkers, checked_concurrency
 from cordyna_cdk.loaded_server import (
     LAMBDA_MAX_S,
+    MANAGED_INSTANCES_MAX_S,
     LoadedServer,
     check_lambda_timeouts,
     read_server,
@@ -57,6 +58,8 @@ class TaskServer(Construct):
     Args:
         code: the folder that holds the server's module; for a container also its Dockerfile.
         server: the server in that folder, `package.module:name`.
+        managed_instances: with "unlimited": the function runs on Lambda Managed Instances, where a
+            body may take 90 minutes; add `target` to your capacity provider.
         max_concurrency: concurrent bodies, 2 to 1,000; the others are `queued`. Default: 20, so
             that a fan-out does not take the account's Lambdas. "unlimited": no work queue, each
             command starts its body at once.
@@ -85,6 +88,7 @@ class TaskServer(Construct):
         environment: Mapping[str, str] | None = None,
         memory_mb: int = 512,
         timeout: Duration | None = None,
+        managed_instances: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         if container is not None and max_concurrency is not None:
@@ -92,13 +96,19 @@ class TaskServer(Construct):
                 "a container limits its bodies by Container(workers=..., max_instances=...), "
                 "not by max_concurrency"
             )
+        if managed_instances and max_concurrency != "unlimited":
+            raise ValueError(
+                "managed_instances needs max_concurrency='unlimited': only an asynchronous "
+                "invocation may take 90 minutes"
+            )
         self.loaded: Final[LoadedServer] = read_server(code, server)
         Tags.of(self).add(SERVER_TAG, self.loaded.name)
         stage = stage or stage_of(self)
         self._discovery = Discovery(self, stage)
         self._name = deployed_name(self.loaded.name, stage)
         self._layers = layers
-        self._timeout = timeout or Duration.seconds(LAMBDA_MAX_S)
+        self._max_s = MANAGED_INSTANCES_MAX_S if managed_instances else LAMBDA_MAX_S
+        self._timeout = timeout or Duration.seconds(self._max_s)
         self._memory_mb = memory_mb
         self.claims: Final = claims_table(self)
         self.dead_letters: Final[list[sqs.Queue]] = [dead_letter_queue(self, self._name)]
@@ -144,7 +154,7 @@ class TaskServer(Construct):
         ]
 
     def _add_direct_function(self) -> None:
-        check_lambda_timeouts(self.loaded)
+        check_lambda_timeouts(self.loaded, self._max_s)
         reporter = self._function(
             "Failures",
             f"{self._name}-failures",
