@@ -7,7 +7,7 @@ PROJECTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: site tutorial-pictures references examples worker-e2e soak seeds interleavings help run setup test check bench sim campaign mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e preflight smoke api vendor console-check console-e2e console-pictures
+.PHONY: site tutorial-pictures references examples worker-e2e soak seeds interleavings help run setup test check bench sim campaign mutants scale format dist lock clean assets wheels synth cloud cloud-stop latency e2e preflight smoke api vendor console-check console-e2e console-memory console-pictures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -148,6 +148,9 @@ console-check: .venv/.dev node_modules/.package-lock.json ## types, lint and mod
 console-e2e: .venv/.dev node_modules/.package-lock.json ## the page in a real Chromium: flows, accessibility, budgets
 	@command -v $${CHROMIUM:-chromium} >/dev/null || { echo "chromium is missing: apt-get install chromium, or set CHROMIUM"; exit 1; }
 	node --test --test-concurrency=1 tests/console/e2e/*.test.mjs
+
+console-memory: .venv/.dev node_modules/.package-lock.json ## memory of the page while runs come and go for 10 minutes; MINUTES=2
+	MEMORY_MINUTES=$(MINUTES) node --test --test-name-pattern=memory tests/console/e2e/budgets.test.mjs
 
 preflight: .venv/.infra ## check this machine and the AWS account before a first deployment
 	@PYTHONPATH=infra $(BIN)/python infra/preflight.py
