@@ -32,7 +32,12 @@ def test_batch_with_all_effects_done_is_acknowledged() -> None:
     answer = handler(batch(fake.declared("x"), an_invocation(fake)), Context())
 
     assert answer == {"batchItemFailures": []}
-    assert names_of(fake.bus.published) == ["DeclarationAccepted", "RunStateChanged", "RunTask"]
+    assert names_of(fake.bus.published) == [
+        "GraphChanged",
+        "DeclarationAccepted",
+        "RunStateChanged",
+        "RunTask",
+    ]
 
 
 def test_runtime_is_built_once_by_the_first_call() -> None:

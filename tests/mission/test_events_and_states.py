@@ -15,7 +15,7 @@ def test_every_command_and_update_is_an_event_on_the_bus() -> None:
     world.invoke("x")
 
     raw = [json.loads(event.text) for event in world.driver.home.event_log.events(None, 0)]
-    assert [(event["source"], event["detail-type"]) for event in raw[2:]] == [
+    assert [(event["source"], event["detail-type"]) for event in raw[3:]] == [
         ("cordyna.client", "InvokeTask"),
         ("cordyna.cerebro", "RunStateChanged"),
         ("cordyna.cerebro", "RunTask"),
