@@ -123,8 +123,7 @@ def _changed(view: RehearsalView, change: TaskChange) -> tuple[Cell, ...]:
 
 def _difference(field: Difference) -> str:
     if field.what == "output_schema":
-        before, after = map(_type, (field.before, field.after))
-        return f"output {before} -> {after}"
+        return f"output {_type(field.before)} -> {_type(field.after)}"
     if field.what != "upstream":
         return f"{field.what} {_value(field.before)} -> {_value(field.after)}"
     before, after = ([_edge(edge) for edge in edges] for edges in (field.before, field.after))
