@@ -1,4 +1,7 @@
-"""The example of three teams: the server that misses its deadline, in virtual time."""
+"""The example of three teams: the server that misses its deadline, in virtual time.
+
+docs/how-to/between-teams.md shows what its owner sees.
+"""
 
 from datetime import UTC, datetime
 
