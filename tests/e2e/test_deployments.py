@@ -146,15 +146,17 @@ def test_body_of_a_container_survives_a_deployment(
     with EcsAgent() as agent:
         container.start(ECS_AGENT_URI=agent.address)
         run_id = started_body(cloud, rounds=400)
-        assert agent.protected == [True], "the deployment waits for this instance"
+        assert set(agent.protected) == {True}, "the deployment waits for this instance"
         (tmp_path / "new").mkdir()
         new = Container(cloud, tmp_path / "new")
         container.terminate()
         new.start()
         try:
-            assert ended(cloud, run_id, within_s=90) == "completed"
+            assert ended(cloud, run_id, within_s=100) == "completed"
             assert container.wait() == 0
-            assert agent.protected == [True, False]
+            # It is extended while the body runs, and ends with it.
+            assert agent.protected[-1] is False
+            assert set(agent.protected[:-1]) == {True}
             assert len(cloud.of(TaskStateChanged, run_id, task="archive-sales", state="error")) == 0
             assert cloud.shown(run_id)["tasks"]["archive-sales"]["attempt"] == 1
             assert ended(cloud, started_body(cloud, rounds=1)) == "completed"

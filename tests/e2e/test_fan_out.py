@@ -33,7 +33,7 @@ def test_fan_out_of_500_runs_every_body_once_and_in_time(cloud: Cloud) -> None:
     with WideServer(client_of(cloud)).serving(WIDTH) as received:
         until(lambda: cloud.dyna("plan", TARGET).returncode == 0, within_s=30)
         run_id = run_id_of(TARGET, cloud.put("InvokeTask", {"task": TARGET}))
-        assert ended(cloud, run_id, within_s=300) == "completed"
+        assert ended(cloud, run_id, within_s=600) == "completed"
 
     assert len(received.bodies) == WIDTH + 2
     assert set(received.bodies.values()) == {1}

@@ -218,10 +218,3 @@ def test_shifted_rollout_invokes_aliases(tmp_path: Path) -> None:
 def test_unknown_shift_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="predefined configuration"):
         synthesized(tmp_path, shift="SOMEHOW")
-
-
-def test_alarms_add_no_more_metrics_than_aws_takes(stacks: dict[str, Template]) -> None:
-    """At most ten in one expression (Amazon CloudWatch, alarms on metric math)."""
-    for name, alarm in alarms(stacks).items():
-        queries = alarm.get("Metrics", [])
-        assert len([query for query in queries if "MetricStat" in query]) <= 10, name
