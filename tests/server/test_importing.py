@@ -45,5 +45,4 @@ def test_import_library_exports_the_public_names() -> None:
         "__version__",
         "fresh",
         "upstream",
-        "upstream",
     }
