@@ -11,6 +11,7 @@ from cordyna_cli.engines import open_engine
 from cordyna_cli.input.cli_context import CliContext
 from cordyna_cli.input.environment import Environment
 from cordyna_cli.input.settings import CliSettings, resolve
+from cordyna_cli.output.engine_warnings import show_warnings
 from cordyna_cli.output.screen import Screen
 from cordyna_cli.wording.driver import START_A_DRIVER, driver_sentence, is_driven
 
@@ -92,4 +93,5 @@ class CommandContext:
             in_process=in_process,
             runs_tasks=runs_tasks,
         )
+        show_warnings(self.err)
         return open_engine(self.settings.engine, options, self.environment.engines)
