@@ -1,7 +1,6 @@
 """The engine of the command line on AWS, before the real cerebro in memory."""
 
 import json
-from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -321,17 +320,6 @@ def test_logs_are_read_from_each_group_of_a_server() -> None:
         ("y", "second"),
     ]
     assert [line.text for line in engine.logs(run_id, "y")] == ["second"]
-
-
-def test_log_of_another_stage_is_found_by_its_prefix() -> None:
-    _, cloud = a_world()
-    staging = an_engine(cloud, replace(PLACE, stage="staging"))
-    run_id = invoked(staging)
-    group = f"/aws/lambda/staging-{SERVER}"
-    line = {"run_id": run_id, "task": "y", "attempt": 1, "stream": "stdout", "message": "printed"}
-    line["timestamp"] = utc(NOON).isoformat()
-    cloud.groups[group] = [{"timestamp": int(NOON * 1000), "message": json.dumps(line)}]
-    assert [line.text for line in staging.logs(run_id)] == ["printed"]
 
 
 def test_long_log_is_read_page_by_page() -> None:

@@ -4,7 +4,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -302,41 +301,6 @@ def quotas_of(value: float) -> Callable[..., Any]:
 
 def unreserved(free: int) -> Callable[[], Any]:
     return lambda: {"AccountLimit": {"UnreservedConcurrentExecutions": free}}
-
-
-def test_examine_names_quotas_that_are_too_small() -> None:
-    cloud = MemoryCloud()
-    cloud.answers["service-quotas.list_service_quotas"] = quotas_of(10)
-    cloud.answers["lambda.get_account_settings"] = unreserved(10)
-    found = examined(cloud)
-    for quota in QUOTAS:
-        assert (found[quota.name].state, found[quota.name].detail) == ("worth a look", "10")
-        assert "request an increase" in found[quota.name].next
-    assert found["unreserved Lambda concurrency"].state == "worth a look"
-
-
-def test_examine_of_an_emulator_asks_for_no_quotas() -> None:
-    cloud = MemoryCloud()
-    cloud.is_emulator = True
-    found = examined(cloud)
-    assert "not checked" in found["Lambda concurrency"].detail
-    assert not any("quotas" in call or "account_settings" in call for call in cloud.calls)
-
-
-def test_examine_without_listed_quotas_says_where_they_are() -> None:
-    cloud = MemoryCloud()
-    cloud.answers["service-quotas.list_service_quotas"] = lambda **_: {"Quotas": []}
-    assert "Service Quotas" in examined(cloud)["PutEvents per second"].next
-
-
-def test_resources_of_servers_are_prefixed_outside_production() -> None:
-    cloud = MemoryCloud()
-    cloud.declare("x")
-    letters = [a_message(an_event("RunTask"))]
-    Sqs(cloud, server_a_dead_letters=letters, staging_server_a_dead_letters=letters * 2)
-    staging = replace(PLACE, stage="staging")
-    (queue,) = an_engine(cloud, staging).operations.dead_letters()
-    assert (queue.name, queue.messages) == ("staging-server-a-dead-letters", 2)
 
 
 def test_examine_of_healthy_cerebro_is_well() -> None:
