@@ -77,12 +77,35 @@ def _signature(value: Any) -> str:
 
 def _arguments(function: Any) -> str:
     node = _node(inspect.unwrap(function))
-    for listed in (node.args.posonlyargs, node.args.args):
-        listed[:] = [argument for argument in listed if argument.arg != "self"]
     # A class of the same module is named by a text.
     returns = "" if node.returns is None else ast.unparse(node.returns).strip("'")
     arrow = f" -> {returns}" if returns not in ("", "None") else ""
-    return f"({ast.unparse(node.args)}){arrow}"
+    return f"({', '.join(_parameters(node.args))}){arrow}"
+
+
+def _parameters(node: ast.arguments) -> Iterator[str]:
+    """`name: type = default`, without `self`."""
+    positional = [*node.posonlyargs, *node.args]
+    missing = [None] * (len(positional) - len(node.defaults))
+    for at, (argument, default) in enumerate(
+        zip(positional, [*missing, *node.defaults], strict=True)
+    ):
+        if argument.arg != "self":
+            yield _parameter(argument, default)
+        if at + 1 == len(node.posonlyargs):
+            yield "/"
+    if node.vararg is not None:
+        yield f"*{_parameter(node.vararg, None)}"
+    elif node.kwonlyargs:
+        yield "*"
+    for argument, default in zip(node.kwonlyargs, node.kw_defaults, strict=True):
+        yield _parameter(argument, default)
+    if node.kwarg is not None:
+        yield f"**{_parameter(node.kwarg, None)}"
+
+
+def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
+    return ast.unparse(argument) + (f" = {ast.unparse(default)}" if default is not None else "")
 
 
 def _node(value: Any) -> Any:
