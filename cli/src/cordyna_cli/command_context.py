@@ -76,7 +76,7 @@ class CommandContext:
         self.err.note(lines)
 
     def note_without_driver(self, engine: Engine) -> None:
-        """Say how to start a process that drives runs, if there is none."""
+        """Say how to start a process that drives runs, unless one is up."""
         if not self.is_driven(engine):
             self.print_driver(engine)
 
