@@ -7,11 +7,12 @@ about what was healed since.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from cerebro.core.effects import ReadGraph, ReadPage, ReadRun, ReadRunSnapshot, ReadTask, ReadTick
+from cerebro.core.effects import ReadGraph, ReadRun, ReadRunSnapshot, ReadTask, ReadTick
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.incident import BLOCKED_MAX, Blocked, Evidence, Failure
 from cerebro.core.incidents.record import close_if_opened_before, record, resume
 from cerebro.core.model import Rank, RunSnapshot, TaskRun
+from cerebro.core.run.run_access import read_facts
 from cordyna_core.contract.base import ErrorDescription, Problem
 from cordyna_core.contract.due import due_at
 from cordyna_core.contract.envelope import Envelope
@@ -40,9 +41,7 @@ async def record_failures(run_id: str, *, cause: str) -> None:
     snapshot, run = await ReadRunSnapshot(run_id), await ReadRun(run_id)
     if snapshot is None or run is None:
         return
-    facts: dict[int, TaskRun] = {}
-    for page in reversed(snapshot.plan.pages):
-        facts.update(await ReadPage(run_id, page))
+    facts = await read_facts(snapshot)
     is_final = run.status in ("completed", "cancelled")
     failed = [
         index

@@ -6,7 +6,7 @@ be; one timer decides (docs/rules.md, rule 20).
 
 from dataclasses import replace
 
-from cerebro.core.effects import Now, ReadGraph, ReadPage, ReadRunSnapshot, Tick
+from cerebro.core.effects import Now, ReadGraph, ReadRunSnapshot, Tick
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.critical_path import CriticalPath, critical_path, durations_of
 from cerebro.core.incidents.deadline import Deadline
@@ -16,6 +16,7 @@ from cerebro.core.incidents.notices import DeadlineTimer
 from cerebro.core.incidents.record import record
 from cerebro.core.model import Plan, RunSnapshot, TaskRun
 from cerebro.core.run.invoke import tick_key
+from cerebro.core.run.run_access import read_facts
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.due import due_at
 from cordyna_core.contract.ids import SCHEDULER, run_id_of
@@ -50,7 +51,7 @@ async def on_deadline(timer: DeadlineTimer) -> None:
         return
     run_id = run_id_of(timer.task, tick_key(timer.nominal), SCHEDULER)
     snapshot = await ReadRunSnapshot(run_id)
-    facts = {} if snapshot is None else await _facts_of(snapshot)
+    facts = {} if snapshot is None else await read_facts(snapshot)
     while deadline.outcome is None:
         is_met = snapshot is not None and _is_completed(facts.get(snapshot.plan.target))
         decided = replace(
@@ -59,13 +60,6 @@ async def on_deadline(timer: DeadlineTimer) -> None:
         deadline = (await WriteDeadline(decided, deadline)) or decided
     if deadline.outcome == "missed":
         await _record_missed(deadline, snapshot, facts, now, cause=timer.id)
-
-
-async def _facts_of(snapshot: RunSnapshot) -> dict[int, TaskRun]:
-    facts: dict[int, TaskRun] = {}
-    for page in reversed(snapshot.plan.pages):
-        facts.update(await ReadPage(snapshot.run.id, page))
-    return facts
 
 
 def _is_completed(fact: TaskRun | None) -> bool:
@@ -116,7 +110,7 @@ async def _usual_durations(deadline: Deadline) -> dict[str, float]:
     if deadline.before is None:
         return {}
     snapshot = await ReadRunSnapshot(run_id_of(deadline.task, tick_key(deadline.before), SCHEDULER))
-    return {} if snapshot is None else durations_of(snapshot.plan, await _facts_of(snapshot))
+    return {} if snapshot is None else durations_of(snapshot.plan, await read_facts(snapshot))
 
 
 def _message(deadline: Deadline, path: CriticalPath | None, plan: Plan | None) -> str:

@@ -16,10 +16,10 @@ a write is conditional on it (docs/rules.md, rule 19).
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, get_args
 
 from cordyna_core.contract.base import ErrorDescription
-from cordyna_core.contract.incidents import IncidentKind, incident_id
+from cordyna_core.contract.incidents import IncidentKind, ServerKind, TaskKind, incident_id
 
 CHANGED_INTERVAL_S: Final = 1800.0
 """More of the same is published at most this often."""
@@ -32,8 +32,8 @@ BLOCKED_MAX: Final = 100
 
 COMMANDS_MAX: Final = 100
 
-SERVER_KINDS: Final[frozenset[IncidentKind]] = frozenset({"unresponsive", "rejected_declaration"})
-TASK_KINDS: Final[tuple[IncidentKind, ...]] = ("failed", "deadline", "missed_cron", "stale")
+SERVER_KINDS: Final[frozenset[IncidentKind]] = frozenset(get_args(ServerKind))
+TASK_KINDS: Final[tuple[IncidentKind, ...]] = get_args(TaskKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Evidence:
     @property
     def subject(self) -> str:
         """The task or the server that is the cause."""
-        return (self.server if self.kind in SERVER_KINDS else self.task) or ""
+        return _subject_of(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ class Incident:
     @property
     def subject(self) -> str:
         """The task or the server that is the cause."""
-        return (self.server if self.kind in SERVER_KINDS else self.task) or ""
+        return _subject_of(self)
 
     @property
     def mark(self) -> str:
@@ -151,6 +151,10 @@ class Incident:
     def may_publish_change(self, now: float) -> bool:
         """Whether a change that was not published yet may be published now."""
         return now - self.published_at >= CHANGED_INTERVAL_S and not self.is_snoozed(now)
+
+
+def _subject_of(cause: Evidence | Incident) -> str:
+    return (cause.server if cause.kind in SERVER_KINDS else cause.task) or ""
 
 
 def with_evidence(

@@ -5,7 +5,8 @@ delivered twice, or late, finds nothing to do.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+
+from cordyna_core.contract.incidents import ServerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class ServerNotice:
     """
 
     server: str
-    kind: Literal["unresponsive", "rejected_declaration"]
+    kind: ServerKind
     at: float
     event: str
 

@@ -20,7 +20,7 @@ Invariant: who wins the write publishes, and the same input publishes again (doc
 19).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -54,17 +54,10 @@ by then.
 
 async def record(evidence: Evidence, *, cause: str) -> None:
     """Open the incident of this evidence, or count it, and watch for its end."""
-    stored = await ReadIncident(evidence.incident)
-    while True:
-        now = await Now()
-        new = with_evidence(stored, evidence, cause=cause, now=now)
-        if new is None:
-            break
-        conflicting = await write_incident(new, stored)
-        if conflicting is None:
-            stored = new
-            break
-        stored = conflicting
+    stored = await _update(
+        evidence.incident,
+        lambda incident, now: with_evidence(incident, evidence, cause=cause, now=now),
+    )
     if stored is not None:
         await _follow(stored, evidence.failure, cause=cause)
 
@@ -126,28 +119,26 @@ async def note_completion(
     incident: str, completed: Failure, dispatched_at: float, *, cause: str
 ) -> None:
     """Close the incident, or drop what the completion has healed."""
-    stored = await ReadIncident(incident)
-    while stored is not None:
-        now = await Now()
-        new = with_completion(stored, completed, dispatched_at, cause=cause, now=now)
-        if new is None:
-            break
-        conflicting = await write_incident(new, stored)
-        if conflicting is None:
-            stored = new
-            break
-        stored = conflicting
+
+    def changed(stored: Incident | None, now: float) -> Incident | None:
+        if stored is None:
+            return None
+        return with_completion(stored, completed, dispatched_at, cause=cause, now=now)
+
+    stored = await _update(incident, changed)
     if stored is not None:
         await finish_closing(stored, cause=cause)
 
 
 async def close_if_opened_before(incident: str, at: float, *, cause: str) -> None:
     """Close the incident if it was opened before `at` (UTC seconds)."""
-    stored = await ReadIncident(incident)
-    while stored is not None and stored.is_open and stored.opened_at < at:
-        now = await Now()
-        new = closed(stored, cause=cause, now=now)
-        stored = (await write_incident(new, stored)) or new
+
+    def changed(stored: Incident | None, now: float) -> Incident | None:
+        if stored is None or not stored.is_open or stored.opened_at >= at:
+            return None
+        return closed(stored, cause=cause, now=now)
+
+    stored = await _update(incident, changed)
     if stored is not None:
         await finish_closing(stored, cause=cause)
 
@@ -184,6 +175,25 @@ async def watch_run(run_id: str, indexes: Iterable[int]) -> None:
         # Its cause stays: who wrote its state last may have to publish that again.
         new = replace(run, watched=watched, version=run.version + 1)
         run = (await write_run(new, run)) or new
+
+
+async def _update(
+    incident: str, change: Callable[[Incident | None, float], Incident | None]
+) -> Incident | None:
+    """Write what `change` makes of the stored incident; it returns None to leave it as it is.
+
+    Returns the incident as it is then; None: there is none.
+    """
+    stored = await ReadIncident(incident)
+    while True:
+        now = await Now()
+        new = change(stored, now)
+        if new is None:
+            return stored
+        conflicting = await write_incident(new, stored)
+        if conflicting is None:
+            return new
+        stored = conflicting
 
 
 async def write_incident(new: Incident, seen: Incident | None) -> Incident | None:

@@ -5,7 +5,14 @@ Invariant: a write returns None also if an earlier attempt of it succeeded and i
 
 from dataclasses import replace
 
-from cerebro.core.effects import ReadRun, ReadRunSnapshot, WriteOutput, WriteRun, WriteTask
+from cerebro.core.effects import (
+    ReadPage,
+    ReadRun,
+    ReadRunSnapshot,
+    WriteOutput,
+    WriteRun,
+    WriteTask,
+)
 from cerebro.core.model import Run, RunSnapshot, TaskRun
 from cordyna_core.errors import Fatal
 
@@ -24,6 +31,17 @@ async def read_snapshot(run_id: str) -> RunSnapshot:
     if snapshot is None:
         raise _unknown(run_id)
     return snapshot
+
+
+async def read_facts(snapshot: RunSnapshot) -> dict[int, TaskRun]:
+    """Return all facts of a run by index, read from the last page to the first.
+
+    In this order a task that is dispatched in between shows as one whose upstreams have completed.
+    """
+    facts: dict[int, TaskRun] = {}
+    for page in reversed(snapshot.plan.pages):
+        facts.update(await ReadPage(snapshot.run.id, page))
+    return facts
 
 
 async def write_run(new: Run, seen: Run) -> Run | None:

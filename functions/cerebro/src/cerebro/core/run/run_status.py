@@ -34,12 +34,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cerebro.core.effects import Now, Publish, ReadPage, ReadTask
+from cerebro.core.effects import Now, Publish, ReadTask
 from cerebro.core.incidents.effects import SendIncidentNotice
 from cerebro.core.incidents.notices import FailureNotice
 from cerebro.core.messages import run_state_changed
 from cerebro.core.model import Plan, Rank, Run, RunSnapshot, TaskRun, all_completed
-from cerebro.core.run.run_access import read_run, write_run
+from cerebro.core.run.run_access import read_facts, read_run, write_run
 from cordyna_core.contract.base import RootCause
 
 
@@ -167,10 +167,9 @@ def _reopened(run: Run, *, cause: str) -> Run:
 async def end_if_idle(snapshot: RunSnapshot, *, cause: str) -> None:
     """End the run if nothing is alive: completed if its target completed, else in error."""
     run = await read_run(snapshot.run.id)
-    rev, facts = run.rev, {}
+    rev = run.rev
     # From the last page to the first: see the theory of operation.
-    for page in reversed(snapshot.plan.pages):
-        facts.update(await ReadPage(snapshot.run.id, page))
+    facts = await read_facts(snapshot)
     liveness = run_liveness(snapshot.plan, facts)
     if liveness.is_alive:
         return
