@@ -36,10 +36,12 @@ from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import derived_id, server_of
 from cordyna_core.contract.refusals import (
+    not_your_run,
     nothing_failed,
     run_cancelled,
     run_completed,
     tasks_not_in_run,
+    unknown_run,
 )
 
 COMMANDS_PER_RUN_MAX: Final = 1_000
@@ -257,13 +259,11 @@ async def _addressed(envelope: Envelope, run_id: str) -> RunSnapshot | None:
     """Return the run that a command is about; None if the command was refused."""
     snapshot = await ReadRunSnapshot(run_id)
     if snapshot is None:
-        text = f"run {run_id} is not known: `dyna runs` lists them"
-        await _refuse(envelope, run_id, Problem(code="unknown_run", message=text))
+        await _refuse(envelope, run_id, unknown_run(run_id))
         return None
     caller, owner = server_of(envelope.source), snapshot.plan.tasks[snapshot.plan.target].server
     if caller is not None and caller != owner:
-        text = f"server {caller!r} may not command a run of a task of {owner!r}"
-        await _refuse(envelope, snapshot.run.task, Problem(code="not_your_task", message=text))
+        await _refuse(envelope, snapshot.run.task, not_your_run(caller, owner))
         return None
     return snapshot
 
