@@ -119,7 +119,7 @@ def _folded(roots: Sequence[Branch], tasks: Tasks) -> list[Branch]:
     stack = list(zip(roots, shown, strict=True))
     while stack:
         branch, copy = stack.pop()
-        kept, hidden = _split_children(branch.children, counts, tasks)
+        kept, hidden = _split_children(branch.children, counts)
         for child in kept:
             passed, below = _skip_quiet_chain(child, counts, tasks)
             parent = copy
@@ -136,7 +136,7 @@ def _folded(roots: Sequence[Branch], tasks: Tasks) -> list[Branch]:
 
 
 def _split_children(
-    children: Sequence[Branch], counts: Counts, tasks: Tasks
+    children: Sequence[Branch], counts: Counts
 ) -> tuple[list[Branch], list[Branch]]:
     """The children to show, the most urgent where there are too many; and those to count."""
     loud = sorted(

@@ -70,7 +70,7 @@ class Checker:
         self.store, self.skew_s, self.is_punctual = store, skew_s, is_punctual
         self.handled = HandledInput(None, "")
         """The input that is being handled."""
-        self.reference = Reference(store, skew_s)
+        self.reference = Reference(store)
         self.incidents = IncidentChecks(store, skew_s)
         self.promises: LoadPromises | None = None
         self.ages_s: Callable[[], Mapping[str, float]] = dict

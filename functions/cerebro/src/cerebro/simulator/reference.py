@@ -40,8 +40,8 @@ from cordyna_core.contract.state_updates import (
 class Reference:
     """What the rules give for the events of a world so far."""
 
-    def __init__(self, store: MemoryStore, skew_s: float) -> None:
-        self._store, self._skew_s = store, skew_s
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
         self._outputs: dict[tuple[str, int], Any] = {}
         self._made: dict[tuple[str, int], Parts] = {}
         self._messages: dict[str, RunStateChanged] = {}
@@ -64,7 +64,7 @@ class Reference:
         check_answer(handled, before, after)
         about = _any_run_id_of(handled.message)
         snapshot = self._store.read_run_snapshot(about) if about else None
-        check_effects(handled, snapshot, self._store, self._skew_s)
+        check_effects(handled, snapshot, self._store)
         self._note_update(handled)
         if before is not None and after is not None:
             self._check_all_retried(handled, before, after, facts)

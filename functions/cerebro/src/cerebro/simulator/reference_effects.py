@@ -39,9 +39,7 @@ _ANNOUNCED: Final = (
 TICK_DELAY_MAX_S: Final = 300.0
 
 
-def check_effects(
-    handled: HandledInput, snapshot: RunSnapshot | None, store: MemoryStore, skew_s: float
-) -> None:
+def check_effects(handled: HandledInput, snapshot: RunSnapshot | None, store: MemoryStore) -> None:
     """Check a message that was handled to its end. Raises Unexpected."""
     if snapshot is not None:
         if handled.facts_written:
@@ -56,7 +54,7 @@ def check_effects(
     ):
         raise Unexpected("the run is failing, and its input did not publish that")
     if isinstance(handled.message, Tick):
-        _check_tick(handled, handled.message, store, skew_s)
+        _check_tick(handled, handled.message, store)
     if isinstance(handled.message, Envelope):
         _check_declaration(handled, handled.message)
 
@@ -116,7 +114,7 @@ def _check_stopped(handled: HandledInput) -> None:
 
 
 # --- crons ----------------------------------------------------------------------------------------
-def _check_tick(handled: HandledInput, tick: Tick, store: MemoryStore, skew_s: float) -> None:
+def _check_tick(handled: HandledInput, tick: Tick, store: MemoryStore) -> None:
     invoked = [message for message in handled.published if isinstance(message, InvokeTask)]
     refused = [message for message in handled.published if isinstance(message, InvocationRejected)]
     if len(invoked) + len(refused) != 1:
@@ -125,7 +123,7 @@ def _check_tick(handled: HandledInput, tick: Tick, store: MemoryStore, skew_s: f
     owned = graph.get(tick.task) if graph is not None else None
     cron = owned.task.cron if owned is not None else None
     codes = {problem.code for message in refused for problem in message.problems}
-    expected = set(_tick_problems(handled, tick, cron, skew_s))
+    expected = set(_tick_problems(handled, tick, cron))
     if codes - {"overlap_skipped"} - expected or (invoked and expected):
         raise Unexpected(f"the tick of {tick.task} was refused with {codes}, not {expected}")
     if invoked:
@@ -134,23 +132,18 @@ def _check_tick(handled: HandledInput, tick: Tick, store: MemoryStore, skew_s: f
             raise Unexpected(f"the tick of {tick.task} fired, and was not noted")
         if invoked[0].scheduled_at != utc(tick.nominal):
             raise Unexpected(f"the tick of {tick.task} fired for another nominal time")
-        _check_overlap(
-            handled, tick, store, may_overlap=owned is not None and owned.task.overlap == "allow"
-        )
+        may_overlap = owned is not None and owned.task.overlap == "allow"
+        _check_overlap(handled, tick, may_overlap=may_overlap)
 
 
-def _tick_problems(
-    handled: HandledInput, tick: Tick, cron: str | None, skew_s: float
-) -> Iterator[str]:
+def _tick_problems(handled: HandledInput, tick: Tick, cron: str | None) -> Iterator[str]:
     if cron is None:
         yield "not_scheduled"
     elif handled.clocks[0] - tick.nominal > TICK_DELAY_MAX_S:
         yield "missed_tick"
 
 
-def _check_overlap(
-    handled: HandledInput, tick: Tick, store: MemoryStore, *, may_overlap: bool
-) -> None:
+def _check_overlap(handled: HandledInput, tick: Tick, *, may_overlap: bool) -> None:
     last = handled.last_tick
     if may_overlap or last is None or last >= tick.nominal:
         return

@@ -255,8 +255,3 @@ def reason_of(state: State, reason: str | None) -> Reason:
 def is_retryable(reason: str) -> bool:
     """Return whether an error for `reason` is tried again while the task has retries left."""
     return reason_of("error", reason).is_retryable is True
-
-
-def reasons_of(state: State) -> tuple[str, ...]:
-    """Return the reasons that go with a state, in the table's order."""
-    return tuple(row.reason for row in REASONS if row.state == state and row.reason is not None)

@@ -33,8 +33,6 @@ def _of_type(kind: Callable[[str], object]) -> Callable[[], SchemaValidator]:
     return _of_schema(core_schema.no_info_plain_validator_function(kind))
 
 
-_BYTES: Final = core_schema.bytes_schema()
-
 FORMATS: Final[dict[str, Format]] = {
     "date-time": Format(_of_schema(core_schema.datetime_schema()), "2026-01-31T06:00:00Z"),
     "date": Format(_of_schema(core_schema.date_schema()), "2026-01-31"),
