@@ -197,7 +197,7 @@ def test_dev_fits_the_terminal() -> None:
 
 
 def test_retry_shows_only_what_happened_since() -> None:
-    """Without a terminal each change is a line; what was known before the command is not repeated."""
+    """Without a terminal each change is a line; what was known before is not repeated."""
     earlier, failed = failed_run(), failed_run()
     engine = FakeEngine(views=[earlier, failed])
 

@@ -56,8 +56,10 @@ def test_incidents_show_owner_cause_and_what_waits() -> None:
     result = dyna("incidents", engine=FakeEngine(known_incidents=[an_incident()]))
 
     assert result.out.splitlines() == [
-        ("incident                    owner       opened     what"
-        "                                  waits for it"),
+        (
+            "incident                    owner       opened     what"
+            "                                  waits for it"
+        ),
         f"{LOAD}  team-sales  6.0 s ago  load failed: ValueError: no such day  report",
     ]
     assert result.err == f"  next: dyna why {LOAD}\n"
@@ -83,7 +85,7 @@ def test_incidents_of_an_owner_are_those_to_act_on() -> None:
     assert [row["incident"] for row in rows] == [LOAD]
 
 
-def test_incidents_of_an_owner_who_waits_say_that_nothing_is_to_do() -> None:
+def test_incidents_of_an_owner_who_waits_say_nothing_is_to_do() -> None:
     engine = FakeEngine(known_incidents=[an_incident()])
 
     result = dyna("incidents", "--owner", "team-figures", engine=engine)
