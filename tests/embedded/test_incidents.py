@@ -44,7 +44,7 @@ def test_incident_is_there_when_the_end_is_seen(tmp_path: Path) -> None:
     failed_once(tmp_path / "home")
 
 
-def test_incident_outlives_its_process_and_is_snoozed_without_one(tmp_path: Path) -> None:
+def test_incident_outlives_its_process_and_is_snoozed_alone(tmp_path: Path) -> None:
     failed_once(tmp_path / "home")
     home = open_home(tmp_path / "home")
     with EmbeddedEngine(home, declares=False) as engine:

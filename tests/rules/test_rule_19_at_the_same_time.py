@@ -17,7 +17,7 @@ def held_failure() -> ReactionWorld:
 
 
 @pytest.mark.parametrize("effects", range(1, 24))
-def test_retry_completed_while_it_is_recorded_leaves_nothing_open(effects: int) -> None:
+def test_retry_while_it_is_recorded_leaves_nothing_open(effects: int) -> None:
     world = held_failure()
     assert world.driver.held
     resume = world.driver.begin(world.driver.held[0], effects=effects)

@@ -35,7 +35,7 @@ async def on_tick(message: Tick) -> None:
     problem = _stale(graph, message, now)
     if problem is None:
         before: float | None = await ReadTick(message.task)
-        # First, so that it is decided also if the run never comes to be.
+        # First, so that it is decided also if no run is ever created.
         await arm_deadline(graph, message, before)
         problem = await _overlap(graph, message, before)
     event_id = derived_id("tick", message.task, str(message.nominal))

@@ -1,7 +1,7 @@
 """Deadlines: armed when a cron's tick fires, and decided when they are due.
 
-Invariant: the timer is sent before the run is asked for, so it fires also if the run never comes to
-be; one timer decides (docs/rules.md, rule 20).
+Invariant: the timer is sent before the run is asked for, so it fires also if no run is ever
+created; one timer decides (docs/rules.md, rule 20).
 """
 
 from dataclasses import replace

@@ -182,7 +182,7 @@ async def _update(
 ) -> Incident | None:
     """Write what `change` makes of the stored incident; it returns None to leave it as it is.
 
-    Returns the incident as it is then; None: there is none.
+    Returns the incident as it is then, or None if it was never opened.
     """
     stored = await ReadIncident(incident)
     while True:
