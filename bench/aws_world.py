@@ -8,7 +8,7 @@ holds. After a wait the state machine reads the run, and drops the timer of a co
 
 import heapq
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count, cycle
 from typing import Any, Final, Self
 
@@ -18,7 +18,7 @@ from graphs import Graph
 from moto import mock_aws
 
 from cerebro.dispatch import handler_of
-from cerebro.handlers.receive import Delivery, receive
+from cerebro.handlers.receive import BatchResult, Delivery, receive
 from cerebro.lambdas.wiring import CerebroSettings, aws_ports
 from cerebro.shell import Ports
 from cordyna_core.contract.base import Message, meta_at
@@ -53,11 +53,20 @@ _SETTINGS: Final = {
 class AwsWorld:
     """One deployment; use as a context.
 
-    `batch`: the most messages in one invocation of a Lambda.
+    `batch`: the most messages in one invocation of a Lambda. `make_client`: of a service of AWS.
+    `handle`: what a Lambda does with a batch.
     """
 
-    def __init__(self, batch: int = 1, timers: str = "states") -> None:
+    def __init__(
+        self,
+        batch: int = 1,
+        timers: str = "states",
+        *,
+        make_client: Callable[[str], Any] | None = None,
+        handle: Callable[[Sequence[Delivery], Ports], BatchResult] = receive,
+    ) -> None:
         self.now = BEGIN
+        self._make_client, self._handle = make_client or client_of, handle
         self._batch, self._timers = batch, timers
         self._in_flight: list[tuple[float, int, str, str]] = []
         self._tickets = count()
@@ -67,7 +76,7 @@ class AwsWorld:
     def __enter__(self) -> Self:
         self._mock.start()
         clients = {
-            service: client_of(service)
+            service: self._make_client(service)
             for service in ("dynamodb", "events", "sqs", "stepfunctions", "scheduler")
         }
         self._dynamodb = clients["dynamodb"]
@@ -123,7 +132,7 @@ class AwsWorld:
             handler, batch = self._next_batch()
             self._hooks.counts.invocations += 1
             self._hooks.counts.messages += len(batch)
-            outcome = receive(batch, next(self._warm[handler]))
+            outcome = self._handle(batch, next(self._warm[handler]))
             assert not outcome.again
             assert not outcome.dead_letters, outcome.dead_letters
 

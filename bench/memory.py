@@ -11,15 +11,18 @@ The time that AWS takes to answer is assumed (ANSWER_MS).
 import statistics
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import aws_world
 import prices
-from aws_world import AwsWorld
+from aws_world import AwsWorld, client_of
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from graphs import fan
+
+from cerebro.handlers.receive import BatchResult, Delivery, receive
+from cerebro.shell import Ports
 
 BATCH: Final = 10
 WIDTH: Final = 120
@@ -57,7 +60,10 @@ class Tape:
             self.answers.append((http_response.status_code, headers, http_response.content))
 
     def _answer(self, request: Any, **_: object) -> AWSResponse:
-        status, headers, content = self.answers.popleft()
+        status, kept_headers, content = self.answers.popleft()
+        headers = HTTPHeaders()
+        for name, value in kept_headers.items():
+            headers[name] = value
         return AWSResponse(request.url, status, headers, _Body(content))
 
 
@@ -73,34 +79,29 @@ class Measured:
 def run_with(tape: Tape, *, recording: bool) -> Measured:
     """One fan-out in a new world; the same calls each time."""
     measured = Measured()
-    original_client, original_receive = aws_world.client_of, aws_world.receive
 
-    def client(service: str) -> Any:
-        made = original_client(service)
+    def make_client(service: str) -> Any:
+        made = client_of(service)
         (tape.record if recording else tape.replay)(made)
         return made
 
-    def receive(batch: Any, ports: Any) -> Any:
+    def handle(batch: Sequence[Delivery], ports: Ports) -> BatchResult:
         before = len(tape.answers)
         began = time.process_time()
-        outcome = original_receive(batch, ports)
+        outcome = receive(batch, ports)
         if '"TaskStateChanged"' in batch[0].body:
             measured.cpu_s.append(time.process_time() - began)
             measured.messages.append(len(batch))
             measured.calls += abs(len(tape.answers) - before)
         return outcome
 
-    aws_world.client_of, aws_world.receive = client, receive
-    try:
-        with AwsWorld(BATCH, "queue") as world:
-            graph = fan(WIDTH)
-            world.declare(graph)
-            for _ in range(3):
-                world.run(graph)
-            measured = Measured()
+    with AwsWorld(BATCH, "queue", make_client=make_client, handle=handle) as world:
+        graph = fan(WIDTH)
+        world.declare(graph)
+        for _ in range(3):
             world.run(graph)
-    finally:
-        aws_world.client_of, aws_world.receive = original_client, original_receive
+        measured = Measured()
+        world.run(graph)
     return measured
 
 

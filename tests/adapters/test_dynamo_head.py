@@ -59,7 +59,7 @@ def test_head_replaced_while_it_is_read_is_read_again(deployed: Deployed) -> Non
     reader, writer = deployed.process(), deployed.process()
     seen = writer.read_graph().head
     fewer = Head(seen.generation + 1, {"server-000": seen.servers["server-000"]})
-    client, reads = deployed.dynamodb, []
+    client, reads = deployed.dynamodb, list[int]()
 
     def replace_head(**_: object) -> None:
         if not reads:
