@@ -1,4 +1,7 @@
-"""Problems: every error as `application/problem+json`, in the words of `UserError`."""
+"""Problems: every error as `application/problem+json`, in the words of `UserError`.
+
+Invariant: no error of a route leaves in another form, also one that is a bug.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Final

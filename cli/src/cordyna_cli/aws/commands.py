@@ -147,7 +147,7 @@ class AwsCommands:
 
         def stored() -> IncidentView | None:
             incidents = self._queries.incidents(closed=True)
-            return next((one for one in incidents if one.incident == command.incident), None)
+            return next((view for view in incidents if view.incident == command.incident), None)
 
         def is_applied() -> bool:
             view = stored()

@@ -17,7 +17,7 @@ def plain_secrets_in(command: InvokeTask, queries: QueryClient) -> tuple[Problem
     names = [command.task]
     for name in names:
         upstream = tasks[name].upstream if name in tasks else ()
-        names += [one for one in upstream if one not in names]
+        names += [needed for needed in upstream if needed not in names]
     known = [tasks[name] for name in names if name in tasks]
     schemas = [(f"{info.task} ({info.server})", info.params_schema or {}) for info in known]
     return tuple(plain_secret_problems(schemas, command.params))

@@ -1,4 +1,8 @@
-"""Schedules: pauses and resumes the EventBridge schedules that fire crons."""
+"""Schedules: pauses and resumes the EventBridge schedules that fire crons.
+
+Invariant: pausing changes the state of a schedule and nothing else: what UpdateSchedule would reset
+is sent again.
+"""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,7 @@
-"""send, dev: put events on the bus, and watch it."""
+"""send, dev: put events on the bus, and watch it.
+
+Invariant: `send` judges no event: its receiver decides whether it is valid, and answers.
+"""
 
 import logging
 from enum import StrEnum

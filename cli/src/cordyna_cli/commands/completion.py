@@ -1,4 +1,8 @@
-"""completion: completes commands, options, tasks, runs and servers in a shell."""
+"""completion: completes commands, options, tasks, runs and servers in a shell.
+
+Invariant: completing prints candidates or nothing, never an error into the line that is being
+typed.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Final

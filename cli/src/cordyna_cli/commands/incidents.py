@@ -37,7 +37,7 @@ def incidents(
     call = CommandContext(ctx)
     with call.engine() as engine:
         known = engine.incidents(closed=every)
-    shown = [one for one in known if owner in (None, one.owner)]
+    shown = [incident for incident in known if owner in (None, incident.owner)]
     if json:
         call.out.print_json(views_json(shown))
     else:
@@ -48,9 +48,11 @@ def incidents(
 
 def _notes(shown: list[IncidentView], known: list[IncidentView], owner: str | None) -> list[str]:
     waiting = [
-        one
-        for one in known
-        if owner is not None and one not in shown and owner in {b.owner for b in one.blocked}
+        incident
+        for incident in known
+        if owner is not None
+        and incident not in shown
+        and owner in {blocked.owner for blocked in incident.blocked}
     ]
     notes = [] if shown else ["no incident" if owner is None else f"no incident of {owner}"]
     if waiting:

@@ -20,7 +20,7 @@ def resolve_incident(engine: Engine, typed: str) -> IncidentView:
     if len(matches) > 1:
         raise UserError(
             f'"{typed}" is the beginning of {len(matches)} incidents.',
-            why="\n".join(one.incident for one in matches[:_MATCHES_SHOWN_MAX]),
+            why="\n".join(view.incident for view in matches[:_MATCHES_SHOWN_MAX]),
             next="type more of it",
         )
     return matches[0]
@@ -29,4 +29,4 @@ def resolve_incident(engine: Engine, typed: str) -> IncidentView:
 def incidents_beginning_with(engine: Engine, typed: str) -> list[IncidentView]:
     """The incidents whose ids begin so, open or closed."""
     prefix = typed.upper()
-    return [one for one in engine.incidents(closed=True) if one.incident.startswith(prefix)]
+    return [view for view in engine.incidents(closed=True) if view.incident.startswith(prefix)]

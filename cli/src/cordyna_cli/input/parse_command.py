@@ -1,4 +1,8 @@
-"""Parse a command: words of the command line as a command of the contract."""
+"""Parse a command: words of the command line as a command of the contract.
+
+Invariant: a command that is returned is valid by the contract; what is not ends here, with every
+problem.
+"""
 
 import json
 import re

@@ -1,6 +1,10 @@
 """Run selector: what may be typed for a run: nothing, its id, or the beginning of it.
 
-Nothing means the last run that a person invoked (any source `cordyna.client*`), not a cron's."""
+Nothing means the last run that a person invoked (any source `cordyna.client*`), not a cron's.
+
+Invariant: what is typed means one run or none: a beginning of several runs is an error, never a
+guess.
+"""
 
 import re
 from typing import Final

@@ -1,4 +1,7 @@
-"""JSON output: the published formats. Their keys change only with a new version of the contract."""
+"""JSON output: the published formats.
+
+Invariant: their keys change only with a new version of the contract.
+"""
 
 import json
 from collections.abc import Sequence

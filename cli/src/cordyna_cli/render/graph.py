@@ -1,4 +1,7 @@
-"""Graph: all declared tasks as trees, as a mermaid chart, or as JSON."""
+"""Graph: all declared tasks as trees, as a mermaid chart, or as JSON.
+
+Invariant: a task that is needed but not declared is shown, and marked as such.
+"""
 
 import json
 from collections.abc import Sequence

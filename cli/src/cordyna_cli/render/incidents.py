@@ -29,13 +29,13 @@ def incidents_table(
     """A line for each incident; a closed or snoozed one says so."""
     rows = [
         (
-            one.incident,
-            one_line(one.owner or one.server or ""),
-            ago(one.opened_at, now),
-            Text(f"{one_line(_cause(one))}{_state(one, now)}", _style(one)),
-            join_names([blocked.task for blocked in one.blocked]),
+            incident.incident,
+            one_line(incident.owner or incident.server or ""),
+            ago(incident.opened_at, now),
+            Text(f"{one_line(_cause(incident))}{_state(incident, now)}", _style(incident)),
+            join_names([blocked.task for blocked in incident.blocked]),
         )
-        for one in incidents
+        for incident in incidents
     ]
     return aligned(_INCIDENTS, rows, width)
 

@@ -1,4 +1,7 @@
-"""Log lines: what tasks printed, as lines of a terminal."""
+"""Log lines: what tasks printed, as lines of a terminal.
+
+Invariant: what a task printed is never cut, and no control sequence of it reaches the terminal.
+"""
 
 from collections.abc import Sequence
 from typing import Final

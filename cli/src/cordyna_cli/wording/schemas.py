@@ -35,7 +35,7 @@ def _alternatives(schema: Any, root: Any, depth: int) -> list[str]:
     parts = schema.get("anyOf") or schema.get("oneOf") or ()
     return [
         *map(compact_json, schema.get("enum", ())),
-        *(_words(one, root, depth + 1) for one in parts),
+        *(_words(part, root, depth + 1) for part in parts),
     ]
 
 

@@ -1,4 +1,8 @@
-"""Passed: events and output of runs, as rows that can be searched and paged."""
+"""Passed: events and output of runs, as rows that can be searched and paged.
+
+Invariant: `next` is the number of the last row of a page: the page after it leaves out nothing and
+repeats nothing.
+"""
 
 import re
 from typing import Final

@@ -1,8 +1,9 @@
 """Invariants: what holds after every step of every history, whatever goes wrong.
 
 Each is a function of plain data that returns what is broken, in words, or None. It is given what
-was stored before and what is stored now, so that checking after every step stays cheap. None of
-them looks at how a program came to its decision.
+was stored before and what is stored now, so that checking after every step stays cheap.
+
+Invariant: none of them looks at how a program came to its decision.
 """
 
 from collections.abc import Callable, Mapping, Sequence

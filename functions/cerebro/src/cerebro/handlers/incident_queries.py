@@ -13,8 +13,9 @@ from cordyna_core.contract.views.incidents import IncidentView
 
 def incidents(store: Store, *, closed: bool = False) -> list[IncidentView]:
     """The open incidents, the newest first; with `closed`, all that are kept."""
-    stored = [one for one in store.incidents() if closed or one.is_open]
-    return [incident_view(one) for one in sorted(stored, key=lambda one: -one.opened_at)]
+    stored = [incident for incident in store.incidents() if closed or incident.is_open]
+    stored.sort(key=lambda incident: -incident.opened_at)
+    return [incident_view(incident) for incident in stored]
 
 
 def incident_view(incident: Incident) -> IncidentView:

@@ -1,4 +1,7 @@
-"""Drawn declarations: a handful of tasks on a few servers, and what a server may declare later."""
+"""Drawn declarations: a handful of tasks on a few servers, and what a server may declare later.
+
+Invariant: what is drawn first has no cycle: an upstream is one of the tasks before it.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final

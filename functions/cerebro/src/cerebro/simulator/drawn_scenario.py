@@ -1,4 +1,7 @@
-"""Drawn scenario: the scenario of a seed: a few servers, a handful of tasks, a run or a few."""
+"""Drawn scenario: the scenario of a seed: a few servers, a handful of tasks, a run or a few.
+
+Invariant: the same seed gives the same scenario: every choice is one of `faults`, in a fixed order.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

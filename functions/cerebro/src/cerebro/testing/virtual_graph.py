@@ -95,7 +95,7 @@ class InMemoryGraph:
     def next_tick(self, task: str, *, within: Duration = "30d") -> GraphRun:
         declared = self._tasks().get(task)
         if declared is None or declared.cron is None:
-            known = ", ".join(name for name, one in self._tasks().items() if one.cron) or "none"
+            known = ", ".join(name for name, other in self._tasks().items() if other.cron) or "none"
             raise UserError(f'task "{task}" has no cron', next=f"use one that has: {known}")
         self._loop.start_crons()
         nominal = next_after(declared.cron, declared.timezone, self._now)
@@ -124,7 +124,7 @@ class InMemoryGraph:
         refused = self._refusal_of(event_id)
         if refused:
             what = f"{type(command).__name__} is refused"
-            raise Refusal(what, refused, why="\n".join(one.message for one in refused))
+            raise Refusal(what, refused, why="\n".join(problem.message for problem in refused))
         return self._followed(command.run_id, "30d")
 
     # --- time -------------------------------------------------------------------------------------
@@ -263,7 +263,8 @@ class InMemoryGraph:
         return [message for message in messages if isinstance(message, InvocationRejected)]
 
     def _refusal_of(self, event_id: str) -> Sequence[Problem]:
-        return next((one.problems for one in self._refusals() if one.event_id == event_id), ())
+        refusals = (refused for refused in self._refusals() if refused.event_id == event_id)
+        return next((refused.problems for refused in refusals), ())
 
     def _last_refusal(self) -> Sequence[Problem]:
         refusals = self._refusals()

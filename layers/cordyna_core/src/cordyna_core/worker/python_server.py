@@ -1,7 +1,9 @@
 """Python server: between a worker process and the TaskServer that user code defines.
 
-This is the only module of the worker that imports the rest of the library. `load` is named in a
-server's spec as `cordyna_core.worker.python_server:load`, so that a test can load something else.
+`load` is named in a server's spec as `cordyna_core.worker.python_server:load`, so that a test can
+load something else.
+
+Invariant: no other module of the worker imports `cordyna_core.server`.
 """
 
 import time

@@ -1,4 +1,7 @@
-"""Spec: how one task server is started, as its configuration says."""
+"""Spec: how one task server is started, as its configuration says.
+
+Invariant: a spec passes to another process unchanged: `spec_from_json` undoes `to_json`.
+"""
 
 import json
 import os

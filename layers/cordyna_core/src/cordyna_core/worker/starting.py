@@ -1,4 +1,7 @@
-"""Starting: processes of task servers, each the leader of a process group of its own."""
+"""Starting: processes of task servers, each the leader of a process group of its own.
+
+Invariant: if a process cannot be started, no descriptor that was opened for it stays open.
+"""
 
 import os
 import socket

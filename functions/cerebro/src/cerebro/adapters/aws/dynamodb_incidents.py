@@ -65,7 +65,9 @@ class IncidentItems:
             marks: list[str] = json.loads(before)
             if (mark in marks) == on or (on and len(marks) >= MARKS_MAX):
                 return
-            after = json.dumps([*marks, mark] if on else [one for one in marks if one != mark])
+            after = json.dumps(
+                [*marks, mark] if on else [other for other in marks if other != mark]
+            )
             if before == "[]":
                 only_if = "attribute_not_exists(#watched) or #watched = :before"
             else:

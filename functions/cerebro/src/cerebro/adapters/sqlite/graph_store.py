@@ -1,4 +1,7 @@
-"""Graph store: declarations, the graph's head, servers, cached results and cron ticks in SQLite."""
+"""Graph store: declarations, the graph's head, servers, cached results and cron ticks in SQLite.
+
+Invariant: after a roll back nothing is remembered that was read or written in its transaction.
+"""
 
 import json
 from typing import Final

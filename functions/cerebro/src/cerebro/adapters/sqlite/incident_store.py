@@ -1,4 +1,8 @@
-"""Incident store: incidents, deadlines, and the marks of open incidents in SQLite."""
+"""Incident store: incidents, deadlines, and the marks of open incidents in SQLite.
+
+Invariant: a write is conditional on the stored version; one that loses returns what is stored
+instead.
+"""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""Effects of incidents: what their programs ask of their surroundings, beside those of runs."""
+"""Effects of incidents: what their programs ask of their surroundings, beside those of runs.
+
+Invariant: programs about incidents reach their surroundings by these and by core/effects.py only.
+"""
 
 from dataclasses import dataclass
 

@@ -107,7 +107,9 @@ def compare(produced: Mapping[str, Any] | None, expected: Mapping[str, Any]) -> 
         return Compatibility("cannot_tell", ("it does not declare what it returns",))
     found = list(_Walk(produced, expected).compare(produced, expected, (), 0))
     for is_certain, kind in ((True, "breaks"), (False, "cannot_tell")):
-        reasons = dict.fromkeys(one.text for one in found if one.is_certain is is_certain)
+        reasons = dict.fromkeys(
+            finding.text for finding in found if finding.is_certain is is_certain
+        )
         if reasons:
             listed = list(reasons)
             more = len(listed) - REASONS_MAX
@@ -162,9 +164,9 @@ class _Walk:
                 return
             self._met[pair] = (given, wanted)
             is_exact = _is_exact(given) and not _has_siblings(produced)
-            for one in self._compare_objects(given, wanted, path, depth + 1):
+            for finding in self._compare_objects(given, wanted, path, depth + 1):
                 # What is left out of `given` may exclude the outputs that would break it.
-                yield one if is_exact else _Finding(is_certain=False, text=one.text)
+                yield finding if is_exact else _Finding(is_certain=False, text=finding.text)
 
     def _is_compatible(
         self, produced: Schema, expected: Schema, path: tuple[str, ...], depth: int
@@ -227,13 +229,13 @@ class _Walk:
             alternatives = wanted.get(keyword)
             if not alternatives:
                 continue
-            possible = [one for one in alternatives if self._may_overlap(given, one)]
+            possible = [schema for schema in alternatives if self._may_overlap(given, schema)]
             if not possible:
                 yield _broken(path, "fits no alternative")
             elif len(possible) == 1:
                 yield from self.compare(given, possible[0], path, depth)
             elif keyword == "oneOf" or not any(
-                self._is_compatible(given, one, path, depth) for one in possible
+                self._is_compatible(given, schema, path, depth) for schema in possible
             ):
                 yield _unknown(path, "several alternatives are possible")
 

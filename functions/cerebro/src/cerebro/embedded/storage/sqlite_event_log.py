@@ -1,4 +1,7 @@
-"""SQLite event log: events, output, inbox, waiters and dead letters in the file of a home."""
+"""SQLite event log: events, output, inbox, waiters and dead letters in the file of a home.
+
+Invariant: numbers of events and lines only increase, also after old ones were pruned.
+"""
 
 import hashlib
 from collections.abc import Collection, Sequence
