@@ -29,7 +29,7 @@ _FOREIGN: Final = re.compile(
 
 
 def main() -> int:
-    """0 if the site is built; else 1, with each problem on stderr."""
+    """0, with the front page on stdout, if it is built; else 1, with each problem on stderr."""
     prepare()
     problems = pages_without_navigation()
     if not problems:
@@ -38,6 +38,8 @@ def main() -> int:
         problems = [built.stdout + built.stderr] if built.returncode else foreign_addresses()
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
+    if not problems:
+        sys.stdout.write(f"{(TARGET / 'index.html').relative_to(ROOT)}\n")
     return 1 if problems else 0
 
 

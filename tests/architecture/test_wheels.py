@@ -75,11 +75,12 @@ def link(name: str, into: Path) -> None:
             (into / top).symlink_to(Path(str(installed.locate_file(top))))
 
 
-def environment_for(wheels: list[Path], packages: set[str], folder: Path) -> Environment:
+def environment_for(name: str, dist: Path, folder: Path) -> Environment:
+    """An environment with `name` and what it requires, installed from the wheels in `dist`."""
     venv.create(folder, with_pip=False)
     made = Environment(folder)
-    for name in packages - set(OURS):
-        link(name, made.site_packages)
+    for package in needed_by(name) - set(OURS):
+        link(package, made.site_packages)
     pip = [
         sys.executable,
         "-m",
@@ -89,22 +90,22 @@ def environment_for(wheels: list[Path], packages: set[str], folder: Path) -> Env
         "--python",
         str(folder / "bin" / "python"),
     ]
-    subprocess.run([*pip, "install", "--no-deps", "--no-index", *wheels], check=True)
+    subprocess.run([*pip, "install", "--no-index", "--find-links", dist, name], check=True)
     return made
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Our wheels by distribution, built from this checkout."""
-    dist = tmp_path_factory.mktemp("dist")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of our wheels, built from this checkout."""
+    folder = tmp_path_factory.mktemp("dist")
     for source in ("layers/cordyna_core", "cli", "functions/cerebro", "console", "client"):
         subprocess.run(
-            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", dist],
+            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
             cwd=ROOT / source,
             check=True,
             capture_output=True,
         )
-    return {name: next(dist.glob(f"{name.replace('-', '_')}-*.whl")) for name in OURS}
+    return folder
 
 
 MINE = """
@@ -124,10 +125,8 @@ def hello(greeting: str = "hello", *, ctx: Context) -> str:
 """
 
 
-def test_library_alone_runs_a_task(wheels: dict[str, Path], tmp_path: Path) -> None:
-    environment = environment_for(
-        [wheels["cordyna-core"]], needed_by("cordyna-core"), tmp_path / "env"
-    )
+def test_library_alone_runs_a_task(dist: Path, tmp_path: Path) -> None:
+    environment = environment_for("cordyna-core", dist, tmp_path / "env")
     (tmp_path / "my.py").write_text(MINE)
     (tmp_path / "check.py").write_text(
         "from importlib.util import find_spec\n"
@@ -147,10 +146,8 @@ def test_library_readme_counts_its_packages() -> None:
     assert [name for name in packages if f"`{name}`" not in readme] == []
 
 
-def test_cordyna_alone_gives_dyna_engine_console_and_client(
-    wheels: dict[str, Path], tmp_path: Path
-) -> None:
-    environment = environment_for([*wheels.values()], needed_by("cordyna"), tmp_path / "env")
+def test_cordyna_alone_gives_dyna_engine_console_and_client(dist: Path, tmp_path: Path) -> None:
+    environment = environment_for("cordyna", dist, tmp_path / "env")
     (mine := tmp_path / "mine").mkdir()
     commands = (
         "dyna init shop && cd shop && dyna do shop.report && dyna ui --help >&2 && "
