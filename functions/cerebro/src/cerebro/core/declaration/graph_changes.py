@@ -7,8 +7,6 @@ and a reader sees that by `generation`, which then steps by more than one.
 from collections.abc import Iterator
 from typing import Final
 
-from cerebro.core.declaration.diff import changes_between
-from cerebro.core.declaration.impact import affected_tasks
 from cerebro.core.graph.graph import Graph
 from cordyna_core.contract.base import meta_at
 from cordyna_core.contract.ids import derived_id
@@ -20,6 +18,10 @@ NAMES_MAX: Final = 1000
 
 def graph_changes(before: Graph, after: Graph, *, cause: str, now: float) -> Iterator[GraphChanged]:
     """Yield one message for each server whose declaration is new, another one, or gone."""
+    # Both are made of the views of a rehearsal, which no other program of a Lambda needs.
+    from cerebro.core.declaration.diff import changes_between  # noqa: PLC0415
+    from cerebro.core.declaration.impact import affected_tasks  # noqa: PLC0415
+
     servers = dict.fromkeys([*before.declarations, *after.declarations])
     changes = list(changes_between(before, after)) if before is not after else []
     for server in servers:
