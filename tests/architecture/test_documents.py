@@ -30,6 +30,21 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(path), f"{link}: no such heading"
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_row_of_a_table_is_below_its_head(document: Path) -> None:
+    """A blank line in a table makes what follows plain text."""
+    text = re.sub(
+        r"^([ \t]*)```.*?^\1```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL
+    )
+    tables = re.findall(r"(?:^[ \t]*\|.*(?:\n|\Z))+", text, re.MULTILINE)
+    headless = [
+        table.splitlines()[0]
+        for table in tables
+        if not re.match(r"[^\n]*\n[ \t]*\|[-:| ]+\|", table)
+    ]
+    assert headless == []
+
+
 def test_every_decision_has_its_four_sections() -> None:
     for adr in sorted((ROOT / "docs" / "adr").glob("0*.md")):
         sections = re.findall(r"^## (.+)$", adr.read_text(), re.MULTILINE)
