@@ -124,12 +124,7 @@ async def dispatch_ready(
             waiting.extend(await _complete(snapshot, index, known, cause=cause))
             last_completed = index
             continue
-        now = await Now()
-        fact = begin_attempt(task, None, cause=cause, now=now)
-        stored = await WriteTask(snapshot.run.id, index, fact, None)
-        own: TaskRun | None = fact
-        if stored is not None:
-            own = await _own_attempt(snapshot, index, stored, known, cause=cause)
+        own = await _put_first_attempt(snapshot, index, known, cause=cause)
         if own is not None:
             group[index] = own
             dispatched.add(index)
@@ -157,6 +152,18 @@ async def _still_waiting(
         for index in candidates
         if (fact := stored.get(index)) is None or fact.is_waiting or fact.cause == cause
     ]
+
+
+async def _put_first_attempt(
+    snapshot: RunSnapshot, index: int, known: dict[int, TaskRun], *, cause: str
+) -> TaskRun | None:
+    """Return the attempt that this input puts or has put; None: it is another input's."""
+    now = await Now()
+    fact = begin_attempt(snapshot.plan.tasks[index], None, cause=cause, now=now)
+    stored = await WriteTask(snapshot.run.id, index, fact, None)
+    if stored is None:
+        return fact
+    return await _own_attempt(snapshot, index, stored, known, cause=cause)
 
 
 async def _own_attempt(
