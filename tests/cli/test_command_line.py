@@ -38,6 +38,16 @@ def test_every_command_has_its_own_help(name: str) -> None:
     assert f"Usage: dyna {name} " in result.out
 
 
+@pytest.mark.parametrize("name", ["cron", "dlq", "servers"])
+def test_help_of_a_group_cuts_no_summary(name: str) -> None:
+    assert "..." not in dyna(name, "--help").out.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_usage_has_one_pair_of_brackets(name: str) -> None:
+    assert "[[" not in dyna(name, "--help").out
+
+
 def test_help_imports_no_terminal_engine_or_command() -> None:
     program = (
         "import sys; from cordyna_cli.main import main; sys.argv[1:] = ['--help']; main();"

@@ -190,7 +190,11 @@ def test_plan_strict_fails_where_a_task_breaks(
     )
     plan = ("plan", "--declare", str(declaration))
 
-    assert dyna(*plan, "--strict", engine=FakeEngine(rehearsed=view)).status == status
+    strict = dyna(*plan, "--strict", engine=FakeEngine(rehearsed=view))
+    refused = "error: the declaration would break report, which --strict refuses." in strict.err
+    assert (strict.status, refused) == (status, status == 1)
+    silent = dyna(*plan, "--strict", "--json", engine=FakeEngine(rehearsed=view))
+    assert (silent.status, silent.err) == (status, "")
     loose = dyna(*plan, engine=FakeEngine(rehearsed=view))
     assert (loose.status, message in loose.out) == (0, True)
 

@@ -51,7 +51,7 @@ def test_doctor_of_healthy_graph_exits_with_0() -> None:
     result = dyna("doctor", engine=engine)
     assert (result.status, result.out.splitlines()[1:]) == (
         0,
-        ["✓  upstreams  all are declared", "✓  crons      1 cron"],
+        ["✓  upstreams  all are declared", "✓  crons      1"],
     )
 
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from cordyna_cli.engine import Engine
 from cordyna_cli.operations import Finding
 from cordyna_cli.wording.foreign_text import one_line
-from cordyna_cli.wording.format import join_names, plural
+from cordyna_cli.wording.format import join_names
 from cordyna_core.contract.views.graph import TaskInfo
 
 
@@ -20,7 +20,7 @@ def graph_findings(engine: Engine) -> list[Finding]:
     refused = list(_refused_crons(engine, tasks))
     upstreams = Finding("upstreams", "well", "all are declared")
     notices = list(_notices(tasks))
-    crons = Finding("crons", "well", plural(sum(info.cron is not None for info in tasks), "cron"))
+    crons = Finding("crons", "well", str(sum(info.cron is not None for info in tasks)))
     return [*(unresolved or [upstreams]), *(refused or [crons]), *notices]
 
 

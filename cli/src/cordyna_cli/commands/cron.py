@@ -41,7 +41,10 @@ def next_(ctx: typer.Context, *, json: AsJson = False) -> None:
 
 @cron.command("pause")
 def pause(ctx: typer.Context, task: Task) -> None:
-    """Pause the cron of TASK until it is resumed, also when its server is deployed again."""
+    """Pause the cron of TASK until it is resumed.
+
+    It stays paused when its server is deployed again.
+    """
     _set_paused(ctx, task, paused=True)
 
 

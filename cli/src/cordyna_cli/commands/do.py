@@ -29,7 +29,7 @@ AsJson = Annotated[
 ]
 Run = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="Its id, or the beginning of it. Default: the last run."),
+    typer.Argument(metavar="RUN", help="Its id, or the beginning of it. Default: the last run."),
 ]
 
 

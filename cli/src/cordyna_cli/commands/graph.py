@@ -30,7 +30,7 @@ class GraphFormat(StrEnum):
 def plan(
     ctx: typer.Context,
     task: Annotated[
-        str | None, typer.Argument(metavar="[TASK]", help="The task whose plan you want to see.")
+        str | None, typer.Argument(metavar="TASK", help="The task whose plan you want to see.")
     ] = None,
     *,
     declare: Annotated[
@@ -89,7 +89,7 @@ def graph(
     ctx: typer.Context,
     task: Annotated[
         str | None,
-        typer.Argument(metavar="[TASK]", help="Only this task and what is upstream of it."),
+        typer.Argument(metavar="TASK", help="Only this task and what is upstream of it."),
     ] = None,
     *,
     output: Annotated[

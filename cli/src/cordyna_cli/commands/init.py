@@ -21,7 +21,7 @@ def init(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]",
+            metavar="NAME",
             help="Of the server and of its new folder. Default: this folder and its name.",
         ),
     ] = None,

@@ -30,12 +30,12 @@ from cordyna_core.errors import NotFound, ServiceError
 RunOrTask = Annotated[
     str | None,
     typer.Argument(
-        metavar="[RUN]",
+        metavar="RUN",
         help="Its id, or the beginning of it; or a task: of the last run, else of its own last "
         "run. Default: the last run.",
     ),
 ]
-Task = Annotated[str | None, typer.Argument(metavar="[TASK]", help="Only this task.")]
+Task = Annotated[str | None, typer.Argument(metavar="TASK", help="Only this task.")]
 
 
 def show(

@@ -49,7 +49,7 @@ def doctor(ctx: typer.Context, *, json: AsJson = False) -> ExitStatus:
 
 @dlq.command("ls")
 def ls(ctx: typer.Context, *, json: AsJson = False) -> None:
-    """The dead-letter queues that are not empty, with samples of their messages."""
+    """The dead-letter queues that are not empty, with samples."""
     call = CommandContext(ctx)
     with call.engine() as engine:
         queues = operations_of(engine, "dlq ls").dead_letters()
@@ -72,7 +72,10 @@ def redrive(
     ctx: typer.Context,
     queue: Annotated[str, typer.Argument(metavar="QUEUE", help="Its name, as `dlq ls` shows it.")],
 ) -> None:
-    """Put the messages of QUEUE back into the queue they came from, to be handled again."""
+    """Put the messages of QUEUE back to be handled again.
+
+    They return to the queue that they came from.
+    """
     call = CommandContext(ctx)
     with call.engine() as engine:
         moved = operations_of(engine, f"dlq redrive {queue}").redrive(queue)

@@ -10,8 +10,10 @@ from cordyna_cli.output.errors import command_refused, error_text
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import rehearsal_json
 from cordyna_cli.render.rehearsal import rehearsal_lines
+from cordyna_cli.wording.format import join_names
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.views.rehearsal import RehearsalView
+from cordyna_core.errors import UserError
 
 
 def rehearse(
@@ -36,7 +38,7 @@ def rehearse(
     else:
         call.out.print(rehearsal_lines(view, call.out.width))
     if not view.problems:
-        return _status(view, strict=strict)
+        return _breaks(call, view, as_json=as_json) if strict else ExitStatus.COMPLETED
     if not as_json:
         rejected = [change.server for change in view.declarations if change.problems]
         error = command_refused(
@@ -48,9 +50,16 @@ def rehearse(
     return ExitStatus.ENDED_IN_ERROR
 
 
-def _status(view: RehearsalView, *, strict: bool) -> ExitStatus:
-    breaks = any(notice.code in ("breaks", "not_allowed") for notice in view.notices)
-    return ExitStatus.ENDED_IN_ERROR if strict and breaks else ExitStatus.COMPLETED
+def _breaks(call: CommandContext, view: RehearsalView, *, as_json: bool) -> ExitStatus:
+    """Refuse what cerebro would accept, if a task would break."""
+    broken = {n.task: None for n in view.notices if n.code in ("breaks", "not_allowed")}
+    if broken and not as_json:
+        error = UserError(
+            f"the declaration would break {join_names(list(broken))}, which --strict refuses.",
+            next="agree with the owners above, or plan without --strict",
+        )
+        call.err.print(error_text(error, width=call.err.width).splitlines())
+    return ExitStatus.ENDED_IN_ERROR if broken else ExitStatus.COMPLETED
 
 
 def _fragment(declared: Sequence[ServerDeclared]) -> str:

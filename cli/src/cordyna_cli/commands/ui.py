@@ -42,8 +42,8 @@ def ui(ctx: typer.Context, *, port: Port = None, no_open: NoOpen = False) -> Exi
 
 def open_page(
     ctx: typer.Context,
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="The run to show.")] = None,
-    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="Its task.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="The run to show.")] = None,
+    task: Annotated[str | None, typer.Argument(metavar="TASK", help="Its task.")] = None,
     *,
     port: Port = None,
     no_open: NoOpen = False,
