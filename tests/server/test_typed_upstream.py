@@ -118,7 +118,7 @@ def test_output_of_another_type_fails_before_the_body() -> None:
     kind, message = failed(result)
     assert kind == "UpstreamMismatch"
     assert message.startswith(
-        'the output of "clean" is not what clean takes: rows: Input should be'
+        'the output of "clean" does not fit the parameter "clean": rows: Input should be'
     )
     assert [type(event).__name__ for event in result.events] == ["TaskStateChanged"]
 

@@ -84,7 +84,8 @@ class UpstreamParameter:
             return self.adapter.validate_json(json.dumps(output))
         except ValidationError as invalid:
             raise UpstreamMismatch(
-                f'the output of "{self.task}" is not what {self.name} takes: {faults_of(invalid)}'
+                f'the output of "{self.task}" does not fit the parameter "{self.name}": '
+                f"{faults_of(invalid)}"
             ) from None
 
 
