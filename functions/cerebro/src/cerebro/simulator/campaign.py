@@ -138,8 +138,9 @@ def report_lines(report: Report, servers: Sequence[str] = (), *, wall_s: float) 
     worlds = (f"{kind} {count:,}" for kind, count in sorted(report.worlds.items()))
     yield f"worlds: {', '.join(worlds)}"
     yield "faults:"
+    columns = max(map(len, FAULTS))
     for fault in FAULTS:
-        yield f"  {fault:<18}{report.injected[fault]:>12,}"
+        yield f"  {fault:<{columns}}{report.injected[fault]:>12,}"
     if not report.broken:
         yield "broken: nothing"
     for verdict in report.broken[:BROKEN_SHOWN_MAX]:

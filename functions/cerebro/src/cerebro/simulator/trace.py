@@ -44,9 +44,15 @@ class Trace:
 
 def table(lines: Iterable[TraceLine]) -> Iterator[str]:
     """The lines in columns: time, who, what, the last four characters of the run's id, about."""
-    yield f"{'time':>12}  {'who':<14}  {'what':<22}  {'run':<4}  about"
-    for at, who, what, about, run in lines:
-        yield f"{_clock(at):>12}  {who:<14}  {what:<22}  {run[-4:]:<4}  {about}".rstrip()
+    shown = list(lines)
+    who_columns = max((len(line.who) for line in shown), default=3)
+    what_columns = max((len(line.what) for line in shown), default=4)
+    for time, line in [
+        ("time", TraceLine(0, "who", "what", "about", "run")),
+        *((_clock(line.at), line) for line in shown),
+    ]:
+        who, what = line.who.ljust(who_columns), line.what.ljust(what_columns)
+        yield f"{time:>12}  {who}  {what}  {line.run[-4:]:<4}  {line.about}".rstrip()
 
 
 def _clock(at: float) -> str:
