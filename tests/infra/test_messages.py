@@ -193,7 +193,7 @@ def test_page_timer_waits_and_goes_to_the_timekeeper(
 ) -> None:
     machine = stacks["cerebro"].one("AWS::StepFunctions::StateMachine")
     states = json.loads(text_of(machine["DefinitionString"]))["States"]
-    wait, send = states.values()
+    wait, send = states["Wait until it is due"], states["Send to the timekeeper"]
     assert machine["StateMachineType"] == "EXPRESS"
     assert (wait["Type"], wait["TimestampPath"]) == ("Wait", "$.timestamp")
     assert send["Parameters"]["MessageBody.$"] == "$.body"
