@@ -7,6 +7,7 @@ import pytest
 
 from cli.fake_engine import FakeEngine
 from cli.run_dyna import dyna, without_escapes
+from cordyna_cli.render.rehearsal import rehearsal_lines
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.views.rehearsal import (
     CronChange,
@@ -253,3 +254,17 @@ def test_rehearsal_fits_a_narrow_terminal(server: str) -> None:
         if line.startswith(("+", "-", "~"))
     ]
     assert max(map(len, tables)) <= 60
+
+
+def test_sentences_of_a_rehearsal_break_between_words() -> None:
+    needed = [f"task-{number}" for number in range(9)]
+    view = RehearsalView(
+        generation=1, missing=[UnresolvedUpstreamView(upstream="orders", needed_by=needed)]
+    )
+
+    lines = [line.plain for line in rehearsal_lines(view, 40)]
+
+    assert max(map(len, lines)) <= 40
+    assert " ".join(" ".join(lines).split()) == " ".join(
+        " ".join(line.plain for line in rehearsal_lines(view)).split()
+    )

@@ -1,7 +1,7 @@
 """Rehearsal: what declaring would change, whose tasks it affects, and when crons would fire."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from rich.text import Text
@@ -18,6 +18,7 @@ from cordyna_core.contract.views.rehearsal import (
     RehearsalView,
     TaskChange,
     TouchedTask,
+    UnresolvedUpstreamView,
 )
 
 _SIGN: Final = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
@@ -83,11 +84,11 @@ def rehearsal_lines(view: RehearsalView, width: int | None = None) -> list[Text]
     parts = [
         outcomes,
         _table(_CHANGES, [_changed(view, change) for change in view.tasks], width),
-        [_missing(missing.upstream, missing.needed_by) for missing in view.missing],
+        _sentences(map(_missing, view.missing), width),
         _table(_AFFECTED, list(map(_affected, view.touched)), width),
         _table(_CRONS, list(map(_cron, view.crons)), width),
         _notices(view, width),
-        [Text(_total(view), style="bold")],
+        wrapped(Text(_total(view), style="bold"), width),
     ]
     lines: list[Text] = []
     for part in filter(None, parts):
@@ -155,10 +156,10 @@ def _value(value: Any) -> str:
     return text if len(text) <= _VALUE_LENGTH_MAX else f"{text[:_VALUE_LENGTH_MAX]}..."
 
 
-def _missing(name: str, needed_by: list[str]) -> Text:
+def _missing(missing: UnresolvedUpstreamView) -> Text:
     return Text.assemble(
-        (f"{name}: not declared by any server", "red"),
-        f", needed by {join_names(needed_by)}: invoking through it would be refused",
+        (f"{missing.upstream}: not declared by any server", "red"),
+        f", needed by {join_names(missing.needed_by)}: invoking through it would be refused",
     )
 
 
@@ -168,6 +169,10 @@ def _notices(view: RehearsalView, width: int | None) -> list[Text]:
     lines = [
         Text.assemble(_NOTICE[notice.code], " ", one_line(notice.message)) for notice in ordered
     ]
+    return _sentences(lines, width)
+
+
+def _sentences(lines: Iterable[Text], width: int | None) -> list[Text]:
     return [part for line in lines for part in wrapped(line, width)]
 
 
