@@ -24,7 +24,8 @@ FRONT_PAGE: Final = "README.md"
 
 _LINK: Final = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 _FOREIGN: Final = re.compile(
-    r"""(?:src|href)=["']?(https?://[^"'\s>]+\.(?:js|css|woff2?))|@import url\((https?://[^)]+)\)"""
+    r"""<(?:script|img|iframe)\b[^>]*\bsrc=["']?(https?://[^"'\s>]+)"""
+    r"""|href=["']?(https?://[^"'\s>]+\.(?:js|css|woff2?))|@import url\((https?://[^)]+)\)"""
 )
 
 
@@ -39,7 +40,10 @@ def main() -> int:
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     if not problems:
-        sys.stdout.write(f"{(TARGET / 'index.html').relative_to(ROOT)}\n")
+        folder = TARGET.relative_to(ROOT)
+        sys.stdout.write(
+            f"{folder}/index.html; to search: python3 -m http.server -b 127.0.0.1 -d {folder}\n"
+        )
     return 1 if problems else 0
 
 
