@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from cerebro.adapters.sqlite.database import DamagedRow, HomeLocked
 from cerebro.core.graph.graph import version_of
@@ -37,17 +37,15 @@ from cerebro.embedded.runtime.incident_resume import note_declared, resume_incid
 from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.runtime.run_timeout import run_timeout_s
 from cerebro.embedded.runtime.served import ServedTargets
+from cerebro.embedded.runtime.server_events import report_servers, server_event
 from cerebro.embedded.runtime.server_loads import ServerLoads
 from cerebro.embedded.runtime.wake_pipe import WakePipe
 from cerebro.embedded.storage.driver_record import record_of_this_process
 from cerebro.embedded.storage.event_log import LogChunk
 from cerebro.embedded.storage.home import Home
-from cordyna_core.contract.base import Message, Problem, meta_at
+from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import CancelTask, Command, RunTask
-from cordyna_core.contract.envelope import seal
-from cordyna_core.contract.ids import derived_id, server_source
 from cordyna_core.contract.state_updates import DeclarationRejected, ServerStateChanged
-from cordyna_core.contract.time import utc
 
 _log = logging.getLogger("cordyna")
 
@@ -145,17 +143,12 @@ class Driver:
             now = self._clock()
             self.has_declared = True
             problems = self.loop.declare(
-                [self._sealed(name, declared, now) for name, declared in declarations.items()], kept
+                [server_event(name, declared, now) for name, declared in declarations.items()], kept
             )
         if not problems:
             note_declared(self.loop, self._home, declarations)
             self.served.log_removed(graph.head.servers.keys() - versions.keys())
         return problems
-
-    def _sealed(self, server: str, message: Message, now: float, cause: str | None = None) -> str:
-        event_id = derived_id(type(message).__name__, server, message.model_dump_json(), str(now))
-        dated = message.model_copy(update={"meta": meta_at(now, event_id, cause)})
-        return seal(dated, server_source(server), event_id, utc(now))
 
     # -- from other threads -------------------------------------------------------------------
 
@@ -214,7 +207,7 @@ class Driver:
         now = self._clock()
         with self._lock:
             # First, so that the event log parts what this engine received from the last one's.
-            self._report_servers("ready", now)
+            report_servers(self.loop, self.served.declarations(), "ready", now)
             for run_id in self._home.store.active_runs():
                 try:
                     self._resume(run_id)
@@ -265,12 +258,7 @@ class Driver:
         with self._lock:
             self._store_chunks()
             self._loads.store(())
-            self._report_servers("stopped", now)
-
-    def _report_servers(self, state: Literal["ready", "stopped"], now: float) -> None:
-        for name in self.served.declarations():
-            changed = ServerStateChanged(server=name, state=state)
-            self.loop.process_now(self._sealed(name, changed, now))
+            report_servers(self.loop, self.served.declarations(), "stopped", now)
 
     # -- the thread ---------------------------------------------------------------------------
 
@@ -378,7 +366,7 @@ class Driver:
         if self._is_started and was_loaded and not is_changed:
             # Its files are another version, which is seen on the bus in this way only.
             ready = ServerStateChanged(server=server, state="ready")
-            self.loop.put(self._sealed(server, ready, self._clock(), cause=RELOADED))
+            self.loop.put(server_event(server, ready, self._clock(), cause=RELOADED))
 
     def _take_load_failure(self, event: LoadFailure) -> None:
         self.served.on_failed(event)
