@@ -47,6 +47,21 @@ def test_alarms_are_explained_in_operating_md(stacks: dict[str, Template]) -> No
     assert explained == kinds
 
 
+def test_costs_of_an_idle_installation_add_up(stacks: dict[str, Template]) -> None:
+    """CloudWatch charges each metric that an alarm reads."""
+    metrics = [
+        sum("MetricStat" in query for query in listed(alarm.get("Metrics", [{"MetricStat": {}}])))
+        for alarm in alarms(stacks).values()
+    ]
+    charge = f"{sum(metrics) * 0.1:.2f}"
+    row = f"| {len(metrics)} alarms on {sum(metrics)} metrics | 0.10 a metric | {charge} |"
+    assert row in OPERATING
+    table = OPERATING.split("## Costs of an idle installation")[1].split("| **sum**")
+    charges = re.findall(r"^\|.*\| (?:\d+ to )?(\d+\.\d+) \|$", table[0], re.MULTILINE)
+    optional = 3.00
+    assert f"**{sum(map(float, charges)) - optional:.2f}, and 3.00" in table[1].splitlines()[0]
+
+
 def test_topic_admits_cloudwatch_and_tls_only(
     stacks: dict[str, Template],
 ) -> None:
