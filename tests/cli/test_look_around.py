@@ -110,7 +110,7 @@ def test_each_list_as_json_is_an_array(command: str, count: int) -> None:
 def test_empty_list_says_what_to_do(words: tuple[str, ...], err: str) -> None:
     result = dyna(*words, engine=FakeEngine())
 
-    assert (result.status, result.err) == (0, err)
+    assert (result.status, result.out, result.err) == (0, "", err)
 
 
 def test_plan_is_in_order_with_levels() -> None:

@@ -47,10 +47,12 @@ Cell = Text | str
 def aligned(
     columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None = None
 ) -> list[Text]:
-    """A title line, if any column has a title, and the lines of each row.
+    """A title line, if any column has a title, and the lines of each row; nothing without rows.
 
     Below them, the titles of columns that were left out.
     """
+    if not rows:
+        return []
     lines = [line for lines in aligned_rows(columns, rows, width) for line in lines]
     left_out = [] if width is None else _left_out(columns, rows, width)
     if width is None or not left_out:
