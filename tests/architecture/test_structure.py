@@ -35,7 +35,7 @@ BANNED_WORDS = frozenset(
 # One letter of each is in brackets, so that this file does not match itself.
 ADDRESSES = re.compile(
     r"/[w]ork/|/[r]oot/|/[h]ome/|/[o]pt/(?:pypi|wheels)|[f]ile://|[p]ypi\.org|[p]ythonhosted"
-    r"|registry\.[n]pmjs|--[i]ndex-url|--[e]xtra-index|--[f]ind-links"
+    r"|registry\.[n]pmjs|--[i]ndex-url|--[e]xtra-index|--[f]ind-links[= ]+\w+:"
 )
 
 

@@ -18,7 +18,7 @@ from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
 from cordyna_core.contract.envelope import Envelope
-from cordyna_core.contract.ids import server_of
+from cordyna_core.contract.ids import CLIENT, server_of
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
     DeclarationIgnored,
@@ -124,11 +124,18 @@ def _problem_codes(graph: Graph, command: InvokeTask, source: str) -> Iterator[s
     if closed:
         yield "not_a_consumer"
         return
-    caller, (owner, target) = server_of(source), owned[command.task]
+    owner, target = owned[command.task]
+    caller = _invoker(source)
     if caller is not None and not _is_open(target.invokers, caller, owner):
         yield "not_an_invoker"
         return
     yield from _param_codes(command, [owned[name][1] for name in sorted(names)])
+
+
+def _invoker(source: str) -> str | None:
+    """Name a server or a named client as an owner lists it; None for whom every task is open."""
+    is_named_client = source.startswith(CLIENT + ".")
+    return source.removeprefix("cordyna.") if is_named_client else server_of(source)
 
 
 def _is_open(allowed: Sequence[str] | None, server: str, owner: str) -> bool:

@@ -146,5 +146,6 @@ def _delay_max_s(ages_s: Mapping[str, float], index: int) -> float:
     parts = index % model.PAGE_SIZE // overdue_check.DECISIONS_PER_CHECK
     delay_s = IDLE_EXPIRY_DELAY_MAX_S + max(0, parts - PARTS) * PART_S
     if max(tracker, timekeeper) <= IDLE_AGE_MAX_S:
-        return delay_s
+        # What waited is no part of the two seconds, however short it was.
+        return delay_s + tracker + timekeeper
     return delay_s + LATE_TIMER_S + timekeeper + TURNS * (tracker + 1.0)
