@@ -278,9 +278,9 @@ def parse_event(text: str) -> Message | None:
 def _problems_now(command: CancelRun | RetryRun, view: RunView) -> Sequence[Problem]:
     """Why cerebro refuses this command to a run that is as `view` shows it."""
     if isinstance(command, CancelRun):
-        return [run_completed(view.run_id)] if view.state == "completed" else []
+        return [run_completed()] if view.state == "completed" else []
     if view.cancelled:
-        return [run_cancelled(view.run_id, view.task)]
+        return [run_cancelled(view.task)]
     if not any(task.state == "error" for task in view.tasks):
-        return [nothing_failed(view.run_id)]
+        return [nothing_failed()]
     return []

@@ -23,27 +23,27 @@ def not_your_run(caller: str, owner: str) -> Problem:
     return Problem(code="not_your_task", message=text)
 
 
-def run_completed(run_id: str) -> Problem:
+def run_completed() -> Problem:
     """CancelRun of a completed run."""
-    text = f"run {run_id} has completed: there is nothing left to cancel"
+    text = "the run has completed: there is nothing left to cancel"
     return Problem(code="run_completed", message=text)
 
 
-def run_cancelled(run_id: str, task: str) -> Problem:
+def run_cancelled(task: str) -> Problem:
     """RetryRun of a cancelled run."""
-    text = f"run {run_id} was cancelled, and that is final: invoke {task!r} again"
+    text = f"the run was cancelled, and that is final: invoke {task!r} again"
     return Problem(code="run_cancelled", message=text)
 
 
-def nothing_failed(run_id: str) -> Problem:
+def nothing_failed() -> Problem:
     """RetryRun of a run, or of tasks, without a permanent failure."""
-    text = f"in run {run_id} none of these tasks has failed permanently: nothing to retry"
+    text = "there is nothing to retry: no task asked for has failed permanently"
     return Problem(code="nothing_failed", message=text)
 
 
-def tasks_not_in_run(run_id: str, names: Sequence[str]) -> Problem:
+def tasks_not_in_run(names: Sequence[str]) -> Problem:
     """RetryRun from tasks that are not in the plan of the run."""
-    text = f"run {run_id} has no task {', '.join(map(repr, names))}"
+    text = f"the run has no task {', '.join(map(repr, names))}"
     return Problem(code="unknown_task", message=text)
 
 

@@ -64,7 +64,7 @@ async def cancel_run(envelope: Envelope) -> None:
     is_new = run.status != "cancelled"
     while run.status != "cancelled":
         if run.status == "completed":
-            await _refuse(envelope, run.task, run_completed(run.id))
+            await _refuse(envelope, run.task, run_completed())
             return
         new = replace(
             run,
@@ -113,7 +113,7 @@ async def retry_run(envelope: Envelope) -> None:
         return
     unknown = [name for name in command.from_ if name not in snapshot.plan.index_of]
     if unknown:
-        await _refuse(envelope, run.task, tasks_not_in_run(run.id, unknown))
+        await _refuse(envelope, run.task, tasks_not_in_run(unknown))
         return
     if command_id not in run.commands and len(run.commands) >= COMMANDS_PER_RUN_MAX:
         await _refuse(envelope, run.task, _too_many_commands(run))
@@ -165,7 +165,7 @@ async def _retry_failed(
             await _refuse_cancelled(envelope, snapshot, cause=cause)
             return
         if not is_applied:
-            await _refuse(envelope, run.task, nothing_failed(run.id))
+            await _refuse(envelope, run.task, nothing_failed())
             return
     await _open_and_send(envelope, snapshot, command_id, cause, dispatched, is_applied=is_applied)
 
@@ -277,7 +277,7 @@ async def _refuse_cancelled(envelope: Envelope, snapshot: RunSnapshot, *, cause:
     """Refuse a retry of a cancelled run, and cancel what an earlier delivery of it may have put."""
     await cancel_live(snapshot, snapshot.plan.pages, cause=cause)
     run = snapshot.run
-    await _refuse(envelope, run.task, run_cancelled(run.id, run.task))
+    await _refuse(envelope, run.task, run_cancelled(run.task))
 
 
 async def _refuse(envelope: Envelope, task: str, *problems: Problem) -> None:
