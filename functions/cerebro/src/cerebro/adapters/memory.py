@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cerebro.adapters.page_timers import ArmedPageTimers
 from cerebro.core.graph.graph import Graph, Head
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.incident import Incident
@@ -31,10 +32,13 @@ class MemoryStore:
         self._tasks: defaultdict[str, dict[int, TaskRun]] = defaultdict(dict)
         self._live_count: defaultdict[str, int] = defaultdict(int)
         self._outputs: dict[tuple[str, int, str], Any] = {}
-        self._page_timers: dict[str, dict[int, float]] = {}
         self._snapshots: dict[str, RunSnapshot] = {}
         self._incidents: dict[str, Incident] = {}
         self._deadlines: dict[tuple[str, float], Deadline] = {}
+        timers = ArmedPageTimers()
+        self.has_page_timer = timers.has_page_timer
+        self.write_page_timer = timers.write_page_timer
+        self.forget_page_timers = timers.forget_page_timers
 
     def read_graph(self) -> Graph:
         return self._graph
@@ -180,27 +184,12 @@ class MemoryStore:
     def write_output(self, run_id: str, index: int, ref: str, output: Any) -> None:
         self._outputs[run_id, index, ref] = output
 
-    def has_page_timer(self, run_id: str, page: int, after: float, until: float) -> bool:
-        due = self._page_timers.get(run_id, {}).get(page)
-        return due is not None and after < due <= until
-
-    def write_page_timer(self, run_id: str, page: int, due: float, after: float) -> None:
-        if not self.has_page_timer(run_id, page, after, due):
-            self._page_timers.setdefault(run_id, {})[page] = due
-
-    def forget_page_timers(self, run_id: str | None = None) -> None:
-        """Drop the notes of armed timers: of one run, or of all."""
-        if run_id is None:
-            self._page_timers.clear()
-        else:
-            self._page_timers.pop(run_id, None)
-
     def prune_runs(self, run_ids: Collection[str]) -> None:
         """Delete these runs, with all that belongs to them."""
         for run_id in run_ids:
             for table in (self._runs, self._snapshots, self._tasks, self._live_count):
                 table.pop(run_id, None)
-            self._page_timers.pop(run_id, None)
+            self.forget_page_timers(run_id)
         gone = frozenset(run_ids)
         self._outputs = {key: value for key, value in self._outputs.items() if key[0] not in gone}
         self._cached_results = {

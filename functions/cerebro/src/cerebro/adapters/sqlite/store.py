@@ -3,6 +3,7 @@
 Invariant: caches hold committed values only; a rolled back transaction clears them.
 """
 
+from cerebro.adapters.page_timers import ArmedPageTimers
 from cerebro.adapters.sqlite.database import SqliteFile
 from cerebro.adapters.sqlite.graph_store import SqliteGraphStore
 from cerebro.adapters.sqlite.incident_store import SqliteIncidentStore
@@ -50,6 +51,8 @@ class SqliteStore:
         self.write_task = tasks.write_task
         self.read_outputs = tasks.read_outputs
         self.write_output = tasks.write_output
-        self.has_page_timer = tasks.has_page_timer
-        self.write_page_timer = tasks.write_page_timer
-        self.forget_page_timers = tasks.forget_page_timers
+        timers = ArmedPageTimers()
+        file.on_roll_back(timers.forget_page_timers)
+        self.has_page_timer = timers.has_page_timer
+        self.write_page_timer = timers.write_page_timer
+        self.forget_page_timers = timers.forget_page_timers

@@ -1,4 +1,4 @@
-"""Task store: facts and outputs of task runs in SQLite, and the page timers of this process.
+"""Task store: facts and outputs of task runs in SQLite.
 
 Invariant: `live` of a row is 1 exactly while its fact has an open deadline, so that a run without
 live tasks is found without reading the run. A cached fact is used only inside a transaction, and
@@ -31,9 +31,7 @@ class SqliteTaskStore:
 
     def __init__(self, file: SqliteFile) -> None:
         self._file, self._db = file, file.db
-        self._page_timers: dict[str, dict[int, float]] = {}
         self._facts: LruCache[tuple[str, int], TaskRun] = LruCache(CACHED_FACTS_MAX)
-        file.on_roll_back(self._page_timers.clear)
         file.on_roll_back(self._forget_facts)
         file.on_other_write(self._forget_facts)
 
@@ -111,19 +109,3 @@ class SqliteTaskStore:
             "insert or ignore into outputs values (?, ?, ?, ?)",
             (run_id, index, ref, json.dumps(output)),
         )
-
-    # In memory, like the timers themselves: both are lost together when the process ends.
-    def has_page_timer(self, run_id: str, page: int, after: float, until: float) -> bool:
-        due = self._page_timers.get(run_id, {}).get(page)
-        return due is not None and after < due <= until
-
-    def write_page_timer(self, run_id: str, page: int, due: float, after: float) -> None:
-        if not self.has_page_timer(run_id, page, after, due):
-            self._page_timers.setdefault(run_id, {})[page] = due
-
-    def forget_page_timers(self, run_id: str | None = None) -> None:
-        """Drop the notes of armed timers: of one run, or of all."""
-        if run_id is None:
-            self._page_timers.clear()
-        else:
-            self._page_timers.pop(run_id, None)
