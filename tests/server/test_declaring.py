@@ -270,5 +270,22 @@ def test_revision_comes_from_argument_or_environment(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CORDYNA_REVISION", "v12")
     with pytest.raises(UserError, match="CORDYNA_REVISION='v12' is not a whole number"):
         TaskServer("s")
-    with pytest.raises(UserError, match="revision -1 is not a whole number"):
-        TaskServer("s", revision=-1).declaration  # noqa: B018
+
+
+@pytest.mark.parametrize("revision", [-1, 2**53, True, "5", 1.0])
+def test_bad_revision_is_refused_at_once(revision: Any) -> None:
+    with pytest.raises(UserError, match=f"revision {revision!r} is not a whole number from 0 to"):
+        TaskServer("s", revision=revision)
+
+
+def test_wrong_value_that_is_long_is_shown_cut() -> None:
+    with pytest.raises(UserError) as refused:
+        TaskServer("s").task(name="x", description="x" * 100_000)(lambda: None)
+    assert len(str(refused.value)) < 500
+    assert "xxx...: " in str(refused.value)
+
+
+def test_wrong_owner_says_what_to_write() -> None:
+    wrong: Any = 5
+    with pytest.raises(UserError, match="next: give the name of a team"):
+        TaskServer("s").task(name="x", owner=wrong)(lambda: None)

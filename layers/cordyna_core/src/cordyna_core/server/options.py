@@ -29,6 +29,9 @@ _CLOCK_RULE: Final = "give whole seconds or a text like `10m`, from 1 second to 
 _PAUSES: Final = {"retry_delay": "retry_delay_s", "retry_max_delay": "retry_max_delay_s"}
 """Options that are durations, with their fields of the contract."""
 
+_LONGEST_VALUE: Final = 200
+"""Characters of a wrong value that its error shows."""
+
 _PAUSE_RULE: Final = (
     "give retry_delay and retry_max_delay as whole seconds or as texts like `30s`, "
     "from 1 second to 7 days, the delay not longer than the longest"
@@ -39,6 +42,8 @@ _NEXT: Final = {
     "timezone": "use an IANA name, for example timezone='Europe/Berlin'",
     "overlap": "use overlap='skip' or overlap='allow'",
     "retries": "give a whole number from 0 to 20",
+    "owner": "give the name of a team, for example owner='team-sales'",
+    "description": "leave it out, or give a short text",
     "consumers": f"give a list of servers: {ENTRY_RULE}",
     "invokers": f"give a list of servers, and clients as `client.<name>`: {ENTRY_RULE}",
     "deprecated": "say what to use instead, for example deprecated='use orders-v2'",
@@ -175,7 +180,12 @@ def _refusal(name: str, invalid: ValidationError) -> UserError:
 
 def _fault(error: ErrorDetails) -> str:
     text = error["msg"].removeprefix("Value error, ")
-    return f"{error['loc'][0]}={error['input']!r}: {text}" if error["loc"] else text
+    return f"{error['loc'][0]}={_shown(error['input'])}: {text}" if error["loc"] else text
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 def with_typed(

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final, Literal, TypeVar, overload
 
-from pydantic import ValidationError
-
 from cordyna_core.attempt import Attempt, is_stale
 from cordyna_core.contract.base import ErrorDescription, Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.declaration import ServerDeclared, Upstream, contract_of
+from cordyna_core.contract.limits import MAX_REVISION
 from cordyna_core.environment import WORKER_HOST_VARIABLE
 from cordyna_core.errors import Fatal, TerminalError, UserError
 from cordyna_core.ports import Bus, Claims, Clock
@@ -70,7 +69,7 @@ class TaskServer:
     ) -> None:
         self.name = require_name(name, "server")
         self.owner = owner
-        self.revision = _deployed_revision() if revision is None else revision
+        self.revision = _require_revision(_deployed_revision() if revision is None else revision)
         self.concurrency = _require_positive(concurrency)
         self._tasks: dict[str, Task] = {}
 
@@ -81,18 +80,11 @@ class TaskServer:
 
     @property
     def declaration(self) -> ServerDeclared:
-        """All tasks of this server as a message to cerebro. Raises UserError for a bad revision."""
+        """All tasks of this server as a message to cerebro."""
         tasks = [task.declaration for task in self._tasks.values()]
-        try:
-            return ServerDeclared(
-                server=self.name,
-                contract=contract_of(tasks),
-                revision=self.revision,
-                tasks=tasks,
-            )
-        except ValidationError:
-            what = f"revision {self.revision!r} is not a whole number from 0 up"
-            raise UserError(what, next="pass revision=1, or leave it out") from None
+        return ServerDeclared(
+            server=self.name, contract=contract_of(tasks), revision=self.revision, tasks=tasks
+        )
 
     @overload
     def task(self, function: Body, /) -> Body: ...
@@ -189,7 +181,6 @@ class TaskServer:
         `cause`: the message that asks for it, if any.
 
         Raises:
-            UserError: a bad revision.
             Exception: what the bus raises.
         """
         publish_declaration(self.declaration, bus=bus, clock=clock, cause=cause)
@@ -369,6 +360,15 @@ def _require_positive(concurrency: object) -> int:
             next="pass how many bodies may run at the same time",
         )
     return concurrency
+
+
+def _require_revision(revision: object) -> int:
+    if type(revision) is int and 0 <= revision <= MAX_REVISION:
+        return revision
+    raise UserError(
+        f"revision {revision!r} is not a whole number from 0 to {MAX_REVISION}",
+        next="pass revision=1, or leave it out",
+    )
 
 
 def _deployed_revision() -> int:
