@@ -6,7 +6,7 @@ import tomllib
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import pytest
 
@@ -276,3 +276,19 @@ def test_plugin_and_graph_are_entry_points() -> None:
 
 def test_graph_run_is_what_it_was() -> None:
     assert isinstance(run_graph(two_servers(), "orders"), GraphRun)
+
+
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        (lambda a: run_graph(a, "orders"), "servers holds .*, and not servers\n.*servers=\\["),
+        (
+            lambda _: run_graph(cast("Any", [print]), "orders"),
+            "servers holds .*print.*, and not servers",
+        ),
+        (lambda a: run_graph([a], "orders", dead="a"), "dead holds 'a', and not names of servers"),
+    ],
+)
+def test_argument_of_the_wrong_kind_is_named(call: Any, what: str) -> None:
+    with pytest.raises(UserError, match=what):
+        call(two_servers()[0])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from cordyna_core.contract.base import ErrorDescription, Message
 from cordyna_core.contract.views.runs import RunView, TaskView
@@ -20,6 +20,8 @@ from cordyna_core.server.options import Duration
 
 if TYPE_CHECKING:
     from cordyna_core.server.task_server import TaskServer
+
+_Item = TypeVar("_Item")
 
 ENTRY_POINT_GROUP: Final = "cordyna.testing"
 ENTRY_POINT_NAME: Final = "virtual_graph"
@@ -138,8 +140,13 @@ def virtual_graph(
         UserError: cordyna-cerebro is not installed, a declaration is rejected, or an argument names
             no server or task of the graph.
     """
+    names = _several("dead", dead, "names of servers")
+    given = _several("servers", servers, "servers")
+    for server in given:
+        if not hasattr(server, "declaration"):
+            raise _wrong("servers", server, "servers")
     return _installed()(
-        list(servers), at=at, dead=set(dead), late=dict(late or {}), lasts=dict(lasts or {})
+        given, at=at, dead=set(names), late=dict(late or {}), lasts=dict(lasts or {})
     )
 
 
@@ -169,6 +176,20 @@ def run_graph(  # noqa: PLR0913  what a test may say of a graph
     if params:
         raise UserError("a tick has no params", next="leave out params, or tick=True")
     return graph.next_tick(task, within=within)
+
+
+def _several(option: str, given: Iterable[_Item], what: str) -> list[_Item]:
+    """The items of a list; a text, whose letters are not meant, is refused. Raises UserError."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise _wrong(option, given, what)
+    return list(given)
+
+
+def _wrong(option: str, given: object, what: str) -> UserError:
+    return UserError(
+        f"{option} holds {given!r:.100}, and not {what}",
+        next=f"pass a list of {what}: {option}=[...]",
+    )
 
 
 def _installed() -> Callable[..., VirtualGraph]:
