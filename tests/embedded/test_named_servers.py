@@ -6,7 +6,7 @@ import pytest
 
 from cerebro.core.graph.graph import Graph
 from cerebro.embedded.runtime.cron_ticks import CronTicks
-from world.command_line import Folder
+from world.command_line import DYNA, Folder
 from world.declarations import declared
 
 SHOP = """
@@ -18,6 +18,14 @@ STOCK = """
 from cordyna_core import TaskServer
 server = TaskServer("stock")
 server.task(name="count", cron="0 6 * * *")(lambda: 2)
+"""
+SHOP_THAT_SENDS = f"""
+import subprocess
+from cordyna_core import TaskServer
+server = TaskServer("shop")
+@server.task
+def sell():
+    subprocess.run([{DYNA!r}, "send", "event.jsonl"], check=True)
 """
 BOTH = ("--server", "shop.py", "--server", "stock.py")
 
@@ -42,6 +50,18 @@ def test_server_that_is_not_named_is_removed_with_a_note(folder: Folder) -> None
     assert "no longer declared: stock, because only shop.py was named" in result.stderr
     assert tasks(folder) == ["sell"]
     assert "no longer declared" not in folder.dyna("do", "sell").stderr
+
+
+def test_declaration_by_an_event_is_replaced_by_the_files(folder: Folder) -> None:
+    nothing = '{"source": "cordyna.server.stock", "detail-type": "ServerDeclared", '
+    nothing += '"detail": {"server": "stock", "revision": 5, "tasks": []}}'
+    (folder.path / "event.jsonl").write_text(nothing)
+    (folder.path / "shop.py").write_text(SHOP_THAT_SENDS)
+    assert folder.bare(*BOTH, "do", "sell").returncode == 0
+    assert tasks(folder) == ["sell"]
+
+    assert folder.bare(*BOTH, "do", "count").returncode == 0
+    assert tasks(folder) == ["count", "sell"]
 
 
 def test_name_that_does_not_exist_removes_no_server(folder: Folder) -> None:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
+from cerebro.core.graph.graph import version_of
 from cerebro.embedded.bodies.port import LoadFailure, ServerLoaded
 from cerebro.embedded.storage.home import Home
 from cerebro.embedded.storage.targets import TargetState
@@ -36,7 +37,10 @@ class ServedTargets:
         self._failed: set[str] = set()
 
     def unchanged(self) -> set[str]:
-        """Targets whose files are as they were when they last declared successfully."""
+        """Targets whose files are as they were when they last declared what is accepted now.
+
+        An event that was put on the bus by hand may have declared something else meanwhile.
+        """
         graph = self._home.store.read_graph()
         unchanged = set()
         for target in self.targets:
@@ -47,7 +51,8 @@ class ServedTargets:
                 and state.server is not None
                 and state.server in graph.declarations
                 and state.fingerprint
-                and state.fingerprint == self._fingerprint(target)
+                and state.fingerprint
+                == _mark(self._fingerprint(target), graph.declarations[state.server])
             ):
                 self._declared[target] = graph.declarations[state.server]
                 unchanged.add(target)
@@ -145,7 +150,7 @@ class ServedTargets:
         state = TargetState(
             target=target,
             server=server,
-            fingerprint=self._fingerprints.get(target, ""),
+            fingerprint=_mark(self._fingerprints.get(target, ""), self._declared.get(target)),
             error=error,
             is_serving=is_serving,
             at=self._clock(),
@@ -154,3 +159,8 @@ class ServedTargets:
         if previous is None or replace(previous, at=state.at) != state:
             with self._home.transaction():
                 self._home.targets.write(state)
+
+
+def _mark(fingerprint: str, declared: ServerDeclared | None) -> str:
+    """Names the files of a target together with what it declared from them."""
+    return f"{fingerprint} {version_of(declared)}" if fingerprint and declared is not None else ""

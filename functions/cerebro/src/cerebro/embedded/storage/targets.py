@@ -30,8 +30,8 @@ class ServerLoad:
 class TargetState:
     """One target, such as `shop.py:server`: the server it declared, or why it failed to load.
 
-    `fingerprint` identifies the state of its files; `server` is the last known name; `is_serving`:
-    an earlier version still runs its tasks although this one did not load.
+    `fingerprint` identifies the state of its files and what it declared; `server` is the last known
+    name; `is_serving`: an earlier version still runs its tasks although this one did not load.
     """
 
     target: str
