@@ -103,6 +103,27 @@ def test_invocation_that_the_contract_forbids_raises(folder: Path) -> None:
         opened(FakeEngine()).invoke("no task")
 
 
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        (lambda client: client.invoke("t", [1]), "params is list, and not a dict"),
+        (lambda client: client.invoke("t", labels="x"), "labels is str, and not a dict"),
+        (lambda client: client.runs(-1), "limit=-1 is negative"),
+        (lambda client: client.runs(state="bad"), "runs cannot be listed\n.*state"),
+        (lambda client: client.runs(task="ü"), "runs cannot be listed\n.*task"),
+    ],
+)
+def test_wrong_argument_is_named(folder: Path, call: Any, what: str) -> None:
+    with pytest.raises(UserError, match=what):
+        call(opened(FakeEngine()))
+
+
+def test_retry_of_one_text_is_refused(folder: Path) -> None:
+    engine = FakeEngine(views=[LIVE])
+    with pytest.raises(UserError, match=r"tasks='load' is one text.*\n.*pass \['load'\]"):
+        a_live_run(engine).retry("load")
+
+
 def test_run_that_does_not_exist_raises(folder: Path) -> None:
     with pytest.raises(NotFound):
         opened(FakeEngine()).run(RUN)

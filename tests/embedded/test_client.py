@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cordyna_cli.client import RunFailed, connect, connect_async
+from cordyna_core.errors import ServiceError
 
 SERVER = """
 from cordyna_core import Context, TaskServer
@@ -76,3 +77,11 @@ def test_threads_of_one_client_share_one_driver(target: str, tmp_path: Path) -> 
             thread.join(60)
 
     assert outputs == ["hello, world"] * 4
+
+
+def test_run_of_a_closed_client_says_that_it_is_closed(target: str, tmp_path: Path) -> None:
+    with connect(servers=[target], home=str(tmp_path / "home")) as client:
+        run = client.invoke("name")
+
+    with pytest.raises(ServiceError, match=r"has been closed by this process\.\n.*its `with`"):
+        run.result()

@@ -10,6 +10,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
+from cordyna_cli.client.arguments import criteria_of, mapping_of, names_of
 from cordyna_cli.client.event import Event, event_of
 from cordyna_cli.client.outcome import RunTimeout, output_of
 from cordyna_cli.engine import Engine, Refused
@@ -20,7 +21,6 @@ from cordyna_core.contract.state_updates import RunState
 from cordyna_core.contract.views.graph import ServerInfo, TaskInfo
 from cordyna_core.contract.views.runs import (
     LogLine,
-    RunCriteria,
     RunSummary,
     RunView,
 )
@@ -81,10 +81,10 @@ class Client:
         """
         fields = {
             "task": task,
-            "params": dict(params or {}),
+            "params": mapping_of("params", params),
             "key": key,
             "max_age_s": max_age_s,
-            "labels": dict(labels or {}),
+            "labels": mapping_of("labels", labels),
         }
         command = validated_command(InvokeTask, fields, f'task "{task}" cannot be invoked')
         answer = self._engine.invoke(command, join=join and self._joins and key is None)
@@ -106,7 +106,8 @@ class Client:
         since: datetime | None = None,
     ) -> list[RunSummary]:
         """The newest runs that match, the newest first."""
-        return self._engine.runs(limit, RunCriteria(task=task, state=state, since=since))
+        criteria = criteria_of(limit, task=task, state=state, since=since)
+        return self._engine.runs(limit, criteria)
 
     def tasks(self) -> list[TaskInfo]:
         """Every declared task."""
@@ -166,7 +167,7 @@ class RunHandle:
 
         `downstream`: run the named tasks again, also completed ones, and all downstream of them.
         """
-        self._command(retry_run(self.run_id, tasks, downstream=downstream), "retried")
+        self._command(retry_run(self.run_id, names_of(tasks), downstream=downstream), "retried")
 
     def _command(self, command: Any, participle: str) -> None:
         refused = self._engine.command(command)

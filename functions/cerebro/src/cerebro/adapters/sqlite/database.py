@@ -53,7 +53,13 @@ def _locked(path: Path) -> HomeLocked:
 
 
 def unusable(path: Path, cause: sqlite3.Error) -> ServiceError:
-    """The error for a database that does not work."""
+    """The error for a database that does not work, or that this process has closed."""
+    if isinstance(cause, sqlite3.ProgrammingError) and "closed database" in str(cause):
+        return ServiceError(
+            f"the database {path} has been closed by this process.",
+            why="its client was closed, or its `with` block has ended.",
+            next="use the client and its runs before that, or connect again",
+        )
     return ServiceError(
         f"the database {path} cannot be used: {cause}.",
         why="it may be damaged, read-only, on a full disk, or not a database.",
