@@ -1,5 +1,6 @@
 """Progress: what running tasks report of themselves, in do, watch and show."""
 
+from io import StringIO
 from typing import Any
 
 from hypothesis import given
@@ -9,6 +10,8 @@ from cli.fake_engine import FakeEngine
 from cli.run_builders import RUN, a_run, a_task
 from cli.run_dyna import dyna, without_escapes
 from cli.sample_messages import sealed
+from cordyna_cli.live_progress import ProgressLines
+from cordyna_cli.output.screen import Screen
 from cordyna_cli.task_progress import TaskProgress
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.views.runs import PassedEvent, RunView
@@ -88,3 +91,27 @@ def test_progress_of_any_text_stays_on_its_line(share: float, message: str) -> N
 
     assert lines[0].startswith("● x  server-a  started")
     assert lines[1] == ""
+
+
+def test_lines_are_the_same_where_unchanged_tasks_are_kept() -> None:
+    steps = ["dispatched/1@1", "dispatched/1@1 started/1@2", "dispatched/1@1 started/1@2 error/1@3"]
+    kept = a_task("y", "", "dispatched/1@1")
+    shared = [a_run(kept, a_task("x", "", step)) for step in steps for _ in range(2)]
+    copies = [view.model_copy(deep=True) for view in shared]
+
+    lines = lines_of(shared)
+    assert lines == lines_of(copies)
+    assert [line.split(" ", 1)[1] for line in lines[1:]] == [
+        "y on server-a: pending dispatched",
+        "x on server-a: pending dispatched",
+        "x on server-a: started",
+        "x on server-a: error",
+    ]
+
+
+def lines_of(views: list[RunView]) -> list[str]:
+    stream = StringIO()
+    with ProgressLines(Screen(stream, {})) as lines:
+        for view in views:
+            lines.show(view)
+    return stream.getvalue().splitlines()

@@ -4,8 +4,9 @@ Invariant: only this writes to the screen meanwhile. What tasks print is capture
 the tree is never torn.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from types import TracebackType
 from typing import Final, Self
 
@@ -79,6 +80,7 @@ class ProgressLines:
         self._screen = screen
         self._shown: set[tuple[str, int, str, str | None]] = set()
         self._has_begun = False
+        self._tasks: Sequence[TaskView] = ()
         for task in before.tasks if before is not None else ():
             for entry in task.timeline:
                 self._is_new(task, entry)
@@ -101,9 +103,16 @@ class ProgressLines:
             tasks = plural(len(view.tasks), "task")
             servers = plural(len({task.server for task in view.tasks}), "server")
             self._screen.print([f"run {view.run_id}: {view.task}, {tasks} on {servers}"])
+        # The engine keeps the view of a task that has not changed: it has nothing new.
+        changed = [
+            task
+            for task, last in zip_longest(view.tasks, self._tasks)
+            if task is not None and task is not last
+        ]
+        self._tasks = view.tasks
         changes = [
             (entry, task)
-            for task in view.tasks
+            for task in changed
             for entry in timeline_in_order(task)
             if self._is_new(task, entry)
         ]

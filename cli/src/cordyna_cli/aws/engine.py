@@ -164,6 +164,11 @@ class AwsEngine:
         return self._queries.cerebro()
 
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
+        """As the port says. The whole view is asked for each time.
+
+        The query function keeps no reading between two questions, and the columns of its facts have
+        neither the errors nor the whole timelines that are shown.
+        """
         until = None if timeout_s is None else self._clock() + timeout_s
         seen: RunView | None = None
         pause = POLL_INTERVAL_MIN_S

@@ -230,6 +230,12 @@ class Plan:
         return {task.name: index for index, task in enumerate(self.tasks) if not task.is_join}
 
     @cached_property
+    def position_of(self) -> dict[int, int]:
+        """The position of an index among the tasks that are shown: joins are left out."""
+        shown = (index for index, task in enumerate(self.tasks) if not task.is_join)
+        return {index: position for position, index in enumerate(shown)}
+
+    @cached_property
     def downstream(self) -> tuple[tuple[int, ...], ...]:
         """For each index, the indexes that await it."""
         downstream: list[list[int]] = [[] for _ in self.tasks]

@@ -45,7 +45,7 @@ def run_view(
     """
     plan = snapshot.plan
     liveness = run_liveness(plan, facts)
-    blockers = _blockers(plan, liveness.failed, liveness.blocked)
+    blockers = blockers_of(plan, liveness.failed, liveness.blocked)
     levels = plan.levels
     tasks = [
         task_view(
@@ -180,7 +180,7 @@ def _list(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
-def _blockers(
+def blockers_of(
     plan: Plan, failed: tuple[int, ...], blocked: frozenset[int]
 ) -> dict[int, frozenset[int]]:
     """Return, for each blocked task, the failed tasks that it needs, directly or indirectly."""

@@ -27,6 +27,7 @@ from cerebro.embedded.operations import LocalOperations
 from cerebro.embedded.replay.recording import recording_of
 from cerebro.embedded.replay.replayer import replay
 from cerebro.embedded.run_facts import RunFactReader
+from cerebro.embedded.run_views import RunViewReader
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.command_client import CommandClient
 from cerebro.embedded.runtime.raw_events import with_default_id_and_time
@@ -65,6 +66,9 @@ VIEW_INTERVAL_S: Final = 0.1
 
 VIEW_TIME_SHARE: Final = 20
 """A view is made once in this many times the time that it takes: watching slows no run down."""
+
+VIEW_INTERVAL_MAX_S: Final = 2.0
+"""A reading of a whole large run takes long, but the next one takes only what has changed."""
 
 
 class EmbeddedEngine:
@@ -270,16 +274,18 @@ class EmbeddedEngine:
 
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
         until = None if timeout_s is None else time.monotonic() + timeout_s
+        reader = RunViewReader(self._home, self._session, run_id)
         while True:
             turns, started_at = self._session.turns, time.monotonic()
-            view = self.run(run_id)
+            is_last = until is not None and started_at >= until
+            # The last view is what is printed: it is read whole, also where nothing was announced.
+            view = self.run(run_id) if is_last else reader.read()
             took_s = time.monotonic() - started_at
             yield view
-            if view.is_final or (until is not None and time.monotonic() >= until):
+            if view.is_final or is_last:
                 return
-            self._wait_for_change(
-                run_id, turns, until, max(VIEW_INTERVAL_S, VIEW_TIME_SHARE * took_s)
-            )
+            pause_s = min(max(VIEW_INTERVAL_S, VIEW_TIME_SHARE * took_s), VIEW_INTERVAL_MAX_S)
+            self._wait_for_change(run_id, turns, until, pause_s)
 
     def _wait_for_change(
         self, run_id: str, turns: int, until: float | None, pause_s: float

@@ -82,14 +82,14 @@ class RunFactReader:
             if last is None or last.is_outdated(run, len(snapshot.plan.tasks), seq, now):
                 begin = time.thread_time()
                 recent = max(seq - RECENT_EVENTS, 0 if last is None else last.seq)
-                named = self._named_since(run_id, snapshot, recent, now)
+                named = named_since(self._home, run_id, snapshot, recent, now)
                 reading = _Reading(self._read_all(snapshot), run, seq, whole_at=now, named=named)
                 cost = time.thread_time() - begin
                 reading.pause_s = max(REREAD_ALL_S, REREAD_ALL_SHARE * cost)
                 changed = None
             else:
                 named = {index: at for index, at in last.named.items() if now - at <= REREAD_S}
-                named |= self._named_since(run_id, snapshot, last.seq, now)
+                named |= named_since(self._home, run_id, snapshot, last.seq, now)
                 facts = _reread(self._home.store, run_id, last, named)
                 reading = _Reading(facts, run, seq, last.whole_at, named)
                 reading.pause_s = last.pause_s
@@ -112,17 +112,18 @@ class RunFactReader:
             for index, fact in self._home.store.read_page(snapshot.run.id, page).items()
         }
 
-    def _named_since(
-        self, run_id: str, snapshot: RunSnapshot, seq: int, now: float
-    ) -> dict[int, float]:
-        """The tasks that events after the number `seq` name."""
-        index_of = snapshot.plan.index_of
-        named: dict[int, float] = {}
-        for event in self._home.event_log.events(run_id, seq):
-            for name in _NAMED.findall(event.text):
-                if name in index_of:
-                    named[index_of[name]] = now
-        return named
+
+def named_since(
+    home: Home, run_id: str, snapshot: RunSnapshot, seq: int, now: float
+) -> dict[int, float]:
+    """The tasks that events after the number `seq` name, by index, each with `now`."""
+    index_of = snapshot.plan.index_of
+    named: dict[int, float] = {}
+    for event in home.event_log.events(run_id, seq):
+        for name in _NAMED.findall(event.text):
+            if name in index_of:
+                named[index_of[name]] = now
+    return named
 
 
 def _reread(

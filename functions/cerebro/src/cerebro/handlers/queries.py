@@ -3,6 +3,7 @@
 Invariant: reads only; each answer is a view of the contract.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal
@@ -56,10 +57,21 @@ def facts_of(store: Store, snapshot: RunSnapshot) -> dict[int, TaskRun]:
     facts: dict[int, TaskRun] = {}
     for page in reversed(snapshot.plan.pages):
         facts.update(store.read_page(snapshot.run.id, page))
+    return dict(sorted(_with_outputs(store, snapshot.run.id, facts).items()))
+
+
+def facts_at(store: Store, run_id: str, indexes: Sequence[int]) -> dict[int, TaskRun]:
+    """The facts at these indexes, with the outputs that are stored separately."""
+    facts = store.read_tasks(run_id, indexes) if indexes else {}
+    return _with_outputs(store, run_id, facts)
+
+
+def _with_outputs(store: Store, run_id: str, facts: dict[int, TaskRun]) -> dict[int, TaskRun]:
+    facts = dict(facts)
     refs = {index: ref for index, fact in facts.items() if (ref := fact.output_ref) is not None}
-    for index, output in store.read_outputs(snapshot.run.id, refs).items():
+    for index, output in store.read_outputs(run_id, refs).items():
         facts[index] = replace(facts[index], output=output)
-    return dict(sorted(facts.items()))
+    return facts
 
 
 def plan(store: Store, task: str, params: JsonObject | None = None) -> PlanView:
