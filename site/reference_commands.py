@@ -63,7 +63,9 @@ def _command(path: str, command: Any) -> Iterator[str]:
 
 
 def _usage(path: str, command: Any) -> str:
-    arguments = [_name(param) for param in _arguments(command)]
+    arguments = [
+        _name(param) if param.required else f"[{_name(param)}]" for param in _arguments(command)
+    ]
     return " ".join([path, "[OPTIONS]", *arguments])
 
 
@@ -72,7 +74,7 @@ def _arguments(command: Any) -> list[Any]:
 
 
 def _options(command: Any) -> Iterator[str]:
-    rows = [(code(_name(param).strip("[]")), _help(param)) for param in _arguments(command)]
+    rows = [(code(_name(param)), _help(param)) for param in _arguments(command)]
     rows += [
         (", ".join(code(name + _value(param)) for name in param.opts), _help(param))
         for param in command.params
