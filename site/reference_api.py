@@ -72,7 +72,15 @@ def _signature(value: Any) -> str:
     if "__init__" in vars(value) and not is_dataclass(value):
         return _arguments(vars(value)["__init__"])
     fields = [node for node in _node(value).body if isinstance(node, ast.AnnAssign)]
-    return f"({', '.join(map(ast.unparse, fields))})" if fields else ""
+    return f"({', '.join(map(_field, fields))})" if fields else ""
+
+
+def _field(node: ast.AnnAssign) -> str:
+    """`name: type = default`, where `field(default=...)` is its default."""
+    match node.value:
+        case ast.Call(func=ast.Name("field"), keywords=[ast.keyword("default", value), *_]):
+            node = ast.AnnAssign(node.target, node.annotation, value, node.simple)
+    return ast.unparse(node)
 
 
 def _arguments(function: Any) -> str:

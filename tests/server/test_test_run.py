@@ -26,6 +26,13 @@ def test_attempt_is_the_first_of_a_run_by_default() -> None:
     assert a_server().test_run("load").output == ["today", 1, None, False, run_id]
 
 
+def test_result_prints_on_one_short_line() -> None:
+    server = TaskServer("a")
+    server.task(name="load")(lambda: 3)
+    shown = "TaskResult(state='completed', reason=None, output=3, error=None)"
+    assert repr(server.test_run("load")) == shown
+
+
 def test_body_reads_attempt_tick_cancellation_and_run() -> None:
     run_id = derived_id("some run")
     result = a_server().test_run(

@@ -7,7 +7,7 @@ are checked before anything is published.
 import json
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Literal
 
@@ -35,7 +35,7 @@ class TaskResult:
     reason: str | None = None
     output: Any = None
     error: ErrorDescription | None = None
-    events: tuple[Message, ...] = ()
+    events: tuple[Message, ...] = field(default=(), repr=False)
 
 
 class AttemptCancelled(TerminalError):
