@@ -118,6 +118,17 @@ def test_wrong_argument_is_named(folder: Path, call: Any, what: str) -> None:
         call(opened(FakeEngine()))
 
 
+@pytest.mark.parametrize(
+    ("task", "key", "step"),
+    [("t", "", "next: correct that"), ("ü", None, "next: `dyna tasks` lists all tasks")],
+)
+def test_forbidden_field_says_what_to_do_about_it(
+    folder: Path, task: str, key: str | None, step: str
+) -> None:
+    with pytest.raises(Refusal, match=step):
+        opened(FakeEngine()).invoke(task, key=key)
+
+
 def test_retry_of_one_text_is_refused(folder: Path) -> None:
     engine = FakeEngine(views=[LIVE])
     with pytest.raises(UserError, match=r"tasks='load' is one text.*\n.*pass \['load'\]"):

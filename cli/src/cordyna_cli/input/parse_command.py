@@ -139,9 +139,12 @@ def validated_command(command: type[_Command], fields: dict[str, Any], what: str
         return command.model_validate(fields)
     except ValidationError as invalid:
         problems = readable_problems(invalid, "malformed_command")
+        is_about_a_name = any(error["loc"][:1] == ("task",) for error in invalid.errors())
         raise Refusal(
             f"{what}.",
             problems,
             why="\n".join(problem.message for problem in problems),
-            next="`dyna tasks` lists all tasks",
+            next="`dyna tasks` lists all tasks"
+            if is_about_a_name
+            else "correct that, and try again",
         ) from invalid
