@@ -6,10 +6,9 @@ import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.lists import AsJson
-from cordyna_cli.output.errors import near_names
+from cordyna_cli.output.errors import task_info_of
 from cordyna_cli.output.json_output import consumers_json
 from cordyna_cli.render.consumers import consumers_lines
-from cordyna_core.errors import NotFound
 
 
 def consumers(
@@ -22,10 +21,7 @@ def consumers(
     call = CommandContext(ctx)
     with call.engine() as engine:
         tasks = engine.tasks()
-    info = next((info for info in tasks if info.task == task), None)
-    if info is None:
-        names = [info.task for info in tasks]
-        raise NotFound(f'no server declares a task "{task}".', next=near_names(task, names))
+    info = task_info_of(tasks, task)
     users = [other for other in tasks if task in other.upstream]
     if json:
         call.out.print_json(consumers_json(info, users))

@@ -5,11 +5,10 @@ from typing import Annotated, Final
 import typer
 
 from cordyna_cli.command_context import CommandContext
-from cordyna_cli.output.errors import near_names
+from cordyna_cli.output.errors import task_info_of
 from cordyna_cli.output.json_output import describe_json
 from cordyna_cli.render.describe import describe_lines
 from cordyna_core.contract.views.runs import RunCriteria
-from cordyna_core.errors import NotFound
 
 RUNS_SHOWN: Final = 5
 
@@ -24,10 +23,7 @@ def describe(
     call = CommandContext(ctx)
     with call.engine() as engine:
         tasks = engine.tasks()
-        info = next((info for info in tasks if info.task == task), None)
-        if info is None:
-            names = [info.task for info in tasks]
-            raise NotFound(f'no server declares a task "{task}".', next=near_names(task, names))
+        info = task_info_of(tasks, task)
         runs = engine.runs(RUNS_SHOWN, RunCriteria(task=task))
     downstream = [other.task for other in tasks if task in other.upstream]
     if json:

@@ -10,13 +10,12 @@ from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.not_loaded import note_servers_not_loaded
 from cordyna_cli.commands.rehearse import rehearse
 from cordyna_cli.commands.ui import OpenPage, open_in_browser
-from cordyna_cli.output.errors import error_text, exit_status_of, invocation_refused, near_names
+from cordyna_cli.output.errors import error_text, exit_status_of, invocation_refused, task_info_of
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import plan_json
 from cordyna_cli.render.graph import closure, graph_json, graph_mermaid, graph_tree
 from cordyna_cli.render.lists import plan_table
 from cordyna_cli.usage_error import UsageError
-from cordyna_core.errors import NotFound
 
 
 class GraphFormat(StrEnum):
@@ -102,10 +101,7 @@ def graph(
         tasks = engine.tasks()
         note_servers_not_loaded(call, engine)
     if task is not None:
-        names = [info.task for info in tasks]
-        if task not in names:
-            raise NotFound(f'no server declares a task "{task}".', next=near_names(task, names))
-        tasks = closure(tasks, task)
+        tasks = closure(tasks, task_info_of(tasks, task).task)
     match output:
         case GraphFormat.tree:
             call.out.print(graph_tree(tasks, call.out.width))

@@ -18,6 +18,7 @@ from cordyna_core.errors import AccessError, NotFound, Refusal, ServiceError, Us
 if TYPE_CHECKING:  # an error is shown without the contract
     from cordyna_cli.engine import Engine
     from cordyna_core.contract.base import Problem
+    from cordyna_core.contract.views.graph import TaskInfo
 
 UNKNOWN_TASK: Final = "unknown_task"
 UNRESOLVED: Final = "unresolved_upstream"
@@ -129,6 +130,15 @@ def command_refused(
     return Refusal(
         f"{what}, for {len(reasons)} reasons.", problems, why="\n".join([*why, *context]), next=next
     )
+
+
+def task_info_of(tasks: Sequence["TaskInfo"], task: str) -> "TaskInfo":
+    """The declared task of that name. Raises NotFound."""
+    info = next((info for info in tasks if info.task == task), None)
+    if info is None:
+        names = [info.task for info in tasks]
+        raise NotFound(f'no server declares a task "{task}".', next=near_names(task, names))
+    return info
 
 
 def near_names(name: str, known: Sequence[str]) -> str:
