@@ -182,7 +182,7 @@ def test_within_s_out_of_range_is_refused(within_s: int) -> None:
 
 @pytest.mark.parametrize("moment", [EARLIEST - timedelta(seconds=1), LATEST + timedelta(seconds=1)])
 def test_time_out_of_range_is_refused(moment: datetime) -> None:
-    with pytest.raises(ValidationError, match="1970-01-01T00:00:00Z|9999-12-30T00:00:00Z"):
+    with pytest.raises(ValidationError, match=r"1970-01-01T00:00:00Z|9999-12-30T00:00:00Z"):
         InvokeTask(task="t", scheduled_at=moment)
 
 
