@@ -176,7 +176,7 @@ def test_closed_engine_is_not_driven_again_by_a_waiting_thread(tmp_path: Path) -
     next(passing)
     engine.close()
 
-    with pytest.raises(ServiceError, match="cannot be used"):
+    with pytest.raises(ServiceError, match="has been closed by this process"):
         deque(passing)
 
     assert not engine.drives
