@@ -1,11 +1,15 @@
 """Capacity of cerebro's functions: maxima, reservations, provisioned pollers."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from architecture.repository import ROOT
+from cerebro.lambdas.runtime import MESSAGE_MIN_MS
 from cordyna_infra.capacity import MAX_CONCURRENCY
+from cordyna_infra.handlers import QUEUE_FED
 from infra.conftest import synthesized
 from infra.templates import Template, listed
 
@@ -27,6 +31,24 @@ def test_queues_have_a_maximum_and_reserve_nothing(stacks: dict[str, Template]) 
     assert maxima == MAX_CONCURRENCY
     for function in cerebro.all("AWS::Lambda::Function").values():
         assert "ReservedConcurrentExecutions" not in function
+
+
+def test_rules_of_the_bus_leave_room_for_servers(stacks: dict[str, Template]) -> None:
+    """300 rules on one bus (Amazon EventBridge quotas); a rule of a schedule is on another."""
+    own = [
+        rule
+        for rule in stacks["cerebro"].all("AWS::Events::Rule").values()
+        if "EventPattern" in rule
+    ]
+    limits = (ROOT / "docs" / "limits.md").read_text()
+    listed_as = re.search(r"rules on one bus: (\d+) of cerebro.*\| (\d+) servers", limits)
+    assert listed_as is not None
+    assert listed_as.groups() == (str(len(own)), str(300 - len(own)))
+
+
+@pytest.mark.parametrize("name", QUEUE_FED)
+def test_function_has_time_for_most_of_a_batch(name: str) -> None:
+    assert QUEUE_FED[name].timeout_s * 1000 >= 3 * MESSAGE_MIN_MS
 
 
 def test_capacity_follows_its_contexts(tmp_path: Path) -> None:
