@@ -342,7 +342,5 @@ class Tick:
     nominal: float
 
 
-InternalMessage = (
-    PageTimer | FanOut | OverdueCheck | Tick | IncidentNotice | AnyIncidentTimer
-)
+InternalMessage = PageTimer | FanOut | OverdueCheck | Tick | IncidentNotice | AnyIncidentTimer
 """What cerebro sends to itself, past the bus, so that no one else can send it."""
