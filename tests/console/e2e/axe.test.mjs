@@ -18,11 +18,12 @@ before(async () => {
   await stage.until(failed, ["error"]);
   await stage.until(other, ["error"]);
   const live = await stage.invoke("slow", { seconds: 600 });
+  const { incident } = await stage.incident("raw");
   paths = [
     "/runs", "/runs?q=nothing-has-this-name", `/runs/${live}`, `/runs/${failed}/graph?task=raw`, `/runs/${failed}/graph`, `/runs/${failed}/timeline?task=raw`,
     `/runs/${failed}/tasks`, `/runs/${failed}/events`, `/runs/${failed}/logs?q=part`, `/runs/${failed}/params`, `/runs/${failed}/cost`, `/runs/${failed}/replay`,
     `/runs/${failed}/tasks/raw`, "/tasks", "/tasks/report", "/graph", "/graph?task=raw", "/servers", "/servers/sales", "/invoke/report",
-    "/invoke/report?top=99", "/invoke/orphan", "/rehearse", "/crons", "/dead-letters", "/doctor", "/events", `/compare/${failed}/${other}`, "/closed",
+    "/invoke/report?top=99", "/invoke/orphan", "/rehearse", "/crons", "/incidents", `/incidents/${incident}`, `/incidents/${"0".repeat(26)}`, "/dead-letters", "/doctor", "/events", `/compare/${failed}/${other}`, "/closed",
     "/no-such-page", `/runs/${"0".repeat(26)}`,
   ];
 });

@@ -18,11 +18,12 @@ try {
   const cancelled = await stage.invoke("slow", { seconds: 300 });
   await stage.api(`/runs/${cancelled}/cancel`, {});
   const live = await stage.invoke("slow", { seconds: 300 });
+  const { incident } = await stage.incident("raw");
   const pages = [
     ["runs", "/runs"], ["run", `/runs/${failed}/graph?task=raw`], ["timeline", `/runs/${failed}/timeline`], ["tasks-of-a-run", `/runs/${failed}/tasks`],
     ["logs", `/runs/${failed}/logs?q=part+5`], ["events", `/runs/${failed}/events`], ["task-run", `/runs/${failed}/tasks/raw`], ["live", `/runs/${live}/timeline`],
     ["tasks", "/tasks"], ["task", "/tasks/report"], ["graph", "/graph?task=raw"], ["servers", "/servers"], ["server", "/servers/stock"], ["invoke", "/invoke/report?top=99"],
-    ["rehearse", "/rehearse"], ["crons", "/crons"], ["dead-letters", "/dead-letters"], ["doctor", "/doctor"],
+    ["rehearse", "/rehearse"], ["crons", "/crons"], ["incidents", "/incidents"], ["incident", `/incidents/${incident}`], ["dead-letters", "/dead-letters"], ["doctor", "/doctor"],
     ["events-of-the-bus", "/events"], ["params", `/runs/${failed}/params`], ["cost", `/runs/${failed}/cost`], ["replay", `/runs/${failed}/replay`], ["cancelled", `/runs/${cancelled}/graph`],
     ["nothing", "/runs?q=nothing"], ["no-such-run", `/runs/${"0".repeat(26)}`],
   ];

@@ -102,6 +102,17 @@ export class Stage {
     }
   }
 
+  /** The open incident of a task: it may follow the end of the run. */
+  async incident(task, withinMs = 60_000) {
+    const end = Date.now() + withinMs;
+    for (;;) {
+      const found = (await this.api("/incidents")).rows.find((row) => row.task === task);
+      if (found !== undefined) return found;
+      if (Date.now() > end) throw new Error(`task ${task} has no open incident`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+
   async chromium() {
     if (this.browser === undefined) {
       if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is missing: apt-get install chromium, or set CHROMIUM`);
