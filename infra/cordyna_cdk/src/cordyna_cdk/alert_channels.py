@@ -56,9 +56,7 @@ class Webhook:
             "description": f"{name}: the secret is {self.secret_name} of AWS Secrets Manager",
             "authorization": events.Authorization.api_key(header, secret),
             "body_parameters": {self.body_field: parameter} if self.body_field else None,
-            "query_string_parameters": {self.query_field: parameter}
-            if self.query_field
-            else None,
+            "query_string_parameters": {self.query_field: parameter} if self.query_field else None,
         }
 
 
