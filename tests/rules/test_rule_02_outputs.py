@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from cerebro.core.run.transitions import MAX_INLINE_OUTPUT_BYTES
+from cordyna_core.contract.ids import CEREBRO
 from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
 from world.scenarios import ReactionWorld, a_run
 
@@ -48,6 +51,25 @@ def test_output_size_counts_bytes_not_characters() -> None:
     world = a_run("a", a="started")
     world.report("a", "completed", output=fits + "😀")
     assert world.state_of("a") == "error failed_terminal"
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_output_too_large_is_shown_as_one_error(*, is_late: bool) -> None:
+    """Also if it arrives after its attempt was given up, and however often it arrives."""
+    world = a_run("a", declared={"a": {"retries": 1}})
+    update = world.update("a", "completed", attempt=1, output="x" * MAX_OUTPUT_BYTES)
+    if is_late:
+        world.after(20)
+    else:
+        world.handle(update)
+        world.retry()
+    assert world.task("a").attempt == 2
+    for _ in range(2):
+        world.handle(update)
+    ends = [
+        (entry.state, entry.reason) for entry in world.task("a").timeline if entry.by != CEREBRO
+    ]
+    assert ends == [("error", "late" if is_late else "failed_terminal")]
 
 
 def test_output_is_stored_separately_by_its_bytes() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from cerebro.core.effects import FanOut, PageTimer
+from cerebro.core.model import Rank
 from cerebro.core.run import page_check
 from cerebro.handlers.sweep import sweep
 from cerebro.shell import perform
@@ -69,6 +70,34 @@ def test_update_in_time_shares_the_timer_of_its_command(tasks: str) -> None:
     world.now += 2
     world.report("a", "started")
     assert len(world.driver.page_timers) == 1
+    assert world.after(1800.5).state_of("a") == "error run_timeout"
+
+
+@pytest.mark.parametrize("tasks", ["a", "a  b<-a"])
+def test_update_paused_before_its_write_is_guarded(tasks: str) -> None:
+    """It read the clock in time; the timer of its command is spent, and its check waits."""
+    for effects in range(8):
+        world = a_run(tasks)
+        world.now += 2
+        resume = world.driver.begin(world.update("a", "started"), effects=effects)
+        world.now += 9
+        world.driver.begin(world.driver.page_timers[0], effects=100)
+        resume(100)
+        assert world.fact("a").rank == Rank.STARTED
+        deadline = world.fact("a").deadline
+        assert deadline is not None
+        timers = [timer.due for timer in world.driver.page_timers]
+        assert any(world.now < due <= deadline for due in timers), effects
+
+
+def test_update_before_a_queued_clock_is_armed_is_guarded() -> None:
+    """The writer of `queued` stopped before it armed a timer, and the first one is spent."""
+    world = a_run("a  b<-a")
+    world.now += 11
+    world.driver.crash_once(world.update("a", "queued"), lambda: world.state_of("a") == "queued")
+    world.driver.lose_page_timers()
+    world.report("a", "started")
+    assert world.driver.page_timers
     assert world.after(1800.5).state_of("a") == "error run_timeout"
 
 

@@ -11,9 +11,9 @@ from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import Tick
-from cerebro.core.model import Rank, RunSnapshot
+from cerebro.core.model import Rank, RunSnapshot, TaskRun
 from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.reference_facts import Unexpected, state_shown
 from cordyna_core.contract.commands import CancelTask, InvokeTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope
@@ -90,13 +90,29 @@ def _check_update_is_about_an_attempt(
     envelope = handled.message
     update = envelope.message if isinstance(envelope, Envelope) else None
     if isinstance(update, TaskStateChanged):
-        fact = store.read_task(update.run_id, snapshot.plan.index_of[update.task])
+        index = snapshot.plan.index_of[update.task]
+        fact = store.read_task(update.run_id, index)
         if fact is None or update.attempt > fact.attempt:
             raise Unexpected(f"attempt {update.attempt} of {update.task} was never sent")
-        is_late = update.attempt < fact.attempt and update.state in ("completed", "error")
-        ends = {(entry.attempt, entry.state, entry.by) for entry in fact.timeline}
-        if is_late and (update.attempt, update.state, envelope.source) not in ends:
-            raise Unexpected(f"{update.state} of an older attempt of {update.task} is not shown")
+        _check_late_end(update, envelope.source, fact, before=handled.facts_before.get(index))
+
+
+def _check_late_end(
+    update: TaskStateChanged, source: str, fact: TaskRun, *, before: TaskRun | None
+) -> None:
+    """The end of an older attempt is shown.
+
+    An error is not, if its attempt had completed and was the last one when its handler began.
+    """
+    state = state_shown(update)
+    if update.attempt == fact.attempt or state not in ("completed", "error"):
+        return
+    ends = {(entry.attempt, entry.state, entry.by) for entry in fact.timeline}
+    was_last = before is not None and before.attempt == update.attempt
+    if was_last and state == "error" and (update.attempt, "completed", source) in ends:
+        return
+    if (update.attempt, state, source) not in ends:
+        raise Unexpected(f"{state} of an older attempt of {update.task} is not shown")
 
 
 def _check_stopped(handled: HandledInput) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from cerebro.core.effects import OverdueCheck, WriteTask
 from cerebro.core.model import PlannedTask, Rank, RunSnapshot, TaskRun, TimelineEntry
 from cerebro.simulator.handled_input import HandledInput
-from cordyna_core.contract.base import ErrorDescription
+from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.commands import RetryRun
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CEREBRO, derived_id, server_source
@@ -208,6 +208,11 @@ def rank_reported(update: TaskStateChanged) -> Rank:
     return RANK_OF_STATE[update.state]
 
 
+def state_shown(update: TaskStateChanged) -> State:
+    """What a timeline shows of an update, also of one that arrives late."""
+    return "error" if rank_reported(update) == Rank.ERROR else update.state
+
+
 def _size_of(output: Any) -> int:
     return 0 if output is None else len(_json(output))
 
@@ -245,10 +250,11 @@ def _with_late_entry(
 ) -> TaskRun:
     """The end of an older attempt is shown once, and changes nothing else."""
     known = {(entry.attempt, entry.state, entry.by) for entry in seen.timeline}
-    is_end = update.state in ("completed", "error")
-    if not is_end or (update.attempt, update.state, source) in known:
-        raise Unexpected(f"{task.name}: {update.state} of an older attempt was written again")
-    late = TimelineEntry(update.state, "late", at, source, update.attempt)
+    state = state_shown(update)
+    is_end = state in ("completed", "error")
+    if not is_end or (update.attempt, state, source) in known:
+        raise Unexpected(f"{task.name}: {state} of an older attempt was written again")
+    late = TimelineEntry(state, "late", at, source, update.attempt)
     return replace(seen, timeline=(*seen.timeline, late), rev=seen.rev + 1)
 
 

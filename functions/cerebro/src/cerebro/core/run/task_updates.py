@@ -1,8 +1,10 @@
 """Task updates: what cerebro does when a task server reports the state of a task run.
 
-An update that arrives well before the deadline of the state that it replaces arms no timer. A
+An update that is written well before the first clock of its attempt runs out arms no timer. A
 server reports only what it was sent, and a command is sent after its page was armed: so a timer is
-under way that is due by that deadline, and it finds the new deadline and arms the next one.
+under way that is due by `ack_by`, and it finds the new deadline and arms the next one.
+Two things would prove nothing. The time before the write: the handler may have been paused since,
+and that timer may be spent. The deadline of a queued attempt: its writer may not have armed it yet.
 
 Invariant: the fact is written first, then its consequences follow. The consequences of a stale
 update are repeated, because its first delivery may have crashed before it performed them.
@@ -20,7 +22,7 @@ from cerebro.core.effects import (
 from cerebro.core.incidents.effects import SendIncidentNotice
 from cerebro.core.incidents.notices import CompletionNotice
 from cerebro.core.messages import cerebro_state_changes
-from cerebro.core.model import CachedResult, Rank, Run, RunSnapshot, TaskRun, page_of
+from cerebro.core.model import CachedResult, PlannedTask, Rank, Run, RunSnapshot, TaskRun, page_of
 from cerebro.core.run.cancellation import cancel_facts
 from cerebro.core.run.dispatch import (
     CLOCK_SKEW_MARGIN_S,
@@ -75,8 +77,8 @@ async def _write_update(
 ) -> tuple[TaskRun, bool]:
     """Write the update unless it is stale. Raises Fatal.
 
-    Returns the fact as it is then, and whether nothing follows from it, because the timer of what
-    it replaced guards it.
+    Returns the fact as it is then, and whether nothing follows from it, because the timer of its
+    command guards it.
     """
     # Fresh: a cached completion may be of an attempt before a rerun.
     fact = await ReadTask(update.run_id, index, fresh=True)
@@ -101,19 +103,19 @@ async def _write_update(
             return fact, False
         conflicting = await write_task(update.run_id, index, new, fact)
         if conflicting is None:
-            return new, _is_guarded(new, fact, now)
+            return new, await _is_guarded(snapshot.plan.tasks[index], fact, new)
         fact, now = conflicting, await Now()
 
 
-def _is_guarded(new: TaskRun, replaced: TaskRun, now: float) -> bool:
-    """Whether the timer of the fact that was replaced also guards the new one."""
-    return (
-        replaced.rank in (Rank.PENDING, Rank.QUEUED)
-        and new.rank in (Rank.QUEUED, Rank.STARTED)
-        and replaced.deadline is not None
-        and new.deadline is not None
-        and now + CLOCK_SKEW_MARGIN_S < replaced.deadline <= new.deadline
-    )
+async def _is_guarded(task: PlannedTask, replaced: TaskRun, new: TaskRun) -> bool:
+    """Return whether the timer of the command guards the fact that was just written."""
+    if replaced.rank not in (Rank.PENDING, Rank.QUEUED) or new.deadline is None:
+        return False
+    if new.rank not in (Rank.QUEUED, Rank.STARTED):
+        return False
+    ack_by = new.dispatched_at + task.ack_timeout_s
+    written_by = await Now()
+    return written_by + CLOCK_SKEW_MARGIN_S < ack_by <= new.deadline
 
 
 async def apply_consequences(

@@ -40,7 +40,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from cerebro.core.model import FAILED_RANKS, PlannedTask, Rank, TaskRun, TimelineEntry
-from cordyna_core.contract.base import ErrorDescription
+from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.ids import CEREBRO, derived_id
 from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
 from cordyna_core.contract.reasons import is_retryable
@@ -215,7 +215,8 @@ def apply_update(
     is_too_large = update.state == "completed" and size > MAX_OUTPUT_BYTES
     outcome = _outcome_of(fact, update, is_too_large=is_too_large)
     if outcome is Outcome.LATE:
-        return _with_late_entry(fact, update, by=by, sent_at=sent_at, now=now)
+        state: State = "error" if is_too_large else update.state
+        return _with_late_entry(fact, update, state, by=by, sent_at=sent_at, now=now)
     if not isinstance(outcome, Rank):
         return None
     at = _in_timeline_order(fact, sent_at, now)
@@ -350,17 +351,17 @@ def _failed(
 
 
 def _with_late_entry(
-    fact: TaskRun, update: TaskStateChanged, *, by: str, sent_at: float, now: float
+    fact: TaskRun, update: TaskStateChanged, state: State, *, by: str, sent_at: float, now: float
 ) -> TaskRun | None:
     """Return the fact with the end of an older attempt in its timeline; None if it is there."""
     is_known = any(
-        entry.attempt == update.attempt and entry.state == update.state and entry.by == by
+        entry.attempt == update.attempt and entry.state == state and entry.by == by
         for entry in fact.timeline
     )
     if is_known:
         return None
     at = _in_timeline_order(fact, sent_at, now)
-    late = TimelineEntry(update.state, "late", at, by, update.attempt)
+    late = TimelineEntry(state, "late", at, by, update.attempt)
     return replace(fact, timeline=(*fact.timeline, late), rev=fact.rev + 1)
 
 
