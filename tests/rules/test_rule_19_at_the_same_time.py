@@ -41,6 +41,20 @@ def test_crash_while_it_is_recorded_publishes_once(effects: int) -> None:
     assert world.stored_run().watched == (0,)
 
 
+@pytest.mark.parametrize("effects", range(1, 24))
+def test_cancellation_while_it_is_recorded_still_heals(effects: int) -> None:
+    world = a_run("a  b<-a", a="started")
+    world.driver.held = []
+    world.after(1810)
+    assert world.driver.held
+    resume = world.driver.begin(world.driver.held[0], effects=effects)
+    world.now += 1
+    world.cancel()
+    resume(100)
+    world.report("a", "completed", attempt=1)
+    assert [one for one in world.store.incidents() if one.is_open] == []
+
+
 def test_crash_before_it_is_published_and_a_heal_since() -> None:
     world = held_failure()
     assert world.driver.held

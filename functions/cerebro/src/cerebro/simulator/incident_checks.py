@@ -25,6 +25,7 @@ from cordyna_core.contract.time import utc
 
 CHANGED_INTERVAL_S: Final = 1800.0
 SEEN_MAX: Final = 100
+WATCHED_OF_SERVER_MAX: Final = 20
 _FAILED: Final = (Rank.ACK_TIMEOUT, Rank.START_TIMEOUT, Rank.RUN_TIMEOUT, Rank.ERROR)
 
 
@@ -129,8 +130,11 @@ class IncidentChecks:
         """What is open has not completed since, and something that it is about has not healed."""
         if incident.kind == "rejected_declaration":
             return
-        for snapshot, _, facts in runs:
+        for snapshot, run, facts in runs:
+            is_crowded = _is_of_server(incident) and _is_crowded(incident.subject, snapshot)
             for index, fact in self._about(incident, snapshot, facts):
+                if run.status == "cancelled" and is_crowded and index not in run.watched:
+                    continue  # nothing looks at all facts of a run that was cancelled
                 is_since = fact.dispatched_at > incident.opened_at + 2 * self._skew_s
                 by_body = snapshot.plan.tasks[index].reuses is None
                 if fact.rank == Rank.COMPLETED and is_since and by_body:
@@ -184,6 +188,11 @@ class IncidentChecks:
         is_known = run is not None or deadline.task in self._store.read_graph()
         if is_known and (incident is None or evidence not in incident.seen):
             raise Unexpected(f"the deadline of {deadline.task} was missed, and no incident has it")
+
+
+def _is_crowded(server: str, snapshot: RunSnapshot) -> bool:
+    """Whether a server has more tasks in a run than the first ones that are watched."""
+    return sum(task.server == server for task in snapshot.plan.tasks) > WATCHED_OF_SERVER_MAX
 
 
 def _is_of_server(incident: Incident) -> bool:

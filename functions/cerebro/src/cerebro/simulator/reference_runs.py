@@ -3,6 +3,8 @@
 Invariant: nothing here calls `cerebro.core.run`.
 """
 
+from dataclasses import replace
+
 from cerebro.core.effects import OverdueCheck, PageTimer
 from cerebro.core.model import Rank, Run, TaskRun
 from cerebro.simulator.handled_input import HandledInput
@@ -35,7 +37,9 @@ def check_run(seen: Run, new: Run, facts: dict[int, TaskRun], handled: HandledIn
     _check_reruns(seen, new, handled)
     if seen.failing != new.failing:
         _check_failing(new, facts)
-    if new.status == "cancelled":
+    if new == replace(seen, watched=new.watched, version=new.version):
+        pass  # the mark of an incident, which has no part in what the run may do
+    elif new.status == "cancelled":
         _check_cancelled(seen, new, handled)
     elif new.reruns != seen.reruns:
         pass  # nothing else changes in this step

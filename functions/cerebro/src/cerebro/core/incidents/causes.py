@@ -11,7 +11,8 @@ from cerebro.core.effects import ReadGraph, ReadRun, ReadRunSnapshot, ReadTask, 
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.incident import BLOCKED_MAX, Blocked, Evidence, Failure
 from cerebro.core.incidents.record import close_if_opened_before, record, resume
-from cerebro.core.model import Rank, RunSnapshot, TaskRun
+from cerebro.core.incidents.watch import last_answers
+from cerebro.core.model import Plan, Rank, RunSnapshot, TaskRun
 from cerebro.core.run.run_access import read_facts
 from cordyna_core.contract.base import ErrorDescription, Problem
 from cordyna_core.contract.due import due_at
@@ -56,6 +57,15 @@ async def record_failures(run_id: str, *, cause: str) -> None:
             # Its server has answered, so it is alive.
             server = incident_id("unresponsive", snapshot.plan.tasks[index].server)
             await close_if_opened_before(server, facts[index].dispatched_at, cause=cause)
+    await close_answered(snapshot.plan, facts, cause=cause)
+
+
+async def close_answered(plan: Plan, facts: Mapping[int, TaskRun], *, cause: str) -> None:
+    """Close the incidents of servers that have completed something in a run since they opened."""
+    for server, dispatched_at in last_answers(plan, facts).items():
+        await close_if_opened_before(
+            incident_id("unresponsive", server), dispatched_at, cause=cause
+        )
 
 
 async def _resume_others(

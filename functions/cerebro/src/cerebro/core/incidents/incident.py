@@ -95,6 +95,7 @@ class Incident:
         times: how often it happened since it was opened.
         published_at: when it was last published.
         is_dirty: whether it has changed since.
+        dirty_by: the key of the evidence that changed it first since, and has that published.
         seen: the keys of the last evidence.
         failing: what failed and has not completed since.
         commands: the ids of the last commands that were applied.
@@ -117,6 +118,7 @@ class Incident:
     times: int = 1
     changed_by: str | None = None
     is_dirty: bool = False
+    dirty_by: str | None = None
     closed_at: float | None = None
     closed_by: str | None = None
     snoozed_until: float | None = None
@@ -177,6 +179,7 @@ def with_evidence(
         blocked=evidence.blocked[:BLOCKED_MAX],
         times=stored.times + 1,
         is_dirty=True,
+        dirty_by=stored.dirty_by if stored.is_dirty else evidence.key,
         seen=(*stored.seen, evidence.key)[-SEEN_MAX:],
         failing=failing,
         version=stored.version + 1,

@@ -6,7 +6,7 @@ Invariant: a notice changes an incident only if what is stored says the same.
 from typing import Final
 
 from cerebro.core.effects import Now, Publish, ReadRun, ReadRunSnapshot, ReadTasks
-from cerebro.core.incidents.causes import record_failures
+from cerebro.core.incidents.causes import close_answered, record_failures
 from cerebro.core.incidents.effects import (
     ReadActiveRuns,
     ReadIncident,
@@ -29,7 +29,8 @@ from cerebro.core.incidents.record import (
     watch_run,
     write_incident,
 )
-from cerebro.core.incidents.watch import watched_tasks
+from cerebro.core.incidents.watch import crowded_servers, tasks_of_cause, watched_tasks
+from cerebro.core.run.run_access import read_facts
 from cordyna_core.contract.incidents import incident_id
 
 RUNS_EXAMINED_MAX: Final = 1000
@@ -50,6 +51,9 @@ async def on_completion(notice: CompletionNotice) -> None:
         incident_id("unresponsive", task.server),
     ):
         await note_completion(incident, completed, notice.dispatched_at, cause=notice.id)
+    if notice.index == snapshot.plan.target and crowded_servers(snapshot.plan):
+        facts = await read_facts(snapshot)
+        await close_answered(snapshot.plan, facts, cause=notice.id)
 
 
 async def on_failure(notice: FailureNotice) -> None:
@@ -98,7 +102,8 @@ async def _settle(incident: Incident, *, cause: str) -> None:
         if run is not None and run.status in ("running", "error"):
             # Marked first and read then: what completes in between is noticed.
             await watch_run(run_id, indexes)
-        for index, fact in (await ReadTasks(run_id, indexes, fresh=True)).items():
+        shown_by = tasks_of_cause(snapshot.plan, incident.mark)
+        for index, fact in (await ReadTasks(run_id, shown_by, fresh=True)).items():
             if fact.is_completed and fact.dispatched_at > incident.opened_at:
                 completed = Failure(run_id, index, fact.attempt)
                 await note_completion(incident.id, completed, fact.dispatched_at, cause=cause)

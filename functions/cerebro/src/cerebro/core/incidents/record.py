@@ -42,6 +42,7 @@ from cerebro.core.incidents.incident import (
 )
 from cerebro.core.incidents.messages import incident_changed, incident_closed, incident_opened
 from cerebro.core.incidents.notices import IncidentTimer
+from cerebro.core.run.dispatch import CLOCK_SKEW_MARGIN_S
 from cerebro.core.run.run_access import write_run
 
 SETTLE_S: Final = 600.0
@@ -59,7 +60,7 @@ async def record(evidence: Evidence, *, cause: str) -> None:
         lambda incident, now: with_evidence(incident, evidence, cause=cause, now=now),
     )
     if stored is not None:
-        await _follow(stored, evidence.failure, cause=cause)
+        await _follow(stored, evidence.failure, evidence.key, cause=cause)
 
 
 async def resume(incident: str, failure: Failure, *, cause: str) -> None:
@@ -69,11 +70,17 @@ async def resume(incident: str, failure: Failure, *, cause: str) -> None:
     """
     stored = await ReadIncident(incident)
     if stored is not None and cause in (stored.opened_by, stored.changed_by, stored.closed_by):
-        await _follow(stored, failure, cause=cause)
+        await _follow(stored, failure, stored.dirty_by, cause=cause)
 
 
-async def _follow(incident: Incident, failure: Failure | None, *, cause: str) -> None:
-    """Watch for the end of an incident, publish it, and look whether it has ended already."""
+async def _follow(
+    incident: Incident, failure: Failure | None, key: str | None, *, cause: str
+) -> None:
+    """Watch for the end of an incident, publish it, and look whether it has ended already.
+
+    `key`: that of the evidence which is handled. Only the evidence that made it dirty arms its
+    publication, also when it is delivered again.
+    """
     if not incident.is_open:
         await finish_closing(incident, cause=cause)
         return
@@ -81,7 +88,7 @@ async def _follow(incident: Incident, failure: Failure | None, *, cause: str) ->
     if failure is not None:
         await watch_run(failure.run_id, (failure.index,))
     await _publish(incident, cause)
-    await _arm(incident, cause)
+    await _arm(incident, key, cause=cause)
     if failure is not None:
         await note_if_completed(incident.id, failure, cause=cause)
 
@@ -94,11 +101,20 @@ async def _publish(incident: Incident, cause: str) -> None:
         await Publish((incident_changed(incident, now=now),))
 
 
-async def _arm(incident: Incident, cause: str) -> None:
+async def _arm(incident: Incident, key: str | None, *, cause: str) -> None:
     if incident.opened_by == cause:
         await SendIncidentTimer(IncidentTimer(incident.id, incident.opened_at + SETTLE_S))
-    if incident.is_dirty:
+    if incident.is_dirty and key == incident.dirty_by and await _is_settled(incident):
         await arm_publication(incident)
+
+
+async def _is_settled(incident: Incident) -> bool:
+    """Whether the timer of the opening may have fired. Until then, it arms what has changed.
+
+    So fifty tasks that fail at once send no timer each. Asked after the change was written: what
+    the timer reads contains it.
+    """
+    return await Now() >= incident.opened_at + SETTLE_S - CLOCK_SKEW_MARGIN_S
 
 
 async def arm_publication(incident: Incident) -> None:
@@ -167,10 +183,10 @@ async def _sync_mark(incident: str) -> None:
 
 
 async def watch_run(run_id: str, indexes: Iterable[int]) -> None:
-    """Have completions of these task runs noticed, unless the run was cancelled."""
+    """Have completions of these task runs noticed, also late ones of a cancelled run."""
     wanted = set(indexes)
     run = await ReadRun(run_id) if wanted else None
-    while run is not None and run.status != "cancelled" and not wanted <= set(run.watched):
+    while run is not None and not wanted <= set(run.watched):
         watched = tuple(sorted({*run.watched, *wanted}))
         # Its cause stays: who wrote its state last may have to publish that again.
         new = replace(run, watched=watched, version=run.version + 1)

@@ -1,0 +1,119 @@
+"""Rule 19: a silent server with more tasks in a run than are watched (docs/rules.md, rule 19)."""
+
+from cerebro.core.incidents.watch import OF_ONE_SERVER_MAX, last_answers
+from cerebro.core.model import CachedResult, Plan, PlannedTask, Rank, TaskRun
+from cordyna_core.contract.incidents import IncidentChanged
+from world.incidents import deliveries, events, incident_events, the_incident
+from world.scenarios import ReactionWorld, a_world
+
+NAMES = [f"w{number}" for number in range(OF_ONE_SERVER_MAX + 4)]
+LATE = NAMES[-1]
+OPENED = "opened unresponsive s"
+CLOSED = "closed unresponsive s"
+
+
+def a_large_world(**late: object) -> ReactionWorld:
+    """Many tasks of server s, and one of server t that awaits them all."""
+    world = a_world("  ".join(NAMES), **{LATE: {"retries": 1, **late}})
+    world.declare("t", f"end<-{','.join(NAMES)}")
+    return world
+
+
+def a_run_at_its_last_task(world: ReactionWorld) -> str:
+    """A run in which only the last task of the server has not completed."""
+    run_id = world.invoke("end")
+    for name in NAMES[:-1]:
+        world.report(name, "completed", run_id=run_id)
+    world.report(LATE, "started", run_id=run_id)
+    return run_id
+
+
+def complete_in_a_second_attempt(world: ReactionWorld, run_id: str) -> None:
+    world.report(LATE, "error", run_id=run_id)
+    world.after(8)
+    world.report(LATE, "completed", run_id=run_id, attempt=2)
+
+
+def open_by_another_run(world: ReactionWorld) -> None:
+    world.invoke("w0")
+    world.after(15)
+    assert events(world) == [OPENED]
+
+
+def test_later_task_closes_it_when_the_run_completes() -> None:
+    world = a_large_world(run_timeout_s=86_400)
+    run_id = a_run_at_its_last_task(world)
+    open_by_another_run(world)
+    world.after(700)
+    complete_in_a_second_attempt(world, run_id)
+    assert events(world) == [OPENED], "it is not among those that are watched"
+    world.report("end", "completed", run_id=run_id)
+    assert events(world) == [OPENED, CLOSED]
+    assert world.store.read_graph().watched == frozenset()
+
+
+def test_later_task_closes_it_when_the_run_ends_in_error() -> None:
+    world = a_large_world(run_timeout_s=86_400)
+    run_id = world.invoke("end")
+    for name in NAMES[:-2]:
+        world.report(name, "completed", run_id=run_id)
+    world.report(LATE, "started", run_id=run_id)
+    world.after(15)
+    assert events(world) == [OPENED], f"{NAMES[-2]} was not acknowledged"
+    world.after(700)
+    complete_in_a_second_attempt(world, run_id)
+    assert events(world.after(20)) == [OPENED, CLOSED]
+    assert world.run(run_id).state == "error"
+
+
+def test_later_task_before_the_mark_closes_it_in_ten_minutes() -> None:
+    world = a_large_world()
+    run_id = a_run_at_its_last_task(world)
+    open_by_another_run(world)
+    complete_in_a_second_attempt(world, run_id)
+    assert events(world) == [OPENED]
+    world.report("end", "started", run_id=run_id)
+    assert events(world.after(600)) == [OPENED, CLOSED]
+
+
+def test_run_that_completed_before_the_opening_leaves_it_open() -> None:
+    world = a_large_world(run_timeout_s=86_400)
+    run_id = a_run_at_its_last_task(world)
+    open_by_another_run(world)
+    world.after(700)
+    world.report(LATE, "completed", run_id=run_id)
+    world.report("end", "completed", run_id=run_id)
+    assert events(world) == [OPENED], "its command was sent before the opening"
+
+
+def test_reused_result_is_no_answer_of_a_server() -> None:
+    result = CachedResult("run", 0, 1.0, None, None, "f")
+    plan = Plan(tuple(PlannedTask(name=name, server="s", reuses=result) for name in NAMES))
+    facts = {0: TaskRun(attempt=1, rank=Rank.COMPLETED, dispatched_at=5.0, cause="c")}
+    assert last_answers(plan, facts) == {}
+
+
+def test_many_failures_at_once_send_one_timer() -> None:
+    world = a_large_world()
+    world.invoke("end")
+    world.after(60)
+    incident = the_incident(world, "unresponsive", "s")
+    assert incident.times >= len(NAMES)
+    assert [due for due, _, _ in world.driver.incident_timers] == [incident.opened_at + 600]
+    world.after(1900)
+    assert events(world) == [OPENED, "changed unresponsive s"]
+    assert incident_events(world)[-1].times == incident.times
+    assert deliveries(world.published, IncidentChanged) == 1
+
+
+def test_change_after_the_settling_is_published_once() -> None:
+    world = a_large_world()
+    world.invoke("w0")
+    world.after(900)
+    for name in NAMES[1:6]:
+        world.invoke(name)
+    world.after(15)
+    # The one that made it dirty is recorded as silent, as a failure, and at the end of its run.
+    assert len(world.driver.incident_timers) <= 3
+    world.after(1900)
+    assert events(world) == [OPENED, "changed unresponsive s"]
