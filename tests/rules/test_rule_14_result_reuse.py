@@ -6,9 +6,12 @@ import pytest
 
 from cerebro.core.run import dispatch
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.ids import CLIENT, derived_id, run_id_of
+from cordyna_core.contract.declaration import TaskDeclaration
+from cordyna_core.contract.ids import CLIENT, derived_id, run_id_of, server_source
 from cordyna_core.contract.state_updates import RunStateChanged
+from world.reactions import Reactions
 from world.scenarios import ReactionWorld, a_world
+from world.world import World
 
 HOUR = 3600
 FRESH: dict[str, Any] = {"b": {"upstream": [{"task": "a", "within_s": 6 * HOUR}]}}
@@ -276,3 +279,84 @@ def test_age_of_invocation_only_extends_that_of_edges(max_age_s: int) -> None:
     world.run_id = world.invoke("b", max_age_s=max_age_s)
     reused = {name for name, state in world.states().items() if state == "completed reused"}
     assert reused == ({"a"} if max_age_s == HOUR else {"b"})
+
+
+CRON: dict[str, Any] = {"cron": "0 6 * * *"}
+DEPRECATED: dict[str, Any] = {"deprecated": "use z"}
+OTHER_USE: dict[str, dict[str, Any]] = {
+    "consumers": {"consumers": ["s2"]},
+    "invokers": {"invokers": ["client.ci"]},
+    "deprecated": DEPRECATED,
+    "until": {"until": "2027-03-01"},
+    "due": {"due": "07:00"},
+    "retry_delay_s": {"retry_delay_s": 7},
+    "retry_backoff": {"retry_backoff": 3.0},
+    "retry_max_delay_s": {"retry_max_delay_s": 700},
+    "retry_jitter": {"retry_jitter": False},
+}
+"""Field -> a change of who may use a task, and when it is tried: its result stays the same."""
+
+OTHER_RESULT: dict[str, dict[str, Any]] = {
+    "upstream": {"upstream": ["z"]},
+    "cron": {"cron": "5 6 * * *"},
+    "timezone": {"timezone": "Europe/Berlin"},
+    "overlap": {"overlap": "allow"},
+    "retries": {"retries": 2},
+    "ack_timeout_s": {"ack_timeout_s": 11},
+    "start_timeout_s": {"start_timeout_s": 601},
+    "run_timeout_s": {"run_timeout_s": 1801},
+    "owner": {"owner": "team-b"},
+    "description": {"description": "something else"},
+    "params_schema": {"params_schema": DAY_SCHEMA},
+    "output_schema": {"output_schema": {"type": "string"}},
+}
+"""Field -> a change that may make another result."""
+
+
+def with_a_declared_again(change: dict[str, Any]) -> ReactionWorld:
+    """A world in which b is invoked a second time, after a was declared with a change."""
+    before = {**CRON, **({} if "deprecated" in change else DEPRECATED)}
+    world = a_world("z  a  b<-a", a=before, **FRESH)
+    run_through(world, "b", "a", "b")
+    world.declare("s", "z  a  b<-a", revision=1, a={**before, **change}, **FRESH)
+    assert not world.problems
+    world.run_id = world.invoke("b")
+    return world
+
+
+@pytest.mark.parametrize("field", OTHER_USE)
+def test_result_is_reused_after_a_change_of_its_use(field: str) -> None:
+    world = with_a_declared_again(OTHER_USE[field])
+    assert world.state_of("a") == "completed reused"
+
+
+@pytest.mark.parametrize("field", OTHER_RESULT)
+def test_result_is_not_reused_after_any_other_change(field: str) -> None:
+    world = with_a_declared_again(OTHER_RESULT[field])
+    assert world.state_of("a") != "completed reused"
+
+
+def test_each_field_of_a_declaration_is_one_or_the_other() -> None:
+    assert {"name", *OTHER_USE, *OTHER_RESULT} == set(TaskDeclaration.model_fields)
+
+
+def test_closed_task_lends_no_result_to_a_consumer() -> None:
+    """A result is reused although `consumers` changed, but through no edge that is closed."""
+    world = World(Reactions())
+    world.declare("crm", "a")
+    world.declare("z", "b<-a", **FRESH)
+    run_through(world, "b", "a", "b")
+    world.declare("crm", "a", a={"consumers": []})
+    world.invoke("b")
+    world.invoke("b", max_age_s=HOUR)
+    assert world.problems == ["not_a_consumer"] * 2
+
+
+def test_closed_task_lends_no_result_to_an_invoker() -> None:
+    world = a_world("a")
+    run_through(world, "a", "a")
+    world.declare("s", "a", revision=1, a={"invokers": []})
+    world.invoke("a", source=server_source("z"), max_age_s=HOUR)
+    assert world.problems == ["not_an_invoker"]
+    world.run_id = world.invoke("a", source=server_source("s"), max_age_s=HOUR)
+    assert world.state_of("a") == "completed reused"

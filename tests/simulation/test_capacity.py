@@ -1,14 +1,17 @@
 """Capacity: the promises about clocks hold while cerebro's queues fill (docs/rules.md, rule 17)."""
 
+import heapq
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from cerebro.core.effects import WriteTask
+from cerebro.core.effects import FanOut, WriteTask
 from cerebro.core.model import Rank
 from cerebro.simulator.__main__ import main
+from cerebro.simulator.load_promises import delay_max_s
+from cerebro.simulator.network import InFlightMessage
 from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.sizes import REAL
 from cerebro.simulator.wide_scenario import PROFILES, wide_scenario
@@ -87,6 +90,36 @@ def test_expiry_too_late_is_noticed() -> None:
     with pytest.raises(Unexpected, match="too late"):
         promises.expired(snapshot, effect, 103.0, ages_s)
     promises.expired(snapshot, effect, 103.0, {"tracker": 5.0, "timekeeper": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("index", "age_s", "at_most_s"),
+    [(1, 0.0, 2.4), (1, 0.1, 2.6), (24, 0.1, 2.6), (25, 0.1, 3.6), (25, 0.0, 3.3)],
+)
+def test_expiry_may_be_late_by_what_it_passes(index: int, age_s: float, at_most_s: float) -> None:
+    """A hop and a wait for the timer, and for each part of the check up to its own."""
+    ages_s = {"tracker": age_s, "timekeeper": age_s}
+    assert at_most_s - 0.1 < delay_max_s(ages_s, index) <= at_most_s
+
+
+def test_message_waits_for_those_before_it_in_its_batch() -> None:
+    """Its age is what passes until a handler begins with it, not until it leaves its queue."""
+    capacity = replace(PROFILES["laptop"], batches_at_first=1, batches_max=1, shards=1)
+    world = World(3, wide_scenario(10, capacity=capacity))
+    assert world.handlers is not None
+    queue, network = world.handlers.queues["tracker"], world.network
+    sent = [InFlightMessage(FanOut("unknown", None, 0, "x"), "x", "unknown") for _ in range(3)]
+    world.checker.unacknowledged["x"] = len(sent)
+    network.heap.clear()
+    oldest_s = []
+    for in_flight in sent:
+        queue.put(in_flight)
+    assert queue.waiting == 2, "the first is a batch of its own"
+    while network.heap:
+        network.now, _, action, argument = heapq.heappop(network.heap)
+        action(argument)
+        oldest_s.append(queue.oldest_age_s)
+    assert len(set(oldest_s) - {0.0}) == len(sent)
 
 
 def test_fan_out_table_shows_what_was_promised(

@@ -10,7 +10,8 @@ wait. With it, each of cerebro's four queues has an event source mapping:
     cold starts   a handler that was not needed before starts slowly
     order         a queue has shards; a batch comes from the head of one of them, a longer one more
                   often, so that order is best effort
-    age           how long a message waited before its handler took it
+    age           how long a message waited before its handler began with it: in its queue, for the
+                  start of its handler, and for the messages before it in its batch
 
 A fan-out of a thousand tasks makes thousands of messages within a second. They wait, and while they
 wait clocks run. `LoadPromises` says what must hold all the same (docs/rules.md, rule 17).
@@ -73,9 +74,7 @@ class Queue:
         """The longest that a message has waited here so far."""
         self.waiting = 0
         self._capacity, self._system = capacity, system
-        self._shards: list[deque[tuple[float, InFlightMessage]]] = [
-            deque() for _ in range(capacity.shards)
-        ]
+        self._shards: list[deque[InFlightMessage]] = [deque() for _ in range(capacity.shards)]
         self._limit = float(capacity.batches_at_first)
         self._batches = 0
         self._warm = capacity.batches_at_first
@@ -84,7 +83,8 @@ class Queue:
     def put(self, in_flight: InFlightMessage) -> None:
         """Add a message, and start a batch if one more may run."""
         shard = self._system.faults.choice(self._shards)
-        shard.append((self._system.network.now, in_flight))
+        in_flight.queued_at = self._system.network.now
+        shard.append(in_flight)
         self.waiting += 1
         self.pump()
 
@@ -96,6 +96,10 @@ class Queue:
             self._is_scaling = True
             self._system.schedule(SCALING_INTERVAL_S, self._scale, None)
 
+    def begun(self, in_flight: InFlightMessage) -> None:
+        """A handler begins with a message."""
+        self.oldest_age_s = max(self.oldest_age_s, self._system.network.now - in_flight.queued_at)
+
     def batch_ended(self) -> None:
         self._batches -= 1
         self.pump()
@@ -105,9 +109,7 @@ class Queue:
         shard = self._draw_shard()
         messages: list[InFlightMessage] = []
         while shard and len(messages) < BATCH_SIZE:
-            since, in_flight = shard.popleft()
-            self.oldest_age_s = max(self.oldest_age_s, system.network.now - since)
-            messages.append(in_flight)
+            messages.append(shard.popleft())
         self.waiting -= len(messages)
         self._batches += 1
         delay = system.faults.uniform(0.005, 0.03)
@@ -115,10 +117,10 @@ class Queue:
             self._warm = self._batches
             delay += system.faults.uniform(*self._capacity.cold_start_s)
         handler = SimulatedHandler(messages, system.faults.skew_s())
-        handler.on_end = self.batch_ended
+        handler.on_begin, handler.on_end = self.begun, self.batch_ended
         system.schedule(delay, system.step, handler)
 
-    def _draw_shard(self) -> deque[tuple[float, InFlightMessage]]:
+    def _draw_shard(self) -> deque[InFlightMessage]:
         """Any message is equally likely to be found first; its shard is taken from its head."""
         nth = int(self._system.faults.draw() * self.waiting)
         for shard in self._shards:

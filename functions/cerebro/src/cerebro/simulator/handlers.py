@@ -31,6 +31,10 @@ VISIBILITY_TIMEOUT_S: Final = 90.0
 _NOTHING_YET: Final = HandledInput(None, "")
 
 
+def _not_observed(_: InFlightMessage) -> None:
+    """Nothing measures how long a message waited."""
+
+
 class SimulatedHandler:
     """One invocation of a handler: its batch, and how far it is."""
 
@@ -40,6 +44,7 @@ class SimulatedHandler:
         "handled",
         "is_paused",
         "messages",
+        "on_begin",
         "on_end",
         "position",
         "program",
@@ -55,6 +60,7 @@ class SimulatedHandler:
         self.effect: type = type(None)
         """The kind of its last effect."""
         self.is_paused = False
+        self.on_begin: Callable[[InFlightMessage], None] = _not_observed
         self.on_end: Callable[[], None] = lambda: None
 
     @property
@@ -204,6 +210,7 @@ class SimulatedCerebro:
     def _open(self, handler: SimulatedHandler) -> Program | None:
         in_flight = handler.current
         message = in_flight.message
+        handler.on_begin(in_flight)
         try:
             if isinstance(message, str):
                 self._checker.handled = HandledInput(None, in_flight.key)

@@ -7,7 +7,8 @@ Without faults other than a lack of capacity:
 3. a command leaves with nearly all of its time to acknowledge before it;
 4. a page has few timers;
 5. a server that does not answer is reported within about two seconds of its clock while messages do
-   not wait, and otherwise within the ages of the queues that the decision passes.
+   not wait, and otherwise within the ages of the queues that the decision passes. A check decides
+   so many task runs in one message (25); the others of their page follow, a message after another.
 
 With faults, an update that arrives heals an expiry, whenever it arrives; `Reference` checks that
 (docs/rules.md, rules 1 and 17).
@@ -23,13 +24,12 @@ from cerebro.adapters.memory import MemoryStore
 from cerebro.core import model
 from cerebro.core.effects import WriteTask
 from cerebro.core.model import Rank, RunSnapshot
-from cerebro.core.run import overdue_check
+from cerebro.core.run import dispatch, overdue_check, page_check
 from cerebro.simulator.reference_facts import RANK_OF_STATE, Unexpected
 from cerebro.simulator.server_behavior import Attempt, SimulatedServer
 from cordyna_core.contract.commands import RunTask
 
 EXPIRIES: Final = frozenset({Rank.ACK_TIMEOUT, Rank.START_TIMEOUT, Rank.RUN_TIMEOUT})
-IDLE_EXPIRY_DELAY_MAX_S: Final = 2.0
 IDLE_AGE_MAX_S: Final = 0.5
 """While no message waits for longer than this, the system is idle."""
 
@@ -39,15 +39,12 @@ COMMAND_DELAY_MAX_S: Final = 0.5
 TIMERS_MAX: Final = (20, 2)
 """Timers of a run at most: the first number, and the second for each of its attempts."""
 
-LATE_TIMER_S: Final = 3.0
-"""How far ahead the timer is that deadlines share which have already passed."""
+HOP_MAX_S: Final = 0.51
+"""How long a message of cerebro takes to its queue at most; what it waits there is its age."""
 
-PARTS: Final = 3
-PART_S: Final = 0.3
-"""So many parts of an overdue check are decided in time; each further one takes so long."""
-
-TURNS: Final = 3
-"""How often an overdue check passes the tracker's queue at most."""
+CALLS_S: Final = 0.05
+DECISION_S: Final = 0.011
+"""How long a handler of a timer or a check works: for its reads and messages, and a decision."""
 
 
 class LoadPromises:
@@ -92,7 +89,7 @@ class LoadPromises:
             self.false_expiries.add(attempt)
         late_s = now - seen.deadline
         self.latest_s = max(self.latest_s, late_s)
-        if ages_s and not self._has_faults and late_s > _delay_max_s(ages_s, effect.index):
+        if ages_s and not self._has_faults and late_s > delay_max_s(ages_s, effect.index):
             raise Unexpected(f"{task.name} was reported {late_s:.1f} s after its clock, too late")
 
     def sent(
@@ -140,12 +137,18 @@ class LoadPromises:
             raise Unexpected(f"an attempt of {task} ran twice")
 
 
-def _delay_max_s(ages_s: Mapping[str, float], index: int) -> float:
+def delay_max_s(ages_s: Mapping[str, float], index: int) -> float:
+    """Return how late the expiry of a task run may be: the sum of what its decision passes.
+
+    Its timer, a hop and a wait; then the check, once or in turns, and the parts of the check before
+    its own, each of which is a message with a hop, a wait and its work.
+    """
     tracker, timekeeper = ages_s["tracker"], ages_s["timekeeper"]
-    # The parts of a check follow one another.
-    parts = index % model.PAGE_SIZE // overdue_check.DECISIONS_PER_CHECK
-    delay_s = IDLE_EXPIRY_DELAY_MAX_S + max(0, parts - PARTS) * PART_S
-    if max(tracker, timekeeper) <= IDLE_AGE_MAX_S:
-        # What waited is no part of the two seconds, however short it was.
-        return delay_s + tracker + timekeeper
-    return delay_s + LATE_TIMER_S + timekeeper + TURNS * (tracker + 1.0)
+    is_idle = max(tracker, timekeeper) <= IDLE_AGE_MAX_S
+    timer_s = page_check.NEXT_TIMER_AFTER_S + (0.0 if is_idle else dispatch.PAGE_CHECK_DELAY_S)
+    may_turn = HOP_MAX_S + tracker > overdue_check.REQUEUED_AFTER_S
+    turns = overdue_check.TURNS_MAX if may_turn else 0
+    decisions = overdue_check.DECISIONS_PER_CHECK
+    parts = index % model.PAGE_SIZE // decisions
+    message_s = HOP_MAX_S + tracker + CALLS_S + decisions * DECISION_S
+    return timer_s + HOP_MAX_S + timekeeper + CALLS_S + (turns + parts + 1) * message_s

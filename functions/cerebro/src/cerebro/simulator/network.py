@@ -18,6 +18,7 @@ from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.dispatch import OBSERVATIONS, is_observed
 from cerebro.simulator.checker import Checker, input_key
 from cerebro.simulator.faults import FaultInjector
+from cerebro.simulator.load_promises import HOP_MAX_S
 from cerebro.simulator.scenario import BEGIN, Scenario
 from cerebro.simulator.trace import Trace
 from cordyna_core.contract.base import Message
@@ -30,7 +31,7 @@ from cordyna_core.contract.time import utc
 RECEIVE_COUNT_MAX: Final = 5
 """How often a queue delivers a message before it moves it to the dead-letter queue."""
 
-_HOP_S: Final = (0.01, 0.51)
+_HOP_S: Final = (0.01, HOP_MAX_S)
 """How long a message takes from sender to queue."""
 
 
@@ -38,10 +39,10 @@ class InFlightMessage:
     """A message on its way to cerebro.
 
     `key` names the input that it is a copy of; `page` is the page of a page timer; `received`
-    counts the deliveries of this copy.
+    counts the deliveries of this copy. `queued_at` is when it reached its queue, with capacity.
     """
 
-    __slots__ = ("key", "message", "page", "received", "run_id")
+    __slots__ = ("key", "message", "page", "queued_at", "received", "run_id")
 
     def __init__(
         self, message: Any, key: str, run_id: str, page: int | None = None, received: int = 0
@@ -50,6 +51,7 @@ class InFlightMessage:
         self.key = key
         self.run_id = run_id
         self.page = page
+        self.queued_at = 0.0
         self.received = received
 
     def copy(self, received: int) -> "InFlightMessage":

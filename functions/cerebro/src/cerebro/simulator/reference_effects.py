@@ -7,10 +7,12 @@ Invariant: nothing here calls a program of the core.
 """
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import Tick
+from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Rank, RunSnapshot, TaskRun
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_facts import Unexpected, state_shown
@@ -171,7 +173,10 @@ def _check_overlap(handled: HandledInput, tick: Tick, *, may_overlap: bool) -> N
 
 # --- declarations ---------------------------------------------------------------------------------
 def _check_declaration(handled: HandledInput, envelope: Envelope) -> None:
-    """An older revision changes nothing; any other valid declaration is in the graph."""
+    """An older revision changes nothing; any other declaration is in the graph, or rejected.
+
+    It is valid if its edges are allowed: the drawn ones claim no name of another, and no cycle.
+    """
     declared = envelope.message
     if not isinstance(declared, ServerDeclared) or handled.graph is None:
         return
@@ -183,7 +188,28 @@ def _check_declaration(handled: HandledInput, envelope: Envelope) -> None:
         raise Unexpected(f"revision {declared.revision} was {'' if is_ignored else 'not '}ignored")
     is_unchanged = is_same and accepted is not None and declared.revision == accepted.revision
     is_rejected = any(isinstance(message, DeclarationRejected) for message in handled.published)
-    if is_rejected:
-        raise Unexpected(f"the declaration of {declared.server} is valid, but was rejected")
-    if handled.has_written_head == (is_older or is_unchanged):
+    is_decided = not (is_older or is_unchanged)
+    is_valid = not is_decided or not any(_closed_edges(declared, handled.graph))
+    if is_rejected == is_valid:
+        kind, answer = ("valid", "") if is_valid else ("not allowed", "not ")
+        raise Unexpected(
+            f"the declaration of {declared.server} is {kind}, but was {answer}rejected"
+        )
+    if handled.has_written_head != (is_decided and is_valid):
         raise Unexpected(f"revision {declared.revision} of {declared.server} was decided wrongly")
+
+
+def _closed_edges(declared: ServerDeclared, graph: Graph) -> Iterator[tuple[str, str]]:
+    """Yield (task, upstream) where the owner of the upstream names other consumers."""
+    consumers_of = {
+        task.name: task.consumers
+        for server, accepted in graph.declarations.items()
+        if server != declared.server
+        for task in accepted.tasks
+        if task.consumers is not None
+    }
+    for task in declared.tasks:
+        for upstream in task.upstream_names:
+            consumers = consumers_of.get(upstream, ["*"])
+            if not any(fnmatchcase(declared.server, entry) for entry in consumers):
+                yield task.name, upstream

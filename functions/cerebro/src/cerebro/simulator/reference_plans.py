@@ -9,7 +9,7 @@ Invariant: nothing here calls `cerebro.core.planning`.
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.graph.graph import Graph
@@ -24,6 +24,15 @@ from cordyna_core.contract.ids import SCHEDULER, run_id_of
 
 Parts = frozenset[tuple[str, str, str]]
 """(server, declaration, parameters) of each task that a result was made from."""
+
+WITHOUT_EFFECT: Final = frozenset(
+    {"consumers", "invokers", "deprecated", "until", "due"}
+    | {"retry_delay_s", "retry_backoff", "retry_max_delay_s", "retry_jitter"}
+)
+"""What a declaration says about who may use a task and when, and not about its result.
+
+Named here once more, so that a field that the core leaves out by mistake is found.
+"""
 
 
 def check_new_run(
@@ -245,7 +254,8 @@ def _own_part(
     schema = declared.params_schema or {}
     names = {*schema.get("properties", ()), *schema.get("required", ())}
     taken = {name: params[name] for name in sorted(names) if name in params}
-    return server, declared.model_dump_json(), json.dumps(taken, sort_keys=True)
+    content = declared.model_dump_json(exclude=set(WITHOUT_EFFECT))
+    return server, content, json.dumps(taken, sort_keys=True)
 
 
 def _parts_of_new_results(

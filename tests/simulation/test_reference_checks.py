@@ -1,0 +1,109 @@
+"""Reference checks: each of them finds what it is there for."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cerebro.adapters.memory import MemoryStore
+from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.reference_effects import check_effects
+from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.scenario import Scenario, ScriptedMessage, ServerBehavior
+from cerebro.simulator.sizes import REAL
+from cerebro.simulator.world import World
+from cordyna_core.contract.base import Problem
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.declaration import (
+    FIELDS_WITHOUT_EFFECT_ON_RESULTS,
+    ServerDeclared,
+)
+from cordyna_core.contract.envelope import Envelope
+from cordyna_core.contract.ids import CLIENT, server_source
+from cordyna_core.contract.state_updates import DeclarationRejected
+from cordyna_core.contract.time import utc
+from world.declarations import declared, graph_of
+
+
+@pytest.fixture(autouse=True)
+def real_sizes_afterwards() -> Iterator[None]:
+    yield
+    REAL.set()
+
+
+def check_decision(
+    declaration: ServerDeclared, *accepted: ServerDeclared, is_rejected: bool
+) -> None:
+    """Check that a declaration was decided so. Raises Unexpected."""
+    envelope = Envelope(server_source(declaration.server), declaration, "event-1", utc(0.0))
+    handled = HandledInput(envelope, "event-1", graph=graph_of(*accepted))
+    handled.has_written_head = not is_rejected
+    if is_rejected:
+        problem = Problem(code="not_a_consumer", message="refused")
+        handled.published.append(DeclarationRejected(server=declaration.server, problems=[problem]))
+    check_effects(handled, None, MemoryStore())
+
+
+@pytest.mark.parametrize(
+    ("consumers", "is_allowed"),
+    [
+        (None, True),
+        (["z"], True),
+        (["z*"], True),
+        (["*"], True),
+        ([], False),
+        (["zz", "y*"], False),
+    ],
+)
+def test_decision_about_an_edge_is_checked(
+    consumers: list[str] | None, *, is_allowed: bool
+) -> None:
+    crm = declared("crm", "a", a={"consumers": consumers})
+    check_decision(declared("z", "b<-a"), crm, is_rejected=not is_allowed)
+    with pytest.raises(Unexpected, match="but was"):
+        check_decision(declared("z", "b<-a"), crm, is_rejected=is_allowed)
+
+
+def test_own_task_is_open_to_its_server() -> None:
+    check_decision(declared("z", "a  b<-a", a={"consumers": []}), is_rejected=False)
+
+
+def test_sign_of_life_through_a_closed_edge_is_not_rejected() -> None:
+    crm, z = declared("crm", "a", a={"consumers": []}), declared("z", "b<-a")
+    with pytest.raises(Unexpected, match="is valid, but was rejected"):
+        check_decision(z, crm, z, is_rejected=True)
+
+
+def a_world_with_reuse(change: dict[str, Any]) -> World:
+    """A task is invoked, declared again with a change, and invoked with an old result allowed."""
+    script = (
+        ScriptedMessage(0.0, CLIENT, InvokeTask(task="a", key="k1")),
+        ScriptedMessage(60.0, server_source("s"), declared("s", "a", revision=1, a=change)),
+        ScriptedMessage(90.0, CLIENT, InvokeTask(task="a", key="k2", max_age_s=600)),
+    )
+    servers = {"s": ServerBehavior()}
+    return World(1, Scenario(servers=servers, declared=(declared("s", "a"),), script=script))
+
+
+def reuses(world: World) -> bool:
+    """Whether the second run reuses the result of the first one, and nothing broke."""
+    verdict = world.run()
+    assert (verdict.broken, verdict.runs) == (None, 2)
+    return verdict.attempts == 1
+
+
+@pytest.mark.parametrize("change", [{"consumers": []}, {"invokers": []}, {"retry_jitter": False}])
+def test_reuse_after_a_change_of_its_use_is_no_fault(change: dict[str, Any]) -> None:
+    assert reuses(a_world_with_reuse(change))
+
+
+@pytest.mark.parametrize("change", [{"retries": 1}, {"description": "other"}, {"owner": "team-b"}])
+def test_reuse_after_any_other_change_is_noticed(
+    change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reference has a list of its own of what has no effect on a result."""
+    assert not reuses(a_world_with_reuse(change))
+    planted = FIELDS_WITHOUT_EFFECT_ON_RESULTS | set(change)
+    monkeypatch.setattr("cerebro.core.graph.graph.FIELDS_WITHOUT_EFFECT_ON_RESULTS", planted)
+    broken = a_world_with_reuse(change).run().broken
+    assert broken == "a reuses a result that was made from something else"
