@@ -15,6 +15,9 @@ from pydantic_core import core_schema
 from cordyna_core.contract.json_schemas import TitlelessJsonSchema
 
 _OFFSET: Final = r"([Zz]|[+-][0-9]{2}:?[0-9]{2})$"
+_TIMESTAMP: Final = r"^[+-]?[0-9.]+$"
+"""A number of seconds or milliseconds, which is a time in UTC."""
+
 _NEEDS_OFFSET: Final = "it needs an offset, such as Z or +02:00"
 _INTEGER: Final = r"^(0|-?[1-9][0-9]*)$"
 
@@ -38,7 +41,7 @@ class ParamsJsonSchema(TitlelessJsonSchema):
             case "aware":
                 json_schema |= {"pattern": _OFFSET, "$comment": _NEEDS_OFFSET}
             case "naive":
-                json_schema["not"] = {"pattern": _OFFSET}
+                json_schema["not"] = {"pattern": f"{_OFFSET}|{_TIMESTAMP}"}
         return json_schema
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
