@@ -1,10 +1,12 @@
 """The hosted console: each function answers its own routes, for the person of a verified token."""
 
+import asyncio
 import base64
 import gzip
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,6 +26,16 @@ from cordyna_core.contract.ids import is_name
 
 API = "/api/v1"
 PERMISSIONS: tuple[Permission, ...] = ("look", "invoke", "operate")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def closed_event_loop() -> Iterator[None]:
+    """The adapter keeps one loop for a process, as in a Lambda; here the process lives on."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 def test_every_route_belongs_to_one_function_or_streams() -> None:
