@@ -13,10 +13,18 @@ from operator import attrgetter
 from typing import Final
 
 from cerebro.core.messages import wire_run_state
-from cerebro.core.model import STATE_OF, Plan, Rank, Run, RunSnapshot, TaskRun, TimelineEntry
+from cerebro.core.model import (
+    STATE_OF,
+    Plan,
+    PlannedTask,
+    Rank,
+    Run,
+    RunSnapshot,
+    TaskRun,
+    TimelineEntry,
+)
 from cerebro.core.run.run_status import RunLiveness, root_causes, run_liveness
-from cerebro.core.views import CANCELLED, task_view
-from cordyna_core.contract.base import State
+from cerebro.core.views import CANCELLED, Word, entry_view, task_view, word_of, word_of_fact
 from cordyna_core.contract.reasons import reason_of
 from cordyna_core.contract.state_updates import RunState
 from cordyna_core.contract.time import utc
@@ -27,7 +35,6 @@ CAUSES_MAX: Final = 100
 """Root causes that a blocked task names."""
 
 Facts = Mapping[int, TaskRun]
-Word = tuple[State, str | None]
 
 _NO_ATTEMPTS: Final[list[list[int | None]]] = []
 """Shared by all tasks without earlier attempts: nearly all of ten thousand have none."""
@@ -114,32 +121,44 @@ def _run_excerpt(
         elif index in at_work:
             tasks.append(_at_work_view(plan, index, facts[index]))
         elif run.status != CANCELLED:
-            task = plan.tasks[index]
-            tasks.append(
-                TaskView.model_construct(
-                    task=task.name, server=task.server, state="pending", reason="blocked"
-                )
-            )
+            tasks.append(_brief(plan.tasks[index], ("pending", "blocked")))
     return _view(run, state, tasks).model_copy(update={"root_causes": causes})
 
 
 def _at_work_view(plan: Plan, index: int, fact: TaskRun) -> TaskView:
     """Return where a task is at work, and since when: hundreds may be."""
     last = max(fact.timeline, key=_at)
+    word = (STATE_OF[fact.rank], None)
+    return _brief(plan.tasks[index], word, fact.attempt, [entry_view(last)])
+
+
+def _brief(
+    task: PlannedTask,
+    word: Word,
+    attempt: int = 0,
+    timeline: Sequence[TimelineEntryView] = (),
+) -> TaskView:
+    # Every field is given: pydantic takes longer to find a default than to build the rest.
+    state, reason = word
     return TaskView.model_construct(
-        task=plan.tasks[index].name,
-        server=plan.tasks[index].server,
-        state=STATE_OF[fact.rank],
-        attempt=fact.attempt,
-        timeline=[
-            TimelineEntryView.model_construct(
-                state=last.state,
-                reason=last.reason,
-                at=utc(last.at),
-                by=last.by,
-                attempt=last.attempt,
-            )
-        ],
+        task=task.name,
+        server=task.server,
+        state=state,
+        reason=reason,
+        attempt=attempt,
+        params={},
+        output=None,
+        error=None,
+        timeline=list(timeline),
+        made_from=None,
+        upstream=[],
+        owner=None,
+        level=0,
+        deadline=None,
+        blocked_by=[],
+        why="",
+        progress=None,
+        message=None,
     )
 
 
@@ -236,19 +255,7 @@ def _cause(run: Run, plan: Plan, index: int, facts: Facts, blocked: Collection[i
 
 
 def _word(run: Run, index: int, facts: Facts, blocked: Collection[int]) -> Word:
-    fact = facts.get(index)
-    if fact is not None and not fact.is_waiting:
-        return word_of(fact)
-    if run.status == CANCELLED:
-        return "error", CANCELLED
-    return ("pending", "blocked") if index in blocked else ("pending", "waiting")
-
-
-def word_of(fact: TaskRun) -> Word:
-    """State and reason of a task run as the views say them."""
-    if fact.waits_for_retry:
-        return "pending", "retry_wait"
-    return STATE_OF[fact.rank], fact.reason
+    return word_of(run, facts.get(index), is_blocked=index in blocked)
 
 
 @cache
@@ -279,7 +286,7 @@ def _append(
     entries = sorted(fact.timeline, key=_at)
     sent, queued, started, ended = _moments(entries, fact.attempt, created_at)
     columns.task.append(position)
-    columns.word.append(_index_of(words, word_of(fact)))
+    columns.word.append(_index_of(words, word_of_fact(fact)))
     columns.attempt.append(fact.attempt)
     columns.sent.append(sent)
     columns.queued.append(queued)

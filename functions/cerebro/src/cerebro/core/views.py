@@ -7,17 +7,29 @@ and are never shown.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from cerebro.core.graph.graph import Graph
-from cerebro.core.messages import wire_run_state, wire_task_state
-from cerebro.core.model import CachedResult, Plan, Run, RunSnapshot, TaskRun
+from cerebro.core.messages import wire_run_state
+from cerebro.core.model import (
+    STATE_OF,
+    CachedResult,
+    Plan,
+    Run,
+    RunSnapshot,
+    TaskRun,
+    TimelineEntry,
+)
 from cerebro.core.planning.planner import plan_invocation
 from cerebro.core.run.run_status import root_causes, run_liveness
+from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.reasons import reason_of
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.graph import PlannedTaskView, PlanView
 from cordyna_core.contract.views.runs import MadeFrom, RunView, TaskView, TimelineEntryView
+
+Word = tuple[State, str | None]
+"""A state and its reason."""
 
 CANCELLED: Final = "cancelled"
 
@@ -81,49 +93,70 @@ def task_view(
     """Return the view of one task run; `blockers` are the failed tasks that it needs."""
     plan = snapshot.plan
     task, fact = plan.tasks[index], facts.get(index)
+    upstream = [plan.tasks[upstream].name for upstream in task.upstream]
     blocked_by = [plan.tasks[blocker].name for blocker in sorted(blockers)]
-    fields: dict[str, Any] = {
-        "task": task.name,
-        "server": task.server,
-        "params": snapshot.params_of(index),
-        "upstream": [plan.tasks[upstream].name for upstream in task.upstream],
-        "owner": task.owner,
-        "level": level,
-        "blocked_by": blocked_by,
-    }
-    if fact is not None:
-        fields |= _fields_of(fact)
-    if fact is None or fact.is_waiting:
-        if run.status == CANCELLED:
-            fields |= {"state": "error", "reason": CANCELLED}
-        else:
-            fields |= {"state": "pending", "reason": "blocked" if blocked_by else "waiting"}
-    if task.reuses is not None:
-        fields["made_from"] = _made_from(task.reuses, sources.get(task.reuses.run_id))
-    # Without validation, which would be most of the work of a view of 5,000 tasks.
-    view = TaskView.model_construct(**fields)
-    return view.model_copy(update={"why": why(plan, index, view, facts)})
+    state, reason = word_of(run, fact, is_blocked=bool(blocked_by))
+    attempt, error = (0, None) if fact is None else (fact.attempt, fact.error)
+    # Without validation, which would be most of the work of a view of 5,000 tasks; and with every
+    # field, because pydantic takes longer to find a default than to build the rest.
+    return TaskView.model_construct(
+        task=task.name,
+        server=task.server,
+        state=state,
+        reason=reason,
+        attempt=attempt,
+        params=snapshot.params_of(index),
+        output=None if fact is None else fact.output,
+        error=error,
+        timeline=[] if fact is None else [entry_view(entry) for entry in fact.timeline],
+        made_from=(
+            None
+            if task.reuses is None
+            else _made_from(task.reuses, sources.get(task.reuses.run_id))
+        ),
+        upstream=upstream,
+        owner=task.owner,
+        level=level,
+        deadline=None if fact is None or fact.deadline is None else utc(fact.deadline),
+        blocked_by=blocked_by,
+        why=reason_of(state, reason).sentence.format(
+            task=f"{task.name} on {task.server}",
+            attempt=f"attempt {attempt}",
+            reason=reason,
+            error=_in_one_line(error),
+            waits_for=(
+                _list(_incomplete_upstreams(plan, index, facts)) if reason == "waiting" else ""
+            ),
+            blocked_by=_list(blocked_by),
+        ),
+        progress=None,
+        message=None,
+    )
 
 
-def _fields_of(fact: TaskRun) -> dict[str, Any]:
-    return {
-        "state": wire_task_state(fact),
-        "reason": "retry_wait" if fact.waits_for_retry else fact.reason,
-        "attempt": fact.attempt,
-        "output": fact.output,
-        "error": fact.error,
-        "deadline": None if fact.deadline is None else utc(fact.deadline),
-        "timeline": [
-            TimelineEntryView.model_construct(
-                state=entry.state,
-                reason=entry.reason,
-                at=utc(entry.at),
-                by=entry.by,
-                attempt=entry.attempt,
-            )
-            for entry in fact.timeline
-        ],
-    }
+def word_of(run: Run, fact: TaskRun | None, *, is_blocked: bool) -> Word:
+    """Return the state of a task run, and the reason."""
+    if fact is not None and not fact.is_waiting:
+        return word_of_fact(fact)
+    if run.status == CANCELLED:
+        return "error", CANCELLED
+    return "pending", "blocked" if is_blocked else "waiting"
+
+
+def word_of_fact(fact: TaskRun) -> Word:
+    """Return the state of a task run that was dispatched, and the reason."""
+    return ("pending", "retry_wait") if fact.waits_for_retry else (STATE_OF[fact.rank], fact.reason)
+
+
+def entry_view(entry: TimelineEntry) -> TimelineEntryView:
+    """Return the view of one entry of a timeline."""
+    return TimelineEntryView.model_construct(
+        state=entry.state,
+        reason=entry.reason,
+        at=utc(entry.at),
+        by=entry.by,
+        attempt=entry.attempt,
+    )
 
 
 def reused_runs(plan: Plan) -> frozenset[str]:
@@ -148,21 +181,12 @@ def _made_from(result: CachedResult, source: RunSnapshot | None) -> MadeFrom:
     return made_from.model_copy(update={"params": params, "versions": versions})
 
 
-def why(plan: Plan, index: int, view: TaskView, facts: Mapping[int, TaskRun]) -> str:
-    """Return why this task is in its state, as one sentence."""
-    error = ""
-    if view.error:
-        first_line = (view.error.message.splitlines() or [""])[0]
-        error = f": {view.error.type}: {first_line}".removesuffix(": ")
-    is_waiting = view.reason == "waiting"
-    return reason_of(view.state, view.reason).sentence.format(
-        task=f"{view.task} on {view.server}",
-        attempt=f"attempt {view.attempt}",
-        reason=view.reason,
-        error=error,
-        waits_for=_list(_incomplete_upstreams(plan, index, facts)) if is_waiting else "",
-        blocked_by=_list(view.blocked_by),
-    )
+def _in_one_line(error: ErrorDescription | None) -> str:
+    """Return what an error is, as the end of a sentence."""
+    if error is None:
+        return ""
+    first_line = (error.message.splitlines() or [""])[0]
+    return f": {error.type}: {first_line}".removesuffix(": ")
 
 
 def _incomplete_upstreams(plan: Plan, index: int, facts: Mapping[int, TaskRun]) -> list[str]:
