@@ -72,8 +72,8 @@ def test_task_without_consumers_is_open_to_every_server() -> None:
 def test_narrowing_is_accepted_and_refuses_what_needs_the_edge() -> None:
     """An accepted declaration is not rejected retroactively, but its edge is closed.
 
-    1. crm closes its task. 2. A run that needs it is refused. 3. The same declaration of z is a
-    sign of life, and another one with the edge is rejected. 4. crm opens its task again.
+    1. crm closes its task. 2. A run that needs it is refused. 3. z may declare the edge again, and
+    more beside it, but not another edge to the closed task. 4. crm opens its task again.
     """
     world = a_crm()
     world.declare("z", "z.t<-crm.purge")
@@ -85,12 +85,33 @@ def test_narrowing_is_accepted_and_refuses_what_needs_the_edge() -> None:
     world.invoke("z.t")
     assert [code for code, _ in refused(world)] == ["not_a_consumer"]
     world.declare("z", "z.t<-crm.purge")
-    world.declare("z", "z.t<-crm.purge  z.new")
+    world.declare("z", "z.t<-crm.purge  z.new", revision=1)
+    assert [code for code, _ in refused(world)] == ["not_a_consumer"]
+    world.declare("z", "z.t<-crm.purge  z.new<-crm.purge", revision=2)
     assert [code for code, _ in refused(world)] == ["not_a_consumer"] * 2
 
     world.declare("crm", "crm.purge", **{"crm.purge": CUSTOMER})
     world.invoke("z.t")
     assert world.sent == [("crm.purge", 1)]
+
+
+def test_edge_that_was_given_up_is_judged_as_a_new_one() -> None:
+    world = a_crm()
+    world.declare("z", "z.t<-crm.purge")
+    world.declare("crm", "crm.purge", **{"crm.purge": {**CUSTOMER, "consumers": []}})
+    world.declare("z", "z.t")
+    world.declare("z", "z.t<-crm.purge")
+    assert world.problems == ["not_a_consumer"]
+
+
+def test_edge_of_a_task_of_another_server_is_a_new_one() -> None:
+    """Leave belongs to a server: a task that moves does not take its edges along."""
+    world = a_crm()
+    world.declare("z", "t<-crm.purge")
+    world.declare("crm", "crm.purge", **{"crm.purge": {**CUSTOMER, "consumers": ["z"]}})
+    world.declare("z", "z.other")
+    world.declare("y", "t<-crm.purge")
+    assert world.problems == ["not_a_consumer"]
 
 
 def test_run_in_flight_is_not_touched_by_narrowing() -> None:

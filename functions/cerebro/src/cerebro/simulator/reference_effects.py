@@ -200,7 +200,7 @@ def _check_declaration(handled: HandledInput, envelope: Envelope) -> None:
 
 
 def _closed_edges(declared: ServerDeclared, graph: Graph) -> Iterator[tuple[str, str]]:
-    """Yield (task, upstream) where the owner of the upstream names other consumers."""
+    """Yield (task, upstream) of new edges where the owner of the upstream names other consumers."""
     consumers_of = {
         task.name: task.consumers
         for server, accepted in graph.declarations.items()
@@ -208,8 +208,16 @@ def _closed_edges(declared: ServerDeclared, graph: Graph) -> Iterator[tuple[str,
         for task in accepted.tasks
         if task.consumers is not None
     }
+    own = graph.declarations.get(declared.server)
+    accepted = {
+        (task.name, upstream)
+        for task in (own.tasks if own is not None else ())
+        for upstream in task.upstream_names
+    }
     for task in declared.tasks:
         for upstream in task.upstream_names:
+            if (task.name, upstream) in accepted:
+                continue
             consumers = consumers_of.get(upstream, ["*"])
             if not any(fnmatchcase(declared.server, entry) for entry in consumers):
                 yield task.name, upstream

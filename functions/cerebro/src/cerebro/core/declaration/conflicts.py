@@ -10,7 +10,7 @@ from typing import Final
 
 from cerebro.core.declaration.notices import broken_strict_edges
 from cerebro.core.graph.graph import Graph
-from cerebro.core.validation.edge_access import forbidden_edges, not_a_consumer
+from cerebro.core.validation.edge_access import new_forbidden_edges, not_a_consumer
 from cerebro.core.validation.problems import quoted, short_path
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
@@ -42,7 +42,7 @@ def conflicts(new: Declarations, accepted: Declarations, before: Graph) -> dict[
     if len(graph) > MAX_TASKS_IN_GRAPH:
         problems[list(new)[-1]].append(_graph_full(len(graph)))
     names = [task.name for declared in owned.values() for task in declared.tasks]
-    for name, upstream in forbidden_edges(graph, names):
+    for name, upstream in new_forbidden_edges(graph, names, before):
         problems[graph[name].server].append(not_a_consumer(graph, name, upstream))
     for names_involved, problem in _shared_problems(graph, names, before):
         for server in dict.fromkeys(graph[name].server for name in names_involved):
@@ -55,7 +55,7 @@ def _shared_problems(
     graph: Graph, names: Sequence[str], before: Graph
 ) -> Iterator[tuple[Sequence[str], Problem]]:
     """Yield the problems of several tasks together, with these tasks."""
-    for problem in broken_strict_edges(graph, set(names)):
+    for problem in broken_strict_edges(graph, set(names), before):
         yield problem.path or (), problem
     for cycle in _cycles(graph, names, before):
         yield cycle, _cycle_problem(cycle, graph)

@@ -59,17 +59,19 @@ def verdict_of(user: OwnedTask, used: OwnedTask) -> Compatibility | None:
     return compare_texts(text, json.dumps(edge.expects))
 
 
-def broken_strict_edges(graph: Graph, changed: Collection[str]) -> Iterator[Problem]:
+def broken_strict_edges(
+    graph: Graph, changed: Collection[str], accepted: Graph
+) -> Iterator[Problem]:
     """Yield a problem of every strict edge from or to a task of `changed` that breaks.
 
-    `path` is [the user, its upstream].
+    One whose two sides are as in the `accepted` graph is not judged again: a newer version of
+    cerebro may tell more breaks than the one that accepted it. `path` is [the user, its upstream].
     """
     for name in graph if _may_be_used_strictly(graph, changed) else changed:
         user = graph[name]
         for upstream, edge in user.task.expecting.items():
             used = graph.get(upstream)
-            is_new = name in changed or upstream in changed
-            if used is None or not is_new or not edge.strict:
+            if used is None or not edge.strict or _is_accepted(user, used, accepted):
                 continue
             verdict = verdict_of(user, used)
             if verdict is not None and verdict.kind == "breaks":
@@ -78,6 +80,15 @@ def broken_strict_edges(graph: Graph, changed: Collection[str]) -> Iterator[Prob
                     "it was, or agree on the change first"
                 )
                 yield Problem(code="breaks_consumer", message=message, path=[name, upstream])
+
+
+def _is_accepted(user: OwnedTask, used: OwnedTask, accepted: Graph) -> bool:
+    """Return whether the type of an edge is the same on both sides in the accepted graph."""
+    user_before, used_before = accepted.get(user.task.name), accepted.get(used.task.name)
+    if user_before is None or used_before is None or user_before.server != user.server:
+        return False
+    edge, before = (each.task.expecting.get(used.task.name) for each in (user, user_before))
+    return edge == before and used.task.output_schema == used_before.task.output_schema
 
 
 def _may_be_used_strictly(graph: Graph, changed: Collection[str]) -> bool:
@@ -100,7 +111,10 @@ def _of_edge(graph: Graph, user: OwnedTask, used: OwnedTask) -> Iterator[Notice]
         )
         yield _notice("cannot_tell", user, used, message, verdict.reasons)
     if used.task.consumers is not None and not is_allowed(graph, user.task.name, used.task.name):
-        message = f"{_named(user)} is not among the consumers of {_named(used)}"
+        message = (
+            f"{_named(user)} is not among the consumers of {_named(used)}: what needs this edge "
+            "is not invoked"
+        )
         yield _notice("not_allowed", user, used, message)
     if used.task.deprecated is not None:
         until = f" until {used.task.until}" if used.task.until else ""

@@ -1,8 +1,8 @@
 """Access: edges that the owner of an upstream does not allow (docs/rules.md, rule 18).
 
-Invariant: an edge is allowed by the declaration of its upstream as it is now. A declaration with
-an edge that is not allowed is rejected; one that closes a task to existing users is accepted, and
-what needs such an edge is refused when it is invoked.
+Invariant: an edge is allowed by the declaration of its upstream as it is now. A declaration with a
+new edge that is not allowed is rejected. An accepted edge whose upstream was closed since stays
+accepted, however often its server declares it again; what needs it is refused when it is invoked.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,6 +22,19 @@ def forbidden_edges(graph: Graph, names: Iterable[str]) -> Iterator[tuple[str, s
         for upstream in graph.upstream_of(name):
             if upstream in restricted and not is_allowed(graph, name, upstream):
                 yield name, upstream
+
+
+def new_forbidden_edges(
+    graph: Graph, names: Iterable[str], accepted: Graph
+) -> Iterator[tuple[str, str]]:
+    """Yield the forbidden edges of these tasks that are not in the `accepted` graph already.
+
+    An accepted edge is one of the same server: a task that moved to another one asks anew.
+    """
+    for name, upstream in forbidden_edges(graph, names):
+        is_same_server = accepted.server_of(name) == graph.server_of(name)
+        if not (is_same_server and upstream in accepted.upstream_of(name)):
+            yield name, upstream
 
 
 def is_allowed(graph: Graph, name: str, upstream: str) -> bool:
