@@ -92,3 +92,20 @@ def test_two_failures_of_one_cause_at_once_open_one() -> None:
     resume(100)
     assert events(world) == ["opened failed a"]
     assert the_incident(world, "failed", "a").times == 2
+
+
+@pytest.mark.parametrize("effects", range(1, 24))
+def test_closing_while_another_failure_is_recorded(effects: int) -> None:
+    """Who records the second failure read the incident as open, and marks the graph afterwards."""
+    world = a_run("a", a="error").after(5)
+    world.driver.held = []
+    second = world.invoke("a")
+    world.report("a", "error", run_id=second)
+    (failing,) = [one for one in world.driver.held if one.message.state == "failing"]
+    world.driver.held = None
+    resume = world.driver.begin(failing, effects=effects)
+    world.retry()
+    world.reach("a", "completed")
+    resume(100)
+    watched = {incident.mark for incident in world.store.incidents() if incident.is_open}
+    assert world.store.read_graph().watched == watched

@@ -47,6 +47,16 @@ def test_snoozed_incident_is_published_when_the_snooze_ends() -> None:
     assert (len(incident_events(world)), last.times, last.snoozed_until) == (before + 1, 2, None)
 
 
+def test_failure_during_a_long_snooze_is_not_published() -> None:
+    world = a_run("a", a="error")
+    snooze(world, 7200)
+    before = len(incident_events(world))
+    world.after(3600)
+    fail_again(world)
+    assert len(incident_events(world)) == before
+    assert len(incident_events(world.after(3700))) == before + 1
+
+
 def test_short_snooze_ends_half_an_hour_after_the_last_event() -> None:
     world = a_run("a", a="error")
     snooze(world, 60)

@@ -194,6 +194,9 @@ def test_timer_delivered_twice_decides_once() -> None:
     before = events(world)
     world.handle(DeadlineTimer("a", SIX, SIX + 3600))
     assert events(world) == before
+    deadline = world.store.read_deadline("a", SIX)
+    assert deadline is not None
+    assert deadline.outcome == "missed", "what has completed since was late"
 
 
 def test_early_timer_is_sent_again() -> None:
