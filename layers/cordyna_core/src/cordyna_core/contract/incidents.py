@@ -14,12 +14,8 @@ from cordyna_core.contract.ids import Name, RunId, derived_id
 from cordyna_core.contract.limits import MAX_COMMAND_ID_CHARS
 from cordyna_core.contract.time import Instant
 
-IncidentKind = Literal[
-    "failed", "deadline", "missed_cron", "unresponsive", "rejected_declaration", "stale"
-]
-"""`stale` is kept for results that are older than their users accept."""
-
-TaskKind = Literal["failed", "deadline", "missed_cron", "stale"]
+IncidentKind = Literal["failed", "deadline", "missed_cron", "unresponsive", "rejected_declaration"]
+TaskKind = Literal["failed", "deadline", "missed_cron"]
 ServerKind = Literal["unresponsive", "rejected_declaration"]
 
 IncidentId = RunId

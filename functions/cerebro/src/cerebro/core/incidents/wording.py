@@ -17,7 +17,6 @@ _SUMMARY: Final[dict[IncidentKind, Callable[[Incident], str]]] = {
     "rejected_declaration": lambda i: (
         f"a declaration of {i.server} was rejected{_times(i)}{_error(i)}"
     ),
-    "stale": lambda i: f"the results of {i.task} are older than their users accept{_times(i)}",
 }
 
 _NEXT: Final[dict[IncidentKind, Callable[[Incident], str]]] = {
@@ -26,7 +25,6 @@ _NEXT: Final[dict[IncidentKind, Callable[[Incident], str]]] = {
     "missed_cron": lambda i: f"dyna do {i.task}",
     "unresponsive": lambda _: "dyna servers",
     "rejected_declaration": lambda _: "dyna plan --declare",
-    "stale": lambda i: f"dyna do {i.task}",
 }
 
 
