@@ -120,7 +120,8 @@ class Attempt:
 
     def __init__(self, events: list[Event], key: AttemptKey) -> None:
         mine = [event for event in events if getattr(event, "key", None) == key]
-        self.states = [event.message.state for event in mine if isinstance(event, StateUpdate)]
+        self.messages = [event.message for event in mine if isinstance(event, StateUpdate)]
+        self.states = [message.state for message in self.messages]
         self.finals = [_detail(e) for e in mine if isinstance(e, StateUpdate) and e.is_final]
         self.outcomes = [event.outcome for event in mine if isinstance(event, AttemptEnded)]
         self._output = [event for event in mine if isinstance(event, OutputLines)]

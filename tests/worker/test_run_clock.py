@@ -26,7 +26,7 @@ def test_run_clock_begins_when_the_process_has_started() -> None:
         link=Recorder(),
         settings=Settings(),
         children=Recorder(),
-        now=lambda: now[0],
+        monotonic=lambda: now[0],
     )
     owner: Any = Recorder()
     worker = Worker(services, owner)
@@ -35,7 +35,7 @@ def test_run_clock_begins_when_the_process_has_started() -> None:
     worker.loaded()
     command = AttemptCommand(
         server="s", key=AttemptKey("R", "a", 1), ack_by=110.0, start_by=700.0,
-        run_timeout_s=10.0, cause=None, traceparent=None,
+        run_timeout_s=10.0, cause=None, traceparent=None, clock_offset_s=0.0,
     )  # fmt: skip
     attempt = AttemptRecord(command, b"", services)
 

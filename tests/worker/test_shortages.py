@@ -149,7 +149,7 @@ def services(clock: Any) -> Services:
     link: Any = _FakeLink()
     return Services(
         loop=Loop(clock), link=link, children=cast("Any", _FakeOwner()), settings=Settings(),
-        token="t", now=clock,
+        token="t", monotonic=clock,
     )  # fmt: skip
 
 
@@ -190,7 +190,7 @@ def test_worker_without_room_for_pipes_gives_its_attempt_back() -> None:
     worker = Worker(common, cast("Any", owner))
     worker.transport = cast("Any", NoPipes())
     worker.loaded()
-    command = AttemptCommand("s", AttemptKey("r", "t", 1), 1e9, 1e9, 600, None, None)
+    command = AttemptCommand("s", AttemptKey("r", "t", 1), 1e9, 1e9, 600, None, None, 0.0)
     worker.run(AttemptRecord(command, b"", common))
 
     assert (worker.attempt, worker.phase) == (None, "ending")

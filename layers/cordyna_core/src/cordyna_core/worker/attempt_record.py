@@ -1,4 +1,8 @@
-"""Attempt record: one command in the host, from its arrival to the end of its worker."""
+"""Attempt record: one command in the host, from its arrival to the end of its worker.
+
+Invariant: every time of an attempt is the engine's, at the pace of the monotonic clock: the times
+of its states are in the order in which the states arose, however they are handled.
+"""
 
 from cordyna_core.worker.loop import Timer
 from cordyna_core.worker.output_capture import AttemptOutput
@@ -10,12 +14,16 @@ class AttemptRecord:
     """A command with its frame, and what has become of it."""
 
     __slots__ = (
-        "_cut_timer", "cancel_requested", "command", "frame", "has_final", "is_end_reported",
-        "is_queued", "is_started", "output", "progress_count", "stop_reason", "timers",
+        "_cut_timer", "_monotonic", "cancel_requested", "command", "frame", "given_at",
+        "has_final", "is_end_reported", "is_queued", "is_started", "output", "progress_count",
+        "stop_reason", "timers",
     )  # fmt: skip
 
     def __init__(self, command: AttemptCommand, frame: bytes, services: Services) -> None:
         self.command, self.frame = command, frame
+        self._monotonic = services.monotonic
+        self.given_at = self.now()
+        """When a worker got it; until then, when it arrived."""
         self.is_queued = False
         self.is_started = False
         self.has_final = False
@@ -29,7 +37,7 @@ class AttemptRecord:
         self.output = AttemptOutput(
             lambda stream, text: link.event(
                 "output", key=command.key, server=command.server, stream=stream, text=text,
-                at=services.now(),
+                at=self.now(),
             ),
             lambda size: link.event("cut", key=command.key, server=command.server, bytes=size),
             head_bytes=settings.head_bytes,
@@ -41,9 +49,17 @@ class AttemptRecord:
         """Why the host ends the attempt, or has passed a cancellation on; None if neither."""
         return self.stop_reason or ("cancelled" if self.cancel_requested else None)
 
-    def is_stale(self, now: float) -> bool:
+    def now(self) -> float:
+        """The engine's UTC seconds."""
+        return self.at(self._monotonic())
+
+    def at(self, monotonic: float) -> float:
+        """The engine's UTC seconds at a moment of the monotonic clock."""
+        return self.command.clock_offset_s + monotonic
+
+    def is_stale(self) -> bool:
         """Whether a body may not start any more (docs/rules.md, stale commands)."""
-        command = self.command
+        command, now = self.command, self.now()
         return now > command.start_by or (not self.is_queued and now > command.ack_by)
 
     def report_cuts(self, services: Services) -> None:

@@ -256,7 +256,7 @@ class Generation:
     # -- what workers report ------------------------------------------------------------------
 
     def on_worker_frame(self, worker: Worker, frame: Frame) -> None:
-        """See worker_owner.WorkerOwner. Unknown frames are ignored, as the protocol says."""
+        """See worker.WorkerOwner. Unknown frames are ignored, as the protocol says."""
         if worker.phase != "loading":
             return
         if frame.detail_type == "LoadFailed":
@@ -281,7 +281,7 @@ class Generation:
         self.on_worker_idle(worker)
 
     def on_worker_idle(self, worker: Worker) -> None:
-        """See worker_owner.WorkerOwner."""
+        """See worker.WorkerOwner."""
         self._rest_s = self._services.settings.restart_min_s
         if self.is_retired:
             worker.retire()
@@ -289,17 +289,17 @@ class Generation:
             self._owner.on_free_worker(self)
 
     def on_worker_leaving(self, worker: Worker) -> None:
-        """See worker_owner.WorkerOwner."""
+        """See worker.WorkerOwner."""
         if worker.has_loaded and not self.is_retired:
             self._owner.on_free_worker(self)
 
     def on_worker_stuck(self, worker: Worker) -> None:
-        """See worker_owner.WorkerOwner."""
+        """See worker.WorkerOwner."""
         if self._template is not None:
             self._template.kill()
 
     def on_worker_gone(self, worker: Worker) -> None:
-        """See worker_owner.WorkerOwner."""
+        """See worker.WorkerOwner."""
         self.workers.pop(worker, None)
         process = self._processes.pop(worker, None)
         if process is not None:
@@ -311,12 +311,12 @@ class Generation:
         self._check_empty()
 
     def on_attempt_unstarted(self, attempt: AttemptRecord, why: str) -> None:
-        """See worker_owner.WorkerOwner."""
+        """See worker.WorkerOwner."""
         self._worker_failed(why)
         self._owner.on_attempt_unstarted(attempt)
 
     def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None:
-        """See worker_owner.WorkerOwner."""
+        """See worker.WorkerOwner."""
         self._owner.on_attempt_released(attempt, outcome)
 
 

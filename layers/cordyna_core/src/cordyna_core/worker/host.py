@@ -126,17 +126,8 @@ class Host:
                 self._by_server.pop(entry.server, None)
 
     def _run(self, request: dict[str, Any], frame: bytes) -> None:
-        # Deadlines by the clock of this host, which is never set.
-        shift_s = self._services.now() - request["sent_at"]
-        command = AttemptCommand(
-            server=request["server"],
-            key=AttemptKey(*request["key"]),
-            ack_by=request["ack_by"] + shift_s,
-            start_by=request["start_by"] + shift_s,
-            run_timeout_s=request["run_timeout_s"],
-            cause=request["cause"],
-            traceparent=request["traceparent"],
-        )
+        fields = {name: request[name] for name in AttemptCommand._fields}
+        command = AttemptCommand(**{**fields, "key": AttemptKey(*request["key"])})
         if self._is_draining:
             self._end_unstarted(command, "drain")
             return
@@ -169,6 +160,7 @@ class Host:
             entry.cancel(key, frame, request["grace_s"])
 
     def _ping(self, request: dict[str, Any], frame: bytes) -> None:
+        self._services.clock_offset_s = request["clock_offset_s"]
         self._link.event("pong", number=request["number"])
 
     def _busy(self, request: dict[str, Any], frame: bytes) -> None:

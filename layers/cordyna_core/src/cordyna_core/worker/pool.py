@@ -115,11 +115,11 @@ class WorkerPool:
             run_timeout_s=run_timeout_s,
             cause=meta.id if meta is not None else None,
             traceparent=meta.traceparent if meta is not None else None,
+            clock_offset_s=self._clock_offset_s(),
         )
         self._live[key] = header
-        # The host keeps intervals by its own clock, whatever is done to the wall clock meanwhile.
-        request = {"op": "run", "sent_at": self._now(), **header._asdict()}
-        self._send(request, _run_frame(command, run_timeout_s))
+        frame = _run_frame(command, run_timeout_s, header.clock_offset_s)
+        self._send({"op": "run", **header._asdict()}, frame)
 
     def cancel(self, command: CancelTask, *, grace_s: float | None = None) -> None:
         """Cancel an attempt: signals follow after `grace_s` (default 10 s)."""
@@ -221,9 +221,14 @@ class WorkerPool:
     def _beat(self, host: HostProcess) -> None:
         number = self._heartbeat.due(self._clock())
         if number is not None:
-            host.send({"op": "ping", "number": number})
+            offset_s = self._clock_offset_s()
+            host.send({"op": "ping", "number": number, "clock_offset_s": offset_s})
         if self._heartbeat.is_lost(self._clock()):
             raise HostLostError(f"it did not answer for {ANSWER_TIMEOUT_S:g} s")
+
+    def _clock_offset_s(self) -> float:
+        """What `now` is ahead of the clock that all processes of this machine share."""
+        return self._now() - time.monotonic()
 
     def _replace_host(self, host: HostProcess, why: str, events: list[Event]) -> None:
         """End a lost host, answer for its attempts, and load the servers in a new one."""
@@ -265,7 +270,10 @@ class WorkerPool:
     ) -> None:
         if key not in self._answered:
             detail = verdicts.worker_died(
-                command, self._now(), f"the worker host was lost: {why}", ""
+                command,
+                command.clock_offset_s + time.monotonic(),
+                f"the worker host was lost: {why}",
+                "",
             )
             events.append(state_update(detail))
         events.append(AttemptEnded(server=command.server, key=key, outcome="died"))
@@ -311,8 +319,9 @@ class _Heartbeat:
         return self._asked_at is not None and now - self._asked_at > ANSWER_TIMEOUT_S
 
 
-def _run_frame(command: RunTask, run_timeout_s: float) -> bytes:
-    return _frame("RunTask", f'{{"run_timeout_s":{run_timeout_s:g},{detail_json(command)[1:]}')
+def _run_frame(command: RunTask, run_timeout_s: float, clock_offset_s: float) -> bytes:
+    fields = f'"run_timeout_s":{run_timeout_s:g},"clock_offset_s":{clock_offset_s!r}'
+    return _frame("RunTask", f"{{{fields},{detail_json(command)[1:]}")
 
 
 def _frame(detail_type: str, detail: str) -> bytes:

@@ -8,6 +8,7 @@ Invariant: no other module of the worker imports `cordyna_core.server`.
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 from cordyna_core.attempt import Attempt
@@ -64,8 +65,7 @@ class _TaskServerAdapter:
         return detail_json(self._server.declaration)
 
     def run(self, detail: dict[str, Any], publish: Publish, cancelled: Cancellation) -> None:
-        # The real clock: a worker process is a composition of its own.
-        clock = time.time  # noqa: TID251
+        clock = partial(_engine_time, detail["clock_offset_s"])
         # The host has checked that the command is not stale, by a clock that does not jump.
         command = RunTask.model_validate(detail).model_copy(update={"start_by": _NEVER})
         bus = _Bus(publish)
@@ -76,6 +76,11 @@ class _TaskServerAdapter:
         except BaseException as error:  # noqa: BLE001  also a KeyboardInterrupt of the body's own
             attempt = Attempt(command, bus, clock, cancelled)
             attempt.report("error", reason="failed", error=describe(error))
+
+
+def _engine_time(offset_s: float) -> float:
+    """UTC seconds as the engine counts them: its clock and this process's share their pace."""
+    return offset_s + time.monotonic()
 
 
 class _Bus:

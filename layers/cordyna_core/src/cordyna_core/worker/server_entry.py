@@ -267,10 +267,9 @@ class ServerEntry:
 
     def _next_waiting(self) -> AttemptRecord | None:
         """The first command that may start. Stale ones are dropped on the way."""
-        now = self._services.now()
         busy = {key[:2] for key in self._running}
         for key, attempt in list(self._waiting.items()):
-            if attempt.is_stale(now):
+            if attempt.is_stale():
                 del self._waiting[key]
                 self._ended_unstarted(attempt, "stale")
             elif key[:2] not in busy:
@@ -278,15 +277,15 @@ class ServerEntry:
         return None
 
     def _acknowledge_later(self, attempt: AttemptRecord) -> None:
-        left_s = attempt.command.ack_by - self._services.now()
+        left_s = attempt.command.ack_by - attempt.now()
         delay_s = min(self._services.settings.queued_after_s, max(0.0, left_s) / _ACK_SHARE)
         timers = self._services.loop.timers
         attempt.timers.append(timers.after(delay_s, lambda: self._say_queued(attempt)))
 
     def _say_queued(self, attempt: AttemptRecord) -> None:
         """Publish `queued`, if anything may serve the command before it is stale."""
-        now = self._services.now()
-        if attempt.is_stale(now):
+        now = attempt.now()
+        if attempt.is_stale():
             self._waiting.pop(attempt.command.key, None)
             self._ended_unstarted(attempt, "stale")
             return

@@ -1,4 +1,8 @@
-"""Services: what every part of the host shares."""
+"""Services: what every part of the host shares.
+
+Invariant: two readings of `now` differ by the time that really passed, unless the engine has
+adopted another wall time in between.
+"""
 
 import time
 from collections.abc import Callable
@@ -10,9 +14,9 @@ from cordyna_core.worker.settings import Settings
 
 
 class Services:
-    """One host's loop, children, link to the engine, settings and wall clock."""
+    """One host's loop, children, link to the engine, settings and clock."""
 
-    __slots__ = ("children", "link", "loop", "now", "settings", "token")
+    __slots__ = ("children", "clock_offset_s", "link", "loop", "monotonic", "settings", "token")
 
     def __init__(
         self,
@@ -22,14 +26,13 @@ class Services:
         children: ChildTable,
         settings: Settings,
         token: str,
-        now: Callable[[], float] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.loop, self.link, self.children = loop, link, children
         self.settings, self.token = settings, token
-        self.now = now or steady_clock()
+        self.monotonic = monotonic
+        self.clock_offset_s = time.time() - monotonic()  # noqa: TID251  until the engine says it
 
-
-def steady_clock() -> Callable[[], float]:
-    """UTC seconds as of now, continued by the monotonic clock: a jump changes no interval."""
-    offset = time.time() - time.monotonic()  # noqa: TID251  the composition of a host
-    return lambda: offset + time.monotonic()
+    def now(self) -> float:
+        """The engine's UTC seconds."""
+        return self.monotonic() + self.clock_offset_s

@@ -20,6 +20,7 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
@@ -178,7 +179,7 @@ class Template:
             self._is_leaving = True
 
     def _fork(self, slot: int, fd: int) -> None:
-        template = os.getpid()
+        template, forked_at = os.getpid(), time.monotonic()
         try:
             pid = os.fork()
         except OSError as error:
@@ -193,7 +194,7 @@ class Template:
             # Also done by the body; here so that the host can signal the group at once.
             os.setpgid(pid, pid)
         self._bodies[pid] = False
-        self._channel.send("Forked", {"slot": slot, "pid": pid})
+        self._channel.send("Forked", {"slot": slot, "pid": pid, "at": forked_at})
 
     def _become_body(self, fd: int, template: int) -> NoReturn:
         try:

@@ -153,7 +153,7 @@ class TemplateLink:
         worker = self._forking.pop(detail["slot"])
         child = Child(detail["pid"], worker.process_exited, self._reap)
         self._bodies[child.pid] = child
-        worker.set_child(child)
+        worker.set_child(child, detail["at"])
 
     def _fork_failed(self, detail: dict[str, Any]) -> None:
         worker = self._forking.pop(detail["slot"])

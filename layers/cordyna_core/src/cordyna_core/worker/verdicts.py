@@ -13,7 +13,11 @@ _TRACEBACK_BYTES_MAX: Final = 2048
 
 
 class AttemptCommand(NamedTuple):
-    """What the host needs to know of a RunTask."""
+    """What the host needs to know of a RunTask.
+
+    `clock_offset_s`: what the engine's UTC seconds are ahead of the monotonic clock. By it, the
+    host and the body tell the engine's time, whatever is done to the wall clock meanwhile.
+    """
 
     server: str
     key: AttemptKey
@@ -22,6 +26,7 @@ class AttemptCommand(NamedTuple):
     run_timeout_s: float | None
     cause: str | None
     traceparent: str | None
+    clock_offset_s: float
 
 
 def state_update(command: AttemptCommand, now: float, state: str, **fields: Any) -> dict[str, Any]:

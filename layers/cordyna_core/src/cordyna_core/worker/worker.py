@@ -19,7 +19,7 @@ when nothing of it can run any more: the worker is idle and clean, or its group 
 
 import signal
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from cordyna_core.worker import answers, processes, verdicts
 from cordyna_core.worker.attempt_record import AttemptRecord
@@ -35,10 +35,32 @@ from cordyna_core.worker.protocol import (
 )
 from cordyna_core.worker.services import Services
 from cordyna_core.worker.transports import Transport
-from cordyna_core.worker.worker_owner import WorkerOwner
+from cordyna_core.worker.worker_group import WorkerGroup
 
-_GROUP_POLL_S: Final = 0.02
-_GROUP_POLLS_MAX: Final = 1000
+_NO_MORE_WORK: Final = frozenset({"ending", "gone"})
+
+
+class WorkerOwner(Protocol):
+    """What a worker reports to."""
+
+    def on_worker_frame(self, worker: "Worker", frame: Frame) -> None:
+        """A frame that is not about an attempt."""
+
+    def on_worker_idle(self, worker: "Worker") -> None: ...
+
+    def on_worker_leaving(self, worker: "Worker") -> None:
+        """It takes no more work: its place is free."""
+
+    def on_worker_stuck(self, worker: "Worker") -> None:
+        """It was killed, but its end was not reported."""
+
+    def on_worker_gone(self, worker: "Worker") -> None:
+        """Its group has ended."""
+
+    def on_attempt_unstarted(self, attempt: AttemptRecord, why: str) -> None:
+        """It was given to this worker, and has certainly not begun: the system has no room."""
+
+    def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None: ...
 
 
 class Worker:
@@ -46,41 +68,36 @@ class Worker:
 
     def __init__(self, services: Services, owner: WorkerOwner) -> None:
         self._services, self._owner = services, owner
-        self._child: Child | None = None
+        self._group = WorkerGroup(services, lambda: owner.on_worker_stuck(self))
         self.transport: Transport | None = None
         self.phase = "loading"
         self.has_loaded = False
         self.attempt: AttemptRecord | None = None
         self._outcome = ""
-        self._by_force = False
         self._settle_timer: Timer | None = None
-        self._end_timer: Timer | None = None
-        self._signal_due: int | None = None
-        self._polls = 0
 
     @property
     def pid(self) -> int | None:
         """The process, once it is known."""
-        return None if self._child is None else self._child.pid
+        return self._group.pid
 
     @property
     def exit_code(self) -> int | None:
         """How the process ended, once it has."""
-        return None if self._child is None else self._child.exit_code
+        return self._group.exit_code
 
     def loaded(self) -> None:
         """The worker can be given work."""
         self.has_loaded = True
         self.phase = "idle"
 
-    def set_child(self, child: Child) -> None:
-        """The worker's process has been started."""
-        self._child = child
-        child.on_exit = self.process_exited
-        if self._signal_due is not None:
-            child.signal_group(self._signal_due)
-        if self.attempt is not None:
-            self._report_started(self.attempt)
+    def set_child(self, child: Child, started_at: float = 0.0) -> None:
+        """The worker's process has been started, at `started_at` of the monotonic clock."""
+        self._group.set_child(child, self.process_exited)
+        attempt = self.attempt
+        if attempt is not None:
+            # A body that was waited for begins with its process.
+            self._report_started(attempt, max(attempt.given_at, attempt.at(started_at)))
 
     # -- work ---------------------------------------------------------------------------------
 
@@ -88,6 +105,7 @@ class Worker:
         """Give an attempt to an idle worker."""
         assert self.transport is not None
         self.phase, self.attempt = "busy", attempt
+        attempt.given_at = attempt.now()
         attempt.report_cuts(self._services)
         try:
             self.transport.start_attempt(attempt.frame, attempt.output)
@@ -95,8 +113,8 @@ class Worker:
             self._give_back(f"the output of an attempt could not be opened: {error}")
             self.retire()
             return
-        if self._child is not None:
-            self._report_started(attempt)
+        if self.pid is not None:
+            self._report_started(attempt, attempt.given_at)
 
     def cancel(self, frame: bytes, grace_s: float) -> None:
         """Pass a cancellation on, and stop the attempt when its grace has passed."""
@@ -127,7 +145,7 @@ class Worker:
             head = item.head if isinstance(item, Oversized) else b""
             self._dead_letter(why, head)
             if self.attempt is not None and not self.attempt.has_final:
-                final = answers.made_frame(self._services, self.attempt, verdicts.bad_final, why)
+                final = answers.made_frame(self.attempt, verdicts.bad_final, why)
                 self._finish(final, reusable=False)
         elif item.detail_type == "TaskStateChanged":
             self._state_changed(item)
@@ -143,14 +161,14 @@ class Worker:
 
     def on_connection_end(self) -> None:
         """The worker closed its connection: without it, it is of no use (transports.Listener)."""
-        if self.phase not in ("ending", "gone"):
+        if self.phase not in _NO_MORE_WORK:
             # It is probably exiting: its exit code says more than a signal of ours.
             self._after(self._services.settings.pipes_grace_s, self._kill_disconnected)
 
     def _kill_disconnected(self) -> None:
-        if self.phase not in ("ending", "gone"):
+        if self.phase not in _NO_MORE_WORK:
             self.end_by_force()
-            self._send_signal(signal.SIGKILL)
+            self._group.signal(signal.SIGKILL)
 
     def on_output_end(self) -> None:
         """A pipe has ended (transports.Listener)."""
@@ -161,34 +179,26 @@ class Worker:
 
     def retire(self) -> None:
         """Ask an idle worker to exit."""
-        if self.phase in ("ending", "gone"):
+        if self.phase in _NO_MORE_WORK:
             return
         self._leave()
         assert self.transport is not None
-        if self._child is not None:
-            # What a completed attempt left running has been left on purpose.
-            pid = self._child.pid
-            self._services.children.leave_alone(processes.descendants_of([pid]))
+        # What a completed attempt left running has been left on purpose.
+        self._group.leave_descendants()
         self.transport.ask_to_exit()
-        self._end_timer = self._after(self._services.settings.kill_after_s, self.end_by_force)
+        self._group.force_later(self.end_by_force)
 
     def end_by_force(self) -> None:
         """SIGTERM to the group, SIGKILL after `kill_after_s`."""
         self._leave()
-        if not self._by_force:
-            self._by_force = True
-            self._send_signal(signal.SIGTERM)
-            if self._end_timer is not None:
-                self._end_timer.cancel()
-            delay_s = self._services.settings.kill_after_s
-            self._end_timer = self._after(delay_s, lambda: self._send_signal(signal.SIGKILL))
+        self._group.end_by_force()
 
     def kill(self) -> None:
         """SIGKILL to the group now. The attempt, if any, gets no answer."""
         if self.attempt is not None and self.attempt.stop_reason is None:
             self.attempt.stop_reason = "drain"
         self.end_by_force()
-        self._send_signal(signal.SIGKILL)
+        self._group.signal(signal.SIGKILL)
 
     def could_not_start(self, why: str) -> None:
         """No process could be started for this worker. Its attempt, if any, waits again."""
@@ -213,59 +223,33 @@ class Worker:
             key = self.attempt.command.key if self.attempt else None
             self._services.link.event("died", exit=exit_text, key=key)
             self._answer_for_dead(exit_text)
-        if died or self._by_force:
-            self._by_force = True
+        if died or self._group.is_forced:
+            self._group.is_forced = True
             self._services.children.kill_orphans()
         stop_reason = self.attempt.stop_reason if self.attempt else None
-        if died and stop_reason is None and self._child is not None:
-            self._child.signal_group(signal.SIGKILL)
+        if died and stop_reason is None:
+            self._group.signal(signal.SIGKILL)
         self._leave()
-        self._await_group()
-
-    def _await_group(self) -> None:
-        """Wait until the group has ended, then free its number."""
-        child = self._child
-        is_gone = child is None or not self._by_force or not child.is_group_alive()
-        self._polls += 1
-        # Only a process inside a system call that cannot be interrupted outlives SIGKILL.
-        if is_gone or self._polls > _GROUP_POLLS_MAX:
-            self._gone()
-        else:
-            self._after(_GROUP_POLL_S, self._await_group)
+        self._group.await_end(self._gone)
 
     def _gone(self) -> None:
         if self.phase == "gone":
             return
         self.phase = "gone"
-        if self._end_timer is not None:
-            self._end_timer.cancel()
         if self.transport is not None:
             self.transport.drain_output()
             self.transport.close()
-        if self._child is not None:
-            self._child.reap()
+        self._group.close()
         self._outcome = self._outcome or "retired"
         self._release()
         self._owner.on_worker_gone(self)
 
     def _leave(self) -> None:
-        if self.phase not in ("ending", "gone"):
+        if self.phase not in _NO_MORE_WORK:
             self.phase = "ending"
             if self._settle_timer is not None:
                 self._settle_timer.cancel()
             self._owner.on_worker_leaving(self)
-
-    def _check_ended(self) -> None:
-        if self.exit_code is None and self.phase != "gone":
-            self._owner.on_worker_stuck(self)
-
-    def _send_signal(self, signum: int) -> None:
-        if signum == signal.SIGKILL:
-            self._after(self._services.settings.template_timeout_s, self._check_ended)
-        if self._child is not None:
-            self._child.signal_group(signum)
-        else:
-            self._signal_due = signum
 
     # -- the attempt --------------------------------------------------------------------------
 
@@ -274,19 +258,19 @@ class Worker:
         if attempt is None or not self._is_current(frame) or state not in WORKER_STATES:
             self._dead_letter("not a state of the attempt that this worker runs", frame.line)
         elif state in FINAL_STATES:
-            final = answers.final_frame(self._services, attempt, frame)
+            final = answers.final_frame(attempt, frame)
             self._finish(final, reusable=not frame.fields.get("unclean"))
         elif "progress" in frame.detail or "message" in frame.detail:
-            self._services.link.started(answers.worker_frame(self._services, attempt, frame))
+            self._services.link.started(answers.worker_frame(attempt, frame))
 
-    def _report_started(self, attempt: AttemptRecord) -> None:
-        """Say `started` in its place, and begin its run clock, once there is a process."""
+    def _report_started(self, attempt: AttemptRecord, at: float) -> None:
+        """Publish `started`, as of `at`, and begin the run clock, once there is a process."""
         if not attempt.is_started and not attempt.has_final:
             attempt.is_started = True
             timeout_s = attempt.command.run_timeout_s
             if timeout_s is not None:
                 attempt.timers.append(self._after(timeout_s, lambda: self.stop("run_timeout")))
-            started = answers.made_frame(self._services, attempt, verdicts.state_update, "started")
+            started = answers.made_frame(attempt, verdicts.state_update, "started", at=at)
             self._services.link.started(started)
 
     def _finish(self, final: bytes | None, *, reusable: bool) -> None:
@@ -295,7 +279,7 @@ class Worker:
         assert attempt is not None
         assert transport is not None
         if final is not None:
-            self._report_started(attempt)
+            self._report_started(attempt, attempt.given_at)
         attempt.has_final = True
         attempt.cancel_timers()
         transport.drain_output()
@@ -349,7 +333,7 @@ class Worker:
         assert transport is not None
         transport.drain_output()
         self._outcome = "died"
-        final = answers.frame_for_dead(self._services, attempt, exit_text)
+        final = answers.frame_for_dead(attempt, exit_text)
         attempt.has_final = True
         attempt.cancel_timers()
         if not transport.has_open_output():
