@@ -21,7 +21,9 @@ class CachedFacts:
         self._completed: dict[tuple[str, int], TaskRun] = {}
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+        method = getattr(self._store, name)
+        setattr(self, name, method)  # the next call finds it at once
+        return method
 
     def read_task(self, run_id: str, index: int, *, fresh: bool = False) -> TaskRun | None:
         return self.read_tasks(run_id, (index,), fresh=fresh).get(index)

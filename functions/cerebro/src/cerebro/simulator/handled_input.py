@@ -32,6 +32,8 @@ class HandledInput:
 
     message: Any
     key: str
+    run_id: str = ""
+    """The run that the message changes, if it is known from the message alone."""
     run_before: Run | None = None
     facts_before: dict[int, TaskRun] = field(default_factory=dict)
     clocks: list[float] = field(default_factory=list)

@@ -178,10 +178,13 @@ class Network:
         """Cerebro receives what it published; the id of the event is that of the message."""
         assert message.meta is not None
         event_id = message.meta.id or ""
-        envelope = Envelope(CEREBRO, message, event_id, utc(self.now))
-        body = seal(message, CEREBRO, event_id, utc(self.now))
-        in_flight = InFlightMessage(body if self._scenario.sealed else envelope, event_id, "")
-        self._send(in_flight, self.now, may_be_lost=False)
+        time = utc(self.now)
+        body = (
+            seal(message, CEREBRO, event_id, time)
+            if self._scenario.sealed
+            else Envelope(CEREBRO, message, event_id, time)
+        )
+        self._send(InFlightMessage(body, event_id, ""), self.now, may_be_lost=False)
 
     def _send_command(self, command: RunTask | CancelTask) -> None:
         due = self.now + self._hop_s()

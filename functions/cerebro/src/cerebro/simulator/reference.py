@@ -51,18 +51,17 @@ class Reference:
     # --- a handler's message ----------------------------------------------------------------------
     def begun(self, handled: HandledInput) -> None:
         """Remember what is stored when a handler begins with a message."""
-        run_id = _run_id_of(handled.message)
+        run_id = handled.run_id = _run_id_of(handled.message)
         handled.run_before = self._store.read_run(run_id) if run_id else None
         if handled.run_before is not None:
             handled.facts_before = dict(self._store._tasks[run_id])
 
     def ended(self, handled: HandledInput) -> None:
         """Check what a message led to, now that it was handled to its end. Raises Unexpected."""
-        before, facts = handled.run_before, handled.facts_before
-        run_id = _run_id_of(handled.message)
+        before, facts, run_id = handled.run_before, handled.facts_before, handled.run_id
         after = self._store.read_run(run_id) if run_id else None
         check_answer(handled, before, after)
-        about = _any_run_id_of(handled.message)
+        about = _run_id_in(handled.message) or run_id
         snapshot = self._store.read_run_snapshot(about) if about else None
         check_effects(handled, snapshot, self._store)
         self._note_update(handled)
@@ -204,9 +203,10 @@ class Reference:
         first = self._messages.setdefault(message.meta.id, message)
         run = self._store.read_run(message.run_id)
         rev = run.rev if run is not None else 0
-        is_end = message.meta.id == derived_id("RunStateChanged", message.run_id, "error", rev)
         content = ({cause.task for cause in message.root_causes}, message.blocked)
-        if is_end and content != ({cause.task for cause in first.root_causes}, first.blocked):
+        if content == ({cause.task for cause in first.root_causes}, first.blocked):
+            return
+        if message.meta.id == derived_id("RunStateChanged", message.run_id, "error", rev):
             raise Unexpected(f"an end was published twice, with other causes: {content}")
 
     def at_rest(self, run: Run, ended_rev: int) -> None:
@@ -241,10 +241,11 @@ class Reference:
         return self._store.read_task(snapshot.run.id, snapshot.plan.index_of[task])
 
 
-def _any_run_id_of(message: Any) -> str:
-    """The run that a message is about, whatever it is."""
+def _run_id_in(message: Any) -> str:
+    """The run that a message names."""
     subject = message.message if isinstance(message, Envelope) else message
-    return getattr(subject, "run_id", "") or _run_id_of(message)
+    run_id: str = getattr(subject, "run_id", "")
+    return run_id
 
 
 def _run_id_of(message: Any) -> str:
