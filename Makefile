@@ -114,8 +114,10 @@ clean: ## delete everything that was built here, except .venv
 export CDK_DISABLE_CLI_TELEMETRY := 1
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
 
-assets: .venv/.infra ## build the folders that are deployed to Lambda: the layer, cerebro, the hosted console
-	@$(BIN)/python infra/build_assets.py
+ARCHITECTURE ?= arm64
+RUNTIME ?= python3.14
+assets: .venv/.infra ## build the folders that are deployed to Lambda; ARCHITECTURE=x86_64 RUNTIME=python3.13
+	@$(BIN)/python infra/build_assets.py --architecture $(ARCHITECTURE) --runtime $(RUNTIME)
 
 wheels: .venv/.run ## build the library's wheel into the build folder of the image of task-server-c
 	@rm -rf functions/task_server_c/wheels

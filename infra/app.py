@@ -11,9 +11,12 @@
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from cordyna_infra.acknowledged_findings import acknowledge_findings
+from cordyna_cdk.acknowledged_findings import acknowledge
+from cordyna_infra.acknowledged_findings import CHOSEN_RUNTIME, acknowledge_findings
+from cordyna_infra.asset_folders import AssetsMissingError
 from cordyna_infra.cerebro_stack import CerebroStack
 from cordyna_infra.console_stack import ConsoleStack, HostedSignIn
+from cordyna_infra.contexts import ContextError, check_contexts
 from cordyna_infra.network_stack import NetworkStack
 from cordyna_infra.operations_stack import OperationsStack
 from cordyna_infra.servers import TaskServerA, TaskServerB, TaskServerC
@@ -21,7 +24,11 @@ from cordyna_infra.stage import stage_from
 
 
 def cordyna(app: App) -> App:
-    """Add all stacks of the stage that the context names."""
+    """Add all stacks of the stage that the context names.
+
+    Raises ContextError, and AssetsMissingError if the assets of the context are not built.
+    """
+    check_contexts(app)
     stage = stage_from(app)
     cerebro = CerebroStack(
         app, f"{stage.bus}-cerebro", stage=stage, description=f"cerebro, {stage.name}"
@@ -48,12 +55,17 @@ def cordyna(app: App) -> App:
         console = ConsoleStack(app, f"{stage.bus}-console", stage=stage, sign_in=sign_in)
         console.add_stack_dependency(cerebro)
     acknowledge_findings(cerebro)
+    if app.node.try_get_context("cordyna:runtime"):
+        acknowledge(app, CHOSEN_RUNTIME)
     return app
 
 
 if __name__ == "__main__":
-    app = cordyna(App())
-    # The local cloud runs functions in its own, perhaps older Python, which the checks refuse.
+    try:
+        app = cordyna(App())
+    except (ContextError, AssetsMissingError) as error:
+        raise SystemExit(f"error: {error}") from None
+    # The local cloud is no deployment to check.
     if stage_from(app).name != "local":
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()

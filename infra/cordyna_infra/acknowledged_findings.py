@@ -12,6 +12,11 @@ from constructs import IConstruct
 from cordyna_cdk.acknowledged_findings import acknowledge
 from cordyna_infra.cerebro_stack import CerebroStack
 
+CHOSEN_RUNTIME: Final = {
+    "AwsSolutions-L1": "The context value cordyna:runtime names another Python on purpose."
+}
+"""For the whole app, if its Python is chosen: the newest one is the default."""
+
 _LOCAL_ARN: Final = "arn:<AWS::Partition>:{service}:<AWS::Region>:<AWS::AccountId>:{resource}"
 
 

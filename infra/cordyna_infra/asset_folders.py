@@ -10,6 +10,10 @@ from cordyna_infra.build_variants import ROOT, variant_folder
 FUNCTIONS = ROOT / "functions"
 
 
+class AssetsMissingError(FileNotFoundError):
+    """The folders for an architecture and a Python are not built; the text says how."""
+
+
 def layer_folder(scope: Construct) -> Path:
     """The content of the layer: a folder `python/`."""
     return _built(scope, "layer")
@@ -26,9 +30,11 @@ def console_folder(scope: Construct) -> Path:
 
 
 def _built(scope: Construct, name: str) -> Path:
-    folder = variant_folder(architecture_of(scope).name, runtime_of(scope).name) / name
+    architecture, runtime = architecture_of(scope).name, runtime_of(scope).name
+    folder = variant_folder(architecture, runtime) / name
     if not folder.is_dir():
-        raise FileNotFoundError(
-            f"{folder} does not exist: run `make assets` first (`make synth` includes it)"
+        raise AssetsMissingError(
+            f"{folder} does not exist: run `make assets ARCHITECTURE={architecture} "
+            f"RUNTIME={runtime}` first (`make synth` builds the default)"
         )
     return folder

@@ -15,7 +15,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-_ARCHITECTURES: Final = {
+ARCHITECTURES: Final = {
     "arm64": lambda_.Architecture.ARM_64,
     "x86_64": lambda_.Architecture.X86_64,
 }
@@ -31,7 +31,7 @@ def runtime_of(scope: Construct) -> lambda_.Runtime:
 
 def architecture_of(scope: Construct) -> lambda_.Architecture:
     """arm64, or the context value `cordyna:architecture`."""
-    return _ARCHITECTURES[scope.node.try_get_context("cordyna:architecture") or "arm64"]
+    return ARCHITECTURES[scope.node.try_get_context("cordyna:architecture") or "arm64"]
 
 
 class GuardedFunction(lambda_.Function):
