@@ -51,7 +51,8 @@ def test_unknown_run_exits_with_3() -> None:
 
     assert (
         dyna("show", "nothing", engine=engine).err
-        == 'error: there is no run "nothing".\n  next: `dyna runs` lists the newest\n'
+        == 'error: there is no run "nothing".\n  no id of the newest 1000 runs begins so\n'
+        "  next: `dyna runs` lists the newest\n"
     )
     assert dyna("show", run_id_of("other", "key"), engine=engine).status == 3
 

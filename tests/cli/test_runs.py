@@ -8,7 +8,7 @@ import pytest
 from cli.fake_engine import FakeEngine
 from cli.run_builders import RUN, T0, a_run, a_task
 from cli.run_dyna import NOW, dyna
-from cordyna_cli.input.parse_time import parse_since
+from cordyna_cli.input.parse_time import parse_moment
 from cordyna_cli.usage_error import UsageError
 from cordyna_core.contract.views.runs import RunSummary
 
@@ -35,6 +35,8 @@ RUNS = [
         (("--state", "cancelled"), "C"),
         (("--since", "1d"), "ABC"),
         (("--since", "2026-01-01"), "ABC"),
+        (("--until", "1d"), "D"),
+        (("--since", "3d", "--until", "2026-01-02"), "D"),
         (("--state", "completed", "--since", "3d", "-n", "5"), "D"),
     ],
 )
@@ -66,13 +68,16 @@ def test_runs_without_match_names_the_list() -> None:
     ],
 )
 def test_since_is_a_duration_or_a_date(text: str, moment: datetime) -> None:
-    assert parse_since(text, NOW) == moment
+    assert parse_moment(text, NOW, "--since") == moment
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "99999999999999d", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["yesterday", "2026-13-01", "99999999999999d", "", "0001-01-01T00:00+14:00", "9" * 5_000],
+)
 def test_since_that_is_neither_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="neither a duration nor a date"):
-        parse_since(text, NOW)
+        parse_moment(text, NOW, "--since")
 
 
 @pytest.mark.parametrize("command", ["show", "why", "timeline"])

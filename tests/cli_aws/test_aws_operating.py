@@ -73,6 +73,8 @@ def test_runs_are_filtered_by_the_query_function() -> None:
     assert matching(sender="scheduler") == []
     assert set(matching(sender="client")) == {first, second}
     assert matching(since=utc(NOON + 3600)) == []
+    assert matching(until=utc(NOON)) == []
+    assert set(matching(until=utc(NOON + 3600))) == {first, second}
 
 
 def test_follow_logs_yields_lines_until_the_run_has_ended() -> None:

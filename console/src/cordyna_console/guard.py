@@ -64,6 +64,11 @@ class GuardRefusal:
     why: str
     next: str = "open the address that `dyna open` prints"
 
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Headers that the answer has beside those of every answer."""
+        return (("www-authenticate", "Bearer"),) if self.status == 401 else ()
+
 
 def refusal(head: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
     """The first reason to refuse a request, or None."""
@@ -84,7 +89,7 @@ def hosted_refusal(head: RequestHead) -> GuardRefusal | None:
 def _target(head: RequestHead, _: ConsoleAccess | None = None) -> GuardRefusal | None:
     if not head.path.startswith("/") or "\\" in head.path or "\0" in head.path:
         return GuardRefusal(
-            400, "the address cannot be read.", "a path begins with / and has no \\"
+            400, "the address cannot be read.", "a path begins with / and has no \\", "correct it"
         )
     return None
 
@@ -136,11 +141,19 @@ def _length(head: RequestHead, _: ConsoleAccess | None = None) -> GuardRefusal |
 def _identity(head: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
     if not head.path.startswith(API) or _is_known(head, access):
         return None
+    if head.one("authorization") is not None:
+        return GuardRefusal(
+            401,
+            "this token is not accepted.",
+            "Authorization is not `Bearer` and the token of this console",
+            "read `token` in console.json in the home: it is that of the last console",
+        )
     return GuardRefusal(
         401,
         "this browser has not opened the console.",
-        "the cookie of this console is missing or old",
-        "run `dyna open` and follow the address that it prints",
+        "the cookie of this console is missing or old, and no token came with the request",
+        "run `dyna open` and follow the address that it prints; "
+        "a program sends Authorization: Bearer and the token of console.json",
     )
 
 

@@ -5,7 +5,6 @@ rows as one that saw everything once. A cursor of another process is answered wi
 """
 
 import asyncio
-import json
 import secrets
 import threading
 import time
@@ -18,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from cordyna_console.models import FactRows, FactsAnswer, RunHead
+from cordyna_console.problems import document_of
 from cordyna_core.contract.views.facts import FactColumns
 from cordyna_core.errors import UserError
 
@@ -252,8 +252,7 @@ async def _events(
         try:
             cursor, data = await asyncio.to_thread(poll, cursor)
         except UserError as error:
-            problem = json.dumps({"what": error.what, "next": error.next})
-            yield f"event: problem\ndata: {problem}\n\n"
+            yield f"event: problem\ndata: {document_of(error).model_dump_json()}\n\n"
             return
         if data is not None:
             yield f"id: {cursor}\ndata: {data}\n\n"

@@ -76,17 +76,23 @@ async def _with_body(receive: Receive) -> tuple[GuardRefusal | None, Receive]:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     return GuardRefusal(
-                        400, "the connection was closed.", "the body did not arrive"
+                        400,
+                        "the connection was closed.",
+                        "the body did not arrive",
+                        "send it again",
                     ), receive
                 body += message.get("body", b"")
                 more = message.get("more_body", False)
                 if len(body) > BODY_BYTES_MAX:
                     return GuardRefusal(
-                        413, "the body is too large.", f"at most {BODY_BYTES_MAX:,} bytes"
+                        413,
+                        "the body is too large.",
+                        f"at most {BODY_BYTES_MAX:,} bytes",
+                        "send less",
                     ), receive
     except TimeoutError:
         return GuardRefusal(
-            408, "the body did not arrive in time.", f"within {BODY_WITHIN_S:g} s"
+            408, "the body did not arrive in time.", f"within {BODY_WITHIN_S:g} s", "send it again"
         ), receive
     pending: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
@@ -113,6 +119,7 @@ async def answer_refusal(refused: GuardRefusal, send: Send) -> None:
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
+        *((name.encode(), value.encode()) for name, value in refused.headers),
     ]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

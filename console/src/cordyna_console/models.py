@@ -37,8 +37,8 @@ class ProblemDocument(ApiAnswer):
     title: str
     status: int
     what: str
-    why: str = ""
-    next: str = ""
+    why: str
+    next: str
     problems: list[Problem] = Field(default_factory=list)
 
 

@@ -4,6 +4,7 @@ Invariant: no error of a route leaves in another form, also one that is a bug.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -15,17 +16,45 @@ from cordyna_console.models import ProblemDocument
 from cordyna_core.contract.base import Problem
 from cordyna_core.errors import AccessError, NotFound, Refusal, ServiceError, UserError
 
-STATUS: Final[tuple[tuple[type[UserError], int, str], ...]] = (
-    (NotFound, 404, "not found"),
-    (Refusal, 409, "refused"),
-    (AccessError, 403, "not allowed"),
-    (ServiceError, 503, "a service failed"),
-    (UserError, 409, "refused"),
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one kind of error is answered; `why` and `next` where the error itself has none."""
+
+    error: type[UserError]
+    status: int
+    title: str
+    why: str
+    next: str
+
+
+KINDS: Final = (
+    _Kind(NotFound, 404, "not found", "nothing here has that name", "search for it on the page"),
+    _Kind(
+        Refusal, 409, "refused", "what it depends on does not allow it", "change it, and ask again"
+    ),
+    _Kind(
+        AccessError,
+        403,
+        "not allowed",
+        "your credentials do not allow it",
+        "ask for the policy that is named, or use another profile",
+    ),
+    _Kind(
+        ServiceError,
+        503,
+        "a service failed",
+        "a service that cerebro needs did not answer as it should",
+        "ask again in a while; `dyna doctor` examines the services",
+    ),
+    _Kind(UserError, 409, "refused", "it cannot be done as it was asked for", "ask otherwise"),
 )
 
+_DOCUMENTED: Final = "see /api/v1/openapi.json"
+
 _HTTP: Final[Mapping[int, tuple[str, str]]] = {
-    404: ("there is no such address.", "see /api/v1/openapi.json"),
-    405: ("that method is not answered here.", "see /api/v1/openapi.json"),
+    404: ("there is no such address.", "neither the page nor the API has one of that name"),
+    405: ("that method is not answered here.", "the address has other methods"),
 }
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -45,16 +74,14 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 
 def document_of(error: UserError) -> ProblemDocument:
     """A UserError as the API answers it."""
-    status, title = next(
-        (status, title) for kind, status, title in STATUS if isinstance(error, kind)
-    )
+    kind = next(kind for kind in KINDS if isinstance(error, kind.error))
     problems = list(error.problems) if isinstance(error, Refusal) else []
     return ProblemDocument(
-        status=status,
-        title=title,
+        status=kind.status,
+        title=kind.title,
         what=error.what,
-        why=error.why,
-        next=error.next,
+        why=error.why or kind.why,
+        next=error.next or kind.next,
         problems=problems,
     )
 
@@ -83,7 +110,7 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
             title="the request cannot be read",
             what="the request cannot be read.",
             why="\n".join(problem.message for problem in problems),
-            next="see /api/v1/openapi.json",
+            next=_DOCUMENTED,
             problems=problems,
         )
     )
@@ -91,10 +118,14 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    what, following = _HTTP.get(error.status_code, (str(error.detail), ""))
+    what, why = _HTTP.get(error.status_code, (str(error.detail), "the request cannot be answered"))
     response = _response(
         ProblemDocument(
-            status=error.status_code, title=str(error.detail), what=what, next=following
+            status=error.status_code,
+            title=str(error.detail),
+            what=what,
+            why=why,
+            next=_DOCUMENTED,
         )
     )
     response.headers.update(error.headers or {})
@@ -107,6 +138,7 @@ async def _fault(_: Request, error: Exception) -> JSONResponse:
             status=500,
             title="the console failed",
             what=f"the console itself failed: {type(error).__name__}: {error}"[:500],
+            why="this is a fault of the console, and not of the request",
             next="see the log of the console, and report it",
         )
     )

@@ -94,7 +94,8 @@ class QueryClient:
             "lambda",
             "invoke",
             FunctionName=self._function,
-            Payload=query.model_dump_json().encode(),
+            # Without what is None: a cerebro that is older refuses a field that it does not know.
+            Payload=query.model_dump_json(exclude_none=True).encode(),
         )
         payload: Any = json.loads(response["Payload"].read())
         if "FunctionError" in response:

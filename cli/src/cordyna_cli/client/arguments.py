@@ -33,13 +33,20 @@ def names_of(tasks: Sequence[str]) -> Sequence[str]:
 
 
 def criteria_of(
-    limit: int, *, task: str | None, state: str | None, since: datetime | None
+    limit: int,
+    *,
+    task: str | None,
+    state: str | None,
+    since: datetime | None,
+    until: datetime | None,
 ) -> RunCriteria:
     """Which runs are wanted. Raises UserError."""
     if limit < 0:
         raise UserError(f"limit={limit} is negative", next="pass how many runs you want")
     try:
-        return RunCriteria.model_validate({"task": task, "state": state, "since": since})
+        return RunCriteria.model_validate(
+            {"task": task, "state": state, "since": since, "until": until}
+        )
     except ValidationError as invalid:
         raise UserError(
             "runs cannot be listed",

@@ -78,10 +78,11 @@ class AsyncClient:
         task: str | None = None,
         state: RunListState | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[RunSummary]:
-        """The newest runs that match, the newest first."""
+        """See Client.runs."""
         return await asyncio.to_thread(
-            self._client.runs, limit, task=task, state=state, since=since
+            self._client.runs, limit, task=task, state=state, since=since, until=until
         )
 
     async def tasks(self) -> list[TaskInfo]:

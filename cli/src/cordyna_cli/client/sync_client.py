@@ -104,9 +104,13 @@ class Client:
         task: str | None = None,
         state: RunListState | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[RunSummary]:
-        """The newest runs that match, the newest first."""
-        criteria = criteria_of(limit, task=task, state=state, since=since)
+        """The newest runs that match, the newest first.
+
+        `since`: created then or later. `until`: created before then.
+        """
+        criteria = criteria_of(limit, task=task, state=state, since=since, until=until)
         return self._engine.runs(limit, criteria)
 
     def tasks(self) -> list[TaskInfo]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.not_loaded import note_servers_not_loaded
-from cordyna_cli.input.parse_time import parse_since
+from cordyna_cli.input.parse_time import parse_moment
 from cordyna_cli.output.json_output import array_json
 from cordyna_cli.render.lists import runs_table, tasks_table
 from cordyna_core.contract.views.runs import RunCriteria
@@ -39,6 +39,9 @@ def runs(
         str | None,
         typer.Option(metavar="SPAN_OR_DATE", help="Only runs since then: 2h, 7d, 2026-11-01."),
     ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="SPAN_OR_DATE", help="Only runs from before then.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """The newest runs first, of the newest 10,000."""
@@ -47,7 +50,8 @@ def runs(
     criteria = RunCriteria(
         task=task,
         state=None if state is None else state.value,
-        since=None if since is None else parse_since(since, now),
+        since=None if since is None else parse_moment(since, now, "--since"),
+        until=None if until is None else parse_moment(until, now, "--until"),
     )
     with call.engine() as engine:
         summaries = engine.runs(limit, criteria)

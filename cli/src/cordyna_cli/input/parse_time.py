@@ -1,7 +1,8 @@
-"""Parse a time: a duration back from now, a date, or a moment."""
+"""Parse a time: a duration, and a moment as an option of the command line."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
+from cordyna_cli.moments import moment_of
 from cordyna_cli.usage_error import UsageError
 from cordyna_core.errors import UserError
 from cordyna_core.server.options import seconds_of
@@ -15,23 +16,12 @@ def parse_seconds(duration: str) -> int:
         raise UsageError(f"{unreadable.what}.", next=unreadable.next) from unreadable
 
 
-def parse_since(text: str, now: datetime) -> datetime:
-    """`2h`: so long before `now`; `2026-11-01` and `2026-11-01T08:00`: in UTC unless it has a zone.
-
-    Raises UsageError.
-    """
+def parse_moment(text: str, now: datetime, option: str) -> datetime:
+    """See `moment_of`. Raises UsageError, which names the option."""
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return _before(now, text)
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _before(now: datetime, duration: str) -> datetime:
-    try:
-        return now - timedelta(seconds=parse_seconds(duration))
-    except (UsageError, OverflowError) as unreadable:
+        return moment_of(text, now)
+    except ValueError as unreadable:
         raise UsageError(
-            f"--since {duration} is neither a duration nor a date.",
+            f"{option} {text} is neither a duration nor a date.",
             next="write 2h, 7d, 2026-11-01 or 2026-11-01T08:00",
         ) from unreadable

@@ -7,15 +7,12 @@ guess.
 """
 
 import re
-from typing import Final
 
 from cordyna_cli.engine import Engine
-from cordyna_core.contract.ids import NAME_PATTERN, RUN_ID_PATTERN
+from cordyna_cli.run_ids import find_run_id, is_run_id, runs_beginning_with
+from cordyna_core.contract.ids import NAME_PATTERN
 from cordyna_core.contract.views.runs import RunCriteria
-from cordyna_core.errors import NotFound, UserError
-
-_RUNS_SEARCHED_MAX: Final = 1000
-_MATCHES_SHOWN_MAX: Final = 5
+from cordyna_core.errors import NotFound
 
 
 def resolve_run_id(engine: Engine, typed: str | None) -> str:
@@ -23,20 +20,7 @@ def resolve_run_id(engine: Engine, typed: str | None) -> str:
 
     Raises NotFound, and UserError where several runs begin with `typed`.
     """
-    if typed is None:
-        return _last_run(engine)
-    if re.fullmatch(RUN_ID_PATTERN, typed.upper()):
-        return typed.upper()
-    matches = _runs_beginning_with(engine, typed)
-    if not matches:
-        raise NotFound(f'there is no run "{typed}".', next="`dyna runs` lists the newest")
-    if len(matches) > 1:
-        raise UserError(
-            f'"{typed}" is the beginning of {len(matches)} runs.',
-            why="\n".join(matches[:_MATCHES_SHOWN_MAX]),
-            next="type more of it",
-        )
-    return matches[0]
+    return _last_run(engine) if typed is None else find_run_id(engine, typed)
 
 
 def resolve_run_and_task(
@@ -49,8 +33,8 @@ def resolve_run_and_task(
     if (
         run is not None
         and task is None
-        and not re.fullmatch(RUN_ID_PATTERN, run.upper())
-        and not _runs_beginning_with(engine, run)
+        and not is_run_id(run)
+        and not runs_beginning_with(engine, run)
     ):
         return _last_run_with(engine, run), run
     return resolve_run_id(engine, run), task
@@ -72,8 +56,3 @@ def _last_run_with(engine: Engine, task: str) -> str:
         return last
     newest = engine.runs(1, RunCriteria(task=task))
     return newest[0].run_id if newest else last
-
-
-def _runs_beginning_with(engine: Engine, typed: str) -> list[str]:
-    prefix = typed.upper()
-    return [run.run_id for run in engine.runs(_RUNS_SEARCHED_MAX) if run.run_id.startswith(prefix)]

@@ -17,4 +17,5 @@ def unknown_name(what: str, name: str, known: Sequence[str], following: str) -> 
     """An unknown name, with the nearest known ones."""
     folded = {candidate.casefold(): candidate for candidate in known}
     near = [folded[match] for match in get_close_matches(name.casefold(), folded, n=3)]
-    return NotFound(what, next=f"did you mean {' or '.join(near)}?" if near else following)
+    why = f"{len(known)} are declared, and none has that name"
+    return NotFound(what, why=why, next=f"did you mean {' or '.join(near)}?" if near else following)

@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from datetime import timedelta
+from typing import Final, Literal
 
 from pydantic import ValidationError
 
 from cordyna_cli.engine import Refused
+from cordyna_cli.moments import moment_of
 from cordyna_console.answers.reasons import run_reason, task_reason
 from cordyna_console.answers.refusals import refusal
 from cordyna_console.console import Console
@@ -28,19 +30,27 @@ from cordyna_console.models import (
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.envelope import problems_of
 from cordyna_core.contract.views.facts import RunFacts
-from cordyna_core.contract.views.runs import RunSummary
-from cordyna_core.errors import NotFound
+from cordyna_core.contract.views.runs import RunCriteria, RunSummary
 
 LOOKED_AT: Final = (100, 2_000)
 """Runs that one question looks at: first a few, then more where the filter asks for it."""
 
+RunListState = Literal["running", "failing", "completed", "error", "cancelled"]
+
+_INSTANT: Final = timedelta(microseconds=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
-    """Which runs are wanted. `before`: the id of the last run of the page before."""
+    """Which runs are wanted. `before`: the id of the last run of the page before.
+
+    `since`, `until`: a span back from now, or a date, as `moment_of` reads it.
+    """
 
     task: str | None = None
-    state: str | None = None
+    state: RunListState | None = None
+    since: str | None = None
+    until: str | None = None
     label: str | None = None
     q: str | None = None
     before: str | None = None
@@ -49,31 +59,42 @@ class RunFilter:
 
 def list_runs(console: Console, wanted: RunFilter) -> RunList:
     """The newest runs that match. Raises NotFound for an unknown cursor."""
+    criteria = _criteria(console, wanted)
     for looked_at in LOOKED_AT:
-        summaries = console.engine.runs(looked_at)
-        found = _page(console, wanted, summaries)
-        if found is not None and (len(found.rows) == wanted.limit or len(summaries) < looked_at):
-            return found
-    if found is None:
-        raise NotFound(
-            f"run {wanted.before} is not in the list any more.", next="begin at the newest run"
-        )
+        summaries = console.engine.runs(looked_at, criteria)
+        is_end = len(summaries) < looked_at
+        found = _page(console, wanted, summaries, is_end=is_end)
+        if len(found.rows) == wanted.limit or is_end:
+            break
     return found
 
 
-def _page(console: Console, wanted: RunFilter, summaries: list[RunSummary]) -> RunList | None:
-    """A page of the matching runs; None where the cursor is not among `summaries`."""
+def _criteria(console: Console, wanted: RunFilter) -> RunCriteria:
+    """What the engine itself selects. Raises NotFound for an unknown cursor."""
+    now = console.now()
+    since = None if wanted.since is None else moment_of(wanted.since, now)
+    until = None if wanted.until is None else moment_of(wanted.until, now)
+    if wanted.before is not None:
+        # By its time and not by its place: a run that changed may match no longer.
+        created_at = console.engine.facts(wanted.before).excerpt.created_at
+        behind = (created_at or now) + _INSTANT
+        until = behind if until is None else min(until, behind)
+    return RunCriteria(task=wanted.task, state=wanted.state, since=since, until=until)
+
+
+def _page(
+    console: Console, wanted: RunFilter, summaries: list[RunSummary], *, is_end: bool
+) -> RunList:
+    """A page of the matching runs. `is_end`: no run is older than the last of `summaries`."""
     ids = [summary.run_id for summary in summaries]
-    if wanted.before is not None and wanted.before not in ids:
-        return None
-    start = 0 if wanted.before is None else ids.index(wanted.before) + 1
+    start = ids.index(wanted.before) + 1 if wanted.before in ids else 0
     rows: list[RunRow] = []
     last: RunSummary | None = None
     for last in summaries[start:]:
         rows += _matching(console, last, wanted)
         if len(rows) == wanted.limit:
             break
-    is_last = last is None or last.run_id == ids[-1]
+    is_last = last is None or (is_end and last.run_id == ids[-1])
     return RunList(
         rows=rows,
         next=None if last is None or is_last else last.run_id,
@@ -82,13 +103,7 @@ def _page(console: Console, wanted: RunFilter, summaries: list[RunSummary]) -> R
 
 
 def _matching(console: Console, run: RunSummary, wanted: RunFilter) -> Iterator[RunRow]:
-    if wanted.task is not None and run.task != wanted.task:
-        return
-    if wanted.state not in (None, "cancelled", run.state):
-        return
     row = console.row(run)
-    if wanted.state == "cancelled" and not row.cancelled:
-        return
     if wanted.label is not None and wanted.label not in labels_of(row):
         return
     text = (wanted.q or "").casefold()

@@ -1,6 +1,6 @@
 """Routes of runs and of what is inside of one."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
@@ -25,12 +25,14 @@ from cordyna_console.routes.shared import (
     INVOKE,
     Cursor,
     Live,
+    MomentQuery,
     NamePath,
     NameQuery,
     RunIdPath,
     Text,
     TheConsole,
 )
+from cordyna_core.contract.ids import RUN_ID_PATTERN
 from cordyna_core.contract.views.facts import RunStructure
 from cordyna_core.contract.views.replay import ReplayView
 
@@ -45,20 +47,29 @@ SSE: Final[dict[int | str, dict[str, Any]]] = {
 def run_filter(
     *,
     task: NameQuery = None,
-    state: Annotated[
-        Literal["running", "failing", "completed", "error", "cancelled"] | None, Query()
-    ] = None,
+    state: Annotated[runs.RunListState | None, Query()] = None,
+    since: MomentQuery = None,
+    until: MomentQuery = None,
     label: Annotated[str | None, Query(max_length=500, description="`name=value`")] = None,
     q: Annotated[
         str | None, Query(max_length=200, description="Part of an id, a task, a label")
     ] = None,
     before: Annotated[
-        str | None, Query(max_length=64, description="Cursor: `next` of the page before")
+        str | None, Query(pattern=RUN_ID_PATTERN, description="Cursor: `next` of the page before")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> runs.RunFilter:
     """The query words of a list of runs."""
-    return runs.RunFilter(task=task, state=state, label=label, q=q, before=before, limit=limit)
+    return runs.RunFilter(
+        task=task,
+        state=state,
+        since=since,
+        until=until,
+        label=label,
+        q=q,
+        before=before,
+        limit=limit,
+    )
 
 
 Filter = Annotated[runs.RunFilter, Depends(run_filter)]

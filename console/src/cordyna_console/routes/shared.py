@@ -1,14 +1,18 @@
 """Shared: what every route is given, and the types of its parameters."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import AfterValidator
 
+from cordyna_cli.moments import moment_of
+from cordyna_cli.run_ids import find_run_id
 from cordyna_console.console import Console
 from cordyna_console.live import LiveRuns
-from cordyna_core.contract.ids import NAME_PATTERN, RUN_ID_PATTERN
+from cordyna_core.contract.ids import NAME_PATTERN
 
 Permission = Literal["look", "invoke", "operate"]
 PERMISSION: Final = "x-cordyna-permission"
@@ -51,9 +55,35 @@ def only_known(request: Request) -> None:
         )
 
 
+_SOME_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
 TheConsole = Annotated[Console, Depends(console_of)]
 Live = Annotated[LiveRuns, Depends(live_runs_of)]
-RunIdPath = Annotated[str, Path(pattern=RUN_ID_PATTERN)]
+
+
+def run_id_of(
+    console: TheConsole,
+    run_id: Annotated[
+        str,
+        Path(pattern="^[0-9A-Za-z]{1,26}$", description="An id, or the beginning of one run's id"),
+    ],
+) -> str:
+    """The id of the run that is meant, as `dyna` takes it. Raises NotFound, UserError."""
+    return find_run_id(console.engine, run_id)
+
+
+def _require_moment(text: str) -> str:
+    # Read again by who uses it, who knows what time it is. Raises ValueError.
+    moment_of(text, _SOME_TIME)
+    return text
+
+
+RunIdPath = Annotated[str, Depends(run_id_of)]
+MomentQuery = Annotated[
+    str | None,
+    AfterValidator(lambda text: None if text is None else _require_moment(text)),
+    Query(max_length=64, description="A span back from now (`24h`, `7d`), a date, or a time"),
+]
 NamePath = Annotated[str, Path(pattern=NAME_PATTERN)]
 NameQuery = Annotated[str | None, Query(pattern=NAME_PATTERN)]
 Text = Annotated[str | None, Query(max_length=500)]

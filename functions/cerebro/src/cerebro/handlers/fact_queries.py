@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cerebro.core.fact_views import run_facts, run_structure, task_facts
 from cerebro.core.model import Run, RunSnapshot
-from cerebro.handlers.queries import facts_of
+from cerebro.handlers.queries import facts_of, unknown_run
 from cerebro.ports import Store
 from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
 from cordyna_core.errors import NotFound
@@ -31,7 +31,10 @@ def task_run(store: Store, run_id: str, task: str) -> TaskRunFacts:
     index = snapshot.plan.index_of.get(task)
     if index is None:
         raise NotFound(
-            f'run {run_id} has no task "{task}".', next=f"`dyna show {run_id}` lists its tasks."
+            f'run {run_id} has no task "{task}".',
+            why=f"it was planned without it: {snapshot.plan.tasks[snapshot.plan.target].name} "
+            "did not need it when the run began",
+            next=f"`dyna show {run_id}` lists its tasks.",
         )
     facts = {
         at: fact
@@ -49,5 +52,5 @@ def read_run(store: Store, run_id: str) -> tuple[Run, RunSnapshot]:
     """A run and what never changes about it. Raises NotFound."""
     run, snapshot = store.read_run(run_id), store.read_run_snapshot(run_id)
     if run is None or snapshot is None:
-        raise NotFound(f"run {run_id} is not known.", next="`dyna runs` lists the runs.")
+        raise unknown_run(run_id)
     return run, snapshot

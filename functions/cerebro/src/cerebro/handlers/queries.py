@@ -42,14 +42,23 @@ def read(store: Store, run_id: str) -> tuple[Run, RunSnapshot, dict[int, TaskRun
     """Read a run, its snapshot and its facts. Raises NotFound."""
     stored, snapshot = store.read_run(run_id), store.read_run_snapshot(run_id)
     if stored is None or snapshot is None:
-        raise NotFound(f"run {run_id} is not known.", next="`dyna runs` lists the runs.")
+        raise unknown_run(run_id)
     return stored, snapshot, facts_of(store, snapshot)
+
+
+def unknown_run(run_id: str) -> NotFound:
+    """The error about an id that no stored run has."""
+    return NotFound(
+        f"run {run_id} is not known.",
+        why="no run with this id was begun here, or it was deleted some time after its end",
+        next="`dyna runs` lists the runs.",
+    )
 
 
 def require_run(store: Store, run_id: str) -> None:
     """Raise NotFound unless there is such a run."""
     if store.read_run(run_id) is None:
-        raise NotFound(f"run {run_id} is not known.", next="`dyna runs` lists the runs.")
+        raise unknown_run(run_id)
 
 
 def facts_of(store: Store, snapshot: RunSnapshot) -> dict[int, TaskRun]:
@@ -118,6 +127,7 @@ def run_summary(run: Run) -> RunSummary:
         created_at=utc(run.created_at),
         cancelled=run.status == "cancelled",
         source=run.source,
+        scheduled_at=None if run.scheduled_at is None else utc(run.scheduled_at),
     )
 
 
@@ -129,6 +139,7 @@ def matches(run: RunSummary, criteria: RunCriteria) -> bool:
         criteria.task in (None, run.task)
         and criteria.state in (None, state)
         and not _is_before(run.created_at, criteria.since)
+        and (criteria.until is None or run.created_at < criteria.until)
         and criteria.sender in (None, sender)
     )
 

@@ -82,7 +82,11 @@ class RunView(Part):
 
 
 class RunSummary(Part):
-    """One run in a list. `source`: who sent the invocation, where that is known."""
+    """One run in a list.
+
+    `source`: who sent the invocation, where that is known. `scheduled_at`: the tick of a cron that
+    began it.
+    """
 
     run_id: str
     task: Name
@@ -90,13 +94,14 @@ class RunSummary(Part):
     created_at: datetime
     cancelled: bool = False
     source: str | None = None
+    scheduled_at: datetime | None = None
 
 
 class RunCriteria(Part):
     """Which runs of a list are wanted; a field that is None excludes none.
 
-    `state`: a cancelled run is in no other state. `since`: created then or later. `sender`: the
-    class of the source that sent the invocation.
+    `state`: a cancelled run is in no other state. `since`: created then or later.
+    `until`: created before then. `sender`: the class of the source that sent the invocation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,6 +109,7 @@ class RunCriteria(Part):
     task: Name | None = None
     state: RunState | Literal["cancelled"] | None = None
     since: datetime | None = None
+    until: datetime | None = None
     sender: Literal["client", "server", "scheduler"] | None = None
 
 

@@ -1,0 +1,49 @@
+"""Run ids: the run that the beginning of an id means, at the command line and in an address.
+
+Invariant: what is typed means one run or none: a beginning of several runs is an error, never a
+guess.
+"""
+
+import re
+from typing import Final
+
+from cordyna_cli.engine import Engine
+from cordyna_core.contract.ids import RUN_ID_PATTERN
+from cordyna_core.errors import NotFound, UserError
+
+RUNS_SEARCHED_MAX: Final = 1000
+_MATCHES_SHOWN_MAX: Final = 5
+
+
+def is_run_id(typed: str) -> bool:
+    """Whether it is a whole id, in letters of any case."""
+    return re.fullmatch(RUN_ID_PATTERN, typed.upper()) is not None
+
+
+def find_run_id(engine: Engine, typed: str) -> str:
+    """The id of the run that is meant.
+
+    Raises NotFound, and UserError where several runs begin with `typed`.
+    """
+    if is_run_id(typed):
+        return typed.upper()
+    matches = runs_beginning_with(engine, typed)
+    if not matches:
+        raise NotFound(
+            f'there is no run "{typed}".',
+            why=f"no id of the newest {RUNS_SEARCHED_MAX} runs begins so",
+            next="`dyna runs` lists the newest",
+        )
+    if len(matches) > 1:
+        raise UserError(
+            f'"{typed}" is the beginning of {len(matches)} runs.',
+            why="\n".join(matches[:_MATCHES_SHOWN_MAX]),
+            next="type more of it",
+        )
+    return matches[0]
+
+
+def runs_beginning_with(engine: Engine, typed: str) -> list[str]:
+    """Ids of the newest runs that begin with `typed`, in letters of any case."""
+    prefix = typed.upper()
+    return [run.run_id for run in engine.runs(RUNS_SEARCHED_MAX) if run.run_id.startswith(prefix)]
