@@ -1,14 +1,18 @@
-"""A home that fails while messages leave: what was committed is delivered all the same."""
+"""A home that fails while messages leave: what was committed is delivered, and nothing else."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from cerebro.adapters.sqlite.database import HomeLocked
 from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import MemoryHome
 from cordyna_core.contract.commands import Command, InvokeTask
 from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.ids import CLIENT, server_source
+from cordyna_core.contract.state_updates import ServerRemoved
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import ServiceError
 from world.declarations import declared
@@ -56,3 +60,24 @@ def test_committed_command_leaves_before_the_clock_jumps(monkeypatch: pytest.Mon
     engine.now += 3600
     engine.loop.on_clock_jump(3600)
     assert engine.sent == ["b"]
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    yield
+    raise HomeLocked("the database is locked by another program.")
+
+
+def test_message_that_was_not_committed_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed: list[str] = []
+    home = MemoryHome()
+    loop = MessageLoop(home, lambda: NOON, to_server=lambda *_: None, on_event=passed.append)
+    stopped = ServerRemoved(server="s", generation=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(home, "transaction", locked)
+        with pytest.raises(HomeLocked):
+            loop.publish_now([stopped])
+    loop.step()
+    assert passed == []
+    loop.publish_now([stopped])
+    assert len(passed) == 1

@@ -105,6 +105,8 @@ class ServerThreads:
 
     def publish_queued(self) -> float | None:
         """Publish `queued` for what has waited long enough. Returns when the next one is due."""
+        if not self._waiting:  # Without the lock: only the caller's thread adds to it.
+            return None
         now = self._clock()
         due: list[RunTask] = []
         next_at: float | None = None
@@ -117,7 +119,8 @@ class ServerThreads:
                     due.append(waiting.command)
                 else:
                     next_at = min(waiting.queued_at, next_at or waiting.queued_at)
-        self._bus.publish([_queued(command, now) for command in due])
+        if due:
+            self._bus.publish([_queued(command, now) for command in due])
         return next_at
 
     def stop(self) -> None:

@@ -10,6 +10,8 @@ letter.
 
 import logging
 from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 from cerebro.adapters.internal_codec import encode_internal
@@ -27,6 +29,8 @@ from cordyna_core.errors import ServiceError
 _log = logging.getLogger("cordyna")
 
 TRIES_MAX: Final = 3
+
+Transaction = Callable[[], AbstractContextManager[None]]
 
 
 class IncidentQueue:
@@ -59,25 +63,24 @@ class IncidentQueue:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def handle_next(self, ports: Ports) -> bool:
-        """Handle one message in a transaction. Returns whether it was committed.
+    def handle_next(self, ports: Ports, transaction: Transaction) -> None:
+        """Handle one message in a transaction of the loop.
 
         Raises:
             ServiceError: the home fails. The message is kept.
         """
         item = self._waiting[0]
         try:
-            with self._home.transaction():
+            with transaction():
                 message = open_delivery(item) if isinstance(item, str) else item
                 perform_one(message, ports)
         except Exception as failure:
             if isinstance(failure, ServiceError) and not isinstance(failure, DamagedRow):
                 raise
             self._note_failure(item, failure, ports)
-            return False
+            return
         self._waiting.popleft()
         self._failures = 0
-        return True
 
     def _note_failure(self, item: str | IncidentNotice, failure: Exception, ports: Ports) -> None:
         self._failures += 1

@@ -15,7 +15,8 @@ Invariant: one message cannot stop the loop, and none is lost: it is processed, 
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Final
 
@@ -99,6 +100,22 @@ class MessageLoop:
             self._opened[event] = envelope
         self._waiting.append(event)
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """A transaction of the home. What is published in it leaves only if it is committed."""
+        try:
+            with self._home.transaction():
+                yield
+        except BaseException:
+            self._leaving.clear()
+            self._incidents.on_roll_back()
+            raise
+        for message, event in self._leaving:
+            self._incidents.observe(message, event)
+        self._incidents.on_commit()
+        self._committed.extend(self._leaving)
+        self._leaving.clear()
+
     # CerebroBus
     def publish(self, messages: Sequence[Message]) -> None:
         now = self._clock()
@@ -138,7 +155,7 @@ class MessageLoop:
             self._catch_up_crons()
 
     def _catch_up_crons(self) -> None:
-        with self._home.transaction():
+        with self._transaction():
             for passed in self.crons.start(self._clock(), self._home.store.read_tick):
                 if isinstance(passed, Tick):
                     self._waiting.append(passed)
@@ -149,7 +166,7 @@ class MessageLoop:
     def on_clock_jump(self, seconds: float) -> None:
         """The wall clock was set: keep every interval, and recompute what follows wall time."""
         self.flush()  # as it was published: a command names moments of the clock before
-        with self._home.transaction():
+        with self._transaction():
             shift_deadlines(self._home.store, seconds)
             graph = self._home.store.read_graph()
         self._timers.shift(seconds)
@@ -160,8 +177,10 @@ class MessageLoop:
 
     def next_due(self) -> float | None:
         """When the next timer or tick is due; None if none is armed."""
-        due = (self.crons.next_due(), self._timers.next_due())
-        return min((at for at in due if at is not None), default=None)
+        tick_at, timer_at = self.crons.next_due(), self._timers.next_due()
+        if tick_at is None or timer_at is None:
+            return timer_at if tick_at is None else tick_at
+        return min(tick_at, timer_at)
 
     def take_news(self) -> bool:
         """Whether cerebro published anything since the last call that a client may wait for."""
@@ -191,8 +210,6 @@ class MessageLoop:
             events = self._process_batch(batch, limit if inbox and len(batch) < limit else 0, now)
         except Exception as failure:  # noqa: BLE001  see _note_failure
             self._waiting.extendleft(reversed(batch))
-            self._leaving.clear()
-            self._incidents.on_roll_back()
             self._note_failure(failure)
         else:
             self._singles_left = max(0, self._singles_left - 1)
@@ -214,7 +231,7 @@ class MessageLoop:
     def _process_batch(self, batch: Sequence[Item], inbox_limit: int, now: float) -> list[str]:
         """Process the batch in one transaction. Returns the events of the bus that were in it."""
         self._processing = None
-        with self._home.transaction():
+        with self._transaction():
             items = [*batch]
             if inbox_limit:
                 items += self._home.event_log.drain_inbox(inbox_limit)
@@ -239,33 +256,33 @@ class MessageLoop:
 
     def process_now(self, event: str) -> None:
         """Process this one event now, before whatever waits."""
-        with self._home.transaction():
+        with self._transaction():
             self._process(event, self._clock())
         self.flush()
 
     def publish_now(self, messages: Sequence[Message]) -> None:
         """Put messages on the bus as cerebro, now."""
-        with self._home.transaction():
+        with self._transaction():
             self.publish(messages)
         self.flush()
 
     def take_notices(self, notices: Iterable[IncidentNotice]) -> None:
         """Handle notices now that the driver makes itself."""
-        with self._home.transaction():
+        with self._transaction():
             for notice in notices:
                 self._incidents.add(notice)
         self.flush()
 
     def resume_run(self, run_id: str) -> None:
         """Continue a run of an earlier engine; its commands leave with the next `flush`."""
-        with self._home.transaction():
+        with self._transaction():
             perform(recover(run_id), self.ports)
         self._failing_runs.watch_if_failing(run_id)
 
     def end_idle_failing_runs(self) -> None:
         """End failing runs without anything live. For when no message waits."""
         if self._failing_runs.has_news:
-            with self._home.transaction():
+            with self._transaction():
                 self._failing_runs.end_idle()
             self.flush()
 
@@ -276,16 +293,16 @@ class MessageLoop:
         """
         now = self._clock()
         envelopes = [open_envelope(event) for event in events]
-        with self._home.transaction():
+        with self._transaction():
             for event in events:
                 self._home.event_log.append(None, event, now)
             perform(declare_exactly(envelopes, kept), self.ports)
-        problems = [
-            problem
-            for message, _ in self._leaving
-            if isinstance(message, DeclarationRejected)
-            for problem in message.problems
-        ]
+            problems = [
+                problem
+                for message, _ in self._leaving
+                if isinstance(message, DeclarationRejected)
+                for problem in message.problems
+            ]
         self.flush()
         return problems
 
@@ -294,21 +311,9 @@ class MessageLoop:
 
         What needs an owner is recorded first, so that a client sees the end of a run with it.
         """
-        self._note_committed()
         while self._incidents:
-            if self._incidents.handle_next(self.ports):
-                self._note_committed()
-            else:
-                self._leaving.clear()
-                self._incidents.on_roll_back()
+            self._incidents.handle_next(self.ports, self._transaction)
         self._deliver_committed()
-
-    def _note_committed(self) -> None:
-        for message, event in self._leaving:
-            self._incidents.observe(message, event)
-        self._incidents.on_commit()
-        self._committed.extend(self._leaving)
-        self._leaving.clear()
 
     def _deliver_committed(self) -> None:
         while self._committed:
