@@ -57,6 +57,38 @@ def test_cron_of_next_monday_fires_in_virtual_time() -> None:
     assert run.began_at == MONDAY
 
 
+def with_a_cron_of_every_minute() -> tuple[TaskServer, list[int]]:
+    server, ran = TaskServer("s"), []
+    server.task(name="watch", cron="* * * * *")(lambda: ran.append(1))
+    server.task(name="audit", cron="0 0 29 2 *")(lambda: "done")
+    return server, ran
+
+
+def test_tick_that_is_years_ahead_fires_no_other_cron() -> None:
+    """Half a million runs of the other task would be between them."""
+    server, ran = with_a_cron_of_every_minute()
+    run = run_graph([server], "audit", tick=True, at="2025-01-01T00:00Z")
+
+    assert (run.output, str(run.began_at)) == ("done", "2028-02-29 00:00:00+00:00")
+    assert ran == []
+
+
+def test_crons_of_a_graph_fire_unless_they_are_left_out() -> None:
+    server, ran = with_a_cron_of_every_minute()
+    virtual_graph([server]).advance("1h")
+    assert len(ran) == 60
+
+    quiet = virtual_graph([server], crons=["audit"])
+    quiet.advance("1h")
+    assert len(ran) == 60
+    with pytest.raises(UserError, match='the cron of "watch" does not fire in this graph'):
+        quiet.next_tick("watch")
+    with pytest.raises(UserError, match="crons names 'gone', which is not in the graph"):
+        virtual_graph([server], crons=["gone"])
+    with pytest.raises(UserError, match="crons holds 'audit', and not names of tasks"):
+        virtual_graph([server], crons="audit")
+
+
 def test_dead_server_is_not_waited_for_in_real_time() -> None:
     run = run_graph(two_servers(), "report", dead=["a"])
 

@@ -133,8 +133,11 @@ def virtual_graph(
     dead: Iterable[str] = (),
     late: Mapping[str, Duration] | None = None,
     lasts: Mapping[str, Duration] | None = None,
+    crons: Iterable[str] | None = None,
 ) -> VirtualGraph:
     """Return the graph of these servers, declared at the virtual time `at`.
+
+    `crons`: the tasks whose crons fire while time passes (default: all that have one).
 
     Raises:
         UserError: cordyna-cerebro is not installed, a declaration is rejected, or an argument names
@@ -145,8 +148,14 @@ def virtual_graph(
     for server in given:
         if not hasattr(server, "declaration"):
             raise _wrong("servers", server, "servers")
+    firing = None if crons is None else _several("crons", crons, "names of tasks")
     return _installed()(
-        given, at=at, dead=set(names), late=dict(late or {}), lasts=dict(lasts or {})
+        given,
+        at=at,
+        dead=set(names),
+        late=dict(late or {}),
+        lasts=dict(lasts or {}),
+        crons=firing,
     )
 
 
@@ -164,13 +173,15 @@ def run_graph(  # noqa: PLR0913  what a test may say of a graph
 ) -> GraphRun:
     """Run a task with everything upstream of it, in virtual time; see VirtualGraph.
 
-    `tick`: by its next cron tick after `at`, instead of by an invocation.
+    `tick`: by its next cron tick after `at`, instead of by an invocation. The crons of other tasks
+    do not fire meanwhile, so the tick may be years ahead; `virtual_graph` has them all.
 
     Raises:
         Refusal: cerebro refuses the invocation, with every problem.
         UserError: see `virtual_graph` and `VirtualGraph.next_tick`.
     """
-    graph = virtual_graph(servers, at=at, dead=dead, late=late, lasts=lasts)
+    crons = [task] if tick else None
+    graph = virtual_graph(servers, at=at, dead=dead, late=late, lasts=lasts, crons=crons)
     if not tick:
         return graph.invoke(task, params, within=within)
     if params:

@@ -8,7 +8,7 @@ next. So a test is as fast as its bodies, and the same each time.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final
@@ -53,6 +53,7 @@ class InMemoryGraph:
         dead: set[str],
         late: dict[str, Duration],
         lasts: dict[str, Duration],
+        crons: Collection[str] | None,
     ) -> None:
         self.dead, self.late, self.lasts = dead, late, lasts
         self._servers = {server.name: server for server in servers}
@@ -66,6 +67,10 @@ class InMemoryGraph:
         _require_known("late", late, self._tasks())
         _require_known("lasts", lasts, self._tasks())
         _require_known("dead", dead, self._servers)
+        _require_known("crons", crons or (), self._tasks())
+        if crons is not None:
+            self._loop.crons.limit_to(crons, self._now)
+        self._crons = crons
 
     # --- what a test does -------------------------------------------------------------------------
     @property
@@ -97,6 +102,11 @@ class InMemoryGraph:
         if declared is None or declared.cron is None:
             known = ", ".join(name for name, other in self._tasks().items() if other.cron) or "none"
             raise UserError(f'task "{task}" has no cron', next=f"use one that has: {known}")
+        if self._crons is not None and task not in self._crons:
+            raise UserError(
+                f'the cron of "{task}" does not fire in this graph',
+                next="add it to crons=[...], or leave out crons",
+            )
         self._loop.start_crons()
         nominal = next_after(declared.cron, declared.timezone, self._now)
         self._pass_time(nominal)

@@ -5,13 +5,13 @@ as missed, except for the last one if it is recent enough to fire.
 """
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import count
 
 from cerebro.core.cron.schedule import due_ticks, next_after
 from cerebro.core.cron.ticks import missed_ticks
 from cerebro.core.effects import Tick
-from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.graph import Graph, OwnedTask
 from cordyna_core.contract.base import Message
 
 
@@ -23,6 +23,7 @@ class CronTicks:
 
     def __init__(self, serves: Callable[[str], bool] = lambda _: True) -> None:
         self._serves = serves
+        self._tasks: Collection[str] | None = None
         self._graph = Graph.of({})
         self._upcoming: list[tuple[float, int, str]] = []
         self._tie_breaks = count()
@@ -38,9 +39,18 @@ class CronTicks:
                 cron.task.name,
             )
             for cron in graph.crons
-            if self._serves(cron.server)
+            if self._fires(cron)
         ]
         heapq.heapify(self._upcoming)
+
+    def limit_to(self, tasks: Collection[str], now: float) -> None:
+        """Fire no crons but those of these tasks, from `now` on (UTC seconds)."""
+        self._tasks = tasks
+        self.apply(self._graph, now)
+
+    def _fires(self, cron: OwnedTask) -> bool:
+        is_wanted = self._tasks is None or cron.task.name in self._tasks
+        return is_wanted and self._serves(cron.server)
 
     def start(
         self, now: float, read_tick: Callable[[str], float | None]
@@ -51,8 +61,9 @@ class CronTicks:
         missed ones.
         """
         self.is_started = True
-        for server, task in self._graph.crons:
-            last = read_tick(task.name) if self._serves(server) else None
+        for cron in self._graph.crons:
+            task = cron.task
+            last = read_tick(task.name) if self._fires(cron) else None
             if last is None:
                 continue
             ticks = due_ticks(task.cron or "", task.timezone, after=last, now=now)
