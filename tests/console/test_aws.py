@@ -33,7 +33,7 @@ def test_run_in_the_cloud_is_shown_as_dyna_shows_it() -> None:
     head, view = get(client, f"/runs/{run_id}"), engine.run(run_id)
     assert head["why"]["sentence"] == why_run(view, utc(cloud.now)).sentence
     assert head["counts"] == {"error": 1, "blocked": 1}
-    assert get(client, f"/runs/{run_id}/structure")["upstream"] == [[], [0]]
+    assert get(client, f"/runs/{run_id}/structure")["upstream_steps"] == [[], [1]]
     facts = get(client, f"/runs/{run_id}/facts")
     assert (facts["columns"]["step"], facts["words"]) == ([0], [["error", "failed"]])
     assert get(client, f"/runs/{run_id}/tasks/y")["blocked_by"] == ["x"]

@@ -22,7 +22,8 @@ from cordyna_console.live import (
     RunReading,
     rows_of,
 )
-from cordyna_console.models import FactRows, FactsAnswer, NextAction, RunHead, WhyAnswer
+from cordyna_console.models import FactsAnswer, NextAction, RunHead, WhyAnswer
+from cordyna_console.run_columns import FactRows
 from cordyna_console.server import ConsoleServer
 from cordyna_core.contract.views.facts import FactColumns
 from cordyna_core.errors import NotFound

@@ -19,6 +19,7 @@ from cordyna_cli.wording.status_marks import mark_of
 from cordyna_console.answers.runs import reading
 from cordyna_console.console import Console, ConsoleIdentity
 from cordyna_console.live import LiveRuns, RunReading
+from cordyna_console.run_columns import StructureAnswer
 from cordyna_core.contract.time import utc
 
 MOMENTS_S: Final = (1.0, 4.0, 15.0, 60.0, 400.0, 2_000.0)
@@ -79,9 +80,9 @@ def lines_of(seed: int) -> list[str]:
         json.dumps(
             {
                 "seed": seed,
-                "structure": run_structure(queries.read(world.store, run_id)[1].plan).model_dump(
-                    mode="json"
-                ),
+                "structure": StructureAnswer.of(
+                    run_structure(queries.read(world.store, run_id)[1].plan)
+                ).model_dump(mode="json"),
                 "steps": steps,
             }
         )

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from cordyna_console.models import ApiAnswer, ApiRequest
+from cordyna_console.answer_base import ApiAnswer
+from cordyna_console.models import ApiRequest
 from cordyna_core.contract.time import Instant
 
 

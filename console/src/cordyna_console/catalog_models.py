@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from cordyna_console.models import ApiAnswer, ApiRequest
+from cordyna_console.answer_base import ApiAnswer
+from cordyna_console.models import ApiRequest
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import Name

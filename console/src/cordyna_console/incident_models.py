@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from cordyna_console.models import ApiAnswer, ApiRequest
+from cordyna_console.answer_base import ApiAnswer
+from cordyna_console.models import ApiRequest
 from cordyna_core.contract.limits import MAX_COMMAND_ID_CHARS, SNOOZE_MAX_S
 from cordyna_core.contract.views.incidents import IncidentView
 

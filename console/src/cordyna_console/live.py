@@ -16,8 +16,9 @@ from typing import Any, Final, TypeVar
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from cordyna_console.models import FactRows, FactsAnswer, RunHead
+from cordyna_console.models import FactsAnswer, RunHead
 from cordyna_console.problems import document_of
+from cordyna_console.run_columns import FactRows
 from cordyna_core.contract.views.facts import FactColumns
 from cordyna_core.errors import UserError
 

@@ -1,27 +1,21 @@
 """Models: what the JSON API answers and takes, beside the views of the contract.
 
-Invariant: a time is RFC 3339, UTC; in the columns of `FactsAnswer` it is milliseconds since a
-moment that the model names.
+Invariant: a time is RFC 3339, UTC; in columns it is milliseconds since a moment that the model
+names.
 """
 
-from itertools import accumulate, pairwise
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cordyna_console.answer_base import ApiAnswer
+from cordyna_console.run_columns import FactRows
 from cordyna_core.contract.base import ErrorDescription, Problem, RootCause
 from cordyna_core.contract.ids import Name
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.time import Instant
-from cordyna_core.contract.views.facts import FactColumns
 
 RunState = Literal["running", "failing", "completed", "error"]
-
-
-class ApiAnswer(BaseModel):
-    """What the API answers. Frozen, as the contract's parts are."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class ApiRequest(BaseModel):
@@ -133,41 +127,6 @@ class RunHead(RunRow):
     why: WhyAnswer
     root_causes: list[RootCause] = Field(default_factory=list)
     blocked: int = 0
-
-
-class FactRows(ApiAnswer):
-    """Facts as columns, one entry a task, in the order of the structure.
-
-    `sent` is in ms since the run's `created_at`; `queued`, `started`, `ended` and `deadline` are in
-    ms since `sent`. `word` is an index into `words`. `before` lists earlier attempts, each as
-    [attempt, sent, queued, started, ended, word].
-    """
-
-    step: list[int] = Field(
-        description="Index of the task in the structure, as the difference from the one before. "
-        "The first one is its index."
-    )
-    word: list[int]
-    attempt: list[int]
-    sent: list[int | None]
-    queued: list[int | None]
-    started: list[int | None]
-    ended: list[int | None]
-    deadline: list[int | None]
-    before: list[list[list[int | None]]]
-
-    @classmethod
-    def of(cls, columns: FactColumns) -> "FactRows":
-        """The same facts. Their tasks are in the order of the structure."""
-        values = {name: getattr(columns, name) for name in FactColumns.model_fields}
-        tasks: list[int] = values.pop("task")
-        # Validated where they were made: ten thousand rows are not examined again.
-        return cls.model_construct(step=[b - a for a, b in pairwise([0, *tasks])], **values)
-
-    @property
-    def tasks(self) -> list[int]:
-        """The indexes."""
-        return list(accumulate(self.step))
 
 
 class FactsAnswer(ApiAnswer):

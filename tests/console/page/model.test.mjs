@@ -7,6 +7,11 @@ import { compareJson, compareRuns } from "../../../console/src/cordyna_console/p
 
 const WHY = { sentence: "so.", beside: [], next: { do: "watch", command: "dyna watch X" }, then: null, traceback: [] };
 
+/** The differences from one index to the next, backwards, from the task itself on. */
+function stepsOf(needs, index) {
+  return needs.map((up, at) => (at === 0 ? index : needs[at - 1]) - up);
+}
+
 /** `a  b<-a  c<-a,b`, each on server s. */
 function structure(text) {
   const words = text.split(/\s+/).map((word) => word.split("<-"));
@@ -14,24 +19,42 @@ function structure(text) {
   const upstream = words.map(([, needs]) => (needs ? needs.split(",").map((name) => task.indexOf(name)) : []));
   const level = [];
   upstream.forEach((needs) => level.push(needs.reduce((most, up) => Math.max(most, level[up] + 1), 0)));
-  return { plan_id: "P", target: task.at(-1), servers: ["s"], owners: [], task, server: task.map(() => 0), owner: task.map(() => -1), level, upstream };
+  return { plan_id: "P", target: task.at(-1), servers: ["s"], owners: [], task, server: task.map(() => 0), owner: task.map(() => -1), level, upstream_steps: upstream.map(stepsOf) };
 }
 
 /** rows: { index: [state, reason, sent, started, ended] } */
 function facts(rows, more = {}) {
   const entries = Object.entries(rows);
   const column = (at) => entries.map(([, row]) => row[at] ?? null);
+  let before = 0;
+  const step = (sent) => {
+    const by = sent === null ? null : sent - before;
+    before = sent ?? before;
+    return by;
+  };
   return {
     cursor: "c", state: "running", cancelled: false, created_at: "2026-11-28T12:00:00Z", ended_at: null, why: WHY,
     words: entries.map(([, [state, reason]]) => [state, reason]),
     columns: {
       step: entries.map(([index], at) => Number(index) - (at === 0 ? 0 : Number(entries[at - 1][0]))), word: entries.map((_, at) => at), attempt: entries.map(() => 1),
-      sent: column(2), queued: entries.map(() => null), started: column(3), ended: column(4),
+      sent_step: column(2).map(step), queued: entries.map(() => null), started: column(3),
+      ran: column(4).map((ended, at) => (ended === null ? null : ended - (column(3)[at] ?? 0))),
       deadline: entries.map(() => null), before: entries.map(() => []),
     },
     ...more,
   };
 }
+
+test("differences are added up again", () => {
+  const run = createRun(structure("a b<-a c d<-c,a,b"));
+  assert.deepEqual(run.upstream, [[], [0], [], [2, 0, 1]]);
+  assert.deepEqual(run.downstream, [[1, 3], [3], [3], []]);
+  applyFacts(run, facts({
+    0: ["completed", null, 100, 20, 50], 1: ["pending", "waiting"], 2: ["error", "timeout", 90, null, 7], 3: ["started", null, 400, 3],
+  }));
+  const times = run.fact.map(({ sent, started, ended }) => [sent, started, ended]);
+  assert.deepEqual(times, [[100, 20, 50], [null, null, null], [90, null, 7], [400, 3, null]]);
+});
 
 test("a run without facts waits", () => {
   const run = createRun(structure("a b<-a"));

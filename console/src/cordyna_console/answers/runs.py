@@ -16,7 +16,6 @@ from cordyna_console.console import Console
 from cordyna_console.live import RunReading
 from cordyna_console.models import (
     CommandRequest,
-    FactRows,
     FactsAnswer,
     InvokeAnswer,
     InvokeRequest,
@@ -27,6 +26,7 @@ from cordyna_console.models import (
     TaskRunAnswer,
     TimelineRow,
 )
+from cordyna_console.run_columns import FactRows
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.envelope import problems_of
 from cordyna_core.contract.views.facts import RunFacts

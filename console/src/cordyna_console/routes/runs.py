@@ -32,8 +32,8 @@ from cordyna_console.routes.shared import (
     Text,
     TheConsole,
 )
+from cordyna_console.run_columns import StructureAnswer
 from cordyna_core.contract.ids import RUN_ID_PATTERN
-from cordyna_core.contract.views.facts import RunStructure
 from cordyna_core.contract.views.replay import ReplayView
 
 router = APIRouter(tags=["runs"])
@@ -106,10 +106,10 @@ def run(live: Live, run_id: RunIdPath) -> RunHead:
     return live.head(run_id)
 
 
-@router.get("/runs/{run_id}/structure", response_model=RunStructure)
+@router.get("/runs/{run_id}/structure", response_model=StructureAnswer)
 def structure(console: TheConsole, run_id: RunIdPath) -> Response:
     """What never changes about a run."""
-    text = console.engine.structure(run_id).model_dump_json()
+    text = StructureAnswer.of(console.engine.structure(run_id)).model_dump_json()
     headers = {"Cache-Control": "private, max-age=31536000, immutable"}
     return Response(text, media_type="application/json", headers=headers)
 

@@ -3,12 +3,18 @@ import { wordOf, WORDS, urgencyOf } from "../words.js";
 
 /** Everything that never changes, and room for the facts. */
 export function createRun(structure) {
+  const { upstream_steps: steps, ...rest } = structure;
   const size = structure.task.length;
   const downstream = structure.task.map(() => []);
-  structure.upstream.forEach((needs, index) => needs.forEach((up) => downstream[up].push(index)));
+  const upstream = steps.map((needs, index) => {
+    let at = index;
+    return needs.map((step) => (at -= step));
+  });
+  upstream.forEach((needs, index) => needs.forEach((up) => downstream[up].push(index)));
   return {
-    ...structure,
+    ...rest,
     size,
+    upstream,
     downstream,
     index: new Map(structure.task.map((name, index) => [name, index])),
     state: "running",
@@ -31,17 +37,20 @@ export function applyFacts(run, facts) {
   run.why = facts.why;
   const columns = facts.columns;
   let index = 0;
+  let sent = 0;
   for (let row = 0; row < columns.step.length; row++) {
     const [state, reason] = facts.words[columns.word[row]];
     index += columns.step[row];
+    const { sent_step: { [row]: step }, started: { [row]: started }, ran: { [row]: ran } } = columns;
+    sent += step ?? 0;
     run.fact[index] = {
       state,
       reason,
       attempt: columns.attempt[row],
-      sent: columns.sent[row],
+      sent: step === null ? null : sent,
       queued: columns.queued[row],
-      started: columns.started[row],
-      ended: columns.ended[row],
+      started,
+      ended: ran === null ? null : ran + (started ?? 0),
       deadline: columns.deadline[row],
       before: columns.before[row].map(([attempt, sent, queued, started, ended, word]) => ({
         attempt, sent, queued, started, ended, word: wordOf(...facts.words[word]),
