@@ -13,7 +13,7 @@ from itertools import count, cycle
 from typing import Any, Final, Self
 
 import boto3
-from counting import ENVELOPE_BYTES, Counts, Hooks, wait_end
+from counting import ENVELOPE_BYTES, Counts, Hooks, wait_s
 from graphs import Graph
 from moto import mock_aws
 
@@ -71,7 +71,7 @@ class AwsWorld:
         self._in_flight: list[tuple[float, int, str, str]] = []
         self._tickets = count()
         self._mock = mock_aws()
-        self._hooks = Hooks(lambda: self.now)
+        self._hooks = Hooks()
 
     def __enter__(self) -> Self:
         self._mock.start()
@@ -220,7 +220,7 @@ class AwsWorld:
         self._send(params["QueueUrl"].rpartition("/")[2], params["MessageBody"], at)
 
     def _on_start_execution(self, params: dict[str, Any], **_: object) -> None:
-        entry = (wait_end(params), next(self._tickets), _WAIT, params["input"])
+        entry = (self.now + wait_s(params), next(self._tickets), _WAIT, params["input"])
         heapq.heappush(self._in_flight, entry)
 
     def _end_wait(self, waiting: dict[str, str]) -> None:

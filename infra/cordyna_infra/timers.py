@@ -65,7 +65,7 @@ class TimerResources(Construct):
                     conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
                 ),
             ),
-            comment="waits until `timestamp`, then sends `body` to the timekeeper, unless the run "
+            comment="waits for `seconds`, then sends `body` to the timekeeper, unless the run "
             "that `run` names has completed",
         )
         self.group = scheduler.CfnScheduleGroup(self, "Schedules", name=stage.bus)
@@ -128,8 +128,10 @@ class TimerResources(Construct):
         return iam.PolicyStatement(actions=["scheduler:ListSchedules"], resources=["*"])
 
     def _wait_then_send(self, queue: sqs.Queue, table: dynamodb.ITable) -> sfn.Chain:
-        wait = sfn.Wait(
-            self, "Wait until it is due", time=sfn.WaitTime.timestamp_path("$.timestamp")
+        wait = sfn.Wait(self, "Wait until it is due", time=sfn.WaitTime.seconds_path("$.seconds"))
+        # A function of an older version says only when.
+        wait_until = sfn.Wait(
+            self, "Wait until a time", time=sfn.WaitTime.timestamp_path("$.timestamp")
         )
         send = tasks.SqsSendMessage(
             self,
@@ -156,7 +158,14 @@ class TimerResources(Construct):
             .when(sfn.Condition.is_present("$.run"), read)
             .otherwise(send)
         )
-        return sfn.Chain.start(wait).next(names_run)
+        says_how_long = (
+            sfn.Choice(self, "Does it say how long?")
+            .when(sfn.Condition.is_present("$.seconds"), wait)
+            .otherwise(wait_until)
+        )
+        wait.next(names_run)
+        wait_until.next(names_run)
+        return sfn.Chain.start(says_how_long)
 
     def _read_run(self, table: dynamodb.ITable) -> tasks.DynamoGetItem:
         """Read the status of the run as cerebro stores it (cerebro.adapters.aws.dynamodb_runs)."""

@@ -76,7 +76,7 @@ def test_chain_of_tasks_costs_no_more_than_its_budget() -> None:
 def test_counted_units_are_what_dynamodb_charges(moto: None) -> None:
     dynamodb = client("dynamodb")
     table = a_table(dynamodb)
-    hooks = Hooks(lambda: 0.0)
+    hooks = Hooks()
     hooks.attach(dynamodb)
     big = {"pk": {"S": "a"}, "sk": {"S": "b"}, "text": {"S": "x" * 5_000}}
     dynamodb.put_item(TableName=table, Item=big)

@@ -54,6 +54,22 @@ def test_page_timer_within_15_minutes_is_a_delayed_message() -> None:
     assert 0 <= aws.now - timer.due <= 1
 
 
+@pytest.mark.parametrize("ahead", [9.6, 10.0])
+def test_wait_lasts_the_whole_seconds_until_a_timer_is_due(ahead: float) -> None:
+    inputs: list[dict[str, Any]] = []
+
+    class States(VirtualAws):
+        def start_execution(self, **request: Any) -> None:
+            inputs.append(json.loads(request["input"]))
+
+    # Half a second after a whole one: a wait until a whole second would last longer.
+    aws = States()
+    aws.now = NOW + 0.5
+    aws.timers.send_page_timer(PageTimer(RUN, 0, aws.now + ahead))
+    (waiting,) = inputs
+    assert waiting["seconds"] == 10
+
+
 def test_overdue_check_goes_behind_the_updates_of_servers() -> None:
     sent: list[tuple[str, str]] = []
 

@@ -82,17 +82,14 @@ class VirtualAws:
         assert 0 <= DelaySeconds <= 900, "SQS refuses longer delays"
         self._deliver(self.now + DelaySeconds, MessageBody)
 
-    # Step Functions: a Wait with TimestampPath, then a SendMessage to the timekeeper's queue.
+    # Step Functions: a Wait with SecondsPath, then a SendMessage to the timekeeper's queue.
     def start_execution(self, *, stateMachineArn: str, input: str) -> None:
         assert stateMachineArn == MACHINE
         waiting = json.loads(input)
-        until = (
-            datetime.strptime(waiting["timestamp"], "%Y-%m-%dT%H:%M:%SZ")
-            .replace(tzinfo=UTC)
-            .timestamp()
-        )
-        assert until - self.now < 300, "an Express execution lasts at most 5 minutes"
-        self._deliver(max(self.now, until), waiting["body"])
+        seconds = waiting["seconds"]
+        assert isinstance(seconds, int), "a Wait takes whole seconds"
+        assert 0 <= seconds < 300, "an Express execution lasts at most 5 minutes"
+        self._deliver(self.now + seconds, waiting["body"])
 
     # Scheduler
     def create_schedule(

@@ -195,7 +195,11 @@ def test_page_timer_waits_and_goes_to_the_timekeeper(
     states = json.loads(text_of(machine["DefinitionString"]))["States"]
     wait, send = states["Wait until it is due"], states["Send to the timekeeper"]
     assert machine["StateMachineType"] == "EXPRESS"
-    assert (wait["Type"], wait["TimestampPath"]) == ("Wait", "$.timestamp")
+    assert (wait["Type"], wait["SecondsPath"]) == ("Wait", "$.seconds")
+    # What a function of an older version started says only when.
+    assert states["Does it say how long?"]["Default"] == "Wait until a time"
+    assert states["Wait until a time"]["TimestampPath"] == "$.timestamp"
+    assert wait["Next"] == states["Wait until a time"]["Next"]
     assert send["Parameters"]["MessageBody.$"] == "$.body"
     assert send["Parameters"]["QueueUrl"].startswith("<TimekeeperQueue")
 

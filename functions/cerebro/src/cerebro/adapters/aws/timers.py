@@ -38,6 +38,9 @@ late.
 QUEUE_DELAY_MAX_S: Final = 900
 """The longest delay of a message (Amazon SQS, message timers)."""
 
+_EARLY_MAX_S: Final = 0.001
+"""What a delay may be too short by, for the rounding of times; to start it takes longer."""
+
 SCHEDULE_MIN_AHEAD_S: Final = 5
 """Scheduler refuses a time in the past, and the request itself takes some time."""
 
@@ -112,12 +115,14 @@ class AwsTimers:
             self._sqs().send_message(
                 QueueUrl=self._targets.timekeeper_queue_url,
                 MessageBody=encode_internal(timer),
-                DelaySeconds=min(QUEUE_DELAY_MAX_S, math.ceil(ahead)),
+                DelaySeconds=min(QUEUE_DELAY_MAX_S, whole_seconds(ahead)),
             )
             return
-        # A Wait takes whole seconds; rounded up, because a timer that arrives early is only sent
-        # again.
-        waiting = {
+        # For so long after its start: a Wait takes whole seconds, so one that ends at a time would
+        # last half a second more on average, which is charged. `timestamp` is for the state machine
+        # of the version before, which reads nothing else.
+        waiting: dict[str, str | int] = {
+            "seconds": whole_seconds(ahead),
             "timestamp": rfc3339_seconds(math.ceil(timer.due)),
             "body": encode_internal(timer),
         }
@@ -149,6 +154,11 @@ def schedule_name(timer: PageTimer | AnyIncidentTimer) -> str:
     if not isinstance(timer, PageTimer):
         return f"ring-{derived_id('incident', timer.id)}"
     return f"ring-{derived_id('ring', timer.run_id, timer.page, f'{timer.due:.3f}')}"
+
+
+def whole_seconds(ahead: float) -> int:
+    """A delay that ends no earlier than `ahead` seconds from now, but for the time to start it."""
+    return math.ceil(ahead - _EARLY_MAX_S)
 
 
 def rfc3339_seconds(seconds: int) -> str:
