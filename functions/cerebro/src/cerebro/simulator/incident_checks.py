@@ -47,7 +47,11 @@ class IncidentChecks:
             raise Unexpected(f"incident {new.id} is not the one of {new.kind} {subject}")
         if len(set(new.seen)) < len(new.seen):
             raise Unexpected(f"{new.kind} {subject}: the same evidence was counted twice")
+        if seen is not None and seen.unpublished and _id_of(seen) not in self._published:
+            raise Unexpected(f"{new.mark} was {seen.unpublished}, and changed before that was sent")
         was_open = seen is not None and seen.is_open
+        if new.is_open != was_open and new.unpublished != ("opened" if new.is_open else "closed"):
+            raise Unexpected(f"{new.mark} was written without what is to be published of it")
         if seen is not None and seen.is_open == new.is_open is True:
             self._check_change(seen, new)
         if new.is_open and not was_open and new.times != 1:
@@ -83,6 +87,8 @@ class IncidentChecks:
             message
             for message in handled.published
             if isinstance(message, IncidentChanged | InvocationRejected)
+            and message.meta is not None
+            and message.meta.cause == envelope.id
         ]
         if len(answers) != 1:
             raise Unexpected(f"a SnoozeIncident had {len(answers)} answers")
@@ -162,14 +168,15 @@ class IncidentChecks:
                 yield index, fact
 
     def _check_published(self, incident: Incident) -> None:
-        opened = derived_id("IncidentOpened", incident.id, incident.episode)
-        closed = derived_id("IncidentClosed", incident.id, incident.episode)
-        # What was closed before it could be published needs no owner any more.
-        if incident.is_open and opened not in self._published:
-            raise Unexpected(f"{incident.mark} was opened, and that was not published")
-        if (closed in self._published) == incident.is_open:
-            was = "" if incident.is_open else " not"
-            raise Unexpected(f"the end of {incident.mark} was{was} published")
+        if incident.unpublished:
+            raise Unexpected(f"{incident.mark} was {incident.unpublished}, not published")
+        ended = incident.episode - incident.is_open
+        for kind, episodes in (("Opened", incident.episode), ("Closed", ended)):
+            for episode in range(1, incident.episode + 1):
+                message_id = derived_id(f"Incident{kind}", incident.id, episode)
+                if (message_id in self._published) != (episode <= episodes):
+                    was = "not " if episode <= episodes else ""
+                    raise Unexpected(f"{incident.mark}: Incident{kind} was {was}published")
         if incident.is_open and incident.is_dirty:
             raise Unexpected(f"{incident.mark} has changed, and that was never published")
 
@@ -188,6 +195,14 @@ class IncidentChecks:
         is_known = run is not None or deadline.task in self._store.read_graph()
         if is_known and (incident is None or evidence not in incident.seen):
             raise Unexpected(f"the deadline of {deadline.task} was missed, and no incident has it")
+
+
+def _id_of(incident: Incident) -> str:
+    """The id of the message that publishes what the last write made."""
+    if incident.unpublished == "changed":
+        return derived_id("IncidentChanged", incident.id, incident.episode, incident.version)
+    kind = "IncidentOpened" if incident.unpublished == "opened" else "IncidentClosed"
+    return derived_id(kind, incident.id, incident.episode)
 
 
 def _is_crowded(server: str, snapshot: RunSnapshot) -> bool:

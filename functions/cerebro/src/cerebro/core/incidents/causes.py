@@ -11,14 +11,14 @@ from cerebro.core.effects import ReadGraph, ReadRun, ReadRunSnapshot, ReadTask, 
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.incident import BLOCKED_MAX, Blocked, Evidence, Failure
 from cerebro.core.incidents.record import close_if_opened_before, record, resume
-from cerebro.core.incidents.watch import last_answers
+from cerebro.core.incidents.watch import crowded_servers, last_answers
 from cerebro.core.model import Plan, Rank, RunSnapshot, TaskRun
 from cerebro.core.run.run_access import read_facts
 from cordyna_core.contract.base import ErrorDescription, Problem
 from cordyna_core.contract.due import due_at
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import derived_id
-from cordyna_core.contract.incidents import incident_id
+from cordyna_core.contract.incidents import IncidentKind, incident_id
 from cordyna_core.contract.state_updates import (
     DeclarationRejected,
     InvocationRejected,
@@ -62,23 +62,34 @@ async def record_failures(run_id: str, *, cause: str) -> None:
 
 async def close_answered(plan: Plan, facts: Mapping[int, TaskRun], *, cause: str) -> None:
     """Close the incidents of servers that have completed something in a run since they opened."""
-    for server, dispatched_at in last_answers(plan, facts).items():
+    answers = last_answers(plan, facts)
+    # Also a server that has not: an earlier delivery may have closed its incident and crashed.
+    for server in crowded_servers(plan):
         await close_if_opened_before(
-            incident_id("unresponsive", server), dispatched_at, cause=cause
+            incident_id("unresponsive", server), answers.get(server, 0.0), cause=cause
         )
 
 
 async def _resume_others(
     snapshot: RunSnapshot, facts: Mapping[int, TaskRun], failed: Sequence[int], *, cause: str
 ) -> None:
-    """Resume what an earlier delivery recorded of tasks that do not count as failed any more."""
-    for index, fact in facts.items():
-        had_failed = any(entry.state == "error" for entry in fact.timeline)
-        if had_failed and index not in failed:
-            task = snapshot.plan.tasks[index]
-            failure = Failure(snapshot.run.id, index, fact.attempt)
-            await resume(incident_id("failed", task.name), failure, cause=cause)
-            await resume(incident_id("unresponsive", task.server), failure, cause=cause)
+    """Resume what an earlier delivery may have recorded, and this one does not record again.
+
+    That is of each task that has ever failed, because it may have been healed or retried since.
+    """
+    recorded: dict[str, list[Failure]] = {}
+    for index, fact in sorted(facts.items()):
+        if not any(entry.state == "error" for entry in fact.timeline):
+            continue
+        task = snapshot.plan.tasks[index]
+        failure = Failure(snapshot.run.id, index, fact.attempt)
+        kinds: dict[IncidentKind, str] = {"failed": task.name, "unresponsive": task.server}
+        for kind, subject in kinds.items():
+            failures = recorded.setdefault(incident_id(kind, subject), [])
+            if index not in failed:
+                failures.append(failure)
+    for incident, failures in recorded.items():
+        await resume(incident, failures, cause=cause)
 
 
 def _evidence_of(
@@ -88,7 +99,7 @@ def _evidence_of(
     is_silent = fact.rank == Rank.ACK_TIMEOUT
     return Evidence(
         kind="unresponsive" if is_silent else "failed",
-        key=_key(snapshot.run.id, index, fact.attempt),
+        key=Failure(snapshot.run.id, index, fact.attempt).key,
         task=None if is_silent else task.name,
         server=task.server,
         owner=task.owner,
@@ -99,10 +110,6 @@ def _evidence_of(
         blocked=blocked_by(graph, snapshot, facts, index),
         traceparent=snapshot.run.traceparent,
     )
-
-
-def _key(run_id: str, index: int, attempt: int) -> str:
-    return f"{run_id}:{index}:{attempt}"
 
 
 def blocked_by(
@@ -144,11 +151,11 @@ async def on_unacknowledged(envelope: Envelope) -> None:
     failure = Failure(expired.run_id, index, expired.attempt)
     if fact is None or fact.rank not in (Rank.PENDING, Rank.ACK_TIMEOUT):
         # It has answered since, or the run was cancelled.
-        await resume(incident_id("unresponsive", task.server), failure, cause=envelope.id)
+        await resume(incident_id("unresponsive", task.server), [failure], cause=envelope.id)
         return
     evidence = Evidence(
         kind="unresponsive",
-        key=_key(expired.run_id, index, expired.attempt),
+        key=failure.key,
         task=None,
         server=task.server,
         owner=task.owner,
@@ -190,10 +197,10 @@ async def on_invocation_rejected(envelope: Envelope) -> None:
     assert isinstance(rejected, InvocationRejected)
     graph = await ReadGraph()
     owned = graph.get(rejected.task)
-    if owned is None:
-        return
     codes = {problem.code for problem in rejected.problems}
-    if "missed_tick" not in codes and not await _is_refused_tick(rejected):
+    if owned is None or ("missed_tick" not in codes and not await _is_refused_tick(rejected)):
+        # It may have been one when it was delivered first.
+        await resume(incident_id("missed_cron", rejected.task), cause=envelope.id)
         return
     evidence = Evidence(
         kind="missed_cron",

@@ -13,13 +13,14 @@ from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.effects import ReadDeadline, SendIncidentTimer, WriteDeadline
 from cerebro.core.incidents.incident import Evidence, Failure
 from cerebro.core.incidents.notices import DeadlineTimer
-from cerebro.core.incidents.record import record
+from cerebro.core.incidents.record import record, resume
 from cerebro.core.model import Plan, RunSnapshot, TaskRun
 from cerebro.core.run.invoke import tick_key
 from cerebro.core.run.run_access import read_facts
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.due import due_at
 from cordyna_core.contract.ids import SCHEDULER, run_id_of
+from cordyna_core.contract.incidents import incident_id
 from cordyna_core.contract.time import rfc3339, utc
 
 
@@ -82,7 +83,9 @@ async def _record_missed(
     elif owned is not None:
         server, owner = owned.server, owned.task.owner
     else:
-        return  # Neither its run nor its task exists.
+        # Neither its run nor its task exists; they may have when the timer fired first.
+        await resume(incident_id("deadline", deadline.task), cause=cause)
+        return
     path = None
     if snapshot is not None:
         usual = await _usual_durations(deadline)

@@ -8,15 +8,17 @@ incident, and the next ones are counted. The same evidence counts once, however 
 An incident closes when its task completes in an attempt that was dispatched after it had opened, or
 when all that failed has been healed: what failed is in `failing` until it completes in its run.
 
-The input that opened, changed or closed it is stored (`opened_by`, `changed_by`, `closed_by`). That
-input publishes it, and publishes it again if it is delivered again.
+What a write opens, changes or closes is to be published, and the write stores that (`unpublished`).
+It is cleared after the publication. Until then, every program that reads the incident publishes it
+first, so a handler that crashes in between loses nothing, and an opening is published before the
+closing.
 
 Invariant: a cause has one incident, which is open or closed; `version` steps with every write, and
-a write is conditional on it (docs/rules.md, rule 19).
+a write is conditional on it. No write replaces what is not published yet (docs/rules.md, rule 19).
 """
 
 from dataclasses import dataclass, replace
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.incidents import IncidentKind, ServerKind, TaskKind, incident_id
@@ -43,6 +45,15 @@ class Failure:
     run_id: str
     index: int
     attempt: int
+
+    @property
+    def key(self) -> str:
+        """The key of the evidence that it is."""
+        return f"{self.run_id}:{self.index}:{self.attempt}"
+
+    def is_shown_by(self, key: str | None) -> bool:
+        """Return whether evidence with this key is of the same task run, in whichever attempt."""
+        return key is not None and key.rpartition(":")[0] == f"{self.run_id}:{self.index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,7 @@ class Incident:
         seen: the keys of the last evidence.
         failing: what failed and has not completed since.
         commands: the ids of the last commands that were applied.
+        unpublished: what the last write made, if it is not known to be published.
     """
 
     id: str
@@ -125,6 +137,7 @@ class Incident:
     seen: tuple[str, ...] = ()
     failing: tuple[Failure, ...] = ()
     commands: tuple[str, ...] = ()
+    unpublished: Literal["opened", "changed", "closed"] | None = None
     version: int = 1
 
     @property
@@ -207,6 +220,7 @@ def _opened(stored: Incident | None, evidence: Evidence, *, cause: str, now: flo
         seen=(*seen, evidence.key)[-SEEN_MAX:],
         failing=(evidence.failure,) if evidence.failure is not None else (),
         commands=stored.commands if stored is not None else (),
+        unpublished="opened",
         version=stored.version + 1 if stored is not None else 1,
     )
 
@@ -219,10 +233,22 @@ def _with_failure(failing: tuple[Failure, ...], new: Failure | None) -> tuple[Fa
 
 
 def with_publication(changed: Incident, *, cause: str, now: float) -> Incident:
-    """Note that `cause` publishes the change, if it may be published now."""
+    """Note that the change is to be published, if it may be published now."""
     if not (changed.is_dirty and changed.may_publish_change(now)):
         return changed
-    return replace(changed, changed_by=cause, published_at=now, is_dirty=False, snoozed_until=None)
+    return replace(
+        changed,
+        changed_by=cause,
+        published_at=now,
+        is_dirty=False,
+        snoozed_until=None,
+        unpublished="changed",
+    )
+
+
+def as_published(incident: Incident) -> Incident:
+    """Return the incident when what its last write made has been published."""
+    return replace(incident, unpublished=None, version=incident.version + 1)
 
 
 def with_completion(
@@ -255,6 +281,7 @@ def closed(incident: Incident, *, cause: str, now: float) -> Incident:
         failing=(),
         is_dirty=False,
         snoozed_until=None,
+        unpublished="closed",
         version=incident.version + 1,
     )
 

@@ -3,9 +3,10 @@
 Invariant: a notice changes an incident only if what is stored says the same.
 """
 
+from dataclasses import replace
 from typing import Final
 
-from cerebro.core.effects import Now, Publish, ReadRun, ReadRunSnapshot, ReadTasks
+from cerebro.core.effects import Now, ReadRun, ReadRunSnapshot, ReadTasks
 from cerebro.core.incidents.causes import close_answered, record_failures
 from cerebro.core.incidents.effects import (
     ReadActiveRuns,
@@ -14,7 +15,6 @@ from cerebro.core.incidents.effects import (
     SendIncidentTimer,
 )
 from cerebro.core.incidents.incident import TASK_KINDS, Failure, Incident, with_publication
-from cerebro.core.incidents.messages import incident_changed
 from cerebro.core.incidents.notices import (
     CompletionNotice,
     FailureNotice,
@@ -23,11 +23,12 @@ from cerebro.core.incidents.notices import (
 )
 from cerebro.core.incidents.record import (
     arm_publication,
+    change_incident,
     close_if_opened_before,
     finish_closing,
     note_completion,
+    publish_pending,
     watch_run,
-    write_incident,
 )
 from cerebro.core.incidents.watch import crowded_servers, tasks_of_cause, watched_tasks
 from cerebro.core.run.run_access import read_facts
@@ -80,7 +81,7 @@ async def on_incident_timer(timer: IncidentTimer) -> None:
     if incident is None:
         return
     if incident.is_open:
-        await _publish_change(incident, cause=timer.id)
+        await _publish_change(incident.id, cause=timer.id)
     else:
         await finish_closing(incident, cause=timer.id)
 
@@ -110,15 +111,17 @@ async def _settle(incident: Incident, *, cause: str) -> None:
                 return
 
 
-async def _publish_change(incident: Incident, *, cause: str) -> None:
-    while incident.is_open and incident.is_dirty:
-        now = await Now()
-        new = with_publication(incident, cause=cause, now=now)
-        if new is incident:
-            await arm_publication(incident)
-            return
-        conflicting = await write_incident(new, incident)
-        incident = conflicting or new
-    if incident.is_open and incident.changed_by == cause:
-        now = await Now()
-        await Publish((incident_changed(incident, now=now),))
+async def _publish_change(incident: str, *, cause: str) -> None:
+    """Publish what has changed and may be published now; arm it if it may not."""
+
+    def changed(stored: Incident | None, now: float) -> Incident | None:
+        if stored is None or not stored.is_open:
+            return None
+        new = with_publication(stored, cause=cause, now=now)
+        return None if new is stored else replace(new, version=stored.version + 1)
+
+    stored = await change_incident(incident, changed)
+    if stored is not None:
+        stored = await publish_pending(stored)
+        if stored.is_open and stored.is_dirty:
+            await arm_publication(stored)

@@ -25,13 +25,17 @@ class CompletionNotice:
 
 @dataclass(frozen=True, slots=True)
 class FailureNotice:
-    """Something failed for good in a run that was failing already."""
+    """Something failed for good in a run that was failing already.
+
+    `cause`: the input that wrote the failure. Two failures of a run have two notices.
+    """
 
     run_id: str
+    cause: str = ""
 
     @property
     def id(self) -> str:
-        return f"failure:{self.run_id}"
+        return f"failure:{self.run_id}:{self.cause}"
 
 
 @dataclass(frozen=True, slots=True)

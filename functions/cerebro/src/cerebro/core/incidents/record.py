@@ -16,15 +16,19 @@ other.
 
 Who puts or takes a mark looks afterwards whether the incident is still as it was read.
 
-Invariant: who wins the write publishes, and the same input publishes again (docs/rules.md, rule
-19).
+What a write opens, changes or closes is published by whichever program reads the incident next:
+the one that wrote it, another one, or the same input when it is delivered again. That delivery
+reads every incident that the first one may have written, also if there is nothing left to record.
+
+Invariant: what is opened, changed or closed is published, in this order, before the incident is
+changed again (docs/rules.md, rule 19).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from cerebro.core.effects import Now, Publish, ReadRun, ReadTask
+from cerebro.core.effects import Now, Publish, ReadRun, ReadTasks
 from cerebro.core.incidents.effects import (
     MarkCause,
     ReadIncident,
@@ -36,6 +40,7 @@ from cerebro.core.incidents.incident import (
     Evidence,
     Failure,
     Incident,
+    as_published,
     closed,
     with_completion,
     with_evidence,
@@ -53,68 +58,80 @@ by then.
 """
 
 
+_MESSAGES: Final = {
+    "opened": incident_opened,
+    "changed": incident_changed,
+    "closed": incident_closed,
+}
+"""The message that publishes what a write made."""
+
+
 async def record(evidence: Evidence, *, cause: str) -> None:
     """Open the incident of this evidence, or count it, and watch for its end."""
-    stored = await _update(
+    stored = await change_incident(
         evidence.incident,
         lambda incident, now: with_evidence(incident, evidence, cause=cause, now=now),
     )
-    if stored is not None:
-        await _follow(stored, evidence.failure, evidence.key, cause=cause)
+    if stored is None:
+        return
+    if not stored.is_open:
+        await finish_closing(stored, cause=cause)
+        return
+    await _sync_mark(stored.id)
+    failures = () if evidence.failure is None else (evidence.failure,)
+    await _watch_failures(failures)
+    stored = await publish_pending(stored)
+    if stored.is_dirty and stored.dirty_by == evidence.key:
+        # Only the evidence that made it dirty has it published, also when it is delivered again.
+        await _arm_if_settled(stored)
+    await _note_completed(stored.id, failures, cause=cause)
 
 
-async def resume(incident: str, failure: Failure, *, cause: str) -> None:
-    """Do what follows from evidence that this very cause recorded, and that is gone since.
+async def resume(incident: str, failures: Sequence[Failure] = (), *, cause: str) -> None:
+    """Finish what an earlier delivery of this input may have left undone when it crashed.
 
-    Its first delivery may have crashed before it published that.
+    `failures`: task runs of one run that it may have recorded, and that have not failed now.
     """
     stored = await ReadIncident(incident)
-    if stored is not None and cause in (stored.opened_by, stored.changed_by, stored.closed_by):
-        await _follow(stored, failure, stored.dirty_by, cause=cause)
-
-
-async def _follow(
-    incident: Incident, failure: Failure | None, key: str | None, *, cause: str
-) -> None:
-    """Watch for the end of an incident, publish it, and look whether it has ended already.
-
-    `key`: that of the evidence which is handled. Only the evidence that made it dirty arms its
-    publication, also when it is delivered again.
-    """
-    if not incident.is_open:
-        await finish_closing(incident, cause=cause)
+    if stored is None:
         return
-    await _sync_mark(incident.id)
-    if failure is not None:
-        await watch_run(failure.run_id, (failure.index,))
-    await _publish(incident, cause)
-    await _arm(incident, key, cause=cause)
-    if failure is not None:
-        await note_if_completed(incident.id, failure, cause=cause)
+    stored = await publish_pending(stored)
+    if cause in (stored.opened_by, stored.closed_by):
+        await _sync_mark(incident)
+    if not stored.is_open:
+        return
+    if stored.is_dirty and any(failure.is_shown_by(stored.dirty_by) for failure in failures):
+        await _arm_if_settled(stored)
+    recorded = {(failure.run_id, failure.index) for failure in stored.failing}
+    counted = [one for one in failures if (one.run_id, one.index) in recorded]
+    await _watch_failures(counted)
+    await _note_completed(incident, counted, cause=cause)
 
 
-async def _publish(incident: Incident, cause: str) -> None:
-    now = await Now()
-    if incident.opened_by == cause:
-        await Publish((incident_opened(incident, now=now),))
-    elif incident.changed_by == cause:
-        await Publish((incident_changed(incident, now=now),))
+async def publish_pending(incident: Incident) -> Incident:
+    """Publish what the last write of the incident made, unless that is known to be published.
 
-
-async def _arm(incident: Incident, key: str | None, *, cause: str) -> None:
-    if incident.opened_by == cause:
-        await SendIncidentTimer(IncidentTimer(incident.id, incident.opened_at + SETTLE_S))
-    if incident.is_dirty and key == incident.dirty_by and await _is_settled(incident):
-        await arm_publication(incident)
-
-
-async def _is_settled(incident: Incident) -> bool:
-    """Whether the timer of the opening may have fired. Until then, it arms what has changed.
-
-    So fifty tasks that fail at once send no timer each. Asked after the change was written: what
-    the timer reads contains it.
+    Returns the incident as it is then.
     """
-    return await Now() >= incident.opened_at + SETTLE_S - CLOCK_SKEW_MARGIN_S
+    while incident.unpublished is not None:
+        if incident.unpublished == "opened":
+            await SendIncidentTimer(IncidentTimer(incident.id, incident.opened_at + SETTLE_S))
+        now = await Now()
+        await Publish((_MESSAGES[incident.unpublished](incident, now=now),))
+        published = as_published(incident)
+        incident = (await _write_incident(published, incident)) or published
+    return incident
+
+
+async def _arm_if_settled(incident: Incident) -> None:
+    """Arm the publication of a change, once the timer of the opening may have fired.
+
+    Until then, that timer arms what has changed, so fifty tasks that fail at once send no timer
+    each. Asked after the change was written: what the timer reads contains it.
+    """
+    now = await Now()
+    if now >= incident.opened_at + SETTLE_S - CLOCK_SKEW_MARGIN_S:
+        await arm_publication(incident)
 
 
 async def arm_publication(incident: Incident) -> None:
@@ -123,12 +140,21 @@ async def arm_publication(incident: Incident) -> None:
     await SendIncidentTimer(IncidentTimer(incident.id, due))
 
 
-async def note_if_completed(incident: str, failure: Failure, *, cause: str) -> None:
-    """Count the task run as completed if it is. Read after its run was marked."""
-    fact = await ReadTask(failure.run_id, failure.index, fresh=True)
-    if fact is not None and fact.is_completed:
-        completed = Failure(failure.run_id, failure.index, fact.attempt)
-        await note_completion(incident, completed, fact.dispatched_at, cause=cause)
+async def _watch_failures(failures: Sequence[Failure]) -> None:
+    """Have the completions of these task runs noticed; all are of one run."""
+    if failures:
+        await watch_run(failures[0].run_id, [failure.index for failure in failures])
+
+
+async def _note_completed(incident: str, failures: Sequence[Failure], *, cause: str) -> None:
+    """Count those of the task runs as completed that are. Read after their run was marked."""
+    if not failures:
+        return
+    run_id, indexes = failures[0].run_id, tuple(failure.index for failure in failures)
+    for index, fact in (await ReadTasks(run_id, indexes, fresh=True)).items():
+        if fact.is_completed:
+            completed = Failure(run_id, index, fact.attempt)
+            await note_completion(incident, completed, fact.dispatched_at, cause=cause)
 
 
 async def note_completion(
@@ -141,7 +167,7 @@ async def note_completion(
             return None
         return with_completion(stored, completed, dispatched_at, cause=cause, now=now)
 
-    stored = await _update(incident, changed)
+    stored = await change_incident(incident, changed)
     if stored is not None:
         await finish_closing(stored, cause=cause)
 
@@ -154,18 +180,16 @@ async def close_if_opened_before(incident: str, at: float, *, cause: str) -> Non
             return None
         return closed(stored, cause=cause, now=now)
 
-    stored = await _update(incident, changed)
+    stored = await change_incident(incident, changed)
     if stored is not None:
         await finish_closing(stored, cause=cause)
 
 
 async def finish_closing(incident: Incident, *, cause: str) -> None:
-    """Take the mark away and publish, if this cause closed the incident."""
-    if incident.is_open or incident.closed_by != cause:
-        return
-    await _sync_mark(incident.id)
-    now = await Now()
-    await Publish((incident_closed(incident, now=now),))
+    """Take the mark away, if this cause closed the incident, and publish what is not published."""
+    if incident.closed_by == cause:
+        await _sync_mark(incident.id)
+    await publish_pending(incident)
 
 
 async def _sync_mark(incident: str) -> None:
@@ -193,26 +217,29 @@ async def watch_run(run_id: str, indexes: Iterable[int]) -> None:
         run = (await write_run(new, run)) or new
 
 
-async def _update(
+async def change_incident(
     incident: str, change: Callable[[Incident | None, float], Incident | None]
 ) -> Incident | None:
     """Write what `change` makes of the stored incident; it returns None to leave it as it is.
 
-    Returns the incident as it is then, or None if it was never opened.
+    What an earlier write made is published first. Returns the incident as it is then, or None if it
+    was never opened.
     """
     stored = await ReadIncident(incident)
     while True:
+        if stored is not None:
+            stored = await publish_pending(stored)
         now = await Now()
         new = change(stored, now)
         if new is None:
             return stored
-        conflicting = await write_incident(new, stored)
+        conflicting = await _write_incident(new, stored)
         if conflicting is None:
             return new
         stored = conflicting
 
 
-async def write_incident(new: Incident, seen: Incident | None) -> Incident | None:
+async def _write_incident(new: Incident, seen: Incident | None) -> Incident | None:
     """Write an incident. Returns None, or the one that is stored instead."""
     stored = await WriteIncident(new, seen)
     return None if stored == new else stored

@@ -4,10 +4,9 @@ Invariant: a command acts once, and each of its deliveries is answered (docs/rul
 """
 
 from cerebro.core.effects import Now, Publish
-from cerebro.core.incidents.effects import ReadIncident
 from cerebro.core.incidents.incident import Incident, snoozed
 from cerebro.core.incidents.messages import snooze_answer
-from cerebro.core.incidents.record import arm_publication, write_incident
+from cerebro.core.incidents.record import arm_publication, change_incident
 from cerebro.core.messages import invocation_rejected, traceparent_of
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import Envelope
@@ -22,15 +21,20 @@ async def snooze_incident(envelope: Envelope) -> None:
     assert isinstance(command, SnoozeIncident)
     command_id = command.command_id or envelope.id
     until = command.until.timestamp()
-    stored = await ReadIncident(command.incident)
-    while stored is None or command_id not in stored.commands:
-        now = await Now()
+    problem: Problem | None = None
+
+    def applied(stored: Incident | None, now: float) -> Incident | None:
+        nonlocal problem
+        if stored is not None and command_id in stored.commands:
+            problem = None
+            return None
         problem = _problem(stored, command, now=now)
-        if stored is None or problem is not None:
-            await _refuse(envelope, command, problem or unknown_incident(command.incident), now=now)
-            return
-        new = snoozed(stored, until, command_id)
-        stored = (await write_incident(new, stored)) or new
+        return snoozed(stored, until, command_id) if stored and problem is None else None
+
+    stored = await change_incident(command.incident, applied)
+    if stored is None or problem is not None:
+        await _refuse(envelope, command, problem or unknown_incident(command.incident))
+        return
     if stored.is_open and stored.is_dirty:
         await arm_publication(stored)
     now = await Now()
@@ -45,9 +49,8 @@ def _problem(stored: Incident | None, command: SnoozeIncident, *, now: float) ->
     return snooze_problem(command.until, utc(now))
 
 
-async def _refuse(
-    envelope: Envelope, command: SnoozeIncident, problem: Problem, *, now: float
-) -> None:
+async def _refuse(envelope: Envelope, command: SnoozeIncident, problem: Problem) -> None:
+    now = await Now()
     refused = invocation_rejected(
         envelope.id, command.incident, [problem], now=now, traceparent=traceparent_of(envelope)
     )

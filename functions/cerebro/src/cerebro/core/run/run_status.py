@@ -95,7 +95,7 @@ async def announce_failure(snapshot: RunSnapshot, index: int, fact: TaskRun, *, 
     What failed first is published with the run; what fails later is in a notice.
     """
     if not await mark_failing(snapshot, index, fact, cause=cause):
-        await SendIncidentNotice(FailureNotice(snapshot.run.id))
+        await SendIncidentNotice(FailureNotice(snapshot.run.id, cause))
 
 
 async def mark_failing(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> bool:

@@ -39,9 +39,9 @@ def note_declared(loop: MessageLoop, home: Home, servers: Iterable[str]) -> None
 
 
 def _timers(store: Store) -> Iterator[AnyIncidentTimer]:
-    """The timers of an earlier engine: of open incidents, and of deadlines."""
+    """The timers of an earlier engine: of open and unpublished incidents, and of deadlines."""
     for incident in store.incidents():
-        if incident.is_open:
+        if incident.is_open or incident.unpublished:
             yield IncidentTimer(incident.id, incident.opened_at + SETTLE_S)
     for deadline in store.open_deadlines():
         yield DeadlineTimer(deadline.task, deadline.nominal, deadline.due)
