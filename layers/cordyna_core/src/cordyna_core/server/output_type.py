@@ -8,7 +8,6 @@ import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -17,6 +16,7 @@ from pydantic_core import PydanticSerializationError, core_schema
 from cordyna_core.contract.json_schemas import TitlelessJsonSchema
 from cordyna_core.contract.schema_values import TooManySteps, faults_of_plain_value
 from cordyna_core.errors import TerminalError, UserError
+from cordyna_core.server.annotations import evaluated
 from cordyna_core.server.result import json_output
 from cordyna_core.server.upstream_types import adapter_of, faults_of, schema_of
 
@@ -81,7 +81,10 @@ class OutputType:
         """
         try:
             validated = self.adapter.validate_python(value)
-            plain = self.adapter.dump_python(validated, mode="json", warnings="error")
+            # By alias, as the schema has it, and as an output without a declared type is written.
+            plain = self.adapter.dump_python(
+                validated, mode="json", by_alias=True, warnings="error"
+            )
         except ValidationError as invalid:
             raise OutputMismatch(f"{_MISMATCH}: {faults_of(invalid)}") from None
         except PydanticSerializationError as unfit:
@@ -142,14 +145,10 @@ def _return_annotation(function: Callable[..., Any]) -> Any:
     written = inspect.signature(function).return_annotation
     if written is inspect.Signature.empty:
         return None
-    module = getattr(inspect.unwrap(getattr(function, "func", function)), "__globals__", {})
     try:
-        hints = typing.get_type_hints(
-            SimpleNamespace(__annotations__={"return": written}), module, include_extras=True
-        )
+        return evaluated(function, {"return": written})["return"]
     except Exception:  # noqa: BLE001  it is code of the user's, and may be for type checkers only
         return None
-    return hints["return"]
 
 
 def _has_fields(annotation: Any) -> bool:

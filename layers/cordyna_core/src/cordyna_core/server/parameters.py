@@ -5,10 +5,8 @@ names.
 """
 
 import inspect
-import typing
 import warnings
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
 from typing import Any
 
 from pydantic import (
@@ -27,6 +25,7 @@ from pydantic.json_schema import PydanticJsonSchemaWarning
 from cordyna_core.contract.declaration import Upstream
 from cordyna_core.contract.secret_params import has_secrets, is_reference, with_secrets_changed
 from cordyna_core.errors import TerminalError, UserError
+from cordyna_core.server.annotations import evaluated
 from cordyna_core.server.context import Context
 from cordyna_core.server.params_schema import params_schema_of
 from cordyna_core.server.secrets import resolve_secret
@@ -69,6 +68,12 @@ class Parameters:
             None,
         )
         self._upstream = upstream_parameters(signature, annotations, task)
+        if self.context_name in self._upstream:
+            raise UserError(
+                f'task "{task}": {self.context_name} is the context of a body, and no upstream',
+                next=f"rename it: <name>: Annotated[<type>, "
+                f'upstream("{self._upstream[self.context_name].task}")]',
+            )
         own = {self.context_name, *self._upstream}
         self._model = _model(
             task, {name: p for name, p in signature.items() if name not in own}, annotations
@@ -194,11 +199,11 @@ def _annotations(
         for name, p in signature.items()
         if p.annotation is not inspect.Parameter.empty
     }
-    module = getattr(inspect.unwrap(getattr(function, "func", function)), "__globals__", {})
     try:
-        return typing.get_type_hints(
-            SimpleNamespace(__annotations__=written), module, include_extras=True
-        )
+        return evaluated(function, written)
+    except UserError as wrong:  # of a marker: `upstream("no name")`
+        what = f'task "{task}": {wrong.what}'
+        raise UserError(what, why=location_of(function), next=wrong.next) from wrong
     except Exception as unreadable:  # an annotation is code of the user's: it may raise anything
         raise UserError(
             f'task "{task}": an annotation cannot be read: {unreadable}',

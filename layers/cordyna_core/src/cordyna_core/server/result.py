@@ -25,6 +25,8 @@ from cordyna_core.errors import TaskError, TerminalError
 
 _SECRET_CHARS_MIN: Final = 4
 """A shorter secret occurs in any text, and replacing it would show where."""
+_CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
+_CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,7 @@ def describe(
     The traceback begins at the user's code; if it is cut, its end is kept. `retryable`: default:
     what the exception says of itself. `secrets` do not occur in it.
     """
-    kind = _head(type(error).__name__, MAX_ERROR_TYPE_BYTES)
+    kind = _head(_name(error), MAX_ERROR_TYPE_BYTES)
     message = _head(_without(secrets, _text(error)), MAX_ERROR_MESSAGE_BYTES)
     room = MAX_ERROR_BYTES - len(kind.encode()) - len(message.encode())
     # An error that cordyna raises about an attempt has no frame of the user's, and needs none.
@@ -136,17 +138,50 @@ def _user_frames(frames: TracebackType | None) -> TracebackType | None:
 
 
 def _trace(error: BaseException, frames: TracebackType) -> str:
+    """The end of the traceback, at least as much as is kept.
+
+    From the last exception to those that led to it: there may be any number of them.
+    """
+    parts: list[str] = []
+    exceptions: set[int] = set()
+    link: BaseException | None = error
     try:
-        return "".join(traceback.format_exception(type(error), error, frames))
-    except Exception as unprintable:  # noqa: BLE001  a text is code of the user's
-        return f"(no traceback: {type(unprintable).__name__} while it was written)"
+        while link is not None and id(link) not in exceptions and _size(parts) <= MAX_ERROR_BYTES:
+            exceptions.add(id(link))
+            begin = frames if link is error else link.__traceback__
+            lines = traceback.format_exception(type(link), link, begin, chain=False)
+            parts += reversed(lines)
+            connection, link = _earlier(link)
+            parts.append(connection)
+    except BaseException as unprintable:  # noqa: BLE001  a text is code of the user's
+        return f"(no traceback: {_name(unprintable)} while it was written)"
+    return "".join(reversed(parts[:-1]))
+
+
+def _size(parts: Sequence[str]) -> int:
+    return sum(map(len, parts))
+
+
+def _earlier(error: BaseException) -> tuple[str, BaseException | None]:
+    """The exception that led to this one, and how Python says so."""
+    if error.__cause__ is not None:
+        return _CAUSE, error.__cause__
+    if error.__context__ is not None and not error.__suppress_context__:
+        return _CONTEXT, error.__context__
+    return "", None
 
 
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as unprintable:  # noqa: BLE001  as above
-        return f"(no message: {type(unprintable).__name__} while it was written)"
+    except BaseException as unprintable:  # noqa: BLE001  as above, also if it interrupts or exits
+        return f"(no message: {_name(unprintable)} while it was written)"
+
+
+def _name(error: BaseException) -> str:
+    """The name of its class, also if a metaclass gives the class another `__name__`."""
+    name: str = type.__dict__["__name__"].__get__(type(error))
+    return name
 
 
 def _head(text: str, limit: int) -> str:

@@ -20,6 +20,7 @@ from pydantic.json_schema import PydanticJsonSchemaWarning
 
 from cordyna_core.contract.declaration import Upstream
 from cordyna_core.contract.json_schemas import TitlelessJsonSchema
+from cordyna_core.contract.secret_params import has_secrets
 from cordyna_core.errors import TerminalError, UserError
 from cordyna_core.server.options import Duration, fresh, require_name, task_name_of
 
@@ -111,10 +112,7 @@ def upstream_parameters(
                 f'task "{task}": the default of {name} is upstream()',
                 next=f"write {name}: Annotated[<type>, upstream()]",
             )
-        marker = next(
-            (mark for mark in _metadata(annotations.get(name)) if isinstance(mark, UpstreamMarker)),
-            None,
-        )
+        marker = _marker(name, annotations.get(name), task)
         if marker is None:
             continue
         if parameter.default is not parameter.empty:
@@ -125,6 +123,31 @@ def upstream_parameters(
             )
         found[name] = _parameter(name, annotations[name], marker, task)
     return found
+
+
+def _marker(name: str, annotation: Any, task: str) -> UpstreamMarker | None:
+    """Return the marker of a parameter. Raises UserError: it would be overlooked, or is unclear."""
+    outside = [mark for mark in _metadata(annotation) if _is_marker(mark)]
+    inside = any(map(_holds_marker, typing.get_args(annotation)))
+    if inside or outside[1:] or upstream in outside:
+        raise UserError(
+            f'task "{task}": {name} is not marked as the output of one upstream',
+            why="upstream() is called once, and belongs to the parameter as a whole: it is inside "
+            "of its type, there twice, or not called",
+            next=f"write {name}: Annotated[<the whole type>, upstream()]",
+        )
+    return outside[0] if outside else None
+
+
+def _is_marker(mark: object) -> bool:
+    return isinstance(mark, UpstreamMarker) or mark is upstream
+
+
+def _holds_marker(annotation: Any) -> bool:
+    """Return whether a part of a type is marked."""
+    return any(map(_is_marker, _metadata(annotation))) or any(
+        map(_holds_marker, typing.get_args(annotation))
+    )
 
 
 def _metadata(annotation: Any) -> tuple[Any, ...]:
@@ -139,6 +162,12 @@ def _parameter(name: str, annotation: Any, marker: UpstreamMarker, task: str) ->
         raise UserError(
             f'task "{task}": {name} is strict and takes any value',
             next="name the type that it takes, or remove strict=True",
+        )
+    if has_secrets(expects):
+        raise UserError(
+            f'task "{task}": {name} is a secret that comes from an upstream',
+            why="an output passes the bus and is kept, so it holds no secret",
+            next="take the secret as a parameter, by reference",
         )
     within_s = None
     if marker.within is not None:
