@@ -62,9 +62,9 @@ def check_answer(handled: HandledInput, before: Run | None, after: Run | None) -
     if isinstance(command, InvokeTask):
         _check_invocation(command, envelope, handled, before, codes)
     elif isinstance(command, CancelRun) and after is not None:
-        _check_cancel(after, codes)
+        _check_cancel(after, codes, handled.runs_read.get(command.run_id))
     elif isinstance(command, RetryRun) and before is not None and after is not None:
-        _check_retry(command, envelope, after, codes)
+        _check_retry(command, envelope, after, codes, handled.runs_read.get(command.run_id))
 
 
 def _is_answer(message: Message, event_id: str) -> bool:
@@ -161,17 +161,20 @@ def _param_codes(command: InvokeTask, tasks: list[TaskDeclaration]) -> Iterator[
         yield "bad_param"
 
 
-def _check_cancel(after: Run, codes: set[str]) -> None:
-    if after.status == "cancelled":
-        if codes & {"run_completed"}:
-            raise Unexpected("a cancel was refused, but the run is cancelled")
-    elif not codes:
+def _check_cancel(after: Run, codes: set[str], read: Run | None) -> None:
+    """`read`: the run as the program read it last; another one may have changed it since."""
+    if "run_completed" in codes and (read is None or read.status != "completed"):
+        raise Unexpected("a cancel was refused, but the run was not completed")
+    if not codes and after.status != "cancelled":
         raise Unexpected(f"a cancel was accepted, but the run is {after.status}")
 
 
-def _check_retry(command: RetryRun, envelope: Envelope, after: Run, codes: set[str]) -> None:
-    is_applied = (command.command_id or envelope.id) in after.commands
-    if not codes and not is_applied:
+def _check_retry(
+    command: RetryRun, envelope: Envelope, after: Run, codes: set[str], read: Run | None
+) -> None:
+    """`read`: as above."""
+    command_id = command.command_id or envelope.id
+    if not codes and command_id not in after.commands:
         raise Unexpected("a retry was accepted, but it is not applied to the run")
-    if codes == {"nothing_failed"} and is_applied:
+    if codes == {"nothing_failed"} and (read is None or command_id in read.commands):
         raise Unexpected("a retry was refused as if nothing had failed, but it is applied")
