@@ -1,11 +1,14 @@
 """Printed lines while they are written: `logs -f` and `dyna dev` on the embedded engine."""
 
+from collections import deque
 from collections.abc import Iterator
 
 import pytest
 
-from cerebro.embedded.dev_server import by_time
+from cerebro.embedded import dev_server
+from cerebro.embedded.dev_server import HomeFeed, by_time
 from cerebro.embedded.embedded_engine import EmbeddedEngine
+from cerebro.embedded.storage.event_log import LogChunk
 from cerebro.embedded.storage.home import MemoryHome
 from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer
@@ -102,8 +105,34 @@ def test_dev_yields_printed_lines_among_events(engine: EmbeddedEngine) -> None:
 def test_items_of_dev_are_in_the_order_of_their_times() -> None:
     events = [an_event(1, 1), PassedEvent(seq=2, text="not an event"), an_event(3, 3)]
     lines = [a_line(0.5), a_line(2), a_line(4)]
+    later = deque(lines)
 
-    ordered = list(by_time(events, lines))
+    ordered = list(by_time(deque(events), later))
 
-    assert ordered == [lines[0], events[0], events[1], lines[1], events[2], lines[2]]
-    assert list(by_time([], lines)) == lines
+    assert ordered == [lines[0], events[0], events[1], lines[1], events[2]]
+    assert list(later) == [lines[2]]
+    assert list(by_time(deque(), later)) == []
+
+
+def test_feed_that_is_behind_holds_one_page(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev_server, "LOG_PAGE_ROWS", 3)
+    monkeypatch.setattr(dev_server, "EVENT_PAGE_ROWS", 2)
+    log, session = engine._home.event_log, engine._session
+    feed = HomeFeed(session, log.last_seq())
+    for number in range(20):
+        at = NOON + number
+        log.append_log_chunks([LogChunk(RUN, "x", 1, at, "stdout", f"{number}\n")])
+        log.append(RUN, an_event(number, number + 0.5).text, at)
+    pages: list[list[PassedEvent | LogLine]] = []
+    with session.read_transaction():
+        while feed.has_news():
+            pages.append(list(feed.next_page()))
+
+    assert max(map(len, pages)) <= 3 + 2
+    items = [item for page in pages for item in page]
+    assert [item.text for item in items if isinstance(item, LogLine)] == [
+        str(number) for number in range(20)
+    ]
+    assert [isinstance(item, LogLine) for item in items] == [True, False] * 20

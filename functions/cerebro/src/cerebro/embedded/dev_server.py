@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from cerebro.embedded.runtime.session import HomeSession
@@ -16,6 +15,9 @@ from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.views.runs import LogLine, PassedEvent
 
 FILE_CHECK_INTERVAL_S: Final = 0.5
+
+EVENT_PAGE_ROWS: Final = 500
+"""Events that are read at once."""
 
 
 class DevServer:
@@ -32,27 +34,16 @@ class DevServer:
         # Imported here: no other command watches files.
         from cerebro.embedded.file_watcher import FileWatcher  # noqa: PLC0415
 
-        printed = PrintedLines(self._session)
+        feed = HomeFeed(self._session, after)
         next_check_at = 0.0
         with FileWatcher(self._targets) as watcher:
             while True:
                 self._fire_crons()
-                events, lines = self._newer_events(after), printed.newer()
-                if events:
-                    after = events[-1].seq
-                yield from by_time(events, lines)
+                yield from feed.next_page()
                 if time.monotonic() >= next_check_at:
                     next_check_at = time.monotonic() + FILE_CHECK_INTERVAL_S
                     self._reload(watcher.changed())
-                self._session.wait_until(partial(self._has_news, after, printed), next_check_at)
-
-    def _newer_events(self, after: int) -> list[PassedEvent]:
-        with self._session.read_transaction():
-            return self._session.home.event_log.events(None, after)
-
-    def _has_news(self, after: int, printed: "PrintedLines") -> bool | None:
-        log = self._session.home.event_log
-        return log.last_seq() > after or log.last_log_seq() > printed.after or None
+                self._session.wait_until(feed.has_news, next_check_at)
 
     def _fire_crons(self) -> None:
         with self._session.read_transaction():
@@ -66,40 +57,63 @@ class DevServer:
                     self._session.driver.reload(target)
 
 
-class PrintedLines:
-    """The lines that tasks print from now on."""
+class HomeFeed:
+    """The events above a number and the lines that are printed from now on.
 
-    def __init__(self, session: HomeSession) -> None:
+    At most one page of each is held, however far the reader of the feed is behind.
+    """
+
+    def __init__(self, session: HomeSession, after: int) -> None:
         self._session, self._assembler = session, LineAssembler()
+        self._events: deque[PassedEvent] = deque()
+        self._lines: deque[LogLine] = deque()
+        self._after_event = after
         with session.read_transaction():
-            self.after = session.home.event_log.last_log_seq()
+            self._after_chunk = session.home.event_log.last_log_seq()
 
-    def newer(self) -> list[LogLine]:
-        """The lines that were completed since the last call."""
-        lines: list[LogLine] = []
-        while True:
-            with self._session.read_transaction():
-                page = self._session.home.event_log.log_chunks(
-                    None, None, self.after, LOG_PAGE_ROWS
-                )
-            for stored in page:
-                self.after = stored.seq
-                lines += self._assembler.feed(stored.chunk)
-            if len(page) < LOG_PAGE_ROWS:
-                return lines
+    def has_news(self) -> bool | None:
+        """Whether `next_page` yields anything; None if not. Called with the lock."""
+        log = self._session.home.event_log
+        is_held = bool(self._events or self._lines)
+        is_stored = log.last_seq() > self._after_event or log.last_log_seq() > self._after_chunk
+        return is_held or is_stored or None
 
-
-def by_time(
-    events: Sequence[PassedEvent], lines: Sequence[LogLine]
-) -> Iterator[PassedEvent | LogLine]:
-    """Events in their order, each behind the lines that were printed before it."""
-    waiting = deque(lines)
-    for event in events:
-        at = _time_of(event) if waiting else None
-        while waiting and at is not None and waiting[0].at < at:
+    def next_page(self) -> Iterator[PassedEvent | LogLine]:
+        """Yield what comes next, in the order of the times."""
+        self._read()
+        if self._events and self._lines:
+            # The rest of one of them may be later than what is read next of the other.
+            yield from by_time(self._events, self._lines)
+            return
+        waiting: deque[PassedEvent] | deque[LogLine] = self._events or self._lines
+        while waiting:
             yield waiting.popleft()
-        yield event
-    yield from waiting
+
+    def _read(self) -> None:
+        log = self._session.home.event_log
+        with self._session.read_transaction():
+            if not self._events:
+                self._events.extend(log.events(None, self._after_event, EVENT_PAGE_ROWS))
+            chunks = (
+                log.log_chunks(None, None, self._after_chunk, LOG_PAGE_ROWS)
+                if not self._lines
+                else ()
+            )
+        if self._events:
+            self._after_event = self._events[-1].seq
+        for stored in chunks:
+            self._after_chunk = stored.seq
+            self._lines.extend(self._assembler.feed(stored.chunk))
+
+
+def by_time(events: deque[PassedEvent], lines: deque[LogLine]) -> Iterator[PassedEvent | LogLine]:
+    """Take events in their order, each behind the lines before it, until one kind is used up."""
+    while events and lines:
+        at = _time_of(events[0])
+        while lines and at is not None and lines[0].at < at:
+            yield lines.popleft()
+        if lines:
+            yield events.popleft()
 
 
 def _time_of(event: PassedEvent) -> datetime | None:
