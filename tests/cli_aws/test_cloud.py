@@ -1,5 +1,6 @@
 """What goes wrong between a person and AWS, as that person is raised it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,3 +89,30 @@ def test_call_uses_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
     with Stubber(client) as stub:
         stub.add_response("get_queue_url", {"QueueUrl": "u"}, {"QueueName": "q"})
         assert cloud.call("sqs", "get_queue_url", QueueName="q")["QueueUrl"] == "u"
+
+
+def test_emulator_of_the_aws_configuration_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = tmp_path / "config"
+    configuration.write_text("[profile own]\nendpoint_url = http://127.0.0.1:1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(configuration))
+    configured = AwsSession(EngineOptions(profile="own", region="eu-west-1"))
+    assert configured.is_emulator
+    assert configured.where == "eu-west-1 at http://127.0.0.1:1"
+
+
+def test_session_without_an_endpoint_is_at_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    session = AwsSession(EngineOptions(region="eu-west-1"))
+    assert (session.is_emulator, session.where) == (False, "eu-west-1 at AWS")
+
+
+def test_place_of_a_session_is_account_and_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    session = AwsSession(EngineOptions(region="eu-west-1"))
+    with Stubber(session.client("sts")) as stub:
+        stub.add_response("get_caller_identity", {"Account": "123456789012"})
+        assert session.place == "123456789012.eu-west-1"
+        assert session.place == "123456789012.eu-west-1"  # asked for once

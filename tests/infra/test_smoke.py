@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -76,6 +77,8 @@ def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Dyna:
 class Aws:
     """Clients whose bus answers with `code`, or accepts everything."""
 
+    meta = SimpleNamespace(endpoint_url="https://events.eu-central-1.amazonaws.com")
+
     def __init__(self, code: str | None) -> None:
         self.code = code
         self.sources: list[list[str]] = []
@@ -127,6 +130,16 @@ def test_steps_of_an_account_are_not_tried_on_an_emulator(
     dyna = profile(tmp_path, monkeypatch, 'endpoint_url = "http://127.0.0.1:1"\n')
     assert "not tried" in smoke.forged_sources_are_denied(dyna)
     assert "not tried" in smoke.metric_math_fills_gaps(dyna)
+
+
+def test_emulator_of_the_aws_configuration_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = tmp_path / "config"
+    configuration.write_text("[profile own]\nendpoint_url = http://127.0.0.1:1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(configuration))
+    dyna = profile(tmp_path, monkeypatch, 'profile = "own"\nregion = "eu-central-1"\n')
+    assert dyna.is_emulator()
 
 
 def test_missing_profile_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

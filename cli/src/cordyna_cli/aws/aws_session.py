@@ -5,12 +5,12 @@ Every error of botocore becomes an AccessError (fix the credentials or the addre
 ServiceError (the service itself), with what to do about it.
 """
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import boto3
 from botocore import exceptions as botocore_errors
@@ -51,6 +51,7 @@ _UNREACHABLE: Final = (
     botocore_errors.SSLError,
     botocore_errors.ProxyConnectionError,
 )
+_AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 
 
 class AwsSession:
@@ -68,15 +69,27 @@ class AwsSession:
 
     @property
     def is_emulator(self) -> bool:
-        """Whether the endpoint is not one of AWS: an emulator has no quotas."""
-        return bool(self._options.endpoint_url or os.environ.get("AWS_ENDPOINT_URL"))
+        """Whether the endpoint is not one of AWS: an emulator has no quotas.
+
+        It may be named by the profile of dyna, the environment, or the configuration of AWS.
+        """
+        return not self._endpoint_host.endswith(_AWS_DOMAINS)
 
     @property
     def where(self) -> str:
         """Region and endpoint, for messages."""
-        return (
-            f"{self._session.region_name or 'no region'} at {self._options.endpoint_url or 'AWS'}"
-        )
+        endpoint = self.client("sts").meta.endpoint_url if self.is_emulator else "AWS"
+        return f"{self._session.region_name or 'no region'} at {endpoint}"
+
+    @property
+    def _endpoint_host(self) -> str:
+        return urlsplit(self.client("sts").meta.endpoint_url).hostname or ""
+
+    @cached_property
+    def place(self) -> str:
+        """Account and region, for addresses. Raises AccessError, ServiceError."""
+        account = self.call("sts", "get_caller_identity")["Account"]
+        return f"{account}.{self._session.region_name or 'no-region'}"
 
     def call(self, service: str, operation: str, **arguments: Any) -> Any:
         """Call one operation. Raises AccessError, ServiceError."""
