@@ -203,7 +203,7 @@ def test_describe_error_whose_text_raises_is_described() -> None:
 def test_describe_unprintable_traceback_is_described(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise OSError("the source cannot be read")
 
     monkeypatch.setattr("traceback.format_exception", broken)

@@ -1,14 +1,15 @@
 """Secrets of a body: references are resolved in its process, and values do not leave it."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretBytes, SecretStr
 
-from cordyna_core import TaskServer
+from cordyna_core import TaskServer, UserError
 from cordyna_core.aws import secrets as aws_secrets
 from cordyna_core.server.result import TaskResult
 from cordyna_core.server.secrets import MAX_SECRET_BYTES, SecretNotResolved, resolve_secret
@@ -56,17 +57,67 @@ def test_default_that_is_a_reference_is_resolved(monkeypatch: pytest.MonkeyPatch
     assert "LOAD_TOKEN" not in server.declaration.model_dump_json()
 
 
+class Login(BaseModel):
+    user: str = "u"
+    password: SecretStr = SecretStr("env:LOAD_TOKEN")
+
+
+@dataclass
+class Logins:
+    first: Login
+
+
+@pytest.mark.parametrize(
+    ("default", "place"),
+    [
+        ([SecretStr("env:LOAD_TOKEN")], "tokens"),
+        ({"a": SecretBytes(b"env:LOAD_TOKEN")}, "tokens"),
+        (Login(), "tokens"),
+        (Logins(Login()), "tokens"),
+    ],
+)
+def test_reference_within_a_default_is_refused(default: Any, place: str) -> None:
+    """Nothing on the wire names it, so nothing resolves it: the body would take it for a secret."""
+
+    def load(tokens: Any = default) -> None:
+        del tokens
+
+    with pytest.raises(UserError, match=f"a part of the default of {place} is the reference env:"):
+        TaskServer("a").task(load)
+
+
+def test_default_of_a_field_is_not_taken_for_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOAD_TOKEN", VALUE)
+    server = TaskServer("a")
+
+    @server.task
+    def load(logins: list[Login]) -> list[int]:
+        return [len(login.password.get_secret_value()) for login in logins]
+
+    given = {"password": "env:LOAD_TOKEN"}
+    assert server.test_run("load", logins=[given]).output == [len(VALUE)]
+    kind, message, reason = failed(server.test_run("load", logins=[given, {"user": "v"}]))
+    assert (kind, reason) == ("SecretNotResolved", "failed_terminal")
+    assert message.startswith("logins[1].password is env:LOAD_TOKEN, unresolved")
+
+
+def test_secret_that_looks_like_a_reference_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOAD_TOKEN", "env:HOME")
+    result = a_server().test_run("load", token="env:LOAD_TOKEN")
+    assert result.output == ["SecretStr('**********')", "8", "today"]
+
+
 def test_secrets_within_models_are_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOAD_TOKEN", VALUE)
 
-    class Login(BaseModel):
+    class Account(BaseModel):
         user: str
         password: SecretStr = Field(min_length=15, max_length=15)
 
     server = TaskServer("a")
 
     @server.task
-    def load(logins: list[Login]) -> int:
+    def load(logins: list[Account]) -> int:
         return len(logins[0].password.get_secret_value())
 
     login = {"user": "u", "password": "env:LOAD_TOKEN"}
@@ -95,7 +146,11 @@ def test_reference_that_leads_to_nothing_names_itself(reference: str, message: s
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"\xff", "it is no text"), (b"x" * (MAX_SECRET_BYTES + 1), "has more than 65,536 bytes")],
+    [
+        (b"\xff", "it is no text"),
+        (b"x" * (MAX_SECRET_BYTES + 1), "has more than 65,536 bytes"),
+        ("\u00e9".encode() * MAX_SECRET_BYTES, "has more than 65,536 bytes"),
+    ],
 )
 def test_file_that_is_no_secret_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
     file = tmp_path / "token"

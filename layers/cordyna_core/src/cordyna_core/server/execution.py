@@ -45,7 +45,7 @@ def run_attempt(
     try:
         task = task_of(command.task)
         params, secrets = task.parameters.with_secrets(command.params)
-        arguments = task.parameters.bind(params)
+        arguments = task.parameters.bind(params, secrets)
         context = Context(attempt, task.upstream_names)
         if task.parameters.takes_upstream:
             arguments |= task.parameters.upstream_arguments(context.upstream)

@@ -6,7 +6,7 @@ names.
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pydantic import (
@@ -14,7 +14,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PydanticUserError,
-    SecretStr,
     ValidationError,
     create_model,
 )
@@ -23,12 +22,17 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import PydanticJsonSchemaWarning
 
 from cordyna_core.contract.declaration import Upstream
-from cordyna_core.contract.secret_params import has_secrets, is_reference, with_secrets_changed
+from cordyna_core.contract.secret_params import has_secrets, with_secrets_changed
 from cordyna_core.errors import TerminalError, UserError
 from cordyna_core.server.annotations import evaluated
 from cordyna_core.server.context import Context
 from cordyna_core.server.params_schema import params_schema_of
-from cordyna_core.server.secrets import resolve_secret
+from cordyna_core.server.secrets import (
+    DEFAULT_RULE,
+    references_in,
+    refuse_unresolved,
+    resolve_secret,
+)
 from cordyna_core.server.upstream_types import upstream_parameters
 
 _CONTEXT_NAME = "ctx"
@@ -83,9 +87,9 @@ class Parameters:
         self.schema = _schema(self._model, task) if self._names else None
         self._takes_secrets = has_secrets(self.schema)
         self._secret_defaults = {
-            name: p.default.get_secret_value()
+            name: reference
             for name, p in signature.items()
-            if isinstance(p.default, SecretStr) and is_reference(p.default.get_secret_value())
+            if name not in own and (reference := _default_reference(name, p.default, task))
         }
 
     @property
@@ -126,11 +130,14 @@ class Parameters:
         given = {**self._secret_defaults, **params}
         return with_secrets_changed(given, self.schema, resolved), tuple(secrets)
 
-    def bind(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def bind(self, params: Mapping[str, Any], secrets: Collection[str] = ()) -> dict[str, Any]:
         """Return the arguments of the function; an absent param is left to its own default.
+
+        `secrets`: those that are in the params, resolved.
 
         Raises:
             InvalidParams: a param is missing, unknown, or not of its type.
+            SecretNotResolved: a default within a param is a reference.
         """
         if not params and not self._has_required:
             return {}
@@ -144,7 +151,22 @@ class Parameters:
         arguments = {self._names[field]: getattr(model, field) for field in model.model_fields_set}
         for name, value in arguments.items():
             _refuse_equal_keys(name, params[name], value)
+        if self._takes_secrets:
+            refuse_unresolved(arguments, secrets)
         return arguments
+
+
+def _default_reference(name: str, default: Any, task: str) -> str | None:
+    """Return the reference that is the default of a secret. Raises UserError."""
+    for path, reference in references_in(default, name):
+        if path != name:
+            raise UserError(
+                f'task "{task}": a part of the default of {name} is the reference {reference}',
+                why=DEFAULT_RULE,
+                next=f"write {name}: SecretStr = SecretStr({reference!r})",
+            )
+        return reference
+    return None
 
 
 def _refuse_equal_keys(path: str, param: Any, argument: Any) -> None:

@@ -22,9 +22,8 @@ from cordyna_core.contract.limits import (
     MAX_OUTPUT_BYTES,
 )
 from cordyna_core.errors import TaskError, TerminalError
+from cordyna_core.server.redaction import without_secrets
 
-_SECRET_CHARS_MIN: Final = 4
-"""A shorter secret occurs in any text, and replacing it would show where."""
 _CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
@@ -110,23 +109,17 @@ def describe(
     The traceback begins at the user's code; if it is cut, its end is kept. `retryable`: default:
     what the exception says of itself. `secrets` do not occur in it.
     """
-    kind = _head(_name(error), MAX_ERROR_TYPE_BYTES)
-    message = _head(_without(secrets, _text(error)), MAX_ERROR_MESSAGE_BYTES)
+    kind = _head(without_secrets(secrets, _name(error)), MAX_ERROR_TYPE_BYTES)
+    message = _head(without_secrets(secrets, _text(error)), MAX_ERROR_MESSAGE_BYTES)
     room = MAX_ERROR_BYTES - len(kind.encode()) - len(message.encode())
     # An error that cordyna raises about an attempt has no frame of the user's, and needs none.
     frames = _user_frames(error.__traceback__)
-    trace = _tail(_without(secrets, _trace(error, frames)), room) if frames is not None else None
+    trace = (
+        _tail(without_secrets(secrets, _trace(error, frames)), room) if frames is not None else None
+    )
     if retryable is None:
         retryable = error.retryable if isinstance(error, TaskError) else True
     return ErrorDescription(type=kind, message=message, retryable=retryable, traceback=trace)
-
-
-def _without(secrets: Sequence[str], text: str) -> str:
-    # The longest first: one may contain another.
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SECRET_CHARS_MIN:
-            text = text.replace(secret, "**********")
-    return text
 
 
 def _user_frames(frames: TracebackType | None) -> TracebackType | None:

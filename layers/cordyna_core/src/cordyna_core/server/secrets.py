@@ -5,9 +5,12 @@ again for each attempt, so a secret that was rotated is the new one.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from pydantic import BaseModel, SecretBytes, SecretStr
 
 from cordyna_core.contract.secret_params import REFERENCE_RULE, is_reference
 from cordyna_core.errors import TaskError
@@ -45,7 +48,8 @@ def _from_file(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
             content = file.read(MAX_SECRET_BYTES + 1)
-        text = content.decode()
+        # Of a longer file, the last character may be cut.
+        text = content.decode() if len(content) <= MAX_SECRET_BYTES else ""
     except (OSError, UnicodeDecodeError) as unreadable:
         reason = getattr(unreadable, "strerror", None) or "it is no text"
         raise SecretNotResolved(f"file:{path} cannot be read: {reason}") from None
@@ -72,6 +76,47 @@ def _from_aws(scheme: str) -> Callable[[str], str]:
             ) from None
 
     return read
+
+
+def references_in(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Yield (place, reference) of every secret in an argument that is a reference still."""
+    if isinstance(value, SecretStr | SecretBytes):
+        text = value.get_secret_value()
+        text = text if isinstance(text, str) else text.decode("utf-8", "replace")
+        if is_reference(text):
+            yield path, text
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from references_in(item, f"{path}.{key}")
+    elif isinstance(value, list | tuple | set | frozenset):
+        for number, item in enumerate(value):
+            yield from references_in(item, f"{path}[{number}]")
+    elif isinstance(value, BaseModel) or (is_dataclass(value) and not isinstance(value, type)):
+        names = type(value).model_fields if isinstance(value, BaseModel) else _fields_of(value)
+        for name in names:
+            yield from references_in(getattr(value, name, None), f"{path}.{name}")
+
+
+def _fields_of(value: Any) -> list[str]:
+    return [field.name for field in fields(value)]
+
+
+def refuse_unresolved(arguments: Mapping[str, Any], secrets: Collection[str]) -> None:
+    """Raise SecretNotResolved if a body would be given a reference as a secret.
+
+    `secrets`: those that were resolved. The default of a field is none of them: nothing on the wire
+    names it.
+    """
+    for name, argument in arguments.items():
+        for path, reference in references_in(argument, name):
+            if reference not in secrets:
+                raise SecretNotResolved(f"{path} is {reference}, unresolved: {DEFAULT_RULE}")
+
+
+DEFAULT_RULE: Final = (
+    "only a parameter itself can have a reference as its default, no part of it: give the value, "
+    "or make it a parameter of its own"
+)
 
 
 _RESOLVERS: Final[dict[str, Callable[[str], str]]] = {
