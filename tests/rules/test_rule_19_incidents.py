@@ -296,10 +296,56 @@ def test_rejection_with_many_problems_names_the_first() -> None:
     assert incident_events(world)[0].summary.endswith("rejected: cycle: x, y, x (and 1 more)")
 
 
-def test_sign_of_life_after_a_rejection_leaves_it_open() -> None:
+def test_accepted_declaration_made_anew_closes_it() -> None:
     world = a_world("a")
     world.declare("s", "a<-a")
+    world.now += 1
     world.declare("s", "a")
+    assert events(world) == ["opened rejected_declaration s", "closed rejected_declaration s"]
+
+
+def test_sign_of_life_after_a_rejection_leaves_it_open() -> None:
+    world = a_world("a")
+    old = declared("s", "a").model_copy(update={"meta": meta_at(world.now, "old")})
+    world.declare("s", "a<-a")
+    world.publish(old, server_source("s"))  # the declaration of before, delivered again
+    world.now += 1
+    answer = declared("s", "a").model_copy(update={"meta": meta_at(world.now, "m", "roll call")})
+    world.publish(answer, server_source("s"))
+    assert events(world) == ["opened rejected_declaration s"]
+
+
+def rejection(world: ReactionWorld, revision: int) -> DeclarationRejected:
+    meta = meta_at(world.now, f"rejected {revision}")
+    return DeclarationRejected(meta=meta, server="s", revision=revision, problems=[])
+
+
+def test_rejection_that_was_rolled_back_opens_nothing() -> None:
+    """Its event arrives after the rollback was accepted."""
+    world = a_world("a")
+    late = rejection(world, 2)
+    world.declare("s", "a", revision=3)
+    world.publish(late, CEREBRO)
+    assert events(world) == []
+
+
+def test_rejection_rolled_back_before_its_mark_is_closed() -> None:
+    world = a_world("a")
+    crashed = rejection(world, 2)
+    world.publish(crashed, CEREBRO)
+    world.store.mark_cause("rejected_declaration:s", on=False)
+    world.declare("s", "a", revision=3)  # sees no mark, so it sends no notice
+    assert events(world) == ["opened rejected_declaration s"]
+    world.publish(crashed, CEREBRO)
+    assert events(world) == ["opened rejected_declaration s", "closed rejected_declaration s"]
+
+
+def test_late_rejection_leaves_a_newer_one_open() -> None:
+    world = a_world("a")
+    late = rejection(world, 2)
+    world.declare("s", "a", revision=3)
+    world.declare("s", "a<-a", revision=4)
+    world.publish(late, CEREBRO)
     assert events(world) == ["opened rejected_declaration s"]
 
 

@@ -68,9 +68,13 @@ class DeclarationAccepted(Message):
 
 
 class DeclarationRejected(Message):
-    """From cerebro: the whole declaration was refused; the last accepted one applies."""
+    """From cerebro: the whole declaration was refused; the last accepted one applies.
+
+    `revision`: of the declaration; absent if it could not be read.
+    """
 
     server: str
+    revision: int | None = None
     problems: list[Problem]
 
 

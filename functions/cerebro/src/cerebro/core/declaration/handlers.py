@@ -58,11 +58,13 @@ async def server_declared(envelope: Envelope) -> None:
         graph: Graph = await ReadGraph()
         before = graph
         outcome = decide(graph, declared)
+        if f"rejected_declaration:{declared.server}" in graph.watched and _ends_rejection(
+            declared, outcome
+        ):
+            # Before it is accepted: a repeated answer to DescribeServer is only a sign of life.
+            await _notify_recovered("rejected_declaration", declared.server, envelope)
         if not isinstance(outcome, Accepted):
             break
-        if f"rejected_declaration:{declared.server}" in graph.watched:
-            # Before it is accepted: afterwards, its repetition cannot be told from a sign of life.
-            await _notify_recovered("rejected_declaration", declared.server, envelope)
         await WriteDeclaration(outcome.version, declared)
         if await WriteHead(outcome.head, graph.head):
             graph = outcome.graph
@@ -155,6 +157,15 @@ async def server_state_changed(envelope: Envelope) -> None:
         await _notify_recovered("unresponsive", changed.server, envelope)
 
 
+def _ends_rejection(declared: ServerDeclared, outcome: Outcome) -> bool:
+    """Return whether this replaces a rejected declaration, or takes it back.
+
+    An answer to DescribeServer, which names its cause, may be of an older instance that still runs.
+    """
+    is_answer = declared.meta is not None and declared.meta.cause is not None
+    return isinstance(outcome, Accepted) or (outcome == SignOfLife("same") and not is_answer)
+
+
 async def _notify_recovered(kind: ServerKind, server: str, envelope: Envelope) -> None:
     """Close the incident of a server, if it was opened before this event was sent."""
     at = envelope.sent_at.timestamp()
@@ -179,7 +190,8 @@ def _answer(
     envelope: Envelope, declared: ServerDeclared, outcome: Outcome, graph: Graph, now: float
 ) -> Message:
     if isinstance(outcome, Rejected):
-        return _rejected(envelope.id, declared.server, outcome.problems, now)
+        rejected = _rejected(envelope.id, declared.server, outcome.problems, now)
+        return rejected.model_copy(update={"revision": declared.revision})
     if outcome == SignOfLife("older_revision"):
         return DeclarationIgnored(
             meta=meta_at(now, derived_id("DeclarationIgnored", envelope.id), envelope.id),
@@ -213,6 +225,8 @@ def _answer_to_removal(
     )
 
 
-def _rejected(event_id: str, server: str, problems: Sequence[Problem], now: float) -> Message:
+def _rejected(
+    event_id: str, server: str, problems: Sequence[Problem], now: float
+) -> DeclarationRejected:
     meta = meta_at(now, derived_id("DeclarationRejected", event_id), event_id)
     return DeclarationRejected(meta=meta, server=server, problems=list(problems))

@@ -10,7 +10,12 @@ from typing import Final
 from cerebro.core.effects import ReadGraph, ReadRun, ReadRunSnapshot, ReadTask, ReadTick
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.incident import BLOCKED_MAX, Blocked, Evidence, Failure
-from cerebro.core.incidents.record import close_if_opened_before, record, resume
+from cerebro.core.incidents.record import (
+    close_if_newest_is,
+    close_if_opened_before,
+    record,
+    resume,
+)
 from cerebro.core.incidents.watch import crowded_servers, last_answers
 from cerebro.core.model import Plan, Rank, RunSnapshot, TaskRun
 from cerebro.core.run.run_access import read_facts
@@ -168,10 +173,36 @@ async def on_unacknowledged(envelope: Envelope) -> None:
 
 
 async def on_declaration_rejected(envelope: Envelope) -> None:
-    """Record that a server's declaration was rejected."""
+    """Record that a server's declaration was rejected, unless a newer one has been accepted since.
+
+    A deployment that fails on a rejection is rolled back within seconds, which declares anew. That
+    may be accepted before the incident is open, so it is looked for before and after.
+    """
     rejected = envelope.message
     assert isinstance(rejected, DeclarationRejected)
     graph = await ReadGraph()
+    if not _is_superseded(rejected, graph):
+        await _record_rejection(rejected, graph, envelope)
+        graph = await ReadGraph()
+    if _is_superseded(rejected, graph):
+        incident = incident_id("rejected_declaration", rejected.server)
+        await close_if_newest_is(envelope.id, incident, cause=envelope.id)
+
+
+def _is_superseded(rejected: DeclarationRejected, graph: Graph) -> bool:
+    """Return whether a declaration with a higher revision is accepted.
+
+    None was when it was rejected: it would have been ignored for its revision.
+    """
+    accepted = graph.declarations.get(rejected.server)
+    if accepted is None or rejected.revision is None:
+        return False
+    return accepted.revision > rejected.revision
+
+
+async def _record_rejection(
+    rejected: DeclarationRejected, graph: Graph, envelope: Envelope
+) -> None:
     evidence = Evidence(
         kind="rejected_declaration",
         key=envelope.id,

@@ -185,6 +185,19 @@ async def close_if_opened_before(incident: str, at: float, *, cause: str) -> Non
         await finish_closing(stored, cause=cause)
 
 
+async def close_if_newest_is(key: str, incident: str, *, cause: str) -> None:
+    """Close the incident if nothing happened to it after the evidence with this key."""
+
+    def changed(stored: Incident | None, now: float) -> Incident | None:
+        if stored is None or not stored.is_open or stored.seen[-1:] != (key,):
+            return None
+        return closed(stored, cause=cause, now=now)
+
+    stored = await change_incident(incident, changed)
+    if stored is not None:
+        await finish_closing(stored, cause=cause)
+
+
 async def finish_closing(incident: Incident, *, cause: str) -> None:
     """Take the mark away, if this cause closed the incident, and publish what is not published."""
     if incident.closed_by == cause:
