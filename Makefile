@@ -57,8 +57,8 @@ campaign: .venv/.dev ## seeds for hours, continued where the last one stopped: f
 	$(BIN)/python -m cerebro.simulator --hours $(HOURS) --jobs 2 --into campaign
 
 FAULTS ?= 1
-interleavings: .venv/.dev ## all interleavings of the handlers of small runs, with a fault; FAULTS=2: an hour
-	@PYTHONPATH=tests $(BIN)/python -m simulation.all_interleavings --faults $(FAULTS)
+interleavings: .venv/.dev ## all interleavings of the handlers of small runs, with a fault; FAULTS=2 INTO=file: continued
+	@PYTHONPATH=tests $(BIN)/python -m simulation.all_interleavings --faults $(FAULTS) $(if $(INTO),--into $(INTO))
 
 mutants: .venv/.dev ## plant protocol bugs in copies of cerebro; each must be caught
 	$(BIN)/python bench/mutants.py
