@@ -189,12 +189,23 @@ class CerebroStack(Stack):
         """The permissions of `name`: the table HANDLERS and the registry, as IAM statements."""
         spec = HANDLERS[name]
         reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
-        writes = (
-            ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
-            if spec.writes_table
-            else []
-        )
-        statements = [iam.PolicyStatement(actions=reads + writes, resources=[self.table.table_arn])]
+        writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
+        table = [self.table.table_arn]
+        statements = [
+            iam.PolicyStatement(
+                actions=reads + writes if spec.writes_table else reads, resources=table
+            )
+        ]
+        if spec.writes_keys:
+            statements.append(
+                iam.PolicyStatement(
+                    actions=writes,
+                    resources=table,
+                    conditions={
+                        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*spec.writes_keys]}
+                    },
+                )
+            )
         as_scheduler = set(published_by(name)) & set(sent_by(Sender.SCHEDULER))
         for source, published in (
             (CEREBRO, set(published_by(name)) - as_scheduler),

@@ -33,6 +33,8 @@ class HandlerSpec:
     """One Lambda function of cerebro: what it may do beside reading the table and publishing."""
 
     writes_table: bool = True
+    writes_keys: tuple[str, ...] = ()
+    """Without `writes_table`: the partition keys that it may write all the same, as patterns."""
     sends_page_timers: bool = False
     """To the timekeeper's queue, at once."""
     delays_page_timers: bool = False
@@ -75,7 +77,13 @@ QUEUE_FED: Final[Mapping[str, HandlerSpec]] = {
     "incidents": HandlerSpec(sends_page_timers=True, delays_page_timers=True, timeout_s=60),
 }
 INVOKED: Final[Mapping[str, HandlerSpec]] = {
-    "sweeper": HandlerSpec(writes_table=False, sends_page_timers=True, timeout_s=300),
+    "sweeper": HandlerSpec(
+        writes_table=False,
+        writes_keys=("ACTIVE#*", "SWEPT"),
+        sends_page_timers=True,
+        timeout_s=300,
+        memory_mb=1024,
+    ),
     "query": HandlerSpec(writes_table=False, memory_mb=1024),
 }
 HANDLERS: Final[Mapping[str, HandlerSpec]] = {**QUEUE_FED, **INVOKED}

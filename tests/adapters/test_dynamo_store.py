@@ -1,12 +1,11 @@
 """DynamoStore beyond the Store contract: marks of runs, expiry, caches, and failures."""
 
-from dataclasses import replace
-
 import pytest
 
 from adapters.cloud import never_sleep
 from adapters.deployed import Deployed, deployed, lose
-from cerebro.adapters.aws.dynamodb_runs import DAY_S, SHARDS, longest_s
+from cerebro.adapters.aws.dynamodb_run_marks import DAY_S, SHARDS
+from cerebro.adapters.aws.dynamodb_runs import longest_s
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
 from cerebro.core.model import Plan, PlannedTask, Rank
 from cerebro.testing.examples import (
@@ -27,60 +26,9 @@ __all__ = ["deployed"]
 pytestmark = pytest.mark.usefixtures("moto")
 
 
-def test_run_that_is_over_is_not_active(deployed: Deployed) -> None:
-    store = deployed.process()
-    run = invoked(store, a_run())
-    store.write_run(replace(run, status="completed", version=2), run)
-    assert store.active_runs() == []
-    assert not [pk for pk, _ in deployed.items() if pk.startswith("ACTIVE")]
-
-
-def test_active_mark_exists_before_and_after_the_run(deployed: Deployed) -> None:
-    store = deployed.process()
-    invoked(store, a_run())
-    over = replace(a_run(), status="error", version=2)
-    store.write_run(over, a_run())
-    store.write_run(replace(a_run(), version=3), over)
-    assert deployed.written == ["PLAN", "RUNS", "ACTIVE", "RUN", "RUN", "ACTIVE", "ACTIVE", "RUN"]
-
-
-def test_mark_without_its_run_is_no_active_run(deployed: Deployed) -> None:
-    store = deployed.process()
-    lose(deployed, RUN, "META", after=lambda: invoked(store, a_run()))
-    assert (store.active_runs(), store.runs(10)) == ([], [])
-
-
-def test_mark_left_by_a_crash_is_no_active_run(deployed: Deployed) -> None:
-    store = deployed.process()
-    run = invoked(store, a_run())
-    (mark,) = [item for (pk, _), item in deployed.items().items() if pk.startswith("ACTIVE")]
-    store.write_run(replace(run, status="completed", version=2), run)
-    deployed.dynamodb.put_item(TableName=deployed.table, Item=mark)
-    assert store.active_runs() == []
-
-
-def test_slow_end_keeps_the_mark_of_a_later_heal(
-    deployed: Deployed,
-) -> None:
-    store = deployed.process()
-    run = invoked(store, a_run())
-    over = replace(run, status="error", version=2)
-    store.write_run(over, run)
-    # The process that ended it is slow: its deletion comes after the heal.
-    store.write_run(replace(run, rev=1, version=3), over)
-    deployed.process().write_run(replace(over, cause="late"), run)
-    assert store.active_runs() == [RUN]
-
-
-def test_heal_that_lost_the_race_deletes_its_mark(deployed: Deployed) -> None:
-    store = deployed.process()
-    run = invoked(store, a_run())
-    over = replace(run, status="error", version=2)
-    store.write_run(over, run)
-    cancelled = replace(over, status="cancelled", version=3)
-    store.write_run(cancelled, over)
-    assert store.write_run(replace(run, rev=1, version=3), over) == cancelled
-    assert not [pk for pk, _ in deployed.items() if pk.startswith("ACTIVE")]
+def swept(store: DynamoStore) -> list[str]:
+    """The runs that the first sweep marks."""
+    return [run for shard in range(SHARDS) for run, _ in store.new_active_pages(shard)]
 
 
 def test_duplicate_command_lists_the_run_once(deployed: Deployed) -> None:
@@ -138,6 +86,7 @@ def test_run_expires_as_a_whole_and_the_graph_never(deployed: Deployed) -> None:
     store.write_task(RUN, 0, a_fact(), None)
     store.write_output(RUN, 0, "ref-1", "apart")
     store.write_page_timer(RUN, 0, NOW + 10, NOW)
+    assert swept(store) == [RUN]
     expiry = {
         pk.partition("#")[0]: item.get("expires_at", {}).get("N")
         for (pk, _), item in deployed.items().items()
@@ -177,6 +126,7 @@ def test_run_is_known_for_its_longest_duration(deployed: Deployed) -> None:
     store = deployed.process()
     store.write_plan(slow)
     store.write_run(a_run(plan_id=slow.id), None)
+    assert swept(store) == [RUN]
     assert deployed.process(now=NOW + 366 * DAY_S).active_runs() == [RUN]
 
 
@@ -296,32 +246,3 @@ def test_sign_of_life_is_written_once_a_minute(deployed: Deployed) -> None:
     assert deployed.calls_of(lambda: store.note_server("server-a", "ready", NOW + 62)) == [
         "UpdateItem"
     ]
-
-
-# Failures.
-
-
-def test_active_pages_are_read_by_partition(deployed: Deployed) -> None:
-    one = deployed.process()
-    for number in range(120):
-        invoked(one, a_run(f"run-{number:03}", created_at=NOW + number))
-    over = invoked(one, a_run("run-900"))
-    one.write_run(replace(over, status="completed", version=2), over)
-    other = deployed.process()
-    found = [list(other.active_pages(shard)) for shard in range(SHARDS)]
-    assert all(shard == sorted(shard) for shard in found)
-    assert sorted(pair for shard in found for pair in shard) == [
-        (f"run-{number:03}", 1) for number in range(120)
-    ]
-    assert [run for run, _ in other.active_pages(0, found[0][3][0])] == [
-        run for run, _ in found[0][4:]
-    ]
-
-
-def test_active_pages_of_an_older_mark_are_those_of_its_plan(deployed: Deployed) -> None:
-    invoked(deployed.process(), a_run())
-    ((key, mark),) = [(k, i) for k, i in deployed.items().items() if k[0].startswith("ACTIVE#")]
-    del mark["pages"]
-    deployed.dynamodb.put_item(TableName=deployed.table, Item=mark)
-    shard = int(key[0].partition("#")[2])
-    assert list(deployed.process().active_pages(shard)) == [(RUN, 1)]

@@ -1,5 +1,7 @@
 """Roles: every part has the permissions that it needs, and no others."""
 
+from typing import Any
+
 import pytest
 
 from cerebro.dispatch import ROUTES
@@ -115,18 +117,27 @@ def test_handler_publishes_what_the_registry_allows(stacks: dict[str, Template],
     assert puts == {source: kinds for source, kinds in expected.items() if kinds}
 
 
-def test_sweeper_and_query_cannot_write_the_table(
-    stacks: dict[str, Template],
-) -> None:
-    for name in ("Sweeper", "Query"):
-        on_table = [
-            statement
-            for statement in stacks["cerebro"].statements_of(f"{name}Role")
-            if listed(statement["Action"])[0].startswith("dynamodb:")
-        ]
-        assert [sorted(statement["Action"]) for statement in on_table] == [
-            ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
-        ]
+def on_table(cerebro: Template, name: str) -> list[dict[str, Any]]:
+    """The statements of a function's role about the table."""
+    statements = cerebro.statements_of(f"{name}Role")
+    return [one for one in statements if listed(one["Action"])[0].startswith("dynamodb:")]
+
+
+def test_query_cannot_write_the_table(stacks: dict[str, Template]) -> None:
+    (only,) = on_table(stacks["cerebro"], "Query")
+    assert sorted(only["Action"]) == ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
+
+
+def test_sweeper_writes_marks_only(stacks: dict[str, Template]) -> None:
+    reads, writes = on_table(stacks["cerebro"], "Sweeper")
+    assert sorted(reads["Action"]) == [
+        "dynamodb:BatchGetItem",
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+    ]
+    assert writes["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["ACTIVE#*", "SWEPT"]}
+    }
 
 
 def test_functions_have_roles_of_their_own(stacks: dict[str, Template]) -> None:

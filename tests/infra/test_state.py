@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
-from cerebro.adapters.aws.dynamodb_runs import SHARDS, run_key
+from cerebro.adapters.aws.dynamodb_run_marks import SHARDS, WRITTEN_WITHIN_S
+from cerebro.adapters.aws.dynamodb_runs import run_key
 from cordyna_core.aws import claims
+from cordyna_infra.handlers import QUEUE_FED
 from infra.conftest import synthesized
 from infra.templates import Template, listed, text_of
 
@@ -156,6 +158,10 @@ def test_run_is_stored_as_the_wait_reads_it(stacks: dict[str, Template]) -> None
     ]
     assert listed(statement["Action"]) == ["dynamodb:GetItem"]
     assert "State" in text_of(statement["Resource"])
+
+
+def test_planner_ends_before_a_sweep_passes_its_run() -> None:
+    assert 2 * QUEUE_FED["planner"].timeout_s <= WRITTEN_WITHIN_S
 
 
 def test_every_partition_of_active_runs_is_swept(stacks: dict[str, Template]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cerebro.adapters.aws.dynamodb_runs import SHARDS
+from cerebro.adapters.aws.dynamodb_run_marks import SHARDS
 from cerebro.adapters.internal_codec import encode_internal
 from cerebro.core.effects import PageTimer
 from cerebro.handlers.sweep import sweep_shards
@@ -57,6 +57,7 @@ def with_marks(fake: FakeRuntime, *runs: str, pages: int = 1) -> FakeRuntime:
         )
 
     fake.store.active_pages = active_pages  # type: ignore[attr-defined]
+    fake.store.new_active_pages = lambda _: iter(())  # type: ignore[attr-defined]
     return fake
 
 
@@ -78,6 +79,13 @@ def test_sweep_sends_a_timer_for_every_active_page(capsys: pytest.CaptureFixture
     sent = fake.timers.page_timers[before:]
     assert [(timer.run_id, timer.page) for timer in sent] == [(RUN, 0), (RUN, 1), (RUN, 2)]
     assert metrics_in(capsys.readouterr().out) == [("UnfinishedSweeps", {}, 0)]
+
+
+def test_sweep_reaches_runs_that_were_never_marked() -> None:
+    fake = with_marks(FakeRuntime(), "A1")
+    fake.store.new_active_pages = lambda shard: iter([(f"NEW-{shard}", 2)])  # type: ignore[attr-defined]
+    answer = swept(fake, shard=ord("A") % SHARDS)
+    assert (answer["runs"], answer["rings"], answer["finished"]) == (2, 3, True)
 
 
 def test_sweep_of_a_partition_reaches_its_runs_only() -> None:

@@ -2,7 +2,8 @@
 
 On AWS the marks of active runs are in several partitions, and each is swept by an invocation of its
 own, which is bounded in time. One that does not reach its end began at another run than the one
-before it, so every run is reached by one of the next sweeps.
+before it, so every run is reached by one of the next sweeps. The sweep itself marks the runs that
+were created since the one before it and are active still.
 
 Invariant: a page timer is a hint, so sweeping too often costs money and changes nothing.
 """
@@ -37,6 +38,13 @@ class ActivePages(Protocol):
         """
         ...
 
+    def new_active_pages(self, shard: int) -> Iterator[tuple[str, int]]:
+        """The active runs of a partition that were created since the last sweep, the oldest first.
+
+        Each is among the active ones from then on.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SweepProgress:
@@ -68,15 +76,16 @@ def sweep_shards(
 
 
 def _in_turn(active: ActivePages, shard: int, now: float) -> Iterator[tuple[str, int]]:
-    """All active runs of a partition, beginning elsewhere in each sweep."""
+    """All active runs of a partition, beginning elsewhere in each sweep; the new ones are last."""
     sweeps = int(now // SWEEP_INTERVAL_S)
     # 7 and 32 have no common divisor: every character is the first one of one sweep in 32.
     begin = _FIRST_CHARACTERS[sweeps * 7 % len(_FIRST_CHARACTERS)]
     yield from active.active_pages(shard, begin)
     for run_id, pages in active.active_pages(shard):
         if run_id > begin:
-            return
+            break
         yield run_id, pages
+    yield from active.new_active_pages(shard)
 
 
 def sweep(

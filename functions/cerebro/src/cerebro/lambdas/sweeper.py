@@ -10,7 +10,7 @@ came that did not finish.
 
 from typing import Final, cast
 
-from cerebro.adapters.aws.dynamodb_runs import SHARDS
+from cerebro.adapters.aws.dynamodb_run_marks import SHARDS
 from cerebro.handlers.redeclaration import request_redeclaration
 from cerebro.handlers.sweep import ActivePages, sweep_shards
 from cerebro.lambdas.runtime import Event, LambdaContext, LambdaRuntime, on_call

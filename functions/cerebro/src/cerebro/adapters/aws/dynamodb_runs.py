@@ -1,15 +1,11 @@
-"""Runs in DynamoDB: plans, idempotency keys, cached results, runs, and the marks of active and of
-recent runs.
+"""Runs in DynamoDB: plans, cached results, and runs.
 
-Invariant: a mark that points to a run is written before the run and deleted after it is over. A run
-and everything of it expire at the same moment, never before the longest time that its plan can
-take; from then on the run is unknown.
+Invariant: a run and everything of it expire at the same moment, never before the longest time that
+its plan can take; from then on the run is unknown. How runs are listed, and found while they are
+active, is in dynamodb_run_marks.py.
 """
 
-import heapq
-import zlib
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -19,19 +15,13 @@ from cerebro.adapters.aws.dynamodb_chunks import (
     read_chunks,
     write_chunks,
 )
+from cerebro.adapters.aws.dynamodb_run_marks import DAY_S, RunMarks, age_of, run_of
 from cerebro.adapters.aws.dynamodb_table import BATCH_GET_MAX_ITEMS, Item, Key, Table
 from cerebro.adapters.codecs import decode_last, decode_run, encode_last, encode_run
 from cerebro.adapters.lru_cache import LruCache
 from cerebro.core.model import CachedResult, Plan, PlannedTask, Run, RunSnapshot
 from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Clock
-
-DAY_S: Final = 24 * 3600.0
-SHARDS: Final = 4
-"""Partitions of the marks of active runs.
-
-Together they take 2,000 starts and ends of runs per second.
-"""
 
 _CACHED_RUNS_MAX: Final = 1_000
 _CACHED_TASKS_MAX: Final = 250_000
@@ -57,6 +47,7 @@ class RunItems:
             _CACHED_TASKS_MAX, lambda cached: cached.plan.size
         )
         self._snapshots: LruCache[str, RunSnapshot] = LruCache(_CACHED_RUNS_MAX)
+        self._marks = RunMarks(table, clock, self._retention_s, self._pages_of)
 
     def write_plan(self, plan: Plan) -> None:
         cached = self._plans.get(plan.id)
@@ -100,19 +91,9 @@ class RunItems:
     def write_run(self, new: Run, seen: Run | None) -> Run | None:
         expires_at = self._expires_at(new)
         if seen is None:
-            self._table.put({"pk": _month_shard(new), "sk": _age(new), "expires_at": expires_at})
-        if not new.is_over and (seen is None or seen.is_over):
-            # The version fences the deletion: a process that ended an earlier version must not
-            # delete this mark.
-            self._table.put(
-                {
-                    "pk": _shard(new.id),
-                    "sk": new.id,
-                    "version": new.version,
-                    "pages": self._pages_of(new),
-                    "expires_at": expires_at,
-                }
-            )
+            self._marks.list_run(new, expires_at)
+        elif seen.is_over and not new.is_over:
+            self._marks.mark_active(new, expires_at)
         pk, sk = run_key(new.id)
         item: Item = {
             "pk": pk,
@@ -124,14 +105,10 @@ class RunItems:
         }
         conflicting = self._table.put_if_still(item, "version", seen.version if seen else None)
         if conflicting is not None:
-            stored = decode_run(str(conflicting["run"]))
-        else:
-            stored = new
-            if seen is None and (cached := self._plans.get(new.plan_id)):
-                self._snapshots.put(new.id, RunSnapshot(new, cached.plan))
-        if stored.is_over:
-            self._delete_active_mark(stored)
-        return stored if conflicting else None
+            return decode_run(str(conflicting["run"]))
+        if seen is None and (cached := self._plans.get(new.plan_id)):
+            self._snapshots.put(new.id, RunSnapshot(new, cached.plan))
+        return None
 
     def read_run_snapshot(self, run_id: str) -> RunSnapshot | None:
         snapshot = self._snapshots.get(run_id)
@@ -147,27 +124,22 @@ class RunItems:
         return snapshot
 
     def active_runs(self) -> list[str]:
-        marked = [
-            str(item["sk"])
-            for shard in range(SHARDS)
-            for item in self._table.query(_shard_name(shard))
-        ]
-        # A mark may outlive its run: the process that ended it may have crashed before deleting the
-        # mark.
-        runs = (self._run(item) for item in self._table.get_many(map(run_key, marked)).values())
-        return [run.id for run in runs if run is not None and not run.is_over]
+        runs = self._read_runs(self._marks.candidates())
+        return [run_id for run_id, run in runs.items() if not run.is_over]
 
     def active_pages(self, shard: int, after: str = "") -> Iterator[tuple[str, int]]:
         """See handlers.sweep.ActivePages. Marks are read as they are needed, not all at once."""
-        marks = self._table.query(_shard_name(shard), after=after)
-        while batch := list(islice(marks, BATCH_GET_MAX_ITEMS)):
-            items = self._table.get_many(run_key(str(mark["sk"])) for mark in batch)
-            for mark in batch:
-                run_id = str(mark["sk"])
-                item = items.get(run_key(run_id))
-                run = self._run(item) if item else None
-                if run is not None and not run.is_over:
-                    yield run_id, int(mark.get("pages") or self._pages_of(run))
+        return self._marks.active_pages(shard, after, self._read_runs)
+
+    def new_active_pages(self, shard: int) -> Iterator[tuple[str, int]]:
+        """See handlers.sweep.ActivePages."""
+        return self._marks.new_active_pages(shard, self._read_runs)
+
+    def _read_runs(self, run_ids: Iterable[str]) -> dict[str, Run]:
+        """The stored ones of these runs, by id."""
+        items = self._table.get_many(map(run_key, run_ids))
+        runs = (self._run(item) for item in items.values())
+        return {run.id: run for run in runs if run is not None}
 
     def _pages_of(self, run: Run) -> int:
         cached = self._cached_plan(run.plan_id)
@@ -176,15 +148,14 @@ class RunItems:
     def runs(self, limit: int) -> list[Run]:
         runs: dict[str, Run] = {}
         page = min(limit, BATCH_GET_MAX_ITEMS)
-        marks = self._marks(page)
-        while len(runs) < limit and (batch := list(islice(marks, page))):
-            items = self._table.get_many(run_key(_run_of(age)) for age in batch)
+        listed = self._marks.newest(page)
+        while len(runs) < limit and (batch := list(islice(listed, page))):
+            stored = self._read_runs(map(run_of, batch))
             for age in batch:
-                item = items.get(run_key(_run_of(age)))
-                run = self._run(item) if item else None
+                run = stored.get(run_of(age))
                 # A mark with another time was written by a duplicate of the command that lost the
                 # race.
-                if run is not None and _age(run) == age:
+                if run is not None and age_of(run) == age:
                     runs[run.id] = run
         return list(runs.values())[:limit]
 
@@ -214,30 +185,6 @@ class RunItems:
                 plan = plan_of_chunks(chunks[plan_id])
                 cached = self._plans.put(plan_id, _CachedPlan(plan, longest_s(plan), until=0))
         return cached
-
-    def _delete_active_mark(self, run: Run) -> None:
-        self._table.delete(
-            (_shard(run.id), run.id),
-            "attribute_not_exists(#pk) or #version <= :version",
-            version=run.version,
-        )
-
-    def _marks(self, page: int) -> Iterator[str]:
-        """The sort keys of the marks of all runs, newest first."""
-        # Begin tomorrow: a process whose clock is ahead may have created a run there.
-        now = self._clock()
-        months = dict.fromkeys(
-            _month(now + DAY_S - days * DAY_S) for days in range(int(self._retention_s / DAY_S) + 2)
-        )
-        for month in months:
-            # Without a shard: marks that were written before they were sharded.
-            partitions = [month, *(f"{month}#{shard}" for shard in range(SHARDS))]
-            newest_first = (
-                self._table.query(partition, backwards=True, page=page) for partition in partitions
-            )
-            yield from heapq.merge(
-                *((str(item["sk"]) for item in items) for items in newest_first), reverse=True
-            )
 
 
 def longest_s(plan: Plan) -> float:
@@ -272,27 +219,3 @@ def run_key(run_id: str) -> Key:
 
 def _last(task: str, fingerprint: str) -> Key:
     return f"TASK#{task}", f"LAST#{fingerprint}"
-
-
-def _shard(run_id: str) -> str:
-    return _shard_name(zlib.crc32(run_id.encode()) % SHARDS)
-
-
-def _shard_name(shard: int) -> str:
-    return f"ACTIVE#{shard}"
-
-
-def _month(at: float) -> str:
-    return f"RUNS#{datetime.fromtimestamp(at, UTC):%Y-%m}"
-
-
-def _month_shard(run: Run) -> str:
-    return f"{_month(run.created_at)}#{zlib.crc32(run.id.encode()) % SHARDS}"
-
-
-def _age(run: Run) -> str:
-    return f"{run.created_at:017.6f}#{run.id}"
-
-
-def _run_of(age: str) -> str:
-    return age.partition("#")[2]

@@ -15,6 +15,7 @@ transaction and no index.
     TASK#<task> / LAST#<fingerprint>  the last result made from the same inputs         *
     RUN#<id> / META                   a run; `version` is its condition                 *
     ACTIVE#<shard> / <run>            a mark: this run is active, since `version`; its pages *
+    SWEPT / <shard>                   a run that was listed since `until` is active without a mark
     RUNS#<month>#<shard> / <created>#<run>  a mark: this run exists                           *
     RUN#<id>#<page> / T#<index>       a fact; `rev` is its condition                    *
     RUN#<id>#<page> / O#<index>#<ref> an output that is stored apart from its fact      *
@@ -79,6 +80,7 @@ class DynamoStore:
         self.read_run_snapshot = runs.read_run_snapshot
         self.active_runs = runs.active_runs
         self.active_pages = runs.active_pages
+        self.new_active_pages = runs.new_active_pages
         self.runs = runs.runs
 
         self.read_task = tasks.read_task
