@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from cerebro.core.fact_readings import fact_reading
 from cerebro.core.fact_views import run_facts, run_structure
 from cerebro.core.views import run_view
 from cerebro.handlers import fact_queries
@@ -19,7 +20,7 @@ from world.world import NOON
 
 def test_changed_facts_are_only_those() -> None:
     reading = reading_of(a_run("a  b  c<-a,b", a="completed", b="started"))
-    facts = run_facts(*reading, cursor="", changed={1})
+    facts = run_facts(fact_reading(*reading), cursor="", changed={1})
     assert facts.columns.task == [1]
 
 
@@ -32,7 +33,7 @@ def test_joins_are_left_out() -> None:
     assert len(structure.task) == 131
     assert len(structure.upstream[-1]) == 130
     assert structure.level[-1] == 1
-    assert why_run(run_facts(*reading, cursor="").excerpt, utc(NOON)) == why_run(
+    assert why_run(run_facts(fact_reading(*reading), cursor="").excerpt, utc(NOON)) == why_run(
         run_view(*reading), utc(NOON)
     )
 

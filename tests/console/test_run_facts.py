@@ -1,11 +1,13 @@
 """Facts of an embedded engine: readings that take only what changed end as the view of the run."""
 
+from dataclasses import replace
+
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.run_facts import REREAD_ALL_S, REREAD_S, RunFactReader
 from cerebro.embedded.storage.home import MemoryHome
 from console.consoles import a_console, an_engine, finished
 from cordyna_cli.engine import Invoked
-from cordyna_console.answers.runs import facts_answer
+from cordyna_console.answers.runs import reading
 from cordyna_console.live import Row, rows_of
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import InvokeTask, RetryRun
@@ -13,7 +15,7 @@ from cordyna_core.contract.views.facts import RunFacts
 
 
 def rows(engine: EmbeddedEngine, facts: RunFacts) -> dict[int, Row]:
-    return dict(rows_of(facts_answer(a_console(engine), facts)))
+    return dict(rows_of(reading(a_console(engine), facts).facts))
 
 
 def test_readings_while_a_run_is_live_end_as_one_whole_reading() -> None:
@@ -71,13 +73,18 @@ def test_reading_after_a_retry_has_the_rows_of_the_new_attempt() -> None:
         assert [attempt[0] for attempt in second.columns.before[at]] == [1]
 
 
-def test_all_facts_are_read_again_after_a_while() -> None:
+def test_fact_that_no_event_named_is_read_after_a_while() -> None:
     with an_engine() as engine:
         run = finished(engine, "orders")
-        now = 0.0
+        now, store = 0.0, engine._home.store
         reader = RunFactReader(engine._home, engine._session, lambda: now)
         first = reader.facts(run.run_id, None)
+        fact = store.read_task(run.run_id, 0)
+        assert fact is not None
+        assert store.write_task(run.run_id, 0, replace(fact, attempt=2, rev=9), fact) is None
+        now = REREAD_S + 1
+        assert reader.facts(run.run_id, first.cursor).columns.task == []
         now = 20 * REREAD_ALL_S
         again = reader.facts(run.run_id, first.cursor)
-        assert again.columns == first.columns
+        assert (again.columns.task, again.columns.attempt) == ([0], [2])
         assert again.cursor != first.cursor

@@ -10,6 +10,7 @@ import json
 import sys
 from typing import Any, Final
 
+from cerebro.core.fact_readings import fact_reading
 from cerebro.core.fact_views import run_facts, run_structure
 from cerebro.core.views import run_view
 from cerebro.handlers import queries
@@ -44,7 +45,9 @@ class Watcher:
         self.live = LiveRuns(self._read, lambda: self.clock, lambda: 0.0)
 
     def _read(self, run_id: str, since: str | None) -> RunReading:
-        facts = run_facts(*queries.read(self.world.store, run_id), cursor=str(self.clock))
+        facts = run_facts(
+            fact_reading(*queries.read(self.world.store, run_id)), cursor=str(self.clock)
+        )
         return reading(self.console, facts)
 
     def look(self, _: Any = None) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from pydantic.fields import FieldInfo
 
+from cerebro.core.fact_readings import fact_reading
 from cerebro.core.fact_views import run_facts, run_structure, task_facts
 from cerebro.core.views import run_view
 from cordyna_cli.wording.status_marks import mark_of
@@ -22,9 +23,9 @@ from world.scenarios import ReactionWorld
 def test_excerpt_gives_the_reason_of_the_whole_run(world: ReactionWorld) -> None:
     reading, now = reading_of(world), utc(world.driver.now)
     whole = run_view(*reading)
-    assert why_run(run_facts(*reading, cursor="").excerpt, now) == why_run(whole, now)
+    assert why_run(run_facts(fact_reading(*reading), cursor="").excerpt, now) == why_run(whole, now)
     for task in whole.tasks:
-        facts = task_facts(*reading, reading[1].plan.index_of[task.task])
+        facts = task_facts(fact_reading(*reading), reading[1].plan.index_of[task.task])
         assert facts.excerpt.tasks[0] == task
         assert why_task(facts.excerpt, task, now) == why_task(whole, task, now)
         users = [other.task for other in whole.tasks if task.task in other.upstream]
@@ -36,7 +37,7 @@ def test_excerpt_gives_the_reason_of_the_whole_run(world: ReactionWorld) -> None
 def test_columns_say_what_the_view_says(world: ReactionWorld) -> None:
     reading = reading_of(world)
     whole = run_view(*reading)
-    structure, facts = run_structure(reading[1].plan), run_facts(*reading, cursor="")
+    structure, facts = run_structure(reading[1].plan), run_facts(fact_reading(*reading), cursor="")
     assert structure.task == [task.task for task in whole.tasks]
     assert structure.level == [task.level for task in whole.tasks]
     named = [structure.servers[at] for at in structure.server]
@@ -68,7 +69,7 @@ def test_views_of_tasks_leave_no_default_to_pydantic(world: ReactionWorld) -> No
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FieldInfo, "get_default", fail)
         assert run_view(*reading).tasks
-        assert run_facts(*reading, cursor="").size
+        assert run_facts(fact_reading(*reading), cursor="").size
 
 
 def assert_row_says(facts: RunFacts, row: int, task: TaskView, run: RunView) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from pydantic import ValidationError
@@ -25,6 +25,7 @@ from cordyna_console.models import (
     RunRow,
     TaskRunAnswer,
     TimelineRow,
+    WhyAnswer,
 )
 from cordyna_console.run_columns import FactRows
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
@@ -116,22 +117,21 @@ def labels_of(row: RunRow) -> list[str]:
     return [f"{name}={value}" for name, value in row.labels.items()]
 
 
-def head(console: Console, facts: RunFacts) -> RunHead:
+def head(console: Console, facts: RunFacts, why: WhyAnswer) -> RunHead:
     """One run without its tasks."""
-    excerpt = facts.excerpt
     return RunHead(
         **dict(console.row_of(facts)),
         plan_id=facts.plan_id,
         size=facts.size,
-        why=run_reason(excerpt, console.now()),
-        root_causes=excerpt.root_causes,
+        why=why,
+        root_causes=facts.excerpt.root_causes,
         blocked=facts.counts.get("blocked", 0),
     )
 
 
-def facts_answer(console: Console, facts: RunFacts) -> FactsAnswer:
+def facts_answer(facts: RunFacts, why: WhyAnswer, now: datetime) -> FactsAnswer:
     """The facts of a run, with the reason of the same moment."""
-    run, now = facts.excerpt, console.now()
+    run = facts.excerpt
     return FactsAnswer(
         cursor=facts.cursor,
         run_id=run.run_id,
@@ -140,7 +140,7 @@ def facts_answer(console: Console, facts: RunFacts) -> FactsAnswer:
         created_at=run.created_at,
         ended_at=facts.ended_at,
         now=now,
-        why=run_reason(run, now),
+        why=why,
         words=facts.words,
         columns=FactRows.of(facts.columns),
     )
@@ -148,7 +148,9 @@ def facts_answer(console: Console, facts: RunFacts) -> FactsAnswer:
 
 def reading(console: Console, facts: RunFacts) -> RunReading:
     """A run as its followers and its head show it."""
-    return RunReading(head(console, facts), facts_answer(console, facts))
+    now = console.now()
+    why = run_reason(facts.excerpt, now)
+    return RunReading(head(console, facts, why), facts_answer(facts, why, now))
 
 
 def task_run(console: Console, run_id: str, name: str) -> TaskRunAnswer:

@@ -12,19 +12,18 @@ from functools import cache
 from operator import attrgetter
 from typing import Final
 
+from cerebro.core.fact_readings import FactReading
 from cerebro.core.messages import wire_run_state
 from cerebro.core.model import (
     STATE_OF,
     Plan,
     PlannedTask,
-    Rank,
     Run,
-    RunSnapshot,
     TaskRun,
     TimelineEntry,
 )
-from cerebro.core.run.run_status import RunLiveness, root_causes, run_liveness
-from cerebro.core.views import CANCELLED, Word, entry_view, task_view, word_of, word_of_fact
+from cerebro.core.run.run_status import root_causes
+from cerebro.core.views import CANCELLED, Word, entry_view, task_view, word_of_fact
 from cordyna_core.contract.reasons import reason_of
 from cordyna_core.contract.state_updates import RunState
 from cordyna_core.contract.time import utc
@@ -38,8 +37,6 @@ Facts = Mapping[int, TaskRun]
 
 _NO_ATTEMPTS: Final[list[list[int | None]]] = []
 """Shared by all tasks without earlier attempts: nearly all of ten thousand have none."""
-
-_AT_WORK: Final = (Rank.QUEUED, Rank.STARTED)
 
 
 def run_structure(plan: Plan) -> RunStructure:
@@ -66,59 +63,50 @@ def run_structure(plan: Plan) -> RunStructure:
 
 def shown_indexes(plan: Plan) -> list[int]:
     """Return the indexes of the tasks of a plan, joins left out."""
-    return [index for index, task in enumerate(plan.tasks) if not task.is_join]
+    return list(plan.position_of)
 
 
 def run_facts(
-    run: Run,
-    snapshot: RunSnapshot,
-    facts: dict[int, TaskRun],
-    *,
-    cursor: str,
-    changed: Collection[int] | None = None,
+    reading: FactReading, *, cursor: str, changed: Collection[int] | None = None
 ) -> RunFacts:
     """Return the facts of a run; with `changed`, the columns hold only those indexes."""
-    plan = snapshot.plan
-    shown = shown_indexes(plan)
+    run, facts, plan = reading.run, reading.facts, reading.snapshot.plan
+    position_of = plan.position_of
     words: list[Word] = []
     columns = FactColumns()
-    for position, index in enumerate(shown):
-        fact = facts.get(index)
-        if fact is not None and (changed is None or index in changed):
+    for index in sorted(facts if changed is None else changed):
+        position, fact = position_of.get(index), facts.get(index)
+        if position is not None and fact is not None:
             _append(columns, position, fact, words, run.created_at)
-    liveness = run_liveness(plan, facts)
     return RunFacts(
         cursor=cursor,
         plan_id=plan.id,
-        size=len(shown),
+        size=len(position_of),
         key=run.key,
         ended_at=_ended_at(run, facts),
-        counts=_counts(run, shown, facts, liveness.blocked),
+        counts=_counts(reading.words),
         words=list(words),
         columns=columns,
-        excerpt=_run_excerpt(run, snapshot, facts, liveness),
+        excerpt=_run_excerpt(reading),
     )
 
 
-def _run_excerpt(
-    run: Run, snapshot: RunSnapshot, facts: dict[int, TaskRun], liveness: RunLiveness
-) -> RunView:
+def _run_excerpt(reading: FactReading) -> RunView:
     """Return the run with the tasks that explain its state."""
-    plan = snapshot.plan
+    run, facts, plan = reading.run, reading.facts, reading.snapshot.plan
     state = wire_run_state(run)
-    causes = root_causes(plan, facts, liveness.failed) if state != "completed" else []
-    detailed = {plan.target, *_held_up(run, plan, plan.target, facts, liveness.blocked)}
+    causes = root_causes(plan, facts, sorted(reading.failed)) if state != "completed" else []
+    detailed = {plan.target, *_held_up(reading, plan.target)}
     # What the cancellation itself ended explains nothing.
     failed = [cause for cause in causes if run.status != CANCELLED or cause.reason != CANCELLED]
     detailed |= {plan.index_of[cause.task] for cause in failed[:1] if cause.task in plan.index_of}
-    at_work = {index for index, fact in facts.items() if fact.rank in _AT_WORK}
     tasks: list[TaskView] = []
-    for index in sorted(detailed | at_work | liveness.blocked):
+    for index in sorted(detailed | reading.at_work | reading.blocked):
         if plan.tasks[index].is_join:
             continue
         if index in detailed:
-            tasks.append(_detailed(run, snapshot, index, facts, liveness.blocked))
-        elif index in at_work:
+            tasks.append(_detailed(reading, index))
+        elif index in reading.at_work:
             tasks.append(_at_work_view(plan, index, facts[index]))
         elif run.status != CANCELLED:
             tasks.append(_brief(plan.tasks[index], ("pending", "blocked")))
@@ -162,19 +150,16 @@ def _brief(
     )
 
 
-def task_facts(
-    run: Run, snapshot: RunSnapshot, facts: dict[int, TaskRun], index: int
-) -> TaskRunFacts:
+def task_facts(reading: FactReading, index: int) -> TaskRunFacts:
     """Return one task run, with the task that holds it up."""
-    plan = snapshot.plan
-    blocked = run_liveness(plan, facts).blocked
-    task = _detailed(run, snapshot, index, facts, blocked)
+    plan = reading.snapshot.plan
+    task = _detailed(reading, index)
     beside = [plan.index_of[name] for name in task.blocked_by[:1]]
     if not beside:
-        beside = [at for at in [_cause(run, plan, index, facts, blocked)] if at is not None]
-    others = [_detailed(run, snapshot, other, facts, blocked) for other in beside]
+        beside = [at for at in [_cause(reading, index)] if at is not None]
+    others = [_detailed(reading, other) for other in beside]
     return TaskRunFacts(
-        excerpt=_view(run, wire_run_state(run), [task, *others]),
+        excerpt=_view(reading.run, wire_run_state(reading.run), [task, *others]),
         downstream=[plan.tasks[user].name for user in plan.users[index]],
         params=task.params,
     )
@@ -195,16 +180,10 @@ def _view(run: Run, state: RunState, tasks: list[TaskView]) -> RunView:
     )
 
 
-def _detailed(
-    run: Run,
-    snapshot: RunSnapshot,
-    index: int,
-    facts: dict[int, TaskRun],
-    blocked: Collection[int],
-) -> TaskView:
-    plan = snapshot.plan
+def _detailed(reading: FactReading, index: int) -> TaskView:
+    plan, facts, blocked = reading.snapshot.plan, reading.facts, reading.blocked
     causes = _causes(plan, index, facts, blocked) if index in blocked else frozenset[int]()
-    return task_view(run, snapshot, index, facts, causes, plan.levels[index])
+    return task_view(reading.run, reading.snapshot, index, facts, causes, plan.levels[index])
 
 
 def _causes(plan: Plan, index: int, facts: Facts, blocked: Collection[int]) -> frozenset[int]:
@@ -224,38 +203,35 @@ def _causes(plan: Plan, index: int, facts: Facts, blocked: Collection[int]) -> f
     return frozenset(sorted(causes)[:CAUSES_MAX])
 
 
-def _held_up(
-    run: Run, plan: Plan, index: int, facts: Facts, blocked: Collection[int]
-) -> Iterable[int]:
+def _held_up(reading: FactReading, index: int) -> Iterable[int]:
     """From a waiting task upstream, to the first that does not only wait; that one is the last."""
     held_up = index
-    while _word(run, held_up, facts, blocked) == ("pending", "waiting"):
-        cause = _cause(run, plan, held_up, facts, blocked)
+    while reading.word_at(held_up) == ("pending", "waiting"):
+        cause = _cause(reading, held_up)
         if cause is None:
             return
         yield cause
         held_up = cause
-    cause = _cause(run, plan, held_up, facts, blocked)
+    cause = _cause(reading, held_up)
     if cause is not None:
         yield cause
 
 
-def _cause(run: Run, plan: Plan, index: int, facts: Facts, blocked: Collection[int]) -> int | None:
+def _cause(reading: FactReading, index: int) -> int | None:
     """Return the upstream that holds a task up: the one that needs attention first."""
-    unfinished = [
-        upstream
-        for upstream in plan.tasks[index].upstream
-        if (fact := facts.get(upstream)) is None or not fact.is_completed
-    ]
-    return min(
-        unfinished,
-        key=lambda upstream: _urgency(_word(run, upstream, facts, blocked)),
-        default=None,
-    )
-
-
-def _word(run: Run, index: int, facts: Facts, blocked: Collection[int]) -> Word:
-    return word_of(run, facts.get(index), is_blocked=index in blocked)
+    facts, blocked = reading.facts, reading.blocked
+    unfinished: list[int] = []
+    untouched: int | None = None
+    for upstream in reading.snapshot.plan.tasks[index].upstream:
+        fact = facts.get(upstream)
+        if fact is None and upstream not in blocked:
+            # One of thousands is enough: none of them is more urgent than the first.
+            if untouched is None:
+                untouched = upstream
+                unfinished.append(upstream)
+        elif fact is None or not fact.is_completed:
+            unfinished.append(upstream)
+    return min(unfinished, key=lambda upstream: _urgency(reading.word_at(upstream)), default=None)
 
 
 @cache
@@ -263,12 +239,9 @@ def _urgency(word: Word) -> int:
     return reason_of(*word).mark.urgency
 
 
-def _counts(
-    run: Run, shown: Sequence[int], facts: Facts, blocked: Collection[int]
-) -> dict[str, int]:
-    by_word = Counter(_word(run, index, facts, blocked) for index in shown)
+def _counts(words: Mapping[Word, int]) -> dict[str, int]:
     counts: Counter[str] = Counter()
-    for word, count in by_word.items():
+    for word, count in words.items():
         counts[reason_of(*word).mark.word] += count
     return dict(counts)
 

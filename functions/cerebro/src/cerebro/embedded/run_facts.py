@@ -7,10 +7,12 @@ moment before its fact is written, so a task that an event named is read again f
 import re
 import secrets
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cerebro.adapters.lru_cache import LruCache
+from cerebro.core.fact_readings import FactReading, fact_reading, updated_reading
 from cerebro.core.fact_views import run_facts
 from cerebro.core.model import Run, RunSnapshot, TaskRun
 from cerebro.embedded.runtime.session import HomeSession
@@ -33,24 +35,23 @@ RUNS_KEPT: Final = 50
 _NAMED: Final = re.compile(r'"task":\s*"([A-Za-z0-9][A-Za-z0-9._-]*)"')
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
-    """The last reading of a run. `named`: when an event last named a task, by index."""
+    """The last reading of a run, and the view of it. `named`: when an event last named a task."""
 
-    facts: dict[int, TaskRun]
-    run: Run
+    of_facts: FactReading
+    view: RunFacts
+    named: dict[int, float]
     seq: int
     whole_at: float
-    named: dict[int, float] = field(default_factory=dict)
-    view: RunFacts | None = None
-    pause_s: float = REREAD_ALL_S
+    pause_s: float
 
-    def is_outdated(self, run: Run, tasks: int, seq: int, now: float) -> bool:
+    def is_outdated(self, run: Run, seq: int, now: float) -> bool:
         """Whether all is read again: for safety, or because that takes less than what is named."""
         return (
-            self.run.status != run.status
+            self.of_facts.run.status != run.status
             or now - self.whole_at > self.pause_s
-            or seq - self.seq > max(tasks, RECENT_EVENTS)
+            or seq - self.seq > max(self.of_facts.snapshot.plan.size, RECENT_EVENTS)
         )
 
 
@@ -74,43 +75,83 @@ class RunFactReader:
 
     def facts(self, run_id: str, since: str | None) -> RunFacts:
         """All facts, or those that changed after the cursor `since`. Raises NotFound."""
-        now = self._clock()
+        now, last = self._clock(), self._readings.get(run_id)
+        begin_s = time.thread_time()
         with self._session.read_transaction():
             run, snapshot = fact_queries.read_run(self._home.store, run_id)
             seq = self._home.event_log.last_seq()
-            last = self._readings.get(run_id)
-            if last is None or last.is_outdated(run, len(snapshot.plan.tasks), seq, now):
-                begin = time.thread_time()
-                recent = max(seq - RECENT_EVENTS, 0 if last is None else last.seq)
-                named = named_since(self._home, run_id, snapshot, recent, now)
-                reading = _Reading(self._read_all(snapshot), run, seq, whole_at=now, named=named)
-                cost = time.thread_time() - begin
-                reading.pause_s = max(REREAD_ALL_S, REREAD_ALL_SHARE * cost)
-                changed = None
-            else:
-                named = {index: at for index, at in last.named.items() if now - at <= REREAD_S}
-                named |= named_since(self._home, run_id, snapshot, last.seq, now)
-                facts = _reread(self._home.store, run_id, last, named)
-                reading = _Reading(facts, run, seq, last.whole_at, named)
-                reading.pause_s = last.pause_s
-                changed = set(named)
+            is_whole = last is None or last.is_outdated(run, seq, now)
+            named = self._named(last, snapshot, seq, now, is_whole=is_whole)
+            read = (
+                _read_all(self._home.store, snapshot)
+                if is_whole
+                else _read_some(self._home.store, run_id, named)
+            )
+        cost_s = time.thread_time() - begin_s
         # Outside of the lock: making a view takes longer than reading.
-        if last is None or last.view is None or since != last.view.cursor:
-            changed = None
-        elif changed == set() and last.run.version == run.version:
-            last.seq = seq
-            return last.view.model_copy(update={"columns": FactColumns(), "words": []})
-        cursor = f"{self._epoch}.{seq}.{now:.3f}"
-        reading.view = run_facts(run, snapshot, reading.facts, cursor=cursor, changed=changed)
-        self._readings.put(run_id, reading)
-        return reading.view
+        if last is None:
+            of_facts, changed = fact_reading(run, snapshot, read), None
+        else:
+            of_facts, changed = updated_reading(last.of_facts, run, read)
+        if last is not None and since == last.view.cursor:
+            view = self._news(last, of_facts, changed, f"{self._epoch}.{seq}.{now:.3f}")
+        else:
+            view = run_facts(of_facts, cursor=f"{self._epoch}.{seq}.{now:.3f}")
+        self._readings.put(
+            run_id,
+            _Reading(
+                of_facts=of_facts,
+                view=view,
+                named=named,
+                seq=seq,
+                whole_at=now if last is None or is_whole else last.whole_at,
+                pause_s=(
+                    max(REREAD_ALL_S, REREAD_ALL_SHARE * cost_s)
+                    if last is None or is_whole
+                    else last.pause_s
+                ),
+            ),
+        )
+        return view
 
-    def _read_all(self, snapshot: RunSnapshot) -> dict[int, TaskRun]:
-        return {
-            index: _without_output(fact)
-            for page in snapshot.plan.pages
-            for index, fact in self._home.store.read_page(snapshot.run.id, page).items()
-        }
+    def _news(
+        self, last: _Reading, of_facts: FactReading, changed: Collection[int] | None, cursor: str
+    ) -> RunFacts:
+        """What changed after the last reading; with its cursor if nothing did."""
+        if not changed and last.of_facts.run.version == of_facts.run.version:
+            return last.view.model_copy(update={"columns": FactColumns(), "words": []})
+        return run_facts(of_facts, cursor=cursor, changed=changed)
+
+    def _named(
+        self,
+        last: _Reading | None,
+        snapshot: RunSnapshot,
+        seq: int,
+        now: float,
+        *,
+        is_whole: bool,
+    ) -> dict[int, float]:
+        """The tasks that are read again: those that events named a short time ago."""
+        since = 0 if last is None else last.seq
+        if last is None or is_whole:
+            since = max(since, seq - RECENT_EVENTS)
+            kept: dict[int, float] = {}
+        else:
+            kept = {index: at for index, at in last.named.items() if now - at <= REREAD_S}
+        return kept | named_since(self._home, snapshot.run.id, snapshot, since, now)
+
+
+def _read_all(store: Store, snapshot: RunSnapshot) -> dict[int, TaskRun]:
+    return {
+        index: _without_output(fact)
+        for page in snapshot.plan.pages
+        for index, fact in store.read_page(snapshot.run.id, page).items()
+    }
+
+
+def _read_some(store: Store, run_id: str, indexes: Collection[int]) -> dict[int, TaskRun]:
+    read = store.read_tasks(run_id, sorted(indexes)) if indexes else {}
+    return {index: _without_output(fact) for index, fact in read.items()}
 
 
 def named_since(
@@ -119,18 +160,11 @@ def named_since(
     """The tasks that events after the number `seq` name, by index, each with `now`."""
     index_of = snapshot.plan.index_of
     named: dict[int, float] = {}
-    for event in home.event_log.events(run_id, seq):
-        for name in _NAMED.findall(event.text):
+    for text in home.event_log.texts_of(run_id, seq):
+        for name in _NAMED.findall(text):
             if name in index_of:
                 named[index_of[name]] = now
     return named
-
-
-def _reread(
-    store: Store, run_id: str, last: _Reading, named: dict[int, float]
-) -> dict[int, TaskRun]:
-    read = store.read_tasks(run_id, sorted(named)) if named else {}
-    return {**last.facts, **{index: _without_output(fact) for index, fact in read.items()}}
 
 
 def _without_output(fact: TaskRun) -> TaskRun:

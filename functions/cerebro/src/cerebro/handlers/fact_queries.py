@@ -5,6 +5,7 @@ Invariant: reads only.
 
 from dataclasses import replace
 
+from cerebro.core.fact_readings import fact_reading
 from cerebro.core.fact_views import run_facts, run_structure, task_facts
 from cerebro.core.model import Run, RunSnapshot
 from cerebro.handlers.queries import facts_of, unknown_run
@@ -22,7 +23,7 @@ def structure(store: Store, run_id: str) -> RunStructure:
 def facts(store: Store, run_id: str, *, cursor: str) -> RunFacts:
     """All facts of a run. Raises NotFound."""
     run, snapshot = read_run(store, run_id)
-    return run_facts(run, snapshot, facts_of(store, snapshot), cursor=cursor)
+    return run_facts(fact_reading(run, snapshot, facts_of(store, snapshot)), cursor=cursor)
 
 
 def task_run(store: Store, run_id: str, task: str) -> TaskRunFacts:
@@ -45,7 +46,7 @@ def task_run(store: Store, run_id: str, task: str) -> TaskRunFacts:
     if own is not None and own.output_ref is not None:
         outputs = store.read_outputs(run_id, {index: own.output_ref})
         facts[index] = replace(own, output=outputs.get(index))
-    return task_facts(run, snapshot, facts, index)
+    return task_facts(fact_reading(run, snapshot, facts), index)
 
 
 def read_run(store: Store, run_id: str) -> tuple[Run, RunSnapshot]:

@@ -54,6 +54,10 @@ class SqliteEventLog:
             rows = self._db.execute(_SELECT_EVENTS_OF_RUN, (run_id, after, most))
         return [PassedEvent(seq=seq, text=event) for seq, event in rows]
 
+    def texts_of(self, run_id: str, after: int) -> list[str]:
+        rows = self._db.execute(_SELECT_EVENTS_OF_RUN, (run_id, after, -1))
+        return [event for _, event in rows]
+
     def last_seq(self) -> int:
         return self._last_number_of("events")
 
