@@ -44,6 +44,7 @@ class MemoryCloud:
     """
 
     where = "memory"
+    place = "123456789012.eu-west-1"
     is_emulator = False
 
     def __init__(self, *, writes_log: bool = True, deaf: bool = False) -> None:

@@ -1,5 +1,6 @@
 """The console of a cerebro on AWS, before the real cerebro in memory."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,3 +114,13 @@ class _AllDenied(dict[str, Any]):
             raise refused("AccessDeniedException", key)
 
         return deny
+
+
+def test_addresses_of_a_cloud_name_account_region_and_bus() -> None:
+    engine, _ = a_world()
+    place = engine.location().place
+    assert place == "123456789012.eu-west-1.cordyna"
+    console = a_console(engine, "aws")
+    assert get(a_client(console), "/me")["place"] is None
+    named = replace(console, identity=replace(console.identity, place=place))
+    assert get(a_client(named), "/me")["place"] == place

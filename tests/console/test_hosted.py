@@ -83,7 +83,7 @@ def test_me_tells_the_person_what_their_token_allows() -> None:
         ("look", "GET", "/runs", {"scope": "openid"}, 403),
         ("look", "GET", "/runs", {"scope": "xcordyna/look cordyna/looks"}, 403),
         ("look", "GET", "/runs", {"sec-fetch-site": "cross-site"}, 403),
-        ("look", "GET", "/runs/live", {}, 400),
+        ("look", "GET", "/runs/live", {}, 404),
         ("look", "GET", "/events/live", {}, 404),
         ("look", "POST", "/openings", {"body": {}}, 405),
         ("look", "POST", "/runs", {"body": {"task": "y"}}, 405),

@@ -23,8 +23,9 @@ FILE_NAME: Final = "console.json"
 class ConsoleOptions:
     """What a console needs beside its engine.
 
-    `where` names the cerebro for people; `command` is how `dyna` is called for the same; `by` is
-    who asks. `port` None: the first that is free from 8420 on.
+    `where` names the cerebro for people, `place` in the addresses of the page; `command` is how
+    `dyna` is called for the same; `by` is who asks. `port` None: the first that is free from 8420
+    on.
     """
 
     engine: EngineName
@@ -32,6 +33,7 @@ class ConsoleOptions:
     command: str
     by: str
     folder: Path
+    place: str | None = None
     port: int | None = None
 
 

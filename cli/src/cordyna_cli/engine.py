@@ -108,10 +108,14 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLocation:
-    """Where the cerebro of an engine is: its name for people, and its folder if it has one."""
+    """Where the cerebro of an engine is: its name for people, and its folder if it has one.
+
+    `place`: the account, region and bus of a cerebro on AWS, as an address can name it.
+    """
 
     name: str
     folder: Path | None = None
+    place: str | None = None
 
 
 class DriverInfo(Protocol):

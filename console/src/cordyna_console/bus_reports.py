@@ -3,11 +3,13 @@
 Invariant: the events of a home are read once; each look reads on where the last one ended.
 """
 
+import re
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from cordyna_cli.engine import Engine
 from cordyna_console.catalog_models import LastRejection
@@ -19,9 +21,14 @@ from cordyna_core.contract.state_updates import (
 )
 
 EVENTS_PER_READ: Final = 2_000
-TICKS_KEPT: Final = 30
+TICKS_KEPT: Final = 200
 
-TICK_CODES: Final = {"missed_tick": "missed", "overlap_skipped": "skipped"}
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?\+00:00")
+
+TICK_CODES: Final[Mapping[str, Literal["missed", "skipped"]]] = {
+    "missed_tick": "missed",
+    "overlap_skipped": "skipped",
+}
 """Code of a problem -> what became of a tick."""
 
 _MENTIONED: Final = ("DeclarationAccepted", "DeclarationRejected", "InvocationRejected")
@@ -29,10 +36,11 @@ _MENTIONED: Final = ("DeclarationAccepted", "DeclarationRejected", "InvocationRe
 
 @dataclass(frozen=True, slots=True)
 class TickReport:
-    """Why one or more ticks of a cron began no run."""
+    """Why the ticks of a cron from `at` to `until` began no run."""
 
     at: datetime
-    outcome: str
+    until: datetime
+    outcome: Literal["missed", "skipped"]
     text: str
 
 
@@ -73,4 +81,10 @@ class BusReports:
             outcome = TICK_CODES.get(problem.code)
             if outcome is not None:
                 kept = self.ticks.setdefault(message.task, deque(maxlen=TICKS_KEPT))
-                kept.append(TickReport(at, outcome, problem.message))
+                # Cerebro names the first and the last tick; of another message, its own time.
+                named = [datetime.fromisoformat(text) for text in _MOMENT.findall(problem.message)]
+                kept.append(
+                    TickReport(
+                        min(named, default=at), max(named, default=at), outcome, problem.message
+                    )
+                )

@@ -9,12 +9,14 @@ from cordyna_console.answer_base import ApiAnswer
 from cordyna_console.models import ApiRequest
 from cordyna_core.contract.time import Instant
 
+TickOutcome = Literal["to come", "paused", "running", "completed", "error", "missed", "skipped"]
+
 
 class CronTick(ApiAnswer):
     """One moment at which a cron fires or fired."""
 
     at: Instant
-    outcome: Literal["to come", "running", "completed", "error", "missed", "skipped"]
+    outcome: TickOutcome
     run_id: str | None = None
     text: str = Field("", description="Why it began no run.")
 

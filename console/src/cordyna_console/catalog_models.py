@@ -87,10 +87,22 @@ class ServerRow(ApiAnswer):
     crons: int
     revision: int
     last_seen_at: Instant | None
+    problem: str | None = Field(None, description="Why it did not load; of an embedded engine.")
+    workers: "Workers | None" = Field(None, description="Of an embedded engine that runs.")
     owners: list[str]
     uses: list[str] = Field(description="Servers whose tasks it needs.")
     used_by: list[str] = Field(description="Servers that need its tasks.")
     last_rejection: "LastRejection | None" = None
+
+
+class Workers(ApiAnswer):
+    """How busy the processes of a server are."""
+
+    concurrency: int = Field(description="Attempts that it runs at the same time.")
+    running: int
+    waiting: int = Field(description="Attempts that wait for a worker.")
+    mode: str | None = Field(description="How a body is started, for example `fork`.")
+    mode_reason: str | None
 
 
 class LastRejection(ApiAnswer):

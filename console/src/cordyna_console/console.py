@@ -29,6 +29,7 @@ class ConsoleIdentity:
     """Which cerebro is shown, and to whom.
 
     `command`: how `dyna` is called for the same. `live`: whether changes are streamed or asked for.
+    `place`: account, region and bus of a cerebro on AWS, which addresses of the page name.
     `can`: what is known to be allowed from the start.
     """
 
@@ -37,6 +38,7 @@ class ConsoleIdentity:
     command: str
     by: str
     live: Literal["sse", "poll"] = "sse"
+    place: str | None = None
     version: str = __version__
     can: Mapping[Right, Permission] = field(default_factory=dict)
 

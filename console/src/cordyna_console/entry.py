@@ -29,7 +29,11 @@ class ConsoleEntry:
         from cordyna_console.server import ConsoleServer  # noqa: PLC0415
 
         identity = ConsoleIdentity(
-            engine=options.engine, where=options.where, command=options.command, by=options.by
+            engine=options.engine,
+            where=options.where,
+            place=options.place,
+            command=options.command,
+            by=options.by,
         )
         console = Console(engine=engine, identity=identity, now=_now)
         server = ConsoleServer(console, options.folder / FILE_NAME, port=options.port)

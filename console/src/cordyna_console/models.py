@@ -70,6 +70,9 @@ class Me(ApiAnswer):
     cerebro: CerebroState
     can: Permissions
     live: Literal["sse", "poll"]
+    place: str | None = Field(
+        None, description="Account, region and bus on AWS: `where` of an address of the page."
+    )
     driver: DriverState | None = Field(None, description="None for a cerebro in the cloud.")
 
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { inZone, ago, exact, moment, span, zoneName } from "../../../console/src/cordyna_console/page/app/clock.js";
+import { inZone, ago, exact, moment, span, zoneName, fromField, toField } from "../../../console/src/cordyna_console/page/app/clock.js";
 
 const durations = JSON.parse(readFileSync(new URL("durations.json", import.meta.url), "utf8"));
 const NOON = Date.parse("2026-11-28T12:00:00Z");
@@ -36,4 +36,26 @@ test("times of a sentence are shown in the chosen zone", () => {
   assert.equal(inZone("it ends at 00:10:00Z (in 20 m)", "Asia/Tokyo", now), "it ends at 09:10:00 Tokyo (in 20 m)");
   assert.equal(inZone("at 23:30:46Z", "UTC", now), "at 23:30:46Z");
   assert.equal(inZone("row 12:30 of 10", "Europe/Berlin", now), "row 12:30 of 10");
+});
+
+test("a field of a date and a time is of the chosen zone", () => {
+  assert.equal(toField("2026-11-28T12:03:59Z", "Europe/Berlin"), "2026-11-28T13:03");
+  assert.equal(toField("", "UTC"), "");
+  assert.equal(fromField("2026-11-28T13:03", "Europe/Berlin"), "2026-11-28T12:03:00Z");
+  assert.equal(fromField("2026-11-28T13:03", "UTC"), "2026-11-28T13:03:00Z");
+  assert.equal(fromField("", "UTC"), "");
+});
+
+test("a time that clocks repeat is the first one, and one that they skip is an hour later", () => {
+  assert.equal(fromField("2026-10-25T02:30", "Europe/Berlin"), "2026-10-25T00:30:00Z");
+  assert.equal(fromField("2026-03-29T02:30", "Europe/Berlin"), "2026-03-29T01:30:00Z");
+  for (const zone of ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]) {
+    for (let hour = 0; hour < 24 * 366; hour += 7) {
+      const text = new Date(Date.UTC(2026, 0, 1, hour)).toISOString();
+      const again = fromField(toField(text, zone), zone);
+      // Where a time occurs twice, the field cannot tell which of them it was.
+      assert.equal(toField(again, zone), toField(text, zone), `${text} ${zone}`);
+      assert.ok(Date.parse(text) - Date.parse(again) <= 36e5, `${text} ${zone}`);
+    }
+  }
 });

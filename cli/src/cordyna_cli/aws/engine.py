@@ -158,7 +158,12 @@ class AwsEngine:
         return self._queries.task_run(run_id, task)
 
     def location(self) -> EngineLocation:
-        return EngineLocation(name=f"{self._location.bus} in {self._session.where}")
+        return EngineLocation(name=self.where, place=f"{self._session.place}.{self._location.bus}")
+
+    @property
+    def where(self) -> str:
+        """The bus, region and endpoint, for messages."""
+        return f"{self._location.bus} in {self._session.where}"
 
     def cerebro(self) -> CerebroInfo:
         return self._queries.cerebro()

@@ -136,6 +136,7 @@ def options_of(call: CommandContext, engine: Engine, port: int | None) -> Consol
     return ConsoleOptions(
         engine=call.settings.engine,
         where=str(location.folder or location.name),
+        place=location.place,
         command=shlex.join(["dyna", *call.flags_of_the_cloud()]),
         by=getpass.getuser(),
         folder=folder_of(call, engine),

@@ -20,6 +20,7 @@ from cordyna_console.catalog_models import (
     ServerRow,
     TaskList,
     TaskRow,
+    Workers,
 )
 from cordyna_console.console import Console
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
@@ -225,10 +226,24 @@ def _server_row(
         crons=sum(task.cron is not None for task in mine),
         revision=info.revision,
         last_seen_at=info.last_seen_at,
+        problem=info.problem,
+        workers=_workers(info),
         owners=sorted({task.owner for task in mine if task.owner}),
         uses=sorted(uses - {info.server}),
         used_by=sorted(used_by - {info.server}),
         last_rejection=rejections.get(info.server),
+    )
+
+
+def _workers(info: ServerInfo) -> Workers | None:
+    if info.concurrency is None:
+        return None
+    return Workers(
+        concurrency=info.concurrency,
+        running=info.running or 0,
+        waiting=info.waiting or 0,
+        mode=info.mode,
+        mode_reason=info.mode_reason,
     )
 
 

@@ -20,6 +20,7 @@ def me(console: Console) -> Me:
         ),
         can=Permissions(invoke=console.permission("invoke"), operate=console.permission("operate")),
         live=identity.live,
+        place=identity.place,
         driver=_driver(console) if identity.engine == "embedded" else None,
     )
 

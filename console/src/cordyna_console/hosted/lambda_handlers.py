@@ -72,7 +72,7 @@ def _console(session: AwsSession, location: CerebroLocation, person: Person | No
     engine = AwsEngine(session, location, source=client_source(name))
     identity = ConsoleIdentity(
         engine="aws",
-        where=engine.location().name,
+        where=engine.where,
         command=f"dyna --bus {location.bus}",
         by=name or "",
         live="poll",

@@ -1,12 +1,14 @@
 """Routes of crons, dead letters, the doctor, the bus, and who is asking."""
 
 import json
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from cordyna_console.answers import care, me, passed
+from cordyna_console.answers import care, cron_week, me, passed
+from cordyna_console.calendar_models import CronWeek
 from cordyna_console.care_models import (
     CronList,
     DoctorAnswer,
@@ -19,13 +21,14 @@ from cordyna_console.care_models import (
 from cordyna_console.live import stream
 from cordyna_console.models import ApiRequest as Nothing
 from cordyna_console.models import EventList, Me
-from cordyna_console.routes.shared import OPERATE, NamePath, TheConsole
+from cordyna_console.routes.shared import OPERATE, NamePath, TheConsole, ZoneQuery
 
 router = APIRouter(tags=["care"])
 FOLLOW_EVERY_S = 0.5
 FOLLOW_EVERY_S_ON_AWS = 15.0
 """Each look searches the log of the bus, and is charged."""
 NEWEST = 400
+DAY_MIN, DAY_MAX = date(1970, 1, 5), date(2999, 12, 30)
 QueuePath = Annotated[str, Path(max_length=200)]
 
 
@@ -46,6 +49,18 @@ def opening(request: Request, body: Nothing) -> OpeningCode:
 def crons(console: TheConsole) -> CronList:
     """Every cron with its next ticks and its last ones."""
     return care.crons(console)
+
+
+@router.get("/crons/week")
+def crons_week(
+    console: TheConsole,
+    zone: ZoneQuery = "UTC",
+    day: Annotated[
+        date | None, Query(ge=DAY_MIN, le=DAY_MAX, description="A day of the week; else today")
+    ] = None,
+) -> CronWeek:
+    """The crons of one week: what became of each tick, and which are to come."""
+    return cron_week.cron_week(console, zone, day)
 
 
 @router.post("/crons/{task}/pause", status_code=204, response_class=Response, openapi_extra=OPERATE)

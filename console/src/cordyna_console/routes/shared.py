@@ -13,6 +13,7 @@ from cordyna_cli.run_ids import find_run_id
 from cordyna_console.console import Console
 from cordyna_console.live import LiveRuns
 from cordyna_core.contract.ids import NAME_PATTERN
+from cordyna_core.contract.time_zones import is_time_zone
 
 Permission = Literal["look", "invoke", "operate"]
 PERMISSION: Final = "x-cordyna-permission"
@@ -78,6 +79,12 @@ def _require_moment(text: str) -> str:
     return text
 
 
+def _require_zone(name: str) -> str:
+    if not is_time_zone(name):
+        raise ValueError("unknown time zone")
+    return name
+
+
 RunIdPath = Annotated[str, Depends(run_id_of)]
 MomentQuery = Annotated[
     str | None,
@@ -86,5 +93,10 @@ MomentQuery = Annotated[
 ]
 NamePath = Annotated[str, Path(pattern=NAME_PATTERN)]
 NameQuery = Annotated[str | None, Query(pattern=NAME_PATTERN)]
+ZoneQuery = Annotated[
+    str,
+    AfterValidator(_require_zone),
+    Query(max_length=64, description="A name of the IANA time zone database"),
+]
 Text = Annotated[str | None, Query(max_length=500)]
 Cursor = Annotated[str | None, Query(max_length=64)]

@@ -68,6 +68,23 @@ export function inZone(line, zone, now) {
     return `${there.hour}:${there.minute}:${there.second} ${zoneName(zone)}`;
   });
 }
+/** What a field of a date and a time shows for a moment (`2026-11-28T12:03`), in a zone; empty where it is none. */
+export function toField(text, zone) {
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) return "";
+  const at = parts(ms, zone);
+  return `${at.year.padStart(4, "0")}-${at.month}-${at.day}T${at.hour}:${at.minute}`;
+}
+/** The moment that a field means in a zone, in UTC; a time that occurs twice is the first one, and one that clocks skip the hour after. */
+export function fromField(text, zone) {
+  const wall = Date.parse(`${text}Z`);
+  if (Number.isNaN(wall)) return "";
+  const offset = (ms) => Date.parse(`${toField(new Date(ms).toISOString(), zone)}Z`) - Math.floor(ms / 60_000) * 60_000;
+  // The offsets of the day before and the day after are the only ones that it can have.
+  const found = [wall - offset(wall - 86_400e3), wall - offset(wall + 86_400e3)].sort((a, b) => a - b);
+  const ms = found.find((one) => one + offset(one) === wall) ?? found[1];
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
 export function parse(text) {
   return text === null || text === undefined ? null : Date.parse(text);
 }

@@ -2,12 +2,14 @@
 import { effect, find, html, render } from "./html.js";
 import { get } from "./api.js";
 import { installKeys } from "./keys.js";
-import { clockOffset, deadLetters, location, me, navigate, readLocation, scheme, second } from "./state.js";
+import {
+  clockOffset, deadLetters, isElsewhere, location, me, navigate, openIncidents, placeLocation, readLocation, scheme, second, withQuery,
+} from "./state.js";
 import { forgetColours } from "./draw/palette.js";
 import { Lazy } from "./parts/lazy.js";
 import { Shell } from "./parts/shell.js";
 import { RunsPage } from "./pages/runs.js";
-import { Empty } from "./parts/ui.js";
+import { Command, Empty, Loading } from "./parts/ui.js";
 
 /** Address pattern -> module and name of the page. `:name` is handed to the page. */
 const ROUTES = [
@@ -38,6 +40,9 @@ const ROUTES = [
 
 function Page() {
   const { path } = location.value;
+  // What is asked for before it is known would be "not found" for a run that is there, elsewhere.
+  if (isElsewhere.value === null) return html`<${Loading} what="Console" />`;
+  if (isElsewhere.value) return html`<${Elsewhere} />`;
   if (path === "/" || path === "/runs" || path === "/runs/") return html`<${RunsPage} />`;
   for (const route of ROUTES) {
     const match = route.test.exec(path);
@@ -46,6 +51,16 @@ function Page() {
     return html`<${Lazy} key=${route.name} module=${route.module} name=${route.name} ...${props} />`;
   }
   return html`<${Empty} as="h1" title="There is no such page."><p>${path}</p><a class="inline" href="/runs">Runs</a><//>`;
+}
+
+/** A link to the console of another account, region or bus. */
+function Elsewhere() {
+  const where = location.value.query.get("where") ?? "";
+  const [account, region, ...bus] = where.split(".");
+  return html`<${Empty} as="h1" title="This link leads to another cerebro.">
+    <p>It is of the bus <code>${bus.join(".") || where}</code>${region && html` in ${region}, account ${account}`}; this console shows ${me.value.where}.</p>
+    <p>Open a console with a profile of that account and region, and follow the link there.</p>
+    <${Command} text=${`dyna --profile PROFILE --region ${region || "REGION"} ui`} as=${"dyna"} /><a class="inline" href=${withQuery({ where: null })}>Look for it in this console all the same</a><//>`;
 }
 
 document.addEventListener("click", (event) => {
@@ -75,8 +90,8 @@ effect(() => {
 
 const ME_MS = 5_000;
 const ME_SELDOM = 12;
-const DEAD_LETTERS_MS = 15_000;
-const DEAD_LETTERS_SELDOM = 20;
+const LOOKS_MS = 15_000;
+const LOOKS_SELDOM = 20;
 
 async function begin() {
   try {
@@ -85,6 +100,7 @@ async function begin() {
     clockOffset.value = Date.parse(found.cerebro.now) - (asked + Date.now()) / 2;
     // The clock is new each time; what is shown changes only with the rest.
     if (me.value === null || different(me.value, found)) me.value = found;
+    placeLocation();
   } catch {
     // `trouble` says it above the page; the page shows itself, and asks again.
   }
@@ -94,10 +110,17 @@ function different(before, now) {
   return rest(before) !== rest(now);
 }
 let looks = 0;
-async function lookAtDeadLetters() {
-  if (document.hidden || me.value === null || me.value.can.operate === "no") return;
+/** How much needs a person: counted above every page. */
+async function lookAround() {
+  if (document.hidden || me.value === null) return;
   // In a cloud, each look asks every queue.
-  if (me.value.engine !== "embedded" && looks++ % DEAD_LETTERS_SELDOM !== 0) return;
+  if (me.value.engine !== "embedded" && looks++ % LOOKS_SELDOM !== 0) return;
+  try {
+    openIncidents.value = (await get("/incidents")).rows.filter((row) => !row.snoozed_until).length;
+  } catch {
+    openIncidents.value = 0; // the page of incidents says why
+  }
+  if (me.value.can.operate === "no") return;
   try {
     deadLetters.value = (await get("/dead-letters")).rows.reduce((sum, queue) => sum + queue.messages, 0);
   } catch {
@@ -111,7 +134,7 @@ function show() {
   installKeys();
   root.replaceChildren();
   render(html`<${Shell}><${Page} /><//>`, root);
-  setInterval(lookAtDeadLetters, DEAD_LETTERS_MS);
+  setInterval(lookAround, LOOKS_MS);
   let asked = 0;
   // In a cloud, each look is a call of a function.
   const isDue = () => me.value === null || me.value.engine === "embedded" || asked++ % ME_SELDOM === 0;
@@ -131,7 +154,7 @@ async function beginSignedIn(setting) {
 const setting = /** @type {HTMLMetaElement | null} */ (document.querySelector("meta[name=cordyna-sign-in]"))?.content;
 if (setting === undefined) {
   show();
-  begin().then(lookAtDeadLetters);
+  begin().then(lookAround);
 } else {
   beginSignedIn(setting).catch((failure) => {
     const again = html`<a class="button" href="/">Sign in again</a>`;

@@ -31,14 +31,40 @@ export const second = signal(Date.now());
 /** null: the console answers; else since when it does not, and why. */
 export const trouble = signal(null);
 export const deadLetters = signal(0);
+/** Incidents that are open and not snoozed. */
+export const openIncidents = signal(0);
 export const toasts = signal([]);
 export const overlay = signal(null);
 export const location = signal({ path: "/", query: new URLSearchParams() });
 
+/** Whether an address names another cerebro than this console's; null while that is not known. */
+export const isElsewhere = computed(() => {
+  const where = location.value.query.get("where");
+  if (where === null) return false;
+  return me.value === null ? null : where !== me.value.place;
+});
+/** An address of a cerebro on AWS names it, so that a link opens nothing in a console of another one. */
+function placed(href) {
+  const place = me.value?.place ?? null;
+  const url = new URL(href, window.location.origin);
+  if (place === null || url.searchParams.has("where")) return href;
+  url.searchParams.set("where", place);
+  return url.pathname + url.search + url.hash;
+}
+/** Name the cerebro in the address that is shown. */
+export function placeLocation() {
+  const { pathname, search, hash } = window.location;
+  const href = placed(pathname + search + hash);
+  if (href === pathname + search + hash) return;
+  history.replaceState(null, "", href);
+  readLocation();
+}
+
 export function readLocation() {
   location.value = { path: window.location.pathname, query: new URLSearchParams(window.location.search) };
 }
-export function navigate(href, { replace = false } = {}) {
+export function navigate(to, { replace = false } = {}) {
+  const href = placed(to);
   if (href === window.location.pathname + window.location.search) return;
   history[replace ? "replaceState" : "pushState"](null, "", href);
   readLocation();

@@ -1,10 +1,10 @@
 // What passes the bus: time, sender, receiver, message, task.
 import { html, useEffect, useRef, useState } from "../html.js";
 import { get } from "../api.js";
-import { exact, parse } from "../clock.js";
+import { exact, inZone, parse } from "../clock.js";
 import { follow } from "../live.js";
-import { setQuery, zone } from "../state.js";
-import { Command, Empty, Loading, Moment, ProblemBox, useTitle, Zone } from "../parts/ui.js";
+import { now, setQuery, zone } from "../state.js";
+import { Command, Empty, Loading, ProblemBox, useTitle, Zone } from "../parts/ui.js";
 import { Json } from "../parts/json.js";
 import { Live } from "./runs.js";
 
@@ -24,7 +24,7 @@ export function EventsPage() {
     onData: (data) => { if (!holding.current) setRows((old) => [...old, ...data.rows].slice(-KEPT)); },
     onState: setConnection,
   }), []);
-  return html`<div class="row apart"><h1>What passes the bus</h1><span class="row"><${Live} state=${connection} /><button aria-pressed=${held} onClick=${() => setHeld(!held)}>${held ? "Go on" : "Hold"}</button><${Command} text="dyna dev" /></span></div>
+  return html`<div class="row apart"><h1>What passes the bus</h1><span class="row"><${Live} state=${connection} /><button aria-pressed=${held} onClick=${() => setHeld(!held)}>${held ? "Continue" : "Hold"}</button><${Command} text="dyna dev" /></span></div>
     <p class="soft">The last ${KEPT} events, the newest first. A line opens its envelope.</p>
     <section class="card flush">${rows.length === 0 ? html`<${Empty} title="Nothing has passed yet."><p>Events appear here as they pass.</p><//>` : html`<${Rows} rows=${[...rows].reverse()} />`}</section>`;
 }
@@ -71,7 +71,7 @@ function Line({ row, open, toggle }) {
   return html`<tr class="clickable" onClick=${(event) => { if (!event.target.closest("a,button")) toggle(); }}>
       <td class="mono">${at === null ? "?" : exact(at, zone.value).slice(11, 23)}</td><td>${row.sender}</td><td class="soft" aria-label=${isCommand ? "commands" : "tells"}>${isCommand ? "→" : "⇢"}</td><td>${row.receiver}</td>
       <td><button class="plain" aria-expanded=${open} onClick=${toggle}>${isCommand ? html`<strong>${row.what}</strong>` : row.what}</button></td>
-      <td>${row.task ?? ""}${row.attempt ? `/${row.attempt}` : ""}</td><td class="wide">${row.detail}</td></tr>
+      <td>${row.task ?? ""}${row.attempt ? `/${row.attempt}` : ""}</td><td class="wide">${inZone(row.detail, zone.value, now())}</td></tr>
     ${open && html`<tr><td colspan="7"><${Envelope} text=${row.text} /></td></tr>`}`;
 }
 
@@ -84,4 +84,3 @@ function Envelope({ text }) {
   }
   return html`<div class="json"><${Json} value=${value} /></div>`;
 }
-void Moment;

@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { parse, span } from "../clock.js";
 import { follow } from "../live.js";
 import { applyFacts, createRun } from "../model/run.js";
-import { keep, location, me, navigate, now, recall, second, setQuery, toast } from "../state.js";
+import { keep, location, me, navigate, now, recall, second, setQuery, toast, withQuery } from "../state.js";
 import { Action, Command, Counts, Loading, Moment, ProblemBox, RunActions, runWord, several, State, Tabs, useTitle, Why } from "../parts/ui.js";
 import { Lazy, preload } from "../parts/lazy.js";
 import { Live } from "./runs.js";
@@ -17,6 +17,7 @@ export function RunPage({ runId, tab }) {
   useEffect(() => preload(`/app/pages/run-${chosen}.js`), [chosen]);
   const { head, model, version, problem, connection, retry } = useRun(runId);
   useEffect(() => { if (tab && TABS.some(([id]) => id === tab)) keep("tab", tab); }, [tab]);
+  useWholeId(runId, head?.run_id);
   useTitle(head ? `${head.task} ${runWord(head)}` : "Run");
   const task = location.value.query.get("task");
   const word = location.value.query.get("word");
@@ -39,6 +40,13 @@ export function RunPage({ runId, tab }) {
     <${Lazy} key=${chosen} module=${`/app/pages/run-${chosen}.js`} name="RunTab" runId=${runId} head=${shown} model=${model} version=${version} task=${task} word=${word} />`;
 }
 
+/** An address with the beginning of an id becomes the one with the whole of it. */
+export function useWholeId(typed, runId) {
+  useEffect(() => {
+    if (runId && runId !== typed) navigate(withQuery({}, location.value.path.replace(`/runs/${typed}`, `/runs/${runId}`)), { replace: true });
+  }, [typed, runId]);
+}
+
 function Title({ head, model, connection }) {
   second.value;
   const began = parse(head.created_at);
@@ -48,7 +56,7 @@ function Title({ head, model, connection }) {
       <span class="soft">${head.server && html`on <a class="inline" href=${`/servers/${head.server}`}>${head.server}</a>`}${head.owner && `, owner ${head.owner}`}</span>
       ${began !== null && html`<span>${span(((over ? ended ?? began : now()) - began) / 1000)}</span>`}
       <span class="soft">began <${Moment} at=${head.created_at} />${head.scheduled_at && html`, by cron for <${Moment} at=${head.scheduled_at} />`}</span>
-      ${Object.entries(head.labels).map(([name, value]) => html`<a key=${name} class="chip" title=${`${name}=${value}`} href=${`/runs?label=${encodeURIComponent(`${name}=${value}`)}`}>${name}=${value}</a>`)}</div>
+      ${Object.entries(head.labels).filter(([name, value]) => name !== "via" || value !== "console").map(([name, value]) => html`<a key=${name} class="chip" title=${`${name}=${value}`} href=${`/runs?label=${encodeURIComponent(`${name}=${value}`)}`}>${name}=${value}</a>`)}</div>
     <span class="row">${!over && html`<${Live} state=${connection} />`}<${Command} text=${`dyna show ${head.run_id}`} /></span></div>`;
 }
 

@@ -1,18 +1,19 @@
 // The list of runs: the newest first, filtered by the address, live.
 import { html, useEffect, useState } from "../html.js";
-import { parse, span } from "../clock.js";
+import { fromField, parse, span, toField, zoneName } from "../clock.js";
 import { follow } from "../live.js";
-import { location, navigate, now, second, setQuery } from "../state.js";
+import { location, navigate, now, second, setQuery, zone } from "../state.js";
 import {
   Bar, Command, Empty, get, Loading, Moment, ProblemBox, rowLink, RunId, runWord, State, useFetch, useSettled, useTitle, Zone,
 } from "../parts/ui.js";
 
+const DAY_MS = 86_400e3;
 const STATES = ["running", "failing", "completed", "error", "cancelled"];
 
 export function RunsPage() {
   useTitle("Runs");
   const query = location.value.query;
-  const wanted = Object.fromEntries(["task", "state", "label", "q"].map((name) => [name, query.get(name) ?? ""]));
+  const wanted = Object.fromEntries(["task", "state", "since", "until", "label", "q"].map((name) => [name, query.get(name) ?? ""]));
   const key = JSON.stringify(wanted);
   const [list, setList] = useState(null);
   const [older, setOlder] = useState([]);
@@ -45,14 +46,14 @@ export function RunsPage() {
   const rows = shown === null ? [] : [...shown.rows, ...older.filter((row) => !shown.rows.some((other) => other.run_id === row.run_id))];
   const failing = rows.filter((row) => row.state === "failing");
   return html`
-    <div class="row apart"><h1>Runs</h1><span class="row"><${Live} state=${connection} /><${Command} text=${`dyna runs${wanted.task ? ` --task ${wanted.task}` : ""}${wanted.state ? ` --state ${wanted.state}` : ""}`} /></span></div>
+    <div class="row apart"><h1>Runs</h1><span class="row"><${Live} state=${connection} /><${Command} text=${`dyna runs${["task", "state", "since", "until"].map((name) => (wanted[name] ? ` --${name} ${wanted[name]}` : "")).join("")}`} /></span></div>
     ${failing.slice(0, 3).map((run) => html`<${FailingCard} key=${run.run_id} run=${run} />`)}
     <${Filters} wanted=${wanted} />
     <${ProblemBox} problem=${problem} />
     ${shown === null && problem === null && html`<${Loading} what="Runs" />`}
     ${shown !== null && rows.length === 0 && html`<section class="card"><${NoRuns} filtered=${Object.values(wanted).some(Boolean)} /></section>`}
     ${rows.length > 0 && html`<section class="card flush"><div class="scroll"><table aria-label="Runs">
-      <thead><tr><th scope="col">State</th><th scope="col">Task</th><th scope="col" class="wide">Run</th><th scope="col" class="wide">Tasks</th><th scope="col">Began <${Zone} /></th><th scope="col" class="number">Took</th><th scope="col" class="wide">By</th></tr></thead>
+      <thead><tr><th scope="col">State</th><th scope="col">Task</th><th scope="col" class="wide">Run</th><th scope="col" class="wide">Tasks</th><th scope="col" class="short">Began <${Zone} /></th><th scope="col" class="number">Took</th><th scope="col" class="wide">By</th></tr></thead>
       <tbody>${rows.map((run) => html`<${RunLine} key=${run.run_id} run=${run} />`)}</tbody></table></div></section>`}
     ${cursor && html`<div class="row"><button onClick=${more}>Further back</button>${shown?.looked_back_to && html`<span class="soft">looked back to <${Moment} at=${older.at(-1)?.created_at ?? shown.looked_back_to} /></span>`}</div>`}`;
 }
@@ -70,8 +71,8 @@ function RunLine({ run }) {
       ${others.map(([name, value]) => html` <span key=${name} class="chip" title=${`${name}=${value}`}>${name}=${value}</span>`)}</td>
     <td class="wide"><${RunId} id=${run.run_id} /></td>
     <td class="wide"><${Bar} counts=${run.counts} /></td>
-    <td><${Moment} at=${run.created_at} /></td>
-    <td class="number">${began === null ? "–" : span(((over ?? now()) - began) / 1000)}${over === null ? " →" : ""}</td>
+    <td class="short"><${Moment} at=${run.created_at} /></td>
+    <td class="number short">${began === null ? "–" : span(((over ?? now()) - began) / 1000)}${over === null ? " →" : ""}</td>
     <td class="wide">${by}</td></tr>`;
 }
 
@@ -95,9 +96,27 @@ function Filters({ wanted }) {
     <label>Task<select value=${wanted.task} onChange=${(event) => setQuery({ task: event.target.value })}><option value="">any</option>
       ${wanted.task && !names.includes(wanted.task) && html`<option value=${wanted.task}>${wanted.task}</option>`}
       ${names.slice(0, 300).map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>
+    <${Times} wanted=${wanted} />
     ${wanted.label && html`<button title=${wanted.label} onClick=${() => setQuery({ label: "" })}>label ${wanted.label.slice(0, 60)}${wanted.label.length > 60 ? "…" : ""} ×</button>`}
     ${Object.values(wanted).some(Boolean) && html`<button class="plain" onClick=${() => navigate("/runs")}>All runs</button>`}
   </div>`;
+}
+
+const SPANS = [["", "any time"], ["1h", "the last hour"], ["24h", "the last 24 hours"], ["7d", "the last 7 days"], ["30d", "the last 30 days"]];
+
+/** When runs began: a span back from now, or between two moments in the chosen zone. */
+function Times({ wanted }) {
+  const isSpan = wanted.until === "" && SPANS.some(([span]) => span === wanted.since);
+  const [between, setBetween] = useState(!isSpan);
+  useEffect(() => { if (!isSpan) setBetween(true); }, [isSpan]);
+  const choose = (value) => {
+    setBetween(value === "between");
+    if (value !== "between") setQuery({ since: value, until: "" });
+    else if (isSpan) setQuery({ since: new Date(now() - DAY_MS).toISOString().slice(0, 19) + "Z" });
+  };
+  const bound = (name, label) => html`<label>${label}<input type="datetime-local" value=${toField(wanted[name], zone.value)} onChange=${(event) => setQuery({ [name]: fromField(event.target.value, zone.value) })} /></label>`;
+  return html`<label>Began<select value=${between ? "between" : wanted.since} onChange=${(event) => choose(event.target.value)}>${SPANS.map(([value, text]) => html`<option key=${value} value=${value}>${text}</option>`)}<option value="between">between …</option></select></label>
+    ${between && bound("since", `From (${zoneName(zone.value)})`)}${between && bound("until", "Before")}`;
 }
 
 function NoRuns({ filtered }) {

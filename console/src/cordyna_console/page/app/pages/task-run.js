@@ -4,11 +4,13 @@ import { exact, parse, span } from "../clock.js";
 import { zone } from "../state.js";
 import { JsonCard } from "../parts/json.js";
 import { Command, Loading, ProblemBox, RunActions, State, useFetch, useRefresh, useTitle, Why } from "../parts/ui.js";
+import { useWholeId } from "./run.js";
 import { wordOf } from "../words.js";
 
 export function TaskRunPage({ runId, task }) {
   useTitle(task);
   const { data, problem, reload } = useFetch(`/runs/${runId}/tasks/${encodeURIComponent(task)}`);
+  useWholeId(runId, data?.run_id);
   const head = useFetch(`/runs/${runId}`);
   const over = data !== null && (data.state === "completed" || (data.state === "error" && data.reason !== "retry_wait"));
   useRefresh(() => { reload(); head.reload(); }, over ? 5_000 : 1_500);

@@ -77,9 +77,8 @@ export function Zone() {
 }
 
 /** A command of `dyna` that can be copied. */
-export function Command({ text }) {
-  const prefix = me.value?.command ?? "dyna";
-  const whole = text.replace(/^dyna /, `${prefix} `).split("   ")[0];
+export function Command({ text, as = me.value?.command ?? "dyna" }) {
+  const whole = text.replace(/^dyna /, `${as} `).split("   ")[0];
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(whole);
@@ -104,7 +103,7 @@ export function Bar({ counts }) {
   if (total === 0) return null;
   const text = list.map(([word, count]) => `${count} ${word}`).join(", ");
   const done = (counts.completed ?? 0) + (counts.reused ?? 0);
-  return html`<span class="row"><span class="bar" role="img" aria-label=${text} title=${text}>${list.map(([word, count]) =>
+  return html`<span class="progress"><span class="bar" role="img" aria-label=${text} title=${text}>${list.map(([word, count]) =>
     html`<span key=${word} class="b-${cssOf(word)}" style=${{ width: `${(100 * count) / total}%` }}></span>`)}</span>
     <span class="mono">${done}/${total}</span></span>`;
 }
