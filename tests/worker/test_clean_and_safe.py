@@ -13,7 +13,8 @@ from cordyna_core.worker.events import Declared
 from worker.running import Session, a_session
 
 _HEAD: Final = """
-import ctypes, gc, logging, os, resource, select, signal, socket, subprocess, sys, threading, time
+import builtins, contextvars, ctypes, decimal, gc, locale, logging, os, resource, select, signal
+import socket, subprocess, sys, threading, time
 from cordyna_core import TaskServer
 server = TaskServer("{name}")
 """
@@ -38,6 +39,22 @@ DIRTY: Final = {
     "a blocked signal": "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])",
     "a limit of files": "resource.setrlimit(resource.RLIMIT_FSIZE, (10**9, 10**9))",
     "a low priority": "os.nice(3)",
+    "a scheduler": "os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))",
+    "another group": "os.setpgid(0, os.getppid())",
+    "an alarm of its own time": "signal.setitimer(signal.ITIMER_VIRTUAL, 60)",
+    "an alarm of all its time": "signal.setitimer(signal.ITIMER_PROF, 60)",
+    "a pipe for signals": "a, b = os.pipe2(os.O_NONBLOCK); signal.set_wakeup_fd(b)",
+    "another standard input": "os.dup2(os.pipe()[0], 0)",
+    "the environment of C": "os.putenv('X', '1')",
+    "a variable that C removed": "ctypes.CDLL(None).unsetenv(b'PATH')",
+    "no environment in C": "ctypes.CDLL(None).clearenv()",
+    "a locale": "locale.setlocale(locale.LC_ALL, 'C.UTF-8')",
+    "the pace of threads": "sys.setswitchinterval(1)",
+    "a hook": "sys.excepthook = print",
+    "a hook of threads": "threading.excepthook = print",
+    "a built-in function": "builtins.open = None",
+    "a missing module": "del sys.modules['gc']",
+    "many open files": "global kept; kept = [os.dup(2) for _ in range(100)]",
     "no descriptors": "global kept; kept = [os.dup(2) for _ in range(50)]\n"
     "    limit = (max(kept) + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])\n"
     "    resource.setrlimit(resource.RLIMIT_NOFILE, limit)",
@@ -50,6 +67,9 @@ CLEAN: Final = {
     "an ended child": "subprocess.run(['true'])",
     "an unwaited child": "os.fork() or os._exit(0); os.waitid(0, 0, os.WEXITED | os.WNOWAIT)",
     "an ended thread": "t = threading.Thread(target=int); t.start(); t.join()",
+    "a restored variable": "os.environ['X'] = '1'; del os.environ['X']",
+    "a variable of a context": "contextvars.ContextVar('x').set(1); decimal.getcontext().prec = 1",
+    "another built-in name": "builtins._ = str",
     "a restored folder": "d = os.getcwd(); os.chdir('/'); os.chdir(d)",
     "an open file": "globals()['kept'] = open('/dev/null')",
 }
@@ -70,6 +90,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         f"@server.task(name={_task(what)!r})\ndef body_{number}():\n    {code}\n"
         for number, (what, code) in enumerate((DIRTY | CLEAN).items())
     ]
+    tasks.append("@server.task\ndef precision() -> int: return decimal.getcontext().prec\n")
     target.write_text(_HEAD.format(name="all") + "\n".join(tasks))
     with a_session() as found:
         assert isinstance(found.load(str(target)), Declared)
@@ -88,6 +109,12 @@ def test_body_that_leaves_something_is_replaced(session: Session, what: str) -> 
 @pytest.mark.parametrize("what", CLEAN)
 def test_body_that_leaves_nothing_is_reused(session: Session, what: str) -> None:
     assert _outcomes(session, what) == ["reused", "reused"]
+
+
+def test_context_of_an_attempt_ends_with_it(session: Session) -> None:
+    session.do("a-variable-of-a-context", server="all")
+
+    assert session.do("precision", server="all").final["output"] == 28
 
 
 def _outcomes(session: Session, what: str) -> list[str]:

@@ -90,3 +90,22 @@ def test_killing_a_process_that_has_ended_does_nothing() -> None:
         child.wait()
 
     processes.kill_all([child.pid])
+
+
+def test_leader_that_left_its_group_is_signalled() -> None:
+    code = "import os; os.setpgid(0, os.getppid()); print(os.getpgrp(), flush=True); input()"
+    parent = (
+        "import os, subprocess, sys; os.setpgid(0, 0);"
+        f"subprocess.run([sys.executable, '-c', {code!r}], process_group=0)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with process:
+        assert process.stdout is not None
+        assert int(process.stdout.readline()) == process.pid
+        (leader,) = processes.children_of(process.pid)
+
+        assert processes.signal_group(leader, signal.SIGTERM)
+        assert process.wait() == 0
+    assert not processes.signal_group(leader, signal.SIGTERM)

@@ -94,6 +94,27 @@ def raises_with_a_surrogate() -> None:
 
 
 @misbehaves("failed")
+def raises_what_interrupts_while_it_is_written() -> None:
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise KeyboardInterrupt
+
+        __repr__ = __str__
+
+    raise Odd
+
+
+@misbehaves("failed")
+def raises_at_the_end_of_a_long_chain() -> None:
+    error = ValueError("the first")
+    for number in range(100_000):
+        later = ValueError(number)
+        later.__context__ = error
+        error = later
+    raise error
+
+
+@misbehaves("failed")
 def raises_in_a_circle() -> None:
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
@@ -189,6 +210,13 @@ def blocks_all_signals_for_ever() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
     while True:
         time.sleep(60)
+
+
+@misbehaves("run_timeout")
+def joins_the_group_of_its_parent() -> None:
+    """From there, its server would be signalled in its place, and with it all other bodies."""
+    os.setpgid(0, os.getppid())
+    time.sleep(60)
 
 
 @misbehaves("run_timeout")

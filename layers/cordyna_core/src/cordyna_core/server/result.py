@@ -6,7 +6,8 @@ are checked before anything is published.
 
 import json
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Literal
@@ -24,6 +25,7 @@ from cordyna_core.contract.limits import (
 from cordyna_core.errors import TaskError, TerminalError
 from cordyna_core.server.redaction import without_secrets
 
+_LINKS: Final = ("__cause__", "__context__", "__suppress_context__")
 _CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
@@ -142,13 +144,27 @@ def _trace(error: BaseException, frames: TracebackType) -> str:
         while link is not None and id(link) not in exceptions and _size(parts) <= MAX_ERROR_BYTES:
             exceptions.add(id(link))
             begin = frames if link is error else link.__traceback__
-            lines = traceback.format_exception(type(link), link, begin, chain=False)
+            with _alone(link):
+                lines = traceback.format_exception(type(link), link, begin)
             parts += reversed(lines)
             connection, link = _earlier(link)
             parts.append(connection)
     except BaseException as unprintable:  # noqa: BLE001  a text is code of the user's
         return f"(no traceback: {_name(unprintable)} while it was written)"
     return "".join(reversed(parts[:-1]))
+
+
+@contextmanager
+def _alone(error: BaseException) -> Iterator[None]:
+    """Keep traceback from reading all that led to an exception, however little is written."""
+    links = [(name, getattr(error, name)) for name in _LINKS]
+    try:
+        for name in _LINKS[:2]:
+            BaseException.__setattr__(error, name, None)
+        yield
+    finally:
+        for name, value in links:
+            BaseException.__setattr__(error, name, value)
 
 
 def _size(parts: Sequence[str]) -> int:

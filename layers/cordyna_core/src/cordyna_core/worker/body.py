@@ -6,6 +6,7 @@ A process that user code forks never speaks to the host, and ends where the body
 """
 
 import atexit
+import contextvars
 import json
 import os
 import random  # noqa: TID251  a body is given the randomness of a new process
@@ -25,8 +26,10 @@ from cordyna_core.worker.protocol import Frame, frame_from_json
 from cordyna_core.worker.python_server import ImportedServer
 
 _SEED_BYTES: Final = 32
-# Bound here: user code may replace it.
+# Bound here: user code may replace them.
 _dumps: Final = json.dumps
+_getpid: Final = os.getpid
+_exit: Final = os._exit
 
 
 class Body:
@@ -70,16 +73,18 @@ class Body:
         self._final = None
         self._streams.attach(self._channel.take_fds(2), self._write_log)
         reseed()
+        # A context of its own: what the attempt sets in context variables ends with it.
+        run = contextvars.copy_context().run
         try:
             with self._interrupts.running():
-                self._server.run(detail, self._publish, BodyCancellation(self._channel))
+                run(self._server.run, detail, self._publish, BodyCancellation(self._channel))
         except BaseException as error:  # noqa: BLE001  whatever user code raises past the server
             if self._final is None:
                 self._final = _dumps(_failed(detail, error))
-        if os.getpid() != self._pid:
+        if _getpid() != self._pid:
             # User code forked, and both processes returned.
             self._streams.flush()
-            os._exit(0)
+            _exit(0)
         stop_background_processes(self._helpers)
         could_detach = self._streams.detach()
         unclean = unclean_reason(baseline) if could_detach else "closed descriptors"
@@ -118,7 +123,7 @@ def leave(code: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
-        os._exit(code)
+        _exit(code)
 
 
 def reseed() -> None:

@@ -4,12 +4,12 @@ Invariant: a process that `unclean_reason` calls clean behaves for the next atte
 would, except for the caches and connections that user code keeps in its modules on purpose.
 """
 
+import builtins
 import faulthandler
 import gc
 import importlib
 import logging
 import os
-import resource
 import signal
 import sys
 import threading
@@ -17,19 +17,20 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from cordyna_core.worker import process_state
+from cordyna_core.worker.body_channel import identity_of
+
 _MEMORY_GROWTH_BYTES_MAX: Final = 256 * 1024 * 1024
+_DESCRIPTORS_LEFT_MAX: Final = 64
 _STAT_BYTES_MAX: Final = 4096
 _EXIT_POLL_S: Final = 0.0005
 POLLS_MAX: Final = 100
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
-_LIMITS: Final = [
-    getattr(resource, f"RLIMIT_{name}")
-    for name in ("AS", "CPU", "DATA", "FSIZE", "NOFILE", "NPROC", "STACK")
-    if hasattr(resource, f"RLIMIT_{name}")
-]
 _SIGNALS: Final = sorted(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 # The function under signal.getsignal, which makes an enum of every answer: 20 times the time.
 _getsignal: Final[Callable[[int], Any]] = importlib.import_module("_signal").getsignal
+# The function under locale.setlocale, without the import of a module of regular expressions.
+_locale: Final = importlib.import_module("_locale")
 _LoggerState = tuple[int, bool, bool, tuple[int, ...]]
 
 
@@ -38,7 +39,12 @@ class Baseline(NamedTuple):
 
     folder: str | None
     environment: dict[bytes, bytes]
+    c_environment: process_state.Environment
     umask: int
+    owner: tuple[Any, ...]
+    scheduling: tuple[Any, ...]
+    stdin: tuple[int, int] | None
+    descriptor: int
     threads: int
     python_threads: int
     memory_pages: int
@@ -47,23 +53,32 @@ class Baseline(NamedTuple):
     loggers: dict[str, _LoggerState]
     limits: tuple[tuple[int, int], ...]
     interpreter: tuple[Any, ...]
+    builtins: dict[str, Any]
+    modules: int
 
 
 def take_baseline() -> Baseline:
     """The present state of this process."""
     threads, pages = _threads_and_pages()
     return Baseline(
-        folder=_folder(),
+        folder=process_state.folder(),
         environment=dict(os.environb),
-        umask=_umask(),
+        c_environment=process_state.Environment(),
+        umask=process_state.umask(),
+        owner=process_state.owner(),
+        scheduling=process_state.scheduling(),
+        stdin=identity_of(0),
+        descriptor=process_state.lowest_free_descriptor(),
         threads=threads,
         python_threads=threading.active_count(),
         memory_pages=pages,
         handlers=_handlers(),
         streams=_streams(),
         loggers=_loggers(),
-        limits=_limits(),
+        limits=process_state.limits(),
         interpreter=_interpreter(),
+        builtins=dict(vars(builtins)),
+        modules=len(sys.modules),
     )
 
 
@@ -77,34 +92,27 @@ def unclean_reason(before: Baseline) -> str:
 
 def _unclean_reason(before: Baseline) -> str:
     has_threads, pages = _has_threads_and_pages(before)
+    state = process_state
+    left_open = state.lowest_free_descriptor() - before.descriptor
     checks = (
         ("running threads", has_threads),
         ("child processes", _has_children()),
-        ("another working folder", _folder() != before.folder),
-        ("a changed environment", os.environb._data != before.environment),  # type: ignore[attr-defined]  # noqa: SLF001
-        ("another umask", _umask() != before.umask),
-        ("other signal handlers", _handlers() != before.handlers),
-        ("a running alarm", signal.getitimer(signal.ITIMER_REAL)[0] > 0),
-        ("other standard streams", _streams() != before.streams or _is_stream_closed()),
+        ("another working folder", state.folder() != before.folder),
+        ("a changed environment", _has_changed_environment(before)),
+        ("another umask", state.umask() != before.umask),
+        ("other signal handlers", _handlers() != before.handlers or _has_wakeup()),
+        ("a running alarm", state.has_running_timer()),
+        ("other standard streams", _has_changed_streams(before)),
         ("another logging configuration", not _same_loggers(before.loggers)),
-        ("other resource limits", _limits() != before.limits),
+        ("other resource limits", state.limits() != before.limits),
+        ("another user, group or process group", state.owner() != before.owner),
+        ("another priority", state.scheduling() != before.scheduling),
+        ("many open descriptors", left_open > _DESCRIPTORS_LEFT_MAX),
         ("other settings of the interpreter", _interpreter() != before.interpreter),
+        ("changed built-in functions", _has_changed_builtins(before)),
         ("much memory", (pages - before.memory_pages) * _PAGE_BYTES > _MEMORY_GROWTH_BYTES_MAX),
     )
     return next((what for what, is_changed in checks if is_changed), "")
-
-
-def _folder() -> str | None:
-    try:
-        return os.getcwd()  # noqa: PTH109  no Path object for every attempt
-    except FileNotFoundError:  # it was removed
-        return None
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _has_threads_and_pages(before: Baseline) -> tuple[bool, int]:
@@ -145,8 +153,29 @@ def _handlers() -> tuple[Any, ...]:
     return tuple(map(_getsignal, _SIGNALS))
 
 
-def _limits() -> tuple[tuple[int, int], ...]:
-    return tuple(map(resource.getrlimit, _LIMITS))
+def _has_wakeup() -> bool:
+    """Whether every signal is also written to a descriptor, which may be closed by now."""
+    # Not restored: the process then ends.
+    return signal.set_wakeup_fd(-1) != -1
+
+
+def _has_changed_environment(before: Baseline) -> bool:
+    variables = os.environb._data  # type: ignore[attr-defined]  # noqa: SLF001  no copy
+    return variables != before.environment or before.c_environment.is_changed()
+
+
+def _has_changed_builtins(before: Baseline) -> bool:
+    """Whether names that every module uses mean something else, or modules are gone.
+
+    Other changed modules are the affair of their server.
+    """
+    if len(sys.modules) < before.modules:
+        return True
+    now = vars(builtins)
+    # Equal in the common case, which costs little; what was added does no harm.
+    return now != before.builtins and any(
+        now.get(name) is not value for name, value in before.builtins.items()
+    )
 
 
 def _interpreter() -> tuple[Any, ...]:
@@ -158,7 +187,11 @@ def _interpreter() -> tuple[Any, ...]:
         sys.getprofile(),
         faulthandler.is_enabled(),
         signal.pthread_sigmask(signal.SIG_BLOCK, ()),
-        os.nice(0),
+        sys.getswitchinterval(),
+        sys.excepthook,
+        sys.unraisablehook,
+        threading.excepthook,
+        _locale.setlocale(_locale.LC_ALL),
     )
 
 
@@ -166,8 +199,9 @@ def _streams() -> tuple[int, int, int]:
     return id(sys.stdin), id(sys.stdout), id(sys.stderr)
 
 
-def _is_stream_closed() -> bool:
-    return any(getattr(stream, "closed", False) for stream in (sys.stdout, sys.stderr))
+def _has_changed_streams(before: Baseline) -> bool:
+    is_closed = any(getattr(stream, "closed", False) for stream in (sys.stdout, sys.stderr))
+    return is_closed or _streams() != before.streams or identity_of(0) != before.stdin
 
 
 def _has_children() -> bool:

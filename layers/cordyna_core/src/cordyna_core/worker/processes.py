@@ -13,7 +13,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 IS_LINUX: Final = sys.platform == "linux"
@@ -123,9 +123,21 @@ def is_group_alive(group: int) -> bool:
 
 
 def signal_group(group: int, signum: int) -> bool:
-    """Send a signal to a group. False when it has no member that may be signalled."""
+    """Send a signal to a group, and to its leader, who may have left it.
+
+    False when there is no process that may be signalled.
+    """
+    is_sent = _is_sent(os.killpg, group, signum)
     try:
-        os.killpg(group, signum)
+        has_left = os.getpgid(group) != group
+    except ProcessLookupError:
+        return is_sent
+    return (has_left and _is_sent(os.kill, group, signum)) or is_sent
+
+
+def _is_sent(send: Callable[[int, int], None], number: int, signum: int) -> bool:
+    try:
+        send(number, signum)
     except (ProcessLookupError, PermissionError):
         return False
     return True
