@@ -33,7 +33,8 @@ class Follower:
             # What did not change may be read as well.
             read = {at: fact for at, fact in facts.items() if at in differing or at % 3 == 0}
             new, changed = updated_reading(last, run, read)
-            assert (new, changed) == (whole, differing)
+            assert new == whole
+            assert changed == differing
             columns = run_facts(new, cursor="", changed=changed).columns
             assert columns.task == sorted(
                 snapshot.plan.position_of[at] for at in differing if at in snapshot.plan.position_of
