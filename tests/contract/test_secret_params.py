@@ -12,6 +12,7 @@ from cordyna_core.contract.secret_params import (
     plain_secret_problems,
     plain_secrets,
     redacted,
+    secret_names,
     without_secrets,
 )
 
@@ -75,6 +76,29 @@ def test_plain_secrets_are_found_wherever_they_are() -> None:
         "keys.a",
         "node.next.key",
     ]
+
+
+def test_secret_names_are_those_of_the_nearest_fields() -> None:
+    assert secret_names(SCHEMA) == {"token", "password", "keys", "key"}
+    assert secret_names(ENDLESS) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("value", "places"),
+    [
+        ({"logins": "plain"}, ["logins"]),
+        ({"logins": {"password": "plain"}}, ["logins"]),
+        ({"logins": ["plain", {"password": "env:OK"}]}, ["logins[0]"]),
+        ({"keys": ["plain"]}, ["keys"]),
+        ({"login": ["plain"]}, ["login"]),
+        ({"login": None, "keys": {}, "logins": []}, []),
+        ({"logins": 5, "keys": True}, []),
+        ({"logins": "env:OK"}, []),
+        ({"day": ["plain"]}, []),
+    ],
+)
+def test_value_in_another_form_may_be_the_secret(value: Any, places: list[str]) -> None:
+    assert plain_secrets(value, SCHEMA) == places
 
 
 def test_redacted_params_have_no_plain_secret() -> None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from cerebro.core.planning.redaction import redacted_event
+from cerebro.core.planning.redaction import kept_event, redacted_event
 from cerebro.handlers.receive import Delivery, receive
 from cordyna_core.contract.secret_params import REDACTED
 from cordyna_core.contract.state_updates import InvocationRejected
@@ -83,13 +83,79 @@ def test_dead_letter_of_a_queue_has_no_plain_value() -> None:
     [
         event({"task": "report", "params": {"token": "env:TOKEN"}}),
         event({"task": "gone", "params": {"token": PLAIN}}),
-        event({"task": 5, "params": {"token": PLAIN}}),
+        event({"task": "report", "params": {"tokn": PLAIN}}),
         event({"task": "report", "params": 5}),
         event({"task": "report", "params": {}}),
         event(["InvokeTask", "params"]),
         '{"InvokeTask": "params"',
     ],
 )
-def test_event_without_a_plain_secret_is_unchanged(text: str) -> None:
+def test_event_that_may_be_without_a_secret_is_unchanged(text: str) -> None:
+    """What is not declared yet may be, when the event is handled."""
     graph = graph_of(declared("s", "load  report<-load", load=LOADS))
     assert redacted_event(text, graph) is text
+
+
+LOGIN: Final = {"type": "object", "properties": {"user": {"type": "string"}, "passWord": SECRET}}
+MORE: Final = params("token", token=SECRET, logins={"type": "array", "items": LOGIN})
+
+MALFORMED: Final = [
+    event({"task": 5, "params": {"token": PLAIN}}),
+    event({"task": " report", "params": {"Token ": PLAIN}}),
+    event({"task": "report", "params": [PLAIN]}),
+    event({"task": "report", "params": PLAIN}),
+    event({"task": "report", "key": 5, "params": {"logins": {"passWord": PLAIN}}}),
+    event(json.dumps({"task": "report", "params": {"token": PLAIN}})),
+    event(["InvokeTask", {"params": {"token": PLAIN}}]),
+    event({"task": "report", "params": {"token": PLAIN}})[:-3],
+    event({"task": "report", "params": {"token": PLAIN}}).replace("InvokeTask", "invoketask"),
+    event({"run_id": 5, "params": {"token": PLAIN}}).replace("InvokeTask", "RunTask"),
+    event(json.dumps({"params": {"token": PLAIN}}))[:-1],
+    event({"task": "report", "params": {"token": PLAIN, "straße": 1}})[:-1],
+]
+REFUSED: Final = [
+    event({"task": "gone", "params": {"token": PLAIN}}),
+    event({"task": "report", "params": {"tokn": PLAIN}}),
+    event({"task": "report", "params": {"logins": {"passWord": PLAIN}}}),
+    event({"task": "report", "params": {"logins": PLAIN}}),
+    event({"task": "report", "params": {"logins": [[{"passWord": PLAIN}]]}}),
+]
+
+
+@pytest.mark.parametrize("text", MALFORMED)
+def test_malformed_event_is_kept_without_plain_values(text: str) -> None:
+    graph = graph_of(declared("s", "load  report<-load", load=MORE))
+    for kept in (redacted_event(text, graph), kept_event(text, graph)):
+        assert PLAIN not in kept
+        assert REDACTED in kept
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_refused_event_is_kept_without_plain_values(text: str) -> None:
+    """Of a misspelt task or parameter, and of a value in another form than it should have."""
+    graph = graph_of(declared("s", "load  report<-load", load=MORE))
+    assert PLAIN not in kept_event(text, graph)
+
+
+@pytest.mark.parametrize("text", [*MALFORMED, *REFUSED])
+def test_event_of_a_graph_without_secrets_is_unchanged(text: str) -> None:
+    graph = graph_of(declared("s", "load  report<-load", load=params(token="string")))
+    assert kept_event(text, graph) is text
+
+
+def test_value_in_another_form_is_refused_without_quoting_it() -> None:
+    world = a_world("load", load=MORE)
+    for value in (PLAIN, {"passWord": PLAIN}, [PLAIN]):
+        world.invoke("load", params={"token": "env:TOKEN", "logins": value})
+    assert world.problems == ["plain_secret"] * 3
+    assert PLAIN not in messages(world)
+
+
+def test_accepted_event_keeps_every_value() -> None:
+    """A field of the same name that is no secret of the task is left alone."""
+    graph = graph_of(declared("s", "load", load=MORE), declared("t", "other", other=DAY_AND_TOKEN))
+    text = event({"task": "other", "params": {"token": PLAIN, "day": "today"}})
+    assert kept_event(text, graph) is text
+
+
+DAY_AND_TOKEN: Final = params(token="string", day="string")

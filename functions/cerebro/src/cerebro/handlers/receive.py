@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from cerebro.adapters.internal_codec import decode_internal
 from cerebro.core.declaration.handlers import refuse_malformed
 from cerebro.core.effects import InternalMessage, Program
-from cerebro.core.planning.redaction import is_invocation, redacted_event
+from cerebro.core.planning.redaction import kept_event, may_have_params
 from cerebro.dispatch import program_for
 from cerebro.shell import Ports, ProgramFailed, perform
 from cordyna_core.contract.base import Problem
@@ -92,9 +92,9 @@ def receive(
 
 def _without_secrets(delivery: Delivery, ports: Ports) -> Delivery:
     """Return a delivery whose body may be kept."""
-    if not is_invocation(delivery.body):
+    if not may_have_params(delivery.body):
         return delivery
-    return replace(delivery, body=redacted_event(delivery.body, ports.store.read_graph()))
+    return replace(delivery, body=kept_event(delivery.body, ports.store.read_graph()))
 
 
 def _handle(delivery: Delivery, ports: Ports) -> _Rejection | None:

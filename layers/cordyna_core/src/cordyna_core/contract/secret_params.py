@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.json_values import JsonObject
-from cordyna_core.contract.schema_values import Schema, resolve
+from cordyna_core.contract.schema_values import Schema, resolve, types_of
 
 REDACTED: Final = "[redacted: a plain secret]"
 """What is kept instead of a secret's value. It is no reference, so it is refused, too."""
@@ -41,6 +41,11 @@ def has_secrets(schema: Any) -> bool:
         elif isinstance(part, list):
             waiting += part
     return False
+
+
+def secret_names(schema: JsonObject) -> frozenset[str]:
+    """Return the names of the properties, at any depth, whose value is a secret or holds some."""
+    return frozenset(_Walk(schema, lambda _, value: value).names())
 
 
 def with_secrets_changed(
@@ -112,6 +117,12 @@ def _problem(path: str, tasks: Sequence[str]) -> Problem:
     )
 
 
+_FORMS: Final[dict[type, str]] = {str: "string", dict: "object", list: "array"}
+"""The values that may hold a secret, with their types in a schema."""
+
+_CHOICES: Final = ("$ref", "anyOf", "oneOf", "allOf")
+
+
 class _Walk:
     """One walk over a value with all the schemas that may describe it."""
 
@@ -124,6 +135,8 @@ class _Walk:
             return value
         if any(part.get("writeOnly") is True for part in parts):
             return self._change(path, value)
+        if self._is_secret_as_a_whole(value, parts):
+            return self._change(path, value)
         if isinstance(value, dict):
             return {
                 key: self.changed(f"{path}.{key}" if path else key, item, _of_key(parts, key))
@@ -135,6 +148,41 @@ class _Walk:
                 for index, item in enumerate(value)
             ]
         return value
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of secrets; of one in a list or map, the name of that."""
+        waiting: list[tuple[str, Any]] = [("", self._root)]
+        met = set[int]()
+        for name, schema in waiting:
+            for part in self._expanded([schema]):
+                if part.get("writeOnly") is True:
+                    yield name
+                elif id(part) not in met:
+                    met.add(id(part))
+                    properties = part.get("properties")
+                    named = properties if isinstance(properties, dict) else {}
+                    waiting += named.items()
+                    waiting += [(name, item) for item in _below({**part, "properties": None})]
+
+    def _is_secret_as_a_whole(self, value: Any, parts: Sequence[dict[str, Any]]) -> bool:
+        """Whether a value has another form than it should, where some part of it is a secret.
+
+        It may be the secret: `-p tokens=hunter2` for a list of secrets.
+        """
+        kind = _FORMS.get(type(value))
+        if kind is None or any(_may_be(kind, part) for part in parts):
+            return False
+        return any(part.get("writeOnly") is True for part in self._all_below(parts))
+
+    def _all_below(self, parts: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        waiting: list[Any] = [below for part in parts for below in _below(part)]
+        met = set[int]()
+        for schema in waiting:
+            for part in self._expanded([schema]):
+                if id(part) not in met:
+                    met.add(id(part))
+                    yield part
+                    waiting += _below(part)
 
     def _expanded(self, schemas: Iterable[Any]) -> Iterator[dict[str, Any]]:
         """Yield the schemas with their alternatives: a secret in one of them is a secret."""
@@ -149,6 +197,24 @@ class _Walk:
             for keyword in ("anyOf", "oneOf", "allOf"):
                 alternatives = schema.get(keyword)
                 waiting += alternatives if isinstance(alternatives, list) else ()
+
+
+def _may_be(kind: str, part: Mapping[str, Any]) -> bool:
+    """Return whether a schema by itself allows values of a type."""
+    types = types_of(part)
+    return kind in types if types else not any(keyword in part for keyword in _CHOICES)
+
+
+def _below(part: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the schemas of what is within a value."""
+    properties = part.get("properties")
+    if isinstance(properties, dict):
+        yield from properties.values()
+    first = part.get("prefixItems")
+    if isinstance(first, list):
+        yield from first
+    yield part.get("additionalProperties")
+    yield part.get("items")
 
 
 def _of_key(parts: Iterable[dict[str, Any]], key: str) -> list[Any]:

@@ -21,7 +21,7 @@ from cordyna_core.contract.declaration import (
     TaskDeclaration,
 )
 from cordyna_core.contract.ids import derived_id
-from cordyna_core.contract.secret_params import has_secrets
+from cordyna_core.contract.secret_params import has_secrets, secret_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,17 @@ class Graph:
         if known is None:
             known = self._secrets[name] = has_secrets(self._tasks[name].task.params_schema)
         return known
+
+    @cached_property
+    def secret_names(self) -> frozenset[str]:
+        """The names of parameters, and of fields within them, that are secrets of some task."""
+        return frozenset[str]().union(
+            *(
+                secret_names(owned.task.params_schema or {})
+                for name, owned in self._tasks.items()
+                if self.takes_secrets(name)
+            )
+        )
 
     @cached_property
     def restricted(self) -> frozenset[str]:

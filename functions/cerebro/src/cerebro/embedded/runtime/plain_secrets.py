@@ -6,14 +6,19 @@ letters. Only what is changed is another object.
 
 from typing import TypeVar
 
-from cerebro.core.planning.redaction import is_invocation, redacted_event
+from cerebro.core.planning.redaction import kept_event, may_have_params, redacted_event
 from cerebro.ports import Store
 
 Item = TypeVar("Item")
 
 
 def without_plain_secrets(item: Item, store: Store) -> Item:
-    """Return an event without plain secrets; any other message unchanged."""
-    if not isinstance(item, str) or not is_invocation(item):
+    """Return what is handled and kept of an event now; any other message unchanged."""
+    if not isinstance(item, str) or not may_have_params(item):
         return item
-    return redacted_event(item, store.read_graph())  # type: ignore[return-value]  # a str, too
+    return kept_event(item, store.read_graph())  # type: ignore[return-value]  # a str, too
+
+
+def without_plain_secrets_yet(event: str, store: Store) -> str:
+    """Return an event that is handled later, perhaps with another graph."""
+    return redacted_event(event, store.read_graph()) if may_have_params(event) else event

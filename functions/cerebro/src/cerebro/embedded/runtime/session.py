@@ -15,7 +15,7 @@ from cerebro.embedded.bodies.port import Bodies
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.driver import Driver
 from cerebro.embedded.runtime.message_loop import MessageLoop
-from cerebro.embedded.runtime.plain_secrets import without_plain_secrets
+from cerebro.embedded.runtime.plain_secrets import without_plain_secrets_yet
 from cerebro.embedded.runtime.served import Fingerprint, ServedTargets
 from cerebro.embedded.storage.home import Home
 from cordyna_cli.engine import AlertTarget
@@ -181,7 +181,7 @@ class HomeSession:
         else:
             with self.write_transaction():
                 store = self.home.store
-                kept = [without_plain_secrets(event, store) for event in events]
+                kept = [without_plain_secrets_yet(event, store) for event in events]
                 self.home.event_log.put_inbox(kept)
 
     @contextmanager
