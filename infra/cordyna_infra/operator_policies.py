@@ -1,10 +1,11 @@
 """Managed policies for people who work with cordyna. They are attached to no one here.
 
 Invariant: `invoke` permits to look and to send commands, under the source of a client only.
-`operate` permits in addition to redrive dead letters, to pause crons, and to call the roll.
+`operate` permits in addition to redrive dead letters, those of task servers, too, to pause crons,
+and to call the roll.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aws_cdk import Stack
@@ -15,6 +16,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from cordyna_cdk import put_events_statement
+from cordyna_cdk.dead_letters import DEAD_LETTER_SUFFIX
 from cordyna_cdk.discovery import SERVER_TAG
 from cordyna_core.contract.ids import CLIENT
 from cordyna_core.contract.registry import Sender, sent_by, sent_by_deployment
@@ -27,7 +29,7 @@ NAMED_CLIENT: Final = f"{CLIENT}.${{aws:PrincipalTag/{CLIENT_TAG}}}"
 """IAM replaces the variable; for a principal without the tag the condition fails."""
 
 OF_TASK_SERVERS: Final = {"Null": {f"aws:ResourceTag/{SERVER_TAG}": "false"}}
-"""Only resources with the tag of a task server: other logs of the account stay private."""
+"""Only resources with the tag of a task server: others of the account stay private."""
 
 
 class OperatorPolicies(Construct):
@@ -67,7 +69,15 @@ class OperatorPolicies(Construct):
                 put_events_statement(
                     bus.arn, [CLIENT, NAMED_CLIENT], sent_by_deployment(Sender.CLIENT)
                 ),
-                *_redrive_statements(queues, dead_letters),
+                *_redrive_statements(
+                    [queue.queue_arn for queue in queues],
+                    [queue.queue_arn for queue in dead_letters],
+                ),
+                *_redrive_statements(
+                    [_queue_arn(self, "*-work")],
+                    [_queue_arn(self, f"*{DEAD_LETTER_SUFFIX}")],
+                    conditions=OF_TASK_SERVERS,
+                ),
                 iam.PolicyStatement(
                     actions=["lambda:InvokeFunction"], resources=[sweeper.function_arn]
                 ),
@@ -120,9 +130,12 @@ def _key_statements(key: kms.IKey | None) -> list[iam.PolicyStatement]:
 
 
 def _redrive_statements(
-    queues: Sequence[sqs.IQueue], dead_letters: Sequence[sqs.IQueue]
+    queues: Sequence[str],
+    dead_letters: Sequence[str],
+    *,
+    conditions: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[iam.PolicyStatement]:
-    """Take messages from the dead letters, and put them back where they came from."""
+    """Take messages from the dead letters, and put them back where they came from; all by ARN."""
     return [
         iam.PolicyStatement(
             actions=[
@@ -133,13 +146,19 @@ def _redrive_statements(
                 "sqs:DeleteMessage",
                 "sqs:PurgeQueue",
             ],
-            resources=[queue.queue_arn for queue in dead_letters],
+            resources=dead_letters,
+            conditions=conditions,
         ),
         iam.PolicyStatement(
             actions=["sqs:GetQueueUrl", "sqs:SendMessage"],
-            resources=[queue.queue_arn for queue in queues],
+            resources=queues,
+            conditions=conditions,
         ),
     ]
+
+
+def _queue_arn(scope: Construct, name: str) -> str:
+    return Stack.of(scope).format_arn(service="sqs", resource=name)
 
 
 def _parameters(scope: Construct) -> list[str]:

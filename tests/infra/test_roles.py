@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from cerebro.dispatch import ROUTES
+from cordyna_cli.aws.dead_letters import OTHER_FUNCTIONS, QUEUE_HANDLERS
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, server_source
 from cordyna_core.contract.registry import published_by
 from cordyna_infra.handlers import HANDLERS, QUEUE_FED
@@ -77,6 +78,8 @@ def test_wildcard_resources_are_limited_to_their_group(
         f"arn:aws:ssm:{location}:parameter/cordyna/*",  # discovery of cordyna
         f"arn:aws:logs:{location}:log-group:/aws/lambda/*",  # logs of functions
         f"arn:aws:logs:{location}:log-group:/cordyna/*",  # logs of containers
+        f"arn:aws:sqs:{location}:*-dead-letters",  # of task servers, by their tag
+        f"arn:aws:sqs:{location}:*-work",  # the same
         f"arn:aws:ecs:{location}:task/task-server-c/*",  # instances of one server
     }
 
@@ -219,12 +222,41 @@ def test_operate_policy_only_removes_servers(stacks: dict[str, Template]) -> Non
 
 
 def test_operate_policy_purges_dead_letters_only(stacks: dict[str, Template]) -> None:
-    (purging,) = [
+    of_cerebro, of_servers = [
         statement
         for statement in statements_of_policy(stacks, "operate")
         if "sqs:PurgeQueue" in listed(statement["Action"])
     ]
-    assert all("DeadLetters" in text_of(resource) for resource in purging["Resource"])
+    assert all("DeadLetters" in text_of(resource) for resource in of_cerebro["Resource"])
+    assert text_of(of_servers["Resource"]).endswith(":*-dead-letters")
+
+
+def test_operate_policy_redrives_queues_of_task_servers(stacks: dict[str, Template]) -> None:
+    wide = [
+        statement
+        for statement in statements_of_policy(stacks, "operate")
+        if "sqs:" in str(statement["Action"]) and "*" in text_of(listed(statement["Resource"])[0])
+    ]
+    assert [text_of(each["Resource"]).rpartition(":")[2] for each in wide] == [
+        "*-dead-letters",
+        "*-work",
+    ]
+    for statement in wide:
+        assert statement["Condition"] == {"Null": {"aws:ResourceTag/cordyna:server": "false"}}
+    for server in ("task-server-a", "task-server-b", "task-server-c"):
+        for name, queue in stacks[server].all("AWS::SQS::Queue").items():
+            assert str(queue["QueueName"]).endswith(("-dead-letters", "-work")), name
+            assert {"Key": "cordyna:server", "Value": server} in queue["Tags"], name
+
+
+def test_command_line_knows_every_dead_letter_queue(stacks: dict[str, Template]) -> None:
+    queues = [
+        str(queue["QueueName"]).removeprefix("cordyna-")
+        for queue in stacks["cerebro"].all("AWS::SQS::Queue").values()
+    ]
+    dead = {name.removesuffix("-dead-letters") for name in queues if "dead-letters" in name}
+    assert dead == {*QUEUE_HANDLERS, *OTHER_FUNCTIONS}
+    assert {name for name in queues if "dead-letters" not in name} == {*QUEUE_HANDLERS}
 
 
 def test_look_policy_reads_logs_of_task_servers_only(stacks: dict[str, Template]) -> None:

@@ -5,10 +5,14 @@ dead-letter queue; it is encrypted, accepts TLS only, and retains messages for 1
 of SQS.
 """
 
+from typing import Final
+
 from aws_cdk import Duration
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
+
+DEAD_LETTER_SUFFIX: Final = "-dead-letters"
 
 MAX_RECEIVE_COUNT = 5
 """Deliveries before a message is a dead letter (AWS Lambda, SQS event sources: at least 5)."""
@@ -25,7 +29,7 @@ def dead_letter_queue(
     return sqs.Queue(
         scope,
         construct_id,
-        queue_name=f"{name}-dead-letters",
+        queue_name=f"{name}{DEAD_LETTER_SUFFIX}",
         encryption=_encryption(key),
         encryption_master_key=key,
         enforce_ssl=True,
