@@ -17,7 +17,7 @@ from cordyna_core.errors import AccessError, NotFound
 
 DEAD_LETTER_SUFFIX: Final = "-dead-letters"
 
-QUEUE_HANDLERS: Final = ("registry", "planner", "tracker", "timekeeper")
+QUEUE_HANDLERS: Final = ("registry", "planner", "tracker", "timekeeper", "incidents")
 """The handlers of cerebro that have a queue, into which dead letters can be put back."""
 
 OTHER_FUNCTIONS: Final = ("sweeper", "query", "log")
