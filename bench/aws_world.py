@@ -29,6 +29,9 @@ from cordyna_core.contract.ids import CLIENT, derived_id, run_id_of, server_sour
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 
+SWEEP_READS: Final = 1
+"""What a sweep adds to the cost of every run: it reads each once, to find those that are active."""
+
 HOP_S: Final = 0.1
 """About the time of bus -> queue -> Lambda (published medians are 0.1 to 0.2 s)."""
 
@@ -116,6 +119,7 @@ class AwsWorld:
         counts = self._hooks.counts = Counts()
         self._publish(InvokeTask(task=target, key=key), CLIENT)
         self._deliver_all()
+        counts.reads += SWEEP_READS
         self._hooks.counts = Counts()
         run = next(self._warm["planner"]).store.read_run(run_id_of(target, key))
         assert run is not None
