@@ -8,8 +8,6 @@ import json
 import os
 import shlex
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -51,6 +49,10 @@ def _address(webhook: str) -> str:
 
 
 def _post(address: str, body: str) -> None:
+    # Imported here: every command that drives a home loads this module, and few send an alert.
+    import urllib.error  # noqa: PLC0415
+    import urllib.request  # noqa: PLC0415
+
     request = urllib.request.Request(  # noqa: S310  the settings accept http and https only
         address, data=body.encode(), headers={"Content-Type": "application/json"}
     )
