@@ -6,6 +6,7 @@ Invariant: a wrong option is refused where it is written, with what is wrong, wh
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -149,7 +150,7 @@ def declare_task(
         UserError: a bad name, upstream, cron, clock, ...
     """
     require_name(name, "task")
-    fields = {key: value for key, value in options.items() if value is not None}
+    fields = {key: _in_order(value) for key, value in options.items() if value is not None}
     edges = _edges(name, upstream)
     if edges:
         fields["upstream"] = edges
@@ -163,6 +164,11 @@ def declare_task(
         return TaskDeclaration(name=name, **fields)
     except ValidationError as invalid:
         raise _refusal(name, invalid) from None
+
+
+def _in_order(value: Any) -> Any:
+    """Return the items of a set in order: theirs is another one in each process."""
+    return sorted(value, key=repr) if isinstance(value, AbstractSet) else value
 
 
 def _refusal(name: str, invalid: ValidationError) -> UserError:
@@ -198,7 +204,7 @@ def with_typed(
 def _edges(name: str, upstream: Iterable[str | Upstream]) -> list[str | Upstream]:
     if isinstance(upstream, str | Upstream):
         raise UserError(f'task "{name}": upstream is a list', next=f"write upstream=[{upstream!r}]")
-    edges = list(upstream)
+    edges = list(_in_order(upstream))
     names = [
         edge.task if isinstance(edge, Upstream) else require_name(edge, "task") for edge in edges
     ]
