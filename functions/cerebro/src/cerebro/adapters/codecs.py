@@ -87,6 +87,7 @@ def encode_task(fact: TaskRun) -> str:
             fact.error.model_dump(exclude_none=True) if fact.error else None,
             [(s.state, s.reason, s.at, s.by, s.attempt) for s in fact.timeline],
             fact.rev,
+            *(() if fact.dispatched_by is None else (fact.dispatched_by,)),
         ]
     )
 
@@ -110,6 +111,7 @@ def decode_task(text: str | bytes) -> TaskRun:
         timeline,
         rev,
     ) = values[:_FACT_FIELDS]
+    dispatched_by = values[_FACT_FIELDS] if len(values) > _FACT_FIELDS else None
     return TaskRun(
         attempt=attempt,
         rank=Rank(rank),
@@ -118,6 +120,7 @@ def decode_task(text: str | bytes) -> TaskRun:
         cause=cause,
         attempts_allowed=allowed,
         dispatched_at=dispatched_at,
+        dispatched_by=dispatched_by,
         output=output,
         output_ref=output_ref,
         error=ErrorDescription.model_validate(error) if error else None,

@@ -30,6 +30,7 @@ from cerebro.simulator.incident_checks import IncidentChecks
 from cerebro.simulator.load_promises import EXPIRIES, LoadPromises
 from cerebro.simulator.reference import Reference
 from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.sent_commands import SentCommands
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.ids import CEREBRO, derived_id
@@ -81,6 +82,7 @@ class Checker:
         """When the overdue checks of each page that are under way were asked for."""
         self.unreliable_pages: set[Page] = set()
         """Pages of which a timer was lost for good: only the sweep guards them."""
+        self.commands = SentCommands()
         self.published_ids: set[str] = set()
         self.sent: set[tuple[str, str, int]] = set()
         self.writes = self.messages = 0
@@ -110,6 +112,7 @@ class Checker:
         except Unexpected as error:
             raise InvariantBroken(str(error), run_id) from error
         self._moved_at[run_id] = now
+        self.commands.begun(run_id, index, effect.seen, fact, self.handled.key)
         if fact.deadline is not None:
             self._pages_of_input[input_key(run_id, fact.cause)].add((run_id, page_of(index)))
 
@@ -227,6 +230,8 @@ class Checker:
         if left <= 0:
             del self.unacknowledged[key]
             self._pages_of_input.pop(key, None)
+            if unsent := self.commands.handled(key, self.store, self.now()):
+                raise InvariantBroken(unsent, run_id)
         if page is not None:
             pages = {*pages, (run_id, page)}
         for written in pages:
@@ -269,6 +274,8 @@ class Checker:
             self.sent.add((message.run_id, message.task, message.attempt))
             snapshot, _ = self._run(message.run_id)
             self._check_cause(snapshot, message)
+            if wrong := self.commands.sent(snapshot, message, self.handled.key):
+                raise InvariantBroken(wrong, message.run_id)
         try:
             if type(message) is RunTask and self.promises is not None:
                 self.promises.sent(snapshot, message, self.now(), self.ages_s())

@@ -58,6 +58,8 @@ def check_fact(snapshot: RunSnapshot, effect: WriteTask, handled: HandledInput) 
         expected = _first_in_turn(task, seen, handled)
     elif new.attempt != seen.attempt:
         expected = _next_attempt(task, seen, handled)
+    elif new.dispatched_at != seen.dispatched_at:
+        expected = _with_new_clock(task, seen, handled)
     elif _is_update(handled.message, task):
         expected = _updated(task, seen, handled)
     else:
@@ -148,6 +150,22 @@ def _begun(
     )
 
 
+def _with_new_clock(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun:
+    """The input that dispatched it sends its command late: its clock starts then."""
+    now = handled.clock
+    is_expired = seen.rank == Rank.ACK_TIMEOUT and seen.deadline is None
+    if handled.cause != (seen.dispatched_by if is_expired else seen.cause):
+        raise Unexpected(f"{task.name}: another input started its clock again")
+    if not is_expired and (
+        seen.rank != Rank.PENDING or now <= seen.dispatched_at + task.ack_timeout_s / 2
+    ):
+        raise Unexpected(f"{task.name}: its clock started again in rank {Rank(seen.rank).name}")
+    if is_expired and now > seen.dispatched_at + task.ack_timeout_s + task.start_timeout_s:
+        raise Unexpected(f"{task.name}: its clock started again after its start_by")
+    deadline = None if is_expired else now + task.ack_timeout_s
+    return replace(seen, dispatched_at=now, deadline=deadline, rev=seen.rev + 1)
+
+
 def _without_body(
     task: PlannedTask, attempt: int, seen: TaskRun | None, handled: HandledInput
 ) -> TaskRun:
@@ -190,6 +208,7 @@ def _updated(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun
         reason=None,
         deadline=_deadline(task, seen, rank, handled.clock),
         cause=handled.cause,
+        dispatched_by=None,
         output=update.output if rank == Rank.COMPLETED else None,
         output_ref=_output_ref(update.output, size) if rank == Rank.COMPLETED else None,
         error=None,
@@ -299,6 +318,7 @@ def _ended(
         reason=reason,
         deadline=handled.clock + pause if is_retried else None,
         cause=handled.cause,
+        dispatched_by=seen.cause if reason == "ack_timeout" and source == CEREBRO else None,
         error=error,
         timeline=timeline,
         rev=seen.rev + 1,

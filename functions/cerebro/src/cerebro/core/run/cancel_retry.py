@@ -27,6 +27,7 @@ from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, lattice
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import arm_page_check, send_commands
 from cerebro.core.run.moved_tasks import problems_of_moved_tasks
+from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.rerun import rerun, rerun_problem
 from cerebro.core.run.run_access import read_run, write_run, write_task
 from cerebro.core.run.run_status import apply_command
@@ -236,7 +237,7 @@ async def _dispatch_failed(
             fact = stored
             if not is_applied and _is_asked_for(snapshot, index, fact, command):
                 fact = await _put_next_attempt(snapshot, index, fact, cause)
-            if fact.cause == cause and fact.rank == Rank.PENDING:
+            if is_own(fact, cause) and fact.rank != Rank.CANCELLED:
                 dispatched[index] = fact
     return dispatched, is_applied
 

@@ -9,6 +9,7 @@ Theory of operation. A fact is written before anything follows from it, in a fix
 
 A crash may come after any of these. The input is then delivered again and finds its own fact by its
 `cause`, and it does the rest again; `RunTask` has a derived id, and a server runs an attempt once.
+If that is late, the clock of the attempt starts again with its command (see own_attempts.py).
 Any other input that finds the fact does nothing: so a command is sent by one input only, and not by
 each one that notices that the upstreams have completed.
 
@@ -51,8 +52,9 @@ from cerebro.core.effects import (
     WriteTask,
 )
 from cerebro.core.messages import cancel_task, run_task
-from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, all_completed, page_of
+from cerebro.core.model import Run, RunSnapshot, TaskRun, all_completed, page_of
 from cerebro.core.run.cancellation import cancel_facts
+from cerebro.core.run.own_attempts import is_late, is_own, with_running_clock
 from cerebro.core.run.run_access import read_run
 from cerebro.core.run.run_status import end_run
 from cerebro.core.run.transitions import begin_attempt, complete_without_body
@@ -150,7 +152,10 @@ async def _still_waiting(
     return [
         index
         for index in candidates
-        if (fact := stored.get(index)) is None or fact.is_waiting or fact.cause == cause
+        if (fact := stored.get(index)) is None
+        or fact.is_waiting
+        or fact.cause == cause
+        or is_own(fact, cause)
     ]
 
 
@@ -189,8 +194,7 @@ async def _own_attempt(
         if conflicting is None:
             return fact
     assert conflicting is not None
-    is_own = conflicting.cause == cause and conflicting.rank in (Rank.PENDING, Rank.CANCELLED)
-    return conflicting if is_own else None
+    return conflicting if is_own(conflicting, cause) else None
 
 
 async def _upstreams_completed_now(
@@ -270,6 +274,7 @@ async def _send_group(
 ) -> Run:
     """Arm, check and send. Returns the run as the check read it."""
     run_id = snapshot.run.id
+    facts = await _with_running_clocks(snapshot, facts, cause=cause)
     for page, due in _earliest_deadlines(facts.items()).items():
         await _arm_dispatch(snapshot, facts, page, due)
     run = await read_run(run_id)
@@ -288,8 +293,24 @@ async def _send_group(
             before = fact.attempt - 1
             messages.append(cancel_task(snapshot, index, before, cause=fact.cause, now=now))
         messages.append(run_task(snapshot, index, fact, outputs, now=now))
-    await Publish(tuple(messages))
+    if messages:
+        await Publish(tuple(messages))
     return run
+
+
+async def _with_running_clocks(
+    snapshot: RunSnapshot, facts: dict[int, TaskRun], *, cause: str
+) -> dict[int, TaskRun]:
+    """Return those facts whose commands may leave now."""
+    now, tasks = await Now(), snapshot.plan.tasks
+    if not any(is_late(tasks[index], fact, now) for index, fact in facts.items()):
+        return facts
+    running: dict[int, TaskRun] = {}
+    for index, fact in facts.items():
+        own = await with_running_clock(snapshot, index, fact, cause=cause)
+        if own is not None:
+            running[index] = own
+    return running
 
 
 async def _arm_dispatch(

@@ -125,9 +125,9 @@ async def _answer_repeated(run: Run, command: InvokeTask, envelope: Envelope) ->
         await end_run(snapshot, "completed", cause=envelope.id)
     elif snapshot is not None and run.status == "cancelled":
         await cancel_live(snapshot, set(map(page_of, snapshot.plan.roots)), cause=envelope.id)
-    elif snapshot is not None and not run.is_over:
+    elif snapshot is not None and run.status != "completed":
         # Only the command that dispatched the roots sends them again; another one with the same key
-        # sends nothing.
+        # sends nothing. Also in a run that has ended in error, perhaps because nothing was sent.
         await fan_out(snapshot, FanOut(run.id, None, 0, envelope.id), {})
 
 

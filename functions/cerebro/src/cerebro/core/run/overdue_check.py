@@ -35,6 +35,7 @@ from cerebro.core.run.dispatch import (
     dispatch_again,
     send_commands,
 )
+from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.run_access import read_snapshot, write_task
 from cerebro.core.run.run_status import announce_failure
 from cerebro.core.run.transitions import expire
@@ -68,7 +69,8 @@ async def on_overdue_check(check: OverdueCheck) -> None:
     concerned = sorted(
         index
         for index, fact in facts.items()
-        if index >= check.start and (_is_overdue(fact, check) or fact.cause == check.id)
+        if index >= check.start
+        and (_is_overdue(fact, check) or fact.cause == check.id or is_own(fact, check.id))
     )
     if len(concerned) > DECISIONS_PER_CHECK:
         rest = concerned[DECISIONS_PER_CHECK]
@@ -149,7 +151,7 @@ async def _dispatch_retries(
         new = fact
         if _is_overdue(fact, check) and fact.waits_for_retry:
             new = await dispatch_again(snapshot, index, fact, cause=check.id)
-        if new.cause == check.id and new.rank in (Rank.PENDING, Rank.CANCELLED):
+        if is_own(new, check.id):
             sent[index] = new
         if len(sent) == COMMANDS_PER_GROUP:
             await send_commands(snapshot, sent, cause=check.id)

@@ -44,6 +44,7 @@ from cerebro.core.effects import (
 from cerebro.core.model import Run, RunSnapshot, TaskRun, indexes_of, page_of
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import FAN_OUT_WIDTH, arm_page_timer, dispatch_ready
+from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.run_access import read_run, read_snapshot
 from cerebro.core.run.run_status import end_if_idle, end_run, mark_failing, reopen_run
 
@@ -155,7 +156,12 @@ async def _repair(snapshot: RunSnapshot, timer: PageTimer, facts: dict[int, Task
         else:
             candidates.update(downstream)
     waiting = sorted(
-        index for index in candidates if (fact := facts.get(index)) is None or fact.is_waiting
+        index
+        for index in candidates
+        if (fact := facts.get(index)) is None
+        or fact.is_waiting
+        # An earlier delivery of this timer may have crashed before its command left.
+        or is_own(fact, timer.id)
     )
     for start in range(0, len(waiting), FAN_OUT_WIDTH):
         await dispatch_ready(

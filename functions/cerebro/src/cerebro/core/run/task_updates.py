@@ -113,6 +113,8 @@ async def _is_guarded(task: PlannedTask, replaced: TaskRun, new: TaskRun) -> boo
         return False
     if new.rank not in (Rank.QUEUED, Rank.STARTED):
         return False
+    if not any(entry.at == new.dispatched_at for entry in new.timeline):
+        return False  # its clock started again, perhaps by a handler that crashed before it armed
     ack_by = new.dispatched_at + task.ack_timeout_s
     written_by = await Now()
     return written_by + CLOCK_SKEW_MARGIN_S < ack_by <= new.deadline

@@ -278,7 +278,9 @@ def expire(task: PlannedTask, fact: TaskRun, *, run_id: str, cause: str, now: fl
     error = ErrorDescription(type="Timeout", message=_EXPIRY_MESSAGE[rank])
     entry = TimelineEntry("error", EXPIRY_REASON[rank], now, CEREBRO, fact.attempt)
     back_off = back_off_s(task, fact.attempt, run_id=run_id)
-    return _failed(fact, rank, entry, error, back_off, cause=cause, now=now)
+    failed = _failed(fact, rank, entry, error, back_off, cause=cause, now=now)
+    # Its command may not have left: see own_attempts.py.
+    return replace(failed, dispatched_by=fact.cause) if rank is Rank.ACK_TIMEOUT else failed
 
 
 def may_retry(fact: TaskRun) -> bool:
@@ -344,6 +346,7 @@ def _failed(
         reason=reason,
         deadline=now + back_off if is_retried else None,
         cause=cause,
+        dispatched_by=None,
         error=error,
         timeline=timeline,
         rev=fact.rev + 1,
