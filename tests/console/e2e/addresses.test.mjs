@@ -1,7 +1,11 @@
 // What an address says: times of runs, the beginning of an id, a week of crons, and which cerebro it is of.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Stage } from "./stage.mjs";
+
+const WIDE = join(dirname(fileURLToPath(import.meta.url)), "../servers/wide.py");
 
 let stage;
 before(async () => { stage = await Stage.open(); });
@@ -97,4 +101,25 @@ test("a server shows its workers", async () => {
   await page.getByRole("link", { name: "stock", exact: true }).click();
   await page.getByText(/\d+ of \d+ busy/).waitFor();
   await done(page);
+});
+
+test("siblings that are alike are one block, which unfolds", async () => {
+  const wide = await Stage.open({ servers: [WIDE] });
+  try {
+    await wide.until(await wide.invoke("all-parts"), ["error"]);
+    const { rows: [run] } = await wide.api("/runs");
+    const page = await wide.page();
+    await page.goto(`${wide.origin}/runs/${run.run_id}/graph`);
+    await seen(page, "59 tasks folded");
+    // The one that failed stays a block of its own, and is the first that needs attention.
+    await page.locator("aside").getByRole("button", { name: /part-7/ }).click();
+    await page.locator("aside").getByRole("heading", { name: "part-7" }).waitFor();
+    await page.locator("canvas").focus();
+    await page.keyboard.press("ArrowUp");
+    await page.getByRole("button", { name: "Fold", exact: true }).click();
+    await seen(page, /5[89] tasks folded/);
+    await done(page);
+  } finally {
+    await wide.close();
+  }
 });

@@ -116,9 +116,9 @@ async function lookAround() {
   // In a cloud, each look asks every queue.
   if (me.value.engine !== "embedded" && looks++ % LOOKS_SELDOM !== 0) return;
   try {
-    openIncidents.value = (await get("/incidents")).rows.filter((row) => !row.snoozed_until).length;
+    openIncidents.value = (await get("/incidents")).rows.filter((row) => !row.snoozed_until);
   } catch {
-    openIncidents.value = 0; // the page of incidents says why
+    openIncidents.value = []; // the page of incidents says why
   }
   if (me.value.can.operate === "no") return;
   try {

@@ -31,8 +31,8 @@ export const second = signal(Date.now());
 /** null: the console answers; else since when it does not, and why. */
 export const trouble = signal(null);
 export const deadLetters = signal(0);
-/** Incidents that are open and not snoozed. */
-export const openIncidents = signal(0);
+/** Incidents that are open and not snoozed, the newest first. */
+export const openIncidents = signal([]);
 export const toasts = signal([]);
 export const overlay = signal(null);
 export const location = signal({ path: "/", query: new URLSearchParams() });

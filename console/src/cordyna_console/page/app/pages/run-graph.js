@@ -4,6 +4,7 @@ import { GraphPicture } from "../draw/graph.js";
 import { layoutOf } from "../draw/layouts.js";
 import { span } from "../clock.js";
 import { attention, closure, ranMs } from "../model/run.js";
+import { blockNote, blockWord, focused, folded, foldsOf, siblings } from "../model/parts.js";
 import { navigate, now, scheme, second, setQuery } from "../state.js";
 import { Loading, several, State } from "../parts/ui.js";
 import { TaskPanel } from "./task-panel.js";
@@ -38,14 +39,26 @@ export function GraphFrame({ graph, note, version, selected, tinted = null, focu
   const [level, setLevel] = useState("");
   const [height, setHeight] = useState(420);
   const callbacks = useRef(/** @type {any} */ ({}));
-  const part = useMemo(() => (focus === null ? null : partOf(graph, focus)), [graph, focus]);
+  const [opened, setOpened] = useState(new Set());
+  const folds = focus === null ? foldsOf(graph, { selected, opened }) : [];
+  // Laid out again only when other tasks are folded, not whenever one of them changed.
+  const foldKey = folds.map((members) => members.reduce((sum, index) => (sum * 31 + index) | 0, members.length)).join();
+  const part = useMemo(() => (focus === null ? folded(graph, folds) : focused(graph, focus)), [graph, focus, foldKey]);
   const shown = part ?? graph;
   const inner = (index) => (part === null || index === null ? index : part.inner.get(index) ?? null);
-  callbacks.current = { onSelect, onOpen };
-  back.current = { word: (index) => graph.word[index], note };
+  const choose = (members) => {
+    // A folded block is unfolded; the first of its tasks is where the keys continue.
+    if (members.length > 1) setOpened(new Set([...opened, ...siblings(graph).filter((group) => group.includes(members[0])).map(([first]) => first)]));
+    onSelect(members[0]);
+  };
+  callbacks.current = { onSelect: (members) => (members === null ? onSelect(null) : choose(members)), onOpen: (members) => (members.length > 1 ? choose(members) : onOpen(members[0])) };
+  back.current = {
+    word: (members) => (members.length === 1 ? graph.word[members[0]] : blockWord(graph, members)),
+    note: (members) => (members.length === 1 ? note(members[0]) : blockNote(graph, members)),
+  };
   useEffect(() => {
     const made = new GraphPicture(canvas.current, {
-      onSelect: (index) => callbacks.current.onSelect(made.graph.outer(index)),
+      onSelect: (index) => callbacks.current.onSelect(index === null ? null : made.graph.outer(index)),
       onOpen: (index) => callbacks.current.onOpen(made.graph.outer(index)),
     });
     picture.current = made;
@@ -57,7 +70,7 @@ export function GraphFrame({ graph, note, version, selected, tinted = null, focu
       if (over || picture.current === null) return;
       setHeight(frameHeight(found));
       // The picture keeps the numbers of the part that it shows, while a newer part is laid out.
-      const outer = (index) => (part === null || index === null ? index : part.outer[index]);
+      const outer = (index) => (part === null ? [index] : part.members[index]);
       picture.current.show({
         ...shown, outer, word: (index) => back.current.word(outer(index)), note: (index) => back.current.note(outer(index)),
       }, found);
@@ -80,10 +93,12 @@ export function GraphFrame({ graph, note, version, selected, tinted = null, focu
       <button onClick=${() => picture.current?.near(inner(selected))}>Near</button>
       <button aria-label="Nearer" onClick=${() => picture.current?.zoom(1.4)}>+</button>
       <button aria-label="Farther" onClick=${() => picture.current?.zoom(1 / 1.4)}>−</button>
+      ${opened.size > 0 && html`<button title="Draw siblings that are alike as one block again" onClick=${() => setOpened(new Set())}>Fold</button>`}
       <button data-key="f" aria-pressed=${focus !== null} disabled=${focus === null && selected === null} title="Only the selected task with what is one or two steps from it (f)"
         onClick=${() => onFocus(focus === null ? { index: selected, steps: 2 } : null)}>${focus === null ? "Focus" : "Whole graph"}</button>
     </div>
-    ${graph.size > 400 && html`<div class="tip wide">far: cells are counted · click a cell to go near</div>`}
+    ${folds.length > 0 && part !== null && html`<div class="tip wide">${several(folds.reduce((sum, members) => sum + members.length, 0), "task")} folded · click a block to see each</div>`}
+    ${shown.size > 400 && html`<div class="tip wide">far: cells are counted · click a cell to go near</div>`}
   </div>`;
 }
 
@@ -92,30 +107,6 @@ function frameHeight(found) {
   const wide = document.querySelector(".canvas-frame")?.clientWidth ?? 900;
   const scale = Math.min((wide - 56) / found.width, 1.1);
   return Math.round(Math.min(Math.max(found.height * scale + 130, 280), Math.max(window.innerHeight * 0.62, 320)));
-}
-
-function partOf(graph, { index, steps }) {
-  const wanted = new Set([index]);
-  for (const edges of [graph.upstream, graph.downstream]) {
-    let layer = [index];
-    for (let step = 0; step < steps; step++) {
-      layer = layer.flatMap((at) => edges[at]).filter((at) => !wanted.has(at)).slice(0, 300);
-      layer.forEach((at) => wanted.add(at));
-    }
-  }
-  const outer = [...wanted].sort((a, b) => a - b);
-  const inner = new Map(outer.map((at, place) => [at, place]));
-  const upstream = outer.map((at) => graph.upstream[at].filter((up) => wanted.has(up)).map((up) => inner.get(up)));
-  const downstream = outer.map((at) => graph.downstream[at].filter((down) => wanted.has(down)).map((down) => inner.get(down)));
-  const levels = [...new Set(outer.map((at) => graph.level[at]))].sort((a, b) => a - b);
-  const servers = [...new Set(outer.map((at) => graph.server[at]))].sort((a, b) => a - b);
-  return {
-    size: outer.length, outer, inner, upstream, downstream,
-    task: outer.map((at) => graph.task[at]),
-    level: outer.map((at) => levels.indexOf(graph.level[at])),
-    server: outer.map((at) => servers.indexOf(graph.server[at])),
-    servers: servers.map((at) => graph.servers[at]),
-  };
 }
 
 function Attention({ model, onSelect }) {

@@ -2,9 +2,9 @@
 import { html, useEffect, useState } from "../html.js";
 import { fromField, parse, span, toField, zoneName } from "../clock.js";
 import { follow } from "../live.js";
-import { location, navigate, now, second, setQuery, zone } from "../state.js";
+import { location, navigate, now, openIncidents, second, setQuery, zone } from "../state.js";
 import {
-  Bar, Command, Empty, get, Loading, Moment, ProblemBox, rowLink, RunId, runWord, State, useFetch, useSettled, useTitle, Zone,
+  Bar, Command, Empty, get, Loading, Moment, ProblemBox, rowLink, RunId, runWord, several, State, useFetch, useSettled, useTitle, Zone,
 } from "../parts/ui.js";
 
 const DAY_MS = 86_400e3;
@@ -48,12 +48,13 @@ export function RunsPage() {
   return html`
     <div class="row apart"><h1>Runs</h1><span class="row"><${Live} state=${connection} /><${Command} text=${`dyna runs${["task", "state", "since", "until"].map((name) => (wanted[name] ? ` --${name} ${wanted[name]}` : "")).join("")}`} /></span></div>
     ${failing.slice(0, 3).map((run) => html`<${FailingCard} key=${run.run_id} run=${run} />`)}
+    <${NeedsOwner} />
     <${Filters} wanted=${wanted} />
     <${ProblemBox} problem=${problem} />
     ${shown === null && problem === null && html`<${Loading} what="Runs" />`}
     ${shown !== null && rows.length === 0 && html`<section class="card"><${NoRuns} filtered=${Object.values(wanted).some(Boolean)} /></section>`}
     ${rows.length > 0 && html`<section class="card flush"><div class="scroll"><table aria-label="Runs">
-      <thead><tr><th scope="col">State</th><th scope="col">Task</th><th scope="col" class="wide">Run</th><th scope="col" class="wide">Tasks</th><th scope="col" class="short">Began <${Zone} /></th><th scope="col" class="number">Took</th><th scope="col" class="wide">By</th></tr></thead>
+      <thead><tr><th scope="col">State</th><th scope="col">Task</th><th scope="col" class="mid">Run</th><th scope="col" class="wide">Tasks</th><th scope="col" class="short">Began <${Zone} /></th><th scope="col" class="number">Took</th><th scope="col" class="wide">By</th></tr></thead>
       <tbody>${rows.map((run) => html`<${RunLine} key=${run.run_id} run=${run} />`)}</tbody></table></div></section>`}
     ${cursor && html`<div class="row"><button onClick=${more}>Further back</button>${shown?.looked_back_to && html`<span class="soft">looked back to <${Moment} at=${older.at(-1)?.created_at ?? shown.looked_back_to} /></span>`}</div>`}`;
 }
@@ -69,11 +70,22 @@ function RunLine({ run }) {
     <td><${State} word=${runWord(run)} /></td>
     <td><a href=${href}>${run.task}</a>${run.root_cause && run.root_cause.task !== run.task ? html` <span class="soft wide">because of ${run.root_cause.task}: ${run.root_cause.reason}</span>` : null}
       ${others.map(([name, value]) => html` <span key=${name} class="chip" title=${`${name}=${value}`}>${name}=${value}</span>`)}</td>
-    <td class="wide"><${RunId} id=${run.run_id} /></td>
+    <td class="mid"><${RunId} id=${run.run_id} /></td>
     <td class="wide"><${Bar} counts=${run.counts} /></td>
     <td class="short"><${Moment} at=${run.created_at} /></td>
     <td class="number short">${began === null ? "–" : span(((over ?? now()) - began) / 1000)}${over === null ? " →" : ""}</td>
     <td class="wide">${by}</td></tr>`;
+}
+
+const INCIDENTS_SHOWN = 3;
+
+/** What ended badly and needs a person, before the long list of what ran. */
+function NeedsOwner() {
+  const rows = openIncidents.value;
+  if (rows.length === 0) return null;
+  return html`<section class="card needs" aria-label="Needs an owner"><h2>${several(rows.length, "incident")} ${rows.length === 1 ? "needs" : "need"} an owner</h2>
+    <ul>${rows.slice(0, INCIDENTS_SHOWN).map((row) => html`<li key=${row.incident}><span class="sign w-error" aria-hidden="true">✗</span> <a href=${`/incidents/${row.incident}`}>${row.summary}</a> <span class="soft">${row.owner ?? row.server ?? ""}, <${Moment} at=${row.opened_at} relative /></span></li>`)}</ul>
+    ${rows.length > INCIDENTS_SHOWN && html`<a class="inline" href="/incidents">All ${rows.length}</a>`}</section>`;
 }
 
 function FailingCard({ run }) {

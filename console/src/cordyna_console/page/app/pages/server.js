@@ -3,6 +3,8 @@ import { html } from "../html.js";
 import { Command, Loading, Moment, ProblemBox, RunId, State, useFetch, useRefresh, useTitle } from "../parts/ui.js";
 import { NotLoaded, Rejected, workers } from "./servers.js";
 
+const SHOWN = 60;
+
 export function ServerPage({ server }) {
   useTitle(server);
   const { data, problem, reload } = useFetch(`/servers/${encodeURIComponent(server)}`);
@@ -13,7 +15,7 @@ export function ServerPage({ server }) {
     ${data.problem && html`<${NotLoaded} row=${data} />`}
     ${data.last_rejection && html`<${Rejected} row=${data} />`}
     <section class="card"><h2>At work now</h2>${data.live.length === 0 ? html`<p class="soft">Nothing.</p>` : html`<ul class="list">${data.live.map((one) => html`<li key=${`${one.run_id}${one.task}`}><a class="inline" href=${`/runs/${one.run_id}/tasks/${encodeURIComponent(one.task)}`}><${State} word=${one.word} text=${one.task} /></a> <span class="soft">run <${RunId} id=${one.run_id} />, attempt ${one.attempt}, <${Moment} at=${one.since} relative /></span></li>`)}</ul>`}</section>
-    <section class="card"><dl><dt>Tasks</dt><dd>${data.task_names.length === 0 ? html`<span class="soft">none</span>` : data.task_names.slice(0, 200).map((name, at) => html`${at > 0 ? ", " : ""}<a class="inline" href=${`/tasks/${encodeURIComponent(name)}`}>${name}</a>`)}${data.task_names.length > 200 && html` and <a class="inline" href=${`/tasks?server=${encodeURIComponent(server)}`}>${data.task_names.length - 200} more</a>`}</dd>
+    <section class="card"><dl><dt>Tasks</dt><dd>${data.task_names.length === 0 ? html`<span class="soft">none</span>` : data.task_names.slice(0, SHOWN).map((name, at) => html`${at > 0 ? ", " : ""}<a class="inline" href=${`/tasks/${encodeURIComponent(name)}`}>${name}</a>`)}${data.task_names.length > SHOWN && html` and <a class="inline" href=${`/tasks?server=${encodeURIComponent(server)}`}>${data.task_names.length - SHOWN} more</a>`}</dd>
       <dt>Uses</dt><dd><${Servers} names=${data.uses} none="no other server" /></dd><dt>Used by</dt><dd><${Servers} names=${data.used_by} none="no other server" /></dd><dt>Crons</dt><dd>${data.crons}</dd>${data.workers && html`<dt>Workers</dt><dd>${workers(data)}${data.workers.mode && html` <span class="soft">(${data.workers.mode}${data.workers.mode_reason && `: ${data.workers.mode_reason}`})</span>`}</dd>`}</dl></section>`;
 }
 

@@ -11,7 +11,7 @@ const PAGES = [
   ["/crons", "Crons"], ["/dead-letters", "Dead letters"], ["/doctor", "Doctor"], ["/events", "Bus"],
 ];
 
-const BADGES = { "/incidents": openIncidents, "/dead-letters": deadLetters };
+const BADGES = { "/incidents": () => openIncidents.value.length, "/dead-letters": () => deadLetters.value };
 
 export function Shell({ children }) {
   const { path } = location.value;
@@ -20,7 +20,7 @@ export function Shell({ children }) {
     <a class="skip" href="#main">Skip to the page</a>
     <header class="top">
       <a class="brand" href="/runs" aria-label="cordyna, the runs"><img src="/icon.svg" alt="" /><span class="wide">cordyna</span></a>
-      <nav aria-label="Pages">${PAGES.map(([href, text]) => html`<a key=${href} href=${href} aria-current=${isHere(href) ? "page" : undefined}>${text}${(BADGES[href]?.value ?? 0) > 0 ? html` <span class="count">${BADGES[href].value}</span>` : null}</a>`)}</nav>
+      <nav aria-label="Pages">${PAGES.map(([href, text]) => html`<a key=${href} href=${href} aria-current=${isHere(href) ? "page" : undefined}>${text}${(BADGES[href]?.() ?? 0) > 0 ? html` <span class="count">${BADGES[href]()}</span>` : null}</a>`)}</nav>
       <button class="plain" onClick=${() => { overlay.value = { kind: "palette" }; }} title="Go to a run, a task, a server (Ctrl-K)"><span>Search</span> <kbd class="wide">Ctrl K</kbd></button>
       <select aria-label="Time zone" value=${zoneChoice.value} onChange=${(event) => { zoneChoice.value = event.target.value; keep("zone", event.target.value); }}>
         <option value="local">${zoneName(LOCAL_ZONE)}${LOCAL_ZONE === "UTC" ? " (mine)" : ""}</option>
