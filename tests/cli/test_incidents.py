@@ -2,16 +2,18 @@
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from cerebro.core.incidents.incident import Incident
+from cerebro.core.incidents.wording import next_command
 from cli.fake_engine import FakeEngine
 from cli.run_builders import RUN, at
 from cli.run_dyna import NOW, dyna
 from cordyna_cli.engine import Refused
 from cordyna_core.contract.base import ErrorDescription, Problem
-from cordyna_core.contract.incidents import BlockedTask, SnoozeIncident
+from cordyna_core.contract.incidents import BlockedTask, IncidentKind, SnoozeIncident
 from cordyna_core.contract.views.incidents import IncidentView
 
 LOAD = "7M1Z7Q4GJ0S2F8R6Y3K5D9W1XA"
@@ -50,6 +52,26 @@ def a_silent_server(**fields: Any) -> IncidentView:
         next="dyna servers",
         **fields,
     )
+
+
+@pytest.mark.parametrize("kind", get_args(IncidentKind))
+def test_next_command_of_every_kind_can_be_typed(kind: IncidentKind) -> None:
+    incident = Incident(
+        id=LOAD,
+        kind=kind,
+        task="load",
+        server="sales",
+        owner=None,
+        opened_at=0.0,
+        opened_by="event",
+        published_at=0.0,
+        run_id=RUN,
+    )
+    program, *words = next_command(incident).split()
+    assert program == "dyna"
+    result = dyna(*words, engine=FakeEngine())
+    assert "Option" not in result.err, result.err
+    assert "Usage" not in result.err, result.err
 
 
 def test_incidents_show_owner_cause_and_what_waits() -> None:

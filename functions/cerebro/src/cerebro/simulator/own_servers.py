@@ -28,7 +28,7 @@ def declared_by(targets: Sequence[str]) -> tuple[ServerDeclared, ...]:
             raise UserError(
                 f"{declaration.server} would be rejected",
                 why="\n".join(problem.message for problem in outcome.problems),
-                next="fix the problems above, or see all of them with `dyna plan --declare`",
+                next="fix the problems above, or see all of them with `dyna plan --declare FILE`",
             )
     for name, needed_by in batch.graph.unresolved.items():
         raise UserError(

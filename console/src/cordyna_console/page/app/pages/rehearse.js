@@ -35,7 +35,7 @@ export function RehearsePage() {
     const file = event.dataTransfer?.files[0] ?? event.target.files?.[0];
     if (file) { const content = await file.text(); setText(content); look(content); }
   };
-  return html`<div class="row apart"><h1>Rehearse a declaration</h1><${Command} text="dyna --server my.py plan --declare" /></div>
+  return html`<div class="row apart"><h1>Rehearse a declaration</h1><${Command} text="dyna plan --declare my.py --open" /></div>
     <p class="soft">Nothing is declared by looking. What is pasted is read as JSON and never executed.</p>
     <div class="halves"><section class="card stack" onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
       <label for="declared"><strong>ServerDeclared</strong> <span class="soft">as JSON, one or a list; or drop a file here</span></label>

@@ -24,7 +24,7 @@ _NEXT: Final[dict[IncidentKind, Callable[[Incident], str]]] = {
     "deadline": lambda i: f"dyna show {i.run_id}" if i.run_id else f"dyna do {i.task}",
     "missed_cron": lambda i: f"dyna do {i.task}",
     "unresponsive": lambda _: "dyna servers",
-    "rejected_declaration": lambda _: "dyna plan --declare",
+    "rejected_declaration": lambda _: "dyna plan --declare FILE",
 }
 
 
