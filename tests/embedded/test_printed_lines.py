@@ -8,7 +8,7 @@ import pytest
 from cerebro.embedded import dev_server
 from cerebro.embedded.dev_server import HomeFeed, by_time
 from cerebro.embedded.embedded_engine import EmbeddedEngine
-from cerebro.embedded.storage.event_log import LogChunk
+from cerebro.embedded.storage.event_log import LineAssembler, LogChunk
 from cerebro.embedded.storage.home import MemoryHome
 from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer
@@ -100,6 +100,29 @@ def test_dev_yields_printed_lines_among_events(engine: EmbeddedEngine) -> None:
     line = next(item for item in items if isinstance(item, LogLine))
 
     assert (line.run_id, line.task, line.text) == (run_id, "printing", "line 0")
+
+
+def test_dev_yields_line_that_has_no_newline(engine: EmbeddedEngine) -> None:
+    items = engine.dev()
+    next(items)
+    invoked(engine, "printing", lines=0)
+
+    line = next(item for item in items if isinstance(item, LogLine))
+
+    assert (line.task, line.text) == ("printing", "the end")
+
+
+def test_line_without_newline_is_yielded_once_others_went_on() -> None:
+    assembler = LineAssembler()
+    assert list(assembler.feed(LogChunk(RUN, "x", 1, NOON, "stdout", "one\ntw"))) != []
+    assert list(assembler.feed(LogChunk(RUN, "y", 1, NOON + 1, "stdout", "thr"))) == []
+
+    assert [line.text for line in assembler.rest_before(NOON + 1)] == ["tw"]
+
+    later = LogChunk(RUN, "y", 1, NOON + 2, "stdout", "ee\n")
+    assert [line.text for line in assembler.feed(later)] == ["three"]
+    assert list(assembler.rest_before(NOON + 9)) == []
+    assert list(assembler.rest(NOON + 9)) == []
 
 
 def test_items_of_dev_are_in_the_order_of_their_times() -> None:

@@ -16,6 +16,9 @@ from cordyna_core.contract.views.runs import LogLine, PassedEvent
 
 FILE_CHECK_INTERVAL_S: Final = 0.5
 
+UNFINISHED_S: Final = 1.0
+"""A line that has no newline, and does not grow for so long, is shown as it is."""
+
 EVENT_PAGE_ROWS: Final = 500
 """Events that are read at once."""
 
@@ -68,6 +71,7 @@ class HomeFeed:
         self._events: deque[PassedEvent] = deque()
         self._lines: deque[LogLine] = deque()
         self._after_event = after
+        self._printed_at, self._read_at = 0.0, time.monotonic()
         with session.read_transaction():
             self._after_chunk = session.home.event_log.last_log_seq()
 
@@ -102,8 +106,15 @@ class HomeFeed:
         if self._events:
             self._after_event = self._events[-1].seq
         for stored in chunks:
-            self._after_chunk = stored.seq
+            self._after_chunk, self._printed_at = stored.seq, stored.chunk.at
             self._lines.extend(self._assembler.feed(stored.chunk))
+        now = time.monotonic()
+        if chunks:
+            self._read_at = now
+            self._lines.extend(self._assembler.rest_before(self._printed_at - UNFINISHED_S))
+        elif not self._lines and now - self._read_at > UNFINISHED_S:
+            # Nothing was printed meanwhile, so none of them grew.
+            self._lines.extend(self._assembler.rest(self._printed_at))
 
 
 def by_time(events: deque[PassedEvent], lines: deque[LogLine]) -> Iterator[PassedEvent | LogLine]:

@@ -46,6 +46,7 @@ class LineAssembler:
 
     def __init__(self) -> None:
         self._unfinished: dict[tuple[str, str, int, Stream], list[str]] = {}
+        self._grown_at: dict[tuple[str, str, int, Stream], float] = {}
 
     def feed(self, chunk: LogChunk) -> Iterator[LogLine]:
         """The lines that this chunk completes."""
@@ -53,15 +54,23 @@ class LineAssembler:
         *whole, rest = chunk.text.split("\n")
         for text in whole:
             begun = self._unfinished.pop(key, None)
+            self._grown_at.pop(key, None)
             yield _line(key, chunk.at, text if begun is None else "".join((*begun, text)))
         if rest:
             self._unfinished.setdefault(key, []).append(rest)
+            self._grown_at[key] = chunk.at
 
     def rest(self, at: float) -> Iterator[LogLine]:
         """The lines that have no newline yet."""
         for key, pieces in self._unfinished.items():
             yield _line(key, at, "".join(pieces))
         self._unfinished.clear()
+        self._grown_at.clear()
+
+    def rest_before(self, moment: float) -> Iterator[LogLine]:
+        """The lines that have no newline, and have not grown since then (UTC seconds)."""
+        for key in [key for key, at in self._grown_at.items() if at < moment]:
+            yield _line(key, self._grown_at.pop(key), "".join(self._unfinished.pop(key)))
 
 
 def _line(key: tuple[str, str, int, Stream], at: float, text: str) -> LogLine:
