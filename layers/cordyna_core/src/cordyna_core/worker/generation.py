@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from cordyna_core.worker import processes
 from cordyna_core.worker.attempt_record import AttemptRecord
 from cordyna_core.worker.loop import Timer
-from cordyna_core.worker.protocol import Frame
+from cordyna_core.worker.protocol import BadFrame, Frame, concurrency_of
 from cordyna_core.worker.services import Services
 from cordyna_core.worker.spec import ServerSpec
 from cordyna_core.worker.starting import describe_start_error, start_exec, start_python
@@ -172,8 +172,7 @@ class Generation:
     def _template_frame(self, frame: Frame) -> None:
         detail = frame.detail
         if frame.detail_type == "ServerDeclared":
-            self.concurrency = frame.fields.get("concurrency")
-            self.declaration = detail
+            self._take_declaration(frame)
         elif frame.detail_type == "LoadFailed":
             self._load_error = str(detail.get("error"))
         elif frame.detail_type == "WorkerReady":
@@ -181,6 +180,16 @@ class Generation:
             if self.mode == "spawn":
                 self._become_first_worker()
             self._declared()
+
+    def _take_declaration(self, frame: Frame) -> bool:
+        """Adopt what the server says of itself. False, and loading fails, if it cannot be."""
+        try:
+            self.concurrency = concurrency_of(frame)
+        except BadFrame as bad:
+            self._fail(f"{self.spec.target} was refused: {bad}")
+            return False
+        self.declaration = frame.detail
+        return True
 
     def _become_first_worker(self) -> None:
         process = self._first
@@ -269,8 +278,8 @@ class Generation:
 
     def _exec_declared(self, worker: Worker, frame: Frame) -> None:
         if self.declaration is None:
-            self.declaration = frame.detail
-            self.concurrency = frame.fields.get("concurrency")
+            if not self._take_declaration(frame):
+                return
         elif frame.detail.get("server") != self.declaration.get("server"):
             expected, declared = self.declaration.get("server"), frame.detail.get("server")
             self._load_error = f'it declared server "{declared}", but before server "{expected}"'

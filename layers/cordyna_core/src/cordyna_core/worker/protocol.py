@@ -90,6 +90,15 @@ def key_of(detail: dict[str, Any]) -> AttemptKey | None:
     return None
 
 
+def concurrency_of(frame: Frame) -> int | None:
+    """How many workers a ServerDeclared wants; None if it does not say. Raises BadFrame."""
+    concurrency = frame.fields.get("concurrency")
+    if concurrency is None or (type(concurrency) is int and concurrency >= 1):
+        return concurrency
+    text = _dumps(concurrency)[:100]
+    raise BadFrame(f"`concurrency` must be a whole number from 1 on, and is {text}")
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 

@@ -75,14 +75,26 @@ def stopped(
         "cancelled": ("Cancelled", "the attempt was cancelled"),
     }
     kind, message = kinds[reason]
-    trace = (error or {}).get("traceback") or stderr
+    own_trace = (error or {}).get("traceback")
+    has_trace = isinstance(own_trace, str) and own_trace != ""
+    trace = own_trace if has_trace else _last_bytes(stderr)
     description = {
         "type": kind,
         "message": f"{message}, so it was stopped",
         "retryable": reason == "run_timeout",
-        **({"traceback": trace if error else _last_bytes(trace)} if trace else {}),
+        **({"traceback": trace} if trace else {}),
     }
     return state_update(command, now, "error", reason=reason, error=description)
+
+
+def skipped(command: AttemptCommand, now: float) -> dict[str, Any]:
+    """The worker did not start the body, though the attempt was not cancelled."""
+    error = {
+        "type": "AttemptSkipped",
+        "message": "the worker did not start the body, and gave no reason",
+        "retryable": True,
+    }
+    return state_update(command, now, "error", reason="failed", error=error)
 
 
 def bad_final(command: AttemptCommand, now: float, why: str) -> dict[str, Any]:

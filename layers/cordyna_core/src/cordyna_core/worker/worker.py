@@ -150,8 +150,7 @@ class Worker:
         elif item.detail_type == "TaskStateChanged":
             self._state_changed(item)
         elif item.detail_type == "AttemptSkipped" and self._is_current(item):
-            self._outcome = "skipped"
-            self._finish(None, reusable=not item.fields.get("unclean"))
+            self._skipped(item)
         elif item.detail_type == "TaskLogged" and self.attempt is not None:
             self.attempt.output.add_line("log", str(item.detail.get("text", "")))
         elif item.detail_type in COMMANDS:
@@ -255,13 +254,25 @@ class Worker:
 
     def _state_changed(self, frame: Frame) -> None:
         attempt, state = self.attempt, frame.detail.get("state")
-        if attempt is None or not self._is_current(frame) or state not in WORKER_STATES:
+        is_known = isinstance(state, str) and state in WORKER_STATES
+        if attempt is None or not is_known or not self._is_current(frame):
             self._dead_letter("not a state of the attempt that this worker runs", frame.line)
         elif state in FINAL_STATES:
             final = answers.final_frame(attempt, frame)
             self._finish(final, reusable=not frame.fields.get("unclean"))
         elif "progress" in frame.detail or "message" in frame.detail:
             self._services.link.started(answers.worker_frame(attempt, frame))
+
+    def _skipped(self, frame: Frame) -> None:
+        """The body was not started. A cancelled attempt needs no answer; another one does."""
+        attempt = self.attempt
+        assert attempt is not None
+        reusable = not frame.fields.get("unclean")
+        if attempt.end_reason is not None:
+            self._outcome = "skipped"
+            self._finish(None, reusable=reusable)
+        else:
+            self._finish(answers.made_frame(attempt, verdicts.skipped), reusable=reusable)
 
     def _report_started(self, attempt: AttemptRecord, at: float) -> None:
         """Publish `started`, as of `at`, and begin the run clock, once there is a process."""
