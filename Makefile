@@ -35,7 +35,7 @@ bench: .venv/.bench ## time per task of the embedded engine, beside Luigi
 	$(BIN)/python bench/embedded.py
 
 MINUTES ?= 10
-soak: .venv/.run ## `dyna dev` of three servers for 10 minutes: memory and file size stay flat; MINUTES=2
+soak: .venv/.run ## `dyna dev` of three servers for 10 minutes after a warm-up: memory and file size stay flat; MINUTES=2
 	@$(BIN)/python bench/soak.py --minutes $(MINUTES)
 
 SEEDS ?= 100000
