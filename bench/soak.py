@@ -109,7 +109,7 @@ class Soak:
         self.counts = {"runs": 0, "cancelled": 0, "reloads": 0, "pruned": 0, "unanswered": 0}
 
     def run(self, minutes: int) -> list[Sample]:
-        """Run for so long after the warm-up, which is part of what is returned: a sample a minute."""
+        """Run for so long after the warm-up. Returns a sample a minute, from the beginning."""
         for name, source in SERVERS.items():
             self._write(name, source)
         driver = self._start_driver()
