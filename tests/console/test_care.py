@@ -1,13 +1,15 @@
 """Crons with the ticks that began no run, dead letters that are deleted, who drives a home."""
 
 import json
+from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from cerebro.embedded.embedded_engine import EmbeddedEngine
-from cerebro.embedded.storage.home import MemoryHome
+from cerebro.embedded.storage.home import MemoryHome, open_home
 from console.consoles import BEARER, CHANGES, NOW, a_client, a_console, an_engine, three_servers
 from console.test_aws import a_cloud_console
 from cordyna_console.bus_reports import TICKS_KEPT, BusReports
@@ -132,3 +134,19 @@ def test_unknown_address_is_a_problem_for_a_program(path: str, accept: str, stat
     is_page = "text/html" in answer.headers["content-type"]
     assert is_page == (status == 200 or "text/html" in accept)
     assert is_page or answer.json()["next"]
+
+
+def test_home_that_was_deleted_is_shown_and_takes_no_command(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with EmbeddedEngine(open_home(home), {}, declares=False) as engine:
+        client = a_client(a_console(engine))
+        assert get(client, "/me")["driver"]["next"] == "dyna --server my.py dev"
+        rmtree(home)
+        driver = get(client, "/me")["driver"]
+        assert (driver["drives"], f"{home} was deleted" in driver["sentence"]) == (False, True)
+        for path, body in (("/runs", {"task": "orders"}), ("/crons/orders/pause", {})):
+            answer = client.post(API + path, headers=CHANGES, json=body)
+            assert (answer.status_code, answer.json()["what"]) == (
+                503,
+                f"the home {home} was deleted.",
+            )

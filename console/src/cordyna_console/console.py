@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Final, Literal
 
 from cordyna_cli.engine import Engine
@@ -14,7 +15,7 @@ from cordyna_console.models import RunRow
 from cordyna_core._version import __version__
 from cordyna_core.contract.views.facts import RunFacts
 from cordyna_core.contract.views.runs import RunSummary
-from cordyna_core.errors import AccessError
+from cordyna_core.errors import AccessError, ServiceError
 
 Permission = Literal["yes", "no", "unknown"]
 Right = Literal["invoke", "operate"]
@@ -77,9 +78,26 @@ class Console:
             return "yes"
         return self.identity.can.get(right) or self._tried.get(right, "unknown")
 
+    def deleted_home(self) -> Path | None:
+        """The folder of the engine, if there was one and it is gone."""
+        if self.identity.engine != "embedded":
+            return None
+        folder = self.engine.location().folder
+        return folder if folder is not None and not folder.exists() else None
+
     @contextmanager
     def trying(self, right: Right) -> Iterator[None]:
-        """Remember whether what is done inside was allowed. Raises whatever it raises."""
+        """Remember whether what is done inside was allowed. Raises whatever it raises.
+
+        Raises ServiceError where the home was deleted: what this process wrote would be lost.
+        """
+        lost = self.deleted_home()
+        if lost is not None:
+            raise ServiceError(
+                f"the home {lost} was deleted.",
+                why="this process still has its files open, and what it writes is lost",
+                next="end this process, and start `dyna dev` again",
+            )
         try:
             yield
         except AccessError:

@@ -26,6 +26,11 @@ def me(console: Console) -> Me:
 
 
 def _driver(console: Console) -> DriverState:
+    lost = console.deleted_home()
+    if lost is not None:
+        sentence = f"the home {lost} was deleted, and what is shown is the last of it"
+        following = f"{console.identity.command} --server my.py dev"
+        return DriverState(drives=False, sentence=sentence, next=following)
     driver = console.engine.driver()
     drives = is_driven(driver)
     sentence = driver_sentence(driver, console.now())

@@ -37,10 +37,13 @@ export const toasts = signal([]);
 export const overlay = signal(null);
 export const location = signal({ path: "/", query: new URLSearchParams() });
 
+/** Account, region and bus. A task may have a parameter of that name: its values do not look so. */
+const PLACE = /^\d{12}\.[a-z0-9-]+\..+$/;
+export const isPlace = (text) => PLACE.test(text ?? "");
 /** Whether an address names another cerebro than this console's; null while that is not known. */
 export const isElsewhere = computed(() => {
   const where = location.value.query.get("where");
-  if (where === null) return false;
+  if (!isPlace(where)) return false;
   return me.value === null ? null : where !== me.value.place;
 });
 /** An address of a cerebro on AWS names it, so that a link opens nothing in a console of another one. */

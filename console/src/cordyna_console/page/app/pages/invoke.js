@@ -2,7 +2,7 @@
 import { find, html, useEffect, useMemo, useState } from "../html.js";
 import { post, Problem } from "../api.js";
 import { choiceText, fieldText, mergedFields, readField } from "../model/schema.js";
-import { location, navigate, setQuery } from "../state.js";
+import { isPlace, location, navigate, setQuery } from "../state.js";
 import { Action, Command, Loading, ProblemBox, several, useFetch, useSettled, useTitle } from "../parts/ui.js";
 
 export function InvokePage({ task }) {
@@ -18,7 +18,7 @@ export function InvokePage({ task }) {
   const all = useMemo(() => new Map(data?.rows.map((row) => [row.task, row]) ?? []), [data]);
   const names = plan?.tasks.map((one) => one.task) ?? [task];
   const fields = useMemo(() => mergedFields(names.filter((name) => all.has(name)).map((name) => ({ task: name, schema: all.get(name).params_schema }))), [all, names.join(" ")]);
-  const given = Object.fromEntries(location.value.query);
+  const given = Object.fromEntries([...location.value.query].filter(([name, text]) => name !== "where" || !isPlace(text)));
   const texts = { ...given, ...values };
   const { params, wrong } = asJson ? readJson(json) : readFields(fields, texts);
   const settled = useSettled(JSON.stringify(params), 200);
