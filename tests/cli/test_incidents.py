@@ -114,7 +114,7 @@ def test_incidents_of_an_owner_who_waits_say_nothing_is_to_do() -> None:
 
     assert result.err == (
         "no incident of team-figures\n"
-        "1 incident of other owners hold up tasks of team-figures; nothing to do\n"
+        "1 incident of other owners holds up tasks of team-figures; nothing to do\n"
         "  next: dyna incidents\n"
     )
 

@@ -40,10 +40,13 @@ class Recorder:
     def __init__(self) -> None:
         self.sent: list[tuple[AlertTarget, str | None, bool]] = []
         self.fault = ""
+        self.unforeseen: Exception | None = None
 
     def __call__(self, target: AlertTarget, message: Any, *, is_waiting: bool) -> None:
         if self.fault:
             raise DeliveryFailed(self.fault)
+        if self.unforeseen is not None:
+            raise self.unforeseen
         self.sent.append((target, message.task, is_waiting))
 
 
@@ -123,6 +126,17 @@ def test_failed_delivery_is_tried_again_after_a_pause(home: Home) -> None:
     alerting.step_after(2)
     assert len(alerting.recorder.sent) == 1
     assert home.alerts.alerts() == []
+
+
+def test_failure_that_nothing_foresaw_stops_no_other_alert(home: Home) -> None:
+    alerting = Alerting(home, "team-a")
+    alerting.recorder.unforeseen = RecursionError("too deep")
+    alerting.happens()
+    alerting.recorder.unforeseen = None
+    (alert,) = home.alerts.alerts()
+    assert alert.reason == "RecursionError was raised"
+    alerting.step_after(11)
+    assert len(alerting.recorder.sent) == 1
 
 
 def exhausted(home: Home) -> Alerting:
@@ -306,6 +320,7 @@ def test_command_gets_the_alert_and_its_line(tmp_path: Path) -> None:
         (f"{sys.executable} -c 'import sys; sys.exit(\"no phone\")'", "ended with 1: no phone"),
         (f"{sys.executable} -c 'import sys; sys.exit(3)'", "ended with 3: nothing on stderr"),
         ("/no/such/program", "did not run"),
+        (f"{sys.executable} -c 'import os; os.write(2, bytes(9)); os._exit(4)'", "ended with 4:"),
     ],
 )
 def test_command_that_fails_says_why(command: str, reason: str) -> None:

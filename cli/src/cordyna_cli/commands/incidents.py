@@ -56,8 +56,9 @@ def _notes(shown: list[IncidentView], known: list[IncidentView], owner: str | No
     ]
     notes = [] if shown else ["no incident" if owner is None else f"no incident of {owner}"]
     if waiting:
+        verb = "holds" if len(waiting) == 1 else "hold"
         notes.append(
-            f"{plural(len(waiting), 'incident')} of other owners hold up tasks of {owner};"
+            f"{plural(len(waiting), 'incident')} of other owners {verb} up tasks of {owner};"
             " nothing to do"
         )
         notes.append("  next: dyna incidents")

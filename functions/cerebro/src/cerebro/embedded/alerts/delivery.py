@@ -7,8 +7,12 @@ reason, and without the address, which may be a secret.
 import json
 import os
 import shlex
+import signal
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
+from html import escape
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 from cordyna_cli.engine import AlertTarget
@@ -17,6 +21,10 @@ from cordyna_core.errors import CordynaError
 
 WEBHOOK_TIMEOUT_S: Final = 10.0
 COMMAND_TIMEOUT_S: Final = 30.0
+_LAST_OUTPUT_S: Final = 1.0
+"""How long the output of an ended command is read; what it left running may keep it open."""
+_BLOCK_BYTES: Final = 4096
+_LINE_CHARS_MAX: Final = 200
 _ENVIRONMENT: Final = "env:"
 
 
@@ -50,6 +58,7 @@ def _address(webhook: str) -> str:
 
 def _post(address: str, body: str) -> None:
     # Imported here: every command that drives a home loads this module, and few send an alert.
+    import http.client  # noqa: PLC0415
     import urllib.error  # noqa: PLC0415
     import urllib.request  # noqa: PLC0415
 
@@ -61,32 +70,74 @@ def _post(address: str, body: str) -> None:
             pass
     except urllib.error.HTTPError as refused:
         refused.close()
-        raise DeliveryFailed(f"the webhook answered {refused.code} {refused.reason}") from refused
+        answer = _printable(f"{refused.code} {refused.reason}"[:_LINE_CHARS_MAX])
+        raise DeliveryFailed(f"the webhook answered {answer}") from refused
+    except http.client.HTTPException as garbled:
+        raise DeliveryFailed("the webhook gave an answer that is not HTTP") from garbled
     except (OSError, ValueError) as failure:
         reason = getattr(failure, "reason", None) or type(failure).__name__
         raise DeliveryFailed(f"the webhook was not reached: {reason}") from failure
 
 
 def _run(command: str, body: str, line: str) -> None:
+    """Run the command to its end. What it leaves running in the background is not waited for."""
+    with TemporaryFile() as given:  # a command that does not read it must not block us
+        given.write(body.encode())
+        given.seek(0)
+        try:
+            process = subprocess.Popen(
+                shlex.split(command),
+                stdin=given,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "CORDYNA_ALERT": _printable(line)},
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as failure:
+            raise DeliveryFailed(f"the command did not run: {failure}") from failure
+    errors = _LastOutput(process)
     try:
-        done = subprocess.run(
-            shlex.split(command),
-            input=body,
-            text=True,
-            capture_output=True,
-            check=False,
-            timeout=COMMAND_TIMEOUT_S,
-            env={**os.environ, "CORDYNA_ALERT": line},
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as failure:
-        raise DeliveryFailed(f"the command did not run: {failure}") from failure
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
-        raise DeliveryFailed(f"the command ended with {done.returncode}: {last[:200]}")
+        status = process.wait(COMMAND_TIMEOUT_S)
+    except subprocess.TimeoutExpired as endless:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise DeliveryFailed(
+            f"the command took longer than {COMMAND_TIMEOUT_S:g} s, and was killed"
+        ) from endless
+    if status:
+        raise DeliveryFailed(f"the command ended with {status}: {errors.last_line()}")
+
+
+def _printable(line: str) -> str:
+    """Return a line without control characters: an environment cannot hold all of them."""
+    return "".join(char if char.isprintable() else " " for char in line)
+
+
+class _LastOutput:
+    """Reads what a process writes to stderr, and keeps the end of it."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._stream = process.stderr
+        self._kept = b""
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self._stream is not None
+        with self._stream as stream:
+            while block := os.read(stream.fileno(), _BLOCK_BYTES):
+                self._kept = (self._kept + block)[-_BLOCK_BYTES:]
+
+    def last_line(self) -> str:
+        """Return its last line, of a process that has ended."""
+        self._thread.join(_LAST_OUTPUT_S)
+        lines = self._kept.decode("utf-8", "replace").strip().splitlines()
+        return _printable(lines[-1][:_LINE_CHARS_MAX]) if lines else "nothing on stderr"
 
 
 def _slack(message: IncidentMessage, *, is_waiting: bool) -> Any:
-    line = line_of(message, is_waiting=is_waiting)
+    # Escaped, as Slack asks for ("Formatting text for app surfaces"): `<!channel>` pages everyone.
+    line = escape(line_of(message, is_waiting=is_waiting), quote=False)
     return {"text": line if is_waiting else f"{line}\n`{message.next}`"}
 
 

@@ -129,6 +129,10 @@ class AlertSender:
                 self._send(target, message, is_waiting=alert.is_waiting)
             except DeliveryFailed as failed:
                 failure = str(failed)
+            except Exception as unforeseen:  # noqa: BLE001  it is kept with the alert
+                # One alert must not stop all others.
+                failure = f"{type(unforeseen).__name__} was raised"
+                _log.exception("an alert was not delivered")
         with self._lock, self._home.transaction():
             if failure:
                 self._home.alerts.write(self._after_failure(alert, failure))
