@@ -16,7 +16,7 @@ from cordyna_console.console import Console, ConsoleIdentity
 from cordyna_console.guard import ConsoleAccess
 from cordyna_core import Context, TaskServer
 from cordyna_core.contract.commands import InvokeTask
-from cordyna_core.contract.views.runs import RunView
+from cordyna_core.contract.views.runs import RunCriteria, RunSummary, RunView
 
 PORT = 8420
 HOST = f"127.0.0.1:{PORT}"
@@ -79,3 +79,16 @@ def a_client(console: Console) -> TestClient:
     """A client of the console's address that sends nothing by itself."""
     app = build_app(console, lambda: ACCESS)
     return TestClient(app, base_url=f"http://{HOST}", follow_redirects=False)
+
+
+class EngineWithRuns:
+    """An engine whose list of runs is this one."""
+
+    def __init__(self, engine: EmbeddedEngine, runs: list[RunSummary]) -> None:
+        self._engine, self._runs = engine, runs
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def runs(self, limit: int = 20, criteria: RunCriteria | None = None) -> list[RunSummary]:
+        return self._runs[:limit]

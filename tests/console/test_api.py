@@ -8,7 +8,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from cerebro.embedded.embedded_engine import EmbeddedEngine
-from console.consoles import BEARER, CHANGES, NOW, a_client, a_console, an_engine, finished
+from console.consoles import (
+    BEARER,
+    CHANGES,
+    NOW,
+    EngineWithRuns,
+    a_client,
+    a_console,
+    an_engine,
+    finished,
+)
 from cordyna_cli.wording.why import why_run, why_task
 from cordyna_core.contract.views.runs import RunView
 from cordyna_core.errors import AccessError
@@ -338,3 +347,19 @@ def test_fault_of_the_console_is_a_problem_document(monkeypatch: pytest.MonkeyPa
 
         monkeypatch.setattr(engine, "tasks", broken)
         assert "out of luck" in get(client, "/tasks", 500)["what"]
+
+
+def test_recent_tasks_tell_how_each_ended(client: TestClient, failed: RunView) -> None:
+    answer = get(client, "/recent-tasks")
+    words = {name: [row["state"] for row in rows] for name, rows in answer["tasks"].items()}
+    assert set(words["orders"]) == {"completed"}
+    assert (words["raw"][0], words["stock"][0]) == ("error", "completed")
+    assert "load" not in words  # it was not sent
+    assert answer["tasks"]["raw"][0]["run_id"] == failed.run_id
+    assert get(client, "/recent-tasks") == answer
+
+
+def test_recent_run_that_was_deleted_is_left_out(engine: EmbeddedEngine, failed: RunView) -> None:
+    gone = engine.runs(1)[0].model_copy(update={"run_id": "0" * 26})
+    client = a_client(a_console(EngineWithRuns(engine, [gone, *engine.runs(5)])))
+    assert get(client, "/recent-tasks")["tasks"]["raw"][0]["run_id"] == failed.run_id

@@ -7,9 +7,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from cerebro.embedded.embedded_engine import EmbeddedEngine
-from console.consoles import a_client, a_console, an_engine, finished
+from console.consoles import EngineWithRuns, a_client, a_console, an_engine, finished
 from console.test_api import get
-from cordyna_core.contract.views.runs import RunCriteria, RunSummary, RunView
+from cordyna_core.contract.views.runs import RunView
 
 
 @pytest.fixture(scope="module")
@@ -27,19 +27,6 @@ def failed(engine: EmbeddedEngine) -> RunView:
 @pytest.fixture(scope="module")
 def client(engine: EmbeddedEngine) -> TestClient:
     return a_client(a_console(engine))
-
-
-class EngineWithRuns:
-    """An engine whose list of runs is this one."""
-
-    def __init__(self, engine: EmbeddedEngine, runs: list[RunSummary]) -> None:
-        self._engine, self._runs = engine, runs
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    def runs(self, limit: int = 20, criteria: RunCriteria | None = None) -> list[RunSummary]:
-        return self._runs[:limit]
 
 
 def test_runs_are_listed_newest_first_with_counts(client: TestClient, failed: RunView) -> None:

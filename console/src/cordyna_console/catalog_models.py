@@ -44,6 +44,22 @@ class TaskList(ApiAnswer):
     generation: int
 
 
+class RecentWord(ApiAnswer):
+    """How a task ended, or is, in one of the newest runs."""
+
+    run_id: str
+    at: Instant
+    state: str
+    reason: str | None
+
+
+class RecentTasks(ApiAnswer):
+    """What became of every task in the newest runs, of each the newest first."""
+
+    looked_at: int = Field(description="So many runs were looked at.")
+    tasks: dict[str, list[RecentWord]]
+
+
 class HistoryRow(ApiAnswer):
     """One task in one of the last runs that planned it."""
 

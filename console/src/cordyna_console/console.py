@@ -12,6 +12,7 @@ from cordyna_cli.engine import Engine
 from cordyna_cli.operations import Operations, operations_of
 from cordyna_console.bus_reports import BusReports
 from cordyna_console.models import RunRow
+from cordyna_console.recent_runs import RecentRuns
 from cordyna_core._version import __version__
 from cordyna_core.contract.views.facts import RunFacts
 from cordyna_core.contract.views.runs import RunSummary
@@ -53,6 +54,7 @@ class Console:
     now: Callable[[], datetime]
     wait_s: float = 30.0
     reports: BusReports = field(default_factory=BusReports)
+    recent: RecentRuns = field(default_factory=RecentRuns)
     _tried: dict[Right, Permission] = field(default_factory=dict)
     _rows: OrderedDict[tuple[str, str], tuple[datetime, RunRow]] = field(
         default_factory=OrderedDict

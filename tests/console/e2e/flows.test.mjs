@@ -89,9 +89,10 @@ test("filters are part of the address, and back and reload keep them", async () 
   await stage.until(await stage.invoke("forecast"), ["error"]);
   const page = await stage.page();
   await page.getByLabel("State").selectOption("error");
-  await page.getByRole("link", { name: "forecast" }).first().waitFor();
+  const link = page.getByRole("table", { name: "Runs" }).getByRole("link", { name: "forecast" }).first();
+  await link.waitFor();
   assert.match(page.url(), /state=error/);
-  await page.getByRole("link", { name: "forecast" }).first().click();
+  await link.click();
   await heading(page, "forecast");
   await page.goBack();
   await heading(page, "Runs");

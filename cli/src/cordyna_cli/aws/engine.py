@@ -230,8 +230,14 @@ class AwsEngine:
         return self.events()[-count:]
 
     def logs(self, run_id: str, task: str | None = None) -> list[LogLine]:
-        view = self.run(run_id)
-        servers = sorted({run.server for run in view.tasks if task in (None, run.task)})
+        plan = self.structure(run_id)
+        servers = sorted(
+            {
+                plan.servers[server]
+                for name, server in zip(plan.task, plan.server, strict=True)
+                if task in (None, name)
+            }
+        )
         since = self._created_ms(run_id)
         lines = [
             line

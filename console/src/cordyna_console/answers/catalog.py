@@ -14,6 +14,8 @@ from cordyna_console.catalog_models import (
     LastRejection,
     LiveTask,
     PlanRequest,
+    RecentTasks,
+    RecentWord,
     RehearsalRequest,
     ServerAnswer,
     ServerList,
@@ -30,6 +32,9 @@ from cordyna_core.errors import NotFound, UserError
 
 HISTORY_LOOKS_AT: Final = 100
 LIVE_RUNS_MAX: Final = 20
+RECENT_RUNS: Final = 20
+RECENT_RUNS_IN_THE_CLOUD: Final = 5
+"""There, each is two calls of a function."""
 
 
 def graph(console: Console) -> GraphAnswer:
@@ -126,6 +131,24 @@ def one_task(console: Console, name: str) -> TaskRow:
         known = [row.task for row in rows]
         raise unknown_name(f'no server declares a task "{name}".', name, known, "dyna tasks")
     return row
+
+
+def recent(console: Console) -> RecentTasks:
+    """What became of every task in the newest runs."""
+    tasks: dict[str, list[RecentWord]] = defaultdict(list)
+    summaries = console.engine.runs(
+        RECENT_RUNS if console.has_cheap_events else RECENT_RUNS_IN_THE_CLOUD
+    )
+    for run in summaries:
+        try:
+            words = console.recent.words_of(console.engine, run.run_id, run.state)
+        except NotFound:
+            continue  # it was deleted since it was listed
+        for task, (state, reason) in words.items():
+            tasks[task].append(
+                RecentWord(run_id=run.run_id, at=run.created_at, state=state, reason=reason)
+            )
+    return RecentTasks(looked_at=len(summaries), tasks=tasks)
 
 
 def history(console: Console, name: str, limit: int) -> HistoryAnswer:

@@ -9,6 +9,7 @@ from cordyna_console.catalog_models import (
     GraphAnswer,
     HistoryAnswer,
     PlanRequest,
+    RecentTasks,
     RehearsalRequest,
     ServerAnswer,
     ServerList,
@@ -38,6 +39,12 @@ def tasks(
 ) -> TaskList:
     """Declared tasks that match."""
     return catalog.task_list(console, q=q, server=server, owner=owner, cron=cron)
+
+
+@router.get("/recent-tasks")
+def recent(console: TheConsole) -> RecentTasks:
+    """What became of every task in the newest runs."""
+    return catalog.recent(console)
 
 
 @router.get("/tasks/{task}")

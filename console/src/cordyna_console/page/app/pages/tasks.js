@@ -1,7 +1,8 @@
 // Every declared task.
 import { html, useEffect, useState } from "../html.js";
-import { location, setQuery } from "../state.js";
-import { Command, Empty, Loading, Moment, ProblemBox, several, useFetch, useRefresh, useSettled, useTitle } from "../parts/ui.js";
+import { location, me, setQuery } from "../state.js";
+import { cssOf, urgencyOf, wordOf } from "../words.js";
+import { Command, Empty, Loading, Moment, ProblemBox, several, State, useFetch, useRefresh, useSettled, useTitle } from "../parts/ui.js";
 import { VirtualTable } from "../parts/table.js";
 import { navigate } from "../state.js";
 
@@ -10,7 +11,9 @@ export function TasksPage() {
   const query = location.value.query;
   const wanted = Object.fromEntries(["q", "server", "owner", "cron", "unresolved"].map((name) => [name, query.get(name) ?? ""]));
   const { data, problem, reload } = useFetch("/tasks");
-  useRefresh(reload, 10_000);
+  // Apart: it reads runs, and the table need not wait for it.
+  const recent = useFetch("/recent-tasks");
+  useRefresh(() => { reload(); recent.reload(); }, me.value?.engine === "embedded" ? 10_000 : 60_000);
   const [text, setText] = useState(wanted.q);
   const settled = useSettled(text);
   useEffect(() => setQuery({ q: settled }, { replace: true }), [settled]);
@@ -30,6 +33,8 @@ export function TasksPage() {
     { name: "needed", label: "Needed by", class: "number", render: (row) => row.downstream.length },
     { name: "cron", label: "Cron", class: "wide", render: (row) => (row.cron ? html`<code>${row.cron}</code>${row.paused ? " paused" : ""}` : "") },
     { name: "next", label: "Next tick", class: "wide", render: (row) => (row.next_at ? html`<${Moment} at=${row.next_at} />` : "") },
+    { name: "last", label: "Last", render: (row) => html`<${Last} recent=${recent.data?.tasks[row.task]?.[0]} task=${row.task} />` },
+    { name: "recent", label: "Newest runs", class: "wide", render: (row) => html`<${Recent} rows=${recent.data?.tasks[row.task] ?? []} />` },
     { name: "act", label: html`<span class="visually-hidden">Invoke</span>`, render: (row) => (row.unresolved.length > 0 ? html`<span class="w-error">unresolved</span>` : html`<a href=${`/invoke/${encodeURIComponent(row.task)}`} aria-label=${`Invoke ${row.task}`}>Invoke</a>`) },
   ];
   return html`<div class="row apart"><h1>Tasks</h1><span class="row"><a class="button" href="/graph">Graph</a><a class="button" href="/rehearse">Rehearse a declaration</a><${Command} text="dyna tasks" /></span></div>
@@ -40,6 +45,20 @@ export function TasksPage() {
     ${missing.length > 0 && html`<section class="card"><h2>Declared by no server</h2>${[...new Set(missing.flatMap((row) => row.unresolved))].slice(0, 20).map((name) => html`<p key=${name}><strong>${name}</strong>, needed by ${missing.filter((row) => row.unresolved.includes(name)).map((row) => row.task).join(", ")}: invoking through it is refused.</p>`)}</section>`}
     ${data.rows.length === 0 ? html`<section class="card"><${Empty} title="No server has declared anything."><${Command} text="dyna --server my.py dev" /><//></section>`
       : html`<section class="card flush">${rows.length === 0 ? html`<${Empty} title="No task is like that." />` : html`<${VirtualTable} label="Tasks" columns=${columns} rows=${rows} rowProps=${(row) => ({ class: "clickable", onClick: (event) => { if (!event.target.closest("a,button")) navigate(`/tasks/${encodeURIComponent(row.task)}`); } })} />`}</section>`}`;
+}
+
+/** What became of a task in the newest run that had it. */
+function Last({ recent, task }) {
+  if (recent === undefined) return html`<span class="soft">–</span>`;
+  const word = wordOf(recent.state, recent.reason);
+  return html`<a href=${`/runs/${recent.run_id}/tasks/${encodeURIComponent(task)}`}><${State} word=${word} text="" /><span class="visually-hidden">${word} </span><${Moment} at=${recent.at} relative /></a>`;
+}
+
+/** A square for each of the newest runs, the newest at the right. */
+function Recent({ rows }) {
+  if (rows.length === 0) return null;
+  const words = rows.map((row) => wordOf(row.state, row.reason));
+  return html`<span class="spark" role="img" aria-label=${`newest first: ${words.join(", ")}`} title=${words.join(", ")}>${[...words].reverse().map((word, at) => html`<i key=${at}><span class="b-${cssOf(word)} s-${urgencyOf(word) <= 1 ? "bad" : "well"}"></span></i>`)}</span>`;
 }
 
 function Choice({ name, label, value, values }) {
