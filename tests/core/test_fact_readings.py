@@ -1,12 +1,20 @@
 """Fact readings: a reading that is updated change by change equals a reading of all facts."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from cerebro.core import fact_readings
 from cerebro.core.fact_readings import FactReading, fact_reading, updated_reading
 from cerebro.core.fact_views import run_facts
+from cerebro.core.model import Rank, Run, TaskRun
+from cerebro.core.views import Word, word_of
 from cerebro.handlers import queries
 from cerebro.simulator.scenario import BEGIN
 from cerebro.simulator.world import World
+from world.run_readings import reading_of
+from world.scenarios import a_run
 
 SEEDS = range(20, 60)
 MOMENTS_S = [0.4 * 1.05**look for look in range(170)]
@@ -54,3 +62,25 @@ def test_updated_reading_equals_the_whole_reading() -> None:
         follower.look()
         words |= follower.words
     assert {"waiting", "blocked", "retry_wait", "cancelled", "reused"} <= words
+
+
+def test_update_of_healthy_run_examines_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = "  ".join(f"t{index}" for index in range(90))
+    run, snapshot, facts = reading_of(a_run(wide + "  last<-t1,t2", t1="started"))
+    last = fact_reading(run, snapshot, facts)
+    index = snapshot.plan.index_of["t1"]
+    examined: list[TaskRun | None] = []
+
+    def counted(run: Run, fact: TaskRun | None, *, is_blocked: bool) -> Word:
+        examined.append(fact)
+        return word_of(run, fact, is_blocked=is_blocked)
+
+    monkeypatch.setattr(fact_readings, "word_of", counted)
+    monkeypatch.setattr(fact_readings, "run_liveness", None)
+    ended = replace(facts[index], rank=Rank.COMPLETED, deadline=None)
+
+    reading, changed = updated_reading(last, run, {**facts, index: ended})
+
+    assert changed == {index}
+    assert examined == [facts[index], ended]
+    assert reading.words["completed", None] == 1
