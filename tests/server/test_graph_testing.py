@@ -214,6 +214,14 @@ def test_tick_that_starts_no_run_says_why() -> None:
         ({"late": {"gone": 5}}, "late names 'gone'"),
         ({"lasts": {"gone": 5}}, "lasts names 'gone'"),
         ({"at": "monday"}, "at='monday' is no time"),
+        ({"at": 5}, "at=5 is no time"),
+        ({"at": "0001-01-01"}, "at='0001-01-01' is no time at which a graph can begin"),
+        ({"at": datetime.max.replace(tzinfo=UTC)}, "is no time at which a graph can begin"),
+        ({"late": ["orders"]}, "late holds .*orders.*, and not durations by task"),
+        ({"lasts": 5}, "lasts holds 5, and not durations by task"),
+        ({"params": ["day"]}, "params holds .*day.*, and not values by parameter"),
+        ({"params": {5: "day"}}, 'task "report" cannot be invoked with these params'),
+        ({"params": {"day": object()}}, "Unable to serialize unknown type"),
         ({"tick": True, "params": {"day": 1}}, "a tick has no params"),
         ({"late": {"orders": "soon"}}, "'soon' is not a duration"),
     ],
@@ -221,6 +229,14 @@ def test_tick_that_starts_no_run_says_why() -> None:
 def test_argument_that_means_nothing_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         run_graph(two_servers(), "report", **options)
+
+
+def test_two_servers_of_one_name_are_refused() -> None:
+    """One of them would take the place of the other."""
+    with pytest.raises(UserError, match='two servers are named "a"'):
+        virtual_graph([TaskServer("a"), TaskServer("a")])
+    server = two_servers()[0]
+    assert run_graph([server, server], "orders").state == "completed"
 
 
 def test_task_without_cron_has_no_tick() -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from typing_extensions import TypedDict
 
 from cordyna_core import TaskServer, UserError, upstream
@@ -204,6 +204,32 @@ def test_output_is_no_secret() -> None:
 
     with pytest.raises(UserError, match="token is a secret that comes from an upstream"):
         TaskServer("b").task(name="use")(use)
+
+
+def fail(value: int) -> int:
+    raise RuntimeError(f"cannot look up {value}")
+
+
+def of_a_param(value: Annotated[int, AfterValidator(fail)]) -> None:
+    del value
+
+
+def of_an_upstream(rows: Annotated[int, AfterValidator(fail), upstream()]) -> None:
+    del rows
+
+
+@pytest.mark.parametrize("body", [of_a_param, of_an_upstream])
+def test_validator_that_raises_fails_the_attempt(body: Callable[..., Any]) -> None:
+    """It is code of the user's, as the body is: it may raise anything."""
+    server = TaskServer("b")
+    server.task(name="use")(body)
+    is_param = body is of_a_param
+    result = server.test_run(
+        "use", upstream={} if is_param else {"rows": 5}, **({"value": 5} if is_param else {})
+    )
+    assert (result.state, result.reason) == ("error", "failed")
+    assert result.error is not None
+    assert (result.error.type, result.error.message) == ("RuntimeError", "cannot look up 5")
 
 
 def test_wrong_name_in_an_annotation_says_only_that() -> None:

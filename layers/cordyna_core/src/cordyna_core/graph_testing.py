@@ -153,8 +153,8 @@ def virtual_graph(
         given,
         at=at,
         dead=set(names),
-        late=dict(late or {}),
-        lasts=dict(lasts or {}),
+        late=_durations("late", late),
+        lasts=_durations("lasts", lasts),
         crons=firing,
     )
 
@@ -194,6 +194,16 @@ def _several(option: str, given: Iterable[_Item], what: str) -> list[_Item]:
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise _wrong(option, given, what)
     return list(given)
+
+
+def _durations(option: str, given: Mapping[str, Duration] | None) -> dict[str, Duration]:
+    """Durations by task. Raises UserError."""
+    if given is not None and not isinstance(given, Mapping):
+        raise UserError(
+            f"{option} holds {given!r:.100}, and not durations by task",
+            next=f'write for example {option}={{"load": "8s"}}',
+        )
+    return dict(given or {})
 
 
 def _wrong(option: str, given: object, what: str) -> UserError:

@@ -13,6 +13,9 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
+
 from cerebro.core.cron.schedule import next_after
 from cerebro.core.run.invoke import tick_key
 from cerebro.embedded.runtime.message_loop import MessageLoop
@@ -31,12 +34,14 @@ from cordyna_core.contract.declaration import TaskDeclaration
 from cordyna_core.contract.envelope import open_envelope, seal
 from cordyna_core.contract.ids import CLIENT, SCHEDULER, run_id_of, server_source
 from cordyna_core.contract.state_updates import InvocationRejected
-from cordyna_core.contract.time import utc
+from cordyna_core.contract.time import Instant, utc
 from cordyna_core.errors import Refusal, UserError
 from cordyna_core.graph_testing import GraphRun
 from cordyna_core.server.options import Duration, seconds_of
 from cordyna_core.server.task_server import TaskServer
 from cordyna_core.testing import RecordingBus
+
+_MOMENT: Final[TypeAdapter[datetime]] = TypeAdapter(Instant)
 
 SETTLE_STEPS_MAX: Final = 1_000_000
 """Steps at one moment: more are a body that invokes itself without end."""
@@ -56,7 +61,7 @@ class InMemoryGraph:
         crons: Collection[str] | None,
     ) -> None:
         self.dead, self.late, self.lasts = dead, late, lasts
-        self._servers = {server.name: server for server in servers}
+        self._servers = _by_name(servers)
         self._now = _instant(at).timestamp()
         self._home = MemoryHome(lambda: self._now)
         self._loop = MessageLoop(self._home, lambda: self._now, to_server=self._receive)
@@ -85,7 +90,7 @@ class InMemoryGraph:
         within: Duration = "30d",
         **more: Any,
     ) -> GraphRun:
-        command = InvokeTask(task=task, params={**(params or {}), **more})
+        command = _invocation(task, {**_checked_params(params), **more})
         event_id = f"invocation-{next(self._number)}"
         self._send(command, event_id)
         refused = self._refusal_of(event_id)
@@ -281,6 +286,39 @@ class InMemoryGraph:
         return refusals[-1].problems if refusals else ()
 
 
+def _by_name(servers: Sequence[TaskServer]) -> dict[str, TaskServer]:
+    named: dict[str, TaskServer] = {}
+    for server in servers:
+        if named.setdefault(server.name, server) is not server:
+            raise UserError(
+                f'two servers are named "{server.name}"',
+                next="give one of them another name, or all tasks to one server",
+            )
+    return named
+
+
+def _checked_params(params: object) -> Mapping[str, Any]:
+    if params is None or isinstance(params, Mapping):
+        return params or {}
+    raise UserError(
+        f"params holds {params!r:.100}, and not values by parameter",
+        next='write for example {"day": "monday"}',
+    )
+
+
+def _invocation(task: str, params: dict[str, Any]) -> InvokeTask:
+    try:
+        command = InvokeTask(task=task, params=params)
+        command.model_dump_json()
+    except (ValidationError, PydanticSerializationError) as unfit:
+        raise UserError(
+            f'task "{task}" cannot be invoked with these params',
+            why=unfit.errors()[0]["msg"] if isinstance(unfit, ValidationError) else str(unfit),
+            next="pass what JSON can carry, by names that are texts",
+        ) from unfit
+    return command
+
+
 def _require_known(option: str, given: Iterable[str], known: Mapping[str, object]) -> None:
     for name in given:
         if name not in known:
@@ -293,8 +331,10 @@ def _require_known(option: str, given: Iterable[str], known: Mapping[str, object
 def _instant(at: datetime | str) -> datetime:
     try:
         moment = datetime.fromisoformat(at) if isinstance(at, str) else at
-    except ValueError:
+        zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return _MOMENT.validate_python(zoned)
+    except (ValueError, AttributeError, OverflowError):
         raise UserError(
-            f"at={at!r} is no time", next="write for example at='2026-11-30T06:00:00Z'"
+            f"at={at!r} is no time at which a graph can begin",
+            next="write for example at='2026-11-30T06:00:00Z'",
         ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -10,7 +10,6 @@ from typing import Any
 
 from cordyna_core.attempt import Attempt, is_stale
 from cordyna_core.contract.commands import RunTask
-from cordyna_core.errors import TaskError
 from cordyna_core.ports import Bus, Claims, Clock
 from cordyna_core.server.context import Context
 from cordyna_core.server.result import AttemptCancelled, TaskResult, describe, json_output
@@ -49,7 +48,7 @@ def run_attempt(
         context = Context(attempt, task.upstream_names)
         if task.parameters.takes_upstream:
             arguments |= task.parameters.upstream_arguments(context.upstream)
-    except TaskError as refusal:
+    except Exception as refusal:  # noqa: BLE001  a validator of a type is code of the user's, too
         return _failed(attempt, refusal, RetriedErrors(), secrets)
     if task.parameters.context_name is not None:
         arguments[task.parameters.context_name] = context
