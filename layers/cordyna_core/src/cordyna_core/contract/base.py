@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from cordyna_core.contract.ids import Name
+from cordyna_core.contract.json_values import Flag
 from cordyna_core.contract.limits import (
     MAX_ERROR_BYTES,
     MAX_ERROR_MESSAGE_BYTES,
@@ -99,7 +100,7 @@ class ErrorDescription(Part):
     message: Annotated[
         str, AfterValidator(lambda text: _first_bytes(text, MAX_ERROR_MESSAGE_BYTES))
     ] = ""
-    retryable: bool = True
+    retryable: Flag = True
     traceback: str | None = None
 
     @field_validator("traceback")

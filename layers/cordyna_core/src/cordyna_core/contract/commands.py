@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.ids import Name, RunId
-from cordyna_core.contract.json_values import BoundedJsonObject
+from cordyna_core.contract.json_values import BoundedJsonObject, Flag, Whole
 from cordyna_core.contract.limits import (
     MAX_AGE_S,
     MAX_ATTEMPT,
@@ -43,7 +43,7 @@ class InvokeTask(Command):
         max_length=MAX_ID_CHARS,
         description="Idempotency: the same key gives the same run. Default: the event's id.",
     )
-    max_age_s: int | None = Field(
+    max_age_s: Whole | None = Field(
         None,
         ge=0,
         le=MAX_AGE_S,
@@ -93,7 +93,7 @@ class RetryRun(Command):
         alias="from",
         description="Only these failed tasks. Default: all of them.",
     )
-    downstream: bool = Field(
+    downstream: Flag = Field(
         False,
         description="Run the tasks of `from` again, also completed ones, and all that used them.",
     )
@@ -103,7 +103,7 @@ class RemoveServer(Command):
     """To cerebro: remove the declaration of this server; its task names become free."""
 
     server: Name
-    revision: int = Field(
+    revision: Whole = Field(
         0,
         ge=0,
         le=MAX_REVISION,
@@ -117,7 +117,7 @@ class RunTask(Command):
     server: Name
     run_id: RunId
     task: Name
-    attempt: int = Field(ge=1, le=MAX_ATTEMPT)
+    attempt: Whole = Field(ge=1, le=MAX_ATTEMPT)
     params: BoundedJsonObject = Field(default_factory=dict)
     upstream: BoundedJsonObject = Field(
         default_factory=dict,
@@ -139,7 +139,7 @@ class CancelTask(Command):
     server: Name
     run_id: RunId
     task: Name
-    attempt: int = Field(ge=1, le=MAX_ATTEMPT)
+    attempt: Whole = Field(ge=1, le=MAX_ATTEMPT)
 
 
 class DescribeServer(Command):

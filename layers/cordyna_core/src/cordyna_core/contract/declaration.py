@@ -21,7 +21,7 @@ from cordyna_core.contract.base import Message, Part
 from cordyna_core.contract.cron import Cron
 from cordyna_core.contract.due import Due
 from cordyna_core.contract.ids import Name
-from cordyna_core.contract.json_values import BoundedJsonObject
+from cordyna_core.contract.json_values import BoundedJsonObject, Flag, Number, Whole
 from cordyna_core.contract.limits import (
     MAX_AGE_S,
     MAX_CLOCK_S,
@@ -79,8 +79,8 @@ DEFAULT_RETRY_DELAY_S: Final = 5
 DEFAULT_RETRY_BACKOFF: Final = 2.0
 DEFAULT_RETRY_MAX_DELAY_S: Final = 600
 
-RetryDelayS = Annotated[int, Field(ge=1, le=MAX_RETRY_DELAY_S)]
-ClockS = Annotated[int, Field(ge=1, le=MAX_CLOCK_S)]
+RetryDelayS = Annotated[Whole, Field(ge=1, le=MAX_RETRY_DELAY_S)]
+ClockS = Annotated[Whole, Field(ge=1, le=MAX_CLOCK_S)]
 
 
 def _cron(text: str) -> str:
@@ -99,11 +99,11 @@ class Upstream(Part):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: Name
-    within_s: int | None = Field(None, ge=1, le=MAX_AGE_S)
+    within_s: Whole | None = Field(None, ge=1, le=MAX_AGE_S)
     expects: BoundedJsonObject | None = Field(
         None, description="JSON Schema (draft 2020-12) of the output of the upstream."
     )
-    strict: bool = Field(
+    strict: Flag = Field(
         False, description="Reject declarations that break `expects`; needs `expects`."
     )
 
@@ -130,7 +130,7 @@ class TaskDeclaration(Part):
     overlap: Literal["skip", "allow"] = Field(
         "skip", description="What a cron tick does while the run of the last tick is not over."
     )
-    retries: int = Field(0, ge=0, le=MAX_RETRIES)
+    retries: Whole = Field(0, ge=0, le=MAX_RETRIES)
     ack_timeout_s: ClockS = Field(
         DEFAULT_ACK_TIMEOUT_S, description="Command sent -> queued or started."
     )
@@ -170,7 +170,7 @@ class TaskDeclaration(Part):
     retry_delay_s: RetryDelayS = Field(
         DEFAULT_RETRY_DELAY_S, description="The pause after the first attempt."
     )
-    retry_backoff: float = Field(
+    retry_backoff: Number = Field(
         DEFAULT_RETRY_BACKOFF,
         ge=1,
         le=MAX_RETRY_BACKOFF,
@@ -179,7 +179,7 @@ class TaskDeclaration(Part):
     retry_max_delay_s: RetryDelayS = Field(
         DEFAULT_RETRY_MAX_DELAY_S, description="The longest pause, without its jitter."
     )
-    retry_jitter: bool = Field(
+    retry_jitter: Flag = Field(
         True, description="Whether up to a quarter is added to each pause, as a hash decides."
     )
     output_schema: BoundedJsonObject | None = Field(
@@ -266,7 +266,7 @@ class ServerDeclared(Message):
     contract: Literal["1", "2"] = Field(
         "1", description="The oldest version of the contract that has all fields in use."
     )
-    revision: int = Field(
+    revision: Whole = Field(
         0,
         ge=0,
         le=MAX_REVISION,

@@ -11,6 +11,7 @@ from pydantic import Field
 from cordyna_core.contract.base import ErrorDescription, Message, Part
 from cordyna_core.contract.commands import Command
 from cordyna_core.contract.ids import Name, RunId, derived_id
+from cordyna_core.contract.json_values import Whole
 from cordyna_core.contract.limits import MAX_COMMAND_ID_CHARS
 from cordyna_core.contract.time import Instant
 
@@ -49,7 +50,7 @@ class IncidentMessage(Message):
     error: ErrorDescription | None = None
     run_id: RunId | None = Field(None, description="The newest run that shows it.")
     opened_at: Instant
-    times: int = Field(1, ge=1, description="How often it has happened since it was opened.")
+    times: Whole = Field(1, ge=1, description="How often it has happened since it was opened.")
     snoozed_until: Instant | None = None
     blocked: list[BlockedTask] = Field(
         default_factory=list, description="What waits for it, of the newest run."
@@ -90,7 +91,7 @@ class SnoozeIncident(Command):
 class GraphChanged(Message):
     """From cerebro: a declaration has changed the graph. Lists name at most 1,000 tasks each."""
 
-    generation: int
+    generation: Whole
     server: Name = Field(description="The server that declared itself, or was removed.")
     added: list[Name] = Field(default_factory=list)
     removed: list[Name] = Field(default_factory=list)

@@ -1,5 +1,7 @@
 """JSON values: what the free parts of a message (params, outputs, schemas) may contain.
 
+A field that is a number or a truth value takes no text for it: the published schemas say the same.
+
 Invariant: a value that was accepted can be stored, sent and read again: it is not nested too
 deeply, its numbers are finite, and its text is valid Unicode. The same check runs where a message
 is made and where it is read.
@@ -10,7 +12,7 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticSerializationError, to_json
 
 from cordyna_core.contract.limits import MAX_JSON_DEPTH
@@ -88,6 +90,15 @@ def _is_too_deep(value: Any) -> bool:
 def _too_deep() -> ValueError:
     return ValueError(f"it is nested deeper than {MAX_JSON_DEPTH} levels: flatten it")
 
+
+Whole = Annotated[int, Field(strict=True)]
+"""A whole number, as JSON has it: neither "3" nor true."""
+
+Number = Annotated[float, Field(strict=True)]
+"""A number, as JSON has it."""
+
+Flag = Annotated[bool, Field(strict=True)]
+"""True or false, and no word or number for it."""
 
 BoundedJson = Annotated[Any, AfterValidator(require_json)]
 BoundedJsonObject = Annotated[JsonObject, AfterValidator(require_json)]

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from cordyna_core.contract.base import ErrorDescription, Message, Problem, RootCause, State
 from cordyna_core.contract.ids import Name, RunId
-from cordyna_core.contract.json_values import BoundedJson
+from cordyna_core.contract.json_values import BoundedJson, Number, Whole
 from cordyna_core.contract.limits import (
     MAX_ATTEMPT,
     MAX_PROGRESS_MESSAGE_CHARS,
@@ -38,12 +38,12 @@ class TaskStateChanged(Message):
     server: Name
     run_id: RunId
     task: Name
-    attempt: int = Field(ge=1, le=MAX_ATTEMPT)
+    attempt: Whole = Field(ge=1, le=MAX_ATTEMPT)
     state: State
     output: BoundedJson = None
     reason: str | None = Field(None, max_length=MAX_REASON_CHARS)
     error: ErrorDescription | None = None
-    progress: float | None = Field(None, ge=0, le=1)
+    progress: Number | None = Field(None, ge=0, le=1)
     message: str | None = Field(None, max_length=MAX_PROGRESS_MESSAGE_CHARS)
 
 
@@ -54,14 +54,14 @@ class RunStateChanged(Message):
     task: Name
     state: RunState
     root_causes: list[RootCause] = Field(default_factory=list)
-    blocked: int = Field(0, ge=0, description="The number of tasks that wait for a failed task.")
+    blocked: Whole = Field(0, ge=0, description="The number of tasks that wait for a failed task.")
 
 
 class DeclarationAccepted(Message):
     """From cerebro: the graph now holds this server's declaration."""
 
     server: Name
-    generation: int
+    generation: Whole
     notices: list[Notice] = Field(
         default_factory=list, description="Of the edges from and to this server's tasks."
     )
@@ -74,7 +74,7 @@ class DeclarationRejected(Message):
     """
 
     server: str
-    revision: int | None = None
+    revision: Whole | None = None
     problems: list[Problem]
 
 
@@ -82,16 +82,16 @@ class DeclarationIgnored(Message):
     """From cerebro: a newer revision of this server is accepted, and it has other tasks."""
 
     server: Name
-    revision: int = Field(ge=0)
-    accepted_revision: int = Field(ge=0)
-    generation: int
+    revision: Whole = Field(ge=0)
+    accepted_revision: Whole = Field(ge=0)
+    generation: Whole
 
 
 class ServerRemoved(Message):
     """From cerebro: the graph holds no declaration of this server."""
 
     server: Name
-    generation: int
+    generation: Whole
 
 
 class InvocationRejected(Message):

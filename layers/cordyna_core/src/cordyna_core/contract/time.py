@@ -6,9 +6,9 @@ any), from 1970 to 9999, so that it can be converted to every time zone.
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, Field, PlainSerializer
+from pydantic import AwareDatetime, BeforeValidator, Field, PlainSerializer
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
@@ -29,10 +29,18 @@ def _whole_second(days: int, seconds: int) -> str:
     return (EARLIEST + timedelta(days, seconds)).replace(tzinfo=None).isoformat()
 
 
+def _require_rfc3339(value: Any) -> Any:
+    """Refuse a number of seconds, which pydantic would take for a time, also as a text."""
+    if isinstance(value, datetime) or (isinstance(value, str) and value[4:5] == "-"):
+        return value
+    raise ValueError(f"{str(value)[:40]!r} is no RFC 3339 time, for example 2030-01-31T06:00:00Z")
+
+
 # The range is checked by pydantic's compiled code: a function of ours takes three times as long.
 Instant = Annotated[
     AwareDatetime,
     Field(ge=EARLIEST, le=LATEST),
+    BeforeValidator(_require_rfc3339),
     PlainSerializer(rfc3339, return_type=str, when_used="json-unless-none"),
 ]
 """A moment. A time without an offset is refused: its time zone is unknown."""
