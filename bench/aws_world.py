@@ -1,9 +1,9 @@
 """Cerebro's handlers and AWS adapters on moto, in virtual time, with task servers that answer at
 once.
 
-Every delivery takes HOP_S, which decides only how many page timers a run needs and what a batch
-holds. After a wait the state machine reads the run, and drops the timer of a completed one
-(infra/cordyna_infra/timers.py).
+Every delivery takes HOP_S, which decides only how many page timers a run needs, how long they wait
+and what a batch holds. After a wait the state machine reads the run, and drops the timer of a
+completed one (infra/cordyna_infra/timers.py).
 """
 
 import heapq
@@ -13,7 +13,7 @@ from itertools import count, cycle
 from typing import Any, Final, Self
 
 import boto3
-from counting import ENVELOPE_BYTES, Counts, Hooks, wait_s
+from counting import ENVELOPE_BYTES, Counts, Hooks
 from graphs import Graph
 from moto import mock_aws
 
@@ -224,10 +224,17 @@ class AwsWorld:
         self._send(params["QueueUrl"].rpartition("/")[2], params["MessageBody"], at)
 
     def _on_start_execution(self, params: dict[str, Any], **_: object) -> None:
-        entry = (self.now + wait_s(params), next(self._tickets), _WAIT, params["input"])
+        waiting = json.loads(params["input"])
+        names = ("first", "second", "seconds")
+        self._wait(waiting | {"waits": [waiting[name] for name in names if name in waiting]})
+
+    def _wait(self, waiting: dict[str, Any]) -> None:
+        entry = (self.now + waiting["waits"][0], next(self._tickets), _WAIT, json.dumps(waiting))
         heapq.heappush(self._in_flight, entry)
 
-    def _end_wait(self, waiting: dict[str, str]) -> None:
+    def _end_wait(self, waiting: dict[str, Any]) -> None:
+        waited, *waits = waiting["waits"]
+        self._hooks.counts.waited_s += waited
         found = self._dynamodb.get_item(
             TableName=_SETTINGS["table"],
             Key={"pk": {"S": waiting["run"]}, "sk": {"S": "META"}},
@@ -235,7 +242,11 @@ class AwsWorld:
         )
         # The state machine makes this call, which takes no time of a function.
         self._hooks.counts.calls["GetItem"] -= 1
-        if found["Item"]["status"]["S"] != "completed":
+        if found["Item"]["status"]["S"] == "completed":
+            return
+        if waits:
+            self._wait(waiting | {"waits": waits})
+        else:
             self._send("timekeeper", waiting["body"], self.now)
 
     def _send(self, handler: str, body: str, at: float) -> None:

@@ -5,7 +5,6 @@ Invariant: what is counted is what AWS charges for. Sizes are those of "Read and
 begun; a missing item and a failed condition are one each.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -82,7 +81,6 @@ class Hooks:
                 counts.event_bytes += sum(map(_logged_bytes, request["Entries"]))
             case "StartExecution":
                 counts.waits += 1
-                counts.waited_s += wait_s(request)
             case "CreateSchedule":
                 counts.schedules += 1
 
@@ -90,11 +88,6 @@ class Hooks:
 def _logged_bytes(entry: Mapping[str, Any]) -> int:
     """The size of an event in the log of events."""
     return len(entry["Detail"]) + ENVELOPE_BYTES
-
-
-def wait_s(request: Mapping[str, Any]) -> float:
-    """For how long a started state machine waits (seconds)."""
-    return float(json.loads(request["input"])["seconds"])
 
 
 def read_units(item: Item) -> int:

@@ -56,11 +56,11 @@ def test_page_timers_of_many_dispatches_are_few(world: AwsWorld) -> None:
     assert counts.waits + counts.schedules <= 3
 
 
-@pytest.mark.parametrize(("timers", "dollars_max"), [("states", 27.3), ("queue", 17.3)])
+@pytest.mark.parametrize(("timers", "dollars_max"), [("states", 18.0), ("queue", 17.3)])
 def test_run_of_one_task_costs_no_more_than_its_budget(timers: str, dollars_max: float) -> None:
     counts = measure(single(), 1, timers)
     assert requests_price(counts) <= dollars_max
-    assert (counts.waits, counts.waited_s) == ((1, 10.0) if timers == "states" else (0, 0.0))
+    assert (counts.waits, counts.waited_s) == ((1, 1.0) if timers == "states" else (0, 0.0))
 
 
 def test_wait_of_a_completed_run_sends_no_message() -> None:

@@ -70,6 +70,20 @@ def test_wait_lasts_the_whole_seconds_until_a_timer_is_due(ahead: float) -> None
     assert waiting["seconds"] == 10
 
 
+def test_only_a_timer_that_is_not_shared_looks_for_the_end_of_its_run() -> None:
+    """A shared one is recorded: a rerun may rely on it until it is due."""
+    inputs: list[dict[str, Any]] = []
+
+    class States(VirtualAws):
+        def start_execution(self, **request: Any) -> None:
+            inputs.append(json.loads(request["input"]))
+
+    for is_shared, ahead in ((True, 10), (False, 10), (False, 3)):
+        States().timers.send_page_timer(PageTimer(RUN, 0, NOW + ahead, is_shared=is_shared))
+    waits = [[waiting.get(name) for name in ("first", "second", "seconds")] for waiting in inputs]
+    assert waits == [[None, None, 10], [1, 2, 7], [None, None, 3]]
+
+
 def test_overdue_check_goes_behind_the_updates_of_servers() -> None:
     sent: list[tuple[str, str]] = []
 

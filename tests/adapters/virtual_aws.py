@@ -86,8 +86,9 @@ class VirtualAws:
     def start_execution(self, *, stateMachineArn: str, input: str) -> None:
         assert stateMachineArn == MACHINE
         waiting = json.loads(input)
-        seconds = waiting["seconds"]
-        assert isinstance(seconds, int), "a Wait takes whole seconds"
+        waits = [waiting[name] for name in ("first", "second", "seconds") if name in waiting]
+        assert all(isinstance(wait, int) for wait in waits), "a Wait takes whole seconds"
+        seconds = sum(waits)
         assert 0 <= seconds < 300, "an Express execution lasts at most 5 minutes"
         self._deliver(self.now + seconds, waiting["body"])
 

@@ -197,7 +197,7 @@ def test_page_timer_waits_and_goes_to_the_timekeeper(
     assert machine["StateMachineType"] == "EXPRESS"
     assert (wait["Type"], wait["SecondsPath"]) == ("Wait", "$.seconds")
     # What a function of an older version started says only when.
-    assert states["Does it say how long?"]["Default"] == "Wait until a time"
+    assert states["How does it wait?"]["Default"] == "Wait until a time"
     assert states["Wait until a time"]["TimestampPath"] == "$.timestamp"
     assert wait["Next"] == states["Wait until a time"]["Next"]
     assert send["Parameters"]["MessageBody.$"] == "$.body"

@@ -133,7 +133,7 @@ def test_wait_ends_without_a_message_if_its_run_has_completed(stacks: dict[str, 
     machine = stacks["cerebro"].one("AWS::StepFunctions::StateMachine")
     states = json.loads(text_of(machine["DefinitionString"]))["States"]
     wait = states["Wait until it is due"]
-    assert wait["Next"] == "Is it of a run?"
+    assert (wait["SecondsPath"], wait["Next"]) == ("$.seconds", "Is it of a run?")
     assert states[wait["Next"]]["Choices"] == [
         {"Variable": "$.run", "IsPresent": True, "Next": "Read its run"}
     ]
@@ -147,6 +147,28 @@ def test_wait_ends_without_a_message_if_its_run_has_completed(stacks: dict[str, 
     (completed,) = states[read["Next"]]["Choices"]
     assert completed["Next"] == "Nothing to do"
     assert states[read["Next"]]["Default"] == "Send to the timekeeper"
+
+
+def test_wait_that_is_not_shared_looks_for_the_end_of_its_run(stacks: dict[str, Template]) -> None:
+    machine = stacks["cerebro"].one("AWS::StepFunctions::StateMachine")
+    content = json.loads(text_of(machine["DefinitionString"]))
+    states = content["States"]
+    assert content["StartAt"] == "How does it wait?"
+    assert states["How does it wait?"]["Choices"] == [
+        {"Variable": "$.first", "IsPresent": True, "Next": "Wait for its first look"},
+        {"Variable": "$.seconds", "IsPresent": True, "Next": "Wait until it is due"},
+    ]
+    for name, path, look, then in (
+        ("Wait for its first look", "$.first", "Look first", "Wait for its second look"),
+        ("Wait for its second look", "$.second", "Look again", "Wait until it is due"),
+    ):
+        assert (states[name]["SecondsPath"], states[name]["Next"]) == (path, look)
+        assert states[look]["Parameters"] == states["Read its run"]["Parameters"]
+        (caught,) = states[look]["Catch"]
+        asked = states[states[look]["Next"]]
+        assert asked["Choices"][0]["Next"] == "Nothing to do"
+        # What cannot be read is waited for.
+        assert (caught["Next"], asked["Default"]) == (then, then)
 
 
 def test_run_is_stored_as_the_wait_reads_it(stacks: dict[str, Template]) -> None:

@@ -8,6 +8,8 @@ from cerebro.core.run import page_check
 from cerebro.handlers.sweep import sweep
 from cerebro.shell import perform
 from cerebro.simulator.sizes import Sizes, sizes
+from cordyna_core.contract.commands import RetryRun
+from cordyna_core.contract.ids import CLIENT
 from world.scenarios import a_run
 
 
@@ -28,6 +30,22 @@ def test_expiry_reason_names_the_clock() -> None:
 def test_page_with_many_dispatches_has_one_timer() -> None:
     world = a_run("a  b  c  d<-a,b,c")
     assert len(world.driver.page_timers) == 1
+
+
+def test_timer_of_a_run_of_one_task_may_end_with_its_run() -> None:
+    """It is the only one that is not recorded, so a rerun arms a timer of its own."""
+    world = a_run("a", a="completed")
+    assert [timer.is_shared for timer in world.driver.page_timers] == [False]
+    world.driver.lose_page_timers()
+    world.publish(RetryRun(run_id=world.run_id, from_=["a"], downstream=True), CLIENT)
+    assert [timer.is_shared for timer in world.driver.page_timers] == [True]
+    assert world.after(11).state_of("a") == "error ack_timeout"
+
+
+@pytest.mark.parametrize("tasks", ["a  b<-a", "a  b  c<-a,b"])
+def test_timer_of_a_larger_run_may_not_end_with_its_run(tasks: str) -> None:
+    """It is recorded: a rerun within its time relies on it."""
+    assert all(timer.is_shared for timer in a_run(tasks).driver.page_timers)
 
 
 def test_deadline_before_next_timer_gets_its_own_timer() -> None:

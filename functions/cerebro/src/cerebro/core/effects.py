@@ -279,11 +279,15 @@ class PageTimer:
     """Cerebro's message to itself: look at this page now.
 
     It is a hint: it is never cancelled, and a stale one finds nothing to do.
+
+    `is_shared` off: it guards one attempt only, and is not recorded. Once the run of that attempt
+    has completed, it may be dropped before it is due.
     """
 
     run_id: str
     page: int
     due: float
+    is_shared: bool = True
 
     @property
     def id(self) -> str:

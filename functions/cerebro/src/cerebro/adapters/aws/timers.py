@@ -6,6 +6,10 @@ meanwhile, as most have; or, where the deployment chose so, as a
 delayed message of the timekeeper's queue, within 15 minutes; both are exact to the second. A later
 one is a schedule (EventBridge Scheduler), which may fire 59 s late and is therefore set 60 s early:
 the timer arrives early, and is sent again for the rest.
+
+A wait is charged by its duration, and a read of the run costs an eighth of a second of it. So a
+timer that is not shared looks for the end of its run early, too. A shared one may not: it is
+recorded, and a rerun of the completed run may rely on it until it is due.
 """
 
 import json
@@ -37,6 +41,9 @@ late.
 
 QUEUE_DELAY_MAX_S: Final = 900
 """The longest delay of a message (Amazon SQS, message timers)."""
+
+EARLY_LOOKS_S: Final = (1, 2)
+"""How long a timer that is not shared waits before it looks for the end of its run, each time."""
 
 _EARLY_MAX_S: Final = 0.001
 """What a delay may be too short by, for the rounding of times; to start it takes longer."""
@@ -121,13 +128,17 @@ class AwsTimers:
         # For so long after its start: a Wait takes whole seconds, so one that ends at a time would
         # last half a second more on average, which is charged. `timestamp` is for the state machine
         # of the version before, which reads nothing else.
+        seconds = whole_seconds(ahead)
         waiting: dict[str, str | int] = {
-            "seconds": whole_seconds(ahead),
+            "seconds": seconds,
             "timestamp": rfc3339_seconds(math.ceil(timer.due)),
             "body": encode_internal(timer),
         }
         if isinstance(timer, PageTimer):
             waiting["run"] = run_key(timer.run_id)[0]
+            if not timer.is_shared and seconds > sum(EARLY_LOOKS_S):
+                waiting |= zip(("first", "second"), EARLY_LOOKS_S, strict=True)
+                waiting["seconds"] = seconds - sum(EARLY_LOOKS_S)
         self._stepfunctions().start_execution(
             stateMachineArn=self._targets.wait_state_machine_arn, input=json.dumps(waiting)
         )

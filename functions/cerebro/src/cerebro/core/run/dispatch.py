@@ -319,11 +319,12 @@ async def _arm_dispatch(
     """Arm the page of what is dispatched.
 
     The timer of the first attempt in a run of one task is not recorded: no other dispatch could
-    share it. (Its updates infer it: see task_updates.py.)
+    share it. (Its updates infer it: see task_updates.py.) So it may be dropped once the run has
+    completed: a rerun dispatches another attempt, and arms that.
     """
     now = await Now()
     if snapshot.plan.size == 1 and facts[0].attempt == 1 and due > now:
-        await SendPageTimer(PageTimer(snapshot.run.id, page, due))
+        await SendPageTimer(PageTimer(snapshot.run.id, page, due, is_shared=False))
     else:
         await arm_page_timer(snapshot.run.id, page, due)
 
