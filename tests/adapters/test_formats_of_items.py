@@ -79,7 +79,7 @@ def test_golden_internal_message_is_read(name: str) -> None:
 def test_added_fields_of_a_task_run_are_ignored() -> None:
     values = json.loads(GOLDEN["task"])
     values[11] = [[*entry, "added"] for entry in values[11]]
-    assert decode_task(json.dumps([*values, "added"])) == a_full_fact()
+    assert decode_task(json.dumps([*values, None, "added"])) == a_full_fact()
 
 
 def test_added_and_missing_fields_of_a_run_are_tolerated() -> None:
