@@ -313,6 +313,7 @@ def test_logs_are_read_from_each_group_of_a_server() -> None:
     texts = [
         *map(json.dumps, lines),
         f"no JSON {run_id}",
+        "[" * 100_000 + run_id,
         json.dumps([run_id]),
         json.dumps({"run_id": run_id, "message": "no line of a task"}),
     ]

@@ -6,6 +6,7 @@ import pytest
 
 from cli_aws.cloud_in_memory import MemoryCloud
 from cli_aws.test_aws_engine import an_engine
+from cli_aws.test_cloud_operations import Sqs, a_message
 from cordyna_core.errors import ServiceError
 
 
@@ -43,3 +44,19 @@ def test_rejected_raw_events_are_a_service_error() -> None:
     with pytest.raises(ServiceError, match="rejected 1 of the events") as raised:
         engine.send(["{}"])
     assert raised.value.why == "InvalidArgument: no source"
+
+
+def test_raw_event_nested_too_deeply_is_sent_as_text() -> None:
+    cloud = MemoryCloud()
+    deep = '{"detail": ' + "[" * 100_000
+    an_engine(cloud).send([deep])
+    (passed,) = [json.loads(text) for text in cloud.passed[-1:]]
+    assert passed["detail"] == {"text": deep}
+
+
+def test_dead_letter_nested_too_deeply_is_shown() -> None:
+    cloud = MemoryCloud()
+    message = a_message("[" * 100_000, reason="the event: recursion limit exceeded")
+    Sqs(cloud, cordyna_planner_dead_letters=[message])
+    (found,) = an_engine(cloud).operations.dead_letters()
+    assert found.samples == ("not JSON: the event: recursion limit exceeded",)

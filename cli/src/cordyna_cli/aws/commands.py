@@ -254,7 +254,7 @@ class AwsCommands:
         """
         try:
             envelope: Any = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             envelope = None
         if not isinstance(envelope, dict):
             envelope = {"source": CLIENT, "detail-type": "", "detail": {"text": line}}

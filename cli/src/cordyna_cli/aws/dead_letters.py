@@ -80,8 +80,8 @@ class DeadLetters:
             moved += len(messages)
         return moved
 
-    def purge(self, name: str) -> int:
-        """Delete the messages of a queue; how many. Raises NotFound."""
+    def require_queue(self, name: str) -> str:
+        """The address of a dead-letter queue. Raises NotFound: there is no such queue."""
         url = self._url(name) if name in dict(self._queue_names()) else None
         if url is None:
             known = ", ".join(queue for queue, _ in self._queue_names())
@@ -90,6 +90,11 @@ class DeadLetters:
                 why=f"those are: {known}",
                 next="dyna dlq ls",
             )
+        return url
+
+    def purge(self, name: str) -> int:
+        """Delete the messages of a queue; how many. Raises NotFound."""
+        url = self.require_queue(name)
         count = self._count(url)
         self._session.call("sqs", "purge_queue", QueueUrl=url)
         return count
@@ -166,7 +171,7 @@ def _sample(message: dict[str, Any]) -> str:
 def _message_words(body: str) -> str:
     try:
         event = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "not JSON"
     if not isinstance(event, dict):
         return "not an event"
