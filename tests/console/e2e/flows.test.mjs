@@ -304,7 +304,7 @@ test("an incident is read, its task run opened, and snoozed", async () => {
     await own.until(failed, ["error"]);
     await own.incident("forecast");
     const page = await own.page();
-    await page.getByRole("link", { name: "Incidents", exact: true }).click();
+    await page.locator("nav").getByRole("link", { name: /^Incidents/ }).click();
     await page.getByRole("link", { name: "forecast failed: TerminalError: the model is missing" }).click();
     await heading(page, "open forecast failed: TerminalError: the model is missing");
     await page.getByRole("link", { name: "Attempts and logs of forecast" }).click();
@@ -314,7 +314,7 @@ test("an incident is read, its task run opened, and snoozed", async () => {
     await seen(page, "snoozed for 4 h");
     await page.getByText("Snoozed", { exact: true }).waitFor();
     assert.equal(await page.getByRole("button", { name: "Snooze 4 h" }).count(), 0);
-    await page.getByRole("link", { name: "Incidents", exact: true }).click();
+    await page.locator("nav").getByRole("link", { name: /^Incidents/ }).click();
     await seen(page, /^snoozed until /);
     await done(page);
   } finally {

@@ -54,6 +54,6 @@ function Sign({ row }) {
 
 function Snooze({ row, reload }) {
   if (row.state !== "open" || row.snoozed_until) return null;
-  return html`<span class="group" role="group" aria-label="Snooze">${SPANS.map(([label, seconds]) => html`<${Action} key=${label} label=${label} title=${`Publish nothing about it for ${label}`} right="operate" done=${`snoozed for ${label}`}
+  return html`<span class="group" role="group" aria-label="Snooze">${SPANS.map(([label, seconds]) => html`<${Action} key=${label} label=${label} name=${`Snooze ${label}`} title=${`Publish nothing about it for ${label}`} right="operate" done=${`snoozed for ${label}`}
     act=${async () => { await post(`/incidents/${row.incident}/snooze`, { for_s: seconds, command_id: crypto.randomUUID() }); reload(); }} />`)}</span>`;
 }

@@ -137,7 +137,7 @@ export function permission(right) {
 const PENDING_MS = 2_000;
 
 /** A button that does something, shows that it is being done, and says what became of it. */
-export function Action({ label, right = "invoke", act, done, kind = "", confirm = null, disabled = false, title = "" }) {
+export function Action({ label, right = "invoke", act, done, kind = "", confirm = null, disabled = false, title = "", name = undefined }) {
   const [busy, setBusy] = useState(false);
   const { allowed, why } = permission(right);
   const go = async () => {
@@ -159,7 +159,7 @@ export function Action({ label, right = "invoke", act, done, kind = "", confirm 
     if (confirm) overlay.value = { kind: "confirm", typed: null, ...confirm, go };
     else go();
   };
-  return html`<button class=${kind} onClick=${press} aria-disabled=${busy || disabled || !allowed} title=${why || title}>${busy ? `${label} …` : label}</button>`;
+  return html`<button class=${kind} onClick=${press} aria-label=${name} aria-disabled=${busy || disabled || !allowed} title=${why || title}>${busy ? `${label} …` : label}</button>`;
 }
 
 export function Tabs({ tabs, current, label }) {
