@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from cli.fake_engine import FakeEngine
 from cordyna_cli.operations import DeadLetterQueue, Finding
+from cordyna_core.errors import NotFound
 
 
 @dataclass
@@ -14,6 +15,7 @@ class FakeOperations:
     resting: list[str] = field(default_factory=list)
     redriven: list[str] = field(default_factory=list)
     purged: list[str] = field(default_factory=list)
+    missing: tuple[str, ...] = ()
 
     def examine(self) -> Sequence[Finding]:
         return self.findings
@@ -24,6 +26,10 @@ class FakeOperations:
     def redrive(self, name: str) -> int:
         self.redriven.append(name)
         return 3
+
+    def require_queue(self, name: str) -> None:
+        if name in self.missing:
+            raise NotFound(f'there is no dead-letter queue "{name}".')
 
     def purge(self, name: str) -> int:
         self.purged.append(name)

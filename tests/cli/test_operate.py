@@ -159,6 +159,14 @@ def test_purge_without_terminal_needs_yes() -> None:
     assert result.err.endswith("next: dyna dlq purge q --yes\n")
 
 
+@pytest.mark.parametrize("options", [(), ("--yes",)])
+def test_purge_of_no_queue_asks_nothing(options: tuple[str, ...]) -> None:
+    engine = CloudEngine(operations=FakeOperations(missing=("foo",)))
+    result = dyna("dlq", "purge", "foo", *options, engine=engine, stdin="foo\n", terminal=True)
+    assert (result.status, engine.operations.purged) == (3, [])
+    assert result.err.startswith('error: there is no dead-letter queue "foo".')
+
+
 @pytest.mark.parametrize(("typed", "purged"), [("q\n", ["q"]), ("yes\n", []), ("", [])])
 def test_purge_on_terminal_needs_the_name(typed: str, purged: list[str]) -> None:
     engine = CloudEngine()

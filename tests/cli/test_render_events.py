@@ -67,6 +67,15 @@ def test_every_message_of_the_contract_has_a_line(name: str) -> None:
     assert name in line.plain
 
 
+def test_refusal_of_a_tasks_invocation_is_to_that_task() -> None:
+    golden = json.loads((GOLDEN_MESSAGES / "InvocationRejected.json").read_text())
+    golden["detail"] |= {"run_id": "0" * 26, "by_task": "asker"}
+
+    (_, line) = events_table([json.dumps(golden)])
+
+    assert "⇢ asker" in line.plain
+
+
 GOLDEN = """
 time (UTC)    sender          addressee       message              task/attempt  state, reason
 03:04:05.000  server-a        ⇢ cerebro       ServerDeclared                     1 task

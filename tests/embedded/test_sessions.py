@@ -9,6 +9,7 @@ import pytest
 
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.home import DiskHome
+from cerebro.embedded.storage.targets import TargetState
 from cordyna_cli.engine import Invoked, Refused
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import CancelRun, InvokeTask
@@ -155,6 +156,28 @@ def test_invoke_of_unserved_task_is_refused_naming_the_driver(
 
     assert isinstance(refused, Refused)
     assert [problem.code for problem in refused.problems] == ["unknown_task", "driven_by_another"]
+
+
+def test_refusal_of_a_typo_does_not_name_the_driver_of_its_server(tmp_path: Path) -> None:
+    servers = two_servers()
+    with EmbeddedEngine(DiskHome(tmp_path), servers) as driver:
+        finished(driver, "x")
+        with EmbeddedEngine(DiskHome(tmp_path), servers, targets=["1.py", "2.py"]) as watcher:
+            for target, server in zip(["1.py", "2.py"], servers, strict=True):
+                watcher._home.targets.write(
+                    TargetState(
+                        target=target,
+                        server=server.name,
+                        fingerprint="",
+                        error=None,
+                        is_serving=True,
+                        at=0.0,
+                    )
+                )
+            refused = watcher.invoke(InvokeTask(task="typo"))
+
+    assert isinstance(refused, Refused)
+    assert [problem.code for problem in refused.problems] == ["unknown_task"]
 
 
 def test_refusal_of_served_task_does_not_name_the_driver(tmp_path: Path) -> None:

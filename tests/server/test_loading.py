@@ -107,6 +107,18 @@ def test_load_missing_file_is_not_found(write: Write) -> None:
         load_server("gone.py")
 
 
+@pytest.mark.parametrize(
+    ("target", "what"),
+    [("", "no file or module is named"), (".", "is a folder"), ("..", "is a folder"),
+     ("/", "is a folder"), (":server", "no file or module is named")],
+)  # fmt: skip
+def test_target_that_names_no_file_is_refused(target: str, what: str) -> None:
+    with pytest.raises(UserError, match=what) as refused:
+        load_server(target)
+
+    assert "the path of a Python file" in str(refused.value)
+
+
 def test_load_missing_module_is_not_found(write: Write) -> None:
     with pytest.raises(NotFound, match="there is no module gone"):
         load_server("gone.tasks")

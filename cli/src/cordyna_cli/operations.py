@@ -63,6 +63,10 @@ class Operations(Protocol):
         """
         ...
 
+    def require_queue(self, name: str) -> None:
+        """Raises NotFound: there is no such dead-letter queue."""
+        ...
+
     def purge(self, name: str) -> int:
         """Delete the messages of a dead-letter queue; how many. Raises NotFound."""
         ...

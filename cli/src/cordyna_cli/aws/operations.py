@@ -41,6 +41,9 @@ class AwsOperations:
             )
         return self._dead_letters.redrive(name)
 
+    def require_queue(self, name: str) -> None:
+        self._dead_letters.require_queue(name)
+
     def purge(self, name: str) -> int:
         return self._dead_letters.purge(name)
 

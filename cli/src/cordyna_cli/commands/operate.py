@@ -93,6 +93,7 @@ def purge(
     call = CommandContext(ctx)
     with call.engine() as engine:
         operations = operations_of(engine, f"dlq purge {queue}")
+        operations.require_queue(queue)
         if not yes and not _confirms(call, queue):
             raise UsageError(
                 f"the messages of {queue} are not deleted.",

@@ -97,14 +97,14 @@ def _sender(source: str) -> str:
 
 
 def _receiver(envelope: Envelope) -> str:
-    """A command has one; a server reports to cerebro; cerebro to everyone, or to one server."""
+    """A command has one; a server reports to cerebro; cerebro to everyone, or to who asked."""
     message = envelope.message
     if isinstance(message, DescribeServer):
         return "every server" if message.server == "*" else message.server
     if isinstance(message, _TO_ONE_SERVER):
         return message.server
     if isinstance(message, InvocationRejected):
-        return "client"
+        return message.by_task or "client"
     return "everyone" if envelope.source == CEREBRO else "cerebro"
 
 

@@ -136,12 +136,17 @@ class LocalOperations:
             self._home.event_log.put_inbox(events)
         return len(events)
 
+    def require_queue(self, name: str) -> None:
+        """Raises NotFound: there is no such dead-letter queue."""
+        if name != ALERTS:
+            _require_queue(name)
+
     def purge(self, name: str) -> int:
         """Delete the messages of a dead-letter queue. Returns how many. Raises NotFound."""
+        self.require_queue(name)
         if name == ALERTS:
             with self._session.write_transaction():
                 return purge_alerts(self._home)
-        _require_queue(name)
         with self._session.write_transaction():
             return len(self._home.event_log.drain_dead_letters())
 

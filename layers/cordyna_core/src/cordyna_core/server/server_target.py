@@ -16,6 +16,8 @@ from cordyna_core.errors import NotFound, UserError
 from cordyna_core.server.task_server import TaskServer
 
 _SHOWN_FRAMES_MAX: Final = 5
+_NO_MODULE: Final = ("", ".", "..")
+_FORMS: Final = "give the path of a Python file, or a module as package.module"
 
 _NOT_THE_USERS: Final = (
     str(Path(__file__).parent) + os.sep,
@@ -32,15 +34,19 @@ class ServerTarget(NamedTuple):
 
     @property
     def is_file(self) -> bool:
-        return self.module.endswith(".py") or "/" in self.module
+        return self.module.endswith(".py") or "/" in self.module or self.module in _NO_MODULE
 
     def file(self) -> Path:
         """Return the path of the file. Raises NotFound, UserError: it is no Python file."""
+        if not self.module:
+            raise UserError("no file or module is named", why="the name is empty", next=_FORMS)
         path = Path(self.module).expanduser().resolve()
+        if path.is_dir():
+            raise UserError(f"{path} is a folder, and no Python file", next=_FORMS)
         if not path.is_file():
             raise NotFound(
                 f"there is no file {path}",
-                next="give the path of a Python file, or a module as package.module",
+                next=_FORMS,
             )
         if path.suffix != ".py":
             raise UserError(f"{path} is no Python file", next="give a file that ends in .py")

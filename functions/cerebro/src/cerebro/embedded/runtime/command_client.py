@@ -216,16 +216,28 @@ class CommandClient:
                 for state in self._session.home.targets.failed()
                 if not state.is_serving
             ]
+            unserved = self._targets_of_no_driver()
         context: list[Problem] = []
-        if self._session.driver is None and self._targets:
+        if unserved:
             driver = self._session.home.driver()
             pid = driver.pid if driver is not None else "?"
             text = (
-                f"process {pid} drives this home with its own servers;"
-                " those named here are served when it has ended"
+                f"process {pid} drives this home, and does not run {', '.join(unserved)};"
+                " that is served when it has ended"
             )
             context.append(Problem(code="driven_by_another", message=text))
         return replace(refused, problems=(*failed, *refused.problems, *context))
+
+    def _targets_of_no_driver(self) -> list[str]:
+        """What was named to this process, and is not run by the other one that drives."""
+        if self._session.driver is not None:
+            return []
+        states = [(target, self._session.home.targets.read(target)) for target in self._targets]
+        return [
+            target
+            for target, state in states
+            if state is None or state.server is None or not self._is_served(state.server)
+        ]
 
 
 def _servers_of(plan: Plan) -> set[str]:
@@ -250,7 +262,7 @@ class _ReplyFinder:
 
 def not_loaded(state: TargetState) -> Problem:
     """The problem of a server that failed to load."""
-    name = f"server {state.server} ({state.target})" if state.server else state.target
+    name = f"server {state.server} ({state.target})" if state.server else state.target or "''"
     return Problem(code="not_loaded", message=f"{name} failed to load: {state.error}")
 
 
