@@ -164,7 +164,7 @@ def test_purge_of_no_queue_asks_nothing(options: tuple[str, ...]) -> None:
     engine = CloudEngine(operations=FakeOperations(missing=("foo",)))
     result = dyna("dlq", "purge", "foo", *options, engine=engine, stdin="foo\n", terminal=True)
     assert (result.status, engine.operations.purged) == (3, [])
-    assert result.err.startswith('error: there is no dead-letter queue "foo".')
+    assert 'there is no dead-letter queue "foo".' in result.err
 
 
 @pytest.mark.parametrize(("typed", "purged"), [("q\n", ["q"]), ("yes\n", []), ("", [])])
