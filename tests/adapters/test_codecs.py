@@ -1,7 +1,8 @@
 """Codecs: decoding what was encoded gives an equal value, and a fact stays small."""
 
 import json
-from typing import Any
+from dataclasses import fields
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -56,58 +57,74 @@ entries = st.builds(
     texts,
     st.integers(1, 99),
 )
-facts = st.builds(
-    TaskRun,
-    attempt=st.integers(1, 99),
-    rank=st.sampled_from(Rank),
-    reason=st.none() | texts,
-    deadline=st.none() | times,
-    cause=texts,
-    attempts_allowed=st.integers(1, 99),
-    dispatched_at=times,
-    output=outputs,
-    output_ref=st.none() | texts,
-    error=st.none() | errors,
-    timeline=st.lists(entries, max_size=4).map(tuple),
-    rev=st.integers(1, 10_000),
-)
-runs = st.builds(
-    Run,
-    id=texts,
-    task=texts,
-    plan_id=texts,
-    created_at=times,
-    cause=texts,
-    params=st.dictionaries(texts, outputs, max_size=3),
-    key=st.none() | texts,
-    max_age_s=st.none() | st.integers(0),
-    labels=st.dictionaries(texts, texts, max_size=3),
-    scheduled_at=st.none() | times,
-    status=st.sampled_from(["running", "completed", "error", "cancelled"]),
-    failing=st.booleans(),
-    rev=st.integers(0),
-    version=st.integers(1),
-    commands=st.lists(texts, max_size=3).map(tuple),
-    reruns=st.integers(0),
-    traceparent=st.none() | texts,
-)
+OF_FACT: Final[dict[str, Any]] = {
+    "attempt": st.integers(1, 99),
+    "rank": st.sampled_from(Rank),
+    "reason": st.none() | texts,
+    "deadline": st.none() | times,
+    "cause": texts,
+    "attempts_allowed": st.integers(1, 99),
+    "dispatched_at": times,
+    "output": outputs,
+    "output_ref": st.none() | texts,
+    "error": st.none() | errors,
+    "timeline": st.lists(entries, max_size=4).map(tuple),
+    "rev": st.integers(1, 10_000),
+    "dispatched_by": st.none() | texts,
+}
+facts = st.builds(TaskRun, **OF_FACT)
+OF_RUN: Final[dict[str, Any]] = {
+    "id": texts,
+    "task": texts,
+    "plan_id": texts,
+    "created_at": times,
+    "cause": texts,
+    "params": st.dictionaries(texts, outputs, max_size=3),
+    "key": st.none() | texts,
+    "max_age_s": st.none() | st.integers(0),
+    "labels": st.dictionaries(texts, texts, max_size=3),
+    "scheduled_at": st.none() | times,
+    "status": st.sampled_from(["running", "completed", "error", "cancelled"]),
+    "failing": st.booleans(),
+    "rev": st.integers(0),
+    "version": st.integers(1),
+    "commands": st.lists(texts, max_size=3).map(tuple),
+    "reruns": st.integers(0),
+    "traceparent": st.none() | texts,
+    "source": st.none() | texts,
+    "watched": st.lists(st.integers(0, 200_000), max_size=3).map(tuple),
+}
+runs = st.builds(Run, **OF_RUN)
 lasts = st.builds(CachedResult, texts, st.integers(0), times, outputs, st.none() | texts, texts)
 indexes = st.lists(st.integers(0, 200_000), max_size=5).map(tuple)
-planned = st.builds(
-    PlannedTask,
-    name=texts,
-    server=texts,
-    upstream=indexes,
-    awaits=indexes,
-    params=st.lists(texts, max_size=3).map(tuple),
-    retries=st.integers(0, 20),
-    run_timeout_s=st.integers(1, 10**7),
-    owner=st.none() | texts,
-    version=texts,
-    kept=st.booleans(),
-    reuses=st.none() | lasts,
-)
+OF_TASK: Final[dict[str, Any]] = {
+    "name": texts,
+    "server": texts,
+    "upstream": indexes,
+    "awaits": indexes,
+    "params": st.lists(texts, max_size=3).map(tuple),
+    "retries": st.integers(0, 20),
+    "run_timeout_s": st.integers(1, 10**7),
+    "owner": st.none() | texts,
+    "version": texts,
+    "kept": st.booleans(),
+    "reuses": st.none() | lasts,
+    "ack_timeout_s": st.integers(1, 10**7),
+    "start_timeout_s": st.integers(1, 10**7),
+    "retry_delay_s": st.integers(0, 10**7),
+    "retry_backoff": st.floats(1, 100),
+    "retry_max_delay_s": st.integers(1, 10**7),
+    "retry_jitter": st.booleans(),
+}
+planned = st.builds(PlannedTask, **OF_TASK)
 plans = st.lists(planned, min_size=1, max_size=5).map(lambda tasks: Plan(tuple(tasks)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "drawn"), [(TaskRun, OF_FACT), (Run, OF_RUN), (PlannedTask, OF_TASK)]
+)
+def test_every_field_is_among_the_drawn_ones(kind: type, drawn: dict[str, Any]) -> None:
+    assert {field.name for field in fields(kind)} == drawn.keys()
 
 
 @given(facts)
