@@ -19,6 +19,7 @@ from console.consoles import (
     finished,
 )
 from cordyna_cli.wording.why import why_run, why_task
+from cordyna_console.answers.catalog import RECENT_RUNS_OF_A_TARGET
 from cordyna_core.contract.views.runs import RunView
 from cordyna_core.errors import AccessError
 
@@ -363,3 +364,13 @@ def test_recent_run_that_was_deleted_is_left_out(engine: EmbeddedEngine, failed:
     gone = engine.runs(1)[0].model_copy(update={"run_id": "0" * 26})
     client = a_client(a_console(EngineWithRuns(engine, [gone, *engine.runs(5)])))
     assert get(client, "/recent-tasks")["tasks"]["raw"][0]["run_id"] == failed.run_id
+
+
+def test_recent_runs_of_one_target_do_not_fill_the_answer(engine: EmbeddedEngine) -> None:
+    (newest,) = engine.runs(1)
+    many = [newest.model_copy(update={"run_id": f"{number:026}"}) for number in range(100)]
+    other = newest.model_copy(update={"task": "another"})
+    client = a_client(a_console(EngineWithRuns(engine, [*many, other])))
+    answer = get(client, "/recent-tasks")
+    assert answer["looked_at"] == RECENT_RUNS_OF_A_TARGET + 1
+    assert answer["tasks"].keys() >= {"orders"}

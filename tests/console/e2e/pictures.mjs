@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { ROOT, Stage } from "./stage.mjs";
 
 const OUT = process.argv[2] ?? join(ROOT, "docs/images/console");
-const KEPT = new Set(["runs", "run", "timeline", "logs", "graph", "invoke", "live"]);
+const KEPT = new Set(["runs", "run", "timeline", "logs", "graph", "invoke", "live", "crons", "incidents"]);
 mkdirSync(OUT, { recursive: true });
 const stage = await Stage.open({ byEnvironment: true });
 try {
@@ -30,11 +30,12 @@ try {
   for (const [scheme, width, height] of [["light", 1280, 800], ["dark", 1280, 800], ["light", 360, 740]]) {
     const page = await stage.page({ colorScheme: scheme, viewport: { width, height } });
     for (const [name, path] of pages) {
+      const kept = KEPT.has(name) && scheme === "light" && width > 1000;
+      if (!kept && !process.argv[2]) continue;
       await page.goto(stage.origin + path);
       await page.locator("main > *").first().waitFor();
       await page.waitForTimeout(900);
-      const kept = KEPT.has(name) && scheme === "light" && width > 1000;
-      if (kept || process.argv[2]) await page.screenshot({ path: join(OUT, `${name}${scheme === "dark" ? "-dark" : ""}${width < 500 ? "-phone" : ""}.png`) });
+      await page.screenshot({ path: join(OUT, `${name}${scheme === "dark" ? "-dark" : ""}${width < 500 ? "-phone" : ""}.png`) });
     }
     await page.context().close();
   }

@@ -26,7 +26,7 @@ from cordyna_console.models import CostAnswer, CostLine
 from cordyna_core.errors import UserError
 
 TICKS_MAX: Final = 30
-RUNS_MAX: Final = 300
+RUNS_MAX: Final = 1_000
 
 EVENTS_PER_TASK: Final = 3
 WRITES_PER_TASK: Final = 3
@@ -68,12 +68,11 @@ def crons(console: Console) -> CronList:
 def _ticks(console: Console) -> dict[str, list[CronTick]]:
     """The last ticks by task, the newest first: those that began a run, and those that did not."""
     ticks: dict[str, list[CronTick]] = defaultdict(list)
-    for summary in console.engine.runs(RUNS_MAX):
-        row = console.row(summary)
-        if row.scheduled_at is not None:
-            outcome = "running" if row.state == "failing" else row.state
-            tick = CronTick(at=row.scheduled_at, outcome=outcome, run_id=row.run_id)
-            ticks[row.task].append(tick)
+    for run in console.engine.runs(RUNS_MAX):
+        if run.scheduled_at is not None:
+            outcome = "running" if run.state == "failing" else run.state
+            tick = CronTick(at=run.scheduled_at, outcome=outcome, run_id=run.run_id)
+            ticks[run.task].append(tick)
     if console.has_cheap_events:
         console.reports.read_on(console.engine)
         for task, reports in console.reports.ticks.items():

@@ -1,6 +1,6 @@
 """Catalog: declared tasks, their graph and servers, and what invoking or declaring would do."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -27,14 +27,17 @@ from cordyna_console.catalog_models import (
 from cordyna_console.console import Console
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.rehearsal import RehearsalView
-from cordyna_core.contract.views.runs import RunView, TaskView
+from cordyna_core.contract.views.runs import RunSummary, RunView, TaskView
 from cordyna_core.errors import NotFound, UserError
 
 HISTORY_LOOKS_AT: Final = 100
 LIVE_RUNS_MAX: Final = 20
-RECENT_RUNS: Final = 20
+RECENT_RUNS: Final = 40
 RECENT_RUNS_IN_THE_CLOUD: Final = 5
 """There, each is two calls of a function."""
+RECENT_RUNS_SEARCHED: Final = 500
+RECENT_RUNS_OF_A_TARGET: Final = 10
+"""Runs of a cron of every minute would be all of the newest ones."""
 
 
 def graph(console: Console) -> GraphAnswer:
@@ -136,8 +139,9 @@ def one_task(console: Console, name: str) -> TaskRow:
 def recent(console: Console) -> RecentTasks:
     """What became of every task in the newest runs."""
     tasks: dict[str, list[RecentWord]] = defaultdict(list)
-    summaries = console.engine.runs(
-        RECENT_RUNS if console.has_cheap_events else RECENT_RUNS_IN_THE_CLOUD
+    summaries = _spread(
+        console.engine.runs(RECENT_RUNS_SEARCHED),
+        RECENT_RUNS if console.has_cheap_events else RECENT_RUNS_IN_THE_CLOUD,
     )
     for run in summaries:
         try:
@@ -149,6 +153,17 @@ def recent(console: Console) -> RecentTasks:
                 RecentWord(run_id=run.run_id, at=run.created_at, state=state, reason=reason)
             )
     return RecentTasks(looked_at=len(summaries), tasks=tasks)
+
+
+def _spread(runs: Sequence[RunSummary], most: int) -> list[RunSummary]:
+    """The newest runs, not more than some of each target."""
+    taken: Counter[str] = Counter()
+    chosen: list[RunSummary] = []
+    for run in runs:
+        if taken[run.task] < RECENT_RUNS_OF_A_TARGET and len(chosen) < most:
+            taken[run.task] += 1
+            chosen.append(run)
+    return chosen
 
 
 def history(console: Console, name: str, limit: int) -> HistoryAnswer:
