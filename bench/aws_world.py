@@ -17,6 +17,7 @@ from counting import ENVELOPE_BYTES, Counts, Hooks
 from graphs import Graph
 from moto import mock_aws
 
+from cerebro.adapters.aws.timers import EARLY_LOOKS_S
 from cerebro.dispatch import handler_of
 from cerebro.handlers.receive import BatchResult, Delivery, receive
 from cerebro.lambdas.wiring import CerebroSettings, aws_ports
@@ -225,7 +226,7 @@ class AwsWorld:
 
     def _on_start_execution(self, params: dict[str, Any], **_: object) -> None:
         waiting = json.loads(params["input"])
-        names = ("first", "second", "seconds")
+        names = (*EARLY_LOOKS_S, "seconds")
         self._wait(waiting | {"waits": [waiting[name] for name in names if name in waiting]})
 
     def _wait(self, waiting: dict[str, Any]) -> None:

@@ -6,9 +6,11 @@ same group.
 
 Most runs have completed before their timer is due, and it would find nothing to do: after its wait
 the state machine reads the run, and ends. That costs a read instead of a message and an invocation.
-Where the sender says so (cerebro.adapters.aws.timers), it reads the run twice before, because
-a read costs less than to wait on.
+Where the sender says so (cerebro.adapters.aws.timers), it also reads the run before, because a read
+costs less than to wait on.
 """
+
+from typing import Final
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -21,6 +23,9 @@ from constructs import Construct
 
 from cordyna_infra.handlers import HandlerQueue
 from cordyna_infra.stage import Stage
+
+EARLY_LOOKS: Final = ("first", "second", "third")
+"""The seconds before each look (cerebro.adapters.aws.timers.EARLY_LOOKS_S)."""
 
 _MAX_WAIT = Duration.minutes(4)
 
@@ -150,21 +155,22 @@ class TimerResources(Construct):
             .when(sfn.Condition.is_present("$.run"), read)
             .otherwise(send)
         )
-        second, first = (
-            sfn.Wait(
-                self,
-                f"Wait for its {name} look",
-                time=sfn.WaitTime.seconds_path(f"$.{name}"),
+        looks = wait
+        for name in reversed(EARLY_LOOKS):
+            earlier = sfn.Wait(
+                self, f"Wait for its {name} look", time=sfn.WaitTime.seconds_path(f"$.{name}")
             )
-            for name in ("second", "first")
-        )
-        first.next(self._unless_completed("Look first", table, nothing_to_do, otherwise=second))
-        second.next(self._unless_completed("Look again", table, nothing_to_do, otherwise=wait))
+            earlier.next(
+                self._unless_completed(
+                    f"Take its {name} look", table, nothing_to_do, otherwise=looks
+                )
+            )
+            looks = earlier
         wait.next(names_run)
         wait_until.next(names_run)
         return sfn.Chain.start(
             sfn.Choice(self, "How does it wait?")
-            .when(sfn.Condition.is_present("$.first"), first)
+            .when(sfn.Condition.is_present(f"$.{EARLY_LOOKS[0]}"), looks)
             .when(sfn.Condition.is_present("$.seconds"), wait)
             .otherwise(wait_until)
         )

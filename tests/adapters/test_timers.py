@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from adapters.cloud import ACCOUNT, ENDPOINT, client
 from adapters.virtual_aws import LATE_MAX_S, QUEUES, TARGET, TIMER_TARGETS, VirtualAws, refusal
 from cerebro.adapters.aws.schedules import ScheduleTarget
-from cerebro.adapters.aws.timers import AwsTimers, TimerTargets, schedule_name
+from cerebro.adapters.aws.timers import EARLY_LOOKS_S, AwsTimers, TimerTargets, schedule_name
 from cerebro.adapters.internal_codec import decode_internal
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.core.incidents.notices import CompletionNotice, IncidentTimer
@@ -78,10 +78,10 @@ def test_only_a_timer_that_is_not_shared_looks_for_the_end_of_its_run() -> None:
         def start_execution(self, **request: Any) -> None:
             inputs.append(json.loads(request["input"]))
 
-    for is_shared, ahead in ((True, 10), (False, 10), (False, 3)):
+    for is_shared, ahead in ((True, 10), (False, 10), (False, 6)):
         States().timers.send_page_timer(PageTimer(RUN, 0, NOW + ahead, is_shared=is_shared))
-    waits = [[waiting.get(name) for name in ("first", "second", "seconds")] for waiting in inputs]
-    assert waits == [[None, None, 10], [1, 2, 7], [None, None, 3]]
+    waits = [[waiting.get(name) for name in (*EARLY_LOOKS_S, "seconds")] for waiting in inputs]
+    assert waits == [[None, None, None, 10], [1, 2, 3, 4], [None, None, None, 6]]
 
 
 def test_overdue_check_goes_behind_the_updates_of_servers() -> None:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from adapters.cloud import ACCOUNT, REGION
 from cerebro.adapters.aws.crons import AwsCrons
 from cerebro.adapters.aws.schedules import ScheduleTarget
-from cerebro.adapters.aws.timers import AwsTimers, TimerTargets
+from cerebro.adapters.aws.timers import EARLY_LOOKS_S, AwsTimers, TimerTargets
 from cerebro.adapters.internal_codec import decode_internal
 from cerebro.core.effects import FanOut, PageTimer
 from cerebro.core.graph.graph import Graph
@@ -86,7 +86,7 @@ class VirtualAws:
     def start_execution(self, *, stateMachineArn: str, input: str) -> None:
         assert stateMachineArn == MACHINE
         waiting = json.loads(input)
-        waits = [waiting[name] for name in ("first", "second", "seconds") if name in waiting]
+        waits = [waiting[name] for name in (*EARLY_LOOKS_S, "seconds") if name in waiting]
         assert all(isinstance(wait, int) for wait in waits), "a Wait takes whole seconds"
         seconds = sum(waits)
         assert 0 <= seconds < 300, "an Express execution lasts at most 5 minutes"

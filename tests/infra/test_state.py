@@ -5,8 +5,10 @@ from pathlib import Path
 
 from cerebro.adapters.aws.dynamodb_run_marks import SHARDS, WRITTEN_WITHIN_S
 from cerebro.adapters.aws.dynamodb_runs import run_key
+from cerebro.adapters.aws.timers import EARLY_LOOKS_S
 from cordyna_core.aws import claims
 from cordyna_infra.handlers import QUEUE_FED
+from cordyna_infra.timers import EARLY_LOOKS
 from infra.conftest import synthesized
 from infra.templates import Template, listed, text_of
 
@@ -158,11 +160,13 @@ def test_wait_that_is_not_shared_looks_for_the_end_of_its_run(stacks: dict[str, 
         {"Variable": "$.first", "IsPresent": True, "Next": "Wait for its first look"},
         {"Variable": "$.seconds", "IsPresent": True, "Next": "Wait until it is due"},
     ]
-    for name, path, look, then in (
-        ("Wait for its first look", "$.first", "Look first", "Wait for its second look"),
-        ("Wait for its second look", "$.second", "Look again", "Wait until it is due"),
+    assert tuple(EARLY_LOOKS_S) == EARLY_LOOKS
+    waits = [f"Wait for its {name} look" for name in EARLY_LOOKS]
+    for name, wait, then in zip(
+        EARLY_LOOKS, waits, [*waits[1:], "Wait until it is due"], strict=True
     ):
-        assert (states[name]["SecondsPath"], states[name]["Next"]) == (path, look)
+        look = f"Take its {name} look"
+        assert (states[wait]["SecondsPath"], states[wait]["Next"]) == (f"$.{name}", look)
         assert states[look]["Parameters"] == states["Read its run"]["Parameters"]
         (caught,) = states[look]["Catch"]
         asked = states[states[look]["Next"]]

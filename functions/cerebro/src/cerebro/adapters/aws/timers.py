@@ -42,8 +42,10 @@ late.
 QUEUE_DELAY_MAX_S: Final = 900
 """The longest delay of a message (Amazon SQS, message timers)."""
 
-EARLY_LOOKS_S: Final = (1, 2)
+EARLY_LOOKS_S: Final = {"first": 1, "second": 2, "third": 3}
 """How long a timer that is not shared waits before it looks for the end of its run, each time."""
+
+_EARLY_S: Final = sum(EARLY_LOOKS_S.values())
 
 _EARLY_MAX_S: Final = 0.001
 """What a delay may be too short by, for the rounding of times; to start it takes longer."""
@@ -136,9 +138,8 @@ class AwsTimers:
         }
         if isinstance(timer, PageTimer):
             waiting["run"] = run_key(timer.run_id)[0]
-            if not timer.is_shared and seconds > sum(EARLY_LOOKS_S):
-                waiting |= zip(("first", "second"), EARLY_LOOKS_S, strict=True)
-                waiting["seconds"] = seconds - sum(EARLY_LOOKS_S)
+            if not timer.is_shared and seconds > _EARLY_S:
+                waiting |= {**EARLY_LOOKS_S, "seconds": seconds - _EARLY_S}
         self._stepfunctions().start_execution(
             stateMachineArn=self._targets.wait_state_machine_arn, input=json.dumps(waiting)
         )
