@@ -16,6 +16,7 @@ from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.core.model import CachedResult, Plan, Run, RunSnapshot, TaskRun
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.incidents import GraphChanged
 from cordyna_core.contract.state_updates import ServerState
 
 
@@ -40,6 +41,11 @@ class Store(Protocol):
     def read_graph(self) -> Graph: ...
     def write_declaration(self, version: str, declared: ServerDeclared) -> None: ...
     def write_head(self, new: Head, seen: Head) -> bool: ...
+    def read_graph_change(self, server: str, version: str) -> GraphChanged | None: ...
+    def write_graph_change(self, server: str, version: str, change: GraphChanged | None) -> None:
+        """Store what is to be published once the head names this version; None: nothing is."""
+        ...
+
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
         """A sign of life without a `state` may be dropped within a minute after another one."""
         ...

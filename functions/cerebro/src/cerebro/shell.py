@@ -31,6 +31,8 @@ PERFORM: Final[dict[type, Callable[[Ports, Any], Any]]] = {
     e.ReadGraph: lambda p, _: p.store.read_graph(),
     e.WriteDeclaration: lambda p, x: p.store.write_declaration(x.version, x.declared),
     e.WriteHead: lambda p, x: p.store.write_head(x.new, x.seen),
+    e.ReadGraphChange: lambda p, x: p.store.read_graph_change(x.server, x.version),
+    e.WriteGraphChange: lambda p, x: p.store.write_graph_change(x.server, x.version, x.change),
     e.NoteServer: lambda p, x: p.store.note_server(x.server, x.state, x.at),
     e.ApplyCrons: lambda p, _: p.crons.apply(p.store.read_graph()),
     e.NoteMissedAck: lambda p, x: p.store.note_missed_ack(x.server, x.at),

@@ -15,6 +15,7 @@ from cerebro.core.incidents.incident import Incident
 from cerebro.core.model import PAGE_SIZE, CachedResult, Plan, Run, RunSnapshot, TaskRun, indexes_of
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.incidents import GraphChanged
 from cordyna_core.contract.state_updates import ServerState
 
 
@@ -24,6 +25,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._declarations: dict[str, ServerDeclared] = {}
         self._graph = Graph.of({})
+        self._graph_changes: dict[tuple[str, str], GraphChanged] = {}
         self._servers: dict[str, ServerSeen] = {}
         self._cached_results: dict[tuple[str, str], CachedResult] = {}
         self._ticks: dict[str, float] = {}
@@ -55,6 +57,14 @@ class MemoryStore:
             new.servers,
         )
         return True
+
+    def read_graph_change(self, server: str, version: str) -> GraphChanged | None:
+        return self._graph_changes.get((server, version))
+
+    def write_graph_change(self, server: str, version: str, change: GraphChanged | None) -> None:
+        self._graph_changes.pop((server, version), None)
+        if change is not None:
+            self._graph_changes[server, version] = change
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
         previous = self._servers.get(server) or ServerSeen(server, None, at)

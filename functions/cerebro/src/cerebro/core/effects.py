@@ -17,6 +17,7 @@ from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.core.model import CachedResult, Plan, Run, RunSnapshot, TaskRun
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.incidents import GraphChanged
 from cordyna_core.contract.state_updates import ServerState
 
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -98,6 +99,23 @@ class WriteHead(Effect[bool]):
 
     new: Head
     seen: Head
+
+
+@dataclass(frozen=True, slots=True)
+class ReadGraphChange(Effect[GraphChanged | None]):
+    """What is to be published when the head names this version of a server; "" if it names none."""
+
+    server: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteGraphChange(Effect[None]):
+    """Store what ReadGraphChange answers; None: it is published."""
+
+    server: str
+    version: str
+    change: GraphChanged | None
 
 
 @dataclass(frozen=True, slots=True)

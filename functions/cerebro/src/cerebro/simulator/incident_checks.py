@@ -107,6 +107,10 @@ class IncidentChecks:
         marks = {incident.mark for incident in incidents.values() if incident.is_open}
         if marks != self._store.read_graph().watched:
             raise Unexpected(f"{marks} are open, but the graph lists others")
+        head = self._store.read_graph().head
+        for server, version in self._store._graph_changes:
+            if head.servers.get(server, "") == version:
+                raise Unexpected(f"the graph has changed by {server}, and that was not published")
         for deadline in self._store._deadlines.values():
             self._check_deadline(deadline, incidents)
 

@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 from cerebro.core.graph.graph import Head, content_of, version_of
 from cerebro.ports import ServerSeen, Store
 from cerebro.testing.examples import NOW, a_declaration, accept
+from cordyna_core.contract.base import meta_at
+from cordyna_core.contract.incidents import GraphChanged
 
 
 class GraphContract(ABC):
@@ -37,6 +39,28 @@ class GraphContract(ABC):
             assert graph.generation == 1
             assert content_of(graph.declarations["server-a"]) == content_of(declared)
             assert graph.head == Head(1, {"server-a": version_of(declared)})
+
+    def test_graph_change_is_kept_until_it_is_published(self) -> None:
+        one, other = self.two_stores()
+        names = [f"{number:0128}" for number in range(1000)]
+        change, later = (
+            GraphChanged(
+                meta=meta_at(NOW, "id"),
+                server="s",
+                generation=generation,
+                **dict.fromkeys(("added", "removed", "changed", "affected"), names[:count]),
+            )
+            for generation, count in ((1, 1000), (2, 1))
+        )
+        one.write_graph_change("s", "v", change)
+        assert other.read_graph_change("s", "v") == change
+        assert other.read_graph_change("s", "") is None
+        assert other.read_graph_change("t", "v") is None
+        other.write_graph_change("s", "v", later)
+        assert one.read_graph_change("s", "v") == later
+        for _ in range(2):
+            one.write_graph_change("s", "v", None)
+            assert other.read_graph_change("s", "v") is None
 
     def test_concurrent_heads_one_wins(self) -> None:
         one, other = self.two_stores()

@@ -27,6 +27,7 @@ from cerebro.core.graph.graph import Graph, Head, content_of
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import derived_id
+from cordyna_core.contract.incidents import GraphChanged
 from cordyna_core.contract.state_updates import ServerState
 from cordyna_core.errors import ServiceError
 
@@ -145,6 +146,19 @@ class GraphItems:
             conflicting.get(name) == value for name, value in written.items()
         )
 
+    def read_graph_change(self, server: str, version: str) -> GraphChanged | None:
+        chunks = read_chunks(self._table, {server: _Change(server, version)})
+        return GraphChanged.model_validate_json(text_of(chunks[server])) if chunks else None
+
+    def write_graph_change(self, server: str, version: str, change: GraphChanged | None) -> None:
+        key_of = _Change(server, version)
+        if change is None:
+            # Without the first chunk, which is found first, the others are never read.
+            self._table.delete(key_of(0))
+            return
+        text = change.model_dump_json(exclude_none=True)
+        write_chunks(self._table, key_of, chunks_of_text(text))
+
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
         key = _server_key(server)
         if state is None and at - self._noted.get(server, 0.0) < SIGN_OF_LIFE_INTERVAL_S:
@@ -192,6 +206,16 @@ class GraphItems:
             "attribute_not_exists(#nominal) or #nominal < :nominal",
             nominal=nominal,
         )
+
+
+class _Change:
+    """The keys of the chunks of a change of the graph that is not published."""
+
+    def __init__(self, server: str, version: str) -> None:
+        self._prefix = f"CHANGE#{server}#{version}#"
+
+    def __call__(self, number: int) -> Key:
+        return "GRAPH", f"{self._prefix}{number}"
 
 
 class _Declaration:

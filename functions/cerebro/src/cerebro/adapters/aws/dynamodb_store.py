@@ -58,6 +58,8 @@ class DynamoStore:
         self.read_graph = graph.read_graph
         self.write_declaration = graph.write_declaration
         self.write_head = graph.write_head
+        self.read_graph_change = graph.read_graph_change
+        self.write_graph_change = graph.write_graph_change
         self.note_server = graph.note_server
         self.note_missed_ack = graph.note_missed_ack
         self.servers = graph.servers

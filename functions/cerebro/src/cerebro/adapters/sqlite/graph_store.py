@@ -12,6 +12,7 @@ from cerebro.core.graph.graph import Graph, Head
 from cerebro.core.model import CachedResult
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.incidents import GraphChanged
 from cordyna_core.contract.state_updates import ServerState
 
 SIGN_OF_LIFE_INTERVAL_S: Final = 60.0
@@ -93,6 +94,23 @@ class SqliteGraphStore:
             (new.generation, json.dumps(dict(new.servers))),
         )
         return True
+
+    def read_graph_change(self, server: str, version: str) -> GraphChanged | None:
+        row = self._db.execute(
+            "select change from graph_changes where server = ? and version = ?", (server, version)
+        ).fetchone()
+        return GraphChanged.model_validate_json(row[0]) if row else None
+
+    def write_graph_change(self, server: str, version: str, change: GraphChanged | None) -> None:
+        if change is None:
+            self._db.execute(
+                "delete from graph_changes where server = ? and version = ?", (server, version)
+            )
+            return
+        text = change.model_dump_json(exclude_none=True)
+        self._db.execute(
+            "insert or replace into graph_changes values (?, ?, ?)", (server, version, text)
+        )
 
     def note_server(self, server: str, state: ServerState | None, at: float) -> None:
         if state is None and abs(at - self._noted.get(server, 0.0)) < SIGN_OF_LIFE_INTERVAL_S:

@@ -86,6 +86,11 @@ ADDITIONS: Final = {
       one integer primary key check (one = 1), seq integer not null
     )
     """,
+    "graph_changes": """
+    create table if not exists graph_changes (
+      server text, version text, change text not null, primary key (server, version)
+    ) without rowid
+    """,
     "marks": "create table if not exists marks (mark text primary key) without rowid",
 }
 """Tables that a file of this format may lack, by name."""

@@ -1,12 +1,18 @@
 """Graph changes: what subscribers are told when a declaration has changed the graph.
 
-Invariant: it is a hint. Who writes the head publishes it; a crash right after the write loses it,
-and a reader sees that by `generation`, which then steps by more than one.
+It is stored before the head is written, under the version that the head then names. The next
+handler of that server publishes it if it is still there; that may be the same input, delivered
+again. A declaration that lost against another one leaves it, and stores it anew before it is
+accepted.
+
+Invariant: what changed the graph is published, in this order, for each server (docs/rules.md, rule
+9).
 """
 
 from collections.abc import Iterator
 from typing import Final
 
+from cerebro.core.effects import Publish, ReadGraphChange, WriteGraphChange
 from cerebro.core.graph.graph import Graph
 from cordyna_core.contract.base import meta_at
 from cordyna_core.contract.ids import derived_id
@@ -42,3 +48,12 @@ def graph_changes(before: Graph, after: Graph, *, cause: str, now: float) -> Ite
             changed=names["changed"][:NAMES_MAX],
             affected=affected[:NAMES_MAX],
         )
+
+
+async def publish_pending_change(graph: Graph, server: str) -> None:
+    """Publish the last change of a server's declaration, if its handler may have crashed before."""
+    version = graph.head.servers.get(server, "")
+    change = await ReadGraphChange(server, version)
+    if change is not None:
+        await Publish((change,))
+        await WriteGraphChange(server, version, None)

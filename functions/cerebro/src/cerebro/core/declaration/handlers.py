@@ -16,7 +16,7 @@ from cerebro.core.declaration.decide import (
     decide,
     declare_batch,
 )
-from cerebro.core.declaration.graph_changes import graph_changes
+from cerebro.core.declaration.graph_changes import graph_changes, publish_pending_change
 from cerebro.core.declaration.notices import notices_of_server
 from cerebro.core.effects import (
     ApplyCrons,
@@ -25,6 +25,7 @@ from cerebro.core.effects import (
     Publish,
     ReadGraph,
     WriteDeclaration,
+    WriteGraphChange,
     WriteHead,
 )
 from cerebro.core.graph.graph import Graph
@@ -37,7 +38,7 @@ from cordyna_core.contract.commands import RemoveServer
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope, RawEnvelope
 from cordyna_core.contract.ids import derived_id, server_of
-from cordyna_core.contract.incidents import ServerKind
+from cordyna_core.contract.incidents import GraphChanged, ServerKind
 from cordyna_core.contract.registry import COMMANDS_TO_CEREBRO
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
@@ -56,7 +57,8 @@ async def server_declared(envelope: Envelope) -> None:
     await NoteServer(declared.server, None, now)
     while True:
         graph: Graph = await ReadGraph()
-        before = graph
+        await publish_pending_change(graph, declared.server)
+        changes: tuple[GraphChanged, ...] = ()
         outcome = decide(graph, declared)
         if f"rejected_declaration:{declared.server}" in graph.watched and _ends_rejection(
             declared, outcome
@@ -66,6 +68,8 @@ async def server_declared(envelope: Envelope) -> None:
         if not isinstance(outcome, Accepted):
             break
         await WriteDeclaration(outcome.version, declared)
+        changes = tuple(graph_changes(graph, outcome.graph, cause=envelope.id, now=now))
+        await _store_changes(outcome.graph, changes)
         if await WriteHead(outcome.head, graph.head):
             graph = outcome.graph
             break
@@ -74,8 +78,8 @@ async def server_declared(envelope: Envelope) -> None:
     # Also if nothing is new: the first delivery may have crashed before the crons were made.
     await ApplyCrons(graph.generation)
     now = await Now()
-    changes = graph_changes(before, graph, cause=envelope.id, now=now)
     await Publish((*changes, _answer(envelope, declared, outcome, graph, now)))
+    await _forget_changes(graph, changes)
 
 
 async def declare_exactly(
@@ -125,7 +129,8 @@ async def remove_server(envelope: Envelope) -> None:
     assert isinstance(command, RemoveServer)
     while True:
         graph: Graph = await ReadGraph()
-        before = graph
+        await publish_pending_change(graph, command.server)
+        changes: tuple[GraphChanged, ...] = ()
         accepted = graph.declarations.get(command.server)
         if accepted is None or accepted.revision > command.revision:
             break
@@ -135,14 +140,29 @@ async def remove_server(envelope: Envelope) -> None:
             if declaration is not accepted
         }
         smaller = graph.with_servers(others)
+        now = await Now()
+        changes = tuple(graph_changes(graph, smaller, cause=envelope.id, now=now))
+        await _store_changes(smaller, changes)
         if await WriteHead(smaller.head, graph.head):
             graph = smaller
             break
     # Also when nothing changed: the first delivery may have crashed before the crons were deleted.
     await ApplyCrons(graph.generation)
     now = await Now()
-    changes = graph_changes(before, graph, cause=envelope.id, now=now)
     await Publish((*changes, _answer_to_removal(envelope, command, graph, now)))
+    await _forget_changes(graph, changes)
+
+
+async def _store_changes(after: Graph, changes: Sequence[GraphChanged]) -> None:
+    """Store what the head that is written next changes, so that a crash does not lose it."""
+    for change in changes:
+        version = after.head.servers.get(change.server, "")
+        await WriteGraphChange(change.server, version, change)
+
+
+async def _forget_changes(graph: Graph, changes: Sequence[GraphChanged]) -> None:
+    for change in changes:
+        await WriteGraphChange(change.server, graph.head.servers.get(change.server, ""), None)
 
 
 async def server_state_changed(envelope: Envelope) -> None:
