@@ -136,6 +136,8 @@ def test_lost_host_is_answered_for_once_per_attempt(room: Room) -> None:
     assert ends_of(events) == [("a", "died"), ("b", "died")]
     states = [event for event in events if isinstance(event, StateUpdate)]
     assert [(state.key.task, state.message.state) for state in states] == [("b", "error")]
+    room.host.answers = [{"event": "ready"}]
+    room.after(0)
     room.host.is_lost = True
     assert ends_of(room.after(0.1)) == []
     room.pool.run(command("a"))
@@ -168,7 +170,10 @@ def test_host_is_asked_again_only_after_its_answer(room: Room) -> None:
 def test_host_that_does_not_answer_is_replaced(room: Room) -> None:
     """An answer to an earlier question is none."""
     room.after(PING_INTERVAL_S)
-    room.host.answers = [{"event": "pong", "number": 0}]
+    room.host.answers = [{"event": "pong", "number": 1}]
+    room.after(PING_INTERVAL_S)
+    assert room.pings() == [1, 2]
+    room.host.answers = [{"event": "pong", "number": 1}]
     for _ in range(int(ANSWER_TIMEOUT_S)):
         assert room.after(1) == []
 
