@@ -6,7 +6,6 @@ are a third of the bytes on the wire, and nothing is lost.
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
-from typing import Self
 
 from pydantic import Field
 
@@ -31,7 +30,7 @@ class StructureAnswer(ApiAnswer):
     )
 
     @classmethod
-    def of(cls, structure: RunStructure) -> Self:
+    def of(cls, structure: RunStructure) -> "StructureAnswer":
         """The same structure."""
         fields = {name: getattr(structure, name) for name in RunStructure.model_fields}
         upstream: list[list[int]] = fields.pop("upstream")
@@ -75,7 +74,7 @@ class FactRows(ApiAnswer):
     before: list[list[list[int | None]]]
 
     @classmethod
-    def of(cls, columns: FactColumns) -> Self:
+    def of(cls, columns: FactColumns) -> "FactRows":
         """The same facts. Their tasks are in the order of the structure."""
         # Validated where they were made: ten thousand rows are not examined again.
         return cls.model_construct(

@@ -15,7 +15,7 @@ from cordyna_console.answers.cron_times import cron_times
 from cordyna_console.answers.cron_words import in_words
 from cordyna_console.bus_reports import TickReport
 from cordyna_console.calendar_models import CalendarCell, CalendarDay, CalendarRow, CronWeek
-from cordyna_console.care_models import CronTick
+from cordyna_console.care_models import CronTick, TickOutcome
 from cordyna_console.console import Console
 from cordyna_core.contract.cron import Cron
 from cordyna_core.contract.time_zones import UTC_NAME
@@ -113,7 +113,7 @@ def _without_run(
 def _to_come(
     task: TaskInfo, cron: Cron, begin: datetime, end: datetime, now: datetime, *, is_paused: bool
 ) -> Ticks:
-    outcome = "paused" if is_paused else "to come"
+    outcome: TickOutcome = "paused" if is_paused else "to come"
     begin = max(begin, now + timedelta(microseconds=1))
     return {
         at: CronTick.model_construct(at=at, outcome=outcome)

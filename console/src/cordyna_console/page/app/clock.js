@@ -68,7 +68,7 @@ export function inZone(line, zone, now) {
     return `${there.hour}:${there.minute}:${there.second} ${zoneName(zone)}`;
   });
 }
-/** What a field of a date and a time shows for a moment (`2026-11-28T12:03`), in a zone; empty where it is none. */
+/** What a field of a date and a time shows for a moment (`2026-11-28T12:03`), in a zone; empty for any other text. */
 export function toField(text, zone) {
   const ms = Date.parse(text);
   if (Number.isNaN(ms)) return "";

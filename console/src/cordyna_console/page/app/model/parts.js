@@ -84,7 +84,7 @@ export function blockWord(graph, members) {
   return word;
 }
 
-/** What stands beside the name of a folded block: how many have completed; empty for a graph that does not run. */
+/** The text beside the name of a folded block: how many have completed; empty for a graph that does not run. */
 export function blockNote(graph, members) {
   const done = members.filter((index) => graph.word[index] === "completed" || graph.word[index] === "reused").length;
   return graph.word[members[0]] === "declared" ? "" : `${done}/${members.length}`;
