@@ -75,6 +75,16 @@ def test_home_on_a_full_disk_is_an_error(folder: Folder) -> None:
     assert "free space" in result.stderr
 
 
+def test_home_whose_lock_cannot_be_opened_is_an_error(folder: Folder) -> None:
+    (folder.home / "bodies.lock").mkdir(parents=True)
+
+    result = run(folder, "do", "ok")
+
+    assert (result.returncode, "Traceback" in result.stderr) == (5, False)
+    assert "bodies.lock cannot be opened: Is a directory" in result.stderr
+    assert "CORDYNA_HOME" in result.stderr
+
+
 def test_home_behind_a_link_is_that_home(folder: Folder) -> None:
     assert run(folder, "do", "ok").returncode == 0
     (folder.path / "link").symlink_to(folder.home)

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any, Final, cast
 
+import pytest
+
 from cordyna_core.worker import host_process
 from cordyna_core.worker.channel import Channel
 from cordyna_core.worker.engine_link import EngineLink
 from cordyna_core.worker.events import Declared, HostLost
 from cordyna_core.worker.pool import ANSWER_TIMEOUT_S, PING_INTERVAL_S, WorkerPool
-from worker.running import SERVERS, Session, wait_until_dead
+from worker.running import FAST, SERVERS, Session, wait_until_dead
 
 _SOURCES: Final = str(Path(host_process.__file__).parents[2])
 _HEAVY: Final = ("pydantic", "asyncio", "dataclasses", "inspect", "logging", "importlib.metadata")
@@ -65,6 +67,29 @@ def test_engine_that_was_stopped_does_not_blame_its_host() -> None:
         assert HostLost not in map(type, pool.receive())
     finally:
         pool.close()
+
+
+def test_host_that_cannot_start_is_tried_again_ever_later(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each one ends at once: the lock is a folder."""
+    now = [0.0]
+    pool = WorkerPool(
+        token=f"lock-{os.getpid()}", lock_path=str(tmp_path), clock=lambda: now[0], settings=FAST
+    )
+    try:
+        session = Session(pool)
+        for rest_s in (0, FAST.restart_min_s, 2 * FAST.restart_min_s):
+            session.wait_for(HostLost)
+            assert (pool.host_pid == 0) == (rest_s > 0), "the first is replaced at once"
+            if rest_s:
+                assert pool.next_poll_s() == pytest.approx(rest_s)
+            now[0] += rest_s
+    finally:
+        pool.close()
+    assert set(capfd.readouterr().err.splitlines()) == {
+        f"cordyna: the worker host cannot open {tmp_path}: Is a directory"
+    }
 
 
 class _Channel:

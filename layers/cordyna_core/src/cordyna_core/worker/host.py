@@ -228,7 +228,10 @@ def main() -> NoReturn:
     processes.DESCRIPTOR_LIMIT.raise_to_most()
     processes.become_subreaper()
     if lock_path:
-        hold_lock(lock_path, sock)
+        try:
+            hold_lock(lock_path, sock)
+        except OSError as error:
+            sys.exit(f"cordyna: the worker host cannot open {lock_path}: {error.strerror}")
     host = Host(sock, settings_from_json(settings), token)
     signal.signal(signal.SIGTERM, lambda signum, frame: host.end_everything())
     host.serve()

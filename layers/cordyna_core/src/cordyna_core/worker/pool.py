@@ -69,6 +69,7 @@ class WorkerPool:
         self._host: HostProcess | None = self._start_host()
         self._unsent: list[tuple[dict[str, Any], bytes]] = []
         self._restart_at = self._restart_delay_s = 0.0
+        self._is_second_try = False
         self._heartbeat = _Heartbeat(clock())
         self._is_closed = False
 
@@ -201,6 +202,7 @@ class WorkerPool:
         for event in events_from(fields):
             if isinstance(event, Ready):
                 self._is_ready = True
+                self._is_second_try = False
             elif isinstance(event, StateUpdate) and event.is_final:
                 self._answered.add(event.key)
             elif isinstance(event, AttemptEnded):
@@ -240,8 +242,20 @@ class WorkerPool:
             self._answer_for_lost(key, command, why, events)
         self._live.clear()
         self._answered.clear()
-        self._restart_at = self._restart_delay_s = 0.0
+        if self._is_second_try:
+            # It has ended while it started, as the one before it: the next one may, too.
+            self._rest()
+        else:
+            self._restart_at = self._restart_delay_s = 0.0
         self._restart_host()
+
+    def _rest(self) -> None:
+        """Start no host for a while, twice as long as the last time."""
+        settings = self._settings
+        self._restart_delay_s = min(
+            settings.restart_max_s, max(settings.restart_min_s, 2 * self._restart_delay_s)
+        )
+        self._restart_at = self._clock() + self._restart_delay_s
 
     def _restart_host(self) -> None:
         """Start a host once its time has come; later, if the system cannot now."""
@@ -251,13 +265,10 @@ class WorkerPool:
         try:
             self._host = self._start_host()
         except OSError as error:
-            settings = self._settings
-            self._restart_delay_s = min(
-                settings.restart_max_s, max(settings.restart_min_s, 2 * self._restart_delay_s)
-            )
-            self._restart_at = now + self._restart_delay_s
+            self._rest()
             self._pending.append(HostLost(why=f"another could not be started: {error}"))
             return
+        self._is_second_try = True
         self._heartbeat = _Heartbeat(now)
         unsent, self._unsent = self._unsent, []
         self.start(list(self._specs.values()))

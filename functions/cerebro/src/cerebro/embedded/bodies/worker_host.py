@@ -48,6 +48,8 @@ def start_pool(lock_path: Path | None, now: Clock = time.time) -> WorkerPool:
     """Start a host; it holds `lock_path` while bodies may be alive. Raises ServiceError."""
     # The token identifies the processes of this engine, also after a host was lost.
     token = f"{os.getpid()}-{uuid.uuid4().hex}"
+    if lock_path is not None:
+        _require_lock(lock_path)
     try:
         return WorkerPool(token=token, lock_path=str(lock_path or ""), now=now)
     except OSError as cause:
@@ -55,4 +57,16 @@ def start_pool(lock_path: Path | None, now: Clock = time.time) -> WorkerPool:
             f"the worker host could not be started: {cause}.",
             why="task bodies run in processes of their own",
             next="check the limits of processes and open files (ulimit -a), then try again",
+        ) from cause
+
+
+def _require_lock(path: Path) -> None:
+    """Raises ServiceError: no host could open the lock, so that each one would end at once."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as cause:
+        raise ServiceError(
+            f"the lock {path} cannot be opened: {cause.strerror}.",
+            why="the process under which task bodies run holds it",
+            next="fix the permissions of that file, or set CORDYNA_HOME to another folder",
         ) from cause
