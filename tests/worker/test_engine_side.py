@@ -136,7 +136,7 @@ def test_lost_host_is_answered_for_once_per_attempt(room: Room) -> None:
     assert ends_of(events) == [("a", "died"), ("b", "died")]
     states = [event for event in events if isinstance(event, StateUpdate)]
     assert [(state.key.task, state.message.state) for state in states] == [("b", "error")]
-    room.host.answers = [{"event": "ready"}]
+    room.host.answers = [{"event": "ready", "pid": 4711}]
     room.after(0)
     room.host.is_lost = True
     assert ends_of(room.after(0.1)) == []
