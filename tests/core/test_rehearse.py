@@ -60,6 +60,18 @@ def test_rehearse_lower_revision_changes_nothing() -> None:
     assert (view.declarations[0].outcome, view.tasks) == ("older_revision", [])
 
 
+def test_rehearse_without_a_revision_is_as_its_deployment() -> None:
+    """The server in a file has none; what its last deployment declared has."""
+    deployed = declared("a", "x", revision=1_800_000_000)
+
+    view = rehearsed([deployed], declared("a", "x  y"))
+    assert (view.declarations[0].outcome, [change.task for change in view.tasks]) == (
+        "accepted",
+        ["y"],
+    )
+    assert rehearsed([deployed], declared("a", "x")).declarations[0].outcome == "same"
+
+
 def test_rehearse_tasks_made_unresolved_have_a_path() -> None:
     view = rehearsed([A, B], declared("a", "x"))
 

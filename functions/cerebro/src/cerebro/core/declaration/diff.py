@@ -1,7 +1,8 @@
 """Diff: what would change if servers declared themselves now.
 
 Invariant: it is decided as if the declarations came over the bus one after another, and nothing is
-written. The change of a declaration that would be rejected is shown too, as if it were accepted:
+written. One without a revision is decided as its deployment would declare it, which gives it a
+newer one than is accepted: the server in a file has none. The change of a declaration that would be rejected is shown too, as if it were accepted:
 its author wants to know both.
 """
 
@@ -31,7 +32,7 @@ def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView
     """Return what `declared`, in this order, would change in `graph`."""
     accepted = wanted = graph
     declarations = []
-    for declaration in declared:
+    for declaration in (_as_deployed(declaration, graph) for declaration in declared):
         outcome = decide(accepted, declaration)
         declarations.append(_declaration_view(declaration, outcome))
         if isinstance(outcome, Accepted):
@@ -56,6 +57,14 @@ def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView
             graph, wanted, changes, by={declaration.server for declaration in declared}
         ),
     )
+
+
+def _as_deployed(declared: ServerDeclared, graph: Graph) -> ServerDeclared:
+    """Return the declaration with the accepted revision, if it has none."""
+    accepted = graph.declarations.get(declared.server)
+    if accepted is None or declared.revision:
+        return declared
+    return declared.model_copy(update={"revision": accepted.revision})
 
 
 def _declaration_view(declared: ServerDeclared, outcome: Outcome) -> DeclarationView:
