@@ -82,6 +82,7 @@ class Counts(TypedDict, total=False):
     rows: int
 
 
+BY_KIND: Any = Field(discriminator="kind")
 INNER = Inner(when=NOON, amount=Decimal("1.10"), color=Color.RED)
 VALUES: list[tuple[Any, Any]] = [
     (int | None, None),
@@ -104,7 +105,7 @@ VALUES: list[tuple[Any, Any]] = [
     (Node, Node(name="a", children=[Node(name="b")])),
     (Aliased, Aliased(row_count=1, below=Aliased(row_count=2))),
     (list[Aliased], [Aliased(row_count=1)]),
-    (Annotated[Cat | Dog, Field(discriminator="kind")], Dog(kind="dog", age=3)),
+    (Annotated[Cat | Dog, BY_KIND], Dog(kind="dog", age=3)),
     (Span, Span(1, timedelta(seconds=3))),
     (Point, Point(1, "b")),
     (Counts, {"rows": 1}),

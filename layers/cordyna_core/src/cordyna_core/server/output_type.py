@@ -13,10 +13,10 @@ from typing import Any, Final
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, core_schema
 
-from cordyna_core.contract.json_schemas import TitlelessJsonSchema
 from cordyna_core.contract.schema_values import TooManySteps, faults_of_plain_value
 from cordyna_core.errors import TerminalError, UserError
 from cordyna_core.server.annotations import evaluated
+from cordyna_core.server.params_schema import ParamsJsonSchema
 from cordyna_core.server.result import json_output
 from cordyna_core.server.upstream_types import adapter_of, faults_of, schema_of
 
@@ -30,8 +30,11 @@ class OutputMismatch(TerminalError):
     """A task returned something else than it declares to return."""
 
 
-class OutputJsonSchema(TitlelessJsonSchema):
+class OutputJsonSchema(ParamsJsonSchema):
     """Says of an object with fields that all of them are written, and no others.
+
+    Beyond JSON Schema it says what the schema of a parameter of this type does, so that the same
+    type suits itself.
 
     Of a model that writes itself in another way (`model_serializer`) nothing is said beyond what
     pydantic does.
@@ -46,6 +49,10 @@ class OutputJsonSchema(TitlelessJsonSchema):
             return json_schema if self._writes_itself else _closed(json_schema)
         finally:
             self._writes_itself = around
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
+        _, as_text = super().decimal_schema(schema)["anyOf"]
+        return dict(as_text)
 
     def field_is_required(self, field: _FieldSchema, total: bool) -> bool:  # noqa: FBT001
         if field["type"] == "typed-dict-field" or self._writes_itself:

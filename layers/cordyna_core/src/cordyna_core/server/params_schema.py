@@ -1,4 +1,4 @@
-"""Params schema: the JSON Schema of a task's parameters.
+"""Params schema: the JSON Schema of a task's parameters, and of the types of its edges.
 
 Invariant: what the schema accepts, the function's types accept, if JSON Schema can express them. So
 cerebro refuses wrong params before anything runs, not the body after its upstream ran.

@@ -23,6 +23,7 @@ from cordyna_core.contract.json_schemas import TitlelessJsonSchema
 from cordyna_core.contract.secret_params import has_secrets
 from cordyna_core.errors import TerminalError, UserError
 from cordyna_core.server.options import Duration, fresh, require_name, task_name_of
+from cordyna_core.server.params_schema import ParamsJsonSchema
 
 _FAULTS_SHOWN_MAX: Final = 10
 
@@ -197,7 +198,7 @@ def schema_of(
     what: str,
     *,
     mode: typing.Literal["validation", "serialization"] = "validation",
-    generator: type[TitlelessJsonSchema] = TitlelessJsonSchema,
+    generator: type[TitlelessJsonSchema] = ParamsJsonSchema,
 ) -> dict[str, Any]:
     """Return the JSON Schema of a type; empty for a type that takes anything. Raises UserError."""
     try:

@@ -53,6 +53,18 @@ def bound_faults(
             yield True, f"may have fewer than {wanted[least]} {unit}"
         if most in wanted and given.get(most, math.inf) > wanted[most]:
             yield True, f"may have more than {wanted[most]} {unit}"
+        if wanted.get("format") == "decimal":
+            yield from _decimal_faults(given, wanted)
+
+
+def _decimal_faults(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[BoundFault]:
+    """Yield the bounds of a decimal number as a text, unless both have the same."""
+    for keyword in _OF_DECIMALS:
+        if keyword in wanted and given.get(keyword) != wanted[keyword]:
+            yield False, f"has a bound: {keyword} {wanted[keyword]}"
+
+
+_OF_DECIMALS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
 def _number_faults(
