@@ -1,6 +1,6 @@
 """Time per task of this checkout beside another one, alternating in one run.
 
-    python bench/embedded.py --beside ../older
+    python bench/beside.py ../older
 
 Each checkout runs in a process of its own, with its own `.venv` and `bench/embedded.py`. They take
 turns, one run of a graph at a time, so that noise of the machine hits both. The ratio of the
@@ -115,4 +115,7 @@ def compare(here: Path, other: Path) -> None:
 
 
 if __name__ == "__main__":
-    serve_turns()
+    if len(sys.argv) > 1:
+        compare(Path(__file__).resolve().parents[1], Path(sys.argv[1]).resolve())
+    else:
+        serve_turns()

@@ -2,7 +2,6 @@
 
     make bench                            the table
     python bench/embedded.py --profile    the table, and a profile of cordyna
-    python bench/embedded.py --beside DIR threads only, beside another checkout of cordyna
 
 Every message is built, encoded to JSON, decoded and validated, as on AWS. Bodies run in processes
 of their own, as for `dyna do`, or in threads. They do nothing, so orchestration is measured. The
@@ -16,7 +15,6 @@ import json
 import logging
 import pstats
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +22,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import luigi
-from beside import compare
 from graphs import GRAPHS, Graph
 from one_thread import run_in_one_thread
 
@@ -176,11 +173,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--profile", action="store_true")
-    parser.add_argument("--beside", type=Path, metavar="DIR")
     arguments = parser.parse_args()
-    if arguments.beside is not None:
-        compare(Path(__file__).resolve().parents[1], arguments.beside.resolve())
-        sys.exit()
     report()
     if arguments.profile:
         profile()
