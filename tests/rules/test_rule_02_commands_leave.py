@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.commands import InvokeTask, RetryRun
 from cordyna_core.contract.ids import CLIENT
 from world.scenarios import ReactionWorld, a_run, a_world
 from world.world import Delivered
@@ -150,10 +150,26 @@ def test_crash_of_a_repair_sends_what_it_dispatched(effects: int, silence: int) 
     update = world.update("c", "completed")
     world.driver.crash_once(update, lambda: world.fact("c").is_completed)
     timer = world.driver.page_timers[0]
+    world.driver.lose_page_timers()
     world.now = timer.due + 1
     world.driver.crash(timer, after=effects)
     world.after(silence)
     world.handle(timer)
     assert ("b", 1) in world.sent
+    world.report("b", "completed")
+    assert world.run().state == "completed"
+
+
+@pytest.mark.parametrize("silence", [0, 8, 60])
+@pytest.mark.parametrize("effects", range(1, 60))
+def test_crash_of_a_rerun_sends_its_attempt(effects: int, silence: int) -> None:
+    world = a_run("a  b<-a", a="completed", b="completed")
+    command = RetryRun(run_id=world.run_id, command_id="r", from_=["a"], downstream=True)
+    rerun = world.envelope(command, CLIENT)
+    world.driver.crash(rerun, after=effects)
+    world.after(silence)
+    world.handle(rerun)
+    assert ("a", 2) in world.sent
+    world.report("a", "completed")
     world.report("b", "completed")
     assert world.run().state == "completed"

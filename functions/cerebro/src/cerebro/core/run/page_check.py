@@ -8,7 +8,8 @@ and a stale one finds nothing to do. When one fires, in this order:
                       that has ended in error too, because an update may still reopen it.
     run over          completed: nothing. Cancelled: what is live is cancelled. Error: nothing,
                       unless something on the page is live; then the run is reopened, because the
-                      handler that revived it may have crashed before it reopened the run.
+                      handler that revived it may have crashed before it reopened the run. What an
+                      earlier delivery of this timer dispatched and never sent is sent.
     overdue           one OverdueCheck goes into the tracker's queue. The timer itself expires
                       nothing and retries nothing: the updates that prove that a server answered in
                       time may wait in that queue, and cerebro's own delay must not count against
@@ -37,13 +38,14 @@ from cerebro.core.effects import (
     PageTimer,
     ReadPage,
     ReadRun,
+    ReadTasks,
     SendFanOut,
     SendOverdueCheck,
     SendPageTimer,
 )
-from cerebro.core.model import Run, RunSnapshot, TaskRun, indexes_of, page_of
+from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun, indexes_of, page_of
 from cerebro.core.run.cancellation import cancel_live
-from cerebro.core.run.dispatch import FAN_OUT_WIDTH, arm_page_timer, dispatch_ready
+from cerebro.core.run.dispatch import FAN_OUT_WIDTH, arm_page_timer, dispatch_ready, send_commands
 from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.run_access import read_run, read_snapshot
 from cerebro.core.run.run_status import end_if_idle, end_run, mark_failing, reopen_run
@@ -87,7 +89,36 @@ async def _is_reopened(
     if run.cause == timer.id:
         # An earlier delivery of this timer ended it, and may have crashed before it published that.
         await end_if_idle(snapshot, cause=timer.id)
+    await _send_own(snapshot, timer, facts)
     return False
+
+
+async def _send_own(snapshot: RunSnapshot, timer: PageTimer, facts: dict[int, TaskRun]) -> None:
+    """Send what an earlier delivery of this timer dispatched, and what expired because it crashed.
+
+    The run has ended in error since.
+    """
+    elsewhere = tuple(
+        index for index in _candidates(snapshot.plan, timer, facts) if page_of(index) != timer.page
+    )
+    known = {**facts, **(await ReadTasks(timer.run_id, elsewhere) if elsewhere else {})}
+    own = {index: fact for index, fact in known.items() if is_own(fact, timer.id)}
+    if own:
+        await send_commands(snapshot, own, cause=timer.id)
+
+
+def _candidates(plan: Plan, timer: PageTimer, facts: dict[int, TaskRun]) -> list[int]:
+    """Return the roots of a page and what is downstream of its completions.
+
+    Without what is so wide that it is dispatched by messages of its own.
+    """
+    candidates = {
+        index for index in indexes_of(timer.page, plan.size) if not plan.tasks[index].awaits
+    }
+    for index, fact in facts.items():
+        if fact.is_completed and len(plan.downstream[index]) <= FAN_OUT_WIDTH:
+            candidates.update(plan.downstream[index])
+    return sorted(candidates)
 
 
 async def _check(
@@ -146,23 +177,17 @@ async def _repair(snapshot: RunSnapshot, timer: PageTimer, facts: dict[int, Task
     if plan.target in completed:
         await end_run(snapshot, "completed", cause=timer.id)
         return
-    candidates = {
-        index for index in indexes_of(timer.page, plan.size) if not plan.tasks[index].awaits
-    }
     for index in completed:
-        downstream = plan.downstream[index]
-        if len(downstream) > FAN_OUT_WIDTH:
+        if len(plan.downstream[index]) > FAN_OUT_WIDTH:
             await SendFanOut(FanOut(timer.run_id, index, 0, timer.id, repair=True))
-        else:
-            candidates.update(downstream)
-    waiting = sorted(
+    waiting = [
         index
-        for index in candidates
+        for index in _candidates(plan, timer, facts)
         if (fact := facts.get(index)) is None
         or fact.is_waiting
         # An earlier delivery of this timer may have crashed before its command left.
         or is_own(fact, timer.id)
-    )
+    ]
     for start in range(0, len(waiting), FAN_OUT_WIDTH):
         await dispatch_ready(
             snapshot,

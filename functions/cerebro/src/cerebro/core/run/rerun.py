@@ -70,7 +70,8 @@ async def rerun(snapshot: RunSnapshot, command: RetryRun, command_id: str, *, ca
         run = await _step_reruns(run, command_id, cause=cause)
         await _let_wait(snapshot, _reached(snapshot, named), command_id, cause=cause)
         run = await _open(run, command_id, cause=cause)
-    if run.status == "running":
+    # Also in a run that has ended in error, perhaps because an earlier delivery sent nothing.
+    if run.status in ("running", "error"):
         await dispatch_ready(snapshot, named, cause=cause, known={})
     return run
 
