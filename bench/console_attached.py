@@ -2,7 +2,8 @@
 
 `python bench/console_attached.py [TASKS [PAGES]]`: runs in turn with no follower and with the
 streams of some pages, and prints the medians, and the least of each, which other programs of the
-machine disturb least. Budget: 5 %.
+machine disturb least. On a machine that does other work, two runs differ by more than the pages
+cost: the last line is what the threads of the pages used themselves. Budget: 5 %.
 """
 
 import gc
@@ -39,8 +40,10 @@ def layered(size: int) -> TaskServer:
 
 
 @contextmanager
-def followed(engine: EmbeddedEngine, run_id: str, pages: int) -> Iterator[None]:
-    """Let pages follow the run until the block ends."""
+def followed(
+    engine: EmbeddedEngine, run_id: str, pages: int, used_s: list[float]
+) -> Iterator[None]:
+    """Let pages follow the run until the block ends. Adds the CPU of each to `used_s`."""
     identity = ConsoleIdentity(engine="embedded", where="", command="dyna", by="")
     console = Console(engine=engine, identity=identity, now=lambda: datetime.now(UTC))
     live = LiveRuns(lambda run, since: reading(console, engine.facts(run, since=since)))
@@ -50,6 +53,7 @@ def followed(engine: EmbeddedEngine, run_id: str, pages: int) -> Iterator[None]:
         cursor = None
         while not over.wait(READ_EVERY_S):
             cursor = live.since(run_id, cursor).cursor
+        used_s.append(time.thread_time())
 
     threads = [threading.Thread(target=follow) for _ in range(pages)]
     for thread in threads:
@@ -60,8 +64,9 @@ def followed(engine: EmbeddedEngine, run_id: str, pages: int) -> Iterator[None]:
         thread.join()
 
 
-def cpu_of_a_run(size: int, pages: int) -> float:
-    """Seconds of CPU of this process for one run."""
+def cpu_of_a_run(size: int, pages: int) -> tuple[float, float]:
+    """Seconds of CPU of this process for one run, and what the threads of the pages used of it."""
+    used_s: list[float] = []
     with EmbeddedEngine(MemoryHome(), [layered(size)]) as engine:
         engine.tasks()
         # A collection of everything takes a tenth of a second: it belongs to the run before.
@@ -69,20 +74,23 @@ def cpu_of_a_run(size: int, pages: int) -> float:
         begin = time.process_time()
         answer = engine.invoke(InvokeTask(task="all"))
         assert isinstance(answer, Invoked)
-        with followed(engine, answer.run_id, pages):
+        with followed(engine, answer.run_id, pages, used_s):
             is_over = ("completed", "error")
             engine.stay_up(lambda: engine.runs(1)[0].state in is_over)
-        return time.process_time() - begin
+        return time.process_time() - begin, sum(used_s)
 
 
 def main() -> None:
-    """Print the medians, and the least."""
+    """Print the medians, the least, and the share of the pages' threads."""
     size = int(sys.argv[1]) if len(sys.argv) > 1 else 9_000
     pages = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    alone, attached = [], []
+    alone: list[float] = []
+    attached: list[float] = []
+    used: list[float] = []
     for _ in range(ROUNDS):
-        alone.append(cpu_of_a_run(size, 0))
-        attached.append(cpu_of_a_run(size, pages))
+        alone.append(cpu_of_a_run(size, 0)[0])
+        for times, seconds in zip((attached, used), cpu_of_a_run(size, pages), strict=True):
+            times.append(seconds)
     for name, of in (("median", statistics.median), ("least", min)):
         without, followed_by = of(alone), of(attached)
         ratio = 100 * (followed_by / without - 1)
@@ -90,6 +98,9 @@ def main() -> None:
             f"{name}: {size} tasks: {without:.2f} s of CPU alone, "
             f"{followed_by:.2f} s with {pages} pages: {ratio:+.1f} %"
         )
+    own = statistics.median(used)
+    share = 100 * statistics.median(part / whole for part, whole in zip(used, alone, strict=True))
+    print(f"the threads of the pages: {own:.2f} s, {share:.1f} % of the run alone")
 
 
 if __name__ == "__main__":
