@@ -104,8 +104,8 @@ def _fields_of(value: Any) -> list[str]:
 def refuse_unresolved(arguments: Mapping[str, Any], secrets: Collection[str]) -> None:
     """Raise SecretNotResolved if a body would be given a reference as a secret.
 
-    `secrets`: those that were resolved. The default of a field is none of them: nothing on the wire
-    names it.
+    `secrets`: those that were resolved. The default of a field was not: nothing on the wire names
+    it.
     """
     for name, argument in arguments.items():
         for path, reference in references_in(argument, name):
