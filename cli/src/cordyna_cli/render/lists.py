@@ -10,6 +10,7 @@ from cordyna_cli.render.layout.paragraph import wrapped
 from cordyna_cli.render.layout.table import Column, aligned
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import ago, moment, plural
+from cordyna_cli.wording.senders import named_sender
 from cordyna_cli.wording.status_marks import run_mark
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.runs import RunSummary
@@ -31,6 +32,7 @@ _RUNS: Final = (
     Column("created", yields=2),
     Column(yields=3),
 )
+_RUNS_OF_SENDERS: Final = (*_RUNS, Column("by", yields=4))
 _TASKS: Final = (
     Column("task", yields=1),
     Column("server", yields=2),
@@ -63,7 +65,7 @@ _CRONS: Final = (
 
 
 def runs_table(runs: Sequence[RunSummary], now: datetime, width: int | None = None) -> list[Text]:
-    """The newest first."""
+    """The newest first; with who invoked them, if that is known of any."""
     rows = [
         (
             run.run_id,
@@ -74,7 +76,12 @@ def runs_table(runs: Sequence[RunSummary], now: datetime, width: int | None = No
         )
         for run in runs
     ]
-    return aligned(_RUNS, rows, width)
+    senders = [named_sender(run.source) or "" for run in runs]
+    if not any(senders):
+        return aligned(_RUNS, rows, width)
+    return aligned(
+        _RUNS_OF_SENDERS, [(*row, sender) for row, sender in zip(rows, senders, strict=True)], width
+    )
 
 
 def tasks_table(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Text]:

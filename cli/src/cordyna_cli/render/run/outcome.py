@@ -13,6 +13,7 @@ from cordyna_cli.wording.foreign_text import printable
 from cordyna_cli.wording.format import duration, join_names, plural
 from cordyna_cli.wording.next_steps import NextStep
 from cordyna_cli.wording.outcome import FailedTask, RunOutcome, run_outcome
+from cordyna_cli.wording.senders import named_sender
 from cordyna_cli.wording.status_marks import run_mark
 from cordyna_core.contract.views.runs import RunView
 
@@ -57,7 +58,8 @@ def _headline(view: RunView, outcome: RunOutcome, width: int | None) -> list[Tex
     took = "" if outcome.duration_s is None else f" in {duration(outcome.duration_s)}"
     mark = run_mark(view)
     head = Text.assemble((f"{mark.sign} {view.task} {outcome.verb}", f"bold {mark.style}"), took)
-    run = Text(f"  run {view.run_id}", "dim")
+    sender = named_sender(view.source)
+    run = Text(f"  run {view.run_id}{f' by {sender}' if sender else ''}", "dim")
     is_wide = width is None or head.cell_len + run.cell_len <= width
     return [head + run] if is_wide else [head, run]
 

@@ -78,6 +78,7 @@ def run_view(
         labels=run.labels,
         scheduled_at=None if run.scheduled_at is None else utc(run.scheduled_at),
         cancelled=run.status == CANCELLED,
+        source=run.source,
     )
 
 

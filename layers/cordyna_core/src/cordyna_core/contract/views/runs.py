@@ -62,7 +62,7 @@ class TaskView(Part):
 
 
 class RunView(Part):
-    """One run, its tasks in topological order."""
+    """One run, its tasks in topological order. `source`: who sent the invocation."""
 
     run_id: str
     task: Name
@@ -74,6 +74,7 @@ class RunView(Part):
     labels: dict[str, str] = Field(default_factory=dict, exclude=True)
     scheduled_at: datetime | None = Field(None, exclude=True)
     cancelled: bool = Field(False, exclude=True)
+    source: str | None = Field(None, exclude=True)
 
     @property
     def is_final(self) -> bool:
