@@ -177,6 +177,7 @@ def _view(run: Run, state: RunState, tasks: list[TaskView]) -> RunView:
         labels=run.labels,
         scheduled_at=None if run.scheduled_at is None else utc(run.scheduled_at),
         cancelled=run.status == CANCELLED,
+        source=run.source,
     )
 
 
