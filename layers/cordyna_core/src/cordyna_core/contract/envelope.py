@@ -40,7 +40,14 @@ class MalformedEvent(ValueError):
 class RawEnvelope(BaseModel):
     """An EventBridge event whose detail has not been read yet."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
+    # Strings are ids and times that occur once: to cache them would fill pydantic's table of them.
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        defer_build=True,
+        cache_strings="keys",
+    )
 
     version: str = "0"
     id: str = Field(min_length=1, max_length=MAX_ID_CHARS)

@@ -56,7 +56,7 @@ def _redacted(event: str, graph: Graph, *, is_refused_now: bool) -> str:
         params = _without_unknown(graph, command.task, params)
     if params == command.params:
         return event
-    envelope = from_json(event)
+    envelope = from_json(event, cache_strings="keys")
     envelope["detail"]["params"] = params
     return json.dumps(envelope, ensure_ascii=False)
 
@@ -95,7 +95,7 @@ def _without_named(event: str, names: frozenset[str]) -> str:
     folded = frozenset(map(_folded, names))
     try:
         # Not the json module: it raises RecursionError for a text that is nested too deeply.
-        value = from_json(event)
+        value = from_json(event, cache_strings="keys")
     except ValueError:
         return _cut(event, folded)
     changed = _changed(value, folded)
