@@ -181,6 +181,8 @@ class SimulatedCerebro:
         if answer is None:
             self._trace(handler, "writes", effect, effect.new.id)
             self._checker.run_written(effect, self._network.now)
+        else:
+            handler.handled.runs_read[effect.new.id] = answer  # another one has changed it
 
     def _incident_written(self, handler: SimulatedHandler, effect: Any, answer: Any) -> None:
         if answer is None:
