@@ -1,13 +1,17 @@
-"""When a run of a home ended: retention counts from it, however long the run took."""
+"""What a home needs of its store: whether a run is live, when it ended, and to delete it whole."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from cerebro.adapters.memory import MemoryStore
 from cerebro.adapters.sqlite.database import SqliteFile
 from cerebro.adapters.sqlite.pruning import Pruner
 from cerebro.adapters.sqlite.store import SqliteStore
-from cerebro.core.model import Run, RunStatus
-from cerebro.testing.examples import RUN
+from cerebro.core.model import CachedResult, Rank, Run, RunStatus
+from cerebro.testing.examples import RUN, a_fact
 
 DAY_S = 86_400.0
 
@@ -73,4 +77,46 @@ def test_runs_are_pruned_in_the_order_of_their_ends(tmp_path: Path) -> None:
 
     Pruner(file).prune_step(5 * DAY_S)
     assert [run.id for run in store.runs(2)] == [first.id]
+    file.close()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MemoryStore | SqliteStore]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    file, _ = a_file(tmp_path)
+    yield SqliteStore(file)
+    file.close()
+
+
+def test_run_is_live_while_a_deadline_is_open(store: MemoryStore | SqliteStore) -> None:
+    """1. It is dispatched. 2. It waits for its retry. 3. It has failed. 4. It is healed."""
+    facts = [
+        a_fact(rank=Rank.PENDING, deadline=10.0, rev=1),
+        a_fact(rank=Rank.ERROR, deadline=20.0, rev=2),
+        a_fact(rank=Rank.ERROR, deadline=None, rev=3),
+        a_fact(rank=Rank.COMPLETED, deadline=None, rev=4),
+    ]
+    assert not store.has_live_task(RUN)
+    was_live, seen = [], None
+    for fact in facts:
+        assert store.write_task(RUN, 0, fact, seen) is None
+        was_live.append(store.has_live_task(RUN))
+        seen = fact
+    assert was_live == [True, True, False, False]
+    assert not store.has_live_task("0" * 26)
+
+
+def test_deleted_run_leaves_no_result(tmp_path: Path) -> None:
+    """A result that is small is stored with its place: it would be reused without its run."""
+    file, _ = a_file(tmp_path)
+    store = SqliteStore(file)
+    with file.transaction():
+        store.write_run(Run(id=RUN, task="a", plan_id="p", created_at=0.0, cause="c"), None)
+        store.write_cached_result("a", "f", CachedResult(RUN, 0, 1.0, "small", None, "f"))
+
+    assert Pruner(file).prune_run(RUN)
+    assert store.read_cached_result("a", "f") is None
+    assert not Pruner(file).prune_run(RUN)
     file.close()
