@@ -2,8 +2,8 @@
 
 Invariant: it is decided as if the declarations came over the bus one after another, and nothing is
 written. One without a revision is decided as its deployment would declare it, which gives it a
-newer one than is accepted: the server in a file has none. The change of a declaration that would be rejected is shown too, as if it were accepted:
-its author wants to know both.
+newer one than is accepted: the server in a file has none. The change of a declaration that would be
+rejected is shown too, as if it were accepted: its author wants to know both.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
