@@ -183,7 +183,7 @@ class TimerResources(Construct):
         *,
         otherwise: sfn.IChainable,
     ) -> sfn.IChainable:
-        """Read the run, and go on with `otherwise` unless it has completed."""
+        """Read the run, and continue with `otherwise` unless it has completed."""
         read = self._read_run(name, table)
         # What cannot be read may still run.
         read.add_catch(otherwise, result_path="$.error")

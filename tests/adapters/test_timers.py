@@ -70,7 +70,7 @@ def test_wait_lasts_the_whole_seconds_until_a_timer_is_due(ahead: float) -> None
     assert waiting["seconds"] == 10
 
 
-def test_only_a_timer_that_is_not_shared_looks_for_the_end_of_its_run() -> None:
+def test_only_unshared_timer_looks_for_the_end_of_its_run() -> None:
     """A shared one is recorded: a rerun may rely on it until it is due."""
     inputs: list[dict[str, Any]] = []
 
