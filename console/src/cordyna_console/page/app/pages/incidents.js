@@ -15,7 +15,7 @@ export function IncidentsPage() {
     <p class="row"><label class="row"><input type="checkbox" checked=${closed} onChange=${() => setClosed(!closed)} /> Also what is over</label></p>
     ${data.rows.length === 0 ? html`<section class="card"><${Empty} title="Nothing needs an owner."><p>A task that fails, is late or does not begin, and a server that does not answer, is an incident of its owner.</p><//></section>`
       : html`<section class="card flush"><div class="scroll"><table aria-label="Incidents"><thead><tr><th scope="col">What</th><th scope="col" class="wide">Owner</th><th scope="col">Opened</th><th scope="col" class="wide">Waits for it</th><th scope="col" class="wide">Snooze</th></tr></thead>
-      <tbody>${data.rows.map((row) => html`<tr key=${row.incident}><td><${Sign} row=${row} /> <a href=${`/incidents/${row.incident}`}>${row.summary}</a><div class="soft narrow">${row.owner ?? row.server}${row.blocked.length > 0 && `; waiting: ${waiting(row.blocked)}`}</div>
+      <tbody>${data.rows.map((row) => html`<tr key=${row.incident}><td class="text"><${Sign} row=${row} /> <a href=${`/incidents/${row.incident}`}>${row.summary}</a><div class="soft narrow"><bdi>${row.owner ?? row.server}</bdi>${row.blocked.length > 0 && `; waiting: ${waiting(row.blocked)}`}</div>
           ${row.snoozed_until ? html`<div class="soft">snoozed until <${Moment} at=${row.snoozed_until} /></div>` : null}</td>
         <td class="wide short">${row.owner ?? row.server ?? "–"}</td><td class="short"><${Moment} at=${row.opened_at} relative /></td><td class="wide">${waiting(row.blocked)}</td>
         <td class="wide short"><${Snooze} row=${row} reload=${reload} /></td></tr>`)}</tbody></table></div></section>`}`;

@@ -41,7 +41,7 @@ export function InvokePage({ task }) {
   };
   const command = `dyna do ${task}${Object.entries(params).map(([name, value]) => ` -p ${name}=${quoted(typeof value === "string" ? value : JSON.stringify(value))}`).join("")}${maxAge ? ` --max-age ${maxAge}s` : ""}`;
   const submit = (event) => { event.preventDefault(); find("[data-send] button")?.click(); };
-  return html`<div class="row apart"><div class="title"><h1>Invoke ${task}</h1><span class="soft">${info ? html`on <a class="inline" href=${`/servers/${info.server}`}>${info.server}</a>${info.owner ? `, owner ${info.owner}` : ""}` : "no server declares it"}</span></div>
+  return html`<div class="row apart"><div class="title"><h1>Invoke ${task}</h1><span class="soft">${info ? html`on <a class="inline" href=${`/servers/${info.server}`}>${info.server}</a>${info.owner ? html`, owner <bdi>${info.owner}</bdi>` : ""}` : "no server declares it"}</span></div>
       <div class="row" role="group" aria-label="Params as"><button aria-pressed=${!asJson} onClick=${() => setAsJson(false)}>Form</button><button aria-pressed=${asJson} onClick=${() => { setJson(JSON.stringify(params, null, 2)); setAsJson(true); }}>JSON</button></div></div>
     ${info?.description && html`<p>${info.description}</p>`}
     <div class="halves"><form class="card form" onSubmit=${submit} onKeyDown=${(event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event); }} aria-label="Params">

@@ -53,7 +53,7 @@ function Title({ head, model, connection }) {
   const ended = model?.endedAt ?? parse(head.ended_at);
   const over = head.state === "completed" || head.state === "error";
   return html`<div class="row apart"><div class="title"><h1 title=${head.run_id}>${head.task}</h1><${State} word=${runWord(head)} />
-      <span class="soft">${head.server && html`on <a class="inline" href=${`/servers/${head.server}`}>${head.server}</a>`}${head.owner && `, owner ${head.owner}`}</span>
+      <span class="soft">${head.server && html`on <a class="inline" href=${`/servers/${head.server}`}>${head.server}</a>`}${head.owner && html`, owner <bdi>${head.owner}</bdi>`}</span>
       ${began !== null && html`<span>${span(((over ? ended ?? began : now()) - began) / 1000)}</span>`}
       <span class="soft">began <${Moment} at=${head.created_at} />${head.scheduled_at && html`, by cron for <${Moment} at=${head.scheduled_at} />`}</span>
       ${Object.entries(head.labels).filter(([name, value]) => name !== "via" || value !== "console").map(([name, value]) => html`<a key=${name} class="chip" title=${`${name}=${value}`} href=${`/runs?label=${encodeURIComponent(`${name}=${value}`)}`}>${name}=${value}</a>`)}</div>

@@ -84,7 +84,7 @@ function NeedsOwner() {
   const rows = openIncidents.value;
   if (rows.length === 0) return null;
   return html`<section class="card needs" aria-label="Needs an owner"><h2>${several(rows.length, "incident")} ${rows.length === 1 ? "needs" : "need"} an owner</h2>
-    <ul>${rows.slice(0, INCIDENTS_SHOWN).map((row) => html`<li key=${row.incident}><span class="sign w-error" aria-hidden="true">✗</span> <a href=${`/incidents/${row.incident}`}>${row.summary}</a> <span class="soft">${row.owner ?? row.server ?? ""}, <${Moment} at=${row.opened_at} relative /></span></li>`)}</ul>
+    <ul>${rows.slice(0, INCIDENTS_SHOWN).map((row) => html`<li key=${row.incident}><span class="sign w-error" aria-hidden="true">✗</span> <a href=${`/incidents/${row.incident}`}>${row.summary}</a> <span class="soft"><bdi>${row.owner ?? row.server ?? ""}</bdi>, <${Moment} at=${row.opened_at} relative /></span></li>`)}</ul>
     ${rows.length > INCIDENTS_SHOWN && html`<a class="inline" href="/incidents">All ${rows.length}</a>`}</section>`;
 }
 

@@ -10,7 +10,7 @@ export function ServerPage({ server }) {
   const { data, problem, reload } = useFetch(`/servers/${encodeURIComponent(server)}`);
   useRefresh(reload, 3_000);
   if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Server" />`;
-  return html`<div class="row apart"><div class="title"><h1>${data.server}</h1><${State} word=${data.state} /><span class="soft">last sign of life <${Moment} at=${data.last_seen_at} relative />${data.owners.length > 0 && `, owner ${data.owners.join(", ")}`}, revision ${data.revision}</span></div><${Command} text="dyna servers" /></div>
+  return html`<div class="row apart"><div class="title"><h1>${data.server}</h1><${State} word=${data.state} /><span class="soft">last sign of life <${Moment} at=${data.last_seen_at} relative />${data.owners.length > 0 && html`, owner <bdi>${data.owners.join(", ")}</bdi>`}, revision ${data.revision}</span></div><${Command} text="dyna servers" /></div>
     ${data.state === "unresponsive" && html`<section class="card problem" role="alert"><h2>It let a command go unanswered.</h2><p>Check that its process is up and receives events. The next event from it ends this state.</p></section>`}
     ${data.problem && html`<${NotLoaded} row=${data} />`}
     ${data.last_rejection && html`<${Rejected} row=${data} />`}

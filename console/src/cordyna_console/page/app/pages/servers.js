@@ -22,7 +22,7 @@ export function workers({ workers: found }) {
 }
 
 export function NotLoaded({ row }) {
-  return html`<section class="card problem" role="alert"><h2>${row.server} did not load</h2><pre>${row.problem}</pre><p>Repair its code: <code>dyna dev</code> loads it again when a file has changed.</p></section>`;
+  return html`<section class="card problem" role="alert"><h2>${row.server} did not load</h2><pre>${row.problem}</pre></section>`;
 }
 
 export function Rejected({ row }) {

@@ -17,7 +17,7 @@ export function TaskRunPage({ runId, task }) {
   if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Task" />`;
   const word = wordOf(data.state, data.reason);
   return html`
-    <div class="row apart"><div class="title"><h1>${data.task}</h1><${State} word=${word} /><span class="soft">on <a class="inline" href=${`/servers/${data.server}`}>${data.server}</a>${data.owner && `, owner ${data.owner}`}${data.attempt > 0 && `, attempt ${data.attempt}`}</span></div>
+    <div class="row apart"><div class="title"><h1>${data.task}</h1><${State} word=${word} /><span class="soft">on <a class="inline" href=${`/servers/${data.server}`}>${data.server}</a>${data.owner && html`, owner <bdi>${data.owner}</bdi>`}${data.attempt > 0 && `, attempt ${data.attempt}`}</span></div>
       <span class="row"><a class="button" href=${`/runs/${runId}/graph?task=${encodeURIComponent(task)}`}>In the run</a><${Command} text=${`dyna why ${runId} ${task}`} /></span></div>
     <${Why} why=${data.why} state=${word} run=${runId} actions=${data.why.then && head.data && html`<${RunActions} run=${head.data} runId=${runId} from=${task} only=${head.data.cancelled ? null : "retry"} />`} />
     <${ProblemBox} problem=${problem} />
