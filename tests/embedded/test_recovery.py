@@ -26,6 +26,34 @@ def test_recovery_does_not_resend_completed_tasks() -> None:
     assert [command.task for command in world.commands] == ["x", "y", "y"]
 
 
+def test_command_sent_again_has_the_new_clock() -> None:
+    world = an_engine("a: x", silent=("x",))
+    run = world.invoke("x")
+    world.after(9)
+
+    world.driver.loop.resume_run(run)
+    world.driver.loop.flush()
+
+    first, again = world.commands
+    assert (again.ack_by - first.ack_by).total_seconds() == 9
+    assert (again.start_by - again.ack_by).total_seconds() == 600
+
+
+def test_recovery_keeps_the_back_off_of_what_failed() -> None:
+    """1. It fails, and waits 20 to 25 s. 2. After 10 s another engine takes up the run."""
+    world = an_engine("a: x", fails=("x",), x={"retries": 1, "retry_delay_s": 20})
+    run = world.invoke("x")
+    world.after(10)
+
+    world.driver.loop.resume_run(run)
+    world.driver.settle()
+
+    assert world.states() == {"x": "pending retry_wait"}
+    assert [command.attempt for command in world.commands] == [1]
+    world.after(16)
+    assert [command.attempt for command in world.commands] == [1, 2]
+
+
 def test_recovery_of_unknown_run_does_nothing() -> None:
     world = an_engine("a: x")
 
