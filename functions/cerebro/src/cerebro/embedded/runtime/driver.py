@@ -19,18 +19,8 @@ from typing import Final
 from cerebro.adapters.sqlite.database import DamagedRow, HomeLocked
 from cerebro.core.graph.graph import version_of
 from cerebro.core.model import Plan
-from cerebro.embedded.bodies.port import (
-    Bodies,
-    BodiesDrained,
-    BodyEvent,
-    CheckedEvent,
-    LoadFailure,
-    Loads,
-    ServerLoaded,
-    Undeliverable,
-    is_start,
-)
-from cerebro.embedded.replay.recording import RELOADED
+from cerebro.embedded.bodies.port import Bodies
+from cerebro.embedded.runtime.body_news import BodyNews
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.housekeeping import Housekeeping
 from cerebro.embedded.runtime.incident_resume import note_declared, resume_incidents
@@ -38,14 +28,11 @@ from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.runtime.run_timeout import run_timeout_s
 from cerebro.embedded.runtime.served import ServedTargets
 from cerebro.embedded.runtime.server_events import report_servers, server_event
-from cerebro.embedded.runtime.server_loads import ServerLoads
 from cerebro.embedded.runtime.wake_pipe import WakePipe
 from cerebro.embedded.storage.driver_record import record_of_this_process
-from cerebro.embedded.storage.event_log import LogChunk
 from cerebro.embedded.storage.home import Home
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import CancelTask, Command, RunTask
-from cordyna_core.contract.state_updates import DeclarationRejected, ServerStateChanged
 
 _log = logging.getLogger("cordyna")
 
@@ -78,18 +65,14 @@ class Driver:
         self._bodies, self.served = bodies, served
         self._wake_pipe = WakePipe()
         self._arrivals: deque[str] = deque()
-        self._events: deque[BodyEvent] = deque()
-        self._chunks: list[LogChunk] = []
         self.loop = MessageLoop(home, clock, to_server=self._to_server, serves=served.serves)
+        self._news = BodyNews(home, bodies, loop=self.loop, served=served, clock=clock)
         self._housekeeping = Housekeeping(home, self.loop, self._is_ours)
         self.failure: Exception | None = None
-        self._loads = ServerLoads(home, bodies)
-        self.modes: dict[str, tuple[str, str]] = {}
-        self.is_drained = False
         self.last_turn_at = time.monotonic()
         self._bodies_started = self._is_started = self._is_stopping = False
         self._next_poll_at = 0.0
-        self._needs_declaring = self.has_declared = False
+        self.has_declared = False
         self._thread = threading.Thread(target=self._drive, name="cerebro", daemon=True)
 
     # -- servers ------------------------------------------------------------------------------
@@ -103,8 +86,8 @@ class Driver:
         give_up_at = time.monotonic() + timeout_s
         while self.served.pending and (left_s := give_up_at - time.monotonic()) > 0:
             self._wake_pipe.wait(min(left_s, self._bodies.next_poll_s() or WAIT_MAX_S))
-            self._events.extend(self._bodies.receive())
-            self._take_news()
+            self._news.receive()
+            self._news.take()
         self.served.give_up_waiting(f"it has not declared itself within {timeout_s:g} s")
         return self.declare()
 
@@ -130,7 +113,7 @@ class Driver:
 
         While one of them does not load, all others stay. Returns the problems if it is rejected.
         """
-        declarations, self._needs_declaring = self.served.declarations(), False
+        declarations, self._news.needs_declaring = self.served.declarations(), False
         with self._lock, self._home.reading():
             graph = self._home.store.read_graph()
             kept = self.served.kept()
@@ -161,6 +144,11 @@ class Driver:
     def is_started(self) -> bool:
         """Whether the thread runs."""
         return self._is_started
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether `drain` has ended the last attempt."""
+        return self._news.is_drained
 
     @property
     def is_quiet(self) -> bool:
@@ -215,7 +203,7 @@ class Driver:
                     _log.error("run %s was not resumed: %s", run_id, damaged)
             resume_incidents(self.loop, self._home)
             self._record()
-        self._is_started = True
+        self._is_started = self._news.is_published = True
         self._thread.start()
 
     def _record(self) -> None:
@@ -256,8 +244,8 @@ class Driver:
     def _publish_stopped(self) -> None:
         now = self._clock()
         with self._lock:
-            self._store_chunks()
-            self._loads.store(())
+            self._news.store_output()
+            self._news.loads.store(())
             report_servers(self.loop, self.served.declarations(), "stopped", now)
 
     # -- the thread ---------------------------------------------------------------------------
@@ -280,7 +268,7 @@ class Driver:
             self._on_turn(True)  # noqa: FBT003  a callback with one value
 
     def _wait(self) -> None:
-        if not self.loop.is_idle or self._arrivals or self._events:
+        if not self.loop.is_idle or self._arrivals or not self._news.is_empty:
             timeout_s = 0.0
         else:
             timeout_s = self._next_turn_in_s()
@@ -304,82 +292,32 @@ class Driver:
             self.loop.on_clock_jump(jump_s)
         if self._bodies_started:
             self._receive()
-        self._take_news()
+        self._news.take()
         while self._arrivals:
             self.loop.put(self._arrivals.popleft())
-        self._store_chunks()
+        self._news.store_output()
         if self._bodies_started:
-            self._loads.request()
+            self._news.loads.request()
         self.loop.step(inbox=self._inbox_has_events())
-        if self._needs_declaring and not self.served.pending:
+        if self._news.needs_declaring and not self.served.pending:
             self.declare()
             self._record()
-        if self.loop.is_idle and not self._arrivals and not self._events:
+        if self.loop.is_idle and not self._arrivals and self._news.is_empty:
             self.loop.end_idle_failing_runs()
             self._housekeeping.step()
 
     def _receive(self) -> None:
         """Take what the bodies reported. A short body's start shares the turn of its end."""
-        self._events.extend(self._bodies.receive())
-        if self._events and all(map(is_start, self._events)) and not self._arrivals:
+        self._news.receive()
+        if self._news.has_only_starts and not self._arrivals:
             self._wake_pipe.wait(COALESCE_S)
-            self._events.extend(self._bodies.receive())
+            self._news.receive()
 
     def _inbox_has_events(self) -> bool:
         if not self._home.is_shared or time.monotonic() < self._next_poll_at:
             return False
         self._next_poll_at = time.monotonic() + INBOX_POLL_S
         return self._home.event_log.has_inbox()
-
-    def _take_news(self) -> None:
-        """Take what the bodies reported, in order. An event of the bus follows its output."""
-        while self._events:
-            match event := self._events[0]:
-                case str():
-                    self.loop.put(event)
-                case CheckedEvent():
-                    self.loop.put(event.event, event.envelope)
-                case LogChunk():
-                    self._chunks.append(event)
-                case ServerLoaded():
-                    self._take_declared(event)
-                case LoadFailure():
-                    self._take_load_failure(event)
-                case Undeliverable():
-                    with self._home.transaction():
-                        self._home.event_log.add_dead_letter(
-                            event.text, event.reason, self._clock()
-                        )
-                case Loads():
-                    self._loads.store(event.servers)
-                case BodiesDrained():
-                    self.is_drained = True
-            # Afterwards: if the home is locked, it is taken again.
-            self._events.popleft()
-
-    def _take_declared(self, event: ServerLoaded) -> None:
-        server = event.declaration.server
-        self.modes[server] = (event.mode, event.mode_reason)
-        was_loaded = event.target in self.served.is_loaded
-        is_changed = self.served.on_declared(event)
-        self._needs_declaring |= is_changed
-        if self._is_started and was_loaded and not is_changed:
-            # Its files are another version, which is seen on the bus in this way only.
-            ready = ServerStateChanged(server=server, state="ready")
-            self.loop.put(server_event(server, ready, self._clock(), cause=RELOADED))
-
-    def _take_load_failure(self, event: LoadFailure) -> None:
-        self.served.on_failed(event)
-        if self._is_started:
-            problem = Problem(code="not_loaded", message=event.error)
-            name = self.served.server_of(event.target) or event.target
-            self.loop.publish_now([DeclarationRejected(server=name, problems=[problem])])
-
-    def _store_chunks(self) -> None:
-        if self._chunks:
-            with self._home.transaction():
-                self._home.event_log.append_log_chunks(self._chunks)
-            self._chunks.clear()
 
     def _to_server(self, command: Command, event: str) -> None:
         if isinstance(command, RunTask):
