@@ -1,5 +1,6 @@
 """Fields of messages take the JSON type of their schema, and nothing that resembles it."""
 
+import json
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
@@ -12,6 +13,7 @@ from referencing import Registry, Resource
 from contract.golden_messages import NAMES, golden
 from cordyna_core.contract.published import schemas
 from cordyna_core.contract.registry import MESSAGES
+from cordyna_core.contract.state_updates import TaskStateChanged
 
 SCHEMAS = schemas()
 RESOURCES: Registry[Any] = Registry().with_resources(
@@ -67,6 +69,17 @@ def test_model_takes_no_type_that_its_schema_refuses(name: str) -> None:
 def test_attempt_is_a_whole_number(attempt: Any) -> None:
     detail = golden("TaskStateChanged")["detail"]
     assert not is_accepted("TaskStateChanged", {**detail, "attempt": attempt})
+
+
+@pytest.mark.parametrize("attempt", ["1", "1.0", "1e0"])
+def test_attempt_is_written_as_any_integer_of_the_schema(attempt: str) -> None:
+    detail = {**golden("TaskStateChanged")["detail"], "attempt": json.loads(attempt)}
+    text = json.dumps({**detail, "attempt": 0}).replace('"attempt": 0', f'"attempt": {attempt}')
+    for read in (
+        TaskStateChanged.model_validate(detail),
+        TaskStateChanged.model_validate_json(text),
+    ):
+        assert (read.attempt, type(read.attempt)) == (1, int)
 
 
 @pytest.mark.parametrize("time", [0, 1.5, True, "0", "1700000000", "1.7e9", None, "today"])

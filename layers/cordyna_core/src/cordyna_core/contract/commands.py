@@ -3,13 +3,13 @@
 Invariant: a command is a request; a state update reports whether it was carried out.
 """
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.ids import Name, RunId
-from cordyna_core.contract.json_values import BoundedJsonObject, Flag, Whole
+from cordyna_core.contract.json_values import STRICT, WHOLE, BoundedJsonObject, Flag, Whole
 from cordyna_core.contract.limits import (
     MAX_AGE_S,
     MAX_ATTEMPT,
@@ -18,6 +18,8 @@ from cordyna_core.contract.limits import (
     MAX_REVISION,
 )
 from cordyna_core.contract.time import Instant
+
+AgeS = Annotated[int, STRICT, Field(ge=0, le=MAX_AGE_S), WHOLE]
 
 
 class Command(Message):
@@ -43,10 +45,8 @@ class InvokeTask(Command):
         max_length=MAX_ID_CHARS,
         description="Idempotency: the same key gives the same run. Default: the event's id.",
     )
-    max_age_s: Whole | None = Field(
+    max_age_s: AgeS | None = Field(
         None,
-        ge=0,
-        le=MAX_AGE_S,
         description="A completed result at most this old may be reused, in seconds.",
     )
     labels: dict[str, str] = Field(

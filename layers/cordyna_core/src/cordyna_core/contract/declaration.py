@@ -21,7 +21,7 @@ from cordyna_core.contract.base import Message, Part
 from cordyna_core.contract.cron import Cron
 from cordyna_core.contract.due import Due
 from cordyna_core.contract.ids import Name
-from cordyna_core.contract.json_values import BoundedJsonObject, Flag, Number, Whole
+from cordyna_core.contract.json_values import STRICT, WHOLE, BoundedJsonObject, Flag, Number, Whole
 from cordyna_core.contract.limits import (
     MAX_AGE_S,
     MAX_CLOCK_S,
@@ -79,8 +79,9 @@ DEFAULT_RETRY_DELAY_S: Final = 5
 DEFAULT_RETRY_BACKOFF: Final = 2.0
 DEFAULT_RETRY_MAX_DELAY_S: Final = 600
 
-RetryDelayS = Annotated[Whole, Field(ge=1, le=MAX_RETRY_DELAY_S)]
-ClockS = Annotated[Whole, Field(ge=1, le=MAX_CLOCK_S)]
+RetryDelayS = Annotated[int, STRICT, Field(ge=1, le=MAX_RETRY_DELAY_S), WHOLE]
+ClockS = Annotated[int, STRICT, Field(ge=1, le=MAX_CLOCK_S), WHOLE]
+WithinS = Annotated[int, STRICT, Field(ge=1, le=MAX_AGE_S), WHOLE]
 
 
 def _cron(text: str) -> str:
@@ -99,7 +100,7 @@ class Upstream(Part):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: Name
-    within_s: Whole | None = Field(None, ge=1, le=MAX_AGE_S)
+    within_s: WithinS | None = None
     expects: BoundedJsonObject | None = Field(
         None, description="JSON Schema (draft 2020-12) of the output of the upstream."
     )

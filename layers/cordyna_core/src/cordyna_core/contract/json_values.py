@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticSerializationError, to_json
 
 from cordyna_core.contract.limits import MAX_JSON_DEPTH
@@ -91,8 +91,17 @@ def _too_deep() -> ValueError:
     return ValueError(f"it is nested deeper than {MAX_JSON_DEPTH} levels: flatten it")
 
 
-Whole = Annotated[int, Field(strict=True)]
-"""A whole number, as JSON has it: neither "3" nor true."""
+def _without_zero_fraction(value: Any) -> Any:
+    """Return 1 for 1.0: JSON Schema calls both an integer, and some languages write only that."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+STRICT: Final = Field(strict=True)
+WHOLE: Final = BeforeValidator(_without_zero_fraction)
+"""Of a type with bounds, it is the last annotation: the schema of a validator has no bounds."""
+
+Whole = Annotated[int, STRICT, WHOLE]
+"""A whole number, as JSON Schema has it: 3 and 3.0, and neither "3" nor true."""
 
 Number = Annotated[float, Field(strict=True)]
 """A number, as JSON has it."""
