@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, RootModel, SecretStr, create_model
 
 from cordyna_core.contract.secret_params import (
     REDACTED,
@@ -81,6 +81,15 @@ def test_plain_secrets_are_found_wherever_they_are() -> None:
 def test_secret_names_are_those_of_the_nearest_fields() -> None:
     assert secret_names(SCHEMA) == {"token", "password", "keys", "key"}
     assert secret_names(ENDLESS) == frozenset()
+
+
+def test_secret_names_that_share_one_schema_are_all_found() -> None:
+    class Tokens(RootModel[list[SecretStr]]):
+        pass
+
+    schema = create_model("Shared", read=(Tokens, ...), write=(Tokens, ...)).model_json_schema()
+    assert schema["properties"]["read"] == schema["properties"]["write"]
+    assert secret_names(schema) == {"read", "write"}
 
 
 @pytest.mark.parametrize(

@@ -152,17 +152,20 @@ class _Walk:
     def names(self) -> Iterator[str]:
         """Yield the names of secrets; of one in a list or map, the name of that."""
         waiting: list[tuple[str, Any]] = [("", self._root)]
-        met = set[int]()
+        met, met_by_name = set[int](), set[tuple[str, int]]()
         for name, schema in waiting:
             for part in self._expanded([schema]):
                 if part.get("writeOnly") is True:
                     yield name
-                elif id(part) not in met:
-                    met.add(id(part))
-                    properties = part.get("properties")
-                    named = properties if isinstance(properties, dict) else {}
-                    waiting += named.items()
+                    continue
+                properties = part.get("properties")
+                if isinstance(properties, dict) and id(part) not in met:
+                    waiting += properties.items()
+                # Several properties may refer to one list of secrets.
+                if (name, id(part)) not in met_by_name:
                     waiting += [(name, item) for item in _below({**part, "properties": None})]
+                met.add(id(part))
+                met_by_name.add((name, id(part)))
 
     def _is_secret_as_a_whole(self, value: Any, parts: Sequence[dict[str, Any]]) -> bool:
         """Whether a value has another form than it should, where some part of it is a secret.
