@@ -6,7 +6,8 @@ from typing import Any
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.incidents import IncidentClosed, IncidentOpened, incident_id
-from e2e.cloud import Cloud, until
+from cordyna_core.contract.state_updates import DeclarationAccepted, RunStateChanged
+from e2e.cloud import Cloud, Published, until
 from e2e.scenarios import ended
 
 SERVER = "server-with-an-owner"
@@ -53,8 +54,10 @@ def test_failed_run_opens_an_incident_that_a_retry_closes(cloud: Cloud) -> None:
     assert (listed["state"], listed["times"]) == ("open", 1)
     assert listed["error"]["message"] == "the disk is full"
 
-    cloud.put("RetryRun", {"run_id": run_id})
+    retry = cloud.put("RetryRun", {"run_id": run_id})
     until(lambda: cloud.of(RunTask, run_id, task="owned-load", attempt=2), within_s=20)
+    (answer,) = [e for e in cloud.of(RunStateChanged, run_id) if caused_by(e, retry)]
+    assert answer.message.state == "running"
     cloud.put("TaskStateChanged", completed, source=SOURCE)
     until(lambda: cloud.of(IncidentClosed, CAUSE), within_s=60)
 
@@ -64,3 +67,25 @@ def test_failed_run_opens_an_incident_that_a_retry_closes(cloud: Cloud) -> None:
     completed |= {"task": "owned-report", "attempt": 1}
     cloud.put("TaskStateChanged", completed, source=SOURCE)
     until(lambda: cloud.shown(run_id)["state"] == "completed", within_s=20)
+
+
+def caused_by(published: Published[Any], event_id: str) -> bool:
+    meta = published.message.meta
+    return meta is not None and meta.cause == event_id
+
+
+def test_declaration_that_is_taken_back_closes_its_rejection(cloud: Cloud) -> None:
+    server, incident = "server-that-errs", incident_id("rejected_declaration", "server-that-errs")
+    source = f"cordyna.server.{server}"
+    good = {"server": server, "contract": "1", "tasks": [{"name": "sound", "owner": OWNER}]}
+    cycle = good | {"tasks": [{"name": "sound", "upstream": ["sound"]}]}
+    accepted = cloud.put("ServerDeclared", good, source=source)
+    until(lambda: cloud.of(DeclarationAccepted, accepted), within_s=20)
+    cloud.put("ServerDeclared", cycle, source=source)
+    (opened,) = until(lambda: cloud.of(IncidentOpened, incident), within_s=60)
+    assert (opened.message.owner, opened.message.reason) == (OWNER, "cycle")
+    until(lambda: "rejected" in cloud.dyna("incidents", "--owner", OWNER).stdout, within_s=20)
+
+    cloud.put("ServerDeclared", good, source=source)
+
+    until(lambda: cloud.of(IncidentClosed, incident), within_s=60)
