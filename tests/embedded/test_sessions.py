@@ -158,7 +158,7 @@ def test_invoke_of_unserved_task_is_refused_naming_the_driver(
     assert [problem.code for problem in refused.problems] == ["unknown_task", "driven_by_another"]
 
 
-def test_refusal_of_a_typo_does_not_name_the_driver_of_its_server(tmp_path: Path) -> None:
+def test_refusal_of_a_typo_does_not_name_the_driver(tmp_path: Path) -> None:
     servers = two_servers()
     with EmbeddedEngine(DiskHome(tmp_path), servers) as driver:
         finished(driver, "x")

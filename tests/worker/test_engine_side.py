@@ -168,7 +168,7 @@ def test_host_is_asked_again_only_after_its_answer(room: Room) -> None:
 
 
 def test_host_that_does_not_answer_is_replaced(room: Room) -> None:
-    """An answer to an earlier question is none."""
+    """An answer to an earlier question does not count."""
     room.after(PING_INTERVAL_S)
     room.host.answers = [{"event": "pong", "number": 1}]
     room.after(PING_INTERVAL_S)

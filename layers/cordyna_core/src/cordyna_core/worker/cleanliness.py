@@ -39,7 +39,7 @@ class Baseline(NamedTuple):
 
     folder: str | None
     environment: dict[bytes, bytes]
-    c_environment: process_state.Environment
+    c_environment: process_state.CEnvironment
     umask: int
     owner: tuple[Any, ...]
     scheduling: tuple[Any, ...]
@@ -63,7 +63,7 @@ def take_baseline() -> Baseline:
     return Baseline(
         folder=process_state.folder(),
         environment=dict(os.environb),
-        c_environment=process_state.Environment(),
+        c_environment=process_state.CEnvironment(),
         umask=process_state.umask(),
         owner=process_state.owner(),
         scheduling=process_state.scheduling(),

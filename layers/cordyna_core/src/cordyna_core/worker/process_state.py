@@ -63,7 +63,7 @@ def lowest_free_descriptor() -> int:
     return descriptor
 
 
-class Environment:
+class CEnvironment:
     """The environment as C code and child processes have it: `os.putenv` passes `os.environ` by."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Environment:
         return _strings(_pointers_at(address)) != self._content
 
     def _read_block(self) -> bytes:
-        """The array of pointers, as far as it went at first: so much memory is its own."""
+        """The array of pointers, as long as it was at first: so much memory is its own."""
         if not self._address:
             return b""
         return ctypes.string_at(self._address, (len(self._pointers) + 1) * _POINTER_BYTES)
