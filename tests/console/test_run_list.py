@@ -99,3 +99,11 @@ def test_run_ambiguous_beginning_names_the_runs(failed: RunView, engine: Embedde
     problem = get(client, "/runs/000", 409)
     assert problem["why"].split("\n") == [run.run_id for run in twins]
     assert problem["next"] == "type more of it"
+
+
+def test_run_names_the_client_that_invoked_it(engine: EmbeddedEngine, failed: RunView) -> None:
+    console = a_console(engine)
+    facts = engine.facts(failed.run_id)
+    named = facts.excerpt.model_copy(update={"source": "cordyna.client.ana"})
+    assert console.row_of(facts.model_copy(update={"excerpt": named})).by == "ana"
+    assert console.row_of(facts).by is None

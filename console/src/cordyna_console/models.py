@@ -109,6 +109,7 @@ class RunRow(ApiAnswer):
     server: str | None = None
     owner: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
+    by: str | None = Field(None, description="The client or server that invoked it, by its name.")
     params: JsonObject = Field(default_factory=dict)
     counts: dict[str, int] = Field(default_factory=dict, description="Tasks by their word.")
     root_cause: RootCause | None = None

@@ -64,7 +64,7 @@ function RunLine({ run }) {
   second.value;
   const began = parse(run.created_at);
   const over = parse(run.ended_at);
-  const by = run.scheduled_at ? "cron" : run.labels.via ?? "client";
+  const by = run.scheduled_at ? "cron" : run.by ?? run.labels.via ?? "client";
   const others = Object.entries(run.labels).filter(([name]) => name !== "via");
   return html`<tr ...${rowLink(href)}>
     <td><${State} word=${runWord(run)} /></td>
