@@ -121,6 +121,18 @@ def test_sweeps_without_time_reach_every_run_in_turn() -> None:
     assert reached == {run for run in runs if ord(run[0]) % SHARDS == 1}
 
 
+def test_new_runs_are_reached_also_if_no_sweep_ends() -> None:
+    runs = [f"{first}1" for first in "0123456789ABCDEFGHJKMNPQRSTVWXYZ"]
+    fake = with_marks(FakeRuntime(), *runs)
+    fake.store.new_active_pages = lambda _: iter([("NEW", 1)])  # type: ignore[attr-defined]
+    reached = set()
+    for _ in range(4 * len(runs)):
+        fake.now += 900
+        keep_going = iter([True, False]).__next__
+        reached.add(sweep_shards(fake.runtime.ports, fake.store, [1], keep_going).last)  # type: ignore[arg-type]
+    assert reached == {"NEW", *(run for run in runs if ord(run[0]) % SHARDS == 1)}
+
+
 def checked(fake: FakeRuntime, timer: PageTimer) -> None:
     """The timer fires, and the check that it asks for passes the tracker's queue."""
     on_queue("timekeeper", fake.build)(batch(encode_internal(timer)), Context())

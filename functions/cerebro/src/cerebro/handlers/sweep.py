@@ -3,7 +3,7 @@
 On AWS the marks of active runs are in several partitions, and each is swept by an invocation of its
 own, which is bounded in time. One that does not reach its end began at another run than the one
 before it, so every run is reached by one of the next sweeps. The sweep itself marks the runs that
-were created since the one before it and are active still.
+were created since the one before it and are active still; every third sweep begins with these.
 
 Invariant: a page timer is a hint, so sweeping too often costs money and changes nothing.
 """
@@ -76,16 +76,25 @@ def sweep_shards(
 
 
 def _in_turn(active: ActivePages, shard: int, now: float) -> Iterator[tuple[str, int]]:
-    """All active runs of a partition, beginning elsewhere in each sweep; the new ones are last."""
+    """All active runs of a partition, beginning elsewhere in each sweep."""
     sweeps = int(now // SWEEP_INTERVAL_S)
+    # 3 and 32 have no common divisor, so the others begin at every character, too.
+    is_new_first = sweeps % 3 == 0
+    if is_new_first:
+        yield from active.new_active_pages(shard)
+    yield from _marked_in_turn(active, shard, sweeps)
+    if not is_new_first:
+        yield from active.new_active_pages(shard)
+
+
+def _marked_in_turn(active: ActivePages, shard: int, sweeps: int) -> Iterator[tuple[str, int]]:
     # 7 and 32 have no common divisor: every character is the first one of one sweep in 32.
     begin = _FIRST_CHARACTERS[sweeps * 7 % len(_FIRST_CHARACTERS)]
     yield from active.active_pages(shard, begin)
     for run_id, pages in active.active_pages(shard):
         if run_id > begin:
-            break
+            return
         yield run_id, pages
-    yield from active.new_active_pages(shard)
 
 
 def sweep(
