@@ -17,6 +17,7 @@ from cordyna_core.contract.ids import CLIENT, SCHEDULER, server_source
         ("reporting.daily", ["reporting.*"], True),
         ("reporting", ["reporting.*"], False),
         ("reports", ["reporting.*"], False),
+        ("not.reporting.daily", ["reporting.*"], False),
         ("b", ["*"], True),
     ],
 )

@@ -199,6 +199,7 @@ def test_cron_to_eventbridge_is_this_expression(unix: str, eventbridge: str) -> 
             ),
         ),
         ("0 0 */2 * MON", "which EventBridge cannot express"),
+        ("0 0 1-30 * MON-SAT", "which EventBridge cannot express"),
         ("0 0 30 2 *", "never fires: day of month 30 does not exist in month 2"),
         ("0 0 31 4,6,9,11 *", "never fires"),
     ],

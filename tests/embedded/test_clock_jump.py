@@ -63,6 +63,21 @@ def test_deadline_after_a_jump_is_as_far_away_as_before(jump: float) -> None:
     assert world.after(3).states() == {"x": "error ack_timeout"}
 
 
+def test_dispatch_moves_with_a_jump() -> None:
+    """From it follow the clock of a queued attempt, and the age of a result."""
+    world = an_engine("a: x", silent=("x",))
+    run_id = world.invoke("x")
+    before = world.store.read_task(run_id, 0)
+    world.driver.now += HOUR
+    world.driver.loop.on_clock_jump(HOUR)
+
+    after = world.store.read_task(run_id, 0)
+    assert before is not None
+    assert after is not None
+    assert after.dispatched_at == before.dispatched_at + HOUR
+    assert after.deadline == (before.deadline or 0) + HOUR
+
+
 def test_retry_wait_after_a_jump_is_as_long_as_before() -> None:
     world = an_engine("a: x", fails=("x",), x={"retries": 1})
     world.invoke("x")
