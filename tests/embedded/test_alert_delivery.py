@@ -111,6 +111,16 @@ def test_webhook_that_does_not_speak_http_fails(answer: bytes) -> None:
     assert "secret-path" not in str(failed.value)
 
 
+@pytest.mark.parametrize("address", ["http://host:port/secret-path", "http://ho st/secret-path"])
+def test_webhook_whose_address_is_no_url_fails(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBHOOK", address)
+    with pytest.raises(DeliveryFailed, match="is not a valid URL") as failed:
+        deliver(AlertTarget(webhook="env:WEBHOOK"), the_message(), is_waiting=False)
+    assert "secret-path" not in str(failed.value)
+
+
 def test_text_for_slack_is_escaped() -> None:
     message = the_message(summary="load failed: ValueError: <!channel> & <@U1>")
     text = FORMATS["slack"](message, is_waiting=True)

@@ -72,6 +72,8 @@ def _post(address: str, body: str) -> None:
         refused.close()
         answer = _printable(f"{refused.code} {refused.reason}"[:_LINE_CHARS_MAX])
         raise DeliveryFailed(f"the webhook answered {answer}") from refused
+    except http.client.InvalidURL as invalid:
+        raise DeliveryFailed("the address of the webhook is not a valid URL") from invalid
     except http.client.HTTPException as garbled:
         raise DeliveryFailed("the webhook gave an answer that is not HTTP") from garbled
     except (OSError, ValueError) as failure:
