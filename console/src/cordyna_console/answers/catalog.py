@@ -138,14 +138,14 @@ def one_task(console: Console, name: str) -> TaskRow:
 
 def recent(console: Console) -> RecentTasks:
     """What became of every task in the newest runs."""
-    tasks: dict[str, list[RecentWord]] = defaultdict(list)
+    now, tasks = console.now(), defaultdict[str, list[RecentWord]](list)
     summaries = _spread(
         console.engine.runs(RECENT_RUNS_SEARCHED),
         RECENT_RUNS if console.has_cheap_events else RECENT_RUNS_IN_THE_CLOUD,
     )
     for run in summaries:
         try:
-            words = console.recent.words_of(console.engine, run.run_id, run.state)
+            words = console.recent.words_of(console.engine, run.run_id, run.state, now)
         except NotFound:
             continue  # it was deleted since it was listed
         for task, (state, reason) in words.items():
