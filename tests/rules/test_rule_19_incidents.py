@@ -310,7 +310,7 @@ def test_sign_of_life_after_a_rejection_leaves_it_open() -> None:
     world.declare("s", "a<-a")
     world.publish(old, server_source("s"))  # the declaration of before, delivered again
     world.now += 1
-    answer = declared("s", "a").model_copy(update={"meta": meta_at(world.now, "m", "roll call")})
+    answer = declared("s", "a").model_copy(update={"meta": meta_at(world.now, "m", "sign of life")})
     world.publish(answer, server_source("s"))
     assert events(world) == ["opened rejected_declaration s"]
 

@@ -67,7 +67,7 @@ class Interned:
         self._by_id: dict[int, tuple[Any, Any]] = {}
 
     def __call__(self, written: Any) -> Any:
-        """Return the object that stands for `written`."""
+        """Return the object in place of `written`."""
         known = self._by_id.get(id(written))
         if known is None:
             one = self._by_content.setdefault(_distinguishing(written), written)
