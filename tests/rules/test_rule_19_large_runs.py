@@ -1,7 +1,14 @@
 """Rule 19: a silent server with more tasks in a run than are watched (docs/rules.md, rule 19)."""
 
+from collections import Counter
+
+import pytest
+
+from cerebro.core.incidents.causes import CAUSES_PER_RUN_MAX, record_failures
+from cerebro.core.incidents.incident import Incident
 from cerebro.core.incidents.watch import OF_ONE_SERVER_MAX, last_answers
 from cerebro.core.model import CachedResult, Plan, PlannedTask, Rank, TaskRun
+from cerebro.shell import perform
 from cordyna_core.contract.incidents import IncidentChanged
 from world.incidents import deliveries, events, incident_events, the_incident
 from world.scenarios import ReactionWorld, a_world
@@ -117,3 +124,25 @@ def test_change_after_the_settling_is_published_once() -> None:
     assert len(world.driver.incident_timers) <= 3
     world.after(1900)
     assert events(world) == [OPENED, "changed unresponsive s"]
+
+
+def test_failures_of_a_run_read_a_bounded_number_of_incidents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = [f"f{number}" for number in range(CAUSES_PER_RUN_MAX + 20)]
+    world = a_world("  ".join(names))
+    world.declare("t", f"all<-{','.join(names)}")
+    run_id = world.invoke("all")
+    read, read_incident = Counter[int](), world.store.read_incident
+    for begin, end in ((0, CAUSES_PER_RUN_MAX), (CAUSES_PER_RUN_MAX, len(names))):
+        for name in names[begin:end]:
+            world.report(name, "error", run_id=run_id)
+
+        def counted(incident: str, failed: int = end) -> Incident | None:
+            read[failed] += 1
+            return read_incident(incident)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(world.store, "read_incident", counted)
+            perform(record_failures(run_id, cause="again"), world.driver.ports)
+    assert read[CAUSES_PER_RUN_MAX] == read[len(names)] > 0

@@ -80,18 +80,22 @@ async def _resume_others(
 ) -> None:
     """Resume what an earlier delivery may have recorded, and this one does not record again.
 
-    That is of each task that has ever failed, because it may have been healed or retried since.
+    That is of each task that has ever failed, because it may have been healed or retried since. Of
+    those that have failed now, no more than are recorded: to read thousands of incidents takes
+    longer than a handler may. What is not published of the others is published by the next program
+    that reads them.
     """
     recorded: dict[str, list[Failure]] = {}
+    now_failed, passed_over = frozenset(failed), frozenset(failed[CAUSES_PER_RUN_MAX:])
     for index, fact in sorted(facts.items()):
-        if not any(entry.state == "error" for entry in fact.timeline):
+        if index in passed_over or not any(entry.state == "error" for entry in fact.timeline):
             continue
         task = snapshot.plan.tasks[index]
         failure = Failure(snapshot.run.id, index, fact.attempt)
         kinds: dict[IncidentKind, str] = {"failed": task.name, "unresponsive": task.server}
         for kind, subject in kinds.items():
             failures = recorded.setdefault(incident_id(kind, subject), [])
-            if index not in failed:
+            if index not in now_failed:
                 failures.append(failure)
     for incident, failures in recorded.items():
         await resume(incident, failures, cause=cause)
