@@ -48,12 +48,18 @@ class Federation:
 
     def deploy(self) -> None:
         """Run `cdk deploy` of their stack."""
+        self._cdk("deploy", "--require-approval", "never")
+
+    def delete(self) -> None:
+        """Run `cdk destroy` of their stack, which removes both servers from the graph."""
+        self._cdk("destroy", "--force")
+
+    def _cdk(self, command: str, *options: str) -> None:
         app = self._folder / "app.py"
         app.write_text(APP)
         self._cloud.cdk(
-            "deploy",
-            "--require-approval",
-            "never",
+            command,
+            *options,
             app=f"{sys.executable} {app}",
             into=self._folder / "cdk.out",
             code=str(self._folder),

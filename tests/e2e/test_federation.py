@@ -1,6 +1,7 @@
 """Three teams on the deployed system: examples/federation, with the commands of its README."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -18,11 +19,12 @@ FINANCE = "reporting.finance"
 
 
 @pytest.fixture(scope="module")
-def federation(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Federation:
-    """Teams orders and reporting, deployed."""
+def federation(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """Teams orders and reporting, deployed; the tests of other files find nothing of them."""
     federation = Federation(cloud, tmp_path_factory.mktemp("federation"))
     federation.deploy()
-    return federation
+    yield federation
+    federation.delete()
 
 
 def test_report_gets_the_orders_of_another_team(cloud: Cloud, federation: Federation) -> None:
@@ -73,6 +75,7 @@ def test_missed_deadline_is_an_incident_of_its_owner(cloud: Cloud, federation: F
     sent = {"server": FINANCE, "run_id": run_id, "task": "invoice", "attempt": 1}
     cloud.put("TaskStateChanged", sent | {"state": "completed", "output": "sent"}, source=source)
     until(lambda: cloud.of(IncidentClosed, incident), within_s=30)
+    cloud.put("ServerDeclared", declared | {"tasks": []}, source=source)
 
 
 def test_break_of_an_output_is_shown_before_and_after(cloud: Cloud, federation: Federation) -> None:
