@@ -65,7 +65,7 @@ class _TaskServerAdapter:
         return detail_json(self._server.declaration)
 
     def run(self, detail: dict[str, Any], publish: Publish, cancelled: Cancellation) -> None:
-        clock = partial(_engine_time, detail["clock_offset_s"])
+        clock = partial(_engine_time, detail.get("clock_offset_s", _wall_clock_offset_s()))
         # The host has checked that the command is not stale, by a clock that does not jump.
         command = RunTask.model_validate(detail).model_copy(update={"start_by": _NEVER})
         bus = _Bus(publish)
@@ -76,6 +76,11 @@ class _TaskServerAdapter:
         except BaseException as error:  # noqa: BLE001  also a KeyboardInterrupt of the body's own
             attempt = Attempt(command, bus, clock, cancelled)
             attempt.report("error", reason="failed", error=describe(error))
+
+
+def _wall_clock_offset_s() -> float:
+    """What is used for the engine's clock if an older engine does not name it."""
+    return time.time() - time.monotonic()  # noqa: TID251  a body process is a composition
 
 
 def _engine_time(offset_s: float) -> float:

@@ -153,7 +153,8 @@ class TemplateLink:
         worker = self._forking.pop(detail["slot"])
         child = Child(detail["pid"], worker.process_exited, self._reap)
         self._bodies[child.pid] = child
-        worker.set_child(child, detail["at"])
+        # An older cordyna-core in the server's own environment does not say when.
+        worker.set_child(child, detail.get("at", 0.0))
 
     def _fork_failed(self, detail: dict[str, Any]) -> None:
         worker = self._forking.pop(detail["slot"])
