@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 import pytest
-from pydantic import BaseModel, RootModel, SecretStr, create_model
+from pydantic import BaseModel, RootModel, SecretStr
 
 from cordyna_core.contract.secret_params import (
     REDACTED,
@@ -83,11 +83,17 @@ def test_secret_names_are_those_of_the_nearest_fields() -> None:
     assert secret_names(ENDLESS) == frozenset()
 
 
-def test_secret_names_that_share_one_schema_are_all_found() -> None:
-    class Tokens(RootModel[list[SecretStr]]):
-        pass
+class Tokens(RootModel[list[SecretStr]]):
+    """A list of secrets, which parameters share."""
 
-    schema = create_model("Shared", read=(Tokens, ...), write=(Tokens, ...)).model_json_schema()
+
+class Shared(BaseModel):
+    read: Tokens
+    write: Tokens
+
+
+def test_secret_names_that_share_one_schema_are_all_found() -> None:
+    schema = Shared.model_json_schema()
     assert schema["properties"]["read"] == schema["properties"]["write"]
     assert secret_names(schema) == {"read", "write"}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cordyna_core.server.cancellation import CancellationFlag
 from cordyna_core.worker import python_server
 from cordyna_core.worker.protocol import frame_bytes
 from cordyna_core.worker.template_link import TemplateLink
@@ -38,7 +39,7 @@ def test_body_of_an_engine_that_names_no_clock_runs(
     }
     published: list[str] = []
     python_server.load(str(file)).run(
-        detail, lambda _, text, is_final: published.append(text), lambda: False
+        detail, lambda _, text, is_final: published.append(text), CancellationFlag()
     )
     assert '"state":"completed"' in published[-1].replace(" ", "")
 
