@@ -1,6 +1,7 @@
 // Invoke a task: a form from its schema, and what would run, before anything is sent.
 import { find, html, useEffect, useMemo, useState } from "../html.js";
 import { post, Problem } from "../api.js";
+import { quoted } from "../model/command.js";
 import { choiceText, fieldText, mergedFields, readField } from "../model/schema.js";
 import { isPlace, location, navigate, setQuery } from "../state.js";
 import { Action, Command, Loading, ProblemBox, several, useFetch, useSettled, useTitle } from "../parts/ui.js";
@@ -94,7 +95,4 @@ function readJson(text) {
   } catch (failure) {
     return { params: {}, wrong: { json: failure.message } };
   }
-}
-function quoted(text) {
-  return /^[\w.:/@+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

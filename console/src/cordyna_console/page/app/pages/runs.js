@@ -2,6 +2,7 @@
 import { html, useEffect, useState } from "../html.js";
 import { fromField, parse, span, toField, zoneName } from "../clock.js";
 import { follow } from "../live.js";
+import { quoted } from "../model/command.js";
 import { location, navigate, now, openIncidents, second, setQuery, zone } from "../state.js";
 import {
   Bar, Command, Empty, get, Loading, Moment, ProblemBox, rowLink, RunId, runWord, several, State, useFetch, useSettled, useTitle, Zone,
@@ -46,7 +47,7 @@ export function RunsPage() {
   const rows = shown === null ? [] : [...shown.rows, ...older.filter((row) => !shown.rows.some((other) => other.run_id === row.run_id))];
   const failing = rows.filter((row) => row.state === "failing");
   return html`
-    <div class="row apart"><h1>Runs</h1><span class="row"><${Live} state=${connection} /><${Command} text=${`dyna runs${["task", "state", "since", "until"].map((name) => (wanted[name] ? ` --${name} ${wanted[name]}` : "")).join("")}`} /></span></div>
+    <div class="row apart"><h1>Runs</h1><span class="row"><${Live} state=${connection} /><${Command} text=${`dyna runs${["task", "state", "since", "until"].map((name) => (wanted[name] ? ` --${name} ${quoted(wanted[name])}` : "")).join("")}`} /></span></div>
     ${failing.slice(0, 3).map((run) => html`<${FailingCard} key=${run.run_id} run=${run} />`)}
     <${NeedsOwner} />
     <${Filters} wanted=${wanted} />

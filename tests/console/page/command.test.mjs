@@ -1,0 +1,15 @@
+// Words of commands that are shown to be copied: an address may hold any text.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { quoted } from "../../../console/src/cordyna_console/page/app/model/command.js";
+
+test("a plain word stays as it is", () => {
+  for (const word of ["24h", "2026-11-28T12:00:00Z", "team.load", "a/b@c+d"]) assert.equal(quoted(word), word);
+});
+
+test("what a shell would read otherwise is in quotes", () => {
+  assert.equal(quoted("1h; rm -r x"), "'1h; rm -r x'");
+  assert.equal(quoted("it's $HOME"), "'it'\\''s $HOME'");
+  assert.equal(quoted(""), "''");
+  assert.equal(quoted("a\nb"), "'a\nb'");
+});
