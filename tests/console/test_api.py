@@ -234,6 +234,12 @@ def test_invoke_twice_with_a_key_is_one_run(client: TestClient, engine: Embedded
     assert last.labels == {"via": "console"}
 
 
+def test_invoke_with_labels_keeps_them(client: TestClient, engine: EmbeddedEngine) -> None:
+    body = {"task": "orders", "labels": {"via": "a script", "why": "test"}}
+    *_, last = engine.follow(post(client, "/runs", body, 201)["run_id"])
+    assert last.labels == body["labels"]
+
+
 def test_invoke_that_is_refused_lists_every_problem(client: TestClient) -> None:
     problem = post(client, "/runs", {"task": "report", "params": {"top": "x", "odd": 1}}, 409)
     assert {one["code"] for one in problem["problems"]} == {"bad_param", "unknown_param"}
@@ -308,6 +314,17 @@ def test_cost_is_called_an_estimate(client: TestClient, failed: RunView) -> None
     cost = get(client, f"/runs/{failed.run_id}/cost")
     assert cost["estimate"] is True
     assert cost["total"] == pytest.approx(sum(line["dollars"] for line in cost["lines"]))
+
+
+def test_cost_counts_every_attempt(client: TestClient, engine: EmbeddedEngine) -> None:
+    run_id = finished(engine, "report", top=7).run_id
+    before = get(client, f"/runs/{run_id}/cost")["tasks"]
+    post(client, f"/runs/{run_id}/retry", {}, 202)
+    *_, last = engine.follow(run_id)
+
+    cost = get(client, f"/runs/{run_id}/cost")
+    assert cost["tasks"] == before + 1 == sum(task.attempt for task in last.tasks)
+    assert cost["lines"][0]["count"] == 3 * cost["tasks"]
 
 
 def test_answer_that_has_not_changed_is_not_sent_again(client: TestClient) -> None:

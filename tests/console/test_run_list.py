@@ -75,6 +75,12 @@ def test_runs_next_page_continues_after_the_cursor(client: TestClient, failed: R
     assert second["next"] is None
 
 
+def test_runs_of_a_span_stay_in_it_page_by_page(client: TestClient, failed: RunView) -> None:
+    first = get(client, "/runs", limit=1)
+    assert get(client, "/runs", before=first["next"], until="2020-01-01")["rows"] == []
+    assert get(client, "/runs", before=first["next"], since="2099-01-01")["rows"] == []
+
+
 def test_runs_unknown_cursor_is_not_found(client: TestClient, failed: RunView) -> None:
     assert "is not known" in get(client, "/runs", 404, before="0" * 26)["what"]
 
