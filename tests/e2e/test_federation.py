@@ -66,7 +66,7 @@ def test_missed_deadline_is_an_incident_of_its_owner(cloud: Cloud, federation: F
     tick = {"tick": {"task": "invoice", "nominal": f"{nominal:%Y-%m-%dT%H:%M:%SZ}"}}
     cloud.aws("sqs", "send-message", "--queue-url", url, "--message-body", json.dumps(tick))
 
-    (opened,) = until(lambda: cloud.of(IncidentOpened, incident), within_s=60)
+    opened = until(lambda: cloud.of(IncidentOpened, incident), within_s=60)[-1]
 
     assert (opened.message.owner, opened.message.task) == ("team-finance", "invoice")
     shown = cloud.dyna("incidents", "--owner", "team-finance").stdout

@@ -45,7 +45,7 @@ def test_failed_run_opens_an_incident_that_a_retry_closes(cloud: Cloud) -> None:
     error = {"type": "OSError", "message": "the disk is full"}
 
     cloud.put("TaskStateChanged", update | failed | {"error": error}, source=SOURCE)
-    (opened,) = until(lambda: cloud.of(IncidentOpened, CAUSE), within_s=60)
+    opened = until(lambda: cloud.of(IncidentOpened, CAUSE), within_s=60)[-1]
 
     assert ended(cloud, run_id) == "error"
     assert (opened.message.owner, opened.message.run_id) == (OWNER, run_id)
@@ -82,7 +82,7 @@ def test_declaration_that_is_taken_back_closes_its_rejection(cloud: Cloud) -> No
     accepted = cloud.put("ServerDeclared", good, source=source)
     until(lambda: cloud.of(DeclarationAccepted, accepted), within_s=20)
     cloud.put("ServerDeclared", cycle, source=source)
-    (opened,) = until(lambda: cloud.of(IncidentOpened, incident), within_s=60)
+    opened = until(lambda: cloud.of(IncidentOpened, incident), within_s=60)[-1]
     assert (opened.message.owner, opened.message.reason) == (OWNER, "cycle")
     until(lambda: "rejected" in cloud.dyna("incidents", "--owner", OWNER).stdout, within_s=20)
 
