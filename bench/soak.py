@@ -36,8 +36,8 @@ KEPT_S: Final = 60.0
 WARM_UP_MIN: Final = 8
 """Minutes that are not judged: meanwhile the caches of the engine fill, 2 MB in all.
 
-They are the 16,384 strings that pydantic keeps of what it has read, the 2 MB of pages of SQLite,
-and the last 100 runs. Collected objects are as many after 2 minutes as after 14.
+They are the pages of SQLite, and the last 100 runs. Collected objects are as many after 2 minutes
+as after 14.
 """
 
 SLOPE_MAX_KB: Final = {"engine": 100.0, "host": 100.0, "file": 300.0}
