@@ -63,6 +63,19 @@ def test_sweep_reads_only_what_was_listed_since_the_one_before(deployed: Deploye
     assert "BatchGetItem" not in deployed.calls_of(lambda: swept(deployed.process(now=NOW + 4500)))
 
 
+def test_partition_that_is_swept_last_keeps_its_runs_active(deployed: Deployed) -> None:
+    """1. A sweep of all. 2. A run of each partition. 3. A sweep that reaches one of them only."""
+    swept(deployed.process(now=NOW))
+    runs = {zlib.crc32(run_id.encode()) % SHARDS: run_id for run_id in map(str, range(100))}
+    assert len(runs) == SHARDS
+    for run_id in runs.values():
+        invoked(deployed.process(), a_run(run_id, created_at=NOW + 10))
+
+    store = deployed.process(now=NOW + 900)
+    assert [run for run, _ in store.new_active_pages(2)] == [runs[2]]
+    assert sorted(store.active_runs()) == sorted(runs.values())
+
+
 def test_run_that_is_stored_late_is_found_by_the_next_sweep(deployed: Deployed) -> None:
     """Its planner listed it, and stores it only after a sweep has passed it."""
     created_at = NOW + 900 - WRITTEN_WITHIN_S + 1
