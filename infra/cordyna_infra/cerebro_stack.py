@@ -30,7 +30,14 @@ from cordyna_infra.asset_folders import cerebro_folder, layer_folder
 from cordyna_infra.bus import StageBus
 from cordyna_infra.capacity import capacities
 from cordyna_infra.encryption import allow_key, customer_key
-from cordyna_infra.handlers import HANDLERS, INVOKED, QUEUE_FED, HandlerQueue, handler_function
+from cordyna_infra.handlers import (
+    HANDLERS,
+    INVOKED,
+    QUEUE_FED,
+    HandlerQueue,
+    HandlerSpec,
+    handler_function,
+)
 from cordyna_infra.operator_policies import OperatorPolicies
 from cordyna_infra.rollout import ALIAS, Rollout, shift_config
 from cordyna_infra.stage import Stage
@@ -188,24 +195,7 @@ class CerebroStack(Stack):
     def _statements(self, name: str) -> list[iam.PolicyStatement]:
         """The permissions of `name`: the table HANDLERS and the registry, as IAM statements."""
         spec = HANDLERS[name]
-        reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
-        writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
-        table = [self.table.table_arn]
-        statements = [
-            iam.PolicyStatement(
-                actions=reads + writes if spec.writes_table else reads, resources=table
-            )
-        ]
-        if spec.writes_keys:
-            statements.append(
-                iam.PolicyStatement(
-                    actions=writes,
-                    resources=table,
-                    conditions={
-                        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*spec.writes_keys]}
-                    },
-                )
-            )
+        statements = self._table_statements(spec)
         as_scheduler = set(published_by(name)) & set(sent_by(Sender.SCHEDULER))
         for source, published in (
             (CEREBRO, set(published_by(name)) - as_scheduler),
@@ -232,6 +222,24 @@ class CerebroStack(Stack):
                 actions=["sqs:SendMessage"], resources=[queue.queue_arn for queue in sends_to]
             )
         )
+        return statements
+
+    def _table_statements(self, spec: HandlerSpec) -> list[iam.PolicyStatement]:
+        reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
+        writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
+        table = [self.table.table_arn]
+        statements = [
+            iam.PolicyStatement(
+                actions=reads + writes if spec.writes_table else reads, resources=table
+            )
+        ]
+        if spec.writes_keys:
+            keys = {"dynamodb:LeadingKeys": [*spec.writes_keys]}
+            statements.append(
+                iam.PolicyStatement(
+                    actions=writes, resources=table, conditions={"ForAllValues:StringLike": keys}
+                )
+            )
         return statements
 
     def _schedule_sweep(self) -> None:

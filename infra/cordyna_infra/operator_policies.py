@@ -73,11 +73,7 @@ class OperatorPolicies(Construct):
                     [queue.queue_arn for queue in queues],
                     [queue.queue_arn for queue in dead_letters],
                 ),
-                *_redrive_statements(
-                    [_queue_arn(self, "*-work")],
-                    [_queue_arn(self, f"*{DEAD_LETTER_SUFFIX}")],
-                    conditions=OF_TASK_SERVERS,
-                ),
+                *_redrive_statements_of_servers(self),
                 iam.PolicyStatement(
                     actions=["lambda:InvokeFunction"], resources=[sweeper.function_arn]
                 ),
@@ -155,6 +151,14 @@ def _redrive_statements(
             conditions=conditions,
         ),
     ]
+
+
+def _redrive_statements_of_servers(scope: Construct) -> list[iam.PolicyStatement]:
+    return _redrive_statements(
+        [_queue_arn(scope, "*-work")],
+        [_queue_arn(scope, f"*{DEAD_LETTER_SUFFIX}")],
+        conditions=OF_TASK_SERVERS,
+    )
 
 
 def _queue_arn(scope: Construct, name: str) -> str:

@@ -97,7 +97,6 @@ def task_view(
     upstream = [plan.tasks[upstream].name for upstream in task.upstream]
     blocked_by = [plan.tasks[blocker].name for blocker in sorted(blockers)]
     state, reason = word_of(run, fact, is_blocked=bool(blocked_by))
-    attempt, error = (0, None) if fact is None else (fact.attempt, fact.error)
     # Without validation, which would be most of the work of a view of 5,000 tasks; and with every
     # field, because pydantic takes longer to find a default than to build the rest.
     return TaskView.model_construct(
@@ -105,10 +104,10 @@ def task_view(
         server=task.server,
         state=state,
         reason=reason,
-        attempt=attempt,
+        attempt=0 if fact is None else fact.attempt,
         params=snapshot.params_of(index),
         output=None if fact is None else fact.output,
-        error=error,
+        error=None if fact is None else fact.error,
         timeline=[] if fact is None else [entry_view(entry) for entry in fact.timeline],
         made_from=(
             None
@@ -120,18 +119,25 @@ def task_view(
         level=level,
         deadline=None if fact is None or fact.deadline is None else utc(fact.deadline),
         blocked_by=blocked_by,
-        why=reason_of(state, reason).sentence.format(
-            task=f"{task.name} on {task.server}",
-            attempt=f"attempt {attempt}",
-            reason=reason,
-            error=_in_one_line(error),
-            waits_for=(
-                _list(_incomplete_upstreams(plan, index, facts)) if reason == "waiting" else ""
-            ),
-            blocked_by=_list(blocked_by),
-        ),
+        why=_why(plan, index, (state, reason), facts, blocked_by),
         progress=None,
         message=None,
+    )
+
+
+def _why(
+    plan: Plan, index: int, word: Word, facts: Mapping[int, TaskRun], blocked_by: list[str]
+) -> str:
+    """Return why a task run is in its state, as one sentence."""
+    task, fact = plan.tasks[index], facts.get(index)
+    waits_for = _list(_incomplete_upstreams(plan, index, facts)) if word[1] == "waiting" else ""
+    return reason_of(*word).sentence.format(
+        task=f"{task.name} on {task.server}",
+        attempt=f"attempt {0 if fact is None else fact.attempt}",
+        reason=word[1],
+        error=_in_one_line(None if fact is None else fact.error),
+        waits_for=waits_for,
+        blocked_by=_list(blocked_by),
     )
 
 
