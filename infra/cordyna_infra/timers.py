@@ -7,7 +7,7 @@ same group.
 Most runs have completed before their timer is due, and it would find nothing to do: after its wait
 the state machine reads the run, and ends. That costs a read instead of a message and an invocation.
 Where the sender says so (cerebro.adapters.aws.timers), it also reads the run before, because a read
-costs less than to wait on.
+costs less than a longer wait.
 """
 
 from typing import Final

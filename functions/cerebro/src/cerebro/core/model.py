@@ -85,7 +85,7 @@ class TaskRun:
         cause: the id of the input that wrote this fact. Only that input, delivered again, repeats
             the fact's effects.
         attempts_allowed: the last attempt that may begin without a RetryRun.
-        dispatched_by: the input that dispatched it, if nothing was heard in time (ACK_TIMEOUT).
+        dispatched_by: the input that dispatched it, if no update came in time (ACK_TIMEOUT).
         output_ref: the name of the output if it is stored separately because of its size. It is a
             hash of the content, so an accepted output never changes.
         rev: steps with every write; a write is conditional on it.

@@ -18,7 +18,7 @@ from cerebro.core.run.run_access import write_task
 
 
 def is_own(fact: TaskRun, cause: str) -> bool:
-    """Return whether this input dispatched the attempt, and nothing was heard of it."""
+    """Return whether this input dispatched the attempt, and no update of it has arrived."""
     if fact.rank == Rank.ACK_TIMEOUT:
         # If a retry follows, the command leaves with that.
         return fact.dispatched_by == cause and fact.failed_permanently
