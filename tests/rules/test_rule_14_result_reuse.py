@@ -34,6 +34,19 @@ def test_fresh_result_is_reused_with_its_output() -> None:
     assert world.published[-1].upstream == {"a": "a's"}  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(("declared", "is_recorded"), [(FRESH, True), ({}, False)])
+def test_only_a_result_that_may_be_reused_is_recorded(
+    declared: dict[str, Any], *, is_recorded: bool
+) -> None:
+    """A record is a write of the store for each task run."""
+    world = a_world("a  b<-a", **declared)
+    run_through(world, "b", "a", "b")
+    snapshot = world.store.read_run_snapshot(world.run_id)
+    assert snapshot is not None
+    recorded = world.store.read_cached_result("a", snapshot.fingerprints[0])
+    assert (recorded is not None) is is_recorded
+
+
 def test_result_too_old_is_not_reused() -> None:
     world = a_world("a  b<-a", **FRESH)
     run_through(world, "b", "a", "b")
