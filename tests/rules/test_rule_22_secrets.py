@@ -151,6 +151,20 @@ def test_value_in_another_form_is_refused_without_quoting_it() -> None:
     assert PLAIN not in messages(world)
 
 
+def test_value_that_was_replaced_begins_no_run() -> None:
+    """Its event was kept before what it names was declared, and was put back later."""
+    world = a_world("load", load=MORE)
+    misspelt = event({"task": "load", "params": {"token": "env:TOKEN", "where": PLAIN}})
+    replaced = json.loads(kept_event(misspelt, world.store.read_graph()))["detail"]["params"]
+    assert replaced["where"] == REDACTED
+    world.invoke("load", params=replaced)
+    assert world.problems == ["unknown_param"]
+    more = {**MORE["params_schema"]["properties"], "where": {"type": "string"}}
+    world.declare("s", "load", load=params(**more), revision=2)
+    world.invoke("load", params=replaced)
+    assert world.problems[1:] == ["plain_secret"]
+
+
 def test_accepted_event_keeps_every_value() -> None:
     """A field of the same name that is no secret of the task is left alone."""
     graph = graph_of(declared("s", "load", load=MORE), declared("t", "other", other=DAY_AND_TOKEN))

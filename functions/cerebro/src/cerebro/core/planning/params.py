@@ -13,6 +13,7 @@ from cerebro.core.validation.problems import at_most, names_of, near, quoted, sh
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.secret_params import (
+    REDACTED,
     has_secrets,
     plain_secret_problems,
     without_secrets,
@@ -32,11 +33,15 @@ def check_params(graph: Graph, plan: Plan, params: Mapping[str, Any]) -> tuple[P
     secrets = plain_secret_problems(
         ((_users(tasks, graph), schema) for schema, tasks in users), params
     )
+    named = {name for schema, _ in users for name in params_named_by(schema)}
+    if graph.secret_names and not secrets:
+        secrets = [
+            _replaced(name) for name in params if name in named and _is_replaced(params[name])
+        ]
     if secrets:
         # Only these: the fault of another value could quote a secret.
         return at_most(secrets)
     faults_of = _checker() if users else _no_faults
-    named = {name for schema, _ in users for name in params_named_by(schema)}
     problems = [_unknown(name, named) for name in params if name not in named]
     missing: dict[str, list[str]] = {}
     for schema, tasks in users:
@@ -49,6 +54,14 @@ def check_params(graph: Graph, plan: Plan, params: Mapping[str, Any]) -> tuple[P
             for where, fault in faults_of(_checked(schema), named_here)
         ]
     return at_most([*problems, *(_missing(name, tasks, graph) for name, tasks in missing.items())])
+
+
+def _is_replaced(value: Any) -> bool:
+    """Return whether a value, or a part of it, was replaced when its event was kept.
+
+    Then it named what was not declared, which may be declared by the time it is handled again.
+    """
+    return REDACTED in str(value)
 
 
 def _checked(schema: JsonObject) -> JsonObject:
@@ -109,6 +122,11 @@ def _bad(where: str, fault: str, tasks: Sequence[str], graph: Graph) -> Problem:
         message=f"parameter {where} does not suit {_users(tasks, graph)}: {fault}",
         path=short_path(tasks),
     )
+
+
+def _replaced(name: str) -> Problem:
+    message = f"parameter {quoted(name)} was replaced when it was kept, as a possible secret"
+    return Problem(code="plain_secret", message=f"{message}: invoke the task again with its value")
 
 
 def _users(tasks: Sequence[str], graph: Graph) -> str:
