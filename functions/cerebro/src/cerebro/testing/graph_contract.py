@@ -154,6 +154,13 @@ class GraphContract(ABC):
             ServerSeen("server-b", None, NOW),
         ]
 
+    def test_server_state_soon_after_a_sign_of_life_is_stored(self) -> None:
+        one, _ = self.two_stores()
+        one.note_server("server-a", "ready", NOW)
+        one.note_server("server-a", None, NOW + 1)
+        one.note_server("server-a", "draining", NOW + 2)
+        assert _seen(one) == [ServerSeen("server-a", "draining", NOW + 2)]
+
     def test_sign_of_life_keeps_server_state(self) -> None:
         one, other = self.two_stores()
         one.note_server("server-a", "ready", NOW)
