@@ -123,6 +123,29 @@ def test_only_changed_rows_are_sent() -> None:
     assert live.since("X", second.cursor).cursor == second.cursor
 
 
+def test_cursor_of_dropped_rows_is_answered_with_every_row() -> None:
+    """Versions begin anew after other runs took its place: an old cursor may look newer."""
+    source = Source()
+    live = LiveRuns(lambda _, since: source.read("X", since), source.clock, lambda: 0.0)
+    cursor: str | None = None
+    for attempt in range(5):
+        source.rows, source.now = {0: attempt % 2, 1: 0}, 100.0 * attempt
+        cursor = live.since("X", cursor).cursor
+    for other in range(RUNS_KEPT):
+        live.since(f"OTHER{other}", None)
+    source.rows = {0: 2, 1: 2}
+    assert live.since("X", cursor).answer.columns.tasks == [0, 1]
+
+
+def test_cursor_from_the_future_is_answered_with_every_row() -> None:
+    source = Source()
+    source.rows = {0: 0, 1: 0}
+    live = LiveRuns(source.read, source.clock, lambda: 0.0)
+    epoch = live.since("X", None).cursor.split(".")[0]
+    for version in ("2", "9" * 18, "9" * 5_000, "\u0661"):
+        assert live.since("X", f"{epoch}.{version}").answer.columns.tasks == [0, 1]
+
+
 def test_cursor_of_another_process_is_answered_with_every_row() -> None:
     source = Source()
     source.rows = {0: 0, 1: 0}
@@ -260,6 +283,17 @@ def test_stream_of_the_bus_continues_after_a_number(served: tuple[httpx.Client, 
     middle = page["rows"][2]["seq"]
     ((_, rest),) = messages(client, "/events/live", 1, **{"Last-Event-ID": str(middle)})
     assert rest["rows"][0]["seq"] == middle + 1
+
+
+@pytest.mark.parametrize("odd", ["bad", "-5", "9" * 5_000, "1.5", str(2**63)])
+def test_odd_place_among_events_is_answered_with_the_newest(
+    served: tuple[httpx.Client, str], odd: str
+) -> None:
+    client, _ = served
+    ((number, _),) = messages(client, "/events/live", 1)
+    ((again, page),) = messages(client, "/events/live", 1, **{"Last-Event-ID": odd})
+    assert int(again) >= int(number)
+    assert page["rows"]
 
 
 def test_many_streams_end_when_the_console_stops(tmp_path: Path) -> None:

@@ -47,6 +47,17 @@ def test_every_address_is_described_with_its_errors() -> None:
                     assert set(answer["content"]) == {"application/problem+json"}, (path, status)
 
 
+def test_every_integer_of_an_address_has_a_maximum() -> None:
+    """A number that the storage cannot hold is a fault of the request, and never of the console."""
+    for path, methods in json.loads(openapi_text())["paths"].items():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", []):
+                schema = parameter["schema"]
+                for choice in schema.get("anyOf", [schema]):
+                    if choice.get("type") == "integer":
+                        assert choice["maximum"] < 2**63, (path, parameter["name"])
+
+
 @pytest.fixture(scope="module")
 def app() -> Iterator[Any]:
     with an_engine() as engine:

@@ -1,10 +1,12 @@
 """Live: the rows of runs as they change, shared by all followers, and the streams of them.
 
 Invariant: rows replace rows. A follower that was away, or that sees a row twice, ends with the same
-rows as one that saw everything once. A cursor of another process is answered with every row.
+rows as one that saw everything once. A cursor of another process, or of rows that were dropped
+since, is answered with every row.
 """
 
 import asyncio
+import re
 import secrets
 import threading
 import time
@@ -31,6 +33,7 @@ SHARE: Final = 50
 PAUSE_S_MAX: Final = 5.0
 
 IDLE_AFTER_S: Final = 15.0
+CURSOR: Final = re.compile(r"(?P<epoch>[0-9a-f]{8})\.(?P<version>[0-9]{1,18})")
 RUNS_KEPT: Final = 50
 
 Answer = TypeVar("Answer")
@@ -96,8 +99,11 @@ class LiveRun:
             self.read_at = float("-inf")
 
     def _known(self, cursor: str | None) -> int:
-        epoch, _, version = (cursor or "").partition(".")
-        return int(version) if epoch == self.epoch and version.isdecimal() else -1
+        match = CURSOR.fullmatch(cursor or "")
+        if match is None or match["epoch"] != self.epoch:
+            return -1
+        version = int(match["version"])
+        return version if version <= self.version else -1
 
     def _changes(self, last: FactsAnswer, after: int) -> RunChanges:
         changed = sorted(index for index, version in self.versions.items() if version > after)
@@ -184,7 +190,6 @@ class LiveRuns:
         cost: Callable[[], float] = time.thread_time,
     ) -> None:
         self._read, self._clock, self._cost = read, clock, cost
-        self._epoch = secrets.token_hex(4)
         self._runs: OrderedDict[str, LiveRun] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -218,7 +223,8 @@ class LiveRuns:
             if run is None:
                 run = LiveRun(
                     read=lambda since: self._read(run_id, since),
-                    epoch=self._epoch,
+                    # Of these rows alone: versions begin anew when a run is read anew.
+                    epoch=secrets.token_hex(4),
                     clock=self._clock,
                     cost=self._cost,
                 )

@@ -1,8 +1,9 @@
 """Routes of crons, dead letters, the doctor, the bus, and who is asking."""
 
 import json
+import re
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
@@ -21,13 +22,14 @@ from cordyna_console.care_models import (
 from cordyna_console.live import stream
 from cordyna_console.models import ApiRequest as Nothing
 from cordyna_console.models import EventList, Me
-from cordyna_console.routes.shared import OPERATE, NamePath, TheConsole, ZoneQuery
+from cordyna_console.routes.shared import OPERATE, After, NamePath, TheConsole, ZoneQuery
 
 router = APIRouter(tags=["care"])
 FOLLOW_EVERY_S = 0.5
 FOLLOW_EVERY_S_ON_AWS = 15.0
 """Each look searches the log of the bus, and is charged."""
 NEWEST = 400
+EVENT_NUMBER: Final = re.compile("[0-9]{1,15}")
 DAY_MIN, DAY_MAX = date(1970, 1, 5), date(2999, 12, 30)
 QueuePath = Annotated[str, Path(max_length=200)]
 
@@ -108,7 +110,7 @@ def doctor(console: TheConsole) -> DoctorAnswer:
 @router.get("/events")
 def events(
     console: TheConsole,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: After = 0,
     limit: Annotated[int, Query(ge=1, le=passed.EVENT_LIMIT_MAX)] = 200,
 ) -> EventList:
     """Everything that passed the bus."""
@@ -117,12 +119,13 @@ def events(
 
 @router.get("/events/live", response_class=StreamingResponse)
 def events_live(
-    request: Request, console: TheConsole, after: Annotated[int | None, Query(ge=0)] = None
+    request: Request, console: TheConsole, after: After | None = None
 ) -> StreamingResponse:
     """Everything that passes the bus, as it passes; without `after`, the newest ones first."""
 
     def poll(cursor: str | None) -> tuple[str, str | None]:
-        if cursor is None or not cursor.isdecimal():
+        if cursor is None or not EVENT_NUMBER.fullmatch(cursor):
+            # Also a cursor that is no number of an event: it may be of another home.
             rows, since = passed.newest_events(console, NEWEST), 0
         else:
             since = int(cursor)

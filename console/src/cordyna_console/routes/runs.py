@@ -23,6 +23,8 @@ from cordyna_console.models import (
 )
 from cordyna_console.routes.shared import (
     INVOKE,
+    NUMBER_MAX,
+    After,
     Cursor,
     Live,
     MomentQuery,
@@ -145,7 +147,7 @@ def task_run(console: TheConsole, run_id: RunIdPath, task: NamePath) -> TaskRunA
 def events(
     console: TheConsole,
     run_id: RunIdPath,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: After = 0,
     task: NameQuery = None,
     limit: Annotated[int, Query(ge=1, le=passed.EVENT_LIMIT_MAX)] = 200,
 ) -> EventList:
@@ -158,9 +160,9 @@ def logs(
     console: TheConsole,
     run_id: RunIdPath,
     task: NameQuery = None,
-    attempt: Annotated[int | None, Query(ge=1)] = None,
+    attempt: Annotated[int | None, Query(ge=1, le=NUMBER_MAX)] = None,
     q: Text = None,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: After = 0,
     limit: Annotated[int, Query(ge=1, le=passed.LOG_LIMIT_MAX)] = 500,
 ) -> LogPage:
     """What the tasks of a run printed and logged; `q` searches all lines."""

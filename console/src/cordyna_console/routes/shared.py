@@ -100,3 +100,10 @@ ZoneQuery = Annotated[
 ]
 Text = Annotated[str | None, Query(max_length=500)]
 Cursor = Annotated[str | None, Query(max_length=64)]
+
+NUMBER_MAX: Final = 2**53 - 1
+"""What numbers of events and lines do not exceed: integers up to here are exact in a browser."""
+
+After = Annotated[
+    int, Query(ge=0, le=NUMBER_MAX, description="Number of the last row of the page before")
+]
