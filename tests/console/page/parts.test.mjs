@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { blockNote, blockWord, focused, FOLD_FROM, folded, foldsOf, siblings } from "../../../console/src/cordyna_console/page/app/model/parts.js";
+import { blockNote, blockWord, focused, FOLD_FROM, folded, foldsOf, sharedName, siblings } from "../../../console/src/cordyna_console/page/app/model/parts.js";
 
 /** `first`, then `width` siblings, then `last`; the word of each sibling by its number. */
 function fan(width, words = {}) {
@@ -18,7 +18,7 @@ function fan(width, words = {}) {
 test("siblings that are alike are one block, with the edges of each", () => {
   const graph = fan(300);
   const part = folded(graph, foldsOf(graph));
-  assert.deepEqual(part.task, ["first", "300 × part-1", "last"]);
+  assert.deepEqual(part.task, ["first", "300 × part", "last"]);
   assert.deepEqual(part.upstream, [[], [0], [1]]);
   assert.deepEqual(part.downstream, [[1], [2], []]);
   assert.deepEqual(part.level, [0, 1, 2]);
@@ -29,7 +29,7 @@ test("siblings that are alike are one block, with the edges of each", () => {
 test("what failed, is tried again or is selected stays a block of its own", () => {
   const graph = fan(300, { 7: "error", 8: "retry wait" });
   const part = folded(graph, foldsOf(graph, { selected: 9 }));
-  assert.deepEqual(part.task, ["first", "297 × part-1", "part-7", "part-8", "part-9", "last"]);
+  assert.deepEqual(part.task, ["first", "297 × part", "part-7", "part-8", "part-9", "last"]);
   assert.deepEqual(part.upstream[5].toSorted(), [1, 2, 3, 4]);
 });
 
@@ -57,4 +57,11 @@ test("a focus holds what is some steps from a task, in the order of the graph", 
   assert.deepEqual(part.task, ["first", "part-2", "last"]);
   assert.deepEqual(part.upstream, [[], [0], [1]]);
   assert.deepEqual(part.members, [[0], [2], [4]]);
+});
+
+test("a folded block is named by what its tasks' names share", () => {
+  for (const [names, name] of [
+    [["loaf-000", "loaf-001"], "loaf"], [["part-1", "part-10"], "part"], [["a1", "a2"], "a1"], [["red", "blue"], "red"], [["größe-1", "größe-2"], "größe"],
+    [["same", "same"], "same"], [["2026-01", "2026-02"], "2026-01"],
+  ]) assert.equal(sharedName(names), name);
 });

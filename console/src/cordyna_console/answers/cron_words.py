@@ -1,5 +1,6 @@
 """Cron words: a cron expression as a person would say it, where that is short."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from cordyna_core.contract.cron import Cron
@@ -20,10 +21,15 @@ def in_words(text: str) -> str:
     if all_days:
         return f"daily {at}"
     if len(cron.days) == 31 and len(cron.months) == 12:
-        if cron.weekdays == (1, 2, 3, 4, 5):
-            return f"Monday to Friday {at}"
-        return f"{', '.join(_DAYS[day] for day in cron.weekdays)} {at}"
+        return f"{_weekdays(cron.weekdays)} {at}"
     return text
+
+
+def _weekdays(days: Sequence[int]) -> str:
+    first, last = days[0], days[-1]
+    if len(days) > 2 and len(days) == last - first + 1:
+        return f"{_DAYS[first]} to {_DAYS[last]}"
+    return ", ".join(_DAYS[day] for day in days)
 
 
 def _within_the_hour(cron: Cron, text: str) -> str:

@@ -4,6 +4,7 @@ import { me, trouble } from "./state.js";
 
 const SILENT_MS = 35_000; // the server says something at least every 15 s
 const POLL_MS = 2_000;
+const UNAVAILABLE = 503; // a service that answers again in a while; what is not found stays so
 
 /** How facts are asked for: by their cursor. */
 const byCursor = (path) => async (query, cursor) => {
@@ -19,7 +20,7 @@ const byCursor = (path) => async (query, cursor) => {
  * @returns {() => void}
  *
  * Follow an address. `poll` asks where nothing is streamed: a hosted console. `onData(data, id)` is called for each change, `onState` with "live", "polling",
- * "paused" or "lost". A hidden page closes its stream and catches up when it is shown again.
+ * "paused" or "lost"; `why` is the problem, and null when there is none any more. A hidden page closes its stream and catches up when it is shown again.
  * Returns a function that ends it.
  */
 export function follow(path, { query = {}, after = null, pollPath = null, poll: ask = pollPath === null ? null : byCursor(pollPath), pollMs = POLL_MS, onData, onState = () => {} }) {
@@ -41,13 +42,17 @@ export function follow(path, { query = {}, after = null, pollPath = null, poll: 
     source.onopen = () => { onState("live"); trouble.value = null; alive(); };
     source.onmessage = (event) => {
       alive();
+      onState("live", null);
       if (event.lastEventId) cursor = event.lastEventId;
       onData(JSON.parse(event.data), cursor);
     };
-    source.addEventListener("idle", alive);
+    source.addEventListener("idle", () => { alive(); onState("live", null); });
     source.addEventListener("problem", (event) => {
-      onState("lost", new Problem({ status: 0, ...JSON.parse(event.data) }));
-      stop();
+      const problem = new Problem({ status: 0, ...JSON.parse(event.data) });
+      onState("lost", problem);
+      if (problem.status !== UNAVAILABLE) { stop(); return; }
+      source.close();
+      retryLater();
     });
     source.onerror = () => {
       if (ended) return;
@@ -78,7 +83,7 @@ export function follow(path, { query = {}, after = null, pollPath = null, poll: 
     try {
       const found = await ask(query, cursor);
       if (ended) return;
-      onState("polling");
+      onState("polling", null);
       if (found.cursor !== cursor) { cursor = found.cursor; onData(found.data, cursor); }
     } catch (problem) {
       if (ended) return;

@@ -22,11 +22,19 @@ function quotient(graph, groups) {
   const servers = rank("server");
   return {
     size: groups.length, members: groups, inner, upstream: edges(graph.upstream), downstream: edges(graph.downstream),
-    task: groups.map((members) => (members.length === 1 ? graph.task[members[0]] : `${members.length} × ${graph.task[members[0]]}`)),
+    task: groups.map((members) => (members.length === 1 ? graph.task[members[0]] : `${members.length} × ${sharedName(members.map((member) => graph.task[member]))}`)),
     level: groups.map(([first]) => levels.indexOf(graph.level[first])),
     server: groups.map(([first]) => servers.indexOf(graph.server[first])),
     servers: servers.map((at) => graph.servers[at]),
   };
+}
+
+/** What all names begin with, where it says something; else the first of them. */
+export function sharedName(names) {
+  let length = names[0].length;
+  for (const name of names) while (!name.startsWith(names[0].slice(0, length))) length -= 1;
+  const stem = names[0].slice(0, length).replace(/[^\p{L}]+$/u, "");
+  return stem.length >= 3 ? stem : names[0];
 }
 
 /** The task `index` with what is up to `steps` from it. */

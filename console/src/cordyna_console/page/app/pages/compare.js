@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { span } from "../clock.js";
 import { applyFacts, createRun } from "../model/run.js";
 import { compareJson, compareRuns } from "../model/diff.js";
-import { Loading, Moment, ProblemBox, RunId, runWord, State, useTitle } from "../parts/ui.js";
+import { Loading, Moment, ProblemBox, RunId, runWord, several, State, useTitle } from "../parts/ui.js";
 import { VirtualTable } from "../parts/table.js";
 
 async function whole(runId) {
@@ -20,8 +20,11 @@ export function ComparePage({ a, b }) {
   const [sides, setSides] = useState(null);
   const [problem, setProblem] = useState(null);
   useEffect(() => {
+    let over = false;
     setSides(null);
-    Promise.all([whole(a), whole(b)]).then(setSides, setProblem);
+    setProblem(null);
+    Promise.all([whole(a), whole(b)]).then((both) => { if (!over) setSides(both); }, (failed) => { if (!over) setProblem(failed); });
+    return () => { over = true; };
   }, [a, b]);
   if (problem) return html`<${ProblemBox} problem=${problem} as="h1" />`;
   if (sides === null) return html`<${Loading} what="Both runs" />`;
@@ -31,7 +34,7 @@ export function ComparePage({ a, b }) {
   const params = compareJson(left.head.params, right.head.params);
   const cell = (word) => (word === null ? html`<span class="soft">not in this run</span>` : html`<${State} word=${word} />`);
   const columns = [
-    { name: "task", label: "Task", render: (row) => row.task },
+    { name: "task", label: "Task", render: (row) => html`<a href=${`/runs/${row.b === null ? a : b}/tasks/${encodeURIComponent(row.task)}`}>${row.task}</a>` },
     { name: "a", label: "A", render: (row) => cell(row.a) }, { name: "b", label: "B", render: (row) => cell(row.b) },
     { name: "ranA", label: "A ran", class: "number", render: (row) => (row.ranA === null ? "" : span(row.ranA / 1000)) }, { name: "ranB", label: "B ran", class: "number", render: (row) => (row.ranB === null ? "" : span(row.ranB / 1000)) },
     { name: "difference", label: "Difference", class: "number", render: (row) => (row.difference === null ? "" : `${row.difference < 0 ? "−" : "+"}${span(Math.abs(row.difference) / 1000)}`) },
@@ -41,7 +44,7 @@ export function ComparePage({ a, b }) {
     <div class="halves"><${Differences} title="Params" found=${params} /><${Differences} title="Output of the target" found=${outputs} /></div>`;
 }
 function Side({ name, side }) {
-  return html`<section class="card"><h2>${name}: <a class="inline" href=${`/runs/${side.head.run_id}`}>${side.head.task} <${RunId} id=${side.head.run_id} /></a></h2><${State} word=${runWord(side.head)} /> <span class="soft">began <${Moment} at=${side.head.created_at} />, ${side.head.size} tasks</span></section>`;
+  return html`<section class="card"><h2>${name}: <a class="inline" href=${`/runs/${side.head.run_id}`}>${side.head.task} <${RunId} id=${side.head.run_id} /></a></h2><${State} word=${runWord(side.head)} /> <span class="soft">began <${Moment} at=${side.head.created_at} />, ${several(side.head.size, "task")}</span></section>`;
 }
 function Differences({ title, found }) {
   return html`<section class="card"><h2>${title}</h2>${found.length === 0 ? html`<p class="soft">The same.</p>` : html`<table aria-label=${title}><thead><tr><th scope="col">Where</th><th scope="col">A</th><th scope="col">B</th></tr></thead><tbody>${found.map(([path, x, y]) => html`<tr key=${path}><td class="mono">${path}</td><td class="mono">${short(x)}</td><td class="mono">${short(y)}</td></tr>`)}</tbody></table>`}</section>`;

@@ -15,18 +15,17 @@ export function EventsPage() {
   useTitle("Bus");
   const [rows, setRows] = useState([]);
   const [connection, setConnection] = useState("");
-  const [held, setHeld] = useState(false);
-  const holding = useRef(false);
-  holding.current = held;
+  // What was shown when it was held: what passes meanwhile is kept, and shown when it continues.
+  const [held, setHeld] = useState(null);
   useEffect(() => follow("/events/live", {
     pollMs: 15_000,
     poll: async (query, cursor) => { const data = await get("/events", { query: { ...query, after: cursor ?? 0, limit: KEPT } }); return { data, cursor: data.rows.at(-1)?.seq ?? cursor }; },
-    onData: (data) => { if (!holding.current) setRows((old) => [...old, ...data.rows].slice(-KEPT)); },
+    onData: (data) => setRows((old) => [...old, ...data.rows].slice(-KEPT)),
     onState: setConnection,
   }), []);
-  return html`<div class="row apart"><h1>What passes the bus</h1><span class="row"><${Live} state=${connection} /><button aria-pressed=${held} onClick=${() => setHeld(!held)}>${held ? "Continue" : "Hold"}</button><${Command} text="dyna dev" /></span></div>
+  return html`<div class="row apart"><h1>What passes the bus</h1><span class="row"><${Live} state=${connection} /><button aria-pressed=${held !== null} onClick=${() => setHeld(held === null ? rows : null)}>${held !== null ? "Continue" : "Hold"}</button><${Command} text="dyna dev" /></span></div>
     <p class="soft">The last ${KEPT} events, the newest first. A line opens its envelope.</p>
-    <section class="card flush">${rows.length === 0 ? html`<${Empty} title="Nothing has passed yet."><p>Events appear here as they pass.</p><//>` : html`<${Rows} rows=${[...rows].reverse()} />`}</section>`;
+    <section class="card flush">${(held ?? rows).length === 0 ? html`<${Empty} title="Nothing has passed yet."><p>Events appear here as they pass.</p><//>` : html`<${Rows} rows=${[...(held ?? rows)].reverse()} />`}</section>`;
 }
 
 /** Events of a run, page by page; new ones are appended when the run has changed. */

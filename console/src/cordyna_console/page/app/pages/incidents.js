@@ -35,8 +35,9 @@ export function IncidentPage({ incident }) {
       ${data.closed_at ? html`<dt>Over since</dt><dd><${Moment} at=${data.closed_at} /></dd>` : null}
       ${data.snoozed_until ? html`<dt>Snoozed</dt><dd>until <${Moment} at=${data.snoozed_until} /></dd>` : null}
       <dt>Next</dt><dd><${Command} text=${data.next} /></dd>
-    </dl><${Snooze} row=${data} reload=${reload} /></section>
-    ${data.error?.traceback ? html`<section class="card"><h2>Error</h2><pre>${data.error.traceback}</pre></section>` : null}
+          ${data.state === "open" && !data.snoozed_until ? html`<dt>Snooze</dt><dd><${Snooze} row=${data} reload=${reload} /></dd>` : null}
+    </dl></section>
+    ${data.error ? html`<section class="card"><h2>Error</h2><pre>${data.error.traceback ?? data.error.message}</pre></section>` : null}
     ${data.blocked.length === 0 ? null : html`<h2>Waits for it, and has nothing to do</h2><section class="card flush"><div class="scroll"><table aria-label="What waits"><thead><tr><th scope="col">Task</th><th scope="col">Owner</th><th scope="col">Due</th></tr></thead>
       <tbody>${data.blocked.map((task) => html`<tr key=${task.task}><td><a href=${`/tasks/${encodeURIComponent(task.task)}`}>${task.task}</a></td><td>${task.owner ?? task.server}</td><td>${task.due ? html`<${Moment} at=${task.due} />` : "–"}</td></tr>`)}</tbody></table></div></section>`}`;
 }

@@ -109,12 +109,16 @@ function frameHeight(found) {
   return Math.round(Math.min(Math.max(found.height * scale + 130, 280), Math.max(window.innerHeight * 0.62, 320)));
 }
 
+const AT_WORK = new Set(["dispatched", "queued", "started"]);
+
+/** What a person looks for first: what failed and what it blocks, else what runs. */
 function Attention({ model, onSelect }) {
   const { shown, total } = attention(model, 40);
   if (total === 0) {
     const done = (model.counts.completed ?? 0) + (model.counts.reused ?? 0);
     return html`<h2>Needs attention</h2><p class="soft">Nothing: ${done === model.size ? "every task completed." : "nothing failed, and nothing runs at this moment."}</p><p class="soft">Click a task to see why it is as it is.</p>`;
   }
-  return html`<h2>Needs attention</h2><ul class="list">${shown.map((index) => html`<li key=${index}><button onClick=${() => onSelect(index)}><${State} word=${model.word[index]} text="" /> <span class="grow">${model.task[index]}</span><span class="soft">${model.word[index]}</span></button></li>`)}</ul>
+  const atWork = shown.every((index) => AT_WORK.has(model.word[index]));
+  return html`<h2>${atWork ? "At work now" : "Needs attention"}</h2><ul class="list">${shown.map((index) => html`<li key=${index}><button onClick=${() => onSelect(index)}><${State} word=${model.word[index]} text="" /> <span class="grow">${model.task[index]}</span><span class="soft">${model.word[index]}</span></button></li>`)}</ul>
     ${total > shown.length && html`<p class="soft">${shown.length} of ${total.toLocaleString("en")}: all of them in the tab Tasks.</p>`}`;
 }

@@ -83,7 +83,7 @@ export function useRun(runId) {
       const run = createRun(structure);
       performance.mark("run-fetched");
       put(run, facts);
-      stop = follow(`/runs/${runId}/live`, { after: facts.cursor, pollPath: `/runs/${runId}/facts`, onData: (data) => put(run, data), onState: (state, why) => { setConnection(state); if (why) setProblem(why); } });
+      stop = follow(`/runs/${runId}/live`, { after: facts.cursor, pollPath: `/runs/${runId}/facts`, onData: (data) => put(run, data), onState: (state, why) => { setConnection(state); if (why !== undefined) setProblem(why); } });
     };
     const put = (run, facts) => {
       const start = performance.now();

@@ -30,7 +30,7 @@ export function RunsPage() {
       pollMs: 5_000,
       poll: async (query) => { const data = await get("/runs", { query }); return { data, cursor: JSON.stringify(data) }; },
       onData: (data) => setList({ key, ...data }),
-      onState: (state, why) => { setConnection(state); if (why) setProblem(why); },
+      onState: (state, why) => { setConnection(state); if (why !== undefined) setProblem(why); },
     });
   }, [key]);
   const shown = list !== null && list.key === key ? list : null;

@@ -1,5 +1,6 @@
 // A JSON value as a tree that folds. Everything in it is text.
 import { html } from "../html.js";
+import { several } from "../words.js";
 
 const SHOWN = 100;
 
@@ -12,7 +13,7 @@ export function Json({ value, name = null, open = true, depth = 0 }) {
   const entries = Array.isArray(value) ? value.map((one, at) => [at, one]) : Object.entries(value);
   const brackets = Array.isArray(value) ? ["[", "]"] : ["{", "}"];
   if (entries.length === 0) return html`<div class="leaf">${key}${brackets.join("")}</div>`;
-  return html`<details open=${open && depth < 3}><summary>${key}${brackets[0]} <span class="key">${entries.length} ${Array.isArray(value) ? "items" : "fields"}</span></summary>
+  return html`<details open=${open && depth < 3}><summary>${key}${brackets[0]} <span class="key">${several(entries.length, Array.isArray(value) ? "item" : "field")}</span></summary>
     ${entries.slice(0, SHOWN).map(([one, inner]) => html`<${Json} key=${one} name=${String(one)} value=${inner} depth=${depth + 1} />`)}
     ${entries.length > SHOWN && html`<div class="leaf key">… ${entries.length - SHOWN} more: copy the whole to see them</div>`}
     ${brackets[1]}</details>`;

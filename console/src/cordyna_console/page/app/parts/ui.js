@@ -140,7 +140,11 @@ const PENDING_MS = 2_000;
 export function Action({ label, right = "invoke", act, done, kind = "", confirm = null, disabled = false, title = "", name = undefined }) {
   const [busy, setBusy] = useState(false);
   const { allowed, why } = permission(right);
+  // Not the state: a second click may come before the button is drawn again.
+  const doing = useRef(false);
   const go = async () => {
+    if (doing.current) return;
+    doing.current = true;
     setBusy(true);
     const pending = setTimeout(() => toast(`${label}: sent, and not applied yet. It is waited for.`), PENDING_MS);
     try {
@@ -151,6 +155,7 @@ export function Action({ label, right = "invoke", act, done, kind = "", confirm 
       overlay.value = { kind: "problem", problem };
     } finally {
       clearTimeout(pending);
+      doing.current = false;
       setBusy(false);
     }
   };
