@@ -1,17 +1,22 @@
 """Reference checks: each of them finds what it is there for."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cerebro.adapters.memory import MemoryStore
+from cerebro.core.effects import WriteRun
+from cerebro.core.model import Run
 from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.handlers import SimulatedHandler
 from cerebro.simulator.reference_effects import check_effects
 from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.scenario import Scenario, ScriptedMessage, ServerBehavior
 from cerebro.simulator.sizes import REAL
 from cerebro.simulator.world import World
+from cerebro.testing.examples import RUN
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.declaration import (
@@ -107,3 +112,16 @@ def test_reuse_after_any_other_change_is_noticed(
     monkeypatch.setattr("cerebro.core.graph.graph.FIELDS_WITHOUT_EFFECT_ON_RESULTS", planted)
     broken = a_world_with_reuse(change).run().broken
     assert broken == "a reuses a result that was made from something else"
+
+
+def test_run_that_a_failed_write_returned_counts_as_read() -> None:
+    """A cancel that is refused because the run completed between its read and its write."""
+    seen = Run(id=RUN, task="a", plan_id="p", created_at=0.0, cause="c")
+    completed = replace(seen, status="completed", version=2)
+    handler = SimulatedHandler([], 0.0)
+    handler.handled = HandledInput(None, "")
+    cancel = WriteRun(replace(seen, status="cancelled", version=2), seen)
+
+    World(0).cerebro._run_written(handler, cancel, completed)
+
+    assert handler.handled.runs_read == {RUN: completed}
