@@ -139,3 +139,32 @@ def test_update_that_changes_nothing_publishes_no_retry_wait() -> None:
     before = len(world.published)
     world.report("a", "started")
     assert world.published[before:] == []
+
+
+def test_each_wait_for_a_retry_is_a_message_of_its_own() -> None:
+    """A reader that drops what it knows by its id must not miss the second wait."""
+    world = a_run("a", declared={"a": {"retries": 1}}).after(10)
+    world.report("a", "error", attempt=1)
+    waits = {
+        message.meta.id
+        for message in world.published
+        if isinstance(message, TaskStateChanged) and message.meta and message.reason == "retry_wait"
+    }
+    assert len(waits) == 2
+
+
+def test_message_that_is_published_again_is_the_same() -> None:
+    """Its id names its content: an expiry is repeated with the next one of its attempt."""
+    world = a_run("a", declared={"a": {"retries": 1}}).after(10)
+    world.report("a", "started", attempt=1)
+    world.after(1800)
+    content: dict[str | None, set[str]] = {}
+    for message in world.published:
+        if isinstance(message, TaskStateChanged) and message.meta:
+            same = message.model_copy(
+                update={"meta": message.meta.model_copy(update={"cause": ""})}
+            )
+            content.setdefault(message.meta.id, set()).add(same.model_dump_json())
+    reasons = {text.count("acknowledge") for texts in content.values() for text in texts}
+    assert reasons == {0, 1}
+    assert [len(texts) for texts in content.values()] == [1] * len(content)

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from cerebro.core.model import STATE_OF, Rank, Run, RunSnapshot, TaskRun
+from cerebro.core.model import STATE_OF, Rank, Run, RunSnapshot, TaskRun, TimelineEntry
+from cerebro.core.run.expiry_errors import EXPIRY_ERRORS
 from cordyna_core.contract.base import Message, Meta, Problem, RootCause, State, meta_at
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.envelope import Envelope
@@ -65,19 +66,31 @@ def cancel_task(
 
 
 def cerebro_state_changes(
-    snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str, now: float
+    snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str
 ) -> tuple[TaskStateChanged, ...]:
     """Return what cerebro itself decided about the attempt.
 
     That is an expired clock, a cancellation, or a wait for a retry.
     """
-    return tuple(
-        _task_state_changed(snapshot, index, fact, entry.state, entry.reason, cause=cause, now=now)
+    decided = [
+        entry
         for entry in fact.timeline
         if entry.attempt == fact.attempt
         and entry.by == CEREBRO
         and entry.reason not in ("dispatched", "waiting")
+    ]
+    # An attempt may wait for its retry twice: its clock expired, and then it was healed by a
+    # failure. These are two facts, and a reader that knows the id of the first drops a repetition.
+    return tuple(
+        _task_state_changed(
+            snapshot, index, entry, cause=cause, repeated=_equals(decided[:place], entry)
+        )
+        for place, entry in enumerate(decided)
     )
+
+
+def _equals(entries: Sequence[TimelineEntry], entry: TimelineEntry) -> int:
+    return sum((other.state, other.reason) == (entry.state, entry.reason) for other in entries)
 
 
 def cancellation_messages(
@@ -85,32 +98,27 @@ def cancellation_messages(
 ) -> tuple[Message, ...]:
     """Return the cancellation of an attempt and the command to stop it."""
     return (
-        *cerebro_state_changes(snapshot, index, fact, cause=cause, now=now),
+        *cerebro_state_changes(snapshot, index, fact, cause=cause),
         cancel_task(snapshot, index, fact.attempt, cause=cause, now=now),
     )
 
 
 def _task_state_changed(
-    snapshot: RunSnapshot,
-    index: int,
-    fact: TaskRun,
-    state: State,
-    reason: str | None,
-    *,
-    cause: str,
-    now: float,
+    snapshot: RunSnapshot, index: int, entry: TimelineEntry, *, cause: str, repeated: int
 ) -> TaskStateChanged:
+    """Return what an entry of the timeline says: the same one whenever it is published."""
     task, run = snapshot.plan.tasks[index], snapshot.run
-    parts = (run.id, task.name, fact.attempt, state, reason or "")
+    parts = (run.id, task.name, entry.attempt, entry.state, entry.reason or "")
+    number = (repeated,) if repeated else ()
     return TaskStateChanged(
-        meta=_meta(run, now, cause, "TaskStateChanged", "cerebro", *parts),
+        meta=_meta(run, entry.at, cause, "TaskStateChanged", "cerebro", *parts, *number),
         server=task.server,
         run_id=run.id,
         task=task.name,
-        attempt=fact.attempt,
-        state=state,
-        reason=reason,
-        error=fact.error if state == "error" else None,
+        attempt=entry.attempt,
+        state=entry.state,
+        reason=entry.reason,
+        error=EXPIRY_ERRORS.get(entry.reason or ""),
     )
 
 

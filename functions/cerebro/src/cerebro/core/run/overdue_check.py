@@ -118,7 +118,7 @@ async def _publish_expiries(
         await NoteMissedAck(server, now)
     messages: list[Message] = []
     for index, fact in expired.items():
-        messages += cerebro_state_changes(snapshot, index, fact, cause=check.id, now=now)
+        messages += cerebro_state_changes(snapshot, index, fact, cause=check.id)
     await Publish(tuple(messages))
 
 

@@ -145,8 +145,7 @@ async def apply_consequences(
     elif fact.deadline is not None:
         await arm_page_timer(run_id, page, fact.deadline)
         if fact.waits_for_retry and fact.cause == cause:
-            now = await Now()
-            await Publish(cerebro_state_changes(snapshot, index, fact, cause=cause, now=now))
+            await Publish(cerebro_state_changes(snapshot, index, fact, cause=cause))
 
 
 async def _record_result(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> None:

@@ -40,6 +40,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from cerebro.core.model import FAILED_RANKS, PlannedTask, Rank, TaskRun, TimelineEntry
+from cerebro.core.run.expiry_errors import EXPIRY_ERRORS
 from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.ids import CEREBRO, derived_id
 from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
@@ -120,11 +121,6 @@ SERVER_STATES: Final = frozenset(_UPDATES)
 
 _END_STATES: Final = ("completed", "error")
 _NO_DESCRIPTION: Final = ErrorDescription(type="Error", message="the server gave no description")
-_EXPIRY_MESSAGE: Final = {
-    Rank.ACK_TIMEOUT: "the server did not acknowledge the command in time",
-    Rank.START_TIMEOUT: "the server queued the task but did not start it in time",
-    Rank.RUN_TIMEOUT: "the server started the task but did not finish it in time",
-}
 _to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -275,8 +271,8 @@ def expire(task: PlannedTask, fact: TaskRun, *, run_id: str, cause: str, now: fl
     """Return the fact after its clock expired."""
     rank = TRANSITIONS[fact.rank, Input.DEADLINE]
     assert isinstance(rank, Rank), fact.rank
-    error = ErrorDescription(type="Timeout", message=_EXPIRY_MESSAGE[rank])
     entry = TimelineEntry("error", EXPIRY_REASON[rank], now, CEREBRO, fact.attempt)
+    error = EXPIRY_ERRORS[EXPIRY_REASON[rank]]
     back_off = back_off_s(task, fact.attempt, run_id=run_id)
     failed = _failed(fact, rank, entry, error, back_off, cause=cause, now=now)
     # Its command may not have left: see own_attempts.py.
