@@ -28,6 +28,7 @@ from cerebro.core.run.transitions import EXPIRY_REASON
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.incident_checks import IncidentChecks
 from cerebro.simulator.load_promises import EXPIRIES, LoadPromises
+from cerebro.simulator.published_ids import PublishedIds
 from cerebro.simulator.reference import Reference
 from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.sent_commands import SentCommands
@@ -83,7 +84,7 @@ class Checker:
         self.unreliable_pages: set[Page] = set()
         """Pages of which a timer was lost for good: only the sweep guards them."""
         self.commands = SentCommands()
-        self.published_ids: set[str] = set()
+        self.published_ids = PublishedIds()
         self.sent: set[tuple[str, str, int]] = set()
         self.writes = self.messages = 0
         self._moved_at: dict[str, float] = {}
@@ -268,8 +269,8 @@ class Checker:
         """Check a message that cerebro put on the bus."""
         self.messages += 1
         self.incidents.published(message)
-        if message.meta is not None and message.meta.id is not None:
-            self.published_ids.add(message.meta.id)
+        if repeated := self.published_ids.add(message):
+            raise InvariantBroken(repeated, getattr(message, "run_id", ""))
         if type(message) is RunTask:
             self.sent.add((message.run_id, message.task, message.attempt))
             snapshot, _ = self._run(message.run_id)
