@@ -45,6 +45,7 @@ class Reference:
         self._outputs: dict[tuple[str, int], Any] = {}
         self._made: dict[tuple[str, int], Parts] = {}
         self._messages: dict[str, RunStateChanged] = {}
+        self._completed_runs: set[str] = set()
         self._highest: dict[tuple[str, str, int], int] = {}
         """The highest rank that was reported and handled, by (run, task, attempt)."""
 
@@ -141,6 +142,8 @@ class Reference:
 
     def run_written(self, effect: e.WriteRun, handled: HandledInput) -> None:
         """Raises Unexpected."""
+        if effect.new.status == "completed":
+            self._completed_runs.add(effect.new.id)
         if effect.seen is None:
             snapshot = self._snapshot(effect.new.id)
             parts = check_new_run(snapshot, handled, self._store, self._made)
@@ -180,7 +183,9 @@ class Reference:
             case RunStateChanged():
                 run = self._store.read_run(message.run_id)
                 if run is not None:
-                    check_run_message(self._snapshot(message.run_id), run, message)
+                    has_completed = run.id in self._completed_runs
+                    snapshot = self._snapshot(message.run_id)
+                    check_run_message(snapshot, run, message, has_completed=has_completed)
                 self._check_same_content(message)
 
     def _check_trace(self, message: Message, handled: HandledInput) -> None:
