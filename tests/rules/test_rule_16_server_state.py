@@ -1,6 +1,8 @@
 """Rule 16: the state of a server (docs/rules.md, rule 16)."""
 
 from cerebro.handlers import queries
+from cordyna_core.contract.commands import RemoveServer
+from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import server_source
 from cordyna_core.contract.state_updates import ServerStateChanged
@@ -45,3 +47,30 @@ def test_server_state_changes_no_task_state() -> None:
     assert world.after(600).state_of("a") == "started"
     world.reach("a", "completed")
     assert world.state_of("b") == "pending dispatched"
+
+
+def declare(world: ReactionWorld, event: str, task: str, *upstream: str) -> None:
+    tasks = [{"name": task, "upstream": list(upstream)}]
+    detail = {"server": "new", "contract": "1", "revision": 1, "tasks": tasks}
+    declared = ServerDeclared.model_validate(detail)
+    world.handle(Envelope(server_source("new"), declared, event, utc(world.now)))
+
+
+def states(world: ReactionWorld) -> dict[str, tuple[str, int]]:
+    return {each.server: (each.state, each.tasks) for each in queries.servers(world.store)}
+
+
+def test_server_that_was_removed_is_undeclared() -> None:
+    world = a_run("a")
+    declare(world, "event-1", "its")
+    assert states(world)["new"] == ("ready", 1)
+    removal = RemoveServer(server="new", revision=1)
+    world.handle(Envelope(server_source("new"), removal, "event-2", utc(world.now)))
+    assert states(world)["new"] == ("undeclared", 0)
+
+
+def test_server_that_only_reports_its_state_is_undeclared() -> None:
+    world = a_run("a")
+    message = ServerStateChanged(server="new", state="ready")
+    world.handle(Envelope(server_source("new"), message, "event-1", utc(world.now)))
+    assert states(world)["new"] == ("undeclared", 0)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cerebro.handlers import queries
 from cordyna_core.contract.base import Problem, meta_at
 from cordyna_core.contract.ids import CEREBRO, CLIENT, server_source
 from cordyna_core.contract.incidents import IncidentMessage
@@ -277,6 +278,14 @@ def test_rejected_declaration_opens_and_accepted_one_closes() -> None:
     world.now += 1
     world.declare("s", "a  b")
     assert events(world) == ["opened rejected_declaration s", "closed rejected_declaration s"]
+
+
+def test_server_that_was_never_accepted_is_shown_as_rejected() -> None:
+    world = a_world("a")
+    world.declare("new", "b<-b")
+    shown = {server.server: (server.state, server.tasks) for server in queries.servers(world.store)}
+    assert shown["new"] == ("rejected", 0)
+    assert shown["s"][0] != "rejected"
 
 
 def test_rejection_without_problems_has_no_error() -> None:

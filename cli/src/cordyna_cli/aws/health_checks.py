@@ -142,7 +142,7 @@ class HealthChecks:
         unwell = [
             f"{info.server} is {info.state}"
             for info in servers
-            if info.state not in ("ready", "unknown")
+            if info.state not in ("ready", "unknown", "undeclared")
         ]
         if unwell:
             return Finding(what, "worth a look", "; ".join(unwell), "dyna servers")

@@ -21,6 +21,7 @@ _SERVER_STYLE: Final = {
     "stopped": "red",
     "unresponsive": "bold red",
     "unknown": "dim",
+    "undeclared": "dim",
     "rejected": "bold red",
     "not_loaded": "bold red",
 }

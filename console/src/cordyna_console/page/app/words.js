@@ -33,7 +33,7 @@ export function urgencyOf(word) {
 const OTHER_URGENCY = { unresolved: 0, declared: 8 };
 export const RUN_SIGNS = {
   running: "●", failing: "✗", completed: "✓", error: "✗", cancelled: "⊗",
-  declared: "", unresolved: "✗", ready: "✓", draining: "↻", stopped: "⊗", unresponsive: "✗", unknown: "?",
+  declared: "", unresolved: "✗", ready: "✓", draining: "↻", stopped: "⊗", unresponsive: "✗", unknown: "?", undeclared: "⊗",
   well: "✓", "worth a look": "!", broken: "✗",
 };
 export function cssOf(word) {

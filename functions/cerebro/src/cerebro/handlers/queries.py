@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from cerebro.core.cron.schedule import next_after
 from cerebro.core.declaration.notices import notices
+from cerebro.core.graph.graph import Graph
 from cerebro.core.messages import wire_run_state
 from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
 from cerebro.core.planning.params import check_params
@@ -197,8 +198,11 @@ def tasks(store: Store, now: float) -> list[TaskInfo]:
 
 
 def _state(
-    seen: ServerSeen | None,
-) -> Literal["ready", "draining", "stopped", "unresponsive", "unknown"]:
+    server: str, seen: ServerSeen | None, graph: Graph
+) -> Literal["ready", "draining", "stopped", "unresponsive", "unknown", "rejected", "undeclared"]:
+    if server not in graph.declarations:
+        is_rejected = f"rejected_declaration:{server}" in graph.watched
+        return "rejected" if is_rejected else "undeclared"
     if seen is None:
         return "unknown"
     if seen.missed_at is not None and seen.missed_at > seen.at:
@@ -207,13 +211,17 @@ def _state(
 
 
 def servers(store: Store) -> list[ServerInfo]:
-    """Every server that declared itself or sent a message."""
+    """Every server that declared itself or sent a message.
+
+    One whose tasks are not in the graph is not called ready, though it may run: it is `rejected`
+    while that incident is open, else `undeclared`: removed, or it never declared itself.
+    """
     graph = store.read_graph()
     seen = {server.server: server for server in store.servers()}
     return [
         ServerInfo(
             server=name,
-            state=_state(seen.get(name)),
+            state=_state(name, seen.get(name), graph),
             tasks=len(graph.declarations[name].tasks) if name in graph.declarations else 0,
             revision=graph.declarations[name].revision if name in graph.declarations else 0,
             last_seen_at=utc(seen[name].at) if name in seen else None,

@@ -89,7 +89,14 @@ class ServerInfo(Part):
 
     server: Name
     state: Literal[
-        "ready", "draining", "stopped", "unresponsive", "unknown", "not_loaded", "rejected"
+        "ready",
+        "draining",
+        "stopped",
+        "unresponsive",
+        "unknown",
+        "not_loaded",
+        "rejected",
+        "undeclared",
     ]
     tasks: int
     revision: int
