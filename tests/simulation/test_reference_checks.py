@@ -1,6 +1,7 @@
 """Reference checks: each of them finds what it is there for."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -8,15 +9,16 @@ import pytest
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import WriteRun
-from cerebro.core.model import Run
+from cerebro.core.model import Run, RunSnapshot
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.handlers import SimulatedHandler
 from cerebro.simulator.reference_effects import check_effects
 from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.reference_messages import check_run_message
 from cerebro.simulator.scenario import Scenario, ScriptedMessage, ServerBehavior
 from cerebro.simulator.sizes import REAL
 from cerebro.simulator.world import World
-from cerebro.testing.examples import RUN
+from cerebro.testing.examples import RUN, a_plan
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.declaration import (
@@ -25,7 +27,7 @@ from cordyna_core.contract.declaration import (
 )
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CLIENT, server_source
-from cordyna_core.contract.state_updates import DeclarationRejected
+from cordyna_core.contract.state_updates import DeclarationRejected, RunStateChanged
 from cordyna_core.contract.time import utc
 from world.declarations import declared, graph_of
 
@@ -125,3 +127,14 @@ def test_run_that_a_failed_write_returned_counts_as_read() -> None:
     World(0).cerebro._run_written(handler, cancel, completed)
 
     assert handler.handled.runs_read == {RUN: completed}
+
+
+@pytest.mark.parametrize("has_completed", [True, False])
+def test_completion_is_published_only_of_a_run_that_completed(*, has_completed: bool) -> None:
+    """A rerun may have opened it again before a handler that was paused publishes that."""
+    run = Run(id=RUN, task="a", plan_id="p", created_at=0.0, cause="c", reruns=1)
+    message = RunStateChanged(run_id=RUN, task="a", state="completed")
+    expected = nullcontext() if has_completed else pytest.raises(Unexpected, match="it is running")
+
+    with expected:
+        check_run_message(RunSnapshot(run, a_plan()), run, message, has_completed=has_completed)
