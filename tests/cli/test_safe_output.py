@@ -127,3 +127,12 @@ def test_error_on_terminal_has_no_control_characters() -> None:
 def test_printable_keeps_text_and_line_ends() -> None:
     assert printable(EVIL) == "a1mb\n\nc\nd"
     assert one_line(EVIL) == "a1mb c d"
+
+
+@pytest.mark.parametrize("code", [*range(0x300), *range(0x2000, 0x2070), 0x61C, 0xFEFF, 0x1F600])
+def test_printable_keeps_or_removes_each_character(code: int) -> None:
+    """A text that Python calls printable is taken as it is: it has nothing that is removed."""
+    character = chr(code)
+    if character.isprintable():
+        assert UNPRINTABLE.sub("", character) == printable(character) == character
+    assert UNPRINTABLE.search(printable(f"a{character}b")) is None

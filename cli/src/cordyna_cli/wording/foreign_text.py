@@ -11,6 +11,9 @@ UNPRINTABLE: Final = re.compile(
 )
 """Characters that act on a terminal instead of being shown."""
 
+NEXT_LINE: Final = "\n  next: "
+"""What is before the next step in the text of a UserError."""
+
 _LINE_END: Final = re.compile("\r\n|[\x0b\x0c\x85\u2028\u2029]")
 
 _ESCAPE_SEQUENCE: Final = re.compile(
@@ -24,6 +27,8 @@ def printable(text: str) -> str:
 
     Tabs and line ends are kept.
     """
+    if text.isprintable():  # nearly every line of a log, and a tenth of the time
+        return text
     text = _LINE_END.sub("\n", text).replace("\r", " ")
     return UNPRINTABLE.sub("", _ESCAPE_SEQUENCE.sub("", text))
 

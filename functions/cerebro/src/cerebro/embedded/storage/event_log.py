@@ -7,6 +7,7 @@ again. An event leaves the inbox in the transaction that processes it.
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Final, Literal, Protocol
 
@@ -52,10 +53,11 @@ class LineAssembler:
         """The lines that this chunk completes."""
         key = (chunk.run_id, chunk.task, chunk.attempt, chunk.stream)
         *whole, rest = chunk.text.split("\n")
+        at = utc(chunk.at)
         for text in whole:
             begun = self._unfinished.pop(key, None)
             self._grown_at.pop(key, None)
-            yield _line(key, chunk.at, text if begun is None else "".join((*begun, text)))
+            yield _line(key, at, text if begun is None else "".join((*begun, text)))
         if rest:
             self._unfinished.setdefault(key, []).append(rest)
             self._grown_at[key] = chunk.at
@@ -63,20 +65,20 @@ class LineAssembler:
     def rest(self, at: float) -> Iterator[LogLine]:
         """The lines that have no newline yet."""
         for key, pieces in self._unfinished.items():
-            yield _line(key, at, "".join(pieces))
+            yield _line(key, utc(at), "".join(pieces))
         self._unfinished.clear()
         self._grown_at.clear()
 
     def rest_before(self, moment: float) -> Iterator[LogLine]:
         """The lines that have no newline, and have not grown since then (UTC seconds)."""
         for key in [key for key, at in self._grown_at.items() if at < moment]:
-            yield _line(key, self._grown_at.pop(key), "".join(self._unfinished.pop(key)))
+            yield _line(key, utc(self._grown_at.pop(key)), "".join(self._unfinished.pop(key)))
 
 
-def _line(key: tuple[str, str, int, Stream], at: float, text: str) -> LogLine:
+def _line(key: tuple[str, str, int, Stream], at: datetime, text: str) -> LogLine:
     run_id, task, attempt, stream = key
     return LogLine.model_construct(
-        run_id=run_id, task=task, attempt=attempt, at=utc(at), stream=stream, text=text
+        run_id=run_id, task=task, attempt=attempt, at=at, stream=stream, text=text
     )
 
 
