@@ -89,6 +89,22 @@ def test_retry_of_run_that_cannot_continue_says_how_to_invoke(code: str) -> None
     assert dyna("retry", RUN, engine=engine).err.endswith("\n  next: dyna do task-3 --new\n")
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "following"),
+    [
+        ("nothing_failed", ["--from", "a"], f"dyna retry {RUN} --from a --downstream"),
+        ("nothing_failed", [], f"dyna why {RUN}"),
+        ("unknown_task", ["--from", "b"], f"dyna show {RUN} --all"),
+    ],
+)
+def test_refused_retry_names_the_command_to_type(
+    code: str, words: list[str], following: str
+) -> None:
+    engine = FakeEngine(views=[completed_run()], refuses=refused(code, "there is nothing to retry"))
+
+    assert dyna("retry", RUN, *words, engine=engine).err.endswith(f"\n  next: {following}\n")
+
+
 def test_retry_of_invalid_task_name_is_not_sent() -> None:
     engine = FakeEngine(views=[failed_run()])
 

@@ -13,7 +13,14 @@ SCHEMA = {
         "kind": {"enum": ["a", "b"]},
         "when": {"type": ["string", "null"], "format": "date-time"},
         "free": True,
+        "none": False,
+        "gone": {"$ref": "#/$defs/Gone"},
+        "grade": {"$ref": "#/$defs/Grade", "default": "a"},
+        "cows": {"type": "array", "items": {"type": "string"}, "maxItems": 3},
+        "top": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None},
+        "share": {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.5},
     },
+    "$defs": {"Grade": {"type": "string", "enum": ["a", "b"]}},
     "required": ["limit"],
 }
 TASKS = [
@@ -53,14 +60,33 @@ def test_describe_shows_what_is_declared_and_the_last_runs() -> None:
         "  clocks      acknowledge 10.0 s, start 10 m 00 s, run 30 m 00 s",
         "",
         "parameters",
-        '  day    string, default "today"   Which day.',
+        '  day    string, default "today"                      Which day.',
         "  limit  integer, required",
         '  kind   one of "a", "b"',
-        "  when   string, null (date-time)",
+        "  when   string or null (date-time)",
         "  free   any",
+        "  none   nothing",
+        "  gone   any",
+        '  grade  one of "a", "b", default "a"',
+        "  cows   [string], items at most 3",
+        "  top    integer or null, default null",
+        "  share  number, more than 0, at most 1, default 0.5",
         "",
         "last runs",
         f"  ⊗ cancelled  {RUN}  10.0 s ago",
+    ]
+
+
+def test_describe_shows_secrets_without_their_defaults() -> None:
+    secret = {"type": "string", "format": "password", "writeOnly": True}
+    schema = {"properties": {"a": secret, "b": {**secret, "default": "***"}}, "required": ["a"]}
+    task = TASKS[1].model_copy(update={"params_schema": schema})
+
+    lines = dyna("describe", "page", engine=FakeEngine(declared=[task])).out.splitlines()
+
+    assert lines[-2:] == [
+        "  a  secret, by reference, required",
+        "  b  secret, by reference, with a default",
     ]
 
 

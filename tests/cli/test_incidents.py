@@ -146,7 +146,7 @@ def test_why_of_an_incident_tells_whose_it_is_and_what_to_type() -> None:
 
     assert lines[:3] == [
         "✗ load failed: ValueError: no such day",
-        "  opened 6.0 s ago, 3 times",
+        "  opened 6.0 s ago",
         "  owner: team-sales (server sales)",
     ]
     assert lines[3].startswith("  r0 (team-figures, due ")

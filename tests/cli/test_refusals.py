@@ -24,15 +24,25 @@ def test_refusal_exits_with_1_and_lists_its_reasons() -> None:
     ]
 
 
-@pytest.mark.parametrize("code", ["unknown_param", "missing_param", "bad_param"])
-def test_refused_param_names_the_schema(code: str) -> None:
-    result = dyna(
-        "do", "task-3", engine=FakeEngine(answer=refused(code, "day does not suit", ["task-1"]))
-    )
+@pytest.mark.parametrize(
+    ("code", "path", "following"),
+    [
+        (
+            "unknown_param",
+            None,
+            "`dyna tasks --json` shows what each task takes (params_schema)",
+        ),
+        ("missing_param", ["task-1"], "dyna describe task-1"),
+        ("bad_param", ["task-1"], "dyna describe task-1"),
+        ("bad_param", None, "dyna describe task-3"),
+    ],
+)
+def test_refused_param_names_the_schema(code: str, path: list[str] | None, following: str) -> None:
+    answer = refused(code, "day does not suit", path)
 
-    assert result.err.splitlines()[1:] == [
-        "  next: `dyna tasks --json` shows what each task takes (params_schema)"
-    ]
+    result = dyna("do", "task-3", engine=FakeEngine(answer=answer))
+
+    assert result.err.splitlines()[1:] == [f"  next: {following}"]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +62,7 @@ def test_json_where_text_was_meant_shows_how_to_quote(typed: str, hint: str) -> 
 
     assert result.err.splitlines()[1:] == [
         f"  {typed} was read as JSON, because it is JSON; if text is meant: {hint}",
-        "  next: `dyna tasks --json` shows what each task takes (params_schema)",
+        "  next: dyna describe task-1",
     ]
 
 

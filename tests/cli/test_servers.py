@@ -47,7 +47,7 @@ def test_server_that_is_not_served_shows_its_problem(state: str, words: str) -> 
     result = dyna("servers", engine=FakeEngine(known_servers=[info]))
 
     assert words in result.out
-    assert (result.status, result.err) == (0, "sales: no module named x\n")
+    assert (result.status, result.err) == (0, "sales: no module\n  named x\n")
 
 
 def test_server_that_is_rejected_now_shows_its_first_problem() -> None:
@@ -124,4 +124,19 @@ def test_server_that_failed_to_load_is_told_beside_lists(words: list[str]) -> No
         problem="there is no file gone.py\n  next: give the path",
     )
     result = dyna(*words, engine=FakeEngine(known_servers=[missing]))
-    assert "gone.py failed to load: there is no file gone.py\n  next: fix it" in result.err
+    assert result.err.startswith(
+        "gone.py failed to load: there is no file gone.py\n  next: give the path\n"
+    )
+
+
+def test_server_that_failed_to_load_shows_where_it_failed() -> None:
+    problem = "my.py cannot be loaded: SyntaxError: invalid syntax\n  /my.py:1: def ("
+    broken = ServerInfo(server="my.py", state="not_loaded", tasks=0, revision=0, problem=problem)
+
+    result = dyna("tasks", engine=FakeEngine(known_servers=[broken]))
+
+    assert result.err.splitlines()[:3] == [
+        "my.py failed to load: my.py cannot be loaded: SyntaxError: invalid syntax",
+        "  /my.py:1: def (",
+        "  next: fix it, then dyna servers",
+    ]

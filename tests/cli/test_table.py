@@ -81,6 +81,14 @@ def test_table_wraps_prose_below_its_column() -> None:
     ]
 
 
+def test_title_of_several_words_is_quoted_where_it_is_left_out() -> None:
+    columns = (Column("task", yields=1), Column("waits for it", yields=2))
+
+    note = aligned(columns, [("quarterly-report", "sales-server")], 20)[2]
+
+    assert note.plain.startswith('no room for "waits')
+
+
 def test_table_leaves_out_whole_columns_by_their_rank() -> None:
     columns = (Column("task", yields=1), Column("server", yields=2), Column("owner", yields=3))
     row = ("quarterly-report", "sales-server", "team-sales")

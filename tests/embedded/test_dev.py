@@ -103,7 +103,7 @@ def test_missed_ticks_are_reported_in_one_message() -> None:
         answer = next(detail for detail in details(engine) if "problems" in detail)
 
     assert [problem["code"] for problem in answer["problems"]] == ["missed_tick"]
-    assert "3 tick(s) of 'pulse'" in answer["problems"][0]["message"]
+    assert "3 ticks of 'pulse'" in answer["problems"][0]["message"]
 
 
 def test_reload_renamed_server_replaces_the_old_one(engine: EmbeddedEngine, file: Path) -> None:

@@ -73,8 +73,23 @@ def test_server_that_does_not_load_is_shown_with_its_error(folder: Folder) -> No
     shown = servers(folder, "shop.py", "broken.py")
     assert shown["shop"]["state"] != "not_loaded"
     assert shown["broken.py"]["state"] == "not_loaded"
-    findings = [line for line in folder.bare("doctor").stdout.splitlines() if "servers" in line]
-    assert [line.split()[0] for line in findings] == ["✗"]
+
+
+def test_doctor_has_one_next_step_for_a_broken_server(folder: Folder) -> None:
+    (folder.path / "empty.py").write_text("")
+    (folder.path / "broken.py").write_text("import no_such_module")
+
+    servers(folder, "empty.py", "broken.py")
+
+    targets = ("--server", "empty.py", "--server", "broken.py")
+    found = json.loads(folder.bare(*targets, "doctor", "--json").stdout)
+
+    broken = [one for one in found if one["state"] == "broken"]
+    assert [one["next"] for one in broken] == [
+        "fix it, then dyna servers",
+        "fix it, then dyna servers",
+    ]
+    assert all("next:" not in one["detail"] for one in broken)
 
 
 def test_server_that_stops_loading_keeps_its_declaration(folder: Folder) -> None:

@@ -4,12 +4,12 @@ Invariant: they read views of the engine only, so they are the same on a laptop 
 """
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 
 from cordyna_cli.engine import Engine
 from cordyna_cli.operations import Finding
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import join_names
+from cordyna_cli.wording.near_names import near_names_of
 from cordyna_core.contract.views.graph import TaskInfo
 
 
@@ -26,7 +26,7 @@ def graph_findings(engine: Engine) -> list[Finding]:
 
 def _near_upstream(name: str, tasks: Sequence[TaskInfo]) -> str | None:
     """The declared task that was probably meant by an upstream that is not declared."""
-    near = get_close_matches(name, [info.task for info in tasks], n=1)
+    near = near_names_of(name, [info.task for info in tasks], 1)
     return near[0] if near else None
 
 

@@ -5,7 +5,7 @@ Invariant: a list of what is declared is never shown as complete while a server 
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.engine import Engine
-from cordyna_cli.wording.foreign_text import one_line
+from cordyna_cli.wording.foreign_text import NEXT_LINE, one_line
 
 
 def note_servers_not_loaded(call: CommandContext, engine: Engine) -> bool:
@@ -14,8 +14,8 @@ def note_servers_not_loaded(call: CommandContext, engine: Engine) -> bool:
         return False
     failed = [info for info in engine.servers() if info.state == "not_loaded"]
     for info in failed:
-        reason = (info.problem or "").partition("\n")[0]
-        call.err.note([f"{info.server} failed to load: {one_line(reason)}"])
-    if failed:
-        call.err.note(["  next: fix it, then dyna servers"])
+        problem, _, step = (info.problem or "").partition(NEXT_LINE)
+        what, *why = map(one_line, problem.splitlines() or [""])
+        call.err.note([f"{info.server} failed to load: {what}", *(f"  {line}" for line in why)])
+        call.err.note([f"  next: {one_line(step) or 'fix it, then dyna servers'}"])
     return bool(failed)

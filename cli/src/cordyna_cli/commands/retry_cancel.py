@@ -62,7 +62,7 @@ def retry(
             raise command_refused(
                 f"run {run_id} cannot be retried",
                 refused.problems,
-                next=_next_after_refusal(refused.problems, engine, run_id),
+                next=_next_after_refusal(refused.problems, engine, run_id, from_ or ()),
             )
         if detach:
             call.out.print([run_id])
@@ -71,10 +71,18 @@ def retry(
     return report_outcome(call, followed, as_json=json, wait_s=wait_s)
 
 
-def _next_after_refusal(problems: Sequence[Problem], engine: Engine, run_id: str) -> str:
+def _next_after_refusal(
+    problems: Sequence[Problem], engine: Engine, run_id: str, tasks: Sequence[str]
+) -> str:
+    codes = {problem.code for problem in problems}
     # These runs can never continue, but the same task can be invoked again.
-    if any(problem.code in ("task_moved", "run_cancelled") for problem in problems):
+    if codes & {"task_moved", "run_cancelled"}:
         return f"dyna do {engine.run(run_id).task} --new"
+    if "unknown_task" in codes:
+        return f"dyna show {run_id} --all"
+    if "nothing_failed" in codes and tasks and engine.run(run_id).is_final:
+        names = " ".join(f"--from {task}" for task in tasks)
+        return f"dyna retry {run_id} {names} --downstream"
     return f"dyna why {run_id}"
 
 

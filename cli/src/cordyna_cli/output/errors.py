@@ -6,13 +6,13 @@ Invariant: an error says what happened, why, and what to type next. A traceback 
 
 import json
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.sentences import wrap_sentence
 from cordyna_cli.usage_error import UsageError
 from cordyna_cli.wording.foreign_text import printable
+from cordyna_cli.wording.near_names import near_names_of
 from cordyna_core.errors import AccessError, NotFound, Refusal, ServiceError, UserError
 
 if TYPE_CHECKING:  # an error is shown without the contract
@@ -27,12 +27,10 @@ NOT_LOADED: Final = "not_loaded"
 _CONTEXT_CODES: Final = ("driven_by_another",)
 """Codes that add context to a refusal but do not cause it."""
 
-_SEE_PARAMETERS: Final = "`dyna tasks --json` shows what each task takes (params_schema)"
+_PARAM_CODES: Final = ("missing_param", "bad_param")
 _NEXT: Final = {
     NOT_LOADED: "correct what is shown above, then run the same command again",
-    "unknown_param": _SEE_PARAMETERS,
-    "missing_param": _SEE_PARAMETERS,
-    "bad_param": _SEE_PARAMETERS,
+    "unknown_param": "`dyna tasks --json` shows what each task takes (params_schema)",
     UNRESOLVED: "declare it on a server, then run the same command again",
     "key_reused": "use another --key, or leave it out",
 }
@@ -101,8 +99,13 @@ def invocation_refused(
     if any(problem.code == UNRESOLVED for problem in problems):
         names = [info.task for info in engine.tasks()]
         hints = [*hints, *filter(None, (_near_upstream(problem, names) for problem in problems))]
-    step = _NEXT.get(problems[0].code, f"dyna plan {task}")
-    return command_refused(what, problems, hints, next=step)
+    return command_refused(what, problems, hints, next=_next_step(task, problems[0]))
+
+
+def _next_step(task: str, problem: "Problem") -> str:
+    if problem.code in _PARAM_CODES:
+        return f"dyna describe {problem.path[0] if problem.path else task}"
+    return _NEXT.get(problem.code, f"dyna plan {task}")
 
 
 def command_refused(
@@ -143,8 +146,7 @@ def task_info_of(tasks: Sequence["TaskInfo"], task: str) -> "TaskInfo":
 
 def near_names(name: str, known: Sequence[str]) -> str:
     """What to do next about an unknown task."""
-    folded = {candidate.casefold(): candidate for candidate in known}
-    near = [folded[match] for match in get_close_matches(name.casefold(), folded, n=3)]
+    near = near_names_of(name, known)
     if near:
         return f"did you mean {' or '.join(near)}? `dyna tasks` lists all"
     return (
@@ -158,7 +160,7 @@ def _near_upstream(problem: "Problem", names: Sequence[str]) -> str | None:
     """The declared task that was probably meant by the last name of the path."""
     if problem.code != UNRESOLVED or not problem.path:
         return None
-    near = get_close_matches(problem.path[-1], names, n=1)
+    near = near_names_of(problem.path[-1], names, 1)
     return f"did you mean {near[0]} instead of {problem.path[-1]}?" if near else None
 
 

@@ -61,7 +61,7 @@ def findings_json(findings: Sequence[Finding]) -> str:
             {
                 "what": finding.what,
                 "state": finding.state,
-                "told": finding.detail,
+                "detail": finding.detail,
                 "next": finding.next,
             }
             for finding in findings

@@ -12,9 +12,10 @@ from cordyna_cli.render.lists import cron_words
 from cordyna_cli.wording.foreign_text import one_line, printable
 from cordyna_cli.wording.format import ago, compact_json, duration, moment
 from cordyna_cli.wording.notices import allowed_words, deprecated_words
-from cordyna_cli.wording.schemas import schema_words
+from cordyna_cli.wording.schemas import parameter_words, schema_words
 from cordyna_cli.wording.status_marks import run_mark
 from cordyna_core.contract.json_values import JsonObject
+from cordyna_core.contract.secret_params import secret_names
 from cordyna_core.contract.views.graph import TaskInfo
 from cordyna_core.contract.views.runs import RunSummary
 
@@ -108,10 +109,13 @@ def _parameters(schema: JsonObject, width: int | None) -> list[Text]:
     if not isinstance(properties, dict) or not properties:
         return []
     required = schema.get("required") or ()
+    secrets = secret_names(schema)
     rows: list[tuple[Cell, ...]] = [
         (
             Text(f"  {one_line(str(name))}", "bold"),
-            _type_words(spec, is_required=name in required),
+            _secret_words(is_required=name in required)
+            if name in secrets
+            else _type_words(spec, schema, is_required=name in required),
             one_line(str(spec.get("description", ""))) if isinstance(spec, dict) else "",
         )
         for name, spec in properties.items()
@@ -119,19 +123,17 @@ def _parameters(schema: JsonObject, width: int | None) -> list[Text]:
     return [Text(), Text("parameters", style="bold dim"), *aligned(_PARAMETERS, rows, width)]
 
 
-def _type_words(spec: Any, *, is_required: bool) -> str:
+def _type_words(spec: Any, schema: JsonObject, *, is_required: bool) -> str:
     """`string, default "today"`, `integer, required`, `one of "a", "b"`."""
-    if not isinstance(spec, dict):
-        return "required" if is_required else "any"
-    kinds = spec.get("type", "any")
-    words = ", ".join(kinds) if isinstance(kinds, list) else str(kinds)
-    if "enum" in spec:
-        words = f"one of {', '.join(map(compact_json, spec['enum']))}"
-    if "format" in spec:
-        words += f" ({spec['format']})"
-    if "default" in spec:
+    words = parameter_words(spec, schema)
+    if isinstance(spec, dict) and "default" in spec:
         return one_line(f"{words}, default {compact_json(spec['default'])}")
     return one_line(f"{words}, required" if is_required else words)
+
+
+def _secret_words(*, is_required: bool) -> str:
+    """A default of a secret is not shown: its declaration contains asterisks."""
+    return "secret, by reference" + (", required" if is_required else ", with a default")
 
 
 def _runs(runs: Sequence[RunSummary], now: datetime, width: int | None) -> list[Text]:

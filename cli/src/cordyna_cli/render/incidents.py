@@ -9,7 +9,7 @@ from rich.text import Text
 from cordyna_cli.render.layout.paragraph import wrapped
 from cordyna_cli.render.layout.table import Column, aligned
 from cordyna_cli.wording.foreign_text import one_line, printable
-from cordyna_cli.wording.format import ago, join_names, moment, plural
+from cordyna_cli.wording.format import ago, join_names, moment
 from cordyna_core.contract.incidents import BlockedTask
 from cordyna_core.contract.views.incidents import IncidentView
 
@@ -60,9 +60,8 @@ def _state(incident: IncidentView, now: datetime) -> str:
 def incident_lines(incident: IncidentView, now: datetime, width: int | None = None) -> list[Text]:
     """One incident: what happened, to whom it belongs, what waits for it, and what to type."""
     sign = "✗" if incident.state == "open" else "✓"
-    times = f", {plural(incident.times, 'time')}" if incident.times > 1 else ""
     details = [
-        f"opened {ago(incident.opened_at, now)}{times}{_state(incident, now)}",
+        f"opened {ago(incident.opened_at, now)}{_state(incident, now)}",
         f"owner: {one_line(incident.owner or 'none is declared')}"
         + (f" (server {incident.server})" if incident.server else ""),
         *map(_waits, incident.blocked[:_WAITING_SHOWN_MAX]),

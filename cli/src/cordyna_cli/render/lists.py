@@ -134,11 +134,18 @@ def _workers(info: ServerInfo) -> str:
 def server_problems(servers: Sequence[ServerInfo], width: int | None) -> list[Text]:
     """Why a server is not served as its files say, a paragraph for each."""
     lines = [
-        Text(f"{info.server}: {one_line(info.problem)}", style="red")
+        Text(line, style="red")
         for info in servers
         if info.problem
+        for line in _problem(info.server, info.problem)
     ]
     return [part for line in lines for part in wrapped(line, width)]
+
+
+def _problem(server: str, problem: str) -> list[str]:
+    """What happened behind the name of the server; why, and what to do next, below."""
+    what, *details = map(one_line, problem.splitlines())
+    return [f"{server}: {what}", *(f"  {detail}" for detail in details)]
 
 
 def plan_table(plan: PlanView, width: int | None = None) -> list[Text]:

@@ -75,9 +75,9 @@ def attempt_duration(task: TaskView, now: datetime) -> float | None:
 def attempt_started_at(task: TaskView) -> datetime | None:
     """When the last attempt started; of one that never started, when it was sent.
 
-    None: there is no attempt.
+    None: there is no attempt; a retry leaves a blocked task with an entry that it waits.
     """
-    entries = _last_attempt(task)
+    entries = [entry for entry in _last_attempt(task) if entry.reason != "waiting"]
     return next((entry.at for entry in entries if entry.state == "started"), None) or next(
         (entry.at for entry in entries), None
     )

@@ -1,10 +1,24 @@
 """Schemas in words: the type that a JSON Schema describes, as people write types."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import compact_json
 from cordyna_core.contract.schema_values import resolve, types_of
+
+_LIMITS: Final = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "more than {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "less than {}",
+    "minLength": "length at least {}",
+    "maxLength": "length at most {}",
+    "minItems": "items at least {}",
+    "maxItems": "items at most {}",
+    "pattern": "matching {}",
+}
+"""The words for a limit of a JSON Schema."""
 
 _DEPTH_MAX: Final = 4
 _FIELDS_MAX: Final = 20
@@ -13,6 +27,17 @@ _FIELDS_MAX: Final = 20
 def schema_words(schema: Any) -> str:
     """`{rows: integer, day?: string or null}`; what is deeper or longer is shortened."""
     return one_line(_words(schema, schema, 0))
+
+
+def parameter_words(schema: Any, root: Any) -> str:
+    """`integer, at least 1`, `one of "a", "b"`; `root` is the schema of all parameters."""
+    resolved = resolve(schema, root)
+    if not isinstance(resolved, Mapping):
+        return schema_words(resolved is not False)
+    if "enum" in resolved:
+        return one_line(f"one of {', '.join(map(compact_json, resolved['enum']))}")
+    limits = [words.format(resolved[name]) for name, words in _LIMITS.items() if name in resolved]
+    return one_line(", ".join([_words(resolved, root, 0), *limits]))
 
 
 def _words(schema: Any, root: Any, depth: int) -> str:

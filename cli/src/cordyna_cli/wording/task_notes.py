@@ -20,7 +20,9 @@ def task_note(task: TaskView, tasks: Tasks, now: datetime) -> str:
         return note(task, tasks, now)
     words = reason_of(task.state, task.reason).note
     if words:
-        return f"{words} (attempt {task.attempt})" if task.attempt > 1 else words
+        error = f": {one_line(task.error.message)}" if task.error and task.error.message else ""
+        attempt = f" (attempt {task.attempt})" if task.attempt > 1 else ""
+        return f"{words}{attempt}{error}"
     return _error(task, tasks, now) if task.state == "error" else ""
 
 

@@ -1,8 +1,8 @@
 """Refusals: what a person is shown when a command is refused or a name is unknown."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
+from cordyna_cli.wording.near_names import near_names_of
 from cordyna_core.contract.base import Problem
 from cordyna_core.errors import NotFound, Refusal
 
@@ -15,7 +15,6 @@ def refusal(what: str, problems: Sequence[Problem], following: str) -> Refusal:
 
 def unknown_name(what: str, name: str, known: Sequence[str], following: str) -> NotFound:
     """An unknown name, with the nearest known ones."""
-    folded = {candidate.casefold(): candidate for candidate in known}
-    near = [folded[match] for match in get_close_matches(name.casefold(), folded, n=3)]
+    near = near_names_of(name, known)
     why = f"{len(known)} are declared, and none has that name"
     return NotFound(what, why=why, next=f"did you mean {' or '.join(near)}?" if near else following)

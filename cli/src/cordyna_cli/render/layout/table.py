@@ -57,7 +57,8 @@ def aligned(
     left_out = [] if width is None else _left_out(columns, rows, width)
     if width is None or not left_out:
         return lines
-    note = Text(f"no room for {', '.join(left_out)}: widen the terminal, or --json", "dim")
+    titles = ", ".join(f'"{title}"' if " " in title else title for title in left_out)
+    note = Text(f"no room for {titles}: widen the terminal, or --json", "dim")
     return [*lines, *wrapped(note, width)]
 
 

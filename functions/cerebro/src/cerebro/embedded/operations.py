@@ -61,7 +61,8 @@ class LocalOperations:
         detail = "none" if driver is None else f"process {driver.pid} was killed"
         if not active and not waiting and driver is None:
             return Finding("driver", "well", f"{detail}, and nothing waits for one")
-        waits = f"{len(active)} active run(s)" + (", and a command waits" if waiting else "")
+        runs = f"{len(active)} active run{'' if len(active) == 1 else 's'}"
+        waits = runs + (", and a command waits" if waiting else "")
         return Finding("driver", "worth a look", f"{detail}; {waits}", "dyna dev")
 
     def _tasks(self) -> Finding:
@@ -72,12 +73,10 @@ class LocalOperations:
         views = server_views(self._home)
         for view in views:
             if view.state == "not_loaded":
-                yield Finding(
-                    "servers",
-                    "broken",
-                    f"{view.server} failed to load: {view.problem}",
-                    "fix it, then dyna servers",
-                )
+                # The problem is the text of a UserError: what, why, and what to do next.
+                problem = (view.problem or "").partition("\n  next: ")[0]
+                detail = f"{view.server} failed to load: {problem}"
+                yield Finding("servers", "broken", detail, "fix it, then dyna servers")
         if any(view.state == "not_loaded" for view in views):
             return
         silent = [view.server for view in views if view.state == "unresponsive"]

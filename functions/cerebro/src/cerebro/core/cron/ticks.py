@@ -52,11 +52,10 @@ async def on_tick(message: Tick) -> None:
 def missed_ticks(task: str, ticks: Sequence[float], *, now: float) -> Message:
     """Return the report of nominal times at which no engine ran, all in one message."""
     first, last = utc(ticks[0]).isoformat(), utc(ticks[-1]).isoformat()
-    when = f"at {first}" if len(ticks) == 1 else f"from {first} to {last}"
-    text = (
-        f"{len(ticks)} tick(s) of {task!r} {when} were missed, because no engine was running: "
-        "invoke it by hand"
-    )
+    is_one = len(ticks) == 1
+    missed = "1 tick" if is_one else f"{len(ticks)} ticks"
+    when = f"at {first} was" if is_one else f"from {first} to {last} were"
+    text = f"{missed} of {task!r} {when} missed, because no engine was running: invoke it by hand"
     return invocation_rejected(
         derived_id("missed", task, str(ticks[-1])),
         task,

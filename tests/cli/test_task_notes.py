@@ -1,0 +1,36 @@
+"""Task notes: how long an attempt took, and what happened to it."""
+
+from cli.run_builders import a_task, at
+from cordyna_cli.wording.phases import attempt_duration, attempt_started_at
+from cordyna_cli.wording.task_notes import task_note
+from cordyna_core.contract.base import ErrorDescription
+
+NOW = at(10)
+DIED = ErrorDescription(type="WorkerDied", message="it ended without a result:\nexit code 7")
+
+
+def test_blocked_task_of_a_retried_run_has_no_duration() -> None:
+    """A retry with --downstream leaves an entry that says that the task waits."""
+    task = a_task("feast", "menu", "pending:waiting@1", blocked_by="menu")
+    blocked = task.model_copy(update={"reason": "blocked"})
+
+    assert attempt_started_at(blocked) is None
+    assert attempt_duration(blocked, NOW) is None
+
+
+def test_attempt_after_a_wait_lasts_from_its_start() -> None:
+    task = a_task("feast", "", "pending:waiting@1 pending:dispatched@2 started@3 completed@7")
+
+    assert attempt_duration(task, NOW) == 4
+
+
+def test_note_of_a_dead_worker_says_how_it_died() -> None:
+    task = a_task("feast", "", "started@0 error:worker_died@1", error=DIED)
+    bare = task.model_copy(update={"error": None})
+    second = task.model_copy(update={"attempt": 2})
+
+    assert [task_note(one, {}, NOW) for one in (task, bare, second)] == [
+        "its worker died: it ended without a result: exit code 7",
+        "its worker died",
+        "its worker died (attempt 2): it ended without a result: exit code 7",
+    ]
