@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from cerebro.core.expiry_errors import EXPIRY_ERRORS
 from cerebro.core.model import STATE_OF, Rank, Run, RunSnapshot, TaskRun, TimelineEntry
-from cerebro.core.run.expiry_errors import EXPIRY_ERRORS
 from cordyna_core.contract.base import Message, Meta, Problem, RootCause, State, meta_at
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.envelope import Envelope

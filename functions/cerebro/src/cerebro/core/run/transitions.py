@@ -39,8 +39,8 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import Any, Final
 
+from cerebro.core.expiry_errors import EXPIRY_ERRORS
 from cerebro.core.model import FAILED_RANKS, PlannedTask, Rank, TaskRun, TimelineEntry
-from cerebro.core.run.expiry_errors import EXPIRY_ERRORS
 from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.ids import CEREBRO, derived_id
 from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
