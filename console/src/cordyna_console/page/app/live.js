@@ -20,7 +20,7 @@ const byCursor = (path) => async (query, cursor) => {
  * @returns {() => void}
  *
  * Follow an address. `poll` asks where nothing is streamed: a hosted console. `onData(data, id)` is called for each change, `onState` with "live", "polling",
- * "paused" or "lost"; `why` is the problem, and null when there is none any more. A hidden page closes its stream and catches up when it is shown again.
+ * "paused" or "lost"; `why` is the problem, or null once it is over. A hidden page closes its stream and catches up when it is shown again.
  * Returns a function that ends it.
  */
 export function follow(path, { query = {}, after = null, pollPath = null, poll: ask = pollPath === null ? null : byCursor(pollPath), pollMs = POLL_MS, onData, onState = () => {} }) {
