@@ -22,6 +22,7 @@ def dashboard(
     names: CerebroNames,
     dead_letters: Mapping[str, str],
     alarms: Sequence[cloudwatch.IAlarm],
+    is_archived: bool,
 ) -> cloudwatch.Dashboard:
     """The dashboard `<bus>-<region>`."""
     return cloudwatch.Dashboard(
@@ -39,7 +40,7 @@ def dashboard(
             _work(names),
             _lag(names),
             _failures(names, dead_letters),
-            _resources(names),
+            _resources(names, is_archived=is_archived),
         ],
     )
 
@@ -82,7 +83,7 @@ def _failures(names: CerebroNames, dead_letters: Mapping[str, str]) -> list[clou
     )
 
 
-def _resources(names: CerebroNames) -> list[cloudwatch.IWidget]:
+def _resources(names: CerebroNames, *, is_archived: bool) -> list[cloudwatch.IWidget]:
     """What cerebro uses of AWS, and what it costs."""
     return _row(
         _graph("Duration of functions, p99 (ms)", _durations(names)),
@@ -93,7 +94,11 @@ def _resources(names: CerebroNames) -> list[cloudwatch.IWidget]:
                 metrics.timers_failed(names),
             ],
         ),
-        _graph("Costs per hour ($, listed prices)", dollars_an_hour(names), stacked=True),
+        _graph(
+            "Costs per hour ($, listed prices)",
+            dollars_an_hour(names, is_archived=is_archived),
+            stacked=True,
+        ),
     )
 
 

@@ -141,12 +141,32 @@ def of_table(
     )
 
 
-def of_log(names: CerebroNames, name: str, *, period: Duration) -> cloudwatch.Metric:
-    """The sum of a CloudWatch Logs metric of the log of events (one entry per event)."""
+def of_buses(name: str, *, period: Duration) -> cloudwatch.Metric:
+    """The sum of a metric of PutEvents, which has no dimension: of the account and region."""
+    return cloudwatch.Metric(
+        namespace="AWS/Events", metric_name=name, statistic="Sum", period=period, label=name
+    )
+
+
+def of_schedules(names: CerebroNames, name: str, *, period: Duration) -> cloudwatch.Metric:
+    """The sum of a metric of EventBridge Scheduler for crons and one-shot schedules."""
+    return cloudwatch.Metric(
+        namespace="AWS/Scheduler",
+        metric_name=name,
+        # The group is named after the bus (`timers`).
+        dimensions_map={"ScheduleGroup": names.bus},
+        statistic="Sum",
+        period=period,
+        label=name,
+    )
+
+
+def of_log(group: str, name: str, *, period: Duration) -> cloudwatch.Metric:
+    """The sum of a CloudWatch Logs metric of a log group."""
     return cloudwatch.Metric(
         namespace="AWS/Logs",
         metric_name=name,
-        dimensions_map={"LogGroupName": names.events_log},
+        dimensions_map={"LogGroupName": group},
         statistic="Sum",
         period=period,
         label=name,

@@ -44,8 +44,16 @@ class OperationsStack(Stack):
         self.alarms = Alarms(
             self, "Alarms", names=names, dead_letters=dead_letters, topic=self.topic
         )
-        dashboard(self, "Dashboard", names=names, dead_letters=dead_letters, alarms=self.alarms.all)
-        if not is_disabled(self, "archive"):
+        is_archived = not is_disabled(self, "archive")
+        dashboard(
+            self,
+            "Dashboard",
+            names=names,
+            dead_letters=dead_letters,
+            alarms=self.alarms.all,
+            is_archived=is_archived,
+        )
+        if is_archived:
             self._archive(stage)
 
     def _topic(self, stage: Stage) -> sns.Topic:

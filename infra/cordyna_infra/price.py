@@ -1,5 +1,5 @@
 """The price of an hour of orchestration, from metrics and listed prices, without the tasks' own
-work.
+work, and without what costs the same each hour (docs/operating.md).
 
 The prices are those of us-east-1 in November 2026 (the services' pricing pages); another region
 differs by some percent.
@@ -15,6 +15,8 @@ from cordyna_infra.handlers import HANDLERS
 from cordyna_infra.names import CerebroNames
 
 EVENT: Final = 1.00e-6
+ARCHIVED_BYTE: Final = 0.10e-9
+SCHEDULE: Final = 1.00e-6
 LOGGED_BYTE: Final = 0.50e-9
 WRITE: Final = 0.625e-6
 READ: Final = 0.125e-6
@@ -30,24 +32,36 @@ WAIT_GB: Final = 64 / 1024
 _HOUR: Final = Duration.hours(1)
 
 
-def dollars_an_hour(names: CerebroNames) -> list[cloudwatch.IMetric]:
-    """One line per service."""
+def dollars_an_hour(names: CerebroNames, *, is_archived: bool) -> list[cloudwatch.IMetric]:
+    """One line per service, and one for each log; `is_archived`: events are stored for a replay."""
     return [
-        _events(names),
+        _events(),
+        *([_archive()] if is_archived else []),
         _log(names),
+        _logs_of_functions(names),
         _table(names),
         _functions(names),
         _queues(names),
         _waits(names),
+        _schedules(names),
     ]
 
 
-def _events(names: CerebroNames) -> cloudwatch.MathExpression:
-    # One entry of the log per event: fewer where `cordyna:event-log` is not `all`.
+def _events() -> cloudwatch.MathExpression:
+    # EventBridge counts them for an account, not for a bus; the log of events has fewer of them
+    # where `cordyna:event-log` is not `all`.
     return _line(
-        "events, as logged",
+        "events, of all buses",
         f"FILL(events, 0) * {_plain(EVENT)}",
-        events=metrics.of_log(names, "IncomingLogEvents", period=_HOUR),
+        events=metrics.of_buses("PutEventsEntriesCount", period=_HOUR),
+    )
+
+
+def _archive() -> cloudwatch.MathExpression:
+    return _line(
+        "archive, of all buses",
+        f"FILL(archived, 0) * {_plain(ARCHIVED_BYTE)}",
+        archived=metrics.of_buses("PutEventsRequestSize", period=_HOUR),
     )
 
 
@@ -55,8 +69,17 @@ def _log(names: CerebroNames) -> cloudwatch.MathExpression:
     return _line(
         "log of events",
         f"FILL(bytes, 0) * {_plain(LOGGED_BYTE)}",
-        bytes=metrics.of_log(names, "IncomingBytes", period=_HOUR),
+        bytes=metrics.of_log(names.events_log, "IncomingBytes", period=_HOUR),
     )
+
+
+def _logs_of_functions(names: CerebroNames) -> cloudwatch.MathExpression:
+    bytes_by_name: dict[str, cloudwatch.IMetric] = {
+        f"{name}_bytes": metrics.of_log(f"/aws/lambda/{function}", "IncomingBytes", period=_HOUR)
+        for name, function in names.functions.items()
+    }
+    logged = " + ".join(f"FILL({name}, 0)" for name in bytes_by_name)
+    return _line("logs of functions", f"({logged}) * {_plain(LOGGED_BYTE)}", **bytes_by_name)
 
 
 def _table(names: CerebroNames) -> cloudwatch.MathExpression:
@@ -106,6 +129,14 @@ def _waits(names: CerebroNames) -> cloudwatch.MathExpression:
         f"FILL(waits, 0) * {_plain(WAIT)} + FILL(billed, 0) * {per_ms}",
         waits=metrics.of_wait(names, "ExecutionsStarted", period=_HOUR),
         billed=metrics.of_wait(names, "ExpressExecutionBilledDuration", period=_HOUR),
+    )
+
+
+def _schedules(names: CerebroNames) -> cloudwatch.MathExpression:
+    return _line(
+        "Scheduler",
+        f"FILL(schedules, 0) * {_plain(SCHEDULE)}",
+        schedules=metrics.of_schedules(names, "InvocationAttemptCount", period=_HOUR),
     )
 
 

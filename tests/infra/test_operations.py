@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from architecture.repository import ROOT
+from cordyna_infra.handlers import HANDLERS
 from infra.conftest import synthesized
 from infra.templates import Template, listed, text_of
 
@@ -114,6 +115,44 @@ def test_dashboard_is_json_with_all_topics(stacks: dict[str, Template]) -> None:
         "costs",
     ):
         assert topic in titles, topic
+
+
+def lines_of_costs(operations: Template) -> dict[str, str]:
+    """The expressions of the dashboard's costs, by label."""
+    body = text_of(operations.one("AWS::CloudWatch::Dashboard")["DashboardBody"])
+    (graph,) = [
+        widget["properties"]
+        for widget in json.loads(body)["widgets"]
+        if widget["properties"]["title"].startswith("Costs")
+    ]
+    rows = [row[0] for row in graph["metrics"] if isinstance(row[0], dict)]
+    return {row["label"]: row["expression"] for row in rows}
+
+
+def test_dashboard_shows_each_part_of_the_bill(stacks: dict[str, Template], tmp_path: Path) -> None:
+    lines = lines_of_costs(stacks["operations"])
+    assert set(lines) == {
+        "events, of all buses",
+        "archive, of all buses",
+        "log of events",
+        "logs of functions",
+        "DynamoDB",
+        "Lambda",
+        "SQS",
+        "Step Functions",
+        "Scheduler",
+    }
+    assert lines["logs of functions"].count("FILL") == len(HANDLERS)
+    body = text_of(stacks["operations"].one("AWS::CloudWatch::Dashboard")["DashboardBody"])
+    for metric in (
+        '"AWS/Events","PutEventsEntriesCount",{',
+        '"AWS/Events","PutEventsRequestSize",{',
+        '"AWS/Scheduler","InvocationAttemptCount","ScheduleGroup","cordyna"',
+        '"AWS/Logs","IncomingBytes","LogGroupName","/aws/lambda/cordyna-sweeper"',
+    ):
+        assert metric in body, metric
+    unarchived = synthesized(tmp_path, leave_out="archive")["operations"]
+    assert set(lines) - set(lines_of_costs(unarchived)) == {"archive, of all buses"}
 
 
 def test_metrics_are_those_that_cerebro_writes(stacks: dict[str, Template]) -> None:
