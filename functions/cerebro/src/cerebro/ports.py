@@ -4,6 +4,7 @@ Invariant: every adapter of a port passes the port's contract tests (`cerebro.te
 UTC seconds.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -71,8 +72,8 @@ class Store(Protocol):
         """At least every run that is running; some may have ended."""
         ...
 
-    def runs(self, limit: int) -> list[Run]:
-        """The newest runs, newest first."""
+    def runs(self, limit: int, *, before: float = math.inf) -> list[Run]:
+        """The newest runs that were created before then (UTC seconds), newest first."""
         ...
 
     def read_task(self, run_id: str, index: int, *, fresh: bool = False) -> TaskRun | None:

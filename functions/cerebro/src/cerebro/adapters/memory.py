@@ -3,6 +3,7 @@
 Invariant: stored values are immutable, and each method is atomic for a single-threaded caller.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -148,8 +149,9 @@ class MemoryStore:
     def active_runs(self) -> list[str]:
         return [run.id for run in self._runs.values() if not run.is_over]
 
-    def runs(self, limit: int) -> list[Run]:
-        return sorted(self._runs.values(), key=lambda run: run.created_at, reverse=True)[:limit]
+    def runs(self, limit: int, *, before: float = math.inf) -> list[Run]:
+        older = [run for run in self._runs.values() if run.created_at < before]
+        return sorted(older, key=lambda run: run.created_at, reverse=True)[:limit]
 
     def read_task(self, run_id: str, index: int, *, fresh: bool = False) -> TaskRun | None:
         return self._tasks[run_id].get(index)

@@ -3,6 +3,7 @@
 Invariant: reads only; each answer is a view of the contract.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -107,10 +108,15 @@ ANY_RUN: Final = RunCriteria()
 
 
 def runs(store: Store, limit: int, criteria: RunCriteria = ANY_RUN) -> list[RunSummary]:
-    """The newest `limit` runs that match, newest first, of the newest RUNS_SEARCHED_MAX."""
+    """The newest `limit` runs that match, newest first.
+
+    They are searched among the newest RUNS_SEARCHED_MAX that were created before
+    `criteria.until`.
+    """
     searched = limit
+    before = math.inf if criteria.until is None else criteria.until.timestamp()
     while True:
-        stored = store.runs(searched)
+        stored = store.runs(searched, before=before)
         matching = [summary for summary in map(run_summary, stored) if matches(summary, criteria)]
         is_last = len(stored) < searched or searched >= RUNS_SEARCHED_MAX
         is_past = bool(stored) and _is_before(utc(stored[-1].created_at), criteria.since)

@@ -121,6 +121,15 @@ class RunContract(ABC):
         assert [run.id for run in other.runs(2)] == ["run-00", "run-01"]
         assert other.runs(3)[2].status == "completed"
 
+    def test_runs_before_a_moment_are_listed_newest_first(self) -> None:
+        one, other = self.two_stores()
+        for day in (0, 40, 3, 31, 1):
+            invoked(one, a_run(f"run-{day:02}", created_at=NOW - day * 86_400))
+        before = NOW - 3 * 86_400
+        assert [run.id for run in other.runs(10, before=before)] == ["run-31", "run-40"]
+        assert [run.id for run in other.runs(1, before=before + 0.001)] == ["run-03"]
+        assert other.runs(10, before=NOW - 41 * 86_400) == []
+
     def test_runs_beyond_one_request_are_all_listed(self) -> None:
         one, other = self.two_stores()
         for number in range(105):

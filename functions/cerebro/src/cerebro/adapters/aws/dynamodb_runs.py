@@ -5,6 +5,7 @@ its plan can take; from then on the run is unknown. How runs are listed, and fou
 active, is in dynamodb_run_marks.py.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
@@ -24,6 +25,7 @@ from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Clock
 
 _CACHED_RUNS_MAX: Final = 1_000
+MARKS_PER_REQUEST: Final = 1_000
 _CACHED_TASKS_MAX: Final = 250_000
 """Planned tasks of all cached plans: about 200 MB."""
 
@@ -145,10 +147,14 @@ class RunItems:
         cached = self._cached_plan(run.plan_id)
         return len(cached.plan.pages) if cached else 1
 
-    def runs(self, limit: int) -> list[Run]:
+    def runs(self, limit: int, *, before: float = math.inf) -> list[Run]:
         runs: dict[str, Run] = {}
         page = min(limit, BATCH_GET_MAX_ITEMS)
         listed = self._marks.newest(page)
+        if before < math.inf:
+            oldest_skipped = f"{before:017.6f}"
+            # A mark is small: ten thousand that are skipped are one MB, and no run is read.
+            listed = (age for age in self._marks.newest(MARKS_PER_REQUEST) if age < oldest_skipped)
         while len(runs) < limit and (batch := list(islice(listed, page))):
             stored = self._read_runs(map(run_of, batch))
             for age in batch:

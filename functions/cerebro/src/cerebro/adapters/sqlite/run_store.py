@@ -5,6 +5,7 @@ A cached run is used only inside a transaction, and only if no row has been writ
 since it was cached.
 """
 
+import math
 from typing import Final
 
 from cerebro.adapters.codecs import decode_plan, decode_run, encode_plan, encode_run
@@ -112,8 +113,10 @@ class SqliteRunStore:
         rows = self._db.execute("select id from runs where status = 'running' order by created_at")
         return [run_id for (run_id,) in rows]
 
-    def runs(self, limit: int) -> list[Run]:
+    def runs(self, limit: int, *, before: float = math.inf) -> list[Run]:
         rows = self._db.execute(
-            "select id, run from runs order by created_at desc, rowid desc limit ?", (limit,)
+            "select id, run from runs where created_at < ?"
+            " order by created_at desc, rowid desc limit ?",
+            (before, limit),
         )
         return [self._decode(run_id, text) for run_id, text in rows]
