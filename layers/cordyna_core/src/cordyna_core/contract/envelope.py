@@ -22,6 +22,7 @@ MAX_PROBLEMS: Final = 100
 """Listed of one event: more would be read by no one, and would not fit into an event."""
 
 _MAX_PATH_CHARS: Final = 256
+_EARLIEST: Final = "1970-01-01T00:00:00Z"
 _MAX_TEXT_CHARS: Final = 400
 
 
@@ -117,12 +118,15 @@ def open_envelope(text: str | bytes) -> Envelope:
 def _lenient(text: str | bytes) -> RawEnvelope | None:
     """Read an envelope whose JSON is not strict, so that its sender can be answered.
 
-    Half a character, for one, is JSON to other readers; a bus carries it. It becomes `?`.
+    Half a character, for one, is JSON to other readers; a bus carries it. It becomes `?`. What is
+    nested too deeply for pydantic is kept, and a time that is none becomes the earliest.
     """
     try:
-        strict = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
-        return RawEnvelope.model_validate_json(strict)
-    except (ValueError, RecursionError):
+        strict = json.loads(
+            json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
+        )
+        return RawEnvelope.model_validate({**strict, "time": _EARLIEST})
+    except (TypeError, ValueError, RecursionError):
         return None
 
 
