@@ -196,8 +196,12 @@ def test_rejected_declaration_is_shown_until_one_is_accepted() -> None:
         rejection = get(client, "/servers/sales")["last_rejection"]
         assert rejection["problems"][0]["code"] == "cycle"
         engine.send(["not an event with Declaration in it"])
+        before = get(client, "/servers/sales")["last_acceptance"]
         engine.send([declared("sales", revision=2, tasks=[{"name": "a"}])])
-        assert get(client, "/servers/sales")["last_rejection"] is None
+        after = get(client, "/servers/sales")
+        assert after["last_rejection"] is None
+        assert after["last_acceptance"]["generation"] > before["generation"]
+        assert after["last_acceptance"]["generation"] == get(client, "/graph")["generation"]
 
 
 def declared(server: str, **fields: Any) -> str:

@@ -1,4 +1,4 @@
-"""Reports: what passed the bus and is kept nowhere else: rejected declarations, missed ticks.
+"""Reports: what passed the bus and is kept nowhere else: answers to declarations, missed ticks.
 
 Invariant: the events of a home are read once; each look reads on where the last one ended.
 """
@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from cordyna_cli.engine import Engine
-from cordyna_console.catalog_models import LastRejection
+from cordyna_console.catalog_models import LastAcceptance, LastRejection
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
@@ -46,9 +46,10 @@ class TickReport:
 
 @dataclass(slots=True)
 class BusReports:
-    """By server its last rejection, by task its last ticks without a run."""
+    """By server its last rejection and acceptance, by task its last ticks without a run."""
 
     rejections: dict[str, LastRejection] = field(default_factory=dict)
+    acceptances: dict[str, LastAcceptance] = field(default_factory=dict)
     ticks: dict[str, deque[TickReport]] = field(default_factory=dict)
     _until: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -70,6 +71,9 @@ class BusReports:
         message = envelope.message
         if isinstance(message, DeclarationAccepted):
             self.rejections.pop(message.server, None)
+            self.acceptances[message.server] = LastAcceptance(
+                at=envelope.time, generation=message.generation
+            )
         elif isinstance(message, DeclarationRejected):
             rejection = LastRejection(at=envelope.time, problems=message.problems)
             self.rejections[message.server] = rejection

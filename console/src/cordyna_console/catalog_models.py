@@ -109,6 +109,7 @@ class ServerRow(ApiAnswer):
     uses: list[str] = Field(description="Servers whose tasks it needs.")
     used_by: list[str] = Field(description="Servers that need its tasks.")
     last_rejection: "LastRejection | None" = None
+    last_acceptance: "LastAcceptance | None" = None
 
 
 class Workers(ApiAnswer):
@@ -126,6 +127,13 @@ class LastRejection(ApiAnswer):
 
     at: Instant
     problems: list[Problem]
+
+
+class LastAcceptance(ApiAnswer):
+    """A declaration that was accepted; not known where the events of then were deleted."""
+
+    at: Instant
+    generation: int = Field(description="Of the graph that holds it.")
 
 
 class LiveTask(ApiAnswer):

@@ -7,11 +7,11 @@ from typing import Final
 
 from cordyna_cli.wording.phases import attempt_duration, timeline_in_order
 from cordyna_console.answers.refusals import unknown_name
+from cordyna_console.bus_reports import BusReports
 from cordyna_console.catalog_models import (
     GraphAnswer,
     HistoryAnswer,
     HistoryRow,
-    LastRejection,
     LiveTask,
     PlanRequest,
     RecentTasks,
@@ -209,10 +209,8 @@ def rehearse(console: Console, request: RehearsalRequest) -> RehearsalView:
 def server_list(console: Console) -> ServerList:
     """Every server with what it uses and who uses it."""
     tasks = console.engine.tasks()
-    rejections = _rejections(console)
-    return ServerList(
-        rows=[_server_row(info, tasks, rejections) for info in console.engine.servers()]
-    )
+    reports = _reports(console)
+    return ServerList(rows=[_server_row(info, tasks, reports) for info in console.engine.servers()])
 
 
 def one_server(console: Console, name: str) -> ServerAnswer:
@@ -245,9 +243,7 @@ def _live(console: Console, server: str) -> list[LiveTask]:
     return live_tasks
 
 
-def _server_row(
-    info: ServerInfo, tasks: Sequence[TaskInfo], rejections: Mapping[str, LastRejection]
-) -> ServerRow:
+def _server_row(info: ServerInfo, tasks: Sequence[TaskInfo], reports: BusReports) -> ServerRow:
     server_of = {task.task: task.server for task in tasks}
     mine = [task for task in tasks if task.server == info.server]
     uses = {server_of[name] for task in mine for name in task.upstream if name in server_of}
@@ -269,7 +265,8 @@ def _server_row(
         owners=sorted({task.owner for task in mine if task.owner}),
         uses=sorted(uses - {info.server}),
         used_by=sorted(used_by - {info.server}),
-        last_rejection=rejections.get(info.server),
+        last_rejection=reports.rejections.get(info.server),
+        last_acceptance=reports.acceptances.get(info.server),
     )
 
 
@@ -285,9 +282,8 @@ def _workers(info: ServerInfo) -> Workers | None:
     )
 
 
-def _rejections(console: Console) -> Mapping[str, LastRejection]:
-    """The last rejected declaration of each server, unless a later one was accepted."""
-    if not console.has_cheap_events:
-        return {}
-    console.reports.read_on(console.engine)
-    return dict(console.reports.rejections)
+def _reports(console: Console) -> BusReports:
+    """What became of the last declarations; nothing where reading the bus is charged."""
+    if console.has_cheap_events:
+        console.reports.read_on(console.engine)
+    return console.reports
