@@ -126,6 +126,6 @@ def _read_text(call: CommandContext, file: str) -> str:
     except OSError as unreadable:
         raise NotFound(
             f"{file} cannot be read.",
-            why=str(unreadable),
+            why=unreadable.strerror or "",
             next="name a file with one event a line, or - for stdin",
         ) from unreadable

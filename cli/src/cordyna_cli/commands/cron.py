@@ -27,16 +27,18 @@ Task = Annotated[str, typer.Argument(metavar="TASK")]
 def ls(ctx: typer.Context, *, json: AsJson = False) -> None:
     """Every task with a cron, in the order of the graph."""
     call = CommandContext(ctx)
-    _print(call, _tasks_with_cron(call), as_json=json)
+    tasks, paused = _tasks_with_cron(call)
+    _print(call, tasks, paused, as_json=json)
 
 
 @cron.command("next")
 def next_(ctx: typer.Context, *, json: AsJson = False) -> None:
     """Every task with a cron, the next to run first."""
     call = CommandContext(ctx)
-    scheduled = [(info.next_at, info) for info in _tasks_with_cron(call) if info.next_at]
+    tasks, paused = _tasks_with_cron(call)
+    scheduled = [(info.next_at, info) for info in tasks if info.next_at]
     scheduled.sort(key=lambda item: item[0])
-    _print(call, [info for _, info in scheduled], as_json=json)
+    _print(call, [info for _, info in scheduled], paused, as_json=json)
 
 
 @cron.command("pause")
@@ -62,8 +64,8 @@ def _set_paused(ctx: typer.Context, task: str, *, paused: bool) -> None:
     call.out.print([f"the cron of {task} {'is paused' if paused else 'fires again'}"])
 
 
-def _tasks_with_cron(call: CommandContext) -> list[TaskInfo]:
-    """Every task with a cron; a paused one has no next time."""
+def _tasks_with_cron(call: CommandContext) -> tuple[list[TaskInfo], frozenset[str]]:
+    """Every task with a cron, and those whose cron is paused: these have no next time."""
     with call.engine() as engine:
         paused = _paused_tasks(call, engine)
         tasks = [
@@ -75,7 +77,7 @@ def _tasks_with_cron(call: CommandContext) -> list[TaskInfo]:
             call.print_driver(engine)
         elif tasks and call.settings.engine == "embedded":
             call.err.note(["crons fire while a process stays up", "  next: dyna dev"])
-    return tasks
+    return tasks, paused
 
 
 def _paused_tasks(call: CommandContext, engine: Engine) -> frozenset[str]:
@@ -87,10 +89,12 @@ def _paused_tasks(call: CommandContext, engine: Engine) -> frozenset[str]:
         return frozenset()
 
 
-def _print(call: CommandContext, tasks: list[TaskInfo], *, as_json: bool) -> None:
+def _print(
+    call: CommandContext, tasks: list[TaskInfo], paused: frozenset[str], *, as_json: bool
+) -> None:
     if as_json:
         call.out.print_json(array_json(tasks))
     else:
-        call.out.print(crons_table(tasks, call.environment.now(), call.out.width))
+        call.out.print(crons_table(tasks, paused, call.environment.now(), call.out.width))
     if not tasks:
         call.err.note(["no task has a cron", '  next: declare one with cron="0 6 * * 1-5"'])

@@ -8,6 +8,7 @@ from cordyna_cli.command_context import CommandContext
 from cordyna_cli.input.parse_time import parse_seconds
 from cordyna_cli.operations import operations_of
 from cordyna_cli.output.exit_status import ExitStatus
+from cordyna_cli.run_ids import find_run_id
 from cordyna_cli.wording.format import plural
 from cordyna_core.errors import NotFound, UserError
 
@@ -20,7 +21,11 @@ def prune(
     ] = "30d",
     run: Annotated[
         str | None,
-        typer.Option("--run", metavar="RUN", help="Only this run, also if it is damaged."),
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="Only this run, also if it is damaged: its id, or the beginning of it.",
+        ),
     ] = None,
 ) -> ExitStatus:
     """Delete runs that ended long ago, with their logs and events, and return the space."""
@@ -37,8 +42,9 @@ def prune(
             )
         if run is None:
             call.out.print([f"{plural(prune_runs(parse_seconds(older_than)), 'run')} deleted"])
-        elif prune_run(run):
-            call.out.print([f"run {run} deleted"])
-        else:
-            raise NotFound(f"run {run} is not known.", next="`dyna runs` lists the runs.")
+            return ExitStatus.COMPLETED
+        run_id = find_run_id(engine, run)
+        if not prune_run(run_id):
+            raise NotFound(f'there is no run "{run_id}".', next="`dyna runs` lists the newest")
+        call.out.print([f"run {run_id} deleted"])
     return ExitStatus.COMPLETED

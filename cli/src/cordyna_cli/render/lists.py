@@ -1,6 +1,6 @@
 """Lists: runs, tasks, servers, plans and crons as tables."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -162,20 +162,26 @@ def plan_table(plan: PlanView, width: int | None = None) -> list[Text]:
     return [*aligned(_PLAN, rows, width), Text(), Text(total, style="bold")]
 
 
-def crons_table(tasks: Sequence[TaskInfo], now: datetime, width: int | None = None) -> list[Text]:
-    """A line for each task; `-` where a cron has no next time."""
+def crons_table(
+    tasks: Sequence[TaskInfo], paused: Container[str], now: datetime, width: int | None = None
+) -> list[Text]:
+    """A line for each task; `paused` or `-` where a cron has no next time."""
     rows = [
         (
             info.task,
             info.server,
             info.cron or "",
             info.timezone,
-            moment(info.next_at, now) if info.next_at else "-",
+            moment(info.next_at, now) if info.next_at else _no_next_time(info, paused),
             ago(info.next_at, now) if info.next_at else "",
         )
         for info in tasks
     ]
     return aligned(_CRONS, rows, width)
+
+
+def _no_next_time(info: TaskInfo, paused: Container[str]) -> str:
+    return "paused" if info.task in paused else "-"
 
 
 def cron_words(info: TaskInfo) -> str:
