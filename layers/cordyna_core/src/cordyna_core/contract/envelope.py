@@ -119,7 +119,7 @@ def _lenient(text: str | bytes) -> RawEnvelope | None:
     """Read an envelope whose JSON is not strict, so that its sender can be answered.
 
     Half a character, for one, is JSON to other readers; a bus carries it. It becomes `?`. What is
-    nested too deeply for pydantic is kept, and a time that is none becomes the earliest.
+    nested too deeply for pydantic is kept, and a time that cannot be read becomes the earliest.
     """
     try:
         strict = json.loads(
