@@ -11,8 +11,9 @@ from cordyna_core.contract.state_updates import InvocationRejected
 from world.engine import Engine
 from world.scenarios import an_engine
 
+NUMBER: Any = 1
 AT = "2027-01-15T08:00:00Z"
-DEEP: Any = reduce(lambda inner, _: [inner], range(250), 1)
+DEEP: Any = reduce(lambda inner, _: [inner], range(250), NUMBER)
 
 
 def texts_of_cerebro(engine: Engine) -> list[str]:
