@@ -1,7 +1,6 @@
 """Rule 17: a command that cannot be read is a dead letter, and its sender is answered."""
 
 import json
-from functools import reduce
 from typing import Any
 
 import pytest
