@@ -10,9 +10,8 @@ from cordyna_core.contract.state_updates import InvocationRejected
 from world.engine import Engine
 from world.scenarios import an_engine
 
-NUMBER: Any = 1
 AT = "2027-01-15T08:00:00Z"
-DEEP: Any = reduce(lambda inner, _: [inner], range(250), NUMBER)
+DEEP: Any = json.loads("[" * 250 + "]" * 250)
 
 
 def texts_of_cerebro(engine: Engine) -> list[str]:
