@@ -1,6 +1,7 @@
 """dyna describe: everything that is declared about a task."""
 
 from cli.fake_engine import FakeEngine
+from cli.fake_operations import CloudEngine, FakeOperations
 from cli.run_builders import RUN, T0, at
 from cli.run_dyna import dyna
 from cordyna_core.contract.views.graph import TaskInfo
@@ -88,6 +89,15 @@ def test_describe_shows_secrets_without_their_defaults() -> None:
         "  a  secret, by reference, required",
         "  b  secret, by reference, with a default",
     ]
+
+
+def test_describe_of_a_paused_cron_shows_no_next_time() -> None:
+    engine = CloudEngine(operations=FakeOperations(resting=["task-3"]), declared=TASKS)
+
+    result = dyna("describe", "task-3", engine=engine)
+
+    assert "overlap skip; paused until `dyna cron resume task-3`\n" in result.out
+    assert dyna("describe", "task-3", "--json", engine=engine).json["next_at"] is None
 
 
 def test_describe_of_minimal_task_leaves_out_the_rest() -> None:

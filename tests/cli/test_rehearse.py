@@ -136,7 +136,7 @@ def test_rejected_rehearsal_names_a_cycle_once(server: str) -> None:
     assert result.out == "✓ a would be accepted\n"
     assert result.err.splitlines() == [
         "error: b would be rejected: x (b) needs y (b) needs x (b)",
-        "  next: fix the problems above, then run the same command again",
+        "  next: fix the problem above, then run the same command again",
     ]
 
 

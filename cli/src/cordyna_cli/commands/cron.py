@@ -6,12 +6,11 @@ import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.lists import AsJson
-from cordyna_cli.engine import Engine
+from cordyna_cli.commands.paused_crons import paused_tasks
 from cordyna_cli.operations import operations_of
 from cordyna_cli.output.json_output import array_json
 from cordyna_cli.render.lists import crons_table
 from cordyna_core.contract.views.graph import TaskInfo
-from cordyna_core.errors import AccessError
 
 cron = typer.Typer(
     add_completion=False,
@@ -67,7 +66,7 @@ def _set_paused(ctx: typer.Context, task: str, *, paused: bool) -> None:
 def _tasks_with_cron(call: CommandContext) -> tuple[list[TaskInfo], frozenset[str]]:
     """Every task with a cron, and those whose cron is paused: these have no next time."""
     with call.engine() as engine:
-        paused = _paused_tasks(call, engine)
+        paused = paused_tasks(call, engine)
         tasks = [
             info.model_copy(update={"next_at": None}) if info.task in paused else info
             for info in engine.tasks()
@@ -78,15 +77,6 @@ def _tasks_with_cron(call: CommandContext) -> tuple[list[TaskInfo], frozenset[st
         elif tasks and call.settings.engine == "embedded":
             call.err.note(["crons fire while a process stays up", "  next: dyna dev"])
     return tasks, paused
-
-
-def _paused_tasks(call: CommandContext, engine: Engine) -> frozenset[str]:
-    operations = getattr(engine, "operations", None)
-    try:
-        return frozenset() if operations is None else frozenset(operations.paused())
-    except AccessError:
-        call.err.note(["paused crons are not marked: these credentials may not read the schedules"])
-        return frozenset()
 
 
 def _print(

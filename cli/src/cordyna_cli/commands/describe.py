@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import typer
 
 from cordyna_cli.command_context import CommandContext
+from cordyna_cli.commands.paused_crons import paused_tasks
 from cordyna_cli.output.errors import task_info_of
 from cordyna_cli.output.json_output import describe_json
 from cordyna_cli.render.describe import describe_lines
@@ -25,9 +26,12 @@ def describe(
         tasks = engine.tasks()
         info = task_info_of(tasks, task)
         runs = engine.runs(RUNS_SHOWN, RunCriteria(task=task))
+        paused = info.cron is not None and task in paused_tasks(call, engine)
+    if paused:
+        info = info.model_copy(update={"next_at": None})
     downstream = [other.task for other in tasks if task in other.upstream]
     if json:
         call.out.print_json(describe_json(info, downstream, runs))
     else:
         now = call.environment.now()
-        call.out.print(describe_lines(info, downstream, runs, now, call.out.width))
+        call.out.print(describe_lines(info, downstream, runs, now, call.out.width, paused=paused))

@@ -41,10 +41,11 @@ def rehearse(
         return _breaks(call, view, as_json=as_json) if strict else ExitStatus.COMPLETED
     if not as_json:
         rejected = [change.server for change in view.declarations if change.problems]
+        problems = "problem" if len(view.problems) == 1 else "problems"
         error = command_refused(
             f"{' and '.join(rejected)} would be rejected",
             view.problems,
-            next="fix the problems above, then run the same command again",
+            next=f"fix the {problems} above, then run the same command again",
         )
         call.err.print(error_text(error, width=call.err.width).splitlines())
     return ExitStatus.ENDED_IN_ERROR

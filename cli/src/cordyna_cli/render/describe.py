@@ -34,12 +34,18 @@ def describe_lines(
     runs: Sequence[RunSummary],
     now: datetime,
     width: int | None,
+    *,
+    paused: bool = False,
 ) -> list[Text]:
     """Paragraphs for what is declared, its parameters and its last runs."""
     owner = f"  owner {one_line(info.owner)}" if info.owner else ""
     head = Text.assemble((info.task, "bold"), f" on {info.server}", (owner, "dim"))
     description = printable(info.description or "").strip().splitlines()
-    facts = [_labelled(label, words) for label, words in _facts(info, downstream, now) if words]
+    facts = [
+        _labelled(label, words)
+        for label, words in _facts(info, downstream, now, paused=paused)
+        if words
+    ]
     text = [head, *(Text(f"  {line}") for line in description), Text(), *facts]
     return [
         *(part for line in text for part in wrapped(line, width)),
@@ -48,11 +54,15 @@ def describe_lines(
     ]
 
 
-def _facts(info: TaskInfo, downstream: Sequence[str], now: datetime) -> list[tuple[str, str]]:
+def _facts(
+    info: TaskInfo, downstream: Sequence[str], now: datetime, *, paused: bool
+) -> list[tuple[str, str]]:
     upstream = [_edge(info, name) for name in info.upstream]
     overlap = f"; overlap {info.overlap}"
     if info.next_at is not None:
         overlap += f"; next {moment(info.next_at, now)} ({ago(info.next_at, now)})"
+    if paused:
+        overlap += f"; paused until `dyna cron resume {info.task}`"
     clocks = (
         f"acknowledge {duration(info.ack_timeout_s)}, start {duration(info.start_timeout_s)}, "
         f"run {duration(info.run_timeout_s)}"
