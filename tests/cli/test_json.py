@@ -211,7 +211,7 @@ def test_why_json_is_the_reason_of_the_run_or_of_the_task() -> None:
         "run_id": RUN,
         "task": "clean",
         "sentence": "clean on server-a is in state error (failed).",
-        "beside": ["at 03:04:10Z, 0.8 s after it began", "owner: team-a"],
+        "beside": ["at 03:04:10Z, 0.8 s after the attempt began", "owner: team-a"],
         "next": f"dyna logs {RUN} clean",
         "then": f"dyna retry {RUN}",
         "traceback": [],

@@ -40,7 +40,7 @@ REASONS: dict[str, tuple[TaskView, str, str]] = {
     ),
     "completed": (
         a_task("t", "", "dispatched@0 completed@1"),
-        "at 03:04:06Z, 1.0 s after it began",
+        "at 03:04:06Z, 1.0 s after the attempt began",
         f"dyna show {RUN}",
     ),
     "reused": (a_task("t", "", "completed:reused@1"), "", "dyna do t   (runs it anew)"),
@@ -51,42 +51,42 @@ REASONS: dict[str, tuple[TaskView, str, str]] = {
     ),
     "failed_terminal": (
         a_task("t", "", "dispatched@0 error:failed_terminal@1"),
-        "at 03:04:06Z, 1.0 s after it began",
+        "at 03:04:06Z, 1.0 s after the attempt began",
         f"dyna logs {RUN} t",
     ),
     "ack_timeout": (
         a_task("t", "", "dispatched@0 error:ack_timeout@10"),
-        "at 03:04:15Z, 10.0 s after it began",
+        "at 03:04:15Z, 10.0 s after the attempt began",
         "dyna servers",
     ),
     "start_timeout": (
         a_task("t", "", "queued@0 error:start_timeout@10"),
-        "at 03:04:15Z, 10.0 s after it began",
+        "at 03:04:15Z, 10.0 s after the attempt began",
         "dyna servers",
     ),
     "run_timeout": (
         a_task("t", "", "started@0 error:run_timeout@10"),
-        "at 03:04:15Z, 10.0 s after it began",
+        "at 03:04:15Z, 10.0 s after the attempt began",
         f"dyna logs {RUN} t",
     ),
     "cancelled": (
         a_task("t", "", "started@0 error:cancelled@10"),
-        "at 03:04:15Z, 10.0 s after it began",
+        "at 03:04:15Z, 10.0 s after the attempt began",
         "dyna do end",
     ),
     "cancelled while it waited": (
         a_task("t", "", "started@0 error:failed@1 retry_wait@1 error:cancelled@9"),
-        "at 03:04:14Z, 9.0 s after it began",
+        "at 03:04:14Z, 9.0 s after the attempt began",
         "dyna do end",
     ),
     "refused": (
         a_task("t", "", "dispatched@0 error:refused@1"),
-        "at 03:04:06Z, 1.0 s after it began",
+        "at 03:04:06Z, 1.0 s after the attempt began",
         f"dyna logs {RUN} t",
     ),
     "something new": (
         a_task("t", "", "dispatched@0 error:unheard_of@1"),
-        "at 03:04:06Z, 1.0 s after it began",
+        "at 03:04:06Z, 1.0 s after the attempt began",
         f"dyna logs {RUN} t",
     ),
 }
@@ -154,7 +154,7 @@ def test_why_of_completed_run_names_show() -> None:
 def test_why_of_failed_run_names_root_cause_and_blocked() -> None:
     assert said_of(failed_run()) == [
         "✗ report ended in error: clean on server-a is in state error (failed).",
-        "  at 03:04:10Z, 0.8 s after it began",
+        "  at 03:04:10Z, 0.8 s after the attempt began",
         "  owner: team-a",
         "  2 tasks blocked: load and report",
         f"  next: dyna logs {RUN} clean",
@@ -266,7 +266,8 @@ def test_why_is_wrapped_between_words_but_not_commands() -> None:
     assert [line.plain for line in why_lines(view, why_run(view, NOW), 40)] == [
         "✗ report ended in error: clean on",
         "  server-a is in state error (failed).",
-        "  at 03:04:10Z, 0.8 s after it began",
+        "  at 03:04:10Z, 0.8 s after the attempt",
+        "    began",
         "  owner: team-a",
         "  2 tasks blocked: load and report",
         f"  next: dyna logs {RUN} clean",

@@ -192,7 +192,7 @@ def _since(task: TaskView, now: datetime) -> Iterator[str]:
             yield f"{event} at {moment(task.deadline, now)} ({ago(task.deadline, now)})"
     elif begin is not None and task.reason != "reused":
         took = duration(seconds_between(begin, entries[-1].at))
-        yield f"at {moment(entries[-1].at, now)}, {took} after it began"
+        yield f"at {moment(entries[-1].at, now)}, {took} after the attempt began"
 
 
 def _in_state_for(task: TaskView, now: datetime) -> str:
