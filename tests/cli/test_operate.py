@@ -86,7 +86,7 @@ def test_doctor_json_is_an_array() -> None:
         ),
     )
     assert result.json == [
-        {"what": "bus", "state": "broken", "detail": "AWS refused access.", "next": "look"}
+        {"what": "bus", "state": "broken", "told": "AWS refused access.", "next": "look"}
     ]
     assert result.status == 1
 

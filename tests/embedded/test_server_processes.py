@@ -89,7 +89,7 @@ def test_doctor_has_one_next_step_for_a_broken_server(folder: Folder) -> None:
         "fix it, then dyna servers",
         "fix it, then dyna servers",
     ]
-    assert all("next:" not in one["detail"] for one in broken)
+    assert all("next:" not in one["told"] for one in broken)
 
 
 def test_server_that_stops_loading_keeps_its_declaration(folder: Folder) -> None:

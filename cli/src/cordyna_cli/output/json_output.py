@@ -61,7 +61,7 @@ def findings_json(findings: Sequence[Finding]) -> str:
             {
                 "what": finding.what,
                 "state": finding.state,
-                "detail": finding.detail,
+                "told": finding.detail,
                 "next": finding.next,
             }
             for finding in findings
