@@ -24,6 +24,8 @@ from cerebro.dispatch import OBSERVED, ROUTES, Route
 from cordyna_cdk import GuardedFunction, dead_letter_queue
 from cordyna_cdk.dead_letters import fed_queue
 from cordyna_cdk.lambda_workers import consume_statement
+from cordyna_core.contract.ids import CLIENT, SERVER_PREFIX
+from cordyna_core.contract.registry import MESSAGES
 from cordyna_infra.capacity import FunctionCapacity
 from cordyna_infra.stage import Stage
 
@@ -51,6 +53,9 @@ class HandlerSpec:
 BATCH_SIZE: Final = 10
 MAX_RECEIVE_COUNT: Final = 40
 """Deliveries before a message is a dead letter: about 18 minutes, for retries come within 30 s."""
+
+MISSPELT_TO: Final = "planner"
+"""The handler that answers a client's event of an unknown detail-type, or keeps a server's."""
 
 QUEUE_FED: Final[Mapping[str, HandlerSpec]] = {
     "registry": HandlerSpec(manages_crons=True, sends_notices=True, timeout_s=60),
@@ -126,6 +131,15 @@ class HandlerQueue(Construct):
                     event_pattern=pattern_of(route),
                     targets=[targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters)],
                 )
+        if name == MISSPELT_TO:
+            events.Rule(
+                self,
+                "Misspelt",
+                event_bus=bus,
+                description="events of clients and servers that are no message of the contract",
+                event_pattern=misspelt_pattern(),
+                targets=[targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters)],
+            )
         for number, route in enumerate(OBSERVED):
             if route.handler == name:
                 events.Rule(
@@ -175,6 +189,18 @@ def pattern_of(route: Route) -> events.EventPattern:
         source=events.Match.any_of(*sources),
         detail_type=list(route.detail_types),
         detail={field: list(values) for field, values in route.where.items()} or None,
+    )
+
+
+def misspelt_pattern() -> events.EventPattern:
+    """What clients and servers send under a detail-type that the contract does not have."""
+    return events.EventPattern(
+        source=events.Match.any_of(
+            events.Match.exact_string(CLIENT),
+            events.Match.prefix(f"{CLIENT}."),
+            events.Match.prefix(SERVER_PREFIX),
+        ),
+        detail_type=events.Match.anything_but(*MESSAGES),
     )
 
 

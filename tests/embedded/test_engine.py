@@ -300,3 +300,10 @@ def test_retried_run_that_fails_again_ends_without_timer(tmp_path: Path) -> None
     ]
     # Not by a page timer, which would take three seconds.
     assert causes == ["quiet", "quiet", "quiet"]
+
+
+def test_misspelt_detail_type_of_a_client_is_answered(engine: EmbeddedEngine) -> None:
+    engine.send(['{"source":"cordyna.client","detail-type":"InvokeTsk","detail":{"task":"x"}}'])
+    engine.invoke(InvokeTask(task="nothing"))
+    passed = [event.text for event in engine.events()]
+    assert any("unknown_detail_type" in text and "InvocationRejected" in text for text in passed)

@@ -8,6 +8,7 @@ import pytest
 
 from cerebro.dispatch import OBSERVED, ROUTES
 from cordyna_core.contract.ids import CEREBRO, CLIENT, SCHEDULER
+from cordyna_core.contract.registry import MESSAGES
 from cordyna_core.contract.server_route import event_pattern
 from cordyna_infra.handlers import QUEUE_FED
 from infra.conftest import synthesized
@@ -125,6 +126,7 @@ def test_rules_match_the_routes(stacks: dict[str, Template]) -> None:
         (text_of(rule["Targets"][0]["Arn"]), rule["EventPattern"])
         for rule in rules
         if "detail-type" in rule.get("EventPattern", {})
+        and not isinstance(rule["EventPattern"]["detail-type"][0], dict)
     ]
     assert len(to) == len(ROUTES) + len(OBSERVED)
     sources = (
@@ -156,6 +158,19 @@ def test_rules_match_the_routes(stacks: dict[str, Template]) -> None:
                     source,
                     kind,
                 )
+
+
+def test_misspelt_events_reach_a_handler(stacks: dict[str, Template]) -> None:
+    (rule,) = [
+        rule
+        for rule in stacks["cerebro"].all("AWS::Events::Rule").values()
+        if isinstance(rule.get("EventPattern", {}).get("detail-type", [""])[0], dict)
+    ]
+    assert text_of(rule["Targets"][0]["Arn"]).startswith("<PlannerQueue")
+    assert rule["EventPattern"] == {
+        "source": [CLIENT, {"prefix": "cordyna.client."}, {"prefix": "cordyna.server."}],
+        "detail-type": [{"anything-but": list(MESSAGES)}],
+    }
 
 
 @pytest.mark.parametrize("server", SERVERS)

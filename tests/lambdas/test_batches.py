@@ -105,12 +105,12 @@ def test_malformed_message_is_dead_lettered_with_its_reason(
     assert metrics_in(capsys.readouterr().out) == [("DeadLettered", {}, 1)]
 
 
+@pytest.mark.parametrize("change", [{"detail": {"task": 7}}, {"detail-type": "InvokeTsk"}])
 def test_malformed_command_of_a_client_is_no_dead_letter(
-    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = FakeRuntime()
-    event = json.loads(an_invocation(fake))
-    event["detail"] = {"task": 7}
+    event = json.loads(an_invocation(fake)) | change
 
     answer = on_queue("planner", fake.build)(batch(json.dumps(event)), Context())
 

@@ -25,7 +25,7 @@ from cerebro.shell import Ports
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.ids import is_client, run_id_of
-from cordyna_core.contract.registry import Sender, sent_by
+from cordyna_core.contract.registry import Sender, is_misspelt_by_client, sent_by
 
 _RUN_ID: Final = re.compile(r'"run_id"\s*:\s*"([0-9A-HJKMNP-TV-Z]{26})"')
 
@@ -151,10 +151,11 @@ def _is_command_of_client(body: str) -> bool:
         event = json.loads(body)
     except ValueError:
         return False
-    return (
-        isinstance(event, dict)
-        and is_client(str(event.get("source")))
-        and event.get("detail-type") in sent_by(Sender.CLIENT)
+    if not isinstance(event, dict):
+        return False
+    source, detail_type = str(event.get("source")), str(event.get("detail-type"))
+    return is_misspelt_by_client(source, detail_type) or (
+        is_client(source) and detail_type in sent_by(Sender.CLIENT)
     )
 
 

@@ -271,3 +271,8 @@ def for_servers() -> tuple[str, ...]:
 
 def _detail_types(specs: Iterable[MessageSpec]) -> tuple[str, ...]:
     return tuple(spec.detail_type for spec in specs)
+
+
+def is_misspelt_by_client(source: str, detail_type: str) -> bool:
+    """Return whether a client sent what is no message of this contract: a typo, or a newer one."""
+    return is_client(source) and detail_type not in MESSAGES

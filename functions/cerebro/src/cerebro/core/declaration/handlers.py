@@ -39,7 +39,7 @@ from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope, RawEnvelope
 from cordyna_core.contract.ids import derived_id, server_of
 from cordyna_core.contract.incidents import GraphChanged, ServerKind
-from cordyna_core.contract.registry import COMMANDS_TO_CEREBRO
+from cordyna_core.contract.registry import COMMANDS_TO_CEREBRO, is_misspelt_by_client
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
     DeclarationIgnored,
@@ -200,7 +200,9 @@ async def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> Non
         parsed = parse_declaration(raw.detail)
         faults = problems if isinstance(parsed, ServerDeclared) else parsed
         await Publish((_rejected(raw.id, server, faults, now),))
-    elif raw.detail_type in COMMANDS_TO_CEREBRO:
+    elif raw.detail_type in COMMANDS_TO_CEREBRO or is_misspelt_by_client(
+        raw.source, raw.detail_type
+    ):
         subjects = (raw.detail.get(field) for field in ("task", "run_id", "server", "incident"))
         subject = next((value for value in subjects if isinstance(value, str)), "")
         await Publish((invocation_rejected(raw.id, subject[:256], problems, now=now),))
