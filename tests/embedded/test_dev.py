@@ -117,3 +117,21 @@ def test_reload_renamed_server_replaces_the_old_one(engine: EmbeddedEngine, file
 
     assert accepted["generation"] > 1
     assert [(task.task, task.server) for task in engine.tasks()] == [("one", "yours")]
+
+
+def test_home_without_servers_handles_what_others_send(tmp_path: Path) -> None:
+    options = EngineOptions(home=str(tmp_path / "home"))
+    declared = {"server": "s", "revision": 1, "tasks": [{"name": "t"}]}
+    with open_engine(options) as driving, open_engine(options) as other:
+        passing = (json.loads(event.text) for event in driving.dev())
+        other.send([event_text("cordyna.server.s", "ServerDeclared", declared)])
+        other.send([event_text("cordyna.client", "InvokeTask", {"task": "t"})])
+
+        sent = next(event for event in passing if event["detail-type"] == "RunTask")
+
+        assert sent["detail"]["server"] == "s"
+        assert driving.dead_letters() == []
+
+
+def event_text(source: str, detail_type: str, detail: dict[str, Any]) -> str:
+    return json.dumps({"source": source, "detail-type": detail_type, "detail": detail})

@@ -351,7 +351,7 @@ class EmbeddedEngine:
         self._session.wait_until(lambda: is_over() or None)
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent | LogLine]:
-        self._declare()
+        self._session.drive_without_servers()
         return DevServer(self._session, self._targets).events(
             after=0 if since is not None else self._client.last_seq()
         )

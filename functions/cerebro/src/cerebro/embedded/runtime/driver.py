@@ -170,12 +170,15 @@ class Driver:
     def has_live_bodies(self) -> bool:
         """Whether bodies run that `drain` has not ended."""
         can_drain = self._is_started and self.failure is None and not self.is_drained
-        return can_drain and self._bodies.has_live()
+        return can_drain and self._bodies_started and self._bodies.has_live()
 
     def drain(self, within_s: float) -> None:
         """Start no further attempt; end what runs after `within_s`. Sets `is_drained`."""
         with self._lock:
-            self._bodies.drain(within_s)
+            if self._bodies_started:
+                self._bodies.drain(within_s)
+            else:
+                self._news.is_drained = True
         self._wake_pipe.wake()
 
     def prune(self, ended_before: float) -> None:
@@ -320,6 +323,9 @@ class Driver:
         return self._home.event_log.has_inbox()
 
     def _to_server(self, command: Command, event: str) -> None:
+        if not self._bodies_started:
+            # No server runs here. One elsewhere answers by events, or its clocks expire.
+            return
         if isinstance(command, RunTask):
             self._bodies.run(command, event, run_timeout_s(self._home.store, command))
         elif isinstance(command, CancelTask):

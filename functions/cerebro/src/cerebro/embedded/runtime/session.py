@@ -62,7 +62,7 @@ class HomeSession:
         """Where incidents are sent while this process drives, by owner."""
         self._alerts: AlertSender | None = None
         self._readers_waiting = 0
-        self._is_closed = False
+        self._is_closed = self._drives_alone = False
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         # Of several threads of this process one begins to drive; the others wait for it.
@@ -78,8 +78,14 @@ class HomeSession:
             ServiceError: the home or the worker host fails.
         """
         with self._beginning:
-            if self.driver is None and not self._is_closed and self._targets:
+            has_work = self._targets or self._drives_alone
+            if self.driver is None and not self._is_closed and has_work:
                 self._begin_to_drive()
+
+    def drive_without_servers(self) -> None:
+        """Drive from now on also if there is no server to run: events of others are handled."""
+        self._drives_alone = True
+        self.acquire_lease()
 
     def _begin_to_drive(self) -> None:
         if not self.home.take_lock():
@@ -95,8 +101,9 @@ class HomeSession:
         )
         self._alerts = AlertSender(self.home, self._lock, self._clock, self.alert_targets)
         self._alerts.start()
-        with self.write_transaction():
-            self.home.targets.keep_only(self._targets)
+        if self._targets:
+            with self.write_transaction():
+                self.home.targets.keep_only(self._targets)
         with self.read_transaction():
             unchanged = served.unchanged()
         changed = [target for target in served.targets if target not in unchanged]
