@@ -10,6 +10,7 @@ from typing import Final
 from constructs import IConstruct
 
 from cordyna_cdk.acknowledged_findings import acknowledge
+from cordyna_cdk.dead_letters import DEAD_LETTER_SUFFIX
 from cordyna_infra.cerebro_stack import CerebroStack
 
 CHOSEN_RUNTIME: Final = {
@@ -45,6 +46,13 @@ def _findings(bus: str) -> Mapping[str, Mapping[str, str]]:
             "scheduler:ListSchedules takes no resource (Service Authorization Reference)."
         )
     }
+    queues_of_servers = {
+        _wildcard("sqs", f"*{suffix}"): (
+            "The queues of all task servers, which are not known here but carry a tag that the "
+            "statement requires."
+        )
+        for suffix in ("-work", DEAD_LETTER_SUFFIX)
+    }
     return {
         "Bus/DeadLetters": {
             "AwsSolutions-SQS3": "It is itself a dead-letter queue, of the rule that logs events."
@@ -61,7 +69,7 @@ def _findings(bus: str) -> Mapping[str, Mapping[str, str]]:
         "TrackerRole": schedules,
         "TimekeeperRole": schedules,
         "IncidentsRole": schedules,
-        "OperatorPolicies/Operate": {**schedules, **list_schedules},
+        "OperatorPolicies/Operate": {**schedules, **list_schedules, **queues_of_servers},
         "OperatorPolicies/Look": {
             "AwsSolutions-IAM5[Resource::*]": (
                 "lambda:GetAccountSettings and servicequotas:ListServiceQuotas take no resource "
