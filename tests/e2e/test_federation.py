@@ -39,12 +39,17 @@ def test_report_gets_the_orders_of_another_team(cloud: Cloud, federation: Federa
 def test_team_without_leave_is_refused_naming_both(cloud: Cloud, federation: Federation) -> None:
     planned = cloud.dyna("plan", "--declare", str(EXAMPLE / "audit.py"))
     assert planned.returncode == 1
-    event = cloud.put("ServerDeclared", declaration_of("audit.py"), source="cordyna.server.audit")
+    detail = declaration_of("audit.py")
+    event = cloud.put("ServerDeclared", detail, source="cordyna.server.audit")
     (rejected,) = until(lambda: cloud.of(DeclarationRejected, event), within_s=30)
     (problem,) = rejected.message.problems
     assert problem.code == "not_a_consumer"
     assert 'task "audit" of audit may not depend on "orders.purge" of orders' in problem.message
     assert problem.message in planned.stderr
+
+    # Without the task it is accepted, and what was rejected is no incident any more.
+    event = cloud.put("ServerDeclared", detail | {"tasks": []}, source="cordyna.server.audit")
+    until(lambda: cloud.of(DeclarationAccepted, event), within_s=30)
 
 
 def test_body_without_leave_may_not_invoke(cloud: Cloud, federation: Federation) -> None:
