@@ -58,6 +58,8 @@ class FakeEngine:
     detached: bool | None = None
     waited: float | None = None
     sent: list[str] = field(default_factory=list)
+    driven: list[str] = field(default_factory=list)
+    """The active runs that this process drives: one less at each question."""
     closed: bool = False
 
     def open(self, options: EngineOptions) -> "FakeEngine":
@@ -100,6 +102,9 @@ class FakeEngine:
 
     def incidents(self, *, closed: bool = False) -> list[IncidentView]:
         return [one for one in self.known_incidents if closed or one.state == "open"]
+
+    def driven_runs(self) -> Sequence[str]:
+        return [self.driven.pop()] if self.driven else []
 
     def send(self, lines: Sequence[str]) -> None:
         self.sent.extend(lines)
@@ -155,13 +160,16 @@ class FakeEngine:
             raise KeyboardInterrupt
 
     def runs(self, limit: int = 20, criteria: RunCriteria | None = None) -> list[RunSummary]:
-        if self.summaries is not None:
-            wanted = criteria or RunCriteria()
-            return [run for run in self.summaries if matches(run, wanted)][:limit]
-        return [
-            RunSummary(run_id=v.run_id, task=v.task, state=v.state, created_at=v.created_at or T0)
-            for v in self.views[-1:]
-        ]
+        summaries = self.summaries
+        if summaries is None:
+            summaries = [
+                RunSummary(
+                    run_id=v.run_id, task=v.task, state=v.state, created_at=v.created_at or T0
+                )
+                for v in self.views[-1:]
+            ]
+        wanted = criteria or RunCriteria()
+        return [run for run in summaries if matches(run, wanted)][:limit]
 
     def tasks(self) -> list[TaskInfo]:
         return self.declared

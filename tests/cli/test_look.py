@@ -111,6 +111,21 @@ def test_lone_task_of_no_last_run_means_its_own_last_run() -> None:
     assert f"run {RUN} has no task" in dyna("why", "no name", engine=engine).err
 
 
+def test_name_of_a_task_comes_before_a_run_that_begins_so() -> None:
+    named_like_the_run = RUN[:1].lower()
+    view = failed_run()
+    tasks = [
+        task.model_copy(update={"task": named_like_the_run}) if task.task == "load" else task
+        for task in view.tasks
+    ]
+    engine = FakeEngine(views=[view.model_copy(update={"tasks": tasks})])
+
+    why = dyna("why", named_like_the_run, engine=engine).out
+
+    assert why.startswith(f"⊘ {named_like_the_run} on server-b")
+    assert dyna("why", RUN[:2], engine=engine).out.startswith("✗ report ended in error")
+
+
 def test_task_outside_the_run_suggests_near_names() -> None:
     for command in ("why", "logs"):
         result = dyna(command, RUN, "claen", engine=FakeEngine(views=[failed_run()]))

@@ -2,6 +2,8 @@
 
 Nothing means the last run that a person invoked (any source `cordyna.client*`), not a cron's.
 
+Where a task may be typed as well, its exact name comes before a run that begins so.
+
 Invariant: what is typed means one run or none: a beginning of several runs is an error, never a
 guess.
 """
@@ -28,16 +30,15 @@ def resolve_run_and_task(
 ) -> tuple[str, str | None]:
     """The run and the task; a single word that begins no run is a task of the last run.
 
-    If the last run has no such task, the last run of that task is meant.
+    If the last run has no such task, the last run of that task is meant. The name of a task may
+    also begin a run's id, such as `a` or `dbt`: then the task is meant.
     """
-    if (
-        run is not None
-        and task is None
-        and not is_run_id(run)
-        and not runs_beginning_with(engine, run)
-    ):
-        return _last_run_with(engine, run), run
-    return resolve_run_id(engine, run), task
+    if run is None or task is not None or is_run_id(run):
+        return resolve_run_id(engine, run), task
+    if not runs_beginning_with(engine, run):
+        return _run_with(engine, run) or _last_run(engine), run
+    run_of_task = _run_with(engine, run)
+    return (run_of_task, run) if run_of_task else (resolve_run_id(engine, run), None)
 
 
 def _last_run(engine: Engine) -> str:
@@ -48,11 +49,12 @@ def _last_run(engine: Engine) -> str:
     return newest[0].run_id
 
 
-def _last_run_with(engine: Engine, task: str) -> str:
+def _run_with(engine: Engine, task: str) -> str | None:
+    """The last run, if it has the task; else the last run of that task; None if there is none."""
+    if not re.fullmatch(NAME_PATTERN, task):
+        return None
     last = _last_run(engine)
-    if not re.fullmatch(NAME_PATTERN, task) or any(
-        other.task == task for other in engine.run(last).tasks
-    ):
+    if any(other.task == task for other in engine.run(last).tasks):
         return last
     newest = engine.runs(1, RunCriteria(task=task))
-    return newest[0].run_id if newest else last
+    return newest[0].run_id if newest else None
