@@ -64,6 +64,11 @@ def _findings(bus: str) -> Mapping[str, Mapping[str, str]]:
             ),
             "AwsSolutions-SF2": "Runs are traced by the `traceparent` of their messages.",
         },
+        "TimerResources/WaitRole": {
+            "AwsSolutions-IAM5[Action::kms:GenerateDataKey*]": (
+                "The CDK's task that sends to a queue with a customer's key; the key is exact."
+            )
+        },
         "RegistryRole": {**schedules, **list_schedules},
         "PlannerRole": schedules,
         "TrackerRole": schedules,

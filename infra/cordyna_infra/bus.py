@@ -20,7 +20,7 @@ from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER
 from cordyna_core.contract.registry import MESSAGES
 from cordyna_core.contract.state_updates import TaskStateChanged
-from cordyna_infra.log_target import LogTarget
+from cordyna_infra.rule_targets import LogTarget
 from cordyna_infra.stage import Stage
 
 _OF_ONE_ATTEMPT: Final = (RunTask.__name__, CancelTask.__name__, TaskStateChanged.__name__)
@@ -127,21 +127,18 @@ class StageBus(Construct):
 
     def _log_every_event(self, stage: Stage) -> None:
         # The CDK's own target sets up the resource policy by a Lambda; CloudFormation has a
-        # resource.
+        # resource. A new stream is not created on behalf of a rule, so only what is written names
+        # one (Amazon EventBridge, resource-based policies, CloudWatch Logs).
         policy = logs.ResourcePolicy(
             self,
             "EventsMayLog",
             resource_policy_name=f"{stage.bus}-events-may-log",
             policy_statements=[
-                iam.PolicyStatement(
-                    principals=[
-                        iam.ServicePrincipal("events.amazonaws.com"),
-                        iam.ServicePrincipal("delivery.logs.amazonaws.com"),
-                    ],
-                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                    resources=[self.log.log_group_arn],
+                self._log_statement("logs:CreateLogStream"),
+                self._log_statement(
+                    "logs:PutLogEvents",
                     conditions={"ArnLike": {"aws:SourceArn": self._own_rules}},
-                )
+                ),
             ],
         )
         pattern = logged_events(self)
@@ -156,6 +153,19 @@ class StageBus(Construct):
             targets=[LogTarget(self.log, self.dead_letters)],
         )
         rule.node.add_dependency(policy)
+
+    def _log_statement(
+        self, action: str, conditions: Mapping[str, Mapping[str, str]] | None = None
+    ) -> iam.PolicyStatement:
+        return iam.PolicyStatement(
+            principals=[
+                iam.ServicePrincipal("events.amazonaws.com"),
+                iam.ServicePrincipal("delivery.logs.amazonaws.com"),
+            ],
+            actions=[action],
+            resources=[self.log.log_group_arn],
+            conditions=conditions,
+        )
 
 
 def logged_events(scope: Construct) -> events.EventPattern | None:

@@ -13,7 +13,6 @@ from typing import Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -27,6 +26,7 @@ from cordyna_cdk.lambda_workers import consume_statement
 from cordyna_core.contract.ids import CLIENT, SERVER_PREFIX
 from cordyna_core.contract.registry import MESSAGES
 from cordyna_infra.capacity import FunctionCapacity
+from cordyna_infra.rule_targets import QueueTarget
 from cordyna_infra.stage import Stage
 
 
@@ -129,7 +129,7 @@ class HandlerQueue(Construct):
                     event_bus=bus,
                     description=f"messages to the {name} (cerebro.dispatch)",
                     event_pattern=pattern_of(route),
-                    targets=[targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters)],
+                    targets=[QueueTarget(self.queue, self.dead_letters)],
                 )
         if name == MISSPELT_TO:
             events.Rule(
@@ -138,7 +138,7 @@ class HandlerQueue(Construct):
                 event_bus=bus,
                 description="events of clients and servers that are no message of the contract",
                 event_pattern=misspelt_pattern(),
-                targets=[targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters)],
+                targets=[QueueTarget(self.queue, self.dead_letters)],
             )
         for number, route in enumerate(OBSERVED):
             if route.handler == name:
@@ -148,7 +148,7 @@ class HandlerQueue(Construct):
                     event_bus=bus,
                     description="what may need an owner (cerebro.dispatch)",
                     event_pattern=pattern_of(route),
-                    targets=[targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters)],
+                    targets=[QueueTarget(self.queue, self.dead_letters)],
                 )
 
     def feed(

@@ -1,14 +1,16 @@
 """Rollout: shift traffic to new versions of cerebro's functions, by the context `cordyna:shift`.
 
 Without it a deployment replaces each function at once. With it, such as
-`LINEAR_10_PERCENT_EVERY_1_MINUTE`, every function has an alias `live`, AWS CodeDeploy moves its
-traffic step by step, and an alarm on the alias's errors moves it back.
+`LINEAR_10_PERCENT_EVERY_1_MINUTE`, every function that a queue feeds, and the query function, has
+an alias `live`; AWS CodeDeploy moves its traffic step by step, and an alarm on the alias's errors
+moves it back.
 
 Both versions run side by side meanwhile, which needs no care: stored formats and internal messages
 of neighbouring versions are compatible (docs/upgrading.md).
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -16,7 +18,16 @@ from aws_cdk import aws_codedeploy as codedeploy
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from cordyna_cdk.acknowledged_findings import acknowledge
+
 ALIAS = "live"
+
+_FINDINGS: Final = {
+    "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+    "AWSCodeDeployRoleForLambdaLimited]": (
+        "The policy of AWS CodeDeploy for its own role, limited to Lambda and alarms."
+    )
+}
 
 
 class Rollout(Construct):
@@ -49,7 +60,7 @@ class Rollout(Construct):
                 alarm_description=f"A new version of the {name} fails: its rollout is undone.",
                 treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             )
-            codedeploy.LambdaDeploymentGroup(
+            group = codedeploy.LambdaDeploymentGroup(
                 self,
                 f"{name.capitalize()}Group",
                 alias=alias,
@@ -57,6 +68,7 @@ class Rollout(Construct):
                 deployment_config=config,
                 alarms=[failing],
             )
+            acknowledge(group, _FINDINGS)
             self.aliases[name] = alias
 
 
