@@ -23,6 +23,13 @@ def surrogate() -> None:
     print("\ud800")
 
 @server.task
+def configures(*, ctx: Context) -> None:
+    logging.getLogger("a.module").info("kept by default")
+    logging.basicConfig(level=logging.DEBUG, format="%(message)s")
+    logging.getLogger("a.module").debug("kept once")
+    ctx.log.debug("kept of the task")
+
+@server.task
 def shouts(*, ctx: Context) -> str:
     print("plainly")
     ctx.log.info("logged")
@@ -135,6 +142,12 @@ def test_output_of_any_kind_is_in_the_log_and_not_on_stdout(folder: Folder) -> N
     assert "plainly" in log
     assert [line for line in log if line.endswith("logged")] != []
     assert "printed while the module is loaded" not in log
+
+
+def test_log_levels_are_those_of_basic_config(folder: Folder) -> None:
+    assert folder.do("configures")["state"] == "completed"
+
+    assert folder.logs() == ["INFO kept by default", "DEBUG kept once", "DEBUG kept of the task"]
 
 
 def test_output_of_a_subprocess_is_in_its_own_log_only(folder: Folder) -> None:

@@ -11,11 +11,13 @@ capture: text that is not UTF-8 is escaped, and a broken logging call shows what
 import io
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, Protocol, TextIO
+
+from cordyna_core.basic_config import honor_basic_config, keep_info
 
 PrintedStream = Literal["stdout", "stderr"]
 
@@ -64,6 +66,7 @@ class AttemptCapture:
         self._sink = sink
         self._handler = _LogHandler(sink)
         self._replaced: tuple[TextIO, TextIO] | None = None
+        self._undo: tuple[Callable[[], None], ...] = ()
 
     def install(self) -> None:
         """Replace stdout and stderr, and add a handler to the root logger."""
@@ -73,12 +76,16 @@ class AttemptCapture:
         sys.stdout = _Tee(self, "stdout", sys.stdout)
         sys.stderr = _Tee(self, "stderr", sys.stderr)
         logging.getLogger().addHandler(self._handler)
+        self._undo = keep_info(), honor_basic_config(self._handler)
         # Otherwise the root logger's level would drop what a body logs as `info`.
         if logging.getLogger(_TASK_LOGGER).level == logging.NOTSET:
             logging.getLogger(_TASK_LOGGER).setLevel(logging.INFO)
 
     def remove(self) -> None:
         """Undo `install`."""
+        for undo in self._undo:
+            undo()
+        self._undo = ()
         logging.getLogger().removeHandler(self._handler)
         if self._replaced is not None:
             sys.stdout, sys.stderr = self._replaced

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from cordyna_core.basic_config import honor_basic_config, keep_info
 from cordyna_core.worker.body_channel import high_descriptor, identity_of
 
 TASK_LOGGER: Final = "cordyna.task"
@@ -73,8 +74,8 @@ class _TaskLogger(logging.Logger):
         """Configuring other loggers does not switch this one off."""
 
     def getEffectiveLevel(self) -> int:  # noqa: N802  logging's name
-        """INFO, unless user code set a level on this very logger."""
-        return self.level or logging.INFO
+        """INFO or the root logger's lower one, unless user code set a level on this very logger."""
+        return self.level or min(logging.INFO, logging.root.level)
 
     def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
         self.capture.handle(record)
@@ -89,6 +90,8 @@ def install(log_format: str = "text") -> TaskLogHandler:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     handler = TaskLogHandler(log_format)
     logging.getLogger().addHandler(handler)
+    keep_info()
+    honor_basic_config(handler)
     logger: Any = logging.getLogger(TASK_LOGGER)
     logger.__dict__.pop("disabled", None)
     logger.__class__ = _TaskLogger
