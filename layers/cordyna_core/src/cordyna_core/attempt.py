@@ -33,7 +33,7 @@ def is_stale(command: RunTask, now: float, *, queued: bool) -> bool:
 class Attempt:
     """One attempt, and the messages that it has published (`events`)."""
 
-    __slots__ = ("_bus", "_clock", "_counter", "cancelled", "command", "events")
+    __slots__ = ("_bus", "_clock", "_counter", "_held_start", "cancelled", "command", "events")
 
     def __init__(
         self, command: RunTask, bus: Bus, clock: Clock, cancelled: Callable[[], bool]
@@ -45,6 +45,28 @@ class Attempt:
         self._clock = clock
         # itertools.count is atomic: a body may report from several threads.
         self._counter = itertools.count(1)
+        # What two threads do with it at the same time sends it at most twice, under one id.
+        self._held_start: TaskStateChanged | None = None
+
+    def hold_start(self) -> None:
+        """Note that the body begins now; `started` is left to `send_held_start`, or to the end."""
+        self._held_start = self._update("started")
+
+    def send_held_start(self) -> bool:
+        """Publish `started` if it is held. Returns whether it is not held any more.
+
+        A bus that fails is logged: the end of the attempt reports the start, too.
+        """
+        held = self._held_start
+        if held is None:
+            return True
+        try:
+            self._publish(held)
+        except Exception:  # noqa: BLE001  a bus may raise anything
+            self._log_unpublished("started")
+            return False
+        self._held_start = None
+        return True
 
     def report(
         self,
@@ -54,22 +76,15 @@ class Attempt:
         reason: str | None = None,
         error: ErrorDescription | None = None,
     ) -> None:
-        """Publish the attempt's new state. Raises what the bus raises."""
-        command = self.command
-        update = TaskStateChanged(
-            server=command.server,
-            run_id=command.run_id,
-            task=command.task,
-            attempt=command.attempt,
-            state=state,
-            output=output,
-            reason=reason,
-            error=error,
-            meta=self._meta(
-                derived_id("TaskStateChanged", command.run_id, command.task, command.attempt, state)
-            ),
+        """Publish the attempt's new state. Raises what the bus raises.
+
+        The end of an attempt whose `started` is held names when the body began.
+        """
+        held = self._held_start
+        started_at = None if held is None or held.meta is None else held.meta.time
+        self._publish(
+            self._update(state, output=output, reason=reason, error=error, started_at=started_at)
         )
-        self._publish(update)
 
     def report_progress(self, fraction: float | None, message: str | None) -> None:
         """Publish the progress of the body.
@@ -77,17 +92,12 @@ class Attempt:
         Progress is for people only, so nothing about it fails the body: a value that cannot be sent
         and a bus that fails are logged.
         """
+        # Progress is a `started`, too: what is held is not saved any more, and began earlier.
+        self.send_held_start()
         try:
             self._publish(self._progress(fraction, message))
         except Exception:  # noqa: BLE001  a bus or a value may raise anything
-            command = self.command
-            _log.warning(
-                "progress of %s, attempt %d of run %s, was not published",
-                command.task,
-                command.attempt,
-                command.run_id,
-                exc_info=True,
-            )
+            self._log_unpublished("progress")
 
     def invoke(self, task: str, params: dict[str, Any]) -> str:
         """Publish an InvokeTask; return the id of the run that it asks for.
@@ -108,6 +118,31 @@ class Attempt:
         )
         self._publish(invocation)
         return run_id_of(task, key, server_source(command.server))
+
+    def _update(self, state: State, **fields: Any) -> TaskStateChanged:
+        command = self.command
+        return TaskStateChanged(
+            server=command.server,
+            run_id=command.run_id,
+            task=command.task,
+            attempt=command.attempt,
+            state=state,
+            meta=self._meta(
+                derived_id("TaskStateChanged", command.run_id, command.task, command.attempt, state)
+            ),
+            **fields,
+        )
+
+    def _log_unpublished(self, what: str) -> None:
+        command = self.command
+        _log.warning(
+            "%s of %s, attempt %d of run %s, was not published",
+            what,
+            command.task,
+            command.attempt,
+            command.run_id,
+            exc_info=True,
+        )
 
     def _progress(self, fraction: float | None, message: str | None) -> TaskStateChanged:
         command = self.command

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from cordyna_core.contract.base import ErrorDescription, Message
 from cordyna_core.contract.commands import RunTask
+from cordyna_core.start_hold import AT_ONCE, StartHold
 
 
 class Bus(Protocol):
@@ -67,6 +68,7 @@ class TaskRunner(Protocol):
         queued: bool = False,
         claims: Claims | None = None,
         cancelled: Callable[[], bool],
+        hold: StartHold = AT_ONCE,
     ) -> object:
         """Run one attempt and report its states. Raises what the bus and the claims raise."""
         ...

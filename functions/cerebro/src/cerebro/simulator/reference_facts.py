@@ -199,6 +199,7 @@ def _updated(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun
     size, rank = _size_of(update.output), rank_reported(update)
     if rank <= seen.rank or update.attempt > seen.attempt:
         raise Unexpected(f"{task.name}: {update.state} was written over {Rank(seen.rank).name}")
+    seen = _with_start(seen, update, envelope.source, at)
     if rank == Rank.ERROR:
         too_large_bytes = size if update.state == "completed" else 0
         return _reported_error(task, seen, update, envelope, at, handled, too_large_bytes)
@@ -218,6 +219,19 @@ def _updated(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun
         ),
         rev=seen.rev + 1,
     )
+
+
+def _with_start(seen: TaskRun, update: TaskStateChanged, source: str, end: float) -> TaskRun:
+    """An end that names the begin of its body shows that begin, too, unless it is known."""
+    if (
+        update.started_at is None
+        or update.state in ("queued", "started")
+        or seen.rank >= Rank.STARTED
+    ):
+        return seen
+    at = max(seen.timeline[-1].at, min(update.started_at.timestamp(), end))
+    start = TimelineEntry("started", None, at, source, seen.attempt)
+    return replace(seen, timeline=(*seen.timeline, start))
 
 
 def rank_reported(update: TaskStateChanged) -> Rank:

@@ -99,6 +99,7 @@ def handle_command(
                     queued=queued,
                     claims=claims,
                     cancelled=cancelled,
+                    hold=runtime.hold,
                 )
             if deliveries > 1 and claims is not None and claims.was_refused:
                 _judge_redelivery(command, runtime, claims, deliveries)

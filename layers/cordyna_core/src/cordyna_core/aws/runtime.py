@@ -21,6 +21,7 @@ from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.ids import server_source
 from cordyna_core.errors import UserError
 from cordyna_core.ports import Bus, Claims, Clock
+from cordyna_core.start_hold import AT_ONCE, StartHold
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -134,6 +135,7 @@ class ServerRuntime:
     cancellations: Cancellations
     log: TaskLog
     clock: Clock
+    hold: StartHold = AT_ONCE
 
 
 @cache
@@ -165,7 +167,15 @@ def build_runtime(server: str, settings: ServerSettings) -> ServerRuntime:
     )
     log = TaskLog(sys.stdout, clock)
     log.install()
-    return ServerRuntime(bus, claims, _queue(settings), Cancellations(claims, clock), log, clock)
+    return ServerRuntime(
+        bus,
+        claims,
+        _queue(settings),
+        Cancellations(claims, clock),
+        log,
+        clock,
+        StartHold(settings.started_after_s),
+    )
 
 
 def _queue(settings: ServerSettings) -> WorkQueue | None:

@@ -6,6 +6,8 @@ CORDYNA_QUEUE_URL       the work queue behind the server's queue ingress
 CORDYNA_CLAIMS_TABLE    the table that makes the body of an attempt run at most once
 CORDYNA_WORKERS         bodies at the same time in a container (default: the server's concurrency)
 CORDYNA_DRAIN_S         how long bodies in a container may take after SIGTERM (default: 100)
+CORDYNA_STARTED_AFTER_S after how many seconds, 0 to 5, a body that still runs is `started`; one
+                        that ends sooner reports its end only (default: 0, at once)
 CORDYNA_REVISION        the number of the deployment (read by TaskServer)
 """
 
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cordyna_core.errors import UserError
+from cordyna_core.start_hold import HOLD_MAX_S
 
 DEFAULT_BUS: Final = "cordyna"
 
@@ -30,6 +33,7 @@ class ServerSettings:
     ecs_agent_uri: str | None = None
     workers: int | None = None
     drain_s: int | None = None
+    started_after_s: float = 0.0
 
 
 def server_settings(environ: Mapping[str, str] = os.environ) -> ServerSettings:
@@ -42,6 +46,7 @@ def server_settings(environ: Mapping[str, str] = os.environ) -> ServerSettings:
         ecs_agent_uri=environ.get("ECS_AGENT_URI") or None,
         workers=_number(environ, "CORDYNA_WORKERS", "how many bodies may run at the same time"),
         drain_s=_number(environ, "CORDYNA_DRAIN_S", "less than the platform waits before a kill"),
+        started_after_s=_seconds(environ, "CORDYNA_STARTED_AFTER_S", HOLD_MAX_S),
     )
 
 
@@ -54,3 +59,17 @@ def _number(environ: Mapping[str, str], name: str, meaning: str) -> int | None:
             f"{name}={text!r} is not a whole number from 1 up", next=f"set it to {meaning}"
         )
     return int(text)
+
+
+def _seconds(environ: Mapping[str, str], name: str, most: float) -> float:
+    text = environ.get(name) or "0"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= most:
+        raise UserError(
+            f"{name}={text!r} is not a number of seconds from 0 to {most:g}",
+            next=f"set it to what most bodies take, at most {most:g}, or leave it out",
+        )
+    return seconds

@@ -17,6 +17,7 @@ from cordyna_core.contract.limits import (
     MAX_REASON_CHARS,
 )
 from cordyna_core.contract.notices import Notice
+from cordyna_core.contract.time import Instant
 
 ServerState = Literal["ready", "draining", "stopped"]
 RunState = Literal["running", "failing", "completed", "error"]
@@ -45,6 +46,10 @@ class TaskStateChanged(Message):
     error: ErrorDescription | None = None
     progress: Number | None = Field(None, ge=0, le=1)
     message: str | None = Field(None, max_length=MAX_PROGRESS_MESSAGE_CHARS)
+    started_at: Instant | None = Field(
+        None,
+        description="When the body began; beside `completed` or `error`, if no `started` was sent.",
+    )
 
 
 class RunStateChanged(Message):

@@ -26,10 +26,12 @@ from cordyna_core.attempt import Attempt, is_stale
 from cordyna_core.contract.base import ErrorDescription, Message
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.entrypoints.held_start import HeldStart
 from cordyna_core.entrypoints.running_attempt import Inbox, RunningAttempt
 from cordyna_core.errors import Fatal, UserError
 from cordyna_core.ports import Bus, Claims, Clock
 from cordyna_core.server.declaring import publish_declaration
+from cordyna_core.start_hold import AT_ONCE, StartHold
 from cordyna_core.worker import events as e
 from cordyna_core.worker.pool import DEFAULT_RUN_TIMEOUT_S, WorkerPool
 from cordyna_core.worker.protocol import AttemptKey
@@ -124,6 +126,7 @@ class ProcessServer:
         queued: bool = False,
         claims: Claims | None = None,
         cancelled: Callable[[], bool],
+        hold: StartHold = AT_ONCE,
     ) -> None:
         """Run one attempt in a worker process, and publish what it reports.
 
@@ -143,7 +146,8 @@ class ProcessServer:
         if queued:
             command = command.model_copy(update={"ack_by": command.start_by})
         inbox = self._begin(command)
-        RunningAttempt(bus, cancelled, lambda: self._cancel(command)).follow(inbox)
+        held_start = HeldStart(clock, lambda now: hold.seconds(command, now, queued=queued))
+        RunningAttempt(bus, cancelled, lambda: self._cancel(command), held_start).follow(inbox)
 
     def close(self) -> None:
         """End all bodies now."""

@@ -15,6 +15,8 @@ from pydantic import ValidationError
 
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.registry import MESSAGES
+from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.entrypoints.held_start import HeldStart
 from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Bus
 from cordyna_core.worker import events as e
@@ -34,8 +36,15 @@ Inbox = SimpleQueue[e.Event | None]
 class RunningAttempt:
     """One attempt. `cancel` passes a cancellation on to its body."""
 
-    def __init__(self, bus: Bus, cancelled: Callable[[], bool], cancel: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        cancelled: Callable[[], bool],
+        cancel: Callable[[], None],
+        start: HeldStart,
+    ) -> None:
         self._bus, self._cancelled, self._cancel = bus, cancelled, cancel
+        self._start = start
         self._is_cancelled = False
         self._unsent: list[Message] = []
         self._failure: Exception | None = None
@@ -60,8 +69,13 @@ class RunningAttempt:
 
     def _next(self, inbox: Inbox) -> e.Event:
         while True:
+            due_s = self._start.due_in_s()
+            if due_s == 0:
+                self._start.send(self._publish_start)
+                continue
+            is_start_next = due_s is not None and due_s < CANCELLED_READ_INTERVAL_S
             try:
-                event = inbox.get(timeout=CANCELLED_READ_INTERVAL_S)
+                event = inbox.get(timeout=due_s if is_start_next else CANCELLED_READ_INTERVAL_S)
             except Empty:
                 self._read_cancelled()
                 continue
@@ -85,10 +99,9 @@ class RunningAttempt:
     def _handle(self, event: e.Event) -> None:
         match event:
             case e.StateUpdate(is_final=True):
-                self._publish_final(event.message)
+                self._publish_final(self._start.in_end(event.message))
             case e.StateUpdate():
-                # `started` follows from the final state, and progress is for people.
-                self._publish([event.message])
+                self._publish_update(event.message)
             case e.MessagePublished():
                 self._publish_command(event)
             case e.OutputLines(stream="log"):
@@ -99,6 +112,18 @@ class RunningAttempt:
                 sys.stderr.write(f"cordyna: {event.cut_bytes} bytes of output were left out\n")
             case e.DeadLetter():
                 _log.warning("a frame of the body was not handled: %s: %s", event.why, event.text)
+
+    def _publish_update(self, update: TaskStateChanged) -> None:
+        """Publish or hold `started`, which follows from the final state; publish progress."""
+        if update.progress is not None or update.message is not None:
+            # It is a `started`, too: what is held is not saved any more, and began earlier.
+            self._start.send(self._publish_start)
+        elif self._start.hold(update):
+            return
+        self._publish([update])
+
+    def _publish_start(self, started: TaskStateChanged) -> bool:
+        return self._publish([started])
 
     def _publish(self, messages: Sequence[Message]) -> bool:
         try:

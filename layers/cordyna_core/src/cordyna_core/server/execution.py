@@ -15,6 +15,7 @@ from cordyna_core.server.context import Context
 from cordyna_core.server.result import AttemptCancelled, TaskResult, describe, json_output
 from cordyna_core.server.retried_errors import RetriedErrors
 from cordyna_core.server.task import Task
+from cordyna_core.start_hold import StartHold, Stop
 
 
 def run_attempt(
@@ -24,13 +25,14 @@ def run_attempt(
     bus: Bus,
     clock: Clock,
     queued: bool,
-    started: bool,
     claims: Claims | None,
     cancelled: Callable[[], bool],
+    start: StartHold | None,
 ) -> TaskResult | None:
     """Run one attempt and publish its states; see `TaskServer.run`.
 
-    `task_of` returns a task by name. Raises what the bus or the claims raise.
+    `task_of` returns a task by name; `start` is None if `started` has been reported. Raises what
+    the bus or the claims raise.
     """
     if is_stale(command, clock(), queued=queued) or cancelled():
         return None
@@ -52,17 +54,41 @@ def run_attempt(
         return _failed(attempt, refusal, RetriedErrors(), secrets)
     if task.parameters.context_name is not None:
         arguments[task.parameters.context_name] = context
-    if not started:
-        attempt.report("started")
+    stop = _nothing
+    if start is not None:
+        stop = _begin(attempt, start.seconds(command, clock(), queued=queued), start)
     try:
-        result = _call(task.function, arguments, cancelled)
-        output = task.output_type.json_output(result) if task.output_type else json_output(result)
+        output = _output_of(task, arguments, cancelled, stop)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  also SystemExit: a body does not end its server
         return _failed(attempt, error, task.retried, secrets)
     attempt.report("completed", output=output)
     return TaskResult(state="completed", output=output, events=tuple(attempt.events))
+
+
+def _nothing() -> None:
+    """Nothing is held."""
+
+
+def _begin(attempt: Attempt, hold_s: float, start: StartHold) -> Stop:
+    """Report `started`, now or after `hold_s`. Raises what the bus raises now."""
+    if not hold_s:
+        attempt.report("started")
+        return _nothing
+    attempt.hold_start()
+    return start.timer(hold_s, attempt.send_held_start)
+
+
+def _output_of(
+    task: Task, arguments: dict[str, Any], cancelled: Callable[[], bool], stop: Stop
+) -> Any:
+    """Run the body. Returns its output, and raises what it raises, after `stop`."""
+    try:
+        result = _call(task.function, arguments, cancelled)
+        return task.output_type.json_output(result) if task.output_type else json_output(result)
+    finally:
+        stop()
 
 
 def _call(

@@ -25,6 +25,7 @@ from cordyna_core.server.parameters import location_of
 from cordyna_core.server.result import TaskResult, strict_json
 from cordyna_core.server.retried_errors import ErrorClasses
 from cordyna_core.server.task import Task, task_of
+from cordyna_core.start_hold import AT_ONCE, StartHold
 
 Body = TypeVar("Body", bound=Callable[..., Any])
 
@@ -235,6 +236,7 @@ class TaskServer:
         started: bool = False,
         claims: Claims | None = None,
         cancelled: Callable[[], bool] = _never,
+        hold: StartHold = AT_ONCE,
     ) -> TaskResult | None:
         """Run one attempt and publish its states.
 
@@ -243,6 +245,7 @@ class TaskServer:
             started: whether `started` has been published for the attempt, by what gave it.
             claims: the right to run the body, where an attempt must not run twice.
             cancelled: whether the attempt shall stop; called before the body starts and by it.
+            hold: how long `started` waits for a body that ends sooner.
 
         Returns:
             How it ended. None: the command is stale, cancelled or claimed by another; the body was
@@ -261,9 +264,9 @@ class TaskServer:
             bus=bus,
             clock=clock,
             queued=queued,
-            started=started,
             claims=claims,
             cancelled=cancelled,
+            start=None if started else hold,
         )
 
     def test_run(

@@ -41,6 +41,7 @@ from typing import Any, Final
 
 from cerebro.core.expiry_errors import EXPIRY_ERRORS
 from cerebro.core.model import FAILED_RANKS, PlannedTask, Rank, TaskRun, TimelineEntry
+from cerebro.core.run.timeline import END_STATES, in_timeline_order, with_late_entry, with_start
 from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.ids import CEREBRO, derived_id
 from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
@@ -119,7 +120,6 @@ _UPDATES: Final = {
 SERVER_STATES: Final = frozenset(_UPDATES)
 """The states that a task server may report."""
 
-_END_STATES: Final = ("completed", "error")
 _NO_DESCRIPTION: Final = ErrorDescription(type="Error", message="the server gave no description")
 _to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -212,10 +212,12 @@ def apply_update(
     outcome = _outcome_of(fact, update, is_too_large=is_too_large)
     if outcome is Outcome.LATE:
         state: State = "error" if is_too_large else update.state
-        return _with_late_entry(fact, update, state, by=by, sent_at=sent_at, now=now)
+        return with_late_entry(fact, update, state, by=by, sent_at=sent_at, now=now)
     if not isinstance(outcome, Rank):
         return None
-    at = _in_timeline_order(fact, sent_at, now)
+    at = in_timeline_order(fact, sent_at, now)
+    if update.started_at is not None:
+        fact = with_start(fact, update, by=by, before=at)
     if outcome is Rank.ERROR:
         error = _output_too_large(size) if is_too_large else update.error or _NO_DESCRIPTION
         reason = (update.reason or "failed") if error.retryable else "failed_terminal"
@@ -246,7 +248,7 @@ def _outcome_of(fact: TaskRun, update: TaskStateChanged, *, is_too_large: bool) 
     if arrived is None or update.attempt > fact.attempt:
         return Outcome.IGNORE
     if update.attempt < fact.attempt:
-        if update.state not in _END_STATES:
+        if update.state not in END_STATES:
             return Outcome.IGNORE
         arrived = Input.OLDER_END
     return TRANSITIONS[fact.rank, arrived]
@@ -347,30 +349,6 @@ def _failed(
         timeline=timeline,
         rev=fact.rev + 1,
     )
-
-
-def _with_late_entry(
-    fact: TaskRun, update: TaskStateChanged, state: State, *, by: str, sent_at: float, now: float
-) -> TaskRun | None:
-    """Return the fact with the end of an older attempt in its timeline; None if it is there."""
-    is_known = any(
-        entry.attempt == update.attempt and entry.state == state and entry.by == by
-        for entry in fact.timeline
-    )
-    if is_known:
-        return None
-    at = _in_timeline_order(fact, sent_at, now)
-    late = TimelineEntry(state, "late", at, by, update.attempt)
-    return replace(fact, timeline=(*fact.timeline, late), rev=fact.rev + 1)
-
-
-def _in_timeline_order(fact: TaskRun, sent_at: float, now: float) -> float:
-    """Return the sender's time, limited to between the last entry and now.
-
-    Clocks differ, and a timeline must not run backwards. The time is shown, and decides nothing.
-    """
-    last = fact.timeline[-1].at if fact.timeline else 0.0
-    return max(last, min(sent_at, now))
 
 
 def _json_bytes(output: Any) -> int:

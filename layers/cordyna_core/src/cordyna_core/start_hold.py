@@ -1,0 +1,62 @@
+"""Start hold: how long a task server waits with `started`, in case its body ends first.
+
+`started` is optional: the end of an attempt implies it, and names when the body began
+(docs/rules.md, rule 1). A body that ends within the hold costs its server and cerebro one message
+less.
+
+Invariant: `started` is never held into the last CLOCK_MARGIN_S of the clock that it stops, so no
+clock runs out because of a hold.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from cordyna_core.contract.commands import RunTask
+
+HOLD_MAX_S: Final = 5.0
+"""Half of the default acknowledgement clock."""
+
+CLOCK_MARGIN_S: Final = 3.0
+"""Two clocks may differ by 2 s, and an event takes less than one."""
+
+Stop = Callable[[], None]
+"""Ends what was begun; what is under way is waited for."""
+
+
+def thread_timer(delay_s: float, action: Callable[[], bool]) -> Stop:
+    """Call `action` after each `delay_s`, in a thread, until it returns True or is stopped."""
+    stopped = threading.Event()
+
+    def work() -> None:
+        while not stopped.wait(delay_s) and not action():
+            pass
+
+    thread = threading.Thread(target=work, name="held-start", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        stopped.set()
+        thread.join()
+
+    return stop
+
+
+@dataclass(frozen=True, slots=True)
+class StartHold:
+    """`started` is sent if a body still runs after `after_s`; 0: when it begins."""
+
+    after_s: float = 0.0
+    timer: Callable[[float, Callable[[], bool]], Stop] = thread_timer
+
+    def seconds(self, command: RunTask, now: float, *, queued: bool) -> float:
+        """Return for how long `started` of a body that begins now is held; 0: not at all.
+
+        `queued` was reported of its command or not.
+        """
+        deadline = (command.start_by if queued else command.ack_by).timestamp()
+        return self.after_s if now + self.after_s + CLOCK_MARGIN_S <= deadline else 0.0
+
+
+AT_ONCE: Final = StartHold()
