@@ -1,7 +1,6 @@
 """Preflight: what can be checked before a first deployment, on this machine and in the account.
 
-    make preflight                                  the account of AWS_PROFILE or the environment
-    make preflight STAGE=staging
+    make preflight      the account of AWS_PROFILE or the environment
 
 Invariant: nothing is changed. A check that cannot be made says so and is no failure of the account.
 """

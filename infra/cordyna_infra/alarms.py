@@ -15,7 +15,10 @@ from constructs import Construct
 
 from cordyna_cdk.context_flags import is_disabled
 from cordyna_infra import metrics
+from cordyna_infra.capacity import capacities
+from cordyna_infra.handlers import BATCH_SIZE
 from cordyna_infra.names import CerebroNames
+from cordyna_infra.timers import waiting_in
 
 QUEUE_AGE_MAX_S: Final = 5
 """Clocks are kept to 2 s only while messages are handled at once."""
@@ -72,12 +75,26 @@ class Alarms(Construct):
                 f"A message could not be handled: it is in {queue}.",
             )
         for name, queue in self._names.queues.items():
+            if name == "timekeeper" and waiting_in(self) == "queue":
+                self._add_due_timers_alarm(queue)
+                continue
             self._alarm(
                 f"slow-{name}",
                 metrics.of_queue(queue, "ApproximateAgeOfOldestMessage", period=metrics.MINUTE),
                 f"A message has waited for the {name} for {QUEUE_AGE_MAX_S} s.",
                 threshold=QUEUE_AGE_MAX_S,
             )
+
+    def _add_due_timers_alarm(self, queue: str) -> None:
+        # AWS does not say whether the age of a message begins when it is sent or when its delay
+        # ends; a delayed message is not visible.
+        at_once = BATCH_SIZE * capacities(self)["timekeeper"].max_concurrency
+        self._alarm(
+            "slow-timekeeper",
+            metrics.of_queue(queue, "ApproximateNumberOfMessagesVisible", period=metrics.MINUTE),
+            f"More timers are due than the timekeeper handles at a time ({at_once}).",
+            threshold=at_once,
+        )
 
     def _add_function_alarms(self) -> None:
         self._alarm("errors", metrics.total(self._names, "Errors"), "A function of cerebro failed.")

@@ -91,6 +91,8 @@ class OperatorPolicies(Construct):
             name,
             # Names of policies are unique in an account, not in a region.
             managed_policy_name=f"{self._prefix}-{self._region}-{name.lower()}",
+            # Another description would replace the policy, which its fixed name forbids
+            # (AWS CloudFormation, AWS::IAM::ManagedPolicy).
             description=description,
             statements=statements,
         )

@@ -40,6 +40,7 @@ class TaskServerA(ServerStack):
             code=FUNCTIONS / "task_server_a" / "src",
             server="task_server_a.server:server",
             max_concurrency="unlimited",
+            log_retention=stage.log_retention,
         )
 
 
@@ -59,6 +60,7 @@ class TaskServerB(ServerStack):
             code=FUNCTIONS / "task_server_b" / "src",
             server="task_server_b.server:server",
             max_concurrency=10,
+            log_retention=stage.log_retention,
         )
 
 
@@ -82,4 +84,5 @@ class TaskServerC(ServerStack):
             code=FUNCTIONS / "task_server_c",
             server="archive:server",
             container=Container(workers=4, max_instances=2, image=image),
+            log_retention=stage.log_retention,
         )

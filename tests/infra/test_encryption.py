@@ -59,6 +59,17 @@ def test_services_may_use_the_key_within_the_account(cerebro: Template) -> None:
     assert all("Condition" in each for each in services.values())
 
 
+def test_encrypted_queues_admit_only_their_own_rules(cerebro: Template) -> None:
+    rules = cerebro.all("AWS::Events::Rule")
+    admitted = [
+        statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"][0]
+        for policy in cerebro.all("AWS::SQS::QueuePolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
+    assert set(admitted) == set(rules)
+
+
 def test_operators_may_use_the_key_of_dead_letters(tmp_path: Path) -> None:
     cerebro = synthesized(tmp_path, customer_key="true")["cerebro"]
     (operate,) = [

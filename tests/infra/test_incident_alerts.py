@@ -26,8 +26,10 @@ CHANNELS: Final[dict[str, Webhook]] = {
 NASTY: Final = 'a "quote", a \\ and a\nnew line'
 
 
-def alerts(channel: Webhook | None, folder: Path, **options: Any) -> Template:
-    app = App(outdir=str(folder))
+def alerts(
+    channel: Webhook | None, folder: Path, *, stage: str = "production", **options: Any
+) -> Template:
+    app = App(outdir=str(folder), context={"cordyna:stage": stage})
     stack = Stack(app, "team-sales")
     bus = events.EventBus.from_event_bus_name(stack, "Bus", "cordyna")
     used: Webhook | Topic = channel or Topic(sns.Topic(stack, "Topic", enforce_ssl=True))
@@ -82,6 +84,14 @@ def test_owner_and_who_waits_have_a_rule_each(tmp_path: Path) -> None:
 def test_who_waits_is_left_out_where_it_is_not_wanted(tmp_path: Path) -> None:
     template = alerts(CHANNELS["slack"], tmp_path, waiting=False)
     assert len(template.all("AWS::Events::Rule")) == 1
+
+
+def test_stages_of_one_stack_share_no_queue(tmp_path: Path) -> None:
+    queues = {
+        alerts(CHANNELS["slack"], tmp_path / stage, stage=stage).one("AWS::SQS::Queue")["QueueName"]
+        for stage in ("production", "staging")
+    }
+    assert len(queues) == 2
 
 
 @pytest.mark.parametrize("name", CHANNELS)

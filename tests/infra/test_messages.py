@@ -8,6 +8,7 @@ import pytest
 
 from cerebro.dispatch import OBSERVED, ROUTES
 from cordyna_core.contract.ids import CEREBRO, CLIENT, SCHEDULER
+from cordyna_core.contract.limits import MAX_ENVELOPE_BYTES
 from cordyna_core.contract.registry import MESSAGES
 from cordyna_core.contract.server_route import event_pattern
 from cordyna_infra.handlers import QUEUE_FED
@@ -33,6 +34,12 @@ def test_queues_are_encrypted_and_accept_tls_only(stacks: dict[str, Template]) -
         for name, queue in template.all("AWS::SQS::Queue").items():
             assert queue["SqsManagedSseEnabled"] is True, name
             assert f"<{name}>" in closed, name
+
+
+def test_queues_take_events_of_the_largest_size(stacks: dict[str, Template]) -> None:
+    for template in stacks.values():
+        for name, queue in template.all("AWS::SQS::Queue").items():
+            assert queue["MaximumMessageSize"] == 1024 * 1024 >= MAX_ENVELOPE_BYTES, name
 
 
 def test_queues_have_dead_letter_queues(stacks: dict[str, Template]) -> None:

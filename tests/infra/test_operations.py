@@ -255,6 +255,19 @@ def test_queue_age_alarms_fire_after_five_seconds(stacks: dict[str, Template]) -
         assert (alarm["Period"], alarm["Threshold"], alarm["Statistic"]) == (60, 5, "Maximum")
 
 
+def test_delayed_timers_raise_no_alarm_of_their_age(tmp_path: Path) -> None:
+    context = {"timers": "queue", "max_concurrency": "timekeeper=30"}
+    alarms = synthesized(tmp_path, **context)["operations"].all("AWS::CloudWatch::Alarm")
+    slow = {
+        alarm["AlarmName"]: (alarm["MetricName"], alarm["Threshold"])
+        for alarm in alarms.values()
+        if "-slow-" in alarm["AlarmName"]
+    }
+    due = slow.pop("cordyna-slow-timekeeper")
+    assert due == ("ApproximateNumberOfMessagesVisible", 300)
+    assert set(slow.values()) == {("ApproximateAgeOfOldestMessage", 5)}
+
+
 def test_shifted_rollout_invokes_aliases(tmp_path: Path) -> None:
     cerebro = synthesized(tmp_path, shift="LINEAR_10_PERCENT_EVERY_1_MINUTE")["cerebro"]
     assert len(cerebro.all("AWS::CodeDeploy::DeploymentGroup")) == 6

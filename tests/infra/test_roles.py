@@ -212,6 +212,22 @@ def test_invoke_policy_publishes_under_the_own_name_only(stacks: dict[str, Templ
     }
 
 
+def test_policies_keep_their_descriptions(stacks: dict[str, Template]) -> None:
+    """A new description replaces a managed policy, which CloudFormation refuses: it has a name."""
+    described = {
+        text_of(policy["ManagedPolicyName"]).rpartition("-")[2]: policy["Description"]
+        for policy in stacks["cerebro"].all("AWS::IAM::ManagedPolicy").values()
+    }
+    assert described == {
+        "look": "see everything on cordyna, and change nothing",
+        "invoke": "invoke, cancel and retry on cordyna, under one's own name",
+        "operate": (
+            "inspect, redrive and purge dead letters; pause and resume crons; call the roll; "
+            "remove servers"
+        ),
+    }
+
+
 def test_look_policy_publishes_nothing(stacks: dict[str, Template]) -> None:
     assert may_put(statements_of_policy(stacks, "look")) == []
 

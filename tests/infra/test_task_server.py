@@ -2,12 +2,14 @@
 
 import importlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, Stack
+from aws_cdk import App, Duration, Stack
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 
 from architecture.repository import ROOT
@@ -241,6 +243,56 @@ def test_lambda_with_a_run_clock_above_900_s_is_refused(tmp_path: Path) -> None:
             deployed(tmp_path, code=code, **given)
         assert "total declares run_timeout_s=1200" in str(refused.value)
     deployed(tmp_path, code=code, container=Container())
+
+
+def test_lambda_with_a_shorter_timeout_is_refused(tmp_path: Path) -> None:
+    code = written(tmp_path / "src", 'run_timeout_s="5m"')
+    for given in ({}, {"max_concurrency": "unlimited"}):
+        with pytest.raises(UserError, match="it stops a body after 60 s") as refused:
+            deployed(tmp_path, code=code, timeout=Duration.seconds(60), **given)
+        assert "total declares run_timeout_s=300" in str(refused.value)
+        deployed(tmp_path, code=code, timeout=Duration.seconds(300), **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "timeout_s", "message"),
+    [
+        ({}, 901, "a Lambda runs for at most 900 s"),
+        ({"max_concurrency": "unlimited", "managed_instances": True}, 5401, "at most 5400 s"),
+        ({"container": Container()}, 60, "a container has no timeout"),
+    ],
+)
+def test_timeout_that_cannot_apply_is_refused(
+    tmp_path: Path, code: Path, given: dict[str, Any], timeout_s: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        deployed(tmp_path, code=code, timeout=Duration.seconds(timeout_s), **given)
+
+
+@pytest.mark.parametrize("name", ["sales.eu", "s" * 128])
+def test_any_server_name_gives_usable_names(tmp_path: Path, name: str) -> None:
+    code = written(tmp_path / "src")
+    (code / "sales.py").write_text(SERVER.format(declared="").replace('"sales"', f'"{name}"'))
+    for given in ({"max_concurrency": "unlimited"}, {"container": Container()}):
+        template = deployed(tmp_path, code=code, stage="staging", **given)
+        for kind, attribute, pattern in (
+            ("AWS::Lambda::Function", "FunctionName", r"[A-Za-z0-9_-]{1,64}"),
+            ("AWS::SQS::Queue", "QueueName", r"[A-Za-z0-9_-]{1,80}"),
+            ("AWS::ECS::Cluster", "ClusterName", r"[A-Za-z0-9_-]{1,255}"),
+        ):
+            for properties in template.all(kind).values():
+                assert re.fullmatch(pattern, properties[attribute]), properties[attribute]
+
+
+def test_logs_of_a_server_have_the_given_retention(tmp_path: Path, code: Path) -> None:
+    week = logs.RetentionDays.ONE_WEEK
+    for given in ({}, {"container": Container()}, {"max_concurrency": "unlimited"}):
+        groups = deployed(tmp_path, code=code, log_retention=week, **given).all(
+            "AWS::Logs::LogGroup"
+        )
+        kept = {group["LogGroupName"]: group["RetentionInDays"] for group in groups.values()}
+        assert kept.pop("/aws/lambda/sales-deployment") == 30
+        assert set(kept.values()) == {7}
 
 
 def test_lambda_with_the_default_run_clock_is_accepted(tmp_path: Path, code: Path) -> None:

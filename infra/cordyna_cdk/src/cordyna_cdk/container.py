@@ -74,8 +74,10 @@ class ContainerWorkers(Construct):
         queue: sqs.Queue,
         ingress: lambda_.IFunction,
         environment: Mapping[str, str],
+        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._log_retention = log_retention
         self.role = iam.Role(
             self,
             "Role",
@@ -172,7 +174,7 @@ class ContainerWorkers(Construct):
             self,
             "Log",
             log_group_name=f"/cordyna/{name}",
-            retention=logs.RetentionDays.ONE_MONTH,
+            retention=self._log_retention,
             removal_policy=RemovalPolicy.DESTROY,
         )
         platform = ecr_assets.Platform.LINUX_ARM64 if arm else ecr_assets.Platform.LINUX_AMD64

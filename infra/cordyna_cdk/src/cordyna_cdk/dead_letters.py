@@ -14,6 +14,9 @@ from constructs import Construct
 
 DEAD_LETTER_SUFFIX: Final = "-dead-letters"
 
+MAX_MESSAGE_BYTES: Final = 1_048_576
+"""As large as an event may be (Amazon SQS; its default was a quarter of it until 2025)."""
+
 MAX_RECEIVE_COUNT = 5
 """Deliveries before a message is a dead letter (AWS Lambda, SQS event sources: at least 5)."""
 
@@ -33,6 +36,7 @@ def dead_letter_queue(
         encryption=_encryption(key),
         encryption_master_key=key,
         enforce_ssl=True,
+        max_message_size_bytes=MAX_MESSAGE_BYTES,
         retention_period=Duration.days(14),
     )
 
@@ -57,6 +61,7 @@ def fed_queue(
         enforce_ssl=True,
         # At least six times the function's timeout (AWS Lambda, SQS event sources).
         visibility_timeout=Duration.seconds(6 * int(handled_within.to_seconds())),
+        max_message_size_bytes=MAX_MESSAGE_BYTES,
         retention_period=Duration.days(4),
         dead_letter_queue=sqs.DeadLetterQueue(
             queue=dead_letters, max_receive_count=max_receive_count

@@ -50,7 +50,7 @@ class IncidentAlerts(Construct):
         super().__init__(scope, construct_id)
         self._owner = owner
         self._bus = bus or self._found_bus()
-        name = f"cordyna-alerts-{derived_id('alerts', self.node.path)[:12].lower()}"
+        name = f"cordyna-alerts-{derived_id('alerts', stage_of(self), self.node.path)[:12].lower()}"
         self.dead_letters = dead_letter_queue(self, name)
         acknowledge(
             self.dead_letters,

@@ -1,14 +1,16 @@
 """The team's server as its code declares it, loaded at synth.
 
 Invariant: what can never work on AWS is refused before anything is deployed: a Lambda stops every
-body after 15 minutes, and on Lambda Managed Instances after 90, so a task that declares a longer
-run clock cannot run there.
+body after its timeout, of at most 15 minutes, and on Lambda Managed Instances 90, so a task that
+declares a longer run clock cannot run there.
 """
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from aws_cdk import Duration
 
 from cordyna_core import TaskServer
 from cordyna_core.errors import UserError
@@ -48,7 +50,19 @@ def read_server(code: str | Path, target: str) -> LoadedServer:
         sys.path.remove(str(folder))
 
 
-def check_lambda_timeouts(loaded: LoadedServer, max_s: int = LAMBDA_MAX_S) -> None:
+def body_timeout_s(timeout: Duration | None, *, managed_instances: bool) -> int:
+    """After how many seconds a Lambda stops a body. Raises ValueError for a timeout above AWS's."""
+    max_s = MANAGED_INSTANCES_MAX_S if managed_instances else LAMBDA_MAX_S
+    timeout_s = max_s if timeout is None else int(timeout.to_seconds())
+    if timeout_s > max_s:
+        raise ValueError(
+            f"timeout={timeout_s} s: a Lambda runs for at most {max_s} s. "
+            "Use a container: TaskServer(..., container=Container())"
+        )
+    return timeout_s
+
+
+def check_lambda_timeouts(loaded: LoadedServer, max_s: int) -> None:
     """Raises UserError for a task that declares a run clock above `max_s`.
 
     The default may be longer.
@@ -62,9 +76,9 @@ def check_lambda_timeouts(loaded: LoadedServer, max_s: int = LAMBDA_MAX_S) -> No
     if long:
         listed = "\n".join(f"{name} declares run_timeout_s={clock}" for name, clock in long.items())
         raise UserError(
-            f'a Lambda cannot run every task of server "{loaded.name}": "'
+            f'a Lambda cannot run every task of server "{loaded.name}": '
             f"it stops a body after {max_s} s.",
             why=listed,
-            next=f"declare at most {max_s} s, or use a container: "
-            "TaskServer(..., container=Container())",
+            next=f"declare at most {max_s} s, raise the `timeout` of the construct to at most "
+            f"{LAMBDA_MAX_S} s, or use a container: TaskServer(..., container=Container())",
         )

@@ -23,6 +23,7 @@ from aws_cdk import Duration, IgnoreMode, Tags, aws_events_targets
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -36,9 +37,8 @@ from cordyna_cdk.failure_destination import FailureDestination
 from cordyna_cdk.guarded_function import GuardedFunction
 from cordyna_cdk.lambda_workers import LambdaWorkers, checked_concurrency
 from cordyna_cdk.loaded_server import (
-    LAMBDA_MAX_S,
-    MANAGED_INSTANCES_MAX_S,
     LoadedServer,
+    body_timeout_s,
     check_lambda_timeouts,
     read_server,
 )
@@ -67,11 +67,14 @@ class TaskServer(Construct):
         stage: of cerebro; default: the context value `cordyna:stage`, else `production`.
         layers: default: the `cordyna_core` layer of cerebro's stack. A team that pins the library
             itself passes its own.
-        environment, memory_mb, timeout: of the function that runs the bodies.
+        environment, memory_mb, timeout: of the function that runs the bodies; default timeout: the
+            longest of AWS.
+        log_retention: of the logs of its bodies and of the functions before them.
 
     Raises:
         UserError: the server cannot be loaded, or a Lambda cannot run what it declares.
-        ValueError: a max_concurrency that SQS does not take, or both it and a container.
+        ValueError: a max_concurrency that SQS does not take, a timeout that Lambda does not take,
+            or one of them and a container.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class TaskServer(Construct):
         memory_mb: int = 512,
         timeout: Duration | None = None,
         managed_instances: bool = False,
+        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
     ) -> None:
         super().__init__(scope, construct_id)
         if container is not None and max_concurrency is not None:
@@ -96,6 +100,8 @@ class TaskServer(Construct):
                 "a container limits its bodies by Container(workers=..., max_instances=...), "
                 "not by max_concurrency"
             )
+        if container is not None and timeout is not None:
+            raise ValueError("a container has no timeout: a body runs as long as its task declares")
         if managed_instances and max_concurrency != "unlimited":
             raise ValueError(
                 "managed_instances needs max_concurrency='unlimited': only an asynchronous "
@@ -107,9 +113,8 @@ class TaskServer(Construct):
         self._discovery = Discovery(self, stage)
         self._name = deployed_name(self.loaded.name, stage)
         self._layers = layers
-        self._max_s = MANAGED_INSTANCES_MAX_S if managed_instances else LAMBDA_MAX_S
-        self._timeout = timeout or Duration.seconds(self._max_s)
-        self._memory_mb = memory_mb
+        self._timeout_s = body_timeout_s(timeout, managed_instances=managed_instances)
+        self._memory_mb, self._log_retention = memory_mb, log_retention
         self.claims: Final = claims_table(self)
         self.dead_letters: Final[list[sqs.Queue]] = [dead_letter_queue(self, self._name)]
         self.environment: Final = {
@@ -154,7 +159,7 @@ class TaskServer(Construct):
         ]
 
     def _add_direct_function(self) -> None:
-        check_lambda_timeouts(self.loaded, self._max_s)
+        check_lambda_timeouts(self.loaded, self._timeout_s)
         reporter = self._function(
             "Failures",
             f"{self._name}-failures",
@@ -168,7 +173,7 @@ class TaskServer(Construct):
             "Function",
             self._name,
             entry_points.SERVER,
-            self._timeout,
+            Duration.seconds(self._timeout_s),
             self._memory_mb,
             dead_letters=self.dead_letters[0],
             on_failure=FailureDestination(reporter),
@@ -177,13 +182,13 @@ class TaskServer(Construct):
         self._allow_running_bodies(self.target)
 
     def _add_queue_worker(self, max_concurrency: int) -> None:
-        check_lambda_timeouts(self.loaded)
-        queue = self._add_queue_ingress(handled_within=self._timeout)
+        check_lambda_timeouts(self.loaded, self._timeout_s)
+        queue = self._add_queue_ingress(handled_within=Duration.seconds(self._timeout_s))
         worker = self._function(
             "Worker",
             f"{self._name}-worker",
             entry_points.WORKER,
-            self._timeout,
+            Duration.seconds(self._timeout_s),
             self._memory_mb,
             dead_letters=None,
         )
@@ -212,6 +217,7 @@ class TaskServer(Construct):
             queue=queue,
             ingress=self.target,
             environment=self.environment,
+            log_retention=self._log_retention,
         )
         self.body_grantee = workers.role
         self._allow_running_bodies(workers.role)
@@ -271,6 +277,7 @@ class TaskServer(Construct):
             environment=self.environment,
             timeout=timeout,
             memory_mb=memory_mb,
+            log_retention=self._log_retention,
             dead_letters=dead_letters,
             on_failure=on_failure,
         )
