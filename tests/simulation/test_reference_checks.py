@@ -1,15 +1,16 @@
 """Reference checks: each of them finds what it is there for."""
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import WriteRun
-from cerebro.core.model import Run, RunSnapshot
+from cerebro.core.effects import WriteCachedResult, WriteRun
+from cerebro.core.model import CachedResult, Run, RunSnapshot
+from cerebro.core.run.transitions import wait_again
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.handlers import SimulatedHandler
 from cerebro.simulator.reference_effects import check_effects
@@ -19,7 +20,7 @@ from cerebro.simulator.scenario import Scenario, ScriptedMessage, ServerBehavior
 from cerebro.simulator.sizes import REAL
 from cerebro.simulator.world import World
 from cerebro.testing.examples import RUN, a_plan
-from cordyna_core.contract.base import Problem
+from cordyna_core.contract.base import Problem, meta_at
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.declaration import (
     FIELDS_WITHOUT_EFFECT_ON_RESULTS,
@@ -27,7 +28,11 @@ from cordyna_core.contract.declaration import (
 )
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CLIENT, server_source
-from cordyna_core.contract.state_updates import DeclarationRejected, RunStateChanged
+from cordyna_core.contract.state_updates import (
+    DeclarationRejected,
+    RunStateChanged,
+    TaskStateChanged,
+)
 from cordyna_core.contract.time import utc
 from world.declarations import declared, graph_of
 
@@ -138,3 +143,36 @@ def test_completion_is_published_only_of_a_run_that_completed(*, has_completed: 
 
     with expected:
         check_run_message(RunSnapshot(run, a_plan()), run, message, has_completed=has_completed)
+
+
+@pytest.mark.parametrize(
+    ("change", "cause", "expected"),
+    [
+        ({}, "", nullcontext()),
+        ({}, "event-other", pytest.raises(Unexpected, match="that another input made")),
+        ({"dispatched_at": 1.0}, "", pytest.raises(Unexpected, match="that it never had")),
+        ({"output": "other"}, "", pytest.raises(Unexpected, match="with another output")),
+    ],
+)
+def test_recorded_result_is_that_of_the_update(
+    change: dict[str, Any], cause: str, expected: AbstractContextManager[Any]
+) -> None:
+    """A handler that was paused records it although a rerun lets the task wait by then."""
+    world = a_world_with_reuse({})
+    assert reuses(world)
+    (run_id, index, at), fact = next(iter(world.checker.reference._completed.items()))
+    waiting = wait_again(fact, cause="rerun", now=at)
+    assert world.store.write_task(run_id, index, waiting, fact) is None
+    update = TaskStateChanged(
+        meta=meta_at(at, cause or fact.cause),
+        server="s",
+        run_id=run_id,
+        task="a",
+        attempt=1,
+        state="completed",
+    )
+    handled = HandledInput(Envelope(server_source("s"), update, "event-1", utc(at)), "event-1")
+    result = replace(CachedResult(run_id, index, at, fact.output, fact.output_ref), **change)
+
+    with expected:
+        world.checker.reference.result_written(WriteCachedResult("a", "f", result), handled)

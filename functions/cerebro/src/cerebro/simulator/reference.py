@@ -46,6 +46,8 @@ class Reference:
         self._made: dict[tuple[str, int], Parts] = {}
         self._messages: dict[str, RunStateChanged] = {}
         self._completed_runs: set[str] = set()
+        self._completed: dict[tuple[str, int, float], TaskRun] = {}
+        """The completed facts, by (run, index, dispatched_at)."""
         self._highest: dict[tuple[str, str, int], int] = {}
         """The highest rank that was reported and handled, by (run, task, attempt)."""
 
@@ -59,6 +61,8 @@ class Reference:
 
     def ended(self, handled: HandledInput) -> None:
         """Check what a message led to, now that it was handled to its end. Raises Unexpected."""
+        if _changed_nothing(handled):
+            return
         before, facts, run_id = handled.run_before, handled.facts_before, handled.run_id
         after = self._store.read_run(run_id) if run_id else None
         check_answer(handled, before, after)
@@ -129,6 +133,8 @@ class Reference:
         key = effect.run_id, effect.index
         if effect.new.rank == Rank.WAITING:
             self._outputs.pop(key, None)  # a rerun makes another one
+        if effect.new.rank == Rank.COMPLETED:
+            self._completed[*key, effect.new.dispatched_at] = effect.new
         if effect.new.rank != Rank.COMPLETED or key in self._outputs:
             return
         task = snapshot.plan.tasks[effect.index]
@@ -158,11 +164,12 @@ class Reference:
         """Raises Unexpected."""
         handled.results_written.add(effect.task)
         result = effect.result
-        # A rerun may have begun since the fact was written.
-        written = [new for index, _, new in handled.facts_written if index == result.index]
-        fact = written[-1] if written else self._store.read_task(result.run_id, result.index)
-        if fact is None or fact.dispatched_at != result.dispatched_at or not fact.is_completed:
-            raise Unexpected(f"a result of {effect.task} was recorded that is not stored")
+        # A rerun may have begun since the fact was written or read.
+        fact = self._completed.get((result.run_id, result.index, result.dispatched_at))
+        if fact is None:
+            raise Unexpected(f"a result of {effect.task} was recorded that it never had")
+        if fact.cause != handled.cause:
+            raise Unexpected(f"a result of {effect.task} was recorded that another input made")
         if (result.output, result.output_ref) != (fact.output, fact.output_ref):
             raise Unexpected(f"the result of {effect.task} was recorded with another output")
 
@@ -244,6 +251,12 @@ class Reference:
 
     def _fact(self, snapshot: RunSnapshot, task: str) -> TaskRun | None:
         return self._store.read_task(snapshot.run.id, snapshot.plan.index_of[task])
+
+
+def _changed_nothing(handled: HandledInput) -> bool:
+    """Whether there is nothing to check: most timers and notices find nothing to do."""
+    has_changed = handled.facts_written or handled.published or handled.has_set_failing
+    return not (has_changed or isinstance(handled.message, Envelope | e.Tick | e.OverdueCheck))
 
 
 def _run_id_in(message: Any) -> str:
