@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 
 from cerebro.core.plan_content import FIRST_FIELDS, content_of_task
 from cordyna_core.contract.base import ErrorDescription, State
-from cordyna_core.contract.ids import derived_id
+from cordyna_core.contract.ids import content_id
 
 PAGE_SIZE: Final = 256
 """Task runs per page; a page has one timer and is one DynamoDB partition."""
@@ -224,7 +224,7 @@ class Plan:
         upgrade renames no plan.
         """
         content = [content_of_task(task, ADDED_FIELDS) for task in self.tasks]
-        return derived_id("plan", _to_json(content))
+        return content_id("plan", _to_json(content))
 
     @cached_property
     def index_of(self) -> dict[str, int]:

@@ -20,7 +20,7 @@ from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.server_views import server_views
 from cerebro.embedded.storage.home import Home
 from cordyna_cli.operations import DeadLetterQueue, Finding, QueuedDeadLetter
-from cordyna_core.contract.ids import derived_id
+from cordyna_core.contract.ids import content_id
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import NotFound, UserError
 
@@ -212,7 +212,7 @@ def _whole_second(since: float) -> str:
 
 
 def _letter_id(event: str) -> str:
-    return derived_id("letter", event)
+    return content_id("letter", event)
 
 
 def _require_queue(name: str) -> None:

@@ -73,6 +73,10 @@ class SimulatedHandler:
         return type(message.message if isinstance(message, Envelope) else message).__name__
 
 
+_Observer = Callable[[SimulatedHandler, Any, Any], None]
+"""(handler, effect, answer): checks an effect that was performed."""
+
+
 class SimulatedCerebro:
     """All handlers that are running.
 
@@ -101,7 +105,7 @@ class SimulatedCerebro:
         self._repair = safety_nets in ("both", "no sweep")
         self._batch, self._crash_at = batch, crash_at or {}
         self._pending_fault = ""
-        self._observers: dict[type, Callable[[SimulatedHandler, Any, Any], None]] = {
+        observers: dict[type, _Observer] = {
             e.WriteTask: self._task_written,
             e.WriteRun: self._run_written,
             e.Publish: self._sent,
@@ -118,6 +122,10 @@ class SimulatedCerebro:
             e.WriteHead: _head_written,
             e.ReadOutputs: _outputs_read,
         }
+        self._table: dict[type, tuple[Callable[[Ports, Any], Any], _Observer | None]] = {
+            kind: (perform, observers.get(kind)) for kind, perform in PERFORM.items()
+        }
+        """How each effect is performed, and what observes it."""
 
     def deliver(self, in_flight: InFlightMessage) -> None:
         """Hand a message to a handler; what arrives at nearly the same time is one batch."""
@@ -165,9 +173,8 @@ class SimulatedCerebro:
 
     def _perform(self, handler: SimulatedHandler, effect: Any) -> Any:
         self.skew_s, self._checker.handled = handler.skew_s, handler.handled
-        kind = type(effect)
-        answer = PERFORM[kind](self._ports, effect)
-        observer = self._observers.get(kind)
+        perform, observer = self._table[type(effect)]
+        answer = perform(self._ports, effect)
         if observer is not None:
             observer(handler, effect, answer)
         return answer

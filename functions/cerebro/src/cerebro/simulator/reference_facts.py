@@ -18,7 +18,7 @@ from cerebro.simulator.handled_input import HandledInput
 from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.commands import RetryRun
 from cordyna_core.contract.envelope import Envelope
-from cordyna_core.contract.ids import CEREBRO, derived_id, server_source
+from cordyna_core.contract.ids import CEREBRO, content_id, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
 
 RANK_OF_STATE: Final = {
@@ -372,7 +372,7 @@ def _cancelled(
 
 def _output_ref(output: Any, size: int) -> str | None:
     """A large output is stored separately, under a hash of its content."""
-    return derived_id("output", _json(output).decode()) if size > _INLINE_OUTPUT_BYTES_MAX else None
+    return content_id("output", _json(output).decode()) if size > _INLINE_OUTPUT_BYTES_MAX else None
 
 
 def _json(value: Any) -> bytes:

@@ -39,11 +39,19 @@ def is_name(text: str) -> bool:
     return re.fullmatch(NAME_PATTERN, text) is not None
 
 
-def derived_id(*parts: str | int) -> str:
-    """Return 26 Crockford characters (130 bits) of a hash of `parts`."""
+def content_id(*parts: str | int) -> str:
+    """Return 26 Crockford characters (130 bits) of a hash of `parts`, which may be of any size."""
     # No name contains the unit separator, so ("a", "b") and ("ab",) give different ids.
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return digest[:26].translate(_TO_CROCKFORD).decode()
+
+
+# Cached, because those who handle a message name the same things again and again. `typed`: the
+# text of a flag is not that of the number that it equals.
+@lru_cache(maxsize=1024, typed=True)
+def derived_id(*parts: str | int) -> str:
+    """Return 26 Crockford characters (130 bits) of a hash of `parts`: names, ids and numbers."""
+    return content_id(*parts)
 
 
 def server_source(server: str) -> str:

@@ -26,7 +26,7 @@ from cerebro.adapters.codecs import decode_declaration
 from cerebro.core.graph.graph import Graph, Head, content_of
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.ids import derived_id
+from cordyna_core.contract.ids import content_id
 from cordyna_core.contract.incidents import GraphChanged
 from cordyna_core.contract.state_updates import ServerState
 from cordyna_core.errors import ServiceError
@@ -259,7 +259,7 @@ def _stored(head: Head) -> str:
     text = _text(head)
     if len(text) <= HEAD_TEXT_MAX_BYTES:
         return text
-    return f"{_REFERENCE}{head.generation}#{derived_id('versions', text)}"
+    return f"{_REFERENCE}{head.generation}#{content_id('versions', text)}"
 
 
 def _versions_key(reference: str) -> Key:

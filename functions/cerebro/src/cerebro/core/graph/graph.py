@@ -20,7 +20,7 @@ from cordyna_core.contract.declaration import (
     ServerDeclared,
     TaskDeclaration,
 )
-from cordyna_core.contract.ids import derived_id
+from cordyna_core.contract.ids import content_id
 from cordyna_core.contract.secret_params import has_secrets, secret_names
 
 
@@ -206,7 +206,7 @@ class Graph:
         version = self._versions.tasks.get(name)
         if version is None:
             server, task = self._tasks[name]
-            version = self._versions.tasks[name] = derived_id(
+            version = self._versions.tasks[name] = content_id(
                 "task",
                 server,
                 task.model_dump_json(
@@ -256,7 +256,7 @@ _EMPTY: Final = Graph(0, {}, {}, Edges(), _Versions({}, {}))
 
 def version_of(declared: ServerDeclared) -> str:
     """Return the hash of a declaration's content, with its revision: it names what is accepted."""
-    return derived_id("declaration", content_of(declared))
+    return content_id("declaration", content_of(declared))
 
 
 def content_of(declared: ServerDeclared) -> str:

@@ -43,7 +43,7 @@ from cerebro.core.expiry_errors import EXPIRY_ERRORS
 from cerebro.core.model import FAILED_RANKS, PlannedTask, Rank, TaskRun, TimelineEntry
 from cerebro.core.run.timeline import END_STATES, in_timeline_order, with_late_entry, with_start
 from cordyna_core.contract.base import ErrorDescription, State
-from cordyna_core.contract.ids import CEREBRO, derived_id
+from cordyna_core.contract.ids import CEREBRO, content_id
 from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
 from cordyna_core.contract.reasons import is_retryable
 from cordyna_core.contract.state_updates import TaskStateChanged
@@ -357,7 +357,7 @@ def _json_bytes(output: Any) -> int:
 
 def _output_ref(output: Any, size: int) -> str | None:
     """Return the name under which an output is stored separately; None if it is small."""
-    return derived_id("output", _to_json(output)) if size > MAX_INLINE_OUTPUT_BYTES else None
+    return content_id("output", _to_json(output)) if size > MAX_INLINE_OUTPUT_BYTES else None
 
 
 def _output_too_large(size: int) -> ErrorDescription:

@@ -9,14 +9,14 @@ from typing import Literal
 from cerebro.embedded.runtime.message_loop import MessageLoop
 from cordyna_core.contract.base import Message, meta_at
 from cordyna_core.contract.envelope import seal
-from cordyna_core.contract.ids import derived_id, server_source
+from cordyna_core.contract.ids import content_id, server_source
 from cordyna_core.contract.state_updates import ServerStateChanged
 from cordyna_core.contract.time import utc
 
 
 def server_event(server: str, message: Message, now: float, cause: str | None = None) -> str:
     """Return the event with which `server` reports `message`."""
-    event_id = derived_id(type(message).__name__, server, message.model_dump_json(), str(now))
+    event_id = content_id(type(message).__name__, server, message.model_dump_json(), str(now))
     dated = message.model_copy(update={"meta": meta_at(now, event_id, cause)})
     return seal(dated, server_source(server), event_id, utc(now))
 
