@@ -146,6 +146,25 @@ def test_send_puts_each_line_on_the_bus_unaltered(text: str) -> None:
     assert (result.status, result.out) == (0, "3 events put on the bus\n")
 
 
+def test_send_says_which_runs_it_waits_for() -> None:
+    engine = FakeEngine(driven=[RUN, RUN, RUN])
+
+    result = dyna("send", "-", engine=engine, stdin="{}")
+
+    assert (result.status, result.out) == (0, "1 event put on the bus\n")
+    assert result.err.splitlines() == [
+        "1 run is active; this process drives until it ends",
+        f"  next: dyna watch {RUN}; Ctrl-C leaves it to the next process (dyna dev)",
+    ]
+    assert engine.driven == []
+
+
+def test_send_without_a_driver_says_how_to_start_one() -> None:
+    result = dyna("send", "-", engine=FakeEngine(), stdin="{}")
+
+    assert result.err.splitlines()[-1] == "  next: dyna dev"
+
+
 def test_send_reads_a_file(tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_text("one\u2028still one\n")
     engine = FakeEngine()

@@ -1,5 +1,8 @@
 """Errors on a terminal: sentences are broken between words, commands never."""
 
+import errno
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
@@ -29,6 +32,22 @@ def test_error_text_does_not_break_a_command() -> None:
     text = error_text(UserError("x", next=command), width=30)
 
     assert text.splitlines()[-1] == f"  next: {command}"
+
+
+@pytest.mark.parametrize("file", [None, "/tmp/some-file"])
+def test_full_disk_is_no_fault_of_cordyna(file: str | None) -> None:
+    fault = OSError(errno.ENOSPC, "No space left on device", file)
+
+    result = dyna("runs", engine=FakeEngine(fault=fault))
+
+    where = f": {file} cannot be written" if file else ""
+    assert (result.status, result.err.splitlines()) == (
+        5,
+        [
+            f"error: a disk of this machine is full{where}.",
+            "  next: free some space (df -h), then run the same command again",
+        ],
+    )
 
 
 def test_error_text_without_width_is_not_broken() -> None:

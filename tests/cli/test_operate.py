@@ -191,7 +191,9 @@ def test_cron_is_paused_and_resumed() -> None:
         declared=[TaskInfo(task="x", server="a", upstream=[], cron="0 6 * * *", next_at=at(60))]
     )
     assert "in 50.0 s" in dyna("cron", "ls", engine=engine).out
-    assert dyna("cron", "pause", "x", engine=engine).out == "the cron of x is paused\n"
+    paused = dyna("cron", "pause", "x", engine=engine)
+    assert paused.out == "the cron of x is paused\n"
+    assert paused.err == "  next: dyna cron resume x   (when it shall fire again)\n"
     assert dyna("cron", "ls", engine=engine).out.splitlines()[1].split()[-1] == "paused"
     assert "0 6 * * *" not in dyna("cron", "next", engine=engine).out
     assert dyna("cron", "resume", "x", engine=engine).out == "the cron of x fires again\n"

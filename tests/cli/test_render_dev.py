@@ -165,7 +165,6 @@ GOLDEN = """
 03:04:08  KMZW1F            task-3    run error: task-1 failed (2 tasks blocked)
 03:04:09  KMZW1F                      CancelRun from client
 03:04:09  KMZW1F                      RetryRun from client: from task-1
-03:04:09  KMZW1F  server-a  task-1/2  CancelTask from cerebro
 03:04:09                    task-3    invoked by another.source
                                       unreadable event: the event: Input should be an object
 """

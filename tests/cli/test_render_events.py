@@ -105,7 +105,8 @@ ValueError: bad row 7
 failed (2 tasks blocked)
 03:04:09.000  client          → cerebro       CancelRun
 03:04:09.250  client          → cerebro       RetryRun                           from task-1
-03:04:09.500  cerebro         → server-a      CancelTask           task-1/2
+03:04:09.500  cerebro         → server-a      CancelTask           task-1/2      nothing of \
+attempt 2 may run on
 03:04:09.750  another.source  → cerebro       InvokeTask           task-3
               ?                               unreadable                         the event: \
 Input should be an object: "not an event"

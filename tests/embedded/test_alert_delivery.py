@@ -79,6 +79,23 @@ def test_command_that_leaves_something_running_has_delivered(tmp_path: Path) -> 
     os.kill(int(pid_file.read_text()), 9)
 
 
+def test_child_that_keeps_stderr_open_holds_no_thread(tmp_path: Path) -> None:
+    pid_file, before = tmp_path / "pid", threading.active_count()
+    target = AlertTarget(command=f"sh -c 'sleep 600 & echo $! > {pid_file}; echo no >&2; exit 4'")
+    with pytest.raises(DeliveryFailed, match="ended with 4: no"):
+        deliver(target, the_message(), is_waiting=False)
+
+    assert threading.active_count() == before
+    os.kill(int(pid_file.read_text()), 9)
+
+
+def test_command_that_closes_stderr_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(AlertTarget(command="sh -c 'exec 2>&-; sleep 0.2'"), the_message(), is_waiting=False)
+    monkeypatch.setattr(delivery, "COMMAND_TIMEOUT_S", 0.2)
+    with pytest.raises(DeliveryFailed, match="took longer than"):
+        deliver(AlertTarget(command="sh -c 'exec 2>&-; sleep 9'"), the_message(), is_waiting=False)
+
+
 def test_command_that_reads_nothing_does_not_block() -> None:
     blocked = [BlockedTask(task=f"t{n}", server="s" * 100) for n in range(2000)]
     deliver(AlertTarget(command="true"), the_message(blocked=blocked), is_waiting=False)

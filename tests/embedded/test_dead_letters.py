@@ -237,6 +237,7 @@ def test_driver_survives_any_event_of_another_process(tmp_path: Path, detail: st
             engine.send(
                 ['{"source":"cordyna.client","detail-type":"InvokeTask","detail":{"task":"a"}}']
             )
+            engine.stay_up(lambda: not engine.driven_runs())
             assert [run.state for run in engine.runs(1)] == ["completed"]
 
 

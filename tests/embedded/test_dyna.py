@@ -262,11 +262,56 @@ def test_doctor_of_healthy_home_finds_no_problem(dyna: Dyna) -> None:
     assert [line.split()[0] for line in result.out.splitlines()] == ["✓"] * 6
 
 
+def test_doctor_looks_at_the_server_that_is_named(dyna: Dyna, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("import nothing_of_that_name")
+
+    result = dyna("doctor")
+
+    assert result.status == 1
+    assert "shop.py failed to load: " in result.out
+    assert "nothing_of_that_name" in result.out
+
+
+def test_doctor_names_what_a_declaration_is_rejected_for(dyna: Dyna, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(
+        "from cordyna_core import TaskServer\n"
+        "server = TaskServer('shop')\n"
+        "server.task(name='a', upstream=['b'])(lambda: 1)\n"
+        "server.task(name='b', upstream=['a'])(lambda: 1)\n"
+    )
+
+    result = dyna("doctor")
+
+    assert result.status == 1
+    assert "rejected: " in result.out
+    assert "next: fix the problem above" in result.err
+
+
+def test_cron_pause_of_a_misspelt_task_names_the_near_one(dyna: Dyna) -> None:
+    for verb in ("pause", "resume"):
+        result = dyna("cron", verb, "sorce")
+
+        assert (result.status, result.err.splitlines()) == (
+            3,
+            [
+                'error: there is no task "sorce".',
+                "  next: did you mean source? `dyna cron ls` lists every cron",
+            ],
+        )
+
+
+def test_cron_resume_of_a_cron_that_fires_is_not_found(dyna: Dyna) -> None:
+    result = dyna("cron", "resume", "source")
+
+    assert result.status == 3
+    assert result.err.startswith("error: the cron of source is not paused.")
+
+
 def test_cron_pause_of_a_task_without_cron_is_not_found(dyna: Dyna) -> None:
     result = dyna("cron", "pause", "source")
 
     assert (result.status, result.err.splitlines()[0]) == (
         3,
-        'error: there is no cron of a task "source".',
+        "error: source has no cron, so there is nothing to pause.",
     )
     assert dyna("cron", "ls").status == 0

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from world.command_line import DYNA, Folder
+from world.command_line import DYNA, Folder, until
 
 SERVER = """
 from cordyna_core import TaskServer
@@ -63,6 +64,25 @@ def test_home_that_is_no_folder_is_an_error(folder: Folder, kind: str) -> None:
     assert result.returncode == 5
     assert f"{place} is not a folder" in result.stderr
     assert "CORDYNA_HOME" in result.stderr
+
+
+def test_home_below_a_folder_of_the_system_says_what_to_name(folder: Folder) -> None:
+    result = run(folder, "--home", "/proc/cordyna/home", "runs")
+
+    assert (result.returncode, "Traceback" in result.stderr) == (5, False)
+    assert "the home /proc/cordyna/home cannot be created: " in result.stderr
+    assert "`dyna --home DIR ...`, or the variable CORDYNA_HOME" in result.stderr
+
+
+def test_home_that_is_deleted_under_a_driver_ends_it(folder: Folder) -> None:
+    service = folder.start("dev", "--no-page")
+    until(lambda: "ok" in folder.bare("tasks").stdout)
+    shutil.rmtree(folder.home)
+
+    output, _ = service.communicate(timeout=60)
+
+    assert (service.returncode, "Traceback" in output) == (5, False)
+    assert f"the home {folder.home} was deleted or replaced" in output
 
 
 def test_home_on_a_full_disk_is_an_error(folder: Folder) -> None:

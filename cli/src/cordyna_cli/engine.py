@@ -186,8 +186,12 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         """Put the command on the bus and wait until it is applied or refused."""
         ...
 
+    def driven_runs(self) -> Sequence[str]:
+        """The active runs that proceed only while this process is up."""
+        ...
+
     def send(self, lines: Sequence[str]) -> None:
-        """Put raw envelopes on the bus, also invalid ones.
+        """Put raw envelopes on the bus, also invalid ones; no run is waited for.
 
         The bus gives an id and a time to those that have none.
         """

@@ -3,6 +3,7 @@
 Invariant: no exception escapes. Results go to stdout, everything else to stderr.
 """
 
+import errno
 import shlex
 import traceback
 from typing import Annotated, Final
@@ -26,7 +27,7 @@ from cordyna_cli.output.streams import (
 from cordyna_cli.process import process_environment, report_without_environment
 from cordyna_cli.usage_error import UsageError
 from cordyna_core._version import __version__
-from cordyna_core.errors import UserError
+from cordyna_core.errors import ServiceError, UserError
 
 app = typer.Typer(
     cls=CommandGroup, add_completion=False, rich_markup_mode=None, no_args_is_help=False
@@ -173,6 +174,12 @@ def _usage_error(usage: TyperException) -> UsageError:
 
 
 def _internal_error(fault: Exception, context: CliContext) -> UserError:
+    if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f": {fault.filename} cannot be written" if fault.filename else ""
+        return ServiceError(
+            f"a disk of this machine is full{where}.",
+            next="free some space (df -h), then run the same command again",
+        )
     command = shlex.join(["dyna", "--debug", *context.environment.argv])
     return UserError(
         f"cordyna itself failed: {type(fault).__name__}: {fault}",

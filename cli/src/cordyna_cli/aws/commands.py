@@ -39,7 +39,7 @@ from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.graph import ServerInfo
 from cordyna_core.contract.views.incidents import IncidentView
 from cordyna_core.contract.views.runs import RunView
-from cordyna_core.errors import NotFound, ServiceError, UserError
+from cordyna_core.errors import NotFound, ServiceError, UserError, fix_problems
 from cordyna_core.ports import Clock
 
 POLL_INTERVAL_MIN_S: Final = 0.25
@@ -171,18 +171,13 @@ class AwsCommands:
             answers = self._session.call("events", "put_events", Entries=request)["Entries"]
             refused = [answer for answer in answers if "ErrorCode" in answer]
             if refused:
-                why = "\n".join(
-                    sorted(
-                        {
-                            f"{answer['ErrorCode']}: {answer.get('ErrorMessage', '')}"
-                            for answer in refused
-                        }
-                    )
-                )
+                reasons = {
+                    f"{answer['ErrorCode']}: {answer.get('ErrorMessage', '')}" for answer in refused
+                }
                 raise ServiceError(
                     f"the bus {self._location.bus} rejected {len(refused)} of the events.",
-                    why=why,
-                    next="fix the problems above",
+                    why="\n".join(sorted(reasons)),
+                    next=fix_problems(len(reasons)),
                 )
 
     def _put(self, message: Message) -> str:

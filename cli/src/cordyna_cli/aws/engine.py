@@ -126,6 +126,9 @@ class AwsEngine:
             return self._commands.snooze(command, wait_s)
         return self._commands.command(command, wait_s)
 
+    def driven_runs(self) -> Sequence[str]:
+        return ()
+
     def send(self, lines: Sequence[str]) -> None:
         self._commands.send(lines)
 

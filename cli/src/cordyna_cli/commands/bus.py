@@ -4,6 +4,7 @@ Invariant: `send` judges no event: its receiver decides whether it is valid, and
 """
 
 import logging
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -45,14 +46,29 @@ def send(
 ) -> None:
     """Put raw events on the bus, one a line, unaltered, also invalid ones and lines not in UTF-8.
 
-    The bus gives an id and a time to events without them.
+    The bus gives an id and a time to events without them. Runs that no other process drives are
+    driven until they end.
     """
     call = CommandContext(ctx)
     # An empty line is not an event; a line of spaces is one, though an invalid one.
     lines = [line for line in _read_text(call, file).split("\n") if line]
     with call.engine() as engine:
         engine.send(lines)
-    call.out.print([f"{plural(len(lines), 'event')} put on the bus"])
+        call.out.print([f"{plural(len(lines), 'event')} put on the bus"])
+        driven = engine.driven_runs()
+        if driven:
+            call.err.note(_waiting_lines(driven))
+            engine.stay_up(lambda: not engine.driven_runs())
+        else:
+            call.note_without_driver(engine)
+
+
+def _waiting_lines(runs: Sequence[str]) -> list[str]:
+    verb, ends = ("is", "it ends") if len(runs) == 1 else ("are", "they end")
+    return [
+        f"{plural(len(runs), 'run')} {verb} active; this process drives until {ends}",
+        f"  next: dyna watch {runs[-1]}; Ctrl-C leaves it to the next process (dyna dev)",
+    ]
 
 
 def dev(

@@ -61,6 +61,8 @@ def _set_paused(ctx: typer.Context, task: str, *, paused: bool) -> None:
         command = f"cron {'pause' if paused else 'resume'} {task}"
         operations_of(engine, command).pause(task, on=paused)
     call.out.print([f"the cron of {task} {'is paused' if paused else 'fires again'}"])
+    if paused:
+        call.err.note([f"  next: dyna cron resume {task}   (when it shall fire again)"])
 
 
 def _tasks_with_cron(call: CommandContext) -> tuple[list[TaskInfo], frozenset[str]]:

@@ -22,6 +22,7 @@ from cordyna_cli.render.run.why import why_lines, why_task_lines
 from cordyna_cli.task_progress import TaskProgress
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.refused_invocations import refused_invocations
+from cordyna_cli.wording.run_history import run_history
 from cordyna_cli.wording.why import why_run, why_task
 from cordyna_core.contract.views.incidents import IncidentView
 from cordyna_core.contract.views.runs import PassedEvent, RunView, TaskView
@@ -83,14 +84,15 @@ def why(
         run_id, name = resolve_run_and_task(engine, run, task)
         view = engine.run(run_id)
         task_run = None if name is None else task_of(view, name)
-        refused = refused_invocations(_events_of(engine, run_id), name)
+        passed = _events_of(engine, run_id)
         if open_page:
             open_in_browser(call, engine, page_of(engine, run_id, name))
         if not view.is_final:
             call.note_without_driver(engine)
     now, width = call.environment.now(), call.out.width
     reason = why_run(view, now) if task_run is None else why_task(view, task_run, now)
-    reason = replace(reason, details=(*reason.details, *map(one_line, refused)))
+    beside = (*run_history(passed, view, task_run, now), *refused_invocations(passed, name))
+    reason = replace(reason, details=(*reason.details, *map(one_line, beside)))
     if json:
         call.out.print_json(why_json(view.run_id, name or view.task, reason))
     elif task_run is None:

@@ -13,7 +13,7 @@ from cordyna_cli.render.rehearsal import rehearsal_lines
 from cordyna_cli.wording.format import join_names
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.views.rehearsal import RehearsalView
-from cordyna_core.errors import UserError
+from cordyna_core.errors import UserError, fix_problems
 
 
 def rehearse(
@@ -41,11 +41,10 @@ def rehearse(
         return _breaks(call, view, as_json=as_json) if strict else ExitStatus.COMPLETED
     if not as_json:
         rejected = [change.server for change in view.declarations if change.problems]
-        problems = "problem" if len(view.problems) == 1 else "problems"
         error = command_refused(
             f"{' and '.join(rejected)} would be rejected",
             view.problems,
-            next=f"fix the {problems} above, then run the same command again",
+            next=f"{fix_problems(len(view.problems))}, then run the same command again",
         )
         call.err.print(error_text(error, width=call.err.width).splitlines())
     return ExitStatus.ENDED_IN_ERROR

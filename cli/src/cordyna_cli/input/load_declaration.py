@@ -13,7 +13,7 @@ from cordyna_cli.input.contract_problems import readable_problems
 from cordyna_cli.input.load_exec import load_exec
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.errors import NotFound, Refusal
+from cordyna_core.errors import NotFound, Refusal, fix_problems
 from cordyna_core.server.loading import load_server
 from cordyna_core.worker.spec import EXEC_PREFIX
 
@@ -61,5 +61,5 @@ def _checked(name: str, content: bytes) -> ServerDeclared:
             f"{name} is not a valid declaration.",
             problems,
             why="\n".join(problem.message for problem in problems),
-            next="fix the problems above",
+            next=fix_problems(len(problems)),
         ) from invalid

@@ -16,7 +16,7 @@ from cordyna_cli.wording.event_line import event_line
 from cordyna_cli.wording.foreign_text import one_line, printable
 from cordyna_cli.wording.format import join_names, plural, time_of_day
 from cordyna_core.contract.base import Message
-from cordyna_core.contract.commands import InvokeTask, RunTask
+from cordyna_core.contract.commands import CancelTask, InvokeTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.reasons import reason_of
@@ -143,6 +143,10 @@ class DevLines:
         self._server_of[message.task] = message.server
         return Text("sent", "dim")
 
+    def task_stopped(self, _message: CancelTask, _text: str) -> None:
+        """The line before says why. It is sent after every attempt that cerebro gave up, also
+        before a retry, so that nothing of it runs on."""
+
     def task_changed(self, message: TaskStateChanged, text: str) -> Text:
         """The state, and what the server says of it."""
         self._server_of[message.task] = message.server
@@ -215,6 +219,7 @@ def _style_of(server: str) -> str:
 _WORDS: Final[dict[type[Message], Callable[[DevLines, Any, str], Text | None]]] = {
     InvokeTask: DevLines.invoked,
     RunTask: DevLines.task_sent,
+    CancelTask: DevLines.task_stopped,
     TaskStateChanged: DevLines.task_changed,
     RunStateChanged: DevLines.run_changed,
     ServerDeclared: DevLines.declared,

@@ -148,7 +148,7 @@ _DETAIL: Final[dict[type[Message], Callable[[Any], str]]] = {
     CancelRun: lambda _: "",
     RetryRun: lambda message: f"from {join_names(message.from_)}" if message.from_ else "",
     RunTask: lambda message: f"answer by {message.ack_by:%H:%M:%SZ}",
-    CancelTask: lambda _: "",
+    CancelTask: lambda message: f"nothing of attempt {message.attempt} may run on",
     DescribeServer: lambda _: "",
     ServerDeclared: lambda message: plural(len(message.tasks), "task"),
     ServerStateChanged: lambda message: message.state,

@@ -46,6 +46,11 @@ class Refusal(UserError):
         self.problems = tuple(problems)
 
 
+def fix_problems(count: int) -> str:
+    """What to do next about problems that an error lists."""
+    return "fix the problem above" if count == 1 else "fix the problems above"
+
+
 class NotFound(UserError):
     """Nothing has the given name."""
 

@@ -168,6 +168,11 @@ class EmbeddedEngine:
         """The operations of this home."""
         return LocalOperations(self._home, self._session, self._targets)
 
+    def driven_runs(self) -> Sequence[str]:
+        with self._session.read_transaction():
+            driver = self._session.driver
+            return () if driver is None else driver.active_runs()
+
     def driver(self) -> DriverRecord | None:
         """The process that drives the home, or was killed while it did; None without a driver."""
         return self._home.driver()
@@ -216,7 +221,7 @@ class EmbeddedEngine:
             [with_default_id_and_time(line, str(uuid.uuid4()), now) for line in lines]
         )
         if self.drives:
-            self._session.wait_until(self._quiet)
+            self._session.wait_until(self._has_handled_all)
 
     def plan(self, task: str, params: JsonObject | None = None) -> PlanView:
         self._declare()
@@ -367,8 +372,8 @@ class EmbeddedEngine:
             return None
         return time.monotonic() - driver.last_turn_at
 
-    def _quiet(self) -> bool | None:
-        return self._session.driver is None or self._session.driver.is_quiet or None
+    def _has_handled_all(self) -> bool | None:
+        return self._session.driver is None or self._session.driver.has_handled_all or None
 
 
 def _no_fingerprint(target: str) -> str:

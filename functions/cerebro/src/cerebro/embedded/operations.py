@@ -20,9 +20,10 @@ from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.server_views import server_views
 from cerebro.embedded.storage.home import Home
 from cordyna_cli.operations import DeadLetterQueue, Finding, QueuedDeadLetter
+from cordyna_cli.wording.near_names import near_names_of
 from cordyna_core.contract.ids import content_id
 from cordyna_core.contract.time import utc
-from cordyna_core.errors import NotFound, UserError
+from cordyna_core.errors import NotFound, Refusal, UserError
 
 DEAD_LETTERS: Final = "dead-letters"
 INBOX: Final = "inbox"
@@ -41,13 +42,29 @@ class LocalOperations:
 
     def examine(self) -> Sequence[Finding]:
         with self._session.read_transaction():
+            driver = self._driver()
+        # After that, this process may be the driver.
+        rejection = self._load_servers()
+        with self._session.read_transaction():
             return [
-                self._driver(),
+                driver,
                 self._tasks(),
-                *self._servers(),
+                *(self._servers() if rejection is None else [rejection]),
                 *self._damaged_runs(),
                 self._dead_letters(),
             ]
+
+    def _load_servers(self) -> Finding | None:
+        """Load the servers that were named, unless another process drives. Why they are rejected.
+
+        Raises ServiceError if the home or the worker host fails.
+        """
+        try:
+            self._session.acquire_lease()
+        except Refusal as refused:
+            reasons = "; ".join(problem.message for problem in refused.problems)
+            return Finding("servers", "broken", f"rejected: {reasons}", refused.next)
+        return None
 
     def _driver(self) -> Finding:
         driver = self._home.driver()
@@ -197,13 +214,27 @@ class LocalOperations:
         return sorted(self._home.paused_crons.read())
 
     def pause(self, task: str, *, on: bool) -> None:
+        # A server that is rejected keeps its accepted crons, which may be paused.
+        self._load_servers()
         with self._session.read_transaction():
-            declared = self._home.store.read_graph().get(task)
+            graph = self._home.store.read_graph()
+        declared = graph.get(task)
         paused = self._home.paused_crons.read()
-        if on and (declared is None or declared.task.cron is None):
-            raise NotFound(f'there is no cron of a task "{task}".', next="dyna cron ls")
+        if declared is None and (on or task not in paused):
+            names = near_names_of(task, list(graph))
+            meant = f"did you mean {' or '.join(names)}? " if names else ""
+            raise NotFound(
+                f'there is no task "{task}".', next=f"{meant}`dyna cron ls` lists every cron"
+            )
+        if on and declared is not None and declared.task.cron is None:
+            raise NotFound(
+                f"{task} has no cron, so there is nothing to pause.",
+                next="`dyna cron ls` lists every cron",
+            )
         if not on and task not in paused:
-            raise NotFound(f'the cron of "{task}" is not paused.', next="dyna cron ls")
+            raise NotFound(
+                f"the cron of {task} is not paused.", next="`dyna cron ls` shows which are"
+            )
         self._home.paused_crons.write(paused | {task} if on else paused - {task})
 
 

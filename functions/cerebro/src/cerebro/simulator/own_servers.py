@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cerebro.core.declaration.decide import Rejected, declare_batch
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.errors import UserError
+from cordyna_core.errors import UserError, fix_problems
 from cordyna_core.server.loading import load_server
 
 
@@ -28,7 +28,8 @@ def declared_by(targets: Sequence[str]) -> tuple[ServerDeclared, ...]:
             raise UserError(
                 f"{declaration.server} would be rejected",
                 why="\n".join(problem.message for problem in outcome.problems),
-                next="fix the problems above, or see all of them with `dyna plan --declare FILE`",
+                next=f"{fix_problems(len(outcome.problems))},"
+                " or see all of them with `dyna plan --declare FILE`",
             )
     for name, needed_by in batch.graph.unresolved.items():
         raise UserError(

@@ -5,9 +5,12 @@ uses WAL with synchronous=NORMAL: a killed process loses nothing that was commit
 lose the last moments, never the file.
 """
 
+import errno
 import fcntl
 import os
+import shutil
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,11 +27,18 @@ BUSY_TIMEOUT_S: Final = 1.0
 LOCK_WAIT_MAX_S: Final = 30.0
 """A write lock of another program is waited for this long."""
 
+FREE_BYTES_MIN: Final = 128 * 1024
+"""With less, SQLite cannot even map its index of the log, and calls that an I/O error."""
+
 _BUSY_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 class HomeLocked(ServiceError):
     """Another program holds the write lock of the database."""
+
+
+class DiskFull(ServiceError):
+    """The disk of the database has no space for what has to be written."""
 
 
 class DamagedRow(ServiceError):
@@ -60,11 +70,39 @@ def unusable(path: Path, cause: sqlite3.Error) -> ServiceError:
             why="its client was closed, or its `with` block has ended.",
             next="use the client and its runs before that, or connect again",
         )
+    if _is_for_space(path, cause):
+        return disk_full(path)
     return ServiceError(
         f"the database {path} cannot be used: {cause}.",
-        why="it may be damaged, read-only, on a full disk, or not a database.",
+        why="it may be damaged, read-only, over a limit of its size, or not a database.",
         next="free space or fix its permissions; or set CORDYNA_HOME to another folder"
         " (past runs stay in the old one)",
+    )
+
+
+def _is_for_space(path: Path, cause: sqlite3.Error) -> bool:
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    is_io = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    return code == sqlite3.SQLITE_FULL or (is_io and free_bytes(path) < FREE_BYTES_MIN)
+
+
+def free_bytes(path: Path) -> int:
+    """The free space of the disk of a file; a lot, where it cannot be asked."""
+    try:
+        return shutil.disk_usage(path.parent).free
+    except OSError:
+        return sys.maxsize
+
+
+def disk_full(path: Path) -> DiskFull:
+    """The error for a disk without space, with what frees some."""
+    log = path.with_name(f"{path.name}-wal")
+    needed_mb = 1 + round((log.stat().st_size if log.exists() else 0) / 1e6)
+    return DiskFull(
+        f"the disk of {path.parent} is full.",
+        why="what is changed is written to a log first, so deleting runs needs some space, too",
+        next=f"free {needed_mb} MB on it (df -h {path.parent}), then `dyna prune --older-than 7d`"
+        " deletes old runs",
     )
 
 
@@ -92,6 +130,8 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as cause:
         raise unusable(path, cause) from cause
     except OSError as cause:
+        if cause.errno == errno.ENOSPC:
+            raise disk_full(path) from cause
         raise ServiceError(
             f"the database {path} cannot be opened: {cause.strerror}.",
             next="fix its permissions, or set CORDYNA_HOME to another folder",

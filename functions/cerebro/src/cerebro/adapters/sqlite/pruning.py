@@ -3,18 +3,30 @@
 Invariant: a run is pruned by the time of its end, with everything that belongs to it: facts,
 outputs, events, logs, its plan, results that only its outputs hold. An active run keeps the
 runs whose results its plan reuses.
+
+What is deleted is written to the write-ahead log first. On a disk that is nearly full, the log is
+emptied and the step is repeated with less in it.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from cerebro.adapters.codecs import decode_plan
-from cerebro.adapters.sqlite.database import SqliteFile
+from cerebro.adapters.sqlite.database import DiskFull, SqliteFile, free_bytes
 
 RUNS_PER_STEP_MAX: Final = 50
 EVENTS_PER_STEP_MAX: Final = 2000
 PAGES_PER_STEP_MAX: Final = 2000
 """A step holds the engine's lock for some ten milliseconds."""
+
+FREE_BYTES_LOW: Final = 64 * 1024 * 1024
+DIVISOR_OF_LOW: Final = 64
+DIVISOR_MAX: Final = 4096
+"""A step on a nearly full disk is smaller by this much; by the last, it is of one run or page."""
+
+T = TypeVar("T")
 
 _OF_RUN: Final = (
     ("tasks", "run_id"),
@@ -40,22 +52,56 @@ class Pruner:
 
     def __init__(self, file: SqliteFile) -> None:
         self._file, self._db = file, file.db
+        self._divisor = 1
+
+    def _fitting(self, step: Callable[[], T]) -> T:
+        """Do a step; on a full disk a smaller one. Raises DiskFull if the smallest does not fit."""
+        if free_bytes(self._file.path) < FREE_BYTES_LOW:
+            # A step that does not fit would fill what is left with its part of the log.
+            self._divisor = max(self._divisor, DIVISOR_OF_LOW)
+            self._empty_log()
+        while True:
+            try:
+                result = step()
+            except DiskFull:
+                if self._divisor >= DIVISOR_MAX:
+                    raise
+                self._divisor *= 4
+                self._empty_log()
+            else:
+                if self._divisor > 1:
+                    self._empty_log()
+                return result
+
+    def _empty_log(self) -> None:
+        with suppress(DiskFull):  # The next step shows whether there is room.
+            self.truncate_wal()
+
+    def _per_step(self, most: int) -> int:
+        return max(1, most // self._divisor)
 
     def prune_step(self, ended_before: float) -> PruneStep:
         """Delete up to RUNS_PER_STEP_MAX runs that ended before then (UTC seconds)."""
+        return self._fitting(lambda: self._prune(ended_before))
+
+    def _prune(self, ended_before: float) -> PruneStep:
+        runs_max = self._per_step(RUNS_PER_STEP_MAX)
         with self._file.transaction():
             reused = self._reused_runs()
             rows = self._db.execute(
                 "select id from runs where ended_at < ? order by ended_at limit ?",
-                (ended_before, RUNS_PER_STEP_MAX + len(reused)),
+                (ended_before, runs_max + len(reused)),
             ).fetchall()
-            run_ids = [run_id for (run_id,) in rows if run_id not in reused][:RUNS_PER_STEP_MAX]
+            run_ids = [run_id for (run_id,) in rows if run_id not in reused][:runs_max]
             self._delete_runs(run_ids)
-            is_done = len(run_ids) < RUNS_PER_STEP_MAX and not self._delete_other(ended_before)
+            is_done = len(run_ids) < runs_max and not self._delete_other(ended_before)
         return PruneStep(len(run_ids), is_done)
 
     def prune_run(self, run_id: str) -> bool:
         """Delete one run that has ended or cannot be decoded. Returns whether there was one."""
+        return self._fitting(lambda: self._prune_one(run_id))
+
+    def _prune_one(self, run_id: str) -> bool:
         with self._file.transaction():
             existed = self._db.execute("select 1 from runs where id = ?", (run_id,)).fetchone()
             self._delete_runs([run_id])
@@ -64,13 +110,16 @@ class Pruner:
 
     def give_back_step(self) -> bool:
         """Return free pages to the file system. Returns whether more are free."""
+        return self._fitting(self._give_back)
+
+    def _give_back(self) -> bool:
         with self._file.reading():
             free = self._free_pages()
         if not free:
             return False
         # In a transaction, which waits for the lock of another program.
         with self._file.transaction():
-            for _ in range(min(free, PAGES_PER_STEP_MAX)):
+            for _ in range(min(free, self._per_step(PAGES_PER_STEP_MAX))):
                 # A statement without rows is run for its first page only.
                 self._db.execute("pragma incremental_vacuum(1)").fetchall()
         with self._file.reading():
@@ -111,7 +160,7 @@ class Pruner:
         deleted = self._db.execute(
             "delete from events where seq in"
             " (select seq from events where run_id is null and at < ? limit ?)",
-            (before, EVENTS_PER_STEP_MAX),
+            (before, self._per_step(EVENTS_PER_STEP_MAX)),
         ).rowcount
         self._delete_unused_plans()
         self._db.execute("delete from lasts where dispatched_at < ?", (before,))

@@ -6,10 +6,11 @@ reason, and without the address, which may be a secret.
 
 import json
 import os
+import selectors
 import shlex
 import signal
 import subprocess
-import threading
+import time
 from collections.abc import Callable, Mapping
 from html import escape
 from tempfile import TemporaryFile
@@ -21,8 +22,7 @@ from cordyna_core.errors import CordynaError
 
 WEBHOOK_TIMEOUT_S: Final = 10.0
 COMMAND_TIMEOUT_S: Final = 30.0
-_LAST_OUTPUT_S: Final = 1.0
-"""How long the output of an ended command is read; what it left running may keep it open."""
+_POLL_S: Final = 0.05
 _BLOCK_BYTES: Final = 4096
 _LINE_CHARS_MAX: Final = 200
 _ENVIRONMENT: Final = "env:"
@@ -97,44 +97,51 @@ def _run(command: str, body: str, line: str) -> None:
             )
         except (OSError, ValueError) as failure:
             raise DeliveryFailed(f"the command did not run: {failure}") from failure
-    errors = _LastOutput(process)
     try:
-        status = process.wait(COMMAND_TIMEOUT_S)
+        errors = _errors_until_end(process)
     except subprocess.TimeoutExpired as endless:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise DeliveryFailed(
             f"the command took longer than {COMMAND_TIMEOUT_S:g} s, and was killed"
         ) from endless
-    if status:
-        raise DeliveryFailed(f"the command ended with {status}: {errors.last_line()}")
+    if process.returncode:
+        raise DeliveryFailed(f"the command ended with {process.returncode}: {_last_line(errors)}")
+
+
+def _errors_until_end(process: "subprocess.Popen[bytes]") -> bytes:
+    """Wait for the end of a process. Returns the end of what it wrote to stderr.
+
+    What it left running may keep stderr open, and finds it closed from then on.
+
+    Raises subprocess.TimeoutExpired after COMMAND_TIMEOUT_S.
+    """
+    assert process.stderr is not None
+    kept, give_up_at = b"", time.monotonic() + COMMAND_TIMEOUT_S
+    with process.stderr as stream, selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while True:
+            has_ended = process.poll() is not None
+            if selector.select(0 if has_ended else _POLL_S):
+                block = os.read(stream.fileno(), _BLOCK_BYTES)
+                if not block:
+                    process.wait(max(0.0, give_up_at - time.monotonic()))
+                    return kept
+                kept = (kept + block)[-_BLOCK_BYTES:]
+            elif has_ended:
+                return kept
+            if time.monotonic() >= give_up_at:
+                raise subprocess.TimeoutExpired(process.args, COMMAND_TIMEOUT_S)
+
+
+def _last_line(errors: bytes) -> str:
+    lines = errors.decode("utf-8", "replace").strip().splitlines()
+    return _printable(lines[-1][:_LINE_CHARS_MAX]) if lines else "nothing on stderr"
 
 
 def _printable(line: str) -> str:
     """Return a line without control characters: an environment cannot hold all of them."""
     return "".join(char if char.isprintable() else " " for char in line)
-
-
-class _LastOutput:
-    """Reads what a process writes to stderr, and keeps the end of it."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self._stream = process.stderr
-        self._kept = b""
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        assert self._stream is not None
-        with self._stream as stream:
-            while block := os.read(stream.fileno(), _BLOCK_BYTES):
-                self._kept = (self._kept + block)[-_BLOCK_BYTES:]
-
-    def last_line(self) -> str:
-        """Return its last line, of a process that has ended."""
-        self._thread.join(_LAST_OUTPUT_S)
-        lines = self._kept.decode("utf-8", "replace").strip().splitlines()
-        return _printable(lines[-1][:_LINE_CHARS_MAX]) if lines else "nothing on stderr"
 
 
 def _slack(message: IncidentMessage, *, is_waiting: bool) -> Any:

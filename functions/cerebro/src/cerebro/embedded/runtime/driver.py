@@ -151,15 +151,18 @@ class Driver:
         return self._news.is_drained
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether no message waits, and no run that is served here is active."""
-        if self._arrivals or not self.loop.is_idle:
-            return False
+    def has_handled_all(self) -> bool:
+        """Whether no message waits."""
+        return not self._arrivals and self.loop.is_idle
+
+    def active_runs(self) -> list[str]:
+        """The active runs whose servers are served here."""
         store = self._home.store
-        return not any(
-            (snapshot := store.read_run_snapshot(run_id)) and self._is_ours(snapshot.plan)
+        return [
+            run_id
             for run_id in store.active_runs()
-        )
+            if (snapshot := store.read_run_snapshot(run_id)) and self._is_ours(snapshot.plan)
+        ]
 
     @property
     def has_cancelled_bodies(self) -> bool:

@@ -20,13 +20,16 @@ from cerebro.embedded.runtime.served import Fingerprint, ServedTargets
 from cerebro.embedded.storage.home import Home
 from cordyna_cli.engine import AlertTarget
 from cordyna_core.contract.base import Problem
-from cordyna_core.errors import Refusal, ServiceError
+from cordyna_core.errors import Refusal, ServiceError, fix_problems
 
 WATCH_INTERVAL_S: Final = 0.05
 """How often a process that does not drive checks the home."""
 
 WAKE_INTERVAL_S: Final = 0.1
 """A waiting thread wakes at least this often, so that Ctrl-C takes effect."""
+
+HOME_CHECK_INTERVAL_S: Final = 1.0
+"""How often a waiting process looks whether its home is where it was."""
 
 YIELD_S: Final = 0.0002
 
@@ -61,7 +64,7 @@ class HomeSession:
         self.alert_targets: Mapping[str, AlertTarget] = {}
         """Where incidents are sent while this process drives, by owner."""
         self._alerts: AlertSender | None = None
-        self._readers_waiting = 0
+        self._readers_waiting, self._home_check_at = 0, 0.0
         self._is_closed = self._drives_alone = False
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
@@ -217,9 +220,11 @@ class HomeSession:
         Returns None when `until` (monotonic seconds) has passed.
 
         Raises:
+            ServiceError: the home was deleted or replaced.
             Exception: what stopped the driver.
         """
         while True:
+            self._require_home()
             with self._beginning:
                 self.acquire_lease()
                 if self.driver is not None:
@@ -240,6 +245,12 @@ class HomeSession:
             time.sleep(WATCH_INTERVAL_S if left_s is None else min(WATCH_INTERVAL_S, left_s))
             self.turns += 1
 
+    def _require_home(self) -> None:
+        now = time.monotonic()
+        if now >= self._home_check_at:
+            self._home_check_at = now + HOME_CHECK_INTERVAL_S
+            self.home.require_in_place()
+
     def _on_turn(self, has_news: bool) -> None:  # noqa: FBT001 a callback with one value
         self.turns += 1
         if has_news:
@@ -256,5 +267,5 @@ def rejected(problems: Sequence[Problem]) -> Refusal:
         "the servers' declarations were rejected.",
         problems,
         why="\n".join(problem.message for problem in problems),
-        next="fix the problems above, then run the same command again",
+        next=f"{fix_problems(len(problems))}, then run the same command again",
     )

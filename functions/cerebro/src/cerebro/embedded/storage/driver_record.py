@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from cordyna_core.errors import ServiceError
+
 COMMAND_CHARS_MAX: Final = 200
 
 _ATTEMPTS: Final = 4
@@ -55,10 +57,16 @@ class DriverLock:
         return self._descriptor is not None
 
     def take(self) -> bool:
-        """Take the lock if no process holds it. Returns whether this process holds it."""
+        """Take the lock if no process holds it. Returns whether this process holds it.
+
+        Raises ServiceError if its file cannot be written.
+        """
         if self._descriptor is not None:
             return True
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as cause:
+            raise _unusable(self._path, cause) from cause
         if not _lock(descriptor, fcntl.LOCK_EX):
             os.close(descriptor)
             return False
@@ -67,11 +75,14 @@ class DriverLock:
         return True
 
     def record(self, record: DriverRecord) -> None:
-        """Write who drives. Only for the holder."""
+        """Write who drives. Only for the holder. Raises ServiceError."""
         assert self._descriptor is not None
         text = json.dumps({**asdict(record), "state": "running"}).encode() + b"\n"
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, text, 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, text, 0)
+        except OSError as cause:
+            raise _unusable(self._path, cause) from cause
 
     def unlock(self) -> None:
         """Release the lock and leave the record, for a holder that did not drive."""
@@ -100,6 +111,8 @@ class DriverLock:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return True
+        except OSError as cause:
+            raise _unusable(self._path, cause) from cause
         try:
             return _lock(descriptor, fcntl.LOCK_SH)
         finally:
@@ -120,6 +133,14 @@ class DriverLock:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _unusable(path: Path, cause: OSError) -> ServiceError:
+    return ServiceError(
+        f"the lock of the home {path.parent} cannot be written: {cause.strerror}.",
+        why="the home was deleted meanwhile" if isinstance(cause, FileNotFoundError) else "",
+        next="run the same command again, with free space and permissions for that folder",
+    )
 
 
 def _lock(descriptor: int, kind: int) -> bool:

@@ -34,6 +34,7 @@ from cerebro.embedded.storage.paused_crons import (
 from cerebro.embedded.storage.sqlite_event_log import SqliteEventLog
 from cerebro.embedded.storage.targets import MemoryTargets, SqliteTargets, TargetTable
 from cerebro.ports import Store
+from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Clock
 
 DATABASE: Final = "cordyna.db"
@@ -94,6 +95,10 @@ class Home(Protocol):
     def prune_run(self, run_id: str) -> bool: ...
     def give_back_step(self) -> bool:
         """Return some free space to the file system. Returns whether more is free."""
+        ...
+
+    def require_in_place(self) -> None:
+        """Raises ServiceError if the home was deleted or replaced after it was opened."""
         ...
 
     def close(self) -> None: ...
@@ -165,6 +170,9 @@ class MemoryHome:
     def give_back_step(self) -> bool:
         return False
 
+    def require_in_place(self) -> None:
+        """It is where it was."""
+
     def close(self) -> None:
         """Nothing to close."""
 
@@ -178,6 +186,7 @@ class DiskHome:
         create_home_folder(folder)
         self.folder = folder
         self._file = SqliteFile(folder / DATABASE, clock)
+        self._file_number = _file_number(folder / DATABASE)
         self._pruner = Pruner(self._file)
         self.store: HomeStore = SqliteStore(self._file)
         self.event_log: EventLog = SqliteEventLog(self._file)
@@ -222,10 +231,26 @@ class DiskHome:
     def give_back_step(self) -> bool:
         return self._pruner.give_back_step()
 
+    def require_in_place(self) -> None:
+        # SQLite does not notice, and what it writes from then on is read by no other process.
+        if _file_number(self.folder / DATABASE) != self._file_number:
+            raise ServiceError(
+                f"the home {self.folder} was deleted or replaced while this process used it.",
+                next="run the same command again: it opens the home that is there now",
+            )
+
     def close(self) -> None:
         """Release the lock and close the file."""
         self._file.close()
         self._lock.release()
+
+
+def _file_number(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def open_home(folder: Path | None) -> Home:

@@ -3,6 +3,8 @@
 Invariant: a folder of another user is never taken for a home unless it is named explicitly.
 """
 
+import errno
+import getpass
 import os
 import tomllib
 from pathlib import Path
@@ -13,6 +15,16 @@ from cordyna_core.errors import ServiceError
 HOME_NAME: Final = ".cordyna"
 DRIVER_LOCK: Final = "driver.lock"
 BODIES_LOCK: Final = "bodies.lock"
+
+NAME_ANOTHER: Final = (
+    "name a folder that you may write to: `dyna --home DIR ...`, or the variable CORDYNA_HOME"
+)
+
+_WHY_NOT: Final = {
+    errno.EROFS: "its file system is read-only",
+    errno.ENOSPC: "its disk is full",
+    errno.EDQUOT: "the quota of this user is used up",
+}
 
 
 def find_home(folder: Path) -> Path:
@@ -41,13 +53,35 @@ def create_home_folder(folder: Path) -> None:
     except FileExistsError as cause:
         raise ServiceError(
             f"{cause.filename} is not a folder, so no home can be made there.",
-            next="move it away, or set CORDYNA_HOME to a folder that you may write to",
+            next=f"move it away, or {NAME_ANOTHER}",
         ) from cause
     except OSError as cause:
+        verb = "used" if _exists(folder) else "created"
         raise ServiceError(
-            f"the folder {folder} cannot be created: {cause.strerror}.",
-            next="set CORDYNA_HOME to a folder that you may write to",
+            f"the home {folder} cannot be {verb}: {cause.strerror}.",
+            why=_why_not(cause),
+            next=NAME_ANOTHER,
         ) from cause
+
+
+def _exists(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:  # A folder on the way may not be entered.
+        return True
+
+
+def _why_not(cause: OSError) -> str:
+    if isinstance(cause, PermissionError):
+        return f"this process runs as {_user_name()}, who may not write there"
+    return _WHY_NOT.get(cause.errno or 0, "")
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # A container may run as a user without a name.
+        return f"user {os.getuid()}"
 
 
 def _is_own_directory(path: Path) -> bool:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Final, Protocol
 
+from cerebro.embedded.storage.home_location import NAME_ANOTHER
 from cordyna_core.errors import ServiceError
 
 FILE_NAME: Final = "paused-crons.json"
@@ -57,10 +58,11 @@ class FilePausedCrons:
     def write(self, tasks: frozenset[str]) -> None:
         fresh = self._path.with_name(f"{FILE_NAME}.{os.getpid()}")
         try:
+            fresh.touch(mode=0o600)
             fresh.write_text(json.dumps(sorted(tasks)), encoding="utf-8")
             fresh.replace(self._path)
         except OSError as refused:
             raise ServiceError(
                 f"{self._path} could not be written: {refused.strerror}.",
-                next="set CORDYNA_HOME to a folder that you may write to",
+                next=NAME_ANOTHER,
             ) from refused
