@@ -46,6 +46,7 @@ def test_restore_drill_keeps_what_was_there(cloud: Cloud, tmp_path: Path) -> Non
         *("dynamodb", "update-continuous-backups", "--table-name", RESTORED),
         *("--point-in-time-recovery-specification", "PointInTimeRecoveryEnabled=true"),
     )
+    cloud.aws("dynamodb", "update-table", "--table-name", RESTORED, "--deletion-protection-enabled")
 
     # The tests after this one work on the restored table; the stage `local` keeps no other.
     swap_in(cloud, RESTORED)
@@ -67,6 +68,7 @@ def test_restore_page_has_the_commands_of_the_drill() -> None:
         "wait table-exists",
         "update-time-to-live",
         "update-continuous-backups",
+        "--deletion-protection-enabled",
         "cordyna:table=cordyna-restored",
         "roll_call",
     ):

@@ -1,6 +1,8 @@
-"""The local cloud: its profile replaces no other one."""
+"""The local cloud: its profile replaces no other one; the page shows what it does."""
 
 import importlib.util
+import re
+import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -54,3 +56,23 @@ def test_profile_of_another_is_replaced_on_request(
     else:
         cloud.write_profile()
     assert tomllib.loads(file.read_text())["bus"] == bus
+
+
+def test_page_shows_what_the_local_cloud_does(
+    cloud: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the context of the local cloud, given once: every command uses the same assembly."""
+    monkeypatch.setattr(cloud, "EMULATOR", Path(sys.executable))
+    page = (ROOT / "docs" / "deploying.md").read_text().partition("### Without our wrapper")[2]
+    block = page.partition("```sh\n")[2].partition("```")[0].replace("\\\n", " ")
+    of_machine = {"architecture": "x86_64", "runtime": "python3.11", "image": "named"}
+    shown = dict(re.findall(r"--context cordyna:([a-z-]+)=(\S+)", block))
+    assert shown == cloud.context() | of_machine
+    commands = re.findall(
+        r"^npx cdk (synth|bootstrap|deploy) .*?(--output|--app) (\S+)", block, re.MULTILINE
+    )
+    assert commands == [
+        ("synth", "--output", ".cloud/cdk.out"),
+        ("bootstrap", "--app", ".cloud/cdk.out"),
+        ("deploy", "--app", ".cloud/cdk.out"),
+    ]
