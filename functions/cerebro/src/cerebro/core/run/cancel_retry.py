@@ -36,6 +36,7 @@ from cordyna_core.contract.base import Problem, RootCause
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import derived_id, server_of
+from cordyna_core.contract.limits import MAX_COMMAND_ID_CHARS
 from cordyna_core.contract.refusals import (
     not_your_run,
     nothing_failed,
@@ -59,7 +60,7 @@ async def cancel_run(envelope: Envelope) -> None:
     snapshot = await _addressed(envelope, command.run_id)
     if snapshot is None:
         return
-    command_id = command.command_id or envelope.id
+    command_id = _kept_id(command, envelope)
     cause = derived_id("CancelRun", command.run_id, command_id)
     run = await read_run(command.run_id)
     is_new = run.status != "cancelled"
@@ -106,7 +107,7 @@ async def retry_run(envelope: Envelope) -> None:
     snapshot = await _addressed(envelope, command.run_id)
     if snapshot is None:
         return
-    command_id = command.command_id or envelope.id
+    command_id = _kept_id(command, envelope)
     cause = derived_id("RetryRun", command.run_id, command_id)
     run = await read_run(command.run_id)
     if run.status == "cancelled":
@@ -267,6 +268,16 @@ async def _addressed(envelope: Envelope, run_id: str) -> RunSnapshot | None:
         await _refuse(envelope, snapshot.run.task, not_your_run(caller, owner))
         return None
     return snapshot
+
+
+def _kept_id(command: CancelRun | RetryRun, envelope: Envelope) -> str:
+    """Return the id under which a command is kept with its run: of a long one, a hash.
+
+    1,000 ids of 128 emoji would not fit into one item of the store.
+    """
+    command_id = command.command_id or envelope.id
+    size = len(command_id.encode("utf-8", "surrogatepass"))
+    return command_id if size <= MAX_COMMAND_ID_CHARS else derived_id("command", command_id)
 
 
 def _too_many_commands(run: Run) -> Problem:

@@ -1,6 +1,7 @@
 """Timeline: the lines that a server's update adds beside that of its state.
 
-Invariant: a timeline never runs backwards. Its times are shown, and decide nothing.
+Invariant: a timeline never runs backwards, and fits into an item of every store, however many
+attempts a task run has. Its times are shown, and decide nothing.
 """
 
 from dataclasses import replace
@@ -12,6 +13,17 @@ from cordyna_core.contract.state_updates import TaskStateChanged
 
 END_STATES: Final = ("completed", "error")
 """The states of a server that end an attempt."""
+
+ENTRIES_KEPT: Final = 400
+"""A new attempt keeps so many lines of those before it: more than all retries by itself have."""
+
+ENTRIES_MAX: Final = 2 * ENTRIES_KEPT
+"""Beyond this no end of an older attempt is added."""
+
+
+def begun(before: TaskRun | None, entry: TimelineEntry) -> tuple[TimelineEntry, ...]:
+    """Return the timeline of an attempt that begins with `entry`."""
+    return (*before.timeline[-ENTRIES_KEPT:], entry) if before else (entry,)
 
 
 def in_timeline_order(fact: TaskRun, sent_at: float, now: float) -> float:
@@ -37,12 +49,15 @@ def with_start(fact: TaskRun, update: TaskStateChanged, *, by: str, before: floa
 def with_late_entry(
     fact: TaskRun, update: TaskStateChanged, state: State, *, by: str, sent_at: float, now: float
 ) -> TaskRun | None:
-    """Return the fact with the end of an older attempt in its timeline; None if it is there."""
+    """Return the fact with the end of an older attempt in its timeline.
+
+    None if it is there, or the timeline is full.
+    """
     is_known = any(
         entry.attempt == update.attempt and entry.state == state and entry.by == by
         for entry in fact.timeline
     )
-    if is_known:
+    if is_known or len(fact.timeline) >= ENTRIES_MAX:
         return None
     at = in_timeline_order(fact, sent_at, now)
     late = TimelineEntry(state, "late", at, by, update.attempt)

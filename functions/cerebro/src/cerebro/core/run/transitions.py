@@ -41,7 +41,13 @@ from typing import Any, Final
 
 from cerebro.core.expiry_errors import EXPIRY_ERRORS
 from cerebro.core.model import FAILED_RANKS, PlannedTask, Rank, TaskRun, TimelineEntry
-from cerebro.core.run.timeline import END_STATES, in_timeline_order, with_late_entry, with_start
+from cerebro.core.run.timeline import (
+    END_STATES,
+    begun,
+    in_timeline_order,
+    with_late_entry,
+    with_start,
+)
 from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.ids import CEREBRO, content_id
 from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
@@ -175,10 +181,7 @@ def complete_without_body(
         dispatched_at=result.dispatched_at if result else now,
         output=result.output if result else None,
         output_ref=result.output_ref if result else None,
-        timeline=(
-            *(before.timeline if before else ()),
-            TimelineEntry("completed", reason, now, CEREBRO, attempt),
-        ),
+        timeline=begun(before, TimelineEntry("completed", reason, now, CEREBRO, attempt)),
         rev=before.rev + 1 if before else 1,
     )
 
@@ -192,8 +195,7 @@ def _next_attempt(before: TaskRun | None) -> int:
 def _with_entry(
     before: TaskRun | None, reason: str, attempt: int, now: float
 ) -> tuple[TimelineEntry, ...]:
-    entry = TimelineEntry("pending", reason, now, CEREBRO, attempt)
-    return (*before.timeline, entry) if before else (entry,)
+    return begun(before, TimelineEntry("pending", reason, now, CEREBRO, attempt))
 
 
 def apply_update(
