@@ -78,9 +78,11 @@ def test_sigterm_lets_a_running_body_end(folder: Folder) -> None:
     until(lambda: "running" in folder.bare("doctor").stdout or folder.bare("tasks").stdout)
     run_id = begin(folder, "nap", "-p", "s=1")
 
-    end(service)
+    output = end(service).partition("INFO draining for at most 20 s: 1 run active; a second ")[2]
 
     assert service.returncode == 0
+    assert "✓ completed" in output, "what happens meanwhile is shown"
+    assert "continue" not in output
     assert state_of(folder, run_id) == "completed"
     assert (folder.home / "driver.lock").read_text() == ""
 
@@ -90,13 +92,25 @@ def test_body_cut_by_a_drain_is_resumed_by_the_next_start(folder: Folder) -> Non
     until(lambda: "nap" in folder.bare("tasks").stdout)
     run_id = begin(folder, "nap", "-p", "s=2")
 
-    end(service)
+    output = end(service)
 
     assert service.returncode == 0
+    assert output.endswith("INFO 1 run continues with the next start\n")
     assert (folder.path / "cleaned-up").exists(), "SIGTERM ran its finally"
     assert state_of(folder, run_id) == "running"
     assert folder.dyna("watch", run_id).returncode == 0
     assert state_of(folder, run_id) == "completed"
+
+
+def test_ctrl_c_says_that_runs_continue_with_the_next_start(folder: Folder) -> None:
+    service = folder.start("dev", "--no-page")
+    until(lambda: "nap" in folder.bare("tasks").stdout)
+    begin(folder, "nap", "-p", "s=600")
+
+    output = end(service, signal.SIGINT)
+
+    assert service.returncode == 130
+    assert "ending what runs; 1 active run continues with the next dyna dev" in output
 
 
 def test_second_sigterm_ends_at_once_and_leaves_no_process(folder: Folder) -> None:

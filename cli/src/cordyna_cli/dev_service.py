@@ -13,10 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
-from typing import Any, Final, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
+from cordyna_cli.engine import Engine
+from cordyna_cli.wording.format import plural
 from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.errors import UserError
+
+if TYPE_CHECKING:  # as in the port
+    from cordyna_core.contract.views.runs import LogLine, PassedEvent
+
+_log = logging.getLogger("cordyna")
 
 TURN_AGE_MAX_S: Final = 10.0
 """An engine whose last turn is older than this is not healthy."""
@@ -65,14 +72,30 @@ def _end_now(number: int, frame: FrameType | None) -> NoReturn:
     os._exit(0)
 
 
-def drain_engine(engine: object, within_s: float) -> None:
+def drain_engine(
+    engine: Engine, within_s: float, show: Callable[["PassedEvent | LogLine"], None]
+) -> None:
     """Start no further attempt, and wait for those that run; end them after `within_s`.
+
+    Shows what happens meanwhile, and logs what is waited for and what is left.
 
     Does nothing for an engine that runs no bodies itself.
     """
     drain = getattr(engine, "drain", None)
-    if drain is not None:
-        drain(within_s)
+    if drain is None:
+        return
+    active = plural(len(engine.driven_runs()), "run")
+    _log.info(
+        "draining for at most %g s: %s active; a second SIGTERM ends at once", within_s, active
+    )
+    drain(within_s, show)
+    left = engine.driven_runs()
+    if left:
+        _log.info("%s continue%s with the next start", *_counted(len(left)))
+
+
+def _counted(runs: int) -> tuple[str, str]:
+    return plural(runs, "run"), "s" if runs == 1 else ""
 
 
 def last_turn_s(engine: object) -> float | None:

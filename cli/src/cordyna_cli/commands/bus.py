@@ -3,7 +3,6 @@
 Invariant: `send` judges no event: its receiver decides whether it is valid, and answers.
 """
 
-import logging
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -27,7 +26,7 @@ from cordyna_cli.input.parse_time import parse_seconds
 from cordyna_cli.output.json_output import event_json, object_json
 from cordyna_cli.render.dev import DevLines, ready_line
 from cordyna_cli.wording.format import plural
-from cordyna_core.contract.views.runs import LogLine
+from cordyna_core.contract.views.runs import LogLine, PassedEvent
 from cordyna_core.errors import NotFound
 
 
@@ -97,38 +96,59 @@ def dev(
     """
     call = CommandContext(ctx)
     drain_s = parse_seconds(drain)
-    as_json = log_format is LogFormat.json
+    view = _DevView(call, as_json=log_format is LogFormat.json)
     with (
-        logging_to(call.environment.stderr, as_json=as_json),
+        logging_to(call.environment.stderr, as_json=view.as_json),
         call.engine_to_run_tasks() as engine,
         health_check(health, lambda: last_turn_s(engine)),
     ):
         try:
             with terminable():
-                _watch(call, engine, port, as_json=as_json, with_page=not no_page)
+                # Servers are loaded before the page is served.
+                view.begin(engine)
+                with page_beside(call, engine, port, wanted=not no_page):
+                    for item in engine.dev():
+                        view.show(item)
         except Terminated:
-            logging.getLogger("cordyna").info("draining for at most %g s", drain_s)
             with ending_at_once():
-                drain_engine(engine, drain_s)
+                drain_engine(engine, drain_s, view.show)
+        except KeyboardInterrupt:
+            if active := len(engine.driven_runs()):
+                call.err.note(["", _ending_line(active)])
+            raise
 
 
-def _watch(
-    call: CommandContext, engine: Engine, port: int | None, *, as_json: bool, with_page: bool
-) -> None:
-    """Show every event and every printed line, as it passes."""
-    # Servers are loaded before the page is served.
-    tasks, servers = engine.tasks(), engine.servers()
-    if not as_json:
-        call.err.note([ready_line([info.server for info in servers], len(tasks))])
-    rendered = DevLines(call.out.width, {info.server: info.tasks for info in servers})
-    with page_beside(call, engine, port, wanted=with_page):
-        for item in engine.dev():
-            if not as_json:
-                call.out.print(rendered.lines(item))
-            elif isinstance(item, LogLine):
-                call.out.print_json(object_json(item))
-            else:
-                call.out.print_json(event_json(item.text))
+class _DevView:
+    """Every event and every printed line, as it passes, on stdout."""
+
+    def __init__(self, call: CommandContext, *, as_json: bool) -> None:
+        self._call, self.as_json = call, as_json
+        self._lines = DevLines(call.out.width)
+
+    def begin(self, engine: Engine) -> None:
+        """Say what is served."""
+        tasks, servers = engine.tasks(), engine.servers()
+        self._lines = DevLines(self._call.out.width, {info.server: info.tasks for info in servers})
+        if not self.as_json:
+            self._call.err.note([ready_line([info.server for info in servers], len(tasks))])
+
+    def show(self, item: PassedEvent | LogLine) -> None:
+        """Print one item. Raises ReaderLeft, Unwritable."""
+        out = self._call.out
+        if not self.as_json:
+            out.print(self._lines.lines(item))
+        elif isinstance(item, LogLine):
+            out.print_json(object_json(item))
+        else:
+            out.print_json(event_json(item.text))
+
+
+def _ending_line(runs: int) -> str:
+    verb = "continues" if runs == 1 else "continue"
+    return (
+        f"ending what runs; {plural(runs, 'active run')} {verb} with the next dyna dev"
+        " (Ctrl-C again ends at once)"
+    )
 
 
 def _read_text(call: CommandContext, file: str) -> str:

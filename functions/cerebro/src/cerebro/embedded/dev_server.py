@@ -29,15 +29,11 @@ class DevServer:
     def __init__(self, session: HomeSession, targets: Sequence[str]) -> None:
         self._session, self._targets = session, targets
 
-    def events(self, *, after: int) -> Iterator[PassedEvent | LogLine]:
-        """Every event with a `seq` above `after` and every line printed from now on.
-
-        In the order of their times, as they pass, until the caller stops.
-        """
+    def events(self, feed: "HomeFeed") -> Iterator[PassedEvent | LogLine]:
+        """What the feed has, as it passes, until the caller stops."""
         # Imported here: no other command watches files.
         from cerebro.embedded.file_watcher import FileWatcher  # noqa: PLC0415
 
-        feed = HomeFeed(self._session, after)
         next_check_at = 0.0
         with FileWatcher(self._targets) as watcher:
             while True:

@@ -21,7 +21,7 @@ from cerebro.embedded.bodies.load_servers import load_servers
 from cerebro.embedded.bodies.port import Bodies, ServerLoaded
 from cerebro.embedded.bodies.threads import ThreadBodies
 from cerebro.embedded.bodies.worker_host import StartedServers
-from cerebro.embedded.dev_server import DevServer
+from cerebro.embedded.dev_server import DevServer, HomeFeed
 from cerebro.embedded.log_reader import LogReader
 from cerebro.embedded.operations import LocalOperations
 from cerebro.embedded.replay.recording import recording_of
@@ -118,6 +118,7 @@ class EmbeddedEngine:
         self._client = CommandClient(self._session, steady, self._targets)
         self._facts = RunFactReader(home, self._session)
         self._logs = LogReader(home, self._session)
+        self._feed: HomeFeed | None = None
 
     def send_alerts(self, targets: Mapping[str, AlertTarget]) -> Self:
         """Send incidents to these targets, by owner, while this process drives the home."""
@@ -357,13 +358,23 @@ class EmbeddedEngine:
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent | LogLine]:
         self._session.drive_without_servers()
-        return DevServer(self._session, self._targets).events(
-            after=0 if since is not None else self._client.last_seq()
-        )
+        after = 0 if since is not None else self._client.last_seq()
+        self._feed = HomeFeed(self._session, after)
+        return DevServer(self._session, self._targets).events(self._feed)
 
-    def drain(self, within_s: float) -> None:
-        """Start no further attempt, and wait for those that run; end them after `within_s`."""
-        self._session.drain(within_s)
+    def drain(self, within_s: float, show: Callable[[PassedEvent | LogLine], None]) -> None:
+        """Start no further attempt, and wait for those that run; end them after `within_s`.
+
+        `show` gets what `dev` would have yielded meanwhile.
+        """
+
+        def show_page() -> None:
+            if self._feed is not None:
+                for item in self._feed.next_page():
+                    show(item)
+
+        self._session.drain(within_s, on_wait=show_page)
+        show_page()
 
     def last_turn_s(self) -> float | None:
         """Seconds since the driver's last turn; None if this process does not drive."""

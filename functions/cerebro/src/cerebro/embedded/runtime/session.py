@@ -21,6 +21,7 @@ from cerebro.embedded.storage.home import Home
 from cordyna_cli.engine import AlertTarget
 from cordyna_core.contract.base import Problem
 from cordyna_core.errors import Refusal, ServiceError, fix_problems
+from cordyna_core.worker.settings import Settings
 
 WATCH_INTERVAL_S: Final = 0.05
 """How often a process that does not drive checks the home."""
@@ -33,8 +34,8 @@ HOME_CHECK_INTERVAL_S: Final = 1.0
 
 YIELD_S: Final = 0.0002
 
-LOAD_TIMEOUT_S: Final = 10.0
-"""How long a command waits for the servers whose files have changed."""
+LOAD_TIMEOUT_S: Final = Settings().load_timeout_s + 5
+"""How long a command waits for the servers whose files have changed: the host reports before."""
 
 CANCEL_TIMEOUT_S: Final = 20.0
 """How long a process waits for bodies of cancelled attempts: their grace, SIGTERM and SIGKILL."""
@@ -166,18 +167,22 @@ class HomeSession:
         finally:
             self.home.unlock()
 
-    def drain(self, within_s: float) -> None:
-        """Start no further attempt, and wait for those that run; end them after `within_s`."""
+    def drain(self, within_s: float, on_wait: Callable[[], None] = lambda: None) -> None:
+        """Start no further attempt, and wait for those that run; end them after `within_s`.
+
+        Calls `on_wait`, without the lock, while it waits.
+        """
         driver = self.driver
         if driver is None or not driver.is_started:
             return
         driver.drain(within_s)
         give_up_at = time.monotonic() + within_s + CANCEL_TIMEOUT_S
-        with self._changed:
-            while not driver.is_drained and driver.failure is None:
-                if time.monotonic() >= give_up_at:
+        while time.monotonic() < give_up_at:
+            with self._changed:
+                if driver.is_drained or driver.failure is not None:
                     return
                 self._changed.wait(WAKE_INTERVAL_S)
+            on_wait()
 
     def has_no_driver(self) -> bool:
         """Whether no process drives, and this one has nothing to drive."""
