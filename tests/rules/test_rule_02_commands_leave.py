@@ -72,6 +72,8 @@ def test_expired_command_with_retries_leaves_with_its_retry() -> None:
     assert ("b", 1) not in world.sent
     world.after(10)
     assert ("b", 2) in world.sent
+    world.reach("b", "error")
+    assert world.state_of("b") == "error failed", "the attempt before has cost the only retry"
 
 
 def test_another_input_does_not_send_what_expired() -> None:
