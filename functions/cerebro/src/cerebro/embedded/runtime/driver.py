@@ -197,7 +197,9 @@ class Driver:
         """
         if self._is_started:
             return
-        self._begin_load([t for t in self.served.targets if t not in self.served.is_loaded])
+        # What still loads is not begun again.
+        begun = self.served.is_loaded | self.served.pending
+        self._begin_load([target for target in self.served.targets if target not in begun])
         now = self._clock()
         with self._lock:
             # First, so that the event log parts what this engine received from the last one's.
