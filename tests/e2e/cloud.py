@@ -97,11 +97,6 @@ class Cloud:
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def cdk(self, command: str, *options: str, app: str, into: Path, **context: str) -> None:
-        """Run a command of the CDK on all stacks of another app for this cloud."""
-        values = self.deployed.options_of(self.deployed.context() | context)
-        self.deployed.cdk(command, "--app", app, "--output", str(into), "--all", *options, *values)
-
     # The command lines.
     def aws(self, *words: str) -> Any:
         """The answer of the real AWS CLI."""

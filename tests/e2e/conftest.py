@@ -32,7 +32,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def team(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Team:
     """Another team's server, in its own stack, as first deployed."""
     team = Team(cloud, tmp_path_factory.mktemp("team"))
-    team.deploy()
+    team.app.deploy()
     return team
 
 

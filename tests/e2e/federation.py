@@ -6,13 +6,13 @@ the test sends what it would send.
 
 import io
 import json
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from cordyna_core.server.loading import load_server
 from e2e.cloud import ROOT, Cloud
+from e2e.team_app import TeamApp
 
 EXAMPLE = ROOT / "examples" / "federation"
 
@@ -45,25 +45,7 @@ class Federation:
         for name in ("orders", "reporting"):
             (folder / name).mkdir()
             self._copy(f"{name}.py", folder / name / f"{name}.py")
-
-    def deploy(self) -> None:
-        """Run `cdk deploy` of their stack."""
-        self._cdk("deploy", "--require-approval", "never")
-
-    def delete(self) -> None:
-        """Run `cdk destroy` of their stack, which removes both servers from the graph."""
-        self._cdk("destroy", "--force")
-
-    def _cdk(self, command: str, *options: str) -> None:
-        app = self._folder / "app.py"
-        app.write_text(APP)
-        self._cloud.cdk(
-            command,
-            *options,
-            app=f"{sys.executable} {app}",
-            into=self._folder / "cdk.out",
-            code=str(self._folder),
-        )
+        self.app = TeamApp.write(APP, cloud, folder, code=str(folder))
 
     def put_orders_v2(self) -> None:
         """Replace the code of orders by its next version, and declare that."""

@@ -3,10 +3,10 @@
 Both are texts here: the app needs the CDK, which `make check` does not install.
 """
 
-import sys
 from pathlib import Path
 
 from e2e.cloud import Cloud
+from e2e.team_app import TeamApp
 
 SERVER = "task-server-e2e"
 
@@ -87,36 +87,17 @@ class Team:
     def __init__(
         self, cloud: Cloud, folder: Path, *, server: str = SERVER, code: str = FIRST
     ) -> None:
-        self._cloud, self._folder, self._server = cloud, folder, server
+        self._server = server
         self._code = folder / "src"
         self._code.mkdir()
         self.needed = folder / "needed"
         """While this file is missing, `flaky` fails."""
         self._write(code)
+        self.app = TeamApp.write(APP, cloud, folder, code=str(self._code), server=server)
 
     def add_a_task(self) -> None:
         """Write a new version of their code, without deploying it."""
         self._write(FIRST + THEN)
-
-    def deploy(self) -> None:
-        """Run `cdk deploy` of their stack."""
-        self._cdk("deploy", "--require-approval", "never")
-
-    def delete(self) -> None:
-        """Run `cdk destroy` of their stack."""
-        self._cdk("destroy", "--force")
-
-    def _cdk(self, command: str, *options: str) -> None:
-        app = self._folder / "app.py"
-        app.write_text(APP)
-        self._cloud.cdk(
-            command,
-            *options,
-            app=f"{sys.executable} {app}",
-            into=self._folder / "cdk.out",
-            code=str(self._code),
-            server=self._server,
-        )
 
     def _write(self, text: str) -> None:
         (self._code / "e2e_server.py").write_text(

@@ -32,7 +32,7 @@ from e2e.team import LEAVING, SERVER, Team
 def test_redeployed_server_declares_its_new_task(cloud: Cloud, team: Team) -> None:
     assert cloud.dyna("plan", "added").returncode == 3
     team.add_a_task()
-    team.deploy()
+    team.app.deploy()
     until(lambda: cloud.dyna("plan", "added").returncode == 0, within_s=30)
     done = cloud.dyna("do", "added", "--json")
     assert done.returncode == 0, done.stderr
@@ -105,11 +105,11 @@ def test_deleted_stack_removes_its_tasks_and_crons(
     leaving = Team(
         cloud, tmp_path_factory.mktemp("leaving"), server="task-server-leaving", code=LEAVING
     )
-    leaving.deploy()
+    leaving.app.deploy()
     assert cloud.dyna("plan", "leaving").returncode == 0
     assert len(until(crons, within_s=20)) == 1
 
-    leaving.delete()
+    leaving.app.delete()
 
     assert cloud.of(ServerRemoved, "task-server-leaving")
     assert cloud.dyna("plan", "leaving").returncode == 3

@@ -22,9 +22,9 @@ FINANCE = "reporting.finance"
 def federation(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     """Teams orders and reporting, deployed; the tests of other files find nothing of them."""
     federation = Federation(cloud, tmp_path_factory.mktemp("federation"))
-    federation.deploy()
+    federation.app.deploy()
     yield federation
-    federation.delete()
+    federation.app.delete()
 
 
 def test_report_gets_the_orders_of_another_team(cloud: Cloud, federation: Federation) -> None:

@@ -1,21 +1,16 @@
 """The example of examples/ingestion/README.md: an event of another system invokes a task."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from e2e.cloud import ROOT, Cloud, until
+from e2e.team_app import TeamApp
 
 
 def test_event_of_another_system_becomes_a_run(cloud: Cloud, tmp_path: Path) -> None:
-    cloud.cdk(
-        "deploy",
-        "--require-approval",
-        "never",
-        app=f"{sys.executable} {ROOT / 'examples' / 'ingestion' / 'app.py'}",
-        into=tmp_path / "cdk.out",
-    )
+    app = ROOT / "examples" / "ingestion" / "app.py"
+    TeamApp(cloud=cloud, file=app, into=tmp_path / "cdk.out").deploy()
     entry = {
         "Source": "shop.uploads",
         "DetailType": "Uploaded",

@@ -157,10 +157,12 @@ def test_failed_creation_removes_nothing() -> None:
 
 
 def test_deletion_without_cerebro_succeeds() -> None:
-    cerebro = Cerebro()
+    """Its bus, which is missing, too, fails every put."""
+    cerebro = Cerebro(failing=PUT_ATTEMPTS_MAX)
     cerebro.error = ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "Invoke")
     response = answer_to(request("Delete", "cordyna/sales"), cerebro.deployment())
     assert response["Status"] == "SUCCESS"
+    assert cerebro.now == NOON
 
 
 def test_other_errors_of_aws_fail_the_deletion() -> None:

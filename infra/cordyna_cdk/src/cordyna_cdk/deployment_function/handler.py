@@ -30,6 +30,8 @@ NOT_CREATED: Final = "not-created"
 
 Properties = dict[str, str]
 
+_SERVERS: Final = {"ask": "servers", "start": 0}
+
 
 class DeploymentFailed(Exception):
     """The deployment cannot succeed; the text is shown by CloudFormation."""
@@ -57,7 +59,12 @@ class Deployment:
         self._await(lambda: self._is_accepted(properties, declaration))
 
     def remove(self, properties: Properties) -> None:
-        """Remove the server. Raises DeploymentFailed if cerebro does not answer."""
+        """Remove the server.
+
+        Raises DeploymentFailed if cerebro does not answer, and ClientError if it does not exist.
+        """
+        # Its query function, not its bus: a put to a missing bus fails like one to a busy bus.
+        self._ask(properties, _SERVERS)
         command = {"server": properties["Server"], "revision": int(self._clock())}
         self._publish(properties, "RemoveServer", command)
         self._await(lambda: self._is_removed(properties))
@@ -93,7 +100,7 @@ class Deployment:
     def _is_removed(self, properties: Properties) -> bool:
         start: int | None = 0
         while start is not None:
-            answer = self._ask(properties, {"ask": "servers", "start": start})
+            answer = self._ask(properties, {**_SERVERS, "start": start})
             if answer is None:
                 return False
             for row in answer["rows"]:
