@@ -80,4 +80,4 @@ def test_update_of_older_attempt_leads_to_nothing_else() -> None:
     world = a_run("a  b<-a", declared={"a": {"retries": 1}}, a="error").after(7)
     late = world.update("a", "started", attempt=1)
     resume = world.driver.begin(late, effects=0)
-    assert resume(100) <= 4, "run, fact, clock and sign of life"
+    assert resume(100) <= 6, "run, clock, sign of life, and fact and clock once more"

@@ -32,7 +32,15 @@ Upstream = tuple[tuple[int, ...], ...]
 OBSERVABLE: Final = object()
 """Instead of an answer: the effect is one that other handlers can observe."""
 
-READS: Final = (e.ReadRun, e.ReadTask, e.ReadTasks, e.ReadPage, e.HasPageTimer)
+READS: Final = (
+    e.ReadRun,
+    e.ReadRecentRun,
+    e.ReadTask,
+    e.ReadRecentTask,
+    e.ReadTasks,
+    e.ReadPage,
+    e.HasPageTimer,
+)
 
 _UNOBSERVED: Final = (
     SendIncidentNotice,
@@ -153,9 +161,9 @@ class SmallRun:
 
     def _read(self, state: State, effect: Any) -> Any:
         match effect:
-            case e.ReadRun():
+            case e.ReadRun() | e.ReadRecentRun():
                 return state.run
-            case e.ReadTask():
+            case e.ReadTask() | e.ReadRecentTask():
                 return state.facts[effect.index]
             case e.ReadTasks():
                 return {index: fact for index in effect.indexes if (fact := state.facts[index])}

@@ -132,6 +132,9 @@ class MemoryStore:
     def read_run(self, run_id: str) -> Run | None:
         return self._runs.get(run_id)
 
+    def read_recent_run(self, run_id: str) -> Run | None:
+        return self.read_run(run_id)
+
     def write_run(self, new: Run, seen: Run | None) -> Run | None:
         stored = self._runs.get(new.id)
         if (stored.version if stored else None) != (seen.version if seen else None):
@@ -154,6 +157,9 @@ class MemoryStore:
         return sorted(older, key=lambda run: run.created_at, reverse=True)[:limit]
 
     def read_task(self, run_id: str, index: int, *, fresh: bool = False) -> TaskRun | None:
+        return self._tasks[run_id].get(index)
+
+    def read_recent_task(self, run_id: str, index: int) -> TaskRun | None:
         return self._tasks[run_id].get(index)
 
     def read_tasks(

@@ -63,6 +63,13 @@ class ReadRun(Effect[Run | None]):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadRecentRun(Effect[Run | None]):
+    """A run as it is or was a moment ago, at half the price. None proves nothing."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class WriteRun(Effect[Run | None]):
     """Write a run if `seen` is stored; `seen` None: if none is stored.
 
@@ -185,6 +192,17 @@ class ReadTask(Effect[TaskRun | None]):
     run_id: str
     index: int
     fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRecentTask(Effect[TaskRun | None]):
+    """A fact as it is or was a moment ago, at half the price.
+
+    Use it only as what a conditional write has `seen`: if that succeeds, it was the stored one.
+    """
+
+    run_id: str
+    index: int
 
 
 @dataclass(frozen=True, slots=True)

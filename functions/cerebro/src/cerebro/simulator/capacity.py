@@ -36,7 +36,9 @@ _READ_S, _WRITE_S, _SEND_S, _PUT_EVENTS_S, _QUERY_S = 0.006, 0.008, 0.010, 0.020
 EFFECT_S: Final[dict[type, float]] = {
     type(None): 0.002,  # opening a message
     e.ReadRun: _READ_S,
+    e.ReadRecentRun: _READ_S,
     e.ReadTask: _READ_S,
+    e.ReadRecentTask: _READ_S,
     e.ReadTasks: _READ_S,
     e.ReadOutputs: _READ_S,
     e.ReadCachedResult: _READ_S,

@@ -4,6 +4,7 @@ Invariant: the same seed gives the same scenario: every choice is one of `faults
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from cerebro.simulator.drawn_declarations import CRONS, draw_declarations, sinks
@@ -37,6 +38,9 @@ _SIZES: Final = (
     Sizes(2, 250, 100, 1, 2),
     Sizes(3, 2, 2, 3, 25),
 )
+_HOLDS_S: Final = (0.0, 0.0, 5.0, 0.0, 2.0, 0.5, 0.0)
+"""For how long servers hold `started` back."""
+
 _FAULTS_UNTIL_S: Final = (60.0, 400.0, 2500.0)
 
 
@@ -59,8 +63,12 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
     )
     return Scenario(
         servers={
-            name: _draw_behavior(faults) if has_bad_servers else _draw_good_behavior(faults)
-            for name in names
+            name: replace(
+                _draw_behavior(faults) if has_bad_servers else _draw_good_behavior(faults),
+                # No draw, so that other seeds stay.
+                started_after_s=_HOLDS_S[(seed + place) % len(_HOLDS_S)],
+            )
+            for place, name in enumerate(names)
         },
         declared=declared,
         script=(*draw_script(declared, target, faults), *_snoozes(seed, declared)),

@@ -27,6 +27,7 @@ class ServerBehavior:
     reports `queued` and has that many workers. `fails`, `hangs`, `slow`, `twice` and `lies` are
     probabilities for each attempt; `dead` is from when to when it receives nothing, in seconds
     since the beginning; a body begins within `start_s` of its command and takes up to `body_s`.
+    `started` waits for `started_after_s`, in case the body ends first.
     """
 
     concurrency: int = 0
@@ -38,6 +39,7 @@ class ServerBehavior:
     dead: tuple[float, float] = (0.0, 0.0)
     start_s: tuple[float, float] = (0.05, 2.0)
     body_s: float = 10.0
+    started_after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ How an attempt ends is decided when its first body begins. No two bodies have th
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from cerebro.simulator.faults import FaultInjector
@@ -14,6 +15,8 @@ from cordyna_core.contract.base import ErrorDescription, meta_at
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.contract.time import utc
+from cordyna_core.start_hold import StartHold
 
 LARGE_OUTPUT: Final = "x" * 600
 """Larger than what is stored with a fact."""
@@ -98,10 +101,14 @@ class SimulatedServer:
         if key not in self._outcomes:
             self._outcomes[key] = self._draw_outcome()
         outcome, error = self._outcomes[key]
-        self._report(command, "started", begin)
+        hold_s = self._hold_s(command, begin)
+        is_held = bool(outcome) and duration < hold_s
+        if not is_held:
+            self._report(command, "started", begin + hold_s, made_at=begin)
         if outcome:
             end = begin + duration
-            self._report(command, outcome, end, error=error)
+            started_at = utc(begin) if is_held else None
+            self._report(command, outcome, end, error=error, started_at=started_at)
             if self._faults.happens("answered twice", self.behavior.twice):
                 # A second body may have completed where the first one failed.
                 again = "completed" if self._faults.chance(0.3) else outcome
@@ -109,6 +116,14 @@ class SimulatedServer:
                 self._report(command, again, at, error=error if again == "error" else None)
         if self._faults.happens("server lied", self.behavior.lies):
             self._lie(command, begin)
+
+    def _hold_s(self, command: RunTask, begin: float) -> float:
+        """For how long `started` is held back, by a server whose clock may be off."""
+        hold_s = self.behavior.started_after_s
+        if not hold_s:
+            return 0.0
+        is_queued = bool(self.behavior.concurrency)
+        return StartHold(hold_s).seconds(command, begin + self._faults.skew_s(), queued=is_queued)
 
     def _draw_outcome(self) -> tuple[str, ErrorDescription | None]:
         if self._faults.happens("server hung", self.behavior.hangs):
@@ -127,13 +142,22 @@ class SimulatedServer:
         self._report(lie, state, begin + faults.uniform(0, 100), error=error)
 
     def _report(
-        self, command: RunTask, state: Any, at: float, *, error: ErrorDescription | None = None
+        self,
+        command: RunTask,
+        state: Any,
+        at: float,
+        *,
+        made_at: float | None = None,
+        error: ErrorDescription | None = None,
+        started_at: datetime | None = None,
     ) -> None:
         key = (command.run_id, command.task, command.attempt)
         states = self.reported.setdefault(key, {})
         states[state] = min(at, states.get(state, at))
         update = TaskStateChanged(
-            meta=meta_at(at, derived_id("TaskStateChanged", *key, state)),
+            meta=meta_at(
+                at if made_at is None else made_at, derived_id("TaskStateChanged", *key, state)
+            ),
             server=self.name,
             run_id=command.run_id,
             task=command.task,
@@ -141,6 +165,7 @@ class SimulatedServer:
             state=state,
             output=self._output(command) if state == "completed" else None,
             error=error,
+            started_at=started_at,
         )
         self._publish(self.name, update, at)
 

@@ -28,7 +28,8 @@ SHARDS: Final = 4
 
 WRITTEN_WITHIN_S: Final = 120.0
 """A run is stored so long after its creation, or never: a minute is the planner's timeout
-(infra/cordyna_infra/handlers.py), another one for two clocks that differ.
+(infra/cordyna_infra/handlers.py), another one for two clocks that differ and for a read that shows
+the table as it was a moment ago.
 """
 
 NEW_RUNS_READ_MAX: Final = 20_000

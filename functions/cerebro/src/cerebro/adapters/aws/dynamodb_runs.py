@@ -90,6 +90,10 @@ class RunItems:
         item = self._table.get(run_key(run_id))
         return self._run(item) if item else None
 
+    def read_recent_run(self, run_id: str) -> Run | None:
+        item = self._table.get_recent(run_key(run_id))
+        return self._run(item) if item else None
+
     def write_run(self, new: Run, seen: Run | None) -> Run | None:
         expires_at = self._expires_at(new)
         if seen is None:
@@ -114,7 +118,7 @@ class RunItems:
 
     def read_run_snapshot(self, run_id: str) -> RunSnapshot | None:
         snapshot = self._snapshots.get(run_id)
-        if snapshot is None and (run := self.read_run(run_id)) is not None:
+        if snapshot is None and (run := self._read_created(run_id)) is not None:
             cached = self._cached_plan(run.plan_id)
             if cached is None:
                 raise ServiceError(
@@ -124,6 +128,10 @@ class RunItems:
                 )
             snapshot = self._snapshots.put(run_id, RunSnapshot(run, cached.plan))
         return snapshot
+
+    def _read_created(self, run_id: str) -> Run | None:
+        """The run as it was at some moment since its creation."""
+        return self.read_recent_run(run_id) or self.read_run(run_id)
 
     def active_runs(self) -> list[str]:
         runs = self._read_runs(self._marks.candidates())
@@ -135,11 +143,16 @@ class RunItems:
 
     def new_active_pages(self, shard: int) -> Iterator[tuple[str, int]]:
         """See handlers.sweep.ActivePages."""
-        return self._marks.new_active_pages(shard, self._read_runs)
+        # What was listed since `settled` is read by the next sweep, too, and a run that is reopened
+        # was marked before: see dynamodb_run_marks.py.
+        return self._marks.new_active_pages(shard, self._read_recent_runs)
 
-    def _read_runs(self, run_ids: Iterable[str]) -> dict[str, Run]:
+    def _read_recent_runs(self, run_ids: Iterable[str]) -> dict[str, Run]:
+        return self._read_runs(run_ids, is_consistent=False)
+
+    def _read_runs(self, run_ids: Iterable[str], *, is_consistent: bool = True) -> dict[str, Run]:
         """The stored ones of these runs, by id."""
-        items = self._table.get_many(map(run_key, run_ids))
+        items = self._table.get_many(map(run_key, run_ids), is_consistent=is_consistent)
         runs = (self._run(item) for item in items.values())
         return {run.id: run for run in runs if run is not None}
 

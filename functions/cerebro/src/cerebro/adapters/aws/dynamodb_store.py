@@ -78,6 +78,7 @@ class DynamoStore:
         self.read_cached_result = runs.read_cached_result
         self.write_cached_result = runs.write_cached_result
         self.read_run = runs.read_run
+        self.read_recent_run = runs.read_recent_run
         self.write_run = runs.write_run
         self.read_run_snapshot = runs.read_run_snapshot
         self.active_runs = runs.active_runs
@@ -86,6 +87,7 @@ class DynamoStore:
         self.runs = runs.runs
 
         self.read_task = tasks.read_task
+        self.read_recent_task = tasks.read_recent_task
         self.read_tasks = tasks.read_tasks
         self.read_page = tasks.read_page
         self.write_task = tasks.write_task

@@ -1,4 +1,5 @@
-"""Access to one DynamoDB table, with strongly consistent reads and conditional writes.
+"""Access to one DynamoDB table: reads, strongly consistent unless named otherwise, and conditional
+writes.
 
 Invariant: a write whose condition fails returns the stored item, so that it need not be read again.
 """
@@ -36,13 +37,20 @@ class Table:
         self._client, self._name, self._sleep = client, name, sleep
 
     def get(self, key: Key) -> Item | None:
+        return self._get(key, is_consistent=True)
+
+    def get_recent(self, key: Key) -> Item | None:
+        """The item as it is or was a moment ago, which costs half of a consistent read."""
+        return self._get(key, is_consistent=False)
+
+    def _get(self, key: Key, *, is_consistent: bool) -> Item | None:
         answer = self._client.get_item(
-            TableName=self._name, Key=_encode_key(key), ConsistentRead=True
+            TableName=self._name, Key=_encode_key(key), ConsistentRead=is_consistent
         )
         return _decode(answer["Item"]) if "Item" in answer else None
 
-    def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
-        """The items that exist, by key.
+    def get_many(self, keys: Iterable[Key], *, is_consistent: bool = True) -> dict[Key, Item]:
+        """The items that exist, by key; unless `is_consistent`, as `get_recent` reads them.
 
         Raises:
             ServiceError: if DynamoDB returned no item EMPTY_BATCHES_MAX times in succession.
@@ -50,7 +58,7 @@ class Table:
         items: dict[Key, Item] = {}
         rest = iter(dict.fromkeys(keys))
         while batch := list(islice(rest, BATCH_GET_MAX_ITEMS)):
-            for item in self._read_batch(batch):
+            for item in self._read_batch(batch, is_consistent=is_consistent):
                 items[str(item["pk"]), str(item["sk"])] = item
         return items
 
@@ -150,10 +158,9 @@ class Table:
             return _decode(stored)
         return None
 
-    def _read_batch(self, batch: list[Key]) -> Iterator[Item]:
-        request: Any = {
-            self._name: {"Keys": [_encode_key(key) for key in batch], "ConsistentRead": True}
-        }
+    def _read_batch(self, batch: list[Key], *, is_consistent: bool) -> Iterator[Item]:
+        keys = [_encode_key(key) for key in batch]
+        request: Any = {self._name: {"Keys": keys, "ConsistentRead": is_consistent}}
         empty_answers = 0
         while request:
             answer = self._client.batch_get_item(RequestItems=request)

@@ -46,6 +46,10 @@ class TaskItems:
             fact = self._cache(key, _task(item))
         return fact
 
+    def read_recent_task(self, run_id: str, index: int) -> TaskRun | None:
+        item = self._table.get_recent(_fact(run_id, index))
+        return _task(item) if item else None
+
     def read_tasks(
         self, run_id: str, indexes: Sequence[int], *, fresh: bool = False
     ) -> dict[int, TaskRun]:
@@ -86,7 +90,11 @@ class TaskItems:
         return self._completed.put(key, fact) if fact.is_completed else fact
 
     def read_outputs(self, run_id: str, refs: Mapping[int, str]) -> dict[int, Any]:
-        items = self._table.get_many(_output(run_id, index, ref) for index, ref in refs.items())
+        keys = [_output(run_id, index, ref) for index, ref in refs.items()]
+        # The name is a hash of the content, so an output that is found is never an older one.
+        items = self._table.get_many(keys, is_consistent=False)
+        if missing := [key for key in keys if key not in items]:
+            items |= self._table.get_many(missing)
         return {
             _index(item): json.loads(zlib.decompress(bytes_of(item, "output")))
             for item in items.values()
@@ -107,7 +115,8 @@ class TaskItems:
     def has_page_timer(self, run_id: str, page: int, after: float, until: float) -> bool:
         key = _page_timer(run_id, page)
         if not _any_due(self._timers.get(key) or (), after, until):
-            item = self._table.get(key)
+            # A timer that is not seen yet costs another one, and is not missed.
+            item = self._table.get_recent(key)
             self._cache_timers(key, [float(item["due"])] if item else [])
         return _any_due(self._timers.get(key) or (), after, until)
 

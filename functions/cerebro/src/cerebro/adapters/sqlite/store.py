@@ -40,13 +40,14 @@ class SqliteStore:
         self.open_deadlines = incidents.open_deadlines
 
         self.write_plan = runs.write_plan
-        self.read_run = runs.read_run
+        # A transaction sees what is: nothing is cheaper for having been so a moment ago.
+        self.read_run = self.read_recent_run = runs.read_run
         self.write_run = runs.write_run
         self.read_run_snapshot = runs.read_run_snapshot
         self.active_runs = runs.active_runs
         self.runs = runs.runs
 
-        self.read_task = tasks.read_task
+        self.read_task = self.read_recent_task = tasks.read_task
         self.read_tasks = tasks.read_tasks
         self.read_page = tasks.read_page
         self.has_live_task = tasks.has_live_task

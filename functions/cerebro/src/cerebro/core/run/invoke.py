@@ -13,6 +13,7 @@ from cerebro.core.effects import (
     Now,
     Publish,
     ReadGraph,
+    ReadRecentRun,
     ReadRun,
     ReadRunSnapshot,
     WriteOutput,
@@ -53,14 +54,15 @@ async def invoke_task(envelope: Envelope) -> None:
     assert isinstance(command, InvokeTask)
     key = invocation_key(command, envelope)
     run_id = run_id_of(command.task, key, envelope.source)
-    stored = await ReadRun(run_id)
-    if stored is not None:
-        await _answer_repeated(stored, command, envelope)
+    is_repeated = await ReadRecentRun(run_id) is not None
+    if is_repeated and await _is_answered_as_repeated(run_id, command, envelope):
         return
     graph = await ReadGraph()
     planned = _planned(graph, command, envelope.source)
     if not isinstance(planned, Plan):
-        await _refuse(envelope, command.task, planned)
+        # A run that was created a moment ago, from an older graph, is not refused.
+        if not await _is_answered_as_repeated(run_id, command, envelope):
+            await _refuse(envelope, command.task, planned)
         return
     with_reuse = await plan_with_reuse(graph, planned, command.params, command.max_age_s)
     now = await Now()
@@ -81,6 +83,15 @@ async def invoke_task(envelope: Envelope) -> None:
     )
     if await _store(run, with_reuse, command, envelope):
         await _begin(RunSnapshot(run, with_reuse.plan), envelope.id)
+
+
+async def _is_answered_as_repeated(run_id: str, command: InvokeTask, envelope: Envelope) -> bool:
+    """Answer a command whose run exists. Returns whether it does."""
+    stored = await ReadRun(run_id)
+    if stored is None:
+        return False
+    await _answer_repeated(stored, command, envelope)
+    return True
 
 
 async def _store(run: Run, planned: PlanWithReuse, command: InvokeTask, envelope: Envelope) -> bool:

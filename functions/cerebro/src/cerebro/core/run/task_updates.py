@@ -15,6 +15,7 @@ from cerebro.core.effects import (
     NoteServer,
     Now,
     Publish,
+    ReadRecentTask,
     ReadRunSnapshot,
     ReadTask,
     WriteCachedResult,
@@ -80,31 +81,43 @@ async def _write_update(
     Returns the fact as it is then, and whether nothing follows from it, because the timer of its
     command guards it.
     """
-    # Fresh: a cached completion may be of an attempt before a rerun.
-    fact = await ReadTask(update.run_id, index, fresh=True)
+    task = snapshot.plan.tasks[index]
+    fact, is_current = await ReadRecentTask(update.run_id, index), False
     now = await Now()
     await NoteServer(update.server, None, now)
     while True:
-        if fact is None or update.attempt > fact.attempt:
+        new = None if fact is None else _updated(task, fact, update, envelope, now)
+        if fact is not None and new is not None:
+            conflicting = await write_task(update.run_id, index, new, fact)
+            if conflicting is None:
+                return new, await _is_guarded(task, fact, new)
+            fact = conflicting
+        elif not is_current:
+            # Only a write that succeeded proves that a recent fact is still the stored one.
+            fact = await ReadTask(update.run_id, index, fresh=True)
+        elif fact is not None and update.attempt <= fact.attempt:
+            return fact, False
+        else:
             raise Fatal(
                 f"attempt {update.attempt} of task {update.task!r} was never sent "
                 f"in run {update.run_id}"
             )
-        new = apply_update(
-            snapshot.plan.tasks[index],
-            fact,
-            update,
-            by=envelope.source,
-            cause=envelope.id,
-            sent_at=envelope.sent_at.timestamp(),
-            now=now,
-        )
-        if new is None:
-            return fact, False
-        conflicting = await write_task(update.run_id, index, new, fact)
-        if conflicting is None:
-            return new, await _is_guarded(snapshot.plan.tasks[index], fact, new)
-        fact, now = conflicting, await Now()
+        is_current, now = True, await Now()
+
+
+def _updated(
+    task: PlannedTask, fact: TaskRun, update: TaskStateChanged, envelope: Envelope, now: float
+) -> TaskRun | None:
+    """Return the fact after the update; None if the update changes nothing of this fact."""
+    return apply_update(
+        task,
+        fact,
+        update,
+        by=envelope.source,
+        cause=envelope.id,
+        sent_at=envelope.sent_at.timestamp(),
+        now=now,
+    )
 
 
 async def _is_guarded(task: PlannedTask, replaced: TaskRun, new: TaskRun) -> bool:
