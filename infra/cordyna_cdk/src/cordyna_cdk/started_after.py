@@ -1,0 +1,42 @@
+"""The hold of `started`: how long a server waits with it, in case the body ends first.
+
+Invariant: the hold is at most half of the clock that `started` stops, for every task.
+"""
+
+from typing import Final
+
+from aws_cdk import Duration
+
+from cordyna_cdk.loaded_server import LoadedServer
+from cordyna_core.errors import UserError
+from cordyna_core.start_hold import HOLD_MAX_S
+
+VARIABLE: Final = "CORDYNA_STARTED_AFTER_S"
+
+
+def started_after_variable(
+    started_after: Duration | None, loaded: LoadedServer, *, is_queued: bool
+) -> dict[str, str]:
+    """Return the environment variable of a hold; none without one.
+
+    Raises:
+        ValueError: it is longer than HOLD_MAX_S.
+        UserError: it is longer than half of the clock of a task.
+    """
+    hold_s = 0.0 if started_after is None else started_after.to_milliseconds() / 1000
+    if hold_s > HOLD_MAX_S:
+        raise ValueError(
+            f"started_after={hold_s:g} s: `started` is held for at most {HOLD_MAX_S:g} s"
+        )
+    # Behind a work queue, `queued` has stopped the first clock.
+    clock = "start_timeout_s" if is_queued else "ack_timeout_s"
+    clocks = {name: getattr(task.declaration, clock) for name, task in loaded.server.tasks.items()}
+    short = {name: seconds for name, seconds in clocks.items() if hold_s > seconds / 2}
+    if short:
+        raise UserError(
+            f'started_after={hold_s:g} s is too long for server "{loaded.name}": '
+            "it may be half of the clock that `started` stops.",
+            why="\n".join(f"{name} declares {clock}={seconds}" for name, seconds in short.items()),
+            next=f"pass at most {min(short.values()) / 2:g} s, or declare a longer {clock}",
+        )
+    return {VARIABLE: f"{hold_s:g}"} if hold_s else {}
