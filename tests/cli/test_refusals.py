@@ -88,6 +88,20 @@ def test_refused_text_param_has_no_hint_about_json(typed: str, message: str) -> 
     assert "JSON, because" not in result.err
 
 
+@pytest.mark.parametrize("typed", ["x=False", "x=yes", "x=1"])
+def test_refused_truth_value_shows_how_to_write_one(typed: str) -> None:
+    answer = refused(
+        "bad_param", "parameter x does not suit task-1 (a): 1 is not of type 'boolean'", ["task-1"]
+    )
+
+    result = dyna("do", "task-3", "-p", typed, "-p", "y=1", engine=FakeEngine(answer=answer))
+
+    assert result.err.splitlines()[1:] == [
+        "  x is true or false: -p x=true",
+        "  next: dyna describe task-1",
+    ]
+
+
 def test_reason_does_not_repeat_the_headline() -> None:
     one = refused(
         "unresolved_upstream",

@@ -58,6 +58,18 @@ def test_param_value_unfit_is_refused_with_its_place() -> None:
     assert problem.message == "parameter o.n does not suit x (a): 'five' is not of type 'integer'"
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(True, "true"), (None, "null"), ([None, "é"], '[null, "é"]'), ({"a": False}, '{"a": false}')],
+)
+def test_param_value_unfit_is_shown_as_json(value: Any, shown: str) -> None:
+    (typed,) = check({"n": value}, x=params(n={"type": "integer"}))
+    (chosen,) = check({"n": value}, x=params(n={"enum": ["a"]}))
+
+    assert typed.message == f"parameter n does not suit x (a): {shown} is not of type 'integer'"
+    assert chosen.message == f"parameter n does not suit x (a): {shown} is not one of ['a']"
+
+
 def test_param_date_is_checked() -> None:
     (problem,) = check({"day": "yesterday"}, x=params(day={"type": "string", "format": "date"}))
     assert (

@@ -15,12 +15,12 @@ AtLeastOne = Annotated[int, Field(ge=1)]
 
 
 def test_parameters_schema_comes_from_the_signature() -> None:
-    class Window(BaseModel):
+    class Span(BaseModel):
         start: int
         end: int = 9
 
     def body(
-        window: Window,
+        window: Span,
         top: AtLeastOne = 5,
         schema: str = "",
         _deep: Any = None,
@@ -49,6 +49,52 @@ def test_parameters_schema_comes_from_the_signature() -> None:
         server.test_run("body", window={"start": 1}, top=0).error
     )
     assert "window: Field required" in str(server.test_run("body").error)
+
+
+class Window(BaseModel):
+    start: int
+
+
+def wrong_type(top: int = "many") -> None:  # type: ignore[assignment]
+    del top
+
+
+def wrong_value(top: AtLeastOne = 0) -> None:
+    del top
+
+
+def wrong_below(window: Window = {"start": "soon"}) -> None:  # type: ignore[assignment]  # noqa: B006
+    del window
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "fault"),
+    [
+        (wrong_type, "top", "top: Input should be a valid integer, unable to parse"),
+        (wrong_value, "top", "top: Input should be greater than or equal to 1; it is 0"),
+        (wrong_below, "window", "window.start: Input should be a valid integer"),
+    ],
+)
+def test_parameters_default_of_another_type_is_refused(
+    body: Callable[..., Any], name: str, fault: str
+) -> None:
+    error = refusal(body)
+
+    assert error.what.endswith(f"the default of {name} is not of its type")
+    assert fault in error.why
+    assert f"{__file__}:" in error.why
+
+
+def test_parameters_default_may_be_none_or_convertible() -> None:
+    def body(
+        a: int = None,  # type: ignore[assignment]  # noqa: RUF013
+        day: dt.date = "2026-01-31",  # type: ignore[assignment]
+        free: Any = dt,
+    ) -> str:
+        del free
+        return f"{a} {day}"
+
+    assert result_of(body).output == "None 2026-01-31"
 
 
 def test_parameters_none_has_no_schema() -> None:

@@ -26,6 +26,11 @@ _TYPE_MISMATCH: Final = re.compile(
 )
 """Cerebro's message about a value where text may have been meant."""
 
+_NO_TRUTH_VALUE: Final = re.compile(
+    r"parameter (\S+) does not suit .* of type 'boolean'", re.DOTALL
+)
+"""Cerebro's message about a value that is not `true` or `false`."""
+
 
 def invoke_task(
     task: str, params: Sequence[str], key: str | None, max_age: str | None
@@ -69,19 +74,30 @@ def parse_params(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def hints_for_json_params(problems: Sequence[Problem], pairs: Sequence[str]) -> list[str]:
-    """How to write the parameters that were refused because they were read as JSON."""
+    """How to write the parameters that were refused because they were read as JSON, or not."""
     texts = dict(pair.split("=", 1) for pair in pairs)
+    refused = _refused_for(_TYPE_MISMATCH, problems)
+    truth_values = [
+        f"{name} is true or false: -p {name}=true"
+        for name in _refused_for(_NO_TRUTH_VALUE, problems)
+        if name in texts
+    ]
+    return truth_values + [
+        f"{name}={texts[name]} was read as JSON, because it is JSON; "
+        f"if text is meant: -p {_as_json_text(name, texts[name])}"
+        for name in refused
+        if name in texts and not isinstance(_json_or_text(texts[name]), str)
+    ]
+
+
+def _refused_for(message: re.Pattern[str], problems: Sequence[Problem]) -> list[str]:
+    """The parameters that were refused with such a message, each once."""
     refused = [
         match[1]
         for problem in problems
-        if problem.code == "bad_param" and (match := _TYPE_MISMATCH.match(problem.message))
+        if problem.code == "bad_param" and (match := message.match(problem.message))
     ]
-    return [
-        f"{name}={texts[name]} was read as JSON, because it is JSON; "
-        f"if text is meant: -p {_as_json_text(name, texts[name])}"
-        for name in dict.fromkeys(refused)
-        if name in texts and not isinstance(_json_or_text(texts[name]), str)
-    ]
+    return list(dict.fromkeys(refused))
 
 
 def _json_or_text(text: str) -> Any:

@@ -83,6 +83,7 @@ class Parameters:
             task, {name: p for name, p in signature.items() if name not in own}, annotations
         )
         self._names = {name: info.alias or name for name, info in self._model.model_fields.items()}
+        _refuse_wrong_defaults(self._model, task, function)
         self._has_required = any(info.is_required() for info in self._model.model_fields.values())
         self.schema = _schema(self._model, task) if self._names else None
         self._takes_secrets = has_secrets(self.schema)
@@ -256,6 +257,24 @@ def _model(
             why=str(unknown).splitlines()[0],
             next="take plain JSON types, dates, enums, dataclasses or pydantic models",
         ) from unknown
+
+
+def _refuse_wrong_defaults(model: type[BaseModel], task: str, function: Callable[..., Any]) -> None:
+    """Raise UserError if a default is not of the type of its parameter. None always may be one."""
+    validator, blank = model.__pydantic_validator__, model.model_construct()
+    for field, info in model.model_fields.items():
+        if info.is_required() or info.default is None:
+            continue
+        try:
+            validator.validate_assignment(blank, field, info.default)
+        except ValidationError as invalid:
+            fault = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
+            where = ".".join(map(str, (info.alias, *fault["loc"][1:])))
+            raise UserError(
+                f'task "{task}": the default of {info.alias} is not of its type',
+                why=f"{where}: {fault['msg']}; it is {info.default!r} ({location_of(function)})",
+                next="correct the default, or the annotation",
+            ) from None
 
 
 def _schema(model: type[BaseModel], task: str) -> dict[str, Any]:

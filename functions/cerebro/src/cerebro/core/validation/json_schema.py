@@ -7,6 +7,7 @@ Import it where there is a schema: jsonschema takes 60 ms to import, and most ta
 parameters.
 """
 
+import json
 from collections.abc import Iterator
 from contextvars import copy_context
 from typing import Any, Final
@@ -95,7 +96,15 @@ def _message_of(fault: ValidationError) -> str:
         for faults in faults_by_choice.values()
         if not any(part.validator == "type" and not part.relative_path for part in faults)
     ]
-    return _message_of(fitting[0][0]) if len(fitting) == 1 else str(fault.message)
+    return _message_of(fitting[0][0]) if len(fitting) == 1 else _in_json(fault)
+
+
+def _in_json(fault: ValidationError) -> str:
+    """Return the message with the value as it was given: `true` and `null`, not True and None."""
+    message, shown = str(fault.message), repr(fault.instance)
+    if isinstance(fault.instance, str) or not message.startswith(shown):
+        return message
+    return json.dumps(fault.instance, ensure_ascii=False) + message.removeprefix(shown)
 
 
 def faults_of_form(schema: JsonObject) -> list[str]:
