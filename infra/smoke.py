@@ -4,9 +4,10 @@
 
 It drives `dyna --profile PROFILE` and the AWS APIs as a person would, and prints a report that can
 be pasted into an issue. It needs the task servers a and b of this repository, and the permissions
-of `cordyna-...-invoke` and `-look`.
+of `cordyna-...-invoke` and `-look`; a step that needs more says what, and is not tried.
 
-Invariant: it changes nothing but what runs change: it invokes, cancels and retries tasks.
+Invariant: it changes nothing but what runs change: it invokes, cancels and retries tasks. A
+schedule that it makes is gone when it ends.
 """
 
 import argparse
@@ -30,6 +31,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 DYNA: Final = Path(sys.executable).with_name("dyna")
 COMMAND_TIMEOUT_S: Final = 300
 AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
+AHEAD_S: Final = 5
+SCHEDULE_GONE_WITHIN_S: Final = 180
+POLL_INTERVAL_S: Final = 5
 REFUSED: Final = 3
 """dyna's exit status for what is not known."""
 
@@ -209,7 +213,41 @@ def metric_math_fills_gaps(dyna: Dyna) -> str:
         ],
     )
     (series,) = answer["MetricDataResults"]
+    expect(series["Values"], "no values: an alarm on a sum is blind while one of its metrics is")
     return f"{len(series['Values'])} values for a metric without data"
+
+
+def schedule_fires_that_is_made_seconds_ahead(dyna: Dyna) -> str:
+    """A page timer beyond a minute is a schedule that may be made five seconds before its time."""
+    scheduler, group = dyna.client("scheduler"), dyna.settings().get("bus", "cordyna")
+    name, cron = f"smoke-{uuid4().hex}", "cron-order-pulse"
+    try:
+        listed = scheduler.list_schedules(GroupName=group, NamePrefix=cron)["Schedules"]
+        expect(listed, f"there is no schedule {cron}")
+        # Its target, so it does what that cron does.
+        target = scheduler.get_schedule(GroupName=group, Name=listed[0]["Name"])["Target"]
+        due = datetime.now(UTC) + timedelta(seconds=AHEAD_S)  # noqa: TID251  of EventBridge
+        scheduler.create_schedule(
+            GroupName=group,
+            Name=name,
+            ScheduleExpression=f"at({due:%Y-%m-%dT%H:%M:%S})",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            ActionAfterCompletion="DELETE",
+            Target=target,
+        )
+    except ClientError as refused:
+        if refused.response["Error"]["Code"] != "AccessDeniedException":
+            raise
+        return "not tried: it needs scheduler:CreateSchedule beside the policy `operate`"
+    for waited_s in range(0, SCHEDULE_GONE_WITHIN_S, POLL_INTERVAL_S):
+        try:
+            scheduler.get_schedule(GroupName=group, Name=name)
+        except ClientError as missing:
+            expect(missing.response["Error"]["Code"] == "ResourceNotFoundException", str(missing))
+            return f"done {waited_s} s after it was made"
+        time.sleep(POLL_INTERVAL_S)
+    scheduler.delete_schedule(GroupName=group, Name=name)
+    raise StepFailed(f"it was not done {SCHEDULE_GONE_WITHIN_S} s after it was made")
 
 
 STEPS: Final[tuple[Step, ...]] = (
@@ -222,6 +260,7 @@ STEPS: Final[tuple[Step, ...]] = (
     cancelled_run_ends,
     forged_sources_are_denied,
     metric_math_fills_gaps,
+    schedule_fires_that_is_made_seconds_ahead,
     cron_fires,
 )
 

@@ -1,6 +1,7 @@
 """The smoke test itself: its steps notice what is wrong."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -88,8 +89,10 @@ class Aws:
         if self.code is not None:
             raise ClientError({"Error": {"Code": self.code, "Message": ""}}, "PutEvents")
 
+    values: Sequence[float] = (0.0,) * 6
+
     def get_metric_data(self, **_: Any) -> dict[str, Any]:
-        return {"MetricDataResults": [{"Values": [0.0] * 6}]}
+        return {"MetricDataResults": [{"Values": list(self.values)}]}
 
 
 def in_an_account(
@@ -122,6 +125,89 @@ def test_metric_math_is_tried_in_an_account(
 ) -> None:
     dyna, _ = in_an_account(tmp_path, monkeypatch, None)
     assert smoke.metric_math_fills_gaps(dyna).startswith("6 values")
+
+
+def test_alarm_that_would_be_blind_fails_its_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dyna, aws = in_an_account(tmp_path, monkeypatch, None)
+    aws.values = ()
+    with pytest.raises(StepFailed, match="blind"):
+        smoke.metric_math_fills_gaps(dyna)
+
+
+class Scheduler:
+    """EventBridge Scheduler: a schedule is gone after `polls`, or its creation is refused."""
+
+    def __init__(self, *, polls: int = 3, crons: int = 1, refused: str | None = None) -> None:
+        self.polls, self.crons, self.refused = polls, crons, refused
+        self.made: list[dict[str, Any]] = []
+        self.deleted: list[str] = []
+
+    def list_schedules(self, **_: Any) -> dict[str, Any]:
+        return {"Schedules": [{"Name": "cron-order-pulse-1"}] * self.crons}
+
+    def get_schedule(self, *, Name: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        if Name.startswith("smoke-"):
+            self.polls -= 1
+            if self.polls < 0:
+                raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetSchedule")
+        return {"Target": {"Arn": "queue", "RoleArn": "sender"}}
+
+    def create_schedule(self, **schedule: Any) -> None:
+        if self.refused is not None:
+            raise ClientError({"Error": {"Code": self.refused}}, "CreateSchedule")
+        self.made.append(schedule)
+
+    def delete_schedule(self, *, Name: str, **_: Any) -> None:  # noqa: N803
+        self.deleted.append(Name)
+
+
+def with_scheduler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheduler: Scheduler
+) -> tuple[Dyna, list[float]]:
+    """A profile of an account, and the seconds that its step slept."""
+    slept: list[float] = []
+    monkeypatch.setattr(smoke.time, "sleep", slept.append)
+    dyna = profile(tmp_path, monkeypatch, 'bus = "cordyna-staging"\n')
+    monkeypatch.setattr(dyna, "client", lambda service: scheduler)
+    return dyna, slept
+
+
+def test_schedule_that_fires_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = Scheduler()
+    dyna, slept = with_scheduler(tmp_path, monkeypatch, scheduler)
+    finding = smoke.schedule_fires_that_is_made_seconds_ahead(dyna)
+    assert finding == "done 15 s after it was made"
+    assert slept == [5, 5, 5]
+    (made,) = scheduler.made
+    assert made["Target"] == {"Arn": "queue", "RoleArn": "sender"}
+    assert (made["GroupName"], made["ActionAfterCompletion"]) == ("cordyna-staging", "DELETE")
+    assert scheduler.deleted == []
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "finding"),
+    [(Scheduler(polls=1000), "not done 180 s"), (Scheduler(crons=0), "no schedule cron-order")],
+)
+def test_schedule_that_does_not_fire_fails_its_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheduler: Scheduler, finding: str
+) -> None:
+    dyna, _ = with_scheduler(tmp_path, monkeypatch, scheduler)
+    with pytest.raises(StepFailed, match=finding):
+        smoke.schedule_fires_that_is_made_seconds_ahead(dyna)
+    assert [made["Name"] for made in scheduler.made] == scheduler.deleted
+
+
+def test_schedule_that_may_not_be_made_is_not_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = smoke.schedule_fires_that_is_made_seconds_ahead
+    dyna, _ = with_scheduler(tmp_path, monkeypatch, Scheduler(refused="AccessDeniedException"))
+    assert "not tried" in step(dyna)
+    monkeypatch.setattr(dyna, "client", lambda service: Scheduler(refused="ValidationException"))
+    with pytest.raises(ClientError, match="ValidationException"):
+        step(dyna)
 
 
 def test_steps_of_an_account_are_not_tried_on_an_emulator(
