@@ -55,3 +55,19 @@ def test_task_behind_joins_gets_outputs_of_the_rerun(monkeypatch: pytest.MonkeyP
         command = second_command(world, "z")
         assert command is not None, (effects, later)
         assert command.upstream["a"] == "a2", (effects, later)
+
+
+def test_rerun_begun_before_another_opened_the_run_is_finished() -> None:
+    """The first lets a wait and crashes; the second opens the run; the first is delivered again."""
+    world = a_run("a  b  c<-a,b", a="completed", b="completed", c="completed")
+    first = world.envelope(rerun_of(world, "a"), CLIENT)
+    world.driver.crash_once(first, lambda: world.fact("a").is_waiting)
+    second = RetryRun(run_id=world.run_id, command_id="s", from_=["b"], downstream=True)
+    world.publish(second, CLIENT)
+    world.handle(first)
+    assert world.problems == []
+    assert world.stored_run().commands == ("s", "r")
+    for task in "abc":
+        world.reach(task, "completed")
+    assert world.run().state == "completed"
+    assert world.sent[3:] == [("b", 2), ("a", 2), ("c", 2)]

@@ -27,7 +27,7 @@ from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, lattice
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import arm_page_check, send_commands
 from cerebro.core.run.moved_tasks import problems_of_moved_tasks
-from cerebro.core.run.own_attempts import is_own
+from cerebro.core.run.own_attempts import has_begun, is_own
 from cerebro.core.run.rerun import rerun, rerun_problem
 from cerebro.core.run.run_access import read_run, write_run, write_task
 from cerebro.core.run.run_status import apply_command
@@ -143,7 +143,8 @@ async def _rerun(
     cause: str,
 ) -> None:
     problem = None if command_id in run.commands else rerun_problem(command, snapshot, run)
-    if problem is not None:
+    # What an earlier delivery began is finished, also if another rerun opened the run meanwhile.
+    if problem is not None and not await has_begun(snapshot, cause):
         await _refuse(envelope, run.task, problem)
         return
     run = await rerun(snapshot, command, command_id, cause=cause)

@@ -6,9 +6,10 @@ sent to a server that has it no longer. It is refused instead, and says what to 
 
 from collections.abc import Sequence
 
-from cerebro.core.effects import ReadGraph, ReadPage, ReadTasks
+from cerebro.core.effects import ReadGraph, ReadTasks
 from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan, RunSnapshot
+from cerebro.core.run.own_attempts import has_begun
 from cerebro.core.run.transitions import may_retry
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import RetryRun
@@ -33,7 +34,7 @@ async def problems_of_moved_tasks(
     if moved and not command.downstream:
         facts = await ReadTasks(snapshot.run.id, tuple(moved), fresh=True)
         moved = {index: moved[index] for index in sorted(facts) if may_retry(facts[index])}
-    if not moved or await _is_begun(snapshot, cause):
+    if not moved or await has_begun(snapshot, cause):
         return ()
     target = plan.tasks[plan.target].name
     return [task_moved(plan.tasks[index].name, str(moved[index]), target) for index in moved]
@@ -55,11 +56,3 @@ def _in_question(plan: Plan, command: RetryRun) -> Sequence[int]:
 
 def _owner_of(graph: Graph, task: str) -> str | None:
     return graph.server_of(task) if task in graph else None
-
-
-async def _is_begun(snapshot: RunSnapshot, cause: str) -> bool:
-    for page in snapshot.plan.pages:
-        facts = await ReadPage(snapshot.run.id, page)
-        if any(fact.cause == cause for fact in facts.values()):
-            return True
-    return False

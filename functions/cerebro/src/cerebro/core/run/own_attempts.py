@@ -12,7 +12,7 @@ and not if a retry follows.
 
 from dataclasses import replace
 
-from cerebro.core.effects import Now
+from cerebro.core.effects import Now, ReadPage
 from cerebro.core.model import PlannedTask, Rank, RunSnapshot, TaskRun
 from cerebro.core.run.run_access import write_task
 
@@ -23,6 +23,15 @@ def is_own(fact: TaskRun, cause: str) -> bool:
         # If a retry follows, the command leaves with that.
         return fact.dispatched_by == cause and fact.failed_permanently
     return fact.cause == cause and fact.rank in (Rank.PENDING, Rank.CANCELLED)
+
+
+async def has_begun(snapshot: RunSnapshot, cause: str) -> bool:
+    """Return whether an earlier delivery of this input has written a fact that is there still."""
+    for page in snapshot.plan.pages:
+        facts = await ReadPage(snapshot.run.id, page)
+        if any(fact.cause == cause for fact in facts.values()):
+            return True
+    return False
 
 
 def is_late(task: PlannedTask, fact: TaskRun, now: float) -> bool:
