@@ -1,32 +1,21 @@
 """Frames of any kind: whatever a worker sends, neither its host nor the engine ends by it."""
 
-import json
-from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cordyna_core.worker.attempt_record import AttemptRecord
-from cordyna_core.worker.events import AttemptEnded, Event, LoadFailed, StateUpdate, events_from
-from cordyna_core.worker.generation import Generation
-from cordyna_core.worker.loop import Loop
-from cordyna_core.worker.protocol import AttemptKey, BadFrame, frame_bytes, parse_frame
-from cordyna_core.worker.server_entry import ServerEntry
-from cordyna_core.worker.settings import Settings
-from cordyna_core.worker.spec import ServerSpec
-from cordyna_core.worker.verdicts import AttemptCommand
-from cordyna_core.worker.worker import Worker
+from cordyna_core.worker.events import AttemptEnded, LoadFailed, StateUpdate
+from worker.fake_server import KEY, Server
 
-KEY: Final = AttemptKey("0" * 26, "a", 1)
 KINDS: Final = (
     "ServerDeclared", "TaskStateChanged", "AttemptSkipped", "TaskLogged", "InvokeTask",
-    "CancelRun", "RetryRun", "WorkerReady", "LoadFailed", "RunTask", "",
+    "CancelRun", "RetryRun", "WorkerReady", "WorkerChecked", "LoadFailed", "RunTask", "",
 )  # fmt: skip
 NAMES: Final = (
     "server", "run_id", "task", "attempt", "state", "reason", "error", "output", "progress",
-    "message", "meta", "text", "mode", "tasks", "contract", "revision", "key",
+    "message", "meta", "text", "mode", "tasks", "contract", "revision", "key", "unclean",
 )  # fmt: skip
 WORDS = st.sampled_from(
     ["s", "0" * 26, "a", "started", "completed", "error", "failed", "\ud800", ""]
@@ -38,74 +27,7 @@ JSON = st.recursive(
 )
 DETAILS = st.dictionaries(st.sampled_from(NAMES), JSON, max_size=6)
 OWN_DETAILS = st.builds(lambda detail, own: {**own, **detail}, DETAILS, st.just(KEY._asdict()))
-FIELDS = st.dictionaries(st.sampled_from(["concurrency", "unclean"]), JSON)
-
-
-class Link:
-    """Takes what the host says, as the engine reads it."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def event(self, kind: str, **fields: Any) -> None:
-        self.events += events_from(json.loads(json.dumps({"event": kind, **fields})))
-
-    def state(self, frame: bytes, ended: str | None = None) -> None:
-        self.event("state", frame=json.loads(frame), **({"ended": ended} if ended else {}))
-
-    def started(self, frame: bytes) -> None:
-        self.state(frame)
-
-
-class Anything:
-    """Takes any call of any method."""
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_, **__: None
-
-    def has_open_output(self) -> bool:
-        return False
-
-
-class Server:
-    """An `exec:` server whose process is the test."""
-
-    def __init__(self) -> None:
-        self.link = Link()
-        services: Any = SimpleNamespace(
-            loop=Loop(lambda: 1000.0), link=self.link, settings=Settings(), children=Anything(),
-            monotonic=lambda: 1000.0, now=lambda: 1000.0,
-        )  # fmt: skip
-        owner: Any = Anything()
-        spec = ServerSpec("exec:x", concurrency=1)
-        self.services = services
-        self.entry = ServerEntry(services, owner, spec)
-        generation = Generation(services, self.entry, spec, 1)
-        self.entry._next = generation
-        self.entry._generations[generation] = None
-        generation._load_timer = services.loop.timers.after(30, lambda: None)
-        self.worker = Worker(services, generation)
-        generation.workers[self.worker] = None
-        transport: Any = Anything()
-        self.worker.transport = transport
-        child: Any = SimpleNamespace(pid=7, exit_code=None, signal_group=lambda number: None)
-        self.worker.set_child(child)
-
-    def send(self, kind: str, detail: dict[str, Any], **fields: Any) -> None:
-        """Handle one line of the worker."""
-        try:
-            item = parse_frame(frame_bytes(kind, detail, **fields))
-        except BadFrame as bad:
-            self.worker.on_item(bad)
-        else:
-            self.worker.on_item(item)
-
-    def begin(self) -> None:
-        """Declare the server, and give it an attempt."""
-        self.send("ServerDeclared", {"server": "s"})
-        command = AttemptCommand("s", KEY, 2000.0, 2000.0, 600.0, None, None, 0.0)
-        self.entry.run(AttemptRecord(command, b"", self.services))
-        assert self.worker.attempt is not None
+FIELDS = st.dictionaries(st.sampled_from(["concurrency", "unclean", "is_checked"]), JSON)
 
 
 Sent = tuple[str, dict[str, Any], dict[str, Any]]

@@ -64,7 +64,11 @@ def test_output_of_all_kinds_is_the_attempts(session: Session) -> None:
         "a", "b", "from a subprocess", "from os.write", "from a fork", "bytes \\xff",
     ]  # fmt: skip
     assert attempt.output("log") == "INFO from ctx.log\n"
-    assert attempt.output("stderr").startswith("on stderr\n--- Logging error ---\n")
+    first, header, error, place, *rest = attempt.output("stderr").splitlines()
+    assert (first, header) == ("on stderr", "--- Logging error ---")
+    assert error.startswith("TypeError: ")
+    assert "in everywhere" in place, "where the call is, without the stack of the worker"
+    assert [line.partition(":")[0] for line in rest] == ["Message", "Arguments"]
     assert attempt.outcome == "retired"  # dictConfig changed the process
 
 

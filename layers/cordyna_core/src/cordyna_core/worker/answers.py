@@ -6,6 +6,7 @@ which attempt it runs, and that the host has stopped it.
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from cordyna_core.worker import verdicts
@@ -62,6 +63,12 @@ def _milliseconds(seconds: float) -> int:
     return int(seconds * 1000 + 0.001)
 
 
+def run_frame(attempt: AttemptRecord) -> bytes:
+    """The RunTask of an attempt, as its worker gets it."""
+    frame = attempt.frame
+    return b'{"check_later":true,%b' % frame[1:] if attempt.is_alone else frame
+
+
 def final_frame(attempt: AttemptRecord, frame: Frame) -> bytes | None:
     """The final state for what the worker says; None if the attempt was cut by a drain."""
     reason = attempt.end_reason
@@ -79,6 +86,28 @@ def final_frame(attempt: AttemptRecord, frame: Frame) -> bytes | None:
     )
 
 
+def frame_for_skipped(attempt: AttemptRecord) -> bytes | None:
+    """The final state if the body was not started; None if that is what a cancellation asked."""
+    if attempt.end_reason is not None:
+        return None
+    return made_frame(attempt, verdicts.skipped)
+
+
+def is_clean(frame: Frame) -> bool | None:
+    """Whether a worker that ends an attempt can be reused; None if its next frame says it."""
+    return None if frame.fields.get("is_checked") is False else not frame.fields.get("unclean")
+
+
+def explain_open_output(attempt: AttemptRecord, grace_s: float) -> None:
+    """Write into the attempt's log why a process of it is stopped."""
+    attempt.output.add_line(
+        "stderr",
+        f"cordyna: a process of this attempt kept its output open for {grace_s:g} s after the "
+        "attempt had ended, so it is stopped; next: let it end with the body, or redirect "
+        "its output",
+    )
+
+
 def frame_for_dead(attempt: AttemptRecord, exit_text: str) -> bytes | None:
     """The final state for a worker whose process ended; None if a drain has cut it."""
     reason, stderr = attempt.end_reason, attempt.output.last_stderr_lines()
@@ -89,8 +118,52 @@ def frame_for_dead(attempt: AttemptRecord, exit_text: str) -> bytes | None:
     return made_frame(attempt, verdicts.worker_died, exit_text, stderr)
 
 
-def publish_command(services: Services, attempt: AttemptRecord, frame: Frame) -> None:
-    """Hand on what an attempt asks of cerebro."""
+def report_start(services: Services, attempt: AttemptRecord, at: float) -> None:
+    """Publish `started` as of `at`; later, with the end, if the body may be a short one."""
+    settings, link = services.settings, services.link
+    if settings.reports_lone_start and attempt.is_alone:
+        link.state(_start_frame(attempt, at))
+    elif not settings.short_body_s:
+        link.started(_start_frame(attempt, at))
+    else:
+        attempt.held_start_at = at
+        send = partial(_send_held_start, services, attempt)
+        attempt.timers.append(services.loop.timers.after(settings.short_body_s, send))
+
+
+def _send_held_start(services: Services, attempt: AttemptRecord) -> None:
+    held_at = attempt.take_held_start()
+    if held_at is not None:
+        services.link.state(_start_frame(attempt, held_at))
+
+
+def _start_frame(attempt: AttemptRecord, at: float) -> bytes:
+    return made_frame(attempt, verdicts.state_update, "started", at=at)
+
+
+def report_progress(services: Services, attempt: AttemptRecord, frame: Frame) -> None:
+    """Hand on a state that is not final, after the start of the body."""
+    _send_held_start(services, attempt)
+    services.link.started(worker_frame(attempt, frame))
+
+
+def report_final(
+    services: Services, attempt: AttemptRecord, final: bytes | None, ended: str | None = None
+) -> None:
+    """Send the final state, if there is one, with the start of the body, if that was held."""
+    if final is None:
+        _send_held_start(services, attempt)
+    else:
+        services.link.state(final, ended, attempt.take_held_start())
+
+
+def publish_command(services: Services, attempt: AttemptRecord | None, frame: Frame) -> None:
+    """Hand on what an attempt asks of cerebro, unless it has ended."""
+    if attempt is None or attempt.has_final:
+        why = "a command of a worker that runs no attempt"
+        report_dead_letter(services, attempt, why, frame.line)
+        return
+    _send_held_start(services, attempt)
     command = attempt.command
     services.link.event(
         "message", server=command.server, key=command.key,

@@ -15,8 +15,8 @@ class AttemptRecord:
 
     __slots__ = (
         "_cut_timer", "_monotonic", "cancel_requested", "command", "frame", "given_at",
-        "has_final", "is_end_reported", "is_queued", "is_started", "output", "progress_count",
-        "stop_reason", "timers",
+        "has_final", "held_start_at", "is_alone", "is_end_reported", "is_queued", "is_started",
+        "output", "progress_count", "stop_reason", "timers",
     )  # fmt: skip
 
     def __init__(self, command: AttemptCommand, frame: bytes, services: Services) -> None:
@@ -26,8 +26,12 @@ class AttemptRecord:
         """When a worker got it; until then, when it arrived."""
         self.is_queued = False
         self.is_started = False
+        self.held_start_at: float | None = None
+        """When the body began, until that is reported."""
         self.has_final = False
         self.is_end_reported = False
+        self.is_alone = False
+        """Its server had nothing else to do when a worker got it: it is to be answered soon."""
         self.progress_count = 0
         self.cancel_requested = False
         self.stop_reason: str | None = None
@@ -61,6 +65,11 @@ class AttemptRecord:
         """Whether a body may not start any more (docs/rules.md, stale commands)."""
         command, now = self.command, self.now()
         return now > command.start_by or (not self.is_queued and now > command.ack_by)
+
+    def take_held_start(self) -> float | None:
+        """When the body began, if that has not been reported. It is the caller's to do so."""
+        held_at, self.held_start_at = self.held_start_at, None
+        return held_at
 
     def report_cuts(self, services: Services) -> None:
         """Report how much of its output is left out, now and then until it has ended."""

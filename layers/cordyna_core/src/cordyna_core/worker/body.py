@@ -1,8 +1,9 @@
 """Body: runs attempts in this process, one after another, until the host closes the connection.
 
-Invariant: an attempt's final frame is the last thing that it sends, after its output has been
-flushed and descriptors 1 and 2 lead elsewhere. The frame says whether the process is still clean.
-A process that user code forks never speaks to the host, and ends where the body would continue.
+Invariant: an attempt's final frame is sent after its output has been flushed and descriptors 1 and
+2 lead elsewhere; nothing of the attempt follows. The frame says whether the process is still clean,
+or, if the host has asked for that, the next one does. A process that user code forks never speaks
+to the host, and ends where the body would continue.
 """
 
 import atexit
@@ -58,6 +59,8 @@ class Body:
         code = 0
         try:
             while True:
+                # Before it waits: what can be done between attempts delays none of them.
+                reseed()
                 frame = self._channel.receive()
                 if frame.detail_type == "RunTask":
                     self._run(frame, baseline)
@@ -72,7 +75,6 @@ class Body:
         detail = frame.detail
         self._final = None
         self._streams.attach(self._channel.take_fds(2), self._write_log)
-        reseed()
         # A context of its own: what the attempt sets in context variables ends with it.
         run = contextvars.copy_context().run
         try:
@@ -87,13 +89,18 @@ class Body:
             _exit(0)
         stop_background_processes(self._helpers)
         could_detach = self._streams.detach()
-        unclean = unclean_reason(baseline) if could_detach else "closed descriptors"
-        extra = {"unclean": unclean} if unclean else {}
         kind = "TaskStateChanged" if self._final else "AttemptSkipped"
         final = self._final or _dumps(_identity(detail))
-        self._channel.send_line(frame_from_json(kind, final, **extra))
         if not could_detach:
+            self._channel.send_line(frame_from_json(kind, final, unclean="closed descriptors"))
             leave(0)
+        if frame.fields.get("check_later") is True:
+            self._channel.send_line(frame_from_json(kind, final, is_checked=False))
+            self._channel.send("WorkerChecked", {"unclean": unclean_reason(baseline)})
+        else:
+            unclean = unclean_reason(baseline)
+            extra = {"unclean": unclean} if unclean else {}
+            self._channel.send_line(frame_from_json(kind, final, **extra))
 
     def _publish(self, detail_type: str, detail: str, is_final: bool) -> None:  # noqa: FBT001
         """The server's bus: the final state is kept until the attempt's output is complete."""

@@ -13,7 +13,7 @@ from cordyna_core.worker.channel import Channel
 from cordyna_core.worker.loop import LoopTimers, Timer
 from cordyna_core.worker.protocol import to_line
 
-STARTED_DELAY_S: Final = 0.002
+LATER_DELAY_S: Final = 0.002
 _BUFFER_BYTES_MAX: Final = 64 * 1024
 
 
@@ -51,19 +51,26 @@ class EngineLink:
         self._send(to_line({"event": kind, **fields}))
 
     def started(self, frame: bytes) -> None:
-        """Send the frame of a state that is not final, at the latest after `STARTED_DELAY_S`.
+        """Send the frame of a state that is not final, at the latest after `LATER_DELAY_S`.
 
         Most attempts are short: their final state follows at once, and wakes the engine once.
         """
-        was_empty = not self._buffer
-        self._send(b'{"event":"state","frame":%b}\n' % frame.rstrip(b"\n"))
-        if was_empty and self._buffer and self._timers is not None:
-            self._may_wait = True
-            self._flush_timer = self._timers.after(STARTED_DELAY_S, self.flush)
+        self._send_later(b'{"event":"state","frame":%b}\n' % frame.rstrip(b"\n"))
 
-    def state(self, frame: bytes, ended: str | None = None) -> None:
-        """Send the frame of a TaskStateChanged, with the end of its attempt if that is the end."""
+    def ended(self, **fields: Any) -> None:
+        """Send the end of an attempt whose final state was sent before it, likewise."""
+        self._send_later(to_line({"event": "ended", **fields}))
+
+    def state(
+        self, frame: bytes, ended: str | None = None, started_at: float | None = None
+    ) -> None:
+        """Send the frame of a TaskStateChanged, with the end of its attempt if that is the end.
+
+        `started_at`: when the body began, if that was not sent before.
+        """
         extra = f'"ended":"{ended}",' if ended else ""
+        if started_at is not None:
+            extra += f'"started_at":{started_at!r},'
         self._send(b'{"event":"state",%b"frame":%b}\n' % (extra.encode(), frame.rstrip(b"\n")))
 
     def add_frames(self, source: Source) -> None:
@@ -90,6 +97,14 @@ class EngineLink:
         """Forget a source that has ended."""
         self._frames.pop(source, None)
         self._outputs.pop(source, None)
+
+    def _send_later(self, line: bytes) -> None:
+        may_wait = self._may_wait or not self._buffer
+        self._send(line)
+        if may_wait and self._buffer and self._timers is not None:
+            self._may_wait = True
+            if self._flush_timer is None:
+                self._flush_timer = self._timers.after(LATER_DELAY_S, self.flush)
 
     def _send(self, line: bytes) -> None:
         if self._channel is None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.contract.time import utc
 from cordyna_core.worker.message_ids import derived_id
 from cordyna_core.worker.protocol import FINAL_STATES, AttemptKey
 
@@ -201,6 +202,9 @@ def _key(fields: dict[str, Any]) -> AttemptKey:
 
 def _state(fields: dict[str, Any]) -> list[Event]:
     detail = fields["frame"]["detail"]
+    started_at = fields.get("started_at")
+    if started_at is not None:
+        detail["started_at"] = utc(int(started_at * 1000) / 1000)
     key = AttemptKey(detail["run_id"], detail["task"], detail["attempt"])
     events: list[Event] = []
     try:
@@ -208,7 +212,7 @@ def _state(fields: dict[str, Any]) -> list[Event]:
     except ValidationError as invalid:
         fault = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
         why = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-        events.append(DeadLetter(key=key, why=why, text=json.dumps(detail)[:1024]))
+        events.append(DeadLetter(key=key, why=why, text=json.dumps(detail, default=str)[:1024]))
         if detail["state"] in FINAL_STATES:
             events.append(_refused_final(detail, why))
     ended = fields.get("ended")

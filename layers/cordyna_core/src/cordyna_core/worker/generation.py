@@ -87,6 +87,11 @@ class Generation:
         return sum(worker.phase not in ("ending", "gone") for worker in self.workers)
 
     @property
+    def checking_count(self) -> int:
+        """Workers that will be idle in a moment."""
+        return sum(worker.is_checking for worker in self.workers)
+
+    @property
     def pids(self) -> list[int]:
         """The processes, for people."""
         worker_pids = [worker.pid for worker in self.workers if worker.pid is not None]

@@ -235,9 +235,8 @@ class ServerEntry:
         """See generation.GenerationOwner."""
         self._running.pop(attempt.command.key, None)
         if not attempt.is_end_reported:
-            self._services.link.event(
-                "ended", key=attempt.command.key, server=attempt.command.server, outcome=outcome
-            )
+            command = attempt.command
+            self._services.link.ended(key=command.key, server=command.server, outcome=outcome)
         # What was held for this attempt may start: not from within its worker's own handling.
         if self._waiting:
             self._services.loop.timers.after(0, self._dispatch)
@@ -253,6 +252,8 @@ class ServerEntry:
             if worker is None:
                 if generation.active_count >= self.concurrency or not generation.can_start_worker:
                     return
+                if len(self._waiting) <= generation.checking_count:
+                    return  # one of them is idle in a moment
                 generation.start_worker()
                 worker = generation.idle
                 if worker is None:  # it is loading
@@ -263,6 +264,7 @@ class ServerEntry:
         del self._waiting[attempt.command.key]
         attempt.cancel_timers()
         self._running[attempt.command.key] = attempt
+        attempt.is_alone = len(self._running) == 1 and not self._waiting
         worker.run(attempt)
 
     def _next_waiting(self) -> AttemptRecord | None:

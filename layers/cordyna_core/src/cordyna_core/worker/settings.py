@@ -17,6 +17,10 @@ class Settings(NamedTuple):
     """From the start of a server's process to its ServerDeclared."""
     queued_after_s: float = 0.5
     """How long a command waits for a worker before `queued` is published."""
+    short_body_s: float = 0.0
+    """A body that ends sooner is not reported as `started`: its final state says when it began."""
+    reports_lone_start: bool = False
+    """Report the start of a body at once, also of a short one, if its server runs no other."""
     default_grace_s: float = 10.0
     """From CancelTask to SIGTERM, unless the command says otherwise."""
     kill_after_s: float = 5.0

@@ -8,8 +8,8 @@ Theory of operation. A worker is in one of six phases:
 
 - busy: the attempt runs. Its final frame, its run clock, a cancellation or the end of the process
   ends this phase.
-- settling: the final state is handed on, but a pipe of the attempt is still open. After
-  `pipes_grace_s` the worker is ended by force.
+- settling: the final state is handed on, but a pipe of the attempt is still open, or its process is
+  still being checked. After `pipes_grace_s` the worker is ended by force.
 - ending: the process has been asked to exit (soft), or its group gets SIGTERM and then SIGKILL
   (by force). The process is waited for only when its group is gone.
 
@@ -74,6 +74,7 @@ class Worker:
         self.has_loaded = False
         self.attempt: AttemptRecord | None = None
         self._outcome = ""
+        self._is_checked = False
         self._settle_timer: Timer | None = None
 
     @property
@@ -85,6 +86,11 @@ class Worker:
     def exit_code(self) -> int | None:
         """How the process ended, once it has."""
         return self._group.exit_code
+
+    @property
+    def is_checking(self) -> bool:
+        """Whether it is idle in a moment, unless its process turns out to have changed."""
+        return self.phase == "settling" and not self._is_checked
 
     def loaded(self) -> None:
         """The worker can be given work."""
@@ -106,13 +112,13 @@ class Worker:
         assert self.transport is not None
         self.phase, self.attempt = "busy", attempt
         attempt.given_at = attempt.now()
-        attempt.report_cuts(self._services)
         try:
-            self.transport.start_attempt(attempt.frame, attempt.output)
+            self.transport.start_attempt(answers.run_frame(attempt), attempt.output)
         except OSError as error:
             self._give_back(f"the output of an attempt could not be opened: {error}")
             self.retire()
             return
+        attempt.report_cuts(self._services)
         if self.pid is not None:
             self._report_started(attempt, attempt.given_at)
 
@@ -146,15 +152,17 @@ class Worker:
             self._dead_letter(why, head)
             if self.attempt is not None and not self.attempt.has_final:
                 final = answers.made_frame(self.attempt, verdicts.bad_final, why)
-                self._finish(final, reusable=False)
+                self._finish(final, is_clean=False)
         elif item.detail_type == "TaskStateChanged":
             self._state_changed(item)
         elif item.detail_type == "AttemptSkipped" and self._is_current(item):
             self._skipped(item)
+        elif item.detail_type == "WorkerChecked" and self.is_checking:
+            self._checked(is_clean=not item.detail.get("unclean"))
         elif item.detail_type == "TaskLogged" and self.attempt is not None:
             self.attempt.output.add_line("log", str(item.detail.get("text", "")))
         elif item.detail_type in COMMANDS:
-            self._command(item)
+            answers.publish_command(self._services, self.attempt, item)
         else:
             self._owner.on_worker_frame(self, item)
 
@@ -171,7 +179,7 @@ class Worker:
 
     def on_output_end(self) -> None:
         """A pipe has ended (transports.Listener)."""
-        if self.phase == "settling" and self.transport and not self.transport.has_open_output():
+        if self.phase == "settling" and self._is_checked and not self._has_open_output():
             self._settled()
 
     # -- the end ------------------------------------------------------------------------------
@@ -258,34 +266,33 @@ class Worker:
         if attempt is None or not is_known or not self._is_current(frame):
             self._dead_letter("not a state of the attempt that this worker runs", frame.line)
         elif state in FINAL_STATES:
-            final = answers.final_frame(attempt, frame)
-            self._finish(final, reusable=not frame.fields.get("unclean"))
+            self._finish(answers.final_frame(attempt, frame), is_clean=answers.is_clean(frame))
         elif "progress" in frame.detail or "message" in frame.detail:
-            self._services.link.started(answers.worker_frame(attempt, frame))
+            answers.report_progress(self._services, attempt, frame)
 
     def _skipped(self, frame: Frame) -> None:
-        """The body was not started. A cancelled attempt needs no answer; another one does."""
+        """The body was not started."""
         attempt = self.attempt
         assert attempt is not None
-        reusable = not frame.fields.get("unclean")
-        if attempt.end_reason is not None:
+        final = answers.frame_for_skipped(attempt)
+        if final is None:
             self._outcome = "skipped"
-            self._finish(None, reusable=reusable)
-        else:
-            self._finish(answers.made_frame(attempt, verdicts.skipped), reusable=reusable)
+        self._finish(final, is_clean=answers.is_clean(frame))
 
     def _report_started(self, attempt: AttemptRecord, at: float) -> None:
-        """Publish `started`, as of `at`, and begin the run clock, once there is a process."""
+        """Begin the run clock once there is a process, and publish `started`, as of `at`."""
         if not attempt.is_started and not attempt.has_final:
             attempt.is_started = True
             timeout_s = attempt.command.run_timeout_s
             if timeout_s is not None:
                 attempt.timers.append(self._after(timeout_s, lambda: self.stop("run_timeout")))
-            started = answers.made_frame(attempt, verdicts.state_update, "started", at=at)
-            self._services.link.started(started)
+            answers.report_start(self._services, attempt, at)
 
-    def _finish(self, final: bytes | None, *, reusable: bool) -> None:
-        """The attempt has its final state: drain its output, then hand the state on."""
+    def _finish(self, final: bytes | None, *, is_clean: bool | None) -> None:
+        """The attempt has its final state: drain its output, then hand the state on.
+
+        `is_clean`: whether the process can be reused; None if the worker is still to say it.
+        """
         attempt, transport = self.attempt, self.transport
         assert attempt is not None
         assert transport is not None
@@ -297,21 +304,26 @@ class Worker:
         is_open = transport.has_open_output()
         if not is_open:
             attempt.output.close()
-        if final is not None:
-            is_end = not is_open and reusable and self.phase != "ending"
-            attempt.is_end_reported = is_end
-            self._services.link.state(final, "reused" if is_end else None)
+        is_end = final is not None and not is_open and is_clean is True and self.phase != "ending"
+        attempt.is_end_reported = is_end
+        answers.report_final(self._services, attempt, final, "reused" if is_end else None)
         if self.phase == "ending":
             # It was stopped, and has answered: a Python body exits at the end of its connection.
             transport.ask_to_exit()
             return
-        self.phase = "settling"
-        if not reusable:
-            self._outcome = self._outcome or "retired"
-        if is_open:
+        self.phase, self._is_checked = "settling", False
+        if is_open or is_clean is None:
             grace_s = self._services.settings.pipes_grace_s
             self._settle_timer = self._after(grace_s, self._never_settled)
-        else:
+        if is_clean is not None:
+            self._checked(is_clean=is_clean)
+
+    def _checked(self, *, is_clean: bool) -> None:
+        """It is known whether the process can be reused."""
+        self._is_checked = True
+        if not is_clean:
+            self._outcome = self._outcome or "retired"
+        if not self._has_open_output():
             self._settled()
 
     def _settled(self) -> None:
@@ -328,13 +340,8 @@ class Worker:
 
     def _never_settled(self) -> None:
         assert self.attempt is not None
-        grace_s = self._services.settings.pipes_grace_s
-        self.attempt.output.add_line(
-            "stderr",
-            f"cordyna: a process of this attempt kept its output open for {grace_s:g} s after the "
-            "attempt had ended, so it is stopped; next: let it end with the body, or redirect "
-            "its output",
-        )
+        if self._has_open_output():
+            answers.explain_open_output(self.attempt, self._services.settings.pipes_grace_s)
         self._outcome = "retired"
         self.end_by_force()
 
@@ -349,8 +356,7 @@ class Worker:
         attempt.cancel_timers()
         if not transport.has_open_output():
             attempt.output.close()
-        if final is not None:
-            self._services.link.state(final)
+        answers.report_final(self._services, attempt, final)
 
     def _give_back(self, why: str) -> None:
         attempt, self.attempt = self.attempt, None
@@ -374,15 +380,12 @@ class Worker:
 
     # -- small things -------------------------------------------------------------------------
 
-    def _command(self, frame: Frame) -> None:
-        if self.attempt is None or not self._has_open_attempt():
-            self._dead_letter("a command of a worker that runs no attempt", frame.line)
-        else:
-            answers.publish_command(self._services, self.attempt, frame)
-
     def _is_current(self, frame: Frame) -> bool:
         attempt = self.attempt
         return attempt is not None and not attempt.has_final and answers.is_for(attempt, frame)
+
+    def _has_open_output(self) -> bool:
+        return self.transport is not None and self.transport.has_open_output()
 
     def _has_open_attempt(self) -> bool:
         return self.attempt is not None and not self.attempt.has_final

@@ -45,6 +45,8 @@ SERVER_LOG_RUN: Final = ""
 class HostBodies:
     """Implements Bodies. `specs` by target; `early`: servers that were started already."""
 
+    holds_starts = True
+
     def __init__(
         self,
         specs: Mapping[str, ServerSpec],

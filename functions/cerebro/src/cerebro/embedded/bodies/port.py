@@ -90,6 +90,11 @@ def is_start(event: BodyEvent) -> bool:
 class Bodies(Protocol):
     """Used by the thread of the driver only."""
 
+    @property
+    def holds_starts(self) -> bool:
+        """Whether the start of a short body is not reported apart from its end."""
+        ...
+
     def start(self, wake: Callable[[], None]) -> None:
         """Begin. `wake` may be called from any thread when `receive` has something.
 

@@ -25,6 +25,8 @@ THREADS_PER_SERVER_MAX: Final = 16
 class ThreadBodies:
     """Implements Bodies. `servers` by target."""
 
+    holds_starts = False
+
     def __init__(self, servers: Mapping[str, TaskServer], clock: Clock) -> None:
         self.servers, self._clock = dict(servers), clock
         self._events: SimpleQueue[BodyEvent] = SimpleQueue()

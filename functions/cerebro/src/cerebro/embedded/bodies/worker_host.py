@@ -9,11 +9,16 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Clock
 from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec
+
+SHORT_BODY_S: Final = 0.02
+"""What a body may take of which only the end is handled: that halves its messages."""
 
 
 @dataclass(slots=True)
@@ -51,13 +56,21 @@ def start_pool(lock_path: Path | None, now: Clock = time.time) -> WorkerPool:
     if lock_path is not None:
         _require_lock(lock_path)
     try:
-        return WorkerPool(token=token, lock_path=str(lock_path or ""), now=now)
+        return WorkerPool(
+            token=token, lock_path=str(lock_path or ""), settings=_settings(lock_path), now=now
+        )
     except OSError as cause:
         raise ServiceError(
             f"the worker host could not be started: {cause}.",
             why="task bodies run in processes of their own",
             next="check the limits of processes and open files (ulimit -a), then try again",
         ) from cause
+
+
+def _settings(lock_path: Path | None) -> Settings:
+    # Without a file, the start of a lone body is handled in time that the engine would only wait;
+    # with one, it would cost a transaction more.
+    return Settings(short_body_s=SHORT_BODY_S, reports_lone_start=lock_path is None)
 
 
 def _require_lock(path: Path) -> None:

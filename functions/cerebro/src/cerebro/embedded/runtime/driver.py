@@ -317,7 +317,8 @@ class Driver:
     def _receive(self) -> None:
         """Take what the bodies reported. A short body's start shares the turn of its end."""
         self._news.receive()
-        if self._news.has_only_starts and not self._arrivals:
+        may_wait = not self._bodies.holds_starts and not self._arrivals
+        if may_wait and self._news.has_only_starts:
             self._wake_pipe.wait(COALESCE_S)
             self._news.receive()
 
