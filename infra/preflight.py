@@ -52,6 +52,7 @@ def checks(clients: Clients, region: str) -> Iterator[Check]:
     for quota in QUOTAS:
         yield quota_check(clients, quota)
     yield unreserved_concurrency(clients)
+    yield role_of_ecs(clients)
 
 
 def node_version(version: str | None) -> Check:
@@ -134,6 +135,19 @@ def unreserved_concurrency(clients: Clients) -> Check:
     if free < UNRESERVED_MIN:
         return Check(name, "warning", f"{free}", "lower the reservations of other functions")
     return Check(name, "ok", f"{free}")
+
+
+def role_of_ecs(clients: Clients) -> Check:
+    """The role of ECS in this account, which its first service may not find in time."""
+    name = "service-linked role of ECS"
+    try:
+        clients("iam").get_role(RoleName="AWSServiceRoleForECS")
+    except ClientError as error:
+        if _code(error) != "NoSuchEntity":
+            return Check(name, "warning", f"not read: {_code(error)}", "allow iam:GetRole")
+        create = "aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"
+        return Check(name, "warning", "missing", f"{create}   (for containers)")
+    return Check(name, "ok", "found")
 
 
 def report(results: Iterable[Check]) -> int:

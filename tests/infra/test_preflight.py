@@ -48,6 +48,9 @@ class Account:
         limits = {"UnreservedConcurrentExecutions": self.free}
         return self._answer("settings", {"AccountLimit": limits})
 
+    def get_role(self, **_: Any) -> dict[str, Any]:
+        return self._answer("role", {"Role": {}})
+
 
 def denied() -> ClientError:
     return ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "Call")
@@ -110,6 +113,16 @@ def test_unreadable_quota_is_no_failure(error: Exception) -> None:
 @pytest.mark.parametrize("account", [Account(settings=denied()), Account(free=10)])
 def test_little_unreserved_concurrency_is_a_warning(account: Account) -> None:
     assert by_name(account)["unreserved Lambda concurrency"].status == "warning"
+
+
+@pytest.mark.parametrize(
+    ("code", "finding"), [("NoSuchEntity", "missing"), ("AccessDenied", "not read: AccessDenied")]
+)
+def test_missing_role_of_ecs_is_a_warning(code: str, finding: str) -> None:
+    account = Account(role=ClientError({"Error": {"Code": code, "Message": ""}}, "GetRole"))
+    found = by_name(account)["service-linked role of ECS"]
+    assert (found.status, found.finding) == ("warning", finding)
+    assert by_name(Account())["service-linked role of ECS"].status == "ok"
 
 
 def test_wheels_are_needed_for_the_image(tmp_path: Path) -> None:

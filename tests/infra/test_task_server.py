@@ -304,6 +304,18 @@ def test_container_with_max_concurrency_is_refused(tmp_path: Path, code: Path) -
         deployed(tmp_path, code=code, container=Container(), max_concurrency=3)
 
 
+def test_only_code_of_a_project_is_deployed(tmp_path: Path, code: Path) -> None:
+    for folder in (".venv", ".git", "node_modules", "__pycache__"):
+        (code / folder).mkdir()
+        (code / folder / "large").touch()
+    deployed(tmp_path, code=code)
+    packed = {
+        file.name for folder in (tmp_path / "out").glob("asset.*") for file in folder.rglob("*")
+    }
+    assert "sales.py" in packed
+    assert packed & {"large", ".venv", ".git", "node_modules", "Dockerfile"} == set()
+
+
 def test_missing_code_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the folder nowhere does not exist"):
         deployed(tmp_path, code="nowhere")

@@ -50,6 +50,11 @@ from cordyna_core.contract.registry import Sender, sent_by
 from cordyna_core.contract.server_route import event_pattern
 
 DEFAULT_CONCURRENCY: Final = 20
+_NOT_CODE: Final = (
+    *("**/__pycache__", "**/*.egg-info", "Dockerfile", "wheels"),
+    # The folder may be that of a whole project.
+    *(".git", ".venv", "venv", "node_modules", "cdk.out", ".cordyna", ".pytest_cache"),
+)
 INGRESS_TIMEOUT: Final = Duration.seconds(30)
 
 
@@ -279,7 +284,7 @@ class TaskServer(Construct):
             handler=handler,
             code=lambda_.Code.from_asset(
                 str(self.loaded.folder),
-                exclude=["**/__pycache__", "**/*.egg-info", "Dockerfile", "wheels"],
+                exclude=list(_NOT_CODE),
                 ignore_mode=IgnoreMode.GLOB,
             ),
             layers=self.layers,
