@@ -6,7 +6,7 @@ inputs, and page timers.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core import effects as e
@@ -296,6 +296,16 @@ class Checker:
                 f"{command.task} was sent by an input that did not dispatch it", command.run_id
             )
 
+    def check_continued(self, untouched_max_s: float, faults_until: float) -> None:
+        """Check that no run has been left alone for longer than that, now that faults are over."""
+        for run_id in self.store.active_runs():
+            _, run = self._run(run_id)
+            since = max(self._moved_at.get(run_id, run.created_at), faults_until)
+            if self.now() - since > untouched_max_s:
+                raise InvariantBroken(
+                    "nothing continues the run: it waits for a dead letter", run_id
+                )
+
     # --- at rest --------------------------------------------------------------------------------
     def at_rest(self, *, is_live: bool) -> None:
         """Check a world in which nothing is on its way any more.
@@ -374,18 +384,3 @@ def _late_expiry(effect: e.WriteTask, now: float) -> str | None:
     if not is_by_clock or late_s <= EXPIRY_DELAY_MAX_S:
         return None
     return f"a deadline was kept {late_s:.1f} s too late"
-
-
-def summary(effect: Any) -> str:
-    """An effect in a few words, for the trace."""
-    match effect:
-        case e.WriteTask(_, index, new, _):
-            rank = Rank(new.rank).name.lower()
-            return f"task {index}: attempt {new.attempt} {rank} {new.reason or ''}".rstrip()
-        case e.WriteRun(new, _):
-            return f"{new.status}{' failing' if new.failing else ''} rev {new.rev}"
-        case e.SendPageTimer(timer):
-            return f"page {timer.page}"
-        case e.Publish(messages):
-            return ", ".join(type(message).__name__ for message in messages)
-    return ""

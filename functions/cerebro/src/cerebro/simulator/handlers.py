@@ -15,11 +15,13 @@ from cerebro.core.incidents import effects as i
 from cerebro.core.run import page_check
 from cerebro.handlers.receive import answer_malformed, open_delivery, program_of
 from cerebro.shell import PERFORM, Ports
-from cerebro.simulator.checker import Checker, summary
+from cerebro.simulator.checker import Checker
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.handled_input import HandledInput, Observed
 from cerebro.simulator.network import InFlightMessage, Network
 from cerebro.simulator.scenario import SafetyNets
+from cerebro.simulator.stored_forms import STORED, check_stored_forms
+from cerebro.simulator.trace import summary
 from cordyna_core.contract.envelope import Envelope, MalformedEvent
 from cordyna_core.contract.ids import CEREBRO
 from cordyna_core.errors import Fatal
@@ -81,6 +83,7 @@ class SimulatedCerebro:
     """All handlers that are running.
 
     `crash_at` injects a fault at given effects (counted from 0), whatever the fault rates are.
+    `reads_stored_forms`: what is written is also read from its stored forms.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class SimulatedCerebro:
         safety_nets: SafetyNets,
         batch: int,
         crash_at: dict[int, str] | None = None,
+        reads_stored_forms: bool = False,
     ) -> None:
         self.running: list[SimulatedHandler] = []
         self.resume: Callable[[SimulatedHandler], None] = self.running.append
@@ -123,7 +127,11 @@ class SimulatedCerebro:
             e.ReadOutputs: _outputs_read,
         }
         self._table: dict[type, tuple[Callable[[Ports, Any], Any], _Observer | None]] = {
-            kind: (perform, observers.get(kind)) for kind, perform in PERFORM.items()
+            kind: (
+                _with_stored_forms(perform) if reads_stored_forms and kind in STORED else perform,
+                observers.get(kind),
+            )
+            for kind, perform in PERFORM.items()
         }
         """How each effect is performed, and what observes it."""
 
@@ -322,6 +330,14 @@ class SimulatedCerebro:
         handler.is_paused = True
         self._network.schedule(self._network.now + pause, self.resume, handler)
         return False
+
+
+def _with_stored_forms(perform: Callable[[Ports, Any], Any]) -> Callable[[Ports, Any], Any]:
+    def checked(ports: Ports, effect: Any) -> Any:
+        check_stored_forms(effect)
+        return perform(ports, effect)
+
+    return checked
 
 
 def _graph_read(handler: SimulatedHandler, _: e.ReadGraph, answer: Any) -> None:

@@ -20,6 +20,7 @@ from cerebro.simulator.checker import Checker, input_key
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.load_promises import HOP_MAX_S
 from cerebro.simulator.scenario import BEGIN, Scenario
+from cerebro.simulator.stored_forms import as_received
 from cerebro.simulator.trace import Trace
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, CancelTask, InvokeTask, RetryRun, RunTask
@@ -30,6 +31,12 @@ from cordyna_core.contract.time import utc
 
 RECEIVE_COUNT_MAX: Final = 5
 """How often a queue delivers a message before it moves it to the dead-letter queue."""
+
+GIVEN_UP_AFTER_S: Final = 56.0
+"""One message in 15 that was not acknowledged becomes a dead letter at once.
+
+What its first delivery left undone must be found by a page timer or the sweep, days before.
+"""
 
 _HOP_S: Final = (0.01, HOP_MAX_S)
 """How long a message takes from sender to queue."""
@@ -104,6 +111,8 @@ class Network:
         self._send(InFlightMessage(body, event_id, ""), at, may_be_lost=True)
 
     def _send(self, in_flight: InFlightMessage, at: float, *, may_be_lost: bool) -> None:
+        if self._scenario.sealed and not isinstance(in_flight.message, str):
+            in_flight.message = as_received(in_flight.message)
         due = at + self._hop_s()
         fault = self._next_message_fault(may_be_lost=may_be_lost)
         if fault:
@@ -132,7 +141,7 @@ class Network:
         """
         received = in_flight.received + 1
         wait = self._faults.uniform(1, 60)
-        if received >= RECEIVE_COUNT_MAX:
+        if received >= RECEIVE_COUNT_MAX or wait > GIVEN_UP_AFTER_S:
             self._faults.injected["dead-lettered"] += 1
             received, wait = 0, self._faults.uniform(86_400, 4 * 86_400)
         self.schedule(self.now + wait, self.to_cerebro, in_flight.copy(received))

@@ -15,6 +15,7 @@ from cerebro.core import effects as e
 from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, page_of
 from cerebro.core.run.invoke import invocation_key
 from cerebro.simulator.answers import check_answer
+from cerebro.simulator.deciders import Deciders
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_effects import check_effects
 from cerebro.simulator.reference_facts import Unexpected, check_fact, rank_reported
@@ -42,6 +43,7 @@ class Reference:
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
+        self._deciders = Deciders()
         self._outputs: dict[tuple[str, int], Any] = {}
         self._made: dict[tuple[str, int], Parts] = {}
         self._messages: dict[str, RunStateChanged] = {}
@@ -130,6 +132,8 @@ class Reference:
         snapshot = self._snapshot(effect.run_id)
         check_fact(snapshot, effect, handled)
         handled.facts_written.append((effect.index, effect.seen, effect.new))
+        task = snapshot.plan.tasks[effect.index]
+        self._deciders.task_written(effect, task.name, handled.key)
         key = effect.run_id, effect.index
         if effect.new.rank == Rank.WAITING:
             self._outputs.pop(key, None)  # a rerun makes another one
@@ -137,7 +141,6 @@ class Reference:
             self._completed[*key, effect.new.dispatched_at] = effect.new
         if effect.new.rank != Rank.COMPLETED or key in self._outputs:
             return
-        task = snapshot.plan.tasks[effect.index]
         message = handled.message
         if task.reuses is not None:
             self._outputs[key] = self._outputs[task.reuses.run_id, task.reuses.index]
@@ -148,6 +151,7 @@ class Reference:
 
     def run_written(self, effect: e.WriteRun, handled: HandledInput) -> None:
         """Raises Unexpected."""
+        self._deciders.run_written(effect.new, handled.key)
         if effect.new.status == "completed":
             self._completed_runs.add(effect.new.id)
         if effect.seen is None:
@@ -177,6 +181,8 @@ class Reference:
     def published(self, message: Message, handled: HandledInput) -> None:
         """Raises Unexpected."""
         handled.published.append(message)
+        if wrong := self._deciders.wrongly_published(message, handled.key):
+            raise Unexpected(wrong)
         self._check_trace(message, handled)
         match message:
             case RunTask():

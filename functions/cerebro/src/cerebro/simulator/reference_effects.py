@@ -11,9 +11,9 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import Tick
+from cerebro.core.effects import OverdueCheck, Tick
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import Rank, RunSnapshot, TaskRun
+from cerebro.core.model import FAILED_RANKS, Rank, RunSnapshot, TaskRun
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_facts import Unexpected, state_shown
 from cordyna_core.contract.commands import CancelTask, InvokeTask, RunTask
@@ -48,6 +48,8 @@ def check_effects(handled: HandledInput, snapshot: RunSnapshot | None, store: Me
             _check_announced(handled, snapshot)
             _check_results(handled, snapshot)
         _check_update_is_about_an_attempt(handled, snapshot, store)
+        if isinstance(handled.message, OverdueCheck):
+            _check_missed_acks(handled, handled.message, snapshot, store)
     if handled.published:
         _check_stopped(handled)
     if handled.has_set_failing and not any(
@@ -97,6 +99,32 @@ def _check_update_is_about_an_attempt(
         if fact is None or update.attempt > fact.attempt:
             raise Unexpected(f"attempt {update.attempt} of {update.task} was never sent")
         _check_late_end(update, envelope.source, fact, before=handled.facts_before.get(index))
+        seen = store._servers.get(update.server)
+        if seen is None or seen.at < handled.clocks[0]:
+            raise Unexpected(f"an update is a sign of life of {update.server}, and was not noted")
+
+
+def _check_missed_acks(
+    handled: HandledInput, check: OverdueCheck, snapshot: RunSnapshot, store: MemoryStore
+) -> None:
+    """A server missed an acknowledgement exactly if that clock of a command to it expired."""
+    tasks = snapshot.plan.tasks
+    expired = [
+        (index, fact)
+        for index, _, fact in handled.facts_written
+        if fact.cause == check.id and fact.rank in FAILED_RANKS
+    ]
+    facts = [*expired, *store._tasks[check.run_id].items(), *handled.facts_before.items()]
+    silent = {tasks[index].server for index, fact in facts if fact.rank == Rank.ACK_TIMEOUT}
+    for index, fact in expired:
+        server = tasks[index].server
+        seen = store._servers.get(server)
+        missed_at = seen.missed_at if seen is not None else None
+        is_silent = fact.rank == Rank.ACK_TIMEOUT
+        if is_silent and (missed_at is None or missed_at < handled.clocks[0]):
+            raise Unexpected(f"{server} did not acknowledge a command, and that was not noted")
+        if server not in silent and missed_at in handled.clocks:
+            raise Unexpected(f"{server} is noted as silent, but no clock of a command expired")
 
 
 def _check_late_end(

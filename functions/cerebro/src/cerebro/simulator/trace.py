@@ -5,7 +5,10 @@ Invariant: the same seed gives the same trace, and so the same hash.
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from cerebro.core import effects as e
+from cerebro.core.model import Rank
 
 LINES_MAX: Final = 40
 """Lines shown of what led to a broken invariant."""
@@ -61,3 +64,18 @@ def _clock(at: float) -> str:
     minutes, seconds = divmod(rest, 60)
     day = f"{int(days)}d " if days else ""
     return f"{day}{int(hours):02}:{int(minutes):02}:{seconds:06.3f}"
+
+
+def summary(effect: Any) -> str:
+    """An effect in a few words, for the trace."""
+    match effect:
+        case e.WriteTask(_, index, new, _):
+            rank = Rank(new.rank).name.lower()
+            return f"task {index}: attempt {new.attempt} {rank} {new.reason or ''}".rstrip()
+        case e.WriteRun(new, _):
+            return f"{new.status}{' failing' if new.failing else ''} rev {new.rev}"
+        case e.SendPageTimer(timer):
+            return f"page {timer.page}"
+        case e.Publish(messages):
+            return ", ".join(type(message).__name__ for message in messages)
+    return ""

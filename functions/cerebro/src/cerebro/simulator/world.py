@@ -37,6 +37,12 @@ CACHE_INTERVAL: Final = 3
 
 SWEEP_INTERVAL_S: Final = 900.0
 LAST_SWEEP_S: Final = 12 * 86_400.0
+UNTOUCHED_SWEEPS_MAX: Final = 2
+"""A run whose clocks have all run out is continued by the first sweep or, at the latest, the next.
+
+What that sends expires in a message of its own.
+"""
+UNTOUCHED_MARGIN_S: Final = 60.0
 STEPS_MAX: Final = 200_000
 STEPS_PER_TASK_MAX: Final = 200
 STEP_S_MAX: Final = 0.03
@@ -80,6 +86,7 @@ class World:
             safety_nets=self.scenario.safety_nets,
             batch=self.scenario.batch,
             crash_at=crash_at,
+            reads_stored_forms=self.scenario.sealed,
         )
         self.servers = {
             name: SimulatedServer(
@@ -97,6 +104,9 @@ class World:
             self.network.to_cerebro = self.handlers.deliver
             self.checker.ages_s = self.handlers.ages_s
         self.network.to_server = self._deliver_command
+        self._untouched_max_s = (
+            self._longest_clock_s() + UNTOUCHED_SWEEPS_MAX * SWEEP_INTERVAL_S + UNTOUCHED_MARGIN_S
+        )
         self._set_up()
 
     @property
@@ -211,8 +221,19 @@ class World:
         self.network.trace("adversary", kind)
         self.network.inject_raw(body, event_id, self.network.now)
 
+    def _longest_clock_s(self) -> float:
+        declared = [task for server in self.scenario.declared for task in server.tasks]
+        clocks = [
+            (task.ack_timeout_s + task.start_timeout_s, task.run_timeout_s) for task in declared
+        ]
+        return max((float(max(own)) for own in clocks), default=0.0)
+
     def _sweep(self, _: Any) -> None:
         network = self.network
+        if self.scenario.safety_nets == "both":
+            self.checker.check_continued(
+                self._untouched_max_s, BEGIN + self.scenario.faults_until_s
+            )
         self.cerebro.skew_s = 0.0
         sweep(self.ports)
         is_idle = not (self.cerebro.running or self.store.active_runs())

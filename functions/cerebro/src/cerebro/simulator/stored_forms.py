@@ -1,0 +1,150 @@
+"""Stored forms: in a part of the worlds, what is written is also read from its stored form.
+
+So it is in the form of this version, of a newer one (every list and object has one entry more), and
+of an older one (what has its default is missing): two versions work on one store during a
+deployment.
+
+Invariant: each of them is read as what was written.
+"""
+
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields
+from typing import Any, Final
+
+from cerebro.adapters import codecs, incident_codec, internal_codec
+from cerebro.core import effects as e
+from cerebro.core.effects import InternalMessage
+from cerebro.core.graph.graph import content_of
+from cerebro.core.incidents import effects as i
+from cerebro.core.model import TaskRun
+from cerebro.simulator.reference_facts import Unexpected
+
+_LATER: Final = "later"
+"""The name and the value of a field that only a newer version knows."""
+
+Forms = Iterator[tuple[str, Any, Any]]
+"""(form, what is read from it, what was written)."""
+
+
+def check_stored_forms(effect: Any) -> None:
+    """Read what an effect writes from each of its forms. Raises Unexpected."""
+    for form, read, written in STORED[type(effect)](effect):
+        if read != written:
+            raise Unexpected(f"{type(effect).__name__}: {form} is read as {read}, not {written}")
+
+
+def as_received(message: InternalMessage) -> InternalMessage:
+    """Return an internal message as a handler of another version receives it.
+
+    Raises Unexpected if that is another message.
+    """
+    ((kind, sent),) = json.loads(internal_codec.encode_internal(message)).items()
+    newer = {**sent, _LATER: 1}
+    older = {name: sent[name] for name in _set_fields(message)}
+    for form in (sent, newer, older):
+        received = internal_codec.decode_internal(json.dumps({kind: form}, separators=(",", ":")))
+        if received != message:
+            raise Unexpected(f"{message} was received as {received}")
+    return received
+
+
+def _set_fields(value: Any) -> Iterator[str]:
+    """Yield the names of the fields that do not have their default."""
+    for field in fields(value):
+        made = field.default_factory
+        default = field.default if made is MISSING else made()
+        if getattr(value, field.name) != default:
+            yield field.name
+
+
+def _without_defaults(stored: dict[str, Any], value: Any) -> str:
+    kept = {"format", *_set_fields(value)}
+    return json.dumps({name: entry for name, entry in stored.items() if name in kept})
+
+
+def _task(effect: e.WriteTask) -> Forms:
+    fact: TaskRun = effect.new
+    text = codecs.encode_task(fact)
+    yield "a fact", codecs.decode_task(text), fact
+    values = json.loads(text)
+    *_, timeline, _rev = values if fact.dispatched_by is None else values[:-1]
+    for entry in timeline:
+        entry.append(_LATER)
+    if fact.dispatched_by is None:
+        values.append(None)
+    yield "a newer fact", codecs.decode_task(json.dumps([*values, _LATER])), fact
+
+
+def _run(effect: e.WriteRun) -> Forms:
+    run = effect.new
+    text = codecs.encode_run(run)
+    yield "a run", codecs.decode_run(text), run
+    stored = json.loads(text)
+    yield "a newer run", codecs.decode_run(json.dumps({**stored, _LATER: 1})), run
+    yield "an older run", codecs.decode_run(_without_defaults(stored, run)), run
+
+
+def _plan(effect: e.WritePlan) -> Forms:
+    plan = effect.plan
+    blob = codecs.encode_plan(plan)
+    yield "a plan", codecs.decode_plan(blob), plan
+    content = json.loads(zlib.decompress(blob))
+    content["fields"].append(_LATER)
+    for row in content["tasks"]:
+        row.append(1)
+    newer = zlib.compress(json.dumps(content).encode())
+    yield "a newer plan", codecs.decode_plan(newer), plan
+
+
+def _result(effect: e.WriteCachedResult) -> Forms:
+    text = codecs.encode_last(effect.result)
+    yield "a result", codecs.decode_last(text), effect.result
+    newer = json.dumps([*json.loads(text), _LATER])
+    yield "a newer result", codecs.decode_last(newer), effect.result
+
+
+def _declaration(effect: e.WriteDeclaration) -> Forms:
+    text = content_of(effect.declared)
+    yield "a declaration", codecs.decode_declaration(text).tasks, effect.declared.tasks
+    content = json.loads(text)
+    for task in content.get("tasks", ()):
+        task[_LATER] = 1
+    newer = json.dumps({**content, _LATER: 1, "contract": _LATER})
+    yield "a newer declaration", codecs.decode_declaration(newer).tasks, effect.declared.tasks
+
+
+def _incident(effect: i.WriteIncident) -> Forms:
+    incident = effect.new
+    text = incident_codec.encode_incident(incident)
+    yield "an incident", incident_codec.decode_incident(text), incident
+    stored = json.loads(text)
+    older = _without_defaults(stored, incident)
+    yield "an older incident", incident_codec.decode_incident(older), incident
+    for row in (*stored["blocked"], *stored["failing"]):
+        row.append(_LATER)
+    newer = json.dumps({**stored, _LATER: 1})
+    yield "a newer incident", incident_codec.decode_incident(newer), incident
+
+
+def _deadline(effect: i.WriteDeadline) -> Forms:
+    deadline = effect.new
+    text = incident_codec.encode_deadline(deadline)
+    yield "a deadline", incident_codec.decode_deadline(text), deadline
+    stored = json.loads(text)
+    newer, older = json.dumps({**stored, _LATER: 1}), _without_defaults(stored, deadline)
+    yield "a newer deadline", incident_codec.decode_deadline(newer), deadline
+    yield "an older deadline", incident_codec.decode_deadline(older), deadline
+
+
+STORED: Final[dict[type, Callable[[Any], Forms]]] = {
+    e.WriteTask: _task,
+    e.WriteRun: _run,
+    e.WritePlan: _plan,
+    e.WriteCachedResult: _result,
+    e.WriteDeclaration: _declaration,
+    i.WriteIncident: _incident,
+    i.WriteDeadline: _deadline,
+}
+"""The forms of what each effect writes."""
