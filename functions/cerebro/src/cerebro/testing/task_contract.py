@@ -18,6 +18,7 @@ class TaskContract(ABC):
     def test_unwritten_task_run_has_no_fact(self) -> None:
         store, _ = self.two_stores()
         assert store.read_task(RUN, 0) is None
+        assert store.read_recent_task(RUN, 0) is None
         assert store.read_tasks(RUN, [0, 1]) == {}
         assert store.read_page(RUN, 0) == {}
 
@@ -28,6 +29,7 @@ class TaskContract(ABC):
         ):
             assert one.write_task(RUN, index, fact, None) is None
             assert other.read_task(RUN, index) == fact
+            assert other.read_recent_task(RUN, index) in (None, fact)
             assert other.read_tasks(RUN, [index]) == {index: fact}
             assert other.read_page(RUN, 0)[index] == fact
 
