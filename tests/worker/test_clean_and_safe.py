@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import pytest
 
-from cordyna_core.worker import cleanliness
+from cordyna_core.worker import cleanliness, process_state
 from cordyna_core.worker.events import Declared
 from worker.running import Session, a_session
 
@@ -196,7 +196,7 @@ def test_thread_on_its_way_out_is_waited_for(
     """The system counts a thread of Python for a moment after it was joined."""
     before = cleanliness.take_baseline()._replace(threads=1)
     left = iter(counts)
-    monkeypatch.setattr(cleanliness, "_threads_and_pages", lambda: (next(left), 0))
+    monkeypatch.setattr(process_state, "threads", lambda: next(left))
     # The host of this module's session is a child of the tests.
     monkeypatch.setattr(cleanliness, "_has_children", lambda: False)
 

@@ -22,10 +22,8 @@ from cordyna_core.worker.body_channel import identity_of
 
 _MEMORY_GROWTH_BYTES_MAX: Final = 256 * 1024 * 1024
 _DESCRIPTORS_LEFT_MAX: Final = 64
-_STAT_BYTES_MAX: Final = 4096
 _EXIT_POLL_S: Final = 0.0005
 POLLS_MAX: Final = 100
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _SIGNALS: Final = sorted(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 # The function under signal.getsignal, which makes an enum of every answer: 20 times the time.
 _getsignal: Final[Callable[[int], Any]] = importlib.import_module("_signal").getsignal
@@ -47,7 +45,7 @@ class Baseline(NamedTuple):
     descriptor: int
     threads: int
     python_threads: int
-    memory_pages: int
+    memory_bytes: int
     handlers: tuple[Any, ...]
     streams: tuple[int, int, int]
     loggers: dict[str, _LoggerState]
@@ -59,7 +57,6 @@ class Baseline(NamedTuple):
 
 def take_baseline() -> Baseline:
     """The present state of this process."""
-    threads, pages = _threads_and_pages()
     return Baseline(
         folder=process_state.folder(),
         environment=dict(os.environb),
@@ -69,9 +66,9 @@ def take_baseline() -> Baseline:
         scheduling=process_state.scheduling(),
         stdin=identity_of(0),
         descriptor=process_state.lowest_free_descriptor(),
-        threads=threads,
+        threads=process_state.threads(),
         python_threads=threading.active_count(),
-        memory_pages=pages,
+        memory_bytes=process_state.memory_bytes(),
         handlers=_handlers(),
         streams=_streams(),
         loggers=_loggers(),
@@ -91,11 +88,10 @@ def unclean_reason(before: Baseline) -> str:
 
 
 def _unclean_reason(before: Baseline) -> str:
-    has_threads, pages = _has_threads_and_pages(before)
     state = process_state
     left_open = state.lowest_free_descriptor() - before.descriptor
     checks = (
-        ("running threads", has_threads),
+        ("running threads", _has_threads(before)),
         ("child processes", _has_children()),
         ("another working folder", state.folder() != before.folder),
         ("a changed environment", _has_changed_environment(before)),
@@ -110,43 +106,28 @@ def _unclean_reason(before: Baseline) -> str:
         ("many open descriptors", left_open > _DESCRIPTORS_LEFT_MAX),
         ("other settings of the interpreter", _interpreter() != before.interpreter),
         ("changed built-in functions", _has_changed_builtins(before)),
-        ("much memory", (pages - before.memory_pages) * _PAGE_BYTES > _MEMORY_GROWTH_BYTES_MAX),
+        ("much memory", state.has_memory_beyond(before.memory_bytes + _MEMORY_GROWTH_BYTES_MAX)),
     )
     return next((what for what, is_changed in checks if is_changed), "")
 
 
-def _has_threads_and_pages(before: Baseline) -> tuple[bool, int]:
-    """Whether threads run, and the resident pages.
+def _has_threads(before: Baseline) -> bool:
+    """Whether threads run.
 
     A thread of Python that has been joined may still be on its way out of the system.
     """
-    threads, pages = _threads_and_pages()
+    threads = process_state.threads()
     polls = 0
     while threads > before.threads and not _has_more_python_threads(before) and polls < POLLS_MAX:
         # Sleeping lets it run: the scheduler is fair, so that this does not depend on the load.
         time.sleep(_EXIT_POLL_S)
         polls += 1
-        threads, pages = _threads_and_pages()
-    return _has_more_python_threads(before) or threads > before.threads, pages
+        threads = process_state.threads()
+    return _has_more_python_threads(before) or threads > before.threads
 
 
 def _has_more_python_threads(before: Baseline) -> bool:
     return threading.active_count() > before.python_threads
-
-
-def _threads_and_pages() -> tuple[int, int]:
-    """Native threads and resident pages; (1, 0) where there is no /proc."""
-    try:
-        # Without a file object, whose making costs eight system calls.
-        stat = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return 1, 0
-    try:
-        text = os.read(stat, _STAT_BYTES_MAX)
-    finally:
-        os.close(stat)
-    fields = text[text.rindex(b")") + 2 :].split()
-    return int(fields[17]), int(fields[21])
 
 
 def _handlers() -> tuple[Any, ...]:

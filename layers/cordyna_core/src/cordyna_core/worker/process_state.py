@@ -7,6 +7,7 @@ import ctypes
 import os
 import resource
 import signal
+import sys
 from typing import Any, Final
 
 LIMITS: Final = [
@@ -15,6 +16,9 @@ LIMITS: Final = [
     if hasattr(resource, f"RLIMIT_{name}")
 ]
 _TIMERS: Final = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+_STATUS_BYTES_MAX: Final = 4096
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_MAXRSS_UNIT_BYTES: Final = 1 if sys.platform == "darwin" else 1024
 _POINTER_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
 
 
@@ -54,6 +58,43 @@ def scheduling() -> tuple[Any, ...]:
     if not hasattr(os, "sched_getaffinity"):
         return (os.nice(0),)
     return os.nice(0), os.sched_getscheduler(0), os.sched_getaffinity(0)
+
+
+def threads() -> int:
+    """How many threads the system counts; 1 where there is no /proc."""
+    try:
+        # Each thread has a folder there, and a folder a link. To read the status costs much more.
+        links = os.stat("/proc/self/task").st_nlink - 2  # noqa: PTH116
+    except FileNotFoundError:
+        return 1
+    # Not every file system that stands in for /proc counts links.
+    return links if links > 0 else int(_status(17))
+
+
+def memory_bytes() -> int:
+    """What the process holds in memory now; 0 where there is no /proc."""
+    try:
+        return int(_status(21)) * _PAGE_BYTES
+    except FileNotFoundError:
+        return 0
+
+
+def has_memory_beyond(limit: int) -> bool:
+    """Whether the process holds more than this many bytes in memory now."""
+    # The most that it ever held costs less to ask for.
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT_BYTES
+    return most > limit and memory_bytes() > limit
+
+
+def _status(field: int) -> bytes:
+    """A field of the process's status, counted from the one after its name."""
+    # Without a file object, whose making costs eight system calls.
+    status = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = os.read(status, _STATUS_BYTES_MAX)
+    finally:
+        os.close(status)
+    return text[text.rindex(b")") + 2 :].split()[field]
 
 
 def lowest_free_descriptor() -> int:

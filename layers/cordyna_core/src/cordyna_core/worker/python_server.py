@@ -9,13 +9,13 @@ Invariant: no other module of the worker imports `cordyna_core.server`.
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from cordyna_core.attempt import Attempt
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.envelope import detail_json
-from cordyna_core.contract.time import utc
+from cordyna_core.contract.time import LATEST
 from cordyna_core.server.cancellation import Cancellation
 from cordyna_core.server.program import load_program
 from cordyna_core.server.result import describe
@@ -48,9 +48,6 @@ def load(target: str) -> ImportedServer:
     return _TaskServerAdapter(load_program(target))
 
 
-_NEVER: Final = utc(253_402_300_799)  # the last second of the year 9999
-
-
 class _TaskServerAdapter:
     def __init__(self, server: TaskServer) -> None:
         self._server = server
@@ -67,7 +64,7 @@ class _TaskServerAdapter:
     def run(self, detail: dict[str, Any], publish: Publish, cancelled: Cancellation) -> None:
         clock = partial(_engine_time, detail.get("clock_offset_s", _wall_clock_offset_s()))
         # The host has checked that the command is not stale, by a clock that does not jump.
-        command = RunTask.model_validate(detail).model_copy(update={"start_by": _NEVER})
+        command = RunTask.model_validate({**detail, "start_by": LATEST})
         bus = _Bus(publish)
         try:
             self._server.run(
