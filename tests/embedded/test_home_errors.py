@@ -2,13 +2,18 @@
 
 import errno
 import os
+import sqlite3
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from cerebro.adapters.sqlite import database
+from cerebro.adapters.sqlite.database import HomeLocked
 from cerebro.embedded.storage import home_location
 from cerebro.embedded.storage.driver_record import DriverLock, record_of_this_process
-from cerebro.embedded.storage.home import DiskHome, MemoryHome
+from cerebro.embedded.storage.home import DATABASE, DiskHome, MemoryHome
 from cerebro.embedded.storage.home_location import create_home_folder
 from cordyna_core.errors import ServiceError
 
@@ -85,6 +90,33 @@ def test_record_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(ServiceError, match="No space left on device"):
         lock.record(record_of_this_process(()))
     lock.release()
+
+
+def lock_of_another(path: Path) -> sqlite3.Connection:
+    """A program that holds the write lock of a database that has no table yet."""
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("begin immediate")
+    return other
+
+
+def test_new_home_waits_for_the_lock_of_another_program(tmp_path: Path) -> None:
+    other = lock_of_another(tmp_path / DATABASE)
+    releasing = threading.Timer(1.5, other.rollback)  # Longer than one attempt.
+    releasing.start()
+    DiskHome(tmp_path).close()
+    releasing.join()
+    other.close()
+
+
+def test_new_home_that_stays_locked_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOCK_WAIT_MAX_S", 0.0)
+    with (
+        closing(lock_of_another(tmp_path / DATABASE)),
+        pytest.raises(HomeLocked, match="locked by another program"),
+    ):
+        DiskHome(tmp_path)
 
 
 def test_home_is_in_place_until_it_is_deleted_or_replaced(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -58,6 +59,18 @@ class TaskLogHandler(logging.Handler):
             return
         for line in text.split("\n"):
             self.write(line if line.startswith("{") else line[:_LINE_CHARS_MAX])
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        """Show what is wrong, and where the call is: of the whole stack, most is not the user's."""
+        if not logging.raiseExceptions:
+            return
+        with contextlib.suppress(Exception):  # The arguments may have no repr either.
+            error = "".join(traceback.format_exception_only(sys.exception())).rstrip()
+            sys.stderr.write(
+                f"--- Logging error ---\n{error}\n"
+                f'  File "{record.pathname}", line {record.lineno}, in {record.funcName}\n'
+                f"Message: {record.msg!r}\nArguments: {record.args!r}\n"
+            )
 
 
 class _TaskLogger(logging.Logger):

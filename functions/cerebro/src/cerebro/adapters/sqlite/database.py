@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from cerebro.adapters.sqlite.schema import ADDITIONS, FORMAT, SCHEMA
 from cordyna_core.errors import ServiceError
@@ -31,6 +31,9 @@ FREE_BYTES_MIN: Final = 128 * 1024
 """With less, SQLite cannot even map its index of the log, and calls that an I/O error."""
 
 _BUSY_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+T = TypeVar("T")
 
 
 class HomeLocked(ServiceError):
@@ -70,6 +73,8 @@ def unusable(path: Path, cause: sqlite3.Error) -> ServiceError:
             why="its client was closed, or its `with` block has ended.",
             next="use the client and its runs before that, or connect again",
         )
+    if _is_busy(cause):
+        return _locked(path)
     if _is_for_space(path, cause):
         return disk_full(path)
     return ServiceError(
@@ -78,6 +83,23 @@ def unusable(path: Path, cause: sqlite3.Error) -> ServiceError:
         next="free space or fix its permissions; or set CORDYNA_HOME to another folder"
         " (past runs stay in the old one)",
     )
+
+
+def _is_busy(cause: sqlite3.Error) -> bool:
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _BUSY_CODES
+
+
+def _when_unlocked(path: Path, action: Callable[[], T]) -> T:
+    """Do it once no other program holds the lock. Raises HomeLocked after LOCK_WAIT_MAX_S."""
+    give_up_at = time.monotonic() + LOCK_WAIT_MAX_S
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as busy:
+            if not _is_busy(busy):
+                raise
+            if time.monotonic() >= give_up_at:
+                raise _locked(path) from busy
 
 
 def _is_for_space(path: Path, cause: sqlite3.Error) -> bool:
@@ -110,6 +132,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open the file, and create its tables if it is new. Two processes may do so at once.
 
     Raises:
+        HomeLocked: another program holds its lock for LOCK_WAIT_MAX_S.
         ServiceError: the file cannot be read or written, is not a database, or has another format.
     """
     try:
@@ -122,11 +145,7 @@ def connect(path: Path) -> sqlite3.Connection:
             check_same_thread=False,
             cached_statements=256,
         )
-        if _format_of(connection, path) == 0:
-            with _exclusive(path.with_name("create.lock")):
-                _create_tables(connection, path)
-        connection.execute("pragma synchronous=normal")
-        _create_additions(connection)
+        _when_unlocked(path, lambda: _prepare(connection, path))
     except sqlite3.Error as cause:
         raise unusable(path, cause) from cause
     except OSError as cause:
@@ -137,6 +156,14 @@ def connect(path: Path) -> sqlite3.Connection:
             next="fix its permissions, or set CORDYNA_HOME to another folder",
         ) from cause
     return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    if _format_of(connection, path) == 0:
+        with _exclusive(path.with_name("create.lock")):
+            _create_tables(connection, path)
+    connection.execute("pragma synchronous=normal")
+    _create_additions(connection)
 
 
 def _create_private(path: Path) -> None:
@@ -234,17 +261,7 @@ class SqliteFile:
                 raise
 
     def _begin(self) -> None:
-        give_up_at = time.monotonic() + LOCK_WAIT_MAX_S
-        while True:
-            try:
-                self.db.execute("begin immediate")
-            except sqlite3.OperationalError as busy:
-                if busy.sqlite_errorcode & 0xFF not in _BUSY_CODES:
-                    raise
-                if time.monotonic() >= give_up_at:
-                    raise _locked(self.path) from busy
-            else:
-                return
+        _when_unlocked(self.path, lambda: self.db.execute("begin immediate"))
 
     def _note_other_processes(self) -> None:
         (version,) = self.db.execute("pragma data_version").fetchone()
