@@ -43,10 +43,16 @@ def as_received(message: InternalMessage) -> InternalMessage:
     ((kind, sent),) = json.loads(internal_codec.encode_internal(message)).items()
     newer = {**sent, _LATER: 1}
     older = {name: sent[name] for name in _set_fields(message)}
-    for form in (sent, newer, older):
-        received = internal_codec.decode_internal(json.dumps({kind: form}, separators=(",", ":")))
-        if received != message:
-            raise Unexpected(f"{message} was received as {received}")
+    for form in (older, newer):
+        _opened(kind, form, message)
+    return _opened(kind, sent, message)
+
+
+def _opened(kind: str, form: dict[str, Any], message: InternalMessage) -> InternalMessage:
+    text = json.dumps({kind: form}, separators=(",", ":"))
+    received = internal_codec.decode_internal(text)
+    if received is None or received != message:
+        raise Unexpected(f"{message} was received as {received}")
     return received
 
 
