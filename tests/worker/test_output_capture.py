@@ -128,25 +128,3 @@ def test_many_bytes_without_newline_take_linear_time() -> None:
 
     assert recorded.text() == "." * 1_000_000
     assert len(recorded.pieces) < 20
-
-
-class Unprintable:
-    def __repr__(self) -> str:
-        raise ValueError("no repr")
-
-
-@pytest.mark.parametrize("argument", [Unprintable(), "text"])
-def test_broken_log_call_never_fails_its_caller(
-    argument: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    handler, lines = TaskLogHandler("text"), list[str]()
-    handler.write = lines.append
-    logger = logging.Logger("broken")
-    logger.addHandler(handler)
-
-    logger.info("%d rows", argument)
-    monkeypatch.setattr(logging, "raiseExceptions", False)
-    logger.info("%d rows", argument)
-
-    assert lines == []
-    assert capsys.readouterr().err.count("--- Logging error ---") == (argument == "text")

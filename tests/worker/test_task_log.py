@@ -18,8 +18,10 @@ def test_broken_log_call_never_fails_its_caller(
 ) -> None:
     handler, lines = TaskLogHandler("text"), list[str]()
     handler.write = lines.append
-    logger = logging.Logger("broken")
-    logger.addHandler(handler)
+    logger = logging.getLogger("broken")
+    monkeypatch.setattr(logger, "handlers", [handler])
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    monkeypatch.setattr(logger, "propagate", False)
 
     logger.info("%d rows", argument)
     monkeypatch.setattr(logging, "raiseExceptions", False)
