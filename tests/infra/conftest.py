@@ -9,6 +9,7 @@ from aws_cdk import App
 
 from app import cordyna
 from architecture.repository import ROOT
+from infra.team_stack import written
 from infra.templates import Template, templates_in
 
 
@@ -24,3 +25,9 @@ def synthesized(outdir: Path, **context: str) -> dict[str, Template]:
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of production."""
     return synthesized(tmp_path_factory.mktemp("cdk.out"))
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A folder with the module `sales` in it."""
+    return written(tmp_path / "src")

@@ -10,8 +10,8 @@ from cordyna_cdk import Container
 from cordyna_cdk.started_after import VARIABLE
 from cordyna_core.aws.settings import server_settings
 from cordyna_core.errors import UserError
+from infra.team_stack import deployed, written
 from infra.templates import Template
-from infra.test_task_server import deployed, written
 
 LAMBDA, QUEUE = {"max_concurrency": "unlimited"}, {"max_concurrency": 5}
 

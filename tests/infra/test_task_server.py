@@ -16,36 +16,8 @@ from architecture.repository import ROOT
 from cordyna_cdk import Container, TaskServer, declaration_resource, entry_points
 from cordyna_cdk.deployment_function.handler import declaration_in
 from cordyna_core.errors import UserError
-from infra.templates import Template, listed, templates_in, text_of
-
-SERVER = """
-from cordyna_core import TaskServer
-server = TaskServer("sales", owner="team-s")
-
-@server.task({declared})
-def total():
-    return 1
-"""
-
-
-@pytest.fixture
-def code(tmp_path: Path) -> Path:
-    """A folder with the module `sales` in it."""
-    return written(tmp_path / "src")
-
-
-def written(folder: Path, declared: str = "") -> Path:
-    folder.mkdir()
-    (folder / "sales.py").write_text(SERVER.format(declared=declared))
-    (folder / "Dockerfile").write_text("FROM scratch\n")
-    return folder
-
-
-def deployed(tmp_path: Path, **given: Any) -> Template:
-    app = App(outdir=str(tmp_path / "out"), context={})
-    TaskServer(Stack(app, "cordyna-team"), "Sales", server="sales:server", **given)
-    app.synth()
-    return templates_in(tmp_path / "out")["team"]
+from infra.team_stack import SERVER, deployed, written
+from infra.templates import listed, templates_in, text_of
 
 
 def test_unlimited_server_is_a_lambda_behind_its_rule(tmp_path: Path, code: Path) -> None:
@@ -139,81 +111,6 @@ def test_ingress_claims_no_attempts(tmp_path: Path, code: Path) -> None:
 def test_max_concurrency_out_of_range_is_refused(tmp_path: Path, code: Path, at_once: int) -> None:
     with pytest.raises(ValueError, match="2 to 1000"):
         deployed(tmp_path, code=code, max_concurrency=at_once)
-
-
-def test_idle_container_has_no_paid_resources(tmp_path: Path, code: Path) -> None:
-    template = deployed(tmp_path, code=code, container=Container(workers=2, max_instances=3))
-    service = template.one("AWS::ECS::Service")
-    assert service["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "ENABLED"
-    for kind in (
-        "AWS::EC2::VPC",
-        "AWS::EC2::NatGateway",
-        "AWS::ElasticLoadBalancingV2::LoadBalancer",
-    ):
-        assert template.all(kind) == {}
-    assert "SecurityGroupIngress" not in template.one("AWS::EC2::SecurityGroup")
-    target = template.one("AWS::ApplicationAutoScaling::ScalableTarget")
-    assert (target["MinCapacity"], target["MaxCapacity"]) == (0, 3)
-
-
-def test_deployment_keeps_the_number_of_instances(tmp_path: Path, code: Path) -> None:
-    service = deployed(tmp_path, code=code, container=Container()).one("AWS::ECS::Service")
-    assert "DesiredCount" not in service
-
-
-def test_instance_may_protect_itself_and_no_other_service(tmp_path: Path, code: Path) -> None:
-    template = deployed(tmp_path, code=code, container=Container())
-    (statement,) = [
-        statement
-        for statement in template.statements_of("SalesWorkersRole")
-        if "ecs:UpdateTaskProtection" in listed(statement["Action"])
-    ]
-    assert text_of(statement["Resource"]).endswith(":task/sales/*")
-
-
-def test_containers_share_the_network_of_their_stage(tmp_path: Path, code: Path) -> None:
-    template = deployed(tmp_path, code=code, container=Container(), stage="staging")
-    parameters = {parameter["Default"] for parameter in template.content["Parameters"].values()}
-    assert parameters >= {f"/cordyna/staging/network-{name}" for name in ("vpc", "subnets")}
-
-
-def test_spot_container_uses_spot_capacity(tmp_path: Path, code: Path) -> None:
-    template = deployed(tmp_path, code=code, container=Container(spot=True))
-    (strategy,) = template.one("AWS::ECS::Service")["CapacityProviderStrategy"]
-    assert strategy["CapacityProvider"] == "FARGATE_SPOT"
-
-
-def test_container_scales_by_ingress_and_queue(tmp_path: Path, code: Path) -> None:
-    alarms = (
-        deployed(tmp_path, code=code, container=Container()).all("AWS::CloudWatch::Alarm").values()
-    )
-    by_label = {
-        next(m["Label"] for m in alarm["Metrics"] if "Expression" in m): alarm for alarm in alarms
-    }
-    measured = {
-        label: {
-            m.get("MetricStat", {}).get("Metric", {}).get("MetricName") for m in alarm["Metrics"]
-        }
-        - {None}
-        for label, alarm in by_label.items()
-    }
-    assert "Invocations" in measured["wake"]
-    assert measured["sleep"] >= {
-        "Invocations",
-        "ApproximateNumberOfMessagesNotVisible",
-        "ApproximateNumberOfMessagesVisible",
-    }
-    assert by_label["sleep"]["EvaluationPeriods"] == 10
-
-
-def test_container_may_extend_message_visibility(tmp_path: Path, code: Path) -> None:
-    template = deployed(tmp_path, code=code, container=Container())
-    actions = {
-        action
-        for statement in template.statements_of("SalesWorkersRole")
-        for action in listed(statement["Action"])
-    }
-    assert "sqs:ChangeMessageVisibility" in actions
 
 
 def test_managed_instances_take_bodies_of_90_minutes(tmp_path: Path) -> None:
