@@ -64,39 +64,37 @@ def test_expiry_is_published_by_who_decided_it() -> None:
 
 
 # --- missed acknowledgements --------------------------------------------------------------------
-def check_expiry(rank: Rank, *, missed_at: float | None) -> None:
-    """Check the expiry of a task run of `s`, which is noted as silent since `missed_at`."""
+def check_expiry(rank: Rank, *, is_noted: bool) -> None:
+    """Check the expiry of a task run of `s`, which is noted as silent or not."""
     store = MemoryStore()
     store.write_plan(PLAN)
     store.write_run(A_RUN, None)
     seen: TaskRun = replace(DISPATCHED, rank=rank)
     expired = expire(PLAN.tasks[0], seen, run_id=RUN, cause=CHECK.id, now=20.0)
     store.write_task(RUN, 0, expired, None)
-    if missed_at is not None:
-        store.note_missed_ack("s", missed_at)
-    handled = HandledInput(CHECK, CHECK.id, clocks=[20.0])
+    handled = HandledInput(CHECK, CHECK.id, silent_servers={"s"} if is_noted else set())
     handled.facts_written.append((0, seen, expired))
-    reason = expired.reason or ""
     handled.published.append(
-        TaskStateChanged(server="s", run_id=RUN, task="a", attempt=1, state="error", reason=reason)
+        TaskStateChanged(
+            server="s", run_id=RUN, task="a", attempt=1, state="error", reason=expired.reason
+        )
     )
     check_effects(handled, RunSnapshot(A_RUN, PLAN), store)
 
 
 def test_silent_server_that_is_noted_is_no_fault() -> None:
-    check_expiry(Rank.PENDING, missed_at=20.0)
-    check_expiry(Rank.STARTED, missed_at=None)
+    check_expiry(Rank.PENDING, is_noted=True)
+    check_expiry(Rank.STARTED, is_noted=False)
 
 
-@pytest.mark.parametrize("missed_at", [None, 3.0])
-def test_silent_server_that_is_not_noted_is_found(missed_at: float | None) -> None:
+def test_silent_server_that_is_not_noted_is_found() -> None:
     with pytest.raises(Unexpected, match="did not acknowledge a command"):
-        check_expiry(Rank.PENDING, missed_at=missed_at)
+        check_expiry(Rank.PENDING, is_noted=False)
 
 
 def test_busy_server_that_is_noted_as_silent_is_found() -> None:
     with pytest.raises(Unexpected, match="noted as silent"):
-        check_expiry(Rank.STARTED, missed_at=20.0)
+        check_expiry(Rank.STARTED, is_noted=True)
 
 
 # --- stored forms -------------------------------------------------------------------------------

@@ -25,8 +25,9 @@ class HandledInput:
 
     Its program read `clocks`, `graph`, `runs_read`, `cached_results` (by task) and `last_tick`,
     and did not find the stored outputs of `lost_outputs`. It wrote `facts_written` (index,
-    before, after), `results_written` (tasks), and perhaps the graph's head. It sent `checks`
-    and `published`. `run_before` and `facts_before` are what was stored of its run when it
+    before, after), `results_written` (tasks), and perhaps the graph's head. It noted a sign of
+    life of `noted_servers` and that of `silent_servers` a command was not acknowledged. It sent
+    `checks` and `published`. `run_before` and `facts_before` are what was stored of its run when it
     began.
     """
 
@@ -44,6 +45,8 @@ class HandledInput:
     lost_outputs: set[str] = field(default_factory=set)
     facts_written: list[tuple[int, TaskRun | None, TaskRun]] = field(default_factory=list)
     results_written: set[str] = field(default_factory=set)
+    noted_servers: set[str] = field(default_factory=set)
+    silent_servers: set[str] = field(default_factory=set)
     has_set_failing: bool = False
     has_written_head: bool = False
     checks: list[OverdueCheck] = field(default_factory=list)

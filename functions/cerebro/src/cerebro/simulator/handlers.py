@@ -121,6 +121,12 @@ class SimulatedCerebro:
             e.ReadCachedResult: _result_read,
             e.ReadRun: _run_read,
             e.ReadTick: _tick_read,
+            e.NoteServer: lambda handler, effect, _: handler.handled.noted_servers.add(
+                effect.server
+            ),
+            e.NoteMissedAck: lambda handler, effect, _: handler.handled.silent_servers.add(
+                effect.server
+            ),
             i.WriteIncident: self._incident_written,
             i.WriteDeadline: self._deadline_written,
             e.WriteHead: _head_written,

@@ -13,7 +13,7 @@ from typing import Final
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import OverdueCheck, Tick
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import FAILED_RANKS, Rank, RunSnapshot, TaskRun
+from cerebro.core.model import Rank, RunSnapshot, TaskRun
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_facts import Unexpected, state_shown
 from cordyna_core.contract.commands import CancelTask, InvokeTask, RunTask
@@ -99,8 +99,7 @@ def _check_update_is_about_an_attempt(
         if fact is None or update.attempt > fact.attempt:
             raise Unexpected(f"attempt {update.attempt} of {update.task} was never sent")
         _check_late_end(update, envelope.source, fact, before=handled.facts_before.get(index))
-        seen = store._servers.get(update.server)
-        if seen is None or seen.at < handled.clocks[0]:
+        if update.server not in handled.noted_servers:
             raise Unexpected(f"an update is a sign of life of {update.server}, and was not noted")
 
 
@@ -109,22 +108,17 @@ def _check_missed_acks(
 ) -> None:
     """A server missed an acknowledgement exactly if that clock of a command to it expired."""
     tasks = snapshot.plan.tasks
-    expired = [
-        (index, fact)
+    expired = {
+        tasks[index].server
         for index, _, fact in handled.facts_written
-        if fact.cause == check.id and fact.rank in FAILED_RANKS
-    ]
-    facts = [*expired, *store._tasks[check.run_id].items(), *handled.facts_before.items()]
+        if fact.cause == check.id and fact.rank == Rank.ACK_TIMEOUT
+    }
+    if unnoted := expired - handled.silent_servers:
+        raise Unexpected(f"{unnoted} did not acknowledge a command, and that was not noted")
+    facts = [*store._tasks[check.run_id].items(), *handled.facts_before.items()]
     silent = {tasks[index].server for index, fact in facts if fact.rank == Rank.ACK_TIMEOUT}
-    for index, fact in expired:
-        server = tasks[index].server
-        seen = store._servers.get(server)
-        missed_at = seen.missed_at if seen is not None else None
-        is_silent = fact.rank == Rank.ACK_TIMEOUT
-        if is_silent and (missed_at is None or missed_at < handled.clocks[0]):
-            raise Unexpected(f"{server} did not acknowledge a command, and that was not noted")
-        if server not in silent and missed_at in handled.clocks:
-            raise Unexpected(f"{server} is noted as silent, but no clock of a command expired")
+    if wrong := handled.silent_servers - silent - expired:
+        raise Unexpected(f"{wrong} are noted as silent, but no clock of a command expired")
 
 
 def _check_late_end(
