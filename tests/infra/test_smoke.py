@@ -168,7 +168,7 @@ def with_scheduler(
 ) -> tuple[Dyna, list[float]]:
     """A profile of an account, and the seconds that its step slept."""
     slept: list[float] = []
-    monkeypatch.setattr(smoke.time, "sleep", slept.append)
+    monkeypatch.setattr("smoke.time.sleep", slept.append)
     dyna = profile(tmp_path, monkeypatch, 'bus = "cordyna-staging"\n')
     monkeypatch.setattr(dyna, "client", lambda service: scheduler)
     return dyna, slept
