@@ -73,3 +73,22 @@ def test_invocation_by_body_of_unknown_run_is_refused() -> None:
     world.publish(command, server_source("one"))
 
     assert world.problems == ["unknown_task"]
+
+
+@pytest.mark.parametrize(
+    ("source", "task"),
+    [
+        ("cordyna.client", "trigger"),
+        ("cordyna.client.trigger", "trigger"),
+        (server_source("two"), "trigger"),
+        (server_source("one"), "archive"),
+        (server_source("one"), "gone"),
+    ],
+)
+def test_refusal_of_another_sender_joins_no_run(source: str, task: str) -> None:
+    """Anyone can name a run in a command; its events are those of its own bodies."""
+    world = a_world_with_two_servers()
+    world.publish(InvokeTask(task="gone", by_run=world.run_id, by_task=task), source)
+
+    assert world.problems == ["unknown_task"]
+    assert refusals_in(world, world.run_id) == []

@@ -200,14 +200,24 @@ async def _refuse(envelope: Envelope, task: str, problems: Sequence[Problem]) ->
         problems,
         now=now,
         traceparent=traceparent_of(envelope),
-        sender=_sender_of(envelope),
+        sender=await _sender_of(envelope),
     )
     await Publish((rejected,))
 
 
-def _sender_of(envelope: Envelope) -> tuple[str, str] | None:
-    """Return the run and task whose body sent an invocation: its refusal belongs to them, too."""
+async def _sender_of(envelope: Envelope) -> tuple[str, str] | None:
+    """Return the run and task whose body sent an invocation: its refusal belongs to them, too.
+
+    None: no body did, or what it names does not run on the sender's server.
+    """
     command = envelope.message
-    if isinstance(command, InvokeTask) and command.by_run and command.by_task:
-        return command.by_run, command.by_task
-    return None
+    assert isinstance(command, InvokeTask)
+    if not command.by_run or not command.by_task:
+        return None
+    snapshot = await ReadRunSnapshot(command.by_run)
+    index = snapshot.plan.index_of.get(command.by_task) if snapshot else None
+    if snapshot is None or index is None:
+        return None
+    if snapshot.plan.tasks[index].server != server_of(envelope.source):
+        return None
+    return command.by_run, command.by_task
