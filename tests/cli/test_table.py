@@ -118,3 +118,13 @@ def test_table_gives_a_long_name_a_line_of_its_own() -> None:
         "           completed",
         "b          error",
     ]
+
+
+def test_word_that_fits_into_no_line_does_not_cost_its_column() -> None:
+    columns = (Column("name", yields=1), Column("what", yields=2, prose="wrap"))
+
+    lines = [str(line) for line in aligned(columns, [("a", f"too {'x' * 99}")], 40)]
+
+    assert lines[0].split() == ["name", "what"]
+    assert "".join(lines[1:]).count("x") == 99
+    assert all(len(line) <= 40 for line in lines)

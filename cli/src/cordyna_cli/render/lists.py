@@ -57,9 +57,10 @@ _PLAN: Final = (
 )
 _CRONS: Final = (
     Column("task", yields=1),
-    Column("server", yields=2),
+    Column("server", yields=5),
     Column("cron"),
-    Column("time zone", yields=4),
+    # Without it, neither the cron nor the next time is understood.
+    Column("time zone", yields=2),
     Column("next"),
     Column(yields=3),
 )

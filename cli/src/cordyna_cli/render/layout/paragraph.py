@@ -56,9 +56,10 @@ def wrapped(line: Text, width: int | None, indent: int | None = None) -> list[Te
     return [*lines, line]
 
 
-def widest_word(plain: str) -> int:
-    """The columns of the widest word; 0 without any."""
-    return max((Text(word).cell_len for word in plain.split(" ")), default=0)
+def widest_word(plain: str, width: int) -> int:
+    """The columns of the widest word of those that fit into a line; 0 without any."""
+    words = (Text(word).cell_len for word in plain.split(" "))
+    return max((columns for columns in words if columns <= width), default=0)
 
 
 def first_words_columns(plain: str) -> int:

@@ -100,15 +100,18 @@ def _widths(
     natural = [max((row[at].cell_len for row in cells), default=0) for at in range(len(columns))]
     if width is None:
         return natural
-    floors = [_floor(column, [row[at] for row in cells]) for at, column in enumerate(columns)]
+    floors = [
+        _floor(column, [row[at] for row in cells], width) for at, column in enumerate(columns)
+    ]
     return _fit_columns(columns, natural, floors, width)
 
 
-def _floor(column: Column, cells: Sequence[Text]) -> int:
+def _floor(column: Column, cells: Sequence[Text], width: int) -> int:
     """The least width of a column: of its prose, else of its widest cell."""
     match column.prose:
         case "wrap":
-            words = max((widest_word(cell.plain) for cell in cells), default=0)
+            # A word that fits into no line is broken wherever it is: it shall not cost the column.
+            words = max((widest_word(cell.plain, width) for cell in cells), default=0)
             whole = max((cell.cell_len for cell in cells), default=0)
             return max(words, min(whole, _PROSE_COLUMNS_MIN))
         case "cut" if column.title:
