@@ -97,7 +97,7 @@ def test_check_that_waited_goes_to_the_end_twice() -> None:
         assert (check.turn, check.sent_at, check.asked_at) == (turn, world.now, timer.due)
         assert world.state_of("a") == "pending dispatched"
     world.now += 60
-    world.handle(check)
+    assert sent_checks(effects_of(world, check)) == []
     assert world.state_of("a") == "error ack_timeout"
 
 
