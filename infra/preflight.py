@@ -6,6 +6,7 @@ Invariant: nothing is changed. A check that cannot be made says so and is no fai
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -174,10 +175,15 @@ def _version_of(program: str) -> str | None:
     return run.stdout.strip() or None
 
 
+def session_of_the_environment() -> boto3.Session:
+    """With the region of the CDK and the AWS CLI: AWS_REGION, which botocore does not read."""
+    return boto3.Session(region_name=os.environ.get("AWS_REGION"))
+
+
 def main() -> int:
     """Run the command line."""
     argparse.ArgumentParser(description="Checks before a first deployment to AWS").parse_args()
-    session = boto3.Session()
+    session = session_of_the_environment()
     region = session.region_name
     if region is None:
         hint = "set AWS_REGION, or a region in the profile"

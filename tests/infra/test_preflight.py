@@ -131,6 +131,16 @@ def test_wheels_are_needed_for_the_image(tmp_path: Path) -> None:
     assert wheels(tmp_path).status == "ok"
 
 
+def test_region_is_that_of_the_other_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert preflight.session_of_the_environment().region_name == "us-east-1"
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert preflight.session_of_the_environment().region_name == "eu-central-1"
+
+
 def test_report_fails_only_with_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     assert report([Check("a", "ok", "fine"), Check("b", "warning", "low", "raise it")]) == 0
     assert report([Check("c", "failure", "gone", "get it")]) == 1
