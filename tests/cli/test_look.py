@@ -57,6 +57,21 @@ def test_unknown_run_exits_with_3() -> None:
     assert dyna("show", run_id_of("other", "key"), engine=engine).status == 3
 
 
+def test_task_instead_of_a_run_names_its_last_run() -> None:
+    summary = RunSummary(run_id=RUN, task="task-3", state="completed", created_at=T0)
+
+    result = dyna("show", "task-3", engine=FakeEngine(summaries=[summary]))
+
+    assert (result.status, result.err.splitlines()) == (
+        3,
+        [
+            'error: there is no run "task-3"; it is a task.',
+            f"  its last run is {RUN}",
+            "  next: `dyna runs --task task-3` lists its runs",
+        ],
+    )
+
+
 def test_ambiguous_beginning_of_a_run_is_an_error() -> None:
     result = dyna(
         "show", "0A", engine=FakeEngine(summaries=summaries("0A" + "1" * 24, "0A" + "2" * 24))

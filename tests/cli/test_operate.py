@@ -200,6 +200,13 @@ def test_cron_is_paused_and_resumed() -> None:
     assert engine.operations.resting == []
 
 
+def test_unknown_command_of_a_group_names_those_that_exist() -> None:
+    result = dyna("cron", "stop", engine=FakeEngine())
+
+    assert result.status == 2
+    assert "`dyna cron` has no command \"stop\", but ls, next, pause, resume." in result.err
+
+
 def test_crons_are_listed_without_access_to_schedules() -> None:
     class Forbidden(FakeOperations):
         def paused(self) -> Sequence[str]:

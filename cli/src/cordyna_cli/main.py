@@ -4,6 +4,7 @@ Invariant: no exception escapes. Results go to stdout, everything else to stderr
 """
 
 import errno
+import re
 import shlex
 import traceback
 from typing import Annotated, Final
@@ -170,6 +171,8 @@ def _usage_error(usage: TyperException) -> UsageError:
     commands = list(getattr(getattr(context, "command", None), "commands", ()))
     if message.startswith("Missing command") and commands:
         message = f"`{path}` needs a command: {', '.join(commands)}."
+    if (unknown := re.match(r"No such command '(.*)'", message)) and commands:
+        message = f'`{path}` has no command "{unknown[1]}", but {", ".join(commands)}.'
     return UsageError(message.strip() or "the command line cannot be read.", next=f"{path} --help")
 
 

@@ -5,11 +5,15 @@ guess.
 """
 
 import re
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from cordyna_cli.engine import Engine
 from cordyna_core.contract.ids import RUN_ID_PATTERN
 from cordyna_core.errors import NotFound, UserError
+
+if TYPE_CHECKING:  # as in the port: a command that only sends one loads no views
+    from cordyna_core.contract.views.runs import RunSummary
 
 RUNS_SEARCHED_MAX: Final = 1000
 _MATCHES_SHOWN_MAX: Final = 5
@@ -27,7 +31,14 @@ def find_run_id(engine: Engine, typed: str) -> str:
     """
     if is_run_id(typed):
         return typed.upper()
-    matches = runs_beginning_with(engine, typed)
+    newest = engine.runs(RUNS_SEARCHED_MAX)
+    matches = _beginning_with(newest, typed)
+    if not matches and (of_task := [run.run_id for run in newest if run.task == typed]):
+        raise NotFound(
+            f'there is no run "{typed}"; it is a task.',
+            why=f"its last run is {of_task[0]}",
+            next=f"`dyna runs --task {typed}` lists its runs",
+        )
     if not matches:
         raise NotFound(
             f'there is no run "{typed}".',
@@ -45,5 +56,9 @@ def find_run_id(engine: Engine, typed: str) -> str:
 
 def runs_beginning_with(engine: Engine, typed: str) -> list[str]:
     """Ids of the newest runs that begin with `typed`, in letters of any case."""
+    return _beginning_with(engine.runs(RUNS_SEARCHED_MAX), typed)
+
+
+def _beginning_with(runs: Sequence["RunSummary"], typed: str) -> list[str]:
     prefix = typed.upper()
-    return [run.run_id for run in engine.runs(RUNS_SEARCHED_MAX) if run.run_id.startswith(prefix)]
+    return [run.run_id for run in runs if run.run_id.startswith(prefix)]
