@@ -216,6 +216,13 @@ def test_declare_bad_name_is_refused(name: Any) -> None:
         TaskServer(name)
 
 
+def test_upstream_that_is_a_function_is_refused_with_its_name() -> None:
+    def load_orders() -> None:
+        """Is named by its text only."""
+
+    assert refusal(upstream=[load_orders]).next == 'give the name as text: "load-orders"'
+
+
 def test_declare_upstream_self_twice_or_text_is_refused() -> None:
     assert refusal(upstream="task-1").next == "write upstream=['task-1']"
     assert "names itself" in refusal(upstream=["x"]).what

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from cordyna_core import RetryableError, TaskServer, TerminalError, UserError
+from server.builders import declared
 
 
 def test_pauses_are_declared_and_classes_are_not() -> None:
@@ -21,9 +22,9 @@ def test_pauses_are_declared_and_classes_are_not() -> None:
     )
     def load() -> None: ...
 
-    declared = server.declaration.model_dump(mode="json", exclude_defaults=True)
-    assert declared["contract"] == "2"
-    assert declared["tasks"] == [
+    dumped = server.declaration.model_dump(mode="json", exclude_defaults=True)
+    assert dumped["contract"] == "2"
+    assert dumped["tasks"] == [
         {
             "name": "load",
             "retries": 3,
@@ -77,7 +78,11 @@ def test_class_of_the_exception_decides_whether_it_is_retried(
         ({"retry_max_delay": "8d"}, "retry_max_delay_s=691200: ", "from 1 second to 7 days"),
         ({"retry_backoff": 0.5}, "retry_backoff=0.5: ", "give a number from 1 to 100"),
         ({"retry_jitter": "maybe"}, "retry_jitter='maybe': ", "use retry_jitter=True"),
-        ({"retry_delay": "1h"}, "retry_max_delay_s 600 is less than retry_delay_s 3600", ""),
+        (
+            {"retry_delay": "1h", "retry_max_delay": "10m"},
+            "retry_max_delay_s 600 is less than retry_delay_s 3600",
+            "",
+        ),
         ({"retry_on": "OSError"}, "retry_on='OSError' is not a class", "write for example"),
         ({"never_retry_on": (int,)}, "never_retry_on=(<class 'int'>,) is not a", "for example"),
         ({"retry_on": 5}, "retry_on=5 is not a class of exceptions", "write for example"),
@@ -91,3 +96,20 @@ def test_wrong_policy_is_refused_where_it_is_written(
         server.task(name="x", **options)(lambda: None)
     assert message in str(refused.value)
     assert next_step in refused.value.next
+
+
+@pytest.mark.parametrize(
+    ("options", "first_s", "longest_s"),
+    [
+        ({"retry_delay": "1h"}, 3600, 3600),
+        ({"retry_delay": "1m"}, 60, 600),
+        ({"retry_max_delay": "2s"}, 2, 2),
+        ({"retry_max_delay": "1h"}, 5, 3600),
+    ],
+)
+def test_default_of_one_delay_gives_way_to_the_other(
+    options: dict[str, str], first_s: int, longest_s: int
+) -> None:
+    task = declared(lambda: None, **options)
+
+    assert (task.retry_delay_s, task.retry_max_delay_s) == (first_s, longest_s)

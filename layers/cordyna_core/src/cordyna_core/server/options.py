@@ -135,7 +135,10 @@ def require_name(name: object, kind: str) -> str:
     """Return `name` if it may be the name of a task or a server (`kind`). Raises UserError."""
     # A name may come from a loop over anything, so its type is checked, too.
     if not isinstance(name, str) or not is_name(name):
-        raise UserError(f"{name!r} cannot be the name of a {kind}", next=_NEXT["name"])
+        what = f"{name!r} cannot be the name of a {kind}"
+        if kind == "task" and callable(name) and (function := getattr(name, "__name__", "")):
+            raise UserError(what, next=f'give the name as text: "{task_name_of(function)}"')
+        raise UserError(what, next=_NEXT["name"])
     return name
 
 
@@ -161,9 +164,20 @@ def declare_task(
         for duration in (*_CLOCKS, *_PAUSES.values()):
             if duration in fields:
                 fields[duration] = seconds_of(fields[duration])
-        return TaskDeclaration(name=name, **fields)
+        return TaskDeclaration(name=name, **_with_both_delays(fields))
     except ValidationError as invalid:
         raise _refusal(name, invalid) from None
+
+
+def _with_both_delays(fields: dict[str, Any]) -> dict[str, Any]:
+    """Where one delay of retries is given, let the default of the other one give way to it."""
+    first, longest = "retry_delay_s", "retry_max_delay_s"
+    defaults = {field: TaskDeclaration.model_fields[field].default for field in (first, longest)}
+    if first in fields and longest not in fields:
+        return {**fields, longest: max(fields[first], defaults[longest])}
+    if longest in fields and first not in fields:
+        return {**fields, first: min(fields[longest], defaults[first])}
+    return fields
 
 
 def _in_order(value: Any) -> Any:
