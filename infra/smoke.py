@@ -86,7 +86,8 @@ class Dyna:
         session = boto3.Session(profile_name=settings.get("profile"))
         return session.client(  # type: ignore[call-overload]
             service,
-            region_name=settings.get("region"),
+            # botocore itself does not read AWS_REGION, which dyna and the other tools do.
+            region_name=settings.get("region") or os.environ.get("AWS_REGION"),
             endpoint_url=settings.get("endpoint_url"),
         )
 

@@ -228,6 +228,12 @@ def test_emulator_of_the_aws_configuration_is_one(
     assert dyna.is_emulator()
 
 
+def test_region_of_the_environment_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    dyna = profile(tmp_path, monkeypatch, 'bus = "cordyna"\n')
+    assert dyna.client("events").meta.region_name == "eu-west-1"
+
+
 def test_missing_profile_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     with pytest.raises(StepFailed, match="there is no profile"):
