@@ -138,11 +138,13 @@ SENTENCES = {
         "no such file."
     ),
     ack_timeout: (
-        "x on a did not acknowledge the command (attempt 2) in time: its server is down, "
+        "x on a did not acknowledge the command (attempt 2) within 10 s: its server is down, "
         "or does not receive it."
     ),
-    start_timeout: "x on a was queued (attempt 1) but not started in time: its server is too busy.",
-    run_timeout: "x on a was started (attempt 1) but did not finish in time.",
+    start_timeout: (
+        "x on a was queued (attempt 1) but not started within 10 min: its server is too busy."
+    ),
+    run_timeout: "x on a was started (attempt 1) but did not finish within 30 min.",
     cancelled: "x on a was cancelled with its run.",
     refused: "x on a was refused by its server (attempt 1): ValueError: no such file.",
     worker_died: "x on a was started (attempt 1), but its worker died: WorkerDied: exit code 9.",
@@ -198,3 +200,15 @@ def test_server_without_ack_is_unresponsive_until_it_reports() -> None:
     world.report("x", "completed", attempt=2)
 
     assert queries.servers(world.store)[0].state == "ready"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(2, "2 s"), (90, "90 s"), (60, "1 min"), (5400, "90 min"), (7200, "2 h")]
+)
+def test_timeout_names_the_clock_of_the_task(seconds: int, shown: str) -> None:
+    world = an_engine("a: x", silent=("x",), x={"run_timeout_s": seconds})
+    world.invoke("x")
+    world.report("x", "started")
+    world.after(seconds + 5)
+
+    assert world.task("x").why.endswith(f"did not finish within {shown}.")

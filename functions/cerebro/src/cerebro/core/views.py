@@ -15,6 +15,7 @@ from cerebro.core.model import (
     STATE_OF,
     CachedResult,
     Plan,
+    PlannedTask,
     Run,
     RunSnapshot,
     TaskRun,
@@ -40,6 +41,13 @@ A thousand failures above a thousand tasks would be a million names.
 """
 
 NAMES_IN_SENTENCE_MAX: Final = 5
+
+_CLOCKS: Final = {
+    "ack_timeout": "ack_timeout_s",
+    "start_timeout": "start_timeout_s",
+    "run_timeout": "run_timeout_s",
+}
+"""The field of a task with the clock whose end a reason names."""
 
 VERSIONS_MAX: Final = 100
 """Tasks whose versions are shown of what a reused result was made from, the nearest first."""
@@ -138,7 +146,20 @@ def _why(
         error=_in_one_line(None if fact is None else fact.error),
         waits_for=waits_for,
         blocked_by=_list(blocked_by),
+        clock=_clock(task, word[1]),
     )
+
+
+def _clock(task: PlannedTask, reason: str | None) -> str:
+    """Return how long the clock runs whose end the reason names; nothing for another reason."""
+    field = _CLOCKS.get(reason or "")
+    if field is None:
+        return ""
+    seconds: int = getattr(task, field)
+    for unit, unit_s in (("h", 3600), ("min", 60)):
+        if seconds % unit_s == 0:
+            return f"{seconds // unit_s} {unit}"
+    return f"{seconds} s"
 
 
 def word_of(run: Run, fact: TaskRun | None, *, is_blocked: bool) -> Word:

@@ -38,8 +38,8 @@ class Reason:
             left; None: it did not fail.
         is_fixable: whether `dyna retry` makes sense once the cause is fixed.
         meaning: for the documents.
-        sentence: filled with `task`, `attempt`, `waits_for`, `blocked_by`, `reason` and `error` (":
-            type: message", or nothing).
+        sentence: filled with `task`, `attempt`, `waits_for`, `blocked_by`, `reason`, `clock` (how
+            long the one runs that ran out) and `error` (": type: message", or nothing).
         next_command: filled with `run`, `task`, `target` and `cause` (the task that this one waits
             for).
         note: a few words behind the task's line; empty where they depend on more than the reason.
@@ -162,7 +162,7 @@ REASONS: Final = (
         is_retryable=True,
         is_fixable=True,
         meaning="no answer to the command until the acknowledge clock ran out",
-        sentence="{task} did not acknowledge the command ({attempt}) in time: "
+        sentence="{task} did not acknowledge the command ({attempt}) within {clock}: "
         "its server is down, or does not receive it.",
         next_command="dyna servers",
         mark=_ERROR,
@@ -174,7 +174,8 @@ REASONS: Final = (
         is_retryable=True,
         is_fixable=True,
         meaning="queued, but not started until the start clock ran out",
-        sentence="{task} was queued ({attempt}) but not started in time: its server is too busy.",
+        sentence="{task} was queued ({attempt}) but not started within {clock}: "
+        "its server is too busy.",
         next_command="dyna servers",
         mark=_ERROR,
         note="queued, but not started in time",
@@ -185,7 +186,7 @@ REASONS: Final = (
         is_retryable=True,
         is_fixable=True,
         meaning="started, but not finished until the run clock ran out",
-        sentence="{task} was started ({attempt}) but did not finish in time.",
+        sentence="{task} was started ({attempt}) but did not finish within {clock}.",
         next_command="dyna logs {run} {task}",
         mark=_ERROR,
         note="started, but not finished in time",
