@@ -214,7 +214,7 @@ def metric_math_fills_gaps(dyna: Dyna) -> str:
         ],
     )
     (series,) = answer["MetricDataResults"]
-    expect(series["Values"], "no values: an alarm on a sum is blind while one of its metrics is")
+    expect(series["Values"], "no values: alarms on sums, and what wakes a container, are blind")
     return f"{len(series['Values'])} values for a metric without data"
 
 
