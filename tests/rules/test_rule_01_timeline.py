@@ -52,7 +52,8 @@ def test_cancelled_attempt_has_no_error_of_its_server() -> None:
 
 def test_rerun_of_a_join_keeps_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planner, "MAX_AWAITED", 2)
-    world = a_run("a  b  c  z<-a,b,c", **dict.fromkeys("abcz", "completed"))
+    done = "completed"
+    world = a_run("a  b  c  z<-a,b,c", a=done, b=done, c=done, z=done)
     rerun = RetryRun(run_id=world.run_id, command_id="r", from_=["a"], downstream=True)
     world.publish(rerun, "cordyna.client")
     world.reach("a", "completed")

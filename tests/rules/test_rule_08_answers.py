@@ -75,6 +75,14 @@ def test_retry_during_back_off_is_refused() -> None:
     assert world.after(30).sent == [("a", 1), ("a", 2)]
 
 
+def test_retry_has_the_end_looked_for_on_its_pages() -> None:
+    world = a_run("a", a="error").after(5)
+    world.driver.lose_page_timers()
+    world.retry()
+    assert {timer.page for timer in world.driver.page_timers} == {0}
+    assert min(timer.due for timer in world.driver.page_timers) == world.now + 3
+
+
 def test_retry_answer_has_the_cause_of_its_event() -> None:
     world = a_run("a", a="error").after(5)
     command = world.publish(world.retry_command(command_id="r"), "cordyna.client")
