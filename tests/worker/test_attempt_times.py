@@ -36,7 +36,7 @@ class Recorder:
     def started(self, frame: bytes) -> None:
         self.frames.append(parse_frame(frame).detail)
 
-    def state(self, frame: bytes, ended: str | None = None) -> None:
+    def state(self, frame: bytes, *_: object) -> None:
         self.frames.append(parse_frame(frame).detail)
 
     def has_open_output(self) -> bool:

@@ -1,5 +1,6 @@
 """The engine's side of the worker host alone: what it sends, and what it answers in its place."""
 
+import json
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from cordyna_core.worker.events import AttemptEnded, Event, HostLost, StateUpdat
 from cordyna_core.worker.host_process import HostLostError
 from cordyna_core.worker.pool import ANSWER_TIMEOUT_S, PING_INTERVAL_S, WorkerPool
 from cordyna_core.worker.settings import Settings
+from cordyna_core.worker.verdicts import command_from_json
 
 NOON = 1_800_000_000.0
 DELAYS = Settings()._replace(restart_min_s=1.0, restart_max_s=5.0)
@@ -111,9 +113,11 @@ def ends_of(events: list[Event]) -> list[tuple[str, str]]:
 def test_command_keeps_its_clocks_and_its_trace(room: Room) -> None:
     room.pool.run(command(), run_timeout_s=30)
 
-    (sent,) = room.host.requests
-    assert (sent["ack_by"], sent["start_by"], sent["run_timeout_s"]) == (NOON + 10, NOON + 600, 30)
-    assert (sent["cause"], sent["traceparent"]) == ("cause", TRACE)
+    (request,) = room.host.requests
+    sent = command_from_json(json.loads(json.dumps(request["command"])))
+    assert (sent.ack_by, sent.start_by, sent.run_timeout_s) == (NOON + 10, NOON + 600, 30)
+    assert (sent.cause, sent.traceparent) == ("cause", TRACE)
+    assert sent == request["command"]
 
 
 def test_command_that_is_repeated_is_sent_once(room: Room) -> None:

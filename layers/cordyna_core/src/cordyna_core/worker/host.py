@@ -30,7 +30,7 @@ from cordyna_core.worker.server_entry import ServerEntry
 from cordyna_core.worker.services import Services
 from cordyna_core.worker.settings import Settings, settings_from_json
 from cordyna_core.worker.spec import spec_from_dict
-from cordyna_core.worker.verdicts import AttemptCommand
+from cordyna_core.worker.verdicts import AttemptCommand, command_from_json
 
 _LOCK_POLL_MS: Final = 20
 _CLOSE_TIMEOUT_S: Final = 2.0
@@ -126,8 +126,7 @@ class Host:
                 self._by_server.pop(entry.server, None)
 
     def _run(self, request: dict[str, Any], frame: bytes) -> None:
-        fields = {name: request[name] for name in AttemptCommand._fields}
-        command = AttemptCommand(**{**fields, "key": AttemptKey(*request["key"])})
+        command = command_from_json(request["command"])
         if self._is_draining:
             self._end_unstarted(command, "drain")
             return

@@ -120,7 +120,7 @@ class WorkerPool:
         )
         self._live[key] = header
         frame = _run_frame(command, run_timeout_s, header.clock_offset_s)
-        self._send({"op": "run", **header._asdict()}, frame)
+        self._send({"op": "run", "command": header}, frame)
 
     def cancel(self, command: CancelTask, *, grace_s: float | None = None) -> None:
         """Cancel an attempt: signals follow after `grace_s` (default 10 s)."""

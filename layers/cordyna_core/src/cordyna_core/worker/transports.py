@@ -75,11 +75,12 @@ class PythonTransport:
             for end in stdout:
                 os.close(end)
             raise
+        # First of all: the rest is done while the body begins.
+        self._channel.send(frame, (stdout[1], stderr[1]))
         self._pipes = [
             self._pipe(stdout[0], "stdout", output),
             self._pipe(stderr[0], "stderr", output),
         ]
-        self._channel.send(frame, (stdout[1], stderr[1]))
 
     def send(self, frame: bytes) -> None:
         self._channel.send(frame)

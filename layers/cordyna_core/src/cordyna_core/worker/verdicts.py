@@ -29,6 +29,12 @@ class AttemptCommand(NamedTuple):
     clock_offset_s: float
 
 
+def command_from_json(values: list[Any]) -> AttemptCommand:
+    """The command that was made JSON as a tuple of its fields."""
+    server, key, *rest = values
+    return AttemptCommand(server, AttemptKey(*key), *rest)
+
+
 def state_update(command: AttemptCommand, now: float, state: str, **fields: Any) -> dict[str, Any]:
     """The detail of a TaskStateChanged, with an id that follows from the attempt and the state."""
     run_id, task, attempt = command.key
