@@ -16,7 +16,7 @@ from cerebro.core.declaration.decide import (
     decide,
 )
 from cerebro.core.graph.cycles import CYCLES_PER_COMPONENT_MAX
-from cerebro.core.graph.graph import Head, version_of
+from cerebro.core.graph.graph import Graph, Head, version_of
 from cerebro.core.validation import validate_declaration as validation
 from cerebro.core.validation.problems import MAX_PROBLEMS
 from cordyna_core.contract.limits import MAX_DECLARATION_BYTES
@@ -162,9 +162,10 @@ def test_declare_refused_task_makes_no_cycle() -> None:
 
 
 def test_declare_accepted_declarations_get_no_problems() -> None:
-    fresh, before = {"b": declared("b", "y<-x")}, {"a": declared("a", "x<-y")}
-    assert list(conflicts.conflicts(fresh, before, NOTHING)) == ["b"]
-    assert conflicts.conflicts({}, before, NOTHING) == {}
+    fresh, kept = {"b": declared("b", "y<-x")}, {"a": declared("a", "x<-y")}
+    before = Graph.of(kept)
+    assert list(conflicts.join(fresh, kept, before).problems) == ["b"]
+    assert conflicts.join({}, kept, before).problems == {}
 
 
 def test_declare_many_problems_lists_all() -> None:

@@ -1,13 +1,15 @@
 """A graph that is made from another equals one that is made anew, and so do decisions on it."""
 
+import gc
 import random
 from typing import Any
+from weakref import ref
 
 import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.core.declaration.conflicts import conflicts
+from cerebro.core.declaration.conflicts import join
 from cerebro.core.declaration.decide import Accepted, Rejected, decide, declare_batch
 from cerebro.core.graph.graph import Graph
 from cordyna_core.contract.declaration import ServerDeclared
@@ -22,6 +24,14 @@ MORE: tuple[dict[str, Any], ...] = (
     {"cron": "0 6 * * *"},
     {"retries": 1},
     {"owner": "team"},
+    {"consumers": ["b"]},
+    {
+        "params_schema": {
+            "type": "object",
+            "properties": {"day": {"type": "string", "writeOnly": True}},
+            "required": ["day"],
+        }
+    },
 )
 
 seeds = st.integers(0, 1_000_000)
@@ -54,9 +64,12 @@ def assert_is_as_if_made_anew(graph: Graph) -> None:
     )
     assert list(graph.unresolved) == list(other.unresolved)
     assert (graph.wanted_fresh, graph.without_order) == (other.wanted_fresh, other.without_order)
+    assert (graph.users, graph.restricted) == (other.users, other.restricted)
+    assert (graph.requiring, graph.secret_names) == (other.requiring, other.secret_names)
     for name in graph:
         assert graph[name] == other[name]
         assert graph.version_of_task(name) == other.version_of_task(name)
+        assert graph.takes_secrets(name) == other.takes_secrets(name)
         assert graph.closure(name) == other.closure(name)
         assert list(graph.closure(name).missing) == list(other.closure(name).missing)
         assert list(graph.shortest_paths_to_unresolved(name).items()) == list(
@@ -134,7 +147,7 @@ def test_cycle_is_searched_where_changed_and_found(
         }
         cycles = [
             problem
-            for problem in conflicts({declaration.server: declaration}, others, graph).get(
+            for problem in join({declaration.server: declaration}, others, graph).problems.get(
                 declaration.server, ()
             )
             if problem.code == "cycle"
@@ -142,6 +155,29 @@ def test_cycle_is_searched_where_changed_and_found(
         assert bool(cycles) == has_cycle(graph, declaration)
         if isinstance(outcome := decide(graph, declaration), Accepted):
             graph = outcome.graph
+
+
+def test_graph_decided_and_then_stored_is_the_same_object() -> None:
+    before, declaration = Graph.of({"a": declared("a", "x")}), declared("b", "y<-x")
+    outcome = decide(before, declaration)
+    assert isinstance(outcome, Accepted)
+    declarations = {**before.declarations, "b": declaration}
+    head = outcome.head
+    assert before.with_servers(declarations, head.generation, head.servers) is outcome.graph
+    assert before.with_servers(declarations, 7, head.servers) is not outcome.graph
+    assert before.with_servers(
+        declarations, head.generation, {"a": "1", "b": "2"}
+    ).head.servers == {
+        "a": "1",
+        "b": "2",
+    }
+
+
+def test_graph_that_is_not_needed_is_not_kept() -> None:
+    before = Graph.of({"a": declared("a", "x")})
+    made = ref(before.with_servers({"b": declared("b", "y")}))
+    gc.collect()
+    assert made() is None
 
 
 def test_task_redeclared_by_other_server_in_a_batch_moves() -> None:

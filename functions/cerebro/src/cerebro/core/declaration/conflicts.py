@@ -6,7 +6,7 @@ problems, and all of them (docs/rules.md, rules 9 and 10).
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from cerebro.core.declaration.notices import broken_strict_edges
 from cerebro.core.graph.graph import Graph
@@ -21,14 +21,24 @@ _NAMES_SHOWN_MAX: Final = 20
 Declarations = Mapping[str, ServerDeclared]
 
 
-def conflicts(new: Declarations, accepted: Declarations, before: Graph) -> dict[str, list[Problem]]:
-    """Return the problems of each server in `new`; no entry for a server without problems.
+class Joined(NamedTuple):
+    """What stays of a graph, and new declarations, each without the tasks that others own.
 
-    `accepted` is what stays of the graph `before`. Of two new servers that claim a name, the one
-    that owned it `before` keeps it, else the first one gets it.
+    Fields:
+        problems: of each new server; no entry for one without problems. If there are none, the
+            graph holds all that the new servers declared.
     """
-    if not new:
-        return {}
+
+    graph: Graph
+    problems: Mapping[str, list[Problem]]
+
+
+def join(new: Declarations, accepted: Declarations, before: Graph) -> Joined:
+    """Return the graph of `accepted`, which is what stays of the graph `before`, and of `new`.
+
+    Of two new servers that claim a name, the one that owned it `before` keeps it, else the first
+    one gets it.
+    """
     problems: dict[str, list[Problem]] = defaultdict(list)
     owners = _owners(new, accepted, before)
     for server, declared in new.items():
@@ -39,7 +49,7 @@ def conflicts(new: Declarations, accepted: Declarations, before: Graph) -> dict[
         ]
     owned = {server: only_owned(declared, owners.get) for server, declared in new.items()}
     graph = before.with_servers({**accepted, **owned})
-    if len(graph) > MAX_TASKS_IN_GRAPH:
+    if new and len(graph) > MAX_TASKS_IN_GRAPH:
         problems[list(new)[-1]].append(_graph_full(len(graph)))
     names = [task.name for declared in owned.values() for task in declared.tasks]
     for name, upstream in new_forbidden_edges(graph, names, before):
@@ -48,7 +58,7 @@ def conflicts(new: Declarations, accepted: Declarations, before: Graph) -> dict[
         for server in dict.fromkeys(graph[name].server for name in names_involved):
             if server in new:
                 problems[server].append(problem)
-    return {server: of_server for server, of_server in problems.items() if of_server}
+    return Joined(graph, {server: of_server for server, of_server in problems.items() if of_server})
 
 
 def _shared_problems(
@@ -77,11 +87,16 @@ def _owners(new: Declarations, accepted: Declarations, before: Graph) -> dict[st
 def _cycles(graph: Graph, among: Sequence[str], before: Graph) -> list[list[str]]:
     """Return cycles through `among`.
 
-    The graph `before` has none, so a cycle goes through a task whose upstream changed.
+    The graph `before` has none, so a cycle goes through a task whose upstream changed, and which
+    another one needs.
     """
-    if graph.has_order(
-        name for name in among if graph.upstream_of(name) != before.upstream_of(name)
-    ):
+    changed = {
+        name: upstream
+        for name in among
+        if (upstream := graph.upstream_of(name)) != before.upstream_of(name)
+    }
+    needed = {upstream for needs in changed.values() for upstream in needs}
+    if graph.has_order(name for name in changed if name in needed or name in before.users.of):
         return []
     from cerebro.core.graph.cycles import cycles_of  # noqa: PLC0415  networkx takes 85 ms
 
@@ -97,6 +112,8 @@ def only_owned(declared: ServerDeclared, owner_of: Callable[[str], str | None]) 
     for task in declared.tasks:
         if owner_of(task.name) in (None, declared.server):
             tasks.setdefault(task.name, task)
+    if len(tasks) == len(declared.tasks):
+        return declared
     return declared.model_copy(update={"tasks": list(tasks.values())})
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cerebro.core.declaration.conflicts import conflicts
+from cerebro.core.declaration.conflicts import Declarations, join
 from cerebro.core.graph.graph import Graph, Head, version_of
 from cerebro.core.validation.problems import at_most, quoted
 from cerebro.core.validation.validate_declaration import validate_declaration
@@ -70,13 +70,11 @@ def decide(graph: Graph, declared: ServerDeclared) -> Outcome:
             is_same = declared.tasks == accepted.tasks
             return SignOfLife("same" if is_same else "older_revision")
     others = {name: other for name, other in graph.declarations.items() if name != server}
-    problems = [
-        *validate_declaration(declared),
-        *conflicts({server: declared}, others, graph).get(server, ()),
-    ]
+    joined = join({server: declared}, others, graph)
+    problems = [*validate_declaration(declared), *joined.problems.get(server, ())]
     if problems:
         return Rejected(at_most(problems))
-    return Accepted(declared, version, graph.with_servers({**others, server: declared}))
+    return Accepted(declared, version, joined.graph)
 
 
 def declare_batch(declarations: Sequence[ServerDeclared], before: Graph | None = None) -> Batch:
@@ -89,41 +87,39 @@ def declare_batch(declarations: Sequence[ServerDeclared], before: Graph | None =
     batch: dict[str, ServerDeclared] = {}
     for declared in declarations:
         batch.setdefault(declared.server, declared)
+    versions = {server: version_of(declared) for server, declared in batch.items()}
     kept = {
         server: before.declarations[server] for server in batch if server in before.declarations
     }
     new = {
         server: declared
         for server, declared in batch.items()
-        if server not in kept or version_of(declared) != version_of(kept[server])
+        if server not in kept or versions[server] != before.version_of_server(server)
     }
-    rejected = _rejected(new, kept, before)
-    joining = {server: declared for server, declared in new.items() if server not in rejected}
-    is_new = bool(joining) or kept.keys() != before.declarations.keys()
-    graph = before.with_servers({**kept, **joining}) if is_new else before
+    rejected, joined = _joined(new, kept, before)
+    is_new = new.keys() != rejected.keys() or kept.keys() != before.declarations.keys()
+    graph = joined if is_new else before
 
     def outcome(declared: ServerDeclared) -> Outcome:
-        server = declared.server
-        if version_of(declared) != version_of(batch[server]):
+        server, version = declared.server, versions[declared.server]
+        if declared is not batch[server] and version_of(declared) != version:
             return Rejected((_declared_twice(server),))
         if server in rejected:
             return Rejected(at_most(rejected[server]))
-        if server in joining:
-            return Accepted(declared, version_of(declared), graph)
-        return SignOfLife("same")
+        return Accepted(declared, version, graph) if server in new else SignOfLife("same")
 
     return Batch(graph, tuple((declared, outcome(declared)) for declared in declarations))
 
 
-def _rejected(
-    new: Mapping[str, ServerDeclared], kept: Mapping[str, ServerDeclared], before: Graph
-) -> dict[str, list[Problem]]:
-    """Return the problems of each rejected server."""
+def _joined(
+    new: Declarations, kept: Declarations, before: Graph
+) -> tuple[Mapping[str, Sequence[Problem]], Graph]:
+    """Return the problems of each rejected server, and the graph with the others."""
     unchanged = {server: declared for server, declared in kept.items() if server not in new}
     faults = {
         server: own for server, declared in new.items() if (own := validate_declaration(declared))
     }
-    between = conflicts(new, unchanged, before) if faults else {}
+    between = join(new, unchanged, before).problems if faults else {}
     rejected = {server: [*own, *between.get(server, ())] for server, own in faults.items()}
     while True:
         accepted = {
@@ -132,9 +128,9 @@ def _rejected(
             if server in unchanged or server in rejected
         }
         candidates = {server: own for server, own in new.items() if server not in rejected}
-        between = conflicts(candidates, accepted, before)
+        graph, between = join(candidates, accepted, before)
         if not between:
-            return rejected
+            return rejected, graph
         # The last one with problems is rejected; the others may have none without it.
         last = [server for server in new if server in between][-1]
         rejected[last] = between[last]

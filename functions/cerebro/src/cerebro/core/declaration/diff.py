@@ -6,15 +6,17 @@ newer one than is accepted: the server in a file has none. The change of a decla
 rejected is shown too, as if it were accepted: its author wants to know both.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from cerebro.core.declaration.changes import Change, changes_between
 from cerebro.core.declaration.conflicts import only_owned
 from cerebro.core.declaration.decide import Accepted, Outcome, Rejected, decide
-from cerebro.core.declaration.impact import affected_tasks
+from cerebro.core.declaration.impact import Impact
 from cerebro.core.declaration.notices import notices_of_server
-from cerebro.core.graph.graph import Graph, OwnedTask
-from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
+from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.owned_task import OwnedTask
+from cerebro.core.validation.problems import short_path
+from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.views.rehearsal import (
     CronChange,
     DeclarationView,
@@ -22,10 +24,9 @@ from cordyna_core.contract.views.rehearsal import (
     EdgeChange,
     RehearsalView,
     TaskChange,
+    TouchedTask,
     UnresolvedUpstreamView,
 )
-
-_FIELDS: Final = tuple(field for field in TaskDeclaration.model_fields if field != "name")
 
 
 def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView:
@@ -44,7 +45,7 @@ def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView
     return RehearsalView(
         generation=graph.generation,
         declarations=declarations,
-        tasks=changes,
+        tasks=[_task_change(graph, wanted, change) for change in changes],
         edges=list(_edges(graph, wanted, [change.task for change in changes])),
         crons=list(_crons(graph, wanted)),
         missing=list(_missing(graph, wanted)),
@@ -53,9 +54,7 @@ def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView
             for server in dict.fromkeys(declaration.server for declaration in declared)
             for notice in notices_of_server(wanted, server)
         ],
-        touched=affected_tasks(
-            graph, wanted, changes, by={declaration.server for declaration in declared}
-        ),
+        touched=list(_touched(graph, wanted, changes, {one.server for one in declared})),
     )
 
 
@@ -78,48 +77,40 @@ def _declaration_view(declared: ServerDeclared, outcome: Outcome) -> Declaration
     return DeclarationView(server=declared.server, outcome=outcome.because)
 
 
-def changes_between(before: Graph, after: Graph) -> Iterator[TaskChange]:
-    """Yield every task that was added, removed, or declared in another way."""
-    for name in dict.fromkeys([*before, *after]):
-        was, will_be = before.get(name), after.get(name)
-        if was is None:
-            yield _change(after[name], "added", [])
-        elif will_be is None:
-            yield _change(was, "removed", [])
-        elif fields := _differences(was, will_be):
-            yield _change(will_be, "changed", fields)
-
-
-def _change(owned_task: OwnedTask, change: str, fields: list[Difference]) -> TaskChange:
-    server, task = owned_task
-    return TaskChange.model_validate(
-        {
-            "task": task.name,
-            "server": server,
-            "change": change,
-            "owner": task.owner,
-            "fields": fields,
-        }
+def _task_change(before: Graph, after: Graph, change: Change) -> TaskChange:
+    was, will_be = before.get(change.task), after.get(change.task)
+    owned = will_be or was
+    assert owned is not None
+    return TaskChange(
+        task=change.task,
+        server=change.server,
+        change=change.kind,
+        owner=owned.task.owner,
+        fields=_differences(was, will_be, change.fields) if was and will_be else [],
     )
 
 
-def _differences(was: OwnedTask, will_be: OwnedTask) -> list[Difference]:
-    moved = (
-        [Difference(what="server", before=was.server, after=will_be.server)]
-        if was.server != will_be.server
-        else []
+def _differences(was: OwnedTask, will_be: OwnedTask, fields: Sequence[str]) -> list[Difference]:
+    old, new = (
+        {"server": owned.server, **owned.task.model_dump(mode="json", include={*fields})}
+        for owned in (was, will_be)
     )
-    if was.task is will_be.task or was.task == will_be.task:
-        return moved
-    old, new = was.task.model_dump(mode="json"), will_be.task.model_dump(mode="json")
-    return [
-        *moved,
-        *(
-            Difference(what=field, before=old[field], after=new[field])
-            for field in _FIELDS
-            if old[field] != new[field]
-        ),
-    ]
+    return [Difference(what=field, before=old[field], after=new[field]) for field in fields]
+
+
+def _touched(
+    before: Graph, after: Graph, changes: Sequence[Change], by: Collection[str]
+) -> Iterator[TouchedTask]:
+    for name, affected in Impact(before, after, changes).affected(changes, by=by):
+        server, task = after[name]
+        yield TouchedTask(
+            task=name,
+            server=server,
+            effect=affected.effect,
+            owner=task.owner,
+            cron=task.cron,
+            path=short_path(affected.path_of(name)),
+        )
 
 
 def _edges(before: Graph, after: Graph, changed: Iterable[str]) -> Iterator[EdgeChange]:

@@ -9,9 +9,13 @@ Invariant: what changed the graph is published, in this order, for each server (
 9).
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
+from cerebro.core.declaration.changes import Change, changes_between
+from cerebro.core.declaration.impact import Impact
 from cerebro.core.effects import Publish, ReadGraphChange, WriteGraphChange
 from cerebro.core.graph.graph import Graph
 from cordyna_core.contract.base import meta_at
@@ -24,29 +28,26 @@ NAMES_MAX: Final = 1000
 
 def graph_changes(before: Graph, after: Graph, *, cause: str, now: float) -> Iterator[GraphChanged]:
     """Yield one message for each server whose declaration is new, another one, or gone."""
-    # Both are made of the views of a rehearsal, which no other program of a Lambda needs.
-    from cerebro.core.declaration.diff import changes_between  # noqa: PLC0415
-    from cerebro.core.declaration.impact import affected_tasks  # noqa: PLC0415
-
-    servers = dict.fromkeys([*before.declarations, *after.declarations])
-    changes = list(changes_between(before, after)) if before is not after else []
-    for server in servers:
+    changes = list(changes_between(before, after))
+    impact = Impact(before, after, changes)
+    changes_of: defaultdict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        changes_of[change.server].append(change)
+    for server in dict.fromkeys([*before.declarations, *after.declarations]):
         if before.declarations.get(server) is after.declarations.get(server):
             continue
-        own = [change for change in changes if change.server == server]
+        own = changes_of[server]
         names: dict[str, list[str]] = {"added": [], "removed": [], "changed": []}
         for change in own:
-            names[change.change].append(change.task)
-        affected = [touched.task for touched in affected_tasks(before, after, own, by={server})]
-        meta = meta_at(now, derived_id("GraphChanged", after.generation, server), cause)
+            names[change.kind].append(change.task)
         yield GraphChanged(
-            meta=meta,
+            meta=meta_at(now, derived_id("GraphChanged", after.generation, server), cause),
             generation=after.generation,
             server=server,
             added=names["added"][:NAMES_MAX],
             removed=names["removed"][:NAMES_MAX],
             changed=names["changed"][:NAMES_MAX],
-            affected=affected[:NAMES_MAX],
+            affected=[name for name, _ in islice(impact.affected(own, by={server}), NAMES_MAX)],
         )
 
 

@@ -4,10 +4,12 @@ Invariant: a notice is about one edge of the graph as it is, and refuses nothing
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
-from cerebro.core.graph.graph import Graph, OwnedTask
+from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.owned_task import OwnedTask
 from cerebro.core.validation.compatibility import Compatibility, compare_texts
 from cerebro.core.validation.edge_access import is_allowed
 from cerebro.core.validation.problems import shortened
@@ -24,14 +26,14 @@ def notices_of_server(graph: Graph, server: str) -> list[Notice]:
     declared = graph.declarations.get(server)
     if declared is None:
         return []
-    own = {task.name: task for task in declared.tasks}
-    users: Iterable[str] = own
-    if any(map(_concerns_users, own.values())):
-        users = graph
-    found = [
-        notice for notice in notices(graph, users) if notice.task in own or notice.upstream in own
-    ]
-    return found[:NOTICES_MAX]
+    own = {task.name for task in declared.tasks}
+    concerning = [task.name for task in declared.tasks if _concerns_users(task)]
+    found = (
+        notice
+        for notice in notices(graph, _with_users(graph, own, concerning))
+        if notice.task in own or notice.upstream in own
+    )
+    return list(islice(found, NOTICES_MAX))
 
 
 def notices(graph: Graph, names: Iterable[str]) -> Iterator[Notice]:
@@ -42,6 +44,14 @@ def notices(graph: Graph, names: Iterable[str]) -> Iterator[Notice]:
             used = graph.get(upstream)
             if used is not None:
                 yield from _of_edge(graph, user, used)
+
+
+def _with_users(graph: Graph, own: Collection[str], concerning: Sequence[str]) -> Iterator[str]:
+    """Return `own` tasks, and those that need one of `concerning`, in the order of the graph."""
+    if not concerning:
+        return graph.in_order(own)
+    users = graph.users.of
+    return graph.in_order({*own}.union(*(users.get(name, ()) for name in concerning)))
 
 
 def _concerns_users(task: TaskDeclaration) -> bool:
@@ -67,7 +77,8 @@ def broken_strict_edges(
     One whose two sides are as in the `accepted` graph is not judged again: a newer version of
     cerebro may tell more breaks than the one that accepted it. `path` is [the user, its upstream].
     """
-    for name in graph if _may_be_used_strictly(graph, changed) else changed:
+    typed = [name for name in changed if graph[name].task.output_schema is not None]
+    for name in _with_users(graph, changed, typed):
         user = graph[name]
         for upstream, edge in user.task.expecting.items():
             used = graph.get(upstream)
@@ -89,10 +100,6 @@ def _is_accepted(user: OwnedTask, used: OwnedTask, accepted: Graph) -> bool:
         return False
     edge, before = (each.task.expecting.get(used.task.name) for each in (user, user_before))
     return edge == before and used.task.output_schema == used_before.task.output_schema
-
-
-def _may_be_used_strictly(graph: Graph, changed: Collection[str]) -> bool:
-    return any(graph[name].task.output_schema is not None for name in changed)
 
 
 def _breaks(user: OwnedTask, used: OwnedTask, verdict: Compatibility) -> str:

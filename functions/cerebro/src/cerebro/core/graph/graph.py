@@ -8,20 +8,21 @@ The next graph shares with the one before what did not change: a declaration cos
 own tasks, and copies of a few dictionaries. The edges are in `edges`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
+from weakref import ref
 
 from cerebro.core.graph.edges import Closure, Edges
+from cerebro.core.graph.owned_task import Features, OwnedTask, features_of
+from cerebro.core.graph.users import NO_USERS, Users
 from cordyna_core.contract.declaration import (
     FIELDS_WITHOUT_EFFECT_ON_RESULTS,
     ServerDeclared,
-    TaskDeclaration,
 )
 from cordyna_core.contract.ids import content_id
-from cordyna_core.contract.secret_params import has_secrets, secret_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,6 @@ class Head:
     servers: Mapping[str, str] = field(default_factory=dict)
 
 
-class OwnedTask(NamedTuple):
-    """A task and the server that owns it."""
-
-    server: str
-    task: TaskDeclaration
-
-
 class Graph:
     """Immutable from outside. `Graph.of` makes the first one, `with_servers` the next."""
 
@@ -51,14 +45,18 @@ class Graph:
         declarations: Mapping[str, ServerDeclared],
         tasks: Mapping[str, OwnedTask],
         edges: Edges,
+        users: Users | None,
+        features: Mapping[str, Features],
         versions: "_Versions",
     ) -> None:
         self.generation: Final = generation
         self.declarations: Final = declarations
         self._tasks: Final = tasks
         self._edges: Final = edges
+        self._users = users
+        self._features: Final = features
         self._versions: Final = versions
-        self._secrets: Final[dict[str, bool]] = {}
+        self._next: Callable[[], Graph | None] = lambda: None
         self.watched: frozenset[str] = frozenset()
         """The marks of open incidents, `kind:subject`."""
 
@@ -76,8 +74,36 @@ class Graph:
         """Return the graph of exactly these servers, as the next generation unless one is given.
 
         A declaration that is the same object as before costs nothing. `versions` are those under
-        which the declarations are stored; they are computed if they are not given.
+        which the declarations are stored; they are computed if they are not given. Who decides and
+        who stores ask for the same graph, one after the other: they get the same object.
         """
+        generation = self.generation + 1 if generation is None else generation
+        made = self._next()
+        if made is None or not made.holds(generation, declarations, versions):
+            made = self._made(generation, declarations, versions or {})
+            self._next = ref(made)
+        return made.with_watched(self.watched)
+
+    def holds(
+        self,
+        generation: int,
+        declarations: Mapping[str, ServerDeclared],
+        versions: Mapping[str, str] | None,
+    ) -> bool:
+        """Return whether this is the graph of that generation, of the very same declarations."""
+        return (
+            self.generation == generation
+            and self.declarations.keys() == declarations.keys()
+            and all(self.declarations[server] is declarations[server] for server in declarations)
+            and (versions is None or self.head.servers == versions)
+        )
+
+    def _made(
+        self,
+        generation: int,
+        declarations: Mapping[str, ServerDeclared],
+        versions: Mapping[str, str],
+    ) -> "Graph":
         before = self.declarations
         old = [
             server
@@ -89,19 +115,26 @@ class Graph:
             for server, declared in declarations.items()
             if declared is not before.get(server)
         ]
-        gone = [task.name for server in old for task in before[server].tasks]
+        lost = [OwnedTask(server, task) for server in old for task in before[server].tasks]
         added = [OwnedTask(server, task) for server in new for task in declarations[server].tasks]
+        gone = [owned.task.name for owned in lost]
+        tasks = _without(self._tasks, gone)
+        tasks.update((owned.task.name, owned) for owned in added)
+        features = _without(self._features, old)
+        features.update((server, features_of(declarations[server])) for server in new)
         return Graph(
-            self.generation + 1 if generation is None else generation,
+            generation,
             # By name, so that the same declarations make the same graph in any order.
             dict(sorted(declarations.items())),
-            {**_without(self._tasks, gone), **{owned.task.name: owned for owned in added}},
+            tasks,
             self._edges.changed(gone, [owned.task for owned in added]),
+            self._users and self._users.changed(lost, added, tasks),
+            features,
             _Versions(
-                {**_without(self._versions.servers, old), **(versions or {})},
+                {**_without(self._versions.servers, old), **versions},
                 _without(self._versions.tasks, gone),
             ),
-        ).with_watched(self.watched)
+        )
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -144,55 +177,60 @@ class Graph:
         owned = self._tasks.get(name)
         return owned.task.upstream_names if owned else ()
 
+    def in_order(self, names: Collection[str], without: Collection[str] = ()) -> Iterator[str]:
+        """Return those of `names` that are declared, in the order of the graph.
+
+        Costs as much as the declarations of their servers. `without`: the servers whose tasks are
+        left out.
+        """
+        servers = {owned.server for owned in map(self._tasks.get, names) if owned is not None}
+        return (
+            task.name
+            for server in sorted(servers.difference(without))
+            for task in self.declarations[server].tasks
+            if task.name in names
+        )
+
+    @property
+    def users(self) -> Users:
+        """Which tasks need each name. Made once, and from then on with each next graph."""
+        if self._users is None:
+            self._users = NO_USERS.changed((), list(self._tasks.values()), self._tasks)
+        return self._users
+
     @cached_property
     def wanted_fresh(self) -> frozenset[str]:
         """The tasks of which some edge accepts a reused result."""
-        return frozenset(
-            name
-            for owned in self._tasks.values()
-            if owned.task.upstream
-            for name in owned.task.within_s
-        )
+        return _union(features.wanted_fresh for features in self._features.values())
 
     def takes_secrets(self, name: str) -> bool:
         """Return whether a parameter of a declared task is a secret."""
-        known = self._secrets.get(name)
-        if known is None:
-            known = self._secrets[name] = has_secrets(self._tasks[name].task.params_schema)
-        return known
+        return name in self._features[self._tasks[name].server].taking_secrets
 
     @cached_property
     def secret_names(self) -> frozenset[str]:
         """The names of parameters, and of fields within them, that are secrets of some task."""
-        return frozenset[str]().union(
-            *(
-                secret_names(owned.task.params_schema or {})
-                for name, owned in self._tasks.items()
-                if self.takes_secrets(name)
-            )
-        )
+        return _union(features.secret_names for features in self._features.values())
 
     @cached_property
     def restricted(self) -> frozenset[str]:
         """The tasks on which not every server may depend."""
-        return frozenset(
-            name for name, owned in self._tasks.items() if owned.task.consumers is not None
-        )
+        return _union(features.restricted for features in self._features.values())
+
+    @cached_property
+    def requiring(self) -> frozenset[str]:
+        """The tasks with a parameter that has no default."""
+        return _union(features.requiring for features in self._features.values())
 
     @cached_property
     def unresolved(self) -> Mapping[str, tuple[str, ...]]:
-        """Undeclared names -> the tasks that need them."""
+        """Undeclared names -> the tasks that need them. Reads the whole graph."""
         return self._edges.missing(self)
 
     @cached_property
     def crons(self) -> tuple[OwnedTask, ...]:
         """The tasks with a cron."""
-        tasks = (
-            (server, task)
-            for server, declared in self.declarations.items()
-            for task in declared.tasks
-        )
-        return tuple(OwnedTask(server, task) for server, task in tasks if task.cron is not None)
+        return tuple(cron for server in self.declarations for cron in self._features[server].crons)
 
     def version_of_server(self, server: str) -> str:
         """Return the hash of what a server declared. Raises KeyError if it declared nothing."""
@@ -251,7 +289,11 @@ def _without(values: Mapping[str, T], gone: Iterable[str]) -> dict[str, T]:
     return rest
 
 
-_EMPTY: Final = Graph(0, {}, {}, Edges(), _Versions({}, {}))
+def _union(parts: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset[str]().union(*parts)
+
+
+_EMPTY: Final = Graph(0, {}, {}, Edges(), None, {}, _Versions({}, {}))
 
 
 def version_of(declared: ServerDeclared) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 
 from cerebro.core.graph.graph import Graph
 from cerebro.core.validation.problems import names_of, quoted
-from cordyna_core.contract.access import may_consume
 from cordyna_core.contract.base import Problem
 
 
@@ -39,8 +38,7 @@ def new_forbidden_edges(
 
 def is_allowed(graph: Graph, name: str, upstream: str) -> bool:
     """Return whether a task may depend on `upstream`; both are declared."""
-    server, declared = graph[upstream]
-    return may_consume(graph[name].server, server, declared.consumers)
+    return graph[upstream].may_be_used_by(graph[name].server)
 
 
 def not_a_consumer(graph: Graph, name: str, upstream: str) -> Problem:
