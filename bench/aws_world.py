@@ -30,7 +30,7 @@ from cordyna_core.contract.ids import CLIENT, derived_id, run_id_of, server_sour
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 
-SWEEP_READS: Final = 1
+SWEEP_READS: Final = 0.5
 """What a sweep adds to the cost of every run: it reads each once, to find those that are active."""
 
 HOP_S: Final = 0.1
@@ -57,8 +57,9 @@ _SETTINGS: Final = {
 class AwsWorld:
     """One deployment; use as a context.
 
-    `batch`: the most messages in one invocation of a Lambda. `make_client`: of a service of AWS.
-    `handle`: what a Lambda does with a batch.
+    `batch`: the most messages in one invocation of a Lambda. `is_start_held`: servers report the
+    end of a short body only. `make_client`: of a service of AWS. `handle`: what a Lambda does with
+    a batch.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class AwsWorld:
         batch: int = 1,
         timers: str = "states",
         *,
+        is_start_held: bool = False,
         make_client: Callable[[str], Any] | None = None,
         handle: Callable[[Sequence[Delivery], Ports], BatchResult] = receive,
     ) -> None:
         self.now = BEGIN
         self._make_client, self._handle = make_client or client_of, handle
         self._batch, self._timers = batch, timers
+        self._reported = ("completed",) if is_start_held else ("started", "completed")
         self._in_flight: list[tuple[float, int, str, str]] = []
         self._tickets = count()
         self._mock = mock_aws()
@@ -193,15 +196,17 @@ class AwsWorld:
         return CerebroSettings.model_validate({**_SETTINGS, **queues, "timers": self._timers})
 
     def _on_put_events(self, params: dict[str, Any], **_: object) -> None:
-        """The bus: servers start and complete each command at once."""
+        """The bus: servers start and complete each command at once, and report that."""
         for entry in params["Entries"]:
             if entry["DetailType"] == RunTask.__name__:
                 command = RunTask.model_validate_json(entry["Detail"])
-                for moment, state in enumerate(("started", "completed")):
+                for moment, state in enumerate(self._reported):
                     fields = {
                         name: getattr(command, name)
                         for name in ("server", "run_id", "task", "attempt")
                     }
+                    if len(self._reported) == 1:
+                        fields["started_at"] = utc(self.now + HOP_S)
                     update = TaskStateChanged.model_validate({**fields, "state": state})
                     self._publish(
                         update, server_source(command.server), after=HOP_S + moment / 1000

@@ -1,5 +1,8 @@
 """The price of a run on AWS: calls counted on botocore's hooks, for several sizes and both timers.
 
+The rows of servers as they are by default come first, then those of servers that hold `started`
+back (docs/deploying.md#costs), with bodies that end within the hold.
+
     python bench/cost.py           the tables
     python bench/cost.py --json    the same for programs
 
@@ -10,6 +13,7 @@ Cerebro's handlers and adapters run on moto. Counts do not depend on the machine
 import argparse
 import json
 from collections.abc import Callable
+from itertools import product
 from typing import Any, Final
 
 import prices
@@ -31,8 +35,14 @@ RUNS: Final[dict[str, Callable[[], Graph]]] = {
     "500 tasks, 1,500 edges": layered,
 }
 TIMERS: Final = ("states", "queue")
-_RUNS_UNTIL_WARM: Final = 3
-"""After as many runs of one task its two updates have reached each of four warm trackers."""
+STARTED: Final = ("at once", "held")
+"""When servers report that a body began."""
+
+_RUNS_UNTIL_WARM: Final = 4
+"""After as many runs of one task, each with an update or two, all warm trackers know it."""
+
+_WARM_AFTER_TASKS: Final = 10
+"""A run of as many tasks reaches each warm tracker by itself."""
 
 ROWS: Final[dict[str, Callable[[Counts], float]]] = {
     "events": lambda counts: counts.events,
@@ -77,59 +87,68 @@ def log_price(counts: Counts) -> float:
     return counts.event_bytes / 1e6 * prices.LOGGED_MB.per_million
 
 
-def measure(graph: Graph, batch: int, timers: str = "states") -> Counts:
+def measure(
+    graph: Graph, batch: int, timers: str = "states", *, is_start_held: bool = False
+) -> Counts:
     """A run of a graph that all warm processes know: declarations, plan and signs of life.
 
     At the rate for which the price is given, a million tasks, every warm process has handled
     several runs of a graph within the minute.
     """
-    with AwsWorld(batch, timers) as world:
+    with AwsWorld(batch, timers, is_start_held=is_start_held) as world:
         world.declare(graph)
-        for _ in range(_RUNS_UNTIL_WARM):
+        for _ in range(_RUNS_UNTIL_WARM if len(graph) < _WARM_AFTER_TASKS else 1):
             world.run(graph)
         return world.run(graph)
 
 
 def runs() -> list[dict[str, Any]]:
-    """The price of runs of every size with both kinds of timers, one message at a time."""
-    rows = []
-    for timers in TIMERS:
-        for shape, make in RUNS.items():
-            graph = make()
-            counts = measure(graph, 1, timers)
-            rows.append(
-                {
-                    "timers": timers,
-                    "shape": shape,
-                    "tasks": len(graph),
-                    "usd_per_million_tasks": round(requests_price(counts) / len(graph), 2),
-                    "lambda_usd_per_million_tasks": round(time_price(counts) / len(graph), 2),
-                    "log_usd_per_million_tasks": round(log_price(counts) / len(graph), 2),
-                    "parts": {
-                        name: round(price / len(graph), 2)
-                        for name, price in parts_of_price(counts).items()
-                    },
-                }
-            )
-    return rows
+    """The price of runs of every size, as they are by default and with `started` held back.
+
+    With both kinds of timers, one message at a time.
+    """
+    return [
+        row(started, timers, shape) for started, timers, shape in product(STARTED, TIMERS, RUNS)
+    ]
+
+
+def row(started: str, timers: str, shape: str) -> dict[str, Any]:
+    """The price of one run, for each of its tasks."""
+    graph = RUNS[shape]()
+    counts, tasks = measure(graph, 1, timers, is_start_held=started == "held"), len(graph)
+    return {
+        "timers": timers,
+        "shape": shape,
+        "tasks": tasks,
+        "started": started,
+        "usd_per_million_tasks": round(requests_price(counts) / tasks, 2),
+        "lambda_usd_per_million_tasks": round(time_price(counts) / tasks, 2),
+        "log_usd_per_million_tasks": round(log_price(counts) / tasks, 2),
+        "parts": {name: round(price / tasks, 2) for name, price in parts_of_price(counts).items()},
+    }
 
 
 def report_runs() -> None:
     """Print the price per million tasks by size of the run and kind of timers."""
     title = "$ per million tasks"
     columns = ("requests", "Lambda", "log", "events", "table", "queues", "waits")
-    print(f"{title:32}{'tasks':>8}" + "".join(f"{column:>10}" for column in columns))
-    for row in runs():
+    print(f"{title:41}{'tasks':>8}" + "".join(f"{column:>10}" for column in columns))
+    for priced in runs():
         cells = (
-            row["usd_per_million_tasks"],
-            row["lambda_usd_per_million_tasks"],
-            row["log_usd_per_million_tasks"],
-            *(row["parts"][name] for name in ("events", "table", "queues", "waits")),
+            priced["usd_per_million_tasks"],
+            priced["lambda_usd_per_million_tasks"],
+            priced["log_usd_per_million_tasks"],
+            *(priced["parts"][name] for name in ("events", "table", "queues", "waits")),
         )
         print(
-            f"{row['timers'] + ', ' + row['shape']:32}{row['tasks']:8}"
+            f"{priced['timers']}, {priced['shape']}{_marked(priced['started'])}".ljust(41)
+            + f"{priced['tasks']:8}"
             + "".join(f"{cell:10.2f}" for cell in cells)
         )
+
+
+def _marked(started: str) -> str:
+    return "" if started == STARTED[0] else f", started {started}"
 
 
 def report_tasks() -> None:

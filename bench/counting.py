@@ -1,8 +1,9 @@
 """Calls to AWS, counted on botocore's hooks: calls, request units, events, seconds waited.
 
 Invariant: what is counted is what AWS charges for. Sizes are those of "Read and write operations"
-(Amazon DynamoDB): a strongly consistent read is a unit for every 4 KB begun, a write for every 1 KB
-begun; a missing item and a failed condition are one each.
+(Amazon DynamoDB): a strongly consistent read is a unit for every 4 KB begun, an eventually
+consistent one half of that, a write a unit for every 1 KB begun; a missing item and a failed
+condition are one each.
 """
 
 from collections import Counter
@@ -30,7 +31,7 @@ class Counts:
     events: int = 0
     event_bytes: int = 0
     writes: int = 0
-    reads: int = 0
+    reads: float = 0
     invocations: int = 0
     messages: int = 0
     waits: int = 0
@@ -67,13 +68,15 @@ class Hooks:
         counts.calls[model.name] += 1
         match model.name:
             case "GetItem":
-                counts.reads += read_units(parsed.get("Item", {}))
+                counts.reads += read_units(parsed.get("Item", {})) * _share(request)
             case "BatchGetItem":
-                wanted = sum(len(keys["Keys"]) for keys in request["RequestItems"].values())
-                items = [item for of_table in parsed["Responses"].values() for item in of_table]
-                counts.reads += sum(map(read_units, items)) + wanted - len(items)
+                ((table, wanted),) = request["RequestItems"].items()
+                items = parsed["Responses"].get(table, [])
+                units = sum(map(read_units, items)) + len(wanted["Keys"]) - len(items)
+                counts.reads += units * _share(wanted)
             case "Query":
-                counts.reads += max(1, ceil(sum(map(size_of, parsed["Items"])) / READ_UNIT))
+                units = max(1, ceil(sum(map(size_of, parsed["Items"])) / READ_UNIT))
+                counts.reads += units * _share(request)
             case "PutItem" | "UpdateItem" | "DeleteItem":
                 counts.writes += max(1, ceil(size_of(request.get("Item", {})) / WRITE_UNIT))
             case "PutEvents":
@@ -83,6 +86,11 @@ class Hooks:
                 counts.waits += 1
             case "CreateSchedule":
                 counts.schedules += 1
+
+
+def _share(read: Mapping[str, Any]) -> float:
+    """What a read costs of a strongly consistent one."""
+    return 1.0 if read.get("ConsistentRead") else 0.5
 
 
 def _logged_bytes(entry: Mapping[str, Any]) -> int:
