@@ -172,3 +172,28 @@ def test_every_declared_dependency_is_locked() -> None:
             assert name in locked or name.partition("-")[0] == "cordyna", (
                 f"{distribution} wants {wanted}"
             )
+
+
+BESIDE_USER_CODE = (
+    "server/",
+    "entrypoints/running_attempt.py",
+    "worker/body.py",
+    "worker/body_output.py",
+    "worker/python_server.py",
+)
+"""What runs in the process of a body: user code there may replace functions of modules."""
+
+REPLACED_OFTEN = re.compile(r"\b(json\.(loads|dumps)|time\.(time|monotonic))\(")
+
+
+def test_code_beside_bodies_binds_what_user_code_may_replace() -> None:
+    """`json.loads = ...` or a frozen clock in a body would change what its attempt reports."""
+    core = ROOT / "layers/cordyna_core/src/cordyna_core"
+    found = [
+        f"{path.relative_to(core)}: {line.strip()}"
+        for path in python_files()
+        if path.is_relative_to(core) and str(path.relative_to(core)).startswith(BESIDE_USER_CODE)
+        for line in path.read_text().splitlines()
+        if REPLACED_OFTEN.search(line)
+    ]
+    assert found == []

@@ -234,7 +234,8 @@ def asks_for_a_signal_at_its_parents_death() -> None:
 @misbehaves("completed")
 def replaces_what_everything_uses() -> None:
     json.dumps = lambda *_, **__: "{}"
-    time.time = lambda: 0.0
+    json.loads = lambda *_, **__: {"not": "what was returned"}
+    time.time = time.monotonic = lambda: 0.0
     os.write = lambda *_: 0
     be_replaced()
 

@@ -4,10 +4,10 @@ Invariant: `follow` returns only when nothing of the attempt runs any more, and 
 published or the command must be delivered again.
 """
 
-import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from json import loads
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -154,7 +154,7 @@ class RunningAttempt:
 def _write_records(text: str) -> None:
     """Log what the body logged, with its level and its logger."""
     for line in text.splitlines():
-        fields = json.loads(line)
+        fields = loads(line)
         level = logging.getLevelNamesMapping().get(fields["level"], logging.INFO)
         record = logging.LogRecord(fields["logger"], level, "", 0, fields["message"], None, None)
         record.levelname = fields["level"]

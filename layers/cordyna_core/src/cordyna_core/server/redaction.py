@@ -6,8 +6,8 @@ a traceback indents each line of a key. So a secret is replaced in all of these 
 Invariant: no form of a secret that is replaced depends on the text around it.
 """
 
-import json
 from collections.abc import Callable, Iterable
+from json import dumps
 from typing import Final
 from urllib.parse import quote, quote_plus
 
@@ -41,11 +41,11 @@ def _as_bytes(text: str) -> str:
 
 
 def _as_json(text: str) -> str:
-    return json.dumps(text)[1:-1]
+    return dumps(text)[1:-1]
 
 
 def _as_unicode_json(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)[1:-1]
+    return dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _in_path(text: str) -> str:

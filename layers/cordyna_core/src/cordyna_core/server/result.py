@@ -4,11 +4,11 @@ Invariant: an output is JSON of at most 16 KB, and the description of an error a
 are checked before anything is published.
 """
 
-import json
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from json import loads
 from types import TracebackType
 from typing import Any, Final, Literal
 
@@ -62,7 +62,7 @@ def strict_json(value: Any) -> tuple[Any, int]:
     """
     text = to_json(value, inf_nan_mode="constants")
     try:
-        plain = json.loads(text, object_pairs_hook=_object_of)
+        plain = loads(text, object_pairs_hook=_object_of)
     except RecursionError as deep:
         raise ValueError(str(deep)) from deep
     return require_json(plain), len(text)

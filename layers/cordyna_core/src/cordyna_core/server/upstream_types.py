@@ -7,11 +7,11 @@ Invariant: a body is called only with values of the types that it names.
 """
 
 import inspect
-import json
 import typing
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from json import dumps
 from typing import Any, Final
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
@@ -83,7 +83,7 @@ class UpstreamParameter:
         output = outputs[self.task]
         try:
             # As JSON, so that a strict model reads dates and enums from text.
-            return self.adapter.validate_json(json.dumps(output))
+            return self.adapter.validate_json(dumps(output))
         except ValidationError as invalid:
             raise UpstreamMismatch(
                 f'the output of "{self.task}" does not fit the parameter "{self.name}": '

@@ -8,12 +8,12 @@ lead. After `detach` nothing that was written before is left in a buffer.
 import contextlib
 import ctypes
 import io
-import json
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable
+from json import dumps
 from typing import Any, Final
 
 from cordyna_core.basic_config import honor_basic_config, keep_info
@@ -30,7 +30,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         message = super().format(record)[:_LINE_CHARS_MAX]
         fields = {"level": record.levelname, "logger": record.name, "message": message}
-        return json.dumps(fields)
+        return dumps(fields)
 
 
 _FORMATTERS: Final[dict[str, Callable[[], logging.Formatter]]] = {

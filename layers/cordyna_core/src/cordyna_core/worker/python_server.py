@@ -9,7 +9,7 @@ Invariant: no other module of the worker imports `cordyna_core.server`.
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from cordyna_core.attempt import Attempt
 from cordyna_core.contract.base import Message
@@ -21,6 +21,10 @@ from cordyna_core.server.program import load_program
 from cordyna_core.server.result import describe
 from cordyna_core.server.task_server import TaskServer
 from cordyna_core.worker.protocol import FINAL_STATES
+
+# User code may replace the functions of `time`; libraries that freeze it also replace the names of
+# other modules that mean them, but not what is in a tuple.
+_CLOCKS: Final = (time.time, time.monotonic)  # noqa: TID251  a body process is a composition
 
 Publish = Callable[[str, str, bool], None]
 """Takes a message's detail-type, its detail as JSON, and whether it is the final state."""
@@ -77,12 +81,13 @@ class _TaskServerAdapter:
 
 def _wall_clock_offset_s() -> float:
     """What is used for the engine's clock if an older engine does not name it."""
-    return time.time() - time.monotonic()  # noqa: TID251  a body process is a composition
+    wall_clock, monotonic = _CLOCKS
+    return wall_clock() - monotonic()
 
 
 def _engine_time(offset_s: float) -> float:
     """UTC seconds as the engine counts them: its clock and this process's share their pace."""
-    return offset_s + time.monotonic()
+    return offset_s + _CLOCKS[1]()
 
 
 class _Bus:
