@@ -95,6 +95,13 @@ def test_end_that_is_no_state_of_the_contract_is_answered(server: Server) -> Non
     assert reported(server) == [("error", None)]
 
 
+def test_start_close_to_its_clock_is_not_held(server: Server) -> None:
+    server.seconds = 1999.5  # `ack_by` is 2000
+    server.begin()
+
+    assert reported(server) == [("started", None)]
+
+
 def test_lone_start_is_reported_if_that_costs_nothing() -> None:
     server = Server(SHORT._replace(reports_lone_start=True))
     server.begin()

@@ -16,6 +16,8 @@ from cordyna_core.worker.protocol import FINAL_STATES, Frame, frame_bytes, key_o
 from cordyna_core.worker.services import Services
 
 _DEAD_LETTER_BYTES_MAX: Final = 64 * 1024
+_CLOCK_MARGIN_S: Final = 1.0
+"""A start is not held if the clock that it stops may run out meanwhile."""
 
 
 def made_frame(
@@ -120,8 +122,10 @@ def frame_for_dead(attempt: AttemptRecord, exit_text: str) -> bytes | None:
 
 def report_start(services: Services, attempt: AttemptRecord, at: float) -> None:
     """Publish `started` as of `at`; later, with the end, if the body may be a short one."""
-    settings, link = services.settings, services.link
-    if settings.reports_lone_start and attempt.is_alone:
+    settings, link, command = services.settings, services.link, attempt.command
+    clock_at = command.start_by if attempt.is_queued else command.ack_by
+    is_urgent = clock_at - at < _CLOCK_MARGIN_S
+    if is_urgent or (settings.reports_lone_start and attempt.is_alone):
         link.state(_start_frame(attempt, at))
     elif not settings.short_body_s:
         link.started(_start_frame(attempt, at))
