@@ -68,11 +68,12 @@ def check_expiry(rank: Rank, *, is_noted: bool) -> None:
     """Check the expiry of a task run of `s`, which is noted as silent or not."""
     store = MemoryStore()
     store.write_plan(PLAN)
-    store.write_run(A_RUN, None)
+    store.write_run(replace(A_RUN, failing=True), None)
     seen: TaskRun = replace(DISPATCHED, rank=rank)
     expired = expire(PLAN.tasks[0], seen, run_id=RUN, cause=CHECK.id, now=20.0)
     store.write_task(RUN, 0, expired, None)
-    handled = HandledInput(CHECK, CHECK.id, silent_servers={"s"} if is_noted else set())
+    handled = HandledInput(CHECK, CHECK.id, armed_pages={0})
+    handled.silent_servers = {"s"} if is_noted else set()
     handled.facts_written.append((0, seen, expired))
     handled.published.append(
         TaskStateChanged(

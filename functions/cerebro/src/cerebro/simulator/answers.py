@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import Run
+from cerebro.core.model import Run, RunSnapshot
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.param_values import fits
 from cerebro.simulator.reference_facts import Unexpected
@@ -37,7 +37,21 @@ _ANSWERS = (
 )
 
 
-def check_answer(handled: HandledInput, before: Run | None, after: Run | None) -> None:
+def answer_ids(handled: HandledInput) -> list[str]:
+    """Return the ids of the answers to a command about a run; none for any other message."""
+    envelope = handled.message
+    if not isinstance(envelope, Envelope) or not isinstance(envelope.message, _COMMANDS):
+        return []
+    return [
+        message.meta.id
+        for message in handled.published
+        if _is_answer(message, envelope.id) and message.meta is not None and message.meta.id
+    ]
+
+
+def check_answer(
+    handled: HandledInput, before: Run | None, after: Run | None, snapshot: RunSnapshot | None
+) -> None:
     """Check the answer to a message that was handled to its end.
 
     `before` and `after`: the run that it is about, when its handler began and ended.
@@ -59,12 +73,29 @@ def check_answer(handled: HandledInput, before: Run | None, after: Run | None) -
         if isinstance(answer, InvocationRejected)
         for problem in answer.problems
     }
+    if snapshot is not None and _is_foreign(command, envelope, snapshot, codes):
+        return
     if isinstance(command, InvokeTask):
         _check_invocation(command, envelope, handled, before, codes)
     elif isinstance(command, CancelRun) and after is not None:
         _check_cancel(after, codes, handled.runs_read.get(command.run_id))
     elif isinstance(command, RetryRun) and before is not None and after is not None:
+        if before.status == "cancelled" and codes != {"run_cancelled"}:
+            raise Unexpected(f"a retry of a cancelled run was answered with {codes}")
         _check_retry(command, envelope, after, codes, handled.runs_read.get(command.run_id))
+
+
+def _is_foreign(
+    command: Message, envelope: Envelope, snapshot: RunSnapshot, codes: set[str]
+) -> bool:
+    """Whether a server commands a run whose target is another's. Then it must be refused."""
+    if not isinstance(command, CancelRun | RetryRun):
+        return False
+    owner = snapshot.plan.tasks[snapshot.plan.target].server
+    is_foreign = server_of(envelope.source) not in (None, owner)
+    if is_foreign != ("not_your_task" in codes):
+        raise Unexpected(f"a command of {envelope.source} was answered with {codes}")
+    return is_foreign
 
 
 def _is_answer(message: Message, event_id: str) -> bool:

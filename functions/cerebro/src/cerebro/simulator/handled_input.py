@@ -27,8 +27,8 @@ class HandledInput:
     and did not find the stored outputs of `lost_outputs`. It wrote `facts_written` (index,
     before, after), `results_written` (tasks), and perhaps the graph's head. It noted a sign of
     life of `noted_servers` and that of `silent_servers` a command was not acknowledged. It sent
-    `checks` and `published`. `run_before` and `facts_before` are what was stored of its run when it
-    began.
+    `checks` and `published`, and saw to it that there are timers for `armed_pages`. `run_before`
+    and `facts_before` are what was stored of its run when it began.
     """
 
     message: Any
@@ -47,7 +47,9 @@ class HandledInput:
     results_written: set[str] = field(default_factory=set)
     noted_servers: set[str] = field(default_factory=set)
     silent_servers: set[str] = field(default_factory=set)
+    armed_pages: set[int] = field(default_factory=set)
     has_set_failing: bool = False
+    has_reopened: bool = False
     has_written_head: bool = False
     checks: list[OverdueCheck] = field(default_factory=list)
     published: list[Message] = field(default_factory=list)

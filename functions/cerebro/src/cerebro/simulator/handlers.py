@@ -113,7 +113,8 @@ class SimulatedCerebro:
             e.WriteTask: self._task_written,
             e.WriteRun: self._run_written,
             e.Publish: self._sent,
-            e.SendPageTimer: self._sent,
+            e.SendPageTimer: self._timer_sent,
+            e.HasPageTimer: _timer_looked_for,
             e.SendOverdueCheck: self._check_sent,
             e.WriteCachedResult: lambda _handler, effect, _answer: checker.result_written(effect),
             e.Now: lambda handler, _, answer: handler.handled.clocks.append(answer),
@@ -219,6 +220,10 @@ class SimulatedCerebro:
             self._checker.deadline_written(effect)
 
     def _sent(self, handler: SimulatedHandler, effect: Any, _: Any) -> None:
+        self._trace(handler, "sends", effect, handler.current.run_id)
+
+    def _timer_sent(self, handler: SimulatedHandler, effect: e.SendPageTimer, _: Any) -> None:
+        handler.handled.armed_pages.add(effect.timer.page)
         self._trace(handler, "sends", effect, handler.current.run_id)
 
     def _check_sent(self, handler: SimulatedHandler, effect: e.SendOverdueCheck, _: Any) -> None:
@@ -349,6 +354,11 @@ def _with_stored_forms(perform: Callable[[Ports, Any], Any]) -> Callable[[Ports,
 def _graph_read(handler: SimulatedHandler, _: e.ReadGraph, answer: Any) -> None:
     if not handler.handled.has_written_head:
         handler.handled.graph = answer
+
+
+def _timer_looked_for(handler: SimulatedHandler, effect: e.HasPageTimer, answer: Any) -> None:
+    if answer:
+        handler.handled.armed_pages.add(effect.page)
 
 
 def _run_read(handler: SimulatedHandler, effect: e.ReadRun, answer: Any) -> None:

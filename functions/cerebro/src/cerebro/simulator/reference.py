@@ -8,23 +8,24 @@ when the handler of an input began.
 Invariant: it only observes.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core import effects as e
 from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, page_of
 from cerebro.core.run.invoke import invocation_key
-from cerebro.simulator.answers import check_answer
+from cerebro.simulator.answers import answer_ids, check_answer
 from cerebro.simulator.deciders import Deciders
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_effects import check_effects
-from cerebro.simulator.reference_facts import Unexpected, check_fact, rank_reported
+from cerebro.simulator.reference_facts import EXPIRED, Unexpected, check_fact, rank_reported
 from cerebro.simulator.reference_messages import (
     check_command,
     check_final_message,
     check_run_message,
     check_task_message,
 )
+from cerebro.simulator.reference_page_checks import check_page
 from cerebro.simulator.reference_plans import Parts, check_new_run
 from cerebro.simulator.reference_runs import check_run
 from cordyna_core.contract.base import Message
@@ -43,6 +44,10 @@ class Reference:
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
+        self.repairs = True
+        """Whether page timers dispatch what is ready and was not dispatched."""
+        self._answered: dict[str, str] = {}
+        """The command that each answer was first published for, by the ids of their events."""
         self._deciders = Deciders()
         self._outputs: dict[tuple[str, int], Any] = {}
         self._made: dict[tuple[str, int], Parts] = {}
@@ -67,14 +72,26 @@ class Reference:
             return
         before, facts, run_id = handled.run_before, handled.facts_before, handled.run_id
         after = self._store.read_run(run_id) if run_id else None
-        check_answer(handled, before, after)
         about = _run_id_in(handled.message) or run_id
         snapshot = self._store.read_run_snapshot(about) if about else None
+        check_answer(handled, before, after, snapshot)
+        self._check_own_answer(handled)
         check_effects(handled, snapshot, self._store)
+        if isinstance(handled.message, e.PageTimer | e.OverdueCheck) and snapshot and after:
+            stored = self._store._tasks[run_id]
+            check_page(handled.message, handled, snapshot, after, stored, repairs=self.repairs)
         self._note_update(handled)
         if before is not None and after is not None:
             self._check_all_retried(handled, before, after, facts)
             self._check_all_decided(handled, after, facts)
+
+    def _check_own_answer(self, handled: HandledInput) -> None:
+        """Each command has an answer of its own: a reader drops one whose id it knows."""
+        ids = answer_ids(handled)
+        if ids and all(
+            self._answered.setdefault(own, handled.message.id) != handled.message.id for own in ids
+        ):
+            raise Unexpected(f"{handled.message.id} has the answer of another command")
 
     def _note_update(self, handled: HandledInput) -> None:
         envelope = handled.message
@@ -131,6 +148,7 @@ class Reference:
         """Raises Unexpected."""
         snapshot = self._snapshot(effect.run_id)
         check_fact(snapshot, effect, handled)
+        self._check_run_may_expire(effect, handled)
         handled.facts_written.append((effect.index, effect.seen, effect.new))
         task = snapshot.plan.tasks[effect.index]
         self._deciders.task_written(effect, task.name, handled.key)
@@ -149,6 +167,12 @@ class Reference:
         elif isinstance(message, Envelope) and isinstance(message.message, TaskStateChanged):
             self._outputs[key] = message.message.output
 
+    def _check_run_may_expire(self, effect: e.WriteTask, handled: HandledInput) -> None:
+        before, now = handled.run_before, self._store.read_run(effect.run_id)
+        is_expiry = effect.seen is not None and effect.new.rank in EXPIRED
+        if is_expiry and before and now and before.status == now.status == "completed":
+            raise Unexpected("a clock was expired in a run that is completed")
+
     def run_written(self, effect: e.WriteRun, handled: HandledInput) -> None:
         """Raises Unexpected."""
         self._deciders.run_written(effect.new, handled.key)
@@ -161,6 +185,7 @@ class Reference:
         else:
             facts = self._store._tasks[effect.new.id]
             check_run(effect.seen, effect.new, facts, handled)
+            handled.has_reopened |= effect.seen.is_over and not effect.new.is_over
             is_set = effect.new.failing and not effect.seen.failing
             handled.has_set_failing = handled.has_set_failing or is_set
 
@@ -172,6 +197,8 @@ class Reference:
         fact = self._completed.get((result.run_id, result.index, result.dispatched_at))
         if fact is None:
             raise Unexpected(f"a result of {effect.task} was recorded that it never had")
+        if not self._snapshot(result.run_id).plan.tasks[result.index].kept:
+            raise Unexpected(f"a result of {effect.task} was recorded that nothing may reuse")
         if fact.cause != handled.cause:
             raise Unexpected(f"a result of {effect.task} was recorded that another input made")
         if (result.output, result.output_ref) != (fact.output, fact.output_ref):
@@ -262,7 +289,10 @@ class Reference:
 def _changed_nothing(handled: HandledInput) -> bool:
     """Whether there is nothing to check: most timers and notices find nothing to do."""
     has_changed = handled.facts_written or handled.published or handled.has_set_failing
-    return not (has_changed or isinstance(handled.message, Envelope | e.Tick | e.OverdueCheck))
+    return not (has_changed or isinstance(handled.message, _ALWAYS_CHECKED))
+
+
+_ALWAYS_CHECKED: Final = (Envelope, e.Tick, e.PageTimer, e.OverdueCheck)
 
 
 def _run_id_in(message: Any) -> str:
@@ -274,7 +304,7 @@ def _run_id_in(message: Any) -> str:
 
 def _run_id_of(message: Any) -> str:
     match message:
-        case e.OverdueCheck():
+        case e.OverdueCheck() | e.PageTimer():
             return message.run_id
         case Envelope(message=CancelRun() | RetryRun() as command):
             return command.run_id

@@ -13,10 +13,10 @@ from typing import Final
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import OverdueCheck, Tick
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import Rank, RunSnapshot, TaskRun
+from cerebro.core.model import Rank, RunSnapshot, TaskRun, page_of
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_facts import Unexpected, state_shown
-from cordyna_core.contract.commands import CancelTask, InvokeTask, RunTask
+from cordyna_core.contract.commands import CancelTask, InvokeTask, RetryRun, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, run_id_of
@@ -47,6 +47,7 @@ def check_effects(handled: HandledInput, snapshot: RunSnapshot | None, store: Me
         if handled.facts_written:
             _check_announced(handled, snapshot)
             _check_results(handled, snapshot)
+            _check_failures(handled, snapshot, store)
         _check_update_is_about_an_attempt(handled, snapshot, store)
         if isinstance(handled.message, OverdueCheck):
             _check_missed_acks(handled, handled.message, snapshot, store)
@@ -57,9 +58,14 @@ def check_effects(handled: HandledInput, snapshot: RunSnapshot | None, store: Me
         for message in handled.published
     ):
         raise Unexpected("the run is failing, and its input did not publish that")
+    if handled.has_reopened and not any(
+        isinstance(message, RunStateChanged) for message in handled.published
+    ):
+        raise Unexpected("the run was reopened, and its input did not publish that")
     if isinstance(handled.message, Tick):
         _check_tick(handled, handled.message, store)
     if isinstance(handled.message, Envelope):
+        _check_end_is_looked_for(handled, handled.message)
         _check_declaration(handled, handled.message)
 
 
@@ -86,6 +92,36 @@ def _check_results(handled: HandledInput, snapshot: RunSnapshot) -> None:
         is_recorded = task.name in handled.results_written
         if has_completed and is_by_server and task.kept and not is_recorded:
             raise Unexpected(f"the result of {task.name} was not recorded for reuse")
+
+
+def _check_failures(handled: HandledInput, snapshot: RunSnapshot, store: MemoryStore) -> None:
+    """Who writes a failure for good marks the run, and has its end looked for."""
+    run = store.read_run(snapshot.run.id)
+    if run is None or run.is_over:
+        return
+    for index, seen, fact in handled.facts_written:
+        stored = store.read_task(run.id, index)
+        is_failed = fact.failed_permanently and fact.rank != Rank.CANCELLED
+        is_failed = is_failed and not (seen is not None and seen.failed_permanently)
+        if not is_failed or stored is None or stored.rev != fact.rev:
+            continue
+        name = snapshot.plan.tasks[index].name
+        if not run.failing:
+            raise Unexpected(f"{name} failed for good, and its input left the run not failing")
+        if page_of(index) not in handled.armed_pages:
+            raise Unexpected(f"{name} failed for good, and the end of the run is not looked for")
+
+
+def _check_end_is_looked_for(handled: HandledInput, envelope: Envelope) -> None:
+    """A RetryRun that opened a failing run has its end looked for: it may be over already."""
+    command = envelope.message
+    is_refused = any(isinstance(message, InvocationRejected) for message in handled.published)
+    if not isinstance(command, RetryRun) or is_refused:
+        return
+    run = handled.runs_read.get(command.run_id)
+    is_failing = run is not None and run.status == "running" and run.failing
+    if is_failing and 0 not in handled.armed_pages:
+        raise Unexpected("a retry opened the run, and its end is not looked for")
 
 
 def _check_update_is_about_an_attempt(

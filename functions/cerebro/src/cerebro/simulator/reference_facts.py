@@ -32,7 +32,8 @@ _EXPIRY: Final = {
     Rank.QUEUED: (Rank.START_TIMEOUT, "start_timeout"),
     Rank.STARTED: (Rank.RUN_TIMEOUT, "run_timeout"),
 }
-_FAILED: Final = (Rank.ACK_TIMEOUT, Rank.START_TIMEOUT, Rank.RUN_TIMEOUT, Rank.ERROR)
+EXPIRED: Final = (Rank.ACK_TIMEOUT, Rank.START_TIMEOUT, Rank.RUN_TIMEOUT)
+_FAILED: Final = (*EXPIRED, Rank.ERROR)
 _NEVER_RETRIED: Final = ("failed_terminal", "refused")
 _MESSAGE_CHARS_MAX: Final = 300
 _OUTPUT_BYTES_MAX: Final = 16 * 1024

@@ -105,6 +105,11 @@ def check_final_message(
     named = {cause.task for cause in message.root_causes}
     if named != failed:
         raise Unexpected(f"{sorted(failed)} failed, and {sorted(named)} were named as root causes")
+    for cause in message.root_causes:
+        # A clock may have run out before its server reported another reason.
+        timeline = facts[plan.index_of[cause.task]].timeline
+        if cause.reason not in {entry.reason for entry in timeline}:
+            raise Unexpected(f"{cause.task} never failed by {cause.reason}, but was named with it")
     blocked = _blocked(snapshot, facts)
     if message.blocked != blocked:
         raise Unexpected(f"{blocked} tasks are blocked, and {message.blocked} were published")

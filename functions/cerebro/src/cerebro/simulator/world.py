@@ -68,6 +68,7 @@ class World:
         has_faults = bool(rates.steps or rates.messages or rates.timers or rates.skew_s or crash_at)
         is_punctual = not has_faults and self.scenario.capacity is None
         self.checker = Checker(self.store, rates.skew_s, is_punctual=is_punctual)
+        self.checker.reference.repairs = self.scenario.safety_nets in ("both", "no sweep")
         self.network = Network(self.scenario, self.faults, self.checker, trace)
         self.checker.now = lambda: self.network.now
         store: Any = self.store
