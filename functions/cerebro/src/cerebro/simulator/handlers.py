@@ -19,6 +19,7 @@ from cerebro.simulator.checker import Checker
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.handled_input import HandledInput, Observed
 from cerebro.simulator.network import InFlightMessage, Network
+from cerebro.simulator.noted_effects import NOTED
 from cerebro.simulator.scenario import SafetyNets
 from cerebro.simulator.stored_forms import STORED, check_stored_forms
 from cerebro.simulator.trace import summary
@@ -110,28 +111,15 @@ class SimulatedCerebro:
         self._batch, self._crash_at = batch, crash_at or {}
         self._pending_fault = ""
         observers: dict[type, _Observer] = {
+            **NOTED,
             e.WriteTask: self._task_written,
             e.WriteRun: self._run_written,
             e.Publish: self._sent,
             e.SendPageTimer: self._timer_sent,
-            e.HasPageTimer: _timer_looked_for,
             e.SendOverdueCheck: self._check_sent,
             e.WriteCachedResult: lambda _handler, effect, _answer: checker.result_written(effect),
-            e.Now: lambda handler, _, answer: handler.handled.clocks.append(answer),
-            e.ReadGraph: _graph_read,
-            e.ReadCachedResult: _result_read,
-            e.ReadRun: _run_read,
-            e.ReadTick: _tick_read,
-            e.NoteServer: lambda handler, effect, _: handler.handled.noted_servers.add(
-                effect.server
-            ),
-            e.NoteMissedAck: lambda handler, effect, _: handler.handled.silent_servers.add(
-                effect.server
-            ),
             i.WriteIncident: self._incident_written,
             i.WriteDeadline: self._deadline_written,
-            e.WriteHead: _head_written,
-            e.ReadOutputs: _outputs_read,
         }
         self._table: dict[type, tuple[Callable[[Ports, Any], Any], _Observer | None]] = {
             kind: (
@@ -349,41 +337,6 @@ def _with_stored_forms(perform: Callable[[Ports, Any], Any]) -> Callable[[Ports,
         return perform(ports, effect)
 
     return checked
-
-
-def _graph_read(handler: SimulatedHandler, _: e.ReadGraph, answer: Any) -> None:
-    if not handler.handled.has_written_head:
-        handler.handled.graph = answer
-
-
-def _timer_looked_for(handler: SimulatedHandler, effect: e.HasPageTimer, answer: Any) -> None:
-    if answer:
-        handler.handled.armed_pages.add(effect.page)
-
-
-def _run_read(handler: SimulatedHandler, effect: e.ReadRun, answer: Any) -> None:
-    handler.handled.runs_read[effect.run_id] = answer
-
-
-def _tick_read(handler: SimulatedHandler, _: e.ReadTick, answer: Any) -> None:
-    handler.handled.last_tick = answer
-
-
-def _head_written(handler: SimulatedHandler, _: e.WriteHead, answer: Any) -> None:
-    handler.handled.has_written_head = handler.handled.has_written_head or answer
-
-
-def _result_read(handler: SimulatedHandler, effect: e.ReadCachedResult, answer: Any) -> None:
-    handler.handled.cached_results[effect.task] = answer
-
-
-def _outputs_read(handler: SimulatedHandler, effect: e.ReadOutputs, answer: Any) -> None:
-    lost = {(effect.run_id, index) for index in effect.refs if index not in answer}
-    handler.handled.lost_outputs |= {
-        task
-        for task, result in handler.handled.cached_results.items()
-        if result is not None and (result.run_id, result.index) in lost
-    }
 
 
 _LOCAL: Final = frozenset({e.Now, e.ReadRunSnapshot})

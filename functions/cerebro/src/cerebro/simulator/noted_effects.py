@@ -1,0 +1,66 @@
+"""Noted effects: what its program read and noted, as the checks of a world need it.
+
+Invariant: nothing here checks anything.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from cerebro.core import effects as e
+from cerebro.simulator.handled_input import HandledInput
+
+
+class Handling(Protocol):
+    """A handler that is working on an input."""
+
+    handled: HandledInput
+
+
+def _graph_read(handler: Handling, _: e.ReadGraph, answer: Any) -> None:
+    if not handler.handled.has_written_head:
+        handler.handled.graph = answer
+
+
+def _timer_looked_for(handler: Handling, effect: e.HasPageTimer, answer: Any) -> None:
+    if answer:
+        handler.handled.armed_pages.add(effect.page)
+
+
+def _run_read(handler: Handling, effect: e.ReadRun, answer: Any) -> None:
+    handler.handled.runs_read[effect.run_id] = answer
+
+
+def _tick_read(handler: Handling, _: e.ReadTick, answer: Any) -> None:
+    handler.handled.last_tick = answer
+
+
+def _head_written(handler: Handling, _: e.WriteHead, answer: Any) -> None:
+    handler.handled.has_written_head = handler.handled.has_written_head or answer
+
+
+def _result_read(handler: Handling, effect: e.ReadCachedResult, answer: Any) -> None:
+    handler.handled.cached_results[effect.task] = answer
+
+
+def _outputs_read(handler: Handling, effect: e.ReadOutputs, answer: Any) -> None:
+    lost = {(effect.run_id, index) for index in effect.refs if index not in answer}
+    handler.handled.lost_outputs |= {
+        task
+        for task, result in handler.handled.cached_results.items()
+        if result is not None and (result.run_id, result.index) in lost
+    }
+
+
+NOTED: Final[dict[type, Callable[[Any, Any, Any], None]]] = {
+    e.Now: lambda handler, _, answer: handler.handled.clocks.append(answer),
+    e.ReadGraph: _graph_read,
+    e.ReadCachedResult: _result_read,
+    e.ReadRun: _run_read,
+    e.ReadTick: _tick_read,
+    e.ReadOutputs: _outputs_read,
+    e.WriteHead: _head_written,
+    e.HasPageTimer: _timer_looked_for,
+    e.NoteServer: lambda handler, effect, _: handler.handled.noted_servers.add(effect.server),
+    e.NoteMissedAck: lambda handler, effect, _: handler.handled.silent_servers.add(effect.server),
+}
+"""(handler, effect, answer) -> None, by the kind of effect."""
