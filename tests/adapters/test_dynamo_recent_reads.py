@@ -50,7 +50,7 @@ class Lagging:
         other.write_output(RUN, 0, "ref", {"rows": 3})
         self.dynamodb = LaggingDynamoDB(deployed.dynamodb)
         self.store = DynamoStore(
-            self.dynamodb,  # type: ignore[arg-type]  the calls of a client
+            self.dynamodb,  # type: ignore[arg-type]
             deployed.table,
             clock=lambda: NOW + 60,
             sleep=never_sleep,
