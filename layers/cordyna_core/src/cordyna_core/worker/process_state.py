@@ -67,7 +67,7 @@ def threads() -> int:
         links = os.stat("/proc/self/task").st_nlink - 2  # noqa: PTH116
     except FileNotFoundError:
         return 1
-    # Not every file system that stands in for /proc counts links.
+    # Not every substitute of /proc counts links.
     return links if links > 0 else int(_status(17))
 
 
