@@ -19,7 +19,7 @@ from typing import Final
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.time import utc
 from cordyna_core.worker import host_process
-from cordyna_core.worker.events import AttemptEnded, Busy, Declared, OutputLines
+from cordyna_core.worker.events import Busy, Declared, Event, OutputLines, StateUpdate
 from cordyna_core.worker.pool import WorkerPool
 from cordyna_core.worker.spec import ServerSpec
 
@@ -50,7 +50,7 @@ class Bench:
         self.pool.start([ServerSpec(str(target))])
         self._count = 0
         self.lines = 0
-        self._until(Declared, 1)
+        self._until(lambda event: isinstance(event, Declared), 1)
 
     def run(self, task: str, times: int, *, together: bool, **params: int) -> float:
         """Seconds for this many attempts, one after another or all at once."""
@@ -59,9 +59,9 @@ class Bench:
         for command in commands:
             self.pool.run(command)
             if not together:
-                self._until(AttemptEnded, 1)
+                self._until_completed(1)
         if together:
-            self._until(AttemptEnded, times)
+            self._until_completed(times)
         return time.perf_counter() - began
 
     def cpu(self, task: str, times: int, *, together: bool) -> tuple[float, float, float]:
@@ -90,11 +90,14 @@ class Bench:
             ack_by=utc(now + 600), start_by=utc(now + 600),
         )  # fmt: skip
 
-    def _until(self, kind: type[object], count: int) -> None:
+    def _until_completed(self, count: int) -> None:
+        self._until(lambda event: isinstance(event, StateUpdate) and event.is_final, count)
+
+    def _until(self, is_counted: Callable[[Event], bool], count: int) -> None:
         while count:
             select.select([self.pool], [], [], self.pool.next_poll_s())
             for event in self.pool.receive():
-                count -= isinstance(event, kind)
+                count -= is_counted(event)
                 if isinstance(event, OutputLines):
                     self.lines += event.text.count("\n")
 
