@@ -4,6 +4,7 @@ import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final, Protocol
 
 import pytest
@@ -233,3 +234,31 @@ def test_import_that_changes_its_process_has_bodies(
     stopped = session.do("waits", server=server, timeout_s=0.1)
     assert stopped.final["reason"] == "run_timeout"
     assert "AttemptInterrupted" in str(stopped.final["error"]), "it was stopped by SIGTERM"
+
+
+def test_system_without_proc_has_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> int:
+        raise FileNotFoundError(*arguments)
+
+    monkeypatch.setattr(process_state.os, "stat", refuse)
+    monkeypatch.setattr(process_state.os, "open", refuse)
+    found = process_state.threads(), process_state.memory_bytes()
+    monkeypatch.undo()
+
+    assert found == (1, 0)
+
+
+def test_threads_are_counted_also_without_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_links = process_state.threads()
+    monkeypatch.setattr(process_state.os, "stat", lambda _: SimpleNamespace(st_nlink=1))
+    by_status = process_state.threads()
+    monkeypatch.undo()
+
+    assert by_status == by_links >= 1
+
+
+def test_memory_is_compared_with_what_is_held_now() -> None:
+    held = process_state.memory_bytes()
+
+    assert process_state.has_memory_beyond(held // 2)
+    assert not process_state.has_memory_beyond(held * 2)
