@@ -126,6 +126,9 @@ def check(world: ReactionWorld, *commands: Envelope) -> None:
     run = world.stored_run()
     facts = [fact for page in range(3) for fact in world.store.read_page(run.id, page).items()]
     if run.status == "cancelled":
+        for command in commands:
+            if isinstance(command.message, RetryRun):
+                assert answers_to(world, command) <= {"running", "failing", "run_cancelled"}
         names = [task.task for task in world.run().tasks]
         cancelled = {
             (names[index], fact.attempt) for index, fact in facts if fact.rank == Rank.CANCELLED

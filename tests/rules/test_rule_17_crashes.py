@@ -109,6 +109,13 @@ def summary(world: CrashingWorld) -> dict[str, Any]:
     }
 
 
+def ended_at(world: CrashingWorld) -> float:
+    ends = [message for message in world.published if isinstance(message, RunStateChanged)]
+    assert ends[-1].meta is not None
+    assert ends[-1].meta.time is not None
+    return ends[-1].meta.time.timestamp()
+
+
 def check_published(world: CrashingWorld) -> None:
     """What cerebro decided was published, and every cancelled attempt has been told to stop."""
     published = {
@@ -138,4 +145,5 @@ def test_history_ends_as_without_a_crash(name: str) -> None:
     for crash_after in range(len(name) % 3, whole.driver.effects, 3):
         world = played(history, crash_after=crash_after)
         assert summary(world) == expected, crash_after
+        assert ended_at(world) <= ended_at(whole), f"{crash_after}: only a timer repaired it"
         check_published(world)
