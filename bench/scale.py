@@ -128,6 +128,7 @@ class World:
             error=None,
             progress=None,
             message=None,
+            started_at=None,
         )
         self.put(server_source(command.server), update)
 

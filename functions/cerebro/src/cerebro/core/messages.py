@@ -3,7 +3,6 @@
 Invariant: the id of a message is derived from its content, so publishing it again is idempotent.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from cordyna_core.contract.base import Message, Meta, Problem, RootCause, State,
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CEREBRO, derived_id
+from cordyna_core.contract.json_values import json_size
 from cordyna_core.contract.limits import MAX_UPSTREAM_BYTES
 from cordyna_core.contract.state_updates import (
     InvocationRejected,
@@ -24,8 +24,6 @@ from cordyna_core.contract.time import utc
 
 ROOT_CAUSES_MAX: Final = 100
 """Root causes that one message names: thousands do not fit into an event. `dyna show` lists all."""
-
-_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def run_task(
@@ -213,7 +211,7 @@ def _upstream_outputs(outputs: list[tuple[str, Any]]) -> tuple[dict[str, Any], l
     """Return the outputs that fit into one command, and the names of the others."""
     room, carried, omitted = MAX_UPSTREAM_BYTES, {}, []
     for name, output in outputs:
-        size = 4 if output is None else len(_to_json(output).encode("utf-8", "surrogatepass"))
+        size = json_size(output)
         if size <= room:
             carried[name] = output
             room -= size

@@ -7,6 +7,7 @@ deeply, its numbers are finite, and its text is valid Unicode. The same check ru
 is made and where it is read.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from math import isfinite
@@ -52,6 +53,21 @@ def require_json(value: Any) -> Any:
     if _LONG_NUMBER.search(text) and not all(map(_is_readable, _scalars(value))):
         raise ValueError(f"a number has more than {_MAX_DIGITS} digits: send it as a text")
     return value
+
+
+def json_size(value: Any) -> int:
+    """Return the bytes of JSON data on the wire, in UTF-8.
+
+    Also of data that cannot be sent, so that it can be refused by its size: half characters count
+    three bytes, and it may be nested as deeply as Python encodes.
+    """
+    try:
+        return len(to_json(value, inf_nan_mode="constants"))
+    except ValueError:
+        return len(_encode(value).encode("utf-8", "surrogatepass"))
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _scalars(value: Any) -> Iterator[Any]:

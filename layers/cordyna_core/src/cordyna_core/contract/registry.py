@@ -218,7 +218,8 @@ COMMANDS_TO_CEREBRO: Final = frozenset(
 )
 """The detail-types of the commands that cerebro answers, also when they are malformed."""
 
-_SENDERS: Final = {spec.kind: frozenset(spec.senders) for spec in REGISTRY}
+# Tuples: a set would call the hash function of Sender, which is slow, for every message.
+_SENDERS: Final = {spec.kind: spec.senders for spec in REGISTRY}
 
 
 @lru_cache(maxsize=1024)

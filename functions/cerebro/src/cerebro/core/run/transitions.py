@@ -50,6 +50,7 @@ from cerebro.core.run.timeline import (
 )
 from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.ids import CEREBRO, content_id
+from cordyna_core.contract.json_values import json_size
 from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
 from cordyna_core.contract.reasons import is_retryable
 from cordyna_core.contract.state_updates import TaskStateChanged
@@ -209,7 +210,7 @@ def apply_update(
     now: float,
 ) -> TaskRun | None:
     """Return the fact after a server's update; None if the update changes nothing."""
-    size = _json_bytes(update.output)
+    size = 0 if update.output is None else json_size(update.output)
     is_too_large = update.state == "completed" and size > MAX_OUTPUT_BYTES
     outcome = _outcome_of(fact, update, is_too_large=is_too_large)
     if outcome is Outcome.LATE:
@@ -351,10 +352,6 @@ def _failed(
         timeline=timeline,
         rev=fact.rev + 1,
     )
-
-
-def _json_bytes(output: Any) -> int:
-    return 0 if output is None else len(_to_json(output).encode("utf-8", "surrogatepass"))
 
 
 def _output_ref(output: Any, size: int) -> str | None:
