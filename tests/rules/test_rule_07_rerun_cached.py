@@ -65,3 +65,22 @@ def test_lost_dispatch_of_a_rerun_is_repaired() -> None:
     assert world.state_of("b") == "pending waiting"
     world.handle(PageTimer(world.run_id, 0, world.now))
     assert world.sent[-1] == ("b", 2)
+
+
+def test_end_paused_over_a_rerun_does_not_complete_it() -> None:
+    """The target's completion is cached, and a rerun lets it wait again."""
+    for effects in range(1, 20):
+        world = a_run("a  b<-a", a="completed")
+        cached: Any = CachedFacts(world.driver.store)
+        world.driver.ports = replace(world.driver.ports, store=cached)
+        update = world.update("b", "completed")
+        resume = world.driver.begin(update, effects=effects)
+        if not world.fact("b").is_completed:
+            continue
+        world.handle(PageTimer(world.run_id, 0, world.now))
+        cached.read_tasks(world.run_id, (0, 1))
+        rerun = RetryRun(run_id=world.run_id, command_id="r", from_=["b"], downstream=True)
+        world.publish(rerun, CLIENT)
+        resume(50)
+        assert world.problems == []
+        assert world.stored_run().status == "running", effects

@@ -1,0 +1,54 @@
+"""Rule 5: what is published about a run: each state once, by the input that led to it."""
+
+from typing import Any
+
+import pytest
+
+from cerebro.core.incidents.notices import FailureNotice
+from cordyna_core.contract.state_updates import RunStateChanged
+from world.scenarios import ReactionWorld, a_run
+
+
+def states_of(world: ReactionWorld, state: str) -> list[RunStateChanged]:
+    return [
+        message
+        for message in world.published
+        if isinstance(message, RunStateChanged) and message.state == state
+    ]
+
+
+def test_failing_run_names_its_cause_and_what_is_blocked() -> None:
+    world = a_run("a  b<-a  c<-b", a="error")
+    (failing,) = states_of(world, "failing")
+    assert ([cause.task for cause in failing.root_causes], failing.blocked) == (["a"], 2)
+
+
+def test_run_that_fails_twice_is_published_as_failing_once() -> None:
+    world = a_run("a  b  c  d<-a,b,c", a="error", b="error")
+    assert len(states_of(world, "failing")) == 1
+
+
+def test_heal_in_a_running_run_publishes_no_state() -> None:
+    world = a_run("a  b  c<-a,b", b="started").after(14)
+    assert world.state_of("a") == "error ack_timeout"
+    before = world.run_states
+    world.report("a", "started")
+    assert world.run_states == before == ["running", "failing"]
+
+
+def test_completion_reported_twice_ends_the_run_once() -> None:
+    world = a_run("a", a="completed")
+    world.report("a", "completed")
+    assert len(states_of(world, "completed")) == 1
+
+
+def test_failure_reported_after_the_end_reaches_its_incident(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The end was published without it, so a notice says so."""
+    world = a_run("a  b  c<-a,b", b="error").after(14)
+    assert (world.state_of("a"), world.stored_run().status) == ("error ack_timeout", "error")
+    notices: list[Any] = []
+    monkeypatch.setattr(world.driver, "send_incident_notice", notices.append)
+    update = world.report("a", "error")
+    assert notices == [FailureNotice(world.run_id, update.id)]
