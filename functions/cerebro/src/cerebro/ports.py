@@ -34,9 +34,9 @@ class ServerSeen:
 class Store(Protocol):
     """Facts, runs, plans and the graph.
 
-    Every read is strongly consistent. A conditional write is atomic: of two with the same `seen`,
-    one is written, and the other is answered with what is stored. A write that raised may have
-    been written.
+    Every read is strongly consistent, except of what is `recent`, and of the timer of a page, which
+    may be missed. A conditional write is atomic: of two with the same `seen`, one is written, and
+    the other is answered with what is stored. A write that raised may have been written.
     """
 
     def read_graph(self) -> Graph: ...

@@ -1,7 +1,8 @@
 """The Store port on AWS: one DynamoDB table.
 
-Invariant: every read is strongly consistent, every condition is one step, and there is no
-transaction and no index.
+Invariant: every condition is one step, and there is no transaction and no index. Every read is
+strongly consistent, except those whose answer proves nothing (recent runs and facts, the timer of a
+page, what a sweep reads again) or cannot be an older one (what is written once).
 
     GRAPH / HEAD                      generation; servers: name -> declaration version;
                                       watched: marks of open incidents
