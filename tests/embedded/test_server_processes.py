@@ -89,7 +89,8 @@ def test_doctor_has_one_next_step_for_a_broken_server(folder: Folder) -> None:
         "fix it, then dyna servers",
         "fix it, then dyna servers",
     ]
-    assert all("next:" not in one["told"] for one in broken)
+    assert all("next:" not in one["told"] and "\n" not in one["told"] for one in broken)
+    assert f"'no_such_module'; {folder.path}/broken.py:1" in broken[0]["told"]
 
 
 def test_server_that_stops_loading_keeps_its_declaration(folder: Folder) -> None:

@@ -92,7 +92,8 @@ class LocalOperations:
             if view.state == "not_loaded":
                 # The problem is the text of a UserError: what, why, and what to do next.
                 problem = (view.problem or "").partition("\n  next: ")[0]
-                detail = f"{view.server} failed to load: {problem}"
+                lines = "; ".join(line.strip() for line in problem.splitlines())
+                detail = f"{view.server} failed to load: {lines}"
                 yield Finding("servers", "broken", detail, "fix it, then dyna servers")
         if any(view.state == "not_loaded" for view in views):
             return
