@@ -1,7 +1,8 @@
 """Cached facts: a store that answers from caches and replicas, as the store on AWS may.
 
-A completed fact comes from a cache, and a recent run or fact is any version of it that was ever
-stored, or none, in turn: answers are as stale as they can be.
+A completed fact comes from a cache, which no fresh read renews: each process has one of its own. A
+recent run or fact is any version of it that was ever stored, or none, in turn. So answers are as
+stale as they can be.
 
 Invariant: a fact that has to be fresh is read from the store.
 """
@@ -44,7 +45,7 @@ class CachedFacts:
         for index in indexes:
             if not fresh and (run_id, index) in self._completed:
                 facts[index] = self._completed[run_id, index]
-            elif index in facts and facts[index].is_completed:
+            elif not fresh and index in facts and facts[index].is_completed:
                 self._completed[run_id, index] = facts[index]
         return facts
 
