@@ -1,10 +1,11 @@
 """Rule 8: CancelRun is final at once (docs/rules.md, rule 8)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from cerebro.core.effects import PageTimer
+from cerebro.simulator.sizes import Sizes, sizes
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CLIENT, run_id_of
@@ -112,6 +113,13 @@ def a_completion() -> tuple[ReactionWorld, Envelope]:
     return world, world.update("a", "completed")
 
 
+@pytest.fixture(params=[1, 256])
+def _pages(request: pytest.FixtureRequest) -> Iterator[None]:
+    with sizes(Sizes(page=request.param)):
+        yield
+
+
+@pytest.mark.usefixtures("_pages")
 @pytest.mark.parametrize("begun", [an_invocation, a_retry, a_page_timer, a_completion])
 @pytest.mark.parametrize("paused", range(1, 20))
 def test_crash_during_cancellation_leaves_no_live_attempt(
@@ -135,10 +143,10 @@ def test_crash_during_cancellation_leaves_no_live_attempt(
 
 
 def assert_all_ended_and_published(world: ReactionWorld) -> None:
-    for fact in world.store.read_page(world.run_id, 0).values():
-        assert not fact.is_live
     snapshot = world.store.read_run_snapshot(world.run_id)
     assert snapshot is not None
-    for index, fact in world.store.read_page(world.run_id, 0).items():
-        if fact.reason == "cancelled":
-            assert (snapshot.plan.tasks[index].name, fact.attempt) in world.cancelled
+    for page in snapshot.plan.pages:
+        for index, fact in world.store.read_page(world.run_id, page).items():
+            assert not fact.is_live
+            if fact.reason == "cancelled":
+                assert (snapshot.plan.tasks[index].name, fact.attempt) in world.cancelled

@@ -33,6 +33,14 @@ def test_server_with_missed_ack_is_unresponsive() -> None:
     assert state(world.after(12)) == "unresponsive"
 
 
+def test_server_whose_body_takes_too_long_stays_ready() -> None:
+    world = a_run("a", a="started")
+    report_state(world, "ready")
+    world.after(1802)
+    assert world.state_of("a") == "error run_timeout"
+    assert state(world) == "ready"
+
+
 def test_any_update_is_a_sign_of_life() -> None:
     world = a_run("a")
     report_state(world, "ready")

@@ -1,0 +1,109 @@
+"""Rule 17: a page check finds what crashed after its fact, on narrow pages and wide fan-outs."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cerebro.core.effects import PageTimer
+from cerebro.simulator.sizes import Sizes, sizes
+from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.ids import CLIENT, run_id_of
+from world.scenarios import ReactionWorld, a_run, a_world
+
+
+@pytest.fixture(autouse=True)
+def _small() -> Iterator[None]:
+    with sizes(Sizes(page=2, fan_out=2, commands=2)):
+        yield
+
+
+def check_page(world: ReactionWorld, page: int = 0) -> None:
+    world.handle(PageTimer(world.run_id, page, world.now))
+
+
+def crashed_after_its_fact(world: ReactionWorld, task: str, state: str) -> None:
+    """Let the handler of an update crash when it has written the fact and nothing else."""
+    update = world.update(task, state)
+    world.driver.crash_once(update, lambda: world.state_of(task).startswith(state))
+
+
+def test_roots_of_a_crashed_invocation_are_sent() -> None:
+    world = a_world("a  b  c  d<-a,b,c")
+    world.run_id = run_id_of("d", "k", CLIENT)
+    command = world.envelope(InvokeTask(task="d", key="k"), CLIENT)
+    world.driver.crash_once(command, lambda: world.store.read_run(world.run_id) is not None)
+    assert world.sent == []
+    check_page(world, 0)
+    assert world.sent == [("a", 1), ("b", 1)]
+    check_page(world, 1)
+    assert world.sent == [("a", 1), ("b", 1), ("c", 1)]
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+def test_fan_out_of_a_crashed_completion_is_sent(width: int) -> None:
+    names = "bcdef"[:width]
+    world = a_run("a  " + "  ".join(f"{name}<-a" for name in names) + f"  z<-{','.join(names)}")
+    crashed_after_its_fact(world, "a", "completed")
+    check_page(world)
+    assert sorted(world.sent[1:]) == [(name, 1) for name in names]
+
+
+def test_fan_outs_of_two_crashed_completions_are_sent() -> None:
+    world = a_run("a  b  c<-a  d<-a  e<-b  f<-b  z<-c,d,e,f")
+    for task in "ab":
+        crashed_after_its_fact(world, task, "completed")
+    check_page(world)
+    assert sorted(world.sent[2:]) == [(name, 1) for name in "cdef"]
+
+
+def test_end_of_a_crashed_target_is_published() -> None:
+    world = a_run("a")
+    crashed_after_its_fact(world, "a", "completed")
+    check_page(world)
+    assert world.run_states == ["running", "completed"]
+
+
+def test_failure_of_a_crashed_handler_is_published_and_ends_the_run() -> None:
+    world = a_run("a  b<-a", a="started")
+    crashed_after_its_fact(world, "a", "error")
+    check_page(world)
+    assert world.run_states == ["running", "failing", "error"]
+
+
+def test_early_timer_of_a_failed_run_is_sent_again() -> None:
+    """An update may revive an attempt of it, and count on this timer."""
+    world = a_run("a", a="error").after(5)
+    world.driver.lose_page_timers()
+    timer = PageTimer(world.run_id, 0, world.now + 1)
+    world.handle(timer)
+    assert world.driver.page_timers == [timer]
+
+
+def test_next_timer_is_due_at_the_earliest_deadline() -> None:
+    world = a_run("a  b  c<-a,b", a="started", b="queued").after(11)
+    deadlines = [world.fact(task).deadline or 0.0 for task in "ab"]
+    assert [timer.due for timer in world.driver.page_timers] == [min(deadlines)]
+
+
+def test_completed_run_arms_no_timer() -> None:
+    world = a_run("a  b<-a", a="completed")
+    resume = world.driver.begin(PageTimer(world.run_id, 0, world.now), effects=2)
+    world.reach("b", "completed")
+    world.driver.lose_page_timers()
+    resume(50)
+    assert world.driver.page_timers == []
+
+
+def test_attempts_of_a_crashed_timer_elsewhere_are_sent() -> None:
+    """It dispatched on another page and crashed; all expired, and the run has ended since."""
+    world = a_run("a  b<-a  c<-a  d<-b,c", a="started")
+    crashed_after_its_fact(world, "a", "completed")
+    timer = PageTimer(world.run_id, 0, world.now)
+    world.driver.crash_once(timer, lambda: bool(world.store.read_page(world.run_id, 1)))
+    assert world.sent == [("a", 1)]
+    world.driver.lose_page_timers()
+    for page in (0, 1):
+        world.handle(PageTimer(world.run_id, page, world.now + 1))
+    world.after(40)
+    world.handle(timer)
+    assert {("b", 1), ("c", 1)} <= set(world.sent)
