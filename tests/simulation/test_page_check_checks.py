@@ -1,6 +1,7 @@
 """Page check checks: what a timer, a failure or a command left undone is found."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import PageTimer, WriteRun
+from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan, PlannedTask, Rank, Run, RunSnapshot, TaskRun
 from cerebro.core.run.transitions import begin_attempt, complete_without_body
 from cerebro.simulator.answers import check_answer
@@ -18,7 +20,7 @@ from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.reference_page_checks import check_page
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.base import Message, Problem, meta_at
-from cordyna_core.contract.commands import CancelRun, RetryRun
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CLIENT, server_source
 from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged
@@ -130,6 +132,18 @@ def test_command_of_another_server_that_is_accepted_is_found() -> None:
         check_answer(foreign, RUNNING, RUNNING, snapshot)
     refused = handled_command(cancel, a_refusal("not_your_task"), source=server_source("other"))
     check_answer(refused, RUNNING, RUNNING, snapshot)
+
+
+@pytest.mark.parametrize("is_found", [True, False])
+def test_invocation_of_what_is_gone_is_answered_by_its_run(*, is_found: bool) -> None:
+    """Another delivery created the run before the task was declared no more."""
+    handled = handled_command(InvokeTask(task="b"), an_answer())
+    handled.run_id, handled.graph = RUN, Graph.of({})
+    handled.runs_read[RUN] = RUNNING
+    handled.has_created_run = not is_found
+    expected = nullcontext() if is_found else pytest.raises(Unexpected, match="unknown_task")
+    with expected:
+        check_answer(handled, None, RUNNING, RunSnapshot(RUNNING, PLAN))
 
 
 def test_retry_of_a_cancelled_run_that_is_accepted_is_found() -> None:

@@ -76,7 +76,9 @@ def check_answer(
     if snapshot is not None and _is_foreign(command, envelope, snapshot, codes):
         return
     if isinstance(command, InvokeTask):
-        _check_invocation(command, envelope, handled, before, codes)
+        # Another delivery may have created the run meanwhile, from another graph.
+        found = None if handled.has_created_run else handled.runs_read.get(handled.run_id)
+        _check_invocation(command, envelope, handled, before or found, codes)
     elif isinstance(command, CancelRun) and after is not None:
         _check_cancel(after, codes, handled.runs_read.get(command.run_id))
     elif isinstance(command, RetryRun) and before is not None and after is not None:

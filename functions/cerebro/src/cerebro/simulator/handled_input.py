@@ -50,6 +50,7 @@ class HandledInput:
     armed_pages: set[int] = field(default_factory=set)
     has_set_failing: bool = False
     has_reopened: bool = False
+    has_created_run: bool = False
     has_written_head: bool = False
     checks: list[OverdueCheck] = field(default_factory=list)
     published: list[Message] = field(default_factory=list)

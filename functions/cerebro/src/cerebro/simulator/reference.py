@@ -179,6 +179,7 @@ class Reference:
         if effect.new.status == "completed":
             self._completed_runs.add(effect.new.id)
         if effect.seen is None:
+            handled.has_created_run = True
             snapshot = self._snapshot(effect.new.id)
             parts = check_new_run(snapshot, handled, self._store, self._made)
             self._made.update({(effect.new.id, index): made for index, made in parts.items()})
