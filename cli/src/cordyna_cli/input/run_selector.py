@@ -50,7 +50,7 @@ def _last_run(engine: Engine) -> str:
 
 
 def _run_with(engine: Engine, task: str) -> str | None:
-    """The last run, if it has the task; else the last run of that task; None if there is none."""
+    """The last run, if it has the task; else the last run of that task, if there is one."""
     if not re.fullmatch(NAME_PATTERN, task):
         return None
     last = _last_run(engine)
