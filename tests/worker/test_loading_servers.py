@@ -35,6 +35,18 @@ def test_server_that_raises_at_import_fails_to_load(session: Session) -> None:
     assert not failed.still_serving
 
 
+def test_import_error_of_any_length_has_its_next_step(tmp_path: Path) -> None:
+    file = tmp_path / "long.py"
+    file.write_text("raise ValueError('y' * 3_000_000)")
+    with a_session() as session:
+        failed = session.load(str(file))
+
+    assert isinstance(failed, LoadFailed)
+    assert len(failed.error) < 5000
+    assert "ValueError: yyy" in failed.error
+    assert failed.error.endswith("next: fix it, then load it again")
+
+
 def test_server_that_exits_at_import_fails_to_load(session: Session) -> None:
     failed = session.load(str(SERVERS / "dies_at_import.py"))
 

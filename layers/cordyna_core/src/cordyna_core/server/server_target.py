@@ -140,6 +140,6 @@ def _location(error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(_NOT_THE_USERS)
     ]
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and error.lineno is not None:
         frames.append(f"{error.filename}:{error.lineno}: {(error.text or '').strip()}")
     return "\n".join(frames[-_SHOWN_FRAMES_MAX:])

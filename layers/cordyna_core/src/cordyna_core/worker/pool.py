@@ -23,6 +23,7 @@ from cordyna_core.worker.events import (
     state_update,
 )
 from cordyna_core.worker.host_process import HostLostError, HostProcess
+from cordyna_core.worker.load_watch import LoadWatch
 from cordyna_core.worker.protocol import AttemptKey
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec
@@ -62,6 +63,7 @@ class WorkerPool:
         self._clock, self._now = clock, now
         self._selector = selectors.DefaultSelector()
         self._specs: dict[str, ServerSpec] = {}
+        self._loads = LoadWatch()
         self._live: dict[AttemptKey, AttemptCommand] = {}
         self._answered: set[AttemptKey] = set()
         self._pending: list[Event] = []
@@ -91,10 +93,15 @@ class WorkerPool:
         """Load these servers. Each is answered by Declared or LoadFailed."""
         for spec in servers:
             self._specs[spec.target] = spec
+            self._loads.begin(spec.target)
             self._send({"op": "start", "spec": spec._asdict()})
 
     def reload(self, target: str) -> None:
         """Load a started server again. The old generation serves until the new one is ready."""
+        if self._loads.is_given_up(target):
+            self.start([self._specs[target]])
+            return
+        self._loads.begin(target)
         self._send({"op": "reload", "spec": self._specs[target]._asdict()})
 
     def remove(self, target: str) -> None:
@@ -177,6 +184,8 @@ class WorkerPool:
                 self._beat(host)
             except HostLostError as lost:
                 self._replace_host(host, str(lost), events)
+        if (alone := self._loads.next_alone()) is not None and alone in self._specs:
+            self.start([self._specs[alone]])
         events += self._pending
         self._pending = []
         return events
@@ -200,6 +209,7 @@ class WorkerPool:
             self._heartbeat.answered(fields["number"])
             return
         for event in events_from(fields):
+            self._loads.observe(event)
             if isinstance(event, Ready):
                 self._is_ready = True
                 self._is_second_try = False
@@ -238,6 +248,7 @@ class WorkerPool:
         self._selector.unregister(host)
         host.end()
         events.append(HostLost(why=why))
+        events += self._loads.blame(why)
         for key, command in list(self._live.items()):
             self._answer_for_lost(key, command, why, events)
         self._live.clear()
@@ -271,7 +282,7 @@ class WorkerPool:
         self._is_second_try = True
         self._heartbeat = _Heartbeat(now)
         unsent, self._unsent = self._unsent, []
-        self.start(list(self._specs.values()))
+        self.start([self._specs[target] for target in self._loads.begin_all(self._specs)])
         for request, frame in unsent:
             if request["op"] != "start":
                 self._send(request, frame)

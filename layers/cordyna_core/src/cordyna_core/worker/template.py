@@ -35,6 +35,7 @@ from cordyna_core.worker.python_server import ImportedServer
 from cordyna_core.worker.spec import ServerSpec, spec_from_json
 
 _Handlers = Mapping[signal.Signals, Any]
+_FAILURE_CHARS_MAX: Final = 4096
 _OWN_SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM)
 
 
@@ -98,9 +99,14 @@ def _give_back(handlers: _Handlers) -> None:
 def describe_load_failure(error: BaseException) -> str:
     """What a person needs to find the fault in the server's code."""
     if hasattr(error, "what") and hasattr(error, "next"):
-        return str(error)  # a UserError of the library says all
+        text = str(error)  # a UserError of the library says all
+        if len(text) <= _FAILURE_CHARS_MAX:
+            return text
+        # An error's message may hold a whole document; what to do next is at the end.
+        half = _FAILURE_CHARS_MAX // 2
+        return f"{text[:half]} ... {text[-half:]}"
     lines = traceback.format_exception(error)
-    return "".join(lines)[-4096:].strip()
+    return "".join(lines)[-_FAILURE_CHARS_MAX:].strip()
 
 
 def _load(spec: ServerSpec) -> ImportedServer:
