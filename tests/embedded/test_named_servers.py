@@ -130,3 +130,13 @@ def test_cron_of_a_server_that_is_not_served_does_not_fire() -> None:
     fired = ticks.pop_due(20 * 86_400.0)
     assert fired is not None
     assert fired.task == "shop.daily"
+
+
+def test_server_that_fails_to_load_is_tried_once_by_a_command(folder: Folder) -> None:
+    """Its import may do harm: to others, too."""
+    (folder.path / "bad.py").write_text("open('imports', 'a').write('x')\nraise ValueError('no')\n")
+
+    result = folder.bare("--server", folder.server, "--server", "bad.py", "do", "sell")
+
+    assert result.returncode == 0, result.stderr
+    assert (folder.path / "imports").read_text() == "x"

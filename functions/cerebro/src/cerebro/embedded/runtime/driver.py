@@ -197,9 +197,8 @@ class Driver:
         """
         if self._is_started:
             return
-        # What still loads is not begun again.
-        begun = self.served.is_loaded | self.served.pending
-        self._begin_load([target for target in self.served.targets if target not in begun])
+        # What still loads, or has just failed to, is not begun again.
+        self._begin_load(self.served.not_tried())
         now = self._clock()
         with self._lock:
             # First, so that the event log parts what this engine received from the last one's.

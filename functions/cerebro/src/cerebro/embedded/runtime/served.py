@@ -58,6 +58,11 @@ class ServedTargets:
                 unchanged.add(target)
         return unchanged
 
+    def not_tried(self) -> list[str]:
+        """Targets that this engine has not begun to load: their files were unchanged."""
+        tried = self.is_loaded | self.pending | self._failed
+        return [target for target in self.targets if target not in tried]
+
     def begin_load(self, targets: Sequence[str]) -> None:
         """Note that these targets are being loaded, with the files as they are now."""
         for target in targets:
