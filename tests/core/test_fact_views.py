@@ -15,7 +15,7 @@ from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.facts import RunFacts
 from cordyna_core.contract.views.runs import RunView, TaskView
 from world.run_readings import reading_of, worlds
-from world.scenarios import ReactionWorld
+from world.scenarios import ReactionWorld, a_run
 
 
 @given(world=worlds())
@@ -98,3 +98,38 @@ def assert_row_says(facts: RunFacts, row: int, task: TaskView, run: RunView) -> 
     )
     if task.deadline is not None:
         assert columns.deadline[row] == ms(task.deadline) - sent
+
+
+def test_columns_of_a_second_attempt_show_the_first() -> None:
+    world = a_run("a")
+    world.report("a", "started")
+    world.driver.now += 5.0
+    world.report("a", "error")
+    world.driver.now += 60.0
+    world.retry("a")
+    world.driver.now += 2.0
+    world.report("a", "started")
+    run, snapshot, stored = reading_of(world)
+    facts = run_facts(fact_reading(run, snapshot, stored), cursor="")
+
+    sent = [round((entry.at - run.created_at) * 1000) for entry in stored[0].timeline]
+    first, started, failed, second, again = sent
+    columns = facts.columns
+    assert (columns.attempt, columns.sent, columns.started) == ([2], [second], [again - second])
+    ((attempt, *moments, word),) = columns.before[0]
+    assert (attempt, moments) == (1, [first, None, started - first, failed - first])
+    assert word is not None
+    assert tuple(facts.words[word]) == ("error", "failed")
+
+
+def test_column_of_a_healed_attempt_shows_its_completion() -> None:
+    world = a_run("a")
+    world.after(20.0)
+    assert world.state_of("a") == "error ack_timeout"
+    world.report("a", "completed")
+    run, snapshot, stored = reading_of(world)
+    facts = run_facts(fact_reading(run, snapshot, stored), cursor="")
+
+    sent, *_, completed = [entry.at for entry in stored[0].timeline]
+    assert facts.columns.ended == [round((completed - sent) * 1000)]
+    assert facts.ended_at == utc(completed)
