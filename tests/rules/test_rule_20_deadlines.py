@@ -186,6 +186,17 @@ def test_tick_delivered_twice_rings_once() -> None:
     assert the_incident(world, "deadline", "a").times == 1
 
 
+def test_deadline_of_a_crashed_tick_that_comes_late_rings() -> None:
+    """Its handler stored the deadline and crashed; as a dead letter it came back days later."""
+    world = with_due()
+    world.driver.crash_once(Tick("a", SIX), lambda: bool(world.store.open_deadlines()))
+    world.after(2 * DAY)
+    tick(world)
+    world.after(1.0)
+    assert world.store.open_deadlines() == []
+    assert the_incident(world, "deadline", "a").reason == "not_begun"
+
+
 def test_timer_delivered_twice_decides_once() -> None:
     world = with_due()
     run_id = tick(world)

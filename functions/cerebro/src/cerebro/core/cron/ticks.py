@@ -18,7 +18,7 @@ from cerebro.core.effects import (
     WriteTick,
 )
 from cerebro.core.graph.graph import Graph
-from cerebro.core.incidents.deadlines import arm_deadline
+from cerebro.core.incidents.deadlines import arm_deadline, resume_deadline
 from cerebro.core.messages import invocation_rejected
 from cerebro.core.model import Run
 from cerebro.core.run.invoke import tick_key
@@ -33,7 +33,9 @@ async def on_tick(message: Tick) -> None:
     now = await Now()
     graph: Graph = await ReadGraph()
     problem = _stale(graph, message, now)
-    if problem is None:
+    if problem is not None:
+        await resume_deadline(message)
+    else:
         before: float | None = await ReadTick(message.task)
         # First, so that it is decided also if no run is ever created.
         await arm_deadline(graph, message, before)

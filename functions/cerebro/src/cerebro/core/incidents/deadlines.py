@@ -41,6 +41,13 @@ async def arm_deadline(graph: Graph, tick: Tick, before: float | None) -> None:
         await SendIncidentTimer(DeadlineTimer(tick.task, tick.nominal, (stored or deadline).due))
 
 
+async def resume_deadline(tick: Tick) -> None:
+    """Have the deadline of a tick decided that an earlier delivery stored before it crashed."""
+    stored = await ReadDeadline(tick.task, tick.nominal)
+    if stored is not None and stored.outcome is None:
+        await SendIncidentTimer(DeadlineTimer(tick.task, tick.nominal, stored.due))
+
+
 async def on_deadline(timer: DeadlineTimer) -> None:
     """Decide whether the run of a tick was completed in time, and record it if it was not."""
     now = await Now()
