@@ -46,7 +46,7 @@ def declared(target: str) -> Declared:
     )
 
 
-def test_suspects_are_loaded_one_by_one_and_cleared_by_their_answer() -> None:
+def test_suspects_are_loaded_alone_until_they_answer() -> None:
     watch = LoadWatch()
     for target in ("good", "bad"):
         watch.begin(target)

@@ -59,7 +59,7 @@ class LoadWatch:
         return [target for target in every if target not in self._hosts_lost]
 
     def next_alone(self) -> str | None:
-        """The server that is loaded now, because no other is; None: there is none."""
+        """The server that is loaded now, because no other is; None: no server waits."""
         return self._waiting.pop(0) if self._waiting and not self._loading else None
 
 
