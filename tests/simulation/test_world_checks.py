@@ -13,6 +13,7 @@ from cerebro.core.run.transitions import begin_attempt, expire
 from cerebro.simulator.checker import Checker, InvariantBroken
 from cerebro.simulator.deciders import Deciders
 from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.load_promises import LoadPromises
 from cerebro.simulator.reference_effects import check_effects
 from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.scenario import Scenario, ScriptedMessage, ServerBehavior
@@ -96,6 +97,18 @@ def test_silent_server_that_is_not_noted_is_found() -> None:
 def test_busy_server_that_is_noted_as_silent_is_found() -> None:
     with pytest.raises(Unexpected, match="noted as silent"):
         check_expiry(Rank.STARTED, is_noted=True)
+
+
+@pytest.mark.parametrize(("reported_at", "is_false"), [(1.0, False), (7.0, True), (11.0, False)])
+def test_expiry_is_false_if_the_server_had_answered(*, reported_at: float, is_false: bool) -> None:
+    """A lie about an attempt that was not sent yet is no answer, and a late one none in time."""
+    server = World(0).servers["s0"]
+    server.reported[RUN, "a", 1] = {"completed": reported_at}
+    promises = LoadPromises(MemoryStore(), {"s": server}, has_faults=False)
+    seen = replace(DISPATCHED, dispatched_at=5.0)
+    expired = expire(PLAN.tasks[0], seen, run_id=RUN, cause=CHECK.id, now=10.0)
+    promises.expired(RunSnapshot(A_RUN, PLAN), WriteTask(RUN, 0, expired, seen), 10.0, {})
+    assert bool(promises.false_expiries) is is_false
 
 
 # --- stored forms -------------------------------------------------------------------------------
