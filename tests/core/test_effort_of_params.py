@@ -2,13 +2,21 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Final
 
 import pytest
 
 from cerebro.core.planning.params import check_params
 from cerebro.core.planning.planner import plan_invocation
-from cerebro.core.validation.effort import EFFORT_MAX, Effort
+from cerebro.core.validation.effort import (
+    CHOICES_PER_STEP,
+    CURRENT_EFFORT,
+    EFFORT_MAX,
+    Effort,
+    EffortExceeded,
+    counted,
+)
 from cerebro.core.validation.json_schema import faults_of_value
 from cordyna_core.contract.limits import MAX_PARAMS_BYTES
 from world.scenarios import a_world
@@ -146,3 +154,14 @@ def test_check_that_takes_too_long_refuses_the_invocation() -> None:
     problems = check_params(graph, plan, {"p": [-1] * 1000})
     assert problems[-1].code == "bad_param"
     assert "takes too long to check" in problems[-1].message
+
+
+@pytest.mark.parametrize(("choices", "is_too_much"), [(1, False), (10 * CHOICES_PER_STEP, True)])
+def test_long_list_of_choices_takes_more_steps(choices: int, *, is_too_much: bool) -> None:
+    check = counted({"enum": lambda *_: None})["enum"]
+    token = CURRENT_EFFORT.set(Effort(10))
+    try:
+        with pytest.raises(EffortExceeded) if is_too_much else nullcontext():
+            assert list(check(None, ["x"] * choices, "x", {}) or ()) == []
+    finally:
+        CURRENT_EFFORT.reset(token)
