@@ -71,6 +71,28 @@ def test_suspects_are_loaded_alone_until_they_answer() -> None:
     assert (watch.begin_all(["bad"]), watch.is_given_up("bad")) == (["bad"], False)
 
 
+def test_load_that_began_without_a_host_delays_no_other_one() -> None:
+    """A host was lost before it was ready, so the next one is started later."""
+    watch = LoadWatch()
+    watch.begin("one")
+    watch.begin("other")
+    watch.blame("gone")
+    watch.begin_all(["one", "other"])
+    alone = watch.next_alone()
+    assert alone is not None
+    watch.begin(alone)
+    watch.blame("gone before it was ready")
+    for target in ("one", "other"):
+        watch.begin(target)
+
+    assert watch.begin_all(["one", "other"]) == []
+    for _ in range(2):
+        alone = watch.next_alone()
+        assert alone is not None
+        watch.begin(alone)
+        watch.observe(declared(alone))
+
+
 def test_server_that_was_declared_is_not_blamed_for_a_lost_host() -> None:
     watch = LoadWatch()
     for _ in range(HOSTS_LOST_MAX + 1):

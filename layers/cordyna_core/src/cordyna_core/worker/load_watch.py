@@ -53,6 +53,8 @@ class LoadWatch:
 
     def begin_all(self, targets: Iterable[str]) -> list[str]:
         """A new host is to load these servers: those that it loads now, beside each other."""
+        # What was begun while there was no host was begun nowhere.
+        self._loading.clear()
         every = [target for target in targets if target not in self._given_up]
         suspects = [target for target in every if target in self._hosts_lost]
         self._waiting = sorted(suspects, key=self._hosts_lost.__getitem__)
