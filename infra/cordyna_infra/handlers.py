@@ -24,7 +24,7 @@ from cordyna_cdk import GuardedFunction, dead_letter_queue
 from cordyna_cdk.dead_letters import fed_queue
 from cordyna_cdk.lambda_workers import consume_statement
 from cordyna_core.contract.ids import CLIENT, SERVER_PREFIX
-from cordyna_core.contract.registry import MESSAGES
+from cordyna_core.contract.registry import Sender, detail_types_of
 from cordyna_infra.capacity import FunctionCapacity
 from cordyna_infra.rule_targets import QueueTarget
 from cordyna_infra.stage import Stage
@@ -54,8 +54,14 @@ BATCH_SIZE: Final = 10
 MAX_RECEIVE_COUNT: Final = 40
 """Deliveries before a message is a dead letter: about 18 minutes, for retries come within 30 s."""
 
-MISSPELT_TO: Final = "planner"
-"""The handler that answers a client's event of an unknown detail-type, or keeps a server's."""
+UNROUTED_TO: Final = "planner"
+"""The handler that answers, or keeps, what clients and servers may not send."""
+
+UNROUTED_SOURCES: Final = {
+    Sender.CLIENT: (events.Match.exact_string(CLIENT), events.Match.prefix(f"{CLIENT}.")),
+    Sender.SERVER: (events.Match.prefix(SERVER_PREFIX),),
+}
+"""By class of senders: the patterns of its sources."""
 
 QUEUE_FED: Final[Mapping[str, HandlerSpec]] = {
     "registry": HandlerSpec(manages_crons=True, sends_notices=True, timeout_s=60),
@@ -131,13 +137,13 @@ class HandlerQueue(Construct):
                     event_pattern=pattern_of(route),
                     targets=[QueueTarget(self.queue, self.dead_letters)],
                 )
-        if name == MISSPELT_TO:
+        for sender in UNROUTED_SOURCES if name == UNROUTED_TO else ():
             events.Rule(
                 self,
-                "Misspelt",
+                f"Unrouted{sender.name.capitalize()}",
                 event_bus=bus,
-                description="events of clients and servers that are no message of the contract",
-                event_pattern=misspelt_pattern(),
+                description=f"what no {sender.value} may send, so that it is not silently lost",
+                event_pattern=unrouted_pattern(sender),
                 targets=[QueueTarget(self.queue, self.dead_letters)],
             )
         for number, route in enumerate(OBSERVED):
@@ -192,15 +198,11 @@ def pattern_of(route: Route) -> events.EventPattern:
     )
 
 
-def misspelt_pattern() -> events.EventPattern:
-    """What clients and servers send under a detail-type that the contract does not have."""
+def unrouted_pattern(sender: Sender) -> events.EventPattern:
+    """What has no route: detail-types that the contract does not have, or not from this sender."""
     return events.EventPattern(
-        source=events.Match.any_of(
-            events.Match.exact_string(CLIENT),
-            events.Match.prefix(f"{CLIENT}."),
-            events.Match.prefix(SERVER_PREFIX),
-        ),
-        detail_type=events.Match.anything_but(*MESSAGES),
+        source=events.Match.any_of(*UNROUTED_SOURCES[sender]),
+        detail_type=events.Match.anything_but(*detail_types_of(sender)),
     )
 
 

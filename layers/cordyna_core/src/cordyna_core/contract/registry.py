@@ -251,6 +251,11 @@ def sent_by_deployment(sender: Sender) -> tuple[str, ...]:
     return _detail_types(spec for spec in _to_cerebro(sender) if spec.by_deployment)
 
 
+def detail_types_of(sender: Sender) -> tuple[str, ...]:
+    """Return every detail-type that a class of senders may send, to anyone."""
+    return _detail_types(spec for spec in REGISTRY if sender in spec.senders)
+
+
 def _to_cerebro(sender: Sender) -> Iterable[MessageSpec]:
     return (spec for spec in REGISTRY if sender in spec.senders and spec.to)
 
