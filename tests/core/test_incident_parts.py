@@ -25,8 +25,8 @@ FAILED = TaskRun(attempt=1, rank=Rank.ERROR, cause="event-2")
 
 
 def test_owner_of_a_server_is_that_of_its_first_task() -> None:
-    owners = {"b": {"owner": "team-b"}, "c": {"owner": "team-c"}}
-    assert owner_of_server(graph_of(declared("s", "a  b  c", **owners)), "s") == "team-b"
+    server = declared("s", "a  b  c", b={"owner": "team-b"}, c={"owner": "team-c"})
+    assert owner_of_server(graph_of(server), "s") == "team-b"
 
 
 def test_what_completed_is_not_blocked() -> None:
