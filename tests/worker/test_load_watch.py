@@ -1,8 +1,10 @@
 """A server whose import ends the host of all servers is given up, and no other one."""
 
+import os
+import signal
 from pathlib import Path
 
-from cordyna_core.worker.events import Declared, HostLost, LoadFailed
+from cordyna_core.worker.events import Declared, HostLost, LoadFailed, Ready
 from cordyna_core.worker.load_watch import HOSTS_LOST_MAX, LoadWatch
 from cordyna_core.worker.spec import ServerSpec
 from worker.running import FAST, a_session
@@ -32,6 +34,24 @@ def test_import_that_kills_the_host_is_given_up_alone(tmp_path: Path) -> None:
         bad.write_text(SERVER.format(name="bad"))
         session.pool.reload(str(bad))
         session.wait(lambda event: isinstance(event, Declared) and event.server == "bad")
+
+
+def test_command_waits_for_a_server_that_is_loaded_later(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists():\n"
+    targets = {name: tmp_path / f"{name}.py" for name in ("one", "other")}
+    for name, target in targets.items():
+        target.write_text(f"{wait}    time.sleep(0.01)\n{SERVER.format(name=name)}")
+    with a_session(FAST._replace(restart_min_s=0.01)) as session:
+        session.pool.start([ServerSpec(str(target)) for target in targets.values()])
+        session.wait_for(Ready)
+        os.kill(session.pool.host_pid, signal.SIGKILL)
+        session.wait_for(HostLost)
+
+        command = session.begin("noop", server="other")
+        gate.touch()
+
+        assert session.end(command).final["output"] == "done"
 
 
 def declared(target: str) -> Declared:

@@ -57,9 +57,12 @@ class Host:
         self._by_server: dict[str, ServerEntry] = {}
         self._unrouted: dict[AttemptKey, AttemptRecord] = {}
         self._header: dict[str, Any] | None = None
+        self._expected: set[str] = set()
+        """Targets that are to be started soon."""
         self._is_draining = self._has_drained = False
         self._requests = {
             "start": self._start,
+            "expect": self._expect,
             "reload": self._start,
             "remove": self._remove,
             "run": self._run,
@@ -112,12 +115,18 @@ class Host:
 
     def _start(self, request: dict[str, Any], frame: bytes) -> None:
         spec = spec_from_dict(request["spec"])
+        self._expected.discard(spec.target)
         entry = self._entries.get(spec.target)
         if entry is None:
             entry = self._entries[spec.target] = ServerEntry(self._services, self, spec)
         entry.load(spec)
 
+    def _expect(self, request: dict[str, Any], frame: bytes) -> None:
+        self._expected.update(request["targets"])
+
     def _remove(self, request: dict[str, Any], frame: bytes) -> None:
+        self._expected.discard(request["target"])
+        self._loop.timers.after(0, self._route)
         entry = self._entries.pop(request["target"], None)
         if entry is not None:
             entry.drain()
@@ -135,7 +144,9 @@ class Host:
 
     def _route(self) -> None:
         """Queue commands at their servers; while servers are loading, others wait for them."""
-        is_loading = any(entry.is_loading for entry in self._entries.values())
+        is_loading = bool(self._expected) or any(
+            entry.is_loading for entry in self._entries.values()
+        )
         for key, attempt in list(self._unrouted.items()):
             entry = self._by_server.get(attempt.command.server)
             if entry is None and is_loading:

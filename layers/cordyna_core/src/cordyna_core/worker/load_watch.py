@@ -60,6 +60,11 @@ class LoadWatch:
         self._waiting = sorted(suspects, key=self._hosts_lost.__getitem__)
         return [target for target in every if target not in self._hosts_lost]
 
+    @property
+    def waiting(self) -> list[str]:
+        """The servers that are loaded one by one, once the others are."""
+        return [*self._waiting]
+
     def next_alone(self) -> str | None:
         """The server that is loaded now, because no other is; None: no server waits."""
         return self._waiting.pop(0) if self._waiting and not self._loading else None

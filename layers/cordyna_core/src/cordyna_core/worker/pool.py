@@ -282,7 +282,11 @@ class WorkerPool:
         self._is_second_try = True
         self._heartbeat = _Heartbeat(now)
         unsent, self._unsent = self._unsent, []
-        self.start([self._specs[target] for target in self._loads.begin_all(self._specs)])
+        first = self._loads.begin_all(self._specs)
+        if self._loads.waiting:
+            # Otherwise their commands would be answered as those of no server.
+            self._send({"op": "expect", "targets": self._loads.waiting})
+        self.start([self._specs[target] for target in first])
         for request, frame in unsent:
             if request["op"] != "start":
                 self._send(request, frame)
