@@ -128,3 +128,10 @@ def test_start_that_was_not_accepted_is_tried_again() -> None:
 def test_start_that_was_never_accepted_is_in_the_end() -> None:
     published = followed(STARTED, (3.0, an_update("completed")), after_s=2, failures=1)
     assert published == [(3, "completed", True)]
+
+
+def test_start_is_not_published_after_the_end() -> None:
+    """A process that keeps the output open delays the end of the attempt beyond the hold."""
+    cut = e.OutputCut(server="s", key=KEY, cut_bytes=1)
+    published = followed(STARTED, (1.5, an_update("completed")), (3.0, cut), after_s=2)
+    assert published == [(1.5, "completed", True)]

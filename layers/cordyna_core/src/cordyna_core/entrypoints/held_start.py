@@ -41,8 +41,11 @@ class HeldStart:
             self._message = None
 
     def in_end(self, end: TaskStateChanged) -> TaskStateChanged:
-        """Return the end of the attempt, which names when its body began if that is held."""
-        held = self._message
+        """Return the end of the attempt, which names when its body began if that is held.
+
+        Nothing is held any more then.
+        """
+        held, self._message = self._message, None
         if held is None or held.meta is None:
             return end
         return end.model_copy(update={"started_at": held.meta.time})
