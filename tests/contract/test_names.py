@@ -11,6 +11,7 @@ from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.ids import (
     NAME_PATTERN,
     RUN_ID_PATTERN,
+    content_id,
     derived_id,
     is_client,
     run_id_of,
@@ -114,3 +115,9 @@ def test_server_of_other_source_is_none(source: str) -> None:
 )
 def test_is_client_only_below_cordyna_client(source: str, client: bool) -> None:  # noqa: FBT001
     assert is_client(source) is client
+
+
+def test_id_of_a_flag_is_not_that_of_its_number() -> None:
+    """Ids come from a cache, and a dictionary takes True for 1."""
+    assert derived_id("a", 1) != derived_id("a", True)
+    assert derived_id("a", 1) == derived_id("a", "1") == content_id("a", 1)
