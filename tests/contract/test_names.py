@@ -119,5 +119,6 @@ def test_is_client_only_below_cordyna_client(source: str, client: bool) -> None:
 
 def test_id_of_a_flag_is_not_that_of_its_number() -> None:
     """Ids come from a cache, and a dictionary takes True for 1."""
-    assert derived_id("a", 1) != derived_id("a", True)
+    flag: int = True
+    assert derived_id("a", 1) != derived_id("a", flag)
     assert derived_id("a", 1) == derived_id("a", "1") == content_id("a", 1)
