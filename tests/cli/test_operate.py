@@ -204,7 +204,7 @@ def test_unknown_command_of_a_group_names_those_that_exist() -> None:
     result = dyna("cron", "stop", engine=FakeEngine())
 
     assert result.status == 2
-    assert "`dyna cron` has no command \"stop\", but ls, next, pause, resume." in result.err
+    assert '`dyna cron` has no command "stop", but ls, next, pause, resume.' in result.err
 
 
 def test_crons_are_listed_without_access_to_schedules() -> None:

@@ -63,7 +63,7 @@ def test_end_of_a_crashed_target_is_published() -> None:
     assert world.run_states == ["running", "completed"]
 
 
-def test_failure_of_a_crashed_handler_is_published_and_ends_the_run() -> None:
+def test_failure_of_a_crashed_handler_is_published_and_ends_run() -> None:
     world = a_run("a  b<-a", a="started")
     crashed_after_its_fact(world, "a", "error")
     check_page(world)

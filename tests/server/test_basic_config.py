@@ -59,14 +59,14 @@ def test_level_of_the_root_logger_is_left_alone() -> None:
         assert logging.getLogger().level == logging.ERROR
 
 
-@pytest.mark.parametrize("forced", [{}, {"force": True}])
+@pytest.mark.parametrize("forced", [False, True])
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_basic_config_sets_the_level(
-    forced: dict[str, bool], stream: str, capsys: pytest.CaptureFixture[str]
+    stream: str, capsys: pytest.CaptureFixture[str], *, forced: bool
 ) -> None:
     with captured() as capture:
         honor_basic_config(capture)
-        logging.basicConfig(level=logging.DEBUG, stream=getattr(sys, stream), **forced)
+        logging.basicConfig(level=logging.DEBUG, stream=getattr(sys, stream), force=forced)
         logging.getLogger("a.module").debug("once")
 
     assert capture.kept == ["once"]
