@@ -18,11 +18,12 @@ from server.builders import NOW, RUN, a_command
 def out() -> Iterator[StringIO]:
     """Where an installed task log writes; all is as before afterwards."""
     kept, root = (sys.stdout, sys.stderr), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, configure = root.handlers[:], root.level, logging.basicConfig
     yield StringIO()
     sys.stdout, sys.stderr = kept
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.basicConfig = configure
 
 
 def installed(out: StringIO) -> TaskLog:
@@ -52,6 +53,18 @@ def test_task_log_line_names_attempt_and_stream(out: StringIO) -> None:
         }
         for stream, message in (("stdout", "rows: 3"), ("stderr", "careful"))
     ]
+
+
+@pytest.mark.parametrize(("level", "kept"), [("DEBUG", ["d", "i"]), ("ERROR", [])])
+def test_task_log_keeps_the_level_of_the_root_logger(
+    out: StringIO, level: str, kept: list[str]
+) -> None:
+    """User code was imported, and set it, before."""
+    logging.getLogger().setLevel(level)
+    with installed(out).attempt(a_command()):
+        logging.getLogger("a.module").debug("d")
+        logging.getLogger("a.module").info("i")
+    assert [line["message"] for line in lines(out)] == kept
 
 
 def test_task_log_partial_line_is_written_at_the_end(out: StringIO) -> None:

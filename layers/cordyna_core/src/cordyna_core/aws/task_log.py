@@ -24,7 +24,6 @@ class TaskLog:
     def install(self) -> None:
         """Capture stdout, stderr and logging; the platform's own log handlers are removed."""
         logging.getLogger().handlers.clear()
-        logging.getLogger().setLevel(logging.INFO)
         self._output.install()
 
     def attempt(self, command: RunTask) -> AbstractContextManager[None]:
