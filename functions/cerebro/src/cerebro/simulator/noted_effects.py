@@ -1,4 +1,4 @@
-"""Noted effects: what its program read and noted, as the checks of a world need it.
+"""Noted effects: what a handler read and noted, as the checks of a world need it.
 
 Invariant: nothing here checks anything.
 """
