@@ -40,7 +40,7 @@ class HeldStart:
         else:
             self._message = None
 
-    def in_end(self, end: TaskStateChanged) -> TaskStateChanged:
+    def add_to(self, end: TaskStateChanged) -> TaskStateChanged:
         """Return the end of the attempt, which names when its body began if that is held.
 
         Nothing is held any more then.

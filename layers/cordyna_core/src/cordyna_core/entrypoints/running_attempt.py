@@ -99,7 +99,7 @@ class RunningAttempt:
     def _handle(self, event: e.Event) -> None:
         match event:
             case e.StateUpdate(is_final=True):
-                self._publish_final(self._start.in_end(event.message))
+                self._publish_final(self._start.add_to(event.message))
             case e.StateUpdate():
                 self._publish_update(event.message)
             case e.MessagePublished():

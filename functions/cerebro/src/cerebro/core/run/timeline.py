@@ -21,7 +21,7 @@ ENTRIES_MAX: Final = 2 * ENTRIES_KEPT
 """Beyond this no end of an older attempt is added."""
 
 
-def begun(before: TaskRun | None, entry: TimelineEntry) -> tuple[TimelineEntry, ...]:
+def attempt_timeline(before: TaskRun | None, entry: TimelineEntry) -> tuple[TimelineEntry, ...]:
     """Return the timeline of an attempt that begins with `entry`."""
     return (*before.timeline[-ENTRIES_KEPT:], entry) if before else (entry,)
 

@@ -43,7 +43,7 @@ from cerebro.core.expiry_errors import EXPIRY_ERRORS
 from cerebro.core.model import FAILED_RANKS, PlannedTask, Rank, TaskRun, TimelineEntry
 from cerebro.core.run.timeline import (
     END_STATES,
-    begun,
+    attempt_timeline,
     in_timeline_order,
     with_late_entry,
     with_start,
@@ -182,7 +182,9 @@ def complete_without_body(
         dispatched_at=result.dispatched_at if result else now,
         output=result.output if result else None,
         output_ref=result.output_ref if result else None,
-        timeline=begun(before, TimelineEntry("completed", reason, now, CEREBRO, attempt)),
+        timeline=attempt_timeline(
+            before, TimelineEntry("completed", reason, now, CEREBRO, attempt)
+        ),
         rev=before.rev + 1 if before else 1,
     )
 
@@ -196,7 +198,7 @@ def _next_attempt(before: TaskRun | None) -> int:
 def _with_entry(
     before: TaskRun | None, reason: str, attempt: int, now: float
 ) -> tuple[TimelineEntry, ...]:
-    return begun(before, TimelineEntry("pending", reason, now, CEREBRO, attempt))
+    return attempt_timeline(before, TimelineEntry("pending", reason, now, CEREBRO, attempt))
 
 
 def apply_update(
