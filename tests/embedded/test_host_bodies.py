@@ -185,3 +185,27 @@ def test_memory_home_has_no_driver_record_before_it_runs() -> None:
     with closing(MemoryHome()) as home:
         assert home.driver() is None
         assert home.prune_run("0" * 26) is False
+
+
+def test_process_that_does_not_drive_ends_what_it_started(tmp_path: Path) -> None:
+    """Its host had the lock of the bodies, for which the host of the driver waits.
+
+    1. Two processes start their servers, as no other drives yet. 2. One drives. 3. The other one
+    waits for a run, too; its servers are started again only when it drives itself.
+    """
+    target = frame_file(tmp_path, {"server": "shell", "tasks": [{"name": "a"}]})
+    specs, lock = {target: spec_of(target)}, DiskHome(tmp_path / "home").bodies_lock
+    early = [start_servers(specs.values(), lock) for _ in range(2)]
+    first, second = (
+        EmbeddedEngine(DiskHome(tmp_path / "home"), specs=specs, started=started)
+        for started in early
+    )
+    with first, second:
+        first.tasks()
+        second.tasks()
+
+        assert (first.drives, second.drives) == (True, False)
+        assert [started.pool.host_pid == 0 for started in early] == [False, True]
+        first.close()
+        second.tasks()
+        assert second.drives

@@ -12,11 +12,14 @@ from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.time import utc
 from cordyna_core.worker import pool as pool_module
 from cordyna_core.worker.events import AttemptEnded, Event, HostLost, StateUpdate
+from cordyna_core.worker.heartbeat import ANSWER_TIMEOUT_S, PING_INTERVAL_S
 from cordyna_core.worker.host_process import HostLostError
-from cordyna_core.worker.pool import ANSWER_TIMEOUT_S, PING_INTERVAL_S, WorkerPool
+from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.processes import Progress
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.verdicts import command_from_json
 
+RUN_ID = "0" * 26
 NOON = 1_800_000_000.0
 DELAYS = Settings()._replace(restart_min_s=1.0, restart_max_s=5.0)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -28,6 +31,7 @@ class Host:
     pid = 4711
 
     def __init__(self) -> None:
+        self.now: Progress | None = None
         self.requests: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
         self.is_lost = False
@@ -35,6 +39,9 @@ class Host:
 
     def fileno(self) -> int:
         return self._socket.fileno()
+
+    def progress(self) -> Progress | None:
+        return self.now
 
     def send(self, request: dict[str, Any], frame: bytes = b"") -> None:
         del frame
@@ -45,6 +52,10 @@ class Host:
             raise HostLostError("it has ended")
         answers, self.answers = self.answers, []
         return answers
+
+    def wait_for_end(self, timeout_s: float) -> None:
+        del timeout_s
+        self.end()
 
     def end(self) -> None:
         self._socket.close()
@@ -77,6 +88,11 @@ class Room:
         self.now += seconds
         return self.pool.receive()
 
+    def ready(self) -> None:
+        """The host has started."""
+        self.host.answers = [{"event": "ready", "pid": 4711}]
+        self.after(0)
+
     def pings(self) -> list[int]:
         return [request["number"] for request in self.host.requests if request["op"] == "ping"]
 
@@ -92,7 +108,7 @@ def command(task: str = "a", attempt: int = 1) -> RunTask:
     return RunTask(
         meta=Meta(id="cause", traceparent=TRACE),
         server="s",
-        run_id="0" * 26,
+        run_id=RUN_ID,
         task=task,
         attempt=attempt,
         ack_by=utc(NOON + 10),
@@ -130,6 +146,7 @@ def test_command_that_is_repeated_is_sent_once(room: Room) -> None:
 
 def test_lost_host_is_answered_for_once_per_attempt(room: Room) -> None:
     """1. Of two attempts, one has its final state. 2. The host is lost. 3. The next one, too."""
+    room.ready()
     for task in ("a", "b"):
         room.pool.run(command(task))
     room.host.answers = [completed(command("a"))]
@@ -162,6 +179,7 @@ def test_delay_before_another_host_doubles_to_its_maximum(room: Room) -> None:
 
 
 def test_host_is_asked_again_only_after_its_answer(room: Room) -> None:
+    room.ready()
     room.after(PING_INTERVAL_S)
     room.after(PING_INTERVAL_S)
     assert room.pings() == [1]
@@ -173,6 +191,7 @@ def test_host_is_asked_again_only_after_its_answer(room: Room) -> None:
 
 def test_host_that_does_not_answer_is_replaced(room: Room) -> None:
     """An answer to an earlier question does not count."""
+    room.ready()
     room.after(PING_INTERVAL_S)
     room.host.answers = [{"event": "pong", "number": 1}]
     room.after(PING_INTERVAL_S)
@@ -188,9 +207,47 @@ def test_host_that_does_not_answer_is_replaced(room: Room) -> None:
 
 def test_time_in_which_the_pool_was_not_polled_is_not_counted(room: Room) -> None:
     """1. The host is asked. 2. The engine is stopped for a minute. 3. The host has 10 s yet."""
+    room.ready()
     room.after(PING_INTERVAL_S)
 
     assert room.after(60) == []
     for _ in range(int(ANSWER_TIMEOUT_S)):
         assert room.after(1) == []
     assert room.after(1)
+
+
+def test_host_that_gets_no_processor_is_not_lost(room: Room) -> None:
+    """1. It is runnable, and does not run. 2. It has run for 10 s, and has not answered."""
+    room.ready()
+    room.host.now = Progress("R", 3.0)
+    room.after(PING_INTERVAL_S)
+    for _ in range(int(6 * ANSWER_TIMEOUT_S)):
+        assert room.after(1) == []
+
+    for second in range(int(ANSWER_TIMEOUT_S)):
+        room.host.now = Progress("R", 4.0 + second)
+        assert room.after(1) == []
+    room.host.now = Progress("R", 14.0)
+    assert HostLost in map(type, room.after(1))
+
+
+@pytest.mark.parametrize("state", ["T", "S"])
+def test_host_that_is_stopped_or_blocked_is_lost(room: Room, state: str) -> None:
+    room.ready()
+    room.host.now = Progress(state, 3.0)
+    room.after(PING_INTERVAL_S)
+    for _ in range(int(ANSWER_TIMEOUT_S)):
+        assert room.after(1) == []
+
+    assert HostLost in map(type, room.after(1))
+
+
+def test_host_that_waits_for_the_one_before_is_not_lost(room: Room) -> None:
+    """1. It says for a minute that it waits. 2. It says nothing more, and is replaced."""
+    for _ in range(60):
+        room.host.answers = [{"event": "waiting"}]
+        assert room.after(1) == []
+    for _ in range(int(ANSWER_TIMEOUT_S)):
+        assert room.after(1) == []
+
+    assert HostLost in map(type, room.after(1))

@@ -1,19 +1,25 @@
 """The host as a process: what it imports, how it is replaced, how it falls behind."""
 
+import contextlib
+import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
 
+from cordyna_core.worker import host as host_module
 from cordyna_core.worker import host_process
 from cordyna_core.worker.channel import Channel
 from cordyna_core.worker.engine_link import EngineLink
 from cordyna_core.worker.events import Declared, HostLost
-from cordyna_core.worker.pool import ANSWER_TIMEOUT_S, PING_INTERVAL_S, WorkerPool
+from cordyna_core.worker.heartbeat import ANSWER_TIMEOUT_S, PING_INTERVAL_S
+from cordyna_core.worker.pool import WorkerPool
 from worker.running import FAST, SERVERS, Session, wait_until_dead
 
 _SOURCES: Final = str(Path(host_process.__file__).parents[2])
@@ -40,6 +46,7 @@ def test_host_that_hangs_is_replaced() -> None:
         session.load(str(SERVERS / "bodies.py"))
         hung = pool.host_pid
         os.kill(hung, signal.SIGSTOP)
+        os.waitid(os.P_PID, hung, os.WSTOPPED | os.WNOWAIT)
         command = session.begin("noop")
         now[0] += PING_INTERVAL_S
         pool.receive()
@@ -169,3 +176,34 @@ def test_link_does_not_resume_a_source_that_has_ended() -> None:
     channel.on_drained()
 
     assert source.is_paused
+
+
+def test_host_that_waits_for_the_lock_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine reads nothing either: its full buffer does not stop the host."""
+    path, (engine, host) = tmp_path / "bodies.lock", socket.socketpair()
+    with engine, host, path.open("w") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        polls, notes, now = count(), list[bytes](), [0.0]
+
+        def poll_once(_: Any, timeout_ms: int) -> list[tuple[int, int]]:
+            now[0] += timeout_ms / 1000 * 10
+            turn = next(polls)
+            if turn == 20:
+                notes.append(engine.recv(4096))
+                host.setblocking(False)  # noqa: FBT003
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        host.send(b"x" * 4096)
+            if turn == 40:
+                fcntl.flock(holder, fcntl.LOCK_UN)
+            return []
+
+        poll = type("Poll", (), {"register": lambda *_: None, "poll": poll_once})
+        monkeypatch.setattr("cordyna_core.worker.host.select.poll", poll)
+        monkeypatch.setattr("cordyna_core.worker.host.time.monotonic", lambda: now[0])
+
+        os.close(host_module.hold_lock(str(path), host))
+
+    assert set(notes[0].splitlines()) == {b'{"event":"waiting"}'}

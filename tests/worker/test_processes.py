@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -109,3 +110,14 @@ def test_leader_that_left_its_group_is_signalled() -> None:
         assert processes.signal_group(leader, signal.SIGTERM)
         assert process.wait() == 0
     assert not processes.signal_group(leader, signal.SIGTERM)
+
+
+def test_progress_is_that_of_a_live_process_only() -> None:
+    progress = processes.progress_of(os.getpid())
+    pid = _ended_child("")
+    os.waitpid(pid, 0)
+
+    assert progress is not None
+    assert progress.state in "RSD"
+    assert 0 < progress.cpu_s <= time.process_time() + 1
+    assert processes.progress_of(pid) is None

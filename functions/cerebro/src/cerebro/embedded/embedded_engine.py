@@ -114,6 +114,7 @@ class EmbeddedEngine:
             self._make_bodies,
             fingerprint_of if specs is not None else _no_fingerprint,
             steady,
+            give_back_early=started.give_back if started is not None else lambda: None,
         )
         self._client = CommandClient(self._session, steady, self._targets)
         self._facts = RunFactReader(home, self._session)

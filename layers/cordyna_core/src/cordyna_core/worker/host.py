@@ -10,6 +10,7 @@ then itself. It holds `bodies.lock` until then, so that the next engine knows.
 Run as `python -m cordyna_core.worker.host SOCKET_FD LOCK_FILE TOKEN SETTINGS`.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -17,6 +18,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from typing import Any, Final, NoReturn
 
 from cordyna_core.worker import processes
@@ -33,6 +35,8 @@ from cordyna_core.worker.spec import spec_from_dict
 from cordyna_core.worker.verdicts import AttemptCommand, command_from_json
 
 _LOCK_POLL_MS: Final = 20
+_WAIT_NOTE_INTERVAL_S: Final = 1.0
+_WAIT_NOTE: Final = b'{"event":"waiting"}\n'
 _CLOSE_TIMEOUT_S: Final = 2.0
 _REQUEST_BYTES_MAX: Final = 8 * 1024 * 1024
 _decode: Final = json.JSONDecoder().decode
@@ -215,7 +219,11 @@ class Host:
 
 
 def hold_lock(path: str, sock: socket.socket) -> int:
-    """Take the lock of the home's bodies, waiting for a host that still ends its own."""
+    """Take the lock of the home's bodies, waiting for a host that still ends its own.
+
+    The engine learns that this one waits, so that it does not take it for stuck.
+    """
+    next_note_at = time.monotonic()
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     poll = select.poll()
     poll.register(sock, select.POLLHUP | getattr(select, "POLLRDHUP", 0))
@@ -225,6 +233,11 @@ def hold_lock(path: str, sock: socket.socket) -> int:
         except BlockingIOError:
             if poll.poll(_LOCK_POLL_MS):
                 os._exit(0)  # the engine ended while it waited
+            if time.monotonic() >= next_note_at:
+                next_note_at = time.monotonic() + _WAIT_NOTE_INTERVAL_S
+                # An engine that reads nothing for hours needs no further note.
+                with contextlib.suppress(BlockingIOError):
+                    sock.send(_WAIT_NOTE, socket.MSG_DONTWAIT)
             continue
         return lock
 

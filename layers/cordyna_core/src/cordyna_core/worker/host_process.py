@@ -64,6 +64,10 @@ class HostProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    def progress(self) -> processes.Progress | None:
+        """What its process does now, if that can be known."""
+        return processes.progress_of(self.pid)
+
     def fileno(self) -> int:
         """The socket, for a selector."""
         return self._socket.fileno()

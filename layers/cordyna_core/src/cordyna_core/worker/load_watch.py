@@ -61,6 +61,11 @@ class LoadWatch:
         return [target for target in every if target not in self._hosts_lost]
 
     @property
+    def is_loading(self) -> bool:
+        """Whether any server is being loaded, or is to be."""
+        return bool(self._loading or self._waiting)
+
+    @property
     def waiting(self) -> list[str]:
         """The servers that are loaded one by one, once the others are."""
         return [*self._waiting]

@@ -13,8 +13,10 @@ from typing import Any, Final
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.envelope import detail_json
 from cordyna_core.worker import verdicts
+from cordyna_core.worker.acknowledgement import Acknowledgements
 from cordyna_core.worker.events import (
     AttemptEnded,
+    Declared,
     Event,
     HostLost,
     Ready,
@@ -22,6 +24,7 @@ from cordyna_core.worker.events import (
     events_from,
     state_update,
 )
+from cordyna_core.worker.heartbeat import ANSWER_TIMEOUT_S, PING_INTERVAL_S, Heartbeat
 from cordyna_core.worker.host_process import HostLostError, HostProcess
 from cordyna_core.worker.load_watch import LoadWatch
 from cordyna_core.worker.protocol import AttemptKey
@@ -29,10 +32,7 @@ from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec
 from cordyna_core.worker.verdicts import AttemptCommand
 
-PING_INTERVAL_S: Final = 1.0
-ANSWER_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 5.0
-_POLL_GAP_S: Final = 2.0
 DEFAULT_RUN_TIMEOUT_S: Final = 1800.0
 
 
@@ -67,12 +67,15 @@ class WorkerPool:
         self._live: dict[AttemptKey, AttemptCommand] = {}
         self._answered: set[AttemptKey] = set()
         self._pending: list[Event] = []
+        self._acknowledgements = Acknowledgements()
+        self._declared: set[str] = set()
+        """The servers that the present host has loaded."""
         self._hosts = 0
+        self._heartbeat: Heartbeat
         self._host: HostProcess | None = self._start_host()
         self._unsent: list[tuple[dict[str, Any], bytes]] = []
         self._restart_at = self._restart_delay_s = 0.0
         self._is_second_try = False
-        self._heartbeat = _Heartbeat(clock())
         self._is_closed = False
 
     @property
@@ -127,16 +130,20 @@ class WorkerPool:
         )
         self._live[key] = header
         frame = _run_frame(command, run_timeout_s, header.clock_offset_s)
+        left_s = max(0.0, header.ack_by - self._now())
+        self._acknowledgements.hand_over(header, frame, now=self._clock(), left_s=left_s)
         self._send({"op": "run", "command": header}, frame)
 
     def cancel(self, command: CancelTask, *, grace_s: float | None = None) -> None:
         """Cancel an attempt: signals follow after `grace_s` (default 10 s)."""
         grace = self._settings.default_grace_s if grace_s is None else grace_s
+        key = AttemptKey(command.run_id, command.task, command.attempt)
+        self._acknowledgements.note_news(key)
         detail = f'{{"grace_s":{grace:g},{detail_json(command)[1:]}'
         request = {
             "op": "cancel",
             "server": command.server,
-            "key": (command.run_id, command.task, command.attempt),
+            "key": key,
             "grace_s": grace,
         }
         self._send(request, _frame("CancelTask", detail))
@@ -150,6 +157,7 @@ class WorkerPool:
 
         Attempts that are cut get AttemptEnded(outcome="drain") and no final state.
         """
+        self._acknowledgements.clear()
         self._send({"op": "drain", "within_s": within_s})
 
     def close(self) -> None:
@@ -169,7 +177,7 @@ class WorkerPool:
             return 0.0
         if self._host is None:
             return min(PING_INTERVAL_S, max(0.0, self._restart_at - self._clock()))
-        return PING_INTERVAL_S
+        return min(PING_INTERVAL_S, self._acknowledgements.next_in_s(self._clock()))
 
     def receive(self) -> list[Event]:
         """The events that have arrived, without waiting."""
@@ -182,6 +190,7 @@ class WorkerPool:
                 for fields in host.receive():
                     self._take(fields, events)
                 self._beat(host)
+                self._acknowledge(events)
             except HostLostError as lost:
                 self._replace_host(host, str(lost), events)
         if (alone := self._loads.next_alone()) is not None and alone in self._specs:
@@ -208,17 +217,52 @@ class WorkerPool:
         if fields["event"] == "pong":
             self._heartbeat.answered(fields["number"])
             return
+        if fields["event"] == "waiting":
+            self._heartbeat.note_waiting(self._clock())
+            return
         for event in events_from(fields):
             self._loads.observe(event)
+            key = getattr(event, "key", None)
+            if isinstance(event, AttemptEnded) and self._give_again(event):
+                continue
+            if key is not None:
+                self._acknowledgements.note_news(key)
             if isinstance(event, Ready):
                 self._is_ready = True
                 self._is_second_try = False
+                self._heartbeat.answered(0)
+            elif isinstance(event, Declared):
+                self._declared.add(event.server)
             elif isinstance(event, StateUpdate) and event.is_final:
                 self._answered.add(event.key)
             elif isinstance(event, AttemptEnded):
                 self._live.pop(event.key, None)
                 self._answered.discard(event.key)
             events.append(event)
+
+    def _acknowledge(self, events: list[Event]) -> None:
+        """Say `queued` for a host that cannot yet: it starts, loads servers, or hardly runs."""
+        for command in self._acknowledgements.take_due(self._clock(), self._is_served):
+            now = command.clock_offset_s + time.monotonic()
+            events.append(state_update(verdicts.state_update(command, now, "queued")))
+
+    def _is_served(self, command: AttemptCommand) -> bool:
+        """Whether a host lives that may run the command, but cannot say so in time."""
+        if not self._is_ready:
+            return not self._is_second_try
+        may_load = command.server not in self._declared and self._loads.is_loading
+        return may_load or self._heartbeat.is_late(self._clock())
+
+    def _give_again(self, event: AttemptEnded) -> bool:
+        """Give the host a command again that it found stale after the pool's `queued`."""
+        key = event.key
+        if event.outcome != "stale" or not self._acknowledgements.is_queued(key):
+            return False
+        again = self._acknowledgements.again(key)
+        if again.command.start_by < again.command.clock_offset_s + time.monotonic():
+            return False
+        self._send({"op": "run", "command": again.command}, again.frame)
+        return True
 
     def _send(self, request: dict[str, Any], frame: bytes = b"") -> None:
         host = self._host
@@ -249,10 +293,17 @@ class WorkerPool:
         host.end()
         events.append(HostLost(why=why))
         events += self._loads.blame(why)
+        # A host that was not ready has begun nothing; after a second one, nothing is kept.
+        kept = [] if self._is_ready or self._is_second_try else self._acknowledgements.silent()
+        if not kept:
+            self._acknowledgements.clear()
+        kept_keys = {handed.command.key for handed in kept}
         for key, command in list(self._live.items()):
-            self._answer_for_lost(key, command, why, events)
-        self._live.clear()
+            if key not in kept_keys:
+                del self._live[key]
+                self._answer_for_lost(key, command, why, events)
         self._answered.clear()
+        self._unsent += [({"op": "run", "command": h.command}, h.frame) for h in kept]
         if self._is_second_try:
             # It has ended while it started, as the one before it: the next one may, too.
             self._rest()
@@ -280,7 +331,6 @@ class WorkerPool:
             self._pending.append(HostLost(why=f"another could not be started: {error}"))
             return
         self._is_second_try = True
-        self._heartbeat = _Heartbeat(now)
         unsent, self._unsent = self._unsent, []
         first = self._loads.begin_all(self._specs)
         if self._loads.waiting:
@@ -310,39 +360,9 @@ class WorkerPool:
         token = f"{self._token}-{self._hosts}"
         host = HostProcess(self._lock_path, token, self._settings, send_timeout_s=ANSWER_TIMEOUT_S)
         self._selector.register(host, selectors.EVENT_READ)
+        self._declared.clear()
+        self._heartbeat = Heartbeat(self._clock(), host.progress)
         return host
-
-
-class _Heartbeat:
-    """When to ask whether the host is alive, and when it is not.
-
-    A pool that was not polled for a while (its engine was stopped) does not count that time.
-    """
-
-    def __init__(self, now: float) -> None:
-        self._number = 0
-        self._asked_at: float | None = None
-        self._last_ask = self._last_poll = now
-
-    def due(self, now: float) -> int | None:
-        """The number of the ping to send now, if any."""
-        gap, self._last_poll = now - self._last_poll, now
-        if self._asked_at is not None and gap > _POLL_GAP_S:
-            self._asked_at += gap
-        if self._asked_at is not None or now - self._last_ask < PING_INTERVAL_S:
-            return None
-        self._number += 1
-        self._asked_at = self._last_ask = now
-        return self._number
-
-    def answered(self, number: int) -> None:
-        """The host has answered a ping."""
-        if number == self._number:
-            self._asked_at = None
-
-    def is_lost(self, now: float) -> bool:
-        """Whether the last ping has waited too long."""
-        return self._asked_at is not None and now - self._asked_at > ANSWER_TIMEOUT_S
 
 
 def _run_frame(command: RunTask, run_timeout_s: float, clock_offset_s: float) -> bytes:

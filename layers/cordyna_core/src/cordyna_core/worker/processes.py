@@ -39,6 +39,23 @@ class ProcessStat(NamedTuple):
         return self.state not in "ZXx"
 
 
+class Progress(NamedTuple):
+    """What a process does now, and how long it has run so far."""
+
+    state: str
+    cpu_s: float
+
+
+def progress_of(pid: int) -> Progress | None:
+    """The progress of a process; None where it has ended, or there is no /proc."""
+    try:
+        fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    except OSError:
+        return None
+    ticks = int(fields[11]) + int(fields[12])  # utime and stime, counted from the state
+    return Progress(fields[0].decode(), ticks / os.sysconf("SC_CLK_TCK"))
+
+
 def become_subreaper() -> bool:
     """Adopt the orphans among this process's descendants. Whether the system can."""
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)

@@ -56,12 +56,15 @@ class HomeSession:
         make_bodies: Callable[[], Bodies],
         fingerprint: Fingerprint,
         clock: SteadyClock,
+        *,
+        give_back_early: Callable[[], None] = lambda: None,
     ) -> None:
         self.home = home
         self.turns = 0
         self.driver: Driver | None = None
         self._targets, self._make_bodies = tuple(targets), make_bodies
         self._fingerprint, self._clock = fingerprint, clock
+        self._give_back_early = give_back_early
         self.alert_targets: Mapping[str, AlertTarget] = {}
         """Where incidents are sent while this process drives, by owner."""
         self._alerts: AlertSender | None = None
@@ -93,6 +96,7 @@ class HomeSession:
 
     def _begin_to_drive(self) -> None:
         if not self.home.take_lock():
+            self._give_back_early()
             return
         served = ServedTargets(self.home, self._targets, self._fingerprint, self._clock)
         self.driver = Driver(
