@@ -98,6 +98,13 @@ def test_each_list_as_json_is_an_array(command: str, count: int) -> None:
             ),
         ),
         (
+            ("graph",),
+            (
+                "no task server has declared anything\n"
+                "  next: `dyna init` makes a project; `dyna --server my.py tasks` names a server\n"
+            ),
+        ),
+        (
             ("servers",),
             (
                 "no task server has declared anything\n"

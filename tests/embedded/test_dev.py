@@ -66,6 +66,9 @@ def test_reload_broken_file_is_reported_and_keeps_server(
     assert answer["problems"][0]["code"] == "not_loaded"
     assert "mine.py" in answer["problems"][0]["message"]
     assert [task.task for task in engine.tasks()] == ["one"]
+    (servers,) = [item for item in engine.operations.examine() if item.what == "servers"]
+    assert servers.state == "worth a look"
+    assert "mine runs its earlier code, and failed to reload: " in servers.detail
 
 
 class Shifted:

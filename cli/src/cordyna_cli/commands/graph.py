@@ -7,6 +7,7 @@ from urllib.parse import quote
 import typer
 
 from cordyna_cli.command_context import CommandContext
+from cordyna_cli.commands.lists import hint_if_empty
 from cordyna_cli.commands.not_loaded import note_servers_not_loaded
 from cordyna_cli.commands.rehearse import rehearse
 from cordyna_cli.commands.ui import OpenPage, open_in_browser
@@ -99,7 +100,7 @@ def graph(
     call = CommandContext(ctx)
     with call.engine() as engine:
         tasks = engine.tasks()
-        note_servers_not_loaded(call, engine)
+        is_incomplete = note_servers_not_loaded(call, engine)
     if task is not None:
         tasks = closure(tasks, task_info_of(tasks, task).task)
     match output:
@@ -109,3 +110,5 @@ def graph(
             call.out.print([graph_mermaid(tasks)])
         case GraphFormat.json:
             call.out.print_json(graph_json(tasks))
+    if not is_incomplete:
+        hint_if_empty(call, tasks)

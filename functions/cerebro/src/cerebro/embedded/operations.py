@@ -88,14 +88,18 @@ class LocalOperations:
 
     def _servers(self) -> Iterator[Finding]:
         views = server_views(self._home)
-        for view in views:
+        failed = [view for view in views if view.problem is not None]
+        for view in failed:
+            # The problem is the text of a UserError: what, why, and what to do next.
+            problem = (view.problem or "").partition("\n  next: ")[0]
+            lines = "; ".join(line.strip() for line in problem.splitlines())
             if view.state == "not_loaded":
-                # The problem is the text of a UserError: what, why, and what to do next.
-                problem = (view.problem or "").partition("\n  next: ")[0]
-                lines = "; ".join(line.strip() for line in problem.splitlines())
                 detail = f"{view.server} failed to load: {lines}"
                 yield Finding("servers", "broken", detail, "fix it, then dyna servers")
-        if any(view.state == "not_loaded" for view in views):
+            else:
+                detail = f"{view.server} runs its earlier code, and failed to reload: {lines}"
+                yield Finding("servers", "worth a look", detail, "fix it, then dyna servers")
+        if failed:
             return
         silent = [view.server for view in views if view.state == "unresponsive"]
         detail = f"{len(views)}" + (f", unresponsive: {', '.join(silent)}" if silent else "")
