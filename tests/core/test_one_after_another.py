@@ -164,13 +164,10 @@ def test_graph_decided_and_then_stored_is_the_same_object() -> None:
     declarations = {**before.declarations, "b": declaration}
     head = outcome.head
     assert before.with_servers(declarations, head.generation, head.servers) is outcome.graph
-    assert before.with_servers(declarations, 7, head.servers) is not outcome.graph
-    assert before.with_servers(
-        declarations, head.generation, {"a": "1", "b": "2"}
-    ).head.servers == {
-        "a": "1",
-        "b": "2",
-    }
+    seventh = before.with_servers(declarations, 7, head.servers)
+    assert (seventh.generation, outcome.graph.generation) == (7, head.generation)
+    versions = {"a": "1", "b": "2"}
+    assert before.with_servers(declarations, 7, versions).head.servers == versions
 
 
 def test_graph_that_is_not_needed_is_not_kept() -> None:
