@@ -1,5 +1,9 @@
 """dyna do, watch: invoke, follow, and say what came of it."""
 
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from cli.fake_engine import FakeEngine
@@ -8,6 +12,7 @@ from cli.run_dyna import dyna, without_escapes
 from cli.test_driver import Driver
 from cordyna_cli.engine import Invoked
 from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.views.runs import RunView
 
 
 def running() -> FakeEngine:
@@ -186,6 +191,27 @@ def test_ctrl_c_stops_waiting_and_names_next() -> None:
         "  next: dyna --server my.py do task-3 -p 'day=new year'\n"
     )
     assert engine.closed
+
+
+def test_sigterm_stops_waiting_as_ctrl_c_does() -> None:
+    """In another thread, which may not handle signals, a run is followed all the same."""
+
+    class Terminated(FakeEngine):
+        def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
+            yield from super().follow(run_id, timeout_s=timeout_s)
+            signal.raise_signal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+
+    result = dyna("do", "task-3", engine=Terminated(views=running().views))
+
+    assert result.status == 130
+    assert result.err.endswith(
+        f"terminated: run {RUN} is kept as it is, and can be taken up.\n  next: dyna do task-3\n"
+    )
+    assert signal.getsignal(signal.SIGTERM) is before
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(dyna, "do", "task-3", engine=running()).result().status == 124
 
 
 def test_ctrl_c_on_aws_says_that_the_run_continues() -> None:

@@ -1,11 +1,14 @@
 """dyna show, why, timeline, events, logs: of the last run, or of a run by its id."""
 
+from pathlib import Path
+
 import pytest
 
 from cli.fake_engine import FakeEngine
 from cli.run_builders import RUN, T0, at, completed_run, failed_run, wide_run
 from cli.run_dyna import dyna, without_escapes
 from cli.sample_messages import PASSED, TEXTS
+from cordyna_cli.engine import EngineLocation
 from cordyna_core.contract.ids import run_id_of
 from cordyna_core.contract.views.runs import LogLine, RunSummary
 
@@ -38,7 +41,12 @@ def test_missing_run_means_the_last_run(command: str) -> None:
 def test_missing_run_without_any_run_exits_with_3(command: str) -> None:
     result = dyna(command, engine=FakeEngine())
 
-    assert (result.status, result.err) == (3, "error: there is no run yet.\n  next: dyna do TASK\n")
+    assert result.status == 3
+    assert result.err == "error: there is no run yet (in memory).\n  next: dyna do TASK\n"
+
+
+def test_place_of_an_engine_is_its_folder_if_it_has_one() -> None:
+    assert EngineLocation(name="embedded", folder=Path("/p/.cordyna")).shown == "/p/.cordyna"
 
 
 @pytest.mark.parametrize("typed", [RUN, RUN.lower(), RUN[:4], RUN[:9].lower()])

@@ -89,7 +89,7 @@ def test_each_list_as_json_is_an_array(command: str, count: int) -> None:
 @pytest.mark.parametrize(
     ("words", "err"),
     [
-        (("runs",), "there is no run yet\n  next: dyna do TASK\n"),
+        (("runs",), "there is no run yet (in memory)\n  next: dyna do TASK\n"),
         (
             ("tasks",),
             (

@@ -175,8 +175,9 @@ def test_cron_to_eventbridge_is_this_expression(unix: str, eventbridge: str) -> 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("@daily", "has 1 fields instead of five: minute, hour, day of month, month, day of week"),
+        ("@daily", "has 1 field instead of five: minute, hour, day of month, month, day of week"),
         ("0 0 6 * * *", "has 6 fields instead of five"),
+        ("", "has 0 fields instead of five"),
         ("60 * * * *", "minute '60': '60' is not an allowed value; allowed: 0-59"),
         ("* 24 * * *", "hour '24': '24' is not an allowed value; allowed: 0-23"),
         ("* * 0 * *", "day of month '0': '0' is not an allowed value; allowed: 1-31"),

@@ -158,6 +158,23 @@ def test_invoke_of_unserved_task_is_refused_naming_the_driver(
     assert [problem.code for problem in refused.problems] == ["unknown_task", "driven_by_another"]
 
 
+def test_refusal_names_what_failed_to_load_at_the_driver_once(tmp_path: Path) -> None:
+    """The driver runs it, and it did not load: that is no matter of who drives."""
+    servers, home = two_servers(), DiskHome(tmp_path)
+    broken = TargetState(
+        target="s.py", server=None, fingerprint="", error="no module", is_serving=False, at=0.0
+    )
+    with EmbeddedEngine(home, servers) as driver:
+        finished(driver, "x")
+        with home.transaction():
+            home.targets.write(broken)
+        with EmbeddedEngine(DiskHome(tmp_path), [servers[0]], targets=["s.py"]) as watcher:
+            refused = watcher.invoke(InvokeTask(task="mine"))
+
+    assert isinstance(refused, Refused)
+    assert [problem.code for problem in refused.problems] == ["not_loaded", "unknown_task"]
+
+
 def test_refusal_of_a_typo_does_not_name_the_driver(tmp_path: Path) -> None:
     servers = two_servers()
     with EmbeddedEngine(DiskHome(tmp_path), servers) as driver:

@@ -117,6 +117,11 @@ class EngineLocation:
     folder: Path | None = None
     place: str | None = None
 
+    @property
+    def shown(self) -> str:
+        """Where it is, for people: its folder, or its name where it has none."""
+        return self.name if self.folder is None else str(self.folder)
+
 
 class DriverInfo(Protocol):
     """The process that drives runs on this machine, or that was killed while it did."""

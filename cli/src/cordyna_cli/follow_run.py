@@ -5,9 +5,13 @@ is shown.
 """
 
 import shlex
-from contextlib import AbstractContextManager
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from types import FrameType
+from typing import Literal, NoReturn, Protocol
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.engine import Engine
@@ -21,7 +25,11 @@ from cordyna_cli.wording.driver import START_A_DRIVER
 from cordyna_cli.wording.format import duration
 from cordyna_core.contract.views.runs import RunView
 
-EndedBecause = Literal["run ended", "wait ended", "interrupted"]
+EndedBecause = Literal["run ended", "wait ended", "interrupted", "terminated"]
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: as Ctrl-C, but it is named as what it is."""
 
 
 class Display(AbstractContextManager["Display"], Protocol):
@@ -52,17 +60,19 @@ def follow_run(
     *,
     before: RunView | None = None,
 ) -> FollowedRun:
-    """Show the run until it ends, `wait_s` has passed, or Ctrl-C. Raises NotFound.
+    """Show the run until it ends, `wait_s` has passed, Ctrl-C or SIGTERM. Raises NotFound.
 
     `before`: what was known before the command that follows it; only what is new is shown as lines.
     """
     view = engine.run(run_id)
     because: EndedBecause = "wait ended"
     progress = TaskProgress(run_id)
-    with _display(call, before) as display:
+    with _terminable(), _display(call, before) as display:
         try:
             for view in engine.follow(run_id, timeout_s=wait_s):
                 display.show(progress.added_to(view, engine))
+        except _Terminated:
+            because = "terminated"
         except KeyboardInterrupt:
             because = "interrupted"
     return FollowedRun(
@@ -85,18 +95,37 @@ def report_outcome(
     view = followed.view
     if as_json:
         call.out.print_json(run_json(view, joined=joined))
-    elif followed.because != "interrupted":
+    elif followed.because not in ("interrupted", "terminated"):
         call.out.print(whole_run(view, call.environment.now(), call.out.width, everything=False))
     match followed.because:
         case "run ended":
             return ExitStatus.COMPLETED if view.state == "completed" else ExitStatus.ENDED_IN_ERROR
-        case "interrupted":
+        case "interrupted" | "terminated":
             call.err.print([progress_line(view, call.environment.now())])
-            _print_how_to_continue(call, followed, "interrupted")
+            _print_how_to_continue(call, followed, followed.because)
             return ExitStatus.INTERRUPTED
         case "wait ended":
             _print_how_to_continue(call, followed, f"gave up waiting after {duration(wait_s or 0)}")
             return ExitStatus.GAVE_UP_WAITING
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Stop following on the first SIGTERM; the next one ends the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+
+    def terminate(number: int, frame: FrameType | None) -> NoReturn:
+        del number, frame
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise _Terminated
+
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _display(call: CommandContext, before: RunView | None) -> Display:

@@ -100,7 +100,8 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     problems = [
         Problem(
             code="invalid_request",
-            message=f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"[:500],
+            message=f"{'.'.join(map(str, fault['loc']))}:"
+            f" {fault['msg'].removeprefix('Value error, ')}"[:500],
         )
         for fault in error.errors()[:100]
     ]

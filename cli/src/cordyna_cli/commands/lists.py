@@ -55,12 +55,13 @@ def runs(
     )
     with call.engine() as engine:
         summaries = engine.runs(limit, criteria)
+        where = engine.location().shown
     if json:
         call.out.print_json(array_json(summaries))
     else:
         call.out.print(runs_table(summaries, now, call.out.width))
     if not summaries and criteria == RunCriteria():
-        call.err.note(["there is no run yet", "  next: dyna do TASK"])
+        call.err.note([f"there is no run yet ({where})", "  next: dyna do TASK"])
     elif not summaries:
         call.err.note(["no run matches", "  next: dyna runs"])
 

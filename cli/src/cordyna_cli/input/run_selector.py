@@ -45,7 +45,8 @@ def _last_run(engine: Engine) -> str:
     """The last run that a person invoked; the last run where no person has invoked any."""
     newest = engine.runs(1, RunCriteria(sender="client")) or engine.runs(1)
     if not newest:
-        raise NotFound("there is no run yet.", next="dyna do TASK")
+        where = engine.location().shown
+        raise NotFound(f"there is no run yet ({where}).", next="dyna do TASK")
     return newest[0].run_id
 
 

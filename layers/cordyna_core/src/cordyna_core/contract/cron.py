@@ -66,7 +66,8 @@ class Cron:
         parts = text.upper().split()
         if len(parts) != len(_FIELDS):
             names = ", ".join(field.name for field in _FIELDS)
-            raise ValueError(f"cron {text!r} has {len(parts)} fields instead of five: {names}")
+            count = f"{len(parts)} field{'' if len(parts) == 1 else 's'}"
+            raise ValueError(f"cron {text!r} has {count} instead of five: {names}")
         minutes, hours, days, months, weekdays = (
             _values(field, part, text) for field, part in zip(_FIELDS, parts, strict=True)
         )

@@ -236,7 +236,10 @@ class CommandClient:
         return [
             target
             for target, state in states
-            if state is None or state.server is None or not self._is_served(state.server)
+            # What failed to load there is served, and named with its error.
+            if state is None
+            or (state.server is None and state.error is None)
+            or (state.server is not None and not self._is_served(state.server))
         ]
 
 
