@@ -15,7 +15,7 @@ from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.handlers import SimulatedHandler
 from cerebro.simulator.reference_effects import check_effects
 from cerebro.simulator.reference_facts import Unexpected
-from cerebro.simulator.reference_messages import check_run_message
+from cerebro.simulator.reference_messages import check_run_message, check_same_end
 from cerebro.simulator.scenario import Scenario, ScriptedMessage, ServerBehavior
 from cerebro.simulator.sizes import REAL
 from cerebro.simulator.world import World
@@ -176,3 +176,34 @@ def test_recorded_result_is_that_of_the_update(
 
     with expected:
         world.checker.reference.result_written(WriteCachedResult("a", "f", result), handled)
+
+
+def an_end(*causes: str, blocked: int = 2) -> RunStateChanged:
+    return RunStateChanged.model_validate(
+        {
+            "run_id": RUN,
+            "task": "c",
+            "state": "error",
+            "root_causes": [{"task": name, "server": "s", "reason": "raised"} for name in causes],
+            "blocked": blocked,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("again", "healed", "is_same"),
+    [
+        (an_end("a", "b"), set(), True),
+        (an_end("b"), set(), False),
+        (an_end("b", blocked=1), {"a"}, True),
+        (an_end("a", "b"), {"a"}, True),
+        (an_end(), {"a"}, False),
+        (an_end("a", "b", "c"), {"a"}, False),
+        (an_end("a", "b", blocked=1), set(), False),
+    ],
+)
+def test_end_is_published_again_with_its_causes(
+    again: RunStateChanged, healed: set[str], *, is_same: bool
+) -> None:
+    with nullcontext() if is_same else pytest.raises(Unexpected, match="other causes"):
+        check_same_end(an_end("a", "b"), again, healed=healed)

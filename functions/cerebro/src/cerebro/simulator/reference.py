@@ -23,7 +23,9 @@ from cerebro.simulator.reference_messages import (
     check_command,
     check_final_message,
     check_run_message,
+    check_same_end,
     check_task_message,
+    is_failed,
 )
 from cerebro.simulator.reference_page_checks import check_page
 from cerebro.simulator.reference_plans import Parts, check_new_run
@@ -249,11 +251,14 @@ class Reference:
         first = self._messages.setdefault(message.meta.id, message)
         run = self._store.read_run(message.run_id)
         rev = run.rev if run is not None else 0
-        content = ({cause.task for cause in message.root_causes}, message.blocked)
-        if content == ({cause.task for cause in first.root_causes}, first.blocked):
-            return
         if message.meta.id == derived_id("RunStateChanged", message.run_id, "error", rev):
-            raise Unexpected(f"an end was published twice, with other causes: {content}")
+            check_same_end(first, message, healed=self._healed(first))
+
+    def _healed(self, end: RunStateChanged) -> set[str]:
+        """The root causes of an end that an update has brought back since."""
+        snapshot = self._snapshot(end.run_id)
+        causes = (cause.task for cause in end.root_causes)
+        return {task for task in causes if not is_failed(self._fact(snapshot, task))}
 
     def at_rest(self, run: Run, ended_rev: int) -> None:
         """Check the facts of a run that has ended, and the last message about it.

@@ -4,7 +4,7 @@ Invariant: nothing here calls `cerebro.core.messages`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun
@@ -94,6 +94,24 @@ def check_run_message(
         raise Unexpected(f"a root cause was named twice: {names}")
 
 
+def check_same_end(
+    first: RunStateChanged, again: RunStateChanged, *, healed: Collection[str]
+) -> None:
+    """Check that an end that is published again, under its first id, has the same causes.
+
+    An update that heals may be stored when its run is not yet open again: what it healed is no
+    cause then, and blocks nothing. The end of the opened run corrects it, under another id.
+
+    Raises Unexpected.
+    """
+    causes, now = ({cause.task for cause in end.root_causes} for end in (first, again))
+    is_blocked_as_before = healed or again.blocked == first.blocked
+    if not (causes - {*healed} <= now <= causes and is_blocked_as_before):
+        raise Unexpected(
+            f"an end was published twice, with other causes: {now}, {again.blocked} blocked"
+        )
+
+
 def check_final_message(
     snapshot: RunSnapshot, run: Run, facts: Mapping[int, TaskRun], message: Message | None
 ) -> None:
@@ -122,10 +140,10 @@ def _blocked(snapshot: RunSnapshot, facts: Mapping[int, TaskRun]) -> int:
         fact = facts.get(index)
         if fact is not None and fact.rank != Rank.WAITING:
             continue
-        if any(up in reached or _is_failed(facts.get(up)) for up in task.awaits):
+        if any(up in reached or is_failed(facts.get(up)) for up in task.awaits):
             reached.add(index)
     return len(reached)
 
 
-def _is_failed(fact: TaskRun | None) -> bool:
+def is_failed(fact: TaskRun | None) -> bool:
     return fact is not None and fact.failed_permanently
