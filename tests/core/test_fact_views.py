@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from cerebro.core.fact_readings import fact_reading
 from cerebro.core.fact_views import run_facts, run_structure, task_facts
 from cerebro.core.views import run_view
+from cordyna_cli.wording.phases import run_ended_at
 from cordyna_cli.wording.status_marks import mark_of
 from cordyna_cli.wording.why import why_run, why_task
 from cordyna_core.contract.time import utc
@@ -133,3 +134,24 @@ def test_column_of_a_healed_attempt_shows_its_completion() -> None:
     sent, *_, completed = [entry.at for entry in stored[0].timeline]
     assert facts.columns.ended == [round((completed - sent) * 1000)]
     assert facts.ended_at == utc(completed)
+
+
+@pytest.mark.parametrize("says", ["nothing", "error", "completed"])
+def test_run_ended_when_a_clock_ended_its_last_attempt(says: str) -> None:
+    """1. The run clock expires. 2. Five seconds later the server says what became of the body.
+
+    That it was killed ends nothing; that it completed is when it ended.
+    """
+    world = a_run("a", a="started")
+    world.after(1_802.0)
+    assert world.state_of("a") == "error run_timeout"
+    world.after(5.0)
+    if says != "nothing":
+        world.report("a", says)
+    reading = reading_of(world)
+    whole, facts = run_view(*reading), run_facts(fact_reading(*reading), cursor="")
+
+    timeline = reading[2][0].timeline
+    ended_at = utc(timeline[3 if says == "completed" else 2].at)
+    assert len(timeline) == (3 if says == "nothing" else 4)
+    assert (facts.ended_at, run_ended_at(whole, utc(world.driver.now))) == (ended_at, ended_at)

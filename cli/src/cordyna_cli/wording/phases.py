@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final, Literal
 
+from cordyna_core.contract.ids import CEREBRO
 from cordyna_core.contract.views.runs import RunView, TaskView, TimelineEntryView
 
 PhaseKind = Literal["waiting", "dispatched", "queued", "running", "retry_wait"]
@@ -89,8 +90,26 @@ def run_started_at(view: RunView) -> datetime | None:
 
 
 def run_ended_at(view: RunView, now: datetime) -> datetime:
-    """When the last entry of a run that is over was made; else `now`."""
-    return max(_moments(view), default=now) if view.is_final else now
+    """When the last entry of a run that is over was made; else `now`.
+
+    What a server says of an attempt that a clock had ended ends nothing: its body took until it
+    was killed.
+    """
+    if not view.is_final:
+        return now
+    return max((entry.at for task in view.tasks for entry in _ends(task)), default=now)
+
+
+def _ends(task: TaskView) -> Iterator[TimelineEntryView]:
+    previous: TimelineEntryView | None = None
+    for entry in timeline_in_order(task):
+        is_second = previous is not None and (previous.state, previous.attempt) == (
+            "error",
+            entry.attempt,
+        )
+        if not (is_second and entry.state == "error" and entry.by != CEREBRO):
+            yield entry
+        previous = entry
 
 
 def _last_attempt(task: TaskView) -> list[TimelineEntryView]:
