@@ -100,6 +100,22 @@ def test_do_of_a_server_that_did_not_load_joins_no_run(folder: Folder) -> None:
     assert "server shop (shop.py) failed to load" in refused.stderr
 
 
+def test_command_of_a_server_that_no_longer_loads_is_answered(folder: Folder) -> None:
+    """Its files are as before, so that it is known, and loads while the run begins."""
+    (folder.path / "shop.py").write_text(f"open('dependency')\n{SHOP}")
+    dependency = folder.path / "dependency"
+    dependency.touch()
+    assert folder.bare(*BOTH, "do", "sell").returncode == 0
+    dependency.unlink()
+
+    failed = folder.bare(*BOTH, "do", "sell", "--new", timeout_s=30)
+
+    assert failed.returncode == 1
+    assert "ServerNotLoaded: shop has no code to run" in failed.stdout
+    assert "No such file or directory: 'dependency'" in failed.stdout
+    assert "ack_timeout" not in failed.stdout
+
+
 def test_do_joins_no_run_of_a_server_that_no_process_runs(folder: Folder) -> None:
     """The task is another server's now; the interrupted run waits for the first one."""
     interrupted = folder.bare(*BOTH, "do", "sell", "--detach").stdout.strip()

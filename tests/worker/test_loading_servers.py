@@ -1,21 +1,14 @@
 """Servers that load, fail to load, and load again."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cordyna_core.worker.events import (
-    Declared,
-    LoadFailed,
-)
-from worker.running import (
-    FAST,
-    SERVERS,
-    Session,
-    a_session,
-    read_when_there,
-)
+from cordyna_core.worker.events import Busy, Declared, LoadFailed
+from worker.running import FAST, SERVERS, Session, a_session, read_when_there
 
 BODIES = str(SERVERS / "bodies.py")
 
@@ -69,6 +62,21 @@ def test_command_of_a_server_that_failed_is_not_started(session: Session) -> Non
     session.load(str(SERVERS / "broken.py"))
 
     assert session.do("noop", server="broken").outcome == "not_loaded"
+
+
+def test_command_of_a_server_that_loads_no_more_is_not_started(tmp_path: Path) -> None:
+    """It had been loaded; its template died, and its dependency is gone."""
+    file, dependency = tmp_path / "bodies.py", tmp_path / "dependency"
+    dependency.touch()
+    file.write_text(f"open({str(dependency)!r})\n{Path(BODIES).read_text()}")
+    with a_session(FAST._replace(restart_min_s=0.05)) as session:
+        assert isinstance(session.load(str(file)), Declared)
+        dependency.unlink()
+        session.pool.request_busy()
+        os.kill(session.wait_for(Busy).servers[0].pids[0], signal.SIGKILL)
+        session.do("noop")  # It may end with the template.
+
+        assert session.do("noop").outcome == "not_loaded"
 
 
 def test_two_targets_with_one_server_name_are_refused(session: Session, tmp_path: Path) -> None:

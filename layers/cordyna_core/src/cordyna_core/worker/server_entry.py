@@ -113,8 +113,11 @@ class ServerEntry:
             "load_failed", target=self.spec.target, server=self.server, error=error,
             still_serving=self._current is not None,
         )  # fmt: skip
-        if self._current is None and (is_transient or self.server is not None):
-            self._restart_later()
+        if self._current is None:
+            if not is_transient:
+                self._end_waiting("not_loaded")
+            if is_transient or self.server is not None:
+                self._restart_later()
         self._owner.on_quiet()
 
     def on_template_died(self, generation: Generation, code: int) -> None:
@@ -172,9 +175,7 @@ class ServerEntry:
     def drain(self) -> None:
         """Start no further attempt."""
         self._is_draining = True
-        for attempt in list(self._waiting.values()):
-            self._ended_unstarted(attempt, "drain")
-        self._waiting.clear()
+        self._end_waiting("drain")
 
     def stop_all(self) -> None:
         """End every running attempt by signals, without an answer."""
@@ -304,6 +305,11 @@ class ServerEntry:
     def _drop_stale(self, attempt: AttemptRecord) -> None:
         if self._waiting.pop(attempt.command.key, None) is not None:
             self._ended_unstarted(attempt, "stale")
+
+    def _end_waiting(self, outcome: str) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for attempt in waiting.values():
+            self._ended_unstarted(attempt, outcome)
 
     def _ended_unstarted(self, attempt: AttemptRecord, outcome: str) -> None:
         attempt.cancel_timers()

@@ -22,6 +22,7 @@ from cerebro.embedded.bodies.port import (
     ServerLoaded,
     Undeliverable,
 )
+from cerebro.embedded.bodies.unloaded import answer_unloaded
 from cerebro.embedded.bodies.worker_host import StartedServers, start_pool
 from cerebro.embedded.storage.event_log import LogChunk
 from cerebro.embedded.storage.targets import ServerLoad
@@ -29,6 +30,7 @@ from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope, problems_of, seal
 from cordyna_core.contract.ids import derived_id, server_source
+from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.ports import Clock
 from cordyna_core.worker import events as e
@@ -60,6 +62,9 @@ class HostBodies:
         self._pool: WorkerPool | None = None
         self._started: set[str] = set()
         self._cancelled: set[AttemptKey] = set()
+        self._commands: dict[AttemptKey, RunTask] = {}
+        self._load_errors: dict[str, str] = {}
+        """By target that has no code to run."""
         self._handlers: dict[type, Callable[[Any], BodyEvent | None]] = {
             e.Declared: self._declared,
             e.LoadFailed: self._load_failed,
@@ -116,10 +121,12 @@ class HostBodies:
 
     def remove(self, target: str) -> None:
         self._started.discard(target)
+        self._load_errors.pop(target, None)
         self._running_pool.remove(target)
 
     def run(self, command: RunTask, event: str, run_timeout_s: float) -> None:
         del event
+        self._commands[AttemptKey(command.run_id, command.task, command.attempt)] = command
         self._running_pool.run(command, run_timeout_s=run_timeout_s)
 
     def cancel(self, command: CancelTask) -> None:
@@ -147,6 +154,7 @@ class HostBodies:
     # -- events of the pool -------------------------------------------------------------------
 
     def _declared(self, event: e.Declared) -> BodyEvent:
+        self._load_errors.pop(event.target, None)
         try:
             declaration = ServerDeclared.model_validate(event.detail)
         except ValidationError as invalid:
@@ -158,18 +166,16 @@ class HostBodies:
         return ServerLoaded(event.target, declaration, event.mode, event.mode_reason)
 
     def _load_failed(self, event: e.LoadFailed) -> BodyEvent:
+        if not event.still_serving:
+            self._load_errors[event.target] = event.error
         return LoadFailure(event.target, event.error, still_serving=event.still_serving)
 
     def _state_update(self, event: e.StateUpdate) -> BodyEvent:
         now = self._clock()
         meta = event.message.meta
         event_id = meta.id if meta is not None and meta.id is not None else _event_id(event, now)
-        source, at = server_source(event.server), utc(now)
         # The pool has validated the message: it need not be read again.
-        return CheckedEvent(
-            seal(event.message, source, event_id, at),
-            Envelope(source, event.message, event_id, at),
-        )
+        return _checked(event.message, event_id, now)
 
     def _message(self, event: e.MessagePublished) -> BodyEvent:
         now = self._clock()
@@ -197,8 +203,16 @@ class HostBodies:
     def _server_output(self, event: e.ServerOutput) -> BodyEvent:
         return LogChunk(SERVER_LOG_RUN, event.target, 0, event.at, event.stream, event.text)
 
-    def _attempt_ended(self, event: e.AttemptEnded) -> None:
+    def _attempt_ended(self, event: e.AttemptEnded) -> BodyEvent | None:
         self._cancelled.discard(event.key)
+        command = self._commands.pop(event.key, None)
+        if event.outcome != "not_loaded" or command is None or not self._load_errors:
+            return None
+        now = self._clock()
+        message = answer_unloaded(command, self._load_errors.values(), now)
+        assert message.meta is not None
+        assert message.meta.id is not None
+        return _checked(message, message.meta.id, now)
 
     def _dead_letter(self, event: e.DeadLetter) -> BodyEvent:
         return Undeliverable(event.text, f"{FRAME_OF_WORKER}{event.why}")
@@ -219,6 +233,13 @@ class HostBodies:
                 for status in event.servers
             )
         )
+
+
+def _checked(message: TaskStateChanged, event_id: str, now: float) -> CheckedEvent:
+    source, at = server_source(message.server), utc(now)
+    return CheckedEvent(
+        seal(message, source, event_id, at), Envelope(source, message, event_id, at)
+    )
 
 
 def _log_event(event: e.Event) -> None:
