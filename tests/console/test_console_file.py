@@ -1,4 +1,4 @@
-"""The console file names a console that is up, also after another one of the folder has ended."""
+"""The console file names the consoles that are up, also after others of the folder have ended."""
 
 import os
 import subprocess
@@ -10,7 +10,10 @@ import pytest
 
 from console.consoles import a_console, an_engine
 from cordyna_console.console_file import ConsoleFile
+from cordyna_console.entry import ConsoleEntry
 from cordyna_console.server import ConsoleServer
+
+NO_PROCESS = 2**22 + 1
 
 
 @pytest.fixture
@@ -39,9 +42,48 @@ def test_file_names_the_console_that_is_still_up(tmp_path: Path, other_process: 
 
 def test_file_of_an_ended_console_keeps_its_token_only(tmp_path: Path) -> None:
     file = tmp_path / "console.json"
-    ConsoleFile(8421, 2**22 + 1, "token").write(file)
+    ConsoleFile(8421, NO_PROCESS, "token").write(file)
     port = serve_once(file)
     assert ConsoleFile.read(file) == ConsoleFile(port, os.getpid(), "token")
+
+
+def test_started_console_is_first_before_the_others(tmp_path: Path, other_process: int) -> None:
+    file = tmp_path / "console.json"
+    first, ended = ConsoleFile(8421, other_process, "a"), ConsoleFile(8422, NO_PROCESS, "a")
+    ConsoleFile(8422, NO_PROCESS, "a", others=(first,)).write(file)
+    second = ConsoleFile(8423, os.getpid(), "a")
+    second.add_to(file)
+    named = ConsoleFile.read(file)
+    assert named is not None
+    assert named.consoles == (second, first)
+    assert ended not in named.consoles
+
+
+@pytest.mark.parametrize("pid", [NO_PROCESS, 2**70, os.getpid()])
+def test_find_skips_the_console_that_was_killed(tmp_path: Path, pid: int) -> None:
+    """Its process is gone, or another one got the number and does not listen there."""
+    file = tmp_path / "console.json"
+    with an_engine() as engine:
+        server = ConsoleServer(a_console(engine), file, port=None)
+        server.start()
+        up = ConsoleFile.read(file)
+        assert up is not None
+        ConsoleFile(9, pid, up.token, others=(up,)).write(file)
+        address_of = ConsoleEntry().find(tmp_path)
+        server.stop()
+    assert address_of is not None
+    assert address_of("/").startswith(f"http://127.0.0.1:{server.port}/")
+
+
+def test_stop_leaves_a_file_that_does_not_name_it(tmp_path: Path) -> None:
+    file = tmp_path / "home" / "console.json"
+    entry = ConsoleFile(8421, os.getpid(), "token")
+    entry.remove_from(file)
+    assert not file.parent.exists()
+    other = ConsoleFile(8422, os.getpid(), "token")
+    other.write(file)
+    entry.remove_from(file)
+    assert ConsoleFile.read(file) == other
 
 
 def test_process_of_another_user_counts_as_running(monkeypatch: pytest.MonkeyPatch) -> None:

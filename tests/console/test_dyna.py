@@ -3,7 +3,9 @@
 import base64
 import io
 import json
+import os
 import re
+import signal
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ server = TaskServer("one")
 server.task(name="x")(lambda: 1)
 """
 LINE = re.compile(r"^console  (http://127\.0\.0\.1:\d+/open\?code=\S+)", re.MULTILINE)
+LINE_OF_STDOUT = re.compile(r"http://127\.0\.0\.1:\d+/open\?code=\S+\n")
 
 
 @pytest.fixture
@@ -102,8 +105,43 @@ def test_open_finds_the_console_that_is_up(project: Path, opened: list[str]) -> 
         with urllib.request.urlopen(found.group(1)) as answer:
             assert answer.url.endswith("/")
             assert b"<!doctype html>" in answer.read()
-        assert dyna(project, "open", "--no-open")[0] == 0
-        assert len(opened) == 1
+
+
+def test_no_open_prints_the_address_alone_on_stdout(project: Path, opened: list[str]) -> None:
+    with console_up(project):
+        status, stdout, stderr = dyna(project, "open", "--no-open")
+        assert (status, opened) == (0, [])
+        assert stderr == "opens once, within a minute; `dyna open` prints another\n"
+        assert stdout.endswith("\n")
+        with urllib.request.urlopen(stdout.removesuffix("\n")) as answer:
+            assert b"<!doctype html>" in answer.read()
+
+
+@pytest.mark.parametrize("command", ["ui", "open"])
+def test_sigterm_ends_a_console_orderly(
+    project: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    file = project / "home" / "console.json"
+    # The process of the test runner's parent is up, but listens nowhere.
+    up = ConsoleFile(9, os.getppid(), "token")
+    up.write(file)
+    named: list[ConsoleFile | None] = []
+
+    def terminate(server: ConsoleServer) -> bool:
+        named.append(ConsoleFile.read(file))
+        signal.raise_signal(signal.SIGTERM)
+        return False
+
+    monkeypatch.setattr(ConsoleServer, "has_stopped", terminate)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        status, stdout, _ = dyna(project, command, "--no-open")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (status, LINE_OF_STDOUT.fullmatch(stdout) is None) == (0, False), stdout
+    ((first, second),) = [entry.consoles for entry in named if entry is not None]
+    assert (first.pid, second) == (os.getpid(), up)
+    assert ConsoleFile.read(file) == up
 
 
 def test_open_of_a_run_and_a_task_leads_there(project: Path, opened: list[str]) -> None:

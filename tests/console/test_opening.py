@@ -76,7 +76,12 @@ def test_file_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
     assert "CORDYNA_HOME" in error.value.next
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"port": "x", "pid": 1, "token": "t"}', "\0"])
+OTHERS = '{"port": 1, "pid": 1, "token": "t", "others": [8420]}'
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"port": "x", "pid": 1, "token": "t"}', "\0", OTHERS]
+)
 def test_file_that_is_not_ours_is_no_console(tmp_path: Path, content: str) -> None:
     path = tmp_path / "console.json"
     path.write_text(content)

@@ -14,7 +14,7 @@ from typing import Any
 
 from e2e.cloud import Cloud
 
-ADDRESS = re.compile(r"^console  (http://127\.0\.0\.1:\d+)/open")
+ADDRESS = re.compile(r"^(http://127\.0\.0\.1:\d+)/open")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ def console_of(cloud: Cloud) -> Iterator[CloudConsole]:
         name: value for name, value in cloud.environment.items() if name != "AWS_ENDPOINT_URL"
     }
     with subprocess.Popen(
-        command, env=environment, cwd=cloud.folder, stderr=subprocess.PIPE, text=True
+        command, env=environment, cwd=cloud.folder, stdout=subprocess.PIPE, text=True
     ) as served:
         try:
-            assert served.stderr is not None
-            match = next(filter(None, map(ADDRESS.match, served.stderr)), None)
+            assert served.stdout is not None
+            match = next(filter(None, map(ADDRESS.match, served.stdout)), None)
             assert match is not None, "the console ended"
             folder = Path(environment["XDG_CONFIG_HOME"]) / "cordyna" / "consoles"
             (file,) = folder.rglob("console.json")

@@ -38,6 +38,9 @@ class Terminated(BaseException):
 @contextmanager
 def terminable() -> Iterator[None]:
     """Raise Terminated in the block on SIGTERM."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
 
     def terminate(number: int, frame: FrameType | None) -> NoReturn:
         del number, frame

@@ -41,28 +41,35 @@ class ConsoleEntry:
         return server
 
     def find(self, folder: Path) -> Callable[[str], str] | None:
-        """The `address` of the console that is up for a folder; None if no console is up."""
+        """The `address` of the latest console that is up for a folder; None if no console is up."""
         file = ConsoleFile.read(folder / FILE_NAME)
-        if file is None or _issue_code(file) is None:
+        entry = next(filter(_answers, file.consoles if file is not None else ()), None)
+        if entry is None:
             return None
 
         def address(path: str) -> str:
-            return opening_address(file.port, _issue_code(file) or "", path)
+            return opening_address(entry.port, _issue_code(entry) or "", path)
 
         return address
+
+
+def _answers(entry: ConsoleFile) -> bool:
+    # The process first: another user's program may listen where a console has ended, and the
+    # token is not for it.
+    return entry.is_running() and _issue_code(entry) is not None
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _issue_code(file: ConsoleFile) -> str | None:
-    """A code of the console that the file names; None if it does not answer, or is another one."""
+def _issue_code(entry: ConsoleFile) -> str | None:
+    """A code of the console of the entry; None if it does not answer, or is another one."""
     request = urllib.request.Request(
-        f"http://{LOOPBACK}:{file.port}/api/v1/openings",
+        f"http://{LOOPBACK}:{entry.port}/api/v1/openings",
         data=b"{}",
         headers={
-            "Authorization": f"Bearer {file.token}",
+            "Authorization": f"Bearer {entry.token}",
             "Content-Type": "application/json",
             "X-Cordyna": "1",
         },

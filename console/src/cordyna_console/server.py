@@ -83,9 +83,10 @@ class ConsoleServer:
         self._socket = bind(port)
         self.port: int = self._socket.getsockname()[1]
         self._file = file
-        self._before = ConsoleFile.read(file)
+        before = ConsoleFile.read(file)
         # The same token after a restart: what was opened stays open.
-        self._token = self._before.token if self._before is not None else new_token()
+        self._token = before.token if before is not None else new_token()
+        self._entry = ConsoleFile(self.port, os.getpid(), self._token)
         self.openings = Openings(time.monotonic)
         access = ConsoleAccess(
             port=self.port, token=self._token, cookie=cookie_of(self._token, self.port)
@@ -108,22 +109,19 @@ class ConsoleServer:
 
     def start(self) -> None:
         """Answer from now on. Raises ServiceError when the file cannot be written."""
-        ConsoleFile(self.port, os.getpid(), self._token).write(self._file)
+        self._entry.add_to(self._file)
         self._thread.start()
 
     def stop(self) -> None:
-        """Close streams and the socket. The file stays: its token is used by the next console.
+        """Close streams and the socket, and remove the console from the file.
 
-        If another console of this folder is still up, the file names that one again.
+        Raises ServiceError when the file cannot be written.
         """
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(STOP_WITHIN_S)
         self._socket.close()
-        current = ConsoleFile.read(self._file)
-        is_ours = current is not None and (current.port, current.pid) == (self.port, os.getpid())
-        if is_ours and self._before is not None and self._before.is_of_another_process():
-            self._before.write(self._file)
+        self._entry.remove_from(self._file)
 
     def address(self, path: str = "/") -> str:
         """An address that opens the console once, at `path`."""

@@ -5,7 +5,7 @@ import shlex
 import threading
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import quote
@@ -14,6 +14,7 @@ import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.console import ConsoleOptions, RunningConsole, installed_console
+from cordyna_cli.dev_service import Terminated, terminable
 from cordyna_cli.engine import Engine
 from cordyna_cli.input.run_selector import resolve_run_and_task
 from cordyna_cli.output.exit_status import ExitStatus
@@ -23,7 +24,9 @@ Port = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, max=65535, help="Listen on this port. Default: from 8420 on."),
 ]
-NoOpen = Annotated[bool, typer.Option("--no-open", help="Print the address; open no browser.")]
+NoOpen = Annotated[
+    bool, typer.Option("--no-open", help="Print the address on stdout; open no browser.")
+]
 
 OpenPage = Annotated[bool, typer.Option("--open", help="Also open it in the console that is up.")]
 
@@ -32,12 +35,9 @@ OPEN_ONCE: Final = "opens once, within a minute; `dyna open` prints another"
 
 
 def ui(ctx: typer.Context, *, port: Port = None, no_open: NoOpen = False) -> ExitStatus:
-    """Serve the web page of a cerebro on this machine until Ctrl-C."""
+    """Serve the web page of a cerebro on this machine until Ctrl-C or SIGTERM."""
     call = CommandContext(ctx)
-    with call.engine() as engine, console_of(call, engine, port) as console:
-        show_address(call, console.address(), in_browser=not no_open)
-        engine.stay_up(console.has_stopped)
-    return ExitStatus.COMPLETED
+    return _serve(call, "/", port, no_open=no_open)
 
 
 def open_page(
@@ -48,16 +48,29 @@ def open_page(
     port: Port = None,
     no_open: NoOpen = False,
 ) -> ExitStatus:
-    """Open the web page: of the console that is up, else serve it until Ctrl-C."""
+    """Open the web page: of the console that is up, else serve it until Ctrl-C or SIGTERM."""
     call = CommandContext(ctx)
     with call.engine_without_declaring() as engine:
         path = page_of(engine, run, task)
         address_of = installed_console().find(folder_of(call, engine))
-    if address_of is not None:
-        show_address(call, address_of(path), in_browser=not no_open)
-        return ExitStatus.COMPLETED
-    with call.engine() as engine, console_of(call, engine, port) as console:
-        show_address(call, console.address(path), in_browser=not no_open)
+    if address_of is None:
+        return _serve(call, path, port, no_open=no_open)
+    _give_address(call, address_of(path), no_open=no_open)
+    return ExitStatus.COMPLETED
+
+
+def _serve(call: CommandContext, path: str, port: int | None, *, no_open: bool) -> ExitStatus:
+    """Serve the page until Ctrl-C, SIGTERM (as a service: exit status 0) or a fault of the server.
+
+    Raises UserError.
+    """
+    with (
+        call.engine() as engine,
+        suppress(Terminated),
+        terminable(),
+        console_of(call, engine, port) as console,
+    ):
+        _give_address(call, console.address(path), no_open=no_open)
         engine.stay_up(console.has_stopped)
     return ExitStatus.COMPLETED
 
@@ -153,6 +166,15 @@ def folder_of(call: CommandContext, engine: Engine) -> Path:
     config = environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "~")) / ".config"
     name = "".join(letter if letter.isalnum() else "-" for letter in location.name)
     return Path(config).expanduser() / "cordyna" / "consoles" / name
+
+
+def _give_address(call: CommandContext, address: str, *, no_open: bool) -> None:
+    """Open the address in the browser, or give it as the result. Raises ReaderLeft, Unwritable."""
+    if no_open:
+        call.out.print([address])
+        call.err.print([OPEN_ONCE])
+    else:
+        show_address(call, address, in_browser=True)
 
 
 def show_address(call: CommandContext, address: str, *, in_browser: bool) -> None:
