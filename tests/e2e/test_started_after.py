@@ -1,5 +1,6 @@
 """A deployed server that holds `started` back: a short body is one update, and shows its start."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cordyna_core.contract.ids import run_id_of
@@ -25,6 +26,7 @@ app.synth()
 """
 
 SERVER = '''
+import time
 from cordyna_core import TaskServer
 
 server = TaskServer("task-server-brief", owner="team-e2e")
@@ -32,7 +34,8 @@ server = TaskServer("task-server-brief", owner="team-e2e")
 
 @server.task()
 def brief() -> str:
-    """Ends at once."""
+    """Ends within the hold."""
+    time.sleep(1)
     return "done"
 '''
 
@@ -45,14 +48,16 @@ def test_short_body_of_a_holding_server_is_one_update(cloud: Cloud, tmp_path: Pa
     app.deploy()
     try:
         # The first one warms the function up: a slow start leaves no time to hold anything.
-        for key in ("first", "second"):
-            cloud.put("InvokeTask", {"task": "brief", "key": key})
-            run_id = run_id_of("brief", key)
+        for _ in range(2):
+            run_id = run_id_of("brief", cloud.put("InvokeTask", {"task": "brief"}))
             assert ended(cloud, run_id) == "completed"
         updates = cloud.of(TaskStateChanged, run_id, task="brief")
         assert [event.message.state for event in updates] == ["completed"]
-        assert updates[0].message.started_at is not None
         timeline = cloud.shown(run_id)["tasks"]["brief"]["timeline"]
         assert [entry["state"] for entry in timeline] == ["pending", "started", "completed"]
+        began, ended_at = (datetime.fromisoformat(entry["at"]) for entry in timeline[1:])
+        assert updates[0].message.started_at == began
+        assert timedelta(seconds=1) <= ended_at - began < timedelta(seconds=4)
+        assert "s after the attempt began" in cloud.dyna("why", run_id, "brief").stdout
     finally:
         app.delete()
