@@ -71,7 +71,10 @@ def test_error_on_terminal_is_broken_between_words() -> None:
 def test_note_on_terminal_is_broken_between_words() -> None:
     result = dyna("runs", engine=FakeEngine(summaries=[]), terminal=True, width=16)
 
-    assert without_escapes(result.err) == "there is no run\n  yet\n  next: dyna do TASK\n"
+    assert (
+        without_escapes(result.err)
+        == "there is no run\n  yet (in\n  memory)\n  next: dyna do TASK\n"
+    )
 
 
 @given(seconds=st.floats(0, 1e6), words=SENTENCE, width=st.integers(30, 60))

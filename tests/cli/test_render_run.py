@@ -285,17 +285,6 @@ def test_outcome_of_failed_run_has_cause_owner_and_next() -> None:
     )
 
 
-def test_outcome_of_traceback_names_why() -> None:
-    raised = ErrorDescription(type="KeyError", message="'rows'", traceback="Traceback ...")
-    view = a_run(a_task("clean", "", "started@0 error:failed@1", error=raised), state="error")
-
-    assert plain(outcome_lines(view, NOW, 100))[-3:] == [
-        f"  next: dyna why {RUN} clean    where it failed",
-        f"        dyna logs {RUN} clean   what it printed",
-        f"        dyna retry {RUN}        once it is fixed; what completed is kept",
-    ]
-
-
 def test_attempt_healed_after_timeout_lasts_to_its_end() -> None:
     assert (
         attempt_duration(a_task("clean", "", "started@0 error:run_timeout@4 completed@12"), NOW)

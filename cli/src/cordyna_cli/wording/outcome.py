@@ -1,6 +1,6 @@
 """Outcome: how a run ended, what failed in it, and what to do next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -12,9 +12,11 @@ from cordyna_cli.wording.next_steps import NextStep
 from cordyna_cli.wording.phases import run_ended_at, run_started_at
 from cordyna_cli.wording.task_notes import task_note
 from cordyna_core.contract.base import RootCause
-from cordyna_core.contract.views.runs import RunView
+from cordyna_core.contract.views.runs import RunView, TaskView
 
 _CAUSES_MAX: Final = 8
+_BODY_NOT_BEGUN: Final = ("ack_timeout", "start_timeout")
+"""Other errors may come without a report of the start, although the body printed something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +83,22 @@ def _after_cancel(view: RunView, causes: Sequence[RootCause]) -> tuple[NextStep,
 
 def _after_error(view: RunView) -> tuple[NextStep, ...]:
     first = view.root_causes[0].task if view.root_causes else view.task
-    logs = NextStep(do="logs", run=view.run_id, task=first, purpose="what it printed")
+    task = next((task for task in view.tasks if task.task == first), None)
     retry = NextStep(
         do="retry", run=view.run_id, purpose="once it is fixed; what completed is kept"
     )
-    if any(task.task == first and task.error and task.error.traceback for task in view.tasks):
-        why = NextStep(do="why", run=view.run_id, task=first, purpose="where it failed")
-        return why, logs, retry
-    return logs, retry
+    return *_explanations(view.run_id, first, task), retry
+
+
+def _explanations(run_id: str, name: str, task: TaskView | None) -> Iterator[NextStep]:
+    """Why it failed, unless its error is all that is known; its lines, if its body ran."""
+    if task is not None and task.error is not None and task.error.traceback:
+        yield NextStep(do="why", run=run_id, task=name, purpose="where it failed")
+    elif task is not None and task.reason != "failed":
+        yield NextStep(do="why", run=run_id, task=name, purpose="why it failed")
+    if task is None or task.reason not in _BODY_NOT_BEGUN or _has_started(task):
+        yield NextStep(do="logs", run=run_id, task=name, purpose="what it printed")
+
+
+def _has_started(task: TaskView) -> bool:
+    return any(entry.state == "started" for entry in task.timeline)
