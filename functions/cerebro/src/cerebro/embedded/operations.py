@@ -234,12 +234,10 @@ class LocalOperations:
         if on and declared is not None and declared.task.cron is None:
             raise NotFound(
                 f"{task} has no cron, so there is nothing to pause.",
-                next="`dyna cron ls` lists every cron",
+                next="dyna cron ls",
             )
         if not on and task not in paused:
-            raise NotFound(
-                f"the cron of {task} is not paused.", next="`dyna cron ls` shows which are"
-            )
+            raise NotFound(f"the cron of {task} is not paused.", next="dyna cron ls")
         self._home.paused_crons.write(paused | {task} if on else paused - {task})
 
 
