@@ -1,6 +1,7 @@
 """Crons with the ticks that began no run, dead letters that are deleted, who drives a home."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from cerebro.core.cron.ticks import missed_ticks
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.home import MemoryHome, open_home
 from console.consoles import BEARER, CHANGES, NOW, a_client, a_console, an_engine, three_servers
@@ -20,6 +22,9 @@ from cordyna_core.contract.state_updates import InvocationRejected
 from cordyna_core.contract.time import utc
 
 API = "/api/v1"
+T0 = datetime(2027, 1, 15, 8, tzinfo=UTC).timestamp()
+MISSED = missed_ticks("orders", [T0, T0 + 3600], now=T0 + 7200)
+assert isinstance(MISSED, InvocationRejected)
 
 
 def get(client: TestClient, path: str, status: int = 200) -> Any:
@@ -65,6 +70,28 @@ def test_reports_read_each_event_once_and_keep_the_last() -> None:
         reports.read_on(engine)
     assert len(reports.ticks["orders"]) == TICKS_KEPT
     assert reports.ticks["orders"][-1].text == f"tick {TICKS_KEPT + 4}: missed_tick"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MISSED.problems[0].message,
+        # As a home has it from before.
+        "2 ticks of 'orders' from 2027-01-15T08:00:00+00:00 to 2027-01-15T09:00:00+00:00 were",
+    ],
+)
+def test_missed_ticks_have_their_own_times(text: str) -> None:
+    with an_engine() as engine:
+        problem = Problem(code="missed_tick", message=text)
+        message = InvocationRejected(
+            meta=meta_at(T0 + 7200, "t"), event_id="t", task="orders", problems=[problem]
+        )
+        sealed = seal(message, source=CEREBRO, event_id="t", time=utc(T0 + 7200))
+        engine._home.event_log.append(None, sealed, T0 + 7200)
+        reports = BusReports()
+        reports.read_on(engine)
+    (report,) = reports.ticks["orders"]
+    assert (report.at, report.until) == (utc(T0), utc(T0 + 3600))
 
 
 def test_person_who_may_not_operate_sees_crons() -> None:

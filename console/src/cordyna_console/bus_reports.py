@@ -23,7 +23,8 @@ from cordyna_core.contract.state_updates import (
 EVENTS_PER_READ: Final = 2_000
 TICKS_KEPT: Final = 200
 
-_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?\+00:00")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|\+00:00)")
+"""As cerebro writes a tick, and as it wrote it before: a home keeps its events."""
 
 TICK_CODES: Final[Mapping[str, Literal["missed", "skipped"]]] = {
     "missed_tick": "missed",

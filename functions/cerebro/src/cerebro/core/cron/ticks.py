@@ -53,7 +53,7 @@ async def on_tick(message: Tick) -> None:
 
 def missed_ticks(task: str, ticks: Sequence[float], *, now: float) -> Message:
     """Return the report of nominal times at which no engine ran, all in one message."""
-    first, last = utc(ticks[0]).isoformat(), utc(ticks[-1]).isoformat()
+    first, last = _minute(ticks[0]), _minute(ticks[-1])
     is_one = len(ticks) == 1
     missed = "1 tick" if is_one else f"{len(ticks)} ticks"
     when = f"at {first} was" if is_one else f"from {first} to {last} were"
@@ -67,7 +67,7 @@ def missed_ticks(task: str, ticks: Sequence[float], *, now: float) -> Message:
 
 
 def _stale(graph: Graph, message: Tick, now: float) -> Problem | None:
-    when = utc(message.nominal).isoformat()
+    when = _minute(message.nominal)
     if message.task not in graph or graph[message.task].task.cron is None:
         return Problem(
             code="not_scheduled",
@@ -93,7 +93,12 @@ async def _overlap(graph: Graph, message: Tick, last: float | None) -> Problem |
     if run is None or run.is_over:
         return None
     text = (
-        f"the tick of {message.task!r} at {utc(message.nominal).isoformat()} was skipped: "
+        f"the tick of {message.task!r} at {_minute(message.nominal)} was skipped: "
         f"run {run.id} of the tick before is not over"
     )
     return Problem(code="overlap_skipped", message=text)
+
+
+def _minute(nominal: float) -> str:
+    """`2026-11-28 17:41Z`: a cron fires at whole minutes."""
+    return f"{utc(nominal):%Y-%m-%d %H:%M}Z"
