@@ -13,9 +13,11 @@ from cordyna_cli.render.dev import DevLines, ready_line
 from cordyna_cli.wording.foreign_text import UNPRINTABLE
 from cordyna_core.contract.base import ErrorDescription, Problem
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
+from cordyna_core.contract.incidents import IncidentOpened
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
     DeclarationRejected,
+    InvocationRejected,
     ServerStateChanged,
     TaskStateChanged,
 )
@@ -87,6 +89,32 @@ def test_dev_says_why_a_server_is_not_loaded() -> None:
 
     assert lines[0].endswith("sales not loaded:")
     assert lines[1:] == ["          SyntaxError:", "           line 3"]
+
+
+def test_dev_shows_the_error_of_an_incident_once() -> None:
+    """The event that opened it is the line before."""
+    text = "2 ticks of 'x' were missed"
+    refused = InvocationRejected(
+        event_id="t", task="x", problems=[Problem(code="missed_tick", message=text)]
+    )
+    fields = {
+        "incident": RUN,
+        "kind": "missed_cron",
+        "task": "x",
+        "opened_at": at(0),
+        "error": ErrorDescription(type="missed_tick", message=text),
+        "summary": f"a run of x by its cron never began: missed_tick: {text}",
+    }
+    opened = IncidentOpened.model_validate(fields)
+    unexplained = IncidentOpened.model_validate({**fields, "error": None, "summary": "x: y: z"})
+
+    lines = passed(*(sealed(CEREBRO, message, 0) for message in (refused, opened, unexplained)))
+
+    assert [line.partition("from cerebro: ")[2] for line in lines] == [
+        text,
+        "a run of x by its cron never began",
+        "x: y: z",
+    ]
 
 
 def test_dev_shows_the_traceback_of_a_failure_and_next() -> None:

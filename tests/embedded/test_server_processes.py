@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -91,6 +92,15 @@ def test_doctor_has_one_next_step_for_a_broken_server(folder: Folder) -> None:
     ]
     assert all("next:" not in one["told"] and "\n" not in one["told"] for one in broken)
     assert f"'no_such_module'; {folder.path}/broken.py:1" in broken[0]["told"]
+    assert next_lines(folder.bare(*targets, "doctor")) == ["  next: fix it, then dyna servers"]
+    alone = folder.bare("--server", "broken.py", "doctor")
+    assert next_lines(alone) == ["  next: fix it, then dyna servers"]
+    new_home = folder.bare("--home", str(folder.path / "new"), "doctor")
+    assert next_lines(new_home) == ["  next: dyna --server my.py tasks"]
+
+
+def next_lines(result: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line for line in result.stderr.splitlines() if line.startswith("  next:")]
 
 
 def test_server_that_stops_loading_keeps_its_declaration(folder: Folder) -> None:

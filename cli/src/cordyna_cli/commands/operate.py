@@ -38,11 +38,8 @@ def doctor(ctx: typer.Context, *, json: AsJson = False) -> ExitStatus:
         call.out.print_json(findings_json(findings))
     else:
         call.out.print(findings_table(findings, call.out.width))
-    call.err.note(
-        f"  next: {finding.next}"
-        for finding in findings
-        if finding.state != "well" and finding.next
-    )
+    steps = (finding.next for finding in findings if finding.state != "well" and finding.next)
+    call.err.note(f"  next: {step}" for step in dict.fromkeys(steps))
     is_well = all(finding.state == "well" for finding in findings)
     return ExitStatus.COMPLETED if is_well else ExitStatus.ENDED_IN_ERROR
 

@@ -19,6 +19,12 @@ from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelTask, InvokeTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
+from cordyna_core.contract.incidents import (
+    IncidentChanged,
+    IncidentClosed,
+    IncidentMessage,
+    IncidentOpened,
+)
 from cordyna_core.contract.reasons import reason_of
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
@@ -188,6 +194,13 @@ class DevLines:
         """That a server keeps its last good version; why is below."""
         return Text(f"{message.server} not loaded:", "bold red")
 
+    def incident(self, message: IncidentMessage, text: str) -> Text:
+        """What needs its owner. Its error is shown with the event before, which it comes from."""
+        words = _any_event(self, message, text).plain
+        if message.error is not None:
+            words = words.partition(f": {one_line(message.error.type)}: ")[0]
+        return Text(words)
+
 
 def _any_event(_lines: DevLines, _message: Message, text: str) -> Text:
     line = event_line(text)
@@ -226,6 +239,9 @@ _WORDS: Final[dict[type[Message], Callable[[DevLines, Any, str], Text | None]]] 
     DeclarationAccepted: DevLines.accepted,
     DeclarationRejected: DevLines.rejected,
     ServerStateChanged: DevLines.server_changed,
+    IncidentOpened: DevLines.incident,
+    IncidentChanged: DevLines.incident,
+    IncidentClosed: DevLines.incident,
 }
 """The other messages are shown by their name, sender and detail."""
 

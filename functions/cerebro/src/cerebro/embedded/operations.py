@@ -46,10 +46,13 @@ class LocalOperations:
         # After that, this process may be the driver.
         rejection = self._load_servers()
         with self._session.read_transaction():
+            servers = [*self._servers()] if rejection is None else [rejection]
+            is_well = all(finding.state == "well" for finding in servers)
             return [
                 driver,
-                self._tasks(),
-                *(self._servers() if rejection is None else [rejection]),
+                # What is wrong with the servers that were named is the next step.
+                self._tasks("dyna --server my.py tasks" if is_well else ""),
+                *servers,
                 *self._damaged_runs(),
                 self._dead_letters(),
             ]
@@ -82,9 +85,9 @@ class LocalOperations:
         waits = runs + (", and a command waits" if waiting else "")
         return Finding("driver", "worth a look", f"{detail}; {waits}", "dyna dev")
 
-    def _tasks(self) -> Finding:
+    def _tasks(self, next_if_none: str) -> Finding:
         count = len(self._home.store.read_graph())
-        return _finding("tasks", str(count), "dyna --server my.py tasks", is_well=count > 0)
+        return _finding("tasks", str(count), next_if_none, is_well=count > 0)
 
     def _servers(self) -> Iterator[Finding]:
         views = server_views(self._home)
