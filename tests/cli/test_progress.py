@@ -1,5 +1,6 @@
 """Progress: what running tasks report of themselves, in do, watch and show."""
 
+from collections.abc import Sequence
 from io import StringIO
 from typing import Any
 
@@ -10,9 +11,11 @@ from cli.fake_engine import FakeEngine
 from cli.run_builders import RUN, a_run, a_task
 from cli.run_dyna import dyna, without_escapes
 from cli.sample_messages import sealed
+from cordyna_cli.attempt_errors import AttemptErrors
 from cordyna_cli.live_progress import ProgressLines
 from cordyna_cli.output.screen import Screen
 from cordyna_cli.task_progress import TaskProgress
+from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.views.runs import PassedEvent, RunView
 
@@ -109,9 +112,39 @@ def test_lines_are_the_same_where_unchanged_tasks_are_kept() -> None:
     ]
 
 
-def lines_of(views: list[RunView]) -> list[str]:
-    stream = StringIO()
-    with ProgressLines(Screen(stream, {})) as lines:
+def failure(seq: int, attempt: int, text: str) -> PassedEvent:
+    error = {"type": "RetryableError", "message": text}
+    return report(seq, attempt=attempt, state="error", reason="failed", error=error)
+
+
+def test_lines_of_an_ended_run_are_those_of_a_live_one() -> None:
+    """Each failed attempt has its error, also where the run has only the last one."""
+    states = "started@0 error:failed@1 started/2@2 error:failed/2@3 started/3@4 completed/3@5"
+    failed = ErrorDescription(type="RetryableError", message="one")
+    first = a_run(a_task("x", "", "started@0 error:failed@1", error=failed))
+    ended = a_run(a_task("x", "", states), state="completed")
+    passed = [failure(1, 1, "one"), PassedEvent(seq=2, text='{"error"'), failure(3, 2, "two")]
+
+    lines = lines_of([ended], passed)
+
+    assert lines_of([first, ended], passed) == lines
+    assert [line.rpartition(" on server-a: ")[2] for line in lines[1:]] == [
+        "started",
+        "error failed: RetryableError: one",
+        "started (attempt 2)",
+        "error failed (attempt 2): RetryableError: two",
+        "started (attempt 3)",
+        "completed (attempt 3)",
+    ]
+    assert lines_of([ended], passed, has_live_events=False)[2].endswith("error failed")
+
+
+def lines_of(
+    views: list[RunView], passed: Sequence[PassedEvent] = (), *, has_live_events: bool = True
+) -> list[str]:
+    stream, engine = StringIO(), FakeEngine(passed=list(passed))
+    engine.has_live_events = has_live_events
+    with ProgressLines(Screen(stream, {}), AttemptErrors(engine, RUN)) as lines:
         for view in views:
             lines.show(view)
     return stream.getvalue().splitlines()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Literal, NoReturn, Protocol
 
+from cordyna_cli.attempt_errors import AttemptErrors
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.engine import Engine
 from cordyna_cli.live_progress import LiveTree, ProgressLines
@@ -67,7 +68,7 @@ def follow_run(
     view = engine.run(run_id)
     because: EndedBecause = "wait ended"
     progress = TaskProgress(run_id)
-    with _terminable(), _display(call, before) as display:
+    with _terminable(), _display(call, AttemptErrors(engine, run_id), before) as display:
         try:
             for view in engine.follow(run_id, timeout_s=wait_s):
                 display.show(progress.added_to(view, engine))
@@ -128,11 +129,11 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _display(call: CommandContext, before: RunView | None) -> Display:
+def _display(call: CommandContext, errors: AttemptErrors, before: RunView | None) -> Display:
     return (
         LiveTree(call.err, call.environment.now, stays=not call.out.is_terminal)
         if call.err.is_terminal
-        else ProgressLines(call.err, before)
+        else ProgressLines(call.err, errors, before)
     )
 
 

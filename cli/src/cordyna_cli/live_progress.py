@@ -13,10 +13,12 @@ from typing import Final, Self
 from rich.live import Live
 from rich.text import Text
 
+from cordyna_cli.attempt_errors import AttemptErrors
 from cordyna_cli.output.screen import Screen
 from cordyna_cli.render.run.progress import live_picture
 from cordyna_cli.wording.format import error_line, plural, time_of_day
 from cordyna_cli.wording.phases import timeline_in_order
+from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.views.runs import RunView, TaskView, TimelineEntryView
 
 _LARGE_RUN_TASKS: Final = 1000
@@ -76,8 +78,10 @@ class LiveTree:
 class ProgressLines:
     """A line for each new entry of a timeline. `before`: a view whose entries are not new."""
 
-    def __init__(self, screen: Screen, before: RunView | None = None) -> None:
-        self._screen = screen
+    def __init__(
+        self, screen: Screen, errors: AttemptErrors, before: RunView | None = None
+    ) -> None:
+        self._screen, self._errors = screen, errors
         self._shown: set[tuple[str, int, str, str | None]] = set()
         self._has_begun = False
         self._tasks: Sequence[TaskView] = ()
@@ -117,7 +121,7 @@ class ProgressLines:
             if self._is_new(task, entry)
         ]
         changes.sort(key=lambda change: change[0].at)
-        self._screen.print(_change_line(entry, task) for entry, task in changes)
+        self._screen.print([self._change_line(entry, task) for entry, task in changes])
 
     def _is_new(self, task: TaskView, entry: TimelineEntryView) -> bool:
         key = (task.task, entry.attempt, entry.state, entry.reason)
@@ -126,13 +130,19 @@ class ProgressLines:
         self._shown.add(key)
         return True
 
+    def _change_line(self, entry: TimelineEntryView, task: TaskView) -> str:
+        reason = f" {entry.reason}" if entry.reason else ""
+        attempt = f" (attempt {entry.attempt})" if entry.attempt > 1 else ""
+        error = self._error(entry, task)
+        cause = f": {error_line(error)}" if error is not None else ""
+        return (
+            f"{time_of_day(entry.at)} {task.task} on {task.server}: "
+            f"{entry.state}{reason}{attempt}{cause}"
+        )
 
-def _change_line(entry: TimelineEntryView, task: TaskView) -> str:
-    reason = f" {entry.reason}" if entry.reason else ""
-    attempt = f" (attempt {entry.attempt})" if entry.attempt > 1 else ""
-    is_last_error = entry.state == "error" and entry.attempt == task.attempt
-    error = f": {error_line(task.error)}" if is_last_error and task.error else ""
-    return (
-        f"{time_of_day(entry.at)} {task.task} on {task.server}: "
-        f"{entry.state}{reason}{attempt}{error}"
-    )
+    def _error(self, entry: TimelineEntryView, task: TaskView) -> ErrorDescription | None:
+        if entry.state != "error":
+            return None
+        if entry.attempt == task.attempt and task.error is not None:
+            return task.error
+        return self._errors.of(task.task, entry)
