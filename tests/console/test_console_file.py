@@ -59,7 +59,7 @@ def test_started_console_is_first_before_the_others(tmp_path: Path, other_proces
     assert ended not in named.consoles
 
 
-@pytest.mark.parametrize("pid", [NO_PROCESS, 2**70, os.getpid()])
+@pytest.mark.parametrize("pid", [NO_PROCESS, 2**70, os.getpid()], ids=["gone", "none", "another"])
 def test_find_skips_the_console_that_was_killed(tmp_path: Path, pid: int) -> None:
     """Its process is gone, or another one got the number and does not listen there."""
     file = tmp_path / "console.json"
