@@ -21,13 +21,13 @@ from cerebro.simulator.sizes import REAL
 from cerebro.simulator.world import World
 from cerebro.testing.examples import RUN, a_plan
 from cordyna_core.contract.base import Problem, meta_at
-from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.commands import InvokeTask, RetryRun
 from cordyna_core.contract.declaration import (
     FIELDS_WITHOUT_EFFECT_ON_RESULTS,
     ServerDeclared,
 )
 from cordyna_core.contract.envelope import Envelope
-from cordyna_core.contract.ids import CLIENT, server_source
+from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
 from cordyna_core.contract.state_updates import (
     DeclarationRejected,
     RunStateChanged,
@@ -119,6 +119,20 @@ def test_reuse_after_any_other_change_is_noticed(
     monkeypatch.setattr("cerebro.core.graph.graph.FIELDS_WITHOUT_EFFECT_ON_RESULTS", planted)
     broken = a_world_with_reuse(change).run().broken
     assert broken == "a reuses a result that was made from something else"
+
+
+def test_result_of_a_task_that_runs_again_may_be_reused() -> None:
+    """A rerun takes no result back: `b` waits for `a` when it is invoked once more."""
+    again = RetryRun(run_id=run_id_of("b", "k1", CLIENT), from_=["a"], downstream=True)
+    script = (
+        ScriptedMessage(0.0, CLIENT, InvokeTask(task="b", key="k1")),
+        ScriptedMessage(60.0, CLIENT, again),
+        ScriptedMessage(61.0, CLIENT, InvokeTask(task="b", key="k2", max_age_s=600)),
+    )
+    declaration = declared("s", "a  b<-a")
+    scenario = Scenario(servers={"s": ServerBehavior()}, declared=(declaration,), script=script)
+    verdict = World(1, scenario).run()
+    assert (verdict.broken, verdict.runs, verdict.attempts) == (None, 2, 4)
 
 
 def test_run_that_a_failed_write_returned_counts_as_read() -> None:

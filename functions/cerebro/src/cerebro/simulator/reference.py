@@ -52,6 +52,8 @@ class Reference:
         """The command that each answer was first published for, by the ids of their events."""
         self._deciders = Deciders()
         self._outputs: dict[tuple[str, int], Any] = {}
+        self._outputs_made: dict[tuple[str, int, float], Any] = {}
+        """The outputs by (run, index, dispatched_at), which no rerun changes."""
         self._made: dict[tuple[str, int], Parts] = {}
         self._messages: dict[str, RunStateChanged] = {}
         self._completed_runs: set[str] = set()
@@ -163,11 +165,14 @@ class Reference:
             return
         message = handled.message
         if task.reuses is not None:
-            self._outputs[key] = self._outputs[task.reuses.run_id, task.reuses.index]
+            made_by = task.reuses.run_id, task.reuses.index, task.reuses.dispatched_at
+            self._outputs[key] = self._outputs_made[made_by]
         elif task.is_join:
             self._outputs[key] = None
         elif isinstance(message, Envelope) and isinstance(message.message, TaskStateChanged):
             self._outputs[key] = message.message.output
+        if key in self._outputs:
+            self._outputs_made[*key, effect.new.dispatched_at] = self._outputs[key]
 
     def _check_run_may_expire(self, effect: e.WriteTask, handled: HandledInput) -> None:
         before, now = handled.run_before, self._store.read_run(effect.run_id)
@@ -183,7 +188,7 @@ class Reference:
         if effect.seen is None:
             handled.has_created_run = True
             snapshot = self._snapshot(effect.new.id)
-            parts = check_new_run(snapshot, handled, self._store, self._made)
+            parts = check_new_run(snapshot, handled, self._store, self._made, self._completed)
             self._made.update({(effect.new.id, index): made for index, made in parts.items()})
         else:
             facts = self._store._tasks[effect.new.id]

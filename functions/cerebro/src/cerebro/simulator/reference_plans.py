@@ -8,7 +8,7 @@ Invariant: nothing here calls `cerebro.core.planning`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
@@ -40,10 +40,12 @@ def check_new_run(
     handled: HandledInput,
     store: MemoryStore,
     made: Mapping[tuple[str, int], Parts],
+    completed: Container[tuple[str, int, float]],
 ) -> dict[int, Parts]:
     """Compare a run that was just created with its command and the declarations.
 
     `made`: what each result of the runs before was made from. Returns the same for this run.
+    `completed`: what completed, by (run, index, dispatched_at).
 
     Raises Unexpected.
     """
@@ -57,7 +59,7 @@ def check_new_run(
     needed = _needed(tasks, command.task, reused)
     _check_tasks(snapshot.plan, handled.graph, tasks, needed, reused)
     for name, result in reused.items():
-        _check_result(name, result, store)
+        _check_result(name, result, store, completed)
         _check_made_from_the_same(name, result, tasks, command.params, made)
     return _parts_of_new_results(snapshot, tasks, made)
 
@@ -292,12 +294,15 @@ def _check_made_from_the_same(
         raise Unexpected(f"{name} reuses a result that was made from something else")
 
 
-def _check_result(name: str, result: CachedResult, store: MemoryStore) -> None:
-    fact = store.read_task(result.run_id, result.index)
+def _check_result(
+    name: str,
+    result: CachedResult,
+    store: MemoryStore,
+    completed: Container[tuple[str, int, float]],
+) -> None:
+    # It may be run again by now: a rerun takes no result back.
+    if (result.run_id, result.index, result.dispatched_at) not in completed:
+        raise Unexpected(f"{name} reuses what did not complete, or not when it was dispatched")
     snapshot = store.read_run_snapshot(result.run_id)
-    if fact is None or snapshot is None or not fact.is_completed:
-        raise Unexpected(f"{name} reuses what did not complete")
-    if snapshot.plan.tasks[result.index].name != name:
-        raise Unexpected(f"{name} reuses the result of {snapshot.plan.tasks[result.index].name}")
-    if fact.dispatched_at != result.dispatched_at:
-        raise Unexpected(f"the age of the result that {name} reuses does not count from dispatch")
+    if snapshot is None or snapshot.plan.tasks[result.index].name != name:
+        raise Unexpected(f"{name} reuses the result of another task")
