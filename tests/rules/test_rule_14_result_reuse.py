@@ -284,6 +284,21 @@ def test_result_of_exactly_the_age_is_reused(seconds: int, state: str) -> None:
     assert world.state_of("a") == state
 
 
+@pytest.mark.parametrize(
+    ("after_s", "state"), [(HOUR, "completed reused"), (HOUR + 1, "pending dispatched")]
+)
+def test_strictest_of_two_edges_decides(after_s: int, state: str) -> None:
+    edges = {
+        name: {"upstream": [{"task": "a", "within_s": age}]}
+        for name, age in (("b", HOUR), ("c", 6 * HOUR))
+    }
+    world = a_world("a  b<-a  c<-a  d<-b,c", **edges)
+    run_through(world, "d", "a", "b", "c", "d")
+    world.after(after_s)
+    world.run_id = world.invoke("d")
+    assert world.state_of("a") == state
+
+
 @pytest.mark.parametrize("max_age_s", [HOUR, 12 * HOUR])
 def test_age_of_invocation_only_extends_that_of_edges(max_age_s: int) -> None:
     world = a_world("a  b<-a", **FRESH)
