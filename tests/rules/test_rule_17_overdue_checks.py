@@ -3,7 +3,7 @@
 from typing import Any
 
 from cerebro.core.effects import OverdueCheck, PageTimer, Publish, SendOverdueCheck
-from cerebro.core.run.dispatch import PAGE_CHECK_DELAY_S
+from cerebro.core.run.page_timers import PAGE_CHECK_DELAY_S
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM
 from cerebro.simulator.sizes import Sizes, sizes

@@ -79,7 +79,7 @@ def test_broken_world_reports_what_when_and_replay_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        "cerebro.core.run.dispatch.HasPageTimer",
+        "cerebro.core.run.page_timers.HasPageTimer",
         lambda *_: (_ for _ in ()).throw(RuntimeError("planted")),
     )
     report = simulate(0, 5)

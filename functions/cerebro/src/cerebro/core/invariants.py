@@ -22,7 +22,7 @@ from cerebro.core.model import (
     indexes_of,
     lattice,
 )
-from cerebro.core.run.dispatch import PAGE_CHECK_DELAY_S
+from cerebro.core.run.page_timers import PAGE_CHECK_DELAY_S
 from cerebro.core.run.run_status import run_liveness
 from cerebro.core.run.transitions import EXPIRY_REASON, TRANSITIONS, Input
 from cordyna_core.contract.ids import CEREBRO, server_source

@@ -24,7 +24,7 @@ from cerebro.adapters.memory import MemoryStore
 from cerebro.core import model
 from cerebro.core.effects import WriteTask
 from cerebro.core.model import Rank, RunSnapshot
-from cerebro.core.run import dispatch, overdue_check, page_check
+from cerebro.core.run import overdue_check, page_check, page_timers
 from cerebro.simulator.reference_facts import RANK_OF_STATE, Unexpected
 from cerebro.simulator.server_behavior import Attempt, SimulatedServer
 from cordyna_core.contract.commands import RunTask
@@ -146,7 +146,7 @@ def delay_max_s(ages_s: Mapping[str, float], index: int) -> float:
     """
     tracker, timekeeper = ages_s["tracker"], ages_s["timekeeper"]
     is_idle = max(tracker, timekeeper) <= IDLE_AGE_MAX_S
-    timer_s = page_check.NEXT_TIMER_AFTER_S + (0.0 if is_idle else dispatch.PAGE_CHECK_DELAY_S)
+    timer_s = page_check.NEXT_TIMER_AFTER_S + (0.0 if is_idle else page_timers.PAGE_CHECK_DELAY_S)
     may_turn = HOP_MAX_S + tracker > overdue_check.REQUEUED_AFTER_S
     turns = overdue_check.TURNS_MAX if may_turn else 0
     decisions = overdue_check.DECISIONS_PER_CHECK

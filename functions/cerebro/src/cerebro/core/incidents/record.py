@@ -47,7 +47,7 @@ from cerebro.core.incidents.incident import (
 )
 from cerebro.core.incidents.messages import incident_changed, incident_closed, incident_opened
 from cerebro.core.incidents.notices import IncidentTimer
-from cerebro.core.run.dispatch import CLOCK_SKEW_MARGIN_S
+from cerebro.core.run.page_timers import CLOCK_SKEW_MARGIN_S
 from cerebro.core.run.run_access import write_run
 
 SETTLE_S: Final = 600.0

@@ -25,9 +25,10 @@ from cerebro.core.messages import (
 )
 from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, lattice
 from cerebro.core.run.cancellation import cancel_live
-from cerebro.core.run.dispatch import arm_page_check, send_commands
+from cerebro.core.run.dispatch import send_commands
 from cerebro.core.run.moved_tasks import problems_of_moved_tasks
 from cerebro.core.run.own_attempts import has_begun, is_own
+from cerebro.core.run.page_timers import arm_page_check
 from cerebro.core.run.rerun import rerun, rerun_problem
 from cerebro.core.run.run_access import read_run, write_run, write_task
 from cerebro.core.run.run_status import apply_command

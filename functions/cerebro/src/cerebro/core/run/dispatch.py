@@ -3,7 +3,7 @@
 Theory of operation. A fact is written before anything follows from it, in a fixed order:
 
     put     write the fact (attempt n, PENDING, its deadline, `cause` = the id of this input)
-    arm     make sure that a timer of its page is due by the deadline
+    arm     make sure that a timer of its page is due by the deadline (see page_timers.py)
     check   read the run: if it was cancelled meanwhile, cancel instead of sending
     send    publish RunTask
 
@@ -21,12 +21,6 @@ A fact's clock starts when it is put, so its command must follow at once: comman
 of ten, as PutEvents takes them, while the fan-out continues. What is wider than FAN_OUT_WIDTH
 continues in messages of its own, each of which is sent before its predecessor dispatches.
 
-A timer is sent before it is recorded: a crash in between costs one extra timer, never a missing
-one. A timer that is due within CLOCK_SKEW_MARGIN_S counts as missing, because the clock of the
-handler that answers it may be ahead and it may be answered before the fact is visible. A deadline
-that has already passed is armed for PAGE_CHECK_DELAY_S from now, so that all late ones of a page
-share one timer.
-
 Joins and reused results have no body: they complete here, and the fan-out continues from them.
 
 Invariant: put, arm, check, send. Only the input that caused a fact sends its command
@@ -39,7 +33,6 @@ from typing import Any, Final
 
 from cerebro.core.effects import (
     FanOut,
-    HasPageTimer,
     Now,
     PageTimer,
     Publish,
@@ -48,23 +41,17 @@ from cerebro.core.effects import (
     ReadTasks,
     SendFanOut,
     SendPageTimer,
-    WritePageTimer,
     WriteTask,
 )
 from cerebro.core.messages import cancel_task, run_task
 from cerebro.core.model import Run, RunSnapshot, TaskRun, all_completed, page_of
 from cerebro.core.run.cancellation import cancel_facts
 from cerebro.core.run.own_attempts import is_late, is_own, with_running_clock
+from cerebro.core.run.page_timers import arm_page_check, arm_page_timer
 from cerebro.core.run.run_access import read_run
 from cerebro.core.run.run_status import end_run
 from cerebro.core.run.transitions import begin_attempt, complete_without_body
 from cordyna_core.contract.base import Message
-
-CLOCK_SKEW_MARGIN_S: Final = 2.0
-"""A timer that is due within this time counts as missing; two clocks differ by at most this."""
-
-PAGE_CHECK_DELAY_S: Final = 3.0
-"""How long after a failure the page is checked for the end of the run: once per burst."""
 
 FAN_OUT_WIDTH: Final = 250
 """Downstream tasks examined for one message; the others follow in messages of their own."""
@@ -327,28 +314,6 @@ async def _arm_dispatch(
         await SendPageTimer(PageTimer(snapshot.run.id, page, due, is_shared=False))
     else:
         await arm_page_timer(snapshot.run.id, page, due)
-
-
-async def arm_page_timer(run_id: str, page: int, due: float) -> None:
-    """Ensure that a timer fires for this page by `due`.
-
-    Sends the timer before recording it: a crash in between costs one extra timer, never a missing
-    one. If `due` has passed, one within PAGE_CHECK_DELAY_S from now will do.
-    """
-    now = await Now()
-    if due <= now:
-        due = now + PAGE_CHECK_DELAY_S
-    if await HasPageTimer(run_id, page, now + CLOCK_SKEW_MARGIN_S, due):
-        return
-    await SendPageTimer(PageTimer(run_id, page, due))
-    now = await Now()
-    await WritePageTimer(run_id, page, due, now + CLOCK_SKEW_MARGIN_S)
-
-
-async def arm_page_check(run_id: str, page: int) -> None:
-    """Ensure that this page is checked within PAGE_CHECK_DELAY_S from now."""
-    now = await Now()
-    await arm_page_timer(run_id, page, now + PAGE_CHECK_DELAY_S)
 
 
 async def _upstreams_completed(

@@ -30,12 +30,11 @@ from cerebro.core.model import FAILED_RANKS, Rank, RunSnapshot, TaskRun
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import (
     COMMANDS_PER_GROUP,
-    arm_page_check,
-    arm_page_timer,
     dispatch_again,
     send_commands,
 )
 from cerebro.core.run.own_attempts import is_own
+from cerebro.core.run.page_timers import arm_page_check, arm_page_timer
 from cerebro.core.run.run_access import read_snapshot, write_task
 from cerebro.core.run.run_status import announce_failure
 from cerebro.core.run.transitions import expire

@@ -1,8 +1,8 @@
 """Page check: what happens when the timer of a page fires.
 
 Theory of operation. Each page of a live run has one timer, due at the page's earliest deadline
-(`arm_page_timer` in dispatch.py). A timer is a hint: it carries no decision, it is never cancelled,
-and a stale one finds nothing to do. When one fires, in this order:
+(see page_timers.py). A timer is a hint: it carries no decision, it is never cancelled, and a stale
+one finds nothing to do. When one fires, in this order:
 
     too early         it is sent again and does nothing else; clocks differ. This holds in a run
                       that has ended in error too, because an update may still reopen it.
@@ -45,8 +45,9 @@ from cerebro.core.effects import (
 )
 from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun, indexes_of, page_of
 from cerebro.core.run.cancellation import cancel_live
-from cerebro.core.run.dispatch import FAN_OUT_WIDTH, arm_page_timer, dispatch_ready, send_commands
+from cerebro.core.run.dispatch import FAN_OUT_WIDTH, dispatch_ready, send_commands
 from cerebro.core.run.own_attempts import is_own
+from cerebro.core.run.page_timers import arm_page_timer
 from cerebro.core.run.run_access import read_run, read_snapshot
 from cerebro.core.run.run_status import end_if_idle, end_run, mark_failing, reopen_run
 

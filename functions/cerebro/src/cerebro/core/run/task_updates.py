@@ -25,12 +25,8 @@ from cerebro.core.incidents.notices import CompletionNotice
 from cerebro.core.messages import cerebro_state_changes
 from cerebro.core.model import CachedResult, PlannedTask, Rank, Run, RunSnapshot, TaskRun, page_of
 from cerebro.core.run.cancellation import cancel_facts
-from cerebro.core.run.dispatch import (
-    CLOCK_SKEW_MARGIN_S,
-    arm_page_check,
-    arm_page_timer,
-    fan_out,
-)
+from cerebro.core.run.dispatch import fan_out
+from cerebro.core.run.page_timers import CLOCK_SKEW_MARGIN_S, arm_page_check, arm_page_timer
 from cerebro.core.run.run_access import read_run, write_task
 from cerebro.core.run.run_status import announce_failure, end_run, reopen_run
 from cerebro.core.run.transitions import SERVER_STATES, apply_update
