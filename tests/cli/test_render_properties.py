@@ -65,7 +65,10 @@ def renderings(view: RunView, width: int) -> list[list[Text]]:
 
 
 def words(lines: list[Text]) -> set[str]:
-    return {word.strip("…,;:") for line in lines for word in line.plain.split()} - {""}
+    """The words of a text, and each wide character by itself, because it may begin a line."""
+    text = " ".join(line.plain for line in lines)
+    apart = "".join(f" {sign} " if Text(sign).cell_len == 2 else sign for sign in text)
+    return {word.strip("…,;:") for word in apart.split()} - {"", "│", "·"}
 
 
 @settings(max_examples=150)

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from cordyna_cli.render.layout.paragraph import cut, wrapped
-from cordyna_cli.render.layout.table import Column, aligned, aligned_rows
+from cordyna_cli.render.layout.table import Column, aligned, aligned_rows, goes_below
 
-WORD = st.text(st.sampled_from("abcdefgh-_.:äß語"), min_size=1, max_size=12)
+WORD = st.text(st.sampled_from("abcdefgh-_.:äßñé"), min_size=1, max_size=12)
+WIDE = st.text(st.sampled_from("語汇总报告。、」"), min_size=1, max_size=40)
 SENTENCE = st.lists(WORD, max_size=12).map(" ".join)
 WIDTH = st.integers(20, 200)
 COLUMNS = (
@@ -16,12 +17,13 @@ COLUMNS = (
     Column("state"),
     Column(align="right"),
     Column(yields=4),
+    Column("description", yields=5, prose="wrap"),
 )
-ROW = st.tuples(WORD, SENTENCE, st.sampled_from(["ok", "error"]), WORD, SENTENCE)
+ROW = st.tuples(WORD, SENTENCE, st.sampled_from(["ok", "error"]), WORD, SENTENCE, SENTENCE)
 
 
 def words_of(text: str) -> set[str]:
-    return {word.rstrip("…,;:") for word in text.split()} - {""}
+    return {word.rstrip("…,;:") for word in text.split()} - {"", "·"}
 
 
 @given(rows=st.lists(ROW, max_size=8), width=WIDTH)
@@ -35,10 +37,8 @@ def test_table_never_breaks_words_and_fits(rows: list[tuple[str, ...]], width: i
         source |= words_of(" ".join(row))
     # What never yields here takes 33 columns at most: a wider line has room for whole words.
     if width >= 60:
-        assert set().union(*(words_of(row[0]) for row in rows)) <= words_of(
-            " ".join(line.plain for line in lines)
-        )
-        assert words_of(" ".join(line.plain for line in lines)) <= source
+        shown = words_of(" ".join(line.plain for line in lines))
+        assert set().union(*(words_of(" ".join(row)) for row in rows)) <= shown <= source
 
 
 @given(rows=st.lists(ROW, max_size=8))
@@ -81,30 +81,89 @@ def test_table_wraps_prose_below_its_column() -> None:
     ]
 
 
-def test_title_of_several_words_is_quoted_where_it_is_left_out() -> None:
-    columns = (Column("task", yields=1), Column("waits for it", yields=2))
-
-    note = aligned(columns, [("quarterly-report", "sales-server")], 20)[2]
-
-    assert note.plain.startswith('no room for "waits')
-
-
-def test_table_leaves_out_whole_columns_by_their_rank() -> None:
+def test_columns_without_room_go_below_by_their_rank() -> None:
     columns = (Column("task", yields=1), Column("server", yields=2), Column("owner", yields=3))
     row = ("quarterly-report", "sales-server", "team-sales")
 
-    shown = [aligned(columns, [row], width) for width in (42, 41, 30, 29)]
-    assert [line.plain for line in shown[1][2:]] == [
-        "no room for owner: widen the terminal, or",
-        "  --json",
+    shown = [[str(line) for line in aligned(columns, [row], width)] for width in (42, 41, 30, 27)]
+
+    assert shown[0][1:] == ["quarterly-report  sales-server  team-sales"]
+    assert shown[1] == [
+        "task              server",
+        "quarterly-report  sales-server",
+        "  owner team-sales",
     ]
-    assert "no room for server, owner:" in shown[3][2].plain
-    assert [lines[1].plain.split() for lines in shown] == [
-        ["quarterly-report", "sales-server", "team-sales"],
-        ["quarterly-report", "sales-server"],
-        ["quarterly-report", "sales-server"],
-        ["quarterly-report"],
+    assert shown[2] == shown[1]
+    # What the wider column leaves is enough for the other one.
+    assert shown[3] == [
+        "task",
+        "quarterly-report",
+        "  server sales-server ·",
+        "    owner team-sales",
     ]
+
+
+def test_column_fits_beside_where_a_wider_one_went_below() -> None:
+    columns = (Column("task", yields=1), Column("needs", yields=2), Column("owner", yields=3))
+
+    lines = aligned(columns, [("report", "orders-of-today", "me"), ("b", "", "you")], 20)
+
+    assert [line.plain for line in lines] == [
+        "task    owner",
+        "report  me",
+        "  needs",
+        "    orders-of-today",
+        "b       you",
+    ]
+
+
+def test_optional_column_without_room_is_left_out() -> None:
+    columns = (Column("created", yields=1), Column(yields=2, optional=True))
+
+    assert [str(line) for line in aligned(columns, [("03:04:05Z", "10 s ago")], 15)] == [
+        "created",
+        "03:04:05Z",
+    ]
+
+
+def test_long_prose_goes_below_before_it_takes_many_lines() -> None:
+    columns = (Column("task", yields=1), Column("what", yields=2, prose="wrap"))
+
+    short, long = (aligned(columns, [("a" * 20, "so " * n)], 40) for n in (12, 60))
+
+    assert [line.plain[:20].strip() for line in short] == ["task", "a" * 20, ""]
+    assert long[2].plain.startswith("  what so so so so so so so")
+    assert all(line.cell_len <= 40 for line in long)
+
+
+def test_cut_column_below_its_row_takes_one_line() -> None:
+    columns = (Column(yields=1), Column(yields=2, prose="cut"))
+    rows = [("a" * 30, "ValueError: no such day in the table of orders"), ("b", "")]
+
+    lines = aligned_rows(columns, rows, 40, indents=[Text("│ "), Text("  ")])
+
+    assert [[str(line) for line in row] for row in lines] == [
+        ["a" * 30, "│ ValueError: no such day in the table…"],
+        ["b"],
+    ]
+    assert goes_below(columns, rows, 40)
+    assert not goes_below(columns, rows, 90)
+
+
+@given(words=st.lists(WIDE, min_size=1, max_size=4), width=st.integers(4, 60))
+def test_wide_characters_fill_their_lines(words: list[str], width: int) -> None:
+    sentence = " ".join(words)
+    lines = wrapped(Text(sentence), width, 0)
+
+    assert all(line.cell_len <= width for line in lines)
+    assert "".join(line.plain for line in lines).replace(" ", "") == sentence.replace(" ", "")
+
+
+def test_wide_characters_are_not_broken_before_closing_mark() -> None:
+    text = Text("无法连接到服务器、请重试。")
+
+    assert [line.plain for line in wrapped(text, 16, 0)] == ["无法连接到服务", "器、请重试。"]
+    assert cut(text, 12).plain == "无法连接到…"
 
 
 def test_table_gives_a_long_name_a_line_of_its_own() -> None:

@@ -14,7 +14,7 @@ from cordyna_cli.render.layout.tree_layout import PlacedTask, build_tree, flatte
 from cordyna_cli.render.lists import cron_words
 from cordyna_core.contract.views.graph import TaskInfo
 
-_COLUMNS: Final = (Column(yields=1), Column(yields=2), Column(yields=3))
+_COLUMNS: Final = (Column(yields=1), Column(yields=2, prose="cut"), Column(yields=3))
 _UNDECLARED: Final = "not declared"
 
 
@@ -24,7 +24,8 @@ def graph_tree(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Text
     needed = {name for info in tasks for name in info.upstream}
     roots = [info.task for info in tasks if info.task not in needed]
     trees = build_tree(roots, lambda name: known[name].upstream if name in known else ())
-    return render_lines(flatten(trees), _COLUMNS, lambda line: _cells(line, known), width)
+    lines = flatten(trees)
+    return render_lines(lines, _COLUMNS, [_cells(line, known) for line in lines], width)
 
 
 def graph_mermaid(tasks: Sequence[TaskInfo]) -> str:

@@ -31,7 +31,7 @@ _RUNS: Final = (
     Column("task", yields=1),
     Column("state"),
     Column("created", yields=2),
-    Column(yields=3),
+    Column(yields=3, optional=True),
 )
 _RUNS_OF_SENDERS: Final = (*_RUNS, Column("by", yields=4))
 _TASKS: Final = (
@@ -62,7 +62,7 @@ _CRONS: Final = (
     # Without it, neither the cron nor the next time is understood.
     Column("time zone", yields=2),
     Column("next"),
-    Column(yields=3),
+    Column(yields=3, optional=True),
 )
 
 

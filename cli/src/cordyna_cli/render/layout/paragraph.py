@@ -1,6 +1,8 @@
 """Paragraph: text that is cut or wrapped at a width.
 
-Invariant: no line is longer than its width, and no word is broken that fits into a line.
+Invariant: no line is longer than its width, and no word is broken that fits into a line. Words end
+at spaces; a script without spaces (Chinese, Japanese) is broken between any two of its characters,
+but not before a closing mark.
 """
 
 import re
@@ -10,6 +12,13 @@ from rich.text import Text
 
 _BEFORE_UNIT: Final = re.compile(r"\d (?:ms|[smhd])\b")
 """A number and its unit stay on one line."""
+
+_WIDE: Final = "\u2e80-\u303f\u3040-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60"
+_CLOSING: Final = (
+    "\u3001\u3002\u3009\u300b\u300d\u300f\u3011\u3015"
+    "\uff01\uff09\uff0c\uff1a\uff1b\uff1f\uff3d\uff5d"
+)
+_BETWEEN_WIDE: Final = re.compile(rf"(?<=[{_WIDE}])(?=[{_WIDE}])(?![{_CLOSING}])")
 
 _ELLIPSIS: Final = "…"
 
@@ -51,29 +60,23 @@ def wrapped(line: Text, width: int | None, indent: int | None = None) -> list[Te
         head, tail = _split(line, width)
         lines.append(head)
         room = width - indent
-        first_word = tail.plain.split(" ", 1)[0]
+        first_word = _words(tail.plain)[0]
         line = (Text(" " * indent) if 0 < Text(first_word).cell_len <= room else Text()) + tail
     return [*lines, line]
 
 
 def widest_word(plain: str, width: int) -> int:
     """The columns of the widest word of those that fit into a line; 0 without any."""
-    words = (Text(word).cell_len for word in plain.split(" "))
+    words = (Text(word).cell_len for word in _words(plain))
     return max((columns for columns in words if columns <= width), default=0)
-
-
-def first_words_columns(plain: str) -> int:
-    """The columns of the first word, with room for an ellipsis where more follows."""
-    first, _, rest = plain.partition(" ")
-    return Text(first).cell_len + (1 if rest else 0)
 
 
 def _split(line: Text, width: int) -> tuple[Text, Text]:
     """The part of a line that fits, and the rest without the space between."""
     end = _columns_to_index(line.plain, width)
-    at = line.plain.rfind(" ", 0, end + 1)
+    at = _last_end(line.plain, end)
     while at > 0 and _BEFORE_UNIT.match(line.plain, at - 1):
-        at = line.plain.rfind(" ", 0, at)
+        at = _last_end(line.plain, at - 1)
     if at <= 0 or not line.plain[:at].strip():
         at = max(end, 1)
     head, tail = line[:at], line[at:]
@@ -84,10 +87,20 @@ def _split(line: Text, width: int) -> tuple[Text, Text]:
 def _end_of_words(text: Text, width: int) -> int:
     """The index behind the last word that ends within `width` columns; 0 if no word does."""
     end = _columns_to_index(text.plain, width)
-    if end < len(text.plain) and text.plain[end] != " ":
-        end = max(text.plain.rfind(" ", 0, end), 0)
+    if end < len(text.plain):
+        end = max(_last_end(text.plain, end), 0)
     whole = text.plain[:end].rstrip(" ")
     return len(whole.rstrip(" ,;:")) or len(whole)
+
+
+def _words(plain: str) -> list[str]:
+    return [word for part in plain.split(" ") for word in _BETWEEN_WIDE.split(part)]
+
+
+def _last_end(plain: str, end: int) -> int:
+    """The last index up to `end` at which a word ends; -1 if no word does."""
+    wide = (at.start() for at in _BETWEEN_WIDE.finditer(plain, 0, min(end + 1, len(plain))))
+    return max(plain.rfind(" ", 0, end + 1), *(at for at in wide if at <= end), -1)
 
 
 def _columns_to_index(plain: str, width: int) -> int:

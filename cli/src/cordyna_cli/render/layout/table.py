@@ -1,10 +1,13 @@
 """Table: rows of cells as aligned lines.
 
-Invariant: with a width, no line is longer, and no word is broken that fits into a line. A name is
-readable in full, or its whole column is left out. Without a width, nothing is cut.
+Invariant: with a width, no line is longer, no word is broken that fits into a line, and nothing is
+lost but what a column calls `optional` or `cut`. Without a width, each row is one line.
 
-A table that is too wide gives up room in this order: prose is wrapped or cut; columns are left out,
-those that yield most first; names that still do not fit get a line of their own above their row.
+A table that is too wide gives up room in this order:
+
+1. prose is wrapped or cut, as long as it takes a few lines beside the other columns;
+2. columns go below their rows, those that yield most first, each cell behind its title;
+3. names that still do not fit get a line of their own above their row.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,32 +16,32 @@ from typing import Final, Literal
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.paragraph import (
-    cut,
-    cut_words,
-    first_words_columns,
-    widest_word,
-    wrapped,
-)
+from cordyna_cli.render.layout.paragraph import cut, cut_words, widest_word, wrapped
 
 _GAP_COLUMNS: Final = 2
 _NAME: Final = 1
-_PROSE_COLUMNS_MIN: Final = 12
+_WRAPPED_COLUMNS_MIN: Final = 12
+_WRAPPED_LINES_MAX: Final = 4
+_CUT_COLUMNS_MIN: Final = 30
+_INDENT: Final = Text("  ")
+_BELOW_SEPARATOR: Final = Text(" · ", "dim")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table.
 
-    `yields` orders which column is left out first where there is no room: the highest number. The
-    column with 1 holds the name of a row and stays, as one with 0 does. `prose`: what is done with
-    a cell of several words before the column is left out; without it a cell is shown whole.
+    `yields` orders which column goes below its rows first where there is no room: the highest
+    number. The column with 1 holds the name of a row and stays, as one with 0 does. `prose`: what
+    is done with a cell of several words before that; without it a cell is shown whole. `optional`:
+    left out where there is no room, because the rest is understood without it.
     """
 
     title: str = ""
     align: Literal["left", "right"] = "left"
     yields: int = 0
     prose: Literal["wrap", "cut"] | None = None
+    optional: bool = False
 
 
 Cell = Text | str
@@ -47,56 +50,64 @@ Cell = Text | str
 def aligned(
     columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None = None
 ) -> list[Text]:
-    """A title line, if any column has a title, and the lines of each row; nothing without rows.
-
-    Below them, the titles of columns that were left out.
-    """
-    if not rows:
-        return []
-    lines = [line for lines in aligned_rows(columns, rows, width) for line in lines]
-    left_out = [] if width is None else _left_out(columns, rows, width)
-    if width is None or not left_out:
-        return lines
-    titles = ", ".join(f'"{title}"' if " " in title else title for title in left_out)
-    note = Text(f"no room for {titles}: widen the terminal, or --json", "dim")
-    return [*lines, *wrapped(note, width)]
+    """A title line, if any column has a title, and the lines of each row; nothing without rows."""
+    return [line for lines in aligned_rows(columns, rows, width) for line in lines] if rows else []
 
 
 def aligned_rows(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None = None
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+    width: int | None = None,
+    *,
+    around: int | None = None,
+    indents: Sequence[Text] = (),
 ) -> list[list[Text]]:
-    """The lines of the title and of each row, in a list of their own."""
-    cells, widths = _cells(columns, rows), _widths(columns, rows, width)
+    """The lines of the title and of each row, in a list of their own.
+
+    `around`: the width of lines above and below the rows, if it is not that of the table.
+    `indents`: what a line below a row begins with, for each row.
+    """
+    titles, cells = _titles(columns), _texts(rows)
+    widths = _widths(columns, [*titles, *cells], width)
     if width is None:
-        return [[_line(columns, row, widths)] for row in cells]
-    return [[cut(line, width) for line in _row_lines(columns, row, widths, width)] for row in cells]
+        return [[_line(columns, row, widths)] for row in (*titles, *cells)]
+    table: list[list[Text]] = [[cut(_line(columns, row, widths), width)] for row in titles]
+    for at, row in enumerate(cells):
+        above, beside = _row_lines(columns, row, widths, around or width)
+        indent = indents[at] if indents else _INDENT
+        below = _below(columns, row, widths, indent, around or width)
+        table.append([*above, *(cut(line, width) for line in beside), *below])
+    return table
 
 
-def _left_out(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -> list[str]:
-    """The titles of columns that have values and no room."""
-    widths = _widths(columns, rows, width)
-    return [
-        column.title
-        for at, column in enumerate(columns)
-        if column.title and not widths[at] and any(len(row[at]) for row in rows)
-    ]
+def goes_below(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None
+) -> bool:
+    """Whether a column has no room beside the others, and goes below its rows."""
+    cells = [*_titles(columns), *_texts(rows)]
+    return any(
+        needed and not room and not column.optional
+        for column, needed, room in zip(
+            columns, _widths(columns, cells, None), _widths(columns, cells, width), strict=True
+        )
+    )
 
 
-def _cells(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[list[Text]]:
-    """All cells as texts, the titles first."""
-    has_title = any(column.title for column in columns)
-    titles = [[Text(column.title, style="bold dim") for column in columns]] if has_title else []
-    return [
-        *titles,
-        *([cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows),
-    ]
+def _titles(columns: Sequence[Column]) -> list[list[Text]]:
+    """One row, if any column has a title."""
+    if not any(column.title for column in columns):
+        return []
+    return [[Text(column.title, style="bold dim") for column in columns]]
+
+
+def _texts(rows: Iterable[Sequence[Cell]]) -> list[list[Text]]:
+    return [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
 
 
 def _widths(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None
+    columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: int | None
 ) -> list[int]:
-    """The width of each column; 0 for one that is left out."""
-    cells = _cells(columns, rows)
+    """The width of each column; 0 for one that is not shown beside the others."""
     natural = [max((row[at].cell_len for row in cells), default=0) for at in range(len(columns))]
     if width is None:
         return natural
@@ -108,24 +119,22 @@ def _widths(
 
 def _floor(column: Column, cells: Sequence[Text], width: int) -> int:
     """The least width of a column: of its prose, else of its widest cell."""
+    whole = max((cell.cell_len for cell in cells), default=0)
     match column.prose:
         case "wrap":
             # A word that fits into no line is broken wherever it is: it shall not cost the column.
             words = max((widest_word(cell.plain, width) for cell in cells), default=0)
-            whole = max((cell.cell_len for cell in cells), default=0)
-            return max(words, min(whole, _PROSE_COLUMNS_MIN))
-        case "cut" if column.title:
-            return max((first_words_columns(cell.plain) for cell in cells), default=1)
+            return max(words, min(whole, _WRAPPED_COLUMNS_MIN), whole // _WRAPPED_LINES_MAX)
         case "cut":
-            return 1
+            return min(whole, _CUT_COLUMNS_MIN)
         case None:
-            return max((cell.cell_len for cell in cells), default=0)
+            return whole
 
 
 def _fit_columns(
     columns: Sequence[Column], natural: Sequence[int], floors: Sequence[int], width: int
 ) -> list[int]:
-    """The width of each column; 0 for one that is left out."""
+    """The width of each column; 0 for one that goes below or is left out."""
     widths = list(natural)
     yielding = sorted(
         (at for at, column in enumerate(columns) if column.yields > _NAME and widths[at]),
@@ -137,9 +146,11 @@ def _fit_columns(
         if _excess(widths, width) > 0:
             widths[at] = 0
     for at in reversed(yielding):
-        # What a column left out was too wide for is given back.
-        if widths[at]:
-            widths[at] += max(min(-_excess(widths, width), natural[at] - widths[at]), 0)
+        # What the others need no longer is given back.
+        gap = 0 if widths[at] else _GAP_COLUMNS
+        room = widths[at] - _excess(widths, width) - gap
+        if room >= floors[at]:
+            widths[at] = min(room, natural[at])
     for at, column in enumerate(columns):
         if column.yields == _NAME:
             widths[at] -= max(min(_excess(widths, width), widths[at] - 1), 0)
@@ -152,25 +163,46 @@ def _excess(widths: Iterable[int], width: int) -> int:
 
 
 def _row_lines(
-    columns: Sequence[Column], row: Sequence[Text], widths: Sequence[int], width: int
-) -> list[Text]:
-    """The lines of a row: long names above it, and below it what its prose continues with."""
+    columns: Sequence[Column], row: Sequence[Text], widths: Sequence[int], around: int
+) -> tuple[list[Text], list[Text]]:
+    """The lines of a row: long names above it; the row, and what its prose continues with."""
     above: list[Text] = []
     cells: list[list[Text]] = []
     for column, cell, room in zip(columns, row, widths, strict=True):
         if room and cell.cell_len > room and column.yields == _NAME:
-            above += wrapped(cell, width, 0)
+            above += wrapped(cell, around, 0)
             cells.append([])
         elif room and cell.cell_len > room and column.prose == "wrap":
             cells.append(wrapped(cell, room, 0))
         else:
             cells.append([cut_words(cell, room)])
     height = max((len(lines) for lines in cells), default=0)
-    below = [
+    beside = [
         _line(columns, [lines[at] if at < len(lines) else Text() for lines in cells], widths)
         for at in range(height)
     ]
-    return above + (below if any(line.plain.strip() for line in below) or not above else [])
+    return above, beside if any(line.plain.strip() for line in beside) or not above else []
+
+
+def _below(
+    columns: Sequence[Column],
+    row: Sequence[Text],
+    widths: Sequence[int],
+    indent: Text,
+    around: int,
+) -> list[Text]:
+    """What has no room beside, each cell behind its title; on one line if it is to be cut."""
+    parts = [
+        (column, Text.assemble((f"{column.title} " if column.title else "", "dim"), cell))
+        for column, cell, room in zip(columns, row, widths, strict=True)
+        if not room and cell.plain and not column.optional
+    ]
+    if not parts:
+        return []
+    line = indent + _BELOW_SEPARATOR.join(words for _, words in parts)
+    if any(column.prose == "cut" for column, _ in parts):
+        return [cut(line, around)]
+    return wrapped(line, around, indent.cell_len + 2)
 
 
 def _line(columns: Sequence[Column], row: Sequence[Text], widths: Sequence[int]) -> Text:

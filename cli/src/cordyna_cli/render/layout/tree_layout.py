@@ -83,20 +83,29 @@ def _below(branch: Branch, prefix: str, depth: int) -> Iterator[tuple[PlacedTask
 def render_lines(
     lines: Sequence[PlacedTask],
     columns: Sequence[Column],
-    cells_of: Callable[[PlacedTask], Sequence[Cell] | None],
+    cells: Sequence[Sequence[Cell] | None],
     width: int | None,
 ) -> list[Text]:
-    """Lines with cells are aligned.
+    """Lines with cells are aligned; what has no room beside them goes below, inside the tree.
 
-    Those without stand outside the columns, so that many words do not push the others away.
+    Those without are outside the columns, so that many words do not push the others away.
     """
-    cells = [cells_of(line) for line in lines]
-    rows = iter(aligned_rows(columns, [row for row in cells if row is not None], width))
+    placed = [(line, row) for line, row in zip(lines, cells, strict=True) if row is not None]
+    indents = [Text(_guide(line), "dim") for line, _ in placed]
+    rows = iter(aligned_rows(columns, [row for _, row in placed], width, indents=indents))
     return [
         text
         for line, row in zip(lines, cells, strict=True)
         for text in ([_unaligned(line, width)] if row is None else next(rows))
     ]
+
+
+def _guide(line: PlacedTask) -> str:
+    """What a line below this one begins with: the lines of the tree that pass it."""
+    above = line.prefix.removesuffix("├─ ").removesuffix("└─ ")
+    passing = "│  " if line.prefix.endswith("├─ ") else "   " if line.prefix else ""
+    has_below = line.branch is not None and (line.branch.children or line.branch.again)
+    return above + passing + ("│ " if has_below else "  ")
 
 
 def _unaligned(line: PlacedTask, width: int | None) -> Text:

@@ -57,7 +57,7 @@ _STEPS_S: Final = (
     43200,
     86400,
 )
-_LEFT: Final = (Column("task", yields=1), Column("server", yields=2))
+_LEFT: Final = (Column("task", yields=1), Column("server", yields=2, optional=True))
 
 
 def timeline_chart(view: RunView, now: datetime, width: int | None = None) -> list[Text]:
@@ -90,7 +90,10 @@ def _room(view: RunView, width: int | None) -> tuple[list[list[Text]], int]:
         left = aligned_rows(_LEFT, rows)
         bar = _PIPED_BAR_COLUMNS
     else:
-        left = aligned_rows(_LEFT, rows, max(width - after - _BAR_COLUMNS_MIN - 2, 14))
+        room = max(width - after - _BAR_COLUMNS_MIN - 2, 14)
+        left = aligned_rows(_LEFT, rows, room, around=width)
+        # The bar of a name that has lines of its own is below them.
+        left = [[*lines, Text()] if lines[-1].cell_len > room else lines for lines in left]
         used = max(lines[-1].cell_len for lines in left)
         bar = max(width - after - 2 - used, _BAR_COLUMNS_MIN)
     most = max(lines[-1].cell_len for lines in left)

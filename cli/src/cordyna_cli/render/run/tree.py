@@ -11,7 +11,7 @@ from typing import Final
 
 from rich.text import Text
 
-from cordyna_cli.render.layout.table import Column
+from cordyna_cli.render.layout.table import Column, goes_below
 from cordyna_cli.render.layout.tree_layout import (
     Branch,
     PlacedTask,
@@ -30,7 +30,7 @@ FOLDED_ABOVE: Final = 40
 
 TASK_COLUMNS: Final = (
     Column(yields=1),
-    Column(yields=2),
+    Column(yields=2, optional=True),
     Column(),
     Column(align="right"),
     Column(yields=3, prose="cut"),
@@ -64,15 +64,27 @@ def tree(
     roots = _roots(view, tasks)
     if not whole and len(tasks) > FOLDED_ABOVE:
         roots = _folded(roots, tasks)
-    return render_lines(
-        flatten(roots), TASK_COLUMNS, lambda line: _cells(line, tasks, now, spin=spin), width
-    )
+    lines = flatten(roots)
+    cells = [_cells(line, tasks, now, spin=spin) for line in lines]
+    if goes_below(TASK_COLUMNS, [row for row in cells if row is not None], width):
+        cells = [
+            _without_obvious_note(row, line, tasks) for line, row in zip(lines, cells, strict=True)
+        ]
+    return render_lines(lines, TASK_COLUMNS, cells, width)
 
 
 def _cells(line: PlacedTask, tasks: Tasks, now: datetime, *, spin: bool) -> Row | None:
     """None for tasks that are shown above, and for a fold, which has words for a name."""
     task = tasks.get(line.branch.name) if line.branch else None
     return None if task is None else task_row(task, tasks, now, prefix=line.prefix, spin=spin)
+
+
+def _without_obvious_note(row: Row | None, line: PlacedTask, tasks: Tasks) -> Row | None:
+    """What a task waits for is seen in the tree: it is not worth a line of its own."""
+    if row is None or line.branch is None:
+        return row
+    is_obvious = tasks[line.branch.name].reason in ("waiting", "blocked")
+    return (*row[:-1], Text()) if is_obvious else row
 
 
 def task_row(
