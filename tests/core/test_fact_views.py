@@ -55,7 +55,11 @@ def test_columns_say_what_the_view_says(world: ReactionWorld) -> None:
         counts[mark_of(task).word] = counts.get(mark_of(task).word, 0) + 1
     assert facts.counts == counts
     assert (facts.size, facts.plan_id) == (len(whole.tasks), reading[1].plan.id)
-    assert (facts.ended_at is not None) == whole.is_final
+    now = utc(world.driver.now)
+    assert (facts.ended_at or now, facts.ended_at is None) == (
+        run_ended_at(whole, now),
+        not whole.is_final,
+    )
 
 
 @given(world=worlds())
@@ -154,4 +158,21 @@ def test_run_ended_when_a_clock_ended_its_last_attempt(says: str) -> None:
     timeline = reading[2][0].timeline
     ended_at = utc(timeline[3 if says == "completed" else 2].at)
     assert len(timeline) == (3 if says == "nothing" else 4)
+    assert (facts.ended_at, run_ended_at(whole, utc(world.driver.now))) == (ended_at, ended_at)
+
+
+@pytest.mark.parametrize("says", ["error", "completed"])
+def test_late_end_of_an_older_attempt_ends_nothing(says: str) -> None:
+    """The first attempt is given up; its body ends after the second one has completed the run."""
+    world = a_run("a", a="started")
+    world.after(1_802.0)
+    world.retry()
+    world.report("a", "completed", attempt=2)
+    ended_at = utc(world.driver.now)
+    world.after(5.0)
+    world.report("a", says, attempt=1)
+    reading = reading_of(world)
+    whole, facts = run_view(*reading), run_facts(fact_reading(*reading), cursor="")
+
+    assert reading[2][0].timeline[-1].reason == "late"
     assert (facts.ended_at, run_ended_at(whole, utc(world.driver.now))) == (ended_at, ended_at)

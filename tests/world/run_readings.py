@@ -31,7 +31,19 @@ def worlds(draw: st.DrawFn) -> ReactionWorld:
             world.after(draw(st.sampled_from([1.0, 12.0, 700.0])))
     if draw(st.integers(0, 5)) == 0:
         world.cancel()
+    if draw(st.integers(0, 2)) == 0:
+        _answer_late(draw, world)
     return world
+
+
+def _answer_late(draw: st.DrawFn, world: ReactionWorld) -> None:
+    """What was sent is answered after its clocks, perhaps when it is tried again."""
+    world.after(2_000.0)
+    if draw(st.booleans()):
+        world.retry()
+    for name, attempt in draw(st.permutations(world.sent)):
+        world.after(1.0)
+        world.report(name, draw(st.sampled_from(["error", "completed"])), attempt=attempt)
 
 
 def reading_of(world: ReactionWorld) -> Reading:

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final, Literal
 
-from cordyna_core.contract.ids import CEREBRO
+from cordyna_core.contract.views.run_end import LATE, ending_lines
 from cordyna_core.contract.views.runs import RunView, TaskView, TimelineEntryView
 
 PhaseKind = Literal["waiting", "dispatched", "queued", "running", "retry_wait"]
@@ -34,8 +34,10 @@ class Phase:
 def phases_of(task: TaskView, begin: datetime, end: datetime) -> list[Phase]:
     """The phases in order of time.
 
-    From `begin` of the run to the end of the task run, or to `end` while it is live."""
-    entries = timeline_in_order(task)
+    From `begin` of the run to the end of the task run, or to `end` while it is live. The end of an
+    older attempt, which arrives meanwhile, ends no phase.
+    """
+    entries = [entry for entry in timeline_in_order(task) if entry.reason != LATE]
     if not entries:
         return [Phase("waiting", begin, end)] if task.state == "pending" else []
     phases = [Phase("waiting", begin, entries[0].at)] if entries[0].at > begin else []
@@ -90,26 +92,11 @@ def run_started_at(view: RunView) -> datetime | None:
 
 
 def run_ended_at(view: RunView, now: datetime) -> datetime:
-    """When the last entry of a run that is over was made; else `now`.
-
-    What a server says of an attempt that a clock had ended ends nothing: its body took until it
-    was killed.
-    """
+    """When the last state of a run that is over was reached; else `now`."""
     if not view.is_final:
         return now
-    return max((entry.at for task in view.tasks for entry in _ends(task)), default=now)
-
-
-def _ends(task: TaskView) -> Iterator[TimelineEntryView]:
-    previous: TimelineEntryView | None = None
-    for entry in timeline_in_order(task):
-        is_second = previous is not None and (previous.state, previous.attempt) == (
-            "error",
-            entry.attempt,
-        )
-        if not (is_second and entry.state == "error" and entry.by != CEREBRO):
-            yield entry
-        previous = entry
+    ends = (line.at for task in view.tasks for line in ending_lines(timeline_in_order(task)))
+    return max(ends, default=now)
 
 
 def _last_attempt(task: TaskView) -> list[TimelineEntryView]:

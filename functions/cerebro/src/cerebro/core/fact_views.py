@@ -24,11 +24,11 @@ from cerebro.core.model import (
 )
 from cerebro.core.run.run_status import root_causes
 from cerebro.core.views import CANCELLED, Word, entry_view, task_view, word_of_fact
-from cordyna_core.contract.ids import CEREBRO
 from cordyna_core.contract.reasons import reason_of
 from cordyna_core.contract.state_updates import RunState
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.facts import FactColumns, RunFacts, RunStructure, TaskRunFacts
+from cordyna_core.contract.views.run_end import ending_lines
 from cordyna_core.contract.views.runs import RunView, TaskView, TimelineEntryView
 
 CAUSES_MAX: Final = 100
@@ -251,18 +251,10 @@ def _counts(words: Mapping[Word, int]) -> dict[str, int]:
 def _ended_at(run: Run, facts: Facts) -> datetime | None:
     if not run.is_over:
         return None
-    moments = [at for fact in facts.values() if (at := _last_moment(fact)) is not None]
-    return utc(max(moments)) if moments else None
-
-
-def _last_moment(fact: TaskRun) -> float | None:
-    """Return when the fact last changed; what a server says after a clock's error ends nothing."""
-    entries = sorted(fact.timeline, key=_at)
-    if len(entries) > 1:
-        before, last = entries[-2:]
-        if before.state == last.state == "error" and last.by != CEREBRO:
-            return before.at if before.attempt == last.attempt else last.at
-    return entries[-1].at if entries else None
+    ends = [
+        line.at for fact in facts.values() for line in ending_lines(sorted(fact.timeline, key=_at))
+    ]
+    return utc(max(ends)) if ends else None
 
 
 def _append(

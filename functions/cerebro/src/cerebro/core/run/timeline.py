@@ -10,6 +10,7 @@ from typing import Final
 from cerebro.core.model import Rank, TaskRun, TimelineEntry
 from cordyna_core.contract.base import State
 from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.contract.views.run_end import LATE
 
 END_STATES: Final = ("completed", "error")
 """The states of a server that end an attempt."""
@@ -60,5 +61,5 @@ def with_late_entry(
     if is_known or len(fact.timeline) >= ENTRIES_MAX:
         return None
     at = in_timeline_order(fact, sent_at, now)
-    late = TimelineEntry(state, "late", at, by, update.attempt)
+    late = TimelineEntry(state, LATE, at, by, update.attempt)
     return replace(fact, timeline=(*fact.timeline, late), rev=fact.rev + 1)
