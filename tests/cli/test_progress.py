@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from io import StringIO
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from cordyna_cli.task_progress import TaskProgress
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.views.runs import PassedEvent, RunView
+from cordyna_core.errors import ServiceError
 
 
 def report(seq: int, task: str = "x", attempt: int = 1, **more: Any) -> PassedEvent:
@@ -136,14 +137,50 @@ def test_lines_of_an_ended_run_are_those_of_a_live_one() -> None:
         "started (attempt 3)",
         "completed (attempt 3)",
     ]
-    assert lines_of([ended], passed, has_live_events=False)[2].endswith("error failed")
+    assert lines_of([ended], passed, LateEvents) == lines
+
+
+def test_lines_of_a_live_run_do_not_read_late_events() -> None:
+    states = "started@0 error:failed@1 started/2@2"
+    live = a_run(a_task("x", "", states))
+
+    assert lines_of([live], [failure(1, 1, "one")], LateEvents)[2].endswith("error failed")
+
+
+def test_missing_late_events_are_asked_for_once() -> None:
+    states = "started@0 error:failed@1 started/2@2 error:failed/2@3 started/3@4 completed/3@5"
+    ended, MissingEvents.times_read = a_run(a_task("x", "", states), state="completed"), 0
+
+    lines = lines_of([ended], (), MissingEvents)
+
+    assert lines[2].endswith("error failed")
+    assert lines[4].endswith("error failed (attempt 2)")
+    assert MissingEvents.times_read == 1
+
+
+class LateEvents(FakeEngine):
+    """Events that are late, as those of a log in the cloud."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields, has_live_events=False)
+
+
+class MissingEvents(LateEvents):
+    """A log that has nothing of the run."""
+
+    times_read: ClassVar = 0
+
+    def events(self, *_: Any, **__: Any) -> list[PassedEvent]:
+        MissingEvents.times_read += 1
+        raise ServiceError("the log of the bus has no event of this run.")
 
 
 def lines_of(
-    views: list[RunView], passed: Sequence[PassedEvent] = (), *, has_live_events: bool = True
+    views: list[RunView],
+    passed: Sequence[PassedEvent] = (),
+    engine_class: type[FakeEngine] = FakeEngine,
 ) -> list[str]:
-    stream, engine = StringIO(), FakeEngine(passed=list(passed))
-    engine.has_live_events = has_live_events
+    stream, engine = StringIO(), engine_class(passed=list(passed))
     with ProgressLines(Screen(stream, {}), AttemptErrors(engine, RUN)) as lines:
         for view in views:
             lines.show(view)

@@ -121,7 +121,8 @@ class ProgressLines:
             if self._is_new(task, entry)
         ]
         changes.sort(key=lambda change: change[0].at)
-        self._screen.print([self._change_line(entry, task) for entry, task in changes])
+        lines = [self._change_line(entry, task, view) for entry, task in changes]
+        self._screen.print(lines)
 
     def _is_new(self, task: TaskView, entry: TimelineEntryView) -> bool:
         key = (task.task, entry.attempt, entry.state, entry.reason)
@@ -130,19 +131,21 @@ class ProgressLines:
         self._shown.add(key)
         return True
 
-    def _change_line(self, entry: TimelineEntryView, task: TaskView) -> str:
+    def _change_line(self, entry: TimelineEntryView, task: TaskView, view: RunView) -> str:
         reason = f" {entry.reason}" if entry.reason else ""
         attempt = f" (attempt {entry.attempt})" if entry.attempt > 1 else ""
-        error = self._error(entry, task)
+        error = self._error(entry, task, view)
         cause = f": {error_line(error)}" if error is not None else ""
         return (
             f"{time_of_day(entry.at)} {task.task} on {task.server}: "
             f"{entry.state}{reason}{attempt}{cause}"
         )
 
-    def _error(self, entry: TimelineEntryView, task: TaskView) -> ErrorDescription | None:
+    def _error(
+        self, entry: TimelineEntryView, task: TaskView, view: RunView
+    ) -> ErrorDescription | None:
         if entry.state != "error":
             return None
         if entry.attempt == task.attempt and task.error is not None:
             return task.error
-        return self._errors.of(task.task, entry)
+        return self._errors.of(task.task, entry, run_has_ended=view.is_final)
