@@ -7,7 +7,7 @@ from cerebro.core.effects import Now, Publish
 from cerebro.core.incidents.incident import Incident, snoozed
 from cerebro.core.incidents.messages import snooze_answer
 from cerebro.core.incidents.record import arm_publication, change_incident
-from cerebro.core.messages import invocation_rejected, traceparent_of
+from cerebro.core.refusal import refuse
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.incidents import SnoozeIncident
@@ -33,7 +33,8 @@ async def snooze_incident(envelope: Envelope) -> None:
 
     stored = await change_incident(command.incident, applied)
     if stored is None or problem is not None:
-        await _refuse(envelope, command, problem or unknown_incident(command.incident))
+        problem = problem or unknown_incident(command.incident)
+        await refuse(envelope, command.incident, [problem])
         return
     if stored.is_open and stored.is_dirty:
         await arm_publication(stored)
@@ -47,11 +48,3 @@ def _problem(stored: Incident | None, command: SnoozeIncident, *, now: float) ->
     if not stored.is_open:
         return incident_closed(stored.id)
     return snooze_problem(command.until, utc(now))
-
-
-async def _refuse(envelope: Envelope, command: SnoozeIncident, problem: Problem) -> None:
-    now = await Now()
-    refused = invocation_rejected(
-        envelope.id, command.incident, [problem], now=now, traceparent=traceparent_of(envelope)
-    )
-    await Publish((refused,))

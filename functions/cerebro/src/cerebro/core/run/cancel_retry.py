@@ -17,22 +17,18 @@ from cerebro.core.effects import (
 )
 from cerebro.core.incidents.record import watch_run
 from cerebro.core.incidents.watch import watched_tasks
-from cerebro.core.messages import (
-    command_answer,
-    invocation_rejected,
-    run_state_changed,
-    traceparent_of,
-)
+from cerebro.core.messages import command_answer, run_state_changed
 from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, lattice
+from cerebro.core.refusal import refuse
 from cerebro.core.run.cancellation import cancel_live
-from cerebro.core.run.dispatch import send_commands
+from cerebro.core.run.dispatch import put_next_attempt, send_commands
 from cerebro.core.run.moved_tasks import problems_of_moved_tasks
 from cerebro.core.run.own_attempts import has_begun, is_own
 from cerebro.core.run.page_timers import arm_page_check
 from cerebro.core.run.rerun import rerun, rerun_problem
-from cerebro.core.run.run_access import read_run, write_run, write_task
+from cerebro.core.run.run_access import read_run, write_run
 from cerebro.core.run.run_status import apply_command
-from cerebro.core.run.transitions import begin_attempt, may_retry
+from cerebro.core.run.transitions import may_retry
 from cordyna_core.contract.base import Problem, RootCause
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope
@@ -67,7 +63,7 @@ async def cancel_run(envelope: Envelope) -> None:
     is_new = run.status != "cancelled"
     while run.status != "cancelled":
         if run.status == "completed":
-            await _refuse(envelope, run.task, run_completed())
+            await refuse(envelope, run.task, [run_completed()])
             return
         new = replace(
             run,
@@ -116,15 +112,15 @@ async def retry_run(envelope: Envelope) -> None:
         return
     unknown = [name for name in command.from_ if name not in snapshot.plan.index_of]
     if unknown:
-        await _refuse(envelope, run.task, tasks_not_in_run(unknown))
+        await refuse(envelope, run.task, [tasks_not_in_run(unknown)])
         return
     if command_id not in run.commands and len(run.commands) >= COMMANDS_PER_RUN_MAX:
-        await _refuse(envelope, run.task, _too_many_commands(run))
+        await refuse(envelope, run.task, [_too_many_commands(run)])
         return
     if command_id not in run.commands:
         moved = await problems_of_moved_tasks(snapshot, command, cause=cause)
         if moved:
-            await _refuse(envelope, run.task, *moved)
+            await refuse(envelope, run.task, moved)
             return
     # Before anything is dispatched: what completes then may end an incident that is open now.
     graph = await ReadGraph()
@@ -146,7 +142,7 @@ async def _rerun(
     problem = None if command_id in run.commands else rerun_problem(command, snapshot, run)
     # What an earlier delivery began is finished, also if another rerun opened the run meanwhile.
     if problem is not None and not await has_begun(snapshot, cause):
-        await _refuse(envelope, run.task, problem)
+        await refuse(envelope, run.task, [problem])
         return
     run = await rerun(snapshot, command, command_id, cause=cause)
     if run.status == "cancelled":
@@ -169,7 +165,7 @@ async def _retry_failed(
             await _refuse_cancelled(envelope, snapshot, cause=cause)
             return
         if not is_applied:
-            await _refuse(envelope, run.task, nothing_failed())
+            await refuse(envelope, run.task, [nothing_failed()])
             return
     await _open_and_send(envelope, snapshot, command_id, cause, dispatched, is_applied=is_applied)
 
@@ -239,7 +235,7 @@ async def _dispatch_failed(
         for index, stored in sorted(facts.items()):
             fact = stored
             if not is_applied and _is_asked_for(snapshot, index, fact, command):
-                fact = await _put_next_attempt(snapshot, index, fact, cause)
+                fact = await put_next_attempt(snapshot, index, fact, cause=cause)
             if is_own(fact, cause) and fact.rank != Rank.CANCELLED:
                 dispatched[index] = fact
     return dispatched, is_applied
@@ -250,24 +246,15 @@ def _is_asked_for(snapshot: RunSnapshot, index: int, fact: TaskRun, command: Ret
     return may_retry(fact) and (not command.from_ or task.name in command.from_)
 
 
-async def _put_next_attempt(
-    snapshot: RunSnapshot, index: int, failed: TaskRun, cause: str
-) -> TaskRun:
-    now = await Now()
-    new = begin_attempt(snapshot.plan.tasks[index], failed, cause=cause, now=now)
-    conflicting = await write_task(snapshot.run.id, index, new, failed)
-    return new if conflicting is None else conflicting
-
-
 async def _addressed(envelope: Envelope, run_id: str) -> RunSnapshot | None:
     """Return the run that a command is about; None if the command was refused."""
     snapshot = await ReadRunSnapshot(run_id)
     if snapshot is None:
-        await _refuse(envelope, run_id, unknown_run(run_id))
+        await refuse(envelope, run_id, [unknown_run(run_id)])
         return None
     caller, owner = server_of(envelope.source), snapshot.plan.tasks[snapshot.plan.target].server
     if caller is not None and caller != owner:
-        await _refuse(envelope, snapshot.run.task, not_your_run(caller, owner))
+        await refuse(envelope, snapshot.run.task, [not_your_run(caller, owner)])
         return None
     return snapshot
 
@@ -291,11 +278,4 @@ async def _refuse_cancelled(envelope: Envelope, snapshot: RunSnapshot, *, cause:
     """Refuse a retry of a cancelled run, and cancel what an earlier delivery of it may have put."""
     await cancel_live(snapshot, snapshot.plan.pages, cause=cause)
     run = snapshot.run
-    await _refuse(envelope, run.task, run_cancelled(run.task))
-
-
-async def _refuse(envelope: Envelope, task: str, *problems: Problem) -> None:
-    now = await Now()
-    traceparent = traceparent_of(envelope)
-    rejected = invocation_rejected(envelope.id, task, problems, now=now, traceparent=traceparent)
-    await Publish((rejected,))
+    await refuse(envelope, run.task, [run_cancelled(run.task)])

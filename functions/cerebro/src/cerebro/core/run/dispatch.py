@@ -232,10 +232,10 @@ async def _complete(
     return snapshot.plan.downstream[index]
 
 
-async def dispatch_again(
+async def put_next_attempt(
     snapshot: RunSnapshot, index: int, failed: TaskRun, *, cause: str
 ) -> TaskRun:
-    """Put the next attempt of a task whose back-off has ended. Returns the fact as it is then.
+    """Put the next attempt of a task that failed. Returns the fact as it is then.
 
     Its command is not sent: see `send_commands`.
     """

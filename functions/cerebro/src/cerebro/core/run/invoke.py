@@ -22,16 +22,12 @@ from cerebro.core.effects import (
 )
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.watch import watched_tasks
-from cerebro.core.messages import (
-    command_answer,
-    invocation_rejected,
-    run_state_changed,
-    traceparent_of,
-)
+from cerebro.core.messages import command_answer, run_state_changed, traceparent_of
 from cerebro.core.model import Plan, Run, RunSnapshot, page_of
 from cerebro.core.planning.params import check_params
 from cerebro.core.planning.planner import plan_invocation
 from cerebro.core.planning.result_reuse import PlanWithReuse, plan_with_reuse
+from cerebro.core.refusal import refuse
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import fan_out
 from cerebro.core.run.run_status import end_run
@@ -55,13 +51,13 @@ async def invoke_task(envelope: Envelope) -> None:
     key = invocation_key(command, envelope)
     run_id = run_id_of(command.task, key, envelope.source)
     is_repeated = await ReadRecentRun(run_id) is not None
-    if is_repeated and await _is_answered_as_repeated(run_id, command, envelope):
+    if is_repeated and await _answer_if_repeated(run_id, command, envelope):
         return
     graph = await ReadGraph()
     planned = _planned(graph, command, envelope.source)
     if not isinstance(planned, Plan):
         # A run that was created a moment ago, from an older graph, is not refused.
-        if not await _is_answered_as_repeated(run_id, command, envelope):
+        if not await _answer_if_repeated(run_id, command, envelope):
             await _refuse(envelope, command.task, planned)
         return
     with_reuse = await plan_with_reuse(graph, planned, command.params, command.max_age_s)
@@ -85,7 +81,7 @@ async def invoke_task(envelope: Envelope) -> None:
         await _begin(RunSnapshot(run, with_reuse.plan), envelope.id)
 
 
-async def _is_answered_as_repeated(run_id: str, command: InvokeTask, envelope: Envelope) -> bool:
+async def _answer_if_repeated(run_id: str, command: InvokeTask, envelope: Envelope) -> bool:
     """Answer a command whose run exists. Returns whether it does."""
     stored = await ReadRun(run_id)
     if stored is None:
@@ -193,16 +189,7 @@ def _too_large(command: InvokeTask) -> Sequence[Problem]:
 
 
 async def _refuse(envelope: Envelope, task: str, problems: Sequence[Problem]) -> None:
-    now = await Now()
-    rejected = invocation_rejected(
-        envelope.id,
-        task,
-        problems,
-        now=now,
-        traceparent=traceparent_of(envelope),
-        sender=await _sender_of(envelope),
-    )
-    await Publish((rejected,))
+    await refuse(envelope, task, problems, sender=await _sender_of(envelope))
 
 
 async def _sender_of(envelope: Envelope) -> tuple[str, str] | None:

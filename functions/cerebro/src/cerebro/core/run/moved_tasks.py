@@ -7,9 +7,9 @@ sent to a server that has it no longer. It is refused instead, and says what to 
 from collections.abc import Sequence
 
 from cerebro.core.effects import ReadGraph, ReadTasks
-from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan, RunSnapshot
 from cerebro.core.run.own_attempts import has_begun
+from cerebro.core.run.rerun import tasks_of_rerun
 from cerebro.core.run.transitions import may_retry
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import RetryRun
@@ -28,7 +28,7 @@ async def problems_of_moved_tasks(
     moved = {
         index: owner
         for index in _in_question(plan, command)
-        if (owner := _owner_of(graph, plan.tasks[index].name))
+        if (owner := graph.server_of(plan.tasks[index].name))
         not in (None, plan.tasks[index].server)
     }
     if moved and not command.downstream:
@@ -43,16 +43,6 @@ async def problems_of_moved_tasks(
 def _in_question(plan: Plan, command: RetryRun) -> Sequence[int]:
     """Return the tasks that the command may run again, joins included."""
     named = [plan.index_of[name] for name in command.from_]
-    if not command.downstream:
-        return named or range(len(plan.tasks))
-    reached = dict.fromkeys(named)
-    todo = list(named)
-    for index in todo:
-        new = [below for below in plan.downstream[index] if below not in reached]
-        reached.update(dict.fromkeys(new))
-        todo += new
-    return sorted(reached)
-
-
-def _owner_of(graph: Graph, task: str) -> str | None:
-    return graph.server_of(task) if task in graph else None
+    if command.downstream:
+        return tasks_of_rerun(plan, named)
+    return named or range(plan.size)

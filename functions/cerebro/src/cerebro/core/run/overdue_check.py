@@ -30,7 +30,7 @@ from cerebro.core.model import FAILED_RANKS, Rank, RunSnapshot, TaskRun
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import (
     COMMANDS_PER_GROUP,
-    dispatch_again,
+    put_next_attempt,
     send_commands,
 )
 from cerebro.core.run.own_attempts import is_own
@@ -149,7 +149,7 @@ async def _dispatch_retries(
     for index, fact in facts.items():
         new = fact
         if _is_overdue(fact, check) and fact.waits_for_retry:
-            new = await dispatch_again(snapshot, index, fact, cause=check.id)
+            new = await put_next_attempt(snapshot, index, fact, cause=check.id)
         if is_own(new, check.id):
             sent[index] = new
         if len(sent) == COMMANDS_PER_GROUP:

@@ -76,11 +76,11 @@ async def on_page_timer(timer: PageTimer, *, repair: bool = True) -> None:
         return
     snapshot = await read_snapshot(timer.run_id)
     facts = await ReadPage(timer.run_id, timer.page)
-    if run.status == "running" or await _is_reopened(run, snapshot, timer, facts):
+    if run.status == "running" or await _reopen_if_live(run, snapshot, timer, facts):
         await _check(run, snapshot, timer, facts, asked_at=asked_at, repair=repair)
 
 
-async def _is_reopened(
+async def _reopen_if_live(
     run: Run, snapshot: RunSnapshot, timer: PageTimer, facts: dict[int, TaskRun]
 ) -> bool:
     """Reopen a run that ended in error if something on the page is live. Returns whether it is."""

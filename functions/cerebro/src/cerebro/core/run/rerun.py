@@ -17,12 +17,13 @@ Invariant: every attempt that a rerun begins is given results of attempts that a
 (docs/rules.md, rule 7).
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
 from cerebro.core.effects import Now, Publish, ReadPage
 from cerebro.core.messages import run_state_changed
-from cerebro.core.model import Run, RunSnapshot, TaskRun, page_of
+from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun, page_of
 from cerebro.core.run.dispatch import dispatch_ready
 from cerebro.core.run.run_access import read_run, write_run, write_task
 from cerebro.core.run.transitions import may_rerun, wait_again
@@ -68,7 +69,7 @@ async def rerun(snapshot: RunSnapshot, command: RetryRun, command_id: str, *, ca
     run = await read_run(snapshot.run.id)
     if command_id not in run.commands:
         run = await _step_reruns(run, command_id, cause=cause)
-        await _let_wait(snapshot, _reached(snapshot, named), command_id, cause=cause)
+        await _let_wait(snapshot, tasks_of_rerun(snapshot.plan, named), command_id, cause=cause)
         run = await _open(run, command_id, cause=cause)
     # Also in a run that has ended in error, perhaps because an earlier delivery sent nothing.
     if run.status in ("running", "error"):
@@ -87,12 +88,12 @@ async def _step_reruns(run: Run, command_id: str, *, cause: str) -> Run:
     return run
 
 
-def _reached(snapshot: RunSnapshot, named: list[int]) -> list[int]:
+def tasks_of_rerun(plan: Plan, named: Iterable[int]) -> list[int]:
     """Return the named tasks and everything downstream, joins included, upstream first."""
     reached = set(named)
-    pending = list(named)
+    pending = list(reached)
     while pending:
-        for index in snapshot.plan.downstream[pending.pop()]:
+        for index in plan.downstream[pending.pop()]:
             if index not in reached:
                 reached.add(index)
                 pending.append(index)

@@ -27,7 +27,7 @@ from cerebro.core.model import CachedResult, PlannedTask, Rank, Run, RunSnapshot
 from cerebro.core.run.cancellation import cancel_facts
 from cerebro.core.run.dispatch import fan_out
 from cerebro.core.run.page_timers import CLOCK_SKEW_MARGIN_S, arm_page_check, arm_page_timer
-from cerebro.core.run.run_access import read_run, write_task
+from cerebro.core.run.run_access import read_run, read_snapshot, write_task
 from cerebro.core.run.run_status import announce_failure, end_run, reopen_run
 from cerebro.core.run.transitions import SERVER_STATES, apply_update
 from cordyna_core.contract.envelope import Envelope
@@ -44,18 +44,21 @@ async def task_state_changed(envelope: Envelope) -> None:
     """
     update = envelope.message
     assert isinstance(update, TaskStateChanged)
-    snapshot, index = _addressed(await ReadRunSnapshot(update.run_id), update, envelope.source)
+    snapshot = await read_snapshot(update.run_id)
+    index = _index_of(snapshot, update, envelope.source)
     fact, is_guarded = await _write_update(snapshot, index, update, envelope)
     if fact.attempt != update.attempt:
         return  # It is about an older attempt.
     is_revived = fact.cause == envelope.id and (fact.was_revived or fact.rank == Rank.CANCELLED)
-    if is_revived and await _is_cancelled(snapshot, index, fact, cause=envelope.id):
+    if is_revived and await _reopen_or_cancel(snapshot, index, fact, cause=envelope.id):
         return
     if not is_guarded:
         await apply_consequences(snapshot, index, fact, cause=envelope.id)
 
 
-async def _is_cancelled(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> bool:
+async def _reopen_or_cancel(
+    snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str
+) -> bool:
     """Reopen the run, because this update revived the attempt. Returns whether it was cancelled.
 
     A cancellation passes a fact that has failed, so an update that revives it must look for one.
@@ -179,12 +182,8 @@ async def resume_fan_out(message: FanOut) -> None:
         await fan_out(snapshot, message, {})
 
 
-def _addressed(
-    snapshot: RunSnapshot | None, update: TaskStateChanged, source: str
-) -> tuple[RunSnapshot, int]:
-    """Return the run and the index of the task that an update is about. Raises Fatal."""
-    if snapshot is None:
-        raise Fatal(f"run {update.run_id} is not known")
+def _index_of(snapshot: RunSnapshot, update: TaskStateChanged, source: str) -> int:
+    """Return the index of the task that an update is about. Raises Fatal."""
     index = snapshot.plan.index_of.get(update.task)
     if index is None:
         raise Fatal(f"task {update.task!r} is not in the plan of run {update.run_id}")
@@ -193,4 +192,4 @@ def _addressed(
         raise Fatal(f"{source!r} may not report on task {update.task!r}: it runs on {owner!r}")
     if update.state not in SERVER_STATES:
         raise Fatal(f"a server does not report state {update.state!r} of a task")
-    return snapshot, index
+    return index
