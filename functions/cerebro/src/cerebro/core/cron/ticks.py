@@ -20,7 +20,6 @@ from cerebro.core.effects import (
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.deadlines import arm_deadline, resume_deadline
 from cerebro.core.messages import invocation_rejected
-from cerebro.core.model import Run
 from cerebro.core.run.invoke import tick_key
 from cordyna_core.contract.base import Message, Problem, meta_at
 from cordyna_core.contract.commands import InvokeTask
@@ -31,12 +30,12 @@ from cordyna_core.contract.time import utc
 async def on_tick(message: Tick) -> None:
     """Invoke the task for this nominal time, or publish why not."""
     now = await Now()
-    graph: Graph = await ReadGraph()
+    graph = await ReadGraph()
     problem = _stale(graph, message, now)
     if problem is not None:
         await resume_deadline(message)
     else:
-        before: float | None = await ReadTick(message.task)
+        before = await ReadTick(message.task)
         # First, so that it is decided also if no run is ever created.
         await arm_deadline(graph, message, before)
         problem = await _overlap(graph, message, before)
@@ -89,7 +88,7 @@ async def _overlap(graph: Graph, message: Tick, last: float | None) -> Problem |
         return None
     if last is None or last >= message.nominal:
         return None
-    run: Run | None = await ReadRun(run_id_of(message.task, tick_key(last), SCHEDULER))
+    run = await ReadRun(run_id_of(message.task, tick_key(last), SCHEDULER))
     if run is None or run.is_over:
         return None
     text = (

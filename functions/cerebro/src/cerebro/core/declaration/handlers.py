@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from cerebro.core.declaration.decide import (
     Accepted,
-    Batch,
     Outcome,
     Rejected,
     SignOfLife,
@@ -56,7 +55,7 @@ async def server_declared(envelope: Envelope) -> None:
     now = await Now()
     await NoteServer(declared.server, None, now)
     while True:
-        graph: Graph = await ReadGraph()
+        graph = await ReadGraph()
         await publish_pending_change(graph, declared.server)
         changes: tuple[GraphChanged, ...] = ()
         outcome = decide(graph, declared)
@@ -96,8 +95,8 @@ async def declare_exactly(
         now = await Now()
         await NoteServer(declared.server, "ready", now)
     while True:
-        graph: Graph = await ReadGraph()
-        batch: Batch = declare_batch([*declarations, *kept], graph)
+        graph = await ReadGraph()
+        batch = declare_batch([*declarations, *kept], graph)
         for _, outcome in batch.outcomes:
             if isinstance(outcome, Accepted):
                 await WriteDeclaration(outcome.version, outcome.declared)
@@ -128,7 +127,7 @@ async def remove_server(envelope: Envelope) -> None:
     command = envelope.message
     assert isinstance(command, RemoveServer)
     while True:
-        graph: Graph = await ReadGraph()
+        graph = await ReadGraph()
         await publish_pending_change(graph, command.server)
         changes: tuple[GraphChanged, ...] = ()
         accepted = graph.declarations.get(command.server)
@@ -172,7 +171,7 @@ async def server_state_changed(envelope: Envelope) -> None:
     now = await Now()
     # A server whose clock is ahead would never be shown as unresponsive.
     await NoteServer(changed.server, changed.state, min(now, envelope.sent_at.timestamp()))
-    graph: Graph = await ReadGraph()
+    graph = await ReadGraph()
     if changed.state == "ready" and f"unresponsive:{changed.server}" in graph.watched:
         await _notify_recovered("unresponsive", changed.server, envelope)
 
