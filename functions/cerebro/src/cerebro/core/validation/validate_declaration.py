@@ -5,7 +5,7 @@ Invariant: every fault is found, and names its task. The limits are those of doc
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -88,7 +88,7 @@ def _bad_edges(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
 def _bad_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
     for task in tasks:
         if task.params_schema is not None:
-            for fault in _faults_of(task.params_schema):
+            for fault in _faults_of(task.params_schema, _faults_of_params_schema):
                 text = (
                     f"task {quoted(task.name)}: params_schema is not a JSON Schema of its "
                     f"parameters: {fault}"
@@ -98,13 +98,12 @@ def _bad_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
 
 def _bad_output_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
     for task in tasks:
-        schemas: dict[str, JsonObject | None] = {}
-        if task.output_schema is not None:
-            schemas["output_schema"] = task.output_schema
-        for name, edge in task.expecting.items():
-            schemas[f"what it expects of {quoted(name)}"] = edge.expects
+        schemas = {"output_schema": task.output_schema} | {
+            f"what it expects of {quoted(name)}": edge.expects
+            for name, edge in task.expecting.items()
+        }
         for what, schema in schemas.items():
-            for fault in _faults_of_form(json.dumps(schema)):
+            for fault in _faults_of(schema or {}, _faults_of_output_schema):
                 text = f"task {quoted(task.name)}: {what} is not a JSON Schema: {fault}"
                 yield Problem(code="bad_schema", message=text, path=[task.name])
 
@@ -150,41 +149,34 @@ def _reached_from(sources: Iterable[str], tasks: Iterable[TaskDeclaration]) -> d
     return reached
 
 
-def _faults_of(schema: JsonObject) -> Sequence[str]:
+# It takes a millisecond. Tasks often have the same schema, and are declared again.
+def _remembered(check: Callable[[str], Sequence[str]]) -> Callable[[str], Sequence[str]]:
+    """Return a check of the text of a schema that remembers the faults of short ones."""
+    check_short = lru_cache(maxsize=REMEMBERED_SCHEMAS)(check)
+    return lambda text: check_short(text) if len(text) <= REMEMBERED_CHARS else check(text)
+
+
+@_remembered
+def _faults_of_params_schema(text: str) -> Sequence[str]:
+    from cerebro.core.validation.json_schema import faults_of_schema  # noqa: PLC0415  60 ms
+
+    return tuple(faults_of_schema(json.loads(text)))
+
+
+@_remembered
+def _faults_of_output_schema(text: str) -> Sequence[str]:
+    from cerebro.core.validation.json_schema import faults_of_form  # noqa: PLC0415  60 ms
+
+    return tuple(faults_of_form(json.loads(text)))
+
+
+def _faults_of(schema: JsonObject, check: Callable[[str], Sequence[str]]) -> Sequence[str]:
     try:
         text = json.dumps(schema)
     except RecursionError:
         return ["it is nested too deeply"]
-    return _remembered_faults(text) if len(text) <= REMEMBERED_CHARS else _faults_of_text(text)
-
-
-# Checking takes a millisecond. Tasks often have the same schema, and are declared again.
-@lru_cache(maxsize=REMEMBERED_SCHEMAS)
-def _remembered_faults(schema: str) -> Sequence[str]:
-    return _faults_of_text(schema)
-
-
-def _faults_of_text(schema: str) -> Sequence[str]:
-    from cerebro.core.validation.json_schema import faults_of_schema  # noqa: PLC0415  60 ms
-
-    return tuple(faults_of_schema(json.loads(schema)))
+    return check(text)
 
 
 def _repeated(names: Iterable[str]) -> list[str]:
     return [name for name, times in Counter(names).items() if times > 1]
-
-
-def _faults_of_form(schema: str) -> Sequence[str]:
-    is_short = len(schema) <= REMEMBERED_CHARS
-    return _remembered_faults_of_form(schema) if is_short else _faults_of_form_of(schema)
-
-
-@lru_cache(maxsize=REMEMBERED_SCHEMAS)
-def _remembered_faults_of_form(schema: str) -> Sequence[str]:
-    return _faults_of_form_of(schema)
-
-
-def _faults_of_form_of(schema: str) -> Sequence[str]:
-    from cerebro.core.validation.json_schema import faults_of_form  # noqa: PLC0415  60 ms
-
-    return tuple(faults_of_form(json.loads(schema)))
