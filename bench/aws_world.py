@@ -145,7 +145,7 @@ class AwsWorld:
             assert not outcome.dead_letters, outcome.dead_letters
 
     def _next_batch(self) -> tuple[str, list[Delivery]]:
-        """The messages that are due for the next handler, at most a batch."""
+        """Return the messages that are due for the next handler, at most a batch."""
         _, ticket, handler, body = heapq.heappop(self._in_flight)
         batch, others = [Delivery(str(ticket), body)], []
         while (

@@ -29,7 +29,7 @@ LAYERS = 40
 
 
 def layered(size: int) -> TaskServer:
-    """A server with `size` tasks in layers, and one that needs them all."""
+    """Return a server with `size` tasks in layers, and one that needs them all."""
     server = TaskServer("bench")
     width = max(1, size // LAYERS)
     for index in range(size):

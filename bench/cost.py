@@ -61,7 +61,7 @@ def requests_price(counts: Counts) -> float:
 
 
 def parts_of_price(counts: Counts) -> dict[str, float]:
-    """The same by service."""
+    """Return the same by service."""
     waited = counts.waited_s * prices.WAIT_GB * prices.WAIT_GB_SECOND.per_million
     return {
         "events": counts.events * prices.EVENT.per_million,
@@ -90,7 +90,7 @@ def log_price(counts: Counts) -> float:
 def measure(
     graph: Graph, batch: int, timers: str = "states", *, is_start_held: bool = False
 ) -> Counts:
-    """A run of a graph that all warm processes know: declarations, plan and signs of life.
+    """Return a run of a graph that all warm processes know: declarations, plan and signs of life.
 
     At the rate for which the price is given, a million tasks, every warm process has handled
     several runs of a graph within the minute.
@@ -103,7 +103,7 @@ def measure(
 
 
 def runs() -> list[dict[str, Any]]:
-    """The price of runs of every size, as they are by default and with `started` held back.
+    """Return the price of runs of every size, as they are by default and with `started` held back.
 
     With both kinds of timers, one message at a time.
     """
@@ -113,7 +113,7 @@ def runs() -> list[dict[str, Any]]:
 
 
 def row(started: str, timers: str, shape: str) -> dict[str, Any]:
-    """The price of one run, for each of its tasks."""
+    """Return the price of one run, for each of its tasks."""
     graph = RUNS[shape]()
     counts, tasks = measure(graph, 1, timers, is_start_held=started == "held"), len(graph)
     return {

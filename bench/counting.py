@@ -89,17 +89,17 @@ class Hooks:
 
 
 def _share(read: Mapping[str, Any]) -> float:
-    """What a read costs of a strongly consistent one."""
+    """Return what a read costs of a strongly consistent one."""
     return 1.0 if read.get("ConsistentRead") else 0.5
 
 
 def _logged_bytes(entry: Mapping[str, Any]) -> int:
-    """The size of an event in the log of events."""
+    """Return the size of an event in the log of events."""
     return len(entry["Detail"]) + ENVELOPE_BYTES
 
 
 def read_units(item: Item) -> int:
-    """The units of a strongly consistent read."""
+    """Return the units of a strongly consistent read."""
     return max(1, ceil(size_of(item) / READ_UNIT))
 
 

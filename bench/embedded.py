@@ -41,7 +41,7 @@ Contender = Callable[[], float]
 
 
 def cordyna_servers(graph: Graph) -> list[TaskServer]:
-    """The graph's tasks, alternating between two servers."""
+    """Return the graph's tasks, alternating between two servers."""
     servers = [TaskServer(f"server-{n}") for n in range(SERVERS)]
     for n, (name, upstream) in enumerate(graph.items()):
         servers[n % SERVERS].task(name=name, upstream=upstream)(lambda: None)
@@ -61,7 +61,7 @@ for n, (name, upstream) in enumerate(graph.items()):
 
 
 def cordyna_specs(graph: Graph, folder: Path) -> dict[str, ServerSpec]:
-    """The same servers as files, each in a process of its own."""
+    """Return the same servers as files, each in a process of its own."""
     (folder / "graph.json").write_text(json.dumps(graph))
     names = "".join(f"server_{n} = servers[{n}]\n" for n in range(SERVERS))
     (folder / "servers.py").write_text(SERVER_SOURCE.replace("COUNT", str(SERVERS)) + names)

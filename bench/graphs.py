@@ -15,7 +15,7 @@ def chain(size: int = 100) -> Graph:
 
 
 def fan(width: int = 200) -> Graph:
-    """One task, `width` tasks downstream of it, one task downstream of them all."""
+    """Return one task, `width` tasks downstream of it, one task downstream of them all."""
     middle = {f"t{n}": ("first",) for n in range(width)}
     return {"first": (), **middle, "last": tuple(middle)}
 
@@ -32,7 +32,7 @@ def layered() -> Graph:
 
 
 def single() -> Graph:
-    """One task without upstreams, as most crons are."""
+    """Return one task without upstreams, as most crons are."""
     return {"t0": ()}
 
 

@@ -81,14 +81,14 @@ class Figure:
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """How long an action takes."""
+    """Return how long an action takes."""
     start = time.perf_counter()
     action()
     return time.perf_counter() - start
 
 
 def best(action: Callable[[], object], times: int = 3) -> float:
-    """The shortest of several times: the others had company."""
+    """Return the shortest of several times: the others had company."""
     return min(seconds(action) for _ in range(times))
 
 
@@ -182,7 +182,10 @@ LINES = 100_000
 
 
 def printed_lines() -> Iterator[Figure]:
-    """A body that prints 100,000 lines, until all is stored; and their first two by command."""
+    """Measure a body that prints 100,000 lines, until all are stored.
+
+    Then the first two of them by command.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with engine_of(folder, bench=SERVER) as engine:
@@ -214,7 +217,7 @@ def first_lines(home: Path, run_id: str) -> None:
 
 
 def beside_floods() -> Iterator[Figure]:
-    """A quick task of another server, while 15 bodies print without a pause."""
+    """Yield a quick task of another server, while 15 bodies print without a pause."""
     with (
         tempfile.TemporaryDirectory() as name,
         engine_of(Path(name), bench=SERVER, innocent=INNOCENT) as engine,

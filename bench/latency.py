@@ -124,7 +124,7 @@ def bare_latency(events: Any, path: Path) -> list[float]:
 
 
 def run_once(engine: AwsEngine) -> dict[Moment, float]:
-    """The time of each message of one run of task-3, UTC seconds."""
+    """Return the time of each message of one run of task-3, UTC seconds."""
     invoked = engine.invoke(InvokeTask(task="task-3"))
     assert isinstance(invoked, Invoked), invoked
     *_, ended = engine.follow(invoked.run_id, timeout_s=60)

@@ -77,7 +77,7 @@ class Measured:
 
 
 def run_with(tape: Tape, *, recording: bool) -> Measured:
-    """One fan-out in a new world; the same calls each time."""
+    """Return one fan-out in a new world; the same calls each time."""
     measured = Measured()
 
     def make_client(service: str) -> Any:

@@ -78,7 +78,7 @@ print(*(verdict.seed for verdict in report.broken), sep=",")
 
 
 def broken_without_bugs(first: int, count: int) -> str:
-    """The seeds that break although nothing was planted, separated by commas.
+    """Return the seeds that break although nothing was planted, separated by commas.
 
     They prove nothing about a mutant, and are not counted.
     """

@@ -31,7 +31,7 @@ class ServerBus:
 
 
 def run_in_one_thread(graph: Graph, servers: Sequence[TaskServer]) -> Callable[[], None]:
-    """A function that runs the graph once."""
+    """Return a function that runs the graph once."""
     by_name = {server.name: server for server in servers}
     home, keys = MemoryHome(), itertools.count()
 

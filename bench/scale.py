@@ -57,7 +57,7 @@ READS: Final = (
 
 
 def layered(size: int) -> list[ServerDeclared]:
-    """The declarations of 50 servers."""
+    """Return the declarations of 50 servers."""
     width = size // LAYERS
     tasks: list[dict[str, Any]] = [{"name": "source"}]
     for layer in range(LAYERS):

@@ -204,7 +204,7 @@ def _row(minute: int, sample: Sample) -> str:
 
 
 def slope(values: Sequence[float]) -> float:
-    """The least-squares slope over equal steps."""
+    """Return the least-squares slope over equal steps."""
     middle, mean = (len(values) - 1) / 2, sum(values) / len(values)
     spread = sum((at - middle) ** 2 for at in range(len(values)))
     return sum((at - middle) * (value - mean) for at, value in enumerate(values)) / (spread or 1)

@@ -32,7 +32,7 @@ class Received:
 
 
 def declaration(width: int) -> dict[str, Any]:
-    """The tasks: a source, `width` tasks downstream of it, and a target downstream of them."""
+    """Return a source, `width` tasks downstream of it, and a target downstream of them all."""
     wide = [f"wide-{number:04}" for number in range(width)]
     return {
         "server": SERVER,

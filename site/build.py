@@ -63,7 +63,10 @@ def prepare() -> None:
 
 
 def with_site_links(page: Path) -> str:
-    """The page's text; a link to a file that is not part of the site becomes its path as code."""
+    """Return the page's text.
+
+    A link to a file that is not part of the site becomes its path as code.
+    """
     folder = page.parent
     in_root = page.parent == SOURCE / "docs" and page.name in {
         "index.md",
@@ -92,7 +95,7 @@ _TOP_PAGES: Final = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 
 
 def pages_without_navigation() -> list[str]:
-    """The pages that a reader of the site could not find."""
+    """Return the pages that a reader of the site could not find."""
     navigation = tomllib.loads(CONFIGURATION.read_text())["project"]["nav"]
     named = set(_pages_of(navigation))
     present = {

@@ -6,7 +6,7 @@ GENERATED = "<!-- Made by `make references` from the code: change the code, not 
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table; `|` within a cell is escaped."""
+    """Return a table; `|` within a cell is escaped."""
     lines = [head, ["---"] * len(head), *rows]
     return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in lines]
 
@@ -17,7 +17,7 @@ def code(text: str) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """A docstring as lines: one sentence a line, paragraphs kept."""
+    """Return a docstring as lines: one sentence a line, paragraphs kept."""
     paragraphs = [" ".join(part.split()) for part in text.strip().split("\n\n")]
     lines: list[str] = []
     for paragraph in paragraphs:

@@ -18,7 +18,7 @@ MODULES = (
 
 
 def python_api_page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     lines = [
         "# Python API",
         "",
@@ -48,7 +48,7 @@ def _entry(name: str, value: Any) -> Iterator[str]:
 
 
 def _members(owner: type) -> Iterator[str]:
-    """The public methods and properties that the class itself defines."""
+    """Yield the public methods and properties that the class itself defines."""
     for name, member in vars(owner).items():
         if name.startswith("_"):
             continue
@@ -125,7 +125,7 @@ def _block(signature: str) -> Iterator[str]:
 
 
 def _doc(value: Any) -> Iterator[str]:
-    """The docstring: its text, then its sections as lists."""
+    """Yield the docstring: its text, then its sections as lists."""
     body, *parts = re.split(r"\n+(Args|Returns|Raises):\n", inspect.getdoc(value) or "")
     if body:
         yield from ("", *sentences(body))

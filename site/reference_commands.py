@@ -24,7 +24,7 @@ STATUS_MEANING = {
 
 
 def command_line_page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     root: Any = get_command(app)
     lines = [
         "# Command line",
@@ -93,7 +93,7 @@ def _name(param: Any) -> str:
 
 
 def _value(param: Any) -> str:
-    """What follows an option: its metavar, its choices, or its type."""
+    """Return what follows an option: its metavar, its choices, or its type."""
     if param.is_flag:
         return ""
     choices = enum_of(param.type_descriptor.annotation)

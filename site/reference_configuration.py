@@ -71,7 +71,7 @@ _INTERNAL: Final = {
 
 
 def configuration_page() -> str:
-    """The whole page. Raises ValueError if a setting or a variable has no row."""
+    """Return the whole page. Raises ValueError if a setting or a variable has no row."""
     _require_complete()
     lines = [
         "# Configuration",

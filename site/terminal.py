@@ -56,7 +56,7 @@ height="{terminal_height}" /></clipPath>
 
 
 def output_on_a_terminal(commands: str, cwd: Path, environ: Mapping[str, str]) -> str:
-    """What a shell's commands write to a terminal, with its colours."""
+    """Return what a shell's commands write to a terminal, with its colours."""
     main, other = pty.openpty()
     process = subprocess.Popen(
         ["bash", "-c", f"stty cols {COLUMNS} rows 40; {commands}"],
@@ -83,7 +83,7 @@ def output_on_a_terminal(commands: str, cwd: Path, environ: Mapping[str, str]) -
 
 
 def last_screen(output: str) -> list[str]:
-    """The lines that stay on the screen: what a moving picture has drawn over is gone."""
+    """Return the lines that stay on the screen: what a moving picture has drawn over is gone."""
     lines, row, at = [""], 0, 0
     for match in _CONTROL.finditer(output):
         text, at = output[at : match.start()], match.end()
@@ -105,7 +105,7 @@ def last_screen(output: str) -> list[str]:
 
 
 def picture_of(command: str, output: str, name: str) -> str:
-    """The SVG of a command and its output."""
+    """Return the SVG of a command and its output."""
     console = Console(
         record=True, width=COLUMNS, file=StringIO(), force_terminal=True, color_system="truecolor"
     )

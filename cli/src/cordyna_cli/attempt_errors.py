@@ -27,7 +27,9 @@ class AttemptErrors:
     def of(
         self, task: str, entry: TimelineEntryView, *, run_has_ended: bool
     ) -> ErrorDescription | None:
-        """The error that was reported with an entry; None if it had none, or it is not known yet.
+        """Return the error that was reported with an entry.
+
+        None if it had none, or it is not known yet.
 
         Events that arrive late are read once, when the run has ended: each reading is slow.
         Raises what `Engine.events` raises of live events.

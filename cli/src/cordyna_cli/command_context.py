@@ -32,7 +32,7 @@ class CommandContext:
         return resolve(self._cli.flags, self.environment)
 
     def flags_of_the_cloud(self) -> list[str]:
-        """The global options that say which cerebro is meant, as they were typed."""
+        """Return the global options that say which cerebro is meant, as they were typed."""
         flags = self._cli.flags
         names = ("home", "profile", "region", "endpoint_url", "bus")
         typed = {name: getattr(flags, name) for name in names}
@@ -81,7 +81,7 @@ class CommandContext:
             self.print_driver(engine)
 
     def is_driven(self, engine: Engine) -> bool:
-        """Whether some process drives runs now. A cloud always does."""
+        """Return whether some process drives runs now. A cloud always does."""
         return self.settings.engine != "embedded" or is_driven(engine.driver())
 
     def _open(

@@ -155,7 +155,7 @@ class CommandGroup(TyperGroup):
 
 
 def _near_command(word: str) -> str:
-    """What to do next about a word that is no command."""
+    """Return what to do next about a word that is no command."""
     names = {other: name for name, others in _OTHER_WORDS.items() for other in others}
     names |= {name: name for name in ENTRIES}
     near = get_close_matches(word, names, n=1, cutoff=_SIMILARITY_MIN)
@@ -165,7 +165,7 @@ def _near_command(word: str) -> str:
 
 
 def load_target(target: str) -> Any:
-    """The function or Typer that `target` (module:name) names."""
+    """Return the function or Typer that `target` (module:name) names."""
     module, _, attribute = target.partition(":")
     return getattr(import_module(f"cordyna_cli.commands.{module}"), attribute)
 

@@ -41,7 +41,7 @@ class RunningConsole(Protocol):
     """A console that answers."""
 
     def address(self, path: str = "/") -> str:
-        """An address that opens the page at `path`, once."""
+        """Return an address that opens the page at `path`, once."""
         ...
 
     def has_stopped(self) -> bool: ...
@@ -57,7 +57,7 @@ class ConsoleFactory(Protocol):
         ...
 
     def find(self, folder: Path) -> Callable[[str], str] | None:
-        """The `address` of the console that is up for a folder; None if no console is up."""
+        """Return the `address` of the console that is up for a folder; None if no console is up."""
         ...
 
 

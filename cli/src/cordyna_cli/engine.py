@@ -156,7 +156,7 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         ...
 
     def driver(self) -> DriverInfo | None:
-        """The process that drives runs here; None: no process does, or the cloud."""
+        """Return the process that drives runs here; None: no process does, or the cloud."""
         ...
 
     @property
@@ -192,7 +192,7 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         ...
 
     def driven_runs(self) -> Sequence[str]:
-        """The active runs that proceed only while this process is up."""
+        """Return the active runs that proceed only while this process is up."""
         ...
 
     def send(self, lines: Sequence[str]) -> None:
@@ -203,14 +203,14 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         ...
 
     def plan(self, task: str, params: JsonObject | None = None) -> "PlanView":
-        """What an invocation of `task` would run, or why it would be refused.
+        """Return what an invocation of `task` would run, or why it would be refused.
 
         With `params`, also why these would be refused.
         """
         ...
 
     def rehearse(self, declared: Sequence[ServerDeclared]) -> "RehearsalView":
-        """What these declarations would change, made in this order. Nothing is declared."""
+        """Return what these declarations would change, made in this order. Nothing is declared."""
         ...
 
     def replay(self, run_id: str) -> "ReplayView":
@@ -221,15 +221,15 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         ...
 
     def run(self, run_id: str) -> "RunView":
-        """The run with all its tasks. Raises NotFound."""
+        """Return the run with all its tasks. Raises NotFound."""
         ...
 
     def structure(self, run_id: str) -> "RunStructure":
-        """What never changes about a run. Raises NotFound."""
+        """Return what never changes about a run. Raises NotFound."""
         ...
 
     def facts(self, run_id: str, *, since: str | None = None) -> "RunFacts":
-        """What changes of a run, with what explains its state. Raises NotFound.
+        """Return what changes of a run, with what explains its state. Raises NotFound.
 
         `since` is the `cursor` of an earlier reading: the columns may then hold only what has
         changed after it.
@@ -237,11 +237,11 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         ...
 
     def task_run(self, run_id: str, task: str) -> "TaskRunFacts":
-        """One task run with what holds it up. Raises NotFound."""
+        """Return one task run with what holds it up. Raises NotFound."""
         ...
 
     def location(self) -> EngineLocation:
-        """Where this cerebro is."""
+        """Return where this cerebro is."""
         ...
 
     def cerebro(self) -> "CerebroInfo":
@@ -249,43 +249,43 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         ...
 
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator["RunView"]:
-        """The run after each change, until it is final or `timeout_s` has passed.
+        """Yield the run after each change, until it is final or `timeout_s` has passed.
 
         Raises NotFound.
         """
         ...
 
     def runs(self, limit: int = 20, criteria: "RunCriteria | None" = None) -> list["RunSummary"]:
-        """The newest that match, newest first. Only the newest 10,000 are searched."""
+        """Return the newest that match, newest first. Only the newest 10,000 are searched."""
         ...
 
     def tasks(self) -> list["TaskInfo"]:
-        """Every declared task."""
+        """Return every declared task."""
         ...
 
     def servers(self) -> list["ServerInfo"]:
-        """Every server that has declared itself."""
+        """Return every server that has declared itself."""
         ...
 
     def incidents(self, *, closed: bool = False) -> list["IncidentView"]:
-        """What needs an owner, the newest first; with `closed`, also what needed one."""
+        """Return what needs an owner, the newest first; with `closed`, also what needed one."""
         ...
 
     def events(
         self, run_id: str | None = None, *, after: int = 0, limit: int | None = None
     ) -> list["PassedEvent"]:
-        """The events of a run, or all events, in the order they passed the bus.
+        """Return the events of a run, or all events, in the order they passed the bus.
 
         Only those with `seq` above `after`, and of them the first `limit`.
         """
         ...
 
     def newest_events(self, count: int) -> list["PassedEvent"]:
-        """The last events that passed the bus, at most `count`, in the order they passed."""
+        """Return the last events that passed the bus, at most `count`, in the order they passed."""
         ...
 
     def logs(self, run_id: str, task: str | None = None) -> list["LogLine"]:
-        """What the tasks of a run, or one of them, printed and logged. Raises NotFound."""
+        """Return what the tasks of a run, or one of them, printed and logged. Raises NotFound."""
         ...
 
     def iter_logs(self, run_id: str, task: str | None = None) -> Iterator["LogLine"]:

@@ -14,7 +14,7 @@ from cordyna_core.contract.views.graph import TaskInfo
 
 
 def graph_findings(engine: Engine) -> list[Finding]:
-    """One finding for each problem, or one that all is well. Raises UserError."""
+    """Return one finding for each problem, or one that all is well. Raises UserError."""
     tasks = engine.tasks()
     unresolved = list(_unresolved(tasks))
     refused = list(_refused_crons(engine, tasks))
@@ -25,7 +25,7 @@ def graph_findings(engine: Engine) -> list[Finding]:
 
 
 def _near_upstream(name: str, tasks: Sequence[TaskInfo]) -> str | None:
-    """The declared task that was probably meant by an upstream that is not declared."""
+    """Return the declared task that was probably meant by an upstream that is not declared."""
     near = near_names_of(name, [info.task for info in tasks], 1)
     return near[0] if near else None
 
@@ -43,7 +43,7 @@ def _unresolved(tasks: Sequence[TaskInfo]) -> Iterator[Finding]:
 
 
 def _notices(tasks: Sequence[TaskInfo]) -> Iterator[Finding]:
-    """What both owners of an edge should know, once for each edge."""
+    """Yield what both owners of an edge should know, once for each edge."""
     for info in tasks:
         for notice in info.notices:
             if notice.task == info.task and notice.code != "cannot_tell":

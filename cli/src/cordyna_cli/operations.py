@@ -53,7 +53,7 @@ class Operations(Protocol):
         ...
 
     def dead_letters(self) -> Sequence[DeadLetterQueue]:
-        """The queues that are not empty."""
+        """Return the queues that are not empty."""
         ...
 
     def redrive(self, name: str, ids: Collection[str] = ()) -> int:
@@ -72,7 +72,7 @@ class Operations(Protocol):
         ...
 
     def paused(self) -> Sequence[str]:
-        """The tasks whose cron is paused."""
+        """Return the tasks whose cron is paused."""
         ...
 
     def pause(self, task: str, *, on: bool) -> None:
@@ -81,7 +81,7 @@ class Operations(Protocol):
 
 
 def operations_of(engine: Engine, command: str) -> Operations:
-    """The operations of an engine. Raises UserError for an engine without any."""
+    """Return the operations of an engine. Raises UserError for an engine without any."""
     operations = getattr(engine, "operations", None)
     if operations is None:
         raise UserError(

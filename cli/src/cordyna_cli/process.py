@@ -17,7 +17,7 @@ from cordyna_core.errors import UserError
 
 
 def process_environment() -> Environment:
-    """The environment of this process. From now on, stdout belongs to `dyna` alone.
+    """Return the environment of this process. From now on, stdout belongs to `dyna` alone.
 
     Raises UserError: the working folder has been deleted.
     """

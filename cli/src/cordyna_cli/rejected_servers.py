@@ -13,7 +13,7 @@ from cordyna_core.contract.views.graph import ServerInfo
 
 
 def with_rejected(engine: Engine, problems: Sequence[Problem]) -> list[ServerInfo]:
-    """The servers of `engine`, those rejected for `problems` marked, with their first problem.
+    """Return the servers of `engine`, those rejected for `problems` with their first one.
 
     Raises UserError.
     """

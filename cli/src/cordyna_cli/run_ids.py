@@ -20,12 +20,12 @@ _MATCHES_SHOWN_MAX: Final = 5
 
 
 def is_run_id(typed: str) -> bool:
-    """Whether it is a whole id, in letters of any case."""
+    """Return whether it is a whole id, in letters of any case."""
     return re.fullmatch(RUN_ID_PATTERN, typed.upper()) is not None
 
 
 def find_run_id(engine: Engine, typed: str) -> str:
-    """The id of the run that is meant.
+    """Return the id of the run that is meant.
 
     Raises NotFound, and UserError where several runs begin with `typed`.
     """

@@ -20,7 +20,10 @@ class TaskProgress:
         self._updates: dict[tuple[str, int], TaskStateChanged] = {}
 
     def added_to(self, view: RunView, engine: Engine) -> RunView:
-        """The view with the progress of its running tasks. Raises what `Engine.events` raises."""
+        """Return the view with the progress of its running tasks.
+
+        Raises what `Engine.events` raises.
+        """
         if not engine.has_live_events or not any(task.state == "started" for task in view.tasks):
             return view
         for event in engine.events(self._run_id, after=self._after):

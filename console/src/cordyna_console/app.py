@@ -53,7 +53,10 @@ def build_app(
     openings: Openings | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> FastAPI:
-    """The application. `access` is asked for each request, because the port is known late."""
+    """Return the application.
+
+    `access` is asked for each request, because the port is known late.
+    """
     assets = load_assets()
     app = application(console, ROUTERS)
     app.state.openings = openings or Openings(time.monotonic)
@@ -66,7 +69,7 @@ def build_app(
 
 
 def application(console: Console, routers: Sequence[APIRouter]) -> FastAPI:
-    """The API of these routes, without a page and without protection."""
+    """Return the API of these routes, without a page and without protection."""
     app = FastAPI(
         title="cordyna console",
         version="1",
@@ -146,7 +149,7 @@ def add_page(app: FastAPI, assets: Mapping[str, PageAsset]) -> None:
 
 
 def _own_address(to: str) -> str:
-    """An address of this console; anything else is its first page.
+    """Return an address of this console; anything else is its first page.
 
     Browsers take a backslash for a slash, and skip tabs and line breaks.
     """

@@ -37,7 +37,7 @@ class PageAsset:
 
 
 def load_assets() -> dict[str, PageAsset]:
-    """Every file of the page, by its path without a leading slash."""
+    """Return every file of the page, by its path without a leading slash."""
     assets: dict[str, PageAsset] = {}
     _collect(files("cordyna_console") / "page", "", assets)
     return assets
@@ -53,7 +53,7 @@ def _collect(folder: Traversable, prefix: str, assets: dict[str, PageAsset]) -> 
 
 
 def page_asset(name: str, content: bytes) -> PageAsset:
-    """A file of the page, with the type of its name and the tag of its content."""
+    """Return a file of the page, with the type of its name and the tag of its content."""
     return PageAsset(content, _type_of(name), f'W/"{_digest(content)}"')
 
 
@@ -67,7 +67,7 @@ def _digest(content: bytes) -> str:
 
 
 def content_security_policy(index: bytes, connect_to: Sequence[str] = ()) -> str:
-    """The policy of the page: its own files, its import map (by its hash), and nothing else.
+    """Return the policy of the page: its own files, its import map (by its hash), and nothing else.
 
     `connect_to`: origins that the page may ask beside its own.
     """

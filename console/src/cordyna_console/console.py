@@ -76,13 +76,16 @@ class Console:
         return operations_of(self.engine, "doctor")
 
     def permission(self, right: Right) -> Permission:
-        """What is known to be allowed: a home on this disk is its user's; else what was tried."""
+        """Return what is known to be allowed.
+
+        A home on this disk is its user's; else it is what was tried.
+        """
         if self.identity.engine == "embedded":
             return "yes"
         return self.identity.can.get(right) or self._tried.get(right, "unknown")
 
     def deleted_home(self) -> Path | None:
-        """The folder of the engine, if there was one and it is gone."""
+        """Return the folder of the engine, if there was one and it is gone."""
         if self.identity.engine != "embedded":
             return None
         folder = self.engine.location().folder
@@ -109,7 +112,10 @@ class Console:
         self._tried[right] = "yes"
 
     def row(self, run: RunSummary) -> RunRow:
-        """One run in a list. Rows of runs that have ended are kept for a while. Raises NotFound."""
+        """Return one run in a list.
+
+        Rows of runs that have ended are kept for a while. Raises NotFound.
+        """
         key, now = (run.run_id, run.state), self.now()
         kept = self._rows.get(key)
         if kept is not None and (now - kept[0]).total_seconds() < ROW_KEPT_S:
@@ -122,7 +128,7 @@ class Console:
         return row
 
     def row_of(self, facts: RunFacts) -> RunRow:
-        """A run as a row, from its facts."""
+        """Return a run as a row, from its facts."""
         run = facts.excerpt
         target = next((task for task in run.tasks if task.task == run.task), None)
         return RunRow(

@@ -37,7 +37,7 @@ class ConsoleFile:
         return (replace(self, others=()), *self.others)
 
     def is_running(self) -> bool:
-        """Whether a process has the number of this console's process."""
+        """Return whether a process has the number of this console's process."""
         try:
             os.kill(self.pid, 0)
         except (ProcessLookupError, OverflowError):
@@ -47,7 +47,7 @@ class ConsoleFile:
         return True
 
     def is_of_another_process(self) -> bool:
-        """Whether the process of this console is another one that is still running."""
+        """Return whether the process of this console is another one that is still running."""
         return self.pid != os.getpid() and self.is_running()
 
     def add_to(self, path: Path) -> None:
@@ -75,7 +75,7 @@ class ConsoleFile:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """What the file says; None when it is missing or cannot be read."""
+        """Return what the file says; None when it is missing or cannot be read."""
         try:
             content: dict[str, Any] = json.loads(path.read_text())
             others = tuple(map(cls._parsed, content.get("others", ())))
@@ -124,6 +124,6 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def opening_address(port: int, code: str, path: str = "/") -> str:
-    """The address of a code; `path` is where it leads."""
+    """Return the address of a code; `path` is where it leads."""
     to = "" if path == "/" else f"&to={quote(path, safe='')}"
     return f"http://{LOOPBACK}:{port}/open?code={code}{to}"

@@ -18,7 +18,7 @@ _SCHEMAS_NOT_SENT: Final = ("HTTPValidationError", "ValidationError")
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document."""
+    """Return the OpenAPI document."""
     document = app.openapi()
     for methods in document["paths"].values():
         for operation in methods.values():

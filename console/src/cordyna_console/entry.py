@@ -41,7 +41,10 @@ class ConsoleEntry:
         return server
 
     def find(self, folder: Path) -> Callable[[str], str] | None:
-        """The `address` of the latest console that is up for a folder; None if no console is up."""
+        """Return the `address` of the latest console that is up for a folder.
+
+        None if no console is up.
+        """
         file = ConsoleFile.read(folder / FILE_NAME)
         entry = next(filter(_answers, file.consoles if file is not None else ()), None)
         if entry is None:
@@ -64,7 +67,7 @@ def _now() -> datetime:
 
 
 def _issue_code(entry: ConsoleFile) -> str | None:
-    """A code of the console of the entry; None if it does not answer, or is another one."""
+    """Return a code of the console of the entry; None if it does not answer, or is another one."""
     request = urllib.request.Request(
         f"http://{LOOPBACK}:{entry.port}/api/v1/openings",
         data=b"{}",

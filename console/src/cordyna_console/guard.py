@@ -46,11 +46,11 @@ class RequestHead:
     headers: tuple[tuple[str, str], ...] = ()
 
     def all(self, name: str) -> list[str]:
-        """Every value of a header."""
+        """Return every value of a header."""
         return [value for key, value in self.headers if key == name]
 
     def one(self, name: str) -> str | None:
-        """The value of a header; None when it is absent or came more than once."""
+        """Return the value of a header; None when it is absent or came more than once."""
         values = self.all(name)
         return values[0] if len(values) == 1 else None
 
@@ -71,12 +71,14 @@ class GuardRefusal:
 
 
 def refusal(head: RequestHead, access: ConsoleAccess) -> GuardRefusal | None:
-    """The first reason to refuse a request, or None."""
+    """Return the first reason to refuse a request, or None."""
     return next((refused for check in CHECKS if (refused := check(head, access))), None)
 
 
 def hosted_refusal(head: RequestHead) -> GuardRefusal | None:
-    """The same behind a gateway, which has chosen this console by its name and verified a token.
+    """Return the first reason to refuse a request behind a gateway, or None.
+
+    The gateway has chosen this console by its name and verified a token.
 
     There is no cookie, so no other site can make a browser send what identifies a person.
     """

@@ -81,7 +81,10 @@ class LiveRun:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def since(self, cursor: str | None) -> RunChanges:
-        """The rows that changed after `cursor`, or all of them. Raises what reading raises."""
+        """Return the rows that changed after `cursor`, or all of them.
+
+        Raises what reading raises.
+        """
         with self.lock:
             last, after = self._refreshed(self.pause_s), self._known(cursor)
             if after not in self.changes:
@@ -89,7 +92,7 @@ class LiveRun:
             return self.changes[after]
 
     def head(self) -> RunHead:
-        """The run without its tasks. Raises what reading raises."""
+        """Return the run without its tasks. Raises what reading raises."""
         with self.lock:
             return self._refreshed(READ_EVERY_S).head
 
@@ -194,11 +197,11 @@ class LiveRuns:
         self._lock = threading.Lock()
 
     def since(self, run_id: str, cursor: str | None) -> RunChanges:
-        """The rows of a run that changed after `cursor`. Raises NotFound."""
+        """Return the rows of a run that changed after `cursor`. Raises NotFound."""
         return self._of(run_id, lambda run: run.since(cursor))
 
     def head(self, run_id: str) -> RunHead:
-        """A run without its tasks, of the same reading as its rows. Raises NotFound."""
+        """Return a run without its tasks, of the same reading as its rows. Raises NotFound."""
         return self._of(run_id, LiveRun.head)
 
     def expire(self, run_id: str) -> None:

@@ -18,7 +18,7 @@ _NO_ACCESS: Final = ConsoleAccess(port=0, token="", cookie="")
 
 
 def openapi_text() -> str:
-    """The description as it is published."""
+    """Return the description as it is published."""
     identity = ConsoleIdentity(engine="embedded", where="", command="dyna", by="")
     # Describing the routes asks no engine.
     console = Console(engine=cast(Engine, None), identity=identity, now=lambda: utc(0))

@@ -15,12 +15,12 @@ CODES_MAX: Final = 100
 
 
 def new_token() -> str:
-    """A secret that cannot be guessed."""
+    """Return a secret that cannot be guessed."""
     return secrets.token_urlsafe(32)
 
 
 def cookie_of(token: str, port: int) -> str:
-    """The value of the cookie: derived, so that the cookie does not give the token away."""
+    """Return the value of the cookie: derived, so that the cookie does not give the token away."""
     return hmac.new(token.encode(), f"cookie {port}".encode(), hashlib.sha256).hexdigest()
 
 
@@ -33,7 +33,7 @@ class Openings:
         self._lock = threading.Lock()
 
     def issue(self) -> str:
-        """A new code; the oldest is forgotten when too many wait."""
+        """Return a new code; the oldest is forgotten when too many wait."""
         with self._lock:
             while len(self._codes) >= CODES_MAX:
                 del self._codes[next(iter(self._codes))]
@@ -42,7 +42,7 @@ class Openings:
         return code
 
     def redeem(self, code: str) -> bool:
-        """Whether the code is valid; it is not valid again."""
+        """Return whether the code is valid; it is not valid again."""
         with self._lock:
             valid_until = self._codes.pop(code, None)
         return valid_until is not None and self._clock() <= valid_until

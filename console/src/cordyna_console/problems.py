@@ -73,7 +73,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def document_of(error: UserError) -> ProblemDocument:
-    """A UserError as the API answers it."""
+    """Return a UserError as the API answers it."""
     kind = next(kind for kind in KINDS if isinstance(error, kind.error))
     problems = list(error.problems) if isinstance(error, Refusal) else []
     return ProblemDocument(

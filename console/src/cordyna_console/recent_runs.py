@@ -39,7 +39,7 @@ class RecentRuns:
     def words_of(
         self, engine: Engine, run_id: str, state: str, now: datetime
     ) -> Mapping[str, Word]:
-        """The word of every task of a run that has a fact. Raises NotFound.
+        """Return the word of every task of a run that has a fact. Raises NotFound.
 
         `state`: that of the run, as it was listed at `now`.
         """

@@ -31,7 +31,7 @@ class StructureAnswer(ApiAnswer):
 
     @classmethod
     def of(cls, structure: RunStructure) -> "StructureAnswer":
-        """The same structure."""
+        """Return the same structure."""
         fields = {name: getattr(structure, name) for name in RunStructure.model_fields}
         upstream: list[list[int]] = fields.pop("upstream")
         steps = [[a - b for a, b in pairwise([at, *ups])] for at, ups in enumerate(upstream)]
@@ -75,7 +75,7 @@ class FactRows(ApiAnswer):
 
     @classmethod
     def of(cls, columns: FactColumns) -> "FactRows":
-        """The same facts. Their tasks are in the order of the structure."""
+        """Return the same facts. Their tasks are in the order of the structure."""
         # Validated where they were made: ten thousand rows are not examined again.
         return cls.model_construct(
             step=[b - a for a, b in pairwise([0, *columns.task])],

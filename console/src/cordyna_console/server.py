@@ -124,11 +124,11 @@ class ConsoleServer:
         self._entry.remove_from(self._file)
 
     def address(self, path: str = "/") -> str:
-        """An address that opens the console once, at `path`."""
+        """Return an address that opens the console once, at `path`."""
         return opening_address(self.port, self.openings.issue(), path)
 
     def has_stopped(self) -> bool:
-        """Whether it answers no more."""
+        """Return whether it answers no more."""
         return not self._thread.is_alive()
 
     def _is_stopping(self) -> bool:

@@ -53,7 +53,10 @@ _LOG_MARGIN_MS: Final = 60_000
 
 
 def client_source(name: str | None) -> str:
-    """The source of the client `name`; without a name that of any client. Raises UserError."""
+    """Return the source of the client `name`; without a name that of any client.
+
+    Raises UserError.
+    """
     if name is None:
         return CLIENT
     if not re.fullmatch(NAME_PATTERN, name):
@@ -243,7 +246,7 @@ class AwsCommands:
         return None
 
     def _raw_entry(self, line: str) -> dict[str, str]:
-        """A line as an entry of PutEvents.
+        """Return a line as an entry of PutEvents.
 
         A line that is no envelope becomes the detail of one, so that cerebro refuses it.
         """
@@ -263,7 +266,7 @@ class AwsCommands:
 
 
 def parse_event(text: str) -> Message | None:
-    """The message of an event; None where it is not one of the contract."""
+    """Return the message of an event; None where it is not one of the contract."""
     try:
         return open_envelope(text).message
     except MalformedEvent:
@@ -271,7 +274,7 @@ def parse_event(text: str) -> Message | None:
 
 
 def _problems_now(command: CancelRun | RetryRun, view: RunView) -> Sequence[Problem]:
-    """Why cerebro refuses this command to a run that is as `view` shows it."""
+    """Return why cerebro refuses this command to a run that is as `view` shows it."""
     if isinstance(command, CancelRun):
         return [run_completed()] if view.state == "completed" else []
     if view.cancelled:

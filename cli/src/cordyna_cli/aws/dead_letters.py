@@ -45,7 +45,7 @@ class DeadLetters:
         self._bus, self._stage = location.bus, location.stage
 
     def queues(self) -> Sequence[DeadLetterQueue]:
-        """The queues that are not empty. Raises AccessError, ServiceError."""
+        """Return the queues that are not empty. Raises AccessError, ServiceError."""
         queues = []
         for name, back_to in self._queue_names():
             url = self._url(name)
@@ -81,7 +81,7 @@ class DeadLetters:
         return moved
 
     def require_queue(self, name: str) -> str:
-        """The address of a dead-letter queue. Raises NotFound: there is no such queue."""
+        """Return the address of a dead-letter queue. Raises NotFound: there is no such queue."""
         url = self._url(name) if name in dict(self._queue_names()) else None
         if url is None:
             known = ", ".join(queue for queue, _ in self._queue_names())
@@ -106,7 +106,7 @@ class DeadLetters:
         )
 
     def _queue_names(self) -> list[tuple[str, str | None]]:
-        """Every dead-letter queue by its name, and the queue whose messages it takes."""
+        """Return every dead-letter queue by its name, and the queue whose messages it takes."""
         names: list[tuple[str, str | None]] = [
             (f"{self._bus}-{handler}{DEAD_LETTER_SUFFIX}", f"{self._bus}-{handler}")
             for handler in QUEUE_HANDLERS
@@ -132,7 +132,7 @@ class DeadLetters:
         return url
 
     def _count(self, url: str) -> int:
-        """The messages of a queue, those included that another reader has received."""
+        """Return the messages of a queue, those included that another reader has received."""
         answer = self._session.call(
             "sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=list(_COUNT_ATTRIBUTES)
         )
@@ -155,7 +155,7 @@ class DeadLetters:
 
 
 def _sample(message: dict[str, Any]) -> str:
-    """One dead letter on one line: what it is, and why it is here."""
+    """Return one dead letter on one line: what it is, and why it is here."""
     attributes = {
         name: value.get("StringValue", "")
         for name, value in message.get("MessageAttributes", {}).items()

@@ -26,7 +26,7 @@ class CerebroLocation:
 
 
 def find_cerebro(session: AwsSession, bus: str | None) -> CerebroLocation:
-    """The cerebro whose bus is `bus`, or the only one.
+    """Return the cerebro whose bus is `bus`, or the only one.
 
     Raises NotFound; UserError where there are several.
     """

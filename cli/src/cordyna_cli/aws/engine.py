@@ -153,7 +153,7 @@ class AwsEngine:
         return self._queries.structure(run_id)
 
     def facts(self, run_id: str, *, since: str | None = None) -> RunFacts:
-        """All facts each time: a reader compares them with what it has."""
+        """Return all facts each time: a reader compares them with what it has."""
         del since
         return self._queries.facts(run_id)
 
@@ -208,7 +208,7 @@ class AwsEngine:
     def events(
         self, run_id: str | None = None, *, after: int = 0, limit: int | None = None
     ) -> list[PassedEvent]:
-        """The events of a run; without a run, of the last day.
+        """Return the events of a run; without a run, of the last day.
 
         Raises ServiceError where the log of the bus has no event of the run.
         """
@@ -276,7 +276,7 @@ class AwsEngine:
             self._sleep(STAY_UP_INTERVAL_S)
 
     def dev(self, *, since: datetime | None = None) -> Iterator[PassedEvent]:
-        """Every event as the log of the bus shows it, some seconds late.
+        """Yield every event as the log of the bus shows it, some seconds late.
 
         Runs are driven in the cloud.
         """

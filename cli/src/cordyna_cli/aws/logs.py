@@ -21,7 +21,10 @@ LOG_GROUPS: Final = (
 def logged_events(
     session: AwsSession, group: str | None, term: str | None, since_ms: int
 ) -> list[str]:
-    """Every event that contains `term`, in the order they were written; empty without a log."""
+    """Return every event that contains `term`, in the order they were written.
+
+    Empty without a log.
+    """
     if group is None:
         return []
     lines = sorted(_lines(session, group, term, since_ms), key=lambda line: line["timestamp"])
@@ -29,7 +32,7 @@ def logged_events(
 
 
 def task_output(session: AwsSession, name: str, run_id: str, since_ms: int) -> list[LogLine]:
-    """What the tasks of a run printed on the server whose resources are named `name`."""
+    """Return what the tasks of a run printed on the server whose resources are named `name`."""
     lines: list[LogLine] = []
     for group in LOG_GROUPS:
         for line in _lines(session, group.format(name=name), run_id, since_ms):

@@ -45,14 +45,14 @@ class QueryClient:
         self._session, self._function = session, function
 
     def run(self, run_id: str) -> tuple[RunView, tuple[str, ...]]:
-        """A run, and the ids of the commands that were applied to it."""
+        """Return a run, and the ids of the commands that were applied to it."""
         answer = self._whole(AskRun(run_id=run_id))
         return RunView.model_validate({**answer.head, "tasks": answer.rows}), tuple(
             answer.head.get("commands", ())
         )
 
     def plan(self, task: str, params: JsonObject | None = None) -> PlanView:
-        """The plan, with the problems of `params` where they are given."""
+        """Return the plan, with the problems of `params` where they are given."""
         answer = self._whole(AskPlan(task=task, params=params))
         return PlanView.model_validate({**answer.head, "tasks": answer.rows})
 

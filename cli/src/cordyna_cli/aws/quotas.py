@@ -54,12 +54,12 @@ QUOTAS: Final = (
 
 
 def value_of(quota: Quota, listed: Iterable[Mapping[str, Any]]) -> float | None:
-    """The value of a quota in what Service Quotas lists; None if it is not listed."""
+    """Return the value of a quota in what Service Quotas lists; None if it is not listed."""
     return next((float(q["Value"]) for q in listed if quota.title in q["QuotaName"]), None)
 
 
 def shortfall(quota: Quota, value: float | None) -> str | None:
-    """What to do about a quota that is too small or not listed; None if it suffices."""
+    """Return what to do about a quota that is too small or not listed; None if it suffices."""
     if value is None:
         return "look it up in the console: Service Quotas"
     if value < quota.least:

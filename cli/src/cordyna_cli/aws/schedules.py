@@ -34,7 +34,7 @@ class CronSchedules:
         self._session, self._group = session, group
 
     def paused(self) -> Sequence[str]:
-        """The tasks whose cron is paused. Raises AccessError, ServiceError."""
+        """Return the tasks whose cron is paused. Raises AccessError, ServiceError."""
         names = self._names(_NAME_PREFIX, state="DISABLED")
         return sorted({_task_of(self._read(name)) for name in names})
 
@@ -82,6 +82,6 @@ class CronSchedules:
 
 
 def _task_of(schedule: dict[str, Any]) -> str:
-    """The task whose ticks a schedule sends."""
+    """Return the task whose ticks a schedule sends."""
     sent = json.loads(schedule["Target"].get("Input") or "{}")
     return str(sent.get("tick", {}).get("task", ""))

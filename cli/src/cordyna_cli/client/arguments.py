@@ -15,7 +15,7 @@ from cordyna_core.errors import UserError
 
 
 def mapping_of(name: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A copy of the mapping passed as `name`; None is an empty one. Raises UserError."""
+    """Return a copy of the mapping passed as `name`; None is an empty one. Raises UserError."""
     if given is None:
         return {}
     if not isinstance(given, Mapping):
@@ -40,7 +40,7 @@ def criteria_of(
     since: datetime | None,
     until: datetime | None,
 ) -> RunCriteria:
-    """Which runs are wanted. Raises UserError."""
+    """Return which runs are wanted. Raises UserError."""
     if limit < 0:
         raise UserError(f"limit={limit} is negative", next="pass how many runs you want")
     try:

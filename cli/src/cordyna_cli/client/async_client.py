@@ -68,7 +68,7 @@ class AsyncClient:
         return AsyncRunHandle(run)
 
     async def run(self, run_id: str) -> "AsyncRunHandle":
-        """A run that exists. Raises NotFound."""
+        """Return a run that exists. Raises NotFound."""
         return AsyncRunHandle(await asyncio.to_thread(self._client.run, run_id))
 
     async def runs(
@@ -86,11 +86,11 @@ class AsyncClient:
         )
 
     async def tasks(self) -> list[TaskInfo]:
-        """Every declared task."""
+        """Return every declared task."""
         return await asyncio.to_thread(self._client.tasks)
 
     async def servers(self) -> list[ServerInfo]:
-        """Every server that has declared itself."""
+        """Return every server that has declared itself."""
         return await asyncio.to_thread(self._client.servers)
 
     async def subscribe(
@@ -115,7 +115,7 @@ class AsyncRunHandle:
         self._run, self.run_id = run, run.run_id
 
     async def view(self) -> RunView:
-        """The run as it is now, with all its tasks."""
+        """Return the run as it is now, with all its tasks."""
         return await asyncio.to_thread(self._run.view)
 
     async def wait(self, timeout_s: float | None = None) -> RunView:
@@ -141,7 +141,7 @@ class AsyncRunHandle:
         await asyncio.to_thread(self._run.retry, tasks, downstream=downstream)
 
     async def logs(self, task: str | None = None) -> list[LogLine]:
-        """What its tasks, or one of them, printed."""
+        """Return what its tasks, or one of them, printed."""
         return await asyncio.to_thread(self._run.logs, task)
 
     async def events(self, *, timeout_s: float | None = None) -> AsyncIterator[Event]:
@@ -151,7 +151,7 @@ class AsyncRunHandle:
 
 
 async def _in_thread(events: Iterator[Event]) -> AsyncIterator[Event]:
-    """The items of an iterator that waits, each awaited in a thread."""
+    """Yield the items of an iterator that waits, each awaited in a thread."""
     while (event := await asyncio.to_thread(next, events, None)) is not None:
         yield event
 

@@ -32,7 +32,7 @@ class Event:
 
 
 def event_of(passed: PassedEvent) -> Event:
-    """The event that passed, opened if it is valid."""
+    """Return the event that passed, opened if it is valid."""
     try:
         envelope = open_envelope(passed.text)
     except MalformedEvent:

@@ -34,7 +34,7 @@ class RunTimeout(UserError):
 
 
 def output_of(view: RunView) -> Any:
-    """The output of the target. Raises RunFailed."""
+    """Return the output of the target. Raises RunFailed."""
     if view.state != "completed":
         raise RunFailed(view)
     return next(task.output for task in view.tasks if task.task == view.task)

@@ -93,7 +93,7 @@ class Client:
         return RunHandle(self._engine, answer.run_id)
 
     def run(self, run_id: str) -> "RunHandle":
-        """A run that exists. Raises NotFound."""
+        """Return a run that exists. Raises NotFound."""
         self._engine.run(run_id)
         return RunHandle(self._engine, run_id)
 
@@ -106,7 +106,7 @@ class Client:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> list[RunSummary]:
-        """The newest runs that match, the newest first.
+        """Return the newest runs that match, the newest first.
 
         `since`: created then or later. `until`: created before then.
         """
@@ -114,15 +114,15 @@ class Client:
         return self._engine.runs(limit, criteria)
 
     def tasks(self) -> list[TaskInfo]:
-        """Every declared task."""
+        """Return every declared task."""
         return self._engine.tasks()
 
     def servers(self) -> list[ServerInfo]:
-        """Every server that has declared itself."""
+        """Return every server that has declared itself."""
         return self._engine.servers()
 
     def subscribe(self, *, after: int = 0, timeout_s: float | None = None) -> Iterator[Event]:
-        """Every event that passes the bus behind number `after`, until `timeout_s` has passed."""
+        """Yield the events that pass the bus behind number `after`, for `timeout_s`."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             for passed in self._engine.events(after=after):
@@ -140,11 +140,11 @@ class RunHandle:
         self._engine, self.run_id = engine, run_id
 
     def view(self) -> RunView:
-        """The run as it is now, with all its tasks."""
+        """Return the run as it is now, with all its tasks."""
         return self._engine.run(self.run_id)
 
     def poll(self, timeout_s: float) -> RunView:
-        """The run when it has ended, or after `timeout_s` as it is then."""
+        """Return the run when it has ended, or after `timeout_s` as it is then."""
         return self._follow(timeout_s)
 
     def wait(self, timeout_s: float | None = None) -> RunView:
@@ -183,11 +183,11 @@ class RunHandle:
             )
 
     def logs(self, task: str | None = None) -> list[LogLine]:
-        """What its tasks, or one of them, printed."""
+        """Return what its tasks, or one of them, printed."""
         return self._engine.logs(self.run_id, task)
 
     def events(self, *, timeout_s: float | None = None) -> Iterator[Event]:
-        """Its events, until the one that says how it ended, or until `timeout_s` has passed."""
+        """Yield its events, until the one that says how it ended, or until `timeout_s` passed."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
         after, ended_at = 0, float("inf")
         while True:

@@ -19,7 +19,7 @@ _SCHEMES: Final = ("https://", "http://", "env:")
 
 
 def alert_problems(value: Any) -> Iterator[str]:
-    """What is wrong with the setting `alerts`, a line for each problem."""
+    """Yield what is wrong with the setting `alerts`, a line for each problem."""
     if not isinstance(value, Mapping):
         yield "`alerts` is a table: an owner, or `*`, and its webhook or command"
         return
@@ -55,5 +55,5 @@ def _is_command(text: str) -> bool:
 
 
 def read_alerts(value: Mapping[str, Any]) -> dict[str, AlertTarget]:
-    """The targets by owner. Requires a value without problems."""
+    """Return the targets by owner. Requires a value without problems."""
     return {owner: AlertTarget(**target) for owner, target in value.items()}

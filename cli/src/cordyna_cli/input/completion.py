@@ -65,7 +65,7 @@ complete -c cordyna -f -a '(__dyna_complete)'
 def candidates(
     root: Any, words: Sequence[str], at: int, names_of: dict[str, Names]
 ) -> list[Candidate]:
-    """The candidates for `words[at]`, the first word being the program.
+    """Return the candidates for `words[at]`, the first word being the program.
 
     `root` is the command group. `names_of` reads the names of arguments and options by their
     parameter's name. The types are Any because typer keeps those of its copy of click to itself.
@@ -87,7 +87,7 @@ def candidates(
 
 
 def _parse(command: Any, words: Sequence[str]) -> tuple[Any, int, Any | None]:
-    """The innermost command, its positional arguments so far, and an option without its value."""
+    """Return the innermost command, its positional arguments, and an option without value."""
     positionals, pending = 0, None
     for word in words:
         if pending is not None:
@@ -135,7 +135,7 @@ def _values(param: Any, names_of: dict[str, Names]) -> Sequence[Candidate]:
 
 
 def enum_of(annotation: Any) -> type[Enum] | None:
-    """The enum that an argument's values are of, also below `list[...]` and `... | None`."""
+    """Return the enum that an argument's values are of, also below `list[...]` and `... | None`."""
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return annotation
     inner = (enum_of(argument) for argument in get_args(annotation))

@@ -16,7 +16,7 @@ _PATTERN_MESSAGE: Final = f"String should match pattern '{NAME_PATTERN}'"
 
 
 def readable_problems(invalid: ValidationError, code: str) -> list[Problem]:
-    """One problem per error that pydantic found."""
+    """Return one problem per error that pydantic found."""
     return [
         problem.model_copy(update={"message": problem.message.replace(_PATTERN_MESSAGE, NAME_RULE)})
         for problem in problems_of(invalid, code)

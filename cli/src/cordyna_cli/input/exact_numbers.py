@@ -14,7 +14,7 @@ from cordyna_core.contract.views.graph import TaskInfo
 
 
 def with_exact_numbers(command: InvokeTask, pairs: Sequence[str], engine: Engine) -> InvokeTask:
-    """The command with numbers for decimal parameters as the texts of `pairs` (`-p name=value`)."""
+    """Return the command, its decimal parameters as the texts of `pairs` (`-p name=value`)."""
     typed = dict(pair.split("=", 1) for pair in pairs)
     inexact = {
         name: typed[name]
@@ -32,7 +32,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _decimal_params(tasks: Iterable[TaskInfo]) -> set[str]:
-    """The parameters that some task takes as a text of the format `decimal`."""
+    """Return the parameters that some task takes as a text of the format `decimal`."""
     return {
         name
         for task in tasks

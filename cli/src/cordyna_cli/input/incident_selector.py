@@ -10,7 +10,7 @@ SHORTEST = 4
 
 
 def resolve_incident(engine: Engine, typed: str) -> IncidentView:
-    """The incident that is meant. Raises NotFound, and UserError where several begin so."""
+    """Return the incident that is meant. Raises NotFound, and UserError where several begin so."""
     matches = incidents_beginning_with(engine, typed)
     if not matches:
         raise NotFound(
@@ -27,6 +27,6 @@ def resolve_incident(engine: Engine, typed: str) -> IncidentView:
 
 
 def incidents_beginning_with(engine: Engine, typed: str) -> list[IncidentView]:
-    """The incidents whose ids begin so, open or closed."""
+    """Return the incidents whose ids begin so, open or closed."""
     prefix = typed.upper()
     return [view for view in engine.incidents(closed=True) if view.incident.startswith(prefix)]

@@ -19,7 +19,9 @@ from cordyna_core.worker.spec import EXEC_PREFIX
 
 
 def load_declaration(target: str, cwd: Path) -> ServerDeclared:
-    """The declaration of `package.module[:name]`, `file.py[:name]`, `file.json` or `exec:COMMAND`.
+    """Return what a target declares.
+
+    A target is `package.module[:name]`, `file.py[:name]`, `file.json` or `exec:COMMAND`.
 
     Raises NotFound; Refusal where the contract forbids it; UserError for a server that does not
     load.

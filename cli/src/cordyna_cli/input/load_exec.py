@@ -17,7 +17,7 @@ from cordyna_core.worker.spec import ServerSpec
 
 
 def load_exec(target: str, cwd: Path, settings: Settings | None = None) -> dict[str, Any]:
-    """The `detail` that the server of `exec:COMMAND` declares, unchecked.
+    """Return the `detail` that the server of `exec:COMMAND` declares, unchecked.
 
     Raises UserError: it cannot be started, ends before, or declares nothing in time. Raises
     ServiceError where no process can be started at all.
@@ -44,7 +44,7 @@ def load_exec(target: str, cwd: Path, settings: Settings | None = None) -> dict[
 
 
 def _answer(pool: WorkerPool) -> Declared | LoadFailed:
-    """The first answer about the server. The host gives one in any case."""
+    """Return the first answer about the server. The host gives one in any case."""
     while True:
         select.select([pool], [], [], pool.next_poll_s())
         for event in pool.receive():

@@ -122,7 +122,7 @@ FILES: Final = (
 
 
 def project_name(name: str | None, cwd: Path) -> str:
-    """The name of the server: `name`, or that of the folder.
+    """Return the name of the server: `name`, or that of the folder.
 
     Raises UsageError for what cannot name a server.
     """
@@ -137,7 +137,7 @@ def project_name(name: str | None, cwd: Path) -> str:
 
 
 def _suggested(name: str) -> str:
-    """What is left of a name of the characters that are allowed."""
+    """Return what is left of a name of the characters that are allowed."""
     allowed = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).name).strip("-._")
     return allowed[:NAME_CHARACTERS_MAX] or "my-server"
 

@@ -35,7 +35,7 @@ _NO_TRUTH_VALUE: Final = re.compile(
 def invoke_task(
     task: str, params: Sequence[str], key: str | None, max_age: str | None
 ) -> InvokeTask:
-    """The command that `dyna do` sends.
+    """Return the command that `dyna do` sends.
 
     Raises Refusal where the contract forbids it, UsageError where it cannot be read.
     """
@@ -51,7 +51,7 @@ def invoke_task(
 
 
 def retry_run(run_id: str, tasks: Sequence[str], *, downstream: bool = False) -> RetryRun:
-    """The command that `dyna retry` sends. Raises Refusal where the contract forbids it."""
+    """Return the command that `dyna retry` sends. Raises Refusal where the contract forbids it."""
     fields = {"run_id": run_id, "from": list(tasks), "downstream": downstream}
     return validated_command(RetryRun, fields, f"run {run_id} cannot be retried")
 
@@ -74,7 +74,7 @@ def parse_params(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def hints_for_json_params(problems: Sequence[Problem], pairs: Sequence[str]) -> list[str]:
-    """How to write the parameters that were refused because they were read as JSON, or not."""
+    """Return how to write parameters that were refused for being read as JSON, or not."""
     texts = dict(pair.split("=", 1) for pair in pairs)
     refused = _refused_for(_TYPE_MISMATCH, problems)
     truth_values = [
@@ -91,7 +91,7 @@ def hints_for_json_params(problems: Sequence[Problem], pairs: Sequence[str]) -> 
 
 
 def _refused_for(message: re.Pattern[str], problems: Sequence[Problem]) -> list[str]:
-    """The parameters that were refused with such a message, each once."""
+    """Return the parameters that were refused with such a message, each once."""
     refused = [
         match[1]
         for problem in problems
@@ -150,7 +150,7 @@ def _require_utf8(what: str, typed: Any) -> None:
 
 
 def validated_command(command: type[_Command], fields: dict[str, Any], what: str) -> _Command:
-    """The command with these fields; `what` begins the error. Raises Refusal."""
+    """Return the command with these fields; `what` begins the error. Raises Refusal."""
     try:
         return command.model_validate(fields)
     except ValidationError as invalid:

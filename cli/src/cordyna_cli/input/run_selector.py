@@ -18,7 +18,7 @@ from cordyna_core.errors import NotFound
 
 
 def resolve_run_id(engine: Engine, typed: str | None) -> str:
-    """The id of the run that is meant.
+    """Return the id of the run that is meant.
 
     Raises NotFound, and UserError where several runs begin with `typed`.
     """
@@ -28,7 +28,7 @@ def resolve_run_id(engine: Engine, typed: str | None) -> str:
 def resolve_run_and_task(
     engine: Engine, run: str | None, task: str | None
 ) -> tuple[str, str | None]:
-    """The run and the task; a single word that begins no run is a task of the last run.
+    """Return the run and the task; a single word that begins no run is a task of the last run.
 
     If the last run has no such task, the last run of that task is meant. The name of a task may
     also begin a run's id, such as `a` or `dbt`: then the task is meant.
@@ -42,7 +42,7 @@ def resolve_run_and_task(
 
 
 def _last_run(engine: Engine) -> str:
-    """The last run that a person invoked; the last run where no person has invoked any."""
+    """Return the last run that a person invoked; the last run where no person has invoked any."""
     newest = engine.runs(1, RunCriteria(sender="client")) or engine.runs(1)
     if not newest:
         where = engine.location().shown
@@ -51,7 +51,7 @@ def _last_run(engine: Engine) -> str:
 
 
 def _run_with(engine: Engine, task: str) -> str | None:
-    """The last run, if it has the task; else the last run of that task, if there is one."""
+    """Return the last run, if it has the task; else the last run of that task, if there is one."""
     if not re.fullmatch(NAME_PATTERN, task):
         return None
     last = _last_run(engine)

@@ -27,7 +27,7 @@ class ConfiguredServer:
 
 
 def entry_problems(value: Any) -> Iterator[str]:
-    """Why `servers` of a settings file is not valid."""
+    """Yield why `servers` of a settings file is not valid."""
     if not isinstance(value, list):
         yield f"`servers` is a list, for example {_EXAMPLE}"
         return
@@ -82,7 +82,7 @@ OPTIONS: Final = {
 
 
 def read_entries(value: Sequence[Any], directory: Path) -> list[ConfiguredServer]:
-    """The entries of a valid `servers`, their paths made absolute."""
+    """Return the entries of a valid `servers`, their paths made absolute."""
     return [_entry(entry, directory) for entry in value]
 
 
@@ -108,7 +108,7 @@ def _entry(entry: str | Mapping[str, Any], directory: Path) -> ConfiguredServer:
 
 
 def absolute_target(target: str, directory: Path) -> str:
-    """A file as an absolute path; modules and commands as they are."""
+    """Return a file as an absolute path; modules and commands as they are."""
     return str(directory / target) if is_path(target) else target
 
 

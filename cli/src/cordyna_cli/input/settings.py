@@ -100,7 +100,10 @@ def resolve(flags: GlobalFlags, environment: Surroundings) -> CliSettings:
 def _options_of(
     targets: Iterable[str], entries: Iterable[ConfiguredServer], cwd: Path
 ) -> dict[str, ServerOptions]:
-    """The options of entries for these targets. A target that equals an entry has its options."""
+    """Return the options of entries for these targets.
+
+    A target that equals an entry has its options.
+    """
     options = {entry.target: entry.options for entry in entries if entry.options is not None}
     return {
         target: configured

@@ -46,7 +46,7 @@ _EXIT_STATUS: Final[tuple[tuple[type[UserError], ExitStatus], ...]] = (
 
 
 def exit_status_of(error: UserError) -> ExitStatus:
-    """The exit status of a command that ended with `error`."""
+    """Return the exit status of a command that ended with `error`."""
     codes = {problem.code for problem in error.problems} if isinstance(error, Refusal) else set()
     # Where a server did not load, what it would declare is not known to be missing.
     if codes.intersection(_NOT_FOUND_CODES) and NOT_LOADED not in codes:
@@ -83,7 +83,7 @@ def error_json(error: UserError) -> str:
 def invocation_refused(
     task: str, problems: "Sequence[Problem]", engine: "Engine", hints: Sequence[str] = ()
 ) -> Refusal:
-    """A refused invocation or plan of `task`, with near names where the task is unknown.
+    """Return a refused invocation or plan of `task`, with near names where the task is unknown.
 
     `hints` are added to why.
     """
@@ -115,7 +115,7 @@ def command_refused(
     *,
     next: str,  # noqa: A002  as in UserError
 ) -> Refusal:
-    """A refused command, with every reason. `hints` are added to why."""
+    """Return a refused command, with every reason. `hints` are added to why."""
     # A problem alone must say what is refused; here the first line says it already.
     reasons = [message.removeprefix(f"{what}: ") for message in _messages(problems, context=False)]
     causes = [problem for problem in problems if problem.code not in _CONTEXT_CODES]
@@ -136,7 +136,7 @@ def command_refused(
 
 
 def task_info_of(tasks: Sequence["TaskInfo"], task: str) -> "TaskInfo":
-    """The declared task of that name. Raises NotFound."""
+    """Return the declared task of that name. Raises NotFound."""
     info = next((info for info in tasks if info.task == task), None)
     if info is None:
         names = [info.task for info in tasks]
@@ -145,7 +145,7 @@ def task_info_of(tasks: Sequence["TaskInfo"], task: str) -> "TaskInfo":
 
 
 def near_names(name: str, known: Sequence[str]) -> str:
-    """What to do next about an unknown task."""
+    """Return what to do next about an unknown task."""
     near = near_names_of(name, known)
     if near:
         return f"did you mean {' or '.join(near)}? `dyna tasks` lists all"
@@ -157,7 +157,7 @@ def near_names(name: str, known: Sequence[str]) -> str:
 
 
 def _near_upstream(problem: "Problem", names: Sequence[str]) -> str | None:
-    """The declared task that was probably meant by the last name of the path."""
+    """Return the declared task that was probably meant by the last name of the path."""
     if problem.code != UNRESOLVED or not problem.path:
         return None
     near = near_names_of(problem.path[-1], names, 1)

@@ -45,7 +45,7 @@ def array_json(rows: Sequence[Any]) -> str:
 
 
 def object_json(row: Any) -> str:
-    """One view, or a dataclass, as one object."""
+    """Return one view, or a dataclass, as one object."""
     return json.dumps(to_jsonable_python(row), ensure_ascii=False)
 
 

@@ -55,7 +55,7 @@ class Screen:
 
 
 def without_unprintable(line: Text | str) -> Text | str:
-    """The line without characters that act on a terminal, wherever they come from."""
+    """Return the line without characters that act on a terminal, wherever they come from."""
     if isinstance(line, str):
         return UNPRINTABLE.sub("", line)
     offsets = [match.start() for match in UNPRINTABLE.finditer(line.plain)]

@@ -8,7 +8,7 @@ _COMMANDS: Final = ("  next: dyna ", "  next: pip ")
 
 
 def wrap_sentence(line: str, width: int | None) -> list[str]:
-    """The lines of a sentence, the later ones indented by two more than the first."""
+    """Return the lines of a sentence, the later ones indented by two more than the first."""
     if width is None or line.startswith(_COMMANDS) or not line.strip():
         return [line]
     indent = " " * (len(line) - len(line.lstrip()) + 2)

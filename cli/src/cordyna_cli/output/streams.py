@@ -66,7 +66,7 @@ def write(stream: TextIO, lines: Iterable[str]) -> None:
 
 
 def unwritable_error(error: OSError) -> Unwritable:
-    """The error for results that could not be written."""
+    """Return the error for results that could not be written."""
     return Unwritable(
         "the result cannot be written to stdout.",
         why=error.strerror or str(error),
@@ -92,7 +92,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def terminal_width(stream: TextIO, environ: Mapping[str, str]) -> int:
-    """The columns of the terminal behind `stream`; of $COLUMNS where it has none."""
+    """Return the columns of the terminal behind `stream`; of $COLUMNS where it has none."""
     try:
         columns = os.get_terminal_size(stream.fileno()).columns
     except OSError:
@@ -145,7 +145,10 @@ def _text_stream(raw: io.FileIO, like: TextIO | None, *, line_buffering: bool) -
 
 
 def _replacement(descriptor: int, like: TextIO | None) -> TextIO:
-    """A new sys.stdout or sys.stderr: the old one has cached whether its file is seekable."""
+    """Return a new sys.stdout or sys.stderr.
+
+    The old one has cached whether its file is seekable.
+    """
     encoding = "utf-8" if like is None else like.encoding
     # Line-buffered, because two streams write to one place now.
     return open(descriptor, "w", buffering=1, encoding=encoding, errors="replace", closefd=False)

@@ -66,7 +66,7 @@ class DevLines:
         self._server_of: dict[str, str] = {}
 
     def lines(self, item: PassedEvent | LogLine) -> list[Text]:
-        """The lines of one event, or of one printed line."""
+        """Return the lines of one event, or of one printed line."""
         if isinstance(item, LogLine):
             return self._printed(item)
         try:
@@ -114,7 +114,7 @@ class DevLines:
         return wrapped(line, self._width, _INDENT_COLUMNS)
 
     def _after_error(self, message: Message) -> list[Text]:
-        """The traceback of a failed attempt, and what to type next."""
+        """Return the traceback of a failed attempt, and what to type next."""
         if not isinstance(message, TaskStateChanged) or message.state != "error":
             return []
         error = message.error
@@ -129,7 +129,7 @@ class DevLines:
         return lines
 
     def _after_rejection(self, message: Message) -> list[Text]:
-        """Why a server was not loaded, a paragraph for each line of each problem."""
+        """Return why a server was not loaded, a paragraph for each line of each problem."""
         if not isinstance(message, DeclarationRejected):
             return []
         text = [
@@ -154,7 +154,7 @@ class DevLines:
         before a retry, so that nothing of it runs on."""
 
     def task_changed(self, message: TaskStateChanged, text: str) -> Text:
-        """The state, and what the server says of it."""
+        """Return the state, and what the server says of it."""
         self._server_of[message.task] = message.server
         mark = reason_of(message.state, message.reason).mark
         words = event_line(text).detail
@@ -163,7 +163,7 @@ class DevLines:
         return Text(f"{mark.sign} {words}", mark.style)
 
     def run_changed(self, message: RunStateChanged, _text: str) -> Text:
-        """How the run proceeds, or ended."""
+        """Return how the run proceeds, or ended."""
         causes = [f"{cause.task} {cause.reason}" for cause in message.root_causes]
         because = f": {join_names(causes)}" if causes else ""
         blocked = f" ({plural(message.blocked, 'task')} blocked)" if message.blocked else ""
@@ -195,7 +195,10 @@ class DevLines:
         return Text(f"{message.server} not loaded:", "bold red")
 
     def incident(self, message: IncidentMessage, text: str) -> Text:
-        """What needs its owner. Its error is shown with the event before, which it comes from."""
+        """Return what needs its owner.
+
+        Its error is shown with the event before, which it comes from.
+        """
         words = _any_event(self, message, text).plain
         if message.error is not None:
             words = words.partition(f": {one_line(message.error.type)}: ")[0]

@@ -19,7 +19,7 @@ _UNDECLARED: Final = "not declared"
 
 
 def graph_tree(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Text]:
-    """A tree for each task that no other needs."""
+    """Return a tree for each task that no other needs."""
     known = {info.task: info for info in tasks}
     needed = {name for info in tasks for name in info.upstream}
     roots = [info.task for info in tasks if info.task not in needed]
@@ -29,7 +29,7 @@ def graph_tree(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Text
 
 
 def graph_mermaid(tasks: Sequence[TaskInfo]) -> str:
-    """A flowchart, a box for each server."""
+    """Return a flowchart, a box for each server."""
     names = dict.fromkeys(name for info in tasks for name in (info.task, *info.upstream))
     ids = {name: f"t{at}" for at, name in enumerate(names)}
     lines = ["flowchart LR"]
@@ -44,7 +44,7 @@ def graph_mermaid(tasks: Sequence[TaskInfo]) -> str:
 
 
 def graph_json(tasks: Sequence[TaskInfo]) -> str:
-    """One object; the names are those of `plan --json`."""
+    """Return one object; the names are those of `plan --json`."""
     rows = [
         {
             "task": info.task,

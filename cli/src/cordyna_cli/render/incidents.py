@@ -26,7 +26,7 @@ _WAITING_SHOWN_MAX: Final = 10
 def incidents_table(
     incidents: Sequence[IncidentView], now: datetime, width: int | None = None
 ) -> list[Text]:
-    """A line for each incident; a closed or snoozed one says so."""
+    """Return a line for each incident; a closed or snoozed one says so."""
     rows = [
         (
             incident.incident,
@@ -41,7 +41,7 @@ def incidents_table(
 
 
 def _cause(incident: IncidentView) -> str:
-    """What happened; that it is over is said beside it."""
+    """Return what happened; that it is over is said beside it."""
     return incident.summary.removeprefix("over: ")
 
 
@@ -58,7 +58,7 @@ def _state(incident: IncidentView, now: datetime) -> str:
 
 
 def incident_lines(incident: IncidentView, now: datetime, width: int | None = None) -> list[Text]:
-    """One incident: what happened, to whom it belongs, what waits for it, and what to type."""
+    """Return one incident: what happened, its owner, what waits for it, what to type next."""
     sign = "✗" if incident.state == "open" else "✓"
     details = [
         f"opened {ago(incident.opened_at, now)}{_state(incident, now)}",

@@ -67,7 +67,7 @@ _CRONS: Final = (
 
 
 def runs_table(runs: Sequence[RunSummary], now: datetime, width: int | None = None) -> list[Text]:
-    """The newest first; with who invoked them, if that is known of any."""
+    """Return the newest first; with who invoked them, if that is known of any."""
     rows = [
         (
             run.run_id,
@@ -105,7 +105,7 @@ def tasks_table(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Tex
 def servers_table(
     servers: Sequence[ServerInfo], now: datetime, width: int | None = None
 ) -> list[Text]:
-    """A line for each server; with its workers where they are known."""
+    """Return a line for each server; with its workers where they are known."""
     rows = [
         (
             info.server,
@@ -133,7 +133,7 @@ def _workers(info: ServerInfo) -> str:
 
 
 def server_problems(servers: Sequence[ServerInfo], width: int | None) -> list[Text]:
-    """Why a server is not served as its files say, a paragraph for each."""
+    """Return why a server is not served as its files say, a paragraph for each."""
     lines = [
         Text(line, style="red")
         for info in servers
@@ -144,7 +144,7 @@ def server_problems(servers: Sequence[ServerInfo], width: int | None) -> list[Te
 
 
 def _problem(server: str, problem: str) -> list[str]:
-    """What happened behind the name of the server; why, and what to do next, below."""
+    """Return what happened behind the name of the server; why, and what to do next, below."""
     what, *details = map(one_line, problem.splitlines())
     return [f"{server}: {what}", *(f"  {detail}" for detail in details)]
 
@@ -166,7 +166,7 @@ def plan_table(plan: PlanView, width: int | None = None) -> list[Text]:
 def crons_table(
     tasks: Sequence[TaskInfo], paused: Container[str], now: datetime, width: int | None = None
 ) -> list[Text]:
-    """A line for each task; `paused` or `-` where a cron has no next time."""
+    """Return a line for each task; `paused` or `-` where a cron has no next time."""
     rows = [
         (
             info.task,

@@ -53,7 +53,7 @@ class LogLines:
 
 
 def _grouped(lines: Sequence[LogLine]) -> list[list[LogLine]]:
-    """Each line by itself, but the copies of a shared line together."""
+    """Return each line by itself, but the copies of a shared line together."""
     groups: list[list[LogLine]] = []
     for line in lines:
         last = groups[-1] if groups else []

@@ -23,7 +23,7 @@ _QUEUES: Final = (
 
 
 def findings_table(findings: Sequence[Finding], width: int | None) -> list[Text]:
-    """A paragraph for each check."""
+    """Return a paragraph for each check."""
     room = max((len(finding.what) for finding in findings), default=0)
     lines = [
         Text.assemble(
@@ -35,7 +35,7 @@ def findings_table(findings: Sequence[Finding], width: int | None) -> list[Text]
 
 
 def dead_letter_lines(queues: Sequence[DeadLetterQueue], width: int | None) -> list[Text]:
-    """A table of the queues, then samples of each one's messages.
+    """Return a table of the queues, then samples of each one's messages.
 
     A message may have a megabyte: a terminal shows its beginning, a pipe the whole.
     """

@@ -73,7 +73,7 @@ _VALUE_LENGTH_MAX: Final = 60
 
 
 def rehearsal_lines(view: RehearsalView, width: int | None = None) -> list[Text]:
-    """Each server's outcome, then a table for every kind of change that occurs.
+    """Return each server's outcome, then a table for every kind of change that occurs.
 
     Where one of the declarations would be rejected, only the outcomes of the others.
     """
@@ -164,7 +164,7 @@ def _missing(missing: UnresolvedUpstreamView) -> Text:
 
 
 def _notices(view: RehearsalView, width: int | None) -> list[Text]:
-    """A line for each notice, the gravest kind first: it is for both owners of an edge."""
+    """Return a line for each notice, the gravest kind first: it is for both owners of an edge."""
     ordered = sorted(view.notices, key=lambda notice: list(_NOTICE).index(notice.code))
     lines = [
         Text.assemble(_NOTICE[notice.code], " ", one_line(notice.message)) for notice in ordered

@@ -28,7 +28,7 @@ _VALUE_LENGTH_MAX: Final = 60
 
 
 def replay_lines(view: ReplayView, width: int | None = None) -> list[Text]:
-    """One line where it goes the same way, else a table."""
+    """Return one line where it goes the same way, else a table."""
     events, decisions = plural(view.heard, "event"), plural(view.decided, "decision")
     read = f": {events} read again, {decisions} recorded  run {view.run_id}"
     if not view.divergences:

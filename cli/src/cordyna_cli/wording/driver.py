@@ -22,5 +22,5 @@ def driver_sentence(driver: DriverInfo | None, now: datetime) -> str:
 
 
 def is_driven(driver: DriverInfo | None) -> bool:
-    """Whether a process drives the home now."""
+    """Return whether a process drives the home now."""
     return driver is not None and driver.state == "running"

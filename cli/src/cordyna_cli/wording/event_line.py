@@ -69,7 +69,7 @@ class EventLine:
 
 
 def event_line(text: str) -> EventLine:
-    """The line of one event as it passed the bus."""
+    """Return the line of one event as it passed the bus."""
     try:
         envelope = open_envelope(text)
     except MalformedEvent as malformed:

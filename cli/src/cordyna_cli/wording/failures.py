@@ -7,7 +7,7 @@ from cordyna_core.contract.views.runs import RunView
 
 
 def failures(view: RunView) -> Sequence[RootCause]:
-    """The root causes; of a cancelled run, only what failed before it was cancelled."""
+    """Return the root causes; of a cancelled run, only what failed before it was cancelled."""
     return [cause for cause in view.root_causes if not (view.cancelled and _is_cancelled(cause))]
 
 

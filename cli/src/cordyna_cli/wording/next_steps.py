@@ -42,7 +42,7 @@ class NextStep:
 
 
 def next_step_of(template: str, view: RunView, task: TaskView, cause: TaskView | None) -> NextStep:
-    """The step that a row of `reasons` names, for `task`.
+    """Return the step that a row of `reasons` names, for `task`.
 
     Watching the run where it needs a cause and no other task is one.
 

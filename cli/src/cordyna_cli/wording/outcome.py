@@ -43,7 +43,7 @@ class RunOutcome:
 
 
 def run_outcome(view: RunView, now: datetime) -> RunOutcome:
-    """The outcome of a run that is final."""
+    """Return the outcome of a run that is final."""
     begin = run_started_at(view)
     took = None if begin is None else seconds_between(begin, run_ended_at(view, now))
     if view.state == "completed":
@@ -91,7 +91,7 @@ def _after_error(view: RunView) -> tuple[NextStep, ...]:
 
 
 def _explanations(run_id: str, name: str, task: TaskView | None) -> Iterator[NextStep]:
-    """Why it failed, unless its error is all that is known; its lines, if its body ran."""
+    """Yield why it failed, unless its error is all that is known; its lines, if its body ran."""
     if task is not None and task.error is not None and task.error.traceback:
         yield NextStep(do="why", run=run_id, task=name, purpose="where it failed")
     elif task is not None and task.reason != "failed":

@@ -32,7 +32,7 @@ class Phase:
 
 
 def phases_of(task: TaskView, begin: datetime, end: datetime) -> list[Phase]:
-    """The phases in order of time.
+    """Return the phases in order of time.
 
     From `begin` of the run to the end of the task run, or to `end` while it is live. The end of an
     older attempt, which arrives meanwhile, ends no phase.
@@ -51,7 +51,7 @@ def phases_of(task: TaskView, begin: datetime, end: datetime) -> list[Phase]:
 
 
 def timeline_in_order(task: TaskView) -> list[TimelineEntryView]:
-    """The timeline in order of time."""
+    """Return the timeline in order of time."""
     return sorted(task.timeline, key=lambda entry: entry.at)
 
 
@@ -76,7 +76,7 @@ def attempt_duration(task: TaskView, now: datetime) -> float | None:
 
 
 def attempt_started_at(task: TaskView) -> datetime | None:
-    """When the last attempt started; of one that never started, when it was sent.
+    """Return when the last attempt started; of one that never started, when it was sent.
 
     None: there is no attempt; a retry leaves a blocked task with an entry that it waits.
     """
@@ -87,12 +87,12 @@ def attempt_started_at(task: TaskView) -> datetime | None:
 
 
 def run_started_at(view: RunView) -> datetime | None:
-    """When the run was created, or its first entry was made."""
+    """Return when the run was created, or its first entry was made."""
     return view.created_at or min(_moments(view), default=None)
 
 
 def run_ended_at(view: RunView, now: datetime) -> datetime:
-    """When the last state of a run that is over was reached; else `now`."""
+    """Return when the last state of a run that is over was reached; else `now`."""
     if not view.is_final:
         return now
     ends = (line.at for task in view.tasks for line in ending_lines(timeline_in_order(task)))

@@ -30,7 +30,7 @@ class RunProgress:
 
 
 def run_progress(view: RunView, now: datetime) -> RunProgress:
-    """The progress of a run at `now`."""
+    """Return the progress of a run at `now`."""
     counts = Counter(mark_of(task) for task in view.tasks)
     begin = run_started_at(view)
     return RunProgress(

@@ -12,7 +12,9 @@ _SHOWN_MAX: Final = 5
 
 
 def refused_invocations(events: Iterable[PassedEvent], task: str | None) -> tuple[str, ...]:
-    """A sentence for each refused invocation by `task`, or by any task, of the run with `events`.
+    """Return a sentence for each refused invocation of the run with `events`.
+
+    By `task`, or by any task.
 
     At most five.
     """

@@ -26,7 +26,7 @@ Failures = dict[int, Envelope]
 def run_history(
     events: Sequence[PassedEvent], view: RunView, task: TaskView | None, now: datetime
 ) -> tuple[str, ...]:
-    """A sentence for each earlier attempt of `task` that failed, and for who cancelled it.
+    """Return a sentence for each earlier attempt of `task` that failed, and for who cancelled it.
 
     Without `task`, of the run: of a completed one, the tasks that needed several attempts.
     """
@@ -48,7 +48,7 @@ def _earlier_attempts(failures: Failures, task: TaskView, now: datetime) -> Iter
 
 
 def _before_last(failures: Failures, task: TaskView) -> list[tuple[int, Envelope]]:
-    """The failures that the state of the task does not show, the oldest first."""
+    """Return the failures that the state of the task does not show, the oldest first."""
     # A completion after an error by a clock replaced that error.
     last = task.attempt if task.state == "completed" else task.attempt - 1
     return sorted((attempt, failed) for attempt, failed in failures.items() if attempt <= last)
@@ -66,7 +66,7 @@ def _retried_tasks(events: Sequence[PassedEvent], view: RunView) -> Iterator[str
 
 
 def _failures(events: Sequence[PassedEvent]) -> dict[str, Failures]:
-    """The errors of all task runs; of several about one attempt, the last."""
+    """Return the errors of all task runs; of several about one attempt, the last."""
     found: dict[str, Failures] = {}
     for envelope, message in _messages(events, TaskStateChanged, containing='"error"'):
         if message.state == "error":
@@ -81,7 +81,10 @@ def _cause(envelope: Envelope) -> str:
 
 
 def _cancellation(events: Sequence[PassedEvent], now: datetime) -> Iterator[str]:
-    """The command that cerebro names as the cause of a state of the run, else the first one."""
+    """Yield the command that cancelled the run.
+
+    That is the one that cerebro names as the cause of a state of the run, else the first one.
+    """
     changed = _messages(events, RunStateChanged)
     causes = {message.meta.cause for _, message in changed if message.meta is not None}
     asked = list(_messages(events, CancelRun))

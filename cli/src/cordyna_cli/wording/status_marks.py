@@ -26,10 +26,10 @@ URGENCY: Final = {mark.word: mark.urgency for mark in TASK_MARKS}
 
 
 def mark_of(task: TaskView) -> Mark:
-    """The mark of a task run; a reason without a mark of its own looks like its state."""
+    """Return the mark of a task run; a reason without a mark of its own looks like its state."""
     return reason_of(task.state, task.reason).mark
 
 
 def run_mark(run: RunView | RunSummary) -> Mark:
-    """The mark of a run; a cancelled run has its own, whatever its state."""
+    """Return the mark of a run; a cancelled run has its own, whatever its state."""
     return CANCELLED_RUN_MARK if run.cancelled else RUN_MARKS[run.state]

@@ -14,7 +14,7 @@ Tasks = Mapping[str, TaskView]
 
 
 def task_note(task: TaskView, tasks: Tasks, now: datetime) -> str:
-    """The note on `task`; empty where its state says it all."""
+    """Return the note on `task`; empty where its state says it all."""
     note = _NOTES.get(task.reason or task.state)
     if note is not None:
         return note(task, tasks, now)

@@ -48,7 +48,7 @@ class Why:
 
 
 def why_task(view: RunView, task: TaskView, now: datetime) -> Why:
-    """Why one task run is as it is."""
+    """Return why one task run is as it is."""
     cause = _cause(task, {other.task: other for other in view.tasks})
     reason = reason_of(task.state, task.reason)
     state = f"{task.state} ({task.reason})" if task.reason else task.state
@@ -69,7 +69,7 @@ def _once_fixed(view: RunView) -> NextStep:
 
 
 def why_run(view: RunView, now: datetime) -> Why:
-    """Why a run is as it is: its first root cause, else what it is waiting for."""
+    """Return why a run is as it is: its first root cause, else what it is waiting for."""
     tasks = {task.task: task for task in view.tasks}
     match view.state:
         case "completed":
@@ -142,7 +142,7 @@ def _why_live(view: RunView, tasks: Tasks, now: datetime) -> Why:
 
 
 def _cause(task: TaskView, tasks: Tasks) -> TaskView | None:
-    """The task that holds this one up.
+    """Return the task that holds this one up.
 
     What failed, else the upstream that needs attention first.
     """
@@ -169,7 +169,7 @@ def _details(task: TaskView, cause: TaskView | None, now: datetime) -> Iterator[
 
 
 def _origin(made_from: MadeFrom, now: datetime) -> Iterator[str]:
-    """What a reused result was made from; `dyna show --json` has all of it."""
+    """Yield what a reused result was made from; `dyna show --json` has all of it."""
     at = made_from.at
     yield f"made by run {made_from.run_id}, begun {moment(at, now)} ({ago(at, now)})"
     if made_from.params is None:

@@ -43,7 +43,7 @@ PRICES: Final = (
 
 
 def crons(console: Console) -> CronList:
-    """Every cron, by its next tick, with the runs that it began."""
+    """Return every cron, by its next tick, with the runs that it began."""
     paused = paused_crons(console)
     ticks = _ticks(console)
     rows = [
@@ -66,7 +66,7 @@ def crons(console: Console) -> CronList:
 
 
 def _ticks(console: Console) -> dict[str, list[CronTick]]:
-    """The last ticks by task, the newest first: those that began a run, and those that did not."""
+    """Return the last ticks by task, the newest first, whether they began a run or not."""
     ticks: dict[str, list[CronTick]] = defaultdict(list)
     for run in console.engine.runs(RUNS_MAX):
         if run.scheduled_at is not None:
@@ -92,7 +92,7 @@ def pause(console: Console, task: str, *, on: bool) -> None:
 
 
 def dead_letters(console: Console) -> QueueList:
-    """Every queue that holds something."""
+    """Return every queue that holds something."""
     with console.trying("operate"):
         queues = console.operations.dead_letters()
     return QueueList(
@@ -152,7 +152,7 @@ def doctor(console: Console) -> DoctorAnswer:
 
 
 def cost(console: Console, run_id: str) -> CostAnswer:
-    """What orchestrating a run would cost on AWS. Raises NotFound."""
+    """Return what orchestrating a run would cost on AWS. Raises NotFound."""
     structure, facts = console.engine.structure(run_id), console.engine.facts(run_id)
     columns = facts.columns
     counted = {

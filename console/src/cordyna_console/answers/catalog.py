@@ -41,7 +41,7 @@ RECENT_RUNS_OF_A_TARGET: Final = 10
 
 
 def graph(console: Console) -> GraphAnswer:
-    """Every declared task, upstreams first."""
+    """Return every declared task, upstreams first."""
     tasks = console.engine.tasks()
     known = {task.task: task for task in tasks}
     levels = _levels(known)
@@ -68,7 +68,10 @@ def graph(console: Console) -> GraphAnswer:
 
 
 def _levels(known: Mapping[str, TaskInfo]) -> dict[str, int]:
-    """The length of the longest way to each task; iterative, for chains longer than the stack."""
+    """Return the length of the longest way to each task.
+
+    Iterative, for chains longer than the stack.
+    """
     levels: dict[str, int] = {}
     for root in known:
         stack = [root]
@@ -119,7 +122,7 @@ def _rows(console: Console) -> list[TaskRow]:
 
 
 def paused_crons(console: Console) -> frozenset[str] | None:
-    """The tasks whose cron is paused; None for a person who may look but not operate."""
+    """Return the tasks whose cron is paused; None for a person who may look but not operate."""
     try:
         return frozenset(console.operations.paused())
     except UserError:
@@ -137,7 +140,7 @@ def one_task(console: Console, name: str) -> TaskRow:
 
 
 def recent(console: Console) -> RecentTasks:
-    """What became of every task in the newest runs."""
+    """Return what became of every task in the newest runs."""
     now, tasks = console.now(), defaultdict[str, list[RecentWord]](list)
     summaries = _spread(
         console.engine.runs(RECENT_RUNS_SEARCHED),
@@ -156,7 +159,7 @@ def recent(console: Console) -> RecentTasks:
 
 
 def _spread(runs: Sequence[RunSummary], most: int) -> list[RunSummary]:
-    """The newest runs, not more than some of each target."""
+    """Return the newest runs, not more than some of each target."""
     taken: Counter[str] = Counter()
     chosen: list[RunSummary] = []
     for run in runs:
@@ -167,7 +170,7 @@ def _spread(runs: Sequence[RunSummary], most: int) -> list[RunSummary]:
 
 
 def history(console: Console, name: str, limit: int) -> HistoryAnswer:
-    """The last runs that planned a task, the newest first."""
+    """Return the last runs that planned a task, the newest first."""
     rows: list[HistoryRow] = []
     summaries = console.engine.runs(HISTORY_LOOKS_AT)
     for summary in summaries:
@@ -197,17 +200,17 @@ def _history_row(view: RunView, task: TaskView, now: datetime) -> HistoryRow:
 
 
 def plan(console: Console, request: PlanRequest) -> PlanView:
-    """What an invocation would run, or why it would be refused."""
+    """Return what an invocation would run, or why it would be refused."""
     return console.engine.plan(request.task, request.params)
 
 
 def rehearse(console: Console, request: RehearsalRequest) -> RehearsalView:
-    """What declaring would change. Nothing is declared."""
+    """Return what declaring would change. Nothing is declared."""
     return console.engine.rehearse(request.declared)
 
 
 def server_list(console: Console) -> ServerList:
-    """Every server with what it uses and who uses it."""
+    """Return every server with what it uses and who uses it."""
     tasks = console.engine.tasks()
     reports = _reports(console)
     return ServerList(rows=[_server_row(info, tasks, reports) for info in console.engine.servers()])
@@ -283,7 +286,7 @@ def _workers(info: ServerInfo) -> Workers | None:
 
 
 def _reports(console: Console) -> BusReports:
-    """What became of the last declarations; nothing where reading the bus is charged."""
+    """Return what became of the last declarations; nothing where reading the bus is charged."""
     if console.has_cheap_events:
         console.reports.read_on(console.engine)
     return console.reports

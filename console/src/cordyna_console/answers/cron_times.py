@@ -16,7 +16,7 @@ DAY: Final = timedelta(days=1)
 
 
 def cron_times(cron: Cron, timezone: str, begin: datetime, end: datetime) -> Iterator[datetime]:
-    """The times from `begin` on and before `end`, in UTC and in order."""
+    """Yield the times from `begin` on and before `end`, in UTC and in order."""
     zone: tzinfo = UTC if timezone == UTC_NAME else ZoneInfo(timezone)
     day = begin.astimezone(zone).date() - DAY
     while day <= end.astimezone(zone).date():

@@ -33,7 +33,7 @@ Ticks = dict[datetime, CronTick]
 
 
 def cron_week(console: Console, zone: str, day: date | None) -> CronWeek:
-    """The week of a day; without one, of today."""
+    """Return the week of a day; without one, of today."""
     now = console.now()
     days = _days_of_week(day or now.astimezone(_zone(zone)).date(), zone)
     begin, end = days[0].begin, days[-1].end
@@ -79,7 +79,7 @@ def _days_of_week(day: date, zone: str) -> list[CalendarDay]:
 
 
 def _fired(console: Console, begin: datetime, end: datetime) -> dict[str, Ticks]:
-    """The ticks that began a run, by task."""
+    """Return the ticks that began a run, by task."""
     fired: dict[str, Ticks] = defaultdict(dict)
     wanted = RunCriteria(since=begin, until=end + LATE_MAX)
     for run in console.engine.runs(RUNS_MAX, wanted):

@@ -10,13 +10,13 @@ from cordyna_core.errors import NotFound
 
 
 def incident_list(console: Console, owner: str | None, *, closed: bool) -> IncidentList:
-    """The incidents of an owner, or of all."""
+    """Return the incidents of an owner, or of all."""
     rows = console.engine.incidents(closed=closed)
     return IncidentList(rows=[row for row in rows if owner in (None, row.owner)])
 
 
 def incident(console: Console, incident_id: str) -> IncidentView:
-    """One incident, open or closed. Raises NotFound."""
+    """Return one incident, open or closed. Raises NotFound."""
     for row in console.engine.incidents(closed=True):
         if row.incident == incident_id:
             return row

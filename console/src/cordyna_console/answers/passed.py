@@ -43,12 +43,12 @@ def event_list(
 
 
 def newest_events(console: Console, count: int) -> list[EventRow]:
-    """The last events that passed the bus, in the order in which they passed."""
+    """Return the last events that passed the bus, in the order in which they passed."""
     return [row_of(passed) for passed in console.engine.newest_events(count)]
 
 
 def row_of(passed: PassedEvent) -> EventRow:
-    """One event as a row; what cannot be read is shown with the reason."""
+    """Return one event as a row; what cannot be read is shown with the reason."""
     line = event_line(passed.text)
     return EventRow(
         seq=passed.seq,
@@ -105,7 +105,7 @@ def _log_row(number: int, line: LogLine, text: str) -> LogRow:
 
 
 def log_text(console: Console, run_id: str, task: str | None) -> str:
-    """The whole log, a line each. Raises NotFound for an unknown run."""
+    """Return the whole log, a line each. Raises NotFound for an unknown run."""
     console.engine.structure(run_id)
     return "".join(
         f"{line.at.isoformat()} {line.task}/{line.attempt} {line.stream} {printable(line.text)}\n"

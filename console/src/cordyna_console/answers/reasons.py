@@ -9,12 +9,12 @@ from cordyna_core.contract.views.runs import RunView, TaskView
 
 
 def run_reason(view: RunView, now: datetime) -> WhyAnswer:
-    """The reason of a run."""
+    """Return the reason of a run."""
     return _answer(why_run(view, now))
 
 
 def task_reason(view: RunView, task: TaskView, now: datetime) -> WhyAnswer:
-    """The reason of one task run."""
+    """Return the reason of one task run."""
     return _answer(why_task(view, task, now))
 
 

@@ -59,7 +59,7 @@ class RunFilter:
 
 
 def list_runs(console: Console, wanted: RunFilter) -> RunList:
-    """The newest runs that match. Raises NotFound for an unknown cursor."""
+    """Return the newest runs that match. Raises NotFound for an unknown cursor."""
     criteria = _criteria(console, wanted)
     for looked_at in LOOKED_AT:
         summaries = console.engine.runs(looked_at, criteria)
@@ -71,7 +71,7 @@ def list_runs(console: Console, wanted: RunFilter) -> RunList:
 
 
 def _criteria(console: Console, wanted: RunFilter) -> RunCriteria:
-    """What the engine itself selects. Raises NotFound for an unknown cursor."""
+    """Return what the engine itself selects. Raises NotFound for an unknown cursor."""
     now = console.now()
     since = None if wanted.since is None else moment_of(wanted.since, now)
     until = None if wanted.until is None else moment_of(wanted.until, now)
@@ -86,7 +86,10 @@ def _criteria(console: Console, wanted: RunFilter) -> RunCriteria:
 def _page(
     console: Console, wanted: RunFilter, summaries: list[RunSummary], *, is_end: bool
 ) -> RunList:
-    """A page of the matching runs. `is_end`: no run is older than the last of `summaries`."""
+    """Return a page of the matching runs.
+
+    `is_end`: no run is older than the last of `summaries`.
+    """
     ids = [summary.run_id for summary in summaries]
     start = ids.index(wanted.before) + 1 if wanted.before in ids else 0
     rows: list[RunRow] = []
@@ -118,7 +121,7 @@ def labels_of(row: RunRow) -> list[str]:
 
 
 def head(console: Console, facts: RunFacts, why: WhyAnswer) -> RunHead:
-    """One run without its tasks."""
+    """Return one run without its tasks."""
     return RunHead(
         **dict(console.row_of(facts)),
         plan_id=facts.plan_id,
@@ -130,7 +133,7 @@ def head(console: Console, facts: RunFacts, why: WhyAnswer) -> RunHead:
 
 
 def facts_answer(facts: RunFacts, why: WhyAnswer, now: datetime) -> FactsAnswer:
-    """The facts of a run, with the reason of the same moment."""
+    """Return the facts of a run, with the reason of the same moment."""
     run = facts.excerpt
     return FactsAnswer(
         cursor=facts.cursor,
@@ -147,14 +150,14 @@ def facts_answer(facts: RunFacts, why: WhyAnswer, now: datetime) -> FactsAnswer:
 
 
 def reading(console: Console, facts: RunFacts) -> RunReading:
-    """A run as its followers and its head show it."""
+    """Return a run as its followers and its head show it."""
     now = console.now()
     why = run_reason(facts.excerpt, now)
     return RunReading(head(console, facts, why), facts_answer(facts, why, now))
 
 
 def task_run(console: Console, run_id: str, name: str) -> TaskRunAnswer:
-    """One task run. Raises NotFound."""
+    """Return one task run. Raises NotFound."""
     facts = console.engine.task_run(run_id, name)
     task = facts.excerpt.tasks[0]
     timeline = sorted(task.timeline, key=lambda entry: entry.at)
@@ -216,5 +219,5 @@ def retry(console: Console, run_id: str, request: RetryRequest) -> None:
 
 
 def tag_of(text: str) -> str:
-    """A short name of a text: the same text has the same."""
+    """Return a short name of a text: the same text has the same."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -36,7 +36,7 @@ NOT_SIGNED_IN: Final = GuardRefusal(
 
 
 def hosted_routes(permission: Permission) -> Iterator[APIRoute]:
-    """The routes that a permission allows. A function cannot stream: the page asks again."""
+    """Yield the routes that a permission allows. A function cannot stream: the page asks again."""
     for router in ROUTERS:
         for route in router.routes:
             if (
@@ -55,7 +55,10 @@ def hosted_app(
     console_of_person: Callable[[Person], Console],
     sign_in: SignIn,
 ) -> FastAPI:
-    """The application of one function. `console` reads; a person's own console speaks as them."""
+    """Return the application of one function.
+
+    `console` reads; a person's own console speaks as them.
+    """
     router = APIRouter()
     router.routes.extend(hosted_routes(permission))
     app = application(console, [router])
@@ -114,7 +117,10 @@ class PersonMiddleware:
 
 
 def _claims(event: Mapping[str, Any]) -> Mapping[str, str]:
-    """The verified claims of an event of API Gateway; empty for a route without an authorizer."""
+    """Return the verified claims of an event of API Gateway.
+
+    Empty for a route without an authorizer.
+    """
     authorizer = event.get("requestContext", {}).get("authorizer") or {}
     claims: Mapping[str, str] = (authorizer.get("jwt") or {}).get("claims") or {}
     return claims

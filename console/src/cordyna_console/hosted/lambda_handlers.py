@@ -43,7 +43,7 @@ Handler = Callable[[Event, Any], Event]
 
 
 def handler_of(permission: Permission, environ: Mapping[str, str], session: AwsSession) -> Handler:
-    """The handler of one function. Raises ValidationError for a bad setting, NotFound."""
+    """Return the handler of one function. Raises ValidationError for a bad setting, NotFound."""
     sign_in = SignIn.parse(environ["CORDYNA_CONSOLE_SIGN_IN"])
     location = find_cerebro(session, environ["CORDYNA_BUS"])
     shared = _console(session, location, None)

@@ -28,7 +28,7 @@ class Person:
 
 
 def person_of(claims: Mapping[str, str], *, name_claim: str, scope_prefix: str) -> Person | None:
-    """The person of verified claims; None where the claim that names people is missing."""
+    """Return the person of verified claims; None where the claim that names people is missing."""
     subject = claims.get(name_claim, "")
     if not subject:
         return None
@@ -38,7 +38,7 @@ def person_of(claims: Mapping[str, str], *, name_claim: str, scope_prefix: str) 
 
 
 def client_name(subject: str) -> str:
-    """The subject where it is a name; else its readable part with a digest of the whole."""
+    """Return the subject where it is a name; else its readable part with a digest of the whole."""
     if is_name(subject) and not _ENDS_LIKE_A_DIGEST.search(subject):
         return subject
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", subject).strip("._-")[:READABLE_CHARACTERS_MAX]

@@ -41,7 +41,7 @@ class SignIn(BaseModel):
 
 
 def index_with(sign_in: SignIn, index: PageAsset) -> PageAsset:
-    """The first file of the page with a `<meta>` that holds what a browser needs to sign in."""
+    """Return the first file of the page with a `<meta>` of what a browser needs to sign in."""
     content = json.dumps(
         sign_in.model_dump(include={"client_id", "authorize", "token", "scope_prefix"})
     )
@@ -50,6 +50,6 @@ def index_with(sign_in: SignIn, index: PageAsset) -> PageAsset:
 
 
 def policy_with(sign_in: SignIn, index: PageAsset) -> str:
-    """The policy of the page, which may also ask the provider for tokens."""
+    """Return the policy of the page, which may also ask the provider for tokens."""
     token = urlsplit(sign_in.token)
     return content_security_policy(index.content, connect_to=(f"{token.scheme}://{token.netloc}",))

@@ -26,7 +26,7 @@ _log = logging.getLogger("cordyna.server")
 
 
 def is_stale(command: RunTask, now: float, *, queued: bool) -> bool:
-    """Whether it is too late to start the body; `queued` was reported or not."""
+    """Return whether it is too late to start the body; `queued` was reported or not."""
     return now > command.start_by.timestamp() or (not queued and now > command.ack_by.timestamp())
 
 

@@ -47,7 +47,7 @@ class Refusal(UserError):
 
 
 def fix_problems(count: int) -> str:
-    """What to do next about problems that an error lists."""
+    """Return what to do next about problems that an error lists."""
     return "fix the problem above" if count == 1 else "fix the problems above"
 
 

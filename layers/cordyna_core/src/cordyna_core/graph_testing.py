@@ -68,7 +68,7 @@ class GraphRun:
         return {task.task: f"{task.state} {task.reason or ''}".strip() for task in self.view.tasks}
 
     def task(self, name: str) -> TaskView:
-        """One task run. Raises NotFound."""
+        """Return one task run. Raises NotFound."""
         for task in self.view.tasks:
             if task.task == name:
                 return task
@@ -76,7 +76,7 @@ class GraphRun:
         raise NotFound(f'the run has no task "{name}"', next=f"use one of: {known}")
 
     def error(self, name: str) -> ErrorDescription | None:
-        """The error of a task, as its server or cerebro described it."""
+        """Return the error of a task, as its server or cerebro described it."""
         return self.task(name).error
 
 
@@ -190,7 +190,10 @@ def run_graph(  # noqa: PLR0913  what a test may say of a graph
 
 
 def _several(option: str, given: Iterable[_Item], what: str) -> list[_Item]:
-    """The items of a list; a text, whose letters are not meant, is refused. Raises UserError."""
+    """Return the items of a list; a text, whose letters are not meant, is refused.
+
+    Raises UserError.
+    """
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise _wrong(option, given, what)
     return list(given)

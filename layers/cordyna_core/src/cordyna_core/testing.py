@@ -62,7 +62,7 @@ SERVER: str = "contract-tests"
 
 
 def an_update(task: str, output: object = None) -> TaskStateChanged:
-    """The update of SERVER that `task` has completed."""
+    """Return the update of SERVER that `task` has completed."""
     meta = Meta(id=derived_id("update", task), time=utc(1_790_000_000.25))
     return TaskStateChanged(
         server=SERVER, run_id=RUN, task=task, attempt=1, state="completed", output=output, meta=meta
@@ -70,7 +70,7 @@ def an_update(task: str, output: object = None) -> TaskStateChanged:
 
 
 def a_large_command(task: str, size: int) -> RunTask:
-    """A RunTask with `size` bytes of upstream output; cerebro sends up to 128 KB."""
+    """Return a RunTask with `size` bytes of upstream output; cerebro sends up to 128 KB."""
     meta = Meta(id=derived_id("command", task))
     outputs = {"upstream-1": "x" * size}
     return RunTask(

@@ -24,7 +24,7 @@ _ELLIPSIS: Final = "…"
 
 
 def cut(text: Text, width: int) -> Text:
-    """At most `width` columns of it, an ellipsis last when something is missing.
+    """Return at most `width` columns of it, an ellipsis last when something is missing.
 
     It ends between words, unless its first word does not fit.
     """
@@ -48,7 +48,7 @@ def cut_words(text: Text, width: int) -> Text:
 
 
 def wrapped(line: Text, width: int | None, indent: int | None = None) -> list[Text]:
-    """A sentence on several lines, broken between words.
+    """Return a sentence on several lines, broken between words.
 
     Later lines have `indent` columns in front, or two more than the first. A word that does not fit
     behind the indent begins the line; one that is wider than a line is broken.
@@ -66,13 +66,13 @@ def wrapped(line: Text, width: int | None, indent: int | None = None) -> list[Te
 
 
 def widest_word(plain: str, width: int) -> int:
-    """The columns of the widest word of those that fit into a line; 0 without any."""
+    """Return the columns of the widest word of those that fit into a line; 0 without any."""
     words = (Text(word).cell_len for word in _words(plain))
     return max((columns for columns in words if columns <= width), default=0)
 
 
 def _split(line: Text, width: int) -> tuple[Text, Text]:
-    """The part of a line that fits, and the rest without the space between."""
+    """Return the part of a line that fits, and the rest without the space between."""
     end = _columns_to_index(line.plain, width)
     at = _last_end(line.plain, end)
     while at > 0 and _BEFORE_UNIT.match(line.plain, at - 1):
@@ -85,7 +85,7 @@ def _split(line: Text, width: int) -> tuple[Text, Text]:
 
 
 def _end_of_words(text: Text, width: int) -> int:
-    """The index behind the last word that ends within `width` columns; 0 if no word does."""
+    """Return the index behind the last word that ends within `width` columns; 0 if no word does."""
     end = _columns_to_index(text.plain, width)
     if end < len(text.plain):
         end = max(_last_end(text.plain, end), 0)
@@ -98,13 +98,13 @@ def _words(plain: str) -> list[str]:
 
 
 def _last_end(plain: str, end: int) -> int:
-    """The last index up to `end` at which a word ends; -1 if no word does."""
+    """Return the last index up to `end` at which a word ends; -1 if no word does."""
     wide = (at.start() for at in _BETWEEN_WIDE.finditer(plain, 0, min(end + 1, len(plain))))
     return max(plain.rfind(" ", 0, end + 1), *(at for at in wide if at <= end), -1)
 
 
 def _columns_to_index(plain: str, width: int) -> int:
-    """How many characters fit into `width` columns."""
+    """Return how many characters fit into `width` columns."""
     columns = 0
     for index, character in enumerate(plain):
         columns += Text(character).cell_len

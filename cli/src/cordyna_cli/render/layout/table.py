@@ -62,7 +62,7 @@ def aligned_rows(
     around: int | None = None,
     indents: Sequence[Text] = (),
 ) -> list[list[Text]]:
-    """The lines of the title and of each row, in a list of their own.
+    """Return the lines of the title and of each row, in a list of their own.
 
     `around`: the width of lines above and below the rows, if it is not that of the table.
     `indents`: what a line below a row begins with, for each row.
@@ -83,7 +83,7 @@ def aligned_rows(
 def goes_below(
     columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None
 ) -> bool:
-    """Whether a column has no room beside the others, and goes below its rows."""
+    """Return whether a column has no room beside the others, and goes below its rows."""
     cells = [*_titles(columns), *_texts(rows)]
     return any(
         needed and not room and not column.optional
@@ -94,7 +94,7 @@ def goes_below(
 
 
 def _titles(columns: Sequence[Column]) -> list[list[Text]]:
-    """One row, if any column has a title."""
+    """Return one row, if any column has a title."""
     if not any(column.title for column in columns):
         return []
     return [[Text(column.title, style="bold dim") for column in columns]]
@@ -107,7 +107,7 @@ def _texts(rows: Iterable[Sequence[Cell]]) -> list[list[Text]]:
 def _widths(
     columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: int | None
 ) -> list[int]:
-    """The width of each column; 0 for one that is not shown beside the others."""
+    """Return the width of each column; 0 for one that is not shown beside the others."""
     natural = [max((row[at].cell_len for row in cells), default=0) for at in range(len(columns))]
     if width is None:
         return natural
@@ -118,7 +118,7 @@ def _widths(
 
 
 def _floor(column: Column, cells: Sequence[Text], width: int) -> int:
-    """The least width of a column: of its prose, else of its widest cell."""
+    """Return the least width of a column: of its prose, else of its widest cell."""
     whole = max((cell.cell_len for cell in cells), default=0)
     match column.prose:
         case "wrap":
@@ -134,7 +134,7 @@ def _floor(column: Column, cells: Sequence[Text], width: int) -> int:
 def _fit_columns(
     columns: Sequence[Column], natural: Sequence[int], floors: Sequence[int], width: int
 ) -> list[int]:
-    """The width of each column; 0 for one that goes below or is left out."""
+    """Return the width of each column; 0 for one that goes below or is left out."""
     widths = list(natural)
     yielding = sorted(
         (at for at, column in enumerate(columns) if column.yields > _NAME and widths[at]),

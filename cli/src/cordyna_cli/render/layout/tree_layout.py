@@ -37,7 +37,7 @@ class PlacedTask:
 
 
 def build_tree(roots: Iterable[str], upstream_of: Callable[[str], Sequence[str]]) -> list[Branch]:
-    """The tree below each root, depth first in the order given."""
+    """Return the tree below each root, depth first in the order given."""
     seen: set[str] = set()
     trunk = Branch("")
     stack = [(trunk, root) for root in reversed(list(roots))]
@@ -54,7 +54,7 @@ def build_tree(roots: Iterable[str], upstream_of: Callable[[str], Sequence[str]]
 
 
 def flatten(roots: Sequence[Branch]) -> list[PlacedTask]:
-    """Every line, from top to bottom."""
+    """Return every line, from top to bottom."""
     lines: list[PlacedTask] = []
     stack: list[tuple[PlacedTask, str, int]] = [
         (PlacedTask("", root), "", 0) for root in reversed(roots)
@@ -101,7 +101,7 @@ def render_lines(
 
 
 def _guide(line: PlacedTask) -> str:
-    """What a line below this one begins with: the lines of the tree that pass it."""
+    """Return what a line below this one begins with: the lines of the tree that pass it."""
     above = line.prefix.removesuffix("├─ ").removesuffix("└─ ")
     passing = "│  " if line.prefix.endswith("├─ ") else "   " if line.prefix else ""
     has_below = line.branch is not None and (line.branch.children or line.branch.again)

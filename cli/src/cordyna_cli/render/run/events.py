@@ -35,12 +35,12 @@ _STATE_STYLE: Final = {
 
 
 def events_table(texts: Sequence[str], width: int | None = None) -> list[Text]:
-    """One line an event, below a title; by time, and at one time in the order given."""
+    """Return one line an event, below a title; by time, and at one time in the order given."""
     return aligned(_COLUMNS, [_cells(text, line) for text, line in _by_time(texts)], width)
 
 
 def _by_time(texts: Sequence[str]) -> list[tuple[str, EventLine]]:
-    """Each event with its line; one that cannot be read stays behind the one before it."""
+    """Return each event with its line; one that cannot be read stays behind the one before it."""
     last = datetime.min.replace(tzinfo=UTC)
     placed = []
     for text in texts:

@@ -24,7 +24,7 @@ _NEXT: Final = "  next: "
 
 
 def whole_run(view: RunView, now: datetime, width: int | None, *, everything: bool) -> list[Text]:
-    """The tree, and how the run ended or proceeds.
+    """Return the tree, and how the run ended or proceeds.
 
     On a terminal the tree is folded unless `everything` is asked for."""
     whole = everything or width is None
@@ -38,7 +38,7 @@ def whole_run(view: RunView, now: datetime, width: int | None, *, everything: bo
 
 
 def outcome_lines(view: RunView, now: datetime, width: int | None) -> list[Text]:
-    """A few lines that say without the tree how the run ended or proceeds."""
+    """Return a few lines that say without the tree how the run ended or proceeds."""
     if not view.is_final:
         return [
             _fit(progress_line(view, now), width),
@@ -54,7 +54,7 @@ def outcome_lines(view: RunView, now: datetime, width: int | None) -> list[Text]
 
 
 def _headline(view: RunView, outcome: RunOutcome, width: int | None) -> list[Text]:
-    """How it ended and its id; the id below where both do not fit."""
+    """Return how it ended and its id; the id below where both do not fit."""
     took = "" if outcome.duration_s is None else f" in {duration(outcome.duration_s)}"
     mark = run_mark(view)
     head = Text.assemble((f"{mark.sign} {view.task} {outcome.verb}", f"bold {mark.style}"), took)
@@ -101,7 +101,7 @@ def _output_lines(view: RunView, width: int | None) -> list[Text]:
 
 
 def _next_lines(steps: tuple[NextStep, ...], width: int | None) -> list[Text]:
-    """The steps below each other, their purposes aligned, or below where they do not fit.
+    """Return the steps below each other, their purposes aligned, or below where they do not fit.
 
     A command is never cut or wrapped, so that it can be copied.
     """

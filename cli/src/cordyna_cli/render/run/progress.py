@@ -39,7 +39,7 @@ def progress_line(view: RunView, now: datetime) -> Text:
 
 
 def live_picture(view: RunView, now: datetime, width: int, height: int) -> list[Text]:
-    """A live run within the screen.
+    """Return a live run within the screen.
 
     Its progress, and its tree if that fits, else what needs attention.
     """
@@ -51,7 +51,7 @@ def live_picture(view: RunView, now: datetime, width: int, height: int) -> list[
 
 
 def attention_list(view: RunView, now: datetime, width: int | None, room: int) -> list[Text]:
-    """At most `room` tasks, the most urgent first: failed, waiting for a retry, running."""
+    """Return at most `room` tasks, the most urgent first: failed, waiting for a retry, running."""
     tasks = {task.task: task for task in view.tasks}
     moving = sorted(
         (task for task in view.tasks if mark_of(task).word not in _AT_REST),

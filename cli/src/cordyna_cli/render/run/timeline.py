@@ -61,7 +61,7 @@ _LEFT: Final = (Column("task", yields=1), Column("server", yields=2, optional=Tr
 
 
 def timeline_chart(view: RunView, now: datetime, width: int | None = None) -> list[Text]:
-    """A title with the axis, a row for each task in topological order, and the legend."""
+    """Return a title with the axis, a row for each task in topological order, and the legend."""
     begin = run_started_at(view)
     if begin is None:
         return [Text("this run has no events yet", style="dim")]
@@ -139,7 +139,7 @@ def _axis(total: float, bar: int) -> str:
 
 
 def _step(least: float) -> float:
-    """The smallest round step of at least `least` seconds."""
+    """Return the smallest round step of at least `least` seconds."""
     if least < 1:
         power = 10.0 ** math.floor(math.log10(least))
         return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999)

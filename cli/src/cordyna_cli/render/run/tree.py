@@ -55,7 +55,7 @@ def tree(
     whole: bool = True,
     spin: bool = False,
 ) -> list[Text]:
-    """The lines of a run.
+    """Return the lines of a run.
 
     With `whole`, each task has its line; else quiet tasks are folded. With `spin`, the sign of a
     running task turns.
@@ -90,7 +90,7 @@ def _without_obvious_note(row: Row | None, line: PlacedTask, tasks: Tasks) -> Ro
 def task_row(
     task: TaskView, tasks: Tasks, now: datetime, *, prefix: str = "", spin: bool = False
 ) -> Row:
-    """The cells of one task's line."""
+    """Return the cells of one task's line."""
     mark = mark_of(task)
     sign = _spinner(now) if spin and task.state == "started" else mark.sign
     seconds = attempt_duration(task, now)
@@ -125,7 +125,7 @@ def _roots(view: RunView, tasks: Tasks) -> list[Branch]:
 
 
 def _folded(roots: Sequence[Branch], tasks: Tasks) -> list[Branch]:
-    """A copy of the tree in which quiet tasks are counted where they would be."""
+    """Return a copy of the tree in which quiet tasks are counted where they would be."""
     counts = _counts(roots, tasks)
     shown = [Branch(root.name) for root in roots]
     stack = list(zip(roots, shown, strict=True))
@@ -150,7 +150,7 @@ def _folded(roots: Sequence[Branch], tasks: Tasks) -> list[Branch]:
 def _split_children(
     children: Sequence[Branch], counts: Counts
 ) -> tuple[list[Branch], list[Branch]]:
-    """The children to show, the most urgent where there are too many; and those to count."""
+    """Return the children to show, the most urgent where there are too many; and those to count."""
     loud = sorted(
         (child for child in children if not _is_quiet(counts[child.name])),
         key=lambda child: _urgency(counts[child.name]),
@@ -165,7 +165,7 @@ def _split_children(
 def _skip_quiet_chain(
     branch: Branch, counts: Counts, tasks: Tasks
 ) -> tuple[list[Counter[str]], Branch]:
-    """The first task down a chain that is not quiet, or where the tree parts.
+    """Return the first task down a chain that is not quiet, or where the tree parts.
 
     And what was skipped.
     """

@@ -11,12 +11,12 @@ from cordyna_core.contract.views.runs import RunView, TaskView
 
 
 def why_lines(view: RunView, why: Why, width: int | None = None) -> list[Text]:
-    """The reason of a run, its sign in front."""
+    """Return the reason of a run, its sign in front."""
     return _lines(run_mark(view), why, width)
 
 
 def why_task_lines(task: TaskView, why: Why, width: int | None = None) -> list[Text]:
-    """The reason of a task, its sign in front."""
+    """Return the reason of a task, its sign in front."""
     return _lines(mark_of(task), why, width)
 
 

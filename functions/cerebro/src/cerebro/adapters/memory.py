@@ -176,7 +176,10 @@ class MemoryStore:
         return {index: tasks[index] for index in reversed(indexes) if index in tasks}
 
     def has_live_task(self, run_id: str) -> bool:
-        """Whether something is still expected of a task of the run. Costs the same in any run."""
+        """Return whether something is still expected of a task of the run.
+
+        Costs the same in any run.
+        """
         return self._live_count[run_id] > 0
 
     def write_task(

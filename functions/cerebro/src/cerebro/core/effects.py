@@ -369,7 +369,10 @@ class OverdueCheck:
 
     @staticmethod
     def due_in(message_id: str) -> float | None:
-        """The `due` of the check with this id; None for another message, or one without it."""
+        """Return the `due` of the check with this id.
+
+        None for another message, or one without it.
+        """
         kind, *parts = message_id.split(":")
         return float(parts[2]) if kind == "overdue" and len(parts) == 3 else None
 

@@ -30,7 +30,7 @@ class DevServer:
         self._session, self._targets = session, targets
 
     def events(self, feed: "HomeFeed") -> Iterator[PassedEvent | LogLine]:
-        """What the feed has, as it passes, until the caller stops."""
+        """Yield what the feed has, as it passes, until the caller stops."""
         # Imported here: no other command watches files.
         from cerebro.embedded.file_watcher import FileWatcher  # noqa: PLC0415
 
@@ -72,7 +72,7 @@ class HomeFeed:
             self._after_chunk = session.home.event_log.last_log_seq()
 
     def has_news(self) -> bool | None:
-        """Whether `next_page` yields anything; None if not. Called with the lock."""
+        """Return whether `next_page` yields anything; None if not. Called with the lock."""
         log = self._session.home.event_log
         is_held = bool(self._events or self._lines)
         is_stored = log.last_seq() > self._after_event or log.last_log_seq() > self._after_chunk
@@ -124,7 +124,7 @@ def by_time(events: deque[PassedEvent], lines: deque[LogLine]) -> Iterator[Passe
 
 
 def _time_of(event: PassedEvent) -> datetime | None:
-    """When an event was sent; None for one that cannot be read."""
+    """Return when an event was sent; None for one that cannot be read."""
     try:
         return open_envelope(event.text).sent_at
     except MalformedEvent:

@@ -176,7 +176,10 @@ class EmbeddedEngine:
             return () if driver is None else driver.active_runs()
 
     def driver(self) -> DriverRecord | None:
-        """The process that drives the home, or was killed while it did; None without a driver."""
+        """Return the process that drives the home, or was killed while it did.
+
+        None without a driver.
+        """
         return self._home.driver()
 
     def location(self) -> EngineLocation:
@@ -349,7 +352,7 @@ class EmbeddedEngine:
         return self._logs.follow(run_id, task)
 
     def dead_letters(self) -> list[tuple[str, str]]:
-        """The messages that could not be handled, with their reasons."""
+        """Return the messages that could not be handled, with their reasons."""
         with self._session.read_transaction():
             return self._home.event_log.dead_letters()
 

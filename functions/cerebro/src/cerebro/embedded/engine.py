@@ -30,7 +30,7 @@ IN_MEMORY: Final = ":memory:"
 
 
 def open_engine(options: EngineOptions) -> "EmbeddedEngine":
-    """The engine of a home, with the servers that were named. Raises UserError."""
+    """Return the engine of a home, with the servers that were named. Raises UserError."""
     folder = _folder_of(options)
     if options.in_process:
         return _in_process(options, folder)
@@ -47,7 +47,7 @@ def open_engine(options: EngineOptions) -> "EmbeddedEngine":
 
 
 def spec_of(target: str, options: ServerOptions | None = None) -> ServerSpec:
-    """How a target is started; without options, in the present working folder."""
+    """Return how a target is started; without options, in the present working folder."""
     options = options or ServerOptions()
     return ServerSpec(
         target=target,

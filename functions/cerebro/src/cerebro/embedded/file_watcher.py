@@ -52,7 +52,10 @@ class FileWatcher:
         self._thread.join()
 
     def changed(self, wait_s: float = 0.0) -> list[str]:
-        """The targets whose files have changed since the last call. Waits for one for `wait_s`."""
+        """Return the targets whose files have changed since the last call.
+
+        Waits for one for `wait_s`.
+        """
         with self._news:
             self._news.wait_for(lambda: self._changed, wait_s)
             changed = [target for target in self._files if target in self._changed]

@@ -20,7 +20,7 @@ class LogReader:
         self._home, self._session = home, session
 
     def lines(self, run_id: str | None, task: str | None, after: int) -> Iterator[LogLine]:
-        """The lines of a run's log so far; of all runs without `run_id`."""
+        """Yield the lines of a run's log so far; of all runs without `run_id`."""
         assembler, at = LineAssembler(), 0.0
         while True:
             with self._session.read_transaction():
@@ -33,7 +33,7 @@ class LogReader:
                 return
 
     def follow(self, run_id: str, task: str | None) -> Iterator[Sequence[LogLine]]:
-        """The lines so far, an empty batch, then those that arrive until the run has ended.
+        """Yield the lines so far, an empty batch, then those that arrive until the run has ended.
 
         Raises NotFound.
         """

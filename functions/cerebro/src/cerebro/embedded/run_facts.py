@@ -47,7 +47,10 @@ class _Reading:
     pause_s: float
 
     def is_outdated(self, run: Run, seq: int, now: float) -> bool:
-        """Whether all is read again: for safety, or because that takes less than what is named."""
+        """Return whether all is read again.
+
+        For safety, or because that takes less time than what is named.
+        """
         return (
             self.of_facts.run.status != run.status
             or now - self.whole_at > self.pause_s
@@ -64,17 +67,17 @@ class RunFactReader:
         self._readings: LruCache[str, _Reading] = LruCache(RUNS_KEPT)
 
     def structure(self, run_id: str) -> RunStructure:
-        """What never changes about a run. Raises NotFound."""
+        """Return what never changes about a run. Raises NotFound."""
         with self._session.read_transaction():
             return fact_queries.structure(self._home.store, run_id)
 
     def task_run(self, run_id: str, task: str) -> TaskRunFacts:
-        """One task run. Raises NotFound."""
+        """Return one task run. Raises NotFound."""
         with self._session.read_transaction():
             return fact_queries.task_run(self._home.store, run_id, task)
 
     def facts(self, run_id: str, since: str | None) -> RunFacts:
-        """All facts, or those that changed after the cursor `since`. Raises NotFound."""
+        """Return all facts, or those that changed after the cursor `since`. Raises NotFound."""
         now, last = self._clock(), self._readings.get(run_id)
         begin_s = time.thread_time()
         with self._session.read_transaction():
@@ -117,7 +120,7 @@ class RunFactReader:
     def _news(
         self, last: _Reading, of_facts: FactReading, changed: Collection[int] | None, cursor: str
     ) -> RunFacts:
-        """What changed after the last reading; with its cursor if nothing did."""
+        """Return what changed after the last reading; with its cursor if nothing did."""
         if not changed and last.of_facts.run.version == of_facts.run.version:
             return last.view.model_copy(update={"columns": FactColumns(), "words": []})
         return run_facts(of_facts, cursor=cursor, changed=changed)
@@ -131,7 +134,7 @@ class RunFactReader:
         *,
         is_whole: bool,
     ) -> dict[int, float]:
-        """The tasks that are read again: those that events named a short time ago."""
+        """Return the tasks that are read again: those that events named a short time ago."""
         since = 0 if last is None else last.seq
         if last is None or is_whole:
             since = max(since, seq - RECENT_EVENTS)
@@ -157,7 +160,7 @@ def _read_some(store: Store, run_id: str, indexes: Collection[int]) -> dict[int,
 def named_since(
     home: Home, run_id: str, snapshot: RunSnapshot, seq: int, now: float
 ) -> dict[int, float]:
-    """The tasks that events after the number `seq` name, by index, each with `now`."""
+    """Return the tasks that events after the number `seq` name, by index, each with `now`."""
     index_of = snapshot.plan.index_of
     named: dict[int, float] = {}
     for text in home.event_log.texts_of(run_id, seq):

@@ -34,7 +34,10 @@ class _Reading:
     pause_s: float
 
     def is_outdated(self, run: Run, seq: int, now: float) -> bool:
-        """Whether all is read again: for safety, or because that takes less than what is named."""
+        """Return whether all is read again.
+
+        For safety, or because that takes less time than what is named.
+        """
         tasks = len(self.viewed.snapshot.plan.tasks)
         return (
             run.is_over
@@ -54,7 +57,7 @@ class RunViewReader:
         self._last: _Reading | None = None
 
     def read(self) -> RunView:
-        """The run with all its tasks. Raises NotFound."""
+        """Return the run with all its tasks. Raises NotFound."""
         now, last = self._clock(), self._last
         begin_s = time.thread_time()
         with self._session.read_transaction():
@@ -81,7 +84,7 @@ class RunViewReader:
     def _named(
         self, snapshot: RunSnapshot, seq: int, now: float, *, is_whole: bool
     ) -> dict[int, float]:
-        """The tasks that are read again: those that events named a short time ago."""
+        """Return the tasks that are read again: those that events named a short time ago."""
         last = self._last
         kept = {} if last is None else last.named
         since = 0 if last is None else last.seq

@@ -7,7 +7,7 @@ from cordyna_core.contract.views.graph import ServerInfo
 
 
 def server_views(home: Home) -> list[ServerInfo]:
-    """Every server that cerebro knows, then the targets that never declared one."""
+    """Return every server that cerebro knows, then the targets that never declared one."""
     failed = home.targets.failed()
     by_server = {state.server: state for state in failed if state.server is not None}
     driver = home.driver()

@@ -26,13 +26,13 @@ class SourceFiles:
         self._roots = tuple(_roots_of(target))
 
     def folders(self) -> set[Path]:
-        """The folders that hold the files, as they are now, and those that links lead to."""
+        """Return the folders that hold the files, as they are now, and those that links lead to."""
         linked = {path.resolve().parent for path in self.paths() if path.is_symlink()}
         own = {folder for root in self._roots for folder in _folders_of(root)}
         return own | {folder for folder in linked if folder.is_dir()}
 
     def paths(self) -> set[Path]:
-        """The files, as they are now."""
+        """Return the files, as they are now."""
         return {file for root in self._roots for file in _files_in(root)}
 
     def stamps(self) -> Stamps:
@@ -48,7 +48,7 @@ class SourceFiles:
 
 
 def fingerprint_of(target: str) -> str:
-    """A hash of the state of a target's files; empty if it has none."""
+    """Return a hash of the state of a target's files; empty if it has none."""
     stamps = SourceFiles(target).stamps()
     if not stamps:
         return ""
@@ -70,7 +70,10 @@ def _roots_of(target: str) -> Iterator[Path]:
 
 
 def _files_of_command(command: str) -> Iterator[Path]:
-    """The arguments that are files: the script of an interpreter, and its modules beside it."""
+    """Yield the arguments that are files.
+
+    The script of an interpreter, and its modules beside it.
+    """
     try:
         arguments = shlex.split(command)
     except ValueError:  # Unbalanced quotes: the worker host reports it when it loads the server.
@@ -82,7 +85,7 @@ def _files_of_command(command: str) -> Iterator[Path]:
 
 
 def _folder_of_module(module: str) -> Path | None:
-    """The folder of a module's outermost package. Nothing is imported for that."""
+    """Return the folder of a module's outermost package. Nothing is imported for that."""
     path = [str(Path.cwd()), *filter(None, sys.path)]
     spec = importlib.machinery.PathFinder.find_spec(module.partition(".")[0], path)
     if spec is None:
@@ -93,7 +96,10 @@ def _folder_of_module(module: str) -> Path | None:
 
 
 def _files_in(root: Path) -> Iterator[Path]:
-    """The Python files of a folder and of the packages in it; other folders are left alone."""
+    """Yield the Python files of a folder and of the packages in it.
+
+    Other folders are left alone.
+    """
     if root.is_file():
         yield root
         return
@@ -102,7 +108,7 @@ def _files_in(root: Path) -> Iterator[Path]:
 
 
 def _folders_of(root: Path) -> Iterator[Path]:
-    """A folder with the packages in it, or the folder of a file; those that exist."""
+    """Yield a folder with the packages in it, or the folder of a file; those that exist."""
     if root.is_file():
         yield root.parent
         return

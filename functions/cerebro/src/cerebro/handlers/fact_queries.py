@@ -15,19 +15,19 @@ from cordyna_core.errors import NotFound
 
 
 def structure(store: Store, run_id: str) -> RunStructure:
-    """What never changes about a run. Raises NotFound."""
+    """Return what never changes about a run. Raises NotFound."""
     _, snapshot = read_run(store, run_id)
     return run_structure(snapshot.plan)
 
 
 def facts(store: Store, run_id: str, *, cursor: str) -> RunFacts:
-    """All facts of a run. Raises NotFound."""
+    """Return all facts of a run. Raises NotFound."""
     run, snapshot = read_run(store, run_id)
     return run_facts(fact_reading(run, snapshot, facts_of(store, snapshot)), cursor=cursor)
 
 
 def task_run(store: Store, run_id: str, task: str) -> TaskRunFacts:
-    """One task run. Raises NotFound."""
+    """Return one task run. Raises NotFound."""
     run, snapshot = read_run(store, run_id)
     index = snapshot.plan.index_of.get(task)
     if index is None:
@@ -50,7 +50,7 @@ def task_run(store: Store, run_id: str, task: str) -> TaskRunFacts:
 
 
 def read_run(store: Store, run_id: str) -> tuple[Run, RunSnapshot]:
-    """A run and what never changes about it. Raises NotFound."""
+    """Return a run and what never changes about it. Raises NotFound."""
     run, snapshot = store.read_run(run_id), store.read_run_snapshot(run_id)
     if run is None or snapshot is None:
         raise unknown_run(run_id)

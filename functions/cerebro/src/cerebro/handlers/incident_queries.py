@@ -12,14 +12,14 @@ from cordyna_core.contract.views.incidents import IncidentView
 
 
 def incidents(store: Store, *, closed: bool = False) -> list[IncidentView]:
-    """The open incidents, the newest first; with `closed`, all that are kept."""
+    """Return the open incidents, the newest first; with `closed`, all that are kept."""
     stored = [incident for incident in store.incidents() if closed or incident.is_open]
     stored.sort(key=lambda incident: -incident.opened_at)
     return [incident_view(incident) for incident in stored]
 
 
 def incident_view(incident: Incident) -> IncidentView:
-    """The view of an incident."""
+    """Return the view of an incident."""
     closed_at, until = incident.closed_at, incident.snoozed_until
     return IncidentView(
         incident=incident.id,

@@ -30,7 +30,7 @@ from cordyna_core.errors import NotFound
 
 
 def run(store: Store, run_id: str) -> RunView:
-    """The view of a run. Raises NotFound."""
+    """Return the view of a run. Raises NotFound."""
     stored, snapshot, facts = read(store, run_id)
     sources = {
         source: reused
@@ -49,7 +49,7 @@ def read(store: Store, run_id: str) -> tuple[Run, RunSnapshot, dict[int, TaskRun
 
 
 def unknown_run(run_id: str) -> NotFound:
-    """The error about an id that no stored run has."""
+    """Return the error about an id that no stored run has."""
     return NotFound(
         f"run {run_id} is not known.",
         why="no run with this id was begun here, or it was deleted some time after its end",
@@ -64,7 +64,7 @@ def require_run(store: Store, run_id: str) -> None:
 
 
 def facts_of(store: Store, snapshot: RunSnapshot) -> dict[int, TaskRun]:
-    """All facts of a run by index, with the outputs that are stored separately."""
+    """Return all facts of a run by index, with the outputs that are stored separately."""
     facts: dict[int, TaskRun] = {}
     for page in reversed(snapshot.plan.pages):
         facts.update(store.read_page(snapshot.run.id, page))
@@ -72,7 +72,7 @@ def facts_of(store: Store, snapshot: RunSnapshot) -> dict[int, TaskRun]:
 
 
 def facts_at(store: Store, run_id: str, indexes: Sequence[int]) -> dict[int, TaskRun]:
-    """The facts at these indexes, with the outputs that are stored separately."""
+    """Return the facts at these indexes, with the outputs that are stored separately."""
     facts = store.read_tasks(run_id, indexes) if indexes else {}
     return _with_outputs(store, run_id, facts)
 
@@ -86,7 +86,7 @@ def _with_outputs(store: Store, run_id: str, facts: dict[int, TaskRun]) -> dict[
 
 
 def plan(store: Store, task: str, params: JsonObject | None = None) -> PlanView:
-    """The plan of an invocation of `task`, or the problems that would refuse it.
+    """Return the plan of an invocation of `task`, or the problems that would refuse it.
 
     With `params`, also the problems of these.
     """
@@ -99,7 +99,7 @@ def plan(store: Store, task: str, params: JsonObject | None = None) -> PlanView:
 
 
 def cerebro(store: Store, now: float) -> CerebroInfo:
-    """The cerebro that answers."""
+    """Return the cerebro that answers."""
     generation = store.read_graph().generation
     return CerebroInfo(version=__version__, contract="1", generation=generation, now=now)
 
@@ -108,7 +108,7 @@ ANY_RUN: Final = RunCriteria()
 
 
 def runs(store: Store, limit: int, criteria: RunCriteria = ANY_RUN) -> list[RunSummary]:
-    """The newest `limit` runs that match, newest first.
+    """Return the newest `limit` runs that match, newest first.
 
     They are searched among the newest RUNS_SEARCHED_MAX that were created before
     `criteria.until`.
@@ -126,7 +126,7 @@ def runs(store: Store, limit: int, criteria: RunCriteria = ANY_RUN) -> list[RunS
 
 
 def run_summary(run: Run) -> RunSummary:
-    """One run in a list."""
+    """Return one run in a list."""
     return RunSummary(
         run_id=run.id,
         task=run.task,
@@ -139,7 +139,7 @@ def run_summary(run: Run) -> RunSummary:
 
 
 def matches(run: RunSummary, criteria: RunCriteria) -> bool:
-    """Whether a run is one of those that are wanted."""
+    """Return whether a run is one of those that are wanted."""
     state = "cancelled" if run.cancelled else run.state
     sender = sender_of(run.source) if run.source is not None else None
     return (
@@ -156,7 +156,10 @@ def _is_before(at: datetime, since: datetime | None) -> bool:
 
 
 def tasks(store: Store, now: float) -> list[TaskInfo]:
-    """Every declared task, by server and name; `next_at` is its next cron tick after `now`."""
+    """Return every declared task, by server and name.
+
+    `next_at` is its next cron tick after `now`.
+    """
     graph = store.read_graph()
     declared = [
         (server, task)
@@ -217,7 +220,7 @@ def _state(
 
 
 def servers(store: Store) -> list[ServerInfo]:
-    """Every server that declared itself or sent a message.
+    """Return every server that declared itself or sent a message.
 
     One whose tasks are not in the graph is not called ready, though it may run: it is `rejected`
     while that incident is open, else `undeclared`: removed, or it never declared itself.

@@ -148,7 +148,7 @@ def perform_one(message: Envelope | InternalMessage, ports: Ports) -> None:
 
 
 def program_of(message: Envelope | InternalMessage) -> Program | None:
-    """The program for a message, not started; None if cerebro does not receive this type.
+    """Return the program for a message, not started; None if cerebro does not receive this type.
 
     Raises Fatal if the sender may not send it.
     """

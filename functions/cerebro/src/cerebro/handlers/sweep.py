@@ -32,14 +32,16 @@ class ActivePages(Protocol):
     """A store whose active runs are in several partitions."""
 
     def active_pages(self, shard: int, after: str = "") -> Iterator[tuple[str, int]]:
-        """The active runs of a partition and how many pages each has, in the order of their ids.
+        """Yield the active runs of a partition and their numbers of pages, by id.
 
         Only those whose ids are greater than `after`.
         """
         ...
 
     def new_active_pages(self, shard: int) -> Iterator[tuple[str, int]]:
-        """The active runs of a partition that were created since the last sweep, the oldest first.
+        """Yield the active runs created since the last sweep, the oldest first.
+
+        With their numbers of pages.
 
         Each is among the active ones from then on.
         """
@@ -76,7 +78,7 @@ def sweep_shards(
 
 
 def _in_turn(active: ActivePages, shard: int, now: float) -> Iterator[tuple[str, int]]:
-    """All active runs of a partition, beginning elsewhere in each sweep."""
+    """Yield all active runs of a partition, beginning elsewhere in each sweep."""
     sweeps = int(now // SWEEP_INTERVAL_S)
     # 3 and 32 have no common divisor, so the others begin at every character, too.
     is_new_first = sweeps % 3 == 0

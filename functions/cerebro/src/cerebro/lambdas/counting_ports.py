@@ -30,7 +30,7 @@ _METRIC_OF_STATUS: Final = {"completed": "RunsCompleted", "error": "RunsFailed"}
 
 
 def with_counting(ports: Ports, metrics: MetricsBuffer) -> Ports:
-    """The same ports; what passes them is counted in `metrics`."""
+    """Return the same ports; what passes them is counted in `metrics`."""
     return replace(
         ports,
         store=cast(Store, CountingStore(ports.store, metrics)),

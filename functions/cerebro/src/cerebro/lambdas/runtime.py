@@ -70,7 +70,7 @@ class LambdaRuntime:
 
 
 def build_runtime(name: str) -> LambdaRuntime:
-    """The runtime of the handler `name`, configured by the environment."""
+    """Return the runtime of the handler `name`, configured by the environment."""
     settings = wiring.CerebroSettings()
     metrics = MetricsBuffer(settings.bus)
     # The logger is named after its service, so all loggers below `cerebro` write through it.
@@ -86,7 +86,7 @@ def build_runtime(name: str) -> LambdaRuntime:
 
 
 def on_queue(name: str, build: Callable[[str], LambdaRuntime] = build_runtime) -> LambdaHandler:
-    """The handler of a Lambda whose events are batches of its SQS queue."""
+    """Return the handler of a Lambda whose events are batches of its SQS queue."""
     runtime_of = cache(build)
 
     def handler(event: Event, context: LambdaContext) -> Event:
@@ -100,7 +100,7 @@ def on_call(
     reply: Callable[[LambdaRuntime, Event, LambdaContext], Any],
     build: Callable[[str], LambdaRuntime] = build_runtime,
 ) -> LambdaHandler:
-    """The handler of a Lambda that is invoked directly: by a schedule, or by an operator."""
+    """Return the handler of a Lambda that is invoked directly: by a schedule, or by an operator."""
     runtime_of = cache(build)
 
     def handler(event: Event, context: LambdaContext) -> Any:
@@ -146,7 +146,7 @@ def answer_batch(event: Event, runtime: LambdaRuntime, context: LambdaContext) -
 
 
 def _is_command_of_client(body: str) -> bool:
-    """Whether it is a command of a client, also if it is malformed."""
+    """Return whether it is a command of a client, also if it is malformed."""
     try:
         event = json.loads(body)
     except ValueError:
@@ -179,13 +179,13 @@ def _deliveries(event: Event, log: Logger) -> Iterator[Delivery]:
 
 
 def _sent_at(record: Event) -> float | None:
-    """When the record was sent to its queue, UTC seconds."""
+    """Return when the record was sent to its queue, UTC seconds."""
     milliseconds = record.get("attributes", {}).get("SentTimestamp")
     return None if milliseconds is None else int(milliseconds) / 1000
 
 
 def _run_of(body: str) -> str | None:
-    """The run that a message names or would create; None if it cannot be determined."""
+    """Return the run that a message names or would create; None if it cannot be determined."""
     if (match := _RUN_ID.search(body)) is not None:
         return match[1]
     if '"InvokeTask"' not in body:

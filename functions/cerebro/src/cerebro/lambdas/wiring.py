@@ -52,7 +52,7 @@ class CerebroSettings(BaseSettings):
 def aws_ports(
     settings: CerebroSettings, clients: Clients = aws_client, clock: Callable[[], float] = time.time
 ) -> Ports:
-    """The ports of cerebro on AWS.
+    """Return the ports of cerebro on AWS.
 
     Region, credentials and endpoint come from botocore's own chain.
     """
@@ -94,10 +94,10 @@ def aws_ports(
 
 
 def dead_letters(settings: CerebroSettings, clients: Clients = aws_client) -> SqsDeadLetters:
-    """The dead-letter queue of this function."""
+    """Return the dead-letter queue of this function."""
     return SqsDeadLetters(partial(clients, "sqs"), settings.dead_letter_queue_url)
 
 
 def retry_delay(settings: CerebroSettings, clients: Clients = aws_client) -> RetryDelay:
-    """The delay of failed messages of this function's queue."""
+    """Return the delay of failed messages of this function's queue."""
     return RetryDelay(partial(clients, "sqs"), settings.queue_url)

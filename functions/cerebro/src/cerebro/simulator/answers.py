@@ -90,7 +90,7 @@ def check_answer(
 def _is_foreign(
     command: Message, envelope: Envelope, snapshot: RunSnapshot, codes: set[str]
 ) -> bool:
-    """Whether a server commands a run whose target is another's. Then it must be refused."""
+    """Return whether a server commands a run whose target is another's. Then it must be refused."""
     if not isinstance(command, CancelRun | RetryRun):
         return False
     owner = snapshot.plan.tasks[snapshot.plan.target].server
@@ -178,7 +178,7 @@ def _is_open(allowed: Sequence[str] | None, server: str, owner: str) -> bool:
 
 
 def _param_codes(command: InvokeTask, tasks: list[TaskDeclaration]) -> Iterator[str]:
-    """What is wrong with the parameters: of drawn schemas, and of those of own servers."""
+    """Yield what is wrong with the parameters: of drawn schemas, and of those of own servers."""
     known: set[str] = set()
     required: set[str] = set()
     for task in tasks:

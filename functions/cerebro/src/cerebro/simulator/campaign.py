@@ -47,7 +47,7 @@ class Report:
         return sum(self.injected.values())
 
     def rarer_than(self, times: int) -> list[str]:
-        """The kinds of fault that were injected less often."""
+        """Return the kinds of fault that were injected less often."""
         return [fault for fault in FAULTS if self.injected[fault] < times]
 
     def add(self, other: "Report") -> None:
@@ -65,7 +65,7 @@ class Report:
 def world_of(
     seed: int, own: Sequence[ServerDeclared] = (), trace: Trace | None = None
 ) -> World | EngineWorld:
-    """The world of a seed; with `own`, always one of these servers."""
+    """Return the world of a seed; with `own`, always one of these servers."""
     if not own and seed % ENGINE_INTERVAL == ENGINE_INTERVAL // 2:
         return EngineWorld(seed, trace=trace)
     return World(seed, own=own, trace=trace)
@@ -125,7 +125,7 @@ def replay(seed: int, own: Sequence[ServerDeclared] = ()) -> tuple[Verdict, Trac
 
 
 def report_lines(report: Report, servers: Sequence[str] = (), *, wall_s: float) -> Iterator[str]:
-    """The report as text; `servers` is where the user's own servers were loaded from."""
+    """Yield the report as text; `servers` is where the user's own servers were loaded from."""
     yield (
         f"{report.seeds:,} seeds, {report.faults:,} faults, {report.runs:,} runs, "
         f"{report.attempts:,} attempts, {report.effects:,} effects"
@@ -151,7 +151,7 @@ def report_lines(report: Report, servers: Sequence[str] = (), *, wall_s: float) 
 
 
 def replay_command(seed: int, servers: Sequence[str] = ()) -> str:
-    """The command that runs a seed again and shows its trace."""
+    """Return the command that runs a seed again and shows its trace."""
     if servers:
         options = " ".join(f"--server {server}" for server in servers)
         return f"python -m cerebro.simulator {options} --seed {seed}"

@@ -160,7 +160,7 @@ class BoundedHandlers:
         cerebro.resume = self.step
 
     def ages_s(self) -> dict[str, float]:
-        """The longest that a message has waited in each queue so far."""
+        """Return the longest that a message has waited in each queue so far."""
         return {name: queue.oldest_age_s for name, queue in self.queues.items()}
 
     def deliver(self, in_flight: InFlightMessage) -> None:

@@ -41,7 +41,7 @@ _WITHIN_S: Final = (60, 300, 3600)
 def draw_declarations(
     servers: Sequence[str], faults: FaultInjector, *, fan_in_max: int, cron: str | None
 ) -> tuple[ServerDeclared, ...]:
-    """What the servers declare: t0, t1, ..., each with upstreams among those before it."""
+    """Return what the servers declare: t0, t1, ..., each with upstreams among those before it."""
     size = faults.integer(3, 7)
     is_fresh, has_params = faults.chance(0.2), faults.chance(0.4)
     clocks, owner = faults.choice(_CLOCKS), faults.choice((None, "team-a"))
@@ -99,7 +99,7 @@ def _draw_cron(cron: str, faults: FaultInjector) -> dict[str, Any]:
 
 
 def draw_redeclaration(declared: Sequence[ServerDeclared], faults: FaultInjector) -> ServerDeclared:
-    """What one of the servers declares later: fewer tasks, or the same ones changed.
+    """Return what one of the servers declares later: fewer tasks, or the same ones changed.
 
     It may be a lower revision, which changes nothing, or the same one.
     """
@@ -124,7 +124,7 @@ def draw_redeclaration(declared: Sequence[ServerDeclared], faults: FaultInjector
 
 
 def sinks(declared: Sequence[ServerDeclared]) -> list[str]:
-    """The tasks that no other task needs."""
+    """Return the tasks that no other task needs."""
     tasks = [task for server in declared for task in server.tasks]
     needed = {name for task in tasks for name in task.upstream_names}
     return [task.name for task in tasks if task.name not in needed]

@@ -45,7 +45,7 @@ _FAULTS_UNTIL_S: Final = (60.0, 400.0, 2500.0)
 
 
 def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] = ()) -> Scenario:
-    """The scenario of a seed; with `own`, of these servers and their tasks."""
+    """Return the scenario of a seed; with `own`, of these servers and their tasks."""
     if not own and seed % WIDE_INTERVAL == WIDE_INTERVAL - 1:
         return draw_wide_scenario(faults)
     names = [declared.server for declared in own] or [

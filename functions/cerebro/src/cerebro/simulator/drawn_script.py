@@ -26,7 +26,7 @@ _TRACED: Final = Meta(traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b716
 def draw_script(
     declared: Sequence[ServerDeclared], first: str, faults: FaultInjector
 ) -> list[ScriptedMessage]:
-    """One run of `first`, perhaps more of any task, and perhaps another declaration."""
+    """Return one run of `first`, perhaps more of any task, and perhaps another declaration."""
     tasks = {task.name: task for server in declared for task in server.tasks}
     owner_of = {task.name: server.server for server in declared for task in server.tasks}
     script: list[ScriptedMessage] = []
@@ -47,7 +47,10 @@ def _draw_run(
     owner_of: dict[str, str],
     faults: FaultInjector,
 ) -> list[ScriptedMessage]:
-    """The commands about one run: its invocation, perhaps again; perhaps a cancel, or retries."""
+    """Return the commands about one run.
+
+    Its invocation, perhaps again; perhaps a cancel, or retries.
+    """
     after = faults.uniform(0, 30 * n)
     invocation = InvokeTask(
         meta=_TRACED if faults.chance(0.3) else None,
@@ -97,7 +100,7 @@ def _draw_source(target: str, owner_of: dict[str, str], faults: FaultInjector) -
 def _required_values(
     tasks: Sequence[TaskDeclaration], drawn: Collection[str]
 ) -> Iterator[tuple[str, Any]]:
-    """A fitting value of each parameter that one's own server requires."""
+    """Yield a fitting value of each parameter that one's own server requires."""
     for task in tasks:
         for name in (task.params_schema or {}).get("required", ()):
             if name not in drawn:
@@ -132,6 +135,6 @@ def _draw_params(
 
 
 def _draw_repeated(invocation: InvokeTask, tasks: list[str], faults: FaultInjector) -> InvokeTask:
-    """The same command again, or another one with the same key."""
+    """Return the same command again, or another one with the same key."""
     change = faults.choice(({}, {}, {"params": {"day": "z"}}, {"task": faults.choice(tasks)}))
     return invocation.model_copy(update=change)

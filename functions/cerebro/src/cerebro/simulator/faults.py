@@ -122,7 +122,7 @@ class FaultInjector:
         return rate > 0 and self.draw() < rate
 
     def happens(self, fault: str, rate: float) -> bool:
-        """Whether this fault happens now; if so, it is counted."""
+        """Return whether this fault happens now; if so, it is counted."""
         hit = rate > 0 and self.draw() < rate
         if hit:
             self.injected[fault] += 1
@@ -138,5 +138,5 @@ class FaultInjector:
         return self.choice(_PAUSES_S) * self.uniform(0.5, 1.0)
 
     def delay_s(self) -> float:
-        """How long a message is delayed: most often minutes, at most a day."""
+        """Return how long a message is delayed: most often minutes, at most a day."""
         return float(DELAY_MAX_S * self.draw() ** 4)

@@ -202,7 +202,7 @@ class IncidentChecks:
 
 
 def _id_of(incident: Incident) -> str:
-    """The id of the message that publishes what the last write made."""
+    """Return the id of the message that publishes what the last write made."""
     if incident.unpublished == "changed":
         return derived_id("IncidentChanged", incident.id, incident.episode, incident.version)
     kind = "IncidentOpened" if incident.unpublished == "opened" else "IncidentClosed"
@@ -210,7 +210,7 @@ def _id_of(incident: Incident) -> str:
 
 
 def _is_crowded(server: str, snapshot: RunSnapshot) -> bool:
-    """Whether a server has more tasks in a run than the first ones that are watched."""
+    """Return whether a server has more tasks in a run than the first ones that are watched."""
     return sum(task.server == server for task in snapshot.plan.tasks) > WATCHED_OF_SERVER_MAX
 
 

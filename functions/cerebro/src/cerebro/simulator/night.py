@@ -51,7 +51,7 @@ def _write_broken(file: Path, report: Report) -> None:
 
 
 def _seed_after(figures: Path) -> int:
-    """The seed with which a campaign into this folder continues."""
+    """Return the seed with which a campaign into this folder continues."""
     if not figures.exists():
         return 0
     found = re.search(r"^next seed: (\d+)$", figures.read_text(), re.MULTILINE)

@@ -14,7 +14,7 @@ from cordyna_core.server.loading import load_server
 
 
 def declared_by(targets: Sequence[str]) -> tuple[ServerDeclared, ...]:
-    """What these servers declare (MODULE_OR_FILE[:NAME]).
+    """Return what these servers declare (MODULE_OR_FILE[:NAME]).
 
     Raises:
         NotFound: a file or module does not exist.

@@ -16,7 +16,7 @@ _CANDIDATES: Final[tuple[Any, ...]] = ("a", 1, 1.5, True, [], {}, None, "2026-11
 
 
 def fits(task: TaskDeclaration, params: Mapping[str, Any]) -> bool:
-    """Whether the values of `params` that the task takes fit its schema."""
+    """Return whether the values of `params` that the task takes fit its schema."""
     schema = task.params_schema or {}
     return all(
         _is_valid(schema, property_schema, params[name])
@@ -26,7 +26,10 @@ def fits(task: TaskDeclaration, params: Mapping[str, Any]) -> bool:
 
 
 def example_of(task: TaskDeclaration, name: str) -> Any:
-    """A value that fits the parameter `name`. Raises LookupError if none of the usual ones does."""
+    """Return a value that fits the parameter `name`.
+
+    Raises LookupError if none of the usual ones does.
+    """
     schema = task.params_schema or {}
     wanted = schema.get("properties", {}).get(name, {})
     candidates = (*wanted.get("examples", ()), *wanted.get("enum", ()), *_CANDIDATES)

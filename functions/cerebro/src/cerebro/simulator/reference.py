@@ -260,7 +260,7 @@ class Reference:
             check_same_end(first, message, healed=self._healed(first))
 
     def _healed(self, end: RunStateChanged) -> set[str]:
-        """The root causes of an end that an update has brought back since."""
+        """Return the root causes of an end that an update has brought back since."""
         snapshot = self._snapshot(end.run_id)
         causes = (cause.task for cause in end.root_causes)
         return {task for task in causes if not is_failed(self._fact(snapshot, task))}
@@ -298,7 +298,7 @@ class Reference:
 
 
 def _changed_nothing(handled: HandledInput) -> bool:
-    """Whether there is nothing to check: most timers and notices find nothing to do."""
+    """Return whether there is nothing to check: most timers and notices find nothing to do."""
     has_changed = handled.facts_written or handled.published or handled.has_set_failing
     return not (has_changed or isinstance(handled.message, _ALWAYS_CHECKED))
 
@@ -307,7 +307,7 @@ _ALWAYS_CHECKED: Final = (Envelope, e.Tick, e.PageTimer, e.OverdueCheck)
 
 
 def _run_id_in(message: Any) -> str:
-    """The run that a message names."""
+    """Return the run that a message names."""
     subject = message.message if isinstance(message, Envelope) else message
     run_id: str = getattr(subject, "run_id", "")
     return run_id

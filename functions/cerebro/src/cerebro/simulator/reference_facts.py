@@ -81,7 +81,7 @@ def _is_update(message: Any, task: PlannedTask) -> bool:
 
 # --- how an attempt begins ------------------------------------------------------------------------
 def _first_in_turn(task: PlannedTask, seen: TaskRun | None, handled: HandledInput) -> TaskRun:
-    """The first attempt of a task, or the one for which a rerun let it wait."""
+    """Return the first attempt of a task, or the one for which a rerun let it wait."""
     attempt = seen.attempt if seen else 1
     if task.is_join or task.reuses is not None:
         return _without_body(task, attempt, seen, handled)
@@ -236,14 +236,14 @@ def _with_start(seen: TaskRun, update: TaskStateChanged, source: str, end: float
 
 
 def rank_reported(update: TaskStateChanged) -> Rank:
-    """What an update reports; a completion whose output is too large is an error."""
+    """Return what an update reports; a completion whose output is too large is an error."""
     if update.state == "completed" and _size_of(update.output) > _OUTPUT_BYTES_MAX:
         return Rank.ERROR
     return RANK_OF_STATE[update.state]
 
 
 def state_shown(update: TaskStateChanged) -> State:
-    """What a timeline shows of an update, also of one that arrives late."""
+    """Return what a timeline shows of an update, also of one that arrives late."""
     return "error" if rank_reported(update) == Rank.ERROR else update.state
 
 

@@ -43,7 +43,7 @@ def check_command(snapshot: RunSnapshot, fact: TaskRun, command: RunTask, output
 
 
 def _fitting(outputs: list[tuple[str, Any]]) -> tuple[list[tuple[str, Any]], list[str]]:
-    """What fits into 128 KB of JSON, in declared order, and the names of the rest."""
+    """Return what fits into 128 KB of JSON, in declared order, and the names of the rest."""
     room, fitting, omitted = _UPSTREAM_BYTES_MAX, [], []
     for name, output in outputs:
         size = len(json.dumps(output, ensure_ascii=False).encode())
@@ -134,7 +134,7 @@ def check_final_message(
 
 
 def _blocked(snapshot: RunSnapshot, facts: Mapping[int, TaskRun]) -> int:
-    """How many planned tasks that wait are downstream of a permanent failure."""
+    """Return how many planned tasks that wait are downstream of a permanent failure."""
     reached: set[int] = set()
     for index, task in enumerate(snapshot.plan.tasks):
         fact = facts.get(index)

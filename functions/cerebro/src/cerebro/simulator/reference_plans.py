@@ -113,7 +113,7 @@ def _closure(graph: Graph, target: str) -> Declared:
 
 
 def _reused(tasks: Declared, command: InvokeTask, handled: HandledInput) -> dict[str, CachedResult]:
-    """Which results are fresh enough for everything that runs and needs them."""
+    """Return which results are fresh enough for everything that runs and needs them."""
     reused: dict[str, CachedResult] = {}
     needed = {command.task}
     # For each task that is needed, how old its result may be for each that runs and needs it.
@@ -263,7 +263,10 @@ def _own_part(
 def _parts_of_new_results(
     snapshot: RunSnapshot, tasks: Declared, made: Mapping[tuple[str, int], Parts]
 ) -> dict[int, Parts]:
-    """What the result of each task of a run is made from; a reused one, what it was made from."""
+    """Return what the result of each task of a run is made from.
+
+    A reused one, what it was made from.
+    """
     parts: dict[int, Parts] = {}
     for index, task in enumerate(snapshot.plan.tasks):
         if task.is_join:

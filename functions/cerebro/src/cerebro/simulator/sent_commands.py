@@ -65,7 +65,10 @@ class SentCommands:
 
 
 def _should_be_sent(task: PlannedTask, fact: TaskRun, now: float) -> bool:
-    """Whether its server may begin it. One that expired and is retried leaves with its retry."""
+    """Return whether its server may begin it.
+
+    One that expired and is retried leaves with its retry.
+    """
     if fact.rank == Rank.ACK_TIMEOUT and fact.deadline is None:
         start_by = fact.dispatched_at + task.ack_timeout_s + task.start_timeout_s
         return now + CLOCK_MARGIN_S < start_by

@@ -41,12 +41,12 @@ class Trace:
         return digest.hexdigest()[:16]
 
     def leading_to(self, run: str, lines_max: int = LINES_MAX) -> list[TraceLine]:
-        """The last lines about a run, and about no run in particular."""
+        """Return the last lines about a run, and about no run in particular."""
         return [line for line in self.lines if line.run in ("", run) or not run][-lines_max:]
 
 
 def table(lines: Iterable[TraceLine]) -> Iterator[str]:
-    """The lines in columns: time, who, what, the last four characters of the run's id, about."""
+    """Yield the lines in columns: time, who, what, the end of the run's id, about."""
     shown = list(lines)
     who_columns = max((len(line.who) for line in shown), default=3)
     what_columns = max((len(line.what) for line in shown), default=4)
@@ -67,7 +67,7 @@ def _clock(at: float) -> str:
 
 
 def summary(effect: Any) -> str:
-    """An effect in a few words, for the trace."""
+    """Return an effect in a few words, for the trace."""
     match effect:
         case e.WriteTask(_, index, new, _):
             rank = Rank(new.rank).name.lower()

@@ -42,7 +42,7 @@ def wide_scenario(
     safety_nets: SafetyNets = "no sweep",
     sizes: Sizes = REAL,
 ) -> Scenario:
-    """A fan-out of `width` tasks, of which `dead` belong to a server that never answers."""
+    """Return a fan-out of `width` tasks, of which `dead` belong to a server that never answers."""
     names = [f"w{n}" for n in range(width)]
     silent = set(names[:dead])
     answering = [_task("root", [], retries)]
@@ -69,7 +69,7 @@ def wide_scenario(
 
 
 def draw_wide_scenario(faults: FaultInjector) -> Scenario:
-    """A fan-out that a seed can afford: most have no faults but the lack of capacity."""
+    """Return a fan-out that a seed can afford: most have no faults but the lack of capacity."""
     width = faults.choice(_WIDTHS)
     has_faults = faults.chance(0.3)
     rates = FaultRates(

@@ -21,7 +21,7 @@ class ReceivedMessage(NamedTuple):
 
 
 def a_command(number: int, size: int = 0) -> RunTask:
-    """A command with `size` bytes of upstream output; cerebro sends up to 128 KB."""
+    """Return a command with `size` bytes of upstream output; cerebro sends up to 128 KB."""
     return RunTask(
         meta=meta_at(NOW, derived_id("example", number), "cause-1"),
         server="server-a",
@@ -39,7 +39,7 @@ class CerebroBusContract(ABC):
 
     @abstractmethod
     def a_bus(self) -> tuple[CerebroBus, Callable[[], Sequence[ReceivedMessage]]]:
-        """A new bus, and a function that returns what is on it."""
+        """Return a new bus, and a function that returns what is on it."""
 
     def test_published_message_arrives_with_cerebro_as_source(self) -> None:
         ended = RunStateChanged(

@@ -17,7 +17,7 @@ OTHER: Final = derived_id("other example run")
 
 
 def a_declaration(server: str, *tasks: str, **fields: Any) -> ServerDeclared:
-    """A server that declares `tasks`, each of which needs the one before it.
+    """Return a server that declares `tasks`, each of which needs the one before it.
 
     `fields` belong to the first task.
     """
@@ -63,7 +63,7 @@ def a_plan(size: int = 3, *, width: int = 3) -> Plan:
 
 
 def a_run(run_id: str = RUN, **fields: Any) -> Run:
-    """A running run of `a_plan()`."""
+    """Return a running run of `a_plan()`."""
     defaults = {
         "id": run_id,
         "task": "team.task-2",
@@ -82,13 +82,13 @@ def invoked(store: Store, run: Run) -> Run:
 
 
 def a_fact(rank: Rank = Rank.PENDING, *, attempt: int = 1, rev: int = 1, **fields: Any) -> TaskRun:
-    """A fact with a running clock."""
+    """Return a fact with a running clock."""
     defaults = {"cause": "cause-1", "dispatched_at": NOW, "deadline": NOW + 10}
     return TaskRun(attempt=attempt, rank=rank, rev=rev, **{**defaults, **fields})
 
 
 def a_full_fact() -> TaskRun:
-    """A fact in which every field has a value."""
+    """Return a fact in which every field has a value."""
     return TaskRun(
         attempt=3,
         rank=Rank.ERROR,

@@ -93,7 +93,7 @@ class TimersContract(ABC):
 
 
 def _firing_times(platform: Platform) -> dict[PageTimer, float]:
-    """When each timer on its way fired, no longer early."""
+    """Return when each timer on its way fired, no longer early."""
     fired_at: dict[PageTimer, float] = {}
     while (message := platform.next_delivery()) is not None:
         assert isinstance(message, PageTimer)

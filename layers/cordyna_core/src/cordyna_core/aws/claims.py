@@ -75,7 +75,7 @@ class DynamoDBClaims:
         )
 
     def is_leased(self, run_id: str, task: str, attempt: int) -> bool:
-        """Whether the process that claimed the attempt has renewed its lease recently."""
+        """Return whether the process that claimed the attempt has renewed its lease recently."""
         response = self._client.get_item(
             TableName=self._table,
             Key={KEY: {"S": key_of(run_id, task, attempt)}},
@@ -96,7 +96,7 @@ class DynamoDBClaims:
         )
 
     def is_cancelled(self, run_id: str, task: str, attempt: int) -> bool:
-        """Whether `cancel` was called for the attempt."""
+        """Return whether `cancel` was called for the attempt."""
         response = self._client.get_item(
             TableName=self._table,
             Key={KEY: {"S": key_of(run_id, task, attempt)}},

@@ -20,7 +20,7 @@ _MARK_CHARS: Final = 8
 
 
 def deployed_name(server: str, stage: str) -> str:
-    """The prefix of the names of a server's resources: several stages share an account.
+    """Return the prefix of the names of a server's resources: several stages share an account.
 
     A name that AWS does not take, with dots or of more than 53 characters, is shortened, and ends
     in characters that are its own.

@@ -23,7 +23,10 @@ Event = dict[str, Any]
 
 
 def is_request_to_declare(event: Event | None) -> bool:
-    """Whether it is `{"declare": true}`, or nothing, as a CDK trigger after a deployment sends."""
+    """Return whether it is `{"declare": true}`, or nothing.
+
+    A CDK trigger after a deployment sends nothing.
+    """
     return not event or event == {"declare": True}
 
 

@@ -61,7 +61,10 @@ class ObservedClaims:
             _log.warning("the lease of a claim was not renewed", exc_info=True)
 
     def is_held_elsewhere(self) -> bool:
-        """Whether the claim was refused and its holder is alive. Raises what the claims raise."""
+        """Return whether the claim was refused and its holder is alive.
+
+        Raises what the claims raise.
+        """
         return self._refused is not None and self._claims.is_leased(*self._refused)
 
 

@@ -168,7 +168,7 @@ class _Walk:
                 met_by_name.add((name, id(part)))
 
     def _is_secret_as_a_whole(self, value: Any, parts: Sequence[dict[str, Any]]) -> bool:
-        """Whether a value has another form than it should, where some part of it is a secret.
+        """Return whether a value has another form than it should, and a part of it is secret.
 
         It may be the secret: `-p tokens=hunter2` for a list of secrets.
         """

@@ -17,7 +17,7 @@ class Cancellation(Protocol):
     """What `TaskServer.run(cancelled=...)` takes, if it can interrupt an `async def` body."""
 
     def __call__(self) -> bool:
-        """Whether the attempt shall stop."""
+        """Return whether the attempt shall stop."""
 
     def watch(self, loop: "AbstractEventLoop", interrupt: Callable[[], None]) -> Callable[[], None]:
         """Call `interrupt` in the thread of `loop` once the attempt shall stop, also if it does

@@ -83,7 +83,7 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _means(name: str, path: Path) -> bool:
-    """Whether importing a name gives this file. Imports the packages above it."""
+    """Return whether importing a name gives this file. Imports the packages above it."""
     top = name.partition(".")[0]
     if top in sys.modules or top in sys.stdlib_module_names or "." in path.stem:
         return False

@@ -133,7 +133,7 @@ def _user_frames(frames: TracebackType | None) -> TracebackType | None:
 
 
 def _trace(error: BaseException, frames: TracebackType) -> str:
-    """The end of the traceback, at least as much as is kept.
+    """Return the end of the traceback, at least as much as is kept.
 
     From the last exception to those that led to it: there may be any number of them.
     """
@@ -172,7 +172,7 @@ def _size(parts: Sequence[str]) -> int:
 
 
 def _earlier(error: BaseException) -> tuple[str, BaseException | None]:
-    """The exception that led to this one, and how Python says so."""
+    """Return the exception that led to this one, and how Python says so."""
     if error.__cause__ is not None:
         return _CAUSE, error.__cause__
     if error.__context__ is not None and not error.__suppress_context__:
@@ -188,7 +188,7 @@ def _text(error: BaseException) -> str:
 
 
 def _name(error: BaseException) -> str:
-    """The name of its class, also if a metaclass gives the class another `__name__`."""
+    """Return the name of its class, also if a metaclass gives the class another `__name__`."""
     name: str = type.__dict__["__name__"].__get__(type(error))
     return name
 

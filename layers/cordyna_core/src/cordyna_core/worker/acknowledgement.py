@@ -51,7 +51,7 @@ class Acknowledgements:
         self._next_look_at = min(self._next_look_at, handed.due)
 
     def next_in_s(self, now: float) -> float:
-        """How long `take_due` has nothing to do."""
+        """Return how long `take_due` has nothing to do."""
         return max(0.0, self._next_look_at - now)
 
     def note_news(self, key: AttemptKey) -> None:
@@ -63,7 +63,7 @@ class Acknowledgements:
     def take_due(
         self, now: float, is_served: Callable[[AttemptCommand], bool]
     ) -> list[AttemptCommand]:
-        """The commands to acknowledge now, each once, of those that are served."""
+        """Return the commands to acknowledge now, each once, of those that are served."""
         if now < self._next_look_at:
             return []
         waiting = [h for key, h in self._silent.items() if key not in self._queued]
@@ -74,15 +74,18 @@ class Acknowledgements:
         return due
 
     def is_queued(self, key: AttemptKey) -> bool:
-        """Whether the pool has acknowledged it, and the host has said nothing yet."""
+        """Return whether the pool has acknowledged it, and the host has said nothing yet."""
         return key in self._queued
 
     def silent(self) -> list[HandedOver]:
-        """All of them, as they are to be given to a host now."""
+        """Return all of them, as they are to be given to a host now."""
         return [self.again(key) for key in self._silent]
 
     def again(self, key: AttemptKey) -> HandedOver:
-        """A command as it is given again: one that was acknowledged is valid until `start_by`."""
+        """Return a command as it is given again.
+
+        One that was acknowledged is valid until `start_by`.
+        """
         handed = self._silent[key]
         if key not in self._queued:
             return handed

@@ -26,13 +26,13 @@ def made_frame(
     *arguments: Any,
     at: float | None = None,
 ) -> bytes:
-    """The frame of a state update that the host makes, as of `at` (default: now)."""
+    """Return the frame of a state update that the host makes, as of `at` (default: now)."""
     time = attempt.now() if at is None else at
     return frame_bytes("TaskStateChanged", make(attempt.command, time, *arguments))
 
 
 def worker_frame(attempt: AttemptRecord, frame: Frame) -> bytes:
-    """A worker's frame, with the server's name, and with a meta if it has none that can be true."""
+    """Return a worker's frame, with the server's name, and with a meta if its own is not valid."""
     command, detail = attempt.command, frame.detail
     if "server" in detail and _is_plausible(detail.get("meta"), attempt):
         return frame.line
@@ -47,7 +47,7 @@ def worker_frame(attempt: AttemptRecord, frame: Frame) -> bytes:
 
 
 def _is_plausible(meta: object, attempt: AttemptRecord) -> bool:
-    """Whether a worker's own meta has a time between the attempt's begin and now."""
+    """Return whether a worker's own meta has a time between the attempt's begin and now."""
     if not isinstance(meta, dict):
         return False
     try:
@@ -66,13 +66,13 @@ def _milliseconds(seconds: float) -> int:
 
 
 def run_frame(attempt: AttemptRecord) -> bytes:
-    """The RunTask of an attempt, as its worker gets it."""
+    """Return the RunTask of an attempt, as its worker gets it."""
     frame = attempt.frame
     return b'{"check_later":true,%b' % frame[1:] if attempt.is_alone else frame
 
 
 def final_frame(attempt: AttemptRecord, frame: Frame) -> bytes | None:
-    """The final state for what the worker says; None if the attempt was cut by a drain."""
+    """Return the final state for what the worker says; None if the attempt was cut by a drain."""
     reason = attempt.end_reason
     if reason is None or frame.detail["state"] == "completed":
         return worker_frame(attempt, frame)
@@ -89,14 +89,20 @@ def final_frame(attempt: AttemptRecord, frame: Frame) -> bytes | None:
 
 
 def frame_for_skipped(attempt: AttemptRecord) -> bytes | None:
-    """The final state if the body was not started; None if that is what a cancellation asked."""
+    """Return the final state if the body was not started.
+
+    None if that is what a cancellation asked.
+    """
     if attempt.end_reason is not None:
         return None
     return made_frame(attempt, verdicts.skipped)
 
 
 def is_clean(frame: Frame) -> bool | None:
-    """Whether a worker that ends an attempt can be reused; None if its next frame says it."""
+    """Return whether a worker that ends an attempt can be reused.
+
+    None if its next frame says it.
+    """
     return None if frame.fields.get("is_checked") is False else not frame.fields.get("unclean")
 
 
@@ -111,7 +117,7 @@ def explain_open_output(attempt: AttemptRecord, grace_s: float) -> None:
 
 
 def frame_for_dead(attempt: AttemptRecord, exit_text: str) -> bytes | None:
-    """The final state for a worker whose process ended; None if a drain has cut it."""
+    """Return the final state for a worker whose process ended; None if a drain has cut it."""
     reason, stderr = attempt.end_reason, attempt.output.last_stderr_lines()
     if reason == "drain":
         return None
@@ -176,7 +182,7 @@ def publish_command(services: Services, attempt: AttemptRecord | None, frame: Fr
 
 
 def is_for(attempt: AttemptRecord, frame: Frame) -> bool:
-    """Whether a frame names this attempt, and its server if it names one."""
+    """Return whether a frame names this attempt, and its server if it names one."""
     command = attempt.command
     server = frame.detail.get("server", command.server)
     return key_of(frame.detail) == command.key and bool(server == command.server)

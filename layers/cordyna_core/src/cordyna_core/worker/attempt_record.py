@@ -54,20 +54,23 @@ class AttemptRecord:
         return self.stop_reason or ("cancelled" if self.cancel_requested else None)
 
     def now(self) -> float:
-        """The engine's UTC seconds."""
+        """Return the engine's UTC seconds."""
         return self.at(self._monotonic())
 
     def at(self, monotonic: float) -> float:
-        """The engine's UTC seconds at a moment of the monotonic clock."""
+        """Return the engine's UTC seconds at a moment of the monotonic clock."""
         return self.command.clock_offset_s + monotonic
 
     def is_stale(self) -> bool:
-        """Whether a body may not start any more (docs/rules.md, stale commands)."""
+        """Return whether a body may not start any more (docs/rules.md, stale commands)."""
         command, now = self.command, self.now()
         return now > command.start_by or (not self.is_queued and now > command.ack_by)
 
     def take_held_start(self) -> float | None:
-        """When the body began, if that has not been reported. It is the caller's to do so."""
+        """Return when the body began, if that has not been reported.
+
+        It is the caller's to do so.
+        """
         held_at, self.held_start_at = self.held_start_at, None
         return held_at
 

@@ -146,7 +146,7 @@ def reseed() -> None:
 
 
 def _failed(detail: dict[str, Any], error: BaseException) -> dict[str, Any]:
-    """The final state for an exception that the server let through."""
+    """Return the final state for an exception that the server let through."""
     description = {
         "type": type(error).__name__[:256],
         "message": traceback.format_exception_only(error)[-1].strip()[:1024],

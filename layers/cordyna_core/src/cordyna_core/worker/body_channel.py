@@ -86,7 +86,7 @@ class BodyChannel:
         return self._frames.pop(0)
 
     def poll(self) -> list[Frame]:
-        """The frames that have arrived, without waiting. Sets `has_ended` at the end."""
+        """Return the frames that have arrived, without waiting. Sets `has_ended` at the end."""
         if os.getpid() != self._owner:
             return []
         with self._lock:
@@ -100,7 +100,10 @@ class BodyChannel:
         return frames
 
     def take_fds(self, count: int) -> tuple[int, ...]:
-        """The descriptors that came with the next frame. Raises ConnectionLost if they did not."""
+        """Return the descriptors that came with the next frame.
+
+        Raises ConnectionLost if they did not.
+        """
         fds, self._received_fds = self._received_fds[:count], self._received_fds[count:]
         if len(fds) < count:
             raise ConnectionLost("a frame came without its descriptors")
@@ -144,7 +147,7 @@ def high_descriptor(fd: int) -> int:
 
 
 def identity_of(fd: int) -> tuple[int, int] | None:
-    """What a descriptor refers to, None if it is closed."""
+    """Return what a descriptor refers to, None if it is closed."""
     try:
         stat = os.fstat(fd)
     except OSError:

@@ -107,7 +107,10 @@ class Channel:
         self.waiting_bytes = 0
 
     def _send_some(self, data: bytes | memoryview, fds: Sequence[int]) -> int:
-        """How many bytes the socket took. A peer that is gone takes all: its end is read later."""
+        """Return how many bytes the socket took.
+
+        A peer that is gone takes all: its end is read later.
+        """
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         try:
             sent = self._sock.sendmsg([data], rights) if rights else self._sock.send(data)

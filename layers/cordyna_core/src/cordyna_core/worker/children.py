@@ -40,7 +40,7 @@ class Child:
             processes.signal_group(self.pid, signum)
 
     def is_group_alive(self) -> bool:
-        """Whether a member of the group has not ended."""
+        """Return whether a member of the group has not ended."""
         return not self.is_reaped and processes.is_group_alive(self.pid)
 
     def reap(self) -> None:
@@ -141,7 +141,7 @@ class ChildTable:
 
 
 def _pipe() -> tuple[int, int]:
-    """A pipe whose ends do not block, where there is no pipe2."""
+    """Return a pipe whose ends do not block, where there is no pipe2."""
     ends = os.pipe()
     for end in ends:
         os.set_blocking(end, False)

@@ -56,7 +56,7 @@ class Baseline(NamedTuple):
 
 
 def take_baseline() -> Baseline:
-    """The present state of this process."""
+    """Return the present state of this process."""
     return Baseline(
         folder=process_state.folder(),
         environment=dict(os.environb),
@@ -80,7 +80,10 @@ def take_baseline() -> Baseline:
 
 
 def unclean_reason(before: Baseline) -> str:
-    """What an attempt has left changed, "" if nothing. Waits for child processes that ended."""
+    """Return what an attempt has left changed, "" if nothing.
+
+    Waits for child processes that ended.
+    """
     try:
         return _unclean_reason(before)
     except Exception as failure:  # noqa: BLE001  a process that cannot be examined is not clean
@@ -112,7 +115,7 @@ def _unclean_reason(before: Baseline) -> str:
 
 
 def _has_threads(before: Baseline) -> bool:
-    """Whether threads run.
+    """Return whether threads run.
 
     A thread of Python that has been joined may still be on its way out of the system.
     """
@@ -135,7 +138,7 @@ def _handlers() -> tuple[Any, ...]:
 
 
 def _has_wakeup() -> bool:
-    """Whether every signal is also written to a descriptor, which may be closed by now."""
+    """Return whether every signal is also written to a descriptor, which may be closed by now."""
     # Not restored: the process then ends.
     return signal.set_wakeup_fd(-1) != -1
 
@@ -146,7 +149,7 @@ def _has_changed_environment(before: Baseline) -> bool:
 
 
 def _has_changed_builtins(before: Baseline) -> bool:
-    """Whether names that every module uses mean something else, or modules are gone.
+    """Return whether names that every module uses mean something else, or modules are gone.
 
     Other changed modules are the affair of their server.
     """
@@ -203,7 +206,7 @@ def _loggers() -> dict[str, _LoggerState]:
 
 
 def _same_loggers(before: dict[str, _LoggerState]) -> bool:
-    """Whether the loggers that existed are as before; an import may have added others."""
+    """Return whether the loggers that existed are as before; an import may have added others."""
     known = logging.root.manager.loggerDict
     for name, state in before.items():
         logger = known.get(name) if name else logging.root

@@ -189,7 +189,7 @@ Event = (
 
 
 def events_from(fields: dict[str, Any]) -> list[Event]:
-    """The events that one line of the host says; none for what only the pool needs."""
+    """Return the events that one line of the host says; none for what only the pool needs."""
     if fields["event"] == "state":
         return _state(fields)
     decode = _DECODERS.get(fields["event"])
@@ -222,7 +222,7 @@ def _state(fields: dict[str, Any]) -> list[Event]:
 
 
 def state_update(detail: dict[str, Any]) -> StateUpdate:
-    """The event for a detail of TaskStateChanged. Raises ValidationError."""
+    """Return the event for a detail of TaskStateChanged. Raises ValidationError."""
     message = TaskStateChanged.model_validate(detail)
     return StateUpdate(
         server=message.server,
@@ -233,7 +233,7 @@ def state_update(detail: dict[str, Any]) -> StateUpdate:
 
 
 def _refused_final(detail: dict[str, Any], why: str) -> StateUpdate:
-    """The final state of an attempt whose own is not of the contract."""
+    """Return the final state of an attempt whose own is not of the contract."""
     error = {
         "type": "BadFrame",
         "message": f"the worker's final state is not of the contract: {why}"[:1024],
@@ -246,7 +246,7 @@ def _refused_final(detail: dict[str, Any], why: str) -> StateUpdate:
 
 
 def _plain(kind: type[Any]) -> Any:
-    """A decoder for an event whose fields are those of the line."""
+    """Return a decoder for an event whose fields are those of the line."""
 
     def decode(fields: dict[str, Any]) -> Event:
         values = {name: value for name, value in fields.items() if name != "event"}

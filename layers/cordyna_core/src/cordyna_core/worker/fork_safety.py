@@ -15,7 +15,7 @@ _LISTED_MAX: Final = 3
 
 
 def unsafe_reason(own_fds: Collection[int]) -> str:
-    """Why forking is not safe, "" if it is. `own_fds` are the worker's own descriptors."""
+    """Return why forking is not safe, "" if it is. `own_fds` are the worker's own descriptors."""
     if sys.platform != "linux":
         return f"bodies are always spawned on {sys.platform}"
     names = [
@@ -47,7 +47,10 @@ def _open_fds() -> list[int]:
 
 
 def _shared(fd: int) -> str:
-    """What a descriptor shares with a forked process beyond a file position, "" if nothing."""
+    """Return what a descriptor shares with a forked process beyond a file position.
+
+    Empty if nothing.
+    """
     try:
         link = os.readlink(f"/proc/self/fd/{fd}")  # noqa: PTH115
     except OSError:  # the descriptor of the listing itself

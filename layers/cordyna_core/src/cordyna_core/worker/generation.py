@@ -335,5 +335,5 @@ class Generation:
 
 
 def _was_killed(code: int | None) -> bool:
-    """Whether a process was ended from outside; a crash of its own is not."""
+    """Return whether a process was ended from outside; a crash of its own is not."""
     return code is not None and -code in (signal.SIGKILL, signal.SIGTERM)

@@ -32,7 +32,7 @@ class Heartbeat:
         self._sampled_at, self._cpu_s = now, 0.0
 
     def due(self, now: float) -> int | None:
-        """The number of the ping to send now, if any."""
+        """Return the number of the ping to send now, if any."""
         gap, self._last_poll = now - self._last_poll, now
         if self._asked_at is not None:
             if gap > _POLL_GAP_S:
@@ -50,7 +50,7 @@ class Heartbeat:
         return self._number
 
     def _waited_s(self, now: float) -> float:
-        """How long it has waited for the processor or the disk since the last sample."""
+        """Return how long it has waited for the processor or the disk since the last sample."""
         passed_s, self._sampled_at = now - self._sampled_at, now
         progress = self._progress()
         if progress is None:
@@ -69,9 +69,9 @@ class Heartbeat:
             self._asked_at = self._sampled_at = now
 
     def is_late(self, now: float) -> bool:
-        """Whether the last question has waited for longer than a host needs that gets its turn."""
+        """Return whether the last question has waited too long for a host that gets its turn."""
         return self._asked_at is not None and now - self._last_ask > PING_INTERVAL_S
 
     def is_lost(self, now: float) -> bool:
-        """Whether the last question has waited too long."""
+        """Return whether the last question has waited too long."""
         return self._asked_at is not None and now - self._asked_at > ANSWER_TIMEOUT_S

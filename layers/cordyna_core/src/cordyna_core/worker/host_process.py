@@ -65,11 +65,11 @@ class HostProcess:
         return self._process.pid
 
     def progress(self) -> processes.Progress | None:
-        """What its process does now, if that can be known."""
+        """Return what its process does now, if that can be known."""
         return processes.progress_of(self.pid)
 
     def fileno(self) -> int:
-        """The socket, for a selector."""
+        """Return the socket, for a selector."""
         return self._socket.fileno()
 
     def send(self, request: dict[str, Any], frame: bytes = b"") -> None:
@@ -87,7 +87,7 @@ class HostProcess:
                 raise HostLostError(f"it has ended ({self._exit_text()})") from lost
 
     def receive(self) -> list[dict[str, Any]]:
-        """The events that have arrived, without waiting. Raises HostLostError at the end."""
+        """Return the events that have arrived, without waiting. Raises HostLostError at the end."""
         events: list[dict[str, Any]] = []
         try:
             data = bytes(self._buffer_view[: self._socket.recv_into(self._buffer)])

@@ -31,7 +31,7 @@ class Interrupts:
         signal.signal(signal.SIGTERM, self.handle)
 
     def is_installed(self) -> bool:
-        """Whether user code has left the handler in place."""
+        """Return whether user code has left the handler in place."""
         return signal.getsignal(signal.SIGTERM) == self.handle
 
     @contextmanager

@@ -48,7 +48,7 @@ class LoadWatch:
         return [_failure(target, why) for target in given_up]
 
     def is_given_up(self, target: str) -> bool:
-        """Whether no host has it, or is to load it."""
+        """Return whether no host has it, or is to load it."""
         return target in self._given_up
 
     def begin_all(self, targets: Iterable[str]) -> list[str]:
@@ -71,7 +71,7 @@ class LoadWatch:
         return [*self._waiting]
 
     def next_alone(self) -> str | None:
-        """The server that is loaded now, because no other is; None: no server waits."""
+        """Return the server that is loaded now, because no other is; None: no server waits."""
         return self._waiting.pop(0) if self._waiting and not self._loading else None
 
 

@@ -59,7 +59,7 @@ class LoopTimers:
         self._cancelled = 0
 
     def __len__(self) -> int:
-        """How many timers are kept, cancelled ones included."""
+        """Return how many timers are kept, cancelled ones included."""
         return len(self._heap)
 
     def note_cancelled(self) -> None:

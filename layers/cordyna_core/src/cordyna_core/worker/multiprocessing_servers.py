@@ -20,7 +20,7 @@ _HELPERS: Final = (
 
 
 def background_pids() -> frozenset[int]:
-    """The helpers that this process knows: after a fork, also those of its parent."""
+    """Return the helpers that this process knows: after a fork, also those of its parent."""
     return frozenset(pid for _, pid in _running())
 
 

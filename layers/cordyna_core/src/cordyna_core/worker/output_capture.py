@@ -85,7 +85,7 @@ class AttemptOutput:
         self._tail.clear()
 
     def last_stderr_lines(self) -> str:
-        """The end of what was written to stderr: at most 20 lines and 4 KB."""
+        """Return the end of what was written to stderr: at most 20 lines and 4 KB."""
         return "\n".join(_text(self._stderr).splitlines()[-_STDERR_LINES:])
 
     def _take(self, stream: str, block: bytes) -> None:
@@ -129,13 +129,16 @@ def _fold_lines(block: bytes) -> bytes:
 
 
 def _fold_unfinished(line: bytes) -> bytes:
-    """An unfinished line, reduced likewise; a final carriage return may belong to a newline."""
+    """Return an unfinished line, reduced likewise.
+
+    A final carriage return may belong to a newline.
+    """
     shown = line.rstrip(b"\r")
     return shown.rpartition(b"\r")[2] + (b"\r" if len(shown) < len(line) else b"")
 
 
 def _boundary(data: bytes | bytearray, limit: int) -> int:
-    """The largest size up to `limit` that splits no UTF-8 character."""
+    """Return the largest size up to `limit` that splits no UTF-8 character."""
     size = min(limit, len(data))
     for back in range(1, min(4, size) + 1):
         byte = data[size - back]

@@ -172,7 +172,7 @@ class WorkerPool:
         self._selector.close()
 
     def next_poll_s(self) -> float:
-        """How long to wait at most before the next `receive`."""
+        """Return how long to wait at most before the next `receive`."""
         if self._pending:
             return 0.0
         if self._host is None:
@@ -180,7 +180,7 @@ class WorkerPool:
         return min(PING_INTERVAL_S, self._acknowledgements.next_in_s(self._clock()))
 
     def receive(self) -> list[Event]:
-        """The events that have arrived, without waiting."""
+        """Return the events that have arrived, without waiting."""
         events, self._pending = self._pending, []
         host = self._host
         if host is None:
@@ -247,7 +247,7 @@ class WorkerPool:
             events.append(state_update(verdicts.state_update(command, now, "queued")))
 
     def _is_served(self, command: AttemptCommand) -> bool:
-        """Whether a host lives that may run the command, but cannot say so in time."""
+        """Return whether a host lives that may run the command, but cannot say so in time."""
         if not self._is_ready:
             return not self._is_second_try
         may_load = command.server not in self._declared and self._loads.is_loading
@@ -283,7 +283,7 @@ class WorkerPool:
             raise HostLostError(f"it did not answer for {ANSWER_TIMEOUT_S:g} s")
 
     def _clock_offset_s(self) -> float:
-        """What `now` is ahead of the clock that all processes of this machine share."""
+        """Return what `now` is ahead of the clock that all processes of this machine share."""
         return self._now() - time.monotonic()
 
     def _replace_host(self, host: HostProcess, why: str, events: list[Event]) -> None:

@@ -23,7 +23,7 @@ _POINTER_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
 
 
 def folder() -> str | None:
-    """The working folder; None if it was removed."""
+    """Return the working folder; None if it was removed."""
     try:
         return os.getcwd()  # noqa: PTH109  no Path object for every attempt
     except FileNotFoundError:
@@ -31,19 +31,19 @@ def folder() -> str | None:
 
 
 def umask() -> int:
-    """The mask of new files."""
+    """Return the mask of new files."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
 
 def limits() -> tuple[tuple[int, int], ...]:
-    """The resource limits that code meets in practice."""
+    """Return the resource limits that code meets in practice."""
     return tuple(map(resource.getrlimit, LIMITS))
 
 
 def has_running_timer() -> bool:
-    """Whether a signal of a timer is due: it would end a later attempt."""
+    """Return whether a signal of a timer is due: it would end a later attempt."""
     return any(signal.getitimer(timer)[0] > 0 for timer in _TIMERS)
 
 
@@ -54,14 +54,14 @@ def owner() -> tuple[Any, ...]:
 
 
 def scheduling() -> tuple[Any, ...]:
-    """When and where the process runs."""
+    """Return when and where the process runs."""
     if not hasattr(os, "sched_getaffinity"):
         return (os.nice(0),)
     return os.nice(0), os.sched_getscheduler(0), os.sched_getaffinity(0)
 
 
 def threads() -> int:
-    """How many threads the system counts; 1 where there is no /proc."""
+    """Return how many threads the system counts; 1 where there is no /proc."""
     try:
         # Each thread has a folder there, and a folder a link. To read the status costs much more.
         links = os.stat("/proc/self/task").st_nlink - 2  # noqa: PTH116
@@ -72,7 +72,7 @@ def threads() -> int:
 
 
 def memory_bytes() -> int:
-    """What the process holds in memory now; 0 where there is no /proc."""
+    """Return what the process holds in memory now; 0 where there is no /proc."""
     try:
         return int(_status(21)) * _PAGE_BYTES
     except FileNotFoundError:
@@ -80,14 +80,14 @@ def memory_bytes() -> int:
 
 
 def has_memory_beyond(limit: int) -> bool:
-    """Whether the process holds more than this many bytes in memory now."""
+    """Return whether the process holds more than this many bytes in memory now."""
     # The most that it ever held costs less to ask for.
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT_BYTES
     return most > limit and memory_bytes() > limit
 
 
 def _status(field: int) -> bytes:
-    """A field of the process's status, counted from the one after its name."""
+    """Return a field of the process's status, counted from the one after its name."""
     # Without a file object, whose making costs eight system calls.
     status = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -98,7 +98,7 @@ def _status(field: int) -> bytes:
 
 
 def lowest_free_descriptor() -> int:
-    """The number that the next open file gets: it grows with what is left open."""
+    """Return the number that the next open file gets: it grows with what is left open."""
     descriptor = os.dup(1)
     os.close(descriptor)
     return descriptor
@@ -115,7 +115,7 @@ class CEnvironment:
         self._content = _strings(self._pointers)
 
     def is_changed(self) -> bool:
-        """Whether a variable was added, removed or given another value."""
+        """Return whether a variable was added, removed or given another value."""
         address = self._variables.value if self._variables is not None else None
         # A variable that is set is always a new string, so that the same pointers say enough.
         if address == self._address and self._read_block() == self._block:
@@ -123,7 +123,7 @@ class CEnvironment:
         return _strings(_pointers_at(address)) != self._content
 
     def _read_block(self) -> bytes:
-        """The array of pointers, as long as it was at first: so much memory is its own."""
+        """Return the array of pointers, as long as it was at first: so much memory is its own."""
         if not self._address:
             return b""
         return ctypes.string_at(self._address, (len(self._pointers) + 1) * _POINTER_BYTES)

@@ -47,7 +47,7 @@ class Progress(NamedTuple):
 
 
 def progress_of(pid: int) -> Progress | None:
-    """The progress of a process; None where it has ended, or there is no /proc."""
+    """Return the progress of a process; None where it has ended, or there is no /proc."""
     try:
         fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except OSError:
@@ -103,7 +103,7 @@ def raise_oom_score() -> None:
 
 
 def all_processes() -> list[ProcessStat]:
-    """Every process that can be seen; none where there is no /proc."""
+    """Return every process that can be seen; none where there is no /proc."""
     try:
         names = os.listdir("/proc")  # noqa: PTH208  read for each of thousands of processes
     except FileNotFoundError:
@@ -113,12 +113,15 @@ def all_processes() -> list[ProcessStat]:
 
 
 def children_of(pid: int) -> list[int]:
-    """The live and dead children of a process."""
+    """Return the live and dead children of a process."""
     return [stat.pid for stat in all_processes() if stat.parent == pid]
 
 
 def descendants_of(pids: Iterable[int]) -> list[int]:
-    """All live descendants of some processes, parents before children, without the processes."""
+    """Return all live descendants of some processes, parents before children.
+
+    Without the processes themselves.
+    """
     children: dict[int, list[ProcessStat]] = {}
     for stat in all_processes():
         children.setdefault(stat.parent, []).append(stat)
@@ -133,7 +136,7 @@ def descendants_of(pids: Iterable[int]) -> list[int]:
 
 
 def is_group_alive(group: int) -> bool:
-    """Whether a process group has a member that has not ended."""
+    """Return whether a process group has a member that has not ended."""
     if IS_LINUX:
         return any(stat.group == group and stat.is_alive for stat in all_processes())
     return signal_group(group, 0)
@@ -186,7 +189,7 @@ def kill_marked(entry: str) -> None:
 
 
 def with_environment(entry: str) -> list[int]:
-    """The live processes that were started with `NAME=value` in their environment."""
+    """Return the live processes that were started with `NAME=value` in their environment."""
     wanted = entry.encode()
     own = os.getpid()
     return [
@@ -197,7 +200,7 @@ def with_environment(entry: str) -> list[int]:
 
 
 def exit_code_of(pid: int) -> int | None:
-    """The exit code of a child that has ended, negative for a signal; None while it runs.
+    """Return the exit code of a child that has ended, negative for a signal; None while it runs.
 
     The child keeps its number until it is waited for, except on macOS before Python 3.13.
 
@@ -214,7 +217,7 @@ def exit_code_of(pid: int) -> int | None:
 
 
 def describe_exit(code: int) -> str:
-    """An exit code as os.waitstatus_to_exitcode gives it, in words."""
+    """Return an exit code as os.waitstatus_to_exitcode gives it, in words."""
     if code >= 0:
         return f"exit code {code}"
     try:

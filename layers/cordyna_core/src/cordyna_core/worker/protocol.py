@@ -67,12 +67,12 @@ def parse_frame(line: bytes) -> Frame:
 
 
 def frame_bytes(detail_type: str, detail: dict[str, Any], **fields: Any) -> bytes:
-    """One frame as a line."""
+    """Return one frame as a line."""
     return to_line({"detail-type": detail_type, "detail": detail, **fields})
 
 
 def frame_from_json(detail_type: str, detail: str, **fields: Any) -> bytes:
-    """One frame as a line, of a detail that is JSON already."""
+    """Return one frame as a line, of a detail that is JSON already."""
     extra = "".join(f',"{name}":{_dumps(value)}' for name, value in fields.items())
     return f'{{"detail-type":"{detail_type}"{extra},"detail":{detail}}}\n'.encode()
 
@@ -83,7 +83,7 @@ def to_line(value: Any) -> bytes:
 
 
 def key_of(detail: dict[str, Any]) -> AttemptKey | None:
-    """The attempt that a detail names, or None if it names none."""
+    """Return the attempt that a detail names, or None if it names none."""
     run_id, task, attempt = detail.get("run_id"), detail.get("task"), detail.get("attempt")
     if isinstance(run_id, str) and isinstance(task, str) and type(attempt) is int:
         return AttemptKey(run_id, task, attempt)
@@ -91,7 +91,7 @@ def key_of(detail: dict[str, Any]) -> AttemptKey | None:
 
 
 def concurrency_of(frame: Frame) -> int | None:
-    """How many workers a ServerDeclared wants; None if it does not say. Raises BadFrame."""
+    """Return how many workers a ServerDeclared wants; None if it does not say. Raises BadFrame."""
     concurrency = frame.fields.get("concurrency")
     if concurrency is None or (type(concurrency) is int and concurrency >= 1):
         return concurrency
@@ -111,7 +111,7 @@ def _may_be_too_deep(line: bytes) -> bool:
 
 
 def _nesting(line: bytes) -> int:
-    """How deep brackets are nested outside of strings."""
+    """Return how deep brackets are nested outside of strings."""
     deepest = depth = 0
     in_string = escaped = False
     for byte in line:
@@ -149,7 +149,7 @@ class LineSplitter:
         self._discarding = False
 
     def feed(self, data: bytes) -> list[bytes | Oversized]:
-        """The lines that `data` completes, in order."""
+        """Return the lines that `data` completes, in order."""
         # The common case first: whole lines arrive at once.
         if not self._pending and not self._discarding and data.endswith(b"\n"):
             lines = data.split(b"\n")
@@ -192,7 +192,7 @@ class StdoutSplitter:
         self._in_output = False
 
     def feed(self, data: bytes) -> list[Frame | Oversized | BadFrame | bytes]:
-        """What `data` completes: frames, and bytes that are output."""
+        """Return what `data` completes: frames, and bytes that are output."""
         if not self._pending and b"{" not in data:
             # The common case of output alone, also in large amounts.
             self._in_output = not data.endswith(b"\n")
@@ -210,13 +210,13 @@ class StdoutSplitter:
         return items
 
     def end(self) -> bytes:
-        """The output that was still held back when the stream ended."""
+        """Return the output that was still held back when the stream ended."""
         rest = bytes(self._pending)
         self._pending.clear()
         return rest
 
     def _take(self, piece: bytes) -> Frame | Oversized | BadFrame | bytes | None:
-        """What a piece of one line completes; None while it is kept."""
+        """Return what a piece of one line completes; None while it is kept."""
         ends = piece.endswith(b"\n")
         if self._in_output or (not self._pending and not piece.startswith(b"{")):
             self._in_output = not ends

@@ -38,7 +38,7 @@ class ImportedServer(Protocol):
         """How many attempts it wants at the same time, if it says so."""
 
     def declaration(self) -> str:
-        """The detail of its ServerDeclared, as JSON."""
+        """Return the detail of its ServerDeclared, as JSON."""
 
     def run(self, detail: dict[str, Any], publish: Publish, cancelled: Cancellation) -> None:
         """Run one attempt, and publish how it goes.
@@ -80,7 +80,7 @@ class _TaskServerAdapter:
 
 
 def _wall_clock_offset_s() -> float:
-    """What is used for the engine's clock if an older engine does not name it."""
+    """Return what is used for the engine's clock if an older engine does not name it."""
     wall_clock, monotonic = _CLOCKS
     return wall_clock() - monotonic()
 

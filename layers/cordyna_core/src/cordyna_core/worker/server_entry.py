@@ -183,7 +183,7 @@ class ServerEntry:
             worker.stop("drain")
 
     def busy_workers(self) -> list[Worker]:
-        """The workers that run an attempt."""
+        """Return the workers that run an attempt."""
         return [worker for worker in self._workers() if worker.attempt is not None]
 
     def retire_all(self) -> None:
@@ -269,7 +269,7 @@ class ServerEntry:
         worker.run(attempt)
 
     def _next_waiting(self) -> AttemptRecord | None:
-        """The first command that may start. Stale ones are dropped on the way."""
+        """Return the first command that may start. Stale ones are dropped on the way."""
         busy = {key[:2] for key in self._running}
         for key, attempt in list(self._waiting.items()):
             if attempt.is_stale():

@@ -34,5 +34,5 @@ class Services:
         self.clock_offset_s = time.time() - monotonic()  # noqa: TID251  until the engine says it
 
     def now(self) -> float:
-        """The engine's UTC seconds."""
+        """Return the engine's UTC seconds."""
         return self.monotonic() + self.clock_offset_s

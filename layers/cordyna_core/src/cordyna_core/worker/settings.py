@@ -45,10 +45,10 @@ class Settings(NamedTuple):
     """The first and the longest delay before a server's process that died is started again."""
 
     def to_json(self) -> str:
-        """The settings as one line, for the host's command line."""
+        """Return the settings as one line, for the host's command line."""
         return json.dumps(self._asdict())
 
 
 def settings_from_json(text: str) -> Settings:
-    """The settings that `to_json` wrote."""
+    """Return the settings that `to_json` wrote."""
     return Settings(**json.loads(text))

@@ -40,26 +40,29 @@ class ServerSpec(NamedTuple):
         return self.target.startswith(EXEC_PREFIX)
 
     def command_line(self) -> list[str]:
-        """The arguments of an `exec:` server. Raises ValueError: no command, or bad quoting."""
+        """Return the arguments of an `exec:` server.
+
+        Raises ValueError: no command, or bad quoting.
+        """
         arguments = shlex.split(self.target.removeprefix(EXEC_PREFIX))
         if not arguments:
             raise ValueError(f"{self.target!r} names no command")
         return arguments
 
     def environment(self, token: str) -> dict[str, str]:
-        """The environment of the server's processes."""
+        """Return the environment of the server's processes."""
         return {**os.environ, **dict(self.env), WORKER_HOST_VARIABLE: token}
 
     def to_json(self) -> str:
-        """The spec as one line."""
+        """Return the spec as one line."""
         return json.dumps(self._asdict())
 
 
 def spec_from_json(text: str) -> ServerSpec:
-    """The spec that `to_json` wrote."""
+    """Return the spec that `to_json` wrote."""
     return spec_from_dict(json.loads(text))
 
 
 def spec_from_dict(fields: dict[str, Any]) -> ServerSpec:
-    """The spec whose fields were decoded from JSON."""
+    """Return the spec whose fields were decoded from JSON."""
     return ServerSpec(**{**fields, "env": tuple((name, value) for name, value in fields["env"])})

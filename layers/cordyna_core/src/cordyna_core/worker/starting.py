@@ -74,7 +74,7 @@ def start_exec(spec: ServerSpec, token: str) -> StartedExec:
 
 
 def describe_start_error(spec: ServerSpec, error: OSError | ValueError) -> str:
-    """Why a server's process could not be started, and what to do about it."""
+    """Return why a server's process could not be started, and what to do about it."""
     if not isinstance(error, OSError) or not isinstance(error.filename, str):
         return str(error)
     if error.filename == spec.cwd:

@@ -97,7 +97,7 @@ def _give_back(handlers: _Handlers) -> None:
 
 
 def describe_load_failure(error: BaseException) -> str:
-    """What a person needs to find the fault in the server's code."""
+    """Return what a person needs to find the fault in the server's code."""
     if hasattr(error, "what") and hasattr(error, "next"):
         text = str(error)  # a UserError of the library says all
         if len(text) <= _FAILURE_CHARS_MAX:

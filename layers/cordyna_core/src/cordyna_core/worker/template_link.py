@@ -41,7 +41,7 @@ class ServerLog:
         self._output.feed(stream, data)
 
     def last_lines(self) -> str:
-        """The end of stderr, for an error message."""
+        """Return the end of stderr, for an error message."""
         return self._output.last_stderr_lines()
 
     def close(self) -> None:

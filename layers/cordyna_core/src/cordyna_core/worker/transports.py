@@ -44,7 +44,7 @@ class Transport(Protocol):
     def drain_output(self) -> None: ...
 
     def has_open_output(self) -> bool:
-        """Whether a process may still write to the current attempt."""
+        """Return whether a process may still write to the current attempt."""
 
     def close_output(self) -> None: ...
 

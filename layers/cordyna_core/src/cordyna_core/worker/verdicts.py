@@ -30,13 +30,16 @@ class AttemptCommand(NamedTuple):
 
 
 def command_from_json(values: list[Any]) -> AttemptCommand:
-    """The command that was made JSON as a tuple of its fields."""
+    """Return the command that was made JSON as a tuple of its fields."""
     server, key, *rest = values
     return AttemptCommand(server, AttemptKey(*key), *rest)
 
 
 def state_update(command: AttemptCommand, now: float, state: str, **fields: Any) -> dict[str, Any]:
-    """The detail of a TaskStateChanged, with an id that follows from the attempt and the state."""
+    """Return the detail of a TaskStateChanged.
+
+    Its id follows from the attempt and the state.
+    """
     run_id, task, attempt = command.key
     return {
         "server": command.server,
@@ -50,7 +53,7 @@ def state_update(command: AttemptCommand, now: float, state: str, **fields: Any)
 
 
 def meta(command: AttemptCommand, now: float, message_id: str) -> dict[str, Any]:
-    """The meta of a message about an attempt."""
+    """Return the meta of a message about an attempt."""
     fields: dict[str, Any] = {"id": message_id, "time": rfc3339(now)}
     if command.cause is not None:
         fields["cause"] = command.cause

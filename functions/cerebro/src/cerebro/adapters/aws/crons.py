@@ -132,7 +132,7 @@ class AwsCrons:
 
 
 def schedule_of(task: TaskDeclaration) -> CronSchedule | None:
-    """The schedule of a task; None if it has no cron."""
+    """Return the schedule of a task; None if it has no cron."""
     return (
         CronSchedule(task.name, Cron.parse(task.cron).to_eventbridge(), task.timezone)
         if task.cron is not None
@@ -141,7 +141,7 @@ def schedule_of(task: TaskDeclaration) -> CronSchedule | None:
 
 
 def stem_of(task: str) -> str:
-    """The prefix of the names of a task's schedules: readable, and found by `NamePrefix`."""
+    """Return the prefix of the names of a task's schedules: readable, and found by `NamePrefix`."""
     return f"{PREFIX}{task[:24]}-{derived_id('cron', task)[:12]}-"
 
 

@@ -32,7 +32,7 @@ def write_chunks(
 def read_chunks(
     table: Table, wanted: Mapping[Name, Callable[[int], Key]]
 ) -> dict[Name, list[bytes]]:
-    """The chunks of each of `wanted` (its name -> the key of its n-th chunk).
+    """Return the chunks of each of `wanted` (its name -> the key of its n-th chunk).
 
     What does not exist is left out.
     """
@@ -50,14 +50,14 @@ def read_chunks(
 
 
 def bytes_of(item: Item, attribute: str = "chunk") -> bytes:
-    """A binary attribute."""
+    """Return a binary attribute."""
     value = item[attribute]
     assert isinstance(value, bytes)
     return value
 
 
 def chunks_of_text(text: str) -> list[bytes]:
-    """A text, compressed."""
+    """Return a text, compressed."""
     raw = text.encode()
     return [
         zlib.compress(raw[start : start + RAW_BYTES_MAX])
@@ -66,17 +66,17 @@ def chunks_of_text(text: str) -> list[bytes]:
 
 
 def text_of(chunks: Iterable[bytes]) -> str:
-    """The inverse of `chunks_of_text`."""
+    """Return the inverse of `chunks_of_text`."""
     return b"".join(map(zlib.decompress, chunks)).decode()
 
 
 def chunks_of_plan(plan: Plan) -> list[bytes]:
-    """A plan, compressed; each chunk is some of its tasks."""
+    """Return a plan, compressed; each chunk is some of its tasks."""
     return [encode_plan(Plan(tasks)) for tasks in _cut(plan.tasks)]
 
 
 def plan_of_chunks(chunks: Iterable[bytes]) -> Plan:
-    """The inverse of `chunks_of_plan`."""
+    """Return the inverse of `chunks_of_plan`."""
     return Plan(tuple(task for chunk in chunks for task in decode_plan(chunk).tasks))
 
 
@@ -94,7 +94,10 @@ def _cut(tasks: Sequence[PlannedTask]) -> Iterator[tuple[PlannedTask, ...]]:
 
 
 def _max_encoded_bytes(task: PlannedTask) -> int:
-    """An upper bound of the encoded size; names are ASCII, parameters and owners need not be."""
+    """Return an upper bound of the encoded size.
+
+    Names are ASCII, parameters and owners need not be.
+    """
     texts = sum(4 * len(text) + 3 for text in (*task.params, task.owner or ""))
     reused = 4 * len(encode_last(task.reuses)) if task.reuses else 0
     return (

@@ -76,7 +76,10 @@ class GraphItems:
         return self._graph
 
     def _versions_in(self, stored: str) -> dict[str, str] | None:
-        """The versions that a head names; None if the item that holds them does not exist."""
+        """Return the versions that a head names.
+
+        None if the item that holds them does not exist.
+        """
         if stored.startswith(_REFERENCE):
             item = self._table.get(_versions_key(stored))
             if item is None:
@@ -255,7 +258,7 @@ def _marks(item: Item | None) -> frozenset[str]:
 
 
 def _stored(head: Head) -> str:
-    """What the head's item holds: the versions, or the name of the item that does."""
+    """Return what the head's item holds: the versions, or the name of the item that does."""
     text = _text(head)
     if len(text) <= HEAD_TEXT_MAX_BYTES:
         return text

@@ -65,7 +65,10 @@ class RunMarks:
         )
 
     def newest(self, page: int) -> Iterator[str]:
-        """What `age_of` gives for all listed runs, newest first, by requests of `page` items."""
+        """Yield what `age_of` gives for all listed runs, newest first.
+
+        They are read by requests of `page` items.
+        """
         # Begin tomorrow: a process whose clock is ahead may have created a run there.
         days = range(-1, int(self._retention_s / DAY_S) + 1)
         now = self._clock()
@@ -80,7 +83,7 @@ class RunMarks:
             )
 
     def candidates(self) -> list[str]:
-        """The ids of all marked runs, and of the newest that no sweep has reached yet."""
+        """Return the ids of all marked runs, and of the newest that no sweep has reached yet."""
         marked = [
             str(item["sk"]) for shard in range(SHARDS) for item in self._table.query(_active(shard))
         ]
@@ -151,12 +154,12 @@ class RunMarks:
 
 
 def age_of(run: Run) -> str:
-    """The sort key of a run in the list: by its creation."""
+    """Return the sort key of a run in the list: by its creation."""
     return f"{run.created_at:017.6f}#{run.id}"
 
 
 def run_of(age: str) -> str:
-    """The id of the run that is listed under `age`."""
+    """Return the id of the run that is listed under `age`."""
     return age.partition("#")[2]
 
 

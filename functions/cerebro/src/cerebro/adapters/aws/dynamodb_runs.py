@@ -130,7 +130,7 @@ class RunItems:
         return snapshot
 
     def _read_created(self, run_id: str) -> Run | None:
-        """The run as it was at some moment since its creation."""
+        """Return the run as it was at some moment since its creation."""
         return self.read_recent_run(run_id) or self.read_run(run_id)
 
     def active_runs(self) -> list[str]:
@@ -151,7 +151,7 @@ class RunItems:
         return self._read_runs(run_ids, is_consistent=False)
 
     def _read_runs(self, run_ids: Iterable[str], *, is_consistent: bool = True) -> dict[str, Run]:
-        """The stored ones of these runs, by id."""
+        """Return the stored ones of these runs, by id."""
         items = self._table.get_many(map(run_key, run_ids), is_consistent=is_consistent)
         runs = (self._run(item) for item in items.values())
         return {run.id: run for run in runs if run is not None}
@@ -179,7 +179,7 @@ class RunItems:
         return list(runs.values())[:limit]
 
     def expires_at(self, run_id: str) -> int:
-        """When everything of a run expires (UTC seconds)."""
+        """Return when everything of a run expires (UTC seconds)."""
         snapshot = self.read_run_snapshot(run_id)
         return (
             self._expires_at(snapshot.run) if snapshot else int(self._clock() + self._retention_s)
@@ -207,7 +207,10 @@ class RunItems:
 
 
 def longest_s(plan: Plan) -> float:
-    """The longest time that a run of the plan can take: all clocks expire, all retries are used."""
+    """Return the longest time that a run of the plan can take, in seconds.
+
+    All clocks expire, and all retries are used.
+    """
     ends: list[float] = []
     for task in plan.tasks:
         ends.append(
@@ -232,7 +235,10 @@ class _PlanKeys:
 
 
 def run_key(run_id: str) -> Key:
-    """The key of a run, whose `status` the wait state machine reads (infra/.../timers.py)."""
+    """Return the key of a run.
+
+    The wait state machine reads its `status` (infra/.../timers.py).
+    """
     return f"RUN#{run_id}", "META"
 
 

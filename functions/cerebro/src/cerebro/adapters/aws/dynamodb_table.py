@@ -40,7 +40,7 @@ class Table:
         return self._get(key, is_consistent=True)
 
     def get_recent(self, key: Key) -> Item | None:
-        """The item as it is or was a moment ago, which costs half of a consistent read."""
+        """Return the item as it is or was a moment ago, which costs half of a consistent read."""
         return self._get(key, is_consistent=False)
 
     def _get(self, key: Key, *, is_consistent: bool) -> Item | None:
@@ -50,7 +50,7 @@ class Table:
         return _decode(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Iterable[Key], *, is_consistent: bool = True) -> dict[Key, Item]:
-        """The items that exist, by key; unless `is_consistent`, as `get_recent` reads them.
+        """Return the items that exist, by key; unless `is_consistent`, as `get_recent` reads them.
 
         Raises:
             ServiceError: if DynamoDB returned no item EMPTY_BATCHES_MAX times in succession.
@@ -71,7 +71,7 @@ class Table:
         backwards: bool = False,
         page: int | None = None,
     ) -> Iterator[Item]:
-        """The items of a partition whose sort key begins with `prefix`, in order of the sort key.
+        """Yield the items of a partition whose sort key begins with `prefix`, in order.
 
         `page` limits the items of one request. `after`, instead of a prefix: only greater keys.
         """

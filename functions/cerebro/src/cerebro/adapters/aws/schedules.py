@@ -23,7 +23,10 @@ class ScheduleTarget:
     dead_letter_arn: str = ""
 
     def with_input(self, body: str) -> "TargetTypeDef":
-        """The target as CreateSchedule takes it (EventBridge Scheduler, templated targets)."""
+        """Return the target as CreateSchedule takes it.
+
+        See Amazon EventBridge Scheduler, templated targets.
+        """
         target: TargetTypeDef = {
             "Arn": self.queue_arn,
             "RoleArn": self.role_arn,

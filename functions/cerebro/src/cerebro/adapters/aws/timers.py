@@ -162,17 +162,20 @@ class AwsTimers:
 
 
 def schedule_name(timer: PageTimer | AnyIncidentTimer) -> str:
-    """The name of a timer's schedule; the same timer has the same name."""
+    """Return the name of a timer's schedule; the same timer has the same name."""
     if not isinstance(timer, PageTimer):
         return f"ring-{derived_id('incident', timer.id)}"
     return f"ring-{derived_id('ring', timer.run_id, timer.page, f'{timer.due:.3f}')}"
 
 
 def whole_seconds(ahead: float) -> int:
-    """A delay that ends no earlier than `ahead` seconds from now, but for the time to start it."""
+    """Return a delay that ends no earlier than `ahead` seconds from now.
+
+    The time to start it is not counted.
+    """
     return math.ceil(ahead - _EARLY_MAX_S)
 
 
 def rfc3339_seconds(seconds: int) -> str:
-    """A UTC time in whole seconds, such as 2026-11-05T06:00:00Z."""
+    """Return a UTC time in whole seconds, such as 2026-11-05T06:00:00Z."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -49,7 +49,7 @@ class DamagedRow(ServiceError):
 
 
 def damaged_row(path: Path, table: str, key: str, cause: Exception, run_id: str = "") -> DamagedRow:
-    """The error for a row that cannot be decoded; it names the row and how to remove it."""
+    """Return the error for a row that cannot be decoded; it names the row and how to remove it."""
     return DamagedRow(
         f"row {key} of table {table} in {path} is damaged.",
         why=f"{type(cause).__name__}: {cause}",
@@ -66,7 +66,7 @@ def _locked(path: Path) -> HomeLocked:
 
 
 def unusable(path: Path, cause: sqlite3.Error) -> ServiceError:
-    """The error for a database that does not work, or that this process has closed."""
+    """Return the error for a database that does not work, or that this process has closed."""
     if isinstance(cause, sqlite3.ProgrammingError) and "closed database" in str(cause):
         return ServiceError(
             f"the database {path} has been closed by this process.",
@@ -109,7 +109,7 @@ def _is_for_space(path: Path, cause: sqlite3.Error) -> bool:
 
 
 def free_bytes(path: Path) -> int:
-    """The free space of the disk of a file; a lot, where it cannot be asked."""
+    """Return the free space of the disk of a file; a lot, where it cannot be asked."""
     try:
         return shutil.disk_usage(path.parent).free
     except OSError:
@@ -117,7 +117,7 @@ def free_bytes(path: Path) -> int:
 
 
 def disk_full(path: Path) -> DiskFull:
-    """The error for a disk without space, with what frees some."""
+    """Return the error for a disk without space, with what frees some."""
     log = path.with_name(f"{path.name}-wal")
     needed_mb = 1 + round((log.stat().st_size if log.exists() else 0) / 1e6)
     return DiskFull(

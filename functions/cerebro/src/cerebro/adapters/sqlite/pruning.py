@@ -136,7 +136,7 @@ class Pruner:
             self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def _reused_runs(self) -> frozenset[str]:
-        """The runs whose results the plans of active runs reuse."""
+        """Return the runs whose results the plans of active runs reuse."""
         rows = self._db.execute(
             "select plan from plans where id in (select plan_id from runs where status = 'running')"
         )

@@ -63,7 +63,10 @@ class SqliteTaskStore:
         return {index: self._decode(run_id, index, fact) for index, fact in rows}
 
     def has_live_task(self, run_id: str) -> bool:
-        """Whether something is still expected of a task of the run. Costs the same in any run."""
+        """Return whether something is still expected of a task of the run.
+
+        Costs the same in any run.
+        """
         row = self._db.execute(
             "select 1 from tasks where run_id = ? and live = 1 limit 1", (run_id,)
         ).fetchone()

@@ -164,7 +164,7 @@ class Incident:
         return self.snoozed_until is not None and now < self.snoozed_until
 
     def may_publish_change(self, now: float) -> bool:
-        """Whether a change that was not published yet may be published now."""
+        """Return whether a change that was not published yet may be published now."""
         return now - self.published_at >= CHANGED_INTERVAL_S and not self.is_snoozed(now)
 
 

@@ -86,7 +86,7 @@ def _without_unknown(graph: Graph, task: str, params: Mapping[str, Any]) -> dict
 
 
 def _may_be_secret(value: Any) -> bool:
-    """Whether a value of which nothing is declared may hold a secret."""
+    """Return whether a value of which nothing is declared may hold a secret."""
     return isinstance(value, str | dict | list) and not is_reference(value)
 
 

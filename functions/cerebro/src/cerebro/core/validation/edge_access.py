@@ -42,7 +42,7 @@ def is_allowed(graph: Graph, name: str, upstream: str) -> bool:
 
 
 def not_a_consumer(graph: Graph, name: str, upstream: str) -> Problem:
-    """The problem of an edge that is not allowed; it names both sides."""
+    """Return the problem of an edge that is not allowed; it names both sides."""
     server, (owner, declared) = graph.server_of(name), graph[upstream]
     allowed = names_of(declared.consumers or []) or "its own server only"
     return Problem(

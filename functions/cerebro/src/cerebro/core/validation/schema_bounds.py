@@ -94,7 +94,7 @@ def _least(schema: Mapping[str, Any], *, whole: bool) -> Bound:
 
 
 def _most(schema: Mapping[str, Any], *, whole: bool) -> Bound:
-    """The upper bound with its sign changed, so that the higher pair is the narrower bound."""
+    """Return the upper bound with its sign changed: the higher pair is the narrower bound."""
     bounds: list[Bound] = [(-math.inf, 0)]
     if "maximum" in schema:
         bounds.append((-math.floor(schema["maximum"]) if whole else -schema["maximum"], 0))

@@ -17,7 +17,7 @@ LETTERS_MAX: Final = 200
 
 
 def dead_alert_queues(home: Home) -> list[DeadLetterQueue]:
-    """The queue of alerts, if it is not empty. A redrive delivers its messages again."""
+    """Return the queue of alerts, if it is not empty. A redrive delivers its messages again."""
     alerts = dead_alerts(home.alerts)
     if not alerts:
         return []

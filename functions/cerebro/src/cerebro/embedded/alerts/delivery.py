@@ -42,7 +42,7 @@ def deliver(target: AlertTarget, message: IncidentMessage, *, is_waiting: bool) 
 
 
 def line_of(message: IncidentMessage, *, is_waiting: bool) -> str:
-    """The line for its reader."""
+    """Return the line for its reader."""
     return message.summary_for_blocked if is_waiting else message.summary
 
 

@@ -40,7 +40,7 @@ class AlertOutbox(Protocol):
     def set_cursor(self, seq: int) -> None: ...
     def add(self, owner: str, event: str, *, is_waiting: bool) -> None: ...
     def alerts(self) -> list[Alert]:
-        """All of them, the oldest first."""
+        """Return all of them, the oldest first."""
         ...
 
     def write(self, alert: Alert) -> None: ...
@@ -128,7 +128,7 @@ class SqliteAlertOutbox:
 
 
 def dead_alerts(outbox: AlertOutbox) -> list[Alert]:
-    """The alerts that are not tried any more."""
+    """Return the alerts that are not tried any more."""
     return [alert for alert in outbox.alerts() if alert.due is None]
 
 

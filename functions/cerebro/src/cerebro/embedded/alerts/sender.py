@@ -149,7 +149,7 @@ class AlertSender:
 
 
 def message_of(event: str) -> IncidentMessage | None:
-    """The incident of an event that cerebro published; None: another event."""
+    """Return the incident of an event that cerebro published; None: another event."""
     try:
         envelope = open_envelope(event)
     except MalformedEvent:

@@ -80,7 +80,7 @@ BodyEvent = (
 
 
 def is_start(event: BodyEvent) -> bool:
-    """Whether a body reports that it has started, and nothing else."""
+    """Return whether a body reports that it has started, and nothing else."""
     if not isinstance(event, CheckedEvent):
         return False
     message = event.envelope.message
@@ -103,15 +103,18 @@ class Bodies(Protocol):
         ...
 
     def fileno(self) -> int | None:
-        """A descriptor that is readable when `receive` has something, if there is one."""
+        """Return a descriptor that is readable when `receive` has something, if there is one."""
         ...
 
     def next_poll_s(self) -> float | None:
-        """How long to wait at most before the next `receive`; None: until it has something."""
+        """Return how long to wait at most before the next `receive`.
+
+        None: until it has something.
+        """
         ...
 
     def receive(self) -> Sequence[BodyEvent]:
-        """What has happened, without waiting."""
+        """Return what has happened, without waiting."""
         ...
 
     def load(self, targets: Sequence[str]) -> None:
@@ -131,11 +134,11 @@ class Bodies(Protocol):
         ...
 
     def has_live(self) -> bool:
-        """Whether an attempt runs or waits that `drain` would end."""
+        """Return whether an attempt runs or waits that `drain` would end."""
         ...
 
     def has_cancelled(self) -> bool:
-        """Whether a cancelled attempt still runs, within its grace."""
+        """Return whether a cancelled attempt still runs, within its grace."""
         ...
 
     def request_loads(self) -> None:

@@ -72,12 +72,12 @@ class ServerThreads:
         self._cancellation_of(_key_of(command)).request()
 
     def has_cancelled(self) -> bool:
-        """Whether the body of a cancelled attempt still runs."""
+        """Return whether the body of a cancelled attempt still runs."""
         with self._lock:
             return any(key in self._running and flag() for key, flag in self._cancellations.items())
 
     def load(self) -> ServerLoad:
-        """How busy this server is."""
+        """Return how busy this server is."""
         with self._lock:
             return ServerLoad(
                 self.server.name,

@@ -30,7 +30,7 @@ class StartedServers:
     is_taken: bool = False
 
     def take(self) -> WorkerPool | None:
-        """The pool, for the first that asks."""
+        """Return the pool, for the first that asks."""
         if self.is_taken:
             return None
         self.is_taken = True

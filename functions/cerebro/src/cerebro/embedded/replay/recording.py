@@ -119,7 +119,10 @@ def recording_of(home: Home, run_id: str) -> Recording:
 
 
 def _from_invocation(envelopes: list[Envelope], run_id: str) -> list[Envelope]:
-    """The envelopes from the accepted invocation on; an earlier one may have been rejected."""
+    """Return the envelopes from the accepted invocation on.
+
+    An earlier one may have been rejected.
+    """
     causes = (
         _cause(envelope.message)
         for envelope in envelopes
@@ -137,7 +140,10 @@ def _from_invocation(envelopes: list[Envelope], run_id: str) -> list[Envelope]:
 
 
 def _may_matter(text: str) -> bool:
-    """Whether an event that names no run may matter. Searches the text: parsing all is too slow."""
+    """Return whether an event that names no run may matter.
+
+    Searches the text: parsing all is too slow.
+    """
     return (
         '"detail-type":"ServerStateChanged"' in text or '"detail-type":"InvocationRejected"' in text
     )
@@ -194,7 +200,7 @@ def _moments(
 
 
 def _is_ready(message: Message) -> bool:
-    """Whether a server became ready because an engine started, and not because it was reloaded."""
+    """Return whether a server became ready with an engine, and was not reloaded."""
     return (
         isinstance(message, ServerStateChanged)
         and message.state == "ready"
@@ -211,7 +217,10 @@ def _without_input(decided: Decided, at: float) -> Iterator[Moment]:
 
 
 def _times(decided: Sequence[Decided], snapshot: RunSnapshot) -> dict[str, float]:
-    """When each input was processed, by its id: the time of the first decision that it caused."""
+    """Return when each input was processed, by its id.
+
+    That is the time of the first decision that it caused.
+    """
     times: dict[str, float] = {}
     for decision in decided:
         message, at = decision.message, decision.at

@@ -188,7 +188,7 @@ class Replayer:
             heapq.heappush(self._timers, entry)
 
     def _is_noop(self, timer: PageTimer) -> bool:
-        """Whether a timer decides nothing. Runs it up to its first decision.
+        """Return whether a timer decides nothing. Runs it up to its first decision.
 
         That is safe because a program may be stopped anywhere and started again later.
         """

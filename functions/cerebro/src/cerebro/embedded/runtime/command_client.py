@@ -108,7 +108,9 @@ class CommandClient:
             self._awaited.clear()
 
     def find_interrupted_run(self, command: InvokeTask) -> str | None:
-        """An active run of the same task and parameters, or an ended one with a killed waiter.
+        """Return a run of the same task and parameters to go on with.
+
+        An active one, or one that ended while its waiter was killed.
 
         Not a run that needs a server which no process runs: it would never continue.
         """
@@ -127,12 +129,12 @@ class CommandClient:
         return None
 
     def _continues(self, run_id: str) -> bool:
-        """Whether every server that an active run needs is served."""
+        """Return whether every server that an active run needs is served."""
         snapshot = self._session.home.store.read_run_snapshot(run_id)
         return snapshot is not None and all(map(self._is_served, _servers_of(snapshot.plan)))
 
     def last_seq(self) -> int:
-        """The number of the last event."""
+        """Return the number of the last event."""
         with self._session.read_transaction():
             return self._session.home.event_log.last_seq()
 
@@ -145,7 +147,7 @@ class CommandClient:
             )
 
     def refusal_of_unloaded(self, command: InvokeTask) -> Refused | None:
-        """The refusal of a task that needs a server which did not load.
+        """Return the refusal of a task that needs a server which did not load.
 
         Also of a server that was not named, when one of those that were did not load: it is
         declared still, but no process runs it.
@@ -166,7 +168,7 @@ class CommandClient:
         return Refused(command.task, tuple(map(not_loaded, causes))) if causes else None
 
     def _is_served(self, server: str) -> bool:
-        """Whether the process that drives, this one or another, runs a server."""
+        """Return whether the process that drives, this one or another, runs a server."""
         driver = self._session.driver
         if driver is not None:
             return driver.served.serves(server)
@@ -174,7 +176,7 @@ class CommandClient:
         return record is not None and record.state == "running" and server in record.servers
 
     def _refusal_of_plain_secrets(self, command: InvokeTask) -> Refused | None:
-        """The refusal of a plain value for a secret: it is not put on the bus."""
+        """Return the refusal of a plain value for a secret: it is not put on the bus."""
         if not command.params:
             return None
         with self._session.read_transaction():
@@ -229,7 +231,7 @@ class CommandClient:
         return replace(refused, problems=(*failed, *refused.problems, *context))
 
     def _targets_of_no_driver(self) -> list[str]:
-        """What was named to this process, and is not run by the other one that drives."""
+        """Return what was named to this process, and is not run by the other one that drives."""
         if self._session.driver is not None:
             return []
         states = [(target, self._session.home.targets.read(target)) for target in self._targets]
@@ -264,7 +266,7 @@ class _ReplyFinder:
 
 
 def not_loaded(state: TargetState) -> Problem:
-    """The problem of a server that failed to load."""
+    """Return the problem of a server that failed to load."""
     name = f"server {state.server} ({state.target})" if state.server else state.target or "''"
     return Problem(code="not_loaded", message=f"{name} failed to load: {state.error}")
 

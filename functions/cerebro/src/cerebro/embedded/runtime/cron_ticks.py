@@ -74,11 +74,11 @@ class CronTicks:
                 yield Tick(task.name, ticks.fires)
 
     def next_due(self) -> float | None:
-        """When the next tick is due; None if no cron fires."""
+        """Return when the next tick is due; None if no cron fires."""
         return self._upcoming[0][0] if self.is_started and self._upcoming else None
 
     def pop_due(self, now: float) -> Tick | None:
-        """The next tick that is due, if any."""
+        """Return the next tick that is due, if any."""
         due = self.next_due()
         if due is None or due > now:
             return None

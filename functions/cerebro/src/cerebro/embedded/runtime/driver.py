@@ -156,7 +156,7 @@ class Driver:
         return not self._arrivals and self.loop.is_idle
 
     def active_runs(self) -> list[str]:
-        """The active runs whose servers are served here."""
+        """Return the active runs whose servers are served here."""
         store = self._home.store
         return [
             run_id
@@ -231,7 +231,10 @@ class Driver:
             )
 
     def _is_ours(self, plan: Plan) -> bool:
-        """Whether every server of the plan is served here; else another engine resumes the run."""
+        """Return whether every server of the plan is served here.
+
+        Else another engine resumes the run.
+        """
         served = self.served.declarations()
         return all(task.is_join or task.server in served for task in plan.tasks)
 

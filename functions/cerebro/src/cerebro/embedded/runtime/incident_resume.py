@@ -39,7 +39,7 @@ def note_declared(loop: MessageLoop, home: Home, servers: Iterable[str]) -> None
 
 
 def _timers(store: Store) -> Iterator[AnyIncidentTimer]:
-    """The timers of an earlier engine: of open and unpublished incidents, and of deadlines."""
+    """Yield the timers of an earlier engine: of incidents that are open, and of deadlines."""
     for incident in store.incidents():
         if incident.is_open or incident.unpublished:
             yield IncidentTimer(incident.id, incident.opened_at + SETTLE_S)

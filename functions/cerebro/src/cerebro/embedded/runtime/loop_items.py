@@ -14,7 +14,7 @@ Item = str | InternalMessage
 
 
 def shifted(item: Item, seconds: float) -> Item:
-    """A waiting message with its times moved."""
+    """Return a waiting message with its times moved."""
     if isinstance(item, PageTimer):
         return replace(item, due=item.due + seconds)
     if isinstance(item, OverdueCheck):
@@ -23,7 +23,10 @@ def shifted(item: Item, seconds: float) -> Item:
 
 
 def text_of(item: Item) -> str:
-    """An item as text. A page timer without its time: one dead letter for all timers of a page."""
+    """Return an item as text.
+
+    A page timer without its time: one dead letter for all timers of a page.
+    """
     if isinstance(item, str):
         return item
     if isinstance(item, PageTimer):
@@ -32,7 +35,10 @@ def text_of(item: Item) -> str:
 
 
 def run_of(envelope: Envelope) -> str | None:
-    """The run that an event is about. An invocation names the run that it starts or joins."""
+    """Return the run that an event is about.
+
+    An invocation names the run that it starts or joins.
+    """
     message = envelope.message
     if isinstance(message, InvokeTask):
         return run_id_of(message.task, invocation_key(message, envelope), envelope.source)

@@ -176,14 +176,14 @@ class MessageLoop:
             self._catch_up_crons()
 
     def next_due(self) -> float | None:
-        """When the next timer or tick is due; None if none is armed."""
+        """Return when the next timer or tick is due; None if none is armed."""
         tick_at, timer_at = self.crons.next_due(), self._timers.next_due()
         if tick_at is None or timer_at is None:
             return timer_at if tick_at is None else tick_at
         return min(tick_at, timer_at)
 
     def take_news(self) -> bool:
-        """Whether cerebro published anything since the last call that a client may wait for."""
+        """Return whether cerebro published what a client may wait for since the last call."""
         has_news, self._has_news = self._has_news, False
         return has_news
 

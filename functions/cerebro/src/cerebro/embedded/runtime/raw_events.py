@@ -12,7 +12,7 @@ from cordyna_core.contract.time import rfc3339
 
 
 def with_default_id_and_time(line: str, event_id: str, now: datetime) -> str:
-    """The event of this line, with an id and a time."""
+    """Return the event of this line, with an id and a time."""
     try:
         # Not the json module: it raises RecursionError for a line that is nested too deeply.
         event = from_json(line, cache_strings="keys")

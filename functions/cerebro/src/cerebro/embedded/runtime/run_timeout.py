@@ -9,7 +9,7 @@ DEFAULT_RUN_TIMEOUT_S: Final = 1800.0
 
 
 def run_timeout_s(store: Store, command: RunTask) -> float:
-    """How long the body of this attempt may run."""
+    """Return how long the body of this attempt may run."""
     snapshot = store.read_run_snapshot(command.run_id)
     index = snapshot.plan.index_of.get(command.task) if snapshot is not None else None
     if snapshot is None or index is None:

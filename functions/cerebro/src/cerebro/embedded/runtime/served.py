@@ -114,7 +114,7 @@ class ServedTargets:
         return next((other for other in others if self.server_of(other) == server), None)
 
     def declarations(self) -> Mapping[str, ServerDeclared]:
-        """What is to be declared, by server. The first target that names a server counts."""
+        """Return what is to be declared, by server. The first target that names a server counts."""
         declarations: dict[str, ServerDeclared] = {}
         for target in self.targets:
             declared = self._declared.get(target)
@@ -141,11 +141,11 @@ class ServedTargets:
             )
 
     def serves(self, server: str) -> bool:
-        """Whether a server was named here, as it is known so far."""
+        """Return whether a server was named here, as it is known so far."""
         return server in self.declarations()
 
     def server_of(self, target: str) -> str | None:
-        """The name of a target's server, if it is known."""
+        """Return the name of a target's server, if it is known."""
         declared = self._declared.get(target)
         return declared.server if declared is not None else None
 

@@ -148,7 +148,7 @@ class HomeSession:
                 self._changed.wait(WAKE_INTERVAL_S)
 
     def can_process_alone(self) -> bool:
-        """Whether no process drives, this one included: then nothing of the home runs."""
+        """Return whether no process drives, this one included: then nothing of the home runs."""
         return self.driver is None and self.home.has_no_driver() and self.home.is_shared
 
     def process_alone(self, event: str) -> None:
@@ -189,7 +189,7 @@ class HomeSession:
             on_wait()
 
     def has_no_driver(self) -> bool:
-        """Whether no process drives, and this one has nothing to drive."""
+        """Return whether no process drives, and this one has nothing to drive."""
         return self.driver is None and not self._targets and self.home.has_no_driver()
 
     def put(self, events: Sequence[str]) -> None:
@@ -271,7 +271,7 @@ class HomeSession:
 
 
 def rejected(problems: Sequence[Problem]) -> Refusal:
-    """The error for servers whose declarations do not make a graph."""
+    """Return the error for servers whose declarations do not make a graph."""
     return Refusal(
         "the servers' declarations were rejected.",
         problems,

@@ -41,7 +41,7 @@ class TimerQueue:
         heapq.heappush(self._heap, (timer.due, next(self._tie_breaks), timer))
 
     def next_due(self) -> float | None:
-        """When the next timer is due; None without a timer."""
+        """Return when the next timer is due; None without a timer."""
         return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: float) -> AnyTimer | None:

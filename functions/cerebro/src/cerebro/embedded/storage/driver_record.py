@@ -37,7 +37,7 @@ class DriverRecord:
 
 
 def record_of_this_process(servers: tuple[str, ...]) -> DriverRecord:
-    """The record of this process, which begins to drive now."""
+    """Return the record of this process, which begins to drive now."""
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:COMMAND_CHARS_MAX]
     return DriverRecord(os.getpid(), time.time(), servers, command)
 
@@ -95,7 +95,7 @@ class DriverLock:
             self._close()
 
     def status(self) -> DriverRecord | None:
-        """The process that drives or was killed; None if there is no driver."""
+        """Return the process that drives or was killed; None if there is no driver."""
         record = self._read()
         if record is None or self._descriptor is not None or not self.is_free():
             return record
@@ -104,7 +104,7 @@ class DriverLock:
         )
 
     def is_free(self) -> bool:
-        """Whether no process drives. Changes nothing."""
+        """Return whether no process drives. Changes nothing."""
         if self._descriptor is not None:
             return False
         try:

@@ -50,7 +50,7 @@ class LineAssembler:
         self._grown_at: dict[tuple[str, str, int, Stream], float] = {}
 
     def feed(self, chunk: LogChunk) -> Iterator[LogLine]:
-        """The lines that this chunk completes."""
+        """Yield the lines that this chunk completes."""
         key = (chunk.run_id, chunk.task, chunk.attempt, chunk.stream)
         *whole, rest = chunk.text.split("\n")
         at = utc(chunk.at)
@@ -63,14 +63,14 @@ class LineAssembler:
             self._grown_at[key] = chunk.at
 
     def rest(self, at: float) -> Iterator[LogLine]:
-        """The lines that have no newline yet."""
+        """Yield the lines that have no newline yet."""
         for key, pieces in self._unfinished.items():
             yield _line(key, utc(at), "".join(pieces))
         self._unfinished.clear()
         self._grown_at.clear()
 
     def rest_before(self, moment: float) -> Iterator[LogLine]:
-        """The lines that have no newline, and have not grown since then (UTC seconds)."""
+        """Yield the lines that have no newline, and have not grown since then (UTC seconds)."""
         for key in [key for key, at in self._grown_at.items() if at < moment]:
             yield _line(key, utc(self._grown_at.pop(key)), "".join(self._unfinished.pop(key)))
 
@@ -91,19 +91,22 @@ class EventLog(Protocol):
         ...
 
     def texts_of(self, run_id: str, after: int) -> list[str]:
-        """The texts of what `events` returns for a run: a fraction of the time of views of them."""
+        """Return the texts of what `events` returns for a run.
+
+        That takes a fraction of the time of views of them.
+        """
         ...
 
     def last_seq(self) -> int: ...
     def incident_events(self, after: int) -> list[PassedEvent]:
-        """At least every event about an incident with a number above `after`."""
+        """Return at least every event about an incident with a number above `after`."""
         ...
 
     def append_log_chunks(self, chunks: Sequence[LogChunk]) -> None: ...
     def log_chunks(
         self, run_id: str | None, task: str | None, after: int, limit: int
     ) -> list[StoredChunk]:
-        """At most `limit` chunks with a number above `after`, in the order of arrival."""
+        """Return at most `limit` chunks with a number above `after`, in the order of arrival."""
         ...
 
     def last_log_seq(self) -> int: ...
@@ -133,7 +136,7 @@ class EventLog(Protocol):
         ...
 
     def dead_letters(self) -> list[tuple[str, str]]:
-        """The messages with their reasons, oldest first."""
+        """Return the messages with their reasons, oldest first."""
         ...
 
     def drain_dead_letters(self, only: Collection[str] | None = None) -> list[str]:

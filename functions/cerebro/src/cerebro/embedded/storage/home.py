@@ -68,7 +68,7 @@ class Home(Protocol):
 
     def has_no_driver(self) -> bool: ...
     def driver(self) -> DriverRecord | None:
-        """The process that drives the home, or was killed while it did."""
+        """Return the process that drives the home, or was killed while it did."""
         ...
 
     def record_driver(self, record: DriverRecord) -> None: ...
@@ -254,5 +254,5 @@ def _file_number(path: Path) -> tuple[int, int] | None:
 
 
 def open_home(folder: Path | None) -> Home:
-    """The home in a folder, or one in memory without a folder. Raises ServiceError."""
+    """Return the home in a folder, or one in memory without a folder. Raises ServiceError."""
     return MemoryHome() if folder is None else DiskHome(folder)

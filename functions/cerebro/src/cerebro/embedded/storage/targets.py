@@ -48,7 +48,7 @@ class TargetTable(Protocol):
     def read(self, target: str) -> TargetState | None: ...
     def write(self, state: TargetState) -> None: ...
     def failed(self) -> list[TargetState]:
-        """The targets that failed to load the last time."""
+        """Return the targets that failed to load the last time."""
         ...
 
     def keep_only(self, targets: Sequence[str]) -> None:
@@ -60,7 +60,7 @@ class TargetTable(Protocol):
         ...
 
     def read_loads(self) -> Sequence[ServerLoad]:
-        """How busy the servers were when the driver last looked; empty without a driver."""
+        """Return how busy the servers were when the driver last looked; empty without a driver."""
         ...
 
 
