@@ -199,7 +199,8 @@ def test_events_json_is_one_envelope_a_line_in_order() -> None:
 
 
 def test_why_json_is_the_reason_of_the_run_or_of_the_task() -> None:
-    engine = FakeEngine(views=[failed_run()])
+    line = LogLine(run_id=RUN, task="clean", attempt=1, at=at(1), stream="stdout", text="half way")
+    engine = FakeEngine(views=[failed_run()], printed=[line])
 
     of_the_run, of_a_task = (
         dyna("why", "--json", engine=engine).json,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.fake_engine import FakeEngine
-from cli.run_builders import RUN, T0, at, completed_run, failed_run, wide_run
+from cli.run_builders import RUN, T0, a_run, a_task, at, completed_run, failed_run, wide_run
 from cli.run_dyna import dyna, without_escapes
 from cli.sample_messages import PASSED, TEXTS
 from cordyna_cli.engine import EngineLocation
@@ -118,6 +118,32 @@ def test_why_takes_a_lone_word_as_task_of_the_last_run() -> None:
     assert dyna("why", "load", engine=engine).out.startswith("⊘ load on server-b")
     assert dyna("why", RUN, "clean", engine=engine).out.startswith("✗ clean on server-a")
     assert dyna("why", RUN[:6], engine=engine).out.startswith("✗ report ended in error")
+
+
+def test_why_offers_no_lines_of_a_body_that_printed_none() -> None:
+    line = LogLine(run_id=RUN, task="clean", attempt=1, at=T0, stream="stdout", text="half way")
+    silent, printed = FakeEngine(views=[failed_run()]), FakeEngine(views=[failed_run()])
+    printed.printed = [line]
+    late = FakeEngine(views=[failed_run()], has_live_events=False)
+
+    assert dyna("why", "clean", engine=silent).out.splitlines()[-2:] == [
+        "  it printed nothing",
+        f"  next: dyna retry {RUN}   (once it is fixed)",
+    ]
+    for engine in (printed, late):
+        lines = dyna("why", "clean", engine=engine).out.splitlines()
+        assert lines[-2:] == [
+            f"  next: dyna logs {RUN} clean",
+            f"  once fixed: dyna retry {RUN}",
+        ]
+
+
+def test_why_of_silent_task_that_is_tried_again_says_watch() -> None:
+    task = a_task("x", "", "dispatched@0 started@1 retry_wait@2")
+
+    why = dyna("why", "x", engine=FakeEngine(views=[a_run(task)])).out
+
+    assert why.splitlines()[-1] == f"  next: dyna watch {RUN}"
 
 
 def test_lone_task_of_no_last_run_means_its_own_last_run() -> None:

@@ -57,7 +57,7 @@ def renderings(view: RunView, width: int) -> list[list[Text]]:
     return [
         tree(view, NOW, width),
         tree(view, NOW, width, whole=False),
-        live_picture(view, NOW, width, 24),
+        live_picture(view, NOW, width, 100),
         attention_list(view, NOW, width, 10),
         outcome_lines(view, NOW, width),
         why_lines(view, why_run(view, NOW), width),

@@ -160,7 +160,11 @@ def test_output_of_a_subprocess_is_in_its_own_log_only(folder: Folder) -> None:
 
 @pytest.mark.parametrize(
     ("task", "how", "attempts"),
-    [("exits", "exit code 9", 1), ("segfaults", "SIGSEGV", 1), ("killed", "SIGKILL", 2)],
+    [
+        ("exits", "exit code 9", 1),
+        ("segfaults", "SIGSEGV (a fault", 1),
+        ("killed", "SIGKILL (the", 2),
+    ],
 )
 def test_body_that_ends_its_process_fails_its_task_only(
     folder: Folder, task: str, how: str, attempts: int

@@ -21,9 +21,10 @@ from cordyna_cli.render.run.timeline import timeline_chart
 from cordyna_cli.render.run.why import why_lines, why_task_lines
 from cordyna_cli.task_progress import TaskProgress
 from cordyna_cli.wording.foreign_text import one_line
+from cordyna_cli.wording.next_steps import NextStep
 from cordyna_cli.wording.refused_invocations import refused_invocations
 from cordyna_cli.wording.run_history import run_history
-from cordyna_cli.wording.why import why_run, why_task
+from cordyna_cli.wording.why import why_run, why_task, without_printed_lines
 from cordyna_core.contract.views.incidents import IncidentView
 from cordyna_core.contract.views.runs import PassedEvent, RunView, TaskView
 from cordyna_core.errors import NotFound, ServiceError
@@ -89,8 +90,10 @@ def why(
             open_in_browser(call, engine, page_of(engine, run_id, name))
         if not view.is_final:
             call.note_without_driver(engine)
-    now, width = call.environment.now(), call.out.width
-    reason = why_run(view, now) if task_run is None else why_task(view, task_run, now)
+        now, width = call.environment.now(), call.out.width
+        reason = why_run(view, now) if task_run is None else why_task(view, task_run, now)
+        if _is_known_to_be_silent(engine, reason.next_step):
+            reason = without_printed_lines(reason)
     beside = (*run_history(passed, view, task_run, now), *refused_invocations(passed, name))
     reason = replace(reason, details=(*reason.details, *map(one_line, beside)))
     if json:
@@ -99,6 +102,13 @@ def why(
         call.out.print(why_lines(view, reason, width))
     else:
         call.out.print(why_task_lines(task_run, reason, width))
+
+
+def _is_known_to_be_silent(engine: Engine, step: NextStep) -> bool:
+    """Whether `dyna logs` would show nothing. A log in the cloud is late, and slow to read."""
+    if step.do != "logs" or step.run is None or not engine.has_live_events:
+        return False
+    return next(iter(engine.iter_logs(step.run, step.task)), None) is None
 
 
 def _incident(engine: Engine, typed: str) -> IncidentView | None:

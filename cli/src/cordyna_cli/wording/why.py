@@ -5,7 +5,7 @@ only put beside since when, whose it is and what to do.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -66,6 +66,19 @@ def _once_fixed(view: RunView) -> NextStep:
     if view.cancelled:
         return NextStep(do="do", task=view.task)
     return NextStep(do="retry", run=view.run_id)
+
+
+def without_printed_lines(why: Why) -> Why:
+    """Return the reason where a next step would show lines, and the body printed none."""
+    step = why.next_step
+    if step.do != "logs":
+        return why
+    then = why.retry_step or NextStep(do="watch", run=step.run)
+    if why.retry_step is not None:
+        then = replace(then, purpose="once it is fixed")
+    return replace(
+        why, details=(*why.details, "it printed nothing"), next_step=then, retry_step=None
+    )
 
 
 def why_run(view: RunView, now: datetime) -> Why:

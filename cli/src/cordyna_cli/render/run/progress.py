@@ -44,7 +44,7 @@ def live_picture(view: RunView, now: datetime, width: int, height: int) -> list[
     Its progress, and its tree if that fits, else what needs attention.
     """
     room = max(height - _BESIDE_TREE_LINES, 4)
-    lines = tree(view, now, width, whole=len(view.tasks) <= room, spin=True)
+    lines = tree(view, now, width, whole=len(view.tasks) <= room, spin=not view.is_final)
     if len(lines) > room:
         lines = attention_list(view, now, width, room)
     return [cut(progress_line(view, now), width), *lines]

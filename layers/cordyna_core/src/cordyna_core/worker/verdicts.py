@@ -11,6 +11,16 @@ from cordyna_core.worker.protocol import AttemptKey
 
 _TRACEBACK_BYTES_MAX: Final = 2048
 
+_FAULT: Final = "a fault in compiled code"
+_LIKELY_CAUSES: Final = {
+    "SIGKILL": "the system may have been out of memory",
+    "SIGSEGV": _FAULT,
+    "SIGBUS": _FAULT,
+    "SIGILL": _FAULT,
+    "SIGFPE": _FAULT,
+}
+"""What most often ends a process so; a signal without a row was sent by a program."""
+
 
 class AttemptCommand(NamedTuple):
     """What the host needs to know of a RunTask.
@@ -64,9 +74,11 @@ def meta(command: AttemptCommand, now: float, message_id: str) -> dict[str, Any]
 
 def worker_died(command: AttemptCommand, now: float, exit_text: str, stderr: str) -> dict[str, Any]:
     """The process of the body ended before its final state."""
+    cause = _LIKELY_CAUSES.get(exit_text)
+    how = f"{exit_text} ({cause})" if cause else exit_text
     error = {
         "type": "WorkerDied",
-        "message": f"the process of the body ended without a result: {exit_text}",
+        "message": f"the process of the body ended without a result: {how}",
         "retryable": True,
     }
     if stderr:
