@@ -60,7 +60,7 @@ _ON_AWS: Final = {
     "CORDYNA_WORKERS": "how many bodies a container runs at the same time",
     "CORDYNA_DRAIN_S": "how long the bodies of a container may take after SIGTERM (default: 100)",
     "CORDYNA_STARTED_AFTER_S": "after how many seconds, 0 to 5, a body that still runs is reported "
-    "as `started`; one that ends sooner reports its end only (default: 0, at once)",
+    "as `started`; one that ends sooner reports its end only (default: 1; 0: at once)",
 }
 _INTERNAL: Final = {
     "CORDYNA_TABLE": "cerebro's table; set by its stack, as are all variables of its functions",

@@ -10,6 +10,7 @@ from moto import mock_aws
 
 from aws.runtime_in_memory import (
     CancellableMemoryClaims,
+    KeptQueue,
     RuntimeInMemory,
     cancel_task,
     records,
@@ -22,6 +23,7 @@ from cordyna_core.aws.command_handler import handle_event
 from cordyna_core.aws.eventbridge import EventBridgeBus
 from cordyna_core.aws.runtime import ServerRuntime, build_runtime
 from cordyna_core.aws.settings import ServerSettings, server_settings
+from cordyna_core.aws.start_sender import StartSender
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.start_hold import StartHold, Stop
@@ -33,14 +35,15 @@ class DueTimer:
 
     def __init__(self) -> None:
         self.delay_s = 0.0
-        self.action: Callable[[], bool] = bool
+        self.send: Callable[[], bool] = bool
         self.is_stopped = False
 
-    def __call__(self, delay_s: float, action: Callable[[], bool]) -> Stop:
-        self.delay_s, self.action = delay_s, action
+    def __call__(self, delay_s: float, started: TaskStateChanged, send: Callable[[], bool]) -> Stop:
+        self.delay_s, self.send = delay_s, send
 
-        def stop() -> None:
+        def stop() -> bool:
             self.is_stopped = True
+            return False
 
         return stop
 
@@ -50,7 +53,7 @@ def holding(runtime: RuntimeInMemory, timer: DueTimer) -> ServerRuntime:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [(None, 0.0), ("", 0.0), ("0", 0.0), ("2", 2.0), ("0.5", 0.5), ("5", 5.0)]
+    ("text", "seconds"), [(None, 1.0), ("", 1.0), ("0", 0.0), ("2", 2.0), ("0.5", 0.5), ("5", 5.0)]
 )
 def test_settings_read_the_hold(text: str | None, seconds: float) -> None:
     environ = {} if text is None else {"CORDYNA_STARTED_AFTER_S": text}
@@ -68,8 +71,46 @@ def test_runtime_holds_for_as_long_as_its_settings(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     # The process keeps its own output.
     monkeypatch.setattr("cordyna_core.aws.task_log.TaskLog.install", lambda log: None)
-    assert build_runtime("s", ServerSettings(started_after_s=2.5)).hold == StartHold(2.5)
-    assert build_runtime("s", ServerSettings()).hold.after_s == 0
+    held, by_default, at_once = (
+        build_runtime("s", settings)
+        for settings in (
+            ServerSettings(started_after_s=2.5),
+            ServerSettings(),
+            ServerSettings(started_after_s=0),
+        )
+    )
+    assert [runtime.hold.after_s for runtime in (held, by_default, at_once)] == [2.5, 1, 0]
+    assert held.start_sender is not None
+    assert held.hold.timer == held.start_sender.hold
+    assert at_once.start_sender is None, "no process is started for it"
+
+
+class StartedSender(StartSender):
+    """A sender that notes that it was started."""
+
+    def __init__(self) -> None:
+        self.starts = 0
+
+    def start(self) -> None:
+        self.starts += 1
+
+
+@pytest.mark.parametrize(
+    ("call", "queue", "starts"),
+    [
+        (run_task(), None, 1),
+        (records(run_task()), KeptQueue(), 1),
+        (run_task(), KeptQueue(), 0),
+    ],
+    ids=["rule", "work queue", "queue ingress"],
+)
+def test_sender_is_started_where_bodies_run(
+    call: dict[str, Any], queue: KeptQueue | None, starts: int
+) -> None:
+    runtime, sender = RuntimeInMemory(queue=queue), StartedSender()
+    adapters = replace(runtime.adapters, start_sender=sender)
+    handle_event(a_server(task_1=lambda: 1), call, runtime=adapters)
+    assert sender.starts == starts
 
 
 @pytest.mark.parametrize("call", [run_task(), records(run_task())], ids=["rule", "work queue"])
@@ -86,7 +127,7 @@ def test_lambda_reports_a_long_body_as_started() -> None:
     runtime, timer = RuntimeInMemory(), DueTimer()
 
     def body() -> bool:
-        return timer.action()
+        return timer.send()
 
     handle_event(a_server(task_1=body), run_task(), runtime=holding(runtime, timer))
     assert runtime.published == ["started", "completed"]

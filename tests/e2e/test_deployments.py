@@ -74,6 +74,8 @@ def test_killed_worker_is_reported_within_a_minute(
         "killed", cloud.put("InvokeTask", {"task": "killed", "params": {"pid_file": str(pid)}})
     )
     until(lambda: pid.exists() and pid.read_text(), within_s=20)
+    # Its server holds `started` back for a second.
+    until(lambda: cloud.of(TaskStateChanged, run_id, state="started"), within_s=20)
 
     os.kill(int(pid.read_text()), signal.SIGKILL)
 

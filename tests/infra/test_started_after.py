@@ -51,10 +51,28 @@ def test_hold_is_a_variable_of_the_container(tmp_path: Path) -> None:
     assert {"Name": VARIABLE, "Value": "3"} in container["Environment"]
 
 
-@pytest.mark.parametrize("given", [{}, {"started_after": Duration.seconds(0)}])
-def test_started_is_reported_at_once_by_default(tmp_path: Path, given: dict[str, Any]) -> None:
-    template = deployed(tmp_path, code=written(tmp_path / "src"), **LAMBDA, **given)
-    assert hold_of(template, "handler") is None
+@pytest.mark.parametrize(
+    ("given", "handler"), [(LAMBDA, "handler"), (QUEUE, "worker"), ({}, "worker")]
+)
+def test_server_by_default_has_the_hold_of_the_library(
+    tmp_path: Path, given: dict[str, Any], handler: str
+) -> None:
+    template = deployed(tmp_path, code=written(tmp_path / "src"), **given)
+    assert hold_of(template, handler) is None
+    assert server_settings({}).started_after_s == 1
+
+
+@pytest.mark.parametrize("given", [LAMBDA, QUEUE])
+def test_default_hold_fits_the_shortest_clocks(tmp_path: Path, given: dict[str, Any]) -> None:
+    code = written(tmp_path / "src", "ack_timeout_s=1, start_timeout_s=1")
+    deployed(tmp_path, code=code, **given)
+
+
+def test_hold_of_no_seconds_reports_at_once(tmp_path: Path) -> None:
+    code, none = written(tmp_path / "src"), Duration.seconds(0)
+    hold = hold_of(deployed(tmp_path, code=code, started_after=none, **LAMBDA), "handler")
+    assert hold is not None
+    assert server_settings({VARIABLE: hold}).started_after_s == 0
 
 
 def test_hold_above_five_seconds_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from cordyna_core.contract.base import Message
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.start_hold import AT_ONCE, CLOCK_MARGIN_S, StartHold, Stop, thread_timer
-from cordyna_core.testing import MemoryClaims
+from cordyna_core.testing import MemoryClaims, an_update
 from server.builders import NOW, a_command, a_server
 
 BEGIN = 1_790_000_000.0
@@ -29,20 +29,21 @@ class VirtualTime:
     published: list[tuple[float, TaskStateChanged]] = field(default_factory=list)
     _due: float | None = None
     _delay_s: float = 0.0
-    _action: Callable[[], bool] = bool
+    _send: Callable[[], bool] = bool
 
-    def timer(self, delay_s: float, action: Callable[[], bool]) -> Stop:
-        self._due, self._delay_s, self._action = self.now + delay_s, delay_s, action
+    def timer(self, delay_s: float, started: TaskStateChanged, send: Callable[[], bool]) -> Stop:
+        self._due, self._delay_s, self._send = self.now + delay_s, delay_s, send
 
-        def stop() -> None:
+        def stop() -> bool:
             self._due = None
+            return False
 
         return stop
 
     def pass_until(self, end: float) -> None:
         while self._due is not None and self._due <= end:
             self.now = self._due
-            self._due = None if self._action() else self._due + self._delay_s
+            self._due = None if self._send() else self._due + self._delay_s
         self.now = end
 
     def publish(self, messages: Sequence[Message]) -> None:
@@ -241,20 +242,20 @@ def test_hold_ends_well_before_the_clock_that_it_stops(
 def test_thread_timer_calls_until_it_is_done() -> None:
     calls, done = iter([False, False, True]), threading.Event()
 
-    def action() -> bool:
+    def send() -> bool:
         is_done = next(calls)
         if is_done:
             done.set()
         return is_done
 
-    stop = thread_timer(0.0, action)
+    stop = thread_timer(0.0, an_update("task-1"), send)
     assert done.wait(30)
-    stop()
+    assert not stop()
     assert list(calls) == []
 
 
 def test_thread_timer_that_is_stopped_calls_nothing() -> None:
     before = threading.active_count()
-    stop = thread_timer(3600.0, lambda: pytest.fail("it was stopped"))
-    stop()
+    stop = thread_timer(3600.0, an_update("task-1"), lambda: pytest.fail("it was stopped"))
+    assert not stop()
     assert threading.active_count() == before

@@ -1,6 +1,7 @@
 """The hold of `started`: how long a server waits with it, in case the body ends first.
 
-Invariant: the hold is at most half of the clock that `started` stops, for every task.
+Invariant: a hold that a team passes is at most half of the clock that `started` stops, for every
+task. The default is the library's, which gives a hold up where a clock is too short for it.
 """
 
 from typing import Final
@@ -17,13 +18,15 @@ VARIABLE: Final = "CORDYNA_STARTED_AFTER_S"
 def started_after_variable(
     started_after: Duration | None, loaded: LoadedServer, *, is_queued: bool
 ) -> dict[str, str]:
-    """Return the environment variable of a hold; none without one.
+    """Return the environment variable of a hold; none if the server has the library's default.
 
     Raises:
         ValueError: it is longer than HOLD_MAX_S.
         UserError: it is longer than half of the clock of a task.
     """
-    hold_s = 0.0 if started_after is None else started_after.to_milliseconds() / 1000
+    if started_after is None:
+        return {}
+    hold_s = started_after.to_milliseconds() / 1000
     if hold_s > HOLD_MAX_S:
         raise ValueError(
             f"started_after={hold_s:g} s: `started` is held for at most {HOLD_MAX_S:g} s"
@@ -39,4 +42,4 @@ def started_after_variable(
             why="\n".join(f"{name} declares {clock}={seconds}" for name, seconds in short.items()),
             next=f"pass at most {min(short.values()) / 2:g} s, or declare a longer {clock}",
         )
-    return {VARIABLE: f"{hold_s:g}"} if hold_s else {}
+    return {VARIABLE: f"{hold_s:g}"}

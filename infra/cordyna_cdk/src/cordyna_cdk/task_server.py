@@ -77,8 +77,8 @@ class TaskServer(Construct):
             longest of AWS.
         log_retention: of the logs of its bodies and of the functions before them.
         started_after: at most 5 s; a body that ends sooner reports its end only, which costs about
-            a third less (docs/deploying.md#costs). Leave it out for bodies that hold the GIL for
-            seconds. Default: each body is reported as `started` at once.
+            a third less (docs/deploying.md#costs). Default: 1 s, and less where the clock of a task
+            is short. `Duration.seconds(0)`: each body is reported as `started` at once.
 
     Raises:
         UserError: the server cannot be loaded, or a Lambda cannot run what it declares, or

@@ -18,6 +18,7 @@ from cordyna_core.contract.limits import MAX_PROGRESS_MESSAGE_CHARS
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.ports import Bus, Clock
+from cordyna_core.start_hold import StartTimer, Stop, not_sent
 
 # Not validated, because that would build the model while the library is imported (20 ms).
 PRODUCER: Final = Producer.model_construct(name="cordyna-core", version=__version__)
@@ -33,7 +34,16 @@ def is_stale(command: RunTask, now: float, *, queued: bool) -> bool:
 class Attempt:
     """One attempt, and the messages that it has published (`events`)."""
 
-    __slots__ = ("_bus", "_clock", "_counter", "_held_start", "cancelled", "command", "events")
+    __slots__ = (
+        "_bus",
+        "_clock",
+        "_counter",
+        "_held_start",
+        "_stop_timer",
+        "cancelled",
+        "command",
+        "events",
+    )
 
     def __init__(
         self, command: RunTask, bus: Bus, clock: Clock, cancelled: Callable[[], bool]
@@ -47,10 +57,19 @@ class Attempt:
         self._counter = itertools.count(1)
         # What two threads do with it at the same time sends it at most twice, under one id.
         self._held_start: TaskStateChanged | None = None
+        self._stop_timer: Stop = not_sent
 
-    def hold_start(self) -> None:
-        """Note that the body begins now; `started` is left to `send_held_start`, or to the end."""
+    def hold_start(self, delay_s: float, timer: StartTimer) -> None:
+        """Note that the body begins now; `started` is left to the timer, or to the end."""
         self._held_start = self._update("started")
+        self._stop_timer = timer(delay_s, self._held_start, self.send_held_start)
+
+    def end_hold(self) -> None:
+        """Stop the timer. Call it before the end of the attempt is reported."""
+        stop, self._stop_timer = self._stop_timer, not_sent
+        if stop() and self._held_start is not None:
+            self.events.append(self._held_start)
+            self._held_start = None
 
     def send_held_start(self) -> bool:
         """Publish `started` if it is held. Returns whether it is not held any more.
@@ -93,7 +112,8 @@ class Attempt:
         and a bus that fails are logged.
         """
         # Progress is a `started`, too: what is held is not saved any more, and began earlier.
-        self.send_held_start()
+        if self.send_held_start():
+            self.end_hold()
         try:
             self._publish(self._progress(fraction, message))
         except Exception:  # noqa: BLE001  a bus or a value may raise anything

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from cordyna_core.contract.commands import RunTask
+from cordyna_core.contract.state_updates import TaskStateChanged
+
+DEFAULT_HOLD_S: Final = 1.0
+"""On AWS: most bodies end sooner, and a longer one is shown as started a second late."""
 
 HOLD_MAX_S: Final = 5.0
 """Half of the default acknowledgement clock."""
@@ -21,24 +25,37 @@ HOLD_MAX_S: Final = 5.0
 CLOCK_MARGIN_S: Final = 3.0
 """Two clocks may differ by 2 s, and an event takes less than one."""
 
-Stop = Callable[[], None]
-"""Ends what was begun; what is under way is waited for."""
+Stop = Callable[[], bool]
+"""Ends a timer; what is under way is waited for. Returns whether the timer has sent `started`
+itself, without `send`.
+"""
+
+StartTimer = Callable[[float, TaskStateChanged, Callable[[], bool]], Stop]
+"""Given a delay in seconds, a `started`, and `send`, which sends it from this process and returns
+whether it did: sends it after each delay until it is sent or the timer is stopped.
+"""
 
 
-def thread_timer(delay_s: float, action: Callable[[], bool]) -> Stop:
-    """Call `action` after each `delay_s`, in a thread, until it returns True or is stopped."""
+def not_sent() -> bool:
+    """Stop nothing."""
+    return False
+
+
+def thread_timer(delay_s: float, started: TaskStateChanged, send: Callable[[], bool]) -> Stop:
+    """Send in a thread. A body that keeps Python's global lock delays it."""
     stopped = threading.Event()
 
     def work() -> None:
-        while not stopped.wait(delay_s) and not action():
+        while not stopped.wait(delay_s) and not send():
             pass
 
     thread = threading.Thread(target=work, name="held-start", daemon=True)
     thread.start()
 
-    def stop() -> None:
+    def stop() -> bool:
         stopped.set()
         thread.join()
+        return False
 
     return stop
 
@@ -48,7 +65,7 @@ class StartHold:
     """`started` is sent if a body still runs after `after_s`; 0: when it begins."""
 
     after_s: float = 0.0
-    timer: Callable[[float, Callable[[], bool]], Stop] = thread_timer
+    timer: StartTimer = thread_timer
 
     def seconds(self, command: RunTask, now: float, *, queued: bool) -> float:
         """Return for how long `started` of a body that begins now is held; 0: not at all.

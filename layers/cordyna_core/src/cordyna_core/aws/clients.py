@@ -29,7 +29,7 @@ def client_config(*, read_timeout_s: float = READ_TIMEOUT_S) -> Config:
 @cache
 def client(service: str, *, read_timeout_s: float = READ_TIMEOUT_S) -> Any:
     """Return the process's client of a service."""
-    return _session().create_client(
+    return session().create_client(
         service, region_name=named_region(), config=client_config(read_timeout_s=read_timeout_s)
     )
 
@@ -40,5 +40,6 @@ def named_region() -> str | None:
 
 
 @cache
-def _session() -> botocore.session.Session:
+def session() -> botocore.session.Session:
+    """Return the process's session."""
     return botocore.session.get_session()

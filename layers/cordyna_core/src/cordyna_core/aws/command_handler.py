@@ -43,12 +43,15 @@ def handle_event(
     Returns the failed records, if it was called with records. Raises what was not handled.
     """
     runtime = build_server_runtime(server.name) if runtime is None else runtime
+    if "Records" not in event and runtime.queue is not None:
+        enqueue(event, runtime.queue, lambda _: runtime, lambda _: server)
+        return None
+    if runtime.start_sender is not None:
+        # It answers while the claim is made.
+        runtime.start_sender.start()
     if "Records" in event:
         return _handle_records(server, event["Records"], runtime)
-    if runtime.queue is not None:
-        enqueue(event, runtime.queue, lambda _: runtime, lambda _: server)
-    else:
-        handle_command(server, event, runtime, queued=False, claims=observed_claims(runtime))
+    handle_command(server, event, runtime, queued=False, claims=observed_claims(runtime))
     return None
 
 

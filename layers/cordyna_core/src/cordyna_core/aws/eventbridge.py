@@ -44,10 +44,11 @@ class EventBridgeBus:
             ServiceError: the bus refused an event MAX_TRIES times.
             Exception: what botocore raises.
         """
-        for request in requests([self._entry(message) for message in messages]):
+        for request in requests([self.entry_of(message) for message in messages]):
             self._put(request)
 
-    def _entry(self, message: Message) -> Entry:
+    def entry_of(self, message: Message) -> Entry:
+        """Return the entry that publishes a message. Raises Fatal if it is too large."""
         return entry(
             bus=self._bus,
             source=self._source,

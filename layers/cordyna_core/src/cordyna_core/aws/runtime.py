@@ -12,9 +12,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cordyna_core.aws.claims import DynamoDBClaims
-from cordyna_core.aws.clients import client
+from cordyna_core.aws.clients import client, session
 from cordyna_core.aws.eventbridge import EventBridgeBus
 from cordyna_core.aws.settings import ServerSettings, server_settings
+from cordyna_core.aws.signed_event import event_signer
+from cordyna_core.aws.start_sender import StartSender
 from cordyna_core.aws.task_log import TaskLog
 from cordyna_core.aws.work_queue import LONG_POLL_S, WorkQueue
 from cordyna_core.contract.commands import CancelTask, RunTask
@@ -127,7 +129,10 @@ class AttemptCancellation:
 
 @dataclass(frozen=True, slots=True)
 class ServerRuntime:
-    """The adapters of one server. `queue` is None without a work queue."""
+    """The adapters of one server.
+
+    `queue` is None without a work queue, `start_sender` without a hold.
+    """
 
     bus: Bus
     claims: CancellableClaims | None
@@ -136,6 +141,7 @@ class ServerRuntime:
     log: TaskLog
     clock: Clock
     hold: StartHold = AT_ONCE
+    start_sender: StartSender | None = None
 
 
 @cache
@@ -160,6 +166,7 @@ def build_runtime(server: str, settings: ServerSettings) -> ServerRuntime:
     """Build the runtime that `settings` describe."""
     clock = time.time
     bus = EventBridgeBus(client("events"), bus=settings.bus, source=server_source(server))
+    hold, start_sender = _hold(settings, bus)
     claims = (
         DynamoDBClaims(client("dynamodb"), settings.claims_table, clock)
         if settings.claims_table
@@ -174,8 +181,17 @@ def build_runtime(server: str, settings: ServerSettings) -> ServerRuntime:
         Cancellations(claims, clock),
         log,
         clock,
-        StartHold(settings.started_after_s),
+        hold,
+        start_sender,
     )
+
+
+def _hold(settings: ServerSettings, bus: EventBridgeBus) -> tuple[StartHold, StartSender | None]:
+    if not settings.started_after_s:
+        return AT_ONCE, None
+    sign = event_signer(client("events"), session())
+    sender = StartSender(lambda started: sign(bus.entry_of(started)))
+    return StartHold(settings.started_after_s, sender.hold), sender
 
 
 def _queue(settings: ServerSettings) -> WorkQueue | None:

@@ -7,7 +7,7 @@ CORDYNA_CLAIMS_TABLE    the table that makes the body of an attempt run at most 
 CORDYNA_WORKERS         bodies at the same time in a container (default: the server's concurrency)
 CORDYNA_DRAIN_S         how long bodies in a container may take after SIGTERM (default: 100)
 CORDYNA_STARTED_AFTER_S after how many seconds, 0 to 5, a body that still runs is `started`; one
-                        that ends sooner reports its end only (default: 0, at once)
+                        that ends sooner reports its end only (default: 1; 0: at once)
 CORDYNA_REVISION        the number of the deployment (read by TaskServer)
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cordyna_core.errors import UserError
-from cordyna_core.start_hold import HOLD_MAX_S
+from cordyna_core.start_hold import DEFAULT_HOLD_S, HOLD_MAX_S
 
 DEFAULT_BUS: Final = "cordyna"
 
@@ -33,7 +33,7 @@ class ServerSettings:
     ecs_agent_uri: str | None = None
     workers: int | None = None
     drain_s: int | None = None
-    started_after_s: float = 0.0
+    started_after_s: float = DEFAULT_HOLD_S
 
 
 def server_settings(environ: Mapping[str, str] = os.environ) -> ServerSettings:
@@ -46,7 +46,7 @@ def server_settings(environ: Mapping[str, str] = os.environ) -> ServerSettings:
         ecs_agent_uri=environ.get("ECS_AGENT_URI") or None,
         workers=_number(environ, "CORDYNA_WORKERS", "how many bodies may run at the same time"),
         drain_s=_number(environ, "CORDYNA_DRAIN_S", "less than the platform waits before a kill"),
-        started_after_s=_seconds(environ, "CORDYNA_STARTED_AFTER_S", HOLD_MAX_S),
+        started_after_s=_seconds(environ, "CORDYNA_STARTED_AFTER_S", DEFAULT_HOLD_S, HOLD_MAX_S),
     )
 
 
@@ -61,8 +61,10 @@ def _number(environ: Mapping[str, str], name: str, meaning: str) -> int | None:
     return int(text)
 
 
-def _seconds(environ: Mapping[str, str], name: str, most: float) -> float:
-    text = environ.get(name) or "0"
+def _seconds(environ: Mapping[str, str], name: str, default: float, most: float) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
     try:
         seconds = float(text)
     except ValueError:

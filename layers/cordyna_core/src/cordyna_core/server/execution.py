@@ -15,7 +15,7 @@ from cordyna_core.server.context import Context
 from cordyna_core.server.result import AttemptCancelled, TaskResult, describe, json_output
 from cordyna_core.server.retried_errors import RetriedErrors
 from cordyna_core.server.task import Task
-from cordyna_core.start_hold import StartHold, Stop
+from cordyna_core.start_hold import StartHold
 
 
 def run_attempt(
@@ -54,11 +54,10 @@ def run_attempt(
         return _failed(attempt, refusal, RetriedErrors(), secrets)
     if task.parameters.context_name is not None:
         arguments[task.parameters.context_name] = context
-    stop = _nothing
     if start is not None:
-        stop = _begin(attempt, start.seconds(command, clock(), queued=queued), start)
+        _begin(attempt, start.seconds(command, clock(), queued=queued), start)
     try:
-        output = _output_of(task, arguments, cancelled, stop)
+        output = _output_of(task, arguments, attempt)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  also SystemExit: a body does not end its server
@@ -67,28 +66,21 @@ def run_attempt(
     return TaskResult(state="completed", output=output, events=tuple(attempt.events))
 
 
-def _nothing() -> None:
-    """Nothing is held."""
-
-
-def _begin(attempt: Attempt, hold_s: float, start: StartHold) -> Stop:
+def _begin(attempt: Attempt, hold_s: float, start: StartHold) -> None:
     """Report `started`, now or after `hold_s`. Raises what the bus raises now."""
-    if not hold_s:
+    if hold_s:
+        attempt.hold_start(hold_s, start.timer)
+    else:
         attempt.report("started")
-        return _nothing
-    attempt.hold_start()
-    return start.timer(hold_s, attempt.send_held_start)
 
 
-def _output_of(
-    task: Task, arguments: dict[str, Any], cancelled: Callable[[], bool], stop: Stop
-) -> Any:
-    """Run the body. Returns its output, and raises what it raises, after `stop`."""
+def _output_of(task: Task, arguments: dict[str, Any], attempt: Attempt) -> Any:
+    """Run the body. Returns its output, and raises what it raises, after the end of the hold."""
     try:
-        result = _call(task.function, arguments, cancelled)
+        result = _call(task.function, arguments, attempt.cancelled)
         return task.output_type.json_output(result) if task.output_type else json_output(result)
     finally:
-        stop()
+        attempt.end_hold()
 
 
 def _call(
