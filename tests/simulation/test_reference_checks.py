@@ -7,83 +7,36 @@ from typing import Any
 
 import pytest
 
-from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import WriteCachedResult, WriteRun
 from cerebro.core.model import CachedResult, Run, RunSnapshot
 from cerebro.core.run.transitions import wait_again
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.handlers import SimulatedHandler
-from cerebro.simulator.reference_effects import check_effects
 from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.reference_messages import check_run_message, check_same_end
 from cerebro.simulator.scenario import Scenario, ScriptedMessage, ServerBehavior
 from cerebro.simulator.sizes import REAL
 from cerebro.simulator.world import World
 from cerebro.testing.examples import RUN, a_plan
-from cordyna_core.contract.base import Problem, meta_at
+from cordyna_core.contract.base import meta_at
 from cordyna_core.contract.commands import InvokeTask, RetryRun
 from cordyna_core.contract.declaration import (
     FIELDS_WITHOUT_EFFECT_ON_RESULTS,
-    ServerDeclared,
 )
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
 from cordyna_core.contract.state_updates import (
-    DeclarationRejected,
     RunStateChanged,
     TaskStateChanged,
 )
 from cordyna_core.contract.time import utc
-from world.declarations import declared, graph_of
+from world.declarations import declared
 
 
 @pytest.fixture(autouse=True)
 def real_sizes_afterwards() -> Iterator[None]:
     yield
     REAL.set()
-
-
-def check_decision(
-    declaration: ServerDeclared, *accepted: ServerDeclared, is_rejected: bool
-) -> None:
-    """Check that a declaration was decided so. Raises Unexpected."""
-    envelope = Envelope(server_source(declaration.server), declaration, "event-1", utc(0.0))
-    handled = HandledInput(envelope, "event-1", graph=graph_of(*accepted))
-    handled.has_written_head = not is_rejected
-    if is_rejected:
-        problem = Problem(code="not_a_consumer", message="refused")
-        handled.published.append(DeclarationRejected(server=declaration.server, problems=[problem]))
-    check_effects(handled, None, MemoryStore())
-
-
-@pytest.mark.parametrize(
-    ("consumers", "is_allowed"),
-    [
-        (None, True),
-        (["z"], True),
-        (["z*"], True),
-        (["*"], True),
-        ([], False),
-        (["zz", "y*"], False),
-    ],
-)
-def test_decision_about_an_edge_is_checked(
-    consumers: list[str] | None, *, is_allowed: bool
-) -> None:
-    crm = declared("crm", "a", a={"consumers": consumers})
-    check_decision(declared("z", "b<-a"), crm, is_rejected=not is_allowed)
-    with pytest.raises(Unexpected, match="but was"):
-        check_decision(declared("z", "b<-a"), crm, is_rejected=is_allowed)
-
-
-def test_own_task_is_open_to_its_server() -> None:
-    check_decision(declared("z", "a  b<-a", a={"consumers": []}), is_rejected=False)
-
-
-def test_sign_of_life_through_a_closed_edge_is_not_rejected() -> None:
-    crm, z = declared("crm", "a", a={"consumers": []}), declared("z", "b<-a")
-    with pytest.raises(Unexpected, match="is valid, but was rejected"):
-        check_decision(z, crm, z, is_rejected=True)
 
 
 def a_world_with_reuse(change: dict[str, Any]) -> World:

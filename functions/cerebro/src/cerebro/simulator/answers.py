@@ -6,26 +6,33 @@ The reasons to refuse an invocation are derived from the declarations that its p
 Invariant: nothing here calls a program of the core.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from typing import Final
 
 from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Run, RunSnapshot
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.param_values import fits
 from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.secrets import REFERENCES
+from cerebro.simulator.sizes import in_use
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
 from cordyna_core.contract.envelope import Envelope
-from cordyna_core.contract.ids import CLIENT, server_of
+from cordyna_core.contract.ids import CLIENT, derived_id, server_of
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
     DeclarationIgnored,
     DeclarationRejected,
     InvocationRejected,
+    RunState,
     RunStateChanged,
 )
+
+_PARAMS_BYTES_MAX: Final = 128 * 1024
 
 _COMMANDS = InvokeTask | CancelRun | RetryRun
 _ANSWERS = (
@@ -80,11 +87,29 @@ def check_answer(
         found = None if handled.has_created_run else handled.runs_read.get(handled.run_id)
         _check_invocation(command, envelope, handled, before or found, codes)
     elif isinstance(command, CancelRun) and after is not None:
+        _check_state_named(handled, envelope.id, answers)
         _check_cancel(after, codes, handled.runs_read.get(command.run_id))
     elif isinstance(command, RetryRun) and before is not None and after is not None:
         if before.status == "cancelled" and codes != {"run_cancelled"}:
             raise Unexpected(f"a retry of a cancelled run was answered with {codes}")
+        _check_state_named(handled, envelope.id, answers)
         _check_retry(command, envelope, after, codes, handled.runs_read.get(command.run_id))
+
+
+def _check_state_named(handled: HandledInput, event_id: str, answers: list[Message]) -> None:
+    """A command's own answer names a state of the run that its program has seen."""
+    own_id = derived_id("answer", handled.run_id, event_id)
+    seen = {_state_of(run) for run in handled.runs_seen if run.id == handled.run_id}
+    for answer in answers:
+        is_own = answer.meta is not None and answer.meta.id == own_id
+        if is_own and isinstance(answer, RunStateChanged) and answer.state not in seen:
+            raise Unexpected(f"a command was answered with {answer.state}, but it is {seen}")
+
+
+def _state_of(run: Run) -> RunState:
+    if run.is_over:
+        return "completed" if run.status == "completed" else "error"
+    return "failing" if run.failing else "running"
 
 
 def _is_foreign(
@@ -162,6 +187,10 @@ def _problem_codes(graph: Graph, command: InvokeTask, source: str) -> Iterator[s
     if caller is not None and not _is_open(target.invokers, caller, owner):
         yield "not_an_invoker"
         return
+    text = json.dumps([command.params, command.labels], ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode()) > min(in_use().params_bytes, _PARAMS_BYTES_MAX):
+        yield "params_too_large"
+        return
     yield from _param_codes(command, [owned[name][1] for name in sorted(names)])
 
 
@@ -179,6 +208,10 @@ def _is_open(allowed: Sequence[str] | None, server: str, owner: str) -> bool:
 
 def _param_codes(command: InvokeTask, tasks: list[TaskDeclaration]) -> Iterator[str]:
     """Yield what is wrong with the parameters: of drawn schemas, and of those of own servers."""
+    if any(_plain_secrets(task, command) for task in tasks):
+        # Only this: the fault of another value could quote a secret.
+        yield "plain_secret"
+        return
     known: set[str] = set()
     required: set[str] = set()
     for task in tasks:
@@ -192,6 +225,18 @@ def _param_codes(command: InvokeTask, tasks: list[TaskDeclaration]) -> Iterator[
         yield "missing_param"
     if not all(fits(task, command.params) for task in tasks):
         yield "bad_param"
+
+
+def _plain_secrets(task: TaskDeclaration, command: InvokeTask) -> list[str]:
+    """Return the secrets among the parameters of a task that are no reference."""
+    properties = (task.params_schema or {}).get("properties", {})
+    return [
+        name
+        for name, schema in properties.items()
+        if schema.get("writeOnly")
+        and command.params.get(name) is not None
+        and not str(command.params[name]).startswith(REFERENCES)
+    ]
 
 
 def _check_cancel(after: Run, codes: set[str], read: Run | None) -> None:

@@ -31,6 +31,7 @@ from cerebro.simulator.load_promises import EXPIRIES, LoadPromises
 from cerebro.simulator.published_ids import PublishedIds
 from cerebro.simulator.reference import Reference
 from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.secrets import has_plain, may_be_kept
 from cerebro.simulator.sent_commands import SentCommands
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
@@ -263,6 +264,11 @@ class Checker:
             )
         if broken:
             raise InvariantBroken(broken, run_id)
+
+    def kept_as_dead_letter(self, text: str) -> None:
+        """Check what is kept of an event that can never be handled."""
+        if has_plain(text) and not may_be_kept(text, self.store.read_graph()):
+            raise InvariantBroken(f"a dead letter keeps a secret: {text[-100:]}")
 
     # --- publications ---------------------------------------------------------------------------
     def published(self, message: Message) -> None:

@@ -39,11 +39,16 @@ _WITHIN_S: Final = (60, 300, 3600)
 
 
 def draw_declarations(
-    servers: Sequence[str], faults: FaultInjector, *, fan_in_max: int, cron: str | None
+    servers: Sequence[str],
+    faults: FaultInjector,
+    *,
+    fan_in_max: int,
+    cron: str | None,
+    fresh_rate: float = 0.2,
 ) -> tuple[ServerDeclared, ...]:
     """Return what the servers declare: t0, t1, ..., each with upstreams among those before it."""
     size = faults.integer(3, 7)
-    is_fresh, has_params = faults.chance(0.2), faults.chance(0.4)
+    is_fresh, has_params = faults.chance(fresh_rate), faults.chance(0.4)
     clocks, owner = faults.choice(_CLOCKS), faults.choice((None, "team-a"))
     of_server: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
     for n in range(size):

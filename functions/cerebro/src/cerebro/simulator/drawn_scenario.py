@@ -3,12 +3,18 @@
 Invariant: the same seed gives the same scenario: every choice is one of `faults`, in a fixed order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from cerebro.simulator.drawn_declarations import CRONS, draw_declarations, sinks
+from cerebro.simulator.drawn_emphasis import Emphasis, draw_reruns, draw_reuse, emphasis_of
 from cerebro.simulator.drawn_script import draw_script
+from cerebro.simulator.drawn_teams import (
+    draw_declarations_of_teams,
+    draw_unreadable,
+    with_policies,
+)
 from cerebro.simulator.faults import MESSAGE_FAULTS, STEP_FAULTS, FaultInjector, FaultRates
 from cerebro.simulator.scenario import (
     BEGIN,
@@ -34,14 +40,24 @@ SNOOZE_INTERVAL: Final = 6
 _SERVER_COUNTS: Final = (1, 2, 3, 3, 3, 3, 3, 4)
 _SIZES: Final = (
     REAL,
-    Sizes(4, 2, 3, 2, 1),
-    Sizes(2, 250, 100, 1, 2),
-    Sizes(3, 2, 2, 3, 25),
+    Sizes(4, 2, 3, 2, 1, kept_commands=3, root_causes=2),
+    Sizes(2, 250, 100, 1, 2, params_bytes=39),
+    Sizes(3, 2, 2, 3, 25, upstream_bytes=30),
 )
 _HOLDS_S: Final = (0.0, 0.0, 5.0, 0.0, 2.0, 0.5, 0.0)
 """For how long servers hold `started` back."""
 
 _FAULTS_UNTIL_S: Final = (60.0, 400.0, 2500.0)
+
+
+_Drawn = Callable[[Sequence[ServerDeclared], str, FaultInjector], Iterable[ScriptedMessage]]
+
+_EMPHASIZED: Final[dict[Emphasis, _Drawn]] = {
+    "none": lambda *_: (),
+    "reuse": draw_reuse,
+    "reruns": draw_reruns,
+    "teams": lambda declared, _, faults: draw_declarations_of_teams(declared, faults),
+}
 
 
 def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] = ()) -> Scenario:
@@ -55,7 +71,16 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
     cron, crons_until_s = faults.choice(CRONS) if faults.chance(0.04) else (None, 0.0)
     sizes = faults.choice(_SIZES)
     fan_in_max = 6 if sizes.awaited < REAL.awaited else 3
-    declared = tuple(own) or draw_declarations(names, faults, fan_in_max=fan_in_max, cron=cron)
+    emphasis: Emphasis = "none" if own or cron else emphasis_of(seed)
+    declared = tuple(own) or draw_declarations(
+        names,
+        faults,
+        fan_in_max=fan_in_max,
+        cron=cron,
+        fresh_rate=1.0 if emphasis == "reuse" else 0.2,
+    )
+    if emphasis == "teams":
+        declared = with_policies(declared, faults)
     target = (
         faults.choice(sinks(own))
         if own
@@ -71,14 +96,19 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
             for place, name in enumerate(names)
         },
         declared=declared,
-        script=(*draw_script(declared, target, faults), *_snoozes(seed, declared)),
+        script=(
+            *draw_script(declared, target, faults),
+            *_EMPHASIZED[emphasis](declared, target, faults),
+            *_snoozes(seed, declared),
+        ),
+        unreadable=draw_unreadable(declared, faults) if emphasis == "teams" else (),
         safety_nets=_SAFETY_NETS[seed % len(_SAFETY_NETS)],
         rates=_draw_rates(faults),
         faults_until_s=faults.choice(_FAULTS_UNTIL_S),
         sizes=sizes,
         batch=faults.choice((1, 1, 3)),
         sealed=faults.chance(0.1),
-        declares_itself=cron is not None or faults.chance(0.1),
+        declares_itself=cron is not None or faults.chance(1.0 if emphasis == "teams" else 0.1),
         crons_until_s=crons_until_s,
     )
 

@@ -12,6 +12,7 @@ from cerebro.simulator.drawn_declarations import PARAMS, draw_redeclaration
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.param_values import example_of
 from cerebro.simulator.scenario import ScriptedMessage
+from cerebro.simulator.secrets import MISSPELT, PLAIN, SECRET, VALUES
 from cordyna_core.contract.base import Message, Meta
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
@@ -24,16 +25,21 @@ _TRACED: Final = Meta(traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b716
 
 
 def draw_script(
-    declared: Sequence[ServerDeclared], first: str, faults: FaultInjector
+    declared: Sequence[ServerDeclared],
+    first: str,
+    faults: FaultInjector,
+    *,
+    runs: Sequence[int] = (1, 1, 1, 2, 3),
+    redeclares: float = 0.12,
 ) -> list[ScriptedMessage]:
     """Return one run of `first`, perhaps more of any task, and perhaps another declaration."""
     tasks = {task.name: task for server in declared for task in server.tasks}
     owner_of = {task.name: server.server for server in declared for task in server.tasks}
     script: list[ScriptedMessage] = []
-    for n in range(faults.choice((1, 1, 1, 2, 3))):
+    for n in range(faults.choice(runs)):
         target = first if n == 0 or faults.chance(0.3) else faults.choice(list(tasks))
         script += _draw_run(target, n, tasks, owner_of, faults)
-    if faults.chance(0.12):
+    if faults.chance(redeclares):
         redeclared = draw_redeclaration(declared, faults)
         source = server_source(redeclared.server)
         script.append(ScriptedMessage(faults.uniform(1, 60), source, redeclared))
@@ -124,8 +130,14 @@ def _draw_params(
     if not known:
         return {"surplus": "x"} if faults.chance(0.01) else {}
     params: dict[str, Any] = {
-        name: faults.choice(("a", "b")) for name in PARAMS if name in known and faults.chance(0.9)
+        name: faults.choice(("a", "b", "a", "b", "é"))
+        for name in PARAMS
+        if name in known and faults.chance(0.9)
     }
+    if SECRET in known:
+        params[SECRET] = faults.choice(VALUES)
+        if faults.chance(0.1):
+            params[MISSPELT] = PLAIN
     params.update(_required_values([tasks[name] for name in sorted(names)], set(PARAMS)))
     if faults.chance(0.03):
         params[faults.choice(sorted(known))] = 7

@@ -25,11 +25,13 @@ from itertools import count
 from typing import Any, Final
 
 from cerebro.core import invariants
+from cerebro.core.model import TaskRun
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import MemoryHome
 from cerebro.simulator.drawn_declarations import draw_declarations
 from cerebro.simulator.faults import FaultInjector
+from cerebro.simulator.recovery_checks import check_resumed
 from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.scenario import BEGIN, ServerBehavior
 from cerebro.simulator.server_behavior import SimulatedServer
@@ -246,10 +248,25 @@ class EngineWorld:
         with self._reliable():
             self.home.store.forget_page_timers()
             for run_id in self._plain_store.active_runs():
-                self.loop.resume_run(run_id)
+                self._resume(run_id)
             self.loop.flush()
         for event in waiting:  # they are in the inbox of a home on a disk
             self.loop.put(event)
+
+    def _resume(self, run_id: str) -> None:
+        snapshot, before = self._plain_store.read_run_snapshot(run_id), self._facts(run_id)
+        assert snapshot is not None
+        self.loop.resume_run(run_id)
+        check_resumed(snapshot, before, self._facts(run_id), self.loop.next_due(), now=self.clock())
+
+    def _facts(self, run_id: str) -> dict[int, TaskRun]:
+        snapshot = self._plain_store.read_run_snapshot(run_id)
+        pages = snapshot.plan.pages if snapshot is not None else ()
+        return {
+            index: fact
+            for page in pages
+            for index, fact in self._plain_store.read_page(run_id, page).items()
+        }
 
     def _prune(self, _: Any) -> None:
         before = {run.id: run for run in self._plain_store.runs(1000)}
@@ -344,11 +361,7 @@ class EngineWorld:
         for run in self._plain_store.runs(1000):
             snapshot = self._plain_store.read_run_snapshot(run.id)
             assert snapshot is not None
-            facts = {
-                index: fact
-                for page in snapshot.plan.pages
-                for index, fact in self._plain_store.read_page(run.id, page).items()
-            }
+            facts = self._facts(run.id)
             broken = invariants.at_rest(snapshot, run, facts)
             if broken:
                 raise Unexpected(broken)

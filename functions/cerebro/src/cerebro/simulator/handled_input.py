@@ -39,9 +39,15 @@ class HandledInput:
     facts_before: dict[int, TaskRun] = field(default_factory=dict)
     clocks: list[float] = field(default_factory=list)
     graph: Graph | None = None
+    graph_after: Graph | None = None
+    """What was read after it wrote the head, whose answer was lost."""
     runs_read: dict[str, Run | None] = field(default_factory=dict)
+    runs_seen: list[Run] = field(default_factory=list)
+    """Every state of a run that it read or wrote, in this order."""
     cached_results: dict[str, CachedResult | None] = field(default_factory=dict)
     last_tick: float | None = None
+    crons_applied: int | None = None
+    """The generation of the graph whose crons were made."""
     lost_outputs: set[str] = field(default_factory=set)
     facts_written: list[tuple[int, TaskRun | None, TaskRun]] = field(default_factory=list)
     results_written: set[str] = field(default_factory=set)
@@ -54,6 +60,12 @@ class HandledInput:
     has_written_head: bool = False
     checks: list[OverdueCheck] = field(default_factory=list)
     published: list[Message] = field(default_factory=list)
+
+    def note_run(self, run_id: str, run: Run | None) -> None:
+        """Note a run as it was just read or written."""
+        self.runs_read[run_id] = run
+        if run is not None:
+            self.runs_seen.append(run)
 
     @property
     def cause(self) -> str:

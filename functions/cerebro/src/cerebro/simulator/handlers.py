@@ -13,7 +13,7 @@ from cerebro.core import effects as e
 from cerebro.core.effects import PageTimer, Program
 from cerebro.core.incidents import effects as i
 from cerebro.core.run import page_check
-from cerebro.handlers.receive import answer_malformed, open_delivery, program_of
+from cerebro.handlers.receive import Delivery, open_delivery, program_of, receive
 from cerebro.shell import PERFORM, Ports
 from cerebro.simulator.checker import Checker
 from cerebro.simulator.faults import FaultInjector
@@ -191,8 +191,8 @@ class SimulatedCerebro:
         if answer is None:
             self._trace(handler, "writes", effect, effect.new.id)
             self._checker.run_written(effect, self._network.now)
-        else:
-            handler.handled.runs_read[effect.new.id] = answer  # another one has changed it
+        # Another one may have changed it.
+        handler.handled.note_run(effect.new.id, effect.new if answer is None else answer)
 
     def _incident_written(self, handler: SimulatedHandler, effect: Any, answer: Any) -> None:
         if answer is None:
@@ -239,11 +239,18 @@ class SimulatedCerebro:
             else:
                 handler.program = program_of(message)
         except (MalformedEvent, Fatal) as error:
-            answer_malformed(error, self._ports)
+            if isinstance(in_flight.message, str):
+                self._receive_unreadable(in_flight.key, in_flight.message)
             self._add_dead_letter(handler, str(error))
         if handler.program is not None and self._network.is_traced:
             self._network.trace(handler.name, "begins", "", in_flight.run_id)
         return handler.program
+
+    def _receive_unreadable(self, key: str, text: str) -> None:
+        """Have a text answered and kept as a dead letter, as the handlers of a queue do."""
+        received = receive([Delivery(key, text)], self._ports)
+        for kept, _ in received.dead_letters:
+            self._checker.kept_as_dead_letter(kept.body)
 
     def _add_dead_letter(self, handler: SimulatedHandler, reason: str) -> None:
         self._network.trace(handler.name, "dead-letters", reason, handler.current.run_id)

@@ -38,6 +38,9 @@ GIVEN_UP_AFTER_S: Final = 56.0
 What its first delivery left undone must be found by a page timer or the sweep, days before.
 """
 
+STRAY_TICK_RATE: Final = 0.3
+"""How often a schedule fires once more after it was deleted."""
+
 _HOP_S: Final = (0.01, HOP_MAX_S)
 """How long a message takes from sender to queue."""
 
@@ -278,9 +281,12 @@ class Network:
             return
 
         def fire(_: Any) -> None:
-            if generation == self._cron_generation:
+            is_current = generation == self._cron_generation
+            # A schedule that was deleted a moment ago may still fire.
+            if is_current or self._faults.chance(STRAY_TICK_RATE):
                 in_flight = InFlightMessage(Tick(task, nominal), f"tick-{task}-{nominal}", "")
                 self._send(in_flight, nominal, may_be_lost=True)
+            if is_current:
                 self._schedule_tick(generation, task, cron, timezone, nominal)
 
         self.schedule(nominal, fire, None)

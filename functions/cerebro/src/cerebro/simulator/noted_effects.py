@@ -17,7 +17,9 @@ class Handling(Protocol):
 
 
 def _graph_read(handler: Handling, _: e.ReadGraph, answer: Any) -> None:
-    if not handler.handled.has_written_head:
+    if handler.handled.has_written_head:
+        handler.handled.graph_after = answer
+    else:
         handler.handled.graph = answer
 
 
@@ -27,7 +29,7 @@ def _timer_looked_for(handler: Handling, effect: e.HasPageTimer, answer: Any) ->
 
 
 def _run_read(handler: Handling, effect: e.ReadRun, answer: Any) -> None:
-    handler.handled.runs_read[effect.run_id] = answer
+    handler.handled.note_run(effect.run_id, answer)
 
 
 def _tick_read(handler: Handling, _: e.ReadTick, answer: Any) -> None:
@@ -36,6 +38,10 @@ def _tick_read(handler: Handling, _: e.ReadTick, answer: Any) -> None:
 
 def _head_written(handler: Handling, _: e.WriteHead, answer: Any) -> None:
     handler.handled.has_written_head = handler.handled.has_written_head or answer
+
+
+def _crons_applied(handler: Handling, effect: e.ApplyCrons, _: Any) -> None:
+    handler.handled.crons_applied = effect.generation
 
 
 def _result_read(handler: Handling, effect: e.ReadCachedResult, answer: Any) -> None:
@@ -58,6 +64,7 @@ NOTED: Final[dict[type, Callable[[Any, Any, Any], None]]] = {
     e.ReadRun: _run_read,
     e.ReadTick: _tick_read,
     e.ReadOutputs: _outputs_read,
+    e.ApplyCrons: _crons_applied,
     e.WriteHead: _head_written,
     e.HasPageTimer: _timer_looked_for,
     e.NoteServer: lambda handler, effect, _: handler.handled.noted_servers.add(effect.server),

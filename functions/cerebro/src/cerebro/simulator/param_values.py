@@ -21,7 +21,7 @@ def fits(task: TaskDeclaration, params: Mapping[str, Any]) -> bool:
     return all(
         _is_valid(schema, property_schema, params[name])
         for name, property_schema in schema.get("properties", {}).items()
-        if name in params
+        if name in params and not property_schema.get("writeOnly")
     )
 
 

@@ -30,6 +30,7 @@ from cerebro.simulator.reference_messages import (
 from cerebro.simulator.reference_page_checks import check_page
 from cerebro.simulator.reference_plans import Parts, check_new_run
 from cerebro.simulator.reference_runs import check_run
+from cerebro.simulator.secrets import has_plain
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, CancelTask, InvokeTask, RetryRun, RunTask
 from cordyna_core.contract.envelope import Envelope
@@ -240,6 +241,8 @@ class Reference:
         """Every message of a run carries the trace context of its invocation."""
         traced = message.meta.traceparent if message.meta else None
         if isinstance(message, InvocationRejected):
+            if any(has_plain(problem) for problem in message.problems):
+                raise Unexpected(f"a refusal tells a secret: {message.problems}")
             envelope = handled.message
             meta = envelope.message.meta if isinstance(envelope, Envelope) else None
             expected = meta.traceparent if meta else None

@@ -7,22 +7,19 @@ Invariant: nothing here calls a program of the core.
 """
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import OverdueCheck, Tick
-from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.owned_task import OwnedTask
 from cerebro.core.model import Rank, RunSnapshot, TaskRun, page_of
 from cerebro.simulator.handled_input import HandledInput
+from cerebro.simulator.reference_declarations import check_declaration
 from cerebro.simulator.reference_facts import Unexpected, state_shown
 from cordyna_core.contract.commands import CancelTask, InvokeTask, RetryRun, RunTask
-from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, run_id_of
 from cordyna_core.contract.state_updates import (
-    DeclarationIgnored,
-    DeclarationRejected,
     InvocationRejected,
     RunStateChanged,
     TaskStateChanged,
@@ -66,7 +63,7 @@ def check_effects(handled: HandledInput, snapshot: RunSnapshot | None, store: Me
         _check_tick(handled, handled.message, store)
     if isinstance(handled.message, Envelope):
         _check_end_is_looked_for(handled, handled.message)
-        _check_declaration(handled, handled.message)
+        check_declaration(handled, handled.message)
 
 
 def _check_announced(handled: HandledInput, snapshot: RunSnapshot) -> None:
@@ -202,14 +199,18 @@ def _check_tick(handled: HandledInput, tick: Tick, store: MemoryStore) -> None:
     expected = set(_tick_problems(handled, tick, cron))
     if codes - {"overlap_skipped"} - expected or (invoked and expected):
         raise Unexpected(f"the tick of {tick.task} was refused with {codes}, not {expected}")
+    _check_deadline_is_stored(tick, owned, store, is_refused=bool(expected))
+    may_overlap = owned is not None and owned.task.overlap == "allow"
+    if "overlap_skipped" in codes and (may_overlap or not _is_last_tick_running(handled, tick)):
+        raise Unexpected(f"the tick of {tick.task} was skipped, but no earlier one is running")
     if invoked:
         last = store.read_tick(tick.task)
         if last is None or last < tick.nominal:
             raise Unexpected(f"the tick of {tick.task} fired, and was not noted")
         if invoked[0].scheduled_at != utc(tick.nominal):
             raise Unexpected(f"the tick of {tick.task} fired for another nominal time")
-        may_overlap = owned is not None and owned.task.overlap == "allow"
-        _check_overlap(handled, tick, may_overlap=may_overlap)
+        if not may_overlap and _is_last_tick_running(handled, tick):
+            raise Unexpected(f"the tick of {tick.task} fired, but the run of the last is running")
 
 
 def _tick_problems(handled: HandledInput, tick: Tick, cron: str | None) -> Iterator[str]:
@@ -219,63 +220,21 @@ def _tick_problems(handled: HandledInput, tick: Tick, cron: str | None) -> Itera
         yield "missed_tick"
 
 
-def _check_overlap(handled: HandledInput, tick: Tick, *, may_overlap: bool) -> None:
+def _is_last_tick_running(handled: HandledInput, tick: Tick) -> bool:
+    """Return whether the run of an earlier tick is not over, as the program read it."""
     last = handled.last_tick
-    if may_overlap or last is None or last >= tick.nominal:
-        return
+    if last is None or last >= tick.nominal:
+        return False
     run_id = run_id_of(tick.task, f"cron {utc(last).isoformat()}", SCHEDULER)
     run = handled.runs_read.get(run_id)
-    if run is not None and not run.is_over:
-        raise Unexpected(f"the tick of {tick.task} fired, but the run of the last tick is running")
+    return run is not None and not run.is_over
 
 
-# --- declarations ---------------------------------------------------------------------------------
-def _check_declaration(handled: HandledInput, envelope: Envelope) -> None:
-    """An older revision changes nothing; any other declaration is in the graph, or rejected.
-
-    It is valid if its edges are allowed: the drawn ones claim no name of another, and no cycle.
-    """
-    declared = envelope.message
-    if not isinstance(declared, ServerDeclared) or handled.graph is None:
+def _check_deadline_is_stored(
+    tick: Tick, owned: OwnedTask | None, store: MemoryStore, *, is_refused: bool
+) -> None:
+    """The deadline of a tick is stored, whether or not it leads to a run."""
+    if owned is None or owned.task.due is None or is_refused:
         return
-    accepted = handled.graph.declarations.get(declared.server)
-    is_older = accepted is not None and declared.revision < accepted.revision
-    is_same = accepted is not None and declared.tasks == accepted.tasks
-    is_ignored = any(isinstance(message, DeclarationIgnored) for message in handled.published)
-    if is_ignored != (is_older and not is_same):
-        raise Unexpected(f"revision {declared.revision} was {'' if is_ignored else 'not '}ignored")
-    is_unchanged = is_same and accepted is not None and declared.revision == accepted.revision
-    is_rejected = any(isinstance(message, DeclarationRejected) for message in handled.published)
-    is_decided = not (is_older or is_unchanged)
-    is_valid = not is_decided or not any(_closed_edges(declared, handled.graph))
-    if is_rejected == is_valid:
-        kind, answer = ("valid", "") if is_valid else ("not allowed", "not ")
-        raise Unexpected(
-            f"the declaration of {declared.server} is {kind}, but was {answer}rejected"
-        )
-    if handled.has_written_head != (is_decided and is_valid):
-        raise Unexpected(f"revision {declared.revision} of {declared.server} was decided wrongly")
-
-
-def _closed_edges(declared: ServerDeclared, graph: Graph) -> Iterator[tuple[str, str]]:
-    """Yield (task, upstream) of new edges where the owner of the upstream names other consumers."""
-    consumers_of = {
-        task.name: task.consumers
-        for server, accepted in graph.declarations.items()
-        if server != declared.server
-        for task in accepted.tasks
-        if task.consumers is not None
-    }
-    own = graph.declarations.get(declared.server)
-    accepted = {
-        (task.name, upstream)
-        for task in (own.tasks if own is not None else ())
-        for upstream in task.upstream_names
-    }
-    for task in declared.tasks:
-        for upstream in task.upstream_names:
-            if (task.name, upstream) in accepted:
-                continue
-            consumers = consumers_of.get(upstream, ["*"])
-            if not any(fnmatchcase(declared.server, entry) for entry in consumers):
-                yield task.name, upstream
+    if (tick.task, tick.nominal) not in store._deadlines:
+        raise Unexpected(f"the tick of {tick.task} fired, and its deadline is not stored")

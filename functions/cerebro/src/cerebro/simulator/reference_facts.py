@@ -300,12 +300,12 @@ def _expired(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun
     if not isinstance(message, OverdueCheck) or seen.deadline > message.asked_at:
         raise Unexpected(f"{task.name}: a clock was expired that no overdue check found due")
     rank, reason = _EXPIRY[Rank(seen.rank)]
-    error = ErrorDescription(type="Timeout", message=_EXPIRY_MESSAGE[reason])
+    error = ErrorDescription(type="Timeout", message=EXPIRY_MESSAGE[reason])
     pause = _back_off_s(task, seen, message.run_id)
     return _ended(seen, rank, reason, error, CEREBRO, handled.clock, handled, pause)
 
 
-_EXPIRY_MESSAGE: Final = {
+EXPIRY_MESSAGE: Final = {
     "ack_timeout": "the server did not acknowledge the command in time",
     "start_timeout": "the server queued the task but did not start it in time",
     "run_timeout": "the server started the task but did not finish it in time",

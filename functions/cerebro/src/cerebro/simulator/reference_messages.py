@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun
-from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.reference_facts import EXPIRY_MESSAGE, Unexpected
+from cerebro.simulator.sizes import in_use
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.state_updates import RunStateChanged, TaskStateChanged
@@ -18,6 +19,7 @@ Outputs = Mapping[tuple[str, int], Any]
 """The accepted output of each completed task run, by (run, index)."""
 
 _UPSTREAM_BYTES_MAX: Final = 128 * 1024
+_ROOT_CAUSES_MAX: Final = 100
 
 
 def check_command(snapshot: RunSnapshot, fact: TaskRun, command: RunTask, outputs: Outputs) -> None:
@@ -44,7 +46,7 @@ def check_command(snapshot: RunSnapshot, fact: TaskRun, command: RunTask, output
 
 def _fitting(outputs: list[tuple[str, Any]]) -> tuple[list[tuple[str, Any]], list[str]]:
     """Return what fits into 128 KB of JSON, in declared order, and the names of the rest."""
-    room, fitting, omitted = _UPSTREAM_BYTES_MAX, [], []
+    room, fitting, omitted = min(in_use().upstream_bytes, _UPSTREAM_BYTES_MAX), [], []
     for name, output in outputs:
         size = len(json.dumps(output, ensure_ascii=False).encode())
         if size <= room:
@@ -70,6 +72,10 @@ def check_task_message(
             raise Unexpected(
                 f"{name}: {message.state} {message.reason} was published, but never written"
             )
+        is_expiry = message.reason in EXPIRY_MESSAGE
+        text = message.error.message if message.error is not None else None
+        if text != (EXPIRY_MESSAGE[message.reason or ""] if is_expiry else None):
+            raise Unexpected(f"{name}: {message.reason} was published with the error {text}")
 
 
 def check_run_message(
@@ -90,6 +96,8 @@ def check_run_message(
         task = tasks.get(cause.task)
         if task is None or (cause.server, cause.owner) != (task.server, task.owner):
             raise Unexpected(f"{cause.task} was named with another server or owner")
+    if len(names) > min(in_use().root_causes, _ROOT_CAUSES_MAX):
+        raise Unexpected(f"a message names {len(names)} root causes")
     if len(set(names)) != len(names):
         raise Unexpected(f"a root cause was named twice: {names}")
 
@@ -106,7 +114,9 @@ def check_same_end(
     """
     causes, now = ({cause.task for cause in end.root_causes} for end in (first, again))
     is_blocked_as_before = healed or again.blocked == first.blocked
-    if not (causes - {*healed} <= now <= causes and is_blocked_as_before):
+    is_full = len(now) == min(in_use().root_causes, _ROOT_CAUSES_MAX)
+    are_causes_as_before = causes - {*healed} <= now <= causes or is_full
+    if not (are_causes_as_before and is_blocked_as_before):
         raise Unexpected(
             f"an end was published twice, with other causes: {now}, {again.blocked} blocked"
         )
@@ -121,7 +131,8 @@ def check_final_message(
     plan = snapshot.plan
     failed = {plan.tasks[index].name for index, fact in facts.items() if fact.failed_permanently}
     named = {cause.task for cause in message.root_causes}
-    if named != failed:
+    most = min(in_use().root_causes, _ROOT_CAUSES_MAX)
+    if not named <= failed or len(named) < min(len(failed), most):
         raise Unexpected(f"{sorted(failed)} failed, and {sorted(named)} were named as root causes")
     for cause in message.root_causes:
         # A clock may have run out before its server reported another reason.

@@ -14,9 +14,10 @@ from typing import Any, Final
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.graph.graph import Graph
 from cerebro.core.model import CachedResult, Plan, PlannedTask, Run, RunSnapshot
-from cerebro.core.planning import planner
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.secrets import has_plain
+from cerebro.simulator.sizes import in_use
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.declaration import TaskDeclaration
 from cordyna_core.contract.envelope import Envelope
@@ -33,6 +34,8 @@ WITHOUT_EFFECT: Final = frozenset(
 
 Named here once more, so that a field that the core leaves out by mistake is found.
 """
+
+_AWAITED_MAX: Final = 100
 
 
 def check_new_run(
@@ -54,6 +57,8 @@ def check_new_run(
     if not isinstance(command, InvokeTask) or handled.graph is None:
         raise Unexpected("a run was created without an invocation")
     _check_run(snapshot.run, command, envelope, handled)
+    if has_plain(snapshot.run.params):
+        raise Unexpected("a run keeps a plain secret")
     tasks = _closure(handled.graph, command.task)
     reused = _reused(tasks, command, handled)
     needed = _needed(tasks, command.task, reused)
@@ -228,6 +233,10 @@ def _check_join(plan: Plan, index: int) -> None:
         raise Unexpected(f"{task.name} is no join over what comes before it")
 
 
+def _awaited_max() -> int:
+    return min(in_use().awaited, _AWAITED_MAX)
+
+
 def _check_awaits(plan: Plan, index: int) -> None:
     """Through its joins, a task awaits exactly its upstream."""
     task = plan.tasks[index]
@@ -237,13 +246,13 @@ def _check_awaits(plan: Plan, index: int) -> None:
         awaited = frontier.pop()
         if awaited >= index:
             raise Unexpected(f"{task.name} awaits what comes after it")
-        if len(plan.tasks[awaited].awaits) > planner.MAX_AWAITED:
+        if len(plan.tasks[awaited].awaits) > _awaited_max():
             raise Unexpected(f"{plan.tasks[awaited].name} awaits too much")
         if plan.tasks[awaited].is_join:
             frontier.extend(plan.tasks[awaited].awaits)
         else:
             leaves.append(awaited)
-    if sorted(leaves) != sorted(task.upstream) or len(task.awaits) > planner.MAX_AWAITED:
+    if sorted(leaves) != sorted(task.upstream) or len(task.awaits) > _awaited_max():
         raise Unexpected(
             f"{task.name} awaits {sorted(leaves)}, and its upstream is {task.upstream}"
         )

@@ -71,7 +71,8 @@ class Scenario:
 
     Faults stop after `faults_until_s` (0: never). `batch` is how many messages a handler takes at
     once. `sealed`: events travel as text, as on a real bus. `declares_itself`: the declarations are
-    events, not the initial state. `capacity` None: as many handlers as messages.
+    events, not the initial state. `capacity` None: as many handlers as messages. `unreadable` are
+    texts that are put on the bus at a time, and that no handler can ever handle.
     """
 
     servers: dict[str, ServerBehavior]
@@ -86,3 +87,4 @@ class Scenario:
     declares_itself: bool = False
     crons_until_s: float = 0.0
     capacity: Capacity | None = None
+    unreadable: tuple[tuple[float, str], ...] = ()

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from cerebro.adapters import memory
-from cerebro.core import model
+from cerebro.core import messages, model
 from cerebro.core.planning import planner
-from cerebro.core.run import dispatch, overdue_check, page_check
+from cerebro.core.run import cancel_retry, dispatch, invoke, overdue_check, page_check
+from cordyna_core.contract import limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Sizes:
     """How much there is of what is divided.
 
     Task runs a page, downstream tasks a fan-out message, upstreams awaited at most, commands that
-    leave together, decisions an overdue check.
+    leave together, decisions an overdue check, commands that a run keeps, root causes that a
+    message names, bytes of the outputs in a command, bytes of the parameters of a run.
     """
 
     page: int = model.PAGE_SIZE
@@ -28,9 +30,15 @@ class Sizes:
     awaited: int = planner.MAX_AWAITED
     commands: int = dispatch.COMMANDS_PER_GROUP
     decisions: int = overdue_check.DECISIONS_PER_CHECK
+    kept_commands: int = cancel_retry.COMMANDS_PER_RUN_MAX
+    root_causes: int = messages.ROOT_CAUSES_MAX
+    upstream_bytes: int = limits.MAX_UPSTREAM_BYTES
+    params_bytes: int = limits.MAX_PARAMS_BYTES
 
     def set(self) -> None:
         """Use these sizes in this process."""
+        global _in_use  # noqa: PLW0603 - the modules that are set below are as global
+        _in_use = self
         for module, name, value in (
             (model, "PAGE_SIZE", self.page),
             (memory, "PAGE_SIZE", self.page),
@@ -40,11 +48,21 @@ class Sizes:
             (dispatch, "COMMANDS_PER_GROUP", self.commands),
             (overdue_check, "COMMANDS_PER_GROUP", self.commands),
             (overdue_check, "DECISIONS_PER_CHECK", self.decisions),
+            (cancel_retry, "COMMANDS_PER_RUN_MAX", self.kept_commands),
+            (messages, "ROOT_CAUSES_MAX", self.root_causes),
+            (messages, "MAX_UPSTREAM_BYTES", self.upstream_bytes),
+            (invoke, "MAX_PARAMS_BYTES", self.params_bytes),
         ):
             setattr(module, name, value)
 
 
 REAL: Final = Sizes()
+_in_use = REAL
+
+
+def in_use() -> Sizes:
+    """Return the sizes that this process uses."""
+    return _in_use
 
 
 @contextmanager

@@ -26,7 +26,7 @@ PROFILES: Final = {
 }
 """Handlers of an emulator on a laptop, of an account that grants no more, and of AWS."""
 
-_WIDTHS: Final = (30, 60, 100, 150)
+_WIDTHS: Final = (30, 60, 120, 150)
 _SIZES: Final = (REAL, Sizes(32, 25, 10, 3, 3), Sizes(16, 12, 10, 10, 5))
 _NETS: Final[tuple[SafetyNets, ...]] = ("both", "no sweep")
 

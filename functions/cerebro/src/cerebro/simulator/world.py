@@ -127,6 +127,8 @@ class World:
                 self._publish_scripted,
                 scripted,
             )
+        for number, (after, text) in enumerate(scenario.unreadable):
+            network.inject_raw(text, f"unreadable-{number}", BEGIN + after)
         faults.start(scenario.rates)
         if scenario.faults_until_s:
             network.schedule(BEGIN + scenario.faults_until_s, self._stop_faults, None)
