@@ -17,9 +17,8 @@ from cerebro.core.effects import PageTimer
 from cerebro.core.model import Plan, RunSnapshot
 from cerebro.shell import Ports
 
-BACKDATED_S = 60.0
+BACKDATED_S: Final = 60.0
 """Back-dated so that clock skew cannot make a sweep timer look early."""
-
 
 SWEEP_INTERVAL_S: Final = 900
 """How often cerebro sweeps on AWS (infra/cordyna_infra/cerebro_stack.py)."""

@@ -1,5 +1,6 @@
-"""Counting ports: derive metrics from what is written and published, so that the core needs no
-metrics.
+"""Counting ports: derive metrics from what is written and published.
+
+So the core needs no metrics.
 
 Invariant: a transition is counted by the process that wrote it. The store lets one writer win, so a
 message that is delivered twice is counted once. What is only published (a missed tick) may be

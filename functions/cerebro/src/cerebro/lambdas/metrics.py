@@ -1,5 +1,4 @@
-"""Metrics of one Lambda invocation, written as CloudWatch metrics (EMF lines in the log) at its
-end.
+"""Metrics of one Lambda invocation, written at its end as EMF lines in the log, for CloudWatch.
 
 Invariant: names, units and dimensions are exactly those that the dashboard and its alarms read. The
 namespace is the bus, which separates two stages in one account.

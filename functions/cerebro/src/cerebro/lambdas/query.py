@@ -1,5 +1,8 @@
-"""The Lambda handler of the query function: answers one query of the contract
-(`cordyna_core.contract.query_api`).
+"""Query: the Lambda handler that answers one query of the contract.
+
+The queries are in `cordyna_core.contract.query_api`.
+
+Invariant: it reads only, and it answers every query, also an invalid one.
 """
 
 from cerebro.handlers.query_api import answer

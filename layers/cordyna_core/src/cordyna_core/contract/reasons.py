@@ -1,8 +1,8 @@
 """Reasons: why a task run is in its state, one row each, with all that is known of it.
 
 Invariant: this table is the only place that says so. Whether cerebro tries again, the sentence and
-    the next command that a person sees, the sign in a list and the table in docs/contract/README.md
-    are derived from it.
+the next command that a person sees, the sign in a list and the table in docs/contract/README.md are
+derived from it.
 
 A row without `reason` describes a state by itself. A server may send a reason that is not in this
 table with an `error`: `reason_of` answers with the row of the state then, so a newer server never

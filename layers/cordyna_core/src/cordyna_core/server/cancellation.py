@@ -1,5 +1,6 @@
-"""Cancellation: whether an attempt shall stop, as its body reads it and as an `async def` body is
-interrupted by it.
+"""Cancellation: whether an attempt shall stop.
+
+A body reads it; an `async def` body is interrupted by it.
 
 Invariant: nothing polls here. What knows of a cancellation calls back.
 """
@@ -20,8 +21,9 @@ class Cancellation(Protocol):
         """Return whether the attempt shall stop."""
 
     def watch(self, loop: "AbstractEventLoop", interrupt: Callable[[], None]) -> Callable[[], None]:
-        """Call `interrupt` in the thread of `loop` once the attempt shall stop, also if it does
-        already. Returns a function that ends the watch.
+        """Call `interrupt` in the thread of `loop` once the attempt shall stop, or does already.
+
+        Returns a function that ends the watch.
         """
 
 

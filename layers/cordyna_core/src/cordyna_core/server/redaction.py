@@ -11,7 +11,7 @@ from json import dumps
 from typing import Final
 from urllib.parse import quote, quote_plus
 
-REDACTED: Final = "**********"
+ASTERISKS: Final = "**********"
 SECRET_CHARS_MIN: Final = 4
 """A shorter secret occurs in any text, and replacing it would show where."""
 
@@ -88,7 +88,7 @@ def without_secrets(secrets: Iterable[str], text: str) -> str:
     forms = {outer(inner(value)) for value in values for inner in _FORMS for outer in _FORMS}
     # The longest first: one may contain another.
     for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, REDACTED)
+        text = text.replace(form, ASTERISKS)
     return text
 
 

@@ -1,5 +1,6 @@
-"""The graph in DynamoDB: head, declarations, server states, and the last tick of each cron. None of
-it expires.
+"""The graph in DynamoDB: head, declarations, server states, and the last tick of each cron.
+
+None of it expires.
 
 Invariant: the head names only declarations that exist, and is replaced by one conditional write on
 what was read.

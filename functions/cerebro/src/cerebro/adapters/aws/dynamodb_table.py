@@ -1,5 +1,6 @@
-"""Access to one DynamoDB table: reads, strongly consistent unless named otherwise, and conditional
-writes.
+"""Access to one DynamoDB table: reads and conditional writes.
+
+A read is strongly consistent unless its name says otherwise.
 
 Invariant: a write whose condition fails returns the stored item, so that it need not be read again.
 """

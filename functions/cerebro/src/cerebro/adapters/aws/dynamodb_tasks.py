@@ -1,5 +1,4 @@
-"""Task runs in DynamoDB: facts, outputs that are stored apart from them, and the timer of each
-page.
+"""Task runs in DynamoDB: facts, outputs that are stored apart, and the timer of each page.
 
 Invariant: one page of a run is one partition; a fact is one item, written only if it is still the
 one that was read. Only completed facts are cached: they stay completed, with the same output, but
