@@ -289,7 +289,7 @@ def expect(condition: object, finding: str) -> None:
 
 
 def run_steps(dyna: Dyna, steps: tuple[Step, ...] = STEPS) -> Iterator[Result]:
-    """Every step, also after one that failed."""
+    """Every step, even after one that failed."""
     for step in steps:
         name, began = step.__name__.replace("_", " "), time.monotonic()
         try:

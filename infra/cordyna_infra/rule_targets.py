@@ -1,6 +1,6 @@
 """Targets of rules: a queue, and a log group; each with a dead-letter queue.
 
-Invariant: a queue admits EventBridge for the rules that deliver to it and for no others, also if it
+Invariant: a queue admits EventBridge for the rules that deliver to it and for no others, even if it
 is encrypted with a key of the customer, where the CDK's own target admits every rule of the
 account.
 """

@@ -119,7 +119,7 @@ def failure(seq: int, attempt: int, text: str) -> PassedEvent:
 
 
 def test_lines_of_an_ended_run_are_those_of_a_live_one() -> None:
-    """Each failed attempt has its error, also where the run has only the last one."""
+    """Each failed attempt has its error, even where the run has only the last one."""
     states = "started@0 error:failed@1 started/2@2 error:failed/2@3 started/3@4 completed/3@5"
     failed = ErrorDescription(type="RetryableError", message="one")
     first = a_run(a_task("x", "", "started@0 error:failed@1", error=failed))

@@ -1,4 +1,4 @@
-"""The console file names the consoles that are up, also after others of the folder have ended."""
+"""The console file names the consoles that are up, even after others of the folder have ended."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Recent runs: what is kept of a run is what became of its tasks, also after a retry."""
+"""Recent runs: what is kept of a run is what became of its tasks, even after a retry."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace

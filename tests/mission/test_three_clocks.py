@@ -12,7 +12,7 @@ CLOCKS = [
     pytest.param(("queued",), 610, "start_timeout", id="ten minutes after `ack_by` to start"),
     pytest.param(("started",), 1800, "run_timeout", id="thirty minutes from started to completed"),
     pytest.param(
-        ("queued", "started"), 1800, "run_timeout", id="thirty minutes also after a queue"
+        ("queued", "started"), 1800, "run_timeout", id="thirty minutes even after a queue"
     ),
 ]
 

@@ -55,7 +55,7 @@ def test_output_size_counts_bytes_not_characters() -> None:
 
 @pytest.mark.parametrize("is_late", [False, True])
 def test_output_too_large_is_shown_as_one_error(*, is_late: bool) -> None:
-    """Also if it arrives after its attempt was given up, and however often it arrives."""
+    """Even if it arrives after its attempt was given up, and however often it arrives."""
     world = a_run("a", declared={"a": {"retries": 1}})
     update = world.update("a", "completed", attempt=1, output="x" * MAX_OUTPUT_BYTES)
     if is_late:

@@ -56,7 +56,7 @@ def do(  # noqa: PLR0913  one argument per option
     new: Annotated[
         bool,
         typer.Option(
-            "--new", help="Start another run, also if one like it is live or was interrupted."
+            "--new", help="Start another run, even if one like it is live or was interrupted."
         ),
     ] = False,
     detach: Annotated[

@@ -24,7 +24,7 @@ def prune(
         typer.Option(
             "--run",
             metavar="RUN",
-            help="Only this run, also if it is damaged: its id, or the beginning of it.",
+            help="Only this run, even if it is damaged: its id, or the beginning of it.",
         ),
     ] = None,
 ) -> ExitStatus:

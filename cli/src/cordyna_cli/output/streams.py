@@ -104,7 +104,7 @@ def terminal_width(stream: TextIO, environ: Mapping[str, str]) -> int:
 
 
 class _ResultFile(io.FileIO):
-    """Raises on the first failure; what is written later, also when Python exits, is dropped."""
+    """Raises on the first failure; what is written later, even when Python exits, is dropped."""
 
     failed = False
 

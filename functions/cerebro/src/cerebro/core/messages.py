@@ -148,7 +148,7 @@ def command_answer(
 ) -> RunStateChanged:
     """Return the answer to a command about a run: the run's state, as the effect of the command.
 
-    Each command has an answer of its own, also if another one has led to the same state.
+    Each command has an answer of its own, even if another one has led to the same state.
     """
     return RunStateChanged(
         meta=_meta(run, now, event_id, "answer", run.id, event_id),

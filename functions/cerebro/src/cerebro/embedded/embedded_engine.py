@@ -133,7 +133,7 @@ class EmbeddedEngine:
         """Declare what was named, unless another process drives.
 
         Only methods that show what is declared, or run tasks, need that. The others read the home
-        and work also if no server loads.
+        and work even if no server loads.
         """
         self._session.acquire_lease()
 
@@ -288,7 +288,7 @@ class EmbeddedEngine:
         while True:
             turns, started_at = self._session.turns, time.monotonic()
             is_last = until is not None and started_at >= until
-            # The last view is what is printed: it is read whole, also where nothing was announced.
+            # The last view is what is printed: it is read whole, even where nothing was announced.
             view = self.run(run_id) if is_last else reader.read()
             took_s = time.monotonic() - started_at
             yield view

@@ -190,7 +190,7 @@ class LocalOperations:
         return deleted
 
     def prune_run(self, run_id: str) -> bool:
-        """Delete one run, also if it is damaged. Returns whether there was one.
+        """Delete one run, even if it is damaged. Returns whether there was one.
 
         Raises UserError if it is active.
         """

@@ -146,7 +146,7 @@ def answer_batch(event: Event, runtime: LambdaRuntime, context: LambdaContext) -
 
 
 def _is_command_of_client(body: str) -> bool:
-    """Return whether it is a command of a client, also if it is malformed."""
+    """Return whether it is a command of a client, even if it is malformed."""
     try:
         event = json.loads(body)
     except ValueError:

@@ -50,7 +50,7 @@ def check_declaration(handled: HandledInput, envelope: Envelope) -> None:
         _check_removed(handled, message, handled.graph, envelope.id)
     else:
         return
-    # Also if nothing is new: the first delivery may have crashed before the crons were made.
+    # Even if nothing is new: the first delivery may have crashed before the crons were made.
     later = handled.graph_after
     generation = later.generation if later else handled.graph.generation + handled.has_written_head
     if handled.crons_applied != generation:

@@ -216,7 +216,7 @@ MESSAGES: Final[dict[str, type[Message]]] = {spec.detail_type: spec.kind for spe
 COMMANDS_TO_CEREBRO: Final = frozenset(
     spec.detail_type for spec in REGISTRY if spec.to is not None and spec.kind.is_command
 )
-"""The detail-types of the commands that cerebro answers, also when they are malformed."""
+"""The detail-types of the commands that cerebro answers, even when they are malformed."""
 
 # Tuples: a set would call the hash function of Sender, which is slow, for every message.
 _SENDERS: Final = {spec.kind: spec.senders for spec in REGISTRY}

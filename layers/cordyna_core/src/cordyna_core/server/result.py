@@ -183,12 +183,12 @@ def _earlier(error: BaseException) -> tuple[str, BaseException | None]:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except BaseException as unprintable:  # noqa: BLE001  as above, also if it interrupts or exits
+    except BaseException as unprintable:  # noqa: BLE001  as above, even if it interrupts or exits
         return f"(no message: {_name(unprintable)} while it was written)"
 
 
 def _name(error: BaseException) -> str:
-    """Return the name of its class, also if a metaclass gives the class another `__name__`."""
+    """Return the name of its class, even if a metaclass gives the class another `__name__`."""
     name: str = type.__dict__["__name__"].__get__(type(error))
     return name
 

@@ -48,7 +48,7 @@ class TaskLogHandler(logging.Handler):
         self.setFormatter(_FORMATTERS[log_format]())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand the record on, once, also if it passes both handlers of this class."""
+        """Hand the record on, once, even if it passes both handlers of this class."""
         if self.write is None or getattr(record, _CAPTURED, False):
             return
         setattr(record, _CAPTURED, True)

@@ -27,7 +27,7 @@ class Timer:
         self._timers = timers
 
     def cancel(self) -> None:
-        """Do not call. Safe to call again, also after the timer fired."""
+        """Do not call. Safe to call again, even after the timer fired."""
         if self._callback is not None:
             self._callback = None
             self._timers.note_cancelled()

@@ -36,7 +36,7 @@ async def on_tick(message: Tick) -> None:
         await resume_deadline(message)
     else:
         before = await ReadTick(message.task)
-        # First, so that it is decided also if no run is ever created.
+        # First, so that it is decided even if no run is ever created.
         await arm_deadline(graph, message, before)
         problem = await _overlap(graph, message, before)
     event_id = derived_id("tick", message.task, str(message.nominal))

@@ -74,7 +74,7 @@ async def server_declared(envelope: Envelope) -> None:
             break
     if f"unresponsive:{declared.server}" in graph.watched:
         await _notify_recovered("unresponsive", declared.server, envelope)
-    # Also if nothing is new: the first delivery may have crashed before the crons were made.
+    # Even if nothing is new: the first delivery may have crashed before the crons were made.
     await ApplyCrons(graph.generation)
     now = await Now()
     await Publish((*changes, _answer(envelope, declared, outcome, graph, now)))
@@ -145,7 +145,7 @@ async def remove_server(envelope: Envelope) -> None:
         if await WriteHead(smaller.head, graph.head):
             graph = smaller
             break
-    # Also when nothing changed: the first delivery may have crashed before the crons were deleted.
+    # Even when nothing changed: the first delivery may have crashed before the crons were deleted.
     await ApplyCrons(graph.generation)
     now = await Now()
     await Publish((*changes, _answer_to_removal(envelope, command, graph, now)))

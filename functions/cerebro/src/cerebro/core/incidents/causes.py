@@ -148,7 +148,7 @@ def _due_of(graph: Graph, snapshot: RunSnapshot) -> float | None:
 
 
 async def on_unacknowledged(envelope: Envelope) -> None:
-    """Record that a server did not acknowledge a command, also if it is sent again."""
+    """Record that a server did not acknowledge a command, even if it is sent again."""
     expired = envelope.message
     assert isinstance(expired, TaskStateChanged)
     snapshot = await ReadRunSnapshot(expired.run_id)

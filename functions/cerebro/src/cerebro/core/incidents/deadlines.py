@@ -1,6 +1,6 @@
 """Deadlines: armed when a cron's tick fires, and decided when they are due.
 
-Invariant: the timer is sent before the run is asked for, so it fires also if no run is ever
+Invariant: the timer is sent before the run is asked for, so it fires even if no run is ever
 created; one timer decides (docs/rules.md, rule 20).
 """
 

@@ -3,7 +3,7 @@
 Theory of operation. What happened is handed over as evidence, with a key: a task failed for good in
 a run, a deadline passed, a tick was missed, a server was silent. The first evidence opens the
 incident, and the next ones are counted. The same evidence counts once, however often it arrives
-(`seen`), also after the incident was closed: a message that is delivered again opens nothing.
+(`seen`), even after the incident was closed: a message that is delivered again opens nothing.
 
 An incident closes when its task completes in an attempt that was dispatched after it had opened, or
 when all that failed has been healed: what failed is in `failing` until it completes in its run.

@@ -18,7 +18,7 @@ Who puts or takes a mark looks afterwards whether the incident is still as it wa
 
 What a write opens, changes or closes is published by whichever program reads the incident next:
 the one that wrote it, another one, or the same input when it is delivered again. That delivery
-reads every incident that the first one may have written, also if there is nothing left to record.
+reads every incident that the first one may have written, even if there is nothing left to record.
 
 Invariant: what is opened, changed or closed is published, in this order, before the incident is
 changed again (docs/rules.md, rule 19).
@@ -82,7 +82,7 @@ async def record(evidence: Evidence, *, cause: str) -> None:
     await _watch_failures(failures)
     stored = await publish_pending(stored)
     if stored.is_dirty and stored.dirty_by == evidence.key:
-        # Only the evidence that made it dirty has it published, also when it is delivered again.
+        # Only the evidence that made it dirty has it published, even when it is delivered again.
         await _arm_if_settled(stored)
     await _note_completed(stored.id, failures, cause=cause)
 

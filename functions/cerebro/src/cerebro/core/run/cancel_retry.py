@@ -86,7 +86,7 @@ async def _answer_cancelled(
         RootCause(task=run.task, server=target.server, owner=target.owner, reason="cancelled")
     ]
     now = await Now()
-    # Also if it was cancelled before: the first delivery may have crashed before it published that.
+    # Even if it was cancelled before: the first delivery may have crashed before it published that.
     messages = [run_state_changed(run, "error", cause=envelope.id, now=now, root_causes=by_hand)]
     if not is_new:
         messages.append(command_answer(run, envelope.id, now=now, root_causes=by_hand))
@@ -140,7 +140,7 @@ async def _rerun(
     cause: str,
 ) -> None:
     problem = None if command_id in run.commands else rerun_problem(command, snapshot, run)
-    # What an earlier delivery began is finished, also if another rerun opened the run meanwhile.
+    # What an earlier delivery began is finished, even if another rerun opened the run meanwhile.
     if problem is not None and not await has_begun(snapshot, cause):
         await refuse(envelope, run.task, [problem])
         return
@@ -211,7 +211,7 @@ async def _open_and_send(
 
 
 async def _check_end(run_id: str) -> None:
-    """Have the end of a reopened run looked for, also if nothing of it is left."""
+    """Have the end of a reopened run looked for, even if nothing of it is left."""
     run = await read_run(run_id)
     if run.status == "running" and run.failing:
         await arm_page_check(run_id, 0)

@@ -101,7 +101,7 @@ async def _store(run: Run, planned: PlanWithReuse, command: InvokeTask, envelope
     # The plan before the run: a run never names a plan that is not stored.
     await WritePlan(planned.plan)
     stored = await WriteRun(run, None)
-    # Also if this very command wrote it in an earlier delivery: its plan may have been another.
+    # Even if this very command wrote it in an earlier delivery: its plan may have been another.
     if stored is not None and stored != run:
         await _answer_repeated(stored, command, envelope)
         return False

@@ -1,6 +1,6 @@
 """Run access: reads and conditional writes of a run and its facts, as every program needs them.
 
-Invariant: a write returns None also if an earlier attempt of it succeeded and its answer was lost.
+Invariant: a write returns None even if an earlier attempt of it succeeded and its answer was lost.
 """
 
 from dataclasses import replace

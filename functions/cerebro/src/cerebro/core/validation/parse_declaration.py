@@ -1,7 +1,7 @@
 """Parse a declaration: from the detail of an event to a message, or to its problems.
 
 Invariant: a problem names its task and says what to do, and its code is stable. A fault is reported
-once, also where the contract allows several forms.
+once, even where the contract allows several forms.
 """
 
 from collections.abc import Mapping

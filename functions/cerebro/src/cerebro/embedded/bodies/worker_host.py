@@ -59,7 +59,7 @@ def start_servers(specs: Iterable[ServerSpec], lock_path: Path | None) -> Starte
 
 def start_pool(lock_path: Path | None, now: Clock = time.time) -> WorkerPool:
     """Start a host; it holds `lock_path` while bodies may be alive. Raises ServiceError."""
-    # The token identifies the processes of this engine, also after a host was lost.
+    # The token identifies the processes of this engine, even after a host was lost.
     token = f"{os.getpid()}-{uuid.uuid4().hex}"
     if lock_path is not None:
         _require_lock(lock_path)

@@ -90,7 +90,7 @@ class HomeSession:
                 self._begin_to_drive()
 
     def drive_without_servers(self) -> None:
-        """Drive from now on also if there is no server to run: events of others are handled."""
+        """Drive from now on even if there is no server to run: events of others are handled."""
         self._drives_alone = True
         self.acquire_lease()
 

@@ -1,6 +1,6 @@
 """SQLite event log: events, output, inbox, waiters and dead letters in the file of a home.
 
-Invariant: numbers of events and lines only increase, also after old ones were pruned.
+Invariant: numbers of events and lines only increase, even after old ones were pruned.
 """
 
 import hashlib
