@@ -125,6 +125,20 @@ def test_repeated_rerun_acts_once() -> None:
     assert world.stored_run().commands == ("r",)
 
 
+def test_rerun_paused_while_other_delivery_acts_acts_once() -> None:
+    """It reads a page before the run, so what another delivery began is not begun once more."""
+    for paused in range(1, 40):
+        world = a_completed_run()
+        command = world.envelope(rerun_command(world, "b", command_id="r"), CLIENT)
+        resume = world.driver.begin(command, effects=paused)
+        world.handle(command)
+        world.reach("b", "completed", output="b2")
+        world.reach("d", "completed", output="d2")
+        resume(100)
+        assert world.run().state == "completed", paused
+        assert [world.fact(task).attempt for task in "bd"] == [2, 2], paused
+
+
 def test_rerun_crashed_anywhere_and_repeated_acts_once() -> None:
     for steps in range(1, 80):
         world = a_completed_run()

@@ -74,6 +74,28 @@ def test_retry_paused_while_other_delivery_acts_does_nothing() -> None:
         assert world.after(5).run().state == "error"
 
 
+def test_retry_paused_until_its_attempt_failed_opens_nothing() -> None:
+    """What a delivery put is looked at again before the run is opened.
+
+    1. It is paused as soon as it has put the attempt.
+    2. The second delivery opens the run, the attempt fails, and the run ends in error.
+    3. The first finds nothing of its own any more.
+    """
+    for paused in range(1, 30):
+        world = a_run("a", a="error").after(5)
+        command = world.envelope(world.retry_command(command_id="r1"), CLIENT)
+        resume = world.driver.begin(command, effects=paused)
+        if world.fact("a").attempt == 2:
+            break
+    world.handle(command)
+    world.reach("a", "error")
+    ended = world.after(5).stored_run()
+    assert ended.status == "error"
+    resume(100)
+    assert world.stored_run() == ended
+    assert world.sent == [("a", 1), ("a", 2)]
+
+
 def test_retry_delivered_twice_leaves_no_live_task_in_ended_run() -> None:
     """Both deliveries write.
 
