@@ -14,8 +14,8 @@ A completion reads its run, as it always does, and sends a notice if it is watch
 written before the fact is read, and the fact before the mark is read: so one of both sees the
 other.
 
-A program that puts or takes a mark reads the incident again afterwards, because another one may have
-opened or closed it meanwhile.
+A program that puts or takes a mark reads the incident again afterwards, because another program may
+have opened or closed it meanwhile.
 
 What a write opens, changes or closes is published by whichever program reads the incident next:
 the one that wrote it, another one, or the same input when it is delivered again. That delivery
