@@ -87,7 +87,7 @@ def test_suspects_are_loaded_alone_until_they_answer() -> None:
         failures = watch.blame("gone")
     assert [failure.target for failure in failures] == ["bad"]
     assert (watch.begin_all(["good", "bad"]), watch.is_given_up("bad")) == (["good"], True)
-    watch.begin("bad")
+    watch.allow(["bad"])
     assert (watch.begin_all(["bad"]), watch.is_given_up("bad")) == (["bad"], False)
 
 

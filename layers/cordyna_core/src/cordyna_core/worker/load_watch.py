@@ -28,7 +28,17 @@ class LoadWatch:
     def begin(self, target: str) -> None:
         """A server is loaded, for the first time or again."""
         self._loading.add(target)
-        self._given_up.discard(target)
+
+    def allow(self, targets: Iterable[str]) -> None:
+        """These are to be loaded, also those that were given up."""
+        self._given_up.difference_update(targets)
+
+    def forget(self, target: str) -> None:
+        """A server is not to be loaded any more: no answer follows."""
+        self._loading.discard(target)
+        self._hosts_lost.pop(target, None)
+        if target in self._waiting:
+            self._waiting.remove(target)
 
     def observe(self, event: Event) -> None:
         """A load ends with its answer."""
@@ -59,6 +69,10 @@ class LoadWatch:
         suspects = [target for target in every if target in self._hosts_lost]
         self._waiting = sorted(suspects, key=self._hosts_lost.__getitem__)
         return [target for target in every if target not in self._hosts_lost]
+
+    def is_waiting(self, target: str) -> bool:
+        """Return whether it is loaded anyway, once it is its turn."""
+        return target in self._waiting
 
     @property
     def is_loading(self) -> bool:

@@ -19,6 +19,7 @@ from cordyna_core.worker.events import (
     Declared,
     Event,
     HostLost,
+    LoadFailed,
     Ready,
     StateUpdate,
     events_from,
@@ -34,6 +35,10 @@ from cordyna_core.worker.verdicts import AttemptCommand
 
 _CLOSE_TIMEOUT_S: Final = 5.0
 DEFAULT_RUN_TIMEOUT_S: Final = 1800.0
+
+_OF_ATTEMPTS: Final = frozenset({"run", "cancel"})
+_OF_SERVERS: Final = frozenset({"start", "reload", "remove"})
+"""Requests that no new host needs: it loads the servers that there are then, once each."""
 
 
 class WorkerPool:
@@ -94,22 +99,22 @@ class WorkerPool:
 
     def start(self, servers: Iterable[ServerSpec]) -> None:
         """Load these servers. Each is answered by Declared or LoadFailed."""
-        for spec in servers:
-            self._specs[spec.target] = spec
-            self._loads.begin(spec.target)
-            self._send({"op": "start", "spec": spec._asdict()})
+        specs = {spec.target: spec for spec in servers}
+        self._specs.update(specs)
+        self._loads.allow(specs)
+        self._load(specs)
 
     def reload(self, target: str) -> None:
         """Load a started server again. The old generation serves until the new one is ready."""
         if self._loads.is_given_up(target):
             self.start([self._specs[target]])
-            return
-        self._loads.begin(target)
-        self._send({"op": "reload", "spec": self._specs[target]._asdict()})
+        else:
+            self._load([target], "reload")
 
     def remove(self, target: str) -> None:
         """Stop serving a target. Its running attempts end first."""
         if self._specs.pop(target, None) is not None:
+            self._loads.forget(target)
             self._send({"op": "remove", "target": target})
 
     def run(self, command: RunTask, *, run_timeout_s: float = DEFAULT_RUN_TIMEOUT_S) -> None:
@@ -193,13 +198,25 @@ class WorkerPool:
                 self._acknowledge(events)
             except HostLostError as lost:
                 self._replace_host(host, str(lost), events)
-        if (alone := self._loads.next_alone()) is not None and alone in self._specs:
-            self.start([self._specs[alone]])
+        if (alone := self._loads.next_alone()) is not None:
+            self._load([alone])
         events += self._pending
         self._pending = []
         return events
 
     # -- inside -------------------------------------------------------------------------------
+
+    def _load(self, targets: Iterable[str], op: str = "start") -> None:
+        """Load these now, except those whose turn comes anyway.
+
+        A host that is lost meanwhile is followed by one that was given all of them.
+        """
+        host = self._host
+        for target in targets:
+            if self._host is host and not self._loads.is_waiting(target):
+                self._send({"op": op, "spec": self._specs[target]._asdict()})
+                if self._host is host:
+                    self._loads.begin(target)
 
     def _close_host(self, host: HostProcess) -> None:
         if not self._is_ready:
@@ -221,10 +238,10 @@ class WorkerPool:
             self._heartbeat.note_waiting(self._clock())
             return
         for event in events_from(fields):
+            if self._is_of_removed_server(event) or self._give_again(event):
+                continue
             self._loads.observe(event)
             key = getattr(event, "key", None)
-            if isinstance(event, AttemptEnded) and self._give_again(event):
-                continue
             if key is not None:
                 self._acknowledgements.note_news(key)
             if isinstance(event, Ready):
@@ -253,10 +270,16 @@ class WorkerPool:
         may_load = command.server not in self._declared and self._loads.is_loading
         return may_load or self._heartbeat.is_late(self._clock())
 
-    def _give_again(self, event: AttemptEnded) -> bool:
+    def _is_of_removed_server(self, event: Event) -> bool:
+        """Return whether it is the answer to a load, sent before the server was removed."""
+        return isinstance(event, Declared | LoadFailed) and event.target not in self._specs
+
+    def _give_again(self, event: Event) -> bool:
         """Give the host a command again that it found stale after the pool's `queued`."""
+        if not isinstance(event, AttemptEnded) or event.outcome != "stale":
+            return False
         key = event.key
-        if event.outcome != "stale" or not self._acknowledgements.is_queued(key):
+        if not self._acknowledgements.is_queued(key):
             return False
         again = self._acknowledgements.again(key)
         if again.command.start_by < again.command.clock_offset_s + time.monotonic():
@@ -330,15 +353,17 @@ class WorkerPool:
             self._rest()
             self._pending.append(HostLost(why=f"another could not be started: {error}"))
             return
-        self._is_second_try = True
+        host, self._is_second_try = self._host, True
         unsent, self._unsent = self._unsent, []
         first = self._loads.begin_all(self._specs)
         if self._loads.waiting:
             # Otherwise their commands would be answered as those of no server.
             self._send({"op": "expect", "targets": self._loads.waiting})
-        self.start([self._specs[target] for target in first])
+        if self._host is host:
+            self._load(first)
         for request, frame in unsent:
-            if request["op"] != "start":
+            is_answered = request["op"] in _OF_ATTEMPTS and self._host is not host
+            if request["op"] not in _OF_SERVERS and not is_answered:
                 self._send(request, frame)
 
     def _answer_for_lost(

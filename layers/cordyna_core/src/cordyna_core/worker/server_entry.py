@@ -187,8 +187,11 @@ class ServerEntry:
         return [worker for worker in self._workers() if worker.attempt is not None]
 
     def retire_all(self) -> None:
-        """End all generations softly."""
+        """End all generations softly; one that is loading has nothing to end, and is killed."""
         self._is_draining = True
+        if self._next is not None:
+            self._drop(self._next)
+            self._next = None
         for generation in list(self._generations):
             generation.retire()
 
