@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cerebro.adapters.sqlite.database import DamagedRow
+from cerebro.core.model import RunSnapshot
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime.clock_jump import SteadyClock, shift_deadlines
 from cerebro.embedded.storage.home import DiskHome, MemoryHome
@@ -90,18 +91,22 @@ def test_retry_wait_after_a_jump_is_as_long_as_before() -> None:
     assert [command.attempt for command in world.commands] == [1, 2]
 
 
-def test_damaged_run_does_not_keep_others_from_being_shifted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_run_beside_a_damaged_one_is_shifted(monkeypatch: pytest.MonkeyPatch) -> None:
     world = an_engine("a: x", silent=("x",))
-    world.invoke("x")
+    damaged_run, other = sorted([world.invoke("x"), world.invoke("x")])
     store: Any = world.driver.home.store
+    read_run_snapshot, before = store.read_run_snapshot, store.read_task(other, 0)
 
-    def damaged(run_id: str) -> None:
-        raise DamagedRow(f"row {run_id} is damaged.")
+    def damaged(run_id: str) -> RunSnapshot | None:
+        if run_id == damaged_run:
+            raise DamagedRow(f"row {run_id} is damaged.")
+        snapshot: RunSnapshot | None = read_run_snapshot(run_id)
+        return snapshot
 
     monkeypatch.setattr(store, "read_run_snapshot", damaged)
     shift_deadlines(store, HOUR)
+
+    assert store.read_task(other, 0).deadline == before.deadline + HOUR
 
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
