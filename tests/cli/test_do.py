@@ -199,9 +199,13 @@ def test_sigterm_stops_waiting_as_ctrl_c_does() -> None:
     class Terminated(FakeEngine):
         def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
             yield from super().follow(run_id, timeout_s=timeout_s)
-            signal.raise_signal(signal.SIGTERM)
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                next_one.append(signal.getsignal(signal.SIGTERM))
 
     before = signal.getsignal(signal.SIGTERM)
+    next_one: list[object] = []
 
     result = dyna("do", "task-3", engine=Terminated(views=running().views))
 
@@ -209,6 +213,7 @@ def test_sigterm_stops_waiting_as_ctrl_c_does() -> None:
     assert result.err.endswith(
         f"terminated: run {RUN} is kept as it is, and can be taken up.\n  next: dyna do task-3\n"
     )
+    assert next_one == [signal.SIG_DFL], "the next SIGTERM ends the process"
     assert signal.getsignal(signal.SIGTERM) is before
     with ThreadPoolExecutor(1) as threads:
         assert threads.submit(dyna, "do", "task-3", engine=running()).result().status == 124

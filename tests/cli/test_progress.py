@@ -140,6 +140,30 @@ def test_lines_of_an_ended_run_are_those_of_a_live_one() -> None:
     assert lines_of([ended], passed, LateEvents) == lines
 
 
+def test_each_attempt_of_a_failed_run_has_its_own_error() -> None:
+    """The run has the error of the last one, which is not that of the first."""
+    states = "started@0 error:failed@1 started/2@2 error:failed/2@3"
+    last = ErrorDescription(type="RetryableError", message="two")
+    failed = a_run(a_task("x", "", states, error=last), state="error")
+
+    lines = lines_of([failed], [failure(1, 1, "one"), failure(2, 2, "two")])
+
+    assert lines[2].endswith("error failed: RetryableError: one")
+    assert lines[4].endswith("error failed (attempt 2): RetryableError: two")
+
+
+def test_errors_are_read_only_of_events_that_are_new() -> None:
+    states = "started@0 error:failed@1 started/2@2"
+    first = a_run(a_task("x", "", states))
+    second = a_run(a_task("x", "", f"{states} error:failed/2@3 started/3@4"))
+    NotedEvents.read_after = []
+
+    lines = lines_of([first, second], [failure(7, 1, "one")], NotedEvents)
+
+    assert lines[2].endswith("error failed: RetryableError: one")
+    assert NotedEvents.read_after == [0, 7]
+
+
 def test_lines_of_a_live_run_do_not_read_late_events() -> None:
     states = "started@0 error:failed@1 started/2@2"
     live = a_run(a_task("x", "", states))
@@ -163,6 +187,16 @@ class LateEvents(FakeEngine):
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields, has_live_events=False)
+
+
+class NotedEvents(FakeEngine):
+    """Notes after which event it is read."""
+
+    read_after: ClassVar[list[int]] = []
+
+    def events(self, *positional: Any, after: int = 0, **named: Any) -> list[PassedEvent]:
+        NotedEvents.read_after.append(after)
+        return super().events(*positional, after=after, **named)
 
 
 class MissingEvents(LateEvents):

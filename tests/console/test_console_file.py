@@ -1,9 +1,13 @@
 """The console file names the consoles that are up, even after others of the folder have ended."""
 
+import fcntl
+import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -84,6 +88,34 @@ def test_stop_leaves_a_file_that_does_not_name_it(tmp_path: Path) -> None:
     other.write(file)
     entry.remove_from(file)
     assert ConsoleFile.read(file) == other
+
+
+def test_consoles_that_start_at_once_are_both_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other_process: int
+) -> None:
+    """The other one has the lock first, and writes before this one gets it."""
+    file = tmp_path / "console.json"
+    other, this = ConsoleFile(8421, other_process, "a"), ConsoleFile(8422, os.getpid(), "a")
+
+    def wait_for_the_other(_descriptor: int, _operation: int) -> None:
+        file.write_text(json.dumps(asdict(other)))
+
+    monkeypatch.setattr(fcntl, "flock", wait_for_the_other)
+    this.add_to(file)
+    named = ConsoleFile.read(file)
+    assert named is not None
+    assert named.consoles == (this, other)
+
+
+def test_token_of_an_ended_console_is_sent_to_no_one(tmp_path: Path) -> None:
+    """Another program may listen on its port by now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        port = listener.getsockname()[1]
+        ConsoleFile(port, NO_PROCESS, "token").write(tmp_path / "console.json")
+        assert ConsoleEntry().find(tmp_path) is None
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 def test_process_of_another_user_counts_as_running(monkeypatch: pytest.MonkeyPatch) -> None:

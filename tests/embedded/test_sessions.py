@@ -144,13 +144,21 @@ def test_unanswered_command_is_withdrawn(tmp_path: Path) -> None:
         assert [run.task for run in engine.runs()] == ["y"]
 
 
+@pytest.mark.parametrize("was_loaded", [False, True])
 def test_invoke_of_unserved_task_is_refused_naming_the_driver(
-    tmp_path: Path,
+    tmp_path: Path, *, was_loaded: bool
 ) -> None:
-    other = TaskServer("other")
+    """Also if a driver before this one had loaded that server."""
+    other, home = TaskServer("other"), DiskHome(tmp_path)
     other.task(name="mine")(lambda: None)
-    with EmbeddedEngine(DiskHome(tmp_path), two_servers()) as driver:
+    with EmbeddedEngine(home, two_servers()) as driver:
         finished(driver, "x")
+        if was_loaded:
+            loaded = TargetState(
+                target="other.py", server="other", fingerprint="", error=None, is_serving=True, at=0
+            )
+            with home.transaction():
+                home.targets.write(loaded)
         with EmbeddedEngine(DiskHome(tmp_path), [other], targets=["other.py"]) as watcher:
             refused = watcher.invoke(InvokeTask(task="mine"))
 
