@@ -272,7 +272,7 @@ def test_impact_is_the_same_whatever_was_declared_before() -> None:
     a, b = declared("a", "x"), declared("b", "n<-x  m<-x  z<-n,m")
     retried = declared("a", "x", x={"retries": 1})
     stepwise = Graph.of({"b": declared("b", "z<-n,m  n<-x")}).with_servers({"b": b}, 1)
-    assert stepwise.users.of["x"] == ("m", "n")
+    assert stepwise.users.of("x") == ("m", "n")
     for before in (graph_of(a, b), stepwise.with_servers({"a": a, "b": b})):
         paths = {item.task: item.path for item in rehearsal(before, [retried]).touched}
         assert paths == {"n": ["n", "x"], "m": ["m", "x"], "z": ["z", "m", "x"]}

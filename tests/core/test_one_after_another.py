@@ -64,7 +64,7 @@ def assert_is_as_if_made_anew(graph: Graph) -> None:
     )
     assert list(graph.unresolved) == list(other.unresolved)
     assert (graph.wanted_fresh, graph.without_order) == (other.wanted_fresh, other.without_order)
-    assert (graph.users, graph.restricted) == (other.users, other.restricted)
+    assert (graph.restricted, graph.deprecated) == (other.restricted, other.deprecated)
     assert (graph.requiring, graph.secret_names) == (other.requiring, other.secret_names)
     for name in graph:
         assert graph[name] == other[name]
@@ -75,7 +75,7 @@ def assert_is_as_if_made_anew(graph: Graph) -> None:
         assert list(graph.shortest_paths_to_unresolved(name).items()) == list(
             other.shortest_paths_to_unresolved(name).items()
         )
-        assert graph.has_order([name])
+    assert_has_users_as_if_made_anew(graph, other)
     for name in set(NAMES).difference(graph):
         assert (name in graph, graph.get(name), graph.server_of(name), graph.upstream_of(name)) == (
             False,
@@ -83,6 +83,20 @@ def assert_is_as_if_made_anew(graph: Graph) -> None:
             None,
             (),
         )
+
+
+def assert_has_users_as_if_made_anew(graph: Graph, other: Graph) -> None:
+    users, others = graph.users, other.users
+    assert [users.of(name) for name in NAMES] == [others.of(name) for name in NAMES]
+    assert not graph.has_cycle
+    for reach, again in ((users.missing, others.missing), (users.forbidden, others.forbidden)):
+        assert sorted(users.reached(reach)) == sorted(others.reached(again))
+        assert all(bool(count) == mark for count, mark in zip(reach.support, reach.marks))
+    ranks, number_of = users.ranks, users.edges.numbers
+    assert ranks is not None
+    for name in graph:
+        for upstream in graph.upstream_of(name):
+            assert ranks[number_of[upstream]] < ranks[number_of[name]]
 
 
 def has_cycle(graph: Graph, more: ServerDeclared) -> bool:

@@ -188,22 +188,14 @@ class TaskDeclaration(Part):
     )
 
     @model_validator(mode="after")
-    def _delays_are_in_order(self) -> Self:
+    def _fields_agree(self) -> Self:
         if self.retry_max_delay_s < self.retry_delay_s:
             raise ValueError(
                 f"retry_max_delay_s {self.retry_max_delay_s} is less than "
                 f"retry_delay_s {self.retry_delay_s}"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _until_needs_deprecated(self) -> Self:
         if self.until is not None and self.deprecated is None:
             raise ValueError("until needs deprecated: say what to use instead")
-        return self
-
-    @model_validator(mode="after")
-    def _due_needs_cron(self) -> Self:
         if self.due is not None and self.cron is None:
             raise ValueError("due needs cron: it follows the nominal time of a tick")
         return self

@@ -33,10 +33,11 @@ def changes_between(before: Graph, after: Graph) -> Iterator[Change]:
     names = dict.fromkeys(
         [*_declared_otherwise(before, after), *_declared_otherwise(after, before)]
     )
+    old, new = before.tasks, after.tasks
     for name in names:
-        was, will_be = before.get(name), after.get(name)
+        was, will_be = old.get(name), new.get(name)
         if was is None:
-            yield Change(name, after[name].server, "added")
+            yield Change(name, new[name].server, "added")
         elif will_be is None:
             yield Change(name, was.server, "removed")
         elif fields := _differing(was, will_be):

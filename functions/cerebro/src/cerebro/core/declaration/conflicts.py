@@ -5,7 +5,8 @@ problems, and all of them (docs/rules.md, rules 9 and 10).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from cerebro.core.declaration.notices import broken_strict_edges
@@ -33,11 +34,16 @@ class Joined(NamedTuple):
     problems: Mapping[str, list[Problem]]
 
 
-def join(new: Declarations, accepted: Declarations, before: Graph) -> Joined:
+def join(
+    new: Declarations,
+    accepted: Declarations,
+    before: Graph,
+    versions: Mapping[str, str] = MappingProxyType({}),
+) -> Joined:
     """Return the graph of `accepted`, which is what stays of the graph `before`, and of `new`.
 
     Of two new servers that claim a name, the one that owned it `before` keeps it, else the first
-    one gets it.
+    one gets it. `versions`: those of new declarations that are known.
     """
     problems: dict[str, list[Problem]] = defaultdict(list)
     owners = _owners(new, accepted, before)
@@ -48,13 +54,18 @@ def join(new: Declarations, accepted: Declarations, before: Graph) -> Joined:
             if owners[task.name] != server
         ]
     owned = {server: only_owned(declared, owners.get) for server, declared in new.items()}
-    graph = before.with_servers({**accepted, **owned})
+    known = {
+        server: versions[server]
+        for server, declared in owned.items()
+        if server in versions and declared is new[server]
+    }
+    graph = before.with_servers({**accepted, **owned}, known=known)
     if new and len(graph) > MAX_TASKS_IN_GRAPH:
         problems[list(new)[-1]].append(_graph_full(len(graph)))
     names = [task.name for declared in owned.values() for task in declared.tasks]
     for name, upstream in new_forbidden_edges(graph, names, before):
         problems[graph[name].server].append(not_a_consumer(graph, name, upstream))
-    for names_involved, problem in _shared_problems(graph, names, before):
+    for names_involved, problem in _shared_problems(graph, owned, names, before):
         for server in dict.fromkeys(graph[name].server for name in names_involved):
             if server in new:
                 problems[server].append(problem)
@@ -62,10 +73,10 @@ def join(new: Declarations, accepted: Declarations, before: Graph) -> Joined:
 
 
 def _shared_problems(
-    graph: Graph, names: Sequence[str], before: Graph
+    graph: Graph, servers: Collection[str], names: Sequence[str], before: Graph
 ) -> Iterator[tuple[Sequence[str], Problem]]:
     """Yield the problems of several tasks together, with these tasks."""
-    for problem in broken_strict_edges(graph, set(names), before):
+    for problem in broken_strict_edges(graph, servers, before):
         yield problem.path or (), problem
     for cycle in _cycles(graph, names, before):
         yield cycle, _cycle_problem(cycle, graph)
@@ -87,20 +98,14 @@ def _owners(new: Declarations, accepted: Declarations, before: Graph) -> dict[st
 def _cycles(graph: Graph, among: Sequence[str], before: Graph) -> list[list[str]]:
     """Return cycles through `among`.
 
-    The graph `before` has none, so a cycle goes through a task whose upstream changed, and which
-    another one needs.
+    A new one goes through a task whose upstream changed. One that is not new was accepted.
     """
-    changed = {
-        name: upstream
-        for name in among
-        if (upstream := graph.upstream_of(name)) != before.upstream_of(name)
-    }
-    needed = {upstream for needs in changed.values() for upstream in needs}
-    if graph.has_order(name for name in changed if name in needed or name in before.users.of):
+    if not graph.has_cycle:
         return []
     from cerebro.core.graph.cycles import cycles_of  # noqa: PLC0415  networkx takes 85 ms
 
-    return cycles_of(graph, among)
+    changed = [name for name in among if graph.upstream_of(name) != before.upstream_of(name)]
+    return cycles_of(graph, among) if cycles_of(graph, changed) else []
 
 
 def only_owned(declared: ServerDeclared, owner_of: Callable[[str], str | None]) -> ServerDeclared:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cerebro.core.declaration.conflicts import Declarations, join
-from cerebro.core.graph.graph import Graph, Head, version_of
+from cerebro.core.graph.graph import Graph, Head, content_of, version_of, version_of_content
 from cerebro.core.validation.problems import at_most, quoted
 from cerebro.core.validation.validate_declaration import validate_declaration
 from cordyna_core.contract.base import Problem
@@ -60,7 +60,8 @@ class Batch:
 
 def decide(graph: Graph, declared: ServerDeclared) -> Outcome:
     """Decide one declaration, given what is accepted."""
-    server, version = declared.server, version_of(declared)
+    content = content_of(declared)
+    server, version = declared.server, version_of_content(content)
     accepted = graph.declarations.get(server)
     if accepted is not None:
         if version == graph.version_of_server(server):
@@ -70,8 +71,8 @@ def decide(graph: Graph, declared: ServerDeclared) -> Outcome:
             is_same = declared.tasks == accepted.tasks
             return SignOfLife("same" if is_same else "older_revision")
     others = {name: other for name, other in graph.declarations.items() if name != server}
-    joined = join({server: declared}, others, graph)
-    problems = [*validate_declaration(declared), *joined.problems.get(server, ())]
+    joined = join({server: declared}, others, graph, {server: version})
+    problems = [*validate_declaration(declared, content), *joined.problems.get(server, ())]
     if problems:
         return Rejected(at_most(problems))
     return Accepted(declared, version, joined.graph)
@@ -96,7 +97,7 @@ def declare_batch(declarations: Sequence[ServerDeclared], before: Graph | None =
         for server, declared in batch.items()
         if server not in kept or versions[server] != before.version_of_server(server)
     }
-    rejected, joined = _joined(new, kept, before)
+    rejected, joined = _joined(new, kept, before, versions)
     is_new = new.keys() != rejected.keys() or kept.keys() != before.declarations.keys()
     graph = joined if is_new else before
 
@@ -112,14 +113,16 @@ def declare_batch(declarations: Sequence[ServerDeclared], before: Graph | None =
 
 
 def _joined(
-    new: Declarations, kept: Declarations, before: Graph
+    new: Declarations, kept: Declarations, before: Graph, versions: Mapping[str, str]
 ) -> tuple[Mapping[str, Sequence[Problem]], Graph]:
     """Return the problems of each rejected server, and the graph with the others."""
     unchanged = {server: declared for server, declared in kept.items() if server not in new}
     faults = {
-        server: own for server, declared in new.items() if (own := validate_declaration(declared))
+        server: own
+        for server, declared in new.items()
+        if (own := validate_declaration(declared, content_of(declared)))
     }
-    between = join(new, unchanged, before).problems if faults else {}
+    between = join(new, unchanged, before, versions).problems if faults else {}
     rejected = {server: [*own, *between.get(server, ())] for server, own in faults.items()}
     while True:
         accepted = {
@@ -128,7 +131,7 @@ def _joined(
             if server in unchanged or server in rejected
         }
         candidates = {server: own for server, own in new.items() if server not in rejected}
-        graph, between = join(candidates, accepted, before)
+        graph, between = join(candidates, accepted, before, versions)
         if not between:
             return rejected, graph
         # The last one with problems is rejected; the others may have none without it.

@@ -41,6 +41,9 @@ def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView
         if isinstance(outcome, Accepted | Rejected):
             owned = only_owned(declaration, wanted.server_of)
             wanted = wanted.with_servers({**wanted.declarations, declaration.server: owned})
+    if wanted is not accepted:
+        # It may have a cycle.
+        wanted = wanted.with_users_anew()
     changes = list(changes_between(graph, wanted))
     return RehearsalView(
         generation=graph.generation,
@@ -101,16 +104,18 @@ def _differences(was: OwnedTask, will_be: OwnedTask, fields: Sequence[str]) -> l
 def _touched(
     before: Graph, after: Graph, changes: Sequence[Change], by: Collection[str]
 ) -> Iterator[TouchedTask]:
-    for name, affected in Impact(before, after, changes).affected(changes, by=by):
-        server, task = after[name]
-        yield TouchedTask(
-            task=name,
-            server=server,
-            effect=affected.effect,
-            owner=task.owner,
-            cron=task.cron,
-            path=short_path(affected.path_of(name)),
-        )
+    impact = Impact(before, after, changes)
+    for effect, names in impact.affected(changes, by=by):
+        for name in names:
+            server, task = after[name]
+            yield TouchedTask(
+                task=name,
+                server=server,
+                effect=effect,
+                owner=task.owner,
+                cron=task.cron,
+                path=short_path(impact.path_of(name, effect)),
+            )
 
 
 def _edges(before: Graph, after: Graph, changed: Iterable[str]) -> Iterator[EdgeChange]:

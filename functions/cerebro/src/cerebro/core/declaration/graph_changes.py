@@ -10,8 +10,8 @@ Invariant: what changed the graph is published, in this order, for each server (
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Final
 
 from cerebro.core.declaration.changes import Change, changes_between
@@ -37,18 +37,20 @@ def graph_changes(before: Graph, after: Graph, *, cause: str, now: float) -> Ite
         if before.declarations.get(server) is after.declarations.get(server):
             continue
         own = changes_of[server]
-        names: dict[str, list[str]] = {"added": [], "removed": [], "changed": []}
-        for change in own:
-            names[change.kind].append(change.task)
+        affected = (names for _, names in impact.affected(own, by={server}))
         yield GraphChanged(
             meta=meta_at(now, derived_id("GraphChanged", after.generation, server), cause),
             generation=after.generation,
             server=server,
-            added=names["added"][:NAMES_MAX],
-            removed=names["removed"][:NAMES_MAX],
-            changed=names["changed"][:NAMES_MAX],
-            affected=[name for name, _ in islice(impact.affected(own, by={server}), NAMES_MAX)],
+            added=_first(change.task for change in own if change.kind == "added"),
+            removed=_first(change.task for change in own if change.kind == "removed"),
+            changed=_first(change.task for change in own if change.kind == "changed"),
+            affected=_first(chain.from_iterable(affected)),
         )
+
+
+def _first(names: Iterable[str]) -> list[str]:
+    return list(islice(names, NAMES_MAX))
 
 
 async def publish_pending_change(graph: Graph, server: str) -> None:

@@ -4,18 +4,17 @@ Invariant: every task that would not be invoked as before is found, once, with i
 and a shortest path to what causes it.
 
 Whether a task can be invoked depends on what is upstream of it, so only tasks downstream of a
-change can be affected. Of the rest of the graph, what is downstream of an unresolved name, or of an
-edge that is not allowed, is visited; a healthy graph has neither.
+change can be affected. What is downstream of an unresolved name, or of an edge that is not allowed,
+is known of every graph (`core/graph/users.py`); it is walked again only for paths.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cerebro.core.declaration.changes import Change
 from cerebro.core.graph.graph import Graph
-from cerebro.core.graph.users import Paths
+from cerebro.core.graph.users import Names, Paths
 from cerebro.core.validation.edge_access import forbidden_edges
 from cordyna_core.contract.declaration import FIELDS_WITHOUT_EFFECT_ON_RESULTS
 
@@ -35,120 +34,119 @@ _NON_BREAKING_FIELDS: Final = _HARMLESS_FIELDS | {"consumers", "cron"}
 """Fields whose change affects no other task by itself."""
 
 
-class Affected(NamedTuple):
-    """How a task is affected.
-
-    Fields:
-        paths: from it to a task that is changed, or has a cause.
-        causes: what such a task needs, and may not; nothing, if it is the cause itself.
-    """
-
-    effect: "Effect"
-    paths: Paths
-    causes: Mapping[str, str] = {}
-
-    def path_of(self, task: str) -> list[str]:
-        """Return the path from an affected task to its cause."""
-        path = [task]
-        while (nearer := self.paths[path[-1]]) != path[-1]:
-            path.append(nearer)
-        cause = self.causes.get(path[-1])
-        return path if cause is None else [*path, cause]
-
-
-class _Reached(NamedTuple):
-    """What is at or downstream of a cause of one kind, before and after."""
-
-    before: Paths
-    after: Paths
-
-
 class Impact:
-    """What the changes between two graphs affect."""
+    """What the changes between two graphs affect; `after` was made from `before`."""
 
     def __init__(self, before: Graph, after: Graph, changes: Sequence[Change]) -> None:
         """Of `changes`, none between the two is left out."""
         self._before: Final = before
         self._after: Final = after
         self._changes: Final = changes
-        self._paths: Final[dict[tuple[str, ...], Paths]] = {}
+        self._downstream_of: Final[dict[tuple[str, ...], Names]] = {}
+        self._paths: Final[dict[Effect, Paths]] = {}
 
     def affected(
         self, own: Sequence[Change], *, by: Collection[str]
-    ) -> Iterator[tuple[str, Affected]]:
+    ) -> Iterator[tuple["Effect", list[str]]]:
         """Yield the affected tasks of servers other than `by`, the gravest effect first.
 
         `own`: the changes of these servers. Nothing is affected by a server that changed nothing.
         """
-        affected = set[str]()
-        for how, names in self._effects(own) if own else ():
-            for name in self._after.in_order(names, without=by):
-                if name in self._before and name not in affected:
-                    affected.add(name)
-                    yield name, how
+        if not own or not len(self._before):
+            return
+        left_out = {
+            change.task
+            for change in self._changes
+            if change.kind == "added" and change.server not in by
+        }
+        for effect, names in self._effects(own):
+            affected: list[str] = []
+            for tasks in self._after.by_server(names, without=by):
+                new = [task for task in tasks if task not in left_out] if left_out else tasks
+                affected += new
+                yield effect, new
+            left_out.update(affected)
 
-    def _effects(self, own: Sequence[Change]) -> Iterator[tuple[Affected, Collection[str]]]:
+    def path_of(self, task: str, effect: "Effect") -> list[str]:
+        """Return the path from an affected task to its cause, or to the task that changed."""
+        if effect not in self._paths:
+            self._paths[effect] = self._paths_of(effect)
+        paths, path = self._paths[effect], [task]
+        while (nearer := paths[path[-1]]) != path[-1]:
+            path.append(nearer)
+        return [*path, self._closed[path[-1]]] if effect == "not_allowed" else path
+
+    def _paths_of(self, effect: "Effect") -> Paths:
+        before, after, changes = self._before, self._after, self._changes
+        match effect:
+            case "unresolved":
+                return after.users.paths(_unresolved(after))
+            case "not_allowed":
+                return after.users.paths(sorted(self._closed))
+            case "cron_needs_params":
+                return after.users.paths(sorted(after.requiring))
+            case "resolved":
+                return before.users.paths(_unresolved(before))
+            case "closure":
+                return after.users.paths(_tasks(filter(_changes_closure, changes)))
+            case "declaration":
+                return after.users.paths(_tasks(filter(_changes_invocation, changes)))
+
+    @cached_property
+    def _closed(self) -> Mapping[str, str]:
+        """Of each task with upstreams on which it may not depend, the last one of these."""
+        users = self._after.users
+        return dict(forbidden_edges(self._after, users.reached(users.forbidden)))
+
+    def _effects(self, own: Sequence[Change]) -> Iterator[tuple["Effect", Names]]:
         """Yield each effect with the names that have it."""
-        missing, forbidden = self._missing, self._forbidden
-        yield Affected("unresolved", missing.after), missing.after.keys() - missing.before.keys()
-        closed = dict(forbidden_edges(self._after, self._after.users.forbidden))
-        yield (
-            Affected("not_allowed", forbidden.after, closed),
-            forbidden.after.keys() - forbidden.before.keys(),
-        )
-        if crons := self._crons:
-            needing = self._needing
-            yield Affected("cron_needs_params", needing.after), set(filter(self._is_refused, crons))
-        yield Affected("resolved", missing.before), missing.before.keys() - missing.after.keys()
-        closure = self._downstream(filter(_changes_closure, own))
-        yield Affected("closure", closure), closure
-        declaration = self._downstream(filter(_changes_invocation, own))
-        yield Affected("declaration", declaration), declaration
+        before, after = self._before.users, self._after.users
+        missing, resolved = after.missing.since(before.missing)
+        forbidden, _ = after.forbidden.since(before.forbidden)
+        yield "unresolved", after.numbered(missing)
+        yield "not_allowed", after.numbered(forbidden)
+        yield "cron_needs_params", after.names(filter(self._is_refused, self._crons))
+        yield "resolved", after.numbered(resolved)
+        yield "closure", self._downstream(filter(_changes_closure, own))
+        yield "declaration", self._downstream(filter(_changes_invocation, own))
 
-    def _downstream(self, changes: Iterable[Change]) -> Paths:
-        """Return the paths of what is downstream of these changes; they are remembered."""
-        sources = tuple([change.task for change in changes])
-        if sources not in self._paths:
-            self._paths[sources] = self._after.users.downstream(sources)
-        return self._paths[sources]
-
-    @cached_property
-    def _missing(self) -> _Reached:
-        return self._reached(self._before.users.unresolved, self._after.users.unresolved)
-
-    @cached_property
-    def _forbidden(self) -> _Reached:
-        return self._reached(self._before.users.forbidden, self._after.users.forbidden)
-
-    def _reached(self, before: AbstractSet[str], after: AbstractSet[str]) -> _Reached:
-        """Return what is downstream of these causes; nothing, if that has not changed."""
-        if before == after and not any(map(_changes_closure, self._changes)):
-            return _Reached({}, {})
-        return self._all_reached(before, after)
-
-    def _all_reached(self, before: AbstractSet[str], after: AbstractSet[str]) -> _Reached:
-        return _Reached(
-            self._before.users.downstream(sorted(before)),
-            self._after.users.downstream(sorted(after)),
-        )
+    def _downstream(self, changes: Iterable[Change]) -> Names:
+        """Return what is downstream of these changes; it is remembered."""
+        sources = _tasks(changes)
+        if sources not in self._downstream_of:
+            self._downstream_of[sources] = self._after.users.downstream(sources)
+        return self._downstream_of[sources]
 
     @cached_property
     def _crons(self) -> Sequence[str]:
         """The tasks with a cron that are downstream of a change."""
-        crons = self._after.crons
-        changed = self._downstream(filter(_may_affect, self._changes)) if crons else {}
-        return [cron.task.name for cron in crons if cron.task.name in changed]
+        crons = [cron.task.name for cron in self._after.crons]
+        changed = self._downstream(filter(_may_affect, self._changes)) if crons else None
+        return [cron for cron in crons if changed and cron in changed]
 
     @cached_property
-    def _needing(self) -> _Reached:
-        return self._all_reached(self._before.requiring, self._after.requiring)
+    def _needing(self) -> tuple[Names, Names]:
+        """What needs a task with a parameter that has no default, before and after."""
+        before, after = (
+            graph.users.downstream(graph.requiring) for graph in (self._before, self._after)
+        )
+        return before, after
 
     def _is_refused(self, cron: str) -> bool:
         """Return whether the ticks of a task are refused from now on: they carry no params."""
-        before = self._before.get(cron)
-        had_cron = before is not None and before.task.cron is not None
-        was_refused = had_cron and cron in self._needing.before
-        return cron in self._needing.after and not was_refused
+        before, after = self._needing
+        owned = self._before.get(cron)
+        had_cron = owned is not None and owned.task.cron is not None
+        return cron in after and not (had_cron and cron in before)
+
+
+def _unresolved(graph: Graph) -> Sequence[str]:
+    users = graph.users
+    return sorted([name for name in users.reached(users.missing) if name not in graph])
+
+
+def _tasks(changes: Iterable[Change]) -> tuple[str, ...]:
+    return tuple([change.task for change in changes])
 
 
 def _may_affect(change: Change) -> bool:

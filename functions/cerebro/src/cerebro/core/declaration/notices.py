@@ -4,8 +4,8 @@ Invariant: a notice is about one edge of the graph as it is, and refuses nothing
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, islice
 from typing import Final
 
 from cerebro.core.graph.graph import Graph
@@ -27,10 +27,14 @@ def notices_of_server(graph: Graph, server: str) -> list[Notice]:
     if declared is None:
         return []
     own = {task.name for task in declared.tasks}
-    concerning = [task.name for task in declared.tasks if _concerns_users(task)]
+    noticed = graph.restricted | graph.deprecated
+    using = [task.name for task in declared.tasks if _needs_any(task, noticed)] if noticed else ()
+    features, users = graph.features_of(server), graph.users
+    concerning = features.deprecated | features.restricted | features.typed
+    names = features.expecting.union(using, *map(users.of, concerning))
     found = (
         notice
-        for notice in notices(graph, _with_users(graph, own, concerning))
+        for notice in notices(graph, chain.from_iterable(graph.by_server(users.names(names))))
         if notice.task in own or notice.upstream in own
     )
     return list(islice(found, NOTICES_MAX))
@@ -46,17 +50,8 @@ def notices(graph: Graph, names: Iterable[str]) -> Iterator[Notice]:
                 yield from _of_edge(graph, user, used)
 
 
-def _with_users(graph: Graph, own: Collection[str], concerning: Sequence[str]) -> Iterator[str]:
-    """Return `own` tasks, and those that need one of `concerning`, in the order of the graph."""
-    if not concerning:
-        return graph.in_order(own)
-    users = graph.users.of
-    return graph.in_order({*own}.union(*(users.get(name, ()) for name in concerning)))
-
-
-def _concerns_users(task: TaskDeclaration) -> bool:
-    is_old, is_closed = task.deprecated is not None, task.consumers is not None
-    return is_old or is_closed or task.output_schema is not None
+def _needs_any(task: TaskDeclaration, names: Collection[str]) -> bool:
+    return any(upstream in names for upstream in task.upstream_names)
 
 
 def verdict_of(user: OwnedTask, used: OwnedTask) -> Compatibility | None:
@@ -70,15 +65,17 @@ def verdict_of(user: OwnedTask, used: OwnedTask) -> Compatibility | None:
 
 
 def broken_strict_edges(
-    graph: Graph, changed: Collection[str], accepted: Graph
+    graph: Graph, servers: Collection[str], accepted: Graph
 ) -> Iterator[Problem]:
-    """Yield a problem of every strict edge from or to a task of `changed` that breaks.
+    """Yield a problem of every strict edge from or to a task of these servers that breaks.
 
     One whose two sides are as in the `accepted` graph is not judged again: a newer version of
     cerebro may tell more breaks than the one that accepted it. `path` is [the user, its upstream].
     """
-    typed = [name for name in changed if graph[name].task.output_schema is not None]
-    for name in _with_users(graph, changed, typed):
+    users, names = graph.users, set[str]()
+    for features in map(graph.features_of, servers):
+        names.update(features.expecting, *map(users.of, features.typed))
+    for name in chain.from_iterable(graph.by_server(users.names(names))):
         user = graph[name]
         for upstream, edge in user.task.expecting.items():
             used = graph.get(upstream)

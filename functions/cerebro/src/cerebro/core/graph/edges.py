@@ -19,7 +19,6 @@ from cordyna_core.contract.declaration import TaskDeclaration
 
 _NO_LEVEL: Final = -2
 _BELOW_EVERY_TASK: Final = -1
-_OPEN, _CLOSED = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +47,13 @@ class Edges:
         numbers: Mapping[str, int] | None = None,
         upstream: Sequence[tuple[int, ...] | None] = (),
     ) -> None:
-        self._numbers: Final = numbers or {}
-        self._upstream: Final = upstream
+        self.numbers: Final = numbers or {}
+        self.upstream: Final = upstream
 
     def changed(self, gone: Iterable[str], declared: Sequence[TaskDeclaration]) -> "Edges":
         """Return edges without the tasks `gone` and with those `declared`."""
-        numbers: defaultdict[str, int] = defaultdict(None, self._numbers)
-        upstream = list(self._upstream)
+        numbers: defaultdict[str, int] = defaultdict(None, self.numbers)
+        upstream = list(self.upstream)
         for name in gone:
             upstream[numbers[name]] = None
         numbers.default_factory = numbers.__len__
@@ -66,23 +65,33 @@ class Edges:
             upstream[number] = needed
         return Edges(numbers, upstream)
 
+    def numbers_of(self, declared: Iterable[TaskDeclaration]) -> Mapping[str, int]:
+        """Return the numbers of tasks by their names, in declared order."""
+        number_of = self.numbers
+        return {(name := task.name): number_of[name] for task in declared}
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names in the order of their numbers."""
+        return list(self.numbers)
+
     def closure(self, target: str) -> Closure:
         """Return everything upstream of a declared task."""
         reached, _ = self._reach(target)
         # Sorting keeps the order of the search within a level.
         ordered = sorted(
-            [number for number in reached if self._upstream[number] is not None],
-            key=self._levels.__getitem__,
+            [number for number in reached if self.upstream[number] is not None],
+            key=self.levels.__getitem__,
         )
         index_of = dict(zip(ordered, range(len(ordered)), strict=True))
         return Closure(
-            names=tuple([self._names[number] for number in ordered]),
+            names=tuple([self.names[number] for number in ordered]),
             upstream=tuple(
                 [
                     tuple(
                         [
                             index_of[upstream]
-                            for upstream in self._upstream[number] or ()
+                            for upstream in self.upstream[number] or ()
                             if upstream in index_of
                         ]
                     )
@@ -98,66 +107,44 @@ class Edges:
         A path is [target, ..., the task that needs the name, the name].
         """
         reached, found_by = self._reach(target)
-        unresolved = [number for number in reached if self._upstream[number] is None]
+        unresolved = [number for number in reached if self.upstream[number] is None]
         return {
-            self._names[number]: [self._names[step] for step in _path_back(number, found_by)][::-1]
+            self.names[number]: [self.names[step] for step in _path_back(number, found_by)][::-1]
             for number in unresolved
         }
 
     def missing(self, among: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Return undeclared names -> those `among` the declared tasks that need them."""
-        return self._missing([self._numbers[name] for name in among])
-
-    def has_order(self, above: Iterable[str]) -> bool:
-        """Return whether no task of `above`, and nothing upstream of one, needs itself.
-
-        Visits each task once.
-        """
-        visited = bytearray(len(self._upstream))
-        stack = [self._numbers[name] for name in above]
-        while stack:
-            number = stack[-1]
-            if visited[number]:
-                # Everything upstream of it has been visited.
-                visited[number] = _CLOSED
-                stack.pop()
-                continue
-            visited[number] = _OPEN
-            for needed in self._upstream[number] or ():
-                if visited[needed] == _OPEN:
-                    return False
-                if not visited[needed]:
-                    stack.append(needed)
-        return True
+        return self._missing([self.numbers[name] for name in among])
 
     def without_order(self, among: Iterable[str]) -> tuple[str, ...]:
         """Return those `among` the declared tasks that are on a cycle, or upstream of one."""
-        return tuple([name for name in among if self._levels[self._numbers[name]] == _NO_LEVEL])
+        return tuple([name for name in among if self.levels[self.numbers[name]] == _NO_LEVEL])
+
+    @property
+    def has_cycle(self) -> bool:
+        return _NO_LEVEL in self.levels
 
     @cached_property
-    def _names(self) -> list[str]:
-        return list(self._numbers)
-
-    @cached_property
-    def _levels(self) -> list[int]:
+    def levels(self) -> list[int]:
         """For each task, the length of the longest path from a declared task without upstreams.
 
         Computed from the sinks, because so the edges are followed in the direction in which they
         are stored.
         """
-        needed_by = [0] * len(self._upstream)
-        for upstream in self._upstream:
+        needed_by = [0] * len(self.upstream)
+        for upstream in self.upstream:
             for needed in upstream or ():
                 needed_by[needed] += 1
         order = [number for number, count in enumerate(needed_by) if not count]
         for number in order:
-            for needed in self._upstream[number] or ():
+            for needed in self.upstream[number] or ():
                 needed_by[needed] -= 1
                 if not needed_by[needed]:
                     order.append(needed)
-        levels = [_NO_LEVEL] * len(self._upstream)
+        levels = [_NO_LEVEL] * len(self.upstream)
         for number in reversed(order):
-            upstream = self._upstream[number]
+            upstream = self.upstream[number]
             levels[number] = (
                 _BELOW_EVERY_TASK
                 if upstream is None
@@ -167,11 +154,11 @@ class Edges:
 
     def _reach(self, target: str) -> tuple[list[int], dict[int, int]]:
         """Return the closure with its unresolved names, nearest first, and what led to each."""
-        start = self._numbers[target]
+        start = self.numbers[target]
         reached = [start]
         found_by = {start: start}
         for number in reached:
-            for needed in self._upstream[number] or ():
+            for needed in self.upstream[number] or ():
                 if needed not in found_by:
                     found_by[needed] = number
                     reached.append(needed)
@@ -180,11 +167,11 @@ class Edges:
     def _missing(self, among: Iterable[int]) -> dict[str, tuple[str, ...]]:
         missing: dict[int, list[int]] = {}
         for number in among:
-            for needed in self._upstream[number] or ():
-                if self._upstream[needed] is None:
+            for needed in self.upstream[number] or ():
+                if self.upstream[needed] is None:
                     missing.setdefault(needed, []).append(number)
         return {
-            self._names[number]: tuple([self._names[user] for user in needed_by])
+            self.names[number]: tuple([self.names[user] for user in needed_by])
             for number, needed_by in missing.items()
         }
 

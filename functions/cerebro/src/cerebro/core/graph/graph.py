@@ -8,21 +8,25 @@ The next graph shares with the one before what did not change: a declaration cos
 own tasks, and copies of a few dictionaries. The edges are in `edges`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import compress
 from typing import Final, TypeVar
 from weakref import ref
 
 from cerebro.core.graph.edges import Closure, Edges
 from cerebro.core.graph.owned_task import Features, OwnedTask, features_of
-from cerebro.core.graph.users import NO_USERS, Users
+from cerebro.core.graph.users import NO_USERS, Names, Users
 from cordyna_core.contract.declaration import (
     FIELDS_WITHOUT_EFFECT_ON_RESULTS,
     ServerDeclared,
 )
 from cordyna_core.contract.ids import content_id
+
+_MANY: Final = 4
+"""Of this part of a graph, the servers are not looked up: nearly all of them have a task in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,16 @@ class Graph:
         declarations: Mapping[str, ServerDeclared],
         tasks: Mapping[str, OwnedTask],
         edges: Edges,
-        users: Users | None,
+        order: Mapping[str, Mapping[str, int]],
         features: Mapping[str, Features],
         versions: "_Versions",
     ) -> None:
         self.generation: Final = generation
         self.declarations: Final = declarations
-        self._tasks: Final = tasks
+        self.tasks: Final = tasks
         self._edges: Final = edges
-        self._users = users
+        self._users: Users | None = None
+        self._order: Final = order
         self._features: Final = features
         self._versions: Final = versions
         self._next: Callable[[], Graph | None] = lambda: None
@@ -70,17 +75,19 @@ class Graph:
         declarations: Mapping[str, ServerDeclared],
         generation: int | None = None,
         versions: Mapping[str, str] | None = None,
+        known: Mapping[str, str] | None = None,
     ) -> "Graph":
         """Return the graph of exactly these servers, as the next generation unless one is given.
 
         A declaration that is the same object as before costs nothing. `versions` are those under
-        which the declarations are stored; they are computed if they are not given. Who decides and
-        who stores ask for the same graph, one after the other: they get the same object.
+        which the declarations are stored; they are computed if they are not given, except those
+        that are `known`. Who decides and who stores ask for the same graph, one after the other:
+        they get the same object.
         """
         generation = self.generation + 1 if generation is None else generation
         made = self._next()
         if made is None or not made.holds(generation, declarations, versions):
-            made = self._made(generation, declarations, versions or {})
+            made = self._made(generation, declarations, versions or known or {})
             self._next = ref(made)
         return made.with_watched(self.watched)
 
@@ -115,32 +122,56 @@ class Graph:
             for server, declared in declarations.items()
             if declared is not before.get(server)
         ]
-        lost = [OwnedTask(server, task) for server in old for task in before[server].tasks]
         added = [OwnedTask(server, task) for server in new for task in declarations[server].tasks]
-        gone = [owned.task.name for owned in lost]
-        tasks = _without(self._tasks, gone)
-        tasks.update((owned.task.name, owned) for owned in added)
+        names = [task.name for _, task in added]
+        gone = [task.name for server in old for task in before[server].tasks]
+        tasks = _without(self.tasks, gone)
+        tasks.update(zip(names, added, strict=True))
+        edges = self._edges.changed(gone, [task for _, task in added])
+        order = _without(self._order, old)
+        order.update((server, edges.numbers_of(declarations[server].tasks)) for server in new)
         features = _without(self._features, old)
         features.update((server, features_of(declarations[server])) for server in new)
-        return Graph(
+        made = Graph(
             generation,
             # By name, so that the same declarations make the same graph in any order.
             dict(sorted(declarations.items())),
             tasks,
-            self._edges.changed(gone, [owned.task for owned in added]),
-            self._users and self._users.changed(lost, added, tasks),
+            edges,
+            order,
             features,
             _Versions(
                 {**_without(self._versions.servers, old), **versions},
                 _without(self._versions.tasks, gone),
             ),
         )
+        if self._users is not None:
+            restricted = [
+                *[name for server in old for name in self._features[server].restricted],
+                *[name for server in new for name in features[server].restricted],
+            ]
+            made._users = made._made_users(self._users, [*gone, *names], restricted)
+        return made
+
+    def _made_users(
+        self, before: Users, declared: Collection[str], restricted: Collection[str] = ()
+    ) -> Users:
+        is_forbidden = self._is_forbidden if self.restricted else None
+        return before.changed(self._edges, declared, restricted, is_forbidden)
+
+    def _is_forbidden(self, name: str) -> bool:
+        """Return whether a task has an upstream on which it may not depend."""
+        owned = self.tasks.get(name)
+        used = map(self.tasks.get, owned.task.upstream_names) if owned else ()
+        return owned is not None and not all(
+            upstream is None or upstream.may_be_used_by(owned.server) for upstream in used
+        )
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self.tasks)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._tasks
+        return name in self.tasks
 
     def __iter__(self) -> Iterator[str]:
         return (task.name for declared in self.declarations.values() for task in declared.tasks)
@@ -162,41 +193,60 @@ class Graph:
 
     def __getitem__(self, name: str) -> OwnedTask:
         """Raises KeyError if no server declares it."""
-        return self._tasks[name]
+        return self.tasks[name]
 
     def get(self, name: str) -> OwnedTask | None:
-        return self._tasks.get(name)
+        return self.tasks.get(name)
 
     def server_of(self, name: str) -> str | None:
         """Return the server that owns a task; None: no server declares it."""
-        owned = self._tasks.get(name)
+        owned = self.tasks.get(name)
         return owned.server if owned else None
 
     def upstream_of(self, name: str) -> tuple[str, ...]:
         """Return what a task needs; nothing if no server declares it."""
-        owned = self._tasks.get(name)
+        owned = self.tasks.get(name)
         return owned.task.upstream_names if owned else ()
 
-    def in_order(self, names: Collection[str], without: Collection[str] = ()) -> Iterator[str]:
-        """Return those of `names` that are declared, in the order of the graph.
+    def by_server(self, names: Names, without: Collection[str] = ()) -> Iterator[list[str]]:
+        """Yield those of `names` that are declared, in the order of the graph, a list each server.
 
         Costs as much as the declarations of their servers. `without`: the servers whose tasks are
         left out.
         """
-        servers = {owned.server for owned in map(self._tasks.get, names) if owned is not None}
-        return (
-            task.name
-            for server in sorted(servers.difference(without))
-            for task in self.declarations[server].tasks
-            if task.name in names
-        )
+        marks = names.marks
+        for server in sorted(self._servers_of(names.numbers).difference(without)):
+            numbers = self._order[server]
+            yield list(compress(numbers, map(marks.__getitem__, numbers.values())))
+
+    def _servers_of(self, numbers: Sequence[int]) -> set[str]:
+        """Return the servers of these names; if they are many, some of others, too."""
+        if not numbers:
+            return set()
+        if len(numbers) * _MANY > len(self.tasks):
+            return {*self.declarations}
+        name, tasks = self._edges.names, self.tasks
+        owned = [tasks.get(name[number]) for number in numbers]
+        return {task.server for task in owned if task is not None}
 
     @property
     def users(self) -> Users:
         """Which tasks need each name. Made once, and from then on with each next graph."""
         if self._users is None:
-            self._users = NO_USERS.changed((), list(self._tasks.values()), self._tasks)
+            self._users = self._made_users(NO_USERS, self.tasks)
         return self._users
+
+    def with_users_anew(self) -> "Graph":
+        """Return this graph with users that are not made from those of the graph before."""
+        return Graph(
+            self.generation,
+            self.declarations,
+            self.tasks,
+            self._edges,
+            self._order,
+            self._features,
+            self._versions,
+        )
 
     @cached_property
     def wanted_fresh(self) -> frozenset[str]:
@@ -205,7 +255,7 @@ class Graph:
 
     def takes_secrets(self, name: str) -> bool:
         """Return whether a parameter of a declared task is a secret."""
-        return name in self._features[self._tasks[name].server].taking_secrets
+        return name in self._features[self.tasks[name].server].taking_secrets
 
     @cached_property
     def secret_names(self) -> frozenset[str]:
@@ -216,6 +266,15 @@ class Graph:
     def restricted(self) -> frozenset[str]:
         """The tasks on which not every server may depend."""
         return _union(features.restricted for features in self._features.values())
+
+    @cached_property
+    def deprecated(self) -> frozenset[str]:
+        """The tasks that are deprecated."""
+        return _union(features.deprecated for features in self._features.values())
+
+    def features_of(self, server: str) -> Features:
+        """Raises KeyError if the server declared nothing."""
+        return self._features[server]
 
     @cached_property
     def requiring(self) -> frozenset[str]:
@@ -243,7 +302,7 @@ class Graph:
         """Return the hash of a task's server and declaration: a result of another is not reused."""
         version = self._versions.tasks.get(name)
         if version is None:
-            server, task = self._tasks[name]
+            server, task = self.tasks[name]
             version = self._versions.tasks[name] = content_id(
                 "task",
                 server,
@@ -255,15 +314,15 @@ class Graph:
 
     def closure(self, target: str) -> Closure:
         """Raises KeyError if no server declares `target`."""
-        return self._edges.closure(self._tasks[target].task.name)
+        return self._edges.closure(self.tasks[target].task.name)
 
     def shortest_paths_to_unresolved(self, target: str) -> dict[str, list[str]]:
         """Return a shortest path to every unresolved name of a closure, both ends included."""
         return self._edges.shortest_paths_to_unresolved(target)
 
-    def has_order(self, above: Iterable[str]) -> bool:
-        """Return whether none of these tasks, and nothing upstream of them, needs itself."""
-        return self._edges.has_order(above)
+    @property
+    def has_cycle(self) -> bool:
+        return self.users.ranks is None
 
     @cached_property
     def without_order(self) -> tuple[str, ...]:
@@ -293,12 +352,16 @@ def _union(parts: Iterable[frozenset[str]]) -> frozenset[str]:
     return frozenset[str]().union(*parts)
 
 
-_EMPTY: Final = Graph(0, {}, {}, Edges(), None, {}, _Versions({}, {}))
+_EMPTY: Final = Graph(0, {}, {}, Edges(), {}, {}, _Versions({}, {}))
 
 
 def version_of(declared: ServerDeclared) -> str:
     """Return the hash of a declaration's content, with its revision: it names what is accepted."""
-    return content_id("declaration", content_of(declared))
+    return version_of_content(content_of(declared))
+
+
+def version_of_content(content: str) -> str:
+    return content_id("declaration", content)
 
 
 def content_of(declared: ServerDeclared) -> str:

@@ -29,6 +29,9 @@ class Features:
 
     Fields:
         restricted: on which not every server may depend.
+        deprecated: of which the owners of their users are notified.
+        typed: that say of which type their output is.
+        expecting: that expect a type of the output of an upstream.
         requiring: with a parameter that has no default.
         taking_secrets: of which a parameter is a secret.
         secret_names: of their parameters, and of fields within them, that are secrets.
@@ -37,6 +40,9 @@ class Features:
 
     crons: tuple[OwnedTask, ...]
     restricted: frozenset[str]
+    deprecated: frozenset[str]
+    typed: frozenset[str]
+    expecting: frozenset[str]
     requiring: frozenset[str]
     taking_secrets: frozenset[str]
     secret_names: frozenset[str]
@@ -47,17 +53,18 @@ def features_of(declared: ServerDeclared) -> Features:
     """Return the features of one declaration."""
     tasks = declared.tasks
     schemas = {task.name: task.params_schema for task in tasks if task.params_schema}
+    edges = [
+        (task.name, edge) for task in tasks for edge in task.upstream if not isinstance(edge, str)
+    ]
     secret = {name: schema for name, schema in schemas.items() if has_secrets(schema)}
     return Features(
-        crons=tuple(OwnedTask(declared.server, task) for task in tasks if task.cron is not None),
-        restricted=frozenset(task.name for task in tasks if task.consumers is not None),
+        crons=tuple([OwnedTask(declared.server, task) for task in tasks if task.cron is not None]),
+        restricted=frozenset([task.name for task in tasks if task.consumers is not None]),
+        deprecated=frozenset([task.name for task in tasks if task.deprecated is not None]),
+        typed=frozenset([task.name for task in tasks if task.output_schema is not None]),
+        expecting=frozenset(name for name, edge in edges if edge.expects),
         requiring=frozenset(name for name, schema in schemas.items() if schema.get("required")),
         taking_secrets=frozenset(secret),
         secret_names=frozenset[str]().union(*map(secret_names, secret.values())),
-        wanted_fresh=frozenset(
-            edge.task
-            for task in tasks
-            for edge in task.upstream
-            if not isinstance(edge, str) and edge.within_s is not None
-        ),
+        wanted_fresh=frozenset(edge.task for _, edge in edges if edge.within_s is not None),
     )

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
-from cerebro.core.graph.graph import content_of
 from cerebro.core.validation.problems import quoted
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
@@ -24,10 +23,10 @@ REMEMBERED_CHARS: Final = 16_384
 """Longer schemas are checked each time: what is remembered takes a few megabytes at most."""
 
 
-def validate_declaration(declared: ServerDeclared) -> list[Problem]:
-    """Return every fault of one declaration."""
+def validate_declaration(declared: ServerDeclared, content: str) -> list[Problem]:
+    """Return every fault of one declaration. `content`: its JSON, by `content_of`."""
     return [
-        *_over_quota(declared),
+        *_over_quota(declared, content),
         *_duplicate_tasks(declared.tasks),
         *_bad_edges(declared.tasks),
         *_bad_schemas(declared.tasks),
@@ -36,8 +35,8 @@ def validate_declaration(declared: ServerDeclared) -> list[Problem]:
     ]
 
 
-def _over_quota(declared: ServerDeclared) -> Iterator[Problem]:
-    size, tasks = len(content_of(declared).encode()), len(declared.tasks)
+def _over_quota(declared: ServerDeclared, content: str) -> Iterator[Problem]:
+    size, tasks = len(content.encode()), len(declared.tasks)
     if size > MAX_DECLARATION_BYTES:
         text = (
             f"the declaration of {declared.server} has {size:,} bytes, and "
@@ -98,14 +97,18 @@ def _bad_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
 
 def _bad_output_schemas(tasks: Iterable[TaskDeclaration]) -> Iterator[Problem]:
     for task in tasks:
-        schemas = {"output_schema": task.output_schema} | {
-            f"what it expects of {quoted(name)}": edge.expects
-            for name, edge in task.expecting.items()
-        }
-        for what, schema in schemas.items():
-            for fault in _faults_of(schema or {}, _faults_of_output_schema):
+        for what, schema in _output_schemas(task):
+            for fault in _faults_of(schema, _faults_of_output_schema):
                 text = f"task {quoted(task.name)}: {what} is not a JSON Schema: {fault}"
                 yield Problem(code="bad_schema", message=text, path=[task.name])
+
+
+def _output_schemas(task: TaskDeclaration) -> Iterator[tuple[str, JsonObject]]:
+    if task.output_schema is not None:
+        yield "output_schema", task.output_schema
+    for edge in task.upstream:
+        if not isinstance(edge, str) and edge.expects:
+            yield f"what it expects of {quoted(edge.task)}", edge.expects
 
 
 def _crons_without_params(tasks: Sequence[TaskDeclaration]) -> Iterator[Problem]:
@@ -115,6 +118,8 @@ def _crons_without_params(tasks: Sequence[TaskDeclaration]) -> Iterator[Problem]
     is shown by a rehearsal and refused at each tick.
     """
     required_by = {task.name: required for task in tasks if (required := _required(task))}
+    if not required_by:
+        return
     needs = _reached_from(required_by, tasks)
     for task in tasks:
         if task.cron is not None and (needing := needs.get(task.name)):
