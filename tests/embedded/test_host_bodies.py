@@ -1,6 +1,7 @@
 """What a driver makes of the worker host: failures to start, malformed frames, source files."""
 
 import json
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import ServiceError, UserError
+from cordyna_core.worker.spec import ServerSpec
 from world.declarations import declared
 
 NOW = 1_800_000_000.0
@@ -60,6 +62,33 @@ def test_malformed_declaration_is_a_load_failure(tmp_path: Path) -> None:
     assert isinstance(result, LoadFailure)
     assert "its declaration is malformed" in result.error
     assert "tasks.0.name" in result.error
+
+
+class RecordingPool:
+    """Notes which servers it was asked to load."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    def start(self, specs: Iterable[ServerSpec]) -> None:
+        self.started += [spec.target for spec in specs]
+
+    def remove(self, target: str) -> None:
+        """It loads nothing, and has nothing to remove."""
+
+
+def test_removed_early_server_is_loaded_when_it_comes_back() -> None:
+    """It was started before the engine was imported, and removed before it was asked for."""
+    pool: Any = RecordingPool()
+    early = StartedServers(pool, frozenset({"a.py", "b.py"}))
+    specs = {target: spec_of(target) for target in ("a.py", "b.py")}
+    bodies = HostBodies(specs, None, lambda: NOW, early)
+    bodies.start(lambda: None)
+
+    bodies.remove("a.py")
+    bodies.load(["a.py", "b.py"])
+
+    assert pool.started == ["a.py"]
 
 
 def test_server_that_does_not_answer_is_a_load_failure() -> None:

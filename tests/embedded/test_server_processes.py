@@ -202,6 +202,24 @@ def test_in_process_runs_tasks_in_threads_of_dyna(folder: Folder) -> None:
     assert run["tasks"][0]["state"] == "completed"
 
 
+def test_level_of_a_module_is_its_own_in_process(tmp_path: Path) -> None:
+    source = """
+import logging
+from cordyna_core import TaskServer
+logging.getLogger().setLevel(logging.WARNING)
+server = TaskServer("quiet")
+
+@server.task
+def speaks():
+    logging.getLogger("a.module").info("not kept")
+    logging.getLogger("a.module").warning("kept")
+"""
+    folder = Folder(tmp_path, "quiet.py", source)
+    for options in ((), ("--in-process",)):
+        assert folder.dyna("do", "speaks", "--new", *options).returncode == 0
+        assert folder.logs() == ["WARNING kept"]
+
+
 def test_body_that_holds_the_interpreter_delays_no_other(folder: Folder) -> None:
     (folder.path / "hog.py").write_text(
         "import re\n"

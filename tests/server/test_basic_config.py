@@ -31,6 +31,8 @@ def captured() -> Iterator[Capture]:
     root, configure = logging.getLogger(), logging.basicConfig
     handlers, level = root.handlers[:], root.level
     capture = Capture()
+    undo = keep_info()
+    undo()
     root.handlers[:] = [capture]
     root.setLevel(logging.WARNING)
     yield capture
@@ -91,6 +93,47 @@ def test_refused_basic_config_keeps_the_capture() -> None:
         logging.getLogger("a.module").warning("still here")
 
     assert capture.kept == ["still here"]
+
+
+def test_level_that_user_code_sets_later_is_left_alone() -> None:
+    """1. INFO is kept before a server is imported. 2. It sets WARNING. 3. It is captured."""
+    with captured() as capture:
+        undo = keep_info()
+        logging.getLogger().setLevel(logging.WARNING)
+        keep_info()
+        logging.getLogger("a.module").info("not read")
+        undo()
+
+        assert logging.getLogger().level == logging.WARNING
+    assert capture.kept == []
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_captures_are_removed_in_any_order(order: tuple[int, int]) -> None:
+    with captured() as capture:
+        configure, other = logging.basicConfig, Capture()
+        logging.getLogger().addHandler(other)
+        undo = (honor_basic_config(capture), honor_basic_config(other))
+        logging.basicConfig(level=logging.DEBUG)
+        logging.getLogger("a.module").debug("in both")
+        undo[order[0]]()
+        logging.basicConfig(level=logging.INFO, force=True)
+        left = (other, capture)[order[0]]
+        logging.getLogger("a.module").info("in one")
+        undo[order[1]]()
+
+        assert logging.basicConfig is configure
+        assert capture.kept[:1] == other.kept[:1] == ["in both"]
+        assert left.kept[-1] == "in one"
+
+
+def test_basic_config_replaced_meanwhile_is_left_alone() -> None:
+    with captured() as capture:
+        undo = honor_basic_config(capture)
+        logging.basicConfig = replaced = lambda **_: None
+        undo()
+
+        assert logging.basicConfig is replaced
 
 
 def test_basic_config_is_as_before_after_undo() -> None:

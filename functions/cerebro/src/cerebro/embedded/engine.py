@@ -18,6 +18,7 @@ from cerebro.embedded.storage.home_location import (
     find_home,
 )
 from cordyna_cli.engine import EngineOptions, ServerOptions
+from cordyna_core.basic_config import keep_info
 from cordyna_core.errors import UserError
 from cordyna_core.worker.spec import ServerSpec
 
@@ -97,6 +98,7 @@ def _in_process(options: EngineOptions, folder: Path | None) -> "EmbeddedEngine"
     from cerebro.embedded.storage.home import open_home  # noqa: PLC0415
     from cordyna_core.server.loading import load_server  # noqa: PLC0415
 
+    keep_info()  # the capture undoes it
     servers = {target: load_server(target) for target in options.servers}
     _require_distinct_names(servers)
     engine = EmbeddedEngine(open_home(folder), servers=servers, declares=options.declares)

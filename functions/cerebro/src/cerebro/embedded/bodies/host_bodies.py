@@ -121,6 +121,7 @@ class HostBodies:
 
     def remove(self, target: str) -> None:
         self._started.discard(target)
+        self._loading.discard(target)
         self._load_errors.pop(target, None)
         self._running_pool.remove(target)
 
