@@ -16,11 +16,11 @@ from cerebro.adapters.aws.dynamodb_chunks import (
     text_of,
 )
 from cerebro.adapters.codecs import (
-    decode_last,
+    decode_cached_result,
     decode_plan,
     decode_run,
     decode_task,
-    encode_last,
+    encode_cached_result,
     encode_plan,
     encode_run,
     encode_task,
@@ -139,7 +139,7 @@ def test_run_roundtrips(run: Run) -> None:
 
 @given(lasts)
 def test_cached_result_roundtrips(last: CachedResult) -> None:
-    assert decode_last(encode_last(last)) == last
+    assert decode_cached_result(encode_cached_result(last)) == last
 
 
 @given(plans)

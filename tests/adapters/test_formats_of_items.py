@@ -15,8 +15,8 @@ import pytest
 from cerebro.adapters.codecs import (
     FORMAT,
     OtherFormat,
+    decode_cached_result,
     decode_declaration,
-    decode_last,
     decode_plan,
     decode_run,
     decode_task,
@@ -59,7 +59,9 @@ def test_golden_run_is_read() -> None:
 
 
 def test_golden_result_is_read() -> None:
-    assert decode_last(GOLDEN["result"]) == CachedResult(RUN, 3, NOW, None, "REF", "made from")
+    assert decode_cached_result(GOLDEN["result"]) == CachedResult(
+        RUN, 3, NOW, None, "REF", "made from"
+    )
 
 
 def test_golden_plan_is_read() -> None:
@@ -91,7 +93,7 @@ def test_added_and_missing_fields_of_a_run_are_tolerated() -> None:
 
 def test_added_fields_of_a_result_are_ignored() -> None:
     values = [*json.loads(GOLDEN["result"]), "added"]
-    assert decode_last(json.dumps(values)).output_ref == "REF"
+    assert decode_cached_result(json.dumps(values)).output_ref == "REF"
 
 
 def test_added_and_missing_fields_of_a_plan_are_tolerated() -> None:
@@ -128,7 +130,7 @@ def test_newer_items_are_refused_by_their_format() -> None:
     with pytest.raises(OtherFormat, match=f"run has format {newer}"):
         decode_run(json.dumps({**json.loads(GOLDEN["run"]), "format": newer}))
     with pytest.raises(OtherFormat, match=f"result has format {newer}"):
-        decode_last(json.dumps([str(newer), *json.loads(GOLDEN["result"])[1:]]))
+        decode_cached_result(json.dumps([str(newer), *json.loads(GOLDEN["result"])[1:]]))
     with pytest.raises(OtherFormat, match=f"plan has format {newer}"):
         decode_plan(plan_blob({**golden_plan(), "format": newer}))
 
@@ -137,7 +139,7 @@ def test_older_items_are_refused_as_older() -> None:
     for decode, old in (
         (decode_task, json.dumps([1, 3, None])),
         (decode_run, json.dumps({"id": RUN})),
-        (decode_last, json.dumps([RUN, 3, NOW])),
+        (decode_cached_result, json.dumps([RUN, 3, NOW])),
     ):
         with pytest.raises(OtherFormat, match="older than 2"):
             decode(old)

@@ -46,7 +46,7 @@ class Watcher:
 
     def _read(self, run_id: str, since: str | None) -> RunReading:
         facts = run_facts(
-            fact_reading(*queries.read(self.world.store, run_id)), cursor=str(self.clock)
+            fact_reading(*queries.read_all(self.world.store, run_id)), cursor=str(self.clock)
         )
         return reading(self.console, facts)
 
@@ -56,7 +56,7 @@ class Watcher:
         for run in self.world.store.runs(1_000):
             message = self.live.since(run.id, self.cursors.get(run.id))
             self.cursors[run.id] = message.cursor
-            view = run_view(*queries.read(self.world.store, run.id))
+            view = run_view(*queries.read_all(self.world.store, run.id))
             tasks = [
                 [mark_of(task).word, task.attempt if task.timeline else 0, sorted(task.blocked_by)]
                 for task in view.tasks
@@ -84,7 +84,7 @@ def lines_of(seed: int) -> list[str]:
             {
                 "seed": seed,
                 "structure": StructureAnswer.of(
-                    run_structure(queries.read(world.store, run_id)[1].plan)
+                    run_structure(queries.read_all(world.store, run_id)[1].plan)
                 ).model_dump(mode="json"),
                 "steps": steps,
             }

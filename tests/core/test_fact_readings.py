@@ -31,7 +31,7 @@ class Follower:
 
     def look(self, _: Any = None) -> None:
         for summary in self.world.store.runs(1_000):
-            run, snapshot, facts = queries.read(self.world.store, summary.id)
+            run, snapshot, facts = queries.read_all(self.world.store, summary.id)
             whole = fact_reading(run, snapshot, facts)
             last = self.readings.get(run.id)
             if last is None:

@@ -25,7 +25,7 @@ class Follower:
 
     def look(self, _: Any = None) -> None:
         for summary in self.world.store.runs(1_000):
-            run, snapshot, facts = queries.read(self.world.store, summary.id)
+            run, snapshot, facts = queries.read_all(self.world.store, summary.id)
             last = self.viewed.get(run.id)
             if last is None:
                 self.viewed[run.id] = viewed_run(run, snapshot, facts)

@@ -48,4 +48,4 @@ def _answer_late(draw: st.DrawFn, world: ReactionWorld) -> None:
 
 def reading_of(world: ReactionWorld) -> Reading:
     (run,) = world.driver.store.runs(1)
-    return queries.read(world.driver.store, run.id)
+    return queries.read_all(world.driver.store, run.id)

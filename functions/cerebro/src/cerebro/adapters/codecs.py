@@ -154,13 +154,13 @@ def decode_run(text: str | bytes) -> Run:
     return Run(**values)
 
 
-def encode_last(result: CachedResult) -> str:
+def encode_cached_result(result: CachedResult) -> str:
     """Encode the location of a result as a JSON list."""
     return _dumps([_FORMAT_TEXT, *astuple(result)])
 
 
-def decode_last(text: str | bytes) -> CachedResult:
-    """Decode what `encode_last` returned. Raises OtherFormat."""
+def decode_cached_result(text: str | bytes) -> CachedResult:
+    """Decode what `encode_cached_result` returned. Raises OtherFormat."""
     stored_format, *values = _loads(text)
     check_format(_number(stored_format), "result")
     return CachedResult(*values[:_RESULT_FIELDS])

@@ -265,7 +265,7 @@ class EmbeddedEngine:
 
     def run(self, run_id: str) -> RunView:
         with self._session.read_transaction():
-            stored = queries.read(self._home.store, run_id)
+            stored = queries.read_all(self._home.store, run_id)
         # Outside the lock: the view of a large run takes longer than reading it.
         return run_view(*stored)
 

@@ -17,7 +17,7 @@ from cerebro.core.fact_views import run_facts
 from cerebro.core.model import Run, RunSnapshot, TaskRun
 from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.storage.home import Home
-from cerebro.handlers import fact_queries
+from cerebro.handlers import fact_queries, queries
 from cerebro.ports import Store
 from cordyna_core.contract.views.facts import FactColumns, RunFacts, RunStructure, TaskRunFacts
 from cordyna_core.ports import Clock
@@ -81,7 +81,7 @@ class RunFactReader:
         now, last = self._clock(), self._readings.get(run_id)
         begin_s = time.thread_time()
         with self._session.read_transaction():
-            run, snapshot = fact_queries.read_run(self._home.store, run_id)
+            run, snapshot = queries.read_run(self._home.store, run_id)
             seq = self._home.event_log.last_seq()
             is_whole = last is None or last.is_outdated(run, seq, now)
             named = self._named(last, snapshot, seq, now, is_whole=is_whole)

@@ -18,7 +18,7 @@ from cerebro.embedded.run_facts import (
 )
 from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.storage.home import Home
-from cerebro.handlers import fact_queries, queries
+from cerebro.handlers import queries
 from cordyna_core.contract.views.runs import RunView
 from cordyna_core.ports import Clock
 
@@ -61,7 +61,7 @@ class RunViewReader:
         now, last = self._clock(), self._last
         begin_s = time.thread_time()
         with self._session.read_transaction():
-            run, snapshot = fact_queries.read_run(self._home.store, self._run_id)
+            run, snapshot = queries.read_run(self._home.store, self._run_id)
             seq = self._home.event_log.last_seq()
             is_whole = last is None or last.is_outdated(run, seq, now)
             named = self._named(snapshot, seq, now, is_whole=is_whole)

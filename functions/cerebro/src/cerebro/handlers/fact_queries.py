@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from cerebro.core.fact_readings import fact_reading
 from cerebro.core.fact_views import run_facts, run_structure, task_facts
-from cerebro.core.model import Run, RunSnapshot
-from cerebro.handlers.queries import facts_of, unknown_run
+from cerebro.handlers.queries import facts_of, read_run
 from cerebro.ports import Store
 from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
 from cordyna_core.errors import NotFound
@@ -47,11 +46,3 @@ def task_run(store: Store, run_id: str, task: str) -> TaskRunFacts:
         outputs = store.read_outputs(run_id, {index: own.output_ref})
         facts[index] = replace(own, output=outputs.get(index))
     return task_facts(fact_reading(run, snapshot, facts), index)
-
-
-def read_run(store: Store, run_id: str) -> tuple[Run, RunSnapshot]:
-    """Return a run and what never changes about it. Raises NotFound."""
-    run, snapshot = store.read_run(run_id), store.read_run_snapshot(run_id)
-    if run is None or snapshot is None:
-        raise unknown_run(run_id)
-    return run, snapshot

@@ -31,7 +31,7 @@ from cordyna_core.errors import NotFound
 
 def run(store: Store, run_id: str) -> RunView:
     """Return the view of a run. Raises NotFound."""
-    stored, snapshot, facts = read(store, run_id)
+    stored, snapshot, facts = read_all(store, run_id)
     sources = {
         source: reused
         for source in reused_runs(snapshot.plan)
@@ -40,11 +40,17 @@ def run(store: Store, run_id: str) -> RunView:
     return run_view(stored, snapshot, facts, sources)
 
 
-def read(store: Store, run_id: str) -> tuple[Run, RunSnapshot, dict[int, TaskRun]]:
-    """Read a run, its snapshot and its facts. Raises NotFound."""
+def read_run(store: Store, run_id: str) -> tuple[Run, RunSnapshot]:
+    """Return a run and what never changes about it. Raises NotFound."""
     stored, snapshot = store.read_run(run_id), store.read_run_snapshot(run_id)
     if stored is None or snapshot is None:
         raise unknown_run(run_id)
+    return stored, snapshot
+
+
+def read_all(store: Store, run_id: str) -> tuple[Run, RunSnapshot, dict[int, TaskRun]]:
+    """Return a run, what never changes about it, and its facts. Raises NotFound."""
+    stored, snapshot = read_run(store, run_id)
     return stored, snapshot, facts_of(store, snapshot)
 
 

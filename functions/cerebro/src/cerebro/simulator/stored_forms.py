@@ -105,10 +105,10 @@ def _plan(effect: e.WritePlan) -> Forms:
 
 
 def _result(effect: e.WriteCachedResult) -> Forms:
-    text = codecs.encode_last(effect.result)
-    yield "a result", codecs.decode_last(text), effect.result
+    text = codecs.encode_cached_result(effect.result)
+    yield "a result", codecs.decode_cached_result(text), effect.result
     newer = json.dumps([*json.loads(text), _LATER])
-    yield "a newer result", codecs.decode_last(newer), effect.result
+    yield "a newer result", codecs.decode_cached_result(newer), effect.result
 
 
 def _declaration(effect: e.WriteDeclaration) -> Forms:

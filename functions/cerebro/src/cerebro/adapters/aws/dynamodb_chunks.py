@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 from cerebro.adapters.aws.dynamodb_table import Item, Key, Table
-from cerebro.adapters.codecs import decode_plan, encode_last, encode_plan
+from cerebro.adapters.codecs import decode_plan, encode_cached_result, encode_plan
 from cerebro.core.model import Plan, PlannedTask
 
 RAW_BYTES_MAX: Final = 320_000
@@ -99,7 +99,7 @@ def _max_encoded_bytes(task: PlannedTask) -> int:
     Names are ASCII, parameters and owners need not be.
     """
     texts = sum(4 * len(text) + 3 for text in (*task.params, task.owner or ""))
-    reused = 4 * len(encode_last(task.reuses)) if task.reuses else 0
+    reused = 4 * len(encode_cached_result(task.reuses)) if task.reuses else 0
     return (
         100
         + reused

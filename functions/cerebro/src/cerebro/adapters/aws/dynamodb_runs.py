@@ -18,7 +18,12 @@ from cerebro.adapters.aws.dynamodb_chunks import (
 )
 from cerebro.adapters.aws.dynamodb_run_marks import DAY_S, RunMarks, age_of, run_of
 from cerebro.adapters.aws.dynamodb_table import BATCH_GET_MAX_ITEMS, Item, Key, Table
-from cerebro.adapters.codecs import decode_last, decode_run, encode_last, encode_run
+from cerebro.adapters.codecs import (
+    decode_cached_result,
+    decode_run,
+    encode_cached_result,
+    encode_run,
+)
 from cerebro.adapters.lru_cache import LruCache
 from cerebro.core.model import CachedResult, Plan, PlannedTask, Run, RunSnapshot
 from cordyna_core.errors import ServiceError
@@ -66,7 +71,9 @@ class RunItems:
 
     def read_cached_result(self, task: str, fingerprint: str) -> CachedResult | None:
         item = self._table.get(_last(task, fingerprint))
-        return decode_last(str(item["last"])) if item and not self._is_expired(item) else None
+        return (
+            decode_cached_result(str(item["last"])) if item and not self._is_expired(item) else None
+        )
 
     def write_cached_result(self, task: str, fingerprint: str, result: CachedResult) -> None:
         pk, sk = _last(task, fingerprint)
@@ -76,7 +83,7 @@ class RunItems:
         item: Item = {
             "pk": pk,
             "sk": sk,
-            "last": encode_last(result),
+            "last": encode_cached_result(result),
             "dispatched_at": result.dispatched_at,
             "expires_at": expires_at,
         }

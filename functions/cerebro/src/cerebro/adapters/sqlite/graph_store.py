@@ -6,7 +6,7 @@ Invariant: after a roll back nothing is remembered that was read or written in i
 import json
 from typing import Final
 
-from cerebro.adapters.codecs import decode_declaration, decode_last, encode_last
+from cerebro.adapters.codecs import decode_cached_result, decode_declaration, encode_cached_result
 from cerebro.adapters.sqlite.database import SqliteFile
 from cerebro.core.graph.graph import Graph, Head
 from cerebro.core.model import CachedResult
@@ -130,12 +130,12 @@ class SqliteGraphStore:
         row = self._db.execute(
             "select last from lasts where task = ? and fingerprint = ?", (task, fingerprint)
         ).fetchone()
-        return decode_last(row[0]) if row else None
+        return decode_cached_result(row[0]) if row else None
 
     def write_cached_result(self, task: str, fingerprint: str, result: CachedResult) -> None:
         self._db.execute(
             _INSERT_CACHED_RESULT,
-            (task, fingerprint, result.dispatched_at, result.run_id, encode_last(result)),
+            (task, fingerprint, result.dispatched_at, result.run_id, encode_cached_result(result)),
         )
 
     def read_tick(self, task: str) -> float | None:

@@ -93,7 +93,7 @@ class Recording:
 
 def recording_of(home: Home, run_id: str) -> Recording:
     """Read the history of a run. Raises NotFound, and UserError if its invocation was not kept."""
-    run, snapshot, facts = queries.read(home.store, run_id)
+    run, snapshot, facts = queries.read_all(home.store, run_id)
     own = home.event_log.events(run_id, 0)
     seqs = {event.seq for event in own}
     later = home.event_log.events(None, own[0].seq - 1) if own else []
