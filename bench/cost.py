@@ -56,7 +56,7 @@ ROWS: Final[dict[str, Callable[[Counts], float]]] = {
 
 
 def requests_price(counts: Counts) -> float:
-    """Dollars for a million times these counts, without Lambda's time."""
+    """Return dollars for a million times these counts, without Lambda's time."""
     return sum(parts_of_price(counts).values())
 
 
@@ -74,7 +74,7 @@ def parts_of_price(counts: Counts) -> dict[str, float]:
 
 
 def time_price(counts: Counts) -> float:
-    """Dollars for a million times Lambda's time, with the assumptions of `prices`."""
+    """Return dollars for a million times Lambda's time, with the assumptions of `prices`."""
     spent_ms = (
         sum(prices.CALL_MS[call] * times for call, times in counts.calls.items())
         + prices.OWN_MS * counts.messages
@@ -83,7 +83,7 @@ def time_price(counts: Counts) -> float:
 
 
 def log_price(counts: Counts) -> float:
-    """Dollars for a million times these events in the log of events."""
+    """Return dollars for a million times these events in the log of events."""
     return counts.event_bytes / 1e6 * prices.LOGGED_MB.per_million
 
 

@@ -104,7 +104,7 @@ def read_units(item: Item) -> int:
 
 
 def size_of(item: Item) -> int:
-    """Bytes of an item as DynamoDB counts them ("DynamoDB item sizes and formats")."""
+    """Return bytes of an item as DynamoDB counts them ("DynamoDB item sizes and formats")."""
     return sum(len(name) + _size_of_value(value) for name, value in item.items())
 
 

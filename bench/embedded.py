@@ -122,7 +122,7 @@ def luigi_turn(graph: Graph) -> Contender:
 
 
 def measure(graph: Graph) -> dict[str, float]:
-    """Median ms per task of each contender."""
+    """Return median ms per task of each contender."""
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         folder = Path(directory)
         specs = cordyna_specs(graph, folder)

@@ -108,7 +108,7 @@ def report_fan_out(width: int) -> None:
 
 
 def bare_latency(events: Any, path: Path) -> list[float]:
-    """Milliseconds from the request to the function's first line."""
+    """Return milliseconds from the request to the function's first line."""
     latencies = []
     for number in range(RUNS + 1):
         sent_at = time.time()

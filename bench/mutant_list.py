@@ -37,7 +37,7 @@ class DoesNotApply(Exception):
 
 
 def mutate(text: str, mutant: Mutant) -> str:
-    """`text` with the bug.
+    """Return `text` with the bug.
 
     Raises DoesNotApply if `old` is not in `text` exactly once.
     """
@@ -55,7 +55,10 @@ def mutate(text: str, mutant: Mutant) -> str:
 
 
 def _indented(code: str, depth: int) -> str:
-    """`code` with its first line at `depth`, the others relative to it; the first has no spaces."""
+    """Return `code` with its first line at `depth`, the others relative to it.
+
+    The first has no spaces.
+    """
     first, *rest = code.strip("\n").split("\n")
     shift = depth - _depth(first)
     shifted = [" " * max(0, _depth(row) + shift) + row.lstrip() for row in rest]

@@ -53,7 +53,7 @@ class Bench:
         self._until(lambda event: isinstance(event, Declared), 1)
 
     def run(self, task: str, times: int, *, together: bool, **params: int) -> float:
-        """Seconds for this many attempts, one after another or all at once."""
+        """Return seconds for this many attempts, one after another or all at once."""
         commands = [self._command(task, params) for _ in range(times)]
         began = time.perf_counter()
         for command in commands:
@@ -103,13 +103,13 @@ class Bench:
 
 
 def _cpu_of(pid: int) -> float:
-    """Seconds of CPU of a process (Linux)."""
+    """Return seconds of CPU of a process (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def bare_forks(count: int) -> float:
-    """Seconds for the same computation in processes without any host."""
+    """Return seconds for the same computation in processes without any host."""
     began = time.perf_counter()
     pids = []
     for _ in range(count):

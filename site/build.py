@@ -118,7 +118,7 @@ def _pages_of(entry: Any) -> list[str]:
 
 
 def foreign_addresses() -> list[str]:
-    """Scripts, styles and fonts that a page would load from another host."""
+    """Return scripts, styles and fonts that a page would load from another host."""
     return sorted(
         f"{page.relative_to(TARGET)} loads {next(filter(None, match.groups()))}"
         for page in TARGET.rglob("*.html")

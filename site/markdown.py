@@ -12,7 +12,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def code(text: str) -> str:
-    """Text as code; nothing for an empty one."""
+    """Return text as code; nothing for an empty one."""
     return f"`{text}`" if text else ""
 
 

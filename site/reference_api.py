@@ -76,7 +76,7 @@ def _signature(value: Any) -> str:
 
 
 def _field(node: ast.AnnAssign) -> str:
-    """`name: type = default`, where `field(default=...)` is its default."""
+    """Return `name: type = default`, where `field(default=...)` is its default."""
     match node.value:
         case ast.Call(func=ast.Name("field"), keywords=[ast.keyword("default", value), *_]):
             node = ast.AnnAssign(node.target, node.annotation, value, node.simple)
@@ -92,7 +92,7 @@ def _arguments(function: Any) -> str:
 
 
 def _parameters(node: ast.arguments) -> Iterator[str]:
-    """`name: type = default`, without `self`."""
+    """Yield `name: type = default`, without `self`."""
     positional = [*node.posonlyargs, *node.args]
     missing = [None] * (len(positional) - len(node.defaults))
     for at, (argument, default) in enumerate(
@@ -141,7 +141,7 @@ def _doc(value: Any) -> Iterator[str]:
 
 
 def _items(text: str) -> Iterator[str]:
-    """`name: meaning` lines as a list; deeper lines continue the one above."""
+    """Yield `name: meaning` lines as a list; deeper lines continue the one above."""
     entries: list[str] = []
     lines = text.strip("\n").splitlines()
     base = min(len(line) - len(line.lstrip()) for line in lines if line.strip())

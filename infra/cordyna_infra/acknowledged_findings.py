@@ -35,7 +35,7 @@ def acknowledge_findings(cerebro: CerebroStack) -> None:
 
 
 def _findings(bus: str) -> Mapping[str, Mapping[str, str]]:
-    """Path of a construct in the stack -> rule -> reason."""
+    """Return path of a construct in the stack -> rule -> reason."""
     schedules = {
         _wildcard("scheduler", f"schedule/{bus}/*"): (
             "Schedules are named at run time; the group is exact."

@@ -15,7 +15,7 @@ class AssetsMissingError(FileNotFoundError):
 
 
 def layer_folder(scope: Construct) -> Path:
-    """The content of the layer: a folder `python/`."""
+    """Return the content of the layer: a folder `python/`."""
     return _built(scope, "layer")
 
 

@@ -12,5 +12,5 @@ NEWEST_PYTHON: Final = "python3.14"
 
 
 def variant_folder(architecture: str, runtime: str) -> Path:
-    """`build/lambda/arm64-python3.14`."""
+    """Return `build/lambda/arm64-python3.14`."""
     return ROOT / "build" / "lambda" / f"{architecture}-{runtime}"

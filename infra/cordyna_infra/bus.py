@@ -169,7 +169,7 @@ class StageBus(Construct):
 
 
 def logged_events(scope: Construct) -> events.EventPattern | None:
-    """Which events are logged: the context value `cordyna:event-log`. Raises ValueError.
+    """Return which events are logged: the context value `cordyna:event-log`. Raises ValueError.
 
     `all` (default); `commands-and-ends`: without the events of single attempts, which are most of
     them; `off`: none.
@@ -187,6 +187,6 @@ def logged_events(scope: Construct) -> events.EventPattern | None:
 
 
 def _stack_suffix(scope: Construct) -> str:
-    """Eight characters of the stack's unique id (arn:...:stack/NAME/GUID)."""
+    """Return eight characters of the stack's unique id (arn:...:stack/NAME/GUID)."""
     guid = Fn.select(2, Fn.split("/", Stack.of(scope).stack_id))
     return Fn.select(0, Fn.split("-", guid))

@@ -54,7 +54,7 @@ class FunctionCapacity:
 
 
 def capacities(scope: Construct) -> dict[str, FunctionCapacity]:
-    """The capacity of each queue's function. Raises ValueError for a bad context value."""
+    """Return the capacity of each queue's function. Raises ValueError for a bad context value."""
     most = {**MAX_CONCURRENCY, **_numbers(scope, "cordyna:max-concurrency", MAX_CONCURRENCY)}
     reserved = _numbers(scope, "cordyna:reserved-concurrency", MAX_CONCURRENCY)
     pollers = _numbers(scope, "cordyna:provisioned-pollers", MAX_CONCURRENCY)

@@ -179,7 +179,7 @@ class CerebroStack(Stack):
         return functions
 
     def _targets(self) -> dict[str, lambda_.IFunction]:
-        """What is invoked: the functions, or their aliases where traffic is shifted."""
+        """Return what is invoked: the functions, or their aliases where traffic is shifted."""
         config = shift_config(self)
         if config is None:
             return dict(self.functions)

@@ -65,7 +65,7 @@ class HostedSignIn(SignIn):
 
     @classmethod
     def of(cls, scope: Construct) -> Self | None:
-        """The context value, an object or JSON; None without one. Raises ValidationError."""
+        """Return the context value, an object or JSON; None without one. Raises ValidationError."""
         value = scope.node.try_get_context(CONTEXT)
         if value is None:
             return None

@@ -24,7 +24,7 @@ def dashboard(
     alarms: Sequence[cloudwatch.IAlarm],
     is_archived: bool,
 ) -> cloudwatch.Dashboard:
-    """The dashboard `<bus>-<region>`."""
+    """Return the dashboard `<bus>-<region>`."""
     return cloudwatch.Dashboard(
         scope,
         construct_id,
@@ -46,7 +46,7 @@ def dashboard(
 
 
 def _work(names: CerebroNames) -> list[cloudwatch.IWidget]:
-    """How many runs and tasks began and ended, and what is stuck."""
+    """Return how many runs and tasks began and ended, and what is stuck."""
     return _row(
         _graph("Runs", _counts(names, "RunsStarted", "RunsCompleted", "RunsFailed")),
         _graph("Tasks", _counts(names, "TasksCompleted", "TasksFailed")),
@@ -62,7 +62,7 @@ def _work(names: CerebroNames) -> list[cloudwatch.IWidget]:
 
 
 def _lag(names: CerebroNames) -> list[cloudwatch.IWidget]:
-    """How late servers and cerebro's own handlers are."""
+    """Return how late servers and cerebro's own handlers are."""
     return _row(
         _graph(
             "RunTask to acknowledgement by server: p50 and p99 (ms)",
@@ -84,7 +84,7 @@ def _failures(names: CerebroNames, dead_letters: Mapping[str, str]) -> list[clou
 
 
 def _resources(names: CerebroNames, *, is_archived: bool) -> list[cloudwatch.IWidget]:
-    """What cerebro uses of AWS, and what it costs."""
+    """Return what cerebro uses of AWS, and what it costs."""
     return _row(
         _graph("Duration of functions, p99 (ms)", _durations(names)),
         _graph(
@@ -130,7 +130,7 @@ def _ack_latency(names: CerebroNames, statistic: str) -> cloudwatch.MathExpressi
 def _search(
     names: CerebroNames, dimension: str, name: str, statistic: str, period: Duration
 ) -> cloudwatch.MathExpression:
-    """One line for each value of `dimension`, since the servers are not known here."""
+    """Return one line for each value of `dimension`, since the servers are not known here."""
     search = f'{{"{names.bus}",{dimension}}} MetricName="{name}"'
     return cloudwatch.MathExpression(
         label=f"{statistic} ${{PROP('Dim.{dimension}')}}",

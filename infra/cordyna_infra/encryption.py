@@ -19,7 +19,7 @@ from cordyna_infra.stage import Stage
 
 
 def customer_key(scope: Construct, construct_id: str, *, stage: Stage) -> kms.Key | None:
-    """The key of table, queues and logs; None unless the context asks for one."""
+    """Return the key of table, queues and logs; None unless the context asks for one."""
     if str(scope.node.try_get_context("cordyna:customer-key") or "").lower() != "true":
         return None
     key = kms.Key(

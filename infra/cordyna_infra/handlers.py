@@ -219,7 +219,7 @@ def handler_function(
     reserved_concurrency: int | None = None,
     key: kms.IKey | None = None,
 ) -> GuardedFunction:
-    """The Lambda function of a handler."""
+    """Return the Lambda function of a handler."""
     spec = HANDLERS[name]
     entry_point = f"queue_handlers.{name}" if name in QUEUE_FED else f"{name}.handler"
     return GuardedFunction(

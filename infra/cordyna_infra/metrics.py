@@ -17,7 +17,7 @@ CLOCKS: Final = ("ack_timeout", "start_timeout", "run_timeout")
 def counted(
     names: CerebroNames, name: str, *, period: Duration = FIVE_MINUTES, **dimensions: str
 ) -> cloudwatch.Metric:
-    """The sum of a metric of cerebro."""
+    """Return the sum of a metric of cerebro."""
     # A label would turn every alarm on it into metric math.
     return cloudwatch.Metric(
         namespace=names.bus,
@@ -29,17 +29,17 @@ def counted(
 
 
 def stuck_runs(names: CerebroNames) -> cloudwatch.Metric:
-    """The clocks that expired without a timer; counted where the expiry is written."""
+    """Return the clocks that expired without a timer; counted where the expiry is written."""
     return counted(names, "StuckRuns")
 
 
 def ticks_missed(names: CerebroNames) -> cloudwatch.Metric:
-    """The cron ticks that were not fired."""
+    """Return the cron ticks that were not fired."""
     return counted(names, "TicksMissed")
 
 
 def clocks_expired(names: CerebroNames) -> cloudwatch.MathExpression:
-    """The sum of all three clocks."""
+    """Return the sum of all three clocks."""
     return _sum_of(
         "clocks expired",
         {clock: counted(names, "ClockExpired", reason=clock) for clock in CLOCKS},
@@ -47,12 +47,12 @@ def clocks_expired(names: CerebroNames) -> cloudwatch.MathExpression:
 
 
 def total(names: CerebroNames, kind: Literal["Errors", "Throttles"]) -> cloudwatch.MathExpression:
-    """The sum over all functions."""
+    """Return the sum over all functions."""
     return _sum_of(kind.lower(), _by_function(names, kind))
 
 
 def throttles(names: CerebroNames) -> cloudwatch.MathExpression:
-    """The sum of functions, table and wait state machine."""
+    """Return the sum of functions, table and wait state machine."""
     return _sum_of(
         "throttles",
         {
@@ -65,7 +65,7 @@ def throttles(names: CerebroNames) -> cloudwatch.MathExpression:
 
 
 def timers_failed(names: CerebroNames) -> cloudwatch.MathExpression:
-    """Executions of the wait state machine that did not send their page timer."""
+    """Return executions of the wait state machine that did not send their page timer."""
     return _sum_of(
         "timers failed",
         {
@@ -83,7 +83,7 @@ def of_function(
     statistic: str = "Sum",
     label: str | None = None,
 ) -> cloudwatch.Metric:
-    """A Lambda metric of one function."""
+    """Return a Lambda metric of one function."""
     return cloudwatch.Metric(
         namespace="AWS/Lambda",
         metric_name=name,
@@ -102,7 +102,7 @@ def of_queue(
     statistic: str = "Maximum",
     label: str | None = None,
 ) -> cloudwatch.Metric:
-    """An SQS metric of one queue."""
+    """Return an SQS metric of one queue."""
     return cloudwatch.Metric(
         namespace="AWS/SQS",
         metric_name=name,
@@ -116,7 +116,7 @@ def of_queue(
 def of_wait(
     names: CerebroNames, name: str, *, period: Duration = FIVE_MINUTES
 ) -> cloudwatch.Metric:
-    """The sum of a metric of the wait state machine."""
+    """Return the sum of a metric of the wait state machine."""
     return cloudwatch.Metric(
         namespace="AWS/States",
         metric_name=name,
@@ -130,7 +130,7 @@ def of_wait(
 def of_table(
     names: CerebroNames, name: str, *, period: Duration = FIVE_MINUTES
 ) -> cloudwatch.Metric:
-    """The sum of a DynamoDB metric of the state table."""
+    """Return the sum of a DynamoDB metric of the state table."""
     return cloudwatch.Metric(
         namespace="AWS/DynamoDB",
         metric_name=name,
@@ -149,7 +149,7 @@ def of_buses(name: str, *, period: Duration) -> cloudwatch.Metric:
 
 
 def of_schedules(names: CerebroNames, name: str, *, period: Duration) -> cloudwatch.Metric:
-    """The sum of a metric of EventBridge Scheduler for crons and one-shot schedules."""
+    """Return the sum of a metric of EventBridge Scheduler for crons and one-shot schedules."""
     return cloudwatch.Metric(
         namespace="AWS/Scheduler",
         metric_name=name,
@@ -162,7 +162,7 @@ def of_schedules(names: CerebroNames, name: str, *, period: Duration) -> cloudwa
 
 
 def of_log(group: str, name: str, *, period: Duration) -> cloudwatch.Metric:
-    """The sum of a CloudWatch Logs metric of a log group."""
+    """Return the sum of a CloudWatch Logs metric of a log group."""
     return cloudwatch.Metric(
         namespace="AWS/Logs",
         metric_name=name,

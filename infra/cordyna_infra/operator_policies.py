@@ -122,7 +122,7 @@ def _look_statements(
 
 
 def _key_statements(key: kms.IKey | None) -> list[iam.PolicyStatement]:
-    """What reading and writing messages takes that a customer's key encrypts."""
+    """Return what reading and writing messages takes that a customer's key encrypts."""
     actions = ["kms:Decrypt", "kms:GenerateDataKey"]
     return [iam.PolicyStatement(actions=actions, resources=[key.key_arn])] if key else []
 
@@ -177,7 +177,10 @@ def _parameters(scope: Construct) -> list[str]:
 
 
 def _task_logs(scope: Construct) -> list[str]:
-    """The log groups of all functions and containers; which are task servers is not known here."""
+    """Return the log groups of all functions and containers.
+
+    Which are task servers is not known here.
+    """
     stack = Stack.of(scope)
     prefix = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group"
     return [f"{prefix}:/aws/lambda/*", f"{prefix}:/cordyna/*"]

@@ -33,7 +33,10 @@ _HOUR: Final = Duration.hours(1)
 
 
 def dollars_an_hour(names: CerebroNames, *, is_archived: bool) -> list[cloudwatch.IMetric]:
-    """One line per service, and one for each log; `is_archived`: events are stored for a replay."""
+    """Return one line per service, and one for each log.
+
+    `is_archived`: events are stored for a replay.
+    """
     return [
         _events(),
         *([_archive()] if is_archived else []),
@@ -141,7 +144,7 @@ def _schedules(names: CerebroNames) -> cloudwatch.MathExpression:
 
 
 def _plain(number: float) -> str:
-    """The number without an exponent, which CloudWatch's metric math does not accept."""
+    """Return the number without an exponent, which CloudWatch's metric math does not accept."""
     return f"{number:.15f}".rstrip("0")
 
 

@@ -73,7 +73,10 @@ class Rollout(Construct):
 
 
 def shift_config(scope: Construct) -> codedeploy.ILambdaDeploymentConfig | None:
-    """How traffic is shifted; None without the context. Raises ValueError for an unknown name."""
+    """Return how traffic is shifted; None without the context.
+
+    Raises ValueError for an unknown name.
+    """
     name = scope.node.try_get_context("cordyna:shift")
     if not name:
         return None

@@ -29,7 +29,7 @@ class QueueTarget:
         rule: interfaces.IRuleRef,
         id: str | None = None,  # noqa: A002 (the interface of the CDK)
     ) -> events.RuleTargetConfig:
-        """The configuration of the target for `rule`."""
+        """Return the configuration of the target for `rule`."""
         _admit(self._queue, rule)
         return _config(self._queue.queue_arn, self._dead_letters, rule)
 
@@ -46,7 +46,7 @@ class LogTarget:
         rule: interfaces.IRuleRef,
         id: str | None = None,  # noqa: A002 (the interface of the CDK)
     ) -> events.RuleTargetConfig:
-        """The configuration of the target for `rule`."""
+        """Return the configuration of the target for `rule`."""
         arn = Stack.of(self._log).format_arn(
             service="logs",
             resource="log-group",

@@ -58,7 +58,7 @@ Two in one account need two names of the bus: `-c cordyna:bus=...`.
 
 
 def stage_from(scope: Construct) -> Stage:
-    """The stage of the context value `cordyna:stage`, with the bus of `cordyna:bus`.
+    """Return the stage of the context value `cordyna:stage`, with the bus of `cordyna:bus`.
 
     Raises KeyError for an unknown stage.
     """

@@ -103,7 +103,7 @@ class TimerResources(Construct):
         )
 
     def start_wait_statement(self) -> iam.PolicyStatement:
-        """The permission to start a wait."""
+        """Return the permission to start a wait."""
         return iam.PolicyStatement(
             actions=["states:StartExecution"], resources=[self.wait.state_machine_arn]
         )
@@ -127,7 +127,7 @@ class TimerResources(Construct):
         ]
 
     def list_schedules_statement(self) -> iam.PolicyStatement:
-        """The permission to list schedules.
+        """Return the permission to list schedules.
 
         The action takes no resource (Service Authorization Reference, Amazon EventBridge
         Scheduler).

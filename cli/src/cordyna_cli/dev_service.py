@@ -102,7 +102,7 @@ def _counted(runs: int) -> tuple[str, str]:
 
 
 def last_turn_s(engine: object) -> float | None:
-    """Seconds since the engine's last turn; None if this process does not drive."""
+    """Return seconds since the engine's last turn; None if this process does not drive."""
     answer = getattr(engine, "last_turn_s", None)
     return None if answer is None else answer()
 

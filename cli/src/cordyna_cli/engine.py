@@ -245,7 +245,7 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         ...
 
     def cerebro(self) -> "CerebroInfo":
-        """Version, generation and clock of the cerebro."""
+        """Return version, generation and clock of the cerebro."""
         ...
 
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator["RunView"]:

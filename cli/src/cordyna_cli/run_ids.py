@@ -55,7 +55,7 @@ def find_run_id(engine: Engine, typed: str) -> str:
 
 
 def runs_beginning_with(engine: Engine, typed: str) -> list[str]:
-    """Ids of the newest runs that begin with `typed`, in letters of any case."""
+    """Return ids of the newest runs that begin with `typed`, in letters of any case."""
     return _beginning_with(engine.runs(RUNS_SEARCHED_MAX), typed)
 
 

@@ -139,7 +139,7 @@ def _head(facts: FactsAnswer) -> tuple[Any, ...]:
 
 
 def rows_of(facts: FactsAnswer) -> list[tuple[int, Row]]:
-    """Index and row of every task in the columns."""
+    """Return index and row of every task in the columns."""
     c = facts.columns
     words = [facts.words[word] for word in c.word]
     rest = zip(c.attempt, c.sent, c.queued, c.started, c.ended, c.deadline, strict=True)

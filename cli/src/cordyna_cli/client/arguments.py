@@ -26,7 +26,7 @@ def mapping_of(name: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def names_of(tasks: Sequence[str]) -> Sequence[str]:
-    """These names; a text alone would be read as one name a letter. Raises UserError."""
+    """Return these names; a text alone would be read as one name a letter. Raises UserError."""
     if isinstance(tasks, str):
         raise UserError(f"tasks={tasks!r} is one text, and not a list", next=f"pass [{tasks!r}]")
     return tasks

@@ -9,7 +9,7 @@ from cordyna_core.server.options import seconds_of
 
 
 def parse_seconds(duration: str) -> int:
-    """`90s`, `30m`, `1h30m`; a bare number is seconds. Raises UsageError."""
+    """Return `90s`, `30m`, `1h30m`; a bare number is seconds. Raises UsageError."""
     try:
         return seconds_of(int(duration) if duration.isdecimal() else duration)
     except UserError as unreadable:

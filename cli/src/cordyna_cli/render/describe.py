@@ -37,7 +37,7 @@ def describe_lines(
     *,
     paused: bool = False,
 ) -> list[Text]:
-    """Paragraphs for what is declared, its parameters and its last runs."""
+    """Return paragraphs for what is declared, its parameters and its last runs."""
     owner = f"  owner {one_line(info.owner)}" if info.owner else ""
     head = Text.assemble((info.task, "bold"), f" on {info.server}", (owner, "dim"))
     description = printable(info.description or "").strip().splitlines()
@@ -84,7 +84,7 @@ def _facts(
 
 
 def _retries(info: TaskInfo) -> str:
-    """`3`; with a policy of its own `3, after 30.0 s, times 1.5 up to 10 m 00 s`."""
+    """Return `3`; with a policy of its own `3, after 30.0 s, times 1.5 up to 10 m 00 s`."""
     known = TaskInfo.model_fields
     policy = ("retry_delay_s", "retry_backoff", "retry_max_delay_s", "retry_jitter")
     if all(getattr(info, name) == known[name].default for name in policy):
@@ -134,7 +134,7 @@ def _parameters(schema: JsonObject, width: int | None) -> list[Text]:
 
 
 def _type_words(spec: Any, schema: JsonObject, *, is_required: bool) -> str:
-    """`string, default "today"`, `integer, required`, `one of "a", "b"`."""
+    """Return `string, default "today"`, `integer, required`, `one of "a", "b"`."""
     words = parameter_words(spec, schema)
     if isinstance(spec, dict) and "default" in spec:
         return one_line(f"{words}, default {compact_json(spec['default'])}")

@@ -212,7 +212,7 @@ def _any_event(_lines: DevLines, _message: Message, text: str) -> Text:
 
 
 def _clock_time(at: datetime) -> str:
-    """`12:03:04`, UTC."""
+    """Return `12:03:04`, UTC."""
     return time_of_day(at)[:8]
 
 
@@ -250,6 +250,6 @@ _WORDS: Final[dict[type[Message], Callable[[DevLines, Any, str], Text | None]]] 
 
 
 def ready_line(servers: Sequence[str], tasks: int) -> str:
-    """`5 tasks on sales and stock; Ctrl-C ends this`."""
+    """Return `5 tasks on sales and stock; Ctrl-C ends this`."""
     on = f" on {join_names(list(servers))}" if servers else ""
     return f"{plural(tasks, 'task')}{on}; Ctrl-C ends this"

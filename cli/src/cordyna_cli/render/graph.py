@@ -58,7 +58,7 @@ def graph_json(tasks: Sequence[TaskInfo]) -> str:
 
 
 def closure(tasks: Sequence[TaskInfo], target: str) -> list[TaskInfo]:
-    """`target` with everything upstream of it."""
+    """Return `target` with everything upstream of it."""
     known = {info.task: info for info in tasks}
     members, waiting = set[str](), [target]
     while waiting:

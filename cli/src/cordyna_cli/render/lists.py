@@ -123,7 +123,7 @@ def servers_table(
 
 
 def _workers(info: ServerInfo) -> str:
-    """`3 of 8 busy, 2 waiting; spawn: imports start threads`."""
+    """Return `3 of 8 busy, 2 waiting; spawn: imports start threads`."""
     if info.concurrency is None:
         return ""
     waiting = f", {info.waiting} waiting" if info.waiting else ""
@@ -186,7 +186,10 @@ def _no_next_time(info: TaskInfo, paused: Container[str]) -> str:
 
 
 def cron_words(info: TaskInfo) -> str:
-    """`0 6 * * * Europe/Berlin`; the zone is left out where it is UTC, and all without a cron."""
+    """Return `0 6 * * * Europe/Berlin`.
+
+    The zone is left out where it is UTC, and all without a cron.
+    """
     if info.cron is None or info.timezone == "UTC":
         return info.cron or ""
     return f"{info.cron} {info.timezone}"

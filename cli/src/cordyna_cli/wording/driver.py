@@ -10,7 +10,7 @@ START_A_DRIVER = "dyna dev"
 
 
 def driver_sentence(driver: DriverInfo | None, now: datetime) -> str:
-    """`process 4711 (dyna dev) drives it since 12:03:04Z, with sales and stock`."""
+    """Return `process 4711 (dyna dev) drives it since 12:03:04Z, with sales and stock`."""
     if driver is None:
         return "no process drives it: what waits goes to its servers when one does"
     process = f"process {driver.pid} ({one_line(driver.command)})"

@@ -23,7 +23,7 @@ _ESCAPE_SEQUENCE: Final = re.compile(
 
 
 def printable(text: str) -> str:
-    """Foreign text without control sequences and marks that reorder text.
+    """Return foreign text without control sequences and marks that reorder text.
 
     Tabs and line ends are kept.
     """
@@ -34,5 +34,5 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Foreign text on one line."""
+    """Return foreign text on one line."""
     return " ".join(printable(text).split())

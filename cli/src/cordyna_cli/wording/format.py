@@ -12,7 +12,7 @@ _NAMES_MAX: Final = 4
 
 
 def duration(seconds: float) -> str:
-    """`42 ms`, `4.2 s`, `3 m 12 s`, `2 h 05 m`, `3 d 04 h`."""
+    """Return `42 ms`, `4.2 s`, `3 m 12 s`, `2 h 05 m`, `3 d 04 h`."""
     seconds = max(seconds, 0.0)
     if seconds < 0.0995:
         return f"{seconds * 1000:.0f} ms"
@@ -28,12 +28,12 @@ def duration(seconds: float) -> str:
 
 
 def seconds_between(earlier: datetime, later: datetime) -> float:
-    """Seconds from `earlier` to `later`; negative where `later` comes first."""
+    """Return seconds from `earlier` to `later`; negative where `later` comes first."""
     return (later - earlier).total_seconds()
 
 
 def moment(at: datetime, now: datetime) -> str:
-    """`12:03:04Z`, with the date when it is another day."""
+    """Return `12:03:04Z`, with the date when it is another day."""
     at = at.astimezone(UTC)
     return (
         f"{at:%H:%M:%SZ}" if at.date() == now.astimezone(UTC).date() else f"{at:%Y-%m-%d %H:%M:%SZ}"
@@ -41,34 +41,34 @@ def moment(at: datetime, now: datetime) -> str:
 
 
 def time_of_day(at: datetime) -> str:
-    """`12:03:04.005`, UTC."""
+    """Return `12:03:04.005`, UTC."""
     at = at.astimezone(UTC)
     return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}"
 
 
 def ago(then: datetime, now: datetime) -> str:
-    """`12 s ago`; `in 12 s` when it is to come."""
+    """Return `12 s ago`; `in 12 s` when it is to come."""
     seconds = seconds_between(then, now)
     return f"in {duration(-seconds)}" if seconds < 0 else f"{duration(seconds)} ago"
 
 
 def error_line(error: ErrorDescription) -> str:
-    """`ValueError: bad row 7`, on one line; only the type where there is no message."""
+    """Return `ValueError: bad row 7`, on one line; only the type where there is no message."""
     return one_line(f"{error.type}: {error.message}").removesuffix(":")
 
 
 def compact_json(value: Any) -> str:
-    """JSON on one line."""
+    """Return JSON on one line."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def plural(count: int, noun: str, many: str = "") -> str:
-    """`1 task`, `2 tasks`; `many` where the plural is not noun and s."""
+    """Return `1 task`, `2 tasks`; `many` where the plural is not noun and s."""
     return f"{count} {noun}" if count == 1 else f"{count} {many or f'{noun}s'}"
 
 
 def join_names(names: Sequence[str], most: int = _NAMES_MAX) -> str:
-    """`a, b and c`; of more than `most`, `a, b, c, d and 9 more`."""
+    """Return `a, b and c`; of more than `most`, `a, b, c, d and 9 more`."""
     if len(names) > most + 1:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

@@ -36,7 +36,7 @@ class NextStep:
         return f"{self.command}   ({self.purpose})" if self.purpose else self.command
 
     def as_json(self) -> dict[str, str]:
-        """`{"do": "logs", "run": ..., "task": ...}`, without what is empty."""
+        """Return `{"do": "logs", "run": ..., "task": ...}`, without what is empty."""
         fields = {"do": self.do, "run": self.run, "task": self.task, "purpose": self.purpose}
         return {name: value for name, value in fields.items() if value}
 

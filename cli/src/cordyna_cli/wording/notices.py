@@ -17,14 +17,14 @@ NOTICE_WORDS: Final[dict[NoticeCode, str]] = {
 
 
 def allowed_words(entries: Sequence[str] | None) -> str:
-    """`all`, `its own server only`, or the entries."""
+    """Return `all`, `its own server only`, or the entries."""
     if entries is None:
         return "all"
     return ", ".join(entries) or "its own server only"
 
 
 def deprecated_words(info: TaskInfo) -> str:
-    """`until 2027-03-01: use orders-v2`; empty for a task that is not deprecated."""
+    """Return `until 2027-03-01: use orders-v2`; empty for a task that is not deprecated."""
     if info.deprecated is None:
         return ""
     until = f"until {info.until}: " if info.until else ""

@@ -56,7 +56,7 @@ def timeline_in_order(task: TaskView) -> list[TimelineEntryView]:
 
 
 def attempt_duration(task: TaskView, now: datetime) -> float | None:
-    """Seconds that the last attempt has been running, or ran.
+    """Return seconds that the last attempt has been running, or ran.
 
     Of one that never started, since it was sent.
 

@@ -25,12 +25,12 @@ _FIELDS_MAX: Final = 20
 
 
 def schema_words(schema: Any) -> str:
-    """`{rows: integer, day?: string or null}`; what is deeper or longer is shortened."""
+    """Return `{rows: integer, day?: string or null}`; what is deeper or longer is shortened."""
     return one_line(_words(schema, schema, 0))
 
 
 def parameter_words(schema: Any, root: Any) -> str:
-    """`integer, at least 1`, `one of "a", "b"`; `root` is the schema of all parameters."""
+    """Return `integer, at least 1`, `one of "a", "b"`; `root` is the schema of all parameters."""
     resolved = resolve(schema, root)
     if not isinstance(resolved, Mapping):
         return schema_words(resolved is not False)

@@ -140,7 +140,7 @@ def purge(console: Console, queue: str, request: PurgeRequest) -> Moved:
 
 
 def doctor(console: Console) -> DoctorAnswer:
-    """Everything that has to be well."""
+    """Return everything that has to be well."""
     return DoctorAnswer(
         rows=[
             FindingRow(

@@ -95,7 +95,7 @@ def task_list(
     owner: str | None = None,
     cron: bool | None = None,
 ) -> TaskList:
-    """Declared tasks that match."""
+    """Return declared tasks that match."""
     text = (q or "").casefold()
     rows = [
         row

@@ -9,7 +9,10 @@ _DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday"
 
 
 def in_words(text: str) -> str:
-    """`every minute`, `daily at 07:00`, `Monday at 06:00`; the expression where it says more."""
+    """Return `every minute`, `daily at 07:00`, `Monday at 06:00`.
+
+    The expression where it says more.
+    """
     cron = Cron.parse(text)
     all_hours, all_minutes = len(cron.hours) == 24, len(cron.minutes) == 60
     all_days = len(cron.days) == 31 and len(cron.months) == 12 and len(cron.weekdays) == 7

@@ -27,7 +27,7 @@ def event_list(
     task: str | None = None,
     limit: int = 200,
 ) -> EventList:
-    """Events above the number `after`. Raises NotFound for an unknown run."""
+    """Return events above the number `after`. Raises NotFound for an unknown run."""
     if run_id is not None:
         console.engine.structure(run_id)
     rows: list[EventRow] = []
@@ -74,7 +74,10 @@ def log_page(
     after: int = 0,
     limit: int = 500,
 ) -> LogPage:
-    """Lines with a number above `after` that contain `q`. Raises NotFound for an unknown run."""
+    """Return lines with a number above `after` that contain `q`.
+
+    Raises NotFound for an unknown run.
+    """
     console.engine.structure(run_id)
     wanted = re.compile(re.escape(q), re.IGNORECASE) if q else None
     rows: list[LogRow] = []

@@ -116,7 +116,7 @@ def _matching(console: Console, run: RunSummary, wanted: RunFilter) -> Iterator[
 
 
 def labels_of(row: RunRow) -> list[str]:
-    """Labels as `name=value`."""
+    """Return labels as `name=value`."""
     return [f"{name}={value}" for name, value in row.labels.items()]
 
 

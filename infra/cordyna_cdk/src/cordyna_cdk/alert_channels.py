@@ -47,7 +47,7 @@ class Webhook:
     waiting_body: Any = None
 
     def connection(self, name: str) -> dict[str, Any]:
-        """The arguments of its connection."""
+        """Return the arguments of its connection."""
         secret = SecretValue.secrets_manager(self.secret_name)
         parameter = events.HttpParameter.from_secret(secret)
         # EventBridge requires an authorization; a receiver that wants none ignores the header.
@@ -72,7 +72,7 @@ class Topic:
 
 
 def slack(*, channel: str, secret_name: str) -> Webhook:
-    """A channel of Slack.
+    """Return a channel of Slack.
 
     `secret_name`: a secret with `Bearer xoxb-...`, the token of an app with the scope chat:write.
     """
@@ -101,7 +101,7 @@ def slack(*, channel: str, secret_name: str) -> Webhook:
 
 
 def teams(*, url: str, secret_name: str) -> Webhook:
-    """A channel of Microsoft Teams, by a workflow that posts an adaptive card.
+    """Return a channel of Microsoft Teams, by a workflow that posts an adaptive card.
 
     `url`: that of the workflow without its parameter `sig`. `secret_name`: a secret with the value
     of `sig`.
@@ -130,7 +130,7 @@ def teams(*, url: str, secret_name: str) -> Webhook:
 
 
 def pagerduty(*, secret_name: str, severity: str = "error") -> Webhook:
-    """A service of PagerDuty. Who only waits is not paged.
+    """Return a service of PagerDuty. Who only waits is not paged.
 
     `secret_name`: a secret with the integration key of the service (Events API v2).
     """

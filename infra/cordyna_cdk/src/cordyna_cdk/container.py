@@ -194,7 +194,7 @@ class ContainerWorkers(Construct):
 
 
 def _shared_network(scope: Construct, discovery: Discovery) -> ec2.IVpc:
-    """The network of the stage: public subnets in two zones, published as SSM parameters."""
+    """Return the network of the stage: public subnets in two zones, published as SSM parameters."""
     subnets = Fn.split(",", discovery.find("network-subnets"))
     network = ec2.Vpc.from_vpc_attributes(
         scope,
@@ -213,7 +213,7 @@ def _shared_network(scope: Construct, discovery: Discovery) -> ec2.IVpc:
 
 
 def _protect_statement(scope: Construct, cluster_name: str) -> iam.PolicyStatement:
-    """What an instance needs to protect itself while a body runs."""
+    """Return what an instance needs to protect itself while a body runs."""
     tasks = Stack.of(scope).format_arn(
         service="ecs", resource="task", resource_name=f"{cluster_name}/*"
     )

@@ -28,7 +28,7 @@ def dead_letter_queue(
     construct_id: str = "DeadLetters",
     key: kms.IKey | None = None,
 ) -> sqs.Queue:
-    """A dead-letter queue named `<name>-dead-letters`."""
+    """Return a dead-letter queue named `<name>-dead-letters`."""
     return sqs.Queue(
         scope,
         construct_id,
@@ -51,7 +51,7 @@ def fed_queue(
     max_receive_count: int = MAX_RECEIVE_COUNT,
     key: kms.IKey | None = None,
 ) -> sqs.Queue:
-    """A queue whose consumer handles a message within `handled_within`."""
+    """Return a queue whose consumer handles a message within `handled_within`."""
     return sqs.Queue(
         scope,
         construct_id,

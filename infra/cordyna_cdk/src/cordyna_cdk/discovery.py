@@ -32,12 +32,12 @@ It permits operators to read its logs.
 
 
 def stage_of(scope: Construct) -> str:
-    """The context value `cordyna:stage`; default: production."""
+    """Return the context value `cordyna:stage`; default: production."""
     return str(scope.node.try_get_context("cordyna:stage") or DEFAULT_STAGE)
 
 
 def parameter_name(stage: str, name: ParameterName) -> str:
-    """`/cordyna/production/bus`."""
+    """Return `/cordyna/production/bus`."""
     return f"/cordyna/{stage}/{name}"
 
 
@@ -49,7 +49,7 @@ class Discovery:
     stage: str
 
     def find(self, name: ParameterName) -> str:
-        """The value of a parameter, resolved at deployment."""
+        """Return the value of a parameter, resolved at deployment."""
         return ssm.StringParameter.value_for_string_parameter(
             self.scope, parameter_name(self.stage, name)
         )

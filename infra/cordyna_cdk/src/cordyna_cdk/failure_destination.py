@@ -24,7 +24,7 @@ class FailureDestination:
         *,
         type: lambda_.DestinationType,  # noqa: A002 (the interface of the CDK)
     ) -> lambda_.DestinationConfig:
-        """The configuration of `fn`, which may invoke the destination."""
+        """Return the configuration of `fn`, which may invoke the destination."""
         fn.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["lambda:InvokeFunction"], resources=[self._function.function_arn]

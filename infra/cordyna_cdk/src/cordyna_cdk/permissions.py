@@ -39,7 +39,7 @@ def put_events_conditions(
 
 
 def allowed_detail_types(source: str) -> tuple[str, ...]:
-    """What a team's source may send. Raises ValueError for a source that is not a team's."""
+    """Return what a team's source may send. Raises ValueError for a source that is not a team's."""
     sender = sender_of(source)
     if sender not in _TEAM_SENDERS:
         raise ValueError(

@@ -200,7 +200,7 @@ def _several(option: str, given: Iterable[_Item], what: str) -> list[_Item]:
 
 
 def _durations(option: str, given: Mapping[str, Duration] | None) -> dict[str, Duration]:
-    """Durations by task. Raises UserError."""
+    """Return durations by task. Raises UserError."""
     if given is not None and not isinstance(given, Mapping):
         raise UserError(
             f"{option} holds {given!r:.100}, and not durations by task",

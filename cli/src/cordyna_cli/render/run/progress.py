@@ -23,7 +23,7 @@ _AT_REST: Final = ("waiting", "completed", "reused", "blocked", "cancelled")
 
 
 def progress_line(view: RunView, now: datetime) -> Text:
-    """`● task-3 running ━━━━━━──── 12/30 · 2 started · 1 error · 4.2 s`."""
+    """Return `● task-3 running ━━━━━━──── 12/30 · 2 started · 1 error · 4.2 s`."""
     progress, mark = run_progress(view, now), run_mark(view)
     full = _BAR_COLUMNS * progress.done // max(progress.total, 1)
     line = Text.assemble(

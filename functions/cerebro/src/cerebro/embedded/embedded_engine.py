@@ -381,7 +381,7 @@ class EmbeddedEngine:
         show_page()
 
     def last_turn_s(self) -> float | None:
-        """Seconds since the driver's last turn; None if this process does not drive."""
+        """Return seconds since the driver's last turn; None if this process does not drive."""
         driver = self._session.driver
         if driver is None or not driver.is_started:
             return None

@@ -60,7 +60,7 @@ class LogReader:
                 has_ended = news == "ended"
 
     def _news(self, run_id: str, task: str | None, after: int) -> str | None:
-        """`lines` where there are later chunks, `ended` where the run has ended."""
+        """Return `lines` where there are later chunks, `ended` where the run has ended."""
         if self._home.event_log.log_chunks(run_id, task, after, 1):
             return "lines"
         queries.require_run(self._home.store, run_id)

@@ -117,7 +117,10 @@ def _required_values(
 def _draw_params(
     target: str, tasks: dict[str, TaskDeclaration], faults: FaultInjector
 ) -> dict[str, Any]:
-    """Values for what the closure takes; sometimes one is missing, unknown or of another type."""
+    """Return values for what the closure takes.
+
+    Sometimes one is missing, unknown or of another type.
+    """
     names, frontier = {target}, [target]
     while frontier:
         for upstream in tasks[frontier.pop()].upstream_names:

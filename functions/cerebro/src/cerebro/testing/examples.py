@@ -48,7 +48,7 @@ def accept(store: Store, *declared: ServerDeclared, seen: Head | None = None) ->
 
 
 def a_plan(size: int = 3, *, width: int = 3) -> Plan:
-    """`size` tasks, each of which awaits up to `width` before it."""
+    """Return `size` tasks, each of which awaits up to `width` before it."""
     tasks = [
         PlannedTask(
             name=f"team.task-{index}",

@@ -110,7 +110,7 @@ class Deployment:
         return True
 
     def _ask(self, properties: Properties, query: dict[str, Any]) -> dict[str, Any] | None:
-        """The answer of the query function; None if it failed, which may pass."""
+        """Return the answer of the query function; None if it failed, which may pass."""
         reply = self._functions.invoke(
             FunctionName=properties["Query"], Payload=json.dumps(query).encode()
         )
@@ -143,7 +143,7 @@ class Deployment:
 
 
 def declaration_in(properties: Properties) -> dict[str, Any]:
-    """The declaration of the template: as JSON, or compressed if it is large."""
+    """Return the declaration of the template: as JSON, or compressed if it is large."""
     if (text := properties.get("Declaration")) is None:
         compressed = base64.b64decode(properties["CompressedDeclaration"])
         text = zlib.decompress(compressed).decode()

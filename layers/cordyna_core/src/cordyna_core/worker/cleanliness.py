@@ -163,7 +163,7 @@ def _has_changed_builtins(before: Baseline) -> bool:
 
 
 def _interpreter() -> tuple[Any, ...]:
-    """Settings that change how any code runs, in Python and in the system."""
+    """Return settings that change how any code runs, in Python and in the system."""
     return (
         gc.isenabled(),
         sys.getrecursionlimit(),

@@ -78,7 +78,7 @@ class LoopTimers:
         return timer
 
     def next_in(self) -> float | None:
-        """Seconds until the next timer is due, None without timers."""
+        """Return seconds until the next timer is due, None without timers."""
         while self._heap and not self._heap[0][2].is_active:
             heapq.heappop(self._heap)
             self._cancelled = max(0, self._cancelled - 1)

@@ -13,7 +13,7 @@ _TO_CROCKFORD: Final = bytes(ord(_CROCKFORD[byte & 31]) for byte in range(256))
 
 
 def derived_id(*parts: str | int) -> str:
-    """26 Crockford characters of a hash of `parts`; the same parts give the same id."""
+    """Return 26 Crockford characters of a hash of `parts`; the same parts give the same id."""
     digest = hashlib.sha256(
         "\x1f".join(map(str, parts)).encode("utf-8", "backslashreplace")
     ).digest()
@@ -21,7 +21,7 @@ def derived_id(*parts: str | int) -> str:
 
 
 def rfc3339(seconds: float) -> str:
-    """UTC seconds since the epoch, with milliseconds, as the contract writes times."""
+    """Return UTC seconds since the epoch, with milliseconds, as the contract writes times."""
     whole = int(seconds)
     written = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
     return f"{written}.{int((seconds - whole) * 1000):03d}Z"

@@ -78,7 +78,7 @@ def frame_from_json(detail_type: str, detail: str, **fields: Any) -> bytes:
 
 
 def to_line(value: Any) -> bytes:
-    """`value` as one line of compact JSON."""
+    """Return `value` as one line of compact JSON."""
     return _compact(value).encode() + b"\n"
 
 

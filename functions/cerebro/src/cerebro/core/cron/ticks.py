@@ -99,5 +99,5 @@ async def _overlap(graph: Graph, message: Tick, last: float | None) -> Problem |
 
 
 def _minute(nominal: float) -> str:
-    """`2026-11-28 17:41Z`: a cron fires at whole minutes."""
+    """Return `2026-11-28 17:41Z`: a cron fires at whole minutes."""
     return f"{utc(nominal):%Y-%m-%d %H:%M}Z"

@@ -147,7 +147,7 @@ def _crons(before: Graph, after: Graph) -> Iterator[CronChange]:
 
 
 def _cron(owned_task: OwnedTask | None) -> str | None:
-    """`0 6 * * 1-5 Europe/Berlin (overlap allow)`; what is as by default is left out."""
+    """Return `0 6 * * 1-5 Europe/Berlin (overlap allow)`; what is as by default is left out."""
     if owned_task is None:
         return None
     task = owned_task.task

@@ -46,7 +46,7 @@ def _unique_items(
 
 
 def _canonical(item: Any) -> Any:
-    """JSON in which equal values have equal texts: 1 and 1.0 are one number."""
+    """Return JSON in which equal values have equal texts: 1 and 1.0 are one number."""
     if isinstance(item, dict):
         return {key: _canonical(value) for key, value in item.items()}
     if isinstance(item, list):

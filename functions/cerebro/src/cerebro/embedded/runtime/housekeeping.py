@@ -37,7 +37,7 @@ class Housekeeping:
         self._has_free_space = False
 
     def next_due_s(self) -> float:
-        """Seconds until `step` has something to do."""
+        """Return seconds until `step` has something to do."""
         if self._ended_before is not None or self._has_free_space:
             return 0.0
         return max(0.0, min(self._sweep_at, self._prune_at) - time.monotonic())

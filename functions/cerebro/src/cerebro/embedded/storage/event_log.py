@@ -87,7 +87,7 @@ class EventLog(Protocol):
 
     def append(self, run_id: str | None, event: str, at: float) -> None: ...
     def events(self, run_id: str | None, after: int, limit: int | None = None) -> list[PassedEvent]:
-        """Events with a number above `after`, in order; of them the first `limit`."""
+        """Return events with a number above `after`, in order; of them the first `limit`."""
         ...
 
     def texts_of(self, run_id: str, after: int) -> list[str]:
