@@ -103,25 +103,30 @@ class Impact:
         before, after = self._before.users, self._after.users
         missing, resolved = after.missing.since(before.missing)
         forbidden, _ = after.forbidden.since(before.forbidden)
-        yield "unresolved", after.numbered(missing)
-        yield "not_allowed", after.numbered(forbidden)
-        yield "cron_needs_params", after.names(filter(self._is_refused, self._crons))
-        yield "resolved", after.numbered(resolved)
-        yield "closure", self._downstream(filter(_changes_closure, own))
-        yield "declaration", self._downstream(filter(_changes_invocation, own))
+        if missing:
+            yield "unresolved", after.numbered(missing)
+        if forbidden:
+            yield "not_allowed", after.numbered(forbidden)
+        if self._crons:
+            yield "cron_needs_params", after.names(filter(self._is_refused, self._crons))
+        if resolved:
+            yield "resolved", after.numbered(resolved)
+        if closure := _tasks(filter(_changes_closure, own)):
+            yield "closure", self._downstream(closure)
+        if invocation := _tasks(filter(_changes_invocation, own)):
+            yield "declaration", self._downstream(invocation)
 
-    def _downstream(self, changes: Iterable[Change]) -> Names:
-        """Return what is downstream of these changes; it is remembered."""
-        sources = _tasks(changes)
-        if sources not in self._downstream_of:
-            self._downstream_of[sources] = self._after.users.downstream(sources)
-        return self._downstream_of[sources]
+    def _downstream(self, changed: tuple[str, ...]) -> Names:
+        """Return what is downstream of these tasks; it is remembered."""
+        if changed not in self._downstream_of:
+            self._downstream_of[changed] = self._after.users.downstream(changed)
+        return self._downstream_of[changed]
 
     @cached_property
     def _crons(self) -> Sequence[str]:
         """The tasks with a cron that are downstream of a change."""
         crons = [cron.task.name for cron in self._after.crons]
-        changed = self._downstream(filter(_may_affect, self._changes)) if crons else None
+        changed = self._downstream(_tasks(filter(_may_affect, self._changes))) if crons else None
         return [cron for cron in crons if changed and cron in changed]
 
     @cached_property
