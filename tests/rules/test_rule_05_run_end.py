@@ -52,9 +52,22 @@ def test_run_end_names_root_causes_and_counts_blocked() -> None:
 def test_heal_reopens_run() -> None:
     world = a_run("a  b<-a", a="error").after(4)
     world.report("a", "completed")
-    assert world.run().state in ("running", "failing")
+    assert world.run().state == "running"
     world.reach("b", "completed")
     assert world.run().state == "completed"
+
+
+def test_run_is_failing_only_while_something_has_failed() -> None:
+    """`b` is healed before the run ends; `a` is retried, and fails again."""
+    world = a_run("a  b  c  d<-a,b,c", a="error", c="started")
+    world.report("b", "started")
+    assert world.run().state == "failing"
+    world.retry("a")
+    assert world.run().state == "running"
+    assert world.run().root_causes == []
+    world.reach("a", "error")
+    assert world.run().state == "failing"
+    assert [cause.task for cause in world.run().root_causes] == ["a"]
 
 
 def test_end_lost_in_crash_is_published_on_redelivery() -> None:

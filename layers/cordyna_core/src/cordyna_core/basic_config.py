@@ -74,10 +74,11 @@ class _BasicConfig:
                 root.addHandler(capture)
 
     def leave(self, capture: logging.Handler) -> None:
+        configure = self._configure
         if capture in self.captures:
             self.captures.remove(capture)
         if not self.captures and logging.basicConfig is self:
-            logging.basicConfig = self._configure
+            logging.basicConfig = configure
 
 
 def _is_console(handler: logging.Handler) -> bool:

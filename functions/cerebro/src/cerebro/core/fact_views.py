@@ -13,7 +13,6 @@ from operator import attrgetter
 from typing import Final
 
 from cerebro.core.fact_readings import FactReading
-from cerebro.core.messages import wire_run_state
 from cerebro.core.model import (
     STATE_OF,
     Plan,
@@ -23,7 +22,14 @@ from cerebro.core.model import (
     TimelineEntry,
 )
 from cerebro.core.run.run_status import root_causes
-from cerebro.core.views import CANCELLED, Word, entry_view, task_view, word_of_fact
+from cerebro.core.views import (
+    CANCELLED,
+    Word,
+    entry_view,
+    task_view,
+    viewed_run_state,
+    word_of_fact,
+)
 from cordyna_core.contract.reasons import reason_of
 from cordyna_core.contract.state_updates import RunState
 from cordyna_core.contract.time import utc
@@ -95,7 +101,7 @@ def run_facts(
 def _run_excerpt(reading: FactReading) -> RunView:
     """Return the run with the tasks that explain its state."""
     run, facts, plan = reading.run, reading.facts, reading.snapshot.plan
-    state = wire_run_state(run)
+    state = viewed_run_state(run, reading.failed)
     causes = root_causes(plan, facts, sorted(reading.failed)) if state != "completed" else []
     detailed = {plan.target, *_held_up(reading, plan.target)}
     # What the cancellation itself ended explains nothing.
@@ -160,7 +166,7 @@ def task_facts(reading: FactReading, index: int) -> TaskRunFacts:
         beside = [at for at in [_cause(reading, index)] if at is not None]
     others = [_detailed(reading, other) for other in beside]
     return TaskRunFacts(
-        excerpt=_view(reading.run, wire_run_state(reading.run), [task, *others]),
+        excerpt=_view(reading.run, viewed_run_state(reading.run, reading.failed), [task, *others]),
         downstream=[plan.tasks[user].name for user in plan.users[index]],
         params=task.params,
     )

@@ -8,10 +8,9 @@ other task view is the same object as before.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from cerebro.core.messages import wire_run_state
 from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
 from cerebro.core.run.run_status import root_causes, run_liveness
-from cerebro.core.views import CANCELLED, blockers_of, run_view, task_view
+from cerebro.core.views import CANCELLED, blockers_of, run_view, task_view, viewed_run_state
 from cordyna_core.contract.views.runs import RunView, TaskView
 
 _Blockers = Mapping[int, frozenset[int]]
@@ -53,7 +52,7 @@ def updated_run(last: ViewedRun, run: Run, changed: Mapping[int, TaskRun]) -> Vi
     blockers = _blockers(plan, facts, failed)
     outdated = {*new, *_differing(last.blockers, blockers)}
     outdated |= {user for index in new for user in plan.users[index]}
-    state = wire_run_state(run)
+    state = viewed_run_state(run, failed)
     view = last.view.model_copy(
         update={
             "state": state,

@@ -5,7 +5,7 @@ why it is not running are never stored, so what heals the cause heals them. Join
 and are never shown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -25,6 +25,7 @@ from cerebro.core.planning.planner import plan_invocation
 from cerebro.core.run.run_status import root_causes, run_liveness
 from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.reasons import reason_of
+from cordyna_core.contract.state_updates import RunState
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.graph import PlannedTaskView, PlanView
 from cordyna_core.contract.views.runs import MadeFrom, RunView, TaskView, TimelineEntryView
@@ -53,6 +54,16 @@ VERSIONS_MAX: Final = 100
 """Tasks whose versions are shown of what a reused result was made from, the nearest first."""
 
 
+def viewed_run_state(run: Run, failed: Collection[int]) -> RunState:
+    """Return the state of a run of which `failed` has failed permanently.
+
+    What was healed or is tried again has not failed any more: the run is running, although its
+    record says until its end that something failed (docs/rules.md, rule 5).
+    """
+    state = wire_run_state(run)
+    return "running" if state == "failing" and not failed else state
+
+
 def run_view(
     run: Run,
     snapshot: RunSnapshot,
@@ -74,7 +85,7 @@ def run_view(
         for index, task in enumerate(plan.tasks)
         if not task.is_join
     ]
-    state = wire_run_state(run)
+    state = viewed_run_state(run, liveness.failed)
     return RunView(
         run_id=run.id,
         task=run.task,
