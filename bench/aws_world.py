@@ -22,7 +22,7 @@ from cerebro.dispatch import handler_of
 from cerebro.handlers.receive import BatchResult, Delivery, receive
 from cerebro.lambdas.wiring import CerebroSettings, aws_ports
 from cerebro.shell import Ports
-from cordyna_core.contract.base import Message, meta_at
+from cordyna_core.contract.base import Message, State, meta_at
 from cordyna_core.contract.commands import InvokeTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import detail_json, seal
@@ -57,9 +57,9 @@ _SETTINGS: Final = {
 class AwsWorld:
     """One deployment; use as a context.
 
-    `batch`: the most messages in one invocation of a Lambda. `is_start_held`: servers report the
-    end of a short body only. `make_client`: of a service of AWS. `handle`: what a Lambda does with
-    a batch.
+    `batch`: the most messages in one invocation of a Lambda. `reported`: the states that servers
+    report of each attempt. `make_client`: of a service of AWS. `handle`: what a Lambda does with a
+    batch.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class AwsWorld:
         batch: int = 1,
         timers: str = "states",
         *,
-        is_start_held: bool = False,
+        reported: tuple[State, ...] = ("completed",),
         make_client: Callable[[str], Any] | None = None,
         handle: Callable[[Sequence[Delivery], Ports], BatchResult] = receive,
     ) -> None:
         self.now = BEGIN
         self._make_client, self._handle = make_client or client_of, handle
         self._batch, self._timers = batch, timers
-        self._reported = ("completed",) if is_start_held else ("started", "completed")
+        self._reported = reported
         self._in_flight: list[tuple[float, int, str, str]] = []
         self._tickets = count()
         self._mock = mock_aws()
@@ -205,7 +205,7 @@ class AwsWorld:
                         name: getattr(command, name)
                         for name in ("server", "run_id", "task", "attempt")
                     }
-                    if len(self._reported) == 1:
+                    if state == "completed" and "started" not in self._reported:
                         fields["started_at"] = utc(self.now + HOP_S)
                     update = TaskStateChanged.model_validate({**fields, "state": state})
                     self._publish(

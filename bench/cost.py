@@ -1,10 +1,11 @@
 """The price of a run on AWS: calls counted on botocore's hooks, for several sizes and both timers.
 
-The rows of servers as they are by default come first, then those of servers that hold `started`
-back (docs/deploying.md#costs), with bodies that end within the hold.
+The rows of servers without a work queue come first, as they are by default: `started` of a body
+that ends within a second is held back (docs/deploying.md#costs). Then those of the other SERVERS.
+What a server pays itself (its Lambda, its claims, its work queue) is not counted.
 
     python bench/cost.py           the tables
-    python bench/cost.py --json    the same for programs
+    python bench/cost.py --json    the same for programs: `runs`, and `runs_of_other_servers`
 
 Cerebro's handlers and adapters run on moto. Counts do not depend on the machine;
 `tests/adapters/test_budget.py` asserts them.
@@ -21,6 +22,8 @@ from aws_world import AwsWorld
 from counting import Counts
 from graphs import GRAPHS, Graph, chain, fan, layered, single
 
+from cordyna_core.contract.base import State
+
 BUDGET: Final = {"events": 3.0, "writes": 3.0, "reads": 9.0, "invocations": 2.0}
 """Per task with three upstreams, in runs of 100 tasks and more."""
 
@@ -35,8 +38,14 @@ RUNS: Final[dict[str, Callable[[], Graph]]] = {
     "500 tasks, 1,500 edges": layered,
 }
 TIMERS: Final = ("states", "queue")
-STARTED: Final = ("at once", "held")
-"""When servers report that a body began."""
+DEFAULT_SERVER: Final = "direct"
+SERVERS: Final[dict[str, tuple[State, ...]]] = {
+    DEFAULT_SERVER: ("completed",),
+    "direct, started at once": ("started", "completed"),
+    "work queue": ("queued", "completed"),
+    "work queue, started at once": ("queued", "started", "completed"),
+}
+"""Kinds of servers -> what they report of a body that ends within a second."""
 
 _RUNS_UNTIL_WARM: Final = 4
 """After as many runs of one task, each with an update or two, all warm trackers know it."""
@@ -88,14 +97,14 @@ def log_price(counts: Counts) -> float:
 
 
 def measure(
-    graph: Graph, batch: int, timers: str = "states", *, is_start_held: bool = False
+    graph: Graph, batch: int, timers: str = "states", *, server: str = DEFAULT_SERVER
 ) -> Counts:
     """Return a run of a graph that all warm processes know: declarations, plan and signs of life.
 
     At the rate for which the price is given, a million tasks, every warm process has handled
     several runs of a graph within the minute.
     """
-    with AwsWorld(batch, timers, is_start_held=is_start_held) as world:
+    with AwsWorld(batch, timers, reported=SERVERS[server]) as world:
         world.declare(graph)
         for _ in range(_RUNS_UNTIL_WARM if len(graph) < _WARM_AFTER_TASKS else 1):
             world.run(graph)
@@ -103,24 +112,25 @@ def measure(
 
 
 def runs() -> list[dict[str, Any]]:
-    """Return the price of runs of every size, as they are by default and with `started` held back.
-
-    With both kinds of timers, one message at a time.
-    """
-    return [
-        row(started, timers, shape) for started, timers, shape in product(STARTED, TIMERS, RUNS)
-    ]
+    """Return the price of runs of every size with both kinds of timers, one message at a time."""
+    return [row(DEFAULT_SERVER, timers, shape) for timers, shape in product(TIMERS, RUNS)]
 
 
-def row(started: str, timers: str, shape: str) -> dict[str, Any]:
+def runs_of_other_servers() -> list[dict[str, Any]]:
+    """Return the same for every other kind of server."""
+    others = [server for server in SERVERS if server != DEFAULT_SERVER]
+    return [row(server, timers, shape) for server, timers, shape in product(others, TIMERS, RUNS)]
+
+
+def row(server: str, timers: str, shape: str) -> dict[str, Any]:
     """Return the price of one run, for each of its tasks."""
     graph = RUNS[shape]()
-    counts, tasks = measure(graph, 1, timers, is_start_held=started == "held"), len(graph)
+    counts, tasks = measure(graph, 1, timers, server=server), len(graph)
     return {
         "timers": timers,
         "shape": shape,
         "tasks": tasks,
-        "started": started,
+        "server": server,
         "usd_per_million_tasks": round(requests_price(counts) / tasks, 2),
         "lambda_usd_per_million_tasks": round(time_price(counts) / tasks, 2),
         "log_usd_per_million_tasks": round(log_price(counts) / tasks, 2),
@@ -129,11 +139,14 @@ def row(started: str, timers: str, shape: str) -> dict[str, Any]:
 
 
 def report_runs() -> None:
-    """Print the price per million tasks by size of the run and kind of timers."""
-    title = "$ per million tasks"
+    """Print the price per million tasks by kind of servers and timers, and size of the run."""
     columns = ("requests", "Lambda", "log", "events", "table", "queues", "waits")
-    print(f"{title:41}{'tasks':>8}" + "".join(f"{column:>10}" for column in columns))
-    for priced in runs():
+    server = ""
+    for priced in (*runs(), *runs_of_other_servers()):
+        if priced["server"] != server:
+            server = priced["server"]
+            title = f"$ per million tasks, {server}"
+            print(f"\n{title:49}{'tasks':>8}" + "".join(f"{column:>10}" for column in columns))
         cells = (
             priced["usd_per_million_tasks"],
             priced["lambda_usd_per_million_tasks"],
@@ -141,14 +154,10 @@ def report_runs() -> None:
             *(priced["parts"][name] for name in ("events", "table", "queues", "waits")),
         )
         print(
-            f"{priced['timers']}, {priced['shape']}{_marked(priced['started'])}".ljust(41)
+            f"{priced['timers']}, {priced['shape']}".ljust(49)
             + f"{priced['tasks']:8}"
             + "".join(f"{cell:10.2f}" for cell in cells)
         )
-
-
-def _marked(started: str) -> str:
-    return "" if started == STARTED[0] else f", started {started}"
 
 
 def report_tasks() -> None:
@@ -178,7 +187,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The price of a run on AWS")
     parser.add_argument("--json", action="store_true")
     if parser.parse_args().json:
-        print(json.dumps({"runs": runs()}))
+        print(json.dumps({"runs": runs(), "runs_of_other_servers": runs_of_other_servers()}))
     else:
         report_runs()
         report_tasks()

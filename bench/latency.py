@@ -130,9 +130,10 @@ def run_once(engine: AwsEngine) -> dict[Moment, float]:
     *_, ended = engine.follow(invoked.run_id, timeout_s=60)
     assert ended.state == "completed", ended.state
     return dict(
-        _moment(open_envelope(event.text))
+        moment
         for event in engine.events(invoked.run_id)
         if _is_of_a_task(event.text)
+        for moment in _moments(open_envelope(event.text))
     )
 
 
@@ -176,13 +177,16 @@ def _is_of_a_task(text: str) -> bool:
     return isinstance(open_envelope(text).message, RunTask | TaskStateChanged)
 
 
-def _moment(envelope: Envelope) -> tuple[Moment, float]:
+def _moments(envelope: Envelope) -> Iterator[tuple[Moment, float]]:
+    """What a message reports; the end of a short body names when it began, too."""
     message = envelope.message
     assert isinstance(message, RunTask | TaskStateChanged)
-    return (
-        message.task,
-        message.state if isinstance(message, TaskStateChanged) else "sent",
-    ), envelope.sent_at.timestamp()
+    if isinstance(message, RunTask):
+        yield (message.task, "sent"), envelope.sent_at.timestamp()
+        return
+    if message.started_at is not None:
+        yield (message.task, "started"), message.started_at.timestamp()
+    yield (message.task, message.state), envelope.sent_at.timestamp()
 
 
 def _client(service: Any) -> Any:

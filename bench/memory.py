@@ -95,7 +95,10 @@ def run_with(tape: Tape, *, recording: bool) -> Measured:
             measured.calls += abs(len(tape.answers) - before)
         return outcome
 
-    with AwsWorld(BATCH, "queue", make_client=make_client, handle=handle) as world:
+    reported = ("started", "completed")
+    with AwsWorld(
+        BATCH, "queue", reported=reported, make_client=make_client, handle=handle
+    ) as world:
         graph = fan(WIDTH)
         world.declare(graph)
         for _ in range(3):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import cost
 import pytest
 from aws_world import AwsWorld
-from cost import BUDGET, PRICE_PER_MILLION_MAX, measure, requests_price
+from cost import BUDGET, PRICE_PER_MILLION_MAX, SERVERS, measure, requests_price
 from counting import Counts, Hooks, read_units, size_of
 from graphs import Graph, chain, fan, single
 
@@ -58,55 +58,68 @@ def test_page_timers_of_many_dispatches_are_few(world: AwsWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    ("timers", "is_start_held", "dollars_max"),
+    ("server", "timers", "dollars_max"),
     [
-        ("states", False, 17.5),
-        ("queue", False, 16.9),
-        ("states", True, 14.4),
-        ("queue", True, 13.75),
+        ("direct", "states", 14.4),
+        ("direct", "queue", 13.75),
+        ("direct, started at once", "states", 17.5),
+        ("direct, started at once", "queue", 16.9),
+        ("work queue", "states", 17.5),
+        ("work queue", "queue", 16.9),
     ],
 )
 def test_run_of_one_task_costs_no_more_than_its_budget(
-    *, timers: str, is_start_held: bool, dollars_max: float
+    server: str, timers: str, dollars_max: float
 ) -> None:
-    counts = measure(single(), 1, timers, is_start_held=is_start_held)
+    counts = measure(single(), 1, timers, server=server)
     assert requests_price(counts) <= dollars_max
     assert (counts.waits, counts.waited_s) == ((1, 1.0) if timers == "states" else (0, 0.0))
 
 
 def test_held_start_saves_an_update_and_all_that_follows() -> None:
-    by_default, held = (measure(single(), 1, "queue", is_start_held=held) for held in (False, True))
+    at_once, held = (
+        measure(single(), 1, "queue", server=server)
+        for server in ("direct, started at once", "direct")
+    )
     names = ("events", "messages", "invocations", "writes", "reads")
-    saved = [getattr(by_default, name) - getattr(held, name) for name in names]
+    saved = [getattr(at_once, name) - getattr(held, name) for name in names]
     assert saved == [1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_servers_report_what_their_kind_says(server: str) -> None:
+    counts, least = measure(single(), 1, server=server), measure(single(), 1)
+    assert counts.events - least.events == len(SERVERS[server]) - 1
 
 
 def test_wait_of_a_completed_run_sends_no_message() -> None:
     counts = measure(single(), 1)
-    assert (counts.waits, counts.messages, counts.invocations) == (1, 3, 3)
+    assert (counts.waits, counts.messages, counts.invocations) == (1, 2, 2)
 
 
-@pytest.mark.parametrize(("is_start_held", "dollars_max"), [(False, 8.45), (True, 5.4)])
-def test_chain_of_tasks_costs_no_more_than_its_budget(
-    *, is_start_held: bool, dollars_max: float
-) -> None:
-    counts = measure(chain(40), 1, "queue", is_start_held=is_start_held)
+@pytest.mark.parametrize(
+    ("server", "dollars_max"), [("direct", 5.4), ("direct, started at once", 8.45)]
+)
+def test_chain_of_tasks_costs_no_more_than_its_budget(server: str, dollars_max: float) -> None:
+    counts = measure(chain(40), 1, "queue", server=server)
     assert requests_price(counts) <= dollars_max * 40
 
 
 def test_prices_of_servers_as_they_are_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "RUNS", {"one": single})
     rows = cost.runs()
-    assert [(row["started"], row["timers"], row["shape"], row["tasks"]) for row in rows] == [
-        ("at once", "states", "one", 1),
-        ("at once", "queue", "one", 1),
-        ("held", "states", "one", 1),
-        ("held", "queue", "one", 1),
+    assert [(row["server"], row["timers"], row["shape"], row["tasks"]) for row in rows] == [
+        ("direct", "states", "one", 1),
+        ("direct", "queue", "one", 1),
     ]
-    for row in rows:
+    others = cost.runs_of_other_servers()
+    assert [(row["server"], row["timers"]) for row in others] == [
+        (server, timers) for server in list(SERVERS)[1:] for timers in ("states", "queue")
+    ]
+    for row in (*rows, *others):
         assert row["usd_per_million_tasks"] == pytest.approx(sum(row["parts"].values()), abs=0.05)
-    prices = [row["usd_per_million_tasks"] for row in rows]
-    assert prices == sorted(prices, reverse=True)
+    dearest = max(row["usd_per_million_tasks"] for row in rows)
+    assert min(row["usd_per_million_tasks"] for row in others) > dearest
 
 
 def test_counted_units_are_what_dynamodb_charges(moto: None) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+import uuid
 from collections import Counter
 from pathlib import Path
 
@@ -132,10 +133,15 @@ def test_container_started_late_runs_queued_commands(cloud: Cloud, container: Co
     assert container.stop() == 0
 
 
-def started_body(cloud: Cloud, rounds: int) -> str:
-    """A run whose body has begun in the container; it takes some milliseconds a round."""
+def a_body(cloud: Cloud, rounds: int) -> str:
+    """A run of one body in the container; it takes some milliseconds a round."""
     command = {"task": "archive-sales", "params": {"rounds": rounds}}
-    run_id = run_id_of("archive-sales", cloud.put("InvokeTask", command))
+    return run_id_of("archive-sales", cloud.put("InvokeTask", command))
+
+
+def started_body(cloud: Cloud, rounds: int) -> str:
+    """The same once its body is reported as started: it takes more than a second."""
+    run_id = a_body(cloud, rounds)
     of_body = {"task": "archive-sales", "state": "started"}
     until(lambda: cloud.of(TaskStateChanged, run_id, **of_body), within_s=60)
     return run_id
@@ -159,7 +165,7 @@ def test_body_of_a_container_survives_a_deployment(
             assert agent.protected[-1] is False, "it ends with the body"
             assert len(cloud.of(TaskStateChanged, run_id, task="archive-sales", state="error")) == 0
             assert cloud.shown(run_id)["tasks"]["archive-sales"]["attempt"] == 1
-            assert ended(cloud, started_body(cloud, rounds=1)) == "completed"
+            assert ended(cloud, a_body(cloud, rounds=1)) == "completed"
         finally:
             assert new.stop() == 0
 
@@ -183,15 +189,17 @@ def test_failing_message_is_dead_lettered_and_redriven(
 ) -> None:
     planner = Fragile(cloud, f"{BUS}-planner")
     planner.break_table()
+    # A key of its own: a second run of this test on the same cloud must not join the first.
+    key = f"after the fix {uuid.uuid4()}"
     try:
-        event_id = cloud.put("InvokeTask", {"task": "task-1", "key": "after the fix"})
-        run_id = run_id_of("task-1", "after the fix")
+        event_id = cloud.put("InvokeTask", {"task": "task-1", "key": key})
+        run_id = run_id_of("task-1", key)
         until(lambda: f"{BUS}-planner-dead-letters" in cloud.dyna("dlq", "ls").stdout, within_s=60)
         # A cron tick may have arrived there first; ours has, too, when the queue is empty.
         until(lambda: queue_is_empty(cloud, f"{BUS}-planner"), within_s=30)
     finally:
         planner.repair()
-    assert cloud.of(InvokeTask, event_id) or cloud.of(InvokeTask, "after the fix")
+    assert cloud.of(InvokeTask, event_id) or cloud.of(InvokeTask, key)
     assert cloud.dyna("show", run_id).returncode == 3
 
     redriven = cloud.dyna("dlq", "redrive", f"{BUS}-planner-dead-letters")

@@ -8,11 +8,13 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cordyna_core.contract.ids import run_id_of
 from e2e.cloud import BUS, ROOT, free_port, until
 
 Run = subprocess.CompletedProcess[str]
@@ -92,11 +94,12 @@ def unpatched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unpatched]:
 def test_event_of_the_aws_cli_runs_task_3_unpatched(
     unpatched: Unpatched,
 ) -> None:
-    unpatched.put("InvokeTask", {"task": "task-3", "key": "unpatched"})
+    key = f"unpatched {uuid.uuid4()}"
+    unpatched.put("InvokeTask", {"task": "task-3", "key": key})
 
     def completed() -> bool:
         return any(
-            run["task"] == "task-3" and run["state"] == "completed"
+            run["run_id"] == run_id_of("task-3", key) and run["state"] == "completed"
             for run in json.loads(unpatched.dyna("runs", "--json").stdout)
         )
 
