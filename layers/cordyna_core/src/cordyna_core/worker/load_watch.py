@@ -26,28 +26,28 @@ class LoadWatch:
         self._given_up: set[str] = set()
 
     def begin(self, target: str) -> None:
-        """A server is loaded, for the first time or again."""
+        """Note that a server is being loaded, for the first time or again."""
         self._loading.add(target)
 
     def allow(self, targets: Iterable[str]) -> None:
-        """These are to be loaded, also those that were given up."""
+        """Let these be loaded, even those that were given up."""
         self._given_up.difference_update(targets)
 
     def forget(self, target: str) -> None:
-        """A server is not to be loaded any more: no answer follows."""
+        """Note that a server is not to be loaded any more: no answer follows."""
         self._loading.discard(target)
         self._hosts_lost.pop(target, None)
         if target in self._waiting:
             self._waiting.remove(target)
 
     def observe(self, event: Event) -> None:
-        """A load ends with its answer."""
+        """Note an answer: it ends the load of its server."""
         if isinstance(event, Declared | LoadFailed):
             self._loading.discard(event.target)
             self._hosts_lost.pop(event.target, None)
 
     def blame(self, why: str) -> list[LoadFailed]:
-        """The host was lost: the failures of the servers that are not to be loaded again."""
+        """Note that the host was lost. Returns the failures of the servers that are given up."""
         for target in self._loading:
             self._hosts_lost[target] = self._hosts_lost.get(target, 0) + 1
         self._loading.clear()
@@ -62,7 +62,7 @@ class LoadWatch:
         return target in self._given_up
 
     def begin_all(self, targets: Iterable[str]) -> list[str]:
-        """A new host is to load these servers: those that it loads now, beside each other."""
+        """Note a new host for these servers. Returns those that it loads now, beside each other."""
         # What was begun while there was no host was begun nowhere.
         self._loading.clear()
         every = [target for target in targets if target not in self._given_up]

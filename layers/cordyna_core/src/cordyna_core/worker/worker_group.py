@@ -43,14 +43,14 @@ class WorkerGroup:
         return None if self._child is None else self._child.exit_code
 
     def set_child(self, child: Child, on_exit: Callable[[int], None]) -> None:
-        """The leader has been started. `on_exit` is called when it has ended."""
+        """Note the leader, which was started. `on_exit` is called when it has ended."""
         self._child = child
         child.on_exit = on_exit
         if self._signal_due is not None:
             child.signal_group(self._signal_due)
 
     def leave_descendants(self) -> None:
-        """What the leader has started is not ended with it."""
+        """Leave running what the leader has started, when the group is ended."""
         if self._child is not None:
             self._services.children.leave_alone(processes.descendants_of([self._child.pid]))
 
@@ -59,7 +59,7 @@ class WorkerGroup:
         self._timer = self._after(self._services.settings.kill_after_s, force)
 
     def end_by_force(self) -> None:
-        """SIGTERM to the group, SIGKILL after `kill_after_s`."""
+        """Send SIGTERM to the group, and SIGKILL after `kill_after_s`."""
         if self.is_forced:
             return
         self.is_forced = True
