@@ -98,6 +98,9 @@ OBSERVED: Final = (
 )
 """What cerebro observes of its own messages: what may need an owner. No ordinary run makes any."""
 
+_OBSERVED_WHERE: Final = {name: route.where for route in OBSERVED for name in route.detail_types}
+"""The same by detail-type; each has one route."""
+
 OBSERVATIONS: Final[dict[type[Message], Callable[[Envelope], Program]]] = {
     RunStateChanged: causes.on_run_state,
     TaskStateChanged: causes.on_unacknowledged,
@@ -140,11 +143,9 @@ def handler_of(source: str, detail_type: str) -> str | None:
 
 def is_observed(message: Message) -> bool:
     """Return whether the handler of incidents receives this message of cerebro."""
-    name = type(message).__name__
-    return any(
-        name in route.detail_types
-        and all(getattr(message, field) in values for field, values in route.where.items())
-        for route in OBSERVED
+    where = _OBSERVED_WHERE.get(type(message).__name__)
+    return where is not None and all(
+        getattr(message, field) in values for field, values in where.items()
     )
 
 

@@ -42,7 +42,10 @@ def encode_internal(message: InternalMessage) -> str:
     """Encode as `{"<kind>": {<fields>, "format": <number>}}`."""
     fields = {name: getattr(message, name) for name in message.__slots__}
     fields["format"] = FORMAT
-    return json.dumps({KINDS[type(message)]: fields}, separators=(",", ":"))
+    return _to_json({KINDS[type(message)]: fields})
+
+
+_to_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def decode_internal(body: str, sent_at: float | None = None) -> InternalMessage | None:

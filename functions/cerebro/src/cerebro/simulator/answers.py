@@ -129,7 +129,7 @@ def _is_answer(message: Message, event_id: str) -> bool:
     if not isinstance(message, _ANSWERS):
         return False
     is_caused = message.meta is not None and message.meta.cause == event_id
-    return is_caused or getattr(message, "event_id", None) == event_id
+    return is_caused or vars(message).get("event_id") == event_id
 
 
 def _check_invocation(

@@ -4,7 +4,6 @@ Invariant: the same seed gives the same scenario: every choice is one of `faults
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from cerebro.simulator.drawn_declarations import CRONS, draw_declarations, sinks
@@ -67,7 +66,7 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
     names = [declared.server for declared in own] or [
         f"s{n}" for n in range(faults.choice(_SERVER_COUNTS))
     ]
-    has_bad_servers = faults.chance(0.5)
+    draw_behavior = _draw_behavior if faults.chance(0.5) else _draw_good_behavior
     cron, crons_until_s = faults.choice(CRONS) if faults.chance(0.04) else (None, 0.0)
     sizes = faults.choice(_SIZES)
     fan_in_max = 6 if sizes.awaited < REAL.awaited else 3
@@ -88,11 +87,8 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
     )
     return Scenario(
         servers={
-            name: replace(
-                _draw_behavior(faults) if has_bad_servers else _draw_good_behavior(faults),
-                # No draw, so that other seeds stay.
-                started_after_s=_HOLDS_S[(seed + place) % len(_HOLDS_S)],
-            )
+            # The hold is no draw, so that other seeds stay.
+            name: draw_behavior(faults, _HOLDS_S[(seed + place) % len(_HOLDS_S)])
             for place, name in enumerate(names)
         },
         declared=declared,
@@ -128,11 +124,15 @@ def _snoozes(seed: int, declared: Sequence[ServerDeclared]) -> Iterator[Scripted
         yield ScriptedMessage(after + 5 * number, CLIENT, snooze)
 
 
-def _draw_good_behavior(faults: FaultInjector) -> ServerBehavior:
-    return ServerBehavior(concurrency=faults.choice((0, 0, 1, 4)), fails=faults.choice((0.0, 0.1)))
+def _draw_good_behavior(faults: FaultInjector, hold_s: float) -> ServerBehavior:
+    return ServerBehavior(
+        concurrency=faults.choice((0, 0, 1, 4)),
+        fails=faults.choice((0.0, 0.1)),
+        started_after_s=hold_s,
+    )
 
 
-def _draw_behavior(faults: FaultInjector) -> ServerBehavior:
+def _draw_behavior(faults: FaultInjector, hold_s: float) -> ServerBehavior:
     dies = faults.uniform(0, 300) if faults.chance(0.15) else 0.0
     return ServerBehavior(
         concurrency=faults.choice((0, 0, 1, 2)),
@@ -143,6 +143,7 @@ def _draw_behavior(faults: FaultInjector) -> ServerBehavior:
         lies=faults.choice((0.0, 0.0, 0.2)),
         dead=(dies, dies + faults.uniform(10, 900)) if dies else (0.0, 0.0),
         body_s=faults.choice((1.0, 20.0, 60.0)),
+        started_after_s=hold_s,
     )
 
 

@@ -5,10 +5,13 @@ pass before the next fault is drawn in advance, so that a step without a fault c
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
+
+_T = TypeVar("_T")
 
 STEP_FAULTS: Final = (
     "crash before",
@@ -89,7 +92,7 @@ class FaultInjector:
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
         self.draw = self._random.random
-        self.choice = self._random.choice
+        self._bits = self._random.getrandbits
         self.sample = self._random.sample
         self.injected: Counter[str] = Counter()
         self.rates = NO_FAULTS
@@ -113,6 +116,16 @@ class FaultInjector:
 
     def uniform(self, low: float, high: float) -> float:
         return low + (high - low) * self.draw()
+
+    def choice(self, options: Sequence[_T]) -> _T:
+        """Return one of `options`, each equally likely."""
+        # As `random.choice` does it, without what it does for other generators.
+        count = len(options)
+        bits = count.bit_length()
+        chosen = self._bits(bits)
+        while chosen >= count > 0:
+            chosen = self._bits(bits)
+        return options[chosen]
 
     def integer(self, low: int, high: int) -> int:
         """From `low` to `high`, both included."""

@@ -79,6 +79,9 @@ class SimulatedHandler:
 _Observer = Callable[[SimulatedHandler, Any, Any], None]
 """(handler, effect, answer): checks an effect that was performed."""
 
+_Local = Callable[[SimulatedHandler, Any], Any]
+"""(handler, effect) -> answer."""
+
 
 class SimulatedCerebro:
     """All handlers that are running.
@@ -121,14 +124,20 @@ class SimulatedCerebro:
             i.WriteIncident: self._incident_written,
             i.WriteDeadline: self._deadline_written,
         }
-        self._table: dict[type, tuple[Callable[[Ports, Any], Any], _Observer | None]] = {
-            kind: (
-                _with_stored_forms(perform) if reads_stored_forms and kind in STORED else perform,
-                observers.get(kind),
-            )
-            for kind, perform in PERFORM.items()
-        }
-        """How each effect is performed, and what observes it."""
+        self._performed = PERFORM | _PERFORM_AND_CHECK if reads_stored_forms else PERFORM
+        """How each effect is performed."""
+        self._observed = observers
+        """What observes each effect, after it was performed."""
+        # A crash at a given effect may be at any of them.
+        self._answered: dict[type, _Local] = (
+            {}
+            if crash_at
+            else {
+                e.Now: self._read_clock,
+                e.ReadRunSnapshot: lambda _, effect: ports.store.read_run_snapshot(effect.run_id),
+            }
+        )
+        """How each effect is answered that reads what no other handler changes."""
 
     def deliver(self, in_flight: InFlightMessage) -> None:
         """Hand a message to a handler; what arrives at nearly the same time is one batch."""
@@ -149,13 +158,15 @@ class SimulatedCerebro:
         program = handler.program or self._open(handler)
         if program is None:
             return self._next_message(handler)
+        self.skew_s, self._checker.handled = handler.skew_s, handler.handled
+        faults, answered, send = self._faults, self._answered, program.send
         try:
-            effect = program.send(handler.answer)
-            while type(effect) in _LOCAL and self._faults.steps_left > 1 and not self._crash_at:
+            effect = send(handler.answer)
+            while (answer := answered.get(type(effect))) is not None and faults.steps_left > 1:
                 # No other handler can observe it, so none takes a turn before the next effect.
                 self.effects += 1
-                self._faults.steps_left -= 1
-                effect = program.send(self._perform(handler, effect))
+                faults.steps_left -= 1
+                effect = send(answer(handler, effect))
         except StopIteration:
             self._checker.ended(handler.handled, handler.messages[handler.position].run_id)
             return self._next_message(handler)
@@ -164,7 +175,6 @@ class SimulatedCerebro:
             return self._next_message(handler)
         self.effects += 1
         handler.effect = type(effect)
-        faults = self._faults
         faults.steps_left -= 1
         if faults.steps_left <= 0:
             return self._on_fault_due(handler, effect)
@@ -175,12 +185,17 @@ class SimulatedCerebro:
         return True
 
     def _perform(self, handler: SimulatedHandler, effect: Any) -> Any:
-        self.skew_s, self._checker.handled = handler.skew_s, handler.handled
-        perform, observer = self._table[type(effect)]
-        answer = perform(self._ports, effect)
+        kind = type(effect)
+        answer = self._performed[kind](self._ports, effect)
+        observer = self._observed.get(kind)
         if observer is not None:
             observer(handler, effect, answer)
         return answer
+
+    def _read_clock(self, handler: SimulatedHandler, _: e.Now) -> float:
+        now = self._network.now + handler.skew_s
+        handler.handled.clocks.append(now)
+        return now
 
     def _task_written(self, handler: SimulatedHandler, effect: e.WriteTask, answer: Any) -> None:
         if answer is None:
@@ -346,8 +361,8 @@ def _with_stored_forms(perform: Callable[[Ports, Any], Any]) -> Callable[[Ports,
     return checked
 
 
-_LOCAL: Final = frozenset({e.Now, e.ReadRunSnapshot})
-"""Effects that read what no other handler changes."""
+_PERFORM_AND_CHECK: Final = {kind: _with_stored_forms(PERFORM[kind]) for kind in STORED}
+"""How effects are performed whose stored forms are checked."""
 
 _SUITED_EFFECTS: Final[dict[str, Callable[[Any], bool]]] = {
     "answer lost": lambda effect: (

@@ -41,8 +41,9 @@ What its first delivery left undone must be found by a page timer or the sweep, 
 STRAY_TICK_RATE: Final = 0.3
 """How often a schedule fires once more after it was deleted."""
 
-_HOP_S: Final = (0.01, HOP_MAX_S)
-"""How long a message takes from sender to queue."""
+_HOP_MIN_S: Final = 0.01
+_HOP_SPREAD_S: Final = HOP_MAX_S - _HOP_MIN_S
+"""How much longer than _HOP_MIN_S a message may take from sender to queue."""
 
 
 class InFlightMessage:
@@ -150,8 +151,7 @@ class Network:
         self.schedule(self.now + wait, self.to_cerebro, in_flight.copy(received))
 
     def _hop_s(self) -> float:
-        low, high = _HOP_S
-        return low + self._faults.draw() * (high - low)
+        return _HOP_MIN_S + self._faults.draw() * _HOP_SPREAD_S
 
     def _next_message_fault(self, *, may_be_lost: bool) -> str:
         faults = self._faults

@@ -18,7 +18,7 @@ class PublishedIds:
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
-        self._states: dict[str, str] = {}
+        self._states: dict[str, TaskStateChanged] = {}
 
     def __contains__(self, message_id: str) -> bool:
         return message_id in self._ids
@@ -29,7 +29,11 @@ class PublishedIds:
             return None
         self._ids.add(message.meta.id)
         if isinstance(message, TaskStateChanged):
-            content = message.model_dump_json(exclude=_CAUSE)
-            if self._states.setdefault(message.meta.id, content) != content:
+            first = self._states.setdefault(message.meta.id, message)
+            if first is not message and _content(first) != _content(message):
                 return f"two states of {message.task} have the id {message.meta.id}"
         return None
+
+
+def _content(message: TaskStateChanged) -> str:
+    return message.model_dump_json(exclude=_CAUSE)

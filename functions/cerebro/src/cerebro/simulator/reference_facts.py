@@ -377,7 +377,10 @@ def _output_ref(output: Any, size: int) -> str | None:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _to_json(value).encode()
+
+
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _difference(expected: TaskRun, new: TaskRun) -> str:

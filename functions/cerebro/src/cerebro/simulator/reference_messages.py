@@ -21,6 +21,8 @@ Outputs = Mapping[tuple[str, int], Any]
 _UPSTREAM_BYTES_MAX: Final = 128 * 1024
 _ROOT_CAUSES_MAX: Final = 100
 
+_to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def check_command(snapshot: RunSnapshot, fact: TaskRun, command: RunTask, outputs: Outputs) -> None:
     """Compare a RunTask with the fact and the declaration that it was made from.
@@ -48,7 +50,7 @@ def _fitting(outputs: list[tuple[str, Any]]) -> tuple[list[tuple[str, Any]], lis
     """Return what fits into 128 KB of JSON, in declared order, and the names of the rest."""
     room, fitting, omitted = min(in_use().upstream_bytes, _UPSTREAM_BYTES_MAX), [], []
     for name, output in outputs:
-        size = len(json.dumps(output, ensure_ascii=False).encode())
+        size = len(_to_json(output).encode())
         if size <= room:
             fitting.append((name, output))
             room -= size

@@ -36,6 +36,7 @@ Named here once more, so that a field that the core leaves out by mistake is fou
 """
 
 _AWAITED_MAX: Final = 100
+_to_sorted_json: Final = json.JSONEncoder(sort_keys=True).encode
 
 
 def check_new_run(
@@ -266,7 +267,7 @@ def _own_part(
     names = {*schema.get("properties", ()), *schema.get("required", ())}
     taken = {name: params[name] for name in sorted(names) if name in params}
     content = declared.model_dump_json(exclude=set(WITHOUT_EFFECT))
-    return server, content, json.dumps(taken, sort_keys=True)
+    return server, content, _to_sorted_json(taken) if taken else ""
 
 
 def _parts_of_new_results(

@@ -24,6 +24,8 @@ from cerebro.simulator.reference_facts import Unexpected
 _LATER: Final = "later"
 """The name and the value of a field that only a newer version knows."""
 
+_to_compact_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+
 Forms = Iterator[tuple[str, Any, Any]]
 """(form, what is read from it, what was written)."""
 
@@ -49,7 +51,7 @@ def as_received(message: InternalMessage) -> InternalMessage:
 
 
 def _opened(kind: str, form: dict[str, Any], message: InternalMessage) -> InternalMessage:
-    text = json.dumps({kind: form}, separators=(",", ":"))
+    text = _to_compact_json({kind: form})
     received = internal_codec.decode_internal(text)
     if received is None or received != message:
         raise Unexpected(f"{message} was received as {received}")
