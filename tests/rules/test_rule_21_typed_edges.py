@@ -67,6 +67,21 @@ def test_rehearsal_of_the_consumer_shows_the_break() -> None:
     assert (notice.code, notice.message) == ("breaks", BREAK)
 
 
+def test_rehearsal_of_both_sides_shows_a_break_once() -> None:
+    (notice,) = notices_of([producer(ROWS)], producer(LINES), consumer(EXPECTED))
+    assert notice.code == "breaks"
+
+
+def test_producer_that_drops_its_type_gets_a_notice() -> None:
+    """The owner of an upstream reads of each edge, also of one that expects what is not declared.
+
+    1. `clean` declares what it returns, and `report` expects that: there is nothing to say.
+    2. `clean` is declared again without a type: what `report` expects cannot be compared any more.
+    """
+    (notice,) = notices_of([producer(ROWS), consumer(EXPECTED)], producer(None))
+    assert (notice.code, notice.task) == ("cannot_tell", "report")
+
+
 def test_rehearsal_of_compatible_types_shows_nothing() -> None:
     assert notices_of([producer(ROWS)], consumer(EXPECTED)) == []
 

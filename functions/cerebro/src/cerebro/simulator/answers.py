@@ -33,6 +33,7 @@ from cordyna_core.contract.state_updates import (
 )
 
 _PARAMS_BYTES_MAX: Final = 128 * 1024
+_COMMANDS_MAX: Final = 1000
 
 _COMMANDS = InvokeTask | CancelRun | RetryRun
 _ANSWERS = (
@@ -254,5 +255,9 @@ def _check_retry(
     command_id = command.command_id or envelope.id
     if not codes and command_id not in after.commands:
         raise Unexpected("a retry was accepted, but it is not applied to the run")
+    known = () if read is None else read.commands
+    most = min(in_use().kept_commands, _COMMANDS_MAX)
+    if "too_many_commands" in codes and (command_id in known or len(known) < most):
+        raise Unexpected(f"a retry was refused although the run had {len(known)} commands")
     if codes == {"nothing_failed"} and (read is None or command_id in read.commands):
         raise Unexpected("a retry was refused as if nothing had failed, but it is applied")

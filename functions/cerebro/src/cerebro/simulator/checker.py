@@ -265,6 +265,13 @@ class Checker:
         if broken:
             raise InvariantBroken(broken, run_id)
 
+    def refused(self, message: object) -> None:
+        """Check a message that a program refused for good."""
+        try:
+            self.reference.refused(message)
+        except Unexpected as error:
+            raise InvariantBroken(str(error)) from error
+
     def kept_as_dead_letter(self, text: str) -> None:
         """Check what is kept of an event that can never be handled."""
         if has_plain(text) and not may_be_kept(text, self.store.read_graph()):

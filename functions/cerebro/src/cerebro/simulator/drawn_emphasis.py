@@ -24,6 +24,7 @@ _INTERVAL: Final = 9
 
 _MAX_AGES_S: Final = (None, None, 60, 300, 3600)
 _PAUSES_S: Final = (1.0, 40.0, 200.0, 400.0)
+_RERUN_PAUSES_S: Final = (2.0, 60.0, 200.0, 800.0, 2400.0)
 
 
 def emphasis_of(seed: int) -> Emphasis:
@@ -58,12 +59,15 @@ def draw_reuse(
 
 
 def _params_of(target: str, tasks: dict[str, TaskDeclaration]) -> set[str]:
+    closure = [tasks[name] for name in _closure_of(target, tasks)]
+    return {key for task in closure for key in (task.params_schema or {}).get("required", ())}
+
+
+def _closure_of(target: str, tasks: dict[str, TaskDeclaration]) -> list[str]:
     reached = [target]
     for name in reached:
         reached += [up for up in tasks[name].upstream_names if up not in reached]
-    return {
-        key for name in reached for key in (tasks[name].params_schema or {}).get("required", ())
-    }
+    return reached
 
 
 def _redeclared(
@@ -80,21 +84,24 @@ def _redeclared(
 def draw_reruns(
     declared: Sequence[ServerDeclared], target: str, faults: FaultInjector
 ) -> Iterator[ScriptedMessage]:
-    """Retry the first runs of a script again and again, and cancel some of them, even twice."""
-    names = [task.name for server in declared for task in server.tasks]
+    """Retry the first run of a script again and again, and perhaps cancel it, even twice."""
+    tasks = {task.name: task for server in declared for task in server.tasks}
+    names = _closure_of(target, tasks)
     run_id = run_id_of(target, "k0", CLIENT)
-    after = 20.0
-    for n in range(faults.integer(2, 5)):
-        after += faults.choice((1.0, 30.0, 150.0, 700.0)) * faults.uniform(0.3, 1)
-        from_ = faults.sample(names, faults.integer(1, 2))
+    after = faults.choice((20.0, 60.0, 300.0))
+    for n in range(faults.integer(2, 6)):
+        after += faults.choice(_RERUN_PAUSES_S) * faults.uniform(0.5, 1)
+        is_rerun = faults.chance(0.75)
+        from_ = faults.sample(names, min(len(names), faults.choice((1, 1, 2))))
         retry = RetryRun(
             run_id=run_id,
             command_id=f"again{n}",
-            from_=from_ if faults.chance(0.8) else [],
-            downstream=faults.chance(0.75),
+            from_=from_ if is_rerun or faults.chance(0.3) else [],
+            downstream=is_rerun,
         )
         for _ in range(faults.choice((1, 1, 2))):
             yield ScriptedMessage(after + faults.uniform(0, 20), CLIENT, retry)
-    for n in range(faults.choice((0, 0, 1, 2))):
-        cancel = CancelRun(run_id=run_id, command_id=f"stop{n}")
-        yield ScriptedMessage(after + faults.uniform(-200, 100), CLIENT, cancel)
+    if faults.chance(0.3):
+        for n in range(faults.choice((1, 2, 2))):
+            cancel = CancelRun(run_id=run_id, command_id=f"stop{n}")
+            yield ScriptedMessage(after + faults.uniform(-100, 100), CLIENT, cancel)

@@ -39,7 +39,7 @@ SNOOZE_INTERVAL: Final = 6
 _SERVER_COUNTS: Final = (1, 2, 3, 3, 3, 3, 3, 4)
 _SIZES: Final = (
     REAL,
-    Sizes(4, 2, 3, 2, 1, kept_commands=3, root_causes=2),
+    Sizes(4, 2, 3, 2, 1, kept_commands=2, root_causes=1),
     Sizes(2, 250, 100, 1, 2, params_bytes=39),
     Sizes(3, 2, 2, 3, 25, upstream_bytes=30),
 )

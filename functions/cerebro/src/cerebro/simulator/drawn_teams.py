@@ -135,6 +135,7 @@ def draw_unreadable(
     forms = (
         # Malformed: its key is no text. From one who may not invoke. To a task that is unknown.
         ("cordyna.client", f'"task":"{faults.choice(names)}","key":7,'),
+        ("cordyna.nowhere", f'"task":"{names[-1]}",'),
         ("cordyna.nowhere", f'"task":"{faults.choice(names)}",'),
         ("cordyna.nowhere", '"task":"unknown",'),
     )

@@ -34,7 +34,7 @@ from cerebro.simulator.secrets import has_plain
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, CancelTask, InvokeTask, RetryRun, RunTask
 from cordyna_core.contract.envelope import Envelope
-from cordyna_core.contract.ids import derived_id, run_id_of
+from cordyna_core.contract.ids import derived_id, run_id_of, server_source
 from cordyna_core.contract.state_updates import (
     InvocationRejected,
     RunStateChanged,
@@ -89,6 +89,20 @@ class Reference:
         if before is not None and after is not None:
             self._check_all_retried(handled, before, after, facts)
             self._check_all_decided(handled, after, facts)
+
+    def refused(self, message: Any) -> None:
+        """Check that an update of an attempt that was sent is not refused. Raises Unexpected."""
+        update = message.message if isinstance(message, Envelope) else None
+        if not isinstance(update, TaskStateChanged) or update.state == "pending":
+            return
+        snapshot = self._store.read_run_snapshot(update.run_id)
+        index = snapshot.plan.index_of.get(update.task) if snapshot is not None else None
+        if snapshot is None or index is None:
+            return
+        fact = self._store.read_task(update.run_id, index)
+        is_owner = message.source == server_source(snapshot.plan.tasks[index].server)
+        if is_owner and fact is not None and 1 <= update.attempt <= fact.attempt:
+            raise Unexpected(f"{update.state} of attempt {update.attempt} of {update.task} refused")
 
     def _check_own_answer(self, handled: HandledInput) -> None:
         """Each command has an answer of its own: a reader drops one whose id it knows."""

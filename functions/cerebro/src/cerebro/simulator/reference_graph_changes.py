@@ -52,8 +52,6 @@ def _notices(own: Tasks, after: Tasks) -> Iterator[_Notice]:
             owner, used = after[upstream]
             sides = (server, task.owner, owner, used.owner)
             verdict = suits(used, task.expecting[upstream]) if upstream in task.expecting else None
-            if (used.output_schema, used.deprecated, used.consumers) == (None, None, None):
-                verdict = verdict if name in own else None  # only the owner of the edge is told
             if verdict in ("breaks", "cannot_tell"):
                 yield (verdict, name, upstream), sides
             if not may_use(server, after[upstream]):

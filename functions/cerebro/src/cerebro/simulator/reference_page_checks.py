@@ -55,7 +55,8 @@ def check_page(
         failed = [tasks[index].name for index, fact in left.items() if fact.failed_permanently]
         if failed and not after.failing:
             raise Unexpected(f"{failed} failed for good, and a page timer left the run not failing")
-        if repairs and not after.reruns:
+        is_undisturbed = (before.rev, before.reruns) == (after.rev, after.reruns)
+        if repairs and is_undisturbed:
             _check_repaired(message, handled.facts_before, snapshot.plan, facts)
 
 
@@ -69,7 +70,7 @@ def _check_repaired(timer: PageTimer, found: Facts, plan: Plan, facts: Facts) ->
     if target is not None and target.is_completed and page_of(plan.target) == timer.page:
         raise Unexpected("the target was completed, and a page timer did not end the run")
     for index in _ready(timer, found, plan):
-        if index not in facts:
+        if index not in facts or facts[index].is_waiting:
             raise Unexpected(f"{plan.tasks[index].name} was ready, and a page timer left it")
 
 
@@ -79,7 +80,8 @@ def _ready(timer: PageTimer, found: Facts, plan: Plan) -> Iterator[int]:
     Without what is so wide that a message of its own dispatches it.
     """
     for index, task in enumerate(plan.tasks):
-        if index in found or not all_completed(task.awaits, found):
+        is_waiting = index not in found or found[index].is_waiting
+        if not is_waiting or not all_completed(task.awaits, found):
             continue
         narrow = [
             upstream

@@ -4,15 +4,18 @@ Invariant: nothing here calls `cerebro.core.run`.
 """
 
 from dataclasses import replace
+from typing import Final
 
 from cerebro.core.effects import OverdueCheck, PageTimer
 from cerebro.core.model import Rank, Run, TaskRun
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.sizes import in_use
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.state_updates import TaskStateChanged
 
+_COMMANDS_MAX: Final = 1000
 _IMMUTABLE = (
     "id",
     "task",
@@ -59,6 +62,9 @@ def _check_commands(seen: Run, new: Run, handled: HandledInput) -> None:
         return
     if not isinstance(command, CancelRun | RetryRun) or not isinstance(message, Envelope):
         raise Unexpected(f"{added} were applied by no command")
+    is_full = len(seen.commands) >= min(in_use().kept_commands, _COMMANDS_MAX)
+    if is_full and isinstance(command, RetryRun):
+        raise Unexpected(f"{added} were applied to a run that had {len(seen.commands)} commands")
     if added != (command.command_id or message.id,) or added[0] in seen.commands:
         raise Unexpected(f"{added} were applied, but {command.command_id} was asked for")
 

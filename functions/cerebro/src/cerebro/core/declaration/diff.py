@@ -17,6 +17,7 @@ from cerebro.core.graph.graph import Graph
 from cerebro.core.graph.owned_task import OwnedTask
 from cerebro.core.validation.problems import short_path
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.notices import Notice
 from cordyna_core.contract.views.rehearsal import (
     CronChange,
     DeclarationView,
@@ -52,13 +53,15 @@ def rehearsal(graph: Graph, declared: Sequence[ServerDeclared]) -> RehearsalView
         edges=list(_edges(graph, wanted, [change.task for change in changes])),
         crons=list(_crons(graph, wanted)),
         missing=list(_missing(graph, wanted)),
-        notices=[
-            notice
-            for server in dict.fromkeys(declaration.server for declaration in declared)
-            for notice in notices_of_server(wanted, server)
-        ],
+        notices=_notices(wanted, dict.fromkeys(declaration.server for declaration in declared)),
         touched=list(_touched(graph, wanted, changes, {one.server for one in declared})),
     )
+
+
+def _notices(wanted: Graph, servers: Iterable[str]) -> list[Notice]:
+    """Return the notices of several servers; that of an edge between two of them once."""
+    every = [notice for server in servers for notice in notices_of_server(wanted, server)]
+    return list({(one.task, one.upstream, one.code): one for one in every}.values())
 
 
 def _as_deployed(declared: ServerDeclared, graph: Graph) -> ServerDeclared:

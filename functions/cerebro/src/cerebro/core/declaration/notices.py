@@ -30,7 +30,9 @@ def notices_of_server(graph: Graph, server: str) -> list[Notice]:
     noticed = graph.restricted | graph.deprecated
     using = [task.name for task in declared.tasks if _needs_any(task, noticed)] if noticed else ()
     features, users = graph.features_of(server), graph.users
-    concerning = features.deprecated | features.restricted | features.typed
+    # Also what declares no type any more, and of which one is still expected.
+    expected = graph.expected.intersection([task.name for task in declared.tasks])
+    concerning = features.deprecated | features.restricted | expected
     names = features.expecting.union(using, *map(users.of, concerning))
     found = (
         notice

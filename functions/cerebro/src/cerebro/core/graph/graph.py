@@ -272,6 +272,11 @@ class Graph:
         """The tasks that are deprecated."""
         return _union(features.deprecated for features in self._features.values())
 
+    @cached_property
+    def expected(self) -> frozenset[str]:
+        """The tasks of whose output some edge expects a type."""
+        return _union(features.expected for features in self._features.values())
+
     def features_of(self, server: str) -> Features:
         """Raises KeyError if the server declared nothing."""
         return self._features[server]

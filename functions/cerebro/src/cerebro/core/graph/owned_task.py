@@ -32,6 +32,7 @@ class Features:
         deprecated: of which the owners of their users are notified.
         typed: that say of which type their output is.
         expecting: that expect a type of the output of an upstream.
+        expected: upstreams of whose output some edge expects a type.
         requiring: with a parameter that has no default.
         taking_secrets: of which a parameter is a secret.
         secret_names: of their parameters, and of fields within them, that are secrets.
@@ -43,6 +44,7 @@ class Features:
     deprecated: frozenset[str]
     typed: frozenset[str]
     expecting: frozenset[str]
+    expected: frozenset[str]
     requiring: frozenset[str]
     taking_secrets: frozenset[str]
     secret_names: frozenset[str]
@@ -63,6 +65,7 @@ def features_of(declared: ServerDeclared) -> Features:
         deprecated=frozenset([task.name for task in tasks if task.deprecated is not None]),
         typed=frozenset([task.name for task in tasks if task.output_schema is not None]),
         expecting=frozenset(name for name, edge in edges if edge.expects),
+        expected=frozenset(edge.task for _, edge in edges if edge.expects),
         requiring=frozenset(name for name, schema in schemas.items() if schema.get("required")),
         taking_secrets=frozenset(secret),
         secret_names=frozenset[str]().union(*map(secret_names, secret.values())),
