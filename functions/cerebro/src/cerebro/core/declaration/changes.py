@@ -30,9 +30,8 @@ class Change(NamedTuple):
 
 def changes_between(before: Graph, after: Graph) -> Iterator[Change]:
     """Yield every task that differs: those of `before` in its order, then the added ones."""
-    names = dict.fromkeys(
-        [*_declared_otherwise(before, after), *_declared_otherwise(after, before)]
-    )
+    names = dict.fromkeys(_declared_otherwise(before, after))
+    names.update(dict.fromkeys(_declared_otherwise(after, before)))
     old, new = before.tasks, after.tasks
     for name in names:
         was, will_be = old.get(name), new.get(name)
@@ -44,11 +43,13 @@ def changes_between(before: Graph, after: Graph) -> Iterator[Change]:
             yield Change(name, will_be.server, "changed", fields)
 
 
-def _declared_otherwise(graph: Graph, other: Graph) -> Iterator[str]:
-    """Yield the tasks of each declaration that is not the same object in the `other` graph."""
+def _declared_otherwise(graph: Graph, other: Graph) -> list[str]:
+    """Return the tasks of each declaration that is not the same object in the `other` graph."""
+    names: list[str] = []
     for server, declared in graph.declarations.items():
         if other.declarations.get(server) is not declared:
-            yield from (task.name for task in declared.tasks)
+            names += graph.tasks_of(server)
+    return names
 
 
 def _differing(was: OwnedTask, will_be: OwnedTask) -> tuple[str, ...]:

@@ -26,7 +26,6 @@ def notices_of_server(graph: Graph, server: str) -> list[Notice]:
     declared = graph.declarations.get(server)
     if declared is None:
         return []
-    own = {task.name for task in declared.tasks}
     noticed = graph.restricted | graph.deprecated
     using = [task.name for task in declared.tasks if _needs_any(task, noticed)] if noticed else ()
     features, users = graph.features_of(server), graph.users
@@ -34,6 +33,7 @@ def notices_of_server(graph: Graph, server: str) -> list[Notice]:
     expected = graph.expected.intersection([task.name for task in declared.tasks])
     concerning = features.deprecated | features.restricted | expected
     names = features.expecting.union(using, *map(users.of, concerning))
+    own = graph.tasks_of(server)
     found = (
         notice
         for notice in notices(graph, chain.from_iterable(graph.by_server(users.names(names))))

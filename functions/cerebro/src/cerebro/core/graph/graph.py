@@ -9,6 +9,7 @@ own tasks, and copies of a few dictionaries. The edges are in `edges`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +26,7 @@ from cordyna_core.contract.declaration import (
 )
 from cordyna_core.contract.ids import content_id
 
-_MANY: Final = 4
+_MANY: Final = 16
 """Of this part of a graph, the servers are not looked up: nearly all of them have a task in it."""
 
 
@@ -271,6 +272,10 @@ class Graph:
     def deprecated(self) -> frozenset[str]:
         """The tasks that are deprecated."""
         return _union(features.deprecated for features in self._features.values())
+
+    def tasks_of(self, server: str) -> AbstractSet[str]:
+        """Return the tasks of a server, in declared order. Raises KeyError if it has none."""
+        return self._order[server].keys()
 
     @cached_property
     def expected(self) -> frozenset[str]:
