@@ -65,7 +65,7 @@ if __name__ == "__main__":
         app = cordyna(App())
     except (ContextError, AssetsMissingError) as error:
         raise SystemExit(f"error: {error}") from None
-    # The local cloud is no deployment to check.
+    # The local cloud is not a deployment to check.
     if stage_from(app).name != "local":
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()

@@ -2,7 +2,7 @@
 
     make preflight      the account of AWS_PROFILE or the environment
 
-Invariant: nothing is changed. A check that cannot be made says so and is no failure of the account.
+Invariant: nothing is changed. A check that cannot be made says so, and does not fail.
 """
 
 import argparse

@@ -114,7 +114,7 @@ def _pages_of(entry: Any) -> list[str]:
             return [page for part in entry for page in _pages_of(part)]
         case dict():
             return [page for part in entry.values() for page in _pages_of(part)]
-    raise TypeError(f"{entry!r} is no part of a navigation")
+    raise TypeError(f"{entry!r} is not a part of a navigation")
 
 
 def foreign_addresses() -> list[str]:

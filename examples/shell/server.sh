@@ -30,7 +30,7 @@ answer() {
 usage() {
     folder=$(text_of folder "$line")
     if [ ! -d "$folder" ]; then
-        answer '"state":"error","reason":"failed","error":{"type":"NoSuchFolder","message":"'"$folder"' is no folder","retryable":false}'
+        answer '"state":"error","reason":"failed","error":{"type":"NoSuchFolder","message":"'"$folder"' is not a folder","retryable":false}'
         return
     fi
     echo "measuring $folder"

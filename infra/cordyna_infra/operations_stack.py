@@ -91,5 +91,5 @@ class OperationsStack(Stack):
 
 
 def _dead_letters_of(servers: Sequence[TaskServer]) -> dict[str, str]:
-    """What a dead-letter queue belongs to -> its name, which is no reference to its stack."""
+    """What a dead-letter queue belongs to -> its name, which is not a reference to its stack."""
     return {owner: name for server in servers for owner, name in server.dead_letter_names.items()}

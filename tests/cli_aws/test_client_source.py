@@ -34,7 +34,7 @@ def test_source_names_the_client(name: str | None, source: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "al ice", ".alice", "cordyna/alice"])
 def test_bad_client_name_is_refused(name: str) -> None:
-    with pytest.raises(UserError, match="is no name"):
+    with pytest.raises(UserError, match="is not a name"):
         client_source(name)
 
 

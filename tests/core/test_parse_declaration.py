@@ -81,7 +81,7 @@ def test_parse_valid_declaration_is_read() -> None:
         (
             {"upstream": ["a b"]},
             "bad_name",
-            'task "x": upstream[0]: "a b" is no name: begin with a letter or a digit',
+            'task "x": upstream[0]: "a b" is not a name: begin with a letter or a digit',
         ),
         ({"upstream": ["y", 5]}, "bad_upstream", 'task "x": upstream[1]: '),
         ({"upstream": "y"}, "bad_upstream", 'task "x": upstream: Input should be a valid list'),
@@ -90,7 +90,7 @@ def test_parse_valid_declaration_is_read() -> None:
             "bad_upstream",
             'task "x": upstream[0].within_s: ',
         ),
-        ({"upstream": [{"task": "!"}]}, "bad_name", 'task "x": upstream[0].task: "!" is no name'),
+        ({"upstream": [{"task": "!"}]}, "bad_name", 'task "x": upstream[0].task: "!" is not a'),
         (
             {"upstream": [{"task": "y", "whithin_s": 1}]},
             "unknown_field",
@@ -135,7 +135,7 @@ def test_parse_fault_of_the_server_names_no_task() -> None:
         "bad_value",
         "unknown_field",
     ]
-    assert parsed[0][1].startswith('server: "my server" is no name')
+    assert parsed[0][1].startswith('server: "my server" is not a name')
 
 
 def test_parse_many_faults_lists_all() -> None:

@@ -66,7 +66,7 @@ def test_due_follows_its_tick(due: str, timezone: str, nominal: str, expected: s
 
 @pytest.mark.parametrize("due", ["", "7:00", "25:00", "07:60", "2", "0h", "32d", "soon", "-1h"])
 def test_wrong_due_is_refused(due: str) -> None:
-    with pytest.raises(ValidationError, match="is no time to be completed by"):
+    with pytest.raises(ValidationError, match="is not a time to be completed by"):
         declared("s", "a", a={"cron": "0 6 * * *", "due": due})
 
 

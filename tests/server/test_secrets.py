@@ -147,7 +147,7 @@ def test_reference_that_leads_to_nothing_names_itself(reference: str, message: s
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff", "it is no text"),
+        (b"\xff", "it is not text"),
         (b"x" * (MAX_SECRET_BYTES + 1), "has more than 65,536 bytes"),
         ("\u00e9".encode() * MAX_SECRET_BYTES, "has more than 65,536 bytes"),
     ],

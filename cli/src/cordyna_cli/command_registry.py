@@ -155,7 +155,7 @@ class CommandGroup(TyperGroup):
 
 
 def _near_command(word: str) -> str:
-    """Return what to do next about a word that is no command."""
+    """Return what to do next about a word that is not a command."""
     names = {other: name for name, others in _OTHER_WORDS.items() for other in others}
     names |= {name: name for name in ENTRIES}
     near = get_close_matches(word, names, n=1, cutoff=_SIMILARITY_MIN)

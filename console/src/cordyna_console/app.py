@@ -128,7 +128,7 @@ def _add_opening(app: FastAPI, access: Callable[[], ConsoleAccess]) -> None:
 
 
 def add_page(app: FastAPI, assets: Mapping[str, PageAsset]) -> None:
-    """Serve the files of the page, and its index for every address that is no file and no API."""
+    """Serve the files of the page, and its index for every address outside the API."""
 
     @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request, path: str) -> Response:

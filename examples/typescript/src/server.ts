@@ -15,7 +15,7 @@ serve("mail", {
     params_schema: { type: "object", properties: { to: { type: "string" } }, required: ["to"] } as Json,
     body: ({ params, upstream }) => {
       const to = String(params["to"]);
-      if (!to.includes("@")) throw new Error(`${to} is no address`);
+      if (!to.includes("@")) throw new Error(`${to} is not an address`);
       const text = String(upstream["mail.text"]);
       console.log(`to ${to}: ${text}`);
       return { to, characters: text.length };

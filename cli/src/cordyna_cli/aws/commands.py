@@ -61,7 +61,7 @@ def client_source(name: str | None) -> str:
         return CLIENT
     if not re.fullmatch(NAME_PATTERN, name):
         raise UserError(
-            f"client = {name!r} is no name: letters, digits, dots, dashes and underscores are one",
+            f"client = {name!r} is not a name of letters, digits, dots, dashes and underscores",
             next="correct `client` in the profile, or CORDYNA_CLIENT",
         )
     return f"{CLIENT}.{name}"
@@ -248,7 +248,7 @@ class AwsCommands:
     def _raw_entry(self, line: str) -> dict[str, str]:
         """Return a line as an entry of PutEvents.
 
-        A line that is no envelope becomes the detail of one, so that cerebro refuses it.
+        A line that is not an envelope becomes the detail of one, so that cerebro refuses it.
         """
         try:
             envelope: Any = json.loads(line)

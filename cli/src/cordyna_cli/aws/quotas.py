@@ -1,7 +1,7 @@
 """Quotas: those of AWS that bound cordyna (docs/limits.md), as they apply to an account.
 
 Invariant: a quota is found by a part of its title, because the codes differ by service and are not
-stable. One that is not listed is no failure.
+stable. One that is not listed is not a failure.
 """
 
 from collections.abc import Iterable, Mapping

@@ -112,7 +112,7 @@ def _is_known_to_be_silent(engine: Engine, step: NextStep) -> bool:
 
 
 def _incident(engine: Engine, typed: str) -> IncidentView | None:
-    """The incident that is meant by a word that is no run and no task."""
+    """The incident that is meant by a word that is neither a run nor a task."""
     if len(typed) < SHORTEST or not typed.isalnum():
         return None
     matches = incidents_beginning_with(engine, typed)

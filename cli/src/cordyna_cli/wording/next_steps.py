@@ -46,7 +46,7 @@ def next_step_of(template: str, view: RunView, task: TaskView, cause: TaskView |
 
     Watching the run where it needs a cause and no other task is one.
 
-    Raises ValueError for a template that is no command of `StepName` (a test takes every row).
+    Raises ValueError for a template that is not a command of `StepName` (a test takes every row).
     """
     parts = _TEMPLATE.fullmatch(template)
     if parts is None or parts["do"] not in get_args(StepName):

@@ -125,7 +125,7 @@ def events_live(
 
     def poll(cursor: str | None) -> tuple[str, str | None]:
         if cursor is None or not EVENT_NUMBER.fullmatch(cursor):
-            # Also a cursor that is no number of an event: it may be of another home.
+            # Also a cursor that is not a number of an event: it may be of another home.
             rows, since = passed.newest_events(console, NEWEST), 0
         else:
             since = int(cursor)

@@ -133,7 +133,7 @@ class LocalOperations:
         return [DeadLetterQueue(DEAD_LETTERS, len(letters), INBOX, samples, shown), *queues]
 
     def redrive(self, name: str, ids: Collection[str] = ()) -> int:
-        """See Operations. What a worker sent is no message of the bus, and stays a dead letter.
+        """See Operations. What a worker sent is not a message of the bus, and stays a dead letter.
 
         Raises NotFound; UserError where nothing else is left to put back.
         """
@@ -152,7 +152,7 @@ class LocalOperations:
                 raise UserError(
                     "these dead letters cannot be put back.",
                     why="a worker sent them, and the attempt that it ran has ended since;"
-                    " they are no messages of the bus",
+                    " they are not messages of the bus",
                     next="fix the server (dyna dlq ls --json shows what it sent),"
                     " then dyna dlq purge dead-letters",
                 )

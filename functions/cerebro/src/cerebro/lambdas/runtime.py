@@ -124,8 +124,7 @@ def answer_batch(event: Event, runtime: LambdaRuntime, context: LambdaContext) -
     for delivery, reason in outcome.dead_letters:
         runtime.log.set_correlation_id(_run_of(delivery.body))
         if delivery.receipt in outcome.answered and _is_command_of_client(delivery.body):
-            # It is no dead letter: only its sender can fix it, so it must not alarm the person on
-            # call.
+            # Only its sender can fix it, so it is not a dead letter, which would alarm a person.
             runtime.log.warning("a client's command was refused", extra={"reason": reason})
             continue
         try:

@@ -229,7 +229,7 @@ def _param_codes(command: InvokeTask, tasks: list[TaskDeclaration]) -> Iterator[
 
 
 def _plain_secrets(task: TaskDeclaration, command: InvokeTask) -> list[str]:
-    """Return the secrets among the parameters of a task that are no reference."""
+    """Return the secrets among the parameters of a task that are not references."""
     properties = (task.params_schema or {}).get("properties", {})
     return [
         name

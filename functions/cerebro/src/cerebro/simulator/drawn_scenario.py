@@ -87,7 +87,7 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
     )
     return Scenario(
         servers={
-            # The hold is no draw, so that other seeds stay.
+            # The hold is not a draw, so that other seeds stay.
             name: draw_behavior(faults, _HOLDS_S[(seed + place) % len(_HOLDS_S)])
             for place, name in enumerate(names)
         },

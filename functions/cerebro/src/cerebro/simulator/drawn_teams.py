@@ -133,7 +133,7 @@ def draw_unreadable(
     """Return events that can never be handled, with plain secrets in them: (after, text)."""
     names = [task.name for server in declared for task in server.tasks]
     forms = (
-        # Malformed: its key is no text. From one who may not invoke. To a task that is unknown.
+        # Malformed: its key is not text. From one who may not invoke. To a task that is unknown.
         ("cordyna.client", f'"task":"{faults.choice(names)}","key":7,'),
         ("cordyna.nowhere", f'"task":"{names[-1]}",'),
         ("cordyna.nowhere", f'"task":"{faults.choice(names)}",'),

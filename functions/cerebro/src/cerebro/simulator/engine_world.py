@@ -9,7 +9,7 @@ transactions of a home. What goes wrong is what goes wrong with a process on a l
                   the monotonic one, and its deadlines are moved
     restarts      the engine ends, its bodies with it, and another one resumes its runs
     pruning       runs that ended some time ago are deleted while others are running
-    poison        text that is no event
+    poison        text that is not an event
 
 Servers answer in time here. So whatever happens, there must be no timeout, and each task runs once
 and then once for each failure that is retried, after a back-off that is right in true time.
@@ -390,7 +390,7 @@ class EngineWorld:
                     raise Unexpected(f"run {run_id} was created, and nothing was published of it")
 
     def _check_dead_letters(self) -> None:
-        """Only what always fails becomes a dead letter, and what is no event."""
+        """Only what always fails becomes a dead letter, and what is not an event."""
         for text, reason in self.home.event_log.dead_letters():
             if "failed unexpectedly" in reason and _CURSED not in text:
                 raise Unexpected(f"a message became a dead letter: {reason}")

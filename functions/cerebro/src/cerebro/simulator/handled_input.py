@@ -14,7 +14,7 @@ from cordyna_core.contract.ids import derived_id
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """An event that cerebro published itself: it changes no run, and is no update of a server."""
+    """An event that cerebro published itself: it changes no run, and no server sent it."""
 
     envelope: Envelope
 

@@ -82,7 +82,7 @@ class LoadPromises:
         task = snapshot.plan.tasks[effect.index]
         attempt = (effect.run_id, task.name, seen.attempt)
         reported = self._servers[task.server].reported.get(attempt, {})
-        # A server may have lied about the attempt before it was sent: that is no answer.
+        # A server may have lied about the attempt before it was sent: that is not an answer.
         if any(
             RANK_OF_STATE[state] > seen.rank and seen.dispatched_at <= at <= seen.deadline
             for state, at in reported.items()

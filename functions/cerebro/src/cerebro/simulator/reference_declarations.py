@@ -134,7 +134,7 @@ def _check_problems(
             needed in after[name][1].upstream_names for name, needed in pairwise(path)
         )
         if not is_cycle and path not in needing_themselves:
-            raise Unexpected(f"{path} is no cycle")
+            raise Unexpected(f"{path} is not a cycle")
 
 
 def _place(problem: Problem) -> tuple[str, ...]:

@@ -231,7 +231,7 @@ def _check_declared(task: PlannedTask, server: str, declared: TaskDeclaration) -
 def _check_join(plan: Plan, index: int) -> None:
     task = plan.tasks[index]
     if task.upstream or not task.awaits or task.reuses or max(task.awaits) >= index:
-        raise Unexpected(f"{task.name} is no join over what comes before it")
+        raise Unexpected(f"{task.name} is not a join over what comes before it")
 
 
 def _awaited_max() -> int:

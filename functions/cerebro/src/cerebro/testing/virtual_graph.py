@@ -335,6 +335,6 @@ def _instant(at: datetime | str) -> datetime:
         return _MOMENT.validate_python(zoned)
     except (ValueError, AttributeError, OverflowError):
         raise UserError(
-            f"at={at!r} is no time at which a graph can begin",
+            f"at={at!r} is not a time at which a graph can begin",
             next="write for example at='2026-11-30T06:00:00Z'",
         ) from None

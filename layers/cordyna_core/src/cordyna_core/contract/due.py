@@ -23,7 +23,7 @@ DUE_MAX_S: Final = 31 * 86_400
 def _checked(text: str) -> str:
     if _TIME_OF_DAY.fullmatch(text) is None and _seconds(text) is None:
         raise ValueError(
-            f"{text[:40]!r} is no time to be completed by: write a time of day such as 07:00, or a"
+            f"{text[:40]!r} is not a time to be completed by: write a time of day like 07:00, or a"
             " time after the tick such as 90m, 2h or 1d, at most 31d"
         )
     return text

@@ -105,7 +105,7 @@ def open_envelope(text: str | bytes) -> Envelope:
     """Read an event.
 
     Raises:
-        MalformedEvent: it is no JSON, no event, its detail-type is unknown, or its detail is not of
+        MalformedEvent: it is not an event, its detail-type is unknown, or its detail is not of
             that type.
     """
     try:

@@ -281,5 +281,5 @@ def _detail_types(specs: Iterable[MessageSpec]) -> tuple[str, ...]:
 
 
 def is_misspelt_by_client(source: str, detail_type: str) -> bool:
-    """Return whether a client sent what is no message of this contract: a typo, or a newer one."""
+    """Return whether a client sent no message of this contract: a typo, or a newer one."""
     return is_client(source) and detail_type not in MESSAGES

@@ -169,7 +169,7 @@ class _Check:
 def _faults_of_type(value: Any, schema: Mapping[str, Any]) -> Iterator[Fault]:
     types = types_of(schema)
     if types and not any(is_of_type(value, kind) for kind in types):
-        yield (), f"it is no {' or '.join(types)}"
+        yield (), f"it is not of type {' or '.join(types)}"
     if "const" in schema and not equal(value, schema["const"]):
         yield (), f"it is not {schema['const']!r}"
     if "enum" in schema and not any(equal(value, allowed) for allowed in schema["enum"]):

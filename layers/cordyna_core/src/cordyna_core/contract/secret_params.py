@@ -15,7 +15,7 @@ from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.schema_values import Schema, resolve, types_of
 
 REDACTED: Final = "[redacted: a plain secret]"
-"""What is kept instead of a secret's value. It is no reference, so it is refused, too."""
+"""What is kept instead of a secret's value. It is not a reference, so it is refused, too."""
 
 REFERENCE_RULE: Final = "env:NAME, ssm:/path, secretsmanager:id or file:path"
 

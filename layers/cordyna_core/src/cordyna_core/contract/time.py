@@ -33,7 +33,7 @@ def _require_rfc3339(value: Any) -> Any:
     """Refuse a number of seconds, which pydantic would take for a time, also as a text."""
     if isinstance(value, datetime) or (isinstance(value, str) and value[4:5] == "-"):
         return value
-    raise ValueError(f"{str(value)[:40]!r} is no RFC 3339 time, for example 2030-01-31T06:00:00Z")
+    raise ValueError(f"{str(value)[:40]!r} is not an RFC 3339 time such as 2030-01-31T06:00:00Z")
 
 
 # The range is checked by pydantic's compiled code: a function of ours takes three times as long.

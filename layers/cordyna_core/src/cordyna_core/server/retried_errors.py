@@ -35,7 +35,7 @@ class RetriedErrors:
 def retried_errors(
     task: str, retry_on: ErrorClasses | None, never_retry_on: ErrorClasses
 ) -> RetriedErrors:
-    """Return what a task declares. Raises UserError for what is no class of exceptions."""
+    """Return what a task declares. Raises UserError for what is not a class of exceptions."""
     return RetriedErrors(
         only=None if retry_on is None else _classes(task, "retry_on", retry_on),
         never=_classes(task, "never_retry_on", never_retry_on),

@@ -51,7 +51,7 @@ def _from_file(path: str) -> str:
         # Of a longer file, the last character may be cut.
         text = content.decode() if len(content) <= MAX_SECRET_BYTES else ""
     except (OSError, UnicodeDecodeError) as unreadable:
-        reason = getattr(unreadable, "strerror", None) or "it is no text"
+        reason = getattr(unreadable, "strerror", None) or "it is not text"
         raise SecretNotResolved(f"file:{path} cannot be read: {reason}") from None
     if len(content) > MAX_SECRET_BYTES:
         raise SecretNotResolved(f"file:{path} has more than {MAX_SECRET_BYTES:,} bytes")

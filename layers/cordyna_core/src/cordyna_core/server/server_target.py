@@ -37,7 +37,7 @@ class ServerTarget(NamedTuple):
         return self.module.endswith(".py") or "/" in self.module or self.module in _NO_MODULE
 
     def file(self) -> Path:
-        """Return the path of the file. Raises NotFound, UserError: it is no Python file."""
+        """Return the path of the file. Raises NotFound, UserError: it is not a Python file."""
         if not self.module:
             raise UserError("no file or module is named", why="the name is empty", next=_FORMS)
         path = Path(self.module).expanduser().resolve()
@@ -49,7 +49,7 @@ class ServerTarget(NamedTuple):
                 next=_FORMS,
             )
         if path.suffix != ".py":
-            raise UserError(f"{path} is no Python file", next="give a file that ends in .py")
+            raise UserError(f"{path} is not a Python file", next="give a file that ends in .py")
         return path
 
 

@@ -5,7 +5,7 @@ read, or that names what is not declared, only the names of its fields can tell;
 any case, so more may be replaced than is secret.
 
 Invariant: what is kept of an event has no plain value where a declared task takes a secret. The
-redacted event is refused as the plain one would be, because what replaces a value is no reference.
+redacted event is refused as the plain one would be, because no reference replaces a value.
 """
 
 import json

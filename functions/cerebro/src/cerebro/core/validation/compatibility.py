@@ -122,14 +122,14 @@ def compare(produced: Mapping[str, Any] | None, expected: Mapping[str, Any]) -> 
 def compare_texts(produced: str | None, expected: str) -> Compatibility:
     """As `compare`, of schemas as JSON: the same edges are looked at again and again.
 
-    They may be of a declaration that is rejected because they are no schemas.
+    They may be of a declaration that is rejected because they are not schemas.
     """
     # It imports jsonschema, 60 ms, and most graphs have no typed edge.
     from cerebro.core.validation.json_schema import faults_of_form  # noqa: PLC0415
 
     schemas = [json.loads(text) for text in (produced or "{}", expected)]
     if any(map(faults_of_form, schemas)):
-        return Compatibility("cannot_tell", ("one of the two is no JSON Schema",))
+        return Compatibility("cannot_tell", ("one of the two is not a JSON Schema",))
     return compare(None if produced is None else schemas[0], schemas[1])
 
 

@@ -100,5 +100,5 @@ def _what(code: str, fault: ErrorDetails) -> str:
         case "missing_field":
             return "it is missing"
         case "bad_name" if isinstance(fault["input"], str):
-            return f"{quoted(fault['input'])} is no name: {NAME_RULE}"
+            return f"{quoted(fault['input'])} is not a name: {NAME_RULE}"
     return shortened(fault["msg"].removeprefix("Value error, "), 400)

@@ -26,7 +26,7 @@ def fault_of_pattern(pattern: str) -> str | None:
         _validator(pattern)
     except SchemaError as unusable:
         lines = [line.strip() for line in str(unusable).splitlines() if line.strip()]
-        return lines[-1].removeprefix("error: ") if lines else "it is no regular expression"
+        return lines[-1].removeprefix("error: ") if lines else "it is not a regular expression"
     return None
 
 

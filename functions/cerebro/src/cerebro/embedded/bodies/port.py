@@ -48,7 +48,7 @@ class CheckedEvent:
 
 
 FRAME_OF_WORKER: Final = "a frame of a worker: "
-"""Begins the reason of a dead letter that is no message of the bus. It cannot be redriven."""
+"""Begins the reason of a dead letter that is not a message of the bus. It cannot be redriven."""
 
 
 @dataclass(frozen=True, slots=True)
