@@ -57,8 +57,8 @@ def strict_json(value: Any) -> tuple[Any, int]:
     """Return `value` as plain JSON data, and its size in bytes of compact UTF-8.
 
     Raises:
-        ValueError: a type that JSON does not have, NaN, infinity, a cycle, too deep nesting, broken text,
-            keys of an object that become equal (1 and "1").
+        ValueError: a type that JSON does not have, NaN, infinity, a cycle, too deep nesting, broken
+            text, keys of an object that become equal (1 and "1").
     """
     text = to_json(value, inf_nan_mode="constants")
     try:
