@@ -240,14 +240,23 @@ def schedule_fires_that_is_made_seconds_ahead(dyna: Dyna) -> str:
         if refused.response["Error"]["Code"] != "AccessDeniedException":
             raise
         return "not tried: it needs scheduler:CreateSchedule beside the policy `operate`"
+    try:
+        return f"done {_seconds_until_gone(scheduler, group, name)} s after it was made"
+    except BaseException:
+        scheduler.delete_schedule(GroupName=group, Name=name)
+        raise
+
+
+def _seconds_until_gone(scheduler: Any, group: str, name: str) -> int:
+    """Wait until a schedule has been done. Raises StepFailed, and what botocore raises."""
     for waited_s in range(0, SCHEDULE_GONE_WITHIN_S, POLL_INTERVAL_S):
         try:
             scheduler.get_schedule(GroupName=group, Name=name)
         except ClientError as missing:
-            expect(missing.response["Error"]["Code"] == "ResourceNotFoundException", str(missing))
-            return f"done {waited_s} s after it was made"
+            if missing.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            return waited_s
         time.sleep(POLL_INTERVAL_S)
-    scheduler.delete_schedule(GroupName=group, Name=name)
     raise StepFailed(f"it was not done {SCHEDULE_GONE_WITHIN_S} s after it was made")
 
 

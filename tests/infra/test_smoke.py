@@ -137,10 +137,19 @@ def test_alarm_that_would_be_blind_fails_its_step(
 
 
 class Scheduler:
-    """EventBridge Scheduler: a schedule is gone after `polls`, or its creation is refused."""
+    """EventBridge Scheduler: a read of a schedule fails with `missing` after `polls`, or its
+    creation is refused.
+    """
 
-    def __init__(self, *, polls: int = 3, crons: int = 1, refused: str | None = None) -> None:
-        self.polls, self.crons, self.refused = polls, crons, refused
+    def __init__(
+        self,
+        *,
+        polls: int = 3,
+        crons: int = 1,
+        refused: str | None = None,
+        missing: str = "ResourceNotFoundException",
+    ) -> None:
+        self.polls, self.crons, self.refused, self.missing = polls, crons, refused, missing
         self.made: list[dict[str, Any]] = []
         self.deleted: list[str] = []
 
@@ -151,7 +160,7 @@ class Scheduler:
         if Name.startswith("smoke-"):
             self.polls -= 1
             if self.polls < 0:
-                raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetSchedule")
+                raise ClientError({"Error": {"Code": self.missing}}, "GetSchedule")
         return {"Target": {"Arn": "queue", "RoleArn": "sender"}}
 
     def create_schedule(self, **schedule: Any) -> None:
@@ -195,6 +204,16 @@ def test_schedule_that_does_not_fire_fails_its_step(
 ) -> None:
     dyna, _ = with_scheduler(tmp_path, monkeypatch, scheduler)
     with pytest.raises(StepFailed, match=finding):
+        smoke.schedule_fires_that_is_made_seconds_ahead(dyna)
+    assert [made["Name"] for made in scheduler.made] == scheduler.deleted
+
+
+def test_schedule_that_cannot_be_read_any_more_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = Scheduler(missing="InternalServerException")
+    dyna, _ = with_scheduler(tmp_path, monkeypatch, scheduler)
+    with pytest.raises(ClientError, match="InternalServerException"):
         smoke.schedule_fires_that_is_made_seconds_ahead(dyna)
     assert [made["Name"] for made in scheduler.made] == scheduler.deleted
 
