@@ -3,7 +3,7 @@
 Invariant: a message is frozen, its detail is flat, and a reader ignores unknown fields.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -34,6 +34,14 @@ class Part(BaseModel):
     # extra="ignore": a newer sender may send fields that this reader does not know.
     # defer_build: a program builds the models that it uses, not all of them when it starts.
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+
+def no_items() -> list[Any]:
+    """Return an empty list: the default of a field.
+
+    pydantic asks for the signature of each factory, and that of `list` takes Python 8 ms to find.
+    """
+    return []
 
 
 class Producer(Part):

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from cordyna_core.contract.base import Message
+from cordyna_core.contract.base import Message, no_items
 from cordyna_core.contract.ids import Name, RunId
 from cordyna_core.contract.json_values import STRICT, WHOLE, BoundedJsonObject, Flag, Whole
 from cordyna_core.contract.limits import (
@@ -89,7 +89,7 @@ class RetryRun(Command):
         description="The same id acts once. Default: the event's id.",
     )
     from_: list[Name] = Field(
-        default_factory=list,
+        default_factory=no_items,
         alias="from",
         description="Only these failed tasks. Default: all of them.",
     )
@@ -124,7 +124,7 @@ class RunTask(Command):
         description="Outputs of the direct upstreams in declared order, up to 128 KB in all.",
     )
     upstream_omitted: list[Name] = Field(
-        default_factory=list, description="Direct upstreams whose outputs did not fit."
+        default_factory=no_items, description="Direct upstreams whose outputs did not fit."
     )
     ack_by: Instant = Field(
         description="Start no body after this time, unless `queued` was sent before."

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from cordyna_core.contract.access import MAX_ENTRIES, AccessEntry
-from cordyna_core.contract.base import Message, Part
+from cordyna_core.contract.base import Message, Part, no_items
 from cordyna_core.contract.cron import Cron
 from cordyna_core.contract.due import Due
 from cordyna_core.contract.ids import Name
@@ -123,7 +123,7 @@ class TaskDeclaration(Part):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
-    upstream: list[Name | Upstream] = Field(default_factory=list)
+    upstream: list[Name | Upstream] = Field(default_factory=no_items)
     cron: Annotated[str, AfterValidator(_cron)] | None = Field(
         None, description="Five unix fields."
     )
@@ -265,7 +265,7 @@ class ServerDeclared(Message):
         le=MAX_REVISION,
         description="Of the deployment; if lower than the accepted one, only a sign of life.",
     )
-    tasks: list[TaskDeclaration] = Field(default_factory=list)
+    tasks: list[TaskDeclaration] = Field(default_factory=no_items)
 
     @field_validator("contract", mode="before")
     @classmethod

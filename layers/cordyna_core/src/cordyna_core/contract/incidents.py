@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cordyna_core.contract.base import ErrorDescription, Message, Part
+from cordyna_core.contract.base import ErrorDescription, Message, Part, no_items
 from cordyna_core.contract.commands import Command
 from cordyna_core.contract.ids import Name, RunId, derived_id
 from cordyna_core.contract.json_values import Whole
@@ -53,10 +53,10 @@ class IncidentMessage(Message):
     times: Whole = Field(1, ge=1, description="How often it has happened since it was opened.")
     snoozed_until: Instant | None = None
     blocked: list[BlockedTask] = Field(
-        default_factory=list, description="What waits for it, of the newest run."
+        default_factory=no_items, description="What waits for it, of the newest run."
     )
     waiting_owners: list[str] = Field(
-        default_factory=list, description="The owners of what waits, without the owner above."
+        default_factory=no_items, description="The owners of what waits, without the owner above."
     )
     next: str = Field("", description="The command that its owner types next.")
     summary: str = Field("", description="One line for the owner.")
@@ -93,9 +93,9 @@ class GraphChanged(Message):
 
     generation: Whole
     server: Name = Field(description="The server that declared itself, or was removed.")
-    added: list[Name] = Field(default_factory=list)
-    removed: list[Name] = Field(default_factory=list)
-    changed: list[Name] = Field(default_factory=list)
+    added: list[Name] = Field(default_factory=no_items)
+    removed: list[Name] = Field(default_factory=no_items)
+    changed: list[Name] = Field(default_factory=no_items)
     affected: list[Name] = Field(
-        default_factory=list, description="Tasks of others that are downstream of these."
+        default_factory=no_items, description="Tasks of others that are downstream of these."
     )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cordyna_core.contract.base import Part
+from cordyna_core.contract.base import Part, no_items
 from cordyna_core.contract.ids import Name
 
 NoticeCode = Literal["not_allowed", "breaks", "cannot_tell", "deprecated"]
@@ -29,4 +29,4 @@ class Notice(Part):
     upstream_server: Name
     upstream_owner: str | None = None
     message: str
-    reasons: list[str] = Field(default_factory=list)
+    reasons: list[str] = Field(default_factory=no_items)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import to_jsonable_python
 
-from cordyna_core.contract.base import Part
+from cordyna_core.contract.base import Part, no_items
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import Name, RunId
 from cordyna_core.contract.json_values import BoundedJsonObject, JsonObject
@@ -166,7 +166,7 @@ class Answer(Part):
     """One page of an answer."""
 
     head: JsonObject = Field(default_factory=dict)
-    rows: list[JsonObject] = Field(default_factory=list)
+    rows: list[JsonObject] = Field(default_factory=no_items)
     next: int | None = None
     missing: Missing | None = None
 

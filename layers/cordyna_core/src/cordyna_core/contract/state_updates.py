@@ -8,7 +8,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from cordyna_core.contract.base import ErrorDescription, Message, Problem, RootCause, State
+from cordyna_core.contract.base import (
+    ErrorDescription,
+    Message,
+    Problem,
+    RootCause,
+    State,
+    no_items,
+)
 from cordyna_core.contract.ids import Name, RunId
 from cordyna_core.contract.json_values import BoundedJson, Number, Whole
 from cordyna_core.contract.limits import (
@@ -58,7 +65,7 @@ class RunStateChanged(Message):
     run_id: RunId
     task: Name
     state: RunState
-    root_causes: list[RootCause] = Field(default_factory=list)
+    root_causes: list[RootCause] = Field(default_factory=no_items)
     blocked: Whole = Field(0, ge=0, description="The number of tasks that wait for a failed task.")
 
 
@@ -68,7 +75,7 @@ class DeclarationAccepted(Message):
     server: Name
     generation: Whole
     notices: list[Notice] = Field(
-        default_factory=list, description="Of the edges from and to this server's tasks."
+        default_factory=no_items, description="Of the edges from and to this server's tasks."
     )
 
 

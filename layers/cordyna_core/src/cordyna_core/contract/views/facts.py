@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from cordyna_core.contract.base import Part
+from cordyna_core.contract.base import Part, no_items
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.views.runs import RunView
 
@@ -35,15 +35,15 @@ class FactColumns(Part):
     [attempt, sent, queued, started, ended, word].
     """
 
-    task: list[int] = Field(default_factory=list, description="Index into the structure.")
-    word: list[int] = Field(default_factory=list)
-    attempt: list[int] = Field(default_factory=list)
-    sent: list[int | None] = Field(default_factory=list)
-    queued: list[int | None] = Field(default_factory=list)
-    started: list[int | None] = Field(default_factory=list)
-    ended: list[int | None] = Field(default_factory=list)
-    deadline: list[int | None] = Field(default_factory=list)
-    before: list[list[list[int | None]]] = Field(default_factory=list)
+    task: list[int] = Field(default_factory=no_items, description="Index into the structure.")
+    word: list[int] = Field(default_factory=no_items)
+    attempt: list[int] = Field(default_factory=no_items)
+    sent: list[int | None] = Field(default_factory=no_items)
+    queued: list[int | None] = Field(default_factory=no_items)
+    started: list[int | None] = Field(default_factory=no_items)
+    ended: list[int | None] = Field(default_factory=no_items)
+    deadline: list[int | None] = Field(default_factory=no_items)
+    before: list[list[list[int | None]]] = Field(default_factory=no_items)
 
 
 class RunFacts(Part):

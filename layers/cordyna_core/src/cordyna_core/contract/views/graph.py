@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cordyna_core.contract.base import Part, Problem
+from cordyna_core.contract.base import Part, Problem, no_items
 from cordyna_core.contract.declaration import (
     DEFAULT_ACK_TIMEOUT_S,
     DEFAULT_RETRY_BACKOFF,
@@ -38,8 +38,8 @@ class PlanView(Part):
     """What an invocation would run, in topological order, or why it would be refused."""
 
     task: str
-    tasks: list[PlannedTaskView] = Field(default_factory=list)
-    problems: list[Problem] = Field(default_factory=list)
+    tasks: list[PlannedTaskView] = Field(default_factory=no_items)
+    problems: list[Problem] = Field(default_factory=no_items)
 
 
 class TaskInfo(Part):
@@ -48,7 +48,7 @@ class TaskInfo(Part):
     task: Name
     server: Name
     upstream: list[str]
-    unresolved: list[str] = Field(default_factory=list)
+    unresolved: list[str] = Field(default_factory=no_items)
     cron: str | None = None
     timezone: str = "UTC"
     next_at: datetime | None = None
@@ -77,10 +77,10 @@ class TaskInfo(Part):
         default_factory=dict, description="Of upstreams whose output is to fit a JSON Schema."
     )
     strict: list[str] = Field(
-        default_factory=list, description="Those of `expects` whose break is rejected."
+        default_factory=no_items, description="Those of `expects` whose break is rejected."
     )
     notices: list[Notice] = Field(
-        default_factory=list, description="Of its edges, as a user and as an upstream."
+        default_factory=no_items, description="Of its edges, as a user and as an upstream."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cordyna_core.contract.base import ErrorDescription, Part
+from cordyna_core.contract.base import ErrorDescription, Part, no_items
 from cordyna_core.contract.ids import RunId
 from cordyna_core.contract.incidents import BlockedTask, IncidentId, IncidentKind
 from cordyna_core.contract.time import Instant
@@ -29,10 +29,10 @@ class IncidentView(Part):
     closed_at: Instant | None = None
     times: int = 1
     snoozed_until: Instant | None = None
-    blocked: list[BlockedTask] = Field(default_factory=list)
-    waiting_owners: list[str] = Field(default_factory=list)
+    blocked: list[BlockedTask] = Field(default_factory=no_items)
+    waiting_owners: list[str] = Field(default_factory=no_items)
     next: str = ""
     summary: str = ""
     summary_for_blocked: str = ""
-    commands: list[str] = Field(default_factory=list, exclude=True)
+    commands: list[str] = Field(default_factory=no_items, exclude=True)
     """The ids of the last commands that were applied to it."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from cordyna_core.contract.base import Part, Problem
+from cordyna_core.contract.base import Part, Problem, no_items
 from cordyna_core.contract.ids import Name
 from cordyna_core.contract.notices import Notice
 
@@ -31,7 +31,7 @@ class TaskChange(Part):
     server: Name
     change: Literal["added", "removed", "changed"]
     owner: str | None = None
-    fields: list[Difference] = Field(default_factory=list)
+    fields: list[Difference] = Field(default_factory=no_items)
 
 
 class EdgeChange(Part):
@@ -66,7 +66,7 @@ class TouchedTask(Part):
     effect: Effect
     owner: str | None = None
     cron: str | None = None
-    path: list[str] = Field(default_factory=list)
+    path: list[str] = Field(default_factory=no_items)
 
 
 class UnresolvedUpstreamView(Part):
@@ -81,21 +81,21 @@ class DeclarationView(Part):
 
     server: Name
     outcome: Literal["accepted", "same", "older_revision", "rejected"]
-    problems: list[Problem] = Field(default_factory=list)
+    problems: list[Problem] = Field(default_factory=no_items)
 
 
 class RehearsalView(Part):
     """What declaring would change; of a rejected declaration, what it would change otherwise."""
 
     generation: int = Field(description="Of the present graph.")
-    declarations: list[DeclarationView] = Field(default_factory=list)
-    tasks: list[TaskChange] = Field(default_factory=list)
-    edges: list[EdgeChange] = Field(default_factory=list)
-    crons: list[CronChange] = Field(default_factory=list)
-    missing: list[UnresolvedUpstreamView] = Field(default_factory=list)
-    touched: list[TouchedTask] = Field(default_factory=list)
+    declarations: list[DeclarationView] = Field(default_factory=no_items)
+    tasks: list[TaskChange] = Field(default_factory=no_items)
+    edges: list[EdgeChange] = Field(default_factory=no_items)
+    crons: list[CronChange] = Field(default_factory=no_items)
+    missing: list[UnresolvedUpstreamView] = Field(default_factory=no_items)
+    touched: list[TouchedTask] = Field(default_factory=no_items)
     notices: list[Notice] = Field(
-        default_factory=list, description="Of the edges from and to tasks of these servers."
+        default_factory=no_items, description="Of the edges from and to tasks of these servers."
     )
 
     @property

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cordyna_core.contract.base import Part
+from cordyna_core.contract.base import Part, no_items
 from cordyna_core.contract.ids import Name
 from cordyna_core.contract.views.rehearsal import Difference
 
@@ -26,7 +26,7 @@ class Divergence(Part):
     task: Name | None = None
     attempt: int | None = None
     at: datetime | None = None
-    differences: list[Difference] = Field(default_factory=list)
+    differences: list[Difference] = Field(default_factory=no_items)
 
 
 class ReplayView(Part):
@@ -36,4 +36,4 @@ class ReplayView(Part):
     task: Name
     heard: int = Field(description="Events that were received.")
     decided: int = Field(description="Events that cerebro published.")
-    divergences: list[Divergence] = Field(default_factory=list)
+    divergences: list[Divergence] = Field(default_factory=no_items)

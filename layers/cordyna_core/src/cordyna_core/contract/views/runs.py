@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from cordyna_core.contract.base import ErrorDescription, Part, RootCause, State
+from cordyna_core.contract.base import ErrorDescription, Part, RootCause, State, no_items
 from cordyna_core.contract.ids import Name
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.state_updates import RunState
@@ -48,14 +48,14 @@ class TaskView(Part):
     params: JsonObject = Field(default_factory=dict)
     output: Any = None
     error: ErrorDescription | None = None
-    timeline: list[TimelineEntryView] = Field(default_factory=list)
+    timeline: list[TimelineEntryView] = Field(default_factory=no_items)
     made_from: MadeFrom | None = Field(None, description="Of a reused result.")
     # For people, and not part of the published JSON.
-    upstream: list[str] = Field(default_factory=list, exclude=True)
+    upstream: list[str] = Field(default_factory=no_items, exclude=True)
     owner: str | None = Field(None, exclude=True)
     level: int = Field(0, exclude=True)
     deadline: datetime | None = Field(None, exclude=True)
-    blocked_by: list[str] = Field(default_factory=list, exclude=True)
+    blocked_by: list[str] = Field(default_factory=no_items, exclude=True)
     why: str = Field("", exclude=True)
     progress: float | None = Field(None, exclude=True)
     message: str | None = Field(None, exclude=True)
@@ -67,8 +67,8 @@ class RunView(Part):
     run_id: str
     task: Name
     state: RunState
-    root_causes: list[RootCause] = Field(default_factory=list)
-    tasks: list[TaskView] = Field(default_factory=list)
+    root_causes: list[RootCause] = Field(default_factory=no_items)
+    tasks: list[TaskView] = Field(default_factory=no_items)
     created_at: datetime | None = Field(None, exclude=True)
     params: JsonObject = Field(default_factory=dict, exclude=True)
     labels: dict[str, str] = Field(default_factory=dict, exclude=True)
