@@ -267,6 +267,13 @@ def test_impact_of_a_cycle_of_closed_edges_is_shown() -> None:
     ]
 
 
+def test_impact_of_a_cycle_without_missing_names_is_resolved() -> None:
+    before = graph_of(declared("a", "x<-m"), declared("b", "y<-x"))
+    view = rehearsal(before, [declared("a", "m x<-y")])
+    assert [item.outcome for item in view.declarations] == ["rejected"]
+    assert [(item.task, item.effect) for item in view.touched] == [("y", "resolved")]
+
+
 def test_impact_is_the_same_whatever_was_declared_before() -> None:
     """Of two shortest paths, it is the one through the first name."""
     a, b = declared("a", "x"), declared("b", "n<-x  m<-x  z<-n,m")
