@@ -134,7 +134,7 @@ def test_load_missing_submodule_is_refused(write: Write) -> None:
 def test_load_not_python_is_refused(write: Write) -> None:
     write("servers/notes.txt", "hello")
 
-    with pytest.raises(UserError, match=r"no Python file"):
+    with pytest.raises(UserError, match=r"not a Python file"):
         load_server("servers/notes.txt")
 
 
