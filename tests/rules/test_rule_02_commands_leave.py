@@ -96,6 +96,21 @@ def test_answer_to_a_new_clock_arms_its_own_timer() -> None:
     assert world.state_of("b") == "error run_timeout"
 
 
+def test_command_of_an_attempt_that_moved_is_not_sent() -> None:
+    """It left before the crash, and is answered while the input is handled again."""
+    for effects in range(1, 12):
+        world = a_run("a  b<-a", a="started")
+        update = world.report("a", "completed")
+        world.driver.lose_page_timers()
+        world.now += 8
+        dispatched_at = world.fact("b").dispatched_at
+        resume = world.driver.begin(update, effects=effects)
+        is_renewed = world.fact("b").dispatched_at != dispatched_at
+        world.report("b", "started")
+        resume(100)
+        assert is_renewed or world.sent.count(("b", 1)) == 1, effects
+
+
 def invoked(world: ReactionWorld) -> Delivered:
     return world.envelope(InvokeTask(task="b", key="k"), CLIENT)
 

@@ -18,7 +18,7 @@ def states_of(world: ReactionWorld, state: str) -> list[RunStateChanged]:
 
 
 def test_failing_run_names_its_cause_and_what_is_blocked() -> None:
-    world = a_run("a  b<-a  c<-b", a="error")
+    world = a_run("a  b<-a  x  c<-b,x", a="error")
     (failing,) = states_of(world, "failing")
     assert ([cause.task for cause in failing.root_causes], failing.blocked) == (["a"], 2)
 

@@ -102,6 +102,9 @@ def test_rerun_through_joins_runs_the_target_again() -> None:
     world.report("t7", "completed", output="t7 2")
     command = command_of(world, "z", 2)
     assert (command.upstream["t7"], command.upstream["t8"]) == ("t7 2", "t8 1")
+    facts = {n: world.store.read_task(world.run_id, n) for n in range(120, 122)}
+    joins = [fact.attempt for fact in facts.values() if fact is not None]
+    assert joins == [2, 1], "the join of t7 completes in the attempt that the rerun began"
     world.report("z", "completed")
     assert world.run().state == "completed"
 

@@ -167,6 +167,16 @@ def test_retry_without_failure_is_refused() -> None:
     assert world.problems == ["nothing_failed"]
 
 
+def test_second_retry_without_failure_is_refused() -> None:
+    """That another retry was applied does not make it one that was."""
+    world = a_run("a", a="error").after(5)
+    world.retry(command_id="r1")
+    world.report("a", "started")
+    world.retry(command_id="r2")
+    assert world.problems == ["nothing_failed"]
+    assert world.stored_run().commands == ("r1",)
+
+
 def test_retry_of_cancelled_run_is_refused() -> None:
     world = a_run("a", a="started")
     world.cancel()

@@ -91,3 +91,13 @@ def test_rerun_that_names_a_reused_result_is_refused() -> None:
     rerun = RetryRun(run_id=world.run_id, command_id="r", from_=["a", "b"], downstream=True)
     world.publish(rerun, CLIENT)
     assert world.problems == ["result_was_reused"]
+
+
+def test_failure_paused_over_a_cancel_leaves_the_run_as_it_is() -> None:
+    for effects in range(1, 20):
+        world = a_run("a  b<-a", a="started")
+        resume = world.driver.begin(world.update("a", "error"), effects=effects)
+        world.cancel()
+        cancelled = world.stored_run()
+        resume(50)
+        assert world.stored_run() == cancelled, effects

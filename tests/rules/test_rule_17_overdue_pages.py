@@ -38,6 +38,19 @@ def test_failure_on_a_later_page_has_the_end_looked_for_there() -> None:
     assert {timer.page for timer in world.driver.page_timers} == {1}
 
 
+def test_rest_of_a_check_decides_what_was_overdue_when_asked() -> None:
+    """What has become overdue since may be answered by updates that wait behind the first part."""
+    world = a_run("a  b  c  d  e<-a,b,c,d")
+    world.driver.lose_page_timers()
+    world.report("d", "queued")
+    asked_at = world.now + 11
+    world.now += 700
+    check = OverdueCheck(world.run_id, 0, asked_at, world.now, due=asked_at)
+    world.handle(check)
+    assert sorted(expiries(world)) == ["a", "b", "c"]
+    assert world.state_of("d") == "queued"
+
+
 def test_check_of_a_cancelled_run_publishes_what_it_expired() -> None:
     """It crashed after it expired one task, and the run was cancelled."""
     world = a_run("a  b  c<-a,b")

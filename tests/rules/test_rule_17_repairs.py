@@ -102,8 +102,9 @@ def test_attempts_of_a_crashed_timer_elsewhere_are_sent() -> None:
     world.driver.crash_once(timer, lambda: bool(world.store.read_page(world.run_id, 1)))
     assert world.sent == [("a", 1)]
     world.driver.lose_page_timers()
+    world.now += 11
     for page in (0, 1):
-        world.handle(PageTimer(world.run_id, page, world.now + 1))
-    world.after(40)
+        world.handle(PageTimer(world.run_id, page, world.now))
+    assert world.after(40).stored_run().status == "error"
     world.handle(timer)
     assert {("b", 1), ("c", 1)} <= set(world.sent)

@@ -88,6 +88,8 @@ def _is_rerun(handled: HandledInput) -> bool:
 def _check_failing(new: Run, facts: dict[int, TaskRun]) -> None:
     if not new.failing:
         raise Unexpected("a failing run became one that is not")
+    if new.is_over:
+        raise Unexpected(f"a run that is {new.status} became failing")
     if not any(_ever_failed(fact) for fact in facts.values()):
         raise Unexpected("the run is failing, but nothing ever failed permanently")
 
