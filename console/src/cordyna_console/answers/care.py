@@ -32,11 +32,19 @@ EVENTS_PER_TASK: Final = 3
 WRITES_PER_TASK: Final = 3
 READS_PER_EDGE: Final = 3
 INVOCATIONS_PER_TASK: Final = 2
+QUEUE_REQUESTS_PER_INVOCATION: Final = 3
+"""A message is sent, received and deleted."""
+
 PRICES: Final = (
     ("events on the bus", "tasks", EVENTS_PER_TASK, 1.00),
     ("writes of the table", "tasks", WRITES_PER_TASK, 0.625),
     ("strong reads of the table", "edges", READS_PER_EDGE, 0.125),
-    ("requests of queues", "tasks", INVOCATIONS_PER_TASK, 0.40),
+    (
+        "requests of queues",
+        "tasks",
+        QUEUE_REQUESTS_PER_INVOCATION * INVOCATIONS_PER_TASK,
+        0.40,
+    ),
     ("invocations of cerebro", "tasks", INVOCATIONS_PER_TASK, 0.20),
 )
 """What, counted by, how many for each, and dollars a million (us-east-1)."""
