@@ -2,8 +2,8 @@
 
 A body may keep Python's global lock for as long as it likes, so no thread beside it can be relied
 on to send `started` before the acknowledgement clock runs out (docs/adr/0024). The process
-(`start_sender_process`) is started, not forked: the server's module may have started threads, and a
-fork copies the memory that its parent goes on to use.
+(`start_sender_process`) is started, not forked: the server's module may have started threads, and
+what its parent writes after a fork is copied.
 
 Invariant: an update is held only by a process that has answered. If it cannot be started, has not
 answered yet, or dies, what it held and what follows is sent at once by this process.
