@@ -46,7 +46,7 @@ from cordyna_infra.timers import TimerResources, waiting_in
 
 _SWEEP_EVERY = Duration.minutes(15)
 SWEEP_SHARDS: Final = 4
-"""Partitions of the active runs (cerebro.adapters.aws.dynamodb_runs), each swept by itself."""
+"""Partitions of the active runs (cerebro.adapters.aws.dynamodb_run_marks), each swept by itself."""
 
 
 class CerebroStack(Stack):
@@ -193,7 +193,7 @@ class CerebroStack(Stack):
         return {**self.functions, **rollout.aliases}
 
     def _statements(self, name: str) -> list[iam.PolicyStatement]:
-        """The permissions of `name`: the table HANDLERS and the registry, as IAM statements."""
+        """Return the permissions of `name`: HANDLERS and the registry, as IAM statements."""
         spec = HANDLERS[name]
         statements = self._table_statements(spec)
         as_scheduler = set(published_by(name)) & set(sent_by(Sender.SCHEDULER))

@@ -1,10 +1,10 @@
-"""Cerebro's Lambda functions: what feeds each, and its permissions. `HANDLERS` is the only table of
-the latter.
+"""Handlers: cerebro's Lambda functions, what feeds each, and its permissions.
 
-What a function publishes is in the registry of the contract (`published_by`).
+`HANDLERS` is the only table of the permissions. What a function publishes is in the registry of the
+contract (`published_by`).
 
-Invariant: a batch is answered message by message; a message that fails five times, and an event
-that cannot be delivered to the queue, are dead letters.
+Invariant: a batch is answered message by message; a message that fails MAX_RECEIVE_COUNT times, and
+an event that cannot be delivered to the queue, are dead letters.
 """
 
 from collections.abc import Mapping
@@ -184,8 +184,9 @@ class HandlerQueue(Construct):
 
 
 def pattern_of(route: Route) -> events.EventPattern:
-    """A route as an event pattern: a source that ends in a dot is a prefix (Amazon EventBridge
-    event patterns).
+    """Return a route as an event pattern: a source that ends in a dot is a prefix.
+
+    See Amazon EventBridge, event patterns.
     """
     sources = [
         events.Match.prefix(source) if source.endswith(".") else events.Match.exact_string(source)
@@ -199,7 +200,7 @@ def pattern_of(route: Route) -> events.EventPattern:
 
 
 def unrouted_pattern(sender: Sender) -> events.EventPattern:
-    """What has no route: detail-types that the contract does not have, or not from this sender."""
+    """Return what has no route: detail-types that this sender does not have in the contract."""
     return events.EventPattern(
         source=events.Match.any_of(*UNROUTED_SOURCES[sender]),
         detail_type=events.Match.anything_but(*detail_types_of(sender)),
