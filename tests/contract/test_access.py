@@ -1,8 +1,9 @@
 """Who may depend on a task, and who may invoke it."""
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from cordyna_core.contract.access import is_access_entry, may_consume, may_invoke
+from cordyna_core.contract.access import AccessEntry, may_consume, may_invoke
 from cordyna_core.contract.ids import CLIENT, SCHEDULER, server_source
 
 
@@ -54,9 +55,10 @@ def test_invoker_is_allowed_by_its_source(
 
 @pytest.mark.parametrize("entry", ["b", "b*", "*", "client.ci", "client.*", "team.b-1"])
 def test_entry_is_a_name_with_a_star_at_the_end(entry: str) -> None:
-    assert is_access_entry(entry)
+    assert TypeAdapter(AccessEntry).validate_python(entry) == entry
 
 
 @pytest.mark.parametrize("entry", ["", "*b", "b**", "a*b", "-b", "b c", 5, None])
 def test_other_text_is_no_entry(entry: object) -> None:
-    assert not is_access_entry(entry)
+    with pytest.raises(ValidationError):
+        TypeAdapter(AccessEntry).validate_python(entry)

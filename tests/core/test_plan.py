@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from cerebro.core.graph.graph import Graph
 from cerebro.core.model import Plan
 from cerebro.core.planning.planner import MAX_AWAITED, plan_invocation
-from cerebro.core.views import partial_view, plan_view
+from cerebro.core.views import plan_view
 from cordyna_core.contract.base import Problem
 from world.declarations import a_graph, declared, graph_of, params, planned
 
@@ -181,25 +181,3 @@ def test_plan_view_has_levels_and_no_joins() -> None:
 def test_plan_view_level_is_the_longest_path() -> None:
     plan = planned(a_graph("a b<-a c<-b d<-a,c"), "d")
     assert plan.levels == (0, 1, 2, 3)
-
-
-def test_plan_view_of_refused_target_shows_what_could_run() -> None:
-    view = partial_view(
-        graph_of(declared("a", "a b<-a"), declared("b", "c<-b,gone d<-c e<-d,b")), "e"
-    )
-    assert [(task.task, task.server, task.upstream, task.level) for task in view.tasks] == [
-        ("a", "a", [], 0),
-        ("b", "a", ["a"], 1),
-    ]
-    assert [problem.code for problem in view.problems] == ["unresolved_upstream"]
-
-
-def test_plan_view_of_unknown_target_is_empty() -> None:
-    view = partial_view(a_graph("a"), "b")
-    assert view.tasks == []
-    assert [problem.code for problem in view.problems] == ["unknown_task"]
-
-
-def test_plan_view_of_runnable_target_shows_everything() -> None:
-    graph = a_graph("a b<-a")
-    assert partial_view(graph, "b") == plan_view(planned(graph, "b"))

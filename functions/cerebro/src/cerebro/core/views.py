@@ -5,11 +5,10 @@ why it is not running are never stored, so what heals the cause heals them. Join
 and are never shown.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from cerebro.core.graph.graph import Graph
 from cerebro.core.messages import wire_run_state
 from cerebro.core.model import (
     STATE_OF,
@@ -21,7 +20,6 @@ from cerebro.core.model import (
     TaskRun,
     TimelineEntry,
 )
-from cerebro.core.planning.planner import plan_invocation
 from cerebro.core.run.run_status import root_causes, run_liveness
 from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.reasons import reason_of
@@ -271,33 +269,3 @@ def plan_view(plan: Plan) -> PlanView:
         if not planned.is_join
     ]
     return PlanView(task=plan.tasks[plan.target].name, tasks=tasks)
-
-
-def partial_view(graph: Graph, target: str) -> PlanView:
-    """Return the part of the plan of `target` that could run today, with what prevents the rest."""
-    plan = plan_invocation(graph, target)
-    if isinstance(plan, Plan):
-        return plan_view(plan)
-    if target not in graph:
-        return PlanView(task=target, problems=list(plan))
-    closure = graph.closure(target)
-    prevented = {name for users in closure.missing.values() for name in users}
-    tasks = []
-    for name, upstream, level in zip(
-        closure.names, closure.upstream, _levels(closure.upstream), strict=True
-    ):
-        names = [closure.names[index] for index in upstream]
-        if name in prevented or not prevented.isdisjoint(names):
-            prevented.add(name)
-        else:
-            tasks.append(
-                PlannedTaskView(task=name, server=graph[name].server, upstream=names, level=level)
-            )
-    return PlanView(task=target, tasks=tasks, problems=list(plan))
-
-
-def _levels(upstream: Sequence[Sequence[int]]) -> list[int]:
-    levels: list[int] = []
-    for indexes in upstream:
-        levels.append(1 + max([levels[index] for index in indexes], default=-1))
-    return levels

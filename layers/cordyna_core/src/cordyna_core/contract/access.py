@@ -4,7 +4,6 @@ Invariant: the own server always may, and so do the scheduler and clients withou
 Entries are names of servers, to which IAM binds a `source`; `client.<name>` is a named client.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -18,17 +17,10 @@ CLIENT_PREFIX: Final = "client."
 SERVER_ENTRY_PATTERN: Final = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127}\*?|\*)$"
 ENTRY_RULE: Final = "a name, or the beginning of names followed by `*`"
 
-_ENTRY: Final = re.compile(SERVER_ENTRY_PATTERN)
-
 AccessEntry = Annotated[str, StringConstraints(pattern=SERVER_ENTRY_PATTERN)]
 """The name of a server, or the beginning of names and `*`."""
 
 MAX_ENTRIES: Final = 1000
-
-
-def is_access_entry(text: object) -> bool:
-    """Return whether `text` may be an entry of `consumers` or `invokers`."""
-    return isinstance(text, str) and _ENTRY.fullmatch(text) is not None
 
 
 def is_listed(name: str, entries: Sequence[str]) -> bool:
