@@ -9,7 +9,7 @@ position in topological order. A "fact" is the stored TaskRun of one task in one
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import astuple, field, fields
 from enum import IntEnum
 from functools import cached_property
 from hashlib import blake2b
@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 from cerebro.core.plan_content import FIRST_FIELDS, content_of_task
 from cordyna_core.contract.base import ErrorDescription, State
+from cordyna_core.contract.frozen import dataclass
 from cordyna_core.contract.ids import content_id
 
 PAGE_SIZE: Final = 256

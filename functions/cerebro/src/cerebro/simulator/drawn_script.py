@@ -151,5 +151,10 @@ def _draw_params(
 
 def _draw_repeated(invocation: InvokeTask, tasks: list[str], faults: FaultInjector) -> InvokeTask:
     """Return the same command again, or another one with the same key."""
-    change = faults.choice(({}, {}, {"params": {"day": "z"}}, {"task": faults.choice(tasks)}))
-    return invocation.model_copy(update=change)
+    others: tuple[dict[str, Any], ...] = (
+        {},
+        {},
+        {"params": {"day": "z"}},
+        {"task": faults.choice(tasks)},
+    )
+    return invocation.model_copy(update=faults.choice(others))

@@ -5,7 +5,6 @@ every reason, and never guessed.
 """
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cordyna_core.contract.base import Message, Problem
 from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.frozen import dataclass
 from cordyna_core.contract.limits import MAX_ID_CHARS
 from cordyna_core.contract.registry import MESSAGES
 from cordyna_core.contract.time import Instant, rfc3339

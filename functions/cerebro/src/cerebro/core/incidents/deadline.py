@@ -4,8 +4,9 @@ Invariant: a deadline is decided once: by the timer that was armed when its tick
 became of its run (docs/rules.md, rule 20).
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from cordyna_core.contract.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,12 @@
 Invariant: programs about incidents reach their surroundings by these and by core/effects.py only.
 """
 
-from dataclasses import dataclass
-
 from cerebro.core.effects import Effect
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.incident import Incident
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.core.model import Run
+from cordyna_core.contract.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

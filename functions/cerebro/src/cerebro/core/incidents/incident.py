@@ -17,10 +17,11 @@ Invariant: a cause has one incident, which is open or closed; `version` steps wi
 a write is conditional on it. No write replaces what is not published yet (docs/rules.md, rule 19).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal, get_args
 
 from cordyna_core.contract.base import ErrorDescription
+from cordyna_core.contract.frozen import dataclass
 from cordyna_core.contract.incidents import IncidentKind, ServerKind, TaskKind, incident_id
 
 CHANGED_INTERVAL_S: Final = 1800.0

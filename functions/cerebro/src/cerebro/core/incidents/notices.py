@@ -4,8 +4,7 @@ Invariant: a notice is a hint. The program that receives it reads what is stored
 delivered twice, or late, finds nothing to do.
 """
 
-from dataclasses import dataclass
-
+from cordyna_core.contract.frozen import dataclass
 from cordyna_core.contract.incidents import ServerKind
 
 
