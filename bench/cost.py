@@ -24,10 +24,12 @@ from graphs import GRAPHS, Graph, chain, fan, layered, single
 
 from cordyna_core.contract.base import State
 
-BUDGET: Final = {"events": 3.0, "writes": 3.0, "reads": 9.0, "invocations": 2.0}
-"""Per task with three upstreams, in runs of 100 tasks and more."""
+BUDGET: Final = {"events": 2.1, "writes": 2.1, "reads": 5.0, "invocations": 1.1}
+"""Per task with three upstreams, in runs of 100 tasks and more, of servers as they are by default
+without a work queue.
+"""
 
-PRICE_PER_MILLION_MAX: Final = {1: 9.0, 10: 7.0}
+PRICE_PER_MILLION_MAX: Final = {1: 6.0, 10: 5.0}
 """Dollars per million tasks, by batch size, without Lambda's time, logs and archive."""
 
 RUNS: Final[dict[str, Callable[[], Graph]]] = {
