@@ -35,6 +35,7 @@ class Attempt:
     """One attempt, and the messages that it has published (`events`)."""
 
     __slots__ = (
+        "_begin_timer",
         "_bus",
         "_clock",
         "_counter",
@@ -57,12 +58,14 @@ class Attempt:
         self._counter = itertools.count(1)
         # What two threads do with it at the same time sends it at most twice, under one id.
         self._held_start: TaskStateChanged | None = None
+        self._begin_timer: Callable[[], Stop] = lambda: not_sent
         self._stop_timer: Stop = not_sent
 
     def hold_start(self, delay_s: float, timer: StartTimer) -> None:
         """Note that the body begins now; `started` is left to the timer, or to the end."""
-        self._held_start = self._update("started")
-        self._stop_timer = timer(delay_s, self._held_start, self.send_held_start)
+        self._held_start = held = self._update("started")
+        self._begin_timer = lambda: timer(delay_s, held, self.send_held_start)
+        self._stop_timer = self._begin_timer()
 
     def end_hold(self) -> None:
         """Stop the timer. Call it before the end of the attempt is reported."""
@@ -112,8 +115,9 @@ class Attempt:
         and a bus that fails are logged.
         """
         # Progress is a `started`, too: what is held is not saved any more, and began earlier.
-        if self.send_held_start():
-            self.end_hold()
+        self.end_hold()
+        if not self.send_held_start():
+            self._stop_timer = self._begin_timer()
         try:
             self._publish(self._progress(fraction, message))
         except Exception:  # noqa: BLE001  a bus or a value may raise anything

@@ -84,12 +84,15 @@ class StartSenderProcess:
             threading.Thread(target=self._send, args=(held,), daemon=True).start()
 
     def _send(self, held: Held) -> None:
+        known = ""
         for _ in range(TRIES_MAX):
             why = post(held.request)
             if not why:
                 self._answer(sent=held.number)
                 return
-            self._answer(failed=held.number, why=why)
+            if why != known:
+                self._answer(failed=held.number, why=why)
+                known = why
             if held.taken_back.wait(held.delay_s):
                 break
         held.taken_back.wait()
