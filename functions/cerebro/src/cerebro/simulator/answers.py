@@ -95,6 +95,7 @@ def check_answer(
             raise Unexpected(f"a retry of a cancelled run was answered with {codes}")
         _check_state_named(handled, envelope.id, answers)
         _check_retry(command, envelope, after, codes, handled.runs_read.get(command.run_id))
+        _check_moved(handled, answers, snapshot)
 
 
 def _check_state_named(handled: HandledInput, event_id: str, answers: list[Message]) -> None:
@@ -261,3 +262,23 @@ def _check_retry(
         raise Unexpected(f"a retry was refused although the run had {len(known)} commands")
     if codes == {"nothing_failed"} and (read is None or command_id in read.commands):
         raise Unexpected("a retry was refused as if nothing had failed, but it is applied")
+
+
+def _check_moved(
+    handled: HandledInput, answers: Sequence[Message], snapshot: RunSnapshot | None
+) -> None:
+    """A task that a retry is refused for belongs to another server now, and to one at all."""
+    graph = handled.graph
+    owner_of = {
+        task.name: server
+        for server, declared in (graph.declarations.items() if graph is not None else ())
+        for task in declared.tasks
+    }
+    for answer in answers:
+        for problem in answer.problems if isinstance(answer, InvocationRejected) else ():
+            if problem.code != "task_moved" or snapshot is None or not problem.path:
+                continue
+            name = problem.path[0]
+            planned = snapshot.plan.tasks[snapshot.plan.index_of[name]].server
+            if owner_of.get(name) in (None, planned):
+                raise Unexpected(f"a retry was refused because {name} moved to nowhere")

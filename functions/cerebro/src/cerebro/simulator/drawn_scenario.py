@@ -25,7 +25,7 @@ from cerebro.simulator.scenario import (
 from cerebro.simulator.sizes import REAL, Sizes
 from cerebro.simulator.wide_scenario import draw_wide_scenario
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.ids import CLIENT
+from cordyna_core.contract.ids import CLIENT, server_source
 from cordyna_core.contract.incidents import SnoozeIncident, incident_id
 from cordyna_core.contract.time import utc
 
@@ -96,6 +96,7 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
             *draw_script(declared, target, faults),
             *_EMPHASIZED[emphasis](declared, target, faults),
             *_snoozes(seed, declared),
+            *(_without_cron(declared, crons_until_s, faults) if cron else ()),
         ),
         unreadable=draw_unreadable(declared, faults) if emphasis == "teams" else (),
         safety_nets=_SAFETY_NETS[seed % len(_SAFETY_NETS)],
@@ -122,6 +123,20 @@ def _snoozes(seed: int, declared: Sequence[ServerDeclared]) -> Iterator[Scripted
         )
         yield ScriptedMessage(after, CLIENT, snooze)
         yield ScriptedMessage(after + 5 * number, CLIENT, snooze)
+
+
+def _without_cron(
+    declared: Sequence[ServerDeclared], until_s: float, faults: FaultInjector
+) -> Iterator[ScriptedMessage]:
+    """Yield a later declaration of the cron's server without it, in some worlds."""
+    after = faults.uniform(0, until_s)
+    for server in declared:
+        if faults.chance(0.4) and any(task.cron for task in server.tasks):
+            change = {"cron": None, "due": None}
+            tasks = [task.model_copy(update=change) for task in server.tasks]
+            update = {"revision": server.revision + 5, "tasks": tasks}
+            source = server_source(server.server)
+            yield ScriptedMessage(after, source, server.model_copy(update=update))
 
 
 def _draw_good_behavior(faults: FaultInjector, hold_s: float) -> ServerBehavior:
