@@ -23,6 +23,7 @@ from cerebro.core.model import (
 )
 from cerebro.core.run.run_status import root_causes
 from cerebro.core.views import (
+    BLOCKERS_MAX,
     CANCELLED,
     Word,
     entry_view,
@@ -36,9 +37,6 @@ from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.facts import FactColumns, RunFacts, RunStructure, TaskRunFacts
 from cordyna_core.contract.views.run_end import ending_lines
 from cordyna_core.contract.views.runs import RunView, TaskView, TimelineEntryView
-
-CAUSES_MAX: Final = 100
-"""Root causes that a blocked task names."""
 
 Facts = Mapping[int, TaskRun]
 
@@ -208,7 +206,7 @@ def _causes(plan: Plan, index: int, facts: Facts, blocked: Collection[int]) -> f
                 causes.add(upstream)
             elif upstream in blocked:
                 pending.append(upstream)
-    return frozenset(sorted(causes)[:CAUSES_MAX])
+    return frozenset(sorted(causes)[:BLOCKERS_MAX])
 
 
 def _held_up(reading: FactReading, index: int) -> Iterable[int]:
