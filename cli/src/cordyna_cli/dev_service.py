@@ -10,12 +10,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from cordyna_cli.engine import Engine
+from cordyna_cli.output.sentences import wrap_sentence
+from cordyna_cli.termination import terminable
 from cordyna_cli.wording.format import plural
 from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.errors import UserError
@@ -35,28 +37,9 @@ class Terminated(BaseException):
     """SIGTERM. Not an Exception: nothing on the way may take it for an error."""
 
 
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Raise Terminated in the block on SIGTERM."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may handle signals
-        return
-
-    def terminate(number: int, frame: FrameType | None) -> NoReturn:
-        del number, frame
-        signal.signal(signal.SIGTERM, _end_now)
-        raise Terminated
-
-    previous = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    except Terminated:
-        raise
-    except BaseException:
-        signal.signal(signal.SIGTERM, previous)
-        raise
-    else:
-        signal.signal(signal.SIGTERM, previous)
+def draining_on_sigterm() -> AbstractContextManager[None]:
+    """Raise Terminated in the block on the first SIGTERM; the next one ends the process."""
+    return terminable(Terminated, _end_now)
 
 
 @contextmanager
@@ -163,12 +146,13 @@ def _handler_for(last_turn_s: Callable[[], float | None]) -> type[BaseHTTPReques
 
 
 @contextmanager
-def logging_to(stream: TextIO, *, as_json: bool) -> Iterator[None]:
-    """Write the log records of the engine to `stream`, one a line, while the block runs."""
+def logging_to(stream: TextIO, *, as_json: bool, width: int | None = None) -> Iterator[None]:
+    """Write the log records of the engine to `stream` while the block runs.
+
+    One a line; with `width`, text is broken between words.
+    """
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        JsonLogFormatter() if as_json else logging.Formatter("%(levelname)s %(message)s")
-    )
+    handler.setFormatter(JsonLogFormatter() if as_json else _TextLogFormatter(width))
     logger = logging.getLogger("cordyna")
     logger.addHandler(handler)
     before = (logger.propagate, logger.level)
@@ -180,6 +164,18 @@ def logging_to(stream: TextIO, *, as_json: bool) -> Iterator[None]:
         logger.removeHandler(handler)
         logger.propagate, level = before
         logger.setLevel(level)
+
+
+class _TextLogFormatter(logging.Formatter):
+    """A log record as its level and its message, and a traceback as it is."""
+
+    def __init__(self, width: int | None) -> None:
+        super().__init__("%(levelname)s %(message)s")
+        self._width = width
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
+        lines = super().formatMessage(record).splitlines()
+        return "\n".join(part for line in lines for part in wrap_sentence(line, self._width))
 
 
 class JsonLogFormatter(logging.Formatter):

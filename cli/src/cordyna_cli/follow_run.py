@@ -6,12 +6,9 @@ is shown.
 
 import shlex
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import FrameType
-from typing import Literal, NoReturn, Protocol
+from typing import Literal, Protocol
 
 from cordyna_cli.attempt_errors import AttemptErrors
 from cordyna_cli.command_context import CommandContext
@@ -22,6 +19,7 @@ from cordyna_cli.output.json_output import run_json
 from cordyna_cli.render.run.outcome import whole_run
 from cordyna_cli.render.run.progress import progress_line
 from cordyna_cli.task_progress import TaskProgress
+from cordyna_cli.termination import terminable
 from cordyna_cli.wording.driver import START_A_DRIVER
 from cordyna_cli.wording.format import duration
 from cordyna_core.contract.views.runs import RunView
@@ -68,7 +66,10 @@ def follow_run(
     view = engine.run(run_id)
     because: EndedBecause = "wait ended"
     progress = TaskProgress(run_id)
-    with _terminable(), _display(call, AttemptErrors(engine, run_id), before) as display:
+    with (
+        terminable(_Terminated, signal.SIG_DFL),
+        _display(call, AttemptErrors(engine, run_id), before) as display,
+    ):
         try:
             for view in engine.follow(run_id, timeout_s=wait_s):
                 display.show(progress.added_to(view, engine))
@@ -108,25 +109,6 @@ def report_outcome(
         case "wait ended":
             _print_how_to_continue(call, followed, f"gave up waiting after {duration(wait_s or 0)}")
             return ExitStatus.GAVE_UP_WAITING
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Stop following on the first SIGTERM; the next one ends the process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may handle signals
-        return
-
-    def terminate(number: int, frame: FrameType | None) -> NoReturn:
-        del number, frame
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise _Terminated
-
-    previous = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _display(call: CommandContext, errors: AttemptErrors, before: RunView | None) -> Display:

@@ -15,11 +15,11 @@ from cordyna_cli.commands.ui import Port, page_beside
 from cordyna_cli.dev_service import (
     Terminated,
     drain_engine,
+    draining_on_sigterm,
     ending_at_once,
     health_check,
     last_turn_s,
     logging_to,
-    terminable,
 )
 from cordyna_cli.engine import Engine
 from cordyna_cli.input.parse_time import parse_seconds
@@ -98,12 +98,12 @@ def dev(
     drain_s = parse_seconds(drain)
     view = _DevView(call, as_json=log_format is LogFormat.json)
     with (
-        logging_to(call.environment.stderr, as_json=view.as_json),
+        logging_to(call.environment.stderr, as_json=view.as_json, width=call.err.width),
         call.engine_to_run_tasks() as engine,
         health_check(health, lambda: last_turn_s(engine)),
     ):
         try:
-            with terminable():
+            with draining_on_sigterm():
                 # Servers are loaded before the page is served.
                 view.begin(engine)
                 with page_beside(call, engine, port, wanted=not no_page):

@@ -14,7 +14,7 @@ import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.console import ConsoleOptions, RunningConsole, installed_console
-from cordyna_cli.dev_service import Terminated, terminable
+from cordyna_cli.dev_service import Terminated, draining_on_sigterm
 from cordyna_cli.engine import Engine
 from cordyna_cli.input.run_selector import resolve_run_and_task
 from cordyna_cli.output.exit_status import ExitStatus
@@ -67,7 +67,7 @@ def _serve(call: CommandContext, path: str, port: int | None, *, no_open: bool) 
     with (
         call.engine() as engine,
         suppress(Terminated),
-        terminable(),
+        draining_on_sigterm(),
         console_of(call, engine, port) as console,
     ):
         _give_address(call, console.address(path), no_open=no_open)
