@@ -12,6 +12,7 @@ from typing import Final, Literal
 from cerebro.core.cron.schedule import next_after
 from cerebro.core.declaration.notices import notices
 from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.owned_task import OwnedTask
 from cerebro.core.messages import wire_run_state
 from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
 from cerebro.core.planning.params import check_params
@@ -167,49 +168,49 @@ def tasks(store: Store, now: float) -> list[TaskInfo]:
     `next_at` is its next cron tick after `now`.
     """
     graph = store.read_graph()
-    declared = [
-        (server, task)
-        for server, declaration in sorted(graph.declarations.items())
-        for task in declaration.tasks
-    ]
     notices_by_task: dict[str, list[Notice]] = {}
     for notice in notices(graph, graph):
         for name in (notice.task, notice.upstream):
             notices_by_task.setdefault(name, []).append(notice)
     return [
-        TaskInfo(
-            task=task.name,
-            server=server,
-            upstream=list(task.upstream_names),
-            unresolved=[name for name in task.upstream_names if name not in graph],
-            cron=task.cron,
-            timezone=task.timezone,
-            next_at=None if task.cron is None else utc(next_after(task.cron, task.timezone, now)),
-            owner=task.owner,
-            description=task.description,
-            params_schema=task.params_schema,
-            within_s=task.within_s,
-            overlap=task.overlap,
-            retries=task.retries,
-            ack_timeout_s=task.ack_timeout_s,
-            start_timeout_s=task.start_timeout_s,
-            run_timeout_s=task.run_timeout_s,
-            retry_delay_s=task.retry_delay_s,
-            retry_backoff=task.retry_backoff,
-            retry_max_delay_s=task.retry_max_delay_s,
-            retry_jitter=task.retry_jitter,
-            consumers=task.consumers,
-            invokers=task.invokers,
-            deprecated=task.deprecated,
-            until=task.until,
-            due=task.due,
-            output_schema=task.output_schema,
-            expects={name: edge.expects for name, edge in task.expecting.items() if edge.expects},
-            strict=[name for name, edge in task.expecting.items() if edge.strict],
-            notices=notices_by_task.get(task.name, []),
-        )
-        for server, task in declared
+        _task_info(owned, graph, now, notices_by_task.get(owned.task.name, []))
+        for owned in map(graph.__getitem__, graph)
     ]
+
+
+def _task_info(owned: OwnedTask, graph: Graph, now: float, notices: list[Notice]) -> TaskInfo:
+    server, task = owned
+    return TaskInfo(
+        task=task.name,
+        server=server,
+        upstream=list(task.upstream_names),
+        unresolved=[name for name in task.upstream_names if name not in graph],
+        cron=task.cron,
+        timezone=task.timezone,
+        next_at=None if task.cron is None else utc(next_after(task.cron, task.timezone, now)),
+        owner=task.owner,
+        description=task.description,
+        params_schema=task.params_schema,
+        within_s=task.within_s,
+        overlap=task.overlap,
+        retries=task.retries,
+        ack_timeout_s=task.ack_timeout_s,
+        start_timeout_s=task.start_timeout_s,
+        run_timeout_s=task.run_timeout_s,
+        retry_delay_s=task.retry_delay_s,
+        retry_backoff=task.retry_backoff,
+        retry_max_delay_s=task.retry_max_delay_s,
+        retry_jitter=task.retry_jitter,
+        consumers=task.consumers,
+        invokers=task.invokers,
+        deprecated=task.deprecated,
+        until=task.until,
+        due=task.due,
+        output_schema=task.output_schema,
+        expects={name: edge.expects for name, edge in task.expecting.items() if edge.expects},
+        strict=[name for name, edge in task.expecting.items() if edge.strict],
+        notices=notices,
+    )
 
 
 def _state(

@@ -93,17 +93,7 @@ def handle_command(
         return
     match parse_command_event(event).message:
         case RunTask() as command:
-            cancelled = runtime.cancellations.of(command)
-            with runtime.log.attempt(command):
-                server.run(
-                    command,
-                    bus=runtime.bus,
-                    clock=runtime.clock,
-                    queued=queued,
-                    claims=claims,
-                    cancelled=cancelled,
-                    hold=runtime.hold,
-                )
+            _run(server, command, runtime, queued=queued, claims=claims)
             if deliveries > 1 and claims is not None and claims.was_refused:
                 _judge_redelivery(command, runtime, claims, deliveries)
         case CancelTask() as command:
@@ -112,6 +102,27 @@ def handle_command(
             server.declare(bus=runtime.bus, clock=runtime.clock, cause=command)
         case other:
             raise Fatal(f"{type(other).__name__} is not a command to a task server")
+
+
+def _run(
+    server: TaskRunner,
+    command: RunTask,
+    runtime: ServerRuntime,
+    *,
+    queued: bool,
+    claims: ObservedClaims | None,
+) -> None:
+    cancelled = runtime.cancellations.of(command)
+    with runtime.log.attempt(command):
+        server.run(
+            command,
+            bus=runtime.bus,
+            clock=runtime.clock,
+            queued=queued,
+            claims=claims,
+            cancelled=cancelled,
+            hold=runtime.hold,
+        )
 
 
 def _judge_redelivery(

@@ -34,13 +34,8 @@ def run_attempt(
     `task_of` returns a task by name; `start` is None if `started` has been reported. Raises what
     the bus or the claims raise.
     """
-    if is_stale(command, clock(), queued=queued) or cancelled():
+    if cancelled() or not _may_start(command, clock, claims, queued=queued):
         return None
-    if claims is not None:
-        is_granted = claims.claim(command.run_id, command.task, command.attempt)
-        # The claim is a remote call, which may have taken long.
-        if not is_granted or is_stale(command, clock(), queued=queued):
-            return None
     attempt = Attempt(command, bus, clock, cancelled)
     secrets: tuple[str, ...] = ()
     try:
@@ -64,6 +59,17 @@ def run_attempt(
         return _failed(attempt, error, task.retried, secrets)
     attempt.report("completed", output=output)
     return TaskResult(state="completed", output=output, events=tuple(attempt.events))
+
+
+def _may_start(command: RunTask, clock: Clock, claims: Claims | None, *, queued: bool) -> bool:
+    """Return whether the command is fresh, and its attempt is this process's to run."""
+    if is_stale(command, clock(), queued=queued):
+        return False
+    if claims is None:
+        return True
+    is_granted = claims.claim(command.run_id, command.task, command.attempt)
+    # The claim is a remote call, which may have taken long.
+    return is_granted and not is_stale(command, clock(), queued=queued)
 
 
 def _begin(attempt: Attempt, hold_s: float, start: StartHold) -> None:

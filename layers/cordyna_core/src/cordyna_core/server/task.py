@@ -57,13 +57,8 @@ def task_of(
     )
     parameters = Parameters(function, name)
     description = _first_line(function) if description is None else description
-    required = (parameters.schema or {}).get("required", ())
-    if options.get("cron") is not None and required:
-        raise UserError(
-            f'task "{name}" has a cron, and a parameter without default: {", ".join(required)}',
-            why="a cron tick invokes the task without params",
-            next="give the parameter a default",
-        )
+    if options.get("cron") is not None:
+        _require_defaults(parameters, name)
     returned = output_type_of(function, name, declared=output_type)
     declaration = declare_task(
         name,
@@ -75,6 +70,15 @@ def task_of(
     )
     retried = retried_errors(name, retry_on, never_retry_on)
     return Task(declaration, function, parameters, declaration.upstream_names, returned, retried)
+
+
+def _require_defaults(parameters: Parameters, task: str) -> None:
+    if required := (parameters.schema or {}).get("required"):
+        raise UserError(
+            f'task "{task}" has a cron, and a parameter without default: {", ".join(required)}',
+            why="a cron tick invokes the task without params",
+            next="give the parameter a default",
+        )
 
 
 def _first_line(function: Callable[..., Any]) -> str | None:

@@ -18,7 +18,6 @@ from cordyna_core.worker.verdicts import AttemptCommand
 _ACK_SHARE: Final = 4
 """The pool speaks after a quarter of the time for it: a host that can does so before."""
 
-
 _LOOK_INTERVAL_S: Final = 0.25
 """All are looked at no more often than this: there may be thousands."""
 

@@ -113,46 +113,36 @@ class Graph:
         versions: Mapping[str, str],
     ) -> "Graph":
         before = self.declarations
-        old = [
-            server
-            for server, declared in before.items()
-            if declared is not declarations.get(server)
-        ]
-        new = [
-            server
-            for server, declared in declarations.items()
-            if declared is not before.get(server)
-        ]
-        added = [OwnedTask(server, task) for server in new for task in declarations[server].tasks]
-        names = [task.name for _, task in added]
+        old = _differing(before, declarations)
+        new = _differing(declarations, before)
         gone = [task.name for server in old for task in before[server].tasks]
+        added = [OwnedTask(server, task) for server in new for task in declarations[server].tasks]
         tasks = _without(self.tasks, gone)
-        tasks.update(zip(names, added, strict=True))
-        edges = self._edges.changed(gone, [task for _, task in added])
-        order = _without(self._order, old)
-        order.update((server, edges.numbers_of(declarations[server].tasks)) for server in new)
-        features = _without(self._features, old)
-        features.update((server, features_of(declarations[server])) for server in new)
+        tasks.update((owned.task.name, owned) for owned in added)
+        edges = self._edges.changed(gone, [owned.task for owned in added])
         made = Graph(
             generation,
             # By name, so that the same declarations make the same graph in any order.
             dict(sorted(declarations.items())),
             tasks,
             edges,
-            order,
-            features,
+            _without(self._order, old)
+            | {server: edges.numbers_of(declarations[server].tasks) for server in new},
+            _without(self._features, old)
+            | {server: features_of(declarations[server]) for server in new},
             _Versions(
-                {**_without(self._versions.servers, old), **versions},
+                _without(self._versions.servers, old) | dict(versions),
                 _without(self._versions.tasks, gone),
             ),
         )
         if self._users is not None:
-            restricted = [
-                *[name for server in old for name in self._features[server].restricted],
-                *[name for server in new for name in features[server].restricted],
-            ]
-            made._users = made._made_users(self._users, [*gone, *names], restricted)
+            changed = [*gone, *[owned.task.name for owned in added]]
+            restricted = {*self._restricted_of(old), *made._restricted_of(new)}
+            made._users = made._made_users(self._users, changed, restricted)
         return made
+
+    def _restricted_of(self, servers: Iterable[str]) -> Iterator[str]:
+        return (name for server in servers for name in self._features[server].restricted)
 
     def _made_users(
         self, before: Users, declared: Collection[str], restricted: Collection[str] = ()
@@ -349,6 +339,15 @@ class _Versions:
 
 
 T = TypeVar("T")
+
+
+def _differing(
+    declarations: Mapping[str, ServerDeclared], others: Mapping[str, ServerDeclared]
+) -> list[str]:
+    """Return the servers whose declaration is not the same object in `others`."""
+    return [
+        server for server, declared in declarations.items() if declared is not others.get(server)
+    ]
 
 
 def _without(values: Mapping[str, T], gone: Iterable[str]) -> dict[str, T]:

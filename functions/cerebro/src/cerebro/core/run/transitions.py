@@ -225,10 +225,7 @@ def apply_update(
         fact = with_start(fact, update, by=by, before=at)
     if outcome is Rank.ERROR:
         error = _output_too_large(size) if is_too_large else update.error or _NO_DESCRIPTION
-        reason = (update.reason or "failed") if error.retryable else "failed_terminal"
-        entry = TimelineEntry("error", reason, at, by, fact.attempt)
-        back_off = back_off_s(task, fact.attempt, run_id=update.run_id)
-        return _failed(fact, outcome, entry, error, back_off, cause=cause, now=now)
+        return _failed_by(update, task, fact, error, by=by, at=at, cause=cause, now=now)
     completed = outcome is Rank.COMPLETED
     deadline = None
     if not completed:
@@ -246,6 +243,23 @@ def apply_update(
         timeline=(*fact.timeline, TimelineEntry(update.state, None, at, by, fact.attempt)),
         rev=fact.rev + 1,
     )
+
+
+def _failed_by(
+    update: TaskStateChanged,
+    task: PlannedTask,
+    fact: TaskRun,
+    error: ErrorDescription,
+    *,
+    by: str,
+    at: float,
+    cause: str,
+    now: float,
+) -> TaskRun:
+    reason = (update.reason or "failed") if error.retryable else "failed_terminal"
+    entry = TimelineEntry("error", reason, at, by, fact.attempt)
+    back_off = back_off_s(task, fact.attempt, run_id=update.run_id)
+    return _failed(fact, Rank.ERROR, entry, error, back_off, cause=cause, now=now)
 
 
 def _outcome_of(fact: TaskRun, update: TaskStateChanged, *, is_too_large: bool) -> Rank | Outcome:
