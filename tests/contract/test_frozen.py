@@ -7,10 +7,10 @@ from copy import copy, deepcopy
 import pytest
 from mypy import api
 
-from cordyna_core.contract.frozen import dataclass
+from cordyna_core.contract.frozen import fast_dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@fast_dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     x: int
     y: int = 0
@@ -22,7 +22,7 @@ class Standard:
     y: int = 0
 
 
-@dataclass(slots=True)
+@fast_dataclass(slots=True)
 class Counter:
     count: int = 0
 
@@ -63,8 +63,8 @@ def test_dataclass_not_frozen_has_no_hash() -> None:
 
 def test_frozen_field_set_is_refused_by_mypy() -> None:
     text = (
-        "from cordyna_core.contract.frozen import dataclass\n"
-        "@dataclass(frozen=True, slots=True)\n"
+        "from cordyna_core.contract.frozen import fast_dataclass\n"
+        "@fast_dataclass(frozen=True, slots=True)\n"
         "class Point:\n"
         "    x: int\n"
         "Point(1).x = 2\n"

@@ -16,12 +16,12 @@ from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.core.model import CachedResult, Plan, Run, RunSnapshot, TaskRun
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.frozen import dataclass
+from cordyna_core.contract.frozen import fast_dataclass
 from cordyna_core.contract.incidents import GraphChanged
 from cordyna_core.contract.state_updates import ServerState
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ServerSeen:
     """The last sign of life of a server, and when it last left a command unacknowledged."""
 

@@ -16,7 +16,7 @@ from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.core.model import CachedResult, Plan, Run, RunSnapshot, TaskRun
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.frozen import dataclass
+from cordyna_core.contract.frozen import fast_dataclass
 from cordyna_core.contract.incidents import GraphChanged
 from cordyna_core.contract.state_updates import ServerState
 
@@ -40,7 +40,7 @@ Program = Coroutine[Effect[Any], Any, None]
 """
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class Now(Effect[float]):
     """The time in UTC seconds.
 
@@ -48,28 +48,28 @@ class Now(Effect[float]):
     """
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadRunSnapshot(Effect[RunSnapshot | None]):
     """A run with its plan. It may come from a cache: use only what never changes of it."""
 
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadRun(Effect[Run | None]):
     """A run, strongly consistent."""
 
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadRecentRun(Effect[Run | None]):
     """A run as it is or was a moment ago, at half the price. None proves nothing."""
 
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class WriteRun(Effect[Run | None]):
     """Write a run if `seen` is stored; `seen` None: if none is stored.
 
@@ -80,19 +80,19 @@ class WriteRun(Effect[Run | None]):
     seen: Run | None
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class WritePlan(Effect[None]):
     """Store a plan; storing it again extends its expiry."""
 
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadGraph(Effect[Graph]):
     """The graph: its head strongly consistent, its declarations cached by version."""
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class WriteDeclaration(Effect[None]):
     """Store a declaration under its version; nothing refers to it before the head does."""
 
@@ -100,7 +100,7 @@ class WriteDeclaration(Effect[None]):
     declared: ServerDeclared
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class WriteHead(Effect[bool]):
     """Replace the graph's head if it is `seen`. The answer is whether it was replaced."""
 
@@ -108,7 +108,7 @@ class WriteHead(Effect[bool]):
     seen: Head
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadGraphChange(Effect[GraphChanged | None]):
     """What is to be published when the head names this version of a server; "" if it names none."""
 
@@ -116,7 +116,7 @@ class ReadGraphChange(Effect[GraphChanged | None]):
     version: str
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class WriteGraphChange(Effect[None]):
     """Store what ReadGraphChange answers; None: it is published."""
 
@@ -125,7 +125,7 @@ class WriteGraphChange(Effect[None]):
     change: GraphChanged | None
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class NoteServer(Effect[None]):
     """Record a sign of life, and the state that the server reports (None: no new state)."""
 
@@ -134,14 +134,14 @@ class NoteServer(Effect[None]):
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ApplyCrons(Effect[None]):
     """Make the schedules match the crons of the graph's head."""
 
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class NoteMissedAck(Effect[None]):
     """Record that a server did not acknowledge a command in time."""
 
@@ -149,7 +149,7 @@ class NoteMissedAck(Effect[None]):
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadCachedResult(Effect[CachedResult | None]):
     """The newest result of a task with this fingerprint."""
 
@@ -157,7 +157,7 @@ class ReadCachedResult(Effect[CachedResult | None]):
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class WriteCachedResult(Effect[None]):
     """Record a result; an older one never replaces a newer one."""
 
@@ -166,14 +166,14 @@ class WriteCachedResult(Effect[None]):
     result: CachedResult
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadTick(Effect[float | None]):
     """The nominal time of the last tick of a task that fired."""
 
     task: str
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class WriteTick(Effect[None]):
     """Record a tick; an earlier one never replaces a later one."""
 
@@ -181,7 +181,7 @@ class WriteTick(Effect[None]):
     nominal: float
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadTask(Effect[TaskRun | None]):
     """A fact, strongly consistent.
 
@@ -194,7 +194,7 @@ class ReadTask(Effect[TaskRun | None]):
     fresh: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadRecentTask(Effect[TaskRun | None]):
     """A fact as it is or was a moment ago, at half the price.
 
@@ -205,7 +205,7 @@ class ReadRecentTask(Effect[TaskRun | None]):
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadTasks(Effect[dict[int, TaskRun]]):
     """Those of `indexes` that have a fact, as ReadTask reads them, in no particular order."""
 
@@ -214,7 +214,7 @@ class ReadTasks(Effect[dict[int, TaskRun]]):
     fresh: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadPage(Effect[dict[int, TaskRun]]):
     """The facts of a page, strongly consistent, read from the last index to the first."""
 
@@ -222,7 +222,7 @@ class ReadPage(Effect[dict[int, TaskRun]]):
     page: int
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class WriteTask(Effect[TaskRun | None]):
     """Write a fact if `seen` is stored; `seen` None: if none is stored.
 
@@ -235,7 +235,7 @@ class WriteTask(Effect[TaskRun | None]):
     seen: TaskRun | None
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadOutputs(Effect[dict[int, Any]]):
     """Outputs that are stored separately from their facts; `refs` are their names by index.
 
@@ -246,7 +246,7 @@ class ReadOutputs(Effect[dict[int, Any]]):
     refs: dict[int, str]
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class WriteOutput(Effect[None]):
     """Store an output separately under its name, before the fact that points to it is written."""
 
@@ -256,7 +256,7 @@ class WriteOutput(Effect[None]):
     output: Any
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class HasPageTimer(Effect[bool]):
     """Whether a timer of this page is due later than `after` and not later than `until`.
 
@@ -269,7 +269,7 @@ class HasPageTimer(Effect[bool]):
     until: float
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class WritePageTimer(Effect[None]):
     """Record a timer that is due at `due`.
 
@@ -282,35 +282,35 @@ class WritePageTimer(Effect[None]):
     after: float
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class SendPageTimer(Effect[None]):
     """Have the timer delivered at `timer.due`, or up to two seconds later."""
 
     timer: "PageTimer"
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class SendFanOut(Effect[None]):
     """Have the rest of a fan-out delivered soon."""
 
     fan_out: "FanOut"
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class SendOverdueCheck(Effect[None]):
     """Put the check into the tracker's queue, behind the updates that already wait there."""
 
     check: "OverdueCheck"
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class Publish(Effect[None]):
     """Put the messages on the bus as cerebro."""
 
     messages: tuple[Message, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class PageTimer:
     """Cerebro's message to itself: look at this page now.
 
@@ -330,7 +330,7 @@ class PageTimer:
         return f"ring:{self.page}:{self.due:.3f}"
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class FanOut:
     """Cerebro's message to itself: continue a wide fan-out.
 
@@ -344,7 +344,7 @@ class FanOut:
     repair: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class OverdueCheck:
     """Cerebro's message to itself: decide what was overdue on this page at `asked_at`.
 
@@ -377,7 +377,7 @@ class OverdueCheck:
         return float(parts[2]) if kind == "overdue" and len(parts) == 3 else None
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class Tick:
     """A cron's message: its nominal time has come."""
 

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 
 from cerebro.core.plan_content import FIRST_FIELDS, content_of_task
 from cordyna_core.contract.base import ErrorDescription, State
-from cordyna_core.contract.frozen import dataclass
+from cordyna_core.contract.frozen import fast_dataclass
 from cordyna_core.contract.ids import content_id
 
 PAGE_SIZE: Final = 256
@@ -65,7 +65,7 @@ STATE_OF: Final[dict[Rank, State]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class TimelineEntry:
     """One line of a task run's timeline: the state, its reason, when, by which source."""
 
@@ -76,7 +76,7 @@ class TimelineEntry:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@fast_dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRun:
     """The stored fact about one task in one run. A task run without a fact is waiting.
 
@@ -147,7 +147,7 @@ class TaskRun:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class CachedResult:
     """Where the newest result of a task is: `index` in run `run_id`.
 
@@ -162,7 +162,7 @@ class CachedResult:
     fingerprint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@fast_dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTask:
     """One task as it was declared when the run was invoked.
 
@@ -200,7 +200,7 @@ class PlannedTask:
         return not self.server
 
 
-@dataclass(frozen=True)
+@fast_dataclass(frozen=True)
 class Plan:
     """An upstream closure in topological order, frozen when it was invoked.
 
@@ -301,7 +301,7 @@ def indexes_of(page: int, size: int) -> range:
 RunStatus = Literal["running", "completed", "error", "cancelled"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@fast_dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One invocation. Nothing is written here per task.
 
@@ -344,7 +344,7 @@ class Run:
         return self.status != "running"
 
 
-@dataclass(frozen=True)
+@fast_dataclass(frozen=True)
 class RunSnapshot:
     """What never changes about a run, so it may be cached without limit.
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cordyna_core.contract.base import Message, Problem
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.frozen import dataclass
+from cordyna_core.contract.frozen import fast_dataclass
 from cordyna_core.contract.limits import MAX_ID_CHARS
 from cordyna_core.contract.registry import MESSAGES
 from cordyna_core.contract.time import Instant, rfc3339
@@ -61,7 +61,7 @@ class RawEnvelope(BaseModel):
     detail: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class Envelope:
     """An opened event: the sender, the message, and when it passed the bus."""
 

@@ -10,13 +10,13 @@ Invariant: an instance equals, hashes, copies and prints as one of `dataclasses.
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["dataclass"]
+__all__ = ["fast_dataclass"]
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass
+    from dataclasses import dataclass as fast_dataclass
 else:
 
-    def dataclass(cls: type | None = None, /, *, frozen: bool = False, **options: Any) -> Any:
+    def fast_dataclass(cls: type | None = None, /, *, frozen: bool = False, **options: Any) -> Any:
         """Make a class a dataclass; a frozen one is frozen for the type checker."""
         # What is never changed may be hashed.
         return dataclasses.dataclass(cls, unsafe_hash=frozen, **options)

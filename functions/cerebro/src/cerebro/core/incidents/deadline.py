@@ -6,10 +6,10 @@ became of its run (docs/rules.md, rule 20).
 
 from typing import Literal
 
-from cordyna_core.contract.frozen import dataclass
+from cordyna_core.contract.frozen import fast_dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@fast_dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline:
     """`due` of the task that has a tick at `nominal` (UTC seconds).
 

@@ -8,17 +8,17 @@ from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.incident import Incident
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.core.model import Run
-from cordyna_core.contract.frozen import dataclass
+from cordyna_core.contract.frozen import fast_dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadIncident(Effect[Incident | None]):
     """An incident, strongly consistent, also a closed one."""
 
     incident: str
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class WriteIncident(Effect[Incident | None]):
     """Write an incident if `seen` is stored; `seen` None: if none is stored.
 
@@ -29,7 +29,7 @@ class WriteIncident(Effect[Incident | None]):
     seen: Incident | None
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class MarkCause(Effect[None]):
     """Have the graph list this mark (`on`), or no longer. Done twice, it is done once."""
 
@@ -37,7 +37,7 @@ class MarkCause(Effect[None]):
     on: bool
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadDeadline(Effect[Deadline | None]):
     """The deadline of a task in the run of a nominal time, strongly consistent."""
 
@@ -45,7 +45,7 @@ class ReadDeadline(Effect[Deadline | None]):
     nominal: float
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class WriteDeadline(Effect[Deadline | None]):
     """Write a deadline if `seen` is stored; answers as WriteIncident does."""
 
@@ -53,26 +53,26 @@ class WriteDeadline(Effect[Deadline | None]):
     seen: Deadline | None
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadActiveRuns(Effect[list[str]]):
     """At least every run that is running; some may have ended."""
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ReadNewestRuns(Effect[list[Run]]):
     """The newest runs, newest first."""
 
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class SendIncidentTimer(Effect[None]):
     """Have the timer delivered when it is due, or up to two seconds later."""
 
     timer: AnyIncidentTimer
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class SendIncidentNotice(Effect[None]):
     """Have the notice delivered to the handler of incidents soon."""
 

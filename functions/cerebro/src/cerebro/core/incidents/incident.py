@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import Final, Literal, get_args
 
 from cordyna_core.contract.base import ErrorDescription
-from cordyna_core.contract.frozen import dataclass
+from cordyna_core.contract.frozen import fast_dataclass
 from cordyna_core.contract.incidents import IncidentKind, ServerKind, TaskKind, incident_id
 
 CHANGED_INTERVAL_S: Final = 1800.0
@@ -39,7 +39,7 @@ SERVER_KINDS: Final[frozenset[IncidentKind]] = frozenset(get_args(ServerKind))
 TASK_KINDS: Final[tuple[IncidentKind, ...]] = get_args(TaskKind)
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class Failure:
     """A task run that shows the cause. Attempt 0: it has not completed in time."""
 
@@ -57,7 +57,7 @@ class Failure:
         return key is not None and key.rpartition(":")[0] == f"{self.run_id}:{self.index}"
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class Blocked:
     """A task that waits for the cause. `due`: UTC seconds."""
 
@@ -67,7 +67,7 @@ class Blocked:
     due: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@fast_dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Something that happened and needs its owner.
 
@@ -98,7 +98,7 @@ class Evidence:
         return _subject_of(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@fast_dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """The state of one cause.
 

@@ -4,11 +4,11 @@ Invariant: a notice is a hint. The program that receives it reads what is stored
 delivered twice, or late, finds nothing to do.
 """
 
-from cordyna_core.contract.frozen import dataclass
+from cordyna_core.contract.frozen import fast_dataclass
 from cordyna_core.contract.incidents import ServerKind
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class CompletionNotice:
     """A task run that an open incident waits for has completed."""
 
@@ -22,7 +22,7 @@ class CompletionNotice:
         return f"completion:{self.run_id}:{self.index}:{self.attempt}"
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class FailureNotice:
     """Something failed for good in a run that was failing already.
 
@@ -37,7 +37,7 @@ class FailureNotice:
         return f"failure:{self.run_id}:{self.cause}"
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class ServerNotice:
     """A server with an open incident is alive, or its declaration is accepted. `at`: UTC seconds.
 
@@ -54,7 +54,7 @@ class ServerNotice:
         return f"server:{self.event}"
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class IncidentTimer:
     """Look at this incident now: find completions that were missed, publish what has changed."""
 
@@ -66,7 +66,7 @@ class IncidentTimer:
         return f"incident:{self.incident}:{self.due:.3f}"
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class DeadlineTimer:
     """The task has to be completed by now, in the run of this nominal time."""
 
