@@ -160,6 +160,19 @@ def test_refusal_with_several_reasons_lists_them() -> None:
     ]
 
 
+def test_unknown_task_is_no_reason_beside_a_failed_load() -> None:
+    lost, unknown = refused("not_loaded", "a.py failed to load: x"), refused("unknown_task", "no")
+    answer = type(lost)("task-3", lost.problems + unknown.problems)
+
+    result = dyna("do", "task-3", engine=FakeEngine(answer=answer))
+
+    assert result.status == 1
+    assert result.err.splitlines() == [
+        'error: task "task-3" cannot be invoked: a.py failed to load: x',
+        "  next: correct what is shown above, then run the same command again",
+    ]
+
+
 def test_unknown_task_exits_with_3_and_suggests_near_names() -> None:
     engine = FakeEngine(
         answer=refused("unknown_task", "unknown"),

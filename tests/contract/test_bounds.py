@@ -213,3 +213,19 @@ def test_every_message_is_frozen() -> None:
         message: Message = open_envelope(json.dumps(golden(name))).message
         with pytest.raises(ValidationError, match="frozen"):
             message.meta = None  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        (math.nan, ""),
+        ({"rows": [{"price": 1.0}, {"price": math.inf}]}, " (at rows.1.price)"),
+        ([{"x" * 200: -math.inf}], f" (at 0.{'x' * 98})"),
+    ],
+)
+def test_number_that_is_not_finite_is_located(value: Any, place: str) -> None:
+    with pytest.raises(ValueError, match="NaN and infinity") as refused:
+        require_json(value)
+
+    assert str(refused.value) == f"NaN and infinity are not JSON{place}: use null or a text"
+    assert require_json({"text": "NaN"}) == {"text": "NaN"}

@@ -52,6 +52,16 @@ def test_server_that_is_not_named_is_removed_with_a_note(folder: Folder) -> None
     assert "no longer declared" not in folder.dyna("do", "sell").stderr
 
 
+def test_server_that_is_renamed_is_removed_with_its_new_name(folder: Folder) -> None:
+    (folder.path / "shop.py").write_text(SHOP.replace('"shop"', '"store"'))
+
+    result = folder.bare(*BOTH, "do", "sell")
+
+    assert result.returncode == 0
+    assert "no longer declared: shop, because shop.py names it store now\n" in result.stderr
+    assert "was named" not in result.stderr
+
+
 def test_declaration_by_an_event_is_replaced_by_the_files(folder: Folder) -> None:
     nothing = '{"source": "cordyna.server.stock", "detail-type": "ServerDeclared", '
     nothing += '"detail": {"server": "stock", "revision": 5, "tasks": []}}'

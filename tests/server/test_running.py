@@ -138,7 +138,20 @@ def test_run_exiting_body_fails_and_server_continues() -> None:
     assert states(published) == ["started", "error"]
     assert result is not None
     assert result.error is not None
-    assert (result.reason, result.error.type, result.error.message) == ("failed", "SystemExit", "3")
+    assert (result.reason, result.error.type) == ("failed", "SystemExit")
+    assert result.error.message.startswith("the body called sys.exit(3): ")
+
+
+@pytest.mark.parametrize(
+    ("code", "begin"),
+    [(None, "the body called sys.exit(): "), (0, "the body called sys.exit(0): "), ("no", "no")],
+)
+def test_message_of_an_exit_says_what_was_called(code: object, begin: str) -> None:
+    result, _ = run(failing_with(SystemExit(code)), a_command())
+
+    assert result is not None
+    assert result.error is not None
+    assert result.error.message.startswith(begin)
 
 
 def test_run_interrupted_publishes_no_end() -> None:

@@ -89,7 +89,10 @@ def invocation_refused(
     """
     what = f'task "{task}" cannot be invoked'
     codes = {problem.code for problem in problems}
-    if UNKNOWN_TASK in codes and NOT_LOADED not in codes:
+    if NOT_LOADED in codes:
+        # What a server that did not load declares is not known: that is no reason of its own.
+        problems = [problem for problem in problems if problem.code != UNKNOWN_TASK]
+    elif UNKNOWN_TASK in codes:
         return Refusal(
             f"{what}: no server declares it.",
             problems,

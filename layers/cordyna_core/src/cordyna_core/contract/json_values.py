@@ -21,6 +21,8 @@ from cordyna_core.contract.limits import MAX_JSON_DEPTH
 _MAX_DIGITS: Final = 4300
 """Of an integer that parsers read."""
 
+_PLACE_CHARS_MAX: Final = 100
+
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{4301}")
 
 JsonObject = dict[str, Any]
@@ -44,8 +46,8 @@ def require_json(value: Any) -> Any:
         if _is_too_deep(value):
             raise _too_deep() from None
         raise ValueError(f"a text is not valid Unicode: {str(broken)[:200]}") from None
-    if (b"NaN" in text or b"Infinity" in text) and not all(map(_is_finite, _scalars(value))):
-        raise ValueError("NaN and infinity are not JSON: use null or a text")
+    if (b"NaN" in text or b"Infinity" in text) and (place := _place_of_infinite(value)) is not None:
+        raise ValueError(f"NaN and infinity are not JSON{place}: use null or a text")
     if len(text) <= MAX_JSON_DEPTH:  # So it has fewer levels, and no long number.
         return value
     if text.count(b"[") + text.count(b"{") > MAX_JSON_DEPTH and _is_too_deep(value):
@@ -81,8 +83,18 @@ def _scalars(value: Any) -> Iterator[Any]:
             yield item
 
 
-def _is_finite(scalar: Any) -> bool:
-    return not isinstance(scalar, float) or isfinite(scalar)
+def _place_of_infinite(value: Any) -> str | None:
+    """Return ` (at rows.0.price)` for a number that is not finite; None where all are."""
+    todo: list[tuple[Any, tuple[Any, ...]]] = [(value, ())]
+    for item, path in todo:
+        if isinstance(item, dict):
+            todo += [(part, (*path, key)) for key, part in item.items()]
+        elif isinstance(item, list | tuple):
+            todo += [(part, (*path, at)) for at, part in enumerate(item)]
+        elif isinstance(item, float) and not isfinite(item):
+            place = ".".join(map(str, path))[:_PLACE_CHARS_MAX]
+            return f" (at {place})" if place else ""
+    return None
 
 
 def _is_readable(scalar: Any) -> bool:

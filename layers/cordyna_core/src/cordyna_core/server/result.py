@@ -181,6 +181,9 @@ def _earlier(error: BaseException) -> tuple[str, BaseException | None]:
 
 
 def _text(error: BaseException) -> str:
+    if type(error) is SystemExit and (error.code is None or isinstance(error.code, int)):
+        code = "" if error.code is None else error.code
+        return f"the body called sys.exit({code}): return a result, or raise an error"
     try:
         return str(error)
     except BaseException as unprintable:  # noqa: BLE001  as above, even if it interrupts or exits

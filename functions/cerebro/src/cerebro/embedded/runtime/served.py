@@ -35,6 +35,8 @@ class ServedTargets:
         self.pending: set[str] = set()
         self.is_loaded: set[str] = set()
         self._failed: set[str] = set()
+        self._renamed: dict[str, tuple[str, str]] = {}
+        """By the earlier name of a server: its target, and what it is called now."""
 
     def unchanged(self) -> set[str]:
         """Targets whose files are as they were when they last declared what is accepted now.
@@ -81,6 +83,7 @@ class ServedTargets:
             self.on_failed(LoadFailure(event.target, error, still_serving=False))
             return False
         self.is_loaded.add(event.target)
+        self._note_name(event.target, event.declaration.server)
         had_failed = event.target in self._failed
         self._failed.discard(event.target)
         before = self._declared.get(event.target)
@@ -88,6 +91,13 @@ class ServedTargets:
         self._write(event.target, event.declaration.server, None, is_serving=True)
         # What was kept because of the failure may be removed now.
         return had_failed or before != event.declaration
+
+    def _note_name(self, target: str, server: str) -> None:
+        state = self._home.targets.read(target)
+        before = state.server if state is not None else None
+        if before is not None and before != server:
+            self._renamed[before] = target, server
+        self._renamed.pop(server, None)
 
     def on_failed(self, event: LoadFailure) -> None:
         """A target did not load: it keeps its last accepted declaration, if it has one."""
@@ -131,12 +141,15 @@ class ServedTargets:
         return [declared for server, declared in accepted.items() if server not in named]
 
     def log_removed(self, servers: Collection[str]) -> None:
-        """Warn that these servers are no longer declared: they were not named."""
-        if servers:
+        """Warn that these servers are no longer declared: renamed in their file, or not named."""
+        for server in sorted(self._renamed.keys() & servers):
+            target, name = self._renamed[server]
+            _log.warning("no longer declared: %s, because %s names it %s now", server, target, name)
+        if unnamed := sorted(set(servers) - self._renamed.keys()):
             _log.warning(
                 "no longer declared: %s, because only %s was named; name all servers of a home,"
                 " or list them in [tool.cordyna]",
-                ", ".join(sorted(servers)),
+                ", ".join(unnamed),
                 ", ".join(self.targets),
             )
 
