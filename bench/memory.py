@@ -95,9 +95,12 @@ def run_with(tape: Tape, *, recording: bool) -> Measured:
             measured.calls += abs(len(tape.answers) - before)
         return outcome
 
-    reported = ("started", "completed")
     with AwsWorld(
-        BATCH, "queue", reported=reported, make_client=make_client, handle=handle
+        BATCH,
+        "queue",
+        reported=("started", "completed"),
+        make_client=make_client,
+        handle=handle,
     ) as world:
         graph = fan(WIDTH)
         world.declare(graph)

@@ -15,6 +15,7 @@ import pytest
 
 from aws.held_attempt import Endpoint, HeldAttempt, SignallingBus, pid_of, unread_bytes
 from aws.runtime_in_memory import event
+from cordyna_core.aws import start_sender
 from cordyna_core.aws.clients import session
 from cordyna_core.aws.start_sender import PROGRAM, StartSender
 from cordyna_core.contract.state_updates import TaskStateChanged
@@ -288,6 +289,27 @@ def test_process_that_does_not_read_is_given_up(
         attempt.end_hold()
     assert len(attempts) > 10, "a pipe holds some"
     assert held.states == [("started", False)] * len(attempts)
+
+
+def test_server_that_closes_all_descriptors_reports_at_once(
+    endpoint_of: Callable[..., Endpoint], sender_of: Callable[..., StartSender]
+) -> None:
+    """As a body does that makes itself a daemon."""
+    endpoint_of()
+    sender = sender_of()
+    held = HeldAttempt(sender)
+    attempt = held.begin(LONG_S)
+    assert sender._process is not None
+    for pipe in (sender._process.stdin, sender._process.stdout):
+        assert pipe is not None
+        os.close(pipe.fileno())
+    attempt.end_hold()
+    held.begin(LONG_S).end_hold()
+    assert held.states == [("started", False)] * 2
+
+
+def test_answers_end_where_their_descriptor_is_closed() -> None:
+    assert list(start_sender._lines(-1)) == []
 
 
 def test_start_that_cannot_be_signed_is_reported_at_once(

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Any, Final
 
@@ -150,8 +151,9 @@ class StartSender:
             is_unexpected, self._is_over = not self._is_over, True
             left, self._held = list(self._held.values()), {}
             for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
+                # The server's own code may have closed it, as daemons do.
+                with suppress(OSError):
+                    pipe.close()  # type: ignore[union-attr]
         if is_unexpected:
             _log_without(f"it ended with {code}")
         for held in left:
