@@ -24,12 +24,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
+from cerebro.core.validation.known_keywords import (
+    WALKED,
+    branches_of,
+    has_siblings,
+    has_unknown_keyword,
+    is_exact,
+    is_same,
+    values_of,
+)
 from cerebro.core.validation.problems import quoted, shortened
 from cerebro.core.validation.schema_bounds import ANNOTATIONS, bound_faults, is_plain
 from cordyna_core.contract.schema_values import (
     Schema,
     TooManySteps,
-    equal,
     is_valid,
     resolve,
     types_of,
@@ -42,49 +50,6 @@ COMPARISONS_REMEMBERED: Final = 1024
 DEPTH_MAX: Final = 60
 STEPS_MAX: Final = 20_000
 """Of one comparison; what is deeper or longer is not decided."""
-
-_SAME_ON_BOTH_SIDES: Final = frozenset(
-    {
-        "pattern",
-        "format",
-        "multipleOf",
-        "uniqueItems",
-        "minProperties",
-        "maxProperties",
-        "maxDigits",
-        "decimalPlaces",
-        "contentEncoding",
-        "contentMediaType",
-    }
-)
-"""Keywords whose value has no schema in it: the same on both sides, they decide nothing."""
-
-_WALKED: Final = frozenset(
-    {
-        "type",
-        "enum",
-        "const",
-        "anyOf",
-        "oneOf",
-        "allOf",
-        "$ref",
-        "$defs",
-        "properties",
-        "required",
-        "additionalProperties",
-        "items",
-        "prefixItems",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "minLength",
-        "maxLength",
-        "minItems",
-        "maxItems",
-    }
-)
-_EXACT: Final = _WALKED - {"oneOf", "allOf"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +115,7 @@ class _Walk:
         self._steps += 1
         wanted, given = resolve(expected, self._expected), resolve(produced, self._produced)
         is_too_long = depth > DEPTH_MAX or self._steps > STEPS_MAX
-        if wanted is None or given is None or is_too_long or _has_siblings(expected):
+        if wanted is None or given is None or is_too_long or has_siblings(expected):
             yield _unknown(path, "its schema is outside of what is compared")
         elif given is False or is_plain(wanted):
             return
@@ -163,10 +128,10 @@ class _Walk:
             if pair in self._met:
                 return
             self._met[pair] = (given, wanted)
-            is_exact = _is_exact(given) and not _has_siblings(produced)
+            is_decided = is_exact(given) and not has_siblings(produced)
             for finding in self._compare_objects(given, wanted, path, depth + 1):
                 # What is left out of `given` may exclude the outputs that would break it.
-                yield finding if is_exact else _Finding(is_certain=False, text=finding.text)
+                yield finding if is_decided else _Finding(is_certain=False, text=finding.text)
 
     def _is_compatible(
         self, produced: Schema, expected: Schema, path: tuple[str, ...], depth: int
@@ -180,11 +145,11 @@ class _Walk:
     def _compare_objects(
         self, given: Mapping[str, Any], wanted: Mapping[str, Any], path: tuple[str, ...], depth: int
     ) -> Iterator[_Finding]:
-        values = _values_of(given)
+        values = values_of(given)
         if values is not None:
             yield from self._compare_values(values, given, wanted, path)
             return
-        branches = _branches_of(given)
+        branches = branches_of(given)
         if branches:
             for branch in branches:
                 yield from self.compare(branch, wanted, path, depth)
@@ -194,9 +159,9 @@ class _Walk:
             yield from self.compare(given, part, path, depth)
         yield from self._compare_type(given, wanted, path, depth)
         for keyword in wanted:
-            if keyword in _WALKED or keyword in ANNOTATIONS:
+            if keyword in WALKED or keyword in ANNOTATIONS:
                 continue
-            if not _is_same(keyword, given, wanted):
+            if not is_same(keyword, given, wanted):
                 yield _unknown(path, f"{keyword} is not compared")
 
     def _compare_values(
@@ -206,7 +171,7 @@ class _Walk:
         wanted: Mapping[str, Any],
         path: tuple[str, ...],
     ) -> Iterator[_Finding]:
-        is_decided = not _has_unknown_keyword(wanted, self._expected)
+        is_decided = not has_unknown_keyword(wanted, self._expected)
         for value in values:
             try:
                 if not is_valid(value, given, self._produced):
@@ -311,76 +276,6 @@ class _Walk:
         if most is None or most > first:
             rest, accepted = given.get("items", True), wanted.get("items", True)
             yield from self.compare(rest, accepted, (*path, "[]"), depth)
-
-
-def _has_siblings(schema: Schema) -> bool:
-    """Return whether a reference is narrowed by what is written beside it."""
-    return (
-        not isinstance(schema, bool)
-        and "$ref" in schema
-        and any(keyword not in ANNOTATIONS | {"$ref", "$defs"} for keyword in schema)
-    )
-
-
-def _is_exact(schema: Mapping[str, Any]) -> bool:
-    """Return whether all that a schema says is compared."""
-    asserting = [keyword for keyword in schema if keyword not in ANNOTATIONS]
-    return all(keyword in _EXACT for keyword in asserting) and (
-        "anyOf" not in asserting or len(asserting) == 1
-    )
-
-
-def _values_of(schema: Mapping[str, Any]) -> list[Any] | None:
-    """Return all values that a schema allows, if they are listed."""
-    if "const" in schema:
-        return [schema["const"]]
-    if "enum" in schema:
-        return list(schema["enum"])
-    by_type: dict[str, list[Any]] = {"boolean": [True, False], "null": [None]}
-    types = types_of(schema)
-    return by_type.get(types[0]) if len(types) == 1 else None
-
-
-def _branches_of(schema: Mapping[str, Any]) -> list[Schema]:
-    """Return schemas that together allow at least what this one does."""
-    for keyword in ("anyOf", "oneOf"):
-        if schema.get(keyword):
-            return list(schema[keyword])
-    types = types_of(schema)
-    return [{**schema, "type": kind} for kind in types] if len(types) > 1 else []
-
-
-def _is_same(keyword: str, given: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Return whether a keyword that is not walked means the same on both sides."""
-    is_comparable = keyword in _SAME_ON_BOTH_SIDES or (
-        # A reference leads to definitions that may differ.
-        keyword == "propertyNames" and '"$ref"' not in json.dumps(wanted[keyword])
-    )
-    return is_comparable and equal(given.get(keyword), wanted[keyword])
-
-
-def _has_unknown_keyword(schema: Schema, root: Schema) -> bool:
-    """Return whether a keyword that is not known may refuse a value."""
-    met: set[int] = set()
-    waiting = [schema]
-    while waiting:
-        part = waiting.pop()
-        resolved = resolve(part, root)
-        if resolved is None or _has_siblings(part):
-            return True
-        if isinstance(resolved, bool) or id(resolved) in met:
-            continue
-        met.add(id(resolved))
-        if any(keyword not in _EXACT and keyword not in ANNOTATIONS for keyword in resolved):
-            return True
-        waiting += [
-            *resolved.get("anyOf", ()),
-            *resolved.get("prefixItems", ()),
-            *resolved.get("properties", {}).values(),
-            resolved.get("items", True),
-            resolved.get("additionalProperties", True),
-        ]
-    return False
 
 
 def _shown(value: Any) -> str:
