@@ -153,11 +153,26 @@ def services(clock: Any) -> Services:
     )  # fmt: skip
 
 
+NO_PROGRAM = FileNotFoundError(errno.ENOENT, "no such program")
+COMMAND = AttemptCommand("s", AttemptKey("r", "t", 1), 1e9, 1e9, 600, None, None, 0.0)
+
+
 @pytest.mark.parametrize(
-    ("error", "tries"), [(NO_ROOM, 3), (FileNotFoundError(errno.ENOENT, "no such program"), 1)]
+    ("error", "server", "tries", "outcomes"),
+    [
+        (NO_ROOM, None, 3, []),
+        (NO_PROGRAM, None, 1, ["not_loaded"]),
+        (NO_ROOM, "s", 3, []),
+        # It had been loaded: it is started again, but what waits for it does not wait for that.
+        (NO_PROGRAM, "s", 3, ["not_loaded"]),
+    ],
 )
 def test_server_is_started_again_only_after_a_shortage(
-    monkeypatch: pytest.MonkeyPatch, error: OSError, tries: int
+    monkeypatch: pytest.MonkeyPatch,
+    error: OSError,
+    server: str | None,
+    tries: int,
+    outcomes: list[str],
 ) -> None:
     now = [0.0]
     common = services(lambda: now[0])
@@ -168,6 +183,8 @@ def test_server_is_started_again_only_after_a_shortage(
 
     monkeypatch.setattr(generation_module, "start_python", fail)
     entry = ServerEntry(common, cast("Any", _FakeOwner()), ServerSpec("a.py"))
+    entry.server = server
+    entry.run(AttemptRecord(COMMAND, b"", common))
     entry.load()
     for delay_s in (0.1, 0.2):
         now[0] += delay_s
@@ -176,6 +193,8 @@ def test_server_is_started_again_only_after_a_shortage(
     failures = [fields["error"] for kind, fields in link.events if kind == "load_failed"]
     assert len(failures) == tries
     assert "a.py could not be started" in failures[0]
+    ended = [fields["outcome"] for kind, fields in link.events if kind == "ended"]
+    assert ended == outcomes
 
 
 def test_worker_without_room_for_pipes_gives_its_attempt_back() -> None:
@@ -190,8 +209,7 @@ def test_worker_without_room_for_pipes_gives_its_attempt_back() -> None:
     worker = Worker(common, cast("Any", owner))
     worker.transport = cast("Any", NoPipes())
     worker.loaded()
-    command = AttemptCommand("s", AttemptKey("r", "t", 1), 1e9, 1e9, 600, None, None, 0.0)
-    worker.run(AttemptRecord(command, b"", common))
+    worker.run(AttemptRecord(COMMAND, b"", common))
 
     assert (worker.attempt, worker.phase) == (None, "ending")
     assert owner.calls == ["on_attempt_unstarted", "on_worker_leaving"]
