@@ -40,3 +40,13 @@ def test_warning_of_dev_is_a_record_of_its_log_only() -> None:
 
     assert WARNING not in result.err
     assert log.getvalue().splitlines()[0] == f"WARNING {WARNING}"
+
+
+def test_warning_of_dev_is_wrapped_on_a_terminal() -> None:
+    log = StringIO()
+    with logging_to(log, as_json=False, width=40):
+        dyna("servers", engine=WarningEngine())
+
+    lines = log.getvalue().splitlines()
+    assert " ".join(map(str.strip, lines)).startswith(f"WARNING {WARNING}")
+    assert max(map(len, lines)) <= 40

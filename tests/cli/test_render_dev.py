@@ -145,6 +145,21 @@ def test_dev_tags_printed_lines_with_their_server() -> None:
     assert lines[0].spans[2].style == rendered.lines(a_line("again"))[0].spans[2].style
 
 
+def test_dev_shows_what_happened_below_long_names() -> None:
+    server, task = "analytics-warehouse-server-eu1", "load_customer_orders_daily"
+    fields = {"server": server, "run_id": RUN, "task": task, "attempt": 2, "state": "error"}
+    error = {"type": "ValueError", "message": "no such day in the orders"}
+    message = TaskStateChanged.model_validate({**fields, "reason": "failed", "error": error})
+
+    lines = passed(sealed(f"cordyna.server.{server}", message, 0), width=80)
+
+    assert [line.strip() for line in lines[:2]] == [
+        f"03:04:05  {RUN[:6]}  {server}  {task}/2",
+        "✗ error failed ValueError: no such day in the orders",
+    ]
+    assert lines[1].startswith(" " * 10 + "✗")
+
+
 def test_dev_shows_an_event_that_cannot_be_read() -> None:
     assert "unreadable event: " in passed("no event")[0]
 

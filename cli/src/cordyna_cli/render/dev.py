@@ -42,6 +42,9 @@ _SERVER_STYLES: Final = ("cyan", "magenta", "yellow", "blue", "green", "bright_r
 _INDENT_COLUMNS: Final = 10
 """Behind the time."""
 
+_WORDS_COLUMNS: Final = 24
+"""With less room behind long names, what happened is below them."""
+
 _SERVER_COLUMNS_MAX: Final = 16
 _TASK_COLUMNS_MAX: Final = 24
 _STREAM_SIGNS: Final = {"stdout": "│", "stderr": "!", "log": "·", "shared": "┆"}
@@ -99,7 +102,7 @@ class DevLines:
         self._server_columns = min(max(self._server_columns, len(server)), _SERVER_COLUMNS_MAX)
         self._task_columns = min(max(self._task_columns, len(task)), _TASK_COLUMNS_MAX)
         style = _style_of(server)
-        line = Text.assemble(
+        head = Text.assemble(
             (time.ljust(8), "dim"),
             "  ",
             (run_id[:SHORT_RUN_ID].ljust(SHORT_RUN_ID), "dim"),
@@ -108,10 +111,14 @@ class DevLines:
             "  ",
             (task.ljust(self._task_columns), style),
             "  ",
-            what,
         )
-        line.rstrip()
-        return wrapped(line, self._width, _INDENT_COLUMNS)
+        if self._width is None or self._width - head.cell_len >= min(what.cell_len, _WORDS_COLUMNS):
+            line = head + what
+            line.rstrip()
+            return wrapped(line, self._width, _INDENT_COLUMNS)
+        head.rstrip()
+        below = Text(" " * _INDENT_COLUMNS) + what
+        return [*wrapped(head, self._width, _INDENT_COLUMNS), *wrapped(below, self._width)]
 
     def _after_error(self, message: Message) -> list[Text]:
         """Return the traceback of a failed attempt, and what to type next."""
