@@ -5,11 +5,14 @@ from dataclasses import replace
 import pytest
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.model import Rank, Run, TaskRun, TimelineEntry
+from cerebro.core.model import PlannedTask, Rank, Run, TaskRun, TimelineEntry
+from cerebro.core.run.transitions import apply_update
 from cerebro.lambdas.counting_ports import CountingBus, CountingStore, count_run, count_task
 from cerebro.lambdas.metrics import MetricsBuffer
 from cordyna_core.contract.base import Problem
-from cordyna_core.contract.state_updates import InvocationRejected
+from cordyna_core.contract.ids import server_source
+from cordyna_core.contract.state_updates import InvocationRejected, TaskStateChanged
+from cordyna_core.contract.time import utc
 from cordyna_core.testing import RecordingBus
 from lambdas.fake_runtime import BUS, metrics_in
 
@@ -80,6 +83,35 @@ def test_completion_without_started_counts_as_acknowledged(
     assert counted(metrics, capsys) == [
         ("TasksCompleted", {}, 1),
         ("AckLatency", {"server": "b"}, 1500.0),
+    ]
+
+
+def test_end_that_names_its_start_counts_the_latency_to_it(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that holds `started` back shows as soon as it began."""
+    ended = TaskStateChanged(
+        server="b",
+        run_id="R" * 26,
+        task="x",
+        attempt=1,
+        state="completed",
+        started_at=utc(0.25),
+    )
+    new = apply_update(
+        PlannedTask(name="x", server="b"),
+        DISPATCHED,
+        ended,
+        by=server_source("b"),
+        cause="c",
+        sent_at=9.0,
+        now=9.0,
+    )
+    assert new is not None
+    count_task(metrics, new, DISPATCHED)
+    assert counted(metrics, capsys) == [
+        ("TasksCompleted", {}, 1),
+        ("AckLatency", {"server": "b"}, 250.0),
     ]
 
 
