@@ -20,20 +20,24 @@ FOLDER: Final = Path(__file__).parent
 
 @pytest.fixture
 def endpoint_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Endpoint]]:
-    """Starts an endpoint that answers as given; it is the process's EventBridge."""
+    """Starts an endpoint that answers as given; it is the process's EventBridge.
+
+    With `pem`, a certificate, it speaks TLS.
+    """
     begun: list[Endpoint] = []
 
-    def begin(*answers: str) -> Endpoint:
+    def begin(*answers: str, pem: Path | None = None) -> Endpoint:
         read_end, write_end = os.pipe()
         process = subprocess.Popen(
             [sys.executable, FOLDER / "event_endpoint.py", str(write_end), *answers],
             stdout=subprocess.PIPE,
             text=True,
             pass_fds=[write_end],
+            env=os.environ | ({"PEM": str(pem)} if pem else {}),
         )
         os.close(write_end)
         assert process.stdout is not None
-        url = f"http://127.0.0.1:{int(process.stdout.readline())}"
+        url = f"{'https' if pem else 'http'}://127.0.0.1:{int(process.stdout.readline())}"
         begun.append(Endpoint(url, read_end, process))
         environ = {"AWS_ENDPOINT_URL": url, "AWS_REGION": "eu-west-1"}
         keys = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "testing")

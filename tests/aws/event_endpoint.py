@@ -1,12 +1,14 @@
 """An HTTP endpoint in the place of EventBridge, in a process of its own.
 
 It writes each request that it receives as a line to the descriptor ARGV[1], and answers the first
-ones with the JSON texts that follow, the others as accepted. An empty text is status 500.
+ones with the JSON texts that follow, the others as accepted. An empty text is status 500. With a
+certificate in the variable PEM it speaks TLS.
 """
 
 import http.server
 import json
 import os
+import ssl
 import sys
 from typing import Final
 
@@ -37,6 +39,10 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
 def main() -> None:
     """Serve on a free port, which is printed."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as server:
+        if pem := os.environ.get("PEM"):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pem)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         os.write(1, f"{server.server_port}\n".encode())
         server.serve_forever()
 

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -18,7 +17,6 @@ from aws.runtime_in_memory import event
 from cordyna_core.aws import start_sender
 from cordyna_core.aws.clients import session
 from cordyna_core.aws.start_sender import PROGRAM, StartSender
-from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 from server.builders import a_command
 
@@ -60,27 +58,6 @@ def test_started_is_sent_while_the_body_keeps_the_gil(
         "cordyna",
     )
     assert endpoint.close() == [], "each was sent once"
-
-
-def test_started_that_is_due_is_sent_signed_by_the_process(
-    endpoint_of: Callable[..., Endpoint], sender_of: Callable[..., StartSender]
-) -> None:
-    endpoint = endpoint_of()
-    held = HeldAttempt(sender_of())
-    attempt = held.begin(0.0)
-    request = endpoint.next()
-    attempt.end_hold()
-    attempt.report("completed")
-    assert held.states == [("completed", False)]
-    assert [getattr(message, "state", "") for message in attempt.events] == ["started", "completed"]
-    (entry,) = request["entries"]
-    started = TaskStateChanged.model_validate_json(entry["Detail"])
-    assert started == attempt.events[0]
-    headers = {name.lower(): value for name, value in request["headers"].items()}
-    assert headers["x-amz-target"] == "AWSEvents.PutEvents"
-    assert headers["x-amz-security-token"] == "the-token"
-    assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=testing/")
-    assert "/eu-west-1/events/aws4_request" in headers["authorization"]
 
 
 def test_hold_that_is_taken_back_is_one_update(
