@@ -20,7 +20,6 @@ from cordyna_core.aws.start_sender import PROGRAM, StartSender
 from cordyna_core.contract.time import utc
 from server.builders import a_command
 
-FOLDER: Final = Path(__file__).parent
 LAMBDA: Final = "aws.lambda_that_keeps_the_gil"
 LONG_S: Final = 3600.0
 THROTTLED: Final = json.dumps(
