@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cordyna_core import basic_config
 from cordyna_core.attempt_output import LINE_CHARS_MAX
 from cordyna_core.aws.task_log import TaskLog
 from server.builders import NOW, RUN, a_command
@@ -19,7 +20,9 @@ def out() -> Iterator[StringIO]:
     """Where an installed task log writes; all is as before afterwards."""
     kept, root = (sys.stdout, sys.stderr), logging.getLogger()
     handlers, level, configure = root.handlers[:], root.level, logging.basicConfig
+    is_raised = basic_config._RootLevel.is_raised
     yield StringIO()
+    basic_config._RootLevel.is_raised = is_raised
     sys.stdout, sys.stderr = kept
     root.handlers[:] = handlers
     root.setLevel(level)
