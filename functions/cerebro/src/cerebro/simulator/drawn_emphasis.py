@@ -43,7 +43,7 @@ def draw_reuse(
         for name in (task.params_schema or {}).get("required", ())
     }
     after = 60.0
-    for n in range(faults.integer(2, 4)):
+    for n in range(faults.choice((1, 2, 2, 3))):
         after += faults.uniform(0, 1) * faults.choice(_PAUSES_S) + 1.0
         name = target if faults.chance(0.7) else faults.choice(list(tasks))
         wanted = _params_of(name, tasks)
@@ -89,7 +89,7 @@ def draw_reruns(
     names = _closure_of(target, tasks)
     run_id = run_id_of(target, "k0", CLIENT)
     after = faults.choice((20.0, 60.0, 300.0))
-    for n in range(faults.integer(2, 6)):
+    for n in range(faults.integer(2, 4)):
         after += faults.choice(_RERUN_PAUSES_S) * faults.uniform(0.5, 1)
         is_rerun = faults.chance(0.75)
         from_ = faults.sample(names, min(len(names), faults.choice((1, 1, 2))))

@@ -51,6 +51,14 @@ _FAULTS_UNTIL_S: Final = (60.0, 400.0, 2500.0)
 
 _Drawn = Callable[[Sequence[ServerDeclared], str, FaultInjector], Iterable[ScriptedMessage]]
 
+_RUNS: Final[dict[Emphasis, tuple[int, ...]]] = {
+    "none": (1, 1, 1, 2, 3),
+    "reuse": (1,),
+    "reruns": (1, 1, 1, 2),
+    "teams": (1, 1, 2),
+}
+"""How many runs a script may have, beside those that are emphasized."""
+
 _EMPHASIZED: Final[dict[Emphasis, _Drawn]] = {
     "none": lambda *_: (),
     "reuse": draw_reuse,
@@ -93,7 +101,7 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
         },
         declared=declared,
         script=(
-            *draw_script(declared, target, faults),
+            *draw_script(declared, target, faults, runs=_RUNS[emphasis]),
             *_EMPHASIZED[emphasis](declared, target, faults),
             *_snoozes(seed, declared),
             *(_without_cron(declared, crons_until_s, faults) if cron else ()),
