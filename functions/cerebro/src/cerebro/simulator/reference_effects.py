@@ -112,8 +112,9 @@ def _check_failures(handled: HandledInput, snapshot: RunSnapshot, store: MemoryS
 def _check_end_is_looked_for(handled: HandledInput, envelope: Envelope) -> None:
     """A RetryRun that opened a failing run has its end looked for: it may be over already."""
     command = envelope.message
-    is_refused = any(isinstance(message, InvocationRejected) for message in handled.published)
-    if not isinstance(command, RetryRun) or is_refused:
+    if not isinstance(command, RetryRun):
+        return
+    if any(isinstance(message, InvocationRejected) for message in handled.published):
         return
     run = handled.runs_read.get(command.run_id)
     is_failing = run is not None and run.status == "running" and run.failing

@@ -204,16 +204,15 @@ def _updated(task: PlannedTask, seen: TaskRun, handled: HandledInput) -> TaskRun
     if rank == Rank.ERROR:
         too_large_bytes = size if update.state == "completed" else 0
         return _reported_error(task, seen, update, envelope, at, handled, too_large_bytes)
-    return replace(
-        seen,
+    return TaskRun(
+        attempt=seen.attempt,
         rank=rank,
-        reason=None,
         deadline=_deadline(task, seen, rank, handled.clock),
         cause=handled.cause,
-        dispatched_by=None,
+        attempts_allowed=seen.attempts_allowed,
+        dispatched_at=seen.dispatched_at,
         output=update.output if rank == Rank.COMPLETED else None,
         output_ref=_output_ref(update.output, size) if rank == Rank.COMPLETED else None,
-        error=None,
         timeline=(
             *seen.timeline,
             TimelineEntry(update.state, None, at, envelope.source, seen.attempt),
