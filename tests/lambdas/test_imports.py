@@ -22,7 +22,7 @@ def test_import_needs_no_environment_and_makes_no_client(handler: str) -> None:
     module, function = handler.split(".")
     code = (
         f"import sys, cerebro.lambdas.{module} as module; assert callable(module.{function})\n"
-        "from cordyna_core.aws import clients; assert clients._session.cache_info().currsize == 0\n"
+        "from cordyna_core.aws import clients; assert clients.session.cache_info().currsize == 0\n"
         "assert not {'cerebro.embedded', 'typer', 'boto3', 'moto'} & sys.modules.keys()"
     )
     done = subprocess.run(
