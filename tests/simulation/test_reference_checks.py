@@ -74,6 +74,37 @@ def test_reuse_after_any_other_change_is_noticed(
     assert broken == "a reuses a result that was made from something else"
 
 
+@pytest.mark.parametrize(
+    ("index", "broken"),
+    [
+        (0, "b reuses the result of another task"),
+        (1, "b reuses what did not complete, or not when it was dispatched"),
+    ],
+)
+def test_reuse_of_another_result_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, index: int, broken: str
+) -> None:
+    script = tuple(
+        ScriptedMessage(at, CLIENT, InvokeTask(task="b", key=f"k{at}", max_age_s=age))
+        for at, age in ((0.0, None), (60.0, 600))
+    )
+    declaration = declared("s", "a  b<-a")
+    scenario = Scenario(servers={"s": ServerBehavior()}, declared=(declaration,), script=script)
+    world = World(1, scenario)
+    read = world.store.read_cached_result
+
+    def read_another(task: str, fingerprint: str) -> CachedResult | None:
+        result = read(task, fingerprint)
+        if result is None:
+            return None
+        of_a = world.store.read_task(result.run_id, 0)
+        assert of_a is not None
+        return replace(result, index=index, dispatched_at=of_a.dispatched_at)
+
+    monkeypatch.setattr(world.store, "read_cached_result", read_another)
+    assert world.run().broken == broken
+
+
 def test_result_of_a_task_that_runs_again_may_be_reused() -> None:
     """A rerun takes no result back: `b` waits for `a` when it is invoked once more."""
     again = RetryRun(run_id=run_id_of("b", "k1", CLIENT), from_=["a"], downstream=True)
