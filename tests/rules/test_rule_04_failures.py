@@ -1,5 +1,7 @@
 """Rule 4: a failure blocks only what is downstream of it (docs/rules.md, rule 4)."""
 
+import pytest
+
 from world.scenarios import a_run
 
 
@@ -38,3 +40,16 @@ def test_run_is_failing_while_other_tasks_run() -> None:
     world = a_run("a  b  c<-a,b", a="error", b="started")
     assert world.run().state == "failing"
     assert world.after(60).run().state == "failing"
+
+
+@pytest.mark.parametrize(
+    ("message", "end"),
+    [("no such day.", "day."), ("is it up?", "up?"), ("no such day", "day."), ("", "ValueError.")],
+)
+def test_reason_of_a_failure_ends_with_one_mark(message: str, end: str) -> None:
+    world = a_run("a", a="started")
+    world.report("a", "error", error={"type": "ValueError", "message": message})
+
+    (task,) = world.run().tasks
+    assert task.why.endswith(f" {end}")
+    assert not task.why.endswith((f".{end[-1]}", f"?{end[-1]}"))

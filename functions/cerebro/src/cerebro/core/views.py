@@ -148,15 +148,18 @@ def _why(
     """Return why a task run is in its state, as one sentence."""
     task, fact = plan.tasks[index], facts.get(index)
     waits_for = _list(_incomplete_upstreams(plan, index, facts)) if word[1] == "waiting" else ""
-    return reason_of(*word).sentence.format(
+    error = _in_one_line(None if fact is None else fact.error)
+    sentence = reason_of(*word).sentence.format(
         task=f"{task.name} on {task.server}",
         attempt=f"attempt {0 if fact is None else fact.attempt}",
         reason=word[1],
-        error=_in_one_line(None if fact is None else fact.error),
+        error=error,
         waits_for=waits_for,
         blocked_by=_list(blocked_by),
         clock=_clock(task, word[1]),
     )
+    ends_itself = error.endswith((".", "!", "?")) and sentence.endswith(f"{error}.")
+    return sentence[:-1] if ends_itself else sentence
 
 
 def _clock(task: PlannedTask, reason: str | None) -> str:

@@ -2,6 +2,7 @@
 import { signOf, WORDS } from "../words.js";
 import { BLOCK_H, BLOCK_W } from "./layout.js";
 import { colours } from "./palette.js";
+import { shortened } from "./shorten.js";
 
 const NEAR_PX = 84;
 const FAR_PX = 9;
@@ -234,16 +235,4 @@ export class GraphPainter {
     c.fillText(shortened(c, this.graph.task[index], wide - noteWidth - (indent + 5) * this.view.scale), begin, top + high / 2);
     c.globalAlpha = 1;
   }
-}
-
-/** The name, its middle left out where it does not fit. */
-function shortened(c, name, room) {
-  if (c.measureText(name).width <= room) return name;
-  let keep = Math.max(Math.floor((room / c.measureText(name).width) * name.length) - 1, 2);
-  while (keep > 2 && c.measureText(cut(name, keep)).width > room) keep -= 1;
-  return cut(name, keep);
-}
-function cut(name, keep) {
-  const head = Math.ceil(keep * 0.6);
-  return `${name.slice(0, head)}…${name.slice(name.length - (keep - head))}`;
 }

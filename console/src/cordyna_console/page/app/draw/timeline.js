@@ -3,6 +3,7 @@ import { span } from "../clock.js";
 import { momentsOf } from "../model/run.js";
 import { signOf } from "../words.js";
 import { colours } from "./palette.js";
+import { shortened } from "./shorten.js";
 
 export const ROW_H = 24;
 export const HEAD_H = 26;
@@ -122,7 +123,7 @@ export class TimelinePicture {
     c.fillText(signOf(word), 10, middle);
     c.fillStyle = paint.text;
     c.font = `${index === selected ? 600 : 400} 12.5px ${paint.font}`;
-    c.fillText(fitted(c, run.task[index], names - 42), 28, middle);
+    c.fillText(shortened(c, run.task[index], names - 42), 28, middle);
     if (fact === null) {
       c.fillStyle = paint.soft;
       c.font = `12px ${paint.font}`;
@@ -185,10 +186,4 @@ function niceStep(least) {
   const seconds = [60e3, 120e3, 300e3, 600e3, 1200e3, 3600e3, 7200e3, 6 * 3600e3, 86400e3];
   if (least > 50e3) return seconds.find((step) => step >= least) ?? Math.ceil(least / 86400e3) * 86400e3;
   return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= least) ?? power * 10;
-}
-function fitted(c, text, room) {
-  if (c.measureText(text).width <= room) return text;
-  let keep = Math.floor((room / c.measureText(text).width) * text.length);
-  while (keep > 1 && c.measureText(`${text.slice(0, keep)}…`).width > room) keep -= 1;
-  return `${text.slice(0, keep)}…`;
 }

@@ -1,0 +1,13 @@
+// Names on a canvas that has no room for the whole: what differs is often at their end.
+
+/** The name, its middle left out where it does not fit. `c` measures text: a canvas's context. */
+export function shortened(c, name, room) {
+  if (c.measureText(name).width <= room) return name;
+  let keep = Math.max(Math.floor((room / c.measureText(name).width) * name.length) - 1, 2);
+  while (keep > 2 && c.measureText(cut(name, keep)).width > room) keep -= 1;
+  return cut(name, keep);
+}
+function cut(name, keep) {
+  const head = Math.ceil(keep * 0.6);
+  return `${name.slice(0, head)}…${name.slice(name.length - (keep - head))}`;
+}

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { shortened } from "../../../console/src/cordyna_console/page/app/draw/shorten.js";
+
+/** A canvas on which every character is 10 wide. */
+const canvas = { measureText: (text) => ({ width: 10 * text.length }) };
+
+test("a name that fits is whole", () => {
+  assert.equal(shortened(canvas, "report", 60), "report");
+});
+
+test("names that differ at their end stay apart", () => {
+  const names = ["warehouse.load_orders_daily", "warehouse.load_orders_hourly"];
+  assert.deepEqual(names.map((name) => shortened(canvas, name, 120)), ["warehou…aily", "warehou…urly"]);
+});
+
+test("a shortened name fits, down to a beginning and an end", () => {
+  for (let room = 30; room < 270; room += 7) {
+    const text = shortened(canvas, "warehouse.load_orders_daily", room);
+    assert.ok(10 * text.length <= room, `${text} in ${room}`);
+    assert.match(text, /^w.*…/);
+  }
+});
