@@ -10,8 +10,8 @@ import pytest
 from cerebro.adapters.sqlite.database import SqliteFile
 from cerebro.adapters.sqlite.pruning import Pruner
 from cerebro.adapters.sqlite.store import SqliteStore
-from cerebro.core.model import Run
-from cerebro.testing.examples import RUN, a_fact
+from cerebro.core.model import CachedResult, Run
+from cerebro.testing.examples import RUN, a_fact, a_plan
 
 A_RUN = Run(id=RUN, task="a", plan_id="p", created_at=1.0, cause="c")
 
@@ -66,6 +66,51 @@ def test_rolled_back_write_is_not_read(files: list[SqliteFile]) -> None:
     with files[0].transaction():
         assert store.read_task(RUN, 0) is None
         assert store.read_run(RUN) is None
+
+
+def test_rolled_back_run_has_no_snapshot(files: list[SqliteFile]) -> None:
+    store = SqliteStore(files[0])
+    with suppress(KeyError), files[0].transaction():
+        store.write_plan(a_plan())
+        store.write_run(replace(A_RUN, plan_id=a_plan().id), None)
+        assert store.read_run_snapshot(RUN) is not None
+        raise KeyError
+
+    assert store.read_run_snapshot(RUN) is None
+
+
+def test_sign_of_life_after_a_rolled_back_one_is_stored(files: list[SqliteFile]) -> None:
+    store = SqliteStore(files[0])
+    with suppress(KeyError), files[0].transaction():
+        store.note_server("s", None, 100.0)
+        raise KeyError
+    with files[0].transaction():
+        store.note_server("s", None, 101.0)
+
+    assert [(seen.server, seen.at) for seen in store.servers()] == [("s", 101.0)]
+
+
+def test_active_runs_are_those_that_wait_longest_first(files: list[SqliteFile]) -> None:
+    """An engine that resumes them begins with the oldest."""
+    store = SqliteStore(files[0])
+    with files[0].transaction():
+        for number in (2, 1, 3):
+            store.write_run(replace(A_RUN, id=f"run-{number}", created_at=float(number)), None)
+        store.write_run(replace(A_RUN, id="over", status="completed"), None)
+
+    assert store.active_runs() == ["run-1", "run-2", "run-3"]
+
+
+def test_newer_result_is_not_deleted_with_an_older_run(files: list[SqliteFile]) -> None:
+    store = SqliteStore(files[0])
+    first = CachedResult("run-1", 0, 1.0, "one", None, "f")
+    second = replace(first, run_id="run-2", dispatched_at=2.0, output="two")
+    with files[0].transaction():
+        store.write_cached_result("a", "f", first)
+        store.write_cached_result("a", "f", second)
+    Pruner(files[0]).prune_run("run-1")
+
+    assert store.read_cached_result("a", "f") == second
 
 
 def test_pruned_run_is_not_read(files: list[SqliteFile]) -> None:
