@@ -8,7 +8,7 @@ import pytest
 
 from cli.fake_engine import FakeEngine
 from cli.run_builders import RUN, a_run, a_task, completed_run, failed_run
-from cli.run_dyna import dyna, without_escapes
+from cli.run_dyna import NOW, dyna, without_escapes
 from cli.test_driver import Driver
 from cordyna_cli.engine import Invoked
 from cordyna_core.contract.commands import InvokeTask
@@ -74,6 +74,27 @@ def test_params_are_json_where_they_can_be_read_as_json() -> None:
             },
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("view", "words", "is_noted"),
+    [
+        (completed_run(), ("--key", "today"), True),
+        (completed_run(), ("--key", "today", "--detach"), True),
+        (completed_run(), (), False),
+        (completed_run().model_copy(update={"created_at": NOW}), ("--key", "today"), False),
+        (completed_run().model_copy(update={"created_at": None}), ("--key", "today"), False),
+        (a_run(a_task("task-3", "", "started@0")), ("--key", "today"), False),
+    ],
+)
+def test_key_of_an_ended_run_starts_nothing_and_is_noted(
+    view: RunView, words: tuple[str, ...], *, is_noted: bool
+) -> None:
+    result = dyna("do", "task-3", *words, engine=FakeEngine(views=[view]))
+
+    note = f"key 'today' names run {RUN}, which had ended before: nothing was started\n"
+    assert (note in result.err) == is_noted
+    assert ("next: another --key, or none, starts another run" in result.err) == is_noted
 
 
 def test_key_and_max_age_are_sent() -> None:

@@ -1,5 +1,6 @@
 """do, watch: invoke a task, and follow a run."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from cordyna_cli.input.run_selector import resolve_run_id
 from cordyna_cli.output.errors import invocation_refused
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import run_json
+from cordyna_core.contract.views.runs import RunView
 
 Wait = Annotated[
     str | None,
@@ -77,6 +79,7 @@ def do(  # noqa: PLR0913  one argument per option
     Each task runs on the server that owns it.
     """
     call = CommandContext(ctx)
+    asked_at = call.environment.now()
     command = invoke_task(task, param or (), key, max_age)
     wait_s = None if wait is None else parse_seconds(wait)
     with call.engine_to_run_tasks(in_process=in_process) as engine:
@@ -89,6 +92,8 @@ def do(  # noqa: PLR0913  one argument per option
         if answer.joined:
             same = "which has the same task and parameters (--new starts another)"
             call.err.note([f"joined run {answer.run_id}, {same}"])
+        if key is not None:
+            _note_ended_run(call, engine.run(answer.run_id), key, asked_at)
         if open_page:
             open_in_browser(call, engine, page_of(engine, answer.run_id, None))
         if not detach:
@@ -108,6 +113,13 @@ def do(  # noqa: PLR0913  one argument per option
         call.err.note([f"  next: dyna watch {answer.run_id}"])
         return ExitStatus.COMPLETED
     return report_outcome(call, followed, as_json=json, wait_s=wait_s, joined=answer.joined)
+
+
+def _note_ended_run(call: CommandContext, view: RunView, key: str, asked_at: datetime) -> None:
+    """Print that the key names a run that had ended before: nothing runs."""
+    if view.is_final and view.created_at is not None and view.created_at < asked_at:
+        known = f"key {key!r} names run {view.run_id}, which had ended before: nothing was started"
+        call.err.note([known, "  next: another --key, or none, starts another run"])
 
 
 def watch(
