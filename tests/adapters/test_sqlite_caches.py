@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from cerebro.adapters.sqlite.database import SqliteFile
-from cerebro.adapters.sqlite.pruning import Pruner
+from cerebro.adapters.sqlite.pruning import RUNS_PER_STEP_MAX, Pruner
 from cerebro.adapters.sqlite.store import SqliteStore
+from cerebro.core.graph.graph import Head
 from cerebro.core.model import CachedResult, Run
 from cerebro.testing.examples import RUN, a_fact, a_plan
+from cordyna_core.contract.incidents import GraphChanged
 
 A_RUN = Run(id=RUN, task="a", plan_id="p", created_at=1.0, cause="c")
 
@@ -99,6 +102,44 @@ def test_active_runs_are_those_that_wait_longest_first(files: list[SqliteFile]) 
         store.write_run(replace(A_RUN, id="over", status="completed"), None)
 
     assert store.active_runs() == ["run-1", "run-2", "run-3"]
+
+
+def test_change_of_another_version_is_kept(files: list[SqliteFile]) -> None:
+    """A handler that lost against another one has stored a change of its own."""
+    store = SqliteStore(files[0])
+    change = GraphChanged(generation=2, server="s", added=["a"])
+    with files[0].transaction():
+        store.write_graph_change("s", "v1", change)
+        store.write_graph_change("s", "v2", change)
+        store.write_graph_change("s", "v1", None)
+
+    assert [store.read_graph_change("s", version) for version in ("v1", "v2")] == [None, change]
+
+
+def test_mark_that_is_taken_back_is_gone_from_the_graph(files: list[SqliteFile]) -> None:
+    store = SqliteStore(files[0])
+    store.write_head(Head(1, {}), Head())
+    watched = []
+    for on in (True, False):
+        with files[0].transaction():
+            store.mark_cause("failed:a", on=on)
+        watched.append(store.read_graph().watched)
+
+    assert watched == [{"failed:a"}, set()]
+
+
+def test_what_ended_first_is_pruned_first(files: list[SqliteFile]) -> None:
+    """A step deletes a part; what is left is the newest."""
+    store = SqliteStore(files[0])
+    ended = replace(A_RUN, status="completed")
+    runs = [replace(ended, id=f"run-{number}") for number in range(RUNS_PER_STEP_MAX + 1)]
+    files[0].clock = count().__next__
+    for run in runs:
+        with files[0].transaction():
+            store.write_run(run, None)
+    assert not Pruner(files[0]).prune_step(1e9).is_done
+
+    assert [run.id for run in store.runs(10)] == [runs[-1].id]
 
 
 def test_newer_result_is_not_deleted_with_an_older_run(files: list[SqliteFile]) -> None:
