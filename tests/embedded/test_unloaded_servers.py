@@ -12,6 +12,7 @@ from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.worker import events as e
 from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.protocol import AttemptKey
 
 RUN, NOW = "0" * 26, 1_800_000_000.0
 COMMAND = RunTask.model_validate(
@@ -53,7 +54,7 @@ class Pool:
 
 
 def ended(outcome: Any) -> e.AttemptEnded:
-    return e.AttemptEnded(server="shop", key=e.AttemptKey(RUN, "sell", 1), outcome=outcome)
+    return e.AttemptEnded(server="shop", key=AttemptKey(RUN, "sell", 1), outcome=outcome)
 
 
 def bodies_on(pool: Pool) -> HostBodies:
