@@ -162,6 +162,16 @@ def test_wrong_change_of_the_graph_is_found(names: dict[str, list[str]]) -> None
         check(z, x, led_to=(accepts("z"),), is_written=True)
 
 
+def test_change_that_another_handler_published_is_no_fault() -> None:
+    """The answer of its write was lost, and it read the graph again after the other one."""
+    z = declared("z", "b")
+    envelope = Envelope(server_source("z"), z, "event-1", utc(0.0))
+    input_ = HandledInput(envelope, "event-1", graph=graph_of(), has_written_head=True)
+    input_.graph_after, input_.published = graph_of(z), [accepts("z")]
+    input_.crons_applied = input_.graph_after.generation
+    check_declaration(input_, envelope)
+
+
 def test_affected_task_that_is_left_out_is_found() -> None:
     x, z = declared("x", "a<-b"), declared("z", "b")
     change = changes("z", x, added=["b"], affected=["a"])

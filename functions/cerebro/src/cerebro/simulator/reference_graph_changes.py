@@ -69,6 +69,8 @@ def check_changes(handled: HandledInput, server: str, before: Tasks, after: Task
         for message in handled.published
         if isinstance(message, GraphChanged) and message.generation == generation
     ]
+    if not changes and handled.graph_after is not None:
+        return  # The answer of its write was lost, and another handler has published the change.
     if len(changes) != 1 or changes[0].server != server:
         raise Unexpected(f"the graph changed by {server}, and {len(changes)} messages tell it")
     fields = {name: _changed_fields(before[name], after[name]) for name in before if name in after}
