@@ -119,6 +119,19 @@ def test_interrupted_run_is_joined_unless_new_or_key(
     assert engine.joined_with is joins
 
 
+def test_new_run_with_a_key_is_refused() -> None:
+    engine = FakeEngine(views=[completed_run()])
+
+    result = dyna("do", "task-3", "--key", "k", "--new", engine=engine)
+
+    assert (result.status, engine.commands) == (2, [])
+    assert result.err == (
+        "error: --new and --key exclude each other.\n"
+        "  a key names one run: the same key gives the same run\n"
+        "  next: use another --key, or leave one of the two out\n"
+    )
+
+
 def test_runs_on_aws_are_not_joined() -> None:
     engine = FakeEngine(views=[completed_run()])
 

@@ -16,6 +16,7 @@ from cordyna_cli.input.run_selector import resolve_run_id
 from cordyna_cli.output.errors import invocation_refused
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.json_output import run_json
+from cordyna_cli.usage_error import UsageError
 from cordyna_core.contract.views.runs import RunView
 
 Wait = Annotated[
@@ -79,6 +80,12 @@ def do(  # noqa: PLR0913  one argument per option
     Each task runs on the server that owns it.
     """
     call = CommandContext(ctx)
+    if new and key is not None:
+        raise UsageError(
+            "--new and --key exclude each other.",
+            why="a key names one run: the same key gives the same run",
+            next="use another --key, or leave one of the two out",
+        )
     asked_at = call.environment.now()
     command = invoke_task(task, param or (), key, max_age)
     wait_s = None if wait is None else parse_seconds(wait)
