@@ -117,6 +117,19 @@ def test_column_fits_beside_where_a_wider_one_went_below() -> None:
     ]
 
 
+def test_column_stays_beside_where_long_names_are_above() -> None:
+    columns = (Column("run"), Column("task", yields=1), Column("created", yields=2))
+
+    lines = aligned(columns, [("1A", "n" * 40, "03:04:05Z"), ("1B", "short", "03:04:06Z")], 40)
+
+    assert [line.plain for line in lines] == [
+        "run  task" + " " * 22 + "created",
+        "n" * 40,
+        "1A" + " " * 29 + "03:04:05Z",
+        "1B   short" + " " * 21 + "03:04:06Z",
+    ]
+
+
 def test_optional_column_without_room_is_left_out() -> None:
     columns = (Column("created", yields=1), Column(yields=2, optional=True))
 

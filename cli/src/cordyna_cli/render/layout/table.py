@@ -20,6 +20,7 @@ from cordyna_cli.render.layout.paragraph import cut, cut_words, widest_word, wra
 
 _GAP_COLUMNS: Final = 2
 _NAME: Final = 1
+_NAME_COLUMNS_MIN: Final = 12
 _WRAPPED_COLUMNS_MIN: Final = 12
 _WRAPPED_LINES_MAX: Final = 4
 _CUT_COLUMNS_MIN: Final = 30
@@ -145,16 +146,30 @@ def _fit_columns(
     for at in yielding:
         if _excess(widths, width) > 0:
             widths[at] = 0
+    names = [at for at, column in enumerate(columns) if column.yields == _NAME]
+    narrowed = [at for at in names if _narrow_name(widths, at, columns[at], width)]
     for at in reversed(yielding):
         # What the others need no longer is given back.
         gap = 0 if widths[at] else _GAP_COLUMNS
         room = widths[at] - _excess(widths, width) - gap
-        if room >= floors[at]:
+        if room >= floors[at] and not (narrowed and columns[at].optional):
             widths[at] = min(room, natural[at])
-    for at, column in enumerate(columns):
-        if column.yields == _NAME:
-            widths[at] -= max(min(_excess(widths, width), widths[at] - 1), 0)
+    for at in names:
+        widths[at] += max(min(-_excess(widths, width), natural[at] - widths[at]), 0)
     return widths
+
+
+def _narrow_name(widths: list[int], at: int, column: Column, width: int) -> bool:
+    """Make a column of names narrower, if it does not fit: longer ones get lines of their own.
+
+    A list then has room for other columns; in a tree, as many names as can stay in their rows.
+    """
+    if _excess(widths, width) <= 0:
+        return False
+    if column.title:
+        widths[at] = min(widths[at], _NAME_COLUMNS_MIN)
+    widths[at] -= max(min(_excess(widths, width), widths[at] - 1), 0)
+    return True
 
 
 def _excess(widths: Iterable[int], width: int) -> int:
