@@ -122,6 +122,16 @@ def test_commands_beyond_those_that_are_kept_are_found(kept: int, *, is_full: bo
             check_answer(retry, seen, seen, SNAPSHOT)
 
 
+def test_command_that_another_handler_let_be_one_too_many_is_no_fault() -> None:
+    """Both read the run when it had room for one."""
+    Sizes(kept_commands=1).set()
+    seen = replace(RUNNING, commands=("c1",), status="error", failing=True)
+    new = replace(seen, commands=("c1", "event-1"), status="running", rev=1)
+    retry = handled(RetryRun(run_id=RUN))
+    retry.note_run(RUN, replace(seen, commands=()))
+    check_run(seen, new, {0: LIVE}, retry)
+
+
 @pytest.mark.parametrize(("owner", "is_right"), [("other", True), ("s", False), (None, False)])
 def test_task_that_moved_belongs_to_another(owner: str | None, *, is_right: bool) -> None:
     graph = graph_of(*([declared(owner, "a")] if owner else []))

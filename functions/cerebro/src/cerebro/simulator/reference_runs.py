@@ -62,9 +62,11 @@ def _check_commands(seen: Run, new: Run, handled: HandledInput) -> None:
         return
     if not isinstance(command, CancelRun | RetryRun) or not isinstance(message, Envelope):
         raise Unexpected(f"{added} were applied by no command")
-    is_full = len(seen.commands) >= min(in_use().kept_commands, _COMMANDS_MAX)
+    # As the program read the run first: what others have applied since may be one too many.
+    first = next((run for run in handled.runs_seen if run.id == seen.id), seen)
+    is_full = len(first.commands) >= min(in_use().kept_commands, _COMMANDS_MAX)
     if is_full and isinstance(command, RetryRun):
-        raise Unexpected(f"{added} were applied to a run that had {len(seen.commands)} commands")
+        raise Unexpected(f"{added} were applied to a run that had {len(first.commands)} commands")
     if added != (command.command_id or message.id,) or added[0] in seen.commands:
         raise Unexpected(f"{added} were applied, but {command.command_id} was asked for")
 
