@@ -188,6 +188,14 @@ def test_run_after_start_by_never_starts(queued: bool) -> None:  # noqa: FBT001
     assert body.times == 0
 
 
+@pytest.mark.parametrize(("queued", "ack_by"), [(False, NOW), (True, NOW - 10)])
+def test_run_at_the_last_moment_starts(queued: bool, ack_by: float) -> None:  # noqa: FBT001
+    command = a_command(ack_by=utc(ack_by), start_by=utc(NOW))
+    result, _ = run(a_server(task_1=lambda: 1), command, queued=queued)
+
+    assert result is not None
+
+
 def test_run_stale_command_of_unknown_task_is_not_answered() -> None:
     assert run(a_server(), a_command(ack_by=utc(NOW - 1))) == (None, [])
 

@@ -14,7 +14,7 @@ from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.start_hold import AT_ONCE, CLOCK_MARGIN_S, StartHold, Stop, thread_timer
 from cordyna_core.testing import MemoryClaims, an_update
-from server.builders import NOW, a_command, a_server
+from server.builders import NOW, a_command, a_server, run, states
 
 BEGIN = 1_790_000_000.0
 
@@ -87,6 +87,15 @@ def test_body_that_ends_within_the_hold_sends_its_end_only() -> None:
     time.run(lasting(time, 1.5), after_s=2)
     assert time.states == [(1.5, "completed")]
     assert time.published[0][1].started_at == utc(BEGIN)
+
+
+def test_started_that_its_timer_sent_is_an_event_of_the_attempt() -> None:
+    """The timer may be another process, which sends it without this one."""
+    hold = StartHold(2, lambda *_: lambda: True)
+    command = a_command(ack_by=utc(NOW + 10), start_by=utc(NOW + 610))
+    result, published = run(a_server(task_1=lambda: 1), command, hold=hold)
+    assert result is not None
+    assert (states(result.events), states(published)) == (["started", "completed"], ["completed"])
 
 
 def test_body_that_outlasts_the_hold_sends_started_then() -> None:
