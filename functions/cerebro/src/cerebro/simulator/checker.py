@@ -265,10 +265,10 @@ class Checker:
         if broken:
             raise InvariantBroken(broken, run_id)
 
-    def refused(self, message: object) -> None:
+    def refused(self, handled: HandledInput) -> None:
         """Check a message that a program refused for good."""
         try:
-            self.reference.refused(message)
+            self.reference.refused(handled)
         except Unexpected as error:
             raise InvariantBroken(str(error)) from error
 

@@ -171,7 +171,7 @@ class SimulatedCerebro:
             self._checker.ended(handler.handled, handler.messages[handler.position].run_id)
             return self._next_message(handler)
         except Fatal as error:
-            self._checker.refused(handler.handled.message)
+            self._checker.refused(handler.handled)
             self._add_dead_letter(handler, str(error))
             return self._next_message(handler)
         self.effects += 1

@@ -282,8 +282,9 @@ class Network:
 
         def fire(_: Any) -> None:
             is_current = generation == self._cron_generation
-            # A schedule that was deleted a moment ago may still fire.
-            if is_current or self._faults.chance(STRAY_TICK_RATE):
+            # A schedule that was deleted a moment ago may still fire: a fault of its message.
+            may_be_stray = self._faults.rates.messages > 0
+            if is_current or (may_be_stray and self._faults.chance(STRAY_TICK_RATE)):
                 in_flight = InFlightMessage(Tick(task, nominal), f"tick-{task}-{nominal}", "")
                 self._send(in_flight, nominal, may_be_lost=True)
             if is_current:

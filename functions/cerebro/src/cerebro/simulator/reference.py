@@ -41,6 +41,9 @@ from cordyna_core.contract.state_updates import (
     TaskStateChanged,
 )
 
+_MARGIN_S: Final = 5.0
+"""Handlers read clocks that differ."""
+
 
 class Reference:
     """What the rules give for the events of a world so far."""
@@ -90,8 +93,9 @@ class Reference:
             self._check_all_retried(handled, before, after, facts)
             self._check_all_decided(handled, after, facts)
 
-    def refused(self, message: Any) -> None:
-        """Check that an update of an attempt that was sent is not refused. Raises Unexpected."""
+    def refused(self, handled: HandledInput) -> None:
+        """Check that an update of an attempt that had begun is not refused. Raises Unexpected."""
+        message = handled.message
         update = message.message if isinstance(message, Envelope) else None
         if not isinstance(update, TaskStateChanged) or update.state == "pending":
             return
@@ -101,7 +105,9 @@ class Reference:
             return
         fact = self._store.read_task(update.run_id, index)
         is_owner = message.source == server_source(snapshot.plan.tasks[index].server)
-        if is_owner and fact is not None and 1 <= update.attempt <= fact.attempt:
+        entries = fact.timeline if fact is not None else ()
+        began = [entry.at for entry in entries if entry.attempt == update.attempt]
+        if is_owner and began and handled.clocks and began[0] + _MARGIN_S < handled.clocks[0]:
             raise Unexpected(f"{update.state} of attempt {update.attempt} of {update.task} refused")
 
     def _check_own_answer(self, handled: HandledInput) -> None:
