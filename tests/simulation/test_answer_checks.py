@@ -122,7 +122,7 @@ def test_commands_beyond_those_that_are_kept_are_found(kept: int, *, is_full: bo
             check_answer(retry, seen, seen, SNAPSHOT)
 
 
-def test_command_that_another_handler_let_be_one_too_many_is_no_fault() -> None:
+def test_command_that_became_one_too_many_is_no_fault() -> None:
     """Both read the run when it had room for one."""
     Sizes(kept_commands=1).set()
     seen = replace(RUNNING, commands=("c1",), status="error", failing=True)
