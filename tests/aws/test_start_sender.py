@@ -22,9 +22,6 @@ from server.builders import a_command
 
 LAMBDA: Final = "aws.lambda_that_keeps_the_gil"
 LONG_S: Final = 3600.0
-THROTTLED: Final = json.dumps(
-    {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "Throttled", "ErrorMessage": "slow down"}]}
-)
 
 
 def test_started_is_sent_while_the_body_keeps_the_gil(
@@ -134,39 +131,6 @@ def test_thawed_process_does_not_send_what_was_taken_back(
     attempt.report("completed")
     assert held.states == [("completed", True)]
     assert endpoint.close() == []
-
-
-@pytest.mark.parametrize(
-    ("answer", "why"), [(THROTTLED, "Throttled: slow down"), ("", "HTTPError"), ("no", "JSON")]
-)
-def test_refused_started_is_sent_again(
-    endpoint_of: Callable[..., Endpoint],
-    sender_of: Callable[..., StartSender],
-    caplog: pytest.LogCaptureFixture,
-    answer: str,
-    why: str,
-) -> None:
-    endpoint = endpoint_of(answer, answer)  # the same reason twice is logged once
-    attempt = HeldAttempt(sender_of()).begin(0.0)
-    assert [endpoint.next_state() for _ in range(3)] == ["started"] * 3
-    attempt.end_hold()
-    assert len(attempt.events) == 1
-    failures = [text for text in caplog.messages if "was not sent" in text]
-    assert [why in text for text in failures] == [True]
-
-
-def test_body_that_ends_while_the_bus_refuses_names_its_start(
-    endpoint_of: Callable[..., Endpoint], sender_of: Callable[..., StartSender]
-) -> None:
-    endpoint, sender = endpoint_of(*[THROTTLED] * 60), sender_of()
-    held = HeldAttempt(sender)
-    attempt = held.begin(0.0)
-    for _ in range(60):
-        assert endpoint.next_state() == "started"
-    attempt.end_hold()
-    attempt.report("completed")
-    assert held.states == [("completed", True)]
-    assert endpoint.close() == [], "it is not sent for ever"
 
 
 def test_several_invocations_share_the_process(

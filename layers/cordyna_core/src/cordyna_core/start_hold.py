@@ -9,7 +9,7 @@ clock runs out because of a hold.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,9 @@ HOLD_MAX_S: Final = 5.0
 CLOCK_MARGIN_S: Final = 3.0
 """Two clocks may differ by 2 s, and an event takes less than one."""
 
+PAUSE_S: Final = 1.0
+"""Between two tries, unless the hold is longer. After a shorter hold, pauses double up to it."""
+
 Stop = Callable[[], bool]
 """Ends a timer; what is under way is waited for. Returns whether the timer has sent `started`
 itself, without `send`.
@@ -32,8 +35,17 @@ itself, without `send`.
 
 StartTimer = Callable[[float, TaskStateChanged, Callable[[], bool]], Stop]
 """Given a delay in seconds, a `started`, and `send`, which sends it from this process and returns
-whether it did: sends it after each delay until it is sent or the timer is stopped.
+whether it did: sends it after the delay, and again after pauses until it is sent or the timer is
+stopped.
 """
+
+
+def pauses(delay_s: float) -> Iterator[float]:
+    """Yield the seconds before each try."""
+    pause_s = delay_s
+    while True:
+        yield pause_s
+        pause_s = min(2 * pause_s, max(PAUSE_S, delay_s))
 
 
 def not_sent() -> bool:
@@ -46,8 +58,9 @@ def thread_timer(delay_s: float, started: TaskStateChanged, send: Callable[[], b
     stopped = threading.Event()
 
     def work() -> None:
-        while not stopped.wait(delay_s) and not send():
-            pass
+        for pause_s in pauses(delay_s):
+            if stopped.wait(pause_s) or send():
+                return
 
     thread = threading.Thread(target=work, name="held-start", daemon=True)
     thread.start()

@@ -6,7 +6,8 @@ on to send `started` before the acknowledgement clock runs out (docs/adr/0024). 
 what its parent writes after a fork is copied.
 
 Invariant: an update is held only by a process that has answered. If it cannot be started, has not
-answered yet, or dies, what it held and what follows is sent at once by this process.
+answered yet, or dies, what it held and what follows is sent at once by this process. What it failed
+to send is tried by both, until one of them has sent it.
 """
 
 import json
@@ -133,6 +134,8 @@ class StartSender:
             self.ready.set()
         elif "failed" in answer:
             _log.warning("a held `started` was not sent: %s", answer["why"])
+            # The process tries again, too: a body may keep the lock, a signature may have expired.
+            self._held[answer["failed"]].retry_here()
         else:
             self._release(answer)
 
@@ -166,7 +169,7 @@ class _HeldElsewhere:
     def __init__(self, delay_s: float, started: TaskStateChanged, send: Callable[[], bool]) -> None:
         self._delay_s, self._started, self._send_here = delay_s, started, send
         self._answered = threading.Event()
-        self._was_sent = False
+        self._was_sent = self._is_over = False
         self._stop: Stop = not_sent
 
     def answer(self, *, was_sent: bool) -> None:
@@ -176,12 +179,21 @@ class _HeldElsewhere:
     def send_here(self) -> None:
         """Send it now; if that fails, again after each delay, when the body lets a thread run."""
         if not self._send_here():
-            self._stop = thread_timer(self._delay_s, self._started, self._send_here)
+            self.retry_here()
         self.answer(was_sent=False)
+
+    def retry_here(self) -> None:
+        """Send it after each delay, too, until this process or the other one has sent it."""
+        if self._stop is not_sent and not self._is_over:
+            self._stop = thread_timer(self._delay_s, self._started, self._is_sent)
+
+    def _is_sent(self) -> bool:
+        return self._was_sent or self._send_here()
 
     def end(self) -> bool:
         """Wait for the answer; return whether the process has sent the update."""
         self._answered.wait(ANSWER_MAX_S)
+        self._is_over = True
         self._stop()
         return self._was_sent
 

@@ -18,10 +18,14 @@ import os
 import select
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
 TRIES_MAX: Final = 60
 """How often an update is sent; signatures are valid for 5 minutes."""
+
+PAUSE_S: Final = 1.0
+"""Between two tries, unless the hold is longer. After a shorter hold, pauses double up to it."""
 
 TIMEOUT_S: Final = 10
 _READ_BYTES: Final = 65536
@@ -70,8 +74,8 @@ class StartSenderProcess:
         number = asked["take_back"]
         if self._waiting.pop(number, None):
             self._answer(taken_back=number)
-        elif number in self._sending:
-            self._sending[number].taken_back.set()
+        elif sending := self._sending.get(number):
+            sending.taken_back.set()
 
     def _send_what_is_due(self) -> None:
         import threading  # noqa: PLC0415  only for a body that outlives its hold
@@ -84,22 +88,36 @@ class StartSenderProcess:
             threading.Thread(target=self._send, args=(held,), daemon=True).start()
 
     def _send(self, held: Held) -> None:
+        is_sent = self._try(held)
+        if not is_sent:
+            held.taken_back.wait()
+        del self._sending[held.number]
+        self._answer(**{"sent" if is_sent else "taken_back": held.number})
+
+    def _try(self, held: Held) -> bool:
+        """Send an update until it is accepted or taken back; return whether it was accepted."""
         known = ""
-        for _ in range(TRIES_MAX):
+        for pause_s in pauses(held.delay_s):
             why = post(held.request)
             if not why:
-                self._answer(sent=held.number)
-                return
+                return True
             if why != known:
                 self._answer(failed=held.number, why=why)
                 known = why
-            if held.taken_back.wait(held.delay_s):
+            if held.taken_back.wait(pause_s):
                 break
-        held.taken_back.wait()
-        self._answer(taken_back=held.number)
+        return False
 
     def _answer(self, **answer: object) -> None:
         os.write(self._stdout, json.dumps(answer).encode() + b"\n")
+
+
+def pauses(delay_s: float) -> Iterator[float]:
+    """Yield the seconds after each try."""
+    pause_s = delay_s
+    for _ in range(TRIES_MAX):
+        yield pause_s
+        pause_s = min(2 * pause_s, max(PAUSE_S, delay_s))
 
 
 def post(request: dict[str, Any]) -> str:
@@ -116,10 +134,10 @@ def post(request: dict[str, Any]) -> str:
         )
         with urllib.request.urlopen(signed, timeout=TIMEOUT_S, context=context) as response:  # noqa: S310
             answer = json.load(response)
+        refused = answer["Entries"][0] if answer.get("FailedEntryCount") else {}
     except Exception as failure:  # noqa: BLE001  whatever failed, it is tried again
         body = failure.read(500) if hasattr(failure, "read") else b""
         return f"{type(failure).__name__}: {failure} {body.decode(errors='replace')}".strip()
-    refused = answer["Entries"][0] if answer.get("FailedEntryCount") else {}
     return f"{refused.get('ErrorCode')}: {refused.get('ErrorMessage')}" if refused else ""
 
 
