@@ -108,3 +108,26 @@ def test_attempts_of_a_crashed_timer_elsewhere_are_sent() -> None:
     assert world.after(40).stored_run().status == "error"
     world.handle(timer)
     assert {("b", 1), ("c", 1)} <= set(world.sent)
+
+
+def test_attempt_behind_a_join_of_a_crashed_timer_is_sent() -> None:
+    """It completed a join on another page, dispatched from it and crashed; the run ended."""
+    with sizes(Sizes(page=1, awaited=2)):
+        world = a_run("a  b  c  z<-a,b,c", b="completed", c="completed")
+        world.reach("a", "started")
+        update = world.update("a", "completed")
+        world.driver.crash_once(update, lambda: world.fact("a").is_completed)
+        snapshot = world.store.read_run_snapshot(world.run_id)
+        assert snapshot is not None
+        target = snapshot.plan.target
+        timer = PageTimer(world.run_id, 0, world.now)
+        world.driver.crash_once(
+            timer, lambda: world.store.read_task(world.run_id, target) is not None
+        )
+        assert ("z", 1) not in world.sent
+        world.driver.lose_page_timers()
+        world.now += 11
+        world.handle(PageTimer(world.run_id, target, world.now))
+        assert world.after(40).stored_run().status == "error"
+        world.handle(timer)
+        assert ("z", 1) in world.sent

@@ -99,10 +99,14 @@ async def _send_own(snapshot: RunSnapshot, timer: PageTimer, facts: dict[int, Ta
 
     The run has ended in error since.
     """
-    elsewhere = tuple(
-        index for index in _candidates(snapshot.plan, timer, facts) if page_of(index) != timer.page
-    )
-    known = {**facts, **(await ReadTasks(timer.run_id, elsewhere) if elsewhere else {})}
+    known, plan = dict(facts), snapshot.plan
+    candidates = _candidates(plan, timer, facts)
+    while elsewhere := [i for i in candidates if i not in known and page_of(i) != timer.page]:
+        found = await ReadTasks(timer.run_id, tuple(elsewhere))
+        known |= found
+        # It continued through the joins that it completed on other pages.
+        joins = [i for i, fact in found.items() if fact.is_completed and fact.cause == timer.id]
+        candidates = sorted({user for join in joins for user in plan.downstream[join]})
     own = {index: fact for index, fact in known.items() if is_own(fact, timer.id)}
     if own:
         await send_commands(snapshot, own, cause=timer.id)
