@@ -6,6 +6,7 @@ from typing import Any
 from weakref import ref
 
 import networkx as nx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,7 +92,9 @@ def assert_has_users_as_if_made_anew(graph: Graph, other: Graph) -> None:
     assert not graph.has_cycle
     for reach, again in ((users.missing, others.missing), (users.forbidden, others.forbidden)):
         assert sorted(users.reached(reach)) == sorted(others.reached(again))
-        assert all(bool(count) == mark for count, mark in zip(reach.support, reach.marks))
+        assert all(
+            bool(count) == mark for count, mark in zip(reach.support, reach.marks, strict=True)
+        )
     ranks, number_of = users.ranks, users.edges.numbers
     assert ranks is not None
     for name in graph:
@@ -171,8 +174,10 @@ def test_cycle_is_searched_where_changed_and_found(
             graph = outcome.graph
 
 
-def test_graph_decided_and_then_stored_is_the_same_object() -> None:
-    before, declaration = Graph.of({"a": declared("a", "x")}), declared("b", "y<-x")
+@pytest.mark.parametrize("marks", [(), ("unresponsive:a",)])
+def test_graph_decided_and_then_stored_is_the_same_object(marks: tuple[str, ...]) -> None:
+    before = Graph.of({"a": declared("a", "x")}).with_watched(frozenset(marks))
+    declaration = declared("b", "y<-x")
     outcome = decide(before, declaration)
     assert isinstance(outcome, Accepted)
     declarations = {**before.declarations, "b": declaration}
@@ -180,6 +185,7 @@ def test_graph_decided_and_then_stored_is_the_same_object() -> None:
     assert before.with_servers(declarations, head.generation, head.servers) is outcome.graph
     seventh = before.with_servers(declarations, 7, head.servers)
     assert (seventh.generation, outcome.graph.generation) == (7, head.generation)
+    assert outcome.graph.watched == seventh.watched == {*marks}
     versions = {"a": "1", "b": "2"}
     assert before.with_servers(declarations, 7, versions).head.servers == versions
 

@@ -89,6 +89,7 @@ class Graph:
         made = self._next()
         if made is None or not made.holds(generation, declarations, versions):
             made = self._made(generation, declarations, versions or known or {})
+            made.watched = self.watched
             self._next = ref(made)
         return made.with_watched(self.watched)
 
