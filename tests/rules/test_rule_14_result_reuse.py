@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cerebro.core.planning import planner
 from cerebro.core.run import dispatch
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.declaration import TaskDeclaration
@@ -185,14 +186,23 @@ def test_result_of_other_upstream_declaration_is_not_reused() -> None:
 
 
 def test_result_made_of_a_reused_one_has_the_same_fingerprint() -> None:
-    """b of the second run was made from the reused a: the third run reuses b all the same."""
-    within = [{"task": "a", "within_s": 6 * HOUR}]
-    world = a_world("a  b<-a  c<-b", b={"upstream": within}, c={"upstream": [fresh("b")]})
+    """The second b was made from the reused a; the first is too old for the third run."""
+    young = {"task": "b", "within_s": HOUR}
+    world = a_world("a  b<-a  c<-b", b={"upstream": [fresh("a")]}, c={"upstream": [young]})
     run_through(world, "b", "a", "b")
+    world.after(2 * HOUR)
     run_through(world, "b", "b")
     world.run_id = world.invoke("c")
     assert world.task("b").made_from is not None
     assert [task.task for task in world.run().tasks] == ["b", "c"]
+
+
+def test_results_behind_a_join_are_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "MAX_AWAITED", 2)
+    world = a_world("a  b  c  d<-a,b,c", d={"upstream": [fresh("a"), fresh("b"), fresh("c")]})
+    run_through(world, "d", "a", "b", "c", "d")
+    world.run_id = world.invoke("d")
+    assert [world.state_of(task) for task in "abc"] == ["completed reused"] * 3
 
 
 def fresh(task: str) -> dict[str, Any]:

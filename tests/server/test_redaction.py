@@ -3,12 +3,13 @@
 import json
 import traceback
 from collections.abc import Callable
+from typing import Annotated
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 
 from cordyna_core import TaskServer
 from cordyna_core.server.redaction import ASTERISKS, SECRET_CHARS_MIN, without_secrets
@@ -90,3 +91,20 @@ def test_error_of_a_body_has_no_form_of_its_secret(
     text = f"{result.error.type}\n{result.error.message}\n{result.error.traceback}"
     for part in ("q1w2e3", "BEGIN", "pa'ss", "pa\\'ss", "pa%27ss"):
         assert part not in text
+
+
+def test_validator_that_raises_does_not_show_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is code of the user's, and sees the value before the body does."""
+    monkeypatch.setenv("LOAD_TOKEN", KEY)
+    server = TaskServer("a")
+
+    def refuse(token: SecretStr) -> SecretStr:
+        raise RuntimeError(f"no login with {token.get_secret_value()}")
+
+    @server.task
+    def load(token: Annotated[SecretStr, AfterValidator(refuse)]) -> None:
+        del token
+
+    error = server.test_run("load", token="env:LOAD_TOKEN").error
+    assert error is not None
+    assert error.message == f"no login with {ASTERISKS}"
