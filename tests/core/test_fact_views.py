@@ -27,7 +27,7 @@ def test_excerpt_gives_the_reason_of_the_whole_run(world: ReactionWorld) -> None
     assert why_run(run_facts(fact_reading(*reading), cursor="").excerpt, now) == why_run(whole, now)
     for task in whole.tasks:
         facts = task_facts(fact_reading(*reading), reading[1].plan.index_of[task.task])
-        assert facts.excerpt.tasks[0] == task
+        assert (facts.excerpt.state, facts.excerpt.tasks[0]) == (whole.state, task)
         assert why_task(facts.excerpt, task, now) == why_task(whole, task, now)
         users = [other.task for other in whole.tasks if task.task in other.upstream]
         assert sorted(facts.downstream) == sorted(users)
