@@ -51,6 +51,10 @@ def cancel(world: ReactionWorld) -> Message:
     return CancelRun(run_id=world.run_id, command_id="cancel")
 
 
+def other_cancel(world: ReactionWorld) -> Message:
+    return CancelRun(run_id=world.run_id, command_id="other cancel")
+
+
 def retry(world: ReactionWorld) -> Message:
     return world.retry_command(command_id="retry")
 
@@ -76,6 +80,7 @@ CASES: list[tuple[Start, Command, Command]] = [
     (failing_run, retry, cancel),
     (failing_run, cancel, retry),
     (failing_run, cancel, cancel),
+    (failing_run, cancel, other_cancel),
     (failed_run, retry, retry),
     (failed_run, retry, other_retry),
     (failed_run, other_retry, retry),
@@ -94,9 +99,15 @@ every_case = pytest.mark.parametrize(
 
 
 def answers_to(world: ReactionWorld, command: Envelope) -> set[str]:
-    """The answers to a command: the state of its run, or the codes of a refusal."""
+    """The answers to a command: the state of its run, or the codes of a refusal.
+
+    A consumer drops what has an id that it knows, so only the first of each id counts.
+    """
     answers: set[str] = set()
-    for message in world.published:
+    first_of_each_id = {
+        message.meta.id: message for message in reversed(world.published) if message.meta
+    }
+    for message in first_of_each_id.values():
         if isinstance(message, InvocationRejected) and message.event_id == command.id:
             answers.update(problem.code for problem in message.problems)
         is_caused = message.meta is not None and message.meta.cause == command.id

@@ -60,7 +60,8 @@ async def cancel_run(envelope: Envelope) -> None:
     command_id = _kept_id(command, envelope)
     cause = derived_id("CancelRun", command.run_id, command_id)
     run = await read_run(command.run_id)
-    is_new = run.status != "cancelled"
+    # Another command may cancel the run while this one writes: then that one has its answer.
+    is_new = False
     while run.status != "cancelled":
         if run.status == "completed":
             await refuse(envelope, run.task, [run_completed()])
@@ -73,7 +74,8 @@ async def cancel_run(envelope: Envelope) -> None:
             version=run.version + 1,
             commands=(*run.commands, command_id),
         )
-        run = (await write_run(new, run)) or new
+        stored = await write_run(new, run)
+        is_new, run = stored is None, stored or new
     await cancel_live(snapshot, snapshot.plan.pages, cause=cause)
     await _answer_cancelled(envelope, snapshot, run, is_new=is_new)
 
