@@ -98,6 +98,11 @@ every_case = pytest.mark.parametrize(
 )
 
 
+def id_of(command: Envelope) -> str | None:
+    assert isinstance(command.message, CancelRun | RetryRun)
+    return command.message.command_id
+
+
 def answers_to(world: ReactionWorld, command: Envelope) -> set[str]:
     """The answers to a command: the state of its run, or the codes of a refusal.
 
@@ -132,8 +137,8 @@ def complete_all(world: ReactionWorld) -> None:
 
 
 def check(world: ReactionWorld, *commands: Envelope) -> None:
-    for command in commands:
-        assert answers_to(world, command), command.message
+    answered = [command for command in commands if answers_to(world, command)]
+    assert {id_of(command) for command in answered} == {id_of(command) for command in commands}
     run = world.stored_run()
     facts = [fact for page in range(3) for fact in world.store.read_page(run.id, page).items()]
     if run.status == "cancelled":

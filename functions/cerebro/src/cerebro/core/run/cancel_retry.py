@@ -29,7 +29,7 @@ from cerebro.core.run.rerun import rerun, rerun_problem
 from cerebro.core.run.run_access import read_run, write_run
 from cerebro.core.run.run_status import apply_command
 from cerebro.core.run.transitions import may_retry
-from cordyna_core.contract.base import Problem, RootCause
+from cordyna_core.contract.base import Message, Problem, RootCause
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import derived_id, server_of
@@ -60,7 +60,6 @@ async def cancel_run(envelope: Envelope) -> None:
     command_id = _kept_id(command, envelope)
     cause = derived_id("CancelRun", command.run_id, command_id)
     run = await read_run(command.run_id)
-    # Another command may cancel the run while this one writes: then that one has its answer.
     is_new = False
     while run.status != "cancelled":
         if run.status == "completed":
@@ -77,19 +76,26 @@ async def cancel_run(envelope: Envelope) -> None:
         stored = await write_run(new, run)
         is_new, run = stored is None, stored or new
     await cancel_live(snapshot, snapshot.plan.pages, cause=cause)
-    await _answer_cancelled(envelope, snapshot, run, is_new=is_new)
+    await _answer_cancelled(envelope, snapshot, run, is_new=is_new, is_cause=run.cause == cause)
 
 
 async def _answer_cancelled(
-    envelope: Envelope, snapshot: RunSnapshot, run: Run, *, is_new: bool
+    envelope: Envelope, snapshot: RunSnapshot, run: Run, *, is_new: bool, is_cause: bool
 ) -> None:
+    """Publish the end of the run if this command cancelled it, now or in an earlier delivery.
+
+    The end has one id, whoever publishes it, and a consumer drops what has an id that it knows. So
+    another command, which found the run cancelled or was overtaken, has an answer of its own only.
+    """
     target = snapshot.plan.tasks[snapshot.plan.target]
     by_hand = [
         RootCause(task=run.task, server=target.server, owner=target.owner, reason="cancelled")
     ]
     now = await Now()
-    # Even if it was cancelled before: the first delivery may have crashed before it published that.
-    messages = [run_state_changed(run, "error", cause=envelope.id, now=now, root_causes=by_hand)]
+    messages: list[Message] = []
+    if is_cause:
+        end = run_state_changed(run, "error", cause=envelope.id, now=now, root_causes=by_hand)
+        messages.append(end)
     if not is_new:
         messages.append(command_answer(run, envelope.id, now=now, root_causes=by_hand))
     await Publish(tuple(messages))
