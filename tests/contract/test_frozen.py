@@ -69,6 +69,8 @@ def test_frozen_field_set_is_refused_by_mypy() -> None:
         "    x: int\n"
         "Point(1).x = 2\n"
     )
-    report, errors, status = api.run(["--strict", "--config-file=", "--cache-dir=/dev/null", "-c", text])
+    report, errors, status = api.run(
+        ["--strict", "--config-file=", "--cache-dir=/dev/null", "-c", text]
+    )
     assert status == 1, errors
     assert 'Property "x" defined in "Point" is read-only' in report

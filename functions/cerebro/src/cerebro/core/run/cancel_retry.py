@@ -84,8 +84,8 @@ async def _answer_cancelled(
 ) -> None:
     """Publish the end of the run if this command cancelled it, now or in an earlier delivery.
 
-    The end has one id, whoever publishes it, and a consumer drops what has an id that it knows. So
-    another command, which found the run cancelled or was overtaken, has an answer of its own only.
+    The end has one id, and a consumer drops what has an id that it knows. So another command,
+    which found the run cancelled or was overtaken, has only an answer of its own.
     """
     target = snapshot.plan.tasks[snapshot.plan.target]
     by_hand = [
