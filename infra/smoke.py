@@ -17,9 +17,11 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -34,8 +36,24 @@ AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".
 AHEAD_S: Final = 5
 SCHEDULE_GONE_WITHIN_S: Final = 180
 POLL_INTERVAL_S: Final = 5
+NEWEST: Final = "200"
+"""How many runs are looked through."""
+
+CANCELLED_RUN_S: Final = 60
+"""The run that is cancelled lasts so long if it is not."""
+
 REFUSED: Final = 3
 """dyna's exit status for what is not known."""
+NO_ACCESS: Final = 4
+"""dyna's exit status for AWS that does not answer, or credentials that it refuses."""
+
+
+class Sign(StrEnum):
+    """How a step ended."""
+
+    PASSED = "✓"
+    FAILED = "✗"
+    NOT_TRIED = "○"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +61,21 @@ class Result:
     """The outcome of one step."""
 
     step: str
-    passed: bool
+    sign: Sign
     seconds: float
     finding: str
 
 
 class StepFailed(AssertionError):
     """A step saw something else than it expected; the text says what."""
+
+
+class NoAccess(StepFailed):
+    """The deployment cannot be reached, so no other step can find out anything."""
+
+
+class NotTried(Exception):
+    """A step cannot be tried here; the text says why."""
 
 
 class Dyna:
@@ -69,7 +95,8 @@ class Dyna:
         )
         if done.returncode not in (status, also):
             output = (done.stderr or done.stdout).strip()[-500:]
-            raise StepFailed(f"`dyna {' '.join(words)}` exited with {done.returncode}: {output}")
+            kind = NoAccess if done.returncode == NO_ACCESS else StepFailed
+            raise kind(f"`dyna {' '.join(words)}` exited with {done.returncode}: {output}")
         return done.stdout
 
     def settings(self) -> dict[str, str]:
@@ -146,16 +173,15 @@ def same_key_is_the_same_run(dyna: Dyna) -> str:
 
 
 def cancelled_run_ends(dyna: Dyna) -> str:
-    run_id = dyna.json("do", "task-3", "--detach", "--new")["run_id"]
-    try:
-        dyna("cancel", run_id)
-    except StepFailed:
-        # It may have completed before; any other refusal is a failure.
-        if dyna.json("show", run_id)["state"] != "completed":
-            raise
-    state = dyna.json("show", run_id)["state"]
-    expect(state in ("error", "completed"), f"it is {state}")
-    return f"run {run_id} ended {state}"
+    """The first task waits for longer than the cancellation takes, so the run cannot complete."""
+    words = ("do", "catalogue-page", "--param", f"wait_s={CANCELLED_RUN_S}", "--detach", "--new")
+    run_id = dyna.json(*words)["run_id"]
+    dyna("cancel", run_id)
+    listed = [run for run in dyna.json("runs", "-n", NEWEST) if run["run_id"] == run_id]
+    expect(listed, f"run {run_id} is not among the newest {NEWEST}")
+    found = {name: listed[0][name] for name in ("state", "cancelled")}
+    expect(found == {"state": "error", "cancelled": True}, f"run {run_id} is {found}")
+    return f"run {run_id}"
 
 
 def cron_fires(dyna: Dyna) -> str:
@@ -172,7 +198,7 @@ def cron_fires(dyna: Dyna) -> str:
 def forged_sources_are_denied(dyna: Dyna) -> str:
     """IAM must refuse a request with a foreign source, alone or beside an allowed one."""
     if dyna.is_emulator():
-        return "not tried: an emulator enforces no policy"
+        raise NotTried("an emulator enforces no policy")
     for sources in (("cordyna.cerebro",), ("cordyna.client", "cordyna.cerebro")):
         try:
             dyna.client("events").put_events(
@@ -197,7 +223,7 @@ def forged_sources_are_denied(dyna: Dyna) -> str:
 def metric_math_fills_gaps(dyna: Dyna) -> str:
     """The alarms add metrics that may have no data: FILL must turn that into 0."""
     if dyna.is_emulator():
-        return "not tried: an emulator has no metric math"
+        raise NotTried("an emulator has no metric math")
     bus = dyna.settings().get("bus", "cordyna")
     metric = {"Namespace": bus, "MetricName": "NoSuchMetric"}
     now = datetime.now(UTC)  # noqa: TID251  what an account holds is asked for by its own time
@@ -239,7 +265,8 @@ def schedule_fires_that_is_made_seconds_ahead(dyna: Dyna) -> str:
     except ClientError as refused:
         if refused.response["Error"]["Code"] != "AccessDeniedException":
             raise
-        return "not tried: it needs scheduler:CreateSchedule beside the policy `operate`"
+        needed = "it needs scheduler:CreateSchedule beside the policy `operate`"
+        raise NotTried(needed) from refused
     try:
         return f"done {_seconds_until_gone(scheduler, group, name)} s after it was made"
     except BaseException:
@@ -288,7 +315,7 @@ _FAILURES: Final = (
 
 def runs_of(dyna: Dyna, task: str) -> set[str]:
     """The newest runs of a task."""
-    return {run["run_id"] for run in dyna.json("runs", "-n", "200") if run["task"] == task}
+    return {run["run_id"] for run in dyna.json("runs", "-n", NEWEST) if run["task"] == task}
 
 
 def expect(condition: object, finding: str) -> None:
@@ -298,26 +325,37 @@ def expect(condition: object, finding: str) -> None:
 
 
 def run_steps(dyna: Dyna, steps: tuple[Step, ...] = STEPS) -> Iterator[Result]:
-    """Every step, even after one that failed."""
+    """Every step, even after one that failed; none after one that raised NoAccess."""
+    out_of_reach = False
     for step in steps:
         name, began = step.__name__.replace("_", " "), time.monotonic()
+        if out_of_reach:
+            yield Result(name, Sign.NOT_TRIED, 0, "the deployment cannot be reached")
+            continue
         try:
-            finding, passed = step(dyna), True
+            finding, sign = step(dyna), Sign.PASSED
+        except NotTried as why:
+            finding, sign = str(why), Sign.NOT_TRIED
         except _FAILURES as failure:
-            finding, passed = f"{type(failure).__name__}: {failure}", False
-        yield Result(name, passed, time.monotonic() - began, finding)
+            finding, sign = f"{type(failure).__name__}: {failure}", Sign.FAILED
+            out_of_reach = isinstance(failure, NoAccess)
+        yield Result(name, sign, time.monotonic() - began, finding)
 
 
 def report(results: Iterator[Result]) -> int:
-    """Print each result; 1 if one failed, else 0."""
-    failed = 0
+    """Print each result, and how many there are of each sign; 1 if one failed, else 0."""
+    signs: Counter[Sign] = Counter()
     for result in results:
-        sign = "✓" if result.passed else "✗"
-        sys.stdout.write(f"{sign}  {result.step:42} {result.seconds:6.1f} s  {result.finding}\n")
+        sys.stdout.write(
+            f"{result.sign}  {result.step:42} {result.seconds:6.1f} s  {result.finding}\n"
+        )
         sys.stdout.flush()
-        failed += not result.passed
-    sys.stdout.write(f"{failed} of {len(STEPS)} steps failed\n" if failed else "all steps passed\n")
-    return int(failed > 0)
+        signs[result.sign] += 1
+    sys.stdout.write(
+        f"{signs[Sign.PASSED]} steps passed, {signs[Sign.FAILED]} failed, "
+        f"{signs[Sign.NOT_TRIED]} not tried\n"
+    )
+    return int(signs[Sign.FAILED] > 0)
 
 
 def main() -> int:

@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
 import smoke
-from smoke import Dyna, Result, StepFailed, report, run_steps
+from smoke import Dyna, NoAccess, NotTried, Result, Sign, StepFailed, report, run_steps
+from task_server_a.server import server
 
 
 class FakeDyna(Dyna):
@@ -37,7 +38,15 @@ def test_steps_pass_on_a_working_system() -> None:
     for step in (smoke.doctor_answers, smoke.task_runs_across_servers, smoke.hop_latency_is_shown):
         assert step(dyna)
     assert "R1" in smoke.same_key_is_the_same_run(dyna)
+
+
+CANCELLED = {"run_id": "R1", "state": "error", "cancelled": True}
+
+
+def test_run_that_is_cancelled_passes_its_step() -> None:
+    dyna = FakeDyna(do=RUN, runs=[RUN | {"run_id": "R2"}, CANCELLED])
     assert "R1" in smoke.cancelled_run_ends(dyna)
+    assert dyna.asked[1] == ("cancel", "R1")
 
 
 @pytest.mark.parametrize("state", ["error", "running"])
@@ -46,20 +55,37 @@ def test_run_that_does_not_complete_fails_its_step(state: str) -> None:
         smoke.task_runs_across_servers(FakeDyna(do=RUN | {"state": state}))
 
 
-def test_run_that_goes_on_after_a_cancellation_fails_its_step() -> None:
-    with pytest.raises(StepFailed, match="running"):
-        smoke.cancelled_run_ends(FakeDyna(do=RUN, show=RUN | {"state": "running"}))
+@pytest.mark.parametrize(
+    "run",
+    [
+        CANCELLED | {"state": "running"},
+        CANCELLED | {"state": "completed", "cancelled": False},
+        CANCELLED | {"cancelled": False},
+    ],
+)
+def test_run_that_is_not_cancelled_fails_its_step(run: dict[str, Any]) -> None:
+    with pytest.raises(StepFailed, match=f"{run['state']}.*{run['cancelled']}"):
+        smoke.cancelled_run_ends(FakeDyna(do=RUN, runs=[run]))
 
 
-def test_run_that_completed_before_its_cancellation_passes() -> None:
-    refused = StepFailed("there is nothing left to cancel")
-    assert "completed" in smoke.cancelled_run_ends(FakeDyna(do=RUN, show=RUN, cancel=refused))
+def test_cancelled_run_that_is_not_listed_fails_its_step() -> None:
+    with pytest.raises(StepFailed, match="not among"):
+        smoke.cancelled_run_ends(FakeDyna(do=RUN, runs=[]))
 
 
 def test_cancellation_that_is_refused_fails_its_step() -> None:
-    dyna = FakeDyna(do=RUN, show=RUN | {"state": "running"}, cancel=StepFailed("no permission"))
-    with pytest.raises(StepFailed, match="no permission"):
+    dyna = FakeDyna(do=RUN, runs=[CANCELLED], cancel=StepFailed("there is nothing to cancel"))
+    with pytest.raises(StepFailed, match="nothing to cancel"):
         smoke.cancelled_run_ends(dyna)
+
+
+def test_cancelled_run_lasts_by_a_parameter_of_its_tasks() -> None:
+    dyna = FakeDyna(do=RUN, runs=[CANCELLED])
+    smoke.cancelled_run_ends(dyna)
+    name, _, seconds = dyna.asked[0][dyna.asked[0].index("--param") + 1].partition("=")
+    (task,) = [task for task in server.declaration.tasks if task.name == "thumbnail"]
+    assert task.params_schema is not None
+    assert 60 <= float(seconds) <= task.params_schema["properties"][name]["maximum"]
 
 
 def test_failure_that_stops_everything_fails_its_step() -> None:
@@ -223,7 +249,8 @@ def test_schedule_that_may_not_be_made_is_not_tried(
 ) -> None:
     step = smoke.schedule_fires_that_is_made_seconds_ahead
     dyna, _ = with_scheduler(tmp_path, monkeypatch, Scheduler(refused="AccessDeniedException"))
-    assert "not tried" in step(dyna)
+    with pytest.raises(NotTried, match="CreateSchedule"):
+        step(dyna)
     monkeypatch.setattr(dyna, "client", lambda service: Scheduler(refused="ValidationException"))
     with pytest.raises(ClientError, match="ValidationException"):
         step(dyna)
@@ -233,8 +260,9 @@ def test_steps_of_an_account_are_not_tried_on_an_emulator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dyna = profile(tmp_path, monkeypatch, 'endpoint_url = "http://127.0.0.1:1"\n')
-    assert "not tried" in smoke.forged_sources_are_denied(dyna)
-    assert "not tried" in smoke.metric_math_fills_gaps(dyna)
+    for step in (smoke.forged_sources_are_denied, smoke.metric_math_fills_gaps):
+        with pytest.raises(NotTried, match="an emulator"):
+            step(dyna)
 
 
 def test_emulator_of_the_aws_configuration_is_one(
@@ -273,13 +301,42 @@ def test_steps_continue_after_a_failure(
         return "fine"
 
     results = list(run_steps(FakeDyna(), (failing, passing)))
-    assert [result.passed for result in results] == [False, True]
+    assert [result.sign for result in results] == [Sign.FAILED, Sign.PASSED]
     assert report(iter(results)) == 1
     assert "✗  failing" in capsys.readouterr().out
 
 
+def test_steps_after_no_access_are_not_tried(capsys: pytest.CaptureFixture[str]) -> None:
+    dyna = FakeDyna(doctor=NoAccess("AWS cannot be reached"))
+    results = list(run_steps(dyna))
+    assert [result.sign for result in results] == [Sign.FAILED] + 10 * [Sign.NOT_TRIED]
+    assert dyna.asked == [("doctor",)]
+    assert report(iter(results)) == 1
+    out = capsys.readouterr().out
+    assert out.count("AWS cannot be reached") == 1
+    assert out.endswith("0 steps passed, 1 failed, 10 not tried\n")
+
+
+def test_step_that_cannot_be_tried_has_its_own_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    def step(dyna: Dyna) -> str:
+        raise NotTried("an emulator has none")
+
+    assert report(run_steps(FakeDyna(), (step,))) == 0
+    assert capsys.readouterr().out.startswith("○  step")
+
+
 def test_report_without_failures_passes() -> None:
-    assert report(iter([Result("a", passed=True, seconds=0.1, finding="fine")])) == 0
+    assert report(iter([Result("a", sign=Sign.PASSED, seconds=0.1, finding="fine")])) == 0
+
+
+def test_deployment_out_of_reach_is_no_access(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    settings = 'endpoint_url = "http://127.0.0.1:1"\nregion = "eu-west-1"\n'
+    with pytest.raises(NoAccess, match="AWS cannot be reached"):
+        profile(tmp_path, monkeypatch, settings)("doctor", also=1)
 
 
 def test_command_with_another_exit_status_fails(monkeypatch: pytest.MonkeyPatch) -> None:

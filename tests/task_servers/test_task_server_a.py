@@ -138,6 +138,13 @@ def test_thumbnail_scales_the_picture_in_proportion() -> None:
     assert (picture.width, picture.height) == (60, 40)
 
 
+def test_thumbnail_waits_until_it_is_cancelled() -> None:
+    looked = iter([False, True])
+    result = server.test_run("thumbnail", wait_s=300, cancelled=lambda: next(looked, True))
+    assert result.state == "completed"
+    assert next(looked, None) is None
+
+
 def test_thumbnail_refuses_to_make_the_picture_larger() -> None:
     assert server.test_run("thumbnail", width=481).state == "error"
 

@@ -4,6 +4,7 @@ None of these tasks has an upstream: other teams build on them.
 """
 
 import json
+import time
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from importlib.resources import files
@@ -26,6 +27,8 @@ Output = dict[str, Any]
 
 _DATA = files("task_server_a") / "data"
 _WEEK_DAYS = 7
+_LOOK_EVERY_S = 0.1
+"""A cancellation ends a wait within this."""
 
 
 @server.task()
@@ -78,8 +81,19 @@ def list_prices(*, ctx: Context) -> Output:
 
 
 @server.task()
-def thumbnail(width: Annotated[int, Field(ge=1, le=480)] = 120, *, ctx: Context) -> Output:
-    """The shop's picture, scaled down to `width` pixels."""
+def thumbnail(
+    width: Annotated[int, Field(ge=1, le=480)] = 120,
+    wait_s: Annotated[float, Field(ge=0, le=300)] = 0,
+    *,
+    ctx: Context,
+) -> Output:
+    """The shop's picture, scaled down to `width` pixels.
+
+    It begins after `wait_s` seconds, so that there is time to watch the run, or to cancel it.
+    """
+    begin = time.monotonic() + wait_s
+    while time.monotonic() < begin and not ctx.cancelled:
+        time.sleep(_LOOK_EVERY_S)
     small = png.thumbnail(png.decode((_DATA / "storefront.png").read_bytes()), width)
     data = png.encode(small)
     return {
