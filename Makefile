@@ -167,7 +167,7 @@ console-pictures: .venv/.dev node_modules/.package-lock.json ## take the picture
 tutorial-pictures: .venv/.dev ## take the pictures of the tutorial again; needs Chromium
 	PYTHONPATH=tests $(BIN)/python site/pictures.py
 
-cloud: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to an emulator on this machine; a minute or two, it stays up
+cloud: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to an emulator on this machine, which stays up; the first time installs packages
 	@$(BIN)/python infra/local_cloud/cloud.py start
 
 cloud-stop: ## stop the emulator
@@ -180,18 +180,19 @@ e2e: .venv/.infra .cloud/.installed node_modules/.package-lock.json ## deploy to
 	CORDYNA_E2E=1 $(BIN)/pytest tests/e2e
 
 .venv/.infra: .venv/.dev requirements/infra.txt infra/cordyna_cdk/pyproject.toml
-	@echo "setting up .venv: packages for synthesis ..."
+	@echo "setting up .venv: packages for synthesis (once; minutes) ..."
 	@$(PIP) install --require-hashes -r requirements/infra.txt
 	@$(PIP) install --no-deps --no-build-isolation -e ./infra/cordyna_cdk
 	@touch $@
 
 .cloud/.installed: requirements/cloud.txt
 	@test -x .cloud/venv/bin/python || $(PYTHON) -m venv .cloud/venv
-	@echo "setting up .cloud: the emulator and the AWS CLI ..."
+	@echo "setting up .cloud: the emulator and the AWS CLI (once; minutes) ..."
 	@.cloud/venv/bin/python -m pip --disable-pip-version-check --quiet --quiet install --require-hashes -r requirements/cloud.txt
 	@touch $@
 
 node_modules/.package-lock.json: package.json package-lock.json
+	@echo "setting up node_modules: the CDK, and what checks the page (once; minutes) ..."
 	@npm ci --no-audit --no-fund --silent
 	@touch $@
 

@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import boto3
+from botocore.exceptions import EndpointConnectionError
 from wide_server import TARGET, WideServer
 
 from cordyna_cli.aws.engine import AwsEngine, open_engine
@@ -59,6 +60,20 @@ PARTS: Final[Mapping[str, tuple[Moment, Moment]]] = {
     "queued -> started (work queue)": (("task-2", "queued"), ("task-2", "started")),
     "a hop, completed -> started": (("stock-levels", "completed"), ("task-2", "started")),
 }
+
+
+def measure(width: int) -> int:
+    """Print the report, with a fan-out unless `width` is 0; return the exit status."""
+    try:
+        report()
+        if width:
+            report_fan_out(width)
+    except EndpointConnectionError as refused:
+        sys.stderr.write(
+            f"error: no local cloud answers at {ENDPOINT}.\n  {refused}\n  next: make cloud\n"
+        )
+        return 1
+    return 0
 
 
 def report() -> None:
@@ -198,7 +213,4 @@ if __name__ == "__main__":
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
     parser = argparse.ArgumentParser(description="Latency on the local cloud")
     parser.add_argument("--width", type=int, default=WIDTH, help="of the fan-out; 0: none")
-    width = parser.parse_args().width
-    report()
-    if width:
-        report_fan_out(width)
+    raise SystemExit(measure(parser.parse_args().width))

@@ -66,7 +66,7 @@ def environment() -> dict[str, str]:
 
 def start(*, patched: bool) -> None:
     """Start the emulator unless it runs, deploy, and write the profile."""
-    say("deploying to an emulator on this machine: this takes a minute or two")
+    say("deploying to an emulator on this machine: a minute or two if it has little else to do")
     if not is_ready():
         start_emulator(patched=patched)
     synthesize()
