@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from cli.fake_engine import FakeEngine, refused
-from cli.run_builders import RUN, T0, completed_run, failed_run
+from cli.run_builders import RUN, T0, completed_run, failed_run, wide_run
 from cli.run_dyna import dyna, without_escapes
 from cli.sample_messages import PASSED
 from cordyna_cli.render.dev import DevLines
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.views.graph import ServerInfo
-from cordyna_core.contract.views.runs import LogLine
+from cordyna_core.contract.views.runs import LogLine, RunView
 
 
 def test_retry_sends_the_command_and_follows_the_run() -> None:
@@ -112,13 +112,30 @@ def test_retry_of_invalid_task_name_is_not_sent() -> None:
     assert engine.commands == []
 
 
-def test_cancel_ends_a_run() -> None:
-    engine = FakeEngine(views=[failed_run()])
+@pytest.mark.parametrize(
+    ("before", "lines"),
+    [
+        (wide_run(3), [f"run {RUN} is cancelled"]),
+        (
+            failed_run().model_copy(update={"params": {"day": 3}}),
+            [
+                f"run {RUN} is cancelled: it had ended in error, and cannot be retried any more",
+                "  next: dyna do report -p day=3",
+            ],
+        ),
+        (
+            failed_run().model_copy(update={"cancelled": True}),
+            [f"run {RUN} was cancelled before; nothing has changed"],
+        ),
+    ],
+)
+def test_cancel_says_what_it_did_to_the_run(before: RunView, lines: list[str]) -> None:
+    engine = FakeEngine(views=[before])
 
     result = dyna("cancel", RUN, engine=engine)
 
     assert engine.commands == [CancelRun(run_id=RUN)]
-    assert (result.status, result.out) == (0, f"run {RUN} is cancelled\n")
+    assert (result.status, result.out.splitlines()) == (0, lines)
 
 
 def test_refused_cancel_exits_with_1() -> None:

@@ -72,7 +72,8 @@ class Client:
         Args:
             params: by name; each task of the run gets those that it declares.
             key: the same key gives the same run.
-            max_age_s: reuse results that are at most this old.
+            max_age_s: reuse recorded results that are at most this old: those of tasks that an edge
+                accepts with `fresh`, and of targets of runs.
             labels: shown with the run.
             join: take up an interrupted run of the same task and params on this machine.
 

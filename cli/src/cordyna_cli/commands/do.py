@@ -54,7 +54,13 @@ def do(  # noqa: PLR0913  one argument per option
     ] = None,
     max_age: Annotated[
         str | None,
-        typer.Option(metavar="SPAN", help="Reuse results that are at most this old, like 6h."),
+        typer.Option(
+            metavar="SPAN",
+            help=(
+                "Reuse recorded results that are at most this old, like 6h. Recorded are those of"
+                " tasks that an edge accepts with fresh(), and of the targets of runs."
+            ),
+        ),
     ] = None,
     new: Annotated[
         bool,

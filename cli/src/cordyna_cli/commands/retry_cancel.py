@@ -16,8 +16,10 @@ from cordyna_cli.input.run_selector import resolve_run_id
 from cordyna_cli.output.errors import command_refused
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.usage_error import UsageError
+from cordyna_cli.wording.next_steps import invoke_again
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import CancelRun
+from cordyna_core.contract.views.runs import RunView
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or the beginning of it.")]
 
@@ -77,7 +79,7 @@ def _next_after_refusal(
     codes = {problem.code for problem in problems}
     # These runs can never continue, but the same task can be invoked again.
     if codes & {"task_moved", "run_cancelled"}:
-        return f"dyna do {engine.run(run_id).task} --new"
+        return f"{invoke_again(engine.run(run_id)).command} --new"
     if "unknown_task" in codes:
         return f"dyna show {run_id} --all"
     if "nothing_failed" in codes and tasks and engine.run(run_id).is_final:
@@ -87,14 +89,30 @@ def _next_after_refusal(
 
 
 def cancel(ctx: typer.Context, run: Run) -> ExitStatus:
-    """End RUN now: what is live is cancelled, and nothing else begins."""
+    """End RUN now and finally: what is live is cancelled, and nothing else begins.
+
+    A run that has ended in error can be cancelled too: then it can never be retried.
+    """
     call = CommandContext(ctx)
     with call.engine() as engine:
         run_id = resolve_run_id(engine, run)
+        before = engine.run(run_id)
         refused = engine.command(CancelRun(run_id=run_id))
         if refused is not None:
             raise command_refused(
                 f"run {run_id} cannot be cancelled", refused.problems, next=f"dyna show {run_id}"
             )
-        call.out.print([f"run {run_id} is cancelled"])
+        call.out.print(_cancelled_lines(before))
     return ExitStatus.COMPLETED
+
+
+def _cancelled_lines(before: RunView) -> list[str]:
+    """Return what the cancellation of a run did to it; `before` is the run before it."""
+    if before.cancelled:
+        return [f"run {before.run_id} was cancelled before; nothing has changed"]
+    if before.state != "error":
+        return [f"run {before.run_id} is cancelled"]
+    return [
+        f"run {before.run_id} is cancelled: it had ended in error, and cannot be retried any more",
+        f"  next: {invoke_again(before).command}",
+    ]

@@ -9,6 +9,7 @@ from cordyna_cli.wording.foreign_text import one_line
 from cordyna_core.contract.base import ErrorDescription
 
 _NAMES_MAX: Final = 4
+_JSON_TRIED_CHARS_MAX: Final = 200
 
 
 def duration(seconds: float) -> str:
@@ -60,6 +61,25 @@ def error_line(error: ErrorDescription) -> str:
 def compact_json(value: Any) -> str:
     """Return JSON on one line."""
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def param_argument(name: str, value: Any) -> str:
+    """Return `day=monday`, as `-p` reads it back: JSON, or text that cannot be read as JSON."""
+    if isinstance(value, str) and value.isprintable() and not _may_be_json(value):
+        return f"{one_line(name)}={value}"
+    text = json.dumps(value, ensure_ascii=False)
+    return f"{one_line(name)}={text if text.isprintable() else json.dumps(value)}"
+
+
+def _may_be_json(text: str) -> bool:
+    """Long text is not tried: deep nesting could exceed the stack."""
+    if len(text) > _JSON_TRIED_CHARS_MAX:
+        return True
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def plural(count: int, noun: str, many: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from cordyna_cli.wording.failures import failures
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import seconds_between
-from cordyna_cli.wording.next_steps import NextStep
+from cordyna_cli.wording.next_steps import NextStep, invoke_again
 from cordyna_cli.wording.phases import run_ended_at, run_started_at
 from cordyna_cli.wording.task_notes import task_note
 from cordyna_core.contract.base import RootCause
@@ -34,7 +34,9 @@ class FailedTask:
 class RunOutcome:
     """A run that ended: `causes` are the first root causes, `causes_omitted` counts the others."""
 
-    verb: Literal["completed", "was cancelled", "ended in error"]
+    verb: Literal[
+        "completed", "was cancelled", "was cancelled after it ended in error", "ended in error"
+    ]
     duration_s: float | None
     causes: tuple[FailedTask, ...] = ()
     causes_omitted: int = 0
@@ -50,13 +52,23 @@ def run_outcome(view: RunView, now: datetime) -> RunOutcome:
         return RunOutcome(verb="completed", duration_s=took)
     causes = failures(view)
     return RunOutcome(
-        verb="was cancelled" if view.cancelled else "ended in error",
+        verb=_verb_of_error(view, causes),
         duration_s=took,
         causes=_described(causes[:_CAUSES_MAX], view, now),
         causes_omitted=max(len(causes) - _CAUSES_MAX, 0),
         blocked=tuple(task.task for task in view.tasks if task.reason == "blocked"),
         next_steps=_after_cancel(view, causes) if view.cancelled else _after_error(view),
     )
+
+
+def _verb_of_error(
+    view: RunView, causes: Sequence[RootCause]
+) -> Literal["was cancelled", "was cancelled after it ended in error", "ended in error"]:
+    """A cancellation that found nothing live came after the run had ended."""
+    if not view.cancelled:
+        return "ended in error"
+    had_live = any(entry.reason == "cancelled" for task in view.tasks for entry in task.timeline)
+    return "was cancelled" if had_live or not causes else "was cancelled after it ended in error"
 
 
 def _described(causes: Sequence[RootCause], view: RunView, now: datetime) -> tuple[FailedTask, ...]:
@@ -75,7 +87,7 @@ def _described(causes: Sequence[RootCause], view: RunView, now: datetime) -> tup
 
 def _after_cancel(view: RunView, causes: Sequence[RootCause]) -> tuple[NextStep, ...]:
     """A cancelled run cannot be retried, but invoked again."""
-    again = NextStep(do="do", task=view.task)
+    again = invoke_again(view)
     if not causes:
         return (again,)
     return NextStep(do="why", run=view.run_id, task=causes[0].task, purpose="why it failed"), again

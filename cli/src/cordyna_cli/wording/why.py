@@ -20,7 +20,7 @@ from cordyna_cli.wording.format import (
     plural,
     seconds_between,
 )
-from cordyna_cli.wording.next_steps import NextStep, next_step_of
+from cordyna_cli.wording.next_steps import NextStep, invoke_again, next_step_of
 from cordyna_cli.wording.phases import attempt_started_at, timeline_in_order
 from cordyna_cli.wording.status_marks import mark_of
 from cordyna_core.contract.reasons import reason_of
@@ -64,7 +64,7 @@ def why_task(view: RunView, task: TaskView, now: datetime) -> Why:
 def _once_fixed(view: RunView) -> NextStep:
     """A cancelled run cannot be retried, but invoked again."""
     if view.cancelled:
-        return NextStep(do="do", task=view.task)
+        return invoke_again(view)
     return NextStep(do="retry", run=view.run_id)
 
 
@@ -97,17 +97,16 @@ def why_run(view: RunView, now: datetime) -> Why:
 
 def _why_cancelled(view: RunView, tasks: Tasks, now: datetime) -> Why:
     failed = [cause.task for cause in failures(view)]
-    again = NextStep(do="do", task=view.task)
+    again = invoke_again(view)
     if not failed or failed[0] not in tasks:
         return Why(f"{view.task} was cancelled.", (), again)
     reason = why_task(view, tasks[failed[0]], now)
     others = [f"{join_names(failed[1:], _NAMES_MAX)} failed too"] if failed[1:] else []
-    return Why(
-        f"{view.task} was cancelled; before that: {reason.sentence}",
-        (*reason.details, *others),
-        NextStep(do="why", run=view.run_id, task=failed[0]) if reason.traceback else again,
-        again,
-    )
+    details = (*reason.details, *others)
+    sentence = f"{view.task} was cancelled; before that: {reason.sentence}"
+    if not reason.traceback:
+        return Why(sentence, details, invoke_again(view, "once it is fixed"))
+    return Why(sentence, details, NextStep(do="why", run=view.run_id, task=failed[0]), again)
 
 
 def _why_failed(view: RunView, tasks: Tasks, now: datetime) -> Why:
