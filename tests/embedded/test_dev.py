@@ -54,6 +54,23 @@ def test_reload_changed_file_declares_server_again(engine: EmbeddedEngine, file:
     assert [task.task for task in engine.tasks()] == ["another-one"]
 
 
+def test_reload_keeps_the_time_since_which_a_home_is_driven(
+    engine: EmbeddedEngine, file: Path
+) -> None:
+    passing = details(engine)
+    next(passing)  # it is up, and has seen the file
+    before = engine.driver()
+    file.write_text(SERVER.format(name="another_one").replace("mine", "ours"))
+    next(detail for detail in passing if "tasks" in detail)
+
+    # The record is written after the declaration has passed.
+    while (after := engine.driver()) is None or after.servers != ("ours",):
+        next(passing)
+
+    assert before is not None
+    assert after.since == before.since
+
+
 def test_reload_broken_file_is_reported_and_keeps_server(
     engine: EmbeddedEngine, file: Path
 ) -> None:

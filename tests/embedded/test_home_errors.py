@@ -88,7 +88,7 @@ def test_record_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     assert lock.take()
     monkeypatch.setattr(os, "pwrite", refuse)
     with pytest.raises(ServiceError, match="No space left on device"):
-        lock.record(record_of_this_process(()))
+        lock.record(record_of_this_process((), 0.0))
     lock.release()
 
 

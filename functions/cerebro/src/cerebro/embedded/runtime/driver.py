@@ -71,7 +71,7 @@ class Driver:
         self.failure: Exception | None = None
         self.last_turn_at = time.monotonic()
         self._bodies_started = self._is_started = self._is_stopping = False
-        self._next_poll_at = 0.0
+        self._next_poll_at = self._started_at = 0.0
         self.has_declared = False
         self._thread = threading.Thread(target=self._drive, name="cerebro", daemon=True)
 
@@ -199,7 +199,7 @@ class Driver:
             return
         # What still loads, or has just failed to, is not begun again.
         self._begin_load(self.served.not_tried())
-        now = self._clock()
+        self._started_at = now = self._clock()
         with self._lock:
             # First, so that the event log parts what this engine received from the last one's.
             report_servers(self.loop, self.served.declarations(), "ready", now)
@@ -215,7 +215,7 @@ class Driver:
 
     def _record(self) -> None:
         servers = tuple(self.served.declarations())
-        self._home.record_driver(record_of_this_process(servers))
+        self._home.record_driver(record_of_this_process(servers, self._started_at))
 
     def _resume(self, run_id: str) -> None:
         snapshot = self._home.store.read_run_snapshot(run_id)

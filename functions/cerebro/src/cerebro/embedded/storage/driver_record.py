@@ -36,10 +36,10 @@ class DriverRecord:
     state: Literal["running", "killed"] = "running"
 
 
-def record_of_this_process(servers: tuple[str, ...]) -> DriverRecord:
-    """Return the record of this process, which begins to drive now."""
+def record_of_this_process(servers: tuple[str, ...], since: float) -> DriverRecord:
+    """Return the record of this process, which has driven since then (UTC seconds)."""
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:COMMAND_CHARS_MAX]
-    return DriverRecord(os.getpid(), time.time(), servers, command)
+    return DriverRecord(os.getpid(), since, servers, command)
 
 
 class DriverLock:
