@@ -43,8 +43,11 @@ def tasks(folder: Folder) -> list[str]:
     return sorted(line.split()[0] for line in folder.bare("tasks").stdout.splitlines()[1:])
 
 
-def test_server_that_is_not_named_is_removed_with_a_note(folder: Folder) -> None:
-    result = folder.dyna("do", "sell")
+@pytest.mark.parametrize("command", [("do", "sell"), ("tasks",)])
+def test_server_that_is_not_named_is_removed_with_a_note(
+    folder: Folder, command: tuple[str, ...]
+) -> None:
+    result = folder.dyna(*command)
 
     assert result.returncode == 0
     assert "no longer declared: stock, because only shop.py was named" in result.stderr
