@@ -13,7 +13,7 @@ from cordyna_cli.render.dev import DevLines, ready_line
 from cordyna_cli.wording.foreign_text import UNPRINTABLE
 from cordyna_core.contract.base import ErrorDescription, Problem
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
-from cordyna_core.contract.incidents import IncidentOpened
+from cordyna_core.contract.incidents import GraphChanged, IncidentOpened
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
     DeclarationRejected,
@@ -53,7 +53,9 @@ def test_dev_names_a_server_that_is_loaded_and_reloaded() -> None:
         sealed(SALES, ServerStateChanged(server="sales", state="ready"), 0),
         sealed(SALES, ServerStateChanged(server="sales", state="ready"), 1),
         sealed(SALES, declared, 2),
+        sealed(CEREBRO, GraphChanged(server="sales", generation=2, changed=["x"]), 2),
         sealed(CEREBRO, DeclarationAccepted(server="sales", generation=2), 2),
+        sealed(CEREBRO, DeclarationAccepted(server="sales", generation=2), 3),
         sealed(SALES, ServerStateChanged(server="sales", state="draining"), 3),
         tasks_of={"sales": 3},
     )
@@ -61,9 +63,38 @@ def test_dev_names_a_server_that_is_loaded_and_reloaded() -> None:
     assert [line.split("  ")[-1].strip() for line in lines] == [
         "loaded sales (3 tasks)",
         "reloaded sales (3 tasks)",
+        "GraphChanged from cerebro: generation 2",
         "reloaded sales (1 task)",
         "sales is draining",
     ]
+
+
+def test_dev_names_only_the_server_whose_declaration_changed() -> None:
+    """All servers of a home are declared together."""
+    servers = ("sales", "stock")
+    lines = passed(
+        *(sealed(SALES, ServerStateChanged(server=server, state="ready"), 0) for server in servers),
+        sealed(CEREBRO, GraphChanged(server="stock", generation=2, added=["y"]), 1),
+        *(
+            sealed(CEREBRO, DeclarationAccepted(server=server, generation=2), 1)
+            for server in servers
+        ),
+    )
+
+    assert [line.split("  ")[-1].strip() for line in lines if "loaded" in line] == [
+        "loaded sales",
+        "loaded stock",
+        "reloaded stock",
+    ]
+
+
+def test_dev_follows_the_width_of_the_terminal() -> None:
+    rendered = DevLines(200)
+    item = a_line("words " * 20)
+
+    assert len(rendered.lines(item)) == 1
+    rendered.width = 60
+    assert max(line.cell_len for line in rendered.lines(item)) <= 60
 
 
 def test_dev_remembers_no_more_after_many_runs() -> None:

@@ -3,8 +3,10 @@
 import pytest
 
 from cli.fake_engine import FakeEngine, refused
+from cli.run_builders import RUN, completed_run
 from cli.run_dyna import dyna
 from cli.sample_messages import sealed
+from cordyna_cli.engine import Invoked
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import RemoveServer
 from cordyna_core.contract.state_updates import DeclarationRejected
@@ -48,6 +50,21 @@ def test_server_that_is_not_served_shows_its_problem(state: str, words: str) -> 
 
     assert words in result.out
     assert (result.status, result.err) == (0, "sales: no module\n  named x\n")
+
+
+def test_server_with_broken_files_is_shown_with_earlier_code() -> None:
+    info = SALES.model_copy(update={"problem": "ValueError: 3\n  next: fix it"})
+    engine = FakeEngine(known_servers=[info], views=[completed_run()], answer=Invoked(RUN))
+
+    shown, done = dyna("servers", engine=engine), dyna("do", "task-3", engine=engine)
+
+    assert "ready, earlier code" in shown.out
+    assert "sales runs its earlier code; dyna dev loads its files" in shown.err
+    assert done.status == 0
+    assert (
+        "sales runs its earlier code, because its files failed to load: ValueError: 3\n"
+        "  next: fix it; dyna dev loads the files when they are saved\n"
+    ) in done.err
 
 
 def test_server_that_is_rejected_now_shows_its_first_problem() -> None:

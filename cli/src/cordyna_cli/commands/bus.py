@@ -89,10 +89,12 @@ def dev(
         ),
     ] = None,
 ) -> None:
-    """Stay up: drive runs, fire crons, show every event, and reload a server when its file changes.
+    """Stay up: drive runs, fire crons, show events, and reload servers when their files change.
 
-    Serves the web page beside it, if it is installed. Ctrl-C ends it. As a service: SIGTERM starts
-    nothing more, waits for what runs, and exits with 0; a second SIGTERM ends at once.
+    The files of a server are the Python files of its folder, so servers of one folder are reloaded
+    together. Serves the web page beside it, if it is installed. Ctrl-C ends it. As a service:
+    SIGTERM starts nothing more, waits for what runs, and exits with 0; a second SIGTERM ends at
+    once.
     """
     call = CommandContext(ctx)
     drain_s = parse_seconds(drain)
@@ -136,6 +138,7 @@ class _DevView:
         """Print one item. Raises ReaderLeft, Unwritable."""
         out = self._call.out
         if not self.as_json:
+            self._lines.width = out.width
             out.print(self._lines.lines(item))
         elif isinstance(item, LogLine):
             out.print_json(object_json(item))

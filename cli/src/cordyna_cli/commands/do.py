@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cordyna_cli.command_context import CommandContext
+from cordyna_cli.commands.not_loaded import warn_of_earlier_code
 from cordyna_cli.commands.ui import OpenPage, open_in_browser, page_of
 from cordyna_cli.engine import Refused
 from cordyna_cli.follow_run import follow_run, report_outcome
@@ -102,6 +103,7 @@ def do(  # noqa: PLR0913  one argument per option
         if isinstance(answer, Refused):
             hints = hints_for_json_params(answer.problems, param or ())
             raise invocation_refused(task, answer.problems, engine, hints)
+        warn_of_earlier_code(call, engine)
         if answer.joined:
             same = "which has the same task and parameters (--new starts another)"
             call.err.note([f"joined run {answer.run_id}, {same}"])

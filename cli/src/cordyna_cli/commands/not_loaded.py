@@ -5,7 +5,22 @@ Invariant: a list of what is declared is never shown as complete while a server 
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.engine import Engine
+from cordyna_cli.render.lists import runs_earlier_code
 from cordyna_cli.wording.foreign_text import NEXT_LINE, one_line
+
+
+def warn_of_earlier_code(call: CommandContext, engine: Engine) -> None:
+    """Print each server of this machine that runs earlier code: its files fail to load."""
+    if call.settings.engine != "embedded":
+        return
+    for info in filter(runs_earlier_code, engine.servers()):
+        what = one_line((info.problem or "").partition("\n")[0])
+        call.err.note(
+            [
+                f"{info.server} runs its earlier code, because its files failed to load: {what}",
+                "  next: fix it; dyna dev loads the files when they are saved",
+            ]
+        )
 
 
 def note_servers_not_loaded(call: CommandContext, engine: Engine) -> bool:

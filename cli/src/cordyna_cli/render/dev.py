@@ -20,6 +20,7 @@ from cordyna_core.contract.commands import CancelTask, InvokeTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.incidents import (
+    GraphChanged,
     IncidentChanged,
     IncidentClosed,
     IncidentMessage,
@@ -60,11 +61,15 @@ class DevLines:
     """Renders events and printed lines one by one; columns grow up to a limit."""
 
     def __init__(self, width: int | None = None, tasks_of: Mapping[str, int] | None = None) -> None:
-        """`tasks_of`: how many tasks the servers have that are loaded already."""
-        self._width = width
+        """`tasks_of`: how many tasks the servers have that are loaded already.
+
+        `width` may be set anew at any time: a terminal can be resized.
+        """
+        self.width = width
         self._server_columns, self._task_columns = 6, 8
         self._tasks_of = dict(tasks_of or {})
         self._ready: set[str] = set()
+        self._changed: set[str] = set()
         # By task, not by run: a service passes any number of runs.
         self._server_of: dict[str, str] = {}
 
@@ -112,13 +117,13 @@ class DevLines:
             (task.ljust(self._task_columns), style),
             "  ",
         )
-        if self._width is None or self._width - head.cell_len >= min(what.cell_len, _WORDS_COLUMNS):
+        if self.width is None or self.width - head.cell_len >= min(what.cell_len, _WORDS_COLUMNS):
             line = head + what
             line.rstrip()
-            return wrapped(line, self._width, _INDENT_COLUMNS)
+            return wrapped(line, self.width, _INDENT_COLUMNS)
         head.rstrip()
         below = Text(" " * _INDENT_COLUMNS) + what
-        return [*wrapped(head, self._width, _INDENT_COLUMNS), *wrapped(below, self._width)]
+        return [*wrapped(head, self.width, _INDENT_COLUMNS), *wrapped(below, self.width)]
 
     def _after_error(self, message: Message) -> list[Text]:
         """Return the traceback of a failed attempt, and what to type next."""
@@ -128,7 +133,7 @@ class DevLines:
         trace = printable(error.traceback or "").splitlines() if error is not None else []
         indent = " " * _INDENT_COLUMNS
         text = [Text(f"{indent}{line}", "dim") for line in trace]
-        lines = [part for line in text for part in wrapped(line, self._width)]
+        lines = [part for line in text for part in wrapped(line, self.width)]
         if reason_of("error", message.reason).is_fixable:
             # Not wrapped, so that it can be copied.
             command = f"dyna why {message.run_id} {message.task}"
@@ -144,7 +149,7 @@ class DevLines:
             for problem in message.problems
             for line in printable(problem.message).splitlines()
         ]
-        return [part for line in text for part in wrapped(line, self._width)]
+        return [part for line in text for part in wrapped(line, self.width)]
 
     def invoked(self, message: InvokeTask, text: str) -> Text:
         """Who asked for the task, and how."""
@@ -180,8 +185,20 @@ class DevLines:
         """Cerebro's answer is shown instead."""
         self._tasks_of[message.server] = len(message.tasks)
 
-    def accepted(self, message: DeclarationAccepted, _text: str) -> Text:
-        """A server was loaded, for the first time here or again."""
+    def graph_changed(self, message: GraphChanged, text: str) -> Text:
+        """Return what it adds, removes and changes. The answer to its declaration follows."""
+        self._changed.add(message.server)
+        return _any_event(self, message, text)
+
+    def accepted(self, message: DeclarationAccepted, _text: str) -> Text | None:
+        """A server was loaded, for the first time here or again.
+
+        All servers of a home are declared together: one that is known and that changed nothing was
+        not loaded because of that.
+        """
+        if message.server in self._ready and message.server not in self._changed:
+            return None
+        self._changed.discard(message.server)
         return self._loaded(message.server)
 
     def server_changed(self, message: ServerStateChanged, _text: str) -> Text:
@@ -246,6 +263,7 @@ _WORDS: Final[dict[type[Message], Callable[[DevLines, Any, str], Text | None]]] 
     TaskStateChanged: DevLines.task_changed,
     RunStateChanged: DevLines.run_changed,
     ServerDeclared: DevLines.declared,
+    GraphChanged: DevLines.graph_changed,
     DeclarationAccepted: DevLines.accepted,
     DeclarationRejected: DevLines.rejected,
     ServerStateChanged: DevLines.server_changed,

@@ -109,7 +109,7 @@ def servers_table(
     rows = [
         (
             info.server,
-            Text(info.state.replace("not_loaded", "failed to load"), _SERVER_STYLE[info.state]),
+            _server_state(info),
             str(info.tasks),
             str(info.revision),
             ago(info.last_seen_at, now) if info.last_seen_at else "never",
@@ -120,6 +120,18 @@ def servers_table(
     if any(info.concurrency is not None for info in servers):
         return aligned((*_SERVERS, Column("workers", yields=2, prose="wrap")), rows, width)
     return aligned(_SERVERS, [row[:-1] for row in rows], width)
+
+
+def _server_state(info: ServerInfo) -> Text:
+    """Return its state; of one that serves although its files fail to load, that, too."""
+    if runs_earlier_code(info):
+        return Text(f"{info.state}, earlier code", "yellow")
+    return Text(info.state.replace("not_loaded", "failed to load"), _SERVER_STYLE[info.state])
+
+
+def runs_earlier_code(info: ServerInfo) -> bool:
+    """Return whether a server runs the code of before, because its files fail to load."""
+    return info.state == "ready" and info.problem is not None
 
 
 def _workers(info: ServerInfo) -> str:
@@ -138,9 +150,15 @@ def server_problems(servers: Sequence[ServerInfo], width: int | None) -> list[Te
         Text(line, style="red")
         for info in servers
         if info.problem
-        for line in _problem(info.server, info.problem)
+        for line in [*_problem(info.server, info.problem), *_until_it_loads(info)]
     ]
     return [part for line in lines for part in wrapped(line, width)]
+
+
+def _until_it_loads(info: ServerInfo) -> list[str]:
+    if not runs_earlier_code(info):
+        return []
+    return [f"  {info.server} runs its earlier code; dyna dev loads its files when they are saved"]
 
 
 def _problem(server: str, problem: str) -> list[str]:
