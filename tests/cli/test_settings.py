@@ -138,6 +138,19 @@ def test_profiles_default_to_the_home_directory(tmp_path: Path) -> None:
     assert options_of("--profile", "local", HOME=str(tmp_path)).profile == "sso"
 
 
+def test_profile_without_file_comes_with_those_that_have_one(tmp_path: Path) -> None:
+    folder = tmp_path / ".config" / "cordyna"
+    folder.mkdir(parents=True)
+    for name in ("staging", "local"):
+        (folder / f"{name}.toml").write_text('bus = "x"\n')
+
+    assert options_of("--profile", "nope", HOME=str(tmp_path)).known_profiles == (
+        "local",
+        "staging",
+    )
+    assert options_of("--profile", "local", HOME=str(tmp_path)).known_profiles == ()
+
+
 def test_profile_without_file_is_one_of_aws(tmp_path: Path) -> None:
     assert options_of("--profile", "prod", HOME=str(tmp_path)).profile == "prod"
 

@@ -67,6 +67,58 @@ def test_missing_profile_is_an_access_error() -> None:
         AwsSession(EngineOptions(profile="missing-profile"))
 
 
+def test_missing_profile_names_those_that_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = tmp_path / "config"
+    configuration.write_text("[profile sso]\nregion = eu-west-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(configuration))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+
+    with pytest.raises(AccessError) as error:
+        AwsSession(EngineOptions(profile="nope", known_profiles=("local",)))
+
+    assert error.value.next == "give a --profile that exists: one of local, sso"
+    configuration.write_text("")
+    with pytest.raises(AccessError, match="there is none yet"):
+        AwsSession(EngineOptions(profile="nope"))
+
+
+LOCAL = EngineOptions(region="eu-west-1", endpoint_url="http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("options", "fault", "step"),
+    [
+        (LOCAL, faults.NoCredentialsError(), "export AWS_ACCESS_KEY_ID=test"),
+        (LOCAL, faults.EndpointConnectionError(endpoint_url="x"), "`make cloud`"),
+        (LOCAL, refused("AccessDenied"), "what their policy allows"),
+        (EngineOptions(region="eu-west-1"), faults.NoCredentialsError(), "aws sso login"),
+        (
+            EngineOptions(region="eu-west-1"),
+            faults.EndpointConnectionError(endpoint_url="x"),
+            "check --endpoint-url",
+        ),
+    ],
+    ids=["keys", "start it", "policy", "log in", "address"],
+)
+def test_next_step_at_a_local_endpoint_is_its_own(
+    options: EngineOptions, fault: Exception, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    session = AwsSession(options)
+    client: Any = session.client("sts")
+
+    def fail(**_arguments: Any) -> Any:
+        raise fault
+
+    monkeypatch.setattr(client, "get_caller_identity", fail)
+    with pytest.raises(AccessError) as error:
+        session.call("sts", "get_caller_identity")
+    assert step in error.value.next
+
+
 def test_missing_region_is_an_access_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)

@@ -87,7 +87,7 @@ class EngineOptions:
     Without `declares`, opening the engine does not declare its servers. With `in_process`, servers
     are imported by this process and their bodies run in threads, for a debugger.
     `client`: the name under which commands are sent, which IAM may bind to a person.
-    `alerts`: where incidents are sent, by owner.
+    `alerts`: where incidents are sent, by owner. `known_profiles`: those of dyna, to choose from.
     `server_options` by target. `runs_tasks`: the command will run tasks, so servers may be
     started before anything else.
     """
@@ -96,6 +96,7 @@ class EngineOptions:
     declares: bool = True
     home: str | None = None
     profile: str | None = None
+    known_profiles: tuple[str, ...] = ()
     region: str | None = None
     endpoint_url: str | None = None
     bus: str | None = None

@@ -6,13 +6,14 @@ ServiceError (the service itself), with what to do about it.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore import exceptions as botocore_errors
 
 from cordyna_cli.engine import EngineOptions
@@ -51,6 +52,13 @@ _UNREACHABLE: Final = (
     botocore_errors.SSLError,
     botocore_errors.ProxyConnectionError,
 )
+_THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
+_KEYS_OF_AN_EMULATOR: Final = (
+    "an emulator accepts any keys: export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
+)
+_START_THE_LOCAL_CLOUD: Final = (
+    "start the cloud of this machine: `make cloud` in the repository; or check --endpoint-url"
+)
 _AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 
 
@@ -59,7 +67,7 @@ class AwsSession:
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
-        with translate_aws_errors():
+        with self._translated():
             self._session = boto3.Session(
                 profile_name=options.profile, region_name=options.region or named_region()
             )
@@ -93,16 +101,43 @@ class AwsSession:
 
     def call(self, service: str, operation: str, **arguments: Any) -> Any:
         """Call one operation. Raises AccessError, ServiceError."""
-        with translate_aws_errors():
+        with self._translated():
             return getattr(self.client(service), operation)(**arguments)
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Translate errors; where the address or profile tells more, the next step is its own."""
+        try:
+            with translate_aws_errors():
+                yield
+        except AccessError as failed:
+            step = self._own_next_step(failed.__cause__)
+            if step is None:
+                raise
+            raise AccessError(failed.what, why=failed.why, next=step) from failed.__cause__
+
+    def _own_next_step(self, cause: BaseException | None) -> str | None:
+        if isinstance(cause, botocore_errors.ProfileNotFound):
+            return _profiles_to_choose(self._options.known_profiles)
+        if urlsplit(self._options.endpoint_url or "").hostname not in _THIS_MACHINE:
+            return None
+        if isinstance(cause, botocore_errors.NoCredentialsError):
+            return _KEYS_OF_AN_EMULATOR
+        return _START_THE_LOCAL_CLOUD if isinstance(cause, _UNREACHABLE) else None
+
     def _make_client(self, service: str) -> Any:
-        with self._making, translate_aws_errors():
+        with self._making, self._translated():
             return self._session.client(
                 service,
                 endpoint_url=self._options.endpoint_url,
                 config=client_config(read_timeout_s=60),
             )  # type: ignore[call-overload]
+
+
+def _profiles_to_choose(own: Sequence[str]) -> str:
+    names = sorted({*own, *botocore.session.Session().available_profiles})
+    known = f"one of {', '.join(names)}" if names else "there is none yet"
+    return f"give a --profile that exists: {known}"
 
 
 class ResourceNotFound(ServiceError):

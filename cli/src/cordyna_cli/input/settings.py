@@ -90,6 +90,7 @@ def resolve(flags: GlobalFlags, environment: Surroundings) -> CliSettings:
             **{
                 **values,
                 "servers": tuple(values["servers"] or ()),
+                "known_profiles": _known_profiles(profile, profile_file, environment.environ),
                 "alerts": values["alerts"] or {},
                 "server_options": _options_of(values["servers"] or (), entries, environment.cwd),
             }
@@ -148,13 +149,26 @@ def _from_project(cwd: Path) -> dict[str, Any]:
 
 
 def _from_profile(profile: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    config = (
-        environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".config"
-    )
-    file = Path(config) / "cordyna" / f"{profile}.toml"
+    file = _profile_folder(environ) / f"{profile}.toml"
     if not file.is_file():
         return {}
     return _with_absolute_paths(_checked(_read_toml(file), file, f"profile {profile}"), file.parent)
+
+
+def _profile_folder(environ: Mapping[str, str]) -> Path:
+    config = (
+        environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".config"
+    )
+    return Path(config) / "cordyna"
+
+
+def _known_profiles(
+    profile: str | None, profile_file: Mapping[str, Any], environ: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return the profiles of dyna, if the named one is none of them: AWS may not know it either."""
+    if profile is None or profile_file:
+        return ()
+    return tuple(sorted(file.stem for file in _profile_folder(environ).glob("*.toml")))
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
