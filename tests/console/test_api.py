@@ -80,7 +80,7 @@ def test_task_run_equals_the_view_of_the_run(client: TestClient, failed: RunView
         assert shown["upstream"] == task.upstream
         assert len(shown["timeline"]) == len(task.timeline)
         assert shown["why"]["sentence"] == why_task(failed, task, NOW).sentence
-        assert shown["why"]["beside"] == list(why_task(failed, task, NOW).details)
+        assert {*why_task(failed, task, NOW).details} <= {*shown["why"]["beside"]}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from cerebro.core.views import run_view
 from cerebro.handlers import fact_queries
 from cerebro.handlers.query_api import answer
 from cordyna_cli.wording.why import why_run
-from cordyna_console.answers.reasons import run_reason
 from cordyna_core.contract.query_api import full_json
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.facts import RunFacts, RunStructure, TaskRunFacts
@@ -50,7 +49,7 @@ def test_queries_answer_with_views_that_survive_json() -> None:
         head = json.loads(json.dumps(answer(query, ports).head))
         view = model.model_validate(head)
         assert full_json(view) == head
-    assert run_reason(RunFacts.model_validate(head_of(run.id, ports)).excerpt, utc(NOON)).sentence
+    assert why_run(RunFacts.model_validate(head_of(run.id, ports)).excerpt, utc(NOON)).sentence
     missing = answer({"ask": "task_run", "run_id": run.id, "task": "x"}, ports).missing
     assert missing is not None
     assert "no task" in missing.what

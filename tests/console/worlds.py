@@ -34,7 +34,8 @@ class Watcher:
         self.world = world
         self.steps: dict[str, list[dict[str, Any]]] = {}
         self.cursors: dict[str, str] = {}
-        identity = ConsoleIdentity(engine="embedded", where="", command="dyna", by="")
+        # Of an engine on AWS only facts are read, never the events.
+        identity = ConsoleIdentity(engine="aws", where="", command="dyna", by="")
         self.console = Console(
             engine=None,  # type: ignore[arg-type]  # facts are read from the store of the world
             identity=identity,

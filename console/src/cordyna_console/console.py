@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from cordyna_cli.engine import Engine
 from cordyna_cli.operations import Operations, operations_of
+from cordyna_cli.wording.failures import failures
 from cordyna_cli.wording.senders import named_sender
 from cordyna_console.bus_reports import BusReports
 from cordyna_console.models import RunRow
@@ -145,5 +146,5 @@ class Console:
             by=named_sender(run.source),
             params=run.params,
             counts=facts.counts,
-            root_cause=run.root_causes[0] if run.root_causes else None,
+            root_cause=next(iter(failures(run)), None),
         )

@@ -21,3 +21,9 @@ test("a shortened name fits, down to a beginning and an end", () => {
     assert.match(text, /^w.*…/);
   }
 });
+
+test("a shortened name is as long as its room allows", () => {
+  // Its middle is wide, so that an estimate by the mean character leaves room.
+  const wide = { measureText: (text) => ({ width: [...text].reduce((sum, one) => sum + (one === "m" ? 30 : 10), 0) }) };
+  assert.equal(shortened(wide, "abcdefmmmmmmmmghij", 110), "abcdef…ghij");
+});

@@ -1,7 +1,5 @@
 """show, why, timeline, events: look at one run."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,6 +8,7 @@ from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.do import AsJson, Run
 from cordyna_cli.commands.ui import OpenPage, open_in_browser, page_of
 from cordyna_cli.engine import Engine
+from cordyna_cli.full_reason import reason_with_events
 from cordyna_cli.input.incident_selector import SHORTEST, incidents_beginning_with
 from cordyna_cli.input.run_selector import resolve_run_and_task, resolve_run_id
 from cordyna_cli.output.errors import near_names
@@ -20,14 +19,9 @@ from cordyna_cli.render.run.outcome import whole_run
 from cordyna_cli.render.run.timeline import timeline_chart
 from cordyna_cli.render.run.why import why_lines, why_task_lines
 from cordyna_cli.task_progress import TaskProgress
-from cordyna_cli.wording.foreign_text import one_line
-from cordyna_cli.wording.next_steps import NextStep
-from cordyna_cli.wording.refused_invocations import refused_invocations
-from cordyna_cli.wording.run_history import run_history
-from cordyna_cli.wording.why import why_run, why_task, without_printed_lines
 from cordyna_core.contract.views.incidents import IncidentView
-from cordyna_core.contract.views.runs import PassedEvent, RunView, TaskView
-from cordyna_core.errors import NotFound, ServiceError
+from cordyna_core.contract.views.runs import RunView, TaskView
+from cordyna_core.errors import NotFound
 
 RunOrTask = Annotated[
     str | None,
@@ -85,30 +79,18 @@ def why(
         run_id, name = resolve_run_and_task(engine, run, task)
         view = engine.run(run_id)
         task_run = None if name is None else task_of(view, name)
-        passed = _events_of(engine, run_id)
         if open_page:
             open_in_browser(call, engine, page_of(engine, run_id, name))
         if not view.is_final:
             call.note_without_driver(engine)
-        now, width = call.environment.now(), call.out.width
-        reason = why_run(view, now) if task_run is None else why_task(view, task_run, now)
-        if _is_known_to_be_silent(engine, reason.next_step):
-            reason = without_printed_lines(reason)
-    beside = (*run_history(passed, view, task_run, now), *refused_invocations(passed, name))
-    reason = replace(reason, details=(*reason.details, *map(one_line, beside)))
+        width = call.out.width
+        reason = reason_with_events(engine, view, task_run, call.environment.now())
     if json:
         call.out.print_json(why_json(view.run_id, name or view.task, reason))
     elif task_run is None:
         call.out.print(why_lines(view, reason, width))
     else:
         call.out.print(why_task_lines(task_run, reason, width))
-
-
-def _is_known_to_be_silent(engine: Engine, step: NextStep) -> bool:
-    """Whether `dyna logs` would show nothing. A log in the cloud is late, and slow to read."""
-    if step.do != "logs" or step.run is None or not engine.has_live_events:
-        return False
-    return next(iter(engine.iter_logs(step.run, step.task)), None) is None
 
 
 def _incident(engine: Engine, typed: str) -> IncidentView | None:
@@ -124,13 +106,6 @@ def _why_incident(call: CommandContext, incident: IncidentView, *, as_json: bool
         call.out.print_json(object_json(incident.model_dump(mode="json")))
     else:
         call.out.print(incident_lines(incident, call.environment.now(), call.out.width))
-
-
-def _events_of(engine: Engine, run_id: str) -> Sequence[PassedEvent]:
-    try:
-        return engine.events(run_id)
-    except ServiceError:  # a bus without a log: what cerebro knows is shown without it
-        return ()
 
 
 def timeline(ctx: typer.Context, run: Run = None, *, json: AsJson = False) -> None:

@@ -2,20 +2,29 @@
 
 from datetime import datetime
 
+from cordyna_cli.full_reason import reason_with_events, reason_with_log
 from cordyna_cli.wording.next_steps import NextStep
 from cordyna_cli.wording.why import Why, why_run, why_task
+from cordyna_console.console import Console
 from cordyna_console.models import NextAction, WhyAnswer
 from cordyna_core.contract.views.runs import RunView, TaskView
 
 
-def run_reason(view: RunView, now: datetime) -> WhyAnswer:
+def run_reason(console: Console, view: RunView, now: datetime) -> WhyAnswer:
     """Return the reason of a run."""
-    return _answer(why_run(view, now))
+    if not console.has_cheap_events:
+        return _answer(why_run(view, now))
+    # A page follows a live run, and all events of a large one are slow to read again and again.
+    reason_of = reason_with_events if view.cancelled else reason_with_log
+    return _answer(reason_of(console.engine, view, None, now))
 
 
-def task_reason(view: RunView, task: TaskView, now: datetime) -> WhyAnswer:
+def task_reason(console: Console, view: RunView, task: TaskView, now: datetime) -> WhyAnswer:
     """Return the reason of one task run."""
-    return _answer(why_task(view, task, now))
+    if not console.has_cheap_events:
+        return _answer(why_task(view, task, now))
+    reason_of = reason_with_events if task.reason == "cancelled" else reason_with_log
+    return _answer(reason_of(console.engine, view, task, now))
 
 
 def _answer(why: Why) -> WhyAnswer:

@@ -152,7 +152,7 @@ def facts_answer(facts: RunFacts, why: WhyAnswer, now: datetime) -> FactsAnswer:
 def reading(console: Console, facts: RunFacts) -> RunReading:
     """Return a run as its followers and its head show it."""
     now = console.now()
-    why = run_reason(facts.excerpt, now)
+    why = run_reason(console, facts.excerpt, now)
     return RunReading(head(console, facts, why), facts_answer(facts, why, now))
 
 
@@ -177,7 +177,7 @@ def task_run(console: Console, run_id: str, name: str) -> TaskRunAnswer:
         downstream=facts.downstream,
         blocked_by=task.blocked_by,
         deadline=task.deadline,
-        why=task_reason(facts.excerpt, task, console.now()),
+        why=task_reason(console, facts.excerpt, task, console.now()),
     )
 
 

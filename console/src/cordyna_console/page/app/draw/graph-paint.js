@@ -4,7 +4,7 @@ import { BLOCK_H, BLOCK_W } from "./layout.js";
 import { colours } from "./palette.js";
 import { shortened } from "./shorten.js";
 
-const NEAR_PX = 84;
+const NEAR_PX = 103;
 const FAR_PX = 9;
 const ARCH = 31; // three quarters of it lift the middle into the gap between two rows
 const EDGES_MAX = 2_500;
@@ -12,7 +12,7 @@ const DRAWN = [...WORDS, "unresolved", "declared"];
 
 /** Whether so little room is left for a task that cells are counted instead. */
 export function isFar(view, size) {
-  return BLOCK_W * view.scale < FAR_PX * 4 && size > 40 && BLOCK_H * view.scale < FAR_PX;
+  return BLOCK_W * view.scale < FAR_PX * 5 && size > 40 && BLOCK_H * view.scale < FAR_PX;
 }
 
 export class GraphPainter {

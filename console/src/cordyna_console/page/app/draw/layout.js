@@ -4,9 +4,9 @@
 // sweeps down, one up), and wrap into further columns where there are more than `rows` of them, so
 // that a fan-out of thousands is a block and not a line a mile long.
 
-export const BLOCK_W = 150;
+export const BLOCK_W = 184;
 export const BLOCK_H = 34;
-const GAP_X = 74;
+const GAP_X = 48;
 const SUB_X = 18;
 const GAP_Y = 12;
 const LANE_GAP = 34;

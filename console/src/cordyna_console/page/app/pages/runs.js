@@ -69,7 +69,7 @@ function RunLine({ run }) {
   const others = Object.entries(run.labels).filter(([name]) => name !== "via");
   return html`<tr ...${rowLink(href)}>
     <td><${State} word=${runWord(run)} /></td>
-    <td><a href=${href}>${run.task}</a>${run.root_cause && run.root_cause.task !== run.task ? html` <span class="soft wide">because of ${run.root_cause.task}: ${run.root_cause.reason}</span>` : null}
+    <td><a href=${href}>${run.task}</a>${run.root_cause && run.root_cause.task !== run.task ? html` <span class="soft wide">${run.cancelled ? "before that" : "because of"} ${run.root_cause.task}: ${run.root_cause.reason}</span>` : null}
       ${others.map(([name, value]) => html` <span key=${name} class="chip" title=${`${name}=${value}`}>${name}=${value}</span>`)}</td>
     <td class="mid"><${RunId} id=${run.run_id} /></td>
     <td class="wide"><${Bar} counts=${run.counts} /></td>
