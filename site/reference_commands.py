@@ -13,14 +13,26 @@ from cordyna_cli.output.exit_status import ExitStatus
 
 STATUS_MEANING = {
     ExitStatus.COMPLETED: "completed, or what was asked for is shown",
-    ExitStatus.ENDED_IN_ERROR: "the run ended in error, was refused, or `doctor` found a problem",
+    ExitStatus.ENDED_IN_ERROR: (
+        "the run ended in error or was cancelled; the command was refused, for example for a "
+        "parameter; or `doctor` found a problem"
+    ),
     ExitStatus.USAGE: "the command line cannot be read",
-    ExitStatus.NOT_FOUND: "not found",
+    ExitStatus.NOT_FOUND: "there is no such task, run, server or file",
     ExitStatus.ACCESS: "credentials or an endpoint do not work",
     ExitStatus.SERVICE: "a service answered with an error, or cordyna itself failed",
     ExitStatus.GAVE_UP_WAITING: "`--wait` has passed",
     ExitStatus.INTERRUPTED: "interrupted",
 }
+
+_LAST_RUN = (
+    "Where RUN may be left out, the last run is meant that a client invoked (a person or a "
+    "program), not one that a cron or a task began."
+)
+_CANCELLED_IN_JSON = (
+    "In JSON the `state` of a cancelled run is `error`, as in its events; `runs --json` has "
+    "`cancelled` beside it, and the tasks that had not ended have the reason `cancelled`."
+)
 
 
 def command_line_page() -> str:
@@ -33,6 +45,8 @@ def command_line_page() -> str:
         "",
         "`dyna [GLOBAL OPTIONS] COMMAND ...`; global options precede the command.",
         "Results go to stdout, progress and hints to stderr.",
+        _LAST_RUN,
+        _CANCELLED_IN_JSON,
         "",
         "## Global options",
         "",

@@ -35,6 +35,7 @@ def test_refusal_exits_with_1_and_lists_its_reasons() -> None:
         ("missing_param", ["task-1"], "dyna describe task-1"),
         ("bad_param", ["task-1"], "dyna describe task-1"),
         ("bad_param", None, "dyna describe task-3"),
+        ("plain_secret", None, "dyna describe task-3"),
     ],
 )
 def test_refused_param_names_the_schema(code: str, path: list[str] | None, following: str) -> None:

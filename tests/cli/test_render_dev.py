@@ -88,6 +88,15 @@ def test_dev_names_only_the_server_whose_declaration_changed() -> None:
     ]
 
 
+def test_dev_aligns_servers_of_any_length_from_the_first() -> None:
+    servers = {"api": 1, "warehouse-eu": 2}
+    ready = (ServerStateChanged(server=server, state="ready") for server in servers)
+
+    lines = passed(*(sealed(SALES, message, 0) for message in ready), tasks_of=servers)
+
+    assert len({line.index("loaded") for line in lines}) == 1
+
+
 def test_dev_follows_the_width_of_the_terminal() -> None:
     rendered = DevLines(200)
     item = a_line("words " * 20)

@@ -30,11 +30,16 @@ class StateFilter(StrEnum):
 def runs(
     ctx: typer.Context,
     *,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=10_000, help="How many.")] = 20,
+    limit: Annotated[
+        int, typer.Option("-n", "--limit", min=1, max=10_000, help="How many. Default: 20.")
+    ] = 20,
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="Only runs of this task.")
     ] = None,
-    state: Annotated[StateFilter | None, typer.Option(help="Only runs in this state.")] = None,
+    state: Annotated[
+        StateFilter | None,
+        typer.Option(help="Only runs in this state; a cancelled run is in no other."),
+    ] = None,
     since: Annotated[
         str | None,
         typer.Option(metavar="SPAN_OR_DATE", help="Only runs since then: 2h, 7d, 2026-11-01."),
@@ -44,7 +49,10 @@ def runs(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """The newest runs first, of the newest 10,000."""
+    """The newest runs first, of the newest 10,000.
+
+    In JSON the `state` of a cancelled run is `error`, as in events, and `cancelled` is true.
+    """
     call = CommandContext(ctx)
     now = call.environment.now()
     criteria = RunCriteria(

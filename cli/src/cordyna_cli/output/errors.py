@@ -27,7 +27,7 @@ NOT_LOADED: Final = "not_loaded"
 _CONTEXT_CODES: Final = ("driven_by_another",)
 """Codes that add context to a refusal but do not cause it."""
 
-_PARAM_CODES: Final = ("missing_param", "bad_param")
+_PARAM_CODES: Final = ("missing_param", "bad_param", "plain_secret")
 _NEXT: Final = {
     NOT_LOADED: "correct what is shown above, then run the same command again",
     "unknown_param": "`dyna tasks --json` shows what each task takes (params_schema)",

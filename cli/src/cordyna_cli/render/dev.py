@@ -46,6 +46,7 @@ _INDENT_COLUMNS: Final = 10
 _WORDS_COLUMNS: Final = 24
 """With less room behind long names, what happened is below them."""
 
+_SERVER_COLUMNS_MIN: Final = 6
 _SERVER_COLUMNS_MAX: Final = 16
 _TASK_COLUMNS_MAX: Final = 24
 _STREAM_SIGNS: Final = {"stdout": "│", "stderr": "!", "log": "·", "shared": "┆"}
@@ -66,8 +67,11 @@ class DevLines:
         `width` may be set anew at any time: a terminal can be resized.
         """
         self.width = width
-        self._server_columns, self._task_columns = 6, 8
         self._tasks_of = dict(tasks_of or {})
+        longest = max(map(len, self._tasks_of), default=0)
+        # From the first line on, so that the lines of servers that are loaded together align.
+        self._server_columns = min(max(longest, _SERVER_COLUMNS_MIN), _SERVER_COLUMNS_MAX)
+        self._task_columns = 8
         self._ready: set[str] = set()
         self._changed: set[str] = set()
         # By task, not by run: a service passes any number of runs.
