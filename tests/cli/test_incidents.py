@@ -192,6 +192,16 @@ def test_snooze_that_is_refused_ends_with_the_reason() -> None:
     assert "more than 30 days ahead" in result.err
 
 
+def test_snooze_of_no_time_names_what_ends_a_snooze() -> None:
+    problem = Problem(code="until_has_passed", message="it has passed: give a later time")
+    engine = FakeEngine(known_incidents=[an_incident()], refuses=Refused(LOAD, (problem,)))
+
+    result = dyna("snooze", LOAD, "0s", engine=engine)
+
+    assert result.status == 1
+    assert result.err.splitlines()[-1].startswith(f"  next: dyna snooze {LOAD} 10s ")
+
+
 def test_snooze_of_no_incident_is_not_found() -> None:
     result = dyna("snooze", "ZZZZ", "2h", engine=FakeEngine())
 

@@ -65,6 +65,18 @@ def test_short_snooze_ends_half_an_hour_after_the_last_event() -> None:
     assert len(incident_events(world.after(200))) == before + 1
 
 
+def test_snooze_of_seconds_ends_a_longer_one() -> None:
+    world = a_run("a", a="error")
+    snooze(world, 7200)
+    world.after(3600)
+    fail_again(world)
+    snooze(world, 10)
+    before = len(incident_events(world))
+    world.after(1900)
+    last = incident_events(world)[-1]
+    assert (len(incident_events(world)), last.times, last.snoozed_until) == (before + 1, 2, None)
+
+
 def test_snoozed_incident_closes_and_that_is_published() -> None:
     world = a_run("a", a="error").after(5)
     snooze(world, 7200)

@@ -1,7 +1,7 @@
 """incidents, snooze: what needs an owner."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,6 +16,9 @@ from cordyna_cli.render.incidents import incidents_table
 from cordyna_cli.wording.format import moment, plural
 from cordyna_core.contract.incidents import SnoozeIncident
 from cordyna_core.contract.views.incidents import IncidentView
+
+ENDS_SNOOZE: Final = "10s"
+"""It replaces a longer snooze; a much shorter one could be over before cerebro receives it."""
 
 
 def incidents(
@@ -82,8 +85,12 @@ def snooze(
         view = resolve_incident(engine, incident)
         refused = engine.command(SnoozeIncident(incident=view.incident, until=until))
     if refused is not None:
+        has_passed = any(problem.code == "until_has_passed" for problem in refused.problems)
+        sooner = f"dyna snooze {view.incident} {ENDS_SNOOZE}   (a snooze ends with the next one)"
         raise command_refused(
-            f"incident {view.incident} cannot be snoozed", refused.problems, next="dyna incidents"
+            f"incident {view.incident} cannot be snoozed",
+            refused.problems,
+            next=sooner if has_passed else "dyna incidents",
         )
     call.out.print([f"incident {view.incident} is snoozed until {moment(until, now)}"])
     return ExitStatus.COMPLETED
