@@ -6,6 +6,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+import prices
 import pytest
 from starlette.testclient import TestClient
 
@@ -14,6 +15,7 @@ from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.home import MemoryHome, open_home
 from console.consoles import BEARER, CHANGES, NOW, a_client, a_console, an_engine, three_servers
 from console.test_aws import a_cloud_console
+from cordyna_console.answers.care import PRICES
 from cordyna_console.bus_reports import TICKS_KEPT, BusReports
 from cordyna_core.contract.base import Problem, meta_at
 from cordyna_core.contract.envelope import seal
@@ -177,3 +179,14 @@ def test_home_that_was_deleted_is_shown_and_takes_no_command(tmp_path: Path) -> 
                 503,
                 f"the home {home} was deleted.",
             )
+
+
+def test_cost_uses_the_prices_of_the_bench() -> None:
+    listed = (
+        prices.EVENT,
+        prices.WRITE,
+        prices.READ,
+        prices.QUEUE_REQUEST,
+        prices.INVOCATION,
+    )
+    assert [price for *_, price in PRICES] == [price.per_million for price in listed]
