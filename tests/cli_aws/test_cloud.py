@@ -80,7 +80,7 @@ def test_missing_profile_names_those_that_exist(
 
     assert error.value.next == "give a --profile that exists: one of local, sso"
     configuration.write_text("")
-    with pytest.raises(AccessError, match="there is none yet"):
+    with pytest.raises(AccessError, match="no profile exists yet"):
         AwsSession(EngineOptions(profile="nope"))
 
 

@@ -136,7 +136,7 @@ class AwsSession:
 
 def _profiles_to_choose(own: Sequence[str]) -> str:
     names = sorted({*own, *botocore.session.Session().available_profiles})
-    known = f"one of {', '.join(names)}" if names else "there is none yet"
+    known = f"one of {', '.join(names)}" if names else "no profile exists yet"
     return f"give a --profile that exists: {known}"
 
 

@@ -165,7 +165,7 @@ def _profile_folder(environ: Mapping[str, str]) -> Path:
 def _known_profiles(
     profile: str | None, profile_file: Mapping[str, Any], environ: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Return the profiles of dyna, if the named one is none of them: AWS may not know it either."""
+    """Return the profiles of dyna if the named one has no file: AWS may not know it either."""
     if profile is None or profile_file:
         return ()
     return tuple(sorted(file.stem for file in _profile_folder(environ).glob("*.toml")))
