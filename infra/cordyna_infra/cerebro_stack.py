@@ -9,6 +9,8 @@ All of them share one table and one bus. Each has a role of its own. Idle, only 
 queues cost something (docs/operating.md).
 """
 
+from typing import Final
+
 from aws_cdk import Duration, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -18,7 +20,6 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from cerebro.adapters.aws.dynamodb_run_marks import SHARDS
 from cordyna_cdk import GuardedFunction, put_events_statement
 from cordyna_cdk.dead_letters import dead_letter_queue
 from cordyna_cdk.discovery import ParameterName, parameter_name
@@ -44,6 +45,8 @@ from cordyna_infra.state_table import state_table
 from cordyna_infra.timers import TimerResources, waiting_in
 
 _SWEEP_EVERY = Duration.minutes(15)
+SWEEP_SHARDS: Final = 4
+"""Partitions of the active runs (cerebro.adapters.aws.dynamodb_run_marks), each swept by itself."""
 
 
 class CerebroStack(Stack):
@@ -251,7 +254,7 @@ class CerebroStack(Stack):
                     event=events.RuleTargetInput.from_object({"shard": shard}),
                     dead_letter_queue=self.dead_letters["sweeper"],
                 )
-                for shard in range(SHARDS)
+                for shard in range(SWEEP_SHARDS)
             ],
         )
 
