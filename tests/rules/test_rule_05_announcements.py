@@ -6,6 +6,7 @@ import pytest
 
 from cerebro.core.incidents.notices import FailureNotice
 from cordyna_core.contract.state_updates import RunStateChanged
+from world.reactions import EFFECTS_MAX
 from world.scenarios import ReactionWorld, a_run
 
 
@@ -52,3 +53,26 @@ def test_failure_reported_after_the_end_reaches_its_incident(
     monkeypatch.setattr(world.driver, "send_incident_notice", notices.append)
     update = world.report("a", "error")
     assert notices == [FailureNotice(world.run_id, update.id)]
+
+
+@pytest.mark.parametrize("is_published", [True, False], ids=["published", "crashed"])
+def test_end_names_causes_of_its_own_facts(*, is_published: bool) -> None:
+    """A timer is paused; `a` heals, `b` fails, and the redelivered timer ends the run for that."""
+    for effects in range(1, EFFECTS_MAX):
+        world = a_run("a  b<-a  c<-b").after(11)
+        (timer,) = world.driver.page_timers
+        world.driver.lose_page_timers()
+        world.now = timer.due
+        resume = world.driver.begin(timer, effects=effects)
+        if world.stored_run().is_over:
+            return
+        world.report("a", "completed")
+        world.reach("b", "error")
+        world.handle(timer)
+        if not is_published:
+            world.published.remove(*states_of(world, "error"))
+        resume(EFFECTS_MAX)
+        causes = [[cause.task for cause in end.root_causes] for end in states_of(world, "error")]
+        assert causes, effects
+        assert all(names == ["b"] for names in causes), effects
+    raise AssertionError("the timer did not end the run")

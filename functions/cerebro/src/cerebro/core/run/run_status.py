@@ -24,7 +24,8 @@ Reading takes time, and other handlers write meanwhile. Two rules make the deriv
    refused; and an end that was written before the step is undone by it.
 
 That something failed is announced once, by the input that set `failing`; the end by the input that
-wrote it. Each repeats its announcement if it is delivered again.
+wrote it. Each repeats its announcement if it is delivered again. The causes of an end are read
+again if its `rev` is not that of the facts: a run that was opened again has another end.
 
 Invariant: a run ends in error only if nothing was alive in a reading of its facts that began after
 `rev` was read, and `rev` has not stepped since (docs/rules.md, rule 5).
@@ -214,6 +215,10 @@ async def end_run(
         new = replace(run, status=status, cause=cause, version=run.version + 1)
         run = (await write_run(new, run)) or new
     if run.status != status or run.cause != cause:
+        return
+    if rev is not None and run.rev != rev:
+        # Another delivery of this input has ended the opened run, and for other facts.
+        await end_if_idle(snapshot, cause=cause)
         return
     now = await Now()
     ended = run_state_changed(
