@@ -6,7 +6,7 @@ import pytest
 
 from cerebro.core.effects import PageTimer
 from cerebro.simulator.sizes import Sizes, sizes
-from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.commands import InvokeTask, RetryRun
 from cordyna_core.contract.ids import CLIENT, run_id_of
 from world.scenarios import ReactionWorld, a_run, a_world
 
@@ -77,6 +77,22 @@ def test_early_timer_of_a_failed_run_is_sent_again() -> None:
     timer = PageTimer(world.run_id, 0, world.now + 1)
     world.handle(timer)
     assert world.driver.page_timers == [timer]
+
+
+@pytest.mark.parametrize("effects", range(4))
+def test_early_timer_of_a_completed_run_is_sent_again(effects: int) -> None:
+    """A rerun counts on it, because it is recorded, while its handler is at any effect."""
+    world = a_run("a  b<-a", a="completed")
+    world.reach("b", "completed")
+    (timer,) = world.driver.page_timers
+    world.driver.lose_page_timers()
+    world.now = timer.due - 3
+    resume = world.driver.begin(timer, effects=effects)
+    world.publish(RetryRun(run_id=world.run_id, from_=["a"], downstream=True), CLIENT)
+    assert world.driver.page_timers in ([], [timer])
+    world.now = timer.due
+    resume(100)
+    assert world.after(11).state_of("a") == "error ack_timeout"
 
 
 def test_next_timer_is_due_at_the_earliest_deadline() -> None:

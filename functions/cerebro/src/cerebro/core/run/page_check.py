@@ -5,7 +5,8 @@ Theory of operation. Each page of a live run has one timer, due at the page's ea
 one finds nothing to do. When one fires, in this order:
 
     too early         it is sent again and does nothing else; clocks differ. This holds in a run
-                      that has ended in error too, because an update may still reopen it.
+                      that has ended, too, unless it was cancelled: an update or a rerun may open
+                      it and count on this timer, because it is recorded.
     run over          completed: nothing. Cancelled: what is live is cancelled. Error: nothing,
                       unless something on the page is live; then the run is reopened, because the
                       handler that revived it may have crashed before it reopened the run. What an
@@ -60,17 +61,20 @@ async def on_page_timer(timer: PageTimer, *, repair: bool = True) -> None:
 
     `repair` off: for tests, because the repair hides the faults that it fixes.
     """
+    # Before the run is read: who opens it later finds this timer due, and does not count on it.
+    asked_at = await Now()
     run = await ReadRun(timer.run_id)
     if run is None:
         return
     if run.status == "completed":
+        if timer.is_shared and asked_at < timer.due:
+            await SendPageTimer(timer)
         if run.cause == timer.id:
             await end_run(await read_snapshot(timer.run_id), "completed", cause=timer.id)
         return
     if run.status == "cancelled":
         await _cancel_around(timer)
         return
-    asked_at = await Now()
     if asked_at < timer.due:
         await SendPageTimer(timer)
         return
