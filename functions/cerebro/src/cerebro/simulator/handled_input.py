@@ -41,6 +41,8 @@ class HandledInput:
     graph: Graph | None = None
     graph_after: Graph | None = None
     """What was read after it wrote the head, whose answer was lost."""
+    facts_read: dict[tuple[str, int], TaskRun | None] = field(default_factory=dict)
+    """The stored facts that it read last, or that a write of it returned, by (run, index)."""
     runs_read: dict[str, Run | None] = field(default_factory=dict)
     runs_seen: list[Run] = field(default_factory=list)
     """Every state of a run that it read or wrote, in this order."""

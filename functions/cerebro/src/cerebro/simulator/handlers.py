@@ -202,6 +202,8 @@ class SimulatedCerebro:
         if answer is None:
             self._trace(handler, "writes", effect, effect.run_id)
             self._checker.task_written(effect, self._network.now)
+        else:
+            handler.handled.facts_read[effect.run_id, effect.index] = answer
 
     def _run_written(self, handler: SimulatedHandler, effect: e.WriteRun, answer: Any) -> None:
         if answer is None:

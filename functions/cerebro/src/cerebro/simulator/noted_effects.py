@@ -19,7 +19,7 @@ class Handling(Protocol):
 def _graph_read(handler: Handling, _: e.ReadGraph, answer: Any) -> None:
     if handler.handled.has_written_head:
         handler.handled.graph_after = answer
-    else:
+    elif not handler.handled.has_created_run:  # what is read later decides nothing about its plan
         handler.handled.graph = answer
 
 
@@ -30,6 +30,11 @@ def _timer_looked_for(handler: Handling, effect: e.HasPageTimer, answer: Any) ->
 
 def _run_read(handler: Handling, effect: e.ReadRun, answer: Any) -> None:
     handler.handled.note_run(effect.run_id, answer)
+
+
+def _fact_read(handler: Handling, effect: e.ReadTask, answer: Any) -> None:
+    if effect.fresh:
+        handler.handled.facts_read[effect.run_id, effect.index] = answer
 
 
 def _tick_read(handler: Handling, _: e.ReadTick, answer: Any) -> None:
@@ -62,6 +67,7 @@ NOTED: Final[dict[type, Callable[[Any, Any, Any], None]]] = {
     e.ReadGraph: _graph_read,
     e.ReadCachedResult: _result_read,
     e.ReadRun: _run_read,
+    e.ReadTask: _fact_read,
     e.ReadTick: _tick_read,
     e.ReadOutputs: _outputs_read,
     e.ApplyCrons: _crons_applied,

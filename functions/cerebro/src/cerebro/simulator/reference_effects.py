@@ -15,7 +15,7 @@ from cerebro.core.graph.owned_task import OwnedTask
 from cerebro.core.model import Rank, RunSnapshot, TaskRun, page_of
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_declarations import check_declaration
-from cerebro.simulator.reference_facts import Unexpected, state_shown
+from cerebro.simulator.reference_facts import Unexpected, rank_reported, state_shown
 from cordyna_core.contract.commands import CancelTask, InvokeTask, RetryRun, RunTask
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, run_id_of
@@ -132,7 +132,8 @@ def _check_update_is_about_an_attempt(
         fact = store.read_task(update.run_id, index)
         if fact is None or update.attempt > fact.attempt:
             raise Unexpected(f"attempt {update.attempt} of {update.task} was never sent")
-        _check_late_end(update, envelope.source, fact, before=handled.facts_before.get(index))
+        read = handled.facts_read.get((update.run_id, index))
+        _check_late_end(update, envelope.source, fact, read=read)
         if update.server not in handled.noted_servers:
             raise Unexpected(f"an update is a sign of life of {update.server}, and was not noted")
 
@@ -156,19 +157,20 @@ def _check_missed_acks(
 
 
 def _check_late_end(
-    update: TaskStateChanged, source: str, fact: TaskRun, *, before: TaskRun | None
+    update: TaskStateChanged, source: str, fact: TaskRun, *, read: TaskRun | None
 ) -> None:
     """The end of an older attempt is shown.
 
-    An error is not, if its attempt had completed and was the last one when its handler began.
+    It is not, if its handler `read` last that this attempt was the last one, and ignored it then.
     """
     state = state_shown(update)
     if update.attempt == fact.attempt or state not in ("completed", "error"):
         return
+    if read is not None and read.attempt == update.attempt:
+        is_higher = Rank.WAITING < read.rank < rank_reported(update)
+        if not is_higher:
+            return  # the attempt waited for its upstream, or had reported no less
     ends = {(entry.attempt, entry.state, entry.by) for entry in fact.timeline}
-    was_last = before is not None and before.attempt == update.attempt
-    if was_last and state == "error" and (update.attempt, "completed", source) in ends:
-        return
     if (update.attempt, state, source) not in ends:
         raise Unexpected(f"{state} of an older attempt of {update.task} is not shown")
 
