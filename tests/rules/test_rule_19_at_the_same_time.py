@@ -2,8 +2,9 @@
 
 import pytest
 
-from cordyna_core.contract.commands import RetryRun
-from cordyna_core.contract.ids import CLIENT
+from cerebro.core.incidents.record import SETTLE_S
+from cordyna_core.contract.commands import InvokeTask, RetryRun
+from cordyna_core.contract.ids import CLIENT, run_id_of
 from world.incidents import events, the_incident
 from world.scenarios import ReactionWorld, a_run, a_world
 
@@ -109,3 +110,62 @@ def test_closing_while_another_failure_is_recorded(effects: int) -> None:
     resume(100)
     watched = {incident.mark for incident in world.store.incidents() if incident.is_open}
     assert world.store.read_graph().watched == watched
+
+
+def open_while_paused(world: ReactionWorld) -> None:
+    """The incident of `a` is opened by another run, and its timer has looked for runs."""
+    other = world.invoke("a", key="other")
+    world.report("a", "error", run_id=other)
+    world.after(2 * SETTLE_S)
+    assert the_incident(world, "failed", "a").is_open
+
+
+@pytest.mark.parametrize("effects", range(1, 12))
+def test_run_that_a_paused_handler_stores_closes_it(effects: int) -> None:
+    """The run was planned when nothing was open, and stored when the timer had looked."""
+    world = a_world("a")
+    command = world.envelope(InvokeTask(task="a", key="paused"), CLIENT)
+    resume = world.driver.begin(command, effects=effects)
+    open_while_paused(world)
+    resume(100)
+    world.handle(command)
+    world.report("a", "completed", run_id=run_id_of("a", "paused", CLIENT))
+    assert events(world) == ["opened failed a", "closed failed a"]
+
+
+def test_run_that_is_stored_before_a_crash_closes_it() -> None:
+    world = a_world("a")
+    command = world.envelope(InvokeTask(task="a", key="paused"), CLIENT)
+    resume, run_id = world.driver.begin(command, effects=4), run_id_of("a", "paused", CLIENT)
+    open_while_paused(world)
+    while world.store.read_run(run_id) is None:
+        resume(1)
+    world.handle(command)
+    world.report("a", "completed", run_id=run_id)
+    assert events(world) == ["opened failed a", "closed failed a"]
+
+
+@pytest.mark.parametrize("effects", range(1, 14))
+def test_rerun_by_a_paused_handler_closes_it(effects: int) -> None:
+    """A run that has completed is not among those that the timer marks."""
+    world = a_run("a  b<-a", a="completed", b="completed")
+    command = RetryRun(run_id=world.run_id, from_=["a"], downstream=True)
+    resume = world.driver.begin(world.envelope(command, CLIENT), effects=effects)
+    open_while_paused(world)
+    resume(100)
+    world.reach("a", "completed")
+    assert events(world) == ["opened failed a", "closed failed a"]
+
+
+def test_what_completes_before_a_paused_rerun_ends_closes_it() -> None:
+    world = a_run("a  b<-a", a="completed", b="completed")
+    command = RetryRun(run_id=world.run_id, from_=["a"], downstream=True)
+    resume = world.driver.begin(world.envelope(command, CLIENT), effects=6)
+    open_while_paused(world)
+    while len(world.sent) < 4:
+        resume(1)
+    world.reach("a", "completed")
+    assert events(world) == ["opened failed a"]
+    resume(100)
+    world.reach("b", "completed")
+    assert events(world) == ["opened failed a", "closed failed a"]

@@ -79,7 +79,7 @@ def _check_run(run: Run, command: InvokeTask, envelope: Envelope, handled: Handl
         id=run_id_of(command.task, key, envelope.source),
         task=command.task,
         plan_id=run.plan_id,
-        created_at=handled.clock,
+        created_at=handled.clocks[0],
         cause=envelope.id,
         params=command.params,
         key=command.key,

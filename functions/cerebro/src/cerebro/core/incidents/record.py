@@ -14,6 +14,9 @@ A completion reads its run, as it always does, and sends a notice if it is watch
 written before the fact is read, and the fact before the mark is read: so one of both sees the
 other.
 
+A handler that was paused after it had read the graph may store its run, or open it again, when the
+timer has looked already. So one that took longer than GRAPH_VALID_S reads the graph once more.
+
 A program that puts or takes a mark reads the incident again afterwards, because another program may
 have opened or closed it meanwhile.
 
@@ -29,10 +32,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from cerebro.core.effects import Now, Publish, ReadRun, ReadTasks
+from cerebro.core.effects import Now, Publish, ReadGraph, ReadRun, ReadTasks
 from cerebro.core.incidents.effects import (
     MarkCause,
     ReadIncident,
+    SendIncidentNotice,
     SendIncidentTimer,
     WriteIncident,
 )
@@ -47,15 +51,23 @@ from cerebro.core.incidents.incident import (
     with_evidence,
 )
 from cerebro.core.incidents.messages import incident_changed, incident_closed, incident_opened
-from cerebro.core.incidents.notices import IncidentTimer
+from cerebro.core.incidents.notices import CompletionNotice, IncidentTimer
+from cerebro.core.incidents.watch import watched_tasks
+from cerebro.core.model import RunSnapshot
 from cerebro.core.run.page_timers import CLOCK_SKEW_MARGIN_S
 from cerebro.core.run.run_access import write_run
 
 SETTLE_S: Final = 600.0
 """How long after its opening an incident looks for completions that no mark could show.
 
-Longer than a handler may take: a run that was planned before the graph listed the cause is stored
-by then.
+A run that was planned before the graph listed the cause is stored by then, unless its handler was
+paused.
+"""
+
+GRAPH_VALID_S: Final = SETTLE_S / 2
+"""How long after the graph was read its marks may be those of a run that is stored or opened.
+
+The rest of SETTLE_S is left to the handler that opens the incident, and to clocks that differ.
 """
 
 
@@ -229,6 +241,25 @@ async def watch_run(run_id: str, indexes: Iterable[int]) -> None:
         # Its cause stays: who wrote its state last may have to publish that again.
         new = replace(run, watched=watched, version=run.version + 1)
         run = (await write_run(new, run)) or new
+
+
+async def watch_what_opened(snapshot: RunSnapshot, *, since: float) -> None:
+    """Have a run watch what has opened since its graph was read, if that is long ago.
+
+    The timer of such an incident may have looked for runs before this one was stored or opened.
+    What has completed in it meanwhile is noticed, too.
+    """
+    now = await Now()
+    if now - since <= GRAPH_VALID_S:
+        return
+    graph, run_id = await ReadGraph(), snapshot.run.id
+    indexes = watched_tasks(snapshot.plan, graph.watched)
+    await watch_run(run_id, indexes)
+    for index, fact in (await ReadTasks(run_id, indexes, fresh=True)).items():
+        if fact.is_completed:
+            await SendIncidentNotice(
+                CompletionNotice(run_id, index, fact.attempt, fact.dispatched_at)
+            )
 
 
 async def change_incident(

@@ -15,7 +15,7 @@ from cerebro.core.effects import (
     ReadRunSnapshot,
     ReadTasks,
 )
-from cerebro.core.incidents.record import watch_run
+from cerebro.core.incidents.record import watch_run, watch_what_opened
 from cerebro.core.incidents.watch import watched_tasks
 from cerebro.core.messages import command_answer, run_state_changed
 from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, lattice
@@ -131,12 +131,14 @@ async def retry_run(envelope: Envelope) -> None:
             await refuse(envelope, run.task, moved)
             return
     # Before anything is dispatched: what completes then may end an incident that is open now.
+    read_at = await Now()
     graph = await ReadGraph()
     await watch_run(run.id, watched_tasks(snapshot.plan, graph.watched))
     if command.downstream:
         await _rerun(envelope, command, snapshot, run, command_id, cause)
-        return
-    await _retry_failed(envelope, command, snapshot, command_id, cause)
+    else:
+        await _retry_failed(envelope, command, snapshot, command_id, cause)
+    await watch_what_opened(snapshot, since=read_at)
 
 
 async def _rerun(

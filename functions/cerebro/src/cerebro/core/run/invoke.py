@@ -21,6 +21,7 @@ from cerebro.core.effects import (
     WriteRun,
 )
 from cerebro.core.graph.graph import Graph
+from cerebro.core.incidents.record import watch_what_opened
 from cerebro.core.incidents.watch import watched_tasks
 from cerebro.core.messages import command_answer, run_state_changed, traceparent_of
 from cerebro.core.model import Plan, Run, RunSnapshot, page_of
@@ -53,6 +54,8 @@ async def invoke_task(envelope: Envelope) -> None:
     is_repeated = await ReadRecentRun(run_id) is not None
     if is_repeated and await _answer_if_repeated(run_id, command, envelope):
         return
+    # Before the graph: it tells how old what is read now will be when the run is stored.
+    created_at = await Now()
     graph = await ReadGraph()
     planned = _planned(graph, command, envelope.source)
     if not isinstance(planned, Plan):
@@ -61,12 +64,11 @@ async def invoke_task(envelope: Envelope) -> None:
             await _refuse(envelope, command.task, planned)
         return
     with_reuse = await plan_with_reuse(graph, planned, command.params, command.max_age_s)
-    now = await Now()
     run = Run(
         id=run_id,
         task=command.task,
         plan_id=with_reuse.plan.id,
-        created_at=now,
+        created_at=created_at,
         cause=envelope.id,
         params=command.params,
         key=command.key,
@@ -109,6 +111,7 @@ async def _store(run: Run, planned: PlanWithReuse, command: InvokeTask, envelope
 
 
 async def _begin(snapshot: RunSnapshot, cause: str) -> None:
+    await watch_what_opened(snapshot, since=snapshot.run.created_at)
     now = await Now()
     await Publish((run_state_changed(snapshot.run, "running", cause=cause, now=now),))
     await fan_out(snapshot, FanOut(snapshot.run.id, None, 0, cause), {})
@@ -133,6 +136,8 @@ async def _answer_repeated(run: Run, command: InvokeTask, envelope: Envelope) ->
     elif snapshot is not None and run.status == "cancelled":
         await cancel_live(snapshot, set(map(page_of, snapshot.plan.roots)), cause=envelope.id)
     elif snapshot is not None and run.status != "completed":
+        # Its first delivery may have crashed before it did so.
+        await watch_what_opened(snapshot, since=run.created_at)
         # Only the command that dispatched the roots sends them again; another one with the same key
         # sends nothing. Also in a run that has ended in error, perhaps because nothing was sent.
         await fan_out(snapshot, FanOut(run.id, None, 0, envelope.id), {})
