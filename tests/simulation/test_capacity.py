@@ -122,6 +122,27 @@ def test_message_waits_for_those_before_it_in_its_batch() -> None:
     assert len(set(oldest_s) - {0.0}) == len(sent)
 
 
+def test_queue_is_held_up_while_all_its_handlers_are_paused() -> None:
+    """What waits behind paused handlers does not wait for a dead letter."""
+    capacity = replace(PROFILES["laptop"], batches_at_first=2, batches_max=2, shards=1)
+    world = World(3, wide_scenario(10, capacity=capacity))
+    assert world.handlers is not None
+    queue = world.handlers.queues["tracker"]
+    queue.put(a_fan_out := InFlightMessage(FanOut("unknown", None, 0, "x"), "x", "unknown"))
+    (first,) = queue._running
+    first.is_paused = True
+    queue.put(a_fan_out.copy(1))
+    (second,) = queue._running - {first}
+    second.is_paused = True
+    assert not world.handlers.are_held_up(), "nothing waits"
+    queue.put(a_fan_out.copy(2))
+    assert world.handlers.are_held_up()
+    second.is_paused = False
+    assert not world.handlers.are_held_up()
+    second.on_end()
+    assert queue.waiting == 0, "the next one begins when a handler has ended"
+
+
 def test_fan_out_table_shows_what_was_promised(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ Invariant: a message is in exactly one shard, or in one batch, or with its netwo
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from cerebro.core import effects as e
@@ -78,7 +79,7 @@ class Queue:
         self._capacity, self._system = capacity, system
         self._shards: list[deque[InFlightMessage]] = [deque() for _ in range(capacity.shards)]
         self._limit = float(capacity.batches_at_first)
-        self._batches = 0
+        self._running: set[SimulatedHandler] = set()
         self._warm = capacity.batches_at_first
         self._is_scaling = False
 
@@ -92,7 +93,7 @@ class Queue:
 
     def pump(self) -> None:
         """Start as many batches as may run."""
-        while self.waiting and self._batches < int(self._limit):
+        while self.waiting and len(self._running) < int(self._limit):
             self._start_batch()
         if self.waiting and not self._is_scaling and self._limit < self._capacity.batches_max:
             self._is_scaling = True
@@ -102,9 +103,15 @@ class Queue:
         """A handler begins with a message."""
         self.oldest_age_s = max(self.oldest_age_s, self._system.network.now - in_flight.queued_at)
 
-    def batch_ended(self) -> None:
-        self._batches -= 1
+    def batch_ended(self, handler: SimulatedHandler) -> None:
+        self._running.remove(handler)
         self.pump()
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether messages wait because every handler that may run is paused."""
+        is_full = len(self._running) >= int(self._capacity.batches_max)
+        return self.waiting > 0 and is_full and all(one.is_paused for one in self._running)
 
     def _start_batch(self) -> None:
         system = self._system
@@ -113,13 +120,14 @@ class Queue:
         while shard and len(messages) < BATCH_SIZE:
             messages.append(shard.popleft())
         self.waiting -= len(messages)
-        self._batches += 1
         delay = system.faults.uniform(0.005, 0.03)
-        if self._batches > self._warm:
-            self._warm = self._batches
+        batches = len(self._running) + 1
+        if batches > self._warm:
+            self._warm = batches
             delay += system.faults.uniform(*self._capacity.cold_start_s)
         handler = SimulatedHandler(messages, system.faults.skew_s())
-        handler.on_begin, handler.on_end = self.begun, self.batch_ended
+        self._running.add(handler)
+        handler.on_begin, handler.on_end = self.begun, partial(self.batch_ended, handler)
         system.schedule(delay, system.step, handler)
 
     def _draw_shard(self) -> deque[InFlightMessage]:
@@ -162,6 +170,10 @@ class BoundedHandlers:
     def ages_s(self) -> dict[str, float]:
         """Return the longest that a message has waited in each queue so far."""
         return {name: queue.oldest_age_s for name, queue in self.queues.items()}
+
+    def are_held_up(self) -> bool:
+        """Return whether the messages of a queue wait for handlers that are all paused."""
+        return any(queue.is_held_up for queue in self.queues.values())
 
     def deliver(self, in_flight: InFlightMessage) -> None:
         """Put a message into its queue."""

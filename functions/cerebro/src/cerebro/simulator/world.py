@@ -108,6 +108,8 @@ class World:
         self._untouched_max_s = (
             self._longest_clock_s() + UNTOUCHED_SWEEPS_MAX * SWEEP_INTERVAL_S + UNTOUCHED_MARGIN_S
         )
+        self._held_up_until = BEGIN
+        """When a sweep last found a queue held up: nothing has to continue before that."""
         self._set_up()
 
     @property
@@ -234,9 +236,10 @@ class World:
     def _sweep(self, _: Any) -> None:
         network = self.network
         if self.scenario.safety_nets == "both":
-            self.checker.check_continued(
-                self._untouched_max_s, BEGIN + self.scenario.faults_until_s
-            )
+            if self.handlers is not None and self.handlers.are_held_up():
+                self._held_up_until = network.now
+            disturbed_until = max(BEGIN + self.scenario.faults_until_s, self._held_up_until)
+            self.checker.check_continued(self._untouched_max_s, disturbed_until)
         self.cerebro.skew_s = 0.0
         sweep(self.ports)
         is_idle = not (self.cerebro.running or self.store.active_runs())
