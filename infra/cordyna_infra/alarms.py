@@ -18,7 +18,6 @@ from cordyna_infra import metrics
 from cordyna_infra.capacity import capacities
 from cordyna_infra.handlers import BATCH_SIZE
 from cordyna_infra.names import CerebroNames
-from cordyna_infra.timers import waiting_in
 
 QUEUE_AGE_MAX_S: Final = 5
 """Clocks are kept to 2 s only while messages are handled at once."""
@@ -75,7 +74,7 @@ class Alarms(Construct):
                 f"A message could not be handled: it is in {queue}.",
             )
         for name, queue in self._names.queues.items():
-            if name == "timekeeper" and waiting_in(self) == "queue":
+            if name == "timekeeper":
                 self._add_due_timers_alarm(queue)
                 continue
             self._alarm(

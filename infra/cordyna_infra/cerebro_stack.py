@@ -49,6 +49,14 @@ SWEEP_SHARDS: Final = 4
 """Partitions of the active runs (cerebro.adapters.aws.dynamodb_run_marks), each swept by itself."""
 
 
+_ENVIRONMENT_OF: Final = {"timekeeper": {"CORDYNA_TIMERS": "queue"}}
+"""What differs for a function.
+
+A schedule fires up to a minute early, and the timekeeper waits for the rest. Most of these runs
+have completed, so a delayed message does: a wait state would cost 40 times as much.
+"""
+
+
 class CerebroStack(Stack):
     """The cerebro of one stage."""
 
@@ -166,7 +174,7 @@ class CerebroStack(Stack):
                 stage=self.stage_,
                 code=code,
                 layer=self.layer,
-                environment=environment,
+                environment=environment | _ENVIRONMENT_OF.get(name, {}),
                 dead_letters=self.dead_letters[name],
                 key=self._key,
                 queue=self.queues[name].queue if name in self.queues else None,

@@ -2,10 +2,10 @@
 
 Invariant: a page timer arrives when it is due, at most about a second later. One that is due within
 a minute waits in a state machine (Step Functions, Express), which drops it if its run has completed
-meanwhile, as most have; or, where the deployment chose so, as a
-delayed message of the timekeeper's queue, within 15 minutes; both are exact to the second. A later
-one is a schedule (EventBridge Scheduler), which may fire 59 s late and is therefore set 60 s early:
-the timer arrives early, and is sent again for the rest.
+meanwhile, as most have; or, where the deployment chose so, as a delayed message of the timekeeper's
+queue, within 15 minutes; both are exact to the second. A later one is a schedule (EventBridge
+Scheduler), which may fire 59 s late and is therefore set 60 s early: the timer arrives early, and
+the timekeeper sends it again for the rest, always as a delayed message.
 
 A wait is charged by its duration, and a read of the run costs an eighth of a second of it. So a
 timer that is not shared looks for the end of its run early, too. A shared one may not: it is
