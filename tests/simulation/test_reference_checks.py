@@ -26,6 +26,7 @@ from cordyna_core.contract.declaration import (
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
 from cordyna_core.contract.state_updates import (
+    InvocationRejected,
     RunStateChanged,
     TaskStateChanged,
 )
@@ -205,3 +206,12 @@ def test_end_is_published_again_with_its_causes(
 ) -> None:
     with nullcontext() if is_same else pytest.raises(Unexpected, match="other causes"):
         check_same_end(an_end("a", "b"), again, healed=healed)
+
+
+def test_run_that_is_read_after_a_refusal_did_not_lead_to_it() -> None:
+    seen = Run(id=RUN, task="a", plan_id="p", created_at=0.0, cause="c", status="error")
+    retry = HandledInput(None, "")
+    retry.note_run(RUN, seen)
+    retry.published.append(InvocationRejected(event_id="event-1", task="a", problems=[]))
+    retry.note_run(RUN, replace(seen, commands=("c1",), version=2))
+    assert retry.runs_read == {RUN: seen}

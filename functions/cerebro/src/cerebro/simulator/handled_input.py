@@ -10,6 +10,7 @@ from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import derived_id
+from cordyna_core.contract.state_updates import InvocationRejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,9 @@ class HandledInput:
     published: list[Message] = field(default_factory=list)
 
     def note_run(self, run_id: str, run: Run | None) -> None:
-        """Note a run as it was just read or written."""
-        self.runs_read[run_id] = run
+        """Note a run as it was just read or written; after a refusal it decides nothing."""
+        if not any(isinstance(message, InvocationRejected) for message in self.published):
+            self.runs_read[run_id] = run
         if run is not None:
             self.runs_seen.append(run)
 
