@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 
+from cerebro.core.model import Rank
 from cerebro.core.planning import planner
 from cordyna_core.contract.commands import RetryRun, RunTask
 from cordyna_core.contract.ids import CLIENT
@@ -71,3 +72,23 @@ def test_rerun_begun_before_another_opened_the_run_is_finished() -> None:
         world.reach(task, "completed")
     assert world.run().state == "completed"
     assert world.sent[3:] == [("b", 2), ("a", 2), ("c", 2)]
+
+
+def test_retry_between_steps_of_a_rerun_awaits_its_upstream() -> None:
+    """The rerun made `a` wait: it runs `b` again after it, so the retry leaves `b` to it."""
+    met = 0
+    for effects in range(1, 24):
+        world = a_run("a  b<-a", a="completed", b="error").after(5)
+        rerun = world.envelope(rerun_of(world, "a"), CLIENT)
+        resume_rerun = world.driver.begin(rerun, effects=effects)
+        a = world.store.read_task(world.run_id, 0)
+        if a is None or a.rank != Rank.WAITING:
+            continue
+        met += 1
+        world.handle(world.envelope(world.retry_command(command_id="retry"), CLIENT))
+        assert second_command(world, "b") is None, effects
+        resume_rerun(200)
+        world.reach("a", "completed", attempt=2, output="a2")
+        assert world.commands[-1].task == "b"
+        assert world.commands[-1].upstream["a"] == "a2"
+    assert met > 1

@@ -146,7 +146,10 @@ class Reference:
             stored = self._store.read_task(after.id, index)
             is_unchanged = stored is not None and stored.rev == fact.rev
             is_failed = fact.failed_permanently and fact.rank != Rank.CANCELLED
-            if is_asked and is_failed and is_unchanged:
+            # What a rerun made wait, it runs again, and then what needs it.
+            upstream = [facts.get(awaited) for awaited in snapshot.plan.tasks[index].awaits]
+            is_free = not any(found and found.rank == Rank.WAITING for found in upstream)
+            if is_asked and is_failed and is_free and is_unchanged:
                 raise Unexpected(f"{name} had failed, and the RetryRun did not retry it")
 
     def _check_all_decided(

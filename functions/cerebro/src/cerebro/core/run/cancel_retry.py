@@ -236,15 +236,19 @@ async def _dispatch_failed(
     """
     is_applied = False
     dispatched: dict[int, TaskRun] = {}
+    # Those that a rerun made wait, which has not opened the run yet: it runs what needs them again.
+    waiting: set[int] = set()
     for page in snapshot.plan.pages:
         facts = await ReadPage(command.run_id, page)
+        waiting.update(index for index, fact in facts.items() if fact.rank == Rank.WAITING)
         # After the page: what another delivery of this command put, and what has failed again
         # since, is not put once more.
         run = await read_run(command.run_id)
         is_applied = command_id in run.commands
         for index, stored in sorted(facts.items()):
             fact = stored
-            if not is_applied and _is_asked_for(snapshot, index, fact, command):
+            is_free = waiting.isdisjoint(snapshot.plan.tasks[index].awaits)
+            if not is_applied and is_free and _is_asked_for(snapshot, index, fact, command):
                 fact = await put_next_attempt(snapshot, index, fact, cause=cause)
             if is_own(fact, cause) and fact.rank != Rank.CANCELLED:
                 dispatched[index] = fact
