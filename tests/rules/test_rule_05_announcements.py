@@ -70,7 +70,7 @@ def test_end_names_causes_of_its_own_facts(*, is_published: bool) -> None:
         world.reach("b", "error")
         world.handle(timer)
         if not is_published:
-            world.published.remove(*states_of(world, "error"))
+            world.driver.published.remove(*states_of(world, "error"))
         resume(EFFECTS_MAX)
         causes = [[cause.task for cause in end.root_causes] for end in states_of(world, "error")]
         assert causes, effects
