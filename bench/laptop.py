@@ -22,7 +22,8 @@ from pathlib import Path
 
 from graphs import GRAPHS
 
-from cerebro.core.model import Plan, PlannedTask, Run
+from cerebro.core.model.plan import Plan, PlannedTask
+from cerebro.core.model.run import Run
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.engine import spec_of
 from cerebro.embedded.storage.home import DiskHome

@@ -8,7 +8,7 @@ from botocore.stub import Stubber
 
 from adapters.deployed import Deployed, deployed, lose
 from cerebro.adapters.aws.dynamodb_table import EMPTY_BATCHES_MAX, Table
-from cerebro.core.model import CachedResult
+from cerebro.core.model.plan import CachedResult
 from cerebro.testing.examples import (
     NOW,
     RUN,

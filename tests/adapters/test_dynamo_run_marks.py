@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.deployed import Deployed, deployed, lose
 from cerebro.adapters.aws.dynamodb_run_marks import DAY_S, SHARDS, WRITTEN_WITHIN_S
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
-from cerebro.core.model import Run
+from cerebro.core.model.run import Run
 from cerebro.testing.examples import NOW, RUN, a_run, invoked
 
 __all__ = ["deployed"]

@@ -7,7 +7,8 @@ from adapters.deployed import Deployed, deployed, lose
 from cerebro.adapters.aws.dynamodb_run_marks import DAY_S, SHARDS
 from cerebro.adapters.aws.dynamodb_runs import longest_s
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
-from cerebro.core.model import Plan, PlannedTask, Rank
+from cerebro.core.model.plan import Plan, PlannedTask
+from cerebro.core.model.task_run import Rank
 from cerebro.testing.examples import (
     NOW,
     OTHER,

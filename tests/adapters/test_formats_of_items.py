@@ -24,7 +24,8 @@ from cerebro.adapters.codecs import (
 from cerebro.adapters.internal_codec import decode_internal
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import CachedResult, Rank
+from cerebro.core.model.plan import CachedResult
+from cerebro.core.model.task_run import Rank
 from cerebro.testing.examples import NOW, RUN, a_full_fact
 from cordyna_core.contract.declaration import ServerDeclared
 

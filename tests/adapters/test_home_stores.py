@@ -10,7 +10,9 @@ from cerebro.adapters.memory import MemoryStore
 from cerebro.adapters.sqlite.database import SqliteFile
 from cerebro.adapters.sqlite.pruning import Pruner
 from cerebro.adapters.sqlite.store import SqliteStore
-from cerebro.core.model import CachedResult, Rank, Run, RunStatus
+from cerebro.core.model.plan import CachedResult
+from cerebro.core.model.run import Run, RunStatus
+from cerebro.core.model.task_run import Rank
 from cerebro.testing.examples import RUN, a_fact
 
 DAY_S = 86_400.0

@@ -12,7 +12,8 @@ from cerebro.adapters.sqlite.database import SqliteFile
 from cerebro.adapters.sqlite.pruning import RUNS_PER_STEP_MAX, Pruner
 from cerebro.adapters.sqlite.store import SqliteStore
 from cerebro.core.graph.graph import Head
-from cerebro.core.model import CachedResult, Run
+from cerebro.core.model.plan import CachedResult
+from cerebro.core.model.run import Run
 from cerebro.testing.examples import RUN, a_fact, a_plan
 from cordyna_core.contract.incidents import GraphChanged
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from architecture.repository import ROOT
-from cerebro.core.model import Rank
+from cerebro.core.model.task_run import Rank
 from cerebro.core.run.transitions import TRANSITIONS, Input, Outcome
 
 _TRANSITIONS: Final = "../functions/cerebro/src/cerebro/core/run/transitions.py"

@@ -3,7 +3,8 @@
 import pytest
 
 from cerebro.core.incidents.critical_path import CriticalPath, critical_path
-from cerebro.core.model import Plan, PlannedTask, Rank, TaskRun
+from cerebro.core.model.plan import Plan, PlannedTask
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.testing.examples import a_fact
 
 USUAL = {"short": 60.0, "long": 600.0, "target": 30.0}

@@ -8,7 +8,8 @@ import pytest
 from cerebro.core import fact_readings
 from cerebro.core.fact_readings import FactReading, fact_reading, updated_reading
 from cerebro.core.fact_views import run_facts
-from cerebro.core.model import Rank, Run, TaskRun
+from cerebro.core.model.run import Run
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.views import Word, word_of
 from cerebro.handlers import queries
 from cerebro.simulator.scenario import BEGIN

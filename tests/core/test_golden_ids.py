@@ -8,7 +8,7 @@ from typing import Final
 
 from cerebro.adapters.codecs import decode_plan, encode_plan
 from cerebro.core.graph.graph import Graph, version_of
-from cerebro.core.model import ADDED_FIELDS, CachedResult, Plan, PlannedTask
+from cerebro.core.model.plan import ADDED_FIELDS, CachedResult, Plan, PlannedTask
 from world.declarations import a_graph, declared, graph_of, params, planned
 
 PLANNED: Final = "x  y<-x"

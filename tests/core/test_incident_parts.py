@@ -6,7 +6,9 @@ from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.causes import blocked_by, owner_of_server
 from cerebro.core.incidents.incident import Incident
 from cerebro.core.incidents.messages import incident_changed
-from cerebro.core.model import Plan, PlannedTask, Rank, Run, RunSnapshot, TaskRun
+from cerebro.core.model.plan import Plan, PlannedTask
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.incidents import incident_id
 from world.declarations import declared, graph_of

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import Plan
+from cerebro.core.model.plan import Plan
 from cerebro.core.planning.planner import MAX_AWAITED, plan_invocation
 from cerebro.core.views import plan_view
 from cordyna_core.contract.base import Problem

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cerebro.core.model import Rank, Run, TaskRun
+from cerebro.core.model.run import Run
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.run_access import write_run, write_task
 
 RUN = Run(id="r", task="a", plan_id="p", created_at=0.0, cause="c")

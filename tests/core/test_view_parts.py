@@ -2,7 +2,7 @@
 
 import pytest
 
-from cerebro.core.model import Plan, PlannedTask
+from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.views import _list
 
 

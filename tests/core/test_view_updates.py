@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cerebro.core.model import TaskRun
+from cerebro.core.model.task_run import TaskRun
 from cerebro.core.view_updates import ViewedRun, updated_run, viewed_run
 from cerebro.core.views import run_view
 from cerebro.handlers import queries

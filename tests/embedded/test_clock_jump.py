@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cerebro.adapters.sqlite.database import DamagedRow
-from cerebro.core.model import RunSnapshot
+from cerebro.core.model.run import RunSnapshot
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime.clock_jump import SteadyClock, shift_deadlines
 from cerebro.embedded.storage.home import DiskHome, MemoryHome

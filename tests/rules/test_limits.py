@@ -6,7 +6,7 @@ import pytest
 
 from cerebro.adapters.codecs import encode_run, encode_task
 from cerebro.core.messages import ROOT_CAUSES_MAX
-from cerebro.core.model import TimelineEntry
+from cerebro.core.model.task_run import TimelineEntry
 from cerebro.core.run import timeline
 from cerebro.core.run.cancel_retry import COMMANDS_PER_RUN_MAX
 from cordyna_core.contract.commands import RunTask

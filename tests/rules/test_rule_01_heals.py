@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from cerebro.core.effects import ReadPage
-from cerebro.core.model import Rank
+from cerebro.core.model.task_run import Rank
 from cerebro.core.run.transitions import TRANSITIONS, Input
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.core.model import TaskRun
+from cerebro.core.model.task_run import TaskRun
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.ids import CLIENT, run_id_of
 from cordyna_core.errors import Fatal

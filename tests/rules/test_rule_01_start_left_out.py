@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.core.model import PlannedTask, Rank, TaskRun
+from cerebro.core.model.plan import PlannedTask
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.transitions import apply_update, begin_attempt, expire
 from cordyna_core.contract.ids import server_source
 from cordyna_core.contract.state_updates import TaskStateChanged

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from cerebro.core.model import Rank
+from cerebro.core.model.task_run import Rank
 from cerebro.core.planning import planner
 from cordyna_core.contract.commands import RetryRun, RunTask
 from cordyna_core.contract.ids import CLIENT

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cerebro.core.model import Rank
+from cerebro.core.model.task_run import Rank
 from cerebro.simulator.sizes import Sizes, sizes
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, RetryRun

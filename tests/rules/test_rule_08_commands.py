@@ -3,7 +3,7 @@
 import pytest
 
 from cerebro.core.effects import WriteTask
-from cerebro.core.model import Rank
+from cerebro.core.model.task_run import Rank
 from cerebro.core.run import cancel_retry
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM

@@ -3,7 +3,7 @@
 import pytest
 
 from cerebro.core.effects import FanOut, PageTimer
-from cerebro.core.model import Rank
+from cerebro.core.model.task_run import Rank
 from cerebro.core.run import page_check
 from cerebro.handlers.sweep import sweep
 from cerebro.shell import perform

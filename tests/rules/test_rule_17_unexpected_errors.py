@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cerebro.core.effects import PageTimer
-from cerebro.core.model import Plan
+from cerebro.core.model.plan import Plan
 from cerebro.dispatch import INTERNAL
 from cerebro.handlers import receive as receiving
 from cerebro.handlers.receive import Delivery, receive

@@ -7,7 +7,8 @@ import pytest
 from cerebro.core.incidents.causes import CAUSES_PER_RUN_MAX, record_failures
 from cerebro.core.incidents.incident import Incident
 from cerebro.core.incidents.watch import OF_ONE_SERVER_MAX, last_answers
-from cerebro.core.model import CachedResult, Plan, PlannedTask, Rank, TaskRun
+from cerebro.core.model.plan import CachedResult, Plan, PlannedTask
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.shell import perform
 from cordyna_core.contract.incidents import IncidentChanged
 from world.incidents import deliveries, events, incident_events, the_incident

@@ -13,7 +13,8 @@ from typing import Any, Final
 from cerebro.core import effects as e
 from cerebro.core import invariants
 from cerebro.core.incidents.effects import SendIncidentNotice
-from cerebro.core.model import Plan, Run, RunSnapshot
+from cerebro.core.model.plan import Plan
+from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.planning.planner import plan_invocation
 from cordyna_core.contract.base import ErrorDescription, Message, Meta
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun, RunTask

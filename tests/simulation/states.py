@@ -7,7 +7,8 @@ holds their identities.
 
 from typing import Any, NamedTuple
 
-from cerebro.core.model import Run, TaskRun
+from cerebro.core.model.run import Run
+from cerebro.core.model.task_run import TaskRun
 
 
 class Handler(NamedTuple):

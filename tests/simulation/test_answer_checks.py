@@ -8,7 +8,9 @@ import pytest
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import Tick
-from cerebro.core.model import Plan, PlannedTask, Run, RunSnapshot, TaskRun
+from cerebro.core.model.plan import Plan, PlannedTask
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.transitions import begin_attempt
 from cerebro.simulator.answers import check_answer
 from cerebro.simulator.handled_input import HandledInput

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cerebro.core.effects import FanOut, WriteTask
-from cerebro.core.model import Rank
+from cerebro.core.model.task_run import Rank
 from cerebro.simulator.__main__ import main
 from cerebro.simulator.load_promises import delay_max_s
 from cerebro.simulator.network import InFlightMessage

@@ -10,7 +10,9 @@ import pytest
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import PageTimer, WriteRun
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import Plan, PlannedTask, Rank, Run, RunSnapshot, TaskRun
+from cerebro.core.model.plan import Plan, PlannedTask
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.transitions import begin_attempt, complete_without_body
 from cerebro.simulator.answers import check_answer
 from cerebro.simulator.handled_input import HandledInput

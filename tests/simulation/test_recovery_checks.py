@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cerebro.core.model import Rank, RunSnapshot, TaskRun
+from cerebro.core.model.run import RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.simulator.recovery_checks import check_resumed
 from cerebro.simulator.reference_facts import Unexpected
 from cerebro.testing.examples import a_plan, a_run

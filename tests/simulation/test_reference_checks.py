@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cerebro.core.effects import WriteCachedResult, WriteRun
-from cerebro.core.model import CachedResult, Run, RunSnapshot
+from cerebro.core.model.plan import CachedResult
+from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.run.transitions import wait_again
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.handlers import SimulatedHandler

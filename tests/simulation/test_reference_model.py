@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from cerebro.core.model import TaskRun
+from cerebro.core.model.task_run import TaskRun
 from cordyna_core.contract.envelope import Envelope
 from world.scenarios import ReactionWorld, a_world
 

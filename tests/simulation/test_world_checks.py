@@ -8,7 +8,9 @@ import pytest
 from cerebro.adapters import codecs, internal_codec
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import OverdueCheck, PageTimer, WriteTask
-from cerebro.core.model import Plan, PlannedTask, Rank, Run, RunSnapshot, TaskRun
+from cerebro.core.model.plan import Plan, PlannedTask
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.transitions import begin_attempt, expire
 from cerebro.simulator.checker import Checker, InvariantBroken
 from cerebro.simulator.deciders import Deciders

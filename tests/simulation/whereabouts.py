@@ -17,7 +17,9 @@ from pydantic import BaseModel
 
 from cerebro.core.effects import Program
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
+from cerebro.core.model.plan import Plan
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cordyna_core.contract.envelope import Envelope
 
 Compare = Callable[[Any], Any]

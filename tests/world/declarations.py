@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import Plan
+from cerebro.core.model.plan import Plan
 from cerebro.core.planning.planner import plan_invocation
 from cordyna_core.contract.declaration import ServerDeclared
 

@@ -2,7 +2,8 @@
 
 from hypothesis import strategies as st
 
-from cerebro.core.model import Run, RunSnapshot, TaskRun
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cerebro.handlers import queries
 from world.scenarios import ReactionWorld, a_world
 

@@ -12,7 +12,8 @@ from itertools import count
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from cerebro.core.effects import InternalMessage
-from cerebro.core.model import Run, TaskRun
+from cerebro.core.model.run import Run
+from cerebro.core.model.task_run import TaskRun
 from cerebro.handlers import queries
 from cerebro.ports import Store
 from cordyna_core.contract.base import ErrorDescription, Message, Meta

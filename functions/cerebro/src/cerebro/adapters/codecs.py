@@ -16,16 +16,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from cerebro.core.model import (
-    ADDED_FIELDS,
-    CachedResult,
-    Plan,
-    PlannedTask,
-    Rank,
-    Run,
-    TaskRun,
-    TimelineEntry,
-)
+from cerebro.core.model.plan import ADDED_FIELDS, CachedResult, Plan, PlannedTask
+from cerebro.core.model.run import Run
+from cerebro.core.model.task_run import Rank, TaskRun, TimelineEntry
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.declaration import (
     CONTRACTS,

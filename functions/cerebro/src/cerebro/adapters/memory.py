@@ -13,7 +13,9 @@ from cerebro.adapters.page_timers import ArmedPageTimers
 from cerebro.core.graph.graph import Graph, Head
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.incident import Incident
-from cerebro.core.model import PAGE_SIZE, CachedResult, Plan, Run, RunSnapshot, TaskRun, indexes_of
+from cerebro.core.model.plan import PAGE_SIZE, CachedResult, Plan, indexes_of
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.incidents import GraphChanged

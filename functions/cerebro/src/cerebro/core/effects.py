@@ -13,7 +13,9 @@ from typing import Any, Generic, TypeVar
 
 from cerebro.core.graph.graph import Graph, Head
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
-from cerebro.core.model import CachedResult, Plan, Run, RunSnapshot, TaskRun
+from cerebro.core.model.plan import CachedResult, Plan
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.frozen import fast_dataclass

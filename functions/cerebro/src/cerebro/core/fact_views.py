@@ -13,14 +13,9 @@ from operator import attrgetter
 from typing import Final
 
 from cerebro.core.fact_readings import FactReading
-from cerebro.core.model import (
-    STATE_OF,
-    Plan,
-    PlannedTask,
-    Run,
-    TaskRun,
-    TimelineEntry,
-)
+from cerebro.core.model.plan import Plan, PlannedTask
+from cerebro.core.model.run import Run
+from cerebro.core.model.task_run import STATE_OF, TaskRun, TimelineEntry
 from cerebro.core.run.run_status import root_causes
 from cerebro.core.views import (
     BLOCKERS_MAX,

@@ -9,17 +9,14 @@ Invariant: none of them looks at how a program came to its decision.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from cerebro.core.model import (
+from cerebro.core.model.plan import Plan, PlannedTask, indexes_of
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import (
     FAILED_RANKS,
-    Plan,
-    PlannedTask,
     Rank,
-    Run,
-    RunSnapshot,
     TaskRun,
     TimelineEntry,
     all_completed,
-    indexes_of,
     lattice,
 )
 from cerebro.core.run.page_timers import PAGE_CHECK_DELAY_S

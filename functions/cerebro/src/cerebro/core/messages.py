@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from cerebro.core.expiry_errors import EXPIRY_ERRORS
-from cerebro.core.model import STATE_OF, Rank, Run, RunSnapshot, TaskRun, TimelineEntry
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import STATE_OF, Rank, TaskRun, TimelineEntry
 from cordyna_core.contract.base import Message, Meta, Problem, RootCause, State, meta_at
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.envelope import Envelope

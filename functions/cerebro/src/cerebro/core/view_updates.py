@@ -8,7 +8,9 @@ other task view is the same object as before.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
+from cerebro.core.model.plan import Plan
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.run_status import root_causes, run_liveness
 from cerebro.core.views import CANCELLED, blockers_of, run_view, task_view, viewed_run_state
 from cordyna_core.contract.views.runs import RunView, TaskView

@@ -10,16 +10,9 @@ from types import MappingProxyType
 from typing import Final
 
 from cerebro.core.messages import wire_run_state
-from cerebro.core.model import (
-    STATE_OF,
-    CachedResult,
-    Plan,
-    PlannedTask,
-    Run,
-    RunSnapshot,
-    TaskRun,
-    TimelineEntry,
-)
+from cerebro.core.model.plan import CachedResult, Plan, PlannedTask
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import STATE_OF, TaskRun, TimelineEntry
 from cerebro.core.run.run_status import root_causes, run_liveness
 from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.reasons import reason_of

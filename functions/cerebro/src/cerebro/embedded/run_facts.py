@@ -14,7 +14,8 @@ from typing import Final
 from cerebro.adapters.lru_cache import LruCache
 from cerebro.core.fact_readings import FactReading, fact_reading, updated_reading
 from cerebro.core.fact_views import run_facts
-from cerebro.core.model import Run, RunSnapshot, TaskRun
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.storage.home import Home
 from cerebro.handlers import fact_queries, queries

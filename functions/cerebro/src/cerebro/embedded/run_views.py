@@ -7,7 +7,7 @@ Invariant: a view of a run that has ended is read whole. While it is live, a vie
 import time
 from dataclasses import dataclass, replace
 
-from cerebro.core.model import Run, RunSnapshot
+from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.view_updates import ViewedRun, updated_run, viewed_run
 from cerebro.embedded.run_facts import (
     RECENT_EVENTS,

@@ -14,7 +14,9 @@ from cerebro.core.declaration.notices import notices
 from cerebro.core.graph.graph import Graph
 from cerebro.core.graph.owned_task import OwnedTask
 from cerebro.core.messages import wire_run_state
-from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun
+from cerebro.core.model.plan import Plan
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cerebro.core.planning.params import check_params
 from cerebro.core.planning.planner import plan_invocation
 from cerebro.core.views import plan_view, reused_runs, run_view

@@ -14,7 +14,8 @@ from itertools import chain
 from typing import Final, Protocol
 
 from cerebro.core.effects import PageTimer
-from cerebro.core.model import Plan, RunSnapshot
+from cerebro.core.model.plan import Plan
+from cerebro.core.model.run import RunSnapshot
 from cerebro.shell import Ports
 
 BACKDATED_S: Final = 60.0

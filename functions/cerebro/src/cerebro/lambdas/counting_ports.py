@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from cerebro.core.effects import OverdueCheck
-from cerebro.core.model import Rank, Run, TaskRun, TimelineEntry
+from cerebro.core.model.run import Run
+from cerebro.core.model.task_run import Rank, TaskRun, TimelineEntry
 from cerebro.core.run.transitions import EXPIRY_REASON
 from cerebro.lambdas.metrics import MetricsBuffer
 from cerebro.ports import CerebroBus, Store

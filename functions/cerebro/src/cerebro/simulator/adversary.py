@@ -6,7 +6,7 @@ own name is that server's failure.)
 
 from typing import Final
 
-from cerebro.core.model import Run
+from cerebro.core.model.run import Run
 from cerebro.simulator.faults import FaultInjector
 from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.ids import CEREBRO, CLIENT, server_source

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import Run, RunSnapshot
+from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.param_values import fits
 from cerebro.simulator.reference_facts import Unexpected

@@ -12,7 +12,8 @@ from itertools import count
 from typing import Any, TypeVar
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.model import Run, TaskRun
+from cerebro.core.model.run import Run
+from cerebro.core.model.task_run import TaskRun
 
 _Stored = TypeVar("_Stored", Run, TaskRun)
 

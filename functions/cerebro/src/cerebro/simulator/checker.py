@@ -13,16 +13,9 @@ from cerebro.core import effects as e
 from cerebro.core import invariants
 from cerebro.core.effects import OverdueCheck, PageTimer
 from cerebro.core.incidents.effects import WriteDeadline, WriteIncident
-from cerebro.core.model import (
-    FAILED_RANKS,
-    STATE_OF,
-    Rank,
-    Run,
-    RunSnapshot,
-    TaskRun,
-    all_completed,
-    page_of,
-)
+from cerebro.core.model.plan import page_of
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import FAILED_RANKS, STATE_OF, Rank, TaskRun, all_completed
 from cerebro.core.run import dispatch
 from cerebro.core.run.transitions import EXPIRY_REASON
 from cerebro.simulator.handled_input import HandledInput

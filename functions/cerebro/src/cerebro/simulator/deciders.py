@@ -7,7 +7,7 @@ Any other one may be late, and what it publishes may have been healed since.
 from collections import defaultdict
 
 from cerebro.core.effects import WriteTask
-from cerebro.core.model import Run
+from cerebro.core.model.run import Run
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.ids import CEREBRO, derived_id
 from cordyna_core.contract.state_updates import RunStateChanged, TaskStateChanged

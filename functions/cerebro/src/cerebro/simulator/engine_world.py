@@ -25,7 +25,7 @@ from itertools import count
 from typing import Any, Final
 
 from cerebro.core import invariants
-from cerebro.core.model import TaskRun
+from cerebro.core.model.task_run import TaskRun
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import MemoryHome

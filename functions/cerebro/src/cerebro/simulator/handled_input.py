@@ -5,7 +5,9 @@ from typing import Any
 
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import CachedResult, Run, TaskRun
+from cerebro.core.model.plan import CachedResult
+from cerebro.core.model.run import Run
+from cerebro.core.model.task_run import TaskRun
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope

@@ -13,7 +13,8 @@ from cerebro.adapters.memory import MemoryStore
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.effects import WriteDeadline, WriteIncident
 from cerebro.core.incidents.incident import Incident
-from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_facts import Unexpected
 from cordyna_core.contract.base import Message

@@ -21,9 +21,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core import model
 from cerebro.core.effects import WriteTask
-from cerebro.core.model import Rank, RunSnapshot
+from cerebro.core.model import plan
+from cerebro.core.model.run import RunSnapshot
+from cerebro.core.model.task_run import Rank
 from cerebro.core.run import overdue_check, page_check, page_timers
 from cerebro.simulator.reference_facts import RANK_OF_STATE, Unexpected
 from cerebro.simulator.server_behavior import Attempt, SimulatedServer
@@ -153,6 +154,6 @@ def delay_max_s(ages_s: Mapping[str, float], index: int) -> float:
     may_turn = HOP_MAX_S + tracker > overdue_check.REQUEUED_AFTER_S
     turns = overdue_check.TURNS_MAX if may_turn else 0
     decisions = overdue_check.DECISIONS_PER_CHECK
-    parts = index % model.PAGE_SIZE // decisions
+    parts = index % plan.PAGE_SIZE // decisions
     message_s = HOP_MAX_S + tracker + CALLS_S + decisions * DECISION_S
     return timer_s + HOP_MAX_S + timekeeper + CALLS_S + (turns + parts + 1) * message_s

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from cerebro.core.model import PlannedTask, Rank, RunSnapshot, TaskRun
+from cerebro.core.model.plan import PlannedTask
+from cerebro.core.model.run import RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.simulator.reference_facts import Unexpected
 
 _ROUNDED_S: Final = 0.001

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core import effects as e
-from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, page_of
+from cerebro.core.model.plan import page_of
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.invoke import invocation_key
 from cerebro.simulator.answers import answer_ids, check_answer
 from cerebro.simulator.deciders import Deciders

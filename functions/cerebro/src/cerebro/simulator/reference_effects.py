@@ -12,7 +12,9 @@ from typing import Final
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import OverdueCheck, Tick
 from cerebro.core.graph.owned_task import OwnedTask
-from cerebro.core.model import Rank, RunSnapshot, TaskRun, page_of
+from cerebro.core.model.plan import page_of
+from cerebro.core.model.run import RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_declarations import check_declaration
 from cerebro.simulator.reference_facts import Unexpected, rank_reported, state_shown

@@ -13,7 +13,9 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 from cerebro.core.effects import OverdueCheck, WriteTask
-from cerebro.core.model import PlannedTask, Rank, RunSnapshot, TaskRun, TimelineEntry
+from cerebro.core.model.plan import PlannedTask
+from cerebro.core.model.run import RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun, TimelineEntry
 from cerebro.simulator.handled_input import HandledInput
 from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.commands import RetryRun

@@ -7,7 +7,8 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.simulator.reference_facts import EXPIRY_MESSAGE, Unexpected
 from cerebro.simulator.sizes import in_use
 from cordyna_core.contract.base import Message

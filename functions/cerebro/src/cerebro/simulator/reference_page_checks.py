@@ -9,7 +9,9 @@ Invariant: nothing here calls `cerebro.core.run`, except for how wide a fan-out 
 from collections.abc import Iterator, Mapping
 
 from cerebro.core.effects import OverdueCheck, PageTimer
-from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun, all_completed, page_of
+from cerebro.core.model.plan import Plan, page_of
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun, all_completed
 from cerebro.core.run import dispatch
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_facts import Unexpected

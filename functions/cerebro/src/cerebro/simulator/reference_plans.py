@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import CachedResult, Plan, PlannedTask, Run, RunSnapshot
+from cerebro.core.model.plan import CachedResult, Plan, PlannedTask
+from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.secrets import has_plain

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Final
 
 from cerebro.core.effects import OverdueCheck, PageTimer
-from cerebro.core.model import Rank, Run, TaskRun
+from cerebro.core.model.run import Run
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.sizes import in_use

@@ -8,7 +8,9 @@ from collections import defaultdict
 from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.model import PlannedTask, Rank, RunSnapshot, TaskRun
+from cerebro.core.model.plan import PlannedTask
+from cerebro.core.model.run import RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cordyna_core.contract.commands import RunTask
 
 Attempt = tuple[str, int, int]

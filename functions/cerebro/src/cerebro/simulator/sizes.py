@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from cerebro.adapters import memory
-from cerebro.core import messages, model
+from cerebro.core import messages
+from cerebro.core.model import plan
 from cerebro.core.planning import planner
 from cerebro.core.run import cancel_retry, dispatch, invoke, overdue_check, page_check
 from cordyna_core.contract import limits
@@ -25,7 +26,7 @@ class Sizes:
     message names, bytes of the outputs in a command, bytes of the parameters of a run.
     """
 
-    page: int = model.PAGE_SIZE
+    page: int = plan.PAGE_SIZE
     fan_out: int = dispatch.FAN_OUT_WIDTH
     awaited: int = planner.MAX_AWAITED
     commands: int = dispatch.COMMANDS_PER_GROUP
@@ -40,7 +41,7 @@ class Sizes:
         global _in_use  # noqa: PLW0603 - the modules that are set below are as global
         _in_use = self
         for module, name, value in (
-            (model, "PAGE_SIZE", self.page),
+            (plan, "PAGE_SIZE", self.page),
             (memory, "PAGE_SIZE", self.page),
             (dispatch, "FAN_OUT_WIDTH", self.fan_out),
             (page_check, "FAN_OUT_WIDTH", self.fan_out),

@@ -18,7 +18,7 @@ from cerebro.core import effects as e
 from cerebro.core.effects import InternalMessage
 from cerebro.core.graph.graph import content_of
 from cerebro.core.incidents import effects as i
-from cerebro.core.model import TaskRun
+from cerebro.core.model.task_run import TaskRun
 from cerebro.simulator.reference_facts import Unexpected
 
 _LATER: Final = "later"

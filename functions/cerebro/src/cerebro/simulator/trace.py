@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from cerebro.core import effects as e
-from cerebro.core.model import Rank
+from cerebro.core.model.task_run import Rank
 
 LINES_MAX: Final = 40
 """Lines shown of what led to a broken invariant."""

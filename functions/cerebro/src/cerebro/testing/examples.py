@@ -3,7 +3,9 @@
 from typing import Any, Final
 
 from cerebro.core.graph.graph import Head, version_of
-from cerebro.core.model import Plan, PlannedTask, Rank, Run, TaskRun, TimelineEntry
+from cerebro.core.model.plan import Plan, PlannedTask
+from cerebro.core.model.run import Run
+from cerebro.core.model.task_run import Rank, TaskRun, TimelineEntry
 from cerebro.ports import Store
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.declaration import ServerDeclared

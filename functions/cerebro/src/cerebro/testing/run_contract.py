@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from itertools import pairwise
 
-from cerebro.core.model import CachedResult, Plan, PlannedTask
+from cerebro.core.model.plan import CachedResult, Plan, PlannedTask
 from cerebro.ports import Store
 from cerebro.testing.examples import NOW, OTHER, RUN, a_plan, a_run, invoked
 

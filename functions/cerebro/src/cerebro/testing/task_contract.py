@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from dataclasses import replace
 
-from cerebro.core.model import PAGE_SIZE, Rank
+from cerebro.core.model.plan import PAGE_SIZE
+from cerebro.core.model.task_run import Rank
 from cerebro.ports import Store
 from cerebro.testing.examples import NOW, OTHER, RUN, a_fact, a_full_fact
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from cerebro.adapters.aws.dynamodb_table import Item, Key, Table
 from cerebro.adapters.codecs import decode_plan, encode_cached_result, encode_plan
-from cerebro.core.model import Plan, PlannedTask
+from cerebro.core.model.plan import Plan, PlannedTask
 
 RAW_BYTES_MAX: Final = 320_000
 """The size of a chunk before compression; incompressible content stays below 350 KB, too."""

@@ -19,7 +19,7 @@ from itertools import islice
 from typing import Final
 
 from cerebro.adapters.aws.dynamodb_table import BATCH_GET_MAX_ITEMS, Item, Key, Table
-from cerebro.core.model import Run
+from cerebro.core.model.run import Run
 from cordyna_core.ports import Clock
 
 DAY_S: Final = 24 * 3600.0

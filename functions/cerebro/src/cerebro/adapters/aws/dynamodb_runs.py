@@ -25,7 +25,8 @@ from cerebro.adapters.codecs import (
     encode_run,
 )
 from cerebro.adapters.lru_cache import LruCache
-from cerebro.core.model import CachedResult, Plan, PlannedTask, Run, RunSnapshot
+from cerebro.core.model.plan import CachedResult, Plan, PlannedTask
+from cerebro.core.model.run import Run, RunSnapshot
 from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Clock
 

@@ -16,7 +16,8 @@ from cerebro.adapters.aws.dynamodb_chunks import bytes_of
 from cerebro.adapters.aws.dynamodb_table import Item, Key, Table
 from cerebro.adapters.codecs import decode_task, encode_task
 from cerebro.adapters.lru_cache import LruCache
-from cerebro.core.model import TaskRun, page_of
+from cerebro.core.model.plan import page_of
+from cerebro.core.model.task_run import TaskRun
 
 FACTS: Final = "T#"
 _CACHED_FACTS_MAX: Final = 20_000

@@ -9,7 +9,7 @@ from typing import Final
 from cerebro.adapters.codecs import decode_cached_result, decode_declaration, encode_cached_result
 from cerebro.adapters.sqlite.database import SqliteFile
 from cerebro.core.graph.graph import Graph, Head
-from cerebro.core.model import CachedResult
+from cerebro.core.model.plan import CachedResult
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.incidents import GraphChanged

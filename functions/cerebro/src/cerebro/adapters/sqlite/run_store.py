@@ -11,7 +11,8 @@ from typing import Final
 from cerebro.adapters.codecs import decode_plan, decode_run, encode_plan, encode_run
 from cerebro.adapters.lru_cache import LruCache
 from cerebro.adapters.sqlite.database import SqliteFile, damaged_row
-from cerebro.core.model import Plan, Run, RunSnapshot
+from cerebro.core.model.plan import Plan
+from cerebro.core.model.run import Run, RunSnapshot
 
 CACHED_TASKS_MAX: Final = 500_000
 """Planned tasks in the cache of plans."""

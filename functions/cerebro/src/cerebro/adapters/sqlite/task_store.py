@@ -12,7 +12,8 @@ from typing import Any, Final
 from cerebro.adapters.codecs import decode_task, encode_task
 from cerebro.adapters.lru_cache import LruCache
 from cerebro.adapters.sqlite.database import SqliteFile, damaged_row
-from cerebro.core.model import PAGE_SIZE, TaskRun
+from cerebro.core.model.plan import PAGE_SIZE
+from cerebro.core.model.task_run import TaskRun
 
 CACHED_FACTS_MAX: Final = 5_000
 """Facts of the tasks that were read or written last: each is read several times."""

@@ -17,7 +17,9 @@ from cerebro.core.incidents.record import (
     resume,
 )
 from cerebro.core.incidents.watch import crowded_servers, last_answers
-from cerebro.core.model import Plan, Rank, RunSnapshot, TaskRun
+from cerebro.core.model.plan import Plan
+from cerebro.core.model.run import RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.run_access import read_facts
 from cordyna_core.contract.base import ErrorDescription, Problem
 from cordyna_core.contract.due import due_at

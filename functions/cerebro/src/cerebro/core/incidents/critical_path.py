@@ -6,7 +6,8 @@ Invariant: an estimate counts the last known durations; where one is missing, th
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cerebro.core.model import Plan, Rank, TaskRun
+from cerebro.core.model.plan import Plan
+from cerebro.core.model.task_run import Rank, TaskRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ from cerebro.core.incidents.effects import ReadDeadline, SendIncidentTimer, Writ
 from cerebro.core.incidents.incident import Evidence, Failure
 from cerebro.core.incidents.notices import DeadlineTimer
 from cerebro.core.incidents.record import record, resume
-from cerebro.core.model import Plan, RunSnapshot, TaskRun
+from cerebro.core.model.plan import Plan
+from cerebro.core.model.run import RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.invoke import tick_key
 from cerebro.core.run.run_access import read_facts
 from cordyna_core.contract.base import ErrorDescription

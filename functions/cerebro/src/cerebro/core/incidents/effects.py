@@ -7,7 +7,7 @@ from cerebro.core.effects import Effect
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.incident import Incident
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
-from cerebro.core.model import Run
+from cerebro.core.model.run import Run
 from cordyna_core.contract.frozen import fast_dataclass
 
 

@@ -53,7 +53,7 @@ from cerebro.core.incidents.incident import (
 from cerebro.core.incidents.messages import incident_changed, incident_closed, incident_opened
 from cerebro.core.incidents.notices import CompletionNotice, IncidentTimer
 from cerebro.core.incidents.watch import watched_tasks
-from cerebro.core.model import RunSnapshot
+from cerebro.core.model.run import RunSnapshot
 from cerebro.core.run.page_timers import CLOCK_SKEW_MARGIN_S
 from cerebro.core.run.run_access import write_run
 

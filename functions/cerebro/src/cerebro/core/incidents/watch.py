@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from cerebro.core.incidents.incident import SERVER_KINDS
-from cerebro.core.model import Plan, TaskRun
+from cerebro.core.model.plan import Plan
+from cerebro.core.model.task_run import TaskRun
 
 OF_ONE_SERVER_MAX: Final = 20
 """Tasks of a silent server that are watched in one run: the first ones."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import Plan
+from cerebro.core.model.plan import Plan
 from cerebro.core.validation.problems import at_most, names_of, near, quoted, short_path
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.json_values import JsonObject

@@ -11,7 +11,7 @@ from typing import Final
 
 from cerebro.core.graph.edges import Closure
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import Plan, PlannedTask
+from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.planning.params import params_named_by
 from cerebro.core.validation.edge_access import forbidden_edges, not_a_consumer
 from cerebro.core.validation.problems import at_most, names_of, near, quoted, short_path

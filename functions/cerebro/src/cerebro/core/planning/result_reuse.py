@@ -14,7 +14,8 @@ from typing import Any
 
 from cerebro.core.effects import Now, ReadCachedResult, ReadOutputs
 from cerebro.core.graph.graph import Graph
-from cerebro.core.model import CachedResult, Plan, fingerprints_of
+from cerebro.core.model.plan import CachedResult, Plan
+from cerebro.core.model.run import fingerprints_of
 
 
 @dataclass(frozen=True, slots=True)

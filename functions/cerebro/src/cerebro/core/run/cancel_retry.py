@@ -18,7 +18,8 @@ from cerebro.core.effects import (
 from cerebro.core.incidents.record import watch_run, watch_what_opened
 from cerebro.core.incidents.watch import watched_tasks
 from cerebro.core.messages import command_answer, run_state_changed
-from cerebro.core.model import Rank, Run, RunSnapshot, TaskRun, lattice
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun, lattice
 from cerebro.core.refusal import refuse
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import put_next_attempt, send_commands

@@ -44,7 +44,9 @@ from cerebro.core.effects import (
     WriteTask,
 )
 from cerebro.core.messages import cancel_task, run_task
-from cerebro.core.model import Run, RunSnapshot, TaskRun, all_completed, page_of
+from cerebro.core.model.plan import page_of
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun, all_completed
 from cerebro.core.run.cancellation import cancel_facts
 from cerebro.core.run.own_attempts import is_late, is_own, with_running_clock
 from cerebro.core.run.page_timers import arm_page_check, arm_page_timer

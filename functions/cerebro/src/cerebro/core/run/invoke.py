@@ -24,7 +24,8 @@ from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.record import watch_what_opened
 from cerebro.core.incidents.watch import watched_tasks
 from cerebro.core.messages import command_answer, run_state_changed, traceparent_of
-from cerebro.core.model import Plan, Run, RunSnapshot, page_of
+from cerebro.core.model.plan import Plan, page_of
+from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.planning.params import check_params
 from cerebro.core.planning.planner import plan_invocation
 from cerebro.core.planning.result_reuse import PlanWithReuse, plan_with_reuse

@@ -7,7 +7,8 @@ sent to a server that has it no longer. It is refused instead, and says what to 
 from collections.abc import Sequence
 
 from cerebro.core.effects import ReadGraph, ReadTasks
-from cerebro.core.model import Plan, RunSnapshot
+from cerebro.core.model.plan import Plan
+from cerebro.core.model.run import RunSnapshot
 from cerebro.core.run.own_attempts import has_begun
 from cerebro.core.run.rerun import tasks_of_rerun
 from cerebro.core.run.transitions import may_retry

@@ -26,7 +26,8 @@ from cerebro.core.effects import (
     SendOverdueCheck,
 )
 from cerebro.core.messages import cerebro_state_changes
-from cerebro.core.model import FAILED_RANKS, Rank, RunSnapshot, TaskRun
+from cerebro.core.model.run import RunSnapshot
+from cerebro.core.model.task_run import FAILED_RANKS, Rank, TaskRun
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import (
     COMMANDS_PER_GROUP,

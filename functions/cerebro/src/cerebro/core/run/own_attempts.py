@@ -13,7 +13,9 @@ and not if a retry follows.
 from dataclasses import replace
 
 from cerebro.core.effects import Now, ReadPage
-from cerebro.core.model import PlannedTask, Rank, RunSnapshot, TaskRun
+from cerebro.core.model.plan import PlannedTask
+from cerebro.core.model.run import RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.run_access import write_task
 
 

@@ -44,7 +44,9 @@ from cerebro.core.effects import (
     SendOverdueCheck,
     SendPageTimer,
 )
-from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun, indexes_of, page_of
+from cerebro.core.model.plan import Plan, indexes_of, page_of
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import FAN_OUT_WIDTH, dispatch_ready, send_commands
 from cerebro.core.run.own_attempts import is_own

@@ -14,7 +14,8 @@ from cerebro.core.effects import (
     SendPageTimer,
     WriteTask,
 )
-from cerebro.core.model import PlannedTask, TaskRun
+from cerebro.core.model.plan import PlannedTask
+from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.dispatch import send_commands
 from cerebro.core.run.transitions import deadline_of
 

@@ -23,7 +23,9 @@ from typing import Final
 
 from cerebro.core.effects import Now, Publish, ReadPage
 from cerebro.core.messages import run_state_changed
-from cerebro.core.model import Plan, Run, RunSnapshot, TaskRun, page_of
+from cerebro.core.model.plan import Plan, page_of
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.dispatch import dispatch_ready
 from cerebro.core.run.run_access import read_run, write_run, write_task
 from cerebro.core.run.transitions import may_rerun, wait_again

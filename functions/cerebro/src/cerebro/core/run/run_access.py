@@ -13,7 +13,8 @@ from cerebro.core.effects import (
     WriteRun,
     WriteTask,
 )
-from cerebro.core.model import Run, RunSnapshot, TaskRun
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cordyna_core.errors import Fatal
 
 

@@ -39,7 +39,9 @@ from cerebro.core.effects import Now, Publish, ReadTask
 from cerebro.core.incidents.effects import SendIncidentNotice
 from cerebro.core.incidents.notices import FailureNotice
 from cerebro.core.messages import run_state_changed
-from cerebro.core.model import Plan, Rank, Run, RunSnapshot, TaskRun, all_completed
+from cerebro.core.model.plan import Plan
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun, all_completed
 from cerebro.core.run.run_access import read_facts, read_run, write_run
 from cordyna_core.contract.base import RootCause
 

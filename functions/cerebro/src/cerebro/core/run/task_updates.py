@@ -23,7 +23,9 @@ from cerebro.core.effects import (
 from cerebro.core.incidents.effects import SendIncidentNotice
 from cerebro.core.incidents.notices import CompletionNotice
 from cerebro.core.messages import cerebro_state_changes
-from cerebro.core.model import CachedResult, PlannedTask, Rank, Run, RunSnapshot, TaskRun, page_of
+from cerebro.core.model.plan import CachedResult, PlannedTask, page_of
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.cancellation import cancel_facts
 from cerebro.core.run.dispatch import fan_out
 from cerebro.core.run.page_timers import CLOCK_SKEW_MARGIN_S, arm_page_check, arm_page_timer

@@ -7,7 +7,7 @@ attempts a task run has. Its times are shown, and decide nothing.
 from dataclasses import replace
 from typing import Final
 
-from cerebro.core.model import Rank, TaskRun, TimelineEntry
+from cerebro.core.model.task_run import Rank, TaskRun, TimelineEntry
 from cordyna_core.contract.base import State
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.views.run_end import LATE

@@ -40,7 +40,8 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from cerebro.core.expiry_errors import EXPIRY_ERRORS
-from cerebro.core.model import FAILED_RANKS, PlannedTask, Rank, TaskRun, TimelineEntry
+from cerebro.core.model.plan import PlannedTask
+from cerebro.core.model.task_run import FAILED_RANKS, Rank, TaskRun, TimelineEntry
 from cerebro.core.run.timeline import (
     END_STATES,
     attempt_timeline,

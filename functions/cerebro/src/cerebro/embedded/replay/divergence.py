@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cerebro.core.messages import wire_task_state
-from cerebro.core.model import Run, TaskRun
+from cerebro.core.model.run import Run
+from cerebro.core.model.task_run import TaskRun
 from cerebro.embedded.replay.recording import Decided, Recording
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelTask, RunTask

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cerebro.core.model import Run, RunSnapshot, TaskRun
+from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cerebro.embedded.storage.home import Home
 from cerebro.handlers import queries
 from cordyna_core.contract.base import Message

@@ -34,7 +34,7 @@ from cerebro.core.effects import (
 )
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
-from cerebro.core.model import TaskRun
+from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run import page_check
 from cerebro.core.run.recovery import recover
 from cerebro.core.run.run_status import end_if_idle

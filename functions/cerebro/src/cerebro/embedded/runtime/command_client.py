@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from cerebro.adapters.sqlite.database import DamagedRow
-from cerebro.core.model import Plan
+from cerebro.core.model.plan import Plan
 from cerebro.core.planning.planner import plan_invocation
 from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.storage.event_log import EventLog

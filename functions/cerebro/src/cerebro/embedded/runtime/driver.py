@@ -18,7 +18,7 @@ from typing import Final
 
 from cerebro.adapters.sqlite.database import DamagedRow, HomeLocked
 from cerebro.core.graph.graph import version_of
-from cerebro.core.model import Plan
+from cerebro.core.model.plan import Plan
 from cerebro.embedded.bodies.port import Bodies
 from cerebro.embedded.runtime.body_news import BodyNews
 from cerebro.embedded.runtime.clock_jump import SteadyClock

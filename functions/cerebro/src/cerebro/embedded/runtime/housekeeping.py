@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from cerebro.adapters.sqlite.database import DamagedRow, HomeLocked
-from cerebro.core.model import Plan
+from cerebro.core.model.plan import Plan
 from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import Home
 from cerebro.handlers.sweep import BACKDATED_S, send_page_timers
