@@ -1,6 +1,9 @@
 """Rule 16: the state of a server (docs/rules.md, rule 16)."""
 
+import pytest
+
 from cerebro.handlers import queries
+from cerebro.handlers.receive import Delivery, receive
 from cordyna_core.contract.commands import RemoveServer
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope
@@ -82,3 +85,17 @@ def test_server_that_only_reports_its_state_is_undeclared() -> None:
     message = ServerStateChanged(server="new", state="ready")
     world.handle(Envelope(server_source("new"), message, "event-1", utc(world.now)))
     assert states(world)["new"] == ("undeclared", 0)
+
+
+@pytest.mark.parametrize(("server", "states_of_it"), [("typo", ["undeclared"]), ("not a name", [])])
+def test_server_whose_declaration_is_malformed_is_listed(
+    server: str, states_of_it: list[str]
+) -> None:
+    world = a_run("a")
+    event = (
+        f'{{"id":"event-1","source":"{server_source(server)}","detail-type":"ServerDeclared",'
+        f'"time":"2027-01-15T08:00:00Z","detail":{{"server":"{server}","contract":"1",'
+        '"revision":1,"tasks":[{"name":"its","cron":"61 * * * *"}]}}'
+    )
+    receive([Delivery("receipt", event)], world.driver.ports)
+    assert [state for name, (state, _) in states(world).items() if name == server] == states_of_it

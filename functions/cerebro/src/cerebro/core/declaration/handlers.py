@@ -36,7 +36,7 @@ from cordyna_core.contract.base import Message, Problem, meta_at
 from cordyna_core.contract.commands import RemoveServer
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope, RawEnvelope
-from cordyna_core.contract.ids import derived_id, server_of
+from cordyna_core.contract.ids import derived_id, is_name, server_of
 from cordyna_core.contract.incidents import GraphChanged, ServerKind
 from cordyna_core.contract.registry import COMMANDS_TO_CEREBRO, is_misspelt_by_client
 from cordyna_core.contract.state_updates import (
@@ -198,6 +198,8 @@ async def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> Non
     if raw.detail_type == ServerDeclared.__name__ and server is not None:
         parsed = parse_declaration(raw.detail)
         faults = problems if isinstance(parsed, ServerDeclared) else parsed
+        if is_name(server):
+            await NoteServer(server, None, now)
         await Publish((_rejected(raw.id, server, faults, now),))
     elif raw.detail_type in COMMANDS_TO_CEREBRO or is_misspelt_by_client(
         raw.source, raw.detail_type
