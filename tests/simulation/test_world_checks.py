@@ -101,6 +101,19 @@ def test_busy_server_that_is_noted_as_silent_is_found() -> None:
         check_expiry(Rank.STARTED, is_noted=True)
 
 
+def test_silent_server_of_another_delivery_is_no_fault() -> None:
+    """It expired the fact, which moved on, after this delivery had begun and before it had read."""
+    store = MemoryStore()
+    store.write_plan(PLAN)
+    store.write_run(A_RUN, None)
+    expired = expire(PLAN.tasks[0], DISPATCHED, run_id=RUN, cause=CHECK.id, now=20.0)
+    store.write_task(RUN, 0, replace(expired, rank=Rank.COMPLETED, deadline=None), None)
+    handled = HandledInput(CHECK, CHECK.id, silent_servers={"s"})
+    handled.facts_before[0] = DISPATCHED
+    handled.facts_read[RUN, 0] = expired
+    check_effects(handled, RunSnapshot(A_RUN, PLAN), store)
+
+
 @pytest.mark.parametrize(("reported_at", "is_false"), [(1.0, False), (7.0, True), (11.0, False)])
 def test_expiry_is_false_if_the_server_had_answered(*, reported_at: float, is_false: bool) -> None:
     """A lie about an attempt that was not sent yet is no answer, and a late one none in time."""

@@ -7,6 +7,7 @@ Invariant: nothing here calls a program of the core.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
@@ -152,7 +153,13 @@ def _check_missed_acks(
     }
     if unnoted := expired - handled.silent_servers:
         raise Unexpected(f"{unnoted} did not acknowledge a command, and that was not noted")
-    facts = [*store._tasks[check.run_id].items(), *handled.facts_before.items()]
+    # What it read may have been written and replaced since it began.
+    read = {
+        index: fact
+        for (run_id, index), fact in handled.facts_read.items()
+        if run_id == check.run_id and fact is not None
+    }
+    facts = chain(store._tasks[check.run_id].items(), handled.facts_before.items(), read.items())
     silent = {tasks[index].server for index, fact in facts if fact.rank == Rank.ACK_TIMEOUT}
     if wrong := handled.silent_servers - silent - expired:
         raise Unexpected(f"{wrong} are noted as silent, but no clock of a command expired")
