@@ -88,6 +88,38 @@ def test_reload_broken_file_is_reported_and_keeps_server(
     assert "mine runs its earlier code, and failed to reload: " in servers.detail
 
 
+def test_reload_of_repaired_file_closes_its_incident(engine: EmbeddedEngine, file: Path) -> None:
+    passing, good = details(engine), file.read_text()
+    next(passing)
+    file.write_text("this is no Python")
+    opened = next(detail for detail in passing if detail.get("incident"))
+    file.write_text(good)
+
+    closed = next(detail for detail in passing if detail.get("incident"))
+
+    assert (opened["kind"], closed["incident"]) == ("rejected_declaration", opened["incident"])
+    assert list(engine.incidents()) == []
+    assert [task.task for task in engine.tasks()] == ["one"]
+
+
+def test_reload_of_another_server_leaves_the_incident_open(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "other.py"
+    other.parent.mkdir()
+    other.write_text(SERVER.format(name="two").replace('"mine"', '"other"'))
+    servers = (str(file), str(other))
+    with open_engine(EngineOptions(servers=servers, home=str(tmp_path / "home"))) as engine:
+        passing = details(engine)
+        next(passing)
+        file.write_text("this is no Python")
+        opened = next(detail for detail in passing if detail.get("incident"))
+        other.write_text(SERVER.format(name="three").replace('"mine"', '"other"'))
+        next(detail for detail in passing if "generation" in detail and "server" in detail)
+
+        open_incidents = [incident.incident for incident in engine.incidents()]
+
+    assert open_incidents == [opened["incident"]]
+
+
 class Shifted:
     """The real clock, moved so that it is a moment before a full minute when it is made."""
 

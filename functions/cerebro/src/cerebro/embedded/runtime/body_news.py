@@ -95,8 +95,10 @@ class BodyNews:
     def _take_loaded(self, event: ServerLoaded) -> None:
         server = event.declaration.server
         was_loaded = event.target in self._served.is_loaded
+        was_refused = event.target in self._served.is_refused
         is_changed = self._served.on_declared(event)
-        self.needs_declaring |= is_changed
+        # What was kept because of a refusal may be removed now, and its incident is over.
+        self.needs_declaring |= is_changed or was_refused
         if self.is_published and was_loaded and not is_changed:
             # Its files are another version, which is seen on the bus in this way only.
             ready = ServerStateChanged(server=server, state="ready")

@@ -121,7 +121,7 @@ class Driver:
             versions = {declared.server: version_of(declared) for declared in every}
             if graph.head.servers == versions:
                 self.loop.apply(graph)
-                note_declared(self.loop, self._home, declarations)
+                note_declared(self.loop, self._home, self.served.as_declared())
                 return []
             now = self._clock()
             self.has_declared = True
@@ -129,7 +129,7 @@ class Driver:
                 [server_event(name, declared, now) for name, declared in declarations.items()], kept
             )
         if not problems:
-            note_declared(self.loop, self._home, declarations)
+            note_declared(self.loop, self._home, self.served.as_declared())
             self.served.log_removed(graph.head.servers.keys() - versions.keys())
         return problems
 

@@ -34,6 +34,8 @@ class ServedTargets:
         self._fingerprints: dict[str, str] = {}
         self.pending: set[str] = set()
         self.is_loaded: set[str] = set()
+        self.is_refused: set[str] = set()
+        """Targets whose files, as they were loaded last, are not what is declared for them."""
         self._failed: set[str] = set()
         self._renamed: dict[str, tuple[str, str]] = {}
         """By the earlier name of a server: its target, and what it is called now."""
@@ -72,7 +74,7 @@ class ServedTargets:
             self._fingerprints[target] = self._fingerprint(target)
 
     def on_declared(self, event: ServerLoaded) -> bool:
-        """A target has loaded. Returns whether something is to be declared because of that.
+        """A target has loaded. Returns whether it declares something else than before.
 
         Of two targets with the same server name, the one that declared it first counts.
         """
@@ -84,13 +86,12 @@ class ServedTargets:
             return False
         self.is_loaded.add(event.target)
         self._note_name(event.target, event.declaration.server)
-        had_failed = event.target in self._failed
+        self.is_refused.discard(event.target)
         self._failed.discard(event.target)
         before = self._declared.get(event.target)
         self._declared[event.target] = event.declaration
         self._write(event.target, event.declaration.server, None, is_serving=True)
-        # What was kept because of the failure may be removed now.
-        return had_failed or before != event.declaration
+        return before != event.declaration
 
     def _note_name(self, target: str, server: str) -> None:
         state = self._home.targets.read(target)
@@ -102,6 +103,7 @@ class ServedTargets:
     def on_failed(self, event: LoadFailure) -> None:
         """A target did not load: it keeps its last accepted declaration, if it has one."""
         self.pending.discard(event.target)
+        self.is_refused.add(event.target)
         if not event.still_serving:
             self._failed.add(event.target)
             self.is_loaded.discard(event.target)
@@ -131,6 +133,14 @@ class ServedTargets:
             if declared is not None:
                 declarations.setdefault(declared.server, declared)
         return declarations
+
+    def as_declared(self) -> Sequence[str]:
+        """Return the servers whose files, as they were loaded last, are what is declared."""
+        return [
+            declared.server
+            for target, declared in self._declared.items()
+            if target not in self.is_refused
+        ]
 
     def kept(self) -> Sequence[ServerDeclared]:
         """Accepted declarations of servers that were not named, which stay nevertheless."""
