@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from cerebro.core.incidents.notices import FailureNotice
+from cerebro.handlers import queries
 from cordyna_core.contract.state_updates import RunStateChanged
+from cordyna_core.contract.views.runs import RunCriteria
 from world.reactions import EFFECTS_MAX
 from world.scenarios import ReactionWorld, a_run
 
@@ -35,6 +37,30 @@ def test_heal_in_a_running_run_publishes_no_state() -> None:
     before = world.run_states
     world.report("a", "started")
     assert world.run_states == before == ["running", "failing"]
+
+
+@pytest.mark.parametrize(("also_failed", "state"), [((), "running"), (("x",), "failing")])
+def test_list_shows_a_healed_run_as_it_is(also_failed: tuple[str, ...], state: str) -> None:
+    world = a_run("a  b  x  c<-a,b,x", b="started", x="started").after(14)
+    for task in also_failed:
+        world.report(task, "error")
+    (before,) = queries.runs(world.store, 20)
+
+    world.report("a", "started")
+
+    (after,) = queries.runs(world.store, 20)
+    assert (before.state, after.state, world.run().state) == ("failing", state, state)
+    wanted = queries.runs(world.store, 20, RunCriteria(state="failing"))
+    assert [run.state for run in wanted] == ["failing"] * len(also_failed)
+
+
+def test_list_reads_no_facts_of_a_run_that_never_healed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = a_run("a  b  c<-a,b", a="error", b="started")
+    monkeypatch.delattr(type(world.store), "read_page")
+
+    (run,) = queries.runs(world.store, 20)
+
+    assert run.state == "failing"
 
 
 def test_completion_reported_twice_ends_the_run_once() -> None:

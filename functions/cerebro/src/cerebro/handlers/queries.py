@@ -19,13 +19,14 @@ from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun
 from cerebro.core.planning.params import check_params
 from cerebro.core.planning.planner import plan_invocation
-from cerebro.core.views import plan_view, reused_runs, run_view
+from cerebro.core.views import plan_view, reused_runs, run_view, viewed_run_state
 from cerebro.ports import ServerSeen, Store
 from cordyna_core._version import __version__
 from cordyna_core.contract.json_values import JsonObject
 from cordyna_core.contract.notices import Notice
 from cordyna_core.contract.query_api import RUNS_SEARCHED_MAX, CerebroInfo
 from cordyna_core.contract.registry import sender_of
+from cordyna_core.contract.state_updates import RunState
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.runs import RunCriteria, RunSummary, RunView
@@ -126,7 +127,8 @@ def runs(store: Store, limit: int, criteria: RunCriteria = ANY_RUN) -> list[RunS
     before = math.inf if criteria.until is None else criteria.until.timestamp()
     while True:
         stored = store.runs(searched, before=before)
-        matching = [summary for summary in map(run_summary, stored) if matches(summary, criteria)]
+        summaries = (run_summary(store, run) for run in stored)
+        matching = [summary for summary in summaries if matches(summary, criteria)]
         is_last = len(stored) < searched or searched >= RUNS_SEARCHED_MAX
         is_past = bool(stored) and _is_before(utc(stored[-1].created_at), criteria.since)
         if len(matching) >= limit or is_last or is_past:
@@ -134,17 +136,38 @@ def runs(store: Store, limit: int, criteria: RunCriteria = ANY_RUN) -> list[RunS
         searched = min(4 * searched, RUNS_SEARCHED_MAX)
 
 
-def run_summary(run: Run) -> RunSummary:
+def run_summary(store: Store, run: Run) -> RunSummary:
     """Return one run in a list."""
     return RunSummary(
         run_id=run.id,
         task=run.task,
-        state=wire_run_state(run),
+        state=_state_in_list(store, run),
         created_at=utc(run.created_at),
         cancelled=run.status == "cancelled",
         source=run.source,
         scheduled_at=None if run.scheduled_at is None else utc(run.scheduled_at),
     )
+
+
+def _state_in_list(store: Store, run: Run) -> RunState:
+    """Return the state of a run, with facts read only of those few whose record may not suffice.
+
+    They are live, something failed in them, and something came alive again since.
+    """
+    state = wire_run_state(run)
+    if state != "failing" or run.rev == 0:
+        return state
+    return viewed_run_state(run, _failed_in_one_page(store, run.id))
+
+
+def _failed_in_one_page(store: Store, run_id: str) -> list[int]:
+    """Return what has failed permanently in one of the pages in which anything has."""
+    snapshot = store.read_run_snapshot(run_id)
+    for page in reversed(snapshot.plan.pages) if snapshot is not None else ():
+        facts = store.read_page(run_id, page)
+        if failed := [index for index, fact in facts.items() if fact.failed_permanently]:
+            return failed
+    return []
 
 
 def matches(run: RunSummary, criteria: RunCriteria) -> bool:
