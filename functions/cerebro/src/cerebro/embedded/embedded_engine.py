@@ -11,11 +11,10 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from cerebro.core.declaration.decide import declare_batch
 from cerebro.core.declaration.diff import rehearsal
-from cerebro.core.views import run_view
 from cerebro.embedded.bodies.host_bodies import HostBodies
 from cerebro.embedded.bodies.load_servers import load_servers
 from cerebro.embedded.bodies.port import Bodies, ServerLoaded
@@ -27,7 +26,7 @@ from cerebro.embedded.operations import LocalOperations
 from cerebro.embedded.replay.recording import recording_of
 from cerebro.embedded.replay.replayer import replay
 from cerebro.embedded.run_facts import RunFactReader
-from cerebro.embedded.run_views import RunViewReader
+from cerebro.embedded.run_follower import RunFollower
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.command_client import CommandClient
 from cerebro.embedded.runtime.raw_events import with_default_id_and_time
@@ -60,15 +59,6 @@ from cordyna_core.contract.views.runs import (
 from cordyna_core.ports import Clock
 from cordyna_core.server.task_server import TaskServer
 from cordyna_core.worker.spec import ServerSpec
-
-VIEW_INTERVAL_S: Final = 0.1
-"""A view of an active run is made at most this often."""
-
-VIEW_TIME_SHARE: Final = 20
-"""A view is made once in this many times the time that it takes: watching slows no run down."""
-
-VIEW_INTERVAL_MAX_S: Final = 2.0
-"""A reading of a whole large run takes long, but the next one takes only what has changed."""
 
 
 class EmbeddedEngine:
@@ -117,6 +107,7 @@ class EmbeddedEngine:
             give_back_early=started.give_back if started is not None else lambda: None,
         )
         self._client = CommandClient(self._session, steady, self._targets)
+        self._runs = RunFollower(home, self._session)
         self._facts = RunFactReader(home, self._session)
         self._logs = LogReader(home, self._session)
         self._feed: HomeFeed | None = None
@@ -264,10 +255,7 @@ class EmbeddedEngine:
         return replay(recording)
 
     def run(self, run_id: str) -> RunView:
-        with self._session.read_transaction():
-            stored = queries.read_all(self._home.store, run_id)
-        # Outside the lock: the view of a large run takes longer than reading it.
-        return run_view(*stored)
+        return self._runs.read(run_id)
 
     def structure(self, run_id: str) -> RunStructure:
         return self._facts.structure(run_id)
@@ -283,33 +271,7 @@ class EmbeddedEngine:
             return queries.cerebro(self._home.store, self._clock())
 
     def follow(self, run_id: str, *, timeout_s: float | None = None) -> Iterator[RunView]:
-        until = None if timeout_s is None else time.monotonic() + timeout_s
-        reader = RunViewReader(self._home, self._session, run_id)
-        while True:
-            turns, started_at = self._session.turns, time.monotonic()
-            is_last = until is not None and started_at >= until
-            # The last view is what is printed: it is read whole, even where nothing was announced.
-            view = self.run(run_id) if is_last else reader.read()
-            took_s = time.monotonic() - started_at
-            yield view
-            if view.is_final or is_last:
-                return
-            pause_s = min(max(VIEW_INTERVAL_S, VIEW_TIME_SHARE * took_s), VIEW_INTERVAL_MAX_S)
-            self._wait_for_change(run_id, turns, until, pause_s)
-
-    def _wait_for_change(
-        self, run_id: str, turns: int, until: float | None, pause_s: float
-    ) -> None:
-        """Wait until the run is over, or something changed and `pause_s` have passed."""
-        next_view_at = time.monotonic() + pause_s
-
-        def is_due() -> bool | None:
-            run = self._home.store.read_run(run_id)
-            is_over = run is None or run.is_over
-            is_changed = time.monotonic() >= next_view_at and self._session.turns != turns
-            return is_over or is_changed or None
-
-        self._session.wait_until(is_due, until)
+        return self._runs.follow(run_id, timeout_s)
 
     def runs(self, limit: int = 20, criteria: RunCriteria | None = None) -> list[RunSummary]:
         with self._session.read_transaction():
