@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.core.effects import FanOut, PageTimer
 from cerebro.embedded.embedded_engine import EmbeddedEngine
-from cerebro.embedded.runtime import message_loop
-from cerebro.embedded.runtime.message_loop import TRIES_MAX, MessageLoop
+from cerebro.embedded.runtime import failed_items, message_loop
+from cerebro.embedded.runtime.failed_items import TRIES_MAX
+from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import DiskHome, Home, MemoryHome
 from cerebro.handlers.receive import perform_one
 from cordyna_core import TaskServer
@@ -154,7 +155,7 @@ def test_dead_letter_whose_sender_cannot_be_answered_is_kept(
     def unanswerable(*_: object) -> None:
         raise ValueError("no answer possible")
 
-    monkeypatch.setattr(message_loop, "answer_malformed", unanswerable)
+    monkeypatch.setattr(failed_items, "answer_malformed", unanswerable)
     loop.put(invocation("poison"))
 
     settle(loop)

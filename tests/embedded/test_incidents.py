@@ -8,7 +8,7 @@ import pytest
 from cerebro.core.incidents.record import SETTLE_S
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime import incident_queue
-from cerebro.embedded.runtime.incident_queue import TRIES_MAX
+from cerebro.embedded.runtime.failed_items import TRIES_MAX
 from cerebro.embedded.runtime.incident_resume import note_declared, resume_incidents
 from cerebro.embedded.storage.home import DiskHome, open_home
 from cordyna_core.contract.commands import InvokeTask

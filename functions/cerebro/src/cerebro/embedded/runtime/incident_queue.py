@@ -12,23 +12,17 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Final
 
 from cerebro.adapters.internal_codec import encode_internal
-from cerebro.adapters.sqlite.database import DamagedRow
-from cerebro.core.incidents.notices import (
-    IncidentNotice,
-)
+from cerebro.core.incidents.notices import IncidentNotice
 from cerebro.dispatch import OBSERVATIONS, is_observed
+from cerebro.embedded.runtime.failed_items import TRIES_MAX, is_of_home
 from cerebro.embedded.storage.home import Home
 from cerebro.handlers.receive import open_delivery, perform_one
 from cerebro.shell import Ports
 from cordyna_core.contract.base import Message
-from cordyna_core.errors import ServiceError
 
 _log = logging.getLogger("cordyna")
-
-TRIES_MAX: Final = 3
 
 Transaction = Callable[[], AbstractContextManager[None]]
 
@@ -75,7 +69,7 @@ class IncidentQueue:
                 message = open_delivery(item) if isinstance(item, str) else item
                 perform_one(message, ports)
         except Exception as failure:
-            if isinstance(failure, ServiceError) and not isinstance(failure, DamagedRow):
+            if is_of_home(failure):
                 raise
             self._note_failure(item, failure, ports)
             return

@@ -4,11 +4,9 @@ One step takes a batch of waiting messages and due timers, and processes it in o
 the home. What cerebro publishes leaves after the commit, so that no server ever receives what a
 crash could make cerebro forget.
 
-If processing a message raises, the transaction is rolled back and the batch is put back; from then
-on messages are processed one at a time for a while, so that only the failing one is repeated. After
-TRIES_MAX failures the message becomes a dead letter with the error as its reason, and its sender is
-answered. Errors of the home itself (a full disk) are raised: they are no message's fault, and the
-batch is kept for the next step.
+If processing a message raises, the transaction is rolled back and the batch is put back; what then
+becomes of the message is decided by failed_items. Errors of the home itself (a full disk) are
+raised: they are no message's fault, and the batch is kept for the next step.
 
 Invariant: one message cannot stop the loop, and none is lost: it is processed, or a dead letter.
 """
@@ -18,9 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
-from typing import Final
 
-from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.core.declaration.handlers import declare_exactly
 from cerebro.core.effects import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
@@ -28,6 +24,7 @@ from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.core.run.recovery import recover
 from cerebro.embedded.runtime.clock_jump import shift_deadlines
 from cerebro.embedded.runtime.cron_ticks import CronTicks
+from cerebro.embedded.runtime.failed_items import FailedItems, is_of_home, reject
 from cerebro.embedded.runtime.failing_runs import FailingRuns
 from cerebro.embedded.runtime.incident_queue import IncidentQueue
 from cerebro.embedded.runtime.loop_items import Item, run_of, shifted, text_of
@@ -42,23 +39,16 @@ from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import (
     Envelope,
     MalformedEvent,
-    RawEnvelope,
     open_envelope,
     seal,
 )
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, derived_id
 from cordyna_core.contract.state_updates import DeclarationRejected, RunStateChanged
 from cordyna_core.contract.time import utc
-from cordyna_core.errors import Fatal, ServiceError
+from cordyna_core.errors import Fatal
 from cordyna_core.ports import Clock
 
 _log = logging.getLogger("cordyna")
-
-BATCH_MAX: Final = 256
-"""Messages per transaction: they share the cost of the commit, and no server waits long for it."""
-
-TRIES_MAX: Final = 3
-"""A message whose processing raises this often becomes a dead letter."""
 
 
 class MessageLoop:
@@ -87,8 +77,7 @@ class MessageLoop:
         self._committed: deque[tuple[Message, str]] = deque()
         self._has_news = False
         self._processing: Item | None = None
-        self._failures: dict[Item, list[str]] = {}
-        self._singles_left = 0
+        self._failed = FailedItems()
         self.crons = CronTicks(serves)
         self.ports = Ports(store=home.store, bus=self, timers=self, crons=self, clock=clock)
         self._failing_runs = FailingRuns(home, self.ports)
@@ -202,17 +191,19 @@ class MessageLoop:
         """
         self.flush()  # what an error of the home has left
         now = self._clock()
-        limit = 1 if self._singles_left else BATCH_MAX
+        limit = self._failed.batch_max
         batch = self._take(now, limit)
         if not batch and not inbox:
             return False
         try:
             events = self._process_batch(batch, limit if inbox and len(batch) < limit else 0, now)
-        except Exception as failure:  # noqa: BLE001  see _note_failure
+        except Exception as failure:
+            item, self._processing = self._processing, None
             self._waiting.extendleft(reversed(batch))
-            self._note_failure(failure)
+            if item is None or is_of_home(failure):
+                raise
+            self._failed.note_failure(item, failure)
         else:
-            self._singles_left = max(0, self._singles_left - 1)
             for event in events:
                 self._on_event(event)
             self.flush()
@@ -239,20 +230,8 @@ class MessageLoop:
                 self._processing = item
                 self._process(item, now)
             self._processing = None
-        if self._failures:
-            for item in items:
-                self._failures.pop(item, None)
+        self._failed.note_processed(items)
         return [item for item in items if isinstance(item, str)]
-
-    def _note_failure(self, failure: Exception) -> None:
-        """Count a failure of the message that was being processed. Raises what is not its fault."""
-        item, self._processing = self._processing, None
-        is_of_home = isinstance(failure, ServiceError) and not isinstance(failure, DamagedRow)
-        if item is None or is_of_home:
-            raise failure
-        self._singles_left = BATCH_MAX
-        self._failures.setdefault(item, []).append(f"{type(failure).__name__}: {failure}")
-        _log.debug("processing failed", exc_info=failure)
 
     def process_now(self, event: str) -> None:
         """Process this one event now, before whatever waits."""
@@ -339,9 +318,9 @@ class MessageLoop:
                 self._home.event_log.add_dead_letter(event, reason, self._clock())
 
     def _process(self, item: Item, now: float) -> None:
-        failures = self._failures.get(item, ())
-        if len(failures) >= TRIES_MAX:
-            self._reject(without_plain_secrets(item, self._home.store), failures[-1], now)
+        if (error := self._failed.error_of(item)) is not None:
+            kept = without_plain_secrets(item, self._home.store)
+            reject(kept, error, self._home.event_log, self.ports, now)
             return
         opened, plain = self._opened.pop(item, None), item
         item = without_plain_secrets(item, self._home.store)
@@ -367,25 +346,3 @@ class MessageLoop:
 
     def _open(self, item: Item) -> Envelope | InternalMessage:
         return open_delivery(item) if isinstance(item, str) else item
-
-    def _reject(self, item: Item, failure: str, now: float) -> None:
-        """Make a message that failed TRIES_MAX times a dead letter, and answer its sender."""
-        reason = f"failed {TRIES_MAX} times: {failure}"
-        text = text_of(item)
-        _log.error("a message became a dead letter (dyna dlq ls): it %s", reason)
-        self._home.event_log.add_dead_letter(text, reason, now)
-        if not isinstance(item, str):
-            return
-        self._home.event_log.append(None, item, now)
-        problem = Problem(
-            code="not_handled",
-            message=f"cerebro could not handle this message: {failure}."
-            " It is kept: `dyna dlq ls` shows it, `dyna dlq redrive dead-letters` repeats it",
-        )
-        try:
-            raw = RawEnvelope.model_validate_json(item)
-            answer_malformed(MalformedEvent([problem], raw), self.ports)
-        except Exception as unanswerable:  # noqa: BLE001  it is kept
-            # What made it fail may also prevent the answer; the dead letter has both.
-            reason = f"{reason}; and its sender could not be answered: {unanswerable}"
-            self._home.event_log.add_dead_letter(text, reason, now)
