@@ -127,6 +127,16 @@ def test_update_with_an_earlier_deadline_is_armed() -> None:
     assert world.after(4.1).state_of("a") == "error run_timeout"
 
 
+def test_start_is_armed_if_its_clock_ends_before_queued() -> None:
+    """The timer of `a` finds `b` queued and arms the next one for that clock, in ten minutes."""
+    world = a_run("a  b<-a", declared={"b": {"run_timeout_s": 60}})
+    world.after(6).reach("a", "completed")
+    world.report("b", "queued")
+    assert len(world.driver.page_timers) == 1, "b shares the timer of a"
+    world.after(4.5).report("b", "started")
+    assert world.after(62).state_of("b") == "error run_timeout"
+
+
 def test_only_task_shares_no_timer_and_records_none() -> None:
     world = a_run("a")
     assert len(world.driver.page_timers) == 1

@@ -3,6 +3,8 @@
 An update that is written well before the first clock of its attempt runs out arms no timer. A
 server reports only what it was sent, and a command is sent after its page was armed: so a timer is
 under way that is due by `ack_by`, and it finds the new deadline and arms the next one.
+That timer may have fired for another task of the page. Then it armed the next one for the deadline
+that it found, so an update whose deadline is before the one that it replaces arms a timer, too.
 Two things would prove nothing. The time before the write: the handler may have been paused since,
 and that timer may be spent. The deadline of a queued attempt: its writer may not have armed it yet.
 
@@ -123,15 +125,15 @@ def _updated(
 
 async def _is_guarded(task: PlannedTask, replaced: TaskRun, new: TaskRun) -> bool:
     """Return whether the timer of the command guards the fact that was just written."""
-    if replaced.rank not in (Rank.PENDING, Rank.QUEUED) or new.deadline is None:
+    if replaced.rank not in (Rank.PENDING, Rank.QUEUED) or replaced.deadline is None:
         return False
-    if new.rank not in (Rank.QUEUED, Rank.STARTED):
+    if new.rank not in (Rank.QUEUED, Rank.STARTED) or new.deadline is None:
         return False
     if not any(entry.at == new.dispatched_at for entry in new.timeline):
         return False  # its clock started again, perhaps by a handler that crashed before it armed
     ack_by = new.dispatched_at + task.ack_timeout_s
     written_by = await Now()
-    return written_by + CLOCK_SKEW_MARGIN_S < ack_by <= new.deadline
+    return written_by + CLOCK_SKEW_MARGIN_S < ack_by and replaced.deadline <= new.deadline
 
 
 async def apply_consequences(
