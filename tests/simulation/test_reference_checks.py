@@ -11,6 +11,7 @@ from cerebro.core.effects import WriteCachedResult, WriteRun
 from cerebro.core.model.plan import CachedResult
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.run.transitions import wait_again
+from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.handlers import SimulatedHandler
 from cerebro.simulator.reference_facts import Unexpected
@@ -119,6 +120,24 @@ def test_result_of_a_task_that_runs_again_may_be_reused() -> None:
     scenario = Scenario(servers={"s": ServerBehavior()}, declared=(declaration,), script=script)
     verdict = World(1, scenario).run()
     assert (verdict.broken, verdict.runs, verdict.attempts) == (None, 2, 4)
+
+
+def test_age_of_a_result_is_that_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that pauses before it reads the results finds them too old."""
+    monkeypatch.setattr(FaultInjector, "pause_s", lambda _: 80.0)
+    script = tuple(
+        ScriptedMessage(at, CLIENT, InvokeTask(task="a", key=f"k{at}", max_age_s=100))
+        for at in (0.0, 60.0)
+    )
+    scenario = Scenario(
+        servers={"s": ServerBehavior()}, declared=(declared("s", "a"),), script=script
+    )
+    attempts = set()
+    for number in range(World(1, scenario).run().effects):
+        verdict = World(1, scenario, crash_at={number: "paused"}).run()
+        assert verdict.broken is None, f"paused at effect {number}: {verdict.broken}"
+        attempts.add(verdict.attempts)
+    assert attempts == {1, 2}
 
 
 def test_run_that_a_failed_write_returned_counts_as_read() -> None:

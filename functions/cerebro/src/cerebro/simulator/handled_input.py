@@ -50,6 +50,8 @@ class HandledInput:
     runs_seen: list[Run] = field(default_factory=list)
     """Every state of a run that it read or wrote, in this order."""
     cached_results: dict[str, CachedResult | None] = field(default_factory=dict)
+    results_read_at: float = 0.0
+    """Its last clock reading before it read the first of them."""
     last_tick: float | None = None
     crons_applied: int | None = None
     """The generation of the graph whose crons were made."""

@@ -50,6 +50,8 @@ def _crons_applied(handler: Handling, effect: e.ApplyCrons, _: Any) -> None:
 
 
 def _result_read(handler: Handling, effect: e.ReadCachedResult, answer: Any) -> None:
+    if not handler.handled.cached_results:
+        handler.handled.results_read_at = handler.handled.clock
     handler.handled.cached_results[effect.task] = answer
 
 

@@ -130,7 +130,8 @@ def _reused(tasks: Declared, command: InvokeTask, handled: HandledInput) -> dict
             continue
         age_s = _allowed_age_s(within_s.get(name, []), command.max_age_s)
         result = handled.cached_results.get(name) if age_s is not None else None
-        is_young = result is not None and handled.clocks[0] - result.dispatched_at <= (age_s or 0)
+        read_at = handled.results_read_at
+        is_young = result is not None and read_at - result.dispatched_at <= (age_s or 0)
         if result is not None and is_young and name not in handled.lost_outputs:
             reused[name] = result
             continue
