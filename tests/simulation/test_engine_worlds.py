@@ -36,13 +36,16 @@ def test_deadlines_that_stay_when_the_clock_jumps_are_noticed(
 
 
 def test_batch_that_is_lost_after_an_exception_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    note: Callable[..., None] = MessageLoop._note_failure
+    process: Callable[..., list[str]] = MessageLoop._process_batch
 
-    def lose(loop: MessageLoop, failure: Exception) -> None:
-        loop._waiting.clear()
-        note(loop, failure)
+    def lose(loop: MessageLoop, batch: list[Any], inbox_limit: int, now: float) -> list[str]:
+        try:
+            return process(loop, batch, inbox_limit, now)
+        except Exception:
+            batch.clear()
+            raise
 
-    monkeypatch.setattr(MessageLoop, "_note_failure", lose)
+    monkeypatch.setattr(MessageLoop, "_process_batch", lose)
     assert broken()
 
 
