@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from cordyna_core.contract.commands import CancelTask, RunTask
-from cordyna_core.contract.envelope import detail_json
 from cordyna_core.worker import verdicts
 from cordyna_core.worker.acknowledgement import Acknowledgements
+from cordyna_core.worker.command_frames import cancel_frame, run_frame
 from cordyna_core.worker.events import (
     AttemptEnded,
     Declared,
@@ -29,6 +29,7 @@ from cordyna_core.worker.heartbeat import ANSWER_TIMEOUT_S, PING_INTERVAL_S, Hea
 from cordyna_core.worker.host_process import HostLostError, HostProcess
 from cordyna_core.worker.load_watch import LoadWatch
 from cordyna_core.worker.protocol import AttemptKey
+from cordyna_core.worker.restart_pause import RestartPause
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec
 from cordyna_core.worker.verdicts import AttemptCommand
@@ -79,7 +80,7 @@ class WorkerPool:
         self._heartbeat: Heartbeat
         self._host: HostProcess | None = self._start_host()
         self._unsent: list[tuple[dict[str, Any], bytes]] = []
-        self._restart_at = self._restart_delay_s = 0.0
+        self._pause = RestartPause(self._settings, clock)
         self._is_second_try = False
         self._is_closed = False
 
@@ -134,7 +135,7 @@ class WorkerPool:
             clock_offset_s=self._clock_offset_s(),
         )
         self._live[key] = header
-        frame = _run_frame(command, run_timeout_s, header.clock_offset_s)
+        frame = run_frame(command, run_timeout_s, header.clock_offset_s)
         left_s = max(0.0, header.ack_by - self._now())
         self._acknowledgements.hand_over(header, frame, now=self._clock(), left_s=left_s)
         self._send({"op": "run", "command": header}, frame)
@@ -144,14 +145,13 @@ class WorkerPool:
         grace = self._settings.default_grace_s if grace_s is None else grace_s
         key = AttemptKey(command.run_id, command.task, command.attempt)
         self._acknowledgements.note_news(key)
-        detail = f'{{"grace_s":{grace:g},{detail_json(command)[1:]}'
         request = {
             "op": "cancel",
             "server": command.server,
             "key": key,
             "grace_s": grace,
         }
-        self._send(request, _frame("CancelTask", detail))
+        self._send(request, cancel_frame(command, grace))
 
     def request_busy(self) -> None:
         """Ask for a Busy event."""
@@ -181,7 +181,7 @@ class WorkerPool:
         if self._pending:
             return 0.0
         if self._host is None:
-            return min(PING_INTERVAL_S, max(0.0, self._restart_at - self._clock()))
+            return min(PING_INTERVAL_S, self._pause.left_s())
         return min(PING_INTERVAL_S, self._acknowledgements.next_in_s(self._clock()))
 
     def receive(self) -> list[Event]:
@@ -329,28 +329,19 @@ class WorkerPool:
         self._unsent += [({"op": "run", "command": h.command}, h.frame) for h in kept]
         if self._is_second_try:
             # It has ended while it started, as the one before it: the next one may, too.
-            self._rest()
+            self._pause.begin()
         else:
-            self._restart_at = self._restart_delay_s = 0.0
+            self._pause.reset()
         self._restart_host()
-
-    def _rest(self) -> None:
-        """Start no host for a while, twice as long as the last time."""
-        settings = self._settings
-        self._restart_delay_s = min(
-            settings.restart_max_s, max(settings.restart_min_s, 2 * self._restart_delay_s)
-        )
-        self._restart_at = self._clock() + self._restart_delay_s
 
     def _restart_host(self) -> None:
         """Start a host once its time has come; later, if the system cannot now."""
-        now = self._clock()
-        if now < self._restart_at:
+        if self._pause.left_s() > 0:
             return
         try:
             self._host = self._start_host()
         except OSError as error:
-            self._rest()
+            self._pause.begin()
             self._pending.append(HostLost(why=f"another could not be started: {error}"))
             return
         host, self._is_second_try = self._host, True
@@ -388,12 +379,3 @@ class WorkerPool:
         self._declared.clear()
         self._heartbeat = Heartbeat(self._clock(), host.progress)
         return host
-
-
-def _run_frame(command: RunTask, run_timeout_s: float, clock_offset_s: float) -> bytes:
-    fields = f'"run_timeout_s":{run_timeout_s:g},"clock_offset_s":{clock_offset_s!r}'
-    return _frame("RunTask", f"{{{fields},{detail_json(command)[1:]}")
-
-
-def _frame(detail_type: str, detail: str) -> bytes:
-    return f'{{"detail-type":"{detail_type}","detail":{detail}}}\n'.encode()
