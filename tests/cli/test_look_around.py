@@ -73,6 +73,20 @@ def test_tasks_show_upstreams_and_mark_undeclared_ones() -> None:
     ]
 
 
+def test_task_with_hundreds_of_upstreams_widens_no_other_row() -> None:
+    many = [f"part-{n}" for n in range(300)]
+    tasks = [*TASKS, TaskInfo(task="all", server="b", upstream=many, owner="team-b")]
+    engine = FakeEngine(declared=tasks, known_servers=SERVERS)
+
+    piped = dyna("tasks", engine=engine).out.splitlines()
+    shown = without_escapes(dyna("tasks", engine=engine, terminal=True, width=80).out)
+
+    assert max(map(len, piped[:-1])) < 200
+    assert all(name in piped[-1] for name in many)
+    assert "part-19 and 280 more" in " ".join(shown.split())
+    assert "part-20" not in shown
+
+
 def test_servers_show_their_last_sign_of_life() -> None:
     assert dyna("servers", engine=ENGINE).out.splitlines() == [
         "server  state    tasks  revision  last sign of life",

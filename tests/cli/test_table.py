@@ -64,9 +64,22 @@ def test_cut_text_ends_between_words(sentence: str, width: int) -> None:
     shown = cut(Text(sentence), width)
 
     assert shown.cell_len <= width
-    first = sentence.split(maxsplit=1)[0] if sentence.split() else ""
-    if width > Text(first).cell_len:
+    if width > max((Text(word).cell_len for word in sentence.split()), default=0):
         assert words_of(shown.plain) <= words_of(sentence)
+
+
+@given(before=SENTENCE, width=st.integers(8, 60), more=st.integers(1, 200))
+def test_word_wider_than_a_line_is_broken_and_shown(before: str, width: int, more: int) -> None:
+    text = Text(f"  {before} {'y' * (width + more)} after")
+
+    lines = wrapped(text, width)
+    shown = cut(Text(f"Error: {'y' * (width + more)}"), width)
+
+    assert all(line.cell_len <= width for line in lines)
+    broken = [line.plain for line in lines if "y" in line.plain]
+    assert "".join(broken).count("y") == text.plain.count("y")
+    assert all(line.startswith(" ") for line in broken)
+    assert shown.cell_len == width
 
 
 def test_table_wraps_prose_below_its_column() -> None:

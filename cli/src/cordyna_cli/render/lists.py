@@ -33,6 +33,7 @@ _RUNS: Final = (
     Column("created", yields=2),
     Column(yields=3, optional=True),
 )
+_NAMES_MAX: Final = 20
 _RUNS_OF_SENDERS: Final = (*_RUNS, Column("by", yields=4))
 _TASKS: Final = (
     Column("task", yields=1),
@@ -92,7 +93,7 @@ def tasks_table(tasks: Sequence[TaskInfo], width: int | None = None) -> list[Tex
         (
             info.task,
             info.server,
-            _upstream(info),
+            _upstream(info, width),
             cron_words(info),
             one_line(info.owner or ""),
             one_line(info.description or ""),
@@ -170,7 +171,8 @@ def _problem(server: str, problem: str) -> list[str]:
 def plan_table(plan: PlanView, width: int | None = None) -> list[Text]:
     """In the order in which the tasks may begin, with a total."""
     rows = [
-        (str(task.level), task.task, task.server, ", ".join(task.upstream)) for task in plan.tasks
+        (str(task.level), task.task, task.server, _names(task.upstream, width))
+        for task in plan.tasks
     ]
     if not rows:
         return []
@@ -213,9 +215,15 @@ def cron_words(info: TaskInfo) -> str:
     return f"{info.cron} {info.timezone}"
 
 
-def _upstream(info: TaskInfo) -> Text:
-    names = [(name, "bold red" if name in info.unresolved else "") for name in info.upstream]
-    text = Text(", ").join(Text(name, style=style) for name, style in names)
+def _upstream(info: TaskInfo, width: int | None) -> Text:
+    text = _names(info.upstream, width, marked=info.unresolved)
     if not info.unresolved:
         return text
     return text + Text(f"  ({', '.join(info.unresolved)}: not declared)", style="red")
+
+
+def _names(names: Sequence[str], width: int | None, marked: Container[str] = ()) -> Text:
+    """Return the names, on a terminal not all of very many: `describe` and JSON have them."""
+    shown = names if width is None or len(names) <= _NAMES_MAX + 1 else names[:_NAMES_MAX]
+    text = Text(", ").join(Text(name, "bold red" if name in marked else "") for name in shown)
+    return text if len(shown) == len(names) else text + f" and {len(names) - len(shown)} more"

@@ -26,12 +26,12 @@ _ELLIPSIS: Final = "…"
 def cut(text: Text, width: int) -> Text:
     """Return at most `width` columns of it, an ellipsis last when something is missing.
 
-    It ends between words, unless its first word does not fit.
+    It ends between words, unless its first word does not fit, or the next one fits into no line.
     """
     if text.cell_len <= width:
         return text
     end = _end_of_words(text, width - 1)
-    if not text.plain[:end].strip():
+    if not text.plain[:end].strip() or Text(_next_word(text.plain, end)).cell_len > width:
         shorter = text.copy()
         shorter.truncate(width, overflow="ellipsis")
         return shorter
@@ -51,17 +51,18 @@ def wrapped(line: Text, width: int | None, indent: int | None = None) -> list[Te
     """Return a sentence on several lines, broken between words.
 
     Later lines have `indent` columns in front, or two more than the first. A word that does not fit
-    behind the indent begins the line; one that is wider than a line is broken.
+    behind the indent, but into a line, begins the line; one that is wider than a line is broken.
     """
     if indent is None:
         indent = len(line.plain) - len(line.plain.lstrip()) + 2
     lines: list[Text] = []
     while width is not None and line.cell_len > width:
-        head, tail = _split(line, width)
+        head, tail, is_broken = _split(line, width)
         lines.append(head)
         room = width - indent
-        first_word = _words(tail.plain)[0]
-        line = (Text(" " * indent) if 0 < Text(first_word).cell_len <= room else Text()) + tail
+        columns = Text(_words(tail.plain)[0]).cell_len
+        is_indented = 0 < columns <= room or (room > 0 and (is_broken or columns > width))
+        line = (Text(" " * indent) if is_indented else Text()) + tail
     return [*lines, line]
 
 
@@ -71,17 +72,18 @@ def widest_word(plain: str, width: int) -> int:
     return max((columns for columns in words if columns <= width), default=0)
 
 
-def _split(line: Text, width: int) -> tuple[Text, Text]:
-    """Return the part of a line that fits, and the rest without the space between."""
+def _split(line: Text, width: int) -> tuple[Text, Text, bool]:
+    """Return the part that fits, the rest without the space between, and if a word was broken."""
     end = _columns_to_index(line.plain, width)
     at = _last_end(line.plain, end)
     while at > 0 and _BEFORE_UNIT.match(line.plain, at - 1):
         at = _last_end(line.plain, at - 1)
-    if at <= 0 or not line.plain[:at].strip():
+    is_broken = at <= 0 or not line.plain[:at].strip()
+    if is_broken:
         at = max(end, 1)
     head, tail = line[:at], line[at:]
     head.rstrip()
-    return head, tail[len(tail.plain) - len(tail.plain.lstrip(" ")) :]
+    return head, tail[len(tail.plain) - len(tail.plain.lstrip(" ")) :], is_broken
 
 
 def _end_of_words(text: Text, width: int) -> int:
@@ -91,6 +93,11 @@ def _end_of_words(text: Text, width: int) -> int:
         end = max(_last_end(text.plain, end), 0)
     whole = text.plain[:end].rstrip(" ")
     return len(whole.rstrip(" ,;:")) or len(whole)
+
+
+def _next_word(plain: str, at: int) -> str:
+    """Return the first word from an index on; marks that end a word before it are none."""
+    return next((word for word in _words(plain[at:]) if word.strip(",;:")), "")
 
 
 def _words(plain: str) -> list[str]:

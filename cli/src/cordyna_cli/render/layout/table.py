@@ -1,7 +1,8 @@
 """Table: rows of cells as aligned lines.
 
 Invariant: with a width, no line is longer, no word is broken that fits into a line, and nothing is
-lost but what a column calls `optional` or `cut`. Without a width, each row is one line.
+lost but what a column calls `optional` or `cut`. Without a width, each row is one line, and a cell
+far longer than most pushes what follows it in its own row only.
 
 A table that is too wide gives up room in this order:
 
@@ -19,6 +20,7 @@ from rich.text import Text
 from cordyna_cli.render.layout.paragraph import cut, cut_words, widest_word, wrapped
 
 _GAP_COLUMNS: Final = 2
+_PADDED_COLUMNS_MAX: Final = 80
 _NAME: Final = 1
 _NAME_COLUMNS_MIN: Final = 12
 _WRAPPED_COLUMNS_MIN: Final = 12
@@ -111,7 +113,7 @@ def _widths(
     """Return the width of each column; 0 for one that is not shown beside the others."""
     natural = [max((row[at].cell_len for row in cells), default=0) for at in range(len(columns))]
     if width is None:
-        return natural
+        return [min(columns, _PADDED_COLUMNS_MAX) for columns in natural]
     floors = [
         _floor(column, [row[at] for row in cells], width) for at, column in enumerate(columns)
     ]
