@@ -92,3 +92,24 @@ def test_retry_between_steps_of_a_rerun_awaits_its_upstream() -> None:
         assert world.commands[-1].task == "b"
         assert world.commands[-1].upstream["a"] == "a2"
     assert met > 1
+
+
+@pytest.mark.parametrize("effects", range(6, 18))
+def test_retry_that_a_rerun_overtakes_sends_no_lost_output(effects: int) -> None:
+    """The rerun makes `a` wait when the retry has put `b`: `b` runs with the new output only."""
+    for rerun_effects in range(24):
+        world = a_run("a  b<-a")
+        world.reach("a", "completed", output="a1")
+        world.reach("b", "error")
+        world.after(5)
+        retry = world.envelope(world.retry_command(command_id="retry"), CLIENT)
+        resume = world.driver.begin(retry, effects=effects)
+        rerun = world.envelope(rerun_of(world, "a"), CLIENT)
+        resume_rerun = world.driver.begin(rerun, effects=rerun_effects)
+        resume(100)
+        resume_rerun(200)
+        if "r" in world.stored_run().commands:
+            world.reach("a", "completed", attempt=2, output="a2")
+            assert world.commands[-1].upstream == {"a": "a2"}, rerun_effects
+        given = [command.upstream["a"] for command in world.commands if command.task == "b"]
+        assert set(given) <= {"a1", "a2"}, rerun_effects

@@ -16,6 +16,7 @@ from cerebro.core.model.plan import page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.invoke import invocation_key
+from cerebro.simulator.accepted_outputs import AcceptedOutputs
 from cerebro.simulator.answers import answer_ids, check_answer
 from cerebro.simulator.deciders import Deciders
 from cerebro.simulator.handled_input import HandledInput
@@ -57,9 +58,7 @@ class Reference:
         self._answered: dict[str, str] = {}
         """The command that each answer was first published for, by the ids of their events."""
         self._deciders = Deciders()
-        self._outputs: dict[tuple[str, int], Any] = {}
-        self._outputs_made: dict[tuple[str, int, float], Any] = {}
-        """The outputs by (run, index, dispatched_at), which no rerun changes."""
+        self._outputs = AcceptedOutputs()
         self._made: dict[tuple[str, int], Parts] = {}
         self._messages: dict[str, RunStateChanged] = {}
         self._completed_runs: set[str] = set()
@@ -182,23 +181,9 @@ class Reference:
         handled.facts_written.append((effect.index, effect.seen, effect.new))
         task = snapshot.plan.tasks[effect.index]
         self._deciders.task_written(effect, task.name, handled.key)
-        key = effect.run_id, effect.index
-        if effect.new.rank == Rank.WAITING:
-            self._outputs.pop(key, None)  # a rerun makes another one
         if effect.new.rank == Rank.COMPLETED:
-            self._completed[*key, effect.new.dispatched_at] = effect.new
-        if effect.new.rank != Rank.COMPLETED or key in self._outputs:
-            return
-        message = handled.message
-        if task.reuses is not None:
-            made_by = task.reuses.run_id, task.reuses.index, task.reuses.dispatched_at
-            self._outputs[key] = self._outputs_made[made_by]
-        elif task.is_join:
-            self._outputs[key] = None
-        elif isinstance(message, Envelope) and isinstance(message.message, TaskStateChanged):
-            self._outputs[key] = message.message.output
-        if key in self._outputs:
-            self._outputs_made[*key, effect.new.dispatched_at] = self._outputs[key]
+            self._completed[effect.run_id, effect.index, effect.new.dispatched_at] = effect.new
+        self._outputs.task_written(task, effect, handled.message)
 
     def _check_run_may_expire(self, effect: e.WriteTask, handled: HandledInput) -> None:
         before, now = handled.run_before, self._store.read_run(effect.run_id)
@@ -250,7 +235,7 @@ class Reference:
                 snapshot = self._snapshot(message.run_id)
                 fact = self._fact(snapshot, message.task)
                 if fact is not None:
-                    check_command(snapshot, fact, message, self._outputs)
+                    check_command(snapshot, fact, message, self._outputs.last)
             case TaskStateChanged() | CancelTask():
                 snapshot = self._snapshot(message.run_id)
                 check_task_message(snapshot, self._fact(snapshot, message.task), message)

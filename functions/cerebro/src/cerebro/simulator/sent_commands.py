@@ -1,7 +1,8 @@
 """Sent commands: every attempt that begins has its command sent, whatever crashes.
 
 Invariant: when the input that dispatched an attempt has been handled, its command has left, or the
-attempt has moved on, or its server may no longer begin it (docs/rules.md, rule 2).
+attempt has moved on, or its server may no longer begin it (docs/rules.md, rule 2), or a rerun makes
+it wait (rule 7).
 """
 
 from collections import defaultdict
@@ -61,6 +62,9 @@ class SentCommands:
             if snapshot is None or run is None or fact is None or fact.attempt != attempt:
                 continue
             task = snapshot.plan.tasks[index]
+            upstream = (store.read_task(run_id, needed) for needed in task.upstream)
+            if any(found is not None and found.is_waiting for found in upstream):
+                continue  # a rerun made it wait since, and makes this task wait for it
             if run.status != "cancelled" and _should_be_sent(task, fact, now):
                 return f"{task.name}: the command of attempt {attempt} was never sent"
         return None

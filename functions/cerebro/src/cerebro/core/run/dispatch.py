@@ -5,7 +5,7 @@ Theory of operation. A fact is written before anything follows from it, in a fix
     put     write the fact (attempt n, PENDING, its deadline, `cause` = the id of this input)
     arm     make sure that a timer of its page is due by the deadline (see page_timers.py)
     check   read the run: if it was cancelled meanwhile, cancel instead of sending
-    send    publish RunTask
+    send    publish RunTask, unless a rerun has made an upstream wait since
 
 A crash may come after any of these. The input is then delivered again and finds its own fact by its
 `cause`, and it does the rest again; `RunTask` has a derived id, and a server runs an attempt once.
@@ -277,6 +277,8 @@ async def _send_group(
     now = await Now()
     messages: list[Message] = []
     for index, fact in facts.items():
+        if not all_completed(snapshot.plan.tasks[index].upstream, known):
+            continue  # a rerun made an upstream wait since, and will make this task wait for it
         if fact.attempt > 1:
             # The attempt before may still be under way: its server is asked to stop it.
             before = fact.attempt - 1
