@@ -23,7 +23,7 @@ def graph_of_arguments() -> tuple[Graph, int]:
 
 
 def report(package: str, run: Callable[[], object], turns: int) -> None:
-    """Run a graph once to warm up, then at most `turns` times; print the version and the seconds."""
+    """Run a graph once to warm up, then at most `turns` times; print version and seconds."""
     run()
     seconds: list[float] = []
     while len(seconds) < turns and sum(seconds) < LONG_S:
