@@ -194,6 +194,23 @@ def test_sweep_checks_other_runs_beside_a_damaged_one(
     home.close()
 
 
+def test_sweep_skips_what_another_engine_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = MemoryHome()
+    loop = MessageLoop(home, lambda: NOW, to_server=lambda command, event: None)
+    loop.declare([seal(declared("s", "a  b<-a"), server_source("s"), "declared", utc(NOW))])
+    for task in "ab":
+        loop.put(seal(InvokeTask(task=task, key="k"), CLIENT, task, utc(NOW)))
+    loop.step()
+    housekeeping = Housekeeping(home, loop, lambda plan: plan.size == 2)
+    housekeeping._sweep_at = 0.0
+    sent: list[PageTimer] = []
+    monkeypatch.setattr(loop, "send_page_timer", sent.append)
+
+    housekeeping.step()
+
+    assert [timer.run_id for timer in sent] == [run_id_of("b", "k")]
+
+
 def test_interrupted_run_is_found_beside_a_damaged_one(tmp_path: Path) -> None:
     server = TaskServer("s")
     server.task(name="a")(lambda: 1)

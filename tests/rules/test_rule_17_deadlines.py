@@ -5,7 +5,6 @@ import pytest
 from cerebro.core.effects import FanOut, PageTimer
 from cerebro.core.model.task_run import Rank
 from cerebro.core.run import page_check
-from cerebro.handlers.sweep import sweep
 from cerebro.shell import perform
 from cerebro.simulator.sizes import Sizes, sizes
 from cordyna_core.contract.commands import RetryRun
@@ -191,20 +190,20 @@ def test_sweep_finds_page_that_lost_its_timer() -> None:
     world = a_run("a")
     world.driver.lose_page_timers()
     assert world.after(3600).state_of("a") == "pending dispatched"
-    assert sweep(world.driver.ports) == 1
+    assert world.driver.sweep() == 1
     assert world.after(0).state_of("a") == "error ack_timeout"
 
 
 def test_sweep_skips_ended_runs() -> None:
     world = a_run("a", a="completed")
-    assert sweep(world.driver.ports) == 0
+    assert world.driver.sweep() == 0
 
 
 def test_sweep_repeated_changes_nothing() -> None:
     world = a_run("a  b<-a", a="started")
     before = world.fact("a")
     for _ in range(3):
-        sweep(world.driver.ports)
+        world.driver.sweep()
         world.after(0)
     assert world.fact("a") == before
 

@@ -9,7 +9,6 @@ from cerebro.handlers.sweep import (
     BACKDATED_S,
     SWEEP_INTERVAL_S,
     SweepProgress,
-    sweep,
     sweep_shards,
 )
 from cerebro.simulator.sizes import Sizes, sizes
@@ -86,19 +85,13 @@ def _pages_of_one() -> Iterator[None]:
 def test_sweep_of_an_engine_covers_all_pages() -> None:
     world = a_run("a  b  c<-a,b")
     world.driver.lose_page_timers()
-    assert sweep(world.driver.ports) == 3
+    assert world.driver.sweep() == 3
     assert {timer.page for timer in world.driver.page_timers} == {0, 1, 2}
     assert {timer.due for timer in world.driver.page_timers} == {world.now - BACKDATED_S}
-
-
-def test_sweep_skips_what_another_engine_serves() -> None:
-    world = a_run("a  b<-a")
-    assert sweep(world.driver.ports, is_ours=lambda plan: plan.size == 1) == 0
-    assert sweep(world.driver.ports, is_ours=lambda plan: plan.size == 2) == 1
 
 
 def test_sweep_without_time_sends_nothing_more() -> None:
     world = a_world("a")
     for key in ("k", "l"):
         world.invoke("a", key=key)
-    assert sweep(world.driver.ports, keep_going=after(1)) == 1
+    assert world.driver.sweep(after(1)) == 1

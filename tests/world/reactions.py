@@ -11,6 +11,7 @@ from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.dispatch import is_observed
 from cerebro.handlers.receive import program_of
+from cerebro.handlers.sweep import sweep_shards
 from cerebro.shell import PERFORM, Ports, perform
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import InvokeTask, RunTask
@@ -108,6 +109,10 @@ class Reactions:
     def page_timers(self) -> list[PageTimer]:
         """The timers on their way, the first due first."""
         return [timer for _, _, timer in sorted(self.pending_timers, key=lambda entry: entry[0])]
+
+    def sweep(self, keep_going: Callable[[], bool] = lambda: True) -> int:
+        """Sweep as the Lambda does. Returns how many page timers were sent."""
+        return sweep_shards(self.ports, self.store, [0], keep_going).page_timers
 
     def lose_page_timers(self) -> None:
         """Drop every timer that is on its way: the platform broke its promise."""

@@ -5,7 +5,7 @@ Invariant: stored values are immutable, and each method is atomic for a single-t
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -153,6 +153,17 @@ class MemoryStore:
 
     def active_runs(self) -> list[str]:
         return [run.id for run in self._runs.values() if not run.is_over]
+
+    def active_pages(self, shard: int, after: str = "") -> Iterator[tuple[str, int]]:
+        """See handlers.sweep.ActivePages: all are in one partition, and marked from the first."""
+        for run_id in sorted(self.active_runs()):
+            snapshot = self.read_run_snapshot(run_id)
+            if snapshot is not None and run_id > after:
+                yield run_id, len(snapshot.plan.pages)
+
+    def new_active_pages(self, shard: int) -> Iterator[tuple[str, int]]:
+        """See handlers.sweep.ActivePages."""
+        return iter(())
 
     def runs(self, limit: int, *, before: float = math.inf) -> list[Run]:
         older = [run for run in self._runs.values() if run.created_at < before]

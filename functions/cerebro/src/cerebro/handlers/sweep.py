@@ -14,8 +14,6 @@ from itertools import chain
 from typing import Final, Protocol
 
 from cerebro.core.effects import PageTimer
-from cerebro.core.model.plan import Plan
-from cerebro.core.model.run import RunSnapshot
 from cerebro.shell import Ports
 
 BACKDATED_S: Final = 60.0
@@ -29,7 +27,7 @@ _FIRST_CHARACTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class ActivePages(Protocol):
-    """A store whose active runs are in several partitions."""
+    """A store whose active runs may be in several partitions."""
 
     def active_pages(self, shard: int, after: str = "") -> Iterator[tuple[str, int]]:
         """Yield the active runs of a partition and their numbers of pages, by id.
@@ -71,8 +69,7 @@ def sweep_shards(
     for run_id, pages in chain.from_iterable(_in_turn(active, shard, now) for shard in shards):
         if not keep_going():
             return SweepProgress(runs, sent, last, is_finished=False)
-        for page in range(pages):
-            ports.timers.send_page_timer(PageTimer(run_id, page, now - BACKDATED_S))
+        send_page_timers(ports, run_id, pages, now - BACKDATED_S)
         runs, sent, last = runs + 1, sent + pages, run_id
     return SweepProgress(runs, sent, last, is_finished=True)
 
@@ -99,28 +96,7 @@ def _marked_in_turn(active: ActivePages, shard: int, sweeps: int) -> Iterator[tu
         yield run_id, pages
 
 
-def sweep(
-    ports: Ports,
-    keep_going: Callable[[], bool] = lambda: True,
-    is_ours: Callable[[Plan], bool] = lambda _: True,
-) -> int:
-    """Send a page timer for every page of every active run. Returns how many were sent.
-
-    Skips runs once `keep_going` returns False (the time limit is near), and runs for which
-    `is_ours` returns False (another engine serves them).
-    """
-    sent = 0
-    due = ports.clock() - BACKDATED_S
-    for run_id in ports.store.active_runs():
-        snapshot = ports.store.read_run_snapshot(run_id)
-        if snapshot is None or not keep_going() or not is_ours(snapshot.plan):
-            continue
-        sent += send_page_timers(ports, snapshot, due)
-    return sent
-
-
-def send_page_timers(ports: Ports, snapshot: RunSnapshot, due: float) -> int:
-    """Send a page timer for every page of a run. Returns how many."""
-    for page in snapshot.plan.pages:
-        ports.timers.send_page_timer(PageTimer(snapshot.run.id, page, due))
-    return len(snapshot.plan.pages)
+def send_page_timers(ports: Ports, run_id: str, pages: int, due: float) -> None:
+    """Send a page timer for every page of a run."""
+    for page in range(pages):
+        ports.timers.send_page_timer(PageTimer(run_id, page, due))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.graph.graph import Head, version_of
-from cerebro.handlers.sweep import sweep
+from cerebro.handlers.sweep import sweep_shards
 from cerebro.shell import Ports
 from cerebro.simulator.adversary import adversary_event
 from cerebro.simulator.cached_facts import CachedFacts
@@ -241,7 +241,7 @@ class World:
             disturbed_until = max(BEGIN + self.scenario.faults_until_s, self._held_up_until)
             self.checker.check_continued(self._untouched_max_s, disturbed_until)
         self.cerebro.skew_s = 0.0
-        sweep(self.ports)
+        sweep_shards(self.ports, self.store, [0], lambda: True)
         is_idle = not (self.cerebro.running or self.store.active_runs())
         if network.now - BEGIN >= LAST_SWEEP_S or (is_idle and not network.heap):
             return

@@ -79,4 +79,4 @@ class Housekeeping:
             with suppress(DamagedRow):
                 snapshot = self._home.store.read_run_snapshot(run_id)
                 if snapshot is not None and self._is_ours(snapshot.plan):
-                    send_page_timers(ports, snapshot, due)
+                    send_page_timers(ports, run_id, len(snapshot.plan.pages), due)
