@@ -57,3 +57,11 @@ MAX_REVISION: Final = 2**53 - 1
 
 SNOOZE_MAX_S: Final = 30 * 24 * 3600
 """Of an incident, from now on."""
+
+
+def output_too_large(size: int) -> str:
+    """Return the message of an OutputTooLarge. `size`: bytes of the output."""
+    return (
+        f"the output is {size} bytes of JSON, more than {MAX_OUTPUT_BYTES}: "
+        "store it, and return a reference to it"
+    )

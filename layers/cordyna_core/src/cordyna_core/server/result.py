@@ -21,6 +21,7 @@ from cordyna_core.contract.limits import (
     MAX_ERROR_MESSAGE_BYTES,
     MAX_ERROR_TYPE_BYTES,
     MAX_OUTPUT_BYTES,
+    output_too_large,
 )
 from cordyna_core.errors import TaskError, TerminalError
 from cordyna_core.server.redaction import without_secrets
@@ -96,10 +97,7 @@ def json_output(value: Any) -> Any:
             "return dicts, lists, text, finite numbers, dates or models"
         ) from None
     if size > MAX_OUTPUT_BYTES:
-        raise OutputTooLarge(
-            f"the output is {size} bytes of JSON, more than {MAX_OUTPUT_BYTES}: "
-            "store it, and return a reference to it"
-        )
+        raise OutputTooLarge(output_too_large(size))
     return plain
 
 

@@ -52,7 +52,7 @@ from cerebro.core.run.timeline import (
 from cordyna_core.contract.base import ErrorDescription, State
 from cordyna_core.contract.ids import CEREBRO, content_id
 from cordyna_core.contract.json_values import json_size
-from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
+from cordyna_core.contract.limits import MAX_OUTPUT_BYTES, output_too_large
 from cordyna_core.contract.reasons import is_retryable
 from cordyna_core.contract.state_updates import TaskStateChanged
 
@@ -379,7 +379,6 @@ def _output_ref(output: Any, size: int) -> str | None:
 def _output_too_large(size: int) -> ErrorDescription:
     return ErrorDescription(
         type="OutputTooLarge",
-        message=f"the output is {size} bytes of JSON, more than {MAX_OUTPUT_BYTES}: "
-        "store it, and return a reference to it",
+        message=output_too_large(size),
         retryable=False,
     )
