@@ -29,6 +29,7 @@ _CLOCKS: Final[tuple[dict[str, int], ...]] = (
     {},
     {"start_timeout_s": 60, "run_timeout_s": 180},
     {"ack_timeout_s": 5, "start_timeout_s": 30, "run_timeout_s": 90},
+    {"start_timeout_s": 120, "run_timeout_s": 20},
 )
 _RETRY_POLICIES: Final[tuple[dict[str, Any], ...]] = (
     {},
