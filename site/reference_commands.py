@@ -30,8 +30,9 @@ _LAST_RUN = (
     "program), not one that a cron or a task began."
 )
 _CANCELLED_IN_JSON = (
-    "In JSON the `state` of a cancelled run is `error`, as in its events; `runs --json` has "
-    "`cancelled` beside it, and the tasks that had not ended have the reason `cancelled`."
+    "In JSON the `state` of a cancelled run is `error`, as in its events; `cancelled` beside it is "
+    "true (in `runs --json` it is always there), the tasks that had not ended have the reason "
+    "`cancelled`, and `why --json` says who cancelled it."
 )
 
 

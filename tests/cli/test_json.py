@@ -90,6 +90,17 @@ def test_show_json_is_the_published_object() -> None:
     }
 
 
+def test_json_of_a_cancelled_run_only_says_that_it_was_cancelled() -> None:
+    for command in ("show", "timeline", "watch"):
+        cancelled = FakeEngine(views=[failed_run().model_copy(update={"cancelled": True})])
+        shown = dyna(command, "--json", engine=cancelled).json
+
+        assert (shown["state"], shown["cancelled"]) == ("error", True)
+        assert (
+            "cancelled" not in dyna(command, "--json", engine=FakeEngine(views=[failed_run()])).json
+        )
+
+
 def test_do_json_prints_one_object_for_each_outcome() -> None:
     ok = dyna("do", "task-3", "--json", engine=FakeEngine(views=[completed_run()]))
     bad = dyna("do", "report", "--json", engine=FakeEngine(views=[failed_run()]))

@@ -20,15 +20,18 @@ from cordyna_core.contract.views.runs import RunSummary, RunView
 
 
 def run_json(view: RunView, *, joined: bool | None = None) -> str:
-    """`--json` of do, show and timeline: one object, tasks in topological order.
+    """`--json` of do, retry, watch, show and timeline: one object, tasks in topological order.
 
     Every `at` is in UTC with microseconds. `joined` is printed by `do` only: whether the run was
-    there before.
+    there before. `cancelled` is there, and true, only of a run that was cancelled: the published
+    object of any other one has no other keys.
     """
     shown: dict[str, Any] = view.model_dump(mode="json")
     for task, dumped in zip(view.tasks, shown["tasks"], strict=True):
         for entry, line in zip(task.timeline, dumped["timeline"], strict=True):
             line["at"] = microseconds(entry.at)
+    if view.cancelled:
+        shown["cancelled"] = True
     if joined is not None:
         shown["joined"] = joined
     return json.dumps(shown, ensure_ascii=False)
