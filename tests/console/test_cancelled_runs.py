@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -28,7 +29,7 @@ def customs() -> TaskServer:
         raise ValueError("no stamp")
 
     server.task(name="stamp")(object)
-    server.task(name="release", upstream=["inspect"])(lambda: None)
+    server.task(name="release", upstream=["inspect"])(lambda day="today": None)
     server.task(name="clear", upstream=["inspect", "papers"])(lambda: None)
     return server
 
@@ -45,9 +46,11 @@ def client(engine: EmbeddedEngine) -> TestClient:
     return a_client(a_console(engine))
 
 
-def cancelled(engine: EmbeddedEngine, task: str, *, once: str) -> str:
+def cancelled(
+    engine: EmbeddedEngine, task: str, *, once: str, params: dict[str, Any] | None = None
+) -> str:
     """Cancel a run when it is `once`; return its id."""
-    answer = engine.invoke(InvokeTask(task=task))
+    answer = engine.invoke(InvokeTask(task=task, params=params or {}))
     assert isinstance(answer, Invoked)
     next(view for view in engine.follow(answer.run_id) if view.state == once)
     assert engine.command(CancelRun(run_id=answer.run_id)) is None
@@ -66,6 +69,15 @@ def test_cancelled_run_names_no_cause_and_who_cancelled(
         assert [line.startswith("cancelled by a client at ") for line in why["beside"]] == [True]
     task = get(client, f"/runs/{run_id}/tasks/inspect")
     assert any("cancelled by a client at " in line for line in task["why"]["beside"])
+
+
+def test_step_that_invokes_again_has_the_params_of_the_run(
+    engine: EmbeddedEngine, client: TestClient
+) -> None:
+    run_id = cancelled(engine, "release", once="running", params={"day": "monday"})
+    step = get(client, f"/runs/{run_id}")["why"]["next"]
+    assert (step["do"], step["task"], step["params"]) == ("do", "release", {"day": "monday"})
+    assert step["command"] == "dyna do release -p day=monday"
 
 
 def test_cancelled_run_names_what_failed_before(engine: EmbeddedEngine, client: TestClient) -> None:

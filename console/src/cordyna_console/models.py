@@ -84,6 +84,7 @@ class NextAction(ApiAnswer):
     run: str | None = None
     task: str | None = None
     purpose: str = ""
+    params: JsonObject = Field(default_factory=dict, description="Of an invocation.")
 
 
 class WhyAnswer(ApiAnswer):

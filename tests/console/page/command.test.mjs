@@ -1,7 +1,7 @@
 // Words of commands that are shown to be copied: an address may hold any text.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { quoted } from "../../../console/src/cordyna_console/page/app/model/command.js";
+import { invokePath, quoted } from "../../../console/src/cordyna_console/page/app/model/command.js";
 
 test("a plain word stays as it is", () => {
   for (const word of ["24h", "2026-11-28T12:00:00Z", "team.load", "a/b@c+d"]) assert.equal(quoted(word), word);
@@ -12,4 +12,10 @@ test("what a shell would read otherwise is in quotes", () => {
   assert.equal(quoted("it's $HOME"), "'it'\\''s $HOME'");
   assert.equal(quoted(""), "''");
   assert.equal(quoted("a\nb"), "'a\nb'");
+});
+
+test("the form that invokes a task again has the params of the run, text as it is and JSON else", () => {
+  assert.equal(invokePath("team.load"), "/invoke/team.load");
+  const query = new URL(invokePath("x", { day: "a b&c", top: 3, who: ["é"] }), "http://127.0.0.1").searchParams;
+  assert.deepEqual(Object.fromEntries(query), { day: "a b&c", top: "3", who: '["é"]' });
 });

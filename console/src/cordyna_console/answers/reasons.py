@@ -39,5 +39,10 @@ def _answer(why: Why) -> WhyAnswer:
 
 def _action(step: NextStep) -> NextAction:
     return NextAction(
-        do=step.do, command=step.command, run=step.run, task=step.task, purpose=step.purpose
+        do=step.do,
+        command=step.command,
+        run=step.run,
+        task=step.task,
+        purpose=step.purpose,
+        params=step.params,
     )

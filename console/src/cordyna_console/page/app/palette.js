@@ -1,6 +1,7 @@
 // The palette: go to a run by the beginning of its id, to a task, a server, a page.
 import { html, useEffect, useRef, useState } from "./html.js";
 import { navigate } from "./state.js";
+import { invokePath } from "./model/command.js";
 import { get, RunId, runWord, State, useSettled } from "./parts/ui.js";
 
 const PAGES = [
@@ -36,7 +37,7 @@ export function Palette({ close }) {
     ...found.runs.map((run) => ({ key: run.run_id, text: html`<span><${State} word=${runWord(run)} text="" /> ${run.task} <span class="soft"><${RunId} id=${run.run_id} /></span></span>`, kind: "run", href: `/runs/${run.run_id}` })),
     ...found.tasks.flatMap((task) => [
       { key: `t${task.task}`, text: task.task, kind: "task", href: `/tasks/${task.task}` },
-      { key: `i${task.task}`, text: `Invoke ${task.task}`, kind: "action", href: `/invoke/${task.task}` },
+      { key: `i${task.task}`, text: `Invoke ${task.task}`, kind: "action", href: invokePath(task.task) },
     ]),
     ...found.servers.map((row) => ({ key: `s${row.server}`, text: row.server, kind: "server", href: `/servers/${row.server}` })),
     ...PAGES.filter(() => low === "").map(([name, href]) => ({ key: href, text: name, kind: "page", href })),

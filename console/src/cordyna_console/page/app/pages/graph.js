@@ -4,6 +4,7 @@ import { closure } from "../model/run.js";
 import { location, navigate, setQuery } from "../state.js";
 import { Command, Empty, Loading, ProblemBox, several, useFetch, useRefresh, useTitle } from "../parts/ui.js";
 import { GraphFrame } from "./run-graph.js";
+import { invokePath } from "../model/command.js";
 
 export function GraphPage() {
   useTitle("Graph");
@@ -41,6 +42,6 @@ function Impact({ graph, index, onSelect }) {
   return html`<div class="stack"><div class="row apart"><h2>${graph.task[index]}</h2><button class="plain" aria-label="Close" onClick=${() => onSelect(null)}>×</button></div>
     <p class="soft">on ${graph.servers[graph.server[index]]}${graph.owner[index] >= 0 ? html`, owner <bdi>${graph.owners[graph.owner[index]]}</bdi>` : ""}${graph.cron[index] ? `, cron ${graph.cron[index]}` : ""}</p>
     <p>Invoking it runs <strong>${several(up.size + 1, "task")}</strong>. If it fails, <strong>${several(down.size, "task")}</strong> cannot run.</p>
-    <div class="row"><a class="button" href=${`/invoke/${encodeURIComponent(graph.task[index])}`}>Invoke</a><a class="button" href=${`/tasks/${encodeURIComponent(graph.task[index])}`}>Task and its history</a></div>
+    <div class="row"><a class="button" href=${invokePath(graph.task[index])}>Invoke</a><a class="button" href=${`/tasks/${encodeURIComponent(graph.task[index])}`}>Task and its history</a></div>
     ${[...groups].sort((a, b) => b[1].length - a[1].length).map(([key, members]) => html`<div key=${key}><h3>${key}: ${members.length}</h3><ul class="list">${members.slice(0, 10).map((at) => html`<li key=${at}><button onClick=${() => onSelect(at)}>${graph.task[at]}</button></li>`)}</ul>${members.length > 10 && html`<p class="soft">and ${members.length - 10} more</p>`}</div>`)}</div>`;
 }

@@ -4,6 +4,7 @@ import { span } from "../clock.js";
 import { Command, Empty, Loading, Moment, ProblemBox, rowLink, RunId, State, useFetch, useRefresh, useTitle } from "../parts/ui.js";
 import { fieldsOf } from "../model/schema.js";
 import { cssOf, wordOf } from "../words.js";
+import { invokePath } from "../model/command.js";
 
 export function TaskPage({ task }) {
   useTitle(task);
@@ -14,7 +15,7 @@ export function TaskPage({ task }) {
   const fields = fieldsOf(data.params_schema);
   return html`
     <div class="row apart"><div class="title"><h1>${data.task}</h1><span class="soft">on <a class="inline" href=${`/servers/${data.server}`}>${data.server}</a>${data.owner && html`, owner <bdi>${data.owner}</bdi>`}</span></div>
-      <span class="row"><a class="button" href=${`/invoke/${encodeURIComponent(task)}`}>Invoke</a><a class="button" href=${`/graph?task=${encodeURIComponent(task)}`}>In the graph</a><${Command} text=${`dyna do ${task}`} /></span></div>
+      <span class="row"><a class="button" href=${invokePath(task)}>Invoke</a><a class="button" href=${`/graph?task=${encodeURIComponent(task)}`}>In the graph</a><${Command} text=${`dyna do ${task}`} /></span></div>
     ${data.description && html`<p>${data.description}</p>`}
     ${data.unresolved.length > 0 && html`<section class="card problem" role="alert"><h2>It cannot be invoked.</h2><p>No server declares ${data.unresolved.join(", ")}.</p></section>`}
     <div class="halves"><section class="card"><dl>

@@ -5,6 +5,7 @@ import { cssOf, urgencyOf, wordOf } from "../words.js";
 import { Command, Empty, Loading, Moment, ProblemBox, several, State, useFetch, useRefresh, useSettled, useTitle } from "../parts/ui.js";
 import { VirtualTable } from "../parts/table.js";
 import { navigate } from "../state.js";
+import { invokePath } from "../model/command.js";
 
 export function TasksPage() {
   useTitle("Tasks");
@@ -35,7 +36,7 @@ export function TasksPage() {
     { name: "next", label: "Next tick", class: "wide", render: (row) => (row.next_at ? html`<${Moment} at=${row.next_at} />` : "") },
     { name: "last", label: "Last", render: (row) => html`<${Last} recent=${recent.data?.tasks[row.task]?.[0]} task=${row.task} />` },
     { name: "recent", label: "Newest runs", class: "wide", render: (row) => html`<${Recent} rows=${recent.data?.tasks[row.task] ?? []} />` },
-    { name: "act", label: html`<span class="visually-hidden">Invoke</span>`, render: (row) => (row.unresolved.length > 0 ? html`<span class="w-error">unresolved</span>` : html`<a href=${`/invoke/${encodeURIComponent(row.task)}`} aria-label=${`Invoke ${row.task}`}>Invoke</a>`) },
+    { name: "act", label: html`<span class="visually-hidden">Invoke</span>`, render: (row) => (row.unresolved.length > 0 ? html`<span class="w-error">unresolved</span>` : html`<a href=${invokePath(row.task)} aria-label=${`Invoke ${row.task}`}>Invoke</a>`) },
   ];
   return html`<div class="row apart"><h1>Tasks</h1><span class="row"><a class="button" href="/graph">Graph</a><a class="button" href="/rehearse">Rehearse a declaration</a><${Command} text="dyna tasks" /></span></div>
     <div class="filters" role="search"><label>Search<input type="search" value=${text} onInput=${(event) => setText(event.target.value)} /></label>

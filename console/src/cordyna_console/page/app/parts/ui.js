@@ -4,6 +4,7 @@ import { address, get, post, Problem } from "../api.js";
 import { ago, exact, inZone, moment, parse, zoneName } from "../clock.js";
 import { location, me, navigate, now, overlay, second, toast, trouble, zone } from "../state.js";
 import { cssOf, RUN_SIGNS, several, signOf } from "../words.js";
+import { invokePath } from "../model/command.js";
 import { countList } from "../model/run.js";
 
 /** What an address answers: { data, problem, loading, reload }. Old data stays while new is asked for. */
@@ -190,7 +191,7 @@ function stepLink(step, run) {
     logs: () => `/runs/${id}/logs${step.task ? `?task=${step.task}` : ""}`,
     why: () => (step.task ? `/runs/${id}/tasks/${step.task}` : `/runs/${id}`),
     servers: () => "/servers",
-    do: () => `/invoke/${step.task}`,
+    do: () => invokePath(step.task, step.params),
     show: () => `/runs/${id}/params`,
     doctor: () => "/doctor",
   }[step.do];
@@ -202,8 +203,6 @@ function stepLink(step, run) {
 export function RunActions({ run, runId, from = null, only = null }) {
   const over = run.state === "completed" || run.state === "error";
   const command = () => crypto.randomUUID();
-  const params = Object.entries(run.params ?? {}).map(([name, value]) =>
-    `${encodeURIComponent(name)}=${encodeURIComponent(typeof value === "string" ? value : JSON.stringify(value))}`).join("&");
   return html`
     ${run.state === "failing" || (run.state === "error" && !run.cancelled)
       ? html`<${Action} label=${from ? `Retry ${from}` : "Retry"} kind="primary" done="retried: what failed is given a new attempt"
@@ -211,7 +210,7 @@ export function RunActions({ run, runId, from = null, only = null }) {
     ${only === "retry" ? null : !over ? html`<${Action} label="Cancel run" kind="danger" done="cancelled"
       confirm=${{ title: "Cancel this run?", text: "What runs is stopped if it can be; what waits is not run. This cannot be undone.", label: "Cancel run" }}
       act=${() => post(`/runs/${runId}/cancel`, { command_id: command() })} />` : null}
-    ${only === "retry" ? null : html`<a class="button" href=${`/invoke/${encodeURIComponent(run.task)}${params ? `?${params}` : ""}`}>Invoke again</a>`}`;
+    ${only === "retry" ? null : html`<a class="button" href=${invokePath(run.task, run.params)}>Invoke again</a>`}`;
 }
 
 /** A row that leads somewhere: the whole row is the target, the link in it is for keyboards. */
