@@ -3,7 +3,10 @@
 import json
 import os
 import stat
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.request import OpenerDirector, Request
 
 import pytest
 
@@ -113,6 +116,24 @@ def test_entry_starts_a_console_that_find_finds(tmp_path: Path) -> None:
         # What was opened stays open: the token outlives the process.
         assert json.loads((tmp_path / "console.json").read_text())["token"] == token
         second.stop()
+
+
+def test_find_asks_a_console_once_and_waits_for_a_busy_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ConsoleFile(8420, os.getpid(), "secret").write(tmp_path / "console.json")
+    timeouts: list[float] = []
+
+    def answer(_opener: OpenerDirector, _request: Request, timeout: float) -> nullcontext[object]:
+        timeouts.append(timeout)
+        return nullcontext(SimpleNamespace(status=201, read=lambda: b'{"code": "once"}'))
+
+    monkeypatch.setattr(OpenerDirector, "open", answer)
+    address_of = ConsoleEntry().find(tmp_path)
+
+    assert address_of is not None
+    assert address_of("/runs") == opening_address(8420, "once", "/runs")
+    assert timeouts == [10.0]
 
 
 def test_port_that_is_taken_is_a_clear_error() -> None:

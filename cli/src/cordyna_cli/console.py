@@ -57,7 +57,10 @@ class ConsoleFactory(Protocol):
         ...
 
     def find(self, folder: Path) -> Callable[[str], str] | None:
-        """Return the `address` of the console that is up for a folder; None if no console is up."""
+        """Return the `address` of the console that is up for a folder, for one opening.
+
+        None if no console is up.
+        """
         ...
 
 

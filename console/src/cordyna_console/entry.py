@@ -7,6 +7,7 @@ import json
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,11 @@ from cordyna_cli.console import FILE_NAME, ConsoleOptions, RunningConsole
 from cordyna_cli.engine import Engine
 from cordyna_console.console_file import LOOPBACK, ConsoleFile, opening_address
 
-ANSWER_WITHIN_S: Final = 3.0
+ANSWER_WITHIN_S: Final = 10.0
+"""A console that answers later is taken for one that hangs, and another one is served.
+
+On a busy machine an answer may take some seconds.
+"""
 
 
 class ConsoleEntry:
@@ -41,25 +46,18 @@ class ConsoleEntry:
         return server
 
     def find(self, folder: Path) -> Callable[[str], str] | None:
-        """Return the `address` of the latest console that is up for a folder.
+        """Return the `address` of the latest console that is up for a folder, for one opening.
 
         None if no console is up.
         """
         file = ConsoleFile.read(folder / FILE_NAME)
-        entry = next(filter(_answers, file.consoles if file is not None else ()), None)
-        if entry is None:
-            return None
-
-        def address(path: str) -> str:
-            return opening_address(entry.port, _issue_code(entry) or "", path)
-
-        return address
-
-
-def _answers(entry: ConsoleFile) -> bool:
-    # The process first: another user's program may listen where a console has ended, and the
-    # token is not for it.
-    return entry.is_running() and _issue_code(entry) is not None
+        for entry in file.consoles if file is not None else ():
+            # The process first: another user's program may listen where a console has ended, and
+            # the token is not for it.
+            code = _issue_code(entry) if entry.is_running() else None
+            if code is not None:
+                return partial(opening_address, entry.port, code)
+        return None
 
 
 def _now() -> datetime:
