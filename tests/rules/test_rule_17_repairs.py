@@ -95,6 +95,16 @@ def test_early_timer_of_a_completed_run_is_sent_again(effects: int) -> None:
     assert world.after(11).state_of("a") == "error ack_timeout"
 
 
+def test_early_timer_that_is_not_recorded_ends_with_its_run() -> None:
+    """No rerun counts on it, and to send it again costs a message."""
+    world = a_run("a", a="completed")
+    (timer,) = world.driver.page_timers
+    world.driver.lose_page_timers()
+    world.now = timer.due - 3
+    world.handle(timer)
+    assert world.driver.page_timers == []
+
+
 def test_next_timer_is_due_at_the_earliest_deadline() -> None:
     world = a_run("a  b  c<-a,b", a="started", b="queued").after(11)
     deadlines = [world.fact(task).deadline or 0.0 for task in "ab"]

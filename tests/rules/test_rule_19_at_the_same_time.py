@@ -120,7 +120,7 @@ def open_while_paused(world: ReactionWorld) -> None:
     assert the_incident(world, "failed", "a").is_open
 
 
-@pytest.mark.parametrize("effects", range(1, 12))
+@pytest.mark.parametrize("effects", range(1, 11))
 def test_run_that_a_paused_handler_stores_closes_it(effects: int) -> None:
     """The run was planned when nothing was open, and stored when the timer had looked."""
     world = a_world("a")
@@ -128,7 +128,6 @@ def test_run_that_a_paused_handler_stores_closes_it(effects: int) -> None:
     resume = world.driver.begin(command, effects=effects)
     open_while_paused(world)
     resume(100)
-    world.handle(command)
     world.report("a", "completed", run_id=run_id_of("a", "paused", CLIENT))
     assert events(world) == ["opened failed a", "closed failed a"]
 
