@@ -122,3 +122,37 @@ def test_deleted_run_leaves_no_result(tmp_path: Path) -> None:
     assert store.read_cached_result("a", "f") is None
     assert not Pruner(file).prune_run(RUN)
     file.close()
+
+
+def test_what_is_of_later_times_is_forgotten(tmp_path: Path) -> None:
+    file, _ = a_file(tmp_path)
+    for store in (MemoryStore(), SqliteStore(file)):
+        with file.transaction():
+            for name, at in (("early", 500.0), ("late", 700.0)):
+                store.write_tick(name, at)
+                store.write_cached_result(name, "f", CachedResult(RUN, 0, at, None))
+                store.note_server(name, "ready", at)
+            store.note_server("both", None, 500.0)
+            store.note_missed_ack("both", 700.0)
+            store.forget_after(600.0)
+            store.note_server("late", None, 650.0)
+        assert [store.read_tick(name) for name in ("early", "late")] == [500.0, None]
+        assert store.read_cached_result("early", "f") is not None
+        assert store.read_cached_result("late", "f") is None
+        seen = {server.server: (server.at, server.missed_at) for server in store.servers()}
+        assert seen == {"early": (500.0, None), "late": (650.0, None), "both": (500.0, None)}
+    file.close()
+
+
+def test_run_that_ended_later_is_retained_as_if_it_ended_now(tmp_path: Path) -> None:
+    file, now = a_file(tmp_path)
+    store = SqliteStore(file)
+    now[0] = 40 * DAY_S
+    with file.transaction():
+        run = Run(id=RUN, task="a", plan_id="p", created_at=0.0, cause="c")
+        store.write_run(run, None)
+        written(store, run, "completed")
+        store.forget_after(10 * DAY_S)
+    assert Pruner(file).prune_step(10 * DAY_S).runs == 0
+    assert Pruner(file).prune_step(10 * DAY_S + 1).runs == 1
+    file.close()

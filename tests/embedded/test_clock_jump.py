@@ -91,6 +91,31 @@ def test_retry_wait_after_a_jump_is_as_long_as_before() -> None:
     assert [command.attempt for command in world.commands] == [1, 2]
 
 
+def test_result_of_a_clock_that_was_ahead_is_not_reused() -> None:
+    world = an_engine("a: x")
+    world.invoke("x")
+    world.driver.now -= HOUR
+    world.driver.loop.on_clock_jump(-HOUR)
+
+    world.invoke("x", max_age_s=60)
+    assert [command.task for command in world.commands] == ["x", "x"]
+    world.invoke("x", max_age_s=60)
+    assert [command.task for command in world.commands] == ["x", "x"]
+
+
+def test_home_of_a_clock_that_was_ahead_reuses_no_result(tmp_path: Path) -> None:
+    server, clock, made = TaskServer("s"), Settable(), list[int]()
+    server.task(name="a")(lambda: made.append(1))
+    for offset in (24 * HOUR, 0.0):
+        clock.offset = offset
+        with EmbeddedEngine(DiskHome(tmp_path), [server], clock=clock) as engine:
+            invoked = engine.invoke(InvokeTask(task="a", max_age_s=60), wait_s=10)
+            assert isinstance(invoked, Invoked)
+            *_, view = engine.follow(invoked.run_id, timeout_s=10)
+            assert view.state == "completed"
+    assert made == [1, 1]
+
+
 def test_run_beside_a_damaged_one_is_shifted(monkeypatch: pytest.MonkeyPatch) -> None:
     world = an_engine("a: x", silent=("x",))
     damaged_run, other = sorted([world.invoke("x"), world.invoke("x")])

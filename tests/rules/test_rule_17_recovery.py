@@ -48,6 +48,15 @@ def test_clocks_of_downtime_expire_nothing() -> None:
     assert [name for name in "bc" if world.state_of(name) == "error ack_timeout"] == ["b", "c"]
 
 
+def test_retry_waits_no_longer_for_a_clock_that_was_set_back() -> None:
+    world = a_run(TASKS, declared={"c": {"retries": 1, "retry_jitter": False}}, c="error")
+    started_again(world, after_s=-7200)
+    world.after(4)
+    assert ("c", 2) not in world.sent
+    world.after(2)
+    assert ("c", 2) in world.sent
+
+
 def test_retry_that_was_due_in_downtime_is_sent_at_once() -> None:
     world = a_run(TASKS, declared={"c": {"retries": 1}}, c="error")
     deadline = world.fact("c").deadline

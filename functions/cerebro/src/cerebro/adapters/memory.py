@@ -97,6 +97,16 @@ class MemoryStore:
     def write_tick(self, task: str, nominal: float) -> None:
         self._ticks[task] = max(nominal, self._ticks.get(task, nominal))
 
+    def forget_after(self, at: float) -> None:
+        """See HomeStore."""
+        self._cached_results = {
+            key: result
+            for key, result in self._cached_results.items()
+            if result.dispatched_at <= at
+        }
+        self._ticks = {task: nominal for task, nominal in self._ticks.items() if nominal <= at}
+        self._servers = {name: _seen_by(seen, at) for name, seen in self._servers.items()}
+
     def read_incident(self, incident: str) -> Incident | None:
         return self._incidents.get(incident)
 
@@ -231,3 +241,8 @@ class MemoryStore:
         }
         plan_ids = {run.plan_id for run in self._runs.values()}
         self._plans = {key: plan for key, plan in self._plans.items() if key in plan_ids}
+
+
+def _seen_by(seen: ServerSeen, at: float) -> ServerSeen:
+    has_missed = seen.missed_at is not None and seen.missed_at <= at
+    return replace(seen, at=min(seen.at, at), missed_at=seen.missed_at if has_missed else None)

@@ -144,3 +144,11 @@ class SqliteGraphStore:
 
     def write_tick(self, task: str, nominal: float) -> None:
         self._db.execute(_INSERT_TICK, (task, nominal))
+
+    def forget_after(self, at: float) -> None:
+        """Forget results and ticks of later times, and when servers were seen then."""
+        self._noted.clear()
+        self._db.execute("delete from lasts where dispatched_at > ?", (at,))
+        self._db.execute("delete from ticks where nominal > ?", (at,))
+        self._db.execute("update servers set at = ? where at > ?", (at, at))
+        self._db.execute("update servers set missed_at = null where missed_at > ?", (at,))

@@ -17,6 +17,7 @@ class SqliteStore:
     def __init__(self, file: SqliteFile) -> None:
         graph, runs, tasks = SqliteGraphStore(file), SqliteRunStore(file), SqliteTaskStore(file)
         incidents = SqliteIncidentStore(file)
+        self._forget_after = (graph.forget_after, runs.end_by)
 
         self.read_graph = graph.read_graph
         self.write_declaration = graph.write_declaration
@@ -59,3 +60,8 @@ class SqliteStore:
         self.has_page_timer = timers.has_page_timer
         self.write_page_timer = timers.write_page_timer
         self.forget_page_timers = timers.forget_page_timers
+
+    def forget_after(self, at: float) -> None:
+        """See HomeStore."""
+        for part in self._forget_after:
+            part(at)

@@ -15,9 +15,10 @@ from cerebro.core.effects import (
     WriteTask,
 )
 from cerebro.core.model.plan import PlannedTask
+from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.dispatch import send_commands
-from cerebro.core.run.transitions import deadline_of
+from cerebro.core.run.transitions import back_off_s, deadline_of
 
 
 async def recover(run_id: str) -> None:
@@ -29,16 +30,25 @@ async def recover(run_id: str) -> None:
     for page in snapshot.plan.pages:
         facts = await ReadPage(run_id, page)
         for index, fact in facts.items():
-            if not fact.is_live or fact.waits_for_retry:
-                continue
-            now = await Now()
-            new = _with_new_clock(snapshot.plan.tasks[index], fact, now=now)
-            if (await WriteTask(run_id, index, new, fact)) is None:
-                restarted[index] = new
+            if fact.waits_for_retry:
+                await _keep_pause(snapshot, index, fact)
+            elif fact.is_live:
+                now = await Now()
+                new = _with_new_clock(snapshot.plan.tasks[index], fact, now=now)
+                if (await WriteTask(run_id, index, new, fact)) is None:
+                    restarted[index] = new
     await send_commands(snapshot, dict(sorted(restarted.items())), cause="recovery")
     now = await Now()
     for page in snapshot.plan.pages:
         await SendPageTimer(PageTimer(run_id, page, now))
+
+
+async def _keep_pause(snapshot: RunSnapshot, index: int, fact: TaskRun) -> None:
+    """Let a retry wait no longer than its pause: the clock may have been set back meanwhile."""
+    run_id = snapshot.run.id
+    ends_at = await Now() + back_off_s(snapshot.plan.tasks[index], fact.attempt, run_id=run_id)
+    if fact.deadline is not None and fact.deadline > ends_at:
+        await WriteTask(run_id, index, replace(fact, deadline=ends_at, rev=fact.rev + 1), fact)
 
 
 def _with_new_clock(task: PlannedTask, fact: TaskRun, *, now: float) -> TaskRun:

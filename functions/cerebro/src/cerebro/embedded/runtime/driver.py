@@ -21,7 +21,7 @@ from cerebro.core.graph.graph import version_of
 from cerebro.core.model.plan import Plan
 from cerebro.embedded.bodies.port import Bodies
 from cerebro.embedded.runtime.body_news import BodyNews
-from cerebro.embedded.runtime.clock_jump import SteadyClock
+from cerebro.embedded.runtime.clock_jump import JUMP_MIN_S, SteadyClock
 from cerebro.embedded.runtime.housekeeping import Housekeeping
 from cerebro.embedded.runtime.incident_resume import note_declared, resume_incidents
 from cerebro.embedded.runtime.message_loop import MessageLoop
@@ -203,6 +203,9 @@ class Driver:
         with self._lock:
             # First, so that the event log parts what this engine received from the last one's.
             report_servers(self.loop, self.served.declarations(), "ready", now)
+            with self._home.transaction():
+                # The clock was set back since: later times would count as the latest for long.
+                self._home.store.forget_after(now + JUMP_MIN_S)
             for run_id in self._home.store.active_runs():
                 try:
                     self._resume(run_id)

@@ -22,7 +22,7 @@ from cerebro.core.effects import FanOut, InternalMessage, OverdueCheck, PageTime
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
 from cerebro.core.run.recovery import recover
-from cerebro.embedded.runtime.clock_jump import shift_deadlines
+from cerebro.embedded.runtime.clock_jump import JUMP_MIN_S, shift_deadlines
 from cerebro.embedded.runtime.cron_ticks import CronTicks
 from cerebro.embedded.runtime.failed_items import FailedItems, is_of_home, reject
 from cerebro.embedded.runtime.failing_runs import FailingRuns
@@ -157,6 +157,7 @@ class MessageLoop:
         self.flush()  # as it was published: a command names moments of the clock before
         with self._transaction():
             shift_deadlines(self._home.store, seconds)
+            self._home.store.forget_after(self._clock() + JUMP_MIN_S)
             graph = self._home.store.read_graph()
         self._timers.shift(seconds)
         self._waiting = deque(shifted(item, seconds) for item in self._waiting)

@@ -45,6 +45,13 @@ class HomeStore(Store, Protocol):
 
     def has_live_task(self, run_id: str) -> bool: ...
     def forget_page_timers(self, run_id: str | None = None) -> None: ...
+    def forget_after(self, at: float) -> None:
+        """Forget what is recorded of times later than `at`, where only the latest counts.
+
+        These are results for reuse, ticks, and when servers were seen; a run that ended later is
+        retained as if it had ended at `at`.
+        """
+        ...
 
 
 class Home(Protocol):
