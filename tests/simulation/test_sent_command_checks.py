@@ -9,6 +9,7 @@ from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.transitions import begin_attempt, wait_again
+from cerebro.simulator.rerun_promises import RerunPromises
 from cerebro.simulator.sent_commands import SentCommands
 from cerebro.testing.examples import RUN
 
@@ -30,7 +31,7 @@ def unsent(upstream: TaskRun) -> str | None:
     put = begin_attempt(B, None, cause="c", now=8.0)
     store.write_task(RUN, 0, upstream, None)
     store.write_task(RUN, 1, put, None)
-    commands = SentCommands()
+    commands = SentCommands(RerunPromises(store))
     commands.begun(RUN, 1, None, put, "input")
     return commands.handled("input", store, 10.0)
 

@@ -49,15 +49,18 @@ def of_task(
     *,
     now: float,
     skew_s: float = 0.0,
+    pending: Callable[[str], bool] = lambda _: False,
 ) -> str | None:
     """Check a task run that was just written.
 
-    `facts` holds it as it is now, `before` is what was stored. `now` is the true time.
+    `facts` holds it as it is now, `before` is what was stored. `now` is the true time. `pending`
+    tells whether the rerun of that id is unacknowledged: it may be about to overtake an attempt.
     """
     after, task = facts[index], snapshot.plan.tasks[index]
     return (
         _moves_up(task, before, after)
-        or _dispatched_rightly(snapshot.plan, facts, index, before, now=now, skew_s=skew_s)
+        or _dispatched_early(snapshot.plan, facts, index, before, pending)
+        or _retried_wrongly(task, before, after, now=now, skew_s=skew_s)
         or _clocks_are_kept(task, before, after, now=now, skew_s=skew_s)
         or _timeline_leads_to_it(task, before, after)
         or (
@@ -83,21 +86,37 @@ def _moves_up(task: PlannedTask, before: TaskRun | None, after: TaskRun) -> str 
     return None
 
 
-def _dispatched_rightly(
-    plan: Plan, facts: Facts, index: int, before: TaskRun | None, *, now: float, skew_s: float
-) -> str | None:
-    after, task = facts[index], plan.tasks[index]
+def _is_dispatched(before: TaskRun | None, after: TaskRun) -> bool:
     is_same = before is not None and after.attempt == before.attempt and not before.is_waiting
-    if is_same or after.is_waiting:
+    return not (is_same or after.is_waiting)
+
+
+def _dispatched_early(
+    plan: Plan,
+    facts: Facts,
+    index: int,
+    before: TaskRun | None,
+    pending: Callable[[str], bool],
+) -> str | None:
+    """Check that the upstreams have completed, or that a rerun is just making them wait again."""
+    task = plan.tasks[index]
+    if not _is_dispatched(before, facts[index]) or all_completed(task.awaits, facts):
         return None
-    if not all_completed(task.awaits, facts):
-        lacking = [
-            plan.tasks[up].name
-            for up in task.awaits
-            if not ((fact := facts.get(up)) and fact.is_completed)
-        ]
-        return f"{task.name} was dispatched before {', '.join(lacking)} completed"
-    if before is None or before.deadline is None:
+    lacking = [
+        plan.tasks[up].name
+        for up in task.awaits
+        if not (
+            (fact := facts.get(up))
+            and (fact.is_completed or (fact.is_waiting and pending(fact.cause)))
+        )
+    ]
+    return f"{task.name} was dispatched before {', '.join(lacking)} completed" if lacking else None
+
+
+def _retried_wrongly(
+    task: PlannedTask, before: TaskRun | None, after: TaskRun, *, now: float, skew_s: float
+) -> str | None:
+    if before is None or before.deadline is None or not _is_dispatched(before, after):
         return None
     if before.deadline > now + skew_s:
         return f"{task.name} was retried {before.deadline - now:.1f} s before its back-off ended"

@@ -6,6 +6,7 @@ inputs, and page timers.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
@@ -77,7 +78,7 @@ class Checker:
         """When the overdue checks of each page that are under way were asked for."""
         self.unreliable_pages: set[Page] = set()
         """Pages of which a timer was lost for good: only the sweep guards them."""
-        self.commands = SentCommands()
+        self.commands = SentCommands(self.reference.reruns)
         self.published_ids = PublishedIds()
         self.sent: set[tuple[str, str, int]] = set()
         self.writes = self.messages = 0
@@ -93,8 +94,9 @@ class Checker:
         run_id, index, fact = effect.run_id, effect.index, effect.new
         snapshot, run = self._run(run_id)
         facts = self.store._tasks[run_id]
+        pending = partial(self._is_pending, run_id)
         broken = invariants.of_task(
-            snapshot, run, facts, index, effect.seen, now=now, skew_s=self.skew_s
+            snapshot, run, facts, index, effect.seen, now=now, skew_s=self.skew_s, pending=pending
         )
         if broken is None and self.is_punctual:
             broken = _late_expiry(effect, now)
@@ -237,10 +239,7 @@ class Checker:
         snapshot, run = self._run(run_id)
         facts = self.store._tasks[run_id]
         broken: str | None = None
-
-        def is_pending(cause: str) -> bool:
-            return self._is_pending(run_id, cause)
-
+        is_pending = partial(self._is_pending, run_id)
         if run.is_over:
             broken = invariants.alive_though_over(snapshot, run, facts, is_pending)
         elif written not in self.unreliable_pages:

@@ -33,6 +33,7 @@ from cerebro.simulator.reference_messages import (
 from cerebro.simulator.reference_page_checks import check_page
 from cerebro.simulator.reference_plans import Parts, check_new_run
 from cerebro.simulator.reference_runs import check_run
+from cerebro.simulator.rerun_promises import RerunPromises
 from cerebro.simulator.secrets import has_plain
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, CancelTask, InvokeTask, RetryRun, RunTask
@@ -55,6 +56,7 @@ class Reference:
         self._store = store
         self.repairs = True
         """Whether page timers dispatch what is ready and was not dispatched."""
+        self.reruns = RerunPromises(store)
         self._answered: dict[str, str] = {}
         """The command that each answer was first published for, by the ids of their events."""
         self._deciders = Deciders()
@@ -179,6 +181,7 @@ class Reference:
         check_fact(snapshot, effect, handled)
         self._check_run_may_expire(effect, handled)
         handled.facts_written.append((effect.index, effect.seen, effect.new))
+        self.reruns.task_written(snapshot.plan, effect)
         task = snapshot.plan.tasks[effect.index]
         self._deciders.task_written(effect, task.name, handled.key)
         if effect.new.rank == Rank.COMPLETED:
@@ -235,6 +238,7 @@ class Reference:
                 snapshot = self._snapshot(message.run_id)
                 fact = self._fact(snapshot, message.task)
                 if fact is not None:
+                    self.reruns.sent(message)
                     check_command(snapshot, fact, message, self._outputs.last)
             case TaskStateChanged() | CancelTask():
                 snapshot = self._snapshot(message.run_id)
@@ -287,6 +291,8 @@ class Reference:
         target = self._store.read_task(run.id, self._snapshot(run.id).plan.target)
         if run.status == "completed" and (target is None or target.rank != Rank.COMPLETED):
             raise Unexpected("the run completed, but its target did not")
+        if given := self.reruns.at_rest(run, self._snapshot(run.id).plan, self._outputs.last):
+            raise Unexpected(given)
         message = self._messages.get(derived_id("RunStateChanged", run.id, "error", ended_rev))
         check_final_message(self._snapshot(run.id), run, self._store._tasks[run.id], message)
 

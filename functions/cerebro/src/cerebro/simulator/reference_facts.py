@@ -55,7 +55,7 @@ def check_fact(snapshot: RunSnapshot, effect: WriteTask, handled: HandledInput) 
     task, seen, new = snapshot.plan.tasks[effect.index], effect.seen, effect.new
     if new.rank == Rank.CANCELLED and (seen is None or seen.rank != Rank.CANCELLED):
         expected = _cancelled(task, seen, handled, new.cause)
-    elif new.rank == Rank.WAITING and (seen is None or new.attempt != seen.attempt):
+    elif new.rank == Rank.WAITING and not _is_update(handled.message, task):
         expected = _waiting_again(task, seen, handled)
     elif seen is None or (seen.rank == Rank.WAITING and new.rank != Rank.WAITING):
         expected = _first_in_turn(task, seen, handled)
@@ -91,12 +91,14 @@ def _first_in_turn(task: PlannedTask, seen: TaskRun | None, handled: HandledInpu
 
 
 def _waiting_again(task: PlannedTask, seen: TaskRun | None, handled: HandledInput) -> TaskRun:
-    """A rerun lets a task wait, whatever it was, unless it was cancelled or waits already."""
+    """A rerun lets a task wait, whatever it was, unless it was cancelled."""
     message = handled.message
     command = message.message if isinstance(message, Envelope) else None
     if not isinstance(command, RetryRun) or not command.downstream:
         raise Unexpected(f"{task.name} waits again, but no rerun asked for it")
-    if seen is not None and seen.rank in (Rank.CANCELLED, Rank.WAITING):
+    if seen is not None and seen.rank == Rank.WAITING:
+        return replace(seen, rev=seen.rev + 1)
+    if seen is not None and seen.rank == Rank.CANCELLED:
         raise Unexpected(f"{task.name}: a rerun began after rank {Rank(seen.rank).name}")
     attempt = seen.attempt + 1 if seen else 1
     entry = TimelineEntry("pending", "waiting", handled.clock, CEREBRO, attempt)

@@ -38,7 +38,7 @@ def check_run(seen: Run, new: Run, facts: dict[int, TaskRun], handled: HandledIn
         if getattr(seen, name) != getattr(new, name):
             raise Unexpected(f"{name} of the run changed")
     _check_commands(seen, new, handled)
-    _check_reruns(seen, new, handled)
+    _check_reruns(seen, new, facts, handled)
     if seen.failing != new.failing:
         _check_failing(new, facts)
     if new == replace(seen, watched=new.watched, version=new.version):
@@ -72,14 +72,20 @@ def _check_commands(seen: Run, new: Run, handled: HandledInput) -> None:
         raise Unexpected(f"{added} were applied, but {command.command_id} was asked for")
 
 
-def _check_reruns(seen: Run, new: Run, handled: HandledInput) -> None:
-    """A rerun steps `reruns` first, and nothing else; only later it opens the run."""
+def _check_reruns(seen: Run, new: Run, facts: dict[int, TaskRun], handled: HandledInput) -> None:
+    """A rerun steps `reruns` first, and nothing else; only later it opens the run.
+
+    It does so in a run that has ended; what it began before another opened the run, it finishes.
+    """
     if new.reruns == seen.reruns:
         return
     if new.reruns != seen.reruns + 1 or not _is_rerun(handled):
         raise Unexpected(f"reruns stepped from {seen.reruns} to {new.reruns}")
     if (new.rev, new.status) != (seen.rev, seen.status):
         raise Unexpected(f"a rerun began in a run that is {seen.status}, with rev {new.rev}")
+    has_begun = any(fact.cause == handled.cause for fact in facts.values())
+    if seen.status == "running" and not has_begun:
+        raise Unexpected("a rerun began in a run that had not ended")
 
 
 def _is_rerun(handled: HandledInput) -> bool:

@@ -1,8 +1,8 @@
 """Sent commands: every attempt that begins has its command sent, whatever crashes.
 
 Invariant: when the input that dispatched an attempt has been handled, its command has left, or the
-attempt has moved on, or its server may no longer begin it (docs/rules.md, rule 2), or a rerun makes
-it wait (rule 7).
+attempt has moved on, or its server may no longer begin it (docs/rules.md, rule 2), or a rerun has
+overtaken it (rule 7).
 """
 
 from collections import defaultdict
@@ -12,6 +12,7 @@ from cerebro.adapters.memory import MemoryStore
 from cerebro.core.model.plan import PlannedTask
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
+from cerebro.simulator.rerun_promises import RerunPromises
 from cordyna_core.contract.commands import RunTask
 
 Attempt = tuple[str, int, int]
@@ -27,7 +28,8 @@ _ROUNDED_S: Final = 0.001
 class SentCommands:
     """The clocks of all attempts, and which of them were begun and not sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, reruns: RerunPromises) -> None:
+        self._reruns = reruns
         self._clocks: defaultdict[Attempt, set[float]] = defaultdict(set)
         self._unsent: defaultdict[str, set[Attempt]] = defaultdict(set)
 
@@ -55,19 +57,27 @@ class SentCommands:
         return None
 
     def handled(self, key: str, store: MemoryStore, now: float) -> str | None:
-        """Return what the input `key` dispatched and never sent, now that it is acknowledged."""
+        """Return what the input `key` dispatched and never sent, now that it is acknowledged.
+
+        Or what it overtook and left, if it is a rerun.
+        """
         for run_id, index, attempt in sorted(self._unsent.pop(key, ())):
             snapshot, run = store.read_run_snapshot(run_id), store.read_run(run_id)
             fact = store.read_task(run_id, index)
             if snapshot is None or run is None or fact is None or fact.attempt != attempt:
                 continue
             task = snapshot.plan.tasks[index]
-            upstream = (store.read_task(run_id, needed) for needed in task.upstream)
-            if any(found is not None and found.is_waiting for found in upstream):
-                continue  # a rerun made it wait since, and makes this task wait for it
+            is_overtaken = self._reruns.is_overtaken(run_id, index, attempt)
+            if is_overtaken or _needs_what_waits(store, run_id, task):
+                continue  # a rerun makes it wait, or is about to
             if run.status != "cancelled" and _should_be_sent(task, fact, now):
                 return f"{task.name}: the command of attempt {attempt} was never sent"
-        return None
+        return self._reruns.left_by(key)
+
+
+def _needs_what_waits(store: MemoryStore, run_id: str, task: PlannedTask) -> bool:
+    upstream = (store.read_task(run_id, needed) for needed in task.upstream)
+    return any(found is not None and found.is_waiting for found in upstream)
 
 
 def _should_be_sent(task: PlannedTask, fact: TaskRun, now: float) -> bool:

@@ -24,9 +24,9 @@ from cerebro.core.refusal import refuse
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import put_next_attempt, send_commands
 from cerebro.core.run.moved_tasks import problems_of_moved_tasks
-from cerebro.core.run.own_attempts import has_begun, is_own
+from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.page_timers import arm_page_check
-from cerebro.core.run.rerun import rerun, rerun_problem
+from cerebro.core.run.rerun import rerun
 from cerebro.core.run.run_access import read_run, write_run
 from cerebro.core.run.run_status import apply_command
 from cerebro.core.run.transitions import may_retry
@@ -136,26 +136,20 @@ async def retry_run(envelope: Envelope) -> None:
     graph = await ReadGraph()
     await watch_run(run.id, watched_tasks(snapshot.plan, graph.watched))
     if command.downstream:
-        await _rerun(envelope, command, snapshot, run, command_id, cause)
+        await _rerun(envelope, command, snapshot, command_id, cause)
     else:
         await _retry_failed(envelope, command, snapshot, command_id, cause)
     await watch_what_opened(snapshot, since=read_at)
 
 
 async def _rerun(
-    envelope: Envelope,
-    command: RetryRun,
-    snapshot: RunSnapshot,
-    run: Run,
-    command_id: str,
-    cause: str,
+    envelope: Envelope, command: RetryRun, snapshot: RunSnapshot, command_id: str, cause: str
 ) -> None:
-    problem = None if command_id in run.commands else rerun_problem(command, snapshot, run)
-    # What an earlier delivery began is finished, even if another rerun opened the run meanwhile.
-    if problem is not None and not await has_begun(snapshot, cause):
-        await refuse(envelope, run.task, [problem])
+    result = await rerun(snapshot, command, command_id, cause=cause)
+    if isinstance(result, Problem):
+        await refuse(envelope, snapshot.run.task, [result])
         return
-    run = await rerun(snapshot, command, command_id, cause=cause)
+    run = result
     if run.status == "cancelled":
         await _refuse_cancelled(envelope, snapshot, cause=cause)
         return

@@ -5,7 +5,7 @@ Theory of operation. A fact is written before anything follows from it, in a fix
     put     write the fact (attempt n, PENDING, its deadline, `cause` = the id of this input)
     arm     make sure that a timer of its page is due by the deadline (see page_timers.py)
     check   read the run: if it was cancelled meanwhile, cancel instead of sending
-    send    publish RunTask, unless a rerun has made an upstream wait since
+    send    publish RunTask, unless a rerun has overtaken the attempt
 
 A crash may come after any of these. The input is then delivered again and finds its own fact by its
 `cause`, and it does the rest again; `RunTask` has a derived id, and a server runs an attempt once.
@@ -22,6 +22,9 @@ of ten, as PutEvents takes them, while the fan-out continues. What is wider than
 continues in messages of its own, each of which is sent before its predecessor dispatches.
 
 Joins and reused results have no body: they complete here, and the fan-out continues from them.
+
+If tasks of the run ran again, the upstreams and the fact are read once more before the command
+leaves. If an upstream waits, or a later attempt has begun, a rerun has overtaken the attempt.
 
 Invariant: put, arm, check, send. Only the input that caused a fact sends its command
 (docs/rules.md, rule 2).
@@ -271,14 +274,11 @@ async def _send_group(
         await cancel_facts(snapshot, facts, cause=cause)
         return run
     if run.reruns:
-        # A completed fact that was read, or cached, before the rerun has an older output.
-        known = {}
-    outputs = await _upstream_outputs(snapshot, facts, known, fresh=run.reruns > 0)
+        facts, known = await _not_overtaken(snapshot, facts)
+    outputs = await _upstream_outputs(snapshot, facts, known)
     now = await Now()
     messages: list[Message] = []
     for index, fact in facts.items():
-        if not all_completed(snapshot.plan.tasks[index].upstream, known):
-            continue  # a rerun made an upstream wait since, and will make this task wait for it
         if fact.attempt > 1:
             # The attempt before may still be under way: its server is asked to stop it.
             before = fact.attempt - 1
@@ -287,6 +287,25 @@ async def _send_group(
     if messages:
         await Publish(tuple(messages))
     return run
+
+
+async def _not_overtaken(
+    snapshot: RunSnapshot, facts: dict[int, TaskRun]
+) -> tuple[dict[int, TaskRun], dict[int, TaskRun]]:
+    """Return those facts that no rerun has overtaken, and their upstreams as they are now.
+
+    A completed fact that was read, or cached, before the rerun has an older output. If an upstream
+    waits again, the rerun is about to begin the next attempt, or has begun it (see rerun.py).
+    """
+    tasks = snapshot.plan.tasks
+    upstreams = {upstream for index in facts for upstream in tasks[index].upstream}
+    stored = await ReadTasks(snapshot.run.id, tuple(sorted(upstreams | facts.keys())), fresh=True)
+    current = {
+        index: fact
+        for index, fact in facts.items()
+        if all_completed(tasks[index].upstream, stored) and stored[index].attempt == fact.attempt
+    }
+    return current, stored
 
 
 async def _with_running_clocks(
@@ -344,17 +363,13 @@ def _earliest_deadlines(facts: Iterable[tuple[int, TaskRun]]) -> dict[int, float
 
 
 async def _upstream_outputs(
-    snapshot: RunSnapshot,
-    facts: Mapping[int, TaskRun],
-    known: dict[int, TaskRun],
-    *,
-    fresh: bool,
+    snapshot: RunSnapshot, facts: Mapping[int, TaskRun], known: dict[int, TaskRun]
 ) -> dict[int, Any]:
     tasks = snapshot.plan.tasks
     upstreams = sorted({upstream for index in facts for upstream in tasks[index].upstream})
     missing = tuple(index for index in upstreams if index not in known)
     if missing:
-        known.update(await ReadTasks(snapshot.run.id, missing, fresh))
+        known.update(await ReadTasks(snapshot.run.id, missing))
     outputs: dict[int, Any] = {index: known[index].output for index in upstreams if index in known}
     refs = {index: ref for index in outputs if (ref := known[index].output_ref) is not None}
     if refs:

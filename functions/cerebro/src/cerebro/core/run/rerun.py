@@ -3,15 +3,20 @@
 It works on a run that has ended, in three steps:
 
     1. `reruns` of the run steps, so that a handler which is about to complete the run looks whether
-       its target is still completed.
+       its target is still completed. That write also decides that the run was over.
     2. The named tasks and all downstream of them get a fact of the next attempt that is WAITING,
        upstream first. That holds also for a task that never ran: a handler that read its upstreams
-       before this step cannot dispatch it any more, because its put finds a fact.
+       before this step cannot dispatch it any more, because its put finds a fact. One that waits
+       already is written once more, for the same reason.
     3. The run is opened, with the id of the command, and the named tasks are dispatched.
 
-Nothing of the run can be dispatched before step 3, because it is over. A WAITING fact is dispatched
-only after its upstreams have been read again. Since upstream facts are written first, a reader
-that sees a task wait sees its upstreams wait, too.
+By itself, nothing of the run is dispatched before step 3, because it is over. A WAITING fact is
+dispatched only after its upstreams have been read again. Since upstream facts are written first, a
+reader that sees a task wait sees its upstreams wait, too.
+
+Another command or a heal may dispatch a task between the write of its upstream and its own: it read
+the upstream before. No order of writes excludes that. Such an attempt is overtaken: step 2 reaches
+its task and begins the next one. Its command does not leave once its upstream is seen to wait.
 
 Invariant: every attempt that a rerun begins is given results of attempts that are not older
 (docs/rules.md, rule 7).
@@ -21,13 +26,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from cerebro.core.effects import Now, Publish, ReadPage
+from cerebro.core.effects import Now, Publish, ReadPage, WriteTask
 from cerebro.core.messages import run_state_changed
 from cerebro.core.model.plan import Plan, page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.dispatch import dispatch_ready
-from cerebro.core.run.run_access import read_run, write_run, write_task
+from cerebro.core.run.own_attempts import has_begun
+from cerebro.core.run.run_access import read_run, write_run
 from cerebro.core.run.transitions import may_rerun, wait_again
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import RetryRun
@@ -38,7 +44,7 @@ _NO_TASKS: Final = Problem(
 )
 
 
-def rerun_problem(command: RetryRun, snapshot: RunSnapshot, run: Run) -> Problem | None:
+def _rerun_problem(command: RetryRun, snapshot: RunSnapshot, run: Run) -> Problem | None:
     """Return why this run cannot be rerun; None: it can."""
     if not command.from_:
         return _NO_TASKS
@@ -61,17 +67,20 @@ def _reuses(snapshot: RunSnapshot, name: str) -> bool:
     return plan.tasks[plan.index_of[name]].reuses is not None
 
 
-async def rerun(snapshot: RunSnapshot, command: RetryRun, command_id: str, *, cause: str) -> Run:
+async def rerun(
+    snapshot: RunSnapshot, command: RetryRun, command_id: str, *, cause: str
+) -> Run | Problem:
     """Rerun the tasks of `command.from_` and all downstream of them; does nothing when repeated.
 
-    Returns the run as it is then; a cancelled one is left as it is.
+    Returns the run as it is then, or why it cannot be rerun; a cancelled one is left as it is.
     """
-    plan = snapshot.plan
+    begun = await _step_reruns(snapshot, command, command_id, cause=cause)
+    if isinstance(begun, Problem):
+        return begun
+    plan, run = snapshot.plan, begun
     named = sorted(plan.index_of[name] for name in command.from_)
-    run = await read_run(snapshot.run.id)
     if command_id not in run.commands:
-        run = await _step_reruns(run, command_id, cause=cause)
-        await _let_wait(snapshot, tasks_of_rerun(snapshot.plan, named), command_id, cause=cause)
+        await _let_wait(snapshot, tasks_of_rerun(plan, named), command_id, cause=cause)
         run = await _open(run, command_id, cause=cause)
     # Also in a run that has ended in error, perhaps because an earlier delivery sent nothing.
     if run.status in ("running", "error"):
@@ -79,9 +88,19 @@ async def rerun(snapshot: RunSnapshot, command: RetryRun, command_id: str, *, ca
     return run
 
 
-async def _step_reruns(run: Run, command_id: str, *, cause: str) -> Run:
-    """Step `reruns`, unless the run was cancelled or another delivery applied the command."""
+async def _step_reruns(
+    snapshot: RunSnapshot, command: RetryRun, command_id: str, *, cause: str
+) -> Run | Problem:
+    """Step `reruns`, unless the run was cancelled or another delivery applied the command.
+
+    Returns the run as it is then, or why it cannot be rerun. What an earlier delivery began is
+    finished, even if another command opened the run meanwhile.
+    """
+    run = await read_run(snapshot.run.id)
     while run.status != "cancelled" and command_id not in run.commands:
+        problem = _rerun_problem(command, snapshot, run)
+        if problem is not None and not await has_begun(snapshot, cause):
+            return problem
         new = replace(run, reruns=run.reruns + 1, cause=cause, version=run.version + 1)
         conflicting = await write_run(new, run)
         if conflicting is None:
@@ -121,9 +140,12 @@ async def _let_wait(
         while may_rerun(fact):
             now = await Now()
             new = wait_again(fact, cause=cause, now=now)
-            conflicting = await write_task(snapshot.run.id, index, new, fact)
-            fact = new if conflicting is None else conflicting
-            if conflicting is not None and await _is_applied(snapshot, command_id):
+            # Not by `write_task`: an equal fact may have been written before its upstream waited.
+            conflicting = await WriteTask(snapshot.run.id, index, new, fact)
+            if conflicting is None:
+                break
+            fact = conflicting
+            if await _is_applied(snapshot, command_id):
                 return
 
 

@@ -157,7 +157,13 @@ def begin_attempt(task: PlannedTask, before: TaskRun | None, *, cause: str, now:
 
 
 def wait_again(before: TaskRun | None, *, cause: str, now: float) -> TaskRun:
-    """Return the fact of an attempt that a rerun asks for and that waits for its upstream."""
+    """Return the fact of an attempt that a rerun asks for and that waits for its upstream.
+
+    One that waits already is the same with the next `rev`: a dispatch that read its upstreams
+    before they waited finds another fact.
+    """
+    if before is not None and before.is_waiting:
+        return replace(before, rev=before.rev + 1)
     attempt = before.attempt + 1 if before else 1
     return TaskRun(
         attempt=attempt,
@@ -308,8 +314,10 @@ def may_retry(fact: TaskRun) -> bool:
 
 
 def may_rerun(fact: TaskRun | None) -> bool:
-    """Return whether a rerun gives this task run a new attempt that waits for its upstream."""
-    return fact is None or TRANSITIONS[fact.rank, Input.RERUN] is Outcome.NEXT_WAITING
+    """Return whether a rerun lets this task run wait for its upstream, or wait on."""
+    if fact is None or fact.is_waiting:
+        return True
+    return TRANSITIONS[fact.rank, Input.RERUN] is Outcome.NEXT_WAITING
 
 
 def cancel_task_run(fact: TaskRun, *, cause: str, now: float) -> TaskRun:
