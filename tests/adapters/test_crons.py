@@ -98,6 +98,7 @@ def test_apply_changed_cron_keeps_it_paused() -> None:
     for name, made in aws.schedules.items():
         made["State"] = "DISABLED" if name.startswith(stem_of("x")) else "ENABLED"
     applied(aws, a_graph(2, x="0 7 * * *", y="0 7 * * *"))
+    assert {made["expression"] for made in aws.schedules.values()} == {"cron(0 7 * * ? *)"}
     assert {name[:-8]: made["State"] for name, made in aws.schedules.items()} == {
         stem_of("x"): "DISABLED",
         stem_of("y"): "ENABLED",

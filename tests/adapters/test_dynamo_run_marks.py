@@ -19,6 +19,14 @@ __all__ = ["deployed"]
 pytestmark = pytest.mark.usefixtures("moto")
 
 
+BESIDE = next(
+    name
+    for name in map(str, range(100))
+    if zlib.crc32(name.encode()) % SHARDS == zlib.crc32(RUN.encode()) % SHARDS
+)
+"""A run in the partition of RUN."""
+
+
 def swept(store: DynamoStore) -> list[str]:
     """The runs that one sweep of all partitions reaches."""
     return [
@@ -81,6 +89,9 @@ def test_run_that_is_stored_late_is_found_by_the_next_sweep(deployed: Deployed) 
     created_at = NOW + 900 - WRITTEN_WITHIN_S + 1
     run = a_run(created_at=created_at)
     lose(deployed, RUN, "META", after=lambda: invoked(deployed.process(), run))
+    completed(
+        deployed.process(), invoked(deployed.process(), a_run(BESIDE, created_at=created_at + 1))
+    )
     assert swept(deployed.process(now=NOW + 900)) == []
     assert deployed.process().write_run(run, None) is None
     assert swept(deployed.process(now=NOW + 1800)) == [RUN]

@@ -1,5 +1,7 @@
 """DynamoStore beyond the Store contract: marks of runs, expiry, caches, and failures."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from adapters.cloud import never_sleep
@@ -35,8 +37,18 @@ def swept(store: DynamoStore) -> list[str]:
 def test_duplicate_command_lists_the_run_once(deployed: Deployed) -> None:
     store = deployed.process()
     invoked(store, a_run())
+    store.write_run(a_run("between", created_at=NOW + 1), None)
     store.write_run(a_run(created_at=NOW + 3), None)
-    assert [run.created_at for run in store.runs(10)] == [NOW]
+    assert [(run.id, run.created_at) for run in store.runs(10)] == [
+        ("between", NOW + 1),
+        (RUN, NOW),
+    ]
+
+
+def test_run_of_a_clock_that_is_in_the_next_month_is_listed(deployed: Deployed) -> None:
+    next_month = datetime(2026, 10, 1, tzinfo=UTC).timestamp()
+    invoked(deployed.process(now=next_month + 1), a_run(created_at=next_month + 1))
+    assert [run.id for run in deployed.process(now=next_month - 1).runs(10)] == [RUN]
 
 
 def test_runs_of_all_shards_are_listed_newest_first(deployed: Deployed) -> None:

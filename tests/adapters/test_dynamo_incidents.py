@@ -1,0 +1,54 @@
+"""Incidents in DynamoDB beyond the Store contract: their expiry, and how many the head lists."""
+
+from dataclasses import replace
+
+import pytest
+
+from adapters.deployed import Deployed, deployed
+from cerebro.adapters.aws import dynamodb_incidents
+from cerebro.testing.examples import NOW, a_declaration, accept
+from cerebro.testing.incident_contract import DEADLINE, INCIDENT
+
+__all__ = ["deployed"]
+
+pytestmark = pytest.mark.usefixtures("moto")
+
+LONG_AFTER = NOW + 400 * 86_400
+
+
+def test_expired_incident_is_written_anew_while_its_item_remains(deployed: Deployed) -> None:
+    store = deployed.process()
+    closed = replace(INCIDENT, closed_at=NOW + 5, closed_by="event-3", version=2)
+    store.write_incident(INCIDENT, None)
+    store.write_incident(closed, INCIDENT)
+    assert store.write_incident(INCIDENT, None) == closed
+
+    later = deployed.process(now=LONG_AFTER)
+    assert (later.read_incident(INCIDENT.id), later.incidents()) == (None, [])
+    assert later.write_incident(INCIDENT, None) is None
+    assert later.incidents() == [INCIDENT]
+
+
+def test_open_incident_never_expires(deployed: Deployed) -> None:
+    deployed.process().write_incident(INCIDENT, None)
+    assert deployed.process(now=LONG_AFTER).incidents() == [INCIDENT]
+
+
+def test_open_deadline_expires_as_runs_do(deployed: Deployed) -> None:
+    deployed.process().write_deadline(DEADLINE, None)
+    assert deployed.process().open_deadlines() == [DEADLINE]
+    assert deployed.process(now=LONG_AFTER).open_deadlines() == []
+
+
+def test_full_head_lists_no_more_marks_and_loses_them(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dynamodb_incidents, "MARKS_MAX", 2)
+    store = deployed.process()
+    accept(store, a_declaration("server-a", "x"))
+    for mark in ("failed:a", "failed:b", "failed:c"):
+        store.mark_cause(mark, on=True)
+    assert store.read_graph().watched == {"failed:a", "failed:b"}
+    store.mark_cause("failed:a", on=False)
+    store.mark_cause("failed:c", on=True)
+    assert store.read_graph().watched == {"failed:b", "failed:c"}
