@@ -217,11 +217,15 @@ def test_instance_is_protected_while_any_body_runs() -> None:
 
 
 def test_protection_that_fails_stops_no_body() -> None:
+    calls: list[str] = []
+
     def put(url: str, body: bytes) -> None:
+        calls.append("put")
         raise OSError("no agent")
 
     with TaskProtection("http://agent", put).while_running():
-        pass
+        calls.append("body")
+    assert calls == ["put", "body", "put"]
 
 
 def test_protection_outside_of_ecs_does_nothing() -> None:
