@@ -73,17 +73,7 @@ class CerebroStack(Stack):
         self.bus = StageBus(self, "Bus", stage=stage, key=self._key)
         self.table = state_table(self, "State", stage=stage, key=self._key)
         self.layer = self._layer()
-        self.queues = {
-            name: HandlerQueue(
-                self,
-                f"{name.capitalize()}Queue",
-                name=name,
-                stage=stage,
-                bus=self.bus.bus,
-                key=self._key,
-            )
-            for name in QUEUE_FED
-        }
+        self.queues = self._queues()
         self.timers = TimerResources(
             self,
             "TimerResources",
@@ -91,18 +81,7 @@ class CerebroStack(Stack):
             timekeeper=self.queues["timekeeper"],
             table=self.table,
         )
-        self.dead_letters: dict[str, sqs.Queue] = {
-            name: queue.dead_letters for name, queue in self.queues.items()
-        }
-        self.dead_letters |= {
-            name: dead_letter_queue(
-                self,
-                f"{stage.bus}-{name}",
-                construct_id=f"{name.capitalize()}DeadLetters",
-                key=self._key,
-            )
-            for name in INVOKED
-        }
+        self.dead_letters = self._dead_letters()
         self._capacities = capacities(self)
         self.functions = self._functions()
         targets_by_name = self._targets()
@@ -118,23 +97,38 @@ class CerebroStack(Stack):
         self._schedule_sweep()
         self._restrict_publishers()
         self._publish_ssm_parameters()
-        OperatorPolicies(
-            self,
-            "OperatorPolicies",
-            stage=stage,
-            bus=self.bus,
-            timers=self.timers,
-            query=targets_by_name["query"],
-            sweeper=self.functions["sweeper"],
-            queues=[queue.queue for queue in self.queues.values()],
-            dead_letters=list(self.all_dead_letters.values()),
-            key=self._key,
-        )
+        self._create_operator_policies(targets_by_name["query"])
 
     @property
     def all_dead_letters(self) -> dict[str, sqs.Queue]:
         """Every dead-letter queue of this stack, by the name of what it belongs to."""
         return {**self.dead_letters, "log": self.bus.dead_letters}
+
+    def _queues(self) -> dict[str, HandlerQueue]:
+        return {
+            name: HandlerQueue(
+                self,
+                f"{name.capitalize()}Queue",
+                name=name,
+                stage=self.stage_,
+                bus=self.bus.bus,
+                key=self._key,
+            )
+            for name in QUEUE_FED
+        }
+
+    def _dead_letters(self) -> dict[str, sqs.Queue]:
+        """Return those of the queues, and one for each function that is invoked without a queue."""
+        of_queues = {name: queue.dead_letters for name, queue in self.queues.items()}
+        return of_queues | {
+            name: dead_letter_queue(
+                self,
+                f"{self.stage_.bus}-{name}",
+                construct_id=f"{name.capitalize()}DeadLetters",
+                key=self._key,
+            )
+            for name in INVOKED
+        }
 
     def _layer(self) -> lambda_.LayerVersion:
         return lambda_.LayerVersion(
@@ -249,6 +243,20 @@ class CerebroStack(Stack):
                 )
             )
         return statements
+
+    def _create_operator_policies(self, query: lambda_.IFunction) -> None:
+        OperatorPolicies(
+            self,
+            "OperatorPolicies",
+            stage=self.stage_,
+            bus=self.bus,
+            timers=self.timers,
+            query=query,
+            sweeper=self.functions["sweeper"],
+            queues=[queue.queue for queue in self.queues.values()],
+            dead_letters=list(self.all_dead_letters.values()),
+            key=self._key,
+        )
 
     def _schedule_sweep(self) -> None:
         events.Rule(
