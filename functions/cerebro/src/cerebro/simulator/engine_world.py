@@ -24,13 +24,13 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any, Final
 
-from cerebro.core import invariants
-from cerebro.core.model.task_run import TaskRun
 from cerebro.embedded.runtime.clock_jump import SteadyClock
 from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import MemoryHome
 from cerebro.simulator.drawn_declarations import draw_declarations
+from cerebro.simulator.engine_checks import RUNS_MAX, check_at_rest, check_back_off, facts_of
 from cerebro.simulator.faults import FaultInjector
+from cerebro.simulator.flaky_store import CURSED_KEY, FlakyStore
 from cerebro.simulator.recovery_checks import check_resumed
 from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.scenario import BEGIN, ServerBehavior
@@ -40,11 +40,9 @@ from cerebro.simulator.trace import Trace
 from cerebro.simulator.verdict import Verdict
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelTask, Command, InvokeTask, RetryRun, RunTask
-from cordyna_core.contract.envelope import open_envelope, seal
+from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
 from cordyna_core.contract.state_updates import (
-    InvocationRejected,
-    RunStateChanged,
     TaskStateChanged,
 )
 from cordyna_core.contract.time import utc
@@ -55,38 +53,6 @@ KEEP_S: Final = 600.0
 """How long ended runs are kept before they are pruned."""
 
 TURNS_MAX: Final = 20_000
-BACK_OFF_SLACK_S: Final = 20.0
-"""A home that fails is tried again after seconds, and a restart takes some."""
-
-_CURSED: Final = "cursed"
-"""A command with this key always makes the store raise."""
-
-
-class FlakyStore:
-    """A store that raises now and then, before it does what it is asked for."""
-
-    def __init__(self, store: Any, faults: FaultInjector, rate: float) -> None:
-        self._store, self._faults, self._rate = store, faults, rate
-        # A message that fails three times is a dead letter; these are not to make one.
-        self._left = 2
-        self.is_reliable = True
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
-        if self.is_reliable or not callable(method) or name.startswith("_"):
-            return method
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            if arguments and arguments[0] == run_id_of("t0", _CURSED):
-                raise ValueError("this run cannot be read")
-            if self._left and self._faults.happens("unexpected exception", self._rate):
-                self._left -= 1
-                raise RuntimeError(f"{name} failed unexpectedly")
-            if self._faults.happens("home failed", self._rate / 2):
-                raise ServiceError("the disk is full.", next="free some space")
-            return method(*arguments, **named)
-
-        return call
 
 
 @contextmanager
@@ -155,7 +121,7 @@ class EngineWorld:
         begins: list[float] = []
         for number in range(faults.integer(1, 4)):
             task = faults.choice(tasks)
-            key = _CURSED if task.name == "t0" and faults.chance(0.2) else f"k{number}"
+            key = CURSED_KEY if task.name == "t0" and faults.chance(0.2) else f"k{number}"
             required = (task.params_schema or {}).get("required", ())
             params = dict.fromkeys(required, "a")
             command = InvokeTask(task=task.name, key=key, params=params)
@@ -179,14 +145,14 @@ class EngineWorld:
         try:
             with _without_log():
                 self._run_until_rest()
-            self._check()
+            check_at_rest(self._plain_store, self.home.event_log, self._awaited())
         except Unexpected as broken:
             verdict.broken = str(broken)
         except Exception as error:  # noqa: BLE001 - a world that raises is broken
             verdict.broken = f"{type(error).__name__}: {error}"
         verdict.at = self.now - BEGIN
         verdict.effects, verdict.injected = self.effects, dict(self.faults.injected)
-        verdict.runs = len(self._plain_store.runs(1000))
+        verdict.runs = len(self._plain_store.runs(RUNS_MAX))
         verdict.attempts = len(self.begun_at)
         return verdict
 
@@ -254,25 +220,18 @@ class EngineWorld:
             self.loop.put(event)
 
     def _resume(self, run_id: str) -> None:
-        snapshot, before = self._plain_store.read_run_snapshot(run_id), self._facts(run_id)
+        store = self._plain_store
+        snapshot, before = store.read_run_snapshot(run_id), facts_of(store, run_id)
         assert snapshot is not None
         self.loop.resume_run(run_id)
-        check_resumed(snapshot, before, self._facts(run_id), self.loop.next_due(), now=self.clock())
-
-    def _facts(self, run_id: str) -> dict[int, TaskRun]:
-        snapshot = self._plain_store.read_run_snapshot(run_id)
-        pages = snapshot.plan.pages if snapshot is not None else ()
-        return {
-            index: fact
-            for page in pages
-            for index, fact in self._plain_store.read_page(run_id, page).items()
-        }
+        after = facts_of(store, run_id)
+        check_resumed(snapshot, before, after, self.loop.next_due(), now=self.clock())
 
     def _prune(self, _: Any) -> None:
-        before = {run.id: run for run in self._plain_store.runs(1000)}
+        before = {run.id: run for run in self._plain_store.runs(RUNS_MAX)}
         with self._reliable():
             self.home.prune_step(self.clock() - KEEP_S)
-        gone = before.keys() - {run.id for run in self._plain_store.runs(1000)}
+        gone = before.keys() - {run.id for run in self._plain_store.runs(RUNS_MAX)}
         self.pruned |= gone
         self._note("pruning", f"deletes {len(gone)} runs")
         running = [run_id for run_id in gone if not before[run_id].is_over]
@@ -326,23 +285,21 @@ class EngineWorld:
         failed_at = self.failed_at.get((run_id, task, attempt - 1))
         if failed_at is None or key in self.begun_at:
             return
-        waited_s = self.now - failed_at
-        if not self._is_by_itself(run_id):
-            return
+        run = self._plain_store.read_run(run_id)
+        if run is None or run.commands:
+            return  # it was retried by a command
         snapshot = self._plain_store.read_run_snapshot(run_id)
         assert snapshot is not None
         planned = snapshot.plan.tasks[snapshot.plan.index_of[task]]
-        least_s = float(planned.retry_delay_s)
-        for _ in range(attempt - 2):
-            least_s = min(float(planned.retry_max_delay_s), least_s * planned.retry_backoff)
-        if waited_s > least_s * 1.25 + BACK_OFF_SLACK_S:
-            raise Unexpected(f"{task} was retried after {waited_s:.1f} s of true time, too late")
-        if waited_s < least_s - 0.01:
-            raise Unexpected(f"{task} was retried after {waited_s:.1f} s of true time, too early")
+        check_back_off(planned, attempt, self.now - failed_at)
 
-    def _is_by_itself(self, run_id: str) -> bool:
-        run = self._plain_store.read_run(run_id)
-        return run is not None and not run.commands
+    def _awaited(self) -> list[str]:
+        """The runs of which something must have been published."""
+        return [
+            run_id
+            for run_id, key in self.invoked
+            if key != CURSED_KEY and run_id not in self.pruned
+        ]
 
     def _schedule(self, at: float, action: Callable[[Any], None], argument: Any) -> None:
         heapq.heappush(self._heap, (at, next(self._number), action, argument))
@@ -354,43 +311,3 @@ class EngineWorld:
     def _note(self, who: str, what: str) -> None:
         if self._trace is not None:
             self._trace.add(self.now - BEGIN, who, what)
-
-    # --- what must hold -------------------------------------------------------------------------
-    def _check(self) -> None:
-        """Check a world in which nothing waits and nothing is due. Raises Unexpected."""
-        for run in self._plain_store.runs(1000):
-            snapshot = self._plain_store.read_run_snapshot(run.id)
-            assert snapshot is not None
-            facts = self._facts(run.id)
-            broken = invariants.at_rest(snapshot, run, facts)
-            if broken:
-                raise Unexpected(broken)
-            for index, fact in facts.items():
-                if any((entry.reason or "").endswith("_timeout") for entry in fact.timeline):
-                    name = snapshot.plan.tasks[index].name
-                    raise Unexpected(f"{name} had a timeout, but its server answered in time")
-        self._check_answers()
-        self._check_dead_letters()
-
-    def _check_answers(self) -> None:
-        answered: set[str] = set()
-        for event in self.home.event_log.events(None, 0):
-            try:
-                message = open_envelope(event.text).message
-            except ValueError:
-                continue
-            if isinstance(message, RunStateChanged):
-                answered.add(message.run_id)
-            elif isinstance(message, InvocationRejected):
-                answered.add(message.event_id)
-        for run_id, key in self.invoked:
-            if key != _CURSED and run_id not in answered and run_id not in self.pruned:
-                run = self._plain_store.read_run(run_id)
-                if run is not None:
-                    raise Unexpected(f"run {run_id} was created, and nothing was published of it")
-
-    def _check_dead_letters(self) -> None:
-        """Only what always fails becomes a dead letter, and what is not an event."""
-        for text, reason in self.home.event_log.dead_letters():
-            if "failed unexpectedly" in reason and _CURSED not in text:
-                raise Unexpected(f"a message became a dead letter: {reason}")
