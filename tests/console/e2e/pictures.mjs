@@ -2,6 +2,7 @@
 // Run by `make console-pictures`, after a change of the page; look at them before they are kept.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { showNeutralHome } from "../../../site/neutral_home.mjs";
 import { ROOT, Stage } from "./stage.mjs";
 
 const OUT = process.argv[2] ?? join(ROOT, "docs/images/console");
@@ -19,6 +20,7 @@ try {
   await stage.api(`/runs/${cancelled}/cancel`, {});
   const live = await stage.invoke("slow", { seconds: 300 });
   const { incident } = await stage.incident("raw");
+  await stage.ticked("order-pulse");
   const pages = [
     ["runs", "/runs"], ["run", `/runs/${failed}/graph?task=raw`], ["timeline", `/runs/${failed}/timeline`], ["tasks-of-a-run", `/runs/${failed}/tasks`],
     ["logs", `/runs/${failed}/logs?q=part+5`], ["events", `/runs/${failed}/events`], ["task-run", `/runs/${failed}/tasks/raw`], ["live", `/runs/${live}/timeline`],
@@ -29,6 +31,7 @@ try {
   ];
   for (const [scheme, width, height] of [["light", 1280, 800], ["dark", 1280, 800], ["light", 360, 740]]) {
     const page = await stage.page({ colorScheme: scheme, viewport: { width, height } });
+    await showNeutralHome(page);
     for (const [name, path] of pages) {
       const kept = KEPT.has(name) && scheme === "light" && width > 1000;
       if (!kept && !process.argv[2]) continue;

@@ -113,6 +113,15 @@ export class Stage {
     }
   }
 
+  /** Wait until the cron of a task has fired: once a minute. */
+  async ticked(task, withinMs = 90_000) {
+    const end = Date.now() + withinMs;
+    while ((await this.api(`/runs?task=${task}`)).rows.every((run) => run.by !== "cron" && run.scheduled_at === null)) {
+      if (Date.now() > end) throw new Error(`the cron of ${task} has not fired`);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+
   async chromium() {
     if (this.browser === undefined) {
       if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is missing: apt-get install chromium, or set CHROMIUM`);
