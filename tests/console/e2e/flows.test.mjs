@@ -54,6 +54,20 @@ test("invoke by form, watch it fail, see why, read logs, repair, retry, complete
   await done(page);
 });
 
+test("a task that failed and printed nothing is retried from its page", async () => {
+  const runId = await stage.invoke("forecast");
+  await stage.until(runId, ["error"]);
+  const page = await stage.page();
+  for (const path of [`/runs/${runId}/tasks/forecast`, `/runs/${runId}/graph?task=forecast`]) {
+    await page.goto(stage.origin + path);
+    await seen(page, "it printed nothing");
+    await page.getByRole("button", { name: "Retry forecast" }).waitFor();
+  }
+  await page.getByRole("button", { name: "Retry forecast" }).click();
+  await seen(page, "retried: what failed is given a new attempt");
+  await done(page);
+});
+
 test("a running run is cancelled after a question", async () => {
   const runId = await stage.invoke("slow", { seconds: 120 });
   const page = await stage.page();

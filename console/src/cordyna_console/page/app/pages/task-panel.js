@@ -1,7 +1,7 @@
 // One task of a run beside the picture: why, its attempts, its neighbours.
 import { html, useEffect, useRef } from "../html.js";
 import { closure } from "../model/run.js";
-import { Loading, ProblemBox, State, useFetch, Why, RunActions } from "../parts/ui.js";
+import { hasActions, Loading, ProblemBox, State, useFetch, Why, RunActions } from "../parts/ui.js";
 
 const SHOWN = 12;
 
@@ -24,7 +24,7 @@ export function TaskPanel({ runId, model, index, version, onSelect }) {
     <div class="row"><${State} word=${word} /><span class="soft">on <a class="inline" href=${`/servers/${model.servers[model.server[index]]}`}>${model.servers[model.server[index]]}</a>${attempt > 1 ? `, attempt ${attempt}` : ""}</span></div>
     ${loading && data === null && html`<${Loading} />`}
     <${ProblemBox} problem=${problem} retry=${reload} />
-    ${data !== null && data.task === name && html`<${Why} why=${data.why} state=${word} run=${runId} label=${`Why ${name}`} actions=${data.why.then && html`<${RunActions} run=${{ ...model, task: model.target }} runId=${runId} from=${name} only="retry" />`} />`}
+    ${data !== null && data.task === name && html`<${Why} why=${data.why} state=${word} run=${runId} label=${`Why ${name}`} actions=${hasActions(data.why) && html`<${RunActions} run=${{ ...model, task: model.target }} runId=${runId} from=${name} only="retry" />`} />`}
     <div class="row"><a class="button" href=${`/runs/${runId}/tasks/${encodeURIComponent(name)}`}>Attempts and output</a><a class="button" href=${`/runs/${runId}/logs?task=${encodeURIComponent(name)}`}>Logs</a><a class="button" href=${`/tasks/${encodeURIComponent(name)}`}>History</a></div>
     <${Neighbours} title="Needs" model=${model} indexes=${model.upstream[index]} onSelect=${onSelect} />
     <${Neighbours} title="Needed by" model=${model} indexes=${model.downstream[index]} onSelect=${onSelect} />

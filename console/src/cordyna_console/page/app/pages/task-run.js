@@ -3,7 +3,7 @@ import { html } from "../html.js";
 import { exact, parse, span } from "../clock.js";
 import { zone } from "../state.js";
 import { JsonCard } from "../parts/json.js";
-import { Command, Loading, ProblemBox, RunActions, State, useFetch, useRefresh, useTitle, Why } from "../parts/ui.js";
+import { Command, hasActions, Loading, ProblemBox, RunActions, State, useFetch, useRefresh, useTitle, Why } from "../parts/ui.js";
 import { useWholeId } from "./run.js";
 import { wordOf } from "../words.js";
 
@@ -19,7 +19,7 @@ export function TaskRunPage({ runId, task }) {
   return html`
     <div class="row apart"><div class="title"><h1>${data.task}</h1><${State} word=${word} /><span class="soft">on <a class="inline" href=${`/servers/${data.server}`}>${data.server}</a>${data.owner && html`, owner <bdi>${data.owner}</bdi>`}${data.attempt > 0 && `, attempt ${data.attempt}`}</span></div>
       <span class="row"><a class="button" href=${`/runs/${runId}/graph?task=${encodeURIComponent(task)}`}>In the run</a><${Command} text=${`dyna why ${runId} ${task}`} /></span></div>
-    <${Why} why=${data.why} state=${word} run=${runId} actions=${data.why.then && head.data && html`<${RunActions} run=${head.data} runId=${runId} from=${task} only=${head.data.cancelled ? null : "retry"} />`} />
+    <${Why} why=${data.why} state=${word} run=${runId} actions=${hasActions(data.why) && head.data && html`<${RunActions} run=${head.data} runId=${runId} from=${task} only=${head.data.cancelled ? null : "retry"} />`} />
     <${ProblemBox} problem=${problem} />
     ${data.error && html`<section class="card"><h2>${data.error.type}</h2><pre>${data.error.message}</pre>${data.error.traceback && data.why.traceback.length === 0 && html`<details><summary>Traceback</summary><pre>${data.error.traceback}</pre></details>`}<p class="soft">${data.error.retryable ? "Another attempt may succeed." : "No attempt will succeed: it is not retried by itself."}</p></section>`}
     <${Attempts} rows=${data.timeline} />

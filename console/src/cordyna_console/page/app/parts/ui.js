@@ -199,6 +199,11 @@ function stepLink(step, run) {
   return html`<a class="button" href=${link()}>${STEP_LABELS[step.do]}${step.task ? ` ${step.task}` : ""}</a>`;
 }
 
+/** Whether a reason offers to retry or to invoke again, beside or as its next step. */
+export function hasActions(why) {
+  return why.then !== null || why.next.do === "retry";
+}
+
 /** Cancel, retry, invoke again: what can be done about a run. */
 export function RunActions({ run, runId, from = null, only = null }) {
   const over = run.state === "completed" || run.state === "error";
