@@ -13,10 +13,10 @@ PARAMS: Final = ("day", "mode", "scale")
 """The parameters that drawn tasks may take; every one is a string."""
 
 CRONS: Final = (
-    ("*/2 * * * *", 500.0),
-    ("*/5 * * * *", 1000.0),
+    ("*/2 * * * *", 360.0),
+    ("*/5 * * * *", 700.0),
     ("0 6 * * *", 2 * 86_400.0),
-    ("30 */8 * * *", 2 * 86_400.0),
+    ("30 */8 * * *", 86_400.0),
 )
 """(cron, for how many seconds it fires): a handful of ticks each."""
 _DUE_OF_CRON: Final = {
@@ -43,19 +43,22 @@ def draw_declarations(
     servers: Sequence[str],
     faults: FaultInjector,
     *,
-    fan_in_max: int,
+    size: int,
+    fan_ins: Sequence[int] = (3,),
     cron: str | None,
     fresh_rate: float = 0.2,
 ) -> tuple[ServerDeclared, ...]:
-    """Return what the servers declare: t0, t1, ..., each with upstreams among those before it."""
-    size = faults.integer(3, 7)
+    """Return what the servers declare: t0, t1, ..., each with upstreams among those before it.
+
+    `size` is the number of tasks. A task has 0 to 2 upstreams, or one of `fan_ins`.
+    """
     is_fresh, has_params = faults.chance(fresh_rate), faults.chance(0.4)
     clocks, owner = faults.choice(_CLOCKS), faults.choice((None, "team-a"))
     of_server: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
     for n in range(size):
         task: dict[str, Any] = {
             "name": f"t{n}",
-            "upstream": _draw_upstream(n, faults, fan_in_max, is_fresh=is_fresh),
+            "upstream": _draw_upstream(n, faults, fan_ins, is_fresh=is_fresh),
             "retries": (retries := faults.choice((0, 0, 1, 2))),
             **_retry_policy(retries, n),
             "owner": owner,
@@ -77,8 +80,10 @@ def _retry_policy(retries: int, n: int) -> dict[str, Any]:
     return _RETRY_POLICIES[n % len(_RETRY_POLICIES)] if retries > 1 else {}
 
 
-def _draw_upstream(n: int, faults: FaultInjector, fan_in_max: int, *, is_fresh: bool) -> list[Any]:
-    width = min(n, faults.choice((0, 1, 1, 2, fan_in_max)))
+def _draw_upstream(
+    n: int, faults: FaultInjector, fan_ins: Sequence[int], *, is_fresh: bool
+) -> list[Any]:
+    width = min(n, faults.choice((0, 1, 1, 2, *fan_ins)))
     names = faults.sample([f"t{u}" for u in range(n)], width)
     if not is_fresh:
         return names

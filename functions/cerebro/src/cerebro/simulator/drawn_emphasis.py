@@ -8,15 +8,14 @@ Invariant: nothing else differs from other worlds: faults, servers and safety ne
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from typing import Final
 
+from cerebro.simulator.extent import Emphasis
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.scenario import ScriptedMessage
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
 from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
-
-Emphasis = Literal["none", "reuse", "reruns", "teams"]
 
 _OF_REMAINDER: Final[dict[int, Emphasis]] = {3: "reruns", 4: "reruns", 5: "teams", 7: "reuse"}
 _INTERVAL: Final = 9
@@ -33,7 +32,7 @@ def emphasis_of(seed: int) -> Emphasis:
 
 
 def draw_reuse(
-    declared: Sequence[ServerDeclared], target: str, faults: FaultInjector
+    declared: Sequence[ServerDeclared], target: str, times: int, faults: FaultInjector
 ) -> Iterator[ScriptedMessage]:
     """Invoke a task and what it needs repeatedly, sometimes with a declaration in between."""
     tasks = {task.name: task for server in declared for task in server.tasks}
@@ -43,7 +42,7 @@ def draw_reuse(
         for name in (task.params_schema or {}).get("required", ())
     }
     after = 60.0
-    for n in range(faults.choice((1, 2, 2, 3))):
+    for n in range(times):
         after += faults.uniform(0, 1) * faults.choice(_PAUSES_S) + 1.0
         name = target if faults.chance(0.7) else faults.choice(list(tasks))
         wanted = _params_of(name, tasks)
@@ -54,7 +53,7 @@ def draw_reuse(
             max_age_s=faults.choice(_MAX_AGES_S),
         )
         yield ScriptedMessage(after, CLIENT, command)
-        if faults.chance(0.25):
+        if faults.chance(0.4):
             yield ScriptedMessage(after + 0.5, *_redeclared(declared, n + 2, faults))
 
 
@@ -82,14 +81,14 @@ def _redeclared(
 
 
 def draw_reruns(
-    declared: Sequence[ServerDeclared], target: str, faults: FaultInjector
+    declared: Sequence[ServerDeclared], target: str, times: int, faults: FaultInjector
 ) -> Iterator[ScriptedMessage]:
     """Retry the first run of a script again and again, and perhaps cancel it, even twice."""
     tasks = {task.name: task for server in declared for task in server.tasks}
     names = _closure_of(target, tasks)
     run_id = run_id_of(target, "k0", CLIENT)
     after = faults.choice((20.0, 60.0, 300.0))
-    for n in range(faults.integer(2, 4)):
+    for n in range(times):
         after += faults.choice(_RERUN_PAUSES_S) * faults.uniform(0.5, 1)
         is_rerun = faults.chance(0.75)
         from_ = faults.sample(names, min(len(names), faults.choice((1, 1, 2))))
@@ -101,7 +100,7 @@ def draw_reruns(
         )
         for _ in range(faults.choice((1, 1, 2))):
             yield ScriptedMessage(after + faults.uniform(0, 20), CLIENT, retry)
-    if faults.chance(0.3):
+    if faults.chance(0.4):
         for n in range(faults.choice((1, 2, 2))):
             cancel = CancelRun(run_id=run_id, command_id=f"stop{n}")
             yield ScriptedMessage(after + faults.uniform(-100, 100), CLIENT, cancel)

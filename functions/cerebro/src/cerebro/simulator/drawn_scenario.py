@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from cerebro.simulator.drawn_declarations import CRONS, draw_declarations, sinks
-from cerebro.simulator.drawn_emphasis import Emphasis, draw_reruns, draw_reuse, emphasis_of
+from cerebro.simulator.drawn_emphasis import draw_reruns, draw_reuse, emphasis_of
 from cerebro.simulator.drawn_script import draw_script
 from cerebro.simulator.drawn_teams import (
     draw_declarations_of_teams,
     draw_unreadable,
     with_policies,
 )
+from cerebro.simulator.extent import LARGE, LARGE_RATE, SMALL, Emphasis
 from cerebro.simulator.faults import MESSAGE_FAULTS, STEP_FAULTS, FaultInjector, FaultRates
 from cerebro.simulator.scenario import (
     BEGIN,
@@ -36,34 +37,30 @@ WIDE_INTERVAL: Final = 50
 SNOOZE_INTERVAL: Final = 6
 """In one world in this many, incidents are snoozed."""
 
-_SERVER_COUNTS: Final = (1, 2, 3, 3, 3, 3, 3, 4)
-_SIZES: Final = (
-    REAL,
-    Sizes(4, 2, 3, 2, 1, kept_commands=2, root_causes=1),
-    Sizes(2, 250, 100, 1, 2, params_bytes=39),
-    Sizes(3, 2, 2, 3, 25, upstream_bytes=30),
+_JOINED: Final = Sizes(2, 1, 2, 3, 25, upstream_bytes=30)
+"""With these, a task of three upstreams has joins, and one of five has three."""
+_DIVIDED: Final = (
+    Sizes(2, 1, REAL.awaited, 2, 1, kept_commands=2, root_causes=1),
+    Sizes(1, 250, REAL.awaited, 1, 2, params_bytes=39),
 )
+"""With these, a run of two tasks has more than one page, fan-out message or group of commands."""
+_SIZES: Final = (REAL, _JOINED, *_DIVIDED, *_DIVIDED, *_DIVIDED)
+_TASKS_TO_JOIN: Final = (4, 4, 4, 6)
+_FAN_INS_TO_JOIN: Final = (5,) * 7
+"""How many upstreams a task may have, beside 0, 1 and 2; most have as many as there are."""
 _HOLDS_S: Final = (0.0, 0.0, 5.0, 0.0, 2.0, 0.5, 0.0)
 """For how long servers hold `started` back."""
 
 _FAULTS_UNTIL_S: Final = (60.0, 400.0, 2500.0)
 
 
-_Drawn = Callable[[Sequence[ServerDeclared], str, FaultInjector], Iterable[ScriptedMessage]]
-
-_RUNS: Final[dict[Emphasis, tuple[int, ...]]] = {
-    "none": (1, 1, 1, 2, 3),
-    "reuse": (1,),
-    "reruns": (1, 1, 1, 2),
-    "teams": (1, 1, 2),
-}
-"""How many runs a script may have, beside those that are emphasized."""
+_Drawn = Callable[[Sequence[ServerDeclared], str, int, FaultInjector], Iterable[ScriptedMessage]]
 
 _EMPHASIZED: Final[dict[Emphasis, _Drawn]] = {
     "none": lambda *_: (),
     "reuse": draw_reuse,
     "reruns": draw_reruns,
-    "teams": lambda declared, _, faults: draw_declarations_of_teams(declared, faults),
+    "teams": lambda declared, _, times, faults: draw_declarations_of_teams(declared, times, faults),
 }
 
 
@@ -71,18 +68,19 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
     """Return the scenario of a seed; with `own`, of these servers and their tasks."""
     if not own and seed % WIDE_INTERVAL == WIDE_INTERVAL - 1:
         return draw_wide_scenario(faults)
+    extent = LARGE if own or faults.chance(LARGE_RATE) else SMALL
     names = [declared.server for declared in own] or [
-        f"s{n}" for n in range(faults.choice(_SERVER_COUNTS))
+        f"s{n}" for n in range(faults.choice(extent.servers))
     ]
     draw_behavior = _draw_behavior if faults.chance(0.5) else _draw_good_behavior
-    cron, crons_until_s = faults.choice(CRONS) if faults.chance(0.04) else (None, 0.0)
+    cron, crons_until_s = faults.choice(CRONS) if faults.chance(0.025) else (None, 0.0)
     sizes = faults.choice(_SIZES)
-    fan_in_max = 6 if sizes.awaited < REAL.awaited else 3
     emphasis: Emphasis = "none" if own or cron else emphasis_of(seed)
     declared = tuple(own) or draw_declarations(
         names,
         faults,
-        fan_in_max=fan_in_max,
+        size=faults.choice(_TASKS_TO_JOIN if sizes is _JOINED else extent.tasks[emphasis]),
+        fan_ins=_FAN_INS_TO_JOIN if sizes is _JOINED else (3,),
         cron=cron,
         fresh_rate=1.0 if emphasis == "reuse" else 0.2,
     )
@@ -101,9 +99,11 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
         },
         declared=declared,
         script=(
-            *draw_script(declared, target, faults, runs=_RUNS[emphasis]),
-            *_EMPHASIZED[emphasis](declared, target, faults),
-            *_snoozes(seed, declared),
+            *draw_script(declared, target, faults, runs=extent.runs[emphasis]),
+            *_EMPHASIZED[emphasis](
+                declared, target, faults.choice(extent.emphasized[emphasis]), faults
+            ),
+            *_snoozes(seed, declared, extent.snoozed),
             *(_without_cron(declared, crons_until_s, faults) if cron else ()),
         ),
         unreadable=draw_unreadable(declared, faults) if emphasis == "teams" else (),
@@ -112,17 +112,17 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
         faults_until_s=faults.choice(_FAULTS_UNTIL_S),
         sizes=sizes,
         batch=faults.choice((1, 1, 3)),
-        sealed=faults.chance(0.1),
+        sealed=faults.chance(0.05),
         declares_itself=cron is not None or faults.chance(1.0 if emphasis == "teams" else 0.1),
         crons_until_s=crons_until_s,
     )
 
 
-def _snoozes(seed: int, declared: Sequence[ServerDeclared]) -> Iterator[ScriptedMessage]:
+def _snoozes(seed: int, declared: Sequence[ServerDeclared], most: int) -> Iterator[ScriptedMessage]:
     """Snoozes of what fails, in some worlds; one is repeated. No draw, so other seeds stay."""
     if seed % SNOOZE_INTERVAL:
         return
-    tasks = [task.name for server in declared for task in server.tasks]
+    tasks = [task.name for server in declared for task in server.tasks][-most:]
     for number, task in enumerate(tasks):
         after = 60.0 + 40.0 * number
         until = utc(BEGIN + after + (1.0, 300.0, 7200.0)[number % 3])
@@ -150,7 +150,7 @@ def _without_cron(
 def _draw_good_behavior(faults: FaultInjector, hold_s: float) -> ServerBehavior:
     return ServerBehavior(
         concurrency=faults.choice((0, 0, 1, 4)),
-        fails=faults.choice((0.0, 0.1)),
+        fails=faults.choice((0.0, 0.15)),
         started_after_s=hold_s,
     )
 
@@ -159,8 +159,8 @@ def _draw_behavior(faults: FaultInjector, hold_s: float) -> ServerBehavior:
     dies = faults.uniform(0, 300) if faults.chance(0.15) else 0.0
     return ServerBehavior(
         concurrency=faults.choice((0, 0, 1, 2)),
-        fails=faults.choice((0.0, 0.1, 0.3)),
-        hangs=faults.choice((0.0, 0.0, 0.1)),
+        fails=faults.choice((0.0, 0.15, 0.4)),
+        hangs=faults.choice((0.0, 0.0, 0.2)),
         slow=faults.choice((0.0, 0.2)),
         twice=faults.choice((0.0, 0.0, 0.3)),
         lies=faults.choice((0.0, 0.0, 0.2)),
@@ -172,7 +172,7 @@ def _draw_behavior(faults: FaultInjector, hold_s: float) -> ServerBehavior:
 
 def _draw_rates(faults: FaultInjector) -> FaultRates:
     return FaultRates(
-        steps=faults.choice((0.0, 0.01, 0.03, 0.06)),
+        steps=faults.choice((0.0, 0.015, 0.04, 0.08)),
         messages=faults.choice((0.0, 0.1, 0.25, 0.4)),
         timers=faults.choice((0.0, 0.3)),
         skew_s=faults.choice((0.0, 0.0, 1.0)),

@@ -20,6 +20,8 @@ from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
 
 _SOURCES: Final = (CLIENT, CLIENT, CLIENT, f"{CLIENT}.web")
 _MAX_AGES_S: Final = (None, None, None, 60, 600)
+_CANCELLED_WITHIN_S: Final = (10.0, 50.0, 200.0)
+"""Most runs of two tasks have ended after half a minute."""
 _UNKNOWN_RUN: Final = "0" * 26
 _TRACED: Final = Meta(traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
@@ -77,9 +79,12 @@ def _draw_run(
         source = _draw_source(target, owner_of, faults)
         script.append(ScriptedMessage(after + delay, source, message))
 
-    if faults.chance(0.12):
+    if faults.chance(0.22):
         command_id = None if faults.chance(0.2) else f"c{n}"
-        command(faults.uniform(0, 200), CancelRun(run_id=run_id, command_id=command_id))
+        command(
+            faults.uniform(0, faults.choice(_CANCELLED_WITHIN_S)),
+            CancelRun(run_id=run_id, command_id=command_id),
+        )
     if faults.chance(0.2):
         names = [*tasks, "unknown"]
         from_ = faults.sample(names, faults.integer(1, 2)) if faults.chance(0.5) else []

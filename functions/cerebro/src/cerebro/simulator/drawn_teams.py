@@ -69,13 +69,13 @@ def _with_type(edge: Any, faults: FaultInjector) -> Any:
 
 
 def draw_declarations_of_teams(
-    declared: Sequence[ServerDeclared], faults: FaultInjector
+    declared: Sequence[ServerDeclared], times: int, faults: FaultInjector
 ) -> Iterator[ScriptedMessage]:
     """Yield several later declarations of any of the servers, each changed from the one before."""
     latest = {one.server: _tasks(one) for one in declared}
     revisions = dict.fromkeys(latest, 1)
     names = [task["name"] for tasks in latest.values() for task in tasks]
-    for _ in range(faults.integer(3, 8)):
+    for _ in range(times):
         server, after = faults.choice(list(latest)), faults.uniform(5, 300)
         revisions[server] = max(0, revisions[server] + faults.choice((0, 1, 1, 1, -1)))
         if faults.chance(0.08):

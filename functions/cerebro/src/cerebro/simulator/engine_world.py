@@ -99,7 +99,9 @@ class EngineWorld:
 
     def _declare(self) -> None:
         names = ["s0", "s1"]
-        self.declared = draw_declarations(names, self.faults, fan_in_max=3, cron=None)
+        self.declared = draw_declarations(
+            names, self.faults, size=self.faults.integer(3, 7), cron=None
+        )
         behavior = ServerBehavior(
             concurrency=self.faults.choice((0, 0, 2)),
             fails=self.faults.choice((0.0, 0.2)),
