@@ -16,7 +16,7 @@ from cerebro.core.effects import OverdueCheck, PageTimer
 from cerebro.core.incidents.effects import WriteDeadline, WriteIncident
 from cerebro.core.model.plan import page_of
 from cerebro.core.model.run import Run, RunSnapshot
-from cerebro.core.model.task_run import FAILED_RANKS, STATE_OF, Rank, TaskRun, all_completed
+from cerebro.core.model.task_run import Rank, all_completed
 from cerebro.core.run import dispatch
 from cerebro.core.run.transitions import EXPIRY_REASON
 from cerebro.simulator.handled_input import HandledInput
@@ -29,7 +29,6 @@ from cerebro.simulator.secrets import has_plain, may_be_kept
 from cerebro.simulator.sent_commands import SentCommands
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
-from cordyna_core.contract.ids import CEREBRO, derived_id
 
 Page = tuple[str, int]
 
@@ -80,7 +79,6 @@ class Checker:
         """Pages of which a timer was lost for good: only the sweep guards them."""
         self.commands = SentCommands(self.reference.reruns)
         self.published_ids = PublishedIds()
-        self.sent: set[tuple[str, str, int]] = set()
         self.writes = self.messages = 0
         self._moved_at: dict[str, float] = {}
         self._ended_rev: dict[str, int] = {}
@@ -277,7 +275,6 @@ class Checker:
         if repeated := self.published_ids.add(message):
             raise InvariantBroken(repeated, getattr(message, "run_id", ""))
         if type(message) is RunTask:
-            self.sent.add((message.run_id, message.task, message.attempt))
             snapshot, _ = self._run(message.run_id)
             self._check_cause(snapshot, message)
             if wrong := self.commands.sent(snapshot, message, self.handled.key):
@@ -322,13 +319,14 @@ class Checker:
             if run.status == "running" and not is_live:
                 continue
             facts = self.store._tasks[run_id]
-            broken = invariants.at_rest(snapshot, run, facts) or self._unpublished(
-                snapshot, run, facts
+            ended_rev = self._ended_rev.get(run_id, run.rev)
+            broken = invariants.at_rest(snapshot, run, facts) or self.published_ids.missing(
+                snapshot, run, ended_rev, facts
             )
             if broken:
                 raise InvariantBroken(broken, run_id)
             try:
-                self.reference.at_rest(run, self._ended_rev.get(run_id, run.rev))
+                self.reference.at_rest(run, ended_rev)
                 if self.promises is not None:
                     self.promises.at_rest(run_id)
             except Unexpected as error:
@@ -339,32 +337,6 @@ class Checker:
             )
         except Unexpected as error:
             raise InvariantBroken(str(error)) from error
-
-    def _unpublished(
-        self, snapshot: RunSnapshot, run: Run, facts: dict[int, TaskRun]
-    ) -> str | None:
-        state = "completed" if run.status == "completed" else "error"
-        rev = self._ended_rev.get(run.id, run.rev)
-        if derived_id("RunStateChanged", run.id, state, rev) not in self.published_ids:
-            return f"the run is {run.status}, but that was not published"
-        for index, fact in facts.items():
-            name = snapshot.plan.tasks[index].name
-            if fact.timeline[-1].by == CEREBRO and (
-                fact.rank in FAILED_RANKS or fact.rank == Rank.CANCELLED
-            ):
-                state, reason = STATE_OF[fact.rank], fact.reason or ""
-                update_id = derived_id(
-                    "TaskStateChanged", "cerebro", run.id, name, fact.attempt, state, reason
-                )
-                if update_id not in self.published_ids:
-                    return f"{name} is {fact.reason}, but that was not published"
-            was_cancelled = (
-                fact.rank == Rank.CANCELLED and (run.id, name, fact.attempt) in self.sent
-            )
-            cancel_id = derived_id("CancelTask", run.id, name, fact.attempt)
-            if was_cancelled and cancel_id not in self.published_ids:
-                return f"{name} was sent and cancelled, but no CancelTask was published"
-        return None
 
     def _run(self, run_id: str) -> tuple[RunSnapshot, Run]:
         snapshot, run = self.store.read_run_snapshot(run_id), self.store.read_run(run_id)

@@ -166,7 +166,7 @@ class World:
         verdict.at = self.network.now - BEGIN
         verdict.effects, verdict.injected = self.cerebro.effects, dict(self.faults.injected)
         verdict.runs = len(self.store._runs)
-        verdict.attempts = len(self.checker.sent)
+        verdict.attempts = len(self.checker.published_ids.sent)
         return verdict
 
     def _run_until_rest(self) -> None:
