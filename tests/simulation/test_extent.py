@@ -1,10 +1,11 @@
 """Extent: most worlds are small, and everything that is drawn is drawn in small ones, too."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from cerebro.simulator import world as world_module
+from cerebro.handlers.sweep import sweep_shards
 from cerebro.simulator.drawn_scenario import WIDE_INTERVAL, scenario_of
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.scenario import Scenario
@@ -76,10 +77,12 @@ def test_sweeps_stop_while_a_run_waits_for_a_dead_letter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sweeps: list[int] = []
-    original = world_module.sweep_shards
-    monkeypatch.setattr(
-        world_module, "sweep_shards", lambda *arguments: (sweeps.append(1), original(*arguments))
-    )
+
+    def count_and_sweep(*arguments: Any) -> None:
+        sweeps.append(1)
+        sweep_shards(*arguments)
+
+    monkeypatch.setattr("cerebro.simulator.world.sweep_shards", count_and_sweep)
     days = 0.0
     for seed in range(1, 1000, 5):  # the kind "no repair"
         sweeps.clear()
