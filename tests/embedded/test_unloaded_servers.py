@@ -10,7 +10,7 @@ from cerebro.embedded.bodies.port import CheckedEvent
 from cerebro.embedded.bodies.worker_host import StartedServers
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.state_updates import TaskStateChanged
-from cordyna_core.worker import events as e
+from cordyna_core.worker import events as worker_events
 from cordyna_core.worker.pool import WorkerPool
 from cordyna_core.worker.protocol import AttemptKey
 
@@ -26,9 +26,13 @@ COMMAND = RunTask.model_validate(
         "start_by": "2027-01-15T08:10:00Z",
     }
 )
-FAILED = e.LoadFailed(target="shop.py", server="shop", error="no stock", still_serving=False)
-SERVING = e.LoadFailed(target="shop.py", server="shop", error="no stock", still_serving=True)
-DECLARED = e.Declared(
+FAILED = worker_events.LoadFailed(
+    target="shop.py", server="shop", error="no stock", still_serving=False
+)
+SERVING = worker_events.LoadFailed(
+    target="shop.py", server="shop", error="no stock", still_serving=True
+)
+DECLARED = worker_events.Declared(
     target="shop.py",
     server="shop",
     detail={"server": "shop", "tasks": [{"name": "sell"}]},
@@ -43,9 +47,9 @@ class Pool:
     """A pool that reports what a test makes it report."""
 
     def __init__(self) -> None:
-        self.events: list[e.Event] = []
+        self.events: list[worker_events.Event] = []
 
-    def receive(self) -> Sequence[e.Event]:
+    def receive(self) -> Sequence[worker_events.Event]:
         events, self.events = self.events, []
         return events
 
@@ -53,8 +57,10 @@ class Pool:
     def remove(self, target: str) -> None: ...
 
 
-def ended(outcome: Any) -> e.AttemptEnded:
-    return e.AttemptEnded(server="shop", key=AttemptKey(RUN, "sell", 1), outcome=outcome)
+def ended(outcome: Any) -> worker_events.AttemptEnded:
+    return worker_events.AttemptEnded(
+        server="shop", key=AttemptKey(RUN, "sell", 1), outcome=outcome
+    )
 
 
 def bodies_on(pool: Pool) -> HostBodies:
@@ -105,7 +111,7 @@ def test_command_of_a_server_without_code_is_answered_once() -> None:
         [FAILED, ended("drain")],
     ],
 )
-def test_command_of_any_other_server_is_not_answered(events: list[e.Event]) -> None:
+def test_command_of_any_other_server_is_not_answered(events: list[worker_events.Event]) -> None:
     """Its body answers, or nothing is known of why it does not."""
     pool = Pool()
     bodies = bodies_on(pool)

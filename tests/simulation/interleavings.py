@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from cerebro.core import effects as e
+from cerebro.core import effects
 from simulation.programs import Programs
 from simulation.small_run import READS, BrokenError, SmallRun, Upstream
 from simulation.states import Handler, State, with_name, without
@@ -111,7 +111,7 @@ class Exploration:
                 running=state.running[:position] + state.running[position + 1 :]
             )
             yield from self._after_step(others, handler)
-            if state.faults and isinstance(handler.effect, e.WriteTask | e.WriteRun):
+            if state.faults and isinstance(handler.effect, effects.WriteTask | effects.WriteRun):
                 yield from self._after_step(
                     others._replace(faults=state.faults - 1), handler, is_answer_lost=True
                 )
@@ -187,7 +187,7 @@ class Exploration:
                     redelivered=with_name(state.redelivered, step.name), faults=state.faults - 1
                 )
             step = self._programs.next(state, step, answer)
-            if step is not None and not isinstance(step.effect, e.Publish):
+            if step is not None and not isinstance(step.effect, effects.Publish):
                 yield state._replace(running=(*state.running, step))
                 return
             is_answer_lost = False

@@ -6,7 +6,7 @@ there before, and is given the same answer, is not run again.
 
 from typing import Any
 
-from cerebro.core import effects as e
+from cerebro.core import effects
 from cerebro.dispatch import program_for
 from cordyna_core.errors import Fatal
 from simulation.small_run import OBSERVABLE, SmallRun
@@ -48,7 +48,7 @@ class Programs:
             for answer in answers:
                 effect = program.send(answer)
             while (local := self._small_run.local_answer(effect, state)) is not OBSERVABLE:
-                has_read_clock = has_read_clock or isinstance(effect, e.Now)
+                has_read_clock = has_read_clock or isinstance(effect, effects.Now)
                 answers = (*answers, local)
                 effect = program.send(local)
         except (StopIteration, Fatal):

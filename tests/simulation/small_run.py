@@ -10,8 +10,7 @@ Invariant: equal facts, and equal runs, are one object.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from cerebro.core import effects as e
-from cerebro.core import invariants
+from cerebro.core import effects, invariants
 from cerebro.core.incidents.effects import SendIncidentNotice
 from cerebro.core.model.plan import Plan
 from cerebro.core.model.run import Run, RunSnapshot
@@ -34,23 +33,23 @@ OBSERVABLE: Final = object()
 """Instead of an answer: the effect is one that other handlers can observe."""
 
 READS: Final = (
-    e.ReadRun,
-    e.ReadRecentRun,
-    e.ReadTask,
-    e.ReadRecentTask,
-    e.ReadTasks,
-    e.ReadPage,
-    e.HasPageTimer,
+    effects.ReadRun,
+    effects.ReadRecentRun,
+    effects.ReadTask,
+    effects.ReadRecentTask,
+    effects.ReadTasks,
+    effects.ReadPage,
+    effects.HasPageTimer,
 )
 
 _UNOBSERVED: Final = (
     SendIncidentNotice,
-    e.WritePlan,
-    e.NoteServer,
-    e.NoteMissedAck,
-    e.WriteCachedResult,
-    e.ReadCachedResult,
-    e.Publish,
+    effects.WritePlan,
+    effects.NoteServer,
+    effects.NoteMissedAck,
+    effects.WriteCachedResult,
+    effects.ReadCachedResult,
+    effects.Publish,
 )
 
 
@@ -110,17 +109,19 @@ class SmallRun:
         """Return when the page timer of a name is due."""
         return float(self._messages[timer].due)
 
-    def _sent_by(self, effect: e.SendPageTimer | e.SendOverdueCheck | e.Publish) -> Iterator[str]:
+    def _sent_by(
+        self, effect: effects.SendPageTimer | effects.SendOverdueCheck | effects.Publish
+    ) -> Iterator[str]:
         """The names of the messages that an effect sends, that lead to anything."""
         match effect:
-            case e.SendPageTimer(timer):
+            case effects.SendPageTimer(timer):
                 self._messages[timer.id] = timer
                 yield timer.id
-            case e.SendOverdueCheck(check):
+            case effects.SendOverdueCheck(check):
                 name = f"{check.id}:{check.turn}:{check.start}"
                 self._messages[name], self._cause_of[name] = check, check.id
                 yield name
-            case e.Publish(messages):
+            case effects.Publish(messages):
                 for message in messages:
                     if isinstance(message, RunTask):
                         yield f"run:{message.task}:{message.attempt}"
@@ -129,13 +130,13 @@ class SmallRun:
     def local_answer(self, effect: Any, state: State) -> Any:
         """The answer to an effect that no other handler observes, else OBSERVABLE."""
         match effect:
-            case e.Now():
+            case effects.Now():
                 return state.now
-            case e.ReadRunSnapshot():
+            case effects.ReadRunSnapshot():
                 return self._snapshot if state.run else None
-            case e.ReadGraph():
+            case effects.ReadGraph():
                 return self._graph
-        is_command = isinstance(effect, e.Publish) and any(
+        is_command = isinstance(effect, effects.Publish) and any(
             isinstance(message, RunTask) for message in effect.messages
         )
         return None if isinstance(effect, _UNOBSERVED) and not is_command else OBSERVABLE
@@ -146,15 +147,15 @@ class SmallRun:
         Raises BrokenError.
         """
         match effect:
-            case e.WriteRun():
+            case effects.WriteRun():
                 return self._write_run(state, effect)
-            case e.WriteTask():
+            case effects.WriteTask():
                 return self._write_task(state, effect)
-            case e.WritePageTimer():
+            case effects.WritePageTimer():
                 due = state.timer_due_at
                 is_guarded = due is not None and effect.after < due <= effect.due
                 return (state if is_guarded else state._replace(timer_due_at=effect.due)), None
-            case e.SendPageTimer() | e.SendOverdueCheck() | e.Publish():
+            case effects.SendPageTimer() | effects.SendOverdueCheck() | effects.Publish():
                 for name in self._sent_by(effect):
                     state = state._replace(on_its_way=with_name(state.on_its_way, name))
                 return state, None
@@ -162,28 +163,28 @@ class SmallRun:
 
     def _read(self, state: State, effect: Any) -> Any:
         match effect:
-            case e.ReadRun() | e.ReadRecentRun():
+            case effects.ReadRun() | effects.ReadRecentRun():
                 return state.run
-            case e.ReadTask() | e.ReadRecentTask():
+            case effects.ReadTask() | effects.ReadRecentTask():
                 return state.facts[effect.index]
-            case e.ReadTasks():
+            case effects.ReadTasks():
                 return {index: fact for index in effect.indexes if (fact := state.facts[index])}
-            case e.ReadPage():
+            case effects.ReadPage():
                 facts = reversed(list(enumerate(state.facts)))
                 return {index: fact for index, fact in facts if fact}
-            case e.HasPageTimer():
+            case effects.HasPageTimer():
                 due = state.timer_due_at
                 return due is not None and effect.after < due <= effect.until
         raise AssertionError(effect)
 
-    def _write_run(self, state: State, effect: e.WriteRun) -> tuple[State, Any]:
+    def _write_run(self, state: State, effect: effects.WriteRun) -> tuple[State, Any]:
         stored = state.run
         if (stored.version if stored else None) != (effect.seen.version if effect.seen else None):
             return state, stored
         _require(invariants.of_run(self.plan, state.known_facts(), stored, effect.new))
         return state._replace(run=self._interned(effect.new)), None
 
-    def _write_task(self, state: State, effect: e.WriteTask) -> tuple[State, Any]:
+    def _write_task(self, state: State, effect: effects.WriteTask) -> tuple[State, Any]:
         stored, index = state.facts[effect.index], effect.index
         if (stored.rev if stored else None) != (effect.seen.rev if effect.seen else None):
             return state, stored

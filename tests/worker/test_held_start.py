@@ -13,22 +13,22 @@ from cordyna_core.entrypoints.held_start import HeldStart
 from cordyna_core.entrypoints.running_attempt import RunningAttempt
 from cordyna_core.start_hold import StartHold
 from cordyna_core.testing import RecordingBus
-from cordyna_core.worker import events as e
+from cordyna_core.worker import events as worker_events
 from cordyna_core.worker.protocol import AttemptKey
 from server.builders import NOW, RUN, a_command
 
 KEY = AttemptKey(RUN, "task-1", 1)
 
 
-class ScriptedInbox(SimpleQueue[e.Event | None]):
+class ScriptedInbox(SimpleQueue[worker_events.Event | None]):
     """What a worker process reports, each event at its second; a virtual clock."""
 
-    def __init__(self, *events: tuple[float, e.Event]) -> None:
+    def __init__(self, *events: tuple[float, worker_events.Event]) -> None:
         super().__init__()
         self.now = NOW
         self._events = list(events)
 
-    def get(self, *_: Any, timeout: float | None = None) -> e.Event | None:
+    def get(self, *_: Any, timeout: float | None = None) -> worker_events.Event | None:
         assert timeout is not None
         due = NOW + self._events[0][0]
         if due > self.now + timeout:
@@ -54,21 +54,24 @@ class TimedBus(RecordingBus):
         self.times += [self._inbox.now - NOW] * len(messages)
 
 
-def an_update(state: str, **fields: object) -> e.StateUpdate:
+def an_update(state: str, **fields: object) -> worker_events.StateUpdate:
     update = TaskStateChanged.model_validate(
         {"server": "s", "run_id": RUN, "task": "task-1", "attempt": 1, "state": state}
         | {"meta": meta_at(NOW, f"{state}-id")}
         | fields
     )
     is_final = state in ("completed", "error")
-    return e.StateUpdate(server="s", key=KEY, message=update, is_final=is_final)
+    return worker_events.StateUpdate(server="s", key=KEY, message=update, is_final=is_final)
 
 
 def followed(
-    *events: tuple[float, e.Event], after_s: float, failures: int = 0, queued: bool = True
+    *events: tuple[float, worker_events.Event],
+    after_s: float,
+    failures: int = 0,
+    queued: bool = True,
 ) -> list[tuple[float, str, bool]]:
     """What is published: when, the state, and whether it names the start."""
-    ended = e.AttemptEnded(server="s", key=KEY, outcome="reused")
+    ended = worker_events.AttemptEnded(server="s", key=KEY, outcome="reused")
     inbox = ScriptedInbox(*events, (events[-1][0], ended))
     bus, hold = TimedBus(inbox, failures), StartHold(after_s)
     start = HeldStart(lambda: inbox.now, lambda now: hold.seconds(a_command(), now, queued=queued))
@@ -108,7 +111,8 @@ def test_start_near_its_clock_is_published_at_once() -> None:
 
 def test_output_does_not_keep_the_start_back() -> None:
     lines = [
-        (second / 10, e.OutputCut(server="s", key=KEY, cut_bytes=1)) for second in range(1, 40)
+        (second / 10, worker_events.OutputCut(server="s", key=KEY, cut_bytes=1))
+        for second in range(1, 40)
     ]
     published = followed(STARTED, *lines, (9.0, an_update("completed")), after_s=2)
     assert published == [(2, "started", False), (9, "completed", False)]
@@ -132,6 +136,6 @@ def test_start_that_was_never_accepted_is_in_the_end() -> None:
 
 def test_start_is_not_published_after_the_end() -> None:
     """A process that keeps the output open delays the end of the attempt beyond the hold."""
-    cut = e.OutputCut(server="s", key=KEY, cut_bytes=1)
+    cut = worker_events.OutputCut(server="s", key=KEY, cut_bytes=1)
     published = followed(STARTED, (1.5, an_update("completed")), (3.0, cut), after_s=2)
     assert published == [(1.5, "completed", True)]

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from cerebro.core import effects as e
+from cerebro.core import effects
 from cerebro.dispatch import handler_of
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.handlers import SimulatedCerebro, SimulatedHandler
@@ -36,31 +36,31 @@ _READ_S, _WRITE_S, _SEND_S, _PUT_EVENTS_S, _QUERY_S = 0.006, 0.008, 0.010, 0.020
 
 EFFECT_S: Final[dict[type, float]] = {
     type(None): 0.002,  # opening a message
-    e.ReadRun: _READ_S,
-    e.ReadRecentRun: _READ_S,
-    e.ReadTask: _READ_S,
-    e.ReadRecentTask: _READ_S,
-    e.ReadTasks: _READ_S,
-    e.ReadOutputs: _READ_S,
-    e.ReadCachedResult: _READ_S,
-    e.ReadTick: _READ_S,
-    e.ReadGraph: _READ_S,
-    e.HasPageTimer: _READ_S,
-    e.ReadPage: _QUERY_S,
-    e.WriteTask: _WRITE_S,
-    e.WriteRun: _WRITE_S,
-    e.WritePlan: _WRITE_S,
-    e.WriteOutput: _WRITE_S,
-    e.WriteHead: _WRITE_S,
-    e.WriteTick: _WRITE_S,
-    e.WriteDeclaration: _WRITE_S,
-    e.WriteCachedResult: _WRITE_S,
-    e.WritePageTimer: _WRITE_S,
-    e.SendPageTimer: _SEND_S,
-    e.SendFanOut: _SEND_S,
-    e.SendOverdueCheck: _SEND_S,
-    e.ApplyCrons: _SEND_S,
-    e.Publish: _PUT_EVENTS_S,
+    effects.ReadRun: _READ_S,
+    effects.ReadRecentRun: _READ_S,
+    effects.ReadTask: _READ_S,
+    effects.ReadRecentTask: _READ_S,
+    effects.ReadTasks: _READ_S,
+    effects.ReadOutputs: _READ_S,
+    effects.ReadCachedResult: _READ_S,
+    effects.ReadTick: _READ_S,
+    effects.ReadGraph: _READ_S,
+    effects.HasPageTimer: _READ_S,
+    effects.ReadPage: _QUERY_S,
+    effects.WriteTask: _WRITE_S,
+    effects.WriteRun: _WRITE_S,
+    effects.WritePlan: _WRITE_S,
+    effects.WriteOutput: _WRITE_S,
+    effects.WriteHead: _WRITE_S,
+    effects.WriteTick: _WRITE_S,
+    effects.WriteDeclaration: _WRITE_S,
+    effects.WriteCachedResult: _WRITE_S,
+    effects.WritePageTimer: _WRITE_S,
+    effects.SendPageTimer: _SEND_S,
+    effects.SendFanOut: _SEND_S,
+    effects.SendOverdueCheck: _SEND_S,
+    effects.ApplyCrons: _SEND_S,
+    effects.Publish: _PUT_EVENTS_S,
 }
 """How long an effect takes, in seconds; one that is not listed takes none."""
 
@@ -194,9 +194,9 @@ class BoundedHandlers:
 
 def _queue_of(message: Any) -> str:
     match message:
-        case e.PageTimer():
+        case effects.PageTimer():
             return "timekeeper"
-        case e.FanOut() | e.OverdueCheck():
+        case effects.FanOut() | effects.OverdueCheck():
             return "tracker"
         case Envelope():
             name = handler_of(message.source, type(message.message).__name__)

@@ -10,8 +10,7 @@ from functools import partial
 from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core import effects as e
-from cerebro.core import invariants
+from cerebro.core import effects, invariants
 from cerebro.core.effects import OverdueCheck, PageTimer
 from cerebro.core.incidents.effects import WriteDeadline, WriteIncident
 from cerebro.core.model.plan import page_of
@@ -86,7 +85,7 @@ class Checker:
         self._pages_of_input: defaultdict[str, set[Page]] = defaultdict(set)
 
     # --- writes ---------------------------------------------------------------------------------
-    def task_written(self, effect: e.WriteTask, now: float) -> None:
+    def task_written(self, effect: effects.WriteTask, now: float) -> None:
         """Check a fact right after it was written."""
         self.writes += 1
         run_id, index, fact = effect.run_id, effect.index, effect.new
@@ -111,7 +110,7 @@ class Checker:
         if fact.deadline is not None:
             self._pages_of_input[input_key(run_id, fact.cause)].add((run_id, page_of(index)))
 
-    def run_written(self, effect: e.WriteRun, now: float) -> None:
+    def run_written(self, effect: effects.WriteRun, now: float) -> None:
         """Check a run right after it was written."""
         self.writes += 1
         run = effect.new
@@ -157,7 +156,7 @@ class Checker:
         except Unexpected as error:
             raise InvariantBroken(str(error)) from error
 
-    def result_written(self, effect: e.WriteCachedResult) -> None:
+    def result_written(self, effect: effects.WriteCachedResult) -> None:
         """Check a result right after it was recorded."""
         try:
             self.reference.result_written(effect, self.handled)
@@ -348,11 +347,11 @@ class Checker:
         return input_key(run_id, cause) in self.unacknowledged
 
 
-def _is_expiry(effect: e.WriteTask) -> bool:
+def _is_expiry(effect: effects.WriteTask) -> bool:
     return effect.seen is not None and effect.seen.rank != effect.new.rank
 
 
-def _late_expiry(effect: e.WriteTask, now: float) -> str | None:
+def _late_expiry(effect: effects.WriteTask, now: float) -> str | None:
     seen, new = effect.seen, effect.new
     if seen is None or seen.deadline is None or new.rank == seen.rank:
         return None

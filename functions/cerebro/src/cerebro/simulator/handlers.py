@@ -9,13 +9,14 @@ Invariant: an input is acknowledged once its whole batch was handled, and not be
 from collections.abc import Callable
 from typing import Any, Final
 
-from cerebro.core import effects as e
+from cerebro.core import effects
 from cerebro.core.effects import PageTimer, Program
-from cerebro.core.incidents import effects as i
+from cerebro.core.incidents import effects as incident_effects
 from cerebro.core.run import page_check
 from cerebro.handlers.receive import Delivery, open_delivery, program_of, receive
 from cerebro.shell import PERFORM, Ports
 from cerebro.simulator.checker import Checker
+from cerebro.simulator.fault_effects import may_happen_at
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.handled_input import HandledInput, Observed
 from cerebro.simulator.network import InFlightMessage, Network
@@ -115,14 +116,16 @@ class SimulatedCerebro:
         self._pending_fault = ""
         observers: dict[type, _Observer] = {
             **NOTED,
-            e.WriteTask: self._task_written,
-            e.WriteRun: self._run_written,
-            e.Publish: self._sent,
-            e.SendPageTimer: self._timer_sent,
-            e.SendOverdueCheck: self._check_sent,
-            e.WriteCachedResult: lambda _handler, effect, _answer: checker.result_written(effect),
-            i.WriteIncident: self._incident_written,
-            i.WriteDeadline: self._deadline_written,
+            effects.WriteTask: self._task_written,
+            effects.WriteRun: self._run_written,
+            effects.Publish: self._sent,
+            effects.SendPageTimer: self._timer_sent,
+            effects.SendOverdueCheck: self._check_sent,
+            effects.WriteCachedResult: lambda _handler, effect, _answer: checker.result_written(
+                effect
+            ),
+            incident_effects.WriteIncident: self._incident_written,
+            incident_effects.WriteDeadline: self._deadline_written,
         }
         self._performed = PERFORM | _PERFORM_AND_CHECK if reads_stored_forms else PERFORM
         """How each effect is performed."""
@@ -133,8 +136,10 @@ class SimulatedCerebro:
             {}
             if crash_at
             else {
-                e.Now: self._read_clock,
-                e.ReadRunSnapshot: lambda _, effect: ports.store.read_run_snapshot(effect.run_id),
+                effects.Now: self._read_clock,
+                effects.ReadRunSnapshot: lambda _, effect: ports.store.read_run_snapshot(
+                    effect.run_id
+                ),
             }
         )
         """How each effect is answered that reads what no other handler changes."""
@@ -180,7 +185,7 @@ class SimulatedCerebro:
         if faults.steps_left <= 0:
             return self._on_fault_due(handler, effect)
         if self._crash_at and (fault := self._crash_at.get(self.effects - 1)):
-            suited = fault if _suits(fault, effect) else "crash after"
+            suited = fault if may_happen_at(effect, fault) else "crash after"
             return self._inject(handler, effect, suited)
         handler.answer = self._perform(handler, effect)
         return True
@@ -193,19 +198,23 @@ class SimulatedCerebro:
             observer(handler, effect, answer)
         return answer
 
-    def _read_clock(self, handler: SimulatedHandler, _: e.Now) -> float:
+    def _read_clock(self, handler: SimulatedHandler, _: effects.Now) -> float:
         now = self._network.now + handler.skew_s
         handler.handled.clocks.append(now)
         return now
 
-    def _task_written(self, handler: SimulatedHandler, effect: e.WriteTask, answer: Any) -> None:
+    def _task_written(
+        self, handler: SimulatedHandler, effect: effects.WriteTask, answer: Any
+    ) -> None:
         if answer is None:
             self._trace(handler, "writes", effect, effect.run_id)
             self._checker.task_written(effect, self._network.now)
         else:
             handler.handled.facts_read[effect.run_id, effect.index] = answer
 
-    def _run_written(self, handler: SimulatedHandler, effect: e.WriteRun, answer: Any) -> None:
+    def _run_written(
+        self, handler: SimulatedHandler, effect: effects.WriteRun, answer: Any
+    ) -> None:
         if answer is None:
             self._trace(handler, "writes", effect, effect.new.id)
             self._checker.run_written(effect, self._network.now)
@@ -228,11 +237,13 @@ class SimulatedCerebro:
     def _sent(self, handler: SimulatedHandler, effect: Any, _: Any) -> None:
         self._trace(handler, "sends", effect, handler.current.run_id)
 
-    def _timer_sent(self, handler: SimulatedHandler, effect: e.SendPageTimer, _: Any) -> None:
+    def _timer_sent(self, handler: SimulatedHandler, effect: effects.SendPageTimer, _: Any) -> None:
         handler.handled.armed_pages.add(effect.timer.page)
         self._trace(handler, "sends", effect, handler.current.run_id)
 
-    def _check_sent(self, handler: SimulatedHandler, effect: e.SendOverdueCheck, _: Any) -> None:
+    def _check_sent(
+        self, handler: SimulatedHandler, effect: effects.SendOverdueCheck, _: Any
+    ) -> None:
         handler.handled.checks.append(effect.check)
         self._trace(handler, "sends", effect, effect.check.run_id)
 
@@ -295,7 +306,7 @@ class SimulatedCerebro:
         faults = self._faults
         fault = self._pending_fault or faults.choice(faults.rates.step_faults)
         self._pending_fault = fault
-        is_suited = _suits(fault, effect)
+        is_suited = may_happen_at(effect, fault)
         if not is_suited and faults.rates.steps:
             # It waits for an effect that it suits.
             faults.steps_left = 1
@@ -319,7 +330,7 @@ class SimulatedCerebro:
                 return self._fail(handler)
             case "partly published":
                 count = self._faults.integer(1, len(effect.messages) - 1)
-                self._perform(handler, e.Publish(tuple(effect.messages[:count])))
+                self._perform(handler, effects.Publish(tuple(effect.messages[:count])))
                 return self._fail(handler)
             case "answer lost":
                 handler.answer = self._perform_losing_answer(handler, effect)
@@ -339,7 +350,7 @@ class SimulatedCerebro:
     def _perform_losing_answer(self, handler: SimulatedHandler, effect: Any) -> Any:
         """The write succeeds, its answer is lost, and the client's own retry reads the new item."""
         answer = self._perform(handler, effect)
-        if isinstance(effect, e.WriteHead):
+        if isinstance(effect, effects.WriteHead):
             return False
         return effect.new if answer is None else answer
 
@@ -366,16 +377,3 @@ def _with_stored_forms(perform: Callable[[Ports, Any], Any]) -> Callable[[Ports,
 
 _PERFORM_AND_CHECK: Final = {kind: _with_stored_forms(PERFORM[kind]) for kind in STORED}
 """How effects are performed whose stored forms are checked."""
-
-_SUITED_EFFECTS: Final[dict[str, Callable[[Any], bool]]] = {
-    "answer lost": lambda effect: (
-        type(effect) in (e.WriteTask, e.WriteRun, e.WriteHead, i.WriteIncident, i.WriteDeadline)
-    ),
-    "partly published": lambda effect: type(effect) is e.Publish and len(effect.messages) > 1,
-}
-"""At which effects a fault can happen; one that is not listed can happen at any."""
-
-
-def _suits(fault: str, effect: Any) -> bool:
-    is_suited = _SUITED_EFFECTS.get(fault)
-    return is_suited is None or is_suited(effect)

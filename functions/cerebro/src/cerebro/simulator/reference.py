@@ -11,7 +11,7 @@ Invariant: it only observes.
 from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core import effects as e
+from cerebro.core import effects
 from cerebro.core.model.plan import page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
@@ -88,7 +88,11 @@ class Reference:
         check_answer(handled, before, after, snapshot)
         self._check_own_answer(handled)
         check_effects(handled, snapshot, self._store)
-        if isinstance(handled.message, e.PageTimer | e.OverdueCheck) and snapshot and after:
+        if (
+            isinstance(handled.message, effects.PageTimer | effects.OverdueCheck)
+            and snapshot
+            and after
+        ):
             stored = self._store._tasks[run_id]
             check_page(handled.message, handled, snapshot, after, stored, repairs=self.repairs)
         self._note_update(handled)
@@ -160,7 +164,7 @@ class Reference:
     ) -> None:
         """An overdue check decides everything that it was asked for, unless it is sent on."""
         check = handled.message
-        if not isinstance(check, e.OverdueCheck) or after.is_over:
+        if not isinstance(check, effects.OverdueCheck) or after.is_over:
             return
         end = min((sent.start for sent in handled.checks if sent.turn >= check.turn), default=None)
         if any(sent.turn > check.turn and sent.start == check.start for sent in handled.checks):
@@ -175,7 +179,7 @@ class Reference:
                 raise Unexpected(f"{name} was overdue, and the check did not decide it")
 
     # --- writes -----------------------------------------------------------------------------------
-    def task_written(self, effect: e.WriteTask, handled: HandledInput) -> None:
+    def task_written(self, effect: effects.WriteTask, handled: HandledInput) -> None:
         """Raises Unexpected."""
         snapshot = self._snapshot(effect.run_id)
         check_fact(snapshot, effect, handled)
@@ -188,13 +192,13 @@ class Reference:
             self._completed[effect.run_id, effect.index, effect.new.dispatched_at] = effect.new
         self._outputs.task_written(task, effect, handled.message)
 
-    def _check_run_may_expire(self, effect: e.WriteTask, handled: HandledInput) -> None:
+    def _check_run_may_expire(self, effect: effects.WriteTask, handled: HandledInput) -> None:
         before, now = handled.run_before, self._store.read_run(effect.run_id)
         is_expiry = effect.seen is not None and effect.new.rank in EXPIRED
         if is_expiry and before and now and before.status == now.status == "completed":
             raise Unexpected("a clock was expired in a run that is completed")
 
-    def run_written(self, effect: e.WriteRun, handled: HandledInput) -> None:
+    def run_written(self, effect: effects.WriteRun, handled: HandledInput) -> None:
         """Raises Unexpected."""
         self._deciders.run_written(effect.new, handled.key)
         if effect.new.status == "completed":
@@ -211,7 +215,7 @@ class Reference:
             is_set = effect.new.failing and not effect.seen.failing
             handled.has_set_failing = handled.has_set_failing or is_set
 
-    def result_written(self, effect: e.WriteCachedResult, handled: HandledInput) -> None:
+    def result_written(self, effect: effects.WriteCachedResult, handled: HandledInput) -> None:
         """Raises Unexpected."""
         handled.results_written.add(effect.task)
         result = effect.result
@@ -322,7 +326,7 @@ def _changed_nothing(handled: HandledInput) -> bool:
     return not (has_changed or isinstance(handled.message, _ALWAYS_CHECKED))
 
 
-_ALWAYS_CHECKED: Final = (Envelope, e.Tick, e.PageTimer, e.OverdueCheck)
+_ALWAYS_CHECKED: Final = (Envelope, effects.Tick, effects.PageTimer, effects.OverdueCheck)
 
 
 def _run_id_in(message: Any) -> str:
@@ -335,7 +339,7 @@ def _run_id_in(message: Any) -> str:
 
 def _run_id_of(message: Any) -> str:
     match message:
-        case e.OverdueCheck() | e.PageTimer():
+        case effects.OverdueCheck() | effects.PageTimer():
             return message.run_id
         case Envelope(message=CancelRun() | RetryRun() as command):
             return command.run_id

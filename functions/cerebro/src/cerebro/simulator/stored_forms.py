@@ -14,10 +14,10 @@ from dataclasses import MISSING, fields
 from typing import Any, Final
 
 from cerebro.adapters import codecs, incident_codec, internal_codec
-from cerebro.core import effects as e
+from cerebro.core import effects
 from cerebro.core.effects import InternalMessage
 from cerebro.core.graph.graph import content_of
-from cerebro.core.incidents import effects as i
+from cerebro.core.incidents import effects as incident_effects
 from cerebro.core.model.task_run import TaskRun
 from cerebro.simulator.reference_facts import Unexpected
 
@@ -72,7 +72,7 @@ def _without_defaults(stored: dict[str, Any], value: Any) -> str:
     return json.dumps({name: entry for name, entry in stored.items() if name in kept})
 
 
-def _task(effect: e.WriteTask) -> Forms:
+def _task(effect: effects.WriteTask) -> Forms:
     fact: TaskRun = effect.new
     text = codecs.encode_task(fact)
     yield "a fact", codecs.decode_task(text), fact
@@ -85,7 +85,7 @@ def _task(effect: e.WriteTask) -> Forms:
     yield "a newer fact", codecs.decode_task(json.dumps([*values, _LATER])), fact
 
 
-def _run(effect: e.WriteRun) -> Forms:
+def _run(effect: effects.WriteRun) -> Forms:
     run = effect.new
     text = codecs.encode_run(run)
     yield "a run", codecs.decode_run(text), run
@@ -94,7 +94,7 @@ def _run(effect: e.WriteRun) -> Forms:
     yield "an older run", codecs.decode_run(_without_defaults(stored, run)), run
 
 
-def _plan(effect: e.WritePlan) -> Forms:
+def _plan(effect: effects.WritePlan) -> Forms:
     plan = effect.plan
     blob = codecs.encode_plan(plan)
     yield "a plan", codecs.decode_plan(blob), plan
@@ -106,14 +106,14 @@ def _plan(effect: e.WritePlan) -> Forms:
     yield "a newer plan", codecs.decode_plan(newer), plan
 
 
-def _result(effect: e.WriteCachedResult) -> Forms:
+def _result(effect: effects.WriteCachedResult) -> Forms:
     text = codecs.encode_cached_result(effect.result)
     yield "a result", codecs.decode_cached_result(text), effect.result
     newer = json.dumps([*json.loads(text), _LATER])
     yield "a newer result", codecs.decode_cached_result(newer), effect.result
 
 
-def _declaration(effect: e.WriteDeclaration) -> Forms:
+def _declaration(effect: effects.WriteDeclaration) -> Forms:
     text = content_of(effect.declared)
     yield "a declaration", codecs.decode_declaration(text).tasks, effect.declared.tasks
     content = json.loads(text)
@@ -123,7 +123,7 @@ def _declaration(effect: e.WriteDeclaration) -> Forms:
     yield "a newer declaration", codecs.decode_declaration(newer).tasks, effect.declared.tasks
 
 
-def _incident(effect: i.WriteIncident) -> Forms:
+def _incident(effect: incident_effects.WriteIncident) -> Forms:
     incident = effect.new
     text = incident_codec.encode_incident(incident)
     yield "an incident", incident_codec.decode_incident(text), incident
@@ -136,7 +136,7 @@ def _incident(effect: i.WriteIncident) -> Forms:
     yield "a newer incident", incident_codec.decode_incident(newer), incident
 
 
-def _deadline(effect: i.WriteDeadline) -> Forms:
+def _deadline(effect: incident_effects.WriteDeadline) -> Forms:
     deadline = effect.new
     text = incident_codec.encode_deadline(deadline)
     yield "a deadline", incident_codec.decode_deadline(text), deadline
@@ -147,12 +147,12 @@ def _deadline(effect: i.WriteDeadline) -> Forms:
 
 
 STORED: Final[dict[type, Callable[[Any], Forms]]] = {
-    e.WriteTask: _task,
-    e.WriteRun: _run,
-    e.WritePlan: _plan,
-    e.WriteCachedResult: _result,
-    e.WriteDeclaration: _declaration,
-    i.WriteIncident: _incident,
-    i.WriteDeadline: _deadline,
+    effects.WriteTask: _task,
+    effects.WriteRun: _run,
+    effects.WritePlan: _plan,
+    effects.WriteCachedResult: _result,
+    effects.WriteDeclaration: _declaration,
+    incident_effects.WriteIncident: _incident,
+    incident_effects.WriteDeadline: _deadline,
 }
 """The forms of what each effect writes."""

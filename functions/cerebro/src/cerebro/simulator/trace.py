@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from cerebro.core import effects as e
+from cerebro.core import effects
 from cerebro.core.model.task_run import Rank
 
 LINES_MAX: Final = 40
@@ -69,13 +69,13 @@ def _clock(at: float) -> str:
 def summary(effect: Any) -> str:
     """Return an effect in a few words, for the trace."""
     match effect:
-        case e.WriteTask(_, index, new, _):
+        case effects.WriteTask(_, index, new, _):
             rank = Rank(new.rank).name.lower()
             return f"task {index}: attempt {new.attempt} {rank} {new.reason or ''}".rstrip()
-        case e.WriteRun(new, _):
+        case effects.WriteRun(new, _):
             return f"{new.status}{' failing' if new.failing else ''} rev {new.rev}"
-        case e.SendPageTimer(timer):
+        case effects.SendPageTimer(timer):
             return f"page {timer.page}"
-        case e.Publish(messages):
+        case effects.Publish(messages):
             return ", ".join(type(message).__name__ for message in messages)
     return ""

@@ -32,7 +32,7 @@ from cordyna_core.errors import Fatal, UserError
 from cordyna_core.ports import Bus, Claims, Clock
 from cordyna_core.server.declaring import publish_declaration
 from cordyna_core.start_hold import AT_ONCE, StartHold
-from cordyna_core.worker import events as e
+from cordyna_core.worker import events
 from cordyna_core.worker.pool import DEFAULT_RUN_TIMEOUT_S, WorkerPool
 from cordyna_core.worker.protocol import AttemptKey
 from cordyna_core.worker.settings import Settings
@@ -67,7 +67,7 @@ class ProcessServer:
         self._is_closed = False
         self._is_loaded = False
         self._failure: Exception | None = None
-        self._loaded: SimpleQueue[e.Declared | e.LoadFailed | None] = SimpleQueue()
+        self._loaded: SimpleQueue[events.Declared | events.LoadFailed | None] = SimpleQueue()
         self._driver = threading.Thread(target=self._drive, name="worker-pool", daemon=True)
         self._on_failure = on_failure
         spec = ServerSpec(target, concurrency=concurrency, log_format="json")
@@ -175,7 +175,7 @@ class ProcessServer:
                 inbox.put(None)
             elif key in self._inboxes:
                 # A message that was delivered twice is answered once, by the thread that runs it.
-                inbox.put(e.AttemptEnded(server=command.server, key=key, outcome="skipped"))
+                inbox.put(events.AttemptEnded(server=command.server, key=key, outcome="skipped"))
             else:
                 self._inboxes[key] = inbox
                 self._pool.run(command, run_timeout_s=timeout_s)
@@ -203,9 +203,9 @@ class ProcessServer:
     def _wake(self) -> None:
         os.write(self._wakeup[1], b"\0")
 
-    def _wait_until_loaded(self) -> e.Declared:
+    def _wait_until_loaded(self) -> events.Declared:
         loaded = self._loaded.get()
-        if isinstance(loaded, e.Declared):
+        if isinstance(loaded, events.Declared):
             return loaded
         self.close()
         raise UserError(loaded.error if loaded else f"the worker host failed: {self._failure}")
@@ -240,16 +240,16 @@ class ProcessServer:
         while not self._is_closed:
             self._requests.get()()
 
-    def _hand_over(self, event: e.Event) -> None:
+    def _hand_over(self, event: events.Event) -> None:
         key = getattr(event, "key", None)
-        if isinstance(event, e.Declared | e.LoadFailed):
-            self._is_loaded = self._is_loaded or isinstance(event, e.Declared)
+        if isinstance(event, events.Declared | events.LoadFailed):
+            self._is_loaded = self._is_loaded or isinstance(event, events.Declared)
             self._loaded.put(event)
-        elif isinstance(event, e.ServerOutput):
+        elif isinstance(event, events.ServerOutput):
             (sys.stdout if event.stream == "stdout" else sys.stderr).write(event.text)
         elif isinstance(key, AttemptKey) and key in self._inboxes:
             self._inboxes[key].put(event)
-            if isinstance(event, e.AttemptEnded):
+            if isinstance(event, events.AttemptEnded):
                 del self._inboxes[key]
-        elif isinstance(event, e.HostLost | e.WorkerFailed | e.DeadLetter):
+        elif isinstance(event, events.HostLost | events.WorkerFailed | events.DeadLetter):
             _log.warning("%s", event)

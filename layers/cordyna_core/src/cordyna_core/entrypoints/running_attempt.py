@@ -19,7 +19,7 @@ from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.entrypoints.held_start import HeldStart
 from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Bus
-from cordyna_core.worker import events as e
+from cordyna_core.worker import events
 
 CANCELLED_READ_INTERVAL_S: Final = 1.0
 """How often it is read whether the attempt is cancelled."""
@@ -29,7 +29,7 @@ _NOT_ANSWERED: Final = frozenset({"not_loaded", "drain"})
 
 _log = logging.getLogger("cordyna.server")
 
-Inbox = SimpleQueue[e.Event | None]
+Inbox = SimpleQueue[events.Event | None]
 """The events of one attempt up to its AttemptEnded; None: the pool has failed."""
 
 
@@ -56,7 +56,7 @@ class RunningAttempt:
         """
         while True:
             event = self._next(inbox)
-            if isinstance(event, e.AttemptEnded):
+            if isinstance(event, events.AttemptEnded):
                 break
             self._handle(event)
         if self._failure is not None:
@@ -67,7 +67,7 @@ class RunningAttempt:
                 next="read the log of the server: its command will be delivered again",
             )
 
-    def _next(self, inbox: Inbox) -> e.Event:
+    def _next(self, inbox: Inbox) -> events.Event:
         while True:
             due_s = self._start.due_in_s()
             if due_s == 0:
@@ -96,21 +96,21 @@ class RunningAttempt:
         if self._is_cancelled:
             self._cancel()
 
-    def _handle(self, event: e.Event) -> None:
+    def _handle(self, event: events.Event) -> None:
         match event:
-            case e.StateUpdate(is_final=True):
+            case events.StateUpdate(is_final=True):
                 self._publish_final(self._start.add_to(event.message))
-            case e.StateUpdate():
+            case events.StateUpdate():
                 self._publish_update(event.message)
-            case e.MessagePublished():
+            case events.MessagePublished():
                 self._publish_command(event)
-            case e.OutputLines(stream="log"):
+            case events.OutputLines(stream="log"):
                 _write_records(event.text)
-            case e.OutputLines():
+            case events.OutputLines():
                 (sys.stdout if event.stream == "stdout" else sys.stderr).write(event.text)
-            case e.OutputCut():
+            case events.OutputCut():
                 sys.stderr.write(f"cordyna: {event.cut_bytes} bytes of output were left out\n")
-            case e.DeadLetter():
+            case events.DeadLetter():
                 _log.warning("a frame of the body was not handled: %s: %s", event.why, event.text)
 
     def _publish_update(self, update: TaskStateChanged) -> None:
@@ -133,7 +133,7 @@ class RunningAttempt:
             return False
         return True
 
-    def _publish_command(self, event: e.MessagePublished) -> None:
+    def _publish_command(self, event: events.MessagePublished) -> None:
         try:
             command = MESSAGES[event.detail_type].model_validate(event.detail)
         except ValidationError as invalid:

@@ -33,7 +33,7 @@ from cordyna_core.contract.ids import derived_id, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.ports import Clock
-from cordyna_core.worker import events as e
+from cordyna_core.worker import events as worker_events
 from cordyna_core.worker.pool import WorkerPool
 from cordyna_core.worker.protocol import AttemptKey
 from cordyna_core.worker.spec import ServerSpec
@@ -66,16 +66,16 @@ class HostBodies:
         self._load_errors: dict[str, str] = {}
         """By target that has no code to run."""
         self._handlers: dict[type, Callable[[Any], BodyEvent | None]] = {
-            e.Declared: self._declared,
-            e.LoadFailed: self._load_failed,
-            e.StateUpdate: self._state_update,
-            e.MessagePublished: self._message,
-            e.OutputLines: self._output,
-            e.ServerOutput: self._server_output,
-            e.AttemptEnded: self._attempt_ended,
-            e.DeadLetter: self._dead_letter,
-            e.Busy: self._busy,
-            e.Drained: lambda _: BodiesDrained(),
+            worker_events.Declared: self._declared,
+            worker_events.LoadFailed: self._load_failed,
+            worker_events.StateUpdate: self._state_update,
+            worker_events.MessagePublished: self._message,
+            worker_events.OutputLines: self._output,
+            worker_events.ServerOutput: self._server_output,
+            worker_events.AttemptEnded: self._attempt_ended,
+            worker_events.DeadLetter: self._dead_letter,
+            worker_events.Busy: self._busy,
+            worker_events.Drained: lambda _: BodiesDrained(),
         }
 
     def start(self, wake: Callable[[], None]) -> None:
@@ -154,7 +154,7 @@ class HostBodies:
 
     # -- events of the pool -------------------------------------------------------------------
 
-    def _declared(self, event: e.Declared) -> BodyEvent:
+    def _declared(self, event: worker_events.Declared) -> BodyEvent:
         self._load_errors.pop(event.target, None)
         try:
             declaration = ServerDeclared.model_validate(event.detail)
@@ -166,19 +166,19 @@ class HostBodies:
             )
         return ServerLoaded(event.target, declaration, event.mode, event.mode_reason)
 
-    def _load_failed(self, event: e.LoadFailed) -> BodyEvent:
+    def _load_failed(self, event: worker_events.LoadFailed) -> BodyEvent:
         if not event.still_serving:
             self._load_errors[event.target] = event.error
         return LoadFailure(event.target, event.error, still_serving=event.still_serving)
 
-    def _state_update(self, event: e.StateUpdate) -> BodyEvent:
+    def _state_update(self, event: worker_events.StateUpdate) -> BodyEvent:
         now = self._clock()
         meta = event.message.meta
         event_id = meta.id if meta is not None and meta.id is not None else _event_id(event, now)
         # The pool has validated the message: it need not be read again.
         return _checked(event.message, event_id, now)
 
-    def _message(self, event: e.MessagePublished) -> BodyEvent:
+    def _message(self, event: worker_events.MessagePublished) -> BodyEvent:
         now = self._clock()
         meta = event.detail.get("meta")
         event_id = meta.get("id") if isinstance(meta, dict) else None
@@ -198,13 +198,13 @@ class HostBodies:
             separators=(",", ":"),
         )
 
-    def _output(self, event: e.OutputLines) -> BodyEvent:
+    def _output(self, event: worker_events.OutputLines) -> BodyEvent:
         return LogChunk(*event.key, event.at, event.stream, event.text)
 
-    def _server_output(self, event: e.ServerOutput) -> BodyEvent:
+    def _server_output(self, event: worker_events.ServerOutput) -> BodyEvent:
         return LogChunk(SERVER_LOG_RUN, event.target, 0, event.at, event.stream, event.text)
 
-    def _attempt_ended(self, event: e.AttemptEnded) -> BodyEvent | None:
+    def _attempt_ended(self, event: worker_events.AttemptEnded) -> BodyEvent | None:
         self._cancelled.discard(event.key)
         command = self._commands.pop(event.key, None)
         if event.outcome != "not_loaded" or command is None or not self._load_errors:
@@ -215,10 +215,10 @@ class HostBodies:
         assert message.meta.id is not None
         return _checked(message, message.meta.id, now)
 
-    def _dead_letter(self, event: e.DeadLetter) -> BodyEvent:
+    def _dead_letter(self, event: worker_events.DeadLetter) -> BodyEvent:
         return Undeliverable(event.text, f"{FRAME_OF_WORKER}{event.why}")
 
-    def _busy(self, event: e.Busy) -> BodyEvent:
+    def _busy(self, event: worker_events.Busy) -> BodyEvent:
         return Loads(
             tuple(
                 ServerLoad(
@@ -243,16 +243,16 @@ def _checked(message: TaskStateChanged, event_id: str, now: float) -> CheckedEve
     )
 
 
-def _log_event(event: e.Event) -> None:
+def _log_event(event: worker_events.Event) -> None:
     """Log what needs no reaction."""
     match event:
-        case e.HostLost():
+        case worker_events.HostLost():
             _log.warning("the worker host was lost (%s) and is started again", event.why)
-        case e.WorkerFailed():
+        case worker_events.WorkerFailed():
             _log.warning("a further worker of %s did not start: %s", event.target, event.error)
         case _:
             _log.debug("%s", event)
 
 
-def _event_id(event: e.StateUpdate | e.MessagePublished, now: float) -> str:
+def _event_id(event: worker_events.StateUpdate | worker_events.MessagePublished, now: float) -> str:
     return derived_id("event", event.server, *event.key, str(now))
