@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cordyna_core.worker.events import Busy, Declared, LoadFailed
+from cordyna_core.worker.spec import ServerSpec
 from worker.running import FAST, SERVERS, Session, a_session, read_when_there
 
 BODIES = str(SERVERS / "bodies.py")
@@ -87,6 +88,41 @@ def test_two_targets_with_one_server_name_are_refused(session: Session, tmp_path
     assert isinstance(failed, LoadFailed)
     assert f'server "bodies" is run by {BODIES} already' in failed.error
     assert session.do("noop").final["state"] == "completed"
+
+
+def _once_there(marker: Path) -> str:
+    """The beginning of a module that loads once a file is there."""
+    return f"import os, time\nwhile not os.path.exists({str(marker)!r}):\n    time.sleep(0.01)\n"
+
+
+def test_target_that_is_started_first_gets_the_name(tmp_path: Path) -> None:
+    first, second, may_load = (tmp_path / name for name in ("first.py", "second.py", "may-load"))
+    first.write_text(_once_there(may_load) + Path(BODIES).read_text())
+    second.write_text(Path(BODIES).read_text())
+    with a_session() as session:
+        session.pool.start([ServerSpec(str(first)), ServerSpec(str(second))])
+        assert session.wait_for(Declared).target == str(second)
+        may_load.touch()
+
+        refused, declared = session.wait_for(LoadFailed), session.wait_for(Declared)
+
+        assert (refused.target, refused.still_serving) == (str(second), False)
+        assert f'server "bodies" is run by {first} already' in refused.error
+        assert declared.target == str(first)
+        assert session.do("noop").final["state"] == "completed"
+
+
+def test_server_that_ran_a_command_keeps_its_name(tmp_path: Path) -> None:
+    first, may_load = tmp_path / "first.py", tmp_path / "may-load"
+    first.write_text(_once_there(may_load) + Path(BODIES).read_text())
+    with a_session() as session:
+        session.pool.start([ServerSpec(str(first)), ServerSpec(BODIES)])
+        assert session.wait_for(Declared).target == BODIES
+        session.do("noop")
+        may_load.touch()
+
+        assert session.wait_for(LoadFailed).target == str(first)
+        assert session.do("noop").final["state"] == "completed"
 
 
 def test_server_with_a_thread_is_spawned(session: Session) -> None:

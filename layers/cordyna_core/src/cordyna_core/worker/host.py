@@ -87,12 +87,18 @@ class Host:
         """See server_entry.EntryOwner."""
         owner = self._by_server.get(server)
         if owner is not None and owner is not entry:
-            return owner.spec.target
+            if not (entry.is_loading and owner.is_unused and self._began_before(entry, owner)):
+                return owner.spec.target
+            owner.yield_name(entry.spec.target)
         if entry.server is not None and entry.server != server:
             self._by_server.pop(entry.server, None)
         self._by_server[server] = entry
         self._loop.timers.after(0, self._route)
         return None
+
+    def _began_before(self, one: ServerEntry, other: ServerEntry) -> bool:
+        order = list(self._entries.values())
+        return order.index(one) < order.index(other)
 
     def on_quiet(self) -> None:
         """See server_entry.EntryOwner."""

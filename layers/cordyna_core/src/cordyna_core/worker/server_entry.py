@@ -11,9 +11,10 @@ from cordyna_core.worker.attempt_record import AttemptRecord
 from cordyna_core.worker.generation import Generation
 from cordyna_core.worker.protocol import AttemptKey, frame_bytes
 from cordyna_core.worker.services import Services
-from cordyna_core.worker.spec import DEFAULT_CONCURRENCY, ServerSpec
+from cordyna_core.worker.spec import DEFAULT_CONCURRENCY, ServerSpec, name_taken
 from cordyna_core.worker.worker import Worker
 
+_NO_NAME: Final = "it names no server"
 _ACK_SHARE: Final = 4
 """`queued` is published after a quarter of the time for it, at the latest."""
 
@@ -22,7 +23,11 @@ class EntryOwner(Protocol):
     """What an entry reports to: the host."""
 
     def claim_name(self, entry: "ServerEntry", server: str) -> str | None:
-        """Route this server's commands to the entry. Returns the other target that has the name."""
+        """Route this server's commands to the entry. Returns the other target that has the name.
+
+        Of two that load for the first time, the one that was started first gets it, whichever is
+        faster.
+        """
 
     def on_quiet(self) -> None:
         """An attempt or a generation has ended."""
@@ -41,6 +46,8 @@ class ServerEntry:
         self._waiting: dict[AttemptKey, AttemptRecord] = {}
         self._running: dict[AttemptKey, AttemptRecord] = {}
         self._is_draining = self._will_restart = False
+        self.is_unused = True
+        """Whether it was given no command yet."""
         self._restart_delay_s = services.settings.restart_min_s
 
     @property
@@ -86,9 +93,10 @@ class ServerEntry:
         if generation is not self._next:
             return
         if not isinstance(server, str) or other is not None:
-            why = f'server "{server}" is run by {other} already' if other else "it names no server"
             self._drop(generation)
-            self.on_load_failed(generation, f"{self.spec.target} was refused: {why}")
+            self.on_load_failed(
+                generation, name_taken(server, other) if other is not None else _NO_NAME
+            )
             return
         previous, self._current, self._next = self._current, generation, None
         self.server = server
@@ -101,6 +109,14 @@ class ServerEntry:
         if previous is not None:
             previous.retire()
         self._dispatch()
+
+    def yield_name(self, other: str) -> None:
+        """Serve no longer: another target has the name of this server. Only while unused."""
+        current, self._current = self._current, None
+        server, self.server = self.server, None
+        if current is not None:
+            self._drop(current)
+            self.on_load_failed(current, name_taken(server, other))
 
     def on_load_failed(
         self, generation: Generation, error: str, *, is_transient: bool = False
@@ -155,6 +171,7 @@ class ServerEntry:
     def run(self, attempt: AttemptRecord) -> None:
         """Queue a command, and give it to a worker as soon as one is free."""
         key = attempt.command.key
+        self.is_unused = False
         if key in self._running or key in self._waiting:
             return
         self._waiting[key] = attempt

@@ -66,3 +66,11 @@ def spec_from_json(text: str) -> ServerSpec:
 def spec_from_dict(fields: dict[str, Any]) -> ServerSpec:
     """Return the spec whose fields were decoded from JSON."""
     return ServerSpec(**{**fields, "env": tuple((name, value) for name, value in fields["env"])})
+
+
+def name_taken(server: str | None, target: str) -> str:
+    """Return why another target than `target`, which has this server, is refused."""
+    return (
+        f'server "{server}" is run by {target} already\n'
+        "  next: give one of them another name: TaskServer(...)"
+    )

@@ -97,6 +97,10 @@ class BodyNews:
         was_loaded = event.target in self._served.is_loaded
         was_refused = event.target in self._served.is_refused
         is_changed = self._served.on_declared(event)
+        if event.target in self._served.is_refused:
+            # The host may have it under the name of another one, which is loaded later.
+            self._bodies.remove(event.target)
+            return
         # What was kept because of a refusal may be removed now, and its incident is over.
         self.needs_declaring |= is_changed or was_refused
         if self.is_published and was_loaded and not is_changed:

@@ -15,6 +15,7 @@ from cerebro.embedded.storage.home import Home
 from cerebro.embedded.storage.targets import TargetState
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.ports import Clock
+from cordyna_core.worker.spec import name_taken
 
 _log = logging.getLogger("cordyna")
 
@@ -76,14 +77,15 @@ class ServedTargets:
     def on_declared(self, event: ServerLoaded) -> bool:
         """A target has loaded. Returns whether it declares something else than before.
 
-        Of two targets with the same server name, the one that declared it first counts.
+        Of two targets with the same server name, the one that is named first counts.
         """
         self.pending.discard(event.target)
         owner = self._other_with(event.declaration.server, event.target)
-        if owner is not None:
-            error = f'server "{event.declaration.server}" is run by {owner} already'
-            self.on_failed(LoadFailure(event.target, error, still_serving=False))
+        if owner is not None and self.targets.index(owner) < self.targets.index(event.target):
+            self._refuse(event.target, event.declaration.server, owner)
             return False
+        if owner is not None:
+            self._refuse(owner, event.declaration.server, event.target)
         self.is_loaded.add(event.target)
         self._note_name(event.target, event.declaration.server)
         self.is_refused.discard(event.target)
@@ -92,6 +94,14 @@ class ServedTargets:
         self._declared[event.target] = event.declaration
         self._write(event.target, event.declaration.server, None, is_serving=True)
         return before != event.declaration
+
+    def _refuse(self, target: str, server: str, owner: str) -> None:
+        """Another target has the name of this one's server: it has no declaration to keep."""
+        self.is_refused.add(target)
+        self._failed.add(target)
+        self.is_loaded.discard(target)
+        self._declared.pop(target, None)
+        self._write(target, None, name_taken(server, owner), is_serving=False)
 
     def _note_name(self, target: str, server: str) -> None:
         state = self._home.targets.read(target)
@@ -109,6 +119,8 @@ class ServedTargets:
             self.is_loaded.discard(event.target)
         state = self._home.targets.read(event.target)
         server = state.server if state is not None else None
+        if server is not None and self._other_with(server, event.target) is not None:
+            server = None
         accepted = self._home.store.read_graph().declarations
         if event.target not in self._declared and server is not None and server in accepted:
             self._declared[event.target] = accepted[server]
