@@ -1,4 +1,7 @@
-"""Command context: what one running command needs: its settings, its engine and its two screens."""
+"""Command context: what one running command needs: its settings, its engine and its two screens.
+
+Invariant: nothing is read, opened or printed before the command asks for it.
+"""
 
 from dataclasses import replace
 from functools import cached_property

@@ -1,4 +1,7 @@
-"""Next steps: what a person can do next, as data, so that each face shows it in its own way."""
+"""Next steps: what a person can do next, as data, so that each face shows it in its own way.
+
+Invariant: a step is a command of `dyna` that can be typed as it is.
+"""
 
 import re
 import shlex

@@ -1,7 +1,9 @@
 """Drawn script: which commands arrive in a world, from whom, and when.
 
 Most are as a careful user would send them. Some are repeated, some use a key again, some name what
-does not exist, and some have parameters that do not fit: each has an answer.
+does not exist, and some have parameters that do not fit.
+
+Invariant: whatever is drawn, cerebro owes it an answer.
 """
 
 from collections.abc import Collection, Iterator, Sequence

@@ -1,4 +1,7 @@
-"""Handled input: what a handler is working on, as the checks of a world see it."""
+"""Handled input: what a handler is working on, as the checks of a world see it.
+
+Invariant: it notes what a program read, wrote and sent; it judges nothing, and changes nothing.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,7 @@
-"""Events: what the pool reports to the engine, in the order in which it happened."""
+"""Events: what the pool reports to the engine, in the order in which it happened.
+
+Invariant: of one attempt, AttemptEnded is the last event.
+"""
 
 import json
 from dataclasses import dataclass

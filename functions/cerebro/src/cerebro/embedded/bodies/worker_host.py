@@ -1,6 +1,6 @@
 """Worker host: starting the process under which all task servers and their bodies run.
 
-Imports little, because a command starts it before it imports the engine.
+Invariant: nothing of the engine is imported here, because a command starts the host before that.
 """
 
 import os
