@@ -113,21 +113,3 @@ def test_retry_that_a_rerun_overtakes_sends_no_lost_output(effects: int) -> None
             assert world.commands[-1].upstream == {"a": "a2"}, rerun_effects
         given = [command.upstream["a"] for command in world.commands if command.task == "b"]
         assert set(given) <= {"a1", "a2"}, rerun_effects
-
-
-@pytest.mark.parametrize("effects", range(1, 26))
-def test_rerun_overtaken_by_one_upstream_waits_for_it(effects: int) -> None:
-    """Both began when the run was over; the first is about to dispatch `b` with the old output."""
-    world = a_run("a  b<-a")
-    world.reach("a", "completed", output="a1")
-    world.reach("b", "completed")
-    resume_rerun = world.driver.begin(world.envelope(rerun_of(world, "a"), CLIENT), effects=2)
-    first = RetryRun(run_id=world.run_id, command_id="s", from_=["b"], downstream=True)
-    resume = world.driver.begin(world.envelope(first, CLIENT), effects=effects)
-    resume_rerun(100)
-    resume(100)
-    assert {command.upstream["a"] for command in world.commands if command.task == "b"} == {"a1"}
-    world.reach("a", "completed", output="a2")
-    assert world.commands[-1].upstream == {"a": "a2"}
-    world.reach("b", "completed")
-    assert world.run().state == "completed"

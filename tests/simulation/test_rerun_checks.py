@@ -1,4 +1,3 @@
-<<<<<<< Updated upstream
 """Rerun checks: what a rerun overtakes, it begins again, and all is made from the last outputs."""
 
 from collections.abc import Callable
@@ -9,19 +8,10 @@ import pytest
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core import invariants
-=======
-"""Rerun checks: what a rerun writes of a task that waits for another one, or was cancelled."""
-
-from dataclasses import replace
-
-import pytest
-
->>>>>>> Stashed changes
 from cerebro.core.effects import WriteTask
 from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
-<<<<<<< Updated upstream
 from cerebro.core.run.transitions import begin_attempt, wait_again
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_facts import Unexpected
@@ -30,18 +20,10 @@ from cerebro.simulator.rerun_promises import RerunPromises
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.commands import RetryRun, RunTask
-=======
-from cerebro.core.run.transitions import wait_again
-from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.reference_facts import Unexpected, check_fact
-from cerebro.testing.examples import RUN
-from cordyna_core.contract.commands import RetryRun
->>>>>>> Stashed changes
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CLIENT
 from cordyna_core.contract.time import utc
 
-<<<<<<< Updated upstream
 A: Final = PlannedTask(name="a", server="s")
 B: Final = PlannedTask(name="b", server="s", upstream=(0,), awaits=(0,))
 PLAN: Final = Plan((A, B))
@@ -172,34 +154,3 @@ def test_rerun_that_begins_in_running_run_is_found() -> None:
     check_run(A_RUN, replace(stepped, status="error"), {0: COMPLETED}, handled)
     with pytest.raises(Unexpected, match="a rerun began in a run that had not ended"):
         check_run(running, stepped, {0: COMPLETED}, handled)
-=======
-A = PlannedTask(name="a", server="s")
-PLAN = Plan((A,))
-A_RUN = RunSnapshot(Run(id=RUN, task="a", plan_id=PLAN.id, created_at=0.0, cause="c"), PLAN)
-WAITS = wait_again(None, cause="another", now=7.0)
-AGAIN = replace(WAITS, rev=2)
-
-
-def check(new: TaskRun, seen: TaskRun, *, downstream: bool = True) -> None:
-    """Check a write of a RetryRun."""
-    command = RetryRun(run_id=RUN, from_=["a"], downstream=downstream)
-    event = Envelope(CLIENT, command, "event-1", utc(8.0))
-    handled = HandledInput(event, "event-1", clocks=[8.0])
-    check_fact(A_RUN, WriteTask(RUN, 0, new, seen), handled)
-
-
-def test_task_that_waits_for_another_rerun_is_written_once_more() -> None:
-    check(AGAIN, WAITS)
-    with pytest.raises(Unexpected, match="cause is 'event-2', not 'another'"):
-        check(replace(AGAIN, cause="event-2"), WAITS)
-
-
-def test_task_that_waits_is_written_by_reruns_only() -> None:
-    with pytest.raises(Unexpected, match="waits again, but no rerun asked for it"):
-        check(AGAIN, WAITS, downstream=False)
-
-
-def test_task_that_was_cancelled_waits_for_no_rerun() -> None:
-    with pytest.raises(Unexpected, match="a rerun began after it was cancelled"):
-        check(AGAIN, replace(WAITS, rank=Rank.CANCELLED))
->>>>>>> Stashed changes

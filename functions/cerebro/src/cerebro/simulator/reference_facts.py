@@ -91,29 +91,15 @@ def _first_in_turn(task: PlannedTask, seen: TaskRun | None, handled: HandledInpu
 
 
 def _waiting_again(task: PlannedTask, seen: TaskRun | None, handled: HandledInput) -> TaskRun:
-<<<<<<< Updated upstream
     """A rerun lets a task wait, whatever it was, unless it was cancelled."""
-=======
-    """A rerun lets a task wait, whatever it was, unless it was cancelled.
-
-    What waits for another rerun is only written once more.
-    """
->>>>>>> Stashed changes
     message = handled.message
     command = message.message if isinstance(message, Envelope) else None
     if not isinstance(command, RetryRun) or not command.downstream:
         raise Unexpected(f"{task.name} waits again, but no rerun asked for it")
-<<<<<<< Updated upstream
     if seen is not None and seen.rank == Rank.WAITING:
         return replace(seen, rev=seen.rev + 1)
     if seen is not None and seen.rank == Rank.CANCELLED:
         raise Unexpected(f"{task.name}: a rerun began after rank {Rank(seen.rank).name}")
-=======
-    if seen is not None and seen.rank == Rank.CANCELLED:
-        raise Unexpected(f"{task.name}: a rerun began after it was cancelled")
-    if seen is not None and seen.rank == Rank.WAITING:
-        return replace(seen, rev=seen.rev + 1)
->>>>>>> Stashed changes
     attempt = seen.attempt + 1 if seen else 1
     entry = TimelineEntry("pending", "waiting", handled.clock, CEREBRO, attempt)
     return TaskRun(

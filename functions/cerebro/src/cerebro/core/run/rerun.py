@@ -6,13 +6,8 @@ It works on a run that has ended, in three steps:
        its target is still completed. That write also decides that the run was over.
     2. The named tasks and all downstream of them get a fact of the next attempt that is WAITING,
        upstream first. That holds also for a task that never ran: a handler that read its upstreams
-<<<<<<< Updated upstream
        before this step cannot dispatch it any more, because its put finds a fact. One that waits
        already is written once more, for the same reason.
-=======
-       before this step cannot dispatch it any more, because its put finds a fact. For the same
-       reason one that waits for another rerun is written again.
->>>>>>> Stashed changes
     3. The run is opened, with the id of the command, and the named tasks are dispatched.
 
 By itself, nothing of the run is dispatched before step 3, because it is over. A WAITING fact is
@@ -141,36 +136,17 @@ async def _let_wait(
             is_applied = command_id in run.commands
         if is_applied:
             return
-<<<<<<< Updated upstream
         fact = facts.get(index)
         while may_rerun(fact):
             now = await Now()
             new = wait_again(fact, cause=cause, now=now)
             # Not by `write_task`: an equal fact may have been written before its upstream waited.
             conflicting = await WriteTask(snapshot.run.id, index, new, fact)
-=======
-        fact: TaskRun | None = facts.get(index)
-        while (new := await _waiting(fact, cause=cause)) is not None:
-            conflicting = await write_task(snapshot.run.id, index, new, fact)
->>>>>>> Stashed changes
             if conflicting is None:
                 break
             fact = conflicting
             if await _is_applied(snapshot, command_id):
                 return
-
-
-async def _waiting(fact: TaskRun | None, *, cause: str) -> TaskRun | None:
-    """Return the fact that waits for this rerun; None: it stays as it is."""
-    if may_rerun(fact):
-        now = await Now()
-        return wait_again(fact, cause=cause, now=now)
-    assert fact is not None
-    if fact.is_waiting and fact.cause != cause:
-        # It waits for another rerun, whose handler may be about to dispatch it with an output from
-        # before: its write is refused now.
-        return replace(fact, rev=fact.rev + 1)
-    return None
 
 
 async def _is_applied(snapshot: RunSnapshot, command_id: str) -> bool:
