@@ -95,3 +95,31 @@ def test_run_is_pruned_with_its_plan(file: SqliteFile) -> None:
     assert plans() == 1
     assert Pruner(file).prune_run("second")
     assert plans() == 0
+
+
+def test_pruned_run_is_waited_for_by_no_one(file: SqliteFile) -> None:
+    store = SqliteStore(file)
+    with file.transaction():
+        for run_id in ("first", "second"):
+            ended(store, run_id)
+            file.db.execute("insert into waited_for (run_id) values (?)", (run_id,))
+    Pruner(file).prune_run("first")
+    assert file.db.execute("select run_id from waited_for").fetchall() == [("second",)]
+
+
+def test_space_that_cannot_be_given_back_ends_the_steps(tmp_path: Path) -> None:
+    """A file that was made without incremental vacuum keeps its free pages."""
+    file = SqliteFile(tmp_path / "cordyna.db")
+    file.db.execute("create table filled (content blob)")
+    file.db.execute("insert into filled values (zeroblob(100000))")
+    file.db.execute("drop table filled")
+    file.db.execute("pragma auto_vacuum=none")
+    file.db.execute("pragma journal_mode=delete")
+    file.db.execute("vacuum")
+    file.db.execute("create table filled (content blob)")
+    file.db.execute("insert into filled values (zeroblob(100000))")
+    file.db.execute("drop table filled")
+    (free,) = file.db.execute("pragma freelist_count").fetchone()
+    assert free > 0
+    assert not Pruner(file).give_back_step()
+    file.close()
