@@ -156,3 +156,15 @@ def test_run_that_ended_later_is_retained_as_if_it_ended_now(tmp_path: Path) -> 
     assert Pruner(file).prune_step(10 * DAY_S).runs == 0
     assert Pruner(file).prune_step(10 * DAY_S + 1).runs == 1
     file.close()
+
+
+def test_runs_of_one_moment_are_listed_last_stored_first(tmp_path: Path) -> None:
+    file, _ = a_file(tmp_path)
+    ids = ["b", "c", "a"]
+    for store in (MemoryStore(), SqliteStore(file)):
+        with file.transaction():
+            for run_id in ids:
+                run = Run(id=run_id, task="a", plan_id="p", created_at=5.0, cause="c")
+                store.write_run(run, None)
+        assert [run.id for run in store.runs(2)] == ["a", "c"]
+    file.close()

@@ -176,7 +176,7 @@ class MemoryStore:
         return iter(())
 
     def runs(self, limit: int, *, before: float = math.inf) -> list[Run]:
-        older = [run for run in self._runs.values() if run.created_at < before]
+        older = [run for run in reversed(self._runs.values()) if run.created_at < before]
         return sorted(older, key=lambda run: run.created_at, reverse=True)[:limit]
 
     def read_task(self, run_id: str, index: int, *, fresh: bool = False) -> TaskRun | None:
