@@ -92,6 +92,7 @@ def test_first_view_is_small() -> None:
 
 def test_modules_of_the_first_view_are_preloaded_truly() -> None:
     preloaded = re.findall(r'modulepreload" href="([^"]+)"', (PAGE / INDEX).read_text())
+    assert preloaded
     needed = closure(PAGE / "app/main.js", set())
     for href in preloaded:
         assert PAGE / href.lstrip("/") in needed, href

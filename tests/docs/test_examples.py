@@ -37,5 +37,7 @@ def test_every_example_is_in_the_index() -> None:
 
 
 def test_lock_files_of_examples_name_no_host() -> None:
-    for lock in EXAMPLES.glob("*/package-lock.json"):
+    locks = [*EXAMPLES.glob("*/package-lock.json")]
+    assert locks
+    for lock in locks:
         assert "resolved" not in lock.read_text(), lock.relative_to(ROOT)

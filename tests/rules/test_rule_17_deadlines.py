@@ -44,7 +44,7 @@ def test_timer_of_a_run_of_one_task_may_end_with_its_run() -> None:
 @pytest.mark.parametrize("tasks", ["a  b<-a", "a  b  c<-a,b"])
 def test_timer_of_a_larger_run_may_not_end_with_its_run(tasks: str) -> None:
     """It is recorded: a rerun within its time relies on it."""
-    assert all(timer.is_shared for timer in a_run(tasks).driver.page_timers)
+    assert {timer.is_shared for timer in a_run(tasks).driver.page_timers} == {True}
 
 
 def test_deadline_before_next_timer_gets_its_own_timer() -> None:

@@ -99,7 +99,7 @@ def test_parts_of_a_check_wait_for_no_turn() -> None:
     assert expiries(world) == list("abcd")
 
 
-def test_crashed_check_sends_every_command_once() -> None:
+def test_crashed_check_sends_every_command() -> None:
     """More retries than leave together, and one whose write was the last before the crash."""
     for effects in range(1, 60):
         world = a_run("a  b  c  d<-a,b,c", declared={"every": {"retries": 1}})
