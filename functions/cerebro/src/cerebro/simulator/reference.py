@@ -259,7 +259,8 @@ class Reference:
         """Every message of a run carries the trace context of its invocation."""
         traced = message.meta.traceparent if message.meta else None
         if isinstance(message, InvocationRejected):
-            if any(has_plain(problem) for problem in message.problems):
+            # Of its fields: the text of a model takes ten times as long.
+            if any(has_plain(vars(problem)) for problem in message.problems):
                 raise Unexpected(f"a refusal tells a secret: {message.problems}")
             envelope = handled.message
             meta = envelope.message.meta if isinstance(envelope, Envelope) else None
