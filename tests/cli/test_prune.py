@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import pytest
+
 from cli.fake_engine import FakeEngine
 from cli.fake_operations import CloudEngine, FakeOperations
 from cli.run_builders import RUN, T0
@@ -38,12 +40,23 @@ def test_prune_takes_the_beginning_of_an_id() -> None:
 
 
 def test_prune_of_unknown_run_exits_with_3() -> None:
-    for typed in (RUN, "XYZ"):
+    for typed in (RUN, "XYZZ"):
         result = dyna("prune", "--run", typed, engine=home(Pruning(known=[])))
 
         assert result.status == 3
         assert result.err.startswith(f'error: there is no run "{typed}".\n')
         assert result.err.endswith("  next: `dyna runs` lists the newest\n")
+
+
+@pytest.mark.parametrize("typed", ["", RUN[:1], RUN[:3]])
+@pytest.mark.parametrize("command", [("prune", "--run"), ("cancel",)])
+def test_short_beginning_neither_deletes_nor_cancels(command: tuple[str, ...], typed: str) -> None:
+    """It may be a slip, or a variable of a shell that is not set."""
+    engine = home(Pruning())
+    result = dyna(*command, typed, engine=engine)
+
+    assert (result.status, result.out, engine.commands) == (1, "", [])
+    assert result.err.startswith(f'error: "{typed}" is too short to name a run')
 
 
 def test_prune_on_aws_says_what_expires_by_itself() -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # as in the port: a command that only sends one loads no view
     from cordyna_core.contract.views.runs import RunSummary
 
 RUNS_SEARCHED_MAX: Final = 1000
+ENDING_CHARACTERS_MIN: Final = 4
+"""Of a beginning that names a run to cancel or to delete: neither can be undone."""
+
 _MATCHES_SHOWN_MAX: Final = 5
 
 
@@ -52,6 +55,20 @@ def find_run_id(engine: Engine, typed: str) -> str:
             next="type more of it",
         )
     return matches[0]
+
+
+def find_run_to_end(engine: Engine, typed: str) -> str:
+    """Return the id of the run that is meant, to cancel or to delete it.
+
+    Raises NotFound, and UserError where several runs begin with `typed`, or it is too short.
+    """
+    if len(typed) < ENDING_CHARACTERS_MIN:
+        raise UserError(
+            f'"{typed}" is too short to name a run that is cancelled or deleted.',
+            why=f"at least {ENDING_CHARACTERS_MIN} characters of its id are needed",
+            next="`dyna runs` lists the newest",
+        )
+    return find_run_id(engine, typed)
 
 
 def runs_beginning_with(engine: Engine, typed: str) -> list[str]:

@@ -8,7 +8,7 @@ from cordyna_cli.command_context import CommandContext
 from cordyna_cli.input.parse_time import parse_seconds
 from cordyna_cli.operations import operations_of
 from cordyna_cli.output.exit_status import ExitStatus
-from cordyna_cli.run_ids import find_run_id
+from cordyna_cli.run_ids import find_run_to_end
 from cordyna_cli.wording.format import plural
 from cordyna_core.errors import NotFound, UserError
 
@@ -43,7 +43,7 @@ def prune(
         if run is None:
             call.out.print([f"{plural(prune_runs(parse_seconds(older_than)), 'run')} deleted"])
             return ExitStatus.COMPLETED
-        run_id = find_run_id(engine, run)
+        run_id = find_run_to_end(engine, run)
         if not prune_run(run_id):
             raise NotFound(f'there is no run "{run_id}".', next="`dyna runs` lists the newest")
         call.out.print([f"run {run_id} deleted"])

@@ -15,6 +15,7 @@ from cordyna_cli.input.parse_time import parse_seconds
 from cordyna_cli.input.run_selector import resolve_run_id
 from cordyna_cli.output.errors import command_refused
 from cordyna_cli.output.exit_status import ExitStatus
+from cordyna_cli.run_ids import find_run_to_end
 from cordyna_cli.usage_error import UsageError
 from cordyna_cli.wording.next_steps import invoke_again
 from cordyna_core.contract.base import Problem
@@ -95,7 +96,7 @@ def cancel(ctx: typer.Context, run: Run) -> ExitStatus:
     """
     call = CommandContext(ctx)
     with call.engine() as engine:
-        run_id = resolve_run_id(engine, run)
+        run_id = find_run_to_end(engine, run)
         before = engine.run(run_id)
         refused = engine.command(CancelRun(run_id=run_id))
         if refused is not None:
