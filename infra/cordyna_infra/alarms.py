@@ -22,6 +22,9 @@ from cordyna_infra.names import CerebroNames
 QUEUE_AGE_MAX_S: Final = 5
 """Clocks are kept to 2 s only while messages are handled at once."""
 
+TIMER_AGE_MAX_S: Final = 1800
+"""The longest delay of a message, and the visibility timeout of one whose invocation was killed."""
+
 _AT_LEAST: Final = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
 
 
@@ -93,6 +96,13 @@ class Alarms(Construct):
             metrics.of_queue(queue, "ApproximateNumberOfMessagesVisible", period=metrics.MINUTE),
             f"More timers are due than the timekeeper handles at a time ({at_once}).",
             threshold=at_once,
+        )
+        # A few timers that nothing handles are not that many.
+        self._alarm(
+            "stuck-timekeeper",
+            metrics.of_queue(queue, "ApproximateAgeOfOldestMessage", period=metrics.MINUTE),
+            f"A timer has been in the timekeeper's queue for {TIMER_AGE_MAX_S} s.",
+            threshold=TIMER_AGE_MAX_S,
         )
 
     def _add_function_alarms(self) -> None:

@@ -1,8 +1,9 @@
 """The resources that deliver messages later: a state machine and a group of schedules.
 
 Invariant: everything arrives in the timekeeper's queue, at least once. Up to 60 s ahead a wait
-state is used, exact to the second; beyond, a one-shot schedule; every cron is a schedule of the
-same group.
+state is used, exact to the second; beyond, a one-shot schedule, which fires up to a minute early;
+every cron is a schedule of the same group. What arrives early waits for the rest as a delayed
+message of that queue: the timekeeper starts no wait state.
 
 Most runs have completed before their timer is due, and it would find nothing to do: after its wait
 the state machine reads the run, and ends. That costs a read instead of a message and an invocation.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from architecture.repository import ROOT
+from cerebro.adapters.aws.timers import QUEUE_DELAY_MAX_S
 from cordyna_infra.handlers import HANDLERS
 from infra.conftest import synthesized
 from infra.templates import Template, listed, text_of
@@ -269,6 +270,18 @@ def test_delayed_timers_raise_no_alarm_of_their_age(tmp_path: Path) -> None:
     due = slow.pop("cordyna-slow-timekeeper")
     assert due == ("ApproximateNumberOfMessagesVisible", 300)
     assert set(slow.values()) == {("ApproximateAgeOfOldestMessage", 5)}
+
+
+def test_timer_that_nothing_handles_raises_an_alarm(stacks: dict[str, Template]) -> None:
+    """Its age may count its delay, and the visibility timeout of an invocation that was killed."""
+    (queue,) = [
+        queue
+        for queue in stacks["cerebro"].all("AWS::SQS::Queue").values()
+        if queue["QueueName"] == "cordyna-timekeeper"
+    ]
+    alarm = alarms(stacks)["stuck-timekeeper"]
+    assert alarm["MetricName"] == "ApproximateAgeOfOldestMessage"
+    assert alarm["Threshold"] > QUEUE_DELAY_MAX_S + queue["VisibilityTimeout"]
 
 
 def test_shifted_rollout_invokes_aliases(tmp_path: Path) -> None:
