@@ -92,3 +92,10 @@ def test_sweeps_stop_while_a_run_waits_for_a_dead_letter(
         days = max(days, verdict.at / 86_400)
     assert days > 2
     REAL.set()
+
+
+def test_more_timers_than_pages_explain_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert World(8262).run().broken is None  # an hour of sweeps of five pages
+    monkeypatch.setattr("cerebro.simulator.load_promises.TIMERS_MAX", (1, 0))
+    assert "timers" in (World(8262).run().broken or "")
+    REAL.set()

@@ -38,7 +38,10 @@ COMMAND_DELAY_MAX_S: Final = 0.5
 """How long after its clock started a command leaves: others of its group of ten precede it."""
 
 TIMERS_MAX: Final = (20, 2)
-"""Timers of a run at most: the first number, and the second for each of its attempts."""
+"""Timers of a run at most: the first number for each page, the second for each attempt.
+
+A run of an hour, whose clocks run out, is swept four times, each time with a timer for every page.
+"""
 
 HOP_MAX_S: Final = 0.51
 """How long a message of cerebro takes to its queue at most; what it waits there is its age."""
@@ -110,9 +113,9 @@ class LoadPromises:
         """Check a run that has ended. Raises Unexpected."""
         if self._has_faults:
             return
-        self._check_timers(run_id)
         snapshot = self._store.read_run_snapshot(run_id)
         assert snapshot is not None
+        self._check_timers(run_id, len(snapshot.plan.pages))
         for index, fact in self._store._tasks[run_id].items():
             task = snapshot.plan.tasks[index]
             attempt = (run_id, task.name, fact.attempt)
@@ -121,10 +124,10 @@ class LoadPromises:
             if task.server:
                 self._check_bodies(task.name, task.server, run_id, fact.attempt)
 
-    def _check_timers(self, run_id: str) -> None:
+    def _check_timers(self, run_id: str, pages: int) -> None:
         attempts = sum(fact.attempt for fact in self._store._tasks[run_id].values())
-        base, per_attempt = TIMERS_MAX
-        if self.timers[run_id] > base + per_attempt * attempts:
+        per_page, per_attempt = TIMERS_MAX
+        if self.timers[run_id] > per_page * pages + per_attempt * attempts:
             raise Unexpected(f"{attempts} attempts of a run had {self.timers[run_id]} timers")
 
     def _check_bodies(self, task: str, server: str, run_id: str, attempts: int) -> None:
