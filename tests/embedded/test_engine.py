@@ -13,35 +13,13 @@ from cerebro.embedded.storage.home import DATABASE, DiskHome, MemoryHome
 from cordyna_cli.engine import EngineOptions, Invoked, Refused
 from cordyna_core import Context, TaskServer
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
-from cordyna_core.contract.views.runs import RunView
 from cordyna_core.errors import NotFound, ServiceError, UserError
+from world.two_servers import finished, two_servers
 
 
 @pytest.fixture(params=["memory", "disk"])
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> MemoryHome | DiskHome:
     return MemoryHome() if request.param == "memory" else DiskHome(tmp_path / "home")
-
-
-def finished(engine: EmbeddedEngine, task: str, *, join: bool = False, **params: object) -> RunView:
-    """The run of a task as it is at its end."""
-    taken = engine.invoke(InvokeTask(task=task, params=params), join=join)
-    assert isinstance(taken, Invoked), taken
-    *_, last = engine.follow(taken.run_id)
-    return last
-
-
-def two_servers() -> list[TaskServer]:
-    one, two = TaskServer("one"), TaskServer("two")
-    one.task(name="x")(lambda: {"rows": 3})
-    one.task(name="bad")(lambda: 1 // 0)
-
-    @two.task(name="y", upstream=["x"])
-    def y(times: int = 2) -> int:
-        print("times", times)  # noqa: T201  for its log
-        return times
-
-    two.task(name="z", upstream=["bad", "y"])(lambda: None)
-    return [one, two]
 
 
 @pytest.fixture

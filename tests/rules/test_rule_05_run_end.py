@@ -1,6 +1,5 @@
 """Rule 5: when a run ends, and when it is reopened (docs/rules.md, rule 5)."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -117,13 +116,7 @@ def test_expiry_whose_write_answer_was_lost_is_published() -> None:
     assert "ack_timeout" in [getattr(message, "reason", None) for message in world.published]
 
 
-@pytest.fixture
-def _pages_of_one() -> Iterator[None]:
-    with sizes(Sizes(page=1)):
-        yield
-
-
-@pytest.mark.usefixtures("_pages_of_one")
+@sizes(Sizes(page=1))
 def test_end_check_reads_pages_from_last_to_first() -> None:
     world = a_run("a  b<-a  c<-b", a="error")
     program = program_of(PageTimer(world.run_id, 0, world.now))
@@ -138,7 +131,7 @@ def test_end_check_reads_pages_from_last_to_first() -> None:
     )
 
 
-@pytest.mark.usefixtures("_pages_of_one")
+@sizes(Sizes(page=1))
 def test_end_check_of_other_page_completes_run() -> None:
     world = a_run("a  b  c<-a,b", a="error", b="completed")
     world.report("a", "completed")

@@ -1,10 +1,7 @@
 """Rule 7: a rerun, where a store answers completed facts from a cache (docs/rules.md, rule 7)."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-
-import pytest
 
 from cerebro.core.effects import PageTimer
 from cerebro.simulator.cached_facts import CachedFacts
@@ -26,12 +23,6 @@ def a_rerun(tasks: str, task: str) -> ReactionWorld:
     rerun = RetryRun(run_id=world.run_id, command_id="r", from_=[task], downstream=True)
     world.publish(rerun, CLIENT)
     return world
-
-
-@pytest.fixture
-def _pages_of_one() -> Iterator[None]:
-    with sizes(Sizes(page=1)):
-        yield
 
 
 def test_outputs_of_a_rerun_are_not_read_from_a_cache() -> None:
@@ -57,7 +48,7 @@ def test_moved_task_of_a_rerun_is_not_retried() -> None:
     assert world.problems == ["task_moved"]
 
 
-@pytest.mark.usefixtures("_pages_of_one")
+@sizes(Sizes(page=1))
 def test_lost_dispatch_of_a_rerun_is_repaired() -> None:
     world = a_rerun("a  b<-a", "a")
     update = world.update("a", "completed")

@@ -1,7 +1,5 @@
 """Rules 7 and 8: a command that is delivered again, and updates while it is handled."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from cerebro.simulator.sizes import Sizes, sizes
@@ -11,13 +9,7 @@ from cordyna_core.contract.state_updates import TaskStateChanged
 from world.scenarios import a_run, a_world
 
 
-@pytest.fixture
-def _pages_of_one() -> Iterator[None]:
-    with sizes(Sizes(page=1)):
-        yield
-
-
-@pytest.mark.usefixtures("_pages_of_one")
+@sizes(Sizes(page=1))
 def test_cancel_ends_the_attempts_of_every_page() -> None:
     world = a_run("a  b  c  d<-a,b,c", b="started", c="queued")
     world.cancel()

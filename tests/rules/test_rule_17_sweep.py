@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator
 from itertools import count
 
-import pytest
-
 from cerebro.handlers.sweep import (
     BACKDATED_S,
     SWEEP_INTERVAL_S,
@@ -75,13 +73,7 @@ def test_each_third_sweep_begins_with_new_runs() -> None:
     assert [run_id in NEW for run_id in first].count(True) == 3
 
 
-@pytest.fixture
-def _pages_of_one() -> Iterator[None]:
-    with sizes(Sizes(page=1)):
-        yield
-
-
-@pytest.mark.usefixtures("_pages_of_one")
+@sizes(Sizes(page=1))
 def test_sweep_of_an_engine_covers_all_pages() -> None:
     world = a_run("a  b  c<-a,b")
     world.driver.lose_page_timers()
