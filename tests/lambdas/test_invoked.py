@@ -2,7 +2,7 @@
 operators.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -43,8 +43,13 @@ def a_run(**of_task: Any) -> FakeRuntime:
     return fake
 
 
-def with_marks(fake: FakeRuntime, *runs: str, pages: int = 1) -> FakeRuntime:
-    """The runs have marks in the partition of their first character."""
+NewPages = Callable[[int], list[tuple[str, int]]]
+
+
+def with_marks(
+    fake: FakeRuntime, *runs: str, pages: int = 1, new: NewPages = lambda _: []
+) -> FakeRuntime:
+    """The runs have marks in the partition of their first character; `new`: those without one."""
 
     def active_pages(shard: int, after: str = "") -> Iterator[tuple[str, int]]:
         marked = runs or tuple(fake.store.active_runs())
@@ -56,8 +61,9 @@ def with_marks(fake: FakeRuntime, *runs: str, pages: int = 1) -> FakeRuntime:
             ]
         )
 
-    fake.store.active_pages = active_pages  # type: ignore[attr-defined]
-    fake.store.new_active_pages = lambda _: iter(())  # type: ignore[attr-defined]
+    store: Any = fake.store
+    store.active_pages = active_pages
+    store.new_active_pages = lambda shard: iter(new(shard))
     return fake
 
 
@@ -82,8 +88,7 @@ def test_sweep_sends_a_timer_for_every_active_page(capsys: pytest.CaptureFixture
 
 
 def test_sweep_reaches_runs_that_were_never_marked() -> None:
-    fake = with_marks(FakeRuntime(), "A1")
-    fake.store.new_active_pages = lambda shard: iter([(f"NEW-{shard}", 2)])  # type: ignore[attr-defined]
+    fake = with_marks(FakeRuntime(), "A1", new=lambda shard: [(f"NEW-{shard}", 2)])
     answer = swept(fake, shard=ord("A") % SHARDS)
     assert (answer["runs"], answer["rings"], answer["finished"]) == (2, 3, True)
 
@@ -115,7 +120,7 @@ def test_sweeps_without_time_reach_every_run_in_turn() -> None:
     for _ in runs:
         fake.now += 900
         keep_going = iter([True, False]).__next__
-        progress = sweep_shards(fake.runtime.ports, fake.store, [1], keep_going)  # type: ignore[arg-type]
+        progress = sweep_shards(fake.runtime.ports, fake.store, [1], keep_going)
         assert (progress.runs, progress.is_finished) == (1, False)
         reached.add(progress.last)
     assert reached == {run for run in runs if ord(run[0]) % SHARDS == 1}
@@ -123,13 +128,12 @@ def test_sweeps_without_time_reach_every_run_in_turn() -> None:
 
 def test_new_runs_are_reached_also_if_no_sweep_ends() -> None:
     runs = [f"{first}1" for first in "0123456789ABCDEFGHJKMNPQRSTVWXYZ"]
-    fake = with_marks(FakeRuntime(), *runs)
-    fake.store.new_active_pages = lambda _: iter([("NEW", 1)])  # type: ignore[attr-defined]
+    fake = with_marks(FakeRuntime(), *runs, new=lambda _: [("NEW", 1)])
     reached = set()
     for _ in range(4 * len(runs)):
         fake.now += 900
         keep_going = iter([True, False]).__next__
-        reached.add(sweep_shards(fake.runtime.ports, fake.store, [1], keep_going).last)  # type: ignore[arg-type]
+        reached.add(sweep_shards(fake.runtime.ports, fake.store, [1], keep_going).last)
     assert reached == {"NEW", *(run for run in runs if ord(run[0]) % SHARDS == 1)}
 
 
