@@ -195,6 +195,20 @@ def test_graph_of_unknown_task_suggests_near_names() -> None:
     )
 
 
+@pytest.mark.parametrize("words", [("-o", "json"), ("-ojson",), ("--output=json",)])
+def test_error_of_graph_as_json_is_one_object(words: tuple[str, ...]) -> None:
+    result = dyna("graph", "nope", *words, engine=ENGINE)
+
+    assert (result.status, result.err) == (3, "")
+    assert result.json["error"]["what"] == 'no server declares a task "nope".'
+
+
+def test_error_of_graph_as_a_tree_is_text() -> None:
+    result = dyna("graph", "json", "-o", "tree", engine=ENGINE)
+
+    assert (result.status, result.out) == (3, "")
+
+
 def test_graph_for_mermaid_has_a_box_for_each_server() -> None:
     assert dyna("graph", "-o", "mermaid", "task-3", engine=ENGINE).out.splitlines() == [
         "flowchart LR",

@@ -7,6 +7,8 @@ import errno
 import re
 import shlex
 import traceback
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Final
 
 import typer
@@ -34,6 +36,8 @@ app = typer.Typer(
     cls=CommandGroup, add_completion=False, rich_markup_mode=None, no_args_is_help=False
 )
 
+_JSON_FLAGS: Final = frozenset({"--json", "-ojson", "--output=json"})
+_JSON_FORMATS: Final = frozenset({"-ojson", "--outputjson"})
 _GLOBAL_OPTIONS: Final = (
     "--server",
     "--profile",
@@ -140,7 +144,7 @@ def _report(context: CliContext, error: UserError, status: ExitStatus) -> ExitSt
     environment = context.environment
     if context.debug:
         traceback.print_exc(file=environment.stderr)
-    if "--json" in environment.argv and not isinstance(error, Unwritable):
+    if _asks_for_json(environment.argv) and not isinstance(error, Unwritable):
         try:
             write(environment.stdout, [writable_json(error_json(error), environment.stdout)])
         except (ReaderLeft, Unwritable):
@@ -148,6 +152,12 @@ def _report(context: CliContext, error: UserError, status: ExitStatus) -> ExitSt
     else:
         _write_error(environment, error)
     return status
+
+
+def _asks_for_json(argv: Sequence[str]) -> bool:
+    """Return whether the result would be JSON: by `--json`, or by the output format of `graph`."""
+    formats = (f"{option}{word}" for option, word in pairwise(argv))
+    return not _JSON_FLAGS.isdisjoint(argv) or not _JSON_FORMATS.isdisjoint(formats)
 
 
 def _write_error(environment: Environment, error: UserError) -> None:
