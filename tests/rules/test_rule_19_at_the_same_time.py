@@ -112,6 +112,25 @@ def test_closing_while_another_failure_is_recorded(effects: int) -> None:
     assert world.store.read_graph().watched == watched
 
 
+@pytest.mark.parametrize("more", range(1, 5))
+@pytest.mark.parametrize("effects", range(1, 24))
+def test_mark_after_the_closing_is_taken_back_after_a_crash(effects: int, more: int) -> None:
+    """The failure that it read has been healed, so the redelivered input records nothing."""
+    world = a_run("a", a="error").after(5)
+    world.driver.held = []
+    second = world.invoke("a")
+    world.report("a", "error", run_id=second)
+    (failing,) = [one for one in world.driver.held if one.message.state == "failing"]
+    world.driver.held = None
+    resume = world.driver.begin(failing, effects=effects)
+    world.retry(run_id=second)
+    world.reach("a", "completed", run_id=second)
+    resume(more)
+    world.handle(failing)
+    watched = {incident.mark for incident in world.store.incidents() if incident.is_open}
+    assert world.store.read_graph().watched == watched
+
+
 def open_while_paused(world: ReactionWorld) -> None:
     """The incident of `a` is opened by another run, and its timer has looked for runs."""
     other = world.invoke("a", key="other")

@@ -109,7 +109,8 @@ async def resume(incident: str, failures: Sequence[Failure] = (), *, cause: str)
     if stored is None:
         return
     stored = await publish_pending(stored)
-    if cause in (stored.opened_by, stored.closed_by):
+    # It may have read the incident as open, and marked it when another program had closed it.
+    if not stored.is_open or cause == stored.opened_by:
         await _sync_mark(incident)
     if not stored.is_open:
         return
