@@ -109,8 +109,6 @@ def test_silent_server_of_another_delivery_is_no_fault() -> None:
     expired = expire(PLAN.tasks[0], DISPATCHED, run_id=RUN, cause=CHECK.id, now=20.0)
     store.write_task(RUN, 0, replace(expired, rank=Rank.COMPLETED, deadline=None), None)
     handled = HandledInput(CHECK, CHECK.id, silent_servers={"s"})
-    handled.facts_before[0] = DISPATCHED
-    handled.facts_read[RUN, 0] = expired
     check_effects(handled, RunSnapshot(A_RUN, PLAN), store)
 
 

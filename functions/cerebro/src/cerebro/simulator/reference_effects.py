@@ -7,7 +7,6 @@ Invariant: nothing here calls a program of the core.
 """
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
@@ -153,14 +152,12 @@ def _check_missed_acks(
     }
     if unnoted := expired - handled.silent_servers:
         raise Unexpected(f"{unnoted} did not acknowledge a command, and that was not noted")
-    # What it read may have been written and replaced since it began.
-    read = {
-        index: fact
-        for (run_id, index), fact in handled.facts_read.items()
-        if run_id == check.run_id and fact is not None
+    # Another delivery may have expired the fact, and it may have moved on since it was read here.
+    silent = {
+        tasks[index].server
+        for index, fact in store._tasks[check.run_id].items()
+        if any(entry.reason == "ack_timeout" for entry in fact.timeline)
     }
-    facts = chain(store._tasks[check.run_id].items(), handled.facts_before.items(), read.items())
-    silent = {tasks[index].server for index, fact in facts if fact.rank == Rank.ACK_TIMEOUT}
     if wrong := handled.silent_servers - silent - expired:
         raise Unexpected(f"{wrong} are noted as silent, but no clock of a command expired")
 
