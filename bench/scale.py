@@ -27,6 +27,8 @@ from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Program
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.core.model.run import RunSnapshot
+from cerebro.core.model.task_run import TaskRun
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM, Ports
 from cordyna_core.contract.base import Message, meta_at
@@ -177,37 +179,11 @@ class World:
 
 def measured(size: int) -> dict[str, Any]:
     """Run one graph of that size, and measure it."""
-    world, start = World(), time.process_time()
-    for declared in layered(size):
-        world.put(server_source(declared.server), declared)
-        world.largest["ServerDeclared"] = max(
-            world.largest.get("ServerDeclared", 0), len(detail_json(declared))
-        )
-    world.settle()
-    declared_s = time.process_time() - start
-    world.calls.clear()
-    world.handled = world.events = 0
-
-    start = time.process_time()
-    world.put(CLIENT, InvokeTask(task="target", key="k"))
-    world.settle()
-    run_s = time.process_time() - start
-
-    run_id = run_id_of("target", "k")
-    run, snapshot = world.store.read_run(run_id), world.store.read_run_snapshot(run_id)
-    assert run is not None
-    assert snapshot is not None
+    world = World()
+    declared_s = _declare(world, layered(size))
+    run_s = _run(world)
+    snapshot, facts = _completed(world)
     plan = snapshot.plan
-    assert run.status == "completed", run
-    facts = {
-        index: fact
-        for page in plan.pages
-        for index, fact in world.store.read_page(run_id, page).items()
-    }
-    assert len(facts) == plan.size
-    assert all(fact.is_completed and fact.attempt == 1 for fact in facts.values()), (
-        "a false timeout"
-    )
     tasks = sum(not task.is_join for task in plan.tasks)
     return {
         "tasks": tasks,
@@ -226,6 +202,47 @@ def measured(size: int) -> dict[str, Any]:
         "largest_plan_item": max(map(len, chunks_of_plan(plan))),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+
+
+def _declare(world: World, declarations: Sequence[ServerDeclared]) -> float:
+    """Declare all servers. Returns the processor time that it takes."""
+    start = time.process_time()
+    for declared in declarations:
+        world.put(server_source(declared.server), declared)
+        world.largest["ServerDeclared"] = max(
+            world.largest.get("ServerDeclared", 0), len(detail_json(declared))
+        )
+    world.settle()
+    return time.process_time() - start
+
+
+def _run(world: World) -> float:
+    """Invoke the target, and let the run end. Returns the processor time that it takes."""
+    world.calls.clear()
+    world.handled = world.events = 0
+    start = time.process_time()
+    world.put(CLIENT, InvokeTask(task="target", key="k"))
+    world.settle()
+    return time.process_time() - start
+
+
+def _completed(world: World) -> tuple[RunSnapshot, dict[int, TaskRun]]:
+    """Return the run and its facts. It has completed, each task at its first attempt."""
+    run_id = run_id_of("target", "k")
+    run, snapshot = world.store.read_run(run_id), world.store.read_run_snapshot(run_id)
+    assert run is not None
+    assert snapshot is not None
+    assert run.status == "completed", run
+    facts = {
+        index: fact
+        for page in snapshot.plan.pages
+        for index, fact in world.store.read_page(run_id, page).items()
+    }
+    assert len(facts) == snapshot.plan.size
+    assert all(fact.is_completed and fact.attempt == 1 for fact in facts.values()), (
+        "a false timeout"
+    )
+    return snapshot, facts
 
 
 ROWS: Final = (
