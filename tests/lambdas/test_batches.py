@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cerebro.lambdas.runtime import MESSAGE_MIN_MS, on_queue
+from cerebro.lambdas.runtime import EFFECT_MIN_MS, MESSAGE_MIN_MS, on_queue
 from cordyna_core.contract.base import meta_at
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
@@ -247,3 +247,27 @@ def test_batch_without_time_is_delivered_again_unhandled() -> None:
     }
     assert (fake.dead.letters, fake.bus.published) == ([], [])
     assert len(fake.retries.postponed) == 2
+
+
+@pytest.mark.parametrize("calls", range(1, 14))
+def test_message_that_takes_too_long_is_given_up(calls: int) -> None:
+    """The rest of its batch is answered, and the next delivery does what is left."""
+    fake = FakeRuntime()
+    handler = on_queue("planner", fake.build)
+    handler(batch(fake.declared("x")), Context())
+
+    class SlowCalls(Context):
+        def get_remaining_time_in_millis(self) -> int:
+            nonlocal calls
+            calls -= 1
+            return 60_000 if calls >= 0 else EFFECT_MIN_MS - 1
+
+    answer = handler(batch(an_invocation(fake), fake.declared("x", "y")), SlowCalls())
+
+    assert answer == {
+        "batchItemFailures": [{"itemIdentifier": "message-0"}, {"itemIdentifier": "message-1"}]
+    }
+    assert [receipt for receipt, _ in fake.retries.postponed] == ["receipt-0", "receipt-1"]
+    assert list(fake.store.read_graph().tasks) == ["x"]
+    handler(batch(an_invocation(fake)), Context())
+    assert {command.task for command in fake.commands} == {"x"}

@@ -1,7 +1,8 @@
 """Shell: performs a program's effects, one by one, on the ports.
 
-Invariant: the shell decides nothing. If a port raises, the program is dropped where it is and its
-input is not acknowledged; delivering the input again runs the program from its start.
+Invariant: the shell decides nothing. If a port raises, or the time runs out, the program is dropped
+where it is and its input is not acknowledged; delivering the input again runs the program from its
+start.
 """
 
 from collections.abc import Callable
@@ -79,12 +80,21 @@ class ProgramFailed(CordynaError):
     """A program raised an unexpected error; it raises it again if its message is handled again."""
 
 
-def perform(program: effects.Program, ports: Ports) -> None:
+CheckTime = Callable[[], None]
+"""Raises if the process has no time for another effect."""
+
+
+def no_time_limit() -> None:
+    """Let a program take as long as it needs."""
+
+
+def perform(program: effects.Program, ports: Ports, check_time: CheckTime = no_time_limit) -> None:
     """Run `program` to its end.
 
     Raises:
         Fatal: the program says that its message can never be handled.
-        ProgramFailed: the program raised anything else. What a port raises is raised as it is.
+        ProgramFailed: the program raised anything else. What a port or `check_time` raises is
+            raised as it is.
     """
     answer: Any = None
     send = program.send
@@ -97,4 +107,5 @@ def perform(program: effects.Program, ports: Ports) -> None:
             raise
         except Exception as unexpected:
             raise ProgramFailed(f"{type(unexpected).__name__}: {unexpected}") from unexpected
+        check_time()
         answer = PERFORM[type(effect)](ports, effect)

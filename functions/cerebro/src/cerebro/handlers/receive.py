@@ -16,7 +16,7 @@ from cerebro.core.declaration.handlers import refuse_malformed
 from cerebro.core.effects import InternalMessage, Program
 from cerebro.core.planning.redaction import kept_event, may_have_params
 from cerebro.dispatch import program_for
-from cerebro.shell import Ports, ProgramFailed, perform
+from cerebro.shell import CheckTime, Ports, ProgramFailed, no_time_limit, perform
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import (
     Envelope,
@@ -63,13 +63,16 @@ class _Rejection:
 
 
 def receive(
-    batch: Iterable[Delivery], ports: Ports, has_time: Callable[[], bool] = lambda: True
+    batch: Iterable[Delivery],
+    ports: Ports,
+    has_time: Callable[[], bool] = lambda: True,
+    check_time: CheckTime = no_time_limit,
 ) -> BatchResult:
     """Handle each message of the batch.
 
-    Once `has_time` returns False, no further one is begun: those are delivered again soon. A
-    function that is killed in a message would have it delivered minutes later, after its commands'
-    clocks.
+    Once `has_time` returns False, no further one is begun, and once `check_time` raises, the one
+    that is handled is given up: those are delivered again soon. A function that is killed would
+    have its whole batch delivered minutes later, after the clocks of its commands.
     """
     outcome = BatchResult()
     for delivery in batch:
@@ -77,7 +80,7 @@ def receive(
             outcome.again.append(delivery.receipt)
             continue
         try:
-            rejection = _handle(delivery, ports)
+            rejection = _handle(delivery, ports, check_time)
         except Exception:  # noqa: BLE001  it is logged, and the message delivered again
             _log.exception("message %s failed and will be delivered again", delivery.receipt)
             outcome.again.append(delivery.receipt)
@@ -97,10 +100,10 @@ def _without_secrets(delivery: Delivery, ports: Ports) -> Delivery:
     return replace(delivery, body=kept_event(delivery.body, ports.store.read_graph()))
 
 
-def _handle(delivery: Delivery, ports: Ports) -> _Rejection | None:
+def _handle(delivery: Delivery, ports: Ports, check_time: CheckTime) -> _Rejection | None:
     """Handle one message. Returns None, or why it can never be handled."""
     try:
-        perform_one(open_delivery(delivery.body, delivery.sent_at), ports)
+        perform_one(open_delivery(delivery.body, delivery.sent_at), ports, check_time)
     except (MalformedEvent, Fatal) as rejected:
         return _Rejection(str(rejected), is_answered=answer_malformed(rejected, ports))
     except ProgramFailed as failed:
@@ -140,11 +143,16 @@ def open_delivery(body: str, sent_at: float | None = None) -> Envelope | Interna
     return decode_internal(body, sent_at) or open_envelope(body)
 
 
-def perform_one(message: Envelope | InternalMessage, ports: Ports) -> None:
-    """Handle one message. Raises Fatal if it can never be handled, and what a port raises."""
+def perform_one(
+    message: Envelope | InternalMessage, ports: Ports, check_time: CheckTime = no_time_limit
+) -> None:
+    """Handle one message.
+
+    Raises Fatal if it can never be handled, and what a port or `check_time` raises.
+    """
     program = program_of(message)
     if program is not None:
-        perform(program, ports)
+        perform(program, ports, check_time)
 
 
 def program_of(message: Envelope | InternalMessage) -> Program | None:

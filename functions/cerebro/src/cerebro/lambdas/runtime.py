@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, Protocol
 
 from aws_lambda_powertools import Logger
@@ -26,12 +26,18 @@ from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.ids import is_client, run_id_of
 from cordyna_core.contract.registry import Sender, is_misspelt_by_client, sent_by
+from cordyna_core.errors import ServiceError
 
 _RUN_ID: Final = re.compile(r'"run_id"\s*:\s*"([0-9A-HJKMNP-TV-Z]{26})"')
 
 MESSAGE_MIN_MS: Final = 20_000
 """With less time left no further message of a batch is begun. A part of a wide fan-out takes a few
 seconds.
+"""
+
+EFFECT_MIN_MS: Final = 5_000
+"""With less time left the message that is handled is given up, so that the batch is answered. A
+part of a wide fan-out makes some 330 calls of AWS, one after the other.
 """
 
 Event = dict[str, Any]
@@ -119,6 +125,7 @@ def answer_batch(event: Event, runtime: LambdaRuntime, context: LambdaContext) -
         _deliveries(event, runtime.log),
         runtime.ports,
         lambda: context.get_remaining_time_in_millis() > MESSAGE_MIN_MS,
+        partial(_check_time, context),
     )
     again = set(outcome.again)
     for delivery, reason in outcome.dead_letters:
@@ -142,6 +149,17 @@ def answer_batch(event: Event, runtime: LambdaRuntime, context: LambdaContext) -
     _postpone(event, again, runtime)
     runtime.metrics.flush()
     return {"batchItemFailures": [{"itemIdentifier": receipt} for receipt in sorted(again)]}
+
+
+def _check_time(context: LambdaContext) -> None:
+    """Raise ServiceError if the function is about to be killed."""
+    left_ms = context.get_remaining_time_in_millis()
+    if left_ms < EFFECT_MIN_MS:
+        raise ServiceError(
+            f"a message was given up, because its function had {left_ms} ms left.",
+            why="its calls of AWS were slow.",
+            next="wait: it comes again within seconds; if that lasts, see the throttles alarm.",
+        )
 
 
 def _is_command_of_client(body: str) -> bool:
