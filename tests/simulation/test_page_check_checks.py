@@ -74,6 +74,16 @@ def test_timer_that_had_nothing_to_do_is_no_fault() -> None:
     check_timer({}, now=9.0)
 
 
+def test_timer_of_a_run_that_was_cancelled_meanwhile_is_no_fault() -> None:
+    """It had completed the run; a rerun opened it, and was cancelled before the timer read it."""
+    completed = replace(RUNNING, status="completed", cause=TIMER.id)
+    handled = HandledInput(TIMER, TIMER.id, run_before=completed, clocks=[20.0])
+    handled.facts_before = {0: DONE, 1: DONE}
+    cancelled = replace(completed, status="cancelled", cause="other", rev=1)
+    snapshot = RunSnapshot(cancelled, PLAN)
+    check_page(TIMER, handled, snapshot, cancelled, handled.facts_before, repairs=True)
+
+
 # --- a failure ----------------------------------------------------------------------------------
 def check_failure(*, is_failing: bool, armed_pages: set[int]) -> None:
     store = MemoryStore()

@@ -47,7 +47,8 @@ def check_page(
         raise Unexpected(f"{live} are live in a cancelled run, and a message about it left them")
     if isinstance(message, OverdueCheck):
         return
-    if before.status == "completed" and before.cause == message.id:
+    # A run that was opened again meanwhile, or cancelled, has another end to publish.
+    if before.status == "completed" and before.cause == after.cause == message.id:
         _require_published(handled)
     if not handled.clocks or handled.clocks[0] < message.due:
         return
