@@ -55,7 +55,7 @@ from cerebro.core.run.own_attempts import is_late, is_own, with_running_clock
 from cerebro.core.run.page_timers import arm_page_check, arm_page_timer
 from cerebro.core.run.run_access import read_run
 from cerebro.core.run.run_status import end_run
-from cerebro.core.run.transitions import begin_attempt, complete_without_body
+from cerebro.core.run.transitions import begin_attempt, complete_without_body, has_not_moved
 from cordyna_core.contract.base import Message
 
 FAN_OUT_WIDTH: Final = 250
@@ -244,10 +244,16 @@ async def put_next_attempt(
 
     Its command is not sent: see `send_commands`.
     """
-    now = await Now()
-    fact = begin_attempt(snapshot.plan.tasks[index], failed, cause=cause, now=now)
-    conflicting = await WriteTask(snapshot.run.id, index, fact, failed)
-    return conflicting or fact
+    seen: TaskRun | None = None
+    while seen is None or has_not_moved(seen, failed):
+        seen = failed
+        now = await Now()
+        fact = begin_attempt(snapshot.plan.tasks[index], seen, cause=cause, now=now)
+        conflicting = await WriteTask(snapshot.run.id, index, fact, seen)
+        if conflicting is None:
+            return fact
+        failed = conflicting
+    return failed
 
 
 async def send_commands(snapshot: RunSnapshot, facts: Mapping[int, TaskRun], *, cause: str) -> None:

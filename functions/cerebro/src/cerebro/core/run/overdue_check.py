@@ -38,7 +38,7 @@ from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.page_timers import arm_page_check, arm_page_timer
 from cerebro.core.run.run_access import read_snapshot, write_task
 from cerebro.core.run.run_status import announce_failure
-from cerebro.core.run.transitions import expire
+from cerebro.core.run.transitions import expire, has_not_moved
 from cordyna_core.contract.base import Message
 
 REQUEUED_AFTER_S: Final = 1.0
@@ -124,11 +124,17 @@ async def _publish_expiries(
 
 async def _expire(snapshot: RunSnapshot, index: int, fact: TaskRun, *, cause: str) -> TaskRun:
     """Expire a clock. Returns the fact as it is then; if it moved, its writer guards it."""
-    now = await Now()
     task = snapshot.plan.tasks[index]
-    new = expire(task, fact, run_id=snapshot.run.id, cause=cause, now=now)
-    conflicting = await write_task(snapshot.run.id, index, new, fact)
-    return new if conflicting is None else conflicting
+    seen: TaskRun | None = None
+    while seen is None or has_not_moved(seen, fact):
+        seen = fact
+        now = await Now()
+        new = expire(task, seen, run_id=snapshot.run.id, cause=cause, now=now)
+        conflicting = await write_task(snapshot.run.id, index, new, seen)
+        if conflicting is None:
+            return new
+        fact = conflicting
+    return fact
 
 
 async def _guard(snapshot: RunSnapshot, check: OverdueCheck, expired: dict[int, TaskRun]) -> None:

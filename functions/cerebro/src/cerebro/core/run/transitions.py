@@ -41,7 +41,7 @@ from typing import Any, Final
 
 from cerebro.core.expiry_errors import EXPIRY_ERRORS
 from cerebro.core.model.plan import PlannedTask
-from cerebro.core.model.task_run import FAILED_RANKS, Rank, TaskRun, TimelineEntry
+from cerebro.core.model.task_run import FAILED_RANKS, Rank, TaskRun, TimelineEntry, lattice
 from cerebro.core.run.timeline import (
     END_STATES,
     attempt_timeline,
@@ -318,6 +318,11 @@ def may_rerun(fact: TaskRun | None) -> bool:
     if fact is None or fact.is_waiting:
         return True
     return TRANSITIONS[fact.rank, Input.RERUN] is Outcome.NEXT_WAITING
+
+
+def has_not_moved(seen: TaskRun, stored: TaskRun) -> bool:
+    """Return whether only the end of an older attempt was added since: its writer does no more."""
+    return (lattice(seen), seen.deadline) == (lattice(stored), stored.deadline)
 
 
 def cancel_task_run(fact: TaskRun, *, cause: str, now: float) -> TaskRun:
