@@ -1,4 +1,4 @@
-"""What the page shows of a run that was cancelled, and of a body that printed nothing."""
+"""What the page shows of a run that was cancelled, and of bodies that fail in odd ways."""
 
 import asyncio
 from collections.abc import Iterator
@@ -27,6 +27,10 @@ def customs() -> TaskServer:
     @server.task()
     def papers() -> None:
         raise ValueError("no stamp")
+
+    @server.task()
+    def coloured() -> None:
+        raise ValueError("\x1b[31mred\x1b[0m ink")
 
     server.task(name="stamp")(object)
     server.task(name="release", upstream=["inspect"])(lambda day="today": None)
@@ -94,3 +98,17 @@ def test_body_that_printed_nothing_has_no_step_to_its_log(
         why = get(client, address)["why"]
         assert why["next"]["do"] == "retry"
         assert "it printed nothing" in why["beside"]
+
+
+def test_error_is_shown_without_control_sequences(
+    engine: EmbeddedEngine, client: TestClient
+) -> None:
+    run = finished(engine, "coloured")
+
+    error = get(client, f"/runs/{run.run_id}/tasks/coloured")["error"]
+    (incident,) = get(client, "/incidents")["rows"]
+
+    for shown in (error, incident["error"]):
+        assert shown["message"] == "red ink"
+        assert shown["traceback"].endswith("ValueError: red ink\n")
+    assert incident["summary"] == "coloured failed: ValueError: red ink"

@@ -1,5 +1,7 @@
 """Incidents: what needs an owner, one of them, and a snooze."""
 
+from cordyna_cli.wording.foreign_text import one_line
+from cordyna_console.answers.reasons import printable_error
 from cordyna_console.answers.refusals import refusal
 from cordyna_console.console import Console
 from cordyna_console.incident_models import IncidentList, SnoozeRequest
@@ -12,16 +14,22 @@ from cordyna_core.errors import NotFound
 def incident_list(console: Console, owner: str | None, *, closed: bool) -> IncidentList:
     """Return the incidents of an owner, or of all."""
     rows = console.engine.incidents(closed=closed)
-    return IncidentList(rows=[row for row in rows if owner in (None, row.owner)])
+    return IncidentList(rows=[_printable(row) for row in rows if owner in (None, row.owner)])
 
 
 def incident(console: Console, incident_id: str) -> IncidentView:
     """Return one incident, open or closed. Raises NotFound."""
     for row in console.engine.incidents(closed=True):
         if row.incident == incident_id:
-            return row
+            return _printable(row)
     raise NotFound(
         f"there is no incident {incident_id}.", next="`dyna incidents --all` lists those kept"
+    )
+
+
+def _printable(incident: IncidentView) -> IncidentView:
+    return incident.model_copy(
+        update={"error": printable_error(incident.error), "summary": one_line(incident.summary)}
     )
 
 

@@ -3,10 +3,12 @@
 from datetime import datetime
 
 from cordyna_cli.full_reason import reason_with_events, reason_with_log
+from cordyna_cli.wording.foreign_text import printable
 from cordyna_cli.wording.next_steps import NextStep
 from cordyna_cli.wording.why import Why, why_run, why_task
 from cordyna_console.console import Console
 from cordyna_console.models import NextAction, WhyAnswer
+from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.views.runs import RunView, TaskView
 
 
@@ -25,6 +27,14 @@ def task_reason(console: Console, view: RunView, task: TaskView, now: datetime) 
         return _answer(why_task(view, task, now))
     reason_of = reason_with_events if task.reason == "cancelled" else reason_with_log
     return _answer(reason_of(console.engine, view, task, now))
+
+
+def printable_error(error: ErrorDescription | None) -> ErrorDescription | None:
+    """Return an error without control sequences: a page shows their characters as boxes."""
+    if error is None:
+        return None
+    traceback = None if error.traceback is None else printable(error.traceback)
+    return error.model_copy(update={"message": printable(error.message), "traceback": traceback})
 
 
 def _answer(why: Why) -> WhyAnswer:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cordyna_cli.engine import Refused
 from cordyna_cli.moments import moment_of
-from cordyna_console.answers.reasons import run_reason, task_reason
+from cordyna_console.answers.reasons import printable_error, run_reason, task_reason
 from cordyna_console.answers.refusals import refusal
 from cordyna_console.console import Console
 from cordyna_console.live import RunReading
@@ -171,7 +171,7 @@ def task_run(console: Console, run_id: str, name: str) -> TaskRunAnswer:
         attempt=task.attempt,
         params=task.params,
         output=task.output,
-        error=task.error,
+        error=printable_error(task.error),
         timeline=[TimelineRow(**dict(entry)) for entry in timeline],
         upstream=task.upstream,
         downstream=facts.downstream,
