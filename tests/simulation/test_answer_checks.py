@@ -23,7 +23,7 @@ from cerebro.simulator.secrets import PLAIN, SCHEMA, SECRET
 from cerebro.simulator.sizes import REAL, Sizes
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.base import Message, Problem, RootCause, meta_at
-from cordyna_core.contract.commands import InvokeTask, RetryRun
+from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CLIENT, derived_id, server_source
 from cordyna_core.contract.state_updates import (
@@ -132,6 +132,19 @@ def test_command_that_became_one_too_many_is_no_fault() -> None:
     retry = handled(RetryRun(run_id=RUN))
     retry.note_run(RUN, replace(seen, commands=()))
     check_run(seen, new, {0: LIVE}, retry)
+
+
+def test_run_that_exists_and_is_answered_as_unknown_is_found() -> None:
+    """It may be created while its command is handled, which is of a server and not about its own.
+
+    Whether a server may command a run is asked after whether there is one.
+    """
+    cancel = CancelRun(run_id=RUN, command_id="c")
+    event = Envelope(server_source("other"), cancel, "event-1", utc(0.0))
+    unknown = HandledInput(event, "event-1", RUN, published=[refused("unknown_run")])
+    check_answer(unknown, None, RUNNING, SNAPSHOT)
+    with pytest.raises(Unexpected, match="answered as unknown"):
+        check_answer(unknown, RUNNING, RUNNING, SNAPSHOT)
 
 
 @pytest.mark.parametrize(("owner", "is_right"), [("other", True), ("s", False), (None, False)])
