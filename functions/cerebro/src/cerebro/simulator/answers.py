@@ -81,11 +81,7 @@ def check_answer(
         if isinstance(answer, InvocationRejected)
         for problem in answer.problems
     }
-    if isinstance(command, CancelRun | RetryRun) and codes == {"unknown_run"}:
-        if before is not None:
-            raise Unexpected("a run that exists was answered as unknown")
-        return  # it may have been created since
-    if snapshot is not None and _is_foreign(command, envelope, snapshot, codes):
+    if _is_unknown(command, before, codes) or _is_foreign(command, envelope, snapshot, codes):
         return
     if isinstance(command, InvokeTask):
         # Another delivery may have created the run meanwhile, from another graph.
@@ -118,11 +114,19 @@ def _state_of(run: Run) -> RunState:
     return "failing" if run.failing else "running"
 
 
+def _is_unknown(command: Message, before: Run | None, codes: set[str]) -> bool:
+    """Return whether a command names a run that did not exist; it may have been created since."""
+    is_unknown = isinstance(command, CancelRun | RetryRun) and codes == {"unknown_run"}
+    if is_unknown and before is not None:
+        raise Unexpected("a run that exists was answered as unknown")
+    return is_unknown
+
+
 def _is_foreign(
-    command: Message, envelope: Envelope, snapshot: RunSnapshot, codes: set[str]
+    command: Message, envelope: Envelope, snapshot: RunSnapshot | None, codes: set[str]
 ) -> bool:
     """Return whether a server commands a run whose target is another's. Then it must be refused."""
-    if not isinstance(command, CancelRun | RetryRun):
+    if snapshot is None or not isinstance(command, CancelRun | RetryRun):
         return False
     owner = snapshot.plan.tasks[snapshot.plan.target].server
     is_foreign = server_of(envelope.source) not in (None, owner)
