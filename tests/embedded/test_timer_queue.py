@@ -3,9 +3,11 @@
 import pytest
 
 from cerebro.core.effects import PageTimer
+from cerebro.core.incidents.notices import IncidentTimer
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime.timer_queue import TimerQueue
 from cerebro.embedded.storage.home import MemoryHome
+from cerebro.testing.examples import a_run, invoked
 from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import InvokeTask
@@ -29,6 +31,16 @@ def test_timers_leave_in_the_order_in_which_they_are_due() -> None:
     assert queue.next_due() is None
 
 
+def test_timer_of_an_incident_keeps_its_time_when_the_clock_was_set() -> None:
+    queue = TimerQueue(MemoryHome())
+    queue.push(IncidentTimer("i", 15.0))
+    queue.push(PageTimer("R", 0, 2.0))
+    queue.shift(10.0)
+
+    assert [queue.pop_due(20.0), queue.next_due()] == [PageTimer("R", 0, 12.0), 15.0]
+    assert queue.pop_due(20.0) == IncidentTimer("i", 15.0)
+
+
 def test_timers_of_ended_runs_are_dropped() -> None:
     queue = TimerQueue(MemoryHome())
     for number in range(1000):
@@ -47,6 +59,20 @@ def test_timer_of_a_run_that_is_open_again_stays() -> None:
         queue.run_ended(f"R{number}")
 
     assert queue.pop_due(1800.0) == PageTimer("R", 0, 1800.0)
+
+
+def test_timers_of_a_run_that_was_opened_after_its_end_stay() -> None:
+    """Its end is noted only now, and it has been healed meanwhile."""
+    home = MemoryHome()
+    queue, run = TimerQueue(home), invoked(home.store, a_run())
+    queue.push(PageTimer(run.id, 0, 1800.0))
+    home.store.write_page_timer(run.id, 0, 1800.0, 1700.0)
+    queue.note_state(RunStateChanged(run_id=run.id, task="team.task-2", state="error"))
+    for number in range(200):
+        queue.run_ended(f"R{number}")
+
+    assert home.store.has_page_timer(run.id, 0, 1700.0, 1900.0)
+    assert queue.pop_due(1800.0) == PageTimer(run.id, 0, 1800.0)
 
 
 def test_timers_stay_where_the_run_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

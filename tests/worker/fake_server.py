@@ -111,9 +111,9 @@ class Server:
         self.run(KEY)
         assert self.worker.attempt is not None
 
-    def run(self, key: AttemptKey) -> None:
+    def run(self, key: AttemptKey, *, start_by: float = 2000.0) -> None:
         """Give the server an attempt."""
-        command = AttemptCommand("s", key, 2000.0, 2000.0, 600.0, None, None, 0.0)
+        command = AttemptCommand("s", key, 2000.0, start_by, 600.0, None, None, 0.0)
         self.entry.run(AttemptRecord(command, b'{"detail-type":"RunTask"}\n', self.services))
 
     def end(self, key: AttemptKey = KEY, **fields: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cordyna_core.worker.events import AttemptEnded, LoadFailed, StateUpdate
+from cordyna_core.worker.events import AttemptEnded, DeadLetter, LoadFailed, StateUpdate
 from worker.fake_server import KEY, Server
 
 KINDS: Final = (
@@ -114,3 +114,15 @@ def test_traceback_of_a_stopped_body_that_is_no_text_is_left_out() -> None:
     updates = [event.message for event in server.link.events if isinstance(event, StateUpdate)]
 
     assert (updates[-1].state, updates[-1].reason) == ("error", "cancelled")
+
+
+def test_state_in_the_name_of_another_server_is_a_dead_letter() -> None:
+    server = Server()
+    server.begin()
+    before = len(server.link.events)
+    server.send("TaskStateChanged", {**KEY._asdict(), "state": "completed", "server": "other"})
+
+    assert [type(event) for event in server.link.events[before:]] == [DeadLetter]
+    server.end()
+    assert StateUpdate in map(type, server.link.events[before:])
+    server.services.loop.close()

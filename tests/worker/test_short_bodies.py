@@ -102,6 +102,24 @@ def test_start_close_to_its_clock_is_not_held(server: Server) -> None:
     assert reported(server) == [("started", None)]
 
 
+def test_start_of_a_queued_attempt_is_held_beyond_its_first_clock(server: Server) -> None:
+    queued = AttemptKey("1" * 26, "a", 1)
+    server.seconds = 1999.5  # `ack_by` is 2000
+    server.begin()
+    server.run(queued, start_by=3000.0)
+    server.pass_time(0.125)
+    server.end()
+    server.pass_time(0)
+    server.end(queued)
+
+    assert reported(server) == [
+        ("started", None),
+        ("queued", None),
+        ("completed", None),
+        ("completed", utc(1999.625)),
+    ]
+
+
 def test_lone_start_is_reported_if_that_costs_nothing() -> None:
     server = Server(SHORT._replace(reports_lone_start=True))
     server.begin()
