@@ -10,6 +10,8 @@ from cli_aws.cloud_in_memory import SERVER, MemoryCloud, refused
 from cli_aws.test_aws_engine import a_world, invoked
 from console.consoles import BEARER, CHANGES, a_client, a_console
 from cordyna_cli.wording.why import why_run
+from cordyna_console.answers.reasons import WHO_CANCELLED
+from cordyna_core.contract.commands import CancelRun
 from cordyna_core.contract.time import utc
 
 API = "/api/v1"
@@ -40,6 +42,15 @@ def test_run_in_the_cloud_is_shown_as_dyna_shows_it() -> None:
     assert get(client, f"/runs/{run_id}/tasks/y")["blocked_by"] == ["x"]
     assert get(client, f"/runs/{run_id}/tasks/nothing", 404)["next"]
     assert [row["run_id"] for row in get(client, "/runs?state=failing")["rows"]] == [run_id]
+
+
+def test_cancelled_run_in_the_cloud_says_who_knows_more() -> None:
+    client, engine, _ = a_cloud_console()
+    other, run_id = invoked(engine), invoked(engine)
+    assert engine.command(CancelRun(run_id=run_id)) is None
+    for path in (f"/runs/{run_id}", f"/runs/{run_id}/facts", f"/runs/{run_id}/tasks/x"):
+        assert WHO_CANCELLED in get(client, path)["why"]["beside"]
+    assert WHO_CANCELLED not in get(client, f"/runs/{other}")["why"]["beside"]
 
 
 def test_changed_rows_differ_from_the_last_reading() -> None:

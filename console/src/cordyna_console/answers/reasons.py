@@ -1,6 +1,8 @@
 """Reasons: why a run or a task is as it is, as data that a page can turn into buttons."""
 
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from cordyna_cli.full_reason import reason_with_events, reason_with_log
 from cordyna_cli.wording.foreign_text import printable
@@ -11,11 +13,13 @@ from cordyna_console.models import NextAction, WhyAnswer
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.views.runs import RunView, TaskView
 
+WHO_CANCELLED: Final = "who cancelled it is among its events"
+
 
 def run_reason(console: Console, view: RunView, now: datetime) -> WhyAnswer:
     """Return the reason of a run."""
     if not console.has_cheap_events:
-        return _answer(why_run(view, now))
+        return _answer(_where_named(why_run(view, now), is_cancelled=view.cancelled))
     # A page follows a live run, and all events of a large one are slow to read again and again.
     reason_of = reason_with_events if view.cancelled else reason_with_log
     return _answer(reason_of(console.engine, view, None, now))
@@ -24,9 +28,15 @@ def run_reason(console: Console, view: RunView, now: datetime) -> WhyAnswer:
 def task_reason(console: Console, view: RunView, task: TaskView, now: datetime) -> WhyAnswer:
     """Return the reason of one task run."""
     if not console.has_cheap_events:
-        return _answer(why_task(view, task, now))
+        is_cancelled = task.reason == "cancelled"
+        return _answer(_where_named(why_task(view, task, now), is_cancelled=is_cancelled))
     reason_of = reason_with_events if task.reason == "cancelled" else reason_with_log
     return _answer(reason_of(console.engine, view, task, now))
+
+
+def _where_named(why: Why, *, is_cancelled: bool) -> Why:
+    """Add where it is named who cancelled the run, which only its events say."""
+    return replace(why, details=(*why.details, WHO_CANCELLED)) if is_cancelled else why
 
 
 def printable_error(error: ErrorDescription | None) -> ErrorDescription | None:
