@@ -1,7 +1,10 @@
 """Mutants: every planted bug of bench/mutants.toml applies to the code of today."""
 
 import ast
+import builtins
+import symtable
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from mutant_list import MUTANTS, SOURCE, DoesNotApply, Mutant, mutate
@@ -12,6 +15,29 @@ def test_mutant_applies_to_its_module_exactly_once(mutant: Mutant) -> None:
     text = (SOURCE / mutant.module).read_text()
     mutated = mutate(text, mutant)
     assert ast.dump(ast.parse(mutated)) != ast.dump(ast.parse(text))
+
+
+def undefined_names(table: symtable.SymbolTable, defined: set[str]) -> Iterator[str]:
+    """Yield the global names that the functions of a module use and the module has not."""
+    for symbol in table.get_symbols():
+        if symbol.is_global() and symbol.is_referenced() and symbol.get_name() not in defined:
+            yield symbol.get_name()
+    for child in table.get_children():
+        yield from undefined_names(child, defined)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_uses_only_names_of_its_module(mutant: Mutant) -> None:
+    """Any test would catch one that raises a NameError."""
+    text = mutate((SOURCE / mutant.module).read_text(), mutant)
+    module = symtable.symtable(text, mutant.module, "exec")
+    bound = {
+        symbol.get_name()
+        for symbol in module.get_symbols()
+        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+    }
+    known = bound | set(dir(builtins)) | {"__file__", "__name__"}
+    assert not set(undefined_names(module, known))
 
 
 def test_mutant_names_are_unique() -> None:
