@@ -24,6 +24,7 @@ ACCESS = ConsoleAccess(port=PORT, token="the-token", cookie="the-cookie")
 BEARER = {"Authorization": f"Bearer {ACCESS.token}"}
 CHANGES = {**BEARER, "X-Cordyna": "1"}
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+API = "/api/v1"
 
 
 def three_servers() -> list[TaskServer]:
@@ -79,6 +80,20 @@ def a_client(console: Console) -> TestClient:
     """A client of the console's address that sends nothing by itself."""
     app = build_app(console, lambda: ACCESS)
     return TestClient(app, base_url=f"http://{HOST}", follow_redirects=False)
+
+
+def get(client: TestClient, path: str, status: int = 200, **query: Any) -> Any:
+    """The answer to a GET of the API, as JSON."""
+    answer = client.get(API + path, headers=BEARER, params=query)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def post(client: TestClient, path: str, body: Any, status: int) -> Any:
+    """The answer to a POST to the API, as JSON; None: it is empty."""
+    answer = client.post(API + path, headers=CHANGES, json=body)
+    assert answer.status_code == status, answer.text
+    return answer.json() if answer.content else None
 
 
 class EngineWithRuns:

@@ -1,7 +1,6 @@
 """The API on a real engine: what each address answers, and that it equals what `dyna` shows."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,50 +8,21 @@ from starlette.testclient import TestClient
 
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from console.consoles import (
+    API,
     BEARER,
-    CHANGES,
     NOW,
     EngineWithRuns,
     a_client,
     a_console,
     an_engine,
     finished,
+    get,
+    post,
 )
 from cordyna_cli.wording.why import why_run, why_task
 from cordyna_console.answers.catalog import RECENT_RUNS_OF_A_TARGET
 from cordyna_core.contract.views.runs import RunView
 from cordyna_core.errors import AccessError
-
-API = "/api/v1"
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[EmbeddedEngine]:
-    with an_engine() as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def failed(engine: EmbeddedEngine) -> RunView:
-    finished(engine, "orders", day="monday")
-    return finished(engine, "report", top=7)
-
-
-@pytest.fixture(scope="module")
-def client(engine: EmbeddedEngine) -> TestClient:
-    return a_client(a_console(engine))
-
-
-def get(client: TestClient, path: str, status: int = 200, **query: Any) -> Any:
-    answer = client.get(API + path, headers=BEARER, params=query)
-    assert answer.status_code == status, answer.text
-    return answer.json()
-
-
-def post(client: TestClient, path: str, body: Any, status: int) -> Any:
-    answer = client.post(API + path, headers=CHANGES, json=body)
-    assert answer.status_code == status, answer.text
-    return answer.json() if answer.content else None
 
 
 def test_me_says_which_cerebro_is_shown(client: TestClient) -> None:
@@ -222,74 +192,10 @@ def test_history_lists_the_runs_that_planned_a_task(client: TestClient, failed: 
     assert history["rows"][0]["ran"] >= 0
 
 
-def test_plan_lists_problems_of_params_before_sending(client: TestClient) -> None:
-    good = post(client, "/plan", {"task": "report", "params": {"top": 3}}, 200)
-    assert (len(good["tasks"]), good["problems"]) == (5, [])
-    bad = post(client, "/plan", {"task": "report", "params": {"top": "x"}}, 200)
-    assert bad["problems"][0]["code"] == "bad_param"
-    assert post(client, "/plan", {"task": "orphan"}, 200)["problems"]
-
-
-def test_invoke_twice_with_a_key_is_one_run(client: TestClient, engine: EmbeddedEngine) -> None:
-    body = {"task": "orders", "key": "a form"}
-    first = post(client, "/runs", body, 201)
-    assert post(client, "/runs", body, 201) == first
-    *_, last = engine.follow(first["run_id"])
-    assert last.labels == {"via": "console"}
-
-
-def test_invoke_with_labels_keeps_them(client: TestClient, engine: EmbeddedEngine) -> None:
-    body = {"task": "orders", "labels": {"via": "a script", "why": "test"}}
-    *_, last = engine.follow(post(client, "/runs", body, 201)["run_id"])
-    assert last.labels == body["labels"]
-
-
-def test_invoke_that_is_refused_lists_every_problem(client: TestClient) -> None:
-    problem = post(client, "/runs", {"task": "report", "params": {"top": "x", "odd": 1}}, 409)
-    assert {one["code"] for one in problem["problems"]} == {"bad_param", "unknown_param"}
-    assert problem["next"] == "dyna plan report"
-
-
-def test_invocation_beyond_the_bounds_of_the_contract_is_refused(client: TestClient) -> None:
-    problem = post(client, "/runs", {"task": "orders", "max_age_s": 10**30}, 409)
-    assert problem["problems"][0]["code"] == "malformed_detail"
-    assert "max_age_s" in problem["problems"][0]["message"]
-
-
-def test_retry_and_cancel_answer_with_the_outcome(client: TestClient, failed: RunView) -> None:
-    path = f"/runs/{failed.run_id}"
-    assert post(client, f"{path}/retry", {"from": ["raw"]}, 202) == {"done": True}
-    refused = post(client, f"{path}/retry", {"from": ["orders"]}, 409)
-    assert refused["problems"]
-    assert post(client, f"/runs/{'0' * 26}/cancel", {}, 404)["next"]
-
-
-def test_rehearsal_reads_json_and_declares_nothing(
-    client: TestClient, engine: EmbeddedEngine
-) -> None:
-    declared = {"server": "new", "tasks": [{"name": "nowhere"}]}
-    view = post(client, "/rehearsals", {"declared": [declared]}, 200)
-    assert [task["task"] for task in view["tasks"]] == ["nowhere"]
-    assert [task["task"] for task in view["touched"]] == ["orphan"]
-    assert "nowhere" not in {task.task for task in engine.tasks()}
-    assert post(client, "/rehearsals", {"declared": [{"server": "x", "odd": 1}]}, 400)
-
-
 def test_crons_are_listed_by_their_next_tick(client: TestClient) -> None:
     first, second = get(client, "/crons")["rows"]
     assert (first["task"], first["words"]) == ("orders", "every 5 minutes")
     assert (second["task"], second["words"]) == ("report", "Monday to Friday at 07:00")
-
-
-def test_cron_is_paused_and_resumed(client: TestClient) -> None:
-    assert post(client, "/crons/orders/pause", {}, 204) is None
-    paused = {row["task"]: row for row in get(client, "/crons")["rows"]}["orders"]
-    assert (paused["paused"], paused["next_at"]) == (True, None)
-    assert get(client, "/tasks/orders")["paused"]
-    assert post(client, "/crons/orders/resume", {}, 204) is None
-    assert not get(client, "/tasks/orders")["paused"]
-    assert post(client, "/crons/orders/resume", {}, 404)["next"] == "dyna cron ls"
-    assert post(client, "/crons/raw/pause", {}, 404)["next"] == "dyna cron ls"
 
 
 def test_dead_letters_are_shown_with_their_reason(

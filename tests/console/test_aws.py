@@ -8,25 +8,17 @@ from starlette.testclient import TestClient
 
 from cli_aws.cloud_in_memory import SERVER, MemoryCloud, refused
 from cli_aws.test_aws_engine import a_world, invoked
-from console.consoles import BEARER, CHANGES, a_client, a_console
+from console.consoles import API, CHANGES, a_client, a_console, get
 from cordyna_cli.wording.why import why_run
 from cordyna_console.answers.reasons import WHO_CANCELLED
 from cordyna_core.contract.commands import CancelRun
 from cordyna_core.contract.time import utc
-
-API = "/api/v1"
 
 
 def a_cloud_console(**options: bool) -> tuple[TestClient, Any, MemoryCloud]:
     engine, cloud = a_world(**options)
     cloud.answers["scheduler.list_schedules"] = lambda **_: {"Schedules": []}
     return a_client(a_console(engine, "aws")), engine, cloud
-
-
-def get(client: TestClient, path: str, status: int = 200) -> Any:
-    answer = client.get(API + path, headers=BEARER)
-    assert answer.status_code == status, answer.text
-    return answer.json()
 
 
 def test_run_in_the_cloud_is_shown_as_dyna_shows_it() -> None:

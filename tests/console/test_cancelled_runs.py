@@ -9,8 +9,7 @@ from starlette.testclient import TestClient
 
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.home import MemoryHome
-from console.consoles import a_client, a_console, finished
-from console.test_api import get
+from console.consoles import a_client, a_console, finished, get
 from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import CancelRun, InvokeTask

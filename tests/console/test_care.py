@@ -8,12 +8,20 @@ from typing import Any
 
 import prices
 import pytest
-from starlette.testclient import TestClient
 
 from cerebro.core.cron.ticks import missed_ticks
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.home import MemoryHome, open_home
-from console.consoles import BEARER, CHANGES, NOW, a_client, a_console, an_engine, three_servers
+from console.consoles import (
+    API,
+    CHANGES,
+    NOW,
+    a_client,
+    a_console,
+    an_engine,
+    get,
+    three_servers,
+)
 from console.test_aws import a_cloud_console
 from cordyna_console.answers.care import PRICES
 from cordyna_console.bus_reports import TICKS_KEPT, BusReports
@@ -23,16 +31,9 @@ from cordyna_core.contract.ids import CEREBRO
 from cordyna_core.contract.state_updates import InvocationRejected
 from cordyna_core.contract.time import utc
 
-API = "/api/v1"
 T0 = datetime(2027, 1, 15, 8, tzinfo=UTC).timestamp()
 MISSED = missed_ticks("orders", [T0, T0 + 3600], now=T0 + 7200)
 assert isinstance(MISSED, InvocationRejected)
-
-
-def get(client: TestClient, path: str, status: int = 200) -> Any:
-    answer = client.get(API + path, headers=BEARER)
-    assert answer.status_code == status, answer.text
-    return answer.json()
 
 
 def report_ticks(engine: EmbeddedEngine, *codes: str) -> None:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from cerebro.core.cron.schedule import next_after
 from cerebro.core.cron.ticks import missed_ticks
 from cerebro.embedded.embedded_engine import EmbeddedEngine
-from console.consoles import NOW, a_client, a_console, an_engine
-from console.test_api import get
+from console.consoles import NOW, a_client, a_console, an_engine, get
 from cordyna_cli.engine import Invoked
 from cordyna_console.answers.cron_times import cron_times
 from cordyna_core.contract.commands import InvokeTask

@@ -6,8 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from cerebro.embedded.embedded_engine import EmbeddedEngine
-from console.consoles import a_client, a_console, an_engine, finished
-from console.test_api import get, post
+from console.consoles import a_client, a_console, an_engine, finished, get, post
 from cordyna_core.contract.incidents import incident_id
 
 RAW = incident_id("failed", "raw")

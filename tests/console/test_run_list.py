@@ -1,32 +1,13 @@
 """The list of runs: its filters, its pages, and runs that are found by the beginning of an id."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from cerebro.embedded.embedded_engine import EmbeddedEngine
-from console.consoles import EngineWithRuns, a_client, a_console, an_engine, finished
-from console.test_api import get
+from console.consoles import EngineWithRuns, a_client, a_console, get
 from cordyna_core.contract.views.runs import RunView
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[EmbeddedEngine]:
-    with an_engine() as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def failed(engine: EmbeddedEngine) -> RunView:
-    finished(engine, "orders", day="monday")
-    return finished(engine, "report", top=7)
-
-
-@pytest.fixture(scope="module")
-def client(engine: EmbeddedEngine) -> TestClient:
-    return a_client(a_console(engine))
 
 
 def test_runs_are_listed_newest_first_with_counts(client: TestClient, failed: RunView) -> None:
