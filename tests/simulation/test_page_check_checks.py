@@ -74,7 +74,7 @@ def test_timer_that_had_nothing_to_do_is_no_fault() -> None:
     check_timer({}, now=9.0)
 
 
-def test_timer_of_a_run_that_was_cancelled_meanwhile_is_no_fault() -> None:
+def test_timer_of_a_run_cancelled_meanwhile_is_no_fault() -> None:
     """It had completed the run; a rerun opened it, and was cancelled before the timer read it."""
     completed = replace(RUNNING, status="completed", cause=TIMER.id)
     handled = HandledInput(TIMER, TIMER.id, run_before=completed, clocks=[20.0])
