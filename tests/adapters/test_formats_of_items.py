@@ -27,7 +27,7 @@ from cerebro.core.graph.graph import Graph
 from cerebro.core.model.plan import CachedResult
 from cerebro.core.model.task_run import Rank
 from cerebro.testing.examples import NOW, RUN, a_full_fact
-from cordyna_core.contract.declaration import ServerDeclared
+from cordyna_core.contract.declaration import CONTRACTS, ServerDeclared
 
 GOLDEN: Final[dict[str, str]] = json.loads(
     (Path(__file__).parent / "golden" / "format_2.json").read_text()
@@ -110,6 +110,16 @@ def test_added_and_missing_fields_of_a_plan_are_tolerated() -> None:
     assert (root.name, root.kept) == ("a", False)
 
 
+def test_added_fields_of_a_reused_result_are_ignored() -> None:
+    content = golden_plan()
+    column = content["fields"].index("reuses")
+    for row in content["tasks"]:
+        row[column] = row[column] and [*row[column], "added"]
+    expected = decode_plan(base64.b64decode(GOLDEN["plan"])).tasks[2].reuses
+    assert expected is not None
+    assert decode_plan(plan_blob(content)).tasks[2].reuses == expected
+
+
 @pytest.mark.parametrize("name", ["page timer", "fan-out", "overdue check"])
 def test_added_fields_of_an_internal_message_are_ignored(name: str) -> None:
     ((kind, fields),) = json.loads(GOLDEN[name]).items()
@@ -187,6 +197,15 @@ def test_added_fields_of_an_accepted_declaration_are_ignored() -> None:
             ],
         }
     )
+
+
+def test_declaration_of_a_newer_contract_keeps_its_known_fields() -> None:
+    task = {"name": "a", "consumers": ["t"], "due": "2h", "cron": "0 6 * * *"}
+    text = json.dumps({"server": "s", "contract": "99", "added": 1, "tasks": [task]})
+    newest = ServerDeclared.model_validate(
+        {"server": "s", "contract": CONTRACTS[-1], "tasks": [task]}
+    )
+    assert decode_declaration(text) == newest
 
 
 def test_graph_keeps_the_stored_version_of_a_declaration() -> None:
