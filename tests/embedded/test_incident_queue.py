@@ -13,7 +13,7 @@ def test_notice_of_a_committed_transaction_waits() -> None:
     assert queue
 
 
-def test_notice_of_a_transaction_that_is_rolled_back_is_forgotten() -> None:
+def test_notice_of_a_rolled_back_transaction_is_forgotten() -> None:
     queue = IncidentQueue(MemoryHome())
     queue.add(FailureNotice("R"))
     queue.on_roll_back()

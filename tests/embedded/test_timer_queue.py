@@ -31,7 +31,7 @@ def test_timers_leave_in_the_order_in_which_they_are_due() -> None:
     assert queue.next_due() is None
 
 
-def test_timer_of_an_incident_keeps_its_time_when_the_clock_was_set() -> None:
+def test_timer_of_an_incident_is_kept_when_the_clock_was_set() -> None:
     queue = TimerQueue(MemoryHome())
     queue.push(IncidentTimer("i", 15.0))
     queue.push(PageTimer("R", 0, 2.0))

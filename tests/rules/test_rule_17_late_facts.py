@@ -31,7 +31,8 @@ def test_late_end_during_overdue_check_keeps_no_clock_open(
     if is_started:
         world.reach("a", "started")
     checks: list[Any] = []
-    world.driver.send_overdue_check = checks.append  # type: ignore[method-assign]
+    driver: Any = world.driver
+    driver.send_overdue_check = checks.append
     while not checks:
         world.after(1)
     resume = world.driver.begin(checks.pop(), effects=effects)

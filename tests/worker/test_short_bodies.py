@@ -102,7 +102,7 @@ def test_start_close_to_its_clock_is_not_held(server: Server) -> None:
     assert reported(server) == [("started", None)]
 
 
-def test_start_of_a_queued_attempt_is_held_beyond_its_first_clock(server: Server) -> None:
+def test_start_of_a_queued_attempt_is_held_beyond_first_clock(server: Server) -> None:
     queued = AttemptKey("1" * 26, "a", 1)
     server.seconds = 1999.5  # `ack_by` is 2000
     server.begin()
