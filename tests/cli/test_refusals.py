@@ -174,6 +174,28 @@ def test_unknown_task_is_no_reason_beside_a_failed_load() -> None:
     ]
 
 
+def test_failed_load_has_one_next_step_and_several_have_their_own() -> None:
+    lost = refused("not_loaded", "a.py failed to load: x\n  a.py:1\n  next: remove it")
+    other = refused("not_loaded", "b.py failed to load: y\n  next: rename it")
+
+    alone = dyna("do", "task-3", engine=FakeEngine(answer=lost))
+    both = type(lost)("task-3", lost.problems + other.problems)
+
+    assert alone.err.splitlines() == [
+        'error: task "task-3" cannot be invoked: a.py failed to load: x',
+        "  a.py:1",
+        "  next: remove it; then run the same command again",
+    ]
+    assert dyna("do", "task-3", engine=FakeEngine(answer=both)).err.splitlines()[1:] == [
+        "  a.py failed to load: x",
+        "    a.py:1",
+        "    next: remove it",
+        "  b.py failed to load: y",
+        "    next: rename it",
+        "  next: correct what is shown above, then run the same command again",
+    ]
+
+
 def test_unknown_task_exits_with_3_and_suggests_near_names() -> None:
     engine = FakeEngine(
         answer=refused("unknown_task", "unknown"),

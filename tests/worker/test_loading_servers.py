@@ -38,7 +38,7 @@ def test_import_error_of_any_length_has_its_next_step(tmp_path: Path) -> None:
     assert isinstance(failed, LoadFailed)
     assert len(failed.error) < 5000
     assert "ValueError: yyy" in failed.error
-    assert failed.error.endswith("next: fix it, then save the file")
+    assert failed.error.endswith("next: fix it and save the file")
 
 
 def test_server_that_exits_at_import_fails_to_load(session: Session) -> None:

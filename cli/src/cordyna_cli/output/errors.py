@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_cli.output.sentences import wrap_sentence
 from cordyna_cli.usage_error import UsageError
-from cordyna_cli.wording.foreign_text import printable
+from cordyna_cli.wording.foreign_text import NEXT_LINE, printable
 from cordyna_cli.wording.near_names import near_names_of
 from cordyna_core.errors import AccessError, NotFound, Refusal, ServiceError, UserError
 
@@ -102,10 +102,14 @@ def invocation_refused(
     if any(problem.code == UNRESOLVED for problem in problems):
         names = [info.task for info in engine.tasks()]
         hints = [*hints, *filter(None, (_near_upstream(problem, names) for problem in problems))]
-    return command_refused(what, problems, hints, next=_next_step(task, problems[0]))
+    return command_refused(what, problems, hints, next=_next_step(task, problems))
 
 
-def _next_step(task: str, problem: "Problem") -> str:
+def _next_step(task: str, problems: "Sequence[Problem]") -> str:
+    problem = problems[0]
+    step = problem.message.partition(NEXT_LINE)[2] if len(problems) == 1 else ""
+    if step:
+        return f"{step}; then run the same command again"
     if problem.code in _PARAM_CODES:
         return f"dyna describe {problem.path[0] if problem.path else task}"
     return _NEXT.get(problem.code, f"dyna plan {task}")
@@ -128,7 +132,8 @@ def command_refused(
     context = [*_messages(problems, context=True), *hints]
     if len(reasons) == 1:
         why = [*filter(None, paths), *context]
-        return Refusal(f"{what}: {reasons[0]}", problems, why="\n".join(why), next=next)
+        reason = reasons[0].partition(NEXT_LINE)[0]
+        return Refusal(f"{what}: {reason}", problems, why="\n".join(why), next=next)
     why = [
         f"{reason} ({path})" if path else reason
         for reason, path in zip(reasons, paths, strict=True)

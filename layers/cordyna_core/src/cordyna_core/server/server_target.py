@@ -118,7 +118,7 @@ def load_error(target: str, error: BaseException) -> UserError:
     return UserError(
         f"{target} cannot be loaded: {text}",
         why=_location(error),
-        next="fix it, then save the file",
+        next="fix it and save the file",
     )
 
 
