@@ -36,7 +36,7 @@ def raw(*, ctx: Context) -> dict[str, int]:
     _pause(0.2)
     if not Path(os.environ.get("REPAIRED", "/nonexistent")).exists():
         print("<script>document.title = 'injected'</script> \x1b[31mred\x1b[0m")
-        raise ValueError("bad row 7: <b>not a number</b>")
+        raise ValueError("row 7: the price '<n/a>' is not a number")
     return {"rows": 41}
 
 
