@@ -1,9 +1,13 @@
 """Task notes: how long an attempt took, and what happened to it."""
 
+import pytest
+
+from cerebro.core.expiry_errors import EXPIRY_ERRORS
 from cli.run_builders import a_task, at
 from cordyna_cli.wording.phases import attempt_duration, attempt_started_at
-from cordyna_cli.wording.task_notes import task_note
+from cordyna_cli.wording.task_notes import EXPIRY, task_note
 from cordyna_core.contract.base import ErrorDescription
+from cordyna_core.contract.reasons import reason_of
 
 NOW = at(10)
 DIED = ErrorDescription(type="WorkerDied", message="it ended without a result:\nexit code 7")
@@ -34,3 +38,16 @@ def test_note_of_a_dead_worker_says_how_it_died() -> None:
         "its worker died",
         "its worker died (attempt 2): it ended without a result: exit code 7",
     ]
+
+
+@pytest.mark.parametrize(("reason", "expiry"), EXPIRY_ERRORS.items())
+def test_note_of_an_expired_clock_says_it_once(reason: str, expiry: ErrorDescription) -> None:
+    task = a_task("feast", "", f"started@0 error:{reason}@1", error=expiry)
+    by_host = ErrorDescription(type="RunTimeout", message="the body ran longer than 2 s")
+
+    note = task_note(task, {}, NOW)
+
+    assert expiry.type == EXPIRY
+    assert note == reason_of("error", reason).note
+    with_more = task_note(task.model_copy(update={"error": by_host}), {}, NOW)
+    assert with_more == f"{note}: the body ran longer than 2 s"

@@ -9,6 +9,9 @@ from cordyna_cli.wording.format import duration, error_line, join_names, seconds
 from cordyna_core.contract.reasons import reason_of
 from cordyna_core.contract.views.runs import TaskView
 
+EXPIRY: Final = "Timeout"
+"""The type of the error of a clock of cerebro, which says no more than the reason."""
+
 Tasks = Mapping[str, TaskView]
 """The tasks of a run by name."""
 
@@ -20,7 +23,8 @@ def task_note(task: TaskView, tasks: Tasks, now: datetime) -> str:
         return note(task, tasks, now)
     words = reason_of(task.state, task.reason).note
     if words:
-        error = f": {one_line(task.error.message)}" if task.error and task.error.message else ""
+        has_more = task.error and task.error.message and task.error.type != EXPIRY
+        error = f": {one_line(task.error.message)}" if task.error and has_more else ""
         attempt = f" (attempt {task.attempt})" if task.attempt > 1 else ""
         return f"{words}{attempt}{error}"
     return _error(task, tasks, now) if task.state == "error" else ""
