@@ -174,7 +174,7 @@ def test_unknown_task_is_no_reason_beside_a_failed_load() -> None:
     ]
 
 
-def test_failed_load_has_one_next_step_and_several_have_their_own() -> None:
+def test_failed_load_has_one_next_step_and_several_their_own() -> None:
     lost = refused("not_loaded", "a.py failed to load: x\n  a.py:1\n  next: remove it")
     other = refused("not_loaded", "b.py failed to load: y\n  next: rename it")
 
