@@ -2,11 +2,13 @@
 
 import json
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable
 from itertools import islice
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 import pytest
 
@@ -113,6 +115,27 @@ def test_process_forgets_what_is_sent_or_taken_back(
     os.close(stdout)
     assert [next(iter(answer)) for answer in known] == ["ready", "failed", "sent", "taken_back"]
     assert (process._waiting, process._sending) == ({}, {})
+
+
+def test_nothing_is_sent_while_something_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update is due, and before the process looks it was taken back: it may have been frozen."""
+    (stdin, to_process), (from_process, stdout) = os.pipe(), os.pipe()
+    lines = iter([b'{"hold": 1, "delay_s": 0, "request": {}}\n', b'{"take_back": 1}\n'])
+
+    def late_select(*waited_for: Any) -> Any:
+        line = next(lines, None)
+        if line is None:
+            os.close(to_process)
+        else:
+            os.write(to_process, line)
+        return select.select(*waited_for)
+
+    monkeypatch.setattr(start_sender_process, "select", SimpleNamespace(select=late_select))
+    StartSenderProcess(stdin, stdout).run()
+    os.close(stdin)
+    os.close(stdout)
+    with os.fdopen(from_process) as answers:
+        assert [json.loads(line) for line in answers] == [{"ready": True}, {"taken_back": 1}]
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.001, 0.3, 1.0, 5.0])

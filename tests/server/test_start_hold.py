@@ -242,9 +242,9 @@ def test_hold_ends_well_before_the_clock_that_it_stops(
 ) -> None:
     command = a_command()
     held_s = StartHold(after_s).seconds(command, NOW + waited, queued=queued)
-    deadline = (command.start_by if queued else command.ack_by).timestamp()
-    assert held_s in (0.0, after_s)
-    assert held_s == 0 or NOW + waited + held_s <= deadline - CLOCK_MARGIN_S
+    deadline = NOW + (600 if queued else 10)
+    is_in_time = NOW + waited + after_s + CLOCK_MARGIN_S <= deadline
+    assert held_s == (after_s if is_in_time else 0)
     assert AT_ONCE.seconds(command, NOW + waited, queued=queued) == 0
 
 
