@@ -7,9 +7,10 @@ from cerebro.core.model.task_run import Rank
 from cerebro.core.run import page_check
 from cerebro.shell import perform
 from cerebro.simulator.sizes import Sizes, sizes
-from cordyna_core.contract.commands import RetryRun
-from cordyna_core.contract.ids import CLIENT
-from world.scenarios import a_run
+from cordyna_core.contract.commands import InvokeTask, RetryRun
+from cordyna_core.contract.ids import CLIENT, run_id_of
+from world.reuse import fresh, run_through
+from world.scenarios import a_run, a_world
 
 
 @pytest.mark.parametrize(("state", "clock_s"), [("", 10), ("queued", 610), ("started", 1800)])
@@ -246,4 +247,22 @@ def test_join_completed_last_has_run_end_checked() -> None:
             "the join can still be completed, so the run does not end"
         )
         world.handle(FanOut(world.run_id, 0, 0, "timer:0:1.000"))
+        assert world.after(5).run().state == "error"
+
+
+def test_reused_result_completed_last_has_run_end_checked() -> None:
+    """Beside it, only an attempt is left that expired before its command left: it has no clock."""
+    with sizes(Sizes(page=1, commands=1)):
+        world = a_world("a  b  c<-a,b", c={"upstream": ["a", fresh("b")]})
+        run_through(world, "b", "b")
+        world.run_id = run_id_of("c", "k", CLIENT)
+        command = world.envelope(InvokeTask(task="c", key="k"), CLIENT)
+        world.driver.crash_once(
+            command,
+            lambda: any(timer.run_id == world.run_id for timer in world.driver.page_timers),
+        )
+        world.after(700)
+        assert world.run().state == "failing", "the result can still be reused"
+        world.handle(command)
+        assert world.state_of("b") == "completed reused"
         assert world.after(5).run().state == "error"

@@ -107,6 +107,7 @@ async def dispatch_ready(
     last_completed: int | None = None
     # Two upstreams without a body may both lead to one task: it is sent once.
     dispatched: set[int] = set()
+    has_clock = False
     waiting = deque(candidates)
     run: Run | None = None
     while waiting:
@@ -122,12 +123,13 @@ async def dispatch_ready(
         if own is not None:
             group[index] = own
             dispatched.add(index)
+            has_clock = has_clock or own.is_live
         if len(group) == COMMANDS_PER_GROUP:
             run = await _send_group(snapshot, group, known, cause=cause)
             group = {}
     if group:
         run = await _send_group(snapshot, group, known, cause=cause)
-    elif last_completed is not None and not dispatched:
+    if last_completed is not None and not has_clock:
         await _check_after_join(snapshot.run.id, page_of(last_completed))
     return run
 
@@ -208,8 +210,9 @@ async def _upstreams_completed_now(
 async def _check_after_join(run_id: str, page: int) -> None:
     """Arm a page check if the run is failing.
 
-    Joins have no deadline. If nothing was dispatched after one in a failing run, no other timer
-    would find out that nothing is alive, and nothing would end the run.
+    Joins and reused results have no deadline, nor has an attempt that expired before its command
+    left. If nothing was dispatched beside them in a failing run, no other timer would find out that
+    nothing is alive, and nothing would end the run.
     """
     run = await read_run(run_id)
     if run.failing and not run.is_over:
