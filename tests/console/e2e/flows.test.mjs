@@ -31,7 +31,7 @@ test("invoke by form, watch it fail, see why, read logs, repair, retry, complete
   await seen(page, "dyna --home");
   await page.getByRole("button", { name: "Invoke", exact: true }).click();
   await heading(page, "report");
-  await seen(page, "raw on sales failed (attempt 2): ValueError: bad row 7");
+  await seen(page, "raw on sales failed (attempt 2): ValueError: row 7: the price '<n/a>' is not a number");
   await seen(page, "3 blocked");
   assert.match(page.url(), /\/runs\/[0-9A-Z]{26}\/graph$/);
 
