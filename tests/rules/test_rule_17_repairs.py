@@ -56,6 +56,16 @@ def test_fan_outs_of_two_crashed_completions_are_sent() -> None:
     assert sorted(world.sent[2:]) == [(name, 1) for name in "cdef"]
 
 
+@pytest.mark.parametrize("fan_out", [1, 2, 3])
+def test_task_behind_joins_is_sent_once_by_a_repair(fan_out: int) -> None:
+    """It is ready by itself, and it follows the join that the same timer completes."""
+    with sizes(Sizes(page=7, fan_out=fan_out, awaited=2)):
+        world = a_run("a  b  c  z<-a,b,c", a="completed", b="completed")
+        crashed_after_its_fact(world, "c", "completed")
+        check_page(world)
+        assert world.sent[3:] == [("z", 1)]
+
+
 def test_end_of_a_crashed_target_is_published() -> None:
     world = a_run("a")
     crashed_after_its_fact(world, "a", "completed")

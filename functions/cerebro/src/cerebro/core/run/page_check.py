@@ -199,11 +199,5 @@ async def _repair(snapshot: RunSnapshot, timer: PageTimer, facts: dict[int, Task
         # An earlier delivery of this timer may have crashed before its command left.
         or is_own(fact, timer.id)
     ]
-    for start in range(0, len(waiting), FAN_OUT_WIDTH):
-        await dispatch_ready(
-            snapshot,
-            waiting[start : start + FAN_OUT_WIDTH],
-            cause=timer.id,
-            known=completed,
-            repair=True,
-        )
+    # In one call: it sends once what is ready by itself and also follows a join of this page.
+    await dispatch_ready(snapshot, waiting, cause=timer.id, known=completed, repair=True)
