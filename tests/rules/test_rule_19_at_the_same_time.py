@@ -112,10 +112,13 @@ def test_closing_while_another_failure_is_recorded(effects: int) -> None:
     assert world.store.read_graph().watched == watched
 
 
+@pytest.mark.parametrize("healed", ["first", "second"])
 @pytest.mark.parametrize("more", range(1, 5))
 @pytest.mark.parametrize("effects", range(1, 24))
-def test_mark_after_the_closing_is_taken_back_after_a_crash(effects: int, more: int) -> None:
-    """The failure that it read has been healed, so the redelivered input records nothing."""
+def test_mark_after_the_closing_is_taken_back_after_a_crash(
+    effects: int, more: int, healed: str
+) -> None:
+    """What it read has been healed, or is recorded already: the redelivered input adds nothing."""
     world = a_run("a", a="error").after(5)
     world.driver.held = []
     second = world.invoke("a")
@@ -123,8 +126,9 @@ def test_mark_after_the_closing_is_taken_back_after_a_crash(effects: int, more: 
     (failing,) = [one for one in world.driver.held if one.message.state == "failing"]
     world.driver.held = None
     resume = world.driver.begin(failing, effects=effects)
-    world.retry(run_id=second)
-    world.reach("a", "completed", run_id=second)
+    run_id = second if healed == "second" else world.run_id
+    world.retry(run_id=run_id)
+    world.reach("a", "completed", run_id=run_id)
     resume(more)
     world.handle(failing)
     watched = {incident.mark for incident in world.store.incidents() if incident.is_open}

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from cerebro.core.cron.ticks import missed_ticks
 from cerebro.core.effects import Tick
-from cerebro.core.incidents.notices import DeadlineTimer
+from cerebro.core.incidents.notices import CompletionNotice, DeadlineTimer
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.due import due_at
 from cordyna_core.contract.ids import CEREBRO
@@ -208,6 +208,27 @@ def test_timer_delivered_twice_decides_once() -> None:
     deadline = world.store.read_deadline("a", SIX)
     assert deadline is not None
     assert deadline.outcome == "missed", "what has completed since was late"
+
+
+@pytest.mark.parametrize("more", range(1, 4))
+@pytest.mark.parametrize("effects", range(1, 14))
+def test_crash_after_a_late_completion_leaves_no_mark(effects: int, more: int) -> None:
+    """The timer marks the graph when a completion has closed the incident, and crashes.
+
+    The run was watched before, because of another incident.
+    """
+    world = with_due(tasks="a", due="1m")
+    run_id = tick(world)
+    world.report("a", "started", run_id=run_id)
+    world.now += 61
+    timer = DeadlineTimer("a", SIX, SIX + 60)
+    resume = world.driver.begin(timer, effects=effects)
+    world.report("a", "completed", run_id=run_id)
+    world.handle(CompletionNotice(run_id, 0, 1, SIX))
+    resume(more)
+    world.handle(timer)
+    opened = {incident.mark for incident in world.store.incidents() if incident.is_open}
+    assert world.store.read_graph().watched == opened
 
 
 def test_early_timer_is_sent_again() -> None:

@@ -87,10 +87,11 @@ async def record(evidence: Evidence, *, cause: str) -> None:
     )
     if stored is None:
         return
-    if not stored.is_open:
-        await finish_closing(stored, cause=cause)
-        return
+    # Also if it is closed: an earlier delivery may have read it as open, and marked it since.
     await _sync_mark(stored.id)
+    if not stored.is_open:
+        await publish_pending(stored)
+        return
     failures = () if evidence.failure is None else (evidence.failure,)
     await _watch_failures(failures)
     stored = await publish_pending(stored)
