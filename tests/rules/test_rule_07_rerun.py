@@ -221,3 +221,17 @@ def test_view_of_cancelled_rerun_shows_no_waiting_task(task: str) -> None:
     rerun(world, "a")
     world.cancel()
     assert world.state_of(task) == "error cancelled"
+
+
+def test_rerun_given_up_again_and_again_is_finished() -> None:
+    """A function has a minute: each delivery continues where the one before was given up."""
+    names = [f"t{n}" for n in range(40)]
+    world = a_run("t0 " + " ".join(f"{name}<-t{n}" for n, name in enumerate(names[1:])))
+    for name in names:
+        world.reach(name, "completed")
+    command = world.envelope(rerun_command(world, "t0", command_id="r"), CLIENT)
+    for _ in range(10):
+        world.driver.crash(command, after=30)
+    assert [world.fact(name).attempt for name in names] == [2] * len(names)
+    world.handle(command)
+    assert set(world.sent[len(names) :]) == {("t0", 2)}

@@ -126,7 +126,7 @@ async def _let_wait(
 ) -> None:
     page: int | None = None
     facts: dict[int, TaskRun] = {}
-    is_applied = False
+    is_applied = has_written = False
     for index in indexes:
         if page_of(index) != page:
             page = page_of(index)
@@ -137,12 +137,16 @@ async def _let_wait(
         if is_applied:
             return
         fact = facts.get(index)
+        if not has_written and fact is not None and fact.is_waiting and fact.cause == cause:
+            # An earlier delivery wrote it after its upstreams: each continues where that one ended.
+            continue
         while may_rerun(fact):
             now = await Now()
             new = wait_again(fact, cause=cause, now=now)
             # Not by `write_task`: an equal fact may have been written before its upstream waited.
             conflicting = await WriteTask(snapshot.run.id, index, new, fact)
             if conflicting is None:
+                has_written = True
                 break
             fact = conflicting
             if await _is_applied(snapshot, command_id):
