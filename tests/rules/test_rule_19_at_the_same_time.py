@@ -2,11 +2,13 @@
 
 import pytest
 
+from cerebro.core.incidents.notices import IncidentNotice
 from cerebro.core.incidents.record import SETTLE_S
 from cordyna_core.contract.commands import InvokeTask, RetryRun
 from cordyna_core.contract.ids import CLIENT, run_id_of
 from world.incidents import events, the_incident
 from world.scenarios import ReactionWorld, a_run, a_world
+from world.world import Delivered
 
 
 def held_failure() -> ReactionWorld:
@@ -191,3 +193,44 @@ def test_what_completes_before_a_paused_rerun_ends_closes_it() -> None:
     resume(100)
     world.reach("b", "completed")
     assert events(world) == ["opened failed a", "closed failed a"]
+
+
+def a_reopened_mark(world: ReactionWorld, closing: Delivered, effects: int, more: int) -> None:
+    """Pause what closes it, let another run open it, crash the first and deliver it again."""
+    other = world.invoke("a", key="other")
+    resume = world.driver.begin(closing, effects=effects)
+    world.now += 1
+    world.report("a", "error", run_id=other)
+    resume(more)
+    world.handle(closing)
+    watched = {incident.mark for incident in world.store.incidents() if incident.is_open}
+    assert world.store.read_graph().watched == watched
+
+
+@pytest.mark.parametrize("more", range(5))
+@pytest.mark.parametrize("effects", range(1, 12))
+def test_mark_of_the_next_opening_is_put_back_after_a_crash(effects: int, more: int) -> None:
+    world = a_run("a", a="error").after(5)
+    notices: list[IncidentNotice] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(world.driver, "send_incident_notice", notices.append)
+        world.retry()
+        world.reach("a", "completed")
+    (notice,) = notices
+    a_reopened_mark(world, notice, effects, more)
+
+
+@pytest.mark.parametrize("more", range(5))
+@pytest.mark.parametrize("effects", range(1, 30))
+def test_mark_is_put_back_by_a_failure_that_was_healed(effects: int, more: int) -> None:
+    """The failure is delivered again, finds that its task completed, and closes the incident."""
+    world = held_failure()
+    assert world.driver.held
+    failing = world.driver.held[0]
+    world.driver.held = None
+    world.handle(failing)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(world.driver, "send_incident_notice", lambda _: None)
+        world.retry()
+        world.reach("a", "completed")
+    a_reopened_mark(world, failing, effects, more)

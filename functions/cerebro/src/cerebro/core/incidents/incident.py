@@ -108,6 +108,7 @@ class Incident:
         published_at: when it was last published.
         is_dirty: whether it has changed since.
         dirty_by: the key of the evidence that changed it first since, and has that published.
+        closed_by: the input that closed it last, also if it has been opened again.
         seen: the keys of the last evidence.
         failing: what failed and has not completed since.
         commands: the ids of the last commands that were applied.
@@ -220,6 +221,8 @@ def _opened(stored: Incident | None, evidence: Evidence, *, cause: str, now: flo
         episode=stored.episode + 1 if stored is not None else 1,
         seen=(*seen, evidence.key)[-SEEN_MAX:],
         failing=(evidence.failure,) if evidence.failure is not None else (),
+        # That one may have crashed when it had taken the mark of this opening away.
+        closed_by=stored.closed_by if stored is not None else None,
         commands=stored.commands if stored is not None else (),
         unpublished="opened",
         version=stored.version + 1 if stored is not None else 1,

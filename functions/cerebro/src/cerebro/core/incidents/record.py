@@ -110,8 +110,9 @@ async def resume(incident: str, failures: Sequence[Failure] = (), *, cause: str)
     if stored is None:
         return
     stored = await publish_pending(stored)
-    # It may have read the incident as open, and marked it when another program had closed it.
-    if not stored.is_open or cause == stored.opened_by:
+    # It may have read the incident as open, and marked it when another program had closed it; or
+    # closed it, and taken the mark away when another program had opened it.
+    if not stored.is_open or cause in (stored.opened_by, stored.closed_by):
         await _sync_mark(incident)
     if not stored.is_open:
         return
@@ -214,7 +215,10 @@ async def close_if_newest_is(key: str, incident: str, *, cause: str) -> None:
 
 
 async def finish_closing(incident: Incident, *, cause: str) -> None:
-    """Take the mark away, if this cause closed the incident, and publish what is not published."""
+    """Take the mark away, if this cause closed the incident, and publish what is not published.
+
+    If another program has opened it since, the mark is put back.
+    """
     if incident.closed_by == cause:
         await _sync_mark(incident.id)
     await publish_pending(incident)
