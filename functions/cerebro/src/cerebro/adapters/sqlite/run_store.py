@@ -114,10 +114,6 @@ class SqliteRunStore:
         rows = self._db.execute("select id from runs where status = 'running' order by created_at")
         return [run_id for (run_id,) in rows]
 
-    def end_by(self, at: float) -> None:
-        """Let no run have ended later than `at`."""
-        self._db.execute("update runs set ended_at = ? where ended_at > ?", (at, at))
-
     def runs(self, limit: int, *, before: float = math.inf) -> list[Run]:
         rows = self._db.execute(
             "select id, run from runs where created_at < ?"

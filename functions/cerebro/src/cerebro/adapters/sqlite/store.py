@@ -17,7 +17,6 @@ class SqliteStore:
     def __init__(self, file: SqliteFile) -> None:
         graph, runs, tasks = SqliteGraphStore(file), SqliteRunStore(file), SqliteTaskStore(file)
         incidents = SqliteIncidentStore(file)
-        self._forget_after = (graph.forget_after, runs.end_by)
 
         self.read_graph = graph.read_graph
         self.write_declaration = graph.write_declaration
@@ -31,6 +30,7 @@ class SqliteStore:
         self.write_cached_result = graph.write_cached_result
         self.read_tick = graph.read_tick
         self.write_tick = graph.write_tick
+        self.forget_after = graph.forget_after
 
         self.read_incident = incidents.read_incident
         self.write_incident = incidents.write_incident
@@ -60,8 +60,3 @@ class SqliteStore:
         self.has_page_timer = timers.has_page_timer
         self.write_page_timer = timers.write_page_timer
         self.forget_page_timers = timers.forget_page_timers
-
-    def forget_after(self, at: float) -> None:
-        """See HomeStore."""
-        for part in self._forget_after:
-            part(at)

@@ -48,8 +48,8 @@ class HomeStore(Store, Protocol):
     def forget_after(self, at: float) -> None:
         """Forget what is recorded of times later than `at`, where only the latest counts.
 
-        These are results for reuse, ticks, and when servers were seen; a run that ended later is
-        retained as if it had ended at `at`.
+        These are results for reuse, ticks, and when servers were seen. Runs keep their times: it
+        may be this clock that is wrong, and an earlier end would have them pruned too soon.
         """
         ...
 
