@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cordyna_core.contract.commands import RetryRun
 from cordyna_core.contract.ids import CLIENT
 from world.scenarios import ReactionWorld, a_run
 
@@ -51,3 +52,17 @@ def test_late_end_during_retry_run_refuses_nothing() -> None:
         late_end(world)
         resume(ALL_EFFECTS)
         assert (world.problems, world.sent[-1]) == ([], ("a", 3)), effects
+
+
+@pytest.mark.parametrize("effects", range(1, 14))
+def test_late_end_while_a_rerun_dispatches_loses_no_command(effects: int) -> None:
+    """It is added to the fact that waits, after the handler has read it."""
+    world = a_run("a  b<-a", a="completed").after(20)
+    world.publish(
+        RetryRun(run_id=world.run_id, command_id="r", from_=["a"], downstream=True), CLIENT
+    )
+    world.reach("a", "started")
+    resume = world.driver.begin(world.update("a", "completed"), effects=effects)
+    world.report("b", "error", attempt=1)
+    resume(ALL_EFFECTS)
+    assert world.sent[-1] == ("b", 2)

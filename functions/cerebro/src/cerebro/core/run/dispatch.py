@@ -178,8 +178,7 @@ async def _own_attempt(
     A task that a rerun let wait is put now, if its upstreams are completed. None: the attempt is
     another input's.
     """
-    conflicting: TaskRun | None = stored
-    if stored.is_waiting:
+    while stored.is_waiting:
         if not await _upstreams_completed_now(snapshot, index, known):
             return None
         now = await Now()
@@ -187,8 +186,9 @@ async def _own_attempt(
         conflicting = await WriteTask(snapshot.run.id, index, fact, stored)
         if conflicting is None:
             return fact
-    assert conflicting is not None
-    return conflicting if is_own(conflicting, cause) else None
+        # It may only have the end of an older attempt more, whose writer dispatches nothing.
+        stored = conflicting
+    return stored if is_own(stored, cause) else None
 
 
 async def _upstreams_completed_now(
