@@ -86,6 +86,17 @@ def test_early_dispatch_is_found_unless_a_rerun_is_under_way(
     assert found == broken
 
 
+@pytest.mark.parametrize("is_pending", [True, False])
+def test_live_attempt_in_an_ended_run_is_found_unless_asked_for(*, is_pending: bool) -> None:
+    """The rerun asked for it, another input began it, and the run ended before it was opened."""
+    promises, store = overtaken()
+    written(promises, store, WAITS_TOO, RETRIED)
+    written(promises, store, begin_attempt(B, WAITS_TOO, cause="timer", now=12.0), WAITS_TOO)
+    facts = promises.unless_asked(RUN, lambda cause: is_pending and cause == "rerun")
+    found = invariants.alive_though_over(RunSnapshot(A_RUN, PLAN), A_RUN, facts, lambda _: False)
+    assert found == (None if is_pending else "b is live, but the run is over (error)")
+
+
 def test_overtaken_attempt_that_the_rerun_left_is_found() -> None:
     promises, _ = overtaken()
     assert promises.is_overtaken(RUN, 1, 2)

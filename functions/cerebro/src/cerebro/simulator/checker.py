@@ -238,7 +238,8 @@ class Checker:
         broken: str | None = None
         is_pending = partial(self._is_pending, run_id)
         if run.is_over:
-            broken = invariants.alive_though_over(snapshot, run, facts, is_pending)
+            others = self.reference.reruns.unless_asked(run_id, is_pending)
+            broken = invariants.alive_though_over(snapshot, run, others, is_pending)
         elif written not in self.unreliable_pages:
             timers = self.page_timers[written]
             broken = invariants.unguarded(

@@ -9,13 +9,14 @@ the end, the accepted attempt of every task was given the outputs that its upstr
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import WriteTask
 from cerebro.core.model.plan import Plan
 from cerebro.core.model.run import Run
-from cerebro.core.model.task_run import Rank
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.simulator.reference_messages import Outputs
 from cordyna_core.contract.commands import RunTask
 
@@ -29,11 +30,18 @@ class RerunPromises:
         self._store = store
         self._overtaken: dict[tuple[str, int], tuple[int, set[str]]] = {}
         """The attempt of each task run that was overtaken, and the reruns that did it."""
+        self._asked: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
+        """The attempts of each run that a rerun asked for, by (index, attempt)."""
+        self._reruns: defaultdict[str, set[str]] = defaultdict(set)
+        """What made tasks of each run wait."""
         self._sent: defaultdict[tuple[str, str, int], list[RunTask]] = defaultdict(list)
 
     def task_written(self, plan: Plan, effect: WriteTask) -> None:
         """Note an attempt that was begun although an upstream waits, and the one after it."""
         seen, new = effect.seen, effect.new
+        if new.is_waiting:
+            self._asked[effect.run_id].add((effect.index, new.attempt))
+            self._reruns[effect.run_id].add(new.cause)
         if seen is not None and seen.attempt == new.attempt and not seen.is_waiting:
             return
         facts = self._store._tasks[effect.run_id]
@@ -47,6 +55,17 @@ class RerunPromises:
     def is_overtaken(self, run_id: str, index: int, attempt: int) -> bool:
         """Return whether this attempt was begun although an upstream waited again."""
         return self._overtaken.get((run_id, index), (0,))[0] == attempt
+
+    def unless_asked(self, run_id: str, pending: Callable[[str], bool]) -> dict[int, TaskRun]:
+        """Return the facts of a run without the attempts of a rerun that is not acknowledged.
+
+        A heal may open the run and another input begin such an attempt. If the target, which the
+        rerun has not reached, is completed, the run ends once more before the rerun opens it.
+        """
+        facts, asked = self._store._tasks[run_id], self._asked[run_id]
+        if not asked or not any(pending(cause) for cause in self._reruns[run_id]):
+            return facts
+        return {index: fact for index, fact in facts.items() if (index, fact.attempt) not in asked}
 
     def left_by(self, cause: str) -> str | None:
         """Return what the rerun `cause` overtook and left as it is, now that it is acknowledged."""
