@@ -36,6 +36,23 @@ def test_retry_gives_fresh_budget() -> None:
     assert world.after(30).sent == [("a", 1), ("a", 2), ("a", 3), ("a", 4)]
 
 
+def test_attempt_that_expired_while_the_retry_was_paused_is_sent() -> None:
+    """A timer opened the run for the attempt that the retry had put, and expired it."""
+    for effects in range(1, 20):
+        world = a_run("a", a="error").after(5)
+        retry = world.envelope(world.retry_command(command_id="r"), CLIENT)
+        resume = world.driver.begin(retry, effects=effects)
+        if len(world.sent) > 1:
+            break
+        world.now += 11
+        world.handle(PageTimer(world.run_id, 0, world.now))
+        world.after(1)
+        resume(100)
+        assert world.sent == [("a", 1), ("a", 2)], effects
+        world.reach("a", "completed")
+        assert world.run().state == "completed"
+
+
 def test_retry_of_terminal_failure_dispatches() -> None:
     world = a_run("a", declared={"a": {"retries": 1}}, a="started")
     world.report("a", "error", error={"type": "Terminal", "retryable": False})

@@ -19,7 +19,7 @@ from cerebro.core.incidents.record import watch_run, watch_what_opened
 from cerebro.core.incidents.watch import watched_tasks
 from cerebro.core.messages import command_answer, run_state_changed
 from cerebro.core.model.run import Run, RunSnapshot
-from cerebro.core.model.task_run import Rank, TaskRun, lattice
+from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.refusal import refuse
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.dispatch import put_next_attempt, send_commands
@@ -188,13 +188,9 @@ async def _open_and_send(
     run_id = snapshot.run.id
     if not is_applied:
         # Another delivery may have been quicker, and what was put here may have ended since: then
-        # nothing is opened again.
+        # nothing is opened again. What expired because this handler was paused is sent (rule 2).
         stored = await ReadTasks(run_id, tuple(dispatched), fresh=True)
-        dispatched = {
-            index: fact
-            for index, fact in dispatched.items()
-            if lattice(stored[index]) == lattice(fact)
-        }
+        dispatched = {index: fact for index, fact in stored.items() if _may_leave(fact, cause)}
         run = await read_run(run_id)
         is_applied = command_id in run.commands and not dispatched
     is_new = False
@@ -245,9 +241,14 @@ async def _dispatch_failed(
             is_free = waiting.isdisjoint(snapshot.plan.tasks[index].awaits)
             if not is_applied and is_free and _is_asked_for(snapshot, index, fact, command):
                 fact = await put_next_attempt(snapshot, index, fact, cause=cause)
-            if is_own(fact, cause) and fact.rank != Rank.CANCELLED:
+            if _may_leave(fact, cause):
                 dispatched[index] = fact
     return dispatched, is_applied
+
+
+def _may_leave(fact: TaskRun, cause: str) -> bool:
+    """Return whether the command of this attempt is sent by this input."""
+    return is_own(fact, cause) and fact.rank != Rank.CANCELLED
 
 
 def _is_asked_for(snapshot: RunSnapshot, index: int, fact: TaskRun, command: RetryRun) -> bool:
