@@ -280,7 +280,7 @@ def test_word_longer_than_the_terminal_is_broken() -> None:
 
     assert [
         len(line.plain) for line in why_task_lines(task, why_task(a_run(task), task, NOW), 40)[:4]
-    ] == [1, 40, 40, 22]
+    ] == [1, 40, 40, 26]
 
 
 def test_moment_of_another_day_has_its_date() -> None:

@@ -9,7 +9,7 @@ from cerebro.handlers import queries
 from cerebro.simulator.scenario import BEGIN
 from cerebro.simulator.world import World
 
-SEEDS = range(20, 60)
+SEEDS = range(20, 80)
 MOMENTS_S = [0.4 * 1.05**look for look in range(170)]
 """After the beginning of the world: close together first, and the last after half an hour."""
 

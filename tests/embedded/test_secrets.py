@@ -52,11 +52,13 @@ def asks(*, ctx: Context) -> str:
 
 
 def found_in(folder: Path, *values: str) -> list[str]:
-    """The files that have one of the values in them."""
+    """The files that have one of the values in them, without what Python compiled from them."""
     return [
         str(path.relative_to(folder))
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and any(value.encode() in path.read_bytes() for value in values)
+        if path.is_file()
+        and path.suffix != ".pyc"
+        and any(value.encode() in path.read_bytes() for value in values)
     ]
 
 
