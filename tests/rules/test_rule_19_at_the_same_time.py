@@ -1,5 +1,7 @@
 """Rule 19: crashes, and handlers at the same time (docs/rules.md, rule 19)."""
 
+from typing import Any
+
 import pytest
 
 from cerebro.core.incidents.notices import IncidentNotice
@@ -97,15 +99,21 @@ def test_two_failures_of_one_cause_at_once_open_one() -> None:
     assert the_incident(world, "failed", "a").times == 2
 
 
-@pytest.mark.parametrize("effects", range(1, 24))
-def test_closing_while_another_failure_is_recorded(effects: int) -> None:
-    """Who records the second failure read the incident as open, and marks the graph afterwards."""
+def second_failure() -> tuple[ReactionWorld, str, Any]:
+    """An open incident of `a`, another run in which it failed, and the event of that failure."""
     world = a_run("a", a="error").after(5)
     world.driver.held = []
     second = world.invoke("a")
     world.report("a", "error", run_id=second)
     (failing,) = [one for one in world.driver.held if one.message.state == "failing"]
     world.driver.held = None
+    return world, second, failing
+
+
+@pytest.mark.parametrize("effects", range(1, 24))
+def test_closing_while_another_failure_is_recorded(effects: int) -> None:
+    """Who records the second failure read the incident as open, and marks the graph afterwards."""
+    world, _, failing = second_failure()
     resume = world.driver.begin(failing, effects=effects)
     world.retry()
     world.reach("a", "completed")
@@ -121,12 +129,7 @@ def test_mark_after_the_closing_is_taken_back_after_a_crash(
     effects: int, more: int, healed: str
 ) -> None:
     """What it read has been healed, or is recorded already: the redelivered input adds nothing."""
-    world = a_run("a", a="error").after(5)
-    world.driver.held = []
-    second = world.invoke("a")
-    world.report("a", "error", run_id=second)
-    (failing,) = [one for one in world.driver.held if one.message.state == "failing"]
-    world.driver.held = None
+    world, second, failing = second_failure()
     resume = world.driver.begin(failing, effects=effects)
     run_id = second if healed == "second" else world.run_id
     world.retry(run_id=run_id)
