@@ -13,7 +13,14 @@ from cerebro.adapters import memory
 from cerebro.core import messages
 from cerebro.core.model import plan
 from cerebro.core.planning import planner
-from cerebro.core.run import cancel_retry, dispatch, invoke, overdue_check, page_check
+from cerebro.core.run import (
+    cancel_retry,
+    command_groups,
+    dispatch,
+    invoke,
+    overdue_check,
+    page_check,
+)
 from cordyna_core.contract import limits
 
 
@@ -29,7 +36,7 @@ class Sizes:
     page: int = plan.PAGE_SIZE
     fan_out: int = dispatch.FAN_OUT_WIDTH
     awaited: int = planner.MAX_AWAITED
-    commands: int = dispatch.COMMANDS_PER_GROUP
+    commands: int = command_groups.COMMANDS_PER_GROUP
     decisions: int = overdue_check.DECISIONS_PER_CHECK
     kept_commands: int = cancel_retry.COMMANDS_PER_RUN_MAX
     root_causes: int = messages.ROOT_CAUSES_MAX
@@ -46,6 +53,7 @@ class Sizes:
             (dispatch, "FAN_OUT_WIDTH", self.fan_out),
             (page_check, "FAN_OUT_WIDTH", self.fan_out),
             (planner, "MAX_AWAITED", self.awaited),
+            (command_groups, "COMMANDS_PER_GROUP", self.commands),
             (dispatch, "COMMANDS_PER_GROUP", self.commands),
             (overdue_check, "COMMANDS_PER_GROUP", self.commands),
             (overdue_check, "DECISIONS_PER_CHECK", self.decisions),

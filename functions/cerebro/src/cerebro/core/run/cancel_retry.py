@@ -22,7 +22,8 @@ from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.refusal import refuse
 from cerebro.core.run.cancellation import cancel_live
-from cerebro.core.run.dispatch import put_next_attempt, send_commands
+from cerebro.core.run.command_groups import send_commands
+from cerebro.core.run.dispatch import put_next_attempt
 from cerebro.core.run.moved_tasks import problems_of_moved_tasks
 from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.page_timers import arm_page_check

@@ -29,11 +29,8 @@ from cerebro.core.messages import cerebro_state_changes
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import FAILED_RANKS, Rank, TaskRun
 from cerebro.core.run.cancellation import cancel_live
-from cerebro.core.run.dispatch import (
-    COMMANDS_PER_GROUP,
-    put_next_attempt,
-    send_commands,
-)
+from cerebro.core.run.command_groups import COMMANDS_PER_GROUP, send_commands
+from cerebro.core.run.dispatch import put_next_attempt
 from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.page_timers import arm_page_check, arm_page_timer
 from cerebro.core.run.run_access import read_snapshot, write_task

@@ -48,7 +48,8 @@ from cerebro.core.model.plan import Plan, indexes_of, page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.cancellation import cancel_live
-from cerebro.core.run.dispatch import FAN_OUT_WIDTH, dispatch_ready, send_commands
+from cerebro.core.run.command_groups import send_commands
+from cerebro.core.run.dispatch import FAN_OUT_WIDTH, dispatch_ready
 from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.page_timers import arm_page_timer
 from cerebro.core.run.run_access import read_run, read_snapshot

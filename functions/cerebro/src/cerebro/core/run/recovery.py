@@ -17,7 +17,7 @@ from cerebro.core.effects import (
 from cerebro.core.model.plan import PlannedTask
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import TaskRun
-from cerebro.core.run.dispatch import send_commands
+from cerebro.core.run.command_groups import send_commands
 from cerebro.core.run.transitions import back_off_s, deadline_of
 
 
