@@ -49,14 +49,6 @@ SWEEP_SHARDS: Final = 4
 """Partitions of the active runs (cerebro.adapters.aws.dynamodb_run_marks), each swept by itself."""
 
 
-_ENVIRONMENT_OF: Final = {"timekeeper": {"CORDYNA_TIMERS": "queue"}}
-"""What differs for a function.
-
-A schedule fires up to a minute early, and the timekeeper waits for the rest. Most of these runs
-have completed, so a delayed message does: a wait state would cost 40 times as much.
-"""
-
-
 class CerebroStack(Stack):
     """The cerebro of one stage."""
 
@@ -157,7 +149,6 @@ class CerebroStack(Stack):
             "CORDYNA_SCHEDULE_GROUP": self.timers.group.ref,
             "CORDYNA_SCHEDULER_ROLE_ARN": self.timers.sender.role_arn,
             "CORDYNA_SCHEDULE_DEAD_LETTER_ARN": self.queues["timekeeper"].dead_letters.queue_arn,
-            "CORDYNA_TIMERS": waiting_in(self),
             "CORDYNA_RETENTION_DAYS": str(self.stage_.retention_days),
         }
         functions = {}
@@ -168,7 +159,7 @@ class CerebroStack(Stack):
                 stage=self.stage_,
                 code=code,
                 layer=self.layer,
-                environment=environment | _ENVIRONMENT_OF.get(name, {}),
+                environment=environment | {"CORDYNA_TIMERS": self._waiting_in(name)},
                 dead_letters=self.dead_letters[name],
                 key=self._key,
                 queue=self.queues[name].queue if name in self.queues else None,
@@ -194,6 +185,10 @@ class CerebroStack(Stack):
         )
         return {**self.functions, **rollout.aliases}
 
+    def _waiting_in(self, name: str) -> str:
+        """Return where the page timers that `name` sends wait."""
+        return "queue" if HANDLERS[name].starts_no_waits else waiting_in(self)
+
     def _statements(self, name: str) -> list[iam.PolicyStatement]:
         """Return the permissions of `name`: HANDLERS and the registry, as IAM statements."""
         spec = HANDLERS[name]
@@ -206,10 +201,9 @@ class CerebroStack(Stack):
             if published:
                 statements.append(put_events_statement(self.bus.arn, [source], sorted(published)))
         if spec.delays_page_timers:
-            statements += [
-                self.timers.start_wait_statement(),
-                *self.timers.schedule_statements("CreateSchedule"),
-            ]
+            statements += self.timers.schedule_statements("CreateSchedule")
+            if not spec.starts_no_waits:
+                statements.append(self.timers.start_wait_statement())
         if spec.manages_crons:
             statements += [
                 self.timers.list_schedules_statement(),

@@ -120,6 +120,29 @@ def test_handler_publishes_what_the_registry_allows(stacks: dict[str, Template],
     assert puts == {source: kinds for source, kinds in expected.items() if kinds}
 
 
+def test_who_may_start_waits_is_who_does(stacks: dict[str, Template]) -> None:
+    """The timekeeper delays messages instead; what has no timers that are delayed, none at all."""
+    cerebro = stacks["cerebro"]
+    may_start = {
+        name
+        for name in HANDLERS
+        for statement in cerebro.statements_of(f"{name.capitalize()}Role")
+        if "states:StartExecution" in listed(statement["Action"])
+    }
+    waits_in = {
+        function["FunctionName"].removeprefix("cordyna-"): function["Environment"]["Variables"][
+            "CORDYNA_TIMERS"
+        ]
+        for function in cerebro.all("AWS::Lambda::Function").values()
+    }
+    assert may_start == {
+        name
+        for name, spec in HANDLERS.items()
+        if spec.delays_page_timers and waits_in[name] == "states"
+    }
+    assert "timekeeper" not in may_start
+
+
 def on_table(cerebro: Template, name: str) -> list[dict[str, Any]]:
     """The statements of a function's role about the table."""
     statements = cerebro.statements_of(f"{name}Role")
