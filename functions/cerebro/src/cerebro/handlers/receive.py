@@ -25,6 +25,7 @@ from cordyna_core.contract.envelope import (
     open_envelope,
 )
 from cordyna_core.contract.registry import may_send
+from cordyna_core.contract.readable_update import readable_update
 from cordyna_core.errors import Fatal
 
 _log = logging.getLogger(__name__)
@@ -103,9 +104,13 @@ def _without_secrets(delivery: Delivery, ports: Ports) -> Delivery:
 def _handle(delivery: Delivery, ports: Ports, check_time: CheckTime) -> _Rejection | None:
     """Handle one message. Returns None, or why it can never be handled."""
     try:
-        perform_one(open_delivery(delivery.body, delivery.sent_at), ports, check_time)
-    except (MalformedEvent, Fatal) as rejected:
-        return _Rejection(str(rejected), is_answered=answer_malformed(rejected, ports))
+        message = open_delivery(delivery.body, delivery.sent_at)
+    except MalformedEvent as malformed:
+        return _handle_malformed(malformed, ports, check_time)
+    try:
+        perform_one(message, ports, check_time)
+    except Fatal as fatal:
+        return _Rejection(str(fatal))
     except ProgramFailed as failed:
         _log.exception("message %s can never be handled", delivery.receipt)
         _answer_failed(delivery, failed, ports)
@@ -114,6 +119,22 @@ def _handle(delivery: Delivery, ports: Ports, check_time: CheckTime) -> _Rejecti
 
 
 def _answer_failed(delivery: Delivery, failed: ProgramFailed, ports: Ports) -> None:
+def _handle_malformed(malformed: MalformedEvent, ports: Ports, check_time: CheckTime) -> _Rejection:
+    """Answer a malformed event. What can be read of an update counts, and it is kept all the same.
+
+    A message that fails here is not delivered again: whatever it is, it can never be handled.
+    """
+    update = readable_update(malformed)
+    try:
+        if update is None:
+            return _Rejection(str(malformed), is_answered=answer_malformed(malformed, ports))
+        perform_one(update, ports, check_time)
+    except (Fatal, ProgramFailed) as failed:
+        _log.exception("a malformed event could not be answered")
+        return _Rejection(f"{malformed}; and what can be read of it was not handled: {failed}")
+    return _Rejection(f"{malformed}; what can be read of it was handled")
+
+
     problem = Problem(
         code="not_handled",
         message=f"cerebro could not handle this message: {failed}. It is kept: `dyna dlq ls` shows"
@@ -130,11 +151,11 @@ def _answer_failed(delivery: Delivery, failed: ProgramFailed, ports: Ports) -> N
         _log.exception("the sender of message %s could not be answered", delivery.receipt)
 
 
-def answer_malformed(rejected: Exception, ports: Ports) -> bool:
+def answer_malformed(malformed: MalformedEvent, ports: Ports) -> bool:
     """Send the problems of a malformed event to its sender. Returns whether it is identified."""
-    if not isinstance(rejected, MalformedEvent) or rejected.raw is None:
+    if malformed.raw is None:
         return False
-    perform(refuse_malformed(rejected.raw, rejected.problems), ports)
+    perform(refuse_malformed(malformed.raw, malformed.problems), ports)
     return True
 
 

@@ -4,7 +4,6 @@ Invariant: opening what `seal` made gives the same message; what cannot be opene
 every reason, and never guessed.
 """
 
-import json
 from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cordyna_core.contract.base import Message, Problem
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.frozen import fast_dataclass
+from cordyna_core.contract.lenient_json import read_leniently, with_whole_characters
 from cordyna_core.contract.limits import MAX_ID_CHARS
 from cordyna_core.contract.registry import MESSAGES
 from cordyna_core.contract.time import Instant, rfc3339
@@ -22,6 +22,7 @@ MAX_PROBLEMS: Final = 100
 """Listed of one event: more would be read by no one, and would not fit into an event."""
 
 _MAX_PATH_CHARS: Final = 256
+_IDENTIFYING: Final = ("id", "source", "detail-type")
 _EARLIEST: Final = "1970-01-01T00:00:00Z"
 _MAX_TEXT_CHARS: Final = 400
 
@@ -29,7 +30,8 @@ _MAX_TEXT_CHARS: Final = 400
 class MalformedEvent(ValueError):
     """An event that is not of the contract.
 
-    `problems`: one per error. `raw`: the envelope, if it could be read.
+    `problems`: one per error. `raw`: the envelope, if it could be read. Its detail may have what
+    JSON cannot carry, such as half a character.
     """
 
     def __init__(self, problems: list[Problem], raw: "RawEnvelope | None" = None) -> None:
@@ -111,23 +113,43 @@ def open_envelope(text: str | bytes) -> Envelope:
     try:
         raw = RawEnvelope.model_validate_json(text)
     except ValidationError as invalid:
-        raise MalformedEvent(problems_of(invalid, "malformed_event"), _lenient(text)) from invalid
+        raise _malformed(text, problems_of(invalid, "malformed_event")) from invalid
     return open_raw(raw)
 
 
-def _lenient(text: str | bytes) -> RawEnvelope | None:
-    """Read an envelope whose JSON is not strict, so that its sender can be answered.
+def _malformed(text: str | bytes, problems: list[Problem]) -> MalformedEvent:
+    """Return the error of an event that strict JSON or the envelope's model refuses.
 
-    Half a character, for one, is JSON to other readers; a bus carries it. It becomes `?`. What is
-    nested too deeply for pydantic is kept, and a time that cannot be read becomes the earliest.
+    What can be read of it is read, so that its sender can be answered, and the problems of its
+    detail are found, too.
     """
     try:
-        strict = json.loads(
-            json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
-        )
-        return RawEnvelope.model_validate({**strict, "time": _EARLIEST})
-    except (TypeError, ValueError, RecursionError):
-        return None
+        event = read_leniently(text)
+        raw = _raw_of(event)
+    except (TypeError, ValueError):
+        return MalformedEvent(problems)
+    if isinstance(event.get("detail"), dict):
+        try:
+            open_raw(raw)
+        except MalformedEvent as malformed:
+            problems = [*problems, *malformed.problems][:MAX_PROBLEMS]
+    return MalformedEvent(problems, raw)
+
+
+def _raw_of(event: Any) -> RawEnvelope:
+    """Return what identifies an event, with its detail. Raises TypeError and ValueError.
+
+    A detail that is no object becomes an empty one, and a time that cannot be read the earliest.
+    """
+    if not isinstance(event, dict):
+        raise TypeError("an event is an object")
+    fields = {name: with_whole_characters(event.get(name)) for name in _IDENTIFYING}
+    detail = event.get("detail")
+    fields["detail"] = detail if isinstance(detail, dict) else {}
+    try:
+        return RawEnvelope.model_validate({**fields, "time": event.get("time")})
+    except ValueError:
+        return RawEnvelope.model_validate({**fields, "time": _EARLIEST})
 
 
 def open_raw(raw: RawEnvelope) -> Envelope:
@@ -152,13 +174,17 @@ def open_raw(raw: RawEnvelope) -> Envelope:
         return Envelope(raw.source, kind.model_validate(raw.detail), raw.id, raw.time)
     except ValidationError as invalid:
         raise MalformedEvent(problems_of(invalid, "malformed_detail"), raw) from invalid
+    except UnicodeEncodeError as broken:
+        # Of a half character in an unexpected value, which pydantic cannot quote.
+        problem = Problem(code="malformed_detail", message=f"a text is not valid Unicode: {broken}")
+        raise MalformedEvent([problem], raw) from broken
 
 
 def problems_of(invalid: ValidationError, code: str) -> list[Problem]:
     """Return one problem per error that pydantic found, at most MAX_PROBLEMS."""
     errors = invalid.errors(include_url=False, include_context=False, include_input=False)
     problems = [
-        Problem(code=code, message=f"{_path_of(error['loc'])}: {_sentence(error['msg'])}")
+        Problem(code=code, message=_sentence(error["loc"], error["msg"]))
         for error in errors[:MAX_PROBLEMS]
     ]
     left_out = len(errors) - len(problems)
@@ -168,11 +194,10 @@ def problems_of(invalid: ValidationError, code: str) -> list[Problem]:
     return problems
 
 
-def _sentence(message: str) -> str:
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    # The parts of the path are keys of the sender's, which may be of any length, and halves of
+    # characters.
+    path = with_whole_characters(".".join(map(str, location))[:_MAX_PATH_CHARS])
     # Pydantic puts this in front of what a validator raised, which is a sentence already.
-    return message.removeprefix("Value error, ")[:_MAX_TEXT_CHARS]
-
-
-def _path_of(location: tuple[int | str, ...]) -> str:
-    # Its parts are keys of the sender's, which may be of any length.
-    return ".".join(map(str, location))[:_MAX_PATH_CHARS] or "the event"
+    text = with_whole_characters(message.removeprefix("Value error, ")[:_MAX_TEXT_CHARS])
+    return f"{path or 'the event'}: {text}"

@@ -18,7 +18,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from cordyna_core.contract.limits import MAX_JSON_DEPTH
 
-_MAX_DIGITS: Final = 4300
+MAX_DIGITS: Final = 4300
 """Of an integer that parsers read."""
 
 _PLACE_CHARS_MAX: Final = 100
@@ -53,7 +53,7 @@ def require_json(value: Any) -> Any:
     if text.count(b"[") + text.count(b"{") > MAX_JSON_DEPTH and _is_too_deep(value):
         raise _too_deep()
     if _LONG_NUMBER.search(text) and not all(map(_is_readable, _scalars(value))):
-        raise ValueError(f"a number has more than {_MAX_DIGITS} digits: send it as a text")
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits: send it as a text")
     return value
 
 
@@ -98,7 +98,7 @@ def _place_of_infinite(value: Any) -> str | None:
 
 
 def _is_readable(scalar: Any) -> bool:
-    return not isinstance(scalar, int) or abs(scalar) < 10**_MAX_DIGITS
+    return not isinstance(scalar, int) or abs(scalar) < 10**MAX_DIGITS
 
 
 def _is_too_deep(value: Any) -> bool:

@@ -38,6 +38,7 @@ from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope, RawEnvelope
 from cordyna_core.contract.ids import derived_id, is_name, server_of
 from cordyna_core.contract.incidents import GraphChanged, ServerKind
+from cordyna_core.contract.lenient_json import with_whole_characters
 from cordyna_core.contract.registry import COMMANDS_TO_CEREBRO, is_misspelt_by_client
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
@@ -196,7 +197,7 @@ async def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> Non
     now = await Now()
     server = server_of(raw.source)
     if raw.detail_type == ServerDeclared.__name__ and server is not None:
-        parsed = parse_declaration(raw.detail)
+        parsed = parse_declaration(with_whole_characters(raw.detail))
         faults = problems if isinstance(parsed, ServerDeclared) else parsed
         if is_name(server):
             await NoteServer(server, None, now)
@@ -206,7 +207,8 @@ async def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> Non
     ):
         subjects = (raw.detail.get(field) for field in ("task", "run_id", "server", "incident"))
         subject = next((value for value in subjects if isinstance(value, str)), "")
-        await Publish((invocation_rejected(raw.id, subject[:256], problems, now=now),))
+        named = with_whole_characters(subject[:256])
+        await Publish((invocation_rejected(raw.id, named, problems, now=now),))
 
 
 def _answer(

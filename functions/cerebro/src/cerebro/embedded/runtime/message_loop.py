@@ -43,6 +43,7 @@ from cordyna_core.contract.envelope import (
     seal,
 )
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, derived_id
+from cordyna_core.contract.readable_update import readable_update
 from cordyna_core.contract.state_updates import DeclarationRejected, RunStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import Fatal
@@ -328,14 +329,10 @@ class MessageLoop:
         try:
             message = opened if opened is not None and item is plain else self._open(item)
         except MalformedEvent as malformed:
-            self._home.event_log.append(None, str(item), now)
-            self._home.event_log.add_dead_letter(str(item), str(malformed), now)
-            answer_malformed(malformed, self.ports)
+            self._process_malformed(str(item), malformed, now)
             return
         if isinstance(message, Envelope) and isinstance(item, str):
-            run_id = run_of(message)
-            self._home.event_log.append(run_id, item, now)
-            self._failing_runs.note_event(run_id)
+            self._log_event(message, item, now)
         if isinstance(message, Tick) and message.task in self._home.paused_crons.read():
             # It has passed without a run, and is not reported as missed later.
             self._home.store.write_tick(message.task, message.nominal)
@@ -344,6 +341,27 @@ class MessageLoop:
             perform_one(message, self.ports)
         except Fatal as fatal:
             self._home.event_log.add_dead_letter(text_of(item), str(fatal), now)
+
+    def _process_malformed(self, event: str, malformed: MalformedEvent, now: float) -> None:
+        """Keep a malformed event, and answer it. What can be read of an update is logged apart."""
+        self._home.event_log.append(None, event, now)
+        reason = str(malformed)
+        if (update := readable_update(malformed)) is None:
+            answer_malformed(malformed, self.ports)
+        else:
+            text = seal(update.message, update.source, update.event_id, update.time)
+            self._log_event(update, text, now)
+            try:
+                perform_one(update, self.ports)
+                reason = f"{reason}; what can be read of it was handled"
+            except Fatal as fatal:
+                reason = f"{reason}; and what can be read of it was not handled: {fatal}"
+        self._home.event_log.add_dead_letter(event, reason, now)
+
+    def _log_event(self, envelope: Envelope, event: str, now: float) -> None:
+        run_id = run_of(envelope)
+        self._home.event_log.append(run_id, event, now)
+        self._failing_runs.note_event(run_id)
 
     def _open(self, item: Item) -> Envelope | InternalMessage:
         return open_delivery(item) if isinstance(item, str) else item
