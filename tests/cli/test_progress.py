@@ -93,8 +93,8 @@ def test_progress_of_any_text_stays_on_its_line(share: float, message: str) -> N
 
     lines = dyna("show", engine=engine).out.splitlines()
 
-    assert lines[0].startswith("● x  server-a  started")
-    assert lines[1] == ""
+    assert lines[1].startswith("● x  server-a  started")
+    assert lines[2] == ""
 
 
 def test_lines_are_the_same_where_unchanged_tasks_are_kept() -> None:

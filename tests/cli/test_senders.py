@@ -7,6 +7,7 @@ import pytest
 from cordyna_cli.render.lists import runs_table
 from cordyna_cli.render.run.outcome import whole_run
 from cordyna_cli.wording.senders import named_sender
+from cordyna_core.contract.ids import SCHEDULER
 from cordyna_core.contract.views.runs import RunSummary, RunView
 
 NOW = datetime(2026, 11, 5, 12, tzinfo=UTC)
@@ -15,7 +16,12 @@ NOW = datetime(2026, 11, 5, 12, tzinfo=UTC)
 def a_run(number: int, source: str | None) -> RunSummary:
     at = NOW - timedelta(seconds=number)
     return RunSummary(
-        run_id=f"RUN{number}", task="a", state="completed", created_at=at, source=source
+        run_id=f"RUN{number}",
+        task="a",
+        state="completed",
+        created_at=at,
+        source=source,
+        scheduled_at=at if source == SCHEDULER else None,
     )
 
 
@@ -40,10 +46,10 @@ def test_named_sender_is_a_person_program_or_server(source: str | None, name: st
 
 
 def test_runs_show_who_invoked_them_where_it_is_known() -> None:
-    head, by_alice, by_cron = listed("cordyna.client.alice", "cordyna.scheduler")
+    head, by_alice, by_cron = listed("cordyna.client.alice", SCHEDULER)
     assert head.endswith("by")
     assert by_alice.endswith("  alice")
-    assert by_cron.endswith(" ago")
+    assert by_cron.endswith("  cron")
 
 
 def test_runs_of_plain_clients_have_no_further_column() -> None:

@@ -15,7 +15,7 @@ from cordyna_cli.output.errors import near_names
 from cordyna_cli.output.json_output import event_json, object_json, run_json, why_json
 from cordyna_cli.render.incidents import incident_lines
 from cordyna_cli.render.run.events import events_table
-from cordyna_cli.render.run.outcome import whole_run
+from cordyna_cli.render.run.outcome import invocation_lines, whole_run
 from cordyna_cli.render.run.timeline import timeline_chart
 from cordyna_cli.render.run.why import why_lines, why_task_lines
 from cordyna_cli.task_progress import TaskProgress
@@ -46,7 +46,7 @@ def show(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """The tasks of a run as a tree, its target on top, and how it ended or proceeds."""
+    """When a run was invoked and with what, its tasks as a tree, and how it ended or proceeds."""
     call = CommandContext(ctx)
     with call.engine() as engine:
         run_id = resolve_run_id(engine, run)
@@ -58,7 +58,9 @@ def show(
     if json:
         call.out.print_json(run_json(view))
     else:
-        call.out.print(whole_run(view, call.environment.now(), call.out.width, everything=every))
+        now, width = call.environment.now(), call.out.width
+        call.out.print(invocation_lines(view, now, width))
+        call.out.print(whole_run(view, now, width, everything=every))
 
 
 def why(

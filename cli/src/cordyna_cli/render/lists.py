@@ -10,7 +10,7 @@ from cordyna_cli.render.layout.paragraph import wrapped
 from cordyna_cli.render.layout.table import Column, aligned
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import ago, moment, plural
-from cordyna_cli.wording.senders import named_sender
+from cordyna_cli.wording.senders import invoker_of
 from cordyna_cli.wording.status_marks import run_mark
 from cordyna_core.contract.views.graph import PlanView, ServerInfo, TaskInfo
 from cordyna_core.contract.views.runs import RunSummary
@@ -79,7 +79,7 @@ def runs_table(runs: Sequence[RunSummary], now: datetime, width: int | None = No
         )
         for run in runs
     ]
-    senders = [named_sender(run.source) or "" for run in runs]
+    senders = [invoker_of(run) or "" for run in runs]
     if not any(senders):
         return aligned(_RUNS, rows, width)
     return aligned(

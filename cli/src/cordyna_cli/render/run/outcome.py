@@ -11,9 +11,10 @@ from cordyna_cli.render.run.progress import attention_list, progress_line
 from cordyna_cli.render.run.tree import FOLDED_ABOVE, tree
 from cordyna_cli.wording.foreign_text import printable
 from cordyna_cli.wording.format import duration, join_names, plural
+from cordyna_cli.wording.invocation import invocation_sentence
 from cordyna_cli.wording.next_steps import NextStep
 from cordyna_cli.wording.outcome import FailedTask, RunOutcome, run_outcome
-from cordyna_cli.wording.senders import named_sender
+from cordyna_cli.wording.senders import invoker_of
 from cordyna_cli.wording.status_marks import run_mark
 from cordyna_core.contract.views.runs import RunView
 
@@ -21,6 +22,12 @@ _TREE_LINES_MAX: Final = 60
 _OUTPUT_LINES_MAX: Final = 12
 _BLOCKED_NAMES_MAX: Final = 6
 _NEXT: Final = "  next: "
+
+
+def invocation_lines(view: RunView, now: datetime, width: int | None) -> list[Text]:
+    """Return when the run was invoked, by whom and with what; nothing where that is not known."""
+    sentence = invocation_sentence(view, now)
+    return wrapped(Text(sentence, "dim"), width) if sentence else []
 
 
 def whole_run(view: RunView, now: datetime, width: int | None, *, everything: bool) -> list[Text]:
@@ -58,7 +65,7 @@ def _headline(view: RunView, outcome: RunOutcome, width: int | None) -> list[Tex
     took = "" if outcome.duration_s is None else f" in {duration(outcome.duration_s)}"
     mark = run_mark(view)
     head = Text.assemble((f"{mark.sign} {view.task} {outcome.verb}", f"bold {mark.style}"), took)
-    sender = named_sender(view.source)
+    sender = invoker_of(view)
     run = Text(f"  run {view.run_id}{f' by {sender}' if sender else ''}", "dim")
     is_wide = width is None or head.cell_len + run.cell_len <= width
     return [head + run] if is_wide else [head, run]
