@@ -24,9 +24,10 @@ from typing import Any, Final, Literal
 from cerebro.adapters.aws.dynamodb_chunks import chunks_of_plan
 from cerebro.adapters.codecs import encode_task
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Program
+from cerebro.core.effects import Program
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import TaskRun
 from cerebro.handlers.receive import program_of

@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 from adapters.cloud import client
 from adapters.virtual_aws import GROUP, TARGET, VirtualAws, refusal
 from cerebro.adapters.aws.crons import AwsCrons, CronSchedule, stem_of
-from cerebro.core.effects import PageTimer
 from cerebro.core.graph.graph import Graph
+from cerebro.core.internal_messages import PageTimer
 from cerebro.testing.examples import NOW, RUN, a_declaration
 
 

@@ -22,8 +22,8 @@ from cerebro.adapters.codecs import (
     decode_task,
 )
 from cerebro.adapters.internal_codec import decode_internal
-from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer, Tick
 from cerebro.core.model.plan import CachedResult
 from cerebro.core.model.task_run import Rank
 from cerebro.testing.examples import NOW, RUN, a_full_fact

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from cerebro.adapters.internal_codec import decode_internal, encode_internal
-from cerebro.core.effects import FanOut, InternalMessage, PageTimer, Tick
 from cerebro.core.incidents.notices import (
     CompletionNotice,
     DeadlineTimer,
@@ -13,6 +12,7 @@ from cerebro.core.incidents.notices import (
     IncidentTimer,
     ServerNotice,
 )
+from cerebro.core.internal_messages import FanOut, InternalMessage, PageTimer, Tick
 from cerebro.handlers.receive import Delivery, receive
 from cerebro.testing.examples import NOW, RUN
 from cordyna_core.contract.envelope import MalformedEvent

@@ -13,8 +13,8 @@ from adapters.virtual_aws import LATE_MAX_S, QUEUES, TARGET, TIMER_TARGETS, Virt
 from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.aws.timers import EARLY_LOOKS_S, AwsTimers, TimerTargets, schedule_name
 from cerebro.adapters.internal_codec import decode_internal
-from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.core.incidents.notices import CompletionNotice, IncidentTimer
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
 from cerebro.testing.examples import NOW, RUN
 from cerebro.testing.timer_contract import TimersContract
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from adapters.cloud import client
 from adapters.virtual_aws import refusal
-from cerebro.core.effects import PageTimer
+from cerebro.core.internal_messages import PageTimer
 from cerebro.lambdas.wiring import CerebroSettings, aws_ports, dead_letters
 from cerebro.testing.examples import NOW, RUN
 from cordyna_core.contract.base import meta_at

@@ -17,8 +17,8 @@ from cerebro.adapters.aws.crons import AwsCrons
 from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.aws.timers import EARLY_LOOKS_S, AwsTimers, TimerTargets
 from cerebro.adapters.internal_codec import decode_internal
-from cerebro.core.effects import FanOut, PageTimer
 from cerebro.core.graph.graph import Graph
+from cerebro.core.internal_messages import FanOut, PageTimer
 from cerebro.testing.examples import NOW
 
 QUEUES = {

@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError
 
 from cerebro.adapters.internal_codec import encode_internal
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
 from cerebro.dispatch import handler_of, is_observed
 from cerebro.handlers.query_api import answer
 from cerebro.handlers.receive import Delivery, receive

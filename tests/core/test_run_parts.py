@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cerebro.core.effects import PageTimer
+from cerebro.core.internal_messages import PageTimer
 from cerebro.core.model.plan import PlannedTask
 from cerebro.core.model.task_run import Rank
 from cerebro.core.run.transitions import begin_attempt, cancel_task_run

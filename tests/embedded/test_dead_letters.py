@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cerebro.adapters.sqlite.database import DamagedRow
-from cerebro.core.effects import FanOut, PageTimer
+from cerebro.core.internal_messages import FanOut, PageTimer
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime import failed_items, message_loop
 from cerebro.embedded.runtime.failed_items import TRIES_MAX

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cerebro.core.effects import PageTimer
+from cerebro.core.internal_messages import PageTimer
 from cerebro.embedded.bodies import worker_host
 from cerebro.embedded.bodies.host_bodies import HostBodies
 from cerebro.embedded.bodies.load_servers import load_servers

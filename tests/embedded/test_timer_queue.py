@@ -2,8 +2,8 @@
 
 import pytest
 
-from cerebro.core.effects import PageTimer
 from cerebro.core.incidents.notices import IncidentTimer
+from cerebro.core.internal_messages import PageTimer
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime.timer_queue import TimerQueue
 from cerebro.embedded.storage.home import MemoryHome

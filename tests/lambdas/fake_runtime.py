@@ -12,9 +12,9 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
 from cerebro.lambdas.counting_ports import with_counting
 from cerebro.lambdas.metrics import MetricsBuffer
 from cerebro.lambdas.runtime import LambdaRuntime

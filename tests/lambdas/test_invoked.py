@@ -9,7 +9,7 @@ import pytest
 
 from cerebro.adapters.aws.dynamodb_run_marks import SHARDS
 from cerebro.adapters.internal_codec import encode_internal
-from cerebro.core.effects import PageTimer
+from cerebro.core.internal_messages import PageTimer
 from cerebro.handlers.sweep import sweep_shards
 from cerebro.lambdas import query, sweeper
 from cerebro.lambdas.runtime import on_call, on_queue

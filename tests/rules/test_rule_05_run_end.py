@@ -4,7 +4,8 @@ from contextlib import suppress
 
 import pytest
 
-from cerebro.core.effects import OverdueCheck, PageTimer, ReadPage, WriteTask
+from cerebro.core.effects import ReadPage, WriteTask
+from cerebro.core.internal_messages import OverdueCheck, PageTimer
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM
 from cerebro.simulator.sizes import Sizes, sizes

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from cerebro.core.effects import PageTimer
+from cerebro.core.internal_messages import PageTimer
 from cerebro.simulator.cached_facts import CachedFacts
 from cerebro.simulator.sizes import Sizes, sizes
 from cordyna_core.contract.commands import RetryRun

@@ -2,7 +2,8 @@
 
 from contextlib import suppress
 
-from cerebro.core.effects import PageTimer, WriteRun, WriteTask
+from cerebro.core.effects import WriteRun, WriteTask
+from cerebro.core.internal_messages import PageTimer
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM
 from cordyna_core.contract.ids import CLIENT

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cerebro.core.effects import PageTimer
+from cerebro.core.internal_messages import PageTimer
 from cerebro.simulator.sizes import Sizes, sizes
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import Envelope

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cerebro.core.cron.schedule import due_ticks, next_after
-from cerebro.core.effects import Tick
+from cerebro.core.internal_messages import Tick
 from cordyna_core.contract.commands import RunTask
 from world.scenarios import ReactionWorld, a_world
 

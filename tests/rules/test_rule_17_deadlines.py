@@ -2,7 +2,7 @@
 
 import pytest
 
-from cerebro.core.effects import FanOut, PageTimer
+from cerebro.core.internal_messages import FanOut, PageTimer
 from cerebro.core.model.task_run import Rank
 from cerebro.core.run import page_check
 from cerebro.shell import perform

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from cerebro.core.effects import OverdueCheck, PageTimer, Publish, SendOverdueCheck
+from cerebro.core.effects import Publish, SendOverdueCheck
+from cerebro.core.internal_messages import OverdueCheck, PageTimer
 from cerebro.core.run.page_timers import PAGE_CHECK_DELAY_S
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM

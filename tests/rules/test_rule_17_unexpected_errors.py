@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cerebro.core.effects import PageTimer
+from cerebro.core.internal_messages import PageTimer
 from cerebro.core.model.plan import Plan
 from cerebro.dispatch import INTERNAL
 from cerebro.handlers import receive as receiving

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from cerebro.core.cron.ticks import missed_ticks
-from cerebro.core.effects import Tick
 from cerebro.core.incidents.notices import CompletionNotice, DeadlineTimer
+from cerebro.core.internal_messages import Tick
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.due import due_at
 from cordyna_core.contract.ids import CEREBRO

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import Tick
+from cerebro.core.internal_messages import Tick
 from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from cerebro.core.effects import FanOut, WriteTask
+from cerebro.core.effects import WriteTask
+from cerebro.core.internal_messages import FanOut
 from cerebro.core.model.task_run import Rank
 from cerebro.simulator.__main__ import main
 from cerebro.simulator.load_promises import delay_max_s

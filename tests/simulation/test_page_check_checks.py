@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import PageTimer, WriteRun
+from cerebro.core.effects import WriteRun
 from cerebro.core.graph.graph import Graph
+from cerebro.core.internal_messages import PageTimer
 from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun

@@ -7,7 +7,8 @@ import pytest
 
 from cerebro.adapters import codecs, internal_codec
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import OverdueCheck, PageTimer, WriteTask
+from cerebro.core.effects import WriteTask
+from cerebro.core.internal_messages import OverdueCheck, PageTimer
 from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun

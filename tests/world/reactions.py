@@ -6,9 +6,10 @@ from itertools import count
 from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Program
+from cerebro.core.effects import Program
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
 from cerebro.dispatch import is_observed
 from cerebro.handlers.receive import program_of
 from cerebro.handlers.sweep import sweep_shards

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from cerebro.core.effects import InternalMessage
+from cerebro.core.internal_messages import InternalMessage
 from cerebro.core.model.run import Run
 from cerebro.core.model.task_run import TaskRun
 from cerebro.handlers import queries

@@ -12,14 +12,7 @@ from typing import Any, Final
 
 from cerebro.core.cron import ticks
 from cerebro.core.declaration import handlers as declaration
-from cerebro.core.effects import (
-    FanOut,
-    InternalMessage,
-    OverdueCheck,
-    PageTimer,
-    Program,
-    Tick,
-)
+from cerebro.core.effects import Program
 from cerebro.core.incidents import causes, deadlines, notice_handlers, snooze
 from cerebro.core.incidents.notices import (
     CompletionNotice,
@@ -28,6 +21,7 @@ from cerebro.core.incidents.notices import (
     IncidentTimer,
     ServerNotice,
 )
+from cerebro.core.internal_messages import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
 from cerebro.core.run import cancel_retry, invoke, overdue_check, page_check, task_updates
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun

@@ -8,11 +8,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.core.graph.graph import Graph, Head
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.incident import Incident
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
 from cerebro.core.model.plan import CachedResult, Plan
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun

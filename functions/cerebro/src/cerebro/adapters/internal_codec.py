@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from cerebro.adapters.codecs import FORMAT, check_format
-from cerebro.core.effects import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
 from cerebro.core.incidents.notices import (
     CompletionNotice,
     DeadlineTimer,
@@ -17,6 +16,7 @@ from cerebro.core.incidents.notices import (
     IncidentTimer,
     ServerNotice,
 )
+from cerebro.core.internal_messages import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import MalformedEvent
 

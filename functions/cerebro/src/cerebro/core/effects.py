@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 from cerebro.core.graph.graph import Graph, Head
-from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
 from cerebro.core.model.plan import CachedResult, Plan
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun
@@ -137,18 +137,18 @@ class NoteServer(Effect[None]):
 
 
 @fast_dataclass(frozen=True, slots=True)
-class ApplyCrons(Effect[None]):
-    """Make the schedules match the crons of the graph's head."""
-
-    generation: int
-
-
-@fast_dataclass(frozen=True, slots=True)
 class NoteMissedAck(Effect[None]):
     """Record that a server did not acknowledge a command in time."""
 
     server: str
     at: float
+
+
+@fast_dataclass(frozen=True, slots=True)
+class ApplyCrons(Effect[None]):
+    """Make the schedules match the crons of the graph's head."""
+
+    generation: int
 
 
 @fast_dataclass(frozen=True, slots=True)
@@ -288,21 +288,21 @@ class WritePageTimer(Effect[None]):
 class SendPageTimer(Effect[None]):
     """Have the timer delivered at `timer.due`, or up to two seconds later."""
 
-    timer: "PageTimer"
+    timer: PageTimer
 
 
 @fast_dataclass(frozen=True, slots=True)
 class SendFanOut(Effect[None]):
     """Have the rest of a fan-out delivered soon."""
 
-    fan_out: "FanOut"
+    fan_out: FanOut
 
 
 @fast_dataclass(frozen=True, slots=True)
 class SendOverdueCheck(Effect[None]):
     """Put the check into the tracker's queue, behind the updates that already wait there."""
 
-    check: "OverdueCheck"
+    check: OverdueCheck
 
 
 @fast_dataclass(frozen=True, slots=True)
@@ -310,82 +310,3 @@ class Publish(Effect[None]):
     """Put the messages on the bus as cerebro."""
 
     messages: tuple[Message, ...]
-
-
-@fast_dataclass(frozen=True, slots=True)
-class PageTimer:
-    """Cerebro's message to itself: look at this page now.
-
-    It is a hint: it is never cancelled, and a stale one finds nothing to do.
-
-    `is_shared` off: it guards one attempt only, and is not recorded. Once the run of that attempt
-    has completed, it may be dropped before it is due.
-    """
-
-    run_id: str
-    page: int
-    due: float
-    is_shared: bool = True
-
-    @property
-    def id(self) -> str:
-        return f"ring:{self.page}:{self.due:.3f}"
-
-
-@fast_dataclass(frozen=True, slots=True)
-class FanOut:
-    """Cerebro's message to itself: continue a wide fan-out.
-
-    `index` None: from the roots. `start`: the position among its downstream tasks.
-    """
-
-    run_id: str
-    index: int | None
-    start: int
-    cause: str
-    repair: bool = False
-
-
-@fast_dataclass(frozen=True, slots=True)
-class OverdueCheck:
-    """Cerebro's message to itself: decide what was overdue on this page at `asked_at`.
-
-    It passes the tracker's queue, so that the updates which waited there are handled first. `turn`
-    counts how often it was put at the end of the queue again. `start` is the first index that it
-    is about. `due` is when the timer that asked for it was due: no later than each of these
-    deadlines, unless a timer was lost.
-    """
-
-    run_id: str
-    page: int
-    asked_at: float
-    sent_at: float
-    turn: int = 0
-    start: int = 0
-    due: float = 0.0
-
-    @property
-    def id(self) -> str:
-        """The same for every turn and part, so that each repeats the effects of the others."""
-        return f"overdue:{self.page}:{self.asked_at:.6f}:{self.due:.3f}"
-
-    @staticmethod
-    def due_in(message_id: str) -> float | None:
-        """Return the `due` of the check with this id.
-
-        None for another message, or one without it.
-        """
-        kind, *parts = message_id.split(":")
-        return float(parts[2]) if kind == "overdue" and len(parts) == 3 else None
-
-
-@fast_dataclass(frozen=True, slots=True)
-class Tick:
-    """A cron's message: its nominal time has come."""
-
-    task: str
-    nominal: float
-
-
-InternalMessage = PageTimer | FanOut | OverdueCheck | Tick | IncidentNotice | AnyIncidentTimer
-"""What cerebro sends to itself, past the bus, so that no one else can send it."""

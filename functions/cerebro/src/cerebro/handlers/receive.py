@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from cerebro.adapters.internal_codec import decode_internal
 from cerebro.core.declaration.handlers import refuse_malformed
-from cerebro.core.effects import InternalMessage, Program
+from cerebro.core.effects import Program
+from cerebro.core.internal_messages import InternalMessage
 from cerebro.core.planning.redaction import kept_event, may_have_params
 from cerebro.dispatch import program_for
 from cerebro.shell import CheckTime, Ports, ProgramFailed, no_time_limit, perform
@@ -24,8 +25,8 @@ from cordyna_core.contract.envelope import (
     RawEnvelope,
     open_envelope,
 )
-from cordyna_core.contract.registry import may_send
 from cordyna_core.contract.readable_update import readable_update
+from cordyna_core.contract.registry import may_send
 from cordyna_core.errors import Fatal
 
 _log = logging.getLogger(__name__)
@@ -118,7 +119,6 @@ def _handle(delivery: Delivery, ports: Ports, check_time: CheckTime) -> _Rejecti
     return None
 
 
-def _answer_failed(delivery: Delivery, failed: ProgramFailed, ports: Ports) -> None:
 def _handle_malformed(malformed: MalformedEvent, ports: Ports, check_time: CheckTime) -> _Rejection:
     """Answer a malformed event. What can be read of an update counts, and it is kept all the same.
 
@@ -135,6 +135,7 @@ def _handle_malformed(malformed: MalformedEvent, ports: Ports, check_time: Check
     return _Rejection(f"{malformed}; what can be read of it was handled")
 
 
+def _answer_failed(delivery: Delivery, failed: ProgramFailed, ports: Ports) -> None:
     problem = Problem(
         code="not_handled",
         message=f"cerebro could not handle this message: {failed}. It is kept: `dyna dlq ls` shows"

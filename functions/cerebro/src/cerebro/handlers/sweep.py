@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final, Protocol
 
-from cerebro.core.effects import PageTimer
+from cerebro.core.internal_messages import PageTimer
 from cerebro.shell import Ports
 
 BACKDATED_S: Final = 60.0

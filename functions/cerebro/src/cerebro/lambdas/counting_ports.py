@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from cerebro.core.effects import OverdueCheck
+from cerebro.core.internal_messages import OverdueCheck
 from cerebro.core.model.run import Run
 from cerebro.core.model.task_run import Rank, TaskRun, TimelineEntry
 from cerebro.core.run.transitions import EXPIRY_REASON

@@ -25,6 +25,7 @@ from functools import partial
 from typing import Any, Final
 
 from cerebro.core import effects
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
 from cerebro.dispatch import handler_of
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.handlers import SimulatedCerebro, SimulatedHandler
@@ -194,9 +195,9 @@ class BoundedHandlers:
 
 def _queue_of(message: Any) -> str:
     match message:
-        case effects.PageTimer():
+        case PageTimer():
             return "timekeeper"
-        case effects.FanOut() | effects.OverdueCheck():
+        case FanOut() | OverdueCheck():
             return "tracker"
         case Envelope():
             name = handler_of(message.source, type(message.message).__name__)

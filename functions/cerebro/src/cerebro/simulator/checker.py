@@ -11,8 +11,8 @@ from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core import effects, invariants
-from cerebro.core.effects import OverdueCheck, PageTimer
 from cerebro.core.incidents.effects import WriteDeadline, WriteIncident
+from cerebro.core.internal_messages import OverdueCheck, PageTimer
 from cerebro.core.model.plan import page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, all_completed

@@ -6,8 +6,8 @@ Invariant: it notes what a program read, wrote and sent; it judges nothing, and 
 from dataclasses import dataclass, field
 from typing import Any
 
-from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer, Tick
 from cerebro.core.model.plan import CachedResult
 from cerebro.core.model.run import Run
 from cerebro.core.model.task_run import TaskRun

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cerebro.core import effects
-from cerebro.core.effects import PageTimer, Program
+from cerebro.core.effects import Program
 from cerebro.core.incidents import effects as incident_effects
+from cerebro.core.internal_messages import PageTimer
 from cerebro.core.run import page_check
 from cerebro.handlers.receive import Delivery, open_delivery, program_of, receive
 from cerebro.shell import PERFORM, Ports

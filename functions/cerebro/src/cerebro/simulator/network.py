@@ -12,9 +12,9 @@ from itertools import count
 from typing import Any, Final
 
 from cerebro.core.cron.schedule import next_after
-from cerebro.core.effects import FanOut, OverdueCheck, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer, Tick
 from cerebro.dispatch import OBSERVATIONS, is_observed
 from cerebro.simulator.checker import Checker, input_key
 from cerebro.simulator.faults import FaultInjector

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core import effects
+from cerebro.core.internal_messages import OverdueCheck, PageTimer, Tick
 from cerebro.core.model.plan import page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
@@ -88,11 +89,7 @@ class Reference:
         check_answer(handled, before, after, snapshot)
         self._check_own_answer(handled)
         check_effects(handled, snapshot, self._store)
-        if (
-            isinstance(handled.message, effects.PageTimer | effects.OverdueCheck)
-            and snapshot
-            and after
-        ):
+        if isinstance(handled.message, PageTimer | OverdueCheck) and snapshot and after:
             stored = self._store._tasks[run_id]
             check_page(handled.message, handled, snapshot, after, stored, repairs=self.repairs)
         self._note_update(handled)
@@ -164,7 +161,7 @@ class Reference:
     ) -> None:
         """An overdue check decides everything that it was asked for, unless it is sent on."""
         check = handled.message
-        if not isinstance(check, effects.OverdueCheck) or after.is_over:
+        if not isinstance(check, OverdueCheck) or after.is_over:
             return
         end = min((sent.start for sent in handled.checks if sent.turn >= check.turn), default=None)
         if any(sent.turn > check.turn and sent.start == check.start for sent in handled.checks):
@@ -327,7 +324,7 @@ def _changed_nothing(handled: HandledInput) -> bool:
     return not (has_changed or isinstance(handled.message, _ALWAYS_CHECKED))
 
 
-_ALWAYS_CHECKED: Final = (Envelope, effects.Tick, effects.PageTimer, effects.OverdueCheck)
+_ALWAYS_CHECKED: Final = (Envelope, Tick, PageTimer, OverdueCheck)
 
 
 def _run_id_in(message: Any) -> str:
@@ -340,7 +337,7 @@ def _run_id_in(message: Any) -> str:
 
 def _run_id_of(message: Any) -> str:
     match message:
-        case effects.OverdueCheck() | effects.PageTimer():
+        case OverdueCheck() | PageTimer():
             return message.run_id
         case Envelope(message=CancelRun() | RetryRun() as command):
             return command.run_id

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.effects import OverdueCheck, Tick
 from cerebro.core.graph.owned_task import OwnedTask
+from cerebro.core.internal_messages import OverdueCheck, Tick
 from cerebro.core.model.plan import page_of
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun

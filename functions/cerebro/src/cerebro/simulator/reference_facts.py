@@ -12,7 +12,8 @@ import json
 from dataclasses import fields, replace
 from typing import Any, Final
 
-from cerebro.core.effects import OverdueCheck, WriteTask
+from cerebro.core.effects import WriteTask
+from cerebro.core.internal_messages import OverdueCheck
 from cerebro.core.model.plan import PlannedTask
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun, TimelineEntry

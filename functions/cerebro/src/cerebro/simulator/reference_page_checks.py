@@ -8,7 +8,7 @@ Invariant: nothing here calls `cerebro.core.run`, except for how wide a fan-out 
 
 from collections.abc import Iterator, Mapping
 
-from cerebro.core.effects import OverdueCheck, PageTimer
+from cerebro.core.internal_messages import OverdueCheck, PageTimer
 from cerebro.core.model.plan import Plan, page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun, all_completed

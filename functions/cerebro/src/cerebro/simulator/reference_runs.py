@@ -6,7 +6,7 @@ Invariant: nothing here calls `cerebro.core.run`.
 from dataclasses import replace
 from typing import Final
 
-from cerebro.core.effects import OverdueCheck, PageTimer
+from cerebro.core.internal_messages import OverdueCheck, PageTimer
 from cerebro.core.model.run import Run
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.simulator.handled_input import HandledInput

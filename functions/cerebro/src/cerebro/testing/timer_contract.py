@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Final, Protocol
 
-from cerebro.core.effects import FanOut, PageTimer
+from cerebro.core.internal_messages import FanOut, PageTimer
 from cerebro.ports import Timers
 from cerebro.testing.examples import OTHER, RUN
 

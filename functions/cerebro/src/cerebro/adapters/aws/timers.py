@@ -24,8 +24,8 @@ from botocore.exceptions import ClientError
 from cerebro.adapters.aws.dynamodb_runs import run_key
 from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.internal_codec import encode_internal
-from cerebro.core.effects import FanOut, OverdueCheck, PageTimer
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.ports import Clock
 

@@ -8,17 +8,10 @@ the task has `overlap: allow`.
 from collections.abc import Sequence
 
 from cerebro.core.cron.schedule import TICK_LATE_MAX_S
-from cerebro.core.effects import (
-    Now,
-    Publish,
-    ReadGraph,
-    ReadRun,
-    ReadTick,
-    Tick,
-    WriteTick,
-)
+from cerebro.core.effects import Now, Publish, ReadGraph, ReadRun, ReadTick, WriteTick
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.deadlines import arm_deadline, resume_deadline
+from cerebro.core.internal_messages import Tick
 from cerebro.core.messages import invocation_rejected
 from cerebro.core.run.invoke import tick_key
 from cordyna_core.contract.base import Message, Problem, meta_at

@@ -6,7 +6,7 @@ created; one timer decides (docs/rules.md, rule 20).
 
 from dataclasses import replace
 
-from cerebro.core.effects import Now, ReadGraph, ReadRunSnapshot, Tick
+from cerebro.core.effects import Now, ReadGraph, ReadRunSnapshot
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.critical_path import CriticalPath, critical_path, durations_of
 from cerebro.core.incidents.deadline import Deadline
@@ -14,6 +14,7 @@ from cerebro.core.incidents.effects import ReadDeadline, SendIncidentTimer, Writ
 from cerebro.core.incidents.incident import Evidence, Failure
 from cerebro.core.incidents.notices import DeadlineTimer
 from cerebro.core.incidents.record import record, resume
+from cerebro.core.internal_messages import Tick
 from cerebro.core.model.plan import Plan
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import TaskRun

@@ -13,14 +13,8 @@ Invariant: no command leaves before its timer is armed, and before the run was r
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from cerebro.core.effects import (
-    Now,
-    PageTimer,
-    Publish,
-    ReadOutputs,
-    ReadTasks,
-    SendPageTimer,
-)
+from cerebro.core.effects import Now, Publish, ReadOutputs, ReadTasks, SendPageTimer
+from cerebro.core.internal_messages import PageTimer
 from cerebro.core.messages import cancel_task, run_task
 from cerebro.core.model.plan import page_of
 from cerebro.core.model.run import Run, RunSnapshot

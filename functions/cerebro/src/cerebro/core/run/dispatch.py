@@ -33,14 +33,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from cerebro.core.effects import (
-    FanOut,
-    Now,
-    ReadTask,
-    ReadTasks,
-    SendFanOut,
-    WriteTask,
-)
+from cerebro.core.effects import Now, ReadTask, ReadTasks, SendFanOut, WriteTask
+from cerebro.core.internal_messages import FanOut
 from cerebro.core.model.plan import page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun, all_completed

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from cerebro.core.effects import (
-    FanOut,
     Now,
     Publish,
     ReadGraph,
@@ -23,6 +22,7 @@ from cerebro.core.effects import (
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.record import watch_what_opened
 from cerebro.core.incidents.watch import watched_tasks
+from cerebro.core.internal_messages import FanOut
 from cerebro.core.messages import command_answer, run_state_changed, traceparent_of
 from cerebro.core.model.plan import Plan, page_of
 from cerebro.core.model.run import Run, RunSnapshot

@@ -16,15 +16,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from cerebro.core.effects import (
-    NoteMissedAck,
-    Now,
-    OverdueCheck,
-    Publish,
-    ReadPage,
-    ReadRun,
-    SendOverdueCheck,
-)
+from cerebro.core.effects import NoteMissedAck, Now, Publish, ReadPage, ReadRun, SendOverdueCheck
+from cerebro.core.internal_messages import OverdueCheck
 from cerebro.core.messages import cerebro_state_changes
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import FAILED_RANKS, Rank, TaskRun

@@ -33,10 +33,7 @@ now, if that has passed), or an OverdueCheck, or the input that wrote it is stil
 from typing import Final
 
 from cerebro.core.effects import (
-    FanOut,
     Now,
-    OverdueCheck,
-    PageTimer,
     ReadPage,
     ReadRun,
     ReadTasks,
@@ -44,6 +41,7 @@ from cerebro.core.effects import (
     SendOverdueCheck,
     SendPageTimer,
 )
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
 from cerebro.core.model.plan import Plan, indexes_of, page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun

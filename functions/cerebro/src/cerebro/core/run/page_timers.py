@@ -11,7 +11,8 @@ Invariant: when `arm_page_timer` returns, a timer of the page is under way that 
 
 from typing import Final
 
-from cerebro.core.effects import HasPageTimer, Now, PageTimer, SendPageTimer, WritePageTimer
+from cerebro.core.effects import HasPageTimer, Now, SendPageTimer, WritePageTimer
+from cerebro.core.internal_messages import PageTimer
 
 CLOCK_SKEW_MARGIN_S: Final = 2.0
 """A timer that is due within this time counts as missing; two clocks differ by at most this."""

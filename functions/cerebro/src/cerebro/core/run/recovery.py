@@ -6,14 +6,8 @@ any page timer fires: downtime of the engine does not count against the attempt'
 
 from dataclasses import replace
 
-from cerebro.core.effects import (
-    Now,
-    PageTimer,
-    ReadPage,
-    ReadRunSnapshot,
-    SendPageTimer,
-    WriteTask,
-)
+from cerebro.core.effects import Now, ReadPage, ReadRunSnapshot, SendPageTimer, WriteTask
+from cerebro.core.internal_messages import PageTimer
 from cerebro.core.model.plan import PlannedTask
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import TaskRun

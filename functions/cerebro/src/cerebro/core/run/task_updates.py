@@ -13,7 +13,6 @@ update are repeated, because its first delivery may have crashed before it perfo
 """
 
 from cerebro.core.effects import (
-    FanOut,
     NoteServer,
     Now,
     Publish,
@@ -24,6 +23,7 @@ from cerebro.core.effects import (
 )
 from cerebro.core.incidents.effects import SendIncidentNotice
 from cerebro.core.incidents.notices import CompletionNotice
+from cerebro.core.internal_messages import FanOut
 from cerebro.core.messages import cerebro_state_changes
 from cerebro.core.model.plan import CachedResult, PlannedTask, page_of
 from cerebro.core.model.run import Run, RunSnapshot

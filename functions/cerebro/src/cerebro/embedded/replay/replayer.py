@@ -22,9 +22,6 @@ from typing import Final
 
 from cerebro.adapters.memory import MemoryStore
 from cerebro.core.effects import (
-    FanOut,
-    OverdueCheck,
-    PageTimer,
     Publish,
     SendFanOut,
     SendOverdueCheck,
@@ -34,6 +31,7 @@ from cerebro.core.effects import (
 )
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
 from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run import page_check
 from cerebro.core.run.recovery import recover

@@ -10,9 +10,9 @@ from itertools import count
 
 from cerebro.core.cron.schedule import due_ticks, next_after
 from cerebro.core.cron.ticks import missed_ticks
-from cerebro.core.effects import Tick
 from cerebro.core.graph.graph import Graph
 from cerebro.core.graph.owned_task import OwnedTask
+from cerebro.core.internal_messages import Tick
 from cordyna_core.contract.base import Message
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cerebro.adapters.internal_codec import encode_internal
-from cerebro.core.effects import InternalMessage, OverdueCheck, PageTimer
+from cerebro.core.internal_messages import InternalMessage, OverdueCheck, PageTimer
 from cerebro.core.run.invoke import invocation_key
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import Envelope

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from itertools import count
 
 from cerebro.core.declaration.handlers import declare_exactly
-from cerebro.core.effects import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
+from cerebro.core.internal_messages import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
 from cerebro.core.run.recovery import recover
 from cerebro.embedded.runtime.clock_jump import JUMP_MIN_S, shift_deadlines
 from cerebro.embedded.runtime.cron_ticks import CronTicks

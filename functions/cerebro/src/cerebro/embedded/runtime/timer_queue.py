@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import count
 from typing import Final
 
-from cerebro.core.effects import PageTimer
 from cerebro.core.incidents.notices import AnyIncidentTimer
+from cerebro.core.internal_messages import PageTimer
 from cerebro.embedded.storage.home import Home
 from cordyna_core.contract.state_updates import RunStateChanged
 
