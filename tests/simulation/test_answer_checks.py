@@ -16,11 +16,11 @@ from cerebro.simulator.answers import check_answer
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference import Reference
 from cerebro.simulator.reference_effects import check_effects
-from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.reference_messages import check_run_message, check_task_message
 from cerebro.simulator.reference_runs import check_run
 from cerebro.simulator.secrets import PLAIN, SCHEMA, SECRET
 from cerebro.simulator.sizes import REAL, Sizes
+from cerebro.simulator.unexpected import Unexpected
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.base import Message, Problem, RootCause, meta_at
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun

@@ -13,8 +13,8 @@ from cerebro.core.model.task_run import Rank
 from cerebro.simulator.__main__ import main
 from cerebro.simulator.load_promises import delay_max_s
 from cerebro.simulator.network import InFlightMessage
-from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.sizes import REAL
+from cerebro.simulator.unexpected import Unexpected
 from cerebro.simulator.wide_scenario import PROFILES, wide_scenario
 from cerebro.simulator.world import World
 

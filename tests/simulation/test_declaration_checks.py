@@ -7,7 +7,7 @@ import pytest
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.output_types import ROWS, TEXT
 from cerebro.simulator.reference_declarations import check_declaration
-from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.base import Message, Meta, Problem
 from cordyna_core.contract.commands import RemoveServer
 from cordyna_core.contract.declaration import ServerDeclared

@@ -14,7 +14,7 @@ from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.handlers import SimulatedHandler
 from cerebro.simulator.noted_effects import NOTED
 from cerebro.simulator.reference_effects import check_effects
-from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.unexpected import Unexpected
 from cerebro.simulator.world import World
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.envelope import Envelope

@@ -19,8 +19,8 @@ from cerebro.simulator.answers import check_answer
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference import Reference
 from cerebro.simulator.reference_effects import check_effects
-from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.reference_page_checks import check_page
+from cerebro.simulator.unexpected import Unexpected
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.base import Message, Problem, meta_at
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun

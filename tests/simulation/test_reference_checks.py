@@ -14,10 +14,10 @@ from cerebro.core.run.transitions import wait_again
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.handlers import SimulatedHandler
-from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.reference_messages import check_run_message, check_same_end
 from cerebro.simulator.scenario import Scenario, ScriptedMessage, ServerBehavior
 from cerebro.simulator.sizes import REAL
+from cerebro.simulator.unexpected import Unexpected
 from cerebro.simulator.world import World
 from cerebro.testing.examples import RUN, a_plan
 from cordyna_core.contract.base import meta_at

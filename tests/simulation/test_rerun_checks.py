@@ -14,9 +14,9 @@ from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.transitions import begin_attempt, wait_again
 from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.reference_runs import check_run
 from cerebro.simulator.rerun_promises import RerunPromises
+from cerebro.simulator.unexpected import Unexpected
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.commands import RetryRun, RunTask

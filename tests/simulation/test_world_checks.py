@@ -18,9 +18,9 @@ from cerebro.simulator.deciders import Deciders
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.load_promises import LoadPromises
 from cerebro.simulator.reference_effects import check_effects
-from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.scenario import Scenario, ScriptedMessage, ServerBehavior
 from cerebro.simulator.stored_forms import as_received
+from cerebro.simulator.unexpected import Unexpected
 from cerebro.simulator.world import World
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.base import meta_at

@@ -15,9 +15,9 @@ from cerebro.core.graph.graph import Graph
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.param_values import fits
-from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.secrets import REFERENCES
 from cerebro.simulator.sizes import in_use
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
@@ -268,8 +268,12 @@ def _check_retry(
     most = min(in_use().kept_commands, _COMMANDS_MAX)
     if "too_many_commands" in codes and (command_id in known or len(known) < most):
         raise Unexpected(f"a retry was refused although the run had {len(known)} commands")
-    if codes == {"nothing_failed"} and (read is None or command_id in read.commands):
+    if codes & {"nothing_failed", "rerun_under_way"} and (
+        read is None or command_id in read.commands
+    ):
         raise Unexpected("a retry was refused as if nothing had failed, but it is applied")
+    if "rerun_under_way" in codes and not after.reruns:
+        raise Unexpected("a retry was refused because of a rerun, and there was none")
 
 
 def _check_moved(

@@ -23,9 +23,9 @@ from cerebro.simulator.incident_checks import IncidentChecks
 from cerebro.simulator.load_promises import EXPIRIES, LoadPromises
 from cerebro.simulator.published_ids import PublishedIds
 from cerebro.simulator.reference import Reference
-from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.secrets import has_plain, may_be_kept
 from cerebro.simulator.sent_commands import SentCommands
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 

@@ -12,7 +12,7 @@ from cerebro.core.model.task_run import TaskRun
 from cerebro.embedded.storage.event_log import EventLog
 from cerebro.ports import Store
 from cerebro.simulator.flaky_store import CURSED_KEY
-from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.envelope import open_envelope
 from cordyna_core.contract.state_updates import InvocationRejected, RunStateChanged
 

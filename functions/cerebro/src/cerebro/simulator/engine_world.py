@@ -32,11 +32,11 @@ from cerebro.simulator.engine_checks import RUNS_MAX, check_at_rest, check_back_
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.flaky_store import CURSED_KEY, FlakyStore
 from cerebro.simulator.recovery_checks import check_resumed
-from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.scenario import BEGIN, ServerBehavior
 from cerebro.simulator.server_behavior import SimulatedServer
 from cerebro.simulator.sizes import REAL
 from cerebro.simulator.trace import Trace
+from cerebro.simulator.unexpected import Unexpected
 from cerebro.simulator.verdict import Verdict
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelTask, Command, InvokeTask, RetryRun, RunTask

@@ -16,7 +16,7 @@ from cerebro.core.incidents.incident import Incident
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import SCHEDULER, derived_id, run_id_of

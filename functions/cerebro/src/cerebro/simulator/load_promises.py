@@ -26,8 +26,9 @@ from cerebro.core.model import plan
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import Rank
 from cerebro.core.run import overdue_check, page_check, page_timers
-from cerebro.simulator.reference_facts import RANK_OF_STATE, Unexpected
+from cerebro.simulator.reference_facts import RANK_OF_STATE
 from cerebro.simulator.server_behavior import Attempt, SimulatedServer
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.commands import RunTask
 
 EXPIRIES: Final = frozenset({Rank.ACK_TIMEOUT, Rank.START_TIMEOUT, Rank.RUN_TIMEOUT})

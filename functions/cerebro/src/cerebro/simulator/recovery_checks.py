@@ -10,7 +10,7 @@ from typing import Final
 from cerebro.core.model.plan import PlannedTask
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
-from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.unexpected import Unexpected
 
 _ROUNDED_S: Final = 0.001
 

@@ -1,9 +1,8 @@
 """Reference: compares every step of a world with the rules, exactly.
 
-The rules are written a second time in the modules `reference_facts`, `reference_plans`,
-`reference_runs` and `reference_messages`, and what commands are answered in `answers`. This class
-remembers what they need: the accepted outputs, what each result was made from, and what was stored
-when the handler of an input began.
+The rules are written a second time in the modules `reference_*`, and what commands are answered in
+`answers`. This class remembers what they need: the accepted outputs, what each result was made
+from, and what was stored when the handler of an input began.
 
 Invariant: it only observes.
 """
@@ -22,7 +21,7 @@ from cerebro.simulator.answers import answer_ids, check_answer
 from cerebro.simulator.deciders import Deciders
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_effects import check_effects
-from cerebro.simulator.reference_facts import EXPIRED, Unexpected, check_fact, rank_reported
+from cerebro.simulator.reference_facts import check_fact, rank_reported
 from cerebro.simulator.reference_messages import (
     check_command,
     check_final_message,
@@ -36,6 +35,7 @@ from cerebro.simulator.reference_plans import Parts, check_new_run
 from cerebro.simulator.reference_runs import check_run
 from cerebro.simulator.rerun_promises import RerunPromises
 from cerebro.simulator.secrets import has_plain
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, CancelTask, InvokeTask, RetryRun, RunTask
 from cordyna_core.contract.envelope import Envelope
@@ -191,7 +191,7 @@ class Reference:
 
     def _check_run_may_expire(self, effect: effects.WriteTask, handled: HandledInput) -> None:
         before, now = handled.run_before, self._store.read_run(effect.run_id)
-        is_expiry = effect.seen is not None and effect.new.rank in EXPIRED
+        is_expiry = effect.seen is not None and effect.new.rank in _EXPIRED
         if is_expiry and before and now and before.status == now.status == "completed":
             raise Unexpected("a clock was expired in a run that is completed")
 
@@ -324,6 +324,7 @@ def _changed_nothing(handled: HandledInput) -> bool:
     return not (has_changed or isinstance(handled.message, _ALWAYS_CHECKED))
 
 
+_EXPIRED: Final = (Rank.ACK_TIMEOUT, Rank.START_TIMEOUT, Rank.RUN_TIMEOUT)
 _ALWAYS_CHECKED: Final = (Envelope, Tick, PageTimer, OverdueCheck)
 
 

@@ -22,8 +22,8 @@ from cerebro.simulator.declared_tasks import (
 )
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.output_types import suits
-from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.reference_graph_changes import check_changes, check_notices
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.base import Message, Problem
 from cordyna_core.contract.commands import RemoveServer
 from cordyna_core.contract.declaration import ServerDeclared, Upstream

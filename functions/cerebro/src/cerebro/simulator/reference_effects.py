@@ -17,7 +17,8 @@ from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_declarations import check_declaration
-from cerebro.simulator.reference_facts import Unexpected, rank_reported, state_shown
+from cerebro.simulator.reference_facts import rank_reported, state_shown
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.commands import CancelTask, InvokeTask, RetryRun, RunTask
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, run_id_of

@@ -13,7 +13,7 @@ from typing import Final
 from cerebro.simulator.declared_tasks import Tasks, closure_of, may_use, required_of
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.output_types import suits
-from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.declaration import TaskDeclaration
 from cordyna_core.contract.incidents import GraphChanged
 from cordyna_core.contract.state_updates import DeclarationAccepted

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
-from cerebro.simulator.reference_facts import EXPIRY_MESSAGE, Unexpected
+from cerebro.simulator.reference_facts import EXPIRY_MESSAGE
 from cerebro.simulator.sizes import in_use
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.state_updates import RunStateChanged, TaskStateChanged

@@ -14,7 +14,7 @@ from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun, all_completed
 from cerebro.core.run import dispatch
 from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.state_updates import RunStateChanged
 
 Facts = Mapping[int, TaskRun]

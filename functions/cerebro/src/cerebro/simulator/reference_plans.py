@@ -16,9 +16,9 @@ from cerebro.core.graph.graph import Graph
 from cerebro.core.model.plan import CachedResult, Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.secrets import has_plain
 from cerebro.simulator.sizes import in_use
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.declaration import TaskDeclaration
 from cordyna_core.contract.envelope import Envelope

@@ -10,8 +10,8 @@ from cerebro.core.internal_messages import OverdueCheck, PageTimer
 from cerebro.core.model.run import Run
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.reference_facts import Unexpected
 from cerebro.simulator.sizes import in_use
+from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.state_updates import TaskStateChanged

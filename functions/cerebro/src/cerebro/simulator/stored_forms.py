@@ -19,7 +19,7 @@ from cerebro.core.graph.graph import content_of
 from cerebro.core.incidents import effects as incident_effects
 from cerebro.core.internal_messages import InternalMessage
 from cerebro.core.model.task_run import TaskRun
-from cerebro.simulator.reference_facts import Unexpected
+from cerebro.simulator.unexpected import Unexpected
 
 _LATER: Final = "later"
 """The name and the value of a field that only a newer version knows."""
