@@ -50,4 +50,4 @@ def test_server_that_still_loads_is_not_begun_again() -> None:
 
 
 def test_engine_waits_until_the_host_reports() -> None:
-    assert Settings().load_timeout_s < LOAD_TIMEOUT_S
+    assert Settings().load_limit_s < LOAD_TIMEOUT_S

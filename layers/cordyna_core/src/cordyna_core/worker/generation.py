@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from cordyna_core.worker import processes
 from cordyna_core.worker.attempt_record import AttemptRecord
-from cordyna_core.worker.loop import Timer
+from cordyna_core.worker.load_clock import LoadClock
 from cordyna_core.worker.protocol import BadFrame, Frame, concurrency_of
 from cordyna_core.worker.services import Services
 from cordyna_core.worker.spec import ServerSpec
@@ -66,7 +66,7 @@ class Generation:
         self._processes: dict[Worker, PythonProcess] = {}
         self._template: TemplateLink | None = None
         self._first: PythonProcess | None = None
-        self._load_timer: Timer | None = None
+        self._load_clock = LoadClock(services.loop, services.settings, self._load_timed_out)
         self._load_error = ""
         self._is_resting = False
         self._rest_s = services.settings.restart_min_s
@@ -99,10 +99,6 @@ class Generation:
 
     def start(self) -> None:
         """Start the first process."""
-        settings = self._services.settings
-        self._load_timer = self._services.loop.timers.after(
-            settings.load_timeout_s, self._load_timed_out
-        )
         try:
             if self.spec.is_exec:
                 self._start_exec()
@@ -147,6 +143,7 @@ class Generation:
 
     def _start_template(self) -> None:
         started = start_python(self.spec, self._services.token)
+        self._watch_load(started.pid)
         process = self._first = PythonProcess(self._services, self.log, started)
         self._template = TemplateLink(
             self._services, process, on_frame=self._template_frame, on_exit=self._template_exited
@@ -167,12 +164,17 @@ class Generation:
 
     def _start_exec(self) -> None:
         started = start_exec(self.spec, self._services.token)
+        self._watch_load(started.pid)
         worker = Worker(self._services, self)
         self.workers[worker] = None
         worker.transport = ExecTransport(self._services, started, worker, self.log.feed)
         worker.set_child(self._services.children.add(started.pid, worker.process_exited))
 
     # -- loading ------------------------------------------------------------------------------
+
+    def _watch_load(self, pid: int) -> None:
+        if self._load_clock.is_running:
+            self._load_clock.watch(lambda: processes.progress_of(pid))
 
     def _template_frame(self, frame: Frame) -> None:
         detail = frame.detail
@@ -203,20 +205,17 @@ class Generation:
         self._use_as_worker(process).loaded()
 
     def _declared(self) -> None:
-        if self._load_timer is not None:
-            self._load_timer.cancel()
-            self._load_timer = None
+        if self._load_clock.is_running:
+            self._load_clock.stop()
             self._owner.on_declared(self)
 
-    def _load_timed_out(self) -> None:
-        seconds = self._services.settings.load_timeout_s
+    def _load_timed_out(self, seconds: float) -> None:
         self._fail(f"{self.spec.target} sent no ServerDeclared within {seconds:g} s")
 
     def _fail(self, error: str, *, is_transient: bool = False) -> None:
-        if self._load_timer is None:
+        if not self._load_clock.is_running:
             return
-        self._load_timer.cancel()
-        self._load_timer = None
+        self._load_clock.stop()
         self.has_failed = True
         self.log.close()
         self.kill()
@@ -231,7 +230,7 @@ class Generation:
 
     def _template_exited(self, code: int) -> None:
         self._template = None
-        if self._load_timer is not None:
+        if self._load_clock.is_running:
             error = self._load_error or self._ended_while_loading(code)
             self._fail(error, is_transient=_was_killed(code))
         elif self.is_retired or self.has_failed:
@@ -240,7 +239,7 @@ class Generation:
             self._owner.on_template_died(self, code)
 
     def _worker_failed(self, error: str, *, is_transient: bool = False) -> None:
-        if self._load_timer is not None:
+        if self._load_clock.is_running:
             self._fail(error, is_transient=is_transient)
         else:
             self._services.link.event("worker_failed", target=self.spec.target, error=error)

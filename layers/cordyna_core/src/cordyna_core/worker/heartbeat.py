@@ -13,23 +13,21 @@ from collections.abc import Callable
 from typing import Final
 
 from cordyna_core.worker.processes import Progress
+from cordyna_core.worker.processor_wait import ProcessorWait
 
 PING_INTERVAL_S: Final = 1.0
 ANSWER_TIMEOUT_S: Final = 10.0
 _POLL_GAP_S: Final = 2.0
-_STATES_OF_WAITING: Final = ("R", "D")
-"""Runnable, or waiting for the disk, from which it is paged in."""
 
 
 class Heartbeat:
     """The heartbeat of one host. `progress`: what its process has done so far, if that is known."""
 
     def __init__(self, now: float, progress: Callable[[], Progress | None]) -> None:
-        self._progress = progress
+        self._wait = ProcessorWait(now, progress)
         self._number = 0
         self._last_ask = self._last_poll = now
         self._asked_at: float | None = now
-        self._sampled_at, self._cpu_s = now, 0.0
 
     def due(self, now: float) -> int | None:
         """Return the number of the ping to send now, if any."""
@@ -37,26 +35,16 @@ class Heartbeat:
         if self._asked_at is not None:
             if gap > _POLL_GAP_S:
                 self._asked_at += gap
-                self._sampled_at = now
-            elif now - self._sampled_at >= PING_INTERVAL_S:
-                self._asked_at += self._waited_s(now)
+                self._wait.skip(now)
+            elif self._wait.age_s(now) >= PING_INTERVAL_S:
+                self._asked_at += self._wait.take_s(now)
             return None
         if now - self._last_ask < PING_INTERVAL_S:
             return None
         self._number += 1
-        self._asked_at = self._last_ask = self._sampled_at = now
-        progress = self._progress()
-        self._cpu_s = progress.cpu_s if progress is not None else 0.0
+        self._asked_at = self._last_ask = now
+        self._wait.restart(now)
         return self._number
-
-    def _waited_s(self, now: float) -> float:
-        """Return how long it has waited for the processor or the disk since the last sample."""
-        passed_s, self._sampled_at = now - self._sampled_at, now
-        progress = self._progress()
-        if progress is None:
-            return 0.0
-        ran_s, self._cpu_s = progress.cpu_s - self._cpu_s, progress.cpu_s
-        return max(0.0, passed_s - ran_s) if progress.state in _STATES_OF_WAITING else 0.0
 
     def answered(self, number: int) -> None:
         """The host has answered a ping; 0: it is ready."""
@@ -66,7 +54,8 @@ class Heartbeat:
     def note_waiting(self, now: float) -> None:
         """The host has started, and waits until the host before it has ended."""
         if self._number == 0:
-            self._asked_at = self._sampled_at = now
+            self._asked_at = now
+            self._wait.skip(now)
 
     def is_late(self, now: float) -> bool:
         """Return whether the last question has waited too long for a host that gets its turn."""

@@ -14,7 +14,9 @@ class Settings(NamedTuple):
     """Delays in seconds, sizes in bytes."""
 
     load_timeout_s: float = 30.0
-    """From the start of a server's process to its ServerDeclared."""
+    """From the start of a server's process to its declaration, less its waits for the processor."""
+    load_limit_s: float = 300.0
+    """The same with them."""
     queued_after_s: float = 0.5
     """How long a command waits for a worker before `queued` is published."""
     short_body_s: float = 0.0

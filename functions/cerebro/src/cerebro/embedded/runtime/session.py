@@ -34,7 +34,7 @@ HOME_CHECK_INTERVAL_S: Final = 1.0
 
 YIELD_S: Final = 0.0002
 
-LOAD_TIMEOUT_S: Final = Settings().load_timeout_s + 5
+LOAD_TIMEOUT_S: Final = Settings().load_limit_s + 5
 """How long a command waits for the servers whose files have changed: the host reports before."""
 
 CANCEL_TIMEOUT_S: Final = 20.0
