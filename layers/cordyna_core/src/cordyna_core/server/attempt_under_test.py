@@ -1,14 +1,15 @@
-"""Test attempts: the command of `TaskServer.test_run`, and whether it is cancelled.
+"""Attempt under test: the command of `TaskServer.test_run`, its bus, and whether it is cancelled.
 
 Invariant: what a test says of the attempt is checked as a command of cerebro would be.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.time import LATEST
@@ -24,6 +25,12 @@ _NEXT: Final = {
     "scheduled_at": "give a datetime with its time zone",
     "run_id": "leave it out, or give the 26 characters of a run's id",
 }
+
+
+class SilentBus:
+    """A bus without subscribers."""
+
+    def publish(self, messages: Sequence[Message]) -> None: ...
 
 
 class CancelledOnceStarted:

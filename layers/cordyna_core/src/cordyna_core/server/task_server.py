@@ -5,7 +5,7 @@ Invariant: a server acts only on commands that name it.
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any, Final, Literal, TypeVar, overload
 
@@ -13,17 +13,21 @@ from cordyna_core.attempt import Attempt, is_stale
 from cordyna_core.contract.base import ErrorDescription, Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.declaration import ServerDeclared, Upstream, contract_of
-from cordyna_core.contract.limits import MAX_REVISION
 from cordyna_core.environment import WORKER_HOST_VARIABLE
 from cordyna_core.errors import Fatal, TerminalError, UserError
 from cordyna_core.ports import Bus, Claims, Clock
-from cordyna_core.server.attempt_under_test import attempt_under_test
+from cordyna_core.server.attempt_under_test import SilentBus, attempt_under_test
 from cordyna_core.server.declaring import publish_declaration
 from cordyna_core.server.execution import run_attempt
 from cordyna_core.server.options import Duration, require_name
 from cordyna_core.server.parameters import location_of
 from cordyna_core.server.result import TaskResult, strict_json
 from cordyna_core.server.retried_errors import ErrorClasses
+from cordyna_core.server.server_settings import (
+    deployed_revision,
+    require_concurrency,
+    require_revision,
+)
 from cordyna_core.server.task import Task, task_of
 from cordyna_core.start_hold import AT_ONCE, StartHold
 
@@ -34,12 +38,6 @@ DEFAULT_CONCURRENCY: Final = 8
 
 class UnknownTask(TerminalError):
     """The server has no task of that name (any more)."""
-
-
-class _SilentBus:
-    """A bus without subscribers."""
-
-    def publish(self, messages: Sequence[Message]) -> None: ...
 
 
 def _never() -> bool:
@@ -70,8 +68,8 @@ class TaskServer:
     ) -> None:
         self.name = require_name(name, "server")
         self.owner = owner
-        self.revision = _require_revision(_deployed_revision() if revision is None else revision)
-        self.concurrency = _require_positive(concurrency)
+        self.revision = require_revision(deployed_revision() if revision is None else revision)
+        self.concurrency = require_concurrency(concurrency)
         self._tasks: dict[str, Task] = {}
 
     @property
@@ -293,7 +291,7 @@ class TaskServer:
         outputs = strict_json(dict(upstream or {}))[0]
         test = attempt_under_test(self.name, self._tasks[task], outputs, params)
         result = self.run(
-            test.command, bus=_SilentBus(), clock=lambda: 0.0, cancelled=test.cancelled
+            test.command, bus=SilentBus(), clock=lambda: 0.0, cancelled=test.cancelled
         )
         assert result is not None, "the command is neither stale nor claimed nor cancelled"
         return result
@@ -354,32 +352,3 @@ def target_of(server: TaskServer) -> str:
         why="worker processes import it, so it must be a variable of a module",
         next="write at the top level of a file: server = TaskServer(...)",
     )
-
-
-def _require_positive(concurrency: object) -> int:
-    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
-        raise UserError(
-            f"concurrency {concurrency!r} is not a whole number from 1 up",
-            next="pass how many bodies may run at the same time",
-        )
-    return concurrency
-
-
-def _require_revision(revision: object) -> int:
-    if type(revision) is int and 0 <= revision <= MAX_REVISION:
-        return revision
-    raise UserError(
-        f"revision {revision!r} is not a whole number from 0 to {MAX_REVISION}",
-        next="pass revision=1, or leave it out",
-    )
-
-
-def _deployed_revision() -> int:
-    text = os.environ.get("CORDYNA_REVISION", "0")
-    try:
-        return int(text)
-    except ValueError:
-        raise UserError(
-            f"CORDYNA_REVISION={text!r} is not a whole number",
-            next="set it to the number of the deployment",
-        ) from None
