@@ -29,6 +29,16 @@ def test_expired_incident_is_written_anew_while_its_item_remains(deployed: Deplo
     assert later.incidents() == [INCIDENT]
 
 
+def test_closed_incident_is_kept_from_its_end_on(deployed: Deployed) -> None:
+    store = deployed.process()
+    late = LONG_AFTER - 60
+    closed = replace(INCIDENT, closed_at=late, closed_by="event-3", version=2)
+    store.write_incident(INCIDENT, None)
+    store.write_incident(closed, INCIDENT)
+    assert deployed.process(now=LONG_AFTER).incidents() == [closed]
+    assert deployed.process(now=late + 400 * 86_400).incidents() == []
+
+
 def test_open_incident_never_expires(deployed: Deployed) -> None:
     deployed.process().write_incident(INCIDENT, None)
     assert deployed.process(now=LONG_AFTER).incidents() == [INCIDENT]
@@ -52,3 +62,22 @@ def test_full_head_lists_no_more_marks_and_loses_them(
     store.mark_cause("failed:a", on=False)
     store.mark_cause("failed:c", on=True)
     assert store.read_graph().watched == {"failed:b", "failed:c"}
+
+
+@pytest.mark.parametrize("before", [(), ("failed:a",)])
+def test_mark_of_another_process_meanwhile_is_kept(
+    deployed: Deployed, before: tuple[str, ...]
+) -> None:
+    store, other = deployed.process(), deployed.process()
+    accept(store, a_declaration("server-a", "x"))
+    for mark in before:
+        store.mark_cause(mark, on=True)
+    marked_meanwhile = iter(["failed:b"])
+
+    def mark_meanwhile(**_: object) -> None:
+        for mark in marked_meanwhile:
+            other.mark_cause(mark, on=True)
+
+    deployed.dynamodb.meta.events.register("after-call.dynamodb.GetItem", mark_meanwhile)
+    store.mark_cause("failed:c", on=True)
+    assert store.read_graph().watched == {*before, "failed:b", "failed:c"}

@@ -137,6 +137,14 @@ def test_command_that_raised_is_answered_and_dead_lettered(
     assert fake.dead.letters == [(body, "it raised OverflowError: too far in the future")]
 
 
+def test_malformed_update_of_a_client_is_dead_lettered() -> None:
+    """It is not the typo of a person: no client may send it."""
+    fake = FakeRuntime()
+    body = json.dumps(json.loads(an_invocation(fake)) | {"detail-type": "TaskStateChanged"})
+    on_queue("tracker", fake.build)(batch(body), Context())
+    assert [letter for letter, _ in fake.dead.letters] == [body]
+
+
 @pytest.mark.parametrize("body", ["[]", '{"source": "cordyna.client", "detail-type": "RunTask"}'])
 def test_other_malformed_message_is_dead_lettered(body: str) -> None:
     fake = FakeRuntime()
@@ -200,6 +208,19 @@ def test_dead_letter_is_logged_with_its_run_if_known(body: str, run: str | None)
     on_queue("tracker", fake.build)(batch(body), Context())
 
     assert fake.logged[-1].get("correlation_id") == run
+
+
+def test_what_follows_a_batch_is_logged_without_a_run() -> None:
+    fake = FakeRuntime()
+    fake.store.read_graph = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    fake.retries.fault = OSError("no such queue")
+    dead = f'{{"detail": {{"run_id": "{run_id_of("x", "k")}"}}, broken'
+
+    on_queue("planner", fake.build)(batch(an_invocation(fake), dead), Context())
+
+    assert fake.logged[-2].get("correlation_id") == run_id_of("x", "k")
+    assert fake.logged[-1]["message"] == "the retry of a message could not be postponed"
+    assert fake.logged[-1].get("correlation_id") is None
 
 
 def test_invocation_is_logged_with_the_run_it_creates() -> None:
@@ -271,3 +292,27 @@ def test_message_that_takes_too_long_is_given_up(calls: int) -> None:
     assert list(fake.store.read_graph().tasks) == ["x"]
     handler(batch(an_invocation(fake)), Context())
     assert {command.task for command in fake.commands} == {"x"}
+
+
+def test_message_that_is_begun_may_use_the_time_that_is_kept() -> None:
+    """None is begun any more while it is handled, and it is not given up."""
+    fake = FakeRuntime()
+
+    class UsedUp(Context):
+        def get_remaining_time_in_millis(self) -> int:
+            before, self.milliseconds = self.milliseconds, EFFECT_MIN_MS
+            return before
+
+    answer = on_queue("registry", fake.build)(
+        batch(fake.declared("x"), fake.declared("y")), UsedUp(MESSAGE_MIN_MS + 1)
+    )
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
+    assert list(fake.store.read_graph().tasks) == ["x"]
+
+
+def test_time_that_is_kept_suffices_for_slow_calls() -> None:
+    """Of a part of a wide fan-out, and of the answer to a batch of 10 (docs/limits.md)."""
+    part_calls, answer_calls, slow_ms = 330, 2 * 10, 40
+    assert part_calls * slow_ms <= MESSAGE_MIN_MS - EFFECT_MIN_MS
+    assert answer_calls * slow_ms <= EFFECT_MIN_MS

@@ -5,17 +5,19 @@ from typing import Any
 
 import pytest
 
+from cerebro.core.effects import Publish
 from cerebro.core.internal_messages import PageTimer
 from cerebro.core.model.plan import Plan
 from cerebro.dispatch import INTERNAL
 from cerebro.handlers import receive as receiving
 from cerebro.handlers.receive import Delivery, receive
 from cerebro.shell import ProgramFailed, perform
-from cordyna_core.contract.commands import InvokeTask
+from cordyna_core.contract.commands import DescribeServer, InvokeTask
 from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.ids import CLIENT, server_source
 from cordyna_core.contract.state_updates import InvocationRejected
 from cordyna_core.contract.time import utc
+from cordyna_core.errors import ServiceError
 from world.declarations import declared
 from world.reactions import Reactions
 from world.scenarios import a_world
@@ -103,3 +105,17 @@ def test_program_failure_names_its_cause() -> None:
     with pytest.raises(ProgramFailed, match="ZeroDivisionError") as failed:
         perform(divide(), a_world("a").driver.ports)
     assert isinstance(failed.value.__cause__, ZeroDivisionError)
+
+
+def test_effect_without_time_for_it_is_not_performed() -> None:
+    world = a_world("a")
+
+    def raise_too_late() -> None:
+        raise ServiceError("no time is left")
+
+    async def publish() -> None:
+        await Publish((DescribeServer(server="*"),))
+
+    with pytest.raises(ServiceError):
+        perform(publish(), world.driver.ports, raise_too_late)
+    assert not any(isinstance(message, DescribeServer) for message in world.published)

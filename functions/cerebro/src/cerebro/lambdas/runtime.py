@@ -146,6 +146,8 @@ def answer_batch(event: Event, runtime: LambdaRuntime, context: LambdaContext) -
             # a reason.
             runtime.log.exception("a message could not be sent to the dead-letter queue")
             again.add(delivery.receipt)
+    # What is logged from here on is not about the message that was handled last.
+    runtime.log.set_correlation_id(None)
     _postpone(event, again, runtime)
     runtime.metrics.flush()
     return {"batchItemFailures": [{"itemIdentifier": receipt} for receipt in sorted(again)]}
@@ -192,7 +194,6 @@ def _deliveries(event: Event, log: Logger) -> Iterator[Delivery]:
     for record in event["Records"]:
         log.set_correlation_id(_run_of(record["body"]))
         yield Delivery(record["messageId"], record["body"], _sent_at(record))
-    log.set_correlation_id(None)
 
 
 def _sent_at(record: Event) -> float | None:
