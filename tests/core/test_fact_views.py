@@ -12,6 +12,8 @@ from cerebro.core.views import run_view
 from cordyna_cli.wording.phases import run_ended_at
 from cordyna_cli.wording.status_marks import mark_of
 from cordyna_cli.wording.why import why_run, why_task
+from cordyna_core.contract.commands import RetryRun
+from cordyna_core.contract.ids import CLIENT
 from cordyna_core.contract.time import utc
 from cordyna_core.contract.views.facts import RunFacts
 from cordyna_core.contract.views.runs import RunView, TaskView
@@ -125,6 +127,38 @@ def test_columns_of_a_second_attempt_show_the_first() -> None:
     assert (attempt, moments) == (1, [first, None, started - first, failed - first])
     assert word is not None
     assert tuple(facts.words[word]) == ("error", "failed")
+
+
+def earlier_word(world: ReactionWorld) -> tuple[str, str | None]:
+    """How the columns show the first attempt of the only task, which has a second one."""
+    facts = run_facts(fact_reading(*reading_of(world)), cursor="")
+    ((_attempt, *_moments, word),) = facts.columns.before[0]
+    assert word is not None
+    return facts.words[word]
+
+
+def test_column_of_a_rerun_attempt_shows_its_completion() -> None:
+    world = a_run("a", a="completed")
+    rerun = RetryRun(run_id=world.run_id, command_id="r", from_=["a"], downstream=True)
+    world.publish(rerun, CLIENT)
+    assert earlier_word(world) == ("completed", None)
+
+
+def test_column_of_a_retried_attempt_shows_its_failure() -> None:
+    world = a_run("a", declared={"a": {"retries": 1}})
+    world.report("a", "error")
+    world.after(20.0)
+    assert world.fact("a").attempt == 2
+    assert earlier_word(world) == ("error", "failed")
+
+
+@pytest.mark.parametrize("says", ["error", "completed"])
+def test_column_of_an_expired_attempt_shows_no_late_end(says: str) -> None:
+    world = a_run("a", a="started")
+    world.after(1_802.0)
+    world.retry()
+    world.report("a", says, attempt=1)
+    assert earlier_word(world) == ("error", "run_timeout")
 
 
 def test_column_of_a_healed_attempt_shows_its_completion() -> None:

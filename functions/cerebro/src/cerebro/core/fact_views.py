@@ -275,11 +275,23 @@ def _append(
         return
     before: list[list[int | None]] = []
     for attempt in sorted({entry.attempt for entry in entries if entry.attempt < fact.attempt}):
-        last = [entry for entry in entries if entry.attempt == attempt][-1]
-        reason = None if last.state == "pending" else last.reason
-        word = _index_of(words, ("error", reason))
+        word = _index_of(words, _word_of_earlier(entries, attempt))
         before.append([attempt, *_moments(entries, attempt, created_at), word])
     columns.before.append(before)
+
+
+def _word_of_earlier(entries: Iterable[TimelineEntry], attempt: int) -> Word:
+    """Return how an attempt before the current one ended: completed, if a rerun followed it."""
+    ends = [
+        entry
+        for entry in entries
+        if entry.attempt == attempt and entry.state in ("completed", "error")
+        # What arrived after the attempt was given up did not end it.
+        and entry.reason != "late"
+    ]
+    if any(entry.state == "completed" for entry in ends):
+        return ("completed", None)
+    return ("error", ends[-1].reason if ends else None)
 
 
 _at = attrgetter("at")
