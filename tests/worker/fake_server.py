@@ -84,7 +84,6 @@ class Server:
         generation = Generation(services, self.entry, spec, 1)
         self.entry._next = generation
         self.entry._generations[generation] = None
-        generation._load_timer = services.loop.timers.after(30, lambda: None)
         self.worker = Worker(services, generation)
         generation.workers[self.worker] = None
         self.transport = Transport()

@@ -59,6 +59,18 @@ def test_server_that_does_not_declare_in_time_fails(tmp_path: Path) -> None:
         assert "no ServerDeclared within 0.2 s" in failed.error
 
 
+def test_load_that_another_one_replaces_does_not_fail(tmp_path: Path) -> None:
+    """Its file is saved again while it loads: the first process is killed, and is no failure."""
+    file = tmp_path / "bodies.py"
+    file.write_text("import time\ntime.sleep(600)\n")
+    with a_session() as session:
+        session.pool.start([ServerSpec(str(file))])
+        file.write_text(Path(BODIES).read_text())
+        answer = session.load(str(file))
+
+    assert isinstance(answer, Declared), answer
+
+
 def test_command_of_a_server_that_failed_is_not_started(session: Session) -> None:
     session.load(str(SERVERS / "broken.py"))
 

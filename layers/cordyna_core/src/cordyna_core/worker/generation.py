@@ -4,7 +4,7 @@ A generation of a Python server begins as a template. Where forking is safe it s
 process becomes the first worker, and further workers are processes that import the server again.
 A generation of an `exec:` server has workers only.
 
-Invariant: `on_declared` or `on_load_failed` is called exactly once.
+Invariant: `on_declared` or `on_load_failed` is called once, and not at all after `drop`.
 """
 
 import errno
@@ -132,8 +132,14 @@ class Generation:
                 worker.retire()
         self._check_empty()
 
-    def kill(self) -> None:
-        """End every process now."""
+    def drop(self) -> None:
+        """End every process now, and do not report how the load ended."""
+        self._load_clock.stop()
+        self.has_failed = True
+        self.log.close()
+        self._kill()
+
+    def _kill(self) -> None:
         for worker in list(self.workers):
             worker.kill()
         if self._template is not None:
@@ -215,10 +221,7 @@ class Generation:
     def _fail(self, error: str, *, is_transient: bool = False) -> None:
         if not self._load_clock.is_running:
             return
-        self._load_clock.stop()
-        self.has_failed = True
-        self.log.close()
-        self.kill()
+        self.drop()
         self._owner.on_load_failed(self, error, is_transient=is_transient)
 
     def _ended_while_loading(self, code: int | None) -> str:

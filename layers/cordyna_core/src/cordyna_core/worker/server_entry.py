@@ -162,8 +162,7 @@ class ServerEntry:
             self.load()
 
     def _drop(self, generation: Generation) -> None:
-        generation.has_failed = True
-        generation.kill()
+        generation.drop()
         self._generations.pop(generation, None)
 
     # -- commands -----------------------------------------------------------------------------
