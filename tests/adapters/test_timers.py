@@ -107,6 +107,12 @@ def test_page_timer_whose_schedule_fails_raises() -> None:
         Broken().timers.send_page_timer(PageTimer(RUN, 3, NOW + 600))
 
 
+def test_delivery_of_a_schedule_is_retried_for_an_hour() -> None:
+    """185 is the most that Scheduler takes; what it tries less often is lost earlier."""
+    policy = TARGET.with_input("").get("RetryPolicy")
+    assert policy == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 185}
+
+
 def test_target_without_dead_letter_queue_names_none() -> None:
     assert "DeadLetterConfig" not in ScheduleTarget(queue_arn="q", role_arn="r").with_input("{}")
 

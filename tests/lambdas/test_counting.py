@@ -117,6 +117,21 @@ def test_end_that_names_its_start_counts_the_latency_to_it(
     ]
 
 
+def test_acknowledgement_is_that_of_the_attempt(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What its server reported of the attempt before was no answer to this one."""
+    server = server_source("b")
+    second = replace(DISPATCHED, attempt=2, dispatched_at=60.0)
+    timeline = (
+        TimelineEntry("started", None, 1.0, server, 1),
+        TimelineEntry("error", "failed", 2.0, server, 1),
+        TimelineEntry("started", None, 60.5, server, 2),
+    )
+    count_task(metrics, replace(second, rank=Rank.STARTED, timeline=timeline), second)
+    assert counted(metrics, capsys) == [("AckLatency", {"server": "b"}, 500.0)]
+
+
 def test_dispatch_and_late_fact_count_nothing(
     metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,6 +148,15 @@ def test_run_is_counted_when_it_starts_and_ends(
     count_run(metrics, replace(RUN, status="error"), RUN)
     count_run(metrics, replace(RUN, status="cancelled"), RUN)
     assert counted(metrics, capsys) == [("RunsStarted", {}, 1), ("RunsFailed", {}, 1)]
+
+
+def test_run_that_changes_after_its_end_is_not_counted_again(
+    metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for status in ("completed", "error"):
+        ended = replace(RUN, status=status)
+        count_run(metrics, replace(ended, version=2), ended)
+    assert counted(metrics, capsys) == []
 
 
 def test_write_that_lost_the_race_is_not_counted(
